@@ -1,0 +1,232 @@
+"""Every error Imagewright raises on purpose.
+
+    ImagewrightError
+    ├── SettingsError           the configuration is wrong: the start stops
+    ├── CatalogError            a row, page or route contradicts itself: names file and key
+    ├── Refusal                 the call is wrong: every problem at once, nothing was spent
+    ├── ConfirmationNeededError the user has to agree to the price first; nothing was spent
+    ├── PictureError            bytes that are not the picture they should be
+    ├── StorageError            the disk or the database said no
+    └── ProviderError           a vendor said no, or said nothing
+        ├── BadKey              the key is missing, wrong or not allowed
+        ├── OutOfCredit         the account has no money left
+        ├── RateLimited         too many requests: later is fine
+        ├── ContentRefused      the vendor will not make this picture
+        ├── RequestRejected     the vendor did not accept an argument
+        ├── ModelUnavailable    the model is gone, paused or not activated
+        ├── VendorUnavailable   the vendor is down, busy or unreachable, nothing was started
+        ├── GenerationFailed    the vendor tried and failed
+        ├── ResultLost          it was made, but could not be fetched
+        ├── TookTooLong         still unfinished at the deadline: it may yet finish
+        └── UnknownOutcome      it is not known whether the vendor started: never sent again
+
+A `Refusal` is for what the calling model could have avoided; a `ProviderError` for what it could not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class ImagewrightError(Exception):
+    """Base of all: its text is fit to be read by a person and by a model, and holds no secret."""
+
+
+class SettingsError(ImagewrightError):
+    """The environment, a command line option or the configuration file cannot be used as it stands."""
+
+
+class CatalogError(ImagewrightError):
+    """A row, page or route is wrong; the message names the file and the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a call.
+
+    Attributes:
+        argument: the argument it is about; empty when it is about the call as a whole.
+        message: what is wrong, the limit, and the nearest allowed value, as one sentence.
+    """
+
+    argument: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.argument}: {self.message}" if self.argument else self.message
+
+
+class Refusal(ImagewrightError):
+    """A call that was not carried out; nothing was spent and nothing written.
+
+    Attributes:
+        problems: everything that is wrong with the call, in the order of its arguments.
+        instead: names of enabled tools that can do what was asked.
+    """
+
+    def __init__(self, *problems: Problem, instead: tuple[str, ...] = ()) -> None:
+        self.problems = problems
+        self.instead = instead
+        text = "; ".join(str(problem) for problem in problems)
+        if instead:
+            text += f". Can do it: {', '.join(instead)}"
+        super().__init__(text)
+
+
+class ConfirmationNeededError(ImagewrightError):
+    """The call costs more than the user wants spent without being asked; nothing was spent.
+
+    Attributes:
+        usd: what it is estimated to cost; None when the price is not known.
+    """
+
+    def __init__(self, question: str, usd: float | None) -> None:
+        self.usd = usd
+        super().__init__(question)
+
+
+class PictureError(ImagewrightError):
+    """The bytes are not a readable picture of a known format, or are cut short."""
+
+
+class StorageError(ImagewrightError):
+    """A file or the database could not be read or written; the message says which and why."""
+
+
+class ProviderError(ImagewrightError):
+    """A vendor's failure, said the same way for every vendor.
+
+    Attributes:
+        provider: the provider's name.
+        detail: the vendor's own words, shortened and without secrets; may be empty.
+        charged: whether the vendor took money; None when that is not known.
+        retry_after: seconds the vendor asked to wait; None when it named none.
+        category: stable word for programs.
+        retryable: whether the same call can succeed later without a change.
+        advice: what to do next, one sentence.
+    """
+
+    category: ClassVar[str] = "failed"
+    meaning: ClassVar[str] = "failed"
+    retryable: ClassVar[bool] = False
+    advice: ClassVar[str] = "Try again later or choose another tool."
+    charged_by_default: ClassVar[bool | None] = False
+
+    def __init__(
+        self,
+        provider: str,
+        detail: str = "",
+        *,
+        charged: bool | str | None = "default",
+        retry_after: float | None = None,
+    ) -> None:
+        self.provider = provider
+        self.detail = detail
+        self.retry_after = retry_after
+        self.charged: bool | None = self.charged_by_default if isinstance(charged, str) else charged
+        super().__init__(self._sentence())
+
+    def _sentence(self) -> str:
+        said = f': "{self.detail}"' if self.detail else ""
+        money = {True: "It was charged.", False: "Nothing was charged.", None: "It may have been charged."}
+        retry = "A retry can help." if self.retryable else "A retry of the same call will not help."
+        if self.retry_after is not None:
+            retry = f"A retry can help after {self.retry_after:g} s."
+        return f"{self.provider} {self.meaning}{said}. {money[self.charged]} {retry} {self.advice}"
+
+
+class BadKey(ProviderError):
+    """The key is missing, wrong, or not allowed to do this."""
+
+    category = "bad_key"
+    meaning = "did not accept the API key"
+    advice = "Check the key with `imagewright doctor`."
+
+
+class OutOfCredit(ProviderError):
+    """The account cannot pay for the call."""
+
+    category = "out_of_credit"
+    meaning = "reports that the account has no credit left"
+    advice = "Top up the account, or use another provider."
+
+
+class RateLimited(ProviderError):
+    """Too many requests; the vendor dropped this one."""
+
+    category = "rate_limited"
+    meaning = "is limiting the rate of requests"
+    retryable = True
+    advice = "Wait a little and call again."
+
+
+class ContentRefused(ProviderError):
+    """The vendor's moderation refused the prompt, an input or the result."""
+
+    category = "content_refused"
+    meaning = "refused the content"
+    advice = "Reword the prompt or use other pictures."
+    charged_by_default = None
+
+
+class RequestRejected(ProviderError):
+    """The vendor did not accept a field, although the route said that it would."""
+
+    category = "request_rejected"
+    meaning = "did not accept the request"
+    advice = "Change the argument it names; if it should be allowed, the vendor has changed its limits."
+
+
+class ModelUnavailable(ProviderError):
+    """The model id is unknown, paused, switched off or not activated for the account."""
+
+    category = "model_unavailable"
+    meaning = "does not offer this model at the moment"
+    advice = "Use another tool, or set a newer model id in the configuration under [routes]."
+
+
+class VendorUnavailable(ProviderError):
+    """Down, overloaded, in maintenance or unreachable, before anything was started."""
+
+    category = "vendor_unavailable"
+    meaning = "cannot be reached or is not answering properly"
+    retryable = True
+    advice = "Try again in a minute."
+
+
+class GenerationFailed(ProviderError):
+    """The vendor took the job and could not finish it."""
+
+    category = "generation_failed"
+    meaning = "could not make the picture"
+    retryable = True
+    advice = "Try again, or simplify the request."
+    charged_by_default = None
+
+
+class ResultLost(ProviderError):
+    """The picture exists at the vendor, but could not be fetched whole."""
+
+    category = "result_lost"
+    meaning = "made the picture, but it could not be fetched"
+    advice = "Look in the vendor's own history before paying again."
+    charged_by_default = True
+
+
+class TookTooLong(ProviderError):
+    """The deadline passed while the vendor was still at work."""
+
+    category = "took_too_long"
+    meaning = "had not finished when the time was up"
+    advice = "It may still finish: look in the vendor's own history before paying again."
+    charged_by_default = None
+
+
+class UnknownOutcome(ProviderError):
+    """The connection broke while submitting; sending again could pay twice."""
+
+    category = "unknown_outcome"
+    meaning = "may or may not have received the request: the connection broke"
+    advice = "It was not sent again, so as not to pay twice: look in the vendor's own history first."
+    charged_by_default = None

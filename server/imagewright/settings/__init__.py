@@ -1,0 +1,1 @@
+"""Environment, configuration file and command line, read once into one frozen `Settings`."""

@@ -1,0 +1,167 @@
+"""One `Settings` from command line, environment, configuration file and key file, in that order of strength."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imagewright.errors import SettingsError
+from imagewright.settings.config_file import BudgetTable, ConfigFile, read_config
+from imagewright.settings.folders import Folders, find_folders
+from imagewright.settings.keys import Keyring, read_key_file
+from imagewright.settings.toggles import Layer, Toggles, names
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_WAIT = 45.0
+"""Seconds a call waits before it answers with a job id: hosts give up at about 60."""
+DEFAULT_REPLY_BUDGET = 700_000
+"""Bytes of one encoded reply: below the 1 MiB at which Claude Desktop cuts, with room for the text beside."""
+DEFAULT_LEASE = 10.0
+"""Seconds after which the jobs of a silent process are taken over: long enough for a busy machine's pauses."""
+MOST_MONEY = 1e6
+"""USD; a budget above this is a slip of the keyboard."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLine:
+    """What the command line says; it beats everything else. None and empty mean "not said"."""
+
+    tools: str | None = None
+    disable: str = ""
+    providers: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set, decided. Frozen; nothing reads the environment after this.
+
+    Attributes:
+        folders: where things are kept, and the allowed roots.
+        toggles: which tools are on.
+        keyring: the API keys.
+        providers: providers to use in this order, or None for "every one with a key, cheapest first".
+        wait: seconds a call waits before it answers with a job id.
+        reply_budget: bytes of one encoded reply.
+        lease: seconds after which the jobs of a process that died are taken over by another.
+        budget: limits in USD.
+        addresses: base addresses set by the user, by provider or provider_part, lower case.
+        routes: overrides by tool and provider.
+        command_line: kept to reload the rest.
+        environment: kept to reload the rest; out of `repr`, as it holds keys.
+    """
+
+    folders: Folders
+    toggles: Toggles
+    keyring: Keyring
+    providers: tuple[str, ...] | None
+    wait: float
+    reply_budget: int
+    lease: float
+    budget: BudgetTable
+    addresses: Mapping[str, str]
+    routes: Mapping[str, Mapping[str, Mapping[str, object]]]
+    command_line: CommandLine
+    environment: Mapping[str, str] = field(repr=False)
+
+
+def load_settings(
+    environment: Mapping[str, str],
+    command_line: CommandLine = CommandLine(),
+    working_directory: Path | None = None,
+) -> Settings:
+    """Decide every setting.
+
+    Args:
+        environment: usually `os.environ`; it is copied.
+        command_line: what was said there.
+        working_directory: for the roots; the process's own when None.
+
+    Raises:
+        SettingsError: a variable, file or option cannot be used.
+    """
+    environment = dict(environment)
+    folders = find_folders(environment, working_directory or Path.cwd())
+    config = read_config(folders.config)
+    return Settings(
+        folders=folders,
+        toggles=_toggles(environment, command_line, config, folders.config),
+        keyring=Keyring(environment, read_key_file(folders.keys), folders.keys),
+        providers=_providers(environment, command_line, config),
+        wait=_number(environment, "IMAGEWRIGHT_WAIT", config.wait or DEFAULT_WAIT, 0, 3600),
+        reply_budget=int(
+            _number(environment, "IMAGEWRIGHT_REPLY_BUDGET", config.reply_budget or DEFAULT_REPLY_BUDGET, 2e4, 1e6)
+        ),
+        lease=_number(environment, "IMAGEWRIGHT_LEASE", config.lease or DEFAULT_LEASE, 1, 3600),
+        budget=_budget(environment, config.budget),
+        addresses=config.addresses | _addresses(environment),
+        routes=config.routes,
+        command_line=command_line,
+        environment=environment,
+    )
+
+
+def _toggles(environment: Mapping[str, str], line: CommandLine, config: ConfigFile, file: Path) -> Toggles:
+    def layer(source: str, allow: str | None, deny: str) -> Layer:
+        return Layer(source, None if allow is None else names(allow), names(deny))
+
+    said = environment.get("IMAGEWRIGHT_TOOLS", "").strip() or None
+    denied = environment.get("IMAGEWRIGHT_DISABLE", "")
+    sources = [variable for variable in ("IMAGEWRIGHT_TOOLS", "IMAGEWRIGHT_DISABLE") if environment.get(variable)]
+    allow = None if config.tools.allow is None else frozenset(config.tools.allow)
+    return Toggles(
+        (
+            layer("the command line", line.tools, line.disable),
+            layer(" and ".join(sources) or "the environment", said, denied),
+            Layer(str(file), allow, frozenset(config.tools.disable)),
+        )
+    )
+
+
+def _providers(environment: Mapping[str, str], line: CommandLine, config: ConfigFile) -> tuple[str, ...] | None:
+    said = tuple(environment.get("IMAGEWRIGHT_PROVIDERS", "").replace(",", " ").split())
+    return line.providers or said or config.providers
+
+
+def _budget(environment: Mapping[str, str], table: BudgetTable) -> BudgetTable:
+    """The configured limits, with those of the environment over them: `IMAGEWRIGHT_BUDGET_PER_DAY` and its like."""
+    variables = {
+        "per_call": "IMAGEWRIGHT_BUDGET_PER_CALL",
+        "per_day": "IMAGEWRIGHT_BUDGET_PER_DAY",
+        "per_month": "IMAGEWRIGHT_BUDGET_PER_MONTH",
+        "confirm_above": "IMAGEWRIGHT_CONFIRM_ABOVE",
+    }
+    said = {
+        name: _number(environment, variable, 0, 0, MOST_MONEY)
+        for name, variable in variables.items()
+        if environment.get(variable, "").strip()
+    }
+    return table.model_copy(update=said)
+
+
+def _number(environment: Mapping[str, str], variable: str, default: float, low: float, high: float) -> float:
+    text = environment.get(variable, "").strip()
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        raise SettingsError(f"{variable}: {text!r} is not a number") from None
+    if not low <= value <= high:
+        raise SettingsError(f"{variable}: {text} is not between {low:g} and {high:g}")
+    return value
+
+
+def _addresses(environment: Mapping[str, str]) -> dict[str, str]:
+    start, end = "IMAGEWRIGHT_", "_BASE_URL"
+    found = {
+        variable[len(start) : -len(end)].lower(): value.strip().rstrip("/")
+        for variable, value in environment.items()
+        if variable.startswith(start) and variable.endswith(end) and value.strip()
+    }
+    for name, address in found.items():
+        if not address.startswith(("http://", "https://")):
+            raise SettingsError(f"{start}{name.upper()}{end}: {address!r} is not an http(s) address")
+    return found

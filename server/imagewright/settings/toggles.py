@@ -1,0 +1,80 @@
+"""Which tools are on: command line over environment over configuration file, decided tool by tool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from imagewright.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one source says about tools.
+
+    Attributes:
+        source: what to call it, such as "IMAGEWRIGHT_TOOLS" or the path of the configuration file.
+        allow: only these are on, if it says so at all.
+        deny: these are off; beats `allow` of the same layer.
+    """
+
+    source: str
+    allow: frozenset[str] | None = None
+    deny: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Whether a tool is on, and which source says so."""
+
+    on: bool
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Toggles:
+    """The layers, strongest first. The first that speaks about a tool decides; with none, it is on."""
+
+    layers: tuple[Layer, ...] = ()
+
+    def decide(self, tool: str) -> Decision:
+        """Whether the tool is on and why."""
+        for layer in self.layers:
+            if tool in layer.deny:
+                return Decision(on=False, because=f"switched off by {layer.source}")
+            if layer.allow is not None:
+                if tool in layer.allow:
+                    return Decision(on=True, because=f"listed in {layer.source}")
+                return Decision(on=False, because=f"not listed in {layer.source}")
+        return Decision(on=True, because="on by default")
+
+    def check_names(self, valid: Collection[str]) -> None:
+        """Refuse names that are no tools.
+
+        Raises:
+            SettingsError: names every misspelt name with the nearest, and all valid names.
+        """
+        wrong = [(name, layer.source) for layer in self.layers for name in sorted(self._named(layer) - set(valid))]
+        if not wrong:
+            return
+        said = [f"{source} names {name!r}, which is no tool{nearest(name, valid)}" for name, source in wrong]
+        raise SettingsError("; ".join(said) + f". The tools are: {', '.join(valid)}.")
+
+    @staticmethod
+    def _named(layer: Layer) -> frozenset[str]:
+        return layer.deny | (layer.allow or frozenset())
+
+
+def nearest(name: str, valid: Collection[str]) -> str:
+    """` (did you mean 'x'?)` for the closest valid name, or nothing when none is close."""
+    close = get_close_matches(name, list(valid), n=1, cutoff=0.6)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def names(text: str) -> frozenset[str]:
+    """The tool names in a comma or space separated text."""
+    return frozenset(text.replace(",", " ").split())
