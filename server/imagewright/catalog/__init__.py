@@ -1,0 +1,1 @@
+"""What each model can do: one row per model, read once, never changed."""

@@ -1,0 +1,94 @@
+"""Questions about a row that several readers ask: the schema, the table, the guide.
+
+A row may be narrowed to what the providers in use can do, so any argument and any operation may be missing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imagewright.catalog.row import OperationName
+from imagewright.catalog.words import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from imagewright.catalog.row import Argument, Row
+
+COMMON_SHAPES = frozenset({"1:1", "4:3", "3:4", "16:9", "9:16"})
+"""Square, the two of photographs, the two of screens: a model without one of them is limited in its shapes."""
+
+
+def operations(row: Row) -> list[OperationName]:
+    """The row's operations in the order people think of them, not in the order in which they are matched."""
+    return [name for name in OperationName if name in row.operations]
+
+
+def forms(row: Row, name: str) -> dict[OperationName, Argument]:
+    """The argument in each operation that takes it, in that same order."""
+    return {
+        operation: row.operations[operation].arguments[name]
+        for operation in operations(row)
+        if name in row.operations[operation].arguments
+    }
+
+
+def argument_names(row: Row) -> list[str]:
+    """Every argument of the tool once; what only one operation takes stands where that operation has it."""
+    order: list[str] = []
+    for operation in sorted(row.operations.values(), key=lambda one: -len(one.arguments)):
+        place = 0
+        for name in operation.arguments:
+            if name in order:
+                place = order.index(name)
+            else:
+                order.insert(place, name)
+            place += 1
+    return order
+
+
+def bounds(row: Row, name: str) -> tuple[float, float] | None:
+    """Lowest and highest value of a numeric argument over all operations; None when the row has no such bounds."""
+    ends = [pair for one in forms(row, name).values() if (pair := _ends(one))]
+    return (min(low for low, _ in ends), max(high for _, high in ends)) if ends else None
+
+
+def _ends(argument: Argument) -> tuple[float, float] | None:
+    if numbers := [value for value in argument.values or () if isinstance(value, int | float)]:
+        return min(numbers), max(numbers)
+    if argument.minimum is None or argument.maximum is None:
+        return None
+    return argument.minimum, argument.maximum
+
+
+def picture_list(row: Row, operation: OperationName) -> Argument | None:
+    """The argument by which an operation takes a list of pictures; None when it takes none."""
+    if operation not in row.operations:
+        return None
+    lists = [one for one in row.operations[operation].arguments.values() if one.kind == "pictures"]
+    return lists[0] if lists else None
+
+
+def most_images(row: Row) -> int:
+    """The largest number of pictures one edit takes; 0 when the row does not edit."""
+    if OperationName.EDIT not in row.operations:
+        return 0
+    images = picture_list(row, OperationName.EDIT)
+    return 1 if images is None else images.max_items or 1
+
+
+def shapes(row: Row) -> tuple[str, ...]:
+    """Every aspect ratio on offer, without words such as "auto"."""
+    found = [shown(value) for one in forms(row, "aspect_ratio").values() for value in one.values or ()]
+    return tuple(value for value in dict.fromkeys(found) if ":" in value)
+
+
+def limited_in_shape(row: Row) -> bool:
+    """Whether it offers aspect ratios, but not all the common ones."""
+    return bool(shapes(row)) and bool(COMMON_SHAPES.difference(shapes(row)))
+
+
+def ranked(rows: Collection[Row], operation: OperationName) -> list[Row]:
+    """Those of the rows that do the operation, the first to offer first."""
+    able = [row for row in rows if operation in row.operations]
+    return sorted(able, key=lambda row: (row.operations[operation].rank, row.tool))

@@ -1,0 +1,86 @@
+"""Read the rows from the package, strictly: what is wrong is named by file and key."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from imagewright.catalog.row import Row
+from imagewright.errors import CatalogError
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+
+@cache
+def catalog() -> dict[str, Row]:
+    """Every row by tool name, in the order of their places.
+
+    Raises:
+        CatalogError: a row file is wrong; the message names file and key.
+    """
+    return load_rows(files("imagewright.catalog"))
+
+
+def load_rows(folder: Traversable) -> dict[str, Row]:
+    """The rows of one folder: `arguments.toml` beside `rows/*.toml`.
+
+    Raises:
+        CatalogError: as in `catalog`.
+    """
+    words = _toml(folder / "arguments.toml")
+    found = [entry for entry in (folder / "rows").iterdir() if entry.name.endswith(".toml")]
+    rows = [parse_row(entry.name, _toml(entry), words) for entry in found]
+    return {row.tool: row for row in sorted(rows, key=lambda row: (row.place, row.tool))}
+
+
+def _toml(entry: Traversable) -> dict[str, Any]:
+    try:
+        return tomllib.loads(entry.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, OSError) as error:
+        message = f"{entry.name}: {error}"
+        raise CatalogError(message) from error
+
+
+def parse_row(file: str, raw: dict[str, Any], words: dict[str, Any]) -> Row:
+    """One row from the content of its file, with the shared words filled in.
+
+    Args:
+        file: the file's name, for messages.
+        raw: the parsed TOML.
+        words: kind and description of the arguments all tools share.
+
+    Raises:
+        CatalogError: an unknown or missing key, a limit without its argument, a default outside its own bound.
+    """
+    own = raw.pop("arguments", {})
+    operations = raw.get("operations")
+    if not isinstance(operations, dict) or not operations:
+        raise CatalogError(f"{file}: operations: a row needs at least one operation")
+    for name, operation in operations.items():
+        takes, limits = operation.pop("takes", None), operation.pop("limits", {})
+        where = f"{file}: operations.{name}"
+        if not isinstance(takes, list):
+            raise CatalogError(f"{where}.takes: missing")
+        if stray := sorted(set(limits) - set(takes)):
+            raise CatalogError(f"{where}.limits.{stray[0]}: not among what it takes")
+        if missing := [one for one in takes if one not in own]:
+            raise CatalogError(f"{where}.takes: {missing[0]} is not in [arguments]")
+        operation["arguments"] = {one: words.get(one, {}) | own[one] | limits.get(one, {}) for one in takes}
+    if unused := sorted(set(own) - {one for operation in operations.values() for one in operation["arguments"]}):
+        raise CatalogError(f"{file}: arguments.{unused[0]}: no operation takes it")
+    try:
+        row = Row.model_validate(raw)
+    except ValidationError as error:
+        raise CatalogError("; ".join(f"{file}: {_where(one)}{one['msg']}" for one in error.errors())) from error
+    if f"{row.tool}.toml" != file:
+        raise CatalogError(f"{file}: tool: the file must be called {row.tool}.toml")
+    return row
+
+
+def _where(error: Any) -> str:
+    return "".join(f"{part}." for part in error["loc"])[:-1] + ": " if error["loc"] else ""

@@ -1,0 +1,107 @@
+"""The allowed value nearest to one that is not allowed, for messages; nothing is ever replaced by it silently."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+from imagewright.catalog.row import Argument
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from imagewright.catalog.row import Limits, Scalar
+
+SHAPE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*[:x/\u00d7*]\s*(\d+(?:\.\d+)?)\s*(?:px)?\s*", re.IGNORECASE)
+SIZE_CLASS = re.compile(r"\s*(\d+(?:\.\d+)?)\s*k\s*", re.IGNORECASE)
+PLAIN_NUMBER = re.compile(r"\s*[-+]?\d+(?:\.\d+)?\s*(?:x|px|%)?\s*", re.IGNORECASE)
+SPOKEN_SHAPES = {"square": 1.0, "landscape": 4 / 3, "portrait": 3 / 4, "widescreen": 16 / 9, "vertical": 9 / 16}
+"""What people say instead of a ratio, as width over height."""
+PIXELS_PER_K = 1024
+"""Pixels of the longer side that one K of a size class stands for."""
+SMALLEST_SIDE = 64
+"""Pixels; below, two numbers are a ratio and not a size."""
+LOOSE = 0.6
+"""How alike two words must be, 0 to 1, before one is offered for the other; below, the guess helps nobody."""
+
+
+def nearest(limits: Limits, value: Any) -> Scalar | None:
+    """The nearest allowed value; None when nothing is near, or the limits have nothing to say about such a value.
+
+    Aspect ratios are compared by shape (5:3 is nearest to 16:9), size classes by pixels, numbers by distance, words
+    by likeness. A number given as text counts as that number.
+    """
+    if limits.values is not None:
+        return _of_values(limits.values, value)
+    if isinstance(limits, Argument) and limits.kind == "boolean":
+        return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(str(value).lower())
+    if limits.minimum is None and limits.maximum is None:
+        return None
+    number = _number(value)
+    if number is None:
+        return None
+    if limits.minimum is not None:
+        number = max(number, limits.minimum)
+    if limits.maximum is not None:
+        number = min(number, limits.maximum)
+    whole = isinstance(limits, Argument) and limits.kind == "integer"
+    return round(number) if whole or float(number).is_integer() else number
+
+
+def _of_values(values: tuple[Scalar, ...], value: Any) -> Scalar | None:
+    for exact in values:
+        if str(exact).lower() == str(value).strip().lower():
+            return exact
+    for measure in (_shape, _pixels, _number):
+        if (close := _closest(values, value, measure)) is not None:
+            return close
+    return _alike(values, value)
+
+
+def _closest(values: Iterable[Scalar], value: Any, measure: Callable[[Any], float | None]) -> Scalar | None:
+    """By distance under one measure; None when the value or all the values cannot be measured so."""
+    wanted = measure(value)
+    measured = [(one, size) for one in values if (size := measure(one)) is not None]
+    if wanted is None or not measured:
+        return None
+    return min(measured, key=lambda pair: abs(pair[1] - wanted))[0]
+
+
+def _shape(value: Any) -> float | None:
+    """Logarithm of width over height, so that 2:1 is as far from 1:1 as 1:2 is."""
+    if not isinstance(value, str):
+        return None
+    if value.strip().lower() in SPOKEN_SHAPES:
+        return math.log(SPOKEN_SHAPES[value.strip().lower()])
+    found = SHAPE.fullmatch(value)
+    if not found or float(found[1]) == 0 or float(found[2]) == 0:
+        return None
+    return math.log(float(found[1])) - math.log(float(found[2]))
+
+
+def _pixels(value: Any) -> float | None:
+    """Logarithm of the longer side that a size class, a size or a number of pixels stands for."""
+    if isinstance(value, str) and (found := SIZE_CLASS.fullmatch(value)):
+        side = float(found[1]) * PIXELS_PER_K
+    elif isinstance(value, str) and (found := SHAPE.fullmatch(value)):
+        side = max(float(found[1]), float(found[2]))
+    else:
+        side = _number(value) or 0.0
+    return math.log(side) if side >= SMALLEST_SIDE else None
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str) and PLAIN_NUMBER.fullmatch(value):
+        value = float(value.strip().lower().removesuffix("px").rstrip("x%").strip())
+    return value if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _alike(values: Iterable[Scalar], value: Any) -> Scalar | None:
+    from difflib import get_close_matches  # noqa: PLC0415 - only a wrong call needs it, the start does not
+
+    words = {str(one).lower(): one for one in values}
+    close = get_close_matches(str(value).strip().lower(), list(words), n=1, cutoff=LOOSE)
+    return words[close[0]] if close else None

@@ -1,0 +1,190 @@
+"""The shape of a capability row: frozen, strict, free of any vendor.
+
+A row file holds `[arguments]`, the limits that hold in every operation that takes the argument, and per
+operation the list of what it takes and where its limits differ. Loading merges the two, so that an
+`Operation` carries complete `Argument`s.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Scalar = str | int | float | bool
+Kind = Literal["text", "choice", "integer", "number", "boolean", "picture", "pictures", "path"]
+
+
+class OperationName(StrEnum):
+    """What can be done to or with a picture."""
+
+    GENERATE = "generate"
+    EDIT = "edit"
+    UPSCALE = "upscale"
+    REMOVE_BACKGROUND = "remove_background"
+    REFRAME = "reframe"
+
+
+class Strict(BaseModel):
+    """Base of everything read from a row: unknown keys are refused, nothing changes after loading."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class Limits(Strict):
+    """Bounds on one argument. Absent means unbounded."""
+
+    values: tuple[Scalar, ...] | None = None
+    """The allowed values, in the order they are offered."""
+    minimum: float | None = None
+    maximum: float | None = None
+    min_length: int | None = None
+    """Characters of a text, after surrounding white space is ignored."""
+    max_length: int | None = None
+    min_items: int | None = None
+    """Number of pictures in a list."""
+    max_items: int | None = None
+
+
+class Argument(Limits):
+    """One argument of one operation, complete with its limits."""
+
+    kind: Kind
+    describe: str
+    """A few words for the schema."""
+    required: bool = False
+    default: Scalar | None = None
+    source: str = ""
+    """Where a non-obvious limit was read."""
+    checked: str = ""
+    """The day it was read, as YYYY-MM-DD."""
+    counted: bool = True
+    """Of a list of pictures: whether the capability table states how many. False where the promise is only that
+    there may be several, and the number is today's fact."""
+
+
+class PictureLimits(Strict):
+    """What an input picture may be."""
+
+    formats: tuple[str, ...]
+    """Accepted real formats, lower case: png, jpeg, webp, gif, avif, heic."""
+    max_bytes: int
+    max_megapixels: float | None = None
+    min_side: int = 1
+    """Pixels."""
+    max_side: int | None = None
+    """Pixels."""
+    source: str = ""
+    checked: str = ""
+
+
+class Operation(Strict):
+    """One thing the model does, with the arguments it takes there."""
+
+    rank: int
+    """Place in the order of choice among the models that do this; lower is offered first."""
+    when: str
+    """For which requests this model is the one to take here; continues the sentence "take it for"."""
+    selected_by: tuple[str, ...] = ()
+    """The arguments whose presence chooses this operation; the first operation that matches wins."""
+    arguments: dict[str, Argument]
+
+
+class Rule(Strict):
+    """A rule across arguments, checked by the engine and never part of the schema.
+
+    It applies when every argument of `when` is given with that value ("*" for any value); then the arguments of
+    `items` must have exactly that many pictures, and those of `values` one of these values.
+    """
+
+    when: dict[str, Scalar]
+    items: dict[str, int] = Field(default_factory=dict)
+    values: dict[str, tuple[Scalar, ...]] = Field(default_factory=dict)
+    say: str
+    """What to tell the caller, as one sentence without its subject's name."""
+
+
+class Row(Strict):
+    """One model: everything that is true of it whoever serves it."""
+
+    tool: str = Field(pattern=r"^[a-z][a-z0-9_]{1,40}$")
+    title: str
+    place: int
+    """Where it stands in lists and tables; lower is first."""
+    character: str
+    """What the model is good at, as one clause."""
+    first_choice: str
+    """What it is the first choice for; continues the sentence "first choice for"."""
+    caution: str = ""
+    """What surprises people, as one sentence; may be empty."""
+    pictures: PictureLimits
+    rules: tuple[Rule, ...] = ()
+    operations: dict[OperationName, Operation]
+
+    @model_validator(mode="after")
+    def _defaults_are_valid(self) -> Self:
+        for name, operation in self.operations.items():
+            for argument_name, argument in operation.arguments.items():
+                if argument.default is not None and (why := outside(argument, argument.default)):
+                    message = f"operations.{name}.{argument_name}.default: {argument.default!r} is {why}"
+                    raise ValueError(message)
+        return self
+
+    def arguments(self) -> dict[str, tuple[Argument, ...]]:
+        """Every argument of the tool, in order, with its form in each operation that takes it."""
+        found: dict[str, list[Argument]] = {}
+        for operation in self.operations.values():
+            for name, argument in operation.arguments.items():
+                found.setdefault(name, []).append(argument)
+        return {name: tuple(forms) for name, forms in found.items()}
+
+    def operation_for(self, given: set[str]) -> OperationName:
+        """The operation that follows from which arguments are given."""
+        for name, operation in self.operations.items():
+            if operation.selected_by and given.issuperset(operation.selected_by):
+                return name
+        plain = [name for name, operation in self.operations.items() if not operation.selected_by]
+        return plain[0] if plain else next(reversed(self.operations))
+
+
+def outside(limits: Limits, value: Any) -> str:
+    """Why a value breaks the limits, as a clause continuing "is ..."; empty when it does not."""
+    if limits.values is not None and not any(value == one and type(value) is type(one) for one in limits.values):
+        return f"not one of {', '.join(str(one) for one in limits.values)}"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if limits.minimum is not None and value < limits.minimum:
+            return f"below the minimum {limits.minimum:g}"
+        if limits.maximum is not None and value > limits.maximum:
+            return f"above the maximum {limits.maximum:g}"
+    if isinstance(value, str):
+        length = len(value.strip())
+        if limits.min_length is not None and length < limits.min_length:
+            return f"shorter than {limits.min_length} characters"
+        if limits.max_length is not None and len(value) > limits.max_length:
+            return f"longer than {limits.max_length} characters"
+    return ""
+
+
+def narrowed(argument: Argument, limits: Limits) -> Argument:
+    """The argument under tighter limits.
+
+    Raises:
+        ValueError: a limit is wider than the argument's own, or shuts out its default.
+    """
+    changes = {key: value for key, value in limits.model_dump().items() if value is not None}
+    for key, value in changes.items():
+        own = getattr(argument, key)
+        wider = {
+            "values": own is not None and not set(value) <= set(own) if key == "values" else False,
+            "min": key.startswith("min") and own is not None and value < own,
+            "max": key.startswith("max") and own is not None and value > own,
+        }
+        if any(wider.values()):
+            message = f"{key}={value!r} is wider than the row's {own!r}"
+            raise ValueError(message)
+    tight = argument.model_copy(update=changes)
+    if tight.default is not None and (why := outside(tight, tight.default)):
+        message = f"the row's default {tight.default!r} is {why}"
+        raise ValueError(message)
+    return tight

@@ -1,0 +1,104 @@
+"""The capability table: the promise of the README, derived cell by cell from the rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imagewright.catalog.facts import bounds, limited_in_shape, most_images, picture_list, shapes
+from imagewright.catalog.row import OperationName
+from imagewright.catalog.words import shown, span
+from imagewright.errors import CatalogError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from imagewright.catalog.row import Row
+
+START = "<!-- capability table: start -->"
+END = "<!-- capability table: end -->"
+YES, NO, ONLY, LIMITED = "yes", "no", "only this", "limited"
+
+
+def capability_table(rows: Collection[Row]) -> str:
+    """The Markdown table of these rows, in their order, ending without a line break."""
+    lines = [_line(["tool", *COLUMNS]), f"|{'---|' * (len(COLUMNS) + 1)}"]
+    lines += [_line([row.tool, *(cell(row) for cell in COLUMNS.values())]) for row in rows]
+    return "\n".join(lines)
+
+
+def readme_with_table(readme: str, rows: Collection[Row]) -> str:
+    """The README with its table made anew.
+
+    Raises:
+        CatalogError: the two markers are not there, each once and in order.
+    """
+    return replace_between(readme, START, END, capability_table(rows))
+
+
+def replace_between(text: str, start: str, end: str, block: str) -> str:
+    """The text with what stands between two marker lines replaced; the markers stay.
+
+    Raises:
+        CatalogError: the markers are not there, each once and in order.
+    """
+    if text.count(start) != 1 or text.count(end) != 1 or text.index(start) > text.index(end):
+        raise CatalogError(f"the text needs {start} and, after it, {end}, each exactly once")
+    before = text[: text.index(start) + len(start)]
+    return f"{before}\n{block}\n{text[text.index(end) :]}"
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _generate(row: Row) -> str:
+    return YES if OperationName.GENERATE in row.operations else NO
+
+
+def _edit(row: Row) -> str:
+    return YES if OperationName.EDIT in row.operations else NO
+
+
+def _several(row: Row) -> str:
+    images = picture_list(row, OperationName.EDIT)
+    if images is None or most_images(row) == 1:
+        return NO
+    return span(images.min_items or 1, most_images(row)) if images.counted else YES
+
+
+def _remove_background(row: Row) -> str:
+    if OperationName.REMOVE_BACKGROUND not in row.operations:
+        return NO
+    return ONLY if len(row.operations) == 1 else YES
+
+
+def _shapes(row: Row) -> str:
+    if not shapes(row):
+        return NO
+    if set(row.operations) == {OperationName.REFRAME}:
+        return ONLY
+    return LIMITED if limited_in_shape(row) else YES
+
+
+def _variants(row: Row) -> str:
+    found = bounds(row, "variants")
+    return span(*found) if found and found[1] > 1 else NO
+
+
+def _upscale(row: Row) -> str:
+    if OperationName.UPSCALE not in row.operations:
+        return NO
+    found = bounds(row, "scale")
+    return f"{shown(found[0])}x-{shown(found[1])}x" if found else YES
+
+
+COLUMNS: dict[str, Callable[[Row], str]] = {
+    "text-to-image": _generate,
+    "single edit": _edit,
+    "multi-image": _several,
+    "background removal": _remove_background,
+    "aspect ratio": _shapes,
+    "variants": _variants,
+    "upscaling": _upscale,
+}
+"""The columns after the tool's name, and how each cell follows from a row."""

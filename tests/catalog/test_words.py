@@ -1,0 +1,40 @@
+"""Numbers and lists in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from imagewright.catalog.words import exact, listed, shown, size, span
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(4.0, "4"), (2.5, "2.5"), (True, "true"), (False, "false"), ("16:9", "16:9"), (0, "0")]
+)
+def test_a_value_is_shown_as_people_write_it(value: float | str, said: str) -> None:
+    assert shown(value) == said
+
+
+def test_whole_numbers_are_integers_and_truth_stays_truth() -> None:
+    assert isinstance(exact(3.0), int)
+    assert exact(True) is True
+    assert exact(0.5) == 0.5
+
+
+@pytest.mark.parametrize(("low", "high", "said"), [(1, 10, "1-10"), (1.0, 4.0, "1-4"), (3, 3, "3"), (0.5, 2, "0.5-2")])
+def test_a_span(low: float, high: float, said: str) -> None:
+    assert span(low, high) == said
+
+
+@pytest.mark.parametrize(
+    ("items", "said"), [([], ""), (["a"], "a"), (["a", "b"], "a or b"), (["a", "b", "c"], "a, b or c")]
+)
+def test_a_list(items: list[str], said: str) -> None:
+    assert listed(items, "or") == said
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(0, "0 bytes"), (999, "999 bytes"), (312_400, "312 kB"), (5_000_000, "5 MB"), (26_214_400, "26.2 MB")],
+)
+def test_a_size(count: int, said: str) -> None:
+    assert size(count) == said
