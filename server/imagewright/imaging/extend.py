@@ -1,0 +1,255 @@
+"""Another aspect ratio without cropping: the canvas grows, the picture's own pixels stay as they are.
+
+A canvas grows in one direction only, so one routine serves all four sides: it continues a picture to the right,
+and the picture is flipped or turned around it.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from PIL import Image, ImageChops, ImageFilter
+
+from imagewright.errors import PictureError
+from imagewright.imaging.drafting.brush import grained
+from imagewright.imaging.drafting.colour import lighter, mix
+from imagewright.imaging.drafting.shape import ratio_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SEAM = 0.1
+"""Share of the shorter side over which new ground takes over from the mirrored edge."""
+
+
+DEPTH = 0.22
+"""Share of the picture, from its edge inward, that its reflection shows at most."""
+SLICES = 48
+"""Pieces the reflection is drawn out in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How new ground is finished.
+
+    Attributes:
+        softness: factor on every blur.
+        grain: amplitude of its grain, in 8-bit steps; 0 for none.
+        flat: number of flat colours it is reduced to; 0 keeps them all.
+    """
+
+    softness: float = 1.0
+    grain: int = 3
+    flat: int = 0
+
+
+LOOKS = {
+    "general": Look(softness=1.5),
+    "realistic": Look(softness=0.5, grain=7),
+    "design": Look(grain=0, flat=7),
+}
+"""What a style asks for; any other is the plain look."""
+
+COARSENESS = {"turbo": 4, "quality": 1}
+"""How many times smaller new ground is worked out for a rendering speed; 2 for any other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """Where a picture lies on its larger canvas, in pixels.
+
+    Attributes:
+        width: of the canvas.
+        height: of the canvas.
+        left: columns before the picture.
+        top: rows above it.
+    """
+
+    width: int
+    height: int
+    left: int
+    top: int
+
+
+def growth_for(size: tuple[int, int], ratio: tuple[int, int]) -> Growth:
+    """The smallest canvas of that ratio (width to height) that holds the picture, with it in the middle.
+
+    The ratio is met to within half a pixel of the side that grows.
+    """
+    width, height = size
+    across, down = ratio
+    if width * down >= height * across:
+        tall = max(height, (2 * width * down + across) // (2 * across))
+        return Growth(width, tall, 0, (tall - height) // 2)
+    wide = max(width, (2 * height * across + down) // (2 * down))
+    return Growth(wide, height, (wide - width) // 2, 0)
+
+
+def reframed(
+    image: Image.Image, aspect_ratio: str, *, seed: int = 0, style: str = "auto", effort: str = "balanced"
+) -> Image.Image:
+    """As `extend`, for an aspect ratio such as "16:9".
+
+    Raises:
+        PictureError: it is no aspect ratio.
+    """
+    ratio = ratio_of(aspect_ratio)
+    if ratio is None:
+        raise PictureError(f"{aspect_ratio!r} is no aspect ratio: write width:height, such as 16:9")
+    return extend(image, ratio, seed=seed, style=style, effort=effort)
+
+
+def extend(
+    image: Image.Image, ratio: tuple[int, int], *, seed: int = 0, style: str = "auto", effort: str = "balanced"
+) -> Image.Image:
+    """Grow the canvas to an aspect ratio and paint what is new.
+
+    Args:
+        image: RGB or RGBA; transparency goes on as it is at the edge.
+        ratio: width to height, in whole numbers.
+        seed: chooses among the four ways of painting (its remainder by four) and varies the chosen one.
+        style: one of `LOOKS`, or anything else for the plain look.
+        effort: one of `COARSENESS`, or anything else for the middle.
+
+    Returns:
+        The canvas, of the image's mode; the image's pixels in its middle are unchanged.
+    """
+    growth = growth_for(image.size, ratio)
+    if (growth.width, growth.height) == image.size:
+        return image.copy()
+    if growth.height > image.height:
+        turned = extend(image.transpose(Image.Transpose.TRANSPOSE), ratio[::-1], seed=seed, style=style, effort=effort)
+        return turned.transpose(Image.Transpose.TRANSPOSE)
+    canvas = Image.new(image.mode, (growth.width, growth.height))
+    canvas.paste(image, (growth.left, 0))
+    task = Task(LOOKS.get(style, Look()), COARSENESS.get(effort, 2), seed)
+    right = growth.width - growth.left - image.width
+    canvas.paste(_continued(image, right, task), (growth.left + image.width, 0))
+    if growth.left:
+        flip = Image.Transpose.FLIP_LEFT_RIGHT
+        canvas.paste(_continued(image.transpose(flip), growth.left, task).transpose(flip), (0, 0))
+    return canvas
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What holds for all new ground of one canvas."""
+
+    look: Look
+    coarseness: int
+    seed: int
+
+    def chance(self) -> random.Random:
+        """The same numbers for every side of the canvas."""
+        return random.Random(self.seed)  # noqa: S311 - chance that can be repeated, not secrecy
+
+
+def _continued(image: Image.Image, wide: int, task: Task) -> Image.Image:
+    """New ground of `wide` columns to the right of the picture."""
+    colours = image.convert("RGB")
+    mirror = _mirrored(colours, wide)
+    paint = WAYS[task.seed % len(WAYS)]
+    coarse = task.coarseness
+    small = (max(1, wide // coarse), max(1, image.height // coarse))
+    reduced = colours.resize((max(1, image.width // coarse), small[1]), Image.Resampling.BOX)
+    ground = paint(reduced, small, task)
+    if task.look.flat:
+        ground = ground.quantize(task.look.flat, dither=Image.Dither.NONE).convert("RGB")
+    ground = ground.resize(mirror.size, Image.Resampling.BICUBIC)
+    if task.look.grain:
+        ground = grained(ground, task.look.grain)
+    reach = min(wide, max(2, round(min(image.size) * SEAM * task.look.softness)))
+    strip = Image.composite(ground, mirror, _ramp(mirror.size, reach))
+    if image.mode == "RGBA":
+        edge = image.getchannel("A").crop((image.width - 1, 0, image.width, image.height))
+        strip.putalpha(edge.resize(strip.size, Image.Resampling.NEAREST))
+    return strip
+
+
+def _mirrored(image: Image.Image, wide: int) -> Image.Image:
+    """The picture reflected at its right edge, and drawn out ever more with the distance.
+
+    A plain reflection would bring the whole subject back; slowed down, it stays within `DEPTH` of the edge.
+    """
+    deepest = max(1.0, image.width * DEPTH)
+    slices = min(wide, SLICES)
+    bounds = [round(wide * number / slices) for number in range(slices + 1)]
+    mesh = []
+    for start, end in pairwise(bounds):
+        near, far = (image.width - deepest * (1 - math.exp(-x / deepest)) for x in (start, end))
+        mesh.append(((start, 0, end, image.height), (near, 0, near, image.height, far, image.height, far, 0)))
+    return image.transform((wide, image.height), Image.Transform.MESH, mesh, Image.Resampling.BILINEAR)
+
+
+def _ramp(size: tuple[int, int], reach: int) -> Image.Image:
+    """A mask that eases from 0 at the left edge to 255 after `reach` columns."""
+    eased = [round(255 * (3 - 2 * value / 255) * (value / 255) ** 2) for value in range(256)]
+    rising = Image.linear_gradient("L").rotate(90).point(eased)
+    mask = Image.new("L", size, 255)
+    mask.paste(rising.resize((reach, size[1]), Image.Resampling.BILINEAR))
+    return mask
+
+
+def _reflection(image: Image.Image, size: tuple[int, int], task: Task) -> Image.Image:
+    """The mirrored picture, softer the further it is from the edge."""
+    strip = _mirrored(image, size[0])
+    reach = size[1] * task.look.softness * (0.03 + 0.03 * task.chance().random())
+    result = strip
+    for level, radius in enumerate((reach * 0.3, reach)):
+        blurred = strip.filter(ImageFilter.GaussianBlur(radius))
+        away = _ramp(strip.size, max(2, round(size[0] * (0.5 + 0.5 * level))))
+        result = Image.composite(blurred, result, away)
+    return result
+
+
+def _streaks(image: Image.Image, size: tuple[int, int], task: Task) -> Image.Image:
+    """The edge's colours drawn outward, running into each other with the distance."""
+    depth = max(1, round(image.width * (0.01 + 0.02 * task.chance().random())))
+    edge = image.crop((image.width - depth, 0, image.width, image.height)).resize((1, size[1]), Image.Resampling.BOX)
+    result = edge.resize(size, Image.Resampling.NEAREST)
+    for level, share in enumerate((0.02, 0.06, 0.16)):
+        soft = edge.resize((8, size[1])).filter(ImageFilter.GaussianBlur(size[1] * share * task.look.softness))
+        away = _ramp(size, max(2, round(size[0] * (0.35 + 0.32 * level))))
+        result = Image.composite(soft.resize(size, Image.Resampling.NEAREST), result, away)
+    return result
+
+
+def _backdrop(image: Image.Image, size: tuple[int, int], task: Task) -> Image.Image:
+    """The whole picture behind itself: enlarged, out of focus, a little darker outward."""
+    zoom = 1.2 + 0.5 * task.chance().random()
+    height = min(image.height / zoom, image.width * size[1] / size[0])
+    wide = min(image.width, max(1, round(height * size[0] / size[1])))
+    tall = min(image.height, max(1, round(height)))
+    top = (image.height - tall) // 2
+    part = image.crop((image.width - wide, top, image.width, top + tall)).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    soft = part.resize(size, Image.Resampling.BICUBIC).filter(
+        ImageFilter.GaussianBlur(size[1] * 0.06 * task.look.softness)
+    )
+    shade = ImageChops.multiply(soft, Image.new("RGB", size, (176, 176, 182)))
+    return Image.composite(shade, soft, _ramp(size, size[0]))
+
+
+def _wash(image: Image.Image, size: tuple[int, int], task: Task) -> Image.Image:
+    """A smooth sheet of the edge's main colours, top to bottom, turning to one tone outward."""
+    edge = image.crop((image.width - max(1, image.width // 8), 0, image.width, image.height))
+    column = edge.resize((1, 5), Image.Resampling.BOX)
+    red, green, blue = edge.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))  # type: ignore[misc]
+    first, last = column.getpixel((0, 0)), column.getpixel((0, 4))
+    turn = task.chance().random()
+    tone = mix((red, green, blue), first if turn < 0.5 else last, 0.5)  # noqa: PLR2004
+    far = Image.new("RGB", size, lighter(tone, -0.09 + 0.15 * turn))
+    near = column.resize(size, Image.Resampling.BICUBIC)
+    return Image.composite(far, near, _ramp(size, size[0]))
+
+
+WAYS: tuple[Callable[[Image.Image, tuple[int, int], Task], Image.Image], ...] = (
+    _reflection,
+    _streaks,
+    _backdrop,
+    _wash,
+)
+"""Ways to paint new ground; the seed chooses, so that four neighbouring seeds show them all."""

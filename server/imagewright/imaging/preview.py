@@ -1,0 +1,182 @@
+"""Small pictures for the chat, together within one budget of encoded bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from imagewright.imaging.decode import in_srgb, open_picture, plain, upright
+from imagewright.imaging.encode import encode, without_idle_alpha
+from imagewright.imaging.probe import PictureFacts, check_whole, facts_of
+from imagewright.imaging.reading import loading, open_lazily
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from imagewright.imaging.reading import Opened
+
+PREVIEW_SIDE = 1024
+"""Px on the long side; about what chat models look at without scaling down themselves."""
+
+_FIRST_QUALITY = 85
+_LOWER_QUALITIES = (70, 55)
+_LOWER_SIDES = (768, 640, 512, 384, 256, 192, 128)
+"""Px. Below the last a picture tells nothing any more."""
+_SMALL_QUALITY = 60
+_LAST_QUALITY = 40
+
+_PNG_SIDE = 256
+"""Px up to which PNG is tried beside WebP for transparent pictures: icons and plain shapes are often smaller in it."""
+
+_AVERAGE_DOWN_TO = 1.3
+"""Big pictures are averaged in whole steps down to this many times the wanted size, and only then filtered by
+Lanczos: a 4096 px picture takes 55 ms in place of 200 ms, with no difference to be seen."""
+
+_RESIZABLE = frozenset({"L", "RGB", "RGBA", "CMYK"})
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A small picture that is ready to be sent.
+
+    Attributes:
+        data: the whole file; `encoded_size` is what it takes as base64.
+        format: jpeg; webp or png where it is transparent.
+        width: px.
+        height: px.
+    """
+
+    data: bytes
+    format: str
+    width: int
+    height: int
+
+    @property
+    def encoded_size(self) -> int:
+        """Bytes as base64."""
+        return (len(self.data) + 2) // 3 * 4
+
+
+def look(source: bytes | Path, *, side: int = PREVIEW_SIDE) -> tuple[PictureFacts, Preview]:
+    """What a thorough `probe` finds out, and a first-choice preview, from one decoding of the picture.
+
+    Args:
+        source: the whole file, or where it is.
+        side: px the preview's long side has at most; nothing is enlarged.
+
+    Raises:
+        PictureError: as `probe`.
+        StorageError: the file cannot be read.
+    """
+    opened = open_lazily(source)
+    facts = facts_of(opened)
+    check_whole(opened)
+    return facts, _as_preview(_small(opened, side), _FIRST_QUALITY)
+
+
+def fit_previews(
+    sources: Sequence[bytes | Path | Preview], *, budget: int, side: int = PREVIEW_SIDE
+) -> tuple[list[Preview], bool]:
+    """Previews for one reply, together within a budget.
+
+    When the first choice is too much, all are shrunk alike: first in quality, then in size down to 128 px. If
+    even that is too much, the last ones are left out and the list is shorter than `sources`.
+
+    Args:
+        sources: pictures, or the previews that `look` made of them earlier.
+        budget: bytes that all previews together may take as base64.
+        side: px on the long side, at first.
+
+    Returns:
+        The previews in the order of the sources, and whether any had to be shrunk further than first chosen or
+        left out.
+
+    Raises:
+        PictureError: as `probe`, for the first source that is no whole picture.
+        StorageError: a file cannot be read.
+    """
+    first = [_first_choice(source, side) for source in sources]
+    if sum(preview.encoded_size for preview in first) <= budget:
+        return first, False
+    # Shrinking starts from the first choice and not from the sources: these may take seconds to decode again.
+    smalls = [open_picture(preview.data) for preview in first]
+    made: list[Preview] = []
+    for lower_side, quality in _steps_below(side):
+        made = _within_budget(smalls, lower_side, quality, budget)
+        if len(made) == len(smalls):
+            break
+    return made, True
+
+
+def _first_choice(source: bytes | Path | Preview, side: int) -> Preview:
+    if not isinstance(source, Preview):
+        return look(source, side=side)[1]
+    return source if max(source.width, source.height) <= side else look(source.data, side=side)[1]
+
+
+def _steps_below(side: int) -> Iterator[tuple[int, int]]:
+    """Side in px and quality of each further choice, best first."""
+    for quality in _LOWER_QUALITIES:
+        yield side, quality
+    for lower in _LOWER_SIDES:
+        if lower < side:
+            yield lower, _SMALL_QUALITY
+    yield min(side, _LOWER_SIDES[-1]), _LAST_QUALITY
+
+
+def _within_budget(smalls: list[Image.Image], side: int, quality: int, budget: int) -> list[Preview]:
+    """The previews at one step, up to the first that breaks the budget."""
+    made: list[Preview] = []
+    left = budget
+    for small in smalls:
+        preview = _as_preview(_resized(small, _within(small.size, side)), quality)
+        left -= preview.encoded_size
+        if left < 0:
+            break
+        made.append(preview)
+    return made
+
+
+def _small(opened: Opened, side: int) -> Image.Image:
+    """The picture upright, in sRGB, with the long side at most `side` px, as RGB or RGBA."""
+    image: Image.Image = opened.image
+    target = _within(image.size, side)
+    with loading(opened.format, len(opened.data)):
+        if opened.format == "jpeg" and target != image.size:
+            # A JPEG can be decoded at a half, a quarter or an eighth for a fraction of the work.
+            opened.image.draft(None, target)
+        opened.image.load()
+        if image.mode not in _RESIZABLE or "transparency" in image.info:
+            image = plain(image)
+        # Few pixels are cheaper to bring into RGB and to turn than many.
+        image = plain(_resized(image, target))
+        if profile := image.info.get("icc_profile"):
+            image = in_srgb(image, profile)
+        return without_idle_alpha(upright(image, opened.orientation))
+
+
+def _within(size: tuple[int, int], side: int) -> tuple[int, int]:
+    """The size scaled so that its long side is at most `side` px; never enlarged, never 0."""
+    longest = max(size)
+    if longest <= side:
+        return size
+    return max(1, round(size[0] * side / longest)), max(1, round(size[1] * side / longest))
+
+
+def _resized(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    if image.size == size:
+        return image
+    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=_AVERAGE_DOWN_TO)
+
+
+def _as_preview(image: Image.Image, quality: int) -> Preview:
+    if image.mode == "RGB":
+        return Preview(encode(image, "jpeg", quality=quality), "jpeg", *image.size)
+    best = Preview(encode(image, "webp", quality=quality, effort=0), "webp", *image.size)
+    if max(image.size) <= _PNG_SIDE:
+        png = Preview(encode(image, "png"), "png", *image.size)
+        best = min(best, png, key=lambda preview: len(preview.data))
+    return best

@@ -1,0 +1,144 @@
+"""What a file really is, told from its first bytes. Names and extensions are never looked at."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from functools import cache
+
+from PIL import features
+
+HEAD_BYTES = 1024
+"""How much of a file is enough to recognise it; an SVG may carry a long preamble."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A type of picture.
+
+    Attributes:
+        title: as people write it.
+        extension: with its dot.
+    """
+
+    title: str
+    extension: str
+
+
+KINDS = {
+    "png": Kind("PNG", ".png"),
+    "jpeg": Kind("JPEG", ".jpg"),
+    "webp": Kind("WebP", ".webp"),
+    "gif": Kind("GIF", ".gif"),
+    "avif": Kind("AVIF", ".avif"),
+    "heic": Kind("HEIC", ".heic"),
+}
+"""Every type that can be recognised and, where this installation has its decoder, read."""
+
+_ISO_BRANDS = {
+    "avif": {b"avif", b"avis"},
+    "heic": {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"},
+}
+"""Brands of ISO 14496-12 `ftyp` boxes. AVIF files may name `mif1` first, so AVIF is looked for first."""
+
+_OTHERS = (
+    (0, b"%PDF-", "a PDF document"),
+    (0, b"BM", "a BMP picture"),
+    (0, b"II*\0", "a TIFF picture"),
+    (0, b"MM\0*", "a TIFF picture"),
+    (0, b"\xff\x0a", "a JPEG XL picture"),
+    (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
+    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
+    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
+    (0, b"\0\0\x01\0", "an icon file (ICO)"),
+    (0, b"8BPS", "a Photoshop document"),
+    (0, b"%!PS", "a PostScript document"),
+    (0, b"PK\x03\x04", "a ZIP archive"),
+    (0, b"\x1f\x8b", "a gzip archive"),
+    (0, b"\x1aE\xdf\xa3", "a WebM or Matroska video"),
+    (8, b"WAVE", "a WAV sound"),
+    (4, b"ftyp", "a video"),
+    (0, b"MZ", "a Windows program"),
+    (0, b"\x7fELF", "a program"),
+)
+
+_TEXTS = (
+    ("<!doctype html", "an HTML page"),
+    ("<html", "an HTML page"),
+    ("<svg", "an SVG drawing"),
+    ("<?xml", "an XML document"),
+    ("{", "JSON text"),
+    ("[", "JSON text"),
+    ("data:image/", "a data URI saved as text"),
+    ("ivborw0kggo", "base64 text of a picture, not the picture itself"),
+    ("/9j/", "base64 text of a picture, not the picture itself"),
+    ("version https://git-lfs", "a Git LFS pointer, not the file it stands for"),
+)
+
+
+@cache
+def known_formats() -> tuple[str, ...]:
+    """The formats this installation reads. AVIF depends on how Pillow was built, HEIC on `pillow_heif`."""
+    optional = {
+        "avif": features.check_module("avif"),
+        "heic": importlib.util.find_spec("pillow_heif") is not None,
+    }
+    return tuple(name for name in KINDS if optional.get(name, True))
+
+
+def titles() -> str:
+    """The formats this installation reads, as a phrase: "PNG, JPEG, WebP or GIF"."""
+    names = [KINDS[name].title for name in known_formats()]
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def recognise(head: bytes) -> str | None:
+    """The format whose signature the bytes carry, whether or not it can be read here; None for anything else.
+
+    Args:
+        head: the first `HEAD_BYTES` of the file, or all of a shorter one.
+    """
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "png"
+    if head.startswith(b"\xff\xd8\xff"):
+        return "jpeg"
+    if head.startswith((b"GIF87a", b"GIF89a")):
+        return "gif"
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return "webp"
+    if head[4:8] == b"ftyp":
+        box = head[: min(int.from_bytes(head[:4], "big"), len(head))]
+        brands = {box[8:12], *(box[at : at + 4] for at in range(16, len(box), 4))}
+        return next((name for name, known in _ISO_BRANDS.items() if brands & known), None)
+    return None
+
+
+def describe(head: bytes) -> str | None:
+    """What bytes without a known picture's signature seem to be, with its article; None when nothing fits.
+
+    Args:
+        head: the first `HEAD_BYTES` of the file, or all of a shorter one.
+    """
+    for at, magic, words in _OTHERS:
+        if head.startswith(magic, at):
+            return words
+    text = _as_text(head)
+    if text is None:
+        return None
+    text = text.lstrip().lower()
+    if text.startswith(("<?xml", "<!--", "<!doctype svg")) and "<svg" in text:
+        return "an SVG drawing"
+    return next((words for start, words in _TEXTS if text.startswith(start)), "text")
+
+
+def _as_text(head: bytes) -> str | None:
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return head.decode("utf-16", errors="replace")
+    try:
+        # The head may end in the middle of a character: only its last 3 bytes may be an unfinished one.
+        text = head.decode("utf-8-sig", errors="strict")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 3:
+            return None
+        text = head[: error.start].decode("utf-8-sig")
+    return text if all(character.isprintable() or character in "\t\n\r\f" for character in text) else None

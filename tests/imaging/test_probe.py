@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import random
+import struct
+import zlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from imagewright.errors import PictureError, StorageError
+from imagewright.imaging.probe import MAX_PIXELS, PictureFacts, extension_for, known_formats, probe
+from pictures import NOT_PICTURES, STILL_FORMATS, cut_short, noise, photo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ANIMATED = ("gif", "webp", "png")
+
+
+def chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def hollow_png(width: int, height: int) -> bytes:
+    """A PNG header that promises far more pixels than the file has."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
+
+
+def hollow_webp(width: int, height: int) -> bytes:
+    canvas = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    body = b"WEBPVP8X" + struct.pack("<I", 10) + bytes(4) + canvas
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def hollow_gif(screen: tuple[int, int], frame: tuple[int, int]) -> bytes:
+    return b"GIF89a" + struct.pack("<HH", *screen) + bytes(3) + b"," + struct.pack("<HHHH", 0, 0, *frame) + b"\0\2\0;"
+
+
+@pytest.mark.parametrize("name", STILL_FORMATS)
+def test_facts_come_from_the_bytes_and_never_from_the_name(name: str, tmp_path: Path) -> None:
+    data = photo(64, 48, name)
+    path = tmp_path / "picture.txt"
+    path.write_bytes(data)
+    expected = PictureFacts(name, 64, 48, orientation=1, frames=1, has_alpha=False, size=len(data))
+    assert probe(path) == probe(data) == probe(data, thorough=False) == expected
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", ["jpeg", "png", "webp"])
+def test_the_size_is_that_of_the_upright_picture(name: str, orientation: int) -> None:
+    facts = probe(photo(64, 48, name, orientation=orientation))
+    assert (facts.width, facts.height, facts.orientation) == (64, 48, orientation)
+
+
+def test_a_png_orientation_behind_the_pixels_is_seen_without_decoding() -> None:
+    data = photo(64, 48, "png", orientation=6)
+    start = data.index(b"eXIf") - 4
+    length = struct.unpack(">I", data[start : start + 4])[0] + 12
+    moved, end = data[start : start + length], data.rindex(b"IEND") - 4
+    late = data[:start] + data[start + length : end] + moved + data[end:]
+    assert probe(late, thorough=False).orientation == 6
+
+
+@pytest.mark.parametrize(
+    "exif", [b"", b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM\0*\0\0\0\x08\0\x09\1\x12"]
+)
+def test_damaged_exif_means_upright(exif: bytes) -> None:
+    data = photo(64, 48, "png")
+    assert probe(data[:33] + chunk(b"eXIf", exif) + data[33:]).orientation == 1
+
+
+@pytest.mark.parametrize("name", ANIMATED)
+def test_frames_are_counted(name: str) -> None:
+    assert probe(photo(format=name, frames=3)).frames == 3
+
+
+@pytest.mark.parametrize(("name", "mode"), [("png", "RGBA"), ("png", "LA"), ("webp", "RGBA")])
+def test_alpha_is_seen(name: str, mode: str) -> None:
+    assert probe(photo(format=name, mode=mode)).has_alpha
+
+
+@pytest.mark.parametrize("kind", sorted(NOT_PICTURES))
+def test_what_is_no_picture_is_called_by_its_name(kind: str, tmp_path: Path) -> None:
+    data, word = NOT_PICTURES[kind]
+    path = tmp_path / "picture.png"
+    path.write_bytes(data)
+    with pytest.raises(PictureError, match=word) as said:
+        probe(path)
+    assert "PNG, JPEG, WebP" in str(said.value)
+
+
+def test_an_empty_file_is_called_empty() -> None:
+    with pytest.raises(PictureError, match="0 bytes"):
+        probe(b"")
+
+
+def test_an_unknown_type_lists_the_known_ones() -> None:
+    with pytest.raises(PictureError, match=r"00 01 02 03.*PNG, JPEG, WebP"):
+        probe(bytes(range(200)))
+
+
+@pytest.mark.parametrize("name", STILL_FORMATS)
+@pytest.mark.parametrize("keep", [0.3, 0.6, 0.95])
+def test_a_file_cut_short_is_found_out(name: str, keep: float) -> None:
+    with pytest.raises(PictureError, match="cut short or damaged"):
+        probe(cut_short(noise(80, 80, name), keep))
+
+
+@pytest.mark.parametrize("name", ["png", "jpeg", "webp"])
+def test_a_single_missing_byte_is_found_out(name: str) -> None:
+    with pytest.raises(PictureError, match="cut short or damaged"):
+        probe(noise(80, 80, name)[:-1])
+
+
+def test_a_changed_byte_in_a_png_is_found_out() -> None:
+    data = bytearray(noise(80, 80, "png"))
+    data[len(data) // 2] ^= 0x55
+    with pytest.raises(PictureError, match="damaged"):
+        probe(bytes(data))
+
+
+def test_only_the_header_is_believed_when_not_thorough() -> None:
+    assert probe(cut_short(noise(80, 80, "jpeg")), thorough=False).width == 80
+
+
+def test_bytes_behind_the_end_do_no_harm() -> None:
+    assert probe(photo(format="jpeg") + b"appended by a phone").frames == 1
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        hollow_png(30_000, 30_000),
+        hollow_webp(2**24, 2**20),
+        hollow_webp(30_000, 30_000),
+        hollow_gif((65_535, 65_535), (1, 1)),
+        hollow_gif((10, 10), (65_535, 65_535)),
+        hollow_gif((10, 10), (10_000, 10_000)),
+    ],
+    ids=["png", "webp-huge", "webp", "gif-screen", "gif-frame", "gif-frame-pillow-warns-of"],
+)
+def test_a_bomb_is_refused_from_its_header(bomb: bytes) -> None:
+    with pytest.raises(PictureError, match="megapixels"):
+        probe(bomb, thorough=False)
+
+
+def test_a_large_picture_below_the_cap_gives_no_warning() -> None:
+    # Pillow warns from 89 MP and fails from 179 MP on its own; warnings are errors here.
+    assert probe(hollow_png(16_384, 16_384), thorough=False).width ** 2 == MAX_PIXELS
+
+
+def test_a_promise_of_many_pixels_is_not_kept_in_memory_for_long() -> None:
+    with pytest.raises(PictureError, match="damaged"):
+        probe(hollow_png(2_000, 2_000))
+
+
+def test_a_file_that_is_not_there_is_a_storage_matter(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"gone\.png"):
+        probe(tmp_path / "gone.png")
+
+
+def test_avif_is_told_from_heic_and_video() -> None:
+    heic = b"\0\0\0\x1cftypheic\0\0\0\0mif1heicmiaf" + bytes(40)
+    expected = "damaged" if "heic" in known_formats() else "HEIC pictures cannot be read on this machine"
+    with pytest.raises(PictureError, match=expected):
+        probe(heic)
+
+
+def test_every_known_format_has_an_extension() -> None:
+    assert {"png", "jpeg", "webp", "gif"} <= set(known_formats())
+    assert [extension_for(name) for name in ("png", "jpeg", "webp")] == [".png", ".jpg", ".webp"]
+    assert len({extension_for(name) for name in known_formats()}) == len(known_formats())
+
+
+@pytest.mark.parametrize("name", STILL_FORMATS)
+def test_whatever_the_damage_the_answer_is_facts_or_a_picture_error(name: str) -> None:
+    dice = random.Random(7)  # noqa: S311 - the same on every run
+    whole = photo(64, 48, name)
+    refused = 0
+    for _ in range(60):
+        data = bytearray(whole)
+        for _ in range(dice.choice((1, 3, 10))):
+            data[dice.randrange(len(data))] = dice.randrange(256)
+        try:
+            assert probe(bytes(data)).format in known_formats()
+        except PictureError as said:
+            assert str(said)  # noqa: PT017 - either outcome is right, any other exception is not
+            refused += 1
+    assert refused
