@@ -1,0 +1,246 @@
+"""One SQLite file, shared by every thread and every server process of a user.
+
+Holds the tables of the library, and of whatever else climbs the same ladder. Nothing is created before the first use.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import threading
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from imagewright.errors import StorageError
+from imagewright.storage.reasons import why
+from imagewright.storage.schema import LADDER
+from imagewright.storage.setting_aside import CORRUPT, primary_code, set_aside
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    Mark = tuple[int, int]
+
+PATIENCE = 5.0
+"""Seconds to wait for another process that is writing."""
+
+_READ, _WRITE = "BEGIN", "BEGIN IMMEDIATE"
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_ADVICE = {
+    sqlite3.SQLITE_BUSY: "another program has kept it locked; try again",
+    sqlite3.SQLITE_LOCKED: "another program has kept it locked; try again",
+    sqlite3.SQLITE_FULL: "the disk is full: free some space",
+    sqlite3.SQLITE_READONLY: "it is read-only: make it and its folder writable, or set IMAGEWRIGHT_HOME",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened: make it and its folder accessible, or set IMAGEWRIGHT_HOME",
+    sqlite3.SQLITE_PERM: "access is denied: make it and its folder writable, or set IMAGEWRIGHT_HOME",
+    sqlite3.SQLITE_IOERR: "the disk reports a fault, or is full",
+}
+_OF_A_FILE_MOVED = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL}
+_MOVING = 0.1  # seconds within which a file and its companions are renamed
+_RETRY = 0.01  # seconds between two tries at what SQLite does not wait for by itself
+_MOST_IDLE = 8  # connections kept open for the next use
+
+_log = logging.getLogger(__name__)
+
+
+class SetAsideError(StorageError):
+    """The file was corrupt and has been renamed; the same call made again works on an empty one."""
+
+
+class Database:
+    """The file, opened by as many connections as are needed at once.
+
+    Args:
+        file: absolute path; made, with its folder, at the first use.
+        ladder: the steps that bring an empty file to the tables of this release; `PRAGMA user_version` counts them.
+        patience: seconds to wait for a lock.
+    """
+
+    def __init__(self, file: Path, ladder: Sequence[Sequence[str]] = LADDER, *, patience: float = PATIENCE) -> None:
+        self.file = file
+        self._ladder = ladder
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._idle: list[tuple[sqlite3.Connection, Mark]] = []
+
+    def exists(self) -> bool:
+        """Whether there is a file yet; asking makes none."""
+        try:
+            self.file.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:  # opening it will say what is wrong
+            return True
+        return True
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A consistent view for several queries.
+
+        Raises:
+            SetAsideError: the file was corrupt.
+            StorageError: it cannot be used; says why.
+        """
+        with self._transaction(_READ) as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """The one write transaction at a time, over all processes: kept whole when the block ends, else undone.
+
+        Raises:
+            SetAsideError: the file was corrupt.
+            StorageError: it cannot be used; says why.
+        """
+        with self._transaction(_WRITE) as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Let go of the file. It opens again at the next use."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for connection, _ in idle:
+            connection.close()
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        connection, mark = self._borrow()
+        try:
+            connection.execute(begin)
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException as error:
+            with suppress(sqlite3.Error):  # closing undoes what could not be rolled back
+                connection.rollback()
+            connection.close()
+            if not isinstance(error, sqlite3.Error):
+                raise
+            raise (self._replaced() if self._is_replaced(error, mark) else self._said(error, mark)) from error
+        if begin == _WRITE and mark != _mark(self.file):
+            connection.close()
+            raise self._replaced()  # what was written went along with the file that was set aside
+        self._give_back(connection, mark)
+
+    def _borrow(self) -> tuple[sqlite3.Connection, Mark]:
+        current = _mark(self.file)
+        with self._lock:
+            stale = [pair for pair in self._idle if pair[1] != current]
+            self._idle = [pair for pair in self._idle if pair[1] == current]
+            found = self._idle.pop() if self._idle else None
+        for connection, _ in stale:
+            connection.close()
+        return found or self._open()
+
+    def _give_back(self, connection: sqlite3.Connection, mark: Mark) -> None:
+        with self._lock:
+            if len(self._idle) < _MOST_IDLE:
+                self._idle.append((connection, mark))
+                return
+        connection.close()
+
+    def _open(self) -> tuple[sqlite3.Connection, Mark]:
+        """A connection at the top of the ladder, and the identity of the file it has open."""
+        end = time.monotonic() + self._patience
+        while True:
+            self._make_file()
+            mark = _mark(self.file)
+            try:
+                connection = self._connect()
+            except sqlite3.Error as error:
+                # Making the file and switching it to WAL are not always waited for by SQLite itself.
+                passing = primary_code(error) in _BUSY or self._is_replaced(error, mark)
+                if not passing or time.monotonic() > end:
+                    raise self._said(error, mark) from error
+            else:
+                if mark is not None and mark == _mark(self.file):
+                    return connection, mark
+                connection.close()  # it was replaced while it was being opened
+                if time.monotonic() > end:
+                    raise StorageError(f"The database {self.file} keeps being replaced while it is opened: try again.")
+            time.sleep(_RETRY)
+
+    def _make_file(self) -> None:
+        """An empty file that only its owner can read: it holds prompts."""
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                os.close(os.open(self.file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        except OSError as error:
+            raise StorageError(f"The database {self.file} cannot be made: {why(error)}.") from error
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.file, timeout=self._patience, isolation_level=None, check_same_thread=False)
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")  # what is committed survives a power cut: it is paid work
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        if self._version(connection) == len(self._ladder):
+            return
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            version = self._version(connection)
+            for step in self._ladder[version:]:
+                for statement in step:
+                    connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {len(self._ladder)}")
+            connection.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):  # the caller closes, which undoes it too
+                connection.rollback()
+            raise
+
+    def _version(self, connection: sqlite3.Connection) -> int:
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if version > len(self._ladder):
+            raise StorageError(
+                f"The database {self.file} was made by a newer Imagewright (its version is {version}, this one knows "
+                f"{len(self._ladder)}): upgrade, or set IMAGEWRIGHT_HOME to another folder."
+            )
+        return version
+
+    def _said(self, error: sqlite3.Error, mark: Mark | None) -> StorageError:
+        """The error for the caller; a corrupt file is set aside on the way."""
+        code = primary_code(error)
+        if code not in CORRUPT:
+            return StorageError(f"The database {self.file} failed: {_ADVICE.get(code, str(error))}.")
+        self.close()
+        aside = set_aside(self.file, lambda: mark == _mark(self.file), self._patience)
+        whither = f"as {aside.name}, beside it" if aside else "by another process"
+        message = (
+            f"The database {self.file} was corrupt ({error}) and has been set aside {whither}; the next call starts "
+            "with an empty one. The pictures themselves are untouched."
+        )
+        _log.error(message)
+        return SetAsideError(message)
+
+    def _replaced(self) -> SetAsideError:
+        return SetAsideError(f"The database {self.file} was replaced by another process: try again.")
+
+    def _is_replaced(self, error: sqlite3.Error, mark: Mark | None) -> bool:
+        """Whether an error comes from another process that is just setting the file aside."""
+        if primary_code(error) not in _OF_A_FILE_MOVED:
+            return False
+        end = time.monotonic() + _MOVING
+        while mark == _mark(self.file) and time.monotonic() < end:
+            time.sleep(_RETRY)
+        return mark != _mark(self.file)
+
+
+def _mark(file: Path) -> Mark | None:
+    """What tells a file from one that replaced it; None when there is none."""
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -1,0 +1,394 @@
+"""The journal: every job is written here before a vendor is called, and every step of it before the next.
+
+One SQLite file holds it for all server processes of a user. A job is leased by the process that works on it; a lease
+that was not renewed in time lets another process adopt the job. All methods block and raise `StorageError`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from imagewright.errors import StorageError
+from imagewright.storage.journal_entry import CallEntry, JobEntry
+from imagewright.storage.states import NEXT, CallState
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection, Mapping, Sequence
+
+    from imagewright.storage.database import Database
+    from imagewright.storage.journal_entry import CostBasis, JobState
+
+_JOB_TEXTS = ("id", "tool", "operation", "provider", "model", "state", "key", "fingerprint", "cost_basis", "owner")
+_JOB_NUMBERS = ("expected", "reserved_usd", "cost_usd", "created", "finished")
+_JOB_JSON = ("plan", "notes", "error")
+_JOB = (*_JOB_TEXTS, *_JOB_NUMBERS, *_JOB_JSON, "cancel_asked")
+_CALL_JSON = ("arguments", "handle", "products", "error")
+_MAY_HAVE_COST = "(state IN ('running', 'completed') OR cost_usd IS NULL OR cost_usd > 0)"
+_SAME_KEY = f"SELECT id FROM job WHERE key = :key AND {_MAY_HAVE_COST} ORDER BY created DESC"  # noqa: S608 - a constant
+_SAME_CALL = (
+    "SELECT id FROM job WHERE key = '' AND fingerprint = :fingerprint AND (state = 'running' "  # noqa: S608 - as above
+    f"OR (seen = 0 AND finished >= :since AND {_MAY_HAVE_COST})) ORDER BY created DESC"
+)
+_CALL = ("number", "state", "count", "first_variant", "cost_usd", *_CALL_JSON)
+
+
+class LostLeaseError(Exception):
+    """Another process has taken the job over: this one must leave it alone at once."""
+
+
+class ForgottenJobError(StorageError):
+    """The journal has no such job any more: it was corrupt and a new one was begun, or it was deleted."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"The journal knows no {job_id} any more: it was replaced by a new one while the job ran.")
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """What the renewal of leases brought to light.
+
+    Attributes:
+        cancelled: jobs that someone asked to cancel.
+        lost: jobs that another process has taken over, or settled.
+    """
+
+    cancelled: frozenset[str] = frozenset()
+    lost: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What was spent or set aside since a moment, in USD.
+
+    Attributes:
+        usd: the sum.
+        jobs: how many jobs it is the sum of.
+    """
+
+    usd: float
+    jobs: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """A budget over time.
+
+    Attributes:
+        name: what to call it, such as "day".
+        since: the moment from which spending counts, seconds since 1970.
+        usd: the limit.
+    """
+
+    name: str
+    since: float
+    usd: float
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What became of an attempt to open a job: exactly one of the three is set.
+
+    Attributes:
+        entry: the job as written; it is this process's to carry out.
+        joined: the earlier job this call is a repetition of.
+        over: the budget that has no room, with what is spent of it.
+    """
+
+    entry: JobEntry | None = None
+    joined: JobEntry | None = None
+    over: tuple[Cap, Spent] | None = None
+
+
+class Journal:
+    """The jobs of one user.
+
+    Args:
+        database: shared with the library.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def open_job(self, entry: JobEntry, *, lease_until: float, caps: Sequence[Cap] = (), repeat_since: float) -> Opened:
+        """Write a job down, unless it repeats an earlier one or a budget has no room. One transaction for all that.
+
+        Args:
+            entry: the job, with its owner.
+            lease_until: seconds since 1970.
+            caps: budgets that must hold after this job's reservation.
+            repeat_since: without a key, an identical job joins one that still runs, or that ended after this
+                moment without its caller seeing the end. One that failed or was cancelled is joined only where it
+                may have been charged; the same holds for a key.
+        """
+        with self._database.writing() as connection:
+            if (earlier := self._repeated(connection, entry, repeat_since)) is not None:
+                return Opened(joined=earlier)
+            for cap in caps:
+                spent = _spent(connection, cap.since)
+                if spent.usd + entry.reserved_usd > cap.usd + 1e-9:
+                    return Opened(over=(cap, spent))
+            _insert(connection, "job", _job_values(entry) | {"lease_until": lease_until, "seen": 0})
+            for call in entry.calls:
+                _insert(connection, "call", _call_values(call) | {"job_id": entry.id})
+        return Opened(entry=entry)
+
+    def move(self, job_id: str, number: int, state: CallState, *, owner: str, **changes: Any) -> None:
+        """Take one call to its next state.
+
+        Args:
+            job_id: the job.
+            number: the call's place in it.
+            state: the next state.
+            owner: the process that does it.
+            changes: fields of `CallEntry` that change with it.
+
+        Raises:
+            LostLeaseError: the job belongs to another process.
+            ForgottenJobError: the journal was replaced meanwhile.
+            ValueError: there is no way from its state to that one.
+        """
+        with self._database.writing() as connection:
+            found = connection.execute(
+                "SELECT call.state, job.owner FROM call JOIN job ON job.id = job_id WHERE job_id = ? AND number = ?",
+                (job_id, number),
+            ).fetchone()
+            if found is None:
+                raise ForgottenJobError(job_id)
+            if found[1] != owner:
+                raise LostLeaseError(job_id)
+            if state not in NEXT[CallState(found[0])]:
+                message = f"{job_id} call {number}: no way from {found[0]} to {state}"
+                raise ValueError(message)
+            values = {name: _stored(name, value, _CALL_JSON) for name, value in changes.items()} | {
+                "state": state.value
+            }
+            _update(connection, "call", values, "job_id = :job_id AND number = :number", job_id=job_id, number=number)
+
+    def replan(self, entry: JobEntry) -> None:
+        """Put calls to another provider in the place of those that were refused without a charge.
+
+        Raises:
+            LostLeaseError: the job belongs to another process.
+            ForgottenJobError: the journal was replaced meanwhile.
+        """
+        changes = _job_values(entry)
+        changes = {name: changes[name] for name in ("provider", "model", "plan", "notes", "reserved_usd")}
+        with self._database.writing() as connection:
+            if not _update(connection, "job", changes, "id = :id AND owner = :who", id=entry.id, who=entry.owner):
+                raise _gone(connection, entry.id)
+            connection.execute("DELETE FROM call WHERE job_id = ?", (entry.id,))
+            for call in entry.calls:
+                _insert(connection, "call", _call_values(call) | {"job_id": entry.id})
+
+    def finish(
+        self,
+        job_id: str,
+        state: JobState,
+        *,
+        owner: str,
+        now: float,
+        cost_usd: float | None,
+        cost_basis: CostBasis,
+        notes: Sequence[str],
+        error: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Settle a job: nothing of it changes after this.
+
+        Raises:
+            LostLeaseError: the job belongs to another process.
+            ForgottenJobError: the journal was replaced meanwhile.
+        """
+        values = {
+            "state": state,
+            "finished": now,
+            "cost_usd": cost_usd,
+            "cost_basis": cost_basis,
+            "notes": _stored("notes", list(notes), _JOB_JSON),
+            "error": _stored("error", error, _JOB_JSON),
+            "owner": "",
+        }
+        with self._database.writing() as connection:
+            if not _update(connection, "job", values, "id = :id AND owner = :who", id=job_id, who=owner):
+                raise _gone(connection, job_id)
+
+    def renew(self, owner: str, job_ids: Collection[str], lease_until: float) -> Renewed:
+        """Prolong the leases of the jobs a process is working on; a job it holds and does not name runs out.
+
+        Args:
+            owner: the process.
+            job_ids: what it is working on.
+            lease_until: seconds since 1970.
+        """
+        if not job_ids or not self._database.exists():
+            return Renewed()
+        marks = ", ".join("?" * len(job_ids))
+        query = f"SELECT id, owner, cancel_asked FROM job WHERE id IN ({marks})"  # noqa: S608 - question marks
+        cancelled, lost = set(), set()
+        with self._database.writing() as connection:
+            for job_id, holder, asked in connection.execute(query, tuple(job_ids)).fetchall():
+                if holder != owner:
+                    lost.add(job_id)
+                    continue
+                _update(connection, "job", {"lease_until": lease_until}, "id = :id", id=job_id)
+                if asked:
+                    cancelled.add(job_id)
+        return Renewed(frozenset(cancelled), frozenset(lost))
+
+    def expired(self, *, now: float, providers: Sequence[str], most: int = 50) -> dict[str, float]:
+        """Running jobs whose lease has run out, oldest first, each with when it ran out: 0 where it was given up.
+
+        Args:
+            now: seconds since 1970.
+            providers: only jobs of these can be carried on.
+            most: how many at most.
+        """
+        if not self._database.exists():
+            return {}
+        marks = ", ".join("?" * len(providers))
+        query = (
+            f"SELECT id, lease_until FROM job WHERE state = 'running' AND lease_until < ? AND provider IN ({marks}) "  # noqa: S608 - question marks
+            "ORDER BY created LIMIT ?"
+        )
+        with self._database.reading() as connection:
+            return dict(connection.execute(query, (now, *providers, most)).fetchall())
+
+    def adopt(self, owner: str, job_ids: Collection[str], *, now: float, lease_until: float) -> list[JobEntry]:
+        """Take over running jobs whose lease has run out; no two processes get the same one.
+
+        Args:
+            owner: the process that takes them.
+            job_ids: those it wants, from `expired`; what another process has taken meanwhile is left out.
+            now: seconds since 1970.
+            lease_until: the same.
+        """
+        values = {"owner": owner, "lease_until": lease_until}
+        free = "id = :id AND state = 'running' AND lease_until < :now"
+        with self._database.writing() as connection:
+            taken = [job_id for job_id in job_ids if _update(connection, "job", values, free, id=job_id, now=now)]
+            return [entry for job_id in taken if (entry := _get(connection, job_id)) is not None]
+
+    def release(self, owner: str) -> None:
+        """Give up all leases of a process, so that the next one need not wait for them to run out."""
+        if self._database.exists():
+            with self._database.writing() as connection:
+                _update(connection, "job", {"lease_until": 0.0}, "owner = :who AND state = 'running'", who=owner)
+
+    def ask_cancel(self, job_id: str) -> None:
+        """Leave word for the job's owner, whichever process that is."""
+        with self._database.writing() as connection:
+            _update(connection, "job", {"cancel_asked": 1}, "id = :id AND state = 'running'", id=job_id)
+
+    def mark_seen(self, job_id: str) -> None:
+        """Note that a caller has been given the end of the job: from now on, the same call is a new one."""
+        with self._database.writing() as connection:
+            _update(connection, "job", {"seen": 1}, "id = :id", id=job_id)
+
+    def get(self, job_id: str) -> JobEntry | None:
+        """The job of that id."""
+        if not self._database.exists():
+            return None
+        with self._database.reading() as connection:
+            return _get(connection, job_id)
+
+    def newest(self, limit: int) -> list[JobEntry]:
+        """The newest jobs, newest first."""
+        if not self._database.exists():
+            return []
+        with self._database.reading() as connection:
+            rows = connection.execute("SELECT id FROM job ORDER BY created DESC, id LIMIT ?", (limit,)).fetchall()
+            return [entry for (job_id,) in rows if (entry := _get(connection, job_id)) is not None]
+
+    def spent(self, since: float) -> Spent:
+        """What was spent or is set aside since a moment."""
+        if not self._database.exists():
+            return Spent(0.0, 0)
+        with self._database.reading() as connection:
+            return _spent(connection, since)
+
+    def costs(self, since: float) -> list[tuple[float, str, str, float, str]]:
+        """(created, tool, provider, USD, basis) of every job with a cost since a moment, oldest first."""
+        if not self._database.exists():
+            return []
+        with self._database.reading() as connection:
+            return connection.execute(
+                "SELECT created, tool, provider, coalesce(cost_usd, 0), cost_basis FROM job WHERE created >= ? "
+                "AND state != 'running' ORDER BY created",
+                (since,),
+            ).fetchall()
+
+    def _repeated(self, connection: sqlite3.Connection, entry: JobEntry, repeat_since: float) -> JobEntry | None:
+        if entry.key:
+            found = connection.execute(_SAME_KEY, {"key": entry.key}).fetchone()
+        else:
+            same = {"fingerprint": entry.fingerprint, "since": repeat_since}
+            found = connection.execute(_SAME_CALL, same).fetchone()
+        return None if found is None else _get(connection, found[0])
+
+
+def _spent(connection: sqlite3.Connection, since: float) -> Spent:
+    """Settled jobs count with their cost, running ones with what is set aside for them."""
+    usd, jobs = connection.execute(
+        "SELECT coalesce(sum(CASE WHEN state = 'running' THEN reserved_usd ELSE coalesce(cost_usd, 0) END), 0), "
+        "count(*) FROM job WHERE created >= ? OR state = 'running'",
+        (since,),
+    ).fetchone()
+    return Spent(float(usd), int(jobs))
+
+
+def _gone(connection: sqlite3.Connection, job_id: str) -> Exception:
+    """Why a job is not this process's any more."""
+    known = connection.execute("SELECT 1 FROM job WHERE id = ?", (job_id,)).fetchone()
+    return LostLeaseError(job_id) if known else ForgottenJobError(job_id)
+
+
+def _get(connection: sqlite3.Connection, job_id: str) -> JobEntry | None:
+    query = f"SELECT {', '.join(_JOB)} FROM job WHERE id = ?"  # noqa: S608 - names of columns
+    row = connection.execute(query, (job_id,)).fetchone()
+    if row is None:
+        return None
+    values = {name: _read(name, value, _JOB_JSON) for name, value in zip(_JOB, row, strict=True)}
+    rows = connection.execute(
+        f"SELECT {', '.join(_CALL)} FROM call WHERE job_id = ? ORDER BY number",  # noqa: S608 - names of columns
+        (job_id,),
+    )
+    calls = [{name: _read(name, one, _CALL_JSON) for name, one in zip(_CALL, call, strict=True)} for call in rows]
+    for call in calls:
+        call["state"] = CallState(call["state"])
+        call["products"] = None if call["products"] is None else tuple(call["products"])
+    values["notes"] = tuple(values["notes"] or ())
+    values["cancel_asked"] = bool(values["cancel_asked"])
+    return JobEntry(**values, calls=tuple(CallEntry(**call) for call in calls))
+
+
+def _job_values(entry: JobEntry) -> dict[str, Any]:
+    return {name: _stored(name, getattr(entry, name), _JOB_JSON) for name in _JOB}
+
+
+def _call_values(call: CallEntry) -> dict[str, Any]:
+    return {name: _stored(name, getattr(call, name), _CALL_JSON) for name in _CALL}
+
+
+def _stored(name: str, value: Any, as_json: tuple[str, ...]) -> Any:
+    if name in as_json:
+        return None if value is None else json.dumps(value, separators=(",", ":"), default=str)
+    return value.value if isinstance(value, CallState) else value
+
+
+def _read(name: str, value: Any, as_json: tuple[str, ...]) -> Any:
+    return json.loads(value) if name in as_json and value is not None else value
+
+
+def _insert(connection: sqlite3.Connection, table: str, values: Mapping[str, Any]) -> None:
+    names = ", ".join(values)
+    marks = ", ".join(f":{name}" for name in values)
+    query = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 - names of columns
+    connection.execute(query, dict(values))
+
+
+def _update(connection: sqlite3.Connection, table: str, values: Mapping[str, Any], where: str, **known: Any) -> int:
+    changes = ", ".join(f"{name} = :{name}" for name in values)
+    query = f"UPDATE {table} SET {changes} WHERE {where}"  # noqa: S608 - names of columns
+    return connection.execute(query, {**values, **known}).rowcount

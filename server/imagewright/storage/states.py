@@ -1,0 +1,51 @@
+"""The states of a job's vendor calls, and every way from one to the next. Drawn once, here.
+
+planned ──> submitting ──> submitted ──> made ──> kept
+   │            │ │ └────────────────────> │
+   │            │ └──> unknown             └────> failed
+   └────────────┴───> failed, cancelled (also from submitted)
+
+planned     written down, nothing sent: whoever holds the job may send it
+submitting  about to be sent, or sent: after a crash nobody knows which, so it becomes unknown
+submitted   the vendor has it and gave a handle: polled to its end by whoever holds the job
+made        finished, with its results' addresses or spooled files: fetched by whoever holds the job
+kept        the pictures are in the library
+unknown     it may have been paid for; it is never sent again
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class CallState(StrEnum):
+    """Where one vendor call stands."""
+
+    PLANNED = "planned"
+    SUBMITTING = "submitting"
+    SUBMITTED = "submitted"
+    MADE = "made"
+    KEPT = "kept"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+
+NEXT: dict[CallState, frozenset[CallState]] = {
+    CallState.PLANNED: frozenset({CallState.SUBMITTING, CallState.FAILED, CallState.CANCELLED}),
+    CallState.SUBMITTING: frozenset(
+        {CallState.SUBMITTED, CallState.MADE, CallState.FAILED, CallState.CANCELLED, CallState.UNKNOWN}
+    ),
+    CallState.SUBMITTED: frozenset({CallState.MADE, CallState.FAILED, CallState.CANCELLED}),
+    CallState.MADE: frozenset({CallState.KEPT, CallState.FAILED}),
+    CallState.KEPT: frozenset(),
+    CallState.FAILED: frozenset(),
+    CallState.CANCELLED: frozenset(),
+    CallState.UNKNOWN: frozenset(),
+}
+"""Every allowed step. A step that is not here is a bug, and is refused."""
+
+
+def is_final(state: CallState) -> bool:
+    """Whether a call in this state will never move again."""
+    return not NEXT[state]

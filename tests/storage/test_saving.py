@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import errno
+import io
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from imagewright.errors import StorageError
+from imagewright.storage import saving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from _typeshed import WriteableBuffer as Buffer
+
+ways = pytest.mark.parametrize(
+    "way", [saving.by_rename] if os.name == "nt" else [saving.by_link, saving.by_reservation]
+)
+
+
+class Failing(io.RawIOBase):
+    """A download that breaks off after so many bytes."""
+
+    def __init__(self, good: int, error: OSError) -> None:
+        self._left = good
+        self._error = error
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Buffer) -> int:
+        view = memoryview(buffer)
+        if not self._left:
+            raise self._error
+        count = min(len(view), self._left)
+        view[:count] = b"x" * count
+        self._left -= count
+        return count
+
+
+def everything(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def test_bytes_are_untouched_and_the_folder_is_made(source: Path, folder: Path) -> None:
+    kept = saving.keep(source, folder / "a" / "b" / "fox.png")
+    assert kept == (folder / "a" / "b" / "fox.png", source.stat().st_size)
+    assert kept.path.read_bytes() == source.read_bytes()
+    assert everything(kept.path.parent) == ["fox.png"]
+    assert source.exists()
+
+
+def test_a_taken_name_gets_the_next_number(source: Path, folder: Path) -> None:
+    (folder / "fox.png").write_bytes(b"the user's own")
+    (folder / "fox-3.png").mkdir()
+    names = [saving.keep(source, folder / "fox.png").path.name for _ in range(3)]
+    assert names == ["fox-2.png", "fox-4.png", "fox-5.png"]
+    assert (folder / "fox.png").read_bytes() == b"the user's own"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+def test_a_link_in_place_of_the_name_is_neither_followed_nor_replaced(source: Path, folder: Path) -> None:
+    (folder / "fox.png").symlink_to(folder / "nowhere")
+    assert saving.keep(source, folder / "fox.png").path.name == "fox-2.png"
+    assert not (folder / "nowhere").exists()
+    assert (folder / "fox.png").is_symlink()
+
+
+@ways
+def test_many_threads_never_take_one_name(folder: Path, way: Callable[[Path, Path], None]) -> None:
+    paths: list[Path] = []
+    start = threading.Barrier(8)
+
+    def work(number: int) -> None:
+        start.wait()
+        for turn in range(10):
+            part = folder / f"part{number}"
+            part.write_text(f"{number}.{turn}", encoding="utf-8")
+            paths.append(saving.publish(part, folder / "fox.png", (way,)))
+            part.unlink(missing_ok=True)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(paths)) == 80
+    assert {path.read_text(encoding="utf-8") for path in paths} == {f"{n}.{t}" for n in range(8) for t in range(10)}
+    assert len(everything(folder)) == 80
+
+
+@pytest.mark.parametrize("good", [0, 1, 3_000_000])
+@pytest.mark.parametrize(
+    ("code", "reason"), [(errno.ENOSPC, "disk is full"), (errno.EIO, "fault"), (errno.EDQUOT, "quota")]
+)
+def test_what_breaks_off_leaves_nothing(folder: Path, good: int, code: int, reason: str) -> None:
+    reader = io.BufferedReader(Failing(good, OSError(code, os.strerror(code))))
+    with pytest.raises(StorageError, match=reason) as caught:
+        saving.write_new(reader, folder / "new" / "fox.png")
+    assert str(folder / "new") in str(caught.value)
+    assert everything(folder / "new") == []
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP, errno.ENOSYS])
+def test_a_disk_without_hard_links_is_served_another_way(folder: Path, code: int) -> None:
+    def no_links(part: Path, path: Path) -> None:
+        raise OSError(code, os.strerror(code), part, None, path)
+
+    part = folder / "part"
+    part.write_bytes(b"fox")
+    (folder / "fox.png").write_bytes(b"taken")
+    path = saving.publish(part, folder / "fox.png", (no_links, saving.by_reservation))
+    assert (path.name, path.read_bytes()) == ("fox-2.png", b"fox")
+    assert everything(folder) == ["fox-2.png", "fox.png"]
+
+
+def test_another_failure_is_not_tried_another_way(folder: Path) -> None:
+    def broken(part: Path, path: Path) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), part, None, path)
+
+    (folder / "part").write_bytes(b"fox")
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        saving.publish(folder / "part", folder / "fox.png", (broken, saving.by_reservation))
+    assert everything(folder) == ["part"]
+
+
+def test_a_reservation_that_fails_is_given_back(folder: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        saving.by_reservation(folder / "no such part", folder / "fox.png")
+    assert everything(folder) == []
+
+
+def test_a_source_that_is_not_there(folder: Path) -> None:
+    with pytest.raises(StorageError, match="cannot be read"):
+        saving.keep(folder / "gone", folder / "new" / "fox.png")
+    assert not (folder / "new").exists()
+
+
+@pytest.mark.parametrize("place", ["f" * 300 + ".png", "file/fox.png", "file/new/fox.png"])
+def test_a_place_that_cannot_be(source: Path, folder: Path, place: str) -> None:
+    (folder / "file").write_bytes(b"")
+    with pytest.raises(StorageError, match="cannot be saved in"):
+        saving.keep(source, folder / place)
+    assert everything(folder) == ["file"]
+
+
+def test_room_is_found_and_nothing_left(folder: Path) -> None:
+    saving.check_room(folder / "a" / "b", 1000)
+    assert everything(folder / "a" / "b") == []
+
+
+def test_too_little_room_is_said_in_figures(folder: Path) -> None:
+    with pytest.raises(StorageError, match=r"Too little room in .*free, up to 1000 TB may be needed"):
+        saving.check_room(folder, 10**15)
+
+
+def test_no_room_below_a_file(folder: Path) -> None:
+    (folder / "file").write_bytes(b"")
+    with pytest.raises(StorageError, match="Nothing can be saved in"):
+        saving.check_room(folder / "file" / "a", 1)
+
+
+def test_what_a_killed_process_left_is_swept_after_a_day(folder: Path) -> None:
+    for name, age in ((".imagewright-old.part", 90_000), (".imagewright-new.part", 60), ("fox.part", 90_000)):
+        (folder / name).write_bytes(b"half")
+        os.utime(folder / name, (time.time() - age,) * 2)
+    saving.sweep(folder)
+    assert everything(folder) == [".imagewright-new.part", "fox.part"]
+    saving.sweep(folder / "missing")

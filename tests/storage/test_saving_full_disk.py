@@ -1,0 +1,121 @@
+"""Real refusals of a real kernel, each in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import imagewright
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="limits and small disks are made with POSIX means")
+
+TRY = """
+import json, sys
+from pathlib import Path
+from imagewright.errors import StorageError
+from imagewright.storage import saving
+
+def attempt(action, *arguments):
+    try:
+        action(*arguments)
+    except StorageError as error:
+        return str(error)
+    return "no error"
+
+folder, source = Path(sys.argv[1]), Path(sys.argv[2])
+said = {}
+"""
+
+SMALL_FILES_ONLY = """
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+said["keep"] = attempt(saving.keep, source, folder / "fox.png")
+"""
+
+FULL = """
+said["too little"] = attempt(saving.check_room, folder, 10_000_000)
+said["enough"] = attempt(saving.check_room, folder, 10_000)
+said["big"] = attempt(saving.keep, source, folder / "fox.png")
+said["after big"] = sorted(path.name for path in folder.iterdir())
+with (folder / "filler").open("wb", buffering=0) as filler:
+    try:
+        while filler.write(b"x" * 4096):
+            pass
+    except OSError:
+        pass
+said["full"] = attempt(saving.check_room, folder, 0)
+said["new folder"] = attempt(saving.check_room, folder / "a" / "b", 0)
+said["small"] = attempt(saving.keep, Path("/dev/null"), folder / "empty.png")
+(folder / "empty.png").unlink(missing_ok=True)
+(folder / "filler").unlink()
+"""
+
+READ_ONLY = """
+said["room"] = attempt(saving.check_room, folder, 1)
+said["keep"] = attempt(saving.keep, source, folder / "fox.png")
+"""
+
+REPORT = """
+said["left"] = sorted(path.name for path in folder.iterdir())
+print(json.dumps(said))
+"""
+
+
+def run(code: str, folder: Path, source: Path, mount: str = "") -> dict[str, Any]:
+    script = TRY + code + REPORT
+    command = [sys.executable, "-c", script, str(folder), str(source)]
+    if mount:
+        # A mount namespace of its own: nothing is left mounted, and no privilege is needed where users may have one.
+        command = ["unshare", "-rm", "sh", "-c", f'{mount} "$0" && exec "$@"', str(folder), *command]
+    source_root = str(Path(imagewright.__file__).parents[1])
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([source_root, os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+    if mount and done.returncode and "Traceback" not in done.stderr:
+        pytest.skip(f"no small disk can be mounted here: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+@pytest.fixture
+def big(tmp_path: Path) -> Path:
+    file = tmp_path / "big"
+    file.write_bytes(b"x" * 300_000)
+    return file
+
+
+needs_mounts = pytest.mark.skipif(shutil.which("unshare") is None, reason="mounting a small disk needs unshare")
+
+
+def test_a_write_that_fails_half_way_leaves_nothing(folder: Path, big: Path) -> None:
+    said = run(SMALL_FILES_ONLY, folder, big)
+    assert "the file is larger than" in said["keep"]
+    assert said["left"] == []
+
+
+@needs_mounts
+def test_a_tiny_full_disk(folder: Path, big: Path) -> None:
+    said = run(FULL, folder, big, mount="mount -t tmpfs -o size=128k tmpfs")
+    assert "Too little room" in said["too little"]
+    assert said["enough"] == "no error"
+    assert f"cannot be saved in {folder}: the disk is full" in said["big"]
+    assert said["after big"] == []
+    assert "the disk is full" in said["full"]
+    assert "the disk is full" in said["new folder"]
+    assert said["small"] == "no error"
+    assert set(said["left"]) <= {"a"}
+
+
+@needs_mounts
+def test_a_read_only_disk(folder: Path, big: Path) -> None:
+    said = run(READ_ONLY, folder, big, mount="mount -t tmpfs -o ro tmpfs")
+    assert "read-only" in said["room"]
+    assert "read-only" in said["keep"]
+    assert said["left"] == []
