@@ -1,0 +1,293 @@
+"""What a provider is to the engine: routes that say what it can do, and four calls that do it.
+
+A `Route` says how one vendor serves one operation of one model. It may narrow the row, never widen it. The
+engine picks a route, prepares the pictures in the form the route wants, and hands over an `Order`. The
+provider submits it, is polled with the `Handle` it returned, and fetches the finished `Product`s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from imagewright.catalog.row import Limits, OperationName, Scalar
+    from imagewright.providers.request import Account, Request
+
+T = TypeVar("T")
+
+MaskForm = Literal["white_is_repainted", "black_is_repainted", "transparent_is_repainted"]
+
+
+@dataclass(frozen=True, slots=True)
+class PictureForm:
+    """The form in which a vendor wants its input pictures; the engine has imaging bring them into it.
+
+    Attributes:
+        formats: accepted file formats; the first is what anything else is converted to.
+        max_bytes: bytes of one picture as sent; None for no limit tighter than the row's.
+        mask: how the mask marks what is repainted; None when the route takes no mask.
+    """
+
+    formats: tuple[str, ...] = ("png", "jpeg", "webp")
+    max_bytes: int | None = None
+    mask: MaskForm | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What one picture costs, in USD.
+
+    Attributes:
+        usd: price of one picture; with `by`, the fallback for values the table lacks. None when unknown.
+        by: name of the argument the price depends on; empty when it depends on none.
+        table: price per value of that argument.
+        source: where the figure was read.
+        checked: the day it was read, as YYYY-MM-DD.
+    """
+
+    usd: float | None
+    by: str = ""
+    table: Mapping[Scalar, float] = field(default_factory=dict)
+    source: str = ""
+    checked: str = ""
+
+    def estimate(self, arguments: Mapping[str, Any], pictures: int) -> float | None:
+        """USD for that many pictures with these arguments; None when the price is not known."""
+        each = self.table.get(arguments.get(self.by, ""), self.usd)
+        return None if each is None else round(each * pictures, 6)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """How one vendor serves one operation of one model. Vendors extend it with what only they need.
+
+    Attributes:
+        provider: name of the provider.
+        tool: name of the row.
+        operation: which of the row's operations.
+        model: the vendor's id of the model; with `model_by`, the one used for values `models` lacks. Can be
+            overridden in the user's configuration, see `providers.overrides`.
+        takes: the row's arguments this vendor honours, each with tighter limits where it has them. An argument
+            that is not here and was given by the caller rules the route out; it is never dropped silently.
+            `images`, `image`, `mask`, `variants` and `save_as` are named here like any other; `save_as` and
+            `variants` are the engine's own and are always taken, `variants` by fan-out where `counts` falls short.
+        pictures: the form its input pictures must have.
+        counts: how many pictures one vendor call can make, ascending. The engine adds calls up to the row's limit.
+        scales: enlargement factors the vendor has; the engine goes up to the next and comes down exactly.
+        native_auto: whether `aspect_ratio: auto` can be left to the vendor. Otherwise the engine picks the
+            nearest ratio the route has.
+        price: what one picture costs.
+        model_by: name of the argument that chooses among several model ids; empty when there is one.
+        models: model id per value of that argument.
+    """
+
+    provider: str
+    tool: str
+    operation: OperationName
+    model: str
+    takes: Mapping[str, Limits]
+    pictures: PictureForm = PictureForm()
+    counts: tuple[int, ...] = (1,)
+    scales: tuple[int, ...] = ()
+    native_auto: bool = False
+    price: Price = Price(usd=None)
+    model_by: str = ""
+    models: Mapping[Scalar, str] = field(default_factory=dict)
+
+    def model_for(self, arguments: Mapping[str, Any]) -> str:
+        """The vendor's model id that serves a call with these arguments."""
+        return self.models.get(arguments.get(self.model_by, ""), self.model)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An input picture in the form the route wants.
+
+    Attributes:
+        data: the whole file.
+        format: png, jpeg, webp ...; `mime` is `image/` and this.
+        width: pixels, after orientation.
+        height: pixels, after orientation.
+    """
+
+    data: bytes
+    format: str
+    width: int
+    height: int
+
+    @property
+    def mime(self) -> str:
+        """The media type."""
+        return f"image/{self.format}"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One call to a vendor.
+
+    Attributes:
+        route: the way to serve it.
+        arguments: what the caller gave, plus the row's defaults for what the route takes, under the row's names;
+            without pictures, `variants` and `save_as`. `aspect_ratio` is never "auto" unless `route.native_auto`,
+            `scale` is one of `route.scales`.
+        count: how many pictures, one of `route.counts`.
+        images: the input pictures, in the caller's order.
+        mask: in the route's polarity and of the first image's size; None when there is none.
+        first_variant: 1 for the first call of a fan-out, then the number of its first picture: `offline` varies by it.
+    """
+
+    route: Route
+    arguments: Mapping[str, Any]
+    count: int = 1
+    images: tuple[Prepared, ...] = ()
+    mask: Prepared | None = None
+    first_variant: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """What is needed to ask for a submitted call again, from any process: plain strings only.
+
+    Attributes:
+        provider: name of the provider.
+        ticket: the vendor's task id, polling address and whatever else `poll` needs.
+    """
+
+    provider: str
+    ticket: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One finished picture: either its bytes or where to fetch them.
+
+    Attributes:
+        url: address of the picture; empty when `data` holds it.
+        data: the whole file; None when it must be fetched.
+        seed: the seed the vendor reports; None when it reports none.
+    """
+
+    url: str = ""
+    data: bytes | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Not finished yet.
+
+    Attributes:
+        share: 0 to 1; None when the vendor does not tell.
+        stage: a word for people, such as "queued".
+    """
+
+    share: float | None = None
+    stage: str = "working"
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The vendor is done.
+
+    Attributes:
+        products: the pictures; never empty.
+        cost_usd: what was really charged; None when the vendor does not tell.
+        notes: what the caller should know, one sentence each.
+    """
+
+    products: tuple[Product, ...]
+    cost_usd: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How often a vendor wants to be asked, in seconds.
+
+    Attributes:
+        first: wait before the first poll.
+        factor: each wait is this much longer than the last.
+        longest: and never longer than this.
+        give_up: deadline for the whole call, from its submission.
+        patience: how long polls that fail in passing (429, 5xx, a lost connection, a task not visible yet) are
+            put up with, from the first such failure of a row of them: by default six hours, as a closed laptop or a
+            lost network must not lose a paid picture, and most vendors keep results for a day.
+    """
+
+    first: float = 2.0
+    factor: float = 1.3
+    longest: float = 10.0
+    give_up: float = 900.0
+    patience: float = 21_600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What a provider is built with.
+
+    Attributes:
+        key: the API key; empty for a provider without one.
+        addresses: base addresses set by the user, by name: "" for the main one, "upload" for a second host.
+        overrides: the user's `[routes.<tool>.<provider>]` tables, by tool; see `providers.overrides`.
+        http: the process's one sender, `providers.http.Http`.
+    """
+
+    key: str = field(repr=False)
+    addresses: Mapping[str, str]
+    overrides: Mapping[str, Mapping[str, Any]]
+    http: Sender
+
+
+class Sender(Protocol):
+    """The part of `providers.http.Http` that vendor files call; see there for the meaning."""
+
+    async def send(self, account: Account, request: Request[T]) -> T:
+        """One request; what its reader made of the reply; every failure a `ProviderError`."""
+        ...
+
+    async def download(self, account: Account, url: str, into: Path, *, max_bytes: int = ...) -> None:
+        """A result, streamed to disk without any key."""
+        ...
+
+
+class Provider(Protocol):
+    """A vendor, as the engine sees it. All failures are `ProviderError`s."""
+
+    name: str
+    routes: tuple[Route, ...]
+    rhythm: Rhythm
+
+    async def submit(self, order: Order) -> Handle | Finished:
+        """Send the order once.
+
+        Raises:
+            UnknownOutcome: the connection broke when the vendor may already have started.
+            ProviderError: the vendor said no; nothing runs there.
+        """
+        ...
+
+    async def poll(self, handle: Handle) -> Running | Finished:
+        """Ask once how it stands.
+
+        Raises:
+            RateLimited: ask again later; the task is not affected.
+            VendorUnavailable: ask again later; the task is not affected.
+            ProviderError: anything else: the task is over and failed.
+        """
+        ...
+
+    async def cancel(self, handle: Handle) -> bool:
+        """Ask the vendor to stop; whether it has a way to."""
+        ...
+
+    async def fetch(self, product: Product, into: Path) -> None:
+        """Write the picture to a file, byte for byte as the vendor made it.
+
+        Raises:
+            ResultLost: it could not be had whole.
+        """
+        ...

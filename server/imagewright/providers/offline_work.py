@@ -1,0 +1,184 @@
+"""What the offline provider does with an order: arguments to pixels, through imaging. Imported with the first order."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from imagewright.catalog.load import catalog
+from imagewright.catalog.row import OperationName
+from imagewright.errors import RequestRejected
+from imagewright.imaging.cutout import cut_out
+from imagewright.imaging.decode import open_picture
+from imagewright.imaging.draft import Fact, Picture, draft_size, draw_draft, draw_edit, edit_size
+from imagewright.imaging.encode import HIGH_QUALITY, encode, holds
+from imagewright.imaging.enlarge import enlarge
+from imagewright.imaging.extend import reframed
+from imagewright.imaging.mask import read_mask
+from imagewright.imaging.probe import MAX_PIXELS
+from imagewright.providers.base import Product
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from imagewright.catalog.row import Argument
+    from imagewright.imaging.decode import Picture
+    from imagewright.providers.base import Order
+
+NAME = "offline"
+
+REHEARSAL_NOTE = (
+    "This is a rehearsal draft, made offline without any model: set a provider's key (`imagewright doctor` lists "
+    "their variables) to get real pictures."
+)
+SAME_SHAPE_NOTE = "The picture already has this aspect ratio, so nothing was added."
+NOT_FOUND_NOTE = "No subject could be told from the background, so nothing was removed."
+
+SEEDS = 2**31
+"""Seeds lie below this where the row does not say otherwise."""
+SHOWN_RANGE = 10_000
+"""Ranges up to this wide are drawn as a scale; a seed's says nothing."""
+UNLISTED = frozenset({"prompt", "images", "image", "mask", "seed"})
+"""Arguments a draft shows by itself instead of listing them."""
+
+
+def made(order: Order, number: int) -> tuple[Product, tuple[str, ...]]:
+    """One picture of an order and what is to be said of it, one sentence each.
+
+    Args:
+        order: what was asked for.
+        number: which of its pictures, from 0.
+
+    Raises:
+        PictureError: an input picture cannot be read.
+        RequestRejected: the result would be too large.
+    """
+    seed = _seed(order, number)
+    image, notes = MAKERS[order.route.operation](order, seed)
+    default = order.images[0].format if order.route.operation is OperationName.UPSCALE else "png"
+    chosen = str(order.arguments.get("output_format", default))
+    if not holds(chosen, *image.size):
+        notes = (*notes, f"{chosen} cannot hold {image.width} x {image.height} px, so it is a png.")
+        chosen = "png"
+    data = encode(image, chosen, quality=HIGH_QUALITY)
+    return Product(data=data, seed=seed if "seed" in order.route.takes else None), notes
+
+
+def _seed(order: Order, number: int) -> int:
+    """The seed of one picture: each variant's is one more, so that any of them can be had again alone."""
+    limits = _arguments(order).get("seed")
+    seeds = int(limits.maximum) + 1 if limits is not None and limits.maximum is not None else SEEDS
+    given = order.arguments.get("seed")
+    if given is None:
+        prompt = order.arguments.get("prompt")
+        text = str(prompt).encode() if prompt else order.images[0].data
+        # Without a prompt the first variant is the best way there is: four ways take turns.
+        given = zlib.crc32(text) if prompt else zlib.crc32(text) & ~3
+    return (int(given) + order.first_variant - 1 + number) % seeds
+
+
+def _arguments(order: Order) -> Mapping[str, Argument]:
+    return catalog()[order.route.tool].operations[order.route.operation].arguments
+
+
+def _generate(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]]:
+    size = draft_size(_text(order, "aspect_ratio"), _text(order, "resolution"))
+    prompt = _text(order, "prompt")
+    image = draw_draft(size, prompt, _facts(order, size, seed), seed=seed, transparent=_is_transparent(order))
+    return image, (REHEARSAL_NOTE,)
+
+
+def _edit(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]]:
+    images = [open_picture(picture.data) for picture in order.images]
+    size = edit_size(images[0].size, _text(order, "aspect_ratio"), _text(order, "resolution"))
+    image = draw_edit(
+        images,
+        size,
+        _text(order, "prompt"),
+        _facts(order, size, seed),
+        mask=None if order.mask is None else read_mask(order.mask.data),
+        seed=seed,
+        transparent=_is_transparent(order),
+    )
+    return _like(images[0], image), (REHEARSAL_NOTE,)
+
+
+def _upscale(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]]:  # noqa: ARG001 - one signature for all
+    picture, factor = order.images[0], int(order.arguments["scale"])
+    width, height = picture.width * factor, picture.height * factor
+    if width * height > MAX_PIXELS:
+        largest = max(1, int((MAX_PIXELS / (picture.width * picture.height)) ** 0.5))
+        raise RequestRejected(
+            NAME,
+            f"{factor} times {picture.width} x {picture.height} px would be {width} x {height} px, more than "
+            f"{MAX_PIXELS:,} pixels: ask for a scale of {largest} or a smaller picture",
+        )
+    image = open_picture(picture.data)
+    return _like(image, enlarge(image, factor)), ()
+
+
+def _remove_background(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]]:  # noqa: ARG001 - as above
+    image = open_picture(order.images[0].data)
+    result = cut_out(image)
+    return _like(image, result.image), () if result.found else (NOT_FOUND_NOTE,)
+
+
+def _reframe(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]]:
+    image = open_picture(order.images[0].data)
+    result = reframed(
+        image,
+        _text(order, "aspect_ratio"),
+        seed=seed,
+        style=_text(order, "style"),
+        effort=_text(order, "rendering_speed"),
+    )
+    return _like(image, result), () if result.size != image.size else (SAME_SHAPE_NOTE,)
+
+
+MAKERS: Mapping[OperationName, Callable[[Order, int], tuple[Picture, tuple[str, ...]]]] = {
+    OperationName.GENERATE: _generate,
+    OperationName.EDIT: _edit,
+    OperationName.UPSCALE: _upscale,
+    OperationName.REMOVE_BACKGROUND: _remove_background,
+    OperationName.REFRAME: _reframe,
+}
+
+
+def _like(original: Picture, result: Picture) -> Picture:
+    """The result with the original's colour profile: its numbers mean the same colours."""
+    result.info = dict(original.info)
+    return result
+
+
+def _text(order: Order, name: str) -> str:
+    return str(order.arguments.get(name, ""))
+
+
+def _is_transparent(order: Order) -> bool:
+    return _text(order, "background") == "transparent"
+
+
+def _facts(order: Order, size: tuple[int, int], seed: int) -> list[Fact]:
+    """What a draft lists: its size, and every argument it does not show otherwise."""
+    facts = [Fact("size", f"{size[0]} x {size[1]} px")]
+    for name, argument in _arguments(order).items():
+        if name == "seed":
+            facts.append(Fact(name, str(seed)))
+        elif name in order.arguments and name not in UNLISTED:
+            value = order.arguments[name]
+            facts.append(Fact(name.replace("_", " "), _shown(value), _place(argument, value)))
+    return facts
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _place(argument: Argument, value: Any) -> float | None:
+    """Where a number lies in its range, 0 to 1."""
+    low, high = argument.minimum, argument.maximum
+    if isinstance(value, bool) or not isinstance(value, int | float) or low is None or high is None:
+        return None
+    return (value - low) / (high - low) if 0 < high - low <= SHOWN_RANGE else None

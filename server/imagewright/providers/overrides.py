@@ -1,0 +1,155 @@
+"""The user's `[routes.<tool>.<provider>]` tables: another model id, another price, and what a vendor no longer does.
+
+    [routes.qwen.kie]
+    usd = 0.03                                  # every route of the tool at this provider
+    edit = { without = ["acceleration"] }       # those of one operation
+    "qwen/image-edit" = { model = "qwen/next" } # the one that is built in with this model id
+
+Keys: `model`, an id, or a table of ids by the values of the argument that chooses among several; `usd`, the price
+of one picture, or a table in the same way; `without`, arguments the vendor has stopped taking; `counts`, those of
+the numbers of pictures a call can make that still work. They can only narrow what a route does, so the file cannot
+make it promise what the row does not.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from imagewright.catalog.load import catalog
+from imagewright.errors import SettingsError
+from imagewright.providers.base import Price, Route
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+R = TypeVar("R", bound=Route)
+KEYS = ("model", "usd", "without", "counts")
+SOURCE = "your configuration"
+ALWAYS = frozenset({"variants", "save_as"})
+"""Served by the engine, whatever the vendor does."""
+
+
+def overridden(routes: Sequence[R], overrides: Mapping[str, Mapping[str, Any]]) -> tuple[R, ...]:
+    """A vendor's routes as the user's configuration changes them.
+
+    Args:
+        routes: the built-in routes of one provider.
+        overrides: its tables, by tool.
+
+    Raises:
+        SettingsError: a table cannot be used; the message names its key and what is allowed there.
+    """
+    own = {route.tool: [one for one in routes if one.tool == route.tool] for route in routes}
+    provider = routes[0].provider
+    if stray := [tool for tool in overrides if tool not in own]:
+        raise SettingsError(f"routes.{stray[0]}.{provider}: {provider} does not serve it{_hint(stray[0], tuple(own))}")
+    return tuple(_changed(route, overrides.get(route.tool, {}), own[route.tool]) for route in routes)
+
+
+def _changed(route: R, table: Mapping[str, Any], siblings: Sequence[R]) -> R:
+    """One route after the tables that reach it, the most special last."""
+    where = f"routes.{route.tool}.{route.provider}"
+    parts: dict[str, list[R]] = {}
+    for key in [str(one.operation) for one in siblings] + [one.model for one in siblings]:
+        parts[key] = [one for one in siblings if key in (str(one.operation), one.model)]
+    _check_keys(table, (*KEYS, *parts), where)
+    changed = _apply(route, {key: table[key] for key in KEYS if key in table}, siblings, where)
+    for key, reached in parts.items():
+        if key in table and any(one is route for one in reached):
+            inner, place = table[key], f"{where}.{key}"
+            if not isinstance(inner, dict):
+                raise SettingsError(f"{place}: must be a table of {', '.join(KEYS)}")
+            _check_keys(inner, KEYS, place)
+            changed = _apply(changed, inner, reached, place)
+    return changed
+
+
+def _check_keys(table: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+    for key in table:
+        if key not in known:
+            raise SettingsError(f"{where}: {key} is not known here{_hint(key, known)}")
+
+
+def _apply(route: R, table: Mapping[str, Any], reached: Sequence[R], where: str) -> R:
+    for key, value in table.items():
+        route = APPLIERS[key](route, value, reached, f"{where}.{key}")
+    return route
+
+
+def _model(route: R, value: Any, reached: Sequence[R], where: str) -> R:
+    ids = list(dict.fromkeys(one.model for one in reached))
+    if len(ids) > 1:
+        named = " or ".join(f'"{one}"' for one in ids)
+        raise SettingsError(f"{where}: it would replace {len(ids)} different models; set it under {named} instead")
+    if route.model_by:
+        models = {**route.models, **_by_value(value, route.model_by, route.models, str, where)}
+        return replace(route, models=models, model=models.get(_default(route, route.model_by), route.model))
+    if not isinstance(value, str) or not value.strip():
+        raise SettingsError(f"{where}: must be the vendor's id of a model, as text")
+    return replace(route, model=value)
+
+
+def _usd(route: R, value: Any, _reached: Sequence[R], where: str) -> R:
+    price = route.price
+    if isinstance(value, dict) and price.by:
+        table = {**price.table, **_by_value(value, price.by, price.table, float, where)}
+        return replace(route, price=replace(price, table=table, source=SOURCE))
+    if not _is_price(value):
+        raise SettingsError(f"{where}: must be the price of one picture in USD, such as 0.03")
+    return replace(route, price=Price(usd=float(value), source=SOURCE))
+
+
+def _without(route: R, value: Any, reached: Sequence[R], where: str) -> R:
+    known = {name for one in reached for name in one.takes} - ALWAYS
+    row = catalog()[route.tool].operations[route.operation].arguments
+    spare = sorted(name for name in known if name not in row or not row[name].required)
+    if not isinstance(value, list) or not all(name in spare for name in value):
+        raise SettingsError(f"{where}: must be a list of arguments that can be left out: {', '.join(spare) or 'none'}")
+    takes = {name: limits for name, limits in route.takes.items() if name not in value}
+    pictures = route.pictures if "mask" in takes else replace(route.pictures, mask=None)
+    return replace(route, takes=takes, pictures=pictures)
+
+
+def _counts(route: R, value: Any, reached: Sequence[R], where: str) -> R:
+    allowed = sorted({count for one in reached for count in one.counts})
+    listed = ", ".join(str(count) for count in allowed)
+    if not isinstance(value, list) or 1 not in value or not all(count in allowed for count in value):
+        raise SettingsError(f"{where}: must be a list of 1 and others of {listed}")
+    return replace(route, counts=tuple(count for count in route.counts if count in value))
+
+
+APPLIERS: Mapping[str, Callable[[Any, Any, Sequence[Any], str], Any]] = {
+    "model": _model,
+    "usd": _usd,
+    "without": _without,
+    "counts": _counts,
+}
+
+
+def _by_value(value: Any, by: str, own: Mapping[Any, object], kind: type[str | float], where: str) -> dict[Any, Any]:
+    """A table of texts or prices by the values of an argument."""
+    listed = ", ".join(str(one) for one in own)
+    if not isinstance(value, dict) or not set(value) <= {str(one) for one in own}:
+        raise SettingsError(f"{where}: must be a table by {by}, with {listed} as keys")
+    for key, entry in value.items():
+        if kind is str and not (isinstance(entry, str) and entry.strip()):
+            raise SettingsError(f"{where}.{key}: must be the vendor's id of a model, as text")
+        if kind is float and not _is_price(entry):
+            raise SettingsError(f"{where}.{key}: must be the price of one picture in USD, such as 0.03")
+    return {one: kind(value[str(one)]) for one in own if str(one) in value}
+
+
+def _is_price(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
+def _default(route: Route, argument: str) -> Any:
+    return catalog()[route.tool].operations[route.operation].arguments[argument].default
+
+
+def _hint(wrong: str, right: Sequence[str]) -> str:
+    near = get_close_matches(wrong, right, 1)
+    return f"; did you mean {near[0]}?" if near else f"; it can be {', '.join(dict.fromkeys(right))}"

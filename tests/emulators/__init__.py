@@ -1,0 +1,1 @@
+"""Vendors on loopback: real HTTP, strict about what they are sent, with faults on demand."""

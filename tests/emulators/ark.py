@@ -1,0 +1,223 @@
+"""BytePlus ModelArk on loopback. By hand, from the `tests` folder: `python -m emulators.ark`.
+
+Volcengine's Ark in China speaks the same: `python -m emulators.ark china`.
+"""
+
+from __future__ import annotations
+
+import base64
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from emulators.ark_models import MODELS, Model, fields_of, pictures_in, size_of
+from emulators.base import Door, Emulator, serve_by_hand
+from emulators.messages import Answer, Received, Refused
+from emulators.misplaced import misplaced_key
+from emulators.pictures import Size, draw, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+CHINESE = "doubao-"
+CREATED = 1757321139
+WINDOW = 60.0
+"""Seconds in which pictures are counted against the rate."""
+LINK_SECONDS = 86_400.0
+TOKEN_PIXELS = 256
+MOST_TOGETHER = 15
+"""Pictures sent and made in one call."""
+
+
+def error(status: int, code: str, message: str, kind: str = "BadRequest", **headers: str) -> Answer:
+    """A failure in the vendor's form."""
+    said = {"code": code, "message": f"{message} Request ID: 0217", "param": "", "type": kind}
+    return Answer.of({"error": said}, status, **headers)
+
+
+def wrong(field: str, why: str) -> Refused:
+    """A refusal of a value, to be raised."""
+    said = f"The parameter `{field}` specified in the request is not valid: {why}."
+    return Refused(error(400, "InvalidParameter", said))
+
+
+@dataclass(frozen=True)
+class Made:
+    """A picture that can be fetched."""
+
+    size: Size
+    said: str
+    form: str
+    marked: bool
+
+    def file(self) -> bytes:
+        """The picture; a watermark is white, in the bottom right corner."""
+        picture = draw(self.size, self.said)
+        if self.marked:
+            picture.paste((255, 255, 255), (self.size[0] - 64, self.size[1] - 32, *self.size))
+        return encode(picture, self.form)
+
+
+class ArkEmulator(Emulator):
+    """BytePlus ModelArk, strict: a field a model does not know is refused, though the vendor may overlook it.
+
+    Attributes:
+        key: the key it accepts.
+        chinese: whether it is Volcengine's, where the ids of the models begin otherwise.
+        credit: USD left in the account.
+        charges: USD of each call that was carried out, in order.
+        rate: how many pictures a minute are made; None for no limit.
+        most: how many pictures a set comes to at most, for a model is free to make fewer than it may.
+        link_seconds: how long a link lives.
+        bodies: the fields of every call that was taken, in order.
+    """
+
+    hosts = ("api", "files")
+
+    def __init__(self, *, key: str = "ark-emulator-0123456789abcdef", chinese: bool = False) -> None:
+        super().__init__()
+        self.key = key
+        self.chinese = chinese
+        self.credit = 100.0
+        self.charges: list[float] = []
+        self.rate: int | None = None
+        self.most = MOST_TOGETHER
+        self.link_seconds = LINK_SECONDS
+        self.bodies: list[dict[str, Any]] = []
+        self._times: deque[float] = deque()
+        self._refusals: deque[tuple[str, str]] = deque()
+        self._files: dict[str, Made] = {}
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """What a provider is wired with to find it."""
+        return {"": f"{self.url('api')}/api/v3"}
+
+    def refuse_next_picture(self, code: str, message: str) -> None:
+        """Let the next picture of a call come to nothing, the first one first; it is not charged."""
+        self._refusals.append((code, message))
+
+    def doors(self) -> Sequence[Door]:
+        """The interface, and the links it gives."""
+        return (
+            Door("generate", "api", "POST", "/api/v3/images/generations", self._generate),
+            Door("download", "files", "GET", "/(?P<name>.+)", self._download),
+        )
+
+    def nowhere(self, received: Received) -> Answer:
+        """The answer to a path it does not have."""
+        return error(404, "NotFound", f"{received.method} {received.path} was not found.", "NotFound")
+
+    def answer(self, received: Received) -> Answer:
+        """As every emulator, with an eye on where the key turns up."""
+        self.violations += misplaced_key(received, self.key, "authorization", ("files",))
+        return super().answer(received)
+
+    def _generate(self, received: Received) -> Answer:
+        if received.headers.get("authorization") != f"Bearer {self.key}":
+            said = "The API key or AK/SK in the request is missing or invalid."
+            raise Refused(error(401, "AuthenticationError", said, "Unauthorized"))
+        body = received.json()
+        if not received.headers.get("content-type", "").startswith("application/json") or not isinstance(body, dict):
+            raise wrong("body", "it must be a JSON object")
+        # the vendor's own client sends what it was not given as null
+        fields = {name: value for name, value in body.items() if value is not None}
+        model = self._model(fields)
+        sent = len(pictures_in(fields.get("image", [])))
+        asked = self._count(fields, model, sent)
+        self._check_rate(asked)
+        if self.credit < model.usd:
+            raise Refused(error(403, "AccountOverdueError", "The account has an overdue balance.", "Forbidden"))
+        self.bodies.append(fields)
+        return self._give(fields, model, min(asked, self.most))
+
+    def _model(self, fields: dict[str, Any]) -> Model:
+        """The model that is asked for, after every field has been looked at."""
+        name = fields.get("model")
+        prefix = CHINESE if self.chinese else ""
+        model = next((one for known, one in MODELS.items() if prefix + known == name), None)
+        if model is None:
+            said = f"The model or endpoint {name} does not exist or you do not have access to it."
+            raise Refused(error(404, "InvalidEndpointOrModel.NotFound", said, "NotFound"))
+        known = fields_of(model)
+        for field, value in fields.items():
+            why = known[field](value) if field in known else "it is not supported by this model"
+            if why:
+                raise wrong(field, why)
+        if "prompt" not in fields:
+            raise wrong("prompt", "it is required")
+        return model
+
+    def _count(self, fields: dict[str, Any], model: Model, sent: int) -> int:
+        if sent > model.images:
+            raise wrong("image", f"at most {model.images} are taken, not {sent}")
+        options = fields.get("sequential_image_generation_options", {})
+        if fields.get("sequential_image_generation", "disabled") != "auto":
+            if options:
+                raise wrong("sequential_image_generation_options", "sequential_image_generation is not auto")
+            return 1
+        asked = int(options.get("max_images", MOST_TOGETHER))
+        if sent + asked > MOST_TOGETHER:
+            raise wrong("sequential_image_generation_options", f"{sent} and {asked} are more than {MOST_TOGETHER}")
+        return asked
+
+    def _check_rate(self, asked: int) -> None:
+        now = time.monotonic()
+        while self._times and self._times[0] < now - WINDOW:
+            self._times.popleft()
+        if self.rate is not None and len(self._times) + asked > self.rate:
+            said = "The images per minute of this account are exceeded."
+            raise Refused(error(429, "ModelAccountIpmRateLimitExceeded", said, "TooManyRequests"))
+        self._times.extend([now] * asked)
+
+    def _give(self, fields: dict[str, Any], model: Model, count: int) -> Answer:
+        size = size_of(fields.get("size", "2K"))
+        form = str(fields.get("output_format", "jpeg"))
+        items: list[dict[str, Any]] = []
+        for place in range(count):
+            if self._refusals:
+                code, message = self._refusals.popleft()
+                items.append({"error": {"code": code, "message": message}})
+                continue
+            picture = Made(size, f"{fields['prompt']} {place}", form, bool(fields.get("watermark", True)))
+            items.append(self._item(picture, inside=fields.get("response_format") == "b64_json"))
+        made = sum("error" not in item for item in items)
+        self.credit -= model.usd * made
+        self.charges.append(model.usd * made)
+        tokens = made * size[0] * size[1] // TOKEN_PIXELS
+        usage = {"generated_images": made, "output_tokens": tokens, "total_tokens": tokens}
+        return Answer.of({"model": fields["model"], "created": CREATED, "data": items, "usage": usage})
+
+    def _item(self, picture: Made, *, inside: bool) -> dict[str, Any]:
+        said = {"size": "x".join(str(side) for side in picture.size)}
+        if inside:
+            return {"b64_json": base64.b64encode(picture.file()).decode("ascii"), **said}
+        name = f"{len(self._files):05d}_0.{picture.form}"
+        self._files[name] = picture
+        return {"url": self._link(name), **said}
+
+    def _link(self, name: str) -> str:
+        until = int(time.time() + self.link_seconds)
+        return f"{self.url('files')}/{name}?X-Tos-Until={until}&X-Tos-Signature=signed-{name}-{until}"
+
+    def _download(self, received: Received) -> Answer:
+        made = self._files.get(received.groups["name"])
+        until = received.query.get("X-Tos-Until", "0")
+        signed = received.query.get("X-Tos-Signature") == f"signed-{received.groups['name']}-{until}"
+        if made is None or not signed or int(until) <= time.time():
+            return Answer(403, b"<?xml version='1.0'?><Error/>", {"Content-Type": "application/xml"})
+        return Answer(200, made.file(), {"Content-Type": f"image/{made.form}"})
+
+
+def main() -> None:
+    """Serve by hand."""
+    emulator = ArkEmulator(chinese="china" in sys.argv[1:])
+    serve_by_hand(
+        emulator, lambda: [f"IMAGEWRIGHT_ARK_BASE_URL={emulator.addresses['']}", f"ARK_API_KEY={emulator.key}"]
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+"""The ground every emulator stands on: real sockets in a thread of their own, a log, and faults on demand.
+
+A vendor's emulator lists its `Door`s. A door answers one method and path on one of the vendor's hosts; each host is
+a port of its own, so that a key or a request that goes to the wrong one is seen. A fault is an `Answer` given in
+place of the door's own, or made from it after the door has done its work (`after=True`): the work is then done and
+charged, and only the answer is lost.
+
+    with KieEmulator() as kie:
+        kie.fail_next("create", Answer.reset(), after=True)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+import threading
+from collections import defaultdict, deque
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
+
+from emulators.messages import Answer, Fault, Received, Refused
+from emulators.talk import Talk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+LOOPBACK = "127.0.0.1"
+PATIENCE = 10.0
+"""Seconds the server's thread may take to start or to stop."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """One way in.
+
+    Attributes:
+        label: its name, for faults and the log.
+        pattern: regular expression the whole path must match; named groups reach the handler.
+    """
+
+    label: str
+    host: str
+    method: str
+    pattern: str
+    handle: Callable[[Received], Answer]
+
+
+@dataclass(frozen=True)
+class _Planned:
+    fault: Fault
+    after: bool
+
+
+class Emulator:
+    """A vendor. A subclass gives `hosts` and `doors`.
+
+    Attributes:
+        requests: everything that was received, in order.
+        connections: how many were opened.
+        violations: what a client must never do and did; leaving the `with` block fails for them.
+    """
+
+    hosts: tuple[str, ...] = ("api",)
+
+    def __init__(self) -> None:
+        self.requests: list[Received] = []
+        self.connections = 0
+        self.violations: list[str] = []
+        self._faults: dict[str, deque[_Planned]] = defaultdict(deque)
+        self._ports: dict[str, int] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._run, name=type(self).__name__, daemon=True)
+        self._ready = threading.Event()
+        self._stop: asyncio.Event | None = None
+
+    def doors(self) -> Sequence[Door]:
+        """Every way in; the first that fits is taken."""
+        raise NotImplementedError
+
+    def nowhere(self, received: Received) -> Answer:
+        """The answer where no door fits."""
+        return Answer.of({"error": f"no {received.method} {received.path} here"}, 404)
+
+    def url(self, host: str = "api") -> str:
+        """The base address of one of its hosts."""
+        return f"http://{LOOPBACK}:{self._ports[host]}"
+
+    def fail_next(self, label: str, fault: Fault, *, times: int = 1, after: bool | None = None) -> None:
+        """Spoil the next answers of a door.
+
+        Args:
+            label: the door.
+            fault: what is sent, or how the door's own answer is spoilt.
+            times: how many answers.
+            after: whether the door does its work first; by default only for a spoiler, which needs its answer.
+        """
+        done = not isinstance(fault, Answer) if after is None else after
+        self._faults[label].extend([_Planned(fault, done)] * times)
+
+    def received(self, label: str) -> list[Received]:
+        """The requests that came to one door."""
+        return [one for one in self.requests if one.label == label]
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        if not self._ready.wait(PATIENCE):
+            raise TimeoutError("the emulator did not start")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._loop is not None and self._stop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(PATIENCE)
+        if self._thread.is_alive() and kind is None:
+            raise TimeoutError("the emulator did not stop")
+        if self.violations and kind is None:
+            raise AssertionError("; ".join(self.violations))
+
+    def _run(self) -> None:
+        with asyncio.Runner() as runner:
+            self._loop = runner.get_loop()
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._stop = asyncio.Event()
+        talks: set[asyncio.Task[None]] = set()
+
+        def door_keeper(host: str) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]:
+            def welcome(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                self.connections += 1
+                talk = asyncio.ensure_future(Talk(self.answer, host, reader, writer).go_on())
+                talks.add(talk)
+                talk.add_done_callback(talks.discard)
+
+            return welcome
+
+        servers = [await asyncio.start_server(door_keeper(host), LOOPBACK, 0) for host in self.hosts]
+        for host, server in zip(self.hosts, servers, strict=True):
+            self._ports[host] = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        await self._stop.wait()
+        for server in servers:
+            server.close()
+        for talk in list(talks):
+            talk.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
+
+    def answer(self, received: Received) -> Answer:
+        """What is sent back: through the door, and through the faults planned for it."""
+        door, groups = self._door(received)
+        if door is None:
+            self.requests.append(received)
+            return self.nowhere(received)
+        received = replace(received, label=door.label, groups=groups)
+        self.requests.append(received)
+        try:
+            return self._spoilt(door, received)
+        except Exception as error:  # noqa: BLE001 - a bug of the emulator must fail the test, not pass for a fault
+            self.violations.append(f"the emulator broke at {door.label}: {error!r}")
+            return Answer.of({"error": "the emulator broke"}, 500)
+
+    def _spoilt(self, door: Door, received: Received) -> Answer:
+        planned = self._faults[door.label].popleft() if self._faults[door.label] else None
+        if planned is not None and not planned.after and isinstance(planned.fault, Answer):
+            return planned.fault
+        try:
+            own = door.handle(received)
+        except Refused as refused:
+            own = refused.answer
+        if planned is None:
+            return own
+        return planned.fault if isinstance(planned.fault, Answer) else planned.fault(own)
+
+    def _door(self, received: Received) -> tuple[Door | None, dict[str, str]]:
+        for door in self.doors():
+            matched = re.fullmatch(door.pattern, received.path)
+            if matched and (door.host, door.method) == (received.host, received.method):
+                return door, matched.groupdict()
+        return None, {}
+
+
+def serve_by_hand(emulator: Emulator, lines: Callable[[], Sequence[str]]) -> None:
+    """Serve until Ctrl-C, after printing what to set in the environment."""
+    with emulator:
+        sys.stdout.write("\n".join(lines()) + "\n\nServing until Ctrl-C.\n")
+        sys.stdout.flush()
+        with suppress(KeyboardInterrupt):
+            while True:  # waits that end, because on Windows an endless one cannot be interrupted
+                threading.Event().wait(1.0)

@@ -1,0 +1,295 @@
+"""Google's Gemini on loopback. By hand, from the `tests` folder: `python -m emulators.google [seconds a call takes]`.
+
+Fields are typed from the API's reference without a look at the provider.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from emulators.base import Door, Emulator, serve_by_hand
+from emulators.messages import Answer, Received, Refused
+from emulators.misplaced import misplaced_key
+from emulators.pictures import Size, draw, encode, look, of_area
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from PIL import Image
+
+RATIOS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
+LONG_RATIOS = ("1:4", "4:1", "1:8", "8:1")
+KILO = {"512": 0.25, "1K": 1.0, "2K": 4.0, "4K": 16.0}
+"""Megapixels by size class."""
+MEGAPIXEL = 1024 * 1024
+MIMES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
+TYPES = "type.googleapis.com/google.rpc."
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model.
+
+    Attributes:
+        newer: whether it is of the third generation: more ratios, size classes, and interim pictures.
+        images: most input pictures.
+        usd: what a picture costs.
+    """
+
+    newer: bool
+    images: int
+    usd: float
+
+
+MODELS: Mapping[str, Model] = {
+    "gemini-2.5-flash-image": Model(newer=False, images=10, usd=0.039),
+    "gemini-3-pro-image": Model(newer=True, images=14, usd=0.134),
+    "gemini-3.1-flash-image": Model(newer=True, images=14, usd=0.067),
+    "gemini-3.1-flash-lite-image": Model(newer=True, images=14, usd=0.03),
+}
+
+
+def error(
+    code: int, status: str, message: str, details: Sequence[Mapping[str, Any]] = (), http: int | None = None
+) -> Answer:
+    """A failure in the vendor's form."""
+    said: dict[str, Any] = {"code": code, "message": message, "status": status}
+    return Answer.of({"error": said | ({"details": list(details)} if details else {})}, http or code)
+
+
+def bad_key() -> Answer:
+    """The answer to a key that is none: a 400."""
+    info = {
+        "@type": f"{TYPES}ErrorInfo",
+        "reason": "API_KEY_INVALID",
+        "domain": "googleapis.com",
+        "metadata": {"service": "generativelanguage.googleapis.com"},
+    }
+    return error(400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.", [info])
+
+
+def over_quota(quota: str, delay: str = "") -> Answer:
+    """The answer beyond a quota; the wait is in the body."""
+    details: list[Mapping[str, Any]] = [
+        {"@type": f"{TYPES}QuotaFailure", "violations": [{"quotaMetric": "requests", "quotaId": quota}]}
+    ]
+    if delay:
+        details.append({"@type": f"{TYPES}RetryInfo", "retryDelay": delay})
+    said = "You exceeded your current quota, please check your plan and billing details."
+    return error(429, "RESOURCE_EXHAUSTED", said, details)
+
+
+def blocked(reason: str) -> Answer:
+    """A prompt that is blocked: HTTP 200 without candidates."""
+    usage = {"promptTokenCount": 10, "totalTokenCount": 10}
+    return Answer.of({"promptFeedback": {"blockReason": reason}, "usageMetadata": usage})
+
+
+def ended(reason: str, words: str = "") -> Answer:
+    """A call that ends without a picture: HTTP 200 with a reason."""
+    content = {"role": "model", "parts": [{"text": words}]} if words else {"role": "model"}
+    return Answer.of({"candidates": [{"content": content, "finishReason": reason, "index": 0}]})
+
+
+def wrong(message: str) -> Refused:
+    """A refusal of the body, to be raised."""
+    return Refused(error(400, "INVALID_ARGUMENT", message))
+
+
+class GoogleEmulator(Emulator):
+    """Gemini, strict.
+
+    Attributes:
+        key: the key it accepts.
+        seconds: how long a call takes.
+        charges: USD of each call that was carried out, in order.
+        bodies: the parts of each call that was carried out, in order.
+        form: file type of what it makes.
+    """
+
+    def __init__(self, *, key: str = "AIza-emulator-0123456789abcdef", seconds: float = 0.0) -> None:
+        super().__init__()
+        self.key = key
+        self.seconds = seconds
+        self.charges: list[float] = []
+        self.bodies: list[list[dict[str, Any]]] = []
+        self.form = "png"
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """What a provider is wired with to find it."""
+        return {"": self.url("api")}
+
+    def doors(self) -> Sequence[Door]:
+        """The one way in that makes pictures, in both versions of the interface."""
+        path = r"/(?:v1|v1beta)/models/(?P<model>[^/:]+):generateContent"
+        return (Door("generate", "api", "POST", path, self._generate),)
+
+    def nowhere(self, received: Received) -> Answer:  # noqa: ARG002 - the page says nothing of the request
+        """The vendor's answer to a path it does not have: a page."""
+        return Answer(404, b"<html>not found</html>", {"Content-Type": "text/html"})
+
+    def answer(self, received: Received) -> Answer:
+        """As every emulator, with an eye on where the key turns up."""
+        self.violations += misplaced_key(received, self.key, "x-goog-api-key", ())
+        return super().answer(received)
+
+    def _generate(self, received: Received) -> Answer:
+        given = received.headers.get("x-goog-api-key", "")
+        if not given:
+            raise Refused(error(403, "PERMISSION_DENIED", "Method doesn't allow unregistered callers."))
+        if given != self.key:
+            raise Refused(bad_key())
+        name = received.groups["model"]
+        model = MODELS.get(name)
+        if model is None:
+            said = f"models/{name} is not found for this API version, or is not supported for generateContent."
+            raise Refused(error(404, "NOT_FOUND", said))
+        body = received.json()
+        if not isinstance(body, dict):
+            raise wrong("Invalid JSON payload received.")
+        body = _camel(body)
+        _check(body, BODY, "")
+        parts, image = _parts(body), body.get("generationConfig", {}).get("imageConfig", {})
+        pictures = [_picture(part["inlineData"]) for part in parts if "inlineData" in part]
+        _check_image(model, image, pictures)
+        self.charges.append(model.usd)
+        self.bodies.append(parts)
+        size = _size(image, pictures)
+        texts = [str(part["text"]) for part in parts if "text" in part]
+        made = [{"text": "Here it is."}, self._part(draw(size, texts))]
+        interim = self._part(draw((64, 64), "interim"), thought=True)
+        answer = Answer.of(
+            {
+                "candidates": [
+                    {
+                        "content": {"role": "model", "parts": [interim, *made] if model.newer else made},
+                        "finishReason": "STOP",
+                        "index": 0,
+                    }
+                ],
+                "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 1290, "totalTokenCount": 1300},
+                "modelVersion": name,
+            }
+        )
+        return replace(answer, seconds=self.seconds)
+
+    def _part(self, picture: Image.Image, *, thought: bool = False) -> dict[str, Any]:
+        data = base64.b64encode(encode(picture, self.form)).decode("ascii")
+        blob = {"inlineData": {"mimeType": f"image/{self.form}", "data": data}}
+        return {**blob, "thought": True} if thought else blob
+
+
+def _camel(value: Any) -> Any:
+    """The same with its fields in the API's own spelling; it takes them with underscores too."""
+    if isinstance(value, list):
+        return [_camel(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {re.sub(r"_([a-z])", lambda found: found[1].upper(), name): _camel(one) for name, one in value.items()}
+
+
+def _parts(body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The parts of the user's last turn."""
+    contents = body.get("contents")
+    if not contents:
+        raise wrong("* GenerateContentRequest.contents: contents is not specified")
+    parts: list[dict[str, Any]] = contents[-1].get("parts") or []
+    if contents[-1].get("role", "user") != "user" or not parts:
+        raise wrong("Please use a valid role: user, model, with at least one part.")
+    for part in parts:
+        if len(part) != 1:
+            raise wrong("A part must have exactly one kind of data.")
+    if not any(part.get("text") for part in parts):
+        raise wrong("Unable to submit request because it must have a text parameter.")
+    if "IMAGE" not in body.get("generationConfig", {}).get("responseModalities", ["TEXT", "IMAGE"]):
+        raise wrong("this model makes pictures only when they are asked for")
+    return parts
+
+
+def _picture(blob: Mapping[str, Any]) -> Image.Image:
+    try:
+        # both alphabets are taken, the one for addresses too
+        picture = look(base64.b64decode(blob["data"].replace("-", "+").replace("_", "/"), validate=True))
+    except (KeyError, OSError, binascii.Error):
+        raise wrong("Unable to process input image.") from None
+    if MIMES.get(blob.get("mimeType", "")) != picture.format:
+        raise wrong(f"Unsupported MIME type: {blob.get('mimeType')}")
+    return picture
+
+
+def _check_image(model: Model, image: Mapping[str, Any], pictures: Sequence[Image.Image]) -> None:
+    ratios = (*RATIOS, *LONG_RATIOS) if model.newer else RATIOS
+    if "aspectRatio" in image and image["aspectRatio"] not in ratios:
+        raise wrong(f"aspect_ratio must be one of {', '.join(ratios)}")
+    if "imageSize" in image and (not model.newer or image["imageSize"] not in KILO):
+        raise wrong("image_size is not supported here")
+    if len(pictures) > model.images:
+        raise wrong(f"at most {model.images} input images are taken")
+
+
+def _size(image: Mapping[str, Any], pictures: Sequence[Image.Image]) -> Size:
+    """Sides of the picture: of the asked ratio, else of the first picture's shape, else square."""
+    pixels = int(MEGAPIXEL * KILO[image.get("imageSize", "1K")])
+    if "aspectRatio" in image or not pictures:
+        return of_area(image.get("aspectRatio", "1:1"), pixels)
+    return of_area(f"{pictures[0].width}:{pictures[0].height}", pixels)
+
+
+BLOB = {"mimeType": str, "data": str}
+PART = {"text": str, "inlineData": BLOB}
+BODY: dict[str, Any] = {
+    "contents": [{"role": ("user", "model"), "parts": [PART]}],
+    "generationConfig": {
+        "responseModalities": [("TEXT", "IMAGE")],
+        "imageConfig": {"aspectRatio": str, "imageSize": str},
+        "candidateCount": int,
+        "temperature": float,
+    },
+    "safetySettings": [{"category": str, "threshold": str}],
+}
+"""The fields of a request that this emulator knows, with their types; a tuple lists the words that are allowed."""
+
+
+def _check(value: Any, shape: Any, place: str) -> None:
+    """Refuse a value that has another form, as the vendor words it."""
+    if isinstance(shape, dict):
+        _check_object(value, shape, place)
+    elif isinstance(shape, list):
+        if not isinstance(value, list):
+            raise wrong(f"Invalid value at '{place}'")
+        for number, one in enumerate(value):
+            _check(one, shape[0], f"{place}[{number}]")
+    elif isinstance(shape, tuple):
+        if value not in shape:
+            raise wrong(f"Invalid value at '{place}', \"{value}\"")
+    elif not isinstance(value, (shape, int) if shape is float else shape) or isinstance(value, bool):
+        raise wrong(f"Invalid value at '{place}'")
+
+
+def _check_object(value: Any, shape: Mapping[str, Any], place: str) -> None:
+    if not isinstance(value, dict):
+        raise wrong(f"Invalid value at '{place}'")
+    for name, one in value.items():
+        if name not in shape:
+            at = f" at '{place}'" if place else ""
+            raise wrong(f'Invalid JSON payload received. Unknown name "{name}"{at}: Cannot find field.')
+        _check(one, shape[name], f"{place}.{name}".lstrip("."))
+
+
+def main() -> None:
+    """Serve by hand."""
+    emulator = GoogleEmulator(seconds=float(sys.argv[1]) if len(sys.argv) > 1 else 5.0)
+    serve_by_hand(
+        emulator,
+        lambda: [f"IMAGEWRIGHT_GOOGLE_BASE_URL={emulator.url('api')}", f"GEMINI_API_KEY={emulator.key}"],
+    )
+
+
+if __name__ == "__main__":
+    main()

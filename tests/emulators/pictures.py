@@ -1,0 +1,69 @@
+"""Real pictures for emulators to answer with, and a look at those they were sent."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Size = tuple[int, int]
+
+
+def look(data: bytes) -> Image.Image:
+    """A picture that was sent, decoded.
+
+    Raises:
+        OSError: it is none.
+    """
+    picture = Image.open(io.BytesIO(data))
+    picture.load()
+    return picture
+
+
+def encode(picture: Image.Image, form: str) -> bytes:
+    """The picture as a file: png, jpeg or webp."""
+    out = io.BytesIO()
+    options: dict[str, int] = {"compress_level": 1} if form == "png" else {"quality": 80}
+    (picture if form == "png" else picture.convert("RGB")).save(out, form, **options)
+    return out.getvalue()
+
+
+def draw(size: Size, said: object) -> Image.Image:
+    """A plain picture whose colour follows from what was said, so that different requests are told apart."""
+    mixed = zlib.crc32(repr(said).encode("utf-8"))
+    return Image.new("RGB", size, (mixed & 0xFF, mixed >> 8 & 0xFF, mixed >> 16 & 0xFF))
+
+
+def repaint(picture: Image.Image, mask: Image.Image, *, darker: bool) -> Image.Image:
+    """The picture with plain red where the mask is dark, or where it is light."""
+    where = mask.convert("L").point([255 if (level < 128) == darker else 0 for level in range(256)])
+    result = picture.convert("RGB")
+    result.paste((255, 0, 0), (0, 0), where)
+    return result
+
+
+def cut_out(picture: Image.Image) -> Image.Image:
+    """The picture with a transparent border of a quarter of each side."""
+    result = picture.convert("RGBA")
+    alpha = Image.new("L", picture.size, 0)
+    wide, high = picture.width // 4, picture.height // 4
+    alpha.paste(255, (wide, high, picture.width - wide, picture.height - high))
+    result.putalpha(alpha)
+    return result
+
+
+def of_area(ratio: str, pixels: int, step: int = 8) -> Size:
+    """Sides of that ratio and about that many pixels, multiples of `step`."""
+    wide, high = (int(part) for part in ratio.split(":"))
+    unit = (pixels / (wide * high)) ** 0.5
+    return round(wide * unit / step) * step, round(high * unit / step) * step
+
+
+def many(pictures: Sequence[Image.Image], form: str) -> list[bytes]:
+    """All of them as files."""
+    return [encode(picture, form) for picture in pictures]

@@ -1,0 +1,153 @@
+"""Recraft on loopback. By hand, from the `tests` folder: `python -m emulators.recraft`.
+
+Typed from the maker's pages, on purpose without a look at the provider. The page of the endpoint does not say which
+file type comes back, so `form` can be changed. Of its refusals only 401 and 404 are documented word by word.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import TYPE_CHECKING
+
+from emulators.base import Door, Emulator, serve_by_hand
+from emulators.messages import Answer, Part, Received, Refused
+from emulators.misplaced import misplaced_key
+from emulators.pictures import cut_out, look
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from PIL import Image
+
+UNITS = 10.0
+"""What one removal costs; 1000 are 1 USD."""
+MOST_BYTES = 10_000_000
+MOST_PIXELS = 16_000_000
+SIDES = (256, 4096)
+TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp"}
+SVG = "image/svg+xml"
+TEXT = {"Content-Type": "text/plain; charset=utf-8"}
+
+
+class RecraftEmulator(Emulator):
+    """Recraft, strict.
+
+    Attributes:
+        key: the key it accepts.
+        form: file type of what it makes: png or webp.
+        tells_units: whether its answers say what was charged, as newer ones do.
+        units: what is left in the account.
+        charges: units, in the order they were taken.
+        fields: names of the form's fields: the file, and the kind of answer.
+    """
+
+    hosts = ("api", "img")
+    fields: tuple[str, str] = ("file", "response_format")
+
+    def __init__(self, *, key: str = "rcft-emulator-0123456789abcdef") -> None:
+        super().__init__()
+        self.key = key
+        self.form = "png"
+        self.tells_units = True
+        self.units = 1000.0
+        self.charges: list[float] = []
+        self._files: dict[str, tuple[bytes, str]] = {}
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """What a provider is wired with to find it."""
+        return {"": self.url("api")}
+
+    def doors(self) -> Sequence[Door]:
+        """The part of Recraft's interface that cuts out, and where its pictures lie."""
+        return (
+            Door("generate", "api", "POST", "/v1/images/removeBackground", self._remove_background),
+            Door("download", "img", "GET", "/(?P<name>.+)", self._download),
+        )
+
+    def nowhere(self, received: Received) -> Answer:  # noqa: ARG002 - the signature is the base's
+        """Recraft's answer to a path it does not have."""
+        return Answer(404, b"404 page not found", TEXT)
+
+    def answer(self, received: Received) -> Answer:
+        """As every emulator, with an eye on where the key turns up."""
+        self.violations += misplaced_key(received, self.key, "authorization", ("img",))
+        return super().answer(received)
+
+    def _remove_background(self, received: Received) -> Answer:
+        if received.headers.get("authorization") != f"Bearer {self.key}":
+            raise Refused(Answer(401, b"request unauthorized", TEXT))
+        parts = {part.name: part for part in received.parts()}
+        if stray := sorted(set(parts) - set(self.fields)):
+            raise refuse("invalid_request", f"unknown field {stray[0]}")
+        file_field, kind_field = self.fields
+        if file_field not in parts:
+            raise refuse("invalid_request", f"{file_field} is required")
+        kind = parts[kind_field].data.decode("utf-8") if kind_field in parts else "url"
+        if kind not in ("url", "b64_json"):
+            raise refuse("invalid_request", "response_format must be url or b64_json")
+        made, mime = self._made(parts[file_field])
+        if self.units < UNITS:
+            raise refuse("not_enough_credits", "not enough API units; buy more to continue")
+        self.units -= UNITS
+        self.charges.append(UNITS)
+        name = f"{len(self.charges):04d}"
+        self._files[name] = (made, mime)
+        image = {"image_id": name}
+        if kind == "url":
+            image["url"] = f"{self.url('img')}/{name}?sig=signed-{name}"
+        else:
+            image["b64_json"] = base64.b64encode(made).decode("ascii")
+        return Answer.of({"image": image} | ({"credits": UNITS} if self.tells_units else {}))
+
+    def _made(self, file: Part) -> tuple[bytes, str]:
+        """The file it makes, with its type; a drawing stays a drawing."""
+        if file.mime == SVG:
+            return file.data, SVG
+        return _encode(cut_out(_checked(file)), self.form), f"image/{self.form}"
+
+    def _download(self, received: Received) -> Answer:
+        name = received.groups["name"]
+        if name not in self._files or received.query.get("sig") != f"signed-{name}":
+            return Answer(403, b"expired", TEXT)
+        return Answer(200, self._files[name][0], {"Content-Type": self._files[name][1]})
+
+
+def refuse(code: str, said: str, status: int = 400) -> Refused:
+    """A refusal in the form of which examples were seen, to be raised."""
+    return Refused(Answer.of({"code": code, "message": said}, status))
+
+
+def _checked(file: Part) -> Image.Image:
+    try:
+        picture = look(file.data)
+    except OSError:
+        raise refuse("invalid_image", "the file is not a picture") from None
+    if TYPES.get(str(picture.format)) != file.mime:
+        raise refuse("invalid_image", f"{picture.format} sent as {file.mime}")
+    least, most = SIDES
+    fits = least <= min(picture.size) and max(picture.size) <= most
+    if not fits or picture.width * picture.height > MOST_PIXELS or len(file.data) > MOST_BYTES:
+        raise refuse("invalid_image", "at most 10 MB and 16 megapixels, each side 256 to 4096 px")
+    return picture
+
+
+def _encode(picture: Image.Image, form: str) -> bytes:
+    """With its transparency."""
+    out = io.BytesIO()
+    picture.save(out, form)
+    return out.getvalue()
+
+
+def main() -> None:
+    """Serve by hand."""
+    emulator = RecraftEmulator()
+    serve_by_hand(
+        emulator,
+        lambda: [f"IMAGEWRIGHT_RECRAFT_BASE_URL={emulator.url('api')}", f"RECRAFT_API_TOKEN={emulator.key}"],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,349 @@
+"""Replicate on loopback. By hand, in the `tests` folder: `python -m emulators.replicate [seconds each takes]`."""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from emulators.base import Door, Emulator, serve_by_hand
+from emulators.messages import Answer, Received, Refused
+from emulators.misplaced import misplaced_key
+from emulators.pictures import encode, look
+from emulators.replicate_models import MODELS, Hosted, version_of
+from emulators.tables import look_into
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from PIL import Image
+
+STATES = ("starting", "processing", "succeeded")
+"""What a prediction goes through, one more with each poll."""
+LAST = len(STATES) - 1
+CREATED = "2026-01-01T12:00:00.000Z"
+NO_CREDIT = (
+    "You have insufficient credit to run this model. Go to https://replicate.com/account/billing#billing to purchase "
+    "credit."
+)
+THROTTLED = "Request was throttled. Your rate limit resets in ~30s."
+STRICTER_WITH_PICTURE = "black-forest-labs/flux-kontext-"
+
+
+def failure(status: int, detail: str, title: str = "", **more: Any) -> Answer:
+    """A refusal in Replicate's form."""
+    named = {"title": title} if title else {}
+    return Answer.of({**named, "detail": detail, "status": status, **more}, status)
+
+
+def refuse(status: int, detail: str, title: str = "", **more: Any) -> Refused:
+    """The same, to be raised."""
+    return Refused(failure(status, detail, title, **more))
+
+
+@dataclass
+class Task:
+    """One prediction.
+
+    Attributes:
+        model: owner and name.
+        fields: its input.
+        results: names of its pictures at the files host.
+        error: why it fails; empty for success.
+        polls: how often it was asked about.
+        status: what it was ended with from outside; empty while it goes its way.
+    """
+
+    id: str
+    model: str
+    fields: Mapping[str, Any]
+    results: list[str]
+    error: str = ""
+    polls: int = 0
+    status: str = ""
+    began: float = field(default_factory=time.monotonic)
+    settled: bool = False
+    expired: bool = False
+
+
+class ReplicateEmulator(Emulator):
+    """Replicate, strict.
+
+    Attributes:
+        key: the key it accepts.
+        seconds: how long a prediction takes; None for "done at the third poll".
+        broke: whether the account has no credit.
+        at_once: whether a prediction that is waited for is done in time.
+        keeps_files: whether pictures stand at the vendor's own address, where the key is needed.
+        charges: (prediction id, pictures) in the order they were charged.
+        tasks: every prediction, in order.
+    """
+
+    hosts = ("api", "files")
+
+    def __init__(self, *, key: str = "r8_emulator0123456789abcdef", seconds: float | None = None) -> None:
+        super().__init__()
+        self.key = key
+        self.seconds = seconds
+        self.broke = False
+        self.at_once = True
+        self.keeps_files = False
+        self.charges: list[tuple[str, int]] = []
+        self.tasks: dict[str, Task] = {}
+        self._files: dict[str, tuple[bytes, str]] = {}
+        self._errors: deque[str] = deque()
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """What a provider is wired with to find it."""
+        return {"": self.url("api")}
+
+    def fail_task_next(self, error: str) -> None:
+        """Let the next prediction come to nothing."""
+        self._errors.append(error)
+
+    def forget(self) -> None:
+        """Let an hour pass: predictions stay, what they made and were given goes."""
+        for task in self.tasks.values():
+            task.expired = True
+        self._files.clear()
+
+    def doors(self) -> Sequence[Door]:
+        """The HTTP interface, and the files it makes."""
+        model = "/v1/models/(?P<owner>[^/]+)/(?P<name>[^/]+)"
+        task = "/v1/predictions/(?P<id>[^/]+)"
+        return (
+            Door("create", "api", "POST", f"{model}/predictions", self._create_official),
+            Door("create_version", "api", "POST", "/v1/predictions", self._create_version),
+            Door("model", "api", "GET", model, self._model),
+            Door("poll", "api", "GET", task, self._poll),
+            Door("cancel", "api", "POST", f"{task}/cancel", self._cancel),
+            Door("upload", "api", "POST", "/v1/files", self._upload),
+            Door("own_file", "api", "GET", "/v1/outputs/(?P<name>.+)", self._own_file),
+            Door("download", "files", "GET", "/(?P<name>.+)", self._download),
+        )
+
+    def nowhere(self, received: Received) -> Answer:
+        """The vendor's answer to a path it does not have."""
+        return failure(404, f"The requested resource could not be found: {received.path}")
+
+    def answer(self, received: Received) -> Answer:
+        """As every emulator, with an eye on where the key turns up."""
+        self.violations += misplaced_key(received, self.key, "authorization", ("files",))
+        return super().answer(received)
+
+    def _check_key(self, received: Received) -> None:
+        given = received.headers.get("authorization", "")
+        if given != f"Bearer {self.key}":
+            article = "a valid" if given else "an"
+            raise refuse(401, f"You did not pass {article} authentication token", "Unauthenticated")
+
+    def _create_official(self, received: Received) -> Answer:
+        self._check_key(received)
+        name = f"{received.groups['owner']}/{received.groups['name']}"
+        if name not in MODELS or not MODELS[name].official:
+            raise refuse(404, "The requested resource could not be found.")
+        return self._create(received, name, {"input"})
+
+    def _create_version(self, received: Received) -> Answer:
+        self._check_key(received)
+        body = received.json()
+        version = body.get("version") if isinstance(body, dict) else None
+        found = [name for name in MODELS if version_of(name) == version]
+        if not found:
+            raise refuse(422, "The specified version does not exist", "Invalid version or not permitted")
+        return self._create(received, found[0], {"input", "version"})
+
+    def _create(self, received: Received, name: str, needed: set[str]) -> Answer:
+        body = received.json()
+        if received.headers.get("content-type") != "application/json" or not isinstance(body, dict):
+            raise refuse(400, "The body must be a JSON object")
+        known = needed | {"webhook", "webhook_events_filter", "stream"}
+        if set(body) - known or needed - set(body) or not isinstance(body.get("input"), dict):
+            raise refuse(422, f"expected {', '.join(sorted(known))}; got {', '.join(sorted(body))}")
+        prefer = received.headers.get("prefer", "")
+        if prefer and not re.fullmatch(r"wait(=([1-9]|[1-5]\d|60))?", prefer):
+            raise refuse(400, "Prefer must be wait or wait=1 to wait=60")
+        if self.broke:
+            raise refuse(402, NO_CREDIT, "Insufficient credit")
+        task = Task(f"p{len(self.tasks) + 1:04d}", name, body["input"], [])
+        self._check_input(MODELS[name], task)
+        task.error = self._errors.popleft() if self._errors else self._carry_out(MODELS[name], task)
+        self.tasks[task.id] = task
+        if prefer and self.at_once and self.seconds is None:
+            task.polls = LAST
+        return Answer.of(self._shown(task), 201)
+
+    def _check_input(self, hosted: Hosted, task: Task) -> None:
+        wrong = hosted.table.wrong(task.fields)
+        strict = task.model.startswith(STRICTER_WITH_PICTURE) and "input_image" in task.fields
+        if wrong is not None:
+            where, words = wrong.field, "is required" if wrong.kind == "missing" else wrong.words
+        elif strict and task.fields.get("safety_tolerance", 2) > 2:
+            where, words = "safety_tolerance", "must be at most 2 with an input image"
+        else:
+            return
+        detail = f"- input.{where} {words}\n"
+        fields = [{"type": "invalid", "field": f"input.{where}", "description": words}]
+        raise refuse(422, detail, "Input validation failed", invalid_fields=fields)
+
+    def _carry_out(self, hosted: Hosted, task: Task) -> str:
+        """Make the pictures; why not, if not."""
+        try:
+            pictures = [self._look(link) for link in hosted.table.links(task.fields)]
+        except OSError as error:
+            return f"Input validation error: {error}"
+        form = hosted.table.file_type(task.fields)
+        for place, made in enumerate(hosted.table.make(task.fields, pictures, None)):
+            name = f"{task.id}/{place}.{form}"
+            self._files[name] = (encode(made, form), f"image/{form}")
+            task.results.append(name)
+        return ""
+
+    def _look(self, link: str) -> Image.Image:
+        """The picture behind an address: inside it, or uploaded here."""
+        inside = look_into(link)
+        if inside is not None:
+            return inside
+        name = link.removeprefix(f"{self.url('api')}/v1/files/")
+        if f"uploads/{name}" not in self._files:
+            raise OSError(f"{link} could not be fetched")
+        return look(self._files[f"uploads/{name}"][0])
+
+    def _standing(self, task: Task) -> str:
+        if task.status:
+            return task.status
+        place = min(task.polls, LAST)
+        if self.seconds is not None:
+            place = LAST if time.monotonic() - task.began >= self.seconds else 1
+        if place < LAST:
+            return STATES[place]
+        if not task.settled:
+            task.settled = True
+            if not task.error:
+                self.charges.append((task.id, len(task.results)))
+        return "failed" if task.error else STATES[LAST]
+
+    def _shown(self, task: Task) -> dict[str, Any]:
+        status = self._standing(task)
+        links = [self._link(name) for name in task.results]
+        output = links if MODELS[task.model].table.many else links[0] if links else None
+        start = f"{self.url('api')}/v1/predictions/{task.id}"
+        over = status not in STATES[:LAST]
+        return {
+            "id": task.id,
+            "model": task.model,
+            "version": "hidden" if MODELS[task.model].official else version_of(task.model),
+            "input": {} if task.expired else task.fields,
+            "logs": "" if task.expired else "made it",
+            "output": output if status == STATES[LAST] and not task.expired else None,
+            "data_removed": task.expired,
+            "error": task.error or None if status == "failed" else None,
+            "status": status,
+            "created_at": CREATED,
+            "started_at": CREATED if status != STATES[0] else None,
+            "completed_at": CREATED if over else None,
+            "metrics": {"predict_time": 3.4} if over else {},
+            "urls": {"get": start, "cancel": f"{start}/cancel", "web": f"https://replicate.com/p/{task.id}"},
+        }
+
+    def _link(self, name: str) -> str:
+        return f"{self.url('api')}/v1/outputs/{name}" if self.keeps_files else f"{self.url('files')}/{name}"
+
+    def _find(self, received: Received) -> Task:
+        self._check_key(received)
+        task = self.tasks.get(received.groups["id"])
+        if task is None:
+            raise refuse(404, "The requested resource could not be found.")
+        return task
+
+    def _poll(self, received: Received) -> Answer:
+        task = self._find(received)
+        shown = self._shown(task)
+        task.polls += 1
+        return Answer.of(shown)
+
+    def _cancel(self, received: Received) -> Answer:
+        task = self._find(received)
+        if not task.settled:
+            task.status, task.settled = "canceled", True
+        return Answer.of(self._shown(task))
+
+    def _model(self, received: Received) -> Answer:
+        self._check_key(received)
+        owner, name = received.groups["owner"], received.groups["name"]
+        if f"{owner}/{name}" not in MODELS:
+            raise refuse(404, "The requested resource could not be found.")
+        newest = {
+            "id": version_of(f"{owner}/{name}"),
+            "created_at": CREATED,
+            "cog_version": "0.9.0",
+            "openapi_schema": {"components": {"schemas": {"Output": {"type": "string", "format": "uri"}}}},
+        }
+        return Answer.of(
+            {
+                "url": f"https://replicate.com/{owner}/{name}",
+                "owner": owner,
+                "name": name,
+                "description": None,
+                "visibility": "public",
+                "github_url": None,
+                "paper_url": None,
+                "license_url": None,
+                "run_count": 1,
+                "cover_image_url": None,
+                "default_example": None,
+                "latest_version": newest,
+            }
+        )
+
+    def _upload(self, received: Received) -> Answer:
+        self._check_key(received)
+        parts = {part.name: part for part in received.parts()}
+        if "content" not in parts or set(parts) - {"content", "metadata"}:
+            raise refuse(400, "Missing content")
+        file = parts["content"]
+        form = look(file.data).format
+        if file.mime not in (f"image/{str(form).lower()}", "application/octet-stream"):
+            raise refuse(400, f"a {form} is no {file.mime}")
+        name = f"file{len(self._files) + 1:04d}"
+        self._files[f"uploads/{name}"] = (file.data, file.mime)
+        stored = {
+            "id": name,
+            "name": file.filename,
+            "content_type": file.mime,
+            "size": len(file.data),
+            "etag": "e",
+            "checksums": {"sha256": "0", "md5": "0"},
+            "metadata": {},
+            "created_at": CREATED,
+            "expires_at": "2026-01-02T12:00:00.000Z",
+            "urls": {"get": f"{self.url('api')}/v1/files/{name}"},
+        }
+        return Answer.of(stored, 201)
+
+    def _own_file(self, received: Received) -> Answer:
+        self._check_key(received)
+        return self._download(received)
+
+    def _download(self, received: Received) -> Answer:
+        found = self._files.get(received.groups["name"])
+        if found is None or received.groups["name"].startswith("uploads/"):
+            return Answer(404, b"not found", {"Content-Type": "text/plain"})
+        return Answer(200, found[0], {"Content-Type": found[1]})
+
+
+def main() -> None:
+    """Serve by hand."""
+    emulator = ReplicateEmulator(seconds=float(sys.argv[1]) if len(sys.argv) > 1 else 5.0)
+    serve_by_hand(
+        emulator,
+        lambda: [f"IMAGEWRIGHT_REPLICATE_BASE_URL={emulator.url('api')}", f"REPLICATE_API_TOKEN={emulator.key}"],
+    )
+
+
+if __name__ == "__main__":
+    main()

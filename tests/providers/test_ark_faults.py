@@ -1,0 +1,176 @@
+"""What can go wrong with Ark, each with its one error: class, words, whether a retry helps, whether it was charged."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+from driving import drive_at_once, plain_order
+from emulators.ark import ArkEmulator, error
+from emulators.messages import Answer, truncated
+from faults import DOWNLOAD, SENDS, SILENCE, Case, check_error, impatient_sender, plan
+from faults_at_once import COMMON, check_fault
+from imagewright.errors import (
+    BadKey,
+    ContentRefused,
+    GenerationFailed,
+    ModelUnavailable,
+    OutOfCredit,
+    ProviderError,
+    RateLimited,
+    RequestRejected,
+    ResultLost,
+    UnknownOutcome,
+    VendorUnavailable,
+)
+from imagewright.providers.ark import Ark, build
+from imagewright.providers.ark_routes import ROUTES
+from imagewright.providers.base import Finished, Handle, Wiring
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
+
+PLAIN, EDIT = ROUTES[0], ROUTES[1]
+SENSITIVE = "The request failed because the input text may contain sensitive information."
+
+SUBMIT = COMMON | {
+    "moderation of the prompt": Case(
+        error(400, "InputTextSensitiveContentDetected", SENSITIVE), ContentRefused, False, says="sensitive information"
+    ),
+    "moderation of a picture": Case(
+        error(400, "InputImageSensitiveContentDetected.PrivacyInformation", "A real person."), ContentRefused, False
+    ),
+    "moderation of the result": Case(error(400, "OutputImageSensitiveContentDetected", "m"), ContentRefused, None),
+    "key": Case(
+        error(401, "AuthenticationError", "The API key is invalid."), BadKey, False, says="not interchangeable"
+    ),
+    "no money": Case(error(403, "AccountOverdueError", "overdue balance"), OutOfCredit, False, says="overdue balance"),
+    "no money for the service": Case(error(403, "OperationDenied.ServiceOverdue", "m"), OutOfCredit, False),
+    "not allowed": Case(error(403, "OperationDenied.InvalidState", "m"), BadKey, False, says="InvalidState"),
+    "not activated": Case(error(404, "ModelNotOpen", "Please activate the model."), ModelUnavailable, False),
+    "not activated, with a 403": Case(error(403, "ModelNotOpen", "m"), ModelUnavailable, False, says="ModelNotOpen"),
+    "no such model": Case(error(404, "InvalidEndpointOrModel.NotFound", "m"), ModelUnavailable, False),
+    "images a minute": Case(
+        error(429, "ModelAccountIpmRateLimitExceeded", "m"), RateLimited, False, sends=SENDS, says="Ipm"
+    ),
+    "requests a minute": Case(
+        error(429, "RateLimitExceeded.EndpointRPMExceeded", "m"), RateLimited, False, sends=SENDS
+    ),
+    "rate, a long wait in their form": Case(
+        error(429, "RateLimitExceeded.Foo", "m", retry_after="3600"), RateLimited, False, says="after 3600 s"
+    ),
+    "a field": Case(error(400, "InvalidParameter", "`size` is not valid"), RequestRejected, False, says="`size`"),
+    "a picture's address": Case(error(400, "InvalidImageURL", "status 403"), RequestRejected, False),
+    "a field, another code": Case(error(400, "MissingParameter", "prompt"), RequestRejected, False, says="prompt"),
+    "server error": Case(error(500, "InternalServiceError", "unexpected"), VendorUnavailable, False, says="unexpected"),
+    "server error without a code": Case(Answer.of({"message": "?"}, 500), UnknownOutcome, None),
+    "an error in a 200": Case(error(200, "SomethingNew", "could not draw"), GenerationFailed, None, says="draw"),
+    "no picture": Case(Answer.of({"data": []}), GenerationFailed, None, after=True),
+    "no address": Case(Answer.of({"data": [{"url": ""}]}), ResultLost, None, after=True),
+}
+
+
+@pytest.fixture
+def ark() -> Iterator[ArkEmulator]:
+    with ArkEmulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+async def provider(ark: ArkEmulator) -> AsyncIterator[Ark]:
+    """The unmodified provider with a sender of short waits."""
+    sender = impatient_sender()
+    yield build(Wiring(key=ark.key, addresses=ark.addresses, overrides={}, http=sender))
+    await sender.aclose()
+
+
+@pytest.mark.parametrize("name", SUBMIT)
+async def test_a_submit_that_fails(name: str, ark: ArkEmulator, provider: Ark) -> None:
+    provider.seconds = SILENCE if "silence" in name else provider.seconds
+    await check_fault(SUBMIT[name], provider, plain_order(PLAIN), ark, key=ark.key, charges=ark.charges)
+
+
+@pytest.mark.parametrize("fault", [Answer.reset(), truncated, Answer.hang()], ids=["reset", "truncated", "silence"])
+async def test_an_edit_whose_outcome_is_unknown_is_not_sent_again(
+    fault: Answer, ark: ArkEmulator, provider: Ark
+) -> None:
+    provider.seconds = SILENCE
+    ark.fail_next("generate", fault, after=True)
+    with pytest.raises(UnknownOutcome):
+        await provider.submit(plain_order(EDIT))
+    assert len(ark.received("generate")) == len(ark.charges) == 1
+
+
+async def test_a_submit_that_was_plainly_refused_is_sent_again(ark: ArkEmulator, provider: Ark) -> None:
+    ark.fail_next("generate", error(429, "ModelAccountIpmRateLimitExceeded", "m"), times=SENDS - 1)
+    await provider.submit(plain_order(PLAIN))
+    assert len(ark.received("generate")) == SENDS
+    assert len(ark.charges) == 1
+
+
+@pytest.mark.parametrize("name", DOWNLOAD)
+async def test_a_picture_that_cannot_be_had_is_lost_but_paid(
+    name: str, ark: ArkEmulator, provider: Ark, tmp_path: Path
+) -> None:
+    case = DOWNLOAD[name]
+    finished = await provider.submit(plain_order(PLAIN, resolution="1K"))
+    plan(ark, "download", case)
+    with pytest.raises(ProviderError) as caught:
+        await provider.fetch(finished.products[0], tmp_path / "picture")
+    check_error(caught.value, case, "ark", ark.key)
+    assert not (tmp_path / "picture").exists()
+    assert len(ark.received("download")) == case.sends
+    assert "Signature=" not in str(caught.value)
+
+
+async def test_a_link_that_has_expired_is_lost(ark: ArkEmulator, provider: Ark, tmp_path: Path) -> None:
+    ark.link_seconds = -1.0
+    with pytest.raises(ResultLost, match="expired"):
+        await drive_at_once(provider, plain_order(PLAIN), tmp_path)
+
+
+async def test_an_empty_account_a_wrong_key_and_a_rate_are_told_apart(ark: ArkEmulator, provider: Ark) -> None:
+    ark.rate = 0
+    with pytest.raises(RateLimited):
+        await provider.submit(plain_order(PLAIN))
+    ark.rate, ark.credit = None, 0.0
+    with pytest.raises(OutOfCredit):
+        await provider.submit(plain_order(PLAIN))
+    ark.key = "another-0123456789abcdef"
+    with pytest.raises(BadKey, match="doctor"):
+        await provider.submit(plain_order(PLAIN))
+    assert not ark.charges
+
+
+async def test_nothing_secret_is_logged(
+    ark: ArkEmulator, provider: Ark, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    ark.fail_next("generate", error(401, "AuthenticationError", f"The key {ark.key} is unknown."))
+    ark.fail_next("download", truncated)
+    with pytest.raises(BadKey) as caught:
+        await provider.submit(plain_order(EDIT))
+    assert ark.key[:6] not in str(caught.value)
+    await drive_at_once(provider, plain_order(EDIT), tmp_path)
+    logged = "\n".join(f"{record.name} {record.getMessage()} {record.args}" for record in caplog.records)
+    assert "/images/generations" in logged
+    for secret in (ark.key, "Signature=", "Bearer", "base64"):
+        assert secret not in logged
+
+
+async def test_there_is_nothing_to_ask_about_and_nothing_to_stop(provider: Ark) -> None:
+    with pytest.raises(ProviderError, match="cannot be asked for again") as caught:
+        await provider.poll(Handle("ark", {}))
+    assert caught.value.charged is None
+    assert await provider.cancel(Handle("ark", {})) is False
+
+
+async def test_a_finished_call_names_links_only(provider: Ark) -> None:
+    finished = await provider.submit(plain_order(PLAIN))
+    assert isinstance(finished, Finished)
+    assert all(product.url and product.data is None and product.seed is None for product in finished.products)

@@ -1,0 +1,369 @@
+"""Every route of Black Forest Labs from submission to file, and every fault on the way, through real sockets."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+from contextlib import aclosing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+from PIL import Image
+
+import faults
+from driving import AUTO, drive, full_order, picture, plain_order, submitted
+from emulators.bfl import MODELS, BflEmulator
+from emulators.messages import Answer
+from faults import Case, check_error, falls_silent, impatient_sender, quick_sender
+from imagewright.errors import (
+    BadKey,
+    ContentRefused,
+    GenerationFailed,
+    ModelUnavailable,
+    OutOfCredit,
+    ProviderError,
+    RateLimited,
+    RequestRejected,
+    ResultLost,
+    UnknownOutcome,
+    VendorUnavailable,
+)
+from imagewright.providers import open_provider
+from imagewright.providers.base import Finished, Running, Wiring
+from imagewright.providers.bfl import FIELDS, ROUTES
+from imagewright.providers.request import Reply
+from offered import every_offer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from emulators.messages import Fault
+    from imagewright.providers.base import Product, Provider, Route
+    from imagewright.providers.http import Http
+    from imagewright.providers.request import Account, Request
+
+pytestmark = pytest.mark.anyio
+PLAIN = ROUTES[0]
+WITH_PICTURE = next(route for route in ROUTES if "images" in route.takes)
+ASK = "https://api.eu4.bfl.ai/v1/get_result?id=task-1"
+
+
+def said(status: int, words: str, **headers: str) -> Answer:
+    """A refusal in the vendor's form."""
+    return Answer.of({"detail": words}, status, **headers)
+
+
+SUBMIT: dict[str, Case] = faults.SUBMIT | {
+    "bad key": Case(said(403, "Not authenticated"), BadKey, False, says="doctor"),
+    "no money": Case(said(402, "Insufficient credits"), OutOfCredit, False, says="Insufficient credits"),
+    "no money, as a 403": Case(said(403, "Insufficient credits"), OutOfCredit, False),
+    "gone model": Case(said(404, "Not Found"), ModelUnavailable, False, says="[routes]"),
+    "bad field": Case(said(422, "seed must be a number"), RequestRejected, False, says="seed"),
+    "moderation": Case(said(422, "The prompt was flagged"), ContentRefused, False),
+    "rate, no wait named": Case(said(429, "Too many active tasks"), RateLimited, False, sends=faults.SENDS),
+    "rate, a short wait": Case(said(429, "Too many", retry_after="0"), RateLimited, False, sends=faults.SENDS),
+    "rate, a long wait": Case(said(429, "Too many", retry_after="3600"), RateLimited, False, says="after 3600 s"),
+    "server error": Case(said(500, "Internal Server Error"), UnknownOutcome, None),
+    "no task id": Case(Answer.of({"cost": 4.0}), UnknownOutcome, None, after=True),
+}
+POLL: dict[str, Case] = faults.POLL | {
+    "rate": Case(said(429, "slow down"), RateLimited, None),
+    "not visible": Case(Answer.of({"id": "t", "status": "Task not found"}), VendorUnavailable, None),
+    "not visible, as a 404": Case(said(404, "Task not found"), VendorUnavailable, None),
+    "server error": Case(said(500, "Internal Server Error"), VendorUnavailable, None),
+}
+ENDS: dict[str, type[ProviderError]] = {
+    "Request Moderated": ContentRefused,
+    "Content Moderated": ContentRefused,
+    "Error": GenerationFailed,
+    "Failed": GenerationFailed,
+}
+
+
+@pytest.fixture
+def vendor() -> Iterator[BflEmulator]:
+    with BflEmulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[Http]:
+    sender = quick_sender()
+    yield sender
+    await sender.aclose()
+
+
+@pytest.fixture
+def provider(vendor: BflEmulator, http: Http) -> Provider:
+    return open_provider("bfl", Wiring(key=vendor.key, addresses=vendor.addresses, overrides={}, http=http))
+
+
+@pytest.fixture
+async def impatient(vendor: BflEmulator) -> AsyncIterator[Provider]:
+    async with aclosing(impatient_sender()) as sender:
+        yield open_provider("bfl", Wiring(key=vendor.key, addresses=vendor.addresses, overrides={}, http=sender))
+
+
+def _name(route: Route) -> str:
+    return f"{route.tool}-{route.operation}"
+
+
+@pytest.mark.parametrize("most", [False, True], ids=["plain", "full"])
+@pytest.mark.parametrize("route", ROUTES, ids=_name)
+async def test_a_whole_call(
+    route: Route,
+    most: bool,  # noqa: FBT001 - a parameter of the table
+    vendor: BflEmulator,
+    provider: Provider,
+    tmp_path: Path,
+) -> None:
+    order = full_order(route) if most else plain_order(route)
+
+    driven = await drive(provider, order, tmp_path)
+
+    with Image.open(driven.files[0]) as made:
+        made.load()
+        assert made.format == str(order.arguments["output_format"]).upper()
+    task = next(iter(vendor.tasks.values()))
+    model = MODELS[task.model]
+    assert task.model == route.models[order.arguments["quality"]]
+    assert [answer.stage for answer in driven.running] == ["queued", "reasoning", "generating"]
+    assert driven.finished.products[0].seed == task.seed == order.arguments.get("seed", task.seed)
+    assert vendor.charges == [(task.id, model.credits)]
+    estimate = route.price.estimate(order.arguments, 1)
+    assert driven.finished.cost_usd == estimate == pytest.approx(model.credits / 100)
+    assert all(isinstance(value, str) for value in driven.handle.ticket.values())
+    assert len(vendor.received("create")) == 1
+
+
+async def test_the_picture_goes_along_whole_and_its_shape_is_kept(
+    vendor: BflEmulator, provider: Provider, tmp_path: Path
+) -> None:
+    order = plain_order(WITH_PICTURE, aspect_ratio=AUTO)
+    driven = await drive(provider, order, tmp_path)
+    fields = next(iter(vendor.tasks.values())).fields
+    assert base64.b64decode(fields["input_image"]) == picture(shade=0).data
+    assert "aspect_ratio" not in fields
+    with Image.open(driven.files[0]) as made:
+        assert made.size == (order.images[0].width, order.images[0].height)
+
+
+async def test_it_is_asked_about_where_the_vendor_says_by_another_process_too(
+    vendor: BflEmulator, provider: Provider
+) -> None:
+    handle = await submitted(provider, plain_order(PLAIN))
+    assert handle.ticket["url"].startswith(vendor.url("region"))
+    async with aclosing(quick_sender()) as other:
+        later = open_provider("bfl", Wiring(key=vendor.key, addresses=vendor.addresses, overrides={}, http=other))
+        assert isinstance(await later.poll(handle), Running)
+    assert [one.host for one in vendor.received("poll")] == ["region"]
+
+
+def _place(url: str | None) -> Fault:
+    """Let the answer to a submit name another place to ask at; None for none."""
+
+    def spoil(answer: Answer) -> Answer:
+        content = json.loads(answer.body)
+        del content["polling_url"]
+        return Answer.of(content if url is None else content | {"polling_url": url})
+
+    return spoil
+
+
+@pytest.mark.parametrize("url", [None, "https://elsewhere.example/v1/get_result?id=x", "http://api.eu4.bfl.ai/x", ""])
+async def test_the_key_goes_to_no_other_place_and_the_task_is_found_all_the_same(
+    url: str | None, vendor: BflEmulator, provider: Provider, tmp_path: Path
+) -> None:
+    vendor.fail_next("create", _place(url))
+    driven = await drive(provider, plain_order(PLAIN), tmp_path)
+    assert driven.handle.ticket["url"].startswith(vendor.url("region"))
+
+
+class Canned:
+    """A sender that sends nothing and has its answers ready."""
+
+    def __init__(self, *answers: object) -> None:
+        self.answers = [Reply(200, {}, json.dumps(answer).encode("utf-8")) for answer in answers]
+        self.sent: list[tuple[Account, Request[Any]]] = []
+
+    async def send(self, account: Account, request: Request[Any]) -> Any:
+        self.sent.append((account, request))
+        return request.read(self.answers.pop(0))
+
+    async def download(self, account: Account, url: str, into: Path, *, max_bytes: int = 0) -> None:
+        raise NotImplementedError
+
+
+async def test_another_region_of_the_vendor_is_asked_with_the_key() -> None:
+    http = Canned({"id": "task-1", "polling_url": ASK, "cost": 4.0}, {"id": "task-1", "status": "Pending"})
+    real = open_provider("bfl", Wiring(key="k", addresses={}, overrides={}, http=http))
+    await real.poll(await submitted(real, plain_order(PLAIN)))
+    (_, create), (account, poll) = http.sent
+    assert create.url == "https://api.bfl.ai/v1/flux-kontext-pro"
+    assert (poll.method, poll.url, poll.query) == ("GET", ASK.partition("?")[0], {"id": "task-1"})
+    assert account.owns(poll.url)
+    assert poll.with_key
+    assert not account.owns("https://delivery-eu4.bfl.ai.elsewhere.example/")
+
+
+async def test_a_model_id_can_be_set(vendor: BflEmulator, http: Http) -> None:
+    overrides = {"flux_kontext": {"model": {"pro": "flux-kontext-max"}}}
+    changed = open_provider("bfl", Wiring(key=vendor.key, addresses=vendor.addresses, overrides=overrides, http=http))
+    await submitted(changed, plain_order(changed.routes[0]))
+    assert [task.model for task in vendor.tasks.values()] == ["flux-kontext-max"]
+
+
+@pytest.mark.parametrize("name", SUBMIT)
+async def test_a_submit_that_fails(name: str, vendor: BflEmulator, provider: Provider, impatient: Provider) -> None:
+    case = SUBMIT[name]
+    faults.plan(vendor, "create", case)
+    with pytest.raises(ProviderError) as caught:
+        await (impatient if falls_silent(case) else provider).submit(plain_order(WITH_PICTURE))
+    check_error(caught.value, case, "bfl", vendor.key)
+    assert len(vendor.received("create")) == case.sends
+    assert not vendor.charges
+
+
+async def test_a_submit_that_was_plainly_refused_is_sent_again(vendor: BflEmulator, provider: Provider) -> None:
+    vendor.fail_next("create", said(429, "Too many active tasks"), times=faults.SENDS - 1)
+    await submitted(provider, plain_order(PLAIN))
+    assert len(vendor.tasks) == 1
+
+
+async def test_more_tasks_at_once_than_the_vendor_takes_are_said(vendor: BflEmulator, provider: Provider) -> None:
+    order = plain_order(PLAIN, quality="max")
+    for _ in range(MODELS["flux-kontext-max"].active):
+        await submitted(provider, order)
+    with pytest.raises(RateLimited, match="Too many active tasks"):
+        await provider.submit(order)
+    assert len(vendor.tasks) == MODELS["flux-kontext-max"].active
+
+
+async def test_an_empty_account_and_a_wrong_key_are_said(vendor: BflEmulator, provider: Provider) -> None:
+    vendor.credits = 1.0
+    with pytest.raises(OutOfCredit, match="Top up"):
+        await provider.submit(plain_order(PLAIN))
+    vendor.key = "another-key-0123456789"
+    with pytest.raises(BadKey):
+        await provider.submit(plain_order(PLAIN))
+
+
+@pytest.mark.parametrize("name", POLL)
+async def test_a_poll_that_fails_in_passing_leaves_the_task_alone(
+    name: str, vendor: BflEmulator, provider: Provider, impatient: Provider
+) -> None:
+    case = POLL[name]
+    handle = await submitted(provider, plain_order(PLAIN))
+    faults.plan(vendor, "poll", case)
+    with pytest.raises(ProviderError) as caught:
+        await (impatient if falls_silent(case) else provider).poll(handle)
+    check_error(caught.value, case, "bfl", vendor.key)
+    assert len(vendor.received("poll")) == 1
+    assert isinstance(await provider.poll(handle), Running)
+    assert len(vendor.received("create")) == 1
+
+
+@pytest.mark.parametrize("status", ENDS)
+async def test_a_task_that_comes_to_nothing(
+    status: str, vendor: BflEmulator, provider: Provider, tmp_path: Path
+) -> None:
+    vendor.end_next(status, {"Moderation Reasons": ["Violence"]})
+    with pytest.raises(ProviderError) as caught:
+        await drive(provider, plain_order(PLAIN), tmp_path)
+    check_error(caught.value, Case(Answer(), ENDS[status], None, says=f"{status}: "), "bfl", vendor.key)
+    assert not vendor.charges
+
+
+async def _made(provider: Provider, vendor: BflEmulator) -> Product:
+    handle = await submitted(provider, plain_order(PLAIN))
+    vendor.seconds = 0.0
+    answer = await provider.poll(handle)
+    assert isinstance(answer, Finished)
+    return answer.products[0]
+
+
+@pytest.mark.parametrize("name", faults.DOWNLOAD)
+async def test_a_picture_that_cannot_be_had_is_lost_but_paid(
+    name: str, vendor: BflEmulator, provider: Provider, tmp_path: Path
+) -> None:
+    case = faults.DOWNLOAD[name]
+    product = await _made(provider, vendor)
+    faults.plan(vendor, "download", case)
+    with pytest.raises(ResultLost) as caught:
+        await provider.fetch(product, tmp_path / "picture")
+    check_error(caught.value, case, "bfl", vendor.key)
+    assert "sig=" not in str(caught.value)
+    assert not (tmp_path / "picture").exists()
+    assert len(vendor.received("download")) == case.sends
+
+
+async def test_a_link_that_is_expired_or_tampered_with_is_lost(
+    vendor: BflEmulator, provider: Provider, tmp_path: Path
+) -> None:
+    vendor.link_seconds = -1.0
+    product = await _made(provider, vendor)
+    with pytest.raises(ResultLost, match="expired"):
+        await provider.fetch(product, tmp_path / "picture")
+    tampered = replace(product, url=product.url.replace("se=", "se=9"))
+    with pytest.raises(ResultLost):
+        await provider.fetch(tampered, tmp_path / "picture")
+
+
+async def test_calls_side_by_side_do_not_mix(vendor: BflEmulator, provider: Provider, tmp_path: Path) -> None:
+    found: dict[int, int | None] = {}
+
+    async def call(seed: int) -> None:
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        found[seed] = (await drive(provider, plain_order(PLAIN, seed=seed), folder)).finished.products[0].seed
+
+    async with anyio.create_task_group() as group:
+        for seed in range(1, 9):
+            group.start_soon(call, seed)
+    assert found == {seed: seed for seed in range(1, 9)}
+    assert len(vendor.charges) == 8
+
+
+async def test_there_is_no_cancel_and_it_says_so(vendor: BflEmulator, provider: Provider) -> None:
+    handle = await submitted(provider, plain_order(PLAIN))
+    asked = len(vendor.requests)
+    assert await provider.cancel(handle) is False
+    assert len(vendor.requests) == asked
+
+
+async def test_nothing_secret_is_logged(
+    vendor: BflEmulator, provider: Provider, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    vendor.fail_next("create", said(422, f"the key {vendor.key} is odd"))
+    with pytest.raises(RequestRejected) as caught:
+        await provider.submit(plain_order(PLAIN))
+    assert "[key]" in str(caught.value)
+    await drive(provider, plain_order(PLAIN), tmp_path)
+    logged = "\n".join(f"{record.name} {record.getMessage()} {record.args}" for record in caplog.records)
+    assert "get_result" in logged
+    for secret in (vendor.key, "sig=", "id=task", "x-key"):
+        assert secret not in logged
+
+
+async def test_every_value_that_is_offered_is_taken(vendor: BflEmulator, provider: Provider) -> None:
+    vendor.seconds = 0.0
+    tried = 0
+    for route in ROUTES:
+        for order in every_offer(route):
+            await provider.poll(await submitted(provider, order))  # so that it is no longer at work
+            tried += 1
+    assert len(vendor.charges) == tried > len(FIELDS)
+
+
+async def test_the_price_of_a_model_that_was_set_is_not_guessed(vendor: BflEmulator, http: Http) -> None:
+    def price(table: dict[str, Any]) -> float | None:
+        wiring = Wiring(key=vendor.key, addresses={}, overrides={"flux_kontext": table}, http=http)
+        return open_provider("bfl", wiring).routes[0].price.estimate({"quality": "max"}, 1)
+
+    newer = {"model": {"max": "flux-newer"}}
+    assert [price({}), price(newer), price(newer | {"usd": {"max": 0.5}})] == [0.08, None, 0.5]

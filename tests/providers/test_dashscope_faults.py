@@ -1,0 +1,248 @@
+"""What can go wrong with DashScope, each with its one error: class, words, retry, money."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import pytest
+
+import faults
+from driving import drive, drive_at_once, plain_order, submitted
+from emulators.dashscope import DashScopeEmulator, error
+from emulators.messages import Answer, truncated
+from faults import DOWNLOAD, SENDS, SILENCE, Case, check_error, impatient_sender, plan
+from faults_at_once import COMMON, check_fault
+from imagewright.errors import (
+    BadKey,
+    ContentRefused,
+    GenerationFailed,
+    ModelUnavailable,
+    OutOfCredit,
+    ProviderError,
+    RateLimited,
+    RequestRejected,
+    ResultLost,
+    UnknownOutcome,
+    VendorUnavailable,
+)
+from imagewright.providers.base import Finished, Running, Wiring
+from imagewright.providers.dashscope import DashScope, build
+from imagewright.providers.dashscope_routes import OTHERS, ROUTES
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from imagewright.providers.base import Product
+
+pytestmark = pytest.mark.anyio
+
+PLAIN = ROUTES[0]
+TASK = next(route for route in OTHERS if route.as_task)
+INPUT = "Input data may contain inappropriate content."
+OUTPUT = "Output data may contain inappropriate content."
+
+REFUSED = {
+    "moderation of the input": Case(
+        error(400, "DataInspectionFailed", INPUT), ContentRefused, False, says="Input data"
+    ),
+    "moderation of the result": Case(error(400, "DataInspectionFailed", OUTPUT), ContentRefused, False),
+    "somebody's rights": Case(error(400, "IPInfringementSuspect", "m"), ContentRefused, False),
+    "key": Case(error(401, "InvalidApiKey", "Invalid API-key provided."), BadKey, False, says="made in"),
+    "no money": Case(
+        error(400, "Arrearage", "Access denied, please make sure your account is in good standing."),
+        OutOfCredit,
+        False,
+        says="good standing",
+    ),
+    "not activated": Case(error(403, "AccessDenied", "m"), ModelUnavailable, False, says="AccessDenied"),
+    "not bought": Case(error(403, "AccessDenied.Unpurchased", "m"), ModelUnavailable, False),
+    "no such model": Case(error(404, "ModelNotFound", "m"), ModelUnavailable, False),
+    "no such model any more": Case(error(404, "Model.NotExist", "m"), ModelUnavailable, False),
+    "rate": Case(error(429, "Throttling.RateQuota", "too fast"), RateLimited, False, sends=SENDS, says="too fast"),
+    "rate, a short wait": Case(error(429, "Throttling", "m", retry_after_ms="5"), RateLimited, False, sends=SENDS),
+    "rate, a long wait": Case(
+        error(429, "Throttling.AllocationQuota", "m", retry_after="3600"), RateLimited, False, says="after 3600 s"
+    ),
+    "a field": Case(
+        error(400, "InvalidParameter", "num_images_per_prompt must be 1"), RequestRejected, False, says="must be 1"
+    ),
+    "a picture's address": Case(error(400, "InvalidURL", "m"), RequestRejected, False),
+    "a field, another code": Case(error(400, "BadRequest.TooLarge", "m"), RequestRejected, False, says="TooLarge"),
+    "server error": Case(error(500, "InternalError.Timeout", "m"), VendorUnavailable, False, says="InternalError"),
+    "busy, in their form": Case(error(503, "SystemBusy", "m"), VendorUnavailable, False, sends=SENDS),
+    "server error, another code": Case(error(500, "SomethingNew", "m"), UnknownOutcome, None, says="SomethingNew"),
+    "an error in a 200": Case(error(200, "SomethingNew", "no luck"), GenerationFailed, None, says="no luck"),
+}
+"""What the vendor says in its own form; the two ways of calling it are alike in it."""
+AT_ONCE = COMMON | REFUSED
+AS_TASK = faults.SUBMIT | REFUSED
+POLL = faults.POLL | {
+    "rate": Case(error(429, "Throttling.RateQuota", "m"), RateLimited, None),
+    "server error": Case(error(500, "InternalError", "m"), VendorUnavailable, None),
+    "not found": Case(error(404, "NotFound", "m"), VendorUnavailable, None),
+}
+
+
+@pytest.fixture
+def dashscope() -> Iterator[DashScopeEmulator]:
+    with DashScopeEmulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+async def provider(dashscope: DashScopeEmulator) -> AsyncIterator[DashScope]:
+    """The unmodified provider with a sender of short waits."""
+    sender = impatient_sender()
+    yield build(Wiring(key=dashscope.key, addresses=dashscope.addresses, overrides={}, http=sender))
+    await sender.aclose()
+
+
+@pytest.mark.parametrize("name", AT_ONCE)
+async def test_a_submit_that_fails(name: str, dashscope: DashScopeEmulator, provider: DashScope) -> None:
+    provider.seconds = SILENCE if "silence" in name else provider.seconds
+    order = plain_order(PLAIN)
+    await check_fault(AT_ONCE[name], provider, order, dashscope, key=dashscope.key, charges=dashscope.charges)
+
+
+@pytest.mark.parametrize("name", AS_TASK)
+async def test_a_task_that_cannot_be_submitted(name: str, dashscope: DashScopeEmulator, provider: DashScope) -> None:
+    provider.seconds = SILENCE if "silence" in name else provider.seconds
+    case = AS_TASK[name]
+    plan(dashscope, "create", case)
+    with pytest.raises(ProviderError) as caught:
+        await provider.submit(plain_order(TASK))
+    check_error(caught.value, case, "dashscope", dashscope.key)
+    assert len(dashscope.received("create")) == case.sends
+    assert len(dashscope.tasks) == int(bool(case.after) or not isinstance(case.fault, Answer))
+    assert not dashscope.charges
+
+
+@pytest.mark.parametrize("route", [PLAIN, TASK], ids=["at once", "as a task"])
+async def test_a_submit_that_was_plainly_refused_is_sent_again(
+    route: object, dashscope: DashScopeEmulator, provider: DashScope
+) -> None:
+    chosen = PLAIN if route is PLAIN else TASK
+    label = "create" if chosen.as_task else "generate"
+    dashscope.fail_next(label, error(429, "Throttling", "m"), times=SENDS - 1)
+    await provider.submit(plain_order(chosen))
+    assert len(dashscope.received(label)) == SENDS
+    assert len(dashscope.bodies) == 1
+
+
+@pytest.mark.parametrize("name", POLL)
+async def test_a_poll_that_fails_in_passing_leaves_the_task_alone(
+    name: str, dashscope: DashScopeEmulator, provider: DashScope
+) -> None:
+    case = POLL[name]
+    handle = await submitted(provider, plain_order(TASK))
+    plan(dashscope, "poll", case)
+    with pytest.raises(ProviderError) as caught:
+        await provider.poll(handle)
+    check_error(caught.value, case, "dashscope", dashscope.key)
+    assert len(dashscope.received("poll")) == 1
+    assert isinstance(await provider.poll(handle), Running)
+    assert len(dashscope.received("create")) == 1
+
+
+async def test_a_poll_with_a_key_that_was_withdrawn_ends_the_task_and_admits_that_it_may_be_charged(
+    dashscope: DashScopeEmulator, provider: DashScope
+) -> None:
+    handle = await submitted(provider, plain_order(TASK))
+    dashscope.key = "another-0123456789abcdef"
+    with pytest.raises(BadKey) as caught:
+        await provider.poll(handle)
+    assert caught.value.charged is None
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("DataInspectionFailed", ContentRefused),
+        ("IPInfringementSuspect", ContentRefused),
+        ("InvalidParameter", RequestRejected),
+        ("InternalError.Timeout", GenerationFailed),
+        ("Throttling", GenerationFailed),
+    ],
+)
+async def test_a_task_that_fails(
+    code: str, kind: type[ProviderError], dashscope: DashScopeEmulator, provider: DashScope, tmp_path: Path
+) -> None:
+    dashscope.end_task_next("FAILED", code, "the reason")
+    with pytest.raises(ProviderError) as caught:
+        await drive(provider, plain_order(TASK), tmp_path)
+    check_error(caught.value, Case(Answer(), kind, False, says="the reason"), "dashscope", dashscope.key)
+    assert not dashscope.charges
+
+
+async def test_a_cancel_that_does_not_get_through_is_no_error(
+    dashscope: DashScopeEmulator, provider: DashScope, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    handle = await submitted(provider, plain_order(TASK))
+    dashscope.fail_next("cancel", Answer.reset())
+    assert await provider.cancel(handle) is False
+    assert "could not be told to stop" in caplog.text
+
+
+async def _made(provider: DashScope) -> Product:
+    answer = await provider.submit(plain_order(PLAIN))
+    assert isinstance(answer, Finished)
+    return answer.products[0]
+
+
+@pytest.mark.parametrize("name", DOWNLOAD)
+async def test_a_picture_that_cannot_be_had_is_lost_but_paid(
+    name: str, dashscope: DashScopeEmulator, provider: DashScope, tmp_path: Path
+) -> None:
+    case = DOWNLOAD[name]
+    product = await _made(provider)
+    plan(dashscope, "download", case)
+    with pytest.raises(ProviderError) as caught:
+        await provider.fetch(product, tmp_path / "picture")
+    check_error(caught.value, case, "dashscope", dashscope.key)
+    assert not (tmp_path / "picture").exists()
+    assert len(dashscope.received("download")) == case.sends
+    assert "Signature=" not in str(caught.value)
+
+
+async def test_a_link_that_has_expired_is_lost(
+    dashscope: DashScopeEmulator, provider: DashScope, tmp_path: Path
+) -> None:
+    dashscope.link_seconds = -1.0
+    with pytest.raises(ResultLost, match="expired"):
+        await drive_at_once(provider, plain_order(PLAIN), tmp_path)
+
+
+@pytest.mark.parametrize("route", [PLAIN, TASK], ids=["at once", "as a task"])
+async def test_an_empty_account_a_wrong_key_and_a_rate_are_told_apart(
+    route: object, dashscope: DashScopeEmulator, provider: DashScope
+) -> None:
+    order = plain_order(PLAIN if route is PLAIN else TASK)
+    dashscope.rate = 0
+    with pytest.raises(RateLimited):
+        await provider.submit(order)
+    dashscope.rate, dashscope.credit = None, 0.0
+    with pytest.raises(OutOfCredit):
+        await provider.submit(order)
+    dashscope.key = "another-0123456789abcdef"
+    with pytest.raises(BadKey, match="doctor"):
+        await provider.submit(order)
+    assert not dashscope.bodies
+
+
+async def test_nothing_secret_is_logged(
+    dashscope: DashScopeEmulator, provider: DashScope, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    dashscope.fail_next("generate", error(401, "InvalidApiKey", f"The key {dashscope.key} is unknown."))
+    dashscope.fail_next("download", truncated)
+    with pytest.raises(BadKey) as caught:
+        await provider.submit(plain_order(PLAIN))
+    assert dashscope.key[:6] not in str(caught.value)
+    await drive(provider, plain_order(TASK), tmp_path)
+    logged = "\n".join(f"{record.name} {record.getMessage()} {record.args}" for record in caplog.records)
+    assert "/image-synthesis" in logged
+    for secret in (dashscope.key, "Signature=", "Bearer"):
+        assert secret not in logged

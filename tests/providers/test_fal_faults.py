@@ -1,0 +1,379 @@
+"""What can go wrong with fal, each with its one error: class, words, whether a retry helps, whether it was charged."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+
+from driving import drive, plain_order, submitted
+from emulators.fal import LOCKED, FalEmulator, problem
+from emulators.messages import Answer, truncated
+from faults import QUICK, SENDS, Case, check_error, impatient_sender, plan
+from imagewright.errors import (
+    BadKey,
+    ContentRefused,
+    GenerationFailed,
+    ModelUnavailable,
+    OutOfCredit,
+    ProviderError,
+    RateLimited,
+    RequestRejected,
+    ResultLost,
+    UnknownOutcome,
+    VendorUnavailable,
+)
+from imagewright.providers import open_provider
+from imagewright.providers.base import Finished, Running, Wiring
+from imagewright.providers.fal_routes import ROUTES
+from imagewright.providers.http import Http
+from imagewright.providers.request import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from emulators.messages import Fault
+    from imagewright.providers.base import Product, Provider
+    from imagewright.providers.request import Account, Request
+
+pytestmark = pytest.mark.anyio
+T = TypeVar("T")
+
+PLAIN = next(route for route in ROUTES if not route.image_field and "resolution" not in route.takes)
+UPLOADING = replace(next(route for route in ROUTES if route.image_list and route.native_auto), inline_bytes=0)
+HTML = Answer(502, b"<html>Bad gateway</html>", {"Content-Type": "text/html"})
+BUSY = Answer(503, b"<html>Busy</html>", {"Content-Type": "text/html"})
+
+
+def said(status: int, detail: Any, **more: Any) -> Answer:
+    return Answer.of({"detail": detail, **more}, status)
+
+
+class Told:
+    """A sender that knows the answer to the first request, and to all others what a submit is told."""
+
+    def __init__(self, first: dict[str, str]) -> None:
+        self.requests: list[Request[Any]] = []
+        self._first = first
+
+    async def send(self, account: Account, request: Request[T]) -> T:  # noqa: ARG002 - the signature is the contract's
+        self.requests.append(request)
+        content = self._first if len(self.requests) == 1 else {"request_id": "r"}
+        read = request.read(Reply(200, {}, json.dumps(content).encode("utf-8")))
+        assert read is not None
+        assert not isinstance(read, ProviderError)
+        return read
+
+    async def download(self, account: Account, url: str, into: Path, *, max_bytes: int = 0) -> None:
+        raise AssertionError(f"nothing is fetched here: {account.provider} {url} {into} {max_bytes}")
+
+
+@pytest.fixture
+def fal() -> Iterator[FalEmulator]:
+    with FalEmulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+async def http(request: pytest.FixtureRequest) -> AsyncIterator[Http]:
+    """Impatient only where the vendor says nothing: a busy machine is no silent vendor."""
+    silent = "silence" in request.node.name
+    sender = impatient_sender() if silent else Http(retry=QUICK, download_retry=QUICK)
+    yield sender
+    await sender.aclose()
+
+
+@pytest.fixture
+def provider(fal: FalEmulator, http: Http) -> Provider:
+    return open_provider("fal", Wiring(key=fal.key, addresses=fal.addresses, overrides={}, http=http))
+
+
+SUBMIT = {
+    "bad key": Case(said(401, "No user found for Key ID and Secret"), BadKey, False, says="doctor"),
+    "no money": Case(said(403, LOCKED), OutOfCredit, False, says="Exhausted balance"),
+    "not allowed": Case(said(403, "Forbidden"), BadKey, False),
+    "no model": Case(said(404, "Application 'x' not found"), ModelUnavailable, False, says="not found"),
+    "bad field": Case(said(422, [problem(["x"], "missing", "Field required")]), RequestRejected, False, says="x: "),
+    "moderation": Case(said(422, [problem(["prompt"], "content_policy_violation", "flagged")]), ContentRefused, False),
+    "conflict": Case(said(409, "Conflict"), VendorUnavailable, False),
+    "rate, no wait named": Case(said(429, "too fast"), RateLimited, False, sends=SENDS, says="too fast"),
+    "rate, no body": Case(Answer(429), RateLimited, False, sends=SENDS),
+    "rate, a short wait": Case(Answer.of({}, 429, retry_after="0"), RateLimited, False, sends=SENDS),
+    "rate, a long wait": Case(Answer.of({}, 429, retry_after="3600"), RateLimited, False, says="after 3600 s"),
+    "gateway busy": Case(BUSY, VendorUnavailable, False, sends=SENDS, says="HTTP 503"),
+    "gateway broken": Case(HTML, UnknownOutcome, None, says="not sent again"),
+    "server error": Case(said(500, "Internal", error_type="internal_error"), UnknownOutcome, None),
+    "a page instead": Case(Answer(200, b"<html>"), UnknownOutcome, None),
+    "a redirect": Case(Answer(302, b"", {"Location": "https://elsewhere.example/"}), RequestRejected, False),
+    "reset before": Case(Answer.reset(), UnknownOutcome, None),
+    "silence": Case(Answer.hang(), UnknownOutcome, None, says="no answer within"),
+}
+SUBMIT_TAKEN = {
+    "no id": Case(Answer.of({"status": "IN_QUEUE"}), UnknownOutcome, None, after=True),
+    "reset after": Case(Answer.reset(), UnknownOutcome, None, after=True),
+    "half an answer": Case(truncated, UnknownOutcome, None),
+    "silence after": Case(Answer.hang(), UnknownOutcome, None, after=True),
+}
+UPLOAD = {
+    "bad key": Case(said(401, "No user found for Key ID and Secret"), BadKey, False),
+    "no money": Case(said(403, LOCKED), OutOfCredit, False),
+    "refused": Case(said(422, "content_type is not allowed"), RequestRejected, False, says="content_type"),
+    "gone": Case(said(404, "Not Found"), RequestRejected, False),
+    "server error": Case(said(500, "Internal"), VendorUnavailable, False, sends=SENDS),
+    "no addresses": Case(Answer.of({"file_url": "https://x"}), VendorUnavailable, False, sends=SENDS),
+    "reset": Case(Answer.reset(), VendorUnavailable, False, sends=SENDS),
+    "half an answer": Case(truncated, VendorUnavailable, False, sends=SENDS),
+}
+PUT = {
+    "expired": Case(Answer(403, b"<Error>"), RequestRejected, False, says="HTTP 403"),
+    "server error": Case(Answer(500), VendorUnavailable, False, sends=SENDS),
+    "reset": Case(Answer.reset(), VendorUnavailable, False, sends=SENDS),
+}
+POLL = {
+    "rate": Case(said(429, "too fast"), RateLimited, None),
+    "gateway broken": Case(HTML, VendorUnavailable, None),
+    "gateway's firewall": Case(Answer(403, b"<html>"), VendorUnavailable, None),
+    "not visible": Case(said(404, "Request not found"), VendorUnavailable, None),
+    "server error": Case(said(500, "Internal"), VendorUnavailable, None),
+    "reset": Case(Answer.reset(), VendorUnavailable, None),
+    "half an answer": Case(truncated, VendorUnavailable, None),
+    "silence": Case(Answer.hang(), VendorUnavailable, None),
+    "a page instead": Case(Answer(200, b"<html>"), VendorUnavailable, None),
+}
+POLL_FINAL = {
+    "bad key": Case(said(401, "No user found"), BadKey, None),
+    "no money": Case(said(403, LOCKED), OutOfCredit, None),
+}
+ENDINGS: dict[str, tuple[int, Any, dict[str, Any], type[ProviderError], bool | None]] = {
+    "moderation": (
+        422,
+        {"detail": [problem(["prompt"], "content_policy_violation", "flagged by a content checker")]},
+        {},
+        ContentRefused,
+        None,
+    ),
+    "nothing made": (422, {"detail": [problem([], "no_media_generated", "no image")]}, {}, GenerationFailed, None),
+    "bad picture": (422, {"detail": [problem(["image_url"], "image_too_small", "small")]}, {}, RequestRejected, False),
+    "model broke": (500, {"detail": [problem([], "internal_server_error", "oops")]}, {}, GenerationFailed, False),
+    "model took too long": (504, {"detail": [problem([], "generation_timeout", "slow")]}, {}, GenerationFailed, False),
+    "platform gave up": (
+        504,
+        {"detail": "Request timed out", "error_type": "request_timeout"},
+        {"error": "Request timed out", "error_type": "request_timeout"},
+        GenerationFailed,
+        False,
+    ),
+    "platform, only at the result": (
+        503,
+        {"detail": "gone", "error_type": "runner_disconnected"},
+        {},
+        GenerationFailed,
+        False,
+    ),
+    "a sentence": (500, {"detail": "Internal Server Error"}, {}, GenerationFailed, False),
+}
+
+
+@pytest.mark.parametrize("name", [*SUBMIT, *SUBMIT_TAKEN])
+async def test_a_submit_that_fails(name: str, fal: FalEmulator, provider: Provider) -> None:
+    case = (SUBMIT | SUBMIT_TAKEN)[name]
+    plan(fal, "submit", case)
+
+    with pytest.raises(ProviderError) as caught:
+        await provider.submit(plain_order(PLAIN))
+
+    check_error(caught.value, case, "fal", fal.key)
+    assert len(fal.received("submit")) == case.sends
+    assert len(fal.tasks) == (name in SUBMIT_TAKEN)
+
+
+@pytest.mark.parametrize("fault", [said(429, "too fast"), BUSY], ids=["429", "503"])
+async def test_a_submit_that_was_plainly_refused_is_sent_again(
+    fault: Answer, fal: FalEmulator, provider: Provider
+) -> None:
+    fal.fail_next("submit", fault, times=SENDS - 1)
+    await submitted(provider, plain_order(PLAIN))
+    assert len(fal.received("submit")) == SENDS
+    assert len(fal.tasks) == 1
+
+
+@pytest.mark.parametrize("name", UPLOAD)
+async def test_an_upload_that_fails_costs_nothing_and_starts_nothing(
+    name: str, fal: FalEmulator, provider: Provider
+) -> None:
+    case = UPLOAD[name]
+    plan(fal, "upload", case)
+    with pytest.raises(ProviderError) as caught:
+        await provider.submit(plain_order(UPLOADING))
+    check_error(caught.value, case, "fal", fal.key)
+    assert len(fal.received("upload")) == case.sends
+    assert not fal.received("submit")
+
+
+@pytest.mark.parametrize("name", PUT)
+async def test_a_picture_that_cannot_be_put_costs_nothing_and_starts_nothing(
+    name: str, fal: FalEmulator, provider: Provider
+) -> None:
+    case = PUT[name]
+    plan(fal, "put", case)
+    with pytest.raises(ProviderError) as caught:
+        await provider.submit(plain_order(UPLOADING))
+    check_error(caught.value, case, "fal", fal.key)
+    assert len(fal.received("put")) == case.sends
+    assert not fal.received("submit")
+
+
+@pytest.mark.parametrize("label", ["upload", "put"])
+async def test_an_upload_that_broke_is_sent_again(label: str, fal: FalEmulator, provider: Provider) -> None:
+    fal.fail_next(label, Answer.reset(), times=2)
+    await submitted(provider, plain_order(UPLOADING))
+    assert len(fal.received(label)) == 3
+
+
+@pytest.mark.parametrize(("own_machine", "refused"), [(True, False), (False, True)])
+async def test_a_picture_is_not_put_where_all_can_read_it(own_machine: Any, refused: Any) -> None:
+    addresses = {"": "http://127.0.0.1:9"} if own_machine else {}
+    sender = Told({"upload_url": "http://files.example/1", "file_url": "https://files.example/1"})
+    provider = open_provider("fal", Wiring(key="id:secret", addresses=addresses, overrides={}, http=sender))
+    if refused:
+        with pytest.raises(ProviderError, match="not encrypted") as caught:
+            await provider.submit(plain_order(UPLOADING))
+        assert caught.value.charged is False
+    else:
+        await provider.submit(plain_order(UPLOADING))
+    assert [request.with_key for request in sender.requests] == [True] + ([] if refused else [False, True])
+
+
+@pytest.mark.parametrize("label", ["status", "result"])
+@pytest.mark.parametrize("name", POLL)
+async def test_a_poll_that_fails_in_passing_leaves_the_task_alone(
+    name: str, label: str, fal: FalEmulator, provider: Provider
+) -> None:
+    case = POLL[name]
+    handle = await submitted(provider, plain_order(PLAIN))
+    if label == "result":
+        fal.seconds = 0.0
+    plan(fal, label, case)
+
+    with pytest.raises(ProviderError) as caught:
+        await provider.poll(handle)
+
+    check_error(caught.value, case, "fal", fal.key)
+    assert len(fal.received(label)) == 1
+    assert isinstance(await provider.poll(handle), Finished if label == "result" else Running)
+    assert len(fal.received("submit")) == 1
+
+
+@pytest.mark.parametrize("label", ["status", "result"])
+@pytest.mark.parametrize("name", POLL_FINAL)
+async def test_a_poll_that_ends_the_task_admits_that_it_may_be_charged(
+    name: str, label: str, fal: FalEmulator, provider: Provider
+) -> None:
+    case = POLL_FINAL[name]
+    handle = await submitted(provider, plain_order(PLAIN))
+    fal.seconds = 0.0
+    plan(fal, label, case)
+    with pytest.raises(ProviderError) as caught:
+        await provider.poll(handle)
+    check_error(caught.value, case, "fal", fal.key)
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+async def test_a_task_that_completes_without_success(
+    name: str, fal: FalEmulator, provider: Provider, tmp_path: Path
+) -> None:
+    status, body, aside, error, charged = ENDINGS[name]
+    fal.end_next(status, body, **aside)
+    with pytest.raises(ProviderError) as caught:
+        await drive(provider, plain_order(PLAIN), tmp_path)
+    check_error(caught.value, Case(Answer(), error, charged), "fal", fal.key)
+    assert len(fal.received("submit")) == 1
+    assert not fal.charges
+
+
+async def test_what_was_cancelled_elsewhere_is_over(fal: FalEmulator, provider: Provider) -> None:
+    handle = await submitted(provider, plain_order(PLAIN))
+    assert await provider.cancel(handle) is True
+    fal.seconds = 0.0
+    with pytest.raises(GenerationFailed, match="cancelled") as caught:
+        await provider.poll(handle)
+    assert caught.value.charged is None
+
+
+@pytest.mark.parametrize(
+    "fault", [Answer.reset(), Answer.hang(), HTML, said(401, "no user")], ids=["reset", "silence", "gateway", "key"]
+)
+async def test_a_cancel_that_fails_breaks_nothing(fault: Answer, fal: FalEmulator, provider: Provider) -> None:
+    handle = await submitted(provider, plain_order(PLAIN))
+    fal.fail_next("cancel", fault)
+    assert await provider.cancel(handle) is False
+    assert len(fal.received("cancel")) == 1
+
+
+async def test_a_wrong_key_and_an_empty_account_are_said(fal: FalEmulator, provider: Provider) -> None:
+    fal.locked = True
+    with pytest.raises(OutOfCredit, match="Top up"):
+        await provider.submit(plain_order(PLAIN))
+    fal.key = "another-id:0123456789"
+    with pytest.raises(BadKey):
+        await provider.submit(plain_order(PLAIN))
+
+
+async def _made(provider: Provider, fal: FalEmulator) -> Product:
+    handle = await submitted(provider, plain_order(PLAIN))
+    fal.seconds = 0.0
+    answer = await provider.poll(handle)
+    assert isinstance(answer, Finished)
+    return answer.products[0]
+
+
+LOST: dict[str, tuple[Fault, int, str]] = {
+    "expired": (Answer(403, b"expired"), 1, "expired or was withdrawn (HTTP 403)"),
+    "gone": (Answer(404, b"gone"), 1, "the file is gone (HTTP 404)"),
+    "truncated": (truncated, SENDS, "cut short"),
+    "a page": (Answer(200, b"<html>", {"Content-Type": "text/html"}), 1, "leads to a page"),
+}
+
+
+@pytest.mark.parametrize("name", LOST)
+async def test_a_picture_that_cannot_be_had_is_lost_but_paid(
+    name: str, fal: FalEmulator, provider: Provider, tmp_path: Path
+) -> None:
+    fault, sends, says = LOST[name]
+    product = await _made(provider, fal)
+    fal.fail_next("download", fault, times=sends)
+    with pytest.raises(ResultLost) as caught:
+        await provider.fetch(product, tmp_path / "picture")
+    check_error(caught.value, Case(Answer(), ResultLost, True, says=says), "fal", fal.key)
+    assert not (tmp_path / "picture").exists()
+
+
+@pytest.mark.parametrize(
+    "spoken",
+    ["the key {key} is unknown", "the key {start}*** is unknown", "the secret {secret} is unknown"],
+)
+async def test_a_key_that_the_vendor_repeats_goes_no_further(spoken: str, fal: FalEmulator, provider: Provider) -> None:
+    secret = fal.key.partition(":")[2]
+    fal.fail_next("submit", said(401, spoken.format(key=fal.key, start=fal.key[:9], secret=secret)))
+    with pytest.raises(BadKey) as caught:
+        await provider.submit(plain_order(PLAIN))
+    assert "[key]" in str(caught.value)
+    assert secret[:6] not in str(caught.value)
+
+
+async def test_nothing_secret_is_logged(
+    fal: FalEmulator, provider: Provider, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    fal.fail_next("upload", Answer.reset())
+    fal.fail_next("cancel", Answer.reset())
+    driven = await drive(provider, plain_order(UPLOADING), tmp_path)
+    assert await provider.cancel(driven.handle) is False
+    logged = "\n".join(f"{record.name} {record.getMessage()} {record.args}" for record in caplog.records)
+    assert "requests/req-0001" in logged
+    for secret in (fal.key, fal.key.partition(":")[2], "sig=", "Authorization"):
+        assert secret not in logged

@@ -1,0 +1,357 @@
+"""The sender: what it sends, what it sends again, what it makes of answers, and where it never sends the key."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import subprocess
+import sys
+from email.utils import formatdate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+import imagewright
+from emulators.base import LOOPBACK, Door, Emulator
+from emulators.messages import Answer, Received
+from imagewright.errors import (
+    BadKey,
+    GenerationFailed,
+    ModelUnavailable,
+    OutOfCredit,
+    ProviderError,
+    RateLimited,
+    RequestRejected,
+    ResultLost,
+    UnknownOutcome,
+    VendorUnavailable,
+)
+from imagewright.providers.request import Account, FilePart, Purpose, Reply, Request, bearer
+from imagewright.providers.verdict import Retry, by_status, may_resend, read_retry_after, unanswered
+from imagewright.providers.wording import tidy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from imagewright.providers.http import Http
+
+KEY = "sk-test-0123456789abcdef"
+STARTS = {"api", "cdn"}
+
+
+class Vendor(Emulator):
+    """Takes anything and says what it took."""
+
+    hosts = ("api", "cdn")
+
+    def doors(self) -> Sequence[Door]:
+        return [Door(host, host, method, "/.*", self._echo) for host in self.hosts for method in ("GET", "POST", "PUT")]
+
+    def _echo(self, received: Received) -> Answer:
+        return Answer.of({"path": received.path, "query": dict(received.query), "key": KEY in received.header_values()})
+
+
+@pytest.fixture
+def vendor() -> Iterator[Vendor]:
+    with Vendor() as emulator:
+        yield emulator
+
+
+def account(*bases: str) -> Account:
+    return bearer("vendor", KEY, *bases)
+
+
+def whole(reply: Reply) -> Any:
+    return reply.json if reply.status == 200 else None
+
+
+def ask(url: str, purpose: Purpose = Purpose.SUBMIT, **more: Any) -> Request[Any]:
+    return Request(purpose=purpose, url=url, read=whole, **more)
+
+
+@pytest.mark.anyio
+class TestSending:
+    async def test_json(self, vendor: Vendor, http: Http) -> None:
+        content = {"prompt": "Größe", "n": 1}
+        await http.send(account(vendor.url()), ask(vendor.url() + "/jobs", json=content, query={"wait": "1"}))
+        received = vendor.requests[0]
+        assert received.json() == content
+        assert received.query == {"wait": "1"}
+        assert received.headers["content-type"] == "application/json"
+        assert received.headers["authorization"] == f"Bearer {KEY}"
+        assert received.headers["user-agent"] == "imagewright"
+
+    async def test_a_form_with_files(self, vendor: Vendor, http: Http) -> None:
+        data = bytes(range(256)) * 40 + b"\r\n--x\r\n"
+        files = (FilePart("image[]", "a.png", "image/png", data), FilePart("image[]", "b.png", "image/png", b"\r"))
+        await http.send(account(vendor.url()), ask(vendor.url(), fields={"prompt": "a\nb"}, files=files))
+        parts = vendor.requests[0].parts()
+        assert [(part.name, part.filename, part.mime) for part in parts[1:]] == [
+            ("image[]", "a.png", "image/png"),
+            ("image[]", "b.png", "image/png"),
+        ]
+        assert [part.data for part in parts] == [b"a\nb", data, b"\r"]
+
+    async def test_raw_content_with_its_own_headers(self, vendor: Vendor, http: Http) -> None:
+        request = ask(vendor.url(), method="PUT", content=b"raw", headers={"Content-Type": "image/png"})
+        await http.send(account(vendor.url()), request)
+        assert (vendor.requests[0].body, vendor.requests[0].headers["content-type"]) == (b"raw", "image/png")
+
+    async def test_connections_are_used_again(self, vendor: Vendor, http: Http) -> None:
+        for _ in range(5):
+            await http.send(account(vendor.url()), ask(vendor.url(), Purpose.POLL, method="GET"))
+        assert vendor.connections == 1
+
+    async def test_it_opens_again_after_it_was_closed(self, vendor: Vendor, http: Http) -> None:
+        for _ in range(2):
+            await http.send(account(vendor.url()), ask(vendor.url()))
+            await http.aclose()
+        assert len(vendor.requests) == 2
+
+    async def test_an_environment_proxy_is_not_asked_for_loopback(
+        self, vendor: Vendor, http: Http, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://{LOOPBACK}:{_closed_port()}")
+        assert await http.send(account(vendor.url()), ask(vendor.url()))
+
+    async def test_a_cancelled_call_ends_at_once(self, vendor: Vendor, http: Http) -> None:
+        vendor.fail_next("api", Answer.hang())
+        with anyio.move_on_after(0.1) as scope:
+            await http.send(account(vendor.url()), ask(vendor.url()))
+        assert scope.cancelled_caught
+
+
+@pytest.mark.anyio
+class TestTheKey:
+    async def test_it_is_sent_only_to_the_vendors_hosts(self, vendor: Vendor, http: Http) -> None:
+        with pytest.raises(ProviderError, match="not the vendor's") as caught:
+            await http.send(account(vendor.url("api")), ask(vendor.url("cdn")))
+        assert caught.value.charged is False
+        assert not vendor.requests
+
+    async def test_it_stays_here_where_it_is_not_wanted(self, vendor: Vendor, http: Http) -> None:
+        answer = await http.send(account(vendor.url("api")), ask(vendor.url("cdn"), with_key=False))
+        assert answer["key"] is False
+
+    async def test_it_does_not_follow_a_redirect(self, vendor: Vendor, http: Http) -> None:
+        vendor.fail_next("api", Answer(307, b"", {"Location": vendor.url("cdn")}))
+        with pytest.raises(RequestRejected, match="check the base address"):
+            await http.send(account(vendor.url("api")), ask(vendor.url("api")))
+        assert not vendor.received("cdn")
+
+    @pytest.mark.parametrize(
+        ("url", "owned"),
+        [
+            ("https://api.vendor.example/v1", True),
+            ("https://api.vendor.example:443/v1", True),
+            ("https://API.vendor.example/v1", True),
+            ("http://api.vendor.example/v1", False),
+            ("https://api.vendor.example:444/v1", False),
+            ("https://api.vendor.example.evil.example/", False),
+            ("https://api.vendor.example@evil.example/", False),
+            ("https://evil.example/https://api.vendor.example", False),
+            ("https://eu.many.example/", True),
+            ("https://a.b.many.example/", True),
+            ("https://many.example/", False),
+            ("https://eu.many.example.evil.example/", False),
+            ("https://evilmany.example/", False),
+            ("//api.vendor.example/", False),
+            ("", False),
+        ],
+    )
+    async def test_whose_host_it_is(self, url: str, owned: bool) -> None:  # noqa: FBT001 - a column of the table
+        assert account("https://api.vendor.example", "https://*.many.example").owns(url) is owned
+
+    async def test_it_is_not_shown(self) -> None:
+        assert KEY not in repr(account("https://api.vendor.example"))
+
+
+@pytest.mark.anyio
+class TestBroken:
+    async def test_nobody_listens(self, http: Http) -> None:
+        url = f"http://{LOOPBACK}:{_closed_port()}"
+        for purpose in Purpose:
+            with pytest.raises(VendorUnavailable) as caught:
+                await http.send(account(url), ask(url, purpose))
+            assert caught.value.charged is (None if purpose is Purpose.POLL else False)
+
+    @pytest.mark.parametrize("purpose", Purpose)
+    async def test_an_answer_that_is_too_large(self, purpose: Purpose, vendor: Vendor, http: Http) -> None:
+        vendor.fail_next("api", Answer(200, b"x" * 5000), times=4)
+        expected = VendorUnavailable if purpose is Purpose.UPLOAD else ResultLost
+        with pytest.raises(expected, match="larger than 4000 bytes"):
+            await http.send(account(vendor.url()), ask(vendor.url(), purpose, max_bytes=4000))
+
+    async def test_a_reader_that_stumbles_counts_as_an_answer_nobody_can_read(
+        self, vendor: Vendor, http: Http, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def stumble(reply: Reply) -> str:
+            return str(reply.json["data"]["id"])
+
+        request: Request[str] = Request(purpose=Purpose.SUBMIT, url=vendor.url(), read=stumble)
+        with caplog.at_level(logging.WARNING), pytest.raises(UnknownOutcome, match="cannot be read"):
+            await http.send(account(vendor.url()), request)
+        assert "unknown shape" in caplog.text
+        assert len(vendor.requests) == 1
+
+    async def test_the_readers_word_goes_before_the_status(self, vendor: Vendor, http: Http) -> None:
+        def poor(_: Reply) -> ProviderError:
+            return OutOfCredit("vendor", f"no money for {KEY} " + "x" * 500)
+
+        vendor.fail_next("api", Answer(403))
+        request: Request[str] = Request(purpose=Purpose.SUBMIT, url=vendor.url(), read=poor)
+        with pytest.raises(OutOfCredit) as caught:
+            await http.send(account(vendor.url()), request)
+        assert caught.value.detail.startswith("no money for [key] x")
+        assert len(caught.value.detail) == 300
+
+    async def test_the_wait_a_vendor_asks_for_reaches_the_caller(self, vendor: Vendor, http: Http) -> None:
+        vendor.fail_next("api", Answer(429, b"", {"Retry-After": "90"}))
+        with pytest.raises(RateLimited, match="after 90 s") as caught:
+            await http.send(account(vendor.url()), ask(vendor.url()))
+        assert caught.value.retry_after == 90
+
+
+def _closed_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def test_httpx_is_not_imported_before_the_first_request() -> None:
+    code = (
+        "import sys, imagewright.providers.kie, imagewright.providers.http, imagewright.providers.fetch;"
+        "imagewright.providers.http.Http(); assert not {'httpx', 'PIL', 'sqlite3'} & set(sys.modules)"
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path(imagewright.__file__).parents[1])}
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, env=env)  # noqa: S603 - our own interpreter
+
+
+NOW = 1_800_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after": " 1.5 "}, 1.5),
+        ({"retry-after": "-3"}, 0.0),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "soon"}, None),
+        ({"retry-after": formatdate(NOW + 30, usegmt=True)}, 30.0),
+        ({"retry-after": formatdate(NOW - 30, usegmt=True)}, 0.0),
+        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
+        ({"retry-after-ms": "x", "retry-after": "9"}, 9.0),
+    ],
+)
+def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
+    assert read_retry_after(headers, NOW) == seconds
+
+
+def test_waits_grow_and_end() -> None:
+    retry = Retry(resends=3, first=2.0, factor=2.0, longest=5.0, spread=0.0)
+    assert [retry.wait(sends, None) for sends in (1, 2, 3, 4)] == [2.0, 4.0, 5.0, None]
+    assert [retry.wait(1, asked) for asked in (0.0, 5.0, 5.1)] == [0.0, 5.0, None]
+    spread = Retry(first=10.0, spread=0.5)
+    assert all(10.0 <= (spread.wait(1, None) or 0) <= 15.0 for _ in range(50))
+
+
+def test_the_usual_waits_outlast_a_ten_second_window() -> None:
+    retry = Retry(spread=0.0)
+    assert sum(retry.wait(sends, None) or 0 for sends in range(1, retry.resends + 1)) > 10
+
+
+REFUSED, DOWN = RateLimited("v"), VendorUnavailable("v")
+
+
+@pytest.mark.parametrize(
+    ("purpose", "failure", "status", "reached", "again"),
+    [
+        (Purpose.SUBMIT, REFUSED, 200, True, True),
+        (Purpose.SUBMIT, REFUSED, 429, True, True),
+        (Purpose.SUBMIT, DOWN, 503, True, True),
+        (Purpose.SUBMIT, DOWN, 500, True, False),
+        (Purpose.SUBMIT, DOWN, 200, True, False),
+        (Purpose.SUBMIT, DOWN, None, False, True),
+        (Purpose.SUBMIT, UnknownOutcome("v"), None, True, False),
+        (Purpose.SUBMIT, GenerationFailed("v"), 503, True, False),
+        (Purpose.SUBMIT, OutOfCredit("v"), 429, True, False),
+        (Purpose.UPLOAD, DOWN, None, True, True),
+        (Purpose.UPLOAD, BadKey("v"), 401, True, False),
+        (Purpose.POLL, REFUSED, 429, True, False),
+        (Purpose.POLL, DOWN, None, False, False),
+        (Purpose.OTHER, DOWN, None, True, False),
+        (Purpose.OTHER, DOWN, None, False, True),
+    ],
+)
+def test_what_is_sent_again(
+    purpose: Purpose, failure: ProviderError, status: int | None, *, reached: bool, again: bool
+) -> None:
+    assert may_resend(purpose, failure, status=status, reached=reached) is again
+
+
+@pytest.mark.parametrize(
+    ("status", "submit", "poll", "upload"),
+    [
+        (200, UnknownOutcome, VendorUnavailable, VendorUnavailable),
+        (302, RequestRejected, RequestRejected, RequestRejected),
+        (400, RequestRejected, RequestRejected, RequestRejected),
+        (401, BadKey, BadKey, BadKey),
+        (402, OutOfCredit, OutOfCredit, OutOfCredit),
+        (403, BadKey, VendorUnavailable, BadKey),
+        (404, ModelUnavailable, VendorUnavailable, RequestRejected),
+        (418, RequestRejected, RequestRejected, RequestRejected),
+        (429, RateLimited, RateLimited, RateLimited),
+        (500, UnknownOutcome, VendorUnavailable, VendorUnavailable),
+        (502, UnknownOutcome, VendorUnavailable, VendorUnavailable),
+        (503, VendorUnavailable, VendorUnavailable, VendorUnavailable),
+        (504, UnknownOutcome, VendorUnavailable, VendorUnavailable),
+    ],
+)
+def test_what_a_bare_status_means(
+    status: int, submit: type[ProviderError], poll: type[ProviderError], upload: type[ProviderError]
+) -> None:
+    for purpose, expected in ((Purpose.SUBMIT, submit), (Purpose.POLL, poll), (Purpose.UPLOAD, upload)):
+        failure = by_status("vendor", Reply(status, {}, b"<html>"), purpose)
+        assert type(failure) is expected
+        unsure = purpose is Purpose.POLL or expected is UnknownOutcome
+        assert failure.charged is (None if unsure else False)
+
+
+def test_no_answer_is_an_unknown_outcome_only_where_it_may_cost() -> None:
+    assert type(unanswered("v", "reset", Purpose.SUBMIT, reached=True)) is UnknownOutcome
+    for purpose in Purpose:
+        assert type(unanswered("v", "reset", purpose, reached=False)) is VendorUnavailable
+        if purpose is not Purpose.SUBMIT:
+            assert type(unanswered("v", "reset", purpose, reached=True)) is VendorUnavailable
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("  two\n\tlines\x00\x1b[31m ", "two lines [31m"),
+        ("<html><body>no</body></html>", ""),
+        (f"bad {KEY}!", "bad [key]!"),
+        (f"bad {KEY[:9]}***{KEY[-3:]}.", "bad [key]"),
+        (f"Bearer {KEY}", "Bearer [key]"),
+        ("x" * 400, "x" * 299 + "…"),
+        ("plain words", "plain words"),
+    ],
+)
+def test_a_vendors_words_are_made_fit_to_show(text: str, expected: str) -> None:
+    assert tidy(text, KEY) == expected
+
+
+def test_a_key_of_two_parts_is_hidden_part_by_part() -> None:
+    first, second = "0a1b2c3d-4e5f", "99887766554433221100"
+    assert tidy(f"id {first} and secret {second}", f"{first}:{second}") == "id [key] and secret [key]"
+
+
+def test_a_short_key_does_not_blank_out_ordinary_words() -> None:
+    assert tidy("a key", "a") == "a key"
+    assert tidy("no key at all", "") == "no key at all"

@@ -1,0 +1,150 @@
+"""Every Kie route from submission to file, through the unmodified provider and real sockets."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from PIL import Image
+
+from driving import drive, full_order, mask, picture, plain_order, submitted
+from emulators.kie_models import FLUX_KONTEXT, GPT4O, MARKET
+from imagewright.errors import VendorUnavailable
+from imagewright.providers import open_provider
+from imagewright.providers.base import Running, Wiring
+from imagewright.providers.http import Http
+from imagewright.providers.kie_body import Family
+from imagewright.providers.kie_routes import ROUTES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from emulators.kie import KieEmulator
+    from emulators.messages import Received
+    from imagewright.providers.base import Provider, Route
+    from imagewright.providers.kie_body import KieRoute
+
+pytestmark = pytest.mark.anyio
+
+
+def _name(route: Route) -> str:
+    return f"{route.tool}-{route.operation}-{route.model}"
+
+
+def _credits(route: KieRoute, kie: KieEmulator) -> float:
+    fields = next(iter(kie.tasks.values())).fields
+    if route.family is Family.MARKET:
+        return MARKET[route.model].credits_for(fields)
+    return (FLUX_KONTEXT if route.family is Family.FLUX_KONTEXT else GPT4O).credits_for(fields)
+
+
+@pytest.mark.parametrize("most", [False, True], ids=["plain", "full"])
+@pytest.mark.parametrize("route", ROUTES, ids=_name)
+async def test_a_whole_call(route: KieRoute, most: bool, kie: KieEmulator, provider: Provider, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter of the table
+    order = full_order(route) if most else plain_order(route)
+
+    driven = await drive(provider, order, tmp_path)
+
+    assert len(driven.files) == order.count
+    for file in driven.files:
+        with Image.open(file) as made:
+            made.load()
+            assert made.format == str(order.arguments.get("output_format", "png")).upper()
+    assert all(isinstance(value, str) for value in driven.handle.ticket.values())
+    shares = [answer.share or 0.0 for answer in driven.running]
+    assert len(shares) == 3
+    assert [0.0, *shares, 1.0] == sorted([0.0, *shares, 1.0])
+    assert len(kie.received("create")) == 1
+    assert len(kie.received("upload")) == len(order.images) + (order.mask is not None)
+    assert [charged for _, charged in kie.charges] == [_credits(route, kie)]
+    if route.family is Family.MARKET:
+        assert driven.finished.cost_usd == pytest.approx(_credits(route, kie) * 0.005)
+    else:
+        assert driven.finished.cost_usd is None
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.pictures.mask], ids=_name)
+async def test_the_region_the_mask_names_is_the_one_that_changes(
+    route: KieRoute, provider: Provider, tmp_path: Path
+) -> None:
+    assert route.pictures.mask == "black_is_repainted"
+    order = full_order(route)
+    assert order.mask == mask()  # black on its left half
+
+    driven = await drive(provider, order, tmp_path)
+
+    before, after = Image.open(io.BytesIO(picture(shade=0).data)), Image.open(driven.files[0])
+    with before, after:
+        left, right = (before.width // 4, before.height // 2), (before.width * 3 // 4, before.height // 2)
+        assert after.getpixel(left) != before.getpixel(left)
+        assert after.getpixel(right) == before.getpixel(right)
+    assert any("mask" in note for note in driven.finished.notes)
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.image_list], ids=_name)
+async def test_pictures_keep_their_order(route: KieRoute, kie: KieEmulator, provider: Provider) -> None:
+    order = full_order(route)
+    await submitted(provider, order)
+    task = next(iter(kie.tasks.values()))
+    uploads = [_upload(one) for one in kie.received("upload")]
+    names = {parts["file"]: parts["fileName"].decode("utf-8") for parts in uploads}
+    wanted = [names[one.data] for one in order.images]
+    assert [link.rpartition("/")[2] for link in task.fields[route.image_field]] == wanted
+
+
+def _upload(received: Received) -> dict[str, bytes]:
+    return {part.name: part.data for part in received.parts()}
+
+
+async def test_the_same_picture_is_uploaded_under_a_new_name_each_time(kie: KieEmulator, provider: Provider) -> None:
+    route = next(one for one in ROUTES if one.image_field)
+    for _ in range(2):
+        await submitted(provider, plain_order(route))
+    names = [_upload(one)["fileName"].decode("utf-8") for one in kie.received("upload")]
+    assert len(set(names)) == len(names) == 2
+    assert all(re.fullmatch(r"[0-9a-f]{24}\.png", name) for name in names)
+
+
+async def test_calls_side_by_side_do_not_mix(kie: KieEmulator, provider: Provider, tmp_path: Path) -> None:
+    route = next(one for one in ROUTES if "seed" in one.takes and not one.image_field and "resolution" not in one.takes)
+    found: dict[int, str] = {}
+
+    async def call(seed: int) -> None:
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        driven = await drive(provider, plain_order(route, seed=seed), folder)
+        found[seed] = driven.finished.products[0].url
+
+    async with anyio.create_task_group() as group:
+        for seed in range(1, 21):
+            group.start_soon(call, seed)
+    made = {task.fields["seed"]: task.id for task in kie.tasks.values()}
+    assert sorted(made) == list(range(1, 21))
+    assert all(made[seed] in url for seed, url in found.items())
+
+
+async def test_a_task_that_is_not_visible_yet_is_asked_about_again(kie: KieEmulator, provider: Provider) -> None:
+    kie.hide_tasks(2)
+    handle = await submitted(provider, plain_order(ROUTES[0]))
+    for _ in range(2):
+        with pytest.raises(VendorUnavailable) as caught:
+            await provider.poll(handle)
+        assert caught.value.charged is None
+    assert await provider.poll(handle) == Running(share=0.0, stage="waiting")
+
+
+async def test_another_process_can_go_on_with_the_ticket(kie: KieEmulator, provider: Provider) -> None:
+    handle = await submitted(provider, plain_order(ROUTES[0]))
+    other = Http()
+    later = open_provider("kie", Wiring(key=kie.key, addresses=kie.addresses, overrides={}, http=other))
+    assert isinstance(await later.poll(handle), Running)
+    await other.aclose()
+
+
+async def test_kie_has_no_cancel_and_says_so(kie: KieEmulator, provider: Provider) -> None:
+    handle = await submitted(provider, plain_order(ROUTES[0]))
+    assert await provider.cancel(handle) is False
+    assert not kie.received("cancel")
