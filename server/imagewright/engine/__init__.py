@@ -1,0 +1,1 @@
+"""Where row, route, picture and disk meet: check, resolve, choose, plan, run, keep."""

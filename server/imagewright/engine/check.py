@@ -1,0 +1,197 @@
+"""Arguments against the row: every problem at once, each naming its limit and the nearest allowed value.
+
+Nothing here does I/O; pictures are looked at in `engine.inputs`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from imagewright.catalog.load import catalog
+from imagewright.catalog.nearest import nearest
+from imagewright.catalog.row import Argument, Limits, OperationName, Row, Rule, outside
+from imagewright.catalog.words import verb
+from imagewright.errors import Problem
+from imagewright.settings.toggles import nearest as nearest_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PICTURE_KINDS = frozenset({"picture", "pictures"})
+SHOWN_LENGTH = 60
+"""Characters of a value that a message repeats."""
+KIND_WORDS = {
+    "text": "a text",
+    "choice": "one of the listed values",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "picture": "a text: an absolute path, a URL, a data URI or a picture id",
+    "pictures": 'a list of texts, such as ["/home/me/cat.png"]',
+    "path": "a text: a file name or an absolute path",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A call as understood.
+
+    Attributes:
+        row: the model's full row.
+        operation: what is to be done.
+        given: the arguments the caller gave, without nulls.
+        problems: what is wrong with them; empty when nothing is.
+    """
+
+    row: Row
+    operation: OperationName
+    given: Mapping[str, Any]
+    problems: tuple[Problem, ...]
+
+    @property
+    def strays(self) -> set[str]:
+        """What was given although the model has nothing of that name or of one like it."""
+        own = self.row.arguments()
+        return {name for name in self.given if name not in own and not nearest_name(name, own)}
+
+    @property
+    def arguments(self) -> Mapping[str, Argument]:
+        """The operation's arguments with their limits."""
+        return self.row.operations[self.operation].arguments
+
+    def sources(self) -> list[tuple[str, str]]:
+        """Every picture given, as (argument, text) in order; a list is labelled `images[0]`, `images[1]` ..."""
+        found: list[tuple[str, str]] = []
+        for name, value in self.given.items():
+            argument = self.arguments.get(name)
+            if argument is None or argument.kind not in PICTURE_KINDS:
+                continue
+            if isinstance(value, str):
+                found.append((name, value))
+            elif isinstance(value, list):
+                found += [(f"{name}[{place}]", one) for place, one in enumerate(value) if isinstance(one, str)]
+        return found
+
+
+def check(row: Row, arguments: object) -> Checked:
+    """Understand a call and list everything that is wrong with it.
+
+    Args:
+        row: the model's full row, not the effective one: what only a vendor lacks is said when a route is chosen.
+        arguments: what the client sent; anything at all.
+    """
+    if not isinstance(arguments, dict):
+        operation = row.operation_for(set())
+        wrong = Problem("arguments", f"must be an object, not {_say_type(arguments)}")
+        return Checked(row, operation, {}, () if arguments is None else (wrong,))
+    given = {str(name): value for name, value in arguments.items() if value is not None}
+    operation = row.operation_for({name for name, value in given.items() if value != []})
+    known = row.operations[operation].arguments
+    problems = [Problem(name, _stray(row, operation, name)) for name in given if name not in known]
+    for name, argument in known.items():
+        if name in given:
+            problems += [Problem(name, text) for text in _value_problems(argument, given[name])]
+        elif argument.required:
+            problems.append(Problem(name, f"is required to {verb(operation)}{_offer(argument)}"))
+    problems += [problem for rule in row.rules if (problem := _broken(rule, known, given))]
+    return Checked(row, operation, given, tuple(problems))
+
+
+def _stray(row: Row, operation: OperationName, name: str) -> str:
+    """Why an argument is not taken: unknown to all tools, not this tool's, or not for this operation."""
+    homes = {home: other for home, other in row.operations.items() if name in other.arguments}
+    if not homes:
+        hint = nearest_name(name, row.operations[operation].arguments)
+        known_elsewhere = not hint and any(name in other.arguments() for other in catalog().values())
+        return f"{row.tool} takes no {name}" if known_elsewhere else f"unknown argument{hint}"
+    chosen_by = row.operations[operation].selected_by
+    lacking = dict.fromkeys(one for home in homes.values() for one in home.selected_by)
+    if lacking and not chosen_by:
+        return f"works only together with {' and '.join(lacking)}"
+    reason = f", which follows from giving {' and '.join(chosen_by)}" if chosen_by else ""
+    return f"works only to {' and '.join(verb(home) for home in homes)}; this call is {verb(operation)}{reason}"
+
+
+def _offer(argument: Argument) -> str:
+    return f": {', '.join(str(value) for value in argument.values)}" if argument.values else ""
+
+
+def _value_problems(argument: Argument, value: Any) -> list[str]:
+    if not _fits_kind(argument, value):
+        return [f"must be {KIND_WORDS[argument.kind]}, not {_say_type(value)}"]
+    if argument.kind == "pictures":
+        return _list_problems(argument, value)
+    if argument.kind == "picture" and not value.strip():
+        return ["is empty"]
+    if isinstance(value, str) and argument.kind != "choice" and (argument.min_length or 0) > 0 and not value.strip():
+        return ["is empty"]
+    if why := outside(argument, value):
+        return [f"{say(value)} is {why}{nearest_hint(argument, value)}"]
+    return []
+
+
+def _list_problems(argument: Argument, value: list[Any]) -> list[str]:
+    problems = []
+    if argument.min_items is not None and len(value) < argument.min_items:
+        problems.append(f"has {len(value)} pictures; at least {argument.min_items} needed")
+    if argument.max_items is not None and len(value) > argument.max_items:
+        problems.append(f"has {len(value)} pictures; at most {argument.max_items} allowed here")
+    problems += [
+        f"picture {place} must be {KIND_WORDS['picture']}" + ("" if isinstance(one, str) else f", not {_say_type(one)}")
+        for place, one in enumerate(value, 1)
+        if not isinstance(one, str) or not one.strip()
+    ]
+    return problems
+
+
+def _fits_kind(argument: Argument, value: Any) -> bool:
+    match argument.kind:
+        case "text" | "picture" | "path":
+            return isinstance(value, str)
+        case "pictures":
+            return isinstance(value, list)
+        case "boolean":
+            return isinstance(value, bool)
+        case "integer":
+            return isinstance(value, int) and not isinstance(value, bool)
+        case "number":
+            return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        case "choice":
+            return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def nearest_hint(limits: Limits, value: Any) -> str:
+    """`; nearest allowed: ...`, or nothing when nothing is near."""
+    close = nearest(limits, value)
+    return "" if close is None else f"; nearest allowed: {close}"
+
+
+def _broken(rule: Rule, known: Mapping[str, Argument], given: Mapping[str, Any]) -> Problem | None:
+    for name, wanted in rule.when.items():
+        if name not in given or name not in known or (wanted != "*" and given[name] != wanted):
+            return None
+    subject = next(iter(rule.when))
+    for name, count in rule.items.items():
+        value = given.get(name)
+        if isinstance(value, list) and len(value) != count:
+            return Problem(subject, f"{rule.say}; {name} has {len(value)}")
+    for name, allowed in rule.values.items():
+        value = given.get(name, known[name].default if name in known else None)
+        if value is not None and value not in allowed:
+            return Problem(subject, f"{rule.say}: {name} {' or '.join(str(one) for one in allowed)}, not {value}")
+    return None
+
+
+def say(value: object) -> str:
+    """A value as a message shows it: texts in quotes, long ones cut with their length."""
+    text = str(value)
+    if len(text) > SHOWN_LENGTH:
+        return f'"{text[:SHOWN_LENGTH]}…" ({len(text)} characters)'
+    return f'"{text}"' if isinstance(value, str) else text
+
+
+def _say_type(value: object) -> str:
+    words = {str: "a text", bool: "true or false", int: "a whole number", float: "a number", list: "a list"}
+    return words.get(type(value), "an object" if isinstance(value, dict) else "null")

@@ -1,0 +1,109 @@
+"""A job: one call to a tool, from its acceptance to its pictures."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal
+
+import anyio
+
+if TYPE_CHECKING:
+    from imagewright.catalog.row import OperationName
+    from imagewright.errors import ImagewrightError
+    from imagewright.storage.record import PictureRecord
+
+CostBasis = Literal["actual", "estimate", "unknown"]
+
+
+class JobStatus(StrEnum):
+    """Where a job stands."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+FINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
+
+
+def new_job_id() -> str:
+    """`job_` and 16 characters nobody can guess."""
+    return f"job_{secrets.token_hex(8)}"
+
+
+@dataclass(slots=True)
+class Job:
+    """The state of one job; only the engine changes it, and `changed` is set and renewed each time.
+
+    Attributes:
+        tool: the model's tool.
+        operation: what is being done.
+        provider: who does it.
+        model: the vendor's id of the model.
+        expected: how many pictures were asked for.
+        status: where it stands.
+        share: 0 to 1, never going down.
+        stage: a few words for people, such as "queued".
+        pictures: what has arrived so far.
+        cost_usd: what it cost or is estimated to; None when unknown.
+        cost_basis: how sure that figure is.
+        notes: what the caller should know, one sentence each.
+        choice: why this provider was taken and the others were not, one sentence each.
+        error: why it failed, if it did.
+        id: unguessable.
+        started: monotonic clock, seconds.
+        finished: the same, None while running.
+        mine: whether this process works on it.
+        cancel_asked: whether someone wants it stopped, as against a process that merely ends.
+    """
+
+    tool: str
+    operation: OperationName
+    provider: str
+    model: str
+    expected: int
+    status: JobStatus = JobStatus.RUNNING
+    share: float = 0.0
+    stage: str = "starting"
+    pictures: list[PictureRecord] = field(default_factory=list)
+    cost_usd: float | None = None
+    cost_basis: CostBasis = "unknown"
+    notes: list[str] = field(default_factory=list)
+    choice: tuple[str, ...] = ()
+    error: ImagewrightError | None = None
+    id: str = field(default_factory=new_job_id)
+    started: float = field(default_factory=time.monotonic)
+    finished: float | None = None
+    changed: anyio.Event = field(default_factory=anyio.Event)
+    cancel_asked: bool = False
+    mine: bool = True
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+
+    @property
+    def done(self) -> bool:
+        """Whether nothing will change any more."""
+        return self.status in FINAL
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start, up to the end."""
+        return (self.finished if self.finished is not None else time.monotonic()) - self.started
+
+    def tell(self, *, share: float | None = None, stage: str | None = None) -> None:
+        """Report progress to whoever waits; a share below the last one is ignored."""
+        if share is not None:
+            self.share = max(self.share, min(share, 1.0))
+        if stage is not None:
+            self.stage = stage
+        self.changed.set()
+        self.changed = anyio.Event()
+
+    def finish(self, status: JobStatus) -> None:
+        """Enter a final state."""
+        self.status = status
+        self.finished = time.monotonic()
+        self.tell(share=1.0 if status is JobStatus.COMPLETED else None, stage=status.value)

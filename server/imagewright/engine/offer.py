@@ -1,0 +1,160 @@
+"""What is on offer now: which tools are on, who can serve them, and how far.
+
+The effective row of a tool is its row narrowed to what at least one configured route can do, so that what an
+assistant reads is what it can have.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imagewright.catalog.load import catalog
+from imagewright.catalog.row import Argument, Operation, OperationName, Row, narrowed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from imagewright.providers.base import Route
+    from imagewright.settings.toggles import Toggles
+
+HELPER_TOOLS = ("image_job", "image_gallery", "image_guide")
+"""The tools that cost nothing."""
+ENGINE_ARGUMENTS = frozenset({"save_as", "variants"})
+"""Served by the engine whatever the route takes: saving is ours, and variants are fanned out."""
+AUTO = "auto"
+"""The aspect ratio of the first input picture; resolved by the engine for vendors that do not know the word."""
+
+
+def tool_names() -> tuple[str, ...]:
+    """All names that can be switched, models first."""
+    return (*catalog(), *HELPER_TOOLS)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderState:
+    """Whether a provider serves, and why or why not."""
+
+    name: str
+    on: bool
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A snapshot; a change makes a new one.
+
+    Attributes:
+        tools: effective row of each listed model tool, by name, in a fixed order.
+        helpers: the listed tools that cost nothing.
+        hidden: why a tool is not listed, by name.
+        serving: the routes of each listed model tool.
+        providers: state of every provider.
+        drafts: whether only the offline provider serves, so that what is generated is a rehearsal.
+    """
+
+    tools: Mapping[str, Row]
+    helpers: tuple[str, ...]
+    hidden: Mapping[str, str]
+    serving: Mapping[str, tuple[Route, ...]]
+    providers: Mapping[str, ProviderState]
+    drafts: bool
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The effective rows, in order."""
+        return tuple(self.tools.values())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All listed tools."""
+        return (*self.tools, *self.helpers)
+
+    def routes(self, tool: str, operation: OperationName | None = None) -> tuple[Route, ...]:
+        """The routes of a listed tool, for one operation or for all."""
+        return tuple(route for route in self.serving.get(tool, ()) if operation in (None, route.operation))
+
+    def takers(self, arguments: Iterable[str], but: str) -> tuple[str, ...]:
+        """Listed tools that take all these arguments in one operation or another, without the one named."""
+        wanted = set(arguments)
+        return tuple(row.tool for row in self.rows if row.tool != but and wanted <= set(row.arguments()))
+
+    def others(self, operation: OperationName, but: str, taking: Iterable[str] = ()) -> tuple[str, ...]:
+        """Listed tools that can do the operation with these arguments, best first, without the one named."""
+        wanted = set(taking)
+        able = [
+            row
+            for row in self.rows
+            if row.tool != but and operation in row.operations and wanted <= set(row.operations[operation].arguments)
+        ]
+        return tuple(row.tool for row in sorted(able, key=lambda row: row.operations[operation].rank))
+
+
+def make_offer(toggles: Toggles, routes: Iterable[Route], providers: Mapping[str, ProviderState]) -> Offer:
+    """The offer that follows from the toggles and the routes of the providers in use."""
+    by_tool: dict[str, list[Route]] = {}
+    for route in routes:
+        by_tool.setdefault(route.tool, []).append(route)
+    tools: dict[str, Row] = {}
+    hidden: dict[str, str] = {}
+    for name, row in catalog().items():
+        decision = toggles.decide(name)
+        effective = effective_row(row, by_tool.get(name, ()))
+        if not decision.on:
+            hidden[name] = decision.because
+        elif effective is None:
+            serving = ", ".join(state.name for state in providers.values() if state.on) or "none"
+            hidden[name] = f"no configured provider serves it (configured: {serving})"
+        else:
+            tools[name] = effective
+    helpers = []
+    for name in HELPER_TOOLS:
+        decision = toggles.decide(name)
+        if decision.on:
+            helpers.append(name)
+        else:
+            hidden[name] = decision.because
+    return Offer(
+        tools=tools,
+        helpers=tuple(helpers),
+        hidden=hidden,
+        serving={name: tuple(by_tool[name]) for name in tools},
+        providers=dict(providers),
+        drafts={state.name for state in providers.values() if state.on} == {"offline"},
+    )
+
+
+def effective_row(row: Row, routes: Iterable[Route]) -> Row | None:
+    """The row, narrowed to what its routes can do together; None when there is no route."""
+    routes = tuple(routes)
+    operations = {
+        name: _effective_operation(operation, able)
+        for name, operation in row.operations.items()
+        if (able := [route for route in routes if route.operation == name])
+    }
+    return row.model_copy(update={"operations": operations}) if operations else None
+
+
+def _effective_operation(operation: Operation, routes: list[Route]) -> Operation:
+    arguments = {}
+    for name, argument in operation.arguments.items():
+        if name in ENGINE_ARGUMENTS:
+            arguments[name] = argument
+        elif forms := [narrowed(argument, route.takes[name]) for route in routes if name in route.takes]:
+            arguments[name] = _widest(argument, forms)
+    return operation.model_copy(update={"arguments": arguments})
+
+
+def _widest(argument: Argument, forms: list[Argument]) -> Argument:
+    """One argument that allows what any of its forms allows."""
+
+    def extreme(key: str, pick: Callable[[list[float]], float]) -> float | None:
+        found = [getattr(form, key) for form in forms]
+        return None if None in found else pick(found)
+
+    changes: dict[str, object] = {key: extreme(key, min) for key in ("minimum", "min_length", "min_items")}
+    changes |= {key: extreme(key, max) for key in ("maximum", "max_length", "max_items")}
+    if argument.values is not None:
+        allowed = {value for form in forms for value in form.values or ()} | ({AUTO} & set(argument.values))
+        changes["values"] = tuple(value for value in argument.values if value in allowed)
+    return argument.model_copy(update=changes)

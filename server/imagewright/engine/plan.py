@@ -1,0 +1,119 @@
+"""From a checked call and a route to the vendor calls that serve it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from imagewright.engine.brief import make_brief
+from imagewright.engine.choose import count_of, filled
+from imagewright.engine.offer import AUTO
+from imagewright.engine.preparing import prepare_all
+from imagewright.engine.sizes import nearest_ratio
+from imagewright.providers.base import Order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from imagewright.engine.brief import Brief
+    from imagewright.engine.check import Checked
+    from imagewright.engine.inputs import Source
+    from imagewright.providers.base import Route
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be sent.
+
+    Attributes:
+        route: the route that serves it.
+        brief: the caller's wish.
+        orders: the vendor calls; together they make the pictures that were asked for.
+        notes: what the caller should know, one sentence each.
+        choice: why this route was taken and the others were not, one sentence each.
+    """
+
+    route: Route
+    brief: Brief
+    orders: tuple[Order, ...]
+    notes: tuple[str, ...]
+    choice: tuple[str, ...] = ()
+
+    @property
+    def model(self) -> str:
+        """The vendor's id of the model that will serve it."""
+        return self.route.model_for(self.orders[0].arguments)
+
+
+async def make_plan(checked: Checked, sources: Sequence[Source], route: Route) -> Plan:
+    """Prepare the pictures and split the call.
+
+    Raises:
+        Refusal: a picture cannot be brought into the form the vendor needs.
+    """
+    images, mask, notes = await prepare_all(sources, route)
+    arguments = filled(checked, route)
+    exact_size = None
+    if "scale" in arguments:
+        exact_size = _fit_scale(arguments, route, sources, notes)
+    _settle_ratio(arguments, route, sources, notes)
+    count = count_of(checked)
+    orders = tuple(
+        Order(
+            route=route,
+            arguments=_spread_seed(arguments, first, checked),
+            count=share,
+            images=images,
+            mask=mask,
+            first_variant=first,
+        )
+        for first, share in split(count, route.counts)
+    )
+    if len(orders) > 1:
+        notes.append(f"{route.provider} makes this in {len(orders)} calls, each of them charged.")
+        if "seed" in arguments:
+            notes.append("The seed is counted up by one for each further call, so that the pictures differ.")
+    usd = route.price.estimate(arguments, count)
+    return Plan(route, make_brief(checked, sources, count=count, usd=usd, exact_size=exact_size), orders, tuple(notes))
+
+
+def split(count: int, sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """(number of the first picture, how many) for each call: the largest possible first, 3 of (1, 2, 4) as 2 + 1."""
+    done = 0
+    while done < count:
+        share = max(size for size in sizes if size <= count - done)
+        yield done + 1, share
+        done += share
+
+
+def _spread_seed(arguments: dict[str, Any], first: int, checked: Checked) -> dict[str, Any]:
+    if "seed" not in arguments or first == 1:
+        return arguments
+    largest = checked.arguments["seed"].maximum
+    seed = arguments["seed"] + first - 1
+    return arguments | {"seed": seed if largest is None or seed <= largest else seed - int(largest) - 1}
+
+
+def _settle_ratio(arguments: dict[str, Any], route: Route, sources: Sequence[Source], notes: list[str]) -> None:
+    """Replace `auto` by the nearest ratio the vendor has, unless the vendor knows the word."""
+    if arguments.get("aspect_ratio") != AUTO or route.native_auto:
+        return
+    own = route.takes["aspect_ratio"].values
+    ratios = tuple(str(value) for value in own or () if value != AUTO)
+    first = sources[0].facts
+    arguments["aspect_ratio"] = nearest_ratio(first.width, first.height, ratios)
+    notes.append(f"Aspect ratio {arguments['aspect_ratio']}: the nearest to the first picture's shape.")
+
+
+def _fit_scale(
+    arguments: dict[str, Any], route: Route, sources: Sequence[Source], notes: list[str]
+) -> tuple[int, int] | None:
+    asked = arguments["scale"]
+    factor = min(own for own in route.scales if own >= asked)
+    if factor == asked:
+        return None
+    arguments["scale"] = factor
+    facts = sources[0].facts
+    size = (facts.width * asked, facts.height * asked)
+    notes.append(f"Enlarged {factor}x by {route.provider}, then brought down to exactly {asked}x.")
+    return size

@@ -1,0 +1,39 @@
+"""Limits on the size and sides of pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imagewright.catalog.words import MEGA, size
+
+if TYPE_CHECKING:
+    from imagewright.catalog.row import PictureLimits
+    from imagewright.imaging.probe import PictureFacts
+
+
+def size_problems(facts: PictureFacts, limits: PictureLimits) -> list[str]:
+    """What is too large or too small about an input picture, one sentence each."""
+    problems = []
+    sides = f"is {facts.width}x{facts.height} px"
+    if facts.size > limits.max_bytes:
+        problems.append(f"has {size(facts.size)}; the limit is {size(limits.max_bytes)}")
+    megapixels = facts.width * facts.height / MEGA
+    if limits.max_megapixels is not None and megapixels > limits.max_megapixels:
+        problems.append(f"{sides} ({megapixels:.1f} megapixels); the limit is {limits.max_megapixels:g} megapixels")
+    if min(facts.width, facts.height) < limits.min_side:
+        problems.append(f"{sides}; each side needs at least {limits.min_side} px")
+    if limits.max_side is not None and max(facts.width, facts.height) > limits.max_side:
+        problems.append(f"{sides}; each side may have at most {limits.max_side} px")
+    return problems
+
+
+def ratio_value(ratio: str) -> float:
+    """`16:9` as a number."""
+    width, height = ratio.split(":")
+    return float(width) / float(height)
+
+
+def nearest_ratio(width: int, height: int, ratios: tuple[str, ...]) -> str:
+    """The ratio whose shape is closest to the picture's, judged by proportion."""
+    shape = width / height
+    return min(ratios, key=lambda ratio: max(ratio_value(ratio) / shape, shape / ratio_value(ratio)))

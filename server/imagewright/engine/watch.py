@@ -1,0 +1,49 @@
+"""Watch the configuration file, so that a switch thrown elsewhere reaches a running server."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import anyio
+
+from imagewright.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from imagewright.engine.workshop import Workshop
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks at the file: one `stat`, and the promise is two seconds."""
+
+
+async def watch_config(workshop: Workshop, on_change: Callable[[], Awaitable[None]]) -> None:
+    """Reload the workshop whenever its configuration file changes; a broken file changes nothing and is logged."""
+    file = workshop.settings.folders.config
+    seen = _stamp(file)
+    while True:
+        await anyio.sleep(LOOK_EVERY)
+        now = _stamp(file)
+        if now == seen:
+            continue
+        seen = now
+        try:
+            changed = workshop.reload()
+        except SettingsError as error:
+            log.warning("the changed configuration is not used: %s", error)
+            continue
+        if changed:
+            await on_change()
+
+
+def _stamp(file: Path) -> tuple[int, int, int] | None:
+    """What differs after every write, also after an atomic replacement; None while there is no file."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -1,0 +1,323 @@
+"""The workshop: everything a server or a command needs, opened once, owning all jobs."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+
+from imagewright.catalog.load import catalog
+from imagewright.catalog.words import verb
+from imagewright.engine.check import check
+from imagewright.engine.choose import candidates, choose, count_of, estimate, explain
+from imagewright.engine.offer import make_offer, tool_names
+from imagewright.engine.staff import Staff
+from imagewright.errors import Problem, Refusal, StorageError
+from imagewright.settings.config_file import BudgetTable
+from imagewright.settings.load import load_settings
+from imagewright.settings.toggles import nearest as nearest_name
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from anyio.abc import TaskGroup
+
+    from imagewright.engine.check import Checked
+    from imagewright.engine.inputs import Source
+    from imagewright.engine.job import Job
+    from imagewright.engine.jobs import Jobs
+    from imagewright.engine.offer import Offer
+    from imagewright.engine.plan import Plan
+    from imagewright.providers.base import Route
+    from imagewright.settings.load import Settings
+    from imagewright.storage.library import Library
+    from imagewright.storage.record import PictureRecord
+
+ROOM_PER_PICTURE = 40_000_000
+"""Bytes that must be free per picture before anything is spent: a 4K PNG with grain is about 35 MB."""
+PICKUP_DELAY = 1.0
+"""Seconds after the start before left-over jobs are looked for: the first `tools/list` comes first."""
+
+
+class Workshop:
+    """Takes calls, runs jobs, finds pictures. Made by `open_workshop`.
+
+    Attributes:
+        settings: as last read.
+        offer: what is on now.
+        staff: the providers in use.
+    """
+
+    def __init__(self, settings: Settings, group: TaskGroup, staff: Staff) -> None:
+        self.settings = settings
+        self.staff = staff
+        self.offer: Offer = make_offer(settings.toggles, staff.routes, staff.states)
+        self._group = group
+        self._jobs: Jobs | None = None
+        self._library: Library | None = None
+
+    @property
+    def library(self) -> Library:
+        """The library, opened at the first need: the start does not pay for SQLite."""
+        if self._library is None:
+            self._open_storage()
+        assert self._library is not None  # noqa: S101 - for the type checker; opened just above
+        return self._library
+
+    @property
+    def jobs(self) -> Jobs:
+        """The register of jobs, opened like the library."""
+        if self._jobs is None:
+            self._open_storage()
+        assert self._jobs is not None  # noqa: S101 - for the type checker; opened just above
+        return self._jobs
+
+    def _open_storage(self) -> None:
+        from imagewright.engine.desk import Desk  # noqa: PLC0415 - SQLite is not on the start-up path
+        from imagewright.engine.jobs import Jobs  # noqa: PLC0415 - as above
+        from imagewright.engine.ledger import Ledger  # noqa: PLC0415 - as above
+        from imagewright.engine.spool import Spool  # noqa: PLC0415 - as above
+        from imagewright.storage.database import Database  # noqa: PLC0415 - as above
+        from imagewright.storage.library import Library  # noqa: PLC0415 - as above
+
+        folders = self.settings.folders
+        database = Database(folders.database)
+        self._library = Library(folders, database)
+        desk = Desk(self._library, Ledger(database, self.settings.lease), Spool(folders.database.parent))
+        self._jobs = Jobs(self._group, desk, self.staff)
+
+    def reload(self) -> bool:
+        """Read the configuration again; whether the offer has changed.
+
+        Raises:
+            SettingsError: the file is wrong now; everything stays as it was.
+        """
+        settings = load_settings(self.settings.environment, self.settings.command_line)
+        settings.toggles.check_names(tool_names())
+        offer = make_offer(settings.toggles, self.staff.routes, self.staff.states)
+        changed = offer != self.offer
+        self.settings, self.offer = settings, offer
+        return changed
+
+    async def close(self) -> None:
+        """Leave unfinished jobs to the next process, and let go of the database."""
+        if self._jobs is not None:
+            await self._jobs.release()
+        if self._library is not None:
+            await anyio.to_thread.run_sync(self._library.close)
+
+    async def start(self, tool: str, arguments: object, *, key: str = "", confirmed: bool = False) -> Job:
+        """Accept a call and begin it. Returns at once; the job goes on whatever becomes of the caller.
+
+        Args:
+            tool: the model's tool.
+            arguments: what the client sent.
+            key: the caller's idempotency key: a second call with the same key is the same job.
+            confirmed: whether the user has agreed to the price.
+
+        Raises:
+            Refusal: every problem of the call; nothing was spent and nothing written.
+            ConfirmationNeededError: it costs more than the user wants spent without being asked.
+            StorageError: it could not be written down; nothing was sent.
+        """
+        from imagewright.engine.budget import caps, check_call, refuse_over  # noqa: PLC0415 - not before the first call
+        from imagewright.engine.fingerprint import fingerprint  # noqa: PLC0415 - as above
+
+        checked = self.understand(tool, arguments)
+        sources, problems = await self._look_at_pictures(checked)
+        problems = [*checked.problems, *problems]
+        problems += await self._room_problems(checked, refused=bool(problems))
+        if problems:
+            raise Refusal(*problems, instead=self._instead(checked))
+        others = self.offer.others(checked.operation, but=tool, taking=checked.given)
+        looked = candidates(checked, self.offer.routes(tool), self.settings.providers)
+        routes = choose(looked, checked, others)
+        budget = self.settings.budget
+        check_call(budget, routes[0], estimate(checked, routes[0]), confirmed=confirmed)
+        planner = Planner(checked, sources, routes, limited=budget != BudgetTable())
+        plan = replace(await planner.first(), choice=explain(looked, ordered=self.settings.providers is not None))
+        opened = await self.jobs.begin(
+            plan, fingerprint=fingerprint(checked, sources), key=key, caps=caps(budget), following=planner.following
+        )
+        if opened.over is not None:
+            raise refuse_over(*opened.over, plan.brief.usd or 0.0)
+        known = opened.entry or opened.joined
+        job = await self.jobs.find(known.id) if known is not None else None
+        if job is None:
+            raise StorageError("the job was written down and cannot be found again")
+        if opened.joined is not None:
+            job.notes.append("This call repeats an earlier one and was joined to its job; nothing more was charged.")
+        return job
+
+    def understand(self, tool: str, arguments: object) -> Checked:
+        """The call against its row, without looking at any picture.
+
+        Raises:
+            Refusal: there is no such tool, or it is switched off or not served.
+        """
+        row = catalog().get(tool)
+        if row is None:
+            raise Refusal(Problem("tool", f"there is no {tool!r}{nearest_name(tool, self.offer.names)}"))
+        checked = check(row, arguments)
+        if tool not in self.offer.tools:
+            able = self.offer.others(checked.operation, but=tool)
+            because = self.offer.hidden.get(tool, "not listed")
+            nobody = "" if able else f"; no tool that is on can {verb(checked.operation)}"
+            raise Refusal(Problem("", f"{tool} is off: {because}{nobody}"), instead=able)
+        return checked
+
+    def explain(self, tool: str, arguments: object) -> tuple[str, ...]:
+        """Which route a call would take and why not the others, without taking it; pictures are not looked at.
+
+        Raises:
+            Refusal: the arguments are wrong, or the tool is off.
+        """
+        checked = self.understand(tool, arguments)
+        if checked.problems:
+            raise Refusal(*checked.problems, instead=self._instead(checked))
+        looked = candidates(checked, self.offer.routes(tool), self.settings.providers)
+        return explain(looked, ordered=self.settings.providers is not None)
+
+    async def _look_at_pictures(self, checked: Checked) -> tuple[list[Source], list[Problem]]:
+        given = checked.sources()
+        if not given:
+            return [], []
+        from imagewright.engine.inputs import Resolver  # noqa: PLC0415 - not needed before the first picture
+        from imagewright.engine.masks import mask_problems  # noqa: PLC0415 - as above
+
+        resolver = Resolver(self.library)
+        sources, problems = await resolver.resolve(given, checked.row.pictures)
+        return sources, problems + await mask_problems(sources)
+
+    async def _room_problems(self, checked: Checked, *, refused: bool) -> list[Problem]:
+        """Whether there is room and leave to write, said before anything is spent."""
+        save_as = checked.given.get("save_as")
+        if save_as is not None and not isinstance(save_as, str):
+            return []  # said already
+        try:
+            if save_as:
+                await anyio.to_thread.run_sync(self.library.roots.target, save_as)
+            if not refused:  # nothing is written for a call that is refused anyway, not even a probe
+                needed = ROOM_PER_PICTURE * count_of(checked)
+                await anyio.to_thread.run_sync(self.library.check_room, save_as, needed)
+        except StorageError as error:
+            return [Problem("save_as" if save_as else "", str(error))]
+        return []
+
+    def _instead(self, checked: Checked) -> tuple[str, ...]:
+        """Tools that are on and take what this one cannot; none where mending the call is enough."""
+        row = self.offer.tools[checked.row.tool]
+        if checked.operation not in row.operations:
+            return self.offer.others(checked.operation, but=row.tool)
+        return self.offer.takers(checked.strays, but=row.tool) if checked.strays else ()
+
+    async def wait(self, job: Job, seconds: float) -> bool:
+        """Wait until the job is done, at most that long; whether it is done."""
+        with anyio.move_on_after(seconds):
+            async for _ in self.watch(job):
+                pass
+        return job.done
+
+    async def watch(self, job: Job) -> AsyncIterator[Job]:
+        """The job, now and at each change, until it is done."""
+        while True:
+            changed = job.changed
+            yield job
+            if job.done:
+                return
+            await changed.wait()
+
+    async def gallery(
+        self, *, text: str = "", tool: str = "", day: str = "", parent: str = "", limit: int = 20, offset: int = 0
+    ) -> list[PictureRecord]:
+        """Earlier pictures, newest first; see `Library.find`."""
+        return await anyio.to_thread.run_sync(
+            lambda: self.library.find(text=text, tool=tool, day=day, parent=parent, limit=limit, offset=offset)
+        )
+
+    async def picture(self, picture_id: str) -> PictureRecord | None:
+        """The record of one picture."""
+        return await anyio.to_thread.run_sync(self.library.get, picture_id)
+
+
+class Planner:
+    """The plans for one call, provider after provider.
+
+    Args:
+        checked: the call.
+        sources: its pictures.
+        routes: those that serve it exactly, best first.
+        limited: whether the user has set a budget, so that no later provider may cost more than the first.
+    """
+
+    def __init__(self, checked: Checked, sources: list[Source], routes: list[Route], *, limited: bool) -> None:
+        self._checked = checked
+        self._sources = sources
+        self._left = list(routes)
+        self._agreed = estimate(checked, routes[0])
+        self._limited = limited
+
+    async def first(self) -> Plan:
+        """The plan for the best route.
+
+        Raises:
+            Refusal: a picture cannot be brought into the form its vendor needs.
+        """
+        from imagewright.engine.plan import make_plan  # noqa: PLC0415 - not needed before the first call
+
+        return await make_plan(self._checked, self._sources, self._left.pop(0))
+
+    async def following(self) -> Plan | None:
+        """The plan for the next provider, if it costs no more than was agreed to; None when there is none."""
+        while self._left:
+            usd = estimate(self._checked, self._left[0])
+            if self._limited and (usd is None or usd > (self._agreed or 0.0)):
+                self._left.pop(0)
+                continue
+            try:
+                return await self.first()
+            except Refusal:  # its pictures do not fit that vendor
+                continue
+        return None
+
+
+@asynccontextmanager
+async def open_workshop(
+    settings: Settings, *, on_change: Callable[[], Awaitable[None]] | None = None
+) -> AsyncIterator[Workshop]:
+    """A workshop for as long as the block lasts; unfinished jobs are left to the next process.
+
+    Args:
+        settings: decided settings.
+        on_change: a server's: called after the offer has changed because the configuration file did. With it, the
+            file is watched and jobs that dead processes left behind are carried on.
+
+    Raises:
+        SettingsError: a toggle names no tool, or a provider is unknown.
+    """
+    settings.toggles.check_names(tool_names())
+    staff = Staff(settings)
+    workshop: Workshop | None = None
+    try:
+        async with anyio.create_task_group() as group:
+            workshop = Workshop(settings, group, staff)
+            if on_change is not None:
+                from imagewright.engine.watch import watch_config  # noqa: PLC0415 - only servers watch
+
+                group.start_soon(watch_config, workshop, on_change)
+                group.start_soon(_pick_up, workshop)
+            yield workshop
+            group.cancel_scope.cancel()
+    finally:
+        with anyio.CancelScope(shield=True):
+            await staff.close()
+            if workshop is not None:
+                await workshop.close()
+
+
+async def _pick_up(workshop: Workshop) -> None:
+    await anyio.sleep(PICKUP_DELAY)
+    await workshop.jobs.keep_leases(adopting=True)

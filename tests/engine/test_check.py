@@ -1,0 +1,179 @@
+"""Every argument of every operation of every row: its limits pass, one beyond is refused and named."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from imagewright.catalog.load import catalog
+from imagewright.engine.check import check
+
+if TYPE_CHECKING:
+    from imagewright.catalog.row import Argument, OperationName, Row
+
+CELLS = [
+    pytest.param(row, operation, name, argument, id=f"{row.tool}-{operation}-{name}")
+    for row in catalog().values()
+    for operation, form in row.operations.items()
+    for name, argument in form.arguments.items()
+]
+FITTING: dict[str, tuple[type, ...]] = {
+    "text": (str,),
+    "picture": (str,),
+    "path": (str,),
+    "choice": (str,),
+    "pictures": (),
+    "boolean": (bool,),
+    "integer": (),
+    "number": (float,),
+}
+"""The types among the wrong values below that are right for a kind after all."""
+OPERATIONS = [
+    pytest.param(row, operation, id=f"{row.tool}-{operation}")
+    for row in catalog().values()
+    for operation in row.operations
+]
+
+
+def sample(argument: Argument) -> Any:
+    """A value that is surely allowed."""
+    match argument.kind:
+        case "pictures":
+            return ["/pictures/a.png"] * (argument.min_items or 1)
+        case "picture" | "path":
+            return "/pictures/a.png"
+        case "text":
+            return "a red fox"
+        case "choice":
+            assert argument.values
+            return argument.values[0]
+        case "boolean":
+            return True
+        case _:
+            return int(argument.minimum or 0)
+
+
+def fitting(row: Row, operation: OperationName) -> dict[str, Any]:
+    """The fewest arguments that make a call of this operation."""
+    return {name: sample(one) for name, one in row.operations[operation].arguments.items() if one.required}
+
+
+def problems(row: Row, arguments: object) -> list[str]:
+    return [str(problem) for problem in check(row, arguments).problems]
+
+
+def beyond(argument: Argument) -> list[tuple[Any, str]]:
+    """Values just outside the limits, each with what the refusal must say."""
+    found: list[tuple[Any, str]] = []
+    if argument.values is not None:
+        found.append(("no such value", str(argument.values[0])))
+    if argument.minimum is not None:
+        found.append((int(argument.minimum) - 1, f"{argument.minimum:g}"))
+    if argument.maximum is not None:
+        found.append((int(argument.maximum) + 1, f"{argument.maximum:g}"))
+    if argument.max_length is not None:
+        found.append(("x" * (argument.max_length + 1), str(argument.max_length)))
+    if argument.max_items is not None:
+        found.append((["/a.png"] * (argument.max_items + 1), str(argument.max_items)))
+    if argument.min_length:
+        found += [("", "empty"), (" \n\t", "empty")]
+    if argument.min_items:
+        found.append(([], str(argument.min_items)))
+    return found
+
+
+def at_limit(argument: Argument) -> list[Any]:
+    found: list[Any] = list(argument.values or ())
+    found += [int(bound) for bound in (argument.minimum, argument.maximum) if bound is not None]
+    if argument.max_length is not None:
+        found.append("x" * argument.max_length)
+    if argument.max_items is not None:
+        found.append(["/a.png"] * argument.max_items)
+    return found
+
+
+@pytest.mark.parametrize(("row", "operation"), OPERATIONS)
+def test_the_operation_follows_from_the_arguments(row: Row, operation: OperationName) -> None:
+    checked = check(row, fitting(row, operation))
+    assert checked.operation == operation
+    assert not checked.problems
+
+
+@pytest.mark.parametrize(("row", "operation", "name", "argument"), CELLS)
+def test_the_limit_itself_passes(row: Row, operation: OperationName, name: str, argument: Argument) -> None:
+    for value in at_limit(argument):
+        assert problems(row, fitting(row, operation) | {name: value}) == [], value
+
+
+@pytest.mark.parametrize(("row", "operation", "name", "argument"), CELLS)
+def test_beyond_the_limit_is_refused_with_the_limit(
+    row: Row, operation: OperationName, name: str, argument: Argument
+) -> None:
+    for value, said in beyond(argument):
+        call = fitting(row, operation) | {name: value}
+        if name in row.operations[operation].selected_by and value == []:
+            continue  # an empty list chooses another operation
+        found = problems(row, call)
+        assert any(text.startswith(name) and said in text for text in found), (value, found)
+
+
+@pytest.mark.parametrize(("row", "operation", "name", "argument"), CELLS)
+@pytest.mark.parametrize("value", [{"a": 1}, 1.5, True, [1], "three"], ids=["object", "number", "bool", "list", "text"])
+def test_wrong_types_are_refused_in_words(
+    row: Row, operation: OperationName, name: str, argument: Argument, value: object
+) -> None:
+    if type(value) in FITTING[argument.kind]:
+        return
+    found = problems(row, fitting(row, operation) | {name: value})
+    assert any(text.startswith(name) and " " in text for text in found), found
+
+
+@pytest.mark.parametrize(("row", "operation"), OPERATIONS)
+def test_all_problems_come_at_once_and_nulls_count_as_absent(row: Row, operation: OperationName) -> None:
+    required = list(fitting(row, operation))
+    selected = row.operations[operation].selected_by
+    call: dict[str, Any] = {name: sample(row.operations[operation].arguments[name]) for name in selected}
+    call |= {"colour_of_sky": "blue", "frobnicate": 1, "save_as": None}
+    found = problems(row, call)
+    assert [text for text in found if text.startswith("colour_of_sky")]
+    assert [text for text in found if text.startswith("frobnicate")]
+    assert len(found) == 2 + len(set(required) - set(selected))
+
+
+@pytest.mark.parametrize(("row", "operation", "name", "argument"), CELLS)
+def test_a_misspelt_argument_names_the_nearest(
+    row: Row, operation: OperationName, name: str, argument: Argument
+) -> None:
+    misspelt = f"{name}s" if not name.endswith("s") else name[:-1]
+    if misspelt in row.arguments():
+        pytest.skip("the misspelling is an argument itself")
+    found = problems(row, fitting(row, operation) | {misspelt: sample(argument)})
+    assert found == [f"{misspelt}: unknown argument (did you mean {name!r}?)"]
+
+
+@pytest.mark.parametrize("row", catalog().values(), ids=catalog())
+@pytest.mark.parametrize("nonsense", ["text", 3, [], True])
+def test_arguments_that_are_no_object(row: Row, nonsense: object) -> None:
+    assert problems(row, nonsense)[0].startswith("arguments: must be an object")
+
+
+RULES = [pytest.param(row, rule, id=f"{row.tool}-{rule.say}") for row in catalog().values() for rule in row.rules]
+
+
+@pytest.mark.parametrize(("row", "rule"), RULES)
+def test_rules_across_arguments(row: Row, rule: Any) -> None:
+    operation = next(
+        name for name, form in row.operations.items() if {*rule.when, *rule.items, *rule.values} <= set(form.arguments)
+    )
+    arguments = row.operations[operation].arguments
+    base = fitting(row, operation)
+    base |= {name: sample(arguments[name]) if value == "*" else value for name, value in rule.when.items()}
+    kept = base | {name: ["/a.png"] * count for name, count in rule.items.items()}
+    kept |= {name: values[0] for name, values in rule.values.items()}
+    assert problems(row, kept) == []
+    for name, count in rule.items.items():
+        assert rule.say in problems(row, kept | {name: ["/a.png"] * (count + 1)})[0]
+    for name, values in rule.values.items():
+        other = next(value for value in arguments[name].values or () if value not in values)
+        assert rule.say in problems(row, kept | {name: other})[0]
