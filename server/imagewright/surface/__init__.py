@@ -1,0 +1,1 @@
+"""The face towards assistants; the only floor that knows the protocol."""

@@ -1,0 +1,227 @@
+"""Every tool as plain data: name, title, description, input and output schema, annotations.
+
+Plain dictionaries, so that the same definitions are served, written to `tool_schemas/` and tested.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from imagewright.catalog.load import catalog
+from imagewright.catalog.row import OperationName
+from imagewright.catalog.schema import input_schema
+from imagewright.engine.job import JobStatus
+from imagewright.engine.offer import HELPER_TOOLS
+from imagewright.guide.describe import description, title
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from imagewright.catalog.row import Row
+
+Schema = dict[str, Any]
+
+PICTURE_SCHEMA: Schema = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "Use it as an image argument of a later call"},
+        "path": {"type": "string", "description": "Absolute path of the saved file"},
+        "uri": {"type": "string"},
+        "width": {"type": "integer", "description": "Pixels"},
+        "height": {"type": "integer", "description": "Pixels"},
+        "format": {"type": "string"},
+        "bytes": {"type": "integer"},
+        "seed": {"type": "integer", "description": "Absent when the provider reports none"},
+    },
+    "required": ["id", "path", "uri", "width", "height", "format", "bytes"],
+    "additionalProperties": False,
+}
+
+COST_SCHEMA: Schema = {
+    "type": "object",
+    "properties": {
+        "usd": {"type": "number", "description": "Absent when unknown"},
+        "basis": {"type": "string", "enum": ["actual", "estimate", "unknown"]},
+    },
+    "required": ["basis"],
+    "additionalProperties": False,
+}
+
+JOB_SCHEMA: Schema = {
+    "type": "object",
+    "properties": {
+        "job_id": {"type": "string"},
+        "status": {"type": "string", "enum": [str(status) for status in JobStatus]},
+        "model": {"type": "string", "description": "The tool"},
+        "operation": {"type": "string", "enum": [str(name) for name in OperationName]},
+        "provider": {"type": "string"},
+        "provider_model": {"type": "string"},
+        "images": {"type": "array", "items": PICTURE_SCHEMA},
+        "cost": COST_SCHEMA,
+        "elapsed_seconds": {"type": "number"},
+        "progress": {"type": "number", "description": "0 to 1"},
+        "notes": {"type": "array", "items": {"type": "string"}},
+        "choice": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Why this provider was taken and the others were not",
+        },
+    },
+    "required": [
+        "job_id",
+        "status",
+        "model",
+        "operation",
+        "provider",
+        "provider_model",
+        "images",
+        "cost",
+        "elapsed_seconds",
+        "progress",
+        "notes",
+        "choice",
+    ],
+    "additionalProperties": False,
+}
+
+JOBS_SCHEMA: Schema = {
+    "type": "object",
+    "properties": {"jobs": {"type": "array", "items": JOB_SCHEMA}},
+    "required": ["jobs"],
+    "additionalProperties": False,
+}
+
+GALLERY_PICTURE_SCHEMA: Schema = {
+    "type": "object",
+    "properties": PICTURE_SCHEMA["properties"]
+    | {
+        "tool": {"type": "string"},
+        "operation": {"type": "string"},
+        "provider": {"type": "string"},
+        "prompt": {"type": "string"},
+        "created": {"type": "string", "description": "ISO 8601, UTC"},
+        "parents": {"type": "array", "items": {"type": "string"}},
+    },
+    "required": [*PICTURE_SCHEMA["required"], "tool", "operation", "provider", "prompt", "created", "parents"],
+    "additionalProperties": False,
+}
+
+GALLERY_SCHEMA: Schema = {
+    "type": "object",
+    "properties": {"images": {"type": "array", "items": GALLERY_PICTURE_SCHEMA}, "more": {"type": "boolean"}},
+    "required": ["images", "more"],
+    "additionalProperties": False,
+}
+
+GUIDE_SCHEMA: Schema = {
+    "type": "object",
+    "properties": {"topic": {"type": "string"}, "markdown": {"type": "string"}},
+    "required": ["topic", "markdown"],
+    "additionalProperties": False,
+}
+
+HELPER_CLAUSES = {
+    "image_job": "waits for, shows or cancels a job",
+    "image_gallery": "finds earlier pictures and their ids",
+    "image_guide": "tells how to choose and prompt",
+}
+"""What the server's instructions say of each helper tool."""
+OVERVIEW = "overview"
+"""The guide topic that is about the choice among all tools."""
+GALLERY_LIMIT = 50
+LONGEST_WAIT = 55
+"""Seconds `image_job` may wait in one call: hosts give up at about 60."""
+
+
+def tool_definitions(rows: Iterable[Row], helpers: Iterable[str] = HELPER_TOOLS) -> list[Schema]:
+    """The definitions of these model tools and helper tools, in that order.
+
+    Args:
+        rows: effective rows of the tools that are on.
+        helpers: names of the helper tools that are on.
+    """
+    rows = tuple(rows)
+    wanted = set(helpers)
+    helper_definitions = [_job(), _gallery(rows), _guide(rows)]
+    return [_model_tool(row) for row in rows] + [one for one in helper_definitions if one["name"] in wanted]
+
+
+def all_definitions() -> list[Schema]:
+    """The definitions of all ten tools, from the full rows."""
+    return tool_definitions(catalog().values())
+
+
+def _model_tool(row: Row) -> Schema:
+    return {
+        "name": row.tool,
+        "title": title(row),
+        "description": description(row),
+        "inputSchema": input_schema(row),
+        "outputSchema": JOB_SCHEMA,
+        "annotations": _annotations(reads_only=False, open_world=True),
+    }
+
+
+def _job() -> Schema:
+    properties = {
+        "job_id": {"type": "string", "description": "Which job; without it the newest are listed"},
+        "action": {
+            "type": "string",
+            "enum": ["wait", "show", "cancel"],
+            "default": "wait",
+            "description": "wait for its pictures, show its state, or cancel it",
+        },
+        "wait": {
+            "type": "number",
+            "minimum": 0,
+            "maximum": LONGEST_WAIT,
+            "description": "Seconds to wait at most",
+        },
+    }
+    text = "Wait for, look at, cancel or list jobs. Costs nothing. Use it when a call answered with a running job id."
+    return _helper("image_job", "Image jobs", text, properties, JOBS_SCHEMA, reads_only=False)
+
+
+def _gallery(rows: tuple[Row, ...]) -> Schema:
+    properties: Schema = {
+        "text": {"type": "string", "description": "Words that the prompt holds"},
+        "model": {"type": "string", "description": "Made by this tool"},
+        "day": {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$", "description": "Made on this day, YYYY-MM-DD"},
+        "parent": {"type": "string", "description": "Made from this picture id"},
+        "limit": {"type": "integer", "minimum": 1, "maximum": GALLERY_LIMIT, "default": 10},
+        "offset": {"type": "integer", "minimum": 0, "default": 0},
+        "previews": {"type": "boolean", "default": True, "description": "Show the pictures as well"},
+    }
+    if rows:
+        properties["model"]["enum"] = [row.tool for row in rows]
+    text = (
+        "Find earlier pictures, newest first: their ids (usable as image arguments), paths and prompts. Costs nothing."
+    )
+    return _helper("image_gallery", "Image gallery", text, properties, GALLERY_SCHEMA)
+
+
+def _guide(rows: tuple[Row, ...]) -> Schema:
+    topics = [OVERVIEW, *(row.tool for row in rows)]
+    properties = {"topic": {"type": "string", "enum": topics, "default": OVERVIEW, "description": "Which page"}}
+    text = "How to choose among the image tools and prompt them well. Costs nothing; read it before a demanding task."
+    return _helper("image_guide", "Image guide", text, properties, GUIDE_SCHEMA)
+
+
+def _helper(name: str, shown: str, text: str, properties: Schema, output: Schema, *, reads_only: bool = True) -> Schema:
+    return {
+        "name": name,
+        "title": shown,
+        "description": text,
+        "inputSchema": {"type": "object", "properties": properties, "additionalProperties": False},
+        "outputSchema": output,
+        "annotations": _annotations(reads_only=reads_only, open_world=False),
+    }
+
+
+def _annotations(*, reads_only: bool, open_world: bool) -> Schema:
+    return {
+        "readOnlyHint": reads_only,
+        "destructiveHint": False,
+        "idempotentHint": reads_only,
+        "openWorldHint": open_world,
+    }

@@ -1,0 +1,165 @@
+"""Results and refusals as the protocol carries them, the whole encoded reply under one budget."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+import mcp.types as t
+
+from imagewright.catalog.words import size, verb
+from imagewright.engine.job import JobStatus
+from imagewright.errors import ImagewrightError, ProviderError, Refusal
+from imagewright.surface.structured import job_data
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imagewright.engine.job import Job
+    from imagewright.imaging.preview import Preview
+    from imagewright.storage.record import PictureRecord
+
+Block = t.TextContent | t.ImageContent | t.ResourceLink
+
+FRAME_BYTES = 4_000
+"""What the protocol adds around a reply and its blocks: envelope, keys, the server's stamp; generously."""
+ERROR_META = "imagewright/error"
+"""Where a refusal stands for programs; the text says the same to the model."""
+
+
+async def job_reply(job: Job, budget: int) -> t.CallToolResult:
+    """What a call answers about its job: previews, summary, links, structured content.
+
+    Args:
+        job: finished, or still running when the client's patience is over.
+        budget: bytes of the whole encoded reply.
+    """
+    if job.error is not None and not job.pictures:
+        return error_reply(job.error, job)
+    data = job_data(job)
+    return await _picture_reply(job.pictures, _summary(job), data, budget)
+
+
+async def gallery_reply(
+    records: Sequence[PictureRecord], text: str, data: dict[str, Any], budget: int, *, previews: bool
+) -> t.CallToolResult:
+    """Earlier pictures: previews (of those whose file still exists), text, links, structured content."""
+    return await _picture_reply(records, text, data, budget, previews=previews)
+
+
+def data_reply(text: str, data: dict[str, Any]) -> t.CallToolResult:
+    """A reply without pictures."""
+    return t.CallToolResult(content=[t.TextContent(text=text)], structured_content=data)
+
+
+def error_reply(error: ImagewrightError, job: Job | None = None) -> t.CallToolResult:
+    """A tool error the model can act on."""
+    meta: dict[str, Any] = {}
+    match error:
+        case Refusal():
+            lines = [f"- {problem}" for problem in error.problems]
+            text = "Nothing was made and nothing was spent:\n" + "\n".join(lines)
+            if error.instead:
+                text += f"\nTools that can do this: {', '.join(error.instead)}."
+            meta = {
+                "kind": "refused",
+                "problems": [{"argument": one.argument, "message": one.message} for one in error.problems],
+                "instead": list(error.instead),
+            }
+        case ProviderError():
+            text = str(error)
+            meta = {"kind": error.category, "retryable": error.retryable, "charged": error.charged}
+        case _:
+            text, meta = str(error), {"kind": "failed"}
+    if job is not None:
+        meta["job_id"] = job.id
+        text += "".join(f"\nNote: {note}" for note in job.notes)
+    return t.CallToolResult(content=[t.TextContent(text=text)], is_error=True, _meta={ERROR_META: meta})
+
+
+async def _picture_reply(
+    records: Sequence[PictureRecord], text: str, data: dict[str, Any], budget: int, *, previews: bool = True
+) -> t.CallToolResult:
+    links: list[Block] = [_link(record) for record in records]
+    spent = FRAME_BYTES + len(json.dumps(data)) + len(json.dumps(text)) + sum(_size(link) for link in links)
+    blocks: list[Block] = []
+    if previews and records:
+        files = [Path(record.path) for record in records]
+        shown, shrunk = await anyio.to_thread.run_sync(_previews, files, budget - spent)
+        blocks = [_image(preview) for preview in shown]
+        text += _preview_note(len(shown), len(records), shrunk=shrunk)
+    return t.CallToolResult(content=[*blocks, t.TextContent(text=text), *links], structured_content=data)
+
+
+def _previews(files: list[Path], budget: int) -> tuple[list[Preview], bool]:
+    from imagewright.imaging.preview import fit_previews  # noqa: PLC0415 - Pillow is not on the start-up path
+
+    return fit_previews([file for file in files if file.is_file()], budget=budget)
+
+
+def _preview_note(shown: int, of: int, *, shrunk: bool) -> str:
+    if shown < of:
+        return (
+            f"\n{shown} of {of} previews are shown so that the reply stays small; read the others through their links."
+        )
+    return "\nPreviews were shrunk so that the reply stays small; the saved files are full size." if shrunk else ""
+
+
+def _image(preview: Preview) -> t.ImageContent:
+    return t.ImageContent(
+        data=base64.b64encode(preview.data).decode("ascii"),
+        mime_type=f"image/{preview.format}",
+        annotations=t.Annotations(audience=["user", "assistant"], priority=1.0),
+    )
+
+
+def _link(record: PictureRecord) -> t.ResourceLink:
+    return t.ResourceLink(
+        uri=record.uri,
+        name=Path(record.path).name,
+        mime_type=f"image/{record.format}",
+        size=record.bytes,
+        description=f"{record.width}x{record.height} px, full size",
+    )
+
+
+def _size(block: Block) -> int:
+    return len(block.model_dump_json(by_alias=True, exclude_none=True)) + 1
+
+
+def _summary(job: Job) -> str:
+    """What happened, for a model that may not see the previews."""
+    lines = [_headline(job)]
+    for record in job.pictures:
+        seed = "" if record.seed is None else f", seed {record.seed}"
+        sides = f"{record.width}x{record.height} {record.format}, {size(record.bytes)}"
+        lines.append(f"{record.id}: {record.path} ({sides}{seed})")
+    lines.append(_cost(job))
+    lines += [f"Note: {note}" for note in job.notes]
+    return "\n".join(lines)
+
+
+def _headline(job: Job) -> str:
+    what = f"{verb(job.operation)} with {job.tool} at {job.provider}"
+    match job.status:
+        case JobStatus.COMPLETED:
+            count = len(job.pictures)
+            return f"{count} picture{'s' if count != 1 else ''}: {what}, {job.elapsed:.1f} s."
+        case JobStatus.RUNNING:
+            return (
+                f"Still running ({job.stage}, {job.elapsed:.0f} s so far): {what}. The job goes on by itself; do not "
+                f'call the tool again. Get its pictures with image_job and job_id "{job.id}".'
+            )
+        case _:
+            return f"{job.status.capitalize()}: {what}."
+
+
+def _cost(job: Job) -> str:
+    if job.cost_usd is None:
+        return "Cost: unknown."
+    if job.cost_basis == "actual":
+        return "Cost: nothing." if job.cost_usd == 0 else f"Cost: ${job.cost_usd:.4g} (charged)."
+    return f"Cost: about ${job.cost_usd:.4g} (estimate)."

@@ -1,0 +1,182 @@
+"""`tools/list` and `tools/call`: definitions of what is on, and a reply or a refusal to every call."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import mcp.types as t
+
+from imagewright.catalog.words import verb
+from imagewright.errors import ConfirmationNeededError, ImagewrightError, Problem, Refusal
+from imagewright.settings.toggles import nearest
+from imagewright.surface.arguments import read_arguments
+from imagewright.surface.asking import agreed_before, ask_price
+from imagewright.surface.definitions import OVERVIEW, tool_definitions
+from imagewright.surface.replies import data_reply, error_reply, gallery_reply, job_reply
+from imagewright.surface.structured import gallery_data, job_data
+from imagewright.surface.waiting import wait_with_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from mcp.server import ServerRequestContext
+
+    from imagewright.engine.job import Job
+    from imagewright.engine.offer import Offer
+    from imagewright.engine.workshop import Workshop
+
+    Context = ServerRequestContext[Any]
+    Helper = Callable[[Context, dict[str, Any]], Awaitable[t.CallToolResult]]
+
+log = logging.getLogger(__name__)
+
+LISTED_JOBS = 10
+KEY_META = "imagewright/idempotency-key"
+"""Where a client may put an idempotency key in a request's `_meta`."""
+REPORTED = "This is a fault of the server, not of the call; its log on standard error says more."
+
+
+class Tools:
+    """The tools of one workshop."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self._workshop = workshop
+        self._helpers: dict[str, Helper] = {
+            "image_job": self._image_job,
+            "image_gallery": self._image_gallery,
+            "image_guide": self._image_guide,
+        }
+        self._listed_for: Offer | None = None
+        self._listed: list[t.Tool] = []
+        self._schemas: dict[str, dict[str, Any]] = {}
+
+    def listed(self) -> list[t.Tool]:
+        """The tools that are on, in a fixed order; made anew only when the offer has changed."""
+        offer = self._workshop.offer
+        if offer is not self._listed_for:
+            definitions = tool_definitions(offer.rows, offer.helpers)
+            self._listed = [t.Tool.model_validate(definition) for definition in definitions]
+            self._schemas = {definition["name"]: definition["inputSchema"] for definition in definitions}
+            self._listed_for = offer
+        return self._listed
+
+    def input_schema(self, name: str) -> dict[str, Any] | None:
+        """The input schema of a listed tool."""
+        self.listed()
+        return self._schemas.get(name)
+
+    async def call(self, ctx: Context, params: t.CallToolRequestParams) -> t.CallToolResult | t.InputRequiredResult:
+        """Carry out one call. No exception leaves this function but cancellation."""
+        try:
+            return await self._dispatch(ctx, params)
+        except ImagewrightError as error:
+            return error_reply(error)
+        except Exception:
+            # the SDK would show the text of an escaping exception to older clients
+            log.exception("%s broke", params.name)
+            return error_reply(ImagewrightError(f"{params.name} broke. {REPORTED}"))
+
+    async def _dispatch(
+        self, ctx: Context, params: t.CallToolRequestParams
+    ) -> t.CallToolResult | t.InputRequiredResult:
+        offer, name = self._workshop.offer, params.name
+        helper = self._helpers.get(name)
+        if helper is not None and name in offer.helpers:
+            schema = self.input_schema(name)
+            return await helper(ctx, read_arguments(schema or {"properties": {}}, params.arguments))
+        if helper is not None:
+            raise Refusal(Problem("", f"{name} is off: {offer.hidden.get(name, 'not listed')}"))
+        if name not in offer.tools and name not in offer.hidden:
+            listed = ", ".join(offer.names)
+            raise Refusal(
+                Problem("", f"there is no tool {name!r}{nearest(name, offer.names)}; the tools are: {listed}")
+            )
+        return await self._make(ctx, params)
+
+    async def _make(self, ctx: Context, params: t.CallToolRequestParams) -> t.CallToolResult | t.InputRequiredResult:
+        """A call of a model's tool: the user is asked where the price calls for it, then the job is begun."""
+        key = str((params.meta or {}).get(KEY_META, ""))
+        arguments = params.arguments if params.arguments is not None else {}
+        agreed = agreed_before(params)
+        try:
+            job = await self._workshop.start(params.name, arguments, key=key, confirmed=bool(agreed))
+        except ConfirmationNeededError as needed:
+            if agreed is False:
+                raise Refusal(Problem("", f"the user did not agree to the price. {needed}")) from needed
+            asked = await ask_price(ctx, str(needed))
+            if not isinstance(asked, bool):
+                return asked
+            if not asked:
+                raise Refusal(Problem("", f"the user did not agree to the price. {needed}")) from needed
+            job = await self._workshop.start(params.name, arguments, key=key, confirmed=True)
+        return await self._wait_and_reply(ctx, job, self._workshop.settings.wait)
+
+    async def _wait_and_reply(self, ctx: Context, job: Job, seconds: float) -> t.CallToolResult:
+        await wait_with_progress(ctx, job, seconds)
+        reply = await job_reply(job, self._workshop.settings.reply_budget)
+        await self._workshop.jobs.seen(job)
+        return reply
+
+    async def _image_job(self, ctx: Context, given: dict[str, Any]) -> t.CallToolResult:
+        if "job_id" not in given:
+            jobs = await self._workshop.jobs.newest(LISTED_JOBS)
+            lines = [f"{job.id}: {job.status}, {verb(job.operation)} with {job.tool}" for job in jobs]
+            return data_reply("\n".join(lines) or "No jobs yet.", {"jobs": [job_data(job) for job in jobs]})
+        job = await self._known_job(given["job_id"])
+        seconds = 0.0
+        match given["action"]:
+            case "wait":
+                seconds = given.get("wait", self._workshop.settings.wait)
+            case "cancel":
+                await self._workshop.jobs.cancel(job)
+        reply = await self._wait_and_reply(ctx, job, seconds)
+        if not reply.is_error:
+            reply.structured_content = {"jobs": [reply.structured_content]}
+        return reply
+
+    async def _known_job(self, job_id: str) -> Job:
+        job = await self._workshop.jobs.find(job_id.removeprefix("job://"))
+        if job is None:
+            recent = ", ".join(one.id for one in await self._workshop.jobs.newest(3)) or "there are none"
+            raise Refusal(Problem("job_id", f"there is no job {job_id!r}; the newest are: {recent}"))
+        return job
+
+    async def _image_gallery(self, _ctx: Context, given: dict[str, Any]) -> t.CallToolResult:
+        limit = given["limit"]
+        found = await self._workshop.gallery(
+            text=given.get("text", ""),
+            tool=given.get("model", ""),
+            day=given.get("day", ""),
+            parent=given.get("parent", ""),
+            limit=limit + 1,
+            offset=given["offset"],
+        )
+        records, more = found[:limit], len(found) > limit
+        lines = [
+            f"{one.id}: {one.path} ({one.width}x{one.height}, {one.tool}, {one.created:%Y-%m-%d}) {one.prompt[:80]}"
+            for one in records
+        ]
+        if more:
+            lines.append(f"There are more: call again with offset {given['offset'] + limit}.")
+        data = {"images": [gallery_data(one) for one in records], "more": more}
+        text = "\n".join(lines) or "No picture matches."
+        return await gallery_reply(
+            records, text, data, self._workshop.settings.reply_budget, previews=given["previews"]
+        )
+
+    async def _image_guide(self, _ctx: Context, given: dict[str, Any]) -> t.CallToolResult:
+        topic = given["topic"]
+        text = guide_text(self._workshop.offer, topic)
+        return data_reply(text, {"topic": topic, "markdown": text})
+
+
+def guide_text(offer: Offer, topic: str) -> str:
+    """The Markdown of a guide topic for what is on now.
+
+    Raises:
+        KeyError: there is no such topic now.
+    """
+    from imagewright.guide.book import overview, page  # noqa: PLC0415 - pages are read when they are asked for
+
+    return overview(offer.rows) if topic == OVERVIEW else page(offer.tools[topic], offer.rows)

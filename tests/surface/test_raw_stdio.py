@@ -1,0 +1,158 @@
+"""The main job as any client sees it: raw lines over stdio, in each protocol revision."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+from PIL import Image
+
+from imagewright.catalog.load import catalog
+from imagewright.engine.offer import HELPER_TOOLS
+from pictures import photo
+from wire import MODERN, REVISIONS, RawClient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PHOTO = "photo.png"
+REPLY_LIMIT = 1_048_576
+"""Bytes at which Claude Desktop cuts a reply."""
+
+
+@pytest.fixture(params=REVISIONS, scope="module")
+def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RawClient]:
+    """One server for all tests of a revision: starting is what takes the time."""
+    base = tmp_path_factory.mktemp("server")
+    env = {"IMAGEWRIGHT_HOME": str(base / "home"), "IMAGEWRIGHT_ROOTS": str(base), "HOME": str(base)}
+    (base / PHOTO).write_bytes(photo(640, 480))
+    with RawClient(request.param, env=env) as raw:
+        yield raw
+    assert raw.stray == []
+    assert raw.process.returncode == 0
+
+
+def sample_arguments(schema: dict[str, Any], picture: Path) -> dict[str, Any]:
+    """Arguments for a tool, from its schema alone."""
+    values: dict[str, Any] = {"prompt": "a lighthouse at dusk"} if "prompt" in schema["properties"] else {}
+    for name, part in schema["properties"].items():
+        if name in schema["required"]:
+            match part:
+                case {"enum": [first, *_]}:
+                    values[name] = first
+                case {"type": "array"}:
+                    values[name] = [str(picture)]
+                case {"type": "string"} if name != "prompt":
+                    values[name] = str(picture)
+    return values
+
+
+def test_the_hello_names_the_server_and_its_rules(client: RawClient) -> None:
+    assert client.hello["instructions"]
+    if client.revision == MODERN:
+        assert MODERN in client.hello["supportedVersions"]
+    else:
+        assert client.hello["protocolVersion"] == client.revision
+    assert client.hello["capabilities"]["tools"]["listChanged"] is True
+
+
+def test_the_ten_tools_are_listed_with_schemas(client: RawClient) -> None:
+    tools = client.ask("tools/list")["tools"]
+    assert [tool["name"] for tool in tools] == [*catalog(), *HELPER_TOOLS]
+    for tool in tools:
+        jsonschema.Draft202012Validator.check_schema(tool["inputSchema"])
+        jsonschema.Draft202012Validator.check_schema(tool["outputSchema"])
+        assert tool["description"]
+        assert tool["inputSchema"]["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("topic", ["overview", *catalog()])
+def test_each_guide_is_a_resource_and_a_tool_answer(client: RawClient, topic: str) -> None:
+    uri = "guide://overview" if topic == "overview" else f"guide://tools/{topic}"
+    assert uri in [one["uri"] for one in client.ask("resources/list")["resources"]]
+    text = client.ask("resources/read", {"uri": uri})["contents"][0]["text"]
+    answer = client.call("image_guide", {"topic": topic})
+    assert answer["structuredContent"] == {"topic": topic, "markdown": text}
+
+
+@pytest.mark.parametrize("name", catalog())
+def test_each_tool_makes_its_picture(client: RawClient, name: str) -> None:
+    tool = next(tool for tool in client.ask("tools/list")["tools"] if tool["name"] == name)
+    picture = Path(client.env["IMAGEWRIGHT_ROOTS"]) / PHOTO
+    request = client.begin(
+        "tools/call", {"name": name, "arguments": sample_arguments(tool["inputSchema"], picture)}, progress=True
+    )
+    message = client.answer(request)
+    result = message["result"]
+    assert not result.get("isError"), result
+    assert len(json.dumps(message)) < REPLY_LIMIT
+    jsonschema.validate(result["structuredContent"], tool["outputSchema"])
+    assert "base64" not in json.dumps(result["structuredContent"])
+    kinds = [block["type"] for block in result["content"]]
+    assert kinds == ["image", "text", "resource_link"]
+    made = result["structuredContent"]["images"][0]
+    with Image.open(made["path"]) as opened:
+        assert opened.size == (made["width"], made["height"])
+    assert made["id"] in result["content"][1]["text"]
+    assert made["path"] in result["content"][1]["text"]
+    full = client.ask("resources/read", {"uri": made["uri"]})["contents"][0]
+    assert full["mimeType"] == f"image/{made['format']}"
+    small = client.ask("resources/read", {"uri": f"{made['uri']}/preview"})["contents"][0]
+    assert small["blob"]
+
+
+def test_progress_rises_and_stays_below_its_total(client: RawClient) -> None:
+    while not client.notifications.empty():
+        client.notifications.get()
+    client.call(next(iter(catalog())), {"prompt": "hills"}, progress=True)
+    sent = []
+    while not client.notifications.empty():
+        note = client.notifications.get()
+        if note["method"] == "notifications/progress":
+            sent.append(note["params"]["progress"])
+    assert sent
+    assert sent == sorted(set(sent))
+    assert sent[-1] <= 1
+
+
+NONSENSE: list[tuple[str, dict[str, Any], int]] = [
+    ("no/such/method", {}, -32601),
+    ("resources/read", {"uri": "image://img_nosuchpicture"}, -32602),
+    ("resources/read", {"uri": "guide://tools/no_such_tool"}, -32602),
+    ("resources/read", {"uri": "file:///etc/passwd"}, -32602),
+    ("prompts/get", {"name": "no_such_prompt"}, -32602),
+]
+
+
+@pytest.mark.parametrize(("method", "params", "code"), NONSENSE)
+def test_protocol_faults_are_protocol_errors(client: RawClient, method: str, params: dict[str, Any], code: int) -> None:
+    assert client.answer(client.begin(method, params))["error"]["code"] == code
+
+
+@pytest.mark.parametrize("line", ["", "not json", "{}", '{"jsonrpc":"2.0"}', "[1,2]", '{"jsonrpc":"2.0","id":{}}'])
+def test_a_garbled_line_does_not_stop_the_server(client: RawClient, line: str) -> None:
+    client.send(line)
+    request = client.begin("tools/list")
+    while True:
+        message = client._answers.get(timeout=60)  # noqa: SLF001 - an error answer to the garbled line may come first
+        if message.get("id") == request:
+            break
+    assert message["result"]["tools"]
+
+
+@pytest.mark.parametrize("name", [*catalog(), *HELPER_TOOLS])
+def test_unknown_arguments_are_refused_as_tool_errors(client: RawClient, name: str) -> None:
+    result = client.call(name, {"frobnicate": 1})
+    assert result["isError"] is True
+    assert "frobnicate: unknown argument" in result["content"][0]["text"]
+    assert "structuredContent" not in result or result["structuredContent"] is None
+
+
+def test_an_unknown_tool_is_refused_with_the_nearest(client: RawClient) -> None:
+    name = next(iter(catalog()))
+    result = client.call(name[:-1], {})
+    assert result["isError"] is True
+    assert repr(name) in result["content"][0]["text"]
