@@ -1,0 +1,1 @@
+"""The command line: starts the server, and does by hand what the server does for an assistant."""

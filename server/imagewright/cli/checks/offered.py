@@ -1,0 +1,88 @@
+"""Keys, providers and tools: what is on, what is not, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imagewright.cli.checks.finding import Finding, Level
+from imagewright.engine.offer import tool_names
+from imagewright.providers import KEY_VARIABLES
+
+if TYPE_CHECKING:
+    from imagewright.engine.offer import Offer
+    from imagewright.settings.keys import Key
+    from imagewright.settings.load import Settings
+
+PLACEHOLDERS = ("$", "<", "{", "your")
+"""How a value starts that somebody forgot to fill in, or that a client did not expand."""
+
+
+def check_keys(settings: Settings) -> list[Finding]:
+    """Which keys were found and where, never what they are."""
+    found: list[Finding] = []
+    from_shell: list[str] = []
+    for provider, variables in KEY_VARIABLES.items():
+        if not variables:
+            continue
+        key = settings.keyring.find(variables)
+        if key is None:
+            found.append(Finding("keys", Level.OFF, f"{provider}: none ({' or '.join(variables)})"))
+            continue
+        found.append(Finding("keys", Level.OK, f"{provider}: from {key.source}"))
+        found += _suspicion(key)
+        if key.source in variables:
+            from_shell.append(key.source)
+    if from_shell:
+        found.append(
+            Finding(
+                "keys",
+                Level.NOTE,
+                f"{', '.join(from_shell)}: set in this shell, which desktop clients do not read",
+                f"For them, put it into the client's own env block, or into {settings.keyring.file} (mode 0600).",
+            )
+        )
+    return found
+
+
+def _suspicion(key: Key) -> list[Finding]:
+    """What is wrong with a key by its looks, said without showing any of it."""
+    value = key.value
+    if value[0] in "\"'" or value[-1] in "\"'":
+        wrong = "has quotation marks around it"
+    elif any(letter.isspace() for letter in value):
+        wrong = "has white space in it"
+    elif value.lower().startswith(PLACEHOLDERS):
+        wrong = "looks like a placeholder that was never filled in"
+    elif not value.isascii():
+        wrong = "has letters in it that no key has"
+    else:
+        return []
+    return [Finding("keys", Level.NOTE, f"{key.source}: the value {wrong}", "Set it to the key alone.")]
+
+
+def check_offer(offer: Offer) -> list[Finding]:
+    """Which providers and tools are on or off, and why."""
+    found = [
+        Finding("providers", Level.OK if state.on else Level.OFF, f"{state.name}: {state.because}")
+        for state in offer.providers.values()
+    ]
+    for name in tool_names():
+        if name in offer.hidden:
+            found.append(Finding("tools", Level.OFF, f"{name}: {offer.hidden[name]}"))
+        else:
+            providers = dict.fromkeys(route.provider for route in offer.routes(name))
+            served = f", served by {', '.join(providers)}" if providers else ""
+            found.append(Finding("tools", Level.OK, f"{name}: on{served}"))
+    if not offer.names:
+        found.append(Finding("tools", Level.BROKEN, "no tool is on", "Switch one on: imagewright tools enable NAME"))
+    elif offer.drafts and offer.tools:
+        variables = next(names[0] for names in KEY_VARIABLES.values() if names)
+        found.append(
+            Finding(
+                "tools",
+                Level.NOTE,
+                "only the built-in offline provider serves: generating and editing give marked drafts",
+                f"For real pictures set a key, such as {variables}.",
+            )
+        )
+    return found

@@ -1,0 +1,95 @@
+"""The configuration: can it be used, and does it say what its author meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imagewright.cli.checks.finding import Finding, Level
+from imagewright.engine.offer import tool_names
+from imagewright.errors import SettingsError
+from imagewright.providers import KEY_VARIABLES
+from imagewright.settings.config_file import read_config
+from imagewright.settings.folders import find_folders
+from imagewright.settings.keys import read_key_file
+from imagewright.settings.load import Settings, load_settings
+from imagewright.settings.toggles import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from imagewright.settings.load import CommandLine
+
+AREA = "configuration"
+PREFIX, ADDRESS_SUFFIX = "IMAGEWRIGHT_", "_BASE_URL"
+VARIABLES = (
+    "IMAGEWRIGHT_HOME",
+    "IMAGEWRIGHT_ROOTS",
+    "IMAGEWRIGHT_TOOLS",
+    "IMAGEWRIGHT_DISABLE",
+    "IMAGEWRIGHT_PROVIDERS",
+    "IMAGEWRIGHT_WAIT",
+    "IMAGEWRIGHT_REPLY_BUDGET",
+    "IMAGEWRIGHT_LEASE",
+    "IMAGEWRIGHT_BUDGET_PER_CALL",
+    "IMAGEWRIGHT_BUDGET_PER_DAY",
+    "IMAGEWRIGHT_BUDGET_PER_MONTH",
+    "IMAGEWRIGHT_CONFIRM_ABOVE",
+)
+"""Every variable of ours that is read, apart from the addresses; a test holds the list against the source."""
+
+
+def check_settings(
+    environment: Mapping[str, str], line: CommandLine, working_directory: Path
+) -> tuple[Settings | None, list[Finding]]:
+    """The settings, or None when they cannot be used; every file that is wrong is named, not only the first."""
+    found = _stray_variables(environment)
+    try:
+        folders = find_folders(environment, working_directory)
+    except SettingsError as error:
+        return None, [*found, _broken(error)]
+    files = [
+        _file(folders.config, read_config, "every setting has its default"),
+        _file(folders.keys, read_key_file, "keys can be kept there, mode 0600"),
+    ]
+    found += files
+    if any(finding.level is Level.BROKEN for finding in files):
+        return None, found
+    try:
+        settings = load_settings(environment, line, working_directory)
+        settings.toggles.check_names(tool_names())
+    except SettingsError as error:
+        return None, [*found, _broken(error)]
+    return settings, found
+
+
+def _broken(error: SettingsError) -> Finding:
+    return Finding(AREA, Level.BROKEN, str(error), "Correct it; until then the server does not start.")
+
+
+def _file(file: Path, read: Callable[[Path], object], absent: str) -> Finding:
+    try:
+        read(file)
+    except SettingsError as error:
+        return _broken(error)
+    if file.exists():
+        return Finding(AREA, Level.OK, f"{file} is valid")
+    return Finding(AREA, Level.OFF, f"{file} is not there: {absent}")
+
+
+def _stray_variables(environment: Mapping[str, str]) -> list[Finding]:
+    """Variables that look like ours and are read by nobody: a misspelt one silently does nothing."""
+    return [
+        Finding(
+            AREA, Level.NOTE, f"{name} is not a variable that is read{nearest(name, VARIABLES)}", "Correct its name."
+        )
+        for name in sorted(environment)
+        if name.startswith(PREFIX) and name not in VARIABLES and not _is_address(name)
+    ]
+
+
+def _is_address(name: str) -> bool:
+    owner = name.removeprefix(PREFIX).removesuffix(ADDRESS_SUFFIX).lower()
+    return name.endswith(ADDRESS_SUFFIX) and any(
+        owner == provider or owner.startswith(f"{provider}_") for provider in KEY_VARIABLES
+    )

@@ -1,0 +1,42 @@
+"""`imagewright guide [TOOL]`: the guidance an assistant gets, for the tools that are on."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from imagewright.cli.output import console
+from imagewright.cli.parser import command_parser
+from imagewright.cli.session import offer_for, settings_for
+from imagewright.errors import Problem, Refusal
+from imagewright.guide.book import overview, page
+from imagewright.settings.toggles import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(words: Sequence[str]) -> int:
+    """Print the overview or one tool's page: formatted on a terminal, Markdown as it is when piped."""
+    parser = command_parser("guide")
+    parser.add_argument("tool", nargs="?", metavar="TOOL", help="a model's tool; the overview without one")
+    said = parser.parse_intermixed_args(words)
+    offer = offer_for(settings_for(said))
+    if said.tool is None:
+        text = overview(offer.rows)
+    elif said.tool in offer.tools:
+        text = page(offer.tools[said.tool], offer.rows)
+    elif said.tool in offer.hidden:
+        raise Refusal(Problem("", f"{said.tool} is off: {offer.hidden[said.tool]}"))
+    else:
+        pages = ", ".join(offer.tools)
+        meant = nearest(said.tool, offer.tools)
+        raise Refusal(Problem("", f"there is no page {said.tool!r}{meant}. There are pages for: {pages}"))
+    screen = console(prose=True)
+    if screen.is_terminal:
+        from imagewright.cli.markdown import Page  # noqa: PLC0415 - slow to load, and not needed when piped
+
+        screen.print(Page(text))
+    else:
+        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+    return 0

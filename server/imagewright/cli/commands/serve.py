@@ -1,0 +1,32 @@
+"""`imagewright serve`: the MCP server on standard input and output. Imports only what the server needs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import partial
+from typing import TYPE_CHECKING
+
+from imagewright.cli.parser import command_line, command_parser
+from imagewright.settings.load import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+GREETING = (
+    "This is an MCP server: it waits for a client to speak to it on standard input. "
+    "To see what it does, press Ctrl-C and run: imagewright demo\n"
+)
+
+
+def main(words: Sequence[str]) -> int:
+    """Serve until the client hangs up."""
+    settings = load_settings(os.environ, command_line(command_parser("serve").parse_args(words)))
+    if sys.stdin.isatty():
+        sys.stderr.write(GREETING)
+    import anyio  # noqa: PLC0415 - a wrong option or setting is answered without loading the server
+
+    from imagewright.surface.stdio import serve_stdio  # noqa: PLC0415 - as above
+
+    anyio.run(partial(serve_stdio, settings))
+    return 0

@@ -1,0 +1,95 @@
+"""Entry point: finds the command, runs it, and turns every error into one plain sentence and an exit code.
+
+Exit codes: 0 done; 1 it went wrong or something was found wrong; 2 the call or the configuration is wrong; 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from imagewright.cli.parser import split
+from imagewright.errors import ImagewrightError, Refusal, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+DONE = 0
+FAILED = 1
+WRONG_CALL = 2
+INTERRUPTED = 130
+"""As shells report a program ended by Ctrl-C."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the words after the program's name; those of the process when None.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        code = _run(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+        return DONE
+    except OSError as error:
+        # such as a full disk behind `> file`; a traceback would help nobody
+        _forget_stdout()
+        sys.stderr.write(f"imagewright: {error}\n")
+        return FAILED
+    return code
+
+
+def _run(words: Sequence[str]) -> int:
+    try:
+        command, rest = split(words)
+        module = import_module(f"imagewright.cli.commands.{command}")
+        code: int = module.main(rest)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else DONE
+    except ImagewrightError as error:
+        return _explain(error)
+    except BaseExceptionGroup as group:
+        return _explain_group(group)
+    return code
+
+
+def _explain_group(group: BaseExceptionGroup[BaseException]) -> int:
+    """The one error a task group wrapped; anything else is a bug and keeps its traceback."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    if isinstance(error, ImagewrightError):
+        return _explain(error)
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    if isinstance(error, BrokenPipeError):
+        raise error from group
+    raise group
+
+
+def _explain(error: ImagewrightError) -> int:
+    if isinstance(error, Refusal):
+        lines = [str(problem) for problem in error.problems]
+        if error.instead:
+            lines.append(f"can do it instead: {', '.join(error.instead)}")
+    else:
+        lines = [str(error)]
+    for line in lines:
+        sys.stderr.write(f"imagewright: {line}\n")
+    return WRONG_CALL if isinstance(error, Refusal | SettingsError) else FAILED
+
+
+def _forget_stdout() -> None:
+    """What is left of our output has nowhere to go; point it elsewhere, so that closing it at exit cannot complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

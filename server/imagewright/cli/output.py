@@ -1,0 +1,100 @@
+"""What commands print: colours only on a terminal and without `NO_COLOR`, whole lines when piped."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+PIPED_WIDTH = 4000
+"""Columns for output that no terminal shows: nothing is cut or wrapped, so that grep sees whole lines."""
+READING_WIDTH = 100
+"""Columns beyond which prose gets hard to read."""
+
+
+class QuietPipe(Console):
+    """A console that leaves a reader who went away (`| head`) to the entry point."""
+
+    def on_broken_pipe(self) -> None:
+        """Let `BrokenPipeError` through."""
+        raise  # noqa: PLE0704 - rich calls this while it handles that very error
+
+
+def console(*, prose: bool = False, to_stderr: bool = False) -> Console:
+    """A console for standard output.
+
+    Args:
+        prose: keep lines short enough to read, on a wide terminal too.
+        to_stderr: for standard error instead, where progress and problems go.
+    """
+    stream = sys.stderr if to_stderr else sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        # a code page without a character must not cost the whole answer
+        stream.reconfigure(errors="replace")
+    made = QuietPipe(file=stream, highlight=False, emoji=False, markup=False, soft_wrap=False)
+    if not made.is_terminal and "COLUMNS" not in os.environ:
+        made.width = PIPED_WIDTH
+    if prose:
+        made.width = min(made.width, READING_WIDTH)
+    return made
+
+
+def table(*headings: Text | str, kept: Iterable[str] = (), tight: bool = False) -> Table:
+    """An empty table in the house style; what is too long for its column goes on below, whole.
+
+    Args:
+        headings: the columns.
+        kept: columns that are never broken.
+        tight: with one space between columns, for a table that would not fit otherwise.
+    """
+    padding = (0, 0) if tight else (0, 1)
+    made = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False, padding=padding)
+    kept = set(kept)
+    for heading in headings:
+        made.add_column(heading, overflow="fold", no_wrap=str(heading) in kept)
+    return made
+
+
+def fitted(screen: Console, width: int, headings: Sequence[Text], rows: Iterable[Sequence[Text]]) -> Table:
+    """A filled table of many short columns, the first never broken; tight where it would be too wide otherwise.
+
+    Args:
+        screen: where it is going to be printed.
+        width: columns there are.
+        headings: broken at every space and hyphen when it gets tight.
+        rows: the cells.
+    """
+    rows = list(rows)
+    roomy = _filled(table(*headings, kept=[str(headings[0])]), rows)
+    if Measurement.get(screen, screen.options.update(max_width=PIPED_WIDTH), roomy).maximum <= width:
+        return roomy
+    broken = [Text("\n").join(Text("-\n").join(heading.split("-")).split(" ")) for heading in headings]
+    return _filled(table(*broken, kept=[str(headings[0])], tight=True), rows)
+
+
+def _filled(empty: Table, rows: Iterable[Sequence[Text]]) -> Table:
+    for row in rows:
+        empty.add_row(*row)
+    return empty
+
+
+def state(*, on: bool) -> Text:
+    """`on` or `off`, told apart by the word and by the colour."""
+    return Text("on", style="green") if on else Text("off", style="red")
+
+
+def print_json(value: Any) -> None:
+    """The value as indented JSON; in ASCII where the output cannot hold more."""
+    wide = (sys.stdout.encoding or "ascii").lower().replace("-", "").startswith("utf")
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=not wide) + "\n")

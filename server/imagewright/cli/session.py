@@ -1,0 +1,51 @@
+"""Settings and offer as a command needs them, without a server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+import anyio
+
+from imagewright.cli.parser import command_line
+from imagewright.engine.offer import tool_names
+from imagewright.engine.workshop import open_workshop
+from imagewright.settings.load import Settings, load_settings
+
+if TYPE_CHECKING:
+    import argparse
+
+    from imagewright.engine.offer import Offer
+
+
+def settings_for(said: argparse.Namespace) -> Settings:
+    """The settings from the environment, the files and the shared options.
+
+    Raises:
+        SettingsError: one of them cannot be used, or names a tool there is not.
+    """
+    settings = load_settings(os.environ, command_line(said))
+    settings.toggles.check_names(tool_names())
+    return settings
+
+
+def offer_for(settings: Settings) -> Offer:
+    """What a server with these settings would offer.
+
+    Raises:
+        SettingsError: an unknown provider.
+    """
+
+    async def look() -> Offer:
+        async with open_workshop(settings) as workshop:
+            return workshop.offer
+
+    return anyio.run(look)
+
+
+def launch_words() -> str:
+    """The command a client should start, as one would type it: with its full path, as clients often lack ours."""
+    found = shutil.which("imagewright")
+    return f'"{found}"' if found and " " in found else found or f'"{sys.executable}" -m imagewright'

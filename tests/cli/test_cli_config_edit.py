@@ -1,0 +1,138 @@
+"""Switching tools in the configuration file keeps everything else in it, byte for byte."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from imagewright.cli.config_edit import switch
+from imagewright.errors import SettingsError, StorageError
+from imagewright.settings.config_file import read_config
+
+COMMENTED = """\
+# my settings
+wait = 30 # seconds
+
+[tools] # which ones
+# too dear:
+disable = [ # off
+  "alpha", # slow
+  "beta", # dear
+]
+
+[addresses]
+kie = "https://gateway.example" # ours
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "config.toml"
+
+
+def put(file: Path, text: str) -> None:
+    file.write_bytes(text.encode())
+
+
+def tables(file: Path) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+    tools = read_config(file).tools
+    return tools.allow, tools.disable
+
+
+def test_a_missing_file_and_its_folder_are_made_for_their_owner_only(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "config.toml"
+    assert switch(file, ["alpha"], on=False) == ("alpha",)
+    assert tables(file) == (None, ("alpha",))
+    if os.name == "posix":
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+
+
+def test_enabling_without_a_file_writes_none(file: Path) -> None:
+    assert switch(file, ["alpha"], on=True) == ()
+    assert not file.exists()
+
+
+def test_comments_and_order_survive_both_ways(file: Path) -> None:
+    put(file, COMMENTED)
+    assert switch(file, ["gamma"], on=False) == ("gamma",)
+    assert file.read_text(encoding="utf-8") == COMMENTED.replace('  "beta", # dear\n', '  "beta", # dear\n  "gamma",\n')
+    assert switch(file, ["gamma"], on=True) == ("gamma",)
+    assert file.read_text(encoding="utf-8") == COMMENTED
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_what_is_so_already_is_left_untouched(file: Path, on: bool) -> None:  # noqa: FBT001 - pytest passes by name
+    text = COMMENTED if not on else "wait = 5\n"
+    put(file, text)
+    before = file.stat()
+    assert switch(file, ["alpha", "beta"], on=on) == ()
+    assert file.stat().st_mtime_ns == before.st_mtime_ns
+    assert file.stat().st_ino == before.st_ino
+
+
+@pytest.mark.parametrize(
+    ("text", "on", "allow", "disable"),
+    [
+        ('[tools]\nallow = ["beta"]\n', True, ("beta", "alpha"), ()),
+        ('[tools]\nallow = ["alpha"]\ndisable = ["alpha"]\n', True, ("alpha",), ()),
+        ('[tools]\nallow = ["alpha"]\n', False, ("alpha",), ("alpha",)),
+        ('tools = { disable = ["beta"] }\nwait = 3\n', False, None, ("beta", "alpha")),
+        ('tools.disable = ["beta"]\nwait = 3\n', False, None, ("beta", "alpha")),
+        ('tools.disable = ["alpha", "alpha"]\n', True, None, ()),
+        ('[addresses]\nkie = "https://gateway.example"', False, None, ("alpha",)),
+        ("wait = 3 # no line end", False, None, ("alpha",)),
+        ("", False, None, ("alpha",)),
+    ],
+)
+def test_every_way_to_write_the_table(
+    file: Path,
+    text: str,
+    on: bool,  # noqa: FBT001 - as above
+    allow: tuple[str, ...] | None,
+    disable: tuple[str, ...],
+) -> None:
+    put(file, text)
+    before = read_config(file).model_dump(exclude={"tools"})
+    assert switch(file, ["alpha"], on=on) == ("alpha",)
+    assert tables(file) == (allow, disable)
+    assert read_config(file).model_dump(exclude={"tools"}) == before
+    assert switch(file, ["alpha"], on=on) == ()
+
+
+def test_windows_line_ends_stay(file: Path) -> None:
+    put(file, 'wait = 3\r\n\r\n[tools]\r\ndisable = ["beta"]\r\n')
+    switch(file, ["alpha"], on=False)
+    assert file.read_bytes() == b'wait = 3\r\n\r\n[tools]\r\ndisable = ["beta", "alpha"]\r\n'
+
+
+@pytest.mark.parametrize("text", ["wait = = 3", "nosuch = 1\n", '[tools]\ndisable = "alpha"\n'])
+def test_a_file_that_is_wrong_is_named_and_left_alone(file: Path, text: str) -> None:
+    put(file, text)
+    with pytest.raises(SettingsError, match=r"config\.toml"):
+        switch(file, ["alpha"], on=False)
+    assert file.read_text(encoding="utf-8") == text
+    assert list(file.parent.glob("*.toml*")) == [file]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_linked_file_stays_a_link_and_keeps_its_mode(file: Path, tmp_path: Path) -> None:
+    real = tmp_path / "dotfiles" / "settings.toml"
+    real.parent.mkdir()
+    put(real, "wait = 3\n")
+    real.chmod(0o640)
+    file.symlink_to(real)
+    switch(file, ["alpha"], on=False)
+    assert file.is_symlink()
+    assert tables(real) == (None, ("alpha",))
+    assert stat.S_IMODE(real.stat().st_mode) == 0o640
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that not even root can write to")
+def test_a_folder_that_cannot_be_made_is_said() -> None:
+    with pytest.raises(StorageError, match="cannot be written"):
+        switch(Path("/proc/imagewright/config.toml"), ["alpha"], on=False)

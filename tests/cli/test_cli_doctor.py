@@ -1,0 +1,230 @@
+"""The doctor names what is wrong and what to do, shows no key, and fails only when something is broken."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import imagewright
+from imagewright.cli.checks.finding import Level
+from imagewright.cli.checks.formats import check_program
+from imagewright.cli.checks.places import check_places
+from imagewright.cli.checks.server import check_answer, check_silence
+from imagewright.cli.checks.setup import ADDRESS_SUFFIX, VARIABLES, check_settings
+from imagewright.cli.main import main
+from imagewright.engine.offer import tool_names
+from imagewright.imaging.signatures import KINDS
+from imagewright.providers import KEY_VARIABLES
+from imagewright.settings.load import CommandLine, load_settings
+
+if TYPE_CHECKING:
+    from imagewright.cli.checks.finding import Finding
+
+SECRET = "sk-planted-0123456789abcdef"
+SOURCE = Path(imagewright.__file__).parent
+KEYED = [(provider, variables[0]) for provider, variables in KEY_VARIABLES.items() if variables]
+
+
+pytestmark = pytest.mark.usefixtures("importable")
+
+
+def examined(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[dict[str, str]]]:
+    """Exit code and findings of `imagewright doctor --json`."""
+    capsys.readouterr()
+    code = main(["doctor", "--json", *(words or ["--quick"])])
+    answer: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert answer["ok"] == (code == 0)
+    return code, answer["findings"]
+
+
+def said(found: list[dict[str, str]], level: Level) -> str:
+    return "\n".join(f"{one['says']} {one['advice']}" for one in found if one["level"] == level)
+
+
+def test_a_fresh_machine_is_well_and_told_about_drafts(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, found = examined(capsys, "--provider", "offline")
+    assert code == 0, said(found, Level.BROKEN)
+    assert "drafts" in said(found, Level.NOTE)
+    assert {one["area"] for one in found} >= {
+        "program",
+        "configuration",
+        "keys",
+        "tools",
+        "folders",
+        "database",
+        "server",
+    }
+    shown = said(found, Level.OK)
+    assert all(f"{name}: on" in shown for name in tool_names())
+    assert f"answers with {len(tool_names())} tools" in shown
+    assert not home.exists(), "a look changes nothing"
+
+
+@pytest.mark.parametrize(("provider", "variable"), KEYED)
+@pytest.mark.parametrize("json_too", [[], ["--json"]])
+def test_a_key_is_named_by_where_it_came_from_and_never_shown(
+    provider: str,
+    variable: str,
+    json_too: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(variable, SECRET)
+    assert main(["doctor", "--quick", *json_too]) == 0
+    shown = capfd.readouterr()
+    assert f"{provider}: from {variable}" in shown.out
+    assert "desktop clients do not read" in shown.out
+    assert all(len(line) < 400 for line in shown.out.splitlines())
+    assert SECRET not in shown.out + shown.err
+    assert SECRET[3:12] not in shown.out + shown.err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")
+@pytest.mark.parametrize(("mode", "code"), [(0o600, 0), (0o644, 1)])
+def test_the_key_file_is_found_and_its_mode_judged(
+    mode: int, code: int, home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    home.mkdir(parents=True)
+    file = home / "keys.toml"
+    provider, variable = KEYED[0]
+    file.write_text(f'{variable} = "{SECRET}"\n', encoding="utf-8")
+    file.chmod(mode)
+    assert main(["doctor", "--quick"]) == code
+    shown = capfd.readouterr()
+    assert SECRET not in shown.out + shown.err
+    if code:
+        assert f"chmod 600 '{file}'" in shown.out
+    else:
+        assert f"{provider}: from {file}" in shown.out
+        assert "desktop clients" not in shown.out
+
+
+@pytest.mark.parametrize(
+    "value", [f'"{SECRET}"', f"{SECRET} {SECRET}", "${KEY}", "<your key>", "your-key-here", "schlüssel"]
+)
+def test_a_key_that_cannot_be_one_is_pointed_out_without_being_shown(
+    value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    variable = KEYED[0][1]
+    monkeypatch.setenv(variable, value)
+    _, found = examined(capsys)
+    assert f"{variable}: the value" in said(found, Level.NOTE)
+    assert value not in json.dumps(found, ensure_ascii=False)
+
+
+def settle(home: Path, name: str, text: str) -> Path:
+    home.mkdir(parents=True, exist_ok=True)
+    file = home / name
+    file.write_text(text, encoding="utf-8")
+    file.chmod(0o600)
+    return file
+
+
+def test_every_broken_file_is_named_at_once(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = settle(home, "config.toml", "wait = = 1")
+    keys = settle(home, "keys.toml", "not toml at all")
+    code, found = examined(capsys)
+    assert code == 1
+    broken = said(found, Level.BROKEN)
+    assert str(config) in broken
+    assert str(keys) in broken
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [
+        ("IMAGEWRIGHT_HOME", "pictures", "not an absolute path"),
+        ("IMAGEWRIGHT_ROOTS", "pictures", "not an absolute path"),
+        ("IMAGEWRIGHT_DISABLE", "nosuch", "which is no tool"),
+        ("IMAGEWRIGHT_PROVIDERS", "nosuch", "nosuch"),
+        ("IMAGEWRIGHT_WAIT", "soon", "not a number"),
+        ("IMAGEWRIGHT_DISABLE", ",".join(tool_names()), "no tool is on"),
+    ],
+)
+def test_what_stops_the_start_is_broken(
+    variable: str, value: str, expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(variable, value)
+    code, found = examined(capsys)
+    assert code == 1
+    assert expected in said(found, Level.BROKEN)
+
+
+def test_a_misspelt_variable_is_pointed_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = {
+        "IMAGEWRIGHT_DISABLED": "x",
+        f"IMAGEWRIGHT_{KEYED[0][0].upper()}{ADDRESS_SUFFIX}": "https://x.example",
+    }
+    monkeypatch.delenv("IMAGEWRIGHT_HOME")
+    _, found = check_settings(environment, CommandLine(), Path.cwd())
+    notes = [finding.says for finding in found if finding.level is Level.NOTE]
+    assert len(notes) == 1
+    assert "IMAGEWRIGHT_DISABLED" in notes[0]
+    assert "did you mean 'IMAGEWRIGHT_DISABLE'?" in notes[0]
+
+
+def test_the_list_of_variables_is_what_the_source_reads() -> None:
+    pattern = re.compile(r'"(IMAGEWRIGHT_[A-Z_]*[A-Z])"')
+    outside = [file for file in SOURCE.rglob("*.py") if "checks" not in file.parts]
+    read = {name for file in outside for name in pattern.findall(file.read_text(encoding="utf-8"))}
+    assert read == set(VARIABLES)
+
+
+def by_area(found: list[Finding], area: str) -> list[Finding]:
+    return [finding for finding in found if finding.area == area]
+
+
+def test_a_database_that_is_none_is_broken(home: Path) -> None:
+    folders = load_settings(dict(os.environ)).folders
+    settle(home, folders.database.name, "this is no database, whatever its name says; " * 40)
+    (finding,) = by_area(check_places(folders), "database")
+    assert finding.level is Level.BROKEN
+    assert str(folders.database) in finding.says
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that not even root can write to")
+def test_a_folder_that_cannot_be_written_is_broken_and_a_root_is_only_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMAGEWRIGHT_HOME", "/proc/imagewright")
+    monkeypatch.setenv("IMAGEWRIGHT_ROOTS", f"/proc/self{os.pathsep}/nosuch/folder")
+    found = check_places(load_settings(dict(os.environ)).folders)
+    levels = {finding.says.split(": ")[0]: finding.level for finding in by_area(found, "folders")}
+    assert levels["pictures"] is Level.BROKEN
+    roots = [finding for finding in found if finding.says.startswith("root: ")]
+    assert [finding.level for finding in roots] == [Level.NOTE, Level.OFF]
+    assert by_area(found, "database")[0].level is Level.BROKEN
+
+
+def test_stray_output_at_python_s_start_is_found(tmp_path: Path, child_environment: dict[str, str]) -> None:
+    noisy = tmp_path / "noisy"
+    noisy.mkdir()
+    (noisy / "sitecustomize.py").write_text("print('hello from a wrapper')\n", encoding="utf-8")
+    path = os.pathsep.join([str(noisy), child_environment["PYTHONPATH"]])
+    finding = check_silence(child_environment | {"PYTHONPATH": path}, [])
+    assert finding.level is Level.BROKEN
+    assert "stray bytes on standard output" in finding.says
+
+
+def test_a_server_that_does_not_start_is_found_with_its_last_word(child_environment: dict[str, str]) -> None:
+    finding = check_silence(child_environment, ["--disable", "nosuch"])
+    assert finding.level is Level.BROKEN
+    assert "ends with code 2" in finding.says
+    assert "nosuch" in finding.says
+
+
+@pytest.mark.anyio
+async def test_a_server_that_does_not_answer_is_found(child_environment: dict[str, str]) -> None:
+    finding = await check_answer(child_environment, ["--disable", "nosuch"])
+    assert finding.level is Level.BROKEN
+    assert "does not answer" in finding.says
+
+
+def test_every_format_is_accounted_for() -> None:
+    shown = " ".join(finding.says for finding in check_program())
+    assert all(kind.title in shown for kind in KINDS.values())
+    assert sys.executable in shown

@@ -1,0 +1,156 @@
+"""The options of `imagewright run` are the row's arguments, and carry what was typed without judging it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from imagewright.catalog.facts import argument_names
+from imagewright.catalog.load import catalog
+from imagewright.catalog.words import shown
+from imagewright.cli.commands.run import tool_parser
+from imagewright.cli.options import arguments, option
+from imagewright.cli.parser import SHARED
+from imagewright.errors import Refusal
+
+if TYPE_CHECKING:
+    from imagewright.catalog.row import Argument, Row
+
+ROWS = list(catalog().values())
+ARGUMENTS = [(row, name, forms[0]) for row in ROWS for name, forms in row.arguments().items()]
+OWN = {"--help", "-h", "--json"}
+
+
+def typed(row: Row, *words: str) -> dict[str, Any]:
+    """What the engine would be given."""
+    said, unknown = tool_parser(row).parse_known_args(words)
+    return arguments(row, vars(said), unknown)
+
+
+def named(row: Row, name: str) -> str:
+    return f"{row.tool}.{name}"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.tool)
+def test_options_are_exactly_the_arguments_in_the_schema_s_order(row: Row) -> None:
+    actions = tool_parser(row)._actions  # noqa: SLF001 - argparse has no public list of its options
+    options = [word for action in actions for word in action.option_strings[:1]]
+    own = [word for word in options if word not in OWN and word not in SHARED]
+    assert own == [option(name) for name in argument_names(row)]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.tool)
+def test_nothing_is_required_or_judged_by_the_parser(row: Row) -> None:
+    for action in tool_parser(row)._actions:  # noqa: SLF001 - as above
+        assert not action.required
+        assert action.choices is None
+        assert action.type is None
+    assert typed(row) == {}
+
+
+@pytest.mark.parametrize(("row", "name", "argument"), ARGUMENTS, ids=lambda part: getattr(part, "tool", None))
+def test_help_shows_description_choices_and_default(row: Row, name: str, argument: Argument) -> None:
+    action = next(one for one in tool_parser(row)._actions if option(name) in one.option_strings)  # noqa: SLF001 - as above
+    said = (action.help or "").replace("%%", "%")
+    assert argument.describe in said
+    assert all(shown(value) in said for value in argument.values or ())
+    if argument.default is not None:
+        assert "default" in said
+    formatter = argparse.HelpFormatter("imagewright")
+    formatter.add_argument(action)
+    assert formatter.format_help()
+
+
+def valid(argument: Argument) -> Any:
+    """A value of the argument's type."""
+    if argument.values:
+        return argument.values[-1]
+    of_kind: dict[str, Any] = {
+        "integer": int(argument.minimum or 1),
+        "number": float(argument.minimum or 0) + 0.5,
+        "boolean": True,
+        "picture": "img_abcdefghijklmnop",
+        "pictures": ["img_abcdefghijklmnop", "https://example.com/a.png"],
+    }
+    return of_kind.get(argument.kind, "a fox, 50% off")
+
+
+@pytest.mark.parametrize(("row", "name", "argument"), ARGUMENTS, ids=lambda part: getattr(part, "tool", None))
+def test_every_argument_arrives_in_its_own_type(row: Row, name: str, argument: Argument) -> None:
+    value = valid(argument)
+    if argument.kind == "boolean":
+        words = [option(name)]
+        assert typed(row, f"--no-{name.replace('_', '-')}") == {name: False}
+    elif argument.kind == "pictures":
+        words = [word for one in value for word in (option(name), one)]
+        assert typed(row, option(name), *value) == {name: value}
+    else:
+        words = [option(name), shown(value)]
+    given = typed(row, *words)
+    assert given == {name: value}
+    assert type(given[name]) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "word", "value"),
+    [
+        ("integer", "3", 3),
+        ("integer", "-3", -3),
+        ("integer", "2.5", 2.5),
+        ("integer", "three", "three"),
+        ("number", "3", 3),
+        ("number", "3.5", 3.5),
+        ("number", "high", "high"),
+        ("choice", "nosuch", "nosuch"),
+        ("text", "", ""),
+        ("text", "7", "7"),
+    ],
+)
+def test_what_does_not_fit_is_passed_on_as_it_was_typed(kind: str, word: str, value: object) -> None:
+    row, name = next((row, name) for row, name, argument in ARGUMENTS if argument.kind == kind)
+    assert typed(row, f"{option(name)}={word}") == {name: value}
+
+
+def picture_argument() -> tuple[Row, str]:
+    return next((row, name) for row, name, argument in ARGUMENTS if argument.kind == "picture")
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "https://example.com/a.png",
+        "file:///tmp/a.png",
+        "data:image/png;base64," + "A" * 9000,
+        "img_abcdefghijklmnop",
+        str(Path(Path.cwd().anchor) / "pictures" / "a.png"),
+    ],
+)
+def test_a_full_reference_to_a_picture_is_left_alone(word: str) -> None:
+    row, name = picture_argument()
+    assert typed(row, option(name), word) == {name: word}
+
+
+@pytest.mark.parametrize("word", ["a.png", "sub/a.png", "img_from_my_phone.jpg"])
+def test_a_relative_path_is_taken_from_where_the_user_stands(
+    word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    row, name = picture_argument()
+    assert typed(row, option(name), word) == {name: str(tmp_path / word)}
+
+
+def test_a_path_under_the_home_is_understood_where_the_shell_did_not() -> None:
+    row, name = picture_argument()
+    assert typed(row, f"{option(name)}=~/a.png") == {name: str(Path.home() / "a.png")}
+
+
+def test_unknown_options_reach_the_engine_to_be_refused_with_all_else() -> None:
+    assert typed(ROWS[0], "--no-such", "7", "--odd=x", "--bare") == {"no_such": "7", "odd": "x", "bare": True}
+
+
+def test_a_word_without_an_option_is_refused() -> None:
+    with pytest.raises(Refusal, match="'a fox' belongs to no option"):
+        typed(ROWS[0], "a fox")

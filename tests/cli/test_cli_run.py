@@ -1,0 +1,215 @@
+"""`imagewright run` and `imagewright gallery`: a call made by hand, its pictures found again, its refusals whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from emulators.kie import KieEmulator
+from imagewright.catalog.load import catalog
+from imagewright.catalog.row import OperationName
+from imagewright.cli.main import main
+from imagewright.cli.options import option
+from imagewright.surface.definitions import GALLERY_PICTURE_SCHEMA, JOB_SCHEMA
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+MAKERS = [row for row in catalog().values() if OperationName.GENERATE in row.operations]
+MAKER = min(MAKERS, key=lambda row: row.operations[OperationName.GENERATE].rank).tool
+COUNTED = next(row for row in MAKERS if "variants" in row.operations[OperationName.GENERATE].arguments)
+
+
+def made(capsys: pytest.CaptureFixture[str], tool: str, *words: str) -> dict[str, Any]:
+    """The structured result of a call."""
+    capsys.readouterr()
+    assert main(["run", tool, "--json", *words]) == 0
+    result: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return result
+
+
+def found(capsys: pytest.CaptureFixture[str], *words: str) -> list[dict[str, Any]]:
+    """The pictures of `imagewright gallery --json`."""
+    capsys.readouterr()
+    assert main(["gallery", "--json", *words]) == 0
+    pictures: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    return pictures
+
+
+def test_a_call_prints_the_paths_of_its_pictures_and_a_summary(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", COUNTED.tool, "--prompt", "a red fox", "--variants", "2"]) == 0
+    shown = capsys.readouterr()
+    lines = shown.out.splitlines()
+    paths = [Path(line) for line in lines if Path(line).is_absolute()]
+    assert len(paths) == 2
+    assert all(path.is_file() and home in path.parents for path in paths)
+    assert sum(line.startswith("  img_") for line in lines) == 2
+    assert any(line.startswith("completed by offline") for line in lines)
+    assert any(line.startswith("note: ") and "draft" in line.lower() for line in lines)
+    assert f"{COUNTED.tool}: completed (100%)" in shown.err
+    assert "\x1b" not in shown.out + shown.err
+
+
+def test_as_json_it_prints_what_a_client_would_get(capsys: pytest.CaptureFixture[str]) -> None:
+    result = made(capsys, MAKER, "--prompt", "a red fox")
+    assert set(JOB_SCHEMA["required"]) <= set(result) <= set(JOB_SCHEMA["properties"])
+    assert result["status"] == "completed"
+    assert Path(result["images"][0]["path"]).is_file()
+
+
+def test_all_problems_of_a_call_come_at_once_each_on_its_line(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--prompt", "", "--variants", "99", "--aspect-ratio", "7:1", "--nosuch", "1"]
+    assert main(["run", COUNTED.tool, *words]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    lines = shown.err.splitlines()
+    for name in ("prompt", "variants", "aspect_ratio", "nosuch"):
+        assert sum(line.startswith(f"imagewright: {name}: ") for line in lines) == 1
+    assert len(lines) == 4
+    assert not list(home.rglob("*.png"))
+
+
+def test_an_unknown_tool_names_the_nearest_and_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", f"{MAKER}x", "--prompt", "a"]) == 2
+    said = capsys.readouterr().err
+    assert f"did you mean {MAKER!r}?" in said
+    assert all(tool in said for tool in catalog())
+
+
+def test_without_a_tool_it_says_what_each_is_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run"]) == 2
+    shown = capsys.readouterr()
+    assert all(f"{row.tool} " in shown.err and row.first_choice in shown.err for row in catalog().values())
+
+
+def test_a_tool_that_is_off_names_what_can_do_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--disable", MAKER, MAKER, "--prompt", "a fox"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == f"imagewright: {MAKER} is off: switched off by the command line"
+    others = {row.tool for row in MAKERS} - {MAKER}
+    assert set(lines[1].partition("instead: ")[2].split(", ")) == others
+
+
+def test_a_picture_beside_the_user_is_taken_by_its_relative_path(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = Path(made(capsys, MAKER, "--prompt", "a red fox")["images"][0]["path"])
+    monkeypatch.chdir(picture.parent)
+    row = next(row for row in catalog().values() if OperationName.REMOVE_BACKGROUND in row.operations)
+    argument = next(name for name, one in row.arguments().items() if one[0].kind == "picture")
+    result = made(capsys, row.tool, option(argument), picture.name)
+    assert result["operation"] == "remove_background"
+    assert home in Path(result["images"][0]["path"]).parents
+
+
+def test_a_picture_outside_the_roots_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    outside = tmp_path / "elsewhere.png"
+    outside.write_bytes(b"\x89PNG\r\n\x1a\n")
+    row = next(row for row in catalog().values() if any(one[0].kind == "picture" for one in row.arguments().values()))
+    argument = next(name for name, one in row.arguments().items() if one[0].kind == "picture")
+    assert main(["run", row.tool, option(argument), str(outside)]) == 2
+    assert f"imagewright: {argument}" in capsys.readouterr().err
+
+
+def test_the_gallery_finds_by_text_tool_day_parent_and_limit(capsys: pytest.CaptureFixture[str]) -> None:
+    fox = made(capsys, MAKER, "--prompt", "a red fox in the snow")["images"][0]["id"]
+    owl = made(capsys, COUNTED.tool, "--prompt", "an owl")["images"][0]["id"]
+    everything = found(capsys)
+    assert [one["id"] for one in everything] == [owl, fox]
+    assert set(everything[0]) <= set(GALLERY_PICTURE_SCHEMA["properties"])
+    assert [one["id"] for one in found(capsys, "snow")] == [fox]
+    assert [one["id"] for one in found(capsys, "--tool", COUNTED.tool)] == [owl]
+    assert [one["id"] for one in found(capsys, "--limit", "1")] == [owl]
+    assert [one["id"] for one in found(capsys, "--day", "2000-01-01")] == []
+    assert found(capsys, "--parent", fox) == []
+
+
+def test_the_gallery_s_table_has_ids_and_whole_paths(capsys: pytest.CaptureFixture[str]) -> None:
+    picture = made(capsys, MAKER, "--prompt", "word " * 60)["images"][0]
+    assert main(["gallery"]) == 0
+    shown = capsys.readouterr().out
+    assert picture["id"] in shown
+    assert picture["path"] in shown
+    assert "…" in shown
+
+
+def test_on_a_narrow_terminal_paths_stay_in_one_piece(
+    terminal: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = made(capsys, MAKER, "--prompt", "word " * 60)["images"][0]
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.stdout", terminal)
+    assert main(["gallery"]) == 0
+    lines = terminal.plain()
+    assert lines[0].startswith(f"{picture['id']}  ")
+    assert len(lines[1]) <= 80
+    assert lines[2] == f"  {picture['path']}"
+
+
+@pytest.mark.parametrize("words", [["gallery"], ["gallery", "nothing like it"]])
+def test_an_empty_gallery_says_how_to_fill_it(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 0
+    assert "imagewright run" in capsys.readouterr().out
+    assert found(capsys) == []
+
+
+@pytest.mark.parametrize("words", [["--limit", "0"], ["--limit", "many"], ["--day", "yesterday-ish"]])
+def test_a_wrong_search_is_code_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["gallery", *words]) == 2
+    assert words[1] in capsys.readouterr().err
+
+
+@pytest.fixture
+def kie(monkeypatch: pytest.MonkeyPatch) -> Iterator[KieEmulator]:
+    """A vendor on loopback whose tasks take a minute, set up as a user would."""
+    with KieEmulator(seconds=60) as emulator:
+        monkeypatch.setenv("KIE_API_KEY", emulator.key)
+        monkeypatch.setenv("IMAGEWRIGHT_KIE_BASE_URL", emulator.url("api"))
+        monkeypatch.setenv("IMAGEWRIGHT_KIE_UPLOAD_BASE_URL", emulator.url("upload"))
+        yield emulator
+
+
+def test_a_provider_s_failure_is_code_1_and_one_line(kie: KieEmulator, capsys: pytest.CaptureFixture[str]) -> None:
+    kie.credits = 0
+    assert main(["run", MAKER, "--prompt", "a red fox"]) == 1
+    shown = capsys.readouterr()
+    error = shown.err.splitlines()[-1]
+    assert error.startswith("imagewright: kie ")
+    assert "Nothing was charged" in error
+    assert kie.key not in shown.out + shown.err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+def test_ctrl_c_stops_at_once_and_says_what_may_be_charged(kie: KieEmulator, child_environment: dict[str, str]) -> None:
+    words = [sys.executable, "-m", "imagewright", "run", MAKER, "--prompt", "a red fox"]
+    environment = child_environment | dict(os.environ) | {"PYTHONPATH": child_environment["PYTHONPATH"]}
+    with subprocess.Popen(  # noqa: S603 - our own interpreter and our own words
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", env=environment
+    ) as process:
+        assert process.stderr is not None
+        assert process.stdout is not None
+        while "submitted" not in (line := process.stderr.readline()):
+            assert line, "ended before it was submitted"
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
+        assert process.stdout.read() == ""
+        assert process.wait(timeout=30) == 130
+    assert "may be charged" in rest
+    assert "Traceback" not in rest
+    assert len(kie.tasks) == 1
+
+
+def test_the_real_command_makes_a_picture(spawn: Callable[..., subprocess.CompletedProcess[str]], home: Path) -> None:
+    done = spawn("-m", "imagewright", "run", MAKER, "--prompt", "a red fox")
+    assert done.returncode == 0, done.stderr
+    path = Path(done.stdout.splitlines()[0])
+    assert path.is_file()
+    assert home in path.parents
+    assert os.fspath(path).endswith(".png")
