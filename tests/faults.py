@@ -13,9 +13,9 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.providers.http import Http
-from imagewright.providers.request import Purpose
-from imagewright.providers.verdict import Retry
+from imagewright.providers.sending.http import Http
+from imagewright.providers.sending.request import Purpose
+from imagewright.providers.sending.verdict import Retry
 
 if TYPE_CHECKING:
     from emulators.base import Emulator

@@ -14,17 +14,17 @@ from driving import full_order, plain_order
 from goldens_at_once import google, openai
 from goldens_fields import fal, replicate
 from goldens_regions import ark, dashscope
-from imagewright.providers import ideogram as ideogram_vendor
-from imagewright.providers import recraft as recraft_vendor
-from imagewright.providers.bfl import ROUTES as BFL_ROUTES
-from imagewright.providers.bfl import body as bfl_body
-from imagewright.providers.kie_routes import ROUTES as KIE_ROUTES
+from imagewright.providers.bfl.provider import ROUTES as BFL_ROUTES
+from imagewright.providers.bfl.provider import body as bfl_body
+from imagewright.providers.ideogram import provider as ideogram_vendor
+from imagewright.providers.kie.routes import ROUTES as KIE_ROUTES
+from imagewright.providers.recraft import provider as recraft_vendor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from imagewright.providers.base import Order
-    from imagewright.providers.request import FilePart
+    from imagewright.providers.sending.request import FilePart
 
 FOLDER = Path(__file__).parent / "golden"
 

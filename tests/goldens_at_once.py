@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from driving import full_order, plain_order
 from imagewright.providers.base import Prepared
-from imagewright.providers.google_body import ROUTES as GOOGLE_ROUTES
-from imagewright.providers.openai_routes import routes_for
+from imagewright.providers.google.body import ROUTES as GOOGLE_ROUTES
+from imagewright.providers.openai.routes import routes_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

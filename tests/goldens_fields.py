@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from driving import full_order, plain_order
-from imagewright.providers.fal_routes import OTHERS as FAL_OTHERS
-from imagewright.providers.fal_routes import ROUTES as FAL_ROUTES
-from imagewright.providers.replicate_routes import ROUTES as REPLICATE_ROUTES
+from imagewright.providers.fal.routes import OTHERS as FAL_OTHERS
+from imagewright.providers.fal.routes import ROUTES as FAL_ROUTES
+from imagewright.providers.replicate.routes import ROUTES as REPLICATE_ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from imagewright.providers.base import Order
-    from imagewright.providers.fields import FieldsRoute
+    from imagewright.providers.sharing.fields import FieldsRoute
 
 
 def fal() -> dict[str, Any]:

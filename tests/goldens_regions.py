@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from driving import full_order, plain_order
-from imagewright.providers.ark_routes import ROUTES as ARK_ROUTES
+from imagewright.providers.ark.routes import ROUTES as ARK_ROUTES
 from imagewright.providers.base import Prepared
-from imagewright.providers.dashscope_routes import OTHERS as DASHSCOPE_OTHERS
-from imagewright.providers.dashscope_routes import ROUTES as DASHSCOPE_ROUTES
+from imagewright.providers.dashscope.routes import OTHERS as DASHSCOPE_OTHERS
+from imagewright.providers.dashscope.routes import ROUTES as DASHSCOPE_ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,8 +9,8 @@ import pytest
 from emulators.kie import KieEmulator
 from imagewright.providers import open_provider
 from imagewright.providers.base import Wiring
-from imagewright.providers.http import Http
-from imagewright.providers.verdict import Retry
+from imagewright.providers.sending.http import Http
+from imagewright.providers.sending.verdict import Retry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -18,7 +18,7 @@ from emulators.messages import Answer
 from emulators.pictures import look
 from emulators.renamed import Renaming
 from fieldtable import plain_client
-from imagewright.providers.links import data_uri
+from imagewright.providers.sharing.links import data_uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -25,8 +25,8 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.providers.ark import Ark, build
-from imagewright.providers.ark_routes import ROUTES
+from imagewright.providers.ark.provider import Ark, build
+from imagewright.providers.ark.routes import ROUTES
 from imagewright.providers.base import Finished, Handle, Wiring
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from emulators.messages import Answer
 from emulators.pictures import encode, look
 from imagewright.errors import BadKey, ContentRefused, ModelUnavailable
 from imagewright.providers import open_provider
-from imagewright.providers.ark_routes import ROUTES, SIZES, ArkRoute
+from imagewright.providers.ark.routes import ROUTES, SIZES, ArkRoute
 from imagewright.providers.base import Wiring
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.providers.base import Provider
-    from imagewright.providers.http import Http
+    from imagewright.providers.sending.http import Http
 
 pytestmark = pytest.mark.anyio
 

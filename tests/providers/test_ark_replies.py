@@ -15,9 +15,9 @@ from imagewright.errors import (
     ResultLost,
     VendorUnavailable,
 )
-from imagewright.providers.ark_replies import read_images
+from imagewright.providers.ark.replies import read_images
 from imagewright.providers.base import Finished, Product
-from imagewright.providers.request import Reply
+from imagewright.providers.sending.request import Reply
 
 URL = "https://pictures.example/1.jpeg?sig=1"
 REFUSED = {"error": {"code": "OutputImageSensitiveContentDetected", "message": "The output is sensitive."}}

@@ -12,10 +12,10 @@ from emulators.ark_models import MODELS, fields_of, size_of
 from imagewright.catalog.load import catalog
 from imagewright.errors import SettingsError
 from imagewright.providers import open_provider
-from imagewright.providers.ark import base_of
-from imagewright.providers.ark_routes import MODEL, PRICES, ROUTES, SIZES, ArkRoute
+from imagewright.providers.ark.provider import base_of
+from imagewright.providers.ark.routes import MODEL, PRICES, ROUTES, SIZES, ArkRoute
 from imagewright.providers.base import Wiring
-from imagewright.providers.http import Http
+from imagewright.providers.sending.http import Http
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Order

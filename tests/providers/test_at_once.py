@@ -10,13 +10,13 @@ import pytest
 
 from emulators.messages import Answer
 from emulators.openai import OpenAIEmulator
-from imagewright.providers.at_once import read_base64
 from imagewright.providers.base import Finished
-from imagewright.providers.openai_replies import read_images
-from imagewright.providers.request import Purpose, Reply, Request, bearer
+from imagewright.providers.openai.replies import read_images
+from imagewright.providers.sending.request import Purpose, Reply, Request, bearer
+from imagewright.providers.sharing.at_once import read_base64
 
 if TYPE_CHECKING:
-    from imagewright.providers.http import Http
+    from imagewright.providers.sending.http import Http
 
 
 @pytest.mark.parametrize(

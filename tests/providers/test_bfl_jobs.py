@@ -33,8 +33,8 @@ from imagewright.errors import (
 )
 from imagewright.providers import open_provider
 from imagewright.providers.base import Finished, Running, Wiring
-from imagewright.providers.bfl import FIELDS, ROUTES
-from imagewright.providers.request import Reply
+from imagewright.providers.bfl.provider import FIELDS, ROUTES
+from imagewright.providers.sending.request import Reply
 from offered import every_offer
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
     from emulators.messages import Fault
     from imagewright.providers.base import Product, Provider, Route
-    from imagewright.providers.http import Http
-    from imagewright.providers.request import Account, Request
+    from imagewright.providers.sending.http import Http
+    from imagewright.providers.sending.request import Account, Request
 
 pytestmark = pytest.mark.anyio
 PLAIN = ROUTES[0]

@@ -20,8 +20,8 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers.base import Finished, Product, Running
-from imagewright.providers.bfl_replies import Submitted, read_standing, read_submitted
-from imagewright.providers.request import Reply
+from imagewright.providers.bfl.replies import Submitted, read_standing, read_submitted
+from imagewright.providers.sending.request import Reply
 
 URL = "https://delivery-eu4.bfl.ai/results/x/sample.png?se=1&sig=2"
 ASK = "https://api.eu4.bfl.ai/v1/get_result?id=task-1"

@@ -27,8 +27,8 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers.base import Finished, Running, Wiring
-from imagewright.providers.dashscope import DashScope, build
-from imagewright.providers.dashscope_routes import OTHERS, ROUTES
+from imagewright.providers.dashscope.provider import DashScope, build
+from imagewright.providers.dashscope.routes import OTHERS, ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -15,8 +15,8 @@ from emulators.dashscope_models import picture_in, size_of
 from imagewright.errors import BadKey, ContentRefused, GenerationFailed, VendorUnavailable
 from imagewright.providers import open_provider
 from imagewright.providers.base import Finished, Running, Wiring
-from imagewright.providers.dashscope_routes import OTHERS, ROUTES, DashScopeRoute
-from imagewright.providers.http import Http
+from imagewright.providers.dashscope.routes import OTHERS, ROUTES, DashScopeRoute
+from imagewright.providers.sending.http import Http
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

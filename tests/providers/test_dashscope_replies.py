@@ -17,8 +17,8 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers.base import Finished, Handle, Product, Running
-from imagewright.providers.dashscope_replies import read_cancelled, read_standing, read_submitted
-from imagewright.providers.request import Reply
+from imagewright.providers.dashscope.replies import read_cancelled, read_standing, read_submitted
+from imagewright.providers.sending.request import Reply
 
 URL, OTHER = "https://pictures.example/1.png?Expires=1", "https://pictures.example/2.png?Expires=1"
 BOTH = Finished((Product(url=URL), Product(url=OTHER)))

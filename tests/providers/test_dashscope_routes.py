@@ -13,8 +13,8 @@ from imagewright.catalog.row import OperationName
 from imagewright.errors import RequestRejected, SettingsError
 from imagewright.providers import open_provider
 from imagewright.providers.base import Prepared, Wiring
-from imagewright.providers.dashscope_routes import OTHERS, ROUTES, SIZES, DashScopeRoute, size_like
-from imagewright.providers.http import Http
+from imagewright.providers.dashscope.routes import OTHERS, ROUTES, SIZES, DashScopeRoute, size_like
+from imagewright.providers.sending.http import Http
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Order

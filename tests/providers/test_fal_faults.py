@@ -28,9 +28,9 @@ from imagewright.errors import (
 )
 from imagewright.providers import open_provider
 from imagewright.providers.base import Finished, Running, Wiring
-from imagewright.providers.fal_routes import ROUTES
-from imagewright.providers.http import Http
-from imagewright.providers.request import Reply
+from imagewright.providers.fal.routes import ROUTES
+from imagewright.providers.sending.http import Http
+from imagewright.providers.sending.request import Reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from emulators.messages import Fault
     from imagewright.providers.base import Product, Provider
-    from imagewright.providers.request import Account, Request
+    from imagewright.providers.sending.request import Account, Request
 
 pytestmark = pytest.mark.anyio
 T = TypeVar("T")

@@ -18,8 +18,8 @@ from imagewright.catalog.row import Limits
 from imagewright.errors import SettingsError
 from imagewright.providers import open_provider
 from imagewright.providers.base import Running, Wiring
-from imagewright.providers.fal_routes import OTHERS, PRICES, ROUTES
-from imagewright.providers.http import Http
+from imagewright.providers.fal.routes import OTHERS, PRICES, ROUTES
+from imagewright.providers.sending.http import Http
 from offered import every_offer, masked_order
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.providers.base import Provider, Route
-    from imagewright.providers.fal_routes import FalRoute
+    from imagewright.providers.fal.routes import FalRoute
 
 pytestmark = pytest.mark.anyio
 

@@ -19,7 +19,7 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers.base import Finished, Product, Running
-from imagewright.providers.fal_replies import (
+from imagewright.providers.fal.replies import (
     PLATFORM,
     PROBLEMS,
     Done,
@@ -31,7 +31,7 @@ from imagewright.providers.fal_replies import (
     read_submitted,
     read_uploaded,
 )
-from imagewright.providers.request import Reply
+from imagewright.providers.sending.request import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable

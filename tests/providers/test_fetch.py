@@ -12,9 +12,9 @@ import pytest
 from emulators.base import LOOPBACK, Door, Emulator
 from emulators.messages import Answer, Received, truncated
 from imagewright.errors import ImagewrightError
-from imagewright.providers.addresses import is_loopback_url, is_public, look_up
-from imagewright.providers.fetch import FetchError, fetch_public
-from imagewright.providers.public import open_public, read_blocks
+from imagewright.providers.sending.addresses import is_loopback_url, is_public, look_up
+from imagewright.providers.sending.fetch import FetchError, fetch_public
+from imagewright.providers.sending.public import open_public, read_blocks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence

@@ -6,8 +6,8 @@ import pytest
 
 from driving import picture, plain_order
 from imagewright.providers.base import Order
-from imagewright.providers.fal_routes import ROUTES
-from imagewright.providers.fields import LEFT_OUT, Field, FieldsRoute
+from imagewright.providers.fal.routes import ROUTES
+from imagewright.providers.sharing.fields import LEFT_OUT, Field, FieldsRoute
 
 SHAPE = Field("size", ("ratio", "scale"), {("1:1", 2): {"width": 2}})
 

@@ -30,11 +30,11 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers.base import Finished, Price, Wiring
-from imagewright.providers.google import Google, base_of, build, written
-from imagewright.providers.google_body import PRICES, ROUTES, GoogleRoute
-from imagewright.providers.google_replies import REFUSALS, read_content
-from imagewright.providers.http import Http
-from imagewright.providers.request import Reply
+from imagewright.providers.google.body import PRICES, ROUTES, GoogleRoute
+from imagewright.providers.google.provider import Google, base_of, build, written
+from imagewright.providers.google.replies import REFUSALS, read_content
+from imagewright.providers.sending.http import Http
+from imagewright.providers.sending.request import Reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

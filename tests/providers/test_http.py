@@ -29,14 +29,14 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.providers.request import Account, FilePart, Purpose, Reply, Request, bearer
-from imagewright.providers.verdict import Retry, by_status, may_resend, read_retry_after, unanswered
-from imagewright.providers.wording import tidy
+from imagewright.providers.sending.request import Account, FilePart, Purpose, Reply, Request, bearer
+from imagewright.providers.sending.verdict import Retry, by_status, may_resend, read_retry_after, unanswered
+from imagewright.providers.sending.wording import tidy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from imagewright.providers.http import Http
+    from imagewright.providers.sending.http import Http
 
 KEY = "sk-test-0123456789abcdef"
 STARTS = {"api", "cdn"}
@@ -224,8 +224,9 @@ def _closed_port() -> int:
 
 def test_httpx_is_not_imported_before_the_first_request() -> None:
     code = (
-        "import sys, imagewright.providers.kie, imagewright.providers.http, imagewright.providers.fetch;"
-        "imagewright.providers.http.Http(); assert not {'httpx', 'PIL', 'sqlite3'} & set(sys.modules)"
+        "import sys, imagewright.providers.kie.provider, imagewright.providers.sending.fetch;"
+        "from imagewright.providers.sending.http import Http; Http();"
+        "assert not {'httpx', 'PIL', 'sqlite3'} & set(sys.modules)"
     )
     env = {**os.environ, "PYTHONPATH": str(Path(imagewright.__file__).parents[1])}
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, env=env)  # noqa: S603 - our own interpreter

@@ -31,16 +31,16 @@ from imagewright.errors import (
 )
 from imagewright.providers import open_provider
 from imagewright.providers.base import Finished, Handle, Product, Wiring
-from imagewright.providers.ideogram import RESOLUTIONS, ROUTES, SPEEDS, Ideogram, build
-from imagewright.providers.ideogram_replies import REASONS, read_made
-from imagewright.providers.request import Reply
+from imagewright.providers.ideogram.provider import RESOLUTIONS, ROUTES, SPEEDS, Ideogram, build
+from imagewright.providers.ideogram.replies import REASONS, read_made
+from imagewright.providers.sending.request import Reply
 from offered import every_offer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from imagewright.providers.http import Http
+    from imagewright.providers.sending.http import Http
 
 pytestmark = pytest.mark.anyio
 (ROUTE,) = ROUTES

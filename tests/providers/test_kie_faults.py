@@ -25,10 +25,10 @@ from imagewright.errors import (
 )
 from imagewright.providers import open_provider
 from imagewright.providers.base import Finished, Product, Running, Wiring
-from imagewright.providers.http import Http
-from imagewright.providers.kie_routes import ROUTES
-from imagewright.providers.request import Purpose
-from imagewright.providers.verdict import Retry
+from imagewright.providers.kie.routes import ROUTES
+from imagewright.providers.sending.http import Http
+from imagewright.providers.sending.request import Purpose
+from imagewright.providers.sending.verdict import Retry
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -335,7 +335,7 @@ async def test_what_came_before_a_break_is_not_kept(kie: KieEmulator, provider: 
 
 
 async def _bytes_of(kie: KieEmulator, product: Product) -> bytes:
-    from imagewright.providers.fetch import fetch_public  # noqa: PLC0415 - only this check uses the other way in
+    from imagewright.providers.sending.fetch import fetch_public  # noqa: PLC0415 - only this check uses the other way in
 
     assert product.url.startswith(kie.url("files"))
     return await fetch_public(product.url, max_bytes=10_000_000, seconds=5, allow_loopback=True)

@@ -15,9 +15,9 @@ from emulators.kie_models import FLUX_KONTEXT, GPT4O, MARKET
 from imagewright.errors import VendorUnavailable
 from imagewright.providers import open_provider
 from imagewright.providers.base import Running, Wiring
-from imagewright.providers.http import Http
-from imagewright.providers.kie_body import Family
-from imagewright.providers.kie_routes import ROUTES
+from imagewright.providers.kie.body import Family
+from imagewright.providers.kie.routes import ROUTES
+from imagewright.providers.sending.http import Http
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from emulators.kie import KieEmulator
     from emulators.messages import Received
     from imagewright.providers.base import Provider, Route
-    from imagewright.providers.kie_body import KieRoute
+    from imagewright.providers.kie.body import KieRoute
 
 pytestmark = pytest.mark.anyio
 

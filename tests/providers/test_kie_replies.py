@@ -18,7 +18,7 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers.base import Finished, Product, Running
-from imagewright.providers.kie_replies import (
+from imagewright.providers.kie.replies import (
     CODES,
     read_created,
     read_flux_kontext,
@@ -26,7 +26,7 @@ from imagewright.providers.kie_replies import (
     read_market,
     read_uploaded,
 )
-from imagewright.providers.request import Reply
+from imagewright.providers.sending.request import Reply
 
 URL = "https://files.example/1.png"
 

@@ -13,13 +13,13 @@ from emulators.kie_models import FLUX_KONTEXT, GPT4O, MARKET, Model
 from imagewright.errors import RequestRejected, SettingsError
 from imagewright.providers import open_provider
 from imagewright.providers.base import Wiring
-from imagewright.providers.http import Http
-from imagewright.providers.kie_body import Family
-from imagewright.providers.kie_routes import ROUTES
+from imagewright.providers.kie.body import Family
+from imagewright.providers.kie.routes import ROUTES
+from imagewright.providers.sending.http import Http
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Order, Route
-    from imagewright.providers.kie_body import KieRoute
+    from imagewright.providers.kie.body import KieRoute
 
 GOLDEN = goldens.kie()
 

@@ -13,7 +13,7 @@ from emulators.messages import Answer, truncated
 from imagewright.errors import BadKey, ProviderError
 from imagewright.providers import open_provider
 from imagewright.providers.base import Wiring
-from imagewright.providers.kie_routes import ROUTES
+from imagewright.providers.kie.routes import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from emulators.kie import KieEmulator
     from imagewright.providers.base import Provider
-    from imagewright.providers.http import Http
+    from imagewright.providers.sending.http import Http
 
 pytestmark = pytest.mark.anyio
 

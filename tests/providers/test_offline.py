@@ -18,7 +18,7 @@ from imagewright.imaging.extend import growth_for
 from imagewright.imaging.probe import MAX_PIXELS, probe
 from imagewright.providers import open_provider
 from imagewright.providers.base import Finished, Handle, Order, Prepared, Product, Wiring
-from imagewright.providers.http import Http
+from imagewright.providers.sending.http import Http
 from pictures import cut_short, mask_of, photo
 
 if TYPE_CHECKING:
@@ -353,7 +353,7 @@ async def test_no_task_is_ever_left_to_ask_for() -> None:
 
 
 def test_the_notes_name_no_model() -> None:
-    from imagewright.providers import offline_work  # noqa: PLC0415 - only here
+    from imagewright.providers.offline import work as offline_work  # noqa: PLC0415 - only here
 
     said = offline_work.REHEARSAL_NOTE + offline_work.NOT_FOUND_NOTE
     assert not re.search("|".join(catalog()), said)

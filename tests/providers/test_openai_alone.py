@@ -11,7 +11,7 @@ from emulators.openai import OpenAIEmulator
 from imagewright.catalog.load import catalog
 from imagewright.engine.job import JobStatus
 from imagewright.engine.workshop import open_workshop
-from imagewright.providers.openai_routes import ROUTES
+from imagewright.providers.openai.routes import ROUTES
 from imagewright.settings.load import load_settings
 
 if TYPE_CHECKING:

@@ -28,8 +28,8 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers.base import Handle, Wiring
-from imagewright.providers.openai import OpenAI, build
-from imagewright.providers.openai_routes import ROUTES
+from imagewright.providers.openai.provider import OpenAI, build
+from imagewright.providers.openai.routes import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -18,9 +18,9 @@ from imagewright.errors import ResultLost, SettingsError
 from imagewright.imaging.mask import convert_mask
 from imagewright.providers import open_provider
 from imagewright.providers.base import Prepared, Price, Route, Wiring
-from imagewright.providers.http import Http
-from imagewright.providers.openai import base_of
-from imagewright.providers.openai_routes import PRICES, ROUTES, OpenAIRoute, guest_routes
+from imagewright.providers.openai.provider import base_of
+from imagewright.providers.openai.routes import PRICES, ROUTES, OpenAIRoute, guest_routes
+from imagewright.providers.sending.http import Http
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

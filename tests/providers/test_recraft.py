@@ -30,16 +30,16 @@ from imagewright.errors import (
 )
 from imagewright.providers import open_provider
 from imagewright.providers.base import Finished, Handle, Product, Wiring
-from imagewright.providers.recraft import ROUTES, Recraft, build
-from imagewright.providers.recraft_replies import read_made
-from imagewright.providers.request import Reply
+from imagewright.providers.recraft.provider import ROUTES, Recraft, build
+from imagewright.providers.recraft.replies import read_made
+from imagewright.providers.sending.request import Reply
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from imagewright.providers.base import Route
-    from imagewright.providers.http import Http
+    from imagewright.providers.sending.http import Http
 
 pytestmark = pytest.mark.anyio
 (ROUTE,) = ROUTES

@@ -27,8 +27,8 @@ from imagewright.errors import (
 )
 from imagewright.providers import open_provider
 from imagewright.providers.base import Finished, Running, Wiring
-from imagewright.providers.http import Http
-from imagewright.providers.replicate_routes import ROUTES
+from imagewright.providers.replicate.routes import ROUTES
+from imagewright.providers.sending.http import Http
 from pictures import noise
 
 if TYPE_CHECKING:

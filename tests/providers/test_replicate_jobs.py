@@ -16,8 +16,8 @@ from goldens_fields import inputs_of
 from imagewright.errors import ModelUnavailable, SettingsError
 from imagewright.providers import open_provider
 from imagewright.providers.base import Running, Wiring
-from imagewright.providers.http import Http
-from imagewright.providers.replicate_routes import ROUTES
+from imagewright.providers.replicate.routes import ROUTES
+from imagewright.providers.sending.http import Http
 from offered import every_offer
 from pictures import noise
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.providers.base import Prepared, Provider, Route
-    from imagewright.providers.replicate_routes import ReplicateRoute
+    from imagewright.providers.replicate.routes import ReplicateRoute
 
 pytestmark = pytest.mark.anyio
 

@@ -19,7 +19,7 @@ from imagewright.errors import (
     ResultLost,
 )
 from imagewright.providers.base import Finished, Product, Running
-from imagewright.providers.replicate_replies import (
+from imagewright.providers.replicate.replies import (
     Prediction,
     read_cancelled,
     read_created,
@@ -28,7 +28,7 @@ from imagewright.providers.replicate_replies import (
     read_uploaded,
     read_version,
 )
-from imagewright.providers.request import Reply
+from imagewright.providers.sending.request import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from imagewright.providers.base import Finished, Handle, Product, Running
-from imagewright.providers.tickets import noted, path_under, with_notes
+from imagewright.providers.sharing.tickets import noted, path_under, with_notes
 
 USUAL = "/tasks/1"
 

@@ -103,7 +103,7 @@ class Resolver:
         if matched := PICTURE_ID.match(text):
             return await anyio.to_thread.run_sync(self._earlier, matched[1], limit), matched[1]
         if URL.match(text):
-            from imagewright.providers.fetch import fetch_public  # noqa: PLC0415 - httpx is not on the start-up path
+            from imagewright.providers.sending.fetch import fetch_public  # noqa: PLC0415 - httpx is not on the start-up path
 
             return await fetch_public(text, max_bytes=limit, seconds=FETCH_SECONDS), None
         if text[:5].lower() == "data:":

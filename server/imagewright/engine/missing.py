@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from imagewright.providers import KEY_VARIABLES, open_provider
 from imagewright.providers.base import Wiring
-from imagewright.providers.http import Http
+from imagewright.providers.sending.http import Http
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Route

@@ -29,7 +29,7 @@ class Staff:
     """
 
     def __init__(self, settings: Settings) -> None:
-        from imagewright.providers.http import Http  # noqa: PLC0415 - names the client, opens none
+        from imagewright.providers.sending.http import Http  # noqa: PLC0415 - names the client, opens none
 
         self.states = provider_states(settings)
         self._http = Http()

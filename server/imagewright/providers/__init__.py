@@ -33,6 +33,6 @@ def open_provider(name: str, wiring: Wiring) -> Provider:
         name: a key of `KEY_VARIABLES`.
         wiring: its key, its addresses and the one HTTP client.
     """
-    module = import_module(f"imagewright.providers.{name}")
+    module = import_module(f"imagewright.providers.{name}.provider")
     provider: Provider = module.build(wiring)
     return provider

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.catalog.row import Limits, OperationName, Scalar
-    from imagewright.providers.request import Account, Request
+    from imagewright.providers.sending.request import Account, Request
 
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ class Route:
         tool: name of the row.
         operation: which of the row's operations.
         model: the vendor's id of the model; with `model_by`, the one used for values `models` lacks. Can be
-            overridden in the user's configuration, see `providers.overrides`.
+            overridden in the user's configuration, see `providers.sharing.overrides`.
         takes: the row's arguments this vendor honours, each with tighter limits where it has them. An argument
             that is not here and was given by the caller rules the route out; it is never dropped silently.
             `images`, `image`, `mask`, `variants` and `save_as` are named here like any other; `save_as` and
@@ -232,8 +232,8 @@ class Wiring:
     Attributes:
         key: the API key; empty for a provider without one.
         addresses: base addresses set by the user, by name: "" for the main one, "upload" for a second host.
-        overrides: the user's `[routes.<tool>.<provider>]` tables, by tool; see `providers.overrides`.
-        http: the process's one sender, `providers.http.Http`.
+        overrides: the user's `[routes.<tool>.<provider>]` tables, by tool; see `providers.sharing.overrides`.
+        http: the process's one sender, `providers.sending.http.Http`.
     """
 
     key: str = field(repr=False)
@@ -243,7 +243,7 @@ class Wiring:
 
 
 class Sender(Protocol):
-    """The part of `providers.http.Http` that vendor files call; see there for the meaning."""
+    """The part of `providers.sending.http.Http` that vendor files call; see there for the meaning."""
 
     async def send(self, account: Account, request: Request[T]) -> T:
         """One request; what its reader made of the reply; every failure a `ProviderError`."""

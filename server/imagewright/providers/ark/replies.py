@@ -1,0 +1,145 @@
+"""What the answers of BytePlus's and Volcengine's image service mean. No I/O.
+
+A set can come back with some of its pictures refused, although the status is 200; and a status of 403 is an empty
+account as often as a wrong key. So the codes are read before the status.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from imagewright.errors import (
+    BadKey,
+    ContentRefused,
+    GenerationFailed,
+    ModelUnavailable,
+    OutOfCredit,
+    ProviderError,
+    RateLimited,
+    RequestRejected,
+    ResultLost,
+    VendorUnavailable,
+)
+from imagewright.providers.ark.routes import NAME
+from imagewright.providers.base import Finished, Product
+from imagewright.providers.sending.request import Purpose
+from imagewright.providers.sending.verdict import by_status
+from imagewright.providers.sharing.at_once import read_base64
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from imagewright.providers.sending.request import Reply
+
+MEANINGS: tuple[tuple[str, type[ProviderError]], ...] = (
+    ("SensitiveContentDetected", ContentRefused),
+    ("AuthenticationError", BadKey),
+    ("Overdue", OutOfCredit),  # AccountOverdueError, OperationDenied.ServiceOverdue
+    ("ModelNotOpen", ModelUnavailable),
+    ("RateLimitExceeded", RateLimited),  # also of pictures a minute: ModelAccountIpmRateLimitExceeded
+    ("InvalidParameter", RequestRejected),
+    ("InvalidImageURL", RequestRejected),
+    ("InternalServiceError", VendorUnavailable),
+)
+"""By a part of the `code`; for all others the HTTP status decides."""
+MADE_FIRST = "Output"
+"""How the codes begin that refuse a picture only after it was made."""
+TWO_REGIONS = (
+    "Keys of BytePlus and of Volcengine are not interchangeable; IMAGEWRIGHT_ARK_BASE_URL says which of them is asked."
+)
+MOST_SAID = 3
+"""Different reasons that are quoted in one note."""
+
+
+def read_images(reply: Reply) -> Finished | ProviderError | None:
+    """The pictures of an answer, or the failure it speaks of."""
+    content = reply.json
+    if not isinstance(content, dict):
+        return None
+    items, error = content.get("data"), _object(content, "error")
+    listed = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    products = tuple(product for item in listed if (product := _product(item)))
+    refused = [_object(item, "error") for item in listed if item.get("error")]
+    if products:
+        lost = len(listed) - len(products) - len(refused)
+        return Finished(products, notes=_notes(refused, error, lost=lost))
+    if error:
+        return _failure(reply, error)
+    if refused:
+        return _none_made(refused, content)
+    answered = reply.status < HTTPStatus.MULTIPLE_CHOICES and isinstance(items, list)
+    return _no_picture(listed, content) if answered else None
+
+
+def _product(item: Mapping[str, Any]) -> Product | None:
+    """One picture: as a link, or in base64, which is not asked for."""
+    url = item.get("url")
+    if isinstance(url, str) and url:
+        return Product(url=url)
+    data = read_base64(item.get("b64_json"))
+    return Product(data=data) if data else None
+
+
+def _notes(refused: Sequence[Mapping[str, Any]], error: Mapping[str, Any], *, lost: int) -> tuple[str, ...]:
+    """What became of the other pictures of a set."""
+    notes = [f"{NAME} says besides: {_words(error)}."] if error else []
+    if refused:
+        said = list(dict.fromkeys(_words(error) for error in refused))[:MOST_SAID]
+        notes.append(f"{NAME} did not deliver {len(refused)} of the pictures: {'; '.join(said)}.")
+    if lost:
+        notes.append(f"{NAME} sent {lost} of the pictures in a form that cannot be read.")
+    return tuple(notes)
+
+
+def _none_made(refused: Sequence[Mapping[str, Any]], content: Mapping[str, Any]) -> ProviderError:
+    """The failure of a call whose every picture was refused."""
+    kinds = [_meaning(_text(error, "code")) for error in refused]
+    kind = next((one for one in kinds if one is not None), GenerationFailed)
+    return kind(NAME, _words(refused[0]), charged=_charged(content))
+
+
+def _no_picture(listed: Sequence[Mapping[str, Any]], content: Mapping[str, Any]) -> ProviderError:
+    """The failure of a call that names neither a picture nor a reason."""
+    if not listed:
+        return GenerationFailed(NAME, "its answer holds no picture", charged=_charged(content))
+    return ResultLost(NAME, "its answer holds nothing that can be read as a picture", charged=_charged(content))
+
+
+def _failure(reply: Reply, error: Mapping[str, Any]) -> ProviderError:
+    """The failure of a whole call; it is not charged, unless a picture was made before it was refused."""
+    kind = _meaning(_text(error, "code"))
+    said = _words(error)
+    if kind is None:
+        judged = by_status(NAME, reply, Purpose.SUBMIT)
+        if reply.status < HTTPStatus.MULTIPLE_CHOICES:
+            return GenerationFailed(NAME, said)
+        return type(judged)(NAME, f"HTTP {reply.status} {said}", charged=judged.charged)
+    if kind is BadKey:
+        said = f"{said} {TWO_REGIONS}"
+    return kind(NAME, said, charged=None if _text(error, "code").startswith(MADE_FIRST) else False)
+
+
+def _meaning(code: str) -> type[ProviderError] | None:
+    return next((kind for part, kind in MEANINGS if part in code), None)
+
+
+def _charged(content: Mapping[str, Any]) -> bool | None:
+    """Whether a call without a picture was charged: it is for the pictures that were made."""
+    made = _object(content, "usage").get("generated_images")
+    return made > 0 if isinstance(made, int) else None
+
+
+def _words(error: Mapping[str, Any]) -> str:
+    code, said = _text(error, "code"), _text(error, "message").rstrip(".")
+    return f"{code}: {said}" if code and said else code or said
+
+
+def _object(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = content.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _text(content: Mapping[str, Any], name: str) -> str:
+    value = content.get(name)
+    return value if isinstance(value, str) else ""

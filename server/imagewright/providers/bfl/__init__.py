@@ -1,0 +1,1 @@
+"""Black Forest Labs: FLUX.1 Kontext."""

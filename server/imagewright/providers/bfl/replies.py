@@ -1,0 +1,138 @@
+"""What the answers of Black Forest Labs mean. No I/O."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from imagewright.errors import (
+    BadKey,
+    ContentRefused,
+    GenerationFailed,
+    OutOfCredit,
+    ProviderError,
+    ResultLost,
+    VendorUnavailable,
+)
+from imagewright.providers.base import Finished, Product, Running
+from imagewright.providers.sending.verdict import MEANING
+from imagewright.providers.sending.wording import sounds_moderated
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imagewright.providers.sending.request import Reply
+
+NAME = "bfl"
+USD_PER_CREDIT = 0.01
+READY = "ready"
+STAGES = {"pending": "queued", "reasoning": "reasoning", "generating": "generating"}
+ENDS: Mapping[str, type[ProviderError]] = {
+    "request moderated": ContentRefused,
+    "content moderated": ContentRefused,
+    "error": GenerationFailed,
+    "failed": GenerationFailed,
+    # also said of a task that is not visible yet; it may have been paid, so it is asked about again for a while
+    "task not found": VendorUnavailable,
+}
+"""Statuses after which nothing more comes. Whether a refused or failed task is charged is documented nowhere."""
+KEY_STATUSES = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+
+
+class Submitted(NamedTuple):
+    """A task that was created.
+
+    Attributes:
+        id: the task's.
+        url: where it is to be asked about; empty when the answer names no place.
+        credits: what it will cost; None when the answer does not say.
+    """
+
+    id: str
+    url: str
+    credits: float | None
+
+
+def read_submitted(reply: Reply) -> Submitted | ProviderError | None:
+    """The task that was created. None, where a task may exist without a readable id."""
+    content = _object(reply.json)
+    if reply.status < HTTPStatus.BAD_REQUEST:
+        task, url = content.get("id"), content.get("polling_url")
+        if not isinstance(task, str) or not task:
+            return None
+        return Submitted(task, url if isinstance(url, str) else "", _decimal(content.get("cost")))
+    said = _said(content)
+    kind = _by_words(reply.status, said) or MEANING.get(reply.status)
+    if not said or kind is None:
+        return None
+    # no task exists: nothing has cost anything
+    return kind(NAME, said, charged=False, retry_after=_decimal(content.get("retry_after")))
+
+
+def read_standing(reply: Reply, credits_told: float | None) -> Running | Finished | ProviderError | None:
+    """How a task stands. A status nobody has documented counts as running.
+
+    Args:
+        reply: the answer.
+        credits_told: what the answer to the submit said it costs; None when it did not say.
+    """
+    content = _object(reply.json)
+    if reply.status >= HTTPStatus.BAD_REQUEST:
+        said = _said(content)
+        return BadKey(NAME, said, charged=None) if said and reply.status in KEY_STATUSES else None
+    status = content.get("status")
+    if not isinstance(status, str):
+        return None
+    word = status.strip().lower()
+    if word == READY:
+        return _finished(_object(content.get("result")), credits_told)
+    if word in ENDS:
+        why = _flat(content.get("details"))
+        return ENDS[word](NAME, f"{status}: {why}" if why else status, charged=None)
+    share = _decimal(content.get("progress"))
+    # whether it counts to 1 or to 100 is not documented: 1 and above could mean either
+    return Running(share if share is not None and 0 <= share < 1 else None, STAGES.get(word, "working"))
+
+
+def _finished(result: Mapping[str, Any], credits_told: float | None) -> Finished | ProviderError:
+    url, seed = result.get("sample"), result.get("seed")
+    if not isinstance(url, str) or not url:
+        return ResultLost(NAME, "the task is done, but names no picture", charged=None)
+    known = seed if isinstance(seed, int) and not isinstance(seed, bool) else None
+    cost = None if credits_told is None else round(credits_told * USD_PER_CREDIT, 6)
+    return Finished((Product(url=url, seed=known),), cost_usd=cost)
+
+
+def _by_words(status: int, said: str) -> type[ProviderError] | None:
+    """What the words of a refusal say, where a status could stand for several things."""
+    if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN) and "credit" in said.lower():
+        return OutOfCredit
+    if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY) and sounds_moderated(said):
+        return ContentRefused
+    return None
+
+
+def _said(content: Mapping[str, Any]) -> str:
+    """The vendor's words: a text, or a list of fields that were not accepted."""
+    return next((words for name in ("detail", "message", "error") if (words := _flat(content.get(name)))), "")
+
+
+def _flat(value: Any) -> str:
+    """Words out of a text, a list, a table, or a list of `{"loc": [...], "msg": "..."}`."""
+    if isinstance(value, list):
+        return "; ".join(words for one in value if (words := _flat(one)))
+    if isinstance(value, dict):
+        if isinstance(value.get("msg"), str):
+            where = value.get("loc")
+            place = ".".join(str(part) for part in where if part != "body") if isinstance(where, list) else ""
+            return f"{place}: {value['msg']}" if place else value["msg"]
+        return "; ".join(f"{name}: {words}" for name, one in value.items() if (words := _flat(one)))
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _decimal(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

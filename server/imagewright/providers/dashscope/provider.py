@@ -1,0 +1,99 @@
+"""Alibaba's DashScope, the maker's own service for Qwen Image: ask and wait, or hand over a task and ask for it.
+
+Interface as read on 2026-11-22. `IMAGEWRIGHT_DASHSCOPE_BASE_URL` is the region's host: `https://dashscope.aliyuncs.com`
+for Beijing, or a workspace's own; keys work in the region they were made in. Links of results live for 24 hours.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import anyio.to_thread
+
+from imagewright.errors import ProviderError
+from imagewright.providers.base import Rhythm
+from imagewright.providers.dashscope.replies import read_cancelled, read_standing, read_submitted
+from imagewright.providers.dashscope.routes import NAME, DashScopeRoute, routes_for
+from imagewright.providers.sending.request import Purpose, Request, bearer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from imagewright.providers.base import Finished, Handle, Order, Product, Route, Running, Wiring
+
+log = logging.getLogger(__name__)
+
+BASE = "https://dashscope-intl.aliyuncs.com"
+VERSION = "/api/v1"
+AT_ONCE = "/services/aigc/multimodal-generation/generation"
+AS_TASK = "/services/aigc/text2image/image-synthesis"
+ASYNC: Mapping[str, str] = {"X-DashScope-Async": "enable"}
+
+
+class DashScope:
+    """The provider. See `base.Provider` for what its methods promise."""
+
+    name = NAME
+    rhythm = Rhythm(first=1.0, factor=1.3, longest=5.0, give_up=900.0)
+    """From one second up to five, as the maker's own client asks."""
+    seconds = 600.0
+    """Longest wait for the answer to a submit: twice what the maker's own client waits, as a picture whose answer was
+    not waited for is paid and lost."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self.routes: tuple[Route, ...] = routes_for(wiring.overrides)
+        # the maker's own client wants its address with the version, and people copy it
+        self._base = wiring.addresses.get("", BASE).rstrip("/").removesuffix(VERSION) + VERSION
+        self._account = bearer(NAME, wiring.key, self._base)
+        self._http = wiring.http
+
+    async def submit(self, order: Order) -> Handle | Finished:
+        """Send the order once, its pictures inside; wait for the links, or for the task's name."""
+        route = order.route
+        if not isinstance(route, DashScopeRoute):
+            raise TypeError(f"not a route of {NAME}: {route!r}")
+        route.check(order)
+        request: Request[Handle | Finished] = Request(
+            purpose=Purpose.SUBMIT,
+            url=self._base + (AS_TASK if route.as_task else AT_ONCE),
+            headers=ASYNC if route.as_task else {},
+            json=await anyio.to_thread.run_sync(route.body, order),
+            read=read_submitted,
+            seconds=self.seconds,
+        )
+        return await self._http.send(self._account, request)
+
+    async def poll(self, handle: Handle) -> Running | Finished:
+        """Ask once. A task that is not known there is `VendorUnavailable`: ask again."""
+        request: Request[Running | Finished] = Request(
+            purpose=Purpose.POLL, method="GET", url=self._task(handle), read=read_standing
+        )
+        return await self._http.send(self._account, request)
+
+    async def cancel(self, handle: Handle) -> bool:
+        """Ask the vendor to stop: a task is taken out of the queue; one that runs goes on."""
+        request: Request[bool] = Request(purpose=Purpose.OTHER, url=f"{self._task(handle)}/cancel", read=read_cancelled)
+        try:
+            return await self._http.send(self._account, request)
+        except ProviderError as error:
+            log.info("%s: the task could not be told to stop: %s", NAME, error)
+            return False
+
+    async def fetch(self, product: Product, into: Path) -> None:
+        """Stream the picture to disk; the key stays here."""
+        await self._http.download(self._account, product.url, into)
+
+    def _task(self, handle: Handle) -> str:
+        return f"{self._base}/tasks/{quote(handle.ticket['task'], safe='')}"
+
+
+def build(wiring: Wiring) -> DashScope:
+    """The provider, from its key, addresses and overrides. Opens no connection.
+
+    Raises:
+        SettingsError: an override cannot be used.
+    """
+    return DashScope(wiring)

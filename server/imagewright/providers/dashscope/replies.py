@@ -1,0 +1,195 @@
+"""What DashScope's answers mean. No I/O.
+
+An empty account has the status 400 there, and a call without a picture can have 200. So the `code` is read before
+the status; a task that failed carries its own. What is charged are pictures that came out.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from imagewright.errors import (
+    BadKey,
+    ContentRefused,
+    GenerationFailed,
+    ModelUnavailable,
+    OutOfCredit,
+    ProviderError,
+    RateLimited,
+    RequestRejected,
+    VendorUnavailable,
+)
+from imagewright.providers.base import Finished, Handle, Product, Running
+from imagewright.providers.dashscope.routes import NAME
+from imagewright.providers.sending.request import Purpose
+from imagewright.providers.sending.verdict import by_status
+from imagewright.providers.sending.wording import sounds_moderated, tidy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from imagewright.providers.sending.request import Reply
+
+MEANINGS: tuple[tuple[str, type[ProviderError]], ...] = (
+    ("DataInspection", ContentRefused),
+    ("IPInfringementSuspect", ContentRefused),
+    ("InvalidApiKey", BadKey),
+    ("Arrearage", OutOfCredit),
+    ("AccessDenied", ModelUnavailable),  # not activated, or not bought: AccessDenied.Unpurchased
+    ("ModelNotFound", ModelUnavailable),
+    ("Model.NotExist", ModelUnavailable),
+    ("Throttling", RateLimited),
+    ("InvalidParameter", RequestRejected),
+    ("InvalidURL", RequestRejected),
+    ("InternalError", VendorUnavailable),
+)
+"""By a part of the `code`; for all others the HTTP status decides."""
+OVER = frozenset({"FAILED", "CANCELED"})
+GONE = "UNKNOWN"
+STAGES = {"PENDING": "queued", "SUSPENDED": "waiting", "RUNNING": "generating"}
+TWO_REGIONS = (
+    "Keys work in the region they were made in; IMAGEWRIGHT_DASHSCOPE_BASE_URL says which is asked: Singapore, or with "
+    "https://dashscope.aliyuncs.com Beijing."
+)
+MOST_SAID = 3
+"""Different reasons that are quoted in one note."""
+
+
+class Failure(NamedTuple):
+    """What the vendor says about something that failed."""
+
+    code: str
+    said: str
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in self if part)
+
+    @property
+    def meaning(self) -> type[ProviderError] | None:
+        """The error it stands for; None for a code nobody has documented."""
+        return next((kind for part, kind in MEANINGS if part in self.code), None)
+
+
+def read_submitted(reply: Reply) -> Finished | Handle | ProviderError | None:
+    """The pictures, or the task they come from, whichever the vendor chose. None, where there may be either."""
+    content = _object(reply.json)
+    output = _object(content.get("output"))
+    failure = _failure_in(content)
+    if reply.status >= HTTPStatus.BAD_REQUEST or (failure.code and not output):
+        return _refusal(reply, failure)
+    status, task = _text(output, "task_status"), _text(output, "task_id")
+    if status in OVER:
+        return _task_failure(output)
+    if task and status != "SUCCEEDED":
+        return Handle(NAME, {"task": task})
+    return _finished(content) if output else None
+
+
+def read_standing(reply: Reply) -> Running | Finished | ProviderError | None:
+    """How a task stands. A status nobody has documented counts as running."""
+    content = _object(reply.json)
+    output = _object(content.get("output"))
+    status = _text(output, "task_status")
+    if reply.status >= HTTPStatus.BAD_REQUEST or not status:
+        return _closed_door(_failure_in(content))
+    if status == "SUCCEEDED":
+        return _finished(content)
+    if status in OVER:
+        return _task_failure(output)
+    if status == GONE:
+        return VendorUnavailable(NAME, "the task is not known there, not yet or no longer", charged=None)
+    return Running(stage=STAGES.get(status, "working"))
+
+
+def read_cancelled(reply: Reply) -> bool:
+    """Whether the task was told to stop; only one that waits in the queue can be."""
+    return reply.status < HTTPStatus.MULTIPLE_CHOICES and not _text(_object(reply.json), "code")
+
+
+def _finished(content: Mapping[str, Any]) -> Finished | ProviderError:
+    """The pictures from wherever they stand: with several, not all need have come out."""
+    output = _object(content.get("output"))
+    items = list(_items(output))
+    urls = [url for item in items if (url := _text(item, "image") or _text(item, "url"))]
+    failures = [failure for item in items if (failure := _failure_in(item)).code]
+    words = " ".join(_text(item, "text") for item in items).strip()
+    if urls:
+        return Finished(tuple(Product(url=url) for url in urls), notes=tuple(_notes(failures, words)))
+    charged = _charged(content)
+    if failures:
+        kind = next((one.meaning for one in failures if one.meaning), GenerationFailed)
+        return kind(NAME, str(failures[0]), charged=charged)
+    kind = ContentRefused if sounds_moderated(words) else GenerationFailed
+    return kind(NAME, words or "its answer holds no picture", charged=charged)
+
+
+def _items(output: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Everything that could be a picture: the parts of every choice's message, and a task's results."""
+    for choice in _objects(output.get("choices")):
+        yield from _objects(_object(choice.get("message")).get("content"))
+    yield from _objects(output.get("results"))
+
+
+def _notes(failures: list[Failure], words: str) -> Iterator[str]:
+    """What became of the other pictures, and what was said in place of one."""
+    if failures:
+        said = list(dict.fromkeys(str(failure) for failure in failures))[:MOST_SAID]
+        yield f"{NAME} did not deliver {len(failures)} of the pictures: {'; '.join(said)}."
+    if words:
+        yield f"{NAME} says besides: {tidy(words)}"
+
+
+def _task_failure(output: Mapping[str, Any]) -> ProviderError:
+    """The failure of a task that was taken; nothing came out of it, so nothing is charged."""
+    failure = _failure_in(output)
+    if _text(output, "task_status") == "CANCELED":
+        return GenerationFailed(NAME, str(failure) or "the task was cancelled", charged=False)
+    kind = failure.meaning
+    if kind is None or issubclass(kind, (VendorUnavailable, RateLimited)):
+        kind = GenerationFailed
+    return kind(NAME, str(failure), charged=False)
+
+
+def _refusal(reply: Reply, failure: Failure) -> ProviderError | None:
+    """The failure of a call that was not taken; None for trouble on the way to the vendor."""
+    kind = failure.meaning
+    if kind is BadKey:
+        return BadKey(NAME, f"{failure} {TWO_REGIONS}")
+    if kind is not None:
+        return kind(NAME, str(failure), charged=False)
+    if reply.status < HTTPStatus.BAD_REQUEST:
+        return GenerationFailed(NAME, str(failure), charged=None)
+    if not failure.code:
+        return None
+    judged = by_status(NAME, reply, Purpose.SUBMIT)
+    return type(judged)(NAME, f"HTTP {reply.status} {failure}", charged=judged.charged)
+
+
+def _closed_door(failure: Failure) -> ProviderError | None:
+    """What keeps an answer from telling how the task stands; the task may have been charged."""
+    kind = failure.meaning
+    return kind(NAME, str(failure), charged=None) if kind in (BadKey, RateLimited) else None
+
+
+def _charged(content: Mapping[str, Any]) -> bool | None:
+    """Whether a call without a picture was charged; it counts the pictures it charges for."""
+    count = _object(content.get("usage")).get("image_count")
+    return count > 0 if isinstance(count, int) else None
+
+
+def _failure_in(content: Mapping[str, Any]) -> Failure:
+    return Failure(_text(content, "code"), _text(content, "message").rstrip("."))
+
+
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _text(content: Mapping[str, Any], name: str) -> str:
+    value = content.get(name)
+    return value if isinstance(value, str) else ""

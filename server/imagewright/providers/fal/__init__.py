@@ -1,0 +1,1 @@
+"""fal: one key for the functions of all seven tools."""

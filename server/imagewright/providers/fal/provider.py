@@ -1,0 +1,177 @@
+"""fal: all seven tools through one queue. Submit, ask until it is over, read the result, fetch.
+
+Protocol of the vendor's Python client 1.0.3, read on 2026-11-22. The addresses can be set, `IMAGEWRIGHT_FAL_BASE_URL`
+for the queue and `IMAGEWRIGHT_FAL_UPLOAD_BASE_URL` for handing over large pictures.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import secrets
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from imagewright.errors import ProviderError, SettingsError
+from imagewright.providers.base import Handle, Rhythm
+from imagewright.providers.fal.replies import (
+    Done,
+    read_cancelled,
+    read_put,
+    read_result,
+    read_status,
+    read_submitted,
+    read_uploaded,
+)
+from imagewright.providers.fal.routes import NAME, OTHERS, PRICES, ROUTES, FalRoute
+from imagewright.providers.sending.request import Account, Purpose, Request
+from imagewright.providers.sharing.alternatives import chosen
+from imagewright.providers.sharing.links import picture_links
+from imagewright.providers.sharing.tickets import noted, path_under, with_notes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from imagewright.providers.base import Finished, Order, Prepared, Product, Running, Wiring
+    from imagewright.providers.fal.replies import Ticket
+
+log = logging.getLogger(__name__)
+
+BASE = "https://queue.fal.run"
+UPLOAD_BASE = "https://rest.fal.ai"
+UPLOAD_PATH = "/storage/upload/initiate"
+STORAGE = "fal-cdn-v3"
+UPLOADS_LIVE = 86_400
+"""Seconds an uploaded picture is kept: a day, for a queue may be long; without it, it could stay for good."""
+ENDPOINT = re.compile(r"[\w-][\w.-]*(?:/[\w-][\w.-]*)+", re.ASCII)
+ECHO_BYTES = 16_000_000
+"""Most bytes of an answer that may repeat a picture: a refusal quotes the input it is about."""
+EXTENSIONS = {"jpeg": "jpg"}
+
+
+class Fal:
+    """The provider. See `base.Provider` for what its methods promise."""
+
+    name = NAME
+    rhythm = Rhythm(first=1.0, factor=1.3, longest=5.0, give_up=900.0)
+    """The vendor's own client asks ten times a second; a person does not notice one."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self.routes: tuple[FalRoute, ...] = chosen(ROUTES, OTHERS, wiring.overrides, PRICES)
+        _check_models(self.routes)
+        self._base = wiring.addresses.get("", BASE).rstrip("/")
+        self._upload_base = wiring.addresses.get("upload", UPLOAD_BASE).rstrip("/")
+        auth = {"Authorization": f"Key {wiring.key}"}
+        self._account = Account(NAME, (self._base, self._upload_base), wiring.key, auth)
+        self._http = wiring.http
+
+    async def submit(self, order: Order) -> Handle:
+        """Hand over the pictures, which costs nothing, then put the call into the queue once."""
+        route = order.route
+        if not isinstance(route, FalRoute):
+            raise TypeError(f"not a route of {NAME}: {route!r}")
+        pictures = order.images if order.mask is None else (*order.images, order.mask)
+        links = await picture_links(pictures, route.inline_bytes, self._upload)
+        mask = links.pop() if order.mask is not None else ""
+        model = route.model_for(order.arguments)
+        request: Request[Ticket] = Request(
+            purpose=Purpose.SUBMIT,
+            url=f"{self._base}/{model}",
+            json=route.inputs(order, links, mask),
+            read=read_submitted,
+            max_bytes=ECHO_BYTES,
+        )
+        ticket = await self._http.send(self._account, request)
+        usual = f"/{_app(model)}/requests/{ticket.task}"
+        paths = {
+            "task": ticket.task,
+            "status": path_under(self._base, ticket.status, f"{usual}/status"),
+            "response": path_under(self._base, ticket.response, usual),
+            "cancel": path_under(self._base, ticket.cancel, f"{usual}/cancel"),
+        }
+        return Handle(NAME, with_notes(paths, route.notes_for(order)))
+
+    async def poll(self, handle: Handle) -> Running | Finished:
+        """Ask once; when the task is over, read its result."""
+        status: Request[Running | Done] = Request(
+            purpose=Purpose.POLL, method="GET", url=self._base + handle.ticket["status"], read=read_status
+        )
+        standing = await self._http.send(self._account, status)
+        if not isinstance(standing, Done):
+            return standing
+        result: Request[Finished | Running] = Request(
+            purpose=Purpose.POLL,
+            method="GET",
+            url=self._base + handle.ticket["response"],
+            read=read_result,
+            max_bytes=ECHO_BYTES,
+        )
+        return noted(handle, await self._http.send(self._account, result))
+
+    async def cancel(self, handle: Handle) -> bool:
+        """Ask the vendor to stop: what is queued is taken out, what runs gets a signal."""
+        request: Request[bool] = Request(
+            purpose=Purpose.OTHER, method="PUT", url=self._base + handle.ticket["cancel"], read=read_cancelled
+        )
+        try:
+            return await self._http.send(self._account, request)
+        except ProviderError as error:
+            log.info("%s: the task could not be told to stop: %s", NAME, error)
+            return False
+
+    async def fetch(self, product: Product, into: Path) -> None:
+        """Stream the picture to disk; the key stays here."""
+        await self._http.download(self._account, product.url, into)
+
+    async def _upload(self, picture: Prepared) -> str:
+        """The vendor's address of a picture."""
+        name = f"{secrets.token_hex(12)}.{EXTENSIONS.get(picture.format, picture.format)}"
+        begin: Request[Mapping[str, str]] = Request(
+            purpose=Purpose.UPLOAD,
+            url=self._upload_base + UPLOAD_PATH,
+            query={"storage_type": STORAGE},
+            headers={
+                "X-Fal-Object-Lifecycle-Preference": json.dumps({"expiration_duration_seconds": UPLOADS_LIVE}),
+            },
+            json={"file_name": name, "content_type": picture.mime},
+            read=read_uploaded,
+        )
+        links = await self._http.send(self._account, begin)
+        if urlsplit(links["upload_url"]).scheme != "https" and not self._account.on_loopback:
+            raise ProviderError(NAME, "it wants the picture at an address that is not encrypted", charged=False)
+        put: Request[bool] = Request(
+            purpose=Purpose.UPLOAD,
+            method="PUT",
+            url=links["upload_url"],
+            headers={"Content-Type": picture.mime},
+            content=picture.data,
+            read=read_put,
+            with_key=False,
+        )
+        await self._http.send(self._account, put)
+        return links["file_url"]
+
+
+def build(wiring: Wiring) -> Fal:
+    """The provider, from its key, addresses and overrides. Opens no connection.
+
+    Raises:
+        SettingsError: an override cannot be used.
+    """
+    return Fal(wiring)
+
+
+def _app(model: str) -> str:
+    """The part of an endpoint under which its tasks are asked for: owner and name, without the path."""
+    return "/".join(model.split("/")[:2])
+
+
+def _check_models(routes: tuple[FalRoute, ...]) -> None:
+    for route in routes:
+        for model in (route.model, *route.models.values()):
+            if not ENDPOINT.fullmatch(model):
+                raise SettingsError(
+                    f"routes.{route.tool}.{NAME}.model: {model!r} is no endpoint of {NAME}; they read owner/name/path"
+                )

@@ -1,0 +1,289 @@
+"""What fal's answers mean. No I/O.
+
+`COMPLETED` is not success: the model's own error waits where the result would be, mostly with status 422. And 403 is
+an empty account before it is a bad key. So the body is read before the status; `detail` is a list of problems with a
+`type` each, or a sentence, and the platform's own failures carry an `error_type`.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from imagewright.errors import (
+    BadKey,
+    ContentRefused,
+    GenerationFailed,
+    OutOfCredit,
+    ProviderError,
+    RateLimited,
+    RequestRejected,
+    ResultLost,
+    VendorUnavailable,
+)
+from imagewright.providers.base import Finished, Product, Running
+from imagewright.providers.fal.routes import NAME
+from imagewright.providers.sending.wording import sounds_moderated
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imagewright.providers.sending.request import Reply
+
+
+class Done(Enum):
+    """A task is over; how it ended is where its result is."""
+
+    DONE = "done"
+
+
+class Ticket(NamedTuple):
+    """Where to ask for a task that was submitted; links are empty where fal gave none."""
+
+    task: str
+    status: str
+    response: str
+    cancel: str
+
+
+class Meaning(NamedTuple):
+    """What a word of fal's stands for."""
+
+    error: type[ProviderError]
+    charged: bool | None
+
+
+FAILED = Meaning(GenerationFailed, charged=False)
+"""Answers of 5xx are not charged."""
+WORKED = Meaning(GenerationFailed, charged=None)
+"""Others are where work was done."""
+PROBLEMS: Mapping[str, Meaning] = {
+    "content_policy_violation": Meaning(ContentRefused, charged=None),
+    "no_media_generated": WORKED,
+    "downstream_service_error": WORKED,
+    "internal_server_error": FAILED,
+    "generation_timeout": FAILED,
+    "downstream_service_unavailable": FAILED,
+}
+"""By the `type` of a problem, the weightiest first. Any other type speaks of a field that was sent."""
+INPUT = Meaning(RequestRejected, charged=False)
+PLATFORM: Mapping[str, Meaning] = {
+    "request_timeout": FAILED,
+    "startup_timeout": FAILED,
+    "runner_scheduling_failure": FAILED,
+    "runner_connection_timeout": FAILED,
+    "runner_disconnected": FAILED,
+    "runner_connection_refused": FAILED,
+    "runner_connection_error": FAILED,
+    "runner_incomplete_response": FAILED,
+    "runner_server_error": FAILED,
+    "internal_error": FAILED,
+    "client_disconnected": WORKED,
+    "client_cancelled": WORKED,
+    "bad_request": INPUT,
+}
+"""By `error_type`: the platform gave up, not the model."""
+NO_MONEY = re.compile(r"\bbalance\b|\btop up\b|\bbilling\b|\bcredits?\b|\buser is locked\W*$", re.IGNORECASE)
+CANCEL_TAKEN = frozenset({"OK", "CANCELLATION_REQUESTED"})
+LARGEST_SEED = 2**63 - 1
+MOST_PROBLEMS = 3
+"""Problems that are quoted."""
+
+
+def read_submitted(reply: Reply) -> Ticket | ProviderError | None:
+    """Where to ask for the task. None, where one may exist without a readable id."""
+    if reply.status >= HTTPStatus.BAD_REQUEST:
+        # a 5xx says nothing about whether the task was taken
+        return None if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR else _refusal(reply)
+    body = _object(reply)
+    task = body.get("request_id")
+    if not isinstance(task, str) or not task:
+        return None
+    links = (_text(body, name) for name in ("status_url", "response_url", "cancel_url"))
+    return Ticket(task, *links)
+
+
+def read_status(reply: Reply) -> Running | Done | ProviderError | None:
+    """How a task stands. A status nobody has documented counts as running."""
+    if reply.status >= HTTPStatus.BAD_REQUEST:
+        return _closed_door(reply)
+    body = _object(reply)
+    if not isinstance(body.get("status"), str):
+        return None
+    if body["status"] == "COMPLETED":
+        meaning = PLATFORM.get(_text(body, "error_type"))
+        return Done.DONE if meaning is None else meaning.error(NAME, _said(body), charged=meaning.charged)
+    if body["status"] == "IN_QUEUE":
+        return Running(stage="queued")
+    return Running(stage="generating")
+
+
+def read_result(reply: Reply) -> Finished | Running | ProviderError | None:
+    """The pictures of a task that is over, or why there are none."""
+    body = _object(reply)
+    if reply.status >= HTTPStatus.BAD_REQUEST:
+        return _task_failure(reply, body)
+    if not body:
+        return None
+    if body.get("status") in ("IN_QUEUE", "IN_PROGRESS"):
+        return Running(stage="generating")
+    return _finished(body)
+
+
+def read_uploaded(reply: Reply) -> Mapping[str, str] | ProviderError | None:
+    """The two addresses of a file that is to be put in: `upload_url` and `file_url`."""
+    if reply.status >= HTTPStatus.BAD_REQUEST:
+        return _refusal(reply, uploading=True)
+    body = _object(reply)
+    links = {name: _text(body, name) for name in ("upload_url", "file_url")}
+    return links if all(links.values()) else None
+
+
+def read_put(reply: Reply) -> bool | ProviderError | None:
+    """Whether a file was taken in; the address came from fal, so a refusal there is no matter of the key."""
+    if HTTPStatus.BAD_REQUEST <= reply.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return RequestRejected(NAME, f"a picture could not be handed over (HTTP {reply.status})")
+    return True if reply.status < HTTPStatus.MULTIPLE_CHOICES else None
+
+
+def read_cancelled(reply: Reply) -> bool:
+    """Whether the task was told to stop; a task that is over cannot be."""
+    status = _object(reply).get("status")
+    return reply.status < HTTPStatus.MULTIPLE_CHOICES if status is None else status in CANCEL_TAKEN
+
+
+def _finished(body: Mapping[str, Any]) -> Finished | ProviderError:
+    """Utilities return one `image`, generators a list of `images`."""
+    listed = body.get("images")
+    entries = listed if isinstance(listed, list) else [body.get("image")]
+    urls = [_address(entry) for entry in entries]
+    seed = _seed(body.get("seed"))
+    products = tuple(Product(url=url, seed=seed) for url in urls if url)
+    if not products:
+        if words := _text(body, "description"):
+            return GenerationFailed(NAME, words)
+        return ResultLost(NAME, "the task is done, but names no picture", charged=None)
+    return Finished(products, notes=tuple(_doubts(body, urls)))
+
+
+def _doubts(body: Mapping[str, Any], urls: list[str]) -> list[str]:
+    notes = []
+    if missing := urls.count(""):
+        notes.append(f"fal named no address for {missing} of {len(urls)} pictures.")
+    flags = body.get("has_nsfw_concepts")
+    marked = [str(place) for place, flag in enumerate(flags, 1) if flag is True] if isinstance(flags, list) else []
+    if marked:
+        # it is not certain that such a picture is black, and it is paid: it is kept
+        notes.append(f"fal marks picture {', '.join(marked)} as not safe and may have made it black: look at it.")
+    return notes
+
+
+def _task_failure(reply: Reply, body: Mapping[str, Any]) -> ProviderError | None:
+    """Why a finished task has no result; None for trouble on the way to it."""
+    meaning = _problem_meaning(body) or PLATFORM.get(_error_type(reply, body))
+    if meaning is not None:
+        return meaning.error(NAME, _said(body), charged=meaning.charged)
+    if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        # a gateway answers so too; with a request id it was the model
+        own = "x-fal-request-id" in reply.headers and bool(body)
+        return GenerationFailed(NAME, _said(body), charged=False) if own else None
+    if reply.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY):
+        kind = ContentRefused if sounds_moderated(_said(body)) else RequestRejected
+        return kind(NAME, _said(body), charged=None)
+    return _closed_door(reply)
+
+
+def _closed_door(reply: Reply) -> ProviderError | None:
+    """What keeps a task from being asked about for good; None for what may pass."""
+    said = _said(_object(reply))
+    if reply.status == HTTPStatus.FORBIDDEN and NO_MONEY.search(said):
+        return OutOfCredit(NAME, said, charged=None)
+    if reply.status == HTTPStatus.UNAUTHORIZED:
+        return BadKey(NAME, said, charged=None)
+    if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return RateLimited(NAME, said, charged=None)
+    return None
+
+
+def _refusal(reply: Reply, *, uploading: bool = False) -> ProviderError | None:
+    """Why nothing was started; None where the status says it as well."""
+    body = _object(reply)
+    said = _said(body)
+    if reply.status == HTTPStatus.FORBIDDEN and NO_MONEY.search(said):
+        return OutOfCredit(NAME, said)
+    if reply.status == HTTPStatus.CONFLICT:
+        return VendorUnavailable(NAME, said)
+    if meaning := _problem_meaning(body):
+        return meaning.error(NAME, said, charged=False)
+    if not said or reply.status not in STATUSES:
+        return None
+    kind = STATUSES[reply.status]
+    if kind is RequestRejected and not uploading and sounds_moderated(said):
+        kind = ContentRefused
+    return kind(NAME, said, charged=False)
+
+
+STATUSES: Mapping[int, type[ProviderError]] = {
+    400: RequestRejected,
+    401: BadKey,
+    403: BadKey,
+    422: RequestRejected,
+    429: RateLimited,
+}
+"""What a refusal means whose words are fal's own; any other is judged by its status alone."""
+
+
+def _problem_meaning(body: Mapping[str, Any]) -> Meaning | None:
+    """What a list of problems comes to; None when there is none."""
+    kinds = [str(one.get("type") or "") for one in _problems(body)]
+    if not kinds:
+        return None
+    return next((meaning for name, meaning in PROBLEMS.items() if name in kinds), INPUT)
+
+
+def _problems(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    detail = body.get("detail")
+    return [one for one in detail if isinstance(one, dict)] if isinstance(detail, list) else []
+
+
+def _said(body: Mapping[str, Any]) -> str:
+    """The vendor's words: each problem with the field it is about, or one sentence."""
+    problems = _problems(body)
+    if not problems:
+        return _text(body, "detail") or _text(body, "error") or _text(body, "error_type")
+    return "; ".join(_sentence(one) for one in problems[:MOST_PROBLEMS])
+
+
+def _sentence(problem: Mapping[str, Any]) -> str:
+    place = problem.get("loc")
+    where = [str(part) for part in place if part != "body"] if isinstance(place, list) else []
+    words = str(problem.get("msg") or problem.get("type") or "")
+    limits = problem.get("ctx")
+    known = [f"{name} {value}" for name, value in limits.items()] if isinstance(limits, dict) else []
+    hint = f" ({', '.join(known)})" if known else ""
+    return f"{'.'.join(where)}: {words}{hint}" if where else f"{words}{hint}"
+
+
+def _error_type(reply: Reply, body: Mapping[str, Any]) -> str:
+    return _text(body, "error_type") or reply.headers.get("x-fal-error-type", "")
+
+
+def _seed(value: Any) -> int | None:
+    """A whole number that a database can keep."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole and 0 <= value <= LARGEST_SEED else None
+
+
+def _address(entry: Any) -> str:
+    return entry if isinstance(entry, str) else _text(entry, "url") if isinstance(entry, dict) else ""
+
+
+def _object(reply: Reply) -> Mapping[str, Any]:
+    return reply.json if isinstance(reply.json, dict) else {}
+
+
+def _text(body: Mapping[str, Any], name: str) -> str:
+    value = body.get(name)
+    return value if isinstance(value, str) else ""

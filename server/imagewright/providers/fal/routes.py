@@ -1,0 +1,359 @@
+"""What fal offers for the rows, as data.
+
+Endpoint ids, field names and limits are those of the vendor's own client types, prices those of its model pages,
+unless a line says otherwise. What is not confirmed is marked, and can be switched off in the configuration, see
+`providers.sharing.overrides`; the alternatives at the end are chosen there by their id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isqrt
+from typing import TYPE_CHECKING, Any
+
+from imagewright.catalog.row import Limits, OperationName, Scalar
+from imagewright.providers.base import PictureForm, Price
+from imagewright.providers.sharing.fields import COUNT, LEFT_OUT, Field, FieldsRoute, count_sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+NAME = "fal"
+CHECKED = "2026-11-22"
+PAGE = "the vendor's model page"
+PER_MEGAPIXEL = "about 0.02 to 0.03 USD a megapixel, not confirmed; the presets have at most one"
+AUTO = "auto"
+IN_AND_OUT = 15
+"""Most pictures in and out of one Seedream call together."""
+MOST_IN = 10
+MASK_DOUBT = "fal does not say which side of a mask this model repaints: look whether only the masked area has changed."
+NOT_RECRAFT = "fal has no Recraft: the background was removed by another maker's model."
+ANY = Limits()
+VARIANTS_AND_SAVE = {"variants": ANY, "save_as": ANY}
+
+PRESETS: dict[Scalar, str] = {
+    "1:1": "square_hd",
+    "4:3": "landscape_4_3",
+    "3:4": "portrait_4_3",
+    "16:9": "landscape_16_9",
+    "9:16": "portrait_16_9",
+}
+"""A portrait is named by its longer side first: `portrait_4_3` is 3:4."""
+SEEDREAM_RATIOS = ("1:1", "4:3", "3:4", "3:2", "2:3", "16:9", "9:16", "21:9")
+SIDES = {"1K": 1024, "2K": 2048, "4K": 4096}
+"""Side in px of the square of that size."""
+GPT_SIZES: dict[Scalar, str] = {"1:1": "1024x1024", "3:2": "1536x1024", "2:3": "1024x1536"}
+UPPER_SPEED: dict[Scalar, str] = {speed: speed.upper() for speed in ("turbo", "balanced", "quality")}
+UPPER_STYLE: dict[Scalar, str] = {style: style.upper() for style in ("auto", "general", "realistic", "design")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FalRoute(FieldsRoute):
+    """A route with fal's spelling; its model is the endpoint's id.
+
+    Attributes:
+        inline_bytes: most bytes of all input pictures together that go into the request as data URIs, as many models
+            take them; larger ones are uploaded. No limit is published: this keeps a request small.
+    """
+
+    inline_bytes: int = 4_000_000
+
+
+def _pixels(width: int, height: int) -> dict[str, int]:
+    return {"width": width, "height": height}
+
+
+def _exactly(ratio: str, side: int) -> dict[str, int]:
+    """Sides in px of exactly that ratio, multiples of 8, with at most side x side pixels."""
+    wide, high = (int(part) for part in ratio.split(":"))
+    unit = isqrt(side * side // (wide * high)) // 8 * 8
+    return _pixels(wide * unit, high * unit)
+
+
+def _ratios(known: Iterable[Any], *, auto: bool = False) -> Limits:
+    return Limits(values=(AUTO, *known) if auto else tuple(known))
+
+
+def _by(argument: str, usual: Scalar, table: Mapping[Scalar, float], source: str = PAGE) -> Price:
+    return Price(usd=table[usual], by=argument, table=table, source=source, checked=CHECKED)
+
+
+def _flat(usd: float, source: str = PAGE) -> Price:
+    return Price(usd=usd, source=source, checked=CHECKED)
+
+
+def _seedream(version: str, sizes: tuple[str, ...], price: Price) -> tuple[FalRoute, ...]:
+    shapes = {(ratio, size): _exactly(ratio, SIDES[size]) for ratio in SEEDREAM_RATIOS for size in sizes}
+    shared: dict[str, Any] = {
+        "provider": NAME,
+        "tool": "bytedance_seedream",
+        "fields": (
+            Field("prompt", "prompt"),
+            Field("image_size", ("aspect_ratio", "resolution"), shapes),
+            Field("seed", "seed"),
+            # one set of up to so many pictures that belong together; `num_images` would make unrelated ones
+            Field("max_images", COUNT, {1: LEFT_OUT}),
+        ),
+        "say_count": True,
+        "price": price,
+    }
+    # the sentence with the count goes into the row's own 5000 characters
+    prompt = Limits(max_length=5000 - len(count_sentence(6)))
+    takes = {"prompt": prompt, "resolution": Limits(values=sizes), "seed": ANY, **VARIANTS_AND_SAVE}
+    return (
+        FalRoute(
+            operation=OperationName.GENERATE,
+            model=f"fal-ai/bytedance/seedream/{version}/text-to-image",
+            takes={**takes, "aspect_ratio": _ratios(SEEDREAM_RATIOS)},
+            counts=(1, 2, 3, 4, 5, 6),
+            **shared,
+        ),
+        FalRoute(
+            operation=OperationName.EDIT,
+            model=f"fal-ai/bytedance/seedream/{version}/edit",
+            takes={**takes, "images": ANY, "aspect_ratio": _ratios(SEEDREAM_RATIOS, auto=True)},
+            image_field="image_urls",
+            image_list=True,
+            counts=tuple(range(1, IN_AND_OUT - MOST_IN + 1)),
+            **shared,
+        ),
+    )
+
+
+def _qwen() -> tuple[FalRoute, ...]:
+    many = (
+        Field("prompt", "prompt"),
+        Field("image_size", "aspect_ratio", PRESETS),
+        Field("seed", "seed"),
+        Field("negative_prompt", "negative_prompt"),
+        Field("guidance_scale", "guidance"),
+        Field("num_inference_steps", "steps"),
+        Field("output_format", "output_format"),
+        Field("num_images", COUNT),
+    )
+    fields = (*many, Field("acceleration", "acceleration"))
+    sampling = dict.fromkeys(("seed", "negative_prompt", "guidance", "steps", "output_format"), ANY)
+    shared: dict[str, Any] = {
+        "provider": NAME,
+        "tool": "qwen",
+        "counts": (1, 2, 3, 4),  # its upper bound is not published
+        "price": _flat(0.03, PER_MEGAPIXEL),
+    }
+    edit = {"prompt": ANY, "aspect_ratio": _ratios(PRESETS, auto=True), **sampling, **VARIANTS_AND_SAVE}
+    return (
+        FalRoute(
+            operation=OperationName.GENERATE,
+            model="fal-ai/qwen-image",
+            takes={
+                "prompt": ANY,
+                "aspect_ratio": _ratios(PRESETS),
+                "acceleration": ANY,
+                **sampling,
+                **VARIANTS_AND_SAVE,
+            },
+            fields=fields,
+            **shared,
+        ),
+        FalRoute(
+            operation=OperationName.EDIT,
+            model="fal-ai/qwen-image-edit",
+            takes={**edit, "images": Limits(max_items=1), "acceleration": ANY},
+            fields=fields,
+            image_field="image_url",
+            **shared,
+        ),
+        FalRoute(
+            operation=OperationName.EDIT,
+            # the newest that takes several pictures; for one the model above is documented with more controls
+            model="fal-ai/qwen-image-edit-2511",
+            takes={**edit, "images": Limits(min_items=2)},
+            fields=many,
+            image_field="image_urls",
+            image_list=True,
+            **shared,
+        ),
+    )
+
+
+def _flux_kontext() -> tuple[FalRoute, ...]:
+    fields = (
+        Field("prompt", "prompt"),
+        # in an edit, the picture's own shape is kept by leaving the field out
+        Field("aspect_ratio", "aspect_ratio", {AUTO: LEFT_OUT}),
+        Field("guidance_scale", "guidance"),
+        Field("safety_tolerance", "safety_tolerance", text=True),
+        Field("enhance_prompt", "prompt_upsampling"),
+        Field("seed", "seed"),
+        Field("output_format", "output_format"),
+    )
+    takes = {
+        **dict.fromkeys(("prompt", "aspect_ratio", "quality", "guidance", "prompt_upsampling", "seed"), ANY),
+        "safety_tolerance": Limits(minimum=1),
+        "output_format": ANY,
+        "save_as": ANY,
+    }
+    shared: dict[str, Any] = {
+        "provider": NAME,
+        "tool": "flux_kontext",
+        "fields": fields,
+        "model_by": "quality",
+        "price": _by("quality", "pro", {"pro": 0.04, "max": 0.08}),
+    }
+    start = "fal-ai/flux-pro/kontext"
+    return (
+        FalRoute(
+            operation=OperationName.GENERATE,
+            model=f"{start}/text-to-image",
+            models={"pro": f"{start}/text-to-image", "max": f"{start}/max/text-to-image"},
+            takes=takes,
+            **shared,
+        ),
+        FalRoute(
+            operation=OperationName.EDIT,
+            model=start,
+            models={"pro": start, "max": f"{start}/max"},
+            takes={**takes, "images": ANY},
+            image_field="image_url",
+            native_auto=True,
+            **shared,
+        ),
+    )
+
+
+def _gpt_image(
+    ids: tuple[str, str], sizes: Mapping[Scalar, Any], mask_field: str, more: tuple[str, ...], price: Price
+) -> tuple[FalRoute, ...]:
+    """Generating and editing with one of OpenAI's models."""
+    same = ("prompt", "quality", "output_format", *more)
+    takes = {**dict.fromkeys(same, ANY), **VARIANTS_AND_SAVE}
+    shared: dict[str, Any] = {
+        "provider": NAME,
+        "tool": "openai_4o",
+        "fields": (
+            *(Field(name, name) for name in same),
+            Field("image_size", "aspect_ratio", sizes),
+            Field("num_images", COUNT),
+        ),
+        "counts": (1, 2, 3, 4),  # its upper bound is not published
+        "price": price,
+    }
+    return (
+        FalRoute(
+            operation=OperationName.GENERATE, model=ids[0], takes={**takes, "aspect_ratio": _ratios(sizes)}, **shared
+        ),
+        FalRoute(
+            operation=OperationName.EDIT,
+            model=ids[1],
+            takes={**takes, "images": ANY, "mask": ANY, "aspect_ratio": _ratios(sizes, auto=True)},
+            # the maker's own polarity; fal does not say it for its field
+            pictures=PictureForm(mask="transparent_is_repainted"),
+            image_field="image_urls",
+            image_list=True,
+            mask_field=mask_field,
+            mask_note=MASK_DOUBT,
+            **shared,
+        ),
+    )
+
+
+def _nano_banana() -> tuple[FalRoute, ...]:
+    shared: dict[str, Any] = {
+        "provider": NAME,
+        "tool": "nano_banana",
+        "fields": (
+            Field("prompt", "prompt"),
+            Field("aspect_ratio", "aspect_ratio"),
+            Field("output_format", "output_format"),
+        ),
+        "price": _flat(0.039),
+    }
+    takes = {"prompt": ANY, "aspect_ratio": ANY, "output_format": ANY, "save_as": ANY}
+    return (
+        FalRoute(operation=OperationName.GENERATE, model="fal-ai/nano-banana", takes=takes, **shared),
+        FalRoute(
+            operation=OperationName.EDIT,
+            model="fal-ai/nano-banana/edit",
+            takes={**takes, "images": ANY},
+            image_field="image_urls",
+            image_list=True,
+            native_auto=True,
+            **shared,
+        ),
+    )
+
+
+def _enlarger(model: str, field: str) -> FalRoute:
+    return FalRoute(
+        provider=NAME,
+        tool="nano_banana",
+        operation=OperationName.UPSCALE,
+        model=model,
+        takes={"images": ANY, "scale": ANY, "save_as": ANY},
+        fields=(Field(field, "scale"),),
+        image_field="image_url",
+        scales=(1, 2, 3, 4),
+    )
+
+
+ROUTES: tuple[FalRoute, ...] = (
+    *_seedream("v4", ("1K", "2K", "4K"), _flat(0.03)),
+    *_qwen(),
+    *_flux_kontext(),
+    *_gpt_image(
+        ("fal-ai/gpt-image-1.5", "fal-ai/gpt-image-1.5/edit"),
+        GPT_SIZES,
+        "mask_image_url",
+        ("background",),
+        # of the dearest shape: a square costs a third less
+        _by("quality", "medium", {"low": 0.013, "medium": 0.051, "high": 0.2}),
+    ),
+    *_nano_banana(),
+    # the model itself has no enlarger; of fal's, this one keeps to the picture and documents every factor to 4
+    _enlarger("fal-ai/topaz/upscale/image", "upscale_factor"),
+    FalRoute(
+        provider=NAME,
+        tool="recraft",
+        operation=OperationName.REMOVE_BACKGROUND,
+        model="fal-ai/bria/background/remove",
+        takes={"image": ANY, "save_as": ANY},
+        fields=(),
+        image_field="image_url",
+        note=NOT_RECRAFT,
+        price=_flat(0.018),
+    ),
+    FalRoute(
+        provider=NAME,
+        tool="ideogram_reframe",
+        operation=OperationName.REFRAME,
+        model="fal-ai/ideogram/v3/reframe",
+        takes=dict.fromkeys(("image", "aspect_ratio", "rendering_speed", "style", "seed", *VARIANTS_AND_SAVE), ANY),
+        fields=(
+            Field("image_size", "aspect_ratio", {**PRESETS, "3:2": _pixels(1248, 832), "2:3": _pixels(832, 1248)}),
+            Field("rendering_speed", "rendering_speed", UPPER_SPEED),
+            Field("style", "style", UPPER_STYLE),
+            Field("seed", "seed"),
+            Field("num_images", COUNT),
+        ),
+        image_field="image_url",
+        counts=(1, 2, 3, 4),
+        price=_by("rendering_speed", "balanced", {"turbo": 0.03, "balanced": 0.06, "quality": 0.09}),
+    ),
+)
+"""Every route, the ones to take first first."""
+
+OTHERS: tuple[FalRoute, ...] = (
+    *_seedream("v4.5", ("2K", "4K"), Price(usd=None)),
+    *_gpt_image(
+        ("openai/gpt-image-2", "openai/gpt-image-2/edit"),
+        {"1:1": _pixels(1024, 1024), "3:2": _pixels(1536, 1024), "2:3": _pixels(1024, 1536)},
+        "mask_url",
+        (),
+        _by("quality", "medium", {"low": 0.01, "medium": 0.06, "high": 0.22}),
+    ),
+    _enlarger("fal-ai/clarity-upscaler", "upscale_factor"),
+    _enlarger("fal-ai/esrgan", "scale"),
+)
+"""Known models that are not the default, because they do less of what the rows promise or cost more."""
+
+PRICES: Mapping[str, Price] = {"fal-ai/nano-banana-2": _flat(0.08), "fal-ai/nano-banana-2/edit": _flat(0.08)}
+"""Of further models that are spelt like a default."""

@@ -1,0 +1,129 @@
+"""What Gemini's answers mean. No I/O.
+
+Gemini answers HTTP 200 to prompts it blocks and without a picture where it refuses, and HTTP 400 to a wrong key: the
+body is read before the status.
+"""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from imagewright.errors import (
+    BadKey,
+    ContentRefused,
+    GenerationFailed,
+    ModelUnavailable,
+    OutOfCredit,
+    ProviderError,
+    ResultLost,
+)
+from imagewright.providers.base import Finished, Product
+from imagewright.providers.google.body import NAME, PNG
+from imagewright.providers.sending.request import Purpose
+from imagewright.providers.sending.verdict import by_status
+from imagewright.providers.sharing.at_once import read_base64
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from imagewright.providers.sending.request import Reply
+
+REFUSALS: Mapping[str, str] = {
+    "SAFETY": "the picture broke its safety rules",
+    "IMAGE_SAFETY": "the picture broke its safety rules",
+    "PROHIBITED_CONTENT": "the content is prohibited there",
+    "IMAGE_PROHIBITED_CONTENT": "the content is prohibited there",
+    "BLOCKLIST": "a word is on its list of blocked words",
+    "RECITATION": "the result is too close to a known work",
+    "IMAGE_RECITATION": "the result is too close to a known work",
+    "SPII": "the content holds personal data",
+}
+"""Reasons for which a call ends without a picture that are about its content; any other is a failure to make one."""
+REASONS: Mapping[str, type[ProviderError]] = {"API_KEY_INVALID": BadKey}
+"""By the `reason` in the details of an error."""
+STATUSES: Mapping[str, type[ProviderError]] = {"FAILED_PRECONDITION": ModelUnavailable}
+"""By the `status` of an error: the account's region is not served. All others are what their HTTP status says."""
+FOR_THE_DAY = "perday"
+"""In the id of a quota that does not clear before tomorrow; waiting seconds or minutes does not help."""
+DELAY = re.compile(r"(\d+(?:\.\d+)?)s")
+SHOWN_WORDS = 200
+"""Characters of what the model said instead of making a picture."""
+
+
+def read_content(reply: Reply) -> Finished | ProviderError | None:
+    """The picture of an answer, or the failure it speaks of."""
+    content = reply.json
+    if not isinstance(content, dict):
+        return None
+    if isinstance(content.get("error"), dict):
+        return _failure(reply, content["error"])
+    if reply.status >= HTTPStatus.BAD_REQUEST:
+        return None
+    candidates = content.get("candidates")
+    if not candidates:
+        return _blocked(content.get("promptFeedback"))
+    return _read_candidate(candidates[0])
+
+
+def _read_candidate(candidate: Mapping[str, Any]) -> Finished | ProviderError:
+    parts = [part for part in (candidate.get("content") or {}).get("parts") or () if isinstance(part, dict)]
+    # interim pictures of a model that thinks in pictures come first and are flagged
+    final = [part for part in parts if not part.get("thought")]
+    blobs = [blob for part in final if isinstance(blob := part.get("inlineData") or part.get("inline_data"), dict)]
+    if not blobs:
+        return _no_picture(candidate, " ".join(str(part["text"]) for part in final if part.get("text")))
+    data = read_base64(blobs[-1].get("data"))
+    if data is None:
+        return ResultLost(NAME, "its answer holds nothing that can be read as a picture")
+    mime = str(blobs[-1].get("mimeType") or blobs[-1].get("mime_type") or PNG)
+    note = f"{NAME} chose the file type itself: {mime}."
+    return Finished((Product(data=data),), notes=() if mime == PNG else (note,))
+
+
+def _no_picture(candidate: Mapping[str, Any], words: str) -> ProviderError:
+    """A call that ended without a picture; whether it is paid for is not published."""
+    reason = str(candidate.get("finishReason") or "")
+    said = str(candidate.get("finishMessage") or "") or words[:SHOWN_WORDS]
+    if reason in REFUSALS:
+        return ContentRefused(NAME, f"{REFUSALS[reason]} ({reason})" + (f": {said}" if said else ""))
+    told = f"it answered in words: {said}" if said else "its answer holds no picture"
+    return GenerationFailed(NAME, told if reason in {"", "STOP"} else f"{told} ({reason})")
+
+
+def _blocked(feedback: Any) -> ProviderError | None:
+    if not isinstance(feedback, dict) or not feedback.get("blockReason"):
+        return None
+    said = str(feedback.get("blockReasonMessage") or "the prompt or a picture was blocked")
+    return ContentRefused(NAME, f"{said} ({feedback['blockReason']})")
+
+
+def _failure(reply: Reply, error: Mapping[str, Any]) -> ProviderError:
+    details = [detail for detail in error.get("details") or () if isinstance(detail, dict)]
+    said = str(error.get("message") or "")
+    judged = by_status(NAME, reply, Purpose.SUBMIT)
+    kind = STATUSES.get(str(error.get("status")))
+    kind = next((REASONS[reason] for one in details if (reason := str(one.get("reason"))) in REASONS), kind)
+    if reply.status == HTTPStatus.TOO_MANY_REQUESTS and any(FOR_THE_DAY in quota for quota in _quotas(details)):
+        kind = OutOfCredit
+    charged = judged.charged if kind is None else False
+    kind = kind or type(judged)
+    wait = _wait(details) if kind.retryable else None
+    return kind(NAME, f"HTTP {reply.status}: {said}" if said else judged.detail, charged=charged, retry_after=wait)
+
+
+def _quotas(details: list[dict[str, Any]]) -> Iterator[str]:
+    """Ids of the quotas that were exceeded, in lower case."""
+    for detail in details:
+        for violation in detail.get("violations") or ():
+            if isinstance(violation, dict):
+                yield str(violation.get("quotaId") or "").lower()
+
+
+def _wait(details: list[dict[str, Any]]) -> float | None:
+    """Seconds the vendor asks to wait; it says so in the body, not in a header."""
+    for detail in details:
+        if matched := DELAY.fullmatch(str(detail.get("retryDelay") or "")):
+            return float(matched[1])
+    return None

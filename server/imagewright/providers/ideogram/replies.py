@@ -1,0 +1,99 @@
+"""What Ideogram's answers mean. No I/O."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from imagewright.errors import (
+    ContentRefused,
+    GenerationFailed,
+    OutOfCredit,
+    ProviderError,
+    RateLimited,
+    RequestRejected,
+    ResultLost,
+)
+from imagewright.providers.base import Finished, Product
+from imagewright.providers.sending.verdict import MEANING
+from imagewright.providers.sending.wording import sounds_moderated
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imagewright.providers.sending.request import Reply
+
+NAME = "ideogram"
+REASONS: Mapping[str, type[ProviderError]] = {
+    "insufficient_funds": OutOfCredit,
+    "subscription_required": OutOfCredit,
+    "daily_limit": OutOfCredit,
+    "priority_credit_required": OutOfCredit,
+    "inflight_limit": RateLimited,
+}
+"""What `reject_reason` says, in the answers that have one; it says more than the status."""
+
+
+def read_made(reply: Reply) -> Finished | ProviderError | None:
+    """The pictures that were made. None, where the status must tell."""
+    content = reply.json if isinstance(reply.json, dict) else {}
+    if reply.status >= HTTPStatus.BAD_REQUEST:
+        return _refusal(reply.status, content)
+    made = content.get("data")
+    if not isinstance(made, list):
+        return None
+    items = [item for item in made if isinstance(item, dict)]
+    products = tuple(product for item in items if (product := _product(item)) is not None)
+    unsafe = sum(item.get("is_image_safe") is False for item in items)
+    if products:
+        return Finished(products, notes=_notes(len(items), unsafe))
+    if unsafe:
+        return ContentRefused(NAME, "the result was kept back as unsafe", charged=True)
+    if not items:
+        return GenerationFailed(NAME, "its answer holds no picture")
+    return ResultLost(NAME, "its answer names no picture", charged=None)
+
+
+def _product(item: Mapping[str, Any]) -> Product | None:
+    url, seed = item.get("url"), item.get("seed")
+    if item.get("is_image_safe") is False or not isinstance(url, str) or not url:
+        return None
+    return Product(url=url, seed=seed if isinstance(seed, int) and not isinstance(seed, bool) else None)
+
+
+def _notes(count: int, unsafe: int) -> tuple[str, ...]:
+    if not unsafe:
+        return ()
+    return (f"{NAME} kept back {unsafe} of {count} pictures as unsafe, and charges for them all the same.",)
+
+
+def _refusal(status: int, content: Mapping[str, Any]) -> ProviderError | None:
+    said = _said(content)
+    reason = content.get("reject_reason")
+    kind = REASONS.get(reason) if isinstance(reason, str) else None
+    if kind is None and said:
+        kind = _by_words(status, said, content) or MEANING.get(status)
+    if kind is None:
+        return None
+    # a refusal in place of pictures: none was made
+    return kind(NAME, said or str(reason), charged=False)
+
+
+def _by_words(status: int, said: str, content: Mapping[str, Any]) -> type[ProviderError] | None:
+    if status == HTTPStatus.UNPROCESSABLE_ENTITY:
+        # documented for the safety checks alone; a list of fields, as many servers send with it, is something else
+        return RequestRejected if isinstance(content.get("detail"), list) else ContentRefused
+    return ContentRefused if status == HTTPStatus.BAD_REQUEST and sounds_moderated(said) else None
+
+
+def _said(content: Mapping[str, Any]) -> str:
+    """The vendor's words: a text, or a list of fields that were not accepted."""
+    for name in ("error", "detail", "message"):
+        value = content.get(name)
+        if isinstance(value, str) and value.strip():
+            return value.strip()
+        if isinstance(value, list):
+            told = [one.get("msg") for one in value if isinstance(one, dict)]
+            if words := "; ".join(one for one in told if isinstance(one, str)):
+                return words
+    return ""

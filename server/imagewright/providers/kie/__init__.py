@@ -1,0 +1,1 @@
+"""Kie: one key for all seven models."""

@@ -1,0 +1,164 @@
+"""Kie.ai: one key for all seven models. Upload the pictures, create a task, ask until it is done, fetch.
+
+Interfaces as documented on 2026-08-19; the addresses can be set, `IMAGEWRIGHT_KIE_BASE_URL` and
+`IMAGEWRIGHT_KIE_UPLOAD_BASE_URL`. Kie has no way to stop a task.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from imagewright.errors import ProviderError, SettingsError
+from imagewright.providers.base import Finished, Handle, Rhythm
+from imagewright.providers.kie.body import NAME, Family, KieRoute
+from imagewright.providers.kie.replies import (
+    read_created,
+    read_flux_kontext,
+    read_gpt4o,
+    read_market,
+    read_uploaded,
+)
+from imagewright.providers.kie.routes import MASK_DOUBT, ROUTES
+from imagewright.providers.sending.request import FilePart, Purpose, Request, bearer
+from imagewright.providers.sharing.overrides import overridden
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from imagewright.providers.base import Order, Prepared, Product, Running, Wiring
+    from imagewright.providers.sending.request import Reply
+
+BASE = "https://api.kie.ai"
+UPLOAD_BASE = "https://kieai.redpandaai.co"
+UPLOAD_PATH = "/api/file-stream-upload"
+UPLOAD_FOLDER = "imagewright"
+CREATE_PATHS: Mapping[Family, str] = {
+    Family.MARKET: "/api/v1/jobs/createTask",
+    Family.FLUX_KONTEXT: "/api/v1/flux/kontext/generate",
+    Family.GPT4O: "/api/v1/gpt4o-image/generate",
+}
+POLL_PATHS: Mapping[Family, str] = {
+    Family.MARKET: "/api/v1/jobs/recordInfo",
+    Family.FLUX_KONTEXT: "/api/v1/flux/kontext/record-info",
+    Family.GPT4O: "/api/v1/gpt4o-image/record-info",
+}
+READERS: Mapping[Family, Callable[[Reply], Running | Finished | ProviderError | None]] = {
+    Family.MARKET: read_market,
+    Family.FLUX_KONTEXT: read_flux_kontext,
+    Family.GPT4O: read_gpt4o,
+}
+UPLOADS_AT_ONCE = 4
+
+
+class Kie:
+    """The provider. See `base.Provider` for what its methods promise."""
+
+    name = NAME
+    rhythm = Rhythm(first=2.5, factor=1.3, longest=10.0, give_up=900.0)
+    """Kie advises to start at 2 to 3 s, to slow down, and to give up after 10 to 15 min."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self.routes: tuple[KieRoute, ...] = overridden(ROUTES, wiring.overrides)
+        _check_models(self.routes)
+        self._base = wiring.addresses.get("", BASE).rstrip("/")
+        self._upload_base = wiring.addresses.get("upload", UPLOAD_BASE).rstrip("/")
+        self._account = bearer(NAME, wiring.key, self._base, self._upload_base)
+        self._http = wiring.http
+
+    async def submit(self, order: Order) -> Handle:
+        """Upload the pictures, which costs nothing, then create the task once."""
+        route = order.route
+        if not isinstance(route, KieRoute):
+            raise TypeError(f"not a route of {NAME}: {route!r}")
+        route.check(order)
+        pictures = order.images if order.mask is None else (*order.images, order.mask)
+        urls = await self._upload_all(pictures)
+        mask_url = urls.pop() if order.mask is not None else ""
+        request: Request[str] = Request(
+            purpose=Purpose.SUBMIT,
+            url=self._base + CREATE_PATHS[route.family],
+            json=route.body(order, tuple(urls), mask_url),
+            read=read_created,
+        )
+        task = await self._http.send(self._account, request)
+        ticket = {"family": str(route.family), "task": task}
+        return Handle(NAME, ticket | ({"masked": "yes"} if mask_url else {}))
+
+    async def poll(self, handle: Handle) -> Running | Finished:
+        """Ask once. A task that Kie does not know yet is `VendorUnavailable`: ask again."""
+        family = Family(handle.ticket["family"])
+        request: Request[Running | Finished] = Request(
+            purpose=Purpose.POLL,
+            method="GET",
+            url=self._base + POLL_PATHS[family],
+            query={"taskId": handle.ticket["task"]},
+            read=READERS[family],
+        )
+        answer = await self._http.send(self._account, request)
+        if isinstance(answer, Finished) and "masked" in handle.ticket:
+            return replace(answer, notes=(*answer.notes, MASK_DOUBT))
+        return answer
+
+    async def cancel(self, handle: Handle) -> bool:  # noqa: ARG002 - the signature is the contract's
+        """Kie has no way to stop a task."""
+        return False
+
+    async def fetch(self, product: Product, into: Path) -> None:
+        """Stream the picture to disk; the key stays here."""
+        await self._http.download(self._account, product.url, into)
+
+    async def _upload_all(self, pictures: tuple[Prepared, ...]) -> list[str]:
+        """Kie's addresses of the pictures, in their order; a few are sent at a time."""
+        urls = [""] * len(pictures)
+        failures: list[ProviderError] = []
+        turn = anyio.Semaphore(UPLOADS_AT_ONCE)
+        async with anyio.create_task_group() as group:
+
+            async def upload(place: int, picture: Prepared) -> None:
+                async with turn:
+                    try:
+                        urls[place] = await self._upload(picture)
+                    except ProviderError as error:
+                        failures.append(error)
+                        group.cancel_scope.cancel()
+
+            for place, picture in enumerate(pictures):
+                group.start_soon(upload, place, picture)
+        if failures:
+            raise failures[0]
+        return urls
+
+    async def _upload(self, picture: Prepared) -> str:
+        # a name that was used before would serve the older file from Kie's cache
+        name = f"{secrets.token_hex(12)}.{picture.format}"
+        request: Request[str] = Request(
+            purpose=Purpose.UPLOAD,
+            url=self._upload_base + UPLOAD_PATH,
+            fields={"uploadPath": UPLOAD_FOLDER, "fileName": name},
+            files=(FilePart("file", name, picture.mime, picture.data),),
+            read=read_uploaded,
+        )
+        return await self._http.send(self._account, request)
+
+
+def build(wiring: Wiring) -> Kie:
+    """The provider, from its key, addresses and overrides. Opens no connection.
+
+    Raises:
+        SettingsError: an override cannot be used.
+    """
+    return Kie(wiring)
+
+
+def _check_models(routes: tuple[KieRoute, ...]) -> None:
+    built_in: dict[Any, str] = {(one.tool, one.operation): one.model for one in ROUTES if one.family is Family.GPT4O}
+    for route in routes:
+        if route.family is Family.GPT4O and route.model != built_in[route.tool, route.operation]:
+            raise SettingsError(
+                f"routes.{route.tool}.{NAME}: {built_in[route.tool, route.operation]} has no other model"
+            )

@@ -1,0 +1,254 @@
+"""What Kie's answers mean. No I/O.
+
+Kie answers HTTP 200 even to refusals: the truth is the `code` inside. The same code means different things when a
+task is created, when it is asked about, and inside a task that failed, so one table has a column for each.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from imagewright.errors import (
+    BadKey,
+    ContentRefused,
+    GenerationFailed,
+    ModelUnavailable,
+    OutOfCredit,
+    ProviderError,
+    RateLimited,
+    RequestRejected,
+    ResultLost,
+    VendorUnavailable,
+)
+from imagewright.providers.base import Finished, Product, Running
+from imagewright.providers.kie.body import NAME, Family
+from imagewright.providers.kie.routes import USD_PER_CREDIT
+from imagewright.providers.sending.wording import sounds_moderated
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imagewright.providers.sending.request import Reply
+
+OK = 200
+Failure = type[ProviderError]
+
+
+class Meaning(NamedTuple):
+    """What one code stands for, by where it appears."""
+
+    create: Failure
+    """In the answer to a create or an upload: no task exists."""
+    poll: Failure
+    """In the answer to a question about a task: `VendorUnavailable` and `RateLimited` leave the task untouched."""
+    task: Failure
+    """As the reason of a task that failed."""
+
+
+CODES: Mapping[int, Meaning] = {
+    400: Meaning(RequestRejected, RequestRejected, RequestRejected),
+    401: Meaning(BadKey, BadKey, BadKey),
+    402: Meaning(OutOfCredit, OutOfCredit, OutOfCredit),
+    403: Meaning(BadKey, BadKey, BadKey),  # keys can be bound to addresses and spending limits
+    404: Meaning(ModelUnavailable, VendorUnavailable, ModelUnavailable),  # a fresh task is not found for seconds
+    408: Meaning(GenerationFailed, GenerationFailed, GenerationFailed),  # nothing came for more than ten minutes
+    422: Meaning(RequestRejected, VendorUnavailable, RequestRejected),  # "recordInfo is null": not visible yet
+    429: Meaning(RateLimited, RateLimited, GenerationFailed),
+    433: Meaning(VendorUnavailable, VendorUnavailable, GenerationFailed),  # an account limit nobody explains
+    451: Meaning(VendorUnavailable, VendorUnavailable, GenerationFailed),  # could not fetch the input picture
+    455: Meaning(VendorUnavailable, VendorUnavailable, GenerationFailed),  # maintenance
+    500: Meaning(VendorUnavailable, VendorUnavailable, GenerationFailed),
+    501: Meaning(GenerationFailed, GenerationFailed, GenerationFailed),
+    503: Meaning(VendorUnavailable, VendorUnavailable, GenerationFailed),
+    505: Meaning(ModelUnavailable, ModelUnavailable, ModelUnavailable),  # feature switched off
+    550: Meaning(VendorUnavailable, VendorUnavailable, GenerationFailed),  # queue full
+}
+UNKNOWN_CODE = Meaning(ProviderError, VendorUnavailable, GenerationFailed)
+
+PAUSED = ("temporarily paused",)
+NO_MODEL = ("model name", "not supported")
+BAD_FIELD = ("range of allowed options", "field is required", "exceeds maximum", "invalid image format")
+SPEAKING = frozenset({400, 422, 500, 501})
+"""Codes that stand for several things; for these the words decide first."""
+GPT4O_MODERATION = 400
+"""In a task of the 4o interface this code means that the content was refused, unless the words name a field."""
+
+STAGES = {"waiting": "waiting", "queuing": "queued", "generating": "generating"}
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """The outer form of every answer.
+
+    Attributes:
+        code: the true status; None when the body is not of this form.
+        said: Kie's words.
+        data: what is inside.
+    """
+
+    code: int | None
+    said: str
+    data: Mapping[str, Any]
+
+
+def open_envelope(reply: Reply) -> Envelope:
+    """The outer form; `msg` and `message` are both in use."""
+    content = reply.json if isinstance(reply.json, dict) else {}
+    data = content.get("data")
+    said = content.get("msg") or content.get("message") or ""
+    return Envelope(_number(content.get("code")), str(said), data if isinstance(data, dict) else {})
+
+
+def read_created(reply: Reply) -> str | ProviderError | None:
+    """The id of the task that was created. None, where a task may exist without a readable id."""
+    envelope = open_envelope(reply)
+    if envelope.code is None:
+        return None
+    if envelope.code != OK:
+        return _create_failure(envelope.code, envelope.said)
+    return _text(envelope.data, "taskId", "task_id") or None
+
+
+def read_uploaded(reply: Reply) -> str | ProviderError | None:
+    """Kie's address of an uploaded picture."""
+    envelope = open_envelope(reply)
+    if envelope.code is None:
+        return None
+    if envelope.code != OK:
+        failure = _create_failure(envelope.code, envelope.said)
+        # an upload names no model: what is missing is the address
+        return RequestRejected(NAME, failure.detail) if isinstance(failure, ModelUnavailable) else failure
+    return _text(envelope.data, "downloadUrl", "download_url") or None
+
+
+def read_market(reply: Reply) -> Running | Finished | ProviderError | None:
+    """How a market task stands. A state nobody has documented counts as running."""
+    envelope = open_envelope(reply)
+    if envelope.code is None:
+        return None
+    if trouble := _poll_trouble(envelope.code, envelope):
+        return trouble
+    data = envelope.data
+    state = data.get("state")
+    if state == "success":
+        return _finished(_urls(_decoded(data.get("resultJson"))), data)
+    if state == "fail":
+        return _task_failure(data.get("failCode"), data.get("failMsg"), data, Family.MARKET)
+    share = _decimal(data.get("progress"))
+    return Running(None if share is None else min(share / 100, 1.0), STAGES.get(str(state), "working"))
+
+
+def read_flux_kontext(reply: Reply) -> Running | Finished | ProviderError | None:
+    """How a task of the Flux Kontext interface stands."""
+    return _read_flagged(reply, Family.FLUX_KONTEXT)
+
+
+def read_gpt4o(reply: Reply) -> Running | Finished | ProviderError | None:
+    """How a task of the 4o interface stands."""
+    return _read_flagged(reply, Family.GPT4O)
+
+
+def _read_flagged(reply: Reply, family: Family) -> Running | Finished | ProviderError | None:
+    """`successFlag`: 0 at work, 1 done, 2 not created, 3 failed; anything else counts as at work."""
+    envelope = open_envelope(reply)
+    if envelope.code is None:
+        return None
+    if trouble := _poll_trouble(envelope.code, envelope):
+        return trouble
+    data = envelope.data
+    flag = _number(data.get("successFlag"))
+    if flag == 1:
+        return _finished(_urls(_decoded(data.get("response"))), data)
+    if flag in (2, 3):
+        return _task_failure(data.get("errorCode"), data.get("errorMessage"), data, family)
+    return Running(_decimal(data.get("progress")), "generating")
+
+
+def _poll_trouble(code: int, envelope: Envelope) -> ProviderError | None:
+    """What keeps an answer from telling how the task stands; whatever it is, the task may have been paid."""
+    if code == OK:
+        return None if envelope.data else VendorUnavailable(NAME, "the task is not visible yet", charged=None)
+    kind = CODES.get(code, UNKNOWN_CODE).poll
+    if not issubclass(kind, (VendorUnavailable, RateLimited)):
+        kind = _by_words(code, envelope.said, kind)
+    return kind(NAME, envelope.said or f"code {code}", charged=None)
+
+
+def _create_failure(code: int, said: str) -> ProviderError:
+    """The failure of a create or an upload: nothing was started, unless a code nobody knows says otherwise."""
+    kind = _by_words(code, said, CODES.get(code, UNKNOWN_CODE).create)
+    return kind(NAME, said or f"code {code}", charged=None if code not in CODES else False)
+
+
+def _task_failure(code: Any, said: Any, data: Mapping[str, Any], family: Family) -> ProviderError:
+    """The failure of a task, with what `creditsConsumed` says about the money."""
+    number = _number(code)
+    words = str(said or "")
+    kind = CODES.get(number or 0, UNKNOWN_CODE).task
+    if family is Family.GPT4O and number == GPT4O_MODERATION:
+        kind = ContentRefused
+    spent = _decimal(data.get("creditsConsumed"))
+    return _by_words(number, words, kind)(
+        NAME, words or (f"code {code}" if code else ""), charged=None if spent is None else spent > 0
+    )
+
+
+def _by_words(code: int | None, said: str, usual: Failure) -> Failure:
+    """What the words say, where the code leaves it open."""
+    if code in CODES and code not in SPEAKING:
+        return usual
+    words = said.lower()
+    if any(hint in words for hint in PAUSED) or all(hint in words for hint in NO_MODEL):
+        return ModelUnavailable
+    if any(hint in words for hint in BAD_FIELD):
+        return RequestRejected
+    return ContentRefused if sounds_moderated(said) else usual
+
+
+def _finished(urls: tuple[str, ...], data: Mapping[str, Any]) -> Finished | ProviderError:
+    spent = _decimal(data.get("creditsConsumed"))
+    if not urls:
+        return ResultLost(NAME, "the task is done, but names no picture", charged=None if spent is None else spent > 0)
+    cost = None if spent is None else round(spent * USD_PER_CREDIT, 6)
+    return Finished(tuple(Product(url=url) for url in urls), cost_usd=cost)
+
+
+def _urls(result: Mapping[str, Any]) -> tuple[str, ...]:
+    for name in ("resultUrls", "result_urls", "resultImageUrl", "result_image_url"):
+        found = result.get(name)
+        if isinstance(found, str) and found:
+            return (found,)
+        if isinstance(found, list) and (urls := tuple(url for url in found if isinstance(url, str) and url)):
+            return urls
+    return ()
+
+
+def _decoded(value: Any) -> Mapping[str, Any]:
+    """An object that may be written as JSON inside a text."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _text(data: Mapping[str, Any], *names: str) -> str:
+    return next((value for name in names if isinstance(value := data.get(name), str) and value), "")
+
+
+def _number(value: Any) -> int | None:
+    number = _decimal(value)
+    return None if number is None else int(number)
+
+
+def _decimal(value: Any) -> float | None:
+    """A number, also when it is written as a text; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return None

@@ -1,0 +1,127 @@
+"""The provider that is always there: no key, no network, no model, and the same pixels for the same seed.
+
+Enlarging, background removal and reframing are real image work. Generating and editing are a rehearsal: drafts of
+exactly the asked size, count and format that say in the picture what was asked for and that they are drafts.
+
+Its routes are made from the catalog: every operation of every row, with every argument.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+
+from imagewright.catalog.load import catalog
+from imagewright.catalog.row import Limits, OperationName
+from imagewright.errors import GenerationFailed, PictureError, ProviderError, RequestRejected, ResultLost
+from imagewright.providers.base import Finished, PictureForm, Price, Rhythm, Route
+from imagewright.providers.sharing.overrides import overridden
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from imagewright.catalog.row import Row
+    from imagewright.providers.base import Handle, Order, Product, Running, Wiring
+
+NAME = "offline"
+
+HOW: Mapping[OperationName, str] = {
+    OperationName.GENERATE: "rehearsal",
+    OperationName.EDIT: "rehearsal",
+    OperationName.UPSCALE: "lanczos",
+    OperationName.REMOVE_BACKGROUND: "segmentation",
+    OperationName.REFRAME: "canvas",
+}
+"""What stands in the place of a model's id."""
+
+
+def build(wiring: Wiring) -> Offline:
+    """The provider; of the wiring only `overrides` is used."""
+    return Offline(wiring)
+
+
+class Offline:
+    """See `base.Provider` for what its methods promise. Every call is finished when `submit` returns."""
+
+    name = NAME
+    rhythm = Rhythm(first=0.1, factor=1.0, longest=0.1, give_up=600.0)
+
+    def __init__(self, wiring: Wiring) -> None:
+        routes = [_route(row, operation) for row in catalog().values() for operation in row.operations]
+        self.routes: tuple[Route, ...] = overridden(routes, wiring.overrides)
+        # Pictures take much memory: more at once than there are cores would only make all of them late.
+        self._turns = anyio.CapacityLimiter(os.cpu_count() or 1)
+
+    async def submit(self, order: Order) -> Finished:
+        """Make the pictures, each in a thread of its own.
+
+        Raises:
+            RequestRejected: a picture cannot be read, or the result would be too large.
+        """
+        from imagewright.providers.offline.work import made  # noqa: PLC0415 - loads Pillow: not before it is needed
+
+        done: dict[int, tuple[Product, tuple[str, ...]]] = {}
+        failures: list[ProviderError] = []
+
+        async def make(number: int) -> None:
+            try:
+                done[number] = await anyio.to_thread.run_sync(
+                    made, order, number, abandon_on_cancel=True, limiter=self._turns
+                )
+            except PictureError as error:
+                failures.append(RequestRejected(NAME, str(error)))
+            except ProviderError as error:
+                failures.append(error)
+
+        async with anyio.create_task_group() as group:
+            for number in range(order.count):
+                group.start_soon(make, number)
+        if failures:
+            raise failures[0]
+        products = tuple(done[number][0] for number in range(order.count))
+        notes = dict.fromkeys(note for number in range(order.count) for note in done[number][1])
+        return Finished(products, cost_usd=0.0, notes=tuple(notes))
+
+    async def poll(self, handle: Handle) -> Running | Finished:
+        """Fail: no order is ever left running.
+
+        Raises:
+            GenerationFailed: always.
+        """
+        raise GenerationFailed(NAME, f"{handle.ticket} names no task: offline work ends with its call", charged=False)
+
+    async def cancel(self, handle: Handle) -> bool:  # noqa: ARG002 - the signature is the contract's
+        """There is nothing to stop; cancelling the call of `submit` stops its work."""
+        return False
+
+    async def fetch(self, product: Product, into: Path) -> None:
+        """Write the picture to the file.
+
+        Raises:
+            ResultLost: the product is not one of this provider's.
+        """
+        if product.data is None:
+            raise ResultLost(NAME, "the picture's bytes are missing", charged=False)
+        await anyio.Path(into).write_bytes(product.data)
+
+
+def _route(row: Row, operation: OperationName) -> Route:
+    arguments = row.operations[operation].arguments
+    most = int(getattr(arguments.get("variants"), "maximum", None) or 1)
+    largest = int(getattr(arguments.get("scale"), "maximum", None) or 0)
+    return Route(
+        provider=NAME,
+        tool=row.tool,
+        operation=operation,
+        model=HOW[operation],
+        takes={name: Limits() for name in arguments},
+        pictures=PictureForm(mask="white_is_repainted" if "mask" in arguments else None),
+        counts=tuple(range(1, most + 1)),
+        scales=tuple(range(1, largest + 1)),
+        native_auto=True,
+        price=Price(usd=0.0, source="it runs on this machine"),
+    )

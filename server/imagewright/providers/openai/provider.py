@@ -1,0 +1,79 @@
+"""OpenAI's Images API, at OpenAI or at any server that speaks it: vLLM-Omni, SGLang, LocalAI, a gateway.
+
+`IMAGEWRIGHT_OPENAI_BASE_URL` is the address up to and with its version, such as `http://127.0.0.1:8000/v1`. The answer
+to a submit holds the pictures. The key is optional: a server of one's own often has none.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from imagewright.catalog.row import OperationName
+from imagewright.providers.openai.replies import read_images
+from imagewright.providers.openai.routes import NAME, OpenAIRoute, routes_for
+from imagewright.providers.sending.request import REPLY_BYTES, Account, Purpose, Request
+from imagewright.providers.sharing.at_once import AtOnce
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imagewright.providers.base import Finished, Order, Route, Wiring
+
+BASE = "https://api.openai.com/v1"
+VERSION = "/v1"
+PATHS: Mapping[OperationName, str] = {
+    OperationName.GENERATE: "/images/generations",
+    OperationName.EDIT: "/images/edits",
+}
+PICTURE_BYTES = 48_000_000
+"""Most bytes of one picture in an answer: 3840 x 2160 px of four bytes, the largest there is, in base64."""
+
+
+class OpenAI(AtOnce):
+    """The provider. See `base.Provider` for what its methods promise."""
+
+    name = NAME
+    seconds = 600.0
+    """What the maker's own client waits: high quality takes minutes."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self.routes: tuple[Route, ...] = routes_for(wiring.overrides, own_server="" in wiring.addresses)
+        self._base = base_of(wiring.addresses.get("", BASE))
+        auth = {"Authorization": f"Bearer {wiring.key}"} if wiring.key else {}
+        super().__init__(Account(NAME, (self._base,), wiring.key, auth), wiring.http)
+
+    async def submit(self, order: Order) -> Finished:
+        """Send the order once and wait for its pictures."""
+        route = order.route
+        if not isinstance(route, OpenAIRoute):
+            raise TypeError(f"not a route of {NAME}: {route!r}")
+        route.check(order)
+        fields = route.fields(order)
+        form = route.operation is OperationName.EDIT
+        request: Request[Finished] = Request(
+            purpose=Purpose.SUBMIT,
+            url=self._base + PATHS[route.operation],
+            json=None if form else fields,
+            fields={name: str(value) for name, value in fields.items()} if form else {},
+            files=route.files(order) if form else (),
+            read=read_images,
+            seconds=self.seconds,
+            max_bytes=REPLY_BYTES + PICTURE_BYTES * order.count,
+        )
+        return await self._http.send(self._account, request)
+
+
+def base_of(address: str) -> str:
+    """The base address; one without any path means its `/v1`, as no server has the API at its root."""
+    bare = address.rstrip("/")
+    return bare if urlsplit(bare).path else bare + VERSION
+
+
+def build(wiring: Wiring) -> OpenAI:
+    """The provider, from its key, addresses and overrides. Opens no connection.
+
+    Raises:
+        SettingsError: an override cannot be used.
+    """
+    return OpenAI(wiring)

@@ -1,0 +1,124 @@
+"""What the answers of the Images API mean. No I/O.
+
+Failures are judged by their `code` and `type` first: a 429 is an empty purse as often as a rate, and a 400 can be a
+refusal of content. Servers of other makers use other forms of the same; all of them are read.
+"""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from imagewright.errors import (
+    BadKey,
+    ContentRefused,
+    GenerationFailed,
+    ModelUnavailable,
+    OutOfCredit,
+    ProviderError,
+    RateLimited,
+    ResultLost,
+)
+from imagewright.providers.base import Finished, Product
+from imagewright.providers.openai.routes import NAME
+from imagewright.providers.sending.request import Purpose
+from imagewright.providers.sending.verdict import by_status
+from imagewright.providers.sending.wording import HIDDEN, sounds_moderated
+from imagewright.providers.sharing.at_once import DATA_URI, read_base64
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imagewright.providers.sending.request import Reply
+
+CODES: Mapping[str, type[ProviderError]] = {
+    "moderation_blocked": ContentRefused,
+    "invalid_api_key": BadKey,
+    "insufficient_quota": OutOfCredit,
+    "credit_balance_exhausted": OutOfCredit,
+    "organization_spend_limit_exceeded": OutOfCredit,
+    "project_spend_limit_exceeded": OutOfCredit,
+    "billing_hard_limit_reached": OutOfCredit,
+    "rate_limit_exceeded": RateLimited,
+    "model_not_found": ModelUnavailable,
+    "unsupported_country_region_territory": ModelUnavailable,
+}
+"""By `code`, else by `type`; for all others the HTTP status decides."""
+SPOKEN_KEY = re.compile(r"\bsk-[\w*.…-]+")
+"""The maker's answer to a wrong key repeats its beginning and its end."""
+
+
+def read_images(reply: Reply) -> Finished | ProviderError | None:
+    """The pictures of an answer, or the failure it speaks of."""
+    content = reply.json
+    if not isinstance(content, dict):
+        return None
+    if content.get("error") or reply.status >= HTTPStatus.BAD_REQUEST:
+        return _failure(reply, content)
+    items = content.get("data")
+    if not isinstance(items, list):
+        return None
+    products = tuple(product for item in items if isinstance(item, dict) and (product := _product(item)))
+    if not items:
+        return GenerationFailed(NAME, "its answer holds no picture")
+    if not products:
+        return ResultLost(NAME, "its answer holds nothing that can be read as a picture")
+    lost = len(items) - len(products)
+    note = f"{NAME} sent {len(items)} pictures, of which {lost} cannot be read."
+    return Finished(products, notes=(note,) if lost else ())
+
+
+def _product(item: Mapping[str, Any]) -> Product | None:
+    """One picture: in base64, as a link, or as a data URI where the link should be."""
+    url = item.get("url")
+    if data := read_base64(item.get("b64_json")):
+        return Product(data=data)
+    if not isinstance(url, str) or not url:
+        return None
+    if not url.startswith(DATA_URI):
+        return Product(url=url)
+    data = read_base64(url)
+    return Product(data=data) if data else None
+
+
+def _failure(reply: Reply, content: Mapping[str, Any]) -> ProviderError:
+    error = content.get("error")
+    fields = error if isinstance(error, dict) else {}
+    said = _words(content, fields, error)
+    judged = by_status(NAME, reply, Purpose.SUBMIT)
+    kind = CODES.get(str(fields.get("code"))) or CODES.get(str(fields.get("type")))
+    if kind is None and reply.status == HTTPStatus.BAD_REQUEST and sounds_moderated(said):
+        kind = ContentRefused
+    if kind is ContentRefused:
+        return _refused(said, fields)
+    if kind is not None:
+        return kind(NAME, said, charged=False)
+    if reply.status < HTTPStatus.MULTIPLE_CHOICES:
+        return GenerationFailed(NAME, said)
+    return type(judged)(NAME, f"HTTP {reply.status}: {said}" if said else judged.detail, charged=judged.charged)
+
+
+def _refused(said: str, fields: Mapping[str, Any]) -> ContentRefused:
+    """A refusal of content; whether the finished picture that was refused is paid for is not published."""
+    details = fields.get("moderation_details")
+    details = details if isinstance(details, dict) else {}
+    stage, listed = details.get("moderation_stage"), details.get("categories")
+    if isinstance(listed, list) and listed:
+        said += f" ({', '.join(str(one) for one in listed)})"
+    return ContentRefused(NAME, said, charged=False if stage == "input" else None)
+
+
+def _words(content: Mapping[str, Any], fields: Mapping[str, Any], error: Any) -> str:
+    """What the server said, in whichever of the usual forms."""
+    found = (fields.get("message"), error, _listed(content.get("detail")), content.get("message"))
+    said = next((text for text in found if isinstance(text, str) and text), "")
+    return SPOKEN_KEY.sub(HIDDEN, said)
+
+
+def _listed(detail: Any) -> Any:
+    """`detail` as a text; it can be a list of places and what is wrong there."""
+    if not isinstance(detail, list):
+        return detail
+    wrong = [one for one in detail if isinstance(one, dict)]
+    return "; ".join(f"{'.'.join(str(part) for part in one.get('loc', ()))}: {one.get('msg', '')}" for one in wrong)

@@ -1,0 +1,1 @@
+"""Recraft: background removal."""

@@ -1,0 +1,79 @@
+"""What Recraft's answers mean. No I/O. Two of its refusals are documented; they come as text or as JSON."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from imagewright.errors import ContentRefused, GenerationFailed, OutOfCredit, ProviderError, ResultLost
+from imagewright.providers.base import Finished, Product
+from imagewright.providers.sending.verdict import MEANING
+from imagewright.providers.sending.wording import sounds_moderated
+from imagewright.providers.sharing.at_once import read_base64
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from imagewright.providers.sending.request import Reply
+
+NAME = "recraft"
+USD_PER_UNIT = 0.001
+PLACES = frozenset({"image", "data"})
+"""Where an answer has its picture; the second, a list, is that of other endpoints."""
+NO_MONEY = ("not_enough_credits", "not enough credits", "not enough units", "insufficient credits")
+"""Words of an empty purse; which status it comes with is not known for sure."""
+MAY_BE_MONEY = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN})
+MAY_BE_MODERATION = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY})
+SAID_BYTES = 2000
+
+
+def read_made(reply: Reply) -> Finished | ProviderError | None:
+    """The picture that was made. None, where the status must tell."""
+    content = reply.json if isinstance(reply.json, dict) else {}
+    if reply.status >= HTTPStatus.BAD_REQUEST:
+        return _refusal(reply, content)
+    if not PLACES & content.keys():
+        return None
+    units = _number(content.get("credits"))
+    entries = list(_entries(content))
+    product = next((made for entry in entries if (made := _product(entry))), None)
+    if product is None:
+        charged = None if units is None else units > 0
+        if not entries:
+            return GenerationFailed(NAME, "its answer holds no picture", charged=charged)
+        return ResultLost(NAME, "its answer holds nothing that can be read as a picture", charged=charged)
+    return Finished((product,), cost_usd=None if units is None else round(units * USD_PER_UNIT, 6))
+
+
+def _refusal(reply: Reply, content: Mapping[str, Any]) -> ProviderError | None:
+    told = [part for name in ("code", "message") if isinstance(part := content.get(name), str) and part]
+    said = ": ".join(told) or reply.body[:SAID_BYTES].decode("utf-8", "replace").strip()
+    if said.startswith("<"):
+        return None  # a gateway's page: its words are not Recraft's
+    if reply.status in MAY_BE_MONEY and any(hint in said.lower() for hint in NO_MONEY):
+        return OutOfCredit(NAME, said, charged=False)
+    if reply.status in MAY_BE_MODERATION and sounds_moderated(said):
+        # whether it comes before the work or after it, and is charged then, is documented nowhere
+        return ContentRefused(NAME, said, charged=None)
+    kind = MEANING.get(reply.status)
+    return kind(NAME, said, charged=False) if told and kind is not None else None
+
+
+def _entries(content: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The pictures of an answer."""
+    listed = content.get("data")
+    for entry in (content.get("image"), *(listed if isinstance(listed, list) else ())):
+        if isinstance(entry, dict):
+            yield entry
+
+
+def _product(entry: Mapping[str, Any]) -> Product | None:
+    url = entry.get("url")
+    if isinstance(url, str) and url:
+        return Product(url=url)
+    data = read_base64(entry.get("b64_json"))
+    return None if data is None else Product(data=data)
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

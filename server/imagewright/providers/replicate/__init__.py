@@ -1,0 +1,1 @@
+"""Replicate: one key for the functions of all seven tools."""

@@ -1,0 +1,187 @@
+"""Replicate: one interface for many makers' models. Create a prediction, ask until it is over, fetch within the hour.
+
+Protocol of the vendor's Python client 1.0.7 and its HTTP reference, read on 2026-11-22. The address can be set,
+`IMAGEWRIGHT_REPLICATE_BASE_URL`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+
+from imagewright.errors import ModelUnavailable, ProviderError, ResultLost, SettingsError
+from imagewright.providers.base import Finished, Handle, Rhythm
+from imagewright.providers.replicate.replies import (
+    read_cancelled,
+    read_created,
+    read_file,
+    read_prediction,
+    read_uploaded,
+    read_version,
+)
+from imagewright.providers.replicate.routes import NAME, ROUTES, ReplicateRoute
+from imagewright.providers.sending.download import RESULT_BYTES
+from imagewright.providers.sending.request import FilePart, Purpose, Request, bearer
+from imagewright.providers.sharing.alternatives import chosen
+from imagewright.providers.sharing.links import picture_links
+from imagewright.providers.sharing.tickets import noted, path_under, with_notes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imagewright.providers.base import Order, Prepared, Product, Running, Wiring
+    from imagewright.providers.replicate.replies import Prediction
+
+log = logging.getLogger(__name__)
+
+BASE = "https://api.replicate.com"
+PREDICTIONS = "/v1/predictions"
+MODELS = "/v1/models"
+FILES = "/v1/files"
+INLINE_BYTES = 256_000
+"""Most bytes of all input pictures together that go as data URIs, which are for "small files"; the figure is ours."""
+FETCH_SECONDS = 300.0
+MODEL = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(?::[0-9a-f]{64})?", re.ASCII)
+EXTENSIONS = {"jpeg": "jpg"}
+
+
+class Replicate:
+    """The provider. See `base.Provider` for what its methods promise."""
+
+    name = NAME
+    rhythm = Rhythm(first=1.0, factor=1.3, longest=5.0, give_up=900.0)
+    """The vendor's own client asks twice a second; a person does not notice one."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self.routes: tuple[ReplicateRoute, ...] = chosen(ROUTES, (), wiring.overrides)
+        _check_models(self.routes)
+        self._base = wiring.addresses.get("", BASE).rstrip("/")
+        self._account = bearer(NAME, wiring.key, self._base)
+        self._http = wiring.http
+
+    async def submit(self, order: Order) -> Handle | Finished:
+        """Hand over the pictures, which costs nothing, then create the prediction once.
+
+        It is not asked to be waited for: a line that breaks while waiting would leave a paid prediction without its id.
+        """
+        route = order.route
+        if not isinstance(route, ReplicateRoute):
+            raise TypeError(f"not a route of {NAME}: {route!r}")
+        links = await picture_links(order.images, INLINE_BYTES, self._upload)
+        prediction = await self._create(route, route.model_for(order.arguments), route.inputs(order, links))
+        if isinstance(prediction.answer, ProviderError):
+            raise prediction.answer
+        usual = f"{PREDICTIONS}/{prediction.task}"
+        paths = {
+            "task": prediction.task,
+            "get": path_under(self._base, prediction.get, usual),
+            "cancel": path_under(self._base, prediction.cancel, f"{usual}/cancel"),
+        }
+        handle = Handle(NAME, with_notes(paths, route.notes_for(order)))
+        finished = noted(handle, prediction.answer)
+        return finished if isinstance(finished, Finished) else handle
+
+    async def poll(self, handle: Handle) -> Running | Finished:
+        """Ask once."""
+        request: Request[Running | Finished] = Request(
+            purpose=Purpose.POLL, method="GET", url=self._base + handle.ticket["get"], read=read_prediction
+        )
+        return noted(handle, await self._http.send(self._account, request))
+
+    async def cancel(self, handle: Handle) -> bool:
+        """Ask the vendor to stop."""
+        request: Request[bool] = Request(
+            purpose=Purpose.OTHER, url=self._base + handle.ticket["cancel"], read=read_cancelled
+        )
+        try:
+            return await self._http.send(self._account, request)
+        except ProviderError as error:
+            log.info("%s: the prediction could not be told to stop: %s", NAME, error)
+            return False
+
+    async def fetch(self, product: Product, into: Path) -> None:
+        """Stream the picture to disk without the key; one that stands at the vendor's own address needs it."""
+        link = product.url
+        if self._account.owns(link):
+            content = await self._fetch_with_key(link)
+            if isinstance(content, bytes):
+                await anyio.to_thread.run_sync(into.write_bytes, content)
+                return
+            link = content
+        await self._http.download(self._account, link, into)
+
+    async def _create(self, route: ReplicateRoute, model: str, inputs: dict[str, Any]) -> Prediction:
+        """The prediction, by the model where the vendor runs it officially, else by the id of its version."""
+        name, _, version = model.partition(":")
+        if not version and not route.versioned:
+            try:
+                return await self._post(f"{MODELS}/{name}/predictions", {"input": inputs})
+            except ModelUnavailable:
+                log.info("%s: %s is not run by its name; looking up its version", NAME, name)
+        version = version or await self._newest_version(name)
+        return await self._post(PREDICTIONS, {"version": version, "input": inputs})
+
+    async def _post(self, path: str, body: dict[str, Any]) -> Prediction:
+        request: Request[Prediction] = Request(
+            purpose=Purpose.SUBMIT, url=self._base + path, json=body, read=read_created
+        )
+        return await self._http.send(self._account, request)
+
+    async def _newest_version(self, name: str) -> str:
+        request: Request[str] = Request(
+            purpose=Purpose.OTHER, method="GET", url=f"{self._base}{MODELS}/{name}", read=read_version
+        )
+        return await self._http.send(self._account, request)
+
+    async def _upload(self, picture: Prepared) -> str:
+        """Replicate's address of a picture."""
+        name = f"{secrets.token_hex(12)}.{EXTENSIONS.get(picture.format, picture.format)}"
+        request: Request[str] = Request(
+            purpose=Purpose.UPLOAD,
+            url=self._base + FILES,
+            files=(FilePart("content", name, picture.mime, picture.data),),
+            read=read_uploaded,
+        )
+        return await self._http.send(self._account, request)
+
+    async def _fetch_with_key(self, link: str) -> bytes | str:
+        """The file, or the link it has moved to.
+
+        Raises:
+            ResultLost: it could not be had.
+        """
+        request: Request[bytes | str] = Request(
+            purpose=Purpose.POLL,
+            method="GET",
+            url=link,
+            read=read_file,
+            seconds=FETCH_SECONDS,
+            max_bytes=RESULT_BYTES,
+        )
+        try:
+            return await self._http.send(self._account, request)
+        except ProviderError as error:
+            raise ResultLost(NAME, error.detail) from error
+
+
+def build(wiring: Wiring) -> Replicate:
+    """The provider, from its key, address and overrides. Opens no connection.
+
+    Raises:
+        SettingsError: an override cannot be used.
+    """
+    return Replicate(wiring)
+
+
+def _check_models(routes: tuple[ReplicateRoute, ...]) -> None:
+    for route in routes:
+        for model in (route.model, *route.models.values()):
+            if not MODEL.fullmatch(model):
+                raise SettingsError(
+                    f"routes.{route.tool}.{NAME}.model: {model!r} must read owner/name, or owner/name: and the 64 "
+                    "characters of a version's id"
+                )

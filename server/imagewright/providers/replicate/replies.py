@@ -1,0 +1,197 @@
+"""What Replicate's answers mean. No I/O.
+
+A prediction that failed is answered with status 200 or 201: the truth is its own `status`, and why it failed is only
+in the words of `error`. A refusal is a `title` and a `detail`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from imagewright.errors import (
+    BadKey,
+    ContentRefused,
+    GenerationFailed,
+    ModelUnavailable,
+    OutOfCredit,
+    ProviderError,
+    RateLimited,
+    RequestRejected,
+    ResultLost,
+)
+from imagewright.providers.base import Finished, Product, Running
+from imagewright.providers.replicate.routes import NAME
+from imagewright.providers.sending.wording import sounds_moderated
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imagewright.providers.sending.request import Reply
+
+STATUSES: Mapping[int, type[ProviderError]] = {
+    400: RequestRejected,
+    401: BadKey,
+    402: OutOfCredit,
+    403: BadKey,
+    404: ModelUnavailable,
+    422: RequestRejected,
+    429: RateLimited,
+}
+"""What a refusal means; any other status is judged as everywhere."""
+OVER = frozenset({"failed", "canceled", "aborted"})
+STAGES = {"starting": "starting", "processing": "generating"}
+WAIT = re.compile(r"resets? in ~?(\d+(?:\.\d+)?)\s*s", re.IGNORECASE)
+"""The seconds of a refusal for the rate, where no header names them."""
+MODERATED = "(E005)"
+"""The code some models give a refusal of content."""
+BAD_INPUT = re.compile(r"^input validation error\b", re.IGNORECASE)
+NO_MODEL = re.compile(
+    r"\bmodel\b.{0,80}\b(?:does not exist|not found|deprecated|shut down|no longer)\b|\bmodel_not_found\b",
+    re.IGNORECASE,
+)
+"""A model's own maker has switched it off."""
+LINKS = ("http://", "https://")
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A prediction as it stands.
+
+    Attributes:
+        task: its id.
+        get: link to ask for it; empty when there is none.
+        cancel: link to stop it; empty when there is none.
+        answer: how it stands.
+    """
+
+    task: str
+    get: str
+    cancel: str
+    answer: Running | Finished | ProviderError
+
+
+def read_created(reply: Reply) -> Prediction | ProviderError | None:
+    """The prediction that was created. None, where one may exist without a readable id."""
+    if reply.status >= HTTPStatus.BAD_REQUEST:
+        return _refusal(reply)
+    body = _object(reply)
+    task = _text(body, "id")
+    if not task:
+        return None
+    urls = body.get("urls")
+    links = urls if isinstance(urls, dict) else {}
+    return Prediction(task, _text(links, "get"), _text(links, "cancel"), _standing(body) or Running())
+
+
+def read_prediction(reply: Reply) -> Running | Finished | ProviderError | None:
+    """How a prediction stands. A status nobody has documented counts as running."""
+    if reply.status >= HTTPStatus.BAD_REQUEST:
+        return _refusal_of_poll(reply)
+    return _standing(_object(reply))
+
+
+def read_version(reply: Reply) -> str | ProviderError | None:
+    """The id of a model's newest version."""
+    if reply.status >= HTTPStatus.BAD_REQUEST:
+        return _refusal(reply)
+    newest = _object(reply).get("latest_version")
+    version = _text(newest, "id") if isinstance(newest, dict) else ""
+    return version or ModelUnavailable(NAME, "the model has no version that can be run")
+
+
+def read_uploaded(reply: Reply) -> str | ProviderError | None:
+    """Replicate's address of an uploaded picture."""
+    if reply.status >= HTTPStatus.BAD_REQUEST:
+        failure = _refusal(reply)
+        # an upload names no model: what is missing is the address
+        return RequestRejected(NAME, failure.detail) if isinstance(failure, ModelUnavailable) else failure
+    urls = _object(reply).get("urls")
+    return (_text(urls, "get") or None) if isinstance(urls, dict) else None
+
+
+def read_file(reply: Reply) -> bytes | str | ProviderError:
+    """A picture, or the link it was moved to."""
+    if reply.status == HTTPStatus.OK and reply.body:
+        return reply.body
+    link = reply.headers.get("location", "")
+    if HTTPStatus.MULTIPLE_CHOICES <= reply.status < HTTPStatus.BAD_REQUEST and link.startswith(LINKS):
+        return link
+    return ResultLost(NAME, f"HTTP {reply.status}")
+
+
+def read_cancelled(reply: Reply) -> bool:
+    """Whether the prediction was told to stop."""
+    return reply.status < HTTPStatus.MULTIPLE_CHOICES
+
+
+def _standing(body: Mapping[str, Any]) -> Running | Finished | ProviderError | None:
+    status = body.get("status")
+    if not isinstance(status, str):
+        return None
+    if status == "succeeded":
+        return _finished(body.get("output"))
+    if status in OVER:
+        return _failure(status, _text(body, "error"))
+    return Running(stage=STAGES.get(status, "working"))
+
+
+def _finished(output: Any) -> Finished | ProviderError:
+    """The output is one link or a list of them, as the model has it."""
+    entries = output if isinstance(output, list) else [output]
+    urls = [entry for entry in entries if isinstance(entry, str) and entry.startswith(LINKS)]
+    if not urls:
+        # an hour after its end a prediction can still be read, but without what it made
+        return ResultLost(NAME, "the prediction has succeeded, but names no picture; they are kept for one hour")
+    missing = len(entries) - len(urls)
+    notes = (f"replicate named no address for {missing} of {len(entries)} pictures.",) if missing else ()
+    return Finished(tuple(Product(url=url) for url in urls), notes=notes)
+
+
+def _failure(status: str, error: str) -> ProviderError:
+    """Why a prediction came to nothing; whether its time was charged is not said."""
+    said = error or status
+    if BAD_INPUT.search(error):
+        return RequestRejected(NAME, said, charged=None)
+    if NO_MODEL.search(error):
+        return ModelUnavailable(NAME, said, charged=None)
+    if MODERATED in error or sounds_moderated(error):
+        return ContentRefused(NAME, said)
+    return GenerationFailed(NAME, said)
+
+
+def _refusal(reply: Reply) -> ProviderError | None:
+    """Why nothing was started; None where the status says it as well."""
+    said = _said(_object(reply))
+    if not said or reply.status not in STATUSES:
+        return None
+    kind = STATUSES[reply.status]
+    if kind is RequestRejected and sounds_moderated(said):
+        kind = ContentRefused
+    if kind is RateLimited and "retry-after" not in reply.headers and (found := WAIT.search(said)):
+        return RateLimited(NAME, said, retry_after=float(found[1]))
+    return kind(NAME, said, charged=False)
+
+
+def _refusal_of_poll(reply: Reply) -> ProviderError | None:
+    """What keeps a prediction from being asked about; None for what may pass."""
+    failure = _refusal(reply)
+    if not isinstance(failure, (BadKey, OutOfCredit, RateLimited)) or reply.status == HTTPStatus.FORBIDDEN:
+        return None
+    return type(failure)(NAME, failure.detail, charged=None, retry_after=failure.retry_after)
+
+
+def _said(body: Mapping[str, Any]) -> str:
+    title, detail = _text(body, "title"), _text(body, "detail").strip()
+    return f"{title}: {detail}" if title and detail else detail or title
+
+
+def _object(reply: Reply) -> Mapping[str, Any]:
+    return reply.json if isinstance(reply.json, dict) else {}
+
+
+def _text(body: Mapping[str, Any], name: str) -> str:
+    value = body.get(name)
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,240 @@
+"""What Replicate offers for the rows, as data.
+
+Model ids, field names and limits are those of its models' API pages, unless a line says otherwise. What is not
+confirmed is marked, and can be switched off in the configuration, see `providers.sharing.overrides`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from imagewright.catalog.row import Limits, OperationName, Scalar
+from imagewright.providers.base import Price
+from imagewright.providers.sharing.fields import COUNT, LEFT_OUT, Field, FieldsRoute, count_sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+NAME = "replicate"
+CHECKED = "2026-11-22"
+SEEN = "seen by third parties"
+ROUGHLY = "about, not confirmed"
+AUTO = "auto"
+SAME_SHAPE = "match_input_image"
+MOST_IN_AND_OUT = 15
+"""Pictures in and out of one Seedream call together."""
+MOST_IN = 10
+NOT_IDEOGRAM = "replicate has no Ideogram reframing: another maker's model, Luma Photon, has extended the picture."
+ANY = Limits()
+VARIANTS_AND_SAVE = {"variants": ANY, "save_as": ANY}
+
+ALL_RATIOS = ("1:1", "4:3", "3:4", "16:9", "9:16")
+JPG: dict[Scalar, str] = {"jpeg": "jpg"}
+RATIO = Field("aspect_ratio", "aspect_ratio", {AUTO: SAME_SHAPE})
+FORMAT = Field("output_format", "output_format", JPG)
+GO_FAST = Field("go_fast", "acceleration", {"none": False, "high": True})
+SPEEDS = Limits(values=("none", "high"))
+"""Its one switch; what lies between has no word there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicateRoute(FieldsRoute):
+    """A route with Replicate's spelling.
+
+    Attributes:
+        versioned: whether the model is a community's, which is run by the id of its version; that is looked up.
+    """
+
+    versioned: bool = False
+
+
+def _price(usd: float, source: str = ROUGHLY) -> Price:
+    return Price(usd=usd, source=source, checked=CHECKED)
+
+
+def _ratios(known: Iterable[Any], *, auto: bool = False) -> Limits:
+    return Limits(values=(AUTO, *known) if auto else tuple(known))
+
+
+def _seedream() -> tuple[ReplicateRoute, ...]:
+    shared: dict[str, Any] = {
+        "provider": NAME,
+        "tool": "bytedance_seedream",
+        "model": "bytedance/seedream-4",
+        "fields": (
+            Field("prompt", "prompt"),
+            RATIO,
+            Field("size", "resolution"),
+            Field("sequential_image_generation", COUNT, {1: LEFT_OUT, **dict.fromkeys(range(2, 7), "auto")}),
+            Field("max_images", COUNT, {1: LEFT_OUT}),
+        ),
+        "say_count": True,
+        "price": _price(0.03),
+    }
+    # the sentence with the count goes into the row's own 5000 characters
+    prompt = Limits(max_length=5000 - len(count_sentence(6)))
+    takes = {"prompt": prompt, "aspect_ratio": ANY, "resolution": ANY, **VARIANTS_AND_SAVE}
+    return (
+        ReplicateRoute(operation=OperationName.GENERATE, takes=takes, counts=(1, 2, 3, 4, 5, 6), **shared),
+        ReplicateRoute(
+            operation=OperationName.EDIT,
+            takes={**takes, "images": ANY},
+            image_field="image_input",
+            image_list=True,
+            counts=tuple(range(1, MOST_IN_AND_OUT - MOST_IN + 1)),
+            native_auto=True,
+            **shared,
+        ),
+    )
+
+
+def _qwen() -> tuple[ReplicateRoute, ...]:
+    shared: dict[str, Any] = {"provider": NAME, "tool": "qwen", "price": _price(0.03)}
+    both = (Field("prompt", "prompt"), RATIO, Field("seed", "seed"), GO_FAST, FORMAT)
+    takes = {
+        "prompt": ANY,
+        "aspect_ratio": ANY,
+        "seed": ANY,
+        "acceleration": SPEEDS,
+        "output_format": ANY,
+        **VARIANTS_AND_SAVE,
+    }
+    return (
+        ReplicateRoute(
+            operation=OperationName.GENERATE,
+            model="qwen/qwen-image",
+            # the fields are seen in use; their bounds are not published
+            takes={**takes, "negative_prompt": ANY, "guidance": ANY, "steps": ANY},
+            fields=(
+                *both,
+                Field("negative_prompt", "negative_prompt"),
+                Field("guidance", "guidance"),
+                Field("num_inference_steps", "steps"),
+            ),
+            **shared,
+        ),
+        ReplicateRoute(
+            operation=OperationName.EDIT,
+            model="qwen/qwen-image-edit-2511",
+            takes={**takes, "images": ANY},
+            fields=both,
+            image_field="image",
+            image_list=True,
+            native_auto=True,
+            **shared,
+        ),
+    )
+
+
+def _flux_kontext() -> tuple[ReplicateRoute, ...]:
+    same = ("prompt", "seed", "prompt_upsampling", "safety_tolerance")
+    pro, most = "black-forest-labs/flux-kontext-pro", "black-forest-labs/flux-kontext-max"
+    shared: dict[str, Any] = {
+        "provider": NAME,
+        "tool": "flux_kontext",
+        "model": pro,
+        "model_by": "quality",
+        "models": {"pro": pro, "max": most},
+        "fields": (*(Field(name, name) for name in same), RATIO, FORMAT),
+        "price": Price(usd=0.04, by="quality", table={"pro": 0.04, "max": 0.08}, source=SEEN, checked=CHECKED),
+    }
+    takes = dict.fromkeys((*same, "aspect_ratio", "quality", "output_format", "save_as"), ANY)
+    return (
+        ReplicateRoute(operation=OperationName.GENERATE, takes=takes, **shared),
+        ReplicateRoute(
+            operation=OperationName.EDIT,
+            takes={**takes, "images": ANY},
+            image_field="input_image",
+            native_auto=True,
+            **shared,
+        ),
+    )
+
+
+def _openai_4o() -> tuple[ReplicateRoute, ...]:
+    ratios = ("1:1", "3:2", "2:3")
+    same = ("prompt", "aspect_ratio", "quality", "background", "output_format")
+    shared: dict[str, Any] = {
+        "provider": NAME,
+        "tool": "openai_4o",
+        # the only id that is documented; its maker shut the model down in October 2026, so a newer id must be set
+        "model": "openai/gpt-image-1",
+        "fields": (*(Field(name, name) for name in same), Field("number_of_images", COUNT)),
+        "counts": (1, 2, 3, 4),
+    }
+    takes = {**dict.fromkeys(same, ANY), **VARIANTS_AND_SAVE}
+    return (
+        ReplicateRoute(operation=OperationName.GENERATE, takes=takes, **shared),
+        ReplicateRoute(
+            operation=OperationName.EDIT,
+            takes={**takes, "images": ANY, "aspect_ratio": _ratios(ratios, auto=True)},
+            image_field="input_images",
+            image_list=True,
+            **shared,
+        ),
+    )
+
+
+def _nano_banana() -> tuple[ReplicateRoute, ...]:
+    shared: dict[str, Any] = {
+        "provider": NAME,
+        "tool": "nano_banana",
+        "model": "google/nano-banana",
+        "fields": (Field("prompt", "prompt"), RATIO, FORMAT),
+        "price": _price(0.039),
+    }
+    takes = dict.fromkeys(("prompt", "aspect_ratio", "output_format", "save_as"), ANY)
+    return (
+        ReplicateRoute(operation=OperationName.GENERATE, takes=takes, **shared),
+        ReplicateRoute(
+            operation=OperationName.EDIT,
+            takes={**takes, "images": ANY},
+            image_field="image_input",
+            image_list=True,
+            native_auto=True,
+            **shared,
+        ),
+    )
+
+
+ROUTES: tuple[ReplicateRoute, ...] = (
+    *_seedream(),
+    *_qwen(),
+    *_flux_kontext(),
+    *_openai_4o(),
+    *_nano_banana(),
+    ReplicateRoute(
+        provider=NAME,
+        tool="nano_banana",
+        operation=OperationName.UPSCALE,
+        # the model itself has no enlarger; this one takes any factor to 10
+        model="nightmareai/real-esrgan",
+        takes=dict.fromkeys(("images", "scale", "save_as"), ANY),
+        fields=(Field("scale", "scale"),),
+        image_field="image",
+        scales=(1, 2, 3, 4),
+        versioned=True,
+    ),
+    ReplicateRoute(
+        provider=NAME,
+        tool="recraft",
+        operation=OperationName.REMOVE_BACKGROUND,
+        model="recraft-ai/recraft-remove-background",
+        takes=dict.fromkeys(("image", "save_as"), ANY),
+        fields=(),
+        image_field="image",
+        price=_price(0.01, SEEN),
+    ),
+    ReplicateRoute(
+        provider=NAME,
+        tool="ideogram_reframe",
+        operation=OperationName.REFRAME,
+        model="luma/reframe-image",
+        takes={"image": ANY, "aspect_ratio": _ratios(ALL_RATIOS), **VARIANTS_AND_SAVE},
+        fields=(Field("aspect_ratio", "aspect_ratio"),),
+        image_field="image",
+        note=NOT_IDEOGRAM,
+    ),
+)
+"""Every route, the ones to take first first."""

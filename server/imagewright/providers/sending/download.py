@@ -1,0 +1,107 @@
+"""Bring a finished picture to disk: streamed, bounded, whole, and begun again when it broke on the way."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import anyio
+import anyio.to_thread
+
+from imagewright.errors import ResultLost
+from imagewright.providers.sending.fetch import FetchError, load
+from imagewright.providers.sending.wording import tidy
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import httpx
+
+    from imagewright.providers.sending.request import Account
+    from imagewright.providers.sending.verdict import Retry
+
+log = logging.getLogger(__name__)
+
+RESULT_BYTES = 300_000_000
+"""Most bytes of one result: 100 megapixels that do not compress."""
+SECONDS = 300.0
+"""Longest one try may take."""
+BLOCK = 1_000_000
+"""Bytes gathered before they are written: each write is a hop to another thread."""
+PAGES = ("text/", "application/json", "application/xml", "application/xhtml")
+"""Content types of messages, not of pictures."""
+PAGE_STARTS = (b"<", b"{", b"[")
+"""First bytes of messages whose content type says otherwise; no picture format begins so."""
+EXPIRED = {403: "the link has expired or was withdrawn", 404: "the file is gone", 410: "the file is gone"}
+
+
+async def download(account: Account, url: str, into: Path, *, max_bytes: int, retry: Retry) -> None:
+    """As `Http.download`.
+
+    Raises:
+        ResultLost: it could not be had whole.
+    """
+    sends = 0
+    while True:
+        try:
+            await _download_once(account, url, into, max_bytes)
+        except FetchError as error:
+            sends += 1
+            await anyio.to_thread.run_sync(lambda: into.unlink(missing_ok=True))
+            wait = retry.wait(sends, None) if error.passing else None
+            if wait is None:
+                said = EXPIRED.get(error.status or 0)
+                detail = f"{said} (HTTP {error.status})" if said else str(error)
+                raise ResultLost(account.provider, tidy(detail, account.key)) from error
+            log.info("%s: download from %s broke; again in %.1f s", account.provider, urlsplit(url).hostname, wait)
+            await anyio.sleep(wait)
+        else:
+            return
+
+
+async def _download_once(account: Account, url: str, into: Path, max_bytes: int) -> None:
+    await load("imagewright.providers.sending.public")
+    from imagewright.providers.sending.public import open_public  # noqa: PLC0415 - httpx is not for the start-up
+
+    try:
+        with anyio.fail_after(SECONDS):
+            async with open_public(url, allow_loopback=account.on_loopback) as response:
+                kind = response.headers.get("Content-Type", "")
+                if kind.lower().startswith(PAGES):
+                    raise FetchError(f"the link leads to a page ({kind[:60]}), not to a picture", "address")
+                await _store(response, into, max_bytes)
+    except TimeoutError as error:
+        raise FetchError(f"the picture did not arrive within {SECONDS:g} s", "too_slow") from error
+
+
+async def _store(response: httpx.Response, into: Path, max_bytes: int) -> None:
+    """Write the body to the file.
+
+    Raises:
+        FetchError: it is empty, cut short, too large, or begins like a page instead of a picture.
+    """
+    from imagewright.providers.sending.public import read_blocks  # noqa: PLC0415 - httpx is not for the start-up
+
+    waiting = bytearray()
+    written = 0
+    async for block in read_blocks(response, max_bytes):
+        waiting += block
+        if len(waiting) >= BLOCK:
+            await _append(waiting, into, written)
+            written += len(waiting)
+            waiting.clear()
+    if not written and not waiting:
+        raise FetchError("the link leads to an empty file", "unreachable")
+    await _append(waiting, into, written)
+
+
+async def _append(block: bytearray, into: Path, written: int) -> None:
+    if not written and block.lstrip()[:1] in PAGE_STARTS:
+        raise FetchError("the link leads to a page or a message, not to a picture", "address")
+
+    def append() -> None:
+        with into.open("ab" if written else "wb") as file:
+            file.write(block)
+
+    await anyio.to_thread.run_sync(append)

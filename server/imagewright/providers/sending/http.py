@@ -1,0 +1,200 @@
+"""The one module that sends: deadlines, what may be sent again, where the key may go, which error a failure is.
+
+A vendor file describes a `Request` and how to read its reply; `Http` does the rest. What a reply means is decided
+by the request's own reader first, as vendors answer 200 to refusals and 403 to an empty purse; only what the reader
+makes nothing of is judged by its status. The rules of sending again are in `verdict`.
+
+Nothing here logs a header or a body, and addresses are logged without their query.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from imagewright.errors import BadKey, ProviderError, ResultLost
+from imagewright.providers.sending.download import RESULT_BYTES, download
+from imagewright.providers.sending.fetch import load
+from imagewright.providers.sending.request import Purpose, Reply
+from imagewright.providers.sending.verdict import Retry, by_status, may_resend, read_retry_after, unanswered
+from imagewright.providers.sending.wording import tidy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import httpx
+
+    from imagewright.providers.sending.request import Account, Request
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+SECONDS: Mapping[Purpose, float] = {Purpose.SUBMIT: 120, Purpose.POLL: 30, Purpose.UPLOAD: 120, Purpose.OTHER: 30}
+"""Longest wait for one exchange. A vendor that answers a submit with the finished picture needs its own, longer one."""
+LARGE_REPLY = 500_000
+"""Bytes from which a reply is read in a thread: it holds pictures, and decoding them takes tens of milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """A send that did not succeed."""
+
+    failure: ProviderError
+    status: int | None
+    reached: bool
+
+
+class Http:
+    """The sender all providers of a process share; it opens nothing before the first request.
+
+    Args:
+        retry: how refused requests are sent again.
+        download_retry: how broken downloads are begun again.
+        seconds: longest wait for one exchange, by purpose.
+    """
+
+    def __init__(
+        self,
+        retry: Retry = Retry(),  # noqa: B008 - frozen, so a shared default cannot change
+        download_retry: Retry = Retry(resends=4, first=1.0),  # noqa: B008 - as above
+        seconds: Mapping[Purpose, float] = SECONDS,
+    ) -> None:
+        self._retry = retry
+        self._download_retry = download_retry
+        self._seconds = seconds
+        self._client: httpx.AsyncClient | None = None
+        self._opening = anyio.Lock()
+
+    async def send(self, account: Account, request: Request[T]) -> T:
+        """Send a request, again where that is safe, and read the reply.
+
+        A submit that may have reached the vendor and got no readable answer is never sent again.
+
+        Args:
+            account: who is spoken to.
+            request: what is said, with its reader.
+
+        Returns:
+            What the request's reader made of the reply.
+
+        Raises:
+            UnknownOutcome: a submit may or may not have started paid work.
+            RateLimited: refused for the rate, and waiting as long as is sensible did not help.
+            VendorUnavailable: no answer, or none that can be used, and nothing was started by it.
+            ProviderError: what else the reply says; details are short and hold no key.
+        """
+        headers = {**request.headers, **_key_headers(account, request)}
+        client = await self._open()
+        seconds = self._seconds[request.purpose] if request.seconds is None else request.seconds
+        sends = 0
+        while True:
+            outcome = await _send_once(client, account, request, headers, seconds)
+            sends += 1
+            if not isinstance(outcome, _Failed):
+                return outcome
+            failure = outcome.failure
+            again = may_resend(request.purpose, failure, status=outcome.status, reached=outcome.reached)
+            wait = self._retry.wait(sends, failure.retry_after) if again else None
+            if wait is None:
+                raise failure
+            log.info("%s: %s; sending again in %.1f s", account.provider, failure.category, wait)
+            await anyio.sleep(wait)
+
+    async def download(self, account: Account, url: str, into: Path, *, max_bytes: int = RESULT_BYTES) -> None:
+        """Stream a result to disk, without any key.
+
+        Args:
+            account: who made it; results may be on this machine where the vendor's address was set to it.
+            url: the result link; only public addresses are fetched from.
+            into: the file to write; absent afterwards if the download failed.
+            max_bytes: most bytes that are taken.
+
+        Raises:
+            ResultLost: it could not be had whole, and trying again a few times did not help.
+        """
+        await download(account, url, into, max_bytes=max_bytes, retry=self._download_retry)
+
+    async def aclose(self) -> None:
+        """Close the connections. The sender opens again if it is used again."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def _open(self) -> httpx.AsyncClient:
+        async with self._opening:
+            if self._client is None:
+                await load("imagewright.providers.sending.wire")
+                from imagewright.providers.sending.wire import open_client  # noqa: PLC0415 - httpx is not for the start-up
+
+                self._client = await anyio.to_thread.run_sync(open_client)
+            return self._client
+
+
+async def _send_once(
+    client: httpx.AsyncClient, account: Account, request: Request[T], headers: Mapping[str, str], seconds: float
+) -> T | _Failed:
+    from imagewright.providers.sending.wire import Broken, exchange  # noqa: PLC0415 - httpx is not for the start-up
+
+    address = request.url.partition("?")[0]  # a vendor's own link can hold a signature
+    began = time.monotonic()
+    try:
+        reply = await exchange(client, request, headers, seconds)
+    except Broken as broken:
+        log.info("%s %s %s: no answer", account.provider, request.method, address)
+        failure = unanswered(account.provider, broken.why, request.purpose, reached=broken.reached)
+        if broken.oversize and request.purpose is not Purpose.UPLOAD:
+            failure = ResultLost(account.provider, broken.why)
+        return _Failed(_cleaned(failure, account), None, broken.reached)
+    elapsed = time.monotonic() - began
+    log.debug("%s %s %s: %d in %.2f s", account.provider, request.method, address, reply.status, elapsed)
+    if len(reply.body) > LARGE_REPLY:
+        read = await anyio.to_thread.run_sync(lambda: _read(account, request, reply))
+    else:
+        read = _read(account, request, reply)
+    if isinstance(read, ProviderError):
+        return _Failed(_cleaned(read, account, read_retry_after(reply.headers)), reply.status, reached=True)
+    return read
+
+
+def _read(account: Account, request: Request[T], reply: Reply) -> T | ProviderError:
+    """What the reader makes of the reply; failing that, what the status says."""
+    try:
+        read = request.read(reply)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        # the shape of a vendor's answer is the vendor's to change: it counts as an answer that cannot be read
+        log.warning("%s: the reply to a %s has an unknown shape (%r)", account.provider, request.purpose, error)
+        read = None
+    return by_status(account.provider, reply, request.purpose) if read is None else read
+
+
+def _cleaned(failure: ProviderError, account: Account, wait: float | None = None) -> ProviderError:
+    """The same failure with its words shortened and without the key, and with the wait the vendor asked for."""
+    asked = failure.retry_after
+    if asked is None and failure.retryable:
+        asked = wait
+    return type(failure)(
+        failure.provider, tidy(failure.detail, account.key), charged=failure.charged, retry_after=asked
+    )
+
+
+def _key_headers(account: Account, request: Request[Any]) -> Mapping[str, str]:
+    """The headers with the key.
+
+    Raises:
+        ProviderError: the request is for a host that is not the vendor's.
+        BadKey: the key cannot stand in a header; the library's own message would quote it.
+    """
+    if not request.with_key:
+        return {}
+    if not account.owns(request.url):
+        charged = None if request.purpose is Purpose.POLL else False
+        raise ProviderError(account.provider, "the key is not sent to a host that is not the vendor's", charged=charged)
+    if not all(value.isascii() and value.isprintable() for value in account.auth.values()):
+        raise BadKey(account.provider, "the key holds characters that no key has; copy it again")
+    return account.auth

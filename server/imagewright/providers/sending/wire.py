@@ -1,0 +1,124 @@
+"""One exchange over one shared connection pool. Imports httpx: import this late; `http` says what it means."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+import httpx
+
+from imagewright.providers.sending.public import CONNECT_SECONDS, no_cookies, usual_authorities
+from imagewright.providers.sending.request import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imagewright.providers.sending.request import Request
+
+LIMITS = httpx.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=15.0)
+"""Room for 200 jobs at once. Idle connections go after 15 s, well before servers drop theirs: a request that meets a
+connection just dropped is one whose outcome is unknown."""
+DIRECT = ("all://localhost", "all://127.0.0.1", "all://[::1]")
+"""Never through the environment's proxy: it has another loopback."""
+SENDING = ".send_request_headers.started"
+
+
+class Broken(Exception):
+    """No whole answer came.
+
+    Attributes:
+        why: for people.
+        reached: whether any of the request may have reached the vendor.
+        oversize: whether the answer was larger than allowed.
+    """
+
+    def __init__(self, why: str, *, reached: bool, oversize: bool = False) -> None:
+        super().__init__(why)
+        self.why = why
+        self.reached = reached
+        self.oversize = oversize
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Notes when the first byte of a request goes out."""
+
+    sending: bool = False
+
+    async def __call__(self, event: str, _details: Mapping[str, Any]) -> None:
+        self.sending = self.sending or event.endswith(SENDING)
+
+
+def open_client() -> httpx.AsyncClient:
+    """The client every vendor call of this process goes through. Blocks for the certificates: call it in a thread."""
+    for name in ("httpx", "httpcore"):
+        # their own lines hold whole addresses, and a result link's query is a secret
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return httpx.AsyncClient(
+        verify=usual_authorities(),
+        limits=LIMITS,
+        cookies=no_cookies(),
+        follow_redirects=False,
+        headers={"User-Agent": "imagewright"},
+        mounts=dict.fromkeys(DIRECT),
+        timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
+    )
+
+
+async def exchange(
+    client: httpx.AsyncClient, request: Request[Any], headers: Mapping[str, str], seconds: float
+) -> Reply:
+    """Send once and read the whole answer.
+
+    Args:
+        client: from `open_client`.
+        request: what to send.
+        headers: all of its headers.
+        seconds: longest wait for the whole of it.
+
+    Raises:
+        Broken: no whole answer came.
+    """
+    watch = _Watch()
+    try:
+        with anyio.fail_after(seconds):
+            # pictures inside JSON take long to encode
+            built = await anyio.to_thread.run_sync(_build, client, request, headers, watch)
+            response = await client.send(built, stream=True)
+            try:
+                return await _read(response, request.max_bytes)
+            finally:
+                await response.aclose()
+    except TimeoutError as error:
+        raise Broken(f"no answer within {seconds:g} s", reached=watch.sending) from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise Broken(str(error) or type(error).__name__, reached=watch.sending) from error
+
+
+def _build(
+    client: httpx.AsyncClient, request: Request[Any], headers: Mapping[str, str], watch: _Watch
+) -> httpx.Request:
+    return client.build_request(
+        request.method,
+        request.url,
+        params=dict(request.query) or None,
+        headers=dict(headers),
+        json=request.json,
+        data=dict(request.fields) or None,
+        files=[(part.label, (part.name, part.data, part.mime)) for part in request.files] or None,
+        content=request.content,
+        extensions={"trace": watch},
+    )
+
+
+async def _read(response: httpx.Response, max_bytes: int) -> Reply:
+    body = bytearray()
+    async for block in response.aiter_bytes():
+        body += block
+        if len(body) > max_bytes:
+            raise Broken(f"its answer is larger than {max_bytes} bytes", reached=True, oversize=True)
+    names = {name.lower(): value for name, value in response.headers.items()}
+    return Reply(response.status_code, names, bytes(body))
