@@ -18,10 +18,7 @@ from imagewright.imaging.extend import extend, growth_for
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Fact", "Picture", "draft_size", "draw_draft", "draw_edit", "edit_size"]
-
-Picture = Image.Image
-"""Decoded pixels, for callers that do not know Pillow."""
+__all__ = ["Fact", "draft_size", "draw_draft", "draw_edit", "edit_size"]
 
 CALM = 3
 """The seed of `extend` whose way of painting draws the least attention."""
@@ -109,7 +106,8 @@ def draw_edit(
             return relight(collage(images, panel, palette), palette, seed)
 
         return compose(size, palette, picture, prompt, facts, transparent=transparent)
-    result = relight(cut_out(first).image if transparent else first, palette, seed)
+    alone = _fitted(cut_out(images[0]).image, size) if transparent else first
+    result = relight(alone, palette, seed)
     caption(result, palette, prompt, list(facts))
     return result
 

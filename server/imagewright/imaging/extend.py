@@ -26,7 +26,7 @@ SEAM = 0.1
 """Share of the shorter side over which new ground takes over from the mirrored edge."""
 
 
-DEPTH = 0.22
+DEPTH = 0.12
 """Share of the picture, from its edge inward, that its reflection shows at most."""
 SLICES = 48
 """Pieces the reflection is drawn out in."""

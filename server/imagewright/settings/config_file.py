@@ -1,60 +1,76 @@
-"""The configuration file: TOML, every key known, read strictly."""
+"""The configuration file: TOML, every key known, read strictly.
+
+Plain dataclasses, judged by pydantic only when there is a file: most starts have none, and need not build models.
+"""
 
 from __future__ import annotations
 
 import tomllib
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from pathlib import Path  # noqa: TC003 - pydantic resolves the annotations of this module
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from imagewright.errors import SettingsError
 
-if TYPE_CHECKING:
-    from pathlib import Path
+FORBID = {"extra": "forbid"}
+"""What the dataclasses ask of pydantic: an unknown key is an error."""
+Money = Annotated[float, Field(ge=0)]
+"""USD."""
 
 
-class ToolsTable(BaseModel):
+@dataclass(frozen=True)
+class ToolsTable:
     """`[tools]`: which tools are on."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
     allow: tuple[str, ...] | None = None
     disable: tuple[str, ...] = ()
 
 
-class BudgetTable(BaseModel):
-    """`[budget]`: limits in USD, over all server processes of the user. Absent means no limit."""
+@dataclass(frozen=True)
+class BudgetTable:
+    """`[budget]`: limits in USD, over all server processes of the user. Absent means no limit.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Attributes:
+        per_call: of one call.
+        per_day: from midnight, local time.
+        per_month: from the first of the month, local time.
+        confirm_above: calls that cost more are asked about first; silence is no.
+    """
 
-    per_call: float | None = Field(default=None, ge=0)
-    per_day: float | None = Field(default=None, ge=0)
-    """From midnight, local time."""
-    per_month: float | None = Field(default=None, ge=0)
-    """From the first of the month, local time."""
-    confirm_above: float | None = Field(default=None, ge=0)
-    """Calls that cost more are asked about first; silence is no."""
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
+    per_call: Money | None = None
+    per_day: Money | None = None
+    per_month: Money | None = None
+    confirm_above: Money | None = None
 
 
-class ConfigFile(BaseModel):
-    """The whole file. Every key is optional."""
+@dataclass(frozen=True)
+class ConfigFile:
+    """The whole file. Every key is optional.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Attributes:
+        tools: which tools are on.
+        providers: providers to use, in order of preference; without it every one that has a key, cheapest first.
+        wait: seconds a call waits before it answers with a job id.
+        reply_budget: bytes of one encoded reply, previews included.
+        lease: seconds after which the jobs of a process that died are taken over by another.
+        budget: limits in USD.
+        addresses: base addresses by provider, such as `kie = "https://gateway.example"`; `kie_upload` for another host.
+        routes: `[routes.<tool>.<provider>]`: overrides of a route's model id and price.
+    """
 
+    __pydantic_config__: ClassVar[dict[str, str]] = FORBID
     tools: ToolsTable = ToolsTable()
     providers: tuple[str, ...] | None = None
-    """Providers to use, in order of preference; without it every one that has a key, cheapest first."""
-    wait: float | None = Field(default=None, gt=0, le=3600)
-    """Seconds a call waits before it answers with a job id."""
-    reply_budget: int | None = Field(default=None, ge=20_000, le=1_000_000)
-    """Bytes of one encoded reply, previews included."""
-    lease: float | None = Field(default=None, ge=1, le=3600)
-    """Seconds after which the jobs of a process that died are taken over by another."""
+    wait: Annotated[float, Field(gt=0, le=3600)] | None = None
+    reply_budget: Annotated[int, Field(ge=20_000, le=1_000_000)] | None = None
+    lease: Annotated[float, Field(ge=1, le=3600)] | None = None
     budget: BudgetTable = BudgetTable()
-    addresses: dict[str, str] = Field(default_factory=dict)
-    """Base addresses by provider, such as `kie = "https://gateway.example"`; `kie_upload` for a second host."""
-    routes: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
-    """`[routes.<tool>.<provider>]`: overrides of a route's model id and price."""
+    addresses: dict[str, str] = field(default_factory=dict)
+    routes: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
 
 
 def read_config(file: Path) -> ConfigFile:
@@ -69,8 +85,10 @@ def read_config(file: Path) -> ConfigFile:
         return ConfigFile()
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{file}: {error}") from error
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - only where there is something to judge
+
     try:
-        return ConfigFile.model_validate(raw)
+        return TypeAdapter(ConfigFile).validate_python(raw)
     except ValidationError as error:
         said = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
         raise SettingsError(f"{file}: {'; '.join(said)}") from error

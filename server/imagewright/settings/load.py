@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -138,7 +138,7 @@ def _budget(environment: Mapping[str, str], table: BudgetTable) -> BudgetTable:
         for name, variable in variables.items()
         if environment.get(variable, "").strip()
     }
-    return table.model_copy(update=said)
+    return replace(table, **said)
 
 
 def _number(environment: Mapping[str, str], variable: str, default: float, low: float, high: float) -> float:

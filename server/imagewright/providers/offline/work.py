@@ -10,7 +10,7 @@ from imagewright.catalog.row import OperationName
 from imagewright.errors import RequestRejected
 from imagewright.imaging.cutout import cut_out
 from imagewright.imaging.decode import open_picture
-from imagewright.imaging.draft import Fact, Picture, draft_size, draw_draft, draw_edit, edit_size
+from imagewright.imaging.draft import Fact, draft_size, draw_draft, draw_edit, edit_size
 from imagewright.imaging.encode import HIGH_QUALITY, encode, holds
 from imagewright.imaging.enlarge import enlarge
 from imagewright.imaging.extend import reframed

@@ -1,0 +1,82 @@
+"""The offer: rows narrowed to what the providers in use can do, and reasons for what is missing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from imagewright.catalog.load import catalog
+from imagewright.catalog.schema import input_schema
+from imagewright.engine.missing import all_routes, could_serve
+from imagewright.engine.offer import ENGINE_ARGUMENTS, effective_row, make_offer
+from imagewright.engine.staff import provider_states
+from imagewright.errors import SettingsError
+from imagewright.providers import KEY_VARIABLES
+from imagewright.settings.load import load_settings
+from imagewright.settings.toggles import Toggles
+
+if TYPE_CHECKING:
+    from imagewright.catalog.row import Row
+
+ROUTES = all_routes()
+WITH_KEY = {name: variables for name, variables in KEY_VARIABLES.items() if variables}
+
+
+@pytest.mark.parametrize("row", catalog().values(), ids=catalog())
+def test_offline_serves_the_row_whole(row: Row) -> None:
+    mine = [route for route in ROUTES if route.provider == "offline" and route.tool == row.tool]
+    assert effective_row(row, mine) == row
+
+
+@pytest.mark.parametrize("provider", WITH_KEY)
+@pytest.mark.parametrize("row", catalog().values(), ids=catalog())
+def test_an_effective_row_never_exceeds_its_row_and_keeps_the_defaults(row: Row, provider: str) -> None:
+    effective = effective_row(row, [one for one in ROUTES if (one.provider, one.tool) == (provider, row.tool)])
+    if effective is None:
+        assert provider not in could_serve(row.tool)
+        return
+    assert set(effective.operations) <= set(row.operations)
+    for name, operation in effective.operations.items():
+        own = row.operations[name].arguments
+        assert set(operation.arguments) <= set(own)
+        assert {one for one in own if own[one].required} <= set(operation.arguments)
+        assert ENGINE_ARGUMENTS & set(own) <= set(operation.arguments)
+        for argument_name, argument in operation.arguments.items():
+            assert argument.default == own[argument_name].default
+            assert set(argument.values or ()) <= set(own[argument_name].values or ())
+    assert input_schema(effective)["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("tool", catalog())
+def test_every_tool_has_two_providers_at_least(tool: str) -> None:
+    assert len(could_serve(tool)) >= 2
+
+
+@pytest.mark.parametrize(("provider", "variables"), WITH_KEY.items(), ids=WITH_KEY)
+def test_a_key_brings_its_provider_and_sends_offline_home(provider: str, variables: tuple[str, ...]) -> None:
+    states = provider_states(load_settings({variables[-1]: "key"}))
+    assert {name for name, state in states.items() if state.on} == {provider}
+    assert variables[-1] in states[provider].because
+    others = [name for name in WITH_KEY if name != provider]
+    assert all(WITH_KEY[name][0] in states[name].because for name in others)
+
+
+def test_with_no_key_offline_serves_and_what_it_makes_is_called_drafts() -> None:
+    states = provider_states(load_settings({}))
+    assert [name for name, state in states.items() if state.on] == ["offline"]
+    offer = make_offer(Toggles(), [route for route in ROUTES if route.provider == "offline"], states)
+    assert offer.drafts
+    assert offer.rows == tuple(catalog().values())
+
+
+def test_an_address_of_ones_own_needs_no_key() -> None:
+    states = provider_states(load_settings({"IMAGEWRIGHT_OPENAI_BASE_URL": "http://127.0.0.1:8000"}))
+    assert {name for name, state in states.items() if state.on} == {"openai"}
+
+
+def test_the_users_order_decides_and_a_misspelt_provider_is_named() -> None:
+    states = provider_states(load_settings({"KIE_API_KEY": "k", "IMAGEWRIGHT_PROVIDERS": "offline kie"}))
+    assert [name for name, state in states.items() if state.on] == ["offline", "kie"]
+    with pytest.raises(SettingsError, match="did you mean 'kie'"):
+        provider_states(load_settings({"IMAGEWRIGHT_PROVIDERS": "kei"}))

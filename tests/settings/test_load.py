@@ -1,0 +1,115 @@
+"""Settings: read once, refused by name, and never showing a key."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from imagewright.errors import SettingsError
+from imagewright.settings.load import DEFAULT_WAIT, CommandLine, load_settings
+
+KEY = "sk-planted-0123456789"
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / name
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({"IMAGEWRIGHT_HOME": "pictures"}, "IMAGEWRIGHT_HOME"),
+        ({"IMAGEWRIGHT_ROOTS": os.pathsep.join([str(Path.cwd()), "b"])}, "IMAGEWRIGHT_ROOTS"),
+        ({"IMAGEWRIGHT_WAIT": "soon"}, "IMAGEWRIGHT_WAIT: 'soon' is not a number"),
+        ({"IMAGEWRIGHT_WAIT": "-1"}, "between 0 and 3600"),
+        ({"IMAGEWRIGHT_WAIT": "nan"}, "IMAGEWRIGHT_WAIT"),
+        ({"IMAGEWRIGHT_REPLY_BUDGET": "10"}, "IMAGEWRIGHT_REPLY_BUDGET"),
+        ({"IMAGEWRIGHT_LEASE": "0"}, "IMAGEWRIGHT_LEASE"),
+        ({"IMAGEWRIGHT_BUDGET_PER_DAY": "-2"}, "IMAGEWRIGHT_BUDGET_PER_DAY"),
+        ({"IMAGEWRIGHT_KIE_BASE_URL": "kie.example"}, "IMAGEWRIGHT_KIE_BASE_URL"),
+    ],
+)
+def test_a_wrong_variable_is_refused_by_its_name(home: Path, env: dict[str, str], said: str) -> None:
+    with pytest.raises(SettingsError, match=said.replace("(", r"\(")):
+        load_settings({"IMAGEWRIGHT_HOME": str(home), **env})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("tools = 3", "tools"),
+        ("[tool]\nallow = []", "tool"),
+        ("[tools]\ndisabled = []", "tools.disabled"),
+        ("wait = 0", "wait"),
+        ("[budget]\nper_day = -1", "budget.per_day"),
+        ("not toml", "config.toml"),
+    ],
+)
+def test_a_wrong_configuration_names_file_and_key(home: Path, text: str, said: str) -> None:
+    file = write(home, "config.toml", text)
+    with pytest.raises(SettingsError) as refusal:
+        load_settings({"IMAGEWRIGHT_HOME": str(home)})
+    assert str(file) in str(refusal.value)
+    assert said in str(refusal.value)
+
+
+def test_the_environment_beats_the_file_and_the_line_beats_both(home: Path) -> None:
+    write(home, "config.toml", 'wait = 7\nproviders = ["fal"]\n[budget]\nper_day = 3\nper_call = 1\n')
+    base = {"IMAGEWRIGHT_HOME": str(home)}
+    assert load_settings(base).wait == 7
+    assert load_settings(base | {"IMAGEWRIGHT_WAIT": "9"}).wait == 9
+    assert load_settings({"IMAGEWRIGHT_HOME": str(home / "other")}).wait == DEFAULT_WAIT
+    budget = load_settings(base | {"IMAGEWRIGHT_BUDGET_PER_DAY": "5"}).budget
+    assert (budget.per_day, budget.per_call) == (5, 1)
+    assert load_settings(base | {"IMAGEWRIGHT_PROVIDERS": "kie, bfl"}).providers == ("kie", "bfl")
+    assert load_settings(base, CommandLine(providers=("offline",))).providers == ("offline",)
+
+
+def test_a_key_is_found_with_its_source_and_never_shown(home: Path) -> None:
+    file = write(home, "keys.toml", f'FAL_KEY = "{KEY}-file"\n')
+    file.chmod(0o600)
+    settings = load_settings({"IMAGEWRIGHT_HOME": str(home), "KIE_AI_API_KEY": KEY, "KIE_API_KEY": " "})
+    kie, fal = settings.keyring.find(("KIE_API_KEY", "KIE_AI_API_KEY")), settings.keyring.find(("FAL_KEY",))
+    assert kie is not None
+    assert (kie.value, kie.source) == (KEY, "KIE_AI_API_KEY")
+    assert fal is not None
+    assert (fal.value, fal.source) == (f"{KEY}-file", f"{file} (FAL_KEY)")
+    assert settings.keyring.find(("OPENAI_API_KEY",)) is None
+    assert KEY not in repr(settings) + repr(kie) + repr(fal)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="file modes are a POSIX matter")
+def test_a_key_file_that_others_can_read_is_refused(home: Path) -> None:
+    file = write(home, "keys.toml", f'FAL_KEY = "{KEY}"\n')
+    file.chmod(0o644)
+    with pytest.raises(SettingsError, match="chmod 600"):
+        load_settings({"IMAGEWRIGHT_HOME": str(home)})
+
+
+@pytest.mark.parametrize("text", [f"FAL_KEY = {KEY}", f'FAL_KEY = ["{KEY}"]'])
+def test_a_broken_key_file_is_refused_without_quoting_it(home: Path, text: str) -> None:
+    write(home, "keys.toml", text).chmod(0o600)
+    with pytest.raises(SettingsError) as refusal:
+        load_settings({"IMAGEWRIGHT_HOME": str(home)})
+    assert KEY not in str(refusal.value)
+
+
+def test_home_moves_everything_and_a_project_is_a_root(home: Path, tmp_path: Path) -> None:
+    project, plain = tmp_path / "project", tmp_path / "plain"
+    (project / ".git").mkdir(parents=True)
+    plain.mkdir()
+    inside = load_settings({"IMAGEWRIGHT_HOME": str(home)}, working_directory=project).folders
+    assert inside.pictures == home / "pictures"
+    assert home in inside.database.parents
+    assert home in inside.config.parents
+    assert inside.roots[0] == inside.pictures
+    assert project in inside.roots
+    outside = load_settings({"IMAGEWRIGHT_HOME": str(home)}, working_directory=plain).folders
+    assert plain not in outside.roots
+    named = {"IMAGEWRIGHT_HOME": str(home), "IMAGEWRIGHT_ROOTS": os.pathsep.join([str(plain), str(project)])}
+    assert load_settings(named, working_directory=project).folders.roots == (home / "pictures", plain, project)
