@@ -11,6 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
 
 LEGACY = ("2025-06-18", "2025-11-25")
@@ -28,17 +29,30 @@ class RawClient:
         revision: the protocol revision to speak.
         arguments: the server's command line.
         env: variables on top of the test's own.
+        program: how Python is told to start the server.
+
+    Attributes:
+        lines: everything the server wrote to its standard output.
+        log: everything it wrote to its standard error.
+        stray: lines of its standard output that are no message.
     """
 
-    def __init__(self, revision: str, arguments: tuple[str, ...] = (), env: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        revision: str,
+        arguments: tuple[str, ...] = (),
+        env: dict[str, str] | None = None,
+        program: tuple[str, ...] = ("-m", "imagewright"),
+    ) -> None:
         self.revision = revision
         self.env = {**os.environ, **(env or {})}
+        self.lines: list[str] = []
         self.stray: list[str] = []
         self.notifications: queue.Queue[dict[str, Any]] = queue.Queue()
         self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
         self._last = 0
         self.process = subprocess.Popen(  # noqa: S603 - our own server
-            [sys.executable, "-m", "imagewright", *arguments],
+            [sys.executable, *program, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -54,6 +68,7 @@ class RawClient:
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
+            self.lines.append(line)
             try:
                 message = json.loads(line)
                 assert message["jsonrpc"] == "2.0"
@@ -123,6 +138,16 @@ class RawClient:
         assert "ended" not in message, f"the server has ended: {''.join(self.log)}"
         assert message["id"] == request, message
         return message
+
+    def answers(self, requests: Iterable[int]) -> dict[int, dict[str, Any]]:
+        """The whole answers to several requests, in whatever order they come."""
+        missing, found = set(requests), {}
+        while missing:
+            message = self._answers.get(timeout=PATIENCE)
+            assert "ended" not in message, f"the server has ended: {''.join(self.log)}"
+            missing.remove(message["id"])
+            found[message["id"]] = message
+        return found
 
     def ask(self, method: str, params: dict[str, Any] | None = None, *, progress: bool = False) -> dict[str, Any]:
         """The result of a request; an error fails the test."""

@@ -206,12 +206,22 @@ class GenerationFailed(ProviderError):
 
 
 class ResultLost(ProviderError):
-    """The picture exists at the vendor, but could not be fetched whole."""
+    """The picture exists at the vendor, but could not be fetched whole.
+
+    Attributes:
+        passing: whether fetching it later can help.
+    """
 
     category = "result_lost"
     meaning = "made the picture, but it could not be fetched"
     advice = "Look in the vendor's own history before paying again."
     charged_by_default = True
+
+    def __init__(
+        self, provider: str, detail: str = "", *, charged: bool | str | None = "default", passing: bool = False
+    ) -> None:
+        self.passing = passing
+        super().__init__(provider, detail, charged=charged)
 
 
 class TookTooLong(ProviderError):

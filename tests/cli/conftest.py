@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 import imagewright
+from emulators.kie import KieEmulator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 class Terminal(io.StringIO):
@@ -68,3 +69,13 @@ def spawn(child_environment: dict[str, str]) -> Callable[..., subprocess.Complet
         )
 
     return run
+
+
+@pytest.fixture
+def kie(monkeypatch: pytest.MonkeyPatch) -> Iterator[KieEmulator]:
+    """A vendor on loopback whose tasks take a minute, set up as a user would."""
+    with KieEmulator(seconds=60) as emulator:
+        monkeypatch.setenv("KIE_API_KEY", emulator.key)
+        monkeypatch.setenv("IMAGEWRIGHT_KIE_BASE_URL", emulator.url("api"))
+        monkeypatch.setenv("IMAGEWRIGHT_KIE_UPLOAD_BASE_URL", emulator.url("upload"))
+        yield emulator

@@ -75,43 +75,44 @@ def test_a_required_argument_nobody_has_heard_of_gets_an_allowed_value(
     assert set(strange) <= set(scene.arguments)
 
 
-def test_the_demo_calls_every_tool_and_writes_pictures_and_one_sheet(
+def test_the_demo_calls_every_tool_and_writes_pictures_and_one_sheet_more(
     tmp_path: Path, home: Path, spawn: Callable[..., CompletedProcess[str]]
 ) -> None:
-    out = tmp_path / "shown here"
-    done = spawn("-m", "imagewright", "demo", "--out", str(out), folder=tmp_path)
+    """The one whole run, as a newcomer starts it: no option, and here not for the first time."""
+    out = home / "pictures" / "demo"
+    out.mkdir(parents=True)
+    earlier = out / "contact-sheet.png"
+    earlier.write_text("of an earlier demo", encoding="utf-8")
+    done = spawn("-m", "imagewright", "demo", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     for row in ROWS:
         pictures = sorted(out.glob(f"{row.tool}*"))
         assert pictures, row.tool
         assert f"{row.tool}: " in done.stderr
         assert row.tool in done.stdout
-    (sheet,) = out.glob("contact-sheet*")
+    (sheet,) = (one for one in out.glob("contact-sheet*") if one != earlier)
     assert probe(sheet).width > 600
     assert str(sheet) in done.stdout
+    assert earlier.read_text(encoding="utf-8") == "of an earlier demo"
     assert "\x1b" not in done.stdout + done.stderr
     assert not list((home / "pictures").glob("*.png"))
 
 
 @pytest.mark.usefixtures("importable")
-def test_without_out_it_goes_below_the_pictures_and_only_the_tools_that_are_on_are_shown(
-    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_out_is_where_it_goes_and_only_the_tools_that_are_on_are_shown(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     row = next(row for row in ROWS if OperationName.REFRAME in row.operations)
-    monkeypatch.setenv("IMAGEWRIGHT_TOOLS", row.tool)
-    folder = home / "pictures" / "demo"
-    folder.mkdir(parents=True)
-    (folder / "contact-sheet.png").write_text("of an earlier demo", encoding="utf-8")
-    assert main(["demo"]) == 0
-    assert list(folder.glob(f"{row.tool}*"))
-    assert (folder / "contact-sheet.png").read_text(encoding="utf-8") == "of an earlier demo"
-    assert len(list(folder.glob("contact-sheet*"))) == 2
+    out = tmp_path / "shown here"
+    assert main(["demo", "--tools", row.tool, "--out", str(out)]) == 0
+    assert list(out.glob(f"{row.tool}*"))
+    assert len(list(out.glob("contact-sheet*"))) == 1
     shown = capsys.readouterr().out
     assert all(other.tool not in shown for other in ROWS if other is not row)
+    assert not (home / "pictures" / "demo").exists()
 
 
-@pytest.mark.usefixtures("importable")
-def test_with_no_tool_on_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv("IMAGEWRIGHT_TOOLS", "image_guide")
-    assert main(["demo"]) == 1
+@pytest.mark.parametrize("words", [["--tools", "image_guide"], ["--disable", ",".join(row.tool for row in ROWS)]])
+def test_with_no_tool_on_it_says_so(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", *words]) == 1
     assert "imagewright tools" in capsys.readouterr().out

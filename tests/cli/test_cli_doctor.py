@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import imagewright
+from booked import spend
+from imagewright.catalog.load import catalog
 from imagewright.cli.checks.finding import Level
 from imagewright.cli.checks.formats import check_program
 from imagewright.cli.checks.places import check_places
 from imagewright.cli.checks.server import check_answer, check_silence
 from imagewright.cli.checks.setup import ADDRESS_SUFFIX, VARIABLES, check_settings
 from imagewright.cli.main import main
+from imagewright.engine.missing import could_serve
 from imagewright.engine.offer import tool_names
 from imagewright.imaging.signatures import KINDS
 from imagewright.providers import KEY_VARIABLES
@@ -28,8 +31,11 @@ if TYPE_CHECKING:
 
 SECRET = "sk-planted-0123456789abcdef"
 SOURCE = Path(imagewright.__file__).parent
+LONE_KEY = ("OPENAI_API_KEY", "one-key-alone")
+"""Of a provider that serves one tool only."""
 KEYED = [(provider, variables[0]) for provider, variables in KEY_VARIABLES.items() if variables]
-
+STOPPED = {"IMAGEWRIGHT_WAIT": "soon"}
+"""Keeps a server from starting, before it has loaded anything."""
 
 pytestmark = pytest.mark.usefixtures("importable")
 
@@ -205,21 +211,21 @@ def test_stray_output_at_python_s_start_is_found(tmp_path: Path, child_environme
     noisy.mkdir()
     (noisy / "sitecustomize.py").write_text("print('hello from a wrapper')\n", encoding="utf-8")
     path = os.pathsep.join([str(noisy), child_environment["PYTHONPATH"]])
-    finding = check_silence(child_environment | {"PYTHONPATH": path}, [])
+    finding = check_silence(child_environment | STOPPED | {"PYTHONPATH": path}, [])
     assert finding.level is Level.BROKEN
     assert "stray bytes on standard output" in finding.says
 
 
 def test_a_server_that_does_not_start_is_found_with_its_last_word(child_environment: dict[str, str]) -> None:
-    finding = check_silence(child_environment, ["--disable", "nosuch"])
+    finding = check_silence(child_environment | STOPPED, [])
     assert finding.level is Level.BROKEN
     assert "ends with code 2" in finding.says
-    assert "nosuch" in finding.says
+    assert "IMAGEWRIGHT_WAIT" in finding.says
 
 
 @pytest.mark.anyio
 async def test_a_server_that_does_not_answer_is_found(child_environment: dict[str, str]) -> None:
-    finding = await check_answer(child_environment, ["--disable", "nosuch"])
+    finding = await check_answer(child_environment | STOPPED, [])
     assert finding.level is Level.BROKEN
     assert "does not answer" in finding.says
 
@@ -228,3 +234,77 @@ def test_every_format_is_accounted_for() -> None:
     shown = " ".join(finding.says for finding in check_program())
     assert all(kind.title in shown for kind in KINDS.values())
     assert sys.executable in shown
+
+
+def test_piped_no_line_is_filled_up_with_spaces(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--quick"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 20
+    assert [line for line in lines if line != line.rstrip()] == []
+
+
+def test_on_a_terminal_no_line_is_wider_than_it(terminal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv(*LONE_KEY)
+    assert main(["doctor", "--quick"]) == 0
+    assert max(len(line) for line in terminal.plain()) <= 80
+
+
+def test_a_tool_that_nobody_serves_says_whose_key_brings_it_back(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(*LONE_KEY)
+    lone = next(provider for provider, variable in KEYED if variable == LONE_KEY[0])
+    off = next(row.tool for row in catalog().values() if lone not in could_serve(row.tool))
+    switched = next(row.tool for row in catalog().values() if lone not in could_serve(row.tool) and row.tool != off)
+    _, found = examined(capsys, "--quick", "--disable", switched)
+    advice = {one["says"].split(":")[0]: one["advice"] for one in found if one["area"] == "tools"}
+    for provider, variables in could_serve(off).items():
+        assert all(f"{' or '.join(variables)} ({provider})" in advice[off] for _ in variables)
+    assert "offline" not in advice[off]
+    assert advice[switched] == "", "what the user switched off needs no key"
+    assert all(not advice[row.tool] for row in catalog().values() if lone in could_serve(row.tool))
+
+
+def test_a_provider_with_a_key_that_was_not_chosen_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(*LONE_KEY)
+    everything = next(provider for provider, _ in KEYED if all(provider in could_serve(tool) for tool in catalog()))
+    monkeypatch.setenv(KEY_VARIABLES[everything][0], "another")
+    lone = next(provider for provider, variable in KEYED if variable == LONE_KEY[0])
+    _, found = examined(capsys, "--quick", "--provider", lone)
+    advice = [one["advice"] for one in found if one["area"] == "tools" and one["advice"]]
+    assert len(advice) == sum(lone not in could_serve(tool) for tool in catalog())
+    assert all(f"with --provider: {everything}." in one for one in advice)
+
+
+def test_budgets_and_what_is_spent_of_them_are_shown(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, found = examined(capsys)
+    shown = said([one for one in found if one["area"] == "budget"], Level.OK)
+    assert "today: $0 spent or set aside, no limit" in shown
+    assert "no limit per call; nobody is asked" in shown
+    assert not home.exists(), "a look changes nothing"
+
+    monkeypatch.setenv("IMAGEWRIGHT_BUDGET_PER_DAY", "0.25")
+    monkeypatch.setenv("IMAGEWRIGHT_BUDGET_PER_MONTH", "10")
+    monkeypatch.setenv("IMAGEWRIGHT_BUDGET_PER_CALL", "0.5")
+    monkeypatch.setenv("IMAGEWRIGHT_CONFIRM_ABOVE", "0.1")
+    spend(load_settings(dict(os.environ)).folders.database, 0.2, 0.05)
+    code, found = examined(capsys)
+    assert code == 0
+    budget = [one for one in found if one["area"] == "budget"]
+    assert "today: $0.25 spent or set aside of $0.25" in said(budget, Level.NOTE)
+    assert "this month: $0.25 spent or set aside of $10" in said(budget, Level.OK)
+    assert "at most $0.5 per call; you are asked about calls above $0.1" in said(budget, Level.OK)
+
+
+def test_a_broken_database_is_left_where_it_is(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = load_settings(dict(os.environ)).folders.database
+    settle(home, file.name, "this is no database, whatever its name says; " * 40)
+    code, _ = examined(capsys)
+    assert code == 1
+    assert [one.name for one in home.iterdir()] == [file.name]

@@ -53,6 +53,7 @@ def test_shared_options_are_read_repeated_and_with_commas_and_said_again() -> No
     assert line.tools == "x,w"
     assert line.disable == "y z"
     assert command_line(command_parser("serve").parse_args(shared_words(said))) == line
+    assert shared_words(said, but=("--provider",)) == ["--tools", "x", "--tools", "w", "--disable", "y z"]
 
 
 def test_shared_options_that_are_not_given_say_nothing() -> None:
@@ -131,7 +132,7 @@ def test_a_reader_that_goes_away_is_no_error(child_environment: dict[str, str]) 
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
-@pytest.mark.parametrize("words", [["tools"], ["models", "--json"], ["--version"]])
+@pytest.mark.parametrize("words", [["tools"], ["--version"]])
 def test_output_that_cannot_be_written_is_one_line_and_code_1(
     words: list[str], child_environment: dict[str, str]
 ) -> None:
@@ -147,11 +148,6 @@ def test_output_that_cannot_be_written_is_one_line_and_code_1(
     assert done.returncode == 1
     assert done.stderr.startswith("imagewright: ")
     assert done.stderr.count("\n") == 1
-
-
-def test_serve_ends_with_its_client_and_prints_nothing(spawn: Spawn) -> None:
-    done = spawn("-m", "imagewright", "serve")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_reading_the_command_line_of_serve_loads_no_heavy_module(spawn: Spawn) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ROWS = list(catalog().values())
 ARGUMENTS = [(row, name, forms[0]) for row in ROWS for name, forms in row.arguments().items()]
-OWN = {"--help", "-h", "--json"}
+OWN = {"--help", "-h", "--explain", "--yes", "--key", "--json"}
 
 
 def typed(row: Row, *words: str) -> dict[str, Any]:

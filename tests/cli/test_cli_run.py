@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,19 +14,27 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulators.kie import KieEmulator
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.cli.main import main
 from imagewright.cli.options import option
+from imagewright.engine.missing import all_routes
+from imagewright.providers import KEY_VARIABLES
 from imagewright.surface.definitions import GALLERY_PICTURE_SCHEMA, JOB_SCHEMA
+from pictures import quarters, saved
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+    from emulators.kie import KieEmulator
 
 MAKERS = [row for row in catalog().values() if OperationName.GENERATE in row.operations]
 MAKER = min(MAKERS, key=lambda row: row.operations[OperationName.GENERATE].rank).tool
-COUNTED = next(row for row in MAKERS if "variants" in row.operations[OperationName.GENERATE].arguments)
+COUNTED = min(
+    (row for row in MAKERS if "variants" in row.operations[OperationName.GENERATE].arguments),
+    key=lambda row: "resolution" in row.operations[OperationName.GENERATE].arguments,
+)
+"""One that makes several, and small ones."""
 
 
 def made(capsys: pytest.CaptureFixture[str], tool: str, *words: str) -> dict[str, Any]:
@@ -98,13 +108,17 @@ def test_a_tool_that_is_off_names_what_can_do_it(capsys: pytest.CaptureFixture[s
 
 
 def test_a_picture_beside_the_user_is_taken_by_its_relative_path(
-    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    picture = Path(made(capsys, MAKER, "--prompt", "a red fox")["images"][0]["path"])
-    monkeypatch.chdir(picture.parent)
     row = next(row for row in catalog().values() if OperationName.REMOVE_BACKGROUND in row.operations)
     argument = next(name for name, one in row.arguments().items() if one[0].kind == "picture")
-    result = made(capsys, row.tool, option(argument), picture.name)
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    side = row.pictures.min_side or 64
+    (beside / "vase.png").write_bytes(saved(quarters(side, side), "png"))
+    monkeypatch.setenv("IMAGEWRIGHT_ROOTS", str(beside))
+    monkeypatch.chdir(beside)
+    result = made(capsys, row.tool, option(argument), "vase.png")
     assert result["operation"] == "remove_background"
     assert home in Path(result["images"][0]["path"]).parents
 
@@ -166,16 +180,6 @@ def test_a_wrong_search_is_code_2(words: list[str], capsys: pytest.CaptureFixtur
     assert words[1] in capsys.readouterr().err
 
 
-@pytest.fixture
-def kie(monkeypatch: pytest.MonkeyPatch) -> Iterator[KieEmulator]:
-    """A vendor on loopback whose tasks take a minute, set up as a user would."""
-    with KieEmulator(seconds=60) as emulator:
-        monkeypatch.setenv("KIE_API_KEY", emulator.key)
-        monkeypatch.setenv("IMAGEWRIGHT_KIE_BASE_URL", emulator.url("api"))
-        monkeypatch.setenv("IMAGEWRIGHT_KIE_UPLOAD_BASE_URL", emulator.url("upload"))
-        yield emulator
-
-
 def test_a_provider_s_failure_is_code_1_and_one_line(kie: KieEmulator, capsys: pytest.CaptureFixture[str]) -> None:
     kie.credits = 0
     assert main(["run", MAKER, "--prompt", "a red fox"]) == 1
@@ -187,7 +191,9 @@ def test_a_provider_s_failure_is_code_1_and_one_line(kie: KieEmulator, capsys: p
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
-def test_ctrl_c_stops_at_once_and_says_what_may_be_charged(kie: KieEmulator, child_environment: dict[str, str]) -> None:
+def test_ctrl_c_ends_the_waiting_and_says_how_to_get_at_the_job(
+    kie: KieEmulator, child_environment: dict[str, str]
+) -> None:
     words = [sys.executable, "-m", "imagewright", "run", MAKER, "--prompt", "a red fox"]
     environment = child_environment | dict(os.environ) | {"PYTHONPATH": child_environment["PYTHONPATH"]}
     with subprocess.Popen(  # noqa: S603 - our own interpreter and our own words
@@ -202,8 +208,76 @@ def test_ctrl_c_stops_at_once_and_says_what_may_be_charged(kie: KieEmulator, chi
         assert process.stdout.read() == ""
         assert process.wait(timeout=30) == 130
     assert "may be charged" in rest
+    assert "imagewright jobs resume" in rest
+    assert re.search(r"imagewright jobs cancel job_\w+\n", rest)
     assert "Traceback" not in rest
     assert len(kie.tasks) == 1
+
+
+def test_a_key_joins_a_second_call_to_the_first_and_without_one_it_is_a_new_job(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = [COUNTED.tool, "--prompt", "a red fox"]
+    first, second = (made(capsys, *words, "--key", "mine") for _ in range(2))
+    assert first["job_id"] == second["job_id"]
+    assert "joined" in second["notes"][-1]
+    assert made(capsys, *words)["job_id"] != made(capsys, *words)["job_id"]
+
+
+def test_explain_names_every_provider_that_was_looked_at_and_does_nothing(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    able = [
+        route.provider
+        for route in all_routes()
+        if (route.tool, route.operation) == (MAKER, OperationName.GENERATE) and KEY_VARIABLES[route.provider]
+    ]
+    for provider in able:
+        monkeypatch.setenv(KEY_VARIABLES[provider][0], "never-sent")
+    assert main(["run", MAKER, "--prompt", "a red fox", "--explain"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert sorted(line.split(" ")[0] for line in lines) == sorted(able)
+    assert sum("taken" in line for line in lines) == 1
+    assert main(["run", MAKER, "--prompt", "a red fox", "--explain", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == lines
+    assert main(["run", MAKER, "--explain", "--prompt", ""]) == 2
+    assert not home.exists()
+
+
+def test_where_nobody_can_be_asked_a_price_above_the_threshold_is_refused(
+    kie: KieEmulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("IMAGEWRIGHT_CONFIRM_ABOVE", "0")
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    assert main(["run", MAKER, "--prompt", "a red fox"]) == 2
+    said = capsys.readouterr().err
+    assert "$" in said
+    assert "--yes" in said
+    assert "IMAGEWRIGHT_CONFIRM_ABOVE" in said
+    assert not kie.tasks
+
+
+@pytest.mark.parametrize(
+    ("answer", "sent"), [("y\n", True), ("Yes\n", True), ("n\n", False), ("\n", False), ("", False), ("--yes", True)]
+)
+def test_on_a_terminal_the_user_is_asked_and_silence_is_no(
+    answer: str,
+    sent: bool,  # noqa: FBT001 - pytest passes by name
+    kie: KieEmulator,
+    terminal: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # an empty account lets a sent call fail at once
+    kie.credits = 0
+    monkeypatch.setenv("IMAGEWRIGHT_CONFIRM_ABOVE", "0")
+    monkeypatch.setattr("sys.stdin", type(terminal)(answer))
+    monkeypatch.setattr("sys.stderr", terminal)
+    beforehand = ["--yes"] if answer == "--yes" else []
+    assert main(["run", MAKER, "--prompt", "a red fox", *beforehand]) == 1
+    shown = "\n".join(terminal.plain())
+    assert ("[y/N]" in shown) == (not beforehand)
+    assert ("nothing was spent" in shown) == (not sent)
+    assert ("imagewright: kie " in shown) == sent
 
 
 def test_the_real_command_makes_a_picture(spawn: Callable[..., subprocess.CompletedProcess[str]], home: Path) -> None:

@@ -10,12 +10,18 @@ import pytest
 import imagewright
 from imagewright.catalog.load import catalog
 from imagewright.catalog.table import END, START, capability_table
+from imagewright.catalog.words import verb
 from imagewright.cli.main import main
+from imagewright.cli.provider_table import END as LAST
+from imagewright.cli.provider_table import START as FIRST
+from imagewright.cli.provider_table import provider_table
 from imagewright.cli.schema_files import PARTS, checkout
+from imagewright.engine.missing import all_routes
 from imagewright.engine.offer import tool_names
+from imagewright.providers import KEY_VARIABLES
 
 PROJECT = '[project]\nname = "imagewright"\n'
-README = f"# Imagewright\n\n{START}\nold\n{END}\n\nMore.\n"
+README = f"# Imagewright\n\n{START}\nold\n{END}\n\nMore.\n\n{FIRST}\n{LAST}\nEnd.\n"
 
 
 @pytest.fixture
@@ -94,7 +100,8 @@ def test_in_a_checkout_the_readme_s_table_is_looked_after_too(
     assert f"{project / 'README.md'}: differs" in capsys.readouterr().out
     assert main(["schemas"]) == 0
     text = (project / "README.md").read_text(encoding="utf-8")
-    assert text == f"# Imagewright\n\n{START}\n{capability_table(catalog().values())}\n{END}\n\nMore.\n"
+    tables = capability_table(catalog().values()), provider_table(all_routes())
+    assert text == f"# Imagewright\n\n{START}\n{tables[0]}\n{END}\n\nMore.\n\n{FIRST}\n{tables[1]}\n{LAST}\nEnd.\n"
     assert (project / "tool_schemas").is_dir()
     assert main(["schemas", "--check"]) == 0
 
@@ -105,10 +112,26 @@ def test_another_folder_leaves_the_readme_alone(project: Path, tmp_path: Path) -
     assert not (project / "tool_schemas").exists()
 
 
-def test_a_readme_without_its_markers_is_an_error(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (project / "README.md").write_text("# Imagewright\n", encoding="utf-8")
+@pytest.mark.parametrize("marker", [START, END, FIRST, LAST])
+def test_a_readme_without_one_of_its_markers_is_an_error(
+    marker: str, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "README.md").write_text(README.replace(marker, ""), encoding="utf-8")
     assert main(["schemas"]) == 1
-    assert START in capsys.readouterr().err
+    assert marker in capsys.readouterr().err
+
+
+def test_the_table_of_providers_says_yes_exactly_where_there_is_a_route() -> None:
+    head, _, *lines = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in provider_table(all_routes()).split("\n")
+    ]
+    assert head == ["tool", "operation", *KEY_VARIABLES]
+    said = {(line[0], line[1], who) for line in lines for who, cell in zip(head, line, strict=True) if cell == "yes"}
+    assert said == {(route.tool, verb(route.operation), route.provider) for route in all_routes()}
+    assert {(line[0], line[1]) for line in lines} == {
+        (row.tool, verb(name)) for row in catalog().values() for name in row.operations
+    }
+    assert all(cell in {"yes", "no"} for line in lines for cell in line[2:])
 
 
 def test_somebody_else_s_project_is_no_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

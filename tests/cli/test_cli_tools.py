@@ -12,6 +12,7 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.table import COLUMNS
 from imagewright.cli import output
 from imagewright.cli.main import main
+from imagewright.engine.missing import all_routes
 from imagewright.engine.offer import tool_names
 from imagewright.settings.config_file import read_config
 
@@ -142,6 +143,27 @@ def test_models_as_json_hold_the_rows(capsys: pytest.CaptureFixture[str]) -> Non
         assert set(models[row.tool]["operations"]) == {str(name) for name in row.operations}
 
 
+def test_prices_are_those_of_every_route_with_their_source(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "--prices", "--json"]) == 0
+    prices = json.loads(capsys.readouterr().out)
+    assert [(one["provider"], one["tool"], one["operation"], one["model"], one["usd"]) for one in prices] == [
+        (route.provider, route.tool, str(route.operation), route.model, route.price.usd) for route in all_routes()
+    ]
+    assert [list(one["table"].values()) for one in prices] == [
+        list(route.price.table.values()) for route in all_routes()
+    ]
+    assert all(one["source"] for one in prices if one["usd"] is not None)
+    assert all(one["checked"] for one in prices if one["usd"])
+
+    assert main(["models", "--prices"]) == 0
+    _, _, *lines = capsys.readouterr().out.splitlines()
+    for line, route in zip(lines, all_routes(), strict=True):
+        assert line.split()[:3] == [route.provider, route.tool, str(route.operation)]
+        assert route.model in line
+        assert route.price.source in line
+        assert all(f"={usd:g}" in line for usd in route.price.table.values())
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.tool)
 def test_every_tool_has_a_page(row: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["guide", row.tool]) == 0
@@ -181,7 +203,7 @@ def test_colours_are_for_terminals_that_want_them(
 
 
 @pytest.mark.parametrize("width", [80, 120])
-@pytest.mark.parametrize("words", [["models"], ["tools"], ["guide"], ["guide", FIRST]])
+@pytest.mark.parametrize("words", [["models"], ["tools"], ["guide"], ["guide", FIRST], ["models", "--prices"]])
 def test_nothing_is_wider_than_the_terminal(
     words: list[str], width: int, terminal: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,6 +100,10 @@ class Emulator:
         done = not isinstance(fault, Answer) if after is None else after
         self._faults[label].extend([_Planned(fault, done)] * times)
 
+    def heal(self, label: str) -> None:
+        """Forget the faults of a door that have not come to pass."""
+        self._faults[label].clear()
+
     def received(self, label: str) -> list[Received]:
         """The requests that came to one door."""
         return [one for one in self.requests if one.label == label]

@@ -12,7 +12,7 @@ from imagewright.settings.load import CommandLine
 from imagewright.settings.toggles import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 COMMANDS = {
     "serve": "run the MCP server on standard input and output; this is what happens without a command",
@@ -22,6 +22,7 @@ COMMANDS = {
     "tools": "which tools are on and why; switch them on or off",
     "guide": "how to use the tools well, or one of them",
     "gallery": "find earlier pictures",
+    "jobs": "what runs and what it cost; watch or cancel a job, carry on what was left behind",
     "schemas": "write every tool's schema to tool_schemas/, or check that they are current",
     "doctor": "look for what is missing or wrong: keys, folders, configuration, server",
 }
@@ -94,6 +95,17 @@ def command_parser(
     return parser
 
 
+def positive(text: str) -> int:
+    """A whole number above 0, as an option's type.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
 def command_line(said: argparse.Namespace) -> CommandLine:
     """The shared options as the settings want them."""
     providers = tuple(",".join(said.provider).replace(",", " ").split())
@@ -102,9 +114,15 @@ def command_line(said: argparse.Namespace) -> CommandLine:
     )
 
 
-def shared_words(said: argparse.Namespace) -> list[str]:
-    """The shared options again, as words for another process of ours."""
-    return [word for option in SHARED for value in getattr(said, option[2:]) for word in (option, value)]
+def shared_words(said: argparse.Namespace, *, but: Collection[str] = ()) -> list[str]:
+    """The shared options again, as words for another process of ours.
+
+    Args:
+        said: what was parsed.
+        but: options that are left out.
+    """
+    options = [option for option in SHARED if option not in but]
+    return [word for option in options for value in getattr(said, option[2:]) for word in (option, value)]
 
 
 def _answer_general_questions(words: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""`tool_schemas/<tool>.json` and the README's table: what they should hold, and where they differ from it."""
+"""`tool_schemas/<tool>.json` and the README's tables: what they should hold, and where they differ from it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.table import readme_with_table
+from imagewright.cli.provider_table import readme_with_providers
+from imagewright.engine.missing import all_routes
 from imagewright.surface.definitions import all_definitions
 
 if TYPE_CHECKING:
@@ -53,10 +55,10 @@ def drifts(out: Path, readme: Path | None) -> Iterator[Drift]:
 
     Args:
         out: the folder of the schemas.
-        readme: the README with the capability table, when there is one to look after.
+        readme: the README with the generated tables, when there is one to look after.
 
     Raises:
-        CatalogError: the README has lost the markers of its table.
+        CatalogError: the README has lost the markers of a table.
     """
     wanted = {out / f"{tool['name']}.json": _text(tool) for tool in all_definitions()}
     for file, text in wanted.items():
@@ -65,7 +67,8 @@ def drifts(out: Path, readme: Path | None) -> Iterator[Drift]:
         if file not in wanted:
             yield Drift(file, "stray", None)
     if readme is not None:
-        yield from _compare(readme, readme_with_table(readme.read_text(encoding="utf-8"), catalog().values()))
+        text = readme_with_table(readme.read_text(encoding="utf-8"), catalog().values())
+        yield from _compare(readme, readme_with_providers(text, all_routes()))
 
 
 def _compare(file: Path, text: str) -> Iterator[Drift]:

@@ -7,32 +7,36 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
 
 from imagewright.engine.delivery import deliver
-from imagewright.engine.desk import error_data
+from imagewright.engine.desk import error_data, read_error
 from imagewright.engine.follow import follow
 from imagewright.errors import ImagewrightError, ProviderError, StorageError, UnknownOutcome
-from imagewright.providers.base import Finished, Handle, Running
+from imagewright.providers.base import Handle, Running
+from imagewright.storage.journal import LostLeaseError
 from imagewright.storage.record import NewPicture
 from imagewright.storage.states import CallState, is_final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from imagewright.engine.brief import Brief
     from imagewright.engine.desk import Desk
     from imagewright.engine.job import CostBasis, Job
-    from imagewright.providers.base import Order, Product, Provider
+    from imagewright.providers.base import Finished, Order, Product, Provider
     from imagewright.storage.journal_entry import CallEntry, JobEntry
 
 log = logging.getLogger(__name__)
 
 CANCEL_SECONDS = 5.0
 """Bound on telling a vendor to stop."""
+LAST_FETCH_SECONDS = 60.0
+"""Bound on bringing home what was made already when the job was cancelled."""
+SENT = frozenset({CallState.SUBMITTING, CallState.SUBMITTED, CallState.MADE, CallState.KEPT, CallState.UNKNOWN})
 SHARE_SUBMITTED = 0.05
 SHARE_MADE = 0.9
 
@@ -49,6 +53,9 @@ class Errand:
         error: what went wrong.
         share: how far it is, 0 to 1.
         handle: what the vendor gave to ask by.
+        sent: whether the vendor has it or may have it.
+        products: what the vendor made, where this process was told.
+        spooled: the same as the journal holds it; None until it is there.
     """
 
     call: CallEntry
@@ -58,6 +65,23 @@ class Errand:
     error: ImagewrightError | None = None
     share: float = 0.0
     handle: Handle | None = None
+    sent: bool = False
+    products: tuple[Product, ...] | None = None
+    spooled: tuple[Mapping[str, Any], ...] | None = None
+
+
+def _errand(provider: Provider, call: CallEntry) -> Errand:
+    """A call from where the journal says it stands."""
+    vendor_said = "charged" in (call.error or {})
+    return Errand(
+        call,
+        call.state,
+        call.cost_usd,
+        error=read_error(call.error),
+        handle=None if call.handle is None else Handle(provider.name, call.handle),
+        sent=call.handle is not None or vendor_said or call.state in SENT,
+        spooled=call.products,
+    )
 
 
 @dataclass(slots=True)
@@ -72,6 +96,7 @@ class Attempt:
         desk: where things are kept.
         order_of: the order of a call that was not sent yet.
         errands: its calls.
+        left_behind: whether a finished picture could be saved nowhere and still lies in the job's folder.
     """
 
     job: Job
@@ -81,6 +106,7 @@ class Attempt:
     desk: Desk
     order_of: Callable[[CallEntry], Order]
     errands: list[Errand] = field(default_factory=list)
+    left_behind: bool = False
 
     async def carry_out(self) -> None:
         """See every call through. What went wrong stands in the errands.
@@ -88,7 +114,7 @@ class Attempt:
         Raises:
             LostLeaseError: another process has the job now.
         """
-        self.errands = [Errand(call, call.state, call.cost_usd) for call in self.entry.calls]
+        self.errands = [_errand(self.provider, call) for call in self.entry.calls]
         with self.job.scope:
             async with anyio.create_task_group() as group:
                 for errand in self.errands:
@@ -104,43 +130,27 @@ class Attempt:
                 with anyio.CancelScope(shield=True):
                     await self._stop(errand)
             raise
-        except ImagewrightError as error:
-            await self._fail(errand, error)
-        except ExceptionGroup:
+        except LostLeaseError:
             raise
-        except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
-            # a bug in one vendor's file must end this job and not the server
-            log.exception("job %s broke", self.job.id)
-            await self._fail(errand, ProviderError(self.provider.name, f"internal error: {error!r}", charged=None))
+        except Exception as error:  # noqa: BLE001 - a bug in one vendor's file must end this job and not the server
+            await self._fail(errand, self._told(errand, error))
 
     async def _steps(self, errand: Errand) -> None:
-        call = errand.call
-        products = call.products
-        answer: Handle | Finished | None = None
         match errand.state:
             case CallState.PLANNED:
-                answer = await self._submit(errand)
+                await self._submit(errand)
             case CallState.SUBMITTING:
                 raise UnknownOutcome(self.provider.name, "the server stopped while it was sending")
-            case CallState.SUBMITTED:
-                answer = errand.handle = Handle(self.provider.name, call.handle or {})
-        if isinstance(answer, Handle):
+        if errand.state is CallState.SUBMITTED and errand.handle is not None:
             self._progress(errand, Running(SHARE_SUBMITTED, "submitted"))
-            answer = await follow(self.provider, answer, lambda running: self._progress(errand, running))
-        if isinstance(answer, Finished):
-            products = await self._made(errand, answer)
-        self._progress(errand, Running(SHARE_MADE, "fetching"))
-        for offset, product in enumerate(products or ()):
-            variant = call.first_variant + offset
-            if not any(one.variant == variant for one in self.job.pictures):
-                await self._bring(errand, self.desk.spool.read_product(product), variant)
-            errand.arrived += 1
-        await self._note(errand, CallState.KEPT)
+            finished = await follow(self.provider, errand.handle, lambda running: self._progress(errand, running))
+            await self._made(errand, finished)
+        await self._bring_all(errand)
 
-    async def _submit(self, errand: Errand) -> Handle | Finished:
+    async def _submit(self, errand: Errand) -> None:
         order = await anyio.to_thread.run_sync(self.order_of, errand.call)
         await self.desk.ledger.step(self.job.id, errand.call.number, CallState.SUBMITTING)
-        errand.state = CallState.SUBMITTING
+        errand.state, errand.sent = CallState.SUBMITTING, True
         # a cancel in the middle of a submit would leave its outcome unknown, and it is bounded by itself
         with anyio.CancelScope(shield=True):
             answer = await self.provider.submit(order)
@@ -149,23 +159,57 @@ class Attempt:
                 await self._note(errand, CallState.SUBMITTED, handle=dict(answer.ticket))
             else:
                 await self._made(errand, answer)
-        return answer
 
-    async def _made(self, errand: Errand, finished: Finished) -> tuple[dict[str, object], ...]:
-        """Write the results down; bytes that came at once go to disk with the same breath."""
-        first = errand.call.first_variant
-        spool = self.desk.spool
+    async def _made(self, errand: Errand, finished: Finished) -> None:
+        """Write the results down; bytes that came at once go to disk with the same breath, or stay in memory."""
+        errand.products, errand.cost = finished.products, finished.cost_usd
+        self.job.notes += [note for note in finished.notes if note not in self.job.notes]
+        first, spool = errand.call.first_variant, self.desk.spool
 
         def keep_all() -> tuple[dict[str, object], ...]:
             products = enumerate(finished.products)
             return tuple(spool.keep_product(self.job.id, first + place, product) for place, product in products)
 
-        products = await anyio.to_thread.run_sync(keep_all)
-        if errand.state is not CallState.MADE:
-            errand.cost = finished.cost_usd
-            self.job.notes += [note for note in finished.notes if note not in self.job.notes]
-            await self._note(errand, CallState.MADE, products=products, cost_usd=finished.cost_usd)
-        return products
+        try:
+            errand.spooled = await anyio.to_thread.run_sync(keep_all)
+        except StorageError as error:
+            # the journal may only say that they are made once another process could find them
+            log.error("job %s: its pictures stay in memory: %s", self.job.id, error)  # noqa: TRY400 - known, and told in full
+            errand.state = CallState.MADE
+        else:
+            await self._note_made(errand)
+
+    async def _note_made(self, errand: Errand) -> None:
+        await self._note(errand, CallState.MADE, products=errand.spooled, cost_usd=errand.cost)
+
+    async def _bring_all(self, errand: Errand) -> None:
+        """Bring every picture of a call home; one that cannot be had does not keep the others from it."""
+        self._progress(errand, Running(SHARE_MADE, "fetching"))
+        trouble: ImagewrightError | None = None
+        errand.arrived = 0
+        for place in range(len(errand.products or errand.spooled or ())):
+            variant = errand.call.first_variant + place
+            try:
+                if not any(one.variant == variant for one in self.job.pictures):
+                    await self._bring(errand, await self._product(errand, place), variant)
+            except Exception as error:  # noqa: BLE001 - as in `_see_through`
+                self.left_behind = self.left_behind or isinstance(error, StorageError)
+                trouble = trouble or self._told(errand, error)
+            else:
+                errand.arrived += 1
+        if trouble is not None and not errand.arrived:
+            raise trouble
+        errand.error = trouble
+        if errand.spooled is None:
+            errand.spooled = ()
+            await self._note_made(errand)
+        await self._note(errand, CallState.KEPT, error=error_data(trouble))
+
+    async def _product(self, errand: Errand, place: int) -> Product:
+        if errand.products is not None:
+            return errand.products[place]
+        spooled = (errand.spooled or ())[place]
+        return await anyio.to_thread.run_sync(self.desk.spool.read_product, spooled)
 
     async def _bring(self, errand: Errand, product: Product, variant: int) -> None:
         cost, basis = self._cost_each(errand)
@@ -202,19 +246,44 @@ class Attempt:
         return None, "unknown"
 
     async def _stop(self, errand: Errand) -> None:
-        """End a call because someone asked for it."""
-        told = False
-        if errand.state is CallState.SUBMITTED and errand.handle is not None:
-            with anyio.move_on_after(CANCEL_SECONDS):
-                told = await self.provider.cancel(errand.handle)
-            name = self.provider.name
-            self.job.notes.append(
-                f"{name} was told to stop; what it had begun may still be charged."
-                if told
-                else f"{name} has no way to stop a task: it goes on there and may be charged."
-            )
-        if errand.state in (CallState.PLANNED, CallState.SUBMITTING, CallState.SUBMITTED):
-            await self._note(errand, CallState.CANCELLED)
+        """End a call because someone asked for it; what is made already is paid for and brought home."""
+        match errand.state:
+            case CallState.PLANNED:
+                await self._note(errand, CallState.CANCELLED)
+            case CallState.SUBMITTED if errand.handle is not None:
+                await self._tell_vendor(errand.handle)
+                await self._note(errand, CallState.CANCELLED)
+            case CallState.MADE:
+                error: ImagewrightError = StorageError("the picture was made, but could not be fetched in time")
+                with anyio.move_on_after(LAST_FETCH_SECONDS):
+                    try:
+                        await self._bring_all(errand)
+                    except ImagewrightError as trouble:
+                        error = trouble
+                if errand.state is CallState.MADE:
+                    self.left_behind = True
+                    await self._fail(errand, error)
+
+    async def _tell_vendor(self, handle: Handle) -> None:
+        name = self.provider.name
+        note = f"{name} has no way to stop a task: it goes on there and may be charged."
+        try:
+            with anyio.fail_after(CANCEL_SECONDS):
+                if await self.provider.cancel(handle):
+                    note = f"{name} was told to stop; what it had begun may still be charged."
+        except (ImagewrightError, TimeoutError) as error:
+            why = str(error) or f"no answer within {CANCEL_SECONDS:g} s"
+            note = f"{name} could not be told to stop: the task goes on there and may be charged. {why}"
+        if note not in self.job.notes:
+            self.job.notes.append(note)
+
+    def _told(self, errand: Errand, error: Exception) -> ImagewrightError:
+        """The error as the caller is told it: a bug is the vendor file's, and may have cost something."""
+        if isinstance(error, ImagewrightError):
+            return error
+        log.error("job %s broke", self.job.id, exc_info=error)
+        kind = UnknownOutcome if errand.state is CallState.SUBMITTING else ProviderError
+        return kind(self.provider.name, f"internal error: {error!r}", charged=None if errand.sent else False)
 
     async def _fail(self, errand: Errand, error: ImagewrightError) -> None:
         errand.error = error
@@ -224,8 +293,10 @@ class Attempt:
         await self._note(errand, CallState.UNKNOWN if unknown else CallState.FAILED, error=error_data(error))
 
     async def _note(self, errand: Errand, state: CallState, **changes: object) -> None:
+        """Write a step down, also while the job is being stopped."""
         errand.state = state
-        await self.desk.ledger.note(self.job.id, errand.call.number, state, **changes)
+        with anyio.CancelScope(shield=True):
+            await self.desk.ledger.note(self.job.id, errand.call.number, state, **changes)
 
     def _progress(self, errand: Errand, running: Running) -> None:
         if running.share is not None:

@@ -18,14 +18,20 @@ if TYPE_CHECKING:
     from imagewright.engine.brief import Brief
     from imagewright.engine.desk import Desk
     from imagewright.engine.job import Job
+    from imagewright.imaging.preview import Preview
     from imagewright.imaging.probe import PictureFacts
     from imagewright.providers.base import Product, Provider
     from imagewright.storage.record import NewPicture, PictureRecord
+
+    Seen = tuple[PictureFacts, Preview]
+    """What one decoding of a picture shows."""
 
 log = logging.getLogger(__name__)
 
 FETCH_TRIES = 3
 """Fetching again is free, and what arrived broken once usually arrives whole the next time."""
+FETCH_PAUSE = 20.0
+"""Seconds between two tries while the vendor cannot be reached: each try has pauses of its own already."""
 STORE_PATIENCE = 600.0
 """Seconds to go on trying to save a paid picture on a disk that is full or gone."""
 STORE_PAUSE = 3.0
@@ -52,43 +58,80 @@ async def deliver(
 
     Raises:
         ResultLost: it could not be fetched whole.
-        StorageError: it could be saved nowhere; the text says where the file is left.
+        StorageError: it could be saved nowhere; the text says where the file is left, if it got that far.
     """
-    folder = await anyio.to_thread.run_sync(_workplace, desk, job.id, new.variant)
-    file = folder / "picture"
-    facts = await _fetch(product, file, provider)
-    if brief.exact_size is not None and brief.exact_size != (facts.width, facts.height):
-        await anyio.to_thread.run_sync(_bring_down, file, brief.exact_size, limiter=LOOKERS)
-        facts = await _look(file)
-    kept = await _keep(
-        file, replace(new, format=facts.format, width=facts.width, height=facts.height), job, brief, desk
+    file, (facts, preview) = await _bring_to_disk(
+        product, new.variant, job=job, brief=brief, provider=provider, desk=desk
     )
-    await anyio.to_thread.run_sync(lambda: shutil.rmtree(folder, ignore_errors=True))
-    return kept
+    new = replace(new, format=facts.format, width=facts.width, height=facts.height)
+    record, notes = await _keep(file, new, job, brief, desk)
+    job.previews[record.id] = preview
+    await anyio.to_thread.run_sync(_remove, file.parent)
+    return record, notes
 
 
-def _workplace(desk: Desk, job_id: str, variant: int) -> Path:
-    """A folder to fetch into: the job's own, or the system's temporary one where that cannot be written."""
-    folder = desk.spool.file(job_id, f"fetch-{variant}")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
+async def _bring_to_disk(
+    product: Product, variant: int, *, job: Job, brief: Brief, provider: Provider, desk: Desk
+) -> tuple[Path, Seen]:
+    """The finished file, in the job's own folder or, where that cannot be written, in the system's temporary one."""
+    patience = anyio.current_time() + STORE_PATIENCE
+    spare = False
+    while True:
+        folder: Path | None = None
+        try:
+            folder = await anyio.to_thread.run_sync(_workplace, desk, job.id, variant, spare)
+            return await _prepare(product, folder / "picture", job, brief, provider)
+        except (OSError, StorageError) as error:
+            if folder is not None:
+                await anyio.to_thread.run_sync(_remove, folder)
+            if anyio.current_time() > patience:
+                raise StorageError(f"The finished picture could not be fetched to this machine: {error}") from error
+            job.tell(stage=f"waiting to save: {error}")
+            if spare:
+                await anyio.sleep(STORE_PAUSE)
+            spare = not spare
+
+
+def _workplace(desk: Desk, job_id: str, variant: int, spare: bool) -> Path:  # noqa: FBT001 - called through a thread
+    if spare:
         return Path(tempfile.mkdtemp(prefix="imagewright-"))
+    folder = desk.spool.file(job_id, f"fetch-{variant}")
+    folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
-async def _fetch(product: Product, file: Path, provider: Provider) -> PictureFacts:
-    for _ in range(FETCH_TRIES - 1):
-        await provider.fetch(product, file)
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _prepare(product: Product, file: Path, job: Job, brief: Brief, provider: Provider) -> tuple[Path, Seen]:
+    seen = await _fetch(product, file, job, provider)
+    facts, _ = seen
+    if brief.exact_size is None or brief.exact_size == (facts.width, facts.height):
+        return file, seen
+    exact = file.with_name("exact")
+    await anyio.to_thread.run_sync(_bring_down, file, exact, brief.exact_size, limiter=LOOKERS)
+    return exact, await _look(exact)
+
+
+async def _fetch(product: Product, file: Path, job: Job, provider: Provider) -> Seen:
+    """Fetch it, again where it arrived broken, and for hours where the network is gone: it is paid for."""
+    patience = anyio.current_time() + provider.rhythm.patience
+    tries = 0
+    while True:
         try:
+            await provider.fetch(product, file)
             return await _look(file)
         except PictureError as error:
+            tries += 1
+            if tries == FETCH_TRIES:
+                raise ResultLost(provider.name, f"what arrived is no whole picture: {error}") from error
             log.info("%s: a result arrived broken and is fetched again: %s", provider.name, error)
-    await provider.fetch(product, file)
-    try:
-        return await _look(file)
-    except PictureError as error:
-        raise ResultLost(provider.name, f"what arrived is no whole picture: {error}") from error
+        except ResultLost as error:
+            if not error.passing or anyio.current_time() > patience:
+                raise
+            job.tell(stage="made, and waiting for the network to fetch it")
+            await anyio.sleep(FETCH_PAUSE)
 
 
 async def _keep(file: Path, new: NewPicture, job: Job, brief: Brief, desk: Desk) -> tuple[PictureRecord, list[str]]:
@@ -106,13 +149,13 @@ async def _keep(file: Path, new: NewPicture, job: Job, brief: Brief, desk: Desk)
             await anyio.sleep(STORE_PAUSE)
 
 
-async def _look(file: Path) -> PictureFacts:
-    from imagewright.imaging.probe import probe  # noqa: PLC0415 - Pillow is not on the start-up path
+async def _look(file: Path) -> Seen:
+    from imagewright.imaging.preview import look  # noqa: PLC0415 - Pillow is not on the start-up path
 
-    return await anyio.to_thread.run_sync(probe, file, limiter=LOOKERS)
+    return await anyio.to_thread.run_sync(look, file, limiter=LOOKERS)
 
 
-def _bring_down(file: Path, size: tuple[int, int]) -> None:
+def _bring_down(file: Path, exact: Path, size: tuple[int, int]) -> None:
     from imagewright.imaging.resize import resize_exact  # noqa: PLC0415 - Pillow is not on the start-up path
 
-    file.write_bytes(resize_exact(file, *size))
+    exact.write_bytes(resize_exact(file, *size))

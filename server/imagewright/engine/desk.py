@@ -25,10 +25,16 @@ class Desk:
 
 
 class RecordedError(ImagewrightError):
-    """An error read back from the journal: its text, and its category for programs."""
+    """An error read back from the journal.
 
-    def __init__(self, text: str, category: str) -> None:
+    Attributes:
+        category: its stable word for programs.
+        charged: whether the vendor took money; None when that is not known, or the error is not the vendor's.
+    """
+
+    def __init__(self, text: str, category: str, *, charged: bool | None) -> None:
         self.category = category
+        self.charged = charged
         super().__init__(text)
 
 
@@ -36,6 +42,8 @@ def error_data(error: ImagewrightError | None) -> dict[str, Any] | None:
     """An error as the journal holds it."""
     if error is None:
         return None
+    if isinstance(error, RecordedError):
+        return {"kind": error.category, "text": str(error), "charged": error.charged}
     if isinstance(error, ProviderError):
         return {
             "kind": error.category,
@@ -48,4 +56,4 @@ def error_data(error: ImagewrightError | None) -> dict[str, Any] | None:
 
 def read_error(data: Mapping[str, Any] | None) -> ImagewrightError | None:
     """The error that `error_data` wrote down."""
-    return None if data is None else RecordedError(data["text"], data["kind"])
+    return None if data is None else RecordedError(data["text"], data["kind"], charged=data.get("charged"))

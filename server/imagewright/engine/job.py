@@ -13,6 +13,7 @@ import anyio
 if TYPE_CHECKING:
     from imagewright.catalog.row import OperationName
     from imagewright.errors import ImagewrightError
+    from imagewright.imaging.preview import Preview
     from imagewright.storage.record import PictureRecord
 
 CostBasis = Literal["actual", "estimate", "unknown"]
@@ -49,12 +50,14 @@ class Job:
         share: 0 to 1, never going down.
         stage: a few words for people, such as "queued".
         pictures: what has arrived so far.
+        previews: first previews of the pictures by id, made when they were looked at; dropped once a caller has them.
         cost_usd: what it cost or is estimated to; None when unknown.
         cost_basis: how sure that figure is.
         notes: what the caller should know, one sentence each.
         choice: why this provider was taken and the others were not, one sentence each.
         error: why it failed, if it did.
         id: unguessable.
+        created: when it was begun, seconds since 1970, UTC.
         started: monotonic clock, seconds.
         finished: the same, None while running.
         mine: whether this process works on it.
@@ -72,10 +75,12 @@ class Job:
     pictures: list[PictureRecord] = field(default_factory=list)
     cost_usd: float | None = None
     cost_basis: CostBasis = "unknown"
+    previews: dict[str, Preview] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     choice: tuple[str, ...] = ()
     error: ImagewrightError | None = None
     id: str = field(default_factory=new_job_id)
+    created: float = field(default_factory=time.time)
     started: float = field(default_factory=time.monotonic)
     finished: float | None = None
     changed: anyio.Event = field(default_factory=anyio.Event)

@@ -11,14 +11,14 @@ import anyio.to_thread
 
 from imagewright.engine.attempt import Attempt
 from imagewright.engine.brief import Brief
-from imagewright.engine.desk import error_data, read_error
+from imagewright.engine.desk import error_data
+from imagewright.engine.elsewhere import follow_elsewhere, read_back
 from imagewright.engine.job import Job, JobStatus
 from imagewright.engine.ledger import RENEWALS_PER_LEASE
 from imagewright.engine.settle import may_go_elsewhere, settle
-from imagewright.errors import ImagewrightError, StorageError
+from imagewright.errors import ImagewrightError, ProviderError, StorageError
 from imagewright.storage.journal import LostLeaseError
 from imagewright.storage.journal_entry import CallEntry, JobEntry
-from imagewright.storage.states import CallState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -40,8 +40,8 @@ REPEAT_SECONDS = 600.0
 """An identical call this soon after one whose end nobody saw is the same wish again, not a second one."""
 KEPT_JOBS = 500
 """Finished jobs that are remembered in memory; the journal knows all."""
-LOOK_EVERY = 0.5
-"""Seconds between two looks at a job that another process works on."""
+CANCEL_SECONDS = 30.0
+"""Bound on waiting for a cancelled job's end: a submit that is under way is not broken off, and may take its time."""
 
 
 class Jobs:
@@ -59,6 +59,8 @@ class Jobs:
         self._staff = staff
         self._jobs: dict[str, Job] = {}
         self._keeping = False
+        self._adopting = False
+        self._running: set[str] = set()
 
     async def begin(
         self, plan: Plan, *, fingerprint: str, key: str, caps: Iterable[Cap], following: NextPlan
@@ -86,13 +88,19 @@ class Jobs:
             cost_usd=plan.brief.usd,
             cost_basis="unknown" if plan.brief.usd is None else "estimate",
         )
-        entry = await self._entry(job, plan, fingerprint, key)
-        opened = await self._desk.ledger.open(entry, tuple(caps), time.time() - REPEAT_SECONDS)
+        opened: Opened | None = None
+        try:
+            entry = await self._entry(job, plan, fingerprint, key)
+            opened = await self._desk.ledger.open(entry, tuple(caps), time.time() - REPEAT_SECONDS)
+        finally:
+            if opened is None or opened.entry is None:
+                with anyio.CancelScope(shield=True):
+                    await anyio.to_thread.run_sync(self._desk.spool.clear, job.id)
         if opened.entry is None:
-            await anyio.to_thread.run_sync(self._desk.spool.clear, job.id)
             return opened
         self._remember(job)
-        self._keep_leases()
+        if not self._keeping:
+            self._group.start_soon(lambda: self.keep_leases(adopting=False))
         orders = dict(enumerate(plan.orders))
         self._group.start_soon(self._run, job, entry, lambda call: orders[call.number], following)
         return opened
@@ -102,28 +110,54 @@ class Jobs:
         if (known := self._jobs.get(job_id)) is not None:
             return known
         entry = await self._desk.ledger.get(job_id)
-        return None if entry is None else await self._view(entry)
+        if entry is None:
+            return None
+        job = await read_back(entry, self._desk)
+        if (known := self._jobs.get(job_id)) is not None:  # taken over while we looked
+            return known
+        if not job.done:
+            self._remember(job)
+            self._group.start_soon(follow_elsewhere, job, self._desk)
+        return job
 
     async def newest(self, limit: int) -> list[Job]:
         """The newest jobs of all processes."""
         entries = await self._desk.ledger.newest(limit)
-        return [self._jobs.get(entry.id) or await self._view(entry, follow=False) for entry in entries]
+        return [self._jobs.get(entry.id) or await read_back(entry, self._desk) for entry in entries]
+
+    async def costs(self, since: float) -> list[tuple[float, str, str, float, str]]:
+        """(created, tool, provider, USD, basis) of every job of all processes that has ended, oldest first.
+
+        Args:
+            since: only jobs begun at this moment or later, seconds since 1970.
+        """
+        return await self._desk.ledger.costs(since)
 
     async def cancel(self, job: Job) -> None:
-        """Stop a job, whichever process works on it; returns when it has ended."""
+        """Stop a job, whichever process works on it; returns when it has ended, or after `CANCEL_SECONDS`.
+
+        Raises:
+            StorageError: no word could be left for the process that works on it.
+        """
         if job.done:
             return
+        try:
+            # also of one's own: whoever has to finish the job after a crash must know of it
+            await self._desk.ledger.ask_cancel(job.id)
+        except StorageError:
+            if not job.mine:
+                raise
         job.cancel_asked = True
         if job.mine:
             job.scope.cancel()
-        else:
-            await self._desk.ledger.ask_cancel(job.id)
-        while not job.done:
-            await job.changed.wait()
+        with anyio.move_on_after(CANCEL_SECONDS):
+            while not job.done:
+                await job.changed.wait()
 
     async def seen(self, job: Job) -> None:
         """Note that a caller was given the end of the job."""
         if job.done:
+            job.previews.clear()
             await self._desk.ledger.mark_seen(job.id)
 
     async def release(self) -> None:
@@ -135,56 +169,86 @@ class Jobs:
 
     async def adopt(self) -> None:
         """Take over what nobody works on any more."""
-        for entry in await self._desk.ledger.adopt(self._staff.names):
-            job = await self._view(entry, follow=False)
-            job.mine = True
+        for entry in await self._desk.ledger.adopt(self._staff.names, but=self._at_work()):
+            try:
+                found = await read_back(entry, self._desk)
+            except (ImagewrightError, LookupError, ValueError) as error:
+                # its lease is not renewed, so that it runs out again and the next look may do better
+                log.warning("job %s cannot be carried on now: %s", entry.id, error)
+                continue
+            job = self._jobs.get(entry.id) or found
+            job.mine, job.scope, job.pictures = True, anyio.CancelScope(), found.pictures
+            job.cancel_asked = entry.cancel_asked
+            if entry.cancel_asked:
+                job.scope.cancel()
             job.notes.append("The server that began this job has stopped; it was carried on by another.")
-            self._jobs[job.id] = job
+            self._remember(job)
             self._group.start_soon(self._run, job, entry, self._order_reader(entry), None)
 
     async def keep_leases(self, *, adopting: bool) -> None:
         """Renew leases, hear of cancellations and adopt what was left, for as long as the workshop is open."""
+        self._adopting = self._adopting or adopting
+        if self._keeping:
+            return
         self._keeping = True
         while True:
             try:
-                if adopting:
+                await self._renew()
+                await self._desk.ledger.catch_up()
+                if self._adopting:
                     await self.adopt()
-                for job_id, cancel in (await self._desk.ledger.renew()).items() if self._jobs else ():
-                    job = self._jobs.get(job_id)
-                    if cancel and job is not None and not job.done:
-                        job.cancel_asked = True
-                        job.scope.cancel()
             except StorageError as error:
                 log.warning("the journal cannot be used at the moment: %s", error)
             await anyio.sleep(self._desk.ledger.lease / RENEWALS_PER_LEASE)
 
-    def _keep_leases(self) -> None:
-        if not self._keeping:
-            self._keeping = True
-            self._group.start_soon(lambda: self.keep_leases(adopting=False))
+    async def _renew(self) -> None:
+        at_work = self._at_work()
+        if not at_work:
+            return
+        renewed = await self._desk.ledger.renew(at_work)
+        for job_id in renewed.lost | renewed.cancelled:
+            job = self._jobs.get(job_id)
+            if job is None or job.done or not job.mine:
+                continue
+            if job_id in renewed.lost:
+                job.mine = False
+            else:
+                job.cancel_asked = True
+            job.scope.cancel()
+
+    def _at_work(self) -> frozenset[str]:
+        """The jobs whose leases this process needs."""
+        return frozenset(self._running) | self._desk.ledger.behind
 
     async def _run(
         self, job: Job, entry: JobEntry, order_of: Callable[[CallEntry], Order], following: NextPlan | None
     ) -> None:
-        """Carry a job out, at the next provider where one refuses without charging, and settle it."""
+        """Carry a job out and settle it; a bug on the way ends this job and not the server."""
+        self._running.add(job.id)
         try:
-            while True:
-                brief = Brief.from_data(entry.plan["brief"])
-                provider = self._staff.provider(entry.provider)
-                attempt = Attempt(job, entry, brief, provider, self._desk, order_of)
-                await attempt.carry_out()
-                elsewhere = not job.cancel_asked and following is not None and may_go_elsewhere(job, attempt.errands)
-                plan = await following() if elsewhere and following is not None else None
-                if plan is None:
-                    break
-                job.notes.append(f"{attempt.errands[0].error} So {plan.route.provider} was asked instead.")
-                entry, order_of = await self._move_elsewhere(job, entry, plan)
+            await self._see_to_its_end(job, entry, order_of, following)
+        finally:
+            self._running.discard(job.id)
+        if not job.mine:
+            self._group.start_soon(follow_elsewhere, job, self._desk)
+
+    async def _see_to_its_end(
+        self, job: Job, entry: JobEntry, order_of: Callable[[CallEntry], Order], following: NextPlan | None
+    ) -> None:
+        attempt: Attempt | None = None
+        try:
+            attempt = await self._attempts(job, entry, order_of, following)
         except* LostLeaseError:
             job.mine = False
+        except* Exception:
+            log.exception("job %s broke", job.id)
         if not job.mine:
-            self._group.start_soon(self._follow_elsewhere, job)
             return
-        status = settle(job, brief, attempt.errands)
+        if attempt is None:
+            job.error = ProviderError(job.provider, "internal error; the server's log says more", charged=None)
+            status = JobStatus.FAILED
+        else:
+            status = settle(job, attempt.brief, attempt.errands)
         with anyio.CancelScope(shield=True):
             await self._desk.ledger.finish(
                 job.id,
@@ -193,16 +257,39 @@ class Jobs:
                 notes=job.notes,
                 error=error_data(job.error),
             )
-            await anyio.to_thread.run_sync(self._desk.spool.clear, job.id)
+            if attempt is not None and not attempt.left_behind:
+                await anyio.to_thread.run_sync(self._desk.spool.clear, job.id)
         job.finish(status)
+
+    async def _attempts(
+        self, job: Job, entry: JobEntry, order_of: Callable[[CallEntry], Order], following: NextPlan | None
+    ) -> Attempt:
+        """Carry a job out, at the next provider where one refuses without charging; the last attempt."""
+        while True:
+            brief = Brief.from_data(entry.plan["brief"])
+            provider = self._staff.provider(entry.provider)
+            attempt = Attempt(job, entry, brief, provider, self._desk, order_of)
+            await attempt.carry_out()
+            if job.cancel_asked or not job.mine or following is None or not may_go_elsewhere(job, attempt.errands):
+                return attempt
+            plan = await following()
+            if plan is None:
+                return attempt
+            why = f"{attempt.errands[0].error} So {plan.route.provider} was asked instead."
+            try:
+                entry, order_of = await self._move_elsewhere(job, entry, plan)
+            except StorageError as error:
+                job.notes.append(f"{plan.route.provider} was not asked instead: {error}")
+                return attempt
+            job.notes.append(why)
 
     async def _move_elsewhere(
         self, job: Job, entry: JobEntry, plan: Plan
     ) -> tuple[JobEntry, Callable[[CallEntry], Order]]:
-        job.provider, job.model = plan.route.provider, plan.model
-        job.notes += [note for note in plan.notes if note not in job.notes]
         renewed = await self._entry(job, plan, entry.fingerprint, entry.key)
         await self._desk.ledger.replan(renewed)
+        job.provider, job.model = plan.route.provider, plan.model
+        job.notes += [note for note in plan.notes if note not in job.notes]
         orders = dict(enumerate(plan.orders))
         return renewed, lambda call: orders[call.number]
 
@@ -213,7 +300,7 @@ class Jobs:
             id=job.id,
             tool=job.tool,
             operation=job.operation.value,
-            provider=job.provider,
+            provider=plan.route.provider,
             model=plan.model,
             key=key,
             fingerprint=fingerprint,
@@ -247,57 +334,6 @@ class Jobs:
             raise StorageError(f"{entry.provider} has no {entry.plan['route']} any more; nothing was sent")
 
         return read
-
-    async def _view(self, entry: JobEntry, *, follow: bool = True) -> Job:
-        """A job as the journal and the library know it."""
-        from imagewright.catalog.row import OperationName  # noqa: PLC0415 - cheap, and only here
-
-        pictures = await anyio.to_thread.run_sync(self._desk.library.of_job, entry.id)
-        job = Job(
-            id=entry.id,
-            tool=entry.tool,
-            operation=OperationName(entry.operation),
-            provider=entry.provider,
-            model=entry.model,
-            expected=entry.expected,
-            pictures=pictures,
-            cost_usd=entry.cost_usd,
-            cost_basis=entry.cost_basis,
-            notes=list(entry.notes),
-            choice=tuple(entry.plan["choice"]),
-            error=read_error(entry.error),
-            cancel_asked=entry.cancel_asked,
-            mine=False,
-            started=time.monotonic() - max(0.0, (entry.finished or time.time()) - entry.created),
-        )
-        if entry.done:
-            job.finish(JobStatus(entry.state))
-            job.finished = job.started + max(0.0, (entry.finished or entry.created) - entry.created)
-        elif follow:
-            self._jobs[job.id] = job
-            self._group.start_soon(self._follow_elsewhere, job)
-        return job
-
-    async def _follow_elsewhere(self, job: Job) -> None:
-        """Keep a job up to date that another process works on, until it has ended or is ours."""
-        job.mine = False
-        while not job.done and not job.mine:
-            await anyio.sleep(LOOK_EVERY)
-            try:
-                entry = await self._desk.ledger.get(job.id)
-                if entry is None:
-                    continue
-                job.pictures = await anyio.to_thread.run_sync(self._desk.library.of_job, job.id)
-            except ImagewrightError as error:
-                log.warning("job %s cannot be looked up: %s", job.id, error)
-                continue
-            made = sum(call.state in (CallState.MADE, CallState.KEPT) for call in entry.calls) / len(entry.calls)
-            job.notes, job.error = list(entry.notes), read_error(entry.error)
-            job.cost_usd, job.cost_basis = entry.cost_usd, entry.cost_basis
-            if entry.done:
-                job.finish(JobStatus(entry.state))
-            else:
-                job.tell(share=made * 0.9, stage="at work in another process")
 
     def _remember(self, job: Job) -> None:
         self._jobs[job.id] = job

@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import time
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,13 +14,13 @@ import anyio
 import anyio.to_thread
 
 from imagewright.errors import StorageError
-from imagewright.storage.journal import Journal, LostLeaseError
+from imagewright.storage.journal import ForgottenJobError, Journal, LostLeaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from imagewright.storage.database import Database
-    from imagewright.storage.journal import Cap, Opened, Spent
+    from imagewright.storage.journal import Cap, Opened, Renewed, Spent
     from imagewright.storage.journal_entry import CostBasis, JobEntry, JobState
     from imagewright.storage.states import CallState
 
@@ -29,6 +30,9 @@ log = logging.getLogger(__name__)
 
 RENEWALS_PER_LEASE = 3
 """A lease is renewed this often before it would run out, so that one slow moment loses nothing."""
+GRACE = 0.5
+"""Share of a lease for which it must be seen run out before its job is adopted: after a laptop's sleep all leases have
+run out at once, and the processes that woke up renew theirs within one third."""
 
 
 class Ledger:
@@ -49,6 +53,13 @@ class Ledger:
         self.owner = f"{os.getpid()}-{secrets.token_hex(4)}"
         # one writer at a time: SQLite allows no more, and threads that wait for it would starve the others' work
         self._writer = anyio.CapacityLimiter(1)
+        self._unwritten: dict[str, deque[Callable[[], None]]] = {}
+        self._expired: dict[tuple[str, float], float] = {}
+
+    @property
+    def behind(self) -> frozenset[str]:
+        """Jobs that are further than the journal says, because it could not be written."""
+        return frozenset(self._unwritten)
 
     async def open(self, entry: JobEntry, caps: Sequence[Cap], repeat_since: float) -> Opened:
         """See `Journal.open_job`."""
@@ -68,16 +79,25 @@ class Ledger:
     async def note(self, job_id: str, number: int, state: CallState, **changes: Any) -> None:
         """Take a call to its next state after money was spent: a disk that is full must not lose the picture.
 
+        What cannot be written now is written with the job's next step, or by `catch_up`.
+
         Raises:
             LostLeaseError: another process has the job now.
         """
-        try:
-            await self.step(job_id, number, state, **changes)
-        except StorageError:
-            log.exception("job %s goes on, although its journal cannot be written", job_id)
+        await self._write_after_all(
+            job_id, partial(self.journal.move, job_id, number, state, owner=self.owner, **changes)
+        )
 
     async def replan(self, entry: JobEntry) -> None:
-        """Put a job's calls to another provider in the place of those that were refused."""
+        """Put a job's calls to another provider in the place of those that were refused.
+
+        Raises:
+            StorageError: it could not be written.
+            LostLeaseError: another process has the job now.
+        """
+        await self.catch_up()
+        if entry.id in self._unwritten:
+            raise StorageError("the journal cannot be written")
         await self._write(partial(self.journal.replan, entry))
 
     async def finish(
@@ -89,7 +109,7 @@ class Ledger:
         notes: Sequence[str],
         error: Mapping[str, Any] | None,
     ) -> None:
-        """Settle a job; a journal that cannot be written is logged, as the pictures are safe by then."""
+        """Settle a job; where the journal cannot be written, later. The pictures are safe by then."""
         settle = partial(
             self.journal.finish,
             job_id,
@@ -98,28 +118,47 @@ class Ledger:
             now=time.time(),
             cost_usd=cost[0],
             cost_basis=cost[1],
-            notes=notes,
+            notes=tuple(notes),
             error=error,
         )
         try:
-            await self._write(settle)
-        except (StorageError, LostLeaseError):
-            log.exception("the end of job %s could not be written down", job_id)
+            await self._write_after_all(job_id, settle)
+        except LostLeaseError:
+            log.warning("job %s was settled by another process", job_id)
 
-    async def renew(self) -> dict[str, bool]:
-        """Keep this process's leases; its running jobs, each with whether someone asked to cancel it."""
-        return await self._write(partial(self.journal.renew, self.owner, self._until()))
+    async def catch_up(self) -> None:
+        """Write what could not be written when it happened, as far as that is possible now."""
+        for job_id in list(self._unwritten):
+            try:
+                await self._flush(job_id)
+            except LostLeaseError:
+                log.warning("job %s is another process's now", job_id)
 
-    async def adopt(self, providers: Sequence[str]) -> list[JobEntry]:
-        """Take over jobs of these providers that nobody works on any more."""
-        return await self._write(
-            partial(
-                self.journal.adopt, self.owner, now=time.time(), lease_until=self._until(), providers=tuple(providers)
-            )
-        )
+    async def renew(self, job_ids: Collection[str]) -> Renewed:
+        """Keep the leases of the jobs this process is working on."""
+        return await self._write(partial(self.journal.renew, self.owner, tuple(job_ids), self._until()))
+
+    async def adopt(self, providers: Sequence[str], *, but: Collection[str]) -> list[JobEntry]:
+        """Take over jobs of these providers that nobody works on any more.
+
+        Args:
+            providers: those in use.
+            but: jobs this process is working on: their leases run out as well while a laptop sleeps.
+        """
+        look = partial(self.journal.expired, now=time.time(), providers=tuple(providers))
+        found = {pair for pair in (await anyio.to_thread.run_sync(look)).items() if pair[0] not in but}
+        now = anyio.current_time()
+        self._expired = {pair: self._expired.get(pair, now) for pair in found}
+        grace = self.lease * GRACE
+        free = [pair[0] for pair, since in self._expired.items() if not pair[1] or now - since >= grace]
+        if not free:
+            return []
+        take = partial(self.journal.adopt, self.owner, free, now=time.time(), lease_until=self._until())
+        return await self._write(take)
 
     async def release(self) -> None:
         """Give up all leases at once: the next process need not wait."""
+        await self.catch_up()
         await self._write(partial(self.journal.release, self.owner))
 
     async def ask_cancel(self, job_id: str) -> None:
@@ -145,8 +184,46 @@ class Ledger:
         """What was spent since a moment, over all processes."""
         return await anyio.to_thread.run_sync(self.journal.spent, since)
 
+    async def costs(self, since: float) -> list[tuple[float, str, str, float, str]]:
+        """See `Journal.costs`."""
+        return await anyio.to_thread.run_sync(self.journal.costs, since)
+
     def _until(self) -> float:
         return time.time() + self.lease
 
     async def _write(self, action: Callable[[], T]) -> T:
         return await anyio.to_thread.run_sync(action, limiter=self._writer)
+
+    async def _write_after_all(self, job_id: str, action: Callable[[], None]) -> None:
+        """Write it after what is still to be written of the job, now or later."""
+        self._unwritten.setdefault(job_id, deque()).append(action)
+        await self._flush(job_id)
+
+    async def _flush(self, job_id: str) -> None:
+        """Write what is to be written of a job, in its order.
+
+        Raises:
+            LostLeaseError: another process has the job now.
+        """
+        waiting = self._unwritten.get(job_id)
+        if waiting is None:
+            return
+        try:
+            await self._write(partial(_in_order, waiting))
+        except ForgottenJobError as error:
+            log.error("%s Its pictures are kept all the same.", error)  # noqa: TRY400 - known, and told in full
+            waiting.clear()
+        except StorageError as error:
+            log.error("job %s goes on, although its journal cannot be written: %s", job_id, error)  # noqa: TRY400 - as above
+        except Exception:
+            waiting.clear()
+            raise
+        finally:
+            if not waiting and self._unwritten.get(job_id) is waiting:
+                del self._unwritten[job_id]
+
+
+def _in_order(waiting: deque[Callable[[], None]]) -> None:
+    while waiting:
+        waiting[0]()
+        waiting.popleft()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from imagewright.engine.desk import RecordedError
 from imagewright.engine.job import JobStatus
 from imagewright.errors import (
     BadKey,
@@ -11,10 +12,8 @@ from imagewright.errors import (
     OutOfCredit,
     ProviderError,
     RateLimited,
-    UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.storage.states import CallState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,15 +36,16 @@ def settle(job: Job, brief: Brief, errands: Sequence[Errand]) -> JobStatus:
     """Set cost, notes and error of a job whose calls have all ended, and return its final state."""
     job.cost_usd, job.cost_basis = _cost(brief, errands)
     errors = [errand.error for errand in errands if errand.error is not None]
-    if job.cancel_asked and len(job.pictures) < job.expected:
-        return JobStatus.CANCELLED
-    if not job.pictures:
+    cancelled = job.cancel_asked and len(job.pictures) < job.expected
+    if not job.pictures and not cancelled:
         job.error = errors[0] if errors else ProviderError(job.provider, "no picture came", charged=None)
-        return JobStatus.FAILED
-    if len(job.pictures) < job.expected:
+    if len(job.pictures) < job.expected and (job.pictures or cancelled):
         job.notes.append(f"{len(job.pictures)} of {job.expected} pictures arrived.")
-    job.notes += [text for text in dict.fromkeys(str(error) for error in errors) if text not in job.notes]
-    return JobStatus.COMPLETED
+    said = {str(job.error), *job.notes}
+    job.notes += [text for text in dict.fromkeys(str(error) for error in errors) if text not in said]
+    if cancelled:
+        return JobStatus.CANCELLED
+    return JobStatus.COMPLETED if job.pictures else JobStatus.FAILED
 
 
 def _cost(brief: Brief, errands: Sequence[Errand]) -> tuple[float | None, CostBasis]:
@@ -65,8 +65,7 @@ def _cost(brief: Brief, errands: Sequence[Errand]) -> tuple[float | None, CostBa
 
 
 def _may_cost(errand: Errand) -> bool:
-    if isinstance(errand.error, UnknownOutcome):
-        return True
-    if isinstance(errand.error, ProviderError):
-        return errand.error.charged is not False
-    return errand.arrived > 0 or errand.state in (CallState.SUBMITTED, CallState.MADE, CallState.CANCELLED)
+    """Only what was never sent, and what the vendor says it did not charge, is certain to be free."""
+    if isinstance(errand.error, ProviderError | RecordedError) and errand.error.charged is False:
+        return False
+    return errand.sent

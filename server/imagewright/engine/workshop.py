@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from imagewright.settings.load import Settings
     from imagewright.storage.library import Library
     from imagewright.storage.record import PictureRecord
+
+log = logging.getLogger(__name__)
 
 ROOM_PER_PICTURE = 40_000_000
 """Bytes that must be free per picture before anything is spent: a 4K PNG with grain is about 35 MB."""
@@ -307,8 +310,8 @@ async def open_workshop(
             if on_change is not None:
                 from imagewright.engine.watch import watch_config  # noqa: PLC0415 - only servers watch
 
-                group.start_soon(watch_config, workshop, on_change)
-                group.start_soon(_pick_up, workshop)
+                group.start_soon(_logged, watch_config, workshop, on_change)
+                group.start_soon(_logged, _pick_up, workshop)
             yield workshop
             group.cancel_scope.cancel()
     finally:
@@ -316,6 +319,14 @@ async def open_workshop(
             await staff.close()
             if workshop is not None:
                 await workshop.close()
+
+
+async def _logged(task: Callable[..., Awaitable[None]], *args: object) -> None:
+    """Run a task of the background; a bug in it is logged and must not take the server and its jobs down."""
+    try:
+        await task(*args)
+    except Exception:
+        log.exception("%s stopped", getattr(task, "__name__", task))
 
 
 async def _pick_up(workshop: Workshop) -> None:

@@ -6,12 +6,11 @@ that was not renewed in time lets another process adopt the job. All methods blo
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imagewright.errors import StorageError
-from imagewright.storage.journal_entry import CallEntry, JobEntry
+from imagewright.storage.journal_rows import insert_calls, insert_job, job_values, read_job, update
 from imagewright.storage.states import NEXT, CallState
 
 if TYPE_CHECKING:
@@ -19,20 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from imagewright.storage.database import Database
-    from imagewright.storage.journal_entry import CostBasis, JobState
+    from imagewright.storage.journal_entry import CostBasis, JobEntry, JobState
 
-_JOB_TEXTS = ("id", "tool", "operation", "provider", "model", "state", "key", "fingerprint", "cost_basis", "owner")
-_JOB_NUMBERS = ("expected", "reserved_usd", "cost_usd", "created", "finished")
-_JOB_JSON = ("plan", "notes", "error")
-_JOB = (*_JOB_TEXTS, *_JOB_NUMBERS, *_JOB_JSON, "cancel_asked")
-_CALL_JSON = ("arguments", "handle", "products", "error")
 _MAY_HAVE_COST = "(state IN ('running', 'completed') OR cost_usd IS NULL OR cost_usd > 0)"
 _SAME_KEY = f"SELECT id FROM job WHERE key = :key AND {_MAY_HAVE_COST} ORDER BY created DESC"  # noqa: S608 - a constant
 _SAME_CALL = (
     "SELECT id FROM job WHERE key = '' AND fingerprint = :fingerprint AND (state = 'running' "  # noqa: S608 - as above
     f"OR (seen = 0 AND finished >= :since AND {_MAY_HAVE_COST})) ORDER BY created DESC"
 )
-_CALL = ("number", "state", "count", "first_variant", "cost_usd", *_CALL_JSON)
 
 
 class LostLeaseError(Exception):
@@ -130,9 +123,7 @@ class Journal:
                 spent = _spent(connection, cap.since)
                 if spent.usd + entry.reserved_usd > cap.usd + 1e-9:
                     return Opened(over=(cap, spent))
-            _insert(connection, "job", _job_values(entry) | {"lease_until": lease_until, "seen": 0})
-            for call in entry.calls:
-                _insert(connection, "call", _call_values(call) | {"job_id": entry.id})
+            insert_job(connection, entry, lease_until)
         return Opened(entry=entry)
 
     def move(self, job_id: str, number: int, state: CallState, *, owner: str, **changes: Any) -> None:
@@ -162,10 +153,8 @@ class Journal:
             if state not in NEXT[CallState(found[0])]:
                 message = f"{job_id} call {number}: no way from {found[0]} to {state}"
                 raise ValueError(message)
-            values = {name: _stored(name, value, _CALL_JSON) for name, value in changes.items()} | {
-                "state": state.value
-            }
-            _update(connection, "call", values, "job_id = :job_id AND number = :number", job_id=job_id, number=number)
+            where = "job_id = :job_id AND number = :place"
+            update(connection, "call", changes | {"state": state}, where, job_id=job_id, place=number)
 
     def replan(self, entry: JobEntry) -> None:
         """Put calls to another provider in the place of those that were refused without a charge.
@@ -174,14 +163,13 @@ class Journal:
             LostLeaseError: the job belongs to another process.
             ForgottenJobError: the journal was replaced meanwhile.
         """
-        changes = _job_values(entry)
+        changes = job_values(entry)
         changes = {name: changes[name] for name in ("provider", "model", "plan", "notes", "reserved_usd")}
         with self._database.writing() as connection:
-            if not _update(connection, "job", changes, "id = :id AND owner = :who", id=entry.id, who=entry.owner):
+            if not update(connection, "job", changes, "id = :id AND owner = :who", id=entry.id, who=entry.owner):
                 raise _gone(connection, entry.id)
             connection.execute("DELETE FROM call WHERE job_id = ?", (entry.id,))
-            for call in entry.calls:
-                _insert(connection, "call", _call_values(call) | {"job_id": entry.id})
+            insert_calls(connection, entry.id, entry.calls)
 
     def finish(
         self,
@@ -206,12 +194,12 @@ class Journal:
             "finished": now,
             "cost_usd": cost_usd,
             "cost_basis": cost_basis,
-            "notes": _stored("notes", list(notes), _JOB_JSON),
-            "error": _stored("error", error, _JOB_JSON),
+            "notes": list(notes),
+            "error": error,
             "owner": "",
         }
         with self._database.writing() as connection:
-            if not _update(connection, "job", values, "id = :id AND owner = :who", id=job_id, who=owner):
+            if not update(connection, "job", values, "id = :id AND owner = :who", id=job_id, who=owner):
                 raise _gone(connection, job_id)
 
     def renew(self, owner: str, job_ids: Collection[str], lease_until: float) -> Renewed:
@@ -232,7 +220,7 @@ class Journal:
                 if holder != owner:
                     lost.add(job_id)
                     continue
-                _update(connection, "job", {"lease_until": lease_until}, "id = :id", id=job_id)
+                update(connection, "job", {"lease_until": lease_until}, "id = :id", id=job_id)
                 if asked:
                     cancelled.add(job_id)
         return Renewed(frozenset(cancelled), frozenset(lost))
@@ -267,31 +255,31 @@ class Journal:
         values = {"owner": owner, "lease_until": lease_until}
         free = "id = :id AND state = 'running' AND lease_until < :now"
         with self._database.writing() as connection:
-            taken = [job_id for job_id in job_ids if _update(connection, "job", values, free, id=job_id, now=now)]
-            return [entry for job_id in taken if (entry := _get(connection, job_id)) is not None]
+            taken = [job_id for job_id in job_ids if update(connection, "job", values, free, id=job_id, now=now)]
+            return [entry for job_id in taken if (entry := read_job(connection, job_id)) is not None]
 
     def release(self, owner: str) -> None:
         """Give up all leases of a process, so that the next one need not wait for them to run out."""
         if self._database.exists():
             with self._database.writing() as connection:
-                _update(connection, "job", {"lease_until": 0.0}, "owner = :who AND state = 'running'", who=owner)
+                update(connection, "job", {"lease_until": 0.0}, "owner = :who AND state = 'running'", who=owner)
 
     def ask_cancel(self, job_id: str) -> None:
         """Leave word for the job's owner, whichever process that is."""
         with self._database.writing() as connection:
-            _update(connection, "job", {"cancel_asked": 1}, "id = :id AND state = 'running'", id=job_id)
+            update(connection, "job", {"cancel_asked": 1}, "id = :id AND state = 'running'", id=job_id)
 
     def mark_seen(self, job_id: str) -> None:
         """Note that a caller has been given the end of the job: from now on, the same call is a new one."""
         with self._database.writing() as connection:
-            _update(connection, "job", {"seen": 1}, "id = :id", id=job_id)
+            update(connection, "job", {"seen": 1}, "id = :id", id=job_id)
 
     def get(self, job_id: str) -> JobEntry | None:
         """The job of that id."""
         if not self._database.exists():
             return None
         with self._database.reading() as connection:
-            return _get(connection, job_id)
+            return read_job(connection, job_id)
 
     def newest(self, limit: int) -> list[JobEntry]:
         """The newest jobs, newest first."""
@@ -299,7 +287,7 @@ class Journal:
             return []
         with self._database.reading() as connection:
             rows = connection.execute("SELECT id FROM job ORDER BY created DESC, id LIMIT ?", (limit,)).fetchall()
-            return [entry for (job_id,) in rows if (entry := _get(connection, job_id)) is not None]
+            return [entry for (job_id,) in rows if (entry := read_job(connection, job_id)) is not None]
 
     def spent(self, since: float) -> Spent:
         """What was spent or is set aside since a moment."""
@@ -325,7 +313,7 @@ class Journal:
         else:
             same = {"fingerprint": entry.fingerprint, "since": repeat_since}
             found = connection.execute(_SAME_CALL, same).fetchone()
-        return None if found is None else _get(connection, found[0])
+        return None if found is None else read_job(connection, found[0])
 
 
 def _spent(connection: sqlite3.Connection, since: float) -> Spent:
@@ -342,53 +330,3 @@ def _gone(connection: sqlite3.Connection, job_id: str) -> Exception:
     """Why a job is not this process's any more."""
     known = connection.execute("SELECT 1 FROM job WHERE id = ?", (job_id,)).fetchone()
     return LostLeaseError(job_id) if known else ForgottenJobError(job_id)
-
-
-def _get(connection: sqlite3.Connection, job_id: str) -> JobEntry | None:
-    query = f"SELECT {', '.join(_JOB)} FROM job WHERE id = ?"  # noqa: S608 - names of columns
-    row = connection.execute(query, (job_id,)).fetchone()
-    if row is None:
-        return None
-    values = {name: _read(name, value, _JOB_JSON) for name, value in zip(_JOB, row, strict=True)}
-    rows = connection.execute(
-        f"SELECT {', '.join(_CALL)} FROM call WHERE job_id = ? ORDER BY number",  # noqa: S608 - names of columns
-        (job_id,),
-    )
-    calls = [{name: _read(name, one, _CALL_JSON) for name, one in zip(_CALL, call, strict=True)} for call in rows]
-    for call in calls:
-        call["state"] = CallState(call["state"])
-        call["products"] = None if call["products"] is None else tuple(call["products"])
-    values["notes"] = tuple(values["notes"] or ())
-    values["cancel_asked"] = bool(values["cancel_asked"])
-    return JobEntry(**values, calls=tuple(CallEntry(**call) for call in calls))
-
-
-def _job_values(entry: JobEntry) -> dict[str, Any]:
-    return {name: _stored(name, getattr(entry, name), _JOB_JSON) for name in _JOB}
-
-
-def _call_values(call: CallEntry) -> dict[str, Any]:
-    return {name: _stored(name, getattr(call, name), _CALL_JSON) for name in _CALL}
-
-
-def _stored(name: str, value: Any, as_json: tuple[str, ...]) -> Any:
-    if name in as_json:
-        return None if value is None else json.dumps(value, separators=(",", ":"), default=str)
-    return value.value if isinstance(value, CallState) else value
-
-
-def _read(name: str, value: Any, as_json: tuple[str, ...]) -> Any:
-    return json.loads(value) if name in as_json and value is not None else value
-
-
-def _insert(connection: sqlite3.Connection, table: str, values: Mapping[str, Any]) -> None:
-    names = ", ".join(values)
-    marks = ", ".join(f":{name}" for name in values)
-    query = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 - names of columns
-    connection.execute(query, dict(values))
-
-
-def _update(connection: sqlite3.Connection, table: str, values: Mapping[str, Any], where: str, **known: Any) -> int:
-    changes = ", ".join(f"{name} = :{name}" for name in values)
-    query = f"UPDATE {table} SET {changes} WHERE {where}"  # noqa: S608 - names of columns
-    return connection.execute(query, {**values, **known}).rowcount

@@ -16,7 +16,7 @@ from imagewright.errors import ImagewrightError, ProviderError, Refusal
 from imagewright.surface.structured import job_data
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from imagewright.engine.job import Job
     from imagewright.imaging.preview import Preview
@@ -40,7 +40,7 @@ async def job_reply(job: Job, budget: int) -> t.CallToolResult:
     if job.error is not None and not job.pictures:
         return error_reply(job.error, job)
     data = job_data(job)
-    return await _picture_reply(job.pictures, _summary(job), data, budget)
+    return await _picture_reply(job.pictures, _summary(job), data, budget, made=job.previews)
 
 
 async def gallery_reply(
@@ -81,23 +81,30 @@ def error_reply(error: ImagewrightError, job: Job | None = None) -> t.CallToolRe
 
 
 async def _picture_reply(
-    records: Sequence[PictureRecord], text: str, data: dict[str, Any], budget: int, *, previews: bool = True
+    records: Sequence[PictureRecord],
+    text: str,
+    data: dict[str, Any],
+    budget: int,
+    *,
+    previews: bool = True,
+    made: Mapping[str, Preview] | None = None,
 ) -> t.CallToolResult:
     links: list[Block] = [_link(record) for record in records]
     spent = FRAME_BYTES + len(json.dumps(data)) + len(json.dumps(text)) + sum(_size(link) for link in links)
     blocks: list[Block] = []
     if previews and records:
-        files = [Path(record.path) for record in records]
-        shown, shrunk = await anyio.to_thread.run_sync(_previews, files, budget - spent)
+        sources = [(made or {}).get(record.id, Path(record.path)) for record in records]
+        shown, shrunk = await anyio.to_thread.run_sync(_previews, sources, budget - spent)
         blocks = [_image(preview) for preview in shown]
         text += _preview_note(len(shown), len(records), shrunk=shrunk)
     return t.CallToolResult(content=[*blocks, t.TextContent(text=text), *links], structured_content=data)
 
 
-def _previews(files: list[Path], budget: int) -> tuple[list[Preview], bool]:
+def _previews(sources: Sequence[Path | Preview], budget: int) -> tuple[list[Preview], bool]:
     from imagewright.imaging.preview import fit_previews  # noqa: PLC0415 - Pillow is not on the start-up path
 
-    return fit_previews([file for file in files if file.is_file()], budget=budget)
+    there = [source for source in sources if not isinstance(source, Path) or source.is_file()]
+    return fit_previews(there, budget=budget)
 
 
 def _preview_note(shown: int, of: int, *, shrunk: bool) -> str:

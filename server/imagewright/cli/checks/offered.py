@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagewright.cli.checks.finding import Finding, Level
+from imagewright.engine.missing import could_serve
 from imagewright.engine.offer import tool_names
 from imagewright.providers import KEY_VARIABLES
 
@@ -60,15 +61,16 @@ def _suspicion(key: Key) -> list[Finding]:
     return [Finding("keys", Level.NOTE, f"{key.source}: the value {wrong}", "Set it to the key alone.")]
 
 
-def check_offer(offer: Offer) -> list[Finding]:
-    """Which providers and tools are on or off, and why."""
+def check_offer(offer: Offer, settings: Settings) -> list[Finding]:
+    """Which providers and tools are on or off, and why, and what would bring a tool back that nobody serves."""
     found = [
         Finding("providers", Level.OK if state.on else Level.OFF, f"{state.name}: {state.because}")
         for state in offer.providers.values()
     ]
     for name in tool_names():
         if name in offer.hidden:
-            found.append(Finding("tools", Level.OFF, f"{name}: {offer.hidden[name]}"))
+            advice = _remedy(name, settings) if settings.toggles.decide(name).on else ""
+            found.append(Finding("tools", Level.OFF, f"{name}: {offer.hidden[name]}", advice))
         else:
             providers = dict.fromkeys(route.provider for route in offer.routes(name))
             served = f", served by {', '.join(providers)}" if providers else ""
@@ -86,3 +88,20 @@ def check_offer(offer: Offer) -> list[Finding]:
             )
         )
     return found
+
+
+def _remedy(tool: str, settings: Settings) -> str:
+    """What brings back a tool that is on and that no provider in use serves."""
+    to_name, to_key = [], []
+    for provider, variables in could_serve(tool).items():
+        if not variables:
+            continue  # drafts are no remedy
+        if settings.keyring.find(variables):
+            to_name.append(provider)
+        else:
+            to_key.append(f"{' or '.join(variables)} ({provider})")
+    ways = [f"set one of these keys: {', '.join(to_key)}"] if to_key else []
+    if to_name:
+        ways.append(f"name one of these in IMAGEWRIGHT_PROVIDERS or with --provider: {', '.join(to_name)}")
+    text = "; or ".join(ways)
+    return f"{text[:1].upper()}{text[1:]}." if text else ""

@@ -17,7 +17,7 @@ from rich.text import Text
 from imagewright.catalog.load import catalog
 from imagewright.catalog.words import verb
 from imagewright.cli.output import console, table
-from imagewright.cli.parser import command_parser
+from imagewright.cli.parser import command_parser, shared_words
 from imagewright.cli.progress import reporting
 from imagewright.cli.samples import lay_out
 from imagewright.cli.session import launch_words, settings_for
@@ -68,13 +68,15 @@ def main(words: Sequence[str]) -> int:
     said = parser.parse_args(words)
     settings = settings_for(said)
     out: Path = (said.out or settings.folders.pictures / "demo").expanduser().absolute()
-    takes = anyio.run(partial(_perform, out, os.environ))
+    on = any(settings.toggles.decide(tool).on for tool in catalog())
+    options = shared_words(said, but=("--provider",))
+    takes = anyio.run(partial(_perform, out, os.environ, options)) if on else []
     sheet = _sheet(takes, out)
     _print(takes, out, sheet)
     return 0 if takes and not any(take.trouble for take in takes) else 1
 
 
-async def _perform(out: Path, environment: Mapping[str, str]) -> list[Take]:
+async def _perform(out: Path, environment: Mapping[str, str], options: Sequence[str]) -> list[Take]:
     samples = await anyio.to_thread.run_sync(lay_out, out / "samples")
     roots = [str(out), environment.get("IMAGEWRIGHT_ROOTS", "")]
     variables = {
@@ -82,7 +84,7 @@ async def _perform(out: Path, environment: Mapping[str, str]) -> list[Take]:
         "IMAGEWRIGHT_ROOTS": os.pathsep.join(root for root in roots if root),
         "IMAGEWRIGHT_WAIT": PATIENCE,
     }
-    async with open_client(["serve", "--provider", "offline"], variables) as client:
+    async with open_client(["serve", "--provider", "offline", *options], variables) as client:
         listed = {tool["name"] for tool in await client.list_tools()}
         plan = scenes([row for row in catalog().values() if row.tool in listed], samples, out)
         with reporting() as reporter:

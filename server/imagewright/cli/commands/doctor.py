@@ -14,6 +14,7 @@ from rich.text import Text
 
 from imagewright.cli.checks.finding import Finding, Level
 from imagewright.cli.checks.formats import check_program
+from imagewright.cli.checks.money import check_money
 from imagewright.cli.checks.offered import check_keys, check_offer
 from imagewright.cli.checks.places import check_places
 from imagewright.cli.checks.server import check_server
@@ -56,10 +57,14 @@ def _examine(said: argparse.Namespace) -> list[Finding]:
         return found
     found += check_keys(settings)
     try:
-        found += check_offer(offer_for(settings))
+        found += check_offer(offer_for(settings), settings)
     except ImagewrightError as error:
         return [*found, Finding(AREA, Level.BROKEN, str(error), "Correct it; until then the server does not start.")]
-    found += check_places(settings.folders)
+    places = check_places(settings.folders)
+    found += places
+    # a database that is broken is set aside by whoever opens it to work with it, and a look changes nothing
+    if all(finding.level is not Level.BROKEN for finding in places):
+        found += check_money(settings)
     return found if said.quick else found + check_server(os.environ, shared_words(said))
 
 
@@ -89,6 +94,12 @@ def _print(found: list[Finding], *, well: bool) -> None:
 
 
 def _print_one(screen: Console, finding: Finding) -> None:
+    if not screen.is_terminal:
+        # a layout would fill every line up to the width, which has no end here
+        screen.print(f"  {finding.level:<{INDENT - 3}} {finding.says}", soft_wrap=True)
+        if finding.advice:
+            screen.print(f"{' ' * INDENT}{finding.advice}", soft_wrap=True)
+        return
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=INDENT - 3, no_wrap=True)
     grid.add_column(overflow="fold")

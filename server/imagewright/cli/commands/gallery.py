@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING
 
 import anyio
 from rich.text import Text
 
 from imagewright.cli.output import console, print_json, table
-from imagewright.cli.parser import command_parser
+from imagewright.cli.parser import command_parser, positive
 from imagewright.cli.session import settings_for
 from imagewright.engine.workshop import open_workshop
 from imagewright.surface.structured import gallery_data
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from rich.console import Console
@@ -34,7 +34,9 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--tool", default="", metavar="TOOL", help="made by this tool")
     parser.add_argument("--day", default="", metavar="DAY", help="made on this day: YYYY-MM-DD, today or yesterday")
     parser.add_argument("--parent", default="", metavar="ID", help="made from this picture (img_...)")
-    parser.add_argument("--limit", type=_count, default=LIMIT, metavar="N", help=f"at most so many (default: {LIMIT})")
+    parser.add_argument(
+        "--limit", type=positive, default=LIMIT, metavar="N", help=f"at most so many (default: {LIMIT})"
+    )
     parser.add_argument("--json", action="store_true", help="the list as JSON, with whole prompts")
     said = parser.parse_intermixed_args(words)
     found = anyio.run(_find, settings_for(said), said)
@@ -43,12 +45,6 @@ def main(words: Sequence[str]) -> int:
     else:
         _print(found)
     return 0
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
 
 
 async def _find(settings: Settings, said: argparse.Namespace) -> list[PictureRecord]:

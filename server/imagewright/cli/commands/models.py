@@ -1,4 +1,4 @@
-"""`imagewright models`: what each model can do, from the rows."""
+"""`imagewright models`: what each model can do, from the rows; with `--prices`, what it costs where."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from imagewright.catalog.schema import input_schema
 from imagewright.catalog.table import COLUMNS, NO
 from imagewright.cli.output import console, fitted, print_json
 from imagewright.cli.parser import command_parser
+from imagewright.cli.prices import price_data, print_prices
 from imagewright.cli.session import offer_for, settings_for
+from imagewright.engine.missing import all_routes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +25,15 @@ def main(words: Sequence[str]) -> int:
     """Print the capability table, with what is off here marked."""
     parser = command_parser("models")
     parser.add_argument("--json", action="store_true", help="the same as JSON, with every operation and argument")
+    parser.add_argument("--prices", action="store_true", help="what a picture costs at each provider instead")
     said = parser.parse_args(words)
+    if said.prices:
+        routes = all_routes()
+        if said.json:
+            print_json([price_data(route) for route in routes])
+        else:
+            print_prices(routes)
+        return 0
     hidden = offer_for(settings_for(said)).hidden
     rows = catalog().values()
     if said.json:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from imagewright.catalog.load import catalog
+from imagewright.cli.following import follow
+from imagewright.cli.job_views import summary
 from imagewright.cli.options import arguments, row_options
 from imagewright.cli.output import print_json
 from imagewright.cli.parser import command_parser, take_name
-from imagewright.cli.progress import reporting
 from imagewright.cli.session import settings_for
 from imagewright.engine.workshop import open_workshop
-from imagewright.errors import Problem, Refusal
+from imagewright.errors import ConfirmationNeededError, Problem, Refusal
 from imagewright.settings.toggles import nearest
 from imagewright.surface.structured import job_data
 
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imagewright.catalog.row import Row
-    from imagewright.engine.job import Job
-    from imagewright.engine.workshop import Workshop
     from imagewright.settings.load import Settings
+
+THRESHOLD = "IMAGEWRIGHT_CONFIRM_ABOVE"
+YES = frozenset({"y", "yes"})
 
 
 def main(words: Sequence[str]) -> int:
@@ -40,7 +42,24 @@ def main(words: Sequence[str]) -> int:
         )
     said, unknown = tool_parser(row).parse_known_args(rest)
     given = arguments(row, vars(said), unknown)
-    return anyio.run(_carry_out, settings_for(said), tool, given, said.json)
+    settings = settings_for(said)
+    if said.explain:
+        reasons = anyio.run(_explain, settings, tool, given)
+        if said.json:
+            print_json(list(reasons))
+        else:
+            sys.stdout.write("".join(f"{reason}\n" for reason in reasons))
+        return 0
+    done = anyio.run(_carry_out, settings, tool, given, said)
+    if isinstance(done, ConfirmationNeededError):
+        if not _agrees(done):
+            sys.stderr.write("imagewright: not made, and nothing was spent\n")
+            return 1
+        said.yes = True
+        done = anyio.run(_carry_out, settings, tool, given, said)
+    if isinstance(done, ConfirmationNeededError):  # never asked for twice
+        raise done
+    return done
 
 
 def tool_parser(row: Row) -> argparse.ArgumentParser:
@@ -51,7 +70,15 @@ def tool_parser(row: Row) -> argparse.ArgumentParser:
         description=f"{row.title}: {row.character}. {row.caution}".strip(),
         first=[row_options(row)],
     )
-    parser.add_argument("--json", action="store_true", help="the result as JSON")
+    group = parser.add_argument_group("about the call")
+    group.add_argument(
+        "--explain", action="store_true", help="say which provider would serve it and why not the others; do nothing"
+    )
+    group.add_argument("--yes", action="store_true", help=f"agree to the price beforehand, whatever {THRESHOLD} says")
+    group.add_argument(
+        "--key", default="", metavar="KEY", help="idempotency key: a second call with the same key is the same job"
+    )
+    group.add_argument("--json", action="store_true", help="the result as JSON")
     return parser
 
 
@@ -67,40 +94,39 @@ def _ask_for_tool(words: Sequence[str]) -> int:
     return 2
 
 
-async def _carry_out(settings: Settings, tool: str, given: dict[str, Any], as_json: bool) -> int:  # noqa: FBT001 - anyio.run passes by position
+async def _explain(settings: Settings, tool: str, given: dict[str, Any]) -> tuple[str, ...]:
     async with open_workshop(settings) as workshop:
-        job = await workshop.start(tool, given)
-        await _follow(workshop, job)
-    if as_json:
-        print_json(job_data(job))
-    else:
-        sys.stdout.write(summary(job))
+        return workshop.explain(tool, given)
+
+
+async def _carry_out(
+    settings: Settings, tool: str, given: dict[str, Any], said: argparse.Namespace
+) -> int | ConfirmationNeededError:
+    """Make the call and print what came of it; returns the question where the user has to be asked first."""
+    async with open_workshop(settings) as workshop:
+        try:
+            job = await workshop.start(tool, given, key=said.key, confirmed=said.yes)
+        except ConfirmationNeededError as needed:
+            return needed
+        await follow(workshop, [job])
+        if said.json:
+            print_json(job_data(job))
+        else:
+            sys.stdout.write(summary(job))
+        await workshop.jobs.seen(job)
     if job.error is not None:
         raise job.error
     return 0
 
 
-async def _follow(workshop: Workshop, job: Job) -> None:
-    try:
-        with reporting() as reporter:
-            tell = reporter.begin(job.tool)
-            async for state in workshop.watch(job):
-                tell(state.share, state.stage)
-    except anyio.get_cancelled_exc_class():
-        with anyio.CancelScope(shield=True):
-            await workshop.jobs.cancel(job)
-            # what was begun may be charged: that must not go unsaid
-            sys.stderr.write("".join(f"imagewright: {note}\n" for note in job.notes))
-        raise
+def _agrees(needed: ConfirmationNeededError) -> bool:
+    """Ask the user; anything but yes is no.
 
-
-def summary(job: Job) -> str:
-    """The saved paths, each with what it is, and what the job cost; ends with a line break."""
-    lines = []
-    for record in job.pictures:
-        seed = "" if record.seed is None else f", seed {record.seed}"
-        lines += [str(record.path), f"  {record.id}, {record.width} x {record.height} {record.format}{seed}"]
-    cost = "cost unknown" if job.cost_usd is None else f"${job.cost_usd:g} ({job.cost_basis})"
-    lines.append(f"{job.status} by {job.provider} ({job.model}) in {job.elapsed:.1f} s, {cost}")
-    lines += [f"note: {note}" for note in job.notes]
-    return "".join(f"{line}\n" for line in lines)
+    Raises:
+        Refusal: there is nobody to ask.
+    """
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise Refusal(Problem("", f"{needed} Nobody is here to ask: agree with --yes, or raise {THRESHOLD}"))
+    sys.stderr.write(f"{needed} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in YES

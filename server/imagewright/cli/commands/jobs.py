@@ -1,0 +1,200 @@
+"""`imagewright jobs`: what runs, what came of it and what it cost; and the hand on jobs of every process."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+
+from imagewright.cli.costs import cost_data, print_costs
+from imagewright.cli.following import follow
+from imagewright.cli.job_views import described, print_list, summary
+from imagewright.cli.output import print_json
+from imagewright.cli.parser import command_parser, positive
+from imagewright.cli.session import settings_for
+from imagewright.engine.job import JobStatus
+from imagewright.engine.workshop import open_workshop
+from imagewright.errors import Problem, Refusal
+from imagewright.providers import KEY_VARIABLES
+from imagewright.storage.calendar_day import bounds
+from imagewright.surface.structured import job_data
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from imagewright.engine.job import Job
+    from imagewright.engine.workshop import Workshop
+    from imagewright.settings.load import Settings
+
+    Action = Callable[[Workshop, argparse.Namespace], Awaitable[int]]
+
+LIMIT = 20
+UNFINISHED_AMONG = 1000
+"""How far back unfinished jobs are looked for: far beyond what is lost in one crash."""
+NEAREST = 3
+"""How many ids are named when one is not known."""
+
+
+def main(words: Sequence[str]) -> int:
+    """List jobs, or do one thing with one of them; 1 when a job that was waited for did not complete."""
+    parser = command_parser(
+        "jobs",
+        usage=(
+            "imagewright jobs [list] [--limit N] [--json]\n"
+            "       imagewright jobs watch|show|cancel ID [--json]\n"
+            "       imagewright jobs resume [--json]\n"
+            "       imagewright jobs --cost [--since DAY] [--json]"
+        ),
+        epilog="Jobs of all processes are shown: assistants' servers and commands share one journal.",
+    )
+    actions = ", ".join((*ACTIONS, *ONE_JOB))
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=(*ACTIONS, *ONE_JOB),
+        metavar="ACTION",
+        help=f"one of {actions}; resume carries on what dead processes left behind and waits for all that runs",
+    )
+    parser.add_argument("id", nargs="?", metavar="ID", help="the job: job_...")
+    parser.add_argument("--limit", type=positive, default=LIMIT, metavar="N", help=f"list at most (default: {LIMIT})")
+    parser.add_argument("--cost", action="store_true", help="what was spent, by day, by tool and by provider")
+    parser.add_argument(
+        "--since", metavar="DAY", help="from this day: YYYY-MM-DD, today or yesterday (default: the first of the month)"
+    )
+    parser.add_argument("--json", action="store_true", help="the same as JSON")
+    said = parser.parse_intermixed_args(words)
+    if said.cost and said.action:
+        parser.error(f"--cost sums up all jobs; it goes with no action such as {said.action}")
+    if said.since and not said.cost:
+        parser.error("--since goes with --cost")
+    if said.action in ONE_JOB and not said.id:
+        parser.error(f"which job? imagewright jobs {said.action} ID; the ids are in: imagewright jobs")
+    if said.action not in ONE_JOB and said.id:
+        parser.error(f"{said.action} is about all jobs, not about {said.id}")
+    action = _cost if said.cost else (ACTIONS | ONE_JOB)[said.action or "list"]
+    return anyio.run(partial(_open_and, action), settings_for(said), said)
+
+
+async def _open_and(action: Action, settings: Settings, said: argparse.Namespace) -> int:
+    async with open_workshop(settings) as workshop:
+        return await action(workshop, said)
+
+
+async def _list(workshop: Workshop, said: argparse.Namespace) -> int:
+    jobs = await workshop.jobs.newest(said.limit)
+    if said.json:
+        print_json([job_data(job) for job in jobs])
+    else:
+        print_list(jobs)
+    return 0
+
+
+async def _cost(workshop: Workshop, said: argparse.Namespace) -> int:
+    now = datetime.now().astimezone()
+    since, _ = bounds(said.since or now.date().replace(day=1))
+    costs = await workshop.jobs.costs(since.timestamp())
+    if said.json:
+        print_json(cost_data(costs, since))
+    else:
+        print_costs(costs, since)
+    return 0
+
+
+async def _show(workshop: Workshop, said: argparse.Namespace) -> int:
+    job = await _known(workshop, said.id)
+    _print(job, described, as_json=said.json)
+    await workshop.jobs.seen(job)
+    return 0
+
+
+async def _watch(workshop: Workshop, said: argparse.Namespace) -> int:
+    job = await _known(workshop, said.id)
+    return await _wait_for(workshop, [job], as_json=said.json)
+
+
+async def _cancel(workshop: Workshop, said: argparse.Namespace) -> int:
+    job = await _known(workshop, said.id)
+    if job.done:
+        sys.stderr.write(f"imagewright: {job.id} had ended already: {job.status}\n")
+    else:
+        # a job nobody works on can only be stopped by whoever carries it on, so that is this process then
+        async with anyio.create_task_group() as group:
+            group.start_soon(partial(workshop.jobs.keep_leases, adopting=True))
+            await workshop.jobs.cancel(job)
+            group.cancel_scope.cancel()
+        if not job.done:
+            sys.stderr.write(f"imagewright: {job.id} is marked, and whoever carries it on will stop it\n")
+    _print(job, described, as_json=said.json)
+    await workshop.jobs.seen(job)
+    return 0
+
+
+async def _resume(workshop: Workshop, said: argparse.Namespace) -> int:
+    """Carry on what nobody works on, and wait for that and for what others work on."""
+    unfinished = [job for job in await workshop.jobs.newest(UNFINISHED_AMONG) if not job.done]
+    able = [job for job in unfinished if job.provider in workshop.staff.names]
+    for job in unfinished:
+        if job not in able:
+            sys.stderr.write(f"imagewright: {job.id} cannot be carried on: {_wanting(workshop, job)}\n")
+    if not able:
+        if said.json:
+            print_json([])
+        else:
+            sys.stdout.write("Nothing was left behind and nothing runs.\n" if not unfinished else "")
+        return 1 if unfinished else 0
+    code = await _wait_for(workshop, able, as_json=said.json, several=True)
+    return code or int(len(able) < len(unfinished))
+
+
+def _wanting(workshop: Workshop, job: Job) -> str:
+    """What keeps a provider from being used."""
+    state = workshop.staff.states.get(job.provider)
+    if state is None:
+        return f"there is no provider {job.provider} any more"
+    ways = KEY_VARIABLES.get(job.provider) or ("IMAGEWRIGHT_PROVIDERS",)
+    return f"{job.provider} is off: {state.because} ({' or '.join(ways)})"
+
+
+async def _wait_for(workshop: Workshop, jobs: Sequence[Job], *, as_json: bool, several: bool = False) -> int:
+    """Wait for the jobs, adopting those nobody works on, and print what came of them."""
+    async with anyio.create_task_group() as group:
+        group.start_soon(partial(workshop.jobs.keep_leases, adopting=True))
+        found = [await workshop.jobs.find(job.id) or job for job in jobs]
+        await follow(workshop, found, by_id=True)
+        group.cancel_scope.cancel()
+    if as_json:
+        data = [job_data(job) for job in found]
+        print_json(data if several else data[0])
+    else:
+        for job in found:
+            sys.stdout.write(summary(job))
+    for job in found:
+        if job.error is not None:
+            sys.stderr.write(f"imagewright: {job.id}: {job.error}\n")
+        await workshop.jobs.seen(job)
+    return int(any(job.status is not JobStatus.COMPLETED for job in found))
+
+
+def _print(job: Job, text: Callable[[Job], str], *, as_json: bool) -> None:
+    if as_json:
+        print_json(job_data(job))
+    else:
+        sys.stdout.write(text(job))
+
+
+async def _known(workshop: Workshop, job_id: str) -> Job:
+    job = await workshop.jobs.find(job_id.removeprefix("job://"))
+    if job is None:
+        newest = ", ".join(one.id for one in await workshop.jobs.newest(NEAREST)) or "there are none"
+        raise Refusal(Problem("", f"there is no job {job_id!r}; the newest are: {newest}"))
+    return job
+
+
+ACTIONS: dict[str, Action] = {"list": _list, "resume": _resume}
+"""About all jobs."""
+ONE_JOB: dict[str, Action] = {"watch": _watch, "show": _show, "cancel": _cancel}
+"""About the one whose id follows."""

@@ -1,0 +1,54 @@
+"""Wait for jobs with live progress. Ctrl-C ends the waiting and never the job: what was begun may be paid for."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import anyio
+
+from imagewright.cli.progress import reporting
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imagewright.cli.progress import Reporter
+    from imagewright.engine.job import Job
+    from imagewright.engine.workshop import Workshop
+
+
+async def follow(workshop: Workshop, jobs: Sequence[Job], *, by_id: bool = False) -> None:
+    """Show how the jobs stand until all have ended.
+
+    Args:
+        workshop: where they are known.
+        jobs: what to wait for.
+        by_id: name them by their ids, as tools' names do not tell several apart.
+    """
+    try:
+        with reporting() as reporter:
+            async with anyio.create_task_group() as group:
+                for job in jobs:
+                    group.start_soon(_show, workshop, job, reporter, job.id if by_id else job.tool)
+    except anyio.get_cancelled_exc_class():
+        for job in jobs:
+            if not job.done:
+                sys.stderr.write(_left_running(job))
+        raise
+
+
+async def _show(workshop: Workshop, job: Job, reporter: Reporter, name: str) -> None:
+    tell = reporter.begin(name)
+    async for state in workshop.watch(job):
+        tell(state.share, state.stage)
+
+
+def _left_running(job: Job) -> str:
+    """What becomes of an unfinished job whose command was stopped; ends with a line break."""
+    fate = "is left unfinished, and may be charged" if job.mine else "goes on in another process"
+    ways = {
+        "wait for it": "resume" if job.mine else f"watch {job.id}",
+        "stop it": f"cancel {job.id}",
+    }
+    lines = [f"{job.id} {fate}", *(f"to {what}: imagewright jobs {words}" for what, words in ways.items())]
+    return "".join(f"imagewright: {line}\n" for line in lines)

@@ -1,0 +1,197 @@
+"""Every vendor and every fault: one class, one sentence, the right word about a retry and about the money.
+
+What a vendor says in its own words is taken from that vendor's table, where all its other words are tried as well;
+here they are held against each other, and a vendor or a fault that is missing shows.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+
+import faults
+from driving import plain_order
+from emulators.messages import Answer
+from emulators.openai import OpenAIEmulator
+from faults import SENDS, SILENCE, Case, check_error, falls_silent, impatient_sender, plan, quick_sender
+from imagewright.errors import (
+    BadKey,
+    ContentRefused,
+    OutOfCredit,
+    ProviderError,
+    RateLimited,
+)
+from imagewright.providers.base import Finished
+from providers import (
+    test_ark_faults,
+    test_bfl_jobs,
+    test_dashscope_faults,
+    test_fal_faults,
+    test_google_jobs,
+    test_ideogram,
+    test_kie_faults,
+    test_openai_faults,
+    test_recraft,
+    test_replicate_faults,
+)
+from vendors import VENDORS, opened, submitted_to, wired
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from imagewright.providers.base import Provider
+    from vendors import AnyEmulator
+
+    Where = Literal["submit", "poll", "download"]
+
+pytestmark = pytest.mark.anyio
+
+MOST_POLLS = 20
+
+
+def _at_kie(row: str) -> Case:
+    own = test_kie_faults.SUBMIT[row]
+    return Case(own.fault, own.error, own.charged, says=own.says)
+
+
+REFUSED: Mapping[str, tuple[Case, Case]] = {
+    "kie": (_at_kie("moderation"), _at_kie("no credit")),
+    "fal": (test_fal_faults.SUBMIT["moderation"], test_fal_faults.SUBMIT["no money"]),
+    "replicate": (test_replicate_faults.SUBMIT["moderation"], test_replicate_faults.SUBMIT["no money"]),
+    "openai": (test_openai_faults.SUBMIT["moderation"], test_openai_faults.SUBMIT["no quota"]),
+    "google": (test_google_jobs.SUBMIT["prompt blocked"], test_google_jobs.SUBMIT["quota of the day"]),
+    "bfl": (test_bfl_jobs.SUBMIT["moderation"], test_bfl_jobs.SUBMIT["no money"]),
+    "recraft": (test_recraft.SUBMIT["moderation"], test_recraft.SUBMIT["no money"]),
+    "ideogram": (test_ideogram.SUBMIT["moderation"], test_ideogram.SUBMIT["no money"]),
+    "ark": (test_ark_faults.SUBMIT["moderation of the prompt"], test_ark_faults.SUBMIT["no money"]),
+    "dashscope": (
+        test_dashscope_faults.REFUSED["moderation of the input"],
+        test_dashscope_faults.REFUSED["no money"],
+    ),
+}
+"""How each vendor refuses the content, and how it says that there is no money."""
+AT_ONCE = "its routes answer a submit with the pictures, and it is never asked how it stands"
+CANNOT: Mapping[Where, Mapping[str, str]] = {
+    "poll": dict.fromkeys(("openai", "google", "recraft", "ideogram", "ark", "dashscope"), AT_ONCE),
+    "download": {"google": "its pictures stand in the answer itself, and there is nothing to fetch"},
+}
+"""Why a fault at a step cannot occur at a vendor."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A row of the matrix.
+
+    Attributes:
+        where: at which step it strikes.
+        case: what the vendor does and what it becomes; None where each vendor has words of its own for it.
+        error: the class it becomes at every vendor.
+        retryable: whether the same call can succeed later.
+        charged: what may be said about the money.
+    """
+
+    where: Where
+    case: Case | None
+    error: type[ProviderError]
+    retryable: bool
+    charged: tuple[bool | None, ...]
+
+
+def _shared(where: Where, case: Case, *, retryable: bool) -> Fault:
+    return Fault(where, case, case.error, retryable, (case.charged,))
+
+
+MATRIX: Mapping[str, Fault] = {
+    "429": _shared("submit", Case(Answer(429), RateLimited, False, sends=SENDS), retryable=True),
+    "429 with Retry-After": _shared(
+        "submit",
+        Case(Answer(429, b"", {"Retry-After": "3600"}), RateLimited, False, says="after 3600 s"),
+        retryable=True,
+    ),
+    "503": _shared("submit", faults.SUBMIT["gateway busy"], retryable=True),
+    "502": _shared("submit", faults.SUBMIT["gateway broken"], retryable=False),
+    "hang": _shared("submit", faults.SUBMIT["silence"], retryable=False),
+    "reset": _shared("submit", faults.SUBMIT["reset before"], retryable=False),
+    "reset after the work": _shared("submit", faults.SUBMIT["reset after"], retryable=False),
+    "half an answer": _shared("submit", faults.SUBMIT["half an answer"], retryable=False),
+    "moderation": Fault("submit", None, ContentRefused, retryable=False, charged=(False, None)),
+    "no money": Fault("submit", None, OutOfCredit, retryable=False, charged=(False,)),
+    "bad key": Fault("submit", None, BadKey, retryable=False, charged=(False,)),
+    "429 at a poll": _shared("poll", Case(Answer(429), RateLimited, None), retryable=True),
+    "503 at a poll": _shared("poll", faults.POLL["gateway busy"], retryable=True),
+    "reset at a poll": _shared("poll", faults.POLL["reset"], retryable=True),
+    "truncated picture": _shared("download", faults.DOWNLOAD["truncated"], retryable=False),
+    "wrong content type": _shared("download", faults.DOWNLOAD["wrong content type"], retryable=False),
+    "expired link": _shared("download", faults.DOWNLOAD["expired"], retryable=False),
+}
+
+
+def _case(name: str, emulator: AnyEmulator, row: str) -> Case:
+    """What happens and what it becomes at this vendor."""
+    fault = MATRIX[row]
+    if fault.case is not None:
+        return fault.case
+    moderation, money = REFUSED[name]
+    return {"moderation": moderation, "no money": money, "bad key": _wrong_key(emulator)}[row]
+
+
+def _wrong_key(emulator: AnyEmulator) -> Case:
+    """The emulator's own refusal of a key that it does not know."""
+    emulator.key = f"another-{emulator.key}"
+    return Case(lambda answer: answer, BadKey, False)
+
+
+async def _whole_call(provider: Provider, into: Path) -> None:
+    answer = await provider.submit(plain_order(provider.routes[0]))
+    for _ in range(MOST_POLLS):
+        if isinstance(answer, Finished):
+            await provider.fetch(answer.products[0], into)
+            return
+        later = await provider.poll(answer)
+        answer = later if isinstance(later, Finished) else answer
+    raise AssertionError(f"not finished after {MOST_POLLS} polls")
+
+
+def _plan(name: str, emulator: AnyEmulator, where: Where, case: Case) -> None:
+    labels = {"submit": VENDORS[name].submits, "poll": VENDORS[name].polls, "download": ("download",)}
+    for label in labels[where]:
+        plan(emulator, label, case)
+
+
+@pytest.mark.parametrize("row", MATRIX)
+@pytest.mark.parametrize("name", VENDORS)
+async def test_a_fault_has_one_error_and_never_costs_a_second_submit(name: str, row: str, tmp_path: Path) -> None:
+    fault, into = MATRIX[row], tmp_path / "picture"
+    with opened([name]) as emulators:
+        emulator, key = emulators[name], emulators[name].key
+        if isinstance(emulator, OpenAIEmulator):
+            emulator.links = True
+        wait = fault.case is not None and falls_silent(fault.case)
+        async with aclosing(impatient_sender() if wait else quick_sender()) as http:
+            provider = wired(name, emulator, http)
+            if wait and hasattr(provider, "seconds"):
+                provider.seconds = SILENCE
+            case = _case(name, emulator, row)
+            _plan(name, emulator, fault.where, case)
+            if why := CANNOT.get(fault.where, {}).get(name):
+                await _whole_call(provider, into)
+                assert into.stat().st_size, why
+                return
+            with pytest.raises(ProviderError) as caught:
+                await _whole_call(provider, into)
+        error = caught.value
+        assert (type(error), error.retryable) == (fault.error, fault.retryable)
+        assert error.charged in fault.charged
+        check_error(error, case, name, key)
+        assert submitted_to(name, emulator) == (case.sends if fault.where == "submit" else 1)
+        if error.charged is False:
+            assert not emulator.charges
+        assert not into.exists()
+
+
+def test_no_vendor_is_missing() -> None:
+    assert set(REFUSED) == set(VENDORS)

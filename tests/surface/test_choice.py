@@ -1,0 +1,228 @@
+"""Several vendors at once: which one is taken, what happens when it cannot serve, and what one key alone brings."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from driving import PICTURES, effective, example, unusual
+from emulators.messages import Answer
+from emulators.openai import OpenAIEmulator
+from imagewright.catalog.load import catalog
+from imagewright.catalog.row import OperationName
+from imagewright.cli.main import main
+from imagewright.engine.job import JobStatus
+from imagewright.engine.offer import ENGINE_ARGUMENTS, HELPER_TOOLS
+from imagewright.engine.workshop import open_workshop
+from imagewright.errors import ContentRefused, OutOfCredit, ProviderError, Refusal, UnknownOutcome
+from imagewright.providers import KEY_VARIABLES
+from imagewright.settings.load import load_settings
+from pictures import photo
+from providers import test_kie_faults
+from vendors import VENDORS, environment, opened, routes_of, submitted_to
+from wire import MODERN, RawClient
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from imagewright.engine.job import Job
+    from imagewright.engine.workshop import Workshop
+    from imagewright.providers.base import Route
+    from vendors import AnyEmulator
+
+pytestmark = pytest.mark.anyio
+
+PATIENCE = 20.0
+"""Seconds until a job that has not ended fails the test."""
+CHEAP, DEAR = "kie", "fal"
+"""Two vendors that serve nearly everything, so that there is a choice; the first is the cheaper for `WISH`."""
+ROUTE = next(one for one in routes_of(CHEAP) if one.operation is OperationName.GENERATE)
+WISH: dict[str, Any] = {"prompt": "a kite over the sea"}
+PHOTO = "data:image/png;base64," + base64.b64encode(photo(480, 400)).decode("ascii")
+
+
+@asynccontextmanager
+async def _workshop(emulators: dict[str, AnyEmulator], folder: Path, **said: str) -> AsyncIterator[Workshop]:
+    variables = {**os.environ, **environment(emulators), **said}
+    async with open_workshop(load_settings(variables, working_directory=folder)) as workshop:
+        yield workshop
+
+
+async def _made(workshop: Workshop, arguments: dict[str, Any] = WISH) -> Job:
+    job = await workshop.start(ROUTE.tool, arguments)
+    assert await workshop.wait(job, PATIENCE)
+    return job
+
+
+def _least(route: Route) -> dict[str, Any]:
+    """What a call needs to be one of this route's operation."""
+    given: dict[str, Any] = {}
+    for name, argument in effective(route).items():
+        if argument.required or (name == "images" and route.operation is not OperationName.GENERATE):
+            given[name] = {"images": [PHOTO] * (argument.min_items or 1), "image": PHOTO}.get(name) or example(argument)
+    return given
+
+
+def _lacking(names: tuple[str, ...]) -> Iterator[tuple[str, Route, str]]:
+    """(vendor, route of another, argument): what the one does not take where the other does."""
+    for able in names:
+        for route in routes_of(able):
+            for name in set(route.takes) - {*ENGINE_ARGUMENTS, *PICTURES}:
+                for other in names:
+                    same = [
+                        one for one in routes_of(other) if (one.tool, one.operation) == (route.tool, route.operation)
+                    ]
+                    if same and not any(name in one.takes for one in same):
+                        yield other, route, name
+
+
+LACKING = sorted(_lacking((CHEAP, DEAR)), key=str)
+NO_SEED = sorted(
+    {
+        (name, route.tool, str(route.operation)): route
+        for name in VENDORS
+        for route in routes_of(name)
+        if "seed" in catalog()[route.tool].operations[route.operation].arguments and "seed" not in route.takes
+    }.items()
+)
+
+
+@pytest.mark.parametrize(
+    ("other", "route", "argument"), LACKING, ids=[f"{one.tool}-{one.operation}-{name}" for _, one, name in LACKING]
+)
+async def test_an_argument_that_one_vendor_lacks_is_served_by_the_other(
+    other: str, route: Route, argument: str, tmp_path: Path
+) -> None:
+    """Even where the one that lacks it comes first in the user's order."""
+    keys = {KEY_VARIABLES[name][0]: "some-key-0123456789" for name in (CHEAP, DEAR)}
+    order = f"{other} {route.provider}"
+    async with _workshop({}, tmp_path, IMAGEWRIGHT_PROVIDERS=order, **keys) as workshop:
+        value = unusual(effective(route)[argument])
+        chosen, *others = workshop.explain(route.tool, {**_least(route), argument: value})
+    assert chosen.startswith(f"{route.provider} (")
+    assert any(one.startswith(f"{other} (") and f"it takes no {argument}" in one for one in others)
+
+
+@pytest.mark.parametrize(("cell", "route"), NO_SEED, ids=["-".join(cell) for cell, _ in NO_SEED])
+async def test_a_seed_is_refused_where_no_vendor_is_left_that_takes_one(
+    cell: tuple[str, str, str], route: Route, tmp_path: Path
+) -> None:
+    name = cell[0]
+    siblings = [one for one in routes_of(name) if (one.tool, one.operation) == (route.tool, route.operation)]
+    assert not any("seed" in one.takes for one in siblings)
+    async with _workshop({}, tmp_path, **{KEY_VARIABLES[name][0]: "some-key-0123456789"}) as workshop:
+        with pytest.raises(Refusal, match=rf"{name} .*it takes no seed"):
+            await workshop.start(route.tool, {**_least(route), "seed": 7})
+
+
+async def test_the_cheapest_is_taken_and_says_so(tmp_path: Path) -> None:
+    with opened((CHEAP, DEAR)) as emulators:
+        emulators[CHEAP].seconds = 0.0  # type: ignore[union-attr]  # it has a queue
+        async with _workshop(emulators, tmp_path) as workshop:
+            job = await _made(workshop)
+        assert (job.status, job.provider) == (JobStatus.COMPLETED, CHEAP)
+        assert job.choice[0].startswith(f"{CHEAP} (")
+        assert "cheapest that serves it exactly" in job.choice[0]
+        assert any(said.startswith(f"{DEAR} (") and "not cheaper" in said for said in job.choice)
+        assert (len(emulators[CHEAP].charges), emulators[DEAR].requests) == (1, [])
+
+
+async def test_the_users_order_is_stronger_than_the_price(tmp_path: Path) -> None:
+    with opened((CHEAP, DEAR)) as emulators:
+        async with _workshop(emulators, tmp_path, IMAGEWRIGHT_PROVIDERS=f"{DEAR}, {CHEAP}") as workshop:
+            explained = workshop.explain(ROUTE.tool, WISH)
+    assert explained[0].startswith(f"{DEAR} (")
+    assert "first in your order" in explained[0]
+    assert "later in your order" in explained[1]
+
+
+async def test_a_vendor_without_money_is_passed_over_openly_and_the_picture_is_paid_once(tmp_path: Path) -> None:
+    with opened((CHEAP, DEAR)) as emulators:
+        emulators[CHEAP].credits = 0.0  # type: ignore[union-attr]  # it has an account
+        emulators[DEAR].seconds = 0.0  # type: ignore[union-attr]  # it has a queue
+        async with _workshop(emulators, tmp_path) as workshop:
+            job = await _made(workshop)
+        assert (job.status, job.provider, len(job.pictures)) == (JobStatus.COMPLETED, DEAR, 1)
+        assert job.pictures[0].provider == DEAR
+        (note,) = [one for one in job.notes if one.startswith(f"{CHEAP} ")]
+        assert "Nothing was charged." in note
+        assert note.endswith(f"So {DEAR} was asked instead.")
+        assert submitted_to(CHEAP, emulators[CHEAP]) == submitted_to(DEAR, emulators[DEAR]) == 1
+        assert (len(emulators[CHEAP].charges), len(emulators[DEAR].charges)) == (0, 1)
+        assert job.cost_usd == routes_of(DEAR)[0].price.usd
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (Answer.reset(), UnknownOutcome),
+        (Answer(500, b"<html>"), UnknownOutcome),
+        (test_kie_faults.SUBMIT["moderation"].fault, ContentRefused),
+    ],
+    ids=["reset", "gateway", "moderation"],
+)
+async def test_nobody_else_is_asked_where_the_first_may_be_at_work_or_the_wish_is_what_is_wrong(
+    fault: Answer, error: type[ProviderError], tmp_path: Path
+) -> None:
+    with opened((CHEAP, DEAR)) as emulators:
+        emulators[CHEAP].fail_next("create", fault)
+        async with _workshop(emulators, tmp_path) as workshop:
+            job = await _made(workshop)
+        assert (job.status, type(job.error)) == (JobStatus.FAILED, error)
+        assert submitted_to(CHEAP, emulators[CHEAP]) == 1
+        assert emulators[DEAR].requests == []
+
+
+async def test_with_a_budget_nobody_dearer_is_asked_than_was_agreed_to(tmp_path: Path) -> None:
+    with opened((CHEAP, DEAR)) as emulators:
+        emulators[CHEAP].credits = 0.0  # type: ignore[union-attr]  # it has an account
+        async with _workshop(emulators, tmp_path, IMAGEWRIGHT_BUDGET_PER_DAY="5") as workshop:
+            job = await _made(workshop)
+        assert (job.status, type(job.error)) == (JobStatus.FAILED, OutOfCredit)
+        assert job.cost_usd == 0.0
+        assert emulators[DEAR].requests == []
+
+
+def test_one_key_and_an_address_on_loopback_bring_what_that_vendor_serves_and_doctor_says_what_would_bring_the_rest(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = {route.tool for route in routes_of("openai")}
+    with opened(["openai"]) as emulators, RawClient(MODERN, env=environment(emulators)) as client:
+        assert {tool["name"] for tool in client.ask("tools/list")["tools"]} == {*own, *HELPER_TOOLS}
+        for tool in own:
+            result = client.call(tool, WISH)["structuredContent"]
+            assert (result["status"], result["provider"]) == ("completed", "openai")
+        hidden = next(tool for tool in catalog() if tool not in own)
+        refusal = client.call(hidden, WISH)
+        assert refusal["isError"] is True
+        assert "no configured provider serves it (configured: openai)" in refusal["content"][0]["text"]
+        for variable, value in environment(emulators).items():
+            monkeypatch.setenv(variable, value)
+        assert main(["doctor", "--quick", "--json"]) == 0
+    assert home.exists()
+    findings = [one for one in json.loads(capsys.readouterr().out)["findings"] if one["area"] == "tools"]
+    for tool in catalog():
+        (finding,) = [one for one in findings if one["says"].startswith(f"{tool}: ")]
+        assert (finding["level"] == "ok") == (tool in own)
+        for name in VENDORS if tool not in own else ():
+            serves = any(route.tool == tool for route in routes_of(name))
+            assert (KEY_VARIABLES[name][0] in finding["advice"]) == serves
+
+
+async def test_an_address_alone_is_enough_for_a_server_of_ones_own(tmp_path: Path) -> None:
+    with OpenAIEmulator(key="") as server:
+        said = environment({"openai": server})
+        assert list(said) == ["IMAGEWRIGHT_OPENAI_BASE_URL"]
+        async with _workshop({}, tmp_path, **said) as workshop:
+            (tool,) = workshop.offer.tools
+            job = await workshop.start(tool, WISH)
+            assert await workshop.wait(job, PATIENCE)
+        assert job.status is JobStatus.COMPLETED, job.error
+        assert [one.label for one in server.requests] == ["generate"]
+        assert "authorization" not in server.requests[0].headers

@@ -1,0 +1,116 @@
+"""Every vendor's emulator by the provider's name, and how the real server is pointed at it."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from emulators.ark import ArkEmulator
+from emulators.bfl import BflEmulator
+from emulators.dashscope import DashScopeEmulator
+from emulators.fal import FalEmulator
+from emulators.google import GoogleEmulator
+from emulators.ideogram import IdeogramEmulator
+from emulators.kie import KieEmulator
+from emulators.openai import OpenAIEmulator
+from emulators.recraft import RecraftEmulator
+from emulators.replicate import ReplicateEmulator
+from imagewright.providers import KEY_VARIABLES, open_provider
+from imagewright.providers.base import Wiring
+from imagewright.providers.sending.http import Http
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from imagewright.providers.base import Provider, Route, Sender
+
+AnyEmulator = (
+    ArkEmulator
+    | BflEmulator
+    | DashScopeEmulator
+    | FalEmulator
+    | GoogleEmulator
+    | IdeogramEmulator
+    | KieEmulator
+    | OpenAIEmulator
+    | RecraftEmulator
+    | ReplicateEmulator
+)
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """A vendor as a test meets it.
+
+    Attributes:
+        emulator: its emulator.
+        submits: the doors through which paid work begins.
+        polls: the doors where one asks how it stands; none where the submit is answered with the pictures.
+        first: doors that a submit goes through before those, and that refuse in the same way.
+    """
+
+    emulator: type[AnyEmulator]
+    submits: tuple[str, ...] = ("generate",)
+    polls: tuple[str, ...] = ()
+    first: tuple[str, ...] = ()
+
+
+VENDORS: Mapping[str, Vendor] = {
+    "kie": Vendor(KieEmulator, ("create",), ("poll",)),
+    "fal": Vendor(FalEmulator, ("submit",), ("status", "result")),
+    "replicate": Vendor(ReplicateEmulator, ("create", "create_version"), ("poll",), first=("model",)),
+    "openai": Vendor(OpenAIEmulator, ("generate", "edit")),
+    "google": Vendor(GoogleEmulator),
+    "bfl": Vendor(BflEmulator, ("create",), ("poll",)),
+    "recraft": Vendor(RecraftEmulator),
+    "ideogram": Vendor(IdeogramEmulator),
+    "ark": Vendor(ArkEmulator),
+    "dashscope": Vendor(DashScopeEmulator, ("generate", "create"), ("poll",)),
+}
+"""All vendors: every provider but the one that is built in."""
+
+
+@contextmanager
+def opened(names: Iterable[str], keys: Mapping[str, str] | None = None) -> Iterator[dict[str, AnyEmulator]]:
+    """The emulators of these vendors, listening; leaving fails where one was misused.
+
+    Args:
+        names: the providers.
+        keys: keys by provider, instead of the emulators' own.
+    """
+    with ExitStack() as stack:
+        emulators: dict[str, AnyEmulator] = {}
+        for name in names:
+            emulator = VENDORS[name].emulator()
+            emulator.key = (keys or {}).get(name, emulator.key)
+            stack.enter_context(emulator)
+            emulators[name] = emulator
+        yield emulators
+
+
+def environment(emulators: Mapping[str, AnyEmulator]) -> dict[str, str]:
+    """The variables that give the server the key and the addresses of each; no key where the emulator asks for none."""
+    said: dict[str, str] = {}
+    for name, emulator in emulators.items():
+        if emulator.key:
+            said[KEY_VARIABLES[name][0]] = emulator.key
+        for part, address in emulator.addresses.items():
+            variable = "_".join(("imagewright", name, *([part] if part else []), "base_url"))
+            said[variable.upper()] = address
+    return said
+
+
+def wired(name: str, emulator: AnyEmulator, http: Sender) -> Provider:
+    """The unmodified provider that speaks to the emulator."""
+    return open_provider(name, Wiring(key=emulator.key, addresses=emulator.addresses, overrides={}, http=http))
+
+
+def routes_of(name: str) -> tuple[Route, ...]:
+    """The built-in routes of a provider."""
+    return open_provider(name, Wiring(key="none", addresses={}, overrides={}, http=Http())).routes
+
+
+def submitted_to(name: str, emulator: AnyEmulator) -> int:
+    """How many requests that begin paid work came to the vendor."""
+    return sum(len(emulator.received(label)) for label in VENDORS[name].submits)
