@@ -216,12 +216,7 @@ class ResultLost(ProviderError):
     meaning = "made the picture, but it could not be fetched"
     advice = "Look in the vendor's own history before paying again."
     charged_by_default = True
-
-    def __init__(
-        self, provider: str, detail: str = "", *, charged: bool | str | None = "default", passing: bool = False
-    ) -> None:
-        self.passing = passing
-        super().__init__(provider, detail, charged=charged)
+    passing = False
 
 
 class TookTooLong(ProviderError):

@@ -35,7 +35,9 @@ def test_each_tool_is_decided_by_the_strongest_layer_that_speaks_of_it(
     config.parent.mkdir(parents=True)
     lines = [f'allow = ["{allow}"]' if allow else "", f'disable = ["{deny}"]' if deny else ""]
     config.write_text("[tools]\n" + "\n".join(lines), encoding="utf-8")
-    toggles = load_settings({"IMAGEWRIGHT_HOME": str(home), **env}, CommandLine(**line)).toggles
+    toggles = load_settings(
+        {"IMAGEWRIGHT_HOME": str(home), **env}, CommandLine(tools=line.get("tools"), disable=line.get("disable", ""))
+    ).toggles
     assert {tool: toggles.decide(tool).on for tool in expected} == expected
 
 

@@ -22,7 +22,6 @@ from vendors import VENDORS, environment, opened, routes_of
 from wire import MODERN, RawClient
 
 if TYPE_CHECKING:
-
     from imagewright.catalog.row import Argument
     from imagewright.engine.check import Checked
     from imagewright.providers.base import Route

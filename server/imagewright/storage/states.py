@@ -1,15 +1,18 @@
 """The states of a job's vendor calls, and every way from one to the next. Drawn once, here.
 
 planned ──> submitting ──> submitted ──> made ──> kept
-   │            │ │ └────────────────────> │
-   │            │ └──> unknown             └────> failed
-   └────────────┴───> failed, cancelled (also from submitted)
+   │            │ │ └────────────│───────> │ │
+   │            │ └──> unknown   │           └──> failed
+   └────────────┴────────────────┴──> failed
+   └─────────────────────────────┴──> cancelled
 
 planned     written down, nothing sent: whoever holds the job may send it
 submitting  about to be sent, or sent: after a crash nobody knows which, so it becomes unknown
 submitted   the vendor has it and gave a handle: polled to its end by whoever holds the job
 made        finished, with its results' addresses or spooled files: fetched by whoever holds the job
 kept        the pictures are in the library
+failed      the vendor refused it, or nothing of what it made could be had
+cancelled   ended because someone asked for it, never in the middle of sending and never once it is made
 unknown     it may have been paid for; it is never sent again
 """
 
@@ -33,9 +36,7 @@ class CallState(StrEnum):
 
 NEXT: dict[CallState, frozenset[CallState]] = {
     CallState.PLANNED: frozenset({CallState.SUBMITTING, CallState.FAILED, CallState.CANCELLED}),
-    CallState.SUBMITTING: frozenset(
-        {CallState.SUBMITTED, CallState.MADE, CallState.FAILED, CallState.CANCELLED, CallState.UNKNOWN}
-    ),
+    CallState.SUBMITTING: frozenset({CallState.SUBMITTED, CallState.MADE, CallState.FAILED, CallState.UNKNOWN}),
     CallState.SUBMITTED: frozenset({CallState.MADE, CallState.FAILED, CallState.CANCELLED}),
     CallState.MADE: frozenset({CallState.KEPT, CallState.FAILED}),
     CallState.KEPT: frozenset(),

@@ -165,7 +165,9 @@ class Replicate:
         try:
             return await self._http.send(self._account, request)
         except ProviderError as error:
-            raise ResultLost(NAME, error.detail) from error
+            lost = ResultLost(NAME, error.detail)
+            lost.passing = error.retryable
+            raise lost from error
 
 
 def build(wiring: Wiring) -> Replicate:

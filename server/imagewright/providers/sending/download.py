@@ -53,7 +53,9 @@ async def download(account: Account, url: str, into: Path, *, max_bytes: int, re
             if wait is None:
                 said = EXPIRED.get(error.status or 0)
                 detail = f"{said} (HTTP {error.status})" if said else str(error)
-                raise ResultLost(account.provider, tidy(detail, account.key), passing=error.passing) from error
+                lost = ResultLost(account.provider, tidy(detail, account.key))
+                lost.passing = error.passing
+                raise lost from error
             log.info("%s: download from %s broke; again in %.1f s", account.provider, urlsplit(url).hostname, wait)
             await anyio.sleep(wait)
         else:
