@@ -118,13 +118,7 @@ CELLS = {
     for name in VENDORS
 }
 
-BY_NAME = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in VENDORS]
-"""Where tests are spread over processes, those of one vendor stay together and share its run."""
-BY_CELL = [
-    pytest.param(cell, id=str(cell), marks=pytest.mark.xdist_group(name))
-    for name, cells in CELLS.items()
-    for cell in cells
-]
+ALL = [cell for cells in CELLS.values() for cell in cells]
 
 
 @dataclass
@@ -200,7 +194,7 @@ def test_every_route_is_taken_by_some_call(name: str) -> None:
     assert [route for route in routes_of(name) if route not in taken] == []
 
 
-@pytest.mark.parametrize("name", BY_NAME)
+@pytest.mark.parametrize("name", VENDORS)
 def test_a_server_with_one_key_lists_what_that_vendor_serves_and_asks_it_for_nothing_else(
     name: str, runs: Runs
 ) -> None:
@@ -210,7 +204,7 @@ def test_a_server_with_one_key_lists_what_that_vendor_serves_and_asks_it_for_not
     assert run.log == []
 
 
-@pytest.mark.parametrize("cell", BY_CELL)
+@pytest.mark.parametrize("cell", ALL, ids=str)
 def test_a_call_ends_in_pictures(cell: Cell, runs: Runs) -> None:
     run, route = runs.of(cell.route.provider), cell.route
     tool, result, given = run.tools[route.tool], run.results[cell.number], cell.arguments(run.folder)

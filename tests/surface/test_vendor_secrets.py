@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from imagewright.providers.base import Route
     from vendors import AnyEmulator
 
-pytestmark = pytest.mark.xdist_group("vendor secrets")  # all look at one run
-
 DEBUGGING = (
     "import logging, sys; logging.basicConfig(stream=sys.stderr, level=logging.DEBUG); "
     "from imagewright.cli.main import main; sys.exit(main())"

@@ -1,0 +1,86 @@
+"""A real server is killed in every state a call can be in; in the end the vendor's books and the user's agree.
+
+The large version, hundreds of times and at random, is `benchmarks/kill.py`.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from emulators.messages import Answer
+from imagewright.storage.states import CallState
+from killing import LIVE, AnyVendor, House, SlowFal, SlowKie
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+VENDORS: tuple[type[AnyVendor], ...] = (SlowKie, SlowFal)
+PROMPT = "A red kite over the sea"
+LEASE = 1.0
+
+
+@pytest.fixture(params=VENDORS, ids=[vendor.name for vendor in VENDORS])
+def house(request: pytest.FixtureRequest, home: Path) -> Iterator[House]:
+    with request.param() as vendor:
+        house = House(home, vendor)
+        yield house
+        house.close()
+
+
+def test_a_server_that_dies_in_any_state_loses_nothing_and_pays_nothing_twice(house: House) -> None:
+    for place, state in enumerate(LIVE):
+        with house.server() as server:
+            house.begin(server, f"{PROMPT}, {state}", variants=1 + place % 2)
+            point = house.kill(server, state)
+        assert point.states[state] >= 1
+    with house.server():
+        house.wait_until_settled(len(LIVE))
+    audit = house.audit()
+    audit.check()
+    assert audit.calls[CallState.KEPT] > 0
+    assert audit.calls[CallState.UNKNOWN] > 0
+
+
+def test_a_living_server_takes_over_from_a_dead_one_and_leaves_a_living_one_alone(house: House) -> None:
+    house.vendor.lags = dict.fromkeys((house.vendor.submits, "download"), 1.5 * LEASE)
+    with house.server() as living, house.server() as dying:
+        house.begin(living, f"{PROMPT}, living")
+        house.begin(dying, f"{PROMPT}, dying")
+        house.kill(dying, CallState.SUBMITTED)
+        house.wait_until_settled(2)
+    house.audit().check()
+    for job in house.jobs():
+        taken_over = any("carried on by another" in note for note in job.notes)
+        assert taken_over == ("dying" in job.plan["brief"]["prompt"])
+        assert {call.state for call in job.calls} == {CallState.KEPT}
+
+
+def test_a_connection_that_breaks_during_the_submit_is_said_and_never_sent_again(house: House) -> None:
+    house.vendor.fail_next(house.vendor.submits, Answer.reset(), after=True)
+    with house.server() as server:
+        answer = server.answer(house.begin(server, PROMPT))["result"]
+    audit = house.audit()
+    audit.check()
+    assert audit.calls == {CallState.UNKNOWN: 1}
+    assert (sum(audit.submits.values()), sum(audit.tasks.values())) == (1, 1)
+    assert answer["isError"] is True
+    assert "may have been charged" in answer["content"][0]["text"]
+    assert "look in the vendor's own history" in answer["content"][0]["text"]
+
+
+def test_a_vendor_that_answers_late_is_waited_for(house: House) -> None:
+    house.vendor.lags = {house.vendor.submits: 1.5}
+    with house.server(IMAGEWRIGHT_WAIT="0.5") as server:
+        began = time.monotonic()
+        answer = server.answer(house.begin(server, PROMPT))["result"]
+        assert time.monotonic() - began < 1.4
+        assert answer["structuredContent"]["status"] == "running"
+        found = server.call("image_job", {"job_id": answer["structuredContent"]["job_id"], "wait": 20})
+        assert found["structuredContent"]["jobs"][0]["status"] == "completed"
+    audit = house.audit()
+    audit.check()
+    assert audit.calls == {CallState.KEPT: 1}
