@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from emulators.base import Emulator
 from emulators.fal import FalEmulator
 from emulators.kie import KieEmulator
+from emulators.openai import OpenAIEmulator
 from imagewright.catalog.row import OperationName
 from imagewright.settings.folders import find_folders
 from imagewright.storage.database import Database
@@ -94,7 +95,15 @@ class SlowFal(Unhurried, FalEmulator):
         self.lags = {"submit": 0.15, "download": 0.15}
 
 
+class SlowOpenAI(Unhurried, OpenAIEmulator):
+    """OpenAI, which answers a submit with the pictures: there is nothing to ask about afterwards."""
+
+    name = "openai"
+    submits = "generate"
+
+
 AnyVendor = SlowKie | SlowFal
+"""Vendors whose books can be audited: each task has a number."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +130,7 @@ class House:
     """
 
     home: Path
-    vendor: AnyVendor
+    vendor: AnyVendor | SlowOpenAI
     env: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -208,6 +217,7 @@ class House:
 
     def audit(self) -> Audit:
         """Hold the vendor's books against the user's."""
+        assert not isinstance(self.vendor, SlowOpenAI)
         submits = Counter(_prompt_in(one.json()) for one in self.vendor.received(self.vendor.submits))
         tasks: Counter[str] = Counter()
         made: Counter[str] = Counter()

@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 
 ROOM_PER_PICTURE = 40_000_000
 """Bytes that must be free per picture before anything is spent: a 4K PNG with grain is about 35 MB."""
+JOINED = "This call repeats an earlier one and was joined to its job; nothing more was charged."
 PICKUP_DELAY = 1.0
 """Seconds after the start before left-over jobs are looked for: the first `tools/list` comes first."""
 
@@ -151,8 +152,8 @@ class Workshop:
         job = await self.jobs.find(known.id) if known is not None else None
         if job is None:
             raise StorageError("the job was written down and cannot be found again")
-        if opened.joined is not None:
-            job.notes.append("This call repeats an earlier one and was joined to its job; nothing more was charged.")
+        if opened.joined is not None and JOINED not in job.notes:
+            job.notes.append(JOINED)
         return job
 
     def understand(self, tool: str, arguments: object) -> Checked:

@@ -1,0 +1,296 @@
+"""Cancels at every stage, and a journal or a disk that fails between two steps."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from imagewright.engine import delivery
+from imagewright.engine.job import JobStatus
+from imagewright.errors import ResultLost, StorageError, VendorUnavailable
+from imagewright.storage.library import Library
+from imagewright.storage.states import CallState
+from workbench import USD, Vendor, folders_in, workbench
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from imagewright.storage.pictures import PictureRecord
+    from imagewright.storage.record import NewPicture
+    from workbench import Bench
+
+pytestmark = pytest.mark.anyio
+
+
+async def until(true: Callable[[], object]) -> None:
+    with anyio.fail_after(10):
+        while not true():
+            await anyio.lowlevel.checkpoint()
+
+
+async def call_states(bench: Bench, job_id: str) -> list[CallState]:
+    return [call.state for call in (await bench.entry(job_id)).calls]
+
+
+class TestCancel:
+    @pytest.mark.parametrize(
+        ("stops", "said"),
+        [(True, "was told to stop; what it had begun may still be charged"), (False, "has no way to stop a task")],
+    )
+    async def test_reaches_a_vendor_that_can_and_says_what_may_be_charged(
+        self, home: Path, *, stops: bool, said: str
+    ) -> None:
+        vendor = Vendor()
+        vendor.stops = stops
+        vendor.then("poll", anyio.sleep_forever, anyio.sleep_forever)
+        async with workbench(home, vendor) as bench:
+            job = await bench.begin(calls=(1, 1))
+            await until(lambda: len(vendor.asked) == 2)
+            await bench.jobs.cancel(job)
+            assert await call_states(bench, job.id) == [CallState.CANCELLED] * 2
+        assert job.status is JobStatus.CANCELLED
+        assert len(vendor.stopped) == 2
+        assert len([note for note in job.notes if said in note]) == 1
+        assert job.cost_usd == pytest.approx(2 * USD)
+        assert job.cost_basis == "estimate"
+
+    async def test_a_vendor_that_cannot_be_reached_is_said_and_hurts_nobody_else(self, home: Path) -> None:
+        vendor = Vendor()
+        vendor.then("poll", anyio.sleep_forever)
+        vendor.then("cancel", VendorUnavailable("vendor", "no route to host"))
+        async with workbench(home, vendor) as bench:
+            job = await bench.begin()
+            await until(lambda: vendor.asked)
+            await bench.jobs.cancel(job)
+            assert job.status is JobStatus.CANCELLED
+            assert any("could not be told to stop" in note and "no route to host" in note for note in job.notes)
+            assert (await bench.done(await bench.begin("another"))).status is JobStatus.COMPLETED
+
+    async def test_in_the_middle_of_a_submit_waits_for_its_outcome(self, home: Path) -> None:
+        vendor = Vendor()
+        gate = anyio.Event()
+        vendor.then("submit", gate.wait)
+        async with workbench(home, vendor) as bench:
+            job = await bench.begin()
+            await until(lambda: vendor.orders)
+            async with anyio.create_task_group() as group:
+                group.start_soon(bench.jobs.cancel, job)
+                await anyio.lowlevel.checkpoint()
+                gate.set()
+            assert await call_states(bench, job.id) == [CallState.CANCELLED]
+        assert len(vendor.stopped) == 1
+
+    async def test_what_is_made_already_is_paid_for_and_kept(self, home: Path) -> None:
+        vendor = Vendor()
+        vendor.then("poll", None, anyio.sleep_forever)
+        vendor.then("fetch", anyio.sleep_forever)
+        async with workbench(home, vendor) as bench:
+            job = await bench.begin(calls=(1, 1))
+            await until(lambda: vendor.fetched)
+            await bench.jobs.cancel(job)
+            assert sorted(await call_states(bench, job.id)) == [CallState.CANCELLED, CallState.KEPT]
+            assert len(bench.desk.library.of_job(job.id)) == 1
+        assert job.status is JobStatus.CANCELLED
+        assert "1 of 2 pictures arrived." in job.notes
+
+    async def test_too_late_changes_nothing(self, home: Path) -> None:
+        vendor = Vendor()
+        vendor.then("fetch", anyio.sleep_forever)
+        async with workbench(home, vendor) as bench:
+            job = await bench.begin()
+            await until(lambda: vendor.fetched)
+            await bench.jobs.cancel(job)
+            assert job.status is JobStatus.COMPLETED
+            await bench.jobs.cancel(job)
+        assert vendor.stopped == []
+
+    async def test_a_process_that_merely_stops_tells_no_vendor(self, home: Path) -> None:
+        vendor = Vendor()
+        vendor.then("poll", anyio.sleep_forever)
+        async with workbench(home, vendor) as bench:
+            job = await bench.begin()
+            await until(lambda: vendor.asked)
+        assert vendor.stopped == []
+        async with workbench(home, Vendor()) as bench:
+            assert (await bench.done(await bench.adopted(job.id))).status is JobStatus.COMPLETED
+
+
+class TestJournalTrouble:
+    @pytest.mark.parametrize("at_once", [False, True])
+    async def test_steps_that_could_not_be_written_are_written_later_in_their_order(
+        self, home: Path, *, at_once: bool
+    ) -> None:
+        vendor = Vendor(at_once=at_once)
+        vendor.cost = USD
+        async with workbench(home, vendor, patience=0.01) as bench:
+            lock = sqlite3.connect(folders_in(home).database, isolation_level=None)
+
+            async def hold() -> None:
+                lock.execute("BEGIN IMMEDIATE")
+
+            async def let_go() -> None:
+                await until(lambda: bench.desk.ledger.behind)
+                lock.execute("ROLLBACK")
+
+            vendor.then("submit", hold)
+            vendor.then("fetch" if at_once else "poll", let_go)
+            with closing(lock):
+                job = await bench.done(await bench.begin())
+            assert job.status is JobStatus.COMPLETED
+            assert bench.desk.ledger.behind == frozenset()
+            entry = await bench.entry(job.id)
+            assert (entry.state, entry.cost_usd, entry.cost_basis) == ("completed", USD, "actual")
+            assert [call.state for call in entry.calls] == [CallState.KEPT]
+
+    async def test_an_end_that_could_not_be_written_is_written_when_the_journal_is_free_again(
+        self, home: Path
+    ) -> None:
+        vendor = Vendor()
+        async with workbench(home, vendor, patience=0.01, lease=0.1) as bench:
+            lock = sqlite3.connect(folders_in(home).database, isolation_level=None)
+
+            async def hold() -> None:
+                lock.execute("BEGIN IMMEDIATE")
+
+            vendor.then("fetch", hold)
+            with closing(lock):
+                job = await bench.done(await bench.begin())
+                assert (await bench.entry(job.id)).state == "running"
+                lock.execute("ROLLBACK")
+            with anyio.fail_after(10):
+                while not (await bench.entry(job.id)).done:
+                    await anyio.lowlevel.checkpoint()
+            assert await call_states(bench, job.id) == [CallState.KEPT]
+
+    async def test_a_journal_that_turns_out_corrupt_costs_no_picture(self, home: Path) -> None:
+        vendor = Vendor()
+        async with workbench(home, vendor) as bench:
+            file = folders_in(home).database
+
+            async def spoil() -> None:
+                bench.desk.ledger.journal._database.close()  # noqa: SLF001 - so that the file is read anew
+                for companion in home.glob(f"{file.name}-*"):
+                    companion.unlink()
+                file.write_bytes(b"not a database " * 1000)
+
+            vendor.then("poll", spoil)
+            job = await bench.done(await bench.begin())
+            assert job.status is JobStatus.COMPLETED
+            assert [record.path.exists() for record in job.pictures] == [True]
+            assert bench.desk.library.of_job(job.id) == job.pictures
+            assert len(list(home.glob("*.corrupt-*"))) == 1
+            assert (await bench.done(await bench.begin("another"))).status is JobStatus.COMPLETED
+
+
+class Fussy(Library):
+    """A library on a disk that is full for the first few pictures."""
+
+    refusals = 0
+
+    def keep(
+        self, source: Path, new: NewPicture, *, save_as: str | None = None, position: int = 1, of: int = 1
+    ) -> tuple[PictureRecord, list[str]]:
+        if self.refusals:
+            self.refusals -= 1
+            raise StorageError("the disk is full")
+        return super().keep(source, new, save_as=save_as, position=position, of=of)
+
+
+class TestFullDisk:
+    async def test_a_finished_picture_is_saved_once_there_is_room_again(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(delivery, "STORE_PAUSE", 0.01)
+        monkeypatch.setattr(Fussy, "refusals", 3)
+        vendor = Vendor()
+        stages = set()
+        async with workbench(home, vendor, library=Fussy) as bench:
+            job = await bench.begin()
+            while not job.done:
+                await job.changed.wait()
+                stages.add(job.stage)
+        assert job.status is JobStatus.COMPLETED
+        assert "waiting to save: the disk is full" in stages
+        assert len(vendor.fetched) == 1
+
+    async def test_a_picture_that_can_be_saved_nowhere_is_left_where_the_message_says(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(delivery, "STORE_PATIENCE", 0.0)
+        monkeypatch.setattr(Fussy, "refusals", 99)
+        async with workbench(home, Vendor(), library=Fussy) as bench:
+            job = await bench.done(await bench.begin())
+            file = bench.desk.spool.file(job.id, "fetch-1") / "picture"
+        assert job.status is JobStatus.FAILED
+        assert f"The finished picture is left as {file}." in str(job.error)
+        assert file.read_bytes()
+        assert job.cost_usd == pytest.approx(USD)
+
+    async def test_pictures_that_came_with_the_answer_stay_in_memory_where_they_cannot_be_spooled(
+        self, home: Path
+    ) -> None:
+        home.mkdir(parents=True)
+        (home / "incoming").write_text("a file where the folder should be", encoding="utf-8")
+        vendor = Vendor(at_once=True)
+        async with workbench(home, vendor) as bench:
+            job = await bench.done(await bench.begin(calls=(2,)))
+            assert await call_states(bench, job.id) == [CallState.KEPT]
+        assert job.status is JobStatus.COMPLETED
+        assert [record.path.exists() for record in job.pictures] == [True, True]
+
+    async def test_a_disk_that_fills_up_while_fetching_is_waited_for(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(delivery, "STORE_PAUSE", 0.01)
+        vendor = Vendor()
+        vendor.then("fetch", *[OSError(28, "No space left on device")] * 3)
+        async with workbench(home, vendor) as bench:
+            job = await bench.done(await bench.begin())
+        assert job.status is JobStatus.COMPLETED
+        assert len(vendor.fetched) == 4
+
+
+class TestFetching:
+    async def test_one_picture_that_is_gone_does_not_keep_the_others_away(self, home: Path) -> None:
+        vendor = Vendor()
+        vendor.then("fetch", ResultLost("vendor", "the file is gone"))
+        async with workbench(home, vendor) as bench:
+            job = await bench.done(await bench.begin(calls=(3,)))
+            entry = await bench.entry(job.id)
+        assert job.status is JobStatus.COMPLETED
+        assert [record.variant for record in job.pictures] == [2, 3]
+        assert "2 of 3 pictures arrived." in job.notes
+        assert any("the file is gone" in note and "It was charged" in note for note in job.notes)
+        assert entry.calls[0].state is CallState.KEPT
+        assert entry.calls[0].error is not None
+        assert job.cost_usd == pytest.approx(3 * USD)
+
+    async def test_a_network_that_is_gone_for_a_while_is_waited_for(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(delivery, "FETCH_PAUSE", 0.01)
+        passing = ResultLost("vendor", "no route to host")
+        passing.passing = True
+        vendor = Vendor()
+        vendor.then("fetch", passing, passing)
+        async with workbench(home, vendor) as bench:
+            job = await bench.done(await bench.begin())
+        assert job.status is JobStatus.COMPLETED
+        assert len(vendor.fetched) == 3
+
+    async def test_what_arrives_broken_is_fetched_again_a_few_times(self, home: Path) -> None:
+        vendor = Vendor(at_once=True)
+        vendor.fetch = broken_then_whole(delivery.FETCH_TRIES - 1)  # type: ignore[method-assign]
+        async with workbench(home, vendor) as bench:
+            assert (await bench.done(await bench.begin("mended"))).status is JobStatus.COMPLETED
+            vendor.fetch = broken_then_whole(delivery.FETCH_TRIES)  # type: ignore[method-assign]
+            job = await bench.done(await bench.begin("broken"))
+        assert job.status is JobStatus.FAILED
+        assert "no whole picture" in str(job.error)
+        assert "It was charged" in str(job.error)
