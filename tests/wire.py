@@ -47,6 +47,7 @@ class RawClient:
         self.revision = revision
         self.env = {**os.environ, **(env or {})}
         self.lines: list[str] = []
+        self.meta: dict[str, Any] = {}
         self.stray: list[str] = []
         self.notifications: queue.Queue[dict[str, Any]] = queue.Queue()
         self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
@@ -121,7 +122,7 @@ class RawClient:
     def begin(self, method: str, params: dict[str, Any] | None = None, *, progress: bool = False) -> int:
         """Send a request and return its id."""
         self._last += 1
-        meta: dict[str, Any] = {"progressToken": f"token-{self._last}"} if progress else {}
+        meta: dict[str, Any] = dict(self.meta) | ({"progressToken": f"token-{self._last}"} if progress else {})
         if self.revision == MODERN:
             meta |= {
                 f"{PREFIX}/protocolVersion": MODERN,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import anyio
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from imagewright.storage.pictures import PictureRecord
-    from imagewright.storage.record import NewPicture
+    from imagewright.providers.base import Product
+    from imagewright.storage.record import NewPicture, PictureRecord
     from workbench import Bench
 
 pytestmark = pytest.mark.anyio
@@ -36,6 +35,42 @@ async def until(true: Callable[[], object]) -> None:
 
 async def call_states(bench: Bench, job_id: str) -> list[CallState]:
     return [call.state for call in (await bench.entry(job_id)).calls]
+
+
+class Lock:
+    """Another program that keeps the journal locked."""
+
+    def __init__(self, home: Path) -> None:
+        self._file = folders_in(home).database
+        self._held: sqlite3.Connection | None = None
+
+    async def hold(self) -> None:
+        self._held = sqlite3.connect(self._file, isolation_level=None)
+        self._held.execute("BEGIN IMMEDIATE")
+
+    async def let_go(self) -> None:
+        assert self._held is not None
+        self._held.close()
+
+
+def spoil(home: Path) -> None:
+    file = folders_in(home).database
+    for companion in home.glob(f"{file.name}-*"):
+        companion.unlink()
+    file.write_bytes(b"not a database " * 1000)
+
+
+def set_aside(home: Path) -> list[Path]:
+    return list(home.glob("*.corrupt-*"))
+
+
+def put_a_file_in_the_way(home: Path) -> None:
+    home.mkdir(parents=True)
+    (home / "incoming").write_text("where a folder should be", encoding="utf-8")
+
+
+def cut_short(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-200])
 
 
 class TestCancel:
@@ -129,40 +164,29 @@ class TestJournalTrouble:
         vendor = Vendor(at_once=at_once)
         vendor.cost = USD
         async with workbench(home, vendor, patience=0.01) as bench:
-            lock = sqlite3.connect(folders_in(home).database, isolation_level=None)
-
-            async def hold() -> None:
-                lock.execute("BEGIN IMMEDIATE")
+            lock = Lock(home)
 
             async def let_go() -> None:
                 await until(lambda: bench.desk.ledger.behind)
-                lock.execute("ROLLBACK")
+                await lock.let_go()
 
-            vendor.then("submit", hold)
+            vendor.then("submit", lock.hold)
             vendor.then("fetch" if at_once else "poll", let_go)
-            with closing(lock):
-                job = await bench.done(await bench.begin())
+            job = await bench.done(await bench.begin())
             assert job.status is JobStatus.COMPLETED
             assert bench.desk.ledger.behind == frozenset()
             entry = await bench.entry(job.id)
             assert (entry.state, entry.cost_usd, entry.cost_basis) == ("completed", USD, "actual")
             assert [call.state for call in entry.calls] == [CallState.KEPT]
 
-    async def test_an_end_that_could_not_be_written_is_written_when_the_journal_is_free_again(
-        self, home: Path
-    ) -> None:
+    async def test_an_end_that_could_not_be_written_is_written_when_the_journal_is_free_again(self, home: Path) -> None:
         vendor = Vendor()
         async with workbench(home, vendor, patience=0.01, lease=0.1) as bench:
-            lock = sqlite3.connect(folders_in(home).database, isolation_level=None)
-
-            async def hold() -> None:
-                lock.execute("BEGIN IMMEDIATE")
-
-            vendor.then("fetch", hold)
-            with closing(lock):
-                job = await bench.done(await bench.begin())
-                assert (await bench.entry(job.id)).state == "running"
-                lock.execute("ROLLBACK")
+            lock = Lock(home)
+            vendor.then("fetch", lock.hold)
+            job = await bench.done(await bench.begin())
+            assert (await bench.entry(job.id)).state == "running"
+            await lock.let_go()
             with anyio.fail_after(10):
                 while not (await bench.entry(job.id)).done:
                     await anyio.lowlevel.checkpoint()
@@ -171,21 +195,18 @@ class TestJournalTrouble:
     async def test_a_journal_that_turns_out_corrupt_costs_no_picture(self, home: Path) -> None:
         vendor = Vendor()
         async with workbench(home, vendor) as bench:
-            file = folders_in(home).database
 
-            async def spoil() -> None:
+            async def turn_corrupt() -> None:
                 bench.desk.ledger.journal._database.close()  # noqa: SLF001 - so that the file is read anew
-                for companion in home.glob(f"{file.name}-*"):
-                    companion.unlink()
-                file.write_bytes(b"not a database " * 1000)
+                spoil(home)
 
-            vendor.then("poll", spoil)
+            vendor.then("poll", turn_corrupt)
             job = await bench.done(await bench.begin())
             assert job.status is JobStatus.COMPLETED
             assert [record.path.exists() for record in job.pictures] == [True]
             assert bench.desk.library.of_job(job.id) == job.pictures
-            assert len(list(home.glob("*.corrupt-*"))) == 1
             assert (await bench.done(await bench.begin("another"))).status is JobStatus.COMPLETED
+        assert [file.name.partition(".corrupt-")[0] for file in set_aside(home)] == [folders_in(home).database.name]
 
 
 class Fussy(Library):
@@ -235,8 +256,7 @@ class TestFullDisk:
     async def test_pictures_that_came_with_the_answer_stay_in_memory_where_they_cannot_be_spooled(
         self, home: Path
     ) -> None:
-        home.mkdir(parents=True)
-        (home / "incoming").write_text("a file where the folder should be", encoding="utf-8")
+        put_a_file_in_the_way(home)
         vendor = Vendor(at_once=True)
         async with workbench(home, vendor) as bench:
             job = await bench.done(await bench.begin(calls=(2,)))
@@ -254,6 +274,18 @@ class TestFullDisk:
             job = await bench.done(await bench.begin())
         assert job.status is JobStatus.COMPLETED
         assert len(vendor.fetched) == 4
+
+
+class Torn(Vendor):
+    """A vendor whose files arrive cut short at first."""
+
+    torn = 0
+
+    async def fetch(self, product: Product, into: Path) -> None:
+        await super().fetch(product, into)
+        if self.torn:
+            self.torn -= 1
+            cut_short(into)
 
 
 class TestFetching:
@@ -285,11 +317,11 @@ class TestFetching:
         assert len(vendor.fetched) == 3
 
     async def test_what_arrives_broken_is_fetched_again_a_few_times(self, home: Path) -> None:
-        vendor = Vendor(at_once=True)
-        vendor.fetch = broken_then_whole(delivery.FETCH_TRIES - 1)  # type: ignore[method-assign]
+        vendor = Torn()
         async with workbench(home, vendor) as bench:
+            vendor.torn = delivery.FETCH_TRIES - 1
             assert (await bench.done(await bench.begin("mended"))).status is JobStatus.COMPLETED
-            vendor.fetch = broken_then_whole(delivery.FETCH_TRIES)  # type: ignore[method-assign]
+            vendor.torn = delivery.FETCH_TRIES
             job = await bench.done(await bench.begin("broken"))
         assert job.status is JobStatus.FAILED
         assert "no whole picture" in str(job.error)
