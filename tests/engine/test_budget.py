@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from imagewright.engine.budget import caps, check_call, refuse_over
+from imagewright.errors import ConfirmationNeededError, Refusal
+from imagewright.settings.config_file import BudgetTable
+from imagewright.storage.journal import Cap, Spent
+from workbench import route_of
+
+ROUTE = route_of("vendor")
+HALF_PAST_NINE = datetime(2026, 3, 29, 9, 30, tzinfo=timezone(timedelta(hours=2)))
+LIMITS = ("per_call", "per_day", "per_month")
+
+
+def table(**limits: float) -> BudgetTable:
+    return BudgetTable(**limits)
+
+
+def test_without_a_budget_nothing_is_refused_and_nobody_asked() -> None:
+    check_call(table(), ROUTE, None, confirmed=False)
+    check_call(table(), ROUTE, 1e6, confirmed=False)
+    assert caps(table()) == ()
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_a_limit_cannot_be_kept_where_the_price_is_not_known(limit: str) -> None:
+    with pytest.raises(Refusal, match=r"price of vendor/model-1 at vendor is not known.*\[routes\..*\.vendor\] usd"):
+        check_call(table(**{limit: 100.0}), ROUTE, None, confirmed=True)
+
+
+@pytest.mark.parametrize(("usd", "refused"), [(0.49, False), (0.5, False), (0.51, True)])
+def test_the_limit_per_call(usd: float, *, refused: bool) -> None:
+    budget = table(per_call=0.5)
+    if not refused:
+        check_call(budget, ROUTE, usd, confirmed=False)
+        return
+    with pytest.raises(Refusal, match=r"about \$0.51; the limit per call is \$0.5\. Ask for fewer"):
+        check_call(budget, ROUTE, usd, confirmed=True)
+
+
+@pytest.mark.parametrize(
+    ("usd", "confirmed", "asks"),
+    [(0.5, False, False), (0.51, False, True), (0.51, True, False), (None, False, True), (None, True, False)],
+)
+def test_the_user_is_asked_above_the_threshold_and_where_the_price_is_not_known(
+    usd: float | None, *, confirmed: bool, asks: bool
+) -> None:
+    budget = table(confirm_above=0.5)
+    if not asks:
+        check_call(budget, ROUTE, usd, confirmed=confirmed)
+        return
+    with pytest.raises(ConfirmationNeededError, match="at vendor") as caught:
+        check_call(budget, ROUTE, usd, confirmed=confirmed)
+    assert caught.value.usd == usd
+
+
+def test_a_threshold_of_nothing_lets_free_calls_through() -> None:
+    check_call(table(confirm_above=0.0), ROUTE, 0.0, confirmed=False)
+    with pytest.raises(ConfirmationNeededError):
+        check_call(table(confirm_above=0.0), ROUTE, 0.001, confirmed=False)
+
+
+def test_days_and_months_begin_at_local_midnight() -> None:
+    day, month = caps(table(per_day=1.0, per_month=10.0), HALF_PAST_NINE)
+    assert day == Cap("day", HALF_PAST_NINE.replace(hour=0, minute=0).timestamp(), 1.0)
+    assert month == Cap("month", HALF_PAST_NINE.replace(day=1, hour=0, minute=0).timestamp(), 10.0)
+
+
+def test_a_full_budget_is_refused_with_the_three_sums() -> None:
+    text = str(refuse_over(Cap("month", 0.0, 10.0), Spent(9.9, 7), 0.2))
+    assert "about $0.2" in text
+    assert "of the $10 for this month $9.9 are spent or set aside" in text

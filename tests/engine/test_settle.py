@@ -1,0 +1,189 @@
+"""What a job's end says and costs, from how its calls ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from imagewright.catalog.row import OperationName
+from imagewright.engine.attempt import Errand
+from imagewright.engine.desk import RecordedError, error_data, read_error
+from imagewright.engine.job import Job, JobStatus
+from imagewright.engine.settle import ELSEWHERE, may_go_elsewhere, settle
+from imagewright.errors import (
+    BadKey,
+    ContentRefused,
+    GenerationFailed,
+    ImagewrightError,
+    ModelUnavailable,
+    OutOfCredit,
+    ProviderError,
+    RateLimited,
+    RequestRejected,
+    ResultLost,
+    StorageError,
+    TookTooLong,
+    UnknownOutcome,
+    VendorUnavailable,
+)
+from imagewright.storage.journal_entry import CallEntry
+from imagewright.storage.states import CallState
+from workbench import USD, Vendor, plan_for
+
+if TYPE_CHECKING:
+    from imagewright.storage.record import PictureRecord
+
+pytestmark = pytest.mark.anyio
+KEPT, FAILED, CANCELLED, UNKNOWN = CallState.KEPT, CallState.FAILED, CallState.CANCELLED, CallState.UNKNOWN
+
+
+def errand(
+    state: CallState,
+    error: ImagewrightError | None = None,
+    *,
+    sent: bool = True,
+    cost: float | None = None,
+    count: int = 1,
+) -> Errand:
+    return Errand(CallEntry(number=0, count=count), state, cost, error=error, sent=sent)
+
+
+def job_of(expected: int, *, cancelled: bool = False) -> Job:
+    return Job(
+        tool="some_tool",
+        operation=OperationName.GENERATE,
+        provider="vendor",
+        model="m",
+        expected=expected,
+        cancel_asked=cancelled,
+    )
+
+
+@dataclass(frozen=True)
+class Case:
+    """Calls that have ended, and what comes of it.
+
+    Attributes:
+        errands: how each ended.
+        pictures: how many of the job's pictures are there.
+        ends: the job's final state.
+        usd: what it cost.
+        basis: how sure that is.
+    """
+
+    errands: tuple[Errand, ...]
+    pictures: int
+    ends: JobStatus
+    usd: float | None
+    basis: str = "estimate"
+    cancelled: bool = False
+
+
+DONE, LOST, STOPPED = JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED
+CASES = {
+    "kept": Case((errand(KEPT),), 1, DONE, USD),
+    "kept, the vendor says the price": Case((errand(KEPT, cost=0.03),), 1, DONE, 0.03, "actual"),
+    "kept for nothing": Case((errand(KEPT, cost=0.0),), 1, DONE, 0.0, "actual"),
+    "one says the price, one does not": Case((errand(KEPT, cost=0.03), errand(KEPT)), 2, DONE, 0.03 + USD),
+    "refused": Case((errand(FAILED, BadKey("vendor")),), 0, LOST, 0.0, "actual"),
+    "failed, and charged for": Case((errand(FAILED, GenerationFailed("v", charged=True)),), 0, LOST, USD),
+    "failed, and nobody knows": Case((errand(FAILED, GenerationFailed("v")),), 0, LOST, USD),
+    "failed for nothing": Case((errand(FAILED, GenerationFailed("v", charged=False)),), 0, LOST, 0.0, "actual"),
+    "unknown": Case((errand(UNKNOWN, UnknownOutcome("v")),), 0, LOST, USD),
+    "too slow": Case((errand(FAILED, TookTooLong("v")),), 0, LOST, USD),
+    "made and lost": Case((errand(FAILED, ResultLost("v")),), 0, LOST, USD),
+    "made and nowhere to put it": Case((errand(FAILED, StorageError("full")),), 0, LOST, USD),
+    "never sent": Case((errand(FAILED, StorageError("full"), sent=False),), 0, LOST, 0.0, "actual"),
+    "failed in another process": Case((errand(FAILED, RecordedError("x", "y", charged=None)),), 0, LOST, USD),
+    "refused in another process": Case(
+        (errand(FAILED, RecordedError("x", "y", charged=False)),), 0, LOST, 0.0, "actual"
+    ),
+    "two of three": Case((errand(KEPT), errand(KEPT), errand(FAILED, BadKey("v"))), 2, DONE, 2 * USD),
+    "two of three, the third unknown": Case((errand(KEPT), errand(KEPT), errand(UNKNOWN)), 2, DONE, 3 * USD),
+    "a call for four": Case((errand(KEPT, count=4),), 4, DONE, 4 * USD),
+    "cancelled before it was sent": Case((errand(CANCELLED, sent=False),), 0, STOPPED, 0.0, "actual", cancelled=True),
+    "cancelled at the vendor": Case((errand(CANCELLED),), 0, STOPPED, USD, cancelled=True),
+    "cancelled, one there already": Case((errand(KEPT), errand(CANCELLED)), 1, STOPPED, 2 * USD, cancelled=True),
+    "cancelled too late": Case((errand(KEPT),), 1, DONE, USD, cancelled=True),
+    "nothing came of it": Case((errand(KEPT),), 0, LOST, USD),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+async def test_the_end(case: Case, a_picture: PictureRecord) -> None:
+    expected = sum(one.call.count for one in case.errands)
+    brief = plan_for(Vendor(), calls=(expected,)).brief
+    job = job_of(expected, cancelled=case.cancelled)
+    job.pictures = [a_picture] * case.pictures
+    assert settle(job, brief, case.errands) is case.ends
+    assert job.cost_usd == (None if case.usd is None else pytest.approx(case.usd))
+    assert job.cost_basis == case.basis
+    assert (job.error is None) == (case.ends is not LOST)
+    said = "\n".join((*job.notes, str(job.error)))
+    for one in case.errands:
+        assert one.error is None or str(one.error) in said
+    short = 0 < case.pictures < expected or (case.ends is STOPPED)
+    assert (f"{case.pictures} of {expected} pictures arrived." in job.notes) == short
+
+
+async def test_a_price_that_is_not_known_stays_unknown() -> None:
+    brief = plan_for(Vendor(usd=None)).brief
+    job = job_of(1)
+    settle(job, brief, [errand(UNKNOWN, UnknownOutcome("v"))])
+    assert (job.cost_usd, job.cost_basis) == (None, "unknown")
+    settle(job, brief, [errand(FAILED, BadKey("v"))])
+    assert (job.cost_usd, job.cost_basis) == (0.0, "actual")
+
+
+ERRORS = (
+    BadKey,
+    ContentRefused,
+    GenerationFailed,
+    ModelUnavailable,
+    OutOfCredit,
+    RateLimited,
+    RequestRejected,
+    ResultLost,
+    TookTooLong,
+    UnknownOutcome,
+    VendorUnavailable,
+)
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+@pytest.mark.parametrize("charged", [True, False, None])
+async def test_another_provider_is_asked_only_for_this_ones_troubles_and_where_nothing_was_charged(
+    kind: type[ProviderError], *, charged: bool | None
+) -> None:
+    errands = [errand(FAILED, kind("v", charged=charged))]
+    assert may_go_elsewhere(job_of(1), errands) == (kind in ELSEWHERE and charged is False)
+
+
+async def test_another_provider_is_not_asked_where_anything_arrived_or_may_have_been_charged(
+    a_picture: PictureRecord,
+) -> None:
+    refused = errand(FAILED, OutOfCredit("v"))
+    job = job_of(2)
+    assert may_go_elsewhere(job, [refused, refused])
+    assert not may_go_elsewhere(job, [refused, errand(UNKNOWN, UnknownOutcome("v"))])
+    assert not may_go_elsewhere(job, [refused, errand(KEPT)])
+    job.pictures = [a_picture]
+    assert not may_go_elsewhere(job, [refused])
+
+
+@pytest.mark.parametrize("charged", [True, False, None])
+def test_an_error_comes_back_from_the_journal_with_what_it_says_of_the_money(*, charged: bool | None) -> None:
+    error = GenerationFailed("vendor", "its words", charged=charged)
+    read = read_error(error_data(error))
+    assert isinstance(read, RecordedError)
+    assert (str(read), read.category, read.charged) == (str(error), error.category, charged)
+    again = read_error(error_data(read))  # whoever takes over writes it down once more
+    assert isinstance(again, RecordedError)
+    assert (str(again), again.category, again.charged) == (str(error), error.category, charged)
+
+
+def test_no_error_is_written_as_none() -> None:
+    assert error_data(None) is None
+    assert read_error(None) is None
