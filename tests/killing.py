@@ -141,10 +141,12 @@ class House:
         """Let go of the journal."""
         self.journal._database.close()  # noqa: SLF001 - opened here
 
-    def server(self, **env: str) -> RawClient:
+    def server(self, revision: str = MODERN, **env: str) -> RawClient:
         """A server process whose lease is short and which asks the vendor often."""
         own = {"IMAGEWRIGHT_HOME": str(self.home), "HOME": str(self.home), "IMAGEWRIGHT_LEASE": "1"}
-        return RawClient(MODERN, env=own | environment({self.vendor.name: self.vendor}) | self.env | env, program=QUICK)
+        return RawClient(
+            revision, env=own | environment({self.vendor.name: self.vendor}) | self.env | env, program=QUICK
+        )
 
     def begin(self, server: RawClient, prompt: str, *, variants: int = 1) -> int:
         """Call a tool and do not wait for the answer."""
@@ -191,6 +193,13 @@ class House:
                 yield states_of
             finally:
                 connection.execute("ROLLBACK")
+
+    def wait_for(self, state: CallState) -> None:
+        """Return when a call is in that state."""
+        deadline = time.monotonic() + PATIENCE
+        while not any(call.state is state for job in self.jobs() for call in job.calls):
+            assert time.monotonic() < deadline, f"no call was ever {state}"
+            time.sleep(PAUSE)
 
     def jobs(self) -> list[JobEntry]:
         """Every job in the journal."""

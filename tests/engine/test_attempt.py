@@ -116,7 +116,7 @@ class TestCancel:
             await until(lambda: vendor.orders)
             async with anyio.create_task_group() as group:
                 group.start_soon(bench.jobs.cancel, job)
-                await anyio.lowlevel.checkpoint()
+                await until(lambda: job.cancel_asked)
                 gate.set()
             assert await call_states(bench, job.id) == [CallState.CANCELLED]
         assert len(vendor.stopped) == 1

@@ -13,6 +13,7 @@ import anyio
 import anyio.to_thread
 
 from imagewright.errors import PictureError, ResultLost, StorageError
+from imagewright.storage.reasons import why
 
 if TYPE_CHECKING:
     from imagewright.engine.brief import Brief
@@ -84,9 +85,10 @@ async def _bring_to_disk(
         except (OSError, StorageError) as error:
             if folder is not None:
                 await anyio.to_thread.run_sync(_remove, folder)
+            said = why(error) if isinstance(error, OSError) else str(error)
             if anyio.current_time() > patience:
-                raise StorageError(f"The finished picture could not be fetched to this machine: {error}") from error
-            job.tell(stage=f"waiting to save: {error}")
+                raise StorageError(f"The finished picture could not be fetched to this machine: {said}") from error
+            job.tell(stage=f"waiting to save: {said}")
             if spare:
                 await anyio.sleep(STORE_PAUSE)
             spare = not spare

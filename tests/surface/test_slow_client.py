@@ -1,0 +1,123 @@
+"""Clients that give up, and clients that leave: told apart from a cancel, they lose nothing and pay once."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from imagewright.storage.states import CallState
+from killing import House, SlowFal, SlowKie
+from wire import LEGACY, MODERN, RawClient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PROMPT = "a heron"
+VENDOR_SECONDS = 1.0
+CLIENT_SECONDS = "0.2"
+
+
+@pytest.fixture
+def house(home: Path) -> Iterator[House]:
+    with SlowKie() as kie, closing(House(home, kie)) as house:
+        kie.seconds = VENDOR_SECONDS
+        yield house
+
+
+def give_up(server: RawClient, request: int) -> None:
+    meta = {"requestId": request, "reason": "the client's own time limit"}
+    server.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": meta})
+
+
+def data(answer: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = answer["result"]["structuredContent"]
+    return found
+
+
+def call(house: House, server: RawClient) -> dict[str, Any]:
+    request = house.begin(server, PROMPT)
+    return data(server.answers([request])[request])
+
+
+@pytest.mark.parametrize(
+    ("revision", "state"),
+    [(LEGACY[-1], CallState.SUBMITTING), (MODERN, CallState.SUBMITTED), (MODERN, CallState.MADE)],
+)
+def test_whoever_gives_up_and_calls_again_gets_the_picture_of_the_first_call(
+    house: House, revision: str, state: CallState
+) -> None:
+    with house.server(revision) as server:
+        request = house.begin(server, PROMPT)
+        house.wait_for(state)
+        give_up(server, request)
+        found = call(house, server)
+    assert found["status"] == "completed"
+    assert len(found["images"]) == 1
+    audit = house.audit()
+    audit.check()
+    assert len(audit.jobs) == len(audit.charges) == 1
+
+
+def test_an_end_that_came_after_the_clients_patience_is_told_once_and_then_the_wish_is_new(house: House) -> None:
+    with house.server(IMAGEWRIGHT_WAIT=CLIENT_SECONDS) as server:
+        first = call(house, server)
+        assert first["status"] == "running"
+        house.wait_until_settled(1)
+        told = call(house, server)
+        assert (told["job_id"], told["status"], len(told["images"])) == (first["job_id"], "completed", 1)
+        assert any("repeats an earlier one" in note for note in told["notes"])
+        assert call(house, server)["job_id"] != first["job_id"]
+        house.wait_until_settled(2)
+    assert len(house.audit().charges) == 2
+
+
+def test_a_client_that_closes_its_end_leaves_the_job_to_the_next_server(house: House) -> None:
+    with house.server() as server:
+        house.begin(server, PROMPT)
+        house.wait_for(CallState.SUBMITTED)
+    (job,) = house.jobs()
+    assert not job.done
+    with house.server() as server:
+        found = call(house, server)
+    assert (found["job_id"], found["status"], len(found["images"])) == (job.id, "completed", 1)
+    audit = house.audit()
+    audit.check()
+    assert len(audit.charges) == 1
+
+
+def test_an_asked_for_cancel_reaches_the_vendor_and_says_what_may_be_charged(home: Path) -> None:
+    with SlowFal() as fal, closing(House(home, fal)) as house, house.server(IMAGEWRIGHT_WAIT=CLIENT_SECONDS) as server:
+        fal.seconds = 60.0
+        first = call(house, server)
+        assert first["status"] == "running"
+        answer = server.call("image_job", {"job_id": first["job_id"], "action": "cancel"})
+        found = answer["structuredContent"]["jobs"][0]
+        assert found["status"] == "cancelled"
+        assert "Cancelled" in answer["content"][0]["text"]
+        assert any("was told to stop; what it had begun may still be charged" in note for note in found["notes"])
+        assert found["cost"] == first["cost"]
+        assert len(fal.received("cancel")) == 1
+        assert fal.charges == []
+        (job,) = house.jobs()
+        assert [one.state for one in job.calls] == [CallState.CANCELLED]
+
+
+def test_a_vendor_that_cannot_stop_is_said(house: House) -> None:
+    with house.server(IMAGEWRIGHT_WAIT=CLIENT_SECONDS) as server:
+        first = call(house, server)
+        answer = server.call("image_job", {"job_id": first["job_id"], "action": "cancel"})
+    assert any("has no way to stop" in note for note in answer["structuredContent"]["jobs"][0]["notes"])
+
+
+def test_a_job_of_one_server_is_cancelled_through_another(home: Path) -> None:
+    with SlowFal() as fal, closing(House(home, fal)) as house, house.server() as one, house.server() as other:
+        fal.seconds = 60.0
+        house.begin(one, PROMPT)
+        house.wait_for(CallState.SUBMITTED)
+        (job,) = house.jobs()
+        answer = other.call("image_job", {"job_id": job.id, "action": "cancel"})
+        assert answer["structuredContent"]["jobs"][0]["status"] == "cancelled"
+        assert len(fal.received("cancel")) == 1
