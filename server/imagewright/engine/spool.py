@@ -5,6 +5,7 @@ One folder per job beside the database, removed when the job is settled. All fun
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,7 +74,7 @@ class Spool:
         if product.data is None:
             return {"url": product.url, "file": "", "seed": product.seed}
         file = self.file(job_id, f"result-{variant}")
-        _write(file, product.data)
+        _write(file, product.data, lasting=True)
         return {"url": "", "file": str(file), "seed": product.seed}
 
     @staticmethod
@@ -106,9 +107,14 @@ def _bytes(file: Path) -> bytes:
         raise StorageError(f"{file}: a file of the unfinished job cannot be read ({error.strerror})") from error
 
 
-def _write(file: Path, data: bytes) -> None:
+def _write(file: Path, data: bytes, *, lasting: bool = False) -> None:
+    """Write a file; a lasting one survives a power cut, as the journal that names it does."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file.write_bytes(data)
+        with file.open("wb") as stream:
+            stream.write(data)
+            if lasting:
+                stream.flush()
+                os.fsync(stream.fileno())
     except OSError as error:
         raise StorageError(f"{file}: cannot be written ({error.strerror})") from error
