@@ -8,10 +8,10 @@ provider submits it, is polled with the `Handle` it returned, and fetches the fi
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from imagewright.catalog.row import Limits, OperationName, Scalar
@@ -138,6 +138,7 @@ class Order:
         images: the input pictures, in the caller's order.
         mask: in the route's polarity and of the first image's size; None when there is none.
         first_variant: 1 for the first call of a fan-out, then the number of its first picture: `offline` varies by it.
+        links: what stands in the request for each picture, the mask's last, once a `TakesPicturesFirst` has them.
     """
 
     route: Route
@@ -146,6 +147,12 @@ class Order:
     images: tuple[Prepared, ...] = ()
     mask: Prepared | None = None
     first_variant: int = 1
+    links: tuple[str, ...] = ()
+
+    @property
+    def pictures(self) -> tuple[Prepared, ...]:
+        """All input pictures, the mask last."""
+        return self.images if self.mask is None else (*self.images, self.mask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,5 +296,42 @@ class Provider(Protocol):
 
         Raises:
             ResultLost: it could not be had whole.
+        """
+        ...
+
+
+@runtime_checkable
+class TakesPicturesFirst(Protocol):
+    """A provider to which the pictures are handed over before the order itself, which costs nothing.
+
+    Whoever is killed meanwhile has sent nothing that is paid for.
+    """
+
+    async def hand_over(self, order: Order) -> Order:
+        """The order with its `links`; `submit` wants it so.
+
+        Raises:
+            ProviderError: a picture could not be handed over; nothing runs there.
+        """
+        ...
+
+
+@runtime_checkable
+class ListsRecentCalls(Protocol):
+    """A provider whose vendor lists recent calls: one whose answer was never heard can be found there again."""
+
+    def trace(self, order: Order) -> Mapping[str, str]:
+        """What the order will be known by in that list. Written down before it is submitted; no key, no prompt."""
+        ...
+
+    async def find(self, trace: Mapping[str, str], known: Collection[str]) -> Handle | None:
+        """The handle of the oldest call in the list that fits; None when there is none, or none yet.
+
+        Args:
+            trace: what `trace` gave for the order.
+            known: the vendor's ids of calls (`task` of their tickets) that are known to be others.
+
+        Raises:
+            ProviderError: the list could not be had.
         """
         ...
