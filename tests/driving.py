@@ -11,7 +11,7 @@ from PIL import Image
 from emulators.pictures import encode
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Argument, narrowed
-from imagewright.providers.base import Finished, Handle, Order, Prepared
+from imagewright.providers.base import Finished, Handle, Order, Prepared, TakesPicturesFirst
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,9 +122,19 @@ class Driven:
     files: list[Path]
 
 
+async def handed_over(provider: Provider, order: Order) -> Order:
+    """The order as `submit` wants it, its pictures handed over where the vendor takes them first."""
+    return await provider.hand_over(order) if isinstance(provider, TakesPicturesFirst) else order
+
+
+async def ordered(provider: Provider, order: Order) -> Handle | Finished:
+    """What a submit returns after the pictures were handed over."""
+    return await provider.submit(await handed_over(provider, order))
+
+
 async def submitted(provider: Provider, order: Order) -> Handle:
     """The handle of an order whose vendor takes its time."""
-    handle = await provider.submit(order)
+    handle = await ordered(provider, order)
     assert isinstance(handle, Handle)
     return handle
 
@@ -143,7 +153,7 @@ async def drive(provider: Provider, order: Order, folder: Path) -> Driven:
 
 async def drive_at_once(provider: Provider, order: Order, folder: Path) -> tuple[Finished, list[Path]]:
     """Submit to a vendor that answers with the finished pictures, and fetch them."""
-    answer = await provider.submit(order)
+    answer = await ordered(provider, order)
     assert isinstance(answer, Finished)
     return answer, await _fetch_all(provider, answer, folder)
 

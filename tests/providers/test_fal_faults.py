@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from driving import drive, plain_order, submitted
+from driving import drive, handed_over, plain_order, submitted
 from emulators.fal import LOCKED, FalEmulator, problem
 from emulators.messages import Answer, truncated
 from faults import QUICK, SENDS, Case, check_error, impatient_sender, plan
@@ -208,7 +208,7 @@ async def test_an_upload_that_fails_costs_nothing_and_starts_nothing(
     case = UPLOAD[name]
     plan(fal, "upload", case)
     with pytest.raises(ProviderError) as caught:
-        await provider.submit(plain_order(UPLOADING))
+        await handed_over(provider, plain_order(UPLOADING))
     check_error(caught.value, case, "fal", fal.key)
     assert len(fal.received("upload")) == case.sends
     assert not fal.received("submit")
@@ -221,7 +221,7 @@ async def test_a_picture_that_cannot_be_put_costs_nothing_and_starts_nothing(
     case = PUT[name]
     plan(fal, "put", case)
     with pytest.raises(ProviderError) as caught:
-        await provider.submit(plain_order(UPLOADING))
+        await handed_over(provider, plain_order(UPLOADING))
     check_error(caught.value, case, "fal", fal.key)
     assert len(fal.received("put")) == case.sends
     assert not fal.received("submit")
@@ -241,11 +241,11 @@ async def test_a_picture_is_not_put_where_all_can_read_it(own_machine: Any, refu
     provider = open_provider("fal", Wiring(key="id:secret", addresses=addresses, overrides={}, http=sender))
     if refused:
         with pytest.raises(ProviderError, match="not encrypted") as caught:
-            await provider.submit(plain_order(UPLOADING))
+            await handed_over(provider, plain_order(UPLOADING))
         assert caught.value.charged is False
     else:
-        await provider.submit(plain_order(UPLOADING))
-    assert [request.with_key for request in sender.requests] == [True] + ([] if refused else [False, True])
+        await handed_over(provider, plain_order(UPLOADING))
+    assert [request.with_key for request in sender.requests] == [True] + ([] if refused else [False])
 
 
 @pytest.mark.parametrize("label", ["status", "result"])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 import faults
-from driving import plain_order
+from driving import ordered, plain_order
 from emulators.messages import Answer
 from emulators.openai import OpenAIEmulator
 from faults import SENDS, SILENCE, Case, check_error, falls_silent, impatient_sender, plan, quick_sender
@@ -146,7 +146,7 @@ def _wrong_key(emulator: AnyEmulator) -> Case:
 
 
 async def _whole_call(provider: Provider, into: Path) -> None:
-    answer = await provider.submit(plain_order(provider.routes[0]))
+    answer = await ordered(provider, plain_order(provider.routes[0]))
     for _ in range(MOST_POLLS):
         if isinstance(answer, Finished):
             await provider.fetch(answer.products[0], into)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from driving import drive, plain_order, submitted
+from driving import drive, handed_over, plain_order, submitted
 from emulators.kie import envelope
 from emulators.messages import Answer, truncated
 from imagewright.errors import (
@@ -199,7 +199,7 @@ async def test_an_upload_that_fails_costs_nothing_and_creates_nothing(
     kie.fail_next("upload", case.fault, times=SENDS if case.fault is truncated else case.sends, after=case.after)
 
     with pytest.raises(ProviderError) as caught:
-        await provider.submit(plain_order(WITH_PICTURE))
+        await handed_over(provider, plain_order(WITH_PICTURE))
 
     error = caught.value
     if case.fault is not truncated:  # the emulator has then stored the file, and takes no name twice

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from driving import drive, plain_order
+from driving import drive, ordered, plain_order
 from emulators.kie import envelope
 from emulators.messages import Answer, truncated
 from imagewright.errors import BadKey, ProviderError
@@ -52,7 +52,7 @@ async def test_nothing_secret_is_logged(
     kie.fail_next("upload", Answer.reset())
     kie.fail_next("download", truncated)
     with pytest.raises(BadKey):
-        await provider.submit(plain_order(WITH_PICTURE))
+        await ordered(provider, plain_order(WITH_PICTURE))
     await drive(provider, plain_order(WITH_PICTURE), tmp_path)
     logged = "\n".join(f"{record.name} {record.getMessage()} {record.args}" for record in caplog.records)
     assert "createTask" in logged

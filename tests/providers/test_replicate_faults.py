@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from driving import drive, picture, plain_order, submitted
+from driving import drive, handed_over, picture, plain_order, submitted
 from emulators.messages import Answer, truncated
 from emulators.replicate import NO_CREDIT, THROTTLED, ReplicateEmulator, failure
 from faults import QUICK, SENDS, Case, check_error, impatient_sender, plan
@@ -150,7 +150,7 @@ async def test_a_submit_that_fails(label: str, name: str, replicate: ReplicateEm
     plan(replicate, label, case)
 
     with pytest.raises(ProviderError) as caught:
-        await provider.submit(plain_order(PLAIN if label == "create" else VERSIONED))
+        await submitted(provider, plain_order(PLAIN if label == "create" else VERSIONED))
 
     check_error(caught.value, case, "replicate", replicate.key)
     assert len(replicate.received("create")) + len(replicate.received("create_version")) == case.sends
@@ -184,7 +184,7 @@ async def test_an_upload_that_fails_costs_nothing_and_starts_nothing(
     case = UPLOAD[name]
     plan(replicate, "upload", case)
     with pytest.raises(ProviderError) as caught:
-        await provider.submit(_uploading())
+        await handed_over(provider, _uploading())
     check_error(caught.value, case, "replicate", replicate.key)
     assert len(replicate.received("upload")) == case.sends
     assert not replicate.received("create")
@@ -203,7 +203,7 @@ async def test_a_look_up_that_fails_costs_nothing_and_starts_nothing(
     case = LOOK_UP[name]
     plan(replicate, "model", case)
     with pytest.raises(ProviderError) as caught:
-        await provider.submit(plain_order(VERSIONED))
+        await submitted(provider, plain_order(VERSIONED))
     check_error(caught.value, case, "replicate", replicate.key)
     assert len(replicate.received("model")) == case.sends
     assert not replicate.received("create_version")

@@ -144,7 +144,7 @@ async def test_a_version_that_was_set_is_run_without_looking_up(replicate: Repli
 async def test_a_model_that_is_gone_is_said(replicate: ReplicateEmulator, provider: Provider) -> None:
     for route in (PLAIN, VERSIONED):
         with pytest.raises(ModelUnavailable, match=r"\[routes\]") as caught:
-            await provider.submit(plain_order(replace(route, model="nobody/nothing", model_by="")))
+            await submitted(provider, plain_order(replace(route, model="nobody/nothing", model_by="")))
         assert caught.value.charged is False
     assert not replicate.tasks
 

@@ -27,7 +27,7 @@ from imagewright.providers.fal.replies import (
 from imagewright.providers.fal.routes import NAME, OTHERS, PRICES, ROUTES, FalRoute
 from imagewright.providers.sending.request import Account, Purpose, Request
 from imagewright.providers.sharing.alternatives import chosen
-from imagewright.providers.sharing.links import picture_links
+from imagewright.providers.sharing.links import handed_over, links_of
 from imagewright.providers.sharing.tickets import noted, path_under, with_notes
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Fal:
     """The provider. See `base.Provider` for what its methods promise."""
 
     name = NAME
-    rhythm = Rhythm(first=1.0, factor=1.3, longest=5.0, give_up=900.0)
+    rhythm = Rhythm(first=1.0, factor=1.3, longest=5.0)
     """The vendor's own client asks ten times a second; a person does not notice one."""
 
     def __init__(self, wiring: Wiring) -> None:
@@ -67,19 +67,18 @@ class Fal:
         self._account = Account(NAME, (self._base, self._upload_base), wiring.key, auth)
         self._http = wiring.http
 
+    async def hand_over(self, order: Order) -> Order:
+        """Small pictures go into the request itself, others into the vendor's storage."""
+        return await handed_over(order, _own_route(order).inline_bytes, self._upload)
+
     async def submit(self, order: Order) -> Handle:
-        """Hand over the pictures, which costs nothing, then put the call into the queue once."""
-        route = order.route
-        if not isinstance(route, FalRoute):
-            raise TypeError(f"not a route of {NAME}: {route!r}")
-        pictures = order.images if order.mask is None else (*order.images, order.mask)
-        links = await picture_links(pictures, route.inline_bytes, self._upload)
-        mask = links.pop() if order.mask is not None else ""
+        """Put the call into the queue once."""
+        route = _own_route(order)
         model = route.model_for(order.arguments)
         request: Request[Ticket] = Request(
             purpose=Purpose.SUBMIT,
             url=f"{self._base}/{model}",
-            json=route.inputs(order, links, mask),
+            json=route.inputs(order, *links_of(order)),
             read=read_submitted,
             max_bytes=ECHO_BYTES,
         )
@@ -161,6 +160,12 @@ def build(wiring: Wiring) -> Fal:
         SettingsError: an override cannot be used.
     """
     return Fal(wiring)
+
+
+def _own_route(order: Order) -> FalRoute:
+    if not isinstance(order.route, FalRoute):
+        raise TypeError(f"not a route of {NAME}: {order.route!r}")
+    return order.route
 
 
 def _app(model: str) -> str:

@@ -10,9 +10,7 @@ import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import anyio
-
-from imagewright.errors import ProviderError, SettingsError
+from imagewright.errors import SettingsError
 from imagewright.providers.base import Finished, Handle, Rhythm
 from imagewright.providers.kie.body import NAME, Family, KieRoute
 from imagewright.providers.kie.replies import (
@@ -24,12 +22,14 @@ from imagewright.providers.kie.replies import (
 )
 from imagewright.providers.kie.routes import MASK_DOUBT, ROUTES
 from imagewright.providers.sending.request import FilePart, Purpose, Request, bearer
+from imagewright.providers.sharing.links import handed_over, links_of
 from imagewright.providers.sharing.overrides import overridden
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from imagewright.errors import ProviderError
     from imagewright.providers.base import Order, Prepared, Product, Running, Wiring
     from imagewright.providers.sending.request import Reply
 
@@ -52,15 +52,16 @@ READERS: Mapping[Family, Callable[[Reply], Running | Finished | ProviderError | 
     Family.FLUX_KONTEXT: read_flux_kontext,
     Family.GPT4O: read_gpt4o,
 }
-UPLOADS_AT_ONCE = 4
+INLINE_BYTES = 0
+"""Kie takes every picture by its address, however small."""
 
 
 class Kie:
     """The provider. See `base.Provider` for what its methods promise."""
 
     name = NAME
-    rhythm = Rhythm(first=2.5, factor=1.3, longest=10.0, give_up=900.0)
-    """Kie advises to start at 2 to 3 s, to slow down, and to give up after 10 to 15 min."""
+    rhythm = Rhythm(first=2.5, factor=1.3, longest=10.0)
+    """Kie advises to start at 2 to 3 s and to slow down; past the 10 to 15 min it allows, it is asked seldom."""
 
     def __init__(self, wiring: Wiring) -> None:
         self.routes: tuple[KieRoute, ...] = overridden(ROUTES, wiring.overrides)
@@ -70,19 +71,19 @@ class Kie:
         self._account = bearer(NAME, wiring.key, self._base, self._upload_base)
         self._http = wiring.http
 
+    async def hand_over(self, order: Order) -> Order:
+        """Upload the pictures of an order that Kie would take."""
+        _checked_route(order)
+        return await handed_over(order, INLINE_BYTES, self._upload)
+
     async def submit(self, order: Order) -> Handle:
-        """Upload the pictures, which costs nothing, then create the task once."""
-        route = order.route
-        if not isinstance(route, KieRoute):
-            raise TypeError(f"not a route of {NAME}: {route!r}")
-        route.check(order)
-        pictures = order.images if order.mask is None else (*order.images, order.mask)
-        urls = await self._upload_all(pictures)
-        mask_url = urls.pop() if order.mask is not None else ""
+        """Create the task once."""
+        route = _checked_route(order)
+        urls, mask_url = links_of(order)
         request: Request[str] = Request(
             purpose=Purpose.SUBMIT,
             url=self._base + CREATE_PATHS[route.family],
-            json=route.body(order, tuple(urls), mask_url),
+            json=route.body(order, urls, mask_url),
             read=read_created,
         )
         task = await self._http.send(self._account, request)
@@ -112,28 +113,8 @@ class Kie:
         """Stream the picture to disk; the key stays here."""
         await self._http.download(self._account, product.url, into)
 
-    async def _upload_all(self, pictures: tuple[Prepared, ...]) -> list[str]:
-        """Kie's addresses of the pictures, in their order; a few are sent at a time."""
-        urls = [""] * len(pictures)
-        failures: list[ProviderError] = []
-        turn = anyio.Semaphore(UPLOADS_AT_ONCE)
-        async with anyio.create_task_group() as group:
-
-            async def upload(place: int, picture: Prepared) -> None:
-                async with turn:
-                    try:
-                        urls[place] = await self._upload(picture)
-                    except ProviderError as error:
-                        failures.append(error)
-                        group.cancel_scope.cancel()
-
-            for place, picture in enumerate(pictures):
-                group.start_soon(upload, place, picture)
-        if failures:
-            raise failures[0]
-        return urls
-
     async def _upload(self, picture: Prepared) -> str:
+        """Kie's address of a picture."""
         # a name that was used before would serve the older file from Kie's cache
         name = f"{secrets.token_hex(12)}.{picture.format}"
         request: Request[str] = Request(
@@ -153,6 +134,14 @@ def build(wiring: Wiring) -> Kie:
         SettingsError: an override cannot be used.
     """
     return Kie(wiring)
+
+
+def _checked_route(order: Order) -> KieRoute:
+    route = order.route
+    if not isinstance(route, KieRoute):
+        raise TypeError(f"not a route of {NAME}: {route!r}")
+    route.check(order)
+    return route
 
 
 def _check_models(routes: tuple[KieRoute, ...]) -> None:

@@ -27,7 +27,7 @@ from imagewright.providers.replicate.routes import NAME, ROUTES, ReplicateRoute
 from imagewright.providers.sending.download import RESULT_BYTES
 from imagewright.providers.sending.request import FilePart, Purpose, Request, bearer
 from imagewright.providers.sharing.alternatives import chosen
-from imagewright.providers.sharing.links import picture_links
+from imagewright.providers.sharing.links import handed_over, links_of
 from imagewright.providers.sharing.tickets import noted, path_under, with_notes
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Replicate:
     """The provider. See `base.Provider` for what its methods promise."""
 
     name = NAME
-    rhythm = Rhythm(first=1.0, factor=1.3, longest=5.0, give_up=900.0)
+    rhythm = Rhythm(first=1.0, factor=1.3, longest=5.0)
     """The vendor's own client asks twice a second; a person does not notice one."""
 
     def __init__(self, wiring: Wiring) -> None:
@@ -63,16 +63,18 @@ class Replicate:
         self._account = bearer(NAME, wiring.key, self._base)
         self._http = wiring.http
 
+    async def hand_over(self, order: Order) -> Order:
+        """Small pictures go into the request itself, others to the vendor's files."""
+        return await handed_over(order, INLINE_BYTES, self._upload)
+
     async def submit(self, order: Order) -> Handle | Finished:
-        """Hand over the pictures, which costs nothing, then create the prediction once.
+        """Create the prediction once.
 
         It is not asked to be waited for: a line that breaks while waiting would leave a paid prediction without its id.
         """
-        route = order.route
-        if not isinstance(route, ReplicateRoute):
-            raise TypeError(f"not a route of {NAME}: {route!r}")
-        links = await picture_links(order.images, INLINE_BYTES, self._upload)
-        prediction = await self._create(route, route.model_for(order.arguments), route.inputs(order, links))
+        route = _own_route(order)
+        inputs = route.inputs(order, *links_of(order))
+        prediction = await self._create(route, route.model_for(order.arguments), inputs)
         if isinstance(prediction.answer, ProviderError):
             raise prediction.answer
         usual = f"{PREDICTIONS}/{prediction.task}"
@@ -177,6 +179,12 @@ def build(wiring: Wiring) -> Replicate:
         SettingsError: an override cannot be used.
     """
     return Replicate(wiring)
+
+
+def _own_route(order: Order) -> ReplicateRoute:
+    if not isinstance(order.route, ReplicateRoute):
+        raise TypeError(f"not a route of {NAME}: {order.route!r}")
+    return order.route
 
 
 def _check_models(routes: tuple[ReplicateRoute, ...]) -> None:
