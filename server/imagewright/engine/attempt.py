@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -15,8 +16,9 @@ import anyio.to_thread
 from imagewright.engine.delivery import deliver
 from imagewright.engine.desk import error_data, read_error
 from imagewright.engine.follow import follow
+from imagewright.engine.search import search
 from imagewright.errors import ImagewrightError, ProviderError, StorageError, UnknownOutcome
-from imagewright.providers.base import Handle, Running
+from imagewright.providers.base import Handle, ListsRecentCalls, Running, TakesPicturesFirst
 from imagewright.storage.journal import LostLeaseError
 from imagewright.storage.record import NewPicture
 from imagewright.storage.states import CallState, is_final
@@ -37,6 +39,7 @@ CANCEL_SECONDS = 5.0
 LAST_FETCH_SECONDS = 60.0
 """Bound on bringing home what was made already when the job was cancelled."""
 SENT = frozenset({CallState.SUBMITTING, CallState.SUBMITTED, CallState.MADE, CallState.KEPT, CallState.UNKNOWN})
+FOUND = "The answer to the request was never heard; it was found among {name}'s recent calls and not sent again."
 SHARE_SUBMITTED = 0.05
 SHARE_MADE = 0.9
 
@@ -52,6 +55,7 @@ class Errand:
         arrived: how many of its pictures are in the library.
         error: what went wrong.
         share: how far it is, 0 to 1.
+        trace: by what the vendor's list of recent calls would show it.
         handle: what the vendor gave to ask by.
         sent: whether the vendor has it or may have it.
         products: what the vendor made, where this process was told.
@@ -64,6 +68,7 @@ class Errand:
     arrived: int = 0
     error: ImagewrightError | None = None
     share: float = 0.0
+    trace: Mapping[str, str] | None = None
     handle: Handle | None = None
     sent: bool = False
     products: tuple[Product, ...] | None = None
@@ -78,6 +83,7 @@ def _errand(provider: Provider, call: CallEntry) -> Errand:
         call.state,
         call.cost_usd,
         error=read_error(call.error),
+        trace=call.trace,
         handle=None if call.handle is None else Handle(provider.name, call.handle),
         sent=call.handle is not None or vendor_said or call.state in SENT,
         spooled=call.products,
@@ -140,25 +146,59 @@ class Attempt:
             case CallState.PLANNED:
                 await self._submit(errand)
             case CallState.SUBMITTING:
-                raise UnknownOutcome(self.provider.name, "the server stopped while it was sending")
+                stopped = UnknownOutcome(self.provider.name, "the server stopped while it was sending")
+                await self._search(errand, stopped)
         if errand.state is CallState.SUBMITTED and errand.handle is not None:
             self._progress(errand, Running(SHARE_SUBMITTED, "submitted"))
-            finished = await follow(self.provider, errand.handle, lambda running: self._progress(errand, running))
+            finished = await follow(
+                self.provider, errand.handle, lambda running: self._progress(errand, running), self.job.created
+            )
             await self._made(errand, finished)
         await self._bring_all(errand)
 
     async def _submit(self, errand: Errand) -> None:
         order = await anyio.to_thread.run_sync(self.order_of, errand.call)
-        await self.desk.ledger.step(self.job.id, errand.call.number, CallState.SUBMITTING)
+        if order.pictures and isinstance(self.provider, TakesPicturesFirst):
+            self._progress(errand, Running(stage="handing over the pictures"))
+            order = await self.provider.hand_over(order)
+        if isinstance(self.provider, ListsRecentCalls):
+            errand.trace = self.provider.trace(order)
+        await self.desk.ledger.step(self.job.id, errand.call.number, CallState.SUBMITTING, trace=errand.trace)
         errand.state, errand.sent = CallState.SUBMITTING, True
+        unheard: UnknownOutcome | None = None
         # a cancel in the middle of a submit would leave its outcome unknown, and it is bounded by itself
         with anyio.CancelScope(shield=True):
-            answer = await self.provider.submit(order)
-            if isinstance(answer, Handle):
-                errand.handle = answer
-                await self._note(errand, CallState.SUBMITTED, handle=dict(answer.ticket))
+            try:
+                answer = await self.provider.submit(order)
+            except UnknownOutcome as error:
+                unheard = error
             else:
-                await self._made(errand, answer)
+                if isinstance(answer, Handle):
+                    errand.handle = answer
+                    await self._note(errand, CallState.SUBMITTED, handle=dict(answer.ticket))
+                else:
+                    await self._made(errand, answer)
+        if unheard is not None:
+            await self._search(errand, unheard)
+
+    async def _search(self, errand: Errand, unheard: UnknownOutcome) -> None:
+        """Find a call again whose answer was never heard, at a vendor that lists recent calls.
+
+        Raises:
+            UnknownOutcome: the vendor has no such list, or did not show the call in it.
+        """
+        name = self.provider.name
+        if errand.trace is None or not isinstance(self.provider, ListsRecentCalls):
+            raise unheard
+        self._progress(errand, Running(stage=f"looking for it among {name}'s recent calls"))
+        call = (self.job.id, errand.call.number)
+        errand.handle = await search(self.provider, self.provider.rhythm, call, errand.trace, self.desk)
+        if errand.handle is None:
+            seconds = f"{self.provider.rhythm.search:g} s"
+            detail = f"{unheard.detail}; {name} did not show it among its recent calls within {seconds}"
+            raise UnknownOutcome(name, detail) from unheard
+        errand.state = CallState.SUBMITTED
+        self.job.notes.append(FOUND.format(name=name))
 
     async def _made(self, errand: Errand, finished: Finished) -> None:
         """Write the results down; bytes that came at once go to disk with the same breath, or stay in memory."""
@@ -229,6 +269,7 @@ class Attempt:
             format="",
             job_id=self.job.id,
             variant=variant,
+            created=datetime.fromtimestamp(self.job.created, UTC),
         )
         record, notes = await deliver(
             product, new, job=self.job, brief=self.brief, provider=self.provider, desk=self.desk
@@ -250,6 +291,8 @@ class Attempt:
         match errand.state:
             case CallState.PLANNED:
                 await self._note(errand, CallState.CANCELLED)
+            case CallState.SUBMITTING:
+                await self._fail(errand, UnknownOutcome(self.provider.name, "cancelled while it was being looked for"))
             case CallState.SUBMITTED if errand.handle is not None:
                 await self._tell_vendor(errand.handle)
                 await self._note(errand, CallState.CANCELLED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import anyio
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
     from imagewright.providers.base import Handle, Provider, Running
 
 
-async def follow(provider: Provider, handle: Handle, tell: Callable[[Running], None]) -> Finished:
-    """Poll until the vendor is done.
+async def follow(provider: Provider, handle: Handle, tell: Callable[[Running], None], begun: float) -> Finished:
+    """Poll until the vendor is done: at its rhythm, and rarely once it takes longer than anything should.
 
     Args:
         provider: who was asked.
         handle: what `submit` returned.
         tell: receives each answer that is not the last.
+        begun: when the job was, seconds since 1970: whoever takes it over keeps the same deadline.
 
     Raises:
         TookTooLong: the vendor says after its deadline that it is still at work; the task may still finish there.
@@ -29,7 +31,6 @@ async def follow(provider: Provider, handle: Handle, tell: Callable[[Running], N
     """
     rhythm = provider.rhythm
     wait = rhythm.first
-    deadline = anyio.current_time() + rhythm.give_up
     trouble_since: float | None = None
     while True:
         await anyio.sleep(wait)
@@ -46,5 +47,8 @@ async def follow(provider: Provider, handle: Handle, tell: Callable[[Running], N
         if isinstance(answer, Finished):
             return answer
         tell(answer)
-        if anyio.current_time() > deadline:
-            raise TookTooLong(provider.name, f"not finished after {rhythm.give_up:g} s")
+        age = time.time() - begun
+        if age > rhythm.give_up:
+            raise TookTooLong(provider.name, f"not finished after {rhythm.give_up / 3600:g} hours")
+        if age > rhythm.usual:
+            wait = max(wait, rhythm.seldom)

@@ -105,6 +105,10 @@ class Jobs:
         self._group.start_soon(self._run, job, entry, lambda call: orders[call.number], following)
         return opened
 
+    async def repeated(self, fingerprint: str, key: str) -> Opened | None:
+        """The earlier job that such a call repeats, or whose key it would take; None when it is a new one."""
+        return await self._desk.ledger.repeated(fingerprint, key, time.time() - REPEAT_SECONDS)
+
     async def find(self, job_id: str) -> Job | None:
         """The job of that id, of any process; one that runs elsewhere is kept up to date."""
         if (known := self._jobs.get(job_id)) is not None:

@@ -67,6 +67,10 @@ class Ledger:
             partial(self.journal.open_job, entry, lease_until=self._until(), caps=caps, repeat_since=repeat_since)
         )
 
+    async def repeated(self, fingerprint: str, key: str, repeat_since: float) -> Opened | None:
+        """See `Journal.repeated`."""
+        return await anyio.to_thread.run_sync(self.journal.repeated, fingerprint, key, repeat_since)
+
     async def step(self, job_id: str, number: int, state: CallState, **changes: Any) -> None:
         """Take a call to its next state before anything is sent: what cannot be written down is not begun.
 
@@ -87,6 +91,14 @@ class Ledger:
         await self._write_after_all(
             job_id, partial(self.journal.move, job_id, number, state, owner=self.owner, **changes)
         )
+
+    async def claim(self, job_id: str, number: int, handle: Mapping[str, str]) -> bool:
+        """See `Journal.claim`."""
+        return await self._write(partial(self.journal.claim, job_id, number, handle, owner=self.owner))
+
+    async def tickets(self, provider: str, since: float) -> list[Mapping[str, str]]:
+        """See `Journal.tickets`."""
+        return await anyio.to_thread.run_sync(self.journal.tickets, provider, since)
 
     async def replan(self, entry: JobEntry) -> None:
         """Put a job's calls to another provider in the place of those that were refused.

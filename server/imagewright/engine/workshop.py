@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from imagewright.engine.plan import Plan
     from imagewright.providers.base import Route
     from imagewright.settings.load import Settings
+    from imagewright.storage.journal import Opened
     from imagewright.storage.library import Library
     from imagewright.storage.record import PictureRecord
 
@@ -42,6 +43,7 @@ log = logging.getLogger(__name__)
 ROOM_PER_PICTURE = 40_000_000
 """Bytes that must be free per picture before anything is spent: a 4K PNG with grain is about 35 MB."""
 JOINED = "This call repeats an earlier one and was joined to its job; nothing more was charged."
+AGAIN = "For another picture of the same, call once more or change the seed or the wording."
 PICKUP_DELAY = 1.0
 """Seconds after the start before left-over jobs are looked for: the first `tools/list` comes first."""
 
@@ -133,6 +135,9 @@ class Workshop:
         checked = self.understand(tool, arguments)
         sources, problems = await self._look_at_pictures(checked)
         problems = [*checked.problems, *problems]
+        call = fingerprint(checked, sources)
+        if not problems and (earlier := await self.jobs.repeated(call, key)) is not None:
+            return await self._job_of(earlier)  # made and paid for already: neither price nor room are asked about
         problems += await self._room_problems(checked, refused=bool(problems))
         if problems:
             raise Refusal(*problems, instead=self._instead(checked))
@@ -143,17 +148,27 @@ class Workshop:
         check_call(budget, routes[0], estimate(checked, routes[0]), confirmed=confirmed)
         planner = Planner(checked, sources, routes, limited=budget != BudgetTable())
         plan = replace(await planner.first(), choice=explain(looked, ordered=self.settings.providers is not None))
-        opened = await self.jobs.begin(
-            plan, fingerprint=fingerprint(checked, sources), key=key, caps=caps(budget), following=planner.following
-        )
+        opened = await self.jobs.begin(plan, fingerprint=call, key=key, caps=caps(budget), following=planner.following)
         if opened.over is not None:
             raise refuse_over(*opened.over, plan.brief.usd or 0.0)
+        return await self._job_of(opened)
+
+    async def _job_of(self, opened: Opened) -> Job:
+        """The job a call has come to, its own or an earlier one.
+
+        Raises:
+            Refusal: its idempotency key belongs to another call.
+        """
+        if opened.clashing is not None:
+            said = f"this key was given to another call before, {opened.clashing.id}: take a new key for a new call"
+            raise Refusal(Problem("idempotency key", said))
         known = opened.entry or opened.joined
         job = await self.jobs.find(known.id) if known is not None else None
         if job is None:
             raise StorageError("the job was written down and cannot be found again")
-        if opened.joined is not None and JOINED not in job.notes:
-            job.notes.append(JOINED)
+        if opened.joined is not None:
+            note = f"{JOINED} {AGAIN}" if job.done and not opened.joined.key else JOINED
+            job.notes += [] if note in job.notes else [note]
         return job
 
     def understand(self, tool: str, arguments: object) -> Checked:

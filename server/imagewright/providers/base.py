@@ -219,17 +219,24 @@ class Rhythm:
         first: wait before the first poll.
         factor: each wait is this much longer than the last.
         longest: and never longer than this.
-        give_up: deadline for the whole call, from its submission.
+        usual: from the beginning of the job, time within which every call should be done.
+        seldom: wait between polls after that: it may yet be done, and is paid for.
+        give_up: deadline, from the beginning of the job: by default a day, as long as most vendors keep results.
         patience: how long polls that fail in passing (429, 5xx, a lost connection, a task not visible yet) are
             put up with, from the first such failure of a row of them: by default six hours, as a closed laptop or a
             lost network must not lose a paid picture, and most vendors keep results for a day.
+        search: how long a call whose answer was never heard is looked for in the vendor's list of recent calls: such
+            a list may show a call only once it is done.
     """
 
     first: float = 2.0
     factor: float = 1.3
     longest: float = 10.0
-    give_up: float = 900.0
+    usual: float = 900.0
+    seldom: float = 60.0
+    give_up: float = 86_400.0
     patience: float = 21_600.0
+    search: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +325,12 @@ class TakesPicturesFirst(Protocol):
 
 @runtime_checkable
 class ListsRecentCalls(Protocol):
-    """A provider whose vendor lists recent calls: one whose answer was never heard can be found there again."""
+    """A provider whose vendor lists recent calls: one whose answer was never heard can be found there again.
+
+    Its tickets hold the vendor's id of the call as `task`.
+    """
+
+    name: str
 
     def trace(self, order: Order) -> Mapping[str, str]:
         """What the order will be known by in that list. Written down before it is submitted; no key, no prompt."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 DEFAULT_WAIT = 45.0
 """Seconds a call waits before it answers with a job id: hosts give up at about 60."""
+SURE_WAIT = 8.0
+"""Seconds within which every client still listens: the shortest time limits that are met are 10 s."""
 DEFAULT_REPLY_BUDGET = 700_000
 """Bytes of one encoded reply: below the 1 MiB at which Claude Desktop cuts, with room for the text beside."""
 DEFAULT_LEASE = 10.0
@@ -44,6 +46,7 @@ class Settings:
         keyring: the API keys.
         providers: providers to use in this order, or None for "every one with a key, cheapest first".
         wait: seconds a call waits before it answers with a job id.
+        sure_wait: seconds within which an answer is sure to reach the client: `wait` where the user has set it.
         reply_budget: bytes of one encoded reply.
         lease: seconds after which the jobs of a process that died are taken over by another.
         budget: limits in USD.
@@ -58,6 +61,7 @@ class Settings:
     keyring: Keyring
     providers: tuple[str, ...] | None
     wait: float
+    sure_wait: float
     reply_budget: int
     lease: float
     budget: BudgetTable
@@ -85,12 +89,15 @@ def load_settings(
     environment = dict(environment)
     folders = find_folders(environment, working_directory or Path.cwd())
     config = read_config(folders.config)
+    wait = _number(environment, "IMAGEWRIGHT_WAIT", config.wait or DEFAULT_WAIT, 0, 3600)
+    wait_is_set = bool(config.wait or environment.get("IMAGEWRIGHT_WAIT", "").strip())
     return Settings(
         folders=folders,
         toggles=_toggles(environment, command_line, config, folders.config),
         keyring=Keyring(environment, read_key_file(folders.keys), folders.keys),
         providers=_providers(environment, command_line, config),
-        wait=_number(environment, "IMAGEWRIGHT_WAIT", config.wait or DEFAULT_WAIT, 0, 3600),
+        wait=wait,
+        sure_wait=max(wait, SURE_WAIT) if wait_is_set else SURE_WAIT,
         reply_budget=int(
             _number(environment, "IMAGEWRIGHT_REPLY_BUDGET", config.reply_budget or DEFAULT_REPLY_BUDGET, 2e4, 1e6)
         ),

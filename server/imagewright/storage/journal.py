@@ -6,11 +6,12 @@ that was not renewed in time lets another process adopt the job. All methods blo
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imagewright.errors import StorageError
-from imagewright.storage.journal_rows import insert_calls, insert_job, job_values, read_job, update
+from imagewright.storage.journal_rows import encoded, insert_calls, insert_job, job_values, read_job, update
 from imagewright.storage.states import NEXT, CallState
 
 if TYPE_CHECKING:
@@ -82,16 +83,18 @@ class Cap:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What became of an attempt to open a job: exactly one of the three is set.
+    """What became of an attempt to open a job: exactly one of the four is set.
 
     Attributes:
         entry: the job as written; it is this process's to carry out.
         joined: the earlier job this call is a repetition of.
+        clashing: the earlier job that was given the same key for another call.
         over: the budget that has no room, with what is spent of it.
     """
 
     entry: JobEntry | None = None
     joined: JobEntry | None = None
+    clashing: JobEntry | None = None
     over: tuple[Cap, Spent] | None = None
 
 
@@ -117,14 +120,27 @@ class Journal:
                 may have been charged; the same holds for a key.
         """
         with self._database.writing() as connection:
-            if (earlier := self._repeated(connection, entry, repeat_since)) is not None:
-                return Opened(joined=earlier)
+            if (earlier := _repeated(connection, entry.fingerprint, entry.key, repeat_since)) is not None:
+                return earlier
             for cap in caps:
                 spent = _spent(connection, cap.since)
                 if spent.usd + entry.reserved_usd > cap.usd + 1e-9:
                     return Opened(over=(cap, spent))
             insert_job(connection, entry, lease_until)
         return Opened(entry=entry)
+
+    def repeated(self, fingerprint: str, key: str, repeat_since: float) -> Opened | None:
+        """The job that such a call would repeat, or whose key it would take; None when it is a new one.
+
+        Args:
+            fingerprint: of the call.
+            key: the caller's, or empty.
+            repeat_since: as for `open_job`.
+        """
+        if not self._database.exists():
+            return None
+        with self._database.reading() as connection:
+            return _repeated(connection, fingerprint, key, repeat_since)
 
     def move(self, job_id: str, number: int, state: CallState, *, owner: str, **changes: Any) -> None:
         """Take one call to its next state.
@@ -142,19 +158,35 @@ class Journal:
             ValueError: there is no way from its state to that one.
         """
         with self._database.writing() as connection:
-            found = connection.execute(
-                "SELECT call.state, job.owner FROM call JOIN job ON job.id = job_id WHERE job_id = ? AND number = ?",
-                (job_id, number),
-            ).fetchone()
-            if found is None:
-                raise ForgottenJobError(job_id)
-            if found[1] != owner:
-                raise LostLeaseError(job_id)
-            if state not in NEXT[CallState(found[0])]:
-                message = f"{job_id} call {number}: no way from {found[0]} to {state}"
-                raise ValueError(message)
-            where = "job_id = :job_id AND number = :place"
-            update(connection, "call", changes | {"state": state}, where, job_id=job_id, place=number)
+            _move(connection, (job_id, number), state, owner, changes)
+
+    def claim(self, job_id: str, number: int, handle: Mapping[str, str], *, owner: str) -> bool:
+        """Take a call whose answer was never heard to `submitted`, unless another call has that handle.
+
+        Args:
+            job_id: the job.
+            number: the call's place in it.
+            handle: the ticket of what was found at the vendor.
+            owner: the process that does it.
+
+        Raises:
+            LostLeaseError: the job belongs to another process.
+            ForgottenJobError: the journal was replaced meanwhile.
+        """
+        with self._database.writing() as connection:
+            if connection.execute("SELECT 1 FROM call WHERE handle = ?", (encoded(handle),)).fetchone():
+                return False
+            _move(connection, (job_id, number), CallState.SUBMITTED, owner, {"handle": handle})
+        return True
+
+    def tickets(self, provider: str, since: float) -> list[Mapping[str, str]]:
+        """The handles of a provider's calls in jobs begun since a moment, seconds since 1970."""
+        query = (
+            "SELECT call.handle FROM call JOIN job ON job.id = job_id "
+            "WHERE provider = ? AND created >= ? AND call.handle IS NOT NULL"
+        )
+        with self._database.reading() as connection:
+            return [json.loads(handle) for (handle,) in connection.execute(query, (provider, since))]
 
     def replan(self, entry: JobEntry) -> None:
         """Put calls to another provider in the place of those that were refused without a charge.
@@ -307,13 +339,31 @@ class Journal:
                 (since,),
             ).fetchall()
 
-    def _repeated(self, connection: sqlite3.Connection, entry: JobEntry, repeat_since: float) -> JobEntry | None:
-        if entry.key:
-            found = connection.execute(_SAME_KEY, {"key": entry.key}).fetchone()
-        else:
-            same = {"fingerprint": entry.fingerprint, "since": repeat_since}
-            found = connection.execute(_SAME_CALL, same).fetchone()
-        return None if found is None else read_job(connection, found[0])
+
+def _repeated(connection: sqlite3.Connection, fingerprint: str, key: str, since: float) -> Opened | None:
+    query = _SAME_KEY if key else _SAME_CALL
+    found = connection.execute(query, {"key": key, "fingerprint": fingerprint, "since": since}).fetchone()
+    entry = None if found is None else read_job(connection, found[0])
+    if entry is None:
+        return None
+    return Opened(joined=entry) if entry.fingerprint == fingerprint else Opened(clashing=entry)
+
+
+def _move(
+    connection: sqlite3.Connection, call: tuple[str, int], state: CallState, owner: str, changes: Mapping[str, Any]
+) -> None:
+    job_id, number = call
+    query = "SELECT call.state, job.owner FROM call JOIN job ON job.id = job_id WHERE job_id = ? AND number = ?"
+    found = connection.execute(query, call).fetchone()
+    if found is None:
+        raise ForgottenJobError(job_id)
+    if found[1] != owner:
+        raise LostLeaseError(job_id)
+    if state not in NEXT[CallState(found[0])]:
+        message = f"{job_id} call {number}: no way from {found[0]} to {state}"
+        raise ValueError(message)
+    where = "job_id = :job_id AND number = :place"
+    update(connection, "call", {**changes, "state": state}, where, job_id=job_id, place=number)
 
 
 def _spent(connection: sqlite3.Connection, since: float) -> Spent:

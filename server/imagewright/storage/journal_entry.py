@@ -24,6 +24,7 @@ class CallEntry:
         count: how many pictures it makes.
         first_variant: the number of its first picture within the job, from 1.
         arguments: what is sent, under the row's names, without pictures.
+        trace: what the vendor's list of recent calls would show it by, where it has one; written before it is sent.
         handle: the vendor's ticket, once there is one.
         products: the results' addresses or spooled files with their seeds, once they are made.
         cost_usd: what the vendor says it charged; None when it does not say.
@@ -35,6 +36,7 @@ class CallEntry:
     count: int = 1
     first_variant: int = 1
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    trace: Mapping[str, str] | None = None
     handle: Mapping[str, str] | None = None
     products: tuple[Mapping[str, Any], ...] | None = None
     cost_usd: float | None = None

@@ -18,7 +18,7 @@ _JOB_TEXTS = ("id", "tool", "operation", "provider", "model", "state", "key", "f
 _JOB_NUMBERS = ("expected", "reserved_usd", "cost_usd", "created", "finished")
 _JOB_JSON = ("plan", "notes", "error")
 _JOB = (*_JOB_TEXTS, *_JOB_NUMBERS, *_JOB_JSON, "cancel_asked")
-_CALL_JSON = ("arguments", "handle", "products", "error")
+_CALL_JSON = ("arguments", "trace", "handle", "products", "error")
 _CALL = ("number", "state", "count", "first_variant", "cost_usd", *_CALL_JSON)
 _JSON = frozenset((*_JOB_JSON, *_CALL_JSON))
 
@@ -85,10 +85,11 @@ def _insert(connection: sqlite3.Connection, table: Table, values: Mapping[str, A
 
 
 def _stored(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _encoded(value) if name in _JSON else value for name, value in values.items()}
+    return {name: encoded(value) if name in _JSON else value for name, value in values.items()}
 
 
-def _encoded(value: Any) -> str | None:
+def encoded(value: Any) -> str | None:
+    """A value as its column holds it."""
     # what a vendor puts among its answers must not cost a paid picture its entry: anything has a text
     return None if value is None else json.dumps(value, separators=(",", ":"), default=str)
 

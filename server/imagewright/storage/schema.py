@@ -90,4 +90,8 @@ LADDER: tuple[tuple[str, ...], ...] = (
         """,
         "CREATE INDEX picture_by_job ON picture (job_id, variant)",
     ),
+    (
+        "ALTER TABLE call ADD COLUMN trace TEXT",
+        "CREATE INDEX call_by_handle ON call (handle) WHERE handle IS NOT NULL",
+    ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import mcp.types as t
 
 from imagewright.catalog.words import verb
@@ -113,9 +114,12 @@ class Tools:
         return await self._wait_and_reply(ctx, job, self._workshop.settings.wait)
 
     async def _wait_and_reply(self, ctx: Context, job: Job, seconds: float) -> t.CallToolResult:
+        began = anyio.current_time()
         await wait_with_progress(ctx, job, seconds)
         reply = await job_reply(job, self._workshop.settings.reply_budget)
-        await self._workshop.jobs.seen(job)
+        # a client that has given up need not say so: what it was told late may have reached nobody
+        if anyio.current_time() - began <= self._workshop.settings.sure_wait:
+            await self._workshop.jobs.seen(job)
         return reply
 
     async def _image_job(self, ctx: Context, given: dict[str, Any]) -> t.CallToolResult:

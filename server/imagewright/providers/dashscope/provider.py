@@ -37,7 +37,7 @@ class DashScope:
     """The provider. See `base.Provider` for what its methods promise."""
 
     name = NAME
-    rhythm = Rhythm(first=1.0, factor=1.3, longest=5.0, give_up=900.0)
+    rhythm = Rhythm(first=1.0, factor=1.3, longest=5.0)
     """From one second up to five, as the maker's own client asks."""
     seconds = 600.0
     """Longest wait for the answer to a submit: twice what the maker's own client waits, as a picture whose answer was

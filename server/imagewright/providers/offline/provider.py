@@ -48,7 +48,7 @@ class Offline:
     """See `base.Provider` for what its methods promise. Every call is finished when `submit` returns."""
 
     name = NAME
-    rhythm = Rhythm(first=0.1, factor=1.0, longest=0.1, give_up=600.0)
+    rhythm = Rhythm(first=0.1, factor=1.0, longest=0.1)
 
     def __init__(self, wiring: Wiring) -> None:
         routes = [_route(row, operation) for row in catalog().values() for operation in row.operations]
