@@ -30,6 +30,7 @@ from imagewright.providers.base import Finished, Handle, Order, Price, Product, 
 from imagewright.settings.folders import find_folders
 from imagewright.storage.database import Database
 from imagewright.storage.library import Library
+from imagewright.storage.states import CallState
 from pictures import photo
 
 if TYPE_CHECKING:
@@ -264,3 +265,38 @@ async def workbench(
             await bench.jobs.release()
     finally:
         database.close()
+
+
+PRODUCT = {"url": "https://vendor.example/t1/0", "file": "", "seed": None}
+SUBMITTING: tuple[CallState, dict[str, Any]] = (CallState.SUBMITTING, {})
+SUBMITTED: tuple[CallState, dict[str, Any]] = (CallState.SUBMITTED, {"handle": {"task": "t1", "count": "1"}})
+MADE: tuple[CallState, dict[str, Any]] = (CallState.MADE, {"products": [PRODUCT]})
+"""Steps of a call, with what is written down at each."""
+
+
+async def left_behind(home: Path, *steps: tuple[CallState, dict[str, Any]], calls: Sequence[int] = (1,)) -> str:
+    """A job whose process died when its first call had come so far."""
+    async with workbench(home, Vendor()) as dead:
+        opened = await dead.open(calls=calls)
+        assert opened.entry is not None
+        dead.crash()
+    for state, changes in steps:
+        dead.desk.ledger.journal.move(opened.entry.id, 0, state, owner=dead.desk.ledger.owner, **changes)
+    return opened.entry.id
+
+
+async def until(true: Callable[[], object]) -> None:
+    """Return once it holds."""
+    with anyio.fail_after(PATIENCE):
+        while not true():  # noqa: ASYNC110 - what is waited for sets no event
+            await anyio.sleep(0.001)
+
+
+def states(entry: JobEntry) -> list[CallState]:
+    """Where each call of a job stands."""
+    return [call.state for call in entry.calls]
+
+
+def cost(job: Job | JobEntry) -> tuple[float | None, str]:
+    """What a job cost, and how sure that is."""
+    return (None if job.cost_usd is None else round(job.cost_usd, 6), job.cost_basis)

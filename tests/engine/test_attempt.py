@@ -6,7 +6,6 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.lowlevel
 import pytest
 
 from imagewright.engine import delivery
@@ -14,10 +13,9 @@ from imagewright.engine.job import JobStatus
 from imagewright.errors import ResultLost, StorageError, VendorUnavailable
 from imagewright.storage.library import Library
 from imagewright.storage.states import CallState
-from workbench import USD, Vendor, folders_in, workbench
+from workbench import USD, Vendor, folders_in, until, workbench
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from imagewright.providers.base import Product
@@ -25,12 +23,6 @@ if TYPE_CHECKING:
     from workbench import Bench
 
 pytestmark = pytest.mark.anyio
-
-
-async def until(true: Callable[[], object]) -> None:
-    with anyio.fail_after(10):
-        while not true():
-            await anyio.lowlevel.checkpoint()
 
 
 async def call_states(bench: Bench, job_id: str) -> list[CallState]:
@@ -187,9 +179,8 @@ class TestJournalTrouble:
             job = await bench.done(await bench.begin())
             assert (await bench.entry(job.id)).state == "running"
             await lock.let_go()
-            with anyio.fail_after(10):
-                while not (await bench.entry(job.id)).done:
-                    await anyio.lowlevel.checkpoint()
+            journal = bench.desk.ledger.journal
+            await until(lambda: (found := journal.get(job.id)) is not None and found.done)
             assert await call_states(bench, job.id) == [CallState.KEPT]
 
     async def test_a_journal_that_turns_out_corrupt_costs_no_picture(self, home: Path) -> None:

@@ -90,10 +90,13 @@ def test_a_cancelled_request_loses_nothing(kie: KieEmulator, home: Path) -> None
 def test_the_same_key_is_the_same_job_in_every_process(kie: KieEmulator, home: Path) -> None:
     key = {"imagewright/idempotency-key": "order-17"}
     jobs = set()
-    for prompt in ("a stork", "a stork in flight"):
+    for _ in range(2):
         with server(kie, home) as client:
             client.meta = key
-            answer = client.answers([ask(client, prompt)]).popitem()[1]
+            answer = client.answers([ask(client, "a stork")]).popitem()[1]
             jobs.add(answer["result"]["structuredContent"]["job_id"])
+            other = client.answers([ask(client, "a stork in flight")]).popitem()[1]
+            assert refused(other)
+            assert f"given to another call before, {answer['result']['structuredContent']['job_id']}" in str(other)
     assert len(jobs) == 1
     assert len(kie.charges) == 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagewright.storage.states import CallState
-from killing import House, SlowFal, SlowKie
+from killing import House, SlowFal, SlowKie, plain_route
 from wire import LEGACY, MODERN, RawClient
 
 if TYPE_CHECKING:
@@ -72,6 +72,33 @@ def test_an_end_that_came_after_the_clients_patience_is_told_once_and_then_the_w
         assert call(house, server)["job_id"] != first["job_id"]
         house.wait_until_settled(2)
     assert len(house.audit().charges) == 2
+
+
+def test_whoever_gives_up_silently_gets_the_picture_with_the_next_call_however_often_it_tries(house: House) -> None:
+    with house.server() as server:
+        lost = [house.begin(server, PROMPT)]
+        for _ in range(3):  # each as impatient as the first: nobody reads what comes late
+            house.wait_for(CallState.SUBMITTED)
+            lost.append(house.begin(server, PROMPT))
+        jobs = {data(answer)["job_id"] for answer in server.answers(lost).values()}
+        told = call(house, server)
+        assert {told["job_id"]} == jobs
+        assert (told["status"], len(told["images"])) == ("completed", 1)
+        assert any("For another picture of the same, call once more" in note for note in told["notes"])
+        assert len(house.audit().charges) == 1
+        assert call(house, server)["job_id"] not in jobs
+
+
+def test_a_repeated_call_is_neither_asked_about_its_price_nor_refused_for_want_of_money(house: House) -> None:
+    money = {"IMAGEWRIGHT_BUDGET_PER_DAY": "0.01", "IMAGEWRIGHT_CONFIRM_ABOVE": "0.001"}
+    with house.server(IMAGEWRIGHT_WAIT=CLIENT_SECONDS) as server:
+        first = call(house, server)
+        house.wait_until_settled(1)
+    with house.server(**money) as server:
+        assert call(house, server)["job_id"] == first["job_id"]
+        refusal = server.call(plain_route("kie").tool, {"prompt": f"{PROMPT}, another"})
+        assert "confirm_above" in refusal["content"][0]["text"]
+    assert len(house.audit().charges) == 1
 
 
 def test_a_client_that_closes_its_end_leaves_the_job_to_the_next_server(house: House) -> None:

@@ -1,0 +1,49 @@
+"""The same call again: joined to the first while it may not have been heard of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from imagewright.errors import UnknownOutcome
+from workbench import Vendor, workbench
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_the_same_call_while_it_runs_is_the_same_job(home: Path) -> None:
+    vendor = Vendor()
+    async with workbench(home, vendor) as bench, workbench(home, Vendor()) as other:
+        job = await bench.begin()
+        for process in (bench, other):
+            opened = await process.open()
+            assert opened.joined is not None
+            assert opened.joined.id == job.id
+        await bench.done(job)
+    assert len(vendor.orders) == 1
+    assert list(home.joinpath("incoming").glob("*")) == []
+
+
+async def test_a_call_whose_end_was_seen_is_made_again(home: Path) -> None:
+    vendor = Vendor()
+    async with workbench(home, vendor) as bench:
+        first = await bench.done(await bench.begin())
+        assert (await bench.open()).joined is not None
+        await bench.jobs.seen(first)
+        assert (await bench.done(await bench.begin())).id != first.id
+    assert len(vendor.orders) == 2
+
+
+async def test_an_unknown_outcome_nobody_has_heard_of_is_told_before_anything_is_sent_again(home: Path) -> None:
+    vendor = Vendor()
+    vendor.then("submit", UnknownOutcome("vendor"))
+    async with workbench(home, vendor) as bench:
+        job = await bench.done(await bench.begin())
+        opened = await bench.open()
+        assert opened.joined is not None
+        assert opened.joined.id == job.id
+    assert len(vendor.orders) == 1
