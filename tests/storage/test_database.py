@@ -3,8 +3,10 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import sys
 import threading
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,11 +14,10 @@ import pytest
 from imagewright.errors import StorageError
 from imagewright.storage.database import Database, SetAsideError
 from imagewright.storage.schema import LADDER
-from imagewright.storage.setting_aside import set_aside
+from imagewright.storage.setting_aside import connect, set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 ONE = (("CREATE TABLE note (text TEXT NOT NULL UNIQUE)",),)
 TWO = (*ONE, ("ALTER TABLE note ADD COLUMN stars INTEGER NOT NULL DEFAULT 0", "UPDATE note SET stars = 5"))
@@ -232,6 +233,46 @@ def test_a_successor_is_never_set_aside(file: Path) -> None:
     damaged_header(file)
     assert set_aside(file, lambda: False, 1) is None
     assert file.exists()
+
+
+@pytest.mark.parametrize("gone", ["-wal", "-shm", ""])
+def test_what_vanishes_while_it_is_set_aside_is_not_missed(
+    file: Path, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    file.parent.mkdir(parents=True)
+    damaged_header(file)
+    rename = Path.rename
+
+    def rename_late(path: Path, to: str | Path) -> Path:
+        if path.name == f"{file.name}{gone}":  # what another thread's last connection does as it is closed
+            path.unlink()
+        return rename(path, to)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rename", rename_late)
+        for ending in ("-wal", "-shm"):
+            file.with_name(f"{file.name}{ending}").write_bytes(b"")
+        aside = set_aside(file, lambda: True, 1)
+    assert (aside is None) == (not gone)
+    assert not file.exists()
+
+
+def test_opening_never_makes_a_file_that_others_can_read(file: Path) -> None:
+    file.parent.mkdir(parents=True)
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        connect(file)
+    assert list(file.parent.iterdir()) == []
+
+
+ODD_NAMES = ["a#b%20 ü;.db", *(["a?mode=memory&b"] if os.name != "nt" else [])]
+
+
+@pytest.mark.parametrize("name", [*ODD_NAMES, *(["not text \udcff.db"] if sys.platform == "linux" else [])])
+def test_any_name_is_taken_as_it_is(tmp_path: Path, name: str) -> None:
+    database = Database(tmp_path / name, ONE)
+    write(database, "one")
+    assert {path.name.removesuffix("-wal").removesuffix("-shm") for path in tmp_path.iterdir()} == {name}
+    database.close()
 
 
 def test_several_corrupt_files_of_one_second_keep_their_own_names(file: Path) -> None:

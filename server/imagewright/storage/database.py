@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from imagewright.errors import StorageError
 from imagewright.storage.reasons import why
 from imagewright.storage.schema import LADDER
-from imagewright.storage.setting_aside import CORRUPT, primary_code, set_aside
+from imagewright.storage.setting_aside import CORRUPT, connect, primary_code, set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -172,7 +172,7 @@ class Database:
             raise StorageError(f"The database {self.file} cannot be made: {why(error)}.") from error
 
     def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.file, timeout=self._patience, isolation_level=None, check_same_thread=False)
+        connection = connect(self.file, timeout=self._patience, isolation_level=None, check_same_thread=False)
         try:
             self._prepare(connection)
         except BaseException:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from imagewright.errors import StorageError
 from imagewright.storage.reasons import why
@@ -30,7 +32,7 @@ def set_aside(file: Path, is_same: Callable[[], bool], patience: float) -> Path 
         patience: seconds to wait for another process that is doing the same.
 
     Returns:
-        Where it is now; None when another process has replaced it meanwhile.
+        Where it is now; None when another process has replaced or removed it meanwhile.
 
     Raises:
         StorageError: it is corrupt but cannot be renamed, or is sound when looked at again.
@@ -43,10 +45,11 @@ def set_aside(file: Path, is_same: Callable[[], bool], patience: float) -> Path 
         aside = _free_name(file)
         try:
             for ending in _COMPANIONS:  # before the file itself: left behind, they would be taken for its successor's
-                companion = Path(f"{file}{ending}")
-                if companion.exists():
-                    companion.rename(f"{aside}{ending}")
+                with suppress(FileNotFoundError):  # SQLite removes them whenever a last connection is closed
+                    Path(f"{file}{ending}").rename(f"{aside}{ending}")
             file.rename(aside)
+        except FileNotFoundError:
+            return None
         except OSError as error:
             raise StorageError(
                 f"The database {file} is corrupt and cannot be set aside: {why(error)}. Stop every Imagewright and "
@@ -69,7 +72,7 @@ def _alone(file: Path, patience: float) -> Iterator[None]:
 def _is_sound(file: Path, patience: float) -> bool:
     """Whether SQLite finds nothing wrong with it; a fault in passing must not cost the user the library."""
     try:
-        with closing(sqlite3.connect(file, timeout=patience)) as connection:
+        with closing(connect(file, timeout=patience)) as connection:
             return bool(connection.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok")
     except sqlite3.DatabaseError as error:
         if primary_code(error) in CORRUPT:
@@ -81,6 +84,19 @@ def _free_name(file: Path) -> Path:
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     names = (f"{file.name}.corrupt-{stamp}" + (f"-{number}" if number > 1 else "") for number in count(1))
     return next(path for name in names if not (path := file.with_name(name)).exists())
+
+
+def connect(file: Path, **options: Any) -> sqlite3.Connection:
+    """Open a database that is there; SQLite by itself would put an empty one, readable by all, in place of a moved one.
+
+    Args:
+        file: absolute path.
+        options: as for `sqlite3.connect`.
+    """
+    path = file.as_posix()
+    address = f"file://{'' if path.startswith('/') else '/'}{quote(os.fsencode(path))}?mode=rw"
+    connection: sqlite3.Connection = sqlite3.connect(address, uri=True, **options)
+    return connection
 
 
 def primary_code(error: sqlite3.Error) -> int:
