@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import os
+from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
-KEPT_VARIABLES = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "LANG")
+KEPT_VARIABLES = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "PYTHONPATH", "LANG")
+"""Not PYTHONDONTWRITEBYTECODE: a server under test starts as a user's does, not compiled anew each time."""
+AUTHORITY = Path(__file__).parent / "providers" / "tls" / "certificate.pem"
+"""The only one that is trusted: the real ones are many, and nearly every client here speaks to loopback in plain."""
+HOMES = count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _bare_environment() -> Iterator[None]:
+    """No key, no setting and no real user folder is in sight; of servers that several tests share neither."""
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in list(os.environ):
+            if variable not in KEPT_VARIABLES and not variable.startswith("PYTEST"):
+                patch.delenv(variable)
+        patch.setenv("SSL_CERT_FILE", str(AUTHORITY))
+        yield
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty IMAGEWRIGHT_HOME; no key, no setting and no real user folder is in sight."""
-    for variable in list(os.environ):
-        if variable not in KEPT_VARIABLES and not variable.startswith("PYTEST"):
-            monkeypatch.delenv(variable)
-    folder = tmp_path / "home"
-    folder.mkdir()
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An IMAGEWRIGHT_HOME of the test's own; neither it nor the user's folder around it is there until it is made."""
+    folder = tmp_path_factory.getbasetemp() / "homes" / str(next(HOMES))
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("USERPROFILE", str(folder))
     monkeypatch.setenv("IMAGEWRIGHT_HOME", str(folder / "imagewright"))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from emulators.plain import plain_png
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -27,6 +29,8 @@ def look(data: bytes) -> Image.Image:
 
 def encode(picture: Image.Image, form: str) -> bytes:
     """The picture as a file: png, jpeg or webp."""
+    if (form, picture.mode) == ("png", "RGB") and (alone := picture.getcolors(1)):
+        return plain_png(*picture.size, bytes(alone[0][1]))  # type: ignore[arg-type]  # RGB is three levels
     out = io.BytesIO()
     options: dict[str, int] = {"compress_level": 1} if form == "png" else {"quality": 80}
     (picture if form == "png" else picture.convert("RGB")).save(out, form, **options)

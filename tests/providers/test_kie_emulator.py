@@ -25,7 +25,7 @@ class Caller:
 
     def __init__(self, kie: KieEmulator) -> None:
         self.kie = kie
-        self.client = httpx.Client(trust_env=False, headers={"Authorization": f"Bearer {kie.key}"})
+        self.client = httpx.Client(headers={"Authorization": f"Bearer {kie.key}"})
 
     def post(self, path: str, content: Any, **more: Any) -> tuple[int, str, Any]:
         return self.read(self.client.post(self.kie.url("api") + path, json=content, **more))
@@ -177,7 +177,7 @@ def test_a_key_in_the_wrong_place_fails_the_test(where: str) -> None:
     kie = KieEmulator()
 
     def misuse() -> None:
-        with kie, httpx.Client(trust_env=False) as client:
+        with kie, httpx.Client() as client:
             requests: dict[str, dict[str, Any]] = {
                 "download": {"url": kie.url("files") + "/x", "headers": {"Authorization": f"Bearer {kie.key}"}},
                 "query": {"url": kie.url("api") + "/api/v1/chat/credit", "params": {"key": kie.key}},
@@ -197,7 +197,7 @@ def test_a_bug_of_the_emulator_does_not_pass_for_a_fault() -> None:
         raise KeyError(str(answer.status))
 
     def use() -> None:
-        with kie, httpx.Client(trust_env=False) as client:
+        with kie, httpx.Client() as client:
             kie.fail_next("credit", broken)
             assert client.get(kie.url("api") + "/api/v1/chat/credit").status_code == 500
 
