@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.catalog.row import OperationName
-from imagewright.engine.attempt import Errand
 from imagewright.engine.desk import RecordedError, error_data, read_error
+from imagewright.engine.errand import Errand
 from imagewright.engine.job import Job, JobStatus
 from imagewright.engine.settle import ELSEWHERE, may_go_elsewhere, settle
 from imagewright.errors import (

@@ -151,3 +151,17 @@ async def test_a_model_that_is_gone_is_said_and_nothing_is_sent(home: Path) -> N
     assert vendor.orders == []
     assert "no vendor/model-1 any more; nothing was sent" in str(job.error)
     assert job.cost_usd == 0.0
+
+
+async def test_what_was_never_sent_is_not_sent_the_next_day(home: Path) -> None:
+    job_id = await left_behind(home)
+    vendor = Vendor()
+    async with workbench(home, vendor) as bench:
+        with bench.desk.ledger.journal._database.writing() as connection:  # noqa: SLF001 - as if it were long ago
+            connection.execute("UPDATE job SET created = created - 86400")
+        job = await bench.done(await bench.adopted(job_id))
+        assert states(await bench.entry(job_id)) == [FAILED]
+    assert vendor.orders == []
+    assert "Nothing was sent and nothing was charged" in str(job.error)
+    assert "24 hours ago" in str(job.error)
+    assert cost(job) == (0.0, "actual")

@@ -6,15 +6,17 @@ Every step is written down before the next is taken, so that whoever picks the j
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
 
 from imagewright.engine.delivery import deliver
-from imagewright.engine.desk import error_data, read_error
+from imagewright.engine.desk import error_data
+from imagewright.engine.errand import Errand, errand_of
 from imagewright.engine.follow import follow
 from imagewright.engine.search import search
 from imagewright.errors import ImagewrightError, ProviderError, StorageError, UnknownOutcome
@@ -24,7 +26,7 @@ from imagewright.storage.record import NewPicture
 from imagewright.storage.states import CallState, is_final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from imagewright.engine.brief import Brief
     from imagewright.engine.desk import Desk
@@ -38,56 +40,11 @@ CANCEL_SECONDS = 5.0
 """Bound on telling a vendor to stop."""
 LAST_FETCH_SECONDS = 60.0
 """Bound on bringing home what was made already when the job was cancelled."""
-SENT = frozenset({CallState.SUBMITTING, CallState.SUBMITTED, CallState.MADE, CallState.KEPT, CallState.UNKNOWN})
+STALE_HOURS = 1.0
+"""How old a job may be of which something is still to be sent: nobody waits for it any more."""
 FOUND = "The answer to the request was never heard; it was found among {name}'s recent calls and not sent again."
 SHARE_SUBMITTED = 0.05
 SHARE_MADE = 0.9
-
-
-@dataclass(slots=True)
-class Errand:
-    """One vendor call being seen through.
-
-    Attributes:
-        call: as the journal had it when the attempt began.
-        state: where it stands now.
-        cost: what the vendor says it charged.
-        arrived: how many of its pictures are in the library.
-        error: what went wrong.
-        share: how far it is, 0 to 1.
-        trace: by what the vendor's list of recent calls would show it.
-        handle: what the vendor gave to ask by.
-        sent: whether the vendor has it or may have it.
-        products: what the vendor made, where this process was told.
-        spooled: the same as the journal holds it; None until it is there.
-    """
-
-    call: CallEntry
-    state: CallState
-    cost: float | None
-    arrived: int = 0
-    error: ImagewrightError | None = None
-    share: float = 0.0
-    trace: Mapping[str, str] | None = None
-    handle: Handle | None = None
-    sent: bool = False
-    products: tuple[Product, ...] | None = None
-    spooled: tuple[Mapping[str, Any], ...] | None = None
-
-
-def _errand(provider: Provider, call: CallEntry) -> Errand:
-    """A call from where the journal says it stands."""
-    vendor_said = "charged" in (call.error or {})
-    return Errand(
-        call,
-        call.state,
-        call.cost_usd,
-        error=read_error(call.error),
-        trace=call.trace,
-        handle=None if call.handle is None else Handle(provider.name, call.handle),
-        sent=call.handle is not None or vendor_said or call.state in SENT,
-        spooled=call.products,
-    )
 
 
 @dataclass(slots=True)
@@ -120,7 +77,7 @@ class Attempt:
         Raises:
             LostLeaseError: another process has the job now.
         """
-        self.errands = [_errand(self.provider, call) for call in self.entry.calls]
+        self.errands = [errand_of(self.provider, call) for call in self.entry.calls]
         with self.job.scope:
             async with anyio.create_task_group() as group:
                 for errand in self.errands:
@@ -144,6 +101,7 @@ class Attempt:
     async def _steps(self, errand: Errand) -> None:
         match errand.state:
             case CallState.PLANNED:
+                self._check_age()
                 await self._submit(errand)
             case CallState.SUBMITTING:
                 stopped = UnknownOutcome(self.provider.name, "the server stopped while it was sending")
@@ -155,6 +113,19 @@ class Attempt:
             )
             await self._made(errand, finished)
         await self._bring_all(errand)
+
+    def _check_age(self) -> None:
+        """Keep money from being spent on a wish of long ago.
+
+        Raises:
+            ImagewrightError: whoever made the call has left long since.
+        """
+        hours = (time.time() - self.job.created) / 3600
+        if hours > STALE_HOURS:
+            raise ImagewrightError(
+                f"Nothing was sent and nothing was charged: the server stopped before it could send this, {hours:.0f} "
+                "hours ago. Call again if it is still wanted."
+            )
 
     async def _submit(self, errand: Errand) -> None:
         order = await anyio.to_thread.run_sync(self.order_of, errand.call)

@@ -18,8 +18,8 @@ from imagewright.errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imagewright.engine.attempt import Errand
     from imagewright.engine.brief import Brief
+    from imagewright.engine.errand import Errand
     from imagewright.engine.job import CostBasis, Job
 
 ELSEWHERE = (BadKey, ModelUnavailable, OutOfCredit, RateLimited, VendorUnavailable)

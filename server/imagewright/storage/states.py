@@ -6,7 +6,8 @@ planned ──> submitting ──> submitted ──> made ──> kept
    └────────────┴────────────────┴──> failed
    └─────────────────────────────┴──> cancelled
 
-planned     written down, nothing sent but pictures, which costs nothing: whoever holds the job may send it
+planned     written down, nothing sent but pictures, which costs nothing: whoever holds the job may send it, within
+            the hour
 submitting  about to be sent, or sent: after a crash nobody knows which. A vendor that lists its recent calls is asked
             for it; what is found there is submitted, everything else becomes unknown
 submitted   the vendor has it and gave a handle: polled to its end by whoever holds the job
