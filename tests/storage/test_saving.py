@@ -5,6 +5,7 @@ import io
 import os
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,6 @@ from imagewright.storage import saving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from _typeshed import WriteableBuffer as Buffer
 
@@ -92,6 +92,97 @@ def test_many_threads_never_take_one_name(folder: Path, way: Callable[[Path, Pat
     assert len(set(paths)) == 80
     assert {path.read_text(encoding="utf-8") for path in paths} == {f"{n}.{t}" for n in range(8) for t in range(10)}
     assert len(everything(folder)) == 80
+
+
+def always(_: Path) -> bool:
+    return True
+
+
+@ways
+@pytest.mark.parametrize("before", [0, 1, 3])
+def test_a_first_copy_is_found_again_under_whichever_name_it_got(
+    folder: Path, way: Callable[[Path, Path], None], before: int
+) -> None:
+    part = folder / "part"
+    part.write_bytes(b"fox" * 1_000_000)
+    names = ["fox.png", "fox-2.png", "fox-3.png", "fox-4.png"]
+    for name in names[:before]:
+        (folder / name).write_bytes(b"another")
+    (folder / names[before]).write_bytes(part.read_bytes())
+    inode = (folder / names[before]).stat().st_ino
+    found = saving.publish(part, folder / "fox.png", (way,), always)
+    assert (found.name, found.stat().st_ino) == (names[before], inode)
+    assert everything(folder) == sorted([*names[: before + 1], "part"])
+
+
+@ways
+def test_the_same_bytes_of_another_picture_are_left_to_it(folder: Path, way: Callable[[Path, Path], None]) -> None:
+    (folder / "part").write_bytes(b"fox")
+    (folder / "fox.png").write_bytes(b"fox")
+    asked = []
+
+    def another(path: Path) -> bool:
+        asked.append(path.name)
+        return False
+
+    assert saving.publish(folder / "part", folder / "fox.png", (way,), another).name == "fox-2.png"
+    assert asked == ["fox.png"]
+
+
+def other_bytes(path: Path) -> None:
+    path.write_bytes(b"box" * 1_000_000)
+
+
+def other_end(path: Path) -> None:
+    path.write_bytes(b"fox" * 999_999 + b"box")
+
+
+def longer(path: Path) -> None:
+    path.write_bytes(b"fox" * 1_000_001)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def a_link(path: Path) -> None:
+    path.with_name("elsewhere").write_bytes(b"fox" * 1_000_000)
+    path.symlink_to(path.with_name("elsewhere"))
+
+
+def a_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+NOT_OURS = [other_bytes, other_end, longer, empty, Path.mkdir, *([a_link, a_pipe] if os.name != "nt" else [])]
+
+
+@ways
+@pytest.mark.parametrize("taken", NOT_OURS)
+def test_what_is_not_the_same_is_never_taken_for_a_first_copy(
+    folder: Path, way: Callable[[Path, Path], None], taken: Callable[[Path], object]
+) -> None:
+    (folder / "part").write_bytes(b"fox" * 1_000_000)
+    taken(folder / "fox.png")
+    assert saving.publish(folder / "part", folder / "fox.png", (way,), always).name == "fox-2.png"
+
+
+def test_an_empty_file_is_nobodys_first_copy(folder: Path) -> None:
+    for name in ("part", "fox.png"):
+        (folder / name).write_bytes(b"")
+    assert saving.publish(folder / "part", folder / "fox.png", ours=always).name == "fox-2.png"
+
+
+def test_what_is_published_is_saved_although_its_part_cannot_be_removed(
+    source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        kept = saving.keep(source, folder / "fox.png")
+    assert kept.path.read_bytes() == source.read_bytes()
 
 
 @pytest.mark.parametrize("good", [0, 1, 3_000_000])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from imagewright.errors import StorageError
@@ -12,7 +13,7 @@ from imagewright.storage import saving
 from imagewright.storage.calendar_day import bounds
 from imagewright.storage.confine import Roots, read_within
 from imagewright.storage.naming import default_name, numbered, plain, with_real_extension
-from imagewright.storage.record import NewPicture, PictureRecord, new_id
+from imagewright.storage.record import NewPicture, PictureRecord, id_of, new_id
 
 if TYPE_CHECKING:
     from datetime import date
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from imagewright.settings.folders import Folders
     from imagewright.storage.database import Database
     from imagewright.storage.pictures import PictureTable
-    from imagewright.storage.saving import Kept
+    from imagewright.storage.saving import Kept, Ours
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +70,8 @@ class Library:
         """Save a picture, byte for byte, and enter it in the index.
 
         It is saved whatever happens to the index, and in the default folder where `save_as` has become impossible.
+        A job's picture can be kept again, as by the successor of a process that was killed in here: it is listed
+        once, and what was saved of it already is taken and not saved again.
 
         Args:
             source: the finished file; it is left where it is.
@@ -83,11 +86,14 @@ class Library:
         Raises:
             StorageError: it could be saved nowhere; `source` is untouched.
         """
-        picture_id = new_id()
-        kept, notes = self._save(source, new, default_name(new, picture_id), save_as, position if of > 1 else 0)
+        picture_id = id_of(new.job_id, new.variant) if new.job_id else new_id()
+        listed, said = self._listed(picture_id) if new.job_id else (None, [])
+        if listed:
+            return listed, said
+        kept, notes = self._save(source, new, picture_id, save_as, position if of > 1 else 0)
         known = {one.name: getattr(new, one.name) for one in dataclasses.fields(NewPicture)}
         record = PictureRecord(**known, id=picture_id, path=kept.path, bytes=kept.size)
-        return record, [*notes, *self._enter(record)]
+        return record, [*said, *notes, *self._enter(record)]
 
     def get(self, picture_id: str) -> PictureRecord | None:
         """The picture of that id; None when there is none.
@@ -196,18 +202,21 @@ class Library:
         return (self._folders.pictures, "") if save_as is None else self.roots.target(save_as)
 
     def _save(
-        self, source: Path, new: NewPicture, usual: str, save_as: str | None, position: int
+        self, source: Path, new: NewPicture, picture_id: str, save_as: str | None, position: int
     ) -> tuple[Kept, list[str]]:
         """Save where the caller wants it, or else in the default folder, with notes on what differs."""
+        usual = default_name(new, picture_id)
+        # without a job there is no successor who would keep the picture again
+        ours = partial(self._is_unlisted, picture_id) if new.job_id else None
         if save_as is None:
-            return self._write(source, self._folders.pictures, usual), []
+            return self._write(source, self._folders.pictures, usual, ours), []
         try:
             folder, asked = self._target(save_as)
             real = with_real_extension(asked, new.format) if asked else usual
             wanted = numbered(real, position) if asked and position else real
-            kept = self._write(source, folder, wanted)
+            kept = self._write(source, folder, wanted, ours)
         except StorageError as error:
-            kept = self._write(source, self._folders.pictures, usual)
+            kept = self._write(source, self._folders.pictures, usual, ours)
             return kept, [f"{error} It is saved as {kept.path} instead."]
         notes = []
         if asked and not real.startswith(asked):
@@ -216,14 +225,35 @@ class Library:
             notes.append(f"Saved as {kept.path.name}: {wanted} is the name of another file.")
         return kept, notes
 
-    def _write(self, source: Path, folder: Path, name: str) -> Kept:
+    def _write(self, source: Path, folder: Path, name: str, ours: Ours | None) -> Kept:
         folder = self.roots.make_folder(folder)
         with self._lock:
             is_new = folder not in self._swept
             self._swept.add(folder)
         if is_new:
             saving.sweep(folder)
-        return saving.keep(source, folder / name)
+        return saving.keep(source, folder / name, ours)
+
+    def _listed(self, picture_id: str) -> tuple[PictureRecord | None, list[str]]:
+        """The picture of that id where it was kept before, and what the caller should know."""
+        with self._lock:
+            unlisted = self._unlisted.get(picture_id)
+        if unlisted:
+            return unlisted, []
+        try:
+            return self._table.look_up(picture_id)
+        except StorageError:  # entering it will say why
+            return None, []
+
+    def _is_unlisted(self, picture_id: str, path: Path) -> bool:
+        """Whether a file is that of no picture but this one. One that cannot be looked up may be another's."""
+        with self._lock:
+            known = [(record.id, record.path) for record in self._unlisted.values()]
+        try:
+            known += self._table.of_size(path.stat().st_size)
+        except (OSError, StorageError):
+            return False
+        return not any(_same_file(other, path) for listed, other in known if listed != picture_id)
 
     def _enter(self, record: PictureRecord) -> list[str]:
         """Enter the record; say it when that fails, and try again at the next occasion."""
@@ -248,3 +278,11 @@ class Library:
                 return
             with self._lock:
                 self._unlisted.pop(record.id, None)
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    """Whether two paths are of one file; names can differ in case, or lead over links of folders."""
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them is gone
+        return False

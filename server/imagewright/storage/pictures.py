@@ -57,6 +57,17 @@ class PictureTable:
         found = self._records(f"{_SELECT} WHERE id = ?", [picture_id])
         return found[0] if found else None
 
+    def look_up(self, picture_id: str) -> tuple[PictureRecord | None, list[str]]:
+        """As `by_id`, with what the user should know, as `add` returns it."""
+        try:
+            return self.by_id(picture_id), []
+        except SetAsideError as error:
+            return None, [str(error)]
+
+    def of_size(self, size: int) -> list[tuple[str, Path]]:
+        """Id and path of the pictures that were saved with so many bytes."""
+        return [(row[0], Path(row[1])) for row in self._rows("SELECT id, path FROM picture WHERE bytes = ?", [size])]
+
     def search(
         self,
         *,

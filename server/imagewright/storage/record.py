@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from base64 import b32encode
 from dataclasses import dataclass, field
@@ -19,7 +20,21 @@ _ID_BYTES = 10  # 80 bits, so that a shared server's ids cannot be guessed; 16 l
 
 def new_id() -> str:
     """A picture id that nobody can guess: `img_` and 16 of the signs a-z and 2-7."""
-    return ID_PREFIX + b32encode(secrets.token_bytes(_ID_BYTES)).decode("ascii").lower()
+    return _spelt(secrets.token_bytes(_ID_BYTES))
+
+
+def id_of(job_id: str, variant: int) -> str:
+    """The id of a job's picture: the same in every process that brings it home, and no easier to guess than the job's.
+
+    Args:
+        job_id: the job; not empty.
+        variant: which picture of it, from 1.
+    """
+    return _spelt(hashlib.sha256(f"{job_id}/{variant}".encode()).digest()[:_ID_BYTES])
+
+
+def _spelt(signs: bytes) -> str:
+    return ID_PREFIX + b32encode(signs).decode("ascii").lower()
 
 
 def _now() -> datetime:

@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -13,10 +14,14 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from imagewright.errors import StorageError
 from imagewright.storage.naming import numbered
+from imagewright.storage.opening import open_below
 from imagewright.storage.reasons import sized, why
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    Way = Callable[[Path, Path], None]
+    Ours = Callable[[Path], bool]
 
 MOST_NAMES = 9999
 """How many pictures of one wanted name a folder can take: `fox.png` to `fox-9999.png`."""
@@ -36,13 +41,15 @@ class Kept(NamedTuple):
     size: int
 
 
-def keep(source: Path, target: Path) -> Kept:
+def keep(source: Path, target: Path, ours: Ours | None = None) -> Kept:
     """Copy a file, byte for byte, to a name that is free.
 
     Args:
         source: the finished download; it is left where it is.
         target: the wanted path. Its folder is made if it is missing. If the name is taken, `-2`, `-3` ... is put
             before the extension.
+        ours: asked about a taken name that holds exactly the same bytes: whether that is this very file, saved by a
+            process that was killed before it could tell anybody. Then it is taken, and no second one written.
 
     Raises:
         StorageError: it could not be written; names the folder and the reason. Nothing is left of it.
@@ -52,19 +59,20 @@ def keep(source: Path, target: Path) -> Kept:
     except OSError as error:
         raise StorageError(f"{source} cannot be read: {why(error)}.") from error
     with reader:
-        return write_new(reader, target)
+        return write_new(reader, target, ours)
 
 
-def write_new(reader: BinaryIO, target: Path) -> Kept:
+def write_new(reader: BinaryIO, target: Path, ours: Ours | None = None) -> Kept:
     """As `keep`, from an open file."""
     part = target.parent / f"{_PART_PREFIX}{secrets.token_hex(8)}{_PART_SUFFIX}"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             size = _copy(reader, part)
-            path = publish(part, target)
+            path = publish(part, target, ours=ours)
         finally:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):  # what is published is saved; the part is swept some day
+                part.unlink()
         _settle(path.parent)
     except OSError as error:
         raise StorageError(f"{target.name} cannot be saved in {target.parent}: {why(error)}.") from error
@@ -119,13 +127,14 @@ def _copy(reader: BinaryIO, part: Path) -> int:
         return writer.tell()
 
 
-def publish(part: Path, target: Path, ways: tuple[Callable[[Path, Path], None], ...] = ()) -> Path:
+def publish(part: Path, target: Path, ways: tuple[Way, ...] = (), ours: Ours | None = None) -> Path:
     """Give a finished file its name, or the next free one.
 
     Args:
         part: the finished file, in the folder of the target.
         target: the wanted path.
         ways: how to do it, the best first; each later one is for file systems that lack the one before.
+        ours: as for `keep`.
 
     Raises:
         OSError: no way works, or all names are taken.
@@ -133,22 +142,42 @@ def publish(part: Path, target: Path, ways: tuple[Callable[[Path, Path], None], 
     *better, last = ways or _WAYS
     for way in better:
         try:
-            return _first_free(part, target, way)
+            return _first_free(part, target, way, ours)
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
-    return _first_free(part, target, last)
+    return _first_free(part, target, last, ours)
 
 
-def _first_free(part: Path, target: Path, way: Callable[[Path, Path], None]) -> Path:
+def _first_free(part: Path, target: Path, way: Way, ours: Ours | None) -> Path:
     for number in range(1, MOST_NAMES + 1):
         path = target if number == 1 else target.with_name(numbered(target.name, number))
         try:
             way(part, path)
         except FileExistsError:
-            continue
+            if ours is None or not _is_same(part, path) or not ours(path):
+                continue
         return path
     raise FileExistsError(errno.EEXIST, f"all {MOST_NAMES} names like it are taken")
+
+
+def _is_same(part: Path, path: Path) -> bool:
+    """Whether a name is that of a regular file, and no link to one, with exactly the same bytes.
+
+    An empty file is never the same: somebody, or `by_reservation`, may be about to fill it.
+    """
+    try:
+        size = part.stat().st_size
+        status = path.stat(follow_symlinks=False)
+        if not size or status.st_size != size or not stat.S_ISREG(status.st_mode):
+            return False
+        with part.open("rb") as wanted, os.fdopen(open_below(path.parent, (path.name,)), "rb") as found:
+            while piece := wanted.read(_PIECE):
+                if found.read(len(piece)) != piece:
+                    return False
+            return not found.read(1)
+    except OSError:
+        return False
 
 
 def by_link(part: Path, path: Path) -> None:
@@ -157,7 +186,10 @@ def by_link(part: Path, path: Path) -> None:
 
 
 def by_reservation(part: Path, path: Path) -> None:
-    """Take the name with an empty file, then put the finished one over it: for disks without hard links."""
+    """Take the name with an empty file, then put the finished one over it: for disks without hard links.
+
+    A process killed between the two leaves the empty file. It stays: nothing tells it from one of the user's.
+    """
     path.open("xb").close()
     try:
         part.replace(path)
