@@ -1,17 +1,25 @@
 from __future__ import annotations
 
+import os
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import anyio
+import anyio.lowlevel
 import pytest
 
-from imagewright.engine.spool import Spool
+from imagewright.engine.spool import YOUNG, Spool
 from imagewright.errors import StorageError
 from imagewright.providers.base import Order, Prepared, Product
-from imagewright.storage.journal_entry import CallEntry
-from workbench import route_of
+from imagewright.storage.journal_entry import CallEntry, JobEntry
+from imagewright.storage.states import CallState
+from workbench import Vendor, folders_in, route_of, workbench
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from imagewright.storage.journal_entry import JobState
 
 ROUTE = route_of("vendor")
 JOB = "job_1"
@@ -67,3 +75,126 @@ def test_clearing_leaves_other_jobs_alone_and_can_be_repeated(tmp_path: Path) ->
     spool.clear(JOB)
     spool.clear(JOB)
     assert [path.name for path in (tmp_path / "incoming").iterdir()] == ["job_2"]
+
+
+KEPT, FAILED = CallEntry(number=0, state=CallState.KEPT), CallEntry(number=1, state=CallState.FAILED)
+HALF_KEPT = replace(KEPT, error={"kind": "failed", "text": "the other picture could be saved nowhere"})
+ALL = {"input-0", "input-1", "result-1", "fetch-2/picture"}
+PICTURES = {"result-1", "fetch-2/picture"}
+
+
+def entry(state: JobState, *calls: CallEntry) -> JobEntry:
+    return JobEntry(
+        id=JOB,
+        tool="t",
+        operation="generate",
+        provider="vendor",
+        model="m",
+        fingerprint="f",
+        plan={},
+        expected=1,
+        calls=calls,
+        created=0.0,
+        state=state,
+    )
+
+
+def leave_files(folder: Path, *, age: float = YOUNG + 60, young: str = "") -> None:
+    """What killed processes leave of a job; one file may be younger."""
+    for name in ALL:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"bytes")
+    long_ago = time.time() - age
+    for path in (*folder.rglob("*"), folder):
+        if path.name != young:
+            os.utime(path, (long_ago, long_ago))
+
+
+def left(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("known", "stays"),
+    [
+        (entry("running", KEPT), ALL),
+        (entry("running", CallEntry(number=0)), ALL),
+        (None, PICTURES),
+        (entry("failed", FAILED), PICTURES),
+        (entry("completed", KEPT, FAILED), PICTURES),
+        (entry("completed", HALF_KEPT), PICTURES),
+        (entry("cancelled", replace(FAILED, state=CallState.CANCELLED)), PICTURES),
+        (entry("completed", KEPT, KEPT), set()),
+    ],
+)
+def test_only_what_nobody_can_need_is_swept(tmp_path: Path, known: JobEntry | None, stays: set[str]) -> None:
+    folder = tmp_path / "incoming" / JOB
+    leave_files(folder)
+    asked = []
+
+    def entry_of(job_id: str) -> JobEntry | None:
+        asked.append(job_id)
+        return known
+
+    Spool(tmp_path).sweep(entry_of)
+    assert left(folder) == stays
+    assert folder.exists() == bool(stays)
+    assert asked == [JOB]
+
+
+@pytest.mark.parametrize("young", ["input-1", "picture", JOB])
+def test_nothing_young_is_swept(tmp_path: Path, young: str) -> None:
+    folder = tmp_path / "incoming" / JOB
+    leave_files(folder, young=young)
+    Spool(tmp_path).sweep(lambda _: entry("completed", KEPT))
+    assert left(folder) == ALL
+
+
+def test_an_empty_folder_goes_and_others_are_not_kept_from_it_by_one_in_trouble(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    base = tmp_path / "incoming"
+    for name in ("job_a", "job_b", "job_c"):
+        (base / name).mkdir(parents=True)
+        os.utime(base / name, (1.0, 1.0))
+
+    def entry_of(job_id: str) -> JobEntry | None:
+        if job_id == "job_b":
+            raise StorageError("the journal cannot be read")
+        return None
+
+    Spool(tmp_path).sweep(entry_of)
+    assert [path.name for path in base.iterdir()] == ["job_b"]
+    assert "job_b could not be tidied up: the journal cannot be read" in caplog.text
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+def test_a_sweep_follows_no_link(tmp_path: Path) -> None:
+    leave_files(tmp_path / "elsewhere")
+    leave_files(tmp_path / "incoming" / JOB)
+    (tmp_path / "incoming" / "job_2").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "incoming" / JOB / "fetch-3").symlink_to(tmp_path / "elsewhere")
+    os.utime(tmp_path / "incoming" / JOB / "fetch-3", (1.0, 1.0), follow_symlinks=False)
+    os.utime(tmp_path / "incoming" / JOB, (1.0, 1.0))
+    Spool(tmp_path).sweep(lambda _: entry("completed", KEPT))
+    assert [path.name for path in (tmp_path / "incoming").iterdir()] == ["job_2"]
+    assert left(tmp_path / "elsewhere") == ALL
+
+
+def test_without_folders_or_with_a_file_in_their_place_there_is_nothing_to_sweep(tmp_path: Path) -> None:
+    Spool(tmp_path).sweep(lambda _: None)
+    (tmp_path / "incoming").write_bytes(b"in the way")
+    Spool(tmp_path).sweep(lambda _: None)
+
+
+@pytest.mark.anyio
+async def test_a_server_sweeps_once_it_looks_for_jobs_left_behind(home: Path) -> None:
+    base = folders_in(home).database.parent / "incoming"
+    async with workbench(home, Vendor(), lease=0.1) as bench:
+        job = await bench.done(await bench.begin())
+        for name in (job.id, "job_unknown"):
+            leave_files(base / name)
+        bench.group.start_soon(lambda: bench.jobs.keep_leases(adopting=True))
+        with anyio.fail_after(10):
+            while left(base) != {f"job_unknown/{name}" for name in PICTURES}:
+                await anyio.lowlevel.checkpoint()

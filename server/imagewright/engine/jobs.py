@@ -195,12 +195,16 @@ class Jobs:
         if self._keeping:
             return
         self._keeping = True
+        swept = False
         while True:
             try:
                 await self._renew()
                 await self._desk.ledger.catch_up()
                 if self._adopting:
                     await self.adopt()
+                    if not swept:
+                        swept, sweep = True, self._desk.spool.sweep
+                        self._group.start_soon(anyio.to_thread.run_sync, sweep, self._desk.ledger.journal.get)
             except StorageError as error:
                 log.warning("the journal cannot be used at the moment: %s", error)
             await anyio.sleep(self._desk.ledger.lease / RENEWALS_PER_LEASE)

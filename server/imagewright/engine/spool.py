@@ -1,25 +1,35 @@
 """What a job needs on disk while it runs: its prepared input pictures, and results that are not in the library yet.
 
-One folder per job beside the database, removed when the job is settled. All functions block.
+One folder per job beside the database, removed when the job is settled, and swept up where a process was killed before
+it could. All functions block.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagewright.errors import StorageError
 from imagewright.providers.base import Order, Prepared, Product
+from imagewright.storage.states import CallState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from imagewright.providers.base import Route
-    from imagewright.storage.journal_entry import CallEntry
+    from imagewright.storage.journal_entry import CallEntry, JobEntry
+
+log = logging.getLogger(__name__)
 
 FOLDER = "incoming"
+_INPUT = "input-"  # what a name begins with; everything else may be a picture that was paid for
+YOUNG = 3600.0
+"""Seconds for which nothing is swept: the inputs of a job are there before the journal knows it."""
 
 
 class Spool:
@@ -44,7 +54,7 @@ class Spool:
         pictures = [*order.images, *([order.mask] if order.mask else [])]
         said = []
         for place, picture in enumerate(pictures):
-            file = self.file(job_id, f"input-{place}")
+            file = self.file(job_id, f"{_INPUT}{place}")
             _write(file, picture.data)
             said.append({"file": str(file), "format": picture.format, "width": picture.width, "height": picture.height})
         return {"images": said[: len(order.images)], "mask": said[-1] if order.mask else None}
@@ -94,6 +104,47 @@ class Spool:
     def clear(self, job_id: str) -> None:
         """Remove the job's folder; what cannot be removed is left."""
         shutil.rmtree(self._base / job_id, ignore_errors=True)
+
+    def sweep(self, entry_of: Callable[[str], JobEntry | None]) -> None:
+        """Remove what killed processes left and nobody can need: never raises.
+
+        Nothing of a job that runs is touched. Inputs of others go; their pictures only where all are in the library,
+        so that one that was paid for and could not be saved stays, also where the journal knows nothing of its job.
+
+        Args:
+            entry_of: the journal's entry of a job.
+        """
+        with suppress(OSError):  # there is nothing to tidy up, or opening a job will say what is wrong
+            for folder in list(self._base.iterdir()):
+                try:
+                    _sweep(folder, entry_of)
+                except FileNotFoundError:  # another process was quicker
+                    continue
+                except Exception as error:  # noqa: BLE001 - tidying up must not end a server, whatever it stumbles over
+                    log.warning("%s could not be tidied up: %s", folder, error)
+
+
+def _sweep(folder: Path, entry_of: Callable[[str], JobEntry | None]) -> None:
+    if folder.is_symlink() or not folder.is_dir() or _newest(folder) > time.time() - YOUNG:
+        return
+    entry = entry_of(folder.name)
+    if entry is not None and not entry.done:
+        return
+    whole = entry is not None and all(call.state is CallState.KEPT and call.error is None for call in entry.calls)
+    for path in list(folder.iterdir()):
+        if not whole and not path.name.startswith(_INPUT):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _newest(folder: Path) -> float:
+    """When something in a folder was changed last, in seconds since 1970."""
+    return max(path.stat(follow_symlinks=False).st_mtime for path in (folder, *folder.rglob("*")))
 
 
 def _read(said: Mapping[str, Any]) -> Prepared:
