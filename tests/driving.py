@@ -141,7 +141,11 @@ async def submitted(provider: Provider, order: Order) -> Handle:
 
 async def drive(provider: Provider, order: Order, folder: Path) -> Driven:
     """Submit, poll without waiting, fetch: what the engine does, without its patience."""
-    handle = await submitted(provider, order)
+    return await followed(provider, await submitted(provider, order), folder)
+
+
+async def followed(provider: Provider, handle: Handle, folder: Path) -> Driven:
+    """The same from the handle on."""
     running: list[Running] = []
     for _ in range(MOST_POLLS):
         answer = await provider.poll(handle)

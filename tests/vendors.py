@@ -48,18 +48,20 @@ class Vendor:
         submits: the doors through which paid work begins.
         polls: the doors where one asks how it stands; none where the submit is answered with the pictures.
         first: doors that a submit goes through before those, and that refuse in the same way.
+        lists: the doors where recent calls are listed.
     """
 
     emulator: type[AnyEmulator]
     submits: tuple[str, ...] = ("generate",)
     polls: tuple[str, ...] = ()
     first: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
 
 
 VENDORS: Mapping[str, Vendor] = {
     "kie": Vendor(KieEmulator, ("create",), ("poll",)),
-    "fal": Vendor(FalEmulator, ("submit",), ("status", "result")),
-    "replicate": Vendor(ReplicateEmulator, ("create", "create_version"), ("poll",), first=("model",)),
+    "fal": Vendor(FalEmulator, ("submit",), ("status", "result"), lists=("list",)),
+    "replicate": Vendor(ReplicateEmulator, ("create", "create_version"), ("poll",), first=("model",), lists=("list",)),
     "openai": Vendor(OpenAIEmulator, ("generate", "edit")),
     "google": Vendor(GoogleEmulator),
     "bfl": Vendor(BflEmulator, ("create",), ("poll",)),

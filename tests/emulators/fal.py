@@ -6,9 +6,11 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from emulators.base import Door, Emulator, serve_by_hand
+from emulators.fal_list import Ended, endpoints_in, page, refuse_list
 from emulators.fal_models import ENDPOINTS
 from emulators.messages import Answer, Received, Refused
 from emulators.misplaced import misplaced_key
@@ -60,7 +62,9 @@ class Task:
         fields: what it was sent.
         results: (name at the files host, sides) of its pictures.
         ending: how it fails; None for success.
-        polls: how often it was asked about.
+        polls: how often it was asked about, which a look at the list is too.
+        sent: when it was taken.
+        ended: when it was over; None before.
     """
 
     id: str
@@ -70,7 +74,13 @@ class Task:
     ending: Ending | None = None
     polls: int = 0
     began: float = field(default_factory=time.monotonic)
-    settled: bool = False
+    sent: datetime = field(default_factory=lambda: datetime.now(UTC))
+    ended: datetime | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is over."""
+        return self.ended is not None
 
     @property
     def app(self) -> str:
@@ -91,7 +101,7 @@ class FalEmulator(Emulator):
         tasks: every task, in order.
     """
 
-    hosts = ("api", "rest", "cdn")
+    hosts = ("api", "rest", "cdn", "platform")
 
     def __init__(self, *, key: str = "fal-emulator-id:0123456789abcdef0123", seconds: float | None = None) -> None:
         super().__init__()
@@ -109,14 +119,14 @@ class FalEmulator(Emulator):
     @property
     def addresses(self) -> dict[str, str]:
         """What a provider is wired with to find it."""
-        return {"": self.url("api"), "upload": self.url("rest")}
+        return {"": self.url("api"), "upload": self.url("rest"), "list": self.url("platform")}
 
     def end_next(self, status: int, body: Mapping[str, Any], **aside: Any) -> None:
         """Let the next task come to nothing, with that answer in place of its result."""
         self._endings.append(Ending(status, body, aside))
 
     def doors(self) -> Sequence[Door]:
-        """The queue, the storage, the files."""
+        """The queue, the storage, the files, the list."""
         task = "/(?P<app>[^/]+/[^/]+)/requests/(?P<id>[^/]+)"
         return (
             Door("status", "api", "GET", f"{task}/status", self._status),
@@ -128,6 +138,7 @@ class FalEmulator(Emulator):
             Door("put", "cdn", "PUT", "/put/(?P<name>.+)", self._put),
             Door("cdn_upload", "cdn", "POST", "/files/upload", self._take),
             Door("download", "cdn", "GET", "/(?P<name>files/.+)", self._download),
+            Door("list", "platform", "GET", "/v1/models/requests/by-endpoint", self._list),
         )
 
     def nowhere(self, received: Received) -> Answer:
@@ -230,7 +241,7 @@ class FalEmulator(Emulator):
 
     def _settle(self, task: Task) -> None:
         if not task.settled:
-            task.settled = True
+            task.ended = datetime.now(UTC)
             if task.ending is None:
                 self.charges.append((task.id, len(task.results)))
 
@@ -240,6 +251,9 @@ class FalEmulator(Emulator):
             raise refuse(400, "Request is still in progress")
         if task.ending is not None:
             return Answer.of(task.ending.body, task.ending.status, x_fal_request_id=task.id)
+        return Answer.of(self._made(task), x_fal_request_id=task.id)
+
+    def _made(self, task: Task) -> dict[str, Any]:
         table = ENDPOINTS[task.model]
         files = [self._file(name, size) for name, size in task.results]
         made: dict[str, Any] = {"images": files} if table.many else {"image": files[0]}
@@ -247,7 +261,7 @@ class FalEmulator(Emulator):
             made["seed"] = task.fields.get("seed", SEED)
         if table.many:
             made["has_nsfw_concepts"] = [self.unsafe] * len(files)
-        return Answer.of(made, x_fal_request_id=task.id)
+        return made
 
     def _file(self, name: str, size: tuple[int, int]) -> dict[str, Any]:
         data, mime = self._files[name]
@@ -272,6 +286,21 @@ class FalEmulator(Emulator):
     def _links(self, task: Task) -> dict[str, str]:
         start = f"{self.url('api')}/{task.app}/requests/{task.id}"
         return {"response_url": start, "status_url": f"{start}/status", "cancel_url": f"{start}/cancel"}
+
+    def _list(self, received: Received) -> Answer:
+        if received.headers.get("authorization") != f"Key {self.key}":
+            raise refuse_list(401, "authorization_error", "Authentication required")
+        names = endpoints_in(received.query)
+        asked = [task for task in self.tasks.values() if task.model in names]
+        for task in asked:
+            if self._place(task) == LAST:
+                self._settle(task)
+            task.polls += 1
+        return page(received.query, [self._ended(task, task.ended) for task in asked if task.ended])
+
+    def _ended(self, task: Task, when: datetime) -> Ended:
+        status, body = (task.ending.status, task.ending.body) if task.ending else (200, self._made(task))
+        return Ended(task.id, task.model, task.sent, when, status, task.fields, body)
 
     def _token(self, received: Received) -> Answer:
         if self._object(received) or received.query != {"storage_type": STORAGES[0]}:
@@ -325,6 +354,7 @@ def main() -> None:
         lambda: [
             f"IMAGEWRIGHT_FAL_BASE_URL={emulator.url('api')}",
             f"IMAGEWRIGHT_FAL_UPLOAD_BASE_URL={emulator.url('rest')}",
+            f"IMAGEWRIGHT_FAL_LIST_BASE_URL={emulator.url('platform')}",
             f"FAL_KEY={emulator.key}",
         ],
     )

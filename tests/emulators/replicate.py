@@ -7,6 +7,7 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from emulators.base import Door, Emulator, serve_by_hand
@@ -55,6 +56,7 @@ class Task:
         error: why it fails; empty for success.
         polls: how often it was asked about.
         status: what it was ended with from outside; empty while it goes its way.
+        created: when it was taken.
     """
 
     id: str
@@ -65,6 +67,7 @@ class Task:
     polls: int = 0
     status: str = ""
     began: float = field(default_factory=time.monotonic)
+    created: datetime = field(default_factory=lambda: datetime.now(UTC))
     settled: bool = False
     expired: bool = False
 
@@ -78,6 +81,7 @@ class ReplicateEmulator(Emulator):
         broke: whether the account has no credit.
         at_once: whether a prediction that is waited for is done in time.
         keeps_files: whether pictures stand at the vendor's own address, where the key is needed.
+        page: predictions on one page of the list.
         charges: (prediction id, pictures) in the order they were charged.
         tasks: every prediction, in order.
     """
@@ -91,6 +95,7 @@ class ReplicateEmulator(Emulator):
         self.broke = False
         self.at_once = True
         self.keeps_files = False
+        self.page = 100
         self.charges: list[tuple[str, int]] = []
         self.tasks: dict[str, Task] = {}
         self._files: dict[str, tuple[bytes, str]] = {}
@@ -118,6 +123,7 @@ class ReplicateEmulator(Emulator):
         return (
             Door("create", "api", "POST", f"{model}/predictions", self._create_official),
             Door("create_version", "api", "POST", "/v1/predictions", self._create_version),
+            Door("list", "api", "GET", "/v1/predictions", self._list),
             Door("model", "api", "GET", model, self._model),
             Door("poll", "api", "GET", task, self._poll),
             Door("cancel", "api", "POST", f"{task}/cancel", self._cancel),
@@ -233,6 +239,7 @@ class ReplicateEmulator(Emulator):
         output = links if MODELS[task.model].table.many else links[0] if links else None
         start = f"{self.url('api')}/v1/predictions/{task.id}"
         over = status not in STATES[:LAST]
+        created = task.created.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return {
             "id": task.id,
             "model": task.model,
@@ -243,9 +250,10 @@ class ReplicateEmulator(Emulator):
             "data_removed": task.expired,
             "error": task.error or None if status == "failed" else None,
             "status": status,
-            "created_at": CREATED,
-            "started_at": CREATED if status != STATES[0] else None,
-            "completed_at": CREATED if over else None,
+            "source": "api",
+            "created_at": created,
+            "started_at": created if status != STATES[0] else None,
+            "completed_at": created if over else None,
             "metrics": {"predict_time": 3.4} if over else {},
             "urls": {"get": start, "cancel": f"{start}/cancel", "web": f"https://replicate.com/p/{task.id}"},
         }
@@ -265,6 +273,20 @@ class ReplicateEmulator(Emulator):
         shown = self._shown(task)
         task.polls += 1
         return Answer.of(shown)
+
+    def _list(self, received: Received) -> Answer:
+        """One page of all predictions, the newest first; a cursor is the id of the last one that was shown."""
+        self._check_key(received)
+        if stray := set(received.query) - {"cursor"}:
+            raise refuse(400, f"unknown: {', '.join(sorted(stray))}")
+        newest = list(reversed(self.tasks.values()))
+        last = received.query.get("cursor", "")
+        if last and last not in self.tasks:
+            raise refuse(404, "Invalid cursor")
+        start = newest.index(self.tasks[last]) + 1 if last else 0
+        shown, left = newest[start : start + self.page], newest[start + self.page :]
+        following = f"{self.url('api')}/v1/predictions?cursor={shown[-1].id}" if left else None
+        return Answer.of({"previous": None, "next": following, "results": [self._shown(task) for task in shown]})
 
     def _cancel(self, received: Received) -> Answer:
         task = self._find(received)

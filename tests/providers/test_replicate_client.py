@@ -58,6 +58,8 @@ def _job(replicate: ReplicateEmulator) -> str:
     assert prediction.metrics == {"predict_time": 3.4}
     assert isinstance(prediction.output, str)
 
+    assert [one.id for one in client.predictions.list()] == [prediction.id]
+
     version = client.models.get(BY_VERSION).latest_version
     assert version is not None
     second = client.predictions.create(version=version, input={"image": io.BytesIO(picture().data), "scale": 2})
@@ -87,6 +89,7 @@ def test_the_official_client_completes_a_job(replicate: ReplicateEmulator) -> No
         "prompt",
         "image_input",
         "latest_version",
+        "results",
         "content",
         "content_type",
     ],
@@ -121,6 +124,22 @@ def test_a_model_by_its_version(replicate: ReplicateEmulator) -> None:
     prediction = _client(replicate).predictions.create(version=version_of(BY_VERSION), input=inputs)
     prediction.wait()
     assert prediction.version == reference.partition(":")[2]
+
+
+def test_the_list_goes_back_in_time_and_turns_pages(replicate: ReplicateEmulator) -> None:
+    client = _client(replicate)
+    made = [client.predictions.create(model=BY_NAME, input={"prompt": f"{PROMPT} {place}"}) for place in range(3)]
+    replicate.page = 2
+    first = client.predictions.list()
+    assert first.next is not None
+    second = client.predictions.list(first.next)
+    assert (second.next, first.previous) == (None, None)
+    assert [one.id for one in (*first, *second)] == [one.id for one in reversed(made)]
+    assert [one.input for one in (*first, *second)] == [one.input for one in reversed(made)]
+    assert {(one.model, one.status) for one in first} == {(BY_NAME, "starting")}
+    for wrong in ("/v1/predictions?cursor=p9999", "/v1/predictions?limit=5"):
+        with pytest.raises(ReplicateError):
+            client.predictions.list(wrong)
 
 
 def test_failures_have_the_form_the_client_reads(replicate: ReplicateEmulator) -> None:

@@ -30,9 +30,13 @@ if TYPE_CHECKING:
 
 DEBUGGING = (
     "import logging, sys; logging.basicConfig(stream=sys.stderr, level=logging.DEBUG); "
-    "from imagewright.cli.main import main; sys.exit(main())"
+    "from dataclasses import replace; from imagewright.cli.main import main; "
+    "from imagewright.providers.fal.provider import Fal; "
+    "from imagewright.providers.replicate.provider import Replicate; "
+    "Fal.rhythm = Replicate.rhythm = replace(Fal.rhythm, first=0.05, search=0.2); sys.exit(main())"
 )
-"""Starts the server with everything logged; it leaves a logging that is set up already as it is."""
+"""Starts the server with everything logged; it leaves a logging that is set up already as it is. Calls whose answer
+cannot be read are looked for, but not for minutes."""
 HEADERS = {"authorization", "x-goog-api-key", "x-key", "api-key"}
 """Where a vendor wants its key."""
 WINDOW = 12
@@ -111,6 +115,9 @@ def _hear_refusals(client: RawClient, emulators: dict[str, AnyEmulator], name: s
         for label in VENDORS[name].submits:
             emulator.heal(label)
             emulator.fail_next(label, refusal(KEYS[name]))
+        for label in VENDORS[name].lists:
+            emulator.heal(label)
+            emulator.fail_next(label, refusal(KEYS[name]), times=99)
         result = client.ask("tools/call", _tool_call(route, picture, number + step))
         assert result["isError"] is True
         told.append(result["content"][0]["text"])
@@ -173,6 +180,7 @@ def test_what_was_looked_at_was_really_there(name: str, witness: Witness) -> Non
     fetched = any(one.label == "download" for one in witness.received[name])
     assert witness.pictures[name] == (1 if fetched else 2)
     assert f"{name} POST http://127.0.0.1:" in witness.log
+    assert all(any(one.label == label for one in witness.received[name]) for label in VENDORS[name].lists)
     assert any(file.endswith(".db") for file in witness.places)
 
 

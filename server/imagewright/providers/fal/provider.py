@@ -1,7 +1,8 @@
 """fal: all seven tools through one queue. Submit, ask until it is over, read the result, fetch.
 
-Protocol of the vendor's Python client 1.0.3, read on 2026-11-22. The addresses can be set, `IMAGEWRIGHT_FAL_BASE_URL`
-for the queue and `IMAGEWRIGHT_FAL_UPLOAD_BASE_URL` for handing over large pictures.
+Protocol of the vendor's Python client 1.0.3, and of the reference of its platform API for the list of requests by
+endpoint; both read on 2026-11-22. The addresses can be set, `IMAGEWRIGHT_FAL_BASE_URL` for the queue,
+`IMAGEWRIGHT_FAL_UPLOAD_BASE_URL` for handing over large pictures, `IMAGEWRIGHT_FAL_LIST_BASE_URL` for the list.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from imagewright.errors import ProviderError, SettingsError
 from imagewright.providers.base import Handle, Rhythm
 from imagewright.providers.fal.replies import (
     Done,
+    Ticket,
     read_cancelled,
+    read_listed,
     read_put,
     read_result,
     read_status,
@@ -28,14 +31,22 @@ from imagewright.providers.fal.routes import NAME, OTHERS, PRICES, ROUTES, FalRo
 from imagewright.providers.sending.request import Account, Purpose, Request
 from imagewright.providers.sharing.alternatives import chosen
 from imagewright.providers.sharing.links import handed_over, links_of
-from imagewright.providers.sharing.tickets import noted, path_under, with_notes
+from imagewright.providers.sharing.listed import (
+    LIST_BYTES,
+    LIST_SECONDS,
+    MODEL,
+    SINCE,
+    Page,
+    oldest_fitting,
+    trace_of,
+)
+from imagewright.providers.sharing.tickets import noted, notes_in, path_under, with_notes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from imagewright.providers.base import Finished, Order, Prepared, Product, Running, Wiring
-    from imagewright.providers.fal.replies import Ticket
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +56,12 @@ UPLOAD_PATH = "/storage/upload/initiate"
 STORAGE = "fal-cdn-v3"
 UPLOADS_LIVE = 86_400
 """Seconds an uploaded picture is kept: a day, for a queue may be long; without it, it could stay for good."""
+LIST_BASE = "https://api.fal.ai"
+LIST_PATH = "/v1/models/requests/by-endpoint"
+LIST_PAGE = 10
+"""Calls on a page of the list, of 100 that are allowed: each may repeat the pictures that went inside it."""
+LIST_PAGES = 20
+"""Pages that are read at most. They begin where the call was sent, and hold one endpoint."""
 ENDPOINT = re.compile(r"[\w-][\w.-]*(?:/[\w-][\w.-]*)+", re.ASCII)
 ECHO_BYTES = 16_000_000
 """Most bytes of an answer that may repeat a picture: a refusal quotes the input it is about."""
@@ -63,8 +80,9 @@ class Fal:
         _check_models(self.routes)
         self._base = wiring.addresses.get("", BASE).rstrip("/")
         self._upload_base = wiring.addresses.get("upload", UPLOAD_BASE).rstrip("/")
+        self._list_base = wiring.addresses.get("list", LIST_BASE).rstrip("/")
         auth = {"Authorization": f"Key {wiring.key}"}
-        self._account = Account(NAME, (self._base, self._upload_base), wiring.key, auth)
+        self._account = Account(NAME, (self._base, self._upload_base, self._list_base), wiring.key, auth)
         self._http = wiring.http
 
     async def hand_over(self, order: Order) -> Order:
@@ -83,14 +101,32 @@ class Fal:
             max_bytes=ECHO_BYTES,
         )
         ticket = await self._http.send(self._account, request)
-        usual = f"/{_app(model)}/requests/{ticket.task}"
-        paths = {
-            "task": ticket.task,
-            "status": path_under(self._base, ticket.status, f"{usual}/status"),
-            "response": path_under(self._base, ticket.response, usual),
-            "cancel": path_under(self._base, ticket.cancel, f"{usual}/cancel"),
-        }
-        return Handle(NAME, with_notes(paths, route.notes_for(order)))
+        return self._handle(model, ticket, route.notes_for(order))
+
+    def trace(self, order: Order) -> Mapping[str, str]:
+        """The endpoint, the digest of what it is sent, and from when on to look."""
+        route = _own_route(order)
+        return trace_of(route.model_for(order.arguments), route.inputs(order, *links_of(order)), route.notes_for(order))
+
+    async def find(self, trace: Mapping[str, str], known: Collection[str]) -> Handle | None:
+        """Look through the endpoint's calls; they show there once they have ended."""
+        query = {"endpoint_id": trace[MODEL], "start": trace[SINCE], "expand": "payloads", "limit": str(LIST_PAGE)}
+
+        async def read_page(cursor: str) -> Page[None]:
+            request: Request[Page[None]] = Request(
+                purpose=Purpose.POLL,
+                method="GET",
+                url=self._list_base + LIST_PATH,
+                query=query | ({"cursor": cursor} if cursor else {}),
+                read=read_listed,
+                seconds=LIST_SECONDS,
+                max_bytes=LIST_BYTES,
+            )
+            return await self._http.send(self._account, request)
+
+        # the list goes by when they ended
+        call = await oldest_fitting(read_page, trace, known, most_pages=LIST_PAGES, newest_first=False)
+        return None if call is None else self._handle(trace[MODEL], Ticket(call.task, "", "", ""), notes_in(trace))
 
     async def poll(self, handle: Handle) -> Running | Finished:
         """Ask once; when the task is over, read its result."""
@@ -123,6 +159,16 @@ class Fal:
     async def fetch(self, product: Product, into: Path) -> None:
         """Stream the picture to disk; the key stays here."""
         await self._http.download(self._account, product.url, into)
+
+    def _handle(self, model: str, ticket: Ticket, notes: Sequence[str]) -> Handle:
+        usual = f"/{_app(model)}/requests/{ticket.task}"
+        paths = {
+            "task": ticket.task,
+            "status": path_under(self._base, ticket.status, f"{usual}/status"),
+            "response": path_under(self._base, ticket.response, usual),
+            "cancel": path_under(self._base, ticket.cancel, f"{usual}/cancel"),
+        }
+        return Handle(NAME, with_notes(paths, notes))
 
     async def _upload(self, picture: Prepared) -> str:
         """The vendor's address of a picture."""

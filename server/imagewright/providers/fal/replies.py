@@ -26,6 +26,7 @@ from imagewright.errors import (
 from imagewright.providers.base import Finished, Product, Running
 from imagewright.providers.fal.routes import NAME
 from imagewright.providers.sending.wording import sounds_moderated
+from imagewright.providers.sharing.listed import Listed, Page, digest, read_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -130,6 +131,22 @@ def read_result(reply: Reply) -> Finished | Running | ProviderError | None:
     if body.get("status") in ("IN_QUEUE", "IN_PROGRESS"):
         return Running(stage="generating")
     return _finished(body)
+
+
+def read_listed(reply: Reply) -> Page[None] | ProviderError | None:
+    """Calls of an endpoint that have ended; one without its input or its time cannot be known again."""
+    if reply.status >= HTTPStatus.BAD_REQUEST:
+        return _closed_door(reply)
+    body = _object(reply)
+    items = body.get("items")
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        return None
+    calls = []
+    for item in items:
+        sent, task, inputs = read_time(item.get("sent_at")), _text(item, "request_id"), item.get("json_input")
+        if sent is not None and task and isinstance(inputs, dict):
+            calls.append(Listed(task, _text(item, "endpoint_id"), digest(inputs), sent, None))
+    return Page(tuple(calls), _text(body, "next_cursor") if body.get("has_more") is True else "")
 
 
 def read_uploaded(reply: Reply) -> Mapping[str, str] | ProviderError | None:
@@ -252,7 +269,9 @@ def _said(body: Mapping[str, Any]) -> str:
     """The vendor's words: each problem with the field it is about, or one sentence."""
     problems = _problems(body)
     if not problems:
-        return _text(body, "detail") or _text(body, "error") or _text(body, "error_type")
+        error = body.get("error")
+        words = _text(error, "message") if isinstance(error, dict) else _text(body, "error")
+        return _text(body, "detail") or words or _text(body, "error_type")
     return "; ".join(_sentence(one) for one in problems[:MOST_PROBLEMS])
 
 

@@ -1,7 +1,7 @@
 """Replicate: one interface for many makers' models. Create a prediction, ask until it is over, fetch within the hour.
 
-Protocol of the vendor's Python client 1.0.7 and its HTTP reference, read on 2026-11-22. The address can be set,
-`IMAGEWRIGHT_REPLICATE_BASE_URL`.
+Protocol of the vendor's Python client 1.0.7 and its HTTP reference, with the list of predictions, read on 2026-11-22.
+The address can be set, `IMAGEWRIGHT_REPLICATE_BASE_URL`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from imagewright.providers.replicate.replies import (
     read_cancelled,
     read_created,
     read_file,
+    read_listed,
     read_prediction,
     read_uploaded,
     read_version,
@@ -28,9 +29,11 @@ from imagewright.providers.sending.download import RESULT_BYTES
 from imagewright.providers.sending.request import FilePart, Purpose, Request, bearer
 from imagewright.providers.sharing.alternatives import chosen
 from imagewright.providers.sharing.links import handed_over, links_of
-from imagewright.providers.sharing.tickets import noted, path_under, with_notes
+from imagewright.providers.sharing.listed import LIST_BYTES, LIST_SECONDS, Page, oldest_fitting, trace_of
+from imagewright.providers.sharing.tickets import noted, notes_in, path_under, with_notes
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from imagewright.providers.base import Order, Prepared, Product, Running, Wiring
@@ -44,6 +47,8 @@ MODELS = "/v1/models"
 FILES = "/v1/files"
 INLINE_BYTES = 256_000
 """Most bytes of all input pictures together that go as data URIs, which are for "small files"; the figure is ours."""
+LIST_PAGES = 10
+"""Pages of 100 predictions that are read at most; they hold those of every model."""
 FETCH_SECONDS = 300.0
 MODEL = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(?::[0-9a-f]{64})?", re.ASCII)
 EXTENSIONS = {"jpeg": "jpg"}
@@ -77,15 +82,32 @@ class Replicate:
         prediction = await self._create(route, route.model_for(order.arguments), inputs)
         if isinstance(prediction.answer, ProviderError):
             raise prediction.answer
-        usual = f"{PREDICTIONS}/{prediction.task}"
-        paths = {
-            "task": prediction.task,
-            "get": path_under(self._base, prediction.get, usual),
-            "cancel": path_under(self._base, prediction.cancel, f"{usual}/cancel"),
-        }
-        handle = Handle(NAME, with_notes(paths, route.notes_for(order)))
+        handle = self._handle(prediction, route.notes_for(order))
         finished = noted(handle, prediction.answer)
         return finished if isinstance(finished, Finished) else handle
+
+    def trace(self, order: Order) -> Mapping[str, str]:
+        """The model without its version, the digest of what it is sent, and from when on to look."""
+        route = _own_route(order)
+        name = route.model_for(order.arguments).partition(":")[0]
+        return trace_of(name, route.inputs(order, *links_of(order)), route.notes_for(order))
+
+    async def find(self, trace: Mapping[str, str], known: Collection[str]) -> Handle | None:
+        """Look through the account's predictions, back to when it was sent."""
+
+        async def read_page(link: str) -> Page[Prediction]:
+            request: Request[Page[Prediction]] = Request(
+                purpose=Purpose.POLL,
+                method="GET",
+                url=self._base + path_under(self._base, link, PREDICTIONS),
+                read=read_listed,
+                seconds=LIST_SECONDS,
+                max_bytes=LIST_BYTES,
+            )
+            return await self._http.send(self._account, request)
+
+        call = await oldest_fitting(read_page, trace, known, most_pages=LIST_PAGES, newest_first=True)
+        return None if call is None else self._handle(call.origin, notes_in(trace))
 
     async def poll(self, handle: Handle) -> Running | Finished:
         """Ask once."""
@@ -115,6 +137,15 @@ class Replicate:
                 return
             link = content
         await self._http.download(self._account, link, into)
+
+    def _handle(self, prediction: Prediction, notes: Sequence[str]) -> Handle:
+        usual = f"{PREDICTIONS}/{prediction.task}"
+        paths = {
+            "task": prediction.task,
+            "get": path_under(self._base, prediction.get, usual),
+            "cancel": path_under(self._base, prediction.cancel, f"{usual}/cancel"),
+        }
+        return Handle(NAME, with_notes(paths, notes))
 
     async def _create(self, route: ReplicateRoute, model: str, inputs: dict[str, Any]) -> Prediction:
         """The prediction, by the model where the vendor runs it officially, else by the id of its version."""

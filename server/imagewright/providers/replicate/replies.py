@@ -25,6 +25,7 @@ from imagewright.errors import (
 from imagewright.providers.base import Finished, Product, Running
 from imagewright.providers.replicate.routes import NAME
 from imagewright.providers.sending.wording import sounds_moderated
+from imagewright.providers.sharing.listed import Listed, Page, digest, read_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,13 +78,23 @@ def read_created(reply: Reply) -> Prediction | ProviderError | None:
     """The prediction that was created. None, where one may exist without a readable id."""
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return _refusal(reply)
+    return _prediction(_object(reply))
+
+
+def read_listed(reply: Reply) -> Page[Prediction] | ProviderError | None:
+    """Recent predictions; one without its input or its time cannot be known again."""
+    if reply.status >= HTTPStatus.BAD_REQUEST:
+        return _refusal_of_poll(reply)
     body = _object(reply)
-    task = _text(body, "id")
-    if not task:
+    results = body.get("results")
+    if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
         return None
-    urls = body.get("urls")
-    links = urls if isinstance(urls, dict) else {}
-    return Prediction(task, _text(links, "get"), _text(links, "cancel"), _standing(body) or Running())
+    calls = []
+    for result in results:
+        sent, made, inputs = read_time(result.get("created_at")), _prediction(result), result.get("input")
+        if sent is not None and made is not None and isinstance(inputs, dict):
+            calls.append(Listed(made.task, _text(result, "model"), digest(inputs), sent, made))
+    return Page(tuple(calls), _text(body, "next"))
 
 
 def read_prediction(reply: Reply) -> Running | Finished | ProviderError | None:
@@ -125,6 +136,15 @@ def read_file(reply: Reply) -> bytes | str | ProviderError:
 def read_cancelled(reply: Reply) -> bool:
     """Whether the prediction was told to stop."""
     return reply.status < HTTPStatus.MULTIPLE_CHOICES
+
+
+def _prediction(body: Mapping[str, Any]) -> Prediction | None:
+    task = _text(body, "id")
+    if not task:
+        return None
+    urls = body.get("urls")
+    links = urls if isinstance(urls, dict) else {}
+    return Prediction(task, _text(links, "get"), _text(links, "cancel"), _standing(body) or Running())
 
 
 def _standing(body: Mapping[str, Any]) -> Running | Finished | ProviderError | None:

@@ -40,9 +40,14 @@ def with_notes(ticket: Mapping[str, str], notes: Sequence[str]) -> dict[str, str
     return {**ticket, NOTES: "\n".join(notes)} if notes else dict(ticket)
 
 
+def notes_in(ticket: Mapping[str, str]) -> tuple[str, ...]:
+    """The notes that were put into a ticket or a trace."""
+    return tuple(ticket.get(NOTES, "").splitlines())
+
+
 def noted(handle: Handle, answer: Running | Finished) -> Running | Finished:
     """The answer to a poll; the last one with the notes of the ticket."""
-    notes = handle.ticket.get(NOTES, "").splitlines()
+    notes = notes_in(handle.ticket)
     if not notes or not isinstance(answer, Finished):
         return answer
     return replace(answer, notes=(*answer.notes, *notes))
