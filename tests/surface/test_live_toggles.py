@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,7 @@ from imagewright.engine.offer import HELPER_TOOLS, tool_names
 from wire import MODERN, PATIENCE, REVISIONS, RawClient
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 PROMISE = 2.0
 """Seconds within which a running server follows a switch."""
@@ -40,6 +41,12 @@ def listen(client: RawClient) -> None:
         kinds = {"toolsListChanged": True, "resourcesListChanged": True, "promptsListChanged": True}
         client.begin("subscriptions/listen", {"notifications": kinds})
         collect(client, {"notifications/subscriptions/acknowledged"})
+
+
+def follow(client: RawClient, expected: list[str]) -> None:
+    """Wait until these tools are listed; there is news before each question."""
+    while [tool["name"] for tool in client.ask("tools/list")["tools"]] != expected:
+        collect(client, {"notifications/tools/list_changed"})
 
 
 def texts(client: RawClient) -> str:
@@ -71,53 +78,96 @@ def test_a_running_server_follows_the_switch(revision: str, home: Path) -> None:
         assert victim in texts(client)
 
 
-@pytest.mark.parametrize("victim", tool_names())
-def test_each_of_the_ten_can_be_off_alone_and_a_late_call_names_the_alternatives(victim: str) -> None:
-    with RawClient(MODERN, env={"IMAGEWRIGHT_DISABLE": victim}) as client:
-        names = [tool["name"] for tool in client.ask("tools/list")["tools"]]
-        assert names == [name for name in tool_names() if name != victim]
-        if victim not in HELPER_TOOLS:
-            assert victim not in texts(client)
-        result = client.call(victim, {})
-        assert result["isError"] is True
-        text = result["content"][0]["text"]
-        assert "IMAGEWRIGHT_DISABLE" in text
-        if victim in catalog():
-            operation = catalog()[victim].operation_for(set())
-            able = [row.tool for row in catalog().values() if operation in row.operations and row.tool != victim]
-            assert all(name in text for name in able)
-
-
-def test_a_broken_configuration_changes_nothing_and_is_logged(home: Path) -> None:
-    with RawClient(MODERN) as client:
+@pytest.fixture(scope="module")
+def switched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RawClient]:
+    """A server that is switched again and again: starting is what takes the time."""
+    base = str(tmp_path_factory.mktemp("switched"))
+    with RawClient(MODERN, env={"IMAGEWRIGHT_HOME": base, "HOME": base}) as client:
         listen(client)
-        config = home / "config.toml"
-        config.parent.mkdir(parents=True, exist_ok=True)
-        config.write_text('[tools]\ndisable = ["no_such_tool"]\n', encoding="utf-8")
+        yield client
+
+
+def check_off(client: RawClient, victim: str, by: str) -> None:
+    """The list lacks it, no text speaks of it, and a late call is told who switched it off and what can do its work."""
+    names = [tool["name"] for tool in client.ask("tools/list")["tools"]]
+    assert names == [name for name in tool_names() if name != victim]
+    if victim not in HELPER_TOOLS:
+        assert victim not in texts(client)
+    result = client.call(victim, {})
+    assert result["isError"] is True
+    text = result["content"][0]["text"]
+    assert by in text
+    if victim in catalog():
+        operation = catalog()[victim].operation_for(set())
+        able = [row.tool for row in catalog().values() if operation in row.operations and row.tool != victim]
+        assert all(name in text for name in able)
+
+
+@pytest.mark.parametrize("victim", tool_names())
+def test_each_of_the_ten_can_be_off_alone_and_a_late_call_names_the_alternatives(
+    victim: str, switched: RawClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = switched.env["IMAGEWRIGHT_HOME"]
+    monkeypatch.setenv("IMAGEWRIGHT_HOME", home)
+    assert main(["tools", "disable", victim]) == 0
+    try:
+        follow(switched, [name for name in tool_names() if name != victim])
+        check_off(switched, victim, by=home)
+    finally:
+        assert main(["tools", "enable", victim]) == 0
+
+
+def test_one_can_be_off_from_the_start() -> None:
+    victim = next(iter(catalog()))
+    with RawClient(MODERN, env={"IMAGEWRIGHT_DISABLE": victim}) as client:
+        check_off(client, victim, by="IMAGEWRIGHT_DISABLE")
+
+
+def test_a_broken_configuration_changes_nothing_and_is_logged(switched: RawClient) -> None:
+    config = Path(switched.env["IMAGEWRIGHT_HOME"]) / "config.toml"
+    follow(switched, list(tool_names()))
+    good = config.read_text(encoding="utf-8") if config.exists() else ""
+    config.write_text('[tools]\ndisable = ["no_such_tool"]\n', encoding="utf-8")
+    try:
         deadline = time.monotonic() + PATIENCE
-        while not any("no_such_tool" in line for line in client.log):
+        while not any("no_such_tool" in line for line in switched.log):
             assert time.monotonic() < deadline
-        assert [tool["name"] for tool in client.ask("tools/list")["tools"]] == list(tool_names())
+            time.sleep(0.01)
+        assert [tool["name"] for tool in switched.ask("tools/list")["tools"]] == list(tool_names())
+    finally:
+        config.write_text(good, encoding="utf-8")
 
 
 @pytest.mark.parametrize(
     ("arguments", "env", "said"),
     [
-        (("--tools", "qwen_"), {}, "qwen_"),
-        ((), {"IMAGEWRIGHT_TOOLS": "recrat"}, "recraft"),
-        ((), {"IMAGEWRIGHT_DISABLE": "image_gallary"}, "image_gallery"),
-        (("--provider", "offlin"), {}, "offline"),
-        ((), {"IMAGEWRIGHT_WAIT": "soon"}, "IMAGEWRIGHT_WAIT"),
-        ((), {"IMAGEWRIGHT_ROOTS": "pictures"}, "absolute"),
+        (["--tools", "qwen_"], {}, "qwen_"),
+        ([], {"IMAGEWRIGHT_TOOLS": "recrat"}, "recraft"),
+        ([], {"IMAGEWRIGHT_DISABLE": "image_gallary"}, "image_gallery"),
+        (["--provider", "offlin"], {}, "offline"),
+        ([], {"IMAGEWRIGHT_WAIT": "soon"}, "IMAGEWRIGHT_WAIT"),
+        ([], {"IMAGEWRIGHT_ROOTS": "pictures"}, "absolute"),
     ],
 )
 def test_a_wrong_setting_stops_the_start_with_one_line(
-    arguments: tuple[str, ...], env: dict[str, str], said: str
+    arguments: list[str],
+    env: dict[str, str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    client = RawClient(MODERN, arguments, env)
+    for variable, value in env.items():
+        monkeypatch.setenv(variable, value)
+    assert main(arguments) == 2
+    shown = capfd.readouterr()
+    assert shown.out == ""
+    (line,) = shown.err.splitlines()
+    assert said in line
+
+
+def test_a_process_that_does_not_start_says_so_and_nothing_else() -> None:
+    client = RawClient(MODERN, ("--tools", "qwen_"))
     code = client.process.wait(PATIENCE)
     client.__exit__(None, None, None)
-    assert code == 2
-    assert client.stray == []
-    assert len(client.log) == 1
-    assert said in client.log[0]
+    assert (code, client.stray, len(client.log)) == (2, [], 1)
+    assert "qwen_" in client.log[0]
