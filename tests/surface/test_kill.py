@@ -57,7 +57,7 @@ def die_in_every_state(house: House) -> None:
     audit = house.audit()
     audit.check()
     assert audit.calls[CallState.KEPT] > 0
-    assert audit.calls[CallState.UNKNOWN] > 0
+    assert audit.calls[CallState.UNKNOWN] > 0 or audit.findable
 
 
 def test_pictures_that_came_with_the_answer_outlive_the_server(home: Path) -> None:
