@@ -6,12 +6,14 @@ import sqlite3
 import sys
 import threading
 from contextlib import closing
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
 from imagewright.errors import StorageError
+from imagewright.storage import database as database_file
 from imagewright.storage.database import Database, SetAsideError
 from imagewright.storage.schema import LADDER
 from imagewright.storage.setting_aside import connect, set_aside
@@ -255,6 +257,28 @@ def test_what_vanishes_while_it_is_set_aside_is_not_missed(
         aside = set_aside(file, lambda: True, 1)
     assert (aside is None) == (not gone)
     assert not file.exists()
+
+
+class Recorder(sqlite3.Connection):
+    """Remembers what it was told."""
+
+    said: ClassVar[list[str]] = []
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        self.said.append(sql)
+        return super().execute(sql, *values)
+
+
+def test_a_successor_begins_without_a_journal_that_others_would_undo_into_what_was_set_aside(
+    open_database: Callable[..., Database], file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_file, "connect", partial(sqlite3.connect, factory=Recorder))
+    Recorder.said = []
+    write(open_database(), "one")
+    write(open_database(), "two")
+    made = [words for words in Recorder.said if "journal_mode" in words]
+    assert made == ["PRAGMA journal_mode = MEMORY", "PRAGMA journal_mode = WAL", "PRAGMA journal_mode = WAL"]
+    assert file.stat().st_size
 
 
 def test_opening_never_makes_a_file_that_others_can_read(file: Path) -> None:

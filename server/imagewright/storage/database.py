@@ -148,7 +148,7 @@ class Database:
             self._make_file()
             mark = _mark(self.file)
             try:
-                connection = self._connect()
+                connection = self._connect(mark)
             except sqlite3.Error as error:
                 # Making the file and switching it to WAL are not always waited for by SQLite itself.
                 passing = primary_code(error) in _BUSY or self._is_replaced(error, mark)
@@ -171,16 +171,21 @@ class Database:
         except OSError as error:
             raise StorageError(f"The database {self.file} cannot be made: {why(error)}.") from error
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, mark: Mark | None) -> sqlite3.Connection:
+        """A connection, prepared if it is of that file; the caller looks whether it is."""
         connection = connect(self.file, timeout=self._patience, isolation_level=None, check_same_thread=False)
         try:
-            self._prepare(connection)
+            if mark == _mark(self.file):  # one that was moved would go by its successor's companions
+                self._prepare(connection)
         except BaseException:
             connection.close()
             raise
         return connection
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
+        if not connection.execute("PRAGMA page_count").fetchone()[0]:
+            # nothing in it needs a journal, which whoever has its corrupt predecessor open would undo into that one
+            connection.execute("PRAGMA journal_mode = MEMORY")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # what is committed survives a power cut: it is paid work
         connection.execute("PRAGMA foreign_keys = ON")
