@@ -42,6 +42,9 @@ _OF_A_FILE_MOVED = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLIT
 _MOVING = 0.1  # seconds within which a file and its companions are renamed
 _RETRY = 0.01  # seconds between two tries at what SQLite does not wait for by itself
 _MOST_IDLE = 8  # connections kept open for the next use
+# One thread opens or moves a database at a time. SQLite keeps a file and its successor of the same name apart by locks
+# that hold between processes only: two threads would map the same -shm, and one cut it short under the other.
+_ALONE = threading.RLock()
 
 _log = logging.getLogger(__name__)
 
@@ -145,21 +148,22 @@ class Database:
         """A connection at the top of the ladder, and the identity of the file it has open."""
         end = time.monotonic() + self._patience
         while True:
-            self._make_file()
-            mark = _mark(self.file)
-            try:
-                connection = self._connect(mark)
-            except sqlite3.Error as error:
-                # Making the file and switching it to WAL are not always waited for by SQLite itself.
-                passing = primary_code(error) in _BUSY or self._is_replaced(error, mark)
-                if not passing or time.monotonic() > end:
-                    raise self._said(error, mark) from error
-            else:
-                if mark is not None and mark == _mark(self.file):
-                    return connection, mark
-                connection.close()  # it was replaced while it was being opened
-                if time.monotonic() > end:
-                    raise StorageError(f"The database {self.file} keeps being replaced while it is opened: try again.")
+            with _ALONE:
+                self._make_file()
+                mark = _mark(self.file)
+                try:
+                    connection = self._connect(mark)
+                except sqlite3.Error as error:
+                    # Making the file and switching it to WAL are not always waited for by SQLite itself.
+                    passing = primary_code(error) in _BUSY or self._is_replaced(error, mark)
+                    if not passing or time.monotonic() > end:
+                        raise self._said(error, mark) from error
+                else:
+                    if mark is not None and mark == _mark(self.file):
+                        return connection, mark
+                    connection.close()  # it was replaced while it was being opened
+                    if time.monotonic() > end:
+                        raise StorageError(f"The database {self.file} keeps being replaced while it is opened.")
             time.sleep(_RETRY)
 
     def _make_file(self) -> None:
@@ -220,7 +224,8 @@ class Database:
         if code not in CORRUPT:
             return StorageError(f"The database {self.file} failed: {_ADVICE.get(code, str(error))}.")
         self.close()
-        aside = set_aside(self.file, lambda: mark == _mark(self.file), self._patience)
+        with _ALONE:
+            aside = set_aside(self.file, lambda: mark == _mark(self.file), self._patience)
         whither = f"as {aside.name}, beside it" if aside else "by another process"
         message = (
             f"The database {self.file} was corrupt ({error}) and has been set aside {whither}; the next call starts "
