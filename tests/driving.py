@@ -139,6 +139,14 @@ async def submitted(provider: Provider, order: Order) -> Handle:
     return handle
 
 
+async def made(provider: Provider, order: Order) -> Finished:
+    """The finished call, at once or after some polls; nothing is fetched."""
+    answer = await ordered(provider, order)
+    if isinstance(answer, Handle):
+        answer, _ = await _ended(provider, answer)
+    return answer
+
+
 async def drive(provider: Provider, order: Order, folder: Path) -> Driven:
     """Submit, poll without waiting, fetch: what the engine does, without its patience."""
     return await followed(provider, await submitted(provider, order), folder)
@@ -146,11 +154,17 @@ async def drive(provider: Provider, order: Order, folder: Path) -> Driven:
 
 async def followed(provider: Provider, handle: Handle, folder: Path) -> Driven:
     """The same from the handle on."""
+    finished, running = await _ended(provider, handle)
+    return Driven(handle, finished, running, await _fetch_all(provider, finished, folder))
+
+
+async def _ended(provider: Provider, handle: Handle) -> tuple[Finished, list[Running]]:
+    """The last answer, and those before it."""
     running: list[Running] = []
     for _ in range(MOST_POLLS):
         answer = await provider.poll(handle)
         if isinstance(answer, Finished):
-            return Driven(handle, answer, running, await _fetch_all(provider, answer, folder))
+            return answer, running
         running.append(answer)
     raise AssertionError(f"not finished after {MOST_POLLS} polls")
 

@@ -49,6 +49,11 @@ class Case:
     says: str = ""
     after: bool | None = None
 
+    @property
+    def worked(self) -> bool:
+        """Whether the vendor did its work all the same: a spoiler needs an answer to spoil."""
+        return bool(self.after) or not isinstance(self.fault, Answer)
+
 
 PAGE = Answer(200, b"<html>Welcome</html>", {"Content-Type": "text/html"})
 BROKEN = Answer(502, b"<html>Bad gateway</html>", {"Content-Type": "text/html"})

@@ -1,4 +1,4 @@
-"""An emulated Kie, a sender that waits milliseconds where the real one waits seconds, and the provider between."""
+"""A sender that waits milliseconds where the real one waits seconds, and emulated vendors for it to speak to."""
 
 from __future__ import annotations
 
@@ -7,17 +7,22 @@ from typing import TYPE_CHECKING
 import pytest
 
 from emulators.kie import KieEmulator
-from imagewright.providers import open_provider
-from imagewright.providers.base import Wiring
-from imagewright.providers.sending.http import Http
-from imagewright.providers.sending.verdict import Retry
+from faults import impatient_sender, quick_sender
+from vendors import opened, wired
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from imagewright.providers.base import Provider
+    from imagewright.providers.sending.http import Http
+    from vendors import AnyEmulator
 
-QUICK = Retry(first=0.001, longest=0.02, spread=0.0)
+
+@pytest.fixture
+def emulator(name: str) -> Iterator[AnyEmulator]:
+    """The vendor of that name on loopback, for the tables over several vendors."""
+    with opened([name]) as emulators:
+        yield emulators[name]
 
 
 @pytest.fixture
@@ -28,9 +33,9 @@ def kie() -> Iterator[KieEmulator]:
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[Http]:
-    """A sender with short waits."""
-    sender = Http(retry=QUICK, download_retry=QUICK)
+async def http(request: pytest.FixtureRequest) -> AsyncIterator[Http]:
+    """A sender with short waits; impatient only in rows called silence, as a busy machine is no silent vendor."""
+    sender = impatient_sender() if "silence" in request.node.name else quick_sender()
     yield sender
     await sender.aclose()
 
@@ -38,4 +43,4 @@ async def http() -> AsyncIterator[Http]:
 @pytest.fixture
 def provider(kie: KieEmulator, http: Http) -> Provider:
     """The unmodified provider, wired to the emulator."""
-    return open_provider("kie", Wiring(key=kie.key, addresses=kie.addresses, overrides={}, http=http))
+    return wired("kie", kie, http)

@@ -10,7 +10,7 @@ import pytest
 from driving import drive_at_once, plain_order
 from emulators.ark import ArkEmulator, error
 from emulators.messages import Answer, truncated
-from faults import DOWNLOAD, SENDS, SILENCE, Case, check_error, impatient_sender, plan
+from faults import SENDS, SILENCE, Case
 from faults_at_once import COMMON, check_fault
 from imagewright.errors import (
     BadKey,
@@ -30,8 +30,10 @@ from imagewright.providers.ark.routes import ROUTES
 from imagewright.providers.base import Finished, Handle, Wiring
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from imagewright.providers.sending.http import Http
 
 pytestmark = pytest.mark.anyio
 
@@ -82,11 +84,8 @@ def ark() -> Iterator[ArkEmulator]:
 
 
 @pytest.fixture
-async def provider(ark: ArkEmulator) -> AsyncIterator[Ark]:
-    """The unmodified provider with a sender of short waits."""
-    sender = impatient_sender()
-    yield build(Wiring(key=ark.key, addresses=ark.addresses, overrides={}, http=sender))
-    await sender.aclose()
+def provider(ark: ArkEmulator, http: Http) -> Ark:
+    return build(Wiring(key=ark.key, addresses=ark.addresses, overrides={}, http=http))
 
 
 @pytest.mark.parametrize("name", SUBMIT)
@@ -111,21 +110,6 @@ async def test_a_submit_that_was_plainly_refused_is_sent_again(ark: ArkEmulator,
     await provider.submit(plain_order(PLAIN))
     assert len(ark.received("generate")) == SENDS
     assert len(ark.charges) == 1
-
-
-@pytest.mark.parametrize("name", DOWNLOAD)
-async def test_a_picture_that_cannot_be_had_is_lost_but_paid(
-    name: str, ark: ArkEmulator, provider: Ark, tmp_path: Path
-) -> None:
-    case = DOWNLOAD[name]
-    finished = await provider.submit(plain_order(PLAIN, resolution="1K"))
-    plan(ark, "download", case)
-    with pytest.raises(ProviderError) as caught:
-        await provider.fetch(finished.products[0], tmp_path / "picture")
-    check_error(caught.value, case, "ark", ark.key)
-    assert not (tmp_path / "picture").exists()
-    assert len(ark.received("download")) == case.sends
-    assert "Signature=" not in str(caught.value)
 
 
 async def test_a_link_that_has_expired_is_lost(ark: ArkEmulator, provider: Ark, tmp_path: Path) -> None:

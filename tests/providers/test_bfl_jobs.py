@@ -14,10 +14,11 @@ import pytest
 from PIL import Image
 
 import faults
-from driving import AUTO, drive, full_order, picture, plain_order, submitted
+from driving import AUTO, drive, full_order, made, picture, plain_order, submitted
 from emulators.bfl import MODELS, BflEmulator
 from emulators.messages import Answer
-from faults import Case, check_error, falls_silent, impatient_sender, quick_sender
+from faults import Case, check_error, quick_sender
+from faults_queued import Queue
 from imagewright.errors import (
     BadKey,
     ContentRefused,
@@ -32,17 +33,18 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers import open_provider
-from imagewright.providers.base import Finished, Running, Wiring
+from imagewright.providers.base import Running, Wiring
 from imagewright.providers.bfl.provider import FIELDS, ROUTES
 from imagewright.providers.sending.request import Reply
 from offered import every_offer
+from vendors import wired
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from emulators.messages import Fault
-    from imagewright.providers.base import Product, Provider, Route
+    from imagewright.providers.base import Provider, Route
     from imagewright.providers.sending.http import Http
     from imagewright.providers.sending.request import Account, Request
 
@@ -70,12 +72,18 @@ SUBMIT: dict[str, Case] = faults.SUBMIT | {
     "server error": Case(said(500, "Internal Server Error"), UnknownOutcome, None),
     "no task id": Case(Answer.of({"cost": 4.0}), UnknownOutcome, None, after=True),
 }
-POLL: dict[str, Case] = faults.POLL | {
-    "rate": Case(said(429, "slow down"), RateLimited, None),
-    "not visible": Case(Answer.of({"id": "t", "status": "Task not found"}), VendorUnavailable, None),
-    "not visible, as a 404": Case(said(404, "Task not found"), VendorUnavailable, None),
-    "server error": Case(said(500, "Internal Server Error"), VendorUnavailable, None),
-}
+QUEUE = Queue(
+    plain=WITH_PICTURE,
+    submit=SUBMIT,
+    poll=faults.POLL
+    | {
+        "rate": Case(said(429, "slow down"), RateLimited, None),
+        "not visible": Case(Answer.of({"id": "t", "status": "Task not found"}), VendorUnavailable, None),
+        "not visible, as a 404": Case(said(404, "Task not found"), VendorUnavailable, None),
+        "server error": Case(said(500, "Internal Server Error"), VendorUnavailable, None),
+    },
+)
+"""Tried in `test_queue_faults.py`, beside those of the other vendors that take their time."""
 ENDS: dict[str, type[ProviderError]] = {
     "Request Moderated": ContentRefused,
     "Content Moderated": ContentRefused,
@@ -91,21 +99,8 @@ def vendor() -> Iterator[BflEmulator]:
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[Http]:
-    sender = quick_sender()
-    yield sender
-    await sender.aclose()
-
-
-@pytest.fixture
 def provider(vendor: BflEmulator, http: Http) -> Provider:
-    return open_provider("bfl", Wiring(key=vendor.key, addresses=vendor.addresses, overrides={}, http=http))
-
-
-@pytest.fixture
-async def impatient(vendor: BflEmulator) -> AsyncIterator[Provider]:
-    async with aclosing(impatient_sender()) as sender:
-        yield open_provider("bfl", Wiring(key=vendor.key, addresses=vendor.addresses, overrides={}, http=sender))
+    return wired("bfl", vendor, http)
 
 
 def _name(route: Route) -> str:
@@ -217,23 +212,6 @@ async def test_a_model_id_can_be_set(vendor: BflEmulator, http: Http) -> None:
     assert [task.model for task in vendor.tasks.values()] == ["flux-kontext-max"]
 
 
-@pytest.mark.parametrize("name", SUBMIT)
-async def test_a_submit_that_fails(name: str, vendor: BflEmulator, provider: Provider, impatient: Provider) -> None:
-    case = SUBMIT[name]
-    faults.plan(vendor, "create", case)
-    with pytest.raises(ProviderError) as caught:
-        await (impatient if falls_silent(case) else provider).submit(plain_order(WITH_PICTURE))
-    check_error(caught.value, case, "bfl", vendor.key)
-    assert len(vendor.received("create")) == case.sends
-    assert not vendor.charges
-
-
-async def test_a_submit_that_was_plainly_refused_is_sent_again(vendor: BflEmulator, provider: Provider) -> None:
-    vendor.fail_next("create", said(429, "Too many active tasks"), times=faults.SENDS - 1)
-    await submitted(provider, plain_order(PLAIN))
-    assert len(vendor.tasks) == 1
-
-
 async def test_more_tasks_at_once_than_the_vendor_takes_are_said(vendor: BflEmulator, provider: Provider) -> None:
     order = plain_order(PLAIN, quality="max")
     for _ in range(MODELS["flux-kontext-max"].active):
@@ -252,21 +230,6 @@ async def test_an_empty_account_and_a_wrong_key_are_said(vendor: BflEmulator, pr
         await provider.submit(plain_order(PLAIN))
 
 
-@pytest.mark.parametrize("name", POLL)
-async def test_a_poll_that_fails_in_passing_leaves_the_task_alone(
-    name: str, vendor: BflEmulator, provider: Provider, impatient: Provider
-) -> None:
-    case = POLL[name]
-    handle = await submitted(provider, plain_order(PLAIN))
-    faults.plan(vendor, "poll", case)
-    with pytest.raises(ProviderError) as caught:
-        await (impatient if falls_silent(case) else provider).poll(handle)
-    check_error(caught.value, case, "bfl", vendor.key)
-    assert len(vendor.received("poll")) == 1
-    assert isinstance(await provider.poll(handle), Running)
-    assert len(vendor.received("create")) == 1
-
-
 @pytest.mark.parametrize("status", ENDS)
 async def test_a_task_that_comes_to_nothing(
     status: str, vendor: BflEmulator, provider: Provider, tmp_path: Path
@@ -278,34 +241,11 @@ async def test_a_task_that_comes_to_nothing(
     assert not vendor.charges
 
 
-async def _made(provider: Provider, vendor: BflEmulator) -> Product:
-    handle = await submitted(provider, plain_order(PLAIN))
-    vendor.seconds = 0.0
-    answer = await provider.poll(handle)
-    assert isinstance(answer, Finished)
-    return answer.products[0]
-
-
-@pytest.mark.parametrize("name", faults.DOWNLOAD)
-async def test_a_picture_that_cannot_be_had_is_lost_but_paid(
-    name: str, vendor: BflEmulator, provider: Provider, tmp_path: Path
-) -> None:
-    case = faults.DOWNLOAD[name]
-    product = await _made(provider, vendor)
-    faults.plan(vendor, "download", case)
-    with pytest.raises(ResultLost) as caught:
-        await provider.fetch(product, tmp_path / "picture")
-    check_error(caught.value, case, "bfl", vendor.key)
-    assert "sig=" not in str(caught.value)
-    assert not (tmp_path / "picture").exists()
-    assert len(vendor.received("download")) == case.sends
-
-
 async def test_a_link_that_is_expired_or_tampered_with_is_lost(
     vendor: BflEmulator, provider: Provider, tmp_path: Path
 ) -> None:
     vendor.link_seconds = -1.0
-    product = await _made(provider, vendor)
+    (product,) = (await made(provider, plain_order(PLAIN))).products
     with pytest.raises(ResultLost, match="expired"):
         await provider.fetch(product, tmp_path / "picture")
     tampered = replace(product, url=product.url.replace("se=", "se=9"))
@@ -326,13 +266,6 @@ async def test_calls_side_by_side_do_not_mix(vendor: BflEmulator, provider: Prov
             group.start_soon(call, seed)
     assert found == {seed: seed for seed in range(1, 9)}
     assert len(vendor.charges) == 8
-
-
-async def test_there_is_no_cancel_and_it_says_so(vendor: BflEmulator, provider: Provider) -> None:
-    handle = await submitted(provider, plain_order(PLAIN))
-    asked = len(vendor.requests)
-    assert await provider.cancel(handle) is False
-    assert len(vendor.requests) == asked
 
 
 async def test_nothing_secret_is_logged(

@@ -1,4 +1,7 @@
-"""What can go wrong with DashScope, each with its one error: class, words, retry, money."""
+"""What can go wrong with DashScope, each with its one error: class, words, retry, money.
+
+The rows of `QUEUE` are tried in `test_queue_faults.py`, beside those of the other vendors that take their time.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,9 @@ import faults
 from driving import drive, drive_at_once, plain_order, submitted
 from emulators.dashscope import DashScopeEmulator, error
 from emulators.messages import Answer, truncated
-from faults import DOWNLOAD, SENDS, SILENCE, Case, check_error, impatient_sender, plan
+from faults import SENDS, SILENCE, Case, check_error
 from faults_at_once import COMMON, check_fault
+from faults_queued import Queue
 from imagewright.errors import (
     BadKey,
     ContentRefused,
@@ -26,15 +30,15 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.providers.base import Finished, Running, Wiring
+from imagewright.providers.base import Wiring
 from imagewright.providers.dashscope.provider import DashScope, build
 from imagewright.providers.dashscope.routes import OTHERS, ROUTES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from imagewright.providers.base import Product
+    from imagewright.providers.sending.http import Http
 
 pytestmark = pytest.mark.anyio
 
@@ -77,12 +81,18 @@ REFUSED = {
 }
 """What the vendor says in its own form; the two ways of calling it are alike in it."""
 AT_ONCE = COMMON | REFUSED
-AS_TASK = faults.SUBMIT | REFUSED
-POLL = faults.POLL | {
-    "rate": Case(error(429, "Throttling.RateQuota", "m"), RateLimited, None),
-    "server error": Case(error(500, "InternalError", "m"), VendorUnavailable, None),
-    "not found": Case(error(404, "NotFound", "m"), VendorUnavailable, None),
-}
+QUEUE = Queue(
+    plain=TASK,
+    submit=faults.SUBMIT | REFUSED,
+    poll=faults.POLL
+    | {
+        "rate": Case(error(429, "Throttling.RateQuota", "m"), RateLimited, None),
+        "server error": Case(error(500, "InternalError", "m"), VendorUnavailable, None),
+        "not found": Case(error(404, "NotFound", "m"), VendorUnavailable, None),
+    },
+    final={"bad key": Case(error(401, "InvalidApiKey", "Invalid API-key provided."), BadKey, None)},
+    stops=True,
+)
 
 
 @pytest.fixture
@@ -92,11 +102,8 @@ def dashscope() -> Iterator[DashScopeEmulator]:
 
 
 @pytest.fixture
-async def provider(dashscope: DashScopeEmulator) -> AsyncIterator[DashScope]:
-    """The unmodified provider with a sender of short waits."""
-    sender = impatient_sender()
-    yield build(Wiring(key=dashscope.key, addresses=dashscope.addresses, overrides={}, http=sender))
-    await sender.aclose()
+def provider(dashscope: DashScopeEmulator, http: Http) -> DashScope:
+    return build(Wiring(key=dashscope.key, addresses=dashscope.addresses, overrides={}, http=http))
 
 
 @pytest.mark.parametrize("name", AT_ONCE)
@@ -106,44 +113,13 @@ async def test_a_submit_that_fails(name: str, dashscope: DashScopeEmulator, prov
     await check_fault(AT_ONCE[name], provider, order, dashscope, key=dashscope.key, charges=dashscope.charges)
 
 
-@pytest.mark.parametrize("name", AS_TASK)
-async def test_a_task_that_cannot_be_submitted(name: str, dashscope: DashScopeEmulator, provider: DashScope) -> None:
-    provider.seconds = SILENCE if "silence" in name else provider.seconds
-    case = AS_TASK[name]
-    plan(dashscope, "create", case)
-    with pytest.raises(ProviderError) as caught:
-        await provider.submit(plain_order(TASK))
-    check_error(caught.value, case, "dashscope", dashscope.key)
-    assert len(dashscope.received("create")) == case.sends
-    assert len(dashscope.tasks) == int(bool(case.after) or not isinstance(case.fault, Answer))
-    assert not dashscope.charges
-
-
-@pytest.mark.parametrize("route", [PLAIN, TASK], ids=["at once", "as a task"])
 async def test_a_submit_that_was_plainly_refused_is_sent_again(
-    route: object, dashscope: DashScopeEmulator, provider: DashScope
+    dashscope: DashScopeEmulator, provider: DashScope
 ) -> None:
-    chosen = PLAIN if route is PLAIN else TASK
-    label = "create" if chosen.as_task else "generate"
-    dashscope.fail_next(label, error(429, "Throttling", "m"), times=SENDS - 1)
-    await provider.submit(plain_order(chosen))
-    assert len(dashscope.received(label)) == SENDS
+    dashscope.fail_next("generate", error(429, "Throttling", "m"), times=SENDS - 1)
+    await provider.submit(plain_order(PLAIN))
+    assert len(dashscope.received("generate")) == SENDS
     assert len(dashscope.bodies) == 1
-
-
-@pytest.mark.parametrize("name", POLL)
-async def test_a_poll_that_fails_in_passing_leaves_the_task_alone(
-    name: str, dashscope: DashScopeEmulator, provider: DashScope
-) -> None:
-    case = POLL[name]
-    handle = await submitted(provider, plain_order(TASK))
-    plan(dashscope, "poll", case)
-    with pytest.raises(ProviderError) as caught:
-        await provider.poll(handle)
-    check_error(caught.value, case, "dashscope", dashscope.key)
-    assert len(dashscope.received("poll")) == 1
-    assert isinstance(await provider.poll(handle), Running)
-    assert len(dashscope.received("create")) == 1
 
 
 async def test_a_poll_with_a_key_that_was_withdrawn_ends_the_task_and_admits_that_it_may_be_charged(
@@ -174,37 +150,6 @@ async def test_a_task_that_fails(
         await drive(provider, plain_order(TASK), tmp_path)
     check_error(caught.value, Case(Answer(), kind, False, says="the reason"), "dashscope", dashscope.key)
     assert not dashscope.charges
-
-
-async def test_a_cancel_that_does_not_get_through_is_no_error(
-    dashscope: DashScopeEmulator, provider: DashScope, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.INFO)
-    handle = await submitted(provider, plain_order(TASK))
-    dashscope.fail_next("cancel", Answer.reset())
-    assert await provider.cancel(handle) is False
-    assert "could not be told to stop" in caplog.text
-
-
-async def _made(provider: DashScope) -> Product:
-    answer = await provider.submit(plain_order(PLAIN))
-    assert isinstance(answer, Finished)
-    return answer.products[0]
-
-
-@pytest.mark.parametrize("name", DOWNLOAD)
-async def test_a_picture_that_cannot_be_had_is_lost_but_paid(
-    name: str, dashscope: DashScopeEmulator, provider: DashScope, tmp_path: Path
-) -> None:
-    case = DOWNLOAD[name]
-    product = await _made(provider)
-    plan(dashscope, "download", case)
-    with pytest.raises(ProviderError) as caught:
-        await provider.fetch(product, tmp_path / "picture")
-    check_error(caught.value, case, "dashscope", dashscope.key)
-    assert not (tmp_path / "picture").exists()
-    assert len(dashscope.received("download")) == case.sends
-    assert "Signature=" not in str(caught.value)
 
 
 async def test_a_link_that_has_expired_is_lost(

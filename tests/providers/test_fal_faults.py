@@ -1,4 +1,7 @@
-"""What can go wrong with fal, each with its one error: class, words, whether a retry helps, whether it was charged."""
+"""What can go wrong with fal, each with its one error: class, words, whether a retry helps, whether it was charged.
+
+The rows of `QUEUE` are tried in `test_queue_faults.py`, beside those of the other vendors that take their time.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+import faults
 from driving import drive, handed_over, plain_order, submitted
 from emulators.fal import LOCKED, FalEmulator, problem
 from emulators.messages import Answer, truncated
-from faults import QUICK, SENDS, Case, check_error, impatient_sender, plan
+from faults import SENDS, Case, check_error
+from faults_queued import Queue
 from imagewright.errors import (
     BadKey,
     ContentRefused,
@@ -22,22 +27,21 @@ from imagewright.errors import (
     ProviderError,
     RateLimited,
     RequestRejected,
-    ResultLost,
     UnknownOutcome,
     VendorUnavailable,
 )
 from imagewright.providers import open_provider
-from imagewright.providers.base import Finished, Running, Wiring
+from imagewright.providers.base import Wiring
 from imagewright.providers.fal.routes import ROUTES
-from imagewright.providers.sending.http import Http
 from imagewright.providers.sending.request import Reply
+from vendors import wired
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from emulators.messages import Fault
-    from imagewright.providers.base import Product, Provider
+    from imagewright.providers.base import Provider
+    from imagewright.providers.sending.http import Http
     from imagewright.providers.sending.request import Account, Request
 
 pytestmark = pytest.mark.anyio
@@ -45,8 +49,6 @@ T = TypeVar("T")
 
 PLAIN = next(route for route in ROUTES if not route.image_field and "resolution" not in route.takes)
 UPLOADING = replace(next(route for route in ROUTES if route.image_list and route.native_auto), inline_bytes=0)
-HTML = Answer(502, b"<html>Bad gateway</html>", {"Content-Type": "text/html"})
-BUSY = Answer(503, b"<html>Busy</html>", {"Content-Type": "text/html"})
 
 
 def said(status: int, detail: Any, **more: Any) -> Answer:
@@ -79,20 +81,11 @@ def fal() -> Iterator[FalEmulator]:
 
 
 @pytest.fixture
-async def http(request: pytest.FixtureRequest) -> AsyncIterator[Http]:
-    """Impatient only where the vendor says nothing: a busy machine is no silent vendor."""
-    silent = "silence" in request.node.name
-    sender = impatient_sender() if silent else Http(retry=QUICK, download_retry=QUICK)
-    yield sender
-    await sender.aclose()
-
-
-@pytest.fixture
 def provider(fal: FalEmulator, http: Http) -> Provider:
-    return open_provider("fal", Wiring(key=fal.key, addresses=fal.addresses, overrides={}, http=http))
+    return wired("fal", fal, http)
 
 
-SUBMIT = {
+SUBMIT = faults.SUBMIT | {
     "bad key": Case(said(401, "No user found for Key ID and Secret"), BadKey, False, says="doctor"),
     "no money": Case(said(403, LOCKED), OutOfCredit, False, says="Exhausted balance"),
     "not allowed": Case(said(403, "Forbidden"), BadKey, False),
@@ -104,19 +97,8 @@ SUBMIT = {
     "rate, no body": Case(Answer(429), RateLimited, False, sends=SENDS),
     "rate, a short wait": Case(Answer.of({}, 429, retry_after="0"), RateLimited, False, sends=SENDS),
     "rate, a long wait": Case(Answer.of({}, 429, retry_after="3600"), RateLimited, False, says="after 3600 s"),
-    "gateway busy": Case(BUSY, VendorUnavailable, False, sends=SENDS, says="HTTP 503"),
-    "gateway broken": Case(HTML, UnknownOutcome, None, says="not sent again"),
     "server error": Case(said(500, "Internal", error_type="internal_error"), UnknownOutcome, None),
-    "a page instead": Case(Answer(200, b"<html>"), UnknownOutcome, None),
-    "a redirect": Case(Answer(302, b"", {"Location": "https://elsewhere.example/"}), RequestRejected, False),
-    "reset before": Case(Answer.reset(), UnknownOutcome, None),
-    "silence": Case(Answer.hang(), UnknownOutcome, None, says="no answer within"),
-}
-SUBMIT_TAKEN = {
     "no id": Case(Answer.of({"status": "IN_QUEUE"}), UnknownOutcome, None, after=True),
-    "reset after": Case(Answer.reset(), UnknownOutcome, None, after=True),
-    "half an answer": Case(truncated, UnknownOutcome, None),
-    "silence after": Case(Answer.hang(), UnknownOutcome, None, after=True),
 }
 UPLOAD = {
     "bad key": Case(said(401, "No user found for Key ID and Secret"), BadKey, False),
@@ -133,21 +115,24 @@ PUT = {
     "server error": Case(Answer(500), VendorUnavailable, False, sends=SENDS),
     "reset": Case(Answer.reset(), VendorUnavailable, False, sends=SENDS),
 }
-POLL = {
-    "rate": Case(said(429, "too fast"), RateLimited, None),
-    "gateway broken": Case(HTML, VendorUnavailable, None),
-    "gateway's firewall": Case(Answer(403, b"<html>"), VendorUnavailable, None),
-    "not visible": Case(said(404, "Request not found"), VendorUnavailable, None),
-    "server error": Case(said(500, "Internal"), VendorUnavailable, None),
-    "reset": Case(Answer.reset(), VendorUnavailable, None),
-    "half an answer": Case(truncated, VendorUnavailable, None),
-    "silence": Case(Answer.hang(), VendorUnavailable, None),
-    "a page instead": Case(Answer(200, b"<html>"), VendorUnavailable, None),
-}
-POLL_FINAL = {
-    "bad key": Case(said(401, "No user found"), BadKey, None),
-    "no money": Case(said(403, LOCKED), OutOfCredit, None),
-}
+QUEUE = Queue(
+    plain=PLAIN,
+    door="submit",
+    submit=SUBMIT,
+    uploads={"upload": UPLOAD, "put": PUT},
+    pictured=plain_order(UPLOADING),
+    poll=faults.POLL
+    | {
+        "rate": Case(said(429, "too fast"), RateLimited, None),
+        "not visible": Case(said(404, "Request not found"), VendorUnavailable, None),
+        "server error": Case(said(500, "Internal"), VendorUnavailable, None),
+    },
+    final={
+        "bad key": Case(said(401, "No user found"), BadKey, None),
+        "no money": Case(said(403, LOCKED), OutOfCredit, None),
+    },
+    stops=True,
+)
 ENDINGS: dict[str, tuple[int, Any, dict[str, Any], type[ProviderError], bool | None]] = {
     "moderation": (
         422,
@@ -178,62 +163,6 @@ ENDINGS: dict[str, tuple[int, Any, dict[str, Any], type[ProviderError], bool | N
 }
 
 
-@pytest.mark.parametrize("name", [*SUBMIT, *SUBMIT_TAKEN])
-async def test_a_submit_that_fails(name: str, fal: FalEmulator, provider: Provider) -> None:
-    case = (SUBMIT | SUBMIT_TAKEN)[name]
-    plan(fal, "submit", case)
-
-    with pytest.raises(ProviderError) as caught:
-        await provider.submit(plain_order(PLAIN))
-
-    check_error(caught.value, case, "fal", fal.key)
-    assert len(fal.received("submit")) == case.sends
-    assert len(fal.tasks) == (name in SUBMIT_TAKEN)
-
-
-@pytest.mark.parametrize("fault", [said(429, "too fast"), BUSY], ids=["429", "503"])
-async def test_a_submit_that_was_plainly_refused_is_sent_again(
-    fault: Answer, fal: FalEmulator, provider: Provider
-) -> None:
-    fal.fail_next("submit", fault, times=SENDS - 1)
-    await submitted(provider, plain_order(PLAIN))
-    assert len(fal.received("submit")) == SENDS
-    assert len(fal.tasks) == 1
-
-
-@pytest.mark.parametrize("name", UPLOAD)
-async def test_an_upload_that_fails_costs_nothing_and_starts_nothing(
-    name: str, fal: FalEmulator, provider: Provider
-) -> None:
-    case = UPLOAD[name]
-    plan(fal, "upload", case)
-    with pytest.raises(ProviderError) as caught:
-        await handed_over(provider, plain_order(UPLOADING))
-    check_error(caught.value, case, "fal", fal.key)
-    assert len(fal.received("upload")) == case.sends
-    assert not fal.received("submit")
-
-
-@pytest.mark.parametrize("name", PUT)
-async def test_a_picture_that_cannot_be_put_costs_nothing_and_starts_nothing(
-    name: str, fal: FalEmulator, provider: Provider
-) -> None:
-    case = PUT[name]
-    plan(fal, "put", case)
-    with pytest.raises(ProviderError) as caught:
-        await handed_over(provider, plain_order(UPLOADING))
-    check_error(caught.value, case, "fal", fal.key)
-    assert len(fal.received("put")) == case.sends
-    assert not fal.received("submit")
-
-
-@pytest.mark.parametrize("label", ["upload", "put"])
-async def test_an_upload_that_broke_is_sent_again(label: str, fal: FalEmulator, provider: Provider) -> None:
-    fal.fail_next(label, Answer.reset(), times=2)
-    await submitted(provider, plain_order(UPLOADING))
-    assert len(fal.received(label)) == 3
-
-
 @pytest.mark.parametrize(("own_machine", "refused"), [(True, False), (False, True)])
 async def test_a_picture_is_not_put_where_all_can_read_it(own_machine: Any, refused: Any) -> None:
     addresses = {"": "http://127.0.0.1:9"} if own_machine else {}
@@ -246,40 +175,6 @@ async def test_a_picture_is_not_put_where_all_can_read_it(own_machine: Any, refu
     else:
         await handed_over(provider, plain_order(UPLOADING))
     assert [request.with_key for request in sender.requests] == [True] + ([] if refused else [False])
-
-
-@pytest.mark.parametrize("label", ["status", "result"])
-@pytest.mark.parametrize("name", POLL)
-async def test_a_poll_that_fails_in_passing_leaves_the_task_alone(
-    name: str, label: str, fal: FalEmulator, provider: Provider
-) -> None:
-    case = POLL[name]
-    handle = await submitted(provider, plain_order(PLAIN))
-    if label == "result":
-        fal.seconds = 0.0
-    plan(fal, label, case)
-
-    with pytest.raises(ProviderError) as caught:
-        await provider.poll(handle)
-
-    check_error(caught.value, case, "fal", fal.key)
-    assert len(fal.received(label)) == 1
-    assert isinstance(await provider.poll(handle), Finished if label == "result" else Running)
-    assert len(fal.received("submit")) == 1
-
-
-@pytest.mark.parametrize("label", ["status", "result"])
-@pytest.mark.parametrize("name", POLL_FINAL)
-async def test_a_poll_that_ends_the_task_admits_that_it_may_be_charged(
-    name: str, label: str, fal: FalEmulator, provider: Provider
-) -> None:
-    case = POLL_FINAL[name]
-    handle = await submitted(provider, plain_order(PLAIN))
-    fal.seconds = 0.0
-    plan(fal, label, case)
-    with pytest.raises(ProviderError) as caught:
-        await provider.poll(handle)
-    check_error(caught.value, case, "fal", fal.key)
 
 
 @pytest.mark.parametrize("name", ENDINGS)
@@ -304,16 +199,6 @@ async def test_what_was_cancelled_elsewhere_is_over(fal: FalEmulator, provider: 
     assert caught.value.charged is None
 
 
-@pytest.mark.parametrize(
-    "fault", [Answer.reset(), Answer.hang(), HTML, said(401, "no user")], ids=["reset", "silence", "gateway", "key"]
-)
-async def test_a_cancel_that_fails_breaks_nothing(fault: Answer, fal: FalEmulator, provider: Provider) -> None:
-    handle = await submitted(provider, plain_order(PLAIN))
-    fal.fail_next("cancel", fault)
-    assert await provider.cancel(handle) is False
-    assert len(fal.received("cancel")) == 1
-
-
 async def test_a_wrong_key_and_an_empty_account_are_said(fal: FalEmulator, provider: Provider) -> None:
     fal.locked = True
     with pytest.raises(OutOfCredit, match="Top up"):
@@ -321,35 +206,6 @@ async def test_a_wrong_key_and_an_empty_account_are_said(fal: FalEmulator, provi
     fal.key = "another-id:0123456789"
     with pytest.raises(BadKey):
         await provider.submit(plain_order(PLAIN))
-
-
-async def _made(provider: Provider, fal: FalEmulator) -> Product:
-    handle = await submitted(provider, plain_order(PLAIN))
-    fal.seconds = 0.0
-    answer = await provider.poll(handle)
-    assert isinstance(answer, Finished)
-    return answer.products[0]
-
-
-LOST: dict[str, tuple[Fault, int, str]] = {
-    "expired": (Answer(403, b"expired"), 1, "expired or was withdrawn (HTTP 403)"),
-    "gone": (Answer(404, b"gone"), 1, "the file is gone (HTTP 404)"),
-    "truncated": (truncated, SENDS, "cut short"),
-    "a page": (Answer(200, b"<html>", {"Content-Type": "text/html"}), 1, "leads to a page"),
-}
-
-
-@pytest.mark.parametrize("name", LOST)
-async def test_a_picture_that_cannot_be_had_is_lost_but_paid(
-    name: str, fal: FalEmulator, provider: Provider, tmp_path: Path
-) -> None:
-    fault, sends, says = LOST[name]
-    product = await _made(provider, fal)
-    fal.fail_next("download", fault, times=sends)
-    with pytest.raises(ResultLost) as caught:
-        await provider.fetch(product, tmp_path / "picture")
-    check_error(caught.value, Case(Answer(), ResultLost, True, says=says), "fal", fal.key)
-    assert not (tmp_path / "picture").exists()
 
 
 @pytest.mark.parametrize(

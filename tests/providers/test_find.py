@@ -14,7 +14,7 @@ from emulators.fal import FalEmulator
 from emulators.messages import Answer
 from emulators.replicate import ReplicateEmulator
 from emulators.replicate_models import version_of
-from faults import POLL, SENDS, SILENCE, check_error, falls_silent, quick_sender
+from faults import POLL, SENDS, SILENCE, check_error, falls_silent
 from imagewright.errors import BadKey, ProviderError, RateLimited, UnknownOutcome, VendorUnavailable
 from imagewright.providers.base import Handle, ListsRecentCalls
 from imagewright.providers.fal.routes import OTHERS
@@ -23,7 +23,7 @@ from imagewright.providers.sharing.listed import CLOCKS_DIFFER
 from vendors import VENDORS, opened, routes_of, wired
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from imagewright.providers.base import Order, Route
@@ -40,19 +40,6 @@ EVERY = {
     for name in LISTING
     for route in (*routes_of(name), *(OTHERS if name == "fal" else ()))
 }
-
-
-@pytest.fixture
-def emulator(name: str) -> Iterator[AnyEmulator]:
-    with opened([name]) as emulators:
-        yield emulators[name]
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[Http]:
-    sender = quick_sender()
-    yield sender
-    await sender.aclose()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from driving import full_order, handed_over, mask, picture
 from imagewright.providers.base import Handle, TakesPicturesFirst
 from pictures import noise
-from vendors import VENDORS, opened, routes_of, submitted_to, wired
+from vendors import VENDORS, routes_of, submitted_to, wired
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,12 +41,6 @@ def _orders(name: str) -> Iterator[Order]:
 
 
 ORDERS = [pytest.param(name, order, id=f"{name}-{order.route.tool}") for name in FIRST for order in _orders(name)]
-
-
-@pytest.fixture
-def emulator(name: str) -> Iterator[AnyEmulator]:
-    with opened([name]) as emulators:
-        yield emulators[name]
 
 
 @pytest.fixture

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-import faults
 from driving import drive_at_once, effective, full_order, picture, plain_order
 from emulators.ideogram import USD, IdeogramEmulator, refuse
 from emulators.ideogram_words import RESOLUTIONS as LISTED
 from emulators.messages import Answer
-from faults import SENDS, SILENCE, Case, check_error, falls_silent, quick_sender
+from faults import SENDS, SILENCE, Case, falls_silent
 from faults_at_once import COMMON, check_fault
 from imagewright.errors import (
     BadKey,
@@ -37,7 +36,7 @@ from imagewright.providers.sending.request import Reply
 from offered import every_offer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from imagewright.providers.sending.http import Http
@@ -88,13 +87,6 @@ SUBMIT: dict[str, Case] = COMMON | {
 def vendor() -> Iterator[IdeogramEmulator]:
     with IdeogramEmulator() as emulator:
         yield emulator
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[Http]:
-    sender = quick_sender()
-    yield sender
-    await sender.aclose()
 
 
 @pytest.fixture
@@ -170,20 +162,6 @@ async def test_what_is_kept_back_does_not_hold_up_the_rest(
     with pytest.raises(ContentRefused) as caught:
         await provider.submit(full_order(ROUTE))
     assert caught.value.charged is True
-
-
-@pytest.mark.parametrize("name", faults.DOWNLOAD)
-async def test_a_picture_that_cannot_be_had_is_lost_but_paid(
-    name: str, vendor: IdeogramEmulator, provider: Ideogram, tmp_path: Path
-) -> None:
-    case = faults.DOWNLOAD[name]
-    faults.plan(vendor, "download", case)
-    with pytest.raises(ResultLost) as caught:
-        await drive_at_once(provider, plain_order(ROUTE), tmp_path)
-    check_error(caught.value, case, "ideogram", vendor.key)
-    assert "sig=" not in str(caught.value)
-    assert len(vendor.received("download")) == case.sends
-    assert len(vendor.received("generate")) == 1
 
 
 async def test_a_link_whose_day_is_over_is_lost(vendor: IdeogramEmulator, provider: Ideogram, tmp_path: Path) -> None:

@@ -142,9 +142,3 @@ async def test_another_process_can_go_on_with_the_ticket(kie: KieEmulator, provi
     later = open_provider("kie", Wiring(key=kie.key, addresses=kie.addresses, overrides={}, http=other))
     assert isinstance(await later.poll(handle), Running)
     await other.aclose()
-
-
-async def test_kie_has_no_cancel_and_says_so(kie: KieEmulator, provider: Provider) -> None:
-    handle = await submitted(provider, plain_order(ROUTES[0]))
-    assert await provider.cancel(handle) is False
-    assert not kie.received("cancel")

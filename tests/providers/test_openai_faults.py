@@ -12,7 +12,7 @@ import pytest
 from driving import drive_at_once, full_order, picture, plain_order
 from emulators.messages import Answer, truncated
 from emulators.openai import OpenAIEmulator, error
-from faults import SENDS, SILENCE, Case, check_error, impatient_sender
+from faults import SENDS, SILENCE, Case, check_error
 from faults_at_once import COMMON, check_fault
 from imagewright.errors import (
     BadKey,
@@ -32,8 +32,10 @@ from imagewright.providers.openai.provider import OpenAI, build
 from imagewright.providers.openai.routes import ROUTES
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from imagewright.providers.sending.http import Http
 
 pytestmark = pytest.mark.anyio
 
@@ -98,11 +100,8 @@ def openai() -> Iterator[OpenAIEmulator]:
 
 
 @pytest.fixture
-async def provider(openai: OpenAIEmulator) -> AsyncIterator[OpenAI]:
-    """The unmodified provider with a sender of short waits."""
-    sender = impatient_sender()
-    yield build(Wiring(key=openai.key, addresses=openai.addresses, overrides={}, http=sender))
-    await sender.aclose()
+def provider(openai: OpenAIEmulator, http: Http) -> OpenAI:
+    return build(Wiring(key=openai.key, addresses=openai.addresses, overrides={}, http=http))
 
 
 @pytest.mark.parametrize("name", SUBMIT)

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-import faults
 from driving import drive_at_once, full_order, picture, plain_order
 from emulators.messages import Answer
 from emulators.recraft import RecraftEmulator, refuse
-from faults import SENDS, SILENCE, Case, check_error, falls_silent, quick_sender
+from faults import SENDS, SILENCE, Case, falls_silent
 from faults_at_once import COMMON, check_fault
 from imagewright.errors import (
     BadKey,
@@ -35,7 +34,7 @@ from imagewright.providers.recraft.replies import read_made
 from imagewright.providers.sending.request import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from imagewright.providers.base import Route
@@ -77,13 +76,6 @@ def vendor() -> Iterator[RecraftEmulator]:
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[Http]:
-    sender = quick_sender()
-    yield sender
-    await sender.aclose()
-
-
-@pytest.fixture
 def provider(vendor: RecraftEmulator, http: Http) -> Recraft:
     return build(Wiring(key=vendor.key, addresses=vendor.addresses, overrides={}, http=http))
 
@@ -119,20 +111,6 @@ async def test_a_submit_that_fails(name: str, vendor: RecraftEmulator, provider:
     if falls_silent(case):
         provider.seconds = SILENCE
     await check_fault(case, provider, plain_order(ROUTE), vendor, key=vendor.key, charges=vendor.charges)
-
-
-@pytest.mark.parametrize("name", faults.DOWNLOAD)
-async def test_a_picture_that_cannot_be_had_is_lost_but_paid(
-    name: str, vendor: RecraftEmulator, provider: Recraft, tmp_path: Path
-) -> None:
-    case = faults.DOWNLOAD[name]
-    faults.plan(vendor, "download", case)
-    with pytest.raises(ResultLost) as caught:
-        await drive_at_once(provider, plain_order(ROUTE), tmp_path)
-    check_error(caught.value, case, "recraft", vendor.key)
-    assert "sig=" not in str(caught.value)
-    assert len(vendor.received("download")) == case.sends
-    assert len(vendor.received("generate")) == 1
 
 
 async def test_an_empty_account_and_a_wrong_key_are_said(vendor: RecraftEmulator, provider: Recraft) -> None:

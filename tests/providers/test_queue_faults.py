@@ -1,0 +1,144 @@
+"""The vendors that take their time: each fault in each one's words, at the submit, the pictures, the polls, the stop.
+
+The words stand in the vendor's own file, beside what can go wrong nowhere else.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import faults
+from driving import plain_order, submitted
+from emulators.messages import Answer
+from faults import SENDS, SILENCE
+from faults_queued import check_end, check_poll, check_submit, check_upload
+from providers import test_bfl_jobs, test_dashscope_faults, test_fal_faults, test_kie_faults, test_replicate_faults
+from vendors import VENDORS, submitted_to, wired
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from faults_queued import Queue
+    from imagewright.providers.base import Order, Provider
+    from imagewright.providers.sending.http import Http
+    from vendors import AnyEmulator
+
+pytestmark = pytest.mark.anyio
+
+QUEUES: Mapping[str, Queue] = {
+    "kie": test_kie_faults.QUEUE,
+    "fal": test_fal_faults.QUEUE,
+    "replicate": test_replicate_faults.QUEUE,
+    "bfl": test_bfl_jobs.QUEUE,
+    "dashscope": test_dashscope_faults.QUEUE,
+}
+SUBMITS = [(name, row) for name, queue in QUEUES.items() for row in queue.submit]
+REFUSED = [(name, row) for name, row in SUBMITS if QUEUES[name].submit[row].sends == SENDS]
+UPLOADS = [(name, door) for name, queue in QUEUES.items() for door in queue.uploads]
+POLLS = [(name, door) for name in QUEUES for door in VENDORS[name].polls]
+UNHEARD = {"reset": Answer.reset(), "silence": Answer.hang()}
+"""What becomes of a request to stop that no answer comes to."""
+
+
+@pytest.fixture
+def provider(name: str, emulator: AnyEmulator, http: Http, request: pytest.FixtureRequest) -> Provider:
+    provider = wired(name, emulator, http)
+    if "silence" in request.node.name and hasattr(provider, "seconds"):
+        provider.seconds = SILENCE
+    return provider
+
+
+def _plain(name: str) -> Order:
+    return plain_order(QUEUES[name].plain)
+
+
+def _pictured(name: str) -> Order:
+    order = QUEUES[name].pictured
+    assert order is not None
+    return order
+
+
+def test_no_vendor_that_is_asked_how_a_task_stands_is_missing() -> None:
+    assert set(QUEUES) == {name for name, vendor in VENDORS.items() if vendor.polls}
+
+
+@pytest.mark.parametrize(("name", "row"), SUBMITS)
+async def test_a_submit_that_fails(name: str, row: str, emulator: AnyEmulator, provider: Provider) -> None:
+    queue = QUEUES[name]
+    await check_submit(queue.submit[row], provider, _plain(name), emulator, queue.door)
+
+
+@pytest.mark.parametrize(("name", "row"), REFUSED)
+async def test_a_submit_that_was_plainly_refused_is_sent_again(
+    name: str, row: str, emulator: Any, provider: Provider
+) -> None:
+    queue = QUEUES[name]
+    emulator.fail_next(queue.door, queue.submit[row].fault, times=SENDS - 1)
+    await submitted(provider, _plain(name))
+    assert submitted_to(name, emulator) == SENDS
+    assert len(emulator.tasks) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "door", "row"), [(name, door, row) for name, door in UPLOADS for row in QUEUES[name].uploads[door]]
+)
+async def test_an_upload_that_fails_costs_nothing_and_starts_nothing(
+    name: str, door: str, row: str, emulator: AnyEmulator, provider: Provider
+) -> None:
+    await check_upload(QUEUES[name].uploads[door][row], provider, _pictured(name), emulator, door)
+
+
+@pytest.mark.parametrize(("name", "door"), UPLOADS)
+async def test_an_upload_that_broke_is_sent_again(
+    name: str, door: str, emulator: AnyEmulator, provider: Provider
+) -> None:
+    emulator.fail_next(door, Answer.reset(), times=2)
+    await submitted(provider, _pictured(name))
+    assert len(emulator.received(door)) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "door", "row"), [(name, door, row) for name, door in POLLS for row in QUEUES[name].poll]
+)
+async def test_a_poll_that_fails_in_passing_leaves_the_task_alone(
+    name: str, door: str, row: str, emulator: AnyEmulator, provider: Provider
+) -> None:
+    await check_poll(QUEUES[name].poll[row], provider, await submitted(provider, _plain(name)), emulator, door)
+
+
+@pytest.mark.parametrize(
+    ("name", "door", "row"), [(name, door, row) for name, door in POLLS for row in QUEUES[name].final]
+)
+async def test_a_poll_that_ends_the_task_admits_that_it_may_be_charged(
+    name: str, door: str, row: str, emulator: AnyEmulator, provider: Provider
+) -> None:
+    await check_end(QUEUES[name].final[row], provider, await submitted(provider, _plain(name)), emulator, door)
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [(name, row) for name, queue in QUEUES.items() if queue.stops for row in (*UNHEARD, "gateway broken", "bad key")],
+)
+async def test_a_cancel_that_fails_breaks_nothing(
+    name: str, row: str, emulator: AnyEmulator, provider: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard = {"gateway broken": faults.BROKEN, "bad key": QUEUES[name].final["bad key"].fault}
+    caplog.set_level(logging.INFO)
+    handle = await submitted(provider, _plain(name))
+    emulator.fail_next("cancel", (UNHEARD | heard)[row])
+    assert await provider.cancel(handle) is False
+    assert len(emulator.received("cancel")) == 1
+    assert ("could not be told to stop" in caplog.text) == (row in UNHEARD)
+
+
+@pytest.mark.parametrize("name", [name for name, queue in QUEUES.items() if not queue.stops])
+async def test_a_vendor_that_cannot_be_asked_to_stop_is_not_asked(
+    name: str, emulator: AnyEmulator, provider: Provider
+) -> None:
+    handle = await submitted(provider, _plain(name))
+    asked = len(emulator.requests)
+    assert await provider.cancel(handle) is False
+    assert len(emulator.requests) == asked
