@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -145,6 +146,19 @@ async def made(provider: Provider, order: Order) -> Finished:
     if isinstance(answer, Handle):
         answer, _ = await _ended(provider, answer)
     return answer
+
+
+def check_picture(file: Path, order: Order) -> None:
+    """Hold a picture to the order: whole, its type, its shape, and how much larger it was to become."""
+    given = order.arguments
+    with Image.open(file) as found:
+        found.load()
+        assert found.format == str(given.get("output_format", "png")).upper()
+        if given.get("aspect_ratio", AUTO) != AUTO:
+            wide, high = (int(part) for part in given["aspect_ratio"].split(":"))
+            assert math.isclose(found.width * high, found.height * wide, rel_tol=0.02)
+        if "scale" in given:
+            assert found.width == order.images[0].width * given["scale"]
 
 
 async def drive(provider: Provider, order: Order, folder: Path) -> Driven:

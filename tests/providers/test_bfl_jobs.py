@@ -9,12 +9,11 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import pytest
 from PIL import Image
 
 import faults
-from driving import AUTO, drive, full_order, made, picture, plain_order, submitted
+from driving import AUTO, check_picture, drive, full_order, made, picture, plain_order, submitted
 from emulators.bfl import MODELS, BflEmulator
 from emulators.messages import Answer
 from faults import Case, check_error, quick_sender
@@ -120,9 +119,7 @@ async def test_a_whole_call(
 
     driven = await drive(provider, order, tmp_path)
 
-    with Image.open(driven.files[0]) as made:
-        made.load()
-        assert made.format == str(order.arguments["output_format"]).upper()
+    check_picture(driven.files[0], order)
     task = next(iter(vendor.tasks.values()))
     model = MODELS[task.model]
     assert task.model == route.models[order.arguments["quality"]]
@@ -251,21 +248,6 @@ async def test_a_link_that_is_expired_or_tampered_with_is_lost(
     tampered = replace(product, url=product.url.replace("se=", "se=9"))
     with pytest.raises(ResultLost):
         await provider.fetch(tampered, tmp_path / "picture")
-
-
-async def test_calls_side_by_side_do_not_mix(vendor: BflEmulator, provider: Provider, tmp_path: Path) -> None:
-    found: dict[int, int | None] = {}
-
-    async def call(seed: int) -> None:
-        folder = tmp_path / str(seed)
-        folder.mkdir()
-        found[seed] = (await drive(provider, plain_order(PLAIN, seed=seed), folder)).finished.products[0].seed
-
-    async with anyio.create_task_group() as group:
-        for seed in range(1, 9):
-            group.start_soon(call, seed)
-    assert found == {seed: seed for seed in range(1, 9)}
-    assert len(vendor.charges) == 8
 
 
 async def test_nothing_secret_is_logged(

@@ -16,13 +16,13 @@ from imagewright.errors import BadKey, ContentRefused, GenerationFailed, VendorU
 from imagewright.providers import open_provider
 from imagewright.providers.base import Finished, Running, Wiring
 from imagewright.providers.dashscope.routes import OTHERS, ROUTES, DashScopeRoute
-from imagewright.providers.sending.http import Http
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from imagewright.providers.base import Order, Provider
+    from imagewright.providers.sending.http import Http
 
 pytestmark = pytest.mark.anyio
 
@@ -145,13 +145,6 @@ async def test_calls_side_by_side_do_not_mix(dashscope: DashScopeEmulator, provi
             group.start_soon(call, seed)
     made = {task.parameters["seed"]: task.id for task in dashscope.tasks.values()}
     assert made == found
-
-
-async def test_another_process_can_go_on_with_the_ticket(dashscope: DashScopeEmulator, provider: Provider) -> None:
-    handle = await submitted(provider, plain_order(TASK))
-    other = Http()
-    assert await _at(dashscope, other).poll(handle) == Running(stage="queued")
-    await other.aclose()
 
 
 async def test_a_task_is_stopped_while_it_waits_and_not_later(dashscope: DashScopeEmulator, provider: Provider) -> None:

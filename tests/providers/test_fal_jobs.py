@@ -6,18 +6,17 @@ import io
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import pytest
 from PIL import Image
 
-from driving import AUTO, drive, full_order, picture, plain_order, submitted
+from driving import check_picture, drive, full_order, picture, plain_order, submitted
 from emulators.fal import FalEmulator
 from emulators.fal_models import ENDPOINTS
 from goldens_fields import inputs_of
 from imagewright.catalog.row import Limits
 from imagewright.errors import SettingsError
 from imagewright.providers import open_provider
-from imagewright.providers.base import Running, Wiring
+from imagewright.providers.base import Wiring
 from imagewright.providers.fal.routes import OTHERS, PRICES, ROUTES
 from imagewright.providers.sending.http import Http
 from offered import every_offer, masked_order
@@ -55,11 +54,6 @@ def _name(route: Route) -> str:
     return f"{route.tool}-{route.operation}-{route.model}"
 
 
-def _shape(ratio: str) -> float:
-    wide, high = ratio.split(":")
-    return int(wide) / int(high)
-
-
 def _small(route: Route) -> dict[str, Any]:
     """The smallest size it makes: what is drawn here is thrown away."""
     sizes = route.takes.get("resolution", Limits()).values
@@ -76,13 +70,7 @@ async def test_a_whole_call(route: FalRoute, most: bool, fal: FalEmulator, provi
 
     assert len(driven.files) == order.count
     for file in driven.files:
-        with Image.open(file) as made:
-            made.load()
-            assert made.format == str(order.arguments.get("output_format", "png")).upper()
-            if order.arguments.get("aspect_ratio", AUTO) != AUTO:
-                assert made.width / made.height == pytest.approx(_shape(order.arguments["aspect_ratio"]), rel=0.02)
-            if "scale" in order.arguments:
-                assert made.width == order.images[0].width * order.arguments["scale"]
+        check_picture(file, order)
     assert all(isinstance(value, str) for value in driven.handle.ticket.values())
     assert [running.stage for running in driven.running] == ["queued", "generating"]
     assert len(fal.received("submit")) == 1
@@ -172,33 +160,6 @@ async def test_pictures_go_along_up_to_the_limit_and_not_beyond(fal: FalEmulator
         route = replace(WITH_PICTURES, inline_bytes=inline_bytes)
         await submitted(provider, replace(plain_order(route), images=(picture(),)))
         assert len(fal.received("upload")) == uploads
-
-
-async def test_calls_side_by_side_do_not_mix(fal: FalEmulator, provider: Provider, tmp_path: Path) -> None:
-    route = next(one for one in ROUTES if "seed" in one.takes and not one.image_field and "resolution" not in one.takes)
-    found: dict[int, int | None] = {}
-
-    async def call(seed: int) -> None:
-        folder = tmp_path / str(seed)
-        folder.mkdir()
-        driven = await drive(provider, plain_order(route, seed=seed), folder)
-        found[seed] = driven.finished.products[0].seed
-
-    async with anyio.create_task_group() as group:
-        for seed in range(1, 9):
-            group.start_soon(call, seed)
-    assert found == {seed: seed for seed in range(1, 9)}
-    assert len(fal.charges) == 8
-
-
-async def test_another_process_can_go_on_with_the_ticket(fal: FalEmulator, provider: Provider) -> None:
-    handle = await submitted(provider, plain_order(PLAIN))
-    other = Http()
-    later = _wired(fal, other)
-    assert isinstance(await later.poll(handle), Running)
-    await other.aclose()
-    assert fal.url("api") not in "".join(handle.ticket.values())
-    assert fal.key not in "".join(handle.ticket.values())
 
 
 async def test_a_gateway_that_hands_on_the_vendors_own_links_is_still_the_one_that_is_asked(

@@ -6,18 +6,15 @@ import io
 import re
 from typing import TYPE_CHECKING
 
-import anyio
 import pytest
 from PIL import Image
 
 from driving import drive, full_order, mask, picture, plain_order, submitted
 from emulators.kie_models import FLUX_KONTEXT, GPT4O, MARKET
 from imagewright.errors import VendorUnavailable
-from imagewright.providers import open_provider
-from imagewright.providers.base import Running, Wiring
+from imagewright.providers.base import Running
 from imagewright.providers.kie.body import Family
 from imagewright.providers.kie.routes import ROUTES
-from imagewright.providers.sending.http import Http
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,24 +105,6 @@ async def test_the_same_picture_is_uploaded_under_a_new_name_each_time(kie: KieE
     assert all(re.fullmatch(r"[0-9a-f]{24}\.png", name) for name in names)
 
 
-async def test_calls_side_by_side_do_not_mix(kie: KieEmulator, provider: Provider, tmp_path: Path) -> None:
-    route = next(one for one in ROUTES if "seed" in one.takes and not one.image_field and "resolution" not in one.takes)
-    found: dict[int, str] = {}
-
-    async def call(seed: int) -> None:
-        folder = tmp_path / str(seed)
-        folder.mkdir()
-        driven = await drive(provider, plain_order(route, seed=seed), folder)
-        found[seed] = driven.finished.products[0].url
-
-    async with anyio.create_task_group() as group:
-        for seed in range(1, 21):
-            group.start_soon(call, seed)
-    made = {task.fields["seed"]: task.id for task in kie.tasks.values()}
-    assert sorted(made) == list(range(1, 21))
-    assert all(made[seed] in url for seed, url in found.items())
-
-
 async def test_a_task_that_is_not_visible_yet_is_asked_about_again(kie: KieEmulator, provider: Provider) -> None:
     kie.hide_tasks(2)
     handle = await submitted(provider, plain_order(ROUTES[0]))
@@ -134,11 +113,3 @@ async def test_a_task_that_is_not_visible_yet_is_asked_about_again(kie: KieEmula
             await provider.poll(handle)
         assert caught.value.charged is None
     assert await provider.poll(handle) == Running(share=0.0, stage="waiting")
-
-
-async def test_another_process_can_go_on_with_the_ticket(kie: KieEmulator, provider: Provider) -> None:
-    handle = await submitted(provider, plain_order(ROUTES[0]))
-    other = Http()
-    later = open_provider("kie", Wiring(key=kie.key, addresses=kie.addresses, overrides={}, http=other))
-    assert isinstance(await later.poll(handle), Running)
-    await other.aclose()

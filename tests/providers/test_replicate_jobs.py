@@ -5,17 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import anyio
 import pytest
 from PIL import Image
 
-from driving import AUTO, drive, drive_at_once, full_order, picture, plain_order, submitted
+from driving import check_picture, drive, drive_at_once, full_order, picture, plain_order, submitted
 from emulators.replicate import ReplicateEmulator
 from emulators.replicate_models import MODELS, version_of
 from goldens_fields import inputs_of
 from imagewright.errors import ModelUnavailable, SettingsError
 from imagewright.providers import open_provider
-from imagewright.providers.base import Running, Wiring
+from imagewright.providers.base import Wiring
 from imagewright.providers.replicate.routes import ROUTES
 from imagewright.providers.sending.http import Http
 from offered import every_offer
@@ -75,14 +74,7 @@ async def test_a_whole_call(
 
     assert len(driven.files) == order.count
     for file in driven.files:
-        with Image.open(file) as made:
-            made.load()
-            assert made.format == str(order.arguments.get("output_format", "png")).upper()
-            if order.arguments.get("aspect_ratio", AUTO) != AUTO:
-                wide, high = (int(part) for part in order.arguments["aspect_ratio"].split(":"))
-                assert made.width / made.height == pytest.approx(wide / high, rel=0.02)
-            if "scale" in order.arguments:
-                assert made.width == order.images[0].width * order.arguments["scale"]
+        check_picture(file, order)
     assert all(isinstance(value, str) for value in driven.handle.ticket.values())
     assert [running.stage for running in driven.running] == ["starting", "generating"]
     assert len(replicate.received("create")) + len(replicate.received("create_version")) == 1
@@ -166,24 +158,6 @@ async def test_large_pictures_are_handed_over_first_and_keep_their_order(
     assert all(link.startswith(f"{replicate.url('api')}/v1/files/") for link in links)
 
 
-async def test_calls_side_by_side_do_not_mix(replicate: ReplicateEmulator, provider: Provider, tmp_path: Path) -> None:
-    route = next(one for one in ROUTES if "seed" in one.takes and not one.image_field)
-    found: dict[int, str] = {}
-
-    async def call(seed: int) -> None:
-        folder = tmp_path / str(seed)
-        folder.mkdir()
-        driven = await drive(provider, plain_order(route, seed=seed), folder)
-        found[seed] = driven.finished.products[0].url
-
-    async with anyio.create_task_group() as group:
-        for seed in range(1, 9):
-            group.start_soon(call, seed)
-    made = {task.fields["seed"]: task.id for task in replicate.tasks.values()}
-    assert sorted(made) == list(range(1, 9))
-    assert all(f"/{made[seed]}/" in url for seed, url in found.items())
-
-
 async def test_what_is_finished_with_the_first_answer_needs_no_poll(
     replicate: ReplicateEmulator, provider: Provider, tmp_path: Path
 ) -> None:
@@ -209,16 +183,6 @@ async def test_a_picture_at_the_vendors_own_address_is_fetched_with_the_key(
         made.load()
     assert len(replicate.received("own_file")) == 1
     assert not replicate.received("download")
-
-
-async def test_another_process_can_go_on_with_the_ticket(replicate: ReplicateEmulator, provider: Provider) -> None:
-    handle = await submitted(provider, plain_order(PLAIN))
-    other = Http()
-    later = _wired(replicate, other)
-    assert isinstance(await later.poll(handle), Running)
-    await other.aclose()
-    assert replicate.url("api") not in "".join(handle.ticket.values())
-    assert replicate.key not in "".join(handle.ticket.values())
 
 
 @pytest.mark.parametrize(("old", "new"), [("{api}", "https://api.replicate.com"), ('"urls"', '"links"')])

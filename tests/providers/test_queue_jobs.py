@@ -1,0 +1,66 @@
+"""The vendors that take their time: what holds of a whole call at each of them, whatever its routes are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from driving import drive, plain_order, submitted
+from faults import quick_sender
+from imagewright.providers.base import Running
+from providers.test_queue_faults import QUEUES
+from vendors import routes_of, wired
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imagewright.providers.base import Product, Provider
+    from imagewright.providers.sending.http import Http
+    from vendors import AnyEmulator
+
+pytestmark = pytest.mark.anyio
+
+NAMING = ("kie", "fal", "replicate", "bfl")
+"""Those in whose links to pictures the task is named."""
+CALLS = range(1, 13)
+
+
+@pytest.fixture
+def provider(name: str, emulator: AnyEmulator, http: Http) -> Provider:
+    return wired(name, emulator, http)
+
+
+@pytest.mark.parametrize("name", NAMING)
+async def test_calls_side_by_side_do_not_mix(name: str, emulator: Any, provider: Provider, tmp_path: Path) -> None:
+    others = {"image", "images", "resolution"}
+    route = next(one for one in routes_of(name) if "seed" in one.takes and not others & one.takes.keys())
+    found: dict[int, Product] = {}
+
+    async def call(seed: int) -> None:
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        driven = await drive(provider, plain_order(route, seed=seed), folder)
+        (found[seed],) = driven.finished.products
+
+    async with anyio.create_task_group() as group:
+        for seed in CALLS:
+            group.start_soon(call, seed)
+    made = {task.fields["seed"]: task.id for task in emulator.tasks.values()}
+    assert sorted(made) == list(CALLS)
+    assert all(made[seed] in product.url for seed, product in found.items())
+    told = {seed: product.seed for seed, product in found.items() if product.seed is not None}
+    assert told in ({}, {seed: seed for seed in CALLS})
+    assert len(emulator.charges) == len(CALLS)
+
+
+@pytest.mark.parametrize("name", QUEUES)
+async def test_another_process_can_go_on_with_the_ticket(name: str, emulator: AnyEmulator, provider: Provider) -> None:
+    handle = await submitted(provider, plain_order(QUEUES[name].plain))
+    other = quick_sender()
+    assert isinstance(await wired(name, emulator, other).poll(handle), Running)
+    await other.aclose()
+    kept = "".join(handle.ticket.values())
+    assert emulator.key not in kept
+    assert emulator.url("api") not in kept
