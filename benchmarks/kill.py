@@ -170,7 +170,7 @@ def main() -> None:
     for place, vendor in enumerate(vendors):
         rounds = (said.rounds + 1 - place) // len(vendors)
         with tempfile.TemporaryDirectory() as folder, vendor:
-            house = House(Path(folder) / "home", vendor)
+            house = House(Path(folder) / "home", vendor, spawning=True)
             try:
                 audits.append((vendor.name, Rounds(house, random.Random(said.seed + place), tally).run(rounds)))  # noqa: S311 - repeatable, guards nothing
                 audits[-1][1].check()

@@ -21,7 +21,6 @@ import time
 from collections import Counter
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emulators.base import Emulator
@@ -35,18 +34,17 @@ from imagewright.storage.journal import Journal
 from imagewright.storage.pictures import PictureTable
 from imagewright.storage.states import CallState, is_final
 from vendors import environment, routes_of
-from wire import MODERN, RawClient
+from wire import MODERN, QUICK, RawClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from emulators.messages import Answer, Received
     from imagewright.providers.base import Route
     from imagewright.storage.journal_entry import JobEntry
     from imagewright.storage.record import PictureRecord
 
-QUICK = (str(Path(__file__).with_name("quick_server.py")),)
-"""How Python is told to start the server that asks often."""
 PATIENCE = 30.0
 """Seconds until a state that never comes fails the test."""
 PAUSE = 0.002
@@ -129,11 +127,13 @@ class House:
         home: the user's folder.
         vendor: the emulator, running.
         env: further variables for the servers.
+        spawning: whether servers are started from nothing, as users' are, and not forked.
     """
 
     home: Path
     vendor: AnyVendor | SlowOpenAI
     env: dict[str, str] = field(default_factory=dict)
+    spawning: bool = False
 
     def __post_init__(self) -> None:
         self._file = find_folders({"IMAGEWRIGHT_HOME": str(self.home)}, self.home).database
@@ -147,7 +147,10 @@ class House:
         """A server process whose lease is short and which asks the vendor often."""
         own = {"IMAGEWRIGHT_HOME": str(self.home), "HOME": str(self.home), "IMAGEWRIGHT_LEASE": "1"}
         return RawClient(
-            revision, env=own | environment({self.vendor.name: self.vendor}) | self.env | env, program=QUICK
+            revision,
+            env=own | environment({self.vendor.name: self.vendor}) | self.env | env,
+            program=QUICK if self.spawning else (),
+            quick=True,
         )
 
     def begin(self, server: RawClient, prompt: str, *, variants: int = 1) -> int:

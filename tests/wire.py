@@ -8,16 +8,24 @@ import queue
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+
+from nursery import HAS_FORK, nursery
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from types import TracebackType
 
+    from nursery import Forked
+
 LEGACY = ("2025-06-18", "2025-11-25")
 MODERN = "2026-07-28"
 REVISIONS = (*LEGACY, MODERN)
 PREFIX = "io.modelcontextprotocol"
+AS_A_USER = ("-m", "imagewright")
+QUICK = (str(Path(__file__).with_name("quick_server.py")),)
+"""How Python is told to start the server: as it is, or so that it asks often."""
 PATIENCE = 30.0
 """Seconds until a missing answer fails the test; a right server never comes near it."""
 
@@ -29,7 +37,8 @@ class RawClient:
         revision: the protocol revision to speak.
         arguments: the server's command line.
         env: variables on top of the test's own.
-        program: how Python is told to start the server.
+        program: how Python is told to start the server, such as `AS_A_USER`; by default it is forked.
+        quick: whether a forked one has the times of `quick_server`.
 
     Attributes:
         lines: everything the server wrote to its standard output.
@@ -42,7 +51,9 @@ class RawClient:
         revision: str,
         arguments: tuple[str, ...] = (),
         env: dict[str, str] | None = None,
-        program: tuple[str, ...] = ("-m", "imagewright"),
+        program: tuple[str, ...] = (),
+        *,
+        quick: bool = False,
     ) -> None:
         self.revision = revision
         self.env = {**os.environ, **(env or {})}
@@ -52,14 +63,18 @@ class RawClient:
         self.notifications: queue.Queue[dict[str, Any]] = queue.Queue()
         self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
         self._last = 0
-        self.process = subprocess.Popen(  # noqa: S603 - our own server
-            [sys.executable, *program, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=self.env,
-            encoding="utf-8",
-        )
+        self.process: subprocess.Popen[str] | Forked
+        if HAS_FORK and not program:
+            self.process = nursery().start(arguments, self.env, quick=quick)
+        else:
+            self.process = subprocess.Popen(  # noqa: S603 - our own server
+                [sys.executable, *(program or (QUICK if quick else AS_A_USER)), *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=self.env,
+                encoding="utf-8",
+            )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._errors = threading.Thread(target=self._drain, daemon=True)
         self.log: list[str] = []

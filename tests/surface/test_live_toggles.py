@@ -11,7 +11,7 @@ import pytest
 from imagewright.catalog.load import catalog
 from imagewright.cli.main import main
 from imagewright.engine.offer import HELPER_TOOLS, tool_names
-from wire import MODERN, PATIENCE, REVISIONS, RawClient
+from wire import AS_A_USER, MODERN, PATIENCE, REVISIONS, RawClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,7 +166,7 @@ def test_a_wrong_setting_stops_the_start_with_one_line(
 
 
 def test_a_process_that_does_not_start_says_so_and_nothing_else() -> None:
-    client = RawClient(MODERN, ("--tools", "qwen_"))
+    client = RawClient(MODERN, ("--tools", "qwen_"), program=AS_A_USER)
     code = client.process.wait(PATIENCE)
     client.__exit__(None, None, None)
     assert (code, client.stray, len(client.log)) == (2, [], 1)

@@ -10,7 +10,6 @@ from emulators.kie import KieEmulator
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.engine.missing import all_routes
-from killing import QUICK
 from vendors import environment
 from wire import MODERN, RawClient
 
@@ -37,7 +36,7 @@ def price() -> float:
 
 def server(kie: KieEmulator, home: Path, **env: str) -> RawClient:
     own = {"IMAGEWRIGHT_HOME": str(home)} | environment({"kie": kie})
-    return RawClient(MODERN, env=own | env, program=QUICK)
+    return RawClient(MODERN, env=own | env, quick=True)
 
 
 def ask(client: RawClient, prompt: str) -> int:

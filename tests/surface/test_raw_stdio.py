@@ -13,7 +13,7 @@ from PIL import Image
 from imagewright.catalog.load import catalog
 from imagewright.engine.offer import HELPER_TOOLS
 from pictures import photo
-from wire import MODERN, REVISIONS, RawClient
+from wire import AS_A_USER, MODERN, REVISIONS, RawClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     base = tmp_path_factory.mktemp("server")
     env = {"IMAGEWRIGHT_HOME": str(base / "home"), "IMAGEWRIGHT_ROOTS": str(base), "HOME": str(base)}
     (base / PHOTO).write_bytes(photo(640, 480))
-    with RawClient(request.param, env=env) as raw:
+    with RawClient(request.param, env=env, program=AS_A_USER) as raw:
         yield raw
     assert raw.stray == []
     assert raw.process.returncode == 0
