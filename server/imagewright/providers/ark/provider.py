@@ -16,6 +16,7 @@ from imagewright.providers.ark.replies import read_images
 from imagewright.providers.ark.routes import NAME, ArkRoute, routes_for
 from imagewright.providers.sending.request import REPLY_BYTES, Purpose, Request, bearer
 from imagewright.providers.sharing.at_once import AtOnce
+from imagewright.providers.sharing.own_routes import own_route
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Finished, Order, Route, Wiring
@@ -44,9 +45,7 @@ class Ark(AtOnce):
 
     async def submit(self, order: Order) -> Finished:
         """Send the order once, its pictures inside, and wait for the links."""
-        route = order.route
-        if not isinstance(route, ArkRoute):
-            raise TypeError(f"not a route of {NAME}: {route!r}")
+        route = own_route(order, ArkRoute)
         request: Request[Finished] = Request(
             purpose=Purpose.SUBMIT,
             url=self._base + PATH,

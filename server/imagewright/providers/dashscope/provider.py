@@ -6,25 +6,23 @@ for Beijing, or a workspace's own; keys work in the region they were made in. Li
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import anyio.to_thread
 
-from imagewright.errors import ProviderError
 from imagewright.providers.base import Rhythm
 from imagewright.providers.dashscope.replies import read_cancelled, read_standing, read_submitted
 from imagewright.providers.dashscope.routes import NAME, DashScopeRoute, routes_for
 from imagewright.providers.sending.request import Purpose, Request, bearer
+from imagewright.providers.sharing.own_routes import own_route
+from imagewright.providers.sharing.stopping import told_to_stop
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from imagewright.providers.base import Finished, Handle, Order, Product, Route, Running, Wiring
-
-log = logging.getLogger(__name__)
 
 BASE = "https://dashscope-intl.aliyuncs.com"
 VERSION = "/api/v1"
@@ -52,9 +50,7 @@ class DashScope:
 
     async def submit(self, order: Order) -> Handle | Finished:
         """Send the order once, its pictures inside; wait for the links, or for the task's name."""
-        route = order.route
-        if not isinstance(route, DashScopeRoute):
-            raise TypeError(f"not a route of {NAME}: {route!r}")
+        route = own_route(order, DashScopeRoute)
         route.check(order)
         request: Request[Handle | Finished] = Request(
             purpose=Purpose.SUBMIT,
@@ -76,11 +72,7 @@ class DashScope:
     async def cancel(self, handle: Handle) -> bool:
         """Ask the vendor to stop: a task is taken out of the queue; one that runs goes on."""
         request: Request[bool] = Request(purpose=Purpose.OTHER, url=f"{self._task(handle)}/cancel", read=read_cancelled)
-        try:
-            return await self._http.send(self._account, request)
-        except ProviderError as error:
-            log.info("%s: the task could not be told to stop: %s", NAME, error)
-            return False
+        return await told_to_stop(self._http, self._account, request)
 
     async def fetch(self, product: Product, into: Path) -> None:
         """Stream the picture to disk; the key stays here."""

@@ -8,13 +8,12 @@ endpoint; both read on 2026-11-22. The addresses can be set, `IMAGEWRIGHT_FAL_BA
 from __future__ import annotations
 
 import json
-import logging
 import re
 import secrets
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from imagewright.errors import ProviderError, SettingsError
+from imagewright.errors import ProviderError
 from imagewright.providers.base import Handle, Rhythm
 from imagewright.providers.fal.replies import (
     Done,
@@ -40,6 +39,8 @@ from imagewright.providers.sharing.listed import (
     oldest_fitting,
     trace_of,
 )
+from imagewright.providers.sharing.own_routes import check_models, own_route
+from imagewright.providers.sharing.stopping import told_to_stop
 from imagewright.providers.sharing.tickets import noted, notes_in, path_under, with_notes
 
 if TYPE_CHECKING:
@@ -47,8 +48,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.providers.base import Finished, Order, Prepared, Product, Running, Wiring
-
-log = logging.getLogger(__name__)
 
 BASE = "https://queue.fal.run"
 UPLOAD_BASE = "https://rest.fal.ai"
@@ -77,7 +76,7 @@ class Fal:
 
     def __init__(self, wiring: Wiring) -> None:
         self.routes: tuple[FalRoute, ...] = chosen(ROUTES, OTHERS, wiring.overrides, PRICES)
-        _check_models(self.routes)
+        check_models(self.routes, ENDPOINT, f"is no endpoint of {NAME}; they read owner/name/path")
         self._base = wiring.addresses.get("", BASE).rstrip("/")
         self._upload_base = wiring.addresses.get("upload", UPLOAD_BASE).rstrip("/")
         self._list_base = wiring.addresses.get("list", LIST_BASE).rstrip("/")
@@ -87,11 +86,11 @@ class Fal:
 
     async def hand_over(self, order: Order) -> Order:
         """Small pictures go into the request itself, others into the vendor's storage."""
-        return await handed_over(order, _own_route(order).inline_bytes, self._upload)
+        return await handed_over(order, own_route(order, FalRoute).inline_bytes, self._upload)
 
     async def submit(self, order: Order) -> Handle:
         """Put the call into the queue once."""
-        route = _own_route(order)
+        route = own_route(order, FalRoute)
         model = route.model_for(order.arguments)
         request: Request[Ticket] = Request(
             purpose=Purpose.SUBMIT,
@@ -105,7 +104,7 @@ class Fal:
 
     def trace(self, order: Order) -> Mapping[str, str]:
         """The endpoint, the digest of what it is sent, and from when on to look."""
-        route = _own_route(order)
+        route = own_route(order, FalRoute)
         return trace_of(route.model_for(order.arguments), route.inputs(order, *links_of(order)), route.notes_for(order))
 
     async def find(self, trace: Mapping[str, str], known: Collection[str]) -> Handle | None:
@@ -150,11 +149,7 @@ class Fal:
         request: Request[bool] = Request(
             purpose=Purpose.OTHER, method="PUT", url=self._base + handle.ticket["cancel"], read=read_cancelled
         )
-        try:
-            return await self._http.send(self._account, request)
-        except ProviderError as error:
-            log.info("%s: the task could not be told to stop: %s", NAME, error)
-            return False
+        return await told_to_stop(self._http, self._account, request)
 
     async def fetch(self, product: Product, into: Path) -> None:
         """Stream the picture to disk; the key stays here."""
@@ -208,21 +203,6 @@ def build(wiring: Wiring) -> Fal:
     return Fal(wiring)
 
 
-def _own_route(order: Order) -> FalRoute:
-    if not isinstance(order.route, FalRoute):
-        raise TypeError(f"not a route of {NAME}: {order.route!r}")
-    return order.route
-
-
 def _app(model: str) -> str:
     """The part of an endpoint under which its tasks are asked for: owner and name, without the path."""
     return "/".join(model.split("/")[:2])
-
-
-def _check_models(routes: tuple[FalRoute, ...]) -> None:
-    for route in routes:
-        for model in (route.model, *route.models.values()):
-            if not ENDPOINT.fullmatch(model):
-                raise SettingsError(
-                    f"routes.{route.tool}.{NAME}.model: {model!r} is no endpoint of {NAME}; they read owner/name/path"
-                )

@@ -18,6 +18,7 @@ from imagewright.providers.sending.request import Account, Purpose, Request
 from imagewright.providers.sharing.at_once import AtOnce
 from imagewright.providers.sharing.model_prices import priced
 from imagewright.providers.sharing.overrides import overridden
+from imagewright.providers.sharing.own_routes import own_route
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Finished, Order, Route, Wiring
@@ -42,9 +43,7 @@ class Google(AtOnce):
 
     async def submit(self, order: Order) -> Finished:
         """Send the order once and wait for its picture."""
-        route = order.route
-        if not isinstance(route, GoogleRoute):
-            raise TypeError(f"not a route of {NAME}: {route!r}")
+        route = own_route(order, GoogleRoute)
         model = quote(route.model_for(order.arguments), safe="")
         request: Request[Finished] = Request(
             purpose=Purpose.SUBMIT,

@@ -24,6 +24,7 @@ from imagewright.providers.kie.routes import MASK_DOUBT, ROUTES
 from imagewright.providers.sending.request import FilePart, Purpose, Request, bearer
 from imagewright.providers.sharing.links import handed_over, links_of
 from imagewright.providers.sharing.overrides import overridden
+from imagewright.providers.sharing.own_routes import own_route
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -137,9 +138,7 @@ def build(wiring: Wiring) -> Kie:
 
 
 def _checked_route(order: Order) -> KieRoute:
-    route = order.route
-    if not isinstance(route, KieRoute):
-        raise TypeError(f"not a route of {NAME}: {route!r}")
+    route = own_route(order, KieRoute)
     route.check(order)
     return route
 

@@ -14,6 +14,7 @@ from imagewright.providers.openai.replies import read_images
 from imagewright.providers.openai.routes import NAME, OpenAIRoute, routes_for
 from imagewright.providers.sending.request import REPLY_BYTES, Account, Purpose, Request
 from imagewright.providers.sharing.at_once import AtOnce
+from imagewright.providers.sharing.own_routes import own_route
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,9 +46,7 @@ class OpenAI(AtOnce):
 
     async def submit(self, order: Order) -> Finished:
         """Send the order once and wait for its pictures."""
-        route = order.route
-        if not isinstance(route, OpenAIRoute):
-            raise TypeError(f"not a route of {NAME}: {route!r}")
+        route = own_route(order, OpenAIRoute)
         route.check(order)
         fields = route.fields(order)
         form = route.operation is OperationName.EDIT

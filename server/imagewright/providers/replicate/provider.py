@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
-from imagewright.errors import ModelUnavailable, ProviderError, ResultLost, SettingsError
+from imagewright.errors import ModelUnavailable, ProviderError, ResultLost
 from imagewright.providers.base import Finished, Handle, Rhythm
 from imagewright.providers.replicate.replies import (
     read_cancelled,
@@ -30,6 +30,8 @@ from imagewright.providers.sending.request import FilePart, Purpose, Request, be
 from imagewright.providers.sharing.alternatives import chosen
 from imagewright.providers.sharing.links import handed_over, links_of
 from imagewright.providers.sharing.listed import LIST_BYTES, LIST_SECONDS, Page, oldest_fitting, trace_of
+from imagewright.providers.sharing.own_routes import check_models, own_route
+from imagewright.providers.sharing.stopping import told_to_stop
 from imagewright.providers.sharing.tickets import noted, notes_in, path_under, with_notes
 
 if TYPE_CHECKING:
@@ -63,7 +65,8 @@ class Replicate:
 
     def __init__(self, wiring: Wiring) -> None:
         self.routes: tuple[ReplicateRoute, ...] = chosen(ROUTES, (), wiring.overrides)
-        _check_models(self.routes)
+        wanted = "must read owner/name, or owner/name: and the 64 characters of a version's id"
+        check_models(self.routes, MODEL, wanted)
         self._base = wiring.addresses.get("", BASE).rstrip("/")
         self._account = bearer(NAME, wiring.key, self._base)
         self._http = wiring.http
@@ -77,7 +80,7 @@ class Replicate:
 
         It is not asked to be waited for: a line that breaks while waiting would leave a paid prediction without its id.
         """
-        route = _own_route(order)
+        route = own_route(order, ReplicateRoute)
         inputs = route.inputs(order, *links_of(order))
         prediction = await self._create(route, route.model_for(order.arguments), inputs)
         if isinstance(prediction.answer, ProviderError):
@@ -88,7 +91,7 @@ class Replicate:
 
     def trace(self, order: Order) -> Mapping[str, str]:
         """The model without its version, the digest of what it is sent, and from when on to look."""
-        route = _own_route(order)
+        route = own_route(order, ReplicateRoute)
         name = route.model_for(order.arguments).partition(":")[0]
         return trace_of(name, route.inputs(order, *links_of(order)), route.notes_for(order))
 
@@ -121,11 +124,7 @@ class Replicate:
         request: Request[bool] = Request(
             purpose=Purpose.OTHER, url=self._base + handle.ticket["cancel"], read=read_cancelled
         )
-        try:
-            return await self._http.send(self._account, request)
-        except ProviderError as error:
-            log.info("%s: the prediction could not be told to stop: %s", NAME, error)
-            return False
+        return await told_to_stop(self._http, self._account, request)
 
     async def fetch(self, product: Product, into: Path) -> None:
         """Stream the picture to disk without the key; one that stands at the vendor's own address needs it."""
@@ -210,19 +209,3 @@ def build(wiring: Wiring) -> Replicate:
         SettingsError: an override cannot be used.
     """
     return Replicate(wiring)
-
-
-def _own_route(order: Order) -> ReplicateRoute:
-    if not isinstance(order.route, ReplicateRoute):
-        raise TypeError(f"not a route of {NAME}: {order.route!r}")
-    return order.route
-
-
-def _check_models(routes: tuple[ReplicateRoute, ...]) -> None:
-    for route in routes:
-        for model in (route.model, *route.models.values()):
-            if not MODEL.fullmatch(model):
-                raise SettingsError(
-                    f"routes.{route.tool}.{NAME}.model: {model!r} must read owner/name, or owner/name: and the 64 "
-                    "characters of a version's id"
-                )
