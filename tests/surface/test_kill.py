@@ -29,7 +29,7 @@ ENOUGH = 6.0
 @pytest.fixture
 def house(home: Path) -> Iterator[House]:
     with SlowKie() as kie:
-        house = House(home, kie, spawning=True)
+        house = House(home, kie)
         yield house
         house.close()
 
@@ -38,7 +38,7 @@ def house(home: Path) -> Iterator[House]:
 def test_a_server_that_dies_in_any_state_loses_nothing_and_pays_nothing_twice(
     vendor: type[AnyVendor], home: Path
 ) -> None:
-    with vendor() as emulator, closing(House(home, emulator, spawning=True)) as house:
+    with vendor() as emulator, closing(House(home, emulator)) as house:
         die_in_every_state(house)
 
 
@@ -61,7 +61,7 @@ def die_in_every_state(house: House) -> None:
 
 
 def test_pictures_that_came_with_the_answer_outlive_the_server(home: Path) -> None:
-    with SlowOpenAI() as vendor, closing(House(home, vendor, spawning=True)) as house:
+    with SlowOpenAI() as vendor, closing(House(home, vendor)) as house:
         with house.server() as server:
             house.begin(server, PROMPT)
             assert house.kill(server, CallState.MADE).states == {CallState.MADE: 1}
