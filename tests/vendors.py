@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emulators.ark import ArkEmulator
+from emulators.base import address_variables
 from emulators.bfl import BflEmulator
 from emulators.dashscope import DashScopeEmulator
 from emulators.fal import FalEmulator
@@ -97,9 +98,7 @@ def environment(emulators: Mapping[str, AnyEmulator]) -> dict[str, str]:
     for name, emulator in emulators.items():
         if emulator.key:
             said[KEY_VARIABLES[name][0]] = emulator.key
-        for part, address in emulator.addresses.items():
-            variable = "_".join(("imagewright", name, *([part] if part else []), "base_url"))
-            said[variable.upper()] = address
+        said |= address_variables(name, emulator.addresses)
     return said
 
 

@@ -213,10 +213,7 @@ class ArkEmulator(Emulator):
 
 def main() -> None:
     """Serve by hand."""
-    emulator = ArkEmulator(chinese="china" in sys.argv[1:])
-    serve_by_hand(
-        emulator, lambda: [f"IMAGEWRIGHT_ARK_BASE_URL={emulator.addresses['']}", f"ARK_API_KEY={emulator.key}"]
-    )
+    serve_by_hand(ArkEmulator(chinese="china" in sys.argv[1:]), "ark", "ARK_API_KEY")
 
 
 if __name__ == "__main__":

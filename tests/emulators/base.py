@@ -24,7 +24,7 @@ from emulators.messages import Answer, Fault, Received, Refused
 from emulators.talk import Talk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
 LOOPBACK = "127.0.0.1"
@@ -58,12 +58,14 @@ class Emulator:
     """A vendor. A subclass gives `hosts` and `doors`.
 
     Attributes:
+        key: the key it accepts.
         requests: everything that was received, in order.
         connections: how many were opened.
         violations: what a client must never do and did; leaving the `with` block fails for them.
     """
 
     hosts: tuple[str, ...] = ("api",)
+    key = ""
 
     def __init__(self) -> None:
         self.requests: list[Received] = []
@@ -87,6 +89,11 @@ class Emulator:
     def url(self, host: str = "api") -> str:
         """The base address of one of its hosts."""
         return f"http://{LOOPBACK}:{self._ports[host]}"
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """What a provider is wired with to find it: its base addresses, by the part they are for."""
+        return {"": self.url()}
 
     def fail_next(self, label: str, fault: Fault, *, times: int = 1, after: bool | None = None) -> None:
         """Spoil the next answers of a door.
@@ -188,11 +195,26 @@ class Emulator:
         return None, {}
 
 
-def serve_by_hand(emulator: Emulator, lines: Callable[[], Sequence[str]]) -> None:
+def address_variables(vendor: str, addresses: Mapping[str, str]) -> dict[str, str]:
+    """The variables that point the server at a vendor's addresses, given by their part of it."""
+    return {
+        "_".join(("imagewright", vendor, *([part] if part else []), "base_url")).upper(): address
+        for part, address in addresses.items()
+    }
+
+
+def serve_by_hand(emulator: Emulator, vendor: str, key_variable: str) -> None:
     """Serve until Ctrl-C, after printing what to set in the environment."""
     with emulator:
-        sys.stdout.write("\n".join(lines()) + "\n\nServing until Ctrl-C.\n")
+        said = address_variables(vendor, emulator.addresses) | {key_variable: emulator.key}
+        lines = [f"{variable}={value}" for variable, value in said.items()]
+        sys.stdout.write("\n".join(lines) + "\n\nServing until Ctrl-C.\n")
         sys.stdout.flush()
         with suppress(KeyboardInterrupt):
             while True:  # waits that end, because on Windows an endless one cannot be interrupted
                 threading.Event().wait(1.0)
+
+
+def seconds_given(usual: float = 5.0) -> float:
+    """How long a task is to take, as the command line says."""
+    return float(sys.argv[1]) if len(sys.argv) > 1 else usual

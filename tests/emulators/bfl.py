@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from emulators.base import Door, Emulator, serve_by_hand
+from emulators.base import Door, Emulator, seconds_given, serve_by_hand
 from emulators.messages import Answer, Received, Refused
 from emulators.misplaced import misplaced_key
 from emulators.pictures import draw, encode, look, of_area
@@ -292,15 +291,7 @@ def _standing(task: str, status: str, result: Any = None, details: Any = None) -
 
 def main() -> None:
     """Serve by hand."""
-    emulator = BflEmulator(seconds=float(sys.argv[1]) if len(sys.argv) > 1 else 5.0)
-    serve_by_hand(
-        emulator,
-        lambda: [
-            f"IMAGEWRIGHT_BFL_BASE_URL={emulator.url('api')}",
-            f"IMAGEWRIGHT_BFL_POLL_BASE_URL={emulator.url('region')}",
-            f"BFL_API_KEY={emulator.key}",
-        ],
-    )
+    serve_by_hand(BflEmulator(seconds=seconds_given()), "bfl", "BFL_API_KEY")
 
 
 if __name__ == "__main__":

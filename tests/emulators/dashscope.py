@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from emulators.base import Door, Emulator, serve_by_hand
+from emulators.base import Door, Emulator, seconds_given, serve_by_hand
 from emulators.dashscope_models import MODELS, Model, parameters_of, picture_in, prompt_problem, size_of
 from emulators.messages import Answer, Received, Refused
 from emulators.misplaced import misplaced_key
@@ -90,11 +89,6 @@ class DashScopeEmulator(Emulator):
         self._refusals: deque[tuple[str, str]] = deque()
         self._ends: deque[tuple[str, tuple[str, str] | None]] = deque()
         self._files: dict[str, tuple[Size, str, bool]] = {}
-
-    @property
-    def addresses(self) -> dict[str, str]:
-        """What a provider is wired with to find it."""
-        return {"": self.url("api")}
 
     def refuse_next_picture(self, code: str, message: str) -> None:
         """Let the next picture of a call come to nothing, the first one first; it is not charged."""
@@ -288,11 +282,7 @@ def _message(given: dict[str, Any]) -> tuple[list[Image.Image], Any]:
 
 def main() -> None:
     """Serve by hand."""
-    emulator = DashScopeEmulator(seconds=float(sys.argv[1]) if len(sys.argv) > 1 else 5.0)
-    serve_by_hand(
-        emulator,
-        lambda: [f"IMAGEWRIGHT_DASHSCOPE_BASE_URL={emulator.url('api')}", f"DASHSCOPE_API_KEY={emulator.key}"],
-    )
+    serve_by_hand(DashScopeEmulator(seconds=seconds_given()), "dashscope", "DASHSCOPE_API_KEY")
 
 
 if __name__ == "__main__":

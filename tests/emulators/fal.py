@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from emulators.base import Door, Emulator, serve_by_hand
+from emulators.base import Door, Emulator, seconds_given, serve_by_hand
 from emulators.fal_list import Ended, endpoints_in, page, refuse_list
 from emulators.fal_models import ENDPOINTS
 from emulators.messages import Answer, Received, Refused
@@ -348,16 +347,7 @@ class FalEmulator(Emulator):
 
 def main() -> None:
     """Serve by hand."""
-    emulator = FalEmulator(seconds=float(sys.argv[1]) if len(sys.argv) > 1 else 5.0)
-    serve_by_hand(
-        emulator,
-        lambda: [
-            f"IMAGEWRIGHT_FAL_BASE_URL={emulator.url('api')}",
-            f"IMAGEWRIGHT_FAL_UPLOAD_BASE_URL={emulator.url('rest')}",
-            f"IMAGEWRIGHT_FAL_LIST_BASE_URL={emulator.url('platform')}",
-            f"FAL_KEY={emulator.key}",
-        ],
-    )
+    serve_by_hand(FalEmulator(seconds=seconds_given()), "fal", "FAL_KEY")
 
 
 if __name__ == "__main__":

@@ -8,11 +8,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from emulators.base import Door, Emulator, serve_by_hand
+from emulators.base import Door, Emulator, seconds_given, serve_by_hand
 from emulators.messages import Answer, Received, Refused
 from emulators.misplaced import misplaced_key
 from emulators.pictures import Size, draw, encode, look, of_area
@@ -119,11 +118,6 @@ class GoogleEmulator(Emulator):
         self.charges: list[float] = []
         self.bodies: list[list[dict[str, Any]]] = []
         self.form = "png"
-
-    @property
-    def addresses(self) -> dict[str, str]:
-        """What a provider is wired with to find it."""
-        return {"": self.url("api")}
 
     def doors(self) -> Sequence[Door]:
         """The one way in that makes pictures, in both versions of the interface."""
@@ -284,11 +278,7 @@ def _check_object(value: Any, shape: Mapping[str, Any], place: str) -> None:
 
 def main() -> None:
     """Serve by hand."""
-    emulator = GoogleEmulator(seconds=float(sys.argv[1]) if len(sys.argv) > 1 else 5.0)
-    serve_by_hand(
-        emulator,
-        lambda: [f"IMAGEWRIGHT_GOOGLE_BASE_URL={emulator.url('api')}", f"GEMINI_API_KEY={emulator.key}"],
-    )
+    serve_by_hand(GoogleEmulator(seconds=seconds_given()), "google", "GEMINI_API_KEY")
 
 
 if __name__ == "__main__":

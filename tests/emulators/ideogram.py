@@ -110,11 +110,6 @@ class IdeogramEmulator(Emulator):
         self._made: dict[str, tuple[_Asked, int]] = {}
         self._unsafe = 0
 
-    @property
-    def addresses(self) -> dict[str, str]:
-        """What a provider is wired with to find it."""
-        return {"": self.url("api")}
-
     def keep_back_next(self, count: int) -> None:
         """Find so many pictures of the next call unsafe; they are charged all the same."""
         self._unsafe = count
@@ -221,11 +216,7 @@ def _reframed(source: Image.Image, size: tuple[int, int], seed: int) -> Image.Im
 
 def main() -> None:
     """Serve by hand."""
-    emulator = IdeogramEmulator()
-    serve_by_hand(
-        emulator,
-        lambda: [f"IMAGEWRIGHT_IDEOGRAM_BASE_URL={emulator.url('api')}", f"IDEOGRAM_API_KEY={emulator.key}"],
-    )
+    serve_by_hand(IdeogramEmulator(), "ideogram", "IDEOGRAM_API_KEY")
 
 
 if __name__ == "__main__":

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from emulators.base import Door, Emulator, serve_by_hand
+from emulators.base import Door, Emulator, seconds_given, serve_by_hand
 from emulators.kie_models import FLUX_KONTEXT, GPT4O, MARKET, Model
 from emulators.messages import Answer, Part, Received, Refused
+from emulators.misplaced import misplaced_key
 from emulators.pictures import cut_out, draw, encode, look, repaint
 
 if TYPE_CHECKING:
@@ -128,13 +128,7 @@ class KieEmulator(Emulator):
 
     def answer(self, received: Received) -> Answer:
         """As every emulator, with an eye on where the key turns up."""
-        elsewhere = [value for name, value in received.headers.items() if name != "authorization"]
-        if self.key in "\n".join([received.path, *received.query.values(), *elsewhere]):
-            self.violations.append(f"the key stood elsewhere than in its header: {received.method} {received.path}")
-        if self.key.encode("utf-8") in received.body:
-            self.violations.append(f"the key stood in the body of {received.path}")
-        if received.host == "files" and "authorization" in received.headers:
-            self.violations.append(f"the key was sent along with the download of {received.path}")
+        self.violations += misplaced_key(received, self.key, "authorization", ("files",))
         return super().answer(received)
 
     def _check_key(self, received: Received) -> None:
@@ -349,15 +343,7 @@ def _make(
 
 def main() -> None:
     """Serve by hand."""
-    emulator = KieEmulator(seconds=float(sys.argv[1]) if len(sys.argv) > 1 else 5.0)
-    serve_by_hand(
-        emulator,
-        lambda: [
-            f"IMAGEWRIGHT_KIE_BASE_URL={emulator.url('api')}",
-            f"IMAGEWRIGHT_KIE_UPLOAD_BASE_URL={emulator.url('upload')}",
-            f"KIE_API_KEY={emulator.key}",
-        ],
-    )
+    serve_by_hand(KieEmulator(seconds=seconds_given()), "kie", "KIE_API_KEY")
 
 
 if __name__ == "__main__":

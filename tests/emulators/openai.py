@@ -6,13 +6,12 @@ By hand, from the `tests` folder: `python -m emulators.openai [seconds a call ta
 from __future__ import annotations
 
 import base64
-import sys
 import time
 from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from emulators.base import Door, Emulator, serve_by_hand
+from emulators.base import Door, Emulator, seconds_given, serve_by_hand
 from emulators.messages import Answer, Received, Refused
 from emulators.misplaced import misplaced_key
 from emulators.openai_models import MODELS, NUMBERS, OPEN_WEIGHTS, Model, fields_of, sides_of
@@ -254,11 +253,7 @@ def _mask(part: Part, source: Image.Image) -> Image.Image:
 
 def main() -> None:
     """Serve by hand."""
-    emulator = OpenAIEmulator(seconds=float(sys.argv[1]) if len(sys.argv) > 1 else 5.0)
-    serve_by_hand(
-        emulator,
-        lambda: [f"IMAGEWRIGHT_OPENAI_BASE_URL={emulator.url('api')}/v1", f"OPENAI_API_KEY={emulator.key}"],
-    )
+    serve_by_hand(OpenAIEmulator(seconds=seconds_given()), "openai", "OPENAI_API_KEY")
 
 
 if __name__ == "__main__":

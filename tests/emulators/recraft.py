@@ -54,11 +54,6 @@ class RecraftEmulator(Emulator):
         self.charges: list[float] = []
         self._files: dict[str, tuple[bytes, str]] = {}
 
-    @property
-    def addresses(self) -> dict[str, str]:
-        """What a provider is wired with to find it."""
-        return {"": self.url("api")}
-
     def doors(self) -> Sequence[Door]:
         """The part of Recraft's interface that cuts out, and where its pictures lie."""
         return (
@@ -142,11 +137,7 @@ def _encode(picture: Image.Image, form: str) -> bytes:
 
 def main() -> None:
     """Serve by hand."""
-    emulator = RecraftEmulator()
-    serve_by_hand(
-        emulator,
-        lambda: [f"IMAGEWRIGHT_RECRAFT_BASE_URL={emulator.url('api')}", f"RECRAFT_API_TOKEN={emulator.key}"],
-    )
+    serve_by_hand(RecraftEmulator(), "recraft", "RECRAFT_API_TOKEN")
 
 
 if __name__ == "__main__":

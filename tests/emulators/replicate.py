@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import sys
 import time
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from emulators.base import Door, Emulator, serve_by_hand
+from emulators.base import Door, Emulator, seconds_given, serve_by_hand
 from emulators.messages import Answer, Received, Refused
 from emulators.misplaced import misplaced_key
 from emulators.pictures import encode, look
@@ -100,11 +99,6 @@ class ReplicateEmulator(Emulator):
         self.tasks: dict[str, Task] = {}
         self._files: dict[str, tuple[bytes, str]] = {}
         self._errors: deque[str] = deque()
-
-    @property
-    def addresses(self) -> dict[str, str]:
-        """What a provider is wired with to find it."""
-        return {"": self.url("api")}
 
     def fail_task_next(self, error: str) -> None:
         """Let the next prediction come to nothing."""
@@ -360,11 +354,7 @@ class ReplicateEmulator(Emulator):
 
 def main() -> None:
     """Serve by hand."""
-    emulator = ReplicateEmulator(seconds=float(sys.argv[1]) if len(sys.argv) > 1 else 5.0)
-    serve_by_hand(
-        emulator,
-        lambda: [f"IMAGEWRIGHT_REPLICATE_BASE_URL={emulator.url('api')}", f"REPLICATE_API_TOKEN={emulator.key}"],
-    )
+    serve_by_hand(ReplicateEmulator(seconds=seconds_given()), "replicate", "REPLICATE_API_TOKEN")
 
 
 if __name__ == "__main__":
