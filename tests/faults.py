@@ -18,8 +18,11 @@ from imagewright.providers.sending.request import Purpose
 from imagewright.providers.sending.verdict import Retry
 
 if TYPE_CHECKING:
+    import pytest
+
     from emulators.base import Emulator
     from emulators.messages import Fault
+    from imagewright.providers.base import Provider
 
 QUICK = Retry(first=0.001, longest=0.02, spread=0.0)
 """As the sender's own rule of sending again, in milliseconds."""
@@ -114,9 +117,23 @@ def check_error(error: ProviderError, case: Case, provider: str, key: str) -> No
     assert len(error.detail) <= 300
 
 
+def check_log(caplog: pytest.LogCaptureFixture, told: str, *secrets: str) -> None:
+    """Hold all that was logged to what it tells, and to what it must never tell."""
+    logged = "\n".join(f"{record.name} {record.getMessage()} {record.args}" for record in caplog.records)
+    assert told in logged
+    for secret in secrets:
+        assert secret not in logged
+
+
 def falls_silent(case: Case) -> bool:
     """Whether the vendor says nothing: only then is a short patience needed, which a busy machine could exceed."""
     return isinstance(case.fault, Answer) and case.fault.ending == "hang"
+
+
+def hurry(provider: Provider) -> None:
+    """Let a silent vendor be given up soon where the provider itself says how long a submit may wait."""
+    if hasattr(provider, "seconds"):
+        provider.seconds = SILENCE
 
 
 def quick_sender() -> Http:

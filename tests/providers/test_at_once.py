@@ -10,13 +10,16 @@ import pytest
 
 from emulators.messages import Answer
 from emulators.openai import OpenAIEmulator
-from imagewright.providers.base import Finished
+from imagewright.errors import ProviderError
+from imagewright.providers.base import Finished, Handle
 from imagewright.providers.openai.replies import read_images
 from imagewright.providers.sending.request import Purpose, Reply, Request, bearer
 from imagewright.providers.sharing.at_once import read_base64
+from vendors import VENDORS, wired
 
 if TYPE_CHECKING:
     from imagewright.providers.sending.http import Http
+    from vendors import AnyEmulator
 
 
 @pytest.mark.parametrize(
@@ -77,3 +80,14 @@ async def test_an_answer_that_holds_pictures_is_read_beside_the_event_loop(
         )
         thread = await http.send(bearer("openai", emulator.key, emulator.url()), request)
     assert (thread != threading.get_ident()) is beside
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", [name for name, vendor in VENDORS.items() if not vendor.polls])
+async def test_nothing_is_left_to_ask_about_or_to_stop(name: str, emulator: AnyEmulator, http: Http) -> None:
+    provider = wired(name, emulator, http)
+    with pytest.raises(ProviderError, match="cannot be asked for again") as caught:
+        await provider.poll(Handle(name, {}))
+    assert caught.value.charged is None
+    assert await provider.cancel(Handle(name, {})) is False
+    assert not emulator.requests

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -21,14 +20,10 @@ from imagewright.errors import (
 )
 from imagewright.providers.base import Finished, Product, Running
 from imagewright.providers.bfl.replies import Submitted, read_standing, read_submitted
-from imagewright.providers.sending.request import Reply
+from replying import reply
 
 URL = "https://delivery-eu4.bfl.ai/results/x/sample.png?se=1&sig=2"
 ASK = "https://api.eu4.bfl.ai/v1/get_result?id=task-1"
-
-
-def reply(content: Any, status: int = 200) -> Reply:
-    return Reply(status, {}, content if isinstance(content, bytes) else json.dumps(content).encode("utf-8"))
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b"{}", b'{"id": 5}', b'{"id": ""}'])

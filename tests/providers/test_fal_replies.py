@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,18 +30,15 @@ from imagewright.providers.fal.replies import (
     read_submitted,
     read_uploaded,
 )
-from imagewright.providers.sending.request import Reply
+from replying import reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from imagewright.providers.sending.request import Reply
+
 URL = "https://files.example/1.png"
 LOCKED = "User is locked. Reason: Exhausted balance. Top up your balance at fal.ai/dashboard/billing."
-
-
-def reply(content: Any, status: int = 200, **headers: str) -> Reply:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Reply(status, named, content if isinstance(content, bytes) else json.dumps(content).encode("utf-8"))
 
 
 def problem(kind: str, words: str = "said", place: str = "prompt", **limits: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -16,13 +16,14 @@ import faults
 from driving import made, plain_order
 from emulators.messages import Answer
 from emulators.openai import OpenAIEmulator
-from faults import SENDS, SILENCE, Case, check_error, falls_silent, impatient_sender, plan, quick_sender
+from faults import SENDS, Case, check_error, falls_silent, hurry, impatient_sender, plan, quick_sender
 from imagewright.errors import (
     BadKey,
     ContentRefused,
     OutOfCredit,
     ProviderError,
     RateLimited,
+    ResultLost,
 )
 from providers import (
     test_ark_faults,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.providers.base import Provider
+    from imagewright.providers.sending.http import Http
     from vendors import AnyEmulator
 
     Where = Literal["submit", "poll", "download"]
@@ -51,6 +53,8 @@ pytestmark = pytest.mark.anyio
 
 SIGNED = ("sig=", "Signature=")
 """What stands in a link that opens a file to whoever has it."""
+EXPIRING = ("bfl", "ideogram", "ark", "dashscope")
+"""Vendors whose links say until when they hold, and whose emulators keep to it."""
 REFUSED: Mapping[str, tuple[Case, Case]] = {
     "kie": (test_kie_faults.SUBMIT["moderation"], test_kie_faults.SUBMIT["no credit"]),
     "fal": (test_fal_faults.SUBMIT["moderation"], test_fal_faults.SUBMIT["no money"]),
@@ -158,8 +162,8 @@ async def test_a_fault_has_one_error_and_never_costs_a_second_submit(name: str, 
         wait = fault.case is not None and falls_silent(fault.case)
         async with aclosing(impatient_sender() if wait else quick_sender()) as http:
             provider = wired(name, emulator, http)
-            if wait and hasattr(provider, "seconds"):
-                provider.seconds = SILENCE
+            if wait:
+                hurry(provider)
             case = _case(name, emulator, row)
             _plan(name, emulator, fault.where, case)
             if why := CANNOT.get(fault.where, {}).get(name):
@@ -179,6 +183,16 @@ async def test_a_fault_has_one_error_and_never_costs_a_second_submit(name: str, 
         if error.charged is False:
             assert not emulator.charges
         assert not into.exists()
+
+
+@pytest.mark.parametrize("name", EXPIRING)
+async def test_a_link_whose_time_is_over_has_lost_its_picture(
+    name: str, emulator: Any, http: Http, tmp_path: Path
+) -> None:
+    emulator.link_seconds = -1.0
+    with pytest.raises(ResultLost, match="expired"):
+        await _whole_call(wired(name, emulator, http), tmp_path / "picture")
+    assert not (tmp_path / "picture").exists()
 
 
 def test_no_vendor_is_missing() -> None:

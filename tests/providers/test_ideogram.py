@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from driving import drive_at_once, effective, full_order, picture, plain_order
 from emulators.ideogram import USD, IdeogramEmulator, refuse
 from emulators.ideogram_words import RESOLUTIONS as LISTED
 from emulators.messages import Answer
-from faults import SENDS, SILENCE, Case, falls_silent
+from faults import SENDS, SILENCE, Case, check_log
 from faults_at_once import COMMON, check_fault
 from imagewright.errors import (
     BadKey,
@@ -29,11 +28,11 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers import open_provider
-from imagewright.providers.base import Finished, Handle, Product, Wiring
+from imagewright.providers.base import Finished, Product, Wiring
 from imagewright.providers.ideogram.provider import RESOLUTIONS, ROUTES, SPEEDS, Ideogram, build
 from imagewright.providers.ideogram.replies import REASONS, read_made
-from imagewright.providers.sending.request import Reply
 from offered import every_offer
+from replying import reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,10 +144,7 @@ def test_every_ratio_and_speed_of_the_row_has_its_word() -> None:
 
 @pytest.mark.parametrize("name", SUBMIT)
 async def test_a_submit_that_fails(name: str, vendor: IdeogramEmulator, provider: Ideogram) -> None:
-    case = SUBMIT[name]
-    if falls_silent(case):
-        provider.seconds = SILENCE
-    await check_fault(case, provider, plain_order(ROUTE), vendor, key=vendor.key, charges=vendor.charges)
+    await check_fault(SUBMIT[name], provider, plain_order(ROUTE), vendor)
 
 
 async def test_what_is_kept_back_does_not_hold_up_the_rest(
@@ -164,12 +160,6 @@ async def test_what_is_kept_back_does_not_hold_up_the_rest(
     assert caught.value.charged is True
 
 
-async def test_a_link_whose_day_is_over_is_lost(vendor: IdeogramEmulator, provider: Ideogram, tmp_path: Path) -> None:
-    vendor.link_seconds = -1.0
-    with pytest.raises(ResultLost, match="expired"):
-        await drive_at_once(provider, plain_order(ROUTE), tmp_path)
-
-
 async def test_an_empty_account_and_a_wrong_key_are_said(vendor: IdeogramEmulator, provider: Ideogram) -> None:
     vendor.usd = 0.01
     with pytest.raises(OutOfCredit, match="Top up"):
@@ -177,14 +167,6 @@ async def test_an_empty_account_and_a_wrong_key_are_said(vendor: IdeogramEmulato
     vendor.key = "another-key-0123456789"
     with pytest.raises(BadKey, match="doctor"):
         await provider.submit(plain_order(ROUTE))
-
-
-async def test_nothing_is_left_to_ask_about_or_to_stop(vendor: IdeogramEmulator, provider: Ideogram) -> None:
-    handle = Handle("ideogram", {})
-    with pytest.raises(ProviderError):
-        await provider.poll(handle)
-    assert await provider.cancel(handle) is False
-    assert not vendor.requests
 
 
 async def test_another_model_can_be_set_and_its_price_is_not_guessed(vendor: IdeogramEmulator, http: Http) -> None:
@@ -206,14 +188,7 @@ async def test_nothing_secret_is_logged(
         await provider.submit(plain_order(ROUTE))
     assert "[key]" in str(caught.value)
     await drive_at_once(provider, plain_order(ROUTE), tmp_path)
-    logged = "\n".join(f"{record.name} {record.getMessage()} {record.args}" for record in caplog.records)
-    assert "reframe" in logged
-    for secret in (vendor.key, "sig=", "exp="):
-        assert secret not in logged
-
-
-def reply(content: Any, status: int = 200) -> Reply:
-    return Reply(status, {}, content if isinstance(content, bytes) else json.dumps(content).encode("utf-8"))
+    check_log(caplog, "reframe", vendor.key, "sig=", "exp=")
 
 
 @pytest.mark.parametrize(

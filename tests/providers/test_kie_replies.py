@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -26,13 +26,12 @@ from imagewright.providers.kie.replies import (
     read_market,
     read_uploaded,
 )
-from imagewright.providers.sending.request import Reply
+from replying import reply
+
+if TYPE_CHECKING:
+    from imagewright.providers.sending.request import Reply
 
 URL = "https://files.example/1.png"
-
-
-def reply(content: Any, status: int = 200) -> Reply:
-    return Reply(status, {}, content if isinstance(content, bytes) else json.dumps(content).encode("utf-8"))
 
 
 def said(code: Any, text: str = "", data: Any = None) -> Reply:

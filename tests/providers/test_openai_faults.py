@@ -12,7 +12,7 @@ import pytest
 from driving import drive_at_once, full_order, picture, plain_order
 from emulators.messages import Answer, truncated
 from emulators.openai import OpenAIEmulator, error
-from faults import SENDS, SILENCE, Case, check_error
+from faults import SENDS, Case, check_error, check_log
 from faults_at_once import COMMON, check_fault
 from imagewright.errors import (
     BadKey,
@@ -20,14 +20,13 @@ from imagewright.errors import (
     GenerationFailed,
     ModelUnavailable,
     OutOfCredit,
-    ProviderError,
     RateLimited,
     RequestRejected,
     ResultLost,
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.providers.base import Handle, Wiring
+from imagewright.providers.base import Wiring
 from imagewright.providers.openai.provider import OpenAI, build
 from imagewright.providers.openai.routes import ROUTES
 
@@ -106,8 +105,7 @@ def provider(openai: OpenAIEmulator, http: Http) -> OpenAI:
 
 @pytest.mark.parametrize("name", SUBMIT)
 async def test_a_submit_that_fails(name: str, openai: OpenAIEmulator, provider: OpenAI) -> None:
-    provider.seconds = SILENCE if "silence" in name else provider.seconds
-    await check_fault(SUBMIT[name], provider, plain_order(PLAIN), openai, key=openai.key, charges=openai.charges)
+    await check_fault(SUBMIT[name], provider, plain_order(PLAIN), openai)
 
 
 @pytest.mark.parametrize("fault", [Answer.reset(), truncated], ids=["reset", "truncated"])
@@ -178,14 +176,4 @@ async def test_nothing_secret_is_logged(
     with pytest.raises(BadKey):
         await provider.submit(plain_order(EDIT))
     await drive_at_once(provider, plain_order(EDIT), tmp_path)
-    logged = "\n".join(f"{record.name} {record.getMessage()} {record.args}" for record in caplog.records)
-    assert "/v1/images/edits" in logged
-    assert openai.key not in logged
-    assert "Bearer" not in logged
-
-
-async def test_there_is_nothing_to_ask_about_and_nothing_to_stop(provider: OpenAI) -> None:
-    with pytest.raises(ProviderError, match="cannot be asked for again") as caught:
-        await provider.poll(Handle("openai", {}))
-    assert caught.value.charged is None
-    assert await provider.cancel(Handle("openai", {})) is False
+    check_log(caplog, "/v1/images/edits", openai.key, "Bearer")

@@ -13,7 +13,7 @@ import pytest
 import faults
 from driving import plain_order, submitted
 from emulators.messages import Answer
-from faults import SENDS, SILENCE
+from faults import SENDS, hurry
 from faults_queued import check_end, check_poll, check_submit, check_upload
 from providers import test_bfl_jobs, test_dashscope_faults, test_fal_faults, test_kie_faults, test_replicate_faults
 from vendors import VENDORS, submitted_to, wired
@@ -46,8 +46,8 @@ UNHEARD = {"reset": Answer.reset(), "silence": Answer.hang()}
 @pytest.fixture
 def provider(name: str, emulator: AnyEmulator, http: Http, request: pytest.FixtureRequest) -> Provider:
     provider = wired(name, emulator, http)
-    if "silence" in request.node.name and hasattr(provider, "seconds"):
-        provider.seconds = SILENCE
+    if "silence" in request.node.name:
+        hurry(provider)
     return provider
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ from PIL import Image
 from driving import drive_at_once, full_order, picture, plain_order
 from emulators.messages import Answer
 from emulators.recraft import RecraftEmulator, refuse
-from faults import SENDS, SILENCE, Case, falls_silent
+from faults import SENDS, SILENCE, Case, check_log
 from faults_at_once import COMMON, check_fault
 from imagewright.errors import (
     BadKey,
@@ -21,17 +20,16 @@ from imagewright.errors import (
     GenerationFailed,
     ModelUnavailable,
     OutOfCredit,
-    ProviderError,
     RateLimited,
     RequestRejected,
     ResultLost,
     UnknownOutcome,
 )
 from imagewright.providers import open_provider
-from imagewright.providers.base import Finished, Handle, Product, Wiring
+from imagewright.providers.base import Finished, Product, Wiring
 from imagewright.providers.recraft.provider import ROUTES, Recraft, build
 from imagewright.providers.recraft.replies import read_made
-from imagewright.providers.sending.request import Reply
+from replying import reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,10 +105,7 @@ async def test_what_was_not_told_is_not_known(vendor: RecraftEmulator, provider:
 
 @pytest.mark.parametrize("name", SUBMIT)
 async def test_a_submit_that_fails(name: str, vendor: RecraftEmulator, provider: Recraft) -> None:
-    case = SUBMIT[name]
-    if falls_silent(case):
-        provider.seconds = SILENCE
-    await check_fault(case, provider, plain_order(ROUTE), vendor, key=vendor.key, charges=vendor.charges)
+    await check_fault(SUBMIT[name], provider, plain_order(ROUTE), vendor)
 
 
 async def test_an_empty_account_and_a_wrong_key_are_said(vendor: RecraftEmulator, provider: Recraft) -> None:
@@ -128,14 +123,6 @@ async def test_a_picture_beyond_the_vendors_sides_is_refused_by_it(vendor: Recra
     with pytest.raises(RequestRejected, match="256 to 4096 px"):
         await provider.submit(small)
     assert not vendor.charges
-
-
-async def test_nothing_is_left_to_ask_about_or_to_stop(vendor: RecraftEmulator, provider: Recraft) -> None:
-    handle = Handle("recraft", {})
-    with pytest.raises(ProviderError):
-        await provider.poll(handle)
-    assert await provider.cancel(handle) is False
-    assert not vendor.requests
 
 
 async def test_what_is_done_and_its_price_can_be_set(vendor: RecraftEmulator, http: Http) -> None:
@@ -161,14 +148,7 @@ async def test_nothing_secret_is_logged(
         await provider.submit(plain_order(ROUTE))
     assert "[key]" in str(caught.value)
     await drive_at_once(provider, plain_order(ROUTE), tmp_path)
-    logged = "\n".join(f"{record.name} {record.getMessage()} {record.args}" for record in caplog.records)
-    assert "removeBackground" in logged
-    for secret in (vendor.key, "sig=", "Bearer"):
-        assert secret not in logged
-
-
-def reply(content: Any, status: int = 200) -> Reply:
-    return Reply(status, {}, content if isinstance(content, bytes) else json.dumps(content).encode("utf-8"))
+    check_log(caplog, "removeBackground", vendor.key, "sig=", "Bearer")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,17 +27,14 @@ from imagewright.providers.replicate.replies import (
     read_uploaded,
     read_version,
 )
-from imagewright.providers.sending.request import Reply
+from replying import reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from imagewright.providers.sending.request import Reply
+
 URL = "https://files.example/1.png"
-
-
-def reply(content: Any, status: int = 200, **headers: str) -> Reply:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Reply(status, named, content if isinstance(content, bytes) else json.dumps(content).encode("utf-8"))
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b"{}", b'{"id": 5, "status": 5}'])
