@@ -218,15 +218,6 @@ async def test_more_tasks_at_once_than_the_vendor_takes_are_said(vendor: BflEmul
     assert len(vendor.tasks) == MODELS["flux-kontext-max"].active
 
 
-async def test_an_empty_account_and_a_wrong_key_are_said(vendor: BflEmulator, provider: Provider) -> None:
-    vendor.credits = 1.0
-    with pytest.raises(OutOfCredit, match="Top up"):
-        await provider.submit(plain_order(PLAIN))
-    vendor.key = "another-key-0123456789"
-    with pytest.raises(BadKey):
-        await provider.submit(plain_order(PLAIN))
-
-
 @pytest.mark.parametrize("status", ENDS)
 async def test_a_task_that_comes_to_nothing(
     status: str, vendor: BflEmulator, provider: Provider, tmp_path: Path

@@ -199,15 +199,6 @@ async def test_what_was_cancelled_elsewhere_is_over(fal: FalEmulator, provider: 
     assert caught.value.charged is None
 
 
-async def test_a_wrong_key_and_an_empty_account_are_said(fal: FalEmulator, provider: Provider) -> None:
-    fal.locked = True
-    with pytest.raises(OutOfCredit, match="Top up"):
-        await provider.submit(plain_order(PLAIN))
-    fal.key = "another-id:0123456789"
-    with pytest.raises(BadKey):
-        await provider.submit(plain_order(PLAIN))
-
-
 @pytest.mark.parametrize(
     "spoken",
     ["the key {key} is unknown", "the key {start}*** is unknown", "the secret {secret} is unknown"],

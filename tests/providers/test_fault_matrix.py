@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 import faults
-from driving import made, plain_order
+from driving import made, ordered, plain_order
 from emulators.messages import Answer
 from emulators.openai import OpenAIEmulator
 from faults import SENDS, Case, check_error, falls_silent, hurry, impatient_sender, plan, quick_sender
@@ -71,6 +71,15 @@ REFUSED: Mapping[str, tuple[Case, Case]] = {
     ),
 }
 """How each vendor refuses the content, and how it says that there is no money."""
+EMPTY: Mapping[str, tuple[str, float, str]] = {
+    "kie": ("credits", 1.0, "top up"),
+    "fal": ("locked", True, "Top up"),
+    "replicate": ("broke", True, "purchase credit"),
+    "bfl": ("credits", 1.0, "Top up"),
+    "recraft": ("units", 5.0, "Top up"),
+    "ideogram": ("usd", 0.01, "Top up"),
+}
+"""What leaves an emulator with next to no money, and what it then says; the others are tried with their rates."""
 AT_ONCE = "its routes answer a submit with the pictures, and it is never asked how it stands"
 CANNOT: Mapping[Where, Mapping[str, str]] = {
     "poll": dict.fromkeys(("openai", "google", "recraft", "ideogram", "ark", "dashscope"), AT_ONCE),
@@ -193,6 +202,21 @@ async def test_a_link_whose_time_is_over_has_lost_its_picture(
     with pytest.raises(ResultLost, match="expired"):
         await _whole_call(wired(name, emulator, http), tmp_path / "picture")
     assert not (tmp_path / "picture").exists()
+
+
+@pytest.mark.parametrize("name", EMPTY)
+async def test_an_empty_account_and_a_wrong_key_are_said(name: str, emulator: AnyEmulator, http: Http) -> None:
+    provider = wired(name, emulator, http)
+    order = plain_order(provider.routes[0])
+    money, little, says = EMPTY[name]
+    setattr(emulator, money, little)
+    with pytest.raises(OutOfCredit, match=says):
+        await ordered(provider, order)
+    emulator.key = "another-id:0123456789"
+    with pytest.raises(BadKey, match="doctor") as caught:
+        await ordered(provider, order)
+    assert caught.value.charged is False
+    assert not emulator.charges
 
 
 def test_no_vendor_is_missing() -> None:

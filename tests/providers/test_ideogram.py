@@ -160,15 +160,6 @@ async def test_what_is_kept_back_does_not_hold_up_the_rest(
     assert caught.value.charged is True
 
 
-async def test_an_empty_account_and_a_wrong_key_are_said(vendor: IdeogramEmulator, provider: Ideogram) -> None:
-    vendor.usd = 0.01
-    with pytest.raises(OutOfCredit, match="Top up"):
-        await provider.submit(plain_order(ROUTE))
-    vendor.key = "another-key-0123456789"
-    with pytest.raises(BadKey, match="doctor"):
-        await provider.submit(plain_order(ROUTE))
-
-
 async def test_another_model_can_be_set_and_its_price_is_not_guessed(vendor: IdeogramEmulator, http: Http) -> None:
     overrides = {"ideogram_reframe": {"model": "ideogram-v4"}}
     changed = open_provider("ideogram", Wiring(vendor.key, vendor.addresses, overrides, http))

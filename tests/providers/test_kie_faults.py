@@ -104,12 +104,6 @@ async def test_a_burst_beyond_the_vendors_rate_is_refused_and_said(kie: KieEmula
     assert len(kie.tasks) == 2
 
 
-async def test_an_empty_account_is_said_before_anything_runs(kie: KieEmulator, provider: Provider) -> None:
-    kie.credits = 1.0
-    with pytest.raises(OutOfCredit, match="top up"):
-        await provider.submit(plain_order(PLAIN))
-
-
 async def test_an_upload_whose_answer_was_cut_short_is_not_taken_twice(kie: KieEmulator, provider: Provider) -> None:
     kie.fail_next("upload", truncated)  # which has then stored the file, and takes no name twice
     with pytest.raises(ProviderError) as caught:

@@ -65,10 +65,3 @@ async def test_a_key_that_cannot_stand_in_a_header_is_said_without_quoting_it(ki
             await broken.submit(plain_order(PLAIN))
         assert "kie-0" not in str(caught.value)
     assert not kie.requests
-
-
-async def test_a_wrong_key_is_said(kie: KieEmulator, provider: Provider) -> None:
-    kie.key = "another-key-0123456789"
-    with pytest.raises(BadKey, match="doctor") as caught:
-        await provider.submit(plain_order(PLAIN))
-    assert caught.value.charged is False

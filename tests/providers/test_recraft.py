@@ -108,15 +108,6 @@ async def test_a_submit_that_fails(name: str, vendor: RecraftEmulator, provider:
     await check_fault(SUBMIT[name], provider, plain_order(ROUTE), vendor)
 
 
-async def test_an_empty_account_and_a_wrong_key_are_said(vendor: RecraftEmulator, provider: Recraft) -> None:
-    vendor.units = 5.0
-    with pytest.raises(OutOfCredit, match="Top up"):
-        await provider.submit(plain_order(ROUTE))
-    vendor.key = "another-key-0123456789"
-    with pytest.raises(BadKey, match="doctor"):
-        await provider.submit(plain_order(ROUTE))
-
-
 async def test_a_picture_beyond_the_vendors_sides_is_refused_by_it(vendor: RecraftEmulator, provider: Recraft) -> None:
     order = plain_order(ROUTE)
     small = type(order)(route=ROUTE, arguments={}, images=(picture(100, 100),))

@@ -187,15 +187,6 @@ async def test_a_prediction_asked_for_too_late_has_lost_its_pictures(
     assert caught.value.charged is True
 
 
-async def test_a_wrong_key_and_an_empty_account_are_said(replicate: ReplicateEmulator, provider: Provider) -> None:
-    replicate.broke = True
-    with pytest.raises(OutOfCredit, match="purchase credit"):
-        await provider.submit(plain_order(PLAIN))
-    replicate.key = "r8_another0123456789"
-    with pytest.raises(BadKey):
-        await provider.submit(plain_order(PLAIN))
-
-
 LOST_AT_HOME: dict[str, tuple[Fault, str]] = {
     "expired": (failure(404, "gone"), "HTTP 404"),
     "nothing": (Answer(200), "HTTP 200"),
