@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emulators.ark import ArkEmulator
 from emulators.base import address_variables
@@ -102,9 +102,9 @@ def environment(emulators: Mapping[str, AnyEmulator]) -> dict[str, str]:
     return said
 
 
-def wired(name: str, emulator: AnyEmulator, http: Sender) -> Provider:
-    """The unmodified provider that speaks to the emulator."""
-    return open_provider(name, Wiring(key=emulator.key, addresses=emulator.addresses, overrides={}, http=http))
+def wired(name: str, emulator: AnyEmulator, http: Sender, **overrides: Mapping[str, Any]) -> Provider:
+    """The unmodified provider that speaks to the emulator, with the user's tables by tool."""
+    return open_provider(name, Wiring(key=emulator.key, addresses=emulator.addresses, overrides=overrides, http=http))
 
 
 def routes_of(name: str) -> tuple[Route, ...]:

@@ -19,6 +19,7 @@ from imagewright.errors import BadKey, ContentRefused, ModelUnavailable
 from imagewright.providers import open_provider
 from imagewright.providers.ark.routes import ROUTES, SIZES, ArkRoute
 from imagewright.providers.base import Wiring
+from vendors import wired
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,8 +45,7 @@ def ark() -> Iterator[ArkEmulator]:
 
 
 def _at(emulator: ArkEmulator, http: Http, **table: Any) -> Provider:
-    overrides = {PLAIN.tool: table}
-    return open_provider("ark", Wiring(key=emulator.key, addresses=emulator.addresses, overrides=overrides, http=http))
+    return wired("ark", emulator, http, **{PLAIN.tool: table})
 
 
 @pytest.fixture

@@ -150,7 +150,7 @@ async def test_it_is_asked_about_where_the_vendor_says_by_another_process_too(
     handle = await submitted(provider, plain_order(PLAIN))
     assert handle.ticket["url"].startswith(vendor.url("region"))
     async with aclosing(quick_sender()) as other:
-        later = open_provider("bfl", Wiring(key=vendor.key, addresses=vendor.addresses, overrides={}, http=other))
+        later = wired("bfl", vendor, other)
         assert isinstance(await later.poll(handle), Running)
     assert [one.host for one in vendor.received("poll")] == ["region"]
 
@@ -203,8 +203,7 @@ async def test_another_region_of_the_vendor_is_asked_with_the_key() -> None:
 
 
 async def test_a_model_id_can_be_set(vendor: BflEmulator, http: Http) -> None:
-    overrides = {"flux_kontext": {"model": {"pro": "flux-kontext-max"}}}
-    changed = open_provider("bfl", Wiring(key=vendor.key, addresses=vendor.addresses, overrides=overrides, http=http))
+    changed = wired("bfl", vendor, http, flux_kontext={"model": {"pro": "flux-kontext-max"}})
     await submitted(changed, plain_order(changed.routes[0]))
     assert [task.model for task in vendor.tasks.values()] == ["flux-kontext-max"]
 

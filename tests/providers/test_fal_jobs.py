@@ -20,6 +20,7 @@ from imagewright.providers.base import Wiring
 from imagewright.providers.fal.routes import OTHERS, PRICES, ROUTES
 from imagewright.providers.sending.http import Http
 from offered import every_offer, masked_order
+from vendors import wired
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,11 +44,7 @@ def fal() -> Iterator[FalEmulator]:
 
 @pytest.fixture
 def provider(fal: FalEmulator, http: Http) -> Provider:
-    return _wired(fal, http)
-
-
-def _wired(fal: FalEmulator, http: Http, **overrides: Any) -> Provider:
-    return open_provider("fal", Wiring(key=fal.key, addresses=fal.addresses, overrides=overrides, http=http))
+    return wired("fal", fal, http)
 
 
 def _name(route: Route) -> str:
@@ -214,7 +211,7 @@ async def test_pictures_marked_as_not_safe_are_kept_with_a_word(
 async def test_a_known_alternative_is_chosen_by_its_id(
     other: FalRoute, fal: FalEmulator, http: Http, tmp_path: Path
 ) -> None:
-    chosen = _wired(fal, http, **{other.tool: {str(other.operation): {"model": other.model}}})
+    chosen = wired("fal", fal, http, **{other.tool: {str(other.operation): {"model": other.model}}})
     (route,) = [route for route in chosen.routes if route.model == other.model and route.operation == other.operation]
     assert route == other
     order = masked_order(route) if route.pictures.mask else replace(full_order(route, **_small(route)), count=1)

@@ -27,12 +27,12 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.providers import open_provider
 from imagewright.providers.base import Finished, Product, Wiring
 from imagewright.providers.ideogram.provider import RESOLUTIONS, ROUTES, SPEEDS, Ideogram, build
 from imagewright.providers.ideogram.replies import REASONS, read_made
 from offered import every_offer
 from replying import reply
+from vendors import wired
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,8 +161,7 @@ async def test_what_is_kept_back_does_not_hold_up_the_rest(
 
 
 async def test_another_model_can_be_set_and_its_price_is_not_guessed(vendor: IdeogramEmulator, http: Http) -> None:
-    overrides = {"ideogram_reframe": {"model": "ideogram-v4"}}
-    changed = open_provider("ideogram", Wiring(vendor.key, vendor.addresses, overrides, http))
+    changed = wired("ideogram", vendor, http, ideogram_reframe={"model": "ideogram-v4"})
     (route,) = changed.routes
     assert route.price.estimate({"rendering_speed": "turbo"}, 1) is None
     with pytest.raises(ModelUnavailable):

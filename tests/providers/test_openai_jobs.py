@@ -21,6 +21,7 @@ from imagewright.providers.base import Prepared, Price, Route, Wiring
 from imagewright.providers.openai.provider import base_of
 from imagewright.providers.openai.routes import PRICES, ROUTES, OpenAIRoute, guest_routes
 from imagewright.providers.sending.http import Http
+from vendors import wired
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,13 +68,7 @@ def own_server() -> Iterator[OpenAIEmulator]:
 
 @pytest.fixture
 def provider(openai: OpenAIEmulator, http: Http) -> Provider:
-    return open_provider("openai", Wiring(key=openai.key, addresses=openai.addresses, overrides={}, http=http))
-
-
-def _at(emulator: OpenAIEmulator, http: Http, overrides: dict[str, Any]) -> Provider:
-    return open_provider(
-        "openai", Wiring(key=emulator.key, addresses=emulator.addresses, overrides=overrides, http=http)
-    )
+    return wired("openai", openai, http)
 
 
 @pytest.mark.parametrize("most", [False, True], ids=["plain", "full"])
@@ -149,7 +144,7 @@ async def test_the_region_that_changes_is_the_one_the_callers_mask_names(
 async def test_a_server_of_ones_own_needs_no_key_and_gets_only_what_every_server_knows(
     own_server: OpenAIEmulator, http: Http, tmp_path: Path
 ) -> None:
-    provider = _at(own_server, http, {TOOL: {"model": WEIGHTS, "usd": 0}})
+    provider = wired("openai", own_server, http, **{TOOL: {"model": WEIGHTS, "usd": 0}})
     for route in provider.routes:
         assert not {"mask", "quality", "background", "output_format"} & set(route.takes)
         assert route.pictures.mask is None
@@ -164,7 +159,7 @@ async def test_a_server_of_ones_own_needs_no_key_and_gets_only_what_every_server
 async def test_any_tool_can_be_sent_to_a_server_of_ones_own(
     tool: str, own_server: OpenAIEmulator, http: Http, tmp_path: Path
 ) -> None:
-    provider = _at(own_server, http, {tool: {"model": WEIGHTS}})
+    provider = wired("openai", own_server, http, **{tool: {"model": WEIGHTS}})
     routes = [route for route in provider.routes if route.tool == tool]
     assert routes
     for route in routes:
@@ -235,12 +230,12 @@ def test_an_address_without_a_path_means_its_first_version(address: str, base: s
     + [("gpt-image-9", Price(usd=None)), (WEIGHTS, Price(usd=None))],
 )
 def test_the_price_follows_the_model(model: str, price: Price, openai: OpenAIEmulator) -> None:
-    for route in _at(openai, Http(), {TOOL: {"model": model}}).routes:
+    for route in wired("openai", openai, Http(), **{TOOL: {"model": model}}).routes:
         assert (route.model, route.price) == (model, price)
 
 
 def test_a_price_the_user_has_set_stays(openai: OpenAIEmulator) -> None:
-    routes = _at(openai, Http(), {TOOL: {"model": "gpt-image-9", "usd": 0.5}}).routes
+    routes = wired("openai", openai, Http(), **{TOOL: {"model": "gpt-image-9", "usd": 0.5}}).routes
     assert {route.price.usd for route in routes} == {0.5}
 
 
@@ -263,5 +258,5 @@ def test_a_tool_that_cannot_be_sent_there_stops_the_start(
 def test_a_tool_is_sent_there_for_the_operations_whose_model_is_named(own_server: OpenAIEmulator) -> None:
     tool = GUEST_TOOLS[0]
     operations = [str(route.operation) for route in guest_routes(tool)]
-    provider = _at(own_server, Http(), {tool: {operations[0]: {"model": WEIGHTS}}})
+    provider = wired("openai", own_server, Http(), **{tool: {operations[0]: {"model": WEIGHTS}}})
     assert [str(route.operation) for route in provider.routes if route.tool == tool] == operations[:1]

@@ -25,11 +25,11 @@ from imagewright.errors import (
     ResultLost,
     UnknownOutcome,
 )
-from imagewright.providers import open_provider
 from imagewright.providers.base import Finished, Product, Wiring
 from imagewright.providers.recraft.provider import ROUTES, Recraft, build
 from imagewright.providers.recraft.replies import read_made
 from replying import reply
+from vendors import wired
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,13 +118,12 @@ async def test_a_picture_beyond_the_vendors_sides_is_refused_by_it(vendor: Recra
 
 async def test_what_is_done_and_its_price_can_be_set(vendor: RecraftEmulator, http: Http) -> None:
     def routes(table: dict[str, Any]) -> tuple[Route, ...]:
-        wiring = Wiring(key=vendor.key, addresses=vendor.addresses, overrides={"recraft": table}, http=http)
-        return open_provider("recraft", wiring).routes
+        return wired("recraft", vendor, http, recraft=table).routes
 
     (changed,) = routes({"model": "removeBackgroundV2"})
     assert changed.price.usd is None
     with pytest.raises(ModelUnavailable):
-        await build(Wiring(vendor.key, vendor.addresses, {}, http)).submit(plain_order(changed))
+        await wired("recraft", vendor, http).submit(plain_order(changed))
     assert vendor.requests[-1].path == "/v1/images/removeBackgroundV2"
     (dearer,) = routes({"usd": 0.5})
     assert dearer.price.usd == 0.5

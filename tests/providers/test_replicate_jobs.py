@@ -19,6 +19,7 @@ from imagewright.providers.replicate.routes import ROUTES
 from imagewright.providers.sending.http import Http
 from offered import every_offer
 from pictures import noise
+from vendors import wired
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,12 +43,7 @@ def replicate() -> Iterator[ReplicateEmulator]:
 
 @pytest.fixture
 def provider(replicate: ReplicateEmulator, http: Http) -> Provider:
-    return _wired(replicate, http)
-
-
-def _wired(replicate: ReplicateEmulator, http: Http, **overrides: Any) -> Provider:
-    wiring = Wiring(key=replicate.key, addresses=replicate.addresses, overrides=overrides, http=http)
-    return open_provider("replicate", wiring)
+    return wired("replicate", replicate, http)
 
 
 def _name(route: Route) -> str:
@@ -126,7 +122,7 @@ async def test_a_model_that_turns_out_to_be_a_communitys_is_run_all_the_same(
 
 async def test_a_version_that_was_set_is_run_without_looking_up(replicate: ReplicateEmulator, http: Http) -> None:
     model = f"{VERSIONED.model}:{version_of(VERSIONED.model)}"
-    provider = _wired(replicate, http, **{VERSIONED.tool: {str(VERSIONED.operation): {"model": model}}})
+    provider = wired("replicate", replicate, http, **{VERSIONED.tool: {str(VERSIONED.operation): {"model": model}}})
     (route,) = [route for route in provider.routes if route.model == model]
     await submitted(provider, plain_order(route))
     assert not replicate.received("model")
