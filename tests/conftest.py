@@ -19,6 +19,11 @@ AUTHORITY = Path(__file__).parent / "providers" / "tls" / "certificate.pem"
 HOMES = count(1)
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: the tests of real servers wait as much as they compute."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _bare_environment() -> Iterator[None]:
     """No key, no setting and no real user folder is in sight; of servers that several tests share neither."""
