@@ -16,7 +16,8 @@ from emulators.replicate import ReplicateEmulator
 from emulators.replicate_models import version_of
 from faults import POLL, SENDS, SILENCE, check_error, falls_silent
 from imagewright.errors import BadKey, ProviderError, RateLimited, UnknownOutcome, VendorUnavailable
-from imagewright.providers.base import Handle, ListsRecentCalls
+from imagewright.providers import open_provider
+from imagewright.providers.base import Handle, ListsRecentCalls, Wiring
 from imagewright.providers.fal.routes import OTHERS
 from imagewright.providers.replicate.routes import ROUTES
 from imagewright.providers.sharing.listed import CLOCKS_DIFFER
@@ -320,3 +321,11 @@ async def test_a_model_with_a_version_is_looked_for_by_its_name(http: Http) -> N
         trace = await _lost(provider, replicate, plain_order(pinned))
         assert trace["model"] == route.model
         assert await provider.find(trace, ()) is not None
+
+
+async def test_behind_a_gateway_the_vendors_own_list_is_not_asked(http: Http) -> None:
+    at_home = Wiring(key="of the gateway", addresses={}, overrides={}, http=http)
+    behind: Any = open_provider("fal", replace(at_home, addresses={"": "https://gateway.example"}))
+    usual: Any = open_provider("fal", at_home)
+    assert behind.trace(_plain("fal")) == {}
+    assert usual.trace(_plain("fal")) != {}

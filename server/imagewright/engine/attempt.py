@@ -159,7 +159,7 @@ class Attempt:
             UnknownOutcome: the vendor has no such list, or did not show the call in it.
         """
         name = self.provider.name
-        if errand.trace is None or not isinstance(self.provider, ListsRecentCalls):
+        if not errand.trace or not isinstance(self.provider, ListsRecentCalls):
             raise unheard
         self._progress(errand, Running(stage=f"looking for it among {name}'s recent calls"))
         call = (self.job.id, errand.call.number)

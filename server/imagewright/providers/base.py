@@ -333,7 +333,10 @@ class ListsRecentCalls(Protocol):
     name: str
 
     def trace(self, order: Order) -> Mapping[str, str]:
-        """What the order will be known by in that list. Written down before it is submitted; no key, no prompt."""
+        """What the order will be known by in that list; empty where there is none to look into.
+
+        Written down before the order is submitted; no key, no prompt.
+        """
         ...
 
     async def find(self, trace: Mapping[str, str], known: Collection[str]) -> Handle | None:

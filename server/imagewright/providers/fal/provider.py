@@ -79,9 +79,11 @@ class Fal:
         check_models(self.routes, ENDPOINT, f"is no endpoint of {NAME}; they read owner/name/path")
         self._base = wiring.addresses.get("", BASE).rstrip("/")
         self._upload_base = wiring.addresses.get("upload", UPLOAD_BASE).rstrip("/")
-        self._list_base = wiring.addresses.get("list", LIST_BASE).rstrip("/")
+        # the vendor's own list knows nothing of calls that went through a gateway, and its host must not see their key
+        self._list_base = wiring.addresses.get("list", "" if "" in wiring.addresses else LIST_BASE).rstrip("/")
         auth = {"Authorization": f"Key {wiring.key}"}
-        self._account = Account(NAME, (self._base, self._upload_base, self._list_base), wiring.key, auth)
+        bases = tuple(filter(None, (self._base, self._upload_base, self._list_base)))
+        self._account = Account(NAME, bases, wiring.key, auth)
         self._http = wiring.http
 
     async def hand_over(self, order: Order) -> Order:
@@ -105,6 +107,8 @@ class Fal:
     def trace(self, order: Order) -> Mapping[str, str]:
         """The endpoint, the digest of what it is sent, and from when on to look."""
         route = own_route(order, FalRoute)
+        if not self._list_base:
+            return {}
         return trace_of(route.model_for(order.arguments), route.inputs(order, *links_of(order)), route.notes_for(order))
 
     async def find(self, trace: Mapping[str, str], known: Collection[str]) -> Handle | None:
