@@ -133,7 +133,7 @@ class Attempt:
             self._progress(errand, Running(stage="handing over the pictures"))
             order = await self.provider.hand_over(order)
         if isinstance(self.provider, ListsRecentCalls):
-            errand.trace = self.provider.trace(order)
+            errand.trace = await anyio.to_thread.run_sync(self.provider.trace, order)
         await self.desk.ledger.step(self.job.id, errand.call.number, CallState.SUBMITTING, trace=errand.trace)
         errand.state, errand.sent = CallState.SUBMITTING, True
         unheard: UnknownOutcome | None = None

@@ -335,7 +335,7 @@ class ListsRecentCalls(Protocol):
     def trace(self, order: Order) -> Mapping[str, str]:
         """What the order will be known by in that list; empty where there is none to look into.
 
-        Written down before the order is submitted; no key, no prompt.
+        Written down before the order is submitted; no key, no prompt. Blocks for as long as reading its pictures takes.
         """
         ...
 
