@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import random
+from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +20,9 @@ Box = tuple[int, int, int, int]
 
 QUARTERS = ((220, 40, 40), (40, 180, 60), (40, 70, 210), (230, 200, 60))
 """RGB of top left, top right, bottom left, bottom right."""
+
+KEPT = 64
+"""Pictures of each kind that are remembered: most tests ask for the same few."""
 
 STILL_FORMATS = ("png", "jpeg", "webp", "gif", *(("avif",) if features.check_module("avif") else ()))
 """Formats that tests can both write and read on this machine."""
@@ -56,6 +60,7 @@ _ORIENTATION_TAG = 0x0112
 _GREY_16 = "I;16"
 
 
+@lru_cache(maxsize=KEPT)
 def photo(
     width: int = 64,
     height: int = 48,
@@ -99,6 +104,7 @@ def quarters(width: int, height: int) -> Image.Image:
     return image
 
 
+@lru_cache(maxsize=KEPT)
 def noise(width: int, height: int, format: str = "png", *, mode: str = "RGB", seed: int = 1) -> bytes:  # noqa: A002 - as above
     """A picture that no format can make small: about width x height x channels bytes as PNG."""
     channels = len(Image.new(mode, (1, 1)).getbands())
