@@ -14,7 +14,7 @@ from imagewright.storage.journal_entry import CallEntry, JobEntry
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imagewright.storage.journal_entry import CostBasis
+    from imagewright.storage.record import CostBasis
 
 OWNER = "a-process-of-the-test"
 

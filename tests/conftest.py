@@ -1,4 +1,4 @@
-"""Every test starts with an empty environment and a home of its own."""
+"""All tests run in an empty environment, and each has a home of its own."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from imagewright.surface.definitions import JOB_SCHEMA
 
 if TYPE_CHECKING:
     from emulators.kie import KieEmulator
-    from imagewright.storage.journal_entry import CostBasis
+    from imagewright.storage.record import CostBasis
 
 MAKER = min(
     (row for row in catalog().values() if OperationName.GENERATE in row.operations),

@@ -18,6 +18,7 @@ from imagewright.engine.delivery import deliver
 from imagewright.engine.desk import error_data
 from imagewright.engine.errand import Errand, errand_of
 from imagewright.engine.follow import follow
+from imagewright.engine.job import SHARE_MADE
 from imagewright.engine.search import search
 from imagewright.errors import ImagewrightError, ProviderError, StorageError, UnknownOutcome
 from imagewright.providers.base import Handle, ListsRecentCalls, Running, TakesPicturesFirst
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
 
     from imagewright.engine.brief import Brief
     from imagewright.engine.desk import Desk
-    from imagewright.engine.job import CostBasis, Job
+    from imagewright.engine.job import Job
     from imagewright.providers.base import Finished, Order, Product, Provider
     from imagewright.storage.journal_entry import CallEntry, JobEntry
+    from imagewright.storage.record import CostBasis
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +46,6 @@ STALE_HOURS = 1.0
 """How old a job may be of which something is still to be sent: nobody waits for it any more."""
 FOUND = "The answer to the request was never heard; it was found among {name}'s recent calls and not sent again."
 SHARE_SUBMITTED = 0.05
-SHARE_MADE = 0.9
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ import anyio.to_thread
 
 from imagewright.catalog.row import OperationName
 from imagewright.engine.desk import read_error
-from imagewright.engine.job import Job, JobStatus
+from imagewright.engine.job import SHARE_MADE, Job, JobStatus
 from imagewright.errors import ImagewrightError, StorageError
 from imagewright.storage.states import CallState
 
@@ -23,8 +23,6 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at a job that another process works on."""
-SHARE_MADE = 0.9
-"""How far a job is when all its pictures are made and only have to be fetched."""
 
 
 async def read_back(entry: JobEntry, desk: Desk) -> Job:

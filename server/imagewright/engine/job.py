@@ -6,7 +6,7 @@ import secrets
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from imagewright.catalog.row import OperationName
     from imagewright.errors import ImagewrightError
     from imagewright.imaging.preview import Preview
-    from imagewright.storage.record import PictureRecord
+    from imagewright.storage.record import CostBasis, PictureRecord
 
-CostBasis = Literal["actual", "estimate", "unknown"]
+SHARE_MADE = 0.9
+"""How far a job is when all its pictures are made and only have to be fetched."""
 
 
 class JobStatus(StrEnum):

@@ -203,8 +203,10 @@ class Jobs:
                 if self._adopting:
                     await self.adopt()
                     if not swept:
-                        swept, sweep = True, self._desk.spool.sweep
-                        self._group.start_soon(anyio.to_thread.run_sync, sweep, self._desk.ledger.journal.get)
+                        swept = True
+                        self._group.start_soon(
+                            anyio.to_thread.run_sync, self._desk.spool.sweep, self._desk.ledger.journal.get
+                        )
             except StorageError as error:
                 log.warning("the journal cannot be used at the moment: %s", error)
             await anyio.sleep(self._desk.ledger.lease / RENEWALS_PER_LEASE)

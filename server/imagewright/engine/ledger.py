@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from imagewright.storage.database import Database
     from imagewright.storage.journal import Cap, Opened, Renewed, Spent
-    from imagewright.storage.journal_entry import CostBasis, JobEntry, JobState
+    from imagewright.storage.journal_entry import JobEntry, JobState
+    from imagewright.storage.record import CostBasis
     from imagewright.storage.states import CallState
 
 T = TypeVar("T")

@@ -44,7 +44,10 @@ async def search(
     """
     end = anyio.current_time() + rhythm.search
     wait = rhythm.first
-    while True:
+    while anyio.current_time() + wait <= end:
+        # first of all, so that the answer to an equal call that is still under way is not taken for ours
+        await anyio.sleep(wait)
+        wait = min(wait * rhythm.factor, rhythm.longest)
         try:
             tickets = await desk.ledger.tickets(provider.name, time.time() - KNOWN_SECONDS)
             handle = await provider.find(trace, {ticket["task"] for ticket in tickets})
@@ -52,7 +55,4 @@ async def search(
                 return handle
         except (ProviderError, StorageError) as error:
             log.info("job %s: %s could not be searched: %s", call[0], provider.name, error)
-        if anyio.current_time() + wait > end:
-            return None
-        await anyio.sleep(wait)
-        wait = min(wait * rhythm.factor, rhythm.longest)
+    return None

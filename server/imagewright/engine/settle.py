@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from imagewright.engine.brief import Brief
     from imagewright.engine.errand import Errand
-    from imagewright.engine.job import CostBasis, Job
+    from imagewright.engine.job import Job
+    from imagewright.storage.record import CostBasis
 
 ELSEWHERE = (BadKey, ModelUnavailable, OutOfCredit, RateLimited, VendorUnavailable)
 """What another provider may well not suffer from."""

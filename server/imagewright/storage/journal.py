@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from imagewright.storage.database import Database
-    from imagewright.storage.journal_entry import CostBasis, JobEntry, JobState
+    from imagewright.storage.journal_entry import JobEntry, JobState
+    from imagewright.storage.record import CostBasis
 
 _MAY_HAVE_COST = "(state IN ('running', 'completed') OR cost_usd IS NULL OR cost_usd > 0)"
 _SAME_KEY = f"SELECT id FROM job WHERE key = :key AND {_MAY_HAVE_COST} ORDER BY created DESC"  # noqa: S608 - a constant

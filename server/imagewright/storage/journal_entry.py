@@ -10,7 +10,8 @@ from imagewright.storage.states import CallState
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-CostBasis = Literal["actual", "estimate", "unknown"]
+    from imagewright.storage.record import CostBasis
+
 JobState = Literal["running", "completed", "failed", "cancelled"]
 
 
