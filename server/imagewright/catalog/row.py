@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Scalar = str | int | float | bool
 Kind = Literal["text", "choice", "integer", "number", "boolean", "picture", "pictures", "path"]
+PICTURE_KINDS: frozenset[Kind] = frozenset({"picture", "pictures"})
+AUTO = "auto"
+"""The aspect ratio of the first input picture; resolved by the engine for vendors that do not know the word."""
 
 
 class OperationName(StrEnum):
@@ -45,6 +48,10 @@ class Limits(Strict):
     min_items: int | None = None
     """Number of pictures in a list."""
     max_items: int | None = None
+
+
+ANY = Limits()
+"""No bounds of its own."""
 
 
 class Argument(Limits):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.facts import operations
-from imagewright.catalog.row import OperationName, outside
+from imagewright.catalog.row import PICTURE_KINDS, OperationName, outside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,7 +35,6 @@ PICTURES = {OperationName.EDIT: "fruit", OperationName.UPSCALE: "fruit"}
 """The sample picture for each operation; for all others the one that has a mask, as its subject stands clear."""
 WISHES: dict[str, Any] = {"variants": 2, "scale": 2, "seed": 7, "resolution": "1K"}
 """Two variants are enough to see that they differ, twice the size to see that it grows; the rest is to be quick."""
-PICTURE_KINDS = frozenset({"picture", "pictures"})
 SHAPES = {OperationName.GENERATE: "3:2", OperationName.REFRAME: "16:9"}
 """The aspect ratio asked for; elsewhere the tool's default shows it best."""
 

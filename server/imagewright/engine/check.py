@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.nearest import nearest
-from imagewright.catalog.row import Argument, Limits, OperationName, Row, Rule, outside
+from imagewright.catalog.row import PICTURE_KINDS, Argument, Limits, OperationName, Row, Rule, outside
 from imagewright.catalog.words import verb
 from imagewright.errors import Problem
 from imagewright.settings.toggles import nearest as nearest_name
@@ -19,7 +19,6 @@ from imagewright.settings.toggles import nearest as nearest_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PICTURE_KINDS = frozenset({"picture", "pictures"})
 SHOWN_LENGTH = 60
 """Characters of a value that a message repeats."""
 KIND_WORDS = {

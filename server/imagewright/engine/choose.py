@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from imagewright.catalog.row import narrowed, outside
-from imagewright.engine.check import PICTURE_KINDS, nearest_hint, say
-from imagewright.engine.offer import AUTO, ENGINE_ARGUMENTS
+from imagewright.catalog.row import AUTO, PICTURE_KINDS, narrowed, outside
+from imagewright.engine.check import nearest_hint, say
+from imagewright.engine.offer import ENGINE_ARGUMENTS
 from imagewright.errors import Problem, Refusal
 
 if TYPE_CHECKING:

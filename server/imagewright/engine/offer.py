@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagewright.catalog.load import catalog
-from imagewright.catalog.row import Argument, Operation, OperationName, Row, narrowed
+from imagewright.catalog.row import AUTO, Argument, Operation, OperationName, Row, narrowed
+from imagewright.providers.base import SERVED_BY_ENGINE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -20,10 +21,7 @@ if TYPE_CHECKING:
 
 HELPER_TOOLS = ("image_job", "image_gallery", "image_guide")
 """The tools that cost nothing."""
-ENGINE_ARGUMENTS = frozenset({"save_as", "variants"})
-"""Served by the engine whatever the route takes: saving is ours, and variants are fanned out."""
-AUTO = "auto"
-"""The aspect ratio of the first input picture; resolved by the engine for vendors that do not know the word."""
+ENGINE_ARGUMENTS = frozenset(SERVED_BY_ENGINE)
 
 
 def tool_names() -> tuple[str, ...]:

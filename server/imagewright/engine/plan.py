@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from imagewright.catalog.row import AUTO
 from imagewright.engine.brief import make_brief
 from imagewright.engine.choose import count_of, filled
-from imagewright.engine.offer import AUTO
 from imagewright.engine.preparing import prepare_all
 from imagewright.engine.sizes import nearest_ratio
 from imagewright.providers.base import Order

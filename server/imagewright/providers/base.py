@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
 
+from imagewright.catalog.row import ANY
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SERVED_BY_ENGINE: Mapping[str, Limits] = {"variants": ANY, "save_as": ANY}
+"""What a route takes whatever its vendor can: saving is ours, and variants are fanned out."""
 MaskForm = Literal["white_is_repainted", "black_is_repainted", "transparent_is_repainted"]
 
 
@@ -123,6 +127,11 @@ class Prepared:
     def mime(self) -> str:
         """The media type."""
         return f"image/{self.format}"
+
+    @property
+    def extension(self) -> str:
+        """What the name of such a file ends with, without a dot."""
+        return "jpg" if self.format == "jpeg" else self.format
 
 
 @dataclass(frozen=True, slots=True)

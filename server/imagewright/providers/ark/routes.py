@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from imagewright.catalog.row import Limits, OperationName
+from imagewright.catalog.row import ANY, AUTO, Limits, OperationName
 from imagewright.providers.base import PictureForm, Price
 from imagewright.providers.sharing.fields import Field, FieldsRoute
 from imagewright.providers.sharing.links import data_uri
@@ -27,8 +27,6 @@ CHINESE = "doubao-"
 """How the ids begin at Volcengine."""
 WITHOUT_SETS = frozenset({"dola-seedream-5-0-pro-260628"})
 """Models that make one picture a call, by their id at BytePlus."""
-AUTO = "auto"
-ANY = Limits()
 MOST_PICTURES = 15
 """Of one call: those sent and those made, together."""
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
-from imagewright.catalog.row import Limits, OperationName
+from imagewright.catalog.row import ANY, AUTO, OperationName
 from imagewright.providers.base import Handle, Price, Rhythm, Route
 from imagewright.providers.bfl.replies import NAME, USD_PER_CREDIT, read_standing, read_submitted
 from imagewright.providers.sending.request import Account, Purpose, Request
@@ -30,8 +30,6 @@ BASE = "https://api.bfl.ai"
 OWN_HOSTS = "https://*.bfl.ai"
 """Its regions, such as `api.eu4.bfl.ai`: the key may go to any of them."""
 POLL_PATH = "/v1/get_result"
-AUTO = "auto"
-ANY = Limits()
 
 FIELDS: Mapping[str, str] = {
     "prompt": "prompt",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from imagewright.catalog.row import Limits, OperationName, Scalar
+from imagewright.catalog.row import ANY, AUTO, Limits, OperationName, Scalar
 from imagewright.errors import RequestRejected, SettingsError
 from imagewright.providers.base import PictureForm, Price
 from imagewright.providers.sharing.alternatives import chosen
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 NAME = "dashscope"
 MODEL = "qwen-image-3.0"
-AUTO = "auto"
-ANY = Limits()
 LEAST_INPUT, MOST_INPUT = 384, 3072
 """px that each side of an input picture may have."""
 

@@ -64,7 +64,6 @@ LIST_PAGES = 20
 ENDPOINT = re.compile(r"[\w-][\w.-]*(?:/[\w-][\w.-]*)+", re.ASCII)
 ECHO_BYTES = 16_000_000
 """Most bytes of an answer that may repeat a picture: a refusal quotes the input it is about."""
-EXTENSIONS = {"jpeg": "jpg"}
 
 
 class Fal:
@@ -171,7 +170,7 @@ class Fal:
 
     async def _upload(self, picture: Prepared) -> str:
         """The vendor's address of a picture."""
-        name = f"{secrets.token_hex(12)}.{EXTENSIONS.get(picture.format, picture.format)}"
+        name = f"{secrets.token_hex(12)}.{picture.extension}"
         begin: Request[Mapping[str, str]] = Request(
             purpose=Purpose.UPLOAD,
             url=self._upload_base + UPLOAD_PATH,

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from math import isqrt
 from typing import TYPE_CHECKING, Any
 
-from imagewright.catalog.row import Limits, OperationName, Scalar
-from imagewright.providers.base import PictureForm, Price
+from imagewright.catalog.row import ANY, AUTO, Limits, OperationName, Scalar
+from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price
 from imagewright.providers.sharing.fields import COUNT, LEFT_OUT, Field, FieldsRoute, count_sentence
 
 if TYPE_CHECKING:
@@ -22,14 +22,11 @@ NAME = "fal"
 CHECKED = "2026-11-22"
 PAGE = "the vendor's model page"
 PER_MEGAPIXEL = "about 0.02 to 0.03 USD a megapixel, not confirmed; the presets have at most one"
-AUTO = "auto"
 IN_AND_OUT = 15
 """Most pictures in and out of one Seedream call together."""
 MOST_IN = 10
 MASK_DOUBT = "fal does not say which side of a mask this model repaints: look whether only the masked area has changed."
 NOT_RECRAFT = "fal has no Recraft: the background was removed by another maker's model."
-ANY = Limits()
-VARIANTS_AND_SAVE = {"variants": ANY, "save_as": ANY}
 
 PRESETS: dict[Scalar, str] = {
     "1:1": "square_hd",
@@ -99,7 +96,7 @@ def _seedream(version: str, sizes: tuple[str, ...], price: Price) -> tuple[FalRo
     }
     # the sentence with the count goes into the row's own 5000 characters
     prompt = Limits(max_length=5000 - len(count_sentence(6)))
-    takes = {"prompt": prompt, "resolution": Limits(values=sizes), "seed": ANY, **VARIANTS_AND_SAVE}
+    takes = {"prompt": prompt, "resolution": Limits(values=sizes), "seed": ANY, **SERVED_BY_ENGINE}
     return (
         FalRoute(
             operation=OperationName.GENERATE,
@@ -139,7 +136,7 @@ def _qwen() -> tuple[FalRoute, ...]:
         "counts": (1, 2, 3, 4),  # its upper bound is not published
         "price": _flat(0.03, PER_MEGAPIXEL),
     }
-    edit = {"prompt": ANY, "aspect_ratio": _ratios(PRESETS, auto=True), **sampling, **VARIANTS_AND_SAVE}
+    edit = {"prompt": ANY, "aspect_ratio": _ratios(PRESETS, auto=True), **sampling, **SERVED_BY_ENGINE}
     return (
         FalRoute(
             operation=OperationName.GENERATE,
@@ -149,7 +146,7 @@ def _qwen() -> tuple[FalRoute, ...]:
                 "aspect_ratio": _ratios(PRESETS),
                 "acceleration": ANY,
                 **sampling,
-                **VARIANTS_AND_SAVE,
+                **SERVED_BY_ENGINE,
             },
             fields=fields,
             **shared,
@@ -225,7 +222,7 @@ def _gpt_image(
 ) -> tuple[FalRoute, ...]:
     """Generating and editing with one of OpenAI's models."""
     same = ("prompt", "quality", "output_format", *more)
-    takes = {**dict.fromkeys(same, ANY), **VARIANTS_AND_SAVE}
+    takes = {**dict.fromkeys(same, ANY), **SERVED_BY_ENGINE}
     shared: dict[str, Any] = {
         "provider": NAME,
         "tool": "openai_4o",
@@ -326,7 +323,7 @@ ROUTES: tuple[FalRoute, ...] = (
         tool="ideogram_reframe",
         operation=OperationName.REFRAME,
         model="fal-ai/ideogram/v3/reframe",
-        takes=dict.fromkeys(("image", "aspect_ratio", "rendering_speed", "style", "seed", *VARIANTS_AND_SAVE), ANY),
+        takes=dict.fromkeys(("image", "aspect_ratio", "rendering_speed", "style", "seed", *SERVED_BY_ENGINE), ANY),
         fields=(
             Field("image_size", "aspect_ratio", {**PRESETS, "3:2": _pixels(1248, 832), "2:3": _pixels(832, 1248)}),
             Field("rendering_speed", "rendering_speed", UPPER_SPEED),

@@ -9,7 +9,7 @@ import base64
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from imagewright.catalog.row import Limits, OperationName
+from imagewright.catalog.row import ANY, AUTO, Limits, OperationName
 from imagewright.providers.base import Price, Route
 
 if TYPE_CHECKING:
@@ -20,10 +20,8 @@ if TYPE_CHECKING:
 NAME = "google"
 MODEL = "gemini-3.1-flash-image"
 """Nano banana 2: the newest of the quick ones whose price is known."""
-AUTO = "auto"
 PNG = "image/png"
 CHECKED = "2026-11-22"
-ANY = Limits()
 
 PRICES: Mapping[str, Price] = {
     "gemini-2.5-flash-image": Price(0.039, source="the maker: 30 USD per million output tokens", checked=CHECKED),

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from imagewright.catalog.row import Limits, OperationName
+from imagewright.catalog.row import ANY, Limits, OperationName
 from imagewright.providers.base import PictureForm, Price, Route
 from imagewright.providers.ideogram.replies import NAME, read_made
 from imagewright.providers.sending.request import Account, FilePart, Purpose, Request
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 BASE = "https://api.ideogram.ai"
 KEY_HEADER = "Api-Key"
-ANY = Limits()
-EXTENSIONS = {"jpeg": "jpg"}
 
 Size = tuple[int, int]
 RESOLUTIONS: Mapping[Scalar, Size] = {
@@ -88,7 +86,7 @@ def fields(order: Order) -> dict[str, str]:
 def files(order: Order) -> tuple[FilePart, ...]:
     """The picture, as the form carries it."""
     (picture,) = order.images
-    return (FilePart("image", f"image.{EXTENSIONS.get(picture.format, picture.format)}", picture.mime, picture.data),)
+    return (FilePart("image", f"image.{picture.extension}", picture.mime, picture.data),)
 
 
 def shape_notes(order: Order) -> tuple[str, ...]:

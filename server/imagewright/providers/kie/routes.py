@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from imagewright.catalog.row import Limits, OperationName, Scalar
-from imagewright.providers.base import PictureForm, Price
+from imagewright.catalog.row import ANY, AUTO, Limits, OperationName, Scalar
+from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price
 from imagewright.providers.kie.body import NAME, Family, KieRoute, Spelling, count_sentence
 
 if TYPE_CHECKING:
@@ -20,12 +20,9 @@ USD_PER_CREDIT = 0.005
 CHECKED = "2026-11-22"
 SEEN = "credits seen charged by third parties, at 0.005 USD each"
 DOUBTFUL = "community tables that disagree, at 0.005 USD a credit"
-AUTO = "auto"
 MASK_DOUBT = (
     "kie documented masks for this model until 2025 and not since: look whether only the masked area has changed."
 )
-ANY = Limits()
-VARIANTS_AND_SAVE = {"variants": ANY, "save_as": ANY}
 
 PRESETS: dict[Scalar, str] = {
     "1:1": "square_hd",
@@ -71,7 +68,7 @@ def _seedream() -> tuple[KieRoute, ...]:
     }
     # the sentence with the count goes into the same 5000 characters
     prompt = Limits(max_length=5000 - len(count_sentence(6)))
-    takes = {"prompt": prompt, "resolution": ANY, "seed": ANY, **VARIANTS_AND_SAVE}
+    takes = {"prompt": prompt, "resolution": ANY, "seed": ANY, **SERVED_BY_ENGINE}
     return (
         KieRoute(
             operation=OperationName.GENERATE,
@@ -109,7 +106,7 @@ def _qwen() -> tuple[KieRoute, ...]:
                 "prompt": ANY,
                 "aspect_ratio": _ratios(PRESETS),
                 **dict.fromkeys(sampling, ANY),
-                **VARIANTS_AND_SAVE,
+                **SERVED_BY_ENGINE,
             },
             spelt={"prompt": Spelling("prompt"), "aspect_ratio": shape, **sampling},
             price=_credits(4),
@@ -123,7 +120,7 @@ def _qwen() -> tuple[KieRoute, ...]:
                 "images": Limits(max_items=1),
                 "aspect_ratio": _ratios(PRESETS, auto=True),
                 **dict.fromkeys(sampling, ANY),
-                **VARIANTS_AND_SAVE,
+                **SERVED_BY_ENGINE,
             },
             spelt={"prompt": Spelling("prompt"), "aspect_ratio": shape, **sampling},
             image_field="image_url",
@@ -145,7 +142,7 @@ def _qwen() -> tuple[KieRoute, ...]:
                 "negative_prompt": ANY,
                 # how it spells jpeg is not documented
                 "output_format": Limits(values=("png",)),
-                **VARIANTS_AND_SAVE,
+                **SERVED_BY_ENGINE,
             },
             spelt={
                 "prompt": Spelling("prompt"),
@@ -217,12 +214,12 @@ def _openai_4o() -> tuple[KieRoute, ...]:
         },
     }
     quality = Limits(values=("medium", "high"))
-    generate = {"prompt": ANY, "aspect_ratio": ANY, **VARIANTS_AND_SAVE}
+    generate = {"prompt": ANY, "aspect_ratio": ANY, **SERVED_BY_ENGINE}
     edit = {
         "prompt": ANY,
         "images": ANY,
         "aspect_ratio": _ratios(GPT_RATIOS, auto=True),
-        **VARIANTS_AND_SAVE,
+        **SERVED_BY_ENGINE,
     }
     return (
         KieRoute(operation=OperationName.GENERATE, takes=generate, **own, **shared),
@@ -329,7 +326,7 @@ ROUTES: tuple[KieRoute, ...] = (
             "rendering_speed": ANY,
             "style": ANY,
             "seed": Limits(minimum=1),  # 0 asks for a random one
-            **VARIANTS_AND_SAVE,
+            **SERVED_BY_ENGINE,
         },
         spelt={
             "aspect_ratio": Spelling("image_size", PRESETS),

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.load import catalog
-from imagewright.catalog.row import Limits, OperationName, Scalar
+from imagewright.catalog.row import ANY, AUTO, Limits, OperationName, Scalar
 from imagewright.errors import RequestRejected, SettingsError
-from imagewright.providers.base import PictureForm, Price, Route
+from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price, Route
 from imagewright.providers.sending.request import FilePart
 from imagewright.providers.sharing.model_prices import priced
 from imagewright.providers.sharing.overrides import overridden
@@ -30,18 +30,14 @@ OWN_MODELS = ("gpt-image-", "chatgpt-image-")
 """How the ids of the maker's models begin; they always answer in base64 and refuse to be asked for it."""
 UNNAMED = "the model of your server"
 CHECKED = "2026-11-22"
-AUTO = "auto"
 MOST = 10
 """Pictures of one call."""
 MASK_BYTES = 4_000_000
 """Published as "less than 4 MB"."""
-ANY = Limits()
-ENGINES = {"variants": ANY, "save_as": ANY}
-PLAIN = ("prompt", "images", "aspect_ratio", *ENGINES)
+PLAIN = ("prompt", "images", "aspect_ratio", *SERVED_BY_ENGINE)
 """What every server of this API takes."""
 SAME_WORD = ("prompt", "quality", "background", "output_format")
 """Arguments that are fields under the same name, with the same values."""
-EXTENSIONS = {"jpeg": "jpg"}
 
 SIZES: dict[Scalar, str] = {"1:1": "1024x1024", "3:2": "1536x1024", "2:3": "1024x1536"}
 """What all of the maker's models make."""
@@ -119,11 +115,17 @@ class OpenAIRoute(Route):
 
 
 def _file(label: str, stem: str, picture: Prepared) -> FilePart:
-    extension = EXTENSIONS.get(picture.format, picture.format)
-    return FilePart(label, f"{stem}.{extension}", picture.mime, picture.data)
+    return FilePart(label, f"{stem}.{picture.extension}", picture.mime, picture.data)
 
 
-_GENERATE = {"prompt": ANY, "aspect_ratio": ANY, "quality": ANY, "background": ANY, "output_format": ANY, **ENGINES}
+_GENERATE = {
+    "prompt": ANY,
+    "aspect_ratio": ANY,
+    "quality": ANY,
+    "background": ANY,
+    "output_format": ANY,
+    **SERVED_BY_ENGINE,
+}
 ROUTES: tuple[OpenAIRoute, ...] = (
     OpenAIRoute(
         provider=NAME,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from imagewright.catalog.row import Limits, OperationName
+from imagewright.catalog.row import ANY, OperationName
 from imagewright.providers.base import PictureForm, Price, Route
 from imagewright.providers.recraft.replies import NAME, USD_PER_UNIT, read_made
 from imagewright.providers.sending.request import FilePart, Purpose, Request, bearer
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from imagewright.providers.base import Finished, Order, Wiring
 
 BASE = "https://external.api.recraft.ai"
-ANY = Limits()
-EXTENSIONS = {"jpeg": "jpg"}
 ANSWER_BYTES = 120_000_000
 """Most bytes of an answer. A link is asked for; should the picture itself come, 16 megapixels of four bytes in base64
 are 86 MB."""
@@ -46,7 +44,7 @@ PRICES = {route.model: route.price for route in ROUTES}
 def files(order: Order) -> tuple[FilePart, ...]:
     """The picture, as the form carries it."""
     (picture,) = order.images
-    return (FilePart("file", f"image.{EXTENSIONS.get(picture.format, picture.format)}", picture.mime, picture.data),)
+    return (FilePart("file", f"image.{picture.extension}", picture.mime, picture.data),)
 
 
 class Recraft(AtOnce):

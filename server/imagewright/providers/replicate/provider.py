@@ -53,7 +53,6 @@ LIST_PAGES = 10
 """Pages of 100 predictions that are read at most; they hold those of every model."""
 FETCH_SECONDS = 300.0
 MODEL = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(?::[0-9a-f]{64})?", re.ASCII)
-EXTENSIONS = {"jpeg": "jpg"}
 
 
 class Replicate:
@@ -171,7 +170,7 @@ class Replicate:
 
     async def _upload(self, picture: Prepared) -> str:
         """Replicate's address of a picture."""
-        name = f"{secrets.token_hex(12)}.{EXTENSIONS.get(picture.format, picture.format)}"
+        name = f"{secrets.token_hex(12)}.{picture.extension}"
         request: Request[str] = Request(
             purpose=Purpose.UPLOAD,
             url=self._base + FILES,

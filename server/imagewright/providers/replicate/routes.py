@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from imagewright.catalog.row import Limits, OperationName, Scalar
-from imagewright.providers.base import Price
+from imagewright.catalog.row import ANY, AUTO, Limits, OperationName, Scalar
+from imagewright.providers.base import SERVED_BY_ENGINE, Price
 from imagewright.providers.sharing.fields import COUNT, LEFT_OUT, Field, FieldsRoute, count_sentence
 
 if TYPE_CHECKING:
@@ -20,14 +20,11 @@ NAME = "replicate"
 CHECKED = "2026-11-22"
 SEEN = "seen by third parties"
 ROUGHLY = "about, not confirmed"
-AUTO = "auto"
 SAME_SHAPE = "match_input_image"
 MOST_IN_AND_OUT = 15
 """Pictures in and out of one Seedream call together."""
 MOST_IN = 10
 NOT_IDEOGRAM = "replicate has no Ideogram reframing: another maker's model, Luma Photon, has extended the picture."
-ANY = Limits()
-VARIANTS_AND_SAVE = {"variants": ANY, "save_as": ANY}
 
 ALL_RATIOS = ("1:1", "4:3", "3:4", "16:9", "9:16")
 JPG: dict[Scalar, str] = {"jpeg": "jpg"}
@@ -74,7 +71,7 @@ def _seedream() -> tuple[ReplicateRoute, ...]:
     }
     # the sentence with the count goes into the row's own 5000 characters
     prompt = Limits(max_length=5000 - len(count_sentence(6)))
-    takes = {"prompt": prompt, "aspect_ratio": ANY, "resolution": ANY, **VARIANTS_AND_SAVE}
+    takes = {"prompt": prompt, "aspect_ratio": ANY, "resolution": ANY, **SERVED_BY_ENGINE}
     return (
         ReplicateRoute(operation=OperationName.GENERATE, takes=takes, counts=(1, 2, 3, 4, 5, 6), **shared),
         ReplicateRoute(
@@ -98,7 +95,7 @@ def _qwen() -> tuple[ReplicateRoute, ...]:
         "seed": ANY,
         "acceleration": SPEEDS,
         "output_format": ANY,
-        **VARIANTS_AND_SAVE,
+        **SERVED_BY_ENGINE,
     }
     return (
         ReplicateRoute(
@@ -163,7 +160,7 @@ def _openai_4o() -> tuple[ReplicateRoute, ...]:
         "fields": (*(Field(name, name) for name in same), Field("number_of_images", COUNT)),
         "counts": (1, 2, 3, 4),
     }
-    takes = {**dict.fromkeys(same, ANY), **VARIANTS_AND_SAVE}
+    takes = {**dict.fromkeys(same, ANY), **SERVED_BY_ENGINE}
     return (
         ReplicateRoute(operation=OperationName.GENERATE, takes=takes, **shared),
         ReplicateRoute(
@@ -231,7 +228,7 @@ ROUTES: tuple[ReplicateRoute, ...] = (
         tool="ideogram_reframe",
         operation=OperationName.REFRAME,
         model="luma/reframe-image",
-        takes={"image": ANY, "aspect_ratio": _ratios(ALL_RATIOS), **VARIANTS_AND_SAVE},
+        takes={"image": ANY, "aspect_ratio": _ratios(ALL_RATIOS), **SERVED_BY_ENGINE},
         fields=(Field("aspect_ratio", "aspect_ratio"),),
         image_field="image",
         note=NOT_IDEOGRAM,

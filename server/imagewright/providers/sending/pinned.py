@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 import httpx
 
 from imagewright.providers.sending.addresses import is_public
+from imagewright.providers.sending.request import DEFAULT_PORTS
 
 if TYPE_CHECKING:
     import ssl
 
     from imagewright.providers.sending.addresses import Resolver
-
-DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class NotPublicError(Exception):
