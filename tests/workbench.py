@@ -172,8 +172,8 @@ class Bench:
         following: Callable[[], Any] = none_following,
     ) -> Opened:
         """A call that comes to so many vendor calls of so many pictures each."""
-        plan = plan_for(self.vendors[0], prompt, calls)
-        return await self.jobs.begin(plan, fingerprint=prompt, key=key, caps=caps, following=following)
+        plan, crew = plan_for(self.vendors[0], prompt, calls), Crew(*self.vendors)
+        return await self.jobs.begin(plan, fingerprint=prompt, key=key, caps=caps, following=following, staff=crew)
 
     async def begin(self, prompt: str = "a kite", **more: Any) -> Job:
         """As `open`, where a new job is what must come of it."""
@@ -258,7 +258,7 @@ async def workbench(
     desk = Desk(library(folders, database), Ledger(database, lease), Spool(folders.database.parent))
     try:
         async with anyio.create_task_group() as group:
-            bench = Bench(Jobs(group, desk, Crew(*vendors)), desk, vendors, group)
+            bench = Bench(Jobs(group, desk, lambda: Crew(*vendors)), desk, vendors, group)
             yield bench
             group.cancel_scope.cancel()
         if not bench.crashed:

@@ -16,6 +16,7 @@ from workbench import (
     PICTURE,
     SUBMITTED,
     SUBMITTING,
+    Crew,
     Vendor,
     left_behind,
     none_following,
@@ -170,6 +171,7 @@ async def test_a_process_that_dies_while_it_hands_pictures_over_has_sent_nothing
             key="",
             caps=(),
             following=none_following,
+            staff=Crew(first),
         )
         assert opened.entry is not None
         job_id = opened.entry.id

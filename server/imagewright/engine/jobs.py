@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from imagewright.providers.base import Order
     from imagewright.storage.journal import Cap, Opened
 
+    OrderOf = Callable[[CallEntry], Order]
+    """The order of a call that was not sent yet."""
     NextPlan = Callable[[], Awaitable[Plan | None]]
     """The plan for the next provider; None when there is none left."""
 
@@ -50,10 +52,10 @@ class Jobs:
     Args:
         group: runs them, for as long as the workshop is open.
         desk: library, journal and spool.
-        staff: the providers in use.
+        staff: gives the providers in use now; a job keeps those it began with.
     """
 
-    def __init__(self, group: TaskGroup, desk: Desk, staff: Staff) -> None:
+    def __init__(self, group: TaskGroup, desk: Desk, staff: Callable[[], Staff]) -> None:
         self._group = group
         self._desk = desk
         self._staff = staff
@@ -63,7 +65,7 @@ class Jobs:
         self._running: set[str] = set()
 
     async def begin(
-        self, plan: Plan, *, fingerprint: str, key: str, caps: Iterable[Cap], following: NextPlan
+        self, plan: Plan, *, fingerprint: str, key: str, caps: Iterable[Cap], following: NextPlan, staff: Staff
     ) -> Opened:
         """Write a job down and start it, unless it repeats an earlier one or a budget has no room.
 
@@ -73,6 +75,7 @@ class Jobs:
             key: the caller's idempotency key, or empty.
             caps: budgets over time.
             following: makes the plan for the next provider, should this one refuse without charging.
+            staff: the providers these plans are for.
 
         Raises:
             StorageError: it could not be written down; nothing was sent.
@@ -102,7 +105,7 @@ class Jobs:
         if not self._keeping:
             self._group.start_soon(lambda: self.keep_leases(adopting=False))
         orders = dict(enumerate(plan.orders))
-        self._group.start_soon(self._run, job, entry, lambda call: orders[call.number], following)
+        self._group.start_soon(self._run, job, entry, staff, lambda call: orders[call.number], following)
         return opened
 
     async def repeated(self, fingerprint: str, key: str) -> Opened | None:
@@ -173,7 +176,8 @@ class Jobs:
 
     async def adopt(self) -> None:
         """Take over what nobody works on any more."""
-        for entry in await self._desk.ledger.adopt(self._staff.names, but=self._at_work()):
+        staff = self._staff()
+        for entry in await self._desk.ledger.adopt(staff.names, but=self._at_work()):
             try:
                 found = await read_back(entry, self._desk)
             except (ImagewrightError, LookupError, ValueError) as error:
@@ -187,7 +191,7 @@ class Jobs:
                 job.scope.cancel()
             job.notes.append("The server that began this job has stopped; it was carried on by another.")
             self._remember(job)
-            self._group.start_soon(self._run, job, entry, self._order_reader(entry), None)
+            self._group.start_soon(self._run, job, entry, staff, self._order_reader(entry, staff), None)
 
     async def keep_leases(self, *, adopting: bool) -> None:
         """Renew leases, hear of cancellations and adopt what was left, for as long as the workshop is open."""
@@ -231,23 +235,23 @@ class Jobs:
         return frozenset(self._running) | self._desk.ledger.behind
 
     async def _run(
-        self, job: Job, entry: JobEntry, order_of: Callable[[CallEntry], Order], following: NextPlan | None
+        self, job: Job, entry: JobEntry, staff: Staff, order_of: OrderOf, following: NextPlan | None
     ) -> None:
         """Carry a job out and settle it; a bug on the way ends this job and not the server."""
         self._running.add(job.id)
         try:
-            await self._see_to_its_end(job, entry, order_of, following)
+            await self._see_to_its_end(job, entry, staff, order_of, following)
         finally:
             self._running.discard(job.id)
         if not job.mine:
             self._group.start_soon(follow_elsewhere, job, self._desk)
 
     async def _see_to_its_end(
-        self, job: Job, entry: JobEntry, order_of: Callable[[CallEntry], Order], following: NextPlan | None
+        self, job: Job, entry: JobEntry, staff: Staff, order_of: OrderOf, following: NextPlan | None
     ) -> None:
         attempt: Attempt | None = None
         try:
-            attempt = await self._attempts(job, entry, order_of, following)
+            attempt = await self._attempts(job, entry, staff, order_of, following)
         except* LostLeaseError:
             job.mine = False
         except* Exception:
@@ -272,12 +276,12 @@ class Jobs:
         job.finish(status)
 
     async def _attempts(
-        self, job: Job, entry: JobEntry, order_of: Callable[[CallEntry], Order], following: NextPlan | None
+        self, job: Job, entry: JobEntry, staff: Staff, order_of: OrderOf, following: NextPlan | None
     ) -> Attempt:
         """Carry a job out, at the next provider where one refuses without charging; the last attempt."""
         while True:
             brief = Brief.from_data(entry.plan["brief"])
-            provider = self._staff.provider(entry.provider)
+            provider = staff.provider(entry.provider)
             attempt = Attempt(job, entry, brief, provider, self._desk, order_of)
             await attempt.carry_out()
             if job.cancel_asked or not job.mine or following is None or not may_go_elsewhere(job, attempt.errands):
@@ -293,9 +297,7 @@ class Jobs:
                 return attempt
             job.notes.append(why)
 
-    async def _move_elsewhere(
-        self, job: Job, entry: JobEntry, plan: Plan
-    ) -> tuple[JobEntry, Callable[[CallEntry], Order]]:
+    async def _move_elsewhere(self, job: Job, entry: JobEntry, plan: Plan) -> tuple[JobEntry, OrderOf]:
         renewed = await self._entry(job, plan, entry.fingerprint, entry.key)
         await self._desk.ledger.replan(renewed)
         job.provider, job.model = plan.route.provider, plan.model
@@ -333,11 +335,11 @@ class Jobs:
             ),
         )
 
-    def _order_reader(self, entry: JobEntry) -> Callable[[CallEntry], Order]:
+    def _order_reader(self, entry: JobEntry, staff: Staff) -> OrderOf:
         """For calls of an adopted job that were never sent."""
 
         def read(call: CallEntry) -> Order:
-            for route in self._staff.provider(entry.provider).routes:
+            for route in staff.provider(entry.provider).routes:
                 same = (route.tool, route.operation.value, route.model)
                 if same == (entry.tool, entry.operation, entry.plan["route"]):
                     return self._desk.spool.read_order(route, call, entry.plan["inputs"])

@@ -11,7 +11,7 @@ from imagewright.providers.base import Wiring
 from imagewright.settings.toggles import nearest
 
 if TYPE_CHECKING:
-    from imagewright.providers.base import Provider, Route
+    from imagewright.providers.base import Provider, Route, Sender
     from imagewright.settings.load import Settings
 
 OFFLINE = "offline"
@@ -21,20 +21,21 @@ OFFLINE = "offline"
 class Staff:
     """Opens the providers the settings call for; opening one makes no connection.
 
+    Args:
+        settings: decided settings.
+        http: the process's one sender.
+
     Attributes:
         states: every provider, on or off, with the reason.
 
     Raises:
-        SettingsError: the order of providers names one that does not exist.
+        SettingsError: the order of providers names one that does not exist, or a route table cannot be used.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        from imagewright.providers.sending.http import Http  # noqa: PLC0415 - names the client, opens none
-
+    def __init__(self, settings: Settings, http: Sender) -> None:
         self.states = provider_states(settings)
-        self._http = Http()
         self._providers = {
-            name: open_provider(name, self._wiring(name, settings)) for name, state in self.states.items() if state.on
+            name: open_provider(name, _wiring(name, settings, http)) for name, state in self.states.items() if state.on
         }
 
     @property
@@ -51,20 +52,17 @@ class Staff:
         """A provider in use."""
         return self._providers[name]
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._http.aclose()
 
-    def _wiring(self, name: str, settings: Settings) -> Wiring:
-        key = settings.keyring.find(KEY_VARIABLES[name])
-        prefix = f"{name}_"
-        addresses = {
-            "" if where == name else where.removeprefix(prefix): address
-            for where, address in settings.addresses.items()
-            if where == name or where.startswith(prefix)
-        }
-        overrides = {tool: tables[name] for tool, tables in settings.routes.items() if name in tables}
-        return Wiring(key=key.value if key else "", addresses=addresses, overrides=overrides, http=self._http)
+def _wiring(name: str, settings: Settings, http: Sender) -> Wiring:
+    key = settings.keyring.find(KEY_VARIABLES[name])
+    prefix = f"{name}_"
+    addresses = {
+        "" if where == name else where.removeprefix(prefix): address
+        for where, address in settings.addresses.items()
+        if where == name or where.startswith(prefix)
+    }
+    overrides = {tool: tables[name] for tool, tables in settings.routes.items() if name in tables}
+    return Wiring(key=key.value if key else "", addresses=addresses, overrides=overrides, http=http)
 
 
 def provider_states(settings: Settings) -> dict[str, ProviderState]:

@@ -1,4 +1,4 @@
-"""Watch the configuration file, so that a switch thrown elsewhere reaches a running server."""
+"""Watch the configuration and key files, so that what is changed there reaches a running server."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.5
-"""Seconds between two looks at the file: one `stat`, and the promise is two seconds."""
+"""Seconds between two looks at the files: a `stat` each, and the promise is two seconds."""
 
 
 async def watch_config(workshop: Workshop, on_change: Callable[[], Awaitable[None]]) -> None:
-    """Reload the workshop whenever its configuration file changes; a broken file changes nothing and is logged."""
-    file = workshop.settings.folders.config
-    seen = _stamp(file)
+    """Reload the workshop whenever one of its files changes; what cannot be used changes nothing and is logged."""
+    folders = workshop.settings.folders
+    seen = _stamp(folders.config), _stamp(folders.keys)
     while True:
         await anyio.sleep(LOOK_EVERY)
-        now = _stamp(file)
+        now = _stamp(folders.config), _stamp(folders.keys)
         if now == seen:
             continue
         seen = now
         try:
-            changed = workshop.reload()
+            changed = await workshop.reload()
         except SettingsError as error:
-            log.warning("the changed configuration is not used: %s", error)
+            log.warning("the changed configuration is not used, and the one before stays in force: %s", error)
             continue
         if changed:
             await on_change()

@@ -14,8 +14,7 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.words import verb
 from imagewright.engine.check import check
 from imagewright.engine.choose import candidates, choose, count_of, estimate, explain
-from imagewright.engine.offer import make_offer, tool_names
-from imagewright.engine.staff import Staff
+from imagewright.engine.config import make_config
 from imagewright.errors import Problem, Refusal, StorageError
 from imagewright.settings.config_file import BudgetTable
 from imagewright.settings.load import load_settings
@@ -27,12 +26,14 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from imagewright.engine.check import Checked
+    from imagewright.engine.config import Config
     from imagewright.engine.inputs import Source
     from imagewright.engine.job import Job
     from imagewright.engine.jobs import Jobs
     from imagewright.engine.offer import Offer
     from imagewright.engine.plan import Plan
-    from imagewright.providers.base import Route
+    from imagewright.engine.staff import Staff
+    from imagewright.providers.base import Route, Sender
     from imagewright.settings.load import Settings
     from imagewright.storage.journal import Opened
     from imagewright.storage.library import Library
@@ -49,21 +50,29 @@ PICKUP_DELAY = 1.0
 
 
 class Workshop:
-    """Takes calls, runs jobs, finds pictures. Made by `open_workshop`.
+    """Takes calls, runs jobs, finds pictures. Made by `open_workshop`."""
 
-    Attributes:
-        settings: as last read.
-        offer: what is on now.
-        staff: the providers in use.
-    """
-
-    def __init__(self, settings: Settings, group: TaskGroup, staff: Staff) -> None:
-        self.settings = settings
-        self.staff = staff
-        self.offer: Offer = make_offer(settings.toggles, staff.routes, staff.states)
+    def __init__(self, config: Config, group: TaskGroup, http: Sender) -> None:
+        self._config = config
         self._group = group
+        self._http = http
         self._jobs: Jobs | None = None
         self._library: Library | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._config.settings
+
+    @property
+    def offer(self) -> Offer:
+        """What is on now."""
+        return self._config.offer
+
+    @property
+    def staff(self) -> Staff:
+        """The providers in use now."""
+        return self._config.staff
 
     @property
     def library(self) -> Library:
@@ -93,20 +102,23 @@ class Workshop:
         database = Database(folders.database)
         self._library = Library(folders, database)
         desk = Desk(self._library, Ledger(database, self.settings.lease), Spool(folders.database.parent))
-        self._jobs = Jobs(self._group, desk, self.staff)
+        self._jobs = Jobs(self._group, desk, lambda: self.staff)
 
-    def reload(self) -> bool:
-        """Read the configuration again; whether the offer has changed.
+    async def reload(self) -> bool:
+        """Read the configuration and the keys again; whether the offer has changed.
+
+        Calls that come after this go by the new ones. Jobs that run keep the provider they began with.
 
         Raises:
-            SettingsError: the file is wrong now; everything stays as it was.
+            SettingsError: something in the files cannot be used; everything stays as it was.
         """
-        settings = load_settings(self.settings.environment, self.settings.command_line)
-        settings.toggles.check_names(tool_names())
-        offer = make_offer(settings.toggles, self.staff.routes, self.staff.states)
-        changed = offer != self.offer
-        self.settings, self.offer = settings, offer
-        return changed
+        before = self._config
+
+        def read() -> Config:
+            return make_config(load_settings(before.settings.environment, before.settings.command_line), self._http)
+
+        self._config = await anyio.to_thread.run_sync(read)
+        return self._config.offer != before.offer
 
     async def close(self) -> None:
         """Leave unfinished jobs to the next process, and let go of the database."""
@@ -132,7 +144,8 @@ class Workshop:
         from imagewright.engine.budget import caps, check_call, refuse_over  # noqa: PLC0415 - not before the first call
         from imagewright.engine.fingerprint import fingerprint  # noqa: PLC0415 - as above
 
-        checked = self.understand(tool, arguments)
+        config = self._config
+        checked = _understand(config.offer, tool, arguments)
         sources, problems = await self._look_at_pictures(checked)
         problems = [*checked.problems, *problems]
         call = fingerprint(checked, sources)
@@ -140,15 +153,18 @@ class Workshop:
             return await self._job_of(earlier)  # made and paid for already: neither price nor room are asked about
         problems += await self._room_problems(checked, refused=bool(problems))
         if problems:
-            raise Refusal(*problems, instead=self._instead(checked))
-        others = self.offer.others(checked.operation, but=tool, taking=checked.given)
-        looked = candidates(checked, self.offer.routes(tool), self.settings.providers)
+            raise Refusal(*problems, instead=_instead(config.offer, checked))
+        others = config.offer.others(checked.operation, but=tool, taking=checked.given)
+        order = config.settings.providers
+        looked = candidates(checked, config.offer.routes(tool), order)
         routes = choose(looked, checked, others)
-        budget = self.settings.budget
+        budget = config.settings.budget
         check_call(budget, routes[0], estimate(checked, routes[0]), confirmed=confirmed)
         planner = Planner(checked, sources, routes, limited=budget != BudgetTable())
-        plan = replace(await planner.first(), choice=explain(looked, ordered=self.settings.providers is not None))
-        opened = await self.jobs.begin(plan, fingerprint=call, key=key, caps=caps(budget), following=planner.following)
+        plan = replace(await planner.first(), choice=explain(looked, ordered=order is not None))
+        opened = await self.jobs.begin(
+            plan, fingerprint=call, key=key, caps=caps(budget), following=planner.following, staff=config.staff
+        )
         if opened.over is not None:
             raise refuse_over(*opened.over, plan.brief.usd or 0.0)
         return await self._job_of(opened)
@@ -171,34 +187,19 @@ class Workshop:
             job.notes += [] if note in job.notes else [note]
         return job
 
-    def understand(self, tool: str, arguments: object) -> Checked:
-        """The call against its row, without looking at any picture.
-
-        Raises:
-            Refusal: there is no such tool, or it is switched off or not served.
-        """
-        row = catalog().get(tool)
-        if row is None:
-            raise Refusal(Problem("tool", f"there is no {tool!r}{nearest_name(tool, self.offer.names)}"))
-        checked = check(row, arguments)
-        if tool not in self.offer.tools:
-            able = self.offer.others(checked.operation, but=tool)
-            because = self.offer.hidden.get(tool, "not listed")
-            nobody = "" if able else f"; no tool that is on can {verb(checked.operation)}"
-            raise Refusal(Problem("", f"{tool} is off: {because}{nobody}"), instead=able)
-        return checked
-
     def explain(self, tool: str, arguments: object) -> tuple[str, ...]:
         """Which route a call would take and why not the others, without taking it; pictures are not looked at.
 
         Raises:
             Refusal: the arguments are wrong, or the tool is off.
         """
-        checked = self.understand(tool, arguments)
+        config = self._config
+        checked = _understand(config.offer, tool, arguments)
         if checked.problems:
-            raise Refusal(*checked.problems, instead=self._instead(checked))
-        looked = candidates(checked, self.offer.routes(tool), self.settings.providers)
-        return explain(looked, ordered=self.settings.providers is not None)
+            raise Refusal(*checked.problems, instead=_instead(config.offer, checked))
+        order = config.settings.providers
+        looked = candidates(checked, config.offer.routes(tool), order)
+        return explain(looked, ordered=order is not None)
 
     async def _look_at_pictures(self, checked: Checked) -> tuple[list[Source], list[Problem]]:
         given = checked.sources()
@@ -225,13 +226,6 @@ class Workshop:
         except StorageError as error:
             return [Problem("save_as" if save_as else "", str(error))]
         return []
-
-    def _instead(self, checked: Checked) -> tuple[str, ...]:
-        """Tools that are on and take what this one cannot; none where mending the call is enough."""
-        row = self.offer.tools[checked.row.tool]
-        if checked.operation not in row.operations:
-            return self.offer.others(checked.operation, but=row.tool)
-        return self.offer.takers(checked.strays, but=row.tool) if checked.strays else ()
 
     async def wait(self, job: Job, seconds: float) -> bool:
         """Wait until the job is done, at most that long; whether it is done."""
@@ -260,6 +254,32 @@ class Workshop:
     async def picture(self, picture_id: str) -> PictureRecord | None:
         """The record of one picture."""
         return await anyio.to_thread.run_sync(self.library.get, picture_id)
+
+
+def _understand(offer: Offer, tool: str, arguments: object) -> Checked:
+    """The call against its row, without looking at any picture.
+
+    Raises:
+        Refusal: there is no such tool, or it is switched off or not served.
+    """
+    row = catalog().get(tool)
+    if row is None:
+        raise Refusal(Problem("tool", f"there is no {tool!r}{nearest_name(tool, offer.names)}"))
+    checked = check(row, arguments)
+    if tool not in offer.tools:
+        able = offer.others(checked.operation, but=tool)
+        because = offer.hidden.get(tool, "not listed")
+        nobody = "" if able else f"; no tool that is on can {verb(checked.operation)}"
+        raise Refusal(Problem("", f"{tool} is off: {because}{nobody}"), instead=able)
+    return checked
+
+
+def _instead(offer: Offer, checked: Checked) -> tuple[str, ...]:
+    """Tools that are on and take what this one cannot; none where mending the call is enough."""
+    row = offer.tools[checked.row.tool]
+    if checked.operation not in row.operations:
+        return offer.others(checked.operation, but=row.tool)
+    return offer.takers(checked.strays, but=row.tool) if checked.strays else ()
 
 
 class Planner:
@@ -315,14 +335,16 @@ async def open_workshop(
             file is watched and jobs that dead processes left behind are carried on.
 
     Raises:
-        SettingsError: a toggle names no tool, or a provider is unknown.
+        SettingsError: the settings name something that does not exist, or hold a value that cannot be used.
     """
-    settings.toggles.check_names(tool_names())
-    staff = Staff(settings)
+    from imagewright.providers.sending.http import Http  # noqa: PLC0415 - names the client, opens none
+
+    http = Http()
+    config = make_config(settings, http)
     workshop: Workshop | None = None
     try:
         async with anyio.create_task_group() as group:
-            workshop = Workshop(settings, group, staff)
+            workshop = Workshop(config, group, http)
             if on_change is not None:
                 from imagewright.engine.watch import watch_config  # noqa: PLC0415 - only servers watch
 
@@ -332,7 +354,7 @@ async def open_workshop(
             group.cancel_scope.cancel()
     finally:
         with anyio.CancelScope(shield=True):
-            await staff.close()
+            await http.aclose()
             if workshop is not None:
                 await workshop.close()
 

@@ -24,6 +24,8 @@ KEY_VARIABLES: dict[str, tuple[str, ...]] = {
 """Every provider, with the environment variables its key may stand in, first one first. `offline` needs none."""
 KEYLESS = frozenset({"openai"})
 """Providers that also work without a key where the user has set their address: servers of one's own need none."""
+OTHER_HOSTS: dict[str, tuple[str, ...]] = {"kie": ("upload",), "fal": ("upload", "list"), "bfl": ("poll",)}
+"""Names of the addresses that a provider has besides its main one, as in `IMAGEWRIGHT_KIE_UPLOAD_BASE_URL`."""
 
 
 def open_provider(name: str, wiring: Wiring) -> Provider:

@@ -103,7 +103,7 @@ def load_settings(
         ),
         lease=_number(environment, "IMAGEWRIGHT_LEASE", config.lease or DEFAULT_LEASE, 1, 3600),
         budget=_budget(environment, config.budget),
-        addresses=config.addresses | _addresses(environment),
+        addresses=_addresses(environment, config.addresses),
         routes=config.routes,
         command_line=command_line,
         environment=environment,
@@ -161,14 +161,16 @@ def _number(environment: Mapping[str, str], variable: str, default: float, low: 
     return value
 
 
-def _addresses(environment: Mapping[str, str]) -> dict[str, str]:
+def _addresses(environment: Mapping[str, str], table: Mapping[str, str]) -> dict[str, str]:
+    """The base addresses by provider or provider_part; the environment's beat those of the file."""
     start, end = "IMAGEWRIGHT_", "_BASE_URL"
-    found = {
-        variable[len(start) : -len(end)].lower(): value.strip().rstrip("/")
+    found = {f"addresses.{name}": (name, address) for name, address in table.items()}
+    found |= {
+        variable: (variable[len(start) : -len(end)].lower(), value)
         for variable, value in environment.items()
         if variable.startswith(start) and variable.endswith(end) and value.strip()
     }
-    for name, address in found.items():
-        if not address.startswith(("http://", "https://")):
-            raise SettingsError(f"{start}{name.upper()}{end}: {address!r} is not an http(s) address")
-    return found
+    for where, (_, address) in found.items():
+        if not address.strip().startswith(("http://", "https://")):
+            raise SettingsError(f"{where}: {address.strip()!r} is not an http(s) address")
+    return {name: address.strip().rstrip("/") for name, address in found.values()}

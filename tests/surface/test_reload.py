@@ -1,0 +1,212 @@
+"""Files changed under a running server: the next call goes by them, or they are refused with their reason."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from emulators.fal import FalEmulator
+from emulators.kie import KieEmulator
+from imagewright.engine.watch import LOOK_EVERY
+from imagewright.engine.workshop import Workshop, open_workshop
+from imagewright.errors import SettingsError
+from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS, open_provider
+from imagewright.providers.base import Wiring
+from imagewright.settings.load import load_settings
+from killing import SlowKie
+from vendors import environment
+from wire import MODERN, PATIENCE, RawClient
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Mapping
+    from pathlib import Path
+
+TOOL, WISH = "qwen", {"prompt": "a heron"}
+KEYS = {"KIE_API_KEY": "kie-key-of-a-test", "FAL_KEY": "fal-id:fal-key-of-a-test"}
+
+
+@asynccontextmanager
+async def running(home: Path, **env: str) -> AsyncIterator[Workshop]:
+    """A workshop on this home, whose files are read when the test says so."""
+    async with open_workshop(load_settings({"IMAGEWRIGHT_HOME": str(home)} | env, working_directory=home)) as workshop:
+        yield workshop
+
+
+def configure(home: Path, text: str) -> None:
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "config.toml").write_text(text, encoding="utf-8")
+
+
+def providers_for(workshop: Workshop) -> list[str]:
+    """The providers a call would be tried at, the one that is taken first."""
+    return [line.partition(" ")[0] for line in workshop.explain(TOOL, WISH)]
+
+
+@pytest.mark.anyio
+async def test_the_next_call_goes_by_the_changed_order_of_providers(home: Path) -> None:
+    configure(home, 'providers = ["kie", "fal"]')
+    async with running(home, **KEYS) as workshop:
+        assert providers_for(workshop) == ["kie", "fal"]
+        configure(home, 'providers = ["fal"]')
+        assert await workshop.reload()
+        assert providers_for(workshop) == ["fal"]
+        assert set(workshop.staff.names) == {"fal"}
+        configure(home, 'providers = ["fal", "kie"]')
+        await workshop.reload()
+        assert providers_for(workshop) == ["fal", "kie"]
+
+
+@pytest.mark.anyio
+async def test_the_next_call_goes_by_changed_prices_and_routes(home: Path) -> None:
+    async with running(home, **KEYS) as workshop:
+        first, second = providers_for(workshop)
+        configure(home, f"[routes.{TOOL}.{first}]\nusd = 9.0")
+        assert await workshop.reload()
+        assert providers_for(workshop) == [second, first]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('providers = ["nosuch"]', "there is no provider 'nosuch'"),
+        ('[tools]\ndisable = ["qwne"]', "did you mean 'qwen'"),
+        ("[routes.qwen.kie]\nusd = -1", "routes.qwen.kie.usd"),
+        ("[routes.qwen.kei]\nusd = 1", "did you mean 'kie'"),
+        ("[routes.qwne.kie]\nusd = 1", "did you mean 'qwen'"),
+        ('[addresses]\nkie = "ftp://gateway.example"', "addresses.kie"),
+        ('[addresses]\nkei = "https://gateway.example"', "did you mean 'kie'"),
+        ('[addresses]\nkie_uplaod = "https://gateway.example"', "did you mean 'kie_upload'"),
+        ("providers = [", "config.toml"),
+    ],
+)
+@pytest.mark.anyio
+async def test_what_cannot_be_used_is_refused_with_its_reason_and_changes_nothing(
+    text: str, reason: str, home: Path
+) -> None:
+    async with running(home, **KEYS) as workshop:
+        before = (workshop.settings, workshop.staff, workshop.offer, providers_for(workshop))
+        configure(home, text)
+        with pytest.raises(SettingsError, match=reason):
+            await workshop.reload()
+        assert (workshop.settings, workshop.staff, workshop.offer, providers_for(workshop)) == before
+    with pytest.raises(SettingsError, match=reason):
+        async with running(home, **KEYS):
+            pass
+
+
+@pytest.mark.parametrize("provider", [name for name, variables in KEY_VARIABLES.items() if variables])
+def test_every_address_a_provider_asks_for_can_be_set(provider: str) -> None:
+    asked: Counter[str] = Counter()
+
+    class Noting(dict[str, str]):
+        def get(self, name: str, default: Any = None) -> Any:
+            asked[name] += 1
+            return default
+
+    open_provider(provider, Wiring(key="none", addresses=Noting(), overrides={}, http=None))  # type: ignore[arg-type] # nothing is sent
+    assert set(asked) == {"", *OTHER_HOSTS.get(provider, ())}
+
+
+def call(client: RawClient, prompt: str) -> dict[str, Any]:
+    result = client.call(TOOL, {"prompt": prompt})
+    assert not result.get("isError"), result
+    found: dict[str, Any] = result["structuredContent"]
+    return found
+
+
+@pytest.fixture
+def kie() -> Iterator[KieEmulator]:
+    with KieEmulator() as emulator:
+        yield emulator
+
+
+def write_keys(home: Path, keys: Mapping[str, str]) -> None:
+    file = home / "keys.toml"
+    file.touch(mode=0o600)
+    file.write_text("".join(f'{name} = "{key}"\n' for name, key in keys.items()), encoding="utf-8")
+
+
+def until_served_by(client: RawClient, provider: str) -> None:
+    """Wait until a call would be served there; the file is looked at every half second."""
+    deadline = time.monotonic() + PATIENCE
+    number = 0
+    while call(client, f"a heron, number {number}")["provider"] != provider:
+        number += 1
+        assert time.monotonic() < deadline
+        time.sleep(LOOK_EVERY / 5)
+
+
+def test_a_running_server_follows_keys_addresses_and_providers_and_says_what_it_refuses(
+    kie: KieEmulator, home: Path
+) -> None:
+    with FalEmulator() as fal:
+        env = environment({"kie": kie, "fal": fal}) | {"IMAGEWRIGHT_HOME": str(home)}
+        unset = dict.fromkeys(KEYS, "")
+        with RawClient(MODERN, env=env | unset, quick=True) as client:
+            assert call(client, "a heron")["provider"] == "offline"
+            write_keys(home, {"KIE_API_KEY": kie.key})
+            until_served_by(client, "kie")
+            write_keys(home, {"KIE_API_KEY": kie.key, "FAL_KEY": fal.key})
+            configure(home, 'providers = ["fal"]')
+            until_served_by(client, "fal")
+            configure(home, 'providers = ["nosuch"]')
+            deadline = time.monotonic() + PATIENCE
+            while not any("nosuch" in line for line in client.log):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            assert call(client, "a heron after the mistake")["provider"] == "fal"
+            log = "".join(client.log)
+    assert "the one before stays in force" in log
+    assert kie.key not in log
+
+
+def test_an_address_changed_in_a_running_server_is_used_by_the_next_call_and_a_job_keeps_its_own(home: Path) -> None:
+    with SlowKie() as one, KieEmulator() as other:
+        one.seconds = 2.0
+        write = {"IMAGEWRIGHT_HOME": str(home), "KIE_API_KEY": one.key, "IMAGEWRIGHT_WAIT": "20"}
+        other.key = one.key
+        configure(home, _addresses(one))
+        with RawClient(MODERN, env=write, quick=True) as client:
+            early = client.begin("tools/call", {"name": TOOL, "arguments": {"prompt": "begun before"}})
+            deadline = time.monotonic() + PATIENCE
+            while not one.received("create"):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            configure(home, _addresses(other))
+            time.sleep(LOOK_EVERY * 2)
+            late = client.begin("tools/call", {"name": TOOL, "arguments": {"prompt": "begun after"}})
+            answers = client.answers([early, late])
+    assert all(answer["result"]["structuredContent"]["images"] for answer in answers.values())
+    assert [len(emulator.received("create")) for emulator in (one, other)] == [1, 1]
+    assert one.received("download")
+    assert other.received("download")
+
+
+def _addresses(emulator: KieEmulator) -> str:
+    return f'[addresses]\nkie = "{emulator.url("api")}"\nkie_upload = "{emulator.url("upload")}"\n'
+
+
+@pytest.mark.anyio
+async def test_calls_that_race_a_reload_never_break(home: Path) -> None:
+    orders = ['providers = ["kie"]', 'providers = ["fal", "kie"]', 'providers = ["fal"]', "", 'providers = ["nosuch"]']
+    async with running(home, **KEYS) as workshop:
+        for text in orders * 4:
+            configure(home, text)
+            async with anyio.create_task_group() as group:
+                group.start_soon(_reload, workshop)
+                for _ in range(5):
+                    assert providers_for(workshop)
+                    await anyio.lowlevel.checkpoint()
+
+
+async def _reload(workshop: Workshop) -> None:
+    try:
+        await workshop.reload()
+    except SettingsError:
+        assert providers_for(workshop)
