@@ -40,7 +40,7 @@ def one_job(journal: Journal, number: int) -> float:
         owner=OWNER,
     )
     start = time.perf_counter()
-    journal.open_job(entry, lease_until=now + 10, repeat_since=now - 600)
+    journal.open_job(entry, lease_until=now + 10, now=now)
     journal.move(entry.id, 0, CallState.SUBMITTING, owner=OWNER)
     journal.move(entry.id, 0, CallState.SUBMITTED, owner=OWNER, handle={"task": "task_1"})
     journal.move(entry.id, 0, CallState.MADE, owner=OWNER, products=({"url": "https://example.com/1.png"},))
@@ -48,7 +48,7 @@ def one_job(journal: Journal, number: int) -> float:
     journal.finish(
         entry.id, "completed", owner=OWNER, now=now, cost_usd=0.02, cost_basis="actual", notes=[], error=None
     )
-    journal.mark_seen(entry.id)
+    journal.mark_seen(entry.id, now)
     return (time.perf_counter() - start) * 1000
 
 

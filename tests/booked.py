@@ -43,7 +43,7 @@ def book(
     """Write a job down, ended unless it is to look as if its process still ran."""
     with closing(Database(database)) as opened:
         journal = Journal(opened)
-        journal.open_job(entry, lease_until=time.time() + 60, repeat_since=0.0)
+        journal.open_job(entry, lease_until=time.time() + 60, now=time.time())
         if ended:
             journal.finish(
                 entry.id, "completed", owner=OWNER, now=entry.created + 1, cost_usd=usd, cost_basis=basis, notes=()

@@ -145,12 +145,17 @@ class House:
 
     def server(self, revision: str = MODERN, **env: str) -> RawClient:
         """A server process whose lease is short and which asks the vendor often."""
-        own = {"IMAGEWRIGHT_HOME": str(self.home), "HOME": str(self.home), "IMAGEWRIGHT_LEASE": "1"}
         return RawClient(
             revision,
-            env=own | environment({self.vendor.name: self.vendor}) | self.env | env,
+            env=self.environment() | {"IMAGEWRIGHT_LEASE": "1"} | self.env | env,
             program=QUICK if self.spawning else (),
             quick=True,
+        )
+
+    def environment(self) -> dict[str, str]:
+        """The variables that give a server this home and this vendor."""
+        return {"IMAGEWRIGHT_HOME": str(self.home), "HOME": str(self.home)} | environment(
+            {self.vendor.name: self.vendor}
         )
 
     def begin(self, server: RawClient, prompt: str, *, variants: int = 1) -> int:

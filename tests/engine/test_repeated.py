@@ -38,6 +38,19 @@ async def test_a_call_whose_end_was_seen_is_made_again(home: Path) -> None:
     assert len(vendor.orders) == 2
 
 
+async def test_a_call_that_was_answered_late_is_made_again_once_the_doubt_is_over(home: Path) -> None:
+    vendor = Vendor()
+    async with workbench(home, vendor) as bench:
+        first = await bench.done(await bench.begin())
+        await bench.jobs.seen(first, doubt=60.0)
+        assert (await bench.open()).joined is not None
+        assert first.previews
+        await bench.jobs.seen(first)
+        assert not first.previews
+        assert (await bench.done(await bench.begin())).id != first.id
+    assert len(vendor.orders) == 2
+
+
 async def test_an_unknown_outcome_nobody_has_heard_of_is_told_before_anything_is_sent_again(home: Path) -> None:
     vendor = Vendor()
     vendor.then("submit", UnknownOutcome("vendor"))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagewright.storage.database import Database
-from imagewright.storage.journal import Cap, ForgottenJobError, Journal, LostLeaseError, Opened
+from imagewright.storage.journal import REPEAT_SECONDS, Cap, ForgottenJobError, Journal, LostLeaseError, Opened
 from imagewright.storage.journal_entry import CallEntry, JobEntry
 from imagewright.storage.states import CallState
 
@@ -53,8 +53,8 @@ def job(name: str = "1", **changes: Any) -> JobEntry:
     return JobEntry(**plain | changes)
 
 
-def opened(journal: Journal, entry: JobEntry, *caps: Cap, repeat_since: float = NOW) -> Opened:
-    return journal.open_job(entry, lease_until=NOW + LEASE, caps=caps, repeat_since=repeat_since)
+def opened(journal: Journal, entry: JobEntry, *caps: Cap, now: float = NOW) -> Opened:
+    return journal.open_job(entry, lease_until=NOW + LEASE, caps=caps, now=now)
 
 
 def ended(journal: Journal, entry: JobEntry, state: Any = "completed", usd: float | None = 0.5) -> None:
@@ -224,7 +224,7 @@ class TestLeases:
     def test_no_two_processes_get_the_same_job(self, file: Path) -> None:
         with closing(Database(file)) as database:
             for place in range(40):
-                Journal(database).open_job(job(str(place)), lease_until=1.0, repeat_since=NOW)
+                Journal(database).open_job(job(str(place)), lease_until=1.0, now=NOW)
         script = str(Path(__file__).with_name("adopt_many.py"))
         processes = [
             subprocess.Popen(  # noqa: S603 - our own
@@ -250,9 +250,9 @@ class TestLeases:
 class TestRepetitions:
     """A second call: which earlier job it is joined to."""
 
-    def again(self, journal: Journal, **changes: Any) -> str:
+    def again(self, journal: Journal, now: float = NOW, **changes: Any) -> str:
         """The job that answers a call like `job_1`."""
-        result = opened(journal, job("2", **{"fingerprint": "1", **changes}), repeat_since=NOW)
+        result = opened(journal, job("2", **{"fingerprint": "1", **changes}), now=now)
         answered = result.joined or result.entry
         assert answered is not None
         assert (result.joined is None) == (answered.id == "job_2")
@@ -285,13 +285,45 @@ class TestRepetitions:
     @pytest.mark.parametrize("state", ["completed", "failed", "cancelled"])
     def test_the_same_after_an_end_that_was_seen_is_a_new_wish(self, journal: Journal, state: str) -> None:
         ended(journal, job(), state)
-        journal.mark_seen("job_1")
+        journal.mark_seen("job_1", NOW)
         assert self.again(journal) == "job_2"
 
-    def test_the_same_long_after_is_a_new_wish(self, journal: Journal) -> None:
-        opened(journal, job())
-        journal.finish("job_1", "completed", owner="me", now=NOW - 1, cost_usd=0.5, cost_basis="actual", notes=())
-        assert self.again(journal) == "job_2"
+    @pytest.mark.parametrize(
+        ("moments", "later", "joins"),
+        [
+            ((24.0,), 2.0, True),
+            ((24.0,), 23.9, True),
+            ((24.0,), 24.0, False),
+            ((24.0, 0.0), 2.0, False),  # told late and then told again in time: heard
+            ((0.0, 24.0), 2.0, False),
+            ((24.0, 60.0), 30.0, False),
+            ((3600.0,), 3599.0, True),  # the doubt may last longer than that about an end that nobody was told
+        ],
+    )
+    def test_the_same_after_an_end_that_was_told_late(
+        self, journal: Journal, moments: tuple[float, ...], later: float, *, joins: bool
+    ) -> None:
+        ended(journal, job())
+        for moment in moments:
+            journal.mark_seen("job_1", NOW, moment)
+        assert self.again(journal, NOW + later) == ("job_1" if joins else "job_2")
+
+    @pytest.mark.parametrize(("later", "joins"), [(47.9, True), (48.0, False)])
+    def test_each_identical_job_prolongs_the_doubt_whether_anybody_hears_the_answers(
+        self, journal: Journal, later: float, *, joins: bool
+    ) -> None:
+        ended(journal, job("0", fingerprint="1"))
+        journal.mark_seen("job_0", NOW)
+        ended(journal, job("other"))
+        ended(journal, job("refused", fingerprint="1"), "failed", usd=0.0)
+        ended(journal, job())
+        journal.mark_seen("job_1", NOW, 24.0)
+        assert self.again(journal, NOW + later) == ("job_1" if joins else "job_2")
+
+    @pytest.mark.parametrize(("later", "joins"), [(REPEAT_SECONDS, True), (REPEAT_SECONDS + 0.1, False)])
+    def test_the_same_long_after_is_a_new_wish(self, journal: Journal, later: float, *, joins: bool) -> None:
+        ended(journal, job())
+        assert self.again(journal, NOW + later) == ("job_1" if joins else "job_2")
 
     def test_a_job_that_took_long_is_still_joined_when_it_has_just_ended(self, journal: Journal) -> None:
         ended(journal, job(created=NOW - 3600))
@@ -303,7 +335,7 @@ class TestRepetitions:
 
     def test_a_key_joins_whatever_was_seen(self, journal: Journal) -> None:
         ended(journal, job(key="k"))
-        journal.mark_seen("job_1")
+        journal.mark_seen("job_1", NOW)
         assert self.again(journal, key="k") == "job_1"
 
     @pytest.mark.parametrize(("usd", "joins"), [(0.0, False), (0.5, True), (None, True)])

@@ -44,7 +44,7 @@ def sent(journal: Journal, name: str, *, calls: int = 1, **changes: Any) -> str:
         "owner": "me",
     }
     entry = JobEntry(**plain | changes)
-    journal.open_job(entry, lease_until=UNTIL, repeat_since=NOW)
+    journal.open_job(entry, lease_until=UNTIL, now=NOW)
     for number in range(calls):
         journal.move(entry.id, number, CallState.SUBMITTING, owner="me", trace=TRACE)
     return entry.id

@@ -92,7 +92,7 @@ def test_the_journal_takes_a_step_only_if_the_table_does(journal: Journal, befor
         created=1.0,
         owner="me",
     )
-    journal.open_job(entry, lease_until=10.0, repeat_since=0.0)
+    journal.open_job(entry, lease_until=10.0, now=0.0)
     for state in routes_to(before):
         journal.move("job_1", 0, state, owner="me")
     if allowed(before, after):

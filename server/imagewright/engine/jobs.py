@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-REPEAT_SECONDS = 600.0
-"""An identical call this soon after one whose end nobody saw is the same wish again, not a second one."""
 KEPT_JOBS = 500
 """Finished jobs that are remembered in memory; the journal knows all."""
 CANCEL_SECONDS = 30.0
@@ -94,7 +92,7 @@ class Jobs:
         opened: Opened | None = None
         try:
             entry = await self._entry(job, plan, fingerprint, key)
-            opened = await self._desk.ledger.open(entry, tuple(caps), time.time() - REPEAT_SECONDS)
+            opened = await self._desk.ledger.open(entry, tuple(caps))
         finally:
             if opened is None or opened.entry is None:
                 with anyio.CancelScope(shield=True):
@@ -110,7 +108,7 @@ class Jobs:
 
     async def repeated(self, fingerprint: str, key: str) -> Opened | None:
         """The earlier job that such a call repeats, or whose key it would take; None when it is a new one."""
-        return await self._desk.ledger.repeated(fingerprint, key, time.time() - REPEAT_SECONDS)
+        return await self._desk.ledger.repeated(fingerprint, key)
 
     async def find(self, job_id: str) -> Job | None:
         """The job of that id, of any process; one that runs elsewhere is kept up to date."""
@@ -161,11 +159,18 @@ class Jobs:
             while not job.done:
                 await job.changed.wait()
 
-    async def seen(self, job: Job) -> None:
-        """Note that a caller was given the end of the job."""
+    async def seen(self, job: Job, doubt: float = 0.0) -> None:
+        """Note that a caller was given the end of the job.
+
+        Args:
+            job: the job; nothing is noted while it runs.
+            doubt: seconds for which the caller may have given up before it was told: until then the same call is
+                answered with this job once more.
+        """
         if job.done:
-            job.previews.clear()
-            await self._desk.ledger.mark_seen(job.id)
+            if not doubt:
+                job.previews.clear()
+            await self._desk.ledger.mark_seen(job.id, doubt)
 
     async def release(self) -> None:
         """Leave unfinished jobs to the next process at once."""

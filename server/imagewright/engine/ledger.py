@@ -62,15 +62,15 @@ class Ledger:
         """Jobs that are further than the journal says, because it could not be written."""
         return frozenset(self._unwritten)
 
-    async def open(self, entry: JobEntry, caps: Sequence[Cap], repeat_since: float) -> Opened:
+    async def open(self, entry: JobEntry, caps: Sequence[Cap]) -> Opened:
         """See `Journal.open_job`."""
         return await self._write(
-            partial(self.journal.open_job, entry, lease_until=self._until(), caps=caps, repeat_since=repeat_since)
+            partial(self.journal.open_job, entry, lease_until=self._until(), caps=caps, now=time.time())
         )
 
-    async def repeated(self, fingerprint: str, key: str, repeat_since: float) -> Opened | None:
+    async def repeated(self, fingerprint: str, key: str) -> Opened | None:
         """See `Journal.repeated`."""
-        return await anyio.to_thread.run_sync(self.journal.repeated, fingerprint, key, repeat_since)
+        return await anyio.to_thread.run_sync(self.journal.repeated, fingerprint, key, time.time())
 
     async def step(self, job_id: str, number: int, state: CallState, **changes: Any) -> None:
         """Take a call to its next state before anything is sent: what cannot be written down is not begun.
@@ -178,10 +178,10 @@ class Ledger:
         """Leave word for whoever works on the job."""
         await self._write(partial(self.journal.ask_cancel, job_id))
 
-    async def mark_seen(self, job_id: str) -> None:
-        """Note that a caller was given the end of the job."""
+    async def mark_seen(self, job_id: str, doubt: float) -> None:
+        """Note that a caller was given the end of the job, see `Journal.mark_seen`."""
         try:
-            await self._write(partial(self.journal.mark_seen, job_id))
+            await self._write(partial(self.journal.mark_seen, job_id, time.time(), doubt))
         except StorageError:
             log.warning("job %s could not be marked as seen", job_id)
 

@@ -45,6 +45,8 @@ ROOM_PER_PICTURE = 40_000_000
 """Bytes that must be free per picture before anything is spent: a 4K PNG with grain is about 35 MB."""
 JOINED = "This call repeats an earlier one and was joined to its job; nothing more was charged."
 AGAIN = "For another picture of the same, call once more or change the seed or the wording."
+DOUBT = 3.0
+"""How long a late answer counts as unheard, as a multiple of the time it took; see `Workshop.answered`."""
 PICKUP_DELAY = 1.0
 """Seconds after the start before left-over jobs are looked for: the first `tools/list` comes first."""
 
@@ -226,6 +228,20 @@ class Workshop:
         except StorageError as error:
             return [Problem("save_as" if save_as else "", str(error))]
         return []
+
+    async def answered(self, job: Job, took: float) -> None:
+        """Note that a call was answered with the end of a job, `took` seconds after it was made.
+
+        Clients give up after 5, 10, 30 or 60 s, and many do so without a word, so an answer that came late may have
+        reached nobody. Whoever did not hear it calls again soon; a person who did hear it and wants another picture
+        looks at the first one before. So an answer within `sure_wait` counts as heard at once. A later one counts as
+        unheard for `DOUBT` times as long as it took, since more clients have given up by then, and again as long for
+        each identical job of the last minutes, so that a client that never hears anything does not pay each time.
+        Until then the same call is answered with this job. Being answered in time ends the doubt, so that nobody is
+        given an earlier picture more than once in place of a new one.
+        """
+        late = took > self.settings.sure_wait
+        await self.jobs.seen(job, DOUBT * took if late else 0.0)
 
     async def wait(self, job: Job, seconds: float) -> bool:
         """Wait until the job is done, at most that long; whether it is done."""

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 DEFAULT_WAIT = 45.0
 """Seconds a call waits before it answers with a job id: hosts give up at about 60."""
-SURE_WAIT = 8.0
-"""Seconds within which every client still listens: the shortest time limits that are met are 10 s."""
+SURE_WAIT = 3.0
+"""Seconds within which every client still listens: the shortest usual time limit is 5 s (a default of openai-agents),
+and an answer needs some of it to arrive."""
 DEFAULT_REPLY_BUDGET = 700_000
 """Bytes of one encoded reply: below the 1 MiB at which Claude Desktop cuts, with room for the text beside."""
 DEFAULT_LEASE = 10.0

@@ -26,8 +26,15 @@ _MAY_HAVE_COST = "(state IN ('running', 'completed') OR cost_usd IS NULL OR cost
 _SAME_KEY = f"SELECT id FROM job WHERE key = :key AND {_MAY_HAVE_COST} ORDER BY created DESC"  # noqa: S608 - a constant
 _SAME_CALL = (
     "SELECT id FROM job WHERE key = '' AND fingerprint = :fingerprint AND (state = 'running' "  # noqa: S608 - as above
-    f"OR (seen = 0 AND finished >= :since AND {_MAY_HAVE_COST})) ORDER BY created DESC"
+    f"OR ((seen > :now OR (seen = 0 AND finished >= :since)) AND {_MAY_HAVE_COST})) ORDER BY created DESC"
 )
+_TOLD = (
+    "UPDATE job SET seen = min(CASE WHEN seen = 0 THEN 9e99 ELSE seen END, :now + :doubt * max(1, "  # noqa: S608 - as above
+    f"(SELECT count(*) FROM job AS same WHERE same.key = '' AND same.fingerprint = job.fingerprint "
+    f"AND finished >= :recent AND {_MAY_HAVE_COST}))) WHERE id = :id"
+)
+REPEAT_SECONDS = 600.0
+"""An identical call this soon after one whose end nobody was told repeats that call."""
 
 
 class LostLeaseError(Exception):
@@ -109,19 +116,20 @@ class Journal:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def open_job(self, entry: JobEntry, *, lease_until: float, caps: Sequence[Cap] = (), repeat_since: float) -> Opened:
+    def open_job(self, entry: JobEntry, *, lease_until: float, caps: Sequence[Cap] = (), now: float) -> Opened:
         """Write a job down, unless it repeats an earlier one or a budget has no room. One transaction for all that.
 
         Args:
             entry: the job, with its owner.
             lease_until: seconds since 1970.
             caps: budgets that must hold after this job's reservation.
-            repeat_since: without a key, an identical job joins one that still runs, or that ended after this
-                moment without its caller seeing the end. One that failed or was cancelled is joined only where it
-                may have been charged; the same holds for a key.
+            now: seconds since 1970. Without a key, an identical job joins one that still runs, one whose end was
+                told to nobody and is at most `REPEAT_SECONDS` old, and one whose end may not have been heard, see
+                `mark_seen`. One that failed or was cancelled is joined only where it may have been charged; the same
+                holds for a key.
         """
         with self._database.writing() as connection:
-            if (earlier := _repeated(connection, entry.fingerprint, entry.key, repeat_since)) is not None:
+            if (earlier := _repeated(connection, entry.fingerprint, entry.key, now)) is not None:
                 return earlier
             for cap in caps:
                 spent = _spent(connection, cap.since)
@@ -130,18 +138,18 @@ class Journal:
             insert_job(connection, entry, lease_until)
         return Opened(entry=entry)
 
-    def repeated(self, fingerprint: str, key: str, repeat_since: float) -> Opened | None:
+    def repeated(self, fingerprint: str, key: str, now: float) -> Opened | None:
         """The job that such a call would repeat, or whose key it would take; None when it is a new one.
 
         Args:
             fingerprint: of the call.
             key: the caller's, or empty.
-            repeat_since: as for `open_job`.
+            now: as for `open_job`.
         """
         if not self._database.exists():
             return None
         with self._database.reading() as connection:
-            return _repeated(connection, fingerprint, key, repeat_since)
+            return _repeated(connection, fingerprint, key, now)
 
     def move(self, job_id: str, number: int, state: CallState, *, owner: str, **changes: Any) -> None:
         """Take one call to its next state.
@@ -302,10 +310,19 @@ class Journal:
         with self._database.writing() as connection:
             update(connection, "job", {"cancel_asked": 1}, "id = :id AND state = 'running'", id=job_id)
 
-    def mark_seen(self, job_id: str) -> None:
-        """Note that a caller has been given the end of the job: from now on, the same call is a new one."""
+    def mark_seen(self, job_id: str, now: float, doubt: float = 0.0) -> None:
+        """Note that a caller was given the end of the job: it counts as heard, and the same call is a new one.
+
+        Args:
+            job_id: the job.
+            now: seconds since 1970.
+            doubt: seconds for which it does not count as heard yet, because the answer came so late that its caller
+                may have given up before. As many times longer as there were identical jobs in the last
+                `REPEAT_SECONDS`: who calls again and again may be a client that hears none of the answers. Of several
+                answers, the one whose doubt ends first counts.
+        """
         with self._database.writing() as connection:
-            update(connection, "job", {"seen": 1}, "id = :id", id=job_id)
+            connection.execute(_TOLD, {"id": job_id, "now": now, "doubt": doubt, "recent": now - REPEAT_SECONDS})
 
     def get(self, job_id: str) -> JobEntry | None:
         """The job of that id."""
@@ -341,9 +358,10 @@ class Journal:
             ).fetchall()
 
 
-def _repeated(connection: sqlite3.Connection, fingerprint: str, key: str, since: float) -> Opened | None:
+def _repeated(connection: sqlite3.Connection, fingerprint: str, key: str, now: float) -> Opened | None:
     query = _SAME_KEY if key else _SAME_CALL
-    found = connection.execute(query, {"key": key, "fingerprint": fingerprint, "since": since}).fetchone()
+    values = {"key": key, "fingerprint": fingerprint, "now": now, "since": now - REPEAT_SECONDS}
+    found = connection.execute(query, values).fetchone()
     entry = None if found is None else read_job(connection, found[0])
     if entry is None:
         return None

@@ -43,7 +43,8 @@ LADDER: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX lineage_by_parent ON lineage (parent)",
     ),
     (
-        # Times are seconds since 1970 in UTC. `seen` tells whether a caller was given the job's end.
+        # Times are seconds since 1970 in UTC. `seen` is the moment from which the job's end counts as
+        # heard by a caller, see `Journal.mark_seen`; 0 while no caller was given it.
         """
         CREATE TABLE job (
             id TEXT PRIMARY KEY,

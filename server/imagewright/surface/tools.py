@@ -97,6 +97,7 @@ class Tools:
 
     async def _make(self, ctx: Context, params: t.CallToolRequestParams) -> t.CallToolResult | t.InputRequiredResult:
         """A call of a model's tool: the user is asked where the price calls for it, then the job is begun."""
+        began = anyio.current_time()
         key = str((params.meta or {}).get(KEY_META, ""))
         arguments = params.arguments if params.arguments is not None else {}
         agreed = agreed_before(params)
@@ -111,18 +112,16 @@ class Tools:
             if not asked:
                 raise Refusal(Problem("", f"the user did not agree to the price. {needed}")) from needed
             job = await self._workshop.start(params.name, arguments, key=key, confirmed=True)
-        return await self._wait_and_reply(ctx, job, self._workshop.settings.wait)
+        return await self._wait_and_reply(ctx, job, self._workshop.settings.wait, began)
 
-    async def _wait_and_reply(self, ctx: Context, job: Job, seconds: float) -> t.CallToolResult:
-        began = anyio.current_time()
+    async def _wait_and_reply(self, ctx: Context, job: Job, seconds: float, began: float) -> t.CallToolResult:
         await wait_with_progress(ctx, job, seconds)
         reply = await job_reply(job, self._workshop.settings.reply_budget)
-        # a client that has given up need not say so: what it was told late may have reached nobody
-        if anyio.current_time() - began <= self._workshop.settings.sure_wait:
-            await self._workshop.jobs.seen(job)
+        await self._workshop.answered(job, anyio.current_time() - began)
         return reply
 
     async def _image_job(self, ctx: Context, given: dict[str, Any]) -> t.CallToolResult:
+        began = anyio.current_time()
         if "job_id" not in given:
             jobs = await self._workshop.jobs.newest(LISTED_JOBS)
             lines = [f"{job.id}: {job.status}, {verb(job.operation)} with {job.tool}" for job in jobs]
@@ -134,7 +133,7 @@ class Tools:
                 seconds = given.get("wait", self._workshop.settings.wait)
             case "cancel":
                 await self._workshop.jobs.cancel(job)
-        reply = await self._wait_and_reply(ctx, job, seconds)
+        reply = await self._wait_and_reply(ctx, job, seconds, began)
         if not reply.is_error:
             reply.structured_content = {"jobs": [reply.structured_content]}
         return reply
