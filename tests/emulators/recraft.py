@@ -1,7 +1,7 @@
 """Recraft on loopback. By hand, from the `tests` folder: `python -m emulators.recraft`.
 
-Typed from the maker's pages, on purpose without a look at the provider. The page of the endpoint does not say which
-file type comes back, so `form` can be changed. Of its refusals only 401 and 404 are documented word by word.
+Typed from the maker's pages, on purpose without a look at the provider. Of its refusals only 401 and 404 are documented
+word by word.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from emulators.misplaced import misplaced_key
 from emulators.pictures import cut_out, look
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from PIL import Image
 
@@ -35,20 +35,18 @@ class RecraftEmulator(Emulator):
 
     Attributes:
         key: the key it accepts.
-        form: file type of what it makes: png or webp.
         tells_units: whether its answers say what was charged, as newer ones do.
         units: what is left in the account.
         charges: units, in the order they were taken.
-        fields: names of the form's fields: the file, and the kind of answer.
+        fields: names of the form's fields: the file, the kind of answer, and the file type.
     """
 
     hosts = ("api", "img")
-    fields: tuple[str, str] = ("file", "response_format")
+    fields: tuple[str, str, str] = ("file", "response_format", "image_format")
 
     def __init__(self, *, key: str = "rcft-emulator-0123456789abcdef") -> None:
         super().__init__()
         self.key = key
-        self.form = "png"
         self.tells_units = True
         self.units = 1000.0
         self.charges: list[float] = []
@@ -76,13 +74,11 @@ class RecraftEmulator(Emulator):
         parts = {part.name: part for part in received.parts()}
         if stray := sorted(set(parts) - set(self.fields)):
             raise refuse("invalid_request", f"unknown field {stray[0]}")
-        file_field, kind_field = self.fields
+        file_field, kind_field, type_field = self.fields
         if file_field not in parts:
             raise refuse("invalid_request", f"{file_field} is required")
-        kind = parts[kind_field].data.decode("utf-8") if kind_field in parts else "url"
-        if kind not in ("url", "b64_json"):
-            raise refuse("invalid_request", "response_format must be url or b64_json")
-        made, mime = self._made(parts[file_field])
+        kind = _chosen(parts, kind_field, ("url", "b64_json"))
+        made, mime = _made(parts[file_field], _chosen(parts, type_field, ("webp", "png")))
         if self.units < UNITS:
             raise refuse("not_enough_credits", "not enough API units; buy more to continue")
         self.units -= UNITS
@@ -96,12 +92,6 @@ class RecraftEmulator(Emulator):
             image["b64_json"] = base64.b64encode(made).decode("ascii")
         return Answer.of({"image": image} | ({"credits": UNITS} if self.tells_units else {}))
 
-    def _made(self, file: Part) -> tuple[bytes, str]:
-        """The file it makes, with its type; a drawing stays a drawing."""
-        if file.mime == SVG:
-            return file.data, SVG
-        return _encode(cut_out(_checked(file)), self.form), f"image/{self.form}"
-
     def _download(self, received: Received) -> Answer:
         name = received.groups["name"]
         if name not in self._files or received.query.get("sig") != f"signed-{name}":
@@ -112,6 +102,21 @@ class RecraftEmulator(Emulator):
 def refuse(code: str, said: str, status: int = 400) -> Refused:
     """A refusal in the form of which examples were seen, to be raised."""
     return Refused(Answer.of({"code": code, "message": said}, status))
+
+
+def _chosen(parts: Mapping[str, Part], name: str, values: tuple[str, str]) -> str:
+    """The value of a field; the first where it is left out."""
+    value = parts[name].data.decode("utf-8") if name in parts else values[0]
+    if value not in values:
+        raise refuse("invalid_request", f"{name} must be {' or '.join(values)}")
+    return value
+
+
+def _made(file: Part, form: str) -> tuple[bytes, str]:
+    """The file it makes, with its type; a drawing stays a drawing."""
+    if file.mime == SVG:
+        return file.data, SVG
+    return _encode(cut_out(_checked(file)), form), f"image/{form}"
 
 
 def _checked(file: Part) -> Image.Image:
@@ -129,9 +134,9 @@ def _checked(file: Part) -> Image.Image:
 
 
 def _encode(picture: Image.Image, form: str) -> bytes:
-    """With its transparency."""
+    """With its transparency, and without loss."""
     out = io.BytesIO()
-    picture.save(out, form)
+    picture.save(out, form, lossless=True)  # a PNG knows no such option, and is so anyway
     return out.getvalue()
 
 

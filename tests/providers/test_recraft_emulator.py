@@ -36,6 +36,7 @@ TABLE = FieldTable(
     taken={
         "file": [_of("jpeg"), _of("webp"), _of("png", 256, 4096), _file(b"<svg/>", "image/svg+xml")],
         "response_format": ["url", "b64_json"],
+        "image_format": ["png", "webp"],
     },
     refused={
         "file": [
@@ -46,6 +47,7 @@ TABLE = FieldTable(
             _of("png", 4096, 4096),
         ],
         "response_format": ["b64", "png", ""],
+        "image_format": ["jpeg", "PNG", ""],
         "image": [PICTURE],
         "prompt": ["x"],
         "model": ["recraftv3"],
@@ -75,7 +77,8 @@ class Maker:
             return [f"image: {sorted(image)}"]
         data = base64.b64decode(image[kind]) if kind == "b64_json" else self._bytes(image[kind])
         with Image.open(io.BytesIO(data)) as made:
-            return [] if made.mode == "RGBA" else [f"a picture of mode {made.mode}"]
+            found = (made.format, made.mode)
+        return [] if found == ("WEBP", "RGBA") else [f"a picture of {found}"]
 
     @staticmethod
     def _bytes(url: str) -> bytes:
@@ -95,7 +98,7 @@ def test_it_takes_what_the_documents_say_and_nothing_else(maker: Maker) -> None:
     assert list(departures(TABLE, lambda fields: maker.post(fields).status_code)) == []
 
 
-@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("place", [0, 1, 2])
 def test_a_copy_with_one_field_renamed_is_found_out(place: int) -> None:
     names = tuple(f"{name}_2" if at == place else name for at, name in enumerate(RecraftEmulator.fields))
     copy = type("Copy", (RecraftEmulator,), {"fields": names})

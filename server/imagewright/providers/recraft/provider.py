@@ -25,8 +25,10 @@ BASE = "https://external.api.recraft.ai"
 ANSWER_BYTES = 120_000_000
 """Most bytes of an answer. A link is asked for; should the picture itself come, 16 megapixels of four bytes in base64
 are 86 MB."""
-FORM = {"response_format": "url"}
-"""What is sent besides the file. A link can be fetched again when the line breaks; a picture in the answer cannot."""
+FORM = {"response_format": "url", "image_format": "png"}
+"""What is sent besides the file. A link can be fetched again when the line breaks; a picture in the answer cannot.
+Left to itself it answers in lossless WebP (the maker's page of this endpoint, read on 2026-11-26), which many programs
+cannot open, and the tool's own examples save a PNG."""
 ROUTES: tuple[Route, ...] = (
     Route(
         provider=NAME,
