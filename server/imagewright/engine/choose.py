@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from imagewright.catalog.row import AUTO, PICTURE_KINDS, narrowed, outside
 from imagewright.engine.check import nearest_hint, say
 from imagewright.engine.offer import ENGINE_ARGUMENTS
+from imagewright.engine.sizes import pixels_problem
 from imagewright.errors import Problem, Refusal
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from imagewright.catalog.row import Argument
     from imagewright.engine.check import Checked
+    from imagewright.engine.inputs import Source
     from imagewright.providers.base import Route
 
 
@@ -33,10 +35,19 @@ class Candidate:
     usd: float | None
 
 
-def candidates(checked: Checked, routes: Sequence[Route], order: Sequence[str] | None) -> list[Candidate]:
-    """Every route, best first: those that serve the call exactly, in the user's order, else cheapest first."""
+def candidates(
+    checked: Checked, routes: Sequence[Route], order: Sequence[str] | None, sources: Sequence[Source] = ()
+) -> list[Candidate]:
+    """Every route, best first: those that serve the call exactly, in the user's order, else cheapest first.
+
+    Args:
+        checked: the call.
+        routes: those of its tool.
+        order: the user's order of providers; None for none.
+        sources: its pictures; none where they were not looked at.
+    """
     looked = [
-        Candidate(route, tuple(_against(checked, route)), estimate(checked, route))
+        Candidate(route, (*_against(checked, route), *_too_large(sources, route)), estimate(checked, route))
         for route in routes
         if route.operation == checked.operation
     ]
@@ -126,6 +137,13 @@ def _against(checked: Checked, route: Route) -> list[str]:
         elif why := _limit_broken(checked.arguments[name], route, name, value):
             against.append(why)
     return against
+
+
+def _too_large(sources: Sequence[Source], route: Route) -> list[str]:
+    most = route.pictures.max_pixels
+    if most is None:
+        return []
+    return [f"{one.argument} {why}" for one in sources if (why := pixels_problem(one.facts, most))]
 
 
 def _limit_broken(argument: Argument, route: Route, name: str, value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isqrt
 from typing import TYPE_CHECKING
 
 from imagewright.catalog.words import MEGA, size
@@ -25,6 +26,19 @@ def size_problems(facts: PictureFacts, limits: PictureLimits) -> list[str]:
     if limits.max_side is not None and max(facts.width, facts.height) > limits.max_side:
         problems.append(f"{sides}; each side may have at most {limits.max_side} px")
     return problems
+
+
+def pixels_problem(facts: PictureFacts, most: int) -> str:
+    """Why a picture has too many pixels for one vendor, with the largest size that would do; empty where it fits."""
+    pixels = facts.width * facts.height
+    if pixels <= most:
+        return ""
+    width = max(1, min(isqrt(most * facts.width // facts.height), most))
+    height = max(1, min(width * facts.height // facts.width, most // width))
+    return (
+        f"is {facts.width}x{facts.height} px, {pixels:,} pixels in all, and the limit is {most:,}: "
+        f"made smaller, to {width}x{height} px, it would do"
+    )
 
 
 def ratio_value(ratio: str) -> float:

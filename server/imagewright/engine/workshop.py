@@ -158,7 +158,7 @@ class Workshop:
             raise Refusal(*problems, instead=_instead(config.offer, checked))
         others = config.offer.others(checked.operation, but=tool, taking=checked.given)
         order = config.settings.providers
-        looked = candidates(checked, config.offer.routes(tool), order)
+        looked = candidates(checked, config.offer.routes(tool), order, sources)
         routes = choose(looked, checked, others)
         budget = config.settings.budget
         check_call(budget, routes[0], estimate(checked, routes[0]), confirmed=confirmed)

@@ -33,11 +33,14 @@ class PictureForm:
     Attributes:
         formats: accepted file formats; the first is what anything else is converted to.
         max_bytes: bytes of one picture as sent; None for no limit tighter than the row's.
+        max_pixels: pixels (width times height) of one picture; None for no limit tighter than the row's. With a larger
+            one the route is not taken, as no picture is made smaller silently.
         mask: how the mask marks what is repainted; None when the route takes no mask.
     """
 
     formats: tuple[str, ...] = ("png", "jpeg", "webp")
     max_bytes: int | None = None
+    max_pixels: int | None = None
     mask: MaskForm | None = None
 
 
