@@ -196,6 +196,8 @@ class ReplicateEmulator(Emulator):
             pictures = [self._look(link) for link in hosted.table.links(task.fields)]
         except OSError as error:
             return f"Input validation error: {error}"
+        if trouble := _too_large(pictures, hosted.most_pixels):
+            return trouble
         form = hosted.table.file_type(task.fields)
         for place, made in enumerate(hosted.table.make(task.fields, pictures, None)):
             name = f"{task.id}/{place}.{form}"
@@ -350,6 +352,19 @@ class ReplicateEmulator(Emulator):
         if found is None or received.groups["name"].startswith("uploads/"):
             return Answer(404, b"not found", {"Content-Type": "text/plain"})
         return Answer(200, found[0], {"Content-Type": found[1]})
+
+
+def _too_large(pictures: Sequence[Image.Image], most: int | None) -> str:
+    """What a model says that ran out of memory over a picture; empty where there is room."""
+    for picture in pictures:
+        pixels = picture.width * picture.height
+        if most is not None and pixels > most:
+            sides = (picture.height, picture.width, len(picture.getbands()))
+            return (
+                f"Input image of dimensions {sides} has a total number of pixels {pixels} greater than the max size "
+                f"that fits in GPU memory on this hardware, {most}. Resize input image and try again."
+            )
+    return ""
 
 
 def main() -> None:

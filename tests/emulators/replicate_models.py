@@ -34,10 +34,12 @@ class Hosted:
     Attributes:
         table: its fields.
         official: whether it is run by its name; else only by the id of its version.
+        most_pixels: of an input picture; with more of them the prediction begins, and fails. None for no limit.
     """
 
     table: Table
     official: bool = True
+    most_pixels: int | None = None
 
 
 def version_of(name: str) -> str:
@@ -64,6 +66,15 @@ _QWEN_EDIT: dict[str, Check] = {
     "output_format": choice("webp", "png", "jpg"),
     "output_quality": whole(0, 100),
     "disable_safety_checker": flag,
+}
+_GPT_IMAGE: dict[str, Check] = {
+    "aspect_ratio": choice("1:1", "3:2", "2:3"),
+    "input_images": links(0, 10),
+    "quality": choice("auto", "low", "medium", "high"),
+    "output_compression": whole(0, 100),
+    "output_format": choice("png", "jpeg", "webp"),
+    "moderation": choice("auto", "low"),
+    "user_id": text(200),
 }
 _KONTEXT = Table(
     {"prompt": PROMPT},
@@ -106,17 +117,18 @@ MODELS: Mapping[str, Hosted] = {
             {"prompt": PROMPT},
             {
                 **_QWEN_EDIT,
+                "aspect_ratio": choice("1:1", "16:9", "9:16", "4:3", "3:4", "3:2", "2:3"),
                 "image": link,
                 "strength": decimal(0, 1),
                 "negative_prompt": text(NO_LIMIT, 0),
-                "image_size": text(100),
-                "num_inference_steps": whole(1, 250),
-                "guidance": decimal(0, 20),
+                "image_size": choice("optimize_for_quality", "optimize_for_speed"),
+                "num_inference_steps": whole(1, 50),
+                "guidance": decimal(0, 10),
                 "enhance_prompt": flag,
                 "lora_weights": text(1000),
                 "lora_scale": decimal(0, 3),
             },
-            size=by_ratio("aspect_ratio"),
+            size=by_ratio("aspect_ratio", usual="16:9"),
             form="output_format",
             usual_form="webp",
         )
@@ -135,22 +147,32 @@ MODELS: Mapping[str, Hosted] = {
     "black-forest-labs/flux-kontext-max": Hosted(_KONTEXT),
     "openai/gpt-image-1": Hosted(
         Table(
-            {"prompt": PROMPT},
+            {"prompt": PROMPT, "openai_api_key": text(200)},
             {
-                "openai_api_key": text(200),
-                "aspect_ratio": choice("1:1", "3:2", "2:3"),
-                "input_images": links(0, 16),
+                **_GPT_IMAGE,
                 "number_of_images": whole(1, 10),
-                "quality": choice("auto", "low", "medium", "high"),
                 "background": choice("auto", "transparent", "opaque"),
-                "output_compression": whole(0, 100),
-                "output_format": choice("png", "jpeg", "webp"),
-                "moderation": choice("auto", "low"),
-                "user_id": text(200),
+                "input_fidelity": choice("low", "high"),
             },
             images="input_images",
             size=by_ratio("aspect_ratio"),
             count=lambda fields: int(fields.get("number_of_images", 1)),
+            form="output_format",
+            usual_form="webp",
+        )
+    ),
+    # where copies of its page differ, what all of them take: some have 10 pictures, some transparency, some more ratios
+    "openai/gpt-image-2": Hosted(
+        Table(
+            {"prompt": PROMPT},
+            {
+                **_GPT_IMAGE,
+                "openai_api_key": text(200),
+                "number_of_images": whole(1, 1),
+                "background": choice("auto", "opaque"),
+            },
+            images="input_images",
+            size=by_ratio("aspect_ratio"),
             form="output_format",
             usual_form="webp",
         )
@@ -177,6 +199,7 @@ MODELS: Mapping[str, Hosted] = {
             many=False,
         ),
         official=False,
+        most_pixels=2_096_704,
     ),
     "luma/reframe-image": Hosted(
         Table(

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from driving import check_picture, drive, drive_at_once, full_order, picture, plain_order, submitted
+from driving import check_picture, drive, drive_at_once, full_order, made, picture, plain_order, submitted
 from emulators.replicate import ReplicateEmulator
 from emulators.replicate_models import MODELS, version_of
 from goldens_fields import inputs_of
-from imagewright.errors import ModelUnavailable, SettingsError
+from imagewright.errors import GenerationFailed, ModelUnavailable, SettingsError
 from imagewright.providers import open_provider
 from imagewright.providers.base import Wiring
 from imagewright.providers.replicate.routes import ROUTES
@@ -127,6 +127,18 @@ async def test_a_version_that_was_set_is_run_without_looking_up(replicate: Repli
     await submitted(provider, plain_order(route))
     assert not replicate.received("model")
     assert len(replicate.tasks) == 1
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.pictures.max_pixels], ids=_name)
+async def test_a_picture_beyond_a_models_memory_fails_there(route: ReplicateRoute, provider: Provider) -> None:
+    """The engine sends none: the vendor may charge for such a run."""
+    most = route.pictures.max_pixels or 0
+    fits = replace(plain_order(route), images=(picture(most // 1000, 1000),))
+    beyond = replace(plain_order(route), images=(picture(most // 1000 + 1, 1000),))
+    assert len((await made(provider, fits)).products) == 1
+    with pytest.raises(GenerationFailed, match=f"GPU memory on this hardware, {most}") as caught:
+        await made(provider, beyond)
+    assert caught.value.charged is None
 
 
 async def test_a_model_that_is_gone_is_said(replicate: ReplicateEmulator, provider: Provider) -> None:

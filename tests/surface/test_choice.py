@@ -13,6 +13,7 @@ import pytest
 from driving import PICTURES, effective, example, unusual
 from emulators.messages import Answer
 from emulators.openai import OpenAIEmulator
+from emulators.plain import plain_png
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.cli.main import main
@@ -60,6 +61,10 @@ async def _made(workshop: Workshop, arguments: dict[str, Any] = WISH) -> Job:
     return job
 
 
+def _plain_picture(width: int, height: int) -> str:
+    return "data:image/png;base64," + base64.b64encode(plain_png(width, height, b"\x40\x80\xc0")).decode("ascii")
+
+
 def _least(route: Route) -> dict[str, Any]:
     """What a call needs to be one of this route's operation."""
     given: dict[str, Any] = {}
@@ -91,6 +96,12 @@ NO_SEED = sorted(
         if "seed" in catalog()[route.tool].operations[route.operation].arguments and "seed" not in route.takes
     }.items()
 )
+SMALL_INPUTS = [
+    pytest.param(name, route, id=f"{name}-{route.model}")
+    for name in VENDORS
+    for route in routes_of(name)
+    if route.pictures.max_pixels
+]
 
 
 @pytest.mark.parametrize(
@@ -119,6 +130,41 @@ async def test_a_seed_is_refused_where_no_vendor_is_left_that_takes_one(
     async with _workshop({}, tmp_path, **{KEY_VARIABLES[name][0]: "some-key-0123456789"}) as workshop:
         with pytest.raises(Refusal, match=rf"{name} .*it takes no seed"):
             await workshop.start(route.tool, {**_least(route), "seed": 7})
+
+
+@pytest.mark.parametrize(("name", "route"), SMALL_INPUTS)
+async def test_a_picture_too_large_for_a_vendor_is_refused_with_the_limit_and_nothing_is_sent(
+    name: str, route: Route, tmp_path: Path
+) -> None:
+    most = route.pictures.max_pixels or 0
+    beyond = {**_least(route), "images": [_plain_picture(2048, most // 2048 + 1)]}
+    fits = {**_least(route), "images": [_plain_picture(2048, most // 2048)]}
+    with opened([name]) as emulators:
+        emulators[name].seconds = 0.0  # type: ignore[union-attr]  # it has a queue
+        async with _workshop(emulators, tmp_path) as workshop:
+            with pytest.raises(Refusal) as caught:
+                await workshop.start(route.tool, beyond)
+            assert emulators[name].requests == []
+            job = await workshop.start(route.tool, fits)
+            assert await workshop.wait(job, PATIENCE)
+    assert (job.status, job.provider) == (JobStatus.COMPLETED, name)
+    said = str(caught.value)
+    for part in (f"2048x{most // 2048 + 1} px", f"the limit is {most:,}", "made smaller, to "):
+        assert part in said
+
+
+@pytest.mark.parametrize(("name", "route"), SMALL_INPUTS)
+async def test_a_picture_too_large_for_one_vendor_is_served_by_another(name: str, route: Route, tmp_path: Path) -> None:
+    """Even where the one it is too large for comes first in the user's order."""
+    beyond = {**_least(route), "images": [_plain_picture(2048, (route.pictures.max_pixels or 0) // 2048 + 1)]}
+    with opened((name, DEAR)) as emulators:
+        emulators[DEAR].seconds = 0.0  # type: ignore[union-attr]  # it has a queue
+        async with _workshop(emulators, tmp_path, IMAGEWRIGHT_PROVIDERS=f"{name} {DEAR}") as workshop:
+            job = await workshop.start(route.tool, beyond)
+            assert await workshop.wait(job, PATIENCE)
+        assert (job.status, job.provider) == (JobStatus.COMPLETED, DEAR)
+        assert emulators[name].requests == []
+    assert any(one.startswith(f"{name} (") and "the limit is" in one for one in job.choice)
 
 
 async def test_the_cheapest_is_taken_and_says_so(tmp_path: Path) -> None:

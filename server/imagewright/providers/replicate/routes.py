@@ -1,7 +1,8 @@
 """What Replicate offers for the rows, as data.
 
-Model ids, field names and limits are those of its models' API pages, unless a line says otherwise. What is not
-confirmed is marked, and can be switched off in the configuration, see `providers.sharing.overrides`.
+Model ids, field names and limits are those of its models' API pages, unless a line says otherwise; what was read
+there on 2026-11-26 was read in copies of those pages. What is not confirmed is marked, and can be switched off in the
+configuration, see `providers.sharing.overrides`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.row import ANY, AUTO, Limits, OperationName, Scalar
-from imagewright.providers.base import SERVED_BY_ENGINE, Price
+from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price
 from imagewright.providers.sharing.fields import COUNT, LEFT_OUT, Field, FieldsRoute, count_sentence
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 NAME = "replicate"
 CHECKED = "2026-11-22"
+CHECKED_AGAIN = "2026-11-26"
 SEEN = "seen by third parties"
+COPIED = "copies of the model's page that agree, the newest of October 2026"
 ROUGHLY = "about, not confirmed"
 SAME_SHAPE = "match_input_image"
 MOST_IN_AND_OUT = 15
@@ -101,8 +104,13 @@ def _qwen() -> tuple[ReplicateRoute, ...]:
         ReplicateRoute(
             operation=OperationName.GENERATE,
             model="qwen/qwen-image",
-            # the fields are seen in use; their bounds are not published
-            takes={**takes, "negative_prompt": ANY, "guidance": ANY, "steps": ANY},
+            # both bounds stand in two copies of its API page, read on 2026-11-26
+            takes={
+                **takes,
+                "negative_prompt": ANY,
+                "guidance": Limits(maximum=10),
+                "steps": Limits(maximum=50),
+            },
             fields=(
                 *both,
                 Field("negative_prompt", "negative_prompt"),
@@ -155,12 +163,20 @@ def _openai_4o() -> tuple[ReplicateRoute, ...]:
     shared: dict[str, Any] = {
         "provider": NAME,
         "tool": "openai_4o",
-        # the only id that is documented; its maker shut the model down in October 2026, so a newer id must be set
-        "model": "openai/gpt-image-1",
-        "fields": (*(Field(name, name) for name in same), Field("number_of_images", COUNT)),
-        "counts": (1, 2, 3, 4),
+        # takes no key of OpenAI's; openai/gpt-image-1 needed one, and was shut down by OpenAI on 2026-10-23
+        "model": "openai/gpt-image-2",
+        # copies of its page disagree on how many pictures one call may make (1 or 10): each is a call of its own
+        "fields": tuple(Field(name, name) for name in same),
+        "price": Price(
+            usd=0.047,
+            by="quality",
+            table={"low": 0.012, "medium": 0.047, "high": 0.128},
+            source=COPIED,
+            checked=CHECKED_AGAIN,
+        ),
     }
-    takes = {**dict.fromkeys(same, ANY), **SERVED_BY_ENGINE}
+    # they disagree on transparent backgrounds too: most say that it makes none
+    takes = {**dict.fromkeys(same, ANY), "background": Limits(values=("opaque",)), **SERVED_BY_ENGINE}
     return (
         ReplicateRoute(operation=OperationName.GENERATE, takes=takes, **shared),
         ReplicateRoute(
@@ -209,6 +225,8 @@ ROUTES: tuple[ReplicateRoute, ...] = (
         model="nightmareai/real-esrgan",
         takes=dict.fromkeys(("images", "scale", "save_as"), ANY),
         fields=(Field("scale", "scale"),),
+        # named by the model itself where a run fails for a larger one; quoted by six who met it, read on 2026-11-26
+        pictures=PictureForm(max_pixels=2_096_704),
         image_field="image",
         scales=(1, 2, 3, 4),
         versioned=True,
