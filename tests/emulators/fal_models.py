@@ -33,6 +33,7 @@ ALL_FORMS = choice("jpeg", "png", "webp")
 KONTEXT_RATIOS = ("21:9", "16:9", "4:3", "3:2", "1:1", "2:3", "3:4", "9:16", "9:21")
 BANANA_RATIOS = ("21:9", "16:9", "3:2", "4:3", "5:4", "1:1", "4:5", "3:4", "2:3", "9:16")
 GPT_SIZES = ("1024x1024", "1536x1024", "1024x1536")
+TOPAZ_MODELS = ("Standard V2", "Low Resolution V2", "CGI", "High Fidelity V2", "Text Refine", "Recovery", "Wonder")
 TOLERANCE = choice("1", "2", "3", "4", "5", "6")
 
 
@@ -123,6 +124,7 @@ _GPT_2: dict[str, Check] = {
     "quality": choice("auto", "low", "medium", "high"),
     "num_images": whole(1, 4),
     "output_format": ALL_FORMS,
+    "sync_mode": flag,
 }
 _BANANA: dict[str, Check] = {
     "num_images": whole(1, 4),
@@ -258,11 +260,23 @@ ENDPOINTS: Mapping[str, Table] = {
     ),
     "fal-ai/topaz/upscale/image": Table(
         {"image_url": link},
-        {"upscale_factor": decimal(1, 4), "model": text(100), "face_enhancement": flag},
+        {
+            "upscale_factor": decimal(1, 4),
+            "model": choice(*TOPAZ_MODELS),
+            "output_format": JPEG_PNG,
+            "subject_detection": choice("All", "Foreground", "Background"),
+            "face_enhancement": flag,
+            "face_enhancement_creativity": decimal(0, 1),
+            "face_enhancement_strength": decimal(0, 1),
+            "crop_to_fill": flag,
+        },
         images="image_url",
         size=enlarged("upscale_factor"),
         kind="resize",
+        form="output_format",
+        usual_form="jpeg",
         many=False,
+        faces="face_enhancement",
     ),
     "fal-ai/clarity-upscaler": Table(
         {"image_url": link},

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from emulators.pictures import cut_out, draw, look, of_area, repaint
+from emulators.pictures import cut_out, draw, look, of_area, redraw_middle, repaint
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -102,6 +102,7 @@ class Table:
         usual_form: the type where that field is not there.
         many: whether it answers with a list of pictures.
         seeded: whether it tells the seed.
+        faces: field that keeps it from redrawing faces when false; empty where it never does.
     """
 
     required: Mapping[str, Check]
@@ -115,6 +116,7 @@ class Table:
     usual_form: str = "png"
     many: bool = True
     seeded: bool = False
+    faces: str = ""
 
     def wrong(self, fields: Fields) -> Wrong | None:
         """The first thing that is wrong with an object."""
@@ -147,7 +149,8 @@ class Table:
         if self.kind == "cut_out":
             return [cut_out(pictures[0])]
         if self.kind == "resize":
-            return [pictures[0].convert("RGB").resize(size)]
+            large = pictures[0].convert("RGBA" if pictures[0].has_transparency_data else "RGB").resize(size)
+            return [redraw_middle(large) if self.faces and fields.get(self.faces, True) else large]
         plain = sorted((name, str(value)[:60]) for name, value in fields.items())
         return [draw(size, (plain, place)) for place in range(count)]
 

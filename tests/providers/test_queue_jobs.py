@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+from PIL import Image
 
 from driving import drive, plain_order, submitted
+from emulators.pictures import encode
 from faults import quick_sender
-from imagewright.providers.base import Running
+from imagewright.providers.base import Prepared, Running
 from providers.test_queue_faults import QUEUES
 from vendors import routes_of, wired
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imagewright.providers.base import Product, Provider
+    from imagewright.providers.base import Product, Provider, Route
     from imagewright.providers.sending.http import Http
     from vendors import AnyEmulator
 
@@ -25,6 +28,12 @@ pytestmark = pytest.mark.anyio
 NAMING = ("kie", "fal", "replicate", "bfl")
 """Those in whose links to pictures the task is named."""
 CALLS = range(1, 13)
+ENLARGERS = [
+    pytest.param(name, route, id=f"{name}-{route.model}")
+    for name in QUEUES
+    for route in routes_of(name)
+    if route.scales
+]
 
 
 @pytest.fixture
@@ -53,6 +62,25 @@ async def test_calls_side_by_side_do_not_mix(name: str, emulator: Any, provider:
     told = {seed: product.seed for seed, product in found.items() if product.seed is not None}
     assert told in ({}, {seed: seed for seed in CALLS})
     assert len(emulator.charges) == len(CALLS)
+
+
+@pytest.mark.parametrize(("name", "route"), ENLARGERS)
+async def test_an_enlarged_picture_keeps_its_type_its_transparency_and_what_it_shows(
+    route: Route, provider: Provider, tmp_path: Path
+) -> None:
+    red, clear = (200, 40, 40, 255), (0, 0, 0, 0)
+    before = Image.new("RGBA", (48, 36), red)
+    before.paste(clear, (0, 0, before.width // 2, before.height))
+    picture = Prepared(encode(before, "png"), "png", *before.size)
+    scale = route.scales[-1]
+
+    driven = await drive(provider, replace(plain_order(route, scale=scale), images=(picture,)), tmp_path)
+
+    with Image.open(driven.files[0]) as after:
+        assert (after.format, after.mode) == ("PNG", "RGBA")
+        assert after.size == (before.width * scale, before.height * scale)
+        seen = [after.getpixel((x * scale, 18 * scale)) for x in (8, 18, 30, 40)]
+        assert seen == [clear, clear, red, red]
 
 
 @pytest.mark.parametrize("name", QUEUES)

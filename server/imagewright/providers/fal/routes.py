@@ -279,7 +279,14 @@ def _nano_banana() -> tuple[FalRoute, ...]:
     )
 
 
-def _enlarger(model: str, field: str) -> FalRoute:
+def _enlarger(model: str, field: str, **always: Any) -> FalRoute:
+    """An enlarger.
+
+    Args:
+        model: the endpoint.
+        field: its name of the factor.
+        **always: what it is sent besides.
+    """
     return FalRoute(
         provider=NAME,
         tool="nano_banana",
@@ -287,6 +294,7 @@ def _enlarger(model: str, field: str) -> FalRoute:
         model=model,
         takes={"images": ANY, "scale": ANY, "save_as": ANY},
         fields=(Field(field, "scale"),),
+        always=always,
         image_field="image_url",
         scales=(1, 2, 3, 4),
     )
@@ -305,8 +313,9 @@ ROUTES: tuple[FalRoute, ...] = (
         _by("quality", "medium", {"low": 0.013, "medium": 0.051, "high": 0.2}),
     ),
     *_nano_banana(),
-    # the model itself has no enlarger; of fal's, this one keeps to the picture and documents every factor to 4
-    _enlarger("fal-ai/topaz/upscale/image", "upscale_factor"),
+    # the model itself has no enlarger; of fal's, this one keeps to the picture and documents every factor to 4. Left to
+    # itself it makes a JPEG and redraws faces (the client's types 1.10.1, read on 2026-11-26)
+    _enlarger("fal-ai/topaz/upscale/image", "upscale_factor", output_format="png", face_enhancement=False),
     FalRoute(
         provider=NAME,
         tool="recraft",
