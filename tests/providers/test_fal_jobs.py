@@ -112,8 +112,8 @@ async def test_a_mask_goes_without_a_warning_where_there_is_none(provider: Provi
     assert driven.finished.notes == ()
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if route.note], ids=_name)
-async def test_another_makers_model_is_disclosed(route: FalRoute, provider: Provider, tmp_path: Path) -> None:
+@pytest.mark.parametrize("route", [route for route in ALL if route.note], ids=_name)
+async def test_the_note_of_a_route_reaches_its_caller(route: FalRoute, provider: Provider, tmp_path: Path) -> None:
     driven = await drive(provider, plain_order(route), tmp_path)
     assert driven.finished.notes == (route.note,)
 

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 NAME = "fal"
 CHECKED = "2026-11-22"
+CHECKED_AGAIN = "2026-11-26"
 PAGE = "the vendor's model page"
 PER_MEGAPIXEL = "about 0.02 to 0.03 USD a megapixel, not confirmed; the presets have at most one"
 IN_AND_OUT = 15
 """Most pictures in and out of one Seedream call together."""
 MOST_IN = 10
 MASK_DOUBT = "fal does not say which side of a mask this model repaints: look whether only the masked area has changed."
+ENDING = "OpenAI shuts gpt-image-1.5 down on 2026-12-01: take its entry out of your configuration before that day."
 NOT_RECRAFT = "fal has no Recraft: the background was removed by another maker's model."
 
 PRESETS: dict[Scalar, str] = {
@@ -71,8 +73,8 @@ def _ratios(known: Iterable[Any], *, auto: bool = False) -> Limits:
     return Limits(values=(AUTO, *known) if auto else tuple(known))
 
 
-def _by(argument: str, usual: Scalar, table: Mapping[Scalar, float], source: str = PAGE) -> Price:
-    return Price(usd=table[usual], by=argument, table=table, source=source, checked=CHECKED)
+def _by(argument: str, usual: Scalar, table: Mapping[Scalar, float], checked: str = CHECKED) -> Price:
+    return Price(usd=table[usual], by=argument, table=table, source=PAGE, checked=checked)
 
 
 def _flat(usd: float, source: str = PAGE) -> Price:
@@ -218,7 +220,13 @@ def _flux_kontext() -> tuple[FalRoute, ...]:
 
 
 def _gpt_image(
-    ids: tuple[str, str], sizes: Mapping[Scalar, Any], mask_field: str, more: tuple[str, ...], price: Price
+    ids: tuple[str, str],
+    sizes: Mapping[Scalar, Any],
+    mask_field: str,
+    more: tuple[str, ...],
+    price: Price,
+    *,
+    note: str = "",
 ) -> tuple[FalRoute, ...]:
     """Generating and editing with one of OpenAI's models."""
     same = ("prompt", "quality", "output_format", *more)
@@ -231,8 +239,9 @@ def _gpt_image(
             Field("image_size", "aspect_ratio", sizes),
             Field("num_images", COUNT),
         ),
-        "counts": (1, 2, 3, 4),  # its upper bound is not published
+        "counts": (1, 2, 3, 4),  # its upper bound is not published; one who resells it has 4
         "price": price,
+        "note": note,
     }
     return (
         FalRoute(
@@ -305,12 +314,12 @@ ROUTES: tuple[FalRoute, ...] = (
     *_qwen(),
     *_flux_kontext(),
     *_gpt_image(
-        ("fal-ai/gpt-image-1.5", "fal-ai/gpt-image-1.5/edit"),
-        GPT_SIZES,
-        "mask_image_url",
-        ("background",),
-        # of the dearest shape: a square costs a third less
-        _by("quality", "medium", {"low": 0.013, "medium": 0.051, "high": 0.2}),
+        ("openai/gpt-image-2", "openai/gpt-image-2/edit"),
+        {"1:1": _pixels(1024, 1024), "3:2": _pixels(1536, 1024), "2:3": _pixels(1024, 1536)},
+        "mask_url",
+        (),  # it has no field for the background
+        # of a square, the dearest shape; long prompts and several input pictures add to it
+        _by("quality", "medium", {"low": 0.01, "medium": 0.06, "high": 0.22}, checked=CHECKED_AGAIN),
     ),
     *_nano_banana(),
     # the model itself has no enlarger; of fal's, this one keeps to the picture and documents every factor to 4. Left to
@@ -349,12 +358,15 @@ ROUTES: tuple[FalRoute, ...] = (
 
 OTHERS: tuple[FalRoute, ...] = (
     *_seedream("v4.5", ("2K", "4K"), Price(usd=None)),
+    # ends on 2026-12-01, by its maker's list of deprecations, read on 2026-11-26; then it goes from here too
     *_gpt_image(
-        ("openai/gpt-image-2", "openai/gpt-image-2/edit"),
-        {"1:1": _pixels(1024, 1024), "3:2": _pixels(1536, 1024), "2:3": _pixels(1024, 1536)},
-        "mask_url",
-        (),
-        _by("quality", "medium", {"low": 0.01, "medium": 0.06, "high": 0.22}),
+        ("fal-ai/gpt-image-1.5", "fal-ai/gpt-image-1.5/edit"),
+        GPT_SIZES,
+        "mask_image_url",
+        ("background",),
+        # of the dearest shape: a square costs a third less
+        _by("quality", "medium", {"low": 0.013, "medium": 0.051, "high": 0.2}),
+        note=ENDING,
     ),
     _enlarger("fal-ai/clarity-upscaler", "upscale_factor"),
     _enlarger("fal-ai/esrgan", "scale"),
