@@ -54,7 +54,8 @@ def plain_order(route: Route, **given: Any) -> Order:
         for name, argument in effective(route).items()
         if name not in (*ENGINE_ARGUMENTS, *PICTURES) and (argument.required or argument.default is not None)
     }
-    return _order(route, arguments | given, count=1, pictures=_fewest_pictures(route))
+    order = _order(route, arguments | given, count=1, pictures=_fewest_pictures(route))
+    return replace(order, mask=mask()) if "mask" in route.needs else order
 
 
 def full_order(route: Route, **given: Any) -> Order:

@@ -127,9 +127,21 @@ def filled(checked: Checked, route: Route) -> dict[str, Any]:
     return defaults | {name: checked.given[name] for name in plain if name in checked.given}
 
 
+def wished(checked: Checked) -> dict[str, Any]:
+    """What was given, without what means the same as leaving it out.
+
+    A client may fill in every default that the schema shows: that must not change which model serves the call.
+    """
+    return {
+        name: value
+        for name, value in checked.given.items()
+        if name not in checked.arguments or value != checked.arguments[name].default
+    }
+
+
 def _against(checked: Checked, route: Route) -> list[str]:
-    against = []
-    for name, value in checked.given.items():
+    against = [f"it serves only calls with {name}" for name in route.needs if name not in checked.given]
+    for name, value in wished(checked).items():
         if name in ENGINE_ARGUMENTS:
             continue
         if name not in route.takes:

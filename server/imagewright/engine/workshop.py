@@ -13,7 +13,7 @@ import anyio.to_thread
 from imagewright.catalog.load import catalog
 from imagewright.catalog.words import verb
 from imagewright.engine.check import check
-from imagewright.engine.choose import candidates, choose, count_of, estimate, explain
+from imagewright.engine.choose import candidates, choose, count_of, estimate, explain, wished
 from imagewright.engine.config import make_config
 from imagewright.errors import Problem, Refusal, StorageError
 from imagewright.settings.config_file import BudgetTable
@@ -156,7 +156,7 @@ class Workshop:
         problems += await self._room_problems(checked, refused=bool(problems))
         if problems:
             raise Refusal(*problems, instead=_instead(config.offer, checked))
-        others = config.offer.others(checked.operation, but=tool, taking=checked.given)
+        others = config.offer.others(checked.operation, but=tool, taking=wished(checked))
         order = config.settings.providers
         looked = candidates(checked, config.offer.routes(tool), order, sources)
         routes = choose(looked, checked, others)

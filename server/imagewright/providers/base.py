@@ -82,6 +82,7 @@ class Route:
             that is not here and was given by the caller rules the route out; it is never dropped silently.
             `images`, `image`, `mask`, `variants` and `save_as` are named here like any other; `save_as` and
             `variants` are the engine's own and are always taken, `variants` by fan-out where `counts` falls short.
+        needs: arguments that a call must have to be served by this route; without them another route serves it.
         pictures: the form its input pictures must have.
         counts: how many pictures one vendor call can make, ascending. The engine adds calls up to the row's limit.
         scales: enlargement factors the vendor has; the engine goes up to the next and comes down exactly.
@@ -97,6 +98,7 @@ class Route:
     operation: OperationName
     model: str
     takes: Mapping[str, Limits]
+    needs: tuple[str, ...] = ()
     pictures: PictureForm = PictureForm()
     counts: tuple[int, ...] = (1,)
     scales: tuple[int, ...] = ()

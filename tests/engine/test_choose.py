@@ -1,0 +1,108 @@
+"""Which route serves a call: an argument that was given as its default is as good as left out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from driving import PICTURES, effective, example, unusual
+from imagewright.catalog.load import catalog
+from imagewright.engine.check import check
+from imagewright.engine.choose import candidates, choose, wished
+from imagewright.engine.offer import ENGINE_ARGUMENTS
+from vendors import VENDORS, routes_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from imagewright.engine.check import Checked
+    from imagewright.providers.base import Route
+
+FILES = {"image": "/pictures/a.png", "mask": "/pictures/mask.png"}
+ROUTES = [route for name in VENDORS for route in routes_of(name)]
+
+
+def _name(route: Route) -> str:
+    return f"{route.provider}-{route.tool}-{route.operation}-{route.model}"
+
+
+def _value(route: Route, name: str, *, most: bool) -> Any:
+    argument = effective(route)[name]
+    if argument.kind == "pictures":
+        return [f"/pictures/{place}.png" for place in range((argument.max_items if most else argument.min_items) or 1)]
+    return FILES.get(name) or (unusual(argument) if most else example(argument))
+
+
+def _least(route: Route) -> dict[str, Any]:
+    """The fewest arguments of a call that this route serves."""
+    taken = effective(route)
+    return {
+        name: _value(route, name, most=False)
+        for name, argument in taken.items()
+        if argument.required or name in route.needs
+    }
+
+
+def _calls(route: Route) -> Iterator[dict[str, Any]]:
+    """The least, the least with each further argument away from its default, and with every picture."""
+    least = _least(route)
+    yield least
+    for name in effective(route):
+        if name not in (*ENGINE_ARGUMENTS, "mask") or name in least:
+            yield least | {name: _value(route, name, most=name not in PICTURES or name == "images")}
+
+
+def _defaults(checked: Checked) -> dict[str, Any]:
+    return {name: one.default for name, one in checked.arguments.items() if one.default is not None}
+
+
+def _outcome(arguments: Mapping[str, Any], tool: str, routes: Sequence[Route]) -> list[Any]:
+    checked = check(catalog()[tool], dict(arguments))
+    return [(one.route, one.against, one.usd) for one in candidates(checked, routes, None)]
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=_name)
+def test_a_default_that_is_given_changes_neither_who_serves_nor_what_is_refused(route: Route) -> None:
+    """As a strict client fills them in: all at once, and each alone; at this vendor, and at all of them."""
+    for call in _calls(route):
+        checked = check(catalog()[route.tool], call)
+        if checked.problems or checked.operation != route.operation:
+            continue  # two arguments that exclude each other
+        for routes in (routes_of(route.provider), ROUTES):
+            own = [one for one in routes if one.tool == route.tool]
+            wanted = _outcome(call, route.tool, own)
+            defaults = _defaults(checked)
+            for more in (defaults, *({name: value} for name, value in defaults.items())):
+                filled = call | {name: value for name, value in more.items() if name not in call}
+                assert _outcome(filled, route.tool, own) == wanted, more
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=_name)
+def test_a_route_is_taken_for_the_least_of_its_own_calls(route: Route) -> None:
+    checked = check(catalog()[route.tool], _least(route))
+    assert route in choose(candidates(checked, [route], None), checked, ())
+
+
+def test_another_value_than_the_default_still_rules_out_who_does_not_take_it() -> None:
+    found = 0
+    for route in ROUTES:
+        arguments = catalog()[route.tool].operations[route.operation].arguments
+        for name, argument in arguments.items():
+            if name in route.takes or name in PICTURES or argument.required:
+                continue
+            checked = check(catalog()[route.tool], _least(route) | {name: unusual(argument)})
+            if not checked.problems:
+                (one,) = candidates(checked, [route], None)
+                assert one.against == (f"it takes no {name}",)
+                assert name in wished(checked)
+                found += 1
+    assert found
+
+
+def test_a_route_for_masks_alone_serves_no_call_without_one() -> None:
+    for route in (one for one in ROUTES if one.needs):
+        call = _least(route)
+        bare = check(catalog()[route.tool], {name: value for name, value in call.items() if name not in route.needs})
+        (one,) = candidates(bare, [route], None)
+        assert one.against == ("it serves only calls with mask",)
