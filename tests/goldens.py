@@ -17,6 +17,7 @@ from goldens_regions import ark, dashscope
 from imagewright.providers.bfl.provider import ROUTES as BFL_ROUTES
 from imagewright.providers.bfl.provider import body as bfl_body
 from imagewright.providers.ideogram import provider as ideogram_vendor
+from imagewright.providers.kie.others import OTHERS as KIE_OTHERS
 from imagewright.providers.kie.routes import ROUTES as KIE_ROUTES
 from imagewright.providers.recraft import provider as recraft_vendor
 
@@ -30,9 +31,9 @@ FOLDER = Path(__file__).parent / "golden"
 
 
 def kie() -> dict[str, Any]:
-    """Bodies of every Kie route, by file name: the least and the most that can be asked for."""
+    """Bodies of every Kie route and alternative, by file name: the least and the most that can be asked for."""
     found: dict[str, Any] = {}
-    for route in KIE_ROUTES:
+    for route in (*KIE_OTHERS, *KIE_ROUTES):  # where both have a model, the file is the default's
         bodies = {}
         for name, order in (("plain", plain_order(route)), ("full", full_order(route))):
             urls = tuple(f"https://files.example/{place}.png" for place in range(len(order.images)))

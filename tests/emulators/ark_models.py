@@ -33,19 +33,25 @@ class Model:
         sets: whether it makes several related pictures in one call.
         forms: file types it can be asked for; none where the field is refused.
         usd: what a picture costs.
+        pixels: fewest and most pixels of a picture.
     """
 
     images: int
     sets: bool
     forms: tuple[str, ...]
     usd: float
+    pixels: tuple[int, int] = (921_600, 16_777_216)
 
 
 MODELS: Mapping[str, Model] = {
     "seedream-4-0-250828": Model(images=10, sets=True, forms=(), usd=0.03),
-    "seedream-4-5-251128": Model(images=14, sets=True, forms=(), usd=0.04),
-    "seedream-5-0-260128": Model(images=14, sets=True, forms=("jpeg", "png"), usd=0.035),
-    "dola-seedream-5-0-pro-260628": Model(images=10, sets=False, forms=("jpeg", "png"), usd=0.09),
+    "seedream-4-5-251128": Model(images=14, sets=True, forms=(), usd=0.04, pixels=(3_686_400, 16_777_216)),
+    "seedream-5-0-260128": Model(
+        images=14, sets=True, forms=("jpeg", "png"), usd=0.035, pixels=(3_686_400, 10_404_496)
+    ),
+    "dola-seedream-5-0-pro-260628": Model(
+        images=10, sets=False, forms=("jpeg", "png"), usd=0.09, pixels=(921_600, 4_624_220)
+    ),
 }
 """What is left in late 2026."""
 
@@ -62,14 +68,21 @@ def _choice(*values: str) -> Check:
     return lambda value: "" if value in values else f"it must be one of {', '.join(values)}"
 
 
-def _size(value: Any) -> str:
+def _size(model: Model, value: Any) -> str:
     if value in CLASSES:
-        return ""
+        return "" if _makes(model, CLASSES[value] ** 2) else f"{value} is not made by this model"
     matched = re.fullmatch(r"(\d+)x(\d+)", value) if isinstance(value, str) else None
     if matched is None:
         return "it must be 1K, 2K, 4K or WIDTHxHEIGHT"
     inside = all(LEAST_SIDE <= int(side) <= MOST_SIDE for side in matched.groups())
-    return "" if inside else f"both sides must be from {LEAST_SIDE} to {MOST_SIDE}"
+    if not inside:
+        return f"both sides must be from {LEAST_SIDE} to {MOST_SIDE}"
+    wide, high = size_of(matched[0])
+    return "" if _makes(model, wide * high) else f"it must have {model.pixels[0]} to {model.pixels[1]} pixels"
+
+
+def _makes(model: Model, pixels: int) -> bool:
+    return model.pixels[0] <= pixels <= model.pixels[1]
 
 
 def size_of(value: str) -> Size:
@@ -126,7 +139,7 @@ def fields_of(model: Model) -> dict[str, Check]:
         "model": _text,
         "prompt": _text,
         "image": _pictures,
-        "size": _size,
+        "size": lambda value: _size(model, value),
         "response_format": _choice("url", "b64_json"),
         "watermark": _flag,
         "optimize_prompt_options": _enhancement,

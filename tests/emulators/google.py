@@ -38,18 +38,21 @@ class Model:
         newer: whether it is of the third generation: more ratios, size classes, and interim pictures.
         images: most input pictures.
         usd: what a picture costs.
+        sizes: the size classes of one that has any.
     """
 
     newer: bool
     images: int
     usd: float
+    sizes: tuple[str, ...] = tuple(KILO)
 
 
 MODELS: Mapping[str, Model] = {
+    "gemini-nano-banana-2.1": Model(newer=True, images=14, usd=0.0336, sizes=("1K", "2K", "4K")),
     "gemini-2.5-flash-image": Model(newer=False, images=10, usd=0.039),
     "gemini-3-pro-image": Model(newer=True, images=14, usd=0.134),
-    "gemini-3.1-flash-image": Model(newer=True, images=14, usd=0.067),
-    "gemini-3.1-flash-lite-image": Model(newer=True, images=14, usd=0.03),
+    "gemini-3.1-flash-image": Model(newer=True, images=14, usd=0.0672),
+    "gemini-3.1-flash-lite-image": Model(newer=True, images=14, usd=0.0336),
 }
 
 
@@ -221,7 +224,7 @@ def _check_image(model: Model, image: Mapping[str, Any], pictures: Sequence[Imag
     ratios = (*RATIOS, *LONG_RATIOS) if model.newer else RATIOS
     if "aspectRatio" in image and image["aspectRatio"] not in ratios:
         raise wrong(f"aspect_ratio must be one of {', '.join(ratios)}")
-    if "imageSize" in image and (not model.newer or image["imageSize"] not in KILO):
+    if "imageSize" in image and (not model.newer or image["imageSize"] not in model.sizes):
         raise wrong("image_size is not supported here")
     if len(pictures) > model.images:
         raise wrong(f"at most {model.images} input images are taken")

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from emulators.base import Door, Emulator, seconds_given, serve_by_hand
-from emulators.kie_models import FLUX_KONTEXT, GPT4O, MARKET, Model
+from emulators.kie_models import FLUX_KONTEXT, GPT4O, Model
+from emulators.kie_others import EVERY
 from emulators.messages import Answer, Part, Received, Refused
 from emulators.misplaced import misplaced_key
 from emulators.pictures import cut_out, draw, encode, look, repaint
@@ -78,6 +79,7 @@ class KieEmulator(Emulator):
         charges: (task id, credits) in the order they were taken.
         tasks: every task that was created, in order.
         rate: how many creates are taken in ten seconds; None for no limit.
+        ended: models that were removed: a task of theirs is still taken, and comes to nothing.
     """
 
     hosts = ("api", "upload", "files")
@@ -90,6 +92,7 @@ class KieEmulator(Emulator):
         self.charges: list[tuple[str, float]] = []
         self.tasks: dict[str, Task] = {}
         self.rate: int | None = None
+        self.ended: set[str] = set()
         self._files: dict[str, tuple[bytes, str]] = {}
         self._creates: deque[float] = deque()
         self._failures: deque[tuple[str, str]] = deque()
@@ -148,11 +151,11 @@ class KieEmulator(Emulator):
         if stray := sorted(set(body) - {"model", "input", "callBackUrl"}):
             raise refuse(422, f"{stray[0]} is not a known field")
         name, fields = body.get("model"), body.get("input")
-        if name not in MARKET:
+        if name not in EVERY:
             raise refuse(422, "The model name you specified is not supported. Please verify it.")
         if not isinstance(fields, dict):
             raise refuse(422, "input: This field is required")
-        return self._create("market", name, MARKET[name], fields)
+        return self._create("market", name, EVERY[name], fields)
 
     def _create_flux_kontext(self, received: Received) -> Answer:
         fields = self._object(received)
@@ -182,7 +185,9 @@ class KieEmulator(Emulator):
             raise refuse(422, "the mask must have the size of the image")
         task = Task(f"task_{len(self.tasks) + 1:04d}", family, name, fields, [], price, hidden=self._hidden)
         task.failure = self._failures.popleft() if self._failures else None
-        form = str(fields.get(model.form, "png"))
+        if name in self.ended:
+            task.failure = ("500", "Internal Error, Please try again later.")
+        form = str(fields.get(model.form, "png")).replace("jpg", "jpeg")
         for place, made in enumerate([] if task.failure else _make(model, fields, pictures, mask)):
             path = f"results/{task.id}/{place}.{form}"
             self._files[path] = (encode(made, form), f"image/{form}")

@@ -103,7 +103,11 @@ SEEDREAM_SHAPES = {
 }
 BANANA_RATIOS = ("1:1", "9:16", "16:9", "3:4", "4:3", "3:2", "2:3", "5:4", "4:5", "21:9", "auto")
 GPT_SIZES: dict[str, Size] = {"1:1": (1024, 1024), "3:2": (1536, 1024), "2:3": (1024, 1536)}
-QWEN3_RATIOS = ("1:1", "3:4", "4:3", "9:16", "16:9")
+QWEN3_RATIOS = ("1:1", "3:2", "2:3", "3:4", "4:3", "9:16", "16:9", "21:9")
+GPT2_RATIOS = (*BANANA_RATIOS, "2:1", "1:2", "3:1", "1:3", "9:21")
+GPT2_CREDITS = {"1K": 6.0, "2K": 10.0, "4K": 16.0}
+NOT_LARGE = ("auto", "5:4", "4:5", "3:1", "1:3", "9:21")
+"""Ratios of GPT Image 2 that are made in 1K only."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,18 @@ class Model:
         return None
 
 
+@dataclass(frozen=True)
+class GptImage2(Model):
+    """GPT Image 2, whose shape and size go together only in part."""
+
+    def problems(self, fields: Mapping[str, Any]) -> tuple[int, str] | None:
+        """As every model, with an eye on the two fields together."""
+        ratio, resolution = fields.get("aspect_ratio", "auto"), fields.get("resolution", "1K")
+        if resolution != "1K" and (ratio in NOT_LARGE or (ratio, resolution) == ("1:1", "4K")):
+            return 422, f"{ratio} is not made in {resolution}"
+        return Model.problems(self, fields)
+
+
 def _by_preset(fields: Mapping[str, Any], _source: Size) -> Size:
     return PIXELS[fields.get("image_size", "square_hd")]
 
@@ -154,7 +170,9 @@ def _seedream_size(fields: Mapping[str, Any], _source: Size) -> Size:
     return of_area(SEEDREAM_SHAPES[fields.get("image_size", "square_hd")], MEGAPIXEL * scale**2)
 
 
-def _by_ratio(name: str) -> Callable[[Mapping[str, Any], Size], Size]:
+def by_ratio(name: str) -> Callable[[Mapping[str, Any], Size], Size]:
+    """About a megapixel of the ratio in a field; auto follows the input."""
+
     def size(fields: Mapping[str, Any], source: Size) -> Size:
         ratio = fields.get(name, "1:1")
         return source if ratio == "auto" else of_area(ratio, MEGAPIXEL)
@@ -230,10 +248,10 @@ MARKET: dict[str, Model] = {
             "negative_prompt": text(5000, 0),
             "prompt_extend": flag,
             "seed": SEED,
-            "output_format": choice("png"),
+            "output_format": choice("png", "jpeg"),
         },
         credits_for=lambda _: 4.8,
-        size=_by_ratio("image_size"),
+        size=by_ratio("image_size"),
         form="output_format",
         images="image_urls",
     ),
@@ -241,14 +259,14 @@ MARKET: dict[str, Model] = {
         {"prompt": text(5000)},
         _BANANA_OPTIONAL,
         credits_for=lambda _: 4.0,
-        size=_by_ratio("aspect_ratio"),
+        size=by_ratio("aspect_ratio"),
         form="output_format",
     ),
     "google/nano-banana-edit": Model(
         {"prompt": text(5000), "image_urls": links(1, 10)},
         _BANANA_OPTIONAL,
         credits_for=lambda _: 4.0,
-        size=_by_ratio("aspect_ratio"),
+        size=by_ratio("aspect_ratio"),
         form="output_format",
         images="image_urls",
     ),
@@ -279,15 +297,17 @@ MARKET: dict[str, Model] = {
         images="image_url",
         random_seed=0,
     ),
-    "gpt-image/1.5-text-to-image": Model(
-        {"prompt": text(32000)},
-        {"aspect_ratio": choice("1:1", "2:3", "3:2"), "quality": choice("medium", "high")},
-        size=lambda fields, _source: GPT_SIZES[fields.get("aspect_ratio", "1:1")],
+    "gpt-image-2-text-to-image": GptImage2(
+        {"prompt": text(20000)},
+        {"aspect_ratio": choice(*GPT2_RATIOS), "resolution": choice("1K", "2K", "4K")},
+        credits_for=lambda fields: GPT2_CREDITS[fields.get("resolution", "1K")],
+        size=by_ratio("aspect_ratio"),
     ),
-    "gpt-image/1.5-image-to-image": Model(
-        {"prompt": text(32000), "input_urls": links(1, 16)},
-        {"aspect_ratio": choice("1:1", "2:3", "3:2"), "quality": choice("medium", "high")},
-        size=lambda fields, _source: GPT_SIZES[fields.get("aspect_ratio", "1:1")],
+    "gpt-image-2-image-to-image": GptImage2(
+        {"prompt": text(20000), "input_urls": links(1, 16)},
+        {"aspect_ratio": choice(*GPT2_RATIOS), "resolution": choice("1K", "2K", "4K")},
+        credits_for=lambda fields: GPT2_CREDITS[fields.get("resolution", "1K")],
+        size=by_ratio("aspect_ratio"),
         images="input_urls",
     ),
 }

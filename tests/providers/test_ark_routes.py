@@ -13,7 +13,7 @@ from imagewright.catalog.load import catalog
 from imagewright.errors import SettingsError
 from imagewright.providers import open_provider
 from imagewright.providers.ark.provider import base_of
-from imagewright.providers.ark.routes import MODEL, PRICES, ROUTES, SIZES, ArkRoute
+from imagewright.providers.ark.routes import ALIKE, MODEL, PRICE, ROUTES, SIZES, ArkRoute
 from imagewright.providers.base import Wiring
 from imagewright.providers.sending.http import Http
 
@@ -103,7 +103,7 @@ def test_no_route_puts_a_watermark_on_the_picture() -> None:
 def test_another_model_is_chosen_by_its_id_and_brings_its_price(model: str) -> None:
     changed = _routes({"model": model})
     assert {route.model for route in changed} == {model}
-    assert all(route.price == PRICES[model] for route in changed)
+    assert all(route.price == {MODEL: PRICE, **ALIKE}[model] for route in changed)
     for route in changed:
         assert not _problems(full_order(route), model)
 
@@ -112,11 +112,15 @@ def test_a_model_without_sets_makes_one_picture_a_call() -> None:
     assert {route.counts for route in _routes({"model": PRO})} == {(1,)}
 
 
-def test_an_unknown_model_is_spelt_like_the_default_at_an_unknown_price() -> None:
-    changed = _routes({"model": "seedream-9"})
-    assert [route.counts for route in changed] == [route.counts for route in ROUTES]
-    assert {route.price.usd for route in changed} == {None}
-    assert {route.price.usd for route in _routes({"model": "seedream-9", "usd": 0.07})} == {0.07}
+@pytest.mark.parametrize("model", MODELS)
+def test_no_size_is_offered_that_the_model_does_not_make(model: str) -> None:
+    for route in _routes({"model": model}):
+        for resolution in effective(route)["resolution"].values or ():
+            assert not _problems(plain_order(route, resolution=resolution), model)
+
+
+def test_a_price_the_user_has_set_stays() -> None:
+    assert {route.price.usd for route in _routes({"model": PRO, "usd": 0.07})} == {0.07}
 
 
 def test_in_china_the_same_models_have_another_name_and_no_known_price() -> None:

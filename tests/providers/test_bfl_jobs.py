@@ -257,10 +257,10 @@ async def test_every_value_that_is_offered_is_taken(vendor: BflEmulator, provide
     assert len(vendor.charges) == tried > len(FIELDS)
 
 
-async def test_the_price_of_a_model_that_was_set_is_not_guessed(vendor: BflEmulator, http: Http) -> None:
+async def test_the_price_follows_the_model_that_was_set(vendor: BflEmulator, http: Http) -> None:
     def price(table: dict[str, Any]) -> float | None:
         wiring = Wiring(key=vendor.key, addresses={}, overrides={"flux_kontext": table}, http=http)
         return open_provider("bfl", wiring).routes[0].price.estimate({"quality": "max"}, 1)
 
-    newer = {"model": {"max": "flux-newer"}}
-    assert [price({}), price(newer), price(newer | {"usd": {"max": 0.5}})] == [0.08, None, 0.5]
+    other = {"model": {"max": "flux-kontext-pro"}}
+    assert [price({}), price(other), price(other | {"usd": {"max": 0.5}})] == [0.08, 0.04, 0.5]

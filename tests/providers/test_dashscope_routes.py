@@ -158,11 +158,11 @@ def test_a_model_that_can_do_one_of_both_is_refused_for_the_other(model: str) ->
         _routes({"model": model})
 
 
-def test_a_model_to_come_is_spelt_like_the_newest() -> None:
-    changed = _routes({"model": "qwen-image-9", "usd": 0.01})
-    assert [route.takes for route in changed] == [route.takes for route in ROUTES]
-    assert {route.price.usd for route in changed} == {0.01}
-    assert {route.price.usd for route in _routes({"model": "qwen-image-9"})} == {None}
+def test_the_price_is_that_of_the_model() -> None:
+    assert {route.price.usd for route in ROUTES} == {0.03}
+    assert {route.price.usd for route in _routes({"model": "qwen-image-2.0-pro"})} == {0.075}
+    assert {route.price.usd for route in _routes({"model": "qwen-image-3.0-pro"})} == {None}
+    assert {route.price.usd for route in _routes({"model": "qwen-image-3.0-pro", "usd": 0.1})} == {0.1}
 
 
 def test_no_route_puts_a_watermark_on_the_picture() -> None:

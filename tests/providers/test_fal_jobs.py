@@ -14,10 +14,9 @@ from emulators.fal import FalEmulator
 from emulators.fal_models import ENDPOINTS
 from goldens_fields import inputs_of
 from imagewright.catalog.row import Limits
-from imagewright.errors import SettingsError
 from imagewright.providers import open_provider
 from imagewright.providers.base import Wiring
-from imagewright.providers.fal.routes import OTHERS, PRICES, ROUTES
+from imagewright.providers.fal.routes import ALIKE, OTHERS, ROUTES
 from imagewright.providers.sending.http import Http
 from offered import every_offer, masked_order
 from vendors import wired
@@ -237,20 +236,9 @@ def test_an_alternative_keeps_what_else_was_set() -> None:
     assert route.price.estimate({}, 1) == 0.5
 
 
-def test_another_id_is_spelt_like_the_default_at_a_price_that_is_not_known() -> None:
-    before = next(route for route in ROUTES if route.tool == WITH_PICTURES.tool)
-    (route,) = _routes(str(before.operation), {"model": "new/model/next"}, before.tool)
-    assert route == replace(before, model="new/model/next", price=route.price)
-    assert route.price.estimate({}, 1) is None
-
-
-@pytest.mark.parametrize("model", PRICES)
-def test_a_model_of_the_same_spelling_brings_its_price(model: str) -> None:
-    (route,) = _routes("edit" if model.endswith("edit") else "generate", {"model": model}, WITH_PICTURES.tool)
-    assert route.price == PRICES[model]
-
-
-@pytest.mark.parametrize("model", ["one", "a/../b", "a/b?c=d", "a/b#c", "https://a/b", "a//b", "a/b c"])
-def test_an_id_that_is_no_endpoint_is_refused(model: str) -> None:
-    with pytest.raises(SettingsError, match="owner/name/path"):
-        _routes(str(WITH_PICTURES.operation), {"model": model}, WITH_PICTURES.tool)
+@pytest.mark.parametrize(("default", "model"), [(one, model) for one, models in ALIKE.items() for model in models])
+def test_a_model_of_the_same_fields_brings_its_price(default: str, model: str) -> None:
+    before = next(route for route in ROUTES if route.model == default)
+    overrides = {before.tool: {before.model: {"model": model}}}
+    routes = open_provider("fal", Wiring(key="k", addresses={}, overrides=overrides, http=Http())).routes
+    assert replace(before, model=model, price=ALIKE[default][model]) in routes

@@ -11,7 +11,7 @@ from google.genai import errors, types
 from driving import picture
 from emulators.google import MODELS, GoogleEmulator, blocked
 from emulators.messages import Answer
-from emulators.pictures import look
+from emulators.pictures import look, of_area
 from emulators.renamed import Renaming
 
 if TYPE_CHECKING:
@@ -44,12 +44,12 @@ def _pictures(answer: types.GenerateContentResponse) -> list[Image.Image]:
 
 
 def _generate(emulator: GoogleEmulator) -> None:
-    image = types.ImageConfig(aspect_ratio="16:9", image_size="512")
+    image = types.ImageConfig(aspect_ratio="16:9", image_size="2K")
     config = types.GenerateContentConfig(response_modalities=["TEXT", "IMAGE"], image_config=image)
     with _client(emulator) as client:
         answer = client.models.generate_content(model=MODEL, contents="a kite", config=config)
     (made,) = _pictures(answer)
-    assert made.size == (680, 384)
+    assert made.size == of_area("16:9", 4 * 1024 * 1024)
     assert answer.model_version == MODEL
     assert answer.usage_metadata is not None
     assert answer.usage_metadata.candidates_token_count

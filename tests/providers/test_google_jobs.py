@@ -29,8 +29,8 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.providers.base import Finished, Price, Wiring
-from imagewright.providers.google.body import PRICES, ROUTES, GoogleRoute
+from imagewright.providers.base import Finished, Wiring
+from imagewright.providers.google.body import MODEL, ROUTES, GoogleRoute
 from imagewright.providers.google.provider import Google, base_of, build, written
 from imagewright.providers.google.replies import REFUSALS, read_content
 from imagewright.providers.sending.http import Http
@@ -143,10 +143,15 @@ async def test_auto_is_left_to_the_vendor_by_saying_nothing(provider: Google, tm
 async def test_every_ratio_of_the_row_is_one_the_vendor_has(model: str, google: GoogleEmulator) -> None:
     routes = build(Wiring("k", google.addresses, {PLAIN.tool: {"model": model}}, Http())).routes
     assert [route.model for route in routes] == [model, model]
-    assert {route.price.usd for route in routes} == {PRICES.get(model, Price(usd=None)).usd}
+    assert {route.price.usd for route in routes} == {MODELS[model].usd}
     for route in routes:
         offered = effective(route)["aspect_ratio"].values or ()
         assert {str(value) for value in offered} - {AUTO} <= set(RATIOS)
+
+
+def test_the_default_is_the_makers_successor_at_half_the_price() -> None:
+    assert {(route.model, route.price.usd) for route in ROUTES} == {(MODEL, MODELS[MODEL].usd)}
+    assert MODELS[MODEL].usd == pytest.approx(MODELS["gemini-3.1-flash-image"].usd / 2)
 
 
 async def test_a_model_of_the_configuration_is_the_one_that_is_asked(google: GoogleEmulator, tmp_path: Path) -> None:
@@ -156,11 +161,6 @@ async def test_a_model_of_the_configuration_is_the_one_that_is_asked(google: Goo
     provider = build(Wiring(key=google.key, addresses=google.addresses, overrides=overrides, http=sender))
     await drive_at_once(provider, _first(provider), tmp_path)
     assert google.requests[0].groups["model"] == older
-    odd = build(
-        Wiring(key=google.key, addresses=google.addresses, overrides={PLAIN.tool: {"model": "../x?y"}}, http=sender)
-    )
-    with pytest.raises(ModelUnavailable):
-        await odd.submit(_first(odd))
     await sender.aclose()
     assert google.charges == [MODELS[older].usd]
 

@@ -32,7 +32,6 @@ from imagewright.providers.ideogram.provider import RESOLUTIONS, ROUTES, SPEEDS,
 from imagewright.providers.ideogram.replies import REASONS, read_made
 from offered import every_offer
 from replying import reply
-from vendors import wired
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,15 +157,6 @@ async def test_what_is_kept_back_does_not_hold_up_the_rest(
     with pytest.raises(ContentRefused) as caught:
         await provider.submit(full_order(ROUTE))
     assert caught.value.charged is True
-
-
-async def test_another_model_can_be_set_and_its_price_is_not_guessed(vendor: IdeogramEmulator, http: Http) -> None:
-    changed = wired("ideogram", vendor, http, ideogram_reframe={"model": "ideogram-v4"})
-    (route,) = changed.routes
-    assert route.price.estimate({"rendering_speed": "turbo"}, 1) is None
-    with pytest.raises(ModelUnavailable):
-        await changed.submit(plain_order(route))
-    assert vendor.requests[-1].path == "/v1/ideogram-v4/reframe"
 
 
 async def test_nothing_secret_is_logged(

@@ -54,6 +54,7 @@ def caller(kie: KieEmulator) -> Iterator[Caller]:
     made.client.close()
 
 
+GPT2 = "gpt-image-2-text-to-image"
 SEEDREAM, QWEN, REFRAME = "bytedance/seedream-v4-text-to-image", "qwen/text-to-image", "ideogram/v3-reframe"
 
 
@@ -77,6 +78,12 @@ SEEDREAM, QWEN, REFRAME = "bytedance/seedream-v4-text-to-image", "qwen/text-to-i
         (REFRAME, {"image_url": "https://x.example", "image_size": "square", "num_images": 2}, 500, "range"),
         (REFRAME, {"image_url": "https://x.example", "image_size": "square", "style": "auto"}, 500, "range"),
         ("nano-banana-upscale", {"image": "https://x.example"}, 422, "not supported"),
+        ("nano-banana-2", {"prompt": "x", "image_urls": ["https://x.example"]}, 422, "image_urls is not a known field"),
+        ("seedream/4.5-edit", {"prompt": "x", "image_size": "square_hd"}, 422, "image_size is not a known field"),
+        ("seedream/4.5-text-to-image", {"prompt": "x", "aspect_ratio": "1:1"}, 422, "quality: This field is required"),
+        (GPT2, {"prompt": "x", "quality": "medium"}, 422, "quality is not a known field"),
+        (GPT2, {"prompt": "x", "aspect_ratio": "1:1", "resolution": "4K"}, 422, "1:1 is not made in 4K"),
+        (GPT2, {"prompt": "x", "resolution": "2K"}, 422, "auto is not made in 2K"),
     ],
 )
 def test_a_create_that_is_wrong(model: str, fields: dict[str, Any], code: int, said: str, caller: Caller) -> None:

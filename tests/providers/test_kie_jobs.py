@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import io
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
 
 from driving import drive, full_order, mask, picture, plain_order, submitted
-from emulators.kie_models import FLUX_KONTEXT, GPT4O, MARKET
-from imagewright.errors import VendorUnavailable
+from emulators.kie_models import FLUX_KONTEXT, GPT4O
+from emulators.kie_others import EVERY
+from imagewright.catalog.load import catalog
+from imagewright.engine.check import check
+from imagewright.engine.choose import candidates, choose
+from imagewright.errors import GenerationFailed, VendorUnavailable
 from imagewright.providers.base import Running
 from imagewright.providers.kie.body import Family
+from imagewright.providers.kie.others import OTHERS
 from imagewright.providers.kie.routes import ROUTES
 
 if TYPE_CHECKING:
@@ -34,12 +39,12 @@ def _name(route: Route) -> str:
 def _credits(route: KieRoute, kie: KieEmulator) -> float:
     fields = next(iter(kie.tasks.values())).fields
     if route.family is Family.MARKET:
-        return MARKET[route.model].credits_for(fields)
+        return EVERY[route.model].credits_for(fields)
     return (FLUX_KONTEXT if route.family is Family.FLUX_KONTEXT else GPT4O).credits_for(fields)
 
 
 @pytest.mark.parametrize("most", [False, True], ids=["plain", "full"])
-@pytest.mark.parametrize("route", ROUTES, ids=_name)
+@pytest.mark.parametrize("route", [*ROUTES, *OTHERS], ids=_name)
 async def test_a_whole_call(route: KieRoute, most: bool, kie: KieEmulator, provider: Provider, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter of the table
     order = full_order(route) if most else plain_order(route)
 
@@ -81,7 +86,33 @@ async def test_the_region_the_mask_names_is_the_one_that_changes(
     assert any("mask" in note for note in driven.finished.notes)
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if route.image_list], ids=_name)
+ENDING = {"gpt4o-image", "gpt-image/1.5-text-to-image", "gpt-image/1.5-image-to-image"}
+"""They stand on models that their maker has shut down, or shuts down on 2026-12-01."""
+
+
+@pytest.mark.parametrize("given", [{}, {"quality": "medium"}, {"images": ["/kite.png"]}], ids=str)
+async def test_a_call_is_served_by_a_model_that_lives(
+    given: dict[str, Any], kie: KieEmulator, provider: Provider, tmp_path: Path
+) -> None:
+    kie.ended = ENDING
+    checked = check(catalog()["openai_4o"], {"prompt": "a kite", **given})
+    looked = candidates(checked, [route for route in ROUTES if route.tool == "openai_4o"], None)
+    driven = await drive(provider, plain_order(choose(looked, checked, ())[0]), tmp_path)
+    assert len(driven.files) == 1
+
+
+async def test_a_model_that_was_removed_comes_to_nothing_and_costs_nothing(
+    kie: KieEmulator, provider: Provider, tmp_path: Path
+) -> None:
+    kie.ended = ENDING
+    ended = next(route for route in OTHERS if route.model in ENDING)
+    with pytest.raises(GenerationFailed) as caught:
+        await drive(provider, plain_order(ended), tmp_path)
+    assert caught.value.charged is False
+    assert not kie.charges
+
+
+@pytest.mark.parametrize("route", [route for route in (*ROUTES, *OTHERS) if route.image_list], ids=_name)
 async def test_pictures_keep_their_order(route: KieRoute, kie: KieEmulator, provider: Provider) -> None:
     order = full_order(route)
     await submitted(provider, order)

@@ -9,11 +9,13 @@ import pytest
 
 import goldens
 from driving import AUTO, ENGINE_ARGUMENTS, PICTURES, effective, full_order, picture, plain_order
-from emulators.kie_models import FLUX_KONTEXT, GPT4O, MARKET, Model
+from emulators.kie_models import FLUX_KONTEXT, GPT4O, Model
+from emulators.kie_others import EVERY
 from imagewright.errors import RequestRejected, SettingsError
 from imagewright.providers import open_provider
 from imagewright.providers.base import Wiring
 from imagewright.providers.kie.body import Family
+from imagewright.providers.kie.others import OTHERS
 from imagewright.providers.kie.routes import ROUTES
 from imagewright.providers.sending.http import Http
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from imagewright.providers.kie.body import KieRoute
 
 GOLDEN = goldens.kie()
+ALL = (*ROUTES, *OTHERS)
 
 
 def _name(route: Route) -> str:
@@ -36,7 +39,7 @@ def _body(order: Order, route: KieRoute) -> dict[str, Any]:
 def _judge(route: KieRoute) -> Model:
     """The emulator's own description of the route's model."""
     if route.family is Family.MARKET:
-        return MARKET[route.model]
+        return EVERY[route.model]
     return FLUX_KONTEXT if route.family is Family.FLUX_KONTEXT else GPT4O
 
 
@@ -59,7 +62,7 @@ def test_no_golden_file_is_left_over() -> None:
     assert {file.name for file in (goldens.FOLDER / "kie").glob("*.json")} == set(GOLDEN)
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=_name)
+@pytest.mark.parametrize("route", ALL, ids=_name)
 def test_kie_takes_every_value_the_route_offers(route: KieRoute) -> None:
     tried = 0
     for name, argument in effective(route).items():
@@ -80,7 +83,7 @@ def test_kie_takes_every_value_the_route_offers(route: KieRoute) -> None:
     assert tried or not route.spelt
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if "aspect_ratio" in route.takes], ids=_name)
+@pytest.mark.parametrize("route", [route for route in ALL if "aspect_ratio" in route.takes], ids=_name)
 def test_a_ratio_comes_out_in_the_shape_that_was_asked_for(route: KieRoute) -> None:
     for ratio in effective(route)["aspect_ratio"].values or ():
         if ratio != AUTO:
@@ -90,7 +93,7 @@ def test_a_ratio_comes_out_in_the_shape_that_was_asked_for(route: KieRoute) -> N
             assert width / height == pytest.approx(wide / high, rel=0.02), ratio
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if "seed" in route.takes], ids=_name)
+@pytest.mark.parametrize("route", [route for route in ALL if "seed" in route.takes], ids=_name)
 def test_a_seed_is_never_the_one_that_asks_for_a_random_one(route: KieRoute) -> None:
     least = effective(route)["seed"].minimum
     assert least is not None
@@ -108,12 +111,12 @@ def test_a_prompt_at_its_limit_has_room_for_the_count(route: KieRoute) -> None:
     assert _body(replace(order, count=1), route)["input"]["prompt"] == "x" * longest
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if route.family is not Family.MARKET], ids=_name)
+@pytest.mark.parametrize("route", [one for one in ALL if one.family is not Family.MARKET and not one.needs], ids=_name)
 def test_what_is_no_longer_documented_is_sent_only_when_asked_for(route: KieRoute) -> None:
     assert not {"nVariants", "maskUrl"} & set(_body(plain_order(route), route))
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if route.native_auto], ids=_name)
+@pytest.mark.parametrize("route", [route for route in ALL if route.native_auto], ids=_name)
 def test_a_vendors_own_auto_is_its_word_or_silence(route: KieRoute) -> None:
     body = _body(plain_order(route, aspect_ratio=AUTO), route)
     fields = body.get("input", body)
@@ -149,20 +152,37 @@ DOUBLED = next(
 """A route that shares its operation with another one."""
 
 
-def test_a_model_can_be_set_for_a_tool_an_operation_or_one_route() -> None:
-    assert [route.model for route in _routes(SINGLE.tool, {"model": "new/one"})] == ["new/one"]
-    by_operation = _routes(SINGLE.tool, {str(SINGLE.operation): {"model": "new/two"}})
-    assert [route.model for route in by_operation] == ["new/two"]
-    by_id = _routes(DOUBLED.tool, {DOUBLED.model: {"model": "new/three"}})
-    before = [route.model for route in ROUTES if route.tool == DOUBLED.tool]
-    assert [route.model for route in by_id] == ["new/three" if one == DOUBLED.model else one for one in before]
+@pytest.mark.parametrize("other", OTHERS, ids=_name)
+def test_a_known_alternative_is_chosen_by_its_id(other: KieRoute) -> None:
+    """For an operation where one model serves it, for one of its models where there are several."""
+    before = [one for one in ROUTES if (one.tool, one.operation) == (other.tool, other.operation)]
+    for replaced in before:
+        key = str(other.operation) if len(before) == 1 else replaced.model
+        changed = _routes(other.tool, {key: {"model": other.model}})
+        if replaced.model != other.model:
+            assert [one for one in changed if one == other] == [other]
+        assert len(changed) == len([one for one in ROUTES if one.tool == other.tool])
+
+
+def test_what_else_was_set_stays_with_an_alternative() -> None:
+    other = next(one for one in OTHERS if one.operation == "generate" and len(one.counts) > 1)
+    before = next(one for one in ROUTES if (one.tool, one.operation) == (other.tool, other.operation))
+    (route,) = [
+        one
+        for one in _routes(other.tool, {before.model: {"model": other.model, "counts": [1], "usd": 0.5}})
+        if one.operation == other.operation
+    ]
+    assert (route.model, route.price.estimate({}, 1)) == (other.model, 0.5)
 
 
 def test_a_table_of_models_is_set_value_by_value() -> None:
-    value = next(one for one in TIERED.models if TIERED.models[one] != TIERED.model)
-    changed = _routes(TIERED.tool, {"model": {str(value): "new/tier"}})
-    assert {route.model_for({TIERED.model_by: value}) for route in changed} == {"new/tier"}
-    assert {route.model_for({}) for route in changed} == {TIERED.model}
+    value = next(one for one in TIERED.models if TIERED.models[one] == TIERED.model)
+    dearer = next(one for one in TIERED.models.values() if one != TIERED.model)
+    changed = _routes(TIERED.tool, {"model": {str(value): dearer}})
+    assert {route.model_for({TIERED.model_by: value}) for route in changed} == {dearer}
+    assert {route.price.estimate({TIERED.model_by: value}, 1) for route in changed} == {
+        max(TIERED.price.table.values())
+    }
 
 
 def test_a_price_can_be_set() -> None:
@@ -205,7 +225,9 @@ def test_what_a_vendor_has_dropped_can_be_switched_off() -> None:
         (TIERED.tool, {"without": [["prompt"]]}, "can be left out"),
         (MASKED.tool, {MASKED.model: {"counts": [2]}}, "list of 1"),
         (MASKED.tool, {MASKED.model: {"counts": [1, 9]}}, "1, 2, 4"),
-        (MASKED.tool, {MASKED.model: {"model": "x"}}, "no other model"),
+        (MASKED.tool, {MASKED.model: {"model": "x"}}, "are not known here"),
+        (TIERED.tool, {"model": {"max": "x"}}, "are not known here"),
+        (SINGLE.tool, {"model": "new/one"}, SINGLE.model),
         ("no_such_tool", {"usd": 1}, "does not serve it"),
     ],
 )

@@ -19,7 +19,7 @@ from imagewright.imaging.mask import convert_mask
 from imagewright.providers import open_provider
 from imagewright.providers.base import Prepared, Price, Route, Wiring
 from imagewright.providers.openai.provider import base_of
-from imagewright.providers.openai.routes import PRICES, ROUTES, OpenAIRoute, guest_routes
+from imagewright.providers.openai.routes import ALIKE, MODEL, PRICE, ROUTES, OpenAIRoute, guest_routes
 from imagewright.providers.sending.http import Http
 from vendors import wired
 
@@ -225,8 +225,8 @@ def test_an_address_without_a_path_means_its_first_version(address: str, base: s
 
 @pytest.mark.parametrize(
     ("model", "price"),
-    [(model, price) for model, price in PRICES.items()]
-    + [(f"{model}-2026-04-21", price) for model, price in PRICES.items()]
+    [(model, price) for model, price in {MODEL: PRICE, **ALIKE[MODEL]}.items()]
+    + [(f"{model}-2026-04-21", price) for model, price in {MODEL: PRICE, **ALIKE[MODEL]}.items()]
     + [("gpt-image-9", Price(usd=None)), (WEIGHTS, Price(usd=None))],
 )
 def test_the_price_follows_the_model(model: str, price: Price, openai: OpenAIEmulator) -> None:

@@ -114,15 +114,10 @@ async def test_a_picture_beyond_the_vendors_sides_is_refused_by_it(vendor: Recra
     assert not vendor.charges
 
 
-async def test_what_is_done_and_its_price_can_be_set(vendor: RecraftEmulator, http: Http) -> None:
+async def test_the_price_can_be_set(vendor: RecraftEmulator, http: Http) -> None:
     def routes(table: dict[str, Any]) -> tuple[Route, ...]:
         return wired("recraft", vendor, http, recraft=table).routes
 
-    (changed,) = routes({"model": "removeBackgroundV2"})
-    assert changed.price.usd is None
-    with pytest.raises(ModelUnavailable):
-        await wired("recraft", vendor, http).submit(plain_order(changed))
-    assert vendor.requests[-1].path == "/v1/images/removeBackgroundV2"
     (dearer,) = routes({"usd": 0.5})
     assert dearer.price.usd == 0.5
 

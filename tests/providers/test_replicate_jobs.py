@@ -12,11 +12,8 @@ from driving import check_picture, drive, drive_at_once, full_order, made, pictu
 from emulators.replicate import ReplicateEmulator
 from emulators.replicate_models import MODELS, version_of
 from goldens_fields import inputs_of
-from imagewright.errors import GenerationFailed, ModelUnavailable, SettingsError
-from imagewright.providers import open_provider
-from imagewright.providers.base import Wiring
+from imagewright.errors import GenerationFailed, ModelUnavailable
 from imagewright.providers.replicate.routes import ROUTES
-from imagewright.providers.sending.http import Http
 from offered import every_offer
 from pictures import noise
 from vendors import wired
@@ -27,6 +24,7 @@ if TYPE_CHECKING:
 
     from imagewright.providers.base import Prepared, Provider, Route
     from imagewright.providers.replicate.routes import ReplicateRoute
+    from imagewright.providers.sending.http import Http
 
 pytestmark = pytest.mark.anyio
 
@@ -213,10 +211,3 @@ async def test_a_prediction_can_be_stopped(replicate: ReplicateEmulator, provide
     assert await provider.cancel(handle) is True
     assert [task.status for task in replicate.tasks.values()] == ["canceled"]
     assert not replicate.charges
-
-
-@pytest.mark.parametrize("model", ["one", "a/../b", "a/b/c", "a/b?c", "a/b:short", "https://a/b", "a/b:" + "G" * 64])
-def test_an_id_that_is_no_model_is_refused(model: str) -> None:
-    overrides = {VERSIONED.tool: {str(VERSIONED.operation): {"model": model}}}
-    with pytest.raises(SettingsError, match="owner/name"):
-        open_provider("replicate", Wiring(key="k", addresses={}, overrides=overrides, http=Http()))

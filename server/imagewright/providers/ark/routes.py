@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.row import ANY, AUTO, Limits, OperationName
 from imagewright.providers.base import PictureForm, Price
+from imagewright.providers.sharing.alternatives import chosen
 from imagewright.providers.sharing.fields import Field, FieldsRoute
 from imagewright.providers.sharing.links import data_uri
-from imagewright.providers.sharing.model_prices import priced
-from imagewright.providers.sharing.overrides import overridden
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +26,13 @@ CHINESE = "doubao-"
 """How the ids begin at Volcengine."""
 WITHOUT_SETS = frozenset({"dola-seedream-5-0-pro-260628"})
 """Models that make one picture a call, by their id at BytePlus."""
+RESOLUTIONS: Mapping[str, tuple[str, ...]] = {
+    "seedream-4-5-251128": ("2K", "4K"),
+    "seedream-5-0-260128": ("2K",),
+    "dola-seedream-5-0-pro-260628": ("1K", "2K"),
+}
+"""Of the row's resolutions, those of the models that do not make all, by their id at BytePlus: the first takes no
+fewer than 3,686,400 pixels, the others make no 4K. From third parties' copies of its size tables of 2026-11-26."""
 MOST_PICTURES = 15
 """Of one call: those sent and those made, together."""
 
@@ -61,13 +67,13 @@ def _usd(each: float, source: str = "BytePlus's catalogue, copied by third parti
     return Price(usd=each, source=source, checked="2026-11-22")
 
 
-PRICES: Mapping[str, Price] = {
-    MODEL: _usd(0.03),
+PRICE = _usd(0.03)
+ALIKE: Mapping[str, Price] = {
     "seedream-4-5-251128": _usd(0.04),
     "seedream-5-0-260128": _usd(0.035),
     "dola-seedream-5-0-pro-260628": _usd(0.09, "the higher of BytePlus's two prices, 0.045 and 0.09 USD"),
 }
-"""At BytePlus; what Volcengine charges is not known here."""
+"""Further ids at BytePlus that take the same fields, with their prices; what Volcengine charges is not known here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +100,7 @@ _SHARED: dict[str, Any] = {
     # every version takes both; the form of an address asks for the format's name in it
     "pictures": PictureForm(formats=("png", "jpeg"), max_bytes=10_000_000),
     "say_count": True,
-    "price": PRICES[MODEL],
+    "price": PRICE,
 }
 _MANY = 10
 """Input pictures from which on a full set of results no longer fits into one call."""
@@ -135,10 +141,21 @@ def routes_for(overrides: Mapping[str, Mapping[str, Any]], *, chinese: bool) -> 
     Raises:
         SettingsError: a table cannot be used.
     """
-    own = tuple(replace(route, model=CHINESE + route.model) for route in ROUTES) if chinese else ROUTES
-    return priced((_fitted(route) for route in overridden(own, overrides)), PRICES)
+    unknown = Price(usd=None)
+    in_china = dict.fromkeys((CHINESE + model for model in (MODEL, *ALIKE)), unknown)
+    if chinese:
+        own = tuple(replace(route, model=CHINESE + route.model, price=unknown) for route in ROUTES)
+        routes = chosen(own, (), overrides, {own[0].model: in_china})
+    else:
+        # a gateway's address does not tell the region it leads to
+        routes = chosen(ROUTES, (), overrides, {MODEL: {**ALIKE, **in_china}})
+    return tuple(map(_fitted, routes))
 
 
 def _fitted(route: ArkRoute) -> ArkRoute:
-    """The route without sets, if its model makes none."""
-    return replace(route, counts=(1,)) if route.model.removeprefix(CHINESE) in WITHOUT_SETS else route
+    """The route with the limits of its model."""
+    model = route.model.removeprefix(CHINESE)
+    takes = route.takes
+    if model in RESOLUTIONS:
+        takes = {**takes, "resolution": Limits(values=RESOLUTIONS[model])}
+    return replace(route, takes=takes, counts=(1,) if model in WITHOUT_SETS else route.counts)

@@ -8,7 +8,6 @@ about at exactly the address the answer to the submit names. The addresses can b
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
@@ -16,7 +15,7 @@ from imagewright.catalog.row import ANY, AUTO, OperationName
 from imagewright.providers.base import Handle, Price, Rhythm, Route
 from imagewright.providers.bfl.replies import NAME, USD_PER_CREDIT, read_standing, read_submitted
 from imagewright.providers.sending.request import Account, Purpose, Request
-from imagewright.providers.sharing.overrides import SOURCE, overridden
+from imagewright.providers.sharing.alternatives import chosen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +63,8 @@ ROUTES: tuple[Route, ...] = (
     # without the field the result has the picture's own shape
     Route(operation=OperationName.EDIT, takes={**_TAKES, "images": ANY}, native_auto=True, **_SHARED),
 )
-"""Both operations, each with two models; the maker calls them its older ones and still serves them."""
+"""Both operations, each with two models; the maker calls them its older ones and still serves them. Its newer ones,
+such as `flux-3-image`, take other fields (a list of pictures, a resolution, no seed), so their ids are refused."""
 
 
 def body(order: Order) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class Bfl:
     """The maker advises to ask every 0.5 to 1 s; the link of a finished picture lives for minutes only."""
 
     def __init__(self, wiring: Wiring) -> None:
-        self.routes: tuple[Route, ...] = tuple(map(_priced, overridden(ROUTES, wiring.overrides)))
+        self.routes: tuple[Route, ...] = chosen(ROUTES, (), wiring.overrides)
         self._base = wiring.addresses.get("", BASE).rstrip("/")
         poll_base = wiring.addresses.get("poll", self._base).rstrip("/")
         self._poll_url = poll_base + POLL_PATH
@@ -127,11 +127,6 @@ class Bfl:
     async def fetch(self, product: Product, into: Path) -> None:
         """Stream the picture to disk; the key stays here."""
         await self._http.download(self._account, product.url, into)
-
-
-def _priced(route: Route) -> Route:
-    """The route; where the user has set other models, their prices are not known unless the user has set them too."""
-    return route if route.models == MODELS or route.price.source == SOURCE else replace(route, price=Price(usd=None))
 
 
 def build(wiring: Wiring) -> Bfl:

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.row import ANY, AUTO, Limits, OperationName, Scalar
-from imagewright.errors import RequestRejected, SettingsError
+from imagewright.errors import RequestRejected
 from imagewright.providers.base import PictureForm, Price
 from imagewright.providers.sharing.alternatives import chosen
 from imagewright.providers.sharing.fields import COUNT, Field, FieldsRoute
 from imagewright.providers.sharing.links import data_uri
+from imagewright.providers.sharing.model_prices import price_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,9 +46,22 @@ PRESETS: Mapping[Scalar, str] = {"1:1": "1328*1328", "16:9": "1664*928", "9:16":
 """What the oldest models make; of 4:3 and 3:4 the vendor's pages give two versions."""
 
 FIXED: Mapping[str, Any] = {"watermark": False}
-PRICE = Price(
+
+
+def _usd(each: float) -> Price:
+    return Price(usd=each, source="the maker's price list, in LiteLLM's table", checked="2026-11-26")
+
+
+_OLDER = Price(
     usd=0.036, source="about 0.20 to 0.25 CNY, unverified; the higher, at 7 CNY to the USD", checked="2026-11-22"
 )
+PRICES: Mapping[str, Price] = {
+    "qwen-image-3.0": _usd(0.03),
+    "qwen-image-2.0": _usd(0.035),
+    "qwen-image-2.0-pro": _usd(0.075),
+    **dict.fromkeys(("qwen-image-edit-plus", "qwen-image-edit", "qwen-image-plus", "qwen-image"), _OLDER),
+}
+"""By model; those of the others are not known."""
 
 _TAKEN: Mapping[str, Limits] = {
     "prompt": ANY,
@@ -133,7 +147,7 @@ def _route(operation: OperationName, model: str, takes: Mapping[str, Limits], **
         model=model,
         takes={**_TAKEN, **takes},
         pictures=PictureForm(max_bytes=10_000_000),
-        price=PRICE,
+        price=price_of(model, PRICES),
         **settled,
     )
 
@@ -163,7 +177,7 @@ def _oldest_edit(model: str) -> DashScopeRoute:
         model=model,
         takes={**takes, "prompt": SHORT, "images": Limits(max_items=1)},
         pictures=PictureForm(max_bytes=10_000_000),
-        price=PRICE,
+        price=price_of(model, PRICES),
         fields=_OTHERS,
     )
 
@@ -193,11 +207,4 @@ def routes_for(overrides: Mapping[str, Mapping[str, Any]]) -> tuple[DashScopeRou
     Raises:
         SettingsError: a table cannot be used.
     """
-    routes = chosen(ROUTES, OTHERS, overrides)
-    known = {(one.model, one.operation) for one in (*ROUTES, *OTHERS)}
-    for route in routes:
-        able = [str(operation) for model, operation in known if model == route.model]
-        if able and str(route.operation) not in able:
-            said = f"{route.model} can only {able[0]}; set it as {able[0]} = {{ model = ... }}"
-            raise SettingsError(f"routes.{route.tool}.{NAME}.model: {said}")
-    return routes
+    return chosen(ROUTES, OTHERS, overrides)

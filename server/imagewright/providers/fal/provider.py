@@ -8,7 +8,6 @@ endpoint; both read on 2026-11-22. The addresses can be set, `IMAGEWRIGHT_FAL_BA
 from __future__ import annotations
 
 import json
-import re
 import secrets
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -26,7 +25,7 @@ from imagewright.providers.fal.replies import (
     read_submitted,
     read_uploaded,
 )
-from imagewright.providers.fal.routes import NAME, OTHERS, PRICES, ROUTES, FalRoute
+from imagewright.providers.fal.routes import ALIKE, NAME, OTHERS, ROUTES, FalRoute
 from imagewright.providers.sending.request import Account, Purpose, Request
 from imagewright.providers.sharing.alternatives import chosen
 from imagewright.providers.sharing.links import handed_over, links_of
@@ -39,7 +38,7 @@ from imagewright.providers.sharing.listed import (
     oldest_fitting,
     trace_of,
 )
-from imagewright.providers.sharing.own_routes import check_models, own_route
+from imagewright.providers.sharing.own_routes import own_route
 from imagewright.providers.sharing.stopping import told_to_stop
 from imagewright.providers.sharing.tickets import noted, notes_in, path_under, with_notes
 
@@ -61,7 +60,6 @@ LIST_PAGE = 10
 """Calls on a page of the list, of 100 that are allowed: each may repeat the pictures that went inside it."""
 LIST_PAGES = 20
 """Pages that are read at most. They begin where the call was sent, and hold one endpoint."""
-ENDPOINT = re.compile(r"[\w-][\w.-]*(?:/[\w-][\w.-]*)+", re.ASCII)
 ECHO_BYTES = 16_000_000
 """Most bytes of an answer that may repeat a picture: a refusal quotes the input it is about."""
 
@@ -74,8 +72,7 @@ class Fal:
     """The vendor's own client asks ten times a second; a person does not notice one."""
 
     def __init__(self, wiring: Wiring) -> None:
-        self.routes: tuple[FalRoute, ...] = chosen(ROUTES, OTHERS, wiring.overrides, PRICES)
-        check_models(self.routes, ENDPOINT, f"is no endpoint of {NAME}; they read owner/name/path")
+        self.routes: tuple[FalRoute, ...] = chosen(ROUTES, OTHERS, wiring.overrides, ALIKE)
         self._base = wiring.addresses.get("", BASE).rstrip("/")
         self._upload_base = wiring.addresses.get("upload", UPLOAD_BASE).rstrip("/")
         # the vendor's own list knows nothing of calls that went through a gateway, and its host must not see their key

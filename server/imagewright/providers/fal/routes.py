@@ -373,5 +373,15 @@ OTHERS: tuple[FalRoute, ...] = (
 )
 """Known models that are not the default, because they do less of what the rows promise or cost more."""
 
-PRICES: Mapping[str, Price] = {"fal-ai/nano-banana-2": _flat(0.08), "fal-ai/nano-banana-2/edit": _flat(0.08)}
-"""Of further models that are spelt like a default."""
+_BANANAS: Mapping[str, Price] = {
+    "fal-ai/nano-banana-2": _flat(0.08),
+    "fal-ai/nano-banana-pro": Price(usd=0.15, source=f"{PAGE}, in LiteLLM's table", checked="2026-11-26"),
+}
+"""They have a resolution too, which is 1K where it is left out."""
+_QWEN_EDITS = ("fal-ai/qwen-image-edit-plus", "fal-ai/qwen-image-edit-2509")
+ALIKE: Mapping[str, Mapping[str, Price]] = {
+    "fal-ai/nano-banana": _BANANAS,
+    "fal-ai/nano-banana/edit": {f"{model}/edit": price for model, price in _BANANAS.items()},
+    "fal-ai/qwen-image-edit-2511": dict.fromkeys(_QWEN_EDITS, Price(usd=None)),
+}
+"""Further ids by the default whose fields they take, as the vendor's client types them, with their prices."""

@@ -18,16 +18,29 @@ if TYPE_CHECKING:
     from imagewright.providers.base import Order
 
 NAME = "google"
-MODEL = "gemini-3.1-flash-image"
-"""Nano banana 2: the newest of the quick ones whose price is known."""
+MODEL = "gemini-nano-banana-2.1"
+"""Nano banana 2.1, the maker's newest quick one: in its client google-genai 3.6.1, and with 14 ratios, of which the row
+offers ten, in its own and others' documents of October 2026; read on 2026-11-26."""
 PNG = "image/png"
-CHECKED = "2026-11-22"
+CHECKED = "2026-11-26"
 
-PRICES: Mapping[str, Price] = {
-    "gemini-2.5-flash-image": Price(0.039, source="the maker: 30 USD per million output tokens", checked=CHECKED),
-    "gemini-3.1-flash-image": Price(0.067, source="seen by a third party, for 1K", checked=CHECKED),
-    "gemini-3-pro-image": Price(0.134, source="a community table, for 1K and 2K", checked=CHECKED),
+
+def _usd(each: float) -> Price:
+    return Price(each, source="the maker's price list, in LiteLLM's table, for 1K", checked=CHECKED)
+
+
+PRICE = _usd(0.0336)
+ALIKE: Mapping[str, Mapping[str, Price]] = {
+    MODEL: {
+        # deprecated by the maker on 2026-10-06, its end not named yet
+        "gemini-3.1-flash-image": _usd(0.0672),
+        "gemini-3.1-flash-lite-image": _usd(0.0336),
+        "gemini-3-pro-image": _usd(0.134),
+        # ends on 2027-03-15
+        "gemini-2.5-flash-image": _usd(0.039),
+    }
 }
+"""The maker's other picture models: all take the same fields, and make 1K where no size is asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +65,7 @@ class GoogleRoute(Route):
 _GENERATE = {
     "prompt": ANY,
     "aspect_ratio": ANY,
-    # it cannot be asked for another file type, see `google_replies`
+    # it cannot be asked for another file type, see `replies`
     "output_format": Limits(values=("png",)),
     "save_as": ANY,
 }
@@ -63,7 +76,7 @@ ROUTES: tuple[GoogleRoute, ...] = (
         operation=OperationName.GENERATE,
         model=MODEL,
         takes=_GENERATE,
-        price=PRICES[MODEL],
+        price=PRICE,
     ),
     GoogleRoute(
         provider=NAME,
@@ -72,6 +85,6 @@ ROUTES: tuple[GoogleRoute, ...] = (
         model=MODEL,
         takes={**_GENERATE, "images": ANY},
         native_auto=True,
-        price=PRICES[MODEL],
+        price=PRICE,
     ),
 )

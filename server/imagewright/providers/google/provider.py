@@ -12,12 +12,11 @@ from urllib.parse import quote, urlsplit
 
 import anyio.to_thread
 
-from imagewright.providers.google.body import NAME, PRICES, ROUTES, GoogleRoute
+from imagewright.providers.google.body import ALIKE, NAME, ROUTES, GoogleRoute
 from imagewright.providers.google.replies import read_content
 from imagewright.providers.sending.request import Account, Purpose, Request
+from imagewright.providers.sharing.alternatives import chosen
 from imagewright.providers.sharing.at_once import AtOnce
-from imagewright.providers.sharing.model_prices import priced
-from imagewright.providers.sharing.overrides import overridden
 from imagewright.providers.sharing.own_routes import own_route
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ class Google(AtOnce):
     name = NAME
 
     def __init__(self, wiring: Wiring) -> None:
-        self.routes: tuple[Route, ...] = priced(overridden(ROUTES, wiring.overrides), PRICES)
+        self.routes: tuple[Route, ...] = chosen(ROUTES, (), wiring.overrides, ALIKE)
         self._base = base_of(wiring.addresses.get("", BASE))
         super().__init__(Account(NAME, (self._base,), wiring.key, {KEY_HEADER: wiring.key}), wiring.http)
 

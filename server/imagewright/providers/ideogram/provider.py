@@ -14,9 +14,8 @@ from imagewright.catalog.row import ANY, Limits, OperationName
 from imagewright.providers.base import PictureForm, Price, Route
 from imagewright.providers.ideogram.replies import NAME, read_made
 from imagewright.providers.sending.request import Account, FilePart, Purpose, Request
+from imagewright.providers.sharing.alternatives import chosen
 from imagewright.providers.sharing.at_once import AtOnce
-from imagewright.providers.sharing.model_prices import priced
-from imagewright.providers.sharing.overrides import overridden
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +68,6 @@ ROUTES: tuple[Route, ...] = (
         ),
     ),
 )
-PRICES = {route.model: route.price for route in ROUTES}
 
 
 def fields(order: Order) -> dict[str, str]:
@@ -105,7 +103,7 @@ class Ideogram(AtOnce):
     name = NAME
 
     def __init__(self, wiring: Wiring) -> None:
-        self.routes: tuple[Route, ...] = priced(overridden(ROUTES, wiring.overrides), PRICES)
+        self.routes: tuple[Route, ...] = chosen(ROUTES, (), wiring.overrides)
         self._base = wiring.addresses.get("", BASE).rstrip("/")
         super().__init__(Account(NAME, (self._base,), wiring.key, {KEY_HEADER: wiring.key}), wiring.http)
 

@@ -49,6 +49,7 @@ class KieRoute(Route):
     Attributes:
         family: the interface.
         spelt: field for each argument that is sent.
+        fixed: fields that are always sent, with their values.
         image_field: field of the input picture, or of the list of them.
         image_list: whether that field is a list.
         mask_field: field of the mask; empty when there is none.
@@ -59,6 +60,7 @@ class KieRoute(Route):
 
     family: Family = Family.MARKET
     spelt: Mapping[str, Spelling]
+    fixed: Mapping[str, Any] = field(default_factory=dict)
     image_field: str = ""
     image_list: bool = False
     mask_field: str = ""
@@ -87,7 +89,7 @@ class KieRoute(Route):
             urls: Kie's addresses of the input pictures, in order.
             mask_url: Kie's address of the mask; empty for none.
         """
-        fields: dict[str, Any] = {}
+        fields: dict[str, Any] = dict(self.fixed)
         for name, spelling in self.spelt.items():
             if name in order.arguments:
                 fields |= _spell(spelling, order.arguments[name])

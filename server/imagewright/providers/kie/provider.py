@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from imagewright.errors import SettingsError
 from imagewright.providers.base import Finished, Handle, Rhythm
 from imagewright.providers.kie.body import NAME, Family, KieRoute
+from imagewright.providers.kie.others import OTHERS
 from imagewright.providers.kie.replies import (
     read_created,
     read_flux_kontext,
@@ -22,8 +22,8 @@ from imagewright.providers.kie.replies import (
 )
 from imagewright.providers.kie.routes import MASK_DOUBT, ROUTES
 from imagewright.providers.sending.request import FilePart, Purpose, Request, bearer
+from imagewright.providers.sharing.alternatives import chosen
 from imagewright.providers.sharing.links import handed_over, links_of
-from imagewright.providers.sharing.overrides import overridden
 from imagewright.providers.sharing.own_routes import own_route
 
 if TYPE_CHECKING:
@@ -65,8 +65,7 @@ class Kie:
     """Kie advises to start at 2 to 3 s and to slow down; past the 10 to 15 min it allows, it is asked seldom."""
 
     def __init__(self, wiring: Wiring) -> None:
-        self.routes: tuple[KieRoute, ...] = overridden(ROUTES, wiring.overrides)
-        _check_models(self.routes)
+        self.routes: tuple[KieRoute, ...] = chosen(ROUTES, OTHERS, wiring.overrides)
         self._base = wiring.addresses.get("", BASE).rstrip("/")
         self._upload_base = wiring.addresses.get("upload", UPLOAD_BASE).rstrip("/")
         self._account = bearer(NAME, wiring.key, self._base, self._upload_base)
@@ -141,12 +140,3 @@ def _checked_route(order: Order) -> KieRoute:
     route = own_route(order, KieRoute)
     route.check(order)
     return route
-
-
-def _check_models(routes: tuple[KieRoute, ...]) -> None:
-    built_in: dict[Any, str] = {(one.tool, one.operation): one.model for one in ROUTES if one.family is Family.GPT4O}
-    for route in routes:
-        if route.family is Family.GPT4O and route.model != built_in[route.tool, route.operation]:
-            raise SettingsError(
-                f"routes.{route.tool}.{NAME}: {built_in[route.tool, route.operation]} has no other model"
-            )

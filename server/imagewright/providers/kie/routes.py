@@ -2,11 +2,12 @@
 
 Field names, spellings and limits are those of Kie's model pages of 2026-08-19 unless a line says otherwise; prices
 are credits that third parties saw charged. What Kie documents no longer is marked, and can be switched off in the
-configuration, see `providers.sharing.overrides`.
+configuration, see `providers.sharing.overrides`; it also chooses the models of `others` by their ids.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.row import ANY, AUTO, Limits, OperationName, Scalar
@@ -21,7 +22,8 @@ CHECKED = "2026-11-22"
 SEEN = "credits seen charged by third parties, at 0.005 USD each"
 DOUBTFUL = "community tables that disagree, at 0.005 USD a credit"
 MASK_DOUBT = (
-    "kie documented masks for this model until 2025 and not since: look whether only the masked area has changed."
+    "Masks go to kie's older model gpt4o-image, for which kie documented them until 2025 and not since: look whether "
+    "only the masked area has changed."
 )
 
 PRESETS: dict[Scalar, str] = {
@@ -38,16 +40,19 @@ UPPER_STYLE: dict[Scalar, str] = {style: style.upper() for style in ("auto", "ge
 GPT_RATIOS = ("1:1", "3:2", "2:3")
 
 
-def _credits(each: float, source: str = SEEN) -> Price:
+def credits_each(each: float, source: str = SEEN) -> Price:
+    """The price of a picture in USD, from Kie's credits."""
     return Price(usd=round(each * USD_PER_CREDIT, 6), source=source, checked=CHECKED)
 
 
-def _credits_by(argument: str, usual: Scalar, table: Mapping[Scalar, float], source: str = SEEN) -> Price:
+def credits_by(argument: str, usual: Scalar, table: Mapping[Scalar, float], source: str = SEEN) -> Price:
+    """The same by the values of an argument; `usual` is what is charged where the table lacks one."""
     usd = {value: round(each * USD_PER_CREDIT, 6) for value, each in table.items()}
     return Price(usd=usd[usual], by=argument, table=usd, source=source, checked=CHECKED)
 
 
-def _ratios(known: Mapping[Scalar, str] | tuple[str, ...], *, auto: bool = False) -> Limits:
+def ratios(known: Mapping[Scalar, str] | tuple[str, ...], *, auto: bool = False) -> Limits:
+    """The ratios a model has, and `auto` where the engine finds the nearest of them."""
     return Limits(values=(AUTO, *known) if auto else tuple(known))
 
 
@@ -64,7 +69,7 @@ def _seedream() -> tuple[KieRoute, ...]:
         "counts": (1, 2, 3, 4, 5, 6),
         "count_field": Spelling("max_images"),
         "say_count": True,
-        "price": _credits(5),
+        "price": credits_each(5),
     }
     # the sentence with the count goes into the same 5000 characters
     prompt = Limits(max_length=5000 - len(count_sentence(6)))
@@ -73,13 +78,13 @@ def _seedream() -> tuple[KieRoute, ...]:
         KieRoute(
             operation=OperationName.GENERATE,
             model="bytedance/seedream-v4-text-to-image",
-            takes={**takes, "aspect_ratio": _ratios(SEEDREAM_PRESETS)},
+            takes={**takes, "aspect_ratio": ratios(SEEDREAM_PRESETS)},
             **shared,
         ),
         KieRoute(
             operation=OperationName.EDIT,
             model="bytedance/seedream-v4-edit",
-            takes={**takes, "images": ANY, "aspect_ratio": _ratios(SEEDREAM_PRESETS, auto=True)},
+            takes={**takes, "images": ANY, "aspect_ratio": ratios(SEEDREAM_PRESETS, auto=True)},
             image_field="image_urls",
             image_list=True,
             **shared,
@@ -104,12 +109,12 @@ def _qwen() -> tuple[KieRoute, ...]:
             model="qwen/text-to-image",
             takes={
                 "prompt": ANY,
-                "aspect_ratio": _ratios(PRESETS),
+                "aspect_ratio": ratios(PRESETS),
                 **dict.fromkeys(sampling, ANY),
                 **SERVED_BY_ENGINE,
             },
             spelt={"prompt": Spelling("prompt"), "aspect_ratio": shape, **sampling},
-            price=_credits(4),
+            price=credits_each(4),
             **shared,
         ),
         KieRoute(
@@ -118,7 +123,7 @@ def _qwen() -> tuple[KieRoute, ...]:
             takes={
                 "prompt": ANY,
                 "images": Limits(max_items=1),
-                "aspect_ratio": _ratios(PRESETS, auto=True),
+                "aspect_ratio": ratios(PRESETS, auto=True),
                 **dict.fromkeys(sampling, ANY),
                 **SERVED_BY_ENGINE,
             },
@@ -126,7 +131,7 @@ def _qwen() -> tuple[KieRoute, ...]:
             image_field="image_url",
             counts=(1, 2, 3, 4),
             count_field=Spelling("num_images", text=True),
-            price=_credits(5),
+            price=credits_each(5),
             **shared,
         ),
         KieRoute(
@@ -136,12 +141,11 @@ def _qwen() -> tuple[KieRoute, ...]:
             takes={
                 "prompt": ANY,
                 "images": Limits(min_items=2),
-                # written as ratios; these five are the ones the family's older models are documented with
-                "aspect_ratio": _ratios(PRESETS, auto=True),
+                # written as ratios; of the eight it has, the row's five
+                "aspect_ratio": ratios(PRESETS, auto=True),
                 "seed": ANY,
                 "negative_prompt": ANY,
-                # how it spells jpeg is not documented
-                "output_format": Limits(values=("png",)),
+                "output_format": ANY,
                 **SERVED_BY_ENGINE,
             },
             spelt={
@@ -153,7 +157,7 @@ def _qwen() -> tuple[KieRoute, ...]:
             },
             image_field="image_urls",
             image_list=True,
-            price=_credits(4.8),
+            price=credits_each(4.8),
             **shared,
         ),
     )
@@ -176,7 +180,7 @@ def _flux_kontext() -> tuple[KieRoute, ...]:
         "model_by": "quality",
         "models": {"pro": "flux-kontext-pro", "max": "flux-kontext-max"},
         "spelt": spelt,
-        "price": _credits_by("quality", "pro", {"pro": 5, "max": 10}, DOUBTFUL),
+        "price": credits_by("quality", "pro", {"pro": 5, "max": 10}, DOUBTFUL),
     }
     takes = {**dict.fromkeys(spelt, ANY), "quality": ANY, "save_as": ANY}
     return (
@@ -196,60 +200,55 @@ def _flux_kontext() -> tuple[KieRoute, ...]:
 
 
 def _openai_4o() -> tuple[KieRoute, ...]:
-    shared: dict[str, Any] = {"provider": NAME, "tool": "openai_4o"}
-    own: dict[str, Any] = {
-        "family": Family.GPT4O,
-        "model": "gpt4o-image",
-        "spelt": {"prompt": Spelling("prompt"), "aspect_ratio": Spelling("size")},
-        # documented until 2025 and never with 3; one picture, what is documented still, is asked for by leaving it out
-        "counts": (1, 2, 4),
-        "count_field": Spelling("nVariants", {1: ""}),
-        "price": _credits(6),
+    # as on its two pages of 2026-08-19: it has no quality, no mask and no count, and makes every ratio in 1K
+    shared: dict[str, Any] = {
+        "provider": NAME,
+        "tool": "openai_4o",
+        "spelt": {"prompt": Spelling("prompt"), "aspect_ratio": Spelling("aspect_ratio")},
+        "fixed": {"resolution": "1K"},
+        "price": Price(usd=0.03, source="6 credits for 1K, in a copy of Kie's price list", checked="2026-11-26"),
     }
-    newer: dict[str, Any] = {
-        "spelt": {
-            "prompt": Spelling("prompt"),
-            "aspect_ratio": Spelling("aspect_ratio"),
-            "quality": Spelling("quality"),
-        },
-    }
-    quality = Limits(values=("medium", "high"))
-    generate = {"prompt": ANY, "aspect_ratio": ANY, **SERVED_BY_ENGINE}
-    edit = {
-        "prompt": ANY,
-        "images": ANY,
-        "aspect_ratio": _ratios(GPT_RATIOS, auto=True),
-        **SERVED_BY_ENGINE,
-    }
+    takes = {"prompt": Limits(max_length=20_000), **SERVED_BY_ENGINE}
     return (
-        KieRoute(operation=OperationName.GENERATE, takes=generate, **own, **shared),
-        KieRoute(
-            operation=OperationName.EDIT,
-            takes={**edit, "mask": ANY},
-            pictures=PictureForm(mask="black_is_repainted"),
-            image_field="filesUrl",
-            image_list=True,
-            mask_field="maskUrl",
-            **own,
-            **shared,
-        ),
-        # the same maker's next model serves a given quality, at a price that is not published
         KieRoute(
             operation=OperationName.GENERATE,
-            model="gpt-image/1.5-text-to-image",
-            takes={**generate, "quality": quality},
-            **newer,
+            model="gpt-image-2-text-to-image",
+            takes={**takes, "aspect_ratio": ratios(GPT_RATIOS)},
             **shared,
         ),
         KieRoute(
             operation=OperationName.EDIT,
-            model="gpt-image/1.5-image-to-image",
-            takes={**edit, "quality": quality},
+            model="gpt-image-2-image-to-image",
+            takes={**takes, "images": ANY, "aspect_ratio": ratios(GPT_RATIOS, auto=True)},
             image_field="input_urls",
             image_list=True,
-            **newer,
             **shared,
         ),
+        # the only model of Kie's that was ever documented with a mask
+        replace(gpt4o(OperationName.EDIT), needs=("mask",)),
+    )
+
+
+def gpt4o(operation: OperationName) -> KieRoute:
+    """The older 4o interface. Kie keeps it under its old models; it runs on GPT Image 1, shut down on 2026-10-23."""
+    edit = operation is OperationName.EDIT
+    takes = {"prompt": ANY, "aspect_ratio": ratios(GPT_RATIOS, auto=edit), **SERVED_BY_ENGINE}
+    return KieRoute(
+        provider=NAME,
+        tool="openai_4o",
+        operation=operation,
+        model="gpt4o-image",
+        family=Family.GPT4O,
+        takes={**takes, "images": ANY, "mask": ANY} if edit else takes,
+        pictures=PictureForm(mask="black_is_repainted" if edit else None),
+        spelt={"prompt": Spelling("prompt"), "aspect_ratio": Spelling("size")},
+        image_field="filesUrl" if edit else "",
+        image_list=edit,
+        mask_field="maskUrl" if edit else "",
+        # documented until 2025 and never with 3; one picture, what is documented still, is asked for by leaving it out
+        counts=(1, 2, 4),
+        count_field=Spelling("nVariants", {1: ""}),
+        price=credits_each(6),
     )
 
 
@@ -261,7 +260,7 @@ def _nano_banana() -> tuple[KieRoute, ...]:
             "aspect_ratio": Spelling("aspect_ratio"),
             "output_format": Spelling("output_format"),
         },
-        "price": _credits(4),
+        "price": credits_each(4),
     }
     takes = {"prompt": ANY, "aspect_ratio": ANY, "output_format": ANY, "save_as": ANY}
     return (
@@ -292,7 +291,7 @@ def _nano_banana() -> tuple[KieRoute, ...]:
             scales=(1, 2, 4),
             largest_side=20_000,
             # charged by the size that comes out; as for a picture of 1K that is enlarged
-            price=_credits_by("scale", 2, {1: 10, 2: 10, 4: 20}, DOUBTFUL),
+            price=credits_by("scale", 2, {1: 10, 2: 10, 4: 20}, DOUBTFUL),
             **shared,
         ),
     )
@@ -312,7 +311,7 @@ ROUTES: tuple[KieRoute, ...] = (
         takes={"image": ANY, "save_as": ANY},
         spelt={},
         image_field="image",
-        price=_credits(1),
+        price=credits_each(1),
     ),
     KieRoute(
         provider=NAME,
@@ -322,7 +321,7 @@ ROUTES: tuple[KieRoute, ...] = (
         model="ideogram/v3-reframe",
         takes={
             "image": ANY,
-            "aspect_ratio": _ratios(PRESETS),
+            "aspect_ratio": ratios(PRESETS),
             "rendering_speed": ANY,
             "style": ANY,
             "seed": Limits(minimum=1),  # 0 asks for a random one
@@ -337,7 +336,7 @@ ROUTES: tuple[KieRoute, ...] = (
         image_field="image_url",
         counts=(1, 2, 3, 4),
         count_field=Spelling("num_images", text=True),
-        price=_credits_by("rendering_speed", "balanced", {"turbo": 3.5, "balanced": 7, "quality": 10}),
+        price=credits_by("rendering_speed", "balanced", {"turbo": 3.5, "balanced": 7, "quality": 10}),
     ),
 )
 """Every route, the ones to take first first."""

@@ -52,7 +52,7 @@ class Offline:
 
     def __init__(self, wiring: Wiring) -> None:
         routes = [_route(row, operation) for row in catalog().values() for operation in row.operations]
-        self.routes: tuple[Route, ...] = overridden(routes, wiring.overrides)
+        self.routes: tuple[Route, ...] = overridden(routes, wiring.overrides, known=None)
         # Pictures take much memory: more at once than there are cores would only make all of them late.
         self._turns = anyio.CapacityLimiter(os.cpu_count() or 1)
 

@@ -14,8 +14,7 @@ from imagewright.catalog.row import ANY, AUTO, Limits, OperationName, Scalar
 from imagewright.errors import RequestRejected, SettingsError
 from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price, Route
 from imagewright.providers.sending.request import FilePart
-from imagewright.providers.sharing.model_prices import priced
-from imagewright.providers.sharing.overrides import overridden
+from imagewright.providers.sharing.alternatives import chosen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,12 +61,22 @@ def _by_quality(low: float, medium: float, high: float, source: str) -> Price:
     return Price(usd=medium, by="quality", table=table, source=source, checked=CHECKED)
 
 
-PRICES: Mapping[str, Price] = {
-    "gpt-image-2": _by_quality(0.01, 0.06, 0.22, "resellers' tables, for 1024x1024"),
-    "gpt-image-1.5": _by_quality(
-        0.013, 0.05, 0.2, "two resellers' tables, for 1536x1024; 1024x1024 costs a third less"
-    ),
+PRICE = _by_quality(0.01, 0.06, 0.22, "resellers' tables, for 1024x1024")
+ALIKE: Mapping[str, Mapping[str, Price]] = {
+    MODEL: {
+        **dict.fromkeys(
+            ("gpt-image-2.6-sunburst", "gpt-image-2.6-flare", "gpt-image-2.5-sunburst", "gpt-image-2.5-flare"),
+            Price(usd=None),
+        ),
+        # the maker shuts these three down on 2026-12-01
+        "gpt-image-1.5": _by_quality(
+            0.013, 0.05, 0.2, "two resellers' tables, for 1536x1024; 1024x1024 costs a third less"
+        ),
+        "gpt-image-1-mini": Price(usd=None),
+        "chatgpt-image-latest": Price(usd=None),
+    }
 }
+"""The maker's other models, of its client openai 3.57.0: all take the same fields."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +144,7 @@ ROUTES: tuple[OpenAIRoute, ...] = (
         takes=_GENERATE,
         sizes=SIZES,
         counts=(1, 2, 3, 4),
-        price=PRICES[MODEL],
+        price=PRICE,
     ),
     OpenAIRoute(
         provider=NAME,
@@ -146,7 +155,7 @@ ROUTES: tuple[OpenAIRoute, ...] = (
         pictures=PictureForm(mask="transparent_is_repainted"),
         sizes=SIZES,
         counts=(1, 2, 3, 4),
-        price=PRICES[MODEL],
+        price=PRICE,
     ),
 )
 """What the maker itself serves."""
@@ -164,10 +173,14 @@ def routes_for(overrides: Mapping[str, Mapping[str, Any]], *, own_server: bool) 
     """
     own = {route.tool for route in ROUTES}
     guests = [route for tool in overrides if tool not in own and tool in catalog() for route in guest_routes(tool)]
-    routes = tuple(_fitted(route) for route in overridden((*ROUTES, *guests), overrides))
+    if guests and not own_server:
+        where = f"routes.{guests[0].tool}.{NAME}"
+        raise SettingsError(f"{where}: {NAME} itself does not serve it; set IMAGEWRIGHT_OPENAI_BASE_URL to your server")
+    # at a server of the user's own the fields are those of this API whatever its model is called
+    routes = tuple(map(_fitted, chosen((*ROUTES, *guests), (), overrides, ALIKE, any_id=own_server)))
     for tool in {route.tool for route in guests}:
-        _check_guest(tool, routes, own_server=own_server)
-    return priced((route for route in routes if route.model != UNNAMED), PRICES)
+        _check_named(tool, routes)
+    return tuple(route for route in routes if route.model != UNNAMED)
 
 
 def guest_routes(tool: str) -> Iterator[OpenAIRoute]:
@@ -205,9 +218,7 @@ def _fitted(route: OpenAIRoute) -> OpenAIRoute:
     return replace(route, takes=takes, pictures=PictureForm(), asks_base64=True)
 
 
-def _check_guest(tool: str, routes: tuple[OpenAIRoute, ...], *, own_server: bool) -> None:
-    where = f"routes.{tool}.{NAME}"
-    if not own_server:
-        raise SettingsError(f"{where}: {NAME} itself does not serve it; set IMAGEWRIGHT_OPENAI_BASE_URL to your server")
+def _check_named(tool: str, routes: tuple[OpenAIRoute, ...]) -> None:
     if all(route.model == UNNAMED for route in routes if route.tool == tool):
-        raise SettingsError(f'{where}: name the model of your server, such as model = "maker/weights"')
+        said = 'name the model of your server, such as model = "maker/weights"'
+        raise SettingsError(f"routes.{tool}.{NAME}: {said}")

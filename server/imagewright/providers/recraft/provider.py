@@ -14,9 +14,8 @@ from imagewright.catalog.row import ANY, OperationName
 from imagewright.providers.base import PictureForm, Price, Route
 from imagewright.providers.recraft.replies import NAME, USD_PER_UNIT, read_made
 from imagewright.providers.sending.request import FilePart, Purpose, Request, bearer
+from imagewright.providers.sharing.alternatives import chosen
 from imagewright.providers.sharing.at_once import AtOnce
-from imagewright.providers.sharing.model_prices import priced
-from imagewright.providers.sharing.overrides import overridden
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Finished, Order, Wiring
@@ -40,7 +39,6 @@ ROUTES: tuple[Route, ...] = (
         price=Price(usd=10 * USD_PER_UNIT, source="the maker's API reference: 10 units", checked="2026-11-22"),
     ),
 )
-PRICES = {route.model: route.price for route in ROUTES}
 
 
 def files(order: Order) -> tuple[FilePart, ...]:
@@ -55,7 +53,7 @@ class Recraft(AtOnce):
     name = NAME
 
     def __init__(self, wiring: Wiring) -> None:
-        self.routes: tuple[Route, ...] = priced(overridden(ROUTES, wiring.overrides), PRICES)
+        self.routes: tuple[Route, ...] = chosen(ROUTES, (), wiring.overrides)
         self._base = wiring.addresses.get("", BASE).rstrip("/")
         super().__init__(bearer(NAME, wiring.key, self._base), wiring.http)
 

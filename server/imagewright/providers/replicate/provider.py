@@ -7,7 +7,6 @@ The address can be set, `IMAGEWRIGHT_REPLICATE_BASE_URL`.
 from __future__ import annotations
 
 import logging
-import re
 import secrets
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +23,13 @@ from imagewright.providers.replicate.replies import (
     read_uploaded,
     read_version,
 )
-from imagewright.providers.replicate.routes import NAME, ROUTES, ReplicateRoute
+from imagewright.providers.replicate.routes import ALIKE, NAME, ROUTES, ReplicateRoute
 from imagewright.providers.sending.download import RESULT_BYTES
 from imagewright.providers.sending.request import FilePart, Purpose, Request, bearer
 from imagewright.providers.sharing.alternatives import chosen
 from imagewright.providers.sharing.links import handed_over, links_of
 from imagewright.providers.sharing.listed import LIST_BYTES, LIST_SECONDS, Page, oldest_fitting, trace_of
-from imagewright.providers.sharing.own_routes import check_models, own_route
+from imagewright.providers.sharing.own_routes import own_route
 from imagewright.providers.sharing.stopping import told_to_stop
 from imagewright.providers.sharing.tickets import noted, notes_in, path_under, with_notes
 
@@ -52,7 +51,6 @@ INLINE_BYTES = 256_000
 LIST_PAGES = 10
 """Pages of 100 predictions that are read at most; they hold those of every model."""
 FETCH_SECONDS = 300.0
-MODEL = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*(?::[0-9a-f]{64})?", re.ASCII)
 
 
 class Replicate:
@@ -63,9 +61,7 @@ class Replicate:
     """The vendor's own client asks twice a second; a person does not notice one."""
 
     def __init__(self, wiring: Wiring) -> None:
-        self.routes: tuple[ReplicateRoute, ...] = chosen(ROUTES, (), wiring.overrides)
-        wanted = "must read owner/name, or owner/name: and the 64 characters of a version's id"
-        check_models(self.routes, MODEL, wanted)
+        self.routes: tuple[ReplicateRoute, ...] = chosen(ROUTES, (), wiring.overrides, ALIKE)
         self._base = wiring.addresses.get("", BASE).rstrip("/")
         self._account = bearer(NAME, wiring.key, self._base)
         self._http = wiring.http

@@ -15,7 +15,7 @@ from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price
 from imagewright.providers.sharing.fields import COUNT, LEFT_OUT, Field, FieldsRoute, count_sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 NAME = "replicate"
 CHECKED = "2026-11-22"
@@ -253,3 +253,14 @@ ROUTES: tuple[ReplicateRoute, ...] = (
     ),
 )
 """Every route, the ones to take first first."""
+
+ALIKE: Mapping[str, Mapping[str, Price]] = {
+    "qwen/qwen-image-edit-2511": {"qwen/qwen-image-edit-plus": Price(usd=None)},
+    "google/nano-banana": {
+        "google/gemini-2.5-flash-image": Price(usd=None),
+        # it has a resolution too, which is 1K where it is left out
+        "google/nano-banana-2": Price(usd=None),
+    },
+}
+"""Further ids by the default whose fields they take, as the models' API pages list them, with their prices. An id may
+name its version too: owner/name: and the 64 characters of the version."""

@@ -1,7 +1,7 @@
 """Models that are known but not the default: the user's configuration chooses one by its id, see `overrides`.
 
 A vendor's next model often spells its fields another way or takes other arguments. Where that is known, the id
-alone is enough: the route changes as a whole.
+alone is enough: the route changes as a whole. Where it is not known, the id is refused.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from imagewright.providers.base import Price, Route
-from imagewright.providers.sharing.model_prices import priced
-from imagewright.providers.sharing.overrides import SOURCE, overridden
+from imagewright.providers.sharing.model_prices import at_price, price_by_model, price_of
+from imagewright.providers.sharing.overrides import SOURCE, overridden, undated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,35 +23,62 @@ def chosen(
     routes: Sequence[R],
     others: Sequence[R],
     overrides: Mapping[str, Mapping[str, Any]],
-    prices: Mapping[str, Price] | None = None,
+    alike: Mapping[str, Mapping[str, Price]] | None = None,
+    *,
+    any_id: bool = False,
 ) -> tuple[R, ...]:
     """A vendor's routes as the user's configuration has them.
 
-    A route whose model was set to a known alternative is spelt, limited and priced as that model is. Any other id
-    is taken to be spelt like the default, and its price to be unknown unless the user names one.
+    A route whose model was set to a known alternative is spelt, limited and priced as that model is. One whose model
+    was set to an id with the same fields keeps its own, at the price of that id.
 
     Args:
         routes: the defaults.
-        others: the alternatives.
+        others: the alternatives, each with its own fields.
         overrides: the user's tables, by tool.
-        prices: of further models that are spelt like a default, by id.
+        alike: ids that are documented to take the same fields and values as a default, with their prices, by the
+            id of that default.
+        any_id: whether an id that is not known is taken too, as spelt like the default and at an unknown price: for
+            a server of the user's own, whose fields do not depend on its model.
 
     Raises:
-        SettingsError: a table cannot be used.
+        SettingsError: a table cannot be used, or names a model whose fields are not known.
     """
-    changed = overridden(routes, overrides)
-    known = {(other.tool, other.operation, other.model): other for other in others}
-    become = (
-        _become(known.get((after.tool, after.operation, after.model), after), before, after)
+    same = alike or {}
+
+    def known(route: R) -> tuple[str, ...]:
+        own = (route.model, *route.models.values(), *same.get(route.model, ()))
+        return tuple(dict.fromkeys((*own, *_alternatives(route, others))))
+
+    changed = overridden(routes, overrides, None if any_id else known)
+    return tuple(
+        _become(before, after, others, same.get(before.model, {}))
         for before, after in zip(routes, changed, strict=True)
     )
-    return priced(become, {one.model: one.price for one in (*routes, *others)} | dict(prices or {}))
 
 
-def _become(other: R, before: R, after: R) -> R:
-    """The alternative, with what the configuration says besides the model."""
-    if other is after:
+def _alternatives(route: R, others: Sequence[R]) -> dict[str, R]:
+    """The alternatives to a route by their ids. One that chooses among several models has none."""
+    if route.model_by:
+        return {}
+    return {other.model: other for other in others if (other.tool, other.operation) == (route.tool, route.operation)}
+
+
+def _become(before: R, after: R, others: Sequence[R], same: Mapping[str, Price]) -> R:
+    """The route with its new model."""
+    if before.models != after.models:
+        return at_price(after, price_by_model(before, after.models))
+    if before.model == after.model:
         return after
+    known = _alternatives(before, others)
+    other = known.get(after.model) or known.get(undated(after.model))
+    if other is None:
+        return at_price(after, price_of(after.model, {before.model: before.price, **same}))
+    return _instead(before, after, replace(other, model=after.model))
+
+
+def _instead(before: R, after: R, other: R) -> R:
+    """The alternative, with what the configuration says besides the model."""
     takes = {name: limits for name, limits in other.takes.items() if name in after.takes or name not in before.takes}
     return replace(
         other,

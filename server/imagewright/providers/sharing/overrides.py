@@ -5,39 +5,51 @@
     edit = { without = ["acceleration"] }       # those of one operation
     "qwen/image-edit" = { model = "qwen/next" } # the one that is built in with this model id
 
-Keys: `model`, an id, or a table of ids by the values of the argument that chooses among several; `usd`, the price
-of one picture, or a table in the same way; `without`, arguments the vendor has stopped taking; `counts`, those of
-the numbers of pictures a call can make that still work. They can only narrow what a route does, so the file cannot
-make it promise what the row does not.
+Keys: `model`, an id whose fields are known, or a table of ids by the values of the argument that chooses among
+several; `usd`, the price of one picture, or a table in the same way; `without`, arguments the vendor has stopped
+taking; `counts`, those of the numbers of pictures a call can make that still work. They can only narrow what a route
+does, so the file cannot make it promise what the row does not.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from imagewright.catalog.load import catalog
+from imagewright.catalog.words import listed, verb
 from imagewright.errors import SettingsError
 from imagewright.providers.base import Price, Route
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 R = TypeVar("R", bound=Route)
 KEYS = ("model", "usd", "without", "counts")
 SOURCE = "your configuration"
 ALWAYS = frozenset({"variants", "save_as"})
 """Served by the engine, whatever the vendor does."""
+DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$|:[0-9a-f]{64}$")
+"""The end of an id that names one state of a model: the day of a snapshot, or a version's own 64 characters."""
 
 
-def overridden(routes: Sequence[R], overrides: Mapping[str, Mapping[str, Any]]) -> tuple[R, ...]:
+def undated(model: str) -> str:
+    """The model of an id, without the day or the version that the id may name besides: its fields are the model's."""
+    return DATED.sub("", model)
+
+
+def overridden(
+    routes: Sequence[R], overrides: Mapping[str, Mapping[str, Any]], known: Callable[[R], Collection[str]] | None
+) -> tuple[R, ...]:
     """A vendor's routes as the user's configuration changes them.
 
     Args:
         routes: the built-in routes of one provider.
         overrides: its tables, by tool.
+        known: the ids that a route's model may be set to, because their fields are known; None where any id may be.
 
     Raises:
         SettingsError: a table cannot be used; the message names its key and what is allowed there.
@@ -46,10 +58,12 @@ def overridden(routes: Sequence[R], overrides: Mapping[str, Mapping[str, Any]]) 
     provider = routes[0].provider
     if stray := [tool for tool in overrides if tool not in own]:
         raise SettingsError(f"routes.{stray[0]}.{provider}: {provider} does not serve it{_hint(stray[0], tuple(own))}")
-    return tuple(_changed(route, overrides.get(route.tool, {}), own[route.tool]) for route in routes)
+    return tuple(_changed(route, overrides.get(route.tool, {}), own[route.tool], known) for route in routes)
 
 
-def _changed(route: R, table: Mapping[str, Any], siblings: Sequence[R]) -> R:
+def _changed(
+    route: R, table: Mapping[str, Any], siblings: Sequence[R], known: Callable[[R], Collection[str]] | None
+) -> R:
     """One route after the tables that reach it, the most special last."""
     where = f"routes.{route.tool}.{route.provider}"
     parts: dict[str, list[R]] = {}
@@ -57,6 +71,8 @@ def _changed(route: R, table: Mapping[str, Any], siblings: Sequence[R]) -> R:
         parts[key] = [one for one in siblings if key in (str(one.operation), one.model)]
     _check_keys(table, (*KEYS, *parts), where)
     changed = _apply(route, {key: table[key] for key in KEYS if key in table}, siblings, where)
+    if known is not None and "model" in table:
+        _check_known(route, changed, siblings, known, f"{where}.model")
     for key, reached in parts.items():
         if key in table and any(one is route for one in reached):
             inner, place = table[key], f"{where}.{key}"
@@ -64,7 +80,27 @@ def _changed(route: R, table: Mapping[str, Any], siblings: Sequence[R]) -> R:
                 raise SettingsError(f"{place}: must be a table of {', '.join(KEYS)}")
             _check_keys(inner, KEYS, place)
             changed = _apply(changed, inner, reached, place)
+            if known is not None and "model" in inner:
+                _check_known(route, changed, siblings, known, f"{place}.model")
     return changed
+
+
+def _check_known(
+    route: R, changed: R, siblings: Sequence[R], known: Callable[[R], Collection[str]], where: str
+) -> None:
+    """Refuse an id whose fields are not known: it would be sent with another model's, and paid for."""
+    own = known(route)
+    for model in (changed.model, *changed.models.values()):
+        if {model, undated(model)} & set(own):
+            continue
+        able = dict.fromkeys(str(one.operation) for one in siblings if {model, undated(model)} & set(known(one)))
+        if able:
+            keys = " and ".join(f"{key} = {{ model = ... }}" for key in able)
+            raise SettingsError(f"{where}: {model} can only {listed(able)}; set it as {keys}")
+        raise SettingsError(
+            f"{where}: the fields of {model!r} are not known here, and those of another model are never sent to it; "
+            f"to {verb(route.operation)} with {route.tool}, {route.provider} can be set to {listed(own, 'or')}"
+        )
 
 
 def _check_keys(table: Mapping[str, Any], known: Sequence[str], where: str) -> None:
