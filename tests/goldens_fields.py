@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from driving import full_order, plain_order
 from imagewright.providers.fal.routes import OTHERS as FAL_OTHERS
 from imagewright.providers.fal.routes import ROUTES as FAL_ROUTES
+from imagewright.providers.replicate.routes import OTHERS as REPLICATE_OTHERS
 from imagewright.providers.replicate.routes import ROUTES as REPLICATE_ROUTES
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def fal() -> dict[str, Any]:
 
 def replicate() -> dict[str, Any]:
     """Inputs of every model at Replicate."""
-    return _bodies(REPLICATE_ROUTES)
+    return _bodies((*REPLICATE_ROUTES, *REPLICATE_OTHERS))
 
 
 def _bodies(routes: Iterable[FieldsRoute]) -> dict[str, Any]:

@@ -112,6 +112,40 @@ MODELS: Mapping[str, Hosted] = {
             count=_seedream_count,
         )
     ),
+    "bytedance/seedream-4.5": Hosted(
+        Table(
+            {"prompt": text(4000)},
+            {
+                "image_input": links(0, 14),
+                "size": choice("2K", "4K", "custom"),
+                "width": whole(1024, 4096),
+                "height": whole(1024, 4096),
+                "aspect_ratio": ANY_RATIO,
+                "sequential_image_generation": choice("disabled", "auto"),
+                "max_images": whole(1, 15),
+                "disable_safety_checker": flag,
+            },
+            images="image_input",
+            size=_seedream_size,
+            count=_seedream_count,
+        )
+    ),
+    "bytedance/seedream-5-lite": Hosted(
+        Table(
+            {"prompt": PROMPT},
+            {
+                "image_input": links(0, 14),
+                "size": choice("2K", "3K"),
+                "aspect_ratio": ANY_RATIO,
+                "sequential_image_generation": choice("disabled", "auto"),
+                "max_images": whole(1, 15),
+                "output_format": choice("png", "jpeg"),
+            },
+            images="image_input",
+            size=_seedream_size,
+            count=_seedream_count,
+        )
+    ),
     "qwen/qwen-image": Hosted(
         Table(
             {"prompt": PROMPT},

@@ -13,7 +13,7 @@ from emulators.replicate import ReplicateEmulator
 from emulators.replicate_models import MODELS, version_of
 from goldens_fields import inputs_of
 from imagewright.errors import GenerationFailed, ModelUnavailable
-from imagewright.providers.replicate.routes import ROUTES
+from imagewright.providers.replicate.routes import OTHERS, ROUTES
 from offered import every_offer
 from pictures import noise
 from vendors import wired
@@ -54,7 +54,7 @@ def _large() -> Prepared:
 
 
 @pytest.mark.parametrize("most", [False, True], ids=["plain", "full"])
-@pytest.mark.parametrize("route", ROUTES, ids=_name)
+@pytest.mark.parametrize("route", [*ROUTES, *OTHERS], ids=_name)
 async def test_a_whole_call(
     route: ReplicateRoute,
     most: bool,  # noqa: FBT001 - a parameter of the table
@@ -79,7 +79,7 @@ async def test_a_whole_call(
     assert driven.finished.notes == ((route.note,) if route.note else ())
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=_name)
+@pytest.mark.parametrize("route", [*ROUTES, *OTHERS], ids=_name)
 def test_replicate_takes_every_value_the_route_offers(route: ReplicateRoute) -> None:
     orders = list(every_offer(route))
     assert orders
@@ -88,7 +88,7 @@ def test_replicate_takes_every_value_the_route_offers(route: ReplicateRoute) -> 
         assert MODELS[model].table.wrong(inputs_of(order, route)) is None, order.arguments
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if route.say_count], ids=_name)
+@pytest.mark.parametrize("route", [route for route in (*ROUTES, *OTHERS) if route.say_count], ids=_name)
 def test_a_set_is_asked_for_as_one_and_within_the_vendors_limits(route: ReplicateRoute) -> None:
     longest = route.takes["prompt"].max_length
     assert longest is not None

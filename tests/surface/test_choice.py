@@ -23,7 +23,7 @@ from imagewright.engine.workshop import open_workshop
 from imagewright.errors import ContentRefused, OutOfCredit, ProviderError, Refusal, UnknownOutcome
 from imagewright.providers import KEY_VARIABLES
 from imagewright.settings.load import load_settings
-from pictures import photo
+from pictures import mask_of, photo
 from providers import test_kie_faults
 from vendors import VENDORS, environment, opened, routes_of, submitted_to
 from wire import MODERN, RawClient
@@ -165,6 +165,33 @@ async def test_a_picture_too_large_for_one_vendor_is_served_by_another(name: str
         assert (job.status, job.provider) == (JobStatus.COMPLETED, DEAR)
         assert emulators[name].requests == []
     assert any(one.startswith(f"{name} (") and "the limit is" in one for one in job.choice)
+
+
+MASK = "data:image/png;base64," + base64.b64encode(mask_of(480, 400, (0, 0, 240, 400))).decode("ascii")
+MASKED = next(one for one in routes_of(CHEAP) if one.needs)
+"""A route for masks alone, of a vendor whose other routes take none."""
+
+
+async def test_a_client_that_fills_in_every_default_can_use_a_mask(tmp_path: Path) -> None:
+    arguments = catalog()[MASKED.tool].operations[MASKED.operation].arguments
+    defaults = {name: one.default for name, one in arguments.items() if one.default is not None}
+    with opened([CHEAP]) as emulators:
+        emulators[CHEAP].seconds = 0.0  # type: ignore[union-attr]  # it has a queue
+        async with _workshop(emulators, tmp_path) as workshop:
+            job = await workshop.start(MASKED.tool, {**defaults, **WISH, "images": [PHOTO], "mask": MASK})
+            assert await workshop.wait(job, PATIENCE)
+    assert (job.status, job.model) == (JobStatus.COMPLETED, MASKED.model), job.error
+
+
+async def test_a_default_that_is_given_keeps_nobody_from_being_named_instead(tmp_path: Path) -> None:
+    wish = {**WISH, "images": [PHOTO], "quality": "high"}
+    named = []
+    async with _workshop({}, tmp_path, **{KEY_VARIABLES[CHEAP][0]: "some-key-0123456789"}) as workshop:
+        for more in ({}, {"background": "opaque"}):
+            with pytest.raises(Refusal, match="it takes no quality") as caught:
+                await workshop.start(MASKED.tool, wish | more)
+            named.append(caught.value.instead)
+    assert named[0] == named[1] != ()
 
 
 async def test_the_cheapest_is_taken_and_says_so(tmp_path: Path) -> None:

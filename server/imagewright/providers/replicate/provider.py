@@ -23,7 +23,7 @@ from imagewright.providers.replicate.replies import (
     read_uploaded,
     read_version,
 )
-from imagewright.providers.replicate.routes import ALIKE, NAME, ROUTES, ReplicateRoute
+from imagewright.providers.replicate.routes import ALIKE, NAME, OTHERS, ROUTES, ReplicateRoute
 from imagewright.providers.sending.download import RESULT_BYTES
 from imagewright.providers.sending.request import FilePart, Purpose, Request, bearer
 from imagewright.providers.sharing.alternatives import chosen
@@ -61,7 +61,7 @@ class Replicate:
     """The vendor's own client asks twice a second; a person does not notice one."""
 
     def __init__(self, wiring: Wiring) -> None:
-        self.routes: tuple[ReplicateRoute, ...] = chosen(ROUTES, (), wiring.overrides, ALIKE)
+        self.routes: tuple[ReplicateRoute, ...] = chosen(ROUTES, OTHERS, wiring.overrides, ALIKE)
         self._base = wiring.addresses.get("", BASE).rstrip("/")
         self._account = bearer(NAME, wiring.key, self._base)
         self._http = wiring.http

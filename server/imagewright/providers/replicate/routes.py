@@ -57,11 +57,11 @@ def _ratios(known: Iterable[Any], *, auto: bool = False) -> Limits:
     return Limits(values=(AUTO, *known) if auto else tuple(known))
 
 
-def _seedream() -> tuple[ReplicateRoute, ...]:
+def _seedream(model: str, longest: int, resolutions: Limits, price: Price) -> tuple[ReplicateRoute, ...]:
     shared: dict[str, Any] = {
         "provider": NAME,
         "tool": "bytedance_seedream",
-        "model": "bytedance/seedream-4",
+        "model": model,
         "fields": (
             Field("prompt", "prompt"),
             RATIO,
@@ -70,11 +70,11 @@ def _seedream() -> tuple[ReplicateRoute, ...]:
             Field("max_images", COUNT, {1: LEFT_OUT}),
         ),
         "say_count": True,
-        "price": _price(0.03),
+        "price": price,
     }
-    # the sentence with the count goes into the row's own 5000 characters
-    prompt = Limits(max_length=5000 - len(count_sentence(6)))
-    takes = {"prompt": prompt, "aspect_ratio": ANY, "resolution": ANY, **SERVED_BY_ENGINE}
+    # the sentence with the count goes into the same characters
+    prompt = Limits(max_length=longest - len(count_sentence(6)))
+    takes = {"prompt": prompt, "aspect_ratio": ANY, "resolution": resolutions, **SERVED_BY_ENGINE}
     return (
         ReplicateRoute(operation=OperationName.GENERATE, takes=takes, counts=(1, 2, 3, 4, 5, 6), **shared),
         ReplicateRoute(
@@ -212,7 +212,7 @@ def _nano_banana() -> tuple[ReplicateRoute, ...]:
 
 
 ROUTES: tuple[ReplicateRoute, ...] = (
-    *_seedream(),
+    *_seedream("bytedance/seedream-4", 5000, ANY, _price(0.03)),
     *_qwen(),
     *_flux_kontext(),
     *_openai_4o(),
@@ -254,6 +254,11 @@ ROUTES: tuple[ReplicateRoute, ...] = (
 )
 """Every route, the ones to take first first."""
 
+OTHERS: tuple[ReplicateRoute, ...] = (
+    *_seedream("bytedance/seedream-4.5", 4000, Limits(values=("2K", "4K")), Price(usd=None)),
+    *_seedream("bytedance/seedream-5-lite", 5000, Limits(values=("2K",)), Price(usd=None)),
+)
+"""Known models that are not the default, with the limits of their own API pages."""
 ALIKE: Mapping[str, Mapping[str, Price]] = {
     "qwen/qwen-image-edit-2511": {"qwen/qwen-image-edit-plus": Price(usd=None)},
     "google/nano-banana": {
