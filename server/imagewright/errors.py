@@ -25,8 +25,23 @@ A `Refusal` is for what the calling model could have avoided; a `ProviderError` 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import ClassVar
+
+SHOWN_LENGTH = 60
+"""Characters of a caller's name or value that a message repeats."""
+MOST_PROBLEMS = 20
+"""Problems of one call that a refusal tells; a caller who has more is better served by the number of the others."""
+LONGEST_MESSAGE = 1000
+"""Characters of one problem: the longest of ours, about a path outside the folders that may be used, takes 500."""
+MOST_BITS = 180
+"""Bits of a whole number that is shown with all its digits: about 54 of them. Python refuses to write out 4,300."""
+DIGITS_PER_BIT = 0.30103
+BROKEN_TEXT = "holds half of a character (a lone surrogate); send whole characters"
+"""What is wrong with a text that cannot be written down."""
+PROBLEM_BYTES = 40_000
+"""JSON-encoded bytes of all problems together. A reply holds them twice and stays below 100 KB with its frame."""
 
 
 class ImagewrightError(Exception):
@@ -60,18 +75,63 @@ class Problem:
 class Refusal(ImagewrightError):
     """A call that was not carried out; nothing was spent and nothing written.
 
+    It is short whatever the caller sent: names and messages are cut, and problems beyond the first 20 are counted.
+
     Attributes:
-        problems: everything that is wrong with the call, in the order of its arguments.
+        problems: what is wrong with the call, in the order of its arguments.
+        more: how many further problems there are that are not told.
         instead: names of enabled tools that can do what was asked.
+        note: what else the caller should know, as one sentence; may be empty.
     """
 
-    def __init__(self, *problems: Problem, instead: tuple[str, ...] = ()) -> None:
-        self.problems = problems
+    def __init__(self, *problems: Problem, instead: tuple[str, ...] = (), note: str = "") -> None:
+        self.problems = _bounded(problems)
+        self.more = len(problems) - len(self.problems)
         self.instead = instead
-        text = "; ".join(str(problem) for problem in problems)
+        self.note = note
+        text = "; ".join(str(problem) for problem in self.problems)
+        if self.more:
+            text += f"; and {self.more} more"
         if instead:
             text += f". Can do it: {', '.join(instead)}"
+        if note:
+            text += f". {note}"
         super().__init__(text)
+
+
+def _bounded(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    """The first problems, cut; at least one where there is one."""
+    kept: list[Problem] = []
+    room = PROBLEM_BYTES
+    for problem in problems[:MOST_PROBLEMS]:
+        short = Problem(clip(problem.argument), clip(problem.message, LONGEST_MESSAGE))
+        room -= len(json.dumps([short.argument, short.message]))
+        if room < 0 and kept:
+            break
+        kept.append(short)
+    return tuple(kept)
+
+
+def clip(text: str, longest: int = SHOWN_LENGTH) -> str:
+    """The beginning of a text, and how long it is where that is not all of it."""
+    return _writable(text) if len(text) <= longest else f"{_writable(text[:longest])}… ({len(text)} characters)"
+
+
+def say(value: object) -> str:
+    """A caller's value as a message shows it: texts in quotes, long ones cut with their length, never a whole list."""
+    if isinstance(value, str):
+        longer = len(value) > SHOWN_LENGTH
+        return _writable(f'"{value[:SHOWN_LENGTH]}…" ({len(value)} characters)' if longer else f'"{value}"')
+    if isinstance(value, list | tuple | dict):
+        return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value)}"
+    if isinstance(value, int) and value.bit_length() > MOST_BITS:
+        return f"a number of about {round(value.bit_length() * DIGITS_PER_BIT)} digits"
+    return clip(str(value))
+
+
+def _writable(text: str) -> str:
+    """The text with lone halves of a character, which no encoding can hold, written out as `\\udc80`."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class ConfirmationNeededError(ImagewrightError):

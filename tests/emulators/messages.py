@@ -82,6 +82,7 @@ class Answer:
         ending: `whole`; `reset` breaks the connection without an answer; `truncate` promises the whole body and sends
             half of it; `hang` says nothing until the emulator closes.
         seconds: how long it takes to come.
+        piece: bytes of each piece it is sent in; 0 for all at once.
     """
 
     status: int = 200
@@ -89,6 +90,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     ending: Ending = "whole"
     seconds: float = 0.0
+    piece: int = 0
 
     @classmethod
     def of(cls, content: Any, status: int = 200, **headers: str) -> Answer:

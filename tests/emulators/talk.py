@@ -84,9 +84,12 @@ class Talk:
             abort(self._writer)
             return False
         length = {} if "Transfer-Encoding" in answer.headers else {"Content-Length": str(len(answer.body))}
-        headers = {**length, **answer.headers}
+        framing = {"Transfer-Encoding": "chunked"} if answer.piece else length
+        headers = {**framing, **answer.headers}
         head = self._http.send(h11.Response(status_code=answer.status, headers=list(headers.items())))
-        body = self._http.send(h11.Data(data=answer.body)) or b""
+        step = answer.piece or len(answer.body) or 1
+        pieces = [answer.body[place : place + step] for place in range(0, len(answer.body), step)]
+        body = b"".join(self._http.send(h11.Data(data=piece)) or b"" for piece in pieces)
         if answer.ending == "truncate":
             self._writer.write((head or b"") + body[: len(body) // 2])
             await self._writer.drain()

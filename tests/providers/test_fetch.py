@@ -63,7 +63,17 @@ def port_of(site: Site) -> str:
 
 @pytest.mark.parametrize(
     "address",
-    ["8.8.8.8", "93.184.216.34", "2606:4700:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"],
+    [
+        "8.8.8.8",
+        "93.184.216.34",
+        "168.63.129.15",
+        "192.0.1.1",
+        "2001:200::1",
+        "2606:4700:4700::1111",
+        "::ffff:8.8.8.8",
+        "64:ff9b::808:808",
+        "2002:808:808::1",
+    ],
 )
 def test_public_addresses(address: str) -> None:
     assert is_public(address)
@@ -78,10 +88,18 @@ def test_public_addresses(address: str) -> None:
         "127.0.0.1",
         "127.8.8.8",
         "169.254.169.254",
+        "168.63.129.16",
         "172.16.0.1",
+        "192.0.0.1",
+        "192.0.0.9",
+        "192.0.0.192",
+        "192.0.0.255",
         "192.0.2.1",
+        "192.31.196.1",
+        "192.52.193.1",
         "192.88.99.1",
         "192.168.0.1",
+        "192.175.48.6",
         "198.18.0.1",
         "224.0.0.1",
         "240.0.0.1",
@@ -94,10 +112,24 @@ def test_public_addresses(address: str) -> None:
         "64:ff9b::7f00:1",
         "64:ff9b::a9fe:a9fe",
         "64:ff9b:1::1",
+        "::ffff:192.0.0.192",
+        "::ffff:168.63.129.16",
+        "64:ff9b::c000:c0",
+        "64:ff9b::a83f:8110",
+        "2002:c000:c0::1",
+        "2002:a83f:8110::1",
+        "2001:1::1",
+        "2001:3::1",
+        "2001:4:112::1",
+        "2001:20::1",
         "2001:db8::1",
         "2001:0:4136:e378:8000:63bf:3fff:fdd2",
         "2002:7f00:1::1",
         "2002:a00:1::1",
+        "2620:4f:8000::6",
+        "3fff::1",
+        "3fff:fff:ffff::1",
+        "5f00::1",
         "fc00::1",
         "fe80::1",
         "fe80::1%eth0",
@@ -183,7 +215,7 @@ class TestFetching:
         assert caught.value.reason == "private"
 
     @pytest.mark.parametrize(
-        "target", ["file:///etc/passwd", "ftp://pictures.example/", "data:text/plain,x", "http://x:y/"]
+        "target", ["file:///etc/passwd", "ftp://pictures.example/", "data:text/plain,x", "http://x:y/", "http://xn--a/"]
     )
     async def test_a_redirect_to_something_else_is_refused(self, target: str, site: Site) -> None:
         site.fail_next("file", Answer(302, b"", {"Location": target}))
@@ -201,6 +233,10 @@ class TestFetching:
             ("http://user:secret@pictures.example/", "user name or password"),
             ("http://pictures.example:port/", "not a whole"),
             ("http://[::1/", "not a whole"),
+            ("http://xn--/", "not a whole"),
+            ("http://xn--a/", "not a whole"),
+            ("http://\ud800/", "not a whole"),
+            (f"http://{'a' * 70_000}/", "not a whole"),
             ("http://pict ures.example/\x00", "not a whole"),
             ("", "not an http"),
         ],

@@ -19,7 +19,9 @@ from imagewright.providers.sending.addresses import look_up as system_look_up
 if TYPE_CHECKING:
     from imagewright.providers.sending.addresses import Resolver
 
-FetchReason = Literal["address", "unresolved", "private", "unreachable", "redirects", "status", "too_large", "too_slow"]
+FetchReason = Literal[
+    "address", "unresolved", "private", "unreachable", "redirects", "status", "coding", "too_large", "too_slow"
+]
 PASSING: frozenset[FetchReason] = frozenset({"unresolved", "unreachable", "too_slow"})
 PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 

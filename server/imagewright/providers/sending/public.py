@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 import httpx
 
+from imagewright.errors import clip
 from imagewright.providers.sending.addresses import look_up as system_look_up
+from imagewright.providers.sending.coding import codings_of
 from imagewright.providers.sending.fetch import FetchError
 from imagewright.providers.sending.pinned import NotFoundError, NotPublicError, PinnedTransport
 
@@ -48,7 +50,7 @@ async def open_public(
         response = await _follow(transport, url)
         try:
             if response.status_code != httpx.codes.OK:
-                message = f"{response.url.host} answers with HTTP {response.status_code} for this file"
+                message = f"{clip(response.url.host)} answers with HTTP {response.status_code} for this file"
                 raise FetchError(message, "status", response.status_code)
             yield response
         finally:
@@ -56,19 +58,22 @@ async def open_public(
 
 
 async def read_blocks(response: httpx.Response, max_bytes: int) -> AsyncIterator[bytes]:
-    """The body, block by block.
+    """The body as it came, block by block. It was asked for unpacked; nothing is unpacked here.
 
     Raises:
-        FetchError: larger than `max_bytes`, cut short, or the connection broke.
+        FetchError: packed, larger than `max_bytes`, cut short, or the connection broke.
     """
-    host = response.url.host
+    host = clip(response.url.host)
+    if codings := codings_of(response.headers.get("Content-Encoding", "")):
+        packed = clip(", ".join(codings))
+        raise FetchError(f"{host} sends this file packed ({packed}), although it was asked not to", "coding")
     too_large = f"the file at {host} is larger than {max_bytes / MEGA:g} MB, the most that is taken"
     announced = response.headers.get("Content-Length", "")
     if announced.isdecimal() and int(announced) > max_bytes:
         raise FetchError(too_large, "too_large")
     taken = 0
     try:
-        async for block in response.aiter_bytes():
+        async for block in response.aiter_raw():
             taken += len(block)
             if taken > max_bytes:
                 raise FetchError(too_large, "too_large")
@@ -93,7 +98,7 @@ async def _follow(transport: PinnedTransport, url: str) -> httpx.Response:
 
 async def _get(transport: PinnedTransport, url: httpx.URL) -> httpx.Response:
     """One GET. Straight through the transport: a client would look into the redirect itself, and keep cookies."""
-    host = url.host
+    host = clip(url.host)
     timeout = httpx.Timeout(STALL_SECONDS, connect=CONNECT_SECONDS).as_dict()
     request = httpx.Request("GET", url, headers=HEADERS, extensions={"timeout": timeout})
     try:
@@ -101,7 +106,7 @@ async def _get(transport: PinnedTransport, url: httpx.URL) -> httpx.Response:
     except NotFoundError as error:
         raise FetchError(f"the host {host!r} cannot be found", "unresolved") from error
     except NotPublicError as error:
-        leads = "is" if str(error) == host else f"leads to {error},"
+        leads = "is" if str(error) == url.host else f"leads to {error},"
         raise FetchError(
             f"{host!r} {leads} not a public address; only public ones are fetched from", "private"
         ) from error
@@ -121,10 +126,12 @@ def _checked_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
     """
     try:
         url = httpx.URL(text) if base is None else base.join(text)
+        host = url.host  # raises for a name such as `xn--`, which stands for nothing
     except (httpx.InvalidURL, ValueError) as error:
         raise FetchError("this is not a whole http(s) address", "address") from error
-    if url.scheme not in ("http", "https") or not url.host:
-        raise FetchError(f"this is not an http(s) address, but {url.scheme or 'without a scheme'}", "address")
+    if url.scheme not in ("http", "https") or not host:
+        scheme = clip(url.scheme) or "without a scheme"
+        raise FetchError(f"this is not an http(s) address, but {scheme}", "address")
     if url.userinfo:
         raise FetchError("the address holds a user name or password; give one without", "address")
     return url

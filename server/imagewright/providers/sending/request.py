@@ -135,7 +135,10 @@ class Account:
 
     def owns(self, url: str) -> bool:
         """Whether the key may be sent there: scheme, host and port of one of the bases."""
-        scheme, host, port = _origin(url)
+        try:
+            scheme, host, port = _origin(url)
+        except ValueError:  # no address at all, such as `http://[` or one whose port is no number
+            return False
         for base in self.bases:
             base_scheme, base_host, base_port = _origin(base)
             under = base_host.startswith("*.") and host.endswith(base_host[1:])

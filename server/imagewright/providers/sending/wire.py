@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import httpx
 
+from imagewright.providers.sending.coding import ACCEPTED, STEP, CodingError, Inflater, coding_of
 from imagewright.providers.sending.public import CONNECT_SECONDS, no_cookies, usual_authorities
 from imagewright.providers.sending.request import Reply
 
@@ -62,7 +64,7 @@ def open_client() -> httpx.AsyncClient:
         limits=LIMITS,
         cookies=no_cookies(),
         follow_redirects=False,
-        headers={"User-Agent": "imagewright"},
+        headers={"User-Agent": "imagewright", "Accept-Encoding": ACCEPTED},
         mounts=dict.fromkeys(DIRECT),
         timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
     )
@@ -94,7 +96,7 @@ async def exchange(
                 await response.aclose()
     except TimeoutError as error:
         raise Broken(f"no answer within {seconds:g} s", reached=watch.sending) from error
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the last for hosts such as `xn--`
         raise Broken(str(error) or type(error).__name__, reached=watch.sending) from error
 
 
@@ -115,10 +117,25 @@ def _build(
 
 
 async def _read(response: httpx.Response, max_bytes: int) -> Reply:
+    """The whole answer, unpacked here: httpx would unpack a block at once, however large it becomes.
+
+    Raises:
+        Broken: it is larger than allowed, packed or not, or its packing is not taken.
+    """
     body = bytearray()
-    async for block in response.aiter_bytes():
-        body += block
-        if len(body) > max_bytes:
-            raise Broken(f"its answer is larger than {max_bytes} bytes", reached=True, oversize=True)
+    received = 0
+    try:
+        inflater = Inflater(coding_of(response.headers.get("Content-Encoding", "")))
+        async for block in response.aiter_raw():
+            received += len(block)
+            for piece in inflater.feed(block):
+                body += piece
+                if max(received, len(body)) > max_bytes:
+                    raise Broken(f"its answer is larger than {max_bytes} bytes", reached=True, oversize=True)
+                if len(piece) == STEP:
+                    await anyio.lowlevel.checkpoint()  # the loop has others to serve between two such steps
+        inflater.close()
+    except CodingError as error:
+        raise Broken(f"its answer cannot be read: {error}", reached=True) from error
     names = {name.lower(): value for name, value in response.headers.items()}
     return Reply(response.status_code, names, bytes(body))
