@@ -130,7 +130,7 @@ def say(value: object) -> str:
 
 
 def _writable(text: str) -> str:
-    """The text with lone halves of a character, which no encoding can hold, written out as `\\udc80`."""
+    """The text with lone halves of a character, which no encoding can hold, written out as their number."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

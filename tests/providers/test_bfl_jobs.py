@@ -166,7 +166,18 @@ def _place(url: str | None) -> Fault:
     return spoil
 
 
-@pytest.mark.parametrize("url", [None, "https://elsewhere.example/v1/get_result?id=x", "http://api.eu4.bfl.ai/x", ""])
+@pytest.mark.parametrize(
+    "url",
+    [
+        None,
+        "https://elsewhere.example/v1/get_result?id=x",
+        "http://api.eu4.bfl.ai/x",
+        "",
+        "https://[",
+        "https://api.bfl.ai:x/",
+        "https://xn--/",
+    ],
+)
 async def test_the_key_goes_to_no_other_place_and_the_task_is_found_all_the_same(
     url: str | None, vendor: BflEmulator, provider: Provider, tmp_path: Path
 ) -> None:

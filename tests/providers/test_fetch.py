@@ -233,6 +233,8 @@ class TestFetching:
             ("http://user:secret@pictures.example/", "user name or password"),
             ("http://pictures.example:port/", "not a whole"),
             ("http://[::1/", "not a whole"),
+            ("http://pictures.example:65536/", "not a whole"),
+            (f"http://pictures.example:{10**30}/", "not a whole"),
             ("http://xn--/", "not a whole"),
             ("http://xn--a/", "not a whole"),
             ("http://\ud800/", "not a whole"),

@@ -216,6 +216,35 @@ class TestBroken:
         assert caught.value.retry_after == 90
 
 
+ODD_LINKS = [
+    "http://xn--/",
+    "http://xn--a/x",
+    "http://[",
+    "http://127.0.0.1:65536/",
+    f"http://127.0.0.1:{10**30}/",
+    "http://127.0.0.1:x/",
+    "http://a\x00b/",
+    "http://\ud800/",
+    "http://127.0.0.1:1/\ud800",
+    f"http://{'a' * 70_000}/",
+    "",
+]
+"""What a vendor's answer could name as a place, and is none."""
+
+
+@pytest.mark.anyio
+async def test_a_link_that_is_none_is_the_vendors_failure_and_no_bug(http: Http, tmp_path: Path) -> None:
+    us = account(f"http://{LOOPBACK}:1")
+    for link in ODD_LINKS:
+        assert us.owns(link) is link.startswith("http://127.0.0.1:1/")
+        for purpose in (Purpose.POLL, Purpose.UPLOAD):
+            for with_key in (True, False):
+                with pytest.raises(ProviderError):
+                    await http.send(us, ask(link, purpose, with_key=with_key))
+        with pytest.raises(ResultLost):
+            await http.download(us, link, tmp_path / "picture")
+
+
 def _closed_port() -> int:
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))

@@ -25,6 +25,8 @@ USUAL = "/tasks/1"
         ("https://api.example", "https://api.example", USUAL),
         ("https://api.example", "https://api.example/", USUAL),
         ("https://api.example", "tasks/1", USUAL),
+        ("https://api.example", "https://[", USUAL),
+        ("https://api.example", "https://\u2100.example/tasks/1", USUAL),
         ("https://api.example", ".evil.example/tasks/1", USUAL),
         ("https://api.example", "@evil.example/tasks/1", USUAL),
         ("https://api.example", "//evil.example/tasks/9", "/tasks/9"),

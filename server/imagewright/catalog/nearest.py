@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.row import Argument
+from imagewright.settings.toggles import LONGEST_GUESSED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,8 +32,10 @@ def nearest(limits: Limits, value: Any) -> Scalar | None:
     """The nearest allowed value; None when nothing is near, or the limits have nothing to say about such a value.
 
     Aspect ratios are compared by shape (5:3 is nearest to 16:9), size classes by pixels, numbers by distance, words
-    by likeness. A number given as text counts as that number.
+    by likeness. A number given as text counts as that number. Nothing is near to a text of more than 100 characters.
     """
+    if isinstance(value, str) and len(value) > LONGEST_GUESSED:
+        return None
     if limits.values is not None:
         return _of_values(limits.values, value)
     if isinstance(limits, Argument) and limits.kind == "boolean":
@@ -96,7 +100,9 @@ def _number(value: Any) -> float | None:
         return None
     if isinstance(value, str) and PLAIN_NUMBER.fullmatch(value):
         value = float(value.strip().lower().removesuffix("px").rstrip("x%").strip())
-    return value if isinstance(value, int | float) and math.isfinite(value) else None
+    if isinstance(value, int):  # JSON's may have more digits than a float can hold
+        return max(min(value, sys.float_info.max), -sys.float_info.max)
+    return value if isinstance(value, float) and math.isfinite(value) else None
 
 
 def _alike(values: Iterable[Scalar], value: Any) -> Scalar | None:

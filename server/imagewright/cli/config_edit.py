@@ -12,12 +12,10 @@ from tomlkit.exceptions import TOMLKitError
 
 from imagewright.errors import SettingsError, StorageError
 from imagewright.settings.config_file import read_config
+from imagewright.storage.private import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-FOLDER_MODE = 0o700
-"""The folder also holds the key file."""
 
 
 def switch(file: Path, tools: Iterable[str], *, on: bool) -> tuple[str, ...]:
@@ -85,7 +83,7 @@ def _write(file: Path, text: str) -> None:
     """Replace the file in one step; where it is a link, what it points to."""
     target = Path(os.path.realpath(file))
     try:
-        target.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        make_folder(target.parent)  # private, as it also holds the key file
         with tempfile.NamedTemporaryFile(
             "w", dir=target.parent, prefix=f".{target.name}.", encoding="utf-8", newline="", delete=False
         ) as draft:

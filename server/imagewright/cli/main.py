@@ -79,6 +79,10 @@ def _explain_group(group: BaseExceptionGroup[BaseException]) -> int:
 def _explain(error: ImagewrightError) -> int:
     if isinstance(error, Refusal):
         lines = [str(problem) for problem in error.problems]
+        if error.more:
+            lines.append(f"and {error.more} more")
+        if error.note:
+            lines.append(error.note)
         if error.instead:
             lines.append(f"can do it instead: {', '.join(error.instead)}")
     else:

@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Any
 from imagewright.catalog.load import catalog
 from imagewright.catalog.nearest import nearest
 from imagewright.catalog.row import PICTURE_KINDS, Argument, Limits, OperationName, Row, Rule, outside
-from imagewright.catalog.words import verb
-from imagewright.errors import Problem
+from imagewright.catalog.words import is_whole, verb
+from imagewright.errors import BROKEN_TEXT, MOST_PROBLEMS, Problem, say
 from imagewright.settings.toggles import nearest as nearest_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SHOWN_LENGTH = 60
-"""Characters of a value that a message repeats."""
 KIND_WORDS = {
     "text": "a text",
     "choice": "one of the listed values",
@@ -51,9 +49,13 @@ class Checked:
 
     @property
     def strays(self) -> set[str]:
-        """What was given although the model has nothing of that name or of one like it."""
+        """What was given although the model has nothing of that name or of one like it.
+
+        At most 20 unknown names are compared with the model's own, which takes time; any others count as strays.
+        """
         own = self.row.arguments()
-        return {name for name in self.given if name not in own and not nearest_name(name, own)}
+        unknown = [name for name in self.given if name not in own]
+        return {name for name in unknown[:MOST_PROBLEMS] if not nearest_name(name, own)} | {*unknown[MOST_PROBLEMS:]}
 
     @property
     def arguments(self) -> Mapping[str, Argument]:
@@ -88,7 +90,7 @@ def check(row: Row, arguments: object) -> Checked:
     given = {str(name): value for name, value in arguments.items() if value is not None}
     operation = row.operation_for({name for name, value in given.items() if value != []})
     known = row.operations[operation].arguments
-    problems = [Problem(name, _stray(row, operation, name)) for name in given if name not in known]
+    problems = _strays(row, operation, [name for name in given if name not in known])
     for name, argument in known.items():
         if name in given:
             problems += [Problem(name, text) for text in _value_problems(argument, given[name])]
@@ -96,6 +98,12 @@ def check(row: Row, arguments: object) -> Checked:
             problems.append(Problem(name, f"is required to {verb(operation)}{_offer(argument)}"))
     problems += [problem for rule in row.rules if (problem := _broken(rule, known, given))]
     return Checked(row, operation, given, tuple(problems))
+
+
+def _strays(row: Row, operation: OperationName, names: list[str]) -> list[Problem]:
+    """Why each is not taken; those that no refusal will show are not looked into."""
+    shown = [Problem(name, _stray(row, operation, name)) for name in names[:MOST_PROBLEMS]]
+    return shown + [Problem(name, "unknown argument") for name in names[MOST_PROBLEMS:]]
 
 
 def _stray(row: Row, operation: OperationName, name: str) -> str:
@@ -122,9 +130,10 @@ def _value_problems(argument: Argument, value: Any) -> list[str]:
         return [f"must be {KIND_WORDS[argument.kind]}, not {_say_type(value)}"]
     if argument.kind == "pictures":
         return _list_problems(argument, value)
-    if argument.kind == "picture" and not value.strip():
-        return ["is empty"]
-    if isinstance(value, str) and argument.kind != "choice" and (argument.min_length or 0) > 0 and not value.strip():
+    if isinstance(value, str) and not is_whole(value):
+        return [BROKEN_TEXT]
+    never_empty = argument.kind == "picture" or (argument.kind != "choice" and (argument.min_length or 0) > 0)
+    if isinstance(value, str) and never_empty and not value.strip():
         return ["is empty"]
     if why := outside(argument, value):
         return [f"{say(value)} is {why}{nearest_hint(argument, value)}"]
@@ -136,7 +145,12 @@ def _list_problems(argument: Argument, value: list[Any]) -> list[str]:
     if argument.min_items is not None and len(value) < argument.min_items:
         problems.append(f"has {len(value)} pictures; at least {argument.min_items} needed")
     if argument.max_items is not None and len(value) > argument.max_items:
-        problems.append(f"has {len(value)} pictures; at most {argument.max_items} allowed here")
+        return [f"has {len(value)} pictures; at most {argument.max_items} allowed here"]
+    problems += [
+        f"picture {place} {BROKEN_TEXT}"
+        for place, one in enumerate(value, 1)
+        if isinstance(one, str) and not is_whole(one)
+    ]
     problems += [
         f"picture {place} must be {KIND_WORDS['picture']}" + ("" if isinstance(one, str) else f", not {_say_type(one)}")
         for place, one in enumerate(value, 1)
@@ -156,9 +170,15 @@ def _fits_kind(argument: Argument, value: Any) -> bool:
         case "integer":
             return isinstance(value, int) and not isinstance(value, bool)
         case "number":
-            return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            return _is_number(value)
         case "choice":
             return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def nearest_hint(limits: Limits, value: Any) -> str:
@@ -179,16 +199,8 @@ def _broken(rule: Rule, known: Mapping[str, Argument], given: Mapping[str, Any])
     for name, allowed in rule.values.items():
         value = given.get(name, known[name].default if name in known else None)
         if value is not None and value not in allowed:
-            return Problem(subject, f"{rule.say}: {name} {' or '.join(str(one) for one in allowed)}, not {value}")
+            return Problem(subject, f"{rule.say}: {name} {' or '.join(str(one) for one in allowed)}, not {say(value)}")
     return None
-
-
-def say(value: object) -> str:
-    """A value as a message shows it: texts in quotes, long ones cut with their length."""
-    text = str(value)
-    if len(text) > SHOWN_LENGTH:
-        return f'"{text[:SHOWN_LENGTH]}…" ({len(text)} characters)'
-    return f'"{text}"' if isinstance(value, str) else text
 
 
 def _say_type(value: object) -> str:

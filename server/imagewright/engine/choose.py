@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.row import AUTO, PICTURE_KINDS, narrowed, outside
-from imagewright.engine.check import nearest_hint, say
+from imagewright.engine.check import nearest_hint
 from imagewright.engine.offer import ENGINE_ARGUMENTS
 from imagewright.engine.sizes import pixels_problem
-from imagewright.errors import Problem, Refusal
+from imagewright.errors import Problem, Refusal, say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,6 +13,7 @@ import anyio
 import anyio.to_thread
 
 from imagewright.errors import PictureError, ResultLost, StorageError
+from imagewright.storage.private import make_folder, write_file
 from imagewright.storage.reasons import why
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _workplace(desk: Desk, job_id: str, variant: int, spare: bool) -> Path:  # n
     if spare:
         return Path(tempfile.mkdtemp(prefix="imagewright-"))
     folder = desk.spool.file(job_id, f"fetch-{variant}")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     return folder
 
 
@@ -160,4 +161,4 @@ async def _look(file: Path) -> Seen:
 def _bring_down(file: Path, exact: Path, size: tuple[int, int]) -> None:
     from imagewright.imaging.resize import resize_exact  # noqa: PLC0415 - Pillow is not on the start-up path
 
-    exact.write_bytes(resize_exact(file, *size))
+    write_file(exact, resize_exact(file, *size))

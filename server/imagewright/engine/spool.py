@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright.errors import StorageError
 from imagewright.providers.base import Order, Prepared, Product
+from imagewright.storage.private import make_folder, open_file
 from imagewright.storage.states import CallState
 
 if TYPE_CHECKING:
@@ -161,8 +162,8 @@ def _bytes(file: Path) -> bytes:
 def _write(file: Path, data: bytes, *, lasting: bool = False) -> None:
     """Write a file; a lasting one survives a power cut, as the journal that names it does."""
     try:
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with file.open("wb") as stream:
+        make_folder(file.parent)
+        with open_file(file, "wb") as stream:
             stream.write(data)
             if lasting:
                 stream.flush()

@@ -15,7 +15,7 @@ from imagewright.catalog.words import verb
 from imagewright.engine.check import check
 from imagewright.engine.choose import candidates, choose, count_of, estimate, explain, wished
 from imagewright.engine.config import make_config
-from imagewright.errors import Problem, Refusal, StorageError
+from imagewright.errors import Problem, Refusal, StorageError, clip
 from imagewright.settings.config_file import BudgetTable
 from imagewright.settings.load import load_settings
 from imagewright.settings.toggles import nearest as nearest_name
@@ -44,6 +44,7 @@ log = logging.getLogger(__name__)
 ROOM_PER_PICTURE = 40_000_000
 """Bytes that must be free per picture before anything is spent: a 4K PNG with grain is about 35 MB."""
 JOINED = "This call repeats an earlier one and was joined to its job; nothing more was charged."
+NOT_LOOKED_AT = "The pictures were not looked at yet: nothing is opened or fetched before the arguments are right."
 AGAIN = "For another picture of the same, call once more or change the seed or the wording."
 DOUBT = 3.0
 """How long a late answer counts as unheard, as a multiple of the time it took; see `Workshop.answered`."""
@@ -149,13 +150,13 @@ class Workshop:
         config = self._config
         checked = _understand(config.offer, tool, arguments)
         sources, problems = await self._look_at_pictures(checked)
-        problems = [*checked.problems, *problems]
-        call = fingerprint(checked, sources)
+        call = "" if problems else fingerprint(checked, sources)
         if not problems and (earlier := await self.jobs.repeated(call, key)) is not None:
             return await self._job_of(earlier)  # made and paid for already: neither price nor room are asked about
         problems += await self._room_problems(checked, refused=bool(problems))
         if problems:
-            raise Refusal(*problems, instead=_instead(config.offer, checked))
+            note = NOT_LOOKED_AT if checked.problems and checked.sources() else ""
+            raise Refusal(*problems, instead=_instead(config.offer, checked), note=note)
         others = config.offer.others(checked.operation, but=tool, taking=wished(checked))
         order = config.settings.providers
         looked = candidates(checked, config.offer.routes(tool), order, sources)
@@ -204,6 +205,13 @@ class Workshop:
         return explain(looked, ordered=order is not None)
 
     async def _look_at_pictures(self, checked: Checked) -> tuple[list[Source], list[Problem]]:
+        """The call's pictures, and all that is wrong with the call by now.
+
+        Nothing is opened or fetched for a call that is refused by its arguments: a refusal must be cheap, and must
+        not send requests to whatever addresses it names.
+        """
+        if checked.problems:
+            return [], list(checked.problems)
         given = checked.sources()
         if not given:
             return [], []
@@ -280,7 +288,7 @@ def _understand(offer: Offer, tool: str, arguments: object) -> Checked:
     """
     row = catalog().get(tool)
     if row is None:
-        raise Refusal(Problem("tool", f"there is no {tool!r}{nearest_name(tool, offer.names)}"))
+        raise Refusal(Problem("tool", f"there is no {clip(tool)!r}{nearest_name(tool, offer.names)}"))
     checked = check(row, arguments)
     if tool not in offer.tools:
         able = offer.others(checked.operation, but=tool)

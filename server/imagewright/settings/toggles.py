@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 
+LONGEST_GUESSED = 100
+"""Characters of a name that others are compared with; no name of ours has half as many."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """What one source says about tools.
@@ -70,7 +74,12 @@ class Toggles:
 
 
 def nearest(name: str, valid: Collection[str]) -> str:
-    """` (did you mean 'x'?)` for the closest valid name, or nothing when none is close."""
+    """` (did you mean 'x'?)` for the closest valid name, or nothing when none is close.
+
+    Nothing is close to a name of more than 100 characters: comparing takes as long as the name is.
+    """
+    if len(name) > LONGEST_GUESSED:
+        return ""
     close = get_close_matches(name, list(valid), n=1, cutoff=0.6)
     return f" (did you mean {close[0]!r}?)" if close else ""
 

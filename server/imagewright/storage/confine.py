@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
@@ -14,12 +15,17 @@ from typing import TYPE_CHECKING, BinaryIO, NoReturn
 from imagewright.errors import StorageError
 from imagewright.storage.neighbours import nearest_names, same_name, working_directory
 from imagewright.storage.opening import open_below
+from imagewright.storage.private import make_folder
 from imagewright.storage.reasons import sized, why
 from imagewright.storage.spelling import check_name, parse, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import PurePath
+
+
+DEEPEST = 100
+"""Names in a path that is to be written to: nobody keeps pictures deeper, and thousands of folders take seconds."""
 
 
 class ConfineError(StorageError):
@@ -106,12 +112,18 @@ class Roots:
 
         Raises:
             FileNotFoundError: it is gone.
+            NotADirectoryError: so is its folder.
             ConfineError: it has been replaced by a link out of the roots, or by something that is not a file.
             StorageError: the file cannot be opened.
         """
         resolved = _resolved(path)
         place = Place(Path(path.anchor), path) if resolved == path else self._inside(resolved, str(path))
-        status = place.path.stat(follow_symlinks=False)
+        try:
+            status = place.path.stat(follow_symlinks=False)
+        except (FileNotFoundError, NotADirectoryError):
+            raise
+        except OSError as error:
+            raise StorageError(f"{place.path} cannot be looked at: {why(error)}.") from error
         self._check_regular(status, place.path)
         return self._open(place)
 
@@ -135,6 +147,8 @@ class Roots:
         pure = self._parse(text)
         if ".." in pure.parts:
             self._refuse(f"{shown(text)} holds '..'; name the folder itself")
+        if len(pure.parts) > DEEPEST:
+            self._refuse(f"{shown(text)} is {len(pure.parts)} folders deep; at most {DEEPEST} are made")
         if pure.anchor and not pure.is_absolute():
             self._refuse(f"{shown(text)} is neither absolute nor a plain name")
         path = self._roots[0] / pure
@@ -148,13 +162,15 @@ class Roots:
     def make_folder(self, folder: Path) -> Path:
         """Make a folder inside the roots with all that lead to it, and look again where it has come to lie.
 
+        What is made is private, mode 0700, also in a folder of the user's own; what is there keeps its mode.
+
         Raises:
             ConfineError: it lies outside the roots.
             StorageError: it cannot be made.
         """
         self._inside(_resolved(folder), str(folder))
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
         except OSError as error:
             raise StorageError(f"The folder {folder} cannot be made: {why(error)}.") from error
         return self._inside(_resolved(folder), str(folder)).path
@@ -218,7 +234,7 @@ class Roots:
 
     def _inside(self, resolved: Path, text: str) -> Place:
         """The root a resolved path lies in: by its text, else by identity, for file systems that ignore case."""
-        roots = [_resolved(root) for root in self._roots]
+        roots = _all_resolved(self._roots)
         for root in roots:
             if resolved.is_relative_to(root):
                 return Place(root, resolved)
@@ -271,7 +287,24 @@ def read_within(stream: BinaryIO, path: Path, limit: int) -> bytes:
 
 
 def _resolved(path: Path) -> Path:
-    return Path(os.path.realpath(path))  # Path.resolve raises on circles of links, differently by version
+    """The path without links.
+
+    Raises:
+        StorageError: the system does not let it be looked at, as with the folders of other processes in `/proc`.
+    """
+    try:
+        return Path(os.path.realpath(path))  # Path.resolve raises on circles of links, differently by version
+    except OSError as error:
+        raise StorageError(f"{shown(str(path))} cannot be looked at: {why(error)}.") from error
+
+
+def _all_resolved(roots: Sequence[Path]) -> list[Path]:
+    """The roots without links; one that cannot be looked at does not shut the others."""
+    found = []
+    for root in roots:
+        with suppress(StorageError):
+            found.append(_resolved(root))
+    return found
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

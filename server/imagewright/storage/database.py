@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from imagewright.errors import StorageError
+from imagewright.storage.private import make_folder
 from imagewright.storage.reasons import why
 from imagewright.storage.schema import LADDER
 from imagewright.storage.setting_aside import CORRUPT, connect, primary_code, set_aside
@@ -169,7 +170,7 @@ class Database:
     def _make_file(self) -> None:
         """An empty file that only its owner can read: it holds prompts."""
         try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self.file.parent)
             with suppress(FileExistsError):
                 os.close(os.open(self.file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         except OSError as error:

@@ -8,7 +8,7 @@ import threading
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-from imagewright.errors import StorageError
+from imagewright.errors import Problem, Refusal, StorageError
 from imagewright.storage import saving
 from imagewright.storage.calendar_day import bounds
 from imagewright.storage.confine import Roots, read_within
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from imagewright.storage.database import Database
     from imagewright.storage.pictures import PictureTable
     from imagewright.storage.saving import Kept, Ours
+
+MOST_WORDS = 100
+"""Words that are looked for at once; SQLite takes no condition of more than 1,000 parts."""
+BEYOND_ALL = 2**31
+"""More pictures than any library has; SQLite takes no number above 2**63."""
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +72,7 @@ class Library:
     def keep(
         self, source: Path, new: NewPicture, *, save_as: str | None = None, position: int = 1, of: int = 1
     ) -> tuple[PictureRecord, list[str]]:
-        """Save a picture, byte for byte, and enter it in the index.
+        """Save a picture, byte for byte and for its owner's eyes only (mode 0600), and enter it in the index.
 
         It is saved whatever happens to the index, and in the default folder where `save_as` has become impossible.
         A job's picture can be kept again, as by the successor of a process that was killed in here: it is listed
@@ -146,17 +151,19 @@ class Library:
             offset: how many to leave out first.
 
         Raises:
-            Refusal: `day` is not a day.
+            Refusal: `day` is not a day, or `text` has more than 100 words.
             StorageError: the index cannot be read.
         """
         if limit < 0 or offset < 0:
             message = f"limit and offset count from 0, not {limit} and {offset}"
             raise ValueError(message)
         created = bounds(day) if day else None
+        words = plain(text).split()
+        if len(words) > MOST_WORDS:
+            raise Refusal(Problem("text", f"has {len(words)} words; at most {MOST_WORDS} are looked for"))
         self._catch_up()
-        return self._table.search(
-            words=plain(text).split(), tool=tool, created=created, parent=parent, limit=limit, offset=offset
-        )
+        limit, offset = min(limit, BEYOND_ALL), min(offset, BEYOND_ALL)
+        return self._table.search(words=words, tool=tool, created=created, parent=parent, limit=limit, offset=offset)
 
     def of_job(self, job_id: str) -> list[PictureRecord]:
         """The pictures of one job, in the order of their variants.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from imagewright.errors import StorageError
 from imagewright.storage.naming import numbered
 from imagewright.storage.opening import open_below
+from imagewright.storage.private import make_folder, open_file
 from imagewright.storage.reasons import sized, why
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ class Kept(NamedTuple):
 def keep(source: Path, target: Path, ours: Ours | None = None) -> Kept:
     """Copy a file, byte for byte, to a name that is free.
 
+    The copy is private, mode 0600 whatever the umask, and so is every folder made for it (0700), wherever the user has
+    it saved: a picture may show what its prompt says, and opening it to others is the user's to do.
+
     Args:
         source: the finished download; it is left where it is.
         target: the wanted path. Its folder is made if it is missing. If the name is taken, `-2`, `-3` ... is put
@@ -66,7 +70,7 @@ def write_new(reader: BinaryIO, target: Path, ours: Ours | None = None) -> Kept:
     """As `keep`, from an open file."""
     part = target.parent / f"{_PART_PREFIX}{secrets.token_hex(8)}{_PART_SUFFIX}"
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         try:
             size = _copy(reader, part)
             path = publish(part, target, ours=ours)
@@ -91,9 +95,9 @@ def check_room(folder: Path, needed_bytes: int) -> None:
     """
     probe = folder / f"{_PART_PREFIX}{secrets.token_hex(8)}{_PART_SUFFIX}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         try:
-            with probe.open("xb") as file:
+            with open_file(probe, "xb") as file:
                 file.write(_PROBE)
         finally:
             probe.unlink(missing_ok=True)
@@ -119,7 +123,7 @@ def sweep(folder: Path) -> None:
 
 
 def _copy(reader: BinaryIO, part: Path) -> int:
-    with part.open("xb") as writer:
+    with open_file(part, "xb") as writer:
         while piece := reader.read(_PIECE):
             writer.write(piece)
         writer.flush()
@@ -190,7 +194,7 @@ def by_reservation(part: Path, path: Path) -> None:
 
     A process killed between the two leaves the empty file. It stays: nothing tells it from one of the user's.
     """
-    path.open("xb").close()
+    open_file(path, "xb").close()
     try:
         part.replace(path)
     except OSError:

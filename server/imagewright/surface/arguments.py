@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from imagewright.errors import Problem, Refusal
+from imagewright.catalog.words import is_whole
+from imagewright.errors import BROKEN_TEXT, MOST_PROBLEMS, Problem, Refusal, clip, say
 from imagewright.settings.toggles import nearest
 
 PYTHON_TYPES: dict[str, tuple[type, ...]] = {
@@ -31,9 +32,9 @@ def read_arguments(schema: dict[str, Any], given: dict[str, Any] | None) -> dict
     """
     properties: dict[str, dict[str, Any]] = schema["properties"]
     sent = {name: value for name, value in (given or {}).items() if value is not None}
-    problems = [
-        Problem(name, f"unknown argument{nearest(name, properties)}") for name in sent if name not in properties
-    ]
+    unknown = [name for name in sent if name not in properties]
+    problems = [Problem(name, f"unknown argument{nearest(name, properties)}") for name in unknown[:MOST_PROBLEMS]]
+    problems += [Problem(name, "unknown argument") for name in unknown[MOST_PROBLEMS:]]
     problems += [
         Problem(name, why)
         for name, value in sent.items()
@@ -48,12 +49,22 @@ def _wrong(part: dict[str, Any], value: Any) -> str:
     wanted = part["type"]
     if not isinstance(value, PYTHON_TYPES[wanted]) or (isinstance(value, bool) and wanted != "boolean"):
         return f"must be a {wanted}"
+    return _wrong_text(part, value) if isinstance(value, str) else _wrong_number(part, value)
+
+
+def _wrong_text(part: dict[str, Any], value: str) -> str:
+    if not is_whole(value):
+        return BROKEN_TEXT
     if "enum" in part and value not in part["enum"]:
-        return f"{value!r} is not one of {', '.join(part['enum'])}{nearest(str(value), part['enum'])}"
-    if "pattern" in part and not re.search(str(part["pattern"]), str(value)):
-        return f"{value!r} does not have the form it needs ({part['description']})"
+        return f"{clip(value)!r} is not one of {', '.join(part['enum'])}{nearest(value, part['enum'])}"
+    if "pattern" in part and not re.search(str(part["pattern"]), value):
+        return f"{clip(value)!r} does not have the form it needs ({part['description']})"
+    return ""
+
+
+def _wrong_number(part: dict[str, Any], value: Any) -> str:
     if "minimum" in part and not value >= part["minimum"]:
-        return f"{value} is below the minimum {part['minimum']}"
+        return f"{say(value)} is below the minimum {part['minimum']}"
     if "maximum" in part and not value <= part["maximum"]:
-        return f"{value} is above the maximum {part['maximum']}"
+        return f"{say(value)} is above the maximum {part['maximum']}"
     return ""

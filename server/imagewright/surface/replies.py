@@ -61,12 +61,17 @@ def error_reply(error: ImagewrightError, job: Job | None = None) -> t.CallToolRe
     match error:
         case Refusal():
             lines = [f"- {problem}" for problem in error.problems]
+            if error.more:
+                lines.append(f"- and {error.more} more")
+            if error.note:
+                lines.append(error.note)
             text = "Nothing was made and nothing was spent:\n" + "\n".join(lines)
             if error.instead:
                 text += f"\nTools that can do this: {', '.join(error.instead)}."
             meta = {
                 "kind": "refused",
                 "problems": [{"argument": one.argument, "message": one.message} for one in error.problems],
+                "more": error.more,
                 "instead": list(error.instead),
             }
         case ProviderError():

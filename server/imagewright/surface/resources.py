@@ -13,7 +13,7 @@ import anyio.to_thread
 import mcp.types as t
 from mcp import MCPError
 
-from imagewright.errors import ImagewrightError
+from imagewright.errors import ImagewrightError, clip
 from imagewright.surface.definitions import OVERVIEW
 from imagewright.surface.structured import job_data
 from imagewright.surface.tools import guide_text
@@ -31,6 +31,8 @@ RECENT_PICTURES = 20
 """Pictures that are listed; all others can be read by id."""
 LARGEST_READ = 50_000_000
 """Bytes of a picture that is sent in full; above this only its preview and its path."""
+LONGEST_URI = 200
+"""Characters; the longest of ours have 50."""
 PICTURE = re.compile(r"^image://(img_[a-z0-9]+)(/preview)?$")
 JOB = re.compile(r"^job://(job_[a-z0-9]+)$")
 GUIDE = re.compile(r"^guide://(?:(overview)|tools/([a-z0-9_]+))$")
@@ -105,6 +107,8 @@ class Resources:
             MCPError: invalid params with the URI, when there is no such resource now.
         """
         uri = str(params.uri)
+        if len(uri) > LONGEST_URI:  # an error would repeat it twice
+            raise MCPError(t.INVALID_PARAMS, f"There is no resource {clip(uri)} now", {"uri": clip(uri)})
         try:
             if matched := GUIDE.match(uri):
                 return _text(uri, MARKDOWN, guide_text(self._workshop.offer, matched[1] or matched[2]))

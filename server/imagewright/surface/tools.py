@@ -9,7 +9,7 @@ import anyio
 import mcp.types as t
 
 from imagewright.catalog.words import verb
-from imagewright.errors import ConfirmationNeededError, ImagewrightError, Problem, Refusal
+from imagewright.errors import ConfirmationNeededError, ImagewrightError, Problem, Refusal, clip
 from imagewright.settings.toggles import nearest
 from imagewright.surface.arguments import read_arguments
 from imagewright.surface.asking import agreed_before, ask_price
@@ -75,8 +75,8 @@ class Tools:
             return error_reply(error)
         except Exception:
             # the SDK would show the text of an escaping exception to older clients
-            log.exception("%s broke", params.name)
-            return error_reply(ImagewrightError(f"{params.name} broke. {REPORTED}"))
+            log.exception("%s broke", clip(params.name))
+            return error_reply(ImagewrightError(f"{clip(params.name)} broke. {REPORTED}"))
 
     async def _dispatch(
         self, ctx: Context, params: t.CallToolRequestParams
@@ -91,7 +91,7 @@ class Tools:
         if name not in offer.tools and name not in offer.hidden:
             listed = ", ".join(offer.names)
             raise Refusal(
-                Problem("", f"there is no tool {name!r}{nearest(name, offer.names)}; the tools are: {listed}")
+                Problem("", f"there is no tool {clip(name)!r}{nearest(name, offer.names)}; the tools are: {listed}")
             )
         return await self._make(ctx, params)
 
@@ -142,7 +142,7 @@ class Tools:
         job = await self._workshop.jobs.find(job_id.removeprefix("job://"))
         if job is None:
             recent = ", ".join(one.id for one in await self._workshop.jobs.newest(3)) or "there are none"
-            raise Refusal(Problem("job_id", f"there is no job {job_id!r}; the newest are: {recent}"))
+            raise Refusal(Problem("job_id", f"there is no job {clip(job_id)!r}; the newest are: {recent}"))
         return job
 
     async def _image_gallery(self, _ctx: Context, given: dict[str, Any]) -> t.CallToolResult:

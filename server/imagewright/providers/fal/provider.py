@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import secrets
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from imagewright.errors import ProviderError
 from imagewright.providers.base import Handle, Rhythm
@@ -179,7 +178,7 @@ class Fal:
             read=read_uploaded,
         )
         links = await self._http.send(self._account, begin)
-        if urlsplit(links["upload_url"]).scheme != "https" and not self._account.on_loopback:
+        if not links["upload_url"].lower().startswith("https://") and not self._account.on_loopback:
             raise ProviderError(NAME, "it wants the picture at an address that is not encrypted", charged=False)
         put: Request[bool] = Request(
             purpose=Purpose.UPLOAD,

@@ -19,6 +19,7 @@ from imagewright.catalog.row import Limits, OperationName
 from imagewright.errors import GenerationFailed, PictureError, ProviderError, RequestRejected, ResultLost
 from imagewright.providers.base import Finished, PictureForm, Price, Rhythm, Route
 from imagewright.providers.sharing.overrides import overridden
+from imagewright.storage.private import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,7 +107,7 @@ class Offline:
         """
         if product.data is None:
             raise ResultLost(NAME, "the picture's bytes are missing", charged=False)
-        await anyio.Path(into).write_bytes(product.data)
+        await anyio.to_thread.run_sync(write_file, into, product.data)
 
 
 def _route(row: Row, operation: OperationName) -> Route:

@@ -32,6 +32,7 @@ from imagewright.providers.sharing.listed import LIST_BYTES, LIST_SECONDS, Page,
 from imagewright.providers.sharing.own_routes import own_route
 from imagewright.providers.sharing.stopping import told_to_stop
 from imagewright.providers.sharing.tickets import noted, notes_in, path_under, with_notes
+from imagewright.storage.private import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -127,7 +128,7 @@ class Replicate:
         if self._account.owns(link):
             content = await self._fetch_with_key(link)
             if isinstance(content, bytes):
-                await anyio.to_thread.run_sync(into.write_bytes, content)
+                await anyio.to_thread.run_sync(write_file, into, content)
                 return
             link = content
         await self._http.download(self._account, link, into)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
@@ -12,6 +11,7 @@ import anyio.to_thread
 from imagewright.errors import ResultLost
 from imagewright.providers.sending.fetch import FetchError, load
 from imagewright.providers.sending.wording import tidy
+from imagewright.storage.private import open_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +56,7 @@ async def download(account: Account, url: str, into: Path, *, max_bytes: int, re
                 lost = ResultLost(account.provider, tidy(detail, account.key))
                 lost.passing = error.passing
                 raise lost from error
-            log.info("%s: download from %s broke; again in %.1f s", account.provider, urlsplit(url).hostname, wait)
+            log.info("%s: %s; downloading again in %.1f s", account.provider, tidy(str(error), account.key), wait)
             await anyio.sleep(wait)
         else:
             return
@@ -103,7 +103,7 @@ async def _append(block: bytearray, into: Path, written: int) -> None:
         raise FetchError("the link leads to a page or a message, not to a picture", "address")
 
     def append() -> None:
-        with into.open("ab" if written else "wb") as file:
+        with open_file(into, "ab" if written else "wb") as file:
             file.write(block)
 
     await anyio.to_thread.run_sync(append)

@@ -27,6 +27,7 @@ CONNECT_SECONDS = 10.0
 STALL_SECONDS = 30.0
 """A connection that brings nothing for this long is given up."""
 MEGA = 1_000_000
+LAST_PORT = 65535
 HEADERS = {"User-Agent": "imagewright", "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"}
 
 
@@ -126,15 +127,27 @@ def _checked_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
     """
     try:
         url = httpx.URL(text) if base is None else base.join(text)
-        host = url.host  # raises for a name such as `xn--`, which stands for nothing
+        check_place(url)
     except (httpx.InvalidURL, ValueError) as error:
         raise FetchError("this is not a whole http(s) address", "address") from error
-    if url.scheme not in ("http", "https") or not host:
+    if url.scheme not in ("http", "https") or not url.host:
         scheme = clip(url.scheme) or "without a scheme"
         raise FetchError(f"this is not an http(s) address, but {scheme}", "address")
     if url.userinfo:
         raise FetchError("the address holds a user name or password; give one without", "address")
     return url
+
+
+def check_place(url: httpx.URL) -> None:
+    """Refuse a host or port that no connection can be made to, and for which the libraries have no error of theirs.
+
+    Raises:
+        ValueError: the host's name stands for nothing, as `xn--` does, or the port is beyond the last.
+    """
+    if not 0 <= (url.port or 0) <= LAST_PORT:
+        message = f"there is no port above {LAST_PORT}"
+        raise ValueError(message)
+    _ = url.host  # decodes the name
 
 
 @cache

@@ -12,7 +12,7 @@ import anyio.to_thread
 import httpx
 
 from imagewright.providers.sending.coding import ACCEPTED, STEP, CodingError, Inflater, coding_of
-from imagewright.providers.sending.public import CONNECT_SECONDS, no_cookies, usual_authorities
+from imagewright.providers.sending.public import CONNECT_SECONDS, check_place, no_cookies, usual_authorities
 from imagewright.providers.sending.request import Reply
 
 if TYPE_CHECKING:
@@ -96,16 +96,26 @@ async def exchange(
                 await response.aclose()
     except TimeoutError as error:
         raise Broken(f"no answer within {seconds:g} s", reached=watch.sending) from error
-    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the last for hosts such as `xn--`
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise Broken(str(error) or type(error).__name__, reached=watch.sending) from error
 
 
 def _build(
     client: httpx.AsyncClient, request: Request[Any], headers: Mapping[str, str], watch: _Watch
 ) -> httpx.Request:
+    """The request, encoded.
+
+    Raises:
+        Broken: nothing can be sent to an address like that; it was the vendor's own where it is a link.
+    """
+    try:
+        url = httpx.URL(request.url)
+        check_place(url)
+    except ValueError as error:
+        raise Broken(f"its link cannot be used ({error})", reached=False) from error
     return client.build_request(
         request.method,
-        request.url,
+        url,
         params=dict(request.query) or None,
         headers=dict(headers),
         json=request.json,

@@ -10,6 +10,7 @@ import anyio.to_thread
 
 from imagewright.errors import ProviderError
 from imagewright.providers.base import Rhythm
+from imagewright.storage.private import write_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +50,7 @@ class AtOnce:
         if product.data is None:
             await self._http.download(self._account, product.url, into)
         else:
-            await anyio.to_thread.run_sync(into.write_bytes, product.data)
+            await anyio.to_thread.run_sync(write_file, into, product.data)
 
 
 def read_base64(text: object) -> bytes | None:

@@ -27,7 +27,10 @@ def path_under(base: str, link: str, usual: str) -> str:
         link: the link the vendor gave; empty when it gave none.
         usual: the path that is documented.
     """
-    parts = urlsplit(link)
+    try:
+        parts = urlsplit(link)
+    except ValueError:  # no address at all; the task is paid for, and the usual path knows it
+        return usual
     if not parts.path.strip("/") or not parts.path.startswith("/"):
         return usual
     prefix = urlsplit(base).path.rstrip("/")

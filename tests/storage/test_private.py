@@ -1,0 +1,131 @@
+"""What is made is its owner's alone, under any umask; what is there already stays as it is."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import imagewright
+from imagewright.providers.base import Order, Prepared, Product
+from imagewright.storage import private, saving
+from imagewright.storage.confine import Roots
+from workbench import Vendor, workbench
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="there are no modes on Windows")
+
+UMASKS = pytest.mark.parametrize("umask", [0o000, 0o077], ids=oct)
+CALL = """
+import os, sys
+os.umask(int(sys.argv[1], 8))
+from imagewright.cli.main import main
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+def run(umask: int, *words: str) -> None:
+    """A command in a process of its own: the umask is the whole process's."""
+    env = {**os.environ, "PYTHONPATH": str(Path(imagewright.__file__).parents[1])}
+    command = [sys.executable, "-c", CALL, f"{umask:o}", *words]
+    subprocess.run(command, check=True, timeout=60, env=env, capture_output=True)  # noqa: S603 - our own interpreter
+
+
+def modes(*folders: Path) -> dict[str, int]:
+    """The modes of the folders and of all that is in them, by path."""
+    found = [one for folder in folders for one in (folder, *folder.rglob("*"))]
+    return {str(path): stat.S_IMODE(path.stat(follow_symlinks=False).st_mode) for path in found}
+
+
+def open_to_others(*folders: Path) -> dict[str, str]:
+    return {path: oct(mode) for path, mode in modes(*folders).items() if mode & 0o077}
+
+
+@UMASKS
+def test_a_whole_call_leaves_nothing_for_others(umask: int, home: Path) -> None:
+    run(umask, "run", "flux_kontext", "--prompt", "a kite", "--save-as", "kites/first.png")
+    pictures = home / "pictures"
+    (saved,) = pictures.rglob("*.png")
+    assert saved.relative_to(pictures) == Path("kites/first.png")
+    assert saved.stat().st_mode & 0o777 == 0o600
+    assert not open_to_others(home)
+
+
+@pytest.fixture(params=[0o000, 0o077], ids=oct)
+def _umask(request: pytest.FixtureRequest) -> object:
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("_umask")
+class TestUnderAnyUmask:
+    def test_folders_and_those_that_lead_to_them(self, tmp_path: Path) -> None:
+        tmp_path.chmod(0o755)
+        private.make_folder(tmp_path / "a" / "b" / "c")
+        private.make_folder(tmp_path / "a" / "b" / "c")
+        assert set(modes(tmp_path / "a").values()) == {0o700}
+        assert tmp_path.stat().st_mode & 0o777 == 0o755
+
+    def test_files(self, tmp_path: Path) -> None:
+        private.write_file(tmp_path / "a", b"1")
+        with private.open_file(tmp_path / "a", "ab") as file:
+            file.write(b"2")
+        assert (tmp_path / "a").read_bytes() == b"12"
+        assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
+        with pytest.raises(FileExistsError):
+            private.open_file(tmp_path / "a", "xb")
+
+    @pytest.mark.parametrize("way", [saving.by_link, saving.by_reservation])
+    def test_pictures_in_a_folder_of_the_users_own(self, way: saving.Way, tmp_path: Path) -> None:
+        theirs = tmp_path / "theirs"
+        theirs.mkdir()
+        theirs.chmod(0o755)
+        source = tmp_path / "source"
+        source.write_bytes(b"picture")
+        source.chmod(0o644)
+        kept = saving.keep(source, theirs / "new" / "fox.png")
+        assert modes(theirs / "new") == {str(theirs / "new"): 0o700, str(kept.path): 0o600}
+        part = theirs / "part"
+        private.write_file(part, b"picture")
+        assert saving.publish(part, theirs / "hare.png", (way,)).stat().st_mode & 0o777 == 0o600
+        assert theirs.stat().st_mode & 0o777 == 0o755
+
+    def test_folders_inside_the_roots(self, tmp_path: Path) -> None:
+        made = Roots([tmp_path]).make_folder(tmp_path / "2026-11" / "26")
+        assert set(modes(tmp_path / "2026-11").values()) == {0o700}
+        assert made.is_dir()
+
+
+class Witness(Vendor):
+    """A vendor that looks at where its pictures are to be put."""
+
+    seen: dict[str, int]
+
+    async def fetch(self, product: Product, into: Path) -> None:
+        await super().fetch(product, into)
+        self.seen = modes(into.parents[2])
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("_umask")
+async def test_what_a_job_needs_while_it_runs(home: Path) -> None:
+    vendor = Witness()
+    async with workbench(home, vendor) as bench:
+        spool = bench.desk.spool
+        order = Order(route=vendor.routes[0], arguments={}, count=1, images=(Prepared(b"in", "png", 1, 1),))
+        spool.keep_inputs("job_other", order)
+        spool.keep_product("job_other", 1, Product(data=b"out"))
+        await bench.done(await bench.begin())
+    assert {Path(path).name for path in vendor.seen} > {"incoming", "job_other", "input-0", "result-1", "fetch-1"}
+    assert not {path: mode for path, mode in vendor.seen.items() if mode & 0o077 and Path(path).name != "picture"}
+
+
+def test_a_folder_that_cannot_be_made_says_why(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for folder in (tmp_path / "file", tmp_path / "file" / "b", tmp_path / "file" / "b" / "c"):
+        with pytest.raises((FileExistsError, NotADirectoryError)):
+            private.make_folder(folder)
