@@ -20,6 +20,7 @@ from imagewright.engine.errand import Errand, errand_of
 from imagewright.engine.follow import follow
 from imagewright.engine.job import SHARE_MADE
 from imagewright.engine.search import search
+from imagewright.engine.surplus import within_reason
 from imagewright.errors import ImagewrightError, ProviderError, StorageError, UnknownOutcome
 from imagewright.providers.base import Handle, ListsRecentCalls, Running, TakesPicturesFirst
 from imagewright.storage.journal import LostLeaseError
@@ -174,6 +175,7 @@ class Attempt:
 
     async def _made(self, errand: Errand, finished: Finished) -> None:
         """Write the results down; bytes that came at once go to disk with the same breath, or stay in memory."""
+        finished = within_reason(finished, errand.call.count)
         errand.products, errand.cost = finished.products, finished.cost_usd
         self.job.notes += [note for note in finished.notes if note not in self.job.notes]
         first, spool = errand.call.first_variant, self.desk.spool

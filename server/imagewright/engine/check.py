@@ -51,11 +51,13 @@ class Checked:
     def strays(self) -> set[str]:
         """What was given although the model has nothing of that name or of one like it.
 
-        At most 20 unknown names are compared with the model's own, which takes time; any others count as strays.
+        Names are compared only up to 20 unknown ones: it takes time, and no other tool takes more.
         """
         own = self.row.arguments()
-        unknown = [name for name in self.given if name not in own]
-        return {name for name in unknown[:MOST_PROBLEMS] if not nearest_name(name, own)} | {*unknown[MOST_PROBLEMS:]}
+        unknown = {name for name in self.given if name not in own}
+        if len(unknown) > MOST_PROBLEMS:
+            return unknown
+        return {name for name in unknown if not nearest_name(name, own)}
 
     @property
     def arguments(self) -> Mapping[str, Argument]:
@@ -65,8 +67,9 @@ class Checked:
     def sources(self) -> list[tuple[str, str]]:
         """Every picture given, as (argument, text) in order; a list is labelled `images[0]`, `images[1]` ..."""
         found: list[tuple[str, str]] = []
+        known = self.arguments
         for name, value in self.given.items():
-            argument = self.arguments.get(name)
+            argument = known.get(name)
             if argument is None or argument.kind not in PICTURE_KINDS:
                 continue
             if isinstance(value, str):

@@ -1,0 +1,193 @@
+"""A call that is refused costs next to nothing: no file is opened, no address looked up, and the words are few."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from engine.test_check import fitting, sample
+from imagewright.catalog.load import catalog
+from imagewright.catalog.row import PICTURE_KINDS, OperationName
+from imagewright.engine.check import check
+from imagewright.engine.workshop import NOT_LOOKED_AT, open_workshop
+from imagewright.errors import MOST_PROBLEMS, Problem, Refusal, clip, say
+from imagewright.settings.load import load_settings
+from imagewright.settings.toggles import nearest
+from imagewright.surface.replies import error_reply
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from imagewright.catalog.row import Argument, Row
+    from imagewright.engine.workshop import Workshop
+
+LARGEST_REFUSAL = 100_000
+"""Bytes of a whole encoded refusal."""
+WATCHED = {"open", "socket.getaddrinfo", "socket.connect"}
+"""What Python tells an audit hook about files and addresses."""
+
+
+class Witness:
+    """What was opened and looked up while it watched. Audit hooks stay for ever, so there is one, mostly idle."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] | None = None
+        self._hooked = False
+
+    def _hook(self, event: str, details: tuple[Any, ...]) -> None:
+        if self.seen is not None and event in WATCHED:
+            self.seen.append(f"{event} {details[0]}")
+
+    @contextmanager
+    def watching(self) -> Iterator[list[str]]:
+        if not self._hooked:
+            sys.addaudithook(self._hook)
+            self._hooked = True
+        seen: list[str] = []
+        self.seen = seen
+        yield seen
+        self.seen = None
+
+
+WITNESS = Witness()
+
+
+@asynccontextmanager
+async def workshop(folder: Path) -> AsyncIterator[Workshop]:
+    variables = {**os.environ, "IMAGEWRIGHT_ROOTS": str(folder)}
+    async with open_workshop(load_settings(variables, working_directory=folder)) as opened:
+        yield opened
+
+
+def _picture_cells() -> Iterator[tuple[Row, OperationName, str, Argument]]:
+    for row in catalog().values():
+        for operation, form in row.operations.items():
+            for name, argument in form.arguments.items():
+                if argument.kind in PICTURE_KINDS:
+                    yield row, operation, name, argument
+
+
+CELLS = pytest.mark.parametrize(
+    ("row", "operation", "name", "argument"),
+    [pytest.param(*cell, id=f"{cell[0].tool}-{cell[1]}-{cell[2]}") for cell in _picture_cells()],
+)
+
+
+@pytest.mark.anyio
+@CELLS
+async def test_nothing_is_looked_at_for_a_call_that_is_refused_by_its_arguments(
+    row: Row, operation: OperationName, name: str, argument: Argument, tmp_path: Path
+) -> None:
+    file = tmp_path / "photo.png"
+    file.write_bytes(b"no picture, so that the call is refused in the end as well")
+    for source in (str(file), "http://127.0.0.1:9/photo.png"):
+        given = _least(row, operation) | {name: source if argument.kind == "picture" else [source]}
+        wrong = [given | {"frobnicate": 1}, given | {"output_format": 7}]
+        if argument.max_items is not None:
+            wrong.append(given | {name: [source] * (argument.max_items + 1)})
+        async with workshop(tmp_path) as opened:
+            for call in wrong:
+                with WITNESS.watching() as seen, pytest.raises(Refusal) as caught:
+                    await opened.start(row.tool, call)
+                assert [one for one in seen if "photo" in one or "127.0.0.1" in one] == []
+                assert caught.value.note == NOT_LOOKED_AT
+            with WITNESS.watching() as seen, pytest.raises(Refusal):  # so that what it does not see is not there
+                await opened.start(row.tool, given)
+            assert [one for one in seen if "photo" in one or "127.0.0.1" in one]
+
+
+def _least(row: Row, operation: OperationName) -> dict[str, Any]:
+    """The fewest arguments that make a call of this operation, its pictures included."""
+    form = row.operations[operation]
+    return {name: sample(form.arguments[name]) for name in form.selected_by} | fitting(row, operation)
+
+
+FLOODS: dict[str, Any] = {
+    "20,000 unknown arguments": {f"argument_{number}": 1 for number in range(20_000)},
+    "20,000 near a known one": {f"prompt{number}": 1 for number in range(20_000)},
+    "2,000 names of 5 kB": {f"{number}{'a' * 5000}": 1 for number in range(2000)},
+    "one name of 1 MB": {"a" * 1_000_000: 1},
+    "names of control signs": {f"{number}{chr(1) * 5000}": 1 for number in range(2000)},
+    "names of whole planes": {f"{number}{chr(0x1F600) * 5000}": 1 for number in range(50)},
+    "names of half characters": {f"{number}\ud800": 1 for number in range(50)},
+    "20,000 paths": {"images": [f"/nowhere/{number}.png" for number in range(20_000)]},
+    "20,000 empty paths": {"images": [""] * 20_000},
+    "20,000 numbers for paths": {"images": [1] * 20_000},
+    "values of 1 MB": {"aspect_ratio": "9" * 1_000_000, "output_format": "png" * 300_000, "seed": "1" * 1_000_000},
+    "a value of spaces": {"aspect_ratio": "1" + " " * 1_000_000, "output_format": " " * 1_000_000},
+}
+MOST_STEPS = 10
+"""Python functions called per thing that was sent; comparing all of them with each name of ours takes thousands."""
+
+
+@pytest.mark.parametrize("row", catalog().values(), ids=catalog())
+def test_a_flood_is_answered_in_few_steps_and_few_words(row: Row) -> None:
+    for name, flood in FLOODS.items():
+        steps = [0]
+
+        def count(_frame: object, event: str, _detail: object, steps: list[int] = steps) -> None:
+            steps[0] += event == "call"
+
+        sys.setprofile(count)
+        try:
+            checked = check(row, flood)
+            refusal = Refusal(*checked.problems, instead=tuple(checked.strays)[:0])
+        finally:
+            sys.setprofile(None)
+        size = len(error_reply(refusal).model_dump_json(by_alias=True).encode())
+        assert size < LARGEST_REFUSAL, (name, size)
+        assert 0 < len(refusal.problems) <= MOST_PROBLEMS, name
+        assert refusal.more == len(checked.problems) - len(refusal.problems)
+        assert all(len(problem.argument) < 90 for problem in refusal.problems), name
+        sent = max([len(flood), *(len(one) for one in flood.values() if isinstance(one, list))])
+        assert steps[0] < 20_000 + MOST_STEPS * sent, (name, steps[0])
+
+
+def test_a_refusal_tells_twenty_problems_and_how_many_more() -> None:
+    refusal = Refusal(*(Problem(f"a{number}", "is wrong") for number in range(25)), instead=("qwen",), note="A note.")
+    assert (len(refusal.problems), refusal.more) == (20, 5)
+    assert str(refusal).endswith("a19: is wrong; and 5 more. Can do it: qwen. A note.")
+    content = error_reply(refusal).model_dump(by_alias=True)
+    assert content["content"][0]["text"].endswith("- and 5 more\nA note.\nTools that can do this: qwen.")
+    assert content["_meta"]["imagewright/error"]["more"] == 5
+
+
+@pytest.mark.parametrize("letter", ["a", "\x00", "ü", "\ud800", "\U0001f600", '"'])
+def test_however_long_the_messages_are_the_refusal_is_short(letter: str) -> None:
+    refusal = Refusal(*(Problem(letter * 70, letter * 100_000) for _ in range(30)))
+    assert len(error_reply(refusal).model_dump_json(by_alias=True).encode()) < LARGEST_REFUSAL
+    assert refusal.problems
+    assert len(refusal.problems) + refusal.more == 30
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("png", '"png"'),
+        ("x" * 61, f'"{"x" * 60}…" (61 characters)'),
+        ("a\udc80", '"a\\udc80"'),
+        (7, "7"),
+        (10**54, "1" + "0" * 54),
+        (10**400, "a number of about 400 digits"),
+        (-(10**4000), "a number of about 4000 digits"),
+        (1.5, "1.5"),
+        (True, "True"),
+        ([[1]] * 3, "a list of 3"),
+        ({"a": []}, "an object of 1"),
+        (None, "None"),
+    ],
+)
+def test_how_a_callers_value_is_shown(value: object, shown: str) -> None:
+    assert say(value) == shown
+
+
+def test_a_long_name_is_cut_and_compared_with_nothing() -> None:
+    assert clip("x" * 61) == f"{'x' * 60}… (61 characters)"
+    assert clip("x" * 60) == "x" * 60
+    assert nearest("prompts", ["prompt"]) == " (did you mean 'prompt'?)"
+    assert nearest("prompt" * 20, ["prompt" * 20]) == ""
