@@ -17,6 +17,7 @@ from imagewright.engine.workshop import NOT_LOOKED_AT, open_workshop
 from imagewright.errors import MOST_PROBLEMS, Problem, Refusal, clip, say
 from imagewright.settings.load import load_settings
 from imagewright.settings.toggles import nearest
+from imagewright.surface.arguments import read_arguments
 from imagewright.surface.replies import error_reply
 
 if TYPE_CHECKING:
@@ -125,27 +126,46 @@ MOST_STEPS = 10
 """Python functions called per thing that was sent; comparing all of them with each name of ours takes thousands."""
 
 
+@contextmanager
+def counted() -> Iterator[list[int]]:
+    """The number of Python functions that were called meanwhile."""
+    steps = [0]
+
+    def count(_frame: object, event: str, _detail: object) -> None:
+        steps[0] += event == "call"
+
+    sys.setprofile(count)
+    try:
+        yield steps
+    finally:
+        sys.setprofile(None)
+
+
+def most_steps(flood: dict[str, Any]) -> int:
+    sent = max([len(flood), *(len(one) for one in flood.values() if isinstance(one, list))])
+    return 20_000 + MOST_STEPS * sent
+
+
 @pytest.mark.parametrize("row", catalog().values(), ids=catalog())
 def test_a_flood_is_answered_in_few_steps_and_few_words(row: Row) -> None:
     for name, flood in FLOODS.items():
-        steps = [0]
-
-        def count(_frame: object, event: str, _detail: object, steps: list[int] = steps) -> None:
-            steps[0] += event == "call"
-
-        sys.setprofile(count)
-        try:
+        with counted() as steps:
             checked = check(row, flood)
             refusal = Refusal(*checked.problems, instead=tuple(checked.strays)[:0])
-        finally:
-            sys.setprofile(None)
         size = len(error_reply(refusal).model_dump_json(by_alias=True).encode())
         assert size < LARGEST_REFUSAL, (name, size)
         assert 0 < len(refusal.problems) <= MOST_PROBLEMS, name
         assert refusal.more == len(checked.problems) - len(refusal.problems)
         assert all(len(problem.argument) < 90 for problem in refusal.problems), name
-        sent = max([len(flood), *(len(one) for one in flood.values() if isinstance(one, list))])
-        assert steps[0] < 20_000 + MOST_STEPS * sent, (name, steps[0])
+        assert steps[0] < most_steps(flood), (name, steps[0])
+
+
+@pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
+def test_so_is_one_to_a_helper(flood: dict[str, Any]) -> None:
+    with counted() as steps, pytest.raises(Refusal) as caught:
+        read_arguments({"properties": {"text": {"type": "string"}, "prompt": {"type": "string"}}}, flood)
+    assert len(error_reply(caught.value).model_dump_json(by_alias=True).encode()) < LARGEST_REFUSAL
+    assert steps[0] < most_steps(flood)
 
 
 def test_a_refusal_tells_twenty_problems_and_how_many_more() -> None:

@@ -263,3 +263,21 @@ def second_name(root: Path) -> Iterator[Callable[[], Path]]:
 
 def test_a_root_under_another_name_is_recognised(root: Path, second_name: Callable[[], Path]) -> None:
     assert Roots([root]).read_bytes(str(second_name() / "inner" / "dog.png"), 3) == b"dog"
+
+
+def test_a_folder_that_may_not_be_looked_at_does_not_shut_the_others(tmp_path: Path) -> None:
+    """The links of another user's process, or of another process space, raise where those of files do not."""
+    (tmp_path / "a.png").write_bytes(b"a")
+    for other in ("/proc/1/root", "/proc/1/cwd/x"):
+        roots = Roots([tmp_path, Path(other)])
+        assert roots.read_bytes(str(tmp_path / "a.png"), 9) == b"a"
+        with pytest.raises(StorageError):
+            Roots([tmp_path]).readable(f"{other}/a.png")
+        with pytest.raises(StorageError):
+            Roots([tmp_path]).target(f"{other}/a.png")
+
+
+def test_thousands_of_folders_are_not_made(tmp_path: Path) -> None:
+    with pytest.raises(ConfineError, match="101 folders deep; at most 100"):
+        Roots([tmp_path]).writable("a/" * 100 + "x.png")
+    assert Roots([tmp_path]).writable("a/" * 99 + "x.png").name == "x.png"

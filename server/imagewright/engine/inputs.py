@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from imagewright.imaging.probe import PictureFacts
     from imagewright.storage.library import Library
 
-PICTURE_ID = re.compile(r"^(?:image://)?(img_[a-z0-9]+)(?:/preview)?$")
+PICTURE_ID = re.compile(r"^(?:image://)?(img_[a-z0-9]{1,64})(?:/preview)?$")
 URL = re.compile(r"^https?://", re.IGNORECASE)
 DATA_URI = re.compile(r"^data:(?P<type>[^,;]*)(?P<parameters>(?:;[^,;]*)*),", re.IGNORECASE)
+LONGEST_HEAD = 1000
+"""Characters of a data URI before its comma: a media type and its parameters."""
 FETCH_SECONDS = 30.0
 """Bound on fetching one picture from a URL."""
 SAID_LENGTH = 120
@@ -119,7 +121,7 @@ class Resolver:
 
 
 def _decode_data_uri(text: str, limit: int) -> bytes:
-    matched = DATA_URI.match(text)
+    matched = DATA_URI.match(text[:LONGEST_HEAD])
     if matched is None:
         raise PictureError("is not a whole data URI; it reads data:image/png;base64,....")
     body = text[matched.end() :]
