@@ -64,6 +64,11 @@ class Checked:
         """The operation's arguments with their limits."""
         return self.row.operations[self.operation].arguments
 
+    @property
+    def names_pictures(self) -> bool:
+        """Whether a picture is given, in whatever form."""
+        return any(argument.kind in PICTURE_KINDS and name in self.given for name, argument in self.arguments.items())
+
     def sources(self) -> list[tuple[str, str]]:
         """Every picture given, as (argument, text) in order; a list is labelled `images[0]`, `images[1]` ..."""
         found: list[tuple[str, str]] = []
@@ -104,9 +109,9 @@ def check(row: Row, arguments: object) -> Checked:
 
 
 def _strays(row: Row, operation: OperationName, names: list[str]) -> list[Problem]:
-    """Why each is not taken; those that no refusal will show are not looked into."""
+    """Why each is not taken; those that no refusal will show are only counted, by one problem many times."""
     shown = [Problem(name, _stray(row, operation, name)) for name in names[:MOST_PROBLEMS]]
-    return shown + [Problem(name, "unknown argument") for name in names[MOST_PROBLEMS:]]
+    return shown + [Problem("", "unknown argument")] * len(names[MOST_PROBLEMS:])
 
 
 def _stray(row: Row, operation: OperationName, name: str) -> str:

@@ -155,7 +155,7 @@ class Workshop:
             return await self._job_of(earlier)  # made and paid for already: neither price nor room are asked about
         problems += await self._room_problems(checked, refused=bool(problems))
         if problems:
-            note = NOT_LOOKED_AT if checked.problems and checked.sources() else ""
+            note = NOT_LOOKED_AT if checked.problems and checked.names_pictures else ""
             raise Refusal(*problems, instead=_instead(config.offer, checked), note=note)
         others = config.offer.others(checked.operation, but=tool, taking=wished(checked))
         order = config.settings.providers

@@ -34,7 +34,7 @@ def read_arguments(schema: dict[str, Any], given: dict[str, Any] | None) -> dict
     sent = {name: value for name, value in (given or {}).items() if value is not None}
     unknown = [name for name in sent if name not in properties]
     problems = [Problem(name, f"unknown argument{nearest(name, properties)}") for name in unknown[:MOST_PROBLEMS]]
-    problems += [Problem(name, "unknown argument") for name in unknown[MOST_PROBLEMS:]]
+    problems += [Problem("", "unknown argument")] * len(unknown[MOST_PROBLEMS:])  # no refusal shows more: only counted
     problems += [
         Problem(name, why)
         for name, value in sent.items()
