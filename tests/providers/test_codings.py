@@ -11,7 +11,15 @@ import pytest
 
 from emulators.base import Door, Emulator
 from emulators.messages import Answer
-from imagewright.errors import ProviderError, ResultLost, UnknownOutcome, VendorUnavailable
+from imagewright.errors import (
+    BadKey,
+    ProviderError,
+    RateLimited,
+    RequestRejected,
+    ResultLost,
+    UnknownOutcome,
+    VendorUnavailable,
+)
 from imagewright.providers.sending.coding import STEP, CodingError, Inflater, coding_of
 from imagewright.providers.sending.fetch import FetchError, fetch_public
 from imagewright.providers.sending.request import REPLY_BYTES, Purpose, Reply, Request, bearer
@@ -146,6 +154,21 @@ class TestWhatAVendorMaySend:
                 await send(http, vendor, purpose)
             assert type(caught.value) is failure
             assert (len(vendor.requests) > 1) is (purpose is Purpose.UPLOAD)
+
+    @pytest.mark.parametrize(
+        ("status", "failure"), [(401, BadKey), (429, RateLimited), (422, RequestRejected), (500, UnknownOutcome)]
+    )
+    @pytest.mark.parametrize("coding", ["br", "gzip, gzip", "gzip"])
+    async def test_a_refusal_is_read_by_its_status(
+        self, status: int, coding: str, failure: type[ProviderError], vendor: Vendor, http: Http
+    ) -> None:
+        vendor.given = Answer(status, JSON, {"Content-Encoding": coding})
+        with pytest.raises(ProviderError) as caught:
+            await http.send(
+                bearer("vendor", "sk-0123456789", vendor.url()),
+                Request(purpose=Purpose.SUBMIT, url=vendor.url(), read=lambda reply: reply.json),
+            )
+        assert type(caught.value) is failure
 
     async def test_no_body_needs_no_coding(self, vendor: Vendor, http: Http) -> None:
         vendor.gives(b"", "gzip")

@@ -148,9 +148,9 @@ async def test_every_argument_of_every_helper(tool: str, name: str, tmp_path: Pa
             params = t.CallToolRequestParams(name=tool, arguments=arguments)
             reply = await tools.call(None, params)  # type: ignore[arg-type]
             assert isinstance(reply, t.CallToolResult)
-            said = reply.model_dump_json(by_alias=True)
-            assert REPORTED not in said, what
-            assert len(said.encode()) < LARGEST_REFUSAL, what
+            line = reply.model_dump_json(by_alias=True)
+            assert REPORTED not in line, what
+            assert len(line.encode()) < LARGEST_REFUSAL, what
             assert reply.is_error or (tool, name) in TAKES_ANY, what
 
 

@@ -146,6 +146,8 @@ async def _read(response: httpx.Response, max_bytes: int) -> Reply:
                     await anyio.lowlevel.checkpoint()  # the loop has others to serve between two such steps
         inflater.close()
     except CodingError as error:
-        raise Broken(f"its answer cannot be read: {error}", reached=True) from error
+        if response.status_code < httpx.codes.BAD_REQUEST:
+            raise Broken(f"its answer cannot be read: {error}", reached=True) from error
+        body.clear()  # the status of a refusal says enough
     names = {name.lower(): value for name, value in response.headers.items()}
     return Reply(response.status_code, names, bytes(body))
