@@ -38,6 +38,7 @@ LONGEST_MESSAGE = 1000
 MOST_BITS = 180
 """Bits of a whole number that is shown with all its digits: about 54 of them. Python refuses to write out 4,300."""
 DIGITS_PER_BIT = 0.30103
+"""The decimal logarithm of two."""
 BROKEN_TEXT = "holds half of a character (a lone surrogate); send whole characters"
 """What is wrong with a text that cannot be written down."""
 PROBLEM_BYTES = 40_000

@@ -170,8 +170,9 @@ class TestWhatAVendorMaySend:
             )
         assert type(caught.value) is failure
 
-    async def test_no_body_needs_no_coding(self, vendor: Vendor, http: Http) -> None:
-        vendor.gives(b"", "gzip")
+    @pytest.mark.parametrize("coding", ["gzip", "br", "gzip, gzip"])
+    async def test_no_body_needs_no_coding(self, coding: str, vendor: Vendor, http: Http) -> None:
+        vendor.gives(b"", coding)
         assert await send(http, vendor) == b""
 
     @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ class Inflater:
                 return
 
     def close(self) -> None:
-        """Say that the body is over. One without a single byte, as after a 204, is whole whatever its coding.
+        """Say that the body is over. One without a single byte is whole.
 
         Raises:
             CodingError: it was cut short.

@@ -134,9 +134,10 @@ async def _read(response: httpx.Response, max_bytes: int) -> Reply:
     """
     body = bytearray()
     received = 0
+    inflater: Inflater | None = None  # an answer without a body has no coding, whatever its headers say
     try:
-        inflater = Inflater(coding_of(response.headers.get("Content-Encoding", "")))
         async for block in response.aiter_raw():
+            inflater = inflater or Inflater(coding_of(response.headers.get("Content-Encoding", "")))
             received += len(block)
             for piece in inflater.feed(block):
                 body += piece
@@ -144,7 +145,8 @@ async def _read(response: httpx.Response, max_bytes: int) -> Reply:
                     raise Broken(f"its answer is larger than {max_bytes} bytes", reached=True, oversize=True)
                 if len(piece) == STEP:
                     await anyio.lowlevel.checkpoint()  # the loop has others to serve between two such steps
-        inflater.close()
+        if inflater is not None:
+            inflater.close()
     except CodingError as error:
         if response.status_code < httpx.codes.BAD_REQUEST:
             raise Broken(f"its answer cannot be read: {error}", reached=True) from error
