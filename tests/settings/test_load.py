@@ -29,6 +29,7 @@ def write(folder: Path, name: str, text: str) -> Path:
         ({"IMAGEWRIGHT_WAIT": "-1"}, "between 0 and 3600"),
         ({"IMAGEWRIGHT_WAIT": "nan"}, "IMAGEWRIGHT_WAIT"),
         ({"IMAGEWRIGHT_REPLY_BUDGET": "10"}, "IMAGEWRIGHT_REPLY_BUDGET"),
+        ({"IMAGEWRIGHT_RESOURCE_LINKS": "maybe"}, "IMAGEWRIGHT_RESOURCE_LINKS: 'maybe' is neither on nor off"),
         ({"IMAGEWRIGHT_LEASE": "0"}, "IMAGEWRIGHT_LEASE"),
         ({"IMAGEWRIGHT_BUDGET_PER_DAY": "-2"}, "IMAGEWRIGHT_BUDGET_PER_DAY"),
         ({"IMAGEWRIGHT_KIE_BASE_URL": "kie.example"}, "IMAGEWRIGHT_KIE_BASE_URL"),
@@ -68,6 +69,26 @@ def test_the_environment_beats_the_file_and_the_line_beats_both(home: Path) -> N
     assert (budget.per_day, budget.per_call) == (5, 1)
     assert load_settings(base | {"IMAGEWRIGHT_PROVIDERS": "kie, bfl"}).providers == ("kie", "bfl")
     assert load_settings(base, CommandLine(providers=("offline",))).providers == ("offline",)
+
+
+@pytest.mark.parametrize(
+    ("variable", "file", "expected"),
+    [
+        (None, "", False),
+        (None, "resource_links = true", True),
+        ("", "resource_links = true", True),
+        ("off", "resource_links = true", False),
+        ("TRUE", "", True),
+        ("1", "", True),
+        ("no", "", False),
+    ],
+)
+def test_a_switch_is_off_unless_the_file_or_a_variable_turns_it_on(
+    home: Path, variable: str | None, file: str, expected: object
+) -> None:
+    write(home, "config.toml", f"{file}\n")
+    env = {"IMAGEWRIGHT_HOME": str(home)} | ({} if variable is None else {"IMAGEWRIGHT_RESOURCE_LINKS": variable})
+    assert load_settings(env).resource_links is expected
 
 
 def test_a_key_is_found_with_its_source_and_never_shown(home: Path) -> None:

@@ -56,6 +56,8 @@ class ConfigFile:
         providers: providers to use, in order of preference; without it every one that has a key, cheapest first.
         wait: seconds a call waits before it answers with a job id.
         reply_budget: bytes of one encoded reply, previews included.
+        resource_links: whether a tool's result carries a link block for each picture besides its id, path and uri.
+            Off by default: widely used frameworks fail on such a block.
         lease: seconds after which the jobs of a process that died are taken over by another.
         budget: limits in USD.
         addresses: base addresses by provider, such as `kie = "https://gateway.example"`; `kie_upload` for another host.
@@ -67,6 +69,7 @@ class ConfigFile:
     providers: tuple[str, ...] | None = None
     wait: Annotated[float, Field(gt=0, le=3600)] | None = None
     reply_budget: Annotated[int, Field(ge=20_000, le=1_000_000)] | None = None
+    resource_links: bool = False
     lease: Annotated[float, Field(ge=1, le=3600)] | None = None
     budget: BudgetTable = BudgetTable()
     addresses: dict[str, str] = field(default_factory=dict)

@@ -26,6 +26,8 @@ DEFAULT_LEASE = 10.0
 """Seconds after which the jobs of a silent process are taken over: long enough for a busy machine's pauses."""
 MOST_MONEY = 1e6
 """USD; a budget above this is a slip of the keyboard."""
+SWITCH_WORDS = {("true", "1", "yes", "on"): True, ("false", "0", "no", "off"): False}
+"""How people write on and off in a variable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Settings:
         wait: seconds a call waits before it answers with a job id.
         sure_wait: seconds within which an answer is sure to reach the client: `wait` where the user has set it.
         reply_budget: bytes of one encoded reply.
+        resource_links: whether a tool's result carries a link block for each picture besides its id, path and uri.
         lease: seconds after which the jobs of a process that died are taken over by another.
         budget: limits in USD.
         addresses: base addresses set by the user, by provider or provider_part, lower case.
@@ -64,6 +67,7 @@ class Settings:
     wait: float
     sure_wait: float
     reply_budget: int
+    resource_links: bool
     lease: float
     budget: BudgetTable
     addresses: Mapping[str, str]
@@ -102,6 +106,7 @@ def load_settings(
         reply_budget=int(
             _number(environment, "IMAGEWRIGHT_REPLY_BUDGET", config.reply_budget or DEFAULT_REPLY_BUDGET, 2e4, 1e6)
         ),
+        resource_links=_switch(environment, "IMAGEWRIGHT_RESOURCE_LINKS", default=config.resource_links),
         lease=_number(environment, "IMAGEWRIGHT_LEASE", config.lease or DEFAULT_LEASE, 1, 3600),
         budget=_budget(environment, config.budget),
         addresses=_addresses(environment, config.addresses),
@@ -160,6 +165,16 @@ def _number(environment: Mapping[str, str], variable: str, default: float, low: 
     if not low <= value <= high:
         raise SettingsError(f"{variable}: {text} is not between {low:g} and {high:g}")
     return value
+
+
+def _switch(environment: Mapping[str, str], variable: str, *, default: bool) -> bool:
+    text = environment.get(variable, "").strip()
+    if not text:
+        return default
+    for words, meaning in SWITCH_WORDS.items():
+        if text.lower() in words:
+            return meaning
+    raise SettingsError(f"{variable}: {text!r} is neither on nor off; write true or false")
 
 
 def _addresses(environment: Mapping[str, str], table: Mapping[str, str]) -> dict[str, str]:

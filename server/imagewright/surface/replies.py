@@ -30,24 +30,31 @@ ERROR_META = "imagewright/error"
 """Where a refusal stands for programs; the text says the same to the model."""
 
 
-async def job_reply(job: Job, budget: int) -> t.CallToolResult:
+async def job_reply(job: Job, budget: int, *, links: bool = False) -> t.CallToolResult:
     """What a call answers about its job: previews, summary, links, structured content.
 
     Args:
         job: finished, or still running when the client's patience is over.
         budget: bytes of the whole encoded reply.
+        links: whether each picture gets a resource link as well.
     """
     if job.error is not None and not job.pictures:
         return error_reply(job.error, job)
     data = job_data(job)
-    return await _picture_reply(job.pictures, _summary(job), data, budget, made=job.previews)
+    return await _picture_reply(job.pictures, _summary(job), data, budget, links=links, made=job.previews)
 
 
 async def gallery_reply(
-    records: Sequence[PictureRecord], text: str, data: dict[str, Any], budget: int, *, previews: bool
+    records: Sequence[PictureRecord],
+    text: str,
+    data: dict[str, Any],
+    budget: int,
+    *,
+    previews: bool,
+    links: bool = False,
 ) -> t.CallToolResult:
     """Earlier pictures: previews (of those whose file still exists), text, links, structured content."""
-    return await _picture_reply(records, text, data, budget, previews=previews)
+    return await _picture_reply(records, text, data, budget, links=links, previews=previews)
 
 
 def data_reply(text: str, data: dict[str, Any]) -> t.CallToolResult:
@@ -91,18 +98,21 @@ async def _picture_reply(
     data: dict[str, Any],
     budget: int,
     *,
+    links: bool,
     previews: bool = True,
     made: Mapping[str, Preview] | None = None,
 ) -> t.CallToolResult:
-    links: list[Block] = [_link(record) for record in records]
-    spent = FRAME_BYTES + len(json.dumps(data)) + len(json.dumps(text)) + sum(_size(link) for link in links)
+    # off unless asked for: semantic-kernel fails on a link, langchain-mcp-adapters makes an image of it that Google,
+    # OpenAI and Anthropic cannot fetch; id, path and uri stand in the text and in the structured content anyway
+    link_blocks: list[Block] = [_link(record) for record in records] if links else []
+    spent = FRAME_BYTES + len(json.dumps(data)) + len(json.dumps(text)) + sum(_size(link) for link in link_blocks)
     blocks: list[Block] = []
     if previews and records:
         sources = [(made or {}).get(record.id, Path(record.path)) for record in records]
         shown, shrunk = await anyio.to_thread.run_sync(_previews, sources, budget - spent)
         blocks = [_image(preview) for preview in shown]
         text += _preview_note(len(shown), len(records), shrunk=shrunk)
-    return t.CallToolResult(content=[*blocks, t.TextContent(text=text), *links], structured_content=data)
+    return t.CallToolResult(content=[*blocks, t.TextContent(text=text), *link_blocks], structured_content=data)
 
 
 def _previews(sources: Sequence[Path | Preview], budget: int) -> tuple[list[Preview], bool]:
@@ -115,7 +125,8 @@ def _previews(sources: Sequence[Path | Preview], budget: int) -> tuple[list[Prev
 def _preview_note(shown: int, of: int, *, shrunk: bool) -> str:
     if shown < of:
         return (
-            f"\n{shown} of {of} previews are shown so that the reply stays small; read the others through their links."
+            f"\n{shown} of {of} previews are shown so that the reply stays small; the others can be read as resources, "
+            "each at image:// and its id."
         )
     return "\nPreviews were shrunk so that the reply stays small; the saved files are full size." if shrunk else ""
 

@@ -116,7 +116,8 @@ class Tools:
 
     async def _wait_and_reply(self, ctx: Context, job: Job, seconds: float, began: float) -> t.CallToolResult:
         await wait_with_progress(ctx, job, seconds)
-        reply = await job_reply(job, self._workshop.settings.reply_budget)
+        settings = self._workshop.settings
+        reply = await job_reply(job, settings.reply_budget, links=settings.resource_links)
         await self._workshop.answered(job, anyio.current_time() - began)
         return reply
 
@@ -164,8 +165,9 @@ class Tools:
             lines.append(f"There are more: call again with offset {given['offset'] + limit}.")
         data = {"images": [gallery_data(one) for one in records], "more": more}
         text = "\n".join(lines) or "No picture matches."
+        settings = self._workshop.settings
         return await gallery_reply(
-            records, text, data, self._workshop.settings.reply_budget, previews=given["previews"]
+            records, text, data, settings.reply_budget, previews=given["previews"], links=settings.resource_links
         )
 
     async def _image_guide(self, _ctx: Context, given: dict[str, Any]) -> t.CallToolResult:
