@@ -39,7 +39,7 @@ def sample_arguments(schema: dict[str, Any], picture: Path) -> dict[str, Any]:
     """Arguments for a tool, from its schema alone."""
     values: dict[str, Any] = {"prompt": "a lighthouse at dusk"} if "prompt" in schema["properties"] else {}
     for name, part in schema["properties"].items():
-        if name in schema["required"]:
+        if name in schema.get("required", ()):
             match part:
                 case {"enum": [first, *_]}:
                     values[name] = first
@@ -66,7 +66,6 @@ def test_the_ten_tools_are_listed_with_schemas(client: RawClient) -> None:
         jsonschema.Draft202012Validator.check_schema(tool["inputSchema"])
         jsonschema.Draft202012Validator.check_schema(tool["outputSchema"])
         assert tool["description"]
-        assert tool["inputSchema"]["additionalProperties"] is False
 
 
 @pytest.mark.parametrize("topic", ["overview", *catalog()])
@@ -92,7 +91,7 @@ def test_each_tool_makes_its_picture(client: RawClient, name: str) -> None:
     jsonschema.validate(result["structuredContent"], tool["outputSchema"])
     assert "base64" not in json.dumps(result["structuredContent"])
     kinds = [block["type"] for block in result["content"]]
-    assert kinds == ["image", "text", "resource_link"]
+    assert kinds == ["image", "text"]
     made = result["structuredContent"]["images"][0]
     with Image.open(made["path"]) as opened:
         assert opened.size == (made["width"], made["height"])

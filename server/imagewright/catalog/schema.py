@@ -38,6 +38,7 @@ def input_schema(row: Row) -> dict[str, Any]:
 
     Only `type`, `properties`, `required`, `additionalProperties`, `enum`, bounds, lengths, `items`, `default` and
     `description` occur: no reference, no alternative, no list of types. It validates under JSON Schema 2020-12.
+    `required` is left out where nothing is: draft-04 forbids an empty list.
     """
     properties = {}
     required = []
@@ -46,7 +47,8 @@ def input_schema(row: Row) -> dict[str, Any]:
         properties[name] = _property(found.argument, found.notes)
         if found.argument.required:
             required.append(name)
-    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+    schema = {"type": "object", "properties": properties}
+    return schema | ({"required": required} if required else {}) | {"additionalProperties": False}
 
 
 def _property(argument: Argument, notes: tuple[str, ...]) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """Every tool as plain data: name, title, description, input and output schema, annotations.
 
-Plain dictionaries, so that the same definitions are served, written to `tool_schemas/` and tested.
+Plain dictionaries, so that the same definitions are served, written to `tool_schemas/` and tested. Written, an input
+schema is closed with `additionalProperties: false`; served, it is not: google-genai's own converter fails on the
+keyword, strict converters add it themselves, and the check of a call refuses unknown arguments either way.
 """
 
 from __future__ import annotations
@@ -134,21 +136,32 @@ LONGEST_WAIT = 55
 
 
 def tool_definitions(rows: Iterable[Row], helpers: Iterable[str] = HELPER_TOOLS) -> list[Schema]:
-    """The definitions of these model tools and helper tools, in that order.
+    """The definitions of these model tools and helper tools as they are listed, in that order.
 
     Args:
         rows: effective rows of the tools that are on.
         helpers: names of the helper tools that are on.
     """
-    rows = tuple(rows)
-    wanted = set(helpers)
-    helper_definitions = [_job(), _gallery(rows), _guide(rows)]
-    return [_model_tool(row) for row in rows] + [one for one in helper_definitions if one["name"] in wanted]
+    return [one | {"inputSchema": _opened(one["inputSchema"])} for one in _definitions(tuple(rows), set(helpers))]
 
 
 def all_definitions() -> list[Schema]:
-    """The definitions of all ten tools, from the full rows."""
-    return tool_definitions(catalog().values())
+    """The definitions of all ten tools as they are written down: from the full rows, input schemas closed."""
+    return _definitions(tuple(catalog().values()), set(HELPER_TOOLS))
+
+
+def _definitions(rows: tuple[Row, ...], helpers: set[str]) -> list[Schema]:
+    helper_definitions = [_job(), _gallery(rows), _guide(rows)]
+    return [_model_tool(row) for row in rows] + [one for one in helper_definitions if one["name"] in helpers]
+
+
+def _opened(schema: Schema) -> Schema:
+    """A schema without `additionalProperties`, at every depth."""
+    return {
+        key: _opened(value) if isinstance(value, dict) else value
+        for key, value in schema.items()
+        if key != "additionalProperties"
+    }
 
 
 def _model_tool(row: Row) -> Schema:
@@ -188,8 +201,14 @@ def _gallery(rows: tuple[Row, ...]) -> Schema:
         "model": {"type": "string", "description": "Made by this tool"},
         "day": {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$", "description": "Made on this day, YYYY-MM-DD"},
         "parent": {"type": "string", "description": "Made from this picture id"},
-        "limit": {"type": "integer", "minimum": 1, "maximum": GALLERY_LIMIT, "default": 10},
-        "offset": {"type": "integer", "minimum": 0, "default": 0},
+        "limit": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": GALLERY_LIMIT,
+            "default": 10,
+            "description": "How many",
+        },
+        "offset": {"type": "integer", "minimum": 0, "default": 0, "description": "Skip this many"},
         "previews": {"type": "boolean", "default": True, "description": "Show the pictures as well"},
     }
     if rows:

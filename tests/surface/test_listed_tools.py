@@ -1,0 +1,64 @@
+"""What `tools/list` shows and what a result carries, for clients that take less than the protocol allows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from imagewright.catalog.load import catalog
+from imagewright.surface.definitions import all_definitions, tool_definitions
+from wire import REVISIONS, RawClient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LISTED = tool_definitions(catalog().values())
+EACH_TOOL = pytest.mark.parametrize("tool", LISTED, ids=[tool["name"] for tool in LISTED])
+
+
+def schemas(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A schema and every schema inside it."""
+    yield schema
+    for part in (*schema.get("properties", {}).values(), schema.get("items")):
+        if isinstance(part, dict):
+            yield from schemas(part)
+
+
+@EACH_TOOL
+def test_a_listed_input_schema_has_no_additional_properties_and_no_empty_list(tool: dict[str, Any]) -> None:
+    for part in schemas(tool["inputSchema"]):
+        assert "additionalProperties" not in part
+        assert part.get("required") != []
+
+
+@EACH_TOOL
+def test_every_listed_argument_is_described(tool: dict[str, Any]) -> None:
+    for name, part in tool["inputSchema"]["properties"].items():
+        assert part["description"], name
+
+
+def test_a_written_schema_is_the_listed_one_closed() -> None:
+    for written, listed in zip(all_definitions(), LISTED, strict=True):
+        assert written["inputSchema"] == listed["inputSchema"] | {"additionalProperties": False}
+        assert written | {"inputSchema": None} == listed | {"inputSchema": None}
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_pictures_are_linked_only_when_a_setting_asks_for_it(revision: str, home: Path) -> None:
+    name = next(iter(catalog()))
+    plain = {"IMAGEWRIGHT_HOME": str(home), "HOME": str(home)}
+    with RawClient(revision, env=plain) as client:
+        result = client.call(name, {"prompt": "a fox", "seed": 1})
+        assert [block["type"] for block in result["content"]] == ["image", "text"]
+        shown = client.call("image_gallery", {})
+        assert [block["type"] for block in shown["content"]] == ["image", "text"]
+        made = result["structuredContent"]["images"][0]
+        assert made["id"] in result["content"][1]["text"]
+        assert made["uri"] == f"image://{made['id']}"
+    with RawClient(revision, env=plain | {"IMAGEWRIGHT_RESOURCE_LINKS": "on"}) as client:
+        for again in (client.call("image_gallery", {}), client.call(name, {"prompt": "a fox", "seed": 2})):
+            *_, link = again["content"]
+            assert link["type"] == "resource_link"
+            assert link["uri"] in [one["uri"] for one in again["structuredContent"]["images"]]
