@@ -23,7 +23,7 @@ FITTING: dict[str, tuple[type, ...]] = {
     "picture": (str,),
     "path": (str,),
     "choice": (str,),
-    "pictures": (),
+    "pictures": (str,),
     "boolean": (bool,),
     "integer": (),
     "number": (float,),
@@ -76,10 +76,8 @@ def beyond(argument: Argument) -> list[tuple[Any, str]]:
         found.append(("x" * (argument.max_length + 1), str(argument.max_length)))
     if argument.max_items is not None:
         found.append((["/a.png"] * (argument.max_items + 1), str(argument.max_items)))
-    if argument.min_length:
-        found += [("", "empty"), (" \n\t", "empty")]
-    if argument.min_items:
-        found.append(([], str(argument.min_items)))
+    if argument.required:
+        found += [("", "required"), (" \n\t", "required"), ([], "required")]
     return found
 
 
@@ -112,8 +110,8 @@ def test_beyond_the_limit_is_refused_with_the_limit(
 ) -> None:
     for value, said in beyond(argument):
         call = fitting(row, operation) | {name: value}
-        if name in row.operations[operation].selected_by and value == []:
-            continue  # an empty list chooses another operation
+        if name in row.operations[operation].selected_by and value in ([], "", " \n\t"):
+            continue  # what is sent empty was not given, and another operation follows
         found = problems(row, call)
         assert any(text.startswith(name) and said in text for text in found), (value, found)
 
@@ -139,6 +137,25 @@ def test_all_problems_come_at_once_and_nulls_count_as_absent(row: Row, operation
     assert [text for text in found if text.startswith("colour_of_sky")]
     assert [text for text in found if text.startswith("frobnicate")]
     assert len(found) == 2 + len(set(required) - set(selected))
+
+
+@pytest.mark.parametrize(("row", "operation"), OPERATIONS)
+@pytest.mark.parametrize("empty", [None, "", "  ", []], ids=["null", "text", "space", "list"])
+def test_every_optional_argument_of_the_tool_may_be_sent_empty(
+    row: Row, operation: OperationName, empty: object
+) -> None:
+    least = fitting(row, operation)
+    strict = dict.fromkeys(row.arguments(), empty) | least
+    checked = check(row, strict)
+    assert (checked.operation, dict(checked.given), checked.problems) == (operation, least, ())
+
+
+def test_a_wrong_number_is_named_as_it_was_sent() -> None:
+    row = next(row for row in catalog().values() if "variants" in row.arguments())
+    operation = next(name for name, form in row.operations.items() if "variants" in form.arguments)
+    for value, said in ((1.5, "1.5"), (1e300, "1e+300"), ("two", "a text"), (True, "true or false")):
+        found = problems(row, fitting(row, operation) | {"variants": value})
+        assert found == [f"variants: must be a whole number, not {said}"]
 
 
 @pytest.mark.parametrize(("row", "operation", "name", "argument"), CELLS)

@@ -43,6 +43,23 @@ def test_any_other_argument_makes_another_call(changed: dict[str, Any]) -> None:
     assert of(prompt="a fox", seed=1) != of(**changed)
 
 
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        {"variants": 2.0},
+        {"variants": "2"},
+        {"variants": " 2.0 "},
+        {"save_as": '"fox.png"'},
+        {"negative_prompt": "", "images": [], "aspect_ratio": None},
+    ],
+    ids=str,
+)
+def test_the_same_call_is_the_same_however_it_is_spelt(spelt: dict[str, Any]) -> None:
+    plain: dict[str, Any] = {"prompt": "a fox", "variants": 2, "save_as": "fox.png"}
+    spelt = {name: value for name, value in spelt.items() if name in ROW.arguments()}
+    assert of(**plain | spelt) == of(**plain)
+
+
 def test_another_tool_makes_another_call() -> None:
     other = next(row for row in catalog().values() if row is not ROW and OperationName.GENERATE in row.operations)
     assert of(prompt="a fox") != of(prompt="a fox", row=other)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.nearest import nearest
+from imagewright.catalog.normalise import normalised, wanted_by
 from imagewright.catalog.row import PICTURE_KINDS, Argument, Limits, OperationName, Row, Rule, outside
 from imagewright.catalog.words import is_whole, verb
 from imagewright.errors import BROKEN_TEXT, MOST_PROBLEMS, Problem, say
@@ -38,7 +39,7 @@ class Checked:
     Attributes:
         row: the model's full row.
         operation: what is to be done.
-        given: the arguments the caller gave, without nulls.
+        given: the arguments the caller gave, normalised: without those that were sent empty.
         problems: what is wrong with them; empty when nothing is.
     """
 
@@ -77,7 +78,7 @@ class Checked:
             argument = known.get(name)
             if argument is None or argument.kind not in PICTURE_KINDS:
                 continue
-            if isinstance(value, str):
+            if isinstance(value, str) and argument.kind == "picture":
                 found.append((name, value))
             elif isinstance(value, list):
                 found += [(f"{name}[{place}]", one) for place, one in enumerate(value) if isinstance(one, str)]
@@ -95,8 +96,8 @@ def check(row: Row, arguments: object) -> Checked:
         operation = row.operation_for(set())
         wrong = Problem("arguments", f"must be an object, not {_say_type(arguments)}")
         return Checked(row, operation, {}, () if arguments is None else (wrong,))
-    given = {str(name): value for name, value in arguments.items() if value is not None}
-    operation = row.operation_for({name for name, value in given.items() if value != []})
+    given = normalised(arguments, wanted_by(row))
+    operation = row.operation_for(set(given))
     known = row.operations[operation].arguments
     problems = _strays(row, operation, [name for name in given if name not in known])
     for name, argument in known.items():
@@ -135,7 +136,9 @@ def _offer(argument: Argument) -> str:
 
 def _value_problems(argument: Argument, value: Any) -> list[str]:
     if not _fits_kind(argument, value):
-        return [f"must be {KIND_WORDS[argument.kind]}, not {_say_type(value)}"]
+        # "a whole number, not a number" would help nobody
+        found = say(value) if isinstance(value, float) else _say_type(value)
+        return [f"must be {KIND_WORDS[argument.kind]}, not {found}"]
     if argument.kind == "pictures":
         return _list_problems(argument, value)
     if isinstance(value, str) and not is_whole(value):

@@ -6,11 +6,16 @@ The model tools' arguments are checked by the engine against their rows; these f
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from imagewright.catalog.normalise import Wanted, normalised
 from imagewright.catalog.words import is_whole
+from imagewright.engine.check import KIND_WORDS
 from imagewright.errors import BROKEN_TEXT, MOST_PROBLEMS, Problem, Refusal, clip, say
 from imagewright.settings.toggles import nearest
+
+if TYPE_CHECKING:
+    from imagewright.catalog.row import Kind
 
 PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -18,10 +23,12 @@ PYTHON_TYPES: dict[str, tuple[type, ...]] = {
     "number": (int, float),
     "boolean": (bool,),
 }
+KINDS: dict[str, Kind] = {"string": "text", "integer": "integer", "number": "number", "boolean": "boolean"}
+"""What the rows call a type of JSON Schema."""
 
 
 def read_arguments(schema: dict[str, Any], given: dict[str, Any] | None) -> dict[str, Any]:
-    """The arguments with the schema's defaults filled in; nulls count as not given.
+    """The arguments, normalised, with the schema's defaults filled in; what was sent empty counts as not given.
 
     Args:
         schema: a flat object schema of strings, numbers and booleans.
@@ -31,7 +38,7 @@ def read_arguments(schema: dict[str, Any], given: dict[str, Any] | None) -> dict
         Refusal: unknown argument, wrong type, value outside an enum, a bound or a pattern.
     """
     properties: dict[str, dict[str, Any]] = schema["properties"]
-    sent = {name: value for name, value in (given or {}).items() if value is not None}
+    sent = normalised(given or {}, {name: _wanted(part) for name, part in properties.items()})
     unknown = [name for name in sent if name not in properties]
     problems = [Problem(name, f"unknown argument{nearest(name, properties)}") for name in unknown[:MOST_PROBLEMS]]
     problems += [Problem("", "unknown argument")] * len(unknown[MOST_PROBLEMS:])  # no refusal shows more: only counted
@@ -45,10 +52,14 @@ def read_arguments(schema: dict[str, Any], given: dict[str, Any] | None) -> dict
     return {name: part["default"] for name, part in properties.items() if "default" in part} | sent
 
 
+def _wanted(part: dict[str, Any]) -> Wanted:
+    return Wanted("choice", tuple(part["enum"])) if "enum" in part else Wanted(KINDS[part["type"]])
+
+
 def _wrong(part: dict[str, Any], value: Any) -> str:
     wanted = part["type"]
     if not isinstance(value, PYTHON_TYPES[wanted]) or (isinstance(value, bool) and wanted != "boolean"):
-        return f"must be a {wanted}"
+        return f"must be {KIND_WORDS[KINDS[wanted]]}"
     return _wrong_text(part, value) if isinstance(value, str) else _wrong_number(part, value)
 
 
@@ -56,9 +67,9 @@ def _wrong_text(part: dict[str, Any], value: str) -> str:
     if not is_whole(value):
         return BROKEN_TEXT
     if "enum" in part and value not in part["enum"]:
-        return f"{clip(value)!r} is not one of {', '.join(part['enum'])}{nearest(value, part['enum'])}"
+        return f"{say(value)} is not one of {', '.join(part['enum'])}{nearest(value, part['enum'])}"
     if "pattern" in part and not re.search(str(part["pattern"]), value):
-        return f"{clip(value)!r} does not have the form it needs ({part['description']})"
+        return f"{say(value)} does not have the form it needs ({part['description']})"
     return ""
 
 
