@@ -2,33 +2,145 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import os
+import signal
 import sys
+import threading
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
+import anyio
+from anyio.from_thread import BlockingPortal
 from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
 
 from imagewright.engine.workshop import open_workshop
 from imagewright.surface.app import App
+from imagewright.surface.lines import LineReader
+from imagewright.surface.opening import Opening
+
+if sys.platform != "win32":
+    import fcntl
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
     from imagewright.settings.load import Settings
+    from imagewright.surface.lines import Item
+
+log = logging.getLogger(__name__)
+
+CHUNK = 65_536
+"""Bytes read at once; what a pipe holds on Linux."""
+INTERRUPTED = 130
+"""The exit code of a program ended by Ctrl-C, as shells report it."""
+GRACE = 3.0
+"""Seconds after Ctrl-C within which jobs are let go and threads come back; then the process ends all the same."""
 
 
-async def serve_stdio(settings: Settings) -> None:
-    """Serve until the client closes its end.
+async def serve_stdio(settings: Settings) -> bool:
+    """Serve until the client closes its end, or Ctrl-C.
+
+    Returns:
+        Whether it was Ctrl-C.
 
     Raises:
         SettingsError: a toggle names no tool, or a provider is unknown; nothing was served.
     """
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     app: App | None = None
+    interrupted = anyio.Event()
 
     async def announce() -> None:
         if app is not None:
             await app.offer_changed()
 
-    async with open_workshop(settings, on_change=announce) as workshop:
-        app = App(workshop)
-        async with stdio_server() as (read, write):
-            await app.server.run(read, write, app.server.create_initialization_options())
+    async with anyio.create_task_group() as group:
+        async with open_workshop(settings, on_change=announce) as workshop:
+            app = App(workshop)
+            with _standard_input() as wire:
+                lines, incoming = anyio.create_memory_object_stream[list["Item"]]()
+                group.start_soon(_watch_for_interrupt, interrupted, lines.close)
+                async with BlockingPortal() as portal, incoming, lines:
+                    threading.Thread(target=_read, args=(wire, portal, lines), name="stdin", daemon=True).start()
+                    await _converse(app, incoming)
+        group.cancel_scope.cancel()
+    return interrupted.is_set()
+
+
+async def _converse(app: App, incoming: MemoryObjectReceiveStream[list[Item]]) -> None:
+    """Until the client has no more to say. The SDK's own transport is used for standard output alone."""
+    server = app.server
+    async with stdio_server(stdin=anyio.wrap_file(io.StringIO())) as (nothing, write):
+        await nothing.aclose()
+        async with write.clone() as answers, anyio.create_task_group() as group:
+            requests, read = anyio.create_memory_object_stream[SessionMessage | Exception]()
+            group.start_soon(Opening(server, requests, answers).relay, incoming)
+            await server.run(read, write, server.create_initialization_options())
+
+
+@contextmanager
+def _standard_input() -> Iterator[int]:
+    """A descriptor with what the client sends.
+
+    Meanwhile descriptor 0 is empty, so that nothing else in this process or in one it starts takes from it. The other
+    is never closed: a thread may still wait for it.
+    """
+    # above the standard ones, of which a careless parent may have closed some
+    wire = os.dup(0) if sys.platform == "win32" else fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 3)
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    os.close(empty)
+    try:
+        yield wire
+    finally:
+        os.dup2(wire, 0)
+
+
+def _read(wire: int, portal: BlockingPortal, lines: MemoryObjectSendStream[list[Item]]) -> None:
+    """Pass on all lines, from a thread of its own.
+
+    Such a thread can wait for input on every platform, and as a daemon it keeps no process alive that has ended.
+    """
+    reader = LineReader()
+    try:
+        while chunk := _chunk(wire):
+            if items := reader.feed(chunk):
+                portal.call(lines.send, items)
+        if items := reader.finish():
+            portal.call(lines.send, items)
+        portal.call(lines.close)
+    except (RuntimeError, anyio.ClosedResourceError, anyio.BrokenResourceError):
+        return  # the conversation is over
+
+
+def _chunk(wire: int) -> bytes:
+    try:
+        return os.read(wire, CHUNK)
+    except OSError as error:  # such as a terminal that was closed
+        log.warning("standard input cannot be read any more: %s", error)
+        return b""
+
+
+async def _watch_for_interrupt(interrupted: anyio.Event, end: Callable[[], None]) -> None:
+    """Take the first Ctrl-C as the end of the client's input and the second literally.
+
+    On Windows, where an event loop cannot listen for signals, the first cancels everything by itself.
+    """
+    # a shell starts its background processes with the signal ignored, and means it
+    if sys.platform == "win32" or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        return
+    with anyio.open_signal_receiver(signal.SIGINT) as signals:
+        async for _ in signals:
+            if interrupted.is_set():
+                os._exit(INTERRUPTED)
+            interrupted.set()
+            last = threading.Timer(GRACE, partial(os._exit, INTERRUPTED))
+            last.daemon = True
+            last.start()
+            end()

@@ -20,7 +20,11 @@ GREETING = (
 
 
 def main(words: Sequence[str]) -> int:
-    """Serve until the client hangs up."""
+    """Serve until the client hangs up.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; everything was put away first.
+    """
     settings = load_settings(os.environ, command_line(command_parser("serve").parse_args(words)))
     if sys.stdin.isatty():
         sys.stderr.write(GREETING)
@@ -28,5 +32,6 @@ def main(words: Sequence[str]) -> int:
 
     from imagewright.surface.stdio import serve_stdio  # noqa: PLC0415 - as above
 
-    anyio.run(partial(serve_stdio, settings))
+    if anyio.run(partial(serve_stdio, settings)):
+        raise KeyboardInterrupt  # the command line has the exit code for it
     return 0
