@@ -131,15 +131,27 @@ def test_protocol_faults_are_protocol_errors(client: RawClient, method: str, par
     assert client.answer(client.begin(method, params))["error"]["code"] == code
 
 
-@pytest.mark.parametrize("line", ["", "not json", "{}", '{"jsonrpc":"2.0"}', "[1,2]", '{"jsonrpc":"2.0","id":{}}'])
-def test_a_garbled_line_does_not_stop_the_server(client: RawClient, line: str) -> None:
+GARBLED: list[tuple[str, int | None, int | None]] = [
+    ("", None, None),
+    ("not json", -32700, None),
+    ('{"jsonrpc":"2.0","id":9001,"method":"prompts/get","params":{"name":"\\ud800"}}', -32700, 9001),
+    ("[1,2]", -32600, None),
+    ("5", -32600, None),
+    ("{}", -32600, None),
+    ('{"jsonrpc":"2.0"}', -32600, None),
+    ('{"jsonrpc":"2.0","id":{},"method":"tools/list"}', -32600, None),
+]
+
+
+@pytest.mark.parametrize(("line", "code", "number"), GARBLED)
+def test_a_garbled_line_is_answered_and_does_not_stop_the_server(
+    client: RawClient, line: str, code: int | None, number: int | None
+) -> None:
     client.send(line)
-    request = client.begin("tools/list")
-    while True:
-        message = client._answers.get(timeout=60)  # noqa: SLF001 - an error answer to the garbled line may come first
-        if message.get("id") == request:
-            break
-    assert message["result"]["tools"]
+    if code is not None:
+        error = client._answers.get(timeout=60)  # noqa: SLF001 - an answer without a number is nobody's
+        assert (error["id"], error["error"]["code"]) == (number, code)
+    assert client.ask("tools/list")["tools"]
 
 
 @pytest.mark.parametrize("name", [*catalog(), *HELPER_TOOLS])

@@ -1,0 +1,86 @@
+"""Ctrl-C ends the server at once: on a terminal, with an open pipe, idle and with a call under way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+
+from imagewright.cli.commands.serve import GREETING
+from imagewright.storage.states import CallState
+from killing import House, SlowKie
+from wire import REVISIONS, RawClient
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGINT that can be sent to one process")
+
+SOON = 10.0
+"""Seconds; a server ends within tenths of one, but the machine may be busy."""
+INTERRUPTED = 130
+ON_A_TERMINAL = (
+    "import fcntl, os, sys, termios\n"
+    "os.setsid()\n"
+    "fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"
+    "from imagewright.cli.main import main\n"
+    "sys.exit(main([]))\n"
+)
+
+
+@pytest.mark.parametrize("revision", ["", *REVISIONS])
+def test_an_idle_server_with_an_open_pipe_ends_at_once(revision: str, home: Path) -> None:
+    client = RawClient(revision, env={"IMAGEWRIGHT_HOME": str(home), "HOME": str(home)})
+    if revision:
+        client.__enter__()
+    else:  # nobody has spoken yet; nonsense is answered all the same, and shows that it listens
+        client.send("x")
+        assert client._answers.get(timeout=SOON)["id"] is None  # noqa: SLF001 - it has no number
+    os.kill(client.process.pid, signal.SIGINT)
+    assert client.process.wait(SOON) == INTERRUPTED
+    client.__exit__(None, None, None)
+    assert len(client.log) == (0 if revision else 1), client.log
+
+
+def test_a_call_under_way_is_left_to_the_next_server(home: Path) -> None:
+    with SlowKie() as kie, closing(House(home, kie, {"IMAGEWRIGHT_LEASE": "3600"})) as house:
+        kie.lags = {"download": 1.0}
+        with house.server() as server:
+            house.begin(server, "A red kite over the sea")
+            house.wait_for(CallState.SUBMITTED)
+            os.kill(server.process.pid, signal.SIGINT)
+            assert server.process.wait(SOON) == INTERRUPTED
+        assert "".join(server.log) == ""
+        (job,) = house.jobs()
+        assert not job.done
+        with house.server():  # with a lease that was not given up it would look at the job in an hour
+            house.wait_until_settled(1)
+        house.audit().check()
+        assert len(house.pictures()) == 1
+
+
+def test_one_press_on_a_terminal_is_enough(home: Path) -> None:
+    ours, theirs = os.openpty()
+    server = subprocess.Popen(  # noqa: S603 - our own server
+        [sys.executable, "-c", ON_A_TERMINAL],
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "IMAGEWRIGHT_HOME": str(home)},
+        text=True,
+    )
+    os.close(theirs)
+    assert server.stdout is not None
+    os.write(ours, b"nonsense\n")
+    assert "-32700" in server.stdout.readline()
+    os.write(ours, b"\x03")
+    output, errors = server.communicate(timeout=SOON)
+    os.close(ours)
+    assert (server.returncode, output) == (INTERRUPTED, "")
+    assert errors.startswith(GREETING)
+    assert "Traceback" not in errors
