@@ -48,12 +48,16 @@ class Opening:
         server: answers `server/discover` before the era is known, each time on a connection of its own.
         requests: to the server that the conversation is with; closed when the client has no more to say.
         answers: to the client.
+
+    Attributes:
+        over: whether the client has no more to say.
     """
 
     def __init__(self, server: Server[Any], requests: Requests, answers: Answers) -> None:
         self._server = server
         self._requests = requests
         self._answers = answers
+        self.over = False
         self._decided = False
         self._asked: dict[t.RequestId, anyio.CancelScope] = {}
 
@@ -68,6 +72,7 @@ class Opening:
             async for batch in incoming:
                 for item in batch:
                     await self._take(item, group)
+            self.over = True
 
     async def _take(self, item: Item, group: TaskGroup) -> None:
         match item:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
+import mcp.types as t
 from anyio.from_thread import BlockingPortal
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
@@ -27,8 +28,10 @@ if sys.platform != "win32":
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Self
 
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+    from mcp.shared._stream_protocols import WriteStream
 
     from imagewright.settings.load import Settings
     from imagewright.surface.lines import Item
@@ -80,8 +83,35 @@ async def _converse(app: App, incoming: MemoryObjectReceiveStream[list[Item]]) -
         await nothing.aclose()
         async with write.clone() as answers, anyio.create_task_group() as group:
             requests, read = anyio.create_memory_object_stream[SessionMessage | Exception]()
-            group.start_soon(Opening(server, requests, answers).relay, incoming)
-            await server.run(read, write, server.create_initialization_options())
+            opening = Opening(server, requests, answers)
+            group.start_soon(opening.relay, incoming)
+            await server.run(read, _WithoutFarewell(write, opening), server.create_initialization_options())
+
+
+class _WithoutFarewell:
+    """The SDK's way to the client, without the errors it writes for calls in flight when the client has hung up.
+
+    They say "Connection closed" to somebody who has closed it, and clients on mcp 1.x end in a traceback over them.
+    """
+
+    def __init__(self, inner: WriteStream[SessionMessage], opening: Opening) -> None:
+        self._inner = inner
+        self._opening = opening
+
+    async def send(self, item: SessionMessage, /) -> None:
+        answer = item.message
+        if self._opening.over and isinstance(answer, t.JSONRPCError) and answer.error.code == t.CONNECTION_CLOSED:
+            return
+        await self._inner.send(item)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.aclose()
 
 
 @contextmanager
