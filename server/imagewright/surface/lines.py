@@ -120,7 +120,8 @@ def _fault(text: bytes, error: ValidationError) -> Fault:
         raw = None
     for detail in error.errors(include_url=False, include_context=False, include_input=False):
         if detail["type"] == "json_invalid":
-            return Fault(t.PARSE_ERROR, f"the line is no JSON: {detail['msg']}", _id(raw), len(text))
+            why = detail["msg"].removeprefix("Invalid JSON: ")
+            return Fault(t.PARSE_ERROR, f"the line is not JSON: {why}", _id(raw), len(text))
     return Fault(t.INVALID_REQUEST, next(_wrongs(raw)), _id(raw), len(text))
 
 
@@ -143,7 +144,7 @@ def _sendable(value: str | int) -> bool:
 def _wrongs(raw: Any) -> Iterator[str]:
     """What keeps well-formed JSON from being a message, the plainest first."""
     if isinstance(raw, list):
-        yield "batches are no part of this protocol; send one message a line"
+        yield "batches are not part of this protocol; send one message a line"
     if not isinstance(raw, dict):
         yield "a message must be a JSON object"
         return

@@ -105,7 +105,7 @@ class Opening:
         """The server's answer on a connection that ends with it."""
         ask, asked = anyio.create_memory_object_stream[SessionMessage | Exception](1)
         answer, answered = anyio.create_memory_object_stream[SessionMessage](1)
-        async with ask, answered, anyio.create_task_group() as group:
+        async with ask, asked, answer, answered, anyio.create_task_group() as group:
             group.start_soon(self._server.run, asked, answer, self._server.create_initialization_options())
             await ask.send(SessionMessage(request))
             found = await answered.receive()

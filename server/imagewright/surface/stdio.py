@@ -121,8 +121,12 @@ def _standard_input() -> Iterator[int]:
     Meanwhile descriptor 0 is empty, so that nothing else in this process or in one it starts takes from it. The other
     is never closed: a thread may still wait for it.
     """
-    # above the standard ones, of which a careless parent may have closed some
-    wire = os.dup(0) if sys.platform == "win32" else fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 3)
+    if sys.platform == "win32":
+        wire = os.dup(0)
+    else:
+        # above the standard ones, of which a careless parent may have closed some; and it may have left it non-blocking
+        wire = fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 3)
+        os.set_blocking(wire, True)
     empty = os.open(os.devnull, os.O_RDONLY)
     os.dup2(empty, 0)
     os.close(empty)
