@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ import pytest
 from imagewright.cli.commands.serve import GREETING
 from imagewright.storage.states import CallState
 from killing import House, SlowKie
-from wire import REVISIONS, RawClient
+from wire import AS_A_USER, REVISIONS, RawClient
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,3 +87,24 @@ def test_one_press_on_a_terminal_is_enough(home: Path) -> None:
     assert (server.returncode, output) == (INTERRUPTED, "")
     assert errors.startswith(GREETING)
     assert "Traceback" not in errors
+
+
+def test_a_second_press_ends_a_server_whose_client_no_longer_reads(home: Path) -> None:
+    server = subprocess.Popen(  # noqa: S603 - our own server
+        [sys.executable, *AS_A_USER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "IMAGEWRIGHT_HOME": str(home)},
+        text=True,
+    )
+    assert server.stdin is not None
+    assert server.stdout is not None
+    with server.stdin, server.stdout:
+        server.stdin.write("nonsense\n" * 2_000)  # the answers are more than a pipe holds
+        server.stdin.flush()
+        assert "-32700" in server.stdout.readline()
+        while server.poll() is None:
+            server.send_signal(signal.SIGINT)
+            time.sleep(0.05)
+    assert server.returncode == INTERRUPTED
