@@ -32,6 +32,16 @@ ON_A_TERMINAL = (
     "from imagewright.cli.main import main\n"
     "sys.exit(main([]))\n"
 )
+WHILE_STARTING = (
+    "import os, signal, sys\n"
+    "class Press:\n"
+    "    def find_spec(self, name, path=None, target=None):\n"
+    "        if name == 'mcp':\n"
+    "            os.kill(os.getpid(), signal.SIGINT)\n"
+    "sys.meta_path.insert(0, Press())\n"
+    "from imagewright.cli.main import main\n"
+    "sys.exit(main([]))\n"
+)
 
 
 @pytest.mark.parametrize("revision", ["", *REVISIONS])
@@ -108,3 +118,11 @@ def test_a_second_press_ends_a_server_whose_client_no_longer_reads(home: Path) -
             server.send_signal(signal.SIGINT)
             time.sleep(0.05)
     assert server.returncode == INTERRUPTED
+
+
+def test_a_server_that_is_still_starting_ends_without_a_traceback(home: Path) -> None:
+    env = {**os.environ, "IMAGEWRIGHT_HOME": str(home)}
+    ended = subprocess.run(  # noqa: S603 - our own server
+        [sys.executable, "-c", WHILE_STARTING], env=env, input="", capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (-signal.SIGINT, "")

@@ -143,9 +143,6 @@ def _value_problems(argument: Argument, value: Any) -> list[str]:
         return _list_problems(argument, value)
     if isinstance(value, str) and not is_whole(value):
         return [BROKEN_TEXT]
-    never_empty = argument.kind == "picture" or (argument.kind != "choice" and (argument.min_length or 0) > 0)
-    if isinstance(value, str) and never_empty and not value.strip():
-        return ["is empty"]
     if why := outside(argument, value):
         return [f"{say(value)} is {why}{nearest_hint(argument, value)}"]
     return []

@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 import threading
-from contextlib import contextmanager
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,8 @@ log = logging.getLogger(__name__)
 
 CHUNK = 65_536
 """Bytes read at once; what a pipe holds on Linux."""
+OVER = (RuntimeError, CancelledError, anyio.ClosedResourceError, anyio.BrokenResourceError)
+"""What a thread meets that has something to pass on when the conversation has ended."""
 INTERRUPTED = 130
 """The exit code of a program ended by Ctrl-C, as shells report it."""
 GRACE = 3.0
@@ -142,15 +145,15 @@ def _read(wire: int, portal: BlockingPortal, lines: MemoryObjectSendStream[list[
     Such a thread can wait for input on every platform, and as a daemon it keeps no process alive that has ended.
     """
     reader = LineReader()
-    try:
-        while chunk := _chunk(wire):
-            if items := reader.feed(chunk):
+    with suppress(*OVER):
+        try:
+            while chunk := _chunk(wire):
+                if items := reader.feed(chunk):
+                    portal.call(lines.send, items)
+            if items := reader.finish():
                 portal.call(lines.send, items)
-        if items := reader.finish():
-            portal.call(lines.send, items)
-        portal.call(lines.close)
-    except (RuntimeError, anyio.ClosedResourceError, anyio.BrokenResourceError):
-        return  # the conversation is over
+        finally:
+            portal.call(lines.close)
 
 
 def _chunk(wire: int) -> bytes:
