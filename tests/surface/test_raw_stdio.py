@@ -57,6 +57,7 @@ def test_the_hello_names_the_server_and_its_rules(client: RawClient) -> None:
     else:
         assert client.hello["protocolVersion"] == client.revision
     assert client.hello["capabilities"]["tools"]["listChanged"] is True
+    assert client.hello["capabilities"]["resources"] == {"listChanged": True, "subscribe": False}
 
 
 def test_the_ten_tools_are_listed_with_schemas(client: RawClient) -> None:

@@ -40,10 +40,17 @@ class NotifyingServer(Server[Any]):
     def get_capabilities(
         self, notification_options: NotificationOptions | None = None, *args: Any, **named: Any
     ) -> t.ServerCapabilities:
-        """As the SDK's, with every `listChanged` on; the SDK leaves them off unless asked at each entrance."""
+        """As the SDK's, with every `listChanged` on; the SDK leaves them off unless asked at each entrance.
+
+        `resources.subscribe`, which it derives from `subscriptions/listen`, is off: a picture never changes, and no
+        update of a resource is ever sent.
+        """
         del notification_options  # whatever the entrance asked for
         options = NotificationOptions(prompts_changed=True, resources_changed=True, tools_changed=True)
-        return super().get_capabilities(options, *args, **named)
+        capabilities = super().get_capabilities(options, *args, **named)
+        if capabilities.resources is not None:
+            capabilities.resources.subscribe = False
+        return capabilities
 
 
 class App:
