@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from imagewright.catalog.normalise import Wanted, normalised
 from imagewright.catalog.words import is_whole
 from imagewright.engine.check import KIND_WORDS
-from imagewright.errors import BROKEN_TEXT, MOST_PROBLEMS, Problem, Refusal, clip, say
+from imagewright.errors import BROKEN_TEXT, MOST_PROBLEMS, Problem, Refusal, say
 from imagewright.settings.toggles import nearest
 
 if TYPE_CHECKING:
