@@ -29,6 +29,8 @@ import json
 from dataclasses import dataclass
 from typing import ClassVar
 
+from imagewright.text import quoted
+
 SHOWN_LENGTH = 60
 """Characters of a caller's name or value that a message repeats."""
 MOST_PROBLEMS = 20
@@ -160,7 +162,8 @@ class ProviderError(ImagewrightError):
 
     Attributes:
         provider: the provider's name.
-        detail: the vendor's own words, shortened and without secrets; may be empty.
+        detail: what is known besides, shortened and without secrets; may be empty.
+        spoken: whether `detail` is the vendor's own words, and is quoted as such; None where nobody has decided it yet.
         charged: whether the vendor took money; None when that is not known.
         retry_after: seconds the vendor asked to wait; None when it named none.
         category: stable word for programs.
@@ -171,7 +174,7 @@ class ProviderError(ImagewrightError):
     category: ClassVar[str] = "failed"
     meaning: ClassVar[str] = "failed"
     retryable: ClassVar[bool] = False
-    advice: ClassVar[str] = "Try again later or choose another tool."
+    advice: str = "Try again later or choose another tool."
     charged_by_default: ClassVar[bool | None] = False
 
     def __init__(
@@ -181,20 +184,25 @@ class ProviderError(ImagewrightError):
         *,
         charged: bool | str | None = "default",
         retry_after: float | None = None,
+        spoken: bool | None = None,
+        advice: str = "",
     ) -> None:
         self.provider = provider
         self.detail = detail
+        self.spoken = spoken
         self.retry_after = retry_after
+        self.advice = advice or self.advice
         self.charged: bool | None = self.charged_by_default if isinstance(charged, str) else charged
         super().__init__(self._sentence())
 
     def _sentence(self) -> str:
-        said = f': "{self.detail}"' if self.detail else ""
+        speaker = "; the vendor says" if self.spoken else ""
+        words = f"{speaker}: {quoted(self.detail)}" if self.detail else ""
         money = {True: "It was charged.", False: "Nothing was charged.", None: "It may have been charged."}
         retry = "A retry can help." if self.retryable else "A retry of the same call will not help."
         if self.retry_after is not None:
             retry = f"A retry can help after {self.retry_after:g} s."
-        return f"{self.provider} {self.meaning}{said}. {money[self.charged]} {retry} {self.advice}"
+        return f"{self.provider} {self.meaning}{words}. {money[self.charged]} {retry} {self.advice}"
 
 
 class BadKey(ProviderError):
@@ -202,7 +210,7 @@ class BadKey(ProviderError):
 
     category = "bad_key"
     meaning = "did not accept the API key"
-    advice = "Check the key with `imagewright doctor`."
+    advice = "Put the right key in its place; `imagewright doctor` says where each key comes from, and tries none."
 
 
 class OutOfCredit(ProviderError):

@@ -45,8 +45,8 @@ def test_of_a_set_with_refusals_the_rest_is_kept() -> None:
     assert isinstance(answer, Finished)
     assert answer.products == (Product(url=URL),)
     assert answer.notes == (
-        "ark says besides: Odd.",
-        "ark did not deliver 2 of the pictures: OutputImageSensitiveContentDetected: The output is sensitive.",
+        "ark says besides: 'Odd'.",
+        "ark did not deliver 2 of the pictures: 'OutputImageSensitiveContentDetected: The output is sensitive'.",
         "ark sent 1 of the pictures in a form that cannot be read.",
     )
 

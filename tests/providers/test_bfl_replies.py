@@ -116,7 +116,7 @@ def test_done_without_a_picture_is_a_lost_result(result: Any) -> None:
         ("out of memory", ": out of memory"),
         (None, ""),
         ({}, ""),
-        (5, ""),
+        (5, ": 5"),
     ],
 )
 def test_an_end_without_a_picture_says_why(status: str, expected: type[ProviderError], details: Any, said: str) -> None:

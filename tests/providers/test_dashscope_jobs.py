@@ -177,7 +177,7 @@ async def test_a_refused_picture_does_not_cost_the_others(
     order = full_order(GENERATE)
     finished, files = await drive_at_once(provider, order, tmp_path)
     assert len(files) == order.count - 1
-    assert finished.notes == ("dashscope says besides: Output data may contain inappropriate content.",)
+    assert finished.notes == ("dashscope says besides: 'Output data may contain inappropriate content.'.",)
 
 
 @pytest.mark.parametrize("route", [GENERATE, TASK], ids=_name)

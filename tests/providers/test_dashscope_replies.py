@@ -63,14 +63,14 @@ def test_of_several_pictures_the_ones_that_came_out_are_kept() -> None:
     assert isinstance(answer, Finished)
     assert answer.products == (Product(url=URL),)
     (note,) = answer.notes
-    assert "did not deliver 2 of the pictures: DataInspectionFailed: Output data" in note
+    assert "did not deliver 2 of the pictures: 'DataInspectionFailed: Output data" in note
     assert note.count("Output data") == 1
 
 
 def test_words_in_place_of_a_picture_are_passed_on() -> None:
     answer = read_submitted(said(_choices([{"image": URL}, {"text": "One of them\nfailed."}])))
     assert isinstance(answer, Finished)
-    assert answer.notes == ("dashscope says besides: One of them failed.",)
+    assert answer.notes == ("dashscope says besides: 'One of them failed.'.",)
 
 
 @pytest.mark.parametrize(

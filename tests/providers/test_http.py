@@ -128,7 +128,7 @@ class TestSending:
 @pytest.mark.anyio
 class TestTheKey:
     async def test_it_is_sent_only_to_the_vendors_hosts(self, vendor: Vendor, http: Http) -> None:
-        with pytest.raises(ProviderError, match="not the vendor's") as caught:
+        with pytest.raises(ProviderError, match="that is not the vendor") as caught:
             await http.send(account(vendor.url("api")), ask(vendor.url("cdn")))
         assert caught.value.charged is False
         assert not vendor.requests

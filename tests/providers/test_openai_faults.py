@@ -83,7 +83,7 @@ SUBMIT = COMMON | {
         Answer.of({"detail": [{"loc": ["body", "prompt"], "msg": "field required"}]}, 422),
         RequestRejected,
         False,
-        says="body.prompt: field required",
+        says="prompt: field required",
     ),
     "not ready": Case(
         Answer.of({"detail": "Diffusion engine not initialized"}, 503), VendorUnavailable, False, sends=SENDS

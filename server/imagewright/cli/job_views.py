@@ -10,6 +10,7 @@ from rich.text import Text
 from imagewright.catalog.words import verb
 from imagewright.cli.output import console, fitted
 from imagewright.engine.job import JobStatus
+from imagewright.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +59,7 @@ def described(job: Job) -> str:
         "job": job.id,
         "begun": begun(job),
         "does": f"{verb(job.operation)} with {job.tool}",
-        "provider": f"{job.provider} ({job.model})",
+        "provider": f"{job.provider} ({plain(job.model)})",
         "status": job.status if job.done else f"{job.status}, {job.share:.0%}, {job.stage}",
         "took" if job.done else "so far": f"{job.elapsed:.1f} s",
         "cost": f"{money(job.cost_usd)} ({job.cost_basis})",
@@ -66,10 +67,10 @@ def described(job: Job) -> str:
     }
     lines = [f"{what:<9} {value}" for what, value in facts.items()]
     lines += pictures(job)
-    lines += [f"why: {reason}" for reason in job.choice]
-    lines += [f"note: {note}" for note in job.notes]
+    lines += [f"why: {plain(reason)}" for reason in job.choice]
+    lines += [f"note: {plain(note)}" for note in job.notes]
     if job.error is not None:
-        lines.append(f"error: {job.error}")
+        lines.append(f"error: {plain(str(job.error))}")
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -77,8 +78,8 @@ def summary(job: Job) -> str:
     """The saved paths, each with what it is, and what the job cost; ends with a line break."""
     lines = pictures(job)
     cost = "cost unknown" if job.cost_usd is None else f"{money(job.cost_usd)} ({job.cost_basis})"
-    lines.append(f"{job.status} by {job.provider} ({job.model}) in {job.elapsed:.1f} s, {cost}")
-    lines += [f"note: {note}" for note in job.notes]
+    lines.append(f"{job.status} by {job.provider} ({plain(job.model)}) in {job.elapsed:.1f} s, {cost}")
+    lines += [f"note: {plain(note)}" for note in job.notes]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -87,5 +88,5 @@ def pictures(job: Job) -> list[str]:
     lines = []
     for record in job.pictures:
         seed = "" if record.seed is None else f", seed {record.seed}"
-        lines += [str(record.path), f"  {record.id}, {record.width} x {record.height} {record.format}{seed}"]
+        lines += [plain(str(record.path)), f"  {record.id}, {record.width} x {record.height} {record.format}{seed}"]
     return lines

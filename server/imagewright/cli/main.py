@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from imagewright.cli.parser import split
 from imagewright.errors import ImagewrightError, Refusal, SettingsError
+from imagewright.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,7 +89,7 @@ def _explain(error: ImagewrightError) -> int:
     else:
         lines = [str(error)]
     for line in lines:
-        sys.stderr.write(f"imagewright: {line}\n")
+        sys.stderr.write(f"imagewright: {plain(line)}\n")
     return WRONG_CALL if isinstance(error, Refusal | SettingsError) else FAILED
 
 

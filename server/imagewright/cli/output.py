@@ -95,6 +95,11 @@ def state(*, on: bool) -> Text:
 
 
 def print_json(value: Any) -> None:
-    """The value as indented JSON; in ASCII where the output cannot hold more."""
+    """The value as indented JSON; in ASCII where the output cannot hold more.
+
+    What would act on a terminal is written as an escape of JSON, so that the value stays what it is.
+    """
     wide = (sys.stdout.encoding or "ascii").lower().replace("-", "").startswith("utf")
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=not wide) + "\n")
+    text = json.dumps(value, indent=2, ensure_ascii=not wide)
+    safe = "".join(one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text)
+    sys.stdout.write(f"{safe}\n")

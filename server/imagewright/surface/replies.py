@@ -14,6 +14,7 @@ from imagewright.catalog.words import size, verb
 from imagewright.engine.job import JobStatus
 from imagewright.errors import ImagewrightError, ProviderError, Refusal
 from imagewright.surface.structured import job_data
+from imagewright.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,7 +68,7 @@ def error_reply(error: ImagewrightError, job: Job | None = None) -> t.CallToolRe
     meta: dict[str, Any] = {}
     match error:
         case Refusal():
-            lines = [f"- {problem}" for problem in error.problems]
+            lines = [f"- {plain(str(problem))}" for problem in error.problems]
             if error.more:
                 lines.append(f"- and {error.more} more")
             if error.note:
@@ -82,13 +83,13 @@ def error_reply(error: ImagewrightError, job: Job | None = None) -> t.CallToolRe
                 "instead": list(error.instead),
             }
         case ProviderError():
-            text = str(error)
+            text = plain(str(error))
             meta = {"kind": error.category, "retryable": error.retryable, "charged": error.charged}
         case _:
-            text, meta = str(error), {"kind": "failed"}
+            text, meta = plain(str(error)), {"kind": "failed"}
     if job is not None:
         meta["job_id"] = job.id
-        text += "".join(f"\nNote: {note}" for note in job.notes)
+        text += "".join(f"\nNote: {plain(note)}" for note in job.notes)
     return t.CallToolResult(content=[t.TextContent(text=text)], is_error=True, _meta={ERROR_META: meta})
 
 
@@ -142,7 +143,7 @@ def _image(preview: Preview) -> t.ImageContent:
 def _link(record: PictureRecord) -> t.ResourceLink:
     return t.ResourceLink(
         uri=record.uri,
-        name=Path(record.path).name,
+        name=plain(Path(record.path).name),
         mime_type=f"image/{record.format}",
         size=record.bytes,
         description=f"{record.width}x{record.height} px, full size",
@@ -159,9 +160,9 @@ def _summary(job: Job) -> str:
     for record in job.pictures:
         seed = "" if record.seed is None else f", seed {record.seed}"
         sides = f"{record.width}x{record.height} {record.format}, {size(record.bytes)}"
-        lines.append(f"{record.id}: {record.path} ({sides}{seed})")
+        lines.append(f"{record.id}: {plain(str(record.path))} ({sides}{seed})")
     lines.append(_cost(job))
-    lines += [f"Note: {note}" for note in job.notes]
+    lines += [f"Note: {plain(note)}" for note in job.notes]
     return "\n".join(lines)
 
 

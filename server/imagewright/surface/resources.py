@@ -17,6 +17,7 @@ from imagewright.errors import ImagewrightError, clip
 from imagewright.surface.definitions import OVERVIEW
 from imagewright.surface.structured import job_data
 from imagewright.surface.tools import guide_text
+from imagewright.text import plain, quoted
 
 if TYPE_CHECKING:
     from mcp.server import ServerRequestContext
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     Context = ServerRequestContext[Any]
 
 MARKDOWN = "text/markdown"
+SHOWN_PROMPT = 200
+"""Characters of a prompt in the list."""
 RECENT_PICTURES = 20
 """Pictures that are listed; all others can be read by id."""
 LARGEST_READ = 50_000_000
@@ -86,8 +89,10 @@ class Resources:
         pictures = [
             t.Resource(
                 uri=record.uri,
-                name=Path(record.path).name,
-                description=record.prompt[:200] or f"{record.operation} with {record.tool}",
+                name=plain(Path(record.path).name),
+                description=quoted(record.prompt, SHOWN_PROMPT)
+                if record.prompt
+                else f"{record.operation} with {record.tool}",
                 mime_type=f"image/{record.format}",
                 size=record.bytes,
             )

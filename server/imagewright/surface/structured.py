@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from imagewright.text import plain
+
 if TYPE_CHECKING:
     from imagewright.engine.job import Job
     from imagewright.storage.record import PictureRecord
@@ -25,7 +27,7 @@ def job_data(job: Job) -> dict[str, Any]:
         "cost": cost,
         "elapsed_seconds": round(job.elapsed, 2),
         "progress": round(job.share, 3),
-        "notes": list(job.notes),
+        "notes": [plain(note) for note in job.notes],
         "choice": list(job.choice),
     }
 

@@ -17,6 +17,7 @@ from imagewright.surface.definitions import OVERVIEW, tool_definitions
 from imagewright.surface.replies import data_reply, error_reply, gallery_reply, job_reply
 from imagewright.surface.structured import gallery_data, job_data
 from imagewright.surface.waiting import wait_with_progress
+from imagewright.text import plain, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LISTED_JOBS = 10
+SHOWN_PROMPT = 80
+"""Characters of a prompt in the gallery's text; the structured content has all of it as it was written."""
 KEY_META = "imagewright/idempotency-key"
 """Where a client may put an idempotency key in a request's `_meta`."""
 REPORTED = "This is a fault of the server, not of the call; its log on standard error says more."
@@ -158,7 +161,8 @@ class Tools:
         )
         records, more = found[:limit], len(found) > limit
         lines = [
-            f"{one.id}: {one.path} ({one.width}x{one.height}, {one.tool}, {one.created:%Y-%m-%d}) {one.prompt[:80]}"
+            f"{one.id}: {plain(str(one.path))} ({one.width}x{one.height}, {one.tool}, {one.created:%Y-%m-%d})"
+            + (f" {quoted(one.prompt, SHOWN_PROMPT)}" if one.prompt else "")
             for one in records
         ]
         if more:

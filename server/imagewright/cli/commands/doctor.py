@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -23,6 +24,7 @@ from imagewright.cli.output import console, print_json
 from imagewright.cli.parser import command_line, command_parser, shared_words
 from imagewright.cli.session import offer_for
 from imagewright.errors import ImagewrightError
+from imagewright.text import plain
 
 if TYPE_CHECKING:
     import argparse
@@ -41,13 +43,18 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="do not start the server to speak with it")
     parser.add_argument("--json", action="store_true", help="the findings as JSON")
     said = parser.parse_args(words)
-    found = _examine(said)
+    found = [_shown(finding) for finding in _examine(said)]
     well = all(finding.level is not Level.BROKEN for finding in found)
     if said.json:
         print_json({"ok": well, "findings": [_data(finding) for finding in found]})
     else:
         _print(found, well=well)
     return 0 if well else 1
+
+
+def _shown(finding: Finding) -> Finding:
+    """A finding can name a path or a variable that somebody else has chosen."""
+    return replace(finding, says=plain(finding.says), advice=plain(finding.advice))
 
 
 def _examine(said: argparse.Namespace) -> list[Finding]:

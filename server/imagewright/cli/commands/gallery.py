@@ -12,6 +12,7 @@ from imagewright.cli.parser import command_parser, positive
 from imagewright.cli.session import settings_for
 from imagewright.engine.workshop import open_workshop
 from imagewright.surface.structured import gallery_data
+from imagewright.text import plain
 
 if TYPE_CHECKING:
     import argparse
@@ -67,7 +68,7 @@ def _print(found: list[PictureRecord]) -> None:
         return
     listing = table("id", "made", "tool", "size", "path", "prompt")
     for record in found:
-        listing.add_row(*_facts(record), str(record.path), _shortened(record.prompt))
+        listing.add_row(*_facts(record), plain(str(record.path)), plain(record.prompt, PROMPT_LENGTH))
     screen.print(listing)
 
 
@@ -81,10 +82,5 @@ def _print_block(screen: Console, record: PictureRecord) -> None:
     picture, made, tool, size = _facts(record)
     screen.print(Text.assemble((picture, "bold"), f"  {made}  ", (tool, "cyan"), f"  {size}"))
     if record.prompt:
-        screen.print(f"  {_shortened(record.prompt)}", overflow="ellipsis", no_wrap=True)
-    screen.print(Text(f"  {record.path}", style="dim"), soft_wrap=True)
-
-
-def _shortened(prompt: str) -> str:
-    line = " ".join(prompt.split())
-    return line if len(line) <= PROMPT_LENGTH else f"{line[: PROMPT_LENGTH - 1]}…"
+        screen.print(f"  {plain(record.prompt, PROMPT_LENGTH)}", overflow="ellipsis", no_wrap=True)
+    screen.print(Text(f"  {plain(str(record.path))}", style="dim"), soft_wrap=True)

@@ -21,6 +21,7 @@ from imagewright.errors import Problem, Refusal
 from imagewright.providers import KEY_VARIABLES
 from imagewright.storage.calendar_day import bounds
 from imagewright.surface.structured import job_data
+from imagewright.text import plain
 
 if TYPE_CHECKING:
     import argparse
@@ -174,7 +175,7 @@ async def _wait_for(workshop: Workshop, jobs: Sequence[Job], *, as_json: bool, s
             sys.stdout.write(summary(job))
     for job in found:
         if job.error is not None:
-            sys.stderr.write(f"imagewright: {job.id}: {job.error}\n")
+            sys.stderr.write(f"imagewright: {job.id}: {plain(str(job.error))}\n")
         await workshop.jobs.seen(job)
     return int(any(job.status is not JobStatus.COMPLETED for job in found))
 

@@ -14,6 +14,7 @@ from imagewright.cli.parser import command_parser
 from imagewright.cli.prices import price_data, print_prices
 from imagewright.cli.session import offer_for, settings_for
 from imagewright.engine.missing import all_routes
+from imagewright.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +46,7 @@ def main(words: Sequence[str]) -> int:
     screen.print(listing)
     screen.print()
     for row in rows:
-        off = f" Off: {hidden[row.tool]}." if row.tool in hidden else ""
+        off = f" Off: {plain(hidden[row.tool])}." if row.tool in hidden else ""
         screen.print(Text.assemble((row.tool, "bold"), f": {row.character}.", (off, "red")))
     return 0
 

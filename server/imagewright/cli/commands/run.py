@@ -18,6 +18,7 @@ from imagewright.engine.workshop import open_workshop
 from imagewright.errors import ConfirmationNeededError, Problem, Refusal
 from imagewright.settings.toggles import nearest
 from imagewright.surface.structured import job_data
+from imagewright.text import plain
 
 if TYPE_CHECKING:
     import argparse
@@ -48,7 +49,7 @@ def main(words: Sequence[str]) -> int:
         if said.json:
             print_json(list(reasons))
         else:
-            sys.stdout.write("".join(f"{reason}\n" for reason in reasons))
+            sys.stdout.write("".join(f"{plain(reason)}\n" for reason in reasons))
         return 0
     done = anyio.run(_carry_out, settings, tool, given, said)
     if isinstance(done, ConfirmationNeededError):

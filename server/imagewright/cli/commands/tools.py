@@ -16,6 +16,7 @@ from imagewright.engine.offer import tool_names
 from imagewright.errors import SettingsError
 from imagewright.settings.load import load_settings
 from imagewright.settings.toggles import nearest
+from imagewright.text import plain
 
 if TYPE_CHECKING:
     import argparse
@@ -55,7 +56,7 @@ def _list(said: argparse.Namespace) -> int:
         return 0
     listing = table("tool", "", "why", kept=("tool",))
     for name, on, because in entries:
-        listing.add_row(name, state(on=on), because)
+        listing.add_row(name, state(on=on), plain(because))
     screen = console()
     screen.print(listing)
     screen.print(Text(f"\nConfiguration file: {_described(settings.folders.config)}", style="dim"), soft_wrap=True)

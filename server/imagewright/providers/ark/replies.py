@@ -25,7 +25,9 @@ from imagewright.providers.ark.routes import NAME
 from imagewright.providers.base import Finished, Product
 from imagewright.providers.sending.request import Purpose
 from imagewright.providers.sending.verdict import by_status
+from imagewright.providers.sending.wording import LONGEST
 from imagewright.providers.sharing.at_once import read_base64
+from imagewright.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,9 +85,9 @@ def _product(item: Mapping[str, Any]) -> Product | None:
 
 def _notes(refused: Sequence[Mapping[str, Any]], error: Mapping[str, Any], *, lost: int) -> tuple[str, ...]:
     """What became of the other pictures of a set."""
-    notes = [f"{NAME} says besides: {_words(error)}."] if error else []
+    notes = [f"{NAME} says besides: {quoted(_words(error), LONGEST)}."] if error else []
     if refused:
-        said = list(dict.fromkeys(_words(error) for error in refused))[:MOST_SAID]
+        said = list(dict.fromkeys(quoted(_words(error), LONGEST) for error in refused))[:MOST_SAID]
         notes.append(f"{NAME} did not deliver {len(refused)} of the pictures: {'; '.join(said)}.")
     if lost:
         notes.append(f"{NAME} sent {lost} of the pictures in a form that cannot be read.")
@@ -102,7 +104,7 @@ def _none_made(refused: Sequence[Mapping[str, Any]], content: Mapping[str, Any])
 def _no_picture(listed: Sequence[Mapping[str, Any]], content: Mapping[str, Any]) -> ProviderError:
     """The failure of a call that names neither a picture nor a reason."""
     if not listed:
-        return GenerationFailed(NAME, "its answer holds no picture", charged=_charged(content))
+        return GenerationFailed(NAME, "its answer holds no picture", charged=_charged(content), spoken=False)
     return ResultLost(NAME, "its answer holds nothing that can be read as a picture", charged=_charged(content))
 
 
@@ -116,7 +118,7 @@ def _failure(reply: Reply, error: Mapping[str, Any]) -> ProviderError:
             return GenerationFailed(NAME, said)
         return type(judged)(NAME, f"HTTP {reply.status} {said}", charged=judged.charged)
     if kind is BadKey:
-        said = f"{said} {TWO_REGIONS}"
+        return BadKey(NAME, said, advice=f"{BadKey.advice} {TWO_REGIONS}")
     return kind(NAME, said, charged=None if _text(error, "code").startswith(MADE_FIRST) else False)
 
 

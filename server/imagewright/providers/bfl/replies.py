@@ -16,7 +16,7 @@ from imagewright.errors import (
 )
 from imagewright.providers.base import Finished, Product, Running
 from imagewright.providers.sending.verdict import MEANING
-from imagewright.providers.sending.wording import sounds_moderated
+from imagewright.providers.sending.wording import sounds_moderated, words_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,7 +87,7 @@ def read_standing(reply: Reply, credits_told: float | None) -> Running | Finishe
     if word == READY:
         return _finished(_object(content.get("result")), credits_told)
     if word in ENDS:
-        why = _flat(content.get("details"))
+        why = words_in(content.get("details"))
         return ENDS[word](NAME, f"{status}: {why}" if why else status, charged=None)
     share = _decimal(content.get("progress"))
     # whether it counts to 1 or to 100 is not documented: 1 and above could mean either
@@ -114,20 +114,7 @@ def _by_words(status: int, said: str) -> type[ProviderError] | None:
 
 def _said(content: Mapping[str, Any]) -> str:
     """The vendor's words: a text, or a list of fields that were not accepted."""
-    return next((words for name in ("detail", "message", "error") if (words := _flat(content.get(name)))), "")
-
-
-def _flat(value: Any) -> str:
-    """Words out of a text, a list, a table, or a list of `{"loc": [...], "msg": "..."}`."""
-    if isinstance(value, list):
-        return "; ".join(words for one in value if (words := _flat(one)))
-    if isinstance(value, dict):
-        if isinstance(value.get("msg"), str):
-            where = value.get("loc")
-            place = ".".join(str(part) for part in where if part != "body") if isinstance(where, list) else ""
-            return f"{place}: {value['msg']}" if place else value["msg"]
-        return "; ".join(f"{name}: {words}" for name, one in value.items() if (words := _flat(one)))
-    return value.strip() if isinstance(value, str) else ""
+    return next((words for name in ("detail", "message", "error") if (words := words_in(content.get(name)))), "")
 
 
 def _object(value: Any) -> Mapping[str, Any]:

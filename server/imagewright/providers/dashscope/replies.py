@@ -24,7 +24,8 @@ from imagewright.providers.base import Finished, Handle, Product, Running
 from imagewright.providers.dashscope.routes import NAME
 from imagewright.providers.sending.request import Purpose
 from imagewright.providers.sending.verdict import by_status
-from imagewright.providers.sending.wording import sounds_moderated, tidy
+from imagewright.providers.sending.wording import LONGEST, sounds_moderated
+from imagewright.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -98,7 +99,7 @@ def read_standing(reply: Reply) -> Running | Finished | ProviderError | None:
     if status in OVER:
         return _task_failure(output)
     if status == GONE:
-        return VendorUnavailable(NAME, "the task is not known there, not yet or no longer", charged=None)
+        return VendorUnavailable(NAME, "the task is not known there, not yet or no longer", charged=None, spoken=False)
     return Running(stage=STAGES.get(status, "working"))
 
 
@@ -121,7 +122,7 @@ def _finished(content: Mapping[str, Any]) -> Finished | ProviderError:
         kind = next((one.meaning for one in failures if one.meaning), GenerationFailed)
         return kind(NAME, str(failures[0]), charged=charged)
     kind = ContentRefused if sounds_moderated(words) else GenerationFailed
-    return kind(NAME, words or "its answer holds no picture", charged=charged)
+    return kind(NAME, words or "its answer holds no picture", charged=charged, spoken=bool(words))
 
 
 def _items(output: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -134,10 +135,10 @@ def _items(output: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def _notes(failures: list[Failure], words: str) -> Iterator[str]:
     """What became of the other pictures, and what was said in place of one."""
     if failures:
-        said = list(dict.fromkeys(str(failure) for failure in failures))[:MOST_SAID]
+        said = list(dict.fromkeys(quoted(str(failure), LONGEST) for failure in failures))[:MOST_SAID]
         yield f"{NAME} did not deliver {len(failures)} of the pictures: {'; '.join(said)}."
     if words:
-        yield f"{NAME} says besides: {tidy(words)}"
+        yield f"{NAME} says besides: {quoted(words, LONGEST)}."
 
 
 def _task_failure(output: Mapping[str, Any]) -> ProviderError:
@@ -155,7 +156,7 @@ def _refusal(reply: Reply, failure: Failure) -> ProviderError | None:
     """The failure of a call that was not taken; None for trouble on the way to the vendor."""
     kind = failure.meaning
     if kind is BadKey:
-        return BadKey(NAME, f"{failure} {TWO_REGIONS}")
+        return BadKey(NAME, str(failure), advice=f"{BadKey.advice} {TWO_REGIONS}")
     if kind is not None:
         return kind(NAME, str(failure), charged=False)
     if reply.status < HTTPStatus.BAD_REQUEST:

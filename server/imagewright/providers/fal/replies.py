@@ -25,7 +25,7 @@ from imagewright.errors import (
 )
 from imagewright.providers.base import Finished, Product, Running
 from imagewright.providers.fal.routes import NAME
-from imagewright.providers.sending.wording import sounds_moderated
+from imagewright.providers.sending.wording import sounds_moderated, words_in
 from imagewright.providers.sharing.listed import Listed, Page, digest, read_time
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def read_uploaded(reply: Reply) -> Mapping[str, str] | ProviderError | None:
 def read_put(reply: Reply) -> bool | ProviderError | None:
     """Whether a file was taken in; the address came from fal, so a refusal there is no matter of the key."""
     if HTTPStatus.BAD_REQUEST <= reply.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return RequestRejected(NAME, f"a picture could not be handed over (HTTP {reply.status})")
+        return RequestRejected(NAME, f"a picture could not be handed over (HTTP {reply.status})", spoken=False)
     return True if reply.status < HTTPStatus.MULTIPLE_CHOICES else None
 
 
@@ -270,17 +270,17 @@ def _said(body: Mapping[str, Any]) -> str:
     problems = _problems(body)
     if not problems:
         error = body.get("error")
-        words = _text(error, "message") if isinstance(error, dict) else _text(body, "error")
-        return _text(body, "detail") or words or _text(body, "error_type")
+        words = _text(error, "message") if isinstance(error, dict) else words_in(error)
+        return words_in(body.get("detail")) or words or _text(body, "error_type")
     return "; ".join(_sentence(one) for one in problems[:MOST_PROBLEMS])
 
 
 def _sentence(problem: Mapping[str, Any]) -> str:
     place = problem.get("loc")
     where = [str(part) for part in place if part != "body"] if isinstance(place, list) else []
-    words = str(problem.get("msg") or problem.get("type") or "")
+    words = words_in(problem.get("msg")) or words_in(problem.get("type"))
     limits = problem.get("ctx")
-    known = [f"{name} {value}" for name, value in limits.items()] if isinstance(limits, dict) else []
+    known = [f"{name} {words_in(value)}" for name, value in limits.items()] if isinstance(limits, dict) else []
     hint = f" ({', '.join(known)})" if known else ""
     return f"{'.'.join(where)}: {words}{hint}" if where else f"{words}{hint}"
 

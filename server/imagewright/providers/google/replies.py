@@ -23,6 +23,7 @@ from imagewright.providers.base import Finished, Product
 from imagewright.providers.google.body import NAME, PNG
 from imagewright.providers.sending.request import Purpose
 from imagewright.providers.sending.verdict import by_status
+from imagewright.providers.sending.wording import words_in
 from imagewright.providers.sharing.at_once import read_base64
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def _read_candidate(candidate: Mapping[str, Any]) -> Finished | ProviderError:
     final = [part for part in parts if not part.get("thought")]
     blobs = [blob for part in final if isinstance(blob := part.get("inlineData") or part.get("inline_data"), dict)]
     if not blobs:
-        return _no_picture(candidate, " ".join(str(part["text"]) for part in final if part.get("text")))
+        return _no_picture(candidate, " ".join(words_in(part.get("text")) for part in final).strip())
     data = read_base64(blobs[-1].get("data"))
     if data is None:
         return ResultLost(NAME, "its answer holds nothing that can be read as a picture")
@@ -85,23 +86,24 @@ def _read_candidate(candidate: Mapping[str, Any]) -> Finished | ProviderError:
 def _no_picture(candidate: Mapping[str, Any], words: str) -> ProviderError:
     """A call that ended without a picture; whether it is paid for is not published."""
     reason = str(candidate.get("finishReason") or "")
-    said = str(candidate.get("finishMessage") or "") or words[:SHOWN_WORDS]
+    said = words_in(candidate.get("finishMessage")) or words[:SHOWN_WORDS]
     if reason in REFUSALS:
         return ContentRefused(NAME, f"{REFUSALS[reason]} ({reason})" + (f": {said}" if said else ""))
     told = f"it answered in words: {said}" if said else "its answer holds no picture"
-    return GenerationFailed(NAME, told if reason in {"", "STOP"} else f"{told} ({reason})")
+    return GenerationFailed(NAME, told if reason in {"", "STOP"} else f"{told} ({reason})", spoken=bool(said))
 
 
 def _blocked(feedback: Any) -> ProviderError | None:
     if not isinstance(feedback, dict) or not feedback.get("blockReason"):
         return None
-    said = str(feedback.get("blockReasonMessage") or "the prompt or a picture was blocked")
-    return ContentRefused(NAME, f"{said} ({feedback['blockReason']})")
+    said = words_in(feedback.get("blockReasonMessage"))
+    why = f"{said or 'the prompt or a picture was blocked'} ({words_in(feedback['blockReason'])})"
+    return ContentRefused(NAME, why, spoken=bool(said))
 
 
 def _failure(reply: Reply, error: Mapping[str, Any]) -> ProviderError:
     details = [detail for detail in error.get("details") or () if isinstance(detail, dict)]
-    said = str(error.get("message") or "")
+    said = words_in(error.get("message"))
     judged = by_status(NAME, reply, Purpose.SUBMIT)
     kind = STATUSES.get(str(error.get("status")))
     kind = next((REASONS[reason] for one in details if (reason := str(one.get("reason"))) in REASONS), kind)

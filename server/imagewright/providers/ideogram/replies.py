@@ -16,7 +16,7 @@ from imagewright.errors import (
 )
 from imagewright.providers.base import Finished, Product
 from imagewright.providers.sending.verdict import MEANING
-from imagewright.providers.sending.wording import sounds_moderated
+from imagewright.providers.sending.wording import sounds_moderated, words_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,9 +48,9 @@ def read_made(reply: Reply) -> Finished | ProviderError | None:
     if products:
         return Finished(products, notes=_notes(len(items), unsafe))
     if unsafe:
-        return ContentRefused(NAME, "the result was kept back as unsafe", charged=True)
+        return ContentRefused(NAME, "the result was kept back as unsafe", charged=True, spoken=False)
     if not items:
-        return GenerationFailed(NAME, "its answer holds no picture")
+        return GenerationFailed(NAME, "its answer holds no picture", spoken=False)
     return ResultLost(NAME, "its answer names no picture", charged=None)
 
 
@@ -89,11 +89,6 @@ def _by_words(status: int, said: str, content: Mapping[str, Any]) -> type[Provid
 def _said(content: Mapping[str, Any]) -> str:
     """The vendor's words: a text, or a list of fields that were not accepted."""
     for name in ("error", "detail", "message"):
-        value = content.get(name)
-        if isinstance(value, str) and value.strip():
-            return value.strip()
-        if isinstance(value, list):
-            told = [one.get("msg") for one in value if isinstance(one, dict)]
-            if words := "; ".join(one for one in told if isinstance(one, str)):
-                return words
+        if words := words_in(content.get(name)):
+            return words
     return ""

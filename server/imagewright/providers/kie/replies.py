@@ -25,7 +25,7 @@ from imagewright.errors import (
 from imagewright.providers.base import Finished, Product, Running
 from imagewright.providers.kie.body import NAME, Family
 from imagewright.providers.kie.routes import USD_PER_CREDIT
-from imagewright.providers.sending.wording import sounds_moderated
+from imagewright.providers.sending.wording import sounds_moderated, words_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,8 +97,8 @@ def open_envelope(reply: Reply) -> Envelope:
     """The outer form; `msg` and `message` are both in use."""
     content = reply.json if isinstance(reply.json, dict) else {}
     data = content.get("data")
-    said = content.get("msg") or content.get("message") or ""
-    return Envelope(_number(content.get("code")), str(said), data if isinstance(data, dict) else {})
+    said = words_in(content.get("msg")) or words_in(content.get("message"))
+    return Envelope(_number(content.get("code")), said, data if isinstance(data, dict) else {})
 
 
 def read_created(reply: Reply) -> str | ProviderError | None:
@@ -169,7 +169,11 @@ def _read_flagged(reply: Reply, family: Family) -> Running | Finished | Provider
 def _poll_trouble(code: int, envelope: Envelope) -> ProviderError | None:
     """What keeps an answer from telling how the task stands; whatever it is, the task may have been paid."""
     if code == OK:
-        return None if envelope.data else VendorUnavailable(NAME, "the task is not visible yet", charged=None)
+        return (
+            None
+            if envelope.data
+            else VendorUnavailable(NAME, "the task is not visible yet", charged=None, spoken=False)
+        )
     kind = CODES.get(code, UNKNOWN_CODE).poll
     if not issubclass(kind, (VendorUnavailable, RateLimited)):
         kind = _by_words(code, envelope.said, kind)
@@ -185,7 +189,7 @@ def _create_failure(code: int, said: str) -> ProviderError:
 def _task_failure(code: Any, said: Any, data: Mapping[str, Any], family: Family) -> ProviderError:
     """The failure of a task, with what `creditsConsumed` says about the money."""
     number = _number(code)
-    words = str(said or "")
+    words = words_in(said)
     kind = CODES.get(number or 0, UNKNOWN_CODE).task
     if family is Family.GPT4O and number == GPT4O_MODERATION:
         kind = ContentRefused

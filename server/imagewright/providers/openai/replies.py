@@ -24,7 +24,7 @@ from imagewright.providers.base import Finished, Product
 from imagewright.providers.openai.routes import NAME
 from imagewright.providers.sending.request import Purpose
 from imagewright.providers.sending.verdict import by_status
-from imagewright.providers.sending.wording import HIDDEN, sounds_moderated
+from imagewright.providers.sending.wording import HIDDEN, sounds_moderated, words_in
 from imagewright.providers.sharing.at_once import DATA_URI, read_base64
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def read_images(reply: Reply) -> Finished | ProviderError | None:
         return None
     products = tuple(product for item in items if isinstance(item, dict) and (product := _product(item)))
     if not items:
-        return GenerationFailed(NAME, "its answer holds no picture")
+        return GenerationFailed(NAME, "its answer holds no picture", spoken=False)
     if not products:
         return ResultLost(NAME, "its answer holds nothing that can be read as a picture")
     lost = len(items) - len(products)
@@ -105,20 +105,12 @@ def _refused(said: str, fields: Mapping[str, Any]) -> ContentRefused:
     details = details if isinstance(details, dict) else {}
     stage, listed = details.get("moderation_stage"), details.get("categories")
     if isinstance(listed, list) and listed:
-        said += f" ({', '.join(str(one) for one in listed)})"
+        said += f" ({', '.join(words_in(one) for one in listed)})"
     return ContentRefused(NAME, said, charged=False if stage == "input" else None)
 
 
 def _words(content: Mapping[str, Any], fields: Mapping[str, Any], error: Any) -> str:
     """What the server said, in whichever of the usual forms."""
-    found = (fields.get("message"), error, _listed(content.get("detail")), content.get("message"))
-    said = next((text for text in found if isinstance(text, str) and text), "")
+    found = (fields.get("message"), error, content.get("detail"), content.get("message"))
+    said = next((text for one in found if (text := words_in(one))), "")
     return SPOKEN_KEY.sub(HIDDEN, said)
-
-
-def _listed(detail: Any) -> Any:
-    """`detail` as a text; it can be a list of places and what is wrong there."""
-    if not isinstance(detail, list):
-        return detail
-    wrong = [one for one in detail if isinstance(one, dict)]
-    return "; ".join(f"{'.'.join(str(part) for part in one.get('loc', ()))}: {one.get('msg', '')}" for one in wrong)

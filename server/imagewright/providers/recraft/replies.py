@@ -40,7 +40,7 @@ def read_made(reply: Reply) -> Finished | ProviderError | None:
     if product is None:
         charged = None if units is None else units > 0
         if not entries:
-            return GenerationFailed(NAME, "its answer holds no picture", charged=charged)
+            return GenerationFailed(NAME, "its answer holds no picture", charged=charged, spoken=False)
         return ResultLost(NAME, "its answer holds nothing that can be read as a picture", charged=charged)
     return Finished((product,), cost_usd=None if units is None else round(units * USD_PER_UNIT, 6))
 

@@ -110,7 +110,7 @@ def read_version(reply: Reply) -> str | ProviderError | None:
         return _refusal(reply)
     newest = _object(reply).get("latest_version")
     version = _text(newest, "id") if isinstance(newest, dict) else ""
-    return version or ModelUnavailable(NAME, "the model has no version that can be run")
+    return version or ModelUnavailable(NAME, "the model has no version that can be run", spoken=False)
 
 
 def read_uploaded(reply: Reply) -> str | ProviderError | None:

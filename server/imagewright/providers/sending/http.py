@@ -57,6 +57,7 @@ class Http:
         retry: how refused requests are sent again.
         download_retry: how broken downloads are begun again.
         seconds: longest wait for one exchange, by purpose.
+        key_sources: by provider, the variable or file its key came from; said where a vendor does not take the key.
     """
 
     def __init__(
@@ -64,10 +65,12 @@ class Http:
         retry: Retry = Retry(),  # noqa: B008 - frozen, so a shared default cannot change
         download_retry: Retry = Retry(resends=4, first=1.0),  # noqa: B008 - as above
         seconds: Mapping[Purpose, float] = SECONDS,
+        key_sources: Mapping[str, str] | None = None,
     ) -> None:
         self._retry = retry
         self._download_retry = download_retry
         self._seconds = seconds
+        self._key_sources = key_sources or {}
         self._client: httpx.AsyncClient | None = None
         self._opening = anyio.Lock()
 
@@ -102,7 +105,7 @@ class Http:
             again = may_resend(request.purpose, failure, status=outcome.status, reached=outcome.reached)
             wait = self._retry.wait(sends, failure.retry_after) if again else None
             if wait is None:
-                raise failure
+                raise self._naming_the_key(failure)
             log.info("%s: %s; sending again in %.1f s", account.provider, failure.category, wait)
             await anyio.sleep(wait)
 
@@ -125,6 +128,19 @@ class Http:
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
+
+    def _naming_the_key(self, failure: ProviderError) -> ProviderError:
+        """The failure; where it is about the key, with where that came from."""
+        source = self._key_sources.get(failure.provider)
+        if source is None or not isinstance(failure, BadKey):
+            return failure
+        return type(failure)(
+            failure.provider,
+            failure.detail,
+            charged=failure.charged,
+            spoken=failure.spoken,
+            advice=f"The key came from {source}. {failure.advice}",
+        )
 
     async def _open(self) -> httpx.AsyncClient:
         async with self._opening:
@@ -158,7 +174,8 @@ async def _send_once(
     else:
         read = _read(account, request, reply)
     if isinstance(read, ProviderError):
-        return _Failed(_cleaned(read, account, read_retry_after(reply.headers)), reply.status, reached=True)
+        failure = _cleaned(read, account, read_retry_after(reply.headers), answered=True)
+        return _Failed(failure, reply.status, reached=True)
     return read
 
 
@@ -173,13 +190,27 @@ def _read(account: Account, request: Request[T], reply: Reply) -> T | ProviderEr
     return by_status(account.provider, reply, request.purpose) if read is None else read
 
 
-def _cleaned(failure: ProviderError, account: Account, wait: float | None = None) -> ProviderError:
-    """The same failure with its words shortened and without the key, and with the wait the vendor asked for."""
+def _cleaned(
+    failure: ProviderError, account: Account, wait: float | None = None, *, answered: bool = False
+) -> ProviderError:
+    """The same failure with its words shortened and without the key, and with the wait the vendor asked for.
+
+    What the reader of an answer says is the vendor's word unless the reader says otherwise; but that a result is lost
+    is what we found, and no vendor says so.
+    """
+    spoken = failure.spoken
+    if spoken is None:
+        spoken = answered and not isinstance(failure, ResultLost)
     asked = failure.retry_after
     if asked is None and failure.retryable:
         asked = wait
     return type(failure)(
-        failure.provider, tidy(failure.detail, account.key), charged=failure.charged, retry_after=asked
+        failure.provider,
+        tidy(failure.detail, account.key),
+        charged=failure.charged,
+        retry_after=asked,
+        spoken=spoken,
+        advice=failure.advice,
     )
 
 

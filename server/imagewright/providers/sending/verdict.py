@@ -102,17 +102,18 @@ def may_resend(purpose: Purpose, failure: ProviderError, *, status: int | None, 
 def by_status(provider: str, reply: Reply, purpose: Purpose) -> ProviderError:
     """The failure a reply stands for, judged by its HTTP status alone."""
     status = reply.status
-    said = f"HTTP {status} {_plain_words(reply)}".strip()
+    words = _plain_words(reply)
+    said, spoken = f"HTTP {status} {words}".strip(), bool(words)
     if status < HTTPStatus.MULTIPLE_CHOICES:
-        said = "its answer cannot be read"
+        said, spoken = "its answer cannot be read", False
     elif status < HTTPStatus.BAD_REQUEST:
         said = f"HTTP {status}: it redirects elsewhere, and the key is not sent there; check the base address"
-        return RequestRejected(provider, said, charged=_charged(purpose))
+        return RequestRejected(provider, said, charged=_charged(purpose), spoken=False)
     meaning = _meaning(status, purpose)
     # 500, 502, 504 and what cannot be read: the vendor may have begun before something broke
     if meaning is None and purpose is Purpose.SUBMIT:
-        return UnknownOutcome(provider, said)
-    return (meaning or VendorUnavailable)(provider, said, charged=_charged(purpose))
+        return UnknownOutcome(provider, said, spoken=spoken)
+    return (meaning or VendorUnavailable)(provider, said, charged=_charged(purpose), spoken=spoken)
 
 
 def _meaning(status: int, purpose: Purpose) -> type[ProviderError] | None:

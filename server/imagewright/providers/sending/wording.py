@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
+from typing import Any
+
+from imagewright.text import plain
 
 LONGEST = 300
 """Characters of a vendor's message that are kept."""
@@ -30,9 +32,29 @@ def tidy(text: str, key: str = "") -> str:
     """
     if text.lstrip().startswith("<"):
         return ""
-    plain = "".join(" " if unicodedata.category(letter).startswith("C") else letter for letter in text)
-    plain = " ".join(without_key(plain, key).split())
-    return plain if len(plain) <= LONGEST else plain[: LONGEST - 1].rstrip() + "…"
+    return plain(without_key(plain(text), key), LONGEST)
+
+
+def words_in(value: Any, depth: int = 5) -> str:
+    """What a vendor's JSON says, in plain words: never brackets and quotation marks of a program.
+
+    Args:
+        value: a text, a list of any of these, a table, or a problem such as `{"loc": ["body", "n"], "msg": "..."}`.
+        depth: how far lists and tables inside each other are read.
+    """
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, bool) or value is None or not depth:
+        return ""
+    if isinstance(value, list):
+        return "; ".join(words for one in value if (words := words_in(one, depth - 1)))
+    if not isinstance(value, dict):
+        return str(value)
+    if isinstance(message := value.get("msg"), str):
+        parts = value["loc"] if isinstance(value.get("loc"), list) else []
+        place = ".".join(str(part) for part in parts if part != "body" and isinstance(part, str | int))
+        return f"{place}: {message}" if place else message
+    return "; ".join(f"{name}: {words}" for name, one in value.items() if (words := words_in(one, depth - 1)))
 
 
 def without_key(text: str, key: str) -> str:

@@ -1,0 +1,80 @@
+"""Text that others have written, made fit to be shown: prompts, vendors' words, file names.
+
+`plain` is for a terminal, a list or a description. It keeps every script readable and takes out what acts on the
+reader's screen or hides from the reader's eye. `quoted` is for words that stand inside a sentence of ours: they cannot
+end their quotation, and markup in them is no markup any more. Structured content keeps what was written as it was.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Final
+
+ZWNJ, ZWJ = "\u200c", "\u200d"
+FILLERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\ufff9\ufffa\ufffb")
+"""Letters and marks that nobody sees, besides those whose category says so."""
+HIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+"""Controls (C0 with ESC and NUL, C1), format characters (bidi controls, zero-width, tags), half surrogates, line and
+paragraph separators. Unassigned ones stay: they are next year's emoji to an old Python."""
+VISIBLE_FORMATS: Final = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u08e2")
+"""Format characters that are drawn: Arabic signs of number, year and verse."""
+JOINING: Final = ((0x0600, 0x109F), (0x1780, 0x18AF), (0x1900, 0x1CFF), (0xA840, 0xABFF), (0xFB50, 0xFEFC))
+"""Scripts whose spelling needs joiners and non-joiners: Arabic to Myanmar, Khmer to Mongolian and their relatives."""
+EMOJI_CATEGORIES: Final = frozenset({"So", "Sk", "Cn"})
+VARIATION_SELECTORS: Final = ((0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
+"""They choose a form of the character before them. A run of them shows nothing and can carry a hidden text."""
+INSIDE_QUOTES: Final = str.maketrans({"'": "\u2019", '"': "\u201d", "<": "\u2039", ">": "\u203a"})
+"""Look-alikes for what could end a quotation or open a tag."""
+
+
+def plain(text: str, most: int | None = None) -> str:
+    """The text on one line, with every character that acts or hides replaced by a space, and runs of spaces by one.
+
+    Args:
+        text: written by anybody.
+        most: characters that are kept, the mark that it was cut among them; None for all.
+    """
+    shown = "".join(one if _is_shown(text, place) else " " for place, one in enumerate(text))
+    line = " ".join(shown.split())
+    return line if most is None or len(line) <= most else f"{line[: most - 1].rstrip()}…"
+
+
+def quoted(text: str, most: int | None = None) -> str:
+    """The text as `plain` has it, in single quotation marks that nothing in it can end, its markup made harmless.
+
+    Args:
+        text: written by anybody.
+        most: characters that are kept between the marks; None for all.
+    """
+    return f"'{plain(text, most).translate(INSIDE_QUOTES).replace('](', '] (')}'"
+
+
+def _is_shown(text: str, place: int) -> bool:
+    one = text[place]
+    if one.isascii():
+        return one.isprintable()
+    if one in (ZWNJ, ZWJ):
+        return _joins(text, place)
+    if _within(one, VARIATION_SELECTORS):
+        before = text[place - 1 : place]
+        return bool(before) and before != ZWJ and not before.isspace() and not _within(before, VARIATION_SELECTORS)
+    hidden = unicodedata.category(one) in HIDDEN_CATEGORIES and one not in VISIBLE_FORMATS
+    return not hidden and one not in FILLERS
+
+
+def _joins(text: str, place: int) -> bool:
+    """Whether a joiner stands where spelling needs it: in a word of a joining script, or inside an emoji."""
+    before, after = text[place - 1 : place], text[place + 1 : place + 2]
+    if not before or not after:
+        return False
+    if _within(before, JOINING) and _within(after, JOINING):
+        return True
+    return text[place] == ZWJ and _is_emoji(after) and (_is_emoji(before) or _within(before, VARIATION_SELECTORS))
+
+
+def _is_emoji(one: str) -> bool:
+    return unicodedata.category(one) in EMOJI_CATEGORIES or one in "\u2640\u2642"
+
+
+def _within(one: str, ranges: tuple[tuple[int, int], ...]) -> bool:
+    return any(low <= ord(one) <= high for low, high in ranges)
