@@ -116,8 +116,47 @@ def test_a_key_that_cannot_be_one_is_pointed_out_without_being_shown(
     variable = KEYED[0][1]
     monkeypatch.setenv(variable, value)
     _, found = examined(capsys)
-    assert f"{variable}: the value" in said(found, Level.NOTE)
+    notes = said(found, Level.NOTE)
+    assert f"{variable} " in notes
+    assert "it counts as not set" in notes
+    assert f"{KEYED[0][0]}: from" not in said(found, Level.OK)
     assert value not in json.dumps(found, ensure_ascii=False)
+
+
+def test_a_setting_that_a_client_left_to_be_filled_in_is_pointed_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("IMAGEWRIGHT_BUDGET_PER_DAY", "IMAGEWRIGHT_TOOLS", "IMAGEWRIGHT_KIE_BASE_URL"):
+        monkeypatch.setenv(name, "${user_config.it}")
+    code, found = examined(capsys, "--quick", "--provider", "${user_config.provider}")
+    assert code == 0
+    notes = said(found, Level.NOTE)
+    for name in ("IMAGEWRIGHT_BUDGET_PER_DAY", "IMAGEWRIGHT_TOOLS", "IMAGEWRIGHT_KIE_BASE_URL"):
+        assert f"{name} was left as ${{...}}" in notes
+    assert "an option was left as ${...}" in notes
+    assert "no limit" in said(found, Level.OK)
+
+
+def test_nothing_says_that_a_key_was_tried(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv(*LONE_KEY)
+    _, found = examined(capsys)
+    shown = said(found, Level.OK)
+    assert "openai: from OPENAI_API_KEY (not tried)" in shown
+
+
+@pytest.mark.parametrize(("provider", "variable"), KEYED)
+def test_a_provider_named_without_its_key_names_the_variable_at_every_door(
+    provider: str, variable: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = f"{provider} has no key, set {' or '.join(KEY_VARIABLES[provider])}"
+    tool = next(name for name in catalog() if provider in could_serve(name))
+    _, found = examined(capsys, "--quick", "--provider", provider)
+    tools = [one["says"] for one in found if one["area"] == "tools"]
+    assert f"{tool}: no configured provider serves it: {wanted}" in tools
+    assert main(["tools", "--provider", provider]) == 0
+    assert wanted in capsys.readouterr().out
+    assert main(["run", tool, "--provider", provider, "--prompt", "a fox"]) == 2
+    assert variable in capsys.readouterr().err
 
 
 def settle(home: Path, name: str, text: str) -> Path:

@@ -190,6 +190,26 @@ def test_a_provider_s_failure_is_code_1_and_one_line(kie: KieEmulator, capsys: p
     assert kie.key not in shown.out + shown.err
 
 
+@pytest.mark.parametrize("place", ["environment", "file"])
+def test_a_wrong_key_is_named_by_where_it_came_from_and_nobody_claims_to_try_keys(
+    place: str, home: Path, kie: KieEmulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = "KIE_API_KEY"
+    monkeypatch.setenv("KIE_API_KEY", "another-0123456789abcdef")
+    if place == "file":
+        monkeypatch.delenv("KIE_API_KEY")
+        home.mkdir(parents=True)
+        file = home / "keys.toml"
+        file.write_text('KIE_AI_API_KEY = "another-0123456789abcdef"\n', encoding="utf-8")
+        file.chmod(0o600)
+        source = f"{file} (KIE_AI_API_KEY)"
+    assert main(["run", MAKER, "--prompt", "a red fox"]) == 1
+    shown = capsys.readouterr().err
+    assert f"The key came from {source}. " in shown
+    assert "tries none" in shown
+    assert not kie.tasks
+
+
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")
 def test_ctrl_c_ends_the_waiting_and_says_how_to_get_at_the_job(
     kie: KieEmulator, child_environment: dict[str, str]

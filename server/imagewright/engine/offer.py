@@ -31,11 +31,19 @@ def tool_names() -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class ProviderState:
-    """Whether a provider serves, and why or why not."""
+    """Whether a provider serves, and why or why not.
+
+    Attributes:
+        name: the provider.
+        on: whether it serves.
+        because: why or why not.
+        lacks: what keeps a provider from serving that somebody means to use, with what to set; else empty.
+    """
 
     name: str
     on: bool
     because: str
+    lacks: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +109,7 @@ def make_offer(toggles: Toggles, routes: Iterable[Route], providers: Mapping[str
         if not decision.on:
             hidden[name] = decision.because
         elif effective is None:
-            serving = ", ".join(state.name for state in providers.values() if state.on) or "none"
-            hidden[name] = f"no configured provider serves it (configured: {serving})"
+            hidden[name] = _unserved(providers)
         else:
             tools[name] = effective
     helpers = []
@@ -120,6 +127,16 @@ def make_offer(toggles: Toggles, routes: Iterable[Route], providers: Mapping[str
         providers=dict(providers),
         drafts={state.name for state in providers.values() if state.on} == {"offline"},
     )
+
+
+def _unserved(providers: Mapping[str, ProviderState]) -> str:
+    """Why nobody serves a tool that is on."""
+    serving = ", ".join(state.name for state in providers.values() if state.on)
+    lacking = "; ".join(state.lacks for state in providers.values() if state.lacks)
+    if lacking and not serving:
+        return f"no configured provider serves it: {lacking}"
+    more = f"; {lacking}" if lacking else ""
+    return f"no configured provider serves it (configured: {serving or 'none'}{more})"
 
 
 def effective_row(row: Row, routes: Iterable[Route]) -> Row | None:

@@ -8,6 +8,7 @@ from imagewright.engine.offer import ProviderState
 from imagewright.errors import SettingsError
 from imagewright.providers import KEY_VARIABLES, KEYLESS, open_provider
 from imagewright.providers.base import Wiring
+from imagewright.providers.sending.http import KeyNamingSender
 from imagewright.settings.toggles import nearest
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ def _wiring(name: str, settings: Settings, http: Sender) -> Wiring:
         if where == name or where.startswith(prefix)
     }
     overrides = {tool: tables[name] for tool, tables in settings.routes.items() if name in tables}
-    return Wiring(key=key.value if key else "", addresses=addresses, overrides=overrides, http=http)
+    sender = KeyNamingSender(http, key.source) if key else http
+    return Wiring(key=key.value if key else "", addresses=addresses, overrides=overrides, http=sender)
 
 
 def provider_states(settings: Settings) -> dict[str, ProviderState]:
@@ -94,8 +96,21 @@ def provider_states(settings: Settings) -> dict[str, ProviderState]:
         elif name in open_doors:
             state = ProviderState(name, on=True, because="its address is set; no key is sent")
         elif key is None:
-            state = ProviderState(name, on=False, because=f"no key: set {' or '.join(variables)}")
+            state = _keyless(name, settings, chosen=wanted is not None)
         else:
             state = ProviderState(name, on=True, because=f"key from {key.source}")
         states[name] = state
     return states
+
+
+def _keyless(name: str, settings: Settings, *, chosen: bool) -> ProviderState:
+    """A provider that cannot serve for want of a key, with the variable to set."""
+    variables = KEY_VARIABLES[name]
+    ways = f"set {' or '.join(variables)}"
+    flaws = settings.keyring.flaws(variables)
+    if flaws:
+        because = f"{'; '.join(str(flaw) for flaw in flaws)}; {ways} to the key alone"
+        return ProviderState(name, on=False, because=because, lacks=f"{name} has no key: {because}")
+    # without a choice of the user's, a provider without a key is nothing to point out
+    lacks = f"{name} has no key, {ways}" if chosen else ""
+    return ProviderState(name, on=False, because=f"no key: {ways}", lacks=lacks)

@@ -16,6 +16,7 @@ from imagewright.engine.check import check
 from imagewright.engine.choose import candidates, choose, count_of, estimate, explain, wished
 from imagewright.engine.config import make_config
 from imagewright.errors import Problem, Refusal, StorageError, clip
+from imagewright.providers.sending.http import Http
 from imagewright.settings.config_file import BudgetTable
 from imagewright.settings.load import load_settings
 from imagewright.settings.toggles import nearest as nearest_name
@@ -361,8 +362,6 @@ async def open_workshop(
     Raises:
         SettingsError: the settings name something that does not exist, or hold a value that cannot be used.
     """
-    from imagewright.providers.sending.http import Http  # noqa: PLC0415 - names the client, opens none
-
     http = Http()
     config = make_config(settings, http)
     workshop: Workshop | None = None

@@ -1,18 +1,78 @@
-"""API keys: from the environment, else from the key file. Where a key came from is known; what it is, is not shown."""
+"""API keys: from the environment, else from the key file. Where a key came from is known; what it is, is not shown.
+
+A value that cannot be a key counts as not set: a placeholder nobody has filled in, one in quotation marks, one with
+white space in it. `Keyring.flaws` says which and why.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tomllib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from imagewright.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+
+NEVER_IN_A_KEY: Final = re.compile(r"[<>{}$%\u2026]|\.\.\.|\*\*\*")
+"""Signs of a value to be filled in or expanded: `<key>`, `${input:kie}`, `%KIE_KEY%`, `sk-...`."""
+STANDS_FOR_A_KEY: Final = re.compile(
+    r"(?:[a-z0-9]{1,6} )?x{3,}(?: x+)*|.*x{6}.*"  # a row of x, alone or behind a beginning such as `sk-`
+    r"|(?:.* )?(?:your|insert|replace|enter|paste)(?: .*)?"  # your-key, sk-your-key, paste_here
+    r"|your(?:api)?(?:key|token).*"  # yourkey, yourApiKey
+    r"|(?:put |set |add )?(?:(?:the|my|a|an|kie|fal|api|secret) )*(?:key|token|secret) (?:goes )?here"
+    r"|(?:[a-z]+ )*change ?me|replaceme|placeholder|none|null|nil|undefined|unset|empty|todo|tbd|n/a|na|dummy|example"
+    r"|api ?key|my (?:api )?(?:key|token)|(?:no|example|dummy|placeholder) (?:api )?(?:key|token)",
+)
+"""What people and templates write where a key belongs; matched whole, in lower case, `_` and `-` as spaces."""
+NAME_OF_A_VARIABLE: Final = re.compile(r"[A-Z]+(?:_[A-Z]+)*_(?:KEY|TOKEN)(?:_HERE)?")
+LONGEST_PLACEHOLDER: Final = 60
+"""Characters up to which words are looked for: in a long random key any word can come up by chance."""
+QUOTES: Final = "\"'`\u2018\u2019\u201c\u201d"
+
+
+def flaw(value: str) -> str:
+    """What keeps a value from being a key, as words that follow its name; empty where it may be one.
+
+    Args:
+        value: as it was set, without the white space around it.
+    """
+    spoken = " ".join(re.split(r"[\s_-]+", value.lower().strip(QUOTES))).strip()
+    if (
+        NEVER_IN_A_KEY.search(value)
+        or NAME_OF_A_VARIABLE.fullmatch(value)
+        or (len(value) <= LONGEST_PLACEHOLDER and STANDS_FOR_A_KEY.fullmatch(spoken))
+    ):
+        return "is set to a placeholder"
+    if value[:1] in QUOTES or value[-1:] in QUOTES:
+        return "has quotation marks around its value"
+    if any(letter.isspace() for letter in value):
+        return "has white space in its value"
+    if not (value.isascii() and value.isprintable()):
+        return "has letters in its value that no key has"
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """A value that counts as not set.
+
+    Attributes:
+        source: the variable's name or the key file's path.
+        why: such as "is set to a placeholder".
+    """
+
+    source: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.source} {self.why}: it counts as not set"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +103,20 @@ class Keyring:
     file: Path
 
     def find(self, variables: Sequence[str]) -> Key | None:
-        """The first of these variables that is set, in the environment or else in the key file."""
+        """The first of these variables that is set to what may be a key, in the environment or else in the key file."""
+        return next((key for key in self._set(variables) if not flaw(key.value)), None)
+
+    def flaws(self, variables: Sequence[str]) -> list[Flaw]:
+        """Those of these variables whose value counts as not set, with the reason; never with the value."""
+        return [Flaw(key.source, why) for key in self._set(variables) if (why := flaw(key.value))]
+
+    def _set(self, variables: Sequence[str]) -> Iterator[Key]:
         for variable in variables:
             if value := self.environment.get(variable, "").strip():
-                return Key(value, variable)
+                yield Key(value, variable)
         for variable in variables:
             if value := self.stored.get(variable, "").strip():
-                return Key(value, f"{self.file} ({variable})")
-        return None
+                yield Key(value, f"{self.file} ({variable})")
 
 
 def read_key_file(file: Path) -> dict[str, str]:

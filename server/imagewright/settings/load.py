@@ -11,6 +11,7 @@ from imagewright.settings.config_file import BudgetTable, ConfigFile, read_confi
 from imagewright.settings.folders import Folders, find_folders
 from imagewright.settings.keys import Keyring, read_key_file
 from imagewright.settings.toggles import Layer, Toggles, names
+from imagewright.settings.unexpanded import filled_in, is_unexpanded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,14 +85,15 @@ def load_settings(
     """Decide every setting.
 
     Args:
-        environment: usually `os.environ`; it is copied.
+        environment: usually `os.environ`; it is copied, without variables of ours that were left as `${...}`.
         command_line: what was said there.
         working_directory: for the roots; the process's own when None.
 
     Raises:
         SettingsError: a variable, file or option cannot be used.
     """
-    environment = dict(environment)
+    environment = filled_in(environment)
+    command_line = filled_in_line(command_line)
     folders = find_folders(environment, working_directory or Path.cwd())
     config = read_config(folders.config)
     wait = _number(environment, "IMAGEWRIGHT_WAIT", config.wait or DEFAULT_WAIT, 0, 3600)
@@ -114,6 +116,14 @@ def load_settings(
         command_line=command_line,
         environment=environment,
     )
+
+
+def filled_in_line(line: CommandLine) -> CommandLine:
+    """The command line without what a client has left as `${...}`."""
+    tools = None if line.tools is None or is_unexpanded(line.tools) else line.tools
+    disable = "" if is_unexpanded(line.disable) else line.disable
+    providers = tuple(name for name in line.providers or () if not is_unexpanded(name))
+    return CommandLine(tools=tools, disable=disable, providers=providers or None)
 
 
 def _toggles(environment: Mapping[str, str], line: CommandLine, config: ConfigFile, file: Path) -> Toggles:

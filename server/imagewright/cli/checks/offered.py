@@ -11,26 +11,25 @@ from imagewright.providers import KEY_VARIABLES
 
 if TYPE_CHECKING:
     from imagewright.engine.offer import Offer
-    from imagewright.settings.keys import Key
     from imagewright.settings.load import Settings
-
-PLACEHOLDERS = ("$", "<", "{", "your")
-"""How a value starts that somebody forgot to fill in, or that a client did not expand."""
 
 
 def check_keys(settings: Settings) -> list[Finding]:
-    """Which keys were found and where, never what they are."""
+    """Which keys were found and where, never what they are; whether their vendors take them is not tried."""
     found: list[Finding] = []
     from_shell: list[str] = []
     for provider, variables in KEY_VARIABLES.items():
         if not variables:
             continue
         key = settings.keyring.find(variables)
+        found += [
+            Finding("keys", Level.NOTE, str(flaw), "Set it to the key alone, or leave it out.")
+            for flaw in settings.keyring.flaws(variables)
+        ]
         if key is None:
             found.append(Finding("keys", Level.OFF, f"{provider}: none ({' or '.join(variables)})"))
             continue
-        found.append(Finding("keys", Level.OK, f"{provider}: from {key.source}"))
-        found += _suspicion(key)
+        found.append(Finding("keys", Level.OK, f"{provider}: from {key.source} (not tried)"))
         if key.source in variables:
             from_shell.append(key.source)
     if from_shell:
@@ -43,22 +42,6 @@ def check_keys(settings: Settings) -> list[Finding]:
             )
         )
     return found
-
-
-def _suspicion(key: Key) -> list[Finding]:
-    """What is wrong with a key by its looks, said without showing any of it."""
-    value = key.value
-    if value[0] in "\"'" or value[-1] in "\"'":
-        wrong = "has quotation marks around it"
-    elif any(letter.isspace() for letter in value):
-        wrong = "has white space in it"
-    elif value.lower().startswith(PLACEHOLDERS):
-        wrong = "looks like a placeholder that was never filled in"
-    elif not value.isascii():
-        wrong = "has letters in it that no key has"
-    else:
-        return []
-    return [Finding("keys", Level.NOTE, f"{key.source}: the value {wrong}", "Set it to the key alone.")]
 
 
 def check_offer(offer: Offer, settings: Settings) -> list[Finding]:

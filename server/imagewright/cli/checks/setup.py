@@ -11,8 +11,9 @@ from imagewright.providers import KEY_VARIABLES
 from imagewright.settings.config_file import read_config
 from imagewright.settings.folders import find_folders
 from imagewright.settings.keys import read_key_file
-from imagewright.settings.load import Settings, load_settings
+from imagewright.settings.load import Settings, filled_in_line, load_settings
 from imagewright.settings.toggles import nearest
+from imagewright.settings.unexpanded import filled_in, unexpanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from imagewright.settings.load import CommandLine
 
 AREA = "configuration"
+ADVICE = "Fill it in where the client asks for it, or take the line out of the client's configuration."
 PREFIX, ADDRESS_SUFFIX = "IMAGEWRIGHT_", "_BASE_URL"
 VARIABLES = (
     "IMAGEWRIGHT_HOME",
@@ -45,6 +47,13 @@ def check_settings(
 ) -> tuple[Settings | None, list[Finding]]:
     """The settings, or None when they cannot be used; every file that is wrong is named, not only the first."""
     found = _stray_variables(environment)
+    found += [
+        Finding(AREA, Level.NOTE, f"{name} was left as ${{...}} by whatever set it: it counts as not set", ADVICE)
+        for name in unexpanded(environment)
+    ]
+    if filled_in_line(line) != line:
+        found.append(Finding(AREA, Level.NOTE, "an option was left as ${...}: it counts as not given", ADVICE))
+    environment = filled_in(environment)
     try:
         folders = find_folders(environment, working_directory)
     except SettingsError as error:

@@ -70,7 +70,7 @@ def main(words: Sequence[str]) -> int:
     out: Path = (said.out or settings.folders.pictures / "demo").expanduser().absolute()
     on = any(settings.toggles.decide(tool).on for tool in catalog())
     options = shared_words(said, but=("--provider",))
-    takes = anyio.run(partial(_perform, out, os.environ, options)) if on else []
+    takes = anyio.run(partial(_perform, out, settings.environment, options)) if on else []
     sheet = _sheet(takes, out)
     _print(takes, out, sheet)
     return 0 if takes and not any(take.trouble for take in takes) else 1

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from imagewright.providers.base import Sender
     from imagewright.providers.sending.request import Account, Request
 
 T = TypeVar("T")
@@ -57,7 +58,6 @@ class Http:
         retry: how refused requests are sent again.
         download_retry: how broken downloads are begun again.
         seconds: longest wait for one exchange, by purpose.
-        key_sources: by provider, the variable or file its key came from; said where a vendor does not take the key.
     """
 
     def __init__(
@@ -65,12 +65,10 @@ class Http:
         retry: Retry = Retry(),  # noqa: B008 - frozen, so a shared default cannot change
         download_retry: Retry = Retry(resends=4, first=1.0),  # noqa: B008 - as above
         seconds: Mapping[Purpose, float] = SECONDS,
-        key_sources: Mapping[str, str] | None = None,
     ) -> None:
         self._retry = retry
         self._download_retry = download_retry
         self._seconds = seconds
-        self._key_sources = key_sources or {}
         self._client: httpx.AsyncClient | None = None
         self._opening = anyio.Lock()
 
@@ -105,7 +103,7 @@ class Http:
             again = may_resend(request.purpose, failure, status=outcome.status, reached=outcome.reached)
             wait = self._retry.wait(sends, failure.retry_after) if again else None
             if wait is None:
-                raise self._naming_the_key(failure)
+                raise failure
             log.info("%s: %s; sending again in %.1f s", account.provider, failure.category, wait)
             await anyio.sleep(wait)
 
@@ -129,19 +127,6 @@ class Http:
         if client is not None:
             await client.aclose()
 
-    def _naming_the_key(self, failure: ProviderError) -> ProviderError:
-        """The failure; where it is about the key, with where that came from."""
-        source = self._key_sources.get(failure.provider)
-        if source is None or not isinstance(failure, BadKey):
-            return failure
-        return type(failure)(
-            failure.provider,
-            failure.detail,
-            charged=failure.charged,
-            spoken=failure.spoken,
-            advice=f"The key came from {source}. {failure.advice}",
-        )
-
     async def _open(self) -> httpx.AsyncClient:
         async with self._opening:
             if self._client is None:
@@ -150,6 +135,36 @@ class Http:
 
                 self._client = await anyio.to_thread.run_sync(open_client)
             return self._client
+
+
+class KeyNamingSender:
+    """A sender that names where the key came from when a vendor does not take it.
+
+    Args:
+        http: the sender that does the work.
+        source: the variable or file the key came from.
+    """
+
+    def __init__(self, http: Sender, source: str) -> None:
+        self._http = http
+        self._source = source
+
+    async def send(self, account: Account, request: Request[T]) -> T:
+        """As `Http.send`."""
+        try:
+            return await self._http.send(account, request)
+        except BadKey as failure:
+            raise BadKey(
+                failure.provider,
+                failure.detail,
+                charged=failure.charged,
+                spoken=failure.spoken,
+                advice=f"The key came from {self._source}. {failure.advice}",
+            ) from failure
+
+    async def download(self, account: Account, url: str, into: Path, *, max_bytes: int = RESULT_BYTES) -> None:
+        """As `Http.download`."""
+        await self._http.download(account, url, into, max_bytes=max_bytes)
 
 
 async def _send_once(
