@@ -15,6 +15,7 @@ from booked import book, job_entry, spend
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.cli.main import main
+from imagewright.cli.outcomes import CANCELLED
 from imagewright.engine.workshop import open_workshop
 from imagewright.settings.load import load_settings
 from imagewright.surface.definitions import JOB_SCHEMA
@@ -146,7 +147,7 @@ def test_what_was_left_behind_can_be_stopped(kie: KieEmulator, capsys: pytest.Ca
     assert any("may be charged" in note for note in stopped["notes"])
     assert main(["jobs", "resume"]) == 0
     assert "Nothing was left behind" in capsys.readouterr().out
-    assert main(["jobs", "watch", job_id]) == 1
+    assert main(["jobs", "watch", job_id]) == CANCELLED
     assert len(kie.tasks) == 1
 
 

@@ -18,7 +18,11 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.cli.main import main
 from imagewright.cli.options import option
+from imagewright.cli.outcomes import CODES, exit_code
+from imagewright.engine.desk import error_data, read_error
+from imagewright.engine.job import Job, JobStatus
 from imagewright.engine.missing import all_routes
+from imagewright.errors import ProviderError, UnknownOutcome
 from imagewright.providers import KEY_VARIABLES
 from imagewright.surface.definitions import GALLERY_PICTURE_SCHEMA, JOB_SCHEMA
 from pictures import quarters, saved
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from emulators.kie import KieEmulator
+    from imagewright.errors import ImagewrightError
 
 MAKERS = [row for row in catalog().values() if OperationName.GENERATE in row.operations]
 MAKER = min(MAKERS, key=lambda row: row.operations[OperationName.GENERATE].rank).tool
@@ -188,6 +193,59 @@ def test_a_provider_s_failure_is_code_1_and_one_line(kie: KieEmulator, capsys: p
     assert error.startswith("imagewright: kie ")
     assert "Nothing was charged" in error
     assert kie.key not in shown.out + shown.err
+
+
+RUNNING, COMPLETED, FAILED, CANCELLED = JobStatus
+UNKNOWN, FAILURE = UnknownOutcome("vendor"), ProviderError("vendor")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("ends", "code"),
+    [
+        ([], 0),
+        ([(COMPLETED, None)], 0),
+        ([(FAILED, FAILURE)], 1),
+        ([(FAILED, None)], 1),
+        ([(CANCELLED, None)], 3),
+        ([(FAILED, UNKNOWN)], 4),
+        ([(FAILED, read_error(error_data(UNKNOWN)))], 4),
+        ([(RUNNING, None)], 4),
+        ([(COMPLETED, None), (CANCELLED, None)], 3),
+        ([(CANCELLED, None), (RUNNING, None)], 4),
+        ([(CANCELLED, None), (RUNNING, None), (FAILED, FAILURE)], 1),
+    ],
+)
+async def test_the_code_says_what_came_of_it(ends: list[tuple[JobStatus, ImagewrightError | None]], code: int) -> None:
+    jobs = [Job(MAKER, OperationName.GENERATE, "vendor", "m", 1, status=status, error=error) for status, error in ends]
+    assert exit_code(jobs) == code
+
+
+@pytest.mark.parametrize("words", [["run", MAKER], ["run"], ["jobs"]])
+def test_the_codes_stand_in_the_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "--help"]) == 0
+    assert CODES in capsys.readouterr().out
+
+
+def test_a_call_that_was_cancelled_from_elsewhere_ends_with_its_own_code(
+    kie: KieEmulator, child_environment: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [sys.executable, "-m", "imagewright", "run", MAKER, "--prompt", "a red fox"]
+    environment = child_environment | dict(os.environ) | {"PYTHONPATH": child_environment["PYTHONPATH"]}
+    with subprocess.Popen(  # noqa: S603 - our own interpreter and our own words
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", env=environment
+    ) as process:
+        assert process.stderr is not None
+        while "submitted" not in (line := process.stderr.readline()):
+            assert line, "ended before it was submitted"
+        (task,) = kie.tasks
+        assert task
+        assert main(["jobs", "--json"]) == 0
+        (job,) = json.loads(capsys.readouterr().out)
+        assert main(["jobs", "cancel", job["job_id"]]) == 0
+        rest = process.stderr.read()
+        assert process.wait(timeout=30) == 3
+    assert f"imagewright: {job['job_id']} is cancelled: 0 of 1 pictures" in rest
 
 
 @pytest.mark.parametrize("place", ["environment", "file"])

@@ -1,6 +1,7 @@
 """Entry point: finds the command, runs it, and turns every error into one plain sentence and an exit code.
 
 Exit codes: 0 done; 1 it went wrong or something was found wrong; 2 the call or the configuration is wrong; 130 Ctrl-C.
+Commands that wait for jobs have two more, see `cli.outcomes`.
 """
 
 from __future__ import annotations

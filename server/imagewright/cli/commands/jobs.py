@@ -12,10 +12,10 @@ import anyio
 from imagewright.cli.costs import cost_data, print_costs
 from imagewright.cli.following import follow
 from imagewright.cli.job_views import described, print_list, summary
+from imagewright.cli.outcomes import CODES, DONE, FAILED, exit_code
 from imagewright.cli.output import print_json
 from imagewright.cli.parser import command_parser, positive
 from imagewright.cli.session import settings_for
-from imagewright.engine.job import JobStatus
 from imagewright.engine.workshop import open_workshop
 from imagewright.errors import Problem, Refusal
 from imagewright.providers import KEY_VARIABLES
@@ -41,7 +41,7 @@ NEAREST = 3
 
 
 def main(words: Sequence[str]) -> int:
-    """List jobs, or do one thing with one of them; 1 when a job that was waited for did not complete."""
+    """List jobs, or do one thing with one of them; for jobs that were waited for, a code of `cli.outcomes`."""
     parser = command_parser(
         "jobs",
         usage=(
@@ -50,7 +50,8 @@ def main(words: Sequence[str]) -> int:
             "       imagewright jobs resume [--json]\n"
             "       imagewright jobs --cost [--since DAY] [--json]"
         ),
-        epilog="Jobs of all processes are shown: assistants' servers and commands share one journal.",
+        epilog="Jobs of all processes are shown: assistants' servers and commands share one journal.\n\n"
+        f"watch and resume end with these {CODES}",
     )
     actions = ", ".join((*ACTIONS, *ONE_JOB))
     parser.add_argument(
@@ -146,9 +147,9 @@ async def _resume(workshop: Workshop, said: argparse.Namespace) -> int:
             print_json([])
         else:
             sys.stdout.write("Nothing was left behind and nothing runs.\n" if not unfinished else "")
-        return 1 if unfinished else 0
+        return FAILED if unfinished else DONE
     code = await _wait_for(workshop, able, as_json=said.json, several=True)
-    return code or int(len(able) < len(unfinished))
+    return FAILED if len(able) < len(unfinished) else code
 
 
 def _wanting(workshop: Workshop, job: Job) -> str:
@@ -177,7 +178,7 @@ async def _wait_for(workshop: Workshop, jobs: Sequence[Job], *, as_json: bool, s
         if job.error is not None:
             sys.stderr.write(f"imagewright: {job.id}: {plain(str(job.error))}\n")
         await workshop.jobs.seen(job)
-    return int(any(job.status is not JobStatus.COMPLETED for job in found))
+    return exit_code(found)
 
 
 def _print(job: Job, text: Callable[[Job], str], *, as_json: bool) -> None:

@@ -11,9 +11,11 @@ from imagewright.catalog.load import catalog
 from imagewright.cli.following import follow
 from imagewright.cli.job_views import summary
 from imagewright.cli.options import arguments, row_options
+from imagewright.cli.outcomes import CODES, exit_code
 from imagewright.cli.output import print_json
 from imagewright.cli.parser import command_parser, take_name
 from imagewright.cli.session import settings_for
+from imagewright.engine.job import JobStatus
 from imagewright.engine.workshop import open_workshop
 from imagewright.errors import ConfirmationNeededError, Problem, Refusal
 from imagewright.settings.toggles import nearest
@@ -32,7 +34,7 @@ YES = frozenset({"y", "yes"})
 
 
 def main(words: Sequence[str]) -> int:
-    """Call the tool, wait for its pictures, and say where they are."""
+    """Call the tool, wait for its pictures, and say where they are; the codes are in `cli.outcomes`."""
     tool, rest = take_name(words)
     if tool is None:
         return _ask_for_tool(rest)
@@ -69,6 +71,7 @@ def tool_parser(row: Row) -> argparse.ArgumentParser:
         "run",
         usage=f"imagewright run {row.tool} [OPTIONS]",
         description=f"{row.title}: {row.character}. {row.caution}".strip(),
+        epilog=CODES,
         first=[row_options(row)],
     )
     group = parser.add_argument_group("about the call")
@@ -88,7 +91,10 @@ def _ask_for_tool(words: Sequence[str]) -> int:
     parser = command_parser(
         "run",
         usage="imagewright run TOOL [OPTIONS]",
-        epilog=f"tools, and what each is the first choice for:\n{lines}\nOptions of one: imagewright run TOOL --help",
+        epilog=(
+            f"tools, and what each is the first choice for:\n{lines}\n"
+            f"Options of one: imagewright run TOOL --help\n\n{CODES}"
+        ),
     )
     parser.parse_args(words)
     parser.print_help(sys.stderr)
@@ -116,8 +122,10 @@ async def _carry_out(
             sys.stdout.write(summary(job))
         await workshop.jobs.seen(job)
     if job.error is not None:
-        raise job.error
-    return 0
+        sys.stderr.write(f"imagewright: {plain(str(job.error))}\n")
+    elif job.status is not JobStatus.COMPLETED:
+        sys.stderr.write(f"imagewright: {job.id} is {job.status}: {len(job.pictures)} of {job.expected} pictures\n")
+    return exit_code([job])
 
 
 def _agrees(needed: ConfirmationNeededError) -> bool:
