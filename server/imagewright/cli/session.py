@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import sys
 from typing import TYPE_CHECKING
 
 import anyio
@@ -43,9 +41,3 @@ def offer_for(settings: Settings) -> Offer:
             return workshop.offer
 
     return anyio.run(look)
-
-
-def launch_words() -> str:
-    """The command a client should start, as one would type it: with its full path, as clients often lack ours."""
-    found = shutil.which("imagewright")
-    return f'"{found}"' if found and " " in found else found or f'"{sys.executable}" -m imagewright'

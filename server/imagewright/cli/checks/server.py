@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import json
 import subprocess
 import sys
 import time
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from imagewright.cli.checks.finding import Finding, Level
+from imagewright.cli.launching import launch_command
 from imagewright.surface.client import open_client
 
 if TYPE_CHECKING:
@@ -32,12 +33,9 @@ def check_server(environment: Mapping[str, str], options: Sequence[str]) -> list
 
 
 def _command() -> Finding:
-    if found := shutil.which("imagewright"):
-        return Finding("server", Level.OK, f"command for clients that do not find it by name: {found}")
-    words = f'command "{sys.executable}", arguments "-m", "imagewright"'
-    return Finding(
-        "server", Level.NOTE, "imagewright is not on the PATH", f"In a client's configuration write: {words}"
-    )
+    program, *words = launch_command()
+    arguments = f", args: {json.dumps(words)}" if words else ""
+    return Finding("server", Level.OK, f"for a client's configuration, command: {json.dumps(program)}{arguments}")
 
 
 def check_silence(environment: Mapping[str, str], options: Sequence[str]) -> Finding:

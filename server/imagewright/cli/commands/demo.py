@@ -16,11 +16,12 @@ from rich.text import Text
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.words import verb
+from imagewright.cli.launching import launch_words
 from imagewright.cli.output import console, table
 from imagewright.cli.parser import command_parser, shared_words
 from imagewright.cli.progress import reporting
 from imagewright.cli.samples import lay_out
-from imagewright.cli.session import launch_words, settings_for
+from imagewright.cli.session import settings_for
 from imagewright.cli.showcase import Scene, scenes
 from imagewright.imaging.sheet import SheetEntry, contact_sheet
 from imagewright.providers import KEY_VARIABLES
@@ -139,7 +140,7 @@ def _print(takes: Sequence[Take], out: Path, sheet: Path | None) -> None:
         "connect Claude Code": f"claude mcp add imagewright -- {launch_words()}",
         "other clients": f"have them start: {launch_words()}",
         "real pictures": f"set {key} there, then ask your assistant for one",
-        "check the setup": "imagewright doctor",
+        "check the setup": f"{launch_words()} doctor",
     }
     for what, value in lines.items():
         screen.print(Text.assemble((f"{what:<21}", "bold"), value), soft_wrap=True)
