@@ -40,13 +40,13 @@ def _serve(own: socket.socket) -> None:
         if "reap" in wish:
             answer = os.waitstatus_to_exitcode(os.waitpid(wish["reap"], 0)[1])
         else:
-            answer = os.fork() or _become(wish, descriptors)
+            answer = os.fork() or become(wish, descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
         own.sendall(f"{answer}\n".encode())
 
 
-def _become(wish: Mapping[str, Any], descriptors: Sequence[int]) -> NoReturn:
+def become(wish: Mapping[str, Any], descriptors: Sequence[int]) -> NoReturn:
     """Be the server, from the first line of its own on."""
     code = 1
     try:
