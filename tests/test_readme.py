@@ -154,6 +154,10 @@ def test_every_block_is_of_a_known_language_and_can_be_read() -> None:
         compile(content, "README.md", "exec")
 
 
+def test_no_line_ends_in_a_comment() -> None:
+    assert [line for line in commands() if " #" in line] == [], "pasted into zsh, its words would be arguments"
+
+
 def test_a_variable_in_a_shell_block_reaches_a_command() -> None:
     assert [line for line in commands() if re.fullmatch(r"(?:\w+=(?:\"[^\"]*\"|\S*)\s*)+(?:#.*)?", line)] == []
 
