@@ -70,8 +70,10 @@ def test_with_no_key_offline_serves_and_what_it_makes_is_called_drafts() -> None
     assert offer.rows == tuple(catalog().values())
 
 
-def test_an_address_of_ones_own_needs_no_key() -> None:
-    states = provider_states(load_settings({"IMAGEWRIGHT_OPENAI_BASE_URL": "http://127.0.0.1:8000"}))
+@pytest.mark.parametrize("word", ["", "EMPTY", "none", "${input:key}"])
+def test_an_address_of_ones_own_needs_no_key(word: str) -> None:
+    settings = load_settings({"IMAGEWRIGHT_OPENAI_BASE_URL": "http://127.0.0.1:8000", "OPENAI_API_KEY": word})
+    states = provider_states(settings)
     assert {name for name, state in states.items() if state.on} == {"openai"}
 
 

@@ -148,9 +148,12 @@ def test_a_real_key_behind_a_placeholder_is_found() -> None:
         ("IMAGEWRIGHT_KIE_BASE_URL", "https://${input:host}"),
     ],
 )
-def test_a_setting_left_to_be_filled_in_counts_as_not_set(home: Path, variable: str, left: str) -> None:
+def test_a_setting_left_to_be_filled_in_counts_as_not_set_and_is_logged(
+    home: Path, variable: str, left: str, caplog: pytest.LogCaptureFixture
+) -> None:
     plain = {"IMAGEWRIGHT_HOME": str(home)} if variable != "IMAGEWRIGHT_HOME" else {}
     assert load_settings({**plain, variable: left}) == load_settings(plain)
+    assert [record.getMessage().partition(" ")[0] for record in caplog.records] == [variable]
 
 
 def test_an_option_left_to_be_filled_in_counts_as_not_given(home: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,10 +12,12 @@ from imagewright.settings.config_file import BudgetTable, ConfigFile, read_confi
 from imagewright.settings.folders import Folders, find_folders
 from imagewright.settings.keys import Keyring, read_key_file
 from imagewright.settings.toggles import Layer, Toggles, names
-from imagewright.settings.unexpanded import filled_in, is_unexpanded
+from imagewright.settings.unexpanded import filled_in, is_unexpanded, unexpanded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+log = logging.getLogger(__name__)
 
 DEFAULT_WAIT = 45.0
 """Seconds a call waits before it answers with a job id: hosts give up at about 60."""
@@ -92,6 +95,8 @@ def load_settings(
     Raises:
         SettingsError: a variable, file or option cannot be used.
     """
+    for name in unexpanded(environment):
+        log.warning("%s was left as ${...} by whatever set it: it counts as not set", name)
     environment = filled_in(environment)
     command_line = filled_in_line(command_line)
     folders = find_folders(environment, working_directory or Path.cwd())
