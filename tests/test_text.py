@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 
 from imagewright.errors import BadKey, GenerationFailed, ProviderError
-from imagewright.text import plain, quoted
+from imagewright.text import plain, quoted, shortened
 
 READABLE = (
     "a red fox, 35 mm, f/1.8 <lora:fox:0.8>",
@@ -65,14 +65,21 @@ def test_what_acts_or_hides_becomes_a_space(sign: str) -> None:
 
 
 def test_a_run_of_variation_selectors_carries_no_hidden_text() -> None:
-    assert plain("😀" + "\ufe01\U000e0110\U000e0120" * 40) == "😀\ufe01"
-    assert plain("\ufe0f\ufe0fa") == "a"
+    assert plain("😀" + "\ufe01\U000e0110\U000e0120" * 40).rstrip() == "😀\ufe01"
+    assert plain("\ufe0f\ufe0fa") == "  a"
+
+
+def test_a_path_can_still_be_copied() -> None:
+    path = "/home/a  b/Bildschirmfoto 2026\u202fPM, 図\u3000e\u0301.png"
+    assert plain(path) == path
 
 
 def test_it_is_cut_with_a_mark_and_never_longer_than_asked() -> None:
-    assert plain("x" * 400, 300) == "x" * 299 + "…"
-    assert plain("one two", 5) == "one…"
-    assert plain("x" * 300, 300) == "x" * 300
+    assert shortened("x" * 400, 300) == "x" * 299 + "…"
+    assert shortened("one two", 5) == "one…"
+    assert shortened("x" * 300, 300) == "x" * 300
+    assert shortened(" one\n\x00 two ", 300) == "one two"
+    assert shortened(f"one{' ' * 10_000}two", 10) == "one…"
 
 
 @pytest.mark.parametrize(
@@ -87,7 +94,7 @@ def test_it_is_cut_with_a_mark_and_never_longer_than_asked() -> None:
     ],
 )
 def test_quoted_words_cannot_end_their_quotation_nor_be_markup(text: str) -> None:
-    shown = quoted(text)
+    shown = quoted(text, 300)
     assert shown[0] == shown[-1] == "'"
     assert not set("'\"<>\n") & set(shown[1:-1])
     assert "](" not in shown

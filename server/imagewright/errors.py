@@ -31,6 +31,8 @@ from typing import ClassVar
 
 from imagewright.text import quoted
 
+LONGEST_DETAIL = 1000
+"""Characters of a detail that are shown in an error's sentence; vendors' words were cut to fewer before."""
 SHOWN_LENGTH = 60
 """Characters of a caller's name or value that a message repeats."""
 MOST_PROBLEMS = 20
@@ -197,7 +199,7 @@ class ProviderError(ImagewrightError):
 
     def _sentence(self) -> str:
         speaker = "; the vendor says" if self.spoken else ""
-        words = f"{speaker}: {quoted(self.detail)}" if self.detail else ""
+        words = f"{speaker}: {quoted(self.detail, LONGEST_DETAIL)}" if self.detail else ""
         money = {True: "It was charged.", False: "Nothing was charged.", None: "It may have been charged."}
         retry = "A retry can help." if self.retryable else "A retry of the same call will not help."
         if self.retry_after is not None:

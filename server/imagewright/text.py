@@ -1,8 +1,8 @@
 """Text that others have written, made fit to be shown: prompts, vendors' words, file names.
 
-`plain` is for a terminal, a list or a description. It keeps every script readable and takes out what acts on the
-reader's screen or hides from the reader's eye. `quoted` is for words that stand inside a sentence of ours: they cannot
-end their quotation, and markup in them is no markup any more. Structured content keeps what was written as it was.
+`plain` keeps every script readable and takes out what acts on the reader's screen or hides from the reader's eye;
+`shortened` is the same for a list. `quoted` is for words that stand inside a sentence of ours: they cannot end their
+quotation, and markup in them is no markup any more. Structured content keeps what was written as it was.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import unicodedata
 from typing import Final
 
+READ_AHEAD: Final = 8
+"""Of a text that will be cut, this many times as much is looked at: the rest could be megabytes."""
 ZWNJ, ZWJ = "\u200c", "\u200d"
 FILLERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\ufff9\ufffa\ufffb")
 """Letters and marks that nobody sees, besides those whose category says so."""
@@ -27,26 +29,26 @@ INSIDE_QUOTES: Final = str.maketrans({"'": "\u2019", '"': "\u201d", "<": "\u2039
 """Look-alikes for what could end a quotation or open a tag."""
 
 
-def plain(text: str, most: int | None = None) -> str:
-    """The text on one line, with every character that acts or hides replaced by a space, and runs of spaces by one.
+def plain(text: str) -> str:
+    """The text on one line, with every character that acts or hides replaced by a space; all else stays as it was.
 
-    Args:
-        text: written by anybody.
-        most: characters that are kept, the mark that it was cut among them; None for all.
+    Fit for whole messages and paths, which have to be copied as they are.
     """
-    shown = "".join(one if _is_shown(text, place) else " " for place, one in enumerate(text))
-    line = " ".join(shown.split())
-    return line if most is None or len(line) <= most else f"{line[: most - 1].rstrip()}…"
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(one if _is_shown(text, place) else " " for place, one in enumerate(text))
 
 
-def quoted(text: str, most: int | None = None) -> str:
-    """The text as `plain` has it, in single quotation marks that nothing in it can end, its markup made harmless.
+def shortened(text: str, most: int) -> str:
+    """As `plain`, with single spaces and at most so many characters, the mark that it was cut among them."""
+    read = text[: most * READ_AHEAD]
+    line = " ".join(plain(read).split())
+    return line if len(line) <= most and read == text else f"{line[: most - 1].rstrip()}…"
 
-    Args:
-        text: written by anybody.
-        most: characters that are kept between the marks; None for all.
-    """
-    return f"'{plain(text, most).translate(INSIDE_QUOTES).replace('](', '] (')}'"
+
+def quoted(text: str, most: int) -> str:
+    """As `shortened`, in single quotation marks that nothing in it can end, its markup made harmless."""
+    return f"'{shortened(text, most).translate(INSIDE_QUOTES).replace('](', '] (')}'"
 
 
 def _is_shown(text: str, place: int) -> bool:

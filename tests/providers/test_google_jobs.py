@@ -174,7 +174,7 @@ async def test_another_file_type_than_was_expected_is_said(
 ) -> None:
     google.form = "jpeg"
     finished, files = await drive_at_once(provider, plain_order(PLAIN), tmp_path)
-    assert finished.notes == ("google chose the file type itself: image/jpeg.",)
+    assert finished.notes == ("google chose the file type itself: 'image/jpeg'.",)
     with Image.open(files[0]) as made:
         assert made.format == "JPEG"
 

@@ -31,7 +31,7 @@ from imagewright.errors import (
 )
 from imagewright.providers.sending.request import Account, FilePart, Purpose, Reply, Request, bearer
 from imagewright.providers.sending.verdict import Retry, by_status, may_resend, read_retry_after, unanswered
-from imagewright.providers.sending.wording import tidy
+from imagewright.providers.sending.wording import tidy, words_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -375,6 +375,23 @@ def test_no_answer_is_an_unknown_outcome_only_where_it_may_cost() -> None:
 )
 def test_a_vendors_words_are_made_fit_to_show(text: str, expected: str) -> None:
     assert tidy(text, KEY) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("  busy ", "busy"),
+        (["busy", "", None, ["queue full"]], "busy; queue full"),
+        ({"reason": "queue full", "place": 3, "more": {}}, "reason: queue full; place: 3"),
+        ([{"loc": ["body", "image", 0], "msg": "too large"}, {"msg": "odd"}], "image.0: too large; odd"),
+        (7.5, "7.5"),
+        (None, ""),
+        (True, ""),
+        ([[[[[["deep"]]]]]], ""),
+    ],
+)
+def test_what_a_vendor_s_json_says_is_read_as_plain_words(value: Any, words: str) -> None:
+    assert words_in(value) == words
 
 
 def test_a_key_of_two_parts_is_hidden_part_by_part() -> None:

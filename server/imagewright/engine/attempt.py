@@ -168,8 +168,8 @@ class Attempt:
         errand.handle = await search(self.provider, self.provider.rhythm, call, errand.trace, self.desk)
         if errand.handle is None:
             seconds = f"{self.provider.rhythm.search:g} s"
-            detail = f"{unheard.detail}; {name} did not show it among its recent calls within {seconds}"
-            raise UnknownOutcome(name, detail) from unheard
+            advice = f"{name} did not show it among its recent calls within {seconds}. {UnknownOutcome.advice}"
+            raise UnknownOutcome(name, unheard.detail, spoken=unheard.spoken, advice=advice) from unheard
         errand.state = CallState.SUBMITTED
         self.job.notes.append(FOUND.format(name=name))
 

@@ -12,7 +12,7 @@ from imagewright.cli.parser import command_parser, positive
 from imagewright.cli.session import settings_for
 from imagewright.engine.workshop import open_workshop
 from imagewright.surface.structured import gallery_data
-from imagewright.text import plain
+from imagewright.text import plain, shortened
 
 if TYPE_CHECKING:
     import argparse
@@ -68,7 +68,7 @@ def _print(found: list[PictureRecord]) -> None:
         return
     listing = table("id", "made", "tool", "size", "path", "prompt")
     for record in found:
-        listing.add_row(*_facts(record), plain(str(record.path)), plain(record.prompt, PROMPT_LENGTH))
+        listing.add_row(*_facts(record), plain(str(record.path)), shortened(record.prompt, PROMPT_LENGTH))
     screen.print(listing)
 
 
@@ -82,5 +82,5 @@ def _print_block(screen: Console, record: PictureRecord) -> None:
     picture, made, tool, size = _facts(record)
     screen.print(Text.assemble((picture, "bold"), f"  {made}  ", (tool, "cyan"), f"  {size}"))
     if record.prompt:
-        screen.print(f"  {plain(record.prompt, PROMPT_LENGTH)}", overflow="ellipsis", no_wrap=True)
+        screen.print(f"  {shortened(record.prompt, PROMPT_LENGTH)}", overflow="ellipsis", no_wrap=True)
     screen.print(Text(f"  {plain(str(record.path))}", style="dim"), soft_wrap=True)

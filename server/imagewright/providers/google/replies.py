@@ -23,8 +23,9 @@ from imagewright.providers.base import Finished, Product
 from imagewright.providers.google.body import NAME, PNG
 from imagewright.providers.sending.request import Purpose
 from imagewright.providers.sending.verdict import by_status
-from imagewright.providers.sending.wording import words_in
+from imagewright.providers.sending.wording import LONGEST, words_in
 from imagewright.providers.sharing.at_once import read_base64
+from imagewright.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -79,7 +80,7 @@ def _read_candidate(candidate: Mapping[str, Any]) -> Finished | ProviderError:
     if data is None:
         return ResultLost(NAME, "its answer holds nothing that can be read as a picture")
     mime = str(blobs[-1].get("mimeType") or blobs[-1].get("mime_type") or PNG)
-    note = f"{NAME} chose the file type itself: {mime}."
+    note = f"{NAME} chose the file type itself: {quoted(mime, LONGEST)}."
     return Finished((Product(data=data),), notes=() if mime == PNG else (note,))
 
 

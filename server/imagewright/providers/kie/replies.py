@@ -169,11 +169,8 @@ def _read_flagged(reply: Reply, family: Family) -> Running | Finished | Provider
 def _poll_trouble(code: int, envelope: Envelope) -> ProviderError | None:
     """What keeps an answer from telling how the task stands; whatever it is, the task may have been paid."""
     if code == OK:
-        return (
-            None
-            if envelope.data
-            else VendorUnavailable(NAME, "the task is not visible yet", charged=None, spoken=False)
-        )
+        unseen = VendorUnavailable(NAME, "the task is not visible yet", charged=None, spoken=False)
+        return None if envelope.data else unseen
     kind = CODES.get(code, UNKNOWN_CODE).poll
     if not issubclass(kind, (VendorUnavailable, RateLimited)):
         kind = _by_words(code, envelope.said, kind)

@@ -193,7 +193,7 @@ class Replicate:
         try:
             return await self._http.send(self._account, request)
         except ProviderError as error:
-            lost = ResultLost(NAME, error.detail)
+            lost = ResultLost(NAME, error.detail, spoken=error.spoken)
             lost.passing = error.retryable
             raise lost from error
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from imagewright.text import plain
+from imagewright.text import plain, shortened
 
 LONGEST = 300
 """Characters of a vendor's message that are kept."""
+MOST_READ = 20_000
+"""Characters of it that are looked at."""
 WHOLE_KEY = 4
 """Characters a secret needs for its whole text to be hidden: shorter ones would blank out ordinary words."""
 PART_OF_KEY = 16
@@ -32,7 +34,7 @@ def tidy(text: str, key: str = "") -> str:
     """
     if text.lstrip().startswith("<"):
         return ""
-    return plain(without_key(plain(text), key), LONGEST)
+    return shortened(without_key(plain(text[:MOST_READ]), key), LONGEST)
 
 
 def words_in(value: Any, depth: int = 5) -> str:
