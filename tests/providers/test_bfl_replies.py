@@ -37,7 +37,8 @@ def test_a_submit_without_a_readable_task_is_left_to_the_status(body: bytes) -> 
         ({"id": "t", "polling_url": ASK, "cost": 4.0, "input_mp": 1.0}, Submitted("t", ASK, 4.0)),
         ({"id": "t", "polling_url": ASK}, Submitted("t", ASK, None)),
         ({"id": "t", "polling_url": None, "cost": None}, Submitted("t", "", None)),
-        ({"id": "t", "cost": "4"}, Submitted("t", "", None)),
+        ({"id": "t", "cost": "4"}, Submitted("t", "", 4.0)),
+        ({"id": "t", "cost": "four"}, Submitted("t", "", None)),
     ],
 )
 def test_a_task_is_read_whatever_else_is_missing(content: Any, task: Submitted) -> None:
@@ -75,7 +76,9 @@ def test_what_says_nothing_or_may_have_begun_is_left_to_the_status(body: Any, st
     assert read_submitted(reply(body, status)) is None
 
 
-@pytest.mark.parametrize(("wait", "seconds"), [(7, 7.0), (0.5, 0.5), ("7", None), (None, None), (True, None)])
+@pytest.mark.parametrize(
+    ("wait", "seconds"), [(7, 7.0), (0.5, 0.5), ("7", 7.0), ("soon", None), (None, None), (True, None)]
+)
 def test_a_wait_that_is_asked_for_in_the_body_is_read(wait: Any, seconds: float | None) -> None:
     error = read_submitted(reply({"error": "rate_limit_exceeded", "message": "slow", "retry_after": wait}, 429))
     assert isinstance(error, RateLimited)

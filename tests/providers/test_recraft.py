@@ -138,7 +138,7 @@ async def test_nothing_secret_is_logged(
     ("content", "finished"),
     [
         ({"image": {"url": URL}, "credits": 10}, Finished((Product(url=URL),), cost_usd=0.01)),
-        ({"image": {"url": URL, "image_id": "x"}, "credits": "10"}, Finished((Product(url=URL),))),
+        ({"image": {"url": URL, "image_id": "x"}, "credits": "10"}, Finished((Product(url=URL),), cost_usd=0.01)),
         ({"data": [{"url": URL}], "credits": 4}, Finished((Product(url=URL),), cost_usd=0.004)),
         ({"image": {"b64_json": base64.b64encode(b"bytes").decode("ascii")}}, Finished((Product(data=b"bytes"),))),
         ({"image": {"url": None, "b64_json": "Ynl0ZXM="}}, Finished((Product(data=b"bytes"),))),

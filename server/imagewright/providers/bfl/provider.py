@@ -110,13 +110,12 @@ class Bfl:
     async def poll(self, handle: Handle) -> Running | Finished:
         """Ask once. A task that is not known there is `VendorUnavailable`: ask again."""
         parts = urlsplit(handle.ticket["url"])
-        told = handle.ticket["credits"]
         request: Request[Running | Finished] = Request(
             purpose=Purpose.POLL,
             method="GET",
             url=urlunsplit(parts._replace(query="", fragment="")),
             query=dict(parse_qsl(parts.query, keep_blank_values=True)),
-            read=lambda reply: read_standing(reply, float(told) if told else None),
+            read=lambda reply: read_standing(reply, handle.ticket["credits"]),
         )
         return await self._http.send(self._account, request)
 

@@ -17,6 +17,7 @@ from imagewright.errors import (
 from imagewright.providers.base import Finished, Product, Running
 from imagewright.providers.sending.verdict import MEANING
 from imagewright.providers.sending.wording import sounds_moderated, words_in
+from imagewright.providers.sharing.numbers import decimal, seed, usd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,16 +61,16 @@ def read_submitted(reply: Reply) -> Submitted | ProviderError | None:
         task, url = content.get("id"), content.get("polling_url")
         if not isinstance(task, str) or not task:
             return None
-        return Submitted(task, url if isinstance(url, str) else "", _decimal(content.get("cost")))
+        return Submitted(task, url if isinstance(url, str) else "", decimal(content.get("cost")))
     said = _said(content)
     kind = _by_words(reply.status, said) or MEANING.get(reply.status)
     if not said or kind is None:
         return None
     # no task exists: nothing has cost anything
-    return kind(NAME, said, charged=False, retry_after=_decimal(content.get("retry_after")))
+    return kind(NAME, said, charged=False, retry_after=decimal(content.get("retry_after")))
 
 
-def read_standing(reply: Reply, credits_told: float | None) -> Running | Finished | ProviderError | None:
+def read_standing(reply: Reply, credits_told: str | float | None) -> Running | Finished | ProviderError | None:
     """How a task stands. A status nobody has documented counts as running.
 
     Args:
@@ -89,18 +90,17 @@ def read_standing(reply: Reply, credits_told: float | None) -> Running | Finishe
     if word in ENDS:
         why = words_in(content.get("details"))
         return ENDS[word](NAME, f"{status}: {why}" if why else status, charged=None)
-    share = _decimal(content.get("progress"))
+    share = decimal(content.get("progress"))
     # whether it counts to 1 or to 100 is not documented: 1 and above could mean either
     return Running(share if share is not None and 0 <= share < 1 else None, STAGES.get(word, "working"))
 
 
-def _finished(result: Mapping[str, Any], credits_told: float | None) -> Finished | ProviderError:
-    url, seed = result.get("sample"), result.get("seed")
+def _finished(result: Mapping[str, Any], credits_told: str | float | None) -> Finished | ProviderError:
+    url = result.get("sample")
     if not isinstance(url, str) or not url:
         return ResultLost(NAME, "the task is done, but names no picture", charged=None)
-    known = seed if isinstance(seed, int) and not isinstance(seed, bool) else None
-    cost = None if credits_told is None else round(credits_told * USD_PER_CREDIT, 6)
-    return Finished((Product(url=url, seed=known),), cost_usd=cost)
+    product = Product(url=url, seed=seed(result.get("seed")))
+    return Finished((product,), cost_usd=usd(credits_told, per_unit=USD_PER_CREDIT))
 
 
 def _by_words(status: int, said: str) -> type[ProviderError] | None:
@@ -119,7 +119,3 @@ def _said(content: Mapping[str, Any]) -> str:
 
 def _object(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _decimal(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

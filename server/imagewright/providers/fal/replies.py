@@ -27,6 +27,7 @@ from imagewright.providers.base import Finished, Product, Running
 from imagewright.providers.fal.routes import NAME
 from imagewright.providers.sending.wording import sounds_moderated, words_in
 from imagewright.providers.sharing.listed import Listed, Page, digest, read_time
+from imagewright.providers.sharing.numbers import seed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +89,6 @@ PLATFORM: Mapping[str, Meaning] = {
 """By `error_type`: the platform gave up, not the model."""
 NO_MONEY = re.compile(r"\bbalance\b|\btop up\b|\bbilling\b|\bcredits?\b|\buser is locked\W*$", re.IGNORECASE)
 CANCEL_TAKEN = frozenset({"OK", "CANCELLATION_REQUESTED"})
-LARGEST_SEED = 2**63 - 1
 MOST_PROBLEMS = 3
 """Problems that are quoted."""
 
@@ -176,8 +176,8 @@ def _finished(body: Mapping[str, Any]) -> Finished | ProviderError:
     listed = body.get("images")
     entries = listed if isinstance(listed, list) else [body.get("image")]
     urls = [_address(entry) for entry in entries]
-    seed = _seed(body.get("seed"))
-    products = tuple(Product(url=url, seed=seed) for url in urls if url)
+    known = seed(body.get("seed"))
+    products = tuple(Product(url=url, seed=known) for url in urls if url)
     if not products:
         if words := _text(body, "description"):
             return GenerationFailed(NAME, words)
@@ -287,12 +287,6 @@ def _sentence(problem: Mapping[str, Any]) -> str:
 
 def _error_type(reply: Reply, body: Mapping[str, Any]) -> str:
     return _text(body, "error_type") or reply.headers.get("x-fal-error-type", "")
-
-
-def _seed(value: Any) -> int | None:
-    """A whole number that a database can keep."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if whole and 0 <= value <= LARGEST_SEED else None
 
 
 def _address(entry: Any) -> str:

@@ -25,6 +25,7 @@ from imagewright.providers.sending.request import Purpose
 from imagewright.providers.sending.verdict import by_status
 from imagewright.providers.sending.wording import LONGEST, words_in
 from imagewright.providers.sharing.at_once import read_base64
+from imagewright.providers.sharing.numbers import decimal
 from imagewright.text import quoted
 
 if TYPE_CHECKING:
@@ -128,5 +129,5 @@ def _wait(details: list[dict[str, Any]]) -> float | None:
     """Seconds the vendor asks to wait; it says so in the body, not in a header."""
     for detail in details:
         if matched := DELAY.fullmatch(str(detail.get("retryDelay") or "")):
-            return float(matched[1])
+            return decimal(matched[1])
     return None

@@ -17,6 +17,7 @@ from imagewright.errors import (
 from imagewright.providers.base import Finished, Product
 from imagewright.providers.sending.verdict import MEANING
 from imagewright.providers.sending.wording import sounds_moderated, words_in
+from imagewright.providers.sharing.numbers import seed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,10 +56,10 @@ def read_made(reply: Reply) -> Finished | ProviderError | None:
 
 
 def _product(item: Mapping[str, Any]) -> Product | None:
-    url, seed = item.get("url"), item.get("seed")
+    url = item.get("url")
     if item.get("is_image_safe") is False or not isinstance(url, str) or not url:
         return None
-    return Product(url=url, seed=seed if isinstance(seed, int) and not isinstance(seed, bool) else None)
+    return Product(url=url, seed=seed(item.get("seed")))
 
 
 def _notes(count: int, unsafe: int) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from imagewright.providers.base import Finished, Product, Running
 from imagewright.providers.kie.body import NAME, Family
 from imagewright.providers.kie.routes import USD_PER_CREDIT
 from imagewright.providers.sending.wording import sounds_moderated, words_in
+from imagewright.providers.sharing.numbers import decimal, usd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -136,7 +137,7 @@ def read_market(reply: Reply) -> Running | Finished | ProviderError | None:
         return _finished(_urls(_decoded(data.get("resultJson"))), data)
     if state == "fail":
         return _task_failure(data.get("failCode"), data.get("failMsg"), data, Family.MARKET)
-    share = _decimal(data.get("progress"))
+    share = decimal(data.get("progress"))
     return Running(None if share is None else min(share / 100, 1.0), STAGES.get(str(state), "working"))
 
 
@@ -163,7 +164,7 @@ def _read_flagged(reply: Reply, family: Family) -> Running | Finished | Provider
         return _finished(_urls(_decoded(data.get("response"))), data)
     if flag in (2, 3):
         return _task_failure(data.get("errorCode"), data.get("errorMessage"), data, family)
-    return Running(_decimal(data.get("progress")), "generating")
+    return Running(decimal(data.get("progress")), "generating")
 
 
 def _poll_trouble(code: int, envelope: Envelope) -> ProviderError | None:
@@ -190,7 +191,7 @@ def _task_failure(code: Any, said: Any, data: Mapping[str, Any], family: Family)
     kind = CODES.get(number or 0, UNKNOWN_CODE).task
     if family is Family.GPT4O and number == GPT4O_MODERATION:
         kind = ContentRefused
-    spent = _decimal(data.get("creditsConsumed"))
+    spent = usd(data.get("creditsConsumed"), per_unit=USD_PER_CREDIT)
     return _by_words(number, words, kind)(
         NAME, words or (f"code {code}" if code else ""), charged=None if spent is None else spent > 0
     )
@@ -209,11 +210,10 @@ def _by_words(code: int | None, said: str, usual: Failure) -> Failure:
 
 
 def _finished(urls: tuple[str, ...], data: Mapping[str, Any]) -> Finished | ProviderError:
-    spent = _decimal(data.get("creditsConsumed"))
+    spent = usd(data.get("creditsConsumed"), per_unit=USD_PER_CREDIT)
     if not urls:
         return ResultLost(NAME, "the task is done, but names no picture", charged=None if spent is None else spent > 0)
-    cost = None if spent is None else round(spent * USD_PER_CREDIT, 6)
-    return Finished(tuple(Product(url=url) for url in urls), cost_usd=cost)
+    return Finished(tuple(Product(url=url) for url in urls), cost_usd=spent)
 
 
 def _urls(result: Mapping[str, Any]) -> tuple[str, ...]:
@@ -241,15 +241,5 @@ def _text(data: Mapping[str, Any], *names: str) -> str:
 
 
 def _number(value: Any) -> int | None:
-    number = _decimal(value)
+    number = decimal(value)
     return None if number is None else int(number)
-
-
-def _decimal(value: Any) -> float | None:
-    """A number, also when it is written as a text; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        return float(value)
-    except ValueError:
-        return None

@@ -10,6 +10,7 @@ from imagewright.providers.base import Finished, Product
 from imagewright.providers.sending.verdict import MEANING
 from imagewright.providers.sending.wording import sounds_moderated
 from imagewright.providers.sharing.at_once import read_base64
+from imagewright.providers.sharing.numbers import usd
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,15 +35,15 @@ def read_made(reply: Reply) -> Finished | ProviderError | None:
         return _refusal(reply, content)
     if not PLACES & content.keys():
         return None
-    units = _number(content.get("credits"))
+    cost = usd(content.get("credits"), per_unit=USD_PER_UNIT)
     entries = list(_entries(content))
     product = next((made for entry in entries if (made := _product(entry))), None)
     if product is None:
-        charged = None if units is None else units > 0
+        charged = None if cost is None else cost > 0
         if not entries:
             return GenerationFailed(NAME, "its answer holds no picture", charged=charged, spoken=False)
         return ResultLost(NAME, "its answer holds nothing that can be read as a picture", charged=charged)
-    return Finished((product,), cost_usd=None if units is None else round(units * USD_PER_UNIT, 6))
+    return Finished((product,), cost_usd=cost)
 
 
 def _refusal(reply: Reply, content: Mapping[str, Any]) -> ProviderError | None:
@@ -73,7 +74,3 @@ def _product(entry: Mapping[str, Any]) -> Product | None:
         return Product(url=url)
     data = read_base64(entry.get("b64_json"))
     return None if data is None else Product(data=data)
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -26,6 +26,7 @@ from imagewright.providers.base import Finished, Product, Running
 from imagewright.providers.replicate.routes import NAME
 from imagewright.providers.sending.wording import sounds_moderated
 from imagewright.providers.sharing.listed import Listed, Page, digest, read_time
+from imagewright.providers.sharing.numbers import decimal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -191,7 +192,7 @@ def _refusal(reply: Reply) -> ProviderError | None:
     if kind is RequestRejected and sounds_moderated(said):
         kind = ContentRefused
     if kind is RateLimited and "retry-after" not in reply.headers and (found := WAIT.search(said)):
-        return RateLimited(NAME, said, retry_after=float(found[1]))
+        return RateLimited(NAME, said, retry_after=decimal(found[1]))
     return kind(NAME, said, charged=False)
 
 

@@ -1,0 +1,103 @@
+"""What vendors say they charged: believed where it can be true, else unknown, and never an exception."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import imagewright.providers
+from imagewright.providers.base import Finished
+from imagewright.providers.bfl.replies import USD_PER_CREDIT as BFL_CREDIT
+from imagewright.providers.bfl.replies import Submitted, read_standing, read_submitted
+from imagewright.providers.kie.replies import read_flux_kontext, read_gpt4o, read_market
+from imagewright.providers.kie.routes import USD_PER_CREDIT as KIE_CREDIT
+from imagewright.providers.recraft.replies import USD_PER_UNIT, read_made
+from imagewright.providers.sharing.numbers import decimal, seed, usd
+from replying import reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+URL = "https://files.example/1.png"
+LONG = "9" * 400
+"""A number that no float can hold."""
+CANNOT_BE = (
+    '"NaN"', "NaN", "1e400", "-1e400", "Infinity", '"inf"', '"1e308"', "1e308", "-3", "-1000", '"-0.5"', "true",
+    "false", "null", LONG, f'"{LONG}"', f"-{LONG}", '""', '"free"', "[5]", '{"usd": 5}', "1000000",
+)  # fmt: skip
+"""As they stand in the answer's JSON."""
+CAN_BE = {"5": 5.0, "4.5": 4.5, '"5.0"': 5.0, "0": 0.0, '"0"': 0.0, "4.8": 4.8}
+
+
+def _finished(answer: object) -> Finished:
+    assert isinstance(answer, Finished)
+    return answer
+
+
+def _kie(read: Callable[[Any], object], done: str) -> Callable[[str], Finished]:
+    form = f'{{"code": 200, "data": {{{done}, "creditsConsumed": %s}}}}'
+    return lambda units: _finished(read(reply((form % units).encode("ascii"))))
+
+
+def _bfl(units: str) -> Finished:
+    taken = read_submitted(reply(f'{{"id": "t", "cost": {units}}}'.encode("ascii")))
+    assert isinstance(taken, Submitted)
+    # as the ticket keeps it
+    kept = "" if taken.credits is None else str(taken.credits)
+    return _finished(read_standing(reply({"status": "Ready", "result": {"sample": URL}}), kept))
+
+
+def _recraft(units: str) -> Finished:
+    return _finished(read_made(reply(f'{{"image": {{"url": "{URL}"}}, "credits": {units}}}'.encode("ascii"))))
+
+
+FLAGGED = f'"successFlag": 1, "response": {{"resultUrls": ["{URL}"]}}'
+VENDORS: Mapping[str, tuple[float, Callable[[str], Finished]]] = {
+    "kie": (KIE_CREDIT, _kie(read_market, f'"state": "success", "resultJson": {{"resultUrls": ["{URL}"]}}')),
+    "kie, flux": (KIE_CREDIT, _kie(read_flux_kontext, FLAGGED)),
+    "kie, 4o": (KIE_CREDIT, _kie(read_gpt4o, FLAGGED)),
+    "bfl": (BFL_CREDIT, _bfl),
+    "recraft": (USD_PER_UNIT, _recraft),
+}
+"""USD of one of its units, and how its answer is read, by vendor."""
+
+
+def test_no_vendor_that_reports_a_cost_is_missing() -> None:
+    folder = Path(imagewright.providers.__file__).parent
+    reporting = {file.parent.name for file in folder.glob("*/replies.py") if "cost_usd" in file.read_text("utf-8")}
+    assert reporting == {name.partition(",")[0] for name in VENDORS}
+
+
+@pytest.mark.parametrize("name", VENDORS)
+def test_a_charge_that_cannot_be_true_is_unknown_and_the_picture_is_kept(name: str) -> None:
+    per_unit, read = VENDORS[name]
+    assert {units: read(units).cost_usd for units in CANNOT_BE} == dict.fromkeys(CANNOT_BE)
+    assert {units: read(units).cost_usd for units in CAN_BE} == pytest.approx(
+        {units: number * per_unit for units, number in CAN_BE.items()}
+    )
+    assert read(LONG).products[0].url == URL
+
+
+def test_a_charge_is_told_in_usd_below_a_thousand() -> None:
+    assert [usd(value) for value in (0, 999.99, 1000, 1e9, -1e-9, math.inf, None)] == [0.0, 999.99, *[None] * 5]
+    assert usd("200000", per_unit=0.004) == 800.0
+    assert usd("250000", per_unit=0.004) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [(5, 5.0), ("0.25", 0.25), (-3, -3.0), (True, None), ("soon", None), (10**400, None), (math.nan, None), ([], None)],
+)
+def test_a_number_is_finite_or_none(value: Any, number: float | None) -> None:
+    assert decimal(value) == number
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [(0, 0), (2**63 - 1, 2**63 - 1), (2**63, None), (-1, None), (True, None), ("7", None), (7.0, None)],
+)
+def test_a_seed_is_one_that_can_be_kept(value: Any, kept: int | None) -> None:
+    assert seed(value) == kept
