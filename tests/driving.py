@@ -12,7 +12,7 @@ from PIL import Image
 from emulators.pictures import encode
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Argument, narrowed
-from imagewright.providers.base import Finished, Handle, Order, Prepared, TakesPicturesFirst
+from imagewright.providers.base import Finished, Handle, Order, Prepared, TakesPicturesFirst, TaskEnded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -177,7 +177,10 @@ async def _ended(provider: Provider, handle: Handle) -> tuple[Finished, list[Run
     """The last answer, and those before it."""
     running: list[Running] = []
     for _ in range(MOST_POLLS):
-        answer = await provider.poll(handle)
+        try:
+            answer = await provider.poll(handle)
+        except TaskEnded as ended:
+            raise ended.error from ended
         if isinstance(answer, Finished):
             return answer, running
         running.append(answer)

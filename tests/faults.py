@@ -78,8 +78,10 @@ SUBMIT: dict[str, Case] = {
 POLL: dict[str, Case] = {
     "gateway busy": Case(BUSY, VendorUnavailable, None),
     "gateway broken": Case(BROKEN, VendorUnavailable, None),
-    "gateway's firewall": Case(Answer(403, b"<html>"), VendorUnavailable, None),
-    "a page instead": Case(PAGE, VendorUnavailable, None),
+    "gateway's firewall": Case(Answer(403, b"<html>"), RequestRejected, None),
+    "a page instead": Case(PAGE, ProviderError, None),
+    "a redirect": Case(ELSEWHERE, RequestRejected, None),
+    "nested too deep": Case(Answer(200, b"[" * 100_000), ProviderError, None),
     "reset": Case(Answer.reset(), VendorUnavailable, None),
     "half an answer": Case(truncated, VendorUnavailable, None),
     "silence": Case(Answer.hang(), VendorUnavailable, None),

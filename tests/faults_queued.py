@@ -13,7 +13,8 @@ import pytest
 from driving import handed_over, ordered
 from faults import check_error, plan
 from imagewright.errors import ProviderError
-from imagewright.providers.base import Finished, Running
+from imagewright.providers.base import Finished, Running, TaskEnded
+from replying import ended
 from vendors import VENDORS, submitted_to
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ class Queue:
     Attributes:
         plain: the route that is tried.
         submit: what can become of a submit.
-        poll: what is wrong in passing when one asks how a task stands.
-        final: what ends the task there.
+        poll: what can be wrong when one asks how a task stands; none of it says anything of the task.
+        doubtful: what may end the task there, and is not believed at once.
         uploads: what can become of a picture that is handed over first, by the door it goes through.
         pictured: an order with such a picture; None where there are no such doors.
         door: where the submit goes.
@@ -41,7 +42,7 @@ class Queue:
     plain: Route
     submit: Mapping[str, Case]
     poll: Mapping[str, Case]
-    final: Mapping[str, Case] = field(default_factory=dict)
+    doubtful: Mapping[str, Case] = field(default_factory=dict)
     uploads: Mapping[str, Mapping[str, Case]] = field(default_factory=dict)
     pictured: Order | None = None
     door: str = "create"
@@ -70,7 +71,7 @@ async def check_upload(case: Case, provider: Provider, order: Order, emulator: A
 
 
 async def check_poll(case: Case, provider: Provider, handle: Handle, emulator: Any, door: str) -> None:
-    """What is wrong in passing costs one question, and leaves the task as it was."""
+    """What is wrong with asking costs one question, and leaves the task as it was."""
     over = door != VENDORS[provider.name].polls[0]
     if over:  # only then is anything asked there
         emulator.seconds = 0.0
@@ -83,10 +84,11 @@ async def check_poll(case: Case, provider: Provider, handle: Handle, emulator: A
     assert submitted_to(provider.name, emulator) == 1
 
 
-async def check_end(case: Case, provider: Provider, handle: Handle, emulator: Any, door: str) -> None:
-    """What ends a task when one asks how it stands admits what it may have cost."""
+async def check_doubtful(case: Case, provider: Provider, handle: Handle, emulator: Any, door: str) -> None:
+    """What may end a task when one asks how it stands is not believed at once, and admits what it may have cost."""
     emulator.seconds = 0.0
     plan(emulator, door, case)
-    with pytest.raises(ProviderError) as caught:
+    with pytest.raises(TaskEnded) as caught:
         await provider.poll(handle)
-    check_error(caught.value, case, provider.name, emulator.key)
+    check_error(ended(caught.value, sure=False), case, provider.name, emulator.key)
+    assert isinstance(await provider.poll(handle), Finished)

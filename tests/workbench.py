@@ -79,7 +79,9 @@ class Vendor:
         fetched: addresses that were fetched.
     """
 
-    rhythm = Rhythm(first=0.001, factor=1.0, longest=0.001, give_up=PATIENCE, patience=PATIENCE)
+    rhythm = Rhythm(
+        first=0.001, factor=1.0, longest=0.001, seldom=0.01, doubts=(0.001,) * 3, give_up=PATIENCE, patience=PATIENCE
+    )
 
     def __init__(self, name: str = "vendor", *, at_once: bool = False, usd: float | None = USD) -> None:
         self.name = name
@@ -139,6 +141,10 @@ class Crew(Staff):
     """These vendors, without any settings."""
 
     def __init__(self, *vendors: Vendor) -> None:
+        self.renew(*vendors)
+
+    def renew(self, *vendors: Vendor) -> None:
+        """Set up these in place of those before, as a changed configuration does."""
         self._providers = {vendor.name: vendor for vendor in vendors}
 
 
@@ -154,11 +160,13 @@ class Bench:
         jobs: its register.
         desk: library, journal, spool.
         vendors: who serves.
+        crew: who is set up to.
     """
 
     jobs: Jobs
     desk: Desk
     vendors: Sequence[Vendor]
+    crew: Crew
     group: TaskGroup
     crashed: bool = field(default=False)
 
@@ -258,7 +266,8 @@ async def workbench(
     desk = Desk(library(folders, database), Ledger(database, lease), Spool(folders.database.parent))
     try:
         async with anyio.create_task_group() as group:
-            bench = Bench(Jobs(group, desk, lambda: Crew(*vendors)), desk, vendors, group)
+            crew = Crew(*vendors)
+            bench = Bench(Jobs(group, desk, lambda: crew), desk, vendors, crew, group)
             yield bench
             group.cancel_scope.cancel()
         if not bench.crashed:

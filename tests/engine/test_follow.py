@@ -1,28 +1,50 @@
-"""How often a vendor is asked, and when it is given up."""
+"""How often a vendor is asked, what ends a call and what does not, and what the caller is told meanwhile."""
 
 from __future__ import annotations
 
+import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 
 from imagewright.engine.follow import follow
-from imagewright.errors import RateLimited, TookTooLong, VendorUnavailable
-from imagewright.providers.base import Finished, Handle, Product, Rhythm, Running
+from imagewright.engine.trouble import span
+from imagewright.errors import (
+    BadKey,
+    ContentRefused,
+    GenerationFailed,
+    ImagewrightError,
+    OutOfCredit,
+    ProviderError,
+    RateLimited,
+    RequestRejected,
+    ResultLost,
+    TookTooLong,
+    UnknownOutcome,
+    VendorUnavailable,
+)
+from imagewright.providers.base import Finished, Handle, Product, Rhythm, Running, TaskEnded
 from workbench import Vendor
 
 if TYPE_CHECKING:
-    from imagewright.providers.base import Provider
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.anyio
-RHYTHM = Rhythm(first=1.0, factor=2.0, longest=3.0, usual=900.0, seldom=60.0, give_up=86_400.0, patience=5.0)
+HOUR, DAY = 3600.0, 86_400.0
+RHYTHM = Rhythm(first=1.0, factor=2.0, longest=3.0)
 HANDLE = Handle("vendor", {"task": "t1", "count": "1"})
 BUSY = Running(0.5, "working")
 DONE = Finished((Product(url="https://vendor.example/1"),))
 LATER = VendorUnavailable("vendor", "restarting", retry_after=4.0)
+MUCH_LATER = RateLimited("vendor", "slow down", retry_after=HOUR)
+DOWN = VendorUnavailable("vendor", "no route to host")
+KEY = BadKey("vendor", "no access", charged=None)
+FAILED = TaskEnded(GenerationFailed("vendor", "no luck"))
+NOTHING = TaskEnded(ResultLost("vendor", "names no picture", charged=None), sure=False)
+Answer = Running | Finished | Exception
 
 
 @dataclass(frozen=True)
@@ -30,15 +52,40 @@ class Asked:
     """A call of some age, what the vendor answers, and the seconds waited before each question."""
 
     age: float
-    answers: tuple[Running | Finished | Exception, ...]
+    answers: tuple[Answer, ...]
     waits: tuple[float, ...]
 
 
 ASKED = {
     "slower and slower": Asked(0.0, (BUSY, BUSY, BUSY, DONE), (1.0, 2.0, 3.0, 3.0)),
     "as late as the vendor says": Asked(0.0, (LATER, DONE), (1.0, 4.0)),
+    "a minute later where the vendor says an hour": Asked(0.0, (MUCH_LATER, DONE), (1.0, 60.0)),
+    "more and more seldom while there is trouble, and then as before": Asked(
+        0.0, (BUSY, *[DOWN] * 8, BUSY, DONE), (1.0, 2.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 3.0)
+    ),
     "seldom, once it takes too long": Asked(1_000.0, (BUSY, BUSY, DONE), (1.0, 60.0, 60.0)),
     "once more after a night": Asked(90_000.0, (DONE,), (1.0,)),
+    "three times more where the end may be a slip": Asked(0.0, (*[NOTHING] * 3, DONE), (1.0, 20.0, 40.0, 60.0)),
+    "anew where it goes on after such an end": Asked(
+        0.0, (NOTHING, NOTHING, BUSY, NOTHING, DONE), (1.0, 20.0, 40.0, 2.0, 20.0)
+    ),
+    "as often where there is trouble between": Asked(0.0, (NOTHING, DOWN, NOTHING, DONE), (1.0, 20.0, 1.0, 40.0)),
+}
+NOTICED: dict[str, tuple[Exception, str]] = {
+    "key": (KEY, 'vendor did not accept the API key: "no access". '),
+    "money": (OutOfCredit("vendor"), "vendor reports that the account has no credit left. "),
+    "redirect": (RequestRejected("vendor", "HTTP 302: it redirects"), 'vendor did not accept the request: "HTTP 302'),
+    "unreadable": (
+        ProviderError("vendor", "its answer cannot be read"),
+        "vendor cannot be asked how the picture stands: its answer cannot be read. ",
+    ),
+    "content, not of the task": (ContentRefused("vendor", "flagged"), 'vendor refused the content: "flagged". '),
+    "an odd one": (UnknownOutcome("vendor"), "vendor may or may not have received the request"),
+    "not a vendor's": (ImagewrightError("x"), "the answer of vendor cannot be worked with (ImagewrightError)"),
+    **{
+        bug.__name__: (bug("secret"), f"the answer of vendor cannot be worked with ({bug.__name__}); the server's log")
+        for bug in (KeyError, RecursionError, OverflowError, TypeError, OSError)
+    },
 }
 
 
@@ -55,9 +102,24 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return waited
 
 
-async def ask(age: float, *answers: object) -> Finished:
+class Call:
+    """One call of some age and what was told of it."""
+
+    def __init__(self, *answers: Answer, age: float = 0.0, rhythm: Rhythm = RHYTHM) -> None:
+        self.heard: list[tuple[str, str]] = []
+        self.vendor = answering(*answers)
+        self.vendor.rhythm = rhythm
+        self._begun = time.time() - age
+
+    async def end(self, provider_now: Callable[[], Vendor] | None = None) -> Finished:
+        def tell(running: Running, trouble: str) -> None:
+            self.heard.append((running.stage, trouble))
+
+        return await follow(self.vendor, HANDLE, tell, self._begun, provider_now or (lambda: self.vendor))
+
+
+def answering(*answers: Answer) -> Vendor:
     vendor = Vendor()
-    vendor.rhythm = RHYTHM
 
     def happening(answer: object) -> object:
         async def give() -> object:
@@ -66,23 +128,128 @@ async def ask(age: float, *answers: object) -> Finished:
         return answer if isinstance(answer, Exception) else give
 
     vendor.then("poll", *map(happening, answers))
-    provider: Provider = vendor
-    return await follow(provider, HANDLE, lambda _: None, time.time() - age)
+    return vendor
 
 
 @pytest.mark.parametrize("asked", ASKED.values(), ids=ASKED)
 async def test_the_vendor_is_asked(asked: Asked, waits: list[float]) -> None:
-    assert await ask(asked.age, *asked.answers) is DONE
+    assert await Call(*asked.answers, age=asked.age).end() is DONE
     assert tuple(waits) == asked.waits
 
 
-async def test_a_day_is_enough(waits: list[float]) -> None:
-    with pytest.raises(TookTooLong, match="not finished after 24 hours"):
-        await ask(90_000.0, BUSY, DONE)
+async def test_the_vendors_word_on_the_task_ends_it_at_once(waits: list[float]) -> None:
+    with pytest.raises(GenerationFailed, match="no luck"):
+        await Call(BUSY, FAILED).end()
+    assert waits == [1.0, 2.0]
+
+
+async def test_an_end_that_may_be_a_slip_is_believed_after_two_minutes(waits: list[float]) -> None:
+    call = Call(*[NOTHING] * 4)
+    with pytest.raises(ResultLost, match="names no picture"):
+        await call.end()
+    assert waits == [1.0, 20.0, 40.0, 60.0]
+    assert call.heard == [("asking vendor again: names no picture", "")] * 3
+
+
+@pytest.mark.parametrize("row", NOTICED)
+@pytest.mark.usefixtures("waits")
+async def test_trouble_of_any_class_is_told_and_ends_nothing(row: str, caplog: pytest.LogCaptureFixture) -> None:
+    error, says = NOTICED[row]
+    call = Call(BUSY, error, error, BUSY, DONE)
+    with caplog.at_level(logging.WARNING):
+        assert await call.end() is DONE
+    before, first, second, after = (trouble for _, trouble in call.heard)
+    assert (before, after) == ("", "")
+    assert first == second
+    assert first.startswith(says)
+    for part in ("the job goes on", "the picture arrives by itself: do not call again", "keeps a result for 24 hours"):
+        assert part in first
+    assert "secret" not in first
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"), [(KEY, "doctor"), (OutOfCredit("vendor"), "Top up"), (NOTICED["redirect"][0], "sign-in")]
+)
+@pytest.mark.usefixtures("waits")
+async def test_what_a_person_can_do_about_it_is_said(error: Exception, advice: str) -> None:
+    call = Call(error, DONE)
+    await call.end()
+    assert advice in call.heard[0][1]
+
+
+@pytest.mark.parametrize("error", [MUCH_LATER, DOWN, VendorUnavailable("vendor", "the task is not visible yet")])
+@pytest.mark.usefixtures("waits")
+async def test_trouble_that_passes_only_shows_in_the_stage(error: ProviderError) -> None:
+    call = Call(error, DONE)
+    assert await call.end() is DONE
+    assert call.heard == [(f"asking vendor again: {error.detail}", "")]
+
+
+@pytest.mark.parametrize("error", [DOWN, KEY, OSError()], ids=["network", "key", "bug"])
+async def test_days_of_trouble_lose_nothing_while_the_vendor_keeps_the_result(
+    error: Exception, waits: list[float]
+) -> None:
+    call = Call(*[error] * 4_000, DONE, rhythm=replace(RHYTHM, keeps=14 * DAY))
+    assert await call.end() is DONE
+    assert 2.5 * DAY < sum(waits) < 3 * DAY
+    assert max(waits) == 60.0
+
+
+@pytest.mark.parametrize(
+    ("keeps", "age", "says"),
+    [(14 * DAY, 15 * DAY, "not finished after 14 days"), (HOUR, 90_000.0, "not finished after 24 hours")],
+)
+@pytest.mark.parametrize(("last", "also"), [(BUSY, '"'), (DOWN, "; vendor cannot be reached")], ids=["busy", "down"])
+async def test_the_deadline_is_when_no_result_is_kept_any_more(  # noqa: PLR0917 - columns of two tables
+    keeps: float, age: float, says: str, last: Answer, also: str, waits: list[float]
+) -> None:
+    with pytest.raises(TookTooLong) as caught:
+        await Call(last, DONE, age=age, rhythm=replace(RHYTHM, keeps=keeps)).end()
+    assert says + also in str(caught.value)
     assert waits == [1.0]
 
 
-async def test_trouble_that_goes_on_is_raised(waits: list[float]) -> None:
-    with pytest.raises(RateLimited):
-        await ask(0.0, *[RateLimited("vendor")] * 9)
-    assert waits == [1.0, 2.0, 3.0, 3.0]
+async def test_what_ended_without_a_picture_is_not_doubted_beyond_the_deadline(waits: list[float]) -> None:
+    with pytest.raises(ResultLost):
+        await Call(NOTHING, DONE, age=90_000.0).end()
+    assert waits == [1.0]
+
+
+@pytest.mark.usefixtures("waits")
+@pytest.mark.parametrize("jump", [25 * HOUR, -25 * HOUR])
+async def test_a_clock_that_is_set_meanwhile_ends_nothing(jump: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = time.time
+
+    async def set_clock() -> Running:
+        monkeypatch.setattr(time, "time", lambda: real() + jump)
+        return BUSY
+
+    call = Call()
+    call.vendor.then("poll", set_clock)
+    assert isinstance(await call.end(), Finished)
+    assert len(call.vendor.asked) == 2
+
+
+@pytest.mark.usefixtures("waits")
+async def test_after_trouble_the_provider_is_taken_as_it_is_set_up_then() -> None:
+    call, second, third = Call(BUSY, KEY), answering(KEY), answering(BUSY, DONE)
+    set_up = iter((second, third))
+    assert await call.end(lambda: next(set_up)) is DONE
+    assert [len(vendor.asked) for vendor in (call.vendor, second, third)] == [2, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (14 * DAY, "14 days"),
+        (2 * DAY, "2 days"),
+        (DAY, "24 hours"),
+        (HOUR, "1 hour"),
+        (600.0, "10 minutes"),
+        (60.0, "1 minute"),
+        (45.0, "45 seconds"),
+    ],
+)
+def test_a_time_is_told_in_the_unit_people_use(seconds: float, words: str) -> None:
+    assert span(seconds) == words

@@ -10,11 +10,11 @@ import pytest
 
 from emulators.messages import Answer
 from emulators.openai import OpenAIEmulator
-from imagewright.errors import ProviderError
-from imagewright.providers.base import Finished, Handle
+from imagewright.providers.base import Finished, Handle, TaskEnded
 from imagewright.providers.openai.replies import read_images
 from imagewright.providers.sending.request import Purpose, Reply, Request, bearer
 from imagewright.providers.sharing.at_once import read_base64
+from replying import ended
 from vendors import VENDORS, wired
 
 if TYPE_CHECKING:
@@ -86,8 +86,8 @@ async def test_an_answer_that_holds_pictures_is_read_beside_the_event_loop(
 @pytest.mark.parametrize("name", [name for name, vendor in VENDORS.items() if not vendor.polls])
 async def test_nothing_is_left_to_ask_about_or_to_stop(name: str, emulator: AnyEmulator, http: Http) -> None:
     provider = wired(name, emulator, http)
-    with pytest.raises(ProviderError, match="cannot be asked for again") as caught:
+    with pytest.raises(TaskEnded, match="cannot be asked for again") as caught:
         await provider.poll(Handle(name, {}))
-    assert caught.value.charged is None
+    assert ended(caught.value).charged is None
     assert await provider.cancel(Handle(name, {})) is False
     assert not emulator.requests

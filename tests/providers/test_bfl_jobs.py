@@ -80,6 +80,9 @@ QUEUE = Queue(
         "not visible": Case(Answer.of({"id": "t", "status": "Task not found"}), VendorUnavailable, None),
         "not visible, as a 404": Case(said(404, "Task not found"), VendorUnavailable, None),
         "server error": Case(said(500, "Internal Server Error"), VendorUnavailable, None),
+        "bad key": Case(said(403, "Not authenticated"), BadKey, None),
+        "no money": Case(said(402, "Insufficient credits"), OutOfCredit, None),
+        "no money, as a 403": Case(said(403, "Insufficient credits"), OutOfCredit, None),
     },
 )
 """Tried in `test_queue_faults.py`, beside those of the other vendors that take their time."""

@@ -20,7 +20,7 @@ from imagewright.errors import (
 )
 from imagewright.providers.base import Finished, Product, Running
 from imagewright.providers.bfl.replies import Submitted, read_standing, read_submitted
-from replying import reply
+from replying import ended, reply
 
 URL = "https://delivery-eu4.bfl.ai/results/x/sample.png?se=1&sig=2"
 ASK = "https://api.eu4.bfl.ai/v1/get_result?id=task-1"
@@ -96,7 +96,7 @@ def test_a_finished_task(told: float | None, seed: Any, known: int | None) -> No
 
 @pytest.mark.parametrize("result", [None, {}, {"sample": ""}, {"sample": None}, {"sample": 5}, []])
 def test_done_without_a_picture_is_a_lost_result(result: Any) -> None:
-    lost = read_standing(reply({"status": "Ready", "result": result}), 4.0)
+    lost = ended(read_standing(reply({"status": "Ready", "result": result}), 4.0), sure=False)
     assert type(lost) is ResultLost
     assert lost.charged is None
 
@@ -108,8 +108,6 @@ def test_done_without_a_picture_is_a_lost_result(result: Any) -> None:
         ("Content Moderated", ContentRefused),
         ("Error", GenerationFailed),
         ("Failed", GenerationFailed),
-        ("Task not found", VendorUnavailable),
-        ("task NOT found ", VendorUnavailable),
     ],
 )
 @pytest.mark.parametrize(
@@ -123,8 +121,7 @@ def test_done_without_a_picture_is_a_lost_result(result: Any) -> None:
     ],
 )
 def test_an_end_without_a_picture_says_why(status: str, expected: type[ProviderError], details: Any, said: str) -> None:
-    error = read_standing(reply({"status": status, "result": None, "details": details}), 4.0)
-    assert isinstance(error, ProviderError)
+    error = ended(read_standing(reply({"status": status, "result": None, "details": details}), 4.0))
     assert type(error) is expected
     assert error.charged is None
     assert error.detail == status + said
@@ -151,9 +148,28 @@ def test_a_standing_that_cannot_be_read_is_left_to_the_status(body: bytes) -> No
     assert read_standing(reply(body), None) is None
 
 
-def test_a_refused_key_ends_the_asking_only_where_the_vendor_itself_says_so() -> None:
-    error = read_standing(reply({"detail": "Not authenticated"}, 403), None)
-    assert type(error) is BadKey
+@pytest.mark.parametrize("status", ["Task not found", "task NOT found "])
+def test_a_task_that_is_not_known_is_asked_about_again(status: str) -> None:
+    error = read_standing(reply({"status": status, "result": None}), 4.0)
+    assert type(error) is VendorUnavailable
+    assert error.charged is None
+    assert error.detail == status
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "expected"),
+    [
+        (403, "Not authenticated", BadKey),
+        (401, "Not authenticated", BadKey),
+        (403, "Insufficient credits", OutOfCredit),
+        (400, "not enough credits", OutOfCredit),
+    ],
+)
+def test_what_keeps_from_asking_is_said_only_where_the_vendor_itself_says_so(
+    status: int, words: str, expected: type[ProviderError]
+) -> None:
+    error = read_standing(reply({"detail": words}, status), None)
+    assert type(error) is expected
     assert error.charged is None
     assert read_standing(reply(b"<html>", 403), None) is None
     assert read_standing(reply({"detail": "Task not found"}, 404), None) is None

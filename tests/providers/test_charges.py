@@ -16,7 +16,7 @@ from imagewright.providers.kie.replies import read_flux_kontext, read_gpt4o, rea
 from imagewright.providers.kie.routes import USD_PER_CREDIT as KIE_CREDIT
 from imagewright.providers.recraft.replies import USD_PER_UNIT, read_made
 from imagewright.providers.sharing.numbers import decimal, seed, usd
-from replying import reply
+from replying import ended, reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -79,6 +79,12 @@ def test_a_charge_that_cannot_be_true_is_unknown_and_the_picture_is_kept(name: s
         {units: number * per_unit for units, number in CAN_BE.items()}
     )
     assert read(LONG).products[0].url == URL
+
+
+@pytest.mark.parametrize(("units", "charged"), [("0", False), ("4", True), ("-4", None), ("NaN", None), (LONG, None)])
+def test_whether_a_failed_task_was_charged_is_not_taken_from_an_absurd_number(units: str, charged: bool | None) -> None:  # noqa: FBT001 - a column
+    body = f'{{"code": 200, "data": {{"state": "fail", "failCode": "500", "creditsConsumed": {units}}}}}'
+    assert ended(read_market(reply(body.encode("ascii")))).charged is charged
 
 
 def test_a_charge_is_told_in_usd_below_a_thousand() -> None:

@@ -88,8 +88,9 @@ QUEUE = Queue(
         "rate": Case(error(429, "Throttling.RateQuota", "m"), RateLimited, None),
         "server error": Case(error(500, "InternalError", "m"), VendorUnavailable, None),
         "not found": Case(error(404, "NotFound", "m"), VendorUnavailable, None),
+        "bad key": Case(error(401, "InvalidApiKey", "Invalid API-key provided."), BadKey, None),
+        "no money": Case(error(400, "Arrearage", "Access denied, ..."), OutOfCredit, None),
     },
-    final={"bad key": Case(error(401, "InvalidApiKey", "Invalid API-key provided."), BadKey, None)},
     stops=True,
 )
 
@@ -119,7 +120,7 @@ async def test_a_submit_that_was_plainly_refused_is_sent_again(
     assert len(dashscope.bodies) == 1
 
 
-async def test_a_poll_with_a_key_that_was_withdrawn_ends_the_task_and_admits_that_it_may_be_charged(
+async def test_a_poll_with_a_key_that_was_withdrawn_admits_that_it_may_be_charged(
     dashscope: DashScopeEmulator, provider: DashScope
 ) -> None:
     handle = await submitted(provider, plain_order(TASK))

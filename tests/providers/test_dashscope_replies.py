@@ -19,6 +19,7 @@ from imagewright.errors import (
 from imagewright.providers.base import Finished, Handle, Product, Running
 from imagewright.providers.dashscope.replies import read_cancelled, read_standing, read_submitted
 from imagewright.providers.sending.request import Reply
+from replying import ended
 
 URL, OTHER = "https://pictures.example/1.png?Expires=1", "https://pictures.example/2.png?Expires=1"
 BOTH = Finished((Product(url=URL), Product(url=OTHER)))
@@ -105,14 +106,14 @@ def test_an_answer_without_a_picture(
     ],
 )
 def test_a_task_that_failed_says_why_and_costs_nothing(code: str, kind: type[ProviderError]) -> None:
-    answer = read_standing(said(_task("FAILED", code=code, message="words")))
+    answer = ended(read_standing(said(_task("FAILED", code=code, message="words"))))
     assert type(answer) is kind
     assert answer.charged is False
     assert "words" in answer.detail
 
 
 def test_a_task_that_was_cancelled_costs_nothing() -> None:
-    answer = read_standing(said(_task("CANCELED")))
+    answer = ended(read_standing(said(_task("CANCELED"))))
     assert type(answer) is GenerationFailed
     assert answer.charged is False
 
@@ -135,6 +136,7 @@ def test_a_task_nobody_knows_is_asked_about_again() -> None:
     ("code", "status", "kind"),
     [
         ("InvalidApiKey", 401, BadKey),
+        ("Arrearage", 400, OutOfCredit),
         ("Throttling", 429, RateLimited),
         ("Throttling.AllocationQuota", 429, RateLimited),
     ],

@@ -31,9 +31,10 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers import open_provider
-from imagewright.providers.base import Wiring
+from imagewright.providers.base import TaskEnded, Wiring
 from imagewright.providers.fal.routes import ROUTES
 from imagewright.providers.sending.request import Reply
+from replying import ended
 from vendors import wired
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Told:
         content = self._first if len(self.requests) == 1 else {"request_id": "r"}
         read = request.read(Reply(200, {}, json.dumps(content).encode("utf-8")))
         assert read is not None
-        assert not isinstance(read, ProviderError)
+        assert not isinstance(read, ProviderError | TaskEnded)
         return read
 
     async def download(self, account: Account, url: str, into: Path, *, max_bytes: int = 0) -> None:
@@ -126,10 +127,9 @@ QUEUE = Queue(
         "rate": Case(said(429, "too fast"), RateLimited, None),
         "not visible": Case(said(404, "Request not found"), VendorUnavailable, None),
         "server error": Case(said(500, "Internal"), VendorUnavailable, None),
-    },
-    final={
         "bad key": Case(said(401, "No user found"), BadKey, None),
         "no money": Case(said(403, LOCKED), OutOfCredit, None),
+        "not allowed": Case(said(403, "Forbidden"), BadKey, None),
     },
     stops=True,
 )
@@ -194,9 +194,11 @@ async def test_what_was_cancelled_elsewhere_is_over(fal: FalEmulator, provider: 
     handle = await submitted(provider, plain_order(PLAIN))
     assert await provider.cancel(handle) is True
     fal.seconds = 0.0
-    with pytest.raises(GenerationFailed, match="cancelled") as caught:
+    with pytest.raises(TaskEnded, match="cancelled") as caught:
         await provider.poll(handle)
-    assert caught.value.charged is None
+    error = ended(caught.value)
+    assert type(error) is GenerationFailed
+    assert error.charged is None
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from imagewright.providers.fal.replies import (
     read_submitted,
     read_uploaded,
 )
-from replying import reply
+from replying import ended, reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +110,7 @@ def test_what_the_platform_gives_up_is_the_same_in_the_status_and_in_the_result(
     asked = read_status(reply({"status": "COMPLETED", "error": "Request timed out", "error_type": kind}))
     fetched = read_result(reply({"detail": "Request timed out", "error_type": kind}, 504))
     by_header = read_result(reply({"detail": "Request timed out"}, 504, x_fal_error_type=kind))
-    for failed in (asked, fetched, by_header):
+    for failed in (ended(asked), ended(fetched, sure=False), ended(by_header, sure=False)):
         assert type(failed) is meaning.error
         assert failed.charged is meaning.charged
         assert failed.detail == "Request timed out"
@@ -119,14 +119,14 @@ def test_what_the_platform_gives_up_is_the_same_in_the_status_and_in_the_result(
 @pytest.mark.parametrize("kind", PROBLEMS)
 @pytest.mark.parametrize("status", [400, 422, 500, 504])
 def test_what_a_model_reports_goes_by_its_type_and_not_by_its_status(kind: str, status: int) -> None:
-    failed = read_result(reply(problem(kind), status))
+    failed = ended(read_result(reply(problem(kind), status)))
     assert type(failed) is PROBLEMS[kind].error
     assert failed.charged is PROBLEMS[kind].charged
 
 
 def test_the_weightiest_of_several_problems_counts() -> None:
     entries = [*problem("missing")["detail"], *problem("content_policy_violation", "flagged")["detail"]]
-    failed = read_result(reply({"detail": entries}, 422))
+    failed = ended(read_result(reply({"detail": entries}, 422)))
     assert type(failed) is ContentRefused
     assert "prompt: said; prompt: flagged" in str(failed)
 
@@ -135,45 +135,62 @@ def test_the_weightiest_of_several_problems_counts() -> None:
     "kind", ["image_too_small", "file_download_error", "one_of", "value_error", "anything_new", ""]
 )
 def test_any_other_type_is_about_what_was_sent(kind: str) -> None:
-    failed = read_result(reply(problem(kind, "too large", "image_url", max_width=4096), 422))
+    failed = ended(read_result(reply(problem(kind, "too large", "image_url", max_width=4096), 422)))
     assert type(failed) is RequestRejected
     assert failed.charged is False
     assert failed.detail == "image_url: too large (max_width 4096)"
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "error", "charged"),
+    ("status", "words", "error"),
     [
-        (422, {"detail": "NSFW content"}, ContentRefused, None),
-        (422, {"detail": "something"}, RequestRejected, None),
-        (422, {"detail": []}, RequestRejected, None),
-        (400, {"detail": "something"}, RequestRejected, None),
-        (401, {"detail": "no user"}, BadKey, None),
-        (403, {"detail": LOCKED}, OutOfCredit, None),
-        (429, {"detail": "slow"}, RateLimited, None),
+        (422, "NSFW content", ContentRefused),
+        (422, "something", RequestRejected),
+        (400, "something", RequestRejected),
     ],
 )
-def test_a_result_that_is_refused_in_a_sentence(
-    status: int, body: Any, error: type[ProviderError], charged: Any
+def test_a_result_that_is_refused_in_a_sentence_is_not_believed_at_once(
+    status: int, words: str, error: type[ProviderError]
 ) -> None:
-    failed = read_result(reply(body, status))
+    failed = ended(read_result(reply({"detail": words}, status)), sure=False)
     assert type(failed) is error
-    assert failed.charged is charged
+    assert failed.charged is None
+
+
+@pytest.mark.parametrize("read", [read_status, read_result])
+@pytest.mark.parametrize(
+    ("status", "words", "error"),
+    [
+        (401, "no user", BadKey),
+        (403, "Forbidden", BadKey),
+        (403, LOCKED, OutOfCredit),
+        (429, "slow", RateLimited),
+    ],
+)
+def test_what_keeps_a_task_from_being_asked_about_does_not_end_it(
+    status: int, words: str, error: type[ProviderError], read: Any
+) -> None:
+    failed = read(reply({"detail": words}, status))
+    assert type(failed) is error
+    assert failed.charged is None
 
 
 def test_a_server_error_at_the_result_is_the_models_only_with_its_id() -> None:
     body = {"detail": "Internal Server Error"}
     assert read_result(reply(body, 500)) is None
     assert read_result(reply(b"<html>", 502, x_fal_request_id="r")) is None
-    failed = read_result(reply(body, 500, x_fal_request_id="r"))
+    failed = ended(read_result(reply(body, 500, x_fal_request_id="r")), sure=False)
     assert type(failed) is GenerationFailed
     assert failed.charged is False
 
 
 @pytest.mark.parametrize("status", [403, 404, 408, 500, 503])
-def test_what_may_pass_leaves_the_task_alone(status: int) -> None:
-    assert read_status(reply({"detail": "Not Found"}, status)) is None
-    assert read_result(reply({"detail": "Not Found"}, status)) is None
+def test_what_is_not_fals_own_word_is_left_to_the_status(status: int) -> None:
+    bodies: tuple[Any, ...] = ({}, b"<html>", {"detail": []})
+    for body in bodies:
+        assert read_status(reply(body, status)) is None
+        assert read_result(reply(body, status)) is None
+        assert read_result(reply(body, 422)) is None
 
 
 @pytest.mark.parametrize(
@@ -199,22 +216,25 @@ def test_what_is_missing_or_marked_is_said_and_the_rest_is_kept() -> None:
     assert "picture 1, 3 as not safe" in finished.notes[1]
 
 
-@pytest.mark.parametrize("body", [{"images": []}, {"images": [None]}, {"image": None}, {"images": "x"}, {"seed": 5}])
+@pytest.mark.parametrize(
+    "body", [{"images": []}, {"images": [None]}, {"image": None}, {"images": None}, {"images": "x"}]
+)
 def test_done_without_a_picture_is_a_lost_result(body: Any) -> None:
-    lost = read_result(reply(body))
+    lost = ended(read_result(reply(body)), sure=False)
     assert type(lost) is ResultLost
     assert lost.charged is None
 
 
 def test_done_with_words_instead_of_a_picture_says_them() -> None:
-    failed = read_result(reply({"images": [], "description": "I would rather not."}))
+    failed = ended(read_result(reply({"images": [], "description": "I would rather not."})))
     assert type(failed) is GenerationFailed
     assert "rather not" in str(failed)
 
 
 def test_a_result_that_is_not_there_yet_is_running() -> None:
     assert read_result(reply({"status": "IN_PROGRESS"}, 202)) == Running(stage="generating")
-    assert read_result(reply(b"")) is None
+    for body in (b"", b"[]", {"seed": 5}, {"login": "https://portal.example"}):
+        assert read_result(reply(body)) is None
 
 
 def test_an_upload_gives_both_addresses_or_is_not_understood() -> None:

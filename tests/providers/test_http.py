@@ -29,9 +29,11 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
+from imagewright.providers.base import TaskEnded
 from imagewright.providers.sending.request import Account, FilePart, Purpose, Reply, Request, bearer
 from imagewright.providers.sending.verdict import Retry, by_status, may_resend, read_retry_after, unanswered
 from imagewright.providers.sending.wording import tidy, words_in
+from replying import ended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -182,21 +184,47 @@ class TestBroken:
     @pytest.mark.parametrize("purpose", Purpose)
     async def test_an_answer_that_is_too_large(self, purpose: Purpose, vendor: Vendor, http: Http) -> None:
         vendor.fail_next("api", Answer(200, b"x" * 5000), times=4)
-        expected = VendorUnavailable if purpose is Purpose.UPLOAD else ResultLost
-        with pytest.raises(expected, match="larger than 4000 bytes"):
+        expected = {Purpose.UPLOAD: VendorUnavailable, Purpose.POLL: ProviderError}.get(purpose, ResultLost)
+        with pytest.raises(ProviderError, match="larger than 4000 bytes") as caught:
             await http.send(account(vendor.url()), ask(vendor.url(), purpose, max_bytes=4000))
+        assert type(caught.value) is expected
 
-    async def test_a_reader_that_stumbles_counts_as_an_answer_nobody_can_read(
-        self, vendor: Vendor, http: Http, caplog: pytest.LogCaptureFixture
+    @pytest.mark.parametrize(("purpose", "error"), [(Purpose.SUBMIT, UnknownOutcome), (Purpose.POLL, ProviderError)])
+    @pytest.mark.parametrize("stumbled", [KeyError, RecursionError, OverflowError, ZeroDivisionError, RuntimeError])
+    async def test_a_reader_that_stumbles_counts_as_an_answer_nobody_can_read(  # noqa: PLR0917 - columns and fixtures
+        self,
+        stumbled: type[Exception],
+        purpose: Purpose,
+        error: type[ProviderError],
+        vendor: Vendor,
+        http: Http,
+        caplog: pytest.LogCaptureFixture,
     ) -> None:
         def stumble(reply: Reply) -> str:
-            return str(reply.json["data"]["id"])
+            raise stumbled(reply.body)
 
-        request: Request[str] = Request(purpose=Purpose.SUBMIT, url=vendor.url(), read=stumble)
-        with caplog.at_level(logging.WARNING), pytest.raises(UnknownOutcome, match="cannot be read"):
+        request: Request[str] = Request(purpose=purpose, url=vendor.url(), read=stumble)
+        with caplog.at_level(logging.WARNING), pytest.raises(ProviderError, match="cannot be read") as caught:
             await http.send(account(vendor.url()), request)
-        assert "unknown shape" in caplog.text
+        assert type(caught.value) is error
+        assert f"unknown shape ({stumbled.__name__})" in caplog.text
         assert len(vendor.requests) == 1
+
+    async def test_what_cannot_be_counted_or_goes_too_deep_is_no_json(self) -> None:
+        deep, long = b"[" * 100_000, b"[" + b"9" * 5000 + b"]"
+        assert [Reply(200, {}, body).json for body in (deep, long)] == [None, None]
+
+    async def test_the_end_of_a_task_is_said_without_the_key(self, vendor: Vendor, http: Http) -> None:
+        def over(_: Reply) -> TaskEnded:
+            return TaskEnded(GenerationFailed("vendor", f"no luck with {KEY} " + "x" * 500), sure=False)
+
+        request: Request[str] = Request(purpose=Purpose.POLL, url=vendor.url(), read=over)
+        with pytest.raises(TaskEnded) as caught:
+            await http.send(account(vendor.url()), request)
+        error = ended(caught.value, sure=False)
+        assert type(error) is GenerationFailed
+        assert KEY not in str(error) + str(caught.value)
+        assert len(error.detail) <= 300
 
     async def test_the_readers_word_goes_before_the_status(self, vendor: Vendor, http: Http) -> None:
         def poor(_: Reply) -> ProviderError:
@@ -328,12 +356,12 @@ def test_what_is_sent_again(
 @pytest.mark.parametrize(
     ("status", "submit", "poll", "upload"),
     [
-        (200, UnknownOutcome, VendorUnavailable, VendorUnavailable),
+        (200, UnknownOutcome, ProviderError, VendorUnavailable),
         (302, RequestRejected, RequestRejected, RequestRejected),
         (400, RequestRejected, RequestRejected, RequestRejected),
         (401, BadKey, BadKey, BadKey),
         (402, OutOfCredit, OutOfCredit, OutOfCredit),
-        (403, BadKey, VendorUnavailable, BadKey),
+        (403, BadKey, RequestRejected, BadKey),
         (404, ModelUnavailable, VendorUnavailable, RequestRejected),
         (418, RequestRejected, RequestRejected, RequestRejected),
         (429, RateLimited, RateLimited, RateLimited),

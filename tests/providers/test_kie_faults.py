@@ -85,12 +85,14 @@ QUEUE = Queue(
         "maintenance": Case(envelope(455, "maintenance"), VendorUnavailable, None),
         "server error": Case(envelope(500, "policy of the day: error"), VendorUnavailable, None),
         "not visible": Case(envelope(404, "not found"), VendorUnavailable, None),
-    },
-    final={
         "bad key": Case(envelope(401, "no access"), BadKey, None),
+        "no credit": Case(envelope(402, "Credits insufficient"), OutOfCredit, None),
+        "bad request": Case(envelope(400, "flagged"), RequestRejected, None),
+    },
+    doubtful={
         "given up": Case(envelope(408, "nothing came for ten minutes"), GenerationFailed, None),
         "generation failed": Case(envelope(501, "failed"), GenerationFailed, None),
-        "moderation": Case(envelope(400, "flagged"), ContentRefused, None),
+        "switched off": Case(envelope(505, "Feature disabled"), ModelUnavailable, None),
     },
 )
 

@@ -12,14 +12,15 @@ from PIL import Image, ImageChops
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Argument, OperationName
-from imagewright.errors import GenerationFailed, RequestRejected, ResultLost
+from imagewright.errors import RequestRejected, ResultLost
 from imagewright.imaging.draft import draft_size
 from imagewright.imaging.extend import growth_for
 from imagewright.imaging.probe import MAX_PIXELS, probe
 from imagewright.providers import open_provider
-from imagewright.providers.base import Finished, Handle, Order, Prepared, Product, Wiring
+from imagewright.providers.base import Finished, Handle, Order, Prepared, Product, TaskEnded, Wiring
 from imagewright.providers.sending.http import Http
 from pictures import cut_short, mask_of, photo
+from replying import ended
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -347,9 +348,9 @@ async def test_no_task_is_ever_left_to_ask_for() -> None:
     provider = open_provider("offline", WIRING)
     handle = Handle("offline", {"task": "1"})
     assert await provider.cancel(handle) is False
-    with pytest.raises(GenerationFailed) as failed:
+    with pytest.raises(TaskEnded) as failed:
         await provider.poll(handle)
-    assert failed.value.charged is False
+    assert ended(failed.value).charged is False
 
 
 def test_the_notes_name_no_model() -> None:

@@ -14,7 +14,7 @@ import faults
 from driving import plain_order, submitted
 from emulators.messages import Answer
 from faults import SENDS, hurry
-from faults_queued import check_end, check_poll, check_submit, check_upload
+from faults_queued import check_doubtful, check_poll, check_submit, check_upload
 from providers import test_bfl_jobs, test_dashscope_faults, test_fal_faults, test_kie_faults, test_replicate_faults
 from vendors import VENDORS, submitted_to, wired
 
@@ -103,19 +103,19 @@ async def test_an_upload_that_broke_is_sent_again(
 @pytest.mark.parametrize(
     ("name", "door", "row"), [(name, door, row) for name, door in POLLS for row in QUEUES[name].poll]
 )
-async def test_a_poll_that_fails_in_passing_leaves_the_task_alone(
+async def test_a_poll_that_fails_leaves_the_task_alone(
     name: str, door: str, row: str, emulator: AnyEmulator, provider: Provider
 ) -> None:
     await check_poll(QUEUES[name].poll[row], provider, await submitted(provider, _plain(name)), emulator, door)
 
 
 @pytest.mark.parametrize(
-    ("name", "door", "row"), [(name, door, row) for name, door in POLLS for row in QUEUES[name].final]
+    ("name", "door", "row"), [(name, door, row) for name, door in POLLS for row in QUEUES[name].doubtful]
 )
-async def test_a_poll_that_ends_the_task_admits_that_it_may_be_charged(
+async def test_a_poll_that_may_end_the_task_is_not_believed_at_once(
     name: str, door: str, row: str, emulator: AnyEmulator, provider: Provider
 ) -> None:
-    await check_end(QUEUES[name].final[row], provider, await submitted(provider, _plain(name)), emulator, door)
+    await check_doubtful(QUEUES[name].doubtful[row], provider, await submitted(provider, _plain(name)), emulator, door)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ async def test_a_poll_that_ends_the_task_admits_that_it_may_be_charged(
 async def test_a_cancel_that_fails_breaks_nothing(
     name: str, row: str, emulator: AnyEmulator, provider: Provider, caplog: pytest.LogCaptureFixture
 ) -> None:
-    heard = {"gateway broken": faults.BROKEN, "bad key": QUEUES[name].final["bad key"].fault}
+    heard = {"gateway broken": faults.BROKEN, "bad key": QUEUES[name].poll["bad key"].fault}
     caplog.set_level(logging.INFO)
     handle = await submitted(provider, _plain(name))
     emulator.fail_next("cancel", (UNHEARD | heard)[row])

@@ -30,8 +30,10 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
+from imagewright.providers.base import TaskEnded
 from imagewright.providers.replicate.routes import ROUTES
 from pictures import noise
+from replying import ended
 from vendors import wired
 
 if TYPE_CHECKING:
@@ -106,8 +108,9 @@ QUEUE = Queue(
         "rate": Case(NOW, RateLimited, None),
         "not visible": Case(failure(404, "not found"), VendorUnavailable, None),
         "server error": Case(failure(500, "Internal"), VendorUnavailable, None),
+        "bad key": Case(NO_TOKEN, BadKey, None),
+        "no money": Case(BROKE, OutOfCredit, None),
     },
-    final={"bad key": Case(NO_TOKEN, BadKey, None), "no money": Case(BROKE, OutOfCredit, None)},
     stops=True,
 )
 ENDINGS = {
@@ -172,8 +175,9 @@ async def test_a_prediction_that_was_stopped_elsewhere_is_over(
 ) -> None:
     handle = await submitted(provider, plain_order(PLAIN))
     next(iter(replicate.tasks.values())).status = "canceled"
-    with pytest.raises(GenerationFailed, match="canceled"):
+    with pytest.raises(TaskEnded, match="canceled") as caught:
         await provider.poll(handle)
+    assert type(ended(caught.value)) is GenerationFailed
 
 
 async def test_a_prediction_asked_for_too_late_has_lost_its_pictures(
@@ -182,9 +186,11 @@ async def test_a_prediction_asked_for_too_late_has_lost_its_pictures(
     handle = await submitted(provider, plain_order(PLAIN))
     replicate.seconds = 0.0
     replicate.forget()
-    with pytest.raises(ResultLost, match="one hour") as caught:
+    with pytest.raises(TaskEnded, match="one hour") as caught:
         await provider.poll(handle)
-    assert caught.value.charged is True
+    error = ended(caught.value, sure=False)
+    assert type(error) is ResultLost
+    assert error.charged is True
 
 
 LOST_AT_HOME: dict[str, tuple[Fault, str]] = {

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -60,6 +62,7 @@ class Attempt:
         provider: who does it.
         desk: where things are kept.
         order_of: the order of a call that was not sent yet.
+        find_provider: the provider of a name as it is set up now; raises where it is not in use any more.
         errands: its calls.
         left_behind: whether a finished picture could be saved nowhere and still lies in the job's folder.
     """
@@ -70,6 +73,7 @@ class Attempt:
     provider: Provider
     desk: Desk
     order_of: Callable[[CallEntry], Order]
+    find_provider: Callable[[str], Provider]
     errands: list[Errand] = field(default_factory=list)
     left_behind: bool = False
 
@@ -110,9 +114,8 @@ class Attempt:
                 await self._search(errand, stopped)
         if errand.state is CallState.SUBMITTED and errand.handle is not None:
             self._progress(errand, Running(SHARE_SUBMITTED, "submitted"))
-            finished = await follow(
-                self.provider, errand.handle, lambda running: self._progress(errand, running), self.job.created
-            )
+            tell = partial(self._progress, errand)
+            finished = await follow(self.provider, errand.handle, tell, self.job.created, self._provider_now)
             await self._made(errand, finished)
         await self._bring_all(errand)
 
@@ -315,8 +318,16 @@ class Attempt:
         with anyio.CancelScope(shield=True):
             await self.desk.ledger.note(self.job.id, errand.call.number, state, **changes)
 
-    def _progress(self, errand: Errand, running: Running) -> None:
+    def _provider_now(self) -> Provider:
+        """The provider as it is set up now; where it is not in use any more, the one the job began with goes on."""
+        with suppress(LookupError, ImagewrightError):
+            self.provider = self.find_provider(self.entry.provider)
+        return self.provider
+
+    def _progress(self, errand: Errand, running: Running, trouble: str = "") -> None:
         if running.share is not None:
             errand.share = max(errand.share, min(running.share, SHARE_MADE))
+        errand.trouble = trouble
         total = sum(one.share for one in self.errands) / len(self.errands)
-        self.job.tell(share=total, stage=running.stage)
+        first = next((one.trouble for one in self.errands if one.trouble), "")
+        self.job.tell(share=total, stage=running.stage, trouble=first)

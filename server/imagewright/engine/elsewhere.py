@@ -80,4 +80,4 @@ async def _update(job: Job, entry: JobEntry, desk: Desk) -> None:
         job.finish(JobStatus(entry.state))
     else:
         made = sum(call.state in (CallState.MADE, CallState.KEPT) for call in entry.calls) / len(entry.calls)
-        job.tell(share=made * SHARE_MADE, stage="at work in another process")
+        job.tell(share=made * SHARE_MADE, stage="at work in another process", trouble="")

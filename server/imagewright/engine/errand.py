@@ -30,6 +30,7 @@ class Errand:
         arrived: how many of its pictures are in the library.
         error: what went wrong.
         share: how far it is, 0 to 1.
+        trouble: what keeps the vendor from being asked about it, as `Job.trouble`.
         trace: by what the vendor's list of recent calls would show it.
         handle: what the vendor gave to ask by.
         sent: whether the vendor has it or may have it.
@@ -43,6 +44,7 @@ class Errand:
     arrived: int = 0
     error: ImagewrightError | None = None
     share: float = 0.0
+    trouble: str = ""
     trace: Mapping[str, str] | None = None
     handle: Handle | None = None
     sent: bool = False

@@ -1,54 +1,84 @@
-"""Follow one submitted call to its end: poll at the vendor's rhythm, put up with passing trouble, keep the deadline."""
+"""Follow one submitted call to its end: ask at the vendor's rhythm, put up with any trouble, keep the deadline."""
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
 import anyio
 
-from imagewright.errors import RateLimited, TookTooLong, VendorUnavailable
-from imagewright.providers.base import Finished
+from imagewright.engine.trouble import Trouble, span
+from imagewright.errors import ProviderError, TookTooLong
+from imagewright.providers.base import Finished, Running, TaskEnded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imagewright.providers.base import Handle, Provider, Running
+    from imagewright.providers.base import Handle, Provider
 
 
-async def follow(provider: Provider, handle: Handle, tell: Callable[[Running], None], begun: float) -> Finished:
+log = logging.getLogger(__name__)
+
+
+async def follow(
+    provider: Provider,
+    handle: Handle,
+    tell: Callable[[Running, str], None],
+    begun: float,
+    provider_now: Callable[[], Provider],
+) -> Finished:
     """Poll until the vendor is done: at its rhythm, and rarely once it takes longer than anything should.
+
+    Only the vendor's own word about the task ends this, or the deadline after which it keeps no result. Whatever else
+    comes of a poll is trouble with asking, and is followed by another one, at most `Rhythm.seldom` later.
 
     Args:
         provider: who was asked.
         handle: what `submit` returned.
-        tell: receives each answer that is not the last.
+        tell: receives, after each poll that was not the last, how it stands and what the caller must be told, which is
+            empty unless there is trouble that does not pass by itself.
         begun: when the job was, seconds since 1970: whoever takes it over keeps the same deadline.
+        provider_now: the provider as it is set up after trouble: its key may have been mended.
 
     Raises:
-        TookTooLong: the vendor says after its deadline that it is still at work; the task may still finish there.
-        ProviderError: the task failed, or could not be asked about for longer than the rhythm's patience.
+        TookTooLong: it was not done by the deadline; the task may still finish there.
+        ProviderError: the task has ended without a picture.
     """
     rhythm = provider.rhythm
-    wait = rhythm.first
-    trouble_since: float | None = None
+    # a clock that is set while this runs must not end the call: from here on only what has passed is counted
+    began_here, age_before = anyio.current_time(), max(0.0, time.time() - begun)
+    wait = pause = rhythm.first
+    troubles = doubts = 0
+    what = ""
     while True:
-        await anyio.sleep(wait)
-        wait = min(wait * rhythm.factor, rhythm.longest)
+        await anyio.sleep(pause)
+        age = age_before + anyio.current_time() - began_here
+        over = age > rhythm.deadline
         try:
             answer = await provider.poll(handle)
-        except (RateLimited, VendorUnavailable) as error:
-            trouble_since = anyio.current_time() if trouble_since is None else trouble_since
-            if anyio.current_time() - trouble_since > rhythm.patience:
-                raise
-            wait = max(wait, error.retry_after or 0.0)
-            continue
-        trouble_since = None
-        if isinstance(answer, Finished):
-            return answer
-        tell(answer)
-        age = time.time() - begun
-        if age > rhythm.give_up:
-            raise TookTooLong(provider.name, f"not finished after {rhythm.give_up / 3600:g} hours")
-        if age > rhythm.usual:
-            wait = max(wait, rhythm.seldom)
+        except TaskEnded as ended:
+            if ended.sure or over or doubts == len(rhythm.doubts):
+                raise ended.error from ended
+            pause = rhythm.doubts[doubts]
+            doubts, troubles, what = doubts + 1, 0, ""
+            tell(Running(stage=f"asking {provider.name} again: {ended.error.detail}"), "")
+        except Exception as error:
+            # whatever it is, it is not the vendor's word about the task, and that may be paid
+            trouble = Trouble(provider.name, error)
+            pause = trouble.pause(rhythm, troubles)
+            troubles += 1
+            if trouble.what != what:
+                what = trouble.what
+                log.warning("%s; asking again", what, exc_info=None if isinstance(error, ProviderError) else error)
+            tell(Running(stage=trouble.stage), trouble.notice(rhythm))
+            provider = provider_now()
+        else:
+            if isinstance(answer, Finished):
+                return answer
+            tell(answer, "")
+            troubles, doubts, what = 0, 0, ""
+            wait = min(wait * rhythm.factor, rhythm.longest)
+            pause = max(wait, rhythm.seldom) if age > rhythm.usual else wait
+        if over:
+            raise TookTooLong(provider.name, f"not finished after {span(rhythm.deadline)}{f'; {what}' if what else ''}")

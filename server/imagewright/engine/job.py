@@ -50,6 +50,8 @@ class Job:
         status: where it stands.
         share: 0 to 1, never going down.
         stage: a few words for people, such as "queued".
+        trouble: what keeps the vendor from being asked how it stands and what to do about it, sentences for the caller;
+            empty where nothing does, or it will pass by itself. The job goes on.
         pictures: what has arrived so far.
         previews: first previews of the pictures by id, made when they were looked at; dropped once a caller has them.
         cost_usd: what it cost or is estimated to; None when unknown.
@@ -73,6 +75,7 @@ class Job:
     status: JobStatus = JobStatus.RUNNING
     share: float = 0.0
     stage: str = "starting"
+    trouble: str = ""
     pictures: list[PictureRecord] = field(default_factory=list)
     cost_usd: float | None = None
     cost_basis: CostBasis = "unknown"
@@ -99,8 +102,10 @@ class Job:
         """Seconds since the start, up to the end."""
         return (self.finished if self.finished is not None else time.monotonic()) - self.started
 
-    def tell(self, *, share: float | None = None, stage: str | None = None) -> None:
+    def tell(self, *, share: float | None = None, stage: str | None = None, trouble: str | None = None) -> None:
         """Report progress to whoever waits; a share below the last one is ignored."""
+        if trouble is not None:
+            self.trouble = trouble
         if share is not None:
             self.share = max(self.share, min(share, 1.0))
         if stage is not None:
@@ -112,4 +117,4 @@ class Job:
         """Enter a final state."""
         self.status = status
         self.finished = time.monotonic()
-        self.tell(share=1.0 if status is JobStatus.COMPLETED else None, stage=status.value)
+        self.tell(share=1.0 if status is JobStatus.COMPLETED else None, stage=status.value, trouble="")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from imagewright.engine.desk import Desk
     from imagewright.engine.plan import Plan
     from imagewright.engine.staff import Staff
-    from imagewright.providers.base import Order
+    from imagewright.providers.base import Order, Provider
     from imagewright.storage.journal import Cap, Opened
 
     OrderOf = Callable[[CallEntry], Order]
@@ -287,7 +287,7 @@ class Jobs:
         while True:
             brief = Brief.from_data(entry.plan["brief"])
             provider = staff.provider(entry.provider)
-            attempt = Attempt(job, entry, brief, provider, self._desk, order_of)
+            attempt = Attempt(job, entry, brief, provider, self._desk, order_of, self._renewed(provider))
             await attempt.carry_out()
             if job.cancel_asked or not job.mine or following is None or not may_go_elsewhere(job, attempt.errands):
                 return attempt
@@ -301,6 +301,15 @@ class Jobs:
                 job.notes.append(f"{plan.route.provider} was not asked instead: {error}")
                 return attempt
             job.notes.append(why)
+
+    def _renewed(self, provider: Provider) -> Callable[[str], Provider]:
+        """Finds the provider as it is configured now: its key may have been mended while the job runs."""
+
+        def find(name: str) -> Provider:
+            staff = self._staff()
+            return staff.provider(name) if name in staff.names else provider
+
+        return find
 
     async def _move_elsewhere(self, job: Job, entry: JobEntry, plan: Plan) -> tuple[JobEntry, OrderOf]:
         renewed = await self._entry(job, plan, entry.fingerprint, entry.key)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from imagewright.catalog.row import ANY
+from imagewright.errors import ImagewrightError, ProviderError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -225,6 +226,24 @@ class Finished:
     notes: tuple[str, ...] = ()
 
 
+class TaskEnded(ImagewrightError):
+    """The vendor says that the task itself is over and made nothing. Nothing else a poll comes to ends a call.
+
+    Only a reader raises it, by returning it, and only for what the answer says of the task: it failed, was refused for
+    its content, expired, or was cancelled at the vendor.
+
+    Attributes:
+        error: why there is no picture, for the caller.
+        sure: whether it is believed at once. An end that may be a slip of the vendor's, such as success without any
+            picture, is asked about again first, see `Rhythm.doubts`.
+    """
+
+    def __init__(self, error: ProviderError, *, sure: bool = True) -> None:
+        self.error = error
+        self.sure = sure
+        super().__init__(str(error))
+
+
 @dataclass(frozen=True, slots=True)
 class Rhythm:
     """How often a vendor wants to be asked, in seconds.
@@ -234,11 +253,14 @@ class Rhythm:
         factor: each wait is this much longer than the last.
         longest: and never longer than this.
         usual: from the beginning of the job, time within which every call should be done.
-        seldom: wait between polls after that: it may yet be done, and is paid for.
-        give_up: deadline, from the beginning of the job: by default a day, as long as most vendors keep results.
-        patience: how long polls that fail in passing (429, 5xx, a lost connection, a task not visible yet) are
-            put up with, from the first such failure of a row of them: by default six hours, as a closed laptop or a
-            lost network must not lose a paid picture, and most vendors keep results for a day.
+        seldom: wait between polls after that: it may yet be done, and is paid for. While there is trouble with
+            asking, no wait is longer, whatever the vendor asks for.
+        doubts: waits before each further question about an end that is not sure. If the last answer is still the
+            same, it is believed.
+        keeps: how long the vendor keeps a result, from the end of the task; by default a day, as most do.
+        give_up: how long a task is asked about at least, from the beginning of the job, where the vendor keeps results
+            for less: it may wait for its turn for hours before it ends.
+        patience: how long a result is tried to be fetched whose download fails in passing.
         search: how long a call whose answer was never heard is looked for in the vendor's list of recent calls: such
             a list may show a call only once it is done.
     """
@@ -248,9 +270,16 @@ class Rhythm:
     longest: float = 10.0
     usual: float = 900.0
     seldom: float = 60.0
+    doubts: tuple[float, ...] = (20.0, 40.0, 60.0)
+    keeps: float = 86_400.0
     give_up: float = 86_400.0
     patience: float = 21_600.0
     search: float = 300.0
+
+    @property
+    def deadline(self) -> float:
+        """Seconds from the beginning of the job after which nothing can be expected any more."""
+        return max(self.keeps, self.give_up)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +303,7 @@ class Sender(Protocol):
     """The part of `providers.sending.http.Http` that vendor files call; see there for the meaning."""
 
     async def send(self, account: Account, request: Request[T]) -> T:
-        """One request; what its reader made of the reply; every failure a `ProviderError`."""
+        """One request; what its reader made of the reply; every failure a `ProviderError`, an end a `TaskEnded`."""
         ...
 
     async def download(self, account: Account, url: str, into: Path, *, max_bytes: int = ...) -> None:
@@ -302,9 +331,10 @@ class Provider(Protocol):
         """Ask once how it stands.
 
         Raises:
-            RateLimited: ask again later; the task is not affected.
-            VendorUnavailable: ask again later; the task is not affected.
-            ProviderError: anything else: the task is over and failed.
+            TaskEnded: the vendor says that the task is over without a picture. Nothing else ends the call.
+            Exception: whatever it is (a refused key, an empty account, a redirect, an answer that cannot be read, a bug
+                in a vendor's file), it is trouble with asking: the task may be paid and is asked about again.
+                `RateLimited` and `VendorUnavailable` pass by themselves; anything else is told to the caller at once.
         """
         ...
 

@@ -83,8 +83,9 @@ class Bfl:
     """The provider. See `base.Provider` for what its methods promise."""
 
     name = NAME
-    rhythm = Rhythm(first=0.7, factor=1.1, longest=1.0)
-    """The maker advises to ask every 0.5 to 1 s; the link of a finished picture lives for minutes only."""
+    rhythm = Rhythm(first=0.7, factor=1.1, longest=1.0, keeps=600.0)
+    """The maker advises to ask every 0.5 to 1 s; the link of a finished picture lives for minutes only: ten is the
+    figure that is usually given."""
 
     def __init__(self, wiring: Wiring) -> None:
         self.routes: tuple[Route, ...] = chosen(ROUTES, (), wiring.overrides)

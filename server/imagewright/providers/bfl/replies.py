@@ -14,7 +14,7 @@ from imagewright.errors import (
     ResultLost,
     VendorUnavailable,
 )
-from imagewright.providers.base import Finished, Product, Running
+from imagewright.providers.base import Finished, Product, Running, TaskEnded
 from imagewright.providers.sending.verdict import MEANING
 from imagewright.providers.sending.wording import sounds_moderated, words_in
 from imagewright.providers.sharing.numbers import decimal, seed, usd
@@ -33,10 +33,10 @@ ENDS: Mapping[str, type[ProviderError]] = {
     "content moderated": ContentRefused,
     "error": GenerationFailed,
     "failed": GenerationFailed,
-    # also said of a task that is not visible yet; it may have been paid, so it is asked about again for a while
-    "task not found": VendorUnavailable,
 }
 """Statuses after which nothing more comes. Whether a refused or failed task is charged is documented nowhere."""
+NOT_FOUND = "task not found"
+"""Also said of a task that is not visible yet; it may have been paid, so it is asked about again."""
 KEY_STATUSES = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
@@ -70,7 +70,9 @@ def read_submitted(reply: Reply) -> Submitted | ProviderError | None:
     return kind(NAME, said, charged=False, retry_after=decimal(content.get("retry_after")))
 
 
-def read_standing(reply: Reply, credits_told: str | float | None) -> Running | Finished | ProviderError | None:
+def read_standing(
+    reply: Reply, credits_told: str | float | None
+) -> Running | Finished | TaskEnded | ProviderError | None:
     """How a task stands. A status nobody has documented counts as running.
 
     Args:
@@ -79,26 +81,35 @@ def read_standing(reply: Reply, credits_told: str | float | None) -> Running | F
     """
     content = _object(reply.json)
     if reply.status >= HTTPStatus.BAD_REQUEST:
-        said = _said(content)
-        return BadKey(NAME, said, charged=None) if said and reply.status in KEY_STATUSES else None
+        return _closed_door(reply.status, _said(content))
     status = content.get("status")
     if not isinstance(status, str):
         return None
     word = status.strip().lower()
     if word == READY:
         return _finished(_object(content.get("result")), credits_told)
+    why = words_in(content.get("details"))
+    words = f"{status}: {why}" if why else status
     if word in ENDS:
-        why = words_in(content.get("details"))
-        return ENDS[word](NAME, f"{status}: {why}" if why else status, charged=None)
+        return TaskEnded(ENDS[word](NAME, words, charged=None))
+    if word == NOT_FOUND:
+        return VendorUnavailable(NAME, words, charged=None)
     share = decimal(content.get("progress"))
     # whether it counts to 1 or to 100 is not documented: 1 and above could mean either
     return Running(share if share is not None and 0 <= share < 1 else None, STAGES.get(word, "working"))
 
 
-def _finished(result: Mapping[str, Any], credits_told: str | float | None) -> Finished | ProviderError:
+def _closed_door(status: int, words: str) -> ProviderError | None:
+    """What keeps a task from being asked about, in the vendor's own words; None where the status says it as well."""
+    if _by_words(status, words) is OutOfCredit:
+        return OutOfCredit(NAME, words, charged=None)
+    return BadKey(NAME, words, charged=None) if words and status in KEY_STATUSES else None
+
+
+def _finished(result: Mapping[str, Any], credits_told: str | float | None) -> Finished | TaskEnded:
     url = result.get("sample")
     if not isinstance(url, str) or not url:
-        return ResultLost(NAME, "the task is done, but names no picture", charged=None)
+        return TaskEnded(ResultLost(NAME, "the task is done, but names no picture", charged=None), sure=False)
     product = Product(url=url, seed=seed(result.get("seed")))
     return Finished((product,), cost_usd=usd(credits_told, per_unit=USD_PER_CREDIT))
 

@@ -20,7 +20,7 @@ from imagewright.errors import (
     RequestRejected,
     VendorUnavailable,
 )
-from imagewright.providers.base import Finished, Handle, Product, Running
+from imagewright.providers.base import Finished, Handle, Product, Running, TaskEnded
 from imagewright.providers.dashscope.routes import NAME
 from imagewright.providers.sending.request import Purpose
 from imagewright.providers.sending.verdict import by_status
@@ -48,6 +48,7 @@ MEANINGS: tuple[tuple[str, type[ProviderError]], ...] = (
 """By a part of the `code`; for all others the HTTP status decides."""
 OVER = frozenset({"FAILED", "CANCELED"})
 GONE = "UNKNOWN"
+NO_PICTURE = "its answer holds no picture"
 STAGES = {"PENDING": "queued", "SUSPENDED": "waiting", "RUNNING": "generating"}
 TWO_REGIONS = (
     "Keys work in the region they were made in; IMAGEWRIGHT_DASHSCOPE_BASE_URL says which is asked: Singapore, or with "
@@ -87,7 +88,7 @@ def read_submitted(reply: Reply) -> Finished | Handle | ProviderError | None:
     return _finished(content) if output else None
 
 
-def read_standing(reply: Reply) -> Running | Finished | ProviderError | None:
+def read_standing(reply: Reply) -> Running | Finished | TaskEnded | ProviderError | None:
     """How a task stands. A status nobody has documented counts as running."""
     content = _object(reply.json)
     output = _object(content.get("output"))
@@ -95,9 +96,11 @@ def read_standing(reply: Reply) -> Running | Finished | ProviderError | None:
     if reply.status >= HTTPStatus.BAD_REQUEST or not status:
         return _closed_door(_failure_in(content))
     if status == "SUCCEEDED":
-        return _finished(content)
+        made = _finished(content)
+        # without a picture and without a word why, it may be a slip
+        return made if isinstance(made, Finished) else TaskEnded(made, sure=made.detail != NO_PICTURE)
     if status in OVER:
-        return _task_failure(output)
+        return TaskEnded(_task_failure(output))
     if status == GONE:
         return VendorUnavailable(NAME, "the task is not known there, not yet or no longer", charged=None, spoken=False)
     return Running(stage=STAGES.get(status, "working"))
@@ -122,7 +125,7 @@ def _finished(content: Mapping[str, Any]) -> Finished | ProviderError:
         kind = next((one.meaning for one in failures if one.meaning), GenerationFailed)
         return kind(NAME, str(failures[0]), charged=charged)
     kind = ContentRefused if sounds_moderated(words) else GenerationFailed
-    return kind(NAME, words or "its answer holds no picture", charged=charged, spoken=bool(words))
+    return kind(NAME, words or NO_PICTURE, charged=charged, spoken=bool(words))
 
 
 def _items(output: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -170,7 +173,7 @@ def _refusal(reply: Reply, failure: Failure) -> ProviderError | None:
 def _closed_door(failure: Failure) -> ProviderError | None:
     """What keeps an answer from telling how the task stands; the task may have been charged."""
     kind = failure.meaning
-    return kind(NAME, str(failure), charged=None) if kind in (BadKey, RateLimited) else None
+    return kind(NAME, str(failure), charged=None) if kind in (BadKey, OutOfCredit, RateLimited) else None
 
 
 def _charged(content: Mapping[str, Any]) -> bool | None:

@@ -67,8 +67,9 @@ class Fal:
     """The provider. See `base.Provider` for what its methods promise."""
 
     name = NAME
-    rhythm = Rhythm(first=1.0, factor=1.3, longest=5.0)
-    """The vendor's own client asks ten times a second; a person does not notice one."""
+    rhythm = Rhythm(first=1.0, factor=1.3, longest=5.0, keeps=7 * 86_400.0)
+    """The vendor's own client asks ten times a second; a person does not notice one. Its questions and answers on data
+    retention say that files are kept for at least seven days, unless the account is set to less."""
 
     def __init__(self, wiring: Wiring) -> None:
         self.routes: tuple[FalRoute, ...] = chosen(ROUTES, OTHERS, wiring.overrides, ALIKE)

@@ -23,7 +23,7 @@ from imagewright.errors import (
     ResultLost,
     VendorUnavailable,
 )
-from imagewright.providers.base import Finished, Product, Running
+from imagewright.providers.base import Finished, Product, Running, TaskEnded
 from imagewright.providers.fal.routes import NAME
 from imagewright.providers.sending.wording import sounds_moderated, words_in
 from imagewright.providers.sharing.listed import Listed, Page, digest, read_time
@@ -39,6 +39,10 @@ class Done(Enum):
     """A task is over; how it ended is where its result is."""
 
     DONE = "done"
+
+
+PLACES = frozenset({"images", "image"})
+"""Where a result has its pictures; an answer with neither is no result of a task."""
 
 
 class Ticket(NamedTuple):
@@ -106,7 +110,7 @@ def read_submitted(reply: Reply) -> Ticket | ProviderError | None:
     return Ticket(task, *links)
 
 
-def read_status(reply: Reply) -> Running | Done | ProviderError | None:
+def read_status(reply: Reply) -> Running | Done | TaskEnded | ProviderError | None:
     """How a task stands. A status nobody has documented counts as running."""
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return _closed_door(reply)
@@ -115,22 +119,22 @@ def read_status(reply: Reply) -> Running | Done | ProviderError | None:
         return None
     if body["status"] == "COMPLETED":
         meaning = PLATFORM.get(_text(body, "error_type"))
-        return Done.DONE if meaning is None else meaning.error(NAME, _said(body), charged=meaning.charged)
+        if meaning is not None:
+            return TaskEnded(meaning.error(NAME, _said(body), charged=meaning.charged))
+        return Done.DONE
     if body["status"] == "IN_QUEUE":
         return Running(stage="queued")
     return Running(stage="generating")
 
 
-def read_result(reply: Reply) -> Finished | Running | ProviderError | None:
+def read_result(reply: Reply) -> Finished | Running | TaskEnded | ProviderError | None:
     """The pictures of a task that is over, or why there are none."""
     body = _object(reply)
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return _task_failure(reply, body)
-    if not body:
-        return None
     if body.get("status") in ("IN_QUEUE", "IN_PROGRESS"):
         return Running(stage="generating")
-    return _finished(body)
+    return _finished(body) if PLACES & body.keys() else None
 
 
 def read_listed(reply: Reply) -> Page[None] | ProviderError | None:
@@ -171,7 +175,7 @@ def read_cancelled(reply: Reply) -> bool:
     return reply.status < HTTPStatus.MULTIPLE_CHOICES if status is None else status in CANCEL_TAKEN
 
 
-def _finished(body: Mapping[str, Any]) -> Finished | ProviderError:
+def _finished(body: Mapping[str, Any]) -> Finished | TaskEnded:
     """Utilities return one `image`, generators a list of `images`."""
     listed = body.get("images")
     entries = listed if isinstance(listed, list) else [body.get("image")]
@@ -180,8 +184,8 @@ def _finished(body: Mapping[str, Any]) -> Finished | ProviderError:
     products = tuple(Product(url=url, seed=known) for url in urls if url)
     if not products:
         if words := _text(body, "description"):
-            return GenerationFailed(NAME, words)
-        return ResultLost(NAME, "the task is done, but names no picture", charged=None)
+            return TaskEnded(GenerationFailed(NAME, words))
+        return TaskEnded(ResultLost(NAME, "the task is done, but names no picture", charged=None), sure=False)
     return Finished(products, notes=tuple(_doubts(body, urls)))
 
 
@@ -197,27 +201,30 @@ def _doubts(body: Mapping[str, Any], urls: list[str]) -> list[str]:
     return notes
 
 
-def _task_failure(reply: Reply, body: Mapping[str, Any]) -> ProviderError | None:
-    """Why a finished task has no result; None for trouble on the way to it."""
-    meaning = _problem_meaning(body) or PLATFORM.get(_error_type(reply, body))
-    if meaning is not None:
-        return meaning.error(NAME, _said(body), charged=meaning.charged)
+def _task_failure(reply: Reply, body: Mapping[str, Any]) -> TaskEnded | ProviderError | None:
+    """Why a finished task has no result, or what keeps from reading it; None where the status says it as well."""
+    words = _said(body)
+    if (problem := _problem_meaning(body)) is not None:
+        return TaskEnded(problem.error(NAME, words, charged=problem.charged))
+    # the platform's words and a mere sentence may be about the task or about this question: not believed at once
+    if (gave_up := PLATFORM.get(_error_type(reply, body))) is not None:
+        return TaskEnded(gave_up.error(NAME, words, charged=gave_up.charged), sure=False)
     if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         # a gateway answers so too; with a request id it was the model
         own = "x-fal-request-id" in reply.headers and bool(body)
-        return GenerationFailed(NAME, _said(body), charged=False) if own else None
-    if reply.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY):
-        kind = ContentRefused if sounds_moderated(_said(body)) else RequestRejected
-        return kind(NAME, _said(body), charged=None)
+        return TaskEnded(GenerationFailed(NAME, words, charged=False), sure=False) if own else None
+    if words and reply.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY):
+        kind = ContentRefused if sounds_moderated(words) else RequestRejected
+        return TaskEnded(kind(NAME, words, charged=None), sure=False)
     return _closed_door(reply)
 
 
 def _closed_door(reply: Reply) -> ProviderError | None:
-    """What keeps a task from being asked about for good; None for what may pass."""
+    """What keeps a task from being asked about, in fal's own words; None where the status says it as well."""
     said = _said(_object(reply))
     if reply.status == HTTPStatus.FORBIDDEN and NO_MONEY.search(said):
         return OutOfCredit(NAME, said, charged=None)
-    if reply.status == HTTPStatus.UNAUTHORIZED:
+    if reply.status == HTTPStatus.UNAUTHORIZED or (reply.status == HTTPStatus.FORBIDDEN and said):
         return BadKey(NAME, said, charged=None)
     if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
         return RateLimited(NAME, said, charged=None)

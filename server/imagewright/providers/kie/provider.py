@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.errors import ProviderError
-    from imagewright.providers.base import Order, Prepared, Product, Running, Wiring
+    from imagewright.providers.base import Order, Prepared, Product, Running, TaskEnded, Wiring
     from imagewright.providers.sending.request import Reply
 
 BASE = "https://api.kie.ai"
@@ -48,7 +48,7 @@ POLL_PATHS: Mapping[Family, str] = {
     Family.FLUX_KONTEXT: "/api/v1/flux/kontext/record-info",
     Family.GPT4O: "/api/v1/gpt4o-image/record-info",
 }
-READERS: Mapping[Family, Callable[[Reply], Running | Finished | ProviderError | None]] = {
+READERS: Mapping[Family, Callable[[Reply], Running | Finished | TaskEnded | ProviderError | None]] = {
     Family.MARKET: read_market,
     Family.FLUX_KONTEXT: read_flux_kontext,
     Family.GPT4O: read_gpt4o,
@@ -61,8 +61,9 @@ class Kie:
     """The provider. See `base.Provider` for what its methods promise."""
 
     name = NAME
-    rhythm = Rhythm(first=2.5, factor=1.3, longest=10.0)
-    """Kie advises to start at 2 to 3 s and to slow down; past the 10 to 15 min it allows, it is asked seldom."""
+    rhythm = Rhythm(first=2.5, factor=1.3, longest=10.0, keeps=14 * 86_400.0)
+    """Kie advises to start at 2 to 3 s and to slow down; past the 10 to 15 min it allows, it is asked seldom. Its
+    documentation says that media are kept for 14 days."""
 
     def __init__(self, wiring: Wiring) -> None:
         self.routes: tuple[KieRoute, ...] = chosen(ROUTES, OTHERS, wiring.overrides)

@@ -22,7 +22,7 @@ from imagewright.errors import (
     ResultLost,
     VendorUnavailable,
 )
-from imagewright.providers.base import Finished, Product, Running
+from imagewright.providers.base import Finished, Product, Running, TaskEnded
 from imagewright.providers.kie.body import NAME, Family
 from imagewright.providers.kie.routes import USD_PER_CREDIT
 from imagewright.providers.sending.wording import sounds_moderated, words_in
@@ -43,7 +43,7 @@ class Meaning(NamedTuple):
     create: Failure
     """In the answer to a create or an upload: no task exists."""
     poll: Failure
-    """In the answer to a question about a task: `VendorUnavailable` and `RateLimited` leave the task untouched."""
+    """In the answer to a question about a task: trouble with asking, whatever it is, but for `DOUBTFUL_ENDS`."""
     task: Failure
     """As the reason of a task that failed."""
 
@@ -67,6 +67,8 @@ CODES: Mapping[int, Meaning] = {
     550: Meaning(VendorUnavailable, VendorUnavailable, GenerationFailed),  # queue full
 }
 UNKNOWN_CODE = Meaning(ProviderError, VendorUnavailable, GenerationFailed)
+DOUBTFUL_ENDS = frozenset({408, 501, 505})
+"""In the answer to a question about a task these may speak of the task, although its own state does not stand there."""
 
 PAUSED = ("temporarily paused",)
 NO_MODEL = ("model name", "not supported")
@@ -124,7 +126,7 @@ def read_uploaded(reply: Reply) -> str | ProviderError | None:
     return _text(envelope.data, "downloadUrl", "download_url") or None
 
 
-def read_market(reply: Reply) -> Running | Finished | ProviderError | None:
+def read_market(reply: Reply) -> Running | Finished | TaskEnded | ProviderError | None:
     """How a market task stands. A state nobody has documented counts as running."""
     envelope = open_envelope(reply)
     if envelope.code is None:
@@ -136,22 +138,22 @@ def read_market(reply: Reply) -> Running | Finished | ProviderError | None:
     if state == "success":
         return _finished(_urls(_decoded(data.get("resultJson"))), data)
     if state == "fail":
-        return _task_failure(data.get("failCode"), data.get("failMsg"), data, Family.MARKET)
+        return TaskEnded(_task_failure(data.get("failCode"), data.get("failMsg"), data, Family.MARKET))
     share = decimal(data.get("progress"))
     return Running(None if share is None else min(share / 100, 1.0), STAGES.get(str(state), "working"))
 
 
-def read_flux_kontext(reply: Reply) -> Running | Finished | ProviderError | None:
+def read_flux_kontext(reply: Reply) -> Running | Finished | TaskEnded | ProviderError | None:
     """How a task of the Flux Kontext interface stands."""
     return _read_flagged(reply, Family.FLUX_KONTEXT)
 
 
-def read_gpt4o(reply: Reply) -> Running | Finished | ProviderError | None:
+def read_gpt4o(reply: Reply) -> Running | Finished | TaskEnded | ProviderError | None:
     """How a task of the 4o interface stands."""
     return _read_flagged(reply, Family.GPT4O)
 
 
-def _read_flagged(reply: Reply, family: Family) -> Running | Finished | ProviderError | None:
+def _read_flagged(reply: Reply, family: Family) -> Running | Finished | TaskEnded | ProviderError | None:
     """`successFlag`: 0 at work, 1 done, 2 not created, 3 failed; anything else counts as at work."""
     envelope = open_envelope(reply)
     if envelope.code is None:
@@ -163,19 +165,19 @@ def _read_flagged(reply: Reply, family: Family) -> Running | Finished | Provider
     if flag == 1:
         return _finished(_urls(_decoded(data.get("response"))), data)
     if flag in (2, 3):
-        return _task_failure(data.get("errorCode"), data.get("errorMessage"), data, family)
+        return TaskEnded(_task_failure(data.get("errorCode"), data.get("errorMessage"), data, family))
     return Running(decimal(data.get("progress")), "generating")
 
 
-def _poll_trouble(code: int, envelope: Envelope) -> ProviderError | None:
+def _poll_trouble(code: int, envelope: Envelope) -> TaskEnded | ProviderError | None:
     """What keeps an answer from telling how the task stands; whatever it is, the task may have been paid."""
     if code == OK:
         unseen = VendorUnavailable(NAME, "the task is not visible yet", charged=None, spoken=False)
         return None if envelope.data else unseen
-    kind = CODES.get(code, UNKNOWN_CODE).poll
-    if not issubclass(kind, (VendorUnavailable, RateLimited)):
-        kind = _by_words(code, envelope.said, kind)
-    return kind(NAME, envelope.said or f"code {code}", charged=None)
+    kind, words = CODES.get(code, UNKNOWN_CODE).poll, envelope.said or f"code {code}"
+    if code in DOUBTFUL_ENDS:
+        return TaskEnded(_by_words(code, envelope.said, kind)(NAME, words, charged=None), sure=False)
+    return kind(NAME, words, charged=None)
 
 
 def _create_failure(code: int, said: str) -> ProviderError:
@@ -209,11 +211,12 @@ def _by_words(code: int | None, said: str, usual: Failure) -> Failure:
     return ContentRefused if sounds_moderated(said) else usual
 
 
-def _finished(urls: tuple[str, ...], data: Mapping[str, Any]) -> Finished | ProviderError:
+def _finished(urls: tuple[str, ...], data: Mapping[str, Any]) -> Finished | TaskEnded:
     spent = usd(data.get("creditsConsumed"), per_unit=USD_PER_CREDIT)
-    if not urls:
-        return ResultLost(NAME, "the task is done, but names no picture", charged=None if spent is None else spent > 0)
-    return Finished(tuple(Product(url=url) for url in urls), cost_usd=spent)
+    if urls:
+        return Finished(tuple(Product(url=url) for url in urls), cost_usd=spent)
+    charged = None if spent is None else spent > 0
+    return TaskEnded(ResultLost(NAME, "the task is done, but names no picture", charged=charged), sure=False)
 
 
 def _urls(result: Mapping[str, Any]) -> tuple[str, ...]:
@@ -231,7 +234,7 @@ def _decoded(value: Any) -> Mapping[str, Any]:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
     return value if isinstance(value, dict) else {}
 

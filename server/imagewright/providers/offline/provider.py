@@ -17,7 +17,7 @@ import anyio.to_thread
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Limits, OperationName
 from imagewright.errors import GenerationFailed, PictureError, ProviderError, RequestRejected, ResultLost
-from imagewright.providers.base import Finished, PictureForm, Price, Rhythm, Route
+from imagewright.providers.base import Finished, PictureForm, Price, Rhythm, Route, TaskEnded
 from imagewright.providers.sharing.overrides import overridden
 from imagewright.storage.private import write_file
 
@@ -91,9 +91,10 @@ class Offline:
         """Fail: no order is ever left running.
 
         Raises:
-            GenerationFailed: always.
+            TaskEnded: always.
         """
-        raise GenerationFailed(NAME, f"{handle.ticket} names no task: offline work ends with its call", charged=False)
+        why = f"{handle.ticket} names no task: offline work ends with its call"
+        raise TaskEnded(GenerationFailed(NAME, why, charged=False))
 
     async def cancel(self, handle: Handle) -> bool:  # noqa: ARG002 - the signature is the contract's
         """There is nothing to stop; cancelling the call of `submit` stops its work."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 
 from imagewright.errors import ModelUnavailable, ProviderError, ResultLost
-from imagewright.providers.base import Finished, Handle, Rhythm
+from imagewright.providers.base import Finished, Handle, Rhythm, TaskEnded
 from imagewright.providers.replicate.replies import (
     read_cancelled,
     read_created,
@@ -58,8 +58,9 @@ class Replicate:
     """The provider. See `base.Provider` for what its methods promise."""
 
     name = NAME
-    rhythm = Rhythm(first=1.0, factor=1.3, longest=5.0)
-    """The vendor's own client asks twice a second; a person does not notice one."""
+    rhythm = Rhythm(first=1.0, factor=1.3, longest=5.0, keeps=3600.0)
+    """The vendor's own client asks twice a second; a person does not notice one. Its page on data retention says that
+    what a prediction made is deleted after an hour."""
 
     def __init__(self, wiring: Wiring) -> None:
         self.routes: tuple[ReplicateRoute, ...] = chosen(ROUTES, OTHERS, wiring.overrides, ALIKE)
@@ -79,9 +80,9 @@ class Replicate:
         route = own_route(order, ReplicateRoute)
         inputs = route.inputs(order, *links_of(order))
         prediction = await self._create(route, route.model_for(order.arguments), inputs)
-        if isinstance(prediction.answer, ProviderError):
-            raise prediction.answer
         handle = self._handle(prediction, route.notes_for(order))
+        if isinstance(prediction.answer, TaskEnded):
+            return handle  # one that is over already says so again when it is asked about
         finished = noted(handle, prediction.answer)
         return finished if isinstance(finished, Finished) else handle
 

@@ -22,7 +22,7 @@ from imagewright.errors import (
     RequestRejected,
     ResultLost,
 )
-from imagewright.providers.base import Finished, Product, Running
+from imagewright.providers.base import Finished, Product, Running, TaskEnded
 from imagewright.providers.replicate.routes import NAME
 from imagewright.providers.sending.wording import sounds_moderated
 from imagewright.providers.sharing.listed import Listed, Page, digest, read_time
@@ -72,7 +72,7 @@ class Prediction:
     task: str
     get: str
     cancel: str
-    answer: Running | Finished | ProviderError
+    answer: Running | Finished | TaskEnded
 
 
 def read_created(reply: Reply) -> Prediction | ProviderError | None:
@@ -98,7 +98,7 @@ def read_listed(reply: Reply) -> Page[Prediction] | ProviderError | None:
     return Page(tuple(calls), _text(body, "next"))
 
 
-def read_prediction(reply: Reply) -> Running | Finished | ProviderError | None:
+def read_prediction(reply: Reply) -> Running | Finished | TaskEnded | ProviderError | None:
     """How a prediction stands. A status nobody has documented counts as running."""
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return _refusal_of_poll(reply)
@@ -148,24 +148,25 @@ def _prediction(body: Mapping[str, Any]) -> Prediction | None:
     return Prediction(task, _text(links, "get"), _text(links, "cancel"), _standing(body) or Running())
 
 
-def _standing(body: Mapping[str, Any]) -> Running | Finished | ProviderError | None:
+def _standing(body: Mapping[str, Any]) -> Running | Finished | TaskEnded | None:
     status = body.get("status")
     if not isinstance(status, str):
         return None
     if status == "succeeded":
         return _finished(body.get("output"))
     if status in OVER:
-        return _failure(status, _text(body, "error"))
+        return TaskEnded(_failure(status, _text(body, "error")))
     return Running(stage=STAGES.get(status, "working"))
 
 
-def _finished(output: Any) -> Finished | ProviderError:
+def _finished(output: Any) -> Finished | TaskEnded:
     """The output is one link or a list of them, as the model has it."""
     entries = output if isinstance(output, list) else [output]
     urls = [entry for entry in entries if isinstance(entry, str) and entry.startswith(LINKS)]
     if not urls:
         # an hour after its end a prediction can still be read, but without what it made
-        return ResultLost(NAME, "the prediction has succeeded, but names no picture; they are kept for one hour")
+        why = "the prediction has succeeded, but names no picture; they are kept for one hour"
+        return TaskEnded(ResultLost(NAME, why), sure=False)
     missing = len(entries) - len(urls)
     notes = (f"replicate named no address for {missing} of {len(entries)} pictures.",) if missing else ()
     return Finished(tuple(Product(url=url) for url in urls), notes=notes)
@@ -197,9 +198,9 @@ def _refusal(reply: Reply) -> ProviderError | None:
 
 
 def _refusal_of_poll(reply: Reply) -> ProviderError | None:
-    """What keeps a prediction from being asked about; None for what may pass."""
+    """What keeps a prediction from being asked about; None where the status says it as well."""
     failure = _refusal(reply)
-    if not isinstance(failure, (BadKey, OutOfCredit, RateLimited)) or reply.status == HTTPStatus.FORBIDDEN:
+    if not isinstance(failure, (BadKey, OutOfCredit, RateLimited)):
         return None
     return type(failure)(NAME, failure.detail, charged=None, retry_after=failure.retry_after)
 

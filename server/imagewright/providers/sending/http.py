@@ -18,6 +18,7 @@ import anyio
 import anyio.to_thread
 
 from imagewright.errors import BadKey, ProviderError, ResultLost
+from imagewright.providers.base import TaskEnded
 from imagewright.providers.sending.download import RESULT_BYTES, download
 from imagewright.providers.sending.fetch import load
 from imagewright.providers.sending.request import Purpose, Reply
@@ -88,6 +89,7 @@ class Http:
             UnknownOutcome: a submit may or may not have started paid work.
             RateLimited: refused for the rate, and waiting as long as is sensible did not help.
             VendorUnavailable: no answer, or none that can be used, and nothing was started by it.
+            TaskEnded: the reply to a poll says that the task is over.
             ProviderError: what else the reply says; details are short and hold no key.
         """
         headers = {**request.headers, **_key_headers(account, request)}
@@ -179,7 +181,9 @@ async def _send_once(
     except Broken as broken:
         log.info("%s %s %s: no answer", account.provider, request.method, address)
         failure = unanswered(account.provider, broken.why, request.purpose, reached=broken.reached)
-        if broken.oversize and request.purpose is not Purpose.UPLOAD:
+        if broken.oversize and request.purpose is Purpose.POLL:
+            failure = ProviderError(account.provider, broken.why, charged=None)
+        elif broken.oversize and request.purpose is not Purpose.UPLOAD:
             failure = ResultLost(account.provider, broken.why)
         return _Failed(_cleaned(failure, account), None, broken.reached)
     elapsed = time.monotonic() - began
@@ -188,19 +192,22 @@ async def _send_once(
         read = await anyio.to_thread.run_sync(lambda: _read(account, request, reply))
     else:
         read = _read(account, request, reply)
+    if isinstance(read, TaskEnded):
+        raise TaskEnded(_cleaned(read.error, account), sure=read.sure)
     if isinstance(read, ProviderError):
         failure = _cleaned(read, account, read_retry_after(reply.headers), answered=True)
         return _Failed(failure, reply.status, reached=True)
     return read
 
 
-def _read(account: Account, request: Request[T], reply: Reply) -> T | ProviderError:
+def _read(account: Account, request: Request[T], reply: Reply) -> T | ProviderError | TaskEnded:
     """What the reader makes of the reply; failing that, what the status says."""
     try:
         read = request.read(reply)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 - a reader only looks at the reply: whatever it trips over stands there
         # the shape of a vendor's answer is the vendor's to change: it counts as an answer that cannot be read
-        log.warning("%s: the reply to a %s has an unknown shape (%r)", account.provider, request.purpose, error)
+        kind = type(error).__name__  # not its words: they may quote the answer
+        log.warning("%s: the reply to a %s has an unknown shape (%s)", account.provider, request.purpose, kind)
         read = None
     return by_status(account.provider, reply, request.purpose) if read is None else read
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from imagewright.errors import ProviderError
+    from imagewright.providers.base import TaskEnded
 
 T = TypeVar("T")
 
@@ -72,7 +73,7 @@ class Reply:
         """The body as JSON; None when it is none."""
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
 
@@ -83,8 +84,9 @@ class Request(Generic[T]):
     Attributes:
         purpose: what it is for.
         url: full address; its query, if it is a link the vendor gave, is never logged.
-        read: makes something of the reply, without I/O. Returns the failure the reply speaks of, if it does; None
-            when it cannot make anything of it, and then the HTTP status decides. It is called for every status.
+        read: makes something of the reply, without I/O. Returns the failure the reply speaks of, if it does; while
+            polling, `TaskEnded` where the reply says that the task itself is over. None when it cannot make anything
+            of it, and then the HTTP status decides; whatever it raises counts as None. It is called for every status.
         method: HTTP method.
         query: parameters after the `?`.
         headers: besides the account's own.
@@ -99,7 +101,7 @@ class Request(Generic[T]):
 
     purpose: Purpose
     url: str
-    read: Callable[[Reply], T | ProviderError | None]
+    read: Callable[[Reply], T | ProviderError | TaskEnded | None]
     method: str = "POST"
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -46,8 +46,8 @@ MEANING: dict[int, type[ProviderError]] = {
     503: VendorUnavailable,
 }
 """What a status means where the body does not say it better; see `by_status` for the rest."""
-PASSING_AT_POLL = frozenset({403, 404, 408, 409, 425})
-"""While polling, these mean "not visible just now", or come from a gateway: the task itself is not touched by them."""
+PASSING_AT_POLL = frozenset({404, 408, 409, 425})
+"""While polling, these mean "not visible just now" and pass by themselves: a fresh task is not found for seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,8 @@ def by_status(provider: str, reply: Reply, purpose: Purpose) -> ProviderError:
     said, spoken = f"HTTP {status} {words}".strip(), bool(words)
     if status < HTTPStatus.MULTIPLE_CHOICES:
         said, spoken = "its answer cannot be read", False
+        if purpose is Purpose.POLL:  # a sign-in page of the network, mostly: nothing that passes by itself
+            return ProviderError(provider, said, charged=None, spoken=False)
     elif status < HTTPStatus.BAD_REQUEST:
         said = f"HTTP {status}: it redirects elsewhere, and the key is not sent there; check the base address"
         return RequestRejected(provider, said, charged=_charged(purpose), spoken=False)
@@ -122,6 +124,8 @@ def _meaning(status: int, purpose: Purpose) -> type[ProviderError] | None:
     meaning = MEANING.get(status)
     if meaning is ModelUnavailable and purpose is not Purpose.SUBMIT:
         return RequestRejected
+    if status == HTTPStatus.FORBIDDEN and purpose is Purpose.POLL:
+        return RequestRejected  # without the vendor's own words it may be a firewall's, and not about the key
     refused = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
     return RequestRejected if meaning is None and refused else meaning
 
@@ -148,10 +152,10 @@ def read_retry_after(headers: Mapping[str, str], now: float | None = None) -> fl
             continue
         return max(seconds, 0.0) if math.isfinite(seconds) else None
     try:
-        moment = parsedate_to_datetime(headers.get("retry-after", ""))
-    except ValueError:
+        moment = parsedate_to_datetime(headers.get("retry-after", "")).timestamp()
+    except (ValueError, OverflowError, OSError):  # no date, or one beyond what the machine can count
         return None
-    return max(moment.timestamp() - (time.time() if now is None else now), 0.0)
+    return max(moment - (time.time() if now is None else now), 0.0)
 
 
 def _charged(purpose: Purpose) -> bool | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 
 from imagewright.errors import ProviderError
-from imagewright.providers.base import Rhythm
+from imagewright.providers.base import Rhythm, TaskEnded
 from imagewright.storage.private import write_file
 
 if TYPE_CHECKING:
@@ -37,9 +37,10 @@ class AtOnce:
         """Nothing is ever left to ask about: a submit returns the pictures.
 
         Raises:
-            ProviderError: always.
+            TaskEnded: always.
         """
-        raise ProviderError(self.name, "a call there ends with its answer; it cannot be asked for again", charged=None)
+        why = "a call there ends with its answer; it cannot be asked for again"
+        raise TaskEnded(ProviderError(self.name, why, charged=None))
 
     async def cancel(self, handle: Handle) -> bool:  # noqa: ARG002 - the signature is the contract's
         """There is no way to stop a call."""

@@ -1,0 +1,87 @@
+"""Trouble with asking a vendor how a call stands: what is told of it, and how soon it is asked again. No I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from imagewright.errors import BadKey, OutOfCredit, ProviderError, RateLimited, VendorUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imagewright.providers.base import Rhythm
+
+ADVICE: Mapping[type[Exception], str] = {
+    BadKey: (
+        "Fix the key: `imagewright doctor` says where it comes from. If the server has to be started again for that, "
+        "the new one goes on with the job."
+    ),
+    OutOfCredit: "Top up the account.",
+}
+"""What a person has to do."""
+ANY_ADVICE = "If the network asks for a sign-in, or a proxy or an address is set wrongly, fix that."
+UNITS = ((172_800.0, 86_400.0, "day"), (3600.0, 3600.0, "hour"), (60.0, 60.0, "minute"), (0.0, 1.0, "second"))
+"""From how many seconds on a time is told in a unit, the unit's seconds, and its name."""
+FACTOR = 2.0
+"""How much longer each wait is than the last while the trouble goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A poll that did not tell how the call stands.
+
+    Attributes:
+        provider: name of the provider.
+        error: what it raised.
+    """
+
+    provider: str
+    error: Exception
+
+    @property
+    def what(self) -> str:
+        """What is wrong, without a full stop."""
+        if not isinstance(self.error, ProviderError):
+            kind = type(self.error).__name__
+            return f"the answer of {self.provider} cannot be worked with ({kind}); the server's log says more"
+        if type(self.error) is ProviderError:
+            return f"{self.provider} cannot be asked how the picture stands: {self.error.detail}"
+        words = f': "{self.error.detail}"' if self.error.detail else ""
+        return f"{self.provider} {self.error.meaning}{words}"
+
+    @property
+    def stage(self) -> str:
+        """A few words on it for people."""
+        detail = self.error.detail if isinstance(self.error, ProviderError) else ""
+        return f"asking {self.provider} again: {detail or self.what}"
+
+    def notice(self, rhythm: Rhythm) -> str:
+        """What the caller is told at once: what is wrong and what to do about it; empty where it passes by itself."""
+        if isinstance(self.error, RateLimited | VendorUnavailable):
+            return ""
+        advice = ADVICE.get(type(self.error), ANY_ADVICE)
+        return (
+            f"{self.what}. The picture may be paid for already, so the job goes on. {advice} {self.provider} is asked "
+            f"again at least every {rhythm.seldom:g} s, and the picture arrives by itself: do not call again. "
+            f"{self.provider} keeps a result for {span(rhythm.keeps)}."
+        )
+
+    def pause(self, rhythm: Rhythm, before: int) -> float:
+        """Seconds until the next question; what the vendor asks for is believed up to `Rhythm.seldom`.
+
+        Args:
+            rhythm: how often the vendor wants to be asked.
+            before: how many polls just before this one met trouble too.
+        """
+        asked = self.error.retry_after if isinstance(self.error, ProviderError) else None
+        # the count is bounded, as trouble may last for days and its power would be too large for a number
+        usual = rhythm.first * FACTOR ** min(before, 16)
+        return min(max(usual, asked or 0.0), rhythm.seldom)
+
+
+def span(seconds: float) -> str:
+    """A time for people: `14 days`, `24 hours`, `1 hour`, `10 minutes`."""
+    length, name = next((length, name) for least, length, name in UNITS if seconds >= least)
+    count = seconds / length
+    return f"{count:g} {name}{'' if count == 1 else 's'}"

@@ -1,0 +1,125 @@
+"""A job whose vendor cannot be asked how it stands: it goes on, says what is wrong, and its picture arrives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from imagewright.engine.job import JobStatus
+from imagewright.errors import BadKey, GenerationFailed, OutOfCredit, ProviderError, RequestRejected, VendorUnavailable
+from imagewright.providers.base import TaskEnded
+from imagewright.storage.states import CallState
+from workbench import SUBMITTED, Vendor, left_behind, states, until, workbench
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imagewright.engine.job import Job
+
+pytestmark = pytest.mark.anyio
+KEY = BadKey("vendor", "no access", charged=None)
+TROUBLES = {
+    "key": KEY,
+    "money": OutOfCredit("vendor", charged=None),
+    "redirect": RequestRejected("vendor", "HTTP 302", charged=None),
+    "unreadable": ProviderError("vendor", "its answer cannot be read", charged=None),
+    "network": VendorUnavailable("vendor", "no route to host", charged=None),
+    "bug": IndexError("no such thing"),
+}
+
+
+async def _troubles(job: Job) -> list[str]:
+    """What the caller was told of, in turn, until the end."""
+    found = [job.trouble]
+    while not job.done:
+        await job.changed.wait()
+        found += [job.trouble] if job.trouble != found[-1] else []
+    return found
+
+
+@pytest.mark.parametrize("row", TROUBLES)
+async def test_one_bad_answer_to_a_poll_costs_no_picture(row: str, home: Path) -> None:
+    error, vendor = TROUBLES[row], Vendor()
+    vendor.then("poll", error)
+    async with workbench(home, vendor) as bench:
+        job = await bench.begin()
+        notices = await _troubles(job)
+        assert states(await bench.entry(job.id)) == [CallState.KEPT]
+    assert job.status is JobStatus.COMPLETED
+    assert len(vendor.orders) == 1
+    if row == "network":
+        assert notices == [""]
+    else:
+        assert [bool(trouble) for trouble in notices] == [False, True, False]
+        assert "do not call again" in notices[1]
+    assert not any("do not call again" in note for note in job.notes)
+
+
+async def test_only_the_vendors_word_on_the_task_ends_it_and_the_trouble_before_is_forgotten(home: Path) -> None:
+    vendor = Vendor()
+    vendor.then("poll", KEY, TaskEnded(GenerationFailed("vendor", "out of memory")))
+    async with workbench(home, vendor) as bench:
+        job = await bench.done(await bench.begin())
+        assert states(await bench.entry(job.id)) == [CallState.FAILED]
+    assert isinstance(job.error, GenerationFailed)
+    assert job.trouble == ""
+
+
+async def test_an_end_that_is_taken_back_is_none(home: Path) -> None:
+    vendor = Vendor()
+    slip = TaskEnded(GenerationFailed("vendor", "names no picture"), sure=False)
+    vendor.then("poll", slip, slip, slip)
+    async with workbench(home, vendor) as bench:
+        assert (await bench.done(await bench.begin())).status is JobStatus.COMPLETED
+    assert len(vendor.asked) == 4
+
+
+async def test_the_trouble_of_one_call_is_not_hidden_by_the_others(home: Path) -> None:
+    vendor = Vendor()
+    asked = anyio.Event()
+
+    async def held() -> None:
+        asked.set()
+        await anyio.sleep_forever()
+
+    vendor.then("poll", KEY, None, held)
+    async with workbench(home, vendor) as bench:
+        job = await bench.begin(calls=(1, 1))
+        await asked.wait()
+        await until(lambda: job.pictures)
+        assert job.trouble.startswith("vendor did not accept the API key")
+        await bench.jobs.cancel(job)
+    assert job.trouble == ""
+
+
+async def test_a_key_that_is_mended_brings_the_picture(home: Path) -> None:
+    old, new = Vendor(), Vendor()
+    old.then("poll", *[KEY] * 10_000)
+    async with workbench(home, old) as bench:
+        job = await bench.begin()
+        await until(lambda: job.trouble)
+        bench.crew.renew(new)
+        assert (await bench.done(job)).status is JobStatus.COMPLETED
+    assert len(new.asked) == 1
+    assert not old.fetched
+
+
+async def test_a_provider_that_is_no_longer_set_up_is_asked_as_before(home: Path) -> None:
+    vendor = Vendor()
+    vendor.then("poll", KEY, KEY)
+    async with workbench(home, vendor) as bench:
+        job = await bench.begin()
+        await until(lambda: job.trouble)
+        bench.crew.renew()
+        assert (await bench.done(job)).status is JobStatus.COMPLETED
+
+
+async def test_whoever_takes_a_job_over_meets_the_same_trouble_and_ends_it_as_little(home: Path) -> None:
+    job_id = await left_behind(home, (CallState.SUBMITTING, {}), SUBMITTED)
+    vendor = Vendor()
+    vendor.then("poll", KEY)
+    async with workbench(home, vendor) as bench:
+        assert (await bench.done(await bench.adopted(job_id))).status is JobStatus.COMPLETED
+    assert not vendor.orders
