@@ -38,8 +38,11 @@ async def follow(workshop: Workshop, jobs: Sequence[Job], *, by_id: bool = False
 
 
 async def _show(workshop: Workshop, job: Job, reporter: Reporter, name: str) -> None:
-    tell = reporter.begin(name)
+    tell, trouble = reporter.begin(name), ""
     async for state in workshop.watch(job):
+        if state.trouble and state.trouble != trouble:
+            reporter.say(f"imagewright: {job.id}: {state.trouble}")
+        trouble = state.trouble
         tell(state.share, state.stage)
 
 

@@ -38,6 +38,13 @@ class Reporter:
 
         return tell
 
+    def say(self, text: str) -> None:
+        """Print a line that stays, above the bars."""
+        if self._bars is None:
+            sys.stderr.write(f"{text}\n")
+        else:
+            self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
 
 @contextmanager
 def reporting() -> Iterator[Reporter]:
@@ -51,7 +58,7 @@ def reporting() -> Iterator[Reporter]:
         TextColumn("{task.fields[name]:<" + str(NAME_WIDTH) + "}"),
         BarColumn(BAR_WIDTH),
         TimeElapsedColumn(),
-        TextColumn("{task.description}", style="dim"),
+        TextColumn("{task.description}", style="dim", markup=False),  # a vendor's words may stand in it
     )
     with Progress(*columns, console=screen) as bars:
         yield Reporter(bars)

@@ -172,6 +172,11 @@ def _headline(job: Job) -> str:
         case JobStatus.COMPLETED:
             count = len(job.pictures)
             return f"{count} picture{'s' if count != 1 else ''}: {what}, {job.elapsed:.1f} s."
+        case JobStatus.RUNNING if job.trouble:
+            return (
+                f"Still running, but held up ({job.elapsed:.0f} s so far): {what}. {job.trouble} "
+                f'Later, get its pictures with image_job and job_id "{job.id}".'
+            )
         case JobStatus.RUNNING:
             return (
                 f"Still running ({job.stage}, {job.elapsed:.0f} s so far): {what}. The job goes on by itself; do not "

@@ -27,7 +27,7 @@ def job_data(job: Job) -> dict[str, Any]:
         "cost": cost,
         "elapsed_seconds": round(job.elapsed, 2),
         "progress": round(job.share, 3),
-        "notes": [plain(note) for note in job.notes],
+        "notes": [plain(note) for note in (*job.notes, *([job.trouble] if job.trouble else []))],
         "choice": list(job.choice),
     }
 

@@ -21,19 +21,25 @@ SHORTEST_GAP = 0.1
 async def wait_with_progress(ctx: ServerRequestContext[Any], job: Job, seconds: float) -> None:
     """Return when the job is done or the seconds are over; progress rises strictly and stays below 1 until then.
 
+    It returns at once where a person has to know of trouble: waiting would not help, and the job goes on by itself.
+
     A client that goes away cancels only this wait: the job belongs to the workshop.
     """
     sent = 0.0
     with anyio.move_on_after(seconds):
-        while not job.done:
+        while not _to_be_told(job):
             changed = job.changed
             sent = _next(sent, job.share)
             await ctx.session.report_progress(sent, 1.0, f"{job.stage}, {job.elapsed:.0f} s")
             with anyio.move_on_after(HEARTBEAT):
                 await changed.wait()
             with anyio.move_on_after(SHORTEST_GAP):
-                while not job.done:
+                while not _to_be_told(job):
                     await job.changed.wait()
+
+
+def _to_be_told(job: Job) -> bool:
+    return job.done or bool(job.trouble)
 
 
 def _next(sent: float, share: float) -> float:

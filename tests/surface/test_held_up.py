@@ -1,0 +1,128 @@
+"""A vendor that cannot be asked how a task stands: the caller is told at once, and the picture comes by itself."""
+
+from __future__ import annotations
+
+import os
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import mcp.types as t
+import pytest
+from mcp import Client
+
+from emulators.kie import KieEmulator, envelope
+from emulators.messages import Answer
+from imagewright.engine.workshop import open_workshop
+from imagewright.providers.kie.provider import Kie
+from imagewright.settings.load import load_settings
+from imagewright.surface.app import App
+from killing import plain_route
+from vendors import environment
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from imagewright.engine.workshop import Workshop
+
+pytestmark = pytest.mark.anyio
+TOOL, CALL = plain_route("kie").tool, {"prompt": "a lighthouse"}
+WAIT = "60"
+"""Seconds a call may wait for its picture: who waits for them meets `PATIENCE`."""
+PATIENCE = 20.0
+ONCE: dict[str, Answer] = {
+    "key": envelope(401, "You do not have access permissions"),
+    "money": envelope(402, "Credits insufficient"),
+    "status 400": Answer(400),
+    "status 403": Answer(403, b"<html>Blocked</html>"),
+    "status 407": Answer(407),
+    "status 410": Answer(410),
+    "status 418": Answer(418),
+    "sign-in": Answer(302, b"", {"Location": "https://portal.example/"}),
+    "page": Answer(200, b"<html>Sign in</html>", {"Content-Type": "text/html"}),
+    "nested": Answer(200, b"[" * 100_000),
+}
+
+
+@pytest.fixture
+def kie() -> Iterator[KieEmulator]:
+    with KieEmulator() as emulator:
+        emulator.seconds = 0.0
+        yield emulator
+
+
+@asynccontextmanager
+async def connected(kie: KieEmulator, seldom: float) -> AsyncIterator[tuple[Client, Workshop]]:
+    """A client of a server that asks Kie often, and at least that often while there is trouble."""
+    env = {**os.environ, **environment({"kie": kie}), "IMAGEWRIGHT_WAIT": WAIT}
+    async with open_workshop(load_settings(env)) as workshop:
+        workshop.staff.provider("kie").rhythm = replace(Kie.rhythm, first=0.01, longest=0.01, seldom=seldom)
+        async with Client(App(workshop).server) as client:
+            with anyio.fail_after(PATIENCE):
+                yield client, workshop
+
+
+def _read(result: Any) -> tuple[dict[str, Any], str]:
+    """The job and the words of a reply."""
+    assert not result.is_error
+    data = result.structured_content
+    text = "\n".join(block.text for block in result.content if isinstance(block, t.TextContent))
+    return (data["jobs"][0] if "jobs" in data else data), text
+
+
+async def test_the_caller_is_told_at_once_and_once_the_key_is_mended_waiting_works_as_before(kie: KieEmulator) -> None:
+    async with connected(kie, seldom=0.05) as (client, workshop):
+        kie.fail_next("poll", ONCE["key"], times=10_000)
+        data, text = _read(await client.call_tool(TOOL, CALL))
+        assert data["status"] == "running"
+        (note,) = [note for note in data["notes"] if "API key" in note]
+        for part in ('kie did not accept the API key: "You do not have access', "Fix the key", "14 days"):
+            assert part in note
+        assert note in text
+        assert text.count(note) == 1
+        for part in ("Still running, but held up", "arrives by itself: do not call again", data["job_id"]):
+            assert part in text
+        # waiting again, or calling again all the same, is answered as soon, and nothing is sent
+        for tool, arguments in (("image_job", {"job_id": data["job_id"]}), (TOOL, CALL)):
+            again, _ = _read(await client.call_tool(tool, arguments))
+            assert (again["job_id"], again["status"]) == (data["job_id"], "running")
+            assert note in again["notes"]
+        kie.heal("poll")
+        job = await workshop.jobs.find(data["job_id"])
+        assert job is not None
+        while job.trouble:
+            await job.changed.wait()
+        data, text = _read(await client.call_tool("image_job", {"job_id": data["job_id"]}))
+    assert (data["status"], len(data["images"])) == ("completed", 1)
+    assert note not in data["notes"]
+    assert note not in text
+    assert len(kie.received("create")) == len(kie.charges) == 1
+
+
+@pytest.mark.parametrize("row", ONCE)
+async def test_one_bad_answer_is_told_and_the_picture_arrives(row: str, kie: KieEmulator) -> None:
+    async with connected(kie, seldom=0.2) as (client, _):
+        kie.fail_next("poll", ONCE[row])
+        data, _ = _read(await client.call_tool(TOOL, CALL))
+        assert any("do not call again" in note for note in data["notes"])
+        while data["status"] == "running":
+            data, _ = _read(await client.call_tool("image_job", {"job_id": data["job_id"]}))
+    assert (data["status"], len(data["images"])) == ("completed", 1)
+    assert not any("do not call again" in note for note in data["notes"])
+    assert len(kie.received("create")) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [envelope(429, "slow"), Answer(503), Answer.reset(), envelope(422, "recordInfo is null"), envelope(501, "failed")],
+    ids=["rate", "down", "reset", "not visible", "a doubtful end"],
+)
+async def test_ordinary_trouble_is_waited_through(answer: Answer, kie: KieEmulator) -> None:
+    async with connected(kie, seldom=0.05) as (client, workshop):
+        provider = workshop.staff.provider("kie")
+        provider.rhythm = replace(provider.rhythm, doubts=(0.01,) * 3)
+        kie.fail_next("poll", answer, times=3)
+        data, _ = _read(await client.call_tool(TOOL, CALL))
+    assert (data["status"], len(data["images"])) == ("completed", 1)
+    assert len(kie.received("poll")) == 4
