@@ -197,14 +197,18 @@ class ProviderError(ImagewrightError):
         self.charged: bool | None = self.charged_by_default if isinstance(charged, str) else charged
         super().__init__(self._sentence())
 
-    def _sentence(self) -> str:
+    @property
+    def words(self) -> str:
+        """The detail in quotation marks, as the vendor's where it is; empty where there is none."""
         speaker = "; the vendor says" if self.spoken else ""
-        words = f"{speaker}: {quoted(self.detail, LONGEST_DETAIL)}" if self.detail else ""
+        return f"{speaker}: {quoted(self.detail, LONGEST_DETAIL)}" if self.detail else ""
+
+    def _sentence(self) -> str:
         money = {True: "It was charged.", False: "Nothing was charged.", None: "It may have been charged."}
         retry = "A retry can help." if self.retryable else "A retry of the same call will not help."
         if self.retry_after is not None:
             retry = f"A retry can help after {self.retry_after:g} s."
-        return f"{self.provider} {self.meaning}{words}. {money[self.charged]} {retry} {self.advice}"
+        return f"{self.provider} {self.meaning}{self.words}. {money[self.charged]} {retry} {self.advice}"
 
 
 class BadKey(ProviderError):

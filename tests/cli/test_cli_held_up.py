@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from emulators.kie import KieEmulator
 
 WORDS = ["run", plain_route("kie").tool, "--prompt", "a red fox"]
-NOTICE = 'kie did not accept the API key: "no access [/key]". The picture may be paid for already, so the job goes on'
+NOTICE = (
+    "kie did not accept the API key; the vendor says: 'no access [/key]'. The picture may be paid for already, so the "
+    "job goes on"
+)
 
 
 @pytest.fixture(autouse=True)

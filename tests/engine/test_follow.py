@@ -72,14 +72,14 @@ ASKED = {
     "as often where there is trouble between": Asked(0.0, (NOTHING, DOWN, NOTHING, DONE), (1.0, 20.0, 1.0, 40.0)),
 }
 NOTICED: dict[str, tuple[Exception, str]] = {
-    "key": (KEY, 'vendor did not accept the API key: "no access". '),
+    "key": (KEY, "vendor did not accept the API key: 'no access'. "),
     "money": (OutOfCredit("vendor"), "vendor reports that the account has no credit left. "),
-    "redirect": (RequestRejected("vendor", "HTTP 302: it redirects"), 'vendor did not accept the request: "HTTP 302'),
+    "redirect": (RequestRejected("vendor", "HTTP 302: it redirects"), "vendor did not accept the request: 'HTTP 302"),
     "unreadable": (
         ProviderError("vendor", "its answer cannot be read"),
-        "vendor cannot be asked how the picture stands: its answer cannot be read. ",
+        "vendor cannot be asked how the picture stands: 'its answer cannot be read'. ",
     ),
-    "content, not of the task": (ContentRefused("vendor", "flagged"), 'vendor refused the content: "flagged". '),
+    "content, not of the task": (ContentRefused("vendor", "flagged"), "vendor refused the content: 'flagged'. "),
     "an odd one": (UnknownOutcome("vendor"), "vendor may or may not have received the request"),
     "not a vendor's": (ImagewrightError("x"), "the answer of vendor cannot be worked with (ImagewrightError)"),
     **{
@@ -200,7 +200,7 @@ async def test_days_of_trouble_lose_nothing_while_the_vendor_keeps_the_result(
     ("keeps", "age", "says"),
     [(14 * DAY, 15 * DAY, "not finished after 14 days"), (HOUR, 90_000.0, "not finished after 24 hours")],
 )
-@pytest.mark.parametrize(("last", "also"), [(BUSY, '"'), (DOWN, "; vendor cannot be reached")], ids=["busy", "down"])
+@pytest.mark.parametrize(("last", "also"), [(BUSY, "'"), (DOWN, "; vendor cannot be reached")], ids=["busy", "down"])
 async def test_the_deadline_is_when_no_result_is_kept_any_more(  # noqa: PLR0917 - columns of two tables
     keeps: float, age: float, says: str, last: Answer, also: str, waits: list[float]
 ) -> None:

@@ -77,7 +77,11 @@ async def test_the_caller_is_told_at_once_and_once_the_key_is_mended_waiting_wor
         data, text = _read(await client.call_tool(TOOL, CALL))
         assert data["status"] == "running"
         (note,) = [note for note in data["notes"] if "API key" in note]
-        for part in ('kie did not accept the API key: "You do not have access', "Fix the key", "14 days"):
+        for part in (
+            "kie did not accept the API key; the vendor says: 'You do not have access",
+            "Fix the key",
+            "14 days",
+        ):
             assert part in note
         assert note in text
         assert text.count(note) == 1

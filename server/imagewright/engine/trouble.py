@@ -46,9 +46,8 @@ class Trouble:
             kind = type(self.error).__name__
             return f"the answer of {self.provider} cannot be worked with ({kind}); the server's log says more"
         if type(self.error) is ProviderError:
-            return f"{self.provider} cannot be asked how the picture stands: {self.error.detail}"
-        words = f': "{self.error.detail}"' if self.error.detail else ""
-        return f"{self.provider} {self.error.meaning}{words}"
+            return f"{self.provider} cannot be asked how the picture stands{self.error.words}"
+        return f"{self.provider} {self.error.meaning}{self.error.words}"
 
     @property
     def stage(self) -> str:
