@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageCms, features
 
 from imagewright.imaging.reading import loading, open_lazily
+from imagewright.imaging.transparent import keyed_alpha
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from imagewright.imaging.reading import Opened
 
 Picture = Image.Image
 """Pixels in memory, for those who pass them on without touching them."""
@@ -47,14 +50,25 @@ def open_picture(source: bytes | Path) -> Image.Image:
     """
     opened = open_lazily(source)
     with loading(opened.format, len(opened.data)):
-        opened.image.load()
-        return upright(plain(opened.image), opened.orientation)
+        return upright(decoded(opened), opened.orientation)
 
 
 def upright(image: Image.Image, orientation: int) -> Image.Image:
     """The image with its EXIF orientation undone."""
     method = _UPRIGHT_BY.get(orientation)
     return image if method is None else image.transpose(method)
+
+
+def decoded(opened: Opened) -> Image.Image:
+    """The first frame decoded, and then as `plain`; not turned upright. `loading` goes around it."""
+    opened.image.load()
+    alpha = keyed_alpha(opened)
+    if alpha is None:
+        return plain(opened.image)
+    opened.image.info.pop("transparency")
+    result = plain(opened.image)
+    result.putalpha(alpha)
+    return result
 
 
 def plain(image: Image.Image) -> Image.Image:
@@ -67,8 +81,6 @@ def plain(image: Image.Image) -> Image.Image:
     if result.mode.startswith("I;16"):
         # Pillow clips 16-bit grey at 255 where it should scale.
         result = result.point(lambda value: value * (1 / 257)).convert("L")
-        if isinstance(transparent := image.info.get("transparency"), int):
-            result.info["transparency"] = transparent // 257
     if result.mode == "CMYK":
         result = in_srgb(result, profile)
     target = "RGBA" if result.has_transparency_data else "RGB"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from imagewright.errors import PictureError
-from imagewright.imaging.decode import is_transparent, plain, upright
+from imagewright.imaging.decode import decoded, is_transparent, upright
 from imagewright.imaging.encode import HIGH_QUALITY, KEEPS_ALPHA, encode, holds, without_idle_alpha
 from imagewright.imaging.probe import PictureFacts, check_whole, facts_of
 from imagewright.imaging.reading import loading, open_lazily
@@ -84,7 +84,7 @@ def prepare(data: bytes, *, formats: tuple[str, ...], max_bytes: int | None) -> 
 
 def _pixels(opened: Opened) -> Image.Image:
     with loading(opened.format, len(opened.data)):
-        return without_idle_alpha(upright(plain(opened.image), opened.orientation))
+        return without_idle_alpha(upright(decoded(opened), opened.orientation))
 
 
 def _converted(

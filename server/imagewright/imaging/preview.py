@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from imagewright.imaging.decode import in_srgb, open_picture, plain, upright
+from imagewright.imaging.decode import decoded, in_srgb, open_picture, plain, upright
 from imagewright.imaging.encode import encode, without_idle_alpha
 from imagewright.imaging.probe import PictureFacts, check_whole, facts_of
 from imagewright.imaging.reading import loading, open_lazily
@@ -150,7 +150,7 @@ def _small(opened: Opened, side: int) -> Image.Image:
             opened.image.draft(None, target)
         opened.image.load()
         if image.mode not in _RESIZABLE or "transparency" in image.info:
-            image = plain(image)
+            image = decoded(opened)
         # Few pixels are cheaper to bring into RGB and to turn than many.
         image = plain(_resized(image, target))
         if profile := image.info.get("icc_profile"):
