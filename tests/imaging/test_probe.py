@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import random
 import struct
-import zlib
 from typing import TYPE_CHECKING
 
 import pytest
 
+from crafted import chunk, hollow_gif, hollow_png, hollow_webp
 from imagewright.errors import PictureError, StorageError
 from imagewright.imaging.probe import MAX_PIXELS, PictureFacts, extension_for, known_formats, probe
 from pictures import NOT_PICTURES, STILL_FORMATS, cut_short, noise, photo
@@ -15,26 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ANIMATED = ("gif", "webp", "png")
-
-
-def chunk(name: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-
-def hollow_png(width: int, height: int) -> bytes:
-    """A PNG header that promises far more pixels than the file has."""
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
-
-
-def hollow_webp(width: int, height: int) -> bytes:
-    canvas = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
-    body = b"WEBPVP8X" + struct.pack("<I", 10) + bytes(4) + canvas
-    return b"RIFF" + struct.pack("<I", len(body)) + body
-
-
-def hollow_gif(screen: tuple[int, int], frame: tuple[int, int]) -> bytes:
-    return b"GIF89a" + struct.pack("<HH", *screen) + bytes(3) + b"," + struct.pack("<HHHH", 0, 0, *frame) + b"\0\2\0;"
 
 
 @pytest.mark.parametrize("name", STILL_FORMATS)

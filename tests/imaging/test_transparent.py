@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import struct
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import pytest
-from PIL import Image
 
 from crafted import COLOUR, GREY, PALETTE, chunk, packed, png_of
 from imagewright.imaging.decode import open_picture
@@ -16,6 +16,9 @@ from imagewright.imaging.preview import fit_previews, look
 from imagewright.imaging.probe import probe
 from imagewright.imaging.resize import resize_exact
 from pictures import opened
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 BAND = 16
 """Px of one colour; wide enough for the lossy ways."""

@@ -185,7 +185,7 @@ class TestWhatAVendorMaySend:
     ) -> None:
         vendor.gives(body, coding)
         for purpose in Purpose:
-            with pytest.raises(ProviderError, match="larger than|no answer|cannot be"):
+            with pytest.raises(ProviderError, match=r"larger than|no answer|cannot be"):
                 await send(http, vendor, purpose)
         assert peak() < ROOM
 

@@ -13,6 +13,7 @@ import anyio
 import anyio.to_thread
 
 from imagewright.errors import PictureError, ResultLost, StorageError
+from imagewright.imaging.limiter import LOOK_BYTES, RESIZE_BYTES, decode
 from imagewright.storage.private import make_folder, write_file
 from imagewright.storage.reasons import why
 
@@ -38,8 +39,6 @@ STORE_PATIENCE = 600.0
 """Seconds to go on trying to save a paid picture on a disk that is full or gone."""
 STORE_PAUSE = 3.0
 """Seconds between two tries."""
-LOOKERS = anyio.CapacityLimiter(2)
-"""Pictures looked at at the same time: a 4096 px PNG takes about 170 MB while it is decoded."""
 
 
 async def deliver(
@@ -113,7 +112,7 @@ async def _prepare(product: Product, file: Path, job: Job, brief: Brief, provide
     if brief.exact_size is None or brief.exact_size == (facts.width, facts.height):
         return file, seen
     exact = file.with_name("exact")
-    await anyio.to_thread.run_sync(_bring_down, file, exact, brief.exact_size, limiter=LOOKERS)
+    await decode(_bring_down, file, exact, brief.exact_size, per_pixel=RESIZE_BYTES)
     return exact, await _look(exact)
 
 
@@ -155,7 +154,7 @@ async def _keep(file: Path, new: NewPicture, job: Job, brief: Brief, desk: Desk)
 async def _look(file: Path) -> Seen:
     from imagewright.imaging.preview import look  # noqa: PLC0415 - Pillow is not on the start-up path
 
-    return await anyio.to_thread.run_sync(look, file, limiter=LOOKERS)
+    return await decode(look, file, per_pixel=LOOK_BYTES)
 
 
 def _bring_down(file: Path, exact: Path, size: tuple[int, int]) -> None:

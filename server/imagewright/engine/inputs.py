@@ -18,6 +18,7 @@ import anyio.to_thread
 from imagewright.catalog.words import size
 from imagewright.engine.sizes import size_problems
 from imagewright.errors import ImagewrightError, PictureError, Problem
+from imagewright.imaging.limiter import PROBE_BYTES, decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,30 +77,30 @@ class Resolver:
             limits: the row's limits for one picture.
         """
         wanted = list(given)
-        found: list[Source | Problem | None] = [None] * len(wanted)
+        found: list[Source | list[Problem]] = [[] for _ in wanted]
 
         async def one(place: int, argument: str, text: str) -> None:
             try:
                 found[place] = await self._source(argument, text.strip(), limits)
             except ImagewrightError as error:
-                found[place] = Problem(argument, str(error))
+                found[place] = [Problem(argument, str(error))]
 
         async with anyio.create_task_group() as group:
             for place, (argument, text) in enumerate(wanted):
                 group.start_soon(one, place, argument, text)
         sources = [item for item in found if isinstance(item, Source)]
-        problems = [item for item in found if isinstance(item, Problem)]
-        problems += [
-            Problem(source.argument, text) for source in sources for text in size_problems(source.facts, limits)
-        ]
-        return sources, problems
+        return sources, [problem for item in found if isinstance(item, list) for problem in item]
 
-    async def _source(self, argument: str, text: str, limits: PictureLimits) -> Source:
+    async def _source(self, argument: str, text: str, limits: PictureLimits) -> Source | list[Problem]:
+        """The picture, or what is wrong with its size: that is read from the header, before anything is decoded."""
         data, parent = await self._read(text, limits.max_bytes)
         from imagewright.imaging.probe import probe  # noqa: PLC0415 - Pillow is not on the start-up path
+        from imagewright.imaging.reading import measure  # noqa: PLC0415 - as above
 
-        facts = await anyio.to_thread.run_sync(probe, data)
-        return Source(argument, _said(text), data, facts, parent)
+        problems = size_problems(await anyio.to_thread.run_sync(measure, data), limits)
+        if problems:
+            return [Problem(argument, problem) for problem in problems]
+        return Source(argument, _said(text), data, await decode(probe, data, per_pixel=PROBE_BYTES), parent)
 
     async def _read(self, text: str, limit: int) -> tuple[bytes, str | None]:
         if matched := PICTURE_ID.match(text):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import anyio.to_thread
-
 from imagewright.engine.preparing import MASK
 from imagewright.errors import PictureError, Problem
+from imagewright.imaging.limiter import MASK_BYTES, decode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +33,7 @@ async def mask_problems(sources: Sequence[Source]) -> list[Problem]:
         from imagewright.imaging.mask import mask_coverage  # noqa: PLC0415 - Pillow is not on the start-up path
 
         try:
-            covered = await anyio.to_thread.run_sync(mask_coverage, mask.data)
+            covered = await decode(mask_coverage, mask.data, per_pixel=MASK_BYTES)
         except PictureError as error:
             problems.append(Problem(MASK, str(error)))
             continue

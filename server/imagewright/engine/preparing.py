@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-import anyio.to_thread
-
 from imagewright.errors import PictureError, Problem, Refusal
+from imagewright.imaging.limiter import MASK_BYTES, PREPARE_BYTES, decode
 from imagewright.providers.base import Prepared
 
 if TYPE_CHECKING:
@@ -37,12 +37,11 @@ async def prepare_all(
     for source in sources:
         try:
             if source.argument == MASK and form.mask is not None:
-                data = await anyio.to_thread.run_sync(convert_mask, source.data, form.mask)
+                data = await decode(convert_mask, source.data, form.mask, per_pixel=MASK_BYTES)
                 mask = Prepared(data, "png", source.facts.width, source.facts.height)
                 continue
-            ready = await anyio.to_thread.run_sync(
-                lambda data: prepare(data, formats=form.formats, max_bytes=form.max_bytes), source.data
-            )
+            fitting = partial(prepare, formats=form.formats, max_bytes=form.max_bytes)
+            ready = await decode(fitting, source.data, per_pixel=PREPARE_BYTES)
         except PictureError as error:
             raise Refusal(Problem(source.argument, str(error))) from error
         images.append(Prepared(ready.data, ready.format, ready.width, ready.height))

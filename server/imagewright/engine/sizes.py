@@ -6,24 +6,30 @@ from math import isqrt
 from typing import TYPE_CHECKING
 
 from imagewright.catalog.words import MEGA, size
+from imagewright.imaging.limiter import INPUT_MAX_PIXELS
 
 if TYPE_CHECKING:
     from imagewright.catalog.row import PictureLimits
-    from imagewright.imaging.probe import PictureFacts
+    from imagewright.imaging.reading import Measured
 
 
-def size_problems(facts: PictureFacts, limits: PictureLimits) -> list[str]:
+def size_problems(measured: Measured, limits: PictureLimits) -> list[str]:
     """What is too large or too small about an input picture, one sentence each."""
     problems = []
-    sides = f"is {facts.width}x{facts.height} px"
-    if facts.size > limits.max_bytes:
-        problems.append(f"has {size(facts.size)}; the limit is {size(limits.max_bytes)}")
-    megapixels = facts.width * facts.height / MEGA
-    if limits.max_megapixels is not None and megapixels > limits.max_megapixels:
-        problems.append(f"{sides} ({megapixels:.1f} megapixels); the limit is {limits.max_megapixels:g} megapixels")
-    if min(facts.width, facts.height) < limits.min_side:
+    sides = f"is {measured.width}x{measured.height} px"
+    pixels = measured.width * measured.height
+    if measured.size > limits.max_bytes:
+        problems.append(f"has {size(measured.size)}; the limit is {size(limits.max_bytes)}")
+    if limits.max_megapixels is not None and pixels > limits.max_megapixels * MEGA:
+        problems.append(f"{sides} ({pixels / MEGA:.1f} megapixels); the limit is {limits.max_megapixels:g} megapixels")
+    elif pixels > (most := INPUT_MAX_PIXELS[measured.format]):
+        problems.append(
+            f"{sides} ({pixels / MEGA:.1f} megapixels); as {measured.format.upper()} at most {most / MEGA:.0f} "
+            "megapixels are taken: give a smaller one"
+        )
+    if min(measured.width, measured.height) < limits.min_side:
         problems.append(f"{sides}; each side needs at least {limits.min_side} px")
-    if limits.max_side is not None and max(facts.width, facts.height) > limits.max_side:
+    if limits.max_side is not None and max(measured.width, measured.height) > limits.max_side:
         problems.append(f"{sides}; each side may have at most {limits.max_side} px")
     return problems
 

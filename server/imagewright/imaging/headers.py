@@ -1,4 +1,4 @@
-"""Facts read from container headers without decoding: EXIF orientation, PNG chunks, GIF frames.
+"""Facts read from container headers without decoding: EXIF orientation, PNG chunks, GIF frames; sides are in `sides`.
 
 Pillow answers these too, but warns through the process-wide warnings filter where a header is broken, and
 allocates whole frames to count them; both are wrong for bytes from strangers in a threaded server.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ _SHORT = 3
 _IFD_ENTRY_BYTES = 12
 _UPRIGHT = 1
 _ORIENTATIONS = range(1, 9)
+
+_FEW_PARTS = 10_000
+_BYTES_PER_PART = 1024
 
 
 def orientation_of(exif: bytes) -> int:
@@ -45,6 +49,30 @@ def orientation_of(exif: bytes) -> int:
             value = int.from_bytes(entry[8:10], order)
             return value if value in _ORIENTATIONS else _UPRIGHT
     return _UPRIGHT
+
+
+def most_parts(size: int) -> int:
+    """How many chunks, segments or boxes a file of so many bytes may have.
+
+    Encoders put at least 4 to 8 KB of pixels into a part, and the few thousand parts of an animation or of metadata
+    come on top. Files of hundreds of thousands of empty parts keep a decoder busy for seconds.
+    """
+    return _FEW_PARTS + size // _BYTES_PER_PART
+
+
+def check_png_parts(data: bytes, size: int) -> None:
+    """Count the chunks at hand.
+
+    Args:
+        data: the file, or its beginning.
+        size: bytes of the whole file.
+
+    Raises:
+        ValueError: there are more than `most_parts`.
+    """
+    if next(islice(_png_chunks(data), most_parts(size), None), None) is not None:
+        message = "too many chunks"
+        raise ValueError(message)
 
 
 def png_exif(data: bytes) -> bytes:

@@ -29,6 +29,9 @@ MaskForm = Literal["white_is_repainted", "black_is_repainted", "transparent_is_r
 REPAINTED = 255
 KEPT = 0
 
+_BAND = 512
+"""Rows that are counted at a time: the many planes of a whole picture would take four times its memory."""
+
 _HALF = 128
 _NEAR_BLACK = 63
 _NEAR_WHITE = 192
@@ -55,7 +58,7 @@ def read_mask(data: bytes) -> Image.Image:
     image = open_picture(data)
     white = image.convert("L").point(_at_least(_HALF))
     opaque = _opaque(image)
-    coloured, extreme = _shares(image.convert("RGB"), opaque)
+    coloured, extreme = _shares(image, opaque)
     if opaque.getextrema() == (REPAINTED, REPAINTED):
         if extreme < _PICTURE_PLAIN_SHARE:
             raise PictureError(
@@ -112,15 +115,25 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 def _shares(image: Image.Image, where: Image.Image) -> tuple[float, float]:
     """Of the pixels where `where` is 255: the share that has a colour, and the share near black or white."""
+    coloured = extreme = 0
+    for top in range(0, image.height, _BAND):
+        box = (0, top, image.width, min(top + _BAND, image.height))
+        more_coloured, more_extreme = _counts(image.crop(box).convert("RGB"), where.crop(box))
+        coloured, extreme = coloured + more_coloured, extreme + more_extreme
+    total = max(1, where.histogram()[REPAINTED])
+    return coloured / total, extreme / total
+
+
+def _counts(image: Image.Image, where: Image.Image) -> tuple[int, int]:
+    """How many of the pixels where `where` is 255 have a colour, and how many are near black or white."""
     red, green, blue = image.split()
     strongest = ImageChops.lighter(ImageChops.lighter(red, green), blue)
     weakest = ImageChops.darker(ImageChops.darker(red, green), blue)
     coloured = ImageChops.subtract(strongest, weakest).point(_at_least(_COLOURED))
     near_black = ImageChops.invert(strongest).point(_at_least(255 - _NEAR_BLACK))
     near_white = weakest.point(_at_least(_NEAR_WHITE))
-    total = max(1, where.histogram()[REPAINTED])
 
-    def share(of: Image.Image) -> float:
-        return ImageChops.darker(of, where).histogram()[REPAINTED] / total
+    def count(of: Image.Image) -> int:
+        return ImageChops.darker(of, where).histogram()[REPAINTED]
 
-    return share(coloured), share(ImageChops.lighter(near_black, near_white))
+    return count(coloured), count(ImageChops.lighter(near_black, near_white))

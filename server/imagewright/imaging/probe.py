@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from imagewright.imaging.decode import SIDEWAYS
 from imagewright.imaging.headers import png_is_whole
-from imagewright.imaging.reading import MAX_PIXELS, Opened, damaged, loading, open_lazily
+from imagewright.imaging.limiter import MAX_PIXELS
+from imagewright.imaging.reading import Opened, damaged, loading, open_lazily
 from imagewright.imaging.signatures import KINDS, known_formats
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from imagewright.errors import PictureError
-from imagewright.imaging.decode import plain, upright
+from imagewright.imaging.decode import decoded, upright
 from imagewright.imaging.encode import HIGH_QUALITY, WRITABLE, encode
+from imagewright.imaging.limiter import MAX_PIXELS
 from imagewright.imaging.probe import check_whole, facts_of
-from imagewright.imaging.reading import MAX_PIXELS, loading, open_lazily
+from imagewright.imaging.reading import loading, open_lazily
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +44,6 @@ def resize_exact(source: bytes | Path, width: int, height: int) -> bytes:
         opened.image.load()
         if (facts.width, facts.height, facts.orientation, facts.frames) == (width, height, 1, 1):
             return opened.data
-        image = upright(plain(opened.image), opened.orientation)
+        image = upright(decoded(opened), opened.orientation)
     resized = image.resize((width, height), Image.Resampling.LANCZOS)
     return encode(resized, opened.format if opened.format in WRITABLE else "png", quality=HIGH_QUALITY)

@@ -8,11 +8,9 @@ Its routes are made from the catalog: every operation of every row, with every a
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.to_thread
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Limits, OperationName
@@ -54,25 +52,23 @@ class Offline:
     def __init__(self, wiring: Wiring) -> None:
         routes = [_route(row, operation) for row in catalog().values() for operation in row.operations]
         self.routes: tuple[Route, ...] = overridden(routes, wiring.overrides, known=None)
-        # Pictures take much memory: more at once than there are cores would only make all of them late.
-        self._turns = anyio.CapacityLimiter(os.cpu_count() or 1)
 
     async def submit(self, order: Order) -> Finished:
-        """Make the pictures, each in a thread of its own.
+        """Make the pictures, each in a thread of its own, as far as there is memory for all that is decoded.
 
         Raises:
             RequestRejected: a picture cannot be read, or the result would be too large.
         """
-        from imagewright.providers.offline.work import made  # noqa: PLC0415 - loads Pillow: not before it is needed
+        from imagewright.imaging.limiter import DECODING  # noqa: PLC0415 - not on the start-up path
+        from imagewright.providers.offline.work import made, memory_of  # noqa: PLC0415 - loads Pillow: as above
 
+        cost = memory_of(order)
         done: dict[int, tuple[Product, tuple[str, ...]]] = {}
         failures: list[ProviderError] = []
 
         async def make(number: int) -> None:
             try:
-                done[number] = await anyio.to_thread.run_sync(
-                    made, order, number, abandon_on_cancel=True, limiter=self._turns
-                )
+                done[number] = await DECODING.run(made, order, number, cost=cost, abandon_on_cancel=True)
             except PictureError as error:
                 failures.append(RequestRejected(NAME, str(error)))
             except ProviderError as error:

@@ -38,6 +38,9 @@ SEEDS = 2**31
 """Seeds lie below this where the row does not say otherwise."""
 SHOWN_RANGE = 10_000
 """Ranges up to this wide are drawn as a scale; a seed's says nothing."""
+GIVEN_BYTES, MADE_BYTES = 16, 12
+"""Memory for each pixel of the pictures given and of the picture made, by measurement: drafts take 13 to 15 for what is
+made, edits 27 in all for a picture of the same size, enlarging 10, cutting out 9, reframing 7."""
 UNLISTED = frozenset({"prompt", "images", "image", "mask", "seed"})
 """Arguments a draft shows by itself instead of listing them."""
 
@@ -62,6 +65,28 @@ def made(order: Order, number: int) -> tuple[Product, tuple[str, ...]]:
         chosen = "png"
     data = encode(image, chosen, quality=HIGH_QUALITY)
     return Product(data=data, seed=seed if "seed" in order.route.takes else None), notes
+
+
+def memory_of(order: Order) -> int:
+    """About how many bytes of memory one picture of an order takes while it is made."""
+    given = sum(picture.width * picture.height for picture in order.images)
+    width, height = _result_size(order)
+    return given * GIVEN_BYTES + width * height * MADE_BYTES
+
+
+def _result_size(order: Order) -> tuple[int, int]:
+    shape = _text(order, "aspect_ratio"), _text(order, "resolution")
+    if not order.images:
+        return draft_size(*shape)
+    first = order.images[0]
+    match order.route.operation:
+        case OperationName.EDIT:
+            return edit_size((first.width, first.height), *shape)
+        case OperationName.UPSCALE:
+            factor = int(order.arguments["scale"])
+            return first.width * factor, first.height * factor
+        case _:  # a reframed picture grows on one side only, and by less than its own size for nearly every shape
+            return first.width, 2 * first.height
 
 
 def _seed(order: Order, number: int) -> int:

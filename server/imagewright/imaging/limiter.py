@@ -1,0 +1,164 @@
+"""How large a picture may be that is decoded, and how much is decoded at the same time in one process.
+
+Memory and not the number of pictures is what runs out, so every piece of work takes a share by its pixels. This module
+loads no Pillow: it can be imported before the first picture is looked at.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
+
+import anyio
+import anyio.to_thread
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    Result = TypeVar("Result")
+    Source = TypeVar("Source", bytes, Path)
+    More = TypeVarTuple("More")
+
+MAX_PIXELS = 16_384 * 16_384
+"""Pixels of the largest picture that is decoded (268 MP, about 1 GB in memory): a 4096 px square enlarged four
+times, the most any row can be asked for. Phones' largest sensors have 200 MP. Anything above is taken for a bomb."""
+
+GIF_MAX_PIXELS = 64_000_000
+"""GIF's own ceiling. Pillow checks GIF frames itself and warns process-wide from 89 MP up."""
+
+INPUT_MAX_PIXELS = {
+    "png": 8192 * 8192,
+    "jpeg": 8192 * 8192,
+    "gif": GIF_MAX_PIXELS,
+    "webp": 25_000_000,
+    "avif": 33_500_000,
+    "heic": 50_500_000,
+}
+"""Pixels of the largest input picture, where the row does not say less. Far below `MAX_PIXELS`: anybody can give an
+input, and a few hundred bytes are enough for one of 268 MP. The largest phone photos in use have 50 MP, and a 2048 px
+square enlarged four times has 67; the vendors that publish a limit take 36 MP at most. WebP, AVIF and HEIC are lower
+because their decoders hold three or four copies of the picture: about 400 MB at these sizes."""
+
+DECODED_BYTES = {"png": 4, "jpeg": 10, "gif": 4, "webp": 16, "avif": 12, "heic": 12}
+"""Bytes a decoder holds for each pixel at its peak, measured with Pillow 13: a JPEG's is that of a progressive one
+in full colour; HEIC's is taken to be AVIF's."""
+
+PROBE_BYTES = 0
+LOOK_BYTES = 4
+RESIZE_BYTES = 8
+MASK_BYTES = 8
+PREPARE_BYTES = 12
+"""Bytes for each pixel of the source that a piece of work holds beyond those of decoding: none for decoding alone,
+one to three copies of the picture for the others."""
+
+ROOM = 300_000_000
+"""Bytes that all decoding may take at once: with the server's own 100 MB it stays below 400 MB. Two 4096 px PNGs
+fit. What takes more by itself runs alone."""
+
+MOST_AT_ONCE = min(8, max(2, os.cpu_count() or 1))
+"""Pieces of work at the same time however small they are: more than there are cores would only make all late, and
+take the threads that the journal needs."""
+
+
+def cost_of(name: str, pixels: int, size: int, work: int) -> int:
+    """The memory that a piece of work on one picture takes, in bytes.
+
+    Args:
+        name: its format.
+        pixels: of the picture.
+        size: bytes of its file.
+        work: bytes for each pixel beyond those of decoding: `PROBE_BYTES`, `LOOK_BYTES` ...
+    """
+    return pixels * (DECODED_BYTES[name] + work) + size
+
+
+class DecodeLimiter:
+    """Lets work begin in the order in which it was asked for, as far as there is room. For one event loop at a time.
+
+    A share is given as a whole or not at all, and nobody asks for another while holding one: so there is no deadlock.
+
+    Args:
+        room: bytes that all work together may take.
+        most: pieces of work at the same time.
+    """
+
+    def __init__(self, room: int, most: int) -> None:
+        self._room = room
+        self._least = room // most
+        self._taken = 0
+        self._waiting: deque[tuple[int, anyio.Event]] = deque()
+
+    async def run(
+        self,
+        work: Callable[[*More], Result],
+        *arguments: *More,
+        cost: int,
+        abandon_on_cancel: bool = False,
+    ) -> Result:
+        """Do blocking work in a thread once there is room for it.
+
+        Args:
+            work: what is called.
+            arguments: with what.
+            cost: bytes of memory it takes; more than there is at all means that it runs alone.
+            abandon_on_cancel: do not wait for the thread when the caller is cancelled; its share is then free at
+                once, although the thread goes on until it is through.
+        """
+        async with self._share(cost):
+            return await anyio.to_thread.run_sync(partial(work, *arguments), abandon_on_cancel=abandon_on_cancel)
+
+    @asynccontextmanager
+    async def _share(self, cost: int) -> AsyncIterator[None]:
+        share = min(max(cost, self._least), self._room)
+        turn = anyio.Event()
+        self._waiting.append((share, turn))
+        self._admit()
+        try:
+            await turn.wait()
+            yield
+        finally:
+            if turn.is_set():
+                self._taken -= share
+            else:
+                self._waiting.remove((share, turn))
+            self._admit()
+
+    def _admit(self) -> None:
+        """Give those who have waited longest their share, up to the first for whom there is no room."""
+        while self._waiting and self._taken + self._waiting[0][0] <= self._room:
+            share, turn = self._waiting.popleft()
+            self._taken += share
+            turn.set()
+
+
+DECODING = DecodeLimiter(ROOM, MOST_AT_ONCE)
+"""The one of this process: everything that decodes a picture goes through it."""
+
+
+async def decode(
+    work: Callable[[Source, *More], Result], source: Source, *more: *More, per_pixel: int, extra: int = 0
+) -> Result:
+    """Do work that decodes one picture, in a thread, once there is room for its pixels.
+
+    Args:
+        work: called with the source and the further arguments.
+        source: the whole file, or where it is.
+        more: further arguments.
+        per_pixel: bytes the work takes for each pixel beyond those of decoding: `PROBE_BYTES`, `LOOK_BYTES` ...
+        extra: bytes it takes besides, such as those of a result of another size.
+
+    Raises:
+        StorageError: the file cannot be read.
+    """
+    cost = await anyio.to_thread.run_sync(_cost, source, per_pixel)
+    return await DECODING.run(work, source, *more, cost=cost + extra)
+
+
+def _cost(source: bytes | Path, per_pixel: int) -> int:
+    from imagewright.imaging.reading import decoding_cost  # noqa: PLC0415 - loads Pillow: not before it is needed
+
+    return decoding_cost(source, per_pixel)

@@ -1,0 +1,231 @@
+"""A picture's sides are read from its header, and what is too large is refused before a decoder sees it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from crafted import (
+    box,
+    busy_png,
+    flat_png,
+    hollow_avif,
+    hollow_gif,
+    hollow_jpeg,
+    hollow_png,
+    hollow_webp,
+    lossless_webp,
+    moving_webp,
+    riff,
+)
+from imagewright.errors import PictureError
+from imagewright.imaging.limiter import INPUT_MAX_PIXELS, MAX_PIXELS, PROBE_BYTES, cost_of
+from imagewright.imaging.probe import known_formats, probe
+from imagewright.imaging.reading import decoding_cost, head_cost, measure
+from imagewright.imaging.sides import declared_sides
+from pictures import NOT_PICTURES, STILL_FORMATS, photo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+AVIF = pytest.mark.skipif("avif" not in known_formats(), reason="Pillow was built without AVIF")
+"""What needs its decoder to be told from a picture that cannot be read."""
+
+BOMBS: dict[str, Callable[[int], bytes]] = {
+    "png": lambda side: hollow_png(side, side),
+    "jpeg": lambda side: hollow_jpeg(side, side),
+    "webp, extended": lambda side: hollow_webp(side, side),
+    "webp, moving": lambda side: moving_webp(side, side),
+    "webp, lossless": lambda side: lossless_webp(min(side, 16_384), min(side, 16_384)),
+    "gif, screen": lambda side: hollow_gif((side, side), (1, 1)),
+    "gif, frame": lambda side: hollow_gif((1, 1), (side, side)),
+}
+if "avif" in known_formats():
+    BOMBS["avif"] = lambda side: hollow_avif(side, side)
+"""Small files of any size in px, by what they are."""
+
+ADDRESS_SPACE = 1 << 30
+"""Bytes a child process may have. Python with Pillow takes about 200 MB of it, every bomb here more than the rest."""
+CHILD = f"""
+import resource, sys
+resource.setrlimit(resource.RLIMIT_AS, ({ADDRESS_SPACE}, {ADDRESS_SPACE}))
+from imagewright.errors import PictureError
+from imagewright.imaging.reading import measure, open_lazily
+from imagewright.imaging import probe
+for line in sys.stdin:
+    data = bytes.fromhex(line)
+    measured = measure(data)
+    try:
+        open_lazily(data)
+    except PictureError as error:
+        print(measured.width, measured.height, error)
+    else:
+        print(measured.width, measured.height, "opened")
+print("peak", next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
+@pytest.mark.parametrize("name", STILL_FORMATS)
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_the_header_says_what_the_decoder_will(name: str, mode: str) -> None:
+    data = photo(64, 48, name, mode="RGB" if name == "jpeg" else mode)
+    measured = measure(data)
+    assert (measured.format, measured.width, measured.height, measured.size) == (name, 64, 48, len(data))
+
+
+@pytest.mark.parametrize("name", ["gif", "webp", "png", *(["avif"] if "avif" in STILL_FORMATS else [])])
+def test_an_animation_is_measured_by_its_canvas(name: str) -> None:
+    measured = measure(photo(64, 48, name, frames=3))
+    assert (measured.width, measured.height) == (64, 48)
+
+
+def test_a_size_before_the_orientation_is_given() -> None:
+    measured = measure(photo(64, 48, "jpeg", orientation=6))
+    assert (measured.width, measured.height) == (48, 64)
+
+
+@pytest.mark.parametrize("kind", sorted(BOMBS))
+def test_a_bomb_is_measured_and_refused_for_its_pixels(kind: str) -> None:
+    side = 20_000 if "lossless" not in kind else 16_384
+    measured = measure(BOMBS[kind](side))
+    assert (measured.width, measured.height) == (side, side)
+    if side * side > MAX_PIXELS:
+        with pytest.raises(PictureError, match="megapixels"):
+            probe(BOMBS[kind](side))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit on memory is Linux's")
+def test_no_decoder_takes_memory_for_a_bomb() -> None:
+    bombs = [make(20_000) for kind, make in sorted(BOMBS.items()) if "lossless" not in kind]
+    given = "\n".join(bomb.hex() for bomb in bombs)
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", CHILD], input=given, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert not done.stderr
+    *lines, last = done.stdout.splitlines()
+    assert len(lines) == len(bombs)
+    assert all(line.startswith("20000 20000 ") and "megapixels" in line for line in lines)
+    assert int(last.removeprefix("peak ")) < 120_000
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        busy_png(20_000),
+        moving_webp(1_048_616, 30),
+        moving_webp(40, 30),
+        hollow_jpeg(64, 48, b"\xff\xfe\0\2" * 20_000),
+        hollow_jpeg(64, 48, b"\xff" * 100_000),
+        hollow_jpeg(64, 48, bytes(100_000)),
+        hollow_jpeg(64, 48, b"\xff\0" * 20_000),
+        hollow_jpeg(0, 48),
+        hollow_png(0, 48),
+        b"GIF89a" + bytes(7) + b";",
+        b"RIFF\x1a\0\0\0WEBP" + riff(b"JUNK", bytes(14)),
+        photo(format="png")[:14],
+        photo(format="jpeg")[:100],
+    ],
+    ids=[
+        "png of empty chunks",
+        "webp with a side nobody writes",
+        "webp with frames beyond its canvas",
+        "jpeg of empty segments",
+        "jpeg of fill bytes",
+        "jpeg of zeros",
+        "jpeg of escaped bytes",
+        "jpeg without width",
+        "png without width",
+        "gif without frames",
+        "webp without picture",
+        "png of 14 bytes",
+        "jpeg without its frame",
+    ],
+)
+def test_what_no_encoder_writes_is_damaged(data: bytes) -> None:
+    for ask in (measure, probe):
+        with pytest.raises(PictureError, match="cut short or damaged"):
+            ask(data)
+
+
+def test_bytes_between_the_markers_of_a_jpeg_are_passed_over() -> None:
+    assert probe(hollow_jpeg(64, 48, b"\xff" * 50 + b"\xff\xfe\0\2")).width == 64
+
+
+def test_a_jpeg_with_two_frame_headers_is_damaged() -> None:
+    whole = photo(format="jpeg")
+    at = whole.index(b"\xff\xc0")
+    small = whole[at : at + 5] + b"\0\4\0\4" + whole[at + 9 : at + 19]
+    with pytest.raises(PictureError, match="cut short or damaged"):
+        probe(hollow_jpeg(64, 48, small))
+
+
+def meta(*properties: bytes) -> bytes:
+    return box(b"ftyp", b"avif\0\0\0\0") + box(
+        b"meta", bytes(4), box(b"pitm", bytes(6)), box(b"iprp", box(b"ipco", *properties))
+    )
+
+
+def ispe(width: int, height: int) -> bytes:
+    return box(b"ispe", bytes(4), width.to_bytes(4, "big"), height.to_bytes(4, "big"))
+
+
+def test_of_several_items_the_largest_counts() -> None:
+    data = meta(ispe(160, 120), box(b"pixi", bytes(8)), ispe(4032, 3024), ispe(512, 512))
+    assert declared_sides("avif", data, len(data)) == [(4032, 3024), (512, 512), (160, 120)]
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_track_counts_as_well(version: int) -> None:
+    head = box(b"tkhd", bytes([version]), bytes(75 + 12 * version), (5000 << 16).to_bytes(4, "big") * 2)
+    data = meta(ispe(64, 48)) + box(b"moov", box(b"mvhd", bytes(100)), box(b"trak", head))
+    assert declared_sides("avif", data, len(data))[0] == (5000, 5000)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        meta(),
+        meta(b"\0\0\0\3ispe"),
+        meta(box(b"free") * 20_000, ispe(64, 48)),
+        meta(box(b"ispe", bytes(6))),
+        box(b"ftyp", b"avif\0\0\0\0"),
+    ],
+    ids=["no sides", "a box shorter than its head", "too many boxes", "sides cut short", "no meta"],
+)
+def test_boxes_that_lead_nowhere_are_found_out(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"size|box|short"):
+        declared_sides("avif", data, len(data))
+
+
+@AVIF
+def test_an_avif_whose_item_promises_more_is_not_larger_than_it_says() -> None:
+    assert measure(hollow_avif(640, 480)).width == 640
+
+
+def test_what_work_costs_is_known_without_reading_all_of_a_file(tmp_path: Path) -> None:
+    data = flat_png(2000)
+    path = tmp_path / "flat.png"
+    path.write_bytes(data)
+    wanted = cost_of("png", 2000 * 2000, len(data), PROBE_BYTES)
+    assert decoding_cost(data, PROBE_BYTES) == decoding_cost(path, PROBE_BYTES) == wanted
+    assert head_cost(data[:33], len(data), PROBE_BYTES) == wanted
+
+
+@pytest.mark.parametrize("name", STILL_FORMATS)
+def test_a_header_longer_than_what_was_read_costs_the_most_there_can_be(name: str) -> None:
+    data = photo(format=name)
+    assert head_cost(data[:16], len(data), PROBE_BYTES) == cost_of(name, MAX_PIXELS, len(data), PROBE_BYTES)
+
+
+@pytest.mark.parametrize("kind", sorted(NOT_PICTURES))
+def test_what_no_decoder_sees_costs_nothing(kind: str) -> None:
+    assert decoding_cost(NOT_PICTURES[kind][0], PROBE_BYTES) == 0
+
+
+def test_every_format_has_its_own_ceiling_below_that_of_results() -> None:
+    assert set(known_formats()) <= set(INPUT_MAX_PIXELS)
+    assert all(limit < MAX_PIXELS / 3 for limit in INPUT_MAX_PIXELS.values())
