@@ -42,7 +42,7 @@ _OPENERS = {
 }
 
 
-_HEAD_READ = 1 << 20
+HEAD_READ = 1 << 20
 """Bytes of a file on disk in which its sides are looked for; colour profiles and metadata may stand before them."""
 
 
@@ -105,10 +105,10 @@ def decoding_cost(source: bytes | Path, work: int) -> int:
         StorageError: the file cannot be read.
     """
     if isinstance(source, bytes):
-        return head_cost(source[:_HEAD_READ], len(source), work)
+        return head_cost(source[:HEAD_READ], len(source), work)
     try:
         with _open_file(source) as stream:
-            return head_cost(stream.read(_HEAD_READ), os.fstat(stream.fileno()).st_size, work)
+            return head_cost(stream.read(HEAD_READ), os.fstat(stream.fileno()).st_size, work)
     except OSError as error:
         raise _unreadable(source, error) from error
 

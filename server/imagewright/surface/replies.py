@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anyio.to_thread
 import mcp.types as t
 
 from imagewright.catalog.words import size, verb
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from imagewright.engine.job import Job
     from imagewright.imaging.preview import Preview
+    from imagewright.storage.library import Library
     from imagewright.storage.record import PictureRecord
 
 Block = t.TextContent | t.ImageContent | t.ResourceLink
@@ -31,18 +31,21 @@ ERROR_META = "imagewright/error"
 """Where a refusal stands for programs; the text says the same to the model."""
 
 
-async def job_reply(job: Job, budget: int, *, links: bool = False) -> t.CallToolResult:
+async def job_reply(job: Job, budget: int, library: Library, *, links: bool = False) -> t.CallToolResult:
     """What a call answers about its job: previews, summary, links, structured content.
 
     Args:
         job: finished, or still running when the client's patience is over.
         budget: bytes of the whole encoded reply.
+        library: where its pictures are kept.
         links: whether each picture gets a resource link as well.
     """
     if job.error is not None and not job.pictures:
         return error_reply(job.error, job)
     data = job_data(job)
-    return await _picture_reply(job.pictures, _summary(job), data, budget, links=links, made=job.previews)
+    return await _picture_reply(
+        job.pictures, _summary(job), data, budget, library=library, links=links, made=job.previews
+    )
 
 
 async def gallery_reply(
@@ -51,11 +54,12 @@ async def gallery_reply(
     data: dict[str, Any],
     budget: int,
     *,
+    library: Library,
     previews: bool,
     links: bool = False,
 ) -> t.CallToolResult:
-    """Earlier pictures: previews (of those whose file still exists), text, links, structured content."""
-    return await _picture_reply(records, text, data, budget, links=links, previews=previews)
+    """Earlier pictures: previews (of those whose file is still that picture), text, links, structured content."""
+    return await _picture_reply(records, text, data, budget, library=library, links=links, previews=previews)
 
 
 def data_reply(text: str, data: dict[str, Any]) -> t.CallToolResult:
@@ -99,28 +103,25 @@ async def _picture_reply(
     data: dict[str, Any],
     budget: int,
     *,
+    library: Library,
     links: bool,
     previews: bool = True,
     made: Mapping[str, Preview] | None = None,
 ) -> t.CallToolResult:
+    from imagewright.engine.showing import first_previews, fitted  # noqa: PLC0415 - not on the start-up path
+
+    first, missing = await first_previews(library, records if previews else (), made or {})
+    text = "\n".join([text, *missing])
     # off unless asked for: semantic-kernel fails on a link, langchain-mcp-adapters makes an image of it that Google,
     # OpenAI and Anthropic cannot fetch; id, path and uri stand in the text and in the structured content anyway
     link_blocks: list[Block] = [_link(record) for record in records] if links else []
     spent = FRAME_BYTES + len(json.dumps(data)) + len(json.dumps(text)) + sum(_size(link) for link in link_blocks)
     blocks: list[Block] = []
-    if previews and records:
-        sources = [(made or {}).get(record.id, Path(record.path)) for record in records]
-        shown, shrunk = await anyio.to_thread.run_sync(_previews, sources, budget - spent)
+    if first:
+        shown, shrunk = await fitted(first, budget - spent)
         blocks = [_image(preview) for preview in shown]
-        text += _preview_note(len(shown), len(records), shrunk=shrunk)
+        text += _preview_note(len(shown), len(first), shrunk=shrunk)
     return t.CallToolResult(content=[*blocks, t.TextContent(text=text), *link_blocks], structured_content=data)
-
-
-def _previews(sources: Sequence[Path | Preview], budget: int) -> tuple[list[Preview], bool]:
-    from imagewright.imaging.preview import fit_previews  # noqa: PLC0415 - Pillow is not on the start-up path
-
-    there = [source for source in sources if not isinstance(source, Path) or source.is_file()]
-    return fit_previews(there, budget=budget)
 
 
 def _preview_note(shown: int, of: int, *, shrunk: bool) -> str:

@@ -8,8 +8,6 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anyio
-import anyio.to_thread
 import mcp.types as t
 from mcp import MCPError
 
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from mcp.server import ServerRequestContext
 
     from imagewright.engine.workshop import Workshop
-    from imagewright.imaging.preview import Preview
 
     Context = ServerRequestContext[Any]
 
@@ -133,23 +130,14 @@ class Resources:
         record = await self._workshop.picture(picture_id)
         if record is None:
             raise MCPError(t.INVALID_PARAMS, f"There is no picture {picture_id}; see image_gallery", {"uri": uri})
-        file = anyio.Path(record.path)
-        if not await file.is_file():
-            raise MCPError(t.INVALID_PARAMS, f"{picture_id} was kept as {file}, and that file is gone", {"uri": uri})
+        from imagewright.engine.showing import fitted, preview_of, whole_file  # noqa: PLC0415 - not on the start-up path
+
+        library = self._workshop.library
         if small:
-            preview = await anyio.to_thread.run_sync(_preview, Path(file), self._workshop.settings.reply_budget)
-            return _blob(uri, f"image/{preview.format}", preview.data)
-        if record.bytes > LARGEST_READ:
-            text = f"{picture_id} has {record.bytes} bytes: too large to send; read {uri}/preview or open {file}"
-            raise MCPError(t.INVALID_PARAMS, text, {"uri": uri})
-        return _blob(uri, f"image/{record.format}", await file.read_bytes())
-
-
-def _preview(file: Path, budget: int) -> Preview:
-    from imagewright.imaging.preview import fit_previews  # noqa: PLC0415 - Pillow is not on the start-up path
-
-    previews, _ = fit_previews([file], budget=budget)
-    return previews[0]
+            previews, _ = await fitted([await preview_of(library, record)], self._workshop.settings.reply_budget)
+            return _blob(uri, f"image/{previews[0].format}", previews[0].data)
+        data, real = await whole_file(library, record, LARGEST_READ)
+        return _blob(uri, f"image/{real}", data)
 
 
 def _page(name: str, uri: str, text: str) -> t.Resource:

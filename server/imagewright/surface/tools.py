@@ -120,7 +120,9 @@ class Tools:
     async def _wait_and_reply(self, ctx: Context, job: Job, seconds: float, began: float) -> t.CallToolResult:
         await wait_with_progress(ctx, job, seconds)
         settings = self._workshop.settings
-        reply = await job_reply(job, settings.reply_budget, links=settings.resource_links)
+        reply = await job_reply(
+            job, settings.reply_budget, self._workshop.library, links=settings.resource_links
+        )
         await self._workshop.answered(job, anyio.current_time() - began)
         return reply
 
@@ -171,7 +173,13 @@ class Tools:
         text = "\n".join(lines) or "No picture matches."
         settings = self._workshop.settings
         return await gallery_reply(
-            records, text, data, settings.reply_budget, previews=given["previews"], links=settings.resource_links
+            records,
+            text,
+            data,
+            settings.reply_budget,
+            library=self._workshop.library,
+            previews=given["previews"],
+            links=settings.resource_links,
         )
 
     async def _image_guide(self, _ctx: Context, given: dict[str, Any]) -> t.CallToolResult:
