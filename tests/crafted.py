@@ -90,6 +90,27 @@ def hollow_avif(width: int, height: int) -> bytes:
     return whole[:at] + struct.pack(">II", width, height) + whole[at + 8 :]
 
 
+def padded_avif(width: int, height: int) -> bytes:
+    """A whole AVIF of that size whose item promises 16 x 12 px."""
+    whole = photo(width, height, "avif")
+    at = whole.index(b"ispe") + 8
+    return whole[:at] + struct.pack(">II", 16, 12) + whole[at + 8 :]
+
+
+def sequence(width: int, height: int, *before: tuple[int, int]) -> bytes:
+    """An AV1 sequence header of that size.
+
+    Args:
+        width: px.
+        height: px.
+        before: what stands before the size: (value, count of bits) each.
+    """
+    fields = [*before, (15, 4), (15, 4), (width - 1, 16), (height - 1, 16)]
+    bits = "".join(f"{value:0{count}b}" for value, count in fields)
+    body = int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8), "big") + bytes(4)
+    return bytes([1 << 3 | 2, len(body)]) + body
+
+
 def riff(name: bytes, body: bytes) -> bytes:
     """A chunk of a RIFF file."""
     return name + struct.pack("<I", len(body)) + body + bytes(len(body) % 2)

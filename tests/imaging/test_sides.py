@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -19,9 +20,12 @@ from crafted import (
     hollow_webp,
     lossless_webp,
     moving_webp,
+    padded_avif,
     riff,
+    sequence,
 )
 from imagewright.errors import PictureError
+from imagewright.imaging.av1 import coded_sides
 from imagewright.imaging.limiter import INPUT_MAX_PIXELS, MAX_PIXELS, PROBE_BYTES, cost_of
 from imagewright.imaging.probe import known_formats, probe
 from imagewright.imaging.reading import decoding_cost, head_cost, measure
@@ -125,6 +129,8 @@ def test_no_decoder_takes_memory_for_a_bomb() -> None:
         hollow_jpeg(0, 48),
         hollow_png(0, 48),
         b"GIF89a" + bytes(7) + b";",
+        b"GIF89a\1\0\1\0\0\0\0!\xfe" + b"\1a" * 50_000 + b"\0" + photo(format="gif")[13:],
+        b"GIF89a\1\0\1\0\0\0\0" + (b"," + bytes(8) + b"\0\2\0") * 50_000 + b";",
         b"RIFF\x1a\0\0\0WEBP" + riff(b"JUNK", bytes(14)),
         photo(format="png")[:14],
         photo(format="jpeg")[:100],
@@ -140,6 +146,8 @@ def test_no_decoder_takes_memory_for_a_bomb() -> None:
         "jpeg without width",
         "png without width",
         "gif without frames",
+        "gif of tiny blocks",
+        "gif of empty frames",
         "webp without picture",
         "png of 14 bytes",
         "jpeg without its frame",
@@ -183,6 +191,90 @@ def test_a_track_counts_as_well(version: int) -> None:
     head = box(b"tkhd", bytes([version]), bytes(75 + 12 * version), (5000 << 16).to_bytes(4, "big") * 2)
     data = meta(ispe(64, 48)) + box(b"moov", box(b"mvhd", bytes(100)), box(b"trak", head))
     assert declared_sides("avif", data, len(data))[0] == (5000, 5000)
+
+
+REDUCED = ((0, 3), (1, 1), (1, 1), (8, 5))
+"""The start of a still picture's sequence header."""
+PLAIN = ((0, 3), (0, 1), (0, 1), (0, 1), (0, 1), (0, 5), (0, 12), (8, 5), (0, 1))
+"""That of a film: no timing, one operating point with a tier."""
+TIMED = (
+    *((1, 3), (0, 1), (0, 1), (1, 1), (1000, 32), (25, 32), (1, 1), (0b00101, 5)),  # timing with a number of ticks
+    *((1, 1), (9, 5), (90_000, 32), (7, 5), (7, 5), (1, 1), (1, 5)),  # a decoder model, delays, two points
+    *((257, 12), (5, 5), (1, 1), (5, 20), (0, 1), (1, 1), (9, 4)),
+    *((0, 12), (9, 5), (1, 1), (0, 1), (0, 1)),
+)
+"""That of a stream with everything that can stand there."""
+
+
+@pytest.mark.parametrize("start", [REDUCED, PLAIN, TIMED], ids=["reduced", "plain", "timed"])
+def test_a_sequence_header_says_its_size(start: tuple[tuple[int, int], ...]) -> None:
+    delimiter, frame = b"\x12\0", b"\x32\4abcd"
+    data = delimiter + sequence(12_000, 9_000, *start) + frame + sequence(20_000, 4, *start)
+    assert coded_sides(memoryview(data), lambda: None) == [(12_000, 9_000), (20_000, 4)]
+
+
+@pytest.mark.parametrize("cut", range(2, 12))
+def test_a_sequence_header_cut_short_is_found_out(cut: int) -> None:
+    with pytest.raises(ValueError, match="short"):
+        coded_sides(memoryview(sequence(64, 48, *TIMED)[:cut]), lambda: None)
+
+
+def item_file(data: bytes, *, places: bytes | None = None, version: int = 0) -> bytes:
+    """A file whose only item is AV1 data in `mdat`, and says that it has 16 x 12 px."""
+    entry = box(b"infe", b"\2\0\0\0", b"\0\1\0\0av01\0")
+    info = box(b"iinf", bytes(4), b"\0\1", entry)
+    props = box(b"iprp", box(b"ipco", ispe(16, 12)))
+    head = box(b"ftyp", b"avif\0\0\0\0")
+    method = b"\0\0" if version else b""
+
+    def file(start: int) -> bytes:
+        one = b"\0\1" + struct.pack(">II", start, len(data))
+        table = bytes([version, 0, 0, 0]) + b"\x44\0\0\1\0\1" + method + b"\0\0" + (places or one)
+        return head + box(b"meta", bytes(4), info, box(b"iloc", table), props) + box(b"mdat", data)
+
+    return file(len(file(0)) - len(data))
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_what_an_item_holds_counts_more_than_what_it_promises(version: int) -> None:
+    data = item_file(b"\x12\0" + sequence(12_000, 9_000, *REDUCED), version=version)
+    assert declared_sides("avif", data, len(data))[0] == (12_000, 9_000)
+
+
+def test_what_a_films_first_picture_holds_counts() -> None:
+    coded = b"\x12\0" + sequence(12_000, 9_000, *PLAIN)
+
+    def file(start: int) -> bytes:
+        stsd = box(b"stsd", bytes(4), b"\0\0\0\1", box(b"av01", bytes(8)))
+        stco = box(b"stco", bytes(4), b"\0\0\0\1", struct.pack(">I", start))
+        stsz = box(b"stsz", bytes(8), b"\0\0\0\1", struct.pack(">I", len(coded)))
+        head = box(b"tkhd", bytes(76), struct.pack(">II", 16 << 16, 12 << 16))
+        track = box(b"trak", head, box(b"mdia", box(b"minf", box(b"stbl", stsd, stco, stsz))))
+        return box(b"ftyp", b"avis\0\0\0\0") + box(b"moov", track) + box(b"mdat", coded)
+
+    data = file(len(file(0)) - len(coded))
+    assert declared_sides("avif", data, len(data)) == [(12_000, 9_000), (16, 12)]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        item_file(b"", places=b"\0\1" + struct.pack(">II", 1 << 30, 9)),
+        item_file(b"\x12\0" * 20_000),
+        item_file(bytes(200), places=b"\0\x41" + struct.pack(">II", 0, 9) * 0x41),
+        item_file(bytes(200), places=b"\0\x40" + struct.pack(">II", 0, 200) * 0x40),
+        item_file(bytes(200), places=b"\0\x40"),
+    ],
+    ids=["outside the file", "too many units", "too many pieces", "pieces that share bytes", "a table cut short"],
+)
+def test_items_that_lead_astray_are_found_out(data: bytes) -> None:
+    with pytest.raises(ValueError, match=r"outside|units|pieces|share|short"):
+        declared_sides("avif", data, len(data))
+
+
+@AVIF
+def test_an_avif_that_holds_more_than_it_promises_is_measured_by_what_it_holds() -> None:
+    assert (measure(padded_avif(640, 480)).width, measure(padded_avif(640, 480)).height) == (640, 480)
 
 
 @pytest.mark.parametrize(

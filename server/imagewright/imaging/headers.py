@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+Sides = tuple[int, int]
+"""Width and height in px, as stored: before any orientation."""
+
 _ORIENTATION_TAG = 0x0112
 _SHORT = 3
 _IFD_ENTRY_BYTES = 12
@@ -22,6 +25,8 @@ _ORIENTATIONS = range(1, 9)
 
 _FEW_PARTS = 10_000
 _BYTES_PER_PART = 1024
+_GIF_BYTES_PER_BLOCK = 32
+"""Encoders fill blocks of up to 255 bytes, some of 126."""
 
 
 def orientation_of(exif: bytes) -> int:
@@ -49,6 +54,28 @@ def orientation_of(exif: bytes) -> int:
             value = int.from_bytes(entry[8:10], order)
             return value if value in _ORIENTATIONS else _UPRIGHT
     return _UPRIGHT
+
+
+def big(data: bytes | memoryview, at: int, count: int) -> int:
+    """A number of so many bytes, the highest first.
+
+    Raises:
+        ValueError: the data end before it does.
+    """
+    return int.from_bytes(_exactly(data, at, count), "big")
+
+
+def little(data: bytes | memoryview, at: int, count: int) -> int:
+    """As `big`, the lowest byte first."""
+    return int.from_bytes(_exactly(data, at, count), "little")
+
+
+def _exactly(data: bytes | memoryview, at: int, count: int) -> bytes | memoryview:
+    piece = data[at : at + count] if at >= 0 else b""
+    if len(piece) < count:
+        message = "the header is cut short"
+        raise ValueError(message)
+    return piece
 
 
 def most_parts(size: int) -> int:
@@ -120,19 +147,24 @@ class GifLayout:
 
 
 def gif_layout(data: bytes) -> GifLayout:
-    """Walk the blocks of a GIF, up to where it ends or breaks off."""
+    """Walk the blocks of a GIF, up to where it ends or breaks off.
+
+    Raises:
+        ValueError: there are many more blocks than an encoder would make of so many bytes.
+    """
     width, height = _pair(data, 6)
     frames = 0
     at = 13 + _palette_bytes(data[10:11])
+    left = _FEW_PARTS + len(data) // _GIF_BYTES_PER_BLOCK
     while at < len(data):
         if data[at : at + 1] == b"!":
-            at = _after_blocks(data, at + 2)
+            at, left = _after_blocks(data, at + 2, left)
         elif data[at : at + 1] == b"," and at + 10 <= len(data):
             if not frames:
-                (left, top), (across, down) = _pair(data, at + 1), _pair(data, at + 5)
-                width, height = max(width, left + across), max(height, top + down)
+                (left_edge, top), (across, down) = _pair(data, at + 1), _pair(data, at + 5)
+                width, height = max(width, left_edge + across), max(height, top + down)
             frames += 1
-            at = _after_blocks(data, at + 11 + _palette_bytes(data[at + 9 : at + 10]))
+            at, left = _after_blocks(data, at + 11 + _palette_bytes(data[at + 9 : at + 10]), left)
         else:
             break
     return GifLayout(frames, width, height)
@@ -147,7 +179,12 @@ def _palette_bytes(flags: bytes) -> int:
     return 3 * 2 ** ((packed & 7) + 1) if packed & 0x80 else 0
 
 
-def _after_blocks(data: bytes, at: int) -> int:
-    while at < len(data) and data[at]:
+def _after_blocks(data: bytes, at: int, left: int) -> tuple[int, int]:
+    """Where the blocks that begin here end, and how many more may follow in the file."""
+    while at < len(data) and data[at] and left > 0:
         at += data[at] + 1
-    return at + 1
+        left -= 1
+    if left <= 0:
+        message = "too many blocks"
+        raise ValueError(message)
+    return at + 1, left - 1

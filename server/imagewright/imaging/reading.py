@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from PIL.ImageFile import ImageFile
 
-    from imagewright.imaging.sides import Sides
+    from imagewright.imaging.headers import Sides
 
 _OPENERS = {
     "png": ("PIL.PngImagePlugin", "PngImageFile"),

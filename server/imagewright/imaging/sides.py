@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imagewright.imaging.headers import check_png_parts, gif_layout, most_parts
+from imagewright.imaging.boxes import iso_sides
+from imagewright.imaging.headers import big, check_png_parts, gif_layout, little, most_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-Sides = tuple[int, int]
-"""Width and height in px, as stored: before any orientation."""
+    from imagewright.imaging.headers import Sides
 
 WEBP_SIDE = 16_383
 """Px; libwebp's WEBP_MAX_DIMENSION. The canvas of an animation could say more, and no encoder writes such a one."""
@@ -39,7 +37,9 @@ def declared_sides(name: str, data: bytes, size: int) -> list[Sides]:
     Raises:
         ValueError: the header is damaged, or it does not end within `data`.
     """
-    found = {"png": _png, "jpeg": _jpeg, "gif": _gif, "webp": _webp, "avif": _iso, "heic": _iso}[name](data, size)
+    found = {"png": _png, "jpeg": _jpeg, "gif": _gif, "webp": _webp, "avif": iso_sides, "heic": iso_sides}[name](
+        data, size
+    )
     declared = sorted(found, key=lambda sides: sides[0] * sides[1], reverse=True)
     if not declared or 0 in declared[0]:
         message = "the header declares no size"
@@ -52,7 +52,7 @@ def _png(data: bytes, size: int) -> list[Sides]:
         message = "a PNG begins with its header chunk"
         raise ValueError(message)
     check_png_parts(data, size)
-    return [(_big(data, 16, 4), _big(data, 20, 4))]
+    return [(big(data, 16, 4), big(data, 20, 4))]
 
 
 def _gif(data: bytes, _size: int) -> list[Sides]:
@@ -66,19 +66,19 @@ def _jpeg(data: bytes, size: int) -> list[Sides]:
     for _ in range(most_parts(size)):
         start = data.index(b"\xff", at)
         code = start + 1
-        while _big(data, code, 1) == 0xFF:  # noqa: PLR2004 - a fill byte looks like the start of a marker
+        while big(data, code, 1) == 0xFF:  # noqa: PLR2004 - a fill byte looks like the start of a marker
             code += 1
             _check_fill(fill + code - at)
         fill += code - 1 - at
         _check_fill(fill)
-        marker, at = _big(data, code, 1), code + 1
+        marker, at = big(data, code, 1), code + 1
         if marker in (_START_OF_SCAN, _END_OF_IMAGE):
             break
         if marker == 0 or marker in _BARE:
             continue
         if marker & 0xF0 == 0xC0 and marker not in _NO_FRAME:  # noqa: PLR2004 - SOF0 to SOF15
-            return [(_big(data, at + 5, 2), _big(data, at + 3, 2))]
-        at += _big(data, at, 2)
+            return [(big(data, at + 5, 2), big(data, at + 3, 2))]
+        at += big(data, at, 2)
     message = "no frame header was found"
     raise ValueError(message)
 
@@ -92,14 +92,14 @@ def _check_fill(count: int) -> None:
 def _webp(data: bytes, size: int) -> list[Sides]:
     kind = data[12:16]
     if kind == b"VP8X":
-        canvas = _little(data, 24, 3) + 1, _little(data, 27, 3) + 1
+        canvas = little(data, 24, 3) + 1, little(data, 27, 3) + 1
         _check_frames(data, size, canvas)
         return [canvas]
     if kind == b"VP8L" and data[20:21] == b"\x2f":
-        packed = _little(data, 21, 4)
+        packed = little(data, 21, 4)
         return [((packed & 0x3FFF) + 1, (packed >> 14 & 0x3FFF) + 1)]
     if kind == b"VP8 " and data[23:26] == b"\x9d\x01\x2a":
-        return [(_little(data, 26, 2) & 0x3FFF, _little(data, 28, 2) & 0x3FFF)]
+        return [(little(data, 26, 2) & 0x3FFF, little(data, 28, 2) & 0x3FFF)]
     message = "no picture chunk was found"
     raise ValueError(message)
 
@@ -117,89 +117,12 @@ def _check_frames(data: bytes, size: int, canvas: Sides) -> None:
         if at + 20 > len(data):
             return
         if data[at : at + 4] == b"ANMF":
-            right = 2 * _little(data, at + 8, 3) + _little(data, at + 14, 3) + 1
-            bottom = 2 * _little(data, at + 11, 3) + _little(data, at + 17, 3) + 1
+            right = 2 * little(data, at + 8, 3) + little(data, at + 14, 3) + 1
+            bottom = 2 * little(data, at + 11, 3) + little(data, at + 17, 3) + 1
             if right > canvas[0] or bottom > canvas[1]:
                 message = "a frame lies outside the canvas"
                 raise ValueError(message)
-        length = _little(data, at + 4, 4)
+        length = little(data, at + 4, 4)
         at += 8 + length + length % 2
     message = "too many chunks"
     raise ValueError(message)
-
-
-def _iso(data: bytes, size: int) -> list[Sides]:
-    """The sides of every item (`ispe`) and of every track (`tkhd`) of an AVIF or HEIC.
-
-    An item's sides count even where no item uses them: the file is refused for the largest it names.
-    """
-    found: list[Sides] = []
-    budget = _Budget(most_parts(size))
-    for name, body in _boxes(memoryview(data), budget):
-        if name == b"meta":
-            properties = _inside(_inside(_boxes(body[4:], budget), b"iprp", budget), b"ipco", budget)
-            found += [_pair(box, 4) for kind, box in properties if kind == b"ispe"]
-        elif name == b"moov":
-            tracks = _inside(_boxes(body, budget), b"trak", budget)
-            heads = [box for kind, box in tracks if kind == b"tkhd"]
-            found += [(width >> 16, height >> 16) for width, height in (_pair(box, len(box) - 8) for box in heads)]
-    return found
-
-
-class _Budget:
-    """How many boxes may still be looked at."""
-
-    def __init__(self, left: int) -> None:
-        self.left = left
-
-    def spend(self) -> None:
-        self.left -= 1
-        if self.left < 0:
-            message = "too many boxes"
-            raise ValueError(message)
-
-
-def _boxes(view: memoryview, budget: _Budget) -> Iterator[tuple[bytes, memoryview]]:
-    """Type and body of each box that follows another (ISO/IEC 14496-12, 4.2); the last may be cut off."""
-    at = 0
-    while at + 8 <= len(view):
-        budget.spend()
-        length, head = _big(view, at, 4), 8
-        if length == 1:
-            length, head = _big(view, at + 8, 8), 16
-        elif length == 0:
-            length = len(view) - at
-        if length < head:
-            message = "a box is shorter than its own head"
-            raise ValueError(message)
-        yield bytes(view[at + 4 : at + 8]), view[at + head : at + length]
-        at += length
-
-
-def _inside(
-    boxes: Iterator[tuple[bytes, memoryview]], name: bytes, budget: _Budget
-) -> Iterator[tuple[bytes, memoryview]]:
-    """The boxes inside all boxes of that type."""
-    for kind, body in boxes:
-        if kind == name:
-            yield from _boxes(body, budget)
-
-
-def _pair(view: memoryview, at: int) -> Sides:
-    return _big(view, at, 4), _big(view, at + 4, 4)
-
-
-def _big(data: bytes | memoryview, at: int, count: int) -> int:
-    return int.from_bytes(_exactly(data, at, count), "big")
-
-
-def _little(data: bytes, at: int, count: int) -> int:
-    return int.from_bytes(_exactly(data, at, count), "little")
-
-
-def _exactly(data: bytes | memoryview, at: int, count: int) -> bytes | memoryview:
-    piece = data[at : at + count] if at >= 0 else b""
-    if len(piece) < count:
-        message = "the header is cut short"
-        raise ValueError(message)
-    return piece

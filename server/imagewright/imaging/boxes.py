@@ -1,0 +1,186 @@
+"""The sizes that an AVIF or HEIC names: of its items and tracks, and of the AV1 data they hold.
+
+The box structure is that of ISO/IEC 14496-12, its items that of ISO/IEC 23008-12.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from imagewright.imaging.av1 import coded_sides
+from imagewright.imaging.headers import big, most_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from imagewright.imaging.headers import Sides
+
+    Box = tuple[bytes, memoryview]
+    """Type and body."""
+
+_MOST_EXTENTS = 64
+"""Pieces one item may lie in; libavif writes one."""
+
+
+def iso_sides(data: bytes, size: int) -> list[Sides]:
+    """The sides of every item (`ispe`), of every track (`tkhd`) and of every AV1 sequence header in px.
+
+    Decoders take memory for what the AV1 data say, whatever the boxes around them promise. Sides count even where
+    nothing uses them: the file is judged by the largest it names. HEVC data are not looked into.
+
+    Args:
+        data: the file, or its beginning.
+        size: bytes of the whole file.
+
+    Raises:
+        ValueError: the structure is damaged, too large, or does not end within `data`.
+    """
+    walk = _Walk(memoryview(data), most_parts(size))
+    for name, body in walk.boxes(walk.data):
+        if name == b"meta":
+            walk.read_items(body[4:])
+        elif name == b"moov":
+            for _, track in walk.all_in(body, b"trak"):
+                walk.read_track(track)
+    return walk.found
+
+
+@dataclass(slots=True)
+class _Walk:
+    """One walk through a file.
+
+    Attributes:
+        data: the file.
+        left: boxes and units that may still be looked at.
+        found: the sides so far.
+        copied: bytes of items that lie in several pieces.
+    """
+
+    data: memoryview
+    left: int
+    found: list[Sides] = field(default_factory=list)
+    copied: int = 0
+
+    def boxes(self, view: memoryview) -> Iterator[Box]:
+        """Each box of several that follow each other; the last may be cut off."""
+        at = 0
+        while at + 8 <= len(view):
+            self.spend()
+            length, head = big(view, at, 4), 8
+            if length == 1:
+                length, head = big(view, at + 8, 8), 16
+            elif length == 0:
+                length = len(view) - at
+            if length < head:
+                message = "a box is shorter than its own head"
+                raise ValueError(message)
+            yield bytes(view[at + 4 : at + 8]), view[at + head : at + length]
+            at += length
+
+    def all_in(self, view: memoryview, *path: bytes) -> Iterator[Box]:
+        """The boxes at the end of a path of types."""
+        for name, body in self.boxes(view):
+            if name == path[0]:
+                if len(path) == 1:
+                    yield name, body
+                else:
+                    yield from self.all_in(body, *path[1:])
+
+    def read_items(self, meta: memoryview) -> None:
+        """What a `meta` box says of its items, and what the AV1 items hold."""
+        self.found += [_pair(body, 4) for _, body in self.all_in(meta, b"iprp", b"ipco", b"ispe")]
+        coded = {_item_of(entry) for _, info in self.all_in(meta, b"iinf") for entry in self._entries(info)}
+        store = next((body for _, body in self.all_in(meta, b"idat")), memoryview(b""))
+        for _, places in self.all_in(meta, b"iloc"):
+            for item, pieces in self._places(places, store):
+                if item in coded:
+                    self._read_coded(self._joined(pieces))
+
+    def read_track(self, track: memoryview) -> None:
+        """What a track says of its size, and what its first AV1 picture holds; no other is decoded."""
+        self.found += [
+            (big(head, len(head) - 8, 4) >> 16, big(head, len(head) - 4, 4) >> 16)
+            for _, head in self.all_in(track, b"tkhd")
+        ]
+        for _, table in self.all_in(track, b"mdia", b"minf", b"stbl"):
+            inside = dict(self.boxes(table))
+            if bytes(inside.get(b"stsd", b"")[12:16]) != b"av01":
+                continue
+            start = big(inside[b"stco"], 8, 4) if b"stco" in inside else big(inside.get(b"co64", b""), 8, 8)
+            sizes = inside.get(b"stsz", b"")
+            length = big(sizes, 4, 4) or big(sizes, 12, 4)
+            self._read_coded(_piece(self.data, start, length))
+
+    def _read_coded(self, data: memoryview) -> None:
+        self.found += coded_sides(data, self.spend)
+
+    def _joined(self, pieces: list[memoryview]) -> memoryview:
+        if len(pieces) == 1:
+            return pieces[0]
+        self.copied += sum(len(piece) for piece in pieces)
+        if self.copied > len(self.data):
+            message = "the items share their bytes"
+            raise ValueError(message)
+        return memoryview(b"".join(pieces))
+
+    def _entries(self, info: memoryview) -> Iterator[memoryview]:
+        """The `infe` boxes of an `iinf`."""
+        for name, body in self.boxes(info[8 if big(info, 0, 1) else 6 :]):
+            if name == b"infe":
+                yield body
+
+    def _places(self, table: memoryview, store: memoryview) -> Iterator[tuple[int, list[memoryview]]]:
+        """Number and bytes of each item in an `iloc`."""
+        version, widths = big(table, 0, 1), big(table, 4, 2)
+        offset_bytes, length_bytes, base_bytes = widths >> 12, widths >> 8 & 0xF, widths >> 4 & 0xF
+        index_bytes = widths & 0xF if version else 0
+        number_bytes = 2 if version < 2 else 4  # noqa: PLR2004 - the version that widened it
+        count, at = big(table, 6, number_bytes), 6 + number_bytes
+        for _ in range(count):
+            self.spend()
+            item, at = big(table, at, number_bytes), at + number_bytes
+            method, at = (big(table, at, 2) & 0xF, at + 2) if version else (0, at)
+            base, at = big(table, at + 2, base_bytes), at + 2 + base_bytes
+            extents, at = big(table, at, 2), at + 2
+            if extents > _MOST_EXTENTS or method > 1:
+                message = "an item lies in more pieces, or deeper, than is read"
+                raise ValueError(message)
+            pieces = []
+            for _ in range(extents):
+                at += index_bytes
+                start, length = base + big(table, at, offset_bytes), big(table, at + offset_bytes, length_bytes)
+                at += offset_bytes + length_bytes
+                pieces.append(_piece(store if method else self.data, start, length))
+            if pieces:
+                yield item, pieces
+
+    def spend(self) -> None:
+        """Count one more part.
+
+        Raises:
+            ValueError: there are too many.
+        """
+        self.left -= 1
+        if self.left < 0:
+            message = "too many boxes or units"
+            raise ValueError(message)
+
+
+def _item_of(entry: memoryview) -> int | None:
+    """The number of the item that an `infe` describes, if that is AV1 data."""
+    wide = 4 if big(entry, 0, 1) > 2 else 2  # noqa: PLR2004 - version 3 widened the number
+    kind = 4 + wide + 2
+    return big(entry, 4, wide) if bytes(entry[kind : kind + 4]) == b"av01" else None
+
+
+def _piece(view: memoryview, start: int, length: int) -> memoryview:
+    """A stretch of the file; 0 stands for all of the rest. One that is cut off must at least have begun."""
+    if start >= len(view):
+        message = "an item lies outside the file"
+        raise ValueError(message)
+    return view[start : start + length] if length else view[start:]
+
+
+def _pair(view: memoryview, at: int) -> Sides:
+    return big(view, at, 4), big(view, at + 4, 4)
