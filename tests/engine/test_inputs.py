@@ -1,0 +1,149 @@
+"""Input pictures: what is too large is refused by its header, with the row's own limit, before anything is decoded."""
+
+from __future__ import annotations
+
+import base64
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from crafted import flat_png, hollow_avif, hollow_gif, hollow_jpeg, hollow_png, hollow_webp, padded_avif
+from imagewright.catalog.load import catalog
+from imagewright.engine.inputs import Resolver
+from imagewright.imaging.limiter import INPUT_MAX_PIXELS
+from imagewright.imaging.signatures import known_formats
+from imagewright.settings.folders import Folders
+from imagewright.storage.library import Library
+from pictures import STILL_FORMATS, photo
+from wire import MODERN, RawClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from imagewright.catalog.row import PictureLimits
+
+pytestmark = pytest.mark.anyio
+
+HOLLOW: dict[str, Callable[[int, int], bytes]] = {
+    "png": hollow_png,
+    "jpeg": hollow_jpeg,
+    "webp": hollow_webp,
+    "gif": lambda width, height: hollow_gif((width, height), (1, 1)),
+    "avif": hollow_avif,
+}
+"""Files that promise many pixels and have none of them: were one decoded, it would be called damaged."""
+FORMATS = [name for name in HOLLOW if name in STILL_FORMATS]
+ROWS = {row.tool: row.pictures for row in catalog().values()}
+SERVER_ROOM = 400_000_000
+"""Bytes of memory a server may take at most while it refuses a call."""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "root"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def resolver(root: Path, tmp_path: Path) -> Iterator[Resolver]:
+    folders = Folders(root, tmp_path / "imagewright.db", tmp_path / "c.toml", tmp_path / "k.toml", (root,))
+    with Library(folders) as library:
+        yield Resolver(library)
+
+
+@dataclass(frozen=True)
+class Bomb:
+    """A picture one px beyond what a row allows of a format.
+
+    Attributes:
+        name: the format.
+        limits: the row's.
+        width: px.
+        height: px.
+        words: what the refusal must name.
+    """
+
+    name: str
+    limits: PictureLimits
+    width: int
+    height: int
+    words: str
+
+
+def bomb(tool: str, name: str) -> Bomb:
+    limits = ROWS[tool]
+    own = limits.max_megapixels
+    most = min(INPUT_MAX_PIXELS[name], int((own or 10**6) * 10**6))
+    side = int(most**0.5) + 1
+    words = f"the limit is {own:g} megapixels" if own else f"as {name.upper()} at most {most / 10**6:.0f} megapixels"
+    return Bomb(name, limits, side, side, words)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("tool", sorted(ROWS))
+async def test_too_many_pixels_are_refused_before_anything_is_decoded(
+    tool: str, name: str, resolver: Resolver, root: Path
+) -> None:
+    case = bomb(tool, name)
+    file = root / "bomb"
+    file.write_bytes(HOLLOW[name](case.width, case.height))
+    sources, problems = await resolver.resolve([("images[0]", str(file))], case.limits)
+    assert not sources
+    assert problems[0].argument == "images[0]"
+    assert f"is {case.width}x{case.height} px" in problems[0].message
+    assert case.words in problems[0].message
+
+
+@pytest.mark.parametrize("tool", [tool for tool, limits in sorted(ROWS.items()) if limits.max_side])
+async def test_every_limit_that_is_broken_is_named(tool: str, resolver: Resolver, root: Path) -> None:
+    limits = ROWS[tool]
+    assert limits.max_side
+    file = root / "long.png"
+    file.write_bytes(hollow_png(limits.max_side + 1, 1))
+    _, problems = await resolver.resolve([("image", str(file))], limits)
+    assert len(problems) == 1 + bool(limits.min_side > 1)
+    assert any(f"each side may have at most {limits.max_side} px" in problem.message for problem in problems)
+
+
+async def test_problems_and_pictures_keep_their_places(resolver: Resolver, root: Path) -> None:
+    good, text, large = root / "good.png", root / "text.png", root / "large.png"
+    good.write_bytes(photo())
+    text.write_text("no picture")
+    large.write_bytes(hollow_png(20_000, 20_000))
+    given = [(f"images[{place}]", str(path)) for place, path in enumerate([large, good, text, good])]
+    sources, problems = await resolver.resolve(given, ROWS["nano_banana"])
+    assert [source.argument for source in sources] == ["images[1]", "images[3]"]
+    assert [problem.argument for problem in problems] == ["images[0]", "images[2]"]
+    assert sources[0].facts.width == 64
+
+
+async def test_a_data_uri_is_measured_as_well(resolver: Resolver) -> None:
+    text = "data:image/png;base64," + base64.b64encode(hollow_png(20_000, 20_000)).decode()
+    _, (problem,) = await resolver.resolve([("image", text)], ROWS["nano_banana"])
+    assert "20000x20000" in problem.message
+
+
+@pytest.mark.skipif("avif" not in known_formats(), reason="Pillow was built without AVIF")
+async def test_an_avif_is_held_to_what_it_holds(resolver: Resolver, root: Path) -> None:
+    file = root / "small.avif"
+    file.write_bytes(padded_avif(640, 480))
+    limits = ROWS["nano_banana"].model_copy(update={"max_side": 600})
+    _, (problem,) = await resolver.resolve([("image", str(file))], limits)
+    assert "is 640x480 px" in problem.message
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of memory is read from /proc")
+def test_ten_pictures_of_268_megapixels_take_no_memory(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "large.png"
+    file.write_bytes(flat_png(16_384))
+    env = {"IMAGEWRIGHT_HOME": str(home), "IMAGEWRIGHT_ROOTS": str(tmp_path)}
+    with RawClient(MODERN, env=env) as client:
+        result = client.call("nano_banana", {"prompt": "merge them", "images": [str(file)] * 10})
+        status = Path(f"/proc/{client.process.pid}/status").read_text()
+    assert result["isError"]
+    assert result["content"][0]["text"].count("is 16384x16384 px") == 10
+    assert next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) * 1024 < SERVER_ROOM
