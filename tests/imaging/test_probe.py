@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import random
 import struct
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ import pytest
 from crafted import chunk, hollow_gif, hollow_png, hollow_webp
 from imagewright.errors import PictureError, StorageError
 from imagewright.imaging.probe import MAX_PIXELS, PictureFacts, extension_for, known_formats, probe
-from pictures import NOT_PICTURES, STILL_FORMATS, cut_short, noise, photo
+from pictures import NOT_PICTURES, STILL_FORMATS, cut_short, noise, opened, photo, saved
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,6 +139,21 @@ def test_a_promise_of_many_pixels_is_not_kept_in_memory_for_long() -> None:
 def test_a_file_that_is_not_there_is_a_storage_matter(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"gone\.png"):
         probe(tmp_path / "gone.png")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="named pipes are POSIX's")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(StorageError, match="not a regular file"):
+        probe(tmp_path / "pipe.png")
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+def test_every_cut_through_a_jpeg_is_found_out(progressive: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    data = saved(opened(noise(40, 30)), "jpeg", progressive=progressive)
+    for end in range(data.index(b"\xff\xda") + 12, len(data)):
+        with pytest.raises(PictureError, match="cut short or damaged"):
+            probe(data[:end])
 
 
 def test_avif_is_told_from_heic_and_video() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from imagewright.errors import PictureError
 from imagewright.imaging.decode import decoded, is_transparent, upright
 from imagewright.imaging.encode import HIGH_QUALITY, KEEPS_ALPHA, encode, holds, without_idle_alpha
-from imagewright.imaging.probe import PictureFacts, check_whole, facts_of
+from imagewright.imaging.probe import PictureFacts, check_whole, decode_once, facts_of
 from imagewright.imaging.reading import loading, open_lazily
 from imagewright.imaging.signatures import KINDS
 
@@ -72,13 +72,12 @@ def prepare(data: bytes, *, formats: tuple[str, ...], max_bytes: int | None) -> 
     opened = open_lazily(data)
     facts = facts_of(opened)
     check_whole(opened)
-    with loading(opened.format, len(data)):
-        opened.image.load()
     limit = sys.maxsize if max_bytes is None else max_bytes
     if facts.format not in formats or facts.orientation != 1 or facts.frames > 1:
         return _converted(_pixels(opened), facts, formats, limit, too_large=[])
     if len(data) > limit:
         return _converted(_pixels(opened), facts, formats, limit, too_large=[_TooLarge(len(data), "the file given")])
+    decode_once(opened)
     return PreparedPicture(data, facts.format, facts.width, facts.height, "")
 
 
