@@ -43,6 +43,11 @@ def _pipe(path: Path, _outside: Path) -> None:
     os.mkfifo(path)
 
 
+def _huge_text(path: Path, _outside: Path) -> None:
+    path.write_bytes(SECRET)
+    os.truncate(path, HUGE // 4)
+
+
 def _huge(path: Path, _outside: Path) -> None:
     path.write_bytes(photo())
     os.truncate(path, HUGE)
@@ -57,6 +62,7 @@ REPLACEMENTS: dict[str, tuple[Callable[[Path, Path], Any], str]] = {
     "text": (lambda path, _outside: path.write_bytes(SECRET), "is text now"),
     "empty": (lambda path, _outside: path.write_bytes(b""), "is empty now"),
     "huge": (_huge, "at most 300 MB"),
+    "huge text": (_huge_text, "now: it is not the picture"),
 }
 BROKEN: dict[str, tuple[Callable[[Path, Path], Any], str]] = {
     "cut short": (lambda path, _outside: path.write_bytes(cut_short(noise(40, 40))), "cut short or damaged"),

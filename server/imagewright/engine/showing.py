@@ -47,7 +47,8 @@ async def whole_file(library: Library, record: PictureRecord, limit: int) -> tup
     Raises:
         StorageError: it is gone, has been replaced by something else, or is larger than the limit.
     """
-    return await anyio.to_thread.run_sync(_whole_file, library, record, limit)
+    instead = f"read {record.uri}/preview, or open the file itself"
+    return await anyio.to_thread.run_sync(_whole_file, library, record, limit, instead)
 
 
 async def preview_of(library: Library, record: PictureRecord) -> Preview:
@@ -104,22 +105,20 @@ def _opened(library: Library, record: PictureRecord) -> Iterator[BinaryIO]:
         raise StorageError(f"{record.path} cannot be read: {why(error)}.") from error
 
 
-def _whole_file(library: Library, record: PictureRecord, limit: int) -> tuple[bytes, str]:
+def _whole_file(library: Library, record: PictureRecord, limit: int, instead: str) -> tuple[bytes, str]:
     from imagewright.imaging.signatures import HEAD_BYTES, describe, recognise  # noqa: PLC0415 - as above
 
     with _opened(library, record) as stream:
+        head = stream.read(HEAD_BYTES)
+        name = recognise(head)
+        if name is None:
+            seems = describe(head) or "no picture" if head else "empty"
+            raise StorageError(f"{record.path} is {seems} now: it is not the picture {record.id} any more.")
         there = os.fstat(stream.fileno()).st_size
         if there > limit:
-            raise StorageError(
-                f"{record.path} has {size(there)}, and at most {size(limit)} are sent: read {record.uri}/preview, or "
-                "open the file."
-            )
-        data = read_within(stream, record.path, limit)
-    name = recognise(data[:HEAD_BYTES])
-    if name is None:
-        seems = describe(data[:HEAD_BYTES]) or "no picture" if data else "empty"
-        raise StorageError(f"{record.path} is {seems} now: it is not the picture {record.id} any more.")
-    return data, name
+            raise StorageError(f"{record.path} has {size(there)}, and at most {size(limit)} are read: {instead}.")
+        stream.seek(0)
+        return read_within(stream, record.path, limit), name
 
 
 def _cost(library: Library, record: PictureRecord) -> int:
@@ -132,5 +131,5 @@ def _cost(library: Library, record: PictureRecord) -> int:
 def _preview(library: Library, record: PictureRecord) -> Preview:
     from imagewright.imaging.preview import look  # noqa: PLC0415 - as above
 
-    data, _ = _whole_file(library, record, LARGEST_SHOWN)
+    data, _ = _whole_file(library, record, LARGEST_SHOWN, "open the file itself")
     return look(data)[1]

@@ -10,6 +10,7 @@ from imagewright.imaging.limiter import INPUT_MAX_PIXELS
 
 if TYPE_CHECKING:
     from imagewright.catalog.row import PictureLimits
+    from imagewright.imaging.probe import PictureFacts
     from imagewright.imaging.reading import Measured
 
 

@@ -12,7 +12,7 @@ from imagewright.imaging.av1 import coded_sides
 from imagewright.imaging.headers import big, most_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from imagewright.imaging.headers import Sides
 
@@ -93,9 +93,8 @@ class _Walk:
         coded = {_item_of(entry) for _, info in self.all_in(meta, b"iinf") for entry in self._entries(info)}
         store = next((body for _, body in self.all_in(meta, b"idat")), memoryview(b""))
         for _, places in self.all_in(meta, b"iloc"):
-            for item, pieces in self._places(places, store):
-                if item in coded:
-                    self._read_coded(self._joined(pieces))
+            for pieces in self._places(places, store, coded):
+                self._read_coded(self._joined(pieces))
 
     def read_track(self, track: memoryview) -> None:
         """What a track says of its size, and what its first AV1 picture holds; no other is decoded."""
@@ -130,8 +129,10 @@ class _Walk:
             if name == b"infe":
                 yield body
 
-    def _places(self, table: memoryview, store: memoryview) -> Iterator[tuple[int, list[memoryview]]]:
-        """Number and bytes of each item in an `iloc`."""
+    def _places(
+        self, table: memoryview, store: memoryview, wanted: Container[int | None]
+    ) -> Iterator[list[memoryview]]:
+        """The bytes of each wanted item in an `iloc`."""
         version, widths = big(table, 0, 1), big(table, 4, 2)
         offset_bytes, length_bytes, base_bytes = widths >> 12, widths >> 8 & 0xF, widths >> 4 & 0xF
         index_bytes = widths & 0xF if version else 0
@@ -151,9 +152,10 @@ class _Walk:
                 at += index_bytes
                 start, length = base + big(table, at, offset_bytes), big(table, at + offset_bytes, length_bytes)
                 at += offset_bytes + length_bytes
-                pieces.append(_piece(store if method else self.data, start, length))
+                if item in wanted:
+                    pieces.append(_piece(store if method else self.data, start, length))
             if pieces:
-                yield item, pieces
+                yield pieces
 
     def spend(self) -> None:
         """Count one more part.

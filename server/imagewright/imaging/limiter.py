@@ -39,9 +39,9 @@ INPUT_MAX_PIXELS = {
     "heic": 50_500_000,
 }
 """Pixels of the largest input picture, where the row does not say less. Far below `MAX_PIXELS`: anybody can give an
-input, and a few hundred bytes are enough for one of 268 MP. The largest phone photos in use have 50 MP, and a 2048 px
-square enlarged four times has 67; the vendors that publish a limit take 36 MP at most. WebP, AVIF and HEIC are lower
-because their decoders hold three or four copies of the picture: about 400 MB at these sizes."""
+input, and a few hundred bytes are enough for one of 268 MP. The largest photos that phones take by themselves have
+50 MP, a 2048 px square enlarged four times has 67, and files of more are rarely within the rows' limits on bytes.
+WebP, AVIF and HEIC are lower because their decoders hold three or four copies of the picture: about 400 MB here."""
 
 DECODED_BYTES = {"png": 4, "jpeg": 10, "gif": 4, "webp": 16, "avif": 12, "heic": 12}
 """Bytes a decoder holds for each pixel at its peak, measured with Pillow 13: a JPEG's is that of a progressive one

@@ -120,9 +120,7 @@ class Tools:
     async def _wait_and_reply(self, ctx: Context, job: Job, seconds: float, began: float) -> t.CallToolResult:
         await wait_with_progress(ctx, job, seconds)
         settings = self._workshop.settings
-        reply = await job_reply(
-            job, settings.reply_budget, self._workshop.library, links=settings.resource_links
-        )
+        reply = await job_reply(job, settings.reply_budget, self._workshop.library, links=settings.resource_links)
         await self._workshop.answered(job, anyio.current_time() - began)
         return reply
 
