@@ -193,7 +193,7 @@ async def _send_once(
     else:
         read = _read(account, request, reply)
     if isinstance(read, TaskEnded):
-        raise TaskEnded(_cleaned(read.error, account), sure=read.sure)
+        raise TaskEnded(_cleaned(read.error, account, answered=True), sure=read.sure)
     if isinstance(read, ProviderError):
         failure = _cleaned(read, account, read_retry_after(reply.headers), answered=True)
         return _Failed(failure, reply.status, reached=True)
