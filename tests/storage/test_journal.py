@@ -392,11 +392,11 @@ class TestBudgets:
         journal.finish("job_1", "failed", owner="me", now=NOW, cost_usd=0.0, cost_basis="actual", notes=())
         assert opened(journal, job("2", reserved_usd=1.0), cap).entry
 
-    def test_yesterday_does_not_count_unless_it_still_runs(self, journal: Journal) -> None:
+    def test_yesterday_does_not_count_even_where_it_still_runs(self, journal: Journal) -> None:
         ended(journal, job("1", created=NOW - 50), usd=5.0)
-        assert journal.spent(NOW - 10).usd == 0.0
         opened(journal, job("2", created=NOW - 50, reserved_usd=3.0))
-        assert journal.spent(NOW - 10).usd == 3.0
+        assert journal.spent(NOW - 10).usd == 0.0
+        assert journal.spent(NOW - 60).usd == 8.0
 
     def test_the_first_cap_without_room_is_named(self, journal: Journal) -> None:
         day, month = Cap("day", NOW - 10, 1.0), Cap("month", 0.0, 2.0)

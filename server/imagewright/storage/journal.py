@@ -7,11 +7,22 @@ that was not renewed in time lets another process adopt the job. All methods blo
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+import logging
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from imagewright.errors import StorageError
-from imagewright.storage.journal_rows import encoded, insert_calls, insert_job, job_values, read_job, update
+from imagewright.storage.journal_answers import Cap, Opened, Renewed, Spent
+from imagewright.storage.journal_rows import (
+    UnreadableJobError,
+    encoded,
+    insert_calls,
+    insert_job,
+    job_values,
+    read_job,
+    update,
+)
 from imagewright.storage.states import NEXT, CallState
 
 if TYPE_CHECKING:
@@ -21,6 +32,10 @@ if TYPE_CHECKING:
     from imagewright.storage.database import Database
     from imagewright.storage.journal_entry import JobEntry, JobState
     from imagewright.storage.record import CostBasis
+
+__all__ = ["Cap", "ForgottenJobError", "Journal", "LostLeaseError", "Opened", "Renewed", "Spent", "UnreadableJobError"]
+
+log = logging.getLogger(__name__)
 
 _MAY_HAVE_COST = "(state IN ('running', 'completed') OR cost_usd IS NULL OR cost_usd > 0)"
 _SAME_KEY = f"SELECT id FROM job WHERE key = :key AND {_MAY_HAVE_COST} ORDER BY created DESC"  # noqa: S608 - a constant
@@ -48,64 +63,6 @@ class ForgottenJobError(StorageError):
         super().__init__(f"The journal knows no {job_id} any more: it was replaced by a new one while the job ran.")
 
 
-@dataclass(frozen=True, slots=True)
-class Renewed:
-    """What the renewal of leases brought to light.
-
-    Attributes:
-        cancelled: jobs that someone asked to cancel.
-        lost: jobs that another process has taken over, or settled.
-    """
-
-    cancelled: frozenset[str] = frozenset()
-    lost: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What was spent or set aside since a moment, in USD.
-
-    Attributes:
-        usd: the sum.
-        jobs: how many jobs it is the sum of.
-    """
-
-    usd: float
-    jobs: int
-
-
-@dataclass(frozen=True, slots=True)
-class Cap:
-    """A budget over time.
-
-    Attributes:
-        name: what to call it, such as "day".
-        since: the moment from which spending counts, seconds since 1970.
-        usd: the limit.
-    """
-
-    name: str
-    since: float
-    usd: float
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """What became of an attempt to open a job: exactly one of the four is set.
-
-    Attributes:
-        entry: the job as written; it is this process's to carry out.
-        joined: the earlier job this call is a repetition of.
-        clashing: the earlier job that was given the same key for another call.
-        over: the budget that has no room, with what is spent of it.
-    """
-
-    entry: JobEntry | None = None
-    joined: JobEntry | None = None
-    clashing: JobEntry | None = None
-    over: tuple[Cap, Spent] | None = None
-
-
 class Journal:
     """The jobs of one user.
 
@@ -115,6 +72,7 @@ class Journal:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._aside: set[str] = set()
 
     def open_job(self, entry: JobEntry, *, lease_until: float, caps: Sequence[Cap] = (), now: float) -> Opened:
         """Write a job down, unless it repeats an earlier one or a budget has no room. One transaction for all that.
@@ -189,13 +147,18 @@ class Journal:
         return True
 
     def tickets(self, provider: str, since: float) -> list[Mapping[str, str]]:
-        """The handles of a provider's calls in jobs begun since a moment, seconds since 1970."""
+        """The handles of a provider's calls in jobs begun since a moment, seconds since 1970: all that are read."""
         query = (
             "SELECT call.handle FROM call JOIN job ON job.id = job_id "
             "WHERE provider = ? AND created >= ? AND call.handle IS NOT NULL"
         )
         with self._database.reading() as connection:
-            return [json.loads(handle) for (handle,) in connection.execute(query, (provider, since))]
+            rows = connection.execute(query, (provider, since)).fetchall()
+        found = []
+        for (handle,) in rows:
+            with suppress(ValueError):  # whoever reads its job says so
+                found.append(json.loads(handle))
+        return found
 
     def replan(self, entry: JobEntry) -> None:
         """Put calls to another provider in the place of those that were refused without a charge.
@@ -285,7 +248,7 @@ class Journal:
             return dict(connection.execute(query, (now, *providers, most)).fetchall())
 
     def adopt(self, owner: str, job_ids: Collection[str], *, now: float, lease_until: float) -> list[JobEntry]:
-        """Take over running jobs whose lease has run out; no two processes get the same one.
+        """Take over running jobs whose lease has run out; no two processes get the same one. Unreadable ones are left.
 
         Args:
             owner: the process that takes them.
@@ -296,8 +259,23 @@ class Journal:
         values = {"owner": owner, "lease_until": lease_until}
         free = "id = :id AND state = 'running' AND lease_until < :now"
         with self._database.writing() as connection:
-            taken = [job_id for job_id in job_ids if update(connection, "job", values, free, id=job_id, now=now)]
-            return [entry for job_id in taken if (entry := read_job(connection, job_id)) is not None]
+            found = [entry for job_id in job_ids if (entry := self._readable(connection, job_id)) is not None]
+            taken = [entry for entry in found if update(connection, "job", values, free, id=entry.id, now=now)]
+        return [replace(entry, owner=owner) for entry in taken]
+
+    def lease(self, job_id: str) -> tuple[str, float] | None:
+        """Who works on a job, and until when in seconds since 1970: no name once it has ended, None if unknown."""
+        if not self._database.exists():
+            return None
+        with self._database.reading() as connection:
+            found = connection.execute("SELECT owner, lease_until FROM job WHERE id = ?", (job_id,)).fetchone()
+        return None if found is None else (found[0], found[1])
+
+    def set_aside(self, job_id: str, error: Exception) -> None:
+        """Say once that a job's entry cannot be used: it costs only itself."""
+        if job_id not in self._aside:
+            self._aside.add(job_id)
+            log.error("%s", error)
 
     def release(self, owner: str) -> None:
         """Give up all leases of a process, so that the next one need not wait for them to run out."""
@@ -325,22 +303,33 @@ class Journal:
             connection.execute(_TOLD, {"id": job_id, "now": now, "doubt": doubt, "recent": now - REPEAT_SECONDS})
 
     def get(self, job_id: str) -> JobEntry | None:
-        """The job of that id."""
+        """The job of that id.
+
+        Raises:
+            UnreadableJobError: its entry makes no sense.
+        """
         if not self._database.exists():
             return None
         with self._database.reading() as connection:
             return read_job(connection, job_id)
 
     def newest(self, limit: int) -> list[JobEntry]:
-        """The newest jobs, newest first."""
+        """The newest jobs, newest first; without those whose entries cannot be read."""
         if not self._database.exists():
             return []
         with self._database.reading() as connection:
             rows = connection.execute("SELECT id FROM job ORDER BY created DESC, id LIMIT ?", (limit,)).fetchall()
-            return [entry for (job_id,) in rows if (entry := read_job(connection, job_id)) is not None]
+            return [entry for (job_id,) in rows if (entry := self._readable(connection, job_id)) is not None]
+
+    def _readable(self, connection: sqlite3.Connection, job_id: str) -> JobEntry | None:
+        try:
+            return read_job(connection, job_id)
+        except UnreadableJobError as error:
+            self.set_aside(job_id, error)
+            return None
 
     def spent(self, since: float) -> Spent:
-        """What was spent or is set aside since a moment."""
+        """What jobs begun since a moment cost, or have set aside: each counts in the period in which it was begun."""
         if not self._database.exists():
             return Spent(0.0, 0)
         with self._database.reading() as connection:
@@ -386,10 +375,10 @@ def _move(
 
 
 def _spent(connection: sqlite3.Connection, since: float) -> Spent:
-    """Settled jobs count with their cost, running ones with what is set aside for them."""
+    """What jobs begun since a moment cost, or what is set aside for those that run."""
     usd, jobs = connection.execute(
         "SELECT coalesce(sum(CASE WHEN state = 'running' THEN reserved_usd ELSE coalesce(cost_usd, 0) END), 0), "
-        "count(*) FROM job WHERE created >= ? OR state = 'running'",
+        "count(*) FROM job WHERE created >= ?",
         (since,),
     ).fetchone()
     return Spent(float(usd), int(jobs))

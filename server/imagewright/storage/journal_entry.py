@@ -92,6 +92,20 @@ class JobEntry:
     owner: str = ""
     cancel_asked: bool = False
 
+    def variant_of(self, call: CallEntry, place: int) -> int:
+        """The number of one picture of a call within the job, from 1: the same in every process, whatever has arrived.
+
+        What a vendor made beyond the `count` it was asked for is numbered above `expected`: every call takes each
+        n-th number there, n being how many calls the job has, so that no two pictures ever share one.
+
+        Args:
+            call: one of `calls`.
+            place: which of its pictures, from 0.
+        """
+        if place < call.count:
+            return call.first_variant + place
+        return self.expected + 1 + call.number + (place - call.count) * len(self.calls)
+
     @property
     def done(self) -> bool:
         """Whether nothing will change any more."""

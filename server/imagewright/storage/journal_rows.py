@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from imagewright.storage.journal_entry import CallEntry, JobEntry
+from imagewright.errors import StorageError
+from imagewright.storage.journal_entry import CallEntry, JobEntry, JobState
 from imagewright.storage.states import CallState
 
 if TYPE_CHECKING:
@@ -24,6 +25,16 @@ _JSON = frozenset((*_JOB_JSON, *_CALL_JSON))
 
 _READ_JOB = f"SELECT {', '.join(_JOB)} FROM job WHERE id = ?"  # noqa: S608 - names of columns
 _READ_CALLS = f"SELECT {', '.join(_CALL)} FROM call WHERE job_id = ? ORDER BY number"  # noqa: S608 - as above
+
+NO_SENSE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What reading a row raises in which anything may stand."""
+
+
+class UnreadableJobError(StorageError):
+    """The row of one job, or of one of its calls, makes no sense; every other job is as well as ever."""
+
+    def __init__(self, job_id: str, error: Exception) -> None:
+        super().__init__(f"The journal's entry of {job_id} cannot be read and is left as it is: {error!r}.")
 
 
 def insert_job(connection: sqlite3.Connection, entry: JobEntry, lease_until: float) -> None:
@@ -59,15 +70,31 @@ def update(connection: sqlite3.Connection, table: Table, values: Mapping[str, An
 
 
 def read_job(connection: sqlite3.Connection, job_id: str) -> JobEntry | None:
-    """The job of that id with its calls in order; None when there is none."""
+    """The job of that id with its calls in order; None when there is none.
+
+    Raises:
+        UnreadableJobError: what stands there makes no sense.
+    """
     row = connection.execute(_READ_JOB, (job_id,)).fetchone()
     if row is None:
         return None
+    found = connection.execute(_READ_CALLS, (job_id,)).fetchall()
+    try:
+        return _entry(row, found)
+    except NO_SENSE as error:
+        raise UnreadableJobError(job_id, error) from error
+
+
+def _entry(row: Sequence[Any], calls: Sequence[Sequence[Any]]) -> JobEntry:
     values = _read(_JOB, row)
+    if values["state"] not in get_args(JobState):
+        message = f"{values['state']!r} is no state of a job"
+        raise ValueError(message)
+    if not calls:
+        raise ValueError("it has no calls")
     values["notes"] = tuple(values["notes"] or ())
     values["cancel_asked"] = bool(values["cancel_asked"])
-    calls = tuple(_call(found) for found in connection.execute(_READ_CALLS, (job_id,)))
-    return JobEntry(**values, calls=calls)
+    return JobEntry(**values, calls=tuple(_call(call) for call in calls))
 
 
 def _call(row: Sequence[Any]) -> CallEntry:
