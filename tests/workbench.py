@@ -283,10 +283,12 @@ MADE: tuple[CallState, dict[str, Any]] = (CallState.MADE, {"products": [PRODUCT]
 """Steps of a call, with what is written down at each."""
 
 
-async def left_behind(home: Path, *steps: tuple[CallState, dict[str, Any]], calls: Sequence[int] = (1,)) -> str:
+async def left_behind(
+    home: Path, *steps: tuple[CallState, dict[str, Any]], calls: Sequence[int] = (1,), prompt: str = "a kite"
+) -> str:
     """A job whose process died when its first call had come so far."""
     async with workbench(home, Vendor()) as dead:
-        opened = await dead.open(calls=calls)
+        opened = await dead.open(prompt, calls=calls)
         assert opened.entry is not None
         dead.crash()
     for state, changes in steps:

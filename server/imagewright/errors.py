@@ -284,7 +284,8 @@ class ResultLost(ProviderError):
     """The picture exists at the vendor, but could not be fetched whole.
 
     Attributes:
-        passing: whether fetching it later can help.
+        passing: whether the same address may well work a little later: the network, or a server in trouble.
+        final: whether asking again cannot help: it is larger than is taken. Everything else may yet change.
     """
 
     category = "result_lost"
@@ -292,6 +293,7 @@ class ResultLost(ProviderError):
     advice = "Look in the vendor's own history before paying again."
     charged_by_default = True
     passing = False
+    final = False
 
 
 class TookTooLong(ProviderError):

@@ -10,7 +10,7 @@ import pytest
 
 from imagewright.engine import delivery
 from imagewright.engine.job import JobStatus
-from imagewright.errors import ResultLost, StorageError, VendorUnavailable
+from imagewright.errors import StorageError, VendorUnavailable
 from imagewright.storage.library import Library
 from imagewright.storage.states import CallState
 from workbench import USD, Vendor, folders_in, until, workbench
@@ -18,7 +18,6 @@ from workbench import USD, Vendor, folders_in, until, workbench
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imagewright.providers.base import Product
     from imagewright.storage.record import NewPicture, PictureRecord
     from workbench import Bench
 
@@ -59,10 +58,6 @@ def set_aside(home: Path) -> list[Path]:
 def put_a_file_in_the_way(home: Path) -> None:
     home.mkdir(parents=True)
     (home / "incoming").write_text("where a folder should be", encoding="utf-8")
-
-
-def cut_short(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[:-200])
 
 
 class TestCancel:
@@ -238,7 +233,7 @@ class TestFullDisk:
         monkeypatch.setattr(Fussy, "refusals", 99)
         async with workbench(home, Vendor(), library=Fussy) as bench:
             job = await bench.done(await bench.begin())
-            file = bench.desk.spool.file(job.id, "fetch-1") / "picture"
+            file = bench.desk.spool.file(job.id, f"fetch-1-{bench.desk.ledger.owner}") / "picture"
         assert job.status is JobStatus.FAILED
         assert f"The finished picture is left as {file}." in str(job.error)
         assert file.read_bytes()
@@ -265,55 +260,3 @@ class TestFullDisk:
             job = await bench.done(await bench.begin())
         assert job.status is JobStatus.COMPLETED
         assert len(vendor.fetched) == 4
-
-
-class Torn(Vendor):
-    """A vendor whose files arrive cut short at first."""
-
-    torn = 0
-
-    async def fetch(self, product: Product, into: Path) -> None:
-        await super().fetch(product, into)
-        if self.torn:
-            self.torn -= 1
-            cut_short(into)
-
-
-class TestFetching:
-    async def test_one_picture_that_is_gone_does_not_keep_the_others_away(self, home: Path) -> None:
-        vendor = Vendor()
-        vendor.then("fetch", ResultLost("vendor", "the file is gone"))
-        async with workbench(home, vendor) as bench:
-            job = await bench.done(await bench.begin(calls=(3,)))
-            entry = await bench.entry(job.id)
-        assert job.status is JobStatus.COMPLETED
-        assert [record.variant for record in job.pictures] == [2, 3]
-        assert "2 of 3 pictures arrived." in job.notes
-        assert any("the file is gone" in note and "It was charged" in note for note in job.notes)
-        assert entry.calls[0].state is CallState.KEPT
-        assert entry.calls[0].error is not None
-        assert job.cost_usd == pytest.approx(3 * USD)
-
-    async def test_a_network_that_is_gone_for_a_while_is_waited_for(
-        self, home: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(delivery, "FETCH_PAUSE", 0.01)
-        passing = ResultLost("vendor", "no route to host")
-        passing.passing = True
-        vendor = Vendor()
-        vendor.then("fetch", passing, passing)
-        async with workbench(home, vendor) as bench:
-            job = await bench.done(await bench.begin())
-        assert job.status is JobStatus.COMPLETED
-        assert len(vendor.fetched) == 3
-
-    async def test_what_arrives_broken_is_fetched_again_a_few_times(self, home: Path) -> None:
-        vendor = Torn()
-        async with workbench(home, vendor) as bench:
-            vendor.torn = delivery.FETCH_TRIES - 1
-            assert (await bench.done(await bench.begin("mended"))).status is JobStatus.COMPLETED
-            vendor.torn = delivery.FETCH_TRIES
-            job = await bench.done(await bench.begin("broken"))
-        assert job.status is JobStatus.FAILED
-        assert "no whole picture" in str(job.error)
-        assert "It was charged" in str(job.error)

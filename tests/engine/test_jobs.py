@@ -40,7 +40,7 @@ class TestCarriedOut:
             assert cost(job) == (0.14, "actual")
             assert [record.cost_usd for record in job.pictures] == [0.07, 0.07]
 
-    @pytest.mark.parametrize("method", ["submit", "fetch"])
+    @pytest.mark.parametrize("method", ["submit"])
     async def test_a_bug_in_a_vendors_file_ends_the_job_and_not_the_server(self, home: Path, method: str) -> None:
         vendor = Vendor()
         vendor.then(method, IndexError("no such thing"))

@@ -9,7 +9,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from imagewright.engine.spool import YOUNG, Spool
+from imagewright.engine.spool import YOUNG, Answer, Spool
 from imagewright.errors import StorageError
 from imagewright.providers.base import Order, Prepared, Product
 from imagewright.storage.journal_entry import CallEntry, JobEntry
@@ -48,7 +48,7 @@ def test_a_call_that_was_not_sent_can_be_sent_by_another_process(tmp_path: Path,
 def test_an_input_that_is_gone_is_named(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     inputs = spool.keep_inputs(JOB, order(1, mask=False))
-    spool.clear(JOB)
+    spool.clear(JOB, whole=True)
     with pytest.raises(StorageError, match="input-0: a file of the unfinished job cannot be read"):
         spool.read_order(ROUTE, CallEntry(number=0), inputs)
 
@@ -72,9 +72,28 @@ def test_clearing_leaves_other_jobs_alone_and_can_be_repeated(tmp_path: Path) ->
     spool = Spool(tmp_path)
     for job in (JOB, "job_2"):
         spool.keep_product(job, 1, Product(data=b"picture"))
-    spool.clear(JOB)
-    spool.clear(JOB)
+    spool.clear(JOB, whole=True)
+    spool.clear(JOB, whole=True)
     assert [path.name for path in (tmp_path / "incoming").iterdir()] == ["job_2"]
+
+
+def test_clearing_what_is_not_whole_takes_only_its_inputs(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    spool.keep_inputs(JOB, order(2, mask=True))
+    spool.keep_product(JOB, 1, Product(data=b"picture"))
+    spool.clear(JOB, whole=False)
+    assert left(tmp_path / "incoming" / JOB) == {"result-1"}
+    spool.clear(JOB, whole=True)
+    assert not (tmp_path / "incoming" / JOB).exists()
+
+
+def test_what_came_at_once_is_read_back_with_what_belongs_to_it(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    assert spool.read_answer(JOB, 0, [1]) is None
+    answer = Answer(({"url": "https://vendor.example/1", "file": "", "seed": 2**70},), 0.07, ("A note.",))
+    spool.keep_answer(JOB, 0, answer)
+    assert spool.read_answer(JOB, 0, [1]) == answer
+    assert spool.read_answer(JOB, 1, [2]) is None
 
 
 KEPT, FAILED = CallEntry(number=0, state=CallState.KEPT), CallEntry(number=1, state=CallState.FAILED)

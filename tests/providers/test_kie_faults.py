@@ -139,12 +139,8 @@ async def _made(provider: Provider) -> Product:
     return (await made(provider, plain_order(PLAIN))).products[0]
 
 
-def _page(answer: Answer) -> Answer:
-    return Answer(200, answer.body, {"Content-Type": "text/html; charset=utf-8"})
-
-
 LOST: dict[str, tuple[Fault, int, str]] = {
-    "a page": (_page, 1, "leads to a page"),
+    "a page": (faults.PAGE, 1, "leads to a page"),
     "JSON": (Answer.of({"error": "expired"}), 1, "leads to a page"),
     "nothing": (Answer(200, b"", {"Content-Type": "image/png"}), SENDS, "empty"),
     "inside": (Answer(302, b"", {"Location": "http://10.0.0.1/"}), 1, "not a public address"),

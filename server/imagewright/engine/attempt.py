@@ -11,31 +11,33 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
 
-from imagewright.engine.delivery import deliver
+from imagewright.engine.delivery import Delivery
 from imagewright.engine.desk import error_data
 from imagewright.engine.errand import Errand, errand_of
 from imagewright.engine.follow import follow
 from imagewright.engine.job import SHARE_MADE
 from imagewright.engine.search import search
+from imagewright.engine.spool import Answer
 from imagewright.engine.surplus import within_reason
+from imagewright.engine.unreadable import UnreadableResultError
 from imagewright.errors import ImagewrightError, ProviderError, StorageError, UnknownOutcome
-from imagewright.providers.base import Handle, ListsRecentCalls, Running, TakesPicturesFirst
+from imagewright.providers.base import Finished, Handle, ListsRecentCalls, Running, TakesPicturesFirst
 from imagewright.storage.journal import LostLeaseError
 from imagewright.storage.record import NewPicture
 from imagewright.storage.states import CallState, is_final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     from imagewright.engine.brief import Brief
     from imagewright.engine.desk import Desk
     from imagewright.engine.job import Job
-    from imagewright.providers.base import Finished, Order, Product, Provider
+    from imagewright.providers.base import Order, Product, Provider
     from imagewright.storage.journal_entry import CallEntry, JobEntry
     from imagewright.storage.record import CostBasis
 
@@ -48,6 +50,9 @@ LAST_FETCH_SECONDS = 60.0
 STALE_HOURS = 1.0
 """How old a job may be of which something is still to be sent: nobody waits for it any more."""
 FOUND = "The answer to the request was never heard; it was found among {name}'s recent calls and not sent again."
+SURPLUS = "{name} made more than it was asked for: {count} more, kept as well."
+MOST_SURPLUS = 16
+"""How many pictures beyond those asked for are looked for on disk."""
 SHARE_SUBMITTED = 0.05
 
 
@@ -64,7 +69,6 @@ class Attempt:
         order_of: the order of a call that was not sent yet.
         find_provider: the provider of a name as it is set up now; raises where it is not in use any more.
         errands: its calls.
-        left_behind: whether a finished picture could be saved nowhere and still lies in the job's folder.
     """
 
     job: Job
@@ -75,7 +79,6 @@ class Attempt:
     order_of: Callable[[CallEntry], Order]
     find_provider: Callable[[str], Provider]
     errands: list[Errand] = field(default_factory=list)
-    left_behind: bool = False
 
     async def carry_out(self) -> None:
         """See every call through. What went wrong stands in the errands.
@@ -158,12 +161,14 @@ class Attempt:
             await self._search(errand, unheard)
 
     async def _search(self, errand: Errand, unheard: UnknownOutcome) -> None:
-        """Find a call again whose answer was never heard, at a vendor that lists recent calls.
+        """Find a call again whose answer was never heard: on disk, or at a vendor that lists recent calls.
 
         Raises:
             UnknownOutcome: the vendor has no such list, or did not show the call in it.
         """
         name = self.provider.name
+        if await self._lies_on_disk(errand):
+            return
         if not errand.trace or not isinstance(self.provider, ListsRecentCalls):
             raise unheard
         self._progress(errand, Running(stage=f"looking for it among {name}'s recent calls"))
@@ -176,16 +181,36 @@ class Attempt:
         errand.state = CallState.SUBMITTED
         self.job.notes.append(FOUND.format(name=name))
 
+    async def _lies_on_disk(self, errand: Errand) -> bool:
+        """Whether the answer to a call lies in the job's folder: its process died before the journal was written."""
+        most = range(errand.call.count + MOST_SURPLUS)
+        variants = [self.entry.variant_of(errand.call, place) for place in most]
+        spool = self.desk.spool
+        answer = await anyio.to_thread.run_sync(spool.read_answer, self.job.id, errand.call.number, variants)
+        if answer is None:
+            return False
+        errand.spooled, errand.cost = answer.products, answer.cost_usd
+        self._add_notes(answer.notes)
+        with anyio.CancelScope(shield=True):
+            await self._note_made(errand)
+        return True
+
+    def _add_notes(self, notes: Iterable[str]) -> None:
+        self.job.notes += [note for note in notes if note not in self.job.notes]
+
     async def _made(self, errand: Errand, finished: Finished) -> None:
         """Write the results down; bytes that came at once go to disk with the same breath, or stay in memory."""
         finished = within_reason(finished, errand.call.count)
         errand.products, errand.cost = finished.products, finished.cost_usd
-        self.job.notes += [note for note in finished.notes if note not in self.job.notes]
-        first, spool = errand.call.first_variant, self.desk.spool
+        self._add_notes(finished.notes)
+        spool, job_id, call = self.desk.spool, self.job.id, errand.call
 
-        def keep_all() -> tuple[dict[str, object], ...]:
-            products = enumerate(finished.products)
-            return tuple(spool.keep_product(self.job.id, first + place, product) for place, product in products)
+        def keep_all() -> tuple[Mapping[str, Any], ...]:
+            places = enumerate(finished.products)
+            products = [spool.keep_product(job_id, self.entry.variant_of(call, place), one) for place, one in places]
+            if errand.handle is None:
+                spool.keep_answer(job_id, call.number, Answer(tuple(products), finished.cost_usd, finished.notes))
+            return tuple(products)
 
         try:
             errand.spooled = await anyio.to_thread.run_sync(keep_all)
@@ -200,27 +225,55 @@ class Attempt:
         await self._note(errand, CallState.MADE, products=errand.spooled, cost_usd=errand.cost)
 
     async def _bring_all(self, errand: Errand) -> None:
-        """Bring every picture of a call home; one that cannot be had does not keep the others from it."""
+        """Bring every picture of a call home; one that cannot be had does not keep the others from it.
+
+        Raises:
+            ImagewrightError: none came; the trouble with the first.
+            LostLeaseError: another process has the job now.
+        """
         self._progress(errand, Running(SHARE_MADE, "fetching"))
-        trouble: ImagewrightError | None = None
-        errand.arrived = 0
-        for place in range(len(errand.products or errand.spooled or ())):
-            variant = errand.call.first_variant + place
-            try:
-                if not any(one.variant == variant for one in self.job.pictures):
-                    await self._bring(errand, await self._product(errand, place), variant)
-            except Exception as error:  # noqa: BLE001 - as in `_see_through`
-                self.left_behind = self.left_behind or isinstance(error, StorageError)
-                trouble = trouble or self._told(errand, error)
-            else:
-                errand.arrived += 1
+        places = range(len(errand.products or errand.spooled or ()))
+        failed: dict[int, Exception] = {}
+        async with anyio.create_task_group() as group:
+            for place in places:
+                group.start_soon(self._bring_one, errand, place, failed)
+        for error in failed.values():
+            if isinstance(error, LostLeaseError):
+                raise error
+        errand.arrived = len(places) - len(failed)
+        errand.safe = all(isinstance(error, UnreadableResultError) for error in failed.values())
+        trouble = self._told(errand, failed[min(failed)]) if failed else None
         if trouble is not None and not errand.arrived:
             raise trouble
         errand.error = trouble
+        if (surplus := len(places) - errand.call.count) > 0:
+            self._add_notes([SURPLUS.format(name=self.provider.name, count=surplus)])
         if errand.spooled is None:
             errand.spooled = ()
             await self._note_made(errand)
         await self._note(errand, CallState.KEPT, error=error_data(trouble))
+
+    async def _bring_one(self, errand: Errand, place: int, failed: dict[int, Exception]) -> None:
+        """Bring one picture home; what went wrong goes into `failed`."""
+        variant = self.entry.variant_of(errand.call, place)
+        try:
+            if not any(one.variant == variant for one in self.job.pictures):
+                await self._bring(errand, place, variant)
+        except Exception as error:  # noqa: BLE001 - as in `_see_through`
+            failed[place] = error
+
+    async def _fresh(self, errand: Errand, place: int) -> Product | None:
+        """The product with its link of now, where the vendor gave a ticket to ask by; None where it gives no other."""
+        if errand.handle is None:
+            return None
+        try:
+            answer = await self._provider_now().poll(errand.handle)
+        except Exception as error:  # noqa: BLE001 - it was made and is paid for: no answer about it is its end
+            log.info("job %s: no fresh link: %s", self.job.id, error)
+            return None
+        if not isinstance(answer, Finished) or place >= len(answer.products):
+            return None
+        return answer.products[place]
 
     async def _product(self, errand: Errand, place: int) -> Product:
         if errand.products is not None:
@@ -228,7 +281,8 @@ class Attempt:
         spooled = (errand.spooled or ())[place]
         return await anyio.to_thread.run_sync(self.desk.spool.read_product, spooled)
 
-    async def _bring(self, errand: Errand, product: Product, variant: int) -> None:
+    async def _bring(self, errand: Errand, place: int, variant: int) -> None:
+        product = await self._product(errand, place)
         cost, basis = self._cost_each(errand)
         new = NewPicture(
             tool=self.entry.tool,
@@ -248,9 +302,8 @@ class Attempt:
             variant=variant,
             created=datetime.fromtimestamp(self.job.created, UTC),
         )
-        record, notes = await deliver(
-            product, new, job=self.job, brief=self.brief, provider=self.provider, desk=self.desk
-        )
+        renew = partial(self._fresh, errand, place)
+        record, notes = await Delivery(product, new, self.job, self.brief, self.provider, self.desk, renew).run()
         self.job.pictures.append(record)
         self.job.pictures.sort(key=lambda one: one.variant)
         self.job.notes += notes
@@ -258,7 +311,8 @@ class Attempt:
 
     def _cost_each(self, errand: Errand) -> tuple[float | None, CostBasis]:
         if errand.cost is not None:
-            return errand.cost / errand.call.count, "actual"
+            made = len(errand.products or errand.spooled or ())
+            return errand.cost / max(errand.call.count, made), "actual"
         if self.brief.usd is not None:
             return self.brief.usd / self.brief.count, "estimate"
         return None, "unknown"
@@ -268,21 +322,23 @@ class Attempt:
         match errand.state:
             case CallState.PLANNED:
                 await self._note(errand, CallState.CANCELLED)
-            case CallState.SUBMITTING:
+            case CallState.SUBMITTING if not await self._lies_on_disk(errand):
                 await self._fail(errand, UnknownOutcome(self.provider.name, "cancelled while it was being looked for"))
             case CallState.SUBMITTED if errand.handle is not None:
                 await self._tell_vendor(errand.handle)
                 await self._note(errand, CallState.CANCELLED)
-            case CallState.MADE:
-                error: ImagewrightError = StorageError("the picture was made, but could not be fetched in time")
-                with anyio.move_on_after(LAST_FETCH_SECONDS):
-                    try:
-                        await self._bring_all(errand)
-                    except ImagewrightError as trouble:
-                        error = trouble
-                if errand.state is CallState.MADE:
-                    self.left_behind = True
-                    await self._fail(errand, error)
+        if errand.state is CallState.MADE:
+            await self._last_fetch(errand)
+
+    async def _last_fetch(self, errand: Errand) -> None:
+        error: ImagewrightError = StorageError("the picture was made, but could not be fetched in time")
+        with anyio.move_on_after(LAST_FETCH_SECONDS):
+            try:
+                await self._bring_all(errand)
+            except ImagewrightError as trouble:
+                error = trouble
+        if errand.state is CallState.MADE:
+            await self._fail(errand, error)
 
     async def _tell_vendor(self, handle: Handle) -> None:
         name = self.provider.name
@@ -327,7 +383,6 @@ class Attempt:
     def _progress(self, errand: Errand, running: Running, trouble: str = "") -> None:
         if running.share is not None:
             errand.share = max(errand.share, min(running.share, SHARE_MADE))
-        errand.trouble = trouble
         total = sum(one.share for one in self.errands) / len(self.errands)
-        first = next((one.trouble for one in self.errands if one.trouble), "")
-        self.job.tell(share=total, stage=running.stage, trouble=first)
+        self.job.held_up(f"call {errand.call.number}", trouble)
+        self.job.tell(share=total, stage=running.stage)

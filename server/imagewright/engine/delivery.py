@@ -1,23 +1,33 @@
-"""From a finished product to a picture in the library: fetch, look at it, bring it to size, keep it."""
+"""From a finished product to a picture in the library: fetch, look at it, bring it to size, keep it.
+
+The picture is paid for. Whatever is in the way of fetching it is a pause with a reason, for as long as its vendor keeps
+the result; what arrived is removed only once it is in the library, or was kept elsewhere as it came.
+"""
 
 from __future__ import annotations
 
 import logging
 import shutil
 import tempfile
-from dataclasses import replace
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import anyio.to_thread
 
-from imagewright.errors import PictureError, ResultLost, StorageError
-from imagewright.imaging.limiter import LOOK_BYTES, RESIZE_BYTES, decode
-from imagewright.storage.private import make_folder, write_file
+from imagewright.engine.arrived import Arrived, bring_down, digest_of, look
+from imagewright.engine.trouble import span
+from imagewright.engine.unreadable import UnreadableResultError, keep_as_it_came
+from imagewright.errors import ImagewrightError, PictureError, ProviderError, ResultLost, StorageError
+from imagewright.storage.private import make_folder
 from imagewright.storage.reasons import why
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from imagewright.engine.brief import Brief
     from imagewright.engine.desk import Desk
     from imagewright.engine.job import Job
@@ -26,138 +36,293 @@ if TYPE_CHECKING:
     from imagewright.providers.base import Product, Provider
     from imagewright.storage.record import NewPicture, PictureRecord
 
-    Seen = tuple[PictureFacts, Preview]
-    """What one decoding of a picture shows."""
+    Renew = Callable[[], Awaitable[Product | None]]
+    """Asks the vendor for the product's link of now; None where it has no newer one to give."""
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-FETCH_TRIES = 3
-"""Fetching again is free, and what arrived broken once usually arrives whole the next time."""
+BROKEN_PAUSES = (1.0, 10.0, 60.0)
+"""Seconds between tries at a file that arrives broken: what a delivery network has not whole yet, it soon has."""
 FETCH_PAUSE = 20.0
 """Seconds between two tries while the vendor cannot be reached: each try has pauses of its own already."""
+TROUBLE_PAUSE = 1.0
+"""Seconds before the first new try at a link that does not lead to its picture; each later one takes twice as long."""
+LONGEST_PAUSE = 60.0
+"""Seconds at most between two such tries."""
+LEAST_PATIENCE = 900.0
+"""Seconds of trying, whatever the age of the job: the clock may have jumped, or the job was only now picked up."""
+TELL_AFTER = 2
+"""The caller is told of trouble at this failure in a row: one alone is often over a second later."""
+CHANGES = 3
+"""How often a picture is fetched anew because its file was changed before it was saved."""
 STORE_PATIENCE = 600.0
 """Seconds to go on trying to save a paid picture on a disk that is full or gone."""
 STORE_PAUSE = 3.0
 """Seconds between two tries."""
 
 
-async def deliver(
-    product: Product, new: NewPicture, *, job: Job, brief: Brief, provider: Provider, desk: Desk
-) -> tuple[PictureRecord, list[str]]:
-    """Bring one picture home.
+class _ChangedError(Exception):
+    """The file is not the one that was looked at."""
 
-    Args:
+
+class _Broken(Exception):
+    """The file is no picture that can be read, and trying again did not help."""
+
+    def __init__(self, file: Path, why: str) -> None:
+        self.file = file
+        super().__init__(why)
+
+
+@dataclass(slots=True)
+class Delivery:
+    """The way home of one picture.
+
+    Attributes:
         product: what the vendor made.
         new: what is known of it; format and sides are filled in here.
         job: told when it has to wait.
         brief: where to save it, and its exact size.
         provider: who fetches it.
         desk: where it is kept.
-
-    Returns:
-        The record, and what the caller should know.
-
-    Raises:
-        ResultLost: it could not be fetched whole.
-        StorageError: it could be saved nowhere; the text says where the file is left, if it got that far.
+        renew: asks the vendor for a link of now.
+        whole: the picture as the vendor made it, once it is here.
+        broken: what arrived of it and cannot be read; it is better than nothing.
+        folders: where it lay on the way.
     """
-    file, (facts, preview) = await _bring_to_disk(
-        product, new.variant, job=job, brief=brief, provider=provider, desk=desk
-    )
-    new = replace(new, format=facts.format, width=facts.width, height=facts.height)
-    record, notes = await _keep(file, new, job, brief, desk)
-    job.previews[record.id] = preview
-    await anyio.to_thread.run_sync(_remove, file.parent)
-    return record, notes
 
+    product: Product
+    new: NewPicture
+    job: Job
+    brief: Brief
+    provider: Provider
+    desk: Desk
+    renew: Renew
+    whole: Arrived | None = None
+    broken: Path | None = None
+    folders: set[Path] = field(default_factory=set)
 
-async def _bring_to_disk(
-    product: Product, variant: int, *, job: Job, brief: Brief, provider: Provider, desk: Desk
-) -> tuple[Path, Seen]:
-    """The finished file, in the job's own folder or, where that cannot be written, in the system's temporary one."""
-    patience = anyio.current_time() + STORE_PATIENCE
-    spare = False
-    while True:
-        folder: Path | None = None
+    async def run(self) -> tuple[PictureRecord, list[str]]:
+        """Bring it home.
+
+        Returns:
+            The record, and what the caller should know.
+
+        Raises:
+            UnreadableResultError: it is no picture that can be read, and was kept as it came.
+            ResultLost: the vendor keeps it no longer, and it could not be fetched before.
+            StorageError: it could be saved nowhere; the text says where the file is left, if it got that far.
+            LostLeaseError: another process has the job now, and brings it home.
+        """
+        for _ in range(CHANGES):
+            try:
+                return await self._brought_home()
+            except _Broken as broken:
+                raise await self._keep_broken(broken) from broken
+            except _ChangedError:
+                log.warning("job %s: a picture was changed on the way by another program: again", self.job.id)
+                self.whole = None
+        raise StorageError("Another program keeps changing the finished picture before it can be saved.")
+
+    async def _brought_home(self) -> tuple[PictureRecord, list[str]]:
+        arrived, notes = await self._bring_to_disk()
+        facts = arrived.facts
+        new = replace(self.new, format=facts.format, width=facts.width, height=facts.height)
+        # a process that was frozen may find that its job was done by another meanwhile
+        await self.desk.ledger.check(self.job.id)
+        record, more = await self._patiently(lambda: self._keep(arrived, new), arrived.file)
+        self.job.previews[record.id] = arrived.preview
+        await self._remove_folders()
+        return record, [*notes, *more]
+
+    async def _bring_to_disk(self) -> tuple[Arrived, list[str]]:
+        """The finished file, in the job's own folder or, where that cannot be written, in the system's temporary one.
+
+        Raises:
+            StorageError: neither can be written.
+        """
+        patience = anyio.current_time() + STORE_PATIENCE
+        spare = False
+        while True:
+            folder: Path | None = None
+            try:
+                folder = await anyio.to_thread.run_sync(self._workplace, spare)
+                self.folders.add(folder)
+                if self.whole is None:
+                    self.whole = await self._fetch(folder / "picture")
+                return await self._brought_down(self.whole, folder / "exact")
+            except (OSError, StorageError) as error:
+                if folder is not None and not self._holds(folder):
+                    await anyio.to_thread.run_sync(_remove, folder)
+                reason = why(error) if isinstance(error, OSError) else str(error)
+                if anyio.current_time() > patience:
+                    left = f" What arrived is left in {folder}." if folder is not None and self._holds(folder) else ""
+                    text = f"The finished picture could not be fetched to this machine: {reason}{left}"
+                    raise StorageError(text) from error
+                self.job.tell(stage=f"waiting to save: {reason}")
+                if spare:
+                    await anyio.sleep(STORE_PAUSE)
+                spare = not spare
+
+    def _workplace(self, spare: bool) -> Path:  # noqa: FBT001 - called through a thread
+        """A folder of this process's own: one that was frozen must not write into its successor's file."""
+        if spare:
+            return Path(tempfile.mkdtemp(prefix="imagewright-"))
+        folder = self.desk.spool.file(self.job.id, f"fetch-{self.new.variant}-{self.desk.ledger.owner}")
+        make_folder(folder)
+        return folder
+
+    def _holds(self, folder: Path) -> bool:
+        """Whether something that was paid for lies there."""
+        files = (self.broken, None if self.whole is None else self.whole.file)
+        return any(file is not None and file.parent == folder for file in files)
+
+    async def _brought_down(self, whole: Arrived, exact: Path) -> tuple[Arrived, list[str]]:
+        """The picture in the size that was asked for, where a size was."""
+        size = self.brief.exact_size
+        if size is None or size == (whole.facts.width, whole.facts.height):
+            return whole, []
         try:
-            folder = await anyio.to_thread.run_sync(_workplace, desk, job.id, variant, spare)
-            return await _prepare(product, folder / "picture", job, brief, provider)
-        except (OSError, StorageError) as error:
-            if folder is not None:
-                await anyio.to_thread.run_sync(_remove, folder)
-            said = why(error) if isinstance(error, OSError) else str(error)
-            if anyio.current_time() > patience:
-                raise StorageError(f"The finished picture could not be fetched to this machine: {said}") from error
-            job.tell(stage=f"waiting to save: {said}")
-            if spare:
+            return await bring_down(whole.file, exact, size), []
+        except PictureError as error:
+            return whole, [f"It could not be brought down to {size[0]}x{size[1]} px and is kept as it came: {error}"]
+
+    async def _fetch(self, file: Path) -> Arrived:
+        """Fetch it whole: for as long as the vendor keeps it, whatever its link answers meanwhile.
+
+        Raises:
+            _Broken: it arrived, and is no picture that can be read.
+            ResultLost: it could not be had for as long as the vendor keeps it, or is larger than is taken.
+        """
+        keeps = self.provider.rhythm.keeps
+        left = min(keeps - (time.time() - self.job.created), keeps)
+        patience = anyio.current_time() + max(left, LEAST_PATIENCE)
+        broken_pauses = list(BROKEN_PAUSES if self.product.data is None else ())
+        failures = 0
+        try:
+            while True:
+                try:
+                    await self.provider.fetch(self.product, file)
+                    return await look(file)
+                except PictureError as error:
+                    self.broken = await anyio.to_thread.run_sync(file.replace, file.with_name("broken"))
+                    if not broken_pauses:
+                        raise _Broken(self.broken, str(error)) from error
+                    log.info("%s: a result arrived broken and is fetched again: %s", self.provider.name, error)
+                    self.job.tell(stage="made, and fetched again: it arrived broken")
+                    await anyio.sleep(broken_pauses.pop(0))
+                except Exception as error:
+                    if _is_of_the_disk(error):
+                        raise
+                    lost = self._lost(error)
+                    if (found := await self._left_by_another(file)) is not None:
+                        return found
+                    if lost.final or anyio.current_time() > patience:
+                        await self._give_up(lost, file)
+                    if lost.passing:
+                        self._say("", "made, and waiting for the network to fetch it")
+                        await anyio.sleep(FETCH_PAUSE)
+                        continue
+                    failures += 1
+                    trouble = self._trouble(lost) if failures >= TELL_AFTER else ""
+                    self._say(trouble, f"made, and waiting: {lost.detail}")
+                    await anyio.sleep(min(TROUBLE_PAUSE * 2 ** min(failures - 1, 16), LONGEST_PAUSE))
+                    self.product = await self.renew() or self.product
+        finally:
+            self._say("")
+
+    async def _left_by_another(self, file: Path) -> Arrived | None:
+        """The picture as a process that is no more had fetched it whole; None where none lies there."""
+        name = f"fetch-{self.new.variant}-*/picture"
+        others = await anyio.to_thread.run_sync(lambda: list(self.desk.spool.file(self.job.id, "").glob(name)))
+        for other in others:
+            if other == file:
+                continue
+            with suppress(FileNotFoundError, PictureError):  # its job was done meanwhile, or it had come but half
+                await anyio.to_thread.run_sync(shutil.copyfile, other, file)
+                return await look(file)
+        return None
+
+    def _lost(self, error: Exception) -> ResultLost:
+        """What went wrong with fetching, as a vendor's failure."""
+        if isinstance(error, ResultLost):
+            return error
+        detail = error.detail if isinstance(error, ProviderError) else str(error)
+        if not isinstance(error, ImagewrightError):
+            log.error("job %s: fetching broke and is tried again", self.job.id, exc_info=error)
+            detail = f"internal error: {error!r}"
+        return ResultLost(self.provider.name, detail)
+
+    async def _give_up(self, lost: ResultLost, file: Path) -> None:
+        """End the fetching: with what arrived broken, if anything did.
+
+        Raises:
+            _Broken: something did.
+            ResultLost: nothing did.
+        """
+        if self.broken is not None:
+            raise _Broken(self.broken, lost.detail) from lost
+        with suppress(OSError):  # it is empty, or there is something in it that stays
+            await anyio.to_thread.run_sync(file.parent.rmdir)
+        raise lost
+
+    def _trouble(self, lost: ResultLost) -> str:
+        name, keeps = self.provider.name, self.provider.rhythm.keeps
+        return (
+            f"{name} has made the picture, and its link does not lead to it at the moment: {lost.detail}. The job goes "
+            f"on: it is asked for again, at least once in {LONGEST_PAUSE:g} s, for as long as {name} keeps it "
+            f"({span(keeps)}), and arrives by itself; do not call again."
+        )
+
+    def _say(self, trouble: str, stage: str | None = None) -> None:
+        """Tell how it stands. Another picture of the job may be in trouble of its own, which stays."""
+        self.job.held_up(f"picture {self.new.variant}", trouble)
+        self.job.tell(stage=stage)
+
+    async def _keep_broken(self, broken: _Broken) -> UnreadableResultError:
+        """Keep what cannot be read as it came; the error that says so."""
+        await self.desk.ledger.check(self.job.id)
+        path = await self._patiently(lambda: keep_as_it_came(broken.file, self.new, self.desk.library), broken.file)
+        await self._remove_folders()
+        self.job.notes.append(f"What {self.provider.name} made cannot be read as a picture and was kept as {path}.")
+        return UnreadableResultError(self.provider.name, f"it is no picture that can be read: {broken}", path)
+
+    async def _patiently(self, save: Callable[[], T], file: Path) -> T:
+        """Save it, for minutes if need be: it is paid for."""
+        patience = anyio.current_time() + STORE_PATIENCE
+        while True:
+            try:
+                return await anyio.to_thread.run_sync(save)
+            except (OSError, StorageError) as error:
+                reason = f"{file}: {why(error)}." if isinstance(error, OSError) else str(error)
+                if anyio.current_time() > patience:
+                    raise StorageError(f"{reason} The finished picture is left as {file}.") from error
+                self.job.tell(stage=f"waiting to save: {reason}")
                 await anyio.sleep(STORE_PAUSE)
-            spare = not spare
+
+    def _keep(self, arrived: Arrived, new: NewPicture) -> tuple[PictureRecord, list[str]]:
+        if digest_of(arrived.file) != arrived.digest:
+            raise _ChangedError
+        return self.desk.library.keep(
+            arrived.file,
+            new,
+            save_as=self.brief.save_as,
+            position=new.variant,
+            of=max(self.brief.count, new.variant),
+        )
+
+    async def _remove_folders(self) -> None:
+        for folder in self.folders:
+            await anyio.to_thread.run_sync(_remove, folder)
 
 
-def _workplace(desk: Desk, job_id: str, variant: int, spare: bool) -> Path:  # noqa: FBT001 - called through a thread
-    if spare:
-        return Path(tempfile.mkdtemp(prefix="imagewright-"))
-    folder = desk.spool.file(job_id, f"fetch-{variant}")
-    make_folder(folder)
-    return folder
+def _is_of_the_disk(error: Exception) -> bool:
+    """Whether the trouble is with this machine's disk, and neither with the vendor nor with the network."""
+    network = isinstance(error, ConnectionError | TimeoutError)
+    return isinstance(error, StorageError) or (isinstance(error, OSError) and not network)
+
 
 
 def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-
-
-async def _prepare(product: Product, file: Path, job: Job, brief: Brief, provider: Provider) -> tuple[Path, Seen]:
-    seen = await _fetch(product, file, job, provider)
-    facts, _ = seen
-    if brief.exact_size is None or brief.exact_size == (facts.width, facts.height):
-        return file, seen
-    exact = file.with_name("exact")
-    await decode(_bring_down, file, exact, brief.exact_size, per_pixel=RESIZE_BYTES)
-    return exact, await _look(exact)
-
-
-async def _fetch(product: Product, file: Path, job: Job, provider: Provider) -> Seen:
-    """Fetch it, again where it arrived broken, and for hours where the network is gone: it is paid for."""
-    patience = anyio.current_time() + provider.rhythm.patience
-    tries = 0
-    while True:
-        try:
-            await provider.fetch(product, file)
-            return await _look(file)
-        except PictureError as error:
-            tries += 1
-            if tries == FETCH_TRIES:
-                raise ResultLost(provider.name, f"what arrived is no whole picture: {error}") from error
-            log.info("%s: a result arrived broken and is fetched again: %s", provider.name, error)
-        except ResultLost as error:
-            if not error.passing or anyio.current_time() > patience:
-                raise
-            job.tell(stage="made, and waiting for the network to fetch it")
-            await anyio.sleep(FETCH_PAUSE)
-
-
-async def _keep(file: Path, new: NewPicture, job: Job, brief: Brief, desk: Desk) -> tuple[PictureRecord, list[str]]:
-    """Save it, for minutes if need be: it is paid for."""
-    patience = anyio.current_time() + STORE_PATIENCE
-    while True:
-        try:
-            return await anyio.to_thread.run_sync(
-                lambda: desk.library.keep(file, new, save_as=brief.save_as, position=new.variant, of=brief.count)
-            )
-        except StorageError as error:
-            if anyio.current_time() > patience:
-                raise StorageError(f"{error} The finished picture is left as {file}.") from error
-            job.tell(stage=f"waiting to save: {error}")
-            await anyio.sleep(STORE_PAUSE)
-
-
-async def _look(file: Path) -> Seen:
-    from imagewright.imaging.preview import look  # noqa: PLC0415 - Pillow is not on the start-up path
-
-    return await decode(look, file, per_pixel=LOOK_BYTES)
-
-
-def _bring_down(file: Path, exact: Path, size: tuple[int, int]) -> None:
-    from imagewright.imaging.resize import resize_exact  # noqa: PLC0415 - Pillow is not on the start-up path
-
-    write_file(exact, resize_exact(file, *size))

@@ -10,9 +10,11 @@ import anyio
 import anyio.to_thread
 
 from imagewright.catalog.row import OperationName
+from imagewright.engine.brief import Brief
 from imagewright.engine.desk import read_error
 from imagewright.engine.job import SHARE_MADE, Job, JobStatus
-from imagewright.errors import ImagewrightError, StorageError
+from imagewright.errors import StorageError
+from imagewright.storage.journal_rows import NO_SENSE, UnreadableJobError
 from imagewright.storage.states import CallState
 
 if TYPE_CHECKING:
@@ -29,8 +31,28 @@ async def read_back(entry: JobEntry, desk: Desk) -> Job:
     """The job of that entry, as nobody's: whoever wants to work on it says so.
 
     Raises:
+        UnreadableJobError: what stands in the entry makes no sense.
         StorageError: the library cannot be read.
     """
+    try:
+        return await _read_back(entry, desk)
+    except NO_SENSE as error:
+        raise UnreadableJobError(entry.id, error) from error
+
+
+def brief_of(entry: JobEntry) -> Brief:
+    """The caller's wish, as it was written down.
+
+    Raises:
+        UnreadableJobError: what stands in the entry makes no sense.
+    """
+    try:
+        return Brief.from_data(entry.plan["brief"])
+    except NO_SENSE as error:
+        raise UnreadableJobError(entry.id, error) from error
+
+
+async def _read_back(entry: JobEntry, desk: Desk) -> Job:
     ended = time.time() if entry.finished is None else entry.finished
     took = max(0.0, ended - entry.created)
     job = Job(
@@ -53,6 +75,7 @@ async def read_back(entry: JobEntry, desk: Desk) -> Job:
 
 async def follow_elsewhere(job: Job, desk: Desk) -> None:
     """Keep a job up to date that another process works on, until it has ended or is ours."""
+    logged = ""
     while not job.done and not job.mine:
         await anyio.sleep(LOOK_EVERY)
         try:
@@ -60,8 +83,10 @@ async def follow_elsewhere(job: Job, desk: Desk) -> None:
             if entry is not None:
                 await _update(job, entry, desk)
                 continue
-        except ImagewrightError as error:
-            log.warning("job %s cannot be looked up: %s", job.id, error)
+        except Exception as error:  # noqa: BLE001 - a row that makes no sense costs only its own job
+            if str(error) != logged:
+                logged = str(error)
+                log.warning("job %s cannot be looked up: %s", job.id, error)
             continue
         if not job.mine:
             job.error = StorageError(f"The journal knows no {job.id} any more: it was replaced by a new one.")
@@ -80,4 +105,5 @@ async def _update(job: Job, entry: JobEntry, desk: Desk) -> None:
         job.finish(JobStatus(entry.state))
     else:
         made = sum(call.state in (CallState.MADE, CallState.KEPT) for call in entry.calls) / len(entry.calls)
-        job.tell(share=made * SHARE_MADE, stage="at work in another process", trouble="")
+        job.troubles.clear()
+        job.tell(share=made * SHARE_MADE, stage="at work in another process")

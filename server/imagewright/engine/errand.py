@@ -30,12 +30,12 @@ class Errand:
         arrived: how many of its pictures are in the library.
         error: what went wrong.
         share: how far it is, 0 to 1.
-        trouble: what keeps the vendor from being asked about it, as `Job.trouble`.
         trace: by what the vendor's list of recent calls would show it.
         handle: what the vendor gave to ask by.
         sent: whether the vendor has it or may have it.
         products: what the vendor made, where this process was told.
         spooled: the same as the journal holds it; None until it is there.
+        safe: whether each of its pictures is in the library, or kept elsewhere as it came.
     """
 
     call: CallEntry
@@ -44,12 +44,20 @@ class Errand:
     arrived: int = 0
     error: ImagewrightError | None = None
     share: float = 0.0
-    trouble: str = ""
     trace: Mapping[str, str] | None = None
     handle: Handle | None = None
     sent: bool = False
     products: tuple[Product, ...] | None = None
     spooled: tuple[Mapping[str, Any], ...] | None = None
+    safe: bool = False
+
+    @property
+    def home(self) -> bool:
+        """Whether nothing of it is needed in the job's folder any more: it is safe, or nothing was ever made."""
+        if self.state is CallState.UNKNOWN:  # an answer nobody waits for any more may still come to disk
+            return False
+        kept_before = self.state is CallState.KEPT and self.error is None
+        return self.safe or kept_before or not (self.products or self.spooled)
 
 
 def errand_of(provider: Provider, call: CallEntry) -> Errand:

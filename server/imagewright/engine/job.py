@@ -50,8 +50,8 @@ class Job:
         status: where it stands.
         share: 0 to 1, never going down.
         stage: a few words for people, such as "queued".
-        trouble: what keeps the vendor from being asked how it stands and what to do about it, sentences for the caller;
-            empty where nothing does, or it will pass by itself. The job goes on.
+        troubles: by what is held up, a call or a picture: what is in the way and what to do about it, sentences for
+            the caller. Nothing that passes by itself stands here, and the job goes on.
         pictures: what has arrived so far.
         previews: first previews of the pictures by id, made when they were looked at; dropped once a caller has them.
         cost_usd: what it cost or is estimated to; None when unknown.
@@ -75,7 +75,7 @@ class Job:
     status: JobStatus = JobStatus.RUNNING
     share: float = 0.0
     stage: str = "starting"
-    trouble: str = ""
+    troubles: dict[str, str] = field(default_factory=dict)
     pictures: list[PictureRecord] = field(default_factory=list)
     cost_usd: float | None = None
     cost_basis: CostBasis = "unknown"
@@ -102,10 +102,20 @@ class Job:
         """Seconds since the start, up to the end."""
         return (self.finished if self.finished is not None else time.monotonic()) - self.started
 
-    def tell(self, *, share: float | None = None, stage: str | None = None, trouble: str | None = None) -> None:
+    @property
+    def trouble(self) -> str:
+        """The first of its troubles; empty where there is none."""
+        return next(iter(self.troubles.values()), "")
+
+    def held_up(self, what: str, trouble: str) -> None:
+        """Note what is in the way of a call or a picture; empty where nothing is any more. `tell` tells it."""
+        if trouble:
+            self.troubles[what] = trouble
+        else:
+            self.troubles.pop(what, None)
+
+    def tell(self, *, share: float | None = None, stage: str | None = None) -> None:
         """Report progress to whoever waits; a share below the last one is ignored."""
-        if trouble is not None:
-            self.trouble = trouble
         if share is not None:
             self.share = max(self.share, min(share, 1.0))
         if stage is not None:
@@ -117,4 +127,5 @@ class Job:
         """Enter a final state."""
         self.status = status
         self.finished = time.monotonic()
-        self.tell(share=1.0 if status is JobStatus.COMPLETED else None, stage=status.value, trouble="")
+        self.troubles.clear()
+        self.tell(share=1.0 if status is JobStatus.COMPLETED else None, stage=status.value)

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
+from imagewright.engine.absent import Absent
 from imagewright.engine.attempt import Attempt
-from imagewright.engine.brief import Brief
 from imagewright.engine.desk import error_data
-from imagewright.engine.elsewhere import follow_elsewhere, read_back
+from imagewright.engine.elsewhere import LOOK_EVERY, brief_of, follow_elsewhere, read_back
 from imagewright.engine.job import Job, JobStatus
 from imagewright.engine.ledger import RENEWALS_PER_LEASE
 from imagewright.engine.settle import may_go_elsewhere, settle
-from imagewright.errors import ImagewrightError, ProviderError, StorageError
-from imagewright.storage.journal import LostLeaseError
-from imagewright.storage.journal_entry import CallEntry, JobEntry
+from imagewright.engine.writing_down import written_down
+from imagewright.errors import ProviderError, StorageError
+from imagewright.storage.journal import LostLeaseError, UnreadableJobError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from imagewright.engine.staff import Staff
     from imagewright.providers.base import Order, Provider
     from imagewright.storage.journal import Cap, Opened
+    from imagewright.storage.journal_entry import CallEntry, JobEntry
 
     OrderOf = Callable[[CallEntry], Order]
     """The order of a call that was not sent yet."""
@@ -60,7 +61,10 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._keeping = False
         self._adopting = False
+        self._swept = False
         self._running: set[str] = set()
+        self._aside: set[str] = set()
+        self._broken_rounds: set[str] = set()
 
     async def begin(
         self, plan: Plan, *, fingerprint: str, key: str, caps: Iterable[Cap], following: NextPlan, staff: Staff
@@ -96,7 +100,7 @@ class Jobs:
         finally:
             if opened is None or opened.entry is None:
                 with anyio.CancelScope(shield=True):
-                    await anyio.to_thread.run_sync(self._desk.spool.clear, job.id)
+                    await self._clear(job.id, whole=False)
         if opened.entry is None:
             return opened
         self._remember(job)
@@ -111,7 +115,11 @@ class Jobs:
         return await self._desk.ledger.repeated(fingerprint, key)
 
     async def find(self, job_id: str) -> Job | None:
-        """The job of that id, of any process; one that runs elsewhere is kept up to date."""
+        """The job of that id, of any process; one that runs elsewhere is kept up to date.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
         if (known := self._jobs.get(job_id)) is not None:
             return known
         entry = await self._desk.ledger.get(job_id)
@@ -126,9 +134,14 @@ class Jobs:
         return job
 
     async def newest(self, limit: int) -> list[Job]:
-        """The newest jobs of all processes."""
-        entries = await self._desk.ledger.newest(limit)
-        return [self._jobs.get(entry.id) or await read_back(entry, self._desk) for entry in entries]
+        """The newest jobs of all processes; without those whose entries cannot be read."""
+        found = []
+        for entry in await self._desk.ledger.newest(limit):
+            try:
+                found.append(self._jobs.get(entry.id) or await read_back(entry, self._desk))
+            except UnreadableJobError as error:
+                self._desk.ledger.journal.set_aside(entry.id, error)
+        return found
 
     async def costs(self, since: float) -> list[tuple[float, str, str, float, str]]:
         """(created, tool, provider, USD, basis) of every job of all processes that has ended, oldest first.
@@ -140,6 +153,8 @@ class Jobs:
 
     async def cancel(self, job: Job) -> None:
         """Stop a job, whichever process works on it; returns when it has ended, or after `CANCEL_SECONDS`.
+
+        One that no process works on is taken over and ended here, also where its provider is not in use any more.
 
         Raises:
             StorageError: no word could be left for the process that works on it.
@@ -156,8 +171,20 @@ class Jobs:
         if job.mine:
             job.scope.cancel()
         with anyio.move_on_after(CANCEL_SECONDS):
-            while not job.done:
-                await job.changed.wait()
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._take_over, job)
+                await _ended(job)
+                group.cancel_scope.cancel()
+
+    async def _take_over(self, job: Job) -> None:
+        """Take a job over as soon as it is sure that no process works on it."""
+        while not job.mine:
+            try:
+                for entry in await self._desk.ledger.take(job.id):
+                    await self._carry_on(entry, self._staff())
+            except StorageError as error:
+                log.warning("job %s cannot be taken over now: %s", job.id, error)
+            await anyio.sleep(LOOK_EVERY)
 
     async def seen(self, job: Job, doubt: float = 0.0) -> None:
         """Note that a caller was given the end of the job.
@@ -182,43 +209,62 @@ class Jobs:
     async def adopt(self) -> None:
         """Take over what nobody works on any more."""
         staff = self._staff()
-        for entry in await self._desk.ledger.adopt(staff.names, but=self._at_work()):
-            try:
-                found = await read_back(entry, self._desk)
-            except (ImagewrightError, LookupError, ValueError) as error:
-                # its lease is not renewed, so that it runs out again and the next look may do better
-                log.warning("job %s cannot be carried on now: %s", entry.id, error)
-                continue
-            job = self._jobs.get(entry.id) or found
-            job.mine, job.scope, job.pictures = True, anyio.CancelScope(), found.pictures
-            job.cancel_asked = entry.cancel_asked
-            if entry.cancel_asked:
-                job.scope.cancel()
-            job.notes.append("The server that began this job has stopped; it was carried on by another.")
-            self._remember(job)
-            self._group.start_soon(self._run, job, entry, staff, self._order_reader(entry, staff), None)
+        for entry in await self._desk.ledger.adopt(staff.names, but=self._at_work() | self._aside):
+            await self._carry_on(entry, staff)
+
+    async def _carry_on(self, entry: JobEntry, staff: Staff) -> None:
+        """Carry on a job that was taken over; one whose entry makes no sense is set aside and costs only itself."""
+        try:
+            found = await read_back(entry, self._desk)
+            brief_of(entry)
+        except UnreadableJobError as error:
+            self._aside.add(entry.id)
+            self._desk.ledger.journal.set_aside(entry.id, error)
+            return
+        except StorageError as error:
+            # its lease is not renewed, so that it runs out again and the next look may do better
+            log.warning("job %s cannot be carried on now: %s", entry.id, error)
+            return
+        job = self._jobs.get(entry.id) or found
+        job.mine, job.scope, job.pictures = True, anyio.CancelScope(), found.pictures
+        job.cancel_asked = entry.cancel_asked
+        if entry.cancel_asked:
+            job.scope.cancel()
+        job.notes.append("The server that began this job has stopped; it was carried on by another.")
+        self._remember(job)
+        self._group.start_soon(self._run, job, entry, staff, self._order_reader(entry, staff), None)
 
     async def keep_leases(self, *, adopting: bool) -> None:
-        """Renew leases, hear of cancellations and adopt what was left, for as long as the workshop is open."""
+        """Renew leases, hear of cancellations and adopt what was left, for as long as the workshop is open.
+
+        Whatever goes wrong costs one round and one line in the log: without leases, other processes take paid calls
+        that run here for dead.
+        """
         self._adopting = self._adopting or adopting
         if self._keeping:
             return
         self._keeping = True
-        swept = False
         while True:
             try:
-                await self._renew()
-                await self._desk.ledger.catch_up()
-                if self._adopting:
-                    await self.adopt()
-                    if not swept:
-                        swept = True
-                        self._group.start_soon(
-                            anyio.to_thread.run_sync, self._desk.spool.sweep, self._desk.ledger.journal.get
-                        )
+                await self._keep_once()
             except StorageError as error:
                 log.warning("the journal cannot be used at the moment: %s", error)
+            except Exception as error:
+                if repr(error) in self._broken_rounds:
+                    log.warning("a look after the leases broke as before: %r", error)
+                else:
+                    self._broken_rounds.add(repr(error))
+                    log.exception("a look after the leases broke, and the next one goes on")
             await anyio.sleep(self._desk.ledger.lease / RENEWALS_PER_LEASE)
+
+    async def _keep_once(self) -> None:
+        await self._renew()
+        await self._desk.ledger.catch_up()
+        if self._adopting:
+            await self.adopt()
+            if not self._swept:
+                self._swept = True
+                self._group.start_soon(anyio.to_thread.run_sync, self._desk.spool.sweep, self._desk.ledger.journal.get)
 
     async def _renew(self) -> None:
         at_work = self._at_work()
@@ -276,8 +322,10 @@ class Jobs:
                 notes=job.notes,
                 error=error_data(job.error),
             )
-            if attempt is not None and not attempt.left_behind:
-                await anyio.to_thread.run_sync(self._desk.spool.clear, job.id)
+            # whoever takes over a job of which the journal knows too little must find here what is made
+            written = job.id not in self._desk.ledger.behind
+            home = attempt is not None and all(errand.home for errand in attempt.errands)
+            await self._clear(job.id, whole=written and home)
         job.finish(status)
 
     async def _attempts(
@@ -285,9 +333,9 @@ class Jobs:
     ) -> Attempt:
         """Carry a job out, at the next provider where one refuses without charging; the last attempt."""
         while True:
-            brief = Brief.from_data(entry.plan["brief"])
-            provider = staff.provider(entry.provider)
-            attempt = Attempt(job, entry, brief, provider, self._desk, order_of, self._renewed(provider))
+            brief = brief_of(entry)
+            provider = _provider_of(staff, entry.provider)
+            attempt = Attempt(job, entry, brief, provider, self._desk, order_of, self._provider_now)
             await attempt.carry_out()
             if job.cancel_asked or not job.mine or following is None or not may_go_elsewhere(job, attempt.errands):
                 return attempt
@@ -302,14 +350,12 @@ class Jobs:
                 return attempt
             job.notes.append(why)
 
-    def _renewed(self, provider: Provider) -> Callable[[str], Provider]:
-        """Finds the provider as it is configured now: its key may have been mended while the job runs."""
+    def _provider_now(self, name: str) -> Provider:
+        """The provider as it is configured now: its key may have been mended while a job of it runs."""
+        return _provider_of(self._staff(), name)
 
-        def find(name: str) -> Provider:
-            staff = self._staff()
-            return staff.provider(name) if name in staff.names else provider
-
-        return find
+    async def _clear(self, job_id: str, *, whole: bool) -> None:
+        await anyio.to_thread.run_sync(lambda: self._desk.spool.clear(job_id, whole=whole))
 
     async def _move_elsewhere(self, job: Job, entry: JobEntry, plan: Plan) -> tuple[JobEntry, OrderOf]:
         renewed = await self._entry(job, plan, entry.fingerprint, entry.key)
@@ -322,38 +368,14 @@ class Jobs:
     async def _entry(self, job: Job, plan: Plan, fingerprint: str, key: str) -> JobEntry:
         """The job as it is written down, its input pictures spooled beside the journal."""
         inputs = await anyio.to_thread.run_sync(self._desk.spool.keep_inputs, job.id, plan.orders[0])
-        return JobEntry(
-            id=job.id,
-            tool=job.tool,
-            operation=job.operation.value,
-            provider=plan.route.provider,
-            model=plan.model,
-            key=key,
-            fingerprint=fingerprint,
-            plan={"brief": plan.brief.as_data(), "inputs": inputs, "route": plan.route.model, "choice": job.choice},
-            expected=job.expected,
-            reserved_usd=plan.brief.usd or 0.0,
-            cost_usd=job.cost_usd,
-            cost_basis=job.cost_basis,
-            notes=tuple(job.notes),
-            created=time.time(),
-            owner=self._desk.ledger.owner,
-            calls=tuple(
-                CallEntry(
-                    number=number,
-                    count=order.count,
-                    first_variant=order.first_variant,
-                    arguments=dict(order.arguments),
-                )
-                for number, order in enumerate(plan.orders)
-            ),
-        )
+        owner = self._desk.ledger.owner
+        return written_down(job, plan, inputs=inputs, fingerprint=fingerprint, key=key, owner=owner)
 
     def _order_reader(self, entry: JobEntry, staff: Staff) -> OrderOf:
         """For calls of an adopted job that were never sent."""
 
         def read(call: CallEntry) -> Order:
-            for route in staff.provider(entry.provider).routes:
+            for route in _provider_of(staff, entry.provider).routes:
                 same = (route.tool, route.operation.value, route.model)
                 if same == (entry.tool, entry.operation, entry.plan["route"]):
                     return self._desk.spool.read_order(route, call, entry.plan["inputs"])
@@ -366,3 +388,12 @@ class Jobs:
         finished = [one.id for one in self._jobs.values() if one.done]
         for old in finished[: max(0, len(self._jobs) - KEPT_JOBS)]:
             del self._jobs[old]
+
+
+async def _ended(job: Job) -> None:
+    while not job.done:
+        await job.changed.wait()
+
+
+def _provider_of(staff: Staff, name: str) -> Provider:
+    return staff.provider(name) if name in staff.names else Absent(name)

@@ -56,6 +56,7 @@ class Ledger:
         self._writer = anyio.CapacityLimiter(1)
         self._unwritten: dict[str, deque[Callable[[], None]]] = {}
         self._expired: dict[tuple[str, float], float] = {}
+        self._watched: dict[tuple[str, float], float] = {}
 
     @property
     def behind(self) -> frozenset[str]:
@@ -168,6 +169,35 @@ class Ledger:
             return []
         take = partial(self.journal.adopt, self.owner, free, now=time.time(), lease_until=self._until())
         return await self._write(take)
+
+    async def take(self, job_id: str) -> list[JobEntry]:
+        """Take over one job, of any provider, if nobody works on it; empty when somebody does, or may.
+
+        As with `adopt`, a lease must be seen run out for a while: ask again until it is taken or has ended.
+        """
+        found = await anyio.to_thread.run_sync(self.journal.lease, job_id)
+        if found is None or not found[0] or found[1] >= time.time():
+            return []
+        now = anyio.current_time()
+        since = self._watched.setdefault((job_id, found[1]), now)
+        if found[1] and now - since < self.lease * GRACE:
+            return []
+        take = partial(self.journal.adopt, self.owner, [job_id], now=time.time(), lease_until=self._until())
+        return await self._write(take)
+
+    async def check(self, job_id: str) -> None:
+        """See that the job is still this process's: for what two processes must not both do.
+
+        Raises:
+            LostLeaseError: another process has it now.
+        """
+        try:
+            found = await anyio.to_thread.run_sync(self.journal.lease, job_id)
+        except StorageError as error:
+            log.warning("job %s goes on, although its lease cannot be looked up: %s", job_id, error)
+            return
+        if found is not None and found[0] != self.owner:
+            raise LostLeaseError(job_id)
 
     async def release(self) -> None:
         """Give up all leases at once: the next process need not wait."""

@@ -6,11 +6,13 @@ it could. All functions block.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
 import time
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +22,7 @@ from imagewright.storage.private import make_folder, open_file
 from imagewright.storage.states import CallState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from imagewright.providers.base import Route
     from imagewright.storage.journal_entry import CallEntry, JobEntry
@@ -29,8 +31,24 @@ log = logging.getLogger(__name__)
 
 FOLDER = "incoming"
 _INPUT = "input-"  # what a name begins with; everything else may be a picture that was paid for
+_RESULT, _ANSWER = "result-", "answer-"
 YOUNG = 3600.0
 """Seconds for which nothing is swept: the inputs of a job are there before the journal knows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a vendor answered, as it lies in a job's folder before the journal knows it.
+
+    Attributes:
+        products: as `Spool.keep_product` wrote them down.
+        cost_usd: what the vendor says it charged; None when that is not known.
+        notes: what the caller should know.
+    """
+
+    products: tuple[Mapping[str, Any], ...]
+    cost_usd: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Spool:
@@ -84,9 +102,34 @@ class Spool:
         """
         if product.data is None:
             return {"url": product.url, "file": "", "seed": product.seed}
-        file = self.file(job_id, f"result-{variant}")
+        file = self.file(job_id, f"{_RESULT}{variant}")
         _write(file, product.data, lasting=True)
         return {"url": "", "file": str(file), "seed": product.seed}
+
+    def keep_answer(self, job_id: str, number: int, answer: Answer) -> None:
+        """Write down what came at once, beside its files: nobody can be asked for it again.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        _write(self.file(job_id, f"{_ANSWER}{number}.json"), json.dumps(asdict(answer), default=str).encode())
+
+    def read_answer(self, job_id: str, number: int, variants: Sequence[int]) -> Answer | None:
+        """The answer to a call that was being sent when its process died; None when none has come to disk.
+
+        Where only pictures lie there they are the answer: each stands under its name whole, or not at all.
+
+        Args:
+            job_id: the job.
+            number: the call's place in it.
+            variants: the numbers its pictures can have, in their order.
+        """
+        with suppress(OSError, ValueError, TypeError, KeyError):
+            found = json.loads(self.file(job_id, f"{_ANSWER}{number}.json").read_bytes())
+            return Answer(tuple(found["products"]), found["cost_usd"], tuple(found["notes"]))
+        files = (self.file(job_id, f"{_RESULT}{variant}") for variant in variants)
+        products = tuple({"url": "", "file": str(file), "seed": None} for file in files if file.is_file())
+        return Answer(products) if products else None
 
     @staticmethod
     def read_product(said: Mapping[str, Any]) -> Product:
@@ -102,9 +145,15 @@ class Spool:
         """Where a file of the job stands."""
         return self._base / job_id / name
 
-    def clear(self, job_id: str) -> None:
-        """Remove the job's folder; what cannot be removed is left."""
-        shutil.rmtree(self._base / job_id, ignore_errors=True)
+    def clear(self, job_id: str, *, whole: bool) -> None:
+        """Remove what the job needs no more: its inputs, and the rest where it is whole. What cannot go is left.
+
+        Args:
+            job_id: the job.
+            whole: whether everything that was made for it is in the library, so that nothing here is needed.
+        """
+        with suppress(OSError):
+            _tidy(self._base / job_id, whole=whole)
 
     def sweep(self, entry_of: Callable[[str], JobEntry | None]) -> None:
         """Remove what killed processes left and nobody can need: never raises.
@@ -132,8 +181,12 @@ def _sweep(folder: Path, entry_of: Callable[[str], JobEntry | None]) -> None:
     if entry is not None and not entry.done:
         return
     whole = entry is not None and all(call.state is CallState.KEPT and call.error is None for call in entry.calls)
+    _tidy(folder, whole=whole)
+
+
+def _tidy(folder: Path, *, whole: bool) -> None:
     for path in list(folder.iterdir()):
-        if not whole and not path.name.startswith(_INPUT):
+        if not whole and not path.name.lstrip(".").startswith(_INPUT):
             continue
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
@@ -160,13 +213,15 @@ def _bytes(file: Path) -> bytes:
 
 
 def _write(file: Path, data: bytes, *, lasting: bool = False) -> None:
-    """Write a file; a lasting one survives a power cut, as the journal that names it does."""
+    """Write a file, whole or not at all; a lasting one survives a power cut, as the journal that names it does."""
+    part = file.with_name(f".{file.name}.part")
     try:
         make_folder(file.parent)
-        with open_file(file, "wb") as stream:
+        with open_file(part, "wb") as stream:
             stream.write(data)
             if lasting:
                 stream.flush()
                 os.fsync(stream.fileno())
+        part.replace(file)
     except OSError as error:
         raise StorageError(f"{file}: cannot be written ({error.strerror})") from error

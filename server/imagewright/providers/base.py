@@ -260,7 +260,6 @@ class Rhythm:
         keeps: how long the vendor keeps a result, from the end of the task; by default a day, as most do.
         give_up: how long a task is asked about at least, from the beginning of the job, where the vendor keeps results
             for less: it may wait for its turn for hours before it ends.
-        patience: how long a result is tried to be fetched whose download fails in passing.
         search: how long a call whose answer was never heard is looked for in the vendor's list of recent calls: such
             a list may show a call only once it is done.
     """
@@ -273,7 +272,6 @@ class Rhythm:
     doubts: tuple[float, ...] = (20.0, 40.0, 60.0)
     keeps: float = 86_400.0
     give_up: float = 86_400.0
-    patience: float = 21_600.0
     search: float = 300.0
 
     @property

@@ -31,6 +31,9 @@ BEYOND_ALL = 2**31
 
 _log = logging.getLogger(__name__)
 
+UNREADABLE = "unreadable"
+"""Folder among the pictures for what a vendor made and nothing here can read."""
+
 
 class Library:
     """Keeps pictures and finds them again. Safe from many threads, and from many processes on the same folders.
@@ -99,6 +102,25 @@ class Library:
         known = {one.name: getattr(new, one.name) for one in dataclasses.fields(NewPicture)}
         record = PictureRecord(**known, id=picture_id, path=kept.path, bytes=kept.size)
         return record, [*said, *notes, *self._enter(record)]
+
+    def keep_unreadable(self, source: Path, new: NewPicture, extension: str) -> Path:
+        """Save a file that cannot be read as a picture, byte for byte, in a private folder; it is not listed.
+
+        It can be kept again, as by the successor of a process that was killed in here: the same bytes under the same
+        name are taken for it and not saved again.
+
+        Args:
+            source: the file; it is left where it is.
+            new: what is known of it, with the job it belongs to.
+            extension: what its name ends with, without a dot.
+
+        Raises:
+            StorageError: it could not be saved; `source` is untouched.
+        """
+        folder = self._folders.pictures / UNREADABLE
+        self.roots.make_folder(self._folders.pictures)
+        name = default_name(dataclasses.replace(new, format=extension), id_of(new.job_id, new.variant))
+        return saving.keep(source, saving.private_folder(folder) / name, lambda _: True).path
 
     def get(self, picture_id: str) -> PictureRecord | None:
         """The picture of that id; None when there is none.

@@ -8,8 +8,9 @@ planned ──> submitting ──> submitted ──> made ──> kept
 
 planned     written down, nothing sent but pictures, which costs nothing: whoever holds the job may send it, within
             the hour
-submitting  about to be sent, or sent: after a crash nobody knows which. A vendor that lists its recent calls is asked
-            for it; what is found there is submitted, everything else becomes unknown
+submitting  about to be sent, or sent: after a crash nobody knows which. An answer that lies on disk already makes it
+            made. A vendor that lists its recent calls is asked for it; what is found there is submitted, everything
+            else becomes unknown
 submitted   the vendor has it and gave a handle: polled to its end by whoever holds the job
 made        finished, with its results' addresses or spooled files: fetched by whoever holds the job
 kept        the pictures are in the library

@@ -1,0 +1,64 @@
+"""A file that was paid for and cannot be read as a picture: kept as it came, where the user finds it.
+
+It lies in the folder `unreadable` among the library's pictures, under the extension its first bytes call for, and is no
+picture of the library: nothing shows it, and no `image://` address leads to it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imagewright.errors import ResultLost
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imagewright.storage.library import Library
+    from imagewright.storage.record import NewPicture
+
+UNKNOWN = "bin"
+_EXTENSIONS = {
+    "an SVG drawing": "svg",
+    "a PDF document": "pdf",
+    "a BMP picture": "bmp",
+    "a TIFF picture": "tif",
+    "a JPEG XL picture": "jxl",
+    "a JPEG 2000 picture": "jp2",
+    "an icon file (ICO)": "ico",
+    "a Photoshop document": "psd",
+    "a ZIP archive": "zip",
+}
+"""By what imaging calls the bytes of a type that is not read here."""
+
+
+class UnreadableResultError(ResultLost):
+    """What the vendor made was fetched and cannot be read as a picture; its file was kept as it came.
+
+    Attributes:
+        path: where.
+    """
+
+    advice = "Open that file with another program."
+
+    def __init__(self, provider: str, why: str, path: Path) -> None:
+        self.path = path
+        super().__init__(provider, f"{why}; the vendor's file was kept as {path}", charged=True)
+
+
+def keep_as_it_came(file: Path, new: NewPicture, library: Library) -> Path:
+    """Save a file that is no readable picture beside the library's pictures; where. Blocks.
+
+    Raises:
+        StorageError: it could not be saved; `file` is untouched.
+    """
+    return library.keep_unreadable(file, new, _extension(file))
+
+
+def _extension(file: Path) -> str:
+    """The extension the bytes call for, without its dot."""
+    from imagewright.imaging.signatures import HEAD_BYTES, KINDS, describe, recognise  # noqa: PLC0415 - names Pillow
+
+    with file.open("rb") as stream:
+        head = stream.read(HEAD_BYTES)
+    known = recognise(head)
+    return KINDS[known].extension.removeprefix(".") if known else _EXTENSIONS.get(describe(head) or "", UNKNOWN)

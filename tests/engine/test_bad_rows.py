@@ -1,0 +1,138 @@
+"""Rows of the journal that make no sense: each costs itself, and neither the server nor anybody's lease."""
+
+from __future__ import annotations
+
+from contextlib import closing, nullcontext
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+
+from imagewright.engine.desk import Desk
+from imagewright.engine.job import JobStatus
+from imagewright.engine.jobs import Jobs
+from imagewright.engine.ledger import Ledger
+from imagewright.engine.spool import Spool
+from imagewright.errors import StorageError
+from imagewright.storage.database import Database
+from imagewright.storage.journal import Cap
+from imagewright.storage.library import Library
+from workbench import (
+    SUBMITTED,
+    SUBMITTING,
+    USD,
+    Crew,
+    Vendor,
+    folders_in,
+    left_behind,
+    until,
+    workbench,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imagewright.engine.job import Job
+    from workbench import Bench
+
+pytestmark = pytest.mark.anyio
+
+SPOILT = {
+    "a plan that is no JSON": "UPDATE job SET plan = '{' WHERE id = :id",
+    "a plan without its brief": "UPDATE job SET plan = '{\"choice\": []}' WHERE id = :id",
+    "a plan without its choice": "UPDATE job SET plan = json_remove(plan, '$.choice') WHERE id = :id",
+    "a brief without its size": "UPDATE job SET plan = json_remove(plan, '$.brief.exact_size') WHERE id = :id",
+    "a plan that is a number": "UPDATE job SET plan = '5' WHERE id = :id",
+    "nested without end": "UPDATE job SET plan = replace(hex(zeroblob(50000)), '0', '[') WHERE id = :id",
+    "an unknown state": "UPDATE job SET state = 'stalled' WHERE id = :id",
+    "an unknown state of its call": "UPDATE call SET state = 'dozing' WHERE job_id = :id",
+    "notes that are none": "UPDATE job SET notes = '7' WHERE id = :id",
+    "an unknown operation": "UPDATE job SET operation = 'juggle' WHERE id = :id",
+    "a moment that is none": "UPDATE job SET created = 'yesterday' WHERE id = :id",
+    "a handle that is no JSON": "UPDATE call SET handle = 'x' WHERE job_id = :id",
+    "no calls": "DELETE FROM call WHERE job_id = :id",
+}
+"""What a bug, a newer version or a bad disk may leave."""
+SHOWN = {"a plan without its brief", "a brief without its size"}
+"""What keeps a job from being carried on, and not from being looked at."""
+
+
+def spoil(bench: Bench, job_id: str, change: str) -> None:
+    with bench.desk.ledger.journal._database.writing() as connection:  # noqa: SLF001 - as a bug would
+        connection.execute(change, {"id": job_id})
+
+
+@pytest.mark.parametrize("name", SPOILT)
+async def test_a_row_that_makes_no_sense_costs_only_itself(
+    home: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad = await left_behind(home, SUBMITTING, SUBMITTED)
+    good = await left_behind(home, SUBMITTING, SUBMITTED, prompt="good")
+    vendor = Vendor()
+    async with workbench(home, vendor, lease=0.6) as bench:
+        spoil(bench, bad, SPOILT[name])
+        bench.group.start_soon(lambda: bench.jobs.keep_leases(adopting=True))
+        assert (await ended(bench, good)).status is JobStatus.COMPLETED
+        new = await bench.done(await bench.begin("another", caps=[Cap("day", 0.0, 100 * USD)]))
+        assert new.status is JobStatus.COMPLETED
+        shown = [bad] if name in SHOWN else []
+        assert [job.id for job in await bench.jobs.newest(9)] == [new.id, good, *shown]
+        with nullcontext() if shown else pytest.raises(StorageError, match=f"entry of {bad} cannot be read"):
+            await bench.jobs.find(bad)
+        later = await left_behind(home, SUBMITTING, SUBMITTED, prompt="later")
+        assert (await ended(bench, later)).status is JobStatus.COMPLETED
+    about = [record for record in caplog.records if bad in record.getMessage()]
+    assert len(about) == 1
+    assert len(vendor.orders) == 1
+
+
+async def ended(bench: Bench, job_id: str) -> Job:
+    job = await bench.jobs.find(job_id)
+    assert job is not None
+    return await bench.done(job)
+
+
+async def test_a_job_that_is_watched_may_turn_bad_and_well_again(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    vendor = Vendor()
+    gate = anyio.Event()
+    vendor.then("poll", gate.wait)
+    async with workbench(home, vendor, lease=60.0) as owner, workbench(home, Vendor()) as other:
+        job = await owner.begin()
+        await until(lambda: vendor.asked)
+        seen = await other.jobs.find(job.id)
+        assert seen is not None
+        spoil(other, job.id, "UPDATE job SET notes = '7' WHERE id = :id")
+        await until(lambda: "cannot be looked up" in caplog.text)
+        spoil(other, job.id, "UPDATE job SET notes = '[]' WHERE id = :id")
+        gate.set()
+        assert (await other.done(seen)).status is JobStatus.COMPLETED
+
+
+class Shaky(Ledger):
+    """A ledger with a bug that shows now and then."""
+
+    breaks: list[Exception]
+
+    async def catch_up(self) -> None:
+        if self.breaks:
+            raise self.breaks.pop(0)
+        await super().catch_up()
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), KeyError("brief"), RuntimeError("of any kind")])
+async def test_a_round_that_breaks_is_logged_and_the_next_goes_on(
+    home: Path, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    job_id = await left_behind(home, SUBMITTING, SUBMITTED)
+    folders = folders_in(home)
+    with closing(Database(folders.database)) as database:
+        ledger = Shaky(database, 0.1)
+        ledger.breaks = [error, error]
+        desk = Desk(Library(folders, database), ledger, Spool(folders.database.parent))
+        async with anyio.create_task_group() as group:
+            jobs = Jobs(group, desk, Crew(Vendor()))
+            group.start_soon(lambda: jobs.keep_leases(adopting=True))
+            await until(lambda: (entry := desk.ledger.journal.get(job_id)) is not None and entry.done)
+            group.cancel_scope.cancel()
+    lines = [record for record in caplog.records if "a look after the leases broke" in record.getMessage()]
+    assert [record.exc_info is not None for record in lines] == [True, False]

@@ -1,0 +1,283 @@
+"""A link that does not lead to its picture: asked again, with a fresh link where there is a ticket, and told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from emulators.base import Door, Emulator
+from emulators.messages import Answer, Received
+from faults import QUICK
+from imagewright.engine import delivery
+from imagewright.engine.job import JobStatus
+from imagewright.errors import ResultLost
+from imagewright.providers.base import Finished, Handle, Product, Running
+from imagewright.providers.sending.http import Http
+from imagewright.providers.sending.request import Account
+from imagewright.storage.states import CallState
+from workbench import MADE, PATIENCE, PICTURE, SUBMITTED, SUBMITTING, USD, Vendor, cost, left_behind, states, workbench
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Sequence
+    from pathlib import Path
+
+    from imagewright.engine.job import Job
+
+pytestmark = pytest.mark.anyio
+PNG = {"Content-Type": "image/png"}
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Milliseconds where a vendor is given seconds."""
+    monkeypatch.setattr(delivery, "TROUBLE_PAUSE", 0.001)
+    monkeypatch.setattr(delivery, "LONGEST_PAUSE", 0.002)
+    monkeypatch.setattr(delivery, "FETCH_PAUSE", 0.001)
+    monkeypatch.setattr(delivery, "BROKEN_PAUSES", (0.001, 0.001, 0.001))
+
+
+class Shelf(Emulator):
+    """Where a vendor's pictures lie; a link is good for as long as its round is the current one.
+
+    Attributes:
+        round: the links of now.
+        dead: what an older link answers.
+    """
+
+    hosts = ("files",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.round = 0
+        self.dead = 200
+
+    def doors(self) -> Sequence[Door]:
+        return [Door("download", "files", "GET", "/(?P<round>[0-9]+)/.*", self._file)]
+
+    def _file(self, received: Received) -> Answer:
+        old = int(received.groups["round"]) < self.round
+        return Answer(self.dead, b"expired") if old and self.dead != 200 else Answer(200, PICTURE, PNG)
+
+
+class Linking(Vendor):
+    """A vendor whose results are links to a shelf, fetched as real ones are."""
+
+    def __init__(self, shelf: Shelf, http: Http, *, ticket: bool = True) -> None:
+        super().__init__(at_once=not ticket)
+        self.shelf = shelf
+        self.http = http
+
+    def _links(self, count: int) -> Finished:
+        base = f"{self.shelf.url('files')}/{self.shelf.round}"
+        return Finished(tuple(Product(url=f"{base}/{place}.png") for place in range(count)))
+
+    async def submit(self, order: Any) -> Handle | Finished:
+        answer = await super().submit(order)
+        return self._links(order.count) if isinstance(answer, Finished) else answer
+
+    async def poll(self, handle: Handle) -> Running | Finished:
+        await super().poll(handle)
+        return self._links(int(handle.ticket["count"]))
+
+    async def fetch(self, product: Product, into: Path) -> None:
+        self.fetched.append(product.url)
+        await self._happen("fetch")
+        await self.http.download(Account(self.name, (self.shelf.url("files"),), "", {}), product.url, into)
+
+
+@pytest.fixture
+def shelf() -> Iterator[Shelf]:
+    with Shelf() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[Http]:
+    sender = Http(retry=QUICK, download_retry=replace(QUICK, resends=0))
+    yield sender
+    await sender.aclose()
+
+
+async def seen_through(job: Job) -> tuple[set[str], set[str]]:
+    """The stages and the troubles of a job on its way to its end."""
+    stages, troubles = set(), set()
+    with anyio.fail_after(PATIENCE):
+        while not job.done:
+            await job.changed.wait()
+            stages.add(job.stage)
+            troubles.add(job.trouble)
+    return stages, troubles
+
+
+BAD: dict[str, Answer] = {
+    **{f"HTTP {status}": Answer(status) for status in (300, 304, 400, 401, 403, 404, 405, 407, 409, 410, 418)},
+    "a portal": Answer(302, b"", {"Location": "http://10.0.0.1/login"}),
+    "a circle": Answer(302, b"", {"Location": "?again"}),
+    "a page": Answer(200, b"<html>Welcome</html>", {"Content-Type": "text/html"}),
+    "a page with an image's type": Answer(200, b"\xef\xbb\xbf\n<html>Welcome</html>", PNG),
+    "words": Answer(200, b"not found", {"Content-Type": "text/plain"}),
+    "an S3 error": Answer(200, b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", PNG),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("ticket", [True, False])
+async def test_an_answer_that_is_no_picture_is_asked_again_and_told(
+    home: Path, shelf: Shelf, http: Http, name: str, *, ticket: bool
+) -> None:
+    vendor = Linking(shelf, http, ticket=ticket)
+    shelf.fail_next("download", BAD[name], times=3 * (6 if "circle" in name else 1))
+    async with workbench(home, vendor) as bench:
+        job = await bench.begin()
+        stages, troubles = await seen_through(job)
+        assert states(await bench.entry(job.id)) == [CallState.KEPT]
+    assert job.status is JobStatus.COMPLETED
+    assert job.pictures[0].path.read_bytes() == PICTURE
+    assert job.trouble == ""
+    said = max(troubles, key=len)
+    assert "does not lead to it at the moment" in said
+    assert "arrives by itself; do not call again" in said
+    assert any(stage.startswith("made, and waiting: ") for stage in stages)
+
+
+@pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/json", "binary/anything", ""])
+async def test_the_bytes_are_believed_and_not_the_content_type(home: Path, shelf: Shelf, http: Http, kind: str) -> None:
+    vendor = Linking(shelf, http)
+    shelf.fail_next("download", Answer(200, PICTURE, {"Content-Type": kind}))
+    async with workbench(home, vendor) as bench:
+        job = await bench.done(await bench.begin())
+    assert job.status is JobStatus.COMPLETED
+    assert len(vendor.fetched) == 1
+
+
+async def test_one_hiccup_is_over_before_anybody_is_told(home: Path, shelf: Shelf, http: Http) -> None:
+    shelf.fail_next("download", Answer(404))
+    async with workbench(home, Linking(shelf, http)) as bench:
+        job = await bench.begin()
+        _, troubles = await seen_through(job)
+    assert job.status is JobStatus.COMPLETED
+    assert troubles == {""}
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
+async def test_a_link_that_has_died_is_had_anew_by_the_ticket(
+    home: Path, shelf: Shelf, http: Http, status: int
+) -> None:
+    vendor = Linking(shelf, http)
+    shelf.dead = status
+
+    async def expire() -> None:
+        shelf.round += 1
+
+    vendor.then("fetch", expire)
+    async with workbench(home, vendor) as bench:
+        job = await bench.done(await bench.begin(calls=(2,)))
+    assert job.status is JobStatus.COMPLETED
+    assert [record.variant for record in job.pictures] == [1, 2]
+    assert vendor.fetched[-1].startswith(f"{shelf.url('files')}/1/")
+    assert len(vendor.orders) == 1
+
+
+async def test_a_link_that_died_with_the_process_is_had_anew_by_the_next(home: Path, shelf: Shelf, http: Http) -> None:
+    link = {"url": f"{shelf.url('files')}/0/0.png", "file": "", "seed": None}
+    job_id = await left_behind(home, SUBMITTING, SUBMITTED, (CallState.MADE, {"products": [link]}))
+    shelf.round, shelf.dead = 1, 403
+    vendor = Linking(shelf, http)
+    async with workbench(home, vendor) as bench:
+        job = await bench.done(await bench.adopted(job_id))
+    assert job.status is JobStatus.COMPLETED
+    assert [dict(handle.ticket) for handle in vendor.asked] == [{"task": "t1", "count": "1"}]
+
+
+async def test_a_ticket_that_cannot_be_asked_or_gives_too_little_is_no_end(
+    home: Path, shelf: Shelf, http: Http
+) -> None:
+    vendor = Linking(shelf, http)
+    vendor.then("poll", None, KeyError("state"), ResultLost("vendor", "gone"))
+    shelf.fail_next("download", Answer(404), times=3)
+    async with workbench(home, vendor) as bench:
+        job = await bench.done(await bench.begin())
+    assert job.status is JobStatus.COMPLETED
+
+
+async def test_one_picture_in_trouble_keeps_no_other_away(home: Path, shelf: Shelf, http: Http) -> None:
+    vendor = Linking(shelf, http)
+    shelf.fail_next("download", Answer(404), times=1)
+    async with workbench(home, vendor) as bench:
+        job = await bench.begin(calls=(3,))
+        await bench.done(job)
+    assert [record.variant for record in job.pictures] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("error", [IndexError("no such thing"), ConnectionResetError(), TimeoutError()])
+async def test_a_bug_of_a_vendors_file_is_no_end(home: Path, error: Exception) -> None:
+    vendor = Vendor()
+    vendor.then("fetch", error, error)
+    async with workbench(home, vendor) as bench:
+        job = await bench.done(await bench.begin())
+    assert job.status is JobStatus.COMPLETED
+    assert len(vendor.fetched) == 3
+
+
+async def test_a_network_that_is_gone_shows_in_the_stage_only(home: Path, shelf: Shelf, http: Http) -> None:
+    shelf.fail_next("download", Answer(502), times=2)
+    shelf.fail_next("download", Answer.reset(), times=2)
+    async with workbench(home, Linking(shelf, http)) as bench:
+        job = await bench.begin()
+        stages, troubles = await seen_through(job)
+    assert job.status is JobStatus.COMPLETED
+    assert "made, and waiting for the network to fetch it" in stages
+    assert troubles == {""}
+
+
+class Forgetful(Linking):
+    """A vendor that keeps its results for a moment."""
+
+    rhythm = replace(Vendor.rhythm, keeps=0.01)
+
+
+@pytest.mark.parametrize("answer", [Answer(404), Answer(503)])
+async def test_a_result_is_given_up_only_when_the_vendor_keeps_it_no_longer(
+    home: Path, shelf: Shelf, http: Http, answer: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "LEAST_PATIENCE", 0.0)
+    shelf.fail_next("download", answer, times=10_000)
+    async with workbench(home, Forgetful(shelf, http)) as bench:
+        job = await bench.done(await bench.begin())
+        assert states(await bench.entry(job.id)) == [CallState.FAILED]
+        assert not bench.desk.spool.file(job.id, "").exists() or not any(bench.desk.spool.file(job.id, "").iterdir())
+    assert job.status is JobStatus.FAILED
+    assert "It was charged" in str(job.error)
+    assert cost(job) == (USD, "estimate")
+    assert job.trouble == ""
+
+
+async def test_an_old_job_is_tried_for_a_while_whatever_the_clock_says(home: Path, shelf: Shelf, http: Http) -> None:
+    job_id = await left_behind(home, SUBMITTING, SUBMITTED, MADE)
+    vendor = Linking(shelf, http)
+    vendor.then("fetch", *[ResultLost("vendor", "HTTP 404")] * 4)
+    async with workbench(home, vendor) as bench:
+        with bench.desk.ledger.journal._database.writing() as connection:  # noqa: SLF001 - as if it were long ago
+            connection.execute("UPDATE job SET created = created - 9e8")
+        job = await bench.done(await bench.adopted(job_id))
+    assert job.status is JobStatus.COMPLETED
+
+
+async def test_what_is_larger_than_is_taken_is_not_asked_for_again(home: Path) -> None:
+    large = ResultLost("vendor", "the file is larger than 300 MB, the most that is taken")
+    large.final = True
+    vendor = Vendor()
+    vendor.then("fetch", None, large)
+    async with workbench(home, vendor) as bench:
+        job = await bench.done(await bench.begin(calls=(3,)))
+        entry = await bench.entry(job.id)
+    assert job.status is JobStatus.COMPLETED
+    assert len({record.variant for record in job.pictures}) == 2
+    assert "2 of 3 pictures arrived." in job.notes
+    assert any("larger than 300 MB" in note and "It was charged" in note for note in job.notes)
+    assert states(entry) == [CallState.KEPT]
+    assert entry.calls[0].error is not None
+    assert cost(job) == (0.3, "estimate")

@@ -1,0 +1,107 @@
+"""Jobs that no process works on: they hold no budget for ever, and whoever asks can end them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from imagewright.engine.job import JobStatus
+from imagewright.storage.journal import Cap
+from imagewright.storage.states import CallState
+from workbench import MADE, SUBMITTED, SUBMITTING, USD, Vendor, cost, left_behind, states, until, workbench
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imagewright.engine.job import Job
+    from workbench import Bench
+
+pytestmark = pytest.mark.anyio
+
+
+@dataclass(frozen=True)
+class Left:
+    """A job left behind, and what becomes of its call when it is cancelled without its provider.
+
+    Attributes:
+        steps: how far its call had come.
+        ends: the state the call ends in.
+        usd: what the job counts for.
+        note: words of a note.
+    """
+
+    steps: tuple[tuple[CallState, dict[str, Any]], ...]
+    ends: CallState
+    usd: float
+    note: str = ""
+
+
+LEFT = {
+    "planned": Left((), CallState.CANCELLED, 0.0),
+    "submitting": Left((SUBMITTING,), CallState.UNKNOWN, USD, "may or may not have received the request"),
+    "submitted": Left((SUBMITTING, SUBMITTED), CallState.CANCELLED, USD, "could not be told to stop"),
+    "made": Left((SUBMITTING, SUBMITTED, MADE), CallState.FAILED, USD, "it is not among the providers in use"),
+}
+
+
+async def cancelled(bench: Bench, job_id: str) -> Job:
+    job = await bench.jobs.find(job_id)
+    assert job is not None
+    assert not job.mine
+    await bench.jobs.cancel(job)
+    return job
+
+
+@pytest.mark.parametrize("left", LEFT.values(), ids=LEFT)
+async def test_without_its_provider_it_is_ended_by_whoever_cancels_it(home: Path, left: Left) -> None:
+    job_id = await left_behind(home, *left.steps)
+    async with workbench(home, Vendor("another")) as bench:
+        job = await cancelled(bench, job_id)
+        entry = await bench.entry(job_id)
+    assert (job.status, entry.state) == (JobStatus.CANCELLED, "cancelled")
+    assert states(entry) == [left.ends]
+    assert cost(job)[0] == left.usd
+    assert any(left.note in note for note in job.notes)
+
+
+async def test_with_its_provider_the_vendor_is_told(home: Path) -> None:
+    job_id = await left_behind(home, SUBMITTING, SUBMITTED)
+    vendor = Vendor()
+    async with workbench(home, vendor) as bench:
+        job = await cancelled(bench, job_id)
+    assert job.status is JobStatus.CANCELLED
+    assert len(vendor.stopped) == 1
+
+
+async def test_a_lease_is_seen_run_out_for_a_while_first(home: Path) -> None:
+    job_id = await left_behind(home, SUBMITTING, SUBMITTED)
+    async with workbench(home, Vendor("another"), lease=0.1) as bench:
+        with bench.desk.ledger.journal._database.writing() as connection:  # noqa: SLF001 - a lease that was not given up
+            connection.execute("UPDATE job SET lease_until = 1.0")
+        assert await bench.desk.ledger.take(job_id) == []
+        assert (await cancelled(bench, job_id)).status is JobStatus.CANCELLED
+
+
+async def test_one_that_is_worked_on_is_left_to_its_process(home: Path) -> None:
+    vendor = Vendor()
+    vendor.then("poll", anyio.sleep_forever)
+    async with workbench(home, vendor) as owner, workbench(home, Vendor("another")) as other:
+        job = await owner.begin()
+        await until(lambda: vendor.asked)
+        assert await other.desk.ledger.take(job.id) == []
+        owner.desk.ledger.journal.release(owner.desk.ledger.owner)
+        assert [entry.id for entry in await other.desk.ledger.take(job.id)] == [job.id]
+
+
+async def test_what_was_begun_in_an_earlier_period_holds_none_of_this_ones_budget(home: Path) -> None:
+    job_id = await left_behind(home, SUBMITTING, SUBMITTED)
+    async with workbench(home, Vendor("another")) as bench:
+        with bench.desk.ledger.journal._database.writing() as connection:  # noqa: SLF001 - as if it were long ago
+            connection.execute("UPDATE job SET created = created - 40 * 86400")
+            (begun,) = connection.execute("SELECT created FROM job WHERE id = ?", (job_id,)).fetchone()
+        day = Cap("day", begun + 1, USD)
+        assert (await bench.open("one", caps=[day])).over is None
+        assert (await bench.open("two", caps=[day])).over is not None

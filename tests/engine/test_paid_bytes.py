@@ -1,0 +1,453 @@
+"""Bytes that were paid for: read by whoever picks a job up, kept as they came, removed once they are in the library."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from imagewright.engine import delivery
+from imagewright.engine.job import JobStatus
+from imagewright.engine.spool import Answer, Spool
+from imagewright.errors import GenerationFailed
+from imagewright.providers.base import Finished, Product, Running
+from imagewright.storage.database import Database
+from imagewright.storage.states import CallState
+from pictures import NOT_PICTURES, photo
+from workbench import (
+    MADE,
+    PATIENCE,
+    PICTURE,
+    SUBMITTED,
+    SUBMITTING,
+    USD,
+    Vendor,
+    cost,
+    folders_in,
+    left_behind,
+    states,
+    until,
+    workbench,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from imagewright.providers.base import Handle
+    from workbench import Bench
+
+pytestmark = pytest.mark.anyio
+KEPT, FAILED, UNKNOWN = CallState.KEPT, CallState.FAILED, CallState.UNKNOWN
+SECOND = photo(40, 40)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "BROKEN_PAUSES", (0.001, 0.001, 0.001))
+    monkeypatch.setattr(delivery, "TROUBLE_PAUSE", 0.001)
+    monkeypatch.setattr(delivery, "STORE_PAUSE", 0.001)
+
+
+def spool_of(home: Path) -> Spool:
+    return Spool(folders_in(home).database.parent)
+
+
+def left_of(home: Path, job_id: str) -> set[str]:
+    folder = spool_of(home).file(job_id, "")
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+class TestAnAnswerThatNoJournalKnows:
+    """The process died between the vendor's answer and the journal's next line."""
+
+    @pytest.mark.parametrize("asked", [False, True])
+    async def test_pictures_that_lie_there_are_taken_home(self, home: Path, *, asked: bool) -> None:
+        job_id = await left_behind(home, SUBMITTING, calls=(2, 1))
+        spool = spool_of(home)
+        for variant, data in ((1, PICTURE), (2, SECOND)):
+            spool.keep_product(job_id, variant, Product(data=data))
+        vendor = Vendor()
+        async with workbench(home, vendor) as bench:
+            if asked:
+                await bench.desk.ledger.ask_cancel(job_id)
+            job = await bench.done(await bench.adopted(job_id))
+            assert states(await bench.entry(job_id)) == [KEPT, CallState.CANCELLED if asked else KEPT]
+        assert [record.path.read_bytes() for record in job.pictures[:2]] == [PICTURE, SECOND]
+        assert len(vendor.orders) == (0 if asked else 1)
+        assert job.status is (JobStatus.CANCELLED if asked else JobStatus.COMPLETED)
+        assert left_of(home, job_id) == set()
+
+    async def test_with_what_the_vendor_said_beside_them(self, home: Path) -> None:
+        job_id = await left_behind(home, SUBMITTING)
+        spool = spool_of(home)
+        product = spool.keep_product(job_id, 1, Product(data=PICTURE, seed=2**70))
+        spool.keep_answer(job_id, 0, Answer((product,), 0.07, ("A note of the vendor.",)))
+        async with workbench(home, Vendor()) as bench:
+            job = await bench.done(await bench.adopted(job_id))
+        assert job.pictures[0].seed == 2**70
+        assert cost(job) == (0.07, "actual")
+        assert "A note of the vendor." in job.notes
+
+    @pytest.mark.parametrize("text", ["", "[]", '{"products": 5}', '{"products": [{}], "cost_usd": null}'])
+    async def test_a_damaged_answer_does_not_keep_its_pictures_away(self, home: Path, text: str) -> None:
+        job_id = await left_behind(home, SUBMITTING)
+        spool_of(home).keep_product(job_id, 1, Product(data=PICTURE))
+        spool_of(home).file(job_id, "answer-0.json").write_text(text, encoding="utf-8")
+        async with workbench(home, Vendor()) as bench:
+            job = await bench.done(await bench.adopted(job_id))
+        assert job.status is JobStatus.COMPLETED
+
+    async def test_links_that_came_at_once_are_found_again(self, home: Path) -> None:
+        job_id = await left_behind(home, SUBMITTING)
+        link = {"url": "https://vendor.example/t1/0", "file": "", "seed": 7}
+        spool_of(home).keep_answer(job_id, 0, Answer((link,)))
+        vendor = Vendor()
+        async with workbench(home, vendor) as bench:
+            job = await bench.done(await bench.adopted(job_id))
+        assert job.status is JobStatus.COMPLETED
+        assert vendor.fetched == [link["url"]]
+
+    @pytest.mark.parametrize("links", [False, True])
+    async def test_a_process_that_dies_while_the_journal_is_locked_leaves_it_there(
+        self, home: Path, *, links: bool
+    ) -> None:
+        vendor = Vendor(at_once=True)
+        product = Product(url="https://vendor.example/t1/0") if links else Product(data=SECOND, seed=5)
+        database = Database(folders_in(home).database)
+
+        async def answer() -> Finished:
+            lock.__enter__()
+            return Finished((product,), cost_usd=0.07)
+
+        vendor.then("submit", answer)
+        vendor.then("fetch", anyio.sleep_forever)
+        async with workbench(home, vendor, patience=0.01) as dead:
+            lock = database.writing()
+            job = await dead.begin()
+            await until(lambda: dead.desk.ledger.behind)
+            await until(lambda: vendor.fetched)
+            dead.group.cancel_scope.cancel()
+            dead.crashed = True
+        lock.__exit__(None, None, None)
+        database.close()
+        dead.desk.ledger.journal.release(dead.desk.ledger.owner)
+        async with workbench(home, Vendor()) as bench:
+            assert states(await bench.entry(job.id)) == [CallState.SUBMITTING]
+            done = await bench.done(await bench.adopted(job.id))
+        assert done.pictures[0].path.read_bytes() == (PICTURE if links else SECOND)
+        assert cost(done) == (0.07, "actual")
+
+    async def test_an_unfinished_file_is_no_answer(self, home: Path) -> None:
+        job_id = await left_behind(home, SUBMITTING)
+        spool_of(home).file(job_id, "").mkdir(parents=True, exist_ok=True)
+        spool_of(home).file(job_id, ".result-1.part").write_bytes(PICTURE[:100])
+        async with workbench(home, Vendor()) as bench:
+            await bench.done(await bench.adopted(job_id))
+            assert states(await bench.entry(job_id)) == [UNKNOWN]
+        assert left_of(home, job_id) == {".result-1.part"}
+
+
+async def test_nothing_made_is_removed_while_the_journal_does_not_know_it(home: Path) -> None:
+    vendor = Vendor(at_once=True)
+    database = Database(folders_in(home).database)
+    async with workbench(home, vendor, patience=0.01) as bench:
+        lock = database.writing()
+
+        async def locked() -> None:
+            lock.__enter__()
+
+        vendor.then("submit", locked)
+        job = await bench.done(await bench.begin())
+        assert job.id in bench.desk.ledger.behind
+        assert left_of(home, job.id) == {"result-1", "answer-0.json"}
+        lock.__exit__(None, None, None)
+    database.close()
+
+
+UNREADABLE: dict[str, tuple[bytes, str]] = {
+    "a drawing": (NOT_PICTURES["svg"][0], "svg"),
+    "an unknown type": (b"\x07\x08nothing known" * 9, "bin"),
+    "a picture of another kind": (NOT_PICTURES["jxl"][0] * 9, "jxl"),
+    "an AVIF that is none": (b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf" + b"\0" * 64, "avif"),
+    "a PNG without its end": (photo(64, 48, "png")[:-30], "png"),
+    "more pixels than are read": (
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (60_000).to_bytes(4, "big") * 2 + b"\x08\x02\0\0\0\x93\xc8\x2f\x1c",
+        "png",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+@pytest.mark.parametrize("at_once", [False, True])
+class TestWhatCannotBeRead:
+    @staticmethod
+    def vendor(data: bytes, *others: bytes, at_once: bool) -> Vendor:
+        files = (data, *others)
+
+        class Odd(Vendor):
+            async def submit(self, order: Any) -> Handle | Finished:
+                answer = await super().submit(order)
+                return Finished(tuple(Product(data=one) for one in files)) if isinstance(answer, Finished) else answer
+
+            async def fetch(self, product: Product, into: Path) -> None:
+                await super().fetch(product, into)
+                if product.data is None:
+                    await anyio.Path(into).write_bytes(files[int(product.url.rpartition("/")[2])])
+
+        return Odd(at_once=at_once)
+
+    async def test_is_kept_as_it_came(self, home: Path, name: str, *, at_once: bool) -> None:
+        data, extension = UNREADABLE[name]
+        vendor = self.vendor(data, at_once=at_once)
+        async with workbench(home, vendor) as bench:
+            job = await bench.done(await bench.begin())
+            assert states(await bench.entry(job.id)) == [FAILED]
+            assert bench.desk.library.of_job(job.id) == []
+        (kept,) = (folders_in(home).pictures / "unreadable").iterdir()
+        assert kept.read_bytes() == data
+        assert kept.suffix == f".{extension}"
+        assert job.status is JobStatus.FAILED
+        assert f"the vendor's file was kept as {kept}" in str(job.error)
+        assert "It was charged." in str(job.error)
+        assert any(str(kept) in note for note in job.notes)
+        assert cost(job) == (USD, "estimate")
+        assert left_of(home, job.id) == set()
+        assert len(vendor.fetched) == (1 if at_once else 1 + len(delivery.BROKEN_PAUSES))
+        if os.name != "nt":
+            assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
+
+    async def test_is_a_warning_where_others_came(self, home: Path, name: str, *, at_once: bool) -> None:
+        async with workbench(home, self.vendor(UNREADABLE[name][0], PICTURE, at_once=at_once)) as bench:
+            job = await bench.done(await bench.begin(calls=(2,)))
+            assert states(await bench.entry(job.id)) == [KEPT]
+        (kept,) = (folders_in(home).pictures / "unreadable").iterdir()
+        assert job.status is JobStatus.COMPLETED
+        assert [record.variant for record in job.pictures] == [2]
+        assert any(f"kept as {kept}" in note for note in job.notes)
+        assert left_of(home, job.id) == set()
+
+
+async def test_what_cannot_be_read_is_kept_once_however_often_it_is_carried_on(home: Path) -> None:
+    job_id = await left_behind(home, SUBMITTING)
+    spool_of(home).keep_product(job_id, 1, Product(data=b"\x07\x08nothing known"))
+    for _ in range(2):
+        async with workbench(home, Vendor()) as bench:
+            job = await bench.done(await bench.adopted(job_id))
+            assert job.status is JobStatus.FAILED
+            with bench.desk.ledger.journal._database.writing() as connection:  # noqa: SLF001 - as if it died before this
+                connection.execute("UPDATE job SET state = 'running', finished = NULL, lease_until = 0")
+                connection.execute("UPDATE call SET state = 'submitting', products = NULL, error = NULL")
+        spool_of(home).keep_product(job_id, 1, Product(data=b"\x07\x08nothing known"))
+    assert len(list((folders_in(home).pictures / "unreadable").iterdir())) == 1
+
+
+class Torn(Vendor):
+    """A vendor whose files arrive cut short at first, and then cannot be had for a while."""
+
+    torn = 0
+
+    async def fetch(self, product: Product, into: Path) -> None:
+        await super().fetch(product, into)
+        if self.torn:
+            self.torn -= 1
+            await anyio.Path(into).write_bytes(PICTURE[:-200])
+
+
+async def test_what_arrives_broken_is_fetched_again_a_few_times(home: Path) -> None:
+    vendor = Torn()
+    vendor.torn = len(delivery.BROKEN_PAUSES)
+    async with workbench(home, vendor) as bench:
+        job = await bench.done(await bench.begin())
+    assert job.status is JobStatus.COMPLETED
+    assert len(vendor.fetched) == 1 + len(delivery.BROKEN_PAUSES)
+    assert not (folders_in(home).pictures / "unreadable").exists()
+
+
+async def test_a_broken_file_is_better_than_none(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "LEAST_PATIENCE", 0.0)
+    vendor = Torn()
+    vendor.rhythm = replace(vendor.rhythm, keeps=0.0)
+    vendor.torn = 1
+    vendor.then("fetch", None, GenerationFailed("vendor", "gone"))
+    async with workbench(home, vendor) as bench:
+        job = await bench.done(await bench.begin())
+    (kept,) = (folders_in(home).pictures / "unreadable").iterdir()
+    assert kept.read_bytes() == PICTURE[:-200]
+    assert str(kept) in str(job.error)
+
+
+class Generous(Vendor):
+    """A vendor that makes more pictures than it is asked for; the surplus of each call is its own."""
+
+    def __init__(self, *made: int) -> None:
+        super().__init__()
+        self.made = made
+
+    async def poll(self, handle: Handle) -> Running | Finished:
+        await super().poll(handle)
+        number = int(handle.ticket["task"][1:])
+        links = [f"https://vendor.example/{number}/{place}" for place in range(self.made[number - 1])]
+        return Finished(tuple(Product(url=link) for link in links))
+
+    async def fetch(self, product: Product, into: Path) -> None:
+        await super().fetch(product, into)
+        await anyio.Path(into).write_bytes(photo(32 + 10 * int(product.url[-3]) + int(product.url[-1]), 48))
+
+
+@dataclass(frozen=True)
+class Surplus:
+    """What is asked for and made, and the numbers of the pictures by call."""
+
+    asked: Sequence[int]
+    made: Sequence[int]
+    variants: dict[int, list[int]]
+
+
+SURPLUS = {
+    "one call": Surplus((1,), (3,), {1: [1, 2, 3]}),
+    "the first of two": Surplus((1, 1), (2, 1), {1: [1, 3], 2: [2]}),
+    "the second of two": Surplus((1, 1), (1, 2), {1: [1], 2: [2, 4]}),
+    "both": Surplus((2, 1), (3, 3), {1: [1, 2, 4], 2: [3, 5, 7]}),
+}
+
+
+@pytest.mark.parametrize("name", SURPLUS)
+@pytest.mark.parametrize("killed", [False, True])
+async def test_what_a_vendor_makes_beyond_what_was_asked_is_kept(home: Path, name: str, *, killed: bool) -> None:
+    case = SURPLUS[name]
+    vendor = Generous(*case.made)
+    async with workbench(home, vendor) as bench:
+        if killed:
+            vendor.then("fetch", None, *[anyio.sleep_forever] * 9)
+        job = await bench.begin(calls=tuple(case.asked))
+        if killed:
+            with anyio.fail_after(PATIENCE):
+                while not job.pictures or len(vendor.fetched) < sum(case.made):
+                    await job.changed.wait() if not job.pictures else await anyio.sleep(0.001)
+            bench.crash()
+        else:
+            await bench.done(job)
+    if killed:
+        async with workbench(home, Generous(*case.made)) as bench:
+            job = await bench.done(await bench.adopted(job.id))
+    assert job.status is JobStatus.COMPLETED
+    by_call: dict[int, list[int]] = {}
+    for record in job.pictures:
+        number = (record.width - 32) // 10
+        by_call.setdefault(number, []).append(record.variant)
+        assert record.path.stat().st_size == record.bytes
+    assert by_call == case.variants
+    assert len({record.path for record in job.pictures}) == sum(case.made)
+    assert any("more than it was asked for" in note for note in job.notes)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_what_a_dead_process_had_fetched_is_taken_where_the_link_is_dead(home: Path, *, whole: bool) -> None:
+    job_id = await left_behind(home, SUBMITTING, SUBMITTED, MADE)
+    folder = spool_of(home).file(job_id, "fetch-1-dead")
+    folder.mkdir(parents=True)
+    (folder / "picture").write_bytes(PICTURE if whole else PICTURE[:-200])
+    vendor = Vendor()
+    vendor.then("fetch", *[GenerationFailed("vendor", "gone")] * (99 if whole else 2))
+    async with workbench(home, vendor) as bench:
+        job = await bench.done(await bench.adopted(job_id))
+    assert [record.path.read_bytes() for record in job.pictures] == [PICTURE]
+    assert len(vendor.fetched) == (1 if whole else 3)
+    assert left_of(home, job_id) == set()
+
+
+class TestOneDownloadFolderEach:
+    async def test_one_that_wakes_up_cannot_write_into_its_successors_file(self, home: Path) -> None:
+        frozen, quick = Vendor(), Vendor()
+        wakes, successor_looked = anyio.Event(), anyio.Event()
+        paths: dict[str, Path] = {}
+
+        class Frozen(Vendor):
+            async def fetch(self, product: Product, into: Path) -> None:
+                self.fetched.append(product.url)
+                await anyio.Path(into).write_bytes(PICTURE[:68])
+                await wakes.wait()
+                with into.open("ab") as file:
+                    file.write(PICTURE)
+                paths["frozen"] = into
+                successor_looked.set()
+
+        class Successor(Vendor):
+            async def fetch(self, product: Product, into: Path) -> None:
+                await super().fetch(product, into)
+                paths["quick"] = into
+                wakes.set()
+                await successor_looked.wait()
+
+        frozen, quick = Frozen(), Successor()
+        async with workbench(home, frozen, lease=60.0) as asleep, workbench(home, quick) as awake:
+            job = await asleep.begin()
+            await until(lambda: frozen.fetched)
+            asleep.desk.ledger.journal.release(asleep.desk.ledger.owner)
+            done = await awake.done(await awake.adopted(job.id))
+            await asleep.done(job)
+            kept = awake.desk.library.of_job(job.id)
+        assert paths["frozen"] != paths["quick"]
+        assert [record.path.read_bytes() for record in kept] == [PICTURE]
+        assert done.status is JobStatus.COMPLETED
+        assert not job.mine
+
+    async def test_one_that_lost_its_lease_keeps_nothing(self, home: Path) -> None:
+        vendor = Vendor()
+        gate = anyio.Event()
+        vendor.then("fetch", gate.wait)
+        async with workbench(home, vendor, lease=60.0) as loser, workbench(home, Vendor("other")) as winner:
+            job = await loser.begin()
+            await until(lambda: vendor.fetched)
+            journal = winner.desk.ledger.journal
+            assert journal.adopt(winner.desk.ledger.owner, [job.id], now=9e9, lease_until=9e9)
+            gate.set()
+            await until(lambda: not job.mine)
+            assert winner.desk.library.of_job(job.id) == []
+
+    async def test_a_file_that_changes_after_it_was_looked_at_is_fetched_anew(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        vendor = Vendor()
+        async with workbench(home, vendor) as bench:
+            spoil_once(bench, monkeypatch)
+            job = await bench.done(await bench.begin())
+        assert job.status is JobStatus.COMPLETED
+        assert job.pictures[0].path.read_bytes() == PICTURE
+        assert len(vendor.fetched) == 2
+
+
+def spoil_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let another program write into the first download just before it is saved."""
+    ledger = bench.desk.ledger
+    check: Callable[[str], Any] = ledger.check
+    left = [True]
+
+    async def spoiling(job_id: str) -> None:
+        await check(job_id)
+        if left and left.pop():
+            (file,) = bench.desk.spool.file(job_id, "").glob("fetch-1-*/picture")
+            file.write_bytes(PICTURE * 2)
+
+    monkeypatch.setattr(ledger, "check", spoiling)
+
+
+async def test_what_was_left_by_a_call_that_failed_is_never_removed(home: Path) -> None:
+    job_id = await left_behind(home, SUBMITTING, SUBMITTED, MADE)
+    spool_of(home).keep_product(job_id, 1, Product(data=PICTURE))
+    vendor = Vendor()
+    vendor.then("fetch", *[OSError(5, "Input/output error")] * 50)
+    async with workbench(home, vendor) as bench:
+        delivery_patience = delivery.STORE_PATIENCE
+        delivery.STORE_PATIENCE = 0.0
+        try:
+            job = await bench.done(await bench.adopted(job_id))
+        finally:
+            delivery.STORE_PATIENCE = delivery_patience
+    assert job.status is JobStatus.FAILED
+    assert left_of(home, job_id) == {"result-1"}
