@@ -398,6 +398,14 @@ class TestBudgets:
         assert journal.spent(NOW - 10).usd == 0.0
         assert journal.spent(NOW - 60).usd == 8.0
 
+    @pytest.mark.parametrize("usd", [float("inf"), -3.0, 1e300, "much"])
+    def test_a_charge_that_makes_no_sense_counts_as_what_was_set_aside(self, journal: Journal, usd: Any) -> None:
+        ended(journal, job("1", reserved_usd=0.25))
+        with journal._database.writing() as connection:  # noqa: SLF001 - as an earlier version may have written it
+            connection.execute("UPDATE job SET cost_usd = ?", (usd,))
+        assert journal.spent(0.0).usd == 0.25
+        assert journal.costs(0.0) == []
+
     def test_the_first_cap_without_room_is_named(self, journal: Journal) -> None:
         day, month = Cap("day", NOW - 10, 1.0), Cap("month", 0.0, 2.0)
         ended(journal, job("1", created=NOW - 50), usd=1.5)

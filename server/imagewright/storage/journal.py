@@ -336,13 +336,14 @@ class Journal:
             return _spent(connection, since)
 
     def costs(self, since: float) -> list[tuple[float, str, str, float, str]]:
-        """(created, tool, provider, USD, basis) of every job with a cost since a moment, oldest first."""
+        """(created, tool, provider, USD, basis) of every job since a moment whose cost makes sense, oldest first."""
         if not self._database.exists():
             return []
         with self._database.reading() as connection:
             return connection.execute(
                 "SELECT created, tool, provider, coalesce(cost_usd, 0), cost_basis FROM job WHERE created >= ? "
-                "AND state != 'running' ORDER BY created",
+                "AND state != 'running' AND typeof(created) != 'text' AND coalesce(cost_usd, 0) BETWEEN 0 AND 1e6 "
+                "ORDER BY created",
                 (since,),
             ).fetchall()
 
@@ -377,7 +378,9 @@ def _move(
 def _spent(connection: sqlite3.Connection, since: float) -> Spent:
     """What jobs begun since a moment cost, or what is set aside for those that run."""
     usd, jobs = connection.execute(
-        "SELECT coalesce(sum(CASE WHEN state = 'running' THEN reserved_usd ELSE coalesce(cost_usd, 0) END), 0), "
+        # a charge that makes no sense counts as what was set aside: an infinite one would refuse every later call
+        "SELECT coalesce(sum(CASE WHEN state = 'running' THEN reserved_usd WHEN cost_usd IS NULL THEN 0 "
+        "WHEN cost_usd BETWEEN 0 AND 1e6 THEN cost_usd ELSE reserved_usd END), 0), "
         "count(*) FROM job WHERE created >= ?",
         (since,),
     ).fetchone()
