@@ -18,7 +18,20 @@ from imagewright.providers.base import Finished, Handle, Product, Running
 from imagewright.providers.sending.http import Http
 from imagewright.providers.sending.request import Account
 from imagewright.storage.states import CallState
-from workbench import MADE, PATIENCE, PICTURE, SUBMITTED, SUBMITTING, USD, Vendor, cost, left_behind, states, workbench
+from workbench import (
+    MADE,
+    PATIENCE,
+    PICTURE,
+    SUBMITTED,
+    SUBMITTING,
+    USD,
+    Vendor,
+    cost,
+    left_behind,
+    states,
+    until,
+    workbench,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -253,6 +266,17 @@ async def test_a_result_is_given_up_only_when_the_vendor_keeps_it_no_longer(
     assert "It was charged" in str(job.error)
     assert cost(job) == (USD, "estimate")
     assert job.trouble == ""
+
+
+async def test_a_cancelled_job_does_not_wait_for_a_link_that_is_dead(home: Path, shelf: Shelf, http: Http) -> None:
+    shelf.fail_next("download", Answer(404), times=10_000)
+    async with workbench(home, Linking(shelf, http)) as bench:
+        job = await bench.begin()
+        await until(lambda: job.trouble)
+        await bench.jobs.cancel(job)
+        assert states(await bench.entry(job.id)) == [CallState.FAILED]
+    assert job.status is JobStatus.CANCELLED
+    assert cost(job) == (USD, "estimate")
 
 
 async def test_an_old_job_is_tried_for_a_while_whatever_the_clock_says(home: Path, shelf: Shelf, http: Http) -> None:

@@ -193,7 +193,8 @@ class Delivery:
 
         Raises:
             _Broken: it arrived, and is no picture that can be read.
-            ResultLost: it could not be had for as long as the vendor keeps it, or is larger than is taken.
+            ResultLost: it could not be had for as long as the vendor keeps it, or is larger than is taken; or somebody
+                has cancelled the job and its link does not lead to it.
         """
         keeps = self.provider.rhythm.keeps
         left = min(keeps - (time.time() - self.job.created), keeps)
@@ -218,7 +219,8 @@ class Delivery:
                     lost = self._lost(error)
                     if (found := await self._left_by_another(file)) is not None:
                         return found
-                    if lost.final or anyio.current_time() > patience:
+                    nobody_waits = self.job.cancel_asked and failures >= TELL_AFTER
+                    if lost.final or nobody_waits or anyio.current_time() > patience:
                         await self._give_up(lost, file)
                     if lost.passing:
                         self._say("", "made, and waiting for the network to fetch it")
@@ -286,7 +288,7 @@ class Delivery:
         path = await self._patiently(lambda: keep_as_it_came(broken.file, self.new, self.desk.library), broken.file)
         await self._remove_folders()
         self.job.notes.append(f"What {self.provider.name} made cannot be read as a picture and was kept as {path}.")
-        return UnreadableResultError(self.provider.name, f"it is no picture that can be read: {broken}", path)
+        return UnreadableResultError(self.provider.name, str(broken), path)
 
     async def _patiently(self, save: Callable[[], T], file: Path) -> T:
         """Save it, for minutes if need be: it is paid for."""

@@ -38,6 +38,7 @@ class UnreadableResultError(ResultLost):
         path: where.
     """
 
+    meaning = "made the picture, but its file cannot be read as one"
     advice = "Open that file with another program."
 
     def __init__(self, provider: str, why: str, path: Path) -> None:
