@@ -79,9 +79,7 @@ class Vendor:
         fetched: addresses that were fetched.
     """
 
-    rhythm = Rhythm(
-        first=0.001, factor=1.0, longest=0.001, seldom=0.01, doubts=(0.001,) * 3, give_up=PATIENCE, patience=PATIENCE
-    )
+    rhythm = Rhythm(first=0.001, factor=1.0, longest=0.001, seldom=0.01, doubts=(0.001,) * 3, give_up=PATIENCE)
 
     def __init__(self, name: str = "vendor", *, at_once: bool = False, usd: float | None = USD) -> None:
         self.name = name

@@ -130,7 +130,7 @@ async def test_a_round_that_breaks_is_logged_and_the_next_goes_on(
         ledger.breaks = [error, error]
         desk = Desk(Library(folders, database), ledger, Spool(folders.database.parent))
         async with anyio.create_task_group() as group:
-            jobs = Jobs(group, desk, Crew(Vendor()))
+            jobs = Jobs(group, desk, lambda: Crew(Vendor()))
             group.start_soon(lambda: jobs.keep_leases(adopting=True))
             await until(lambda: (entry := desk.ledger.journal.get(job_id)) is not None and entry.done)
             group.cancel_scope.cancel()

@@ -8,6 +8,7 @@ import anyio.to_thread
 
 from imagewright.errors import BadKey, ResultLost
 from imagewright.providers.base import Rhythm
+from imagewright.storage.private import write_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +66,7 @@ class Absent:
             lost = ResultLost(self.name, WHY)
             lost.final = True
             raise lost
-        await anyio.to_thread.run_sync(into.write_bytes, product.data)
+        await anyio.to_thread.run_sync(write_file, into, product.data)
 
     def _refuse(self, *, charged: bool | None) -> NoReturn:
         raise BadKey(self.name, WHY, charged=charged)

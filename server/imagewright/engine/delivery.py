@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from imagewright.engine.brief import Brief
     from imagewright.engine.desk import Desk
     from imagewright.engine.job import Job
-    from imagewright.imaging.preview import Preview
-    from imagewright.imaging.probe import PictureFacts
     from imagewright.providers.base import Product, Provider
     from imagewright.storage.record import NewPicture, PictureRecord
 
@@ -323,7 +321,6 @@ def _is_of_the_disk(error: Exception) -> bool:
     """Whether the trouble is with this machine's disk, and neither with the vendor nor with the network."""
     network = isinstance(error, ConnectionError | TimeoutError)
     return isinstance(error, StorageError) or (isinstance(error, OSError) and not network)
-
 
 
 def _remove(folder: Path) -> None:
