@@ -350,8 +350,8 @@ class Jobs:
             job.notes.append(why)
 
     def _provider_now(self, name: str) -> Provider:
-        """The provider as it is configured now: its key may have been mended while a job of it runs."""
-        return _provider_of(self._staff(), name)
+        """The provider as it is set up now, its key mended perhaps. Raises KeyError where it is not in use any more."""
+        return self._staff().provider(name)
 
     async def _clear(self, job_id: str, *, whole: bool) -> None:
         await anyio.to_thread.run_sync(lambda: self._desk.spool.clear(job_id, whole=whole))

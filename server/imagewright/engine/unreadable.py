@@ -39,11 +39,12 @@ class UnreadableResultError(ResultLost):
     """
 
     meaning = "made the picture, but its file cannot be read as one"
-    advice = "Open that file with another program."
 
     def __init__(self, provider: str, why: str, path: Path) -> None:
         self.path = path
-        super().__init__(provider, f"{why}; the vendor's file was kept as {path}", charged=True)
+        # the path stands outside the quotation of `why`, which changes some characters
+        advice = f"The vendor's file was kept as {path}: open it with another program."
+        super().__init__(provider, why, charged=True, advice=advice)
 
 
 def keep_as_it_came(file: Path, new: NewPicture, library: Library) -> Path:
