@@ -212,7 +212,7 @@ class TestWhatCannotBeRead:
         assert kept.read_bytes() == data
         assert kept.suffix == f".{extension}"
         assert job.status is JobStatus.FAILED
-        assert f"the vendor's file was kept as {kept}" in str(job.error)
+        assert f"The vendor's file was kept as {kept}" in str(job.error)
         assert "It was charged." in str(job.error)
         assert any(str(kept) in note for note in job.notes)
         assert cost(job) == (USD, "estimate")
