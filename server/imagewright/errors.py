@@ -29,22 +29,14 @@ import json
 from dataclasses import dataclass
 from typing import ClassVar
 
-from imagewright.text import quoted
+from imagewright.text import clip, quoted
 
 LONGEST_DETAIL = 1000
 """Characters of a detail that are shown in an error's sentence; vendors' words were cut to fewer before."""
-SHOWN_LENGTH = 60
-"""Characters of a caller's name or value that a message repeats."""
 MOST_PROBLEMS = 20
 """Problems of one call that a refusal tells; a caller who has more is better served by the number of the others."""
 LONGEST_MESSAGE = 1000
 """Characters of one problem: the longest of ours, about a path outside the folders that may be used, takes 500."""
-MOST_BITS = 180
-"""Bits of a whole number that is shown with all its digits: about 54 of them. Python refuses to write out 4,300."""
-DIGITS_PER_BIT = 0.30103
-"""The decimal logarithm of two."""
-BROKEN_TEXT = "holds half of a character (a lone surrogate); send whole characters"
-"""What is wrong with a text that cannot be written down."""
 PROBLEM_BYTES = 40_000
 """JSON-encoded bytes of all problems together. A reply holds them twice and stays below 100 KB with its frame."""
 
@@ -115,28 +107,6 @@ def _bounded(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
             break
         kept.append(short)
     return tuple(kept)
-
-
-def clip(text: str, longest: int = SHOWN_LENGTH) -> str:
-    """The beginning of a text, and how long it is where that is not all of it."""
-    return _writable(text) if len(text) <= longest else f"{_writable(text[:longest])}… ({len(text)} characters)"
-
-
-def say(value: object) -> str:
-    """A caller's value as a message shows it: texts in quotes, long ones cut with their length, never a whole list."""
-    if isinstance(value, str):
-        longer = len(value) > SHOWN_LENGTH
-        return _writable(f'"{value[:SHOWN_LENGTH]}…" ({len(value)} characters)' if longer else f'"{value}"')
-    if isinstance(value, list | tuple | dict):
-        return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value)}"
-    if isinstance(value, int) and value.bit_length() > MOST_BITS:
-        return f"a number of about {round(value.bit_length() * DIGITS_PER_BIT)} digits"
-    return clip(str(value))
-
-
-def _writable(text: str) -> str:
-    """The text with lone halves of a character, which no encoding can hold, written out as their number."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class ConfirmationNeededError(ImagewrightError):

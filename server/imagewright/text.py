@@ -3,6 +3,8 @@
 `plain` keeps every script readable and takes out what acts on the reader's screen or hides from the reader's eye;
 `shortened` is the same for a list. `quoted` is for words that stand inside a sentence of ours: they cannot end their
 quotation, and markup in them is no markup any more. Structured content keeps what was written as it was.
+
+`say` and `clip` repeat what a caller sent, so that it is known again: cut with its length, and otherwise as it came.
 """
 
 from __future__ import annotations
@@ -27,6 +29,14 @@ VARIATION_SELECTORS: Final = ((0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
 """They choose a form of the character before them. A run of them shows nothing and can carry a hidden text."""
 INSIDE_QUOTES: Final = str.maketrans({"'": "\u2019", '"': "\u201d", "<": "\u2039", ">": "\u203a"})
 """Look-alikes for what could end a quotation or open a tag."""
+SHOWN_LENGTH: Final = 60
+"""Characters of a caller's name or value that a message repeats."""
+MOST_BITS: Final = 180
+"""Bits of a whole number that is shown with all its digits: about 54 of them. Python refuses to write out 4,300."""
+DIGITS_PER_BIT: Final = 0.30103
+"""The decimal logarithm of two."""
+BROKEN_TEXT: Final = "holds half of a character (a lone surrogate); send whole characters"
+"""What is wrong with a text that is not `is_whole`."""
 
 
 def plain(text: str) -> str:
@@ -49,6 +59,36 @@ def shortened(text: str, most: int) -> str:
 def quoted(text: str, most: int) -> str:
     """As `shortened`, in single quotation marks that nothing in it can end, its markup made harmless."""
     return f"'{shortened(text, most).translate(INSIDE_QUOTES).replace('](', '] (')}'"
+
+
+def clip(text: str, longest: int = SHOWN_LENGTH) -> str:
+    """The beginning of a text, and how long it is where that is not all of it."""
+    return _writable(text) if len(text) <= longest else f"{_writable(text[:longest])}… ({len(text)} characters)"
+
+
+def say(value: object) -> str:
+    """A caller's value as a message shows it: texts in quotes, long ones cut with their length, never a whole list."""
+    if isinstance(value, str):
+        longer = len(value) > SHOWN_LENGTH
+        return _writable(f'"{value[:SHOWN_LENGTH]}…" ({len(value)} characters)' if longer else f'"{value}"')
+    if isinstance(value, list | tuple | dict):
+        return f"{'an object' if isinstance(value, dict) else 'a list'} of {len(value)}"
+    if isinstance(value, int) and value.bit_length() > MOST_BITS:
+        return f"a number of about {round(value.bit_length() * DIGITS_PER_BIT)} digits"
+    return clip(str(value))
+
+
+def is_whole(text: str) -> bool:
+    """Whether a text can be written down: half of a surrogate pair, which JSON can carry, can stand in no file."""
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
+def _writable(text: str) -> str:
+    """The text with lone halves of a character, which no encoding can hold, written out as their number."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _is_shown(text: str, place: int) -> bool:

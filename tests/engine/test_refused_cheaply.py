@@ -14,11 +14,12 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import PICTURE_KINDS, OperationName
 from imagewright.engine.check import check
 from imagewright.engine.workshop import NOT_LOOKED_AT, open_workshop
-from imagewright.errors import MOST_PROBLEMS, Problem, Refusal, clip, say
+from imagewright.errors import MOST_PROBLEMS, Problem, Refusal
 from imagewright.settings.load import load_settings
 from imagewright.settings.toggles import nearest
 from imagewright.surface.arguments import read_arguments
 from imagewright.surface.replies import error_reply
+from imagewright.text import clip, say
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -50,11 +50,3 @@ def size(count: float) -> str:
 def verb(operation: OperationName) -> str:
     """The operation as people say it: `remove background`."""
     return operation.value.replace("_", " ")
-
-
-def is_whole(text: str) -> bool:
-    """Whether a text can be written down: half of a surrogate pair, which JSON can carry, can stand in no file."""
-    try:
-        return text.isascii() or bool(text.encode())
-    except UnicodeEncodeError:
-        return False

@@ -13,9 +13,10 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.nearest import nearest
 from imagewright.catalog.normalise import normalised, wanted_by
 from imagewright.catalog.row import PICTURE_KINDS, Argument, Limits, OperationName, Row, Rule, outside
-from imagewright.catalog.words import is_whole, verb
-from imagewright.errors import BROKEN_TEXT, MOST_PROBLEMS, Problem, say
+from imagewright.catalog.words import verb
+from imagewright.errors import MOST_PROBLEMS, Problem
 from imagewright.settings.toggles import nearest as nearest_name
+from imagewright.text import BROKEN_TEXT, is_whole, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

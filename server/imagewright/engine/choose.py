@@ -9,7 +9,8 @@ from imagewright.catalog.row import AUTO, PICTURE_KINDS, narrowed, outside
 from imagewright.engine.check import nearest_hint
 from imagewright.engine.offer import ENGINE_ARGUMENTS
 from imagewright.engine.sizes import pixels_problem
-from imagewright.errors import Problem, Refusal, say
+from imagewright.errors import Problem, Refusal
+from imagewright.text import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

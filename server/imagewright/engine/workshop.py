@@ -15,11 +15,12 @@ from imagewright.catalog.words import verb
 from imagewright.engine.check import check
 from imagewright.engine.choose import candidates, choose, count_of, estimate, explain, wished
 from imagewright.engine.config import make_config
-from imagewright.errors import Problem, Refusal, StorageError, clip
+from imagewright.errors import Problem, Refusal, StorageError
 from imagewright.providers.sending.http import Http
 from imagewright.settings.config_file import BudgetTable
 from imagewright.settings.load import load_settings
 from imagewright.settings.toggles import nearest as nearest_name
+from imagewright.text import say
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -289,7 +290,7 @@ def _understand(offer: Offer, tool: str, arguments: object) -> Checked:
     """
     row = catalog().get(tool)
     if row is None:
-        raise Refusal(Problem("tool", f"there is no {clip(tool)!r}{nearest_name(tool, offer.names)}"))
+        raise Refusal(Problem("tool", f"there is no {say(tool)}{nearest_name(tool, offer.names)}"))
     checked = check(row, arguments)
     if tool not in offer.tools:
         able = offer.others(checked.operation, but=tool)

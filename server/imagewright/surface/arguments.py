@@ -9,10 +9,10 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.normalise import Wanted, normalised
-from imagewright.catalog.words import is_whole
 from imagewright.engine.check import KIND_WORDS
-from imagewright.errors import BROKEN_TEXT, MOST_PROBLEMS, Problem, Refusal, say
+from imagewright.errors import MOST_PROBLEMS, Problem, Refusal
 from imagewright.settings.toggles import nearest
+from imagewright.text import BROKEN_TEXT, is_whole, say
 
 if TYPE_CHECKING:
     from imagewright.catalog.row import Kind

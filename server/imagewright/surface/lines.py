@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import mcp.types as t
 from pydantic import ValidationError
 
+from imagewright.text import is_whole
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -130,15 +132,7 @@ def _id(raw: Any) -> t.RequestId | None:
     if not isinstance(raw, dict) or "result" in raw or "error" in raw:
         return None
     found = raw.get("id")
-    return found if isinstance(found, str | int) and not isinstance(found, bool) and _sendable(found) else None
-
-
-def _sendable(value: str | int) -> bool:
-    try:
-        str(value).encode()
-    except ValueError:  # half a surrogate pair
-        return False
-    return True
+    return found if isinstance(found, str | int) and not isinstance(found, bool) and is_whole(str(found)) else None
 
 
 def _wrongs(raw: Any) -> Iterator[str]:

@@ -9,8 +9,8 @@ import mcp.types as t
 from mcp import MCPError
 
 from imagewright.catalog.row import OperationName
-from imagewright.errors import clip
 from imagewright.settings.toggles import nearest
+from imagewright.text import SHOWN_LENGTH, quoted
 
 if TYPE_CHECKING:
     from mcp.server import ServerRequestContext
@@ -106,7 +106,7 @@ class Prompts:
         """
         page = self._pages().get(params.name)
         if page is None:
-            raise MCPError(t.INVALID_PARAMS, f"There is no prompt {clip(params.name)!r} now")
+            raise MCPError(t.INVALID_PARAMS, f"There is no prompt {quoted(params.name, SHOWN_LENGTH)} now")
         given = {name: value.strip() for name, value in (params.arguments or {}).items() if value.strip()}
         missing = [name for name, _, required in page.arguments if required and name not in given]
         if missing:
@@ -142,7 +142,7 @@ class Prompts:
             return await self._recent()
         page = self._pages().get(ref.name)
         if page is None:
-            raise MCPError(t.INVALID_PARAMS, f"There is no prompt {clip(ref.name)!r} now")
+            raise MCPError(t.INVALID_PARAMS, f"There is no prompt {quoted(ref.name, SHOWN_LENGTH)} now")
         if name == "tool":
             return [row.tool for row in able(offer, page.operation)]
         if name == "aspect_ratio":
@@ -163,7 +163,8 @@ class Prompts:
             return "Take the tool that suits it best: " + "; ".join(choices) + "."
         if tool not in rows:
             raise MCPError(
-                t.INVALID_PARAMS, f"{clip(tool)!r} cannot do this now{nearest(tool, rows)}; able: {', '.join(rows)}"
+                t.INVALID_PARAMS,
+                f"{quoted(tool, SHOWN_LENGTH)} cannot do this now{nearest(tool, rows)}; able: {', '.join(rows)}",
             )
         return f"Use the tool {tool}: it is for {rows[tool].operations[page.operation].when}."
 

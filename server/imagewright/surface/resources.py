@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import mcp.types as t
 from mcp import MCPError
 
-from imagewright.errors import ImagewrightError, clip
+from imagewright.errors import ImagewrightError
 from imagewright.surface.definitions import OVERVIEW
 from imagewright.surface.structured import job_data
 from imagewright.surface.tools import guide_text
-from imagewright.text import plain, quoted
+from imagewright.text import clip, plain, quoted
 
 if TYPE_CHECKING:
     from mcp.server import ServerRequestContext

@@ -9,7 +9,7 @@ import anyio
 import mcp.types as t
 
 from imagewright.catalog.words import verb
-from imagewright.errors import ConfirmationNeededError, ImagewrightError, Problem, Refusal, clip
+from imagewright.errors import ConfirmationNeededError, ImagewrightError, Problem, Refusal
 from imagewright.settings.toggles import nearest
 from imagewright.surface.arguments import read_arguments
 from imagewright.surface.asking import agreed_before, ask_price
@@ -17,7 +17,7 @@ from imagewright.surface.definitions import OVERVIEW, tool_definitions
 from imagewright.surface.replies import data_reply, error_reply, gallery_reply, job_reply
 from imagewright.surface.structured import gallery_data, job_data
 from imagewright.surface.waiting import wait_with_progress
-from imagewright.text import plain, quoted
+from imagewright.text import clip, plain, quoted, say
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -94,7 +94,7 @@ class Tools:
         if name not in offer.tools and name not in offer.hidden:
             listed = ", ".join(offer.names)
             raise Refusal(
-                Problem("", f"there is no tool {clip(name)!r}{nearest(name, offer.names)}; the tools are: {listed}")
+                Problem("", f"there is no tool {say(name)}{nearest(name, offer.names)}; the tools are: {listed}")
             )
         return await self._make(ctx, params)
 
@@ -146,7 +146,7 @@ class Tools:
         job = await self._workshop.jobs.find(job_id.removeprefix("job://"))
         if job is None:
             recent = ", ".join(one.id for one in await self._workshop.jobs.newest(3)) or "there are none"
-            raise Refusal(Problem("job_id", f"there is no job {clip(job_id)!r}; the newest are: {recent}"))
+            raise Refusal(Problem("job_id", f"there is no job {say(job_id)}; the newest are: {recent}"))
         return job
 
     async def _image_gallery(self, _ctx: Context, given: dict[str, Any]) -> t.CallToolResult:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
-from imagewright.errors import clip
+from imagewright.text import clip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

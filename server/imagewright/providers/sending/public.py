@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 import httpx
 
-from imagewright.errors import clip
 from imagewright.providers.sending.addresses import look_up as system_look_up
 from imagewright.providers.sending.coding import codings_of
 from imagewright.providers.sending.fetch import FetchError
 from imagewright.providers.sending.pinned import NotFoundError, NotPublicError, PinnedTransport
+from imagewright.text import clip
 
 if TYPE_CHECKING:
     import ssl
