@@ -12,6 +12,7 @@ from imagewright.imaging.probe import probe
 from pictures import STILL_FORMATS, cut_short, noise, opened, photo, quarters, saved
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 PLENTY = 10_000_000
@@ -19,6 +20,10 @@ PLENTY = 10_000_000
 
 def encoded(previews: list[Preview]) -> int:
     return sum(len(base64.b64encode(preview.data)) for preview in previews)
+
+
+def previews_of(pictures: Iterable[bytes]) -> list[Preview]:
+    return [look(picture)[1] for picture in pictures]
 
 
 def with_hole(data: bytes) -> bytes:
@@ -31,10 +36,9 @@ def with_hole(data: bytes) -> bytes:
 def test_every_format_gets_a_small_jpeg(name: str, tmp_path: Path) -> None:
     path = tmp_path / "picture"
     path.write_bytes(photo(300, 200, name))
-    (preview,), shrunk = fit_previews([path], budget=PLENTY, side=150)
+    _, preview = look(path, side=150)
     assert (preview.format, preview.width, preview.height) == ("jpeg", 150, 100)
     assert opened(preview.data).size == (150, 100)
-    assert not shrunk
 
 
 @pytest.mark.parametrize(
@@ -42,13 +46,13 @@ def test_every_format_gets_a_small_jpeg(name: str, tmp_path: Path) -> None:
     [((300, 200), (100, 67)), ((200, 300), (67, 100)), ((60, 40), (60, 40)), ((3000, 2), (100, 1))],
 )
 def test_the_long_side_fits_and_nothing_is_enlarged(size: tuple[int, int], becomes: tuple[int, int]) -> None:
-    (preview,), _ = fit_previews([photo(*size)], budget=PLENTY, side=100)
+    _, preview = look(photo(*size), side=100)
     assert (preview.width, preview.height) == becomes
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_turned_photo_is_previewed_upright(orientation: int) -> None:
-    (preview,), _ = fit_previews([photo(640, 480, "jpeg", orientation=orientation)], budget=PLENTY, side=64)
+    _, preview = look(photo(640, 480, "jpeg", orientation=orientation), side=64)
     assert (preview.width, preview.height) == (64, 48)
     red, green, blue = opened(preview.data).crop((5, 5, 6, 6)).tobytes()
     assert red > 180
@@ -57,13 +61,13 @@ def test_a_turned_photo_is_previewed_upright(orientation: int) -> None:
 
 @pytest.mark.parametrize(("size", "formats"), [((400, 300), {"webp"}), ((64, 48), {"png", "webp"})])
 def test_transparency_stays_visible(size: tuple[int, int], formats: set[str]) -> None:
-    (preview,), _ = fit_previews([photo(*size, mode="RGBA")], budget=PLENTY)
+    _, preview = look(photo(*size, mode="RGBA"))
     assert preview.format in formats
     assert probe(preview.data).has_alpha
 
 
 def test_alpha_that_hides_everything_below_is_opaque() -> None:
-    (preview,), _ = fit_previews([saved(quarters(64, 48).convert("RGBA"), "png")], budget=PLENTY)
+    _, preview = look(saved(quarters(64, 48).convert("RGBA"), "png"))
     assert preview.format == "jpeg"
 
 
@@ -73,29 +77,29 @@ def test_all_previews_together_stay_within_the_budget(budget: int, mode: str) ->
     pictures = [noise(400, 300, seed=seed) for seed in range(4)]
     if mode == "RGBA":
         pictures = [with_hole(data) for data in pictures]
-    previews, shrunk = fit_previews(pictures, budget=budget, side=400)
+    first = previews_of(pictures)
+    previews, shrunk = fit_previews(first, budget=budget)
     assert len(previews) == 4
     assert encoded(previews) <= budget
     assert len({(preview.width, preview.height) for preview in previews}) == 1
-    assert shrunk == (encoded(fit_previews(pictures, budget=PLENTY, side=400)[0]) > budget)
+    assert shrunk == (encoded(first) > budget)
 
 
 def test_quality_goes_before_size() -> None:
-    data = noise(300, 300)
-    (first,), _ = fit_previews([data], budget=PLENTY)
-    (second,), shrunk = fit_previews([data], budget=first.encoded_size - 1)
+    _, first = look(noise(300, 300))
+    (second,), shrunk = fit_previews([first], budget=first.encoded_size - 1)
     assert shrunk
     assert (second.width, second.height) == (300, 300)
 
 
 def test_the_last_are_left_out_when_even_the_smallest_are_too_much() -> None:
-    pictures = [noise(300, 300, seed=seed) for seed in range(5)]
-    (smallest, *_), _ = fit_previews(pictures, budget=15_000)
-    previews, shrunk = fit_previews(pictures, budget=smallest.encoded_size * 2 + 100)
+    first = previews_of(noise(300, 300, seed=seed) for seed in range(5))
+    (smallest, *_), _ = fit_previews(first, budget=15_000)
+    previews, shrunk = fit_previews(first, budget=smallest.encoded_size * 2 + 100)
     assert shrunk
     assert 1 <= len(previews) < 5
     assert encoded(previews) <= smallest.encoded_size * 2 + 100
-    assert fit_previews(pictures, budget=100) == ([], True)
+    assert fit_previews(first, budget=100) == ([], True)
 
 
 def test_no_pictures_need_no_budget() -> None:
@@ -107,14 +111,7 @@ def test_one_look_tells_what_probing_and_previewing_tell(name: str) -> None:
     data = photo(300, 200, name)
     facts, preview = look(data, side=100)
     assert facts == probe(data)
-    assert ([preview], False) == fit_previews([data], budget=PLENTY, side=100)
-    assert fit_previews([preview], budget=PLENTY, side=100) == ([preview], False)
-
-
-def test_a_preview_made_earlier_is_shrunk_to_a_smaller_side() -> None:
-    _, preview = look(photo(300, 200), side=150)
-    (smaller,), _ = fit_previews([preview], budget=PLENTY, side=75)
-    assert (smaller.width, smaller.height) == (75, 50)
+    assert fit_previews([preview], budget=PLENTY) == ([preview], False)
 
 
 @pytest.mark.parametrize("name", STILL_FORMATS)
@@ -126,12 +123,12 @@ def test_a_look_finds_out_a_file_cut_short(name: str) -> None:
 def test_a_preview_carries_no_profile_and_no_camera_data() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     data = saved(quarters(300, 200), "jpeg", icc_profile=profile, exif=b"Exif\0\0secret", comment=b"secret")
-    (preview,), _ = fit_previews([data], budget=PLENTY)
+    _, preview = look(data)
     assert b"secret" not in preview.data
     assert "icc_profile" not in opened(preview.data).info
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "1", "I;16", "RGBA"])
 def test_every_mode_of_png_can_be_previewed(mode: str) -> None:
-    (preview,), _ = fit_previews([photo(300, 200, mode=mode)], budget=PLENTY, side=150)
+    _, preview = look(photo(300, 200, mode=mode), side=150)
     assert opened(preview.data).size == (150, 100)

@@ -139,9 +139,7 @@ DECODING = DecodeLimiter(ROOM, MOST_AT_ONCE)
 """The one of this process: everything that decodes a picture goes through it."""
 
 
-async def decode(
-    work: Callable[[Source, *More], Result], source: Source, *more: *More, per_pixel: int, extra: int = 0
-) -> Result:
+async def decode(work: Callable[[Source, *More], Result], source: Source, *more: *More, per_pixel: int) -> Result:
     """Do work that decodes one picture, in a thread, once there is room for its pixels.
 
     Args:
@@ -149,13 +147,12 @@ async def decode(
         source: the whole file, or where it is.
         more: further arguments.
         per_pixel: bytes the work takes for each pixel beyond those of decoding: `PROBE_BYTES`, `LOOK_BYTES` ...
-        extra: bytes it takes besides, such as those of a result of another size.
 
     Raises:
         StorageError: the file cannot be read.
     """
     cost = await anyio.to_thread.run_sync(_cost, source, per_pixel)
-    return await DECODING.run(work, source, *more, cost=cost + extra)
+    return await DECODING.run(work, source, *more, cost=cost)
 
 
 def _cost(source: bytes | Path, per_pixel: int) -> int:

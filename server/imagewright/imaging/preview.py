@@ -77,44 +77,29 @@ def look(source: bytes | Path, *, side: int = PREVIEW_SIDE) -> tuple[PictureFact
     return facts, _as_preview(_small(opened, side), _FIRST_QUALITY)
 
 
-def fit_previews(
-    sources: Sequence[bytes | Path | Preview], *, budget: int, side: int = PREVIEW_SIDE
-) -> tuple[list[Preview], bool]:
+def fit_previews(first: Sequence[Preview], *, budget: int) -> tuple[list[Preview], bool]:
     """Previews for one reply, together within a budget.
 
     When the first choice is too much, all are shrunk alike: first in quality, then in size down to 128 px. If
-    even that is too much, the last ones are left out and the list is shorter than `sources`.
+    even that is too much, the last ones are left out and the list is shorter than `first`.
 
     Args:
-        sources: pictures, or the previews that `look` made of them earlier.
+        first: the previews that `look` made.
         budget: bytes that all previews together may take as base64.
-        side: px on the long side, at first.
 
     Returns:
-        The previews in the order of the sources, and whether any had to be shrunk further than first chosen or
-        left out.
-
-    Raises:
-        PictureError: as `probe`, for the first source that is no whole picture.
-        StorageError: a file cannot be read.
+        The previews in the same order, and whether any had to be shrunk or left out.
     """
-    first = [_first_choice(source, side) for source in sources]
     if sum(preview.encoded_size for preview in first) <= budget:
-        return first, False
-    # Shrinking starts from the first choice and not from the sources: these may take seconds to decode again.
+        return list(first), False
+    # Shrinking starts from the first choice and not from the pictures: these may take seconds to decode again.
     smalls = [open_picture(preview.data) for preview in first]
     made: list[Preview] = []
-    for lower_side, quality in _steps_below(side):
+    for lower_side, quality in _steps_below(max(max(small.size) for small in smalls)):
         made = _within_budget(smalls, lower_side, quality, budget)
         if len(made) == len(smalls):
             break
     return made, True
-
-
-def _first_choice(source: bytes | Path | Preview, side: int) -> Preview:
-    if not isinstance(source, Preview):
-        return look(source, side=side)[1]
-    return source if max(source.width, source.height) <= side else look(source.data, side=side)[1]
 
 
 def _steps_below(side: int) -> Iterator[tuple[int, int]]:
