@@ -6,7 +6,6 @@ Holds the tables of the library, and of whatever else climbs the same ladder. No
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 import threading
 import time
@@ -14,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from imagewright.errors import StorageError
-from imagewright.storage.private import make_folder
+from imagewright.storage.private import make_folder, open_file
 from imagewright.storage.reasons import why
 from imagewright.storage.schema import LADDER
 from imagewright.storage.setting_aside import CORRUPT, connect, primary_code, set_aside
@@ -172,7 +171,7 @@ class Database:
         try:
             make_folder(self.file.parent)
             with suppress(FileExistsError):
-                os.close(os.open(self.file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+                open_file(self.file, "xb").close()
         except OSError as error:
             raise StorageError(f"The database {self.file} cannot be made: {why(error)}.") from error
 

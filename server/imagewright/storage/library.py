@@ -117,10 +117,9 @@ class Library:
         Raises:
             StorageError: it could not be saved; `source` is untouched.
         """
-        folder = self._folders.pictures / UNREADABLE
-        self.roots.make_folder(self._folders.pictures)
+        folder = self.roots.make_folder(self._folders.pictures / UNREADABLE)
         name = default_name(dataclasses.replace(new, format=extension), id_of(new.job_id, new.variant))
-        return saving.keep(source, saving.private_folder(folder) / name, lambda _: True).path
+        return saving.keep(source, folder / name, lambda _: True).path
 
     def get(self, picture_id: str) -> PictureRecord | None:
         """The picture of that id; None when there is none.

@@ -83,21 +83,6 @@ def write_new(reader: BinaryIO, target: Path, ours: Ours | None = None) -> Kept:
     return Kept(path, size)
 
 
-def private_folder(folder: Path) -> Path:
-    """Make a folder that only its owner can enter, so that what is saved in it is private from its first byte.
-
-    Raises:
-        StorageError: it cannot be made, or something that is no folder has its name.
-    """
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        if not stat.S_ISDIR(folder.lstat().st_mode):
-            raise NotADirectoryError(errno.ENOTDIR, "it is no folder", str(folder))
-    except OSError as error:
-        raise StorageError(f"The folder {folder} cannot be made: {why(error)}.") from error
-    return folder
-
-
 def check_room(folder: Path, needed_bytes: int) -> None:
     """Find out whether pictures can be saved, before money is spent on them. Makes the folder.
 
