@@ -288,13 +288,13 @@ def _nano_banana() -> tuple[FalRoute, ...]:
     )
 
 
-def _enlarger(model: str, field: str, **always: Any) -> FalRoute:
+def _enlarger(model: str, field: str, **fixed: Any) -> FalRoute:
     """An enlarger.
 
     Args:
         model: the endpoint.
         field: its name of the factor.
-        **always: what it is sent besides.
+        **fixed: what it is sent besides.
     """
     return FalRoute(
         provider=NAME,
@@ -303,7 +303,7 @@ def _enlarger(model: str, field: str, **always: Any) -> FalRoute:
         model=model,
         takes={"images": ANY, "scale": ANY, "save_as": ANY},
         fields=(Field(field, "scale"),),
-        always=always,
+        fixed=fixed,
         image_field="image_url",
         scales=(1, 2, 3, 4),
     )

@@ -58,7 +58,7 @@ class FieldsRoute(Route):
 
     Attributes:
         fields: what is sent of the arguments.
-        always: what is sent with every call besides, by field: where the vendor's own default is not what is promised.
+        fixed: what is sent with every call besides, by field: where the vendor's own default is not what is promised.
         image_field: field of the input picture, or of the list of them; empty when there is none.
         image_list: whether that field is a list.
         mask_field: field of the mask; empty when there is none.
@@ -68,7 +68,7 @@ class FieldsRoute(Route):
     """
 
     fields: Sequence[Field]
-    always: Mapping[str, Any] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
     image_field: str = ""
     image_list: bool = False
     mask_field: str = ""
@@ -87,7 +87,7 @@ class FieldsRoute(Route):
         values = {**order.arguments, COUNT: order.count}
         if self.say_count and order.count > 1:
             values["prompt"] += count_sentence(order.count)
-        made = dict(self.always)
+        made = dict(self.fixed)
         for one in self.fields:
             made |= one.spell(values)
         if self.image_field:
