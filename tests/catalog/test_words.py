@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagewright.catalog.words import exact, listed, shown, size, span
+from imagewright.catalog.words import duration, exact, listed, shown, size, span
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,19 @@ def test_a_list(items: list[str], said: str) -> None:
 )
 def test_a_size(count: int, said: str) -> None:
     assert size(count) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (14 * 86_400.0, "14 days"),
+        (2 * 86_400.0, "2 days"),
+        (86_400.0, "24 hours"),
+        (3600.0, "1 hour"),
+        (600.0, "10 minutes"),
+        (60.0, "1 minute"),
+        (45.0, "45 seconds"),
+    ],
+)
+def test_a_time(seconds: float, words: str) -> None:
+    assert duration(seconds) == words

@@ -11,7 +11,6 @@ import anyio
 import pytest
 
 from imagewright.engine.follow import follow
-from imagewright.engine.trouble import span
 from imagewright.errors import (
     BadKey,
     ContentRefused,
@@ -237,19 +236,3 @@ async def test_after_trouble_the_provider_is_taken_as_it_is_set_up_then() -> Non
     set_up = iter((second, third))
     assert await call.end(lambda: next(set_up)) is DONE
     assert [len(vendor.asked) for vendor in (call.vendor, second, third)] == [2, 1, 2]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (14 * DAY, "14 days"),
-        (2 * DAY, "2 days"),
-        (DAY, "24 hours"),
-        (HOUR, "1 hour"),
-        (600.0, "10 minutes"),
-        (60.0, "1 minute"),
-        (45.0, "45 seconds"),
-    ],
-)
-def test_a_time_is_told_in_the_unit_people_use(seconds: float, words: str) -> None:
-    assert span(seconds) == words

@@ -1,4 +1,4 @@
-"""How numbers and lists are put into words, the same way wherever a row's facts are shown."""
+"""How numbers, times and lists are put into words, the same way wherever they are shown."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 KILO = 1_000
 MEGA = 1_000_000
+UNITS = ((172_800.0, 86_400.0, "day"), (3600.0, 3600.0, "hour"), (60.0, 60.0, "minute"), (0.0, 1.0, "second"))
+"""From how many seconds on a time is told in a unit, the unit's seconds, and its name."""
 
 
 def exact(value: Scalar) -> Scalar:
@@ -45,6 +47,13 @@ def size(count: float) -> str:
     if count < MEGA:
         return f"{count / KILO:.0f} kB"
     return f"{count / MEGA:.1f}".removesuffix(".0") + " MB"
+
+
+def duration(seconds: float) -> str:
+    """A time for people: `14 days`, `24 hours`, `1 hour`, `10 minutes`."""
+    length, name = next((length, name) for least, length, name in UNITS if seconds >= least)
+    count = seconds / length
+    return f"{count:g} {name}{'' if count == 1 else 's'}"
 
 
 def verb(operation: OperationName) -> str:

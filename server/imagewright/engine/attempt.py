@@ -23,7 +23,7 @@ from imagewright.engine.follow import follow
 from imagewright.engine.job import SHARE_MADE
 from imagewright.engine.search import search
 from imagewright.engine.spool import Answer
-from imagewright.engine.surplus import within_reason
+from imagewright.engine.surplus import most_taken, within_reason
 from imagewright.engine.unreadable import UnreadableResultError
 from imagewright.errors import ImagewrightError, ProviderError, StorageError, UnknownOutcome
 from imagewright.providers.base import Finished, Handle, ListsRecentCalls, Running, TakesPicturesFirst
@@ -51,8 +51,6 @@ STALE_HOURS = 1.0
 """How old a job may be of which something is still to be sent: nobody waits for it any more."""
 FOUND = "The answer to the request was never heard; it was found among {name}'s recent calls and not sent again."
 SURPLUS = "{name} made more than it was asked for: {count} more, kept as well."
-MOST_SURPLUS = 16
-"""How many pictures beyond those asked for are looked for on disk."""
 SHARE_SUBMITTED = 0.05
 
 
@@ -183,7 +181,7 @@ class Attempt:
 
     async def _lies_on_disk(self, errand: Errand) -> bool:
         """Whether the answer to a call lies in the job's folder: its process died before the journal was written."""
-        most = range(errand.call.count + MOST_SURPLUS)
+        most = range(most_taken(errand.call.count))
         variants = [self.entry.variant_of(errand.call, place) for place in most]
         spool = self.desk.spool
         answer = await anyio.to_thread.run_sync(spool.read_answer, self.job.id, errand.call.number, variants)

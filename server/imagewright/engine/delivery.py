@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 import anyio.to_thread
 
+from imagewright.catalog.words import duration
 from imagewright.engine.arrived import Arrived, bring_down, digest_of, look
-from imagewright.engine.trouble import span
 from imagewright.engine.unreadable import UnreadableResultError, keep_as_it_came
 from imagewright.errors import ImagewrightError, PictureError, ProviderError, ResultLost, StorageError
 from imagewright.storage.private import make_folder
@@ -27,6 +27,7 @@ from imagewright.storage.reasons import why
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from typing import NoReturn
 
     from imagewright.engine.brief import Brief
     from imagewright.engine.desk import Desk
@@ -254,7 +255,7 @@ class Delivery:
             detail = f"internal error: {error!r}"
         return ResultLost(self.provider.name, detail)
 
-    async def _give_up(self, lost: ResultLost, file: Path) -> None:
+    async def _give_up(self, lost: ResultLost, file: Path) -> NoReturn:
         """End the fetching: with what arrived broken, if anything did.
 
         Raises:
@@ -270,9 +271,9 @@ class Delivery:
     def _trouble(self, lost: ResultLost) -> str:
         name, keeps = self.provider.name, self.provider.rhythm.keeps
         return (
-            f"{name} has made the picture, and its link does not lead to it at the moment: {lost.detail}. The job goes "
+            f"{name} has made the picture, and its link does not lead to it at the moment{lost.words}. The job goes "
             f"on: it is asked for again, at least once in {LONGEST_PAUSE:g} s, for as long as {name} keeps it "
-            f"({span(keeps)}), and arrives by itself; do not call again."
+            f"({duration(keeps)}), and arrives by itself; do not call again."
         )
 
     def _say(self, trouble: str, stage: str | None = None) -> None:

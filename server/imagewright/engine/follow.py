@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from imagewright.engine.trouble import Trouble, span
+from imagewright.catalog.words import duration
+from imagewright.engine.trouble import Trouble
 from imagewright.errors import ProviderError, TookTooLong
 from imagewright.providers.base import Finished, Running, TaskEnded
 
@@ -81,4 +82,5 @@ async def follow(
             wait = min(wait * rhythm.factor, rhythm.longest)
             pause = max(wait, rhythm.seldom) if age > rhythm.usual else wait
         if over:
-            raise TookTooLong(provider.name, f"not finished after {span(rhythm.deadline)}{f'; {what}' if what else ''}")
+            why = f"; {what}" if what else ""
+            raise TookTooLong(provider.name, f"not finished after {duration(rhythm.deadline)}{why}")

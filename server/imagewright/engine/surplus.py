@@ -9,8 +9,13 @@ if TYPE_CHECKING:
     from imagewright.providers.base import Finished
 
 
+def most_taken(ordered: int) -> int:
+    """Twice as many results as were ordered, and eight."""
+    return 2 * ordered + 8
+
+
 def within_reason(finished: Finished, ordered: int) -> Finished:
-    """The answer with at most twice as many results as were ordered, and eight.
+    """The answer with at most `most_taken` results.
 
     A vendor that makes a few more than were ordered has made them for us, and they are kept. One that names thousands
     of links has lost count, or means us to fetch for it. What is left out is said in a note.
@@ -19,7 +24,7 @@ def within_reason(finished: Finished, ordered: int) -> Finished:
         finished: what the vendor says it made.
         ordered: how many pictures this call was to bring.
     """
-    most = 2 * ordered + 8
+    most = most_taken(ordered)
     surplus = len(finished.products) - most
     if surplus <= 0:
         return finished

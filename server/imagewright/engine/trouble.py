@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from imagewright.catalog.words import duration
 from imagewright.errors import BadKey, OutOfCredit, ProviderError, RateLimited, VendorUnavailable
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ ADVICE: Mapping[type[Exception], str] = {
 }
 """What a person has to do."""
 ANY_ADVICE = "If the network asks for a sign-in, or a proxy or an address is set wrongly, fix that."
-UNITS = ((172_800.0, 86_400.0, "day"), (3600.0, 3600.0, "hour"), (60.0, 60.0, "minute"), (0.0, 1.0, "second"))
-"""From how many seconds on a time is told in a unit, the unit's seconds, and its name."""
 FACTOR = 2.0
 """How much longer each wait is than the last while the trouble goes on."""
 
@@ -63,7 +62,7 @@ class Trouble:
         return (
             f"{self.what}. The picture may be paid for already, so the job goes on. {advice} {self.provider} is asked "
             f"again at least every {rhythm.seldom:g} s, and the picture arrives by itself: do not call again. "
-            f"{self.provider} keeps a result for {span(rhythm.keeps)}."
+            f"{self.provider} keeps a result for {duration(rhythm.keeps)}."
         )
 
     def pause(self, rhythm: Rhythm, before: int) -> float:
@@ -77,10 +76,3 @@ class Trouble:
         # the count is bounded, as trouble may last for days and its power would be too large for a number
         usual = rhythm.first * FACTOR ** min(before, 16)
         return min(max(usual, asked or 0.0), rhythm.seldom)
-
-
-def span(seconds: float) -> str:
-    """A time for people: `14 days`, `24 hours`, `1 hour`, `10 minutes`."""
-    length, name = next((length, name) for least, length, name in UNITS if seconds >= least)
-    count = seconds / length
-    return f"{count:g} {name}{'' if count == 1 else 's'}"
