@@ -16,20 +16,6 @@ if TYPE_CHECKING:
     from imagewright.storage.library import Library
     from imagewright.storage.record import NewPicture
 
-UNKNOWN = "bin"
-_EXTENSIONS = {
-    "an SVG drawing": "svg",
-    "a PDF document": "pdf",
-    "a BMP picture": "bmp",
-    "a TIFF picture": "tif",
-    "a JPEG XL picture": "jxl",
-    "a JPEG 2000 picture": "jp2",
-    "an icon file (ICO)": "ico",
-    "a Photoshop document": "psd",
-    "a ZIP archive": "zip",
-}
-"""By what imaging calls the bytes of a type that is not read here."""
-
 
 class UnreadableResultError(ResultLost):
     """What the vendor made was fetched and cannot be read as a picture; its file was kept as it came.
@@ -53,14 +39,8 @@ def keep_as_it_came(file: Path, new: NewPicture, library: Library) -> Path:
     Raises:
         StorageError: it could not be saved; `file` is untouched.
     """
-    return library.keep_unreadable(file, new, _extension(file))
-
-
-def _extension(file: Path) -> str:
-    """The extension the bytes call for, without its dot."""
-    from imagewright.imaging.signatures import HEAD_BYTES, KINDS, describe, recognise  # noqa: PLC0415 - names Pillow
+    from imagewright.imaging.signatures import HEAD_BYTES, extension_of  # noqa: PLC0415 - loads Pillow
 
     with file.open("rb") as stream:
-        head = stream.read(HEAD_BYTES)
-    known = recognise(head)
-    return KINDS[known].extension.removeprefix(".") if known else _EXTENSIONS.get(describe(head) or "", UNKNOWN)
+        extension = extension_of(stream.read(HEAD_BYTES))
+    return library.keep_unreadable(file, new, extension.removeprefix("."))

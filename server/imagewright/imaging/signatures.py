@@ -41,31 +41,35 @@ _ISO_BRANDS = {
 }
 """Brands of ISO 14496-12 `ftyp` boxes. AVIF files may name `mif1` first, so AVIF is looked for first."""
 
-_OTHERS = (
-    (0, b"%PDF-", "a PDF document"),
-    (0, b"BM", "a BMP picture"),
-    (0, b"II*\0", "a TIFF picture"),
-    (0, b"MM\0*", "a TIFF picture"),
-    (0, b"\xff\x0a", "a JPEG XL picture"),
-    (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
-    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
-    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
-    (0, b"\0\0\x01\0", "an icon file (ICO)"),
-    (0, b"8BPS", "a Photoshop document"),
-    (0, b"%!PS", "a PostScript document"),
-    (0, b"PK\x03\x04", "a ZIP archive"),
-    (0, b"\x1f\x8b", "a gzip archive"),
-    (0, b"\x1aE\xdf\xa3", "a WebM or Matroska video"),
-    (8, b"WAVE", "a WAV sound"),
-    (4, b"ftyp", "a video"),
-    (0, b"MZ", "a Windows program"),
-    (0, b"\x7fELF", "a program"),
-)
+UNKNOWN_EXTENSION = ".bin"
 
+_OTHERS = (
+    (0, b"%PDF-", "a PDF document", ".pdf"),
+    (0, b"BM", "a BMP picture", ".bmp"),
+    (0, b"II*\0", "a TIFF picture", ".tif"),
+    (0, b"MM\0*", "a TIFF picture", ".tif"),
+    (0, b"\xff\x0a", "a JPEG XL picture", ".jxl"),
+    (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture", ".jxl"),
+    (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 picture", ".jp2"),
+    (0, b"\xff\x4f\xff\x51", "a JPEG 2000 picture", ".jp2"),
+    (0, b"\0\0\x01\0", "an icon file (ICO)", ".ico"),
+    (0, b"8BPS", "a Photoshop document", ".psd"),
+    (0, b"%!PS", "a PostScript document", UNKNOWN_EXTENSION),
+    (0, b"PK\x03\x04", "a ZIP archive", ".zip"),
+    (0, b"\x1f\x8b", "a gzip archive", UNKNOWN_EXTENSION),
+    (0, b"\x1aE\xdf\xa3", "a WebM or Matroska video", UNKNOWN_EXTENSION),
+    (8, b"WAVE", "a WAV sound", UNKNOWN_EXTENSION),
+    (4, b"ftyp", "a video", UNKNOWN_EXTENSION),
+    (0, b"MZ", "a Windows program", UNKNOWN_EXTENSION),
+    (0, b"\x7fELF", "a program", UNKNOWN_EXTENSION),
+)
+"""Where a signature stands, the signature, what such a file is, and under which extension it is kept."""
+
+_SVG = "an SVG drawing"
 _TEXTS = (
     ("<!doctype html", "an HTML page"),
     ("<html", "an HTML page"),
-    ("<svg", "an SVG drawing"),
+    ("<svg", _SVG),
     ("<?xml", "an XML document"),
     ("{", "JSON text"),
     ("[", "JSON text"),
@@ -119,7 +123,7 @@ def describe(head: bytes) -> str | None:
     Args:
         head: the first `HEAD_BYTES` of the file, or all of a shorter one.
     """
-    for at, magic, words in _OTHERS:
+    for at, magic, words, _ in _OTHERS:
         if head.startswith(magic, at):
             return words
     text = _as_text(head)
@@ -127,8 +131,20 @@ def describe(head: bytes) -> str | None:
         return None
     text = text.lstrip().lower()
     if text.startswith(("<?xml", "<!--", "<!doctype svg")) and "<svg" in text:
-        return "an SVG drawing"
+        return _SVG
     return next((words for start, words in _TEXTS if text.startswith(start)), "text")
+
+
+def extension_of(head: bytes) -> str:
+    """The extension that bytes call for, with its dot; `.bin` for what no picture program opens.
+
+    Args:
+        head: as for `describe`.
+    """
+    if name := recognise(head):
+        return KINDS[name].extension
+    known = (extension for at, magic, _, extension in _OTHERS if head.startswith(magic, at))
+    return next(known, ".svg" if describe(head) == _SVG else UNKNOWN_EXTENSION)
 
 
 def _as_text(head: bytes) -> str | None:
