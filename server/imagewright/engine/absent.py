@@ -1,4 +1,4 @@
-"""The stand-in for a provider that is not in use any more: its jobs can be ended, and what is here already be kept."""
+"""The stand-in for a provider that is not in use any more: its jobs can be ended, and what has arrived can be kept."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ DEFAULT_LEASE = 10.0
 """Seconds after which the jobs of a silent process are taken over: long enough for a busy machine's pauses."""
 MOST_MONEY = 1e6
 """USD; a budget above this is a slip of the keyboard."""
-SWITCH_WORDS = {("true", "1", "yes", "on"): True, ("false", "0", "no", "off"): False}
+SWITCH_WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 """How people write on and off in a variable."""
 
 
@@ -186,10 +186,9 @@ def _switch(environment: Mapping[str, str], variable: str, *, default: bool) -> 
     text = environment.get(variable, "").strip()
     if not text:
         return default
-    for words, meaning in SWITCH_WORDS.items():
-        if text.lower() in words:
-            return meaning
-    raise SettingsError(f"{variable}: {text!r} is neither on nor off; write true or false")
+    if text.lower() not in SWITCH_WORDS:
+        raise SettingsError(f"{variable}: {text!r} is neither on nor off; write true or false")
+    return SWITCH_WORDS[text.lower()]
 
 
 def _addresses(environment: Mapping[str, str], table: Mapping[str, str]) -> dict[str, str]:

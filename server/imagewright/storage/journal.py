@@ -43,7 +43,7 @@ _SAME_CALL = (
     "SELECT id FROM job WHERE key = '' AND fingerprint = :fingerprint AND (state = 'running' "  # noqa: S608 - as above
     f"OR ((seen > :now OR (seen = 0 AND finished >= :since)) AND {_MAY_HAVE_COST})) ORDER BY created DESC"
 )
-_TOLD = (
+_MARK_SEEN = (
     "UPDATE job SET seen = min(CASE WHEN seen = 0 THEN 9e99 ELSE seen END, :now + :doubt * max(1, "  # noqa: S608 - as above
     f"(SELECT count(*) FROM job AS same WHERE same.key = '' AND same.fingerprint = job.fingerprint "
     f"AND finished >= :recent AND {_MAY_HAVE_COST}))) WHERE id = :id"
@@ -300,7 +300,7 @@ class Journal:
                 answers, the one whose doubt ends first counts.
         """
         with self._database.writing() as connection:
-            connection.execute(_TOLD, {"id": job_id, "now": now, "doubt": doubt, "recent": now - REPEAT_SECONDS})
+            connection.execute(_MARK_SEEN, {"id": job_id, "now": now, "doubt": doubt, "recent": now - REPEAT_SECONDS})
 
     def get(self, job_id: str) -> JobEntry | None:
         """The job of that id.

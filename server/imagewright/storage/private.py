@@ -16,7 +16,7 @@ FILE_MODE = 0o600
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and all that lead to it, as far as they are missing. `Path.mkdir` gives those no mode.
+    """Make a folder and its missing parents, all of them private: `Path.mkdir` gives its mode to the last one alone.
 
     Raises:
         OSError: it cannot be made.

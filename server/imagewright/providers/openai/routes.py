@@ -220,5 +220,5 @@ def _fitted(route: OpenAIRoute) -> OpenAIRoute:
 
 def _check_named(tool: str, routes: tuple[OpenAIRoute, ...]) -> None:
     if all(route.model == UNNAMED for route in routes if route.tool == tool):
-        said = 'name the model of your server, such as model = "maker/weights"'
-        raise SettingsError(f"routes.{tool}.{NAME}: {said}")
+        wanted = 'name the model of your server, such as model = "maker/weights"'
+        raise SettingsError(f"routes.{tool}.{NAME}: {wanted}")
