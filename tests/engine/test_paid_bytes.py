@@ -14,7 +14,7 @@ from imagewright.engine import delivery
 from imagewright.engine.job import JobStatus
 from imagewright.engine.spool import Answer, Spool
 from imagewright.errors import GenerationFailed
-from imagewright.providers.base import Finished, Product, Running
+from imagewright.providers.base import Finished, Handle, Product, Running
 from imagewright.storage.database import Database
 from imagewright.storage.states import CallState
 from pictures import NOT_PICTURES, photo
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from imagewright.providers.base import Handle
+    from imagewright.providers.base import Order
     from workbench import Bench
 
 pytestmark = pytest.mark.anyio
@@ -282,11 +282,16 @@ async def test_a_broken_file_is_better_than_none(home: Path, monkeypatch: pytest
 
 
 class Generous(Vendor):
-    """A vendor that makes more pictures than it is asked for; the surplus of each call is its own."""
+    """A vendor that makes more pictures than it is asked for, of one or two calls; the surplus of each is its own."""
 
     def __init__(self, *made: int) -> None:
         super().__init__()
         self.made = made
+
+    async def submit(self, order: Order) -> Handle:
+        await super().submit(order)
+        # both calls are sent at the same time: the first to arrive need not be the first of the job
+        return Handle(self.name, {"task": "t1" if order.first_variant == 1 else "t2", "count": str(order.count)})
 
     async def poll(self, handle: Handle) -> Running | Finished:
         await super().poll(handle)
