@@ -18,13 +18,13 @@ from imagewright.cli.checks.finding import Level
 from imagewright.cli.checks.formats import check_program
 from imagewright.cli.checks.places import check_places
 from imagewright.cli.checks.server import check_answer, check_silence
-from imagewright.cli.checks.setup import ADDRESS_SUFFIX, VARIABLES, check_settings
+from imagewright.cli.checks.setup import VARIABLES, check_settings
 from imagewright.cli.main import main
 from imagewright.engine.missing import could_serve
 from imagewright.engine.offer import tool_names
 from imagewright.imaging.signatures import KINDS
 from imagewright.providers import KEY_VARIABLES
-from imagewright.settings.load import CommandLine, load_settings
+from imagewright.settings.load import ADDRESS_SUFFIX, CommandLine, load_settings
 
 if TYPE_CHECKING:
     from imagewright.cli.checks.finding import Finding
@@ -208,6 +208,16 @@ def test_a_misspelt_variable_is_pointed_out(monkeypatch: pytest.MonkeyPatch) -> 
     assert len(notes) == 1
     assert "IMAGEWRIGHT_DISABLED" in notes[0]
     assert "did you mean 'IMAGEWRIGHT_DISABLE'?" in notes[0]
+
+
+def test_an_address_nobody_uses_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    variable = f"IMAGEWRIGHT_NOBODY{ADDRESS_SUFFIX}"
+    monkeypatch.setenv(variable, "https://x.example")
+    code, found = examined(capsys)
+    assert code == 1
+    assert [one["level"] for one in found if variable in one["says"]] == [Level.BROKEN]
 
 
 def test_the_list_of_variables_is_what_the_source_reads() -> None:

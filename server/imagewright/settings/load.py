@@ -12,7 +12,7 @@ from imagewright.settings.config_file import BudgetTable, ConfigFile, read_confi
 from imagewright.settings.folders import Folders, find_folders
 from imagewright.settings.keys import Keyring, read_key_file
 from imagewright.settings.toggles import Layer, Toggles, names
-from imagewright.settings.unexpanded import filled_in, is_unexpanded, unexpanded
+from imagewright.settings.unexpanded import OURS, filled_in, is_unexpanded, unexpanded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +30,8 @@ DEFAULT_LEASE = 10.0
 """Seconds after which the jobs of a silent process are taken over: long enough for a busy machine's pauses."""
 MOST_MONEY = 1e6
 """USD; a budget above this is a slip of the keyboard."""
+ADDRESS_SUFFIX = "_BASE_URL"
+"""What the variables of addresses end with, as in `IMAGEWRIGHT_KIE_BASE_URL`."""
 SWITCH_WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 """How people write on and off in a variable."""
 
@@ -193,12 +195,11 @@ def _switch(environment: Mapping[str, str], variable: str, *, default: bool) -> 
 
 def _addresses(environment: Mapping[str, str], table: Mapping[str, str]) -> dict[str, str]:
     """The base addresses by provider or provider_part; the environment's beat those of the file."""
-    start, end = "IMAGEWRIGHT_", "_BASE_URL"
     found = {f"addresses.{name}": (name, address) for name, address in table.items()}
     found |= {
-        variable: (variable[len(start) : -len(end)].lower(), value)
+        variable: (variable.removeprefix(OURS).removesuffix(ADDRESS_SUFFIX).lower(), value)
         for variable, value in environment.items()
-        if variable.startswith(start) and variable.endswith(end) and value.strip()
+        if variable.startswith(OURS) and variable.endswith(ADDRESS_SUFFIX) and value.strip()
     }
     for where, (_, address) in found.items():
         if not address.strip().startswith(("http://", "https://")):

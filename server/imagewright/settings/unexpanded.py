@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 OURS: Final = "IMAGEWRIGHT_"
+"""What our variables begin with, apart from keys."""
 UNEXPANDED: Final = re.compile(r"\$\{[^}]*\}")
 """`${input:kie}`, `${user_config.per_day}`, `${HOME}`, alone or within a value."""
 

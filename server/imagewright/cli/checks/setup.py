@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 from imagewright.cli.checks.finding import Finding, Level
 from imagewright.engine.offer import tool_names
 from imagewright.errors import SettingsError
-from imagewright.providers import KEY_VARIABLES
 from imagewright.settings.config_file import read_config
 from imagewright.settings.folders import find_folders
 from imagewright.settings.keys import read_key_file
-from imagewright.settings.load import Settings, filled_in_line, load_settings
+from imagewright.settings.load import ADDRESS_SUFFIX, Settings, filled_in_line, load_settings
 from imagewright.settings.toggles import nearest
-from imagewright.settings.unexpanded import filled_in, unexpanded
+from imagewright.settings.unexpanded import OURS, filled_in, unexpanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 AREA = "configuration"
 ADVICE = "Fill it in where the client asks for it, or take the line out of the client's configuration."
-PREFIX, ADDRESS_SUFFIX = "IMAGEWRIGHT_", "_BASE_URL"
 VARIABLES = (
     "IMAGEWRIGHT_HOME",
     "IMAGEWRIGHT_ROOTS",
@@ -88,18 +86,14 @@ def _file(file: Path, read: Callable[[Path], object], absent: str) -> Finding:
 
 
 def _stray_variables(environment: Mapping[str, str]) -> list[Finding]:
-    """Variables that look like ours and are read by nobody: a misspelt one silently does nothing."""
+    """Variables that look like ours and are read by nobody: a misspelt one silently does nothing.
+
+    Addresses are judged with the settings: one that nobody would use stops the start.
+    """
     return [
         Finding(
             AREA, Level.NOTE, f"{name} is not a variable that is read{nearest(name, VARIABLES)}", "Correct its name."
         )
         for name in sorted(environment)
-        if name.startswith(PREFIX) and name not in VARIABLES and not _is_address(name)
+        if name.startswith(OURS) and name not in VARIABLES and not name.endswith(ADDRESS_SUFFIX)
     ]
-
-
-def _is_address(name: str) -> bool:
-    owner = name.removeprefix(PREFIX).removesuffix(ADDRESS_SUFFIX).lower()
-    return name.endswith(ADDRESS_SUFFIX) and any(
-        owner == provider or owner.startswith(f"{provider}_") for provider in KEY_VARIABLES
-    )
