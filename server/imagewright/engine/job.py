@@ -108,7 +108,7 @@ class Job:
         return next(iter(self.troubles.values()), "")
 
     def held_up(self, what: str, trouble: str) -> None:
-        """Note what is in the way of a call or a picture; empty where nothing is any more. `tell` tells it."""
+        """Note what is in the way of a call or a picture; an empty text takes it back. Seen at the next `tell`."""
         if trouble:
             self.troubles[what] = trouble
         else:

@@ -139,7 +139,7 @@ class Jobs:
             try:
                 found.append(self._jobs.get(entry.id) or await read_back(entry, self._desk))
             except UnreadableJobError as error:
-                self._desk.ledger.journal.set_aside(entry.id, error)
+                self._desk.ledger.journal.report_unreadable(entry.id, error)
         return found
 
     async def costs(self, since: float) -> list[tuple[float, str, str, float, str]]:
@@ -218,7 +218,7 @@ class Jobs:
             brief_of(entry)
         except UnreadableJobError as error:
             self._aside.add(entry.id)
-            self._desk.ledger.journal.set_aside(entry.id, error)
+            self._desk.ledger.journal.report_unreadable(entry.id, error)
             return
         except StorageError as error:
             # its lease is not renewed, so that it runs out again and the next look may do better

@@ -72,7 +72,7 @@ class Journal:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._aside: set[str] = set()
+        self._reported: set[str] = set()
 
     def open_job(self, entry: JobEntry, *, lease_until: float, caps: Sequence[Cap] = (), now: float) -> Opened:
         """Write a job down, unless it repeats an earlier one or a budget has no room. One transaction for all that.
@@ -271,10 +271,10 @@ class Journal:
             found = connection.execute("SELECT owner, lease_until FROM job WHERE id = ?", (job_id,)).fetchone()
         return None if found is None else (found[0], found[1])
 
-    def set_aside(self, job_id: str, error: Exception) -> None:
-        """Say once that a job's entry cannot be used: it costs only itself."""
-        if job_id not in self._aside:
-            self._aside.add(job_id)
+    def report_unreadable(self, job_id: str, error: Exception) -> None:
+        """Log once that a job's entry cannot be used; every other job is as well as ever."""
+        if job_id not in self._reported:
+            self._reported.add(job_id)
             log.error("%s", error)
 
     def release(self, owner: str) -> None:
@@ -325,7 +325,7 @@ class Journal:
         try:
             return read_job(connection, job_id)
         except UnreadableJobError as error:
-            self.set_aside(job_id, error)
+            self.report_unreadable(job_id, error)
             return None
 
     def spent(self, since: float) -> Spent:

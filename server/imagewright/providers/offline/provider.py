@@ -15,6 +15,7 @@ import anyio
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Limits, OperationName
 from imagewright.errors import GenerationFailed, PictureError, ProviderError, RequestRejected, ResultLost
+from imagewright.imaging.limiter import DECODING
 from imagewright.providers.base import Finished, PictureForm, Price, Rhythm, Route, TaskEnded
 from imagewright.providers.sharing.overrides import overridden
 from imagewright.storage.private import write_file
@@ -59,8 +60,7 @@ class Offline:
         Raises:
             RequestRejected: a picture cannot be read, or the result would be too large.
         """
-        from imagewright.imaging.limiter import DECODING  # noqa: PLC0415 - not on the start-up path
-        from imagewright.providers.offline.work import made, memory_of  # noqa: PLC0415 - loads Pillow: as above
+        from imagewright.providers.offline.work import made, memory_of  # noqa: PLC0415 - loads Pillow: not before it is needed
 
         cost = memory_of(order)
         done: dict[int, tuple[Product, tuple[str, ...]]] = {}
