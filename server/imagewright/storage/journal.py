@@ -50,6 +50,8 @@ _MARK_SEEN = (
 )
 REPEAT_SECONDS = 600.0
 """An identical call this soon after one whose end nobody was told repeats that call."""
+MOST_USD = 1e6
+"""USD; a row that says a job cost more makes no sense. Far above what a vendor is believed for one call."""
 
 
 class LostLeaseError(Exception):
@@ -342,9 +344,9 @@ class Journal:
         with self._database.reading() as connection:
             return connection.execute(
                 "SELECT created, tool, provider, coalesce(cost_usd, 0), cost_basis FROM job WHERE created >= ? "
-                "AND state != 'running' AND typeof(created) != 'text' AND coalesce(cost_usd, 0) BETWEEN 0 AND 1e6 "
+                "AND state != 'running' AND typeof(created) != 'text' AND coalesce(cost_usd, 0) BETWEEN 0 AND ? "
                 "ORDER BY created",
-                (since,),
+                (since, MOST_USD),
             ).fetchall()
 
 
@@ -380,9 +382,9 @@ def _spent(connection: sqlite3.Connection, since: float) -> Spent:
     usd, jobs = connection.execute(
         # a charge that makes no sense counts as what was set aside: an infinite one would refuse every later call
         "SELECT coalesce(sum(CASE WHEN state = 'running' THEN reserved_usd WHEN cost_usd IS NULL THEN 0 "
-        "WHEN cost_usd BETWEEN 0 AND 1e6 THEN cost_usd ELSE reserved_usd END), 0), "
+        "WHEN cost_usd BETWEEN 0 AND ? THEN cost_usd ELSE reserved_usd END), 0), "
         "count(*) FROM job WHERE created >= ?",
-        (since,),
+        (MOST_USD, since),
     ).fetchone()
     return Spent(float(usd), int(jobs))
 
