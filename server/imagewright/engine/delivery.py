@@ -19,9 +19,10 @@ import anyio
 import anyio.to_thread
 
 from imagewright.engine.arrived import Arrived, bring_down, digest_of, look
-from imagewright.engine.trouble import span
+from imagewright.engine.trouble import Trouble, span
 from imagewright.engine.unreadable import UnreadableResultError, keep_as_it_came
 from imagewright.errors import ImagewrightError, PictureError, ProviderError, ResultLost, StorageError
+from imagewright.providers.base import TaskEnded
 from imagewright.storage.private import make_folder
 from imagewright.storage.reasons import why
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from imagewright.storage.record import NewPicture, PictureRecord
 
     Renew = Callable[[], Awaitable[Product | None]]
-    """Asks the vendor for the product's link of now; None where it has no newer one to give."""
+    """Asks the vendor for the product's link of now; None where it has no newer one to give. Raises as a poll does."""
 
 T = TypeVar("T")
 
@@ -85,8 +86,10 @@ class Delivery:
         provider: who fetches it.
         desk: where it is kept.
         renew: asks the vendor for a link of now.
+        provider_now: the provider as it is set up after trouble: some links want its key, which may have been mended.
         whole: the picture as the vendor made it, once it is here.
         broken: what arrived of it and cannot be read; it is better than nothing.
+        no_link: why no fresh link could be asked for last, and what to do about it; empty where one could.
         folders: where it lay on the way.
     """
 
@@ -97,8 +100,10 @@ class Delivery:
     provider: Provider
     desk: Desk
     renew: Renew
+    provider_now: Callable[[], Provider]
     whole: Arrived | None = None
     broken: Path | None = None
+    no_link: str = ""
     folders: set[Path] = field(default_factory=set)
 
     async def run(self) -> tuple[PictureRecord, list[str]]:
@@ -228,9 +233,23 @@ class Delivery:
                     trouble = self._trouble(lost) if failures >= TELL_AFTER else ""
                     self._say(trouble, f"made, and waiting: {lost.detail}")
                     await anyio.sleep(min(TROUBLE_PAUSE * 2 ** min(failures - 1, 16), LONGEST_PAUSE))
-                    self.product = await self.renew() or self.product
+                    self.provider = self.provider_now()
+                    await self._renew_link()
         finally:
             self._say("")
+
+    async def _renew_link(self) -> None:
+        """Take the link of now, where there is one. The picture was made: no answer about it is its end."""
+        self.no_link = ""
+        try:
+            self.product = await self.renew() or self.product
+        except TaskEnded as ended:
+            log.info("job %s: no fresh link: %s", self.job.id, ended)
+        except Exception as error:  # noqa: BLE001 - as with any poll, whatever it is is trouble with asking
+            trouble = Trouble(self.provider.name, error)
+            log.info("job %s: no fresh link: %s", self.job.id, trouble.what)
+            if not trouble.passes:
+                self.no_link = f" No fresh link can be asked for: {trouble.what}. {trouble.advice}"
 
     async def _left_by_another(self, file: Path) -> Arrived | None:
         """The picture as a process that is no more had fetched it whole; None where none lies there."""
@@ -270,9 +289,9 @@ class Delivery:
     def _trouble(self, lost: ResultLost) -> str:
         name, keeps = self.provider.name, self.provider.rhythm.keeps
         return (
-            f"{name} has made the picture, and its link does not lead to it at the moment: {lost.detail}. The job goes "
-            f"on: it is asked for again, at least once in {LONGEST_PAUSE:g} s, for as long as {name} keeps it "
-            f"({span(keeps)}), and arrives by itself; do not call again."
+            f"{name} has made the picture, and its link does not lead to it at the moment: {lost.detail}."
+            f"{self.no_link} The job goes on: it is asked for again, at least once in {LONGEST_PAUSE:g} s, for as long "
+            f"as {name} keeps it ({span(keeps)}), and arrives by itself; do not call again."
         )
 
     def _say(self, trouble: str, stage: str | None = None) -> None:
