@@ -19,7 +19,7 @@ import anyio
 import anyio.to_thread
 
 from imagewright.engine.arrived import Arrived, bring_down, digest_of, look
-from imagewright.engine.trouble import Trouble, span
+from imagewright.engine.trouble import LEAST_PATIENCE, Trouble, span
 from imagewright.engine.unreadable import UnreadableResultError, keep_as_it_came
 from imagewright.errors import ImagewrightError, PictureError, ProviderError, ResultLost, StorageError
 from imagewright.providers.base import TaskEnded
@@ -50,8 +50,6 @@ TROUBLE_PAUSE = 1.0
 """Seconds before the first new try at a link that does not lead to its picture; each later one takes twice as long."""
 LONGEST_PAUSE = 60.0
 """Seconds at most between two such tries."""
-LEAST_PATIENCE = 900.0
-"""Seconds of trying, whatever the age of the job: the clock may have jumped, or the job was only now picked up."""
 TELL_AFTER = 2
 """The caller is told of trouble at this failure in a row: one alone is often over a second later."""
 CHANGES = 3

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from imagewright.engine.trouble import Trouble, span
+from imagewright.engine.trouble import LEAST_PATIENCE, Trouble, span
 from imagewright.errors import ProviderError, TookTooLong
 from imagewright.providers.base import Finished, Running, TaskEnded
 
@@ -30,8 +30,9 @@ async def follow(
 ) -> Finished:
     """Poll until the vendor is done: at its rhythm, and rarely once it takes longer than anything should.
 
-    Only the vendor's own word about the task ends this, or the deadline after which it keeps no result. Whatever else
-    comes of a poll is trouble with asking, and is followed by another one, at most `Rhythm.seldom` later.
+    Only the vendor's own word about the task ends this, or the deadline after which it keeps no result, and that not
+    before it was asked for `LEAST_PATIENCE` here. Whatever else comes of a poll is trouble with asking, and is followed
+    by another one, at most `Rhythm.seldom` later.
 
     Args:
         provider: who was asked.
@@ -53,7 +54,8 @@ async def follow(
     what = ""
     while True:
         await anyio.sleep(pause)
-        age = age_before + anyio.current_time() - began_here
+        here = anyio.current_time() - began_here
+        age = age_before + here
         over = age > rhythm.deadline
         try:
             answer = await provider.poll(handle)
@@ -80,5 +82,5 @@ async def follow(
             troubles, doubts, what = 0, 0, ""
             wait = min(wait * rhythm.factor, rhythm.longest)
             pause = max(wait, rhythm.seldom) if age > rhythm.usual else wait
-        if over:
+        if over and here > LEAST_PATIENCE:
             raise TookTooLong(provider.name, f"not finished after {span(rhythm.deadline)}{f'; {what}' if what else ''}")

@@ -23,6 +23,8 @@ ADVICE: Mapping[type[Exception], str] = {
 ANY_ADVICE = "If the network asks for a sign-in, or a proxy or an address is set wrongly, fix that."
 UNITS = ((172_800.0, 86_400.0, "day"), (3600.0, 3600.0, "hour"), (60.0, 60.0, "minute"), (0.0, 1.0, "second"))
 """From how many seconds on a time is told in a unit, the unit's seconds, and its name."""
+LEAST_PATIENCE = 900.0
+"""Seconds of trying, whatever the age of the job: the clock may have jumped, or the job was only now picked up."""
 FACTOR = 2.0
 """How much longer each wait is than the last while the trouble goes on."""
 
