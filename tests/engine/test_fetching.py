@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -286,6 +287,18 @@ async def test_a_network_that_is_gone_shows_in_the_stage_only(home: Path, shelf:
     assert job.status is JobStatus.COMPLETED
     assert "made, and waiting for the network to fetch it" in stages
     assert troubles == {""}
+
+
+async def test_a_full_disk_is_waited_for_while_the_vendor_keeps_the_picture(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "STORE_PATIENCE", 0.0)
+    monkeypatch.setattr(delivery, "STORE_PAUSE", 0.001)
+    vendor = Vendor()
+    vendor.then("fetch", *[OSError(errno.ENOSPC, "No space left on device")] * 6)
+    async with workbench(home, vendor) as bench:
+        job = await bench.done(await bench.begin())
+    assert job.status is JobStatus.COMPLETED
 
 
 class Forgetful(Linking):

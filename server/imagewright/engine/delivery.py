@@ -55,7 +55,8 @@ TELL_AFTER = 2
 CHANGES = 3
 """How often a picture is fetched anew because its file was changed before it was saved."""
 STORE_PATIENCE = 600.0
-"""Seconds to go on trying to save a paid picture on a disk that is full or gone."""
+"""Seconds to go on trying to save a paid picture on a disk that is full or gone. One that is not here yet is waited
+for as long as the vendor keeps it."""
 STORE_PAUSE = 3.0
 """Seconds between two tries."""
 
@@ -143,7 +144,7 @@ class Delivery:
         Raises:
             StorageError: neither can be written.
         """
-        patience = anyio.current_time() + STORE_PATIENCE
+        patience = anyio.current_time() + max(self._kept_for(), STORE_PATIENCE)
         spare = False
         while True:
             folder: Path | None = None
@@ -197,9 +198,7 @@ class Delivery:
             ResultLost: it could not be had for as long as the vendor keeps it, or is larger than is taken; or somebody
                 has cancelled the job and its link does not lead to it.
         """
-        keeps = self.provider.rhythm.keeps
-        left = min(keeps - (time.time() - self.job.created), keeps)
-        patience = anyio.current_time() + max(left, LEAST_PATIENCE)
+        patience = anyio.current_time() + max(self._kept_for(), LEAST_PATIENCE)
         broken_pauses = list(BROKEN_PAUSES if self.product.data is None else ())
         failures = 0
         try:
@@ -235,6 +234,11 @@ class Delivery:
                     await self._renew_link()
         finally:
             self._say("")
+
+    def _kept_for(self) -> float:
+        """Seconds for which the vendor keeps the result yet; not above 0 once it may be gone."""
+        keeps = self.provider.rhythm.keeps
+        return min(keeps - (time.time() - self.job.created), keeps)
 
     async def _renew_link(self) -> None:
         """Take the link of now, where there is one. The picture was made: no answer about it is its end."""
