@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from emulators.messages import Answer, Received
 from faults import QUICK
 from imagewright.engine import delivery
 from imagewright.engine.job import JobStatus
-from imagewright.errors import ResultLost
+from imagewright.errors import BadKey, ResultLost
 from imagewright.providers.base import Finished, Handle, Product, Running
 from imagewright.providers.sending.http import Http
 from imagewright.providers.sending.request import Account
@@ -216,6 +217,48 @@ async def test_a_ticket_that_cannot_be_asked_or_gives_too_little_is_no_end(
     assert job.status is JobStatus.COMPLETED
 
 
+async def test_a_key_that_keeps_a_fresh_link_from_being_had_is_told_until_it_is_mended(
+    home: Path, shelf: Shelf, http: Http
+) -> None:
+    old, new = Linking(shelf, http), Linking(shelf, http)
+    shelf.dead = 403
+
+    async def expire() -> None:
+        shelf.round += 1
+
+    old.then("fetch", expire)
+    old.then("poll", None, *[BadKey("vendor", "no access", charged=None)] * 10_000)
+    async with workbench(home, old) as bench:
+        job = await bench.begin()
+        await until(lambda: "No fresh link can be asked for" in job.trouble)
+        assert "vendor did not accept the API key" in job.trouble
+        assert "Fix the key" in job.trouble
+        bench.crew.renew(new)
+        assert (await bench.done(job)).status is JobStatus.COMPLETED
+    assert len(new.asked) == 1
+
+
+async def test_a_link_that_wants_the_key_is_followed_with_the_mended_one(home: Path) -> None:
+    old, new = Vendor(), Vendor()
+    old.then("fetch", *[ResultLost("vendor", "HTTP 401")] * 10_000)
+    async with workbench(home, old) as bench:
+        job = await bench.begin()
+        await until(lambda: job.trouble)
+        bench.crew.renew(new)
+        assert (await bench.done(job)).status is JobStatus.COMPLETED
+    assert len(new.fetched) == 1
+
+
+async def test_one_trouble_hides_no_other(home: Path, shelf: Shelf, http: Http) -> None:
+    vendor = Linking(shelf, http)
+    shelf.fail_next("download", Answer(404), times=10_000)
+    async with workbench(home, vendor) as bench:
+        vendor.then("poll", None, *[BadKey("vendor", "no access", charged=None)] * 10_000)
+        job = await bench.begin(calls=(1, 1))
+        await until(lambda: "The picture may be paid for" in job.trouble and "its link does not lead" in job.trouble)
+        await bench.jobs.cancel(job)
+
+
 async def test_one_picture_in_trouble_keeps_no_other_away(home: Path, shelf: Shelf, http: Http) -> None:
     vendor = Linking(shelf, http)
     shelf.fail_next("download", Answer(404), times=1)
@@ -244,6 +287,18 @@ async def test_a_network_that_is_gone_shows_in_the_stage_only(home: Path, shelf:
     assert job.status is JobStatus.COMPLETED
     assert "made, and waiting for the network to fetch it" in stages
     assert troubles == {""}
+
+
+async def test_a_full_disk_is_waited_for_while_the_vendor_keeps_the_picture(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "STORE_PATIENCE", 0.0)
+    monkeypatch.setattr(delivery, "STORE_PAUSE", 0.001)
+    vendor = Vendor()
+    vendor.then("fetch", *[OSError(errno.ENOSPC, "No space left on device")] * 6)
+    async with workbench(home, vendor) as bench:
+        job = await bench.done(await bench.begin())
+    assert job.status is JobStatus.COMPLETED
 
 
 class Forgetful(Linking):

@@ -442,17 +442,16 @@ def spoil_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ledger, "check", spoiling)
 
 
-async def test_what_was_left_by_a_call_that_failed_is_never_removed(home: Path) -> None:
+async def test_what_was_left_by_a_call_that_failed_is_never_removed(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "STORE_PATIENCE", 0.0)
     job_id = await left_behind(home, SUBMITTING, SUBMITTED, MADE)
     spool_of(home).keep_product(job_id, 1, Product(data=PICTURE))
     vendor = Vendor()
+    vendor.rhythm = replace(vendor.rhythm, keeps=0.0)
     vendor.then("fetch", *[OSError(5, "Input/output error")] * 50)
     async with workbench(home, vendor) as bench:
-        delivery_patience = delivery.STORE_PATIENCE
-        delivery.STORE_PATIENCE = 0.0
-        try:
-            job = await bench.done(await bench.adopted(job_id))
-        finally:
-            delivery.STORE_PATIENCE = delivery_patience
+        job = await bench.done(await bench.adopted(job_id))
     assert job.status is JobStatus.FAILED
     assert left_of(home, job_id) == {"result-1"}

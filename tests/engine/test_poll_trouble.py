@@ -123,3 +123,23 @@ async def test_whoever_takes_a_job_over_meets_the_same_trouble_and_ends_it_as_li
     async with workbench(home, vendor) as bench:
         assert (await bench.done(await bench.adopted(job_id))).status is JobStatus.COMPLETED
     assert not vendor.orders
+
+
+async def test_the_trouble_of_a_call_ends_with_it_while_the_others_go_on(home: Path) -> None:
+    vendor = Vendor()
+    asked, ended = anyio.Event(), anyio.Event()
+
+    async def held() -> None:
+        asked.set()
+        await ended.wait()
+
+    vendor.then("poll", KEY, held, TaskEnded(GenerationFailed("vendor", "out of memory")))
+    async with workbench(home, vendor) as bench:
+        job = await bench.begin(calls=(1, 1))
+        await asked.wait()
+        entry = await bench.entry(job.id)
+        while CallState.FAILED not in states(entry):
+            entry = await bench.entry(job.id)
+        assert job.trouble == ""
+        ended.set()
+        await bench.done(job)

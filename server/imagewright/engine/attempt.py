@@ -116,7 +116,10 @@ class Attempt:
         if errand.state is CallState.SUBMITTED and errand.handle is not None:
             self._progress(errand, Running(SHARE_SUBMITTED, "submitted"))
             tell = partial(self._progress, errand)
-            finished = await follow(self.provider, errand.handle, tell, self.job.created, self._provider_now)
+            try:
+                finished = await follow(self.provider, errand.handle, tell, self.job.created, self._provider_now)
+            finally:  # its end is none of the other calls' trouble
+                self.job.held_up(_place(errand), "")
             await self._made(errand, finished)
         await self._bring_all(errand)
 
@@ -261,14 +264,14 @@ class Attempt:
             failed[place] = error
 
     async def _fresh(self, errand: Errand, place: int) -> Product | None:
-        """The product with its link of now, where the vendor gave a ticket to ask by; None where it gives no other."""
+        """The product with its link of now, where the vendor gave a ticket to ask by; None where it gives no other.
+
+        Raises:
+            Exception: the vendor cannot be asked, as with any poll.
+        """
         if errand.handle is None:
             return None
-        try:
-            answer = await self._provider_now().poll(errand.handle)
-        except Exception as error:  # noqa: BLE001 - it was made and is paid for: no answer about it is its end
-            log.info("job %s: no fresh link: %s", self.job.id, error)
-            return None
+        answer = await self._provider_now().poll(errand.handle)
         if not isinstance(answer, Finished) or place >= len(answer.products):
             return None
         return answer.products[place]
@@ -301,7 +304,8 @@ class Attempt:
             created=datetime.fromtimestamp(self.job.created, UTC),
         )
         renew = partial(self._fresh, errand, place)
-        record, notes = await Delivery(product, new, self.job, self.brief, self.provider, self.desk, renew).run()
+        delivery = Delivery(product, new, self.job, self.brief, self.provider, self.desk, renew, self._provider_now)
+        record, notes = await delivery.run()
         self.job.pictures.append(record)
         self.job.pictures.sort(key=lambda one: one.variant)
         self.job.notes += notes
@@ -382,5 +386,10 @@ class Attempt:
         if running.share is not None:
             errand.share = max(errand.share, min(running.share, SHARE_MADE))
         total = sum(one.share for one in self.errands) / len(self.errands)
-        self.job.held_up(f"call {errand.call.number}", trouble)
+        self.job.held_up(_place(errand), trouble)
         self.job.tell(share=total, stage=running.stage)
+
+
+def _place(errand: Errand) -> str:
+    """What a call is called among the job's troubles."""
+    return f"call {errand.call.number}"

@@ -20,8 +20,10 @@ import anyio.to_thread
 
 from imagewright.catalog.words import duration
 from imagewright.engine.arrived import Arrived, bring_down, digest_of, look
+from imagewright.engine.trouble import LEAST_PATIENCE, Trouble
 from imagewright.engine.unreadable import UnreadableResultError, keep_as_it_came
 from imagewright.errors import ImagewrightError, PictureError, ProviderError, ResultLost, StorageError
+from imagewright.providers.base import TaskEnded
 from imagewright.storage.private import make_folder
 from imagewright.storage.reasons import why
 
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from imagewright.storage.record import NewPicture, PictureRecord
 
     Renew = Callable[[], Awaitable[Product | None]]
-    """Asks the vendor for the product's link of now; None where it has no newer one to give."""
+    """Asks the vendor for the product's link of now; None where it has no newer one to give. Raises as a poll does."""
 
 T = TypeVar("T")
 
@@ -50,14 +52,13 @@ TROUBLE_PAUSE = 1.0
 """Seconds before the first new try at a link that does not lead to its picture; each later one takes twice as long."""
 LONGEST_PAUSE = 60.0
 """Seconds at most between two such tries."""
-LEAST_PATIENCE = 900.0
-"""Seconds of trying, whatever the age of the job: the clock may have jumped, or the job was only now picked up."""
 TELL_AFTER = 2
 """The caller is told of trouble at this failure in a row: one alone is often over a second later."""
 CHANGES = 3
 """How often a picture is fetched anew because its file was changed before it was saved."""
 STORE_PATIENCE = 600.0
-"""Seconds to go on trying to save a paid picture on a disk that is full or gone."""
+"""Seconds to go on trying to save a paid picture on a disk that is full or gone. One that is not here yet is waited
+for as long as the vendor keeps it."""
 STORE_PAUSE = 3.0
 """Seconds between two tries."""
 
@@ -86,8 +87,10 @@ class Delivery:
         provider: who fetches it.
         desk: where it is kept.
         renew: asks the vendor for a link of now.
+        provider_now: the provider as it is set up after trouble: some links want its key, which may have been mended.
         whole: the picture as the vendor made it, once it is here.
         broken: what arrived of it and cannot be read; it is better than nothing.
+        no_link: why no fresh link could be asked for last, and what to do about it; empty where one could.
         folders: where it lay on the way.
     """
 
@@ -98,8 +101,10 @@ class Delivery:
     provider: Provider
     desk: Desk
     renew: Renew
+    provider_now: Callable[[], Provider]
     whole: Arrived | None = None
     broken: Path | None = None
+    no_link: str = ""
     folders: set[Path] = field(default_factory=set)
 
     async def run(self) -> tuple[PictureRecord, list[str]]:
@@ -141,7 +146,7 @@ class Delivery:
         Raises:
             StorageError: neither can be written.
         """
-        patience = anyio.current_time() + STORE_PATIENCE
+        patience = anyio.current_time() + max(self._kept_for(), STORE_PATIENCE)
         spare = False
         while True:
             folder: Path | None = None
@@ -195,9 +200,7 @@ class Delivery:
             ResultLost: it could not be had for as long as the vendor keeps it, or is larger than is taken; or somebody
                 has cancelled the job and its link does not lead to it.
         """
-        keeps = self.provider.rhythm.keeps
-        left = min(keeps - (time.time() - self.job.created), keeps)
-        patience = anyio.current_time() + max(left, LEAST_PATIENCE)
+        patience = anyio.current_time() + max(self._kept_for(), LEAST_PATIENCE)
         broken_pauses = list(BROKEN_PAUSES if self.product.data is None else ())
         failures = 0
         try:
@@ -229,9 +232,28 @@ class Delivery:
                     trouble = self._trouble(lost) if failures >= TELL_AFTER else ""
                     self._say(trouble, f"made, and waiting: {lost.detail}")
                     await anyio.sleep(min(TROUBLE_PAUSE * 2 ** min(failures - 1, 16), LONGEST_PAUSE))
-                    self.product = await self.renew() or self.product
+                    self.provider = self.provider_now()
+                    await self._renew_link()
         finally:
             self._say("")
+
+    def _kept_for(self) -> float:
+        """Seconds for which the vendor keeps the result yet; not above 0 once it may be gone."""
+        keeps = self.provider.rhythm.keeps
+        return min(keeps - (time.time() - self.job.created), keeps)
+
+    async def _renew_link(self) -> None:
+        """Take the link of now, where there is one. The picture was made: no answer about it is its end."""
+        self.no_link = ""
+        try:
+            self.product = await self.renew() or self.product
+        except TaskEnded as ended:
+            log.info("job %s: no fresh link: %s", self.job.id, ended)
+        except Exception as error:  # noqa: BLE001 - as with any poll, whatever it is is trouble with asking
+            trouble = Trouble(self.provider.name, error)
+            log.info("job %s: no fresh link: %s", self.job.id, trouble.what)
+            if not trouble.passes:
+                self.no_link = f" No fresh link can be asked for: {trouble.what}. {trouble.advice}"
 
     async def _left_by_another(self, file: Path) -> Arrived | None:
         """The picture as a process that is no more had fetched it whole; None where none lies there."""
@@ -271,9 +293,9 @@ class Delivery:
     def _trouble(self, lost: ResultLost) -> str:
         name, keeps = self.provider.name, self.provider.rhythm.keeps
         return (
-            f"{name} has made the picture, and its link does not lead to it at the moment{lost.words}. The job goes "
-            f"on: it is asked for again, at least once in {LONGEST_PAUSE:g} s, for as long as {name} keeps it "
-            f"({duration(keeps)}), and arrives by itself; do not call again."
+            f"{name} has made the picture, and its link does not lead to it at the moment{lost.words}."
+            f"{self.no_link} The job goes on: it is asked for again, at least once in {LONGEST_PAUSE:g} s, for as long "
+            f"as {name} keeps it ({duration(keeps)}), and arrives by itself; do not call again."
         )
 
     def _say(self, trouble: str, stage: str | None = None) -> None:

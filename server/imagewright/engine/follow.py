@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from imagewright.catalog.words import duration
-from imagewright.engine.trouble import Trouble
+from imagewright.engine.trouble import LEAST_PATIENCE, Trouble
 from imagewright.errors import ProviderError, TookTooLong
 from imagewright.providers.base import Finished, Running, TaskEnded
 
@@ -31,8 +31,9 @@ async def follow(
 ) -> Finished:
     """Poll until the vendor is done: at its rhythm, and rarely once it takes longer than anything should.
 
-    Only the vendor's own word about the task ends this, or the deadline after which it keeps no result. Whatever else
-    comes of a poll is trouble with asking, and is followed by another one, at most `Rhythm.seldom` later.
+    Only the vendor's own word about the task ends this, or the deadline after which it keeps no result, and that not
+    before it was asked for `LEAST_PATIENCE` here. Whatever else comes of a poll is trouble with asking, and is followed
+    by another one, at most `Rhythm.seldom` later.
 
     Args:
         provider: who was asked.
@@ -54,7 +55,8 @@ async def follow(
     what = ""
     while True:
         await anyio.sleep(pause)
-        age = age_before + anyio.current_time() - began_here
+        here = anyio.current_time() - began_here
+        age = age_before + here
         over = age > rhythm.deadline
         try:
             answer = await provider.poll(handle)
@@ -81,6 +83,6 @@ async def follow(
             troubles, doubts, what = 0, 0, ""
             wait = min(wait * rhythm.factor, rhythm.longest)
             pause = max(wait, rhythm.seldom) if age > rhythm.usual else wait
-        if over:
+        if over and here > LEAST_PATIENCE:
             why = f"; {what}" if what else ""
             raise TookTooLong(provider.name, f"not finished after {duration(rhythm.deadline)}{why}")

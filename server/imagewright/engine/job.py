@@ -104,8 +104,8 @@ class Job:
 
     @property
     def trouble(self) -> str:
-        """The first of its troubles; empty where there is none."""
-        return next(iter(self.troubles.values()), "")
+        """All its troubles, each once; empty where there is none."""
+        return " ".join(dict.fromkeys(self.troubles.values()))
 
     def held_up(self, what: str, trouble: str) -> None:
         """Note what is in the way of a call or a picture; an empty text takes it back. Seen at the next `tell`."""

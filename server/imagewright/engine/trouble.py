@@ -22,6 +22,8 @@ ADVICE: Mapping[type[Exception], str] = {
 }
 """What a person has to do."""
 ANY_ADVICE = "If the network asks for a sign-in, or a proxy or an address is set wrongly, fix that."
+LEAST_PATIENCE = 900.0
+"""Seconds of trying, whatever the age of the job: the clock may have jumped, or the job was only now picked up."""
 FACTOR = 2.0
 """How much longer each wait is than the last while the trouble goes on."""
 
@@ -54,14 +56,23 @@ class Trouble:
         detail = self.error.detail if isinstance(self.error, ProviderError) else ""
         return f"asking {self.provider} again: {detail or self.what}"
 
+    @property
+    def passes(self) -> bool:
+        """Whether it passes by itself, and nobody has to know."""
+        return isinstance(self.error, RateLimited | VendorUnavailable)
+
+    @property
+    def advice(self) -> str:
+        """What a person has to do, in sentences."""
+        return ADVICE.get(type(self.error), ANY_ADVICE)
+
     def notice(self, rhythm: Rhythm) -> str:
         """What the caller is told at once: what is wrong and what to do about it; empty where it passes by itself."""
-        if isinstance(self.error, RateLimited | VendorUnavailable):
+        if self.passes:
             return ""
-        advice = ADVICE.get(type(self.error), ANY_ADVICE)
         return (
-            f"{self.what}. The picture may be paid for already, so the job goes on. {advice} {self.provider} is asked "
-            f"again at least every {rhythm.seldom:g} s, and the picture arrives by itself: do not call again. "
+            f"{self.what}. The picture may be paid for already, so the job goes on. {self.advice} {self.provider} is "
+            f"asked again at least every {rhythm.seldom:g} s, and the picture arrives by itself: do not call again. "
             f"{self.provider} keeps a result for {duration(rhythm.keeps)}."
         )
 
