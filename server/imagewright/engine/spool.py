@@ -1,7 +1,7 @@
 """What a job needs on disk while it runs: its prepared input pictures, and results that are not in the library yet.
 
-One folder per job beside the database, removed when the job is settled, and swept up where a process was killed before
-it could. All functions block.
+One folder per job beside the database. The inputs go when the job is settled, the results once all of them are in the
+library; what killed processes left is swept up. All functions block.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Spool:
         """Write the prepared pictures down, so that another process could send the call.
 
         Returns:
-            What `read_inputs` needs, as JSON can hold it.
+            What `read_order` needs, as JSON can hold it.
 
         Raises:
             StorageError: they cannot be written.
