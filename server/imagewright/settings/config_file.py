@@ -16,7 +16,14 @@ from imagewright.errors import SettingsError
 
 FORBID = {"extra": "forbid"}
 """What the dataclasses ask of pydantic: an unknown key is an error."""
-Money = Annotated[float, Field(ge=0)]
+MOST_MONEY = 1e6
+"""USD; a budget above this is a slip of the keyboard."""
+Bounds = tuple[float, float]
+WAIT_SECONDS: Bounds = (0, 3600)
+REPLY_BYTES: Bounds = (20_000, 1_000_000)
+LEASE_SECONDS: Bounds = (1, 3600)
+"""The least and the most, here and in the environment."""
+Money = Annotated[float, Field(ge=0, le=MOST_MONEY)]
 """USD."""
 
 
@@ -67,10 +74,10 @@ class ConfigFile:
     __pydantic_config__: ClassVar[dict[str, str]] = FORBID
     tools: ToolsTable = ToolsTable()
     providers: tuple[str, ...] | None = None
-    wait: Annotated[float, Field(gt=0, le=3600)] | None = None
-    reply_budget: Annotated[int, Field(ge=20_000, le=1_000_000)] | None = None
+    wait: Annotated[float, Field(gt=WAIT_SECONDS[0], le=WAIT_SECONDS[1])] | None = None
+    reply_budget: Annotated[int, Field(ge=REPLY_BYTES[0], le=REPLY_BYTES[1])] | None = None
     resource_links: bool = False
-    lease: Annotated[float, Field(ge=1, le=3600)] | None = None
+    lease: Annotated[float, Field(ge=LEASE_SECONDS[0], le=LEASE_SECONDS[1])] | None = None
     budget: BudgetTable = BudgetTable()
     addresses: dict[str, str] = field(default_factory=dict)
     routes: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imagewright.errors import SettingsError
-from imagewright.settings.config_file import BudgetTable, ConfigFile, read_config
+from imagewright.settings.config_file import (
+    LEASE_SECONDS,
+    MOST_MONEY,
+    REPLY_BYTES,
+    WAIT_SECONDS,
+    BudgetTable,
+    ConfigFile,
+    read_config,
+)
 from imagewright.settings.folders import Folders, find_folders
 from imagewright.settings.keys import Keyring, read_key_file
 from imagewright.settings.toggles import Layer, Toggles, names
@@ -16,6 +24,8 @@ from imagewright.settings.unexpanded import OURS, filled_in, is_unexpanded, unex
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from imagewright.settings.config_file import Bounds
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +38,6 @@ DEFAULT_REPLY_BUDGET = 700_000
 """Bytes of one encoded reply: below the 1 MiB at which Claude Desktop cuts, with room for the text beside."""
 DEFAULT_LEASE = 10.0
 """Seconds after which the jobs of a silent process are taken over: long enough for a busy machine's pauses."""
-MOST_MONEY = 1e6
-"""USD; a budget above this is a slip of the keyboard."""
 ADDRESS_SUFFIX = "_BASE_URL"
 """What the variables of addresses end with, as in `IMAGEWRIGHT_KIE_BASE_URL`."""
 SWITCH_WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
@@ -103,7 +111,7 @@ def load_settings(
     command_line = filled_in_line(command_line)
     folders = find_folders(environment, working_directory or Path.cwd())
     config = read_config(folders.config)
-    wait = _number(environment, "IMAGEWRIGHT_WAIT", config.wait or DEFAULT_WAIT, 0, 3600)
+    wait = _number(environment, "IMAGEWRIGHT_WAIT", config.wait or DEFAULT_WAIT, WAIT_SECONDS)
     wait_is_set = bool(config.wait or environment.get("IMAGEWRIGHT_WAIT", "").strip())
     return Settings(
         folders=folders,
@@ -113,10 +121,10 @@ def load_settings(
         wait=wait,
         sure_wait=max(wait, SURE_WAIT) if wait_is_set else SURE_WAIT,
         reply_budget=int(
-            _number(environment, "IMAGEWRIGHT_REPLY_BUDGET", config.reply_budget or DEFAULT_REPLY_BUDGET, 2e4, 1e6)
+            _number(environment, "IMAGEWRIGHT_REPLY_BUDGET", config.reply_budget or DEFAULT_REPLY_BUDGET, REPLY_BYTES)
         ),
         resource_links=_switch(environment, "IMAGEWRIGHT_RESOURCE_LINKS", default=config.resource_links),
-        lease=_number(environment, "IMAGEWRIGHT_LEASE", config.lease or DEFAULT_LEASE, 1, 3600),
+        lease=_number(environment, "IMAGEWRIGHT_LEASE", config.lease or DEFAULT_LEASE, LEASE_SECONDS),
         budget=_budget(environment, config.budget),
         addresses=_addresses(environment, config.addresses),
         routes=config.routes,
@@ -164,14 +172,14 @@ def _budget(environment: Mapping[str, str], table: BudgetTable) -> BudgetTable:
         "confirm_above": "IMAGEWRIGHT_CONFIRM_ABOVE",
     }
     said = {
-        name: _number(environment, variable, 0, 0, MOST_MONEY)
+        name: _number(environment, variable, 0, (0, MOST_MONEY))
         for name, variable in variables.items()
         if environment.get(variable, "").strip()
     }
     return replace(table, **said)
 
 
-def _number(environment: Mapping[str, str], variable: str, default: float, low: float, high: float) -> float:
+def _number(environment: Mapping[str, str], variable: str, default: float, bounds: Bounds) -> float:
     text = environment.get(variable, "").strip()
     if not text:
         return default
@@ -179,6 +187,7 @@ def _number(environment: Mapping[str, str], variable: str, default: float, low: 
         value = float(text)
     except ValueError:
         raise SettingsError(f"{variable}: {text!r} is not a number") from None
+    low, high = bounds
     if not low <= value <= high:
         raise SettingsError(f"{variable}: {text} is not between {low:g} and {high:g}")
     return value
