@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -14,13 +14,12 @@ from imagewright.engine import delivery
 from imagewright.engine.job import JobStatus
 from imagewright.engine.spool import Answer, Spool
 from imagewright.errors import GenerationFailed
-from imagewright.providers.base import Finished, Handle, Product, Running
+from imagewright.providers.base import Finished, Handle, Product
 from imagewright.storage.database import Database
 from imagewright.storage.states import CallState
 from pictures import NOT_PICTURES, photo
 from workbench import (
     MADE,
-    PATIENCE,
     PICTURE,
     SUBMITTED,
     SUBMITTING,
@@ -35,10 +34,9 @@ from workbench import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
-    from imagewright.providers.base import Order
     from workbench import Bench
 
 pytestmark = pytest.mark.anyio
@@ -279,76 +277,6 @@ async def test_a_broken_file_is_better_than_none(home: Path, monkeypatch: pytest
     (kept,) = (folders_in(home).pictures / "unreadable").iterdir()
     assert kept.read_bytes() == PICTURE[:-200]
     assert str(kept) in str(job.error)
-
-
-class Generous(Vendor):
-    """A vendor that makes more pictures than it is asked for, of one or two calls; the surplus of each is its own."""
-
-    def __init__(self, *made: int) -> None:
-        super().__init__()
-        self.made = made
-
-    async def submit(self, order: Order) -> Handle:
-        await super().submit(order)
-        # both calls are sent at the same time: the first to arrive need not be the first of the job
-        return Handle(self.name, {"task": "t1" if order.first_variant == 1 else "t2", "count": str(order.count)})
-
-    async def poll(self, handle: Handle) -> Running | Finished:
-        await super().poll(handle)
-        number = int(handle.ticket["task"][1:])
-        links = [f"https://vendor.example/{number}/{place}" for place in range(self.made[number - 1])]
-        return Finished(tuple(Product(url=link) for link in links))
-
-    async def fetch(self, product: Product, into: Path) -> None:
-        await super().fetch(product, into)
-        await anyio.Path(into).write_bytes(photo(32 + 10 * int(product.url[-3]) + int(product.url[-1]), 48))
-
-
-@dataclass(frozen=True)
-class Surplus:
-    """What is asked for and made, and the numbers of the pictures by call."""
-
-    asked: Sequence[int]
-    made: Sequence[int]
-    variants: dict[int, list[int]]
-
-
-SURPLUS = {
-    "one call": Surplus((1,), (3,), {1: [1, 2, 3]}),
-    "the first of two": Surplus((1, 1), (2, 1), {1: [1, 3], 2: [2]}),
-    "the second of two": Surplus((1, 1), (1, 2), {1: [1], 2: [2, 4]}),
-    "both": Surplus((2, 1), (3, 3), {1: [1, 2, 4], 2: [3, 5, 7]}),
-}
-
-
-@pytest.mark.parametrize("name", SURPLUS)
-@pytest.mark.parametrize("killed", [False, True])
-async def test_what_a_vendor_makes_beyond_what_was_asked_is_kept(home: Path, name: str, *, killed: bool) -> None:
-    case = SURPLUS[name]
-    vendor = Generous(*case.made)
-    async with workbench(home, vendor) as bench:
-        if killed:
-            vendor.then("fetch", None, *[anyio.sleep_forever] * 9)
-        job = await bench.begin(calls=tuple(case.asked))
-        if killed:
-            with anyio.fail_after(PATIENCE):
-                while not job.pictures or len(vendor.fetched) < sum(case.made):
-                    await job.changed.wait() if not job.pictures else await anyio.sleep(0.001)
-            bench.crash()
-        else:
-            await bench.done(job)
-    if killed:
-        async with workbench(home, Generous(*case.made)) as bench:
-            job = await bench.done(await bench.adopted(job.id))
-    assert job.status is JobStatus.COMPLETED
-    by_call: dict[int, list[int]] = {}
-    for record in job.pictures:
-        number = (record.width - 32) // 10
-        by_call.setdefault(number, []).append(record.variant)
-        assert record.path.stat().st_size == record.bytes
-    assert by_call == case.variants
-    assert len({record.path for record in job.pictures}) == sum(case.made)
-    assert any("more than it was asked for" in note for note in job.notes)
 
 
 @pytest.mark.parametrize("whole", [True, False])

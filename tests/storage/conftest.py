@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
 from imagewright.settings.folders import Folders
+from imagewright.storage.database import Database
+from imagewright.storage.journal import Journal
 from imagewright.storage.library import Library
 from imagewright.storage.record import NewPicture
 
@@ -99,3 +102,14 @@ def picture() -> Picture:
 
 class Picture(Protocol):
     def __call__(self, **changes: Any) -> NewPicture: ...
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "journal.db"
+
+
+@pytest.fixture
+def journal(file: Path) -> Iterator[Journal]:
+    with closing(Database(file)) as database:
+        yield Journal(database)

@@ -378,31 +378,3 @@ def test_several_processes_of_several_threads_lose_nothing(folders: Folders, sou
         assert {record.id for record in library.find(limit=100)} == ids
     with closing(sqlite3.connect(folders.database)) as plain:
         assert plain.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-
-
-class TestUnreadable:
-    def test_is_kept_privately_once_and_never_listed(
-        self, library: Library, source: Path, picture: Picture, folders: Folders
-    ) -> None:
-        new = picture(job_id="job_1")
-        paths = {library.keep_unreadable(source, new, "svg") for _ in range(2)}
-        (kept,) = paths
-        assert kept.parent == folders.pictures / "unreadable"
-        assert kept.suffix == ".svg"
-        assert kept.read_bytes() == source.read_bytes()
-        assert library.find() == []
-
-    def test_never_replaces_another_file(self, library: Library, source: Path, picture: Picture) -> None:
-        first = library.keep_unreadable(source, picture(job_id="job_1"), "bin")
-        source.write_bytes(b"something else")
-        second = library.keep_unreadable(source, picture(job_id="job_1"), "bin")
-        assert second.name == first.name.replace(".bin", "-2.bin")
-        assert first.read_bytes() != second.read_bytes()
-
-    def test_what_has_the_folders_name_is_said(
-        self, library: Library, source: Path, picture: Picture, folders: Folders
-    ) -> None:
-        folders.pictures.mkdir(parents=True)
-        (folders.pictures / "unreadable").write_bytes(b"in the way")
-        with pytest.raises(StorageError, match="cannot be made"):
-            library.keep_unreadable(source, picture(job_id="job_1"), "bin")
