@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.row import AUTO
 from imagewright.engine.brief import make_brief
-from imagewright.engine.choose import count_of, filled
+from imagewright.engine.choose import count_of, estimate, filled
 from imagewright.engine.preparing import prepare_all
 from imagewright.engine.sizes import nearest_ratio
+from imagewright.errors import Refusal
 from imagewright.providers.base import Order
 
 if TYPE_CHECKING:
@@ -43,6 +44,45 @@ class Plan:
     def model(self) -> str:
         """The vendor's id of the model that will serve it."""
         return self.route.model_for(self.orders[0].arguments)
+
+
+class Planner:
+    """The plans for one call, provider after provider.
+
+    Args:
+        checked: the call.
+        sources: its pictures.
+        routes: those that serve it exactly, best first.
+        limited: whether the user has set a budget, so that no later provider may cost more than the first.
+    """
+
+    def __init__(self, checked: Checked, sources: list[Source], routes: list[Route], *, limited: bool) -> None:
+        self._checked = checked
+        self._sources = sources
+        self._left = list(routes)
+        self._agreed = estimate(checked, routes[0])
+        self._limited = limited
+
+    async def first(self) -> Plan:
+        """The plan for the best route.
+
+        Raises:
+            Refusal: a picture cannot be brought into the form its vendor needs.
+        """
+        return await make_plan(self._checked, self._sources, self._left.pop(0))
+
+    async def following(self) -> Plan | None:
+        """The plan for the next provider, if it costs no more than was agreed to; None when there is none."""
+        while self._left:
+            usd = estimate(self._checked, self._left[0])
+            if self._limited and (usd is None or usd > (self._agreed or 0.0)):
+                self._left.pop(0)
+                continue
+            try:
+                return await self.first()
+            except Refusal:  # its pictures do not fit that vendor
+                continue
+        return None
 
 
 async def make_plan(checked: Checked, sources: Sequence[Source], route: Route) -> Plan:

@@ -33,9 +33,8 @@ if TYPE_CHECKING:
     from imagewright.engine.job import Job
     from imagewright.engine.jobs import Jobs
     from imagewright.engine.offer import Offer
-    from imagewright.engine.plan import Plan
     from imagewright.engine.staff import Staff
-    from imagewright.providers.base import Route, Sender
+    from imagewright.providers.base import Sender
     from imagewright.settings.load import Settings
     from imagewright.storage.journal import Opened
     from imagewright.storage.library import Library
@@ -148,6 +147,7 @@ class Workshop:
         """
         from imagewright.engine.budget import caps, check_call, refuse_over  # noqa: PLC0415 - not before the first call
         from imagewright.engine.fingerprint import fingerprint  # noqa: PLC0415 - as above
+        from imagewright.engine.plan import Planner  # noqa: PLC0415 - as above
 
         config = self._config
         checked = _understand(config.offer, tool, arguments)
@@ -306,47 +306,6 @@ def _instead(offer: Offer, checked: Checked) -> tuple[str, ...]:
     if checked.operation not in row.operations:
         return offer.others(checked.operation, but=row.tool)
     return offer.takers(checked.strays, but=row.tool) if checked.strays else ()
-
-
-class Planner:
-    """The plans for one call, provider after provider.
-
-    Args:
-        checked: the call.
-        sources: its pictures.
-        routes: those that serve it exactly, best first.
-        limited: whether the user has set a budget, so that no later provider may cost more than the first.
-    """
-
-    def __init__(self, checked: Checked, sources: list[Source], routes: list[Route], *, limited: bool) -> None:
-        self._checked = checked
-        self._sources = sources
-        self._left = list(routes)
-        self._agreed = estimate(checked, routes[0])
-        self._limited = limited
-
-    async def first(self) -> Plan:
-        """The plan for the best route.
-
-        Raises:
-            Refusal: a picture cannot be brought into the form its vendor needs.
-        """
-        from imagewright.engine.plan import make_plan  # noqa: PLC0415 - not needed before the first call
-
-        return await make_plan(self._checked, self._sources, self._left.pop(0))
-
-    async def following(self) -> Plan | None:
-        """The plan for the next provider, if it costs no more than was agreed to; None when there is none."""
-        while self._left:
-            usd = estimate(self._checked, self._left[0])
-            if self._limited and (usd is None or usd > (self._agreed or 0.0)):
-                self._left.pop(0)
-                continue
-            try:
-                return await self.first()
-            except Refusal:  # its pictures do not fit that vendor
-                continue
-        return None
 
 
 @asynccontextmanager
