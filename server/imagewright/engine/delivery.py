@@ -226,7 +226,7 @@ class Delivery:
                         continue
                     failures += 1
                     trouble = self._trouble(lost) if failures >= TELL_AFTER else ""
-                    self._say(trouble, f"made, and waiting: {lost.detail}")
+                    self._say(trouble, f"made, and waiting{lost.words}")
                     await anyio.sleep(min(TROUBLE_PAUSE * 2 ** min(failures - 1, 16), LONGEST_PAUSE))
                     self.product = await self.renew() or self.product
         finally:
@@ -248,11 +248,11 @@ class Delivery:
         """What went wrong with fetching, as a vendor's failure."""
         if isinstance(error, ResultLost):
             return error
-        detail = error.detail if isinstance(error, ProviderError) else str(error)
+        detail, spoken = (error.detail, error.spoken) if isinstance(error, ProviderError) else (str(error), False)
         if not isinstance(error, ImagewrightError):
             log.error("job %s: fetching broke and is tried again", self.job.id, exc_info=error)
             detail = f"internal error: {error!r}"
-        return ResultLost(self.provider.name, detail)
+        return ResultLost(self.provider.name, detail, spoken=spoken)
 
     async def _give_up(self, lost: ResultLost, file: Path) -> None:
         """End the fetching: with what arrived broken, if anything did.
@@ -270,7 +270,7 @@ class Delivery:
     def _trouble(self, lost: ResultLost) -> str:
         name, keeps = self.provider.name, self.provider.rhythm.keeps
         return (
-            f"{name} has made the picture, and its link does not lead to it at the moment: {lost.detail}. The job goes "
+            f"{name} has made the picture, and its link does not lead to it at the moment{lost.words}. The job goes "
             f"on: it is asked for again, at least once in {LONGEST_PAUSE:g} s, for as long as {name} keeps it "
             f"({span(keeps)}), and arrives by itself; do not call again."
         )

@@ -18,6 +18,7 @@ from imagewright.errors import PictureError, StorageError
 from imagewright.imaging.limiter import DECODING, LOOK_BYTES
 from imagewright.storage.confine import read_within
 from imagewright.storage.reasons import why
+from imagewright.text import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -79,9 +80,7 @@ async def first_previews(
             ready = made.get(record.id)
             previews.append(await preview_of(library, record) if ready is None else ready)
         except (PictureError, StorageError) as error:
-            reason = str(error)
-            cut = reason if len(reason) <= REASON_LENGTH else f"{reason[: REASON_LENGTH - 1]}…"
-            missing.append(f"No preview of {record.id}: {cut}")
+            missing.append(f"No preview of {record.id}: {shortened(str(error), REASON_LENGTH)}")
     more = len(missing) - NAMED
     return previews, missing if more <= 0 else [*missing[:NAMED], f"No preview of {more} more, for like reasons."]
 

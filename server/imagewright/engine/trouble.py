@@ -52,8 +52,8 @@ class Trouble:
     @property
     def stage(self) -> str:
         """A few words on it for people."""
-        detail = self.error.detail if isinstance(self.error, ProviderError) else ""
-        return f"asking {self.provider} again: {detail or self.what}"
+        words = self.error.words if isinstance(self.error, ProviderError) else ""
+        return f"asking {self.provider} again{words or f': {self.what}'}"
 
     def notice(self, rhythm: Rhythm) -> str:
         """What the caller is told at once: what is wrong and what to do about it; empty where it passes by itself."""
