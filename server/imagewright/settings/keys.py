@@ -139,7 +139,7 @@ def read_key_file(file: Path) -> dict[str, str]:
         raise SettingsError(f"{file}: others on this machine can read your keys; run: chmod 600 '{file}'")
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         # from None: the parser's message can quote the line, and the line holds a key
         raise SettingsError(f'{file}: is not TOML; one line per key, such as KIE_API_KEY = "..."') from None
     if any(not isinstance(value, str) for value in content.values()):
