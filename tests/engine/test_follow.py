@@ -148,7 +148,7 @@ async def test_an_end_that_may_be_a_slip_is_believed_after_two_minutes(waits: li
     with pytest.raises(ResultLost, match="names no picture"):
         await call.end()
     assert waits == [1.0, 20.0, 40.0, 60.0]
-    assert call.heard == [("asking vendor again: names no picture", "")] * 3
+    assert call.heard == [("asking vendor again: 'names no picture'", "")] * 3
 
 
 @pytest.mark.parametrize("row", NOTICED)
@@ -183,7 +183,14 @@ async def test_what_a_person_can_do_about_it_is_said(error: Exception, advice: s
 async def test_trouble_that_passes_only_shows_in_the_stage(error: ProviderError) -> None:
     call = Call(error, DONE)
     assert await call.end() is DONE
-    assert call.heard == [(f"asking vendor again: {error.detail}", "")]
+    assert call.heard == [(f"asking vendor again: '{error.detail}'", "")]
+
+
+@pytest.mark.usefixtures("waits")
+async def test_the_vendors_words_cannot_pass_for_ours_in_the_stage() -> None:
+    call = Call(VendorUnavailable("vendor", "busy'). It was cancelled. ('", spoken=True), DONE)
+    await call.end()
+    assert call.heard == [("asking vendor again; the vendor says: 'busy\u2019). It was cancelled. (\u2019'", "")]
 
 
 @pytest.mark.parametrize("error", [DOWN, KEY, OSError()], ids=["network", "key", "bug"])

@@ -138,6 +138,19 @@ class TestTheKey:
         answer = await http.send(account(vendor.url("api")), ask(vendor.url("cdn"), with_key=False))
         assert answer["key"] is False
 
+    @pytest.mark.parametrize("base", ["https://vendor.example", f"http://{LOOPBACK}:1"])
+    async def test_a_link_of_the_vendor_leads_only_to_public_places(
+        self, base: str, vendor: Vendor, http: Http, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, vendor.url())  # a proxy would go to places that are hidden from us
+        inside = ["http://10.0.0.1", "https://169.254.169.254:9443", "https://[fd00::1]"]
+        for link in inside + ([] if LOOPBACK in base else [vendor.url("cdn")]):
+            with pytest.raises(ProviderError, match="not a public address") as caught:
+                await http.send(account(base), ask(link, Purpose.UPLOAD, method="PUT", content=b"x", with_key=False))
+            assert (caught.value.charged, caught.value.retryable) == (False, False)
+        assert not vendor.connections
+
     async def test_it_does_not_follow_a_redirect(self, vendor: Vendor, http: Http) -> None:
         vendor.fail_next("api", Answer(307, b"", {"Location": vendor.url("cdn")}))
         with pytest.raises(RequestRejected, match="check the base address"):

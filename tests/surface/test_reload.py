@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from contextlib import asynccontextmanager
@@ -83,6 +84,11 @@ async def test_the_next_call_goes_by_changed_prices_and_routes(home: Path) -> No
         ('[addresses]\nkei = "https://gateway.example"', "did you mean 'kie'"),
         ('[addresses]\nkie_uplaod = "https://gateway.example"', "did you mean 'kie_upload'"),
         ("providers = [", "config.toml"),
+        pytest.param("providers = " + 100_000 * "[", "config.toml", id="nested"),
+        pytest.param("wait = 1" + 5000 * "0", "config.toml", id="a long number"),
+        ('[addresses]\nkie = "http://["', "addresses.kie"),
+        ('[addresses]\nkie = "http://gateway.example:99999"', "addresses.kie"),
+        ('[addresses]\nkie = "https://"', "addresses.kie"),
     ],
 )
 @pytest.mark.anyio
@@ -142,6 +148,13 @@ def until_served_by(client: RawClient, provider: str) -> None:
         time.sleep(LOOK_EVERY / 5)
 
 
+def until_logged(client: RawClient, words: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not any(words in line for line in client.log):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_a_running_server_follows_keys_addresses_and_providers_and_says_what_it_refuses(
     kie: KieEmulator, home: Path
 ) -> None:
@@ -150,16 +163,21 @@ def test_a_running_server_follows_keys_addresses_and_providers_and_says_what_it_
         unset = dict.fromkeys(KEYS, "")
         with RawClient(MODERN, env=env | unset, quick=True) as client:
             assert call(client, "a heron")["provider"] == "offline"
+            if os.name == "posix":
+                home.mkdir(exist_ok=True)
+                (home / "keys.toml").touch(mode=0o644)
             write_keys(home, {"KIE_API_KEY": kie.key})
+            if os.name == "posix":
+                until_logged(client, "others on this machine can read your keys")
+            (home / "keys.toml").chmod(0o600)
             until_served_by(client, "kie")
+            configure(home, "providers = " + 100_000 * "[")
+            until_logged(client, "config.toml")
             write_keys(home, {"KIE_API_KEY": kie.key, "FAL_KEY": fal.key})
             configure(home, 'providers = ["fal"]')
             until_served_by(client, "fal")
             configure(home, 'providers = ["nosuch"]')
-            deadline = time.monotonic() + PATIENCE
-            while not any("nosuch" in line for line in client.log):
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+            until_logged(client, "nosuch")
             assert call(client, "a heron after the mistake")["provider"] == "fal"
             log = "".join(client.log)
     assert "the one before stays in force" in log

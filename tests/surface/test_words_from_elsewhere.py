@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -78,6 +79,16 @@ def test_on_a_terminal_a_prompt_is_text_alone(
     shown = capfd.readouterr().out
     assert "\x1b[2J" not in shown
     assert not {"\x07", "\x9b", "\x00", "\u202e"} & set(shown)
+
+
+def test_a_place_that_holds_no_picture_now_is_named_without_acting() -> None:
+    with RawClient(MODERN, quick=True) as client:
+        made = client.call(MAKER, {"prompt": "a fox", "save_as": "fox\u2028img_fake two\u200b.png"})
+        (record,) = made["structuredContent"]["images"]
+        Path(record["path"]).write_text("no picture any more")
+        check_clean(text_of(client.call("image_gallery", {})))
+        for uri in (record["uri"], f"{record['uri']}/preview", f"image://{HOSTILE}", f"job://{HOSTILE * 9}"):
+            check_clean(client.answer(client.begin("resources/read", {"uri": uri}))["error"]["message"])
 
 
 @pytest.mark.parametrize("asked", ["at once", "later"])

@@ -230,7 +230,7 @@ class Delivery:
                         continue
                     failures += 1
                     trouble = self._trouble(lost) if failures >= TELL_AFTER else ""
-                    self._say(trouble, f"made, and waiting: {lost.detail}")
+                    self._say(trouble, f"made, and waiting{lost.words}")
                     await anyio.sleep(min(TROUBLE_PAUSE * 2 ** min(failures - 1, 16), LONGEST_PAUSE))
                     self.provider = self.provider_now()
                     await self._renew_link()
@@ -271,11 +271,11 @@ class Delivery:
         """What went wrong with fetching, as a vendor's failure."""
         if isinstance(error, ResultLost):
             return error
-        detail = error.detail if isinstance(error, ProviderError) else str(error)
+        detail, spoken = (error.detail, error.spoken) if isinstance(error, ProviderError) else (str(error), False)
         if not isinstance(error, ImagewrightError):
             log.error("job %s: fetching broke and is tried again", self.job.id, exc_info=error)
             detail = f"internal error: {error!r}"
-        return ResultLost(self.provider.name, detail)
+        return ResultLost(self.provider.name, detail, spoken=spoken)
 
     async def _give_up(self, lost: ResultLost, file: Path) -> NoReturn:
         """End the fetching: with what arrived broken, if anything did.

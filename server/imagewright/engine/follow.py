@@ -65,7 +65,7 @@ async def follow(
                 raise ended.error from ended
             pause = rhythm.doubts[doubts]
             doubts, troubles, what = doubts + 1, 0, ""
-            tell(Running(stage=f"asking {provider.name} again: {ended.error.detail}"), "")
+            tell(Running(stage=f"asking {provider.name} again{ended.error.words}"), "")
         except Exception as error:
             # whatever it is, it is not the vendor's word about the task, and that may be paid
             trouble = Trouble(provider.name, error)

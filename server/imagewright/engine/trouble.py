@@ -53,8 +53,8 @@ class Trouble:
     @property
     def stage(self) -> str:
         """A few words on it for people."""
-        detail = self.error.detail if isinstance(self.error, ProviderError) else ""
-        return f"asking {self.provider} again: {detail or self.what}"
+        words = self.error.words if isinstance(self.error, ProviderError) else ""
+        return f"asking {self.provider} again{words or f': {self.what}'}"
 
     @property
     def passes(self) -> bool:

@@ -32,18 +32,18 @@ async def watch_config(workshop: Workshop, on_change: Callable[[], Awaitable[Non
             continue
         seen = now
         try:
-            changed = await workshop.reload()
+            if await workshop.reload():
+                await on_change()
         except SettingsError as error:
             log.warning("the changed configuration is not used, and the one before stays in force: %s", error)
-            continue
-        if changed:
-            await on_change()
+        except Exception:  # the next change must be seen all the same
+            log.exception("the change of the configuration has met a fault")
 
 
-def _stamp(file: Path) -> tuple[int, int, int] | None:
-    """What differs after every write, also after an atomic replacement; None while there is no file."""
+def _stamp(file: Path) -> tuple[int, int, int, int] | None:
+    """What differs after every write, replacement or change of who may read it; None while there is no file."""
     try:
         found = file.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode

@@ -93,8 +93,10 @@ def read_config(file: Path) -> ConfigFile:
         raw = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return ConfigFile()
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:  # not TOML, not UTF-8, or a number of thousands of digits
         raise SettingsError(f"{file}: {error}") from error
+    except RecursionError as error:
+        raise SettingsError(f"{file}: is nested too deeply") from error
     from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - only where there is something to judge
 
     try:

@@ -20,15 +20,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-NEVER_IN_A_KEY: Final = re.compile(r"[<>{}$%\u2026]|\.\.\.|\*\*\*")
-"""Signs of a value to be filled in or expanded: `<key>`, `${input:kie}`, `%KIE_KEY%`, `sk-...`."""
+NEVER_IN_A_KEY: Final = re.compile(r"[<>{}()\[\]$%\u2026]|\.\.\.|\*\*\*|://")
+"""Signs of a value to be filled in or expanded: `<key>`, `[key]`, `${input:kie}`, `%KIE_KEY%`, `op://vault/kie`."""
 STANDS_FOR_A_KEY: Final = re.compile(
-    r"(?:[a-z0-9]{1,6} )?x{3,}(?: x+)*|.*x{6}.*"  # a row of x, alone or behind a beginning such as `sk-`
-    r"|(?:.* )?(?:your|insert|replace|enter|paste)(?: .*)?"  # your-key, sk-your-key, paste_here
+    r"(?:[a-z0-9]{1,6} ?)?x{3,}(?: x+)*|.*x{6}.*"  # a row of x, alone or behind a beginning such as `sk-`
+    r"|(?:.* )?(?:your|insert|replace|enter|paste|redacted)(?: .*)?"  # your-key, sk-your-key, paste_here
     r"|your(?:api)?(?:key|token).*"  # yourkey, yourApiKey
     r"|(?:put |set |add )?(?:(?:the|my|a|an|kie|fal|api|secret) )*(?:key|token|secret) (?:goes )?here"
-    r"|(?:[a-z]+ )*change ?me|replaceme|placeholder|none|null|nil|undefined|unset|empty|todo|tbd|n/a|na|dummy|example"
-    r"|api ?key|my (?:api )?(?:key|token)|(?:no|example|dummy|placeholder) (?:api )?(?:key|token)",
+    r"|(?:[a-z]+ )*(?:change ?(?:me|this)|fill ?(?:me ?)?in|fixme|not ?set)"
+    r"|replaceme|placeholder|none|null|nil|undefined|unset|empty|todo|tbd|n/a|na|dummy|example"
+    r"|(?:(?:[a-z]+ )*api ?)?(?:key|token)|my (?:secret )?(?:key|token)|secret(?: key)?|key id:key secret"
+    r"|(?:kie|fal|replicate|openai|google|gemini|bfl|recraft|ideogram|ark|dashscope)(?: ai)? key"
+    r"|(?:no|example|dummy|placeholder) (?:api )?(?:key|token)",
 )
 """What people and templates write where a key belongs; matched whole, in lower case, `_` and `-` as spaces."""
 NAME_OF_A_VARIABLE: Final = re.compile(r"[A-Z]+(?:_[A-Z]+)*_(?:KEY|TOKEN)(?:_HERE)?")
@@ -136,7 +139,7 @@ def read_key_file(file: Path) -> dict[str, str]:
         raise SettingsError(f"{file}: others on this machine can read your keys; run: chmod 600 '{file}'")
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         # from None: the parser's message can quote the line, and the line holds a key
         raise SettingsError(f'{file}: is not TOML; one line per key, such as KIE_API_KEY = "..."') from None
     if any(not isinstance(value, str) for value in content.values()):

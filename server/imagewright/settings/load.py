@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from imagewright.errors import SettingsError
 from imagewright.settings.config_file import (
@@ -211,6 +212,14 @@ def _addresses(environment: Mapping[str, str], table: Mapping[str, str]) -> dict
         if variable.startswith(OURS) and variable.endswith(ADDRESS_SUFFIX) and value.strip()
     }
     for where, (_, address) in found.items():
-        if not address.strip().startswith(("http://", "https://")):
+        if not _is_address(address.strip()):
             raise SettingsError(f"{where}: {address.strip()!r} is not an http(s) address")
     return {name: address.strip().rstrip("/") for name, address in found.values()}
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets without an address in them, or a port that is none
+        return False

@@ -110,7 +110,7 @@ class Resources:
         """
         uri = str(params.uri)
         if len(uri) > LONGEST_URI:  # an error would repeat it twice
-            raise MCPError(t.INVALID_PARAMS, f"There is no resource {clip(uri)} now", {"uri": clip(uri)})
+            raise MCPError(t.INVALID_PARAMS, f"There is no resource {plain(clip(uri))} now", {"uri": clip(uri)})
         try:
             if matched := GUIDE.match(uri):
                 return _text(uri, MARKDOWN, guide_text(self._workshop.offer, matched[1] or matched[2]))
@@ -123,8 +123,8 @@ class Resources:
         except KeyError:
             pass
         except (ImagewrightError, OSError) as error:
-            raise MCPError(t.INVALID_PARAMS, str(error), {"uri": uri}) from error
-        raise MCPError(t.INVALID_PARAMS, f"There is no resource {uri} now", {"uri": uri})
+            raise MCPError(t.INVALID_PARAMS, plain(str(error)), {"uri": uri}) from error
+        raise MCPError(t.INVALID_PARAMS, f"There is no resource {plain(uri)} now", {"uri": uri})
 
     async def _picture(self, uri: str, picture_id: str, *, small: bool) -> t.ReadResourceResult:
         record = await self._workshop.picture(picture_id)

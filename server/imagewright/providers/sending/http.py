@@ -94,10 +94,16 @@ class Http:
         """
         headers = {**request.headers, **_key_headers(account, request)}
         client = await self._open()
+        from imagewright.providers.sending.wire import guarded_client  # noqa: PLC0415 - httpx is not for the start-up
+
         seconds = self._seconds[request.purpose] if request.seconds is None else request.seconds
         sends = 0
         while True:
-            outcome = await _send_once(client, account, request, headers, seconds)
+            if request.with_key:
+                outcome = await _send_once(client, account, request, headers, seconds)
+            else:  # to a link the vendor gave, which nobody here vouches for
+                async with guarded_client(allow_loopback=account.on_loopback) as guarded:
+                    outcome = await _send_once(guarded, account, request, headers, seconds)
             sends += 1
             if not isinstance(outcome, _Failed):
                 return outcome
@@ -181,8 +187,10 @@ async def _send_once(
     except Broken as broken:
         log.info("%s %s %s: no answer", account.provider, request.method, address)
         failure = unanswered(account.provider, broken.why, request.purpose, reached=broken.reached)
-        if broken.oversize and request.purpose is Purpose.POLL:
-            failure = ProviderError(account.provider, broken.why, charged=None)
+        if broken.barred or (broken.oversize and request.purpose is Purpose.POLL):
+            failure = ProviderError(
+                account.provider, broken.why, charged=None if request.purpose is Purpose.POLL else False
+            )
         elif broken.oversize and request.purpose is not Purpose.UPLOAD:
             failure = ResultLost(account.provider, broken.why)
         return _Failed(_cleaned(failure, account), None, broken.reached)

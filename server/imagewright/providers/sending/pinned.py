@@ -47,10 +47,12 @@ class PinnedTransport(httpx.AsyncBaseTransport):
         Raises:
             NotFoundError: the host has no address.
             NotPublicError: one of its addresses is not public.
-            httpx.TransportError: no address answers, or the connection broke.
+            httpx.TransportError: it is no http(s) address, no address answers, or the connection broke.
         """
-        host = request.url.host
-        addresses = await self._checked(host, request.url.port or DEFAULT_PORTS[request.url.scheme])
+        host, usual_port = request.url.host, DEFAULT_PORTS.get(request.url.scheme)
+        if usual_port is None:
+            raise httpx.UnsupportedProtocol("this is not an http(s) address", request=request)
+        addresses = await self._checked(host, request.url.port or usual_port)
         for address in addresses[:-1]:
             try:
                 return await self._inner.handle_async_request(_aimed(request, address))

@@ -96,7 +96,9 @@ class Request(Generic[T]):
         content: raw body.
         seconds: longest wait for the whole exchange; None for the purpose's own, see `http.SECONDS`.
         max_bytes: most bytes of the reply.
-        with_key: whether the account's key goes along; it never leaves for a host that is not the account's.
+        with_key: whether the account's key goes along; it never leaves for a host that is not the account's. Without
+            it, the request is for a link that the vendor gave, and goes to public addresses only, through no proxy; to
+            this machine where one of the account's addresses is on it.
     """
 
     purpose: Purpose

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,15 @@ import anyio.lowlevel
 import anyio.to_thread
 import httpx
 
+from imagewright.providers.sending.addresses import look_up
 from imagewright.providers.sending.coding import ACCEPTED, STEP, CodingError, Inflater, coding_of
+from imagewright.providers.sending.pinned import NotFoundError, NotPublicError, PinnedTransport
 from imagewright.providers.sending.public import CONNECT_SECONDS, check_place, no_cookies, usual_authorities
 from imagewright.providers.sending.request import Reply
+from imagewright.text import clip
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncIterator, Mapping
 
     from imagewright.providers.sending.request import Request
 
@@ -35,13 +39,15 @@ class Broken(Exception):
         why: for people.
         reached: whether any of the request may have reached the vendor.
         oversize: whether the answer was larger than allowed.
+        barred: whether nothing may be sent to such a place, now or later.
     """
 
-    def __init__(self, why: str, *, reached: bool, oversize: bool = False) -> None:
+    def __init__(self, why: str, *, reached: bool, oversize: bool = False, barred: bool = False) -> None:
         super().__init__(why)
         self.why = why
         self.reached = reached
         self.oversize = oversize
+        self.barred = barred
 
 
 @dataclass(slots=True)
@@ -54,6 +60,10 @@ class _Watch:
         self.sending = self.sending or event.endswith(SENDING)
 
 
+HEADERS = {"User-Agent": "imagewright", "Accept-Encoding": ACCEPTED}
+WAITS = httpx.Timeout(None, connect=CONNECT_SECONDS)
+
+
 def open_client() -> httpx.AsyncClient:
     """The client every vendor call of this process goes through. Blocks for the certificates: call it in a thread."""
     for name in ("httpx", "httpcore"):
@@ -64,10 +74,24 @@ def open_client() -> httpx.AsyncClient:
         limits=LIMITS,
         cookies=no_cookies(),
         follow_redirects=False,
-        headers={"User-Agent": "imagewright", "Accept-Encoding": ACCEPTED},
+        headers=HEADERS,
         mounts=dict.fromkeys(DIRECT),
-        timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
+        timeout=WAITS,
     )
+
+
+@asynccontextmanager
+async def guarded_client(*, allow_loopback: bool) -> AsyncIterator[httpx.AsyncClient]:
+    """A client for a link that a vendor gave: only public addresses, and no proxy that could lead elsewhere.
+
+    Args:
+        allow_loopback: whether this machine itself may be sent to.
+    """
+    transport = PinnedTransport(usual_authorities(), look_up, allow_loopback=allow_loopback)
+    async with httpx.AsyncClient(
+        transport=transport, cookies=no_cookies(), follow_redirects=False, headers=HEADERS, timeout=WAITS
+    ) as client:
+        yield client
 
 
 async def exchange(
@@ -76,7 +100,7 @@ async def exchange(
     """Send once and read the whole answer.
 
     Args:
-        client: from `open_client`.
+        client: from `open_client` or `guarded_client`.
         request: what to send.
         headers: all of its headers.
         seconds: longest wait for the whole of it.
@@ -96,6 +120,12 @@ async def exchange(
                 await response.aclose()
     except TimeoutError as error:
         raise Broken(f"no answer within {seconds:g} s", reached=watch.sending) from error
+    except NotFoundError as error:
+        raise Broken("the host of its link cannot be found", reached=False) from error
+    except NotPublicError as error:
+        raise Broken(
+            f"its link leads to {clip(str(error))}, not a public address", reached=False, barred=True
+        ) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise Broken(str(error) or type(error).__name__, reached=watch.sending) from error
 
