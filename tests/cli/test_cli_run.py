@@ -9,21 +9,25 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from emulators.kie import envelope
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.cli.main import main
 from imagewright.cli.options import option
 from imagewright.cli.outcomes import CODES, exit_code
+from imagewright.engine import follow, watch
 from imagewright.engine.desk import error_data, read_error
 from imagewright.engine.job import Job, JobStatus
 from imagewright.engine.missing import all_routes
 from imagewright.errors import ProviderError, UnknownOutcome
 from imagewright.providers import KEY_VARIABLES
+from imagewright.providers.kie.provider import Kie
 from imagewright.surface.definitions import GALLERY_PICTURE_SCHEMA, JOB_SCHEMA
 from pictures import quarters, saved
 
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from emulators.kie import KieEmulator
+    from emulators.messages import Answer
     from imagewright.errors import ImagewrightError
 
 MAKERS = [row for row in catalog().values() if OperationName.GENERATE in row.operations]
@@ -266,6 +271,33 @@ def test_a_wrong_key_is_named_by_where_it_came_from_and_nobody_claims_to_try_key
     assert f"The key came from {source}. " in shown
     assert "tries none" in shown
     assert not kie.tasks
+
+
+def test_a_key_that_is_mended_while_a_command_waits_brings_the_picture(
+    home: Path, kie: KieEmulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(watch, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(follow, "LEAST_PATIENCE", 5.0)  # it must end without the mend, too
+    monkeypatch.setattr(Kie, "rhythm", replace(Kie.rhythm, first=0.05, longest=0.05, seldom=0.1, keeps=5, give_up=5))
+    monkeypatch.delenv("KIE_API_KEY")
+    home.mkdir(parents=True)
+    file = home / "keys.toml"
+
+    def put_key() -> None:
+        file.write_text(f'KIE_API_KEY = "{kie.key}"\n', encoding="utf-8")
+        file.chmod(0o600)
+
+    def renew(_own: Answer) -> Answer:
+        kie.key = "renewed-0123456789abcdef"
+        put_key()
+        return envelope(401, "no access")
+
+    put_key()
+    kie.seconds = None
+    kie.fail_next("poll", renew)
+    assert main(["run", MAKER, "--prompt", "a red fox"]) == 0
+    assert "Fix the key" in capsys.readouterr().err
+    assert len(kie.tasks) == 1
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a signal")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from imagewright.cli.progress import reporting
+from imagewright.engine.watch import watch_config
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 async def follow(workshop: Workshop, jobs: Sequence[Job], *, by_id: bool = False) -> None:
     """Show how the jobs stand until all have ended.
 
+    Keys and configuration are watched meanwhile, so that a key that is mended reaches a job that waits for it.
+
     Args:
         workshop: where they are known.
         jobs: what to wait for.
@@ -27,14 +30,21 @@ async def follow(workshop: Workshop, jobs: Sequence[Job], *, by_id: bool = False
     """
     try:
         with reporting() as reporter:
-            async with anyio.create_task_group() as group:
-                for job in jobs:
-                    group.start_soon(_show, workshop, job, reporter, job.id if by_id else job.tool)
+            async with anyio.create_task_group() as watching:
+                watching.start_soon(watch_config, workshop, _nobody_to_tell)
+                async with anyio.create_task_group() as group:
+                    for job in jobs:
+                        group.start_soon(_show, workshop, job, reporter, job.id if by_id else job.tool)
+                watching.cancel_scope.cancel()
     except anyio.get_cancelled_exc_class():
         for job in jobs:
             if not job.done:
                 sys.stderr.write(_left_running(job))
         raise
+
+
+async def _nobody_to_tell() -> None:
+    """A command has told nobody what is on."""
 
 
 async def _show(workshop: Workshop, job: Job, reporter: Reporter, name: str) -> None:
