@@ -162,6 +162,8 @@ def test_a_job_whose_provider_has_no_key_now_is_named_with_the_key_it_needs(
     assert f"{job_id} cannot be carried on: kie is off" in shown.err
     assert "KIE_API_KEY" in shown.err
     assert "Nothing" not in shown.out
+    assert main(["jobs", "show", job_id]) == 0
+    assert "held up: No process works on this job: kie is not among the providers in use" in capsys.readouterr().out
 
 
 def test_a_failed_job_is_code_1_with_its_reason(kie: KieEmulator, capsys: pytest.CaptureFixture[str]) -> None:

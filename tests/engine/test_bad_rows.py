@@ -86,6 +86,13 @@ async def test_a_row_that_makes_no_sense_costs_only_itself(
     assert len(vendor.orders) == 1
 
 
+async def test_a_row_of_no_moment_holds_no_budget(home: Path) -> None:
+    bad = await left_behind(home, SUBMITTING, SUBMITTED)
+    async with workbench(home, Vendor("another")) as bench:
+        spoil(bench, bad, SPOILT["a moment that is none"])
+        assert (await bench.open("another", caps=[Cap("day", 0.0, USD)])).over is None
+
+
 async def ended(bench: Bench, job_id: str) -> Job:
     job = await bench.jobs.find(job_id)
     assert job is not None

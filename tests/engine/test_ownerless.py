@@ -67,6 +67,24 @@ async def test_without_its_provider_it_is_ended_by_whoever_cancels_it(home: Path
     assert any(left.note in note for note in job.notes)
 
 
+async def test_it_is_said_that_nobody_works_on_it_until_its_provider_is_back(home: Path) -> None:
+    job_id = await left_behind(home, SUBMITTING, SUBMITTED)
+    async with workbench(home, Vendor("another")) as bench:
+        job = await bench.jobs.find(job_id)
+        assert job is not None
+        assert job.trouble.startswith("No process works on this job: vendor is not among the providers in use")
+        assert "another process" not in job.stage
+        vendor, gate = Vendor(), anyio.Event()
+        vendor.then("poll", gate.wait)
+        bench.crew.renew(vendor)
+        await bench.jobs.adopt()
+        await until(lambda: vendor.asked)
+        assert job.trouble == ""
+        gate.set()
+        await bench.done(job)
+    assert job.status is JobStatus.COMPLETED
+
+
 async def test_with_its_provider_the_vendor_is_told(home: Path) -> None:
     job_id = await left_behind(home, SUBMITTING, SUBMITTED)
     vendor = Vendor()

@@ -69,6 +69,8 @@ def described(job: Job) -> str:
     lines += pictures(job)
     lines += [f"why: {plain(reason)}" for reason in job.choice]
     lines += [f"note: {plain(note)}" for note in job.notes]
+    if job.trouble:
+        lines.append(f"held up: {plain(job.trouble)}")
     if job.error is not None:
         lines.append(f"error: {plain(str(job.error))}")
     return "".join(f"{line}\n" for line in lines)

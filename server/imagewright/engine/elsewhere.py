@@ -18,24 +18,39 @@ from imagewright.storage.journal_rows import NO_SENSE, UnreadableJobError
 from imagewright.storage.states import CallState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imagewright.engine.desk import Desk
+    from imagewright.engine.staff import Staff
     from imagewright.storage.journal_entry import JobEntry
 
 log = logging.getLogger(__name__)
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at a job that another process works on."""
+AT_WORK = "at work in another process"
+LEFT = "left behind, to be carried on"
+NOBODY = (
+    "No process works on this job: {name} is not among the providers in use, it has no key or was switched off. Set it "
+    "up again, `imagewright doctor` says how: then the job is carried on and the picture arrives by itself. Do not "
+    "call again: it may be paid for already. It can also be cancelled."
+)
 
 
-async def read_back(entry: JobEntry, desk: Desk) -> Job:
+async def read_back(entry: JobEntry, desk: Desk, staff: Callable[[], Staff]) -> Job:
     """The job of that entry, as nobody's: whoever wants to work on it says so.
+
+    Args:
+        entry: as the journal has it.
+        desk: where its pictures are.
+        staff: gives the providers in use now: what is left behind of others waits for them.
 
     Raises:
         UnreadableJobError: what stands in the entry makes no sense.
         StorageError: the library cannot be read.
     """
     try:
-        return await _read_back(entry, desk)
+        return await _read_back(entry, desk, staff)
     except NO_SENSE as error:
         raise UnreadableJobError(entry.id, error) from error
 
@@ -52,7 +67,7 @@ def brief_of(entry: JobEntry) -> Brief:
         raise UnreadableJobError(entry.id, error) from error
 
 
-async def _read_back(entry: JobEntry, desk: Desk) -> Job:
+async def _read_back(entry: JobEntry, desk: Desk, staff: Callable[[], Staff]) -> Job:
     ended = time.time() if entry.finished is None else entry.finished
     took = max(0.0, ended - entry.created)
     job = Job(
@@ -67,13 +82,13 @@ async def _read_back(entry: JobEntry, desk: Desk) -> Job:
         created=entry.created,
         started=time.monotonic() - took,
     )
-    await _update(job, entry, desk)
+    await _update(job, entry, desk, staff)
     if job.done:
         job.finished = job.started + took
     return job
 
 
-async def follow_elsewhere(job: Job, desk: Desk) -> None:
+async def follow_elsewhere(job: Job, desk: Desk, staff: Callable[[], Staff]) -> None:
     """Keep a job up to date that another process works on, until it has ended or is ours."""
     logged = ""
     while not job.done and not job.mine:
@@ -81,7 +96,7 @@ async def follow_elsewhere(job: Job, desk: Desk) -> None:
         try:
             entry = await desk.ledger.get(job.id)
             if entry is not None:
-                await _update(job, entry, desk)
+                await _update(job, entry, desk, staff)
                 continue
         except Exception as error:  # noqa: BLE001 - a row that makes no sense costs only its own job
             if str(error) != logged:
@@ -93,8 +108,9 @@ async def follow_elsewhere(job: Job, desk: Desk) -> None:
             job.finish(JobStatus.FAILED)
 
 
-async def _update(job: Job, entry: JobEntry, desk: Desk) -> None:
+async def _update(job: Job, entry: JobEntry, desk: Desk, staff: Callable[[], Staff]) -> None:
     pictures = await anyio.to_thread.run_sync(desk.library.of_job, entry.id)
+    lease = None if entry.done else await anyio.to_thread.run_sync(desk.ledger.journal.lease, entry.id)
     if job.mine:  # it became ours while we looked
         return
     job.pictures = pictures
@@ -105,5 +121,8 @@ async def _update(job: Job, entry: JobEntry, desk: Desk) -> None:
         job.finish(JobStatus(entry.state))
     else:
         made = sum(call.state in (CallState.MADE, CallState.KEPT) for call in entry.calls) / len(entry.calls)
+        at_work = lease is not None and lease[1] >= time.time()
+        nobody = not at_work and entry.provider not in staff().names
         job.troubles.clear()
-        job.tell(share=made * SHARE_MADE, stage="at work in another process")
+        job.held_up("provider", NOBODY.format(name=entry.provider) if nobody else "")
+        job.tell(share=made * SHARE_MADE, stage=AT_WORK if at_work else LEFT)

@@ -124,12 +124,12 @@ class Jobs:
         entry = await self._desk.ledger.get(job_id)
         if entry is None:
             return None
-        job = await read_back(entry, self._desk)
+        job = await read_back(entry, self._desk, self._staff)
         if (known := self._jobs.get(job_id)) is not None:  # taken over while we looked
             return known
         if not job.done:
             self._remember(job)
-            self._group.start_soon(follow_elsewhere, job, self._desk)
+            self._group.start_soon(follow_elsewhere, job, self._desk, self._staff)
         return job
 
     async def newest(self, limit: int) -> list[Job]:
@@ -137,7 +137,7 @@ class Jobs:
         found = []
         for entry in await self._desk.ledger.newest(limit):
             try:
-                found.append(self._jobs.get(entry.id) or await read_back(entry, self._desk))
+                found.append(self._jobs.get(entry.id) or await read_back(entry, self._desk, self._staff))
             except UnreadableJobError as error:
                 self._desk.ledger.journal.report_unreadable(entry.id, error)
         return found
@@ -214,7 +214,7 @@ class Jobs:
     async def _carry_on(self, entry: JobEntry, staff: Staff) -> None:
         """Carry on a job that was taken over; one whose entry makes no sense is set aside and costs only itself."""
         try:
-            found = await read_back(entry, self._desk)
+            found = await read_back(entry, self._desk, self._staff)
             brief_of(entry)
         except UnreadableJobError as error:
             self._aside.add(entry.id)
@@ -227,6 +227,7 @@ class Jobs:
         job = self._jobs.get(entry.id) or found
         job.mine, job.scope, job.pictures = True, anyio.CancelScope(), found.pictures
         job.cancel_asked = entry.cancel_asked
+        job.troubles.clear()
         if entry.cancel_asked:
             job.scope.cancel()
         job.notes.append("The server that began this job has stopped; it was carried on by another.")
@@ -294,7 +295,7 @@ class Jobs:
         finally:
             self._running.discard(job.id)
         if not job.mine:
-            self._group.start_soon(follow_elsewhere, job, self._desk)
+            self._group.start_soon(follow_elsewhere, job, self._desk, self._staff)
 
     async def _see_to_its_end(
         self, job: Job, entry: JobEntry, staff: Staff, order_of: OrderOf, following: NextPlan | None

@@ -380,10 +380,11 @@ def _move(
 def _spent(connection: sqlite3.Connection, since: float) -> Spent:
     """What jobs begun since a moment cost, or what is set aside for those that run."""
     usd, jobs = connection.execute(
-        # a charge that makes no sense counts as what was set aside: an infinite one would refuse every later call
+        # a charge that makes no sense counts as what was set aside: an infinite one would refuse every later call, and
+        # so would a moment that is none, which is later than any number
         "SELECT coalesce(sum(CASE WHEN state = 'running' THEN reserved_usd WHEN cost_usd IS NULL THEN 0 "
         "WHEN cost_usd BETWEEN 0 AND ? THEN cost_usd ELSE reserved_usd END), 0), "
-        "count(*) FROM job WHERE created >= ?",
+        "count(*) FROM job WHERE created >= ? AND typeof(created) != 'text'",
         (MOST_USD, since),
     ).fetchone()
     return Spent(float(usd), int(jobs))
