@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import NoReturn
 
-    from imagewright.providers.base import Finished, Handle, Order, Product, Route, Running
+    from imagewright.engine.staff import Staff
+    from imagewright.providers.base import Finished, Handle, Order, Product, Provider, Route, Running
 
 WHY = "it is not among the providers in use: it has no key, or was switched off"
 
@@ -70,3 +71,8 @@ class Absent:
 
     def _refuse(self, *, charged: bool | None) -> NoReturn:
         raise BadKey(self.name, WHY, charged=charged)
+
+
+def provider_or_absent(staff: Staff, name: str) -> Provider:
+    """The provider of that name, or its stand-in where it is not in use."""
+    return staff.provider(name) if name in staff.names else Absent(name)

@@ -123,6 +123,11 @@ class Job:
         self.changed.set()
         self.changed = anyio.Event()
 
+    async def ended(self) -> None:
+        """Return when nothing will change any more."""
+        while not self.done:
+            await self.changed.wait()
+
     def finish(self, status: JobStatus) -> None:
         """Enter a final state."""
         self.status = status

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
-from imagewright.engine.absent import Absent
+from imagewright.engine.absent import provider_or_absent
 from imagewright.engine.attempt import Attempt
 from imagewright.engine.desk import error_data
 from imagewright.engine.elsewhere import LOOK_EVERY, brief_of, follow_elsewhere, read_back
@@ -172,7 +172,7 @@ class Jobs:
         with anyio.move_on_after(CANCEL_SECONDS):
             async with anyio.create_task_group() as group:
                 group.start_soon(self._take_over, job)
-                await _ended(job)
+                await job.ended()
                 group.cancel_scope.cancel()
 
     async def _take_over(self, job: Job) -> None:
@@ -334,7 +334,7 @@ class Jobs:
         """Carry a job out, at the next provider where one refuses without charging; the last attempt."""
         while True:
             brief = brief_of(entry)
-            provider = _provider_of(staff, entry.provider)
+            provider = provider_or_absent(staff, entry.provider)
             attempt = Attempt(job, entry, brief, provider, self._desk, order_of, self._provider_now)
             await attempt.carry_out()
             if job.cancel_asked or not job.mine or following is None or not may_go_elsewhere(job, attempt.errands):
@@ -375,7 +375,7 @@ class Jobs:
         """For calls of an adopted job that were never sent."""
 
         def read(call: CallEntry) -> Order:
-            for route in _provider_of(staff, entry.provider).routes:
+            for route in provider_or_absent(staff, entry.provider).routes:
                 same = (route.tool, route.operation.value, route.model)
                 if same == (entry.tool, entry.operation, entry.plan["route"]):
                     return self._desk.spool.read_order(route, call, entry.plan["inputs"])
@@ -388,12 +388,3 @@ class Jobs:
         finished = [one.id for one in self._jobs.values() if one.done]
         for old in finished[: max(0, len(self._jobs) - KEPT_JOBS)]:
             del self._jobs[old]
-
-
-async def _ended(job: Job) -> None:
-    while not job.done:
-        await job.changed.wait()
-
-
-def _provider_of(staff: Staff, name: str) -> Provider:
-    return staff.provider(name) if name in staff.names else Absent(name)
