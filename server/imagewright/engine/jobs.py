@@ -14,8 +14,8 @@ from imagewright.engine.desk import error_data
 from imagewright.engine.elsewhere import LOOK_EVERY, brief_of, follow_elsewhere, read_back
 from imagewright.engine.job import Job, JobStatus
 from imagewright.engine.ledger import RENEWALS_PER_LEASE
+from imagewright.engine.new_entry import new_entry
 from imagewright.engine.settle import may_go_elsewhere, settle
-from imagewright.engine.writing_down import written_down
 from imagewright.errors import ProviderError, StorageError
 from imagewright.storage.journal import LostLeaseError, UnreadableJobError
 
@@ -369,7 +369,7 @@ class Jobs:
         """The job as it is written down, its input pictures spooled beside the journal."""
         inputs = await anyio.to_thread.run_sync(self._desk.spool.keep_inputs, job.id, plan.orders[0])
         owner = self._desk.ledger.owner
-        return written_down(job, plan, inputs=inputs, fingerprint=fingerprint, key=key, owner=owner)
+        return new_entry(job, plan, inputs=inputs, fingerprint=fingerprint, key=key, owner=owner)
 
     def _order_reader(self, entry: JobEntry, staff: Staff) -> OrderOf:
         """For calls of an adopted job that were never sent."""

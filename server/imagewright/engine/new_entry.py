@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from imagewright.engine.plan import Plan
 
 
-def written_down(
-    job: Job, plan: Plan, *, inputs: Mapping[str, Any], fingerprint: str, key: str, owner: str
-) -> JobEntry:
+def new_entry(job: Job, plan: Plan, *, inputs: Mapping[str, Any], fingerprint: str, key: str, owner: str) -> JobEntry:
     """The entry of a job that is about to be begun.
 
     Args:
