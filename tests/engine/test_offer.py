@@ -55,7 +55,7 @@ def test_every_tool_has_a_provider_that_needs_no_key(tool: str) -> None:
 
 @pytest.mark.parametrize(("provider", "variables"), WITH_KEY.items(), ids=WITH_KEY)
 def test_a_key_brings_its_provider_and_sends_offline_home(provider: str, variables: tuple[str, ...]) -> None:
-    states = provider_states(load_settings({variables[-1]: "key"}))
+    states = provider_states(load_settings({variables[-1]: "k-0123456789"}))
     assert {name for name, state in states.items() if state.on} == {provider}
     assert variables[-1] in states[provider].because
     others = [name for name in WITH_KEY if name != provider]
