@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from imagewright.engine.job import JobStatus
-from imagewright.errors import UnknownOutcome, VendorUnavailable
+from imagewright.errors import BadKey, UnknownOutcome, VendorUnavailable
 from imagewright.providers.base import Handle, Prepared
 from imagewright.storage.states import CallState
 from workbench import (
@@ -107,6 +107,29 @@ async def test_a_dead_process_s_call_is_found_by_the_next(home: Path) -> None:
         vendor.has("t1")
         assert await settled(bench, job) == [CallState.KEPT]
     assert vendor.orders == []
+
+
+async def test_a_network_that_is_gone_does_not_shorten_the_search(home: Path) -> None:
+    job_id = await left_behind(home, SENT)
+    vendor = Lister()
+    vendor.then("find", *[VendorUnavailable("vendor", "no route to host")] * 200)
+    async with workbench(home, vendor) as bench:
+        job = await bench.adopted(job_id)
+        await until(lambda: vendor.searches > 100)
+        vendor.has("t1")
+        assert await settled(bench, job) == [CallState.KEPT]
+    assert vendor.orders == []
+
+
+@pytest.mark.parametrize("error", [BadKey("vendor", "no access"), KeyError("items")])
+async def test_a_list_that_cannot_be_had_is_told_at_once_and_given_up_in_time(home: Path, error: Exception) -> None:
+    job_id = await left_behind(home, SENT)
+    vendor = Lister()
+    vendor.then("find", *[error] * 10_000)
+    async with workbench(home, vendor) as bench:
+        job = await bench.adopted(job_id)
+        await until(lambda: "its recent calls cannot be looked through" in job.trouble)
+        assert await settled(bench, job) == [CallState.UNKNOWN]
 
 
 @pytest.mark.parametrize("step", [SENT, SUBMITTING], ids=["not in the list", "nothing to know it by"])

@@ -119,7 +119,7 @@ class Attempt:
             try:
                 finished = await follow(self.provider, errand.handle, tell, self.job.created, self._provider_now)
             finally:  # its end is none of the other calls' trouble
-                self.job.held_up(_place(errand), "")
+                self.job.held_up(errand.place, "")
             await self._made(errand, finished)
         await self._bring_all(errand)
 
@@ -172,9 +172,11 @@ class Attempt:
             return
         if not errand.trace or not isinstance(self.provider, ListsRecentCalls):
             raise unheard
-        self._progress(errand, Running(stage=f"looking for it among {name}'s recent calls"))
-        call = (self.job.id, errand.call.number)
-        errand.handle = await search(self.provider, self.provider.rhythm, call, errand.trace, self.desk)
+        call, tell = (self.job.id, errand.call.number), partial(self._progress, errand)
+        try:
+            errand.handle = await search(self._provider_now, call, errand.trace, self.desk, tell)
+        finally:  # as in `_steps`
+            self.job.held_up(errand.place, "")
         if errand.handle is None:
             seconds = f"{self.provider.rhythm.search:g} s"
             advice = f"{name} did not show it among its recent calls within {seconds}. {UnknownOutcome.advice}"
@@ -386,10 +388,5 @@ class Attempt:
         if running.share is not None:
             errand.share = max(errand.share, min(running.share, SHARE_MADE))
         total = sum(one.share for one in self.errands) / len(self.errands)
-        self.job.held_up(_place(errand), trouble)
+        self.job.held_up(errand.place, trouble)
         self.job.tell(share=total, stage=running.stage)
-
-
-def _place(errand: Errand) -> str:
-    """What a call is called among the job's troubles."""
-    return f"call {errand.call.number}"

@@ -52,6 +52,11 @@ class Errand:
     safe: bool = False
 
     @property
+    def place(self) -> str:
+        """What it is called among the job's troubles."""
+        return f"call {self.call.number}"
+
+    @property
     def home(self) -> bool:
         """Whether nothing of it is needed in the job's folder any more: it is safe, or nothing was ever made."""
         if self.state is CallState.UNKNOWN:  # an answer nobody waits for any more may still come to disk

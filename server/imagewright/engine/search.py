@@ -8,33 +8,47 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from imagewright.errors import ProviderError, StorageError
+from imagewright.engine.trouble import Trouble, span
+from imagewright.errors import StorageError
+from imagewright.providers.base import ListsRecentCalls, Running
+from imagewright.storage.journal import LostLeaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from imagewright.engine.desk import Desk
-    from imagewright.providers.base import Handle, ListsRecentCalls, Rhythm
+    from imagewright.providers.base import Handle, Provider
 
 log = logging.getLogger(__name__)
 
 KNOWN_SECONDS = 86_400.0
-"""How old a job may be whose calls are taken to stand in a list of recent ones."""
+"""How old a job may be whose calls are taken to stand in a list of recent ones, and how long one is looked for."""
+
+NOTICE = (
+    "{what}. Whether {name} has this call is not known yet, and its recent calls cannot be looked through. {advice} "
+    "This is tried for {time}: do not call again before it has ended."
+)
 
 
 async def search(
-    provider: ListsRecentCalls, rhythm: Rhythm, call: tuple[str, int], trace: Mapping[str, str], desk: Desk
+    provider_now: Callable[[], Provider],
+    call: tuple[str, int],
+    trace: Mapping[str, str],
+    desk: Desk,
+    tell: Callable[[Running, str], None],
 ) -> Handle | None:
     """Ask the vendor for its recent calls until ours is among them; nothing is sent again.
 
-    What is found is written down as `submitted` before this returns, so that no other call takes it for its own.
+    What is found is written down as `submitted` before this returns, so that no other call takes it for its own. Time
+    in which the vendor cannot be reached does not count. A list that is refused is given up like one that does not show
+    the call: not every key that may send may also list.
 
     Args:
-        provider: who may have the call.
-        rhythm: how often it wants to be asked, and for how long this goes on.
+        provider_now: who may have the call, as it is set up now; it lists recent calls.
         call: the job's id and the call's number.
         trace: what was written down before it was sent.
         desk: where the journal is.
+        tell: receives after each look how it stands, and what the caller must be told, as with `follow`.
 
     Returns:
         The handle; None when the vendor did not show such a call in time.
@@ -42,17 +56,40 @@ async def search(
     Raises:
         LostLeaseError: another process has the job now.
     """
-    end = anyio.current_time() + rhythm.search
-    wait = rhythm.first
-    while anyio.current_time() + wait <= end:
+    provider = provider_now()
+    rhythm, stage = provider.rhythm, Running(stage=f"looking for it among {provider.name}'s recent calls")
+    tell(stage, "")
+    left, wait, last = rhythm.search, rhythm.first, anyio.current_time() + KNOWN_SECONDS
+    while wait <= left and anyio.current_time() < last:
+        began = anyio.current_time()
         # first of all, so that the answer to an equal call that is still under way is not taken for ours
         await anyio.sleep(wait)
         wait = min(wait * rhythm.factor, rhythm.longest)
         try:
             tickets = await desk.ledger.tickets(provider.name, time.time() - KNOWN_SECONDS)
-            handle = await provider.find(trace, {ticket["task"] for ticket in tickets})
+            handle = await _find(provider_now(), trace, {ticket["task"] for ticket in tickets})
             if handle is not None and await desk.ledger.claim(*call, handle.ticket):
                 return handle
-        except (ProviderError, StorageError) as error:
-            log.info("job %s: %s could not be searched: %s", call[0], provider.name, error)
+        except LostLeaseError:
+            raise
+        except StorageError as error:
+            log.info("job %s: %s's recent calls could not be compared: %s", call[0], provider.name, error)
+            continue
+        except Exception as error:  # noqa: BLE001 - as with a poll: whatever it is, it says nothing about the call
+            trouble = Trouble(provider.name, error)
+            log.info("job %s: %s could not be searched: %s", call[0], provider.name, trouble.what)
+            if trouble.passes:
+                tell(Running(stage=trouble.stage), "")
+                continue
+            notice = NOTICE.format(
+                what=trouble.what, name=provider.name, advice=trouble.advice, time=span(rhythm.search)
+            )
+            tell(Running(stage=trouble.stage), notice)
+        else:
+            tell(stage, "")
+        left -= anyio.current_time() - began
     return None
+
+
+async def _find(provider: Provider, trace: Mapping[str, str], known: Collection[str]) -> Handle | None:
+    return await provider.find(trace, known) if isinstance(provider, ListsRecentCalls) else None
