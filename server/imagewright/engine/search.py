@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from imagewright.engine.trouble import Trouble, span
+from imagewright.catalog.words import duration
+from imagewright.engine.trouble import Trouble
 from imagewright.errors import StorageError
 from imagewright.providers.base import ListsRecentCalls, Running
 from imagewright.storage.journal import LostLeaseError
@@ -82,7 +83,7 @@ async def search(
                 tell(Running(stage=trouble.stage), "")
                 continue
             notice = NOTICE.format(
-                what=trouble.what, name=provider.name, advice=trouble.advice, time=span(rhythm.search)
+                what=trouble.what, name=provider.name, advice=trouble.advice, time=duration(rhythm.search)
             )
             tell(Running(stage=trouble.stage), notice)
         else:
