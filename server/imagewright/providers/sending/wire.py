@@ -30,6 +30,9 @@ connection just dropped is one whose outcome is unknown."""
 DIRECT = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 """Never through the environment's proxy: it has another loopback."""
 SENDING = ".send_request_headers.started"
+HEADERS = {"User-Agent": "imagewright", "Accept-Encoding": ACCEPTED}
+WAITS = httpx.Timeout(None, connect=CONNECT_SECONDS)
+"""For the connection alone: `exchange` bounds the whole."""
 
 
 class Broken(Exception):
@@ -58,10 +61,6 @@ class _Watch:
 
     async def __call__(self, event: str, _details: Mapping[str, Any]) -> None:
         self.sending = self.sending or event.endswith(SENDING)
-
-
-HEADERS = {"User-Agent": "imagewright", "Accept-Encoding": ACCEPTED}
-WAITS = httpx.Timeout(None, connect=CONNECT_SECONDS)
 
 
 def open_client() -> httpx.AsyncClient:
