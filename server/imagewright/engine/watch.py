@@ -36,6 +36,9 @@ async def watch_config(workshop: Workshop, on_change: Callable[[], Awaitable[Non
         except SettingsError as error:
             log.warning("the changed configuration is not used, and the one before stays in force: %s", error)
             continue
+        except Exception:
+            log.exception("the changed configuration cannot be read, and the one before stays in force")
+            continue
         if changed:
             await on_change()
 
