@@ -14,6 +14,7 @@ import pytest
 
 from emulators.fal import FalEmulator
 from emulators.kie import KieEmulator
+from imagewright.engine import watch
 from imagewright.engine.watch import LOOK_EVERY
 from imagewright.engine.workshop import Workshop, open_workshop
 from imagewright.errors import SettingsError
@@ -61,6 +62,28 @@ async def test_the_next_call_goes_by_the_changed_order_of_providers(home: Path) 
         configure(home, 'providers = ["fal", "kie"]')
         await workshop.reload()
         assert providers_for(workshop) == ["fal", "kie"]
+
+
+@pytest.mark.anyio
+async def test_what_cannot_be_read_at_all_does_not_end_the_watching(
+    home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(watch, "LOOK_EVERY", 0.01)
+    changed = anyio.Event()
+
+    async def on_change() -> None:
+        changed.set()
+
+    async with running(home, **KEYS) as workshop, anyio.create_task_group() as group:
+        group.start_soon(watch.watch_config, workshop, on_change)
+        await anyio.lowlevel.checkpoint()
+        configure(home, f"providers = {'[' * 50_000}")
+        with anyio.fail_after(PATIENCE):
+            while "stays in force" not in caplog.text:  # noqa: ASYNC110 - what is waited for sets no event
+                await anyio.sleep(0.01)
+            configure(home, '[tools]\ndisable = ["qwen"]')
+            await changed.wait()
+        group.cancel_scope.cancel()
 
 
 @pytest.mark.anyio

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from imagewright.engine.desk import Desk
     from imagewright.engine.staff import Staff
     from imagewright.storage.journal_entry import JobEntry
+    from imagewright.storage.record import PictureRecord
 
 log = logging.getLogger(__name__)
 
@@ -109,8 +110,10 @@ async def follow_elsewhere(job: Job, desk: Desk, staff: Callable[[], Staff]) -> 
 
 
 async def _update(job: Job, entry: JobEntry, desk: Desk, staff: Callable[[], Staff]) -> None:
-    pictures = await anyio.to_thread.run_sync(desk.library.of_job, entry.id)
-    lease = None if entry.done else await anyio.to_thread.run_sync(desk.ledger.journal.lease, entry.id)
+    def look() -> tuple[list[PictureRecord], tuple[str, float] | None]:
+        return desk.library.of_job(entry.id), desk.ledger.journal.lease(entry.id)
+
+    pictures, lease = await anyio.to_thread.run_sync(look)
     if job.mine:  # it became ours while we looked
         return
     job.pictures = pictures
