@@ -8,14 +8,16 @@ import pytest
 
 from driving import PICTURES, effective, example, unusual
 from imagewright.catalog.load import catalog
+from imagewright.catalog.schema import input_schema
 from imagewright.engine.check import check
 from imagewright.engine.choose import candidates, choose, wished
-from imagewright.engine.offer import ENGINE_ARGUMENTS
+from imagewright.engine.offer import ENGINE_ARGUMENTS, effective_row
 from vendors import VENDORS, routes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from imagewright.catalog.row import Row
     from imagewright.engine.check import Checked
     from imagewright.providers.base import Route
 
@@ -76,6 +78,24 @@ def test_a_default_that_is_given_changes_neither_who_serves_nor_what_is_refused(
             for more in (defaults, *({name: value} for name, value in defaults.items())):
                 filled = call | {name: value for name, value in more.items() if name not in call}
                 assert _outcome(filled, route.tool, own) == wanted, more
+
+
+def _listed(row: Row, routes: Sequence[Route]) -> dict[str, Any]:
+    """The defaults in the schema that a client is shown where these routes serve."""
+    shown = effective_row(row, routes)
+    assert shown is not None
+    return {name: one["default"] for name, one in input_schema(shown)["properties"].items() if "default" in one}
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=_name)
+def test_the_defaults_a_schema_shows_can_be_filled_in_for_every_operation(route: Route) -> None:
+    """A strict client knows of no operations: it fills in whatever default the one schema of the tool has."""
+    for routes in (routes_of(route.provider), ROUTES):
+        own = [one for one in routes if one.tool == route.tool]
+        row = catalog()[route.tool]
+        filled = _listed(row, own) | _least(route)
+        assert check(row, filled).problems == ()
+        assert _outcome(filled, route.tool, own) == _outcome(_least(route), route.tool, own)
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=_name)

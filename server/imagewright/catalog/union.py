@@ -24,7 +24,8 @@ class Union:
     """An argument as wide as any operation of its tool allows.
 
     Attributes:
-        argument: the widest limits; required only if every operation requires it; a default only where all agree.
+        argument: the widest limits; required only if every operation requires it; a default only where every
+            operation has it, and the same: a client may fill it in without knowing which operation the call is.
         notes: what the operations have tighter or different and what it asks of others, a few words each.
     """
 
@@ -65,8 +66,9 @@ def _widest(row: Row, found: Mapping[OperationName, Argument]) -> Argument:
         changes["values"] = tuple(dict.fromkeys(value for values in lists for value in values or ()))
     else:
         changes["values"] = None
-    required = len(shapes) == len(row.operations) and all(form.required for form in shapes)
-    agreed = len({form.default for form in shapes}) == 1
+    everywhere = len(shapes) == len(row.operations)
+    required = everywhere and all(form.required for form in shapes)
+    agreed = everywhere and len({form.default for form in shapes}) == 1
     changes |= {"required": required, "default": shapes[0].default if agreed and not required else None}
     return shapes[0].model_copy(update=changes)
 
@@ -87,7 +89,8 @@ def _difference(operation: OperationName, form: Argument, wide: Argument, base: 
     if form.required and not base.required:
         tighter.append("required")
     default = []
-    if form.default is not None and wide.default is None and not form.required:
+    as_base = form is not base and form.default == base.default
+    if form.default is not None and wide.default is None and not form.required and not as_base:
         default = [f"default {shown(form.default)}"]
     if form is base:
         own = [f"{verb(operation)}: {', '.join(tighter)}"] if tighter else []
