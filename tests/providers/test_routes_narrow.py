@@ -43,6 +43,15 @@ def test_a_route_takes_what_is_required_and_what_the_engine_serves(route: Route)
     assert required | ({"variants", "save_as"} & set(arguments)) <= set(route.takes)
 
 
+def test_a_route_has_the_values_that_rules_and_pages_speak_of_or_not_the_argument(route: Route) -> None:
+    """What the words for the argument promise ("transparent") would be refused where only its other values are had."""
+    arguments = catalog()[route.tool].operations[route.operation].arguments
+    for rule in catalog()[route.tool].rules:
+        for name, value in rule.when.items():
+            if value != "*" and name in route.takes and name in arguments:
+                assert value in (narrowed(arguments[name], route.takes[name]).values or (value,))
+
+
 def test_a_route_counts_up_from_one_and_not_beyond_its_row(route: Route) -> None:
     variants = catalog()[route.tool].operations[route.operation].arguments.get("variants")
     most = 1 if variants is None or variants.maximum is None else int(variants.maximum)

@@ -159,7 +159,7 @@ def _flux_kontext() -> tuple[ReplicateRoute, ...]:
 
 def _openai_4o() -> tuple[ReplicateRoute, ...]:
     ratios = ("1:1", "3:2", "2:3")
-    same = ("prompt", "aspect_ratio", "quality", "background", "output_format")
+    same = ("prompt", "aspect_ratio", "quality", "output_format")
     shared: dict[str, Any] = {
         "provider": NAME,
         "tool": "openai_4o",
@@ -167,6 +167,8 @@ def _openai_4o() -> tuple[ReplicateRoute, ...]:
         "model": "openai/gpt-image-2",
         # copies of its page disagree on how many pictures one call may make (1 or 10): each is a call of its own
         "fields": tuple(Field(name, name) for name in same),
+        # they disagree on transparent backgrounds too: most say that it makes none, so there is no choice to offer
+        "always": {"background": "opaque"},
         "price": Price(
             usd=0.047,
             by="quality",
@@ -175,8 +177,7 @@ def _openai_4o() -> tuple[ReplicateRoute, ...]:
             checked=CHECKED_AGAIN,
         ),
     }
-    # they disagree on transparent backgrounds too: most say that it makes none
-    takes = {**dict.fromkeys(same, ANY), "background": Limits(values=("opaque",)), **SERVED_BY_ENGINE}
+    takes = {**dict.fromkeys(same, ANY), **SERVED_BY_ENGINE}
     return (
         ReplicateRoute(operation=OperationName.GENERATE, takes=takes, **shared),
         ReplicateRoute(
