@@ -79,6 +79,20 @@ def test_an_id_of_the_same_fields_is_taken(provider: str, default: str, model: s
     assert model in {one.model for one in changed}
 
 
+@pytest.mark.parametrize(("provider", "default", "model"), SAME)
+def test_an_entry_for_a_known_model_that_is_not_built_in_is_refused_with_the_one_to_write(
+    provider: str, default: str, model: str
+) -> None:
+    """A configuration of the time when that model was the default must be easy to mend."""
+    route = next(one for one in ROUTES if (one.provider, one.model) == (provider, default))
+    with pytest.raises(SettingsError) as caught:
+        _with(route, {model: {"usd": 0.05}})
+    said = str(caught.value)
+    assert said.startswith(f"routes.{route.tool}.{provider}: {model} is not built in here, ")
+    assert f'"{default}" = {{ model = "{model}" }}' in said
+    _with(route, {default: {"model": model, "usd": 0.05}})
+
+
 @pytest.mark.parametrize("ending", ["-2026-04-21", ":" + "0f" * 32], ids=["a day", "a version"])
 @pytest.mark.parametrize("provider", ["openai", "google", "replicate"])
 def test_one_state_of_a_known_model_is_taken_at_its_price(provider: str, ending: str) -> None:

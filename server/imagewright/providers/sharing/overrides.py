@@ -69,6 +69,8 @@ def _changed(
     parts: dict[str, list[R]] = {}
     for key in [str(one.operation) for one in siblings] + [one.model for one in siblings]:
         parts[key] = [one for one in siblings if key in (str(one.operation), one.model)]
+    if known is not None:
+        _check_built_in([key for key in table if key not in (*KEYS, *parts)], siblings, known, where)
     _check_keys(table, (*KEYS, *parts), where)
     changed = _apply(route, {key: table[key] for key in KEYS if key in table}, siblings, where)
     if known is not None and "model" in table:
@@ -101,6 +103,20 @@ def _check_known(
             f"{where}: the fields of {model!r} are not known here, and those of another model are never sent to it; "
             f"to {verb(route.operation)} with {route.tool}, {route.provider} can be set to {listed(own, 'or')}"
         )
+
+
+def _check_built_in(
+    keys: Sequence[str], siblings: Sequence[R], known: Callable[[R], Collection[str]], where: str
+) -> None:
+    """Refuse an entry for a model that is known but not built in: one that was built in earlier, for example."""
+    for key in keys:
+        places = dict.fromkeys(one.model for one in siblings if {key, undated(key)} & set(known(one)))
+        if places:
+            entries = listed([f'"{place}" = {{ model = "{key}" }}' for place in places])
+            raise SettingsError(
+                f"{where}: {key} is not built in here, but {listed(places)}; to use {key} instead, write {entries} with "
+                f"whatever else its entry says; otherwise take the entry out"
+            )
 
 
 def _check_keys(table: Mapping[str, Any], known: Sequence[str], where: str) -> None:
