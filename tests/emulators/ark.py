@@ -12,7 +12,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emulators.ark_models import MODELS, Model, fields_of, pictures_in, size_of
+from emulators.ark_models import MODELS, Model, fields_of, in_china, pictures_in, size_of
 from emulators.base import Door, Emulator, serve_by_hand
 from emulators.messages import Answer, Received, Refused
 from emulators.misplaced import misplaced_key
@@ -21,7 +21,6 @@ from emulators.pictures import Size, draw, encode
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-CHINESE = "doubao-"
 CREATED = 1757321139
 WINDOW = 60.0
 """Seconds in which pictures are counted against the rate."""
@@ -136,8 +135,8 @@ class ArkEmulator(Emulator):
     def _model(self, fields: dict[str, Any]) -> Model:
         """The model that is asked for, after every field has been looked at."""
         name = fields.get("model")
-        prefix = CHINESE if self.chinese else ""
-        model = next((one for known, one in MODELS.items() if prefix + known == name), None)
+        ids = {in_china(one) if self.chinese else one: model for one, model in MODELS.items()}
+        model = ids.get(str(name))
         if model is None:
             said = f"The model or endpoint {name} does not exist or you do not have access to it."
             raise Refused(error(404, "InvalidEndpointOrModel.NotFound", said, "NotFound"))

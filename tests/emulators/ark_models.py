@@ -53,7 +53,13 @@ MODELS: Mapping[str, Model] = {
         images=10, sets=False, forms=("jpeg", "png"), usd=0.09, pixels=(921_600, 4_624_220)
     ),
 }
-"""What is left in late 2026."""
+"""What is left in late 2026. The bounds of the pixels stand in copies of the reference of each model, read on
+2026-11-26."""
+
+
+def in_china(name: str) -> str:
+    """The id of a model at Volcengine, where the maker's brand is another."""
+    return f"doubao-{name.removeprefix('dola-')}"
 
 
 def _text(value: Any) -> str:

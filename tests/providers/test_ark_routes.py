@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from driving import AUTO, ENGINE_ARGUMENTS, PICTURES, effective, full_order, plain_order
-from emulators.ark_models import MODELS, fields_of, size_of
+from emulators.ark_models import MODELS, fields_of, in_china, size_of
 from imagewright.catalog.load import catalog
 from imagewright.errors import SettingsError
 from imagewright.providers import open_provider
@@ -18,6 +19,8 @@ from imagewright.providers.base import Wiring
 from imagewright.providers.sending.http import Http
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imagewright.providers.base import Order
 
 TOOL = ROUTES[0].tool
@@ -125,9 +128,17 @@ def test_a_price_the_user_has_set_stays() -> None:
 
 def test_in_china_the_same_models_have_another_name_and_no_known_price() -> None:
     changed = _routes({}, CHINA)
-    assert {route.model for route in changed} == {f"doubao-{MODEL}"}
+    assert {route.model for route in changed} == {in_china(MODEL)}
     assert {route.price.usd for route in changed} == {None}
-    assert {route.counts for route in _routes({"model": f"doubao-{PRO}"}, CHINA)} == {(1,)}
+    assert {route.counts for route in _routes({"model": in_china(PRO)}, CHINA)} == {(1,)}
+
+
+@pytest.mark.parametrize(("base", "names"), [(CHINA, [in_china]), ("", [str, in_china])])
+def test_an_id_that_no_region_has_is_refused_with_those_it_may_be(base: str, names: list[Callable[[str], str]]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        _routes({"model": f"doubao-{PRO}"}, base)
+    known = str(caught.value).partition("can be set to")[2]
+    assert set(re.findall(r"[a-z]+-[a-z0-9-]+", known)) == {name(model) for name in names for model in MODELS}
 
 
 @pytest.mark.parametrize(

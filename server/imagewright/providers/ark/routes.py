@@ -1,6 +1,6 @@
 """What ByteDance's own service offers for the rows, as data: ModelArk of BytePlus, and Ark of Volcengine in China.
 
-Both speak the same; in China the ids of the models begin with `doubao-`, and the keys and prices are others.
+Both speak the same; in China the models have other ids, which begin with `doubao-`, and the keys and prices are others.
 """
 
 from __future__ import annotations
@@ -22,14 +22,13 @@ if TYPE_CHECKING:
 NAME = "ark"
 MODEL = "seedream-4-0-250828"
 """The newest whose sizes are published, and the only one known to make all the row's resolutions."""
-CHINESE = "doubao-"
-"""How the ids begin at Volcengine."""
-WITHOUT_SETS = frozenset({"dola-seedream-5-0-pro-260628"})
+PRO = "dola-seedream-5-0-pro-260628"
+WITHOUT_SETS = frozenset({PRO})
 """Models that make one picture a call, by their id at BytePlus."""
 RESOLUTIONS: Mapping[str, tuple[str, ...]] = {
     "seedream-4-5-251128": ("2K", "4K"),
     "seedream-5-0-260128": ("2K",),
-    "dola-seedream-5-0-pro-260628": ("1K", "2K"),
+    PRO: ("1K", "2K"),
 }
 """Of the row's resolutions, those of the models that do not make all, by their id at BytePlus: the first takes no
 fewer than 3,686,400 pixels, the others make no 4K. From third parties' copies of its size tables of 2026-11-26."""
@@ -71,9 +70,16 @@ PRICE = _usd(0.03)
 ALIKE: Mapping[str, Price] = {
     "seedream-4-5-251128": _usd(0.04),
     "seedream-5-0-260128": _usd(0.035),
-    "dola-seedream-5-0-pro-260628": _usd(0.09, "the higher of BytePlus's two prices, 0.045 and 0.09 USD"),
+    PRO: _usd(0.09, "the higher of BytePlus's two prices, 0.045 and 0.09 USD"),
 }
 """Further ids at BytePlus that take the same fields, with their prices; what Volcengine charges is not known here."""
+IN_CHINA: Mapping[str, str] = {
+    MODEL: "doubao-seedream-4-0-250828",
+    "seedream-4-5-251128": "doubao-seedream-4-5-251128",
+    "seedream-5-0-260128": "doubao-seedream-5-0-260128",
+    PRO: "doubao-seedream-5-0-pro-260628",
+}
+"""The same models by their ids at Volcengine, as many public callers of it write them, read on 2026-11-26."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,9 +148,9 @@ def routes_for(overrides: Mapping[str, Mapping[str, Any]], *, chinese: bool) -> 
         SettingsError: a table cannot be used.
     """
     unknown = Price(usd=None)
-    in_china = dict.fromkeys((CHINESE + model for model in (MODEL, *ALIKE)), unknown)
+    in_china = dict.fromkeys(IN_CHINA.values(), unknown)
     if chinese:
-        own = tuple(replace(route, model=CHINESE + route.model, price=unknown) for route in ROUTES)
+        own = tuple(replace(route, model=IN_CHINA[route.model], price=unknown) for route in ROUTES)
         routes = chosen(own, (), overrides, {own[0].model: in_china})
     else:
         # a gateway's address does not tell the region it leads to
@@ -154,7 +160,7 @@ def routes_for(overrides: Mapping[str, Mapping[str, Any]], *, chinese: bool) -> 
 
 def _fitted(route: ArkRoute) -> ArkRoute:
     """The route with the limits of its model."""
-    model = route.model.removeprefix(CHINESE)
+    model = next((one for one, chinese in IN_CHINA.items() if chinese == route.model), route.model)
     takes = route.takes
     if model in RESOLUTIONS:
         takes = {**takes, "resolution": Limits(values=RESOLUTIONS[model])}

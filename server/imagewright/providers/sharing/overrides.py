@@ -114,8 +114,8 @@ def _check_built_in(
         if places:
             entries = listed([f'"{place}" = {{ model = "{key}" }}' for place in places])
             raise SettingsError(
-                f"{where}: {key} is not built in here, but {listed(places)}; to use {key} instead, write {entries} with "
-                f"whatever else its entry says; otherwise take the entry out"
+                f"{where}: {key} is not built in here, but {listed(places)}; to use {key} instead, write {entries}, "
+                f"with whatever else its entry says; otherwise take the entry out"
             )
 
 
