@@ -242,3 +242,20 @@ def test_a_model_of_the_same_fields_brings_its_price(default: str, model: str) -
     overrides = {before.tool: {before.model: {"model": model}}}
     routes = open_provider("fal", Wiring(key="k", addresses={}, overrides=overrides, http=Http())).routes
     assert replace(before, model=model, price=ALIKE[default][model]) in routes
+
+
+@pytest.mark.parametrize(
+    ("model", "quality", "by_shape"),
+    [
+        ("openai/gpt-image-2", "low", (0.006, 0.005)),
+        ("openai/gpt-image-2", "medium", (0.053, 0.042)),
+        ("openai/gpt-image-2", "high", (0.211, 0.165)),
+        ("openai/gpt-image-2/edit", "low", (0.015, 0.018)),
+        ("openai/gpt-image-2/edit", "medium", (0.061, 0.054)),
+        ("openai/gpt-image-2/edit", "high", (0.219, 0.178)),
+    ],
+)
+def test_a_price_is_that_of_the_dearest_shape(model: str, quality: str, by_shape: tuple[float, float]) -> None:
+    """A budget that was checked against less would be broken: an edit pays for the picture it reads, too."""
+    route = next(one for one in ROUTES if one.model == model)
+    assert route.price.estimate({"quality": quality}, 1) == max(by_shape)

@@ -22,6 +22,7 @@ NAME = "fal"
 CHECKED = "2026-11-22"
 CHECKED_AGAIN = "2026-11-26"
 PAGE = "the vendor's model page"
+PAGE_COPIED = f"{PAGE}, in LiteLLM's table"
 PER_MEGAPIXEL = "about 0.02 to 0.03 USD a megapixel, not confirmed; the presets have at most one"
 IN_AND_OUT = 15
 """Most pictures in and out of one Seedream call together."""
@@ -73,8 +74,10 @@ def _ratios(known: Iterable[Any], *, auto: bool = False) -> Limits:
     return Limits(values=(AUTO, *known) if auto else tuple(known))
 
 
-def _by(argument: str, usual: Scalar, table: Mapping[Scalar, float], checked: str = CHECKED) -> Price:
-    return Price(usd=table[usual], by=argument, table=table, source=PAGE, checked=checked)
+def _by(
+    argument: str, usual: Scalar, table: Mapping[Scalar, float], source: str = PAGE, checked: str = CHECKED
+) -> Price:
+    return Price(usd=table[usual], by=argument, table=table, source=source, checked=checked)
 
 
 def _flat(usd: float, source: str = PAGE) -> Price:
@@ -224,11 +227,11 @@ def _gpt_image(
     sizes: Mapping[Scalar, Any],
     mask_field: str,
     more: tuple[str, ...],
-    price: Price,
+    prices: tuple[Price, Price],
     *,
     note: str = "",
 ) -> tuple[FalRoute, ...]:
-    """Generating and editing with one of OpenAI's models."""
+    """Generating and editing with one of OpenAI's models, with the ids and prices of both, in this order."""
     same = ("prompt", "quality", "output_format", *more)
     takes = {**dict.fromkeys(same, ANY), **SERVED_BY_ENGINE}
     shared: dict[str, Any] = {
@@ -240,12 +243,15 @@ def _gpt_image(
             Field("num_images", COUNT),
         ),
         "counts": (1, 2, 3, 4),  # its upper bound is not published; one who resells it has 4
-        "price": price,
         "note": note,
     }
     return (
         FalRoute(
-            operation=OperationName.GENERATE, model=ids[0], takes={**takes, "aspect_ratio": _ratios(sizes)}, **shared
+            operation=OperationName.GENERATE,
+            model=ids[0],
+            takes={**takes, "aspect_ratio": _ratios(sizes)},
+            price=prices[0],
+            **shared,
         ),
         FalRoute(
             operation=OperationName.EDIT,
@@ -257,6 +263,7 @@ def _gpt_image(
             image_list=True,
             mask_field=mask_field,
             mask_note=MASK_DOUBT,
+            price=prices[1],
             **shared,
         ),
     )
@@ -313,13 +320,17 @@ ROUTES: tuple[FalRoute, ...] = (
     *_seedream("v4", ("1K", "2K", "4K"), _flat(0.03)),
     *_qwen(),
     *_flux_kontext(),
+    # not in the client's types 1.10.1: its fields are those of its two model pages, read on 2026-11-26
     *_gpt_image(
         ("openai/gpt-image-2", "openai/gpt-image-2/edit"),
         {"1:1": _pixels(1024, 1024), "3:2": _pixels(1536, 1024), "2:3": _pixels(1024, 1536)},
         "mask_url",
         (),  # it has no field for the background
-        # of a square, the dearest shape; long prompts and several input pictures add to it
-        _by("quality", "medium", {"low": 0.01, "medium": 0.06, "high": 0.22}, checked=CHECKED_AGAIN),
+        # of the dearest shape; long prompts and further input pictures add to it
+        (
+            _by("quality", "medium", {"low": 0.006, "medium": 0.053, "high": 0.211}, PAGE_COPIED, CHECKED_AGAIN),
+            _by("quality", "medium", {"low": 0.018, "medium": 0.061, "high": 0.219}, PAGE_COPIED, CHECKED_AGAIN),
+        ),
     ),
     *_nano_banana(),
     # the model itself has no enlarger; of fal's, this one keeps to the picture and documents every factor to 4. Left to
@@ -365,7 +376,7 @@ OTHERS: tuple[FalRoute, ...] = (
         "mask_image_url",
         ("background",),
         # of the dearest shape: a square costs a third less
-        _by("quality", "medium", {"low": 0.013, "medium": 0.051, "high": 0.2}),
+        (_by("quality", "medium", {"low": 0.013, "medium": 0.051, "high": 0.2}),) * 2,
         note=ENDING,
     ),
     _enlarger("fal-ai/clarity-upscaler", "upscale_factor"),
@@ -375,7 +386,7 @@ OTHERS: tuple[FalRoute, ...] = (
 
 _BANANAS: Mapping[str, Price] = {
     "fal-ai/nano-banana-2": _flat(0.08),
-    "fal-ai/nano-banana-pro": Price(usd=0.15, source=f"{PAGE}, in LiteLLM's table", checked="2026-11-26"),
+    "fal-ai/nano-banana-pro": Price(usd=0.15, source=PAGE_COPIED, checked=CHECKED_AGAIN),
 }
 """They have a resolution too, which is 1K where it is left out."""
 _QWEN_EDITS = ("fal-ai/qwen-image-edit-plus", "fal-ai/qwen-image-edit-2509")
