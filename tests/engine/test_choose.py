@@ -126,3 +126,18 @@ def test_a_route_for_masks_alone_serves_no_call_without_one() -> None:
         bare = check(catalog()[route.tool], {name: value for name, value in call.items() if name not in route.needs})
         (one,) = candidates(bare, [route], None)
         assert one.against == ("it serves only calls with mask",)
+
+
+def test_what_is_shown_does_not_depend_on_a_route_that_serves_few_calls() -> None:
+    """One limit is shown for an argument: it must hold for the calls that such a route does not serve."""
+    special = [route for route in ROUTES if route.needs]
+    assert special
+    for route in special:
+        own = [one for one in routes_of(route.provider) if one.tool == route.tool]
+        row = catalog()[route.tool]
+        shown, usual = effective_row(row, own), effective_row(row, [one for one in own if not one.needs])
+        assert shown is not None
+        assert usual is not None
+        for operation, wide in shown.operations.items():
+            more = {name: one for name, one in wide.arguments.items() if name not in route.needs}
+            assert more == dict(usual.operations[operation].arguments)

@@ -209,6 +209,7 @@ def _openai_4o() -> tuple[KieRoute, ...]:
         "price": Price(usd=0.03, source="6 credits for 1K, in a copy of Kie's price list", checked="2026-11-26"),
     }
     takes = {"prompt": Limits(max_length=20_000), **SERVED_BY_ENGINE}
+    masked = gpt4o(OperationName.EDIT)
     return (
         KieRoute(
             operation=OperationName.GENERATE,
@@ -224,8 +225,9 @@ def _openai_4o() -> tuple[KieRoute, ...]:
             image_list=True,
             **shared,
         ),
-        # the only model of Kie's that was ever documented with a mask
-        replace(gpt4o(OperationName.EDIT), needs=("mask",)),
+        # the only model of Kie's that was ever documented with a mask; held to what the others take of the rest, as
+        # one limit is shown for all edits
+        replace(masked, needs=("mask",), takes={**masked.takes, **takes}),
     )
 
 
