@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from imagewright.providers.base import Price, Route
 
 CLOSING = (
-    "USD per picture, as last read from the sources named; vendors change them without a word, and a route's price "
-    "can be set in the configuration: [routes.TOOL.PROVIDER] usd = ..."
+    "USD per picture with the models that are built in, as last read from the sources named; vendors change them "
+    "without a word, and a route's price can be set in the configuration: [routes.TOOL.PROVIDER] usd = ..."
 )
 
 
