@@ -161,6 +161,14 @@ def test_a_state_that_is_not_the_end_is_running(state: Any) -> None:
     assert answer.stage
 
 
+@pytest.mark.parametrize("code", [500, 501, 505])
+def test_a_failure_of_the_older_4o_model_says_that_there_is_a_newer_one(code: int) -> None:
+    """Masks alone go there, and its maker has shut it down: trying again with the mask may never help."""
+    failed = {"successFlag": 3, "errorCode": code, "errorMessage": "generate failed"}
+    assert "without a mask" in str(ended(read_gpt4o(said(200, data=failed))))
+    assert "without a mask" not in str(ended(read_flux_kontext(said(200, data=failed))))
+
+
 @pytest.mark.parametrize("flag", [0, None, 9, "soon"])
 def test_a_flag_that_is_not_the_end_is_running(flag: Any) -> None:
     answer = read_gpt4o(said(200, data={"successFlag": flag, "progress": "0.25"}))

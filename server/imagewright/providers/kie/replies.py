@@ -77,6 +77,12 @@ SPEAKING = frozenset({400, 422, 500, 501})
 """Codes that stand for several things; for these the words decide first."""
 GPT4O_MODERATION = 400
 """In a task of the 4o interface this code means that the content was refused, unless the words name a field."""
+NOT_MADE = (GenerationFailed, ModelUnavailable)
+OLDER_4O = (
+    "If it fails again, kie's older 4o model may have ended: without a mask a newer one serves the call, and with one "
+    "another provider may."
+)
+"""What to do when the model that only masks go to fails: its maker shut down what it runs on, on 2026-10-23."""
 
 STAGES = {"waiting": "waiting", "queuing": "queued", "generating": "generating"}
 
@@ -194,8 +200,12 @@ def _task_failure(code: Any, said: Any, data: Mapping[str, Any], family: Family)
     if family is Family.GPT4O and number == GPT4O_MODERATION:
         kind = ContentRefused
     spent = usd(data.get("creditsConsumed"), per_unit=USD_PER_CREDIT)
-    return _by_words(number, words, kind)(
-        NAME, words or (f"code {code}" if code else ""), charged=None if spent is None else spent > 0
+    failure = _by_words(number, words, kind)
+    return failure(
+        NAME,
+        words or (f"code {code}" if code else ""),
+        charged=None if spent is None else spent > 0,
+        advice=OLDER_4O if family is Family.GPT4O and issubclass(failure, NOT_MADE) else "",
     )
 
 
