@@ -31,6 +31,7 @@ SEEDS = whole(0, SEED)
 JPEG_PNG = choice("jpeg", "png")
 ALL_FORMS = choice("jpeg", "png", "webp")
 KONTEXT_RATIOS = ("21:9", "16:9", "4:3", "3:2", "1:1", "2:3", "3:4", "9:16", "9:21")
+LONG_RATIOS = ("4:1", "1:4", "8:1", "1:8")
 BANANA_RATIOS = ("21:9", "16:9", "3:2", "4:3", "5:4", "1:1", "4:5", "3:4", "2:3", "9:16")
 GPT_SIZES = ("1024x1024", "1536x1024", "1024x1536")
 TOPAZ_MODELS = ("Standard V2", "Low Resolution V2", "CGI", "High Fidelity V2", "Text Refine", "Recovery", "Wonder")
@@ -159,6 +160,24 @@ def _seedreams(version: str, least: Size, **more: Check) -> dict[str, Table]:
     }
 
 
+def _bananas(version: str, sizes: tuple[str, ...], ratios: tuple[str, ...], **more: Check) -> dict[str, Table]:
+    """The later models of the family; their pictures are made in 1K here, whatever is asked for."""
+    own: dict[str, Check] = {
+        **_BANANA,
+        "aspect_ratio": choice("auto", *ratios),
+        "resolution": choice(*sizes),
+        "enable_web_search": flag,
+        **more,
+    }
+    shape = by_ratio("aspect_ratio", follow=("auto",))
+    made: dict[str, Any] = {"size": shape, "count": _counted("num_images"), "form": "output_format"}
+    start = f"fal-ai/nano-banana-{version}"
+    return {
+        start: Table({"prompt": PROMPT}, own, **made),
+        f"{start}/edit": Table({"prompt": PROMPT, "image_urls": links(1, 14)}, own, images="image_urls", **made),
+    }
+
+
 ENDPOINTS: Mapping[str, Table] = {
     **_seedreams("v4", (960, 960), enhance_prompt_mode=choice("standard", "fast")),
     **_seedreams("v4.5", (2560, 1440)),
@@ -187,6 +206,18 @@ ENDPOINTS: Mapping[str, Table] = {
         count=_counted("num_images"),
         form="output_format",
         seeded=True,
+    ),
+    **dict.fromkeys(
+        ("fal-ai/qwen-image-edit-plus", "fal-ai/qwen-image-edit-2509"),
+        Table(
+            {"prompt": PROMPT, "image_urls": links(1, 3)},
+            {**_QWEN, "output_format": ALL_FORMS},
+            images="image_urls",
+            size=_sized(SQUARE),
+            count=_counted("num_images"),
+            form="output_format",
+            seeded=True,
+        ),
     ),
     "fal-ai/flux-pro/kontext": _kontext(edit=True),
     "fal-ai/flux-pro/kontext/max": _kontext(edit=True),
@@ -241,6 +272,10 @@ ENDPOINTS: Mapping[str, Table] = {
         count=_counted("num_images"),
         form="output_format",
     ),
+    **_bananas(
+        "2", ("0.5K", "1K", "2K", "4K"), (*BANANA_RATIOS, *LONG_RATIOS), thinking_level=choice("minimal", "high")
+    ),
+    **_bananas("pro", ("1K", "2K", "4K"), BANANA_RATIOS),
     "fal-ai/bria/background/remove": Table(
         {"image_url": link}, {"sync_mode": flag}, images="image_url", kind="cut_out", many=False
     ),

@@ -93,6 +93,19 @@ _KONTEXT = Table(
 )
 """With an input picture the tolerance goes to 2 only; see `replicate.ReplicateEmulator`."""
 
+
+def _banana(most: int, **more: Check) -> Table:
+    return Table(
+        {"prompt": PROMPT},
+        {"image_input": links(0, most), "aspect_ratio": ANY_RATIO, "output_format": PNG_JPG, **more},
+        images="image_input",
+        size=_FOLLOWING,
+        form="output_format",
+        usual_form="jpg",
+        many=False,
+    )
+
+
 MODELS: Mapping[str, Hosted] = {
     "bytedance/seedream-4": Hosted(
         Table(
@@ -167,15 +180,18 @@ MODELS: Mapping[str, Hosted] = {
             usual_form="webp",
         )
     ),
-    "qwen/qwen-image-edit-2511": Hosted(
-        Table(
-            {"prompt": PROMPT, "image": links(1, 3)},
-            _QWEN_EDIT,
-            images="image",
-            size=_FOLLOWING,
-            form="output_format",
-            usual_form="webp",
-        )
+    **dict.fromkeys(
+        ("qwen/qwen-image-edit-2511", "qwen/qwen-image-edit-plus"),
+        Hosted(
+            Table(
+                {"prompt": PROMPT, "image": links(1, 3)},
+                _QWEN_EDIT,
+                images="image",
+                size=_FOLLOWING,
+                form="output_format",
+                usual_form="webp",
+            )
+        ),
     ),
     "black-forest-labs/flux-kontext-pro": Hosted(_KONTEXT),
     "black-forest-labs/flux-kontext-max": Hosted(_KONTEXT),
@@ -211,16 +227,9 @@ MODELS: Mapping[str, Hosted] = {
             usual_form="webp",
         )
     ),
-    "google/nano-banana": Hosted(
-        Table(
-            {"prompt": PROMPT},
-            {"image_input": links(0, 10), "aspect_ratio": ANY_RATIO, "output_format": PNG_JPG},
-            images="image_input",
-            size=_FOLLOWING,
-            form="output_format",
-            usual_form="jpg",
-            many=False,
-        )
+    **dict.fromkeys(("google/nano-banana", "google/gemini-2.5-flash-image"), Hosted(_banana(10))),
+    "google/nano-banana-2": Hosted(
+        _banana(14, resolution=choice("1K", "2K", "4K"), google_search=flag, image_search=flag)
     ),
     "recraft-ai/recraft-remove-background": Hosted(Table({"image": link}, images="image", kind="cut_out", many=False)),
     "nightmareai/real-esrgan": Hosted(

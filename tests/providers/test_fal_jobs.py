@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 ALL = (*ROUTES, *OTHERS)
+SAME = [replace(route, model=model) for route in ROUTES for model in ALIKE.get(route.model, ())]
 PLAIN = next(route for route in ROUTES if not route.image_field and "resolution" not in route.takes)
 WITH_PICTURES = next(route for route in ROUTES if route.image_list and route.native_auto)
 
@@ -80,7 +81,7 @@ async def test_a_whole_call(route: FalRoute, most: bool, fal: FalEmulator, provi
         assert None not in seeds
 
 
-@pytest.mark.parametrize("route", ALL, ids=_name)
+@pytest.mark.parametrize("route", [*ALL, *SAME], ids=_name)
 def test_fal_takes_every_value_the_route_offers(route: FalRoute) -> None:
     orders = list(every_offer(route))
     assert orders

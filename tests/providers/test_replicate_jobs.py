@@ -13,7 +13,7 @@ from emulators.replicate import ReplicateEmulator
 from emulators.replicate_models import MODELS, version_of
 from goldens_fields import inputs_of
 from imagewright.errors import GenerationFailed, ModelUnavailable
-from imagewright.providers.replicate.routes import OTHERS, ROUTES
+from imagewright.providers.replicate.routes import ALIKE, OTHERS, ROUTES
 from offered import every_offer
 from pictures import noise
 from vendors import wired
@@ -31,6 +31,7 @@ pytestmark = pytest.mark.anyio
 PLAIN = next(route for route in ROUTES if not route.image_field and not route.say_count)
 VERSIONED = next(route for route in ROUTES if route.versioned)
 WITH_PICTURES = next(route for route in ROUTES if route.image_list and not route.say_count)
+SAME = [replace(route, model=model) for route in ROUTES for model in ALIKE.get(route.model, ())]
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def _large() -> Prepared:
 
 
 @pytest.mark.parametrize("most", [False, True], ids=["plain", "full"])
-@pytest.mark.parametrize("route", [*ROUTES, *OTHERS], ids=_name)
+@pytest.mark.parametrize("route", [*ROUTES, *OTHERS, *SAME], ids=_name)
 async def test_a_whole_call(
     route: ReplicateRoute,
     most: bool,  # noqa: FBT001 - a parameter of the table
@@ -79,7 +80,7 @@ async def test_a_whole_call(
     assert driven.finished.notes == ((route.note,) if route.note else ())
 
 
-@pytest.mark.parametrize("route", [*ROUTES, *OTHERS], ids=_name)
+@pytest.mark.parametrize("route", [*ROUTES, *OTHERS, *SAME], ids=_name)
 def test_replicate_takes_every_value_the_route_offers(route: ReplicateRoute) -> None:
     orders = list(every_offer(route))
     assert orders
