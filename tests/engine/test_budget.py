@@ -27,7 +27,9 @@ def test_without_a_budget_nothing_is_refused_and_nobody_asked() -> None:
 
 @pytest.mark.parametrize("limit", LIMITS)
 def test_a_limit_cannot_be_kept_where_the_price_is_not_known(limit: str) -> None:
-    with pytest.raises(Refusal, match=r"price of vendor/model-1 at vendor is not known.*\[routes\..*\.vendor\] usd"):
+    """A price for all that the vendor does with the tool would put wrong ones in the place of those that are known."""
+    entry = rf"\[routes\.{ROUTE.tool}\.vendor\] {ROUTE.operation} = {{ usd = "
+    with pytest.raises(Refusal, match=rf"price of vendor/model-1 at vendor is not known.*{entry}"):
         check_call(table(**{limit: 100.0}), ROUTE, None, confirmed=True)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CLOSING = (
     "USD per picture with the models that are built in, as last read from the sources named; vendors change them "
-    "without a word, and a route's price can be set in the configuration: [routes.TOOL.PROVIDER] usd = ..."
+    "without a word, and a price can be set in the configuration: [routes.TOOL.PROVIDER] OPERATION = { usd = ... }"
 )
 
 

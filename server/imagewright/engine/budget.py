@@ -30,9 +30,9 @@ def check_call(budget: BudgetTable, route: Route, usd: float | None, *, confirme
     """
     limited = budget.per_call, budget.per_day, budget.per_month
     if usd is None and any(limit is not None for limit in limited):
-        where = f"[routes.{route.tool}.{route.provider}]"
+        entry = f"[routes.{route.tool}.{route.provider}] {route.operation} = {{ usd = ... }}"
         text = f"the price of {route.model} at {route.provider} is not known, so the budget cannot be kept"
-        raise Refusal(Problem("", f"{text}; have the user set it in the configuration: {where} usd = ..."))
+        raise Refusal(Problem("", f"{text}; have the user set it in the configuration: {entry}"))
     if usd is not None and budget.per_call is not None and usd > budget.per_call:
         text = f"this call would cost about ${usd:.4g}; the limit per call is ${budget.per_call:.4g}"
         raise Refusal(Problem("", f"{text}. {LESS}, or have the user raise the budget"))
