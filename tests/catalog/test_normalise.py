@@ -159,3 +159,12 @@ def test_what_may_be_a_slip_is_not_taken_as_empty(kind: Kind, sent: object) -> N
 
 def test_a_stranger_keeps_its_value_and_goes_only_when_null() -> None:
     assert normalised({"a": "", "b": [], "c": None, "d": "2"}, {}) == {"a": "", "b": [], "d": "2"}
+
+
+@pytest.mark.parametrize("blank", [" ", ", ", " '", "\n"])
+def test_a_long_text_of_blanks_is_read_in_one_pass(blank: str) -> None:
+    """Searched again from every blank it would take hours, on the event loop of every client."""
+    text = f"/a{blank * 50_000}b"
+    assert normalised({"images": text}, {"images": Wanted("pictures")}) == {"images": [text]}
+    several = f"/a{blank * 50_000}/b"
+    assert normalised({"images": several}, {"images": Wanted("pictures")}) == {"images": several}
