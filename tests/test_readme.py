@@ -14,13 +14,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import tomllib
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from forking import put_program
+from imagewright.settings.config_file import ConfigFile, read_config
 from imagewright.settings.keys import flaw
 from nursery import HAS_FORK
 
@@ -148,10 +149,17 @@ def test_every_block_is_of_a_known_language_and_can_be_read() -> None:
     assert {language for language, _ in BLOCKS} <= LANGUAGES
     for content in blocks("json"):
         json.loads(content)
-    for content in blocks("toml"):
-        tomllib.loads(content)
     for content in blocks("python"):
         compile(content, "README.md", "exec")
+
+
+def test_the_configuration_is_taken_as_it_stands(tmp_path: Path) -> None:
+    (example,) = blocks("toml")
+    file = tmp_path / "config.toml"
+    file.write_text(example, encoding="utf-8")
+    found = asdict(read_config(file))
+    unset = {name for name, value in found.items() if value == asdict(ConfigFile())[name]}
+    assert unset == {"reply_budget", "lease", "routes", "resource_links"}, "every other line changes something"
 
 
 def test_no_line_ends_in_a_comment() -> None:
