@@ -87,6 +87,11 @@ ORDERS = [
         id="a modern client that shakes hands in the end",
     ),
     pytest.param(
+        [[request(1, DISCOVER), request(2, LIST, ENVELOPE), request(3, INITIALIZE)]],
+        {1: "supportedVersions", 2: "tools", 3: REFUSED_ERA},
+        id="a modern client that shakes hands at once",
+    ),
+    pytest.param(
         [["nonsense", request(1, DISCOVER), request(2, INITIALIZE), "[]", SHAKEN, request(3, LIST)]],
         {None: t.PARSE_ERROR, 1: t.METHOD_NOT_FOUND, 2: "protocolVersion", 3: "tools"},
         id="nonsense in between",

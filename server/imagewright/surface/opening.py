@@ -85,7 +85,7 @@ class Opening:
                 group.start_soon(self._discover, item, scope)
                 return
             case t.JSONRPCRequest(method=method):
-                if method == INITIALIZE:
+                if method == INITIALIZE and not self._decided:
                     await self._decline_questions()
                 self._decided = True
             case t.JSONRPCNotification(method=method, params={"requestId": str() | int() as request}):
