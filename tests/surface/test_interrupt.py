@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.cli.commands.serve import GREETING
+from imagewright.cli.main import WRONG_CALL
 from imagewright.storage.states import CallState
 from killing import House, SlowKie
 from wire import AS_A_USER, REVISIONS, RawClient
@@ -36,7 +37,7 @@ WHILE_STARTING = (
     "import os, signal, sys\n"
     "class Press:\n"
     "    def find_spec(self, name, path=None, target=None):\n"
-    "        if name == 'mcp':\n"
+    "        if name == sys.argv[1]:\n"
     "            os.kill(os.getpid(), signal.SIGINT)\n"
     "sys.meta_path.insert(0, Press())\n"
     "from imagewright.cli.main import main\n"
@@ -120,9 +121,27 @@ def test_a_second_press_ends_a_server_whose_client_no_longer_reads(home: Path) -
     assert server.returncode == INTERRUPTED
 
 
-def test_a_server_that_is_still_starting_ends_without_a_traceback(home: Path) -> None:
+@pytest.mark.parametrize("loading", ["pydantic", "imagewright.cli.commands.serve", "mcp"])
+def test_a_server_that_is_still_starting_ends_without_a_traceback(loading: str, home: Path) -> None:
     env = {**os.environ, "IMAGEWRIGHT_HOME": str(home)}
     ended = subprocess.run(  # noqa: S603 - our own server
-        [sys.executable, "-c", WHILE_STARTING], env=env, input="", capture_output=True, text=True, check=False
+        [sys.executable, "-c", WHILE_STARTING, loading],
+        env=env,
+        input="",
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (ended.returncode, ended.stderr) == (-signal.SIGINT, "")
+
+
+@pytest.mark.parametrize("descriptor", [0, 1])
+def test_a_server_with_nobody_to_speak_to_says_so(descriptor: int, home: Path) -> None:
+    env = {**os.environ, "IMAGEWRIGHT_HOME": str(home)}
+    script = f"import os, sys; os.close({descriptor}); os.execv(sys.executable, [sys.executable, '-m', 'imagewright'])"
+    ended = subprocess.run(  # noqa: S603 - our own server
+        [sys.executable, "-c", script], env=env, input="", capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == WRONG_CALL
+    assert ended.stderr.startswith("imagewright: standard input and output must be open")
+    assert len(ended.stderr.splitlines()) == 1

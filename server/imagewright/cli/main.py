@@ -11,7 +11,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from imagewright.cli.parser import split
+from imagewright.cli.interrupting import ended_by_the_system
 from imagewright.errors import ImagewrightError, Refusal, SettingsError
 from imagewright.text import plain
 
@@ -36,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         code = _run(sys.argv[1:] if argv is None else argv)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as it is where a parent closed it
+            sys.stdout.flush()
     except BrokenPipeError:
         _forget_stdout()
         return DONE
@@ -50,8 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(words: Sequence[str]) -> int:
     try:
-        command, rest = split(words)
-        module = import_module(f"imagewright.cli.commands.{command}")
+        with ended_by_the_system():
+            from imagewright.cli.parser import split  # noqa: PLC0415 - Ctrl-C while it loads needs no traceback
+
+            command, rest = split(words)
+            module = import_module(f"imagewright.cli.commands.{command}")
         code: int = module.main(rest)
     except KeyboardInterrupt:
         return INTERRUPTED
