@@ -69,9 +69,9 @@ def beyond(argument: Argument) -> list[tuple[Any, str]]:
     if argument.values is not None:
         found.append(("no such value", str(argument.values[0])))
     if argument.minimum is not None:
-        found.append((int(argument.minimum) - 1, f"{argument.minimum:g}"))
+        found.append((int(argument.minimum) - 1, f"below the minimum {argument.minimum:.15g}"))
     if argument.maximum is not None:
-        found.append((int(argument.maximum) + 1, f"{argument.maximum:g}"))
+        found.append((int(argument.maximum) + 1, f"above the maximum {argument.maximum:.15g}"))
     if argument.max_length is not None:
         found.append(("x" * (argument.max_length + 1), str(argument.max_length)))
     if argument.max_items is not None:

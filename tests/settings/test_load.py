@@ -31,7 +31,7 @@ def write(folder: Path, name: str, text: str) -> Path:
         ({"IMAGEWRIGHT_REPLY_BUDGET": "10"}, "IMAGEWRIGHT_REPLY_BUDGET"),
         ({"IMAGEWRIGHT_RESOURCE_LINKS": "maybe"}, "IMAGEWRIGHT_RESOURCE_LINKS: 'maybe' is neither on nor off"),
         ({"IMAGEWRIGHT_LEASE": "0"}, "IMAGEWRIGHT_LEASE"),
-        ({"IMAGEWRIGHT_BUDGET_PER_DAY": "-2"}, "IMAGEWRIGHT_BUDGET_PER_DAY"),
+        ({"IMAGEWRIGHT_BUDGET_PER_DAY": "-2"}, "IMAGEWRIGHT_BUDGET_PER_DAY: -2 is not between 0 and 1000000"),
         ({"IMAGEWRIGHT_KIE_BASE_URL": "kie.example"}, "IMAGEWRIGHT_KIE_BASE_URL"),
     ],
 )

@@ -12,6 +12,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from imagewright.catalog.words import shown
+
 Scalar = str | int | float | bool
 Kind = Literal["text", "choice", "integer", "number", "boolean", "picture", "pictures", "path"]
 PICTURE_KINDS: frozenset[Kind] = frozenset({"picture", "pictures"})
@@ -161,9 +163,9 @@ def outside(limits: Limits, value: Any) -> str:
         return f"not one of {', '.join(str(one) for one in limits.values)}"
     if isinstance(value, int | float) and not isinstance(value, bool):
         if limits.minimum is not None and value < limits.minimum:
-            return f"below the minimum {limits.minimum:g}"
+            return f"below the minimum {shown(limits.minimum)}"
         if limits.maximum is not None and value > limits.maximum:
-            return f"above the maximum {limits.maximum:g}"
+            return f"above the maximum {shown(limits.maximum)}"
     if isinstance(value, str):
         length = len(value.strip())
         if limits.min_length is not None and length < limits.min_length:

@@ -190,7 +190,7 @@ def _number(environment: Mapping[str, str], variable: str, default: float, bound
         raise SettingsError(f"{variable}: {text!r} is not a number") from None
     low, high = bounds
     if not low <= value <= high:
-        raise SettingsError(f"{variable}: {text} is not between {low:g} and {high:g}")
+        raise SettingsError(f"{variable}: {text} is not between {low:.15g} and {high:.15g}")
     return value
 
 
