@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -12,8 +15,8 @@ import pytest
 from mcp.server import Server
 
 from imagewright.surface.lines import read_line
-from imagewright.surface.opening import Opening
-from wire import MODERN, PREFIX, RawClient
+from imagewright.surface.opening import MOST_LOGGED, Opening
+from wire import AS_A_USER, MODERN, PATIENCE, PREFIX, RawClient
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -158,6 +161,31 @@ async def test_a_handshake_overtakes_a_question_that_is_being_answered(caplog: p
     assert [(one.id, one.error.code) for one in written.messages] == [(None, t.PARSE_ERROR), (1, t.METHOD_NOT_FOUND)]
     assert len(caplog.messages) == 1
     assert "half" not in caplog.text
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other words for a pipe that nobody reads")
+def test_a_flood_of_nonsense_from_a_client_that_reads_nothing_ends_with_it(home: Path) -> None:
+    server = subprocess.Popen(  # noqa: S603 - our own server
+        [sys.executable, *AS_A_USER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "IMAGEWRIGHT_HOME": str(home)},
+    )
+    assert server.stdin is not None
+    assert server.stdout is not None
+    assert server.stderr is not None
+    with server.stderr, server.stdin:
+        server.stdin.write(b"nonsense\n" * 3_000)  # more answers than a pipe holds, and would be more of the log
+        server.stdin.flush()
+        assert b"-32700" in server.stdout.readline()
+        for _ in range(MOST_LOGGED + 5):
+            server.stdout.readline()
+        server.stdout.close()
+        assert server.wait(PATIENCE) == 0
+        errors = server.stderr.read().decode()
+    assert len(errors.splitlines()) == MOST_LOGGED + 1
+    assert "Traceback" not in errors
 
 
 def message(text: str) -> Item:

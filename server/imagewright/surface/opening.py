@@ -9,6 +9,7 @@ follows it decides. Lines that are no message are answered here as well.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
@@ -32,6 +33,8 @@ log = logging.getLogger(__name__)
 DISCOVER = "server/discover"
 INITIALIZE = "initialize"
 CANCELLED = "notifications/cancelled"
+MOST_LOGGED = 100
+"""Refused lines that are logged: a client need not read our standard error, and a pipe that is full of it blocks us."""
 
 
 class Answers(Protocol):
@@ -59,6 +62,7 @@ class Opening:
         self._answers = answers
         self.over = False
         self._decided = False
+        self._refused = 0
         self._asked: dict[t.RequestId, anyio.CancelScope] = {}
 
     async def relay(self, incoming: Incoming) -> None:
@@ -77,8 +81,8 @@ class Opening:
     async def _take(self, item: Item, group: TaskGroup) -> None:
         match item:
             case Fault():
-                log.warning("refused a line of %d bytes: %s", item.size, item.why)
-                await self._answers.send(SessionMessage(item.answer()))
+                self._log(item)
+                await self._answer(SessionMessage(item.answer()))
                 return
             case t.JSONRPCRequest(method=method) if not self._decided and method == DISCOVER and _is_enveloped(item):
                 scope = self._asked[item.id] = anyio.CancelScope()
@@ -99,7 +103,7 @@ class Opening:
         if scope.cancelled_caught:
             return
         self._asked.pop(request.id, None)
-        await self._answers.send(answer)
+        await self._answer(answer)
 
     async def _answer_apart(self, request: t.JSONRPCRequest) -> SessionMessage:
         """The server's answer on a connection that ends with it."""
@@ -117,8 +121,20 @@ class Opening:
         for request, scope in list(self._asked.items()):
             scope.cancel()
             error = t.ErrorData(code=t.METHOD_NOT_FOUND, message="Method not found", data=DISCOVER)
-            await self._answers.send(SessionMessage(t.JSONRPCError(jsonrpc="2.0", id=request, error=error)))
+            await self._answer(SessionMessage(t.JSONRPCError(jsonrpc="2.0", id=request, error=error)))
         self._asked.clear()
+
+    async def _answer(self, answer: SessionMessage) -> None:
+        # a client that no longer reads needs no answer; that it went ends the conversation where answers are written
+        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
+            await self._answers.send(answer)
+
+    def _log(self, fault: Fault) -> None:
+        self._refused += 1
+        if self._refused <= MOST_LOGGED:
+            log.warning("refused a line of %d bytes: %s", fault.size, fault.why)
+        if self._refused == MOST_LOGGED:
+            log.warning("more lines that are refused will not be logged")
 
 
 def _is_enveloped(request: t.JSONRPCRequest) -> bool:
