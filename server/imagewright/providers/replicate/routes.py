@@ -168,7 +168,7 @@ def _openai_4o() -> tuple[ReplicateRoute, ...]:
         # copies of its page disagree on how many pictures one call may make (1 or 10): each is a call of its own
         "fields": tuple(Field(name, name) for name in same),
         # they disagree on transparent backgrounds too: most say that it makes none, so there is no choice to offer
-        "always": {"background": "opaque"},
+        "fixed": {"background": "opaque"},
         "price": Price(
             usd=0.047,
             by="quality",
