@@ -173,10 +173,7 @@ class Attempt:
         if not errand.trace or not isinstance(self.provider, ListsRecentCalls):
             raise unheard
         call, tell = (self.job.id, errand.call.number), partial(self._progress, errand)
-        try:
-            errand.handle = await search(self._provider_now, call, errand.trace, self.desk, tell)
-        finally:  # as in `_steps`
-            self.job.held_up(errand.place, "")
+        errand.handle = await search(self._provider_now, call, errand.trace, self.desk, tell)
         if errand.handle is None:
             seconds = f"{self.provider.rhythm.search:g} s"
             advice = f"{name} did not show it among its recent calls within {seconds}. {UnknownOutcome.advice}"

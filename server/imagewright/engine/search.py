@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from imagewright.catalog.words import duration
 from imagewright.engine.trouble import Trouble
 from imagewright.errors import StorageError
 from imagewright.providers.base import ListsRecentCalls, Running
@@ -25,18 +24,13 @@ log = logging.getLogger(__name__)
 KNOWN_SECONDS = 86_400.0
 """How old a job may be whose calls are taken to stand in a list of recent ones, and how long one is looked for."""
 
-NOTICE = (
-    "{what}. Whether {name} has this call is not known yet, and its recent calls cannot be looked through. {advice} "
-    "This is tried for {time}: do not call again before it has ended."
-)
-
 
 async def search(
     provider_now: Callable[[], Provider],
     call: tuple[str, int],
     trace: Mapping[str, str],
     desk: Desk,
-    tell: Callable[[Running, str], None],
+    tell: Callable[[Running], None],
 ) -> Handle | None:
     """Ask the vendor for its recent calls until ours is among them; nothing is sent again.
 
@@ -49,7 +43,7 @@ async def search(
         call: the job's id and the call's number.
         trace: what was written down before it was sent.
         desk: where the journal is.
-        tell: receives after each look how it stands, and what the caller must be told, as with `follow`.
+        tell: receives after each look how it stands.
 
     Returns:
         The handle; None when the vendor did not show such a call in time.
@@ -59,7 +53,7 @@ async def search(
     """
     provider = provider_now()
     rhythm, stage = provider.rhythm, Running(stage=f"looking for it among {provider.name}'s recent calls")
-    tell(stage, "")
+    tell(stage)
     left, wait, last = rhythm.search, rhythm.first, anyio.current_time() + KNOWN_SECONDS
     while wait <= left and anyio.current_time() < last:
         began = anyio.current_time()
@@ -79,15 +73,11 @@ async def search(
         except Exception as error:  # noqa: BLE001 - as with a poll: whatever it is, it says nothing about the call
             trouble = Trouble(provider.name, error)
             log.info("job %s: %s could not be searched: %s", call[0], provider.name, trouble.what)
+            tell(Running(stage=trouble.stage))
             if trouble.passes:
-                tell(Running(stage=trouble.stage), "")
                 continue
-            notice = NOTICE.format(
-                what=trouble.what, name=provider.name, advice=trouble.advice, time=duration(rhythm.search)
-            )
-            tell(Running(stage=trouble.stage), notice)
         else:
-            tell(stage, "")
+            tell(stage)
         left -= anyio.current_time() - began
     return None
 
