@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,10 @@ KEPT_VARIABLES = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "PYTHONPATH", "
 AUTHORITY = Path(__file__).parent / "providers" / "tls" / "certificate.pem"
 """The only one that is trusted: the real ones are many, and nearly every client here speaks to loopback in plain."""
 HOMES = count(1)
+
+# Every worker collects every file. With PYTHONDONTWRITEBYTECODE set, pytest would rewrite the asserts of all of them
+# in each worker of each run, which takes longer than all else that collecting does.
+sys.dont_write_bytecode = False
 
 
 def pytest_xdist_auto_num_workers() -> int:
