@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 LEGACY = ("2025-06-18", "2025-11-25")
 MODERN = "2026-07-28"
 REVISIONS = (*LEGACY, MODERN)
+ERAS = (LEGACY[-1], MODERN)
+"""One revision of each era: what the older ones share need not be shown by all of them."""
 PREFIX = "io.modelcontextprotocol"
 AS_A_USER = ("-m", "imagewright")
 QUICK = (str(Path(__file__).with_name("quick_server.py")),)

@@ -16,7 +16,7 @@ from imagewright.cli.commands.serve import GREETING
 from imagewright.cli.main import WRONG_CALL
 from imagewright.storage.states import CallState
 from killing import House, SlowKie
-from wire import AS_A_USER, REVISIONS, RawClient
+from wire import AS_A_USER, ERAS, RawClient
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +45,7 @@ WHILE_STARTING = (
 )
 
 
-@pytest.mark.parametrize("revision", ["", *REVISIONS])
+@pytest.mark.parametrize("revision", ["", *ERAS])
 def test_an_idle_server_with_an_open_pipe_ends_at_once(revision: str, home: Path) -> None:
     client = RawClient(revision, env={"IMAGEWRIGHT_HOME": str(home), "HOME": str(home)})
     if revision:
@@ -59,7 +59,7 @@ def test_an_idle_server_with_an_open_pipe_ends_at_once(revision: str, home: Path
     assert len(client.log) == (0 if revision else 1), client.log
 
 
-@pytest.mark.parametrize("revision", REVISIONS[-2:])
+@pytest.mark.parametrize("revision", ERAS)
 def test_a_call_under_way_is_left_to_the_next_server(revision: str, home: Path) -> None:
     with SlowKie() as kie, closing(House(home, kie, {"IMAGEWRIGHT_LEASE": "3600"})) as house:
         kie.lags = {"download": 1.0}

@@ -8,7 +8,7 @@ import pytest
 
 from imagewright.catalog.load import catalog
 from imagewright.surface.definitions import all_definitions, tool_definitions
-from wire import REVISIONS, RawClient
+from wire import ERAS, RawClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ def test_a_written_schema_is_the_listed_one_closed() -> None:
         assert written | {"inputSchema": None} == listed | {"inputSchema": None}
 
 
-@pytest.mark.parametrize("revision", REVISIONS)
+@pytest.mark.parametrize("revision", ERAS)
 def test_pictures_are_linked_only_when_a_setting_asks_for_it(revision: str, home: Path) -> None:
     name = next(iter(catalog()))
     plain = {"IMAGEWRIGHT_HOME": str(home), "HOME": str(home)}

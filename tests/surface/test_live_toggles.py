@@ -11,7 +11,7 @@ import pytest
 from imagewright.catalog.load import catalog
 from imagewright.cli.main import main
 from imagewright.engine.offer import HELPER_TOOLS, tool_names
-from wire import AS_A_USER, MODERN, PATIENCE, REVISIONS, RawClient
+from wire import AS_A_USER, ERAS, MODERN, PATIENCE, RawClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ def texts(client: RawClient) -> str:
     return "\n".join(parts)
 
 
-@pytest.mark.parametrize("revision", REVISIONS)
+@pytest.mark.parametrize("revision", ERAS)
 def test_a_running_server_follows_the_switch(revision: str, home: Path) -> None:
     victim = next(reversed(catalog()))
     with RawClient(revision) as client:

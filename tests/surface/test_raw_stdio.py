@@ -13,7 +13,7 @@ from PIL import Image
 from imagewright.catalog.load import catalog
 from imagewright.engine.offer import HELPER_TOOLS
 from pictures import photo
-from wire import AS_A_USER, MODERN, REVISIONS, RawClient
+from wire import AS_A_USER, ERAS, MODERN, REVISIONS, RawClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,12 @@ REPLY_LIMIT = 1_048_576
 """Bytes at which Claude Desktop cuts a reply."""
 
 
-@pytest.fixture(params=REVISIONS, scope="module")
+BY_ERA = (*ERAS, *(revision for revision in REVISIONS if revision not in ERAS))
+"""The eras first: pytest tells the values of a parameter apart by their places."""
+EACH_ERA = pytest.mark.parametrize("client", ERAS, indirect=True)
+
+
+@pytest.fixture(params=BY_ERA, scope="module")
 def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RawClient]:
     """One server for all tests of a revision: starting is what takes the time."""
     base = tmp_path_factory.mktemp("server")
@@ -69,6 +74,7 @@ def test_the_ten_tools_are_listed_with_schemas(client: RawClient) -> None:
         assert tool["description"]
 
 
+@EACH_ERA
 @pytest.mark.parametrize("topic", ["overview", *catalog()])
 def test_each_guide_is_a_resource_and_a_tool_answer(client: RawClient, topic: str) -> None:
     uri = "guide://overview" if topic == "overview" else f"guide://tools/{topic}"
@@ -78,6 +84,7 @@ def test_each_guide_is_a_resource_and_a_tool_answer(client: RawClient, topic: st
     assert answer["structuredContent"] == {"topic": topic, "markdown": text}
 
 
+@EACH_ERA
 @pytest.mark.parametrize("name", catalog())
 def test_each_tool_makes_its_picture(client: RawClient, name: str) -> None:
     tool = next(tool for tool in client.ask("tools/list")["tools"] if tool["name"] == name)
@@ -144,6 +151,7 @@ GARBLED: list[tuple[str, int | None, int | None]] = [
 ]
 
 
+@EACH_ERA
 @pytest.mark.parametrize(("line", "code", "number"), GARBLED)
 def test_a_garbled_line_is_answered_and_does_not_stop_the_server(
     client: RawClient, line: str, code: int | None, number: int | None
@@ -155,6 +163,7 @@ def test_a_garbled_line_is_answered_and_does_not_stop_the_server(
     assert client.ask("tools/list")["tools"]
 
 
+@EACH_ERA
 @pytest.mark.parametrize("name", [*catalog(), *HELPER_TOOLS])
 def test_unknown_arguments_are_refused_as_tool_errors(client: RawClient, name: str) -> None:
     result = client.call(name, {"frobnicate": 1})
