@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ KEPT_VARIABLES = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "PYTHONPATH", "
 AUTHORITY = Path(__file__).parent / "providers" / "tls" / "certificate.pem"
 """The only one that is trusted: the real ones are many, and nearly every client here speaks to loopback in plain."""
 HOMES = count(1)
+SLOWEST = "surface"
+"""The folder whose tests wait most."""
 
 # Every worker collects every file. With PYTHONDONTWRITEBYTECODE set, pytest would rewrite the asserts of all of them
 # in each worker of each run, which takes longer than all else that collecting does.
@@ -27,6 +30,13 @@ sys.dont_write_bytecode = False
 def pytest_xdist_auto_num_workers() -> int:
     """One more than there are cores: the tests of real servers wait as much as they compute."""
     return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files of the real servers first, and then the largest: a long file begun last keeps all others waiting."""
+    sizes = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path.parent.name != SLOWEST, -sizes[item.path]))
 
 
 @pytest.fixture(scope="session", autouse=True)
