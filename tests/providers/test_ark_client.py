@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import byteplussdkarkruntime as sdk  # type: ignore[import-untyped]  # the vendor ships no types
 import pytest
-from byteplussdkarkruntime import _exceptions as errors
-from byteplussdkarkruntime.types.images import (  # type: ignore[import-untyped]  # as above
-    SequentialImageGenerationOptions as SetOptions,
-)
 
 from driving import picture
 from emulators.ark import ArkEmulator, error
@@ -19,11 +14,18 @@ from emulators.pictures import look
 from emulators.renamed import Renaming
 from fieldtable import plain_client
 from imagewright.providers.sharing.links import data_uri
+from later import Later
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import byteplussdkarkruntime as sdk  # type: ignore[import-untyped]  # the vendor ships no types
+    from byteplussdkarkruntime import _exceptions as errors
+    from byteplussdkarkruntime.types import images  # type: ignore[import-untyped]  # as above
     from PIL import Image
+else:
+    sdk, errors = Later("byteplussdkarkruntime"), Later("byteplussdkarkruntime._exceptions")
+    images = Later("byteplussdkarkruntime.types.images")
 
 MODEL = next(name for name, model in MODELS.items() if model.sets)
 NEWER = next(name for name, model in MODELS.items() if model.sets and model.forms)
@@ -56,7 +58,7 @@ def _set(emulator: ArkEmulator) -> None:
             size="1024x1536",
             watermark=False,
             sequential_image_generation="auto",
-            sequential_image_generation_options=SetOptions(max_images=3),
+            sequential_image_generation_options=images.SequentialImageGenerationOptions(max_images=3),
         )
     assert answer.model == MODEL
     assert [item.size for item in answer.data] == ["1024x1536"] * 3

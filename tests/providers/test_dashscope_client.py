@@ -5,10 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-import dashscope as sdk
 import pytest
-import requests
-from dashscope.common.error import DashScopeException
 
 from driving import picture
 from emulators.dashscope import DashScopeEmulator, error
@@ -18,11 +15,17 @@ from emulators.pictures import look
 from emulators.renamed import Renaming
 from fieldtable import plain_client
 from imagewright.providers.sharing.links import data_uri
+from later import Later
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import dashscope as sdk
+    import requests
+    from dashscope.common import error as errors
     from PIL import Image
+else:
+    sdk, errors, requests = Later("dashscope"), Later("dashscope.common.error"), Later("requests")
 
 MODEL = next(name for name, model in MODELS.items() if model.thinks)
 BY_TASK = next(name for name, model in MODELS.items() if model.tasks)
@@ -35,7 +38,7 @@ class Renamed(Renaming, DashScopeEmulator):
 @pytest.fixture(autouse=True)
 def _client(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The client keeps its address and its connections for the whole process."""
-    monkeypatch.setattr(sdk, "base_http_api_url", "")
+    monkeypatch.setattr("dashscope.base_http_api_url", "")
     yield
     sdk.close_shared_sync_session()
 
@@ -124,7 +127,9 @@ def test_the_makers_client_fails_where_one_field_is_renamed(job: object, field: 
     assert callable(job)
     with Renamed() as emulator:
         emulator.field = (field, other)
-        with pytest.raises((AssertionError, AttributeError, KeyError, TypeError, ValueError, DashScopeException)):
+        with pytest.raises(
+            (AssertionError, AttributeError, KeyError, TypeError, ValueError, errors.DashScopeException)
+        ):
             job(emulator)
         assert emulator.requests
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from google import genai
-from google.genai import errors, types
 
 from driving import picture
 from emulators.google import MODELS, GoogleEmulator, blocked
 from emulators.messages import Answer
 from emulators.pictures import look, of_area
 from emulators.renamed import Renaming
+from later import Later
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from google import genai
+    from google.genai import errors, types
     from PIL import Image
+else:
+    genai, errors, types = Later("google.genai"), Later("google.genai.errors"), Later("google.genai.types")
 
 MODEL = next(name for name, model in MODELS.items() if model.newer)
 OLDER = next(name for name, model in MODELS.items() if not model.newer)

@@ -6,7 +6,6 @@ import base64
 import io
 from typing import TYPE_CHECKING
 
-import openai
 import pytest
 
 from driving import mask, picture
@@ -16,12 +15,16 @@ from emulators.openai_models import MODELS
 from emulators.pictures import look
 from emulators.renamed import Renaming
 from imagewright.imaging.mask import convert_mask
+from later import Later
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import openai
     from openai.types import ImagesResponse
     from PIL import Image
+else:
+    openai = Later("openai")
 
 MODEL = next(name for name, model in MODELS.items() if model.free_size)
 ALPHA_MASK = convert_mask(mask().data, "transparent_is_repainted")
