@@ -34,6 +34,9 @@ PHOTO = "data:image/png;base64," + base64.b64encode(photo(480, 400)).decode("asc
 REFUSED_AT_LAST = {"save_as": "../x.png"}
 """Nothing is made for the calls below, however right the rest of them is."""
 
+DEEP = "abc/" * 1100
+"""More folders than Python nests calls, and more bytes than a path may have; each folder costs every call time."""
+
 
 def nest(depth: int) -> Any:
     """A list in a list in a list ..."""
@@ -69,8 +72,8 @@ ODD: dict[str, Any] = {
     "its own root": "/proc/self/root/x.png",
     "open files": "/proc/self/fd/0",
     "a device": "/dev/zero",
-    "deep": "/" + "a/" * 2000 + "x.png",
-    "deep and relative": "a/" * 2000 + "x.png",
+    "deep": "/" + DEEP + "x.png",
+    "deep and relative": DEEP + "x.png",
     "long": "/" + "x" * 5000,
     "a megabyte": "x" * 1_000_000,
     "a long name": "ü" * 200 + ".png",
