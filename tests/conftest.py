@@ -34,9 +34,16 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The files of the real servers first, and then the largest: a long file begun last keeps all others waiting."""
+    """The largest files first, those of the real servers and the others by turns.
+
+    A long file begun last keeps all others waiting; and while one worker waits for a server, another one can compute.
+    """
     sizes = Counter(item.path for item in items)
-    items.sort(key=lambda item: (item.path.parent.name != SLOWEST, -sizes[item.path]))
+    largest_first = [path for path, _ in sizes.most_common()]
+    waiting = [path for path in largest_first if path.parent.name == SLOWEST]
+    computing = [path for path in largest_first if path.parent.name != SLOWEST]
+    places = {path: place for paths in (waiting, computing) for place, path in enumerate(paths)}
+    items.sort(key=lambda item: (places[item.path], item.path.parent.name != SLOWEST))
 
 
 @pytest.fixture(scope="session", autouse=True)
