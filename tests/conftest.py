@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections import Counter
@@ -71,3 +72,17 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
 def anyio_backend() -> str:
     """The event loop the SDK's stdio transport runs on."""
     return "asyncio"
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Vendors whose tasks are asked about often, as by `quick_server`."""
+    from quick_server import hurry  # noqa: PLC0415 - loads vendors: not for tests that need none
+
+    hurry(monkeypatch.setattr)
+
+
+def pytest_collection_finish() -> None:
+    """Keep what was collected out of the garbage collector's rounds: it is large and stays until the end."""
+    gc.collect()
+    gc.freeze()

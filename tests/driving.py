@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from PIL import Image
 
 from emulators.pictures import encode
@@ -15,8 +16,10 @@ from imagewright.catalog.row import Argument, narrowed
 from imagewright.providers.base import Finished, Handle, Order, Prepared, TakesPicturesFirst, TaskEnded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from _pytest.mark import ParameterSet
 
     from imagewright.providers.base import Provider, Route, Running
 
@@ -147,6 +150,15 @@ async def made(provider: Provider, order: Order) -> Finished:
     if isinstance(answer, Handle):
         answer, _ = await _ended(provider, answer)
     return answer
+
+
+def whole_calls(defaults: Sequence[Route], others: Sequence[Route]) -> list[ParameterSet]:
+    """(route, whether all it takes is asked for): both ways for the defaults, all of it for the others."""
+    calls = [(route, most) for route in defaults for most in (False, True)] + [(route, True) for route in others]
+    return [
+        pytest.param(route, most, id=f"{route.tool}-{route.operation}-{route.model}-{'full' if most else 'plain'}")
+        for route, most in calls
+    ]
 
 
 def check_picture(file: Path, order: Order) -> None:

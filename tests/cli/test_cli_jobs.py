@@ -31,6 +31,9 @@ MAKER = min(
 FIRST, SECOND, *_ = catalog()
 
 
+pytestmark = pytest.mark.usefixtures("hurried")
+
+
 def database() -> Path:
     return load_settings(dict(os.environ)).folders.database
 

@@ -236,7 +236,8 @@ def test_a_call_that_was_cancelled_from_elsewhere_ends_with_its_own_code(
     kie: KieEmulator, child_environment: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = [sys.executable, "-m", "imagewright", "run", MAKER, "--prompt", "a red fox"]
-    environment = child_environment | dict(os.environ) | {"PYTHONPATH": child_environment["PYTHONPATH"]}
+    own = {"PYTHONPATH": child_environment["PYTHONPATH"], "IMAGEWRIGHT_LEASE": "1"}
+    environment = child_environment | dict(os.environ) | own
     with subprocess.Popen(  # noqa: S603 - our own interpreter and our own words
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", env=environment
     ) as process:
@@ -305,7 +306,8 @@ def test_ctrl_c_ends_the_waiting_and_says_how_to_get_at_the_job(
     kie: KieEmulator, child_environment: dict[str, str]
 ) -> None:
     words = [sys.executable, "-m", "imagewright", "run", MAKER, "--prompt", "a red fox"]
-    environment = child_environment | dict(os.environ) | {"PYTHONPATH": child_environment["PYTHONPATH"]}
+    own = {"PYTHONPATH": child_environment["PYTHONPATH"], "IMAGEWRIGHT_LEASE": "1"}
+    environment = child_environment | dict(os.environ) | own
     with subprocess.Popen(  # noqa: S603 - our own interpreter and our own words
         words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", env=environment
     ) as process:

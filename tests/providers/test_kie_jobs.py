@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from driving import drive, full_order, mask, picture, plain_order, submitted
+from driving import drive, full_order, mask, picture, plain_order, submitted, whole_calls
 from emulators.kie_models import FLUX_KONTEXT, GPT4O
 from emulators.kie_others import EVERY
 from imagewright.catalog.load import catalog
@@ -43,8 +43,7 @@ def _credits(route: KieRoute, kie: KieEmulator) -> float:
     return (FLUX_KONTEXT if route.family is Family.FLUX_KONTEXT else GPT4O).credits_for(fields)
 
 
-@pytest.mark.parametrize("most", [False, True], ids=["plain", "full"])
-@pytest.mark.parametrize("route", [*ROUTES, *OTHERS], ids=_name)
+@pytest.mark.parametrize(("route", "most"), whole_calls(ROUTES, OTHERS))
 async def test_a_whole_call(route: KieRoute, most: bool, kie: KieEmulator, provider: Provider, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter of the table
     order = full_order(route) if most else plain_order(route)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from driving import check_picture, drive, drive_at_once, full_order, made, picture, plain_order, submitted
+from driving import check_picture, drive, drive_at_once, full_order, made, picture, plain_order, submitted, whole_calls
 from emulators.replicate import ReplicateEmulator
 from emulators.replicate_models import MODELS, version_of
 from goldens_fields import inputs_of
@@ -54,8 +54,7 @@ def _large() -> Prepared:
     return replace(picture(), data=noise(320, 320))
 
 
-@pytest.mark.parametrize("most", [False, True], ids=["plain", "full"])
-@pytest.mark.parametrize("route", [*ROUTES, *OTHERS, *SAME], ids=_name)
+@pytest.mark.parametrize(("route", "most"), whole_calls(ROUTES, (*OTHERS, *SAME)))
 async def test_a_whole_call(
     route: ReplicateRoute,
     most: bool,  # noqa: FBT001 - a parameter of the table

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from imagewright.providers.base import Route
     from vendors import AnyEmulator
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("hurried")]
 
 PATIENCE = 20.0
 """Seconds until a job that has not ended fails the test."""

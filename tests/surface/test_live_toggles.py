@@ -82,7 +82,7 @@ def test_a_running_server_follows_the_switch(revision: str, home: Path) -> None:
 def switched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RawClient]:
     """A server that is switched again and again: starting is what takes the time."""
     base = str(tmp_path_factory.mktemp("switched"))
-    with RawClient(MODERN, env={"IMAGEWRIGHT_HOME": base, "HOME": base}) as client:
+    with RawClient(MODERN, env={"IMAGEWRIGHT_HOME": base, "HOME": base}, quick=True) as client:
         listen(client)
         yield client
 
