@@ -63,7 +63,6 @@ class Jobs:
         self._swept = False
         self._running: set[str] = set()
         self._aside: set[str] = set()
-        self._broken_rounds: set[str] = set()
 
     async def begin(
         self, plan: Plan, *, fingerprint: str, key: str, caps: Iterable[Cap], following: NextPlan, staff: Staff
@@ -244,17 +243,17 @@ class Jobs:
         if self._keeping:
             return
         self._keeping = True
+        logged = ""
         while True:
             try:
                 await self._keep_once()
             except StorageError as error:
                 log.warning("the journal cannot be used at the moment: %s", error)
             except Exception as error:
-                if repr(error) in self._broken_rounds:
-                    log.warning("a look after the leases broke as before: %r", error)
-                else:
-                    self._broken_rounds.add(repr(error))
-                    log.exception("a look after the leases broke, and the next one goes on")
+                # the traceback once, and then a line each time
+                new = None if repr(error) == logged else error
+                log.warning("a look after the leases broke, and the next goes on: %r", error, exc_info=new)
+                logged = repr(error)
             await anyio.sleep(self._desk.ledger.lease / RENEWALS_PER_LEASE)
 
     async def _keep_once(self) -> None:
