@@ -56,14 +56,14 @@ def main() -> None:
     """Print the median, and the slowest of a hundred."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=200)
-    said = parser.parse_args()
+    text = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         database = Database(Path(folder) / "journal.db")
         journal = Journal(database)
-        times = sorted(one_job(journal, number) for number in range(said.jobs))
+        times = sorted(one_job(journal, number) for number in range(text.jobs))
         database.close()
     slow = times[int(len(times) * 0.99)]
-    print(f"{said.jobs} jobs: median {statistics.median(times):.2f} ms, 99th percentile {slow:.2f} ms")
+    print(f"{text.jobs} jobs: median {statistics.median(times):.2f} ms, 99th percentile {slow:.2f} ms")
 
 
 if __name__ == "__main__":

@@ -24,14 +24,14 @@ from typing import TYPE_CHECKING
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "server"), str(ROOT / "tests")]
 
-from emulators.messages import Answer  # noqa: E402 - found on the path set above
 from imagewright.storage.states import CallState  # noqa: E402 - as above
-from killing import LIVE, AnyVendor, Audit, House, KillPoint, SlowFal, SlowKie  # noqa: E402 - as above
+from tests.emulators.messages import Answer  # noqa: E402 - found on the path set above
+from tests.support.kill_runs import LIVE, AnyVendor, Audit, House, KillPoint, SlowFal, SlowKie  # noqa: E402 - as above
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from wire import RawClient
+    from tests.support.raw_client import RawClient
 
 LATE = 1.0
 """Seconds by which a late vendor answers later than usual."""
@@ -87,7 +87,7 @@ class Rounds:
             for number in range(rounds):
                 self._round(servers=1 + number % 2)
                 say(f"\r{self._house.vendor.name}: {number + 1} of {rounds}")
-            self._staff(1)
+            self._registry(1)
             self._house.wait_until_settled(patience=PEACE)
         finally:
             for server in self._alive:
@@ -96,7 +96,7 @@ class Rounds:
 
     def _round(self, servers: int) -> None:
         chance, house = self._chance, self._house
-        self._staff(servers)
+        self._registry(servers)
         self._tally.rounds[f"{servers} server{'s' if servers > 1 else ''}"] += 1
         if chance.random() < SOMETIMES:
             house.wait_until_settled(patience=PEACE)
@@ -126,7 +126,7 @@ class Rounds:
         self._alive.remove(victim)
         victim.__exit__(None, None, None)
 
-    def _staff(self, servers: int) -> None:
+    def _registry(self, servers: int) -> None:
         while len(self._alive) < servers:
             self._alive.append(self._house.server().__enter__())
         while len(self._alive) > servers:
@@ -163,22 +163,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=500, help="how many kills (default: 500)")
     parser.add_argument("--seed", type=int, default=1, help="of every choice that is left to chance (default: 1)")
-    said = parser.parse_args()
+    words = parser.parse_args()
     tally, begun = Tally(), time.monotonic()
     audits: list[tuple[str, Audit]] = []
     vendors: tuple[AnyVendor, ...] = (SlowKie(), SlowFal())
     for place, vendor in enumerate(vendors):
-        rounds = (said.rounds + 1 - place) // len(vendors)
+        rounds = (words.rounds + 1 - place) // len(vendors)
         with tempfile.TemporaryDirectory() as folder, vendor:
             house = House(Path(folder) / "home", vendor, spawning=True)
             try:
-                audits.append((vendor.name, Rounds(house, random.Random(said.seed + place), tally).run(rounds)))  # noqa: S311 - repeatable, guards nothing
+                audits.append((vendor.name, Rounds(house, random.Random(words.seed + place), tally).run(rounds)))  # noqa: S311 - repeatable, guards nothing
                 audits[-1][1].check()
             finally:
                 house.close()
     report(tally, audits, time.monotonic() - begun)
     missed = [state.value for state in LIVE if not tally.hits[state.value]]
-    if missed and said.rounds >= ENOUGH:
+    if missed and words.rounds >= ENOUGH:
         sys.exit(f"never hit: {', '.join(missed)}")
 
 

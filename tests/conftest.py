@@ -77,7 +77,7 @@ def anyio_backend() -> str:
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Vendors whose tasks are asked about often, as by `quick_server`."""
-    from quick_server import hurry  # noqa: PLC0415 - loads vendors: not for tests that need none
+    from tests.support.quick_server import hurry  # noqa: PLC0415 - loads vendors: not for tests that need none
 
     hurry(monkeypatch.setattr)
 

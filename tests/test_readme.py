@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from forking import put_program
 from imagewright.engine.config import make_config
-from imagewright.providers.sending.http import Http
+from imagewright.providers.http.client import HttpClient
 from imagewright.settings.config_file import ConfigFile, read_config
 from imagewright.settings.keys import flaw
 from imagewright.settings.load import load_settings
-from nursery import HAS_FORK
+from tests.support.forked_cli import put_program
+from tests.support.forked_servers import HAS_FORK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -162,7 +162,7 @@ def test_the_configuration_is_taken_as_it_stands(tmp_path: Path) -> None:
     unset = set(asdict(ConfigFile()))
     for example in blocks("toml"):
         (tmp_path / "config.toml").write_text(example, encoding="utf-8")
-        make_config(load_settings({"IMAGEWRIGHT_HOME": str(tmp_path)} | KEYS, working_directory=tmp_path), Http())
+        make_config(load_settings({"IMAGEWRIGHT_HOME": str(tmp_path)} | KEYS, working_directory=tmp_path), HttpClient())
         found = asdict(read_config(tmp_path / "config.toml"))
         unset -= {name for name, value in found.items() if value != asdict(ConfigFile())[name]}
     assert unset == {"reply_budget", "lease", "resource_links"}, "every other line changes something"

@@ -109,6 +109,6 @@ def test_an_error_says_whose_words_it_quotes() -> None:
 
 
 def test_a_wrong_key_names_where_it_came_from() -> None:
-    told = str(BadKey("kie", "Invalid key", advice="Look at KIE_API_KEY."))
-    assert told.endswith("Look at KIE_API_KEY.")
+    parts = str(BadKey("kie", "Invalid key", advice="Look at KIE_API_KEY."))
+    assert parts.endswith("Look at KIE_API_KEY.")
     assert "Look at" not in str(BadKey("kie"))

@@ -172,10 +172,10 @@ def test_the_texts_promise_nothing_that_a_provider_may_lack(row: Row) -> None:
         if not argument.required and name not in {"variants", "save_as"}
     }
     texts = [row.character, row.first_choice, row.caution, *(one.when for one in row.operations.values())]
-    said = " ".join(texts).lower()
+    words = " ".join(texts).lower()
     for name in optional - {"aspect_ratio", "resolution"}:
-        assert not re.search(rf"\b{name.replace('_', '[ _]')}\b", said), name
-    assert not re.search(r"\d", said), "numbers stand in the limits"
+        assert not re.search(rf"\b{name.replace('_', '[ _]')}\b", words), name
+    assert not re.search(r"\d", words), "numbers stand in the limits"
 
 
 def test_no_two_rows_stand_at_the_same_place_in_an_order_of_choice() -> None:

@@ -107,12 +107,12 @@ NOTES = [
 ]
 
 
-@pytest.mark.parametrize(("operations", "said"), NOTES)
+@pytest.mark.parametrize(("operations", "text"), NOTES)
 def test_what_differs_between_operations_is_said_in_a_few_words(
-    operations: dict[str, dict[str, Argument]], said: str
+    operations: dict[str, dict[str, Argument]], text: str
 ) -> None:
     schema = input_schema(invented(**operations))
-    assert schema["properties"]["x"]["description"] == said
+    assert schema["properties"]["x"]["description"] == text
 
 
 def test_a_rule_across_arguments_is_said_where_it_applies() -> None:

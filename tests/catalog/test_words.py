@@ -8,10 +8,10 @@ from imagewright.catalog.words import duration, exact, listed, shown, size, span
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(4.0, "4"), (2.5, "2.5"), (True, "true"), (False, "false"), ("16:9", "16:9"), (0, "0")]
+    ("value", "text"), [(4.0, "4"), (2.5, "2.5"), (True, "true"), (False, "false"), ("16:9", "16:9"), (0, "0")]
 )
-def test_a_value_is_shown_as_people_write_it(value: float | str, said: str) -> None:
-    assert shown(value) == said
+def test_a_value_is_shown_as_people_write_it(value: float | str, text: str) -> None:
+    assert shown(value) == text
 
 
 def test_whole_numbers_are_integers_and_truth_stays_truth() -> None:
@@ -20,24 +20,24 @@ def test_whole_numbers_are_integers_and_truth_stays_truth() -> None:
     assert exact(0.5) == 0.5
 
 
-@pytest.mark.parametrize(("low", "high", "said"), [(1, 10, "1-10"), (1.0, 4.0, "1-4"), (3, 3, "3"), (0.5, 2, "0.5-2")])
-def test_a_span(low: float, high: float, said: str) -> None:
-    assert span(low, high) == said
+@pytest.mark.parametrize(("low", "high", "text"), [(1, 10, "1-10"), (1.0, 4.0, "1-4"), (3, 3, "3"), (0.5, 2, "0.5-2")])
+def test_a_span(low: float, high: float, text: str) -> None:
+    assert span(low, high) == text
 
 
 @pytest.mark.parametrize(
-    ("items", "said"), [([], ""), (["a"], "a"), (["a", "b"], "a or b"), (["a", "b", "c"], "a, b or c")]
+    ("items", "text"), [([], ""), (["a"], "a"), (["a", "b"], "a or b"), (["a", "b", "c"], "a, b or c")]
 )
-def test_a_list(items: list[str], said: str) -> None:
-    assert listed(items, "or") == said
+def test_a_list(items: list[str], text: str) -> None:
+    assert listed(items, "or") == text
 
 
 @pytest.mark.parametrize(
-    ("count", "said"),
+    ("count", "text"),
     [(0, "0 bytes"), (999, "999 bytes"), (312_400, "312 kB"), (5_000_000, "5 MB"), (26_214_400, "26.2 MB")],
 )
-def test_a_size(count: int, said: str) -> None:
-    assert size(count) == said
+def test_a_size(count: int, text: str) -> None:
+    assert size(count) == text
 
 
 @pytest.mark.parametrize(

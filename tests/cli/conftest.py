@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import imagewright
-from emulators.kie import KieEmulator
+from tests.emulators.kie import KieEmulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

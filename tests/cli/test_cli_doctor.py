@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import imagewright
-from booked import spend
 from imagewright.catalog.load import catalog
 from imagewright.cli.checks.finding import Level
 from imagewright.cli.checks.formats import check_program
@@ -25,6 +24,7 @@ from imagewright.engine.offer import tool_names
 from imagewright.imaging.signatures import KINDS
 from imagewright.providers import KEY_VARIABLES
 from imagewright.settings.load import ADDRESS_SUFFIX, CommandLine, load_settings
+from tests.support.seeded_jobs import spend
 
 if TYPE_CHECKING:
     from imagewright.cli.checks.finding import Finding
@@ -49,14 +49,14 @@ def examined(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list
     return code, answer["findings"]
 
 
-def said(found: list[dict[str, str]], level: Level) -> str:
+def message(found: list[dict[str, str]], level: Level) -> str:
     return "\n".join(f"{one['says']} {one['advice']}" for one in found if one["level"] == level)
 
 
 def test_a_fresh_machine_is_well_and_told_about_drafts(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, found = examined(capsys, "--provider", "offline")
-    assert code == 0, said(found, Level.BROKEN)
-    assert "drafts" in said(found, Level.NOTE)
+    assert code == 0, message(found, Level.BROKEN)
+    assert "drafts" in message(found, Level.NOTE)
     assert {one["area"] for one in found} >= {
         "program",
         "configuration",
@@ -66,7 +66,7 @@ def test_a_fresh_machine_is_well_and_told_about_drafts(home: Path, capsys: pytes
         "database",
         "server",
     }
-    shown = said(found, Level.OK)
+    shown = message(found, Level.OK)
     assert all(f"{name}: on" in shown for name in tool_names())
     assert f"answers with {len(tool_names())} tools" in shown
     assert not home.exists(), "a look changes nothing"
@@ -116,10 +116,10 @@ def test_a_key_that_cannot_be_one_is_pointed_out_without_being_shown(
     variable = KEYED[0][1]
     monkeypatch.setenv(variable, value)
     _, found = examined(capsys)
-    notes = said(found, Level.NOTE)
+    notes = message(found, Level.NOTE)
     assert f"{variable} " in notes
     assert "it counts as not set" in notes
-    assert f"{KEYED[0][0]}: from" not in said(found, Level.OK)
+    assert f"{KEYED[0][0]}: from" not in message(found, Level.OK)
     assert value not in json.dumps(found, ensure_ascii=False)
 
 
@@ -130,17 +130,17 @@ def test_a_setting_that_a_client_left_to_be_filled_in_is_pointed_out(
         monkeypatch.setenv(name, "${user_config.it}")
     code, found = examined(capsys, "--quick", "--provider", "${user_config.provider}")
     assert code == 0
-    notes = said(found, Level.NOTE)
+    notes = message(found, Level.NOTE)
     for name in ("IMAGEWRIGHT_BUDGET_PER_DAY", "IMAGEWRIGHT_TOOLS", "IMAGEWRIGHT_KIE_BASE_URL"):
         assert f"{name} was left as ${{...}}" in notes
     assert "an option was left as ${...}" in notes
-    assert "no limit" in said(found, Level.OK)
+    assert "no limit" in message(found, Level.OK)
 
 
 def test_nothing_says_that_a_key_was_tried(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv(*LONE_KEY)
     _, found = examined(capsys)
-    shown = said(found, Level.OK)
+    shown = message(found, Level.OK)
     assert "openai: from OPENAI_API_KEY (not tried)" in shown
 
 
@@ -172,7 +172,7 @@ def test_every_broken_file_is_named_at_once(home: Path, capsys: pytest.CaptureFi
     keys = settle(home, "keys.toml", "not toml at all")
     code, found = examined(capsys)
     assert code == 1
-    broken = said(found, Level.BROKEN)
+    broken = message(found, Level.BROKEN)
     assert str(config) in broken
     assert str(keys) in broken
 
@@ -194,7 +194,7 @@ def test_what_stops_the_start_is_broken(
     monkeypatch.setenv(variable, value)
     code, found = examined(capsys)
     assert code == 1
-    assert expected in said(found, Level.BROKEN)
+    assert expected in message(found, Level.BROKEN)
 
 
 def test_a_misspelt_variable_is_pointed_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,7 +329,7 @@ def test_budgets_and_what_is_spent_of_them_are_shown(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _, found = examined(capsys)
-    shown = said([one for one in found if one["area"] == "budget"], Level.OK)
+    shown = message([one for one in found if one["area"] == "budget"], Level.OK)
     assert "today: $0 spent or set aside, no limit" in shown
     assert "no limit per call; nobody is asked" in shown
     assert not home.exists(), "a look changes nothing"
@@ -342,9 +342,9 @@ def test_budgets_and_what_is_spent_of_them_are_shown(
     code, found = examined(capsys)
     assert code == 0
     budget = [one for one in found if one["area"] == "budget"]
-    assert "today: $0.25 spent or set aside of $0.25" in said(budget, Level.NOTE)
-    assert "this month: $0.25 spent or set aside of $10" in said(budget, Level.OK)
-    assert "at most $0.5 per call; you are asked about calls above $0.1" in said(budget, Level.OK)
+    assert "today: $0.25 spent or set aside of $0.25" in message(budget, Level.NOTE)
+    assert "this month: $0.25 spent or set aside of $10" in message(budget, Level.OK)
+    assert "at most $0.5 per call; you are asked about calls above $0.1" in message(budget, Level.OK)
 
 
 def test_a_broken_database_is_left_where_it_is(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulators.kie import envelope
 from imagewright.cli.main import main
 from imagewright.providers.kie.provider import Kie
-from killing import plain_route
+from tests.emulators.kie import envelope
+from tests.support.kill_runs import plain_route
 
 if TYPE_CHECKING:
-    from emulators.kie import KieEmulator
+    from tests.emulators.kie import KieEmulator
 
 WORDS = ["run", plain_route("kie").tool, "--prompt", "a red fox"]
 NOTICE = (
@@ -26,7 +26,7 @@ NOTICE = (
 
 @pytest.fixture(autouse=True)
 def _trouble_once(kie: KieEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Kie, "rhythm", replace(Kie.rhythm, first=0.01, longest=0.01))
+    monkeypatch.setattr(Kie, "poll_policy", replace(Kie.poll_policy, first=0.01, longest=0.01))
     kie.seconds = 0.0
     kie.fail_next("poll", envelope(401, "no access [/key]"), times=2)
 

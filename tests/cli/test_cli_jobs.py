@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from booked import book, job_entry, spend
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.cli.main import main
 from imagewright.cli.outcomes import CANCELLED
-from imagewright.engine.workshop import open_workshop
+from imagewright.engine.engine import open_engine
 from imagewright.settings.load import load_settings
 from imagewright.surface.definitions import JOB_SCHEMA
+from tests.support.seeded_jobs import book, job_entry, spend
 
 if TYPE_CHECKING:
-    from emulators.kie import KieEmulator
     from imagewright.storage.record import CostBasis
+    from tests.emulators.kie import KieEmulator
 
 MAKER = min(
     (row for row in catalog().values() if OperationName.GENERATE in row.operations),
@@ -38,7 +38,7 @@ def database() -> Path:
     return load_settings(dict(os.environ)).folders.database
 
 
-def said(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> Any:
+def message(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) -> Any:
     """The answer of `imagewright jobs ... --json`."""
     capsys.readouterr()
     assert main(["jobs", *words, "--json"]) == code
@@ -49,9 +49,9 @@ def leave_behind() -> str:
     """A job that was sent, and whose process has ended since; its id."""
 
     async def begin() -> str:
-        async with open_workshop(load_settings(dict(os.environ))) as workshop:
-            job = await workshop.start(MAKER, {"prompt": "a red fox"})
-            async for state in workshop.watch(job):
+        async with open_engine(load_settings(dict(os.environ))) as engine:
+            job = await engine.start(MAKER, {"prompt": "a red fox"})
+            async for state in engine.watch(job):
                 if state.stage == "submitted":
                     break
             return job.id
@@ -66,14 +66,14 @@ def test_without_any_job_it_says_how_to_begin_one(home: Path, capsys: pytest.Cap
     assert "Nothing was left behind" in capsys.readouterr().out
     assert main(["jobs", "--cost"]) == 0
     assert "nothing was spent" in capsys.readouterr().out
-    assert said(capsys) == said(capsys, "resume") == []
+    assert message(capsys) == message(capsys, "resume") == []
     assert not home.exists()
 
 
 def test_a_job_is_listed_and_shown_with_its_pictures(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", MAKER, "--prompt", "a red fox"]) == 0
     capsys.readouterr()
-    (job,) = said(capsys)
+    (job,) = message(capsys)
     assert set(JOB_SCHEMA["required"]) <= set(job) <= set(JOB_SCHEMA["properties"])
     assert main(["jobs"]) == 0
     _, _, line = capsys.readouterr().out.splitlines()
@@ -84,17 +84,17 @@ def test_a_job_is_listed_and_shown_with_its_pictures(capsys: pytest.CaptureFixtu
         shown = capsys.readouterr().out
         assert job["images"][0]["path"] in shown.splitlines()
         assert "completed" in shown
-    assert said(capsys, "show", job["job_id"]) == job
+    assert message(capsys, "show", job["job_id"]) == job
     assert main(["jobs", "cancel", job["job_id"]]) == 0
     assert "had ended already: completed" in capsys.readouterr().err
 
 
 def test_the_newest_come_first_and_only_so_many(capsys: pytest.CaptureFixture[str]) -> None:
     spend(database(), 0.1, 0.2, 0.3)
-    ids = [job["job_id"] for job in said(capsys)]
+    ids = [job["job_id"] for job in message(capsys)]
     assert sorted(ids, reverse=True) == ids
     assert len(ids) == 3
-    assert [job["job_id"] for job in said(capsys, "list", "--limit", "2")] == ids[:2]
+    assert [job["job_id"] for job in message(capsys, "list", "--limit", "2")] == ids[:2]
 
 
 @pytest.mark.parametrize("action", ["show", "watch", "cancel"])
@@ -131,7 +131,7 @@ def test_what_was_left_behind_is_carried_on_and_not_sent_again(
     words: list[str], kie: KieEmulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     job_id = leave_behind()
-    assert [job["status"] for job in said(capsys)] == ["running"]
+    assert [job["status"] for job in message(capsys)] == ["running"]
     kie.seconds = 0
     assert main(["jobs", *words, *([job_id] if words == ["watch"] else [])]) == 0
     shown = capsys.readouterr()
@@ -140,12 +140,12 @@ def test_what_was_left_behind_is_carried_on_and_not_sent_again(
     assert f"{job_id}: completed (100%)" in shown.err
     assert "\x1b" not in shown.out + shown.err
     assert len(kie.tasks) == 1
-    assert [job["status"] for job in said(capsys)] == ["completed"]
+    assert [job["status"] for job in message(capsys)] == ["completed"]
 
 
 def test_what_was_left_behind_can_be_stopped(kie: KieEmulator, capsys: pytest.CaptureFixture[str]) -> None:
     job_id = leave_behind()
-    stopped = said(capsys, "cancel", job_id)
+    stopped = message(capsys, "cancel", job_id)
     assert stopped["status"] == "cancelled"
     assert any("may be charged" in note for note in stopped["notes"])
     assert main(["jobs", "resume"]) == 0
@@ -173,7 +173,7 @@ def test_a_failed_job_is_code_1_with_its_reason(kie: KieEmulator, capsys: pytest
     kie.credits = 0
     assert main(["run", MAKER, "--prompt", "a red fox"]) == 1
     reason = capsys.readouterr().err.splitlines()[-1].removeprefix("imagewright: ")
-    (job,) = said(capsys)
+    (job,) = message(capsys)
     assert main(["jobs", "watch", job["job_id"]]) == 1
     assert f"imagewright: {job['job_id']}: {reason}" in capsys.readouterr().err
     assert main(["jobs", "show", job["job_id"]]) == 0
@@ -203,7 +203,7 @@ def spent() -> datetime:
 def test_costs_are_summed_by_day_tool_and_provider_with_their_basis(
     spent: datetime, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    all_of_it = said(capsys, "--cost", "--since", f"{spent:%Y-%m-%d}")
+    all_of_it = message(capsys, "--cost", "--since", f"{spent:%Y-%m-%d}")
     assert (all_of_it["usd"], all_of_it["jobs"]) == (4.875, 5)
     assert all_of_it["actual"] == {"usd": 4.375, "jobs": 3}
     assert all_of_it["estimate"] == {"usd": 0.5, "jobs": 1}
@@ -211,12 +211,12 @@ def test_costs_are_summed_by_day_tool_and_provider_with_their_basis(
     assert [(one["usd"], one["jobs"]) for one in all_of_it["by_day"]] == [(4.0, 1), (0.75, 2), (0.125, 2)]
     assert {one["tool"]: one["usd"] for one in all_of_it["by_tool"]} == {FIRST: 4.625, SECOND: 0.25}
     assert {one["provider"]: one["usd"] for one in all_of_it["by_provider"]} == {"alpha": 4.625, "beta": 0.25}
-    assert said(capsys, "--cost", "--since", "today")["jobs"] == 2
-    assert said(capsys, "--cost", "--since", "yesterday")["usd"] == 0.875
+    assert message(capsys, "--cost", "--since", "today")["jobs"] == 2
+    assert message(capsys, "--cost", "--since", "yesterday")["usd"] == 0.875
 
 
 def test_without_a_day_costs_begin_with_the_month(spent: datetime, capsys: pytest.CaptureFixture[str]) -> None:
-    since = datetime.fromisoformat(said(capsys, "--cost")["since"])
+    since = datetime.fromisoformat(message(capsys, "--cost")["since"])
     assert (since.day, since.hour, since.minute) == (1, 0, 0)
     assert since > spent
 

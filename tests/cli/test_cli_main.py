@@ -47,13 +47,13 @@ def test_an_unknown_command_names_the_nearest_and_all() -> None:
 
 def test_shared_options_are_read_repeated_and_with_commas_and_said_again() -> None:
     words = ["--provider", "a,b", "--tools", "x", "--provider", "c", "--disable", "y z", "--tools", "w"]
-    said = command_parser("serve").parse_args(words)
-    line = command_line(said)
+    text = command_parser("serve").parse_args(words)
+    line = command_line(text)
     assert line.providers == ("a", "b", "c")
     assert line.tools == "x,w"
     assert line.disable == "y z"
-    assert command_line(command_parser("serve").parse_args(shared_words(said))) == line
-    assert shared_words(said, but=("--provider",)) == ["--tools", "x", "--tools", "w", "--disable", "y z"]
+    assert command_line(command_parser("serve").parse_args(shared_words(text))) == line
+    assert shared_words(text, but=("--provider",)) == ["--tools", "x", "--tools", "w", "--disable", "y z"]
 
 
 def test_shared_options_that_are_not_given_say_nothing() -> None:

@@ -26,8 +26,8 @@ OWN = {"--help", "-h", "--explain", "--yes", "--key", "--json"}
 
 def typed(row: Row, *words: str) -> dict[str, Any]:
     """What the engine would be given."""
-    said, unknown = tool_parser(row).parse_known_args(words)
-    return arguments(row, vars(said), unknown)
+    text, unknown = tool_parser(row).parse_known_args(words)
+    return arguments(row, vars(text), unknown)
 
 
 def named(row: Row, name: str) -> str:
@@ -54,11 +54,11 @@ def test_nothing_is_required_or_judged_by_the_parser(row: Row) -> None:
 @pytest.mark.parametrize(("row", "name", "argument"), ARGUMENTS, ids=lambda part: getattr(part, "tool", None))
 def test_help_shows_description_choices_and_default(row: Row, name: str, argument: Argument) -> None:
     action = next(one for one in tool_parser(row)._actions if option(name) in one.option_strings)  # noqa: SLF001 - as above
-    said = (action.help or "").replace("%%", "%")
-    assert argument.describe in said
-    assert all(shown(value) in said for value in argument.values or ())
+    text = (action.help or "").replace("%%", "%")
+    assert argument.describe in text
+    assert all(shown(value) in text for value in argument.values or ())
     if argument.default is not None:
-        assert "default" in said
+        assert "default" in text
     formatter = argparse.HelpFormatter("imagewright")
     formatter.add_argument(action)
     assert formatter.format_help()

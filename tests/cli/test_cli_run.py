@@ -17,13 +17,13 @@ from imagewright.cli.options import option
 from imagewright.engine.missing import all_routes
 from imagewright.providers import KEY_VARIABLES
 from imagewright.surface.definitions import GALLERY_PICTURE_SCHEMA, JOB_SCHEMA
-from pictures import quarters, saved
+from tests.support.pictures import quarters, saved
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
 
-    from emulators.kie import KieEmulator
+    from tests.emulators.kie import KieEmulator
 
 MAKERS = [row for row in catalog().values() if OperationName.GENERATE in row.operations]
 MAKER = min(MAKERS, key=lambda row: row.operations[OperationName.GENERATE].rank).tool
@@ -85,9 +85,9 @@ def test_all_problems_of_a_call_come_at_once_each_on_its_line(home: Path, capsys
 
 def test_an_unknown_tool_names_the_nearest_and_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", f"{MAKER}x", "--prompt", "a"]) == 2
-    said = capsys.readouterr().err
-    assert f"did you mean {MAKER!r}?" in said
-    assert all(tool in said for tool in catalog())
+    text = capsys.readouterr().err
+    assert f"did you mean {MAKER!r}?" in text
+    assert all(tool in text for tool in catalog())
 
 
 def test_without_a_tool_it_says_what_each_is_for(capsys: pytest.CaptureFixture[str]) -> None:
@@ -213,10 +213,10 @@ def test_where_nobody_can_be_asked_a_price_above_the_threshold_is_refused(
     monkeypatch.setenv("IMAGEWRIGHT_CONFIRM_ABOVE", "0")
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     assert main(["run", MAKER, "--prompt", "a red fox"]) == 2
-    said = capsys.readouterr().err
-    assert "$" in said
-    assert "--yes" in said
-    assert "IMAGEWRIGHT_CONFIRM_ABOVE" in said
+    text = capsys.readouterr().err
+    assert "$" in text
+    assert "--yes" in text
+    assert "IMAGEWRIGHT_CONFIRM_ABOVE" in text
     assert not kie.tasks
 
 

@@ -14,24 +14,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emulators.kie import envelope
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.cli.main import main
 from imagewright.cli.outcomes import CODES, exit_code
 from imagewright.engine import follow, watch
-from imagewright.engine.desk import error_data, read_error
 from imagewright.engine.job import Job, JobStatus
+from imagewright.engine.stores import error_data, read_error
 from imagewright.errors import ProviderError, UnknownOutcome
 from imagewright.providers.kie.provider import Kie
+from tests.emulators.kie import envelope
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from emulators.kie import KieEmulator
-    from emulators.messages import Answer
     from imagewright.errors import ImagewrightError
+    from tests.emulators.kie import KieEmulator
+    from tests.emulators.messages import Answer
 
 MAKER = min(
     (row for row in catalog().values() if OperationName.GENERATE in row.operations),
@@ -136,7 +136,9 @@ def test_a_key_that_is_mended_while_a_command_waits_brings_the_picture(
 ) -> None:
     monkeypatch.setattr(watch, "LOOK_EVERY", 0.01)
     monkeypatch.setattr(follow, "LEAST_PATIENCE", 5.0)  # it must end without the mend, too
-    monkeypatch.setattr(Kie, "rhythm", replace(Kie.rhythm, first=0.05, longest=0.05, seldom=0.1, keeps=5, give_up=5))
+    monkeypatch.setattr(
+        Kie, "poll_policy", replace(Kie.poll_policy, first=0.05, longest=0.05, seldom=0.1, keeps=5, give_up=5)
+    )
     monkeypatch.delenv("KIE_API_KEY")
     home.mkdir(parents=True)
     file = home / "keys.toml"

@@ -126,8 +126,8 @@ def test_the_table_of_providers_says_yes_exactly_where_there_is_a_route() -> Non
         [cell.strip() for cell in line.split("|")[1:-1]] for line in provider_table(all_routes()).split("\n")
     ]
     assert head == ["tool", "operation", *KEY_VARIABLES]
-    said = {(line[0], line[1], who) for line in lines for who, cell in zip(head, line, strict=True) if cell == "yes"}
-    assert said == {(route.tool, verb(route.operation), route.provider) for route in all_routes()}
+    message = {(line[0], line[1], who) for line in lines for who, cell in zip(head, line, strict=True) if cell == "yes"}
+    assert message == {(route.tool, verb(route.operation), route.provider) for route in all_routes()}
     assert {(line[0], line[1]) for line in lines} == {
         (row.tool, verb(name)) for row in catalog().values() for name in row.operations
     }

@@ -57,9 +57,9 @@ def test_off_and_on_again(config: Path, capsys: pytest.CaptureFixture[str]) -> N
 @pytest.mark.parametrize("action", ["enable", "disable"])
 def test_a_misspelt_name_changes_nothing(action: str, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["tools", action, FIRST, f"{SECOND}x"]) == 2
-    said = capsys.readouterr().err
-    assert f"did you mean {SECOND!r}?" in said
-    assert all(name in said for name in tool_names())
+    message = capsys.readouterr().err
+    assert f"did you mean {SECOND!r}?" in message
+    assert all(name in message for name in tool_names())
     assert not config.exists()
 
 
@@ -87,10 +87,10 @@ def test_a_stronger_variable_is_named(
 ) -> None:
     monkeypatch.setenv(variable, value)
     assert main(["tools", action, FIRST]) == 0
-    said = capsys.readouterr()
+    message = capsys.readouterr()
     stays = "on" if action == "disable" else "off"
-    assert f"but {FIRST} stays {stays} here" in said.err
-    assert variable in said.err
+    assert f"but {FIRST} stays {stays} here" in message.err
+    assert variable in message.err
 
 
 def test_a_stronger_option_is_named_too(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,11 +12,11 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emulators.ark_models import MODELS, Model, fields_of, in_china, pictures_in, size_of
-from emulators.base import Door, Emulator, serve_by_hand
-from emulators.messages import Answer, Received, Refused
-from emulators.misplaced import misplaced_key
-from emulators.pictures import Size, draw, encode
+from tests.emulators.ark_models import MODELS, Model, fields_of, in_china, pictures_in, size_of
+from tests.emulators.base import Door, Emulator, serve_by_hand
+from tests.emulators.messages import Answer, Received, Refused
+from tests.emulators.misplaced import misplaced_key
+from tests.emulators.pictures import Size, draw, encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,14 +32,14 @@ MOST_TOGETHER = 15
 
 def error(status: int, code: str, message: str, kind: str = "BadRequest", **headers: str) -> Answer:
     """A failure in the vendor's form."""
-    said = {"code": code, "message": f"{message} Request ID: 0217", "param": "", "type": kind}
-    return Answer.of({"error": said}, status, **headers)
+    text = {"code": code, "message": f"{message} Request ID: 0217", "param": "", "type": kind}
+    return Answer.of({"error": text}, status, **headers)
 
 
 def wrong(field: str, why: str) -> Refused:
     """A refusal of a value, to be raised."""
-    said = f"The parameter `{field}` specified in the request is not valid: {why}."
-    return Refused(error(400, "InvalidParameter", said))
+    text = f"The parameter `{field}` specified in the request is not valid: {why}."
+    return Refused(error(400, "InvalidParameter", text))
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,13 @@ class Made:
     """A picture that can be fetched."""
 
     size: Size
-    said: str
+    text: str
     form: str
     marked: bool
 
     def file(self) -> bytes:
         """The picture; a watermark is white, in the bottom right corner."""
-        picture = draw(self.size, self.said)
+        picture = draw(self.size, self.message)
         if self.marked:
             picture.paste((255, 255, 255), (self.size[0] - 64, self.size[1] - 32, *self.size))
         return encode(picture, self.form)
@@ -116,8 +116,8 @@ class ArkEmulator(Emulator):
 
     def _generate(self, received: Received) -> Answer:
         if received.headers.get("authorization") != f"Bearer {self.key}":
-            said = "The API key or AK/SK in the request is missing or invalid."
-            raise Refused(error(401, "AuthenticationError", said, "Unauthorized"))
+            text = "The API key or AK/SK in the request is missing or invalid."
+            raise Refused(error(401, "AuthenticationError", text, "Unauthorized"))
         body = received.json()
         if not received.headers.get("content-type", "").startswith("application/json") or not isinstance(body, dict):
             raise wrong("body", "it must be a JSON object")
@@ -138,8 +138,8 @@ class ArkEmulator(Emulator):
         ids = {in_china(one) if self.chinese else one: model for one, model in MODELS.items()}
         model = ids.get(str(name))
         if model is None:
-            said = f"The model or endpoint {name} does not exist or you do not have access to it."
-            raise Refused(error(404, "InvalidEndpointOrModel.NotFound", said, "NotFound"))
+            text = f"The model or endpoint {name} does not exist or you do not have access to it."
+            raise Refused(error(404, "InvalidEndpointOrModel.NotFound", text, "NotFound"))
         known = fields_of(model)
         for field, value in fields.items():
             why = known[field](value) if field in known else "it is not supported by this model"
@@ -167,8 +167,8 @@ class ArkEmulator(Emulator):
         while self._times and self._times[0] < now - WINDOW:
             self._times.popleft()
         if self.rate is not None and len(self._times) + asked > self.rate:
-            said = "The images per minute of this account are exceeded."
-            raise Refused(error(429, "ModelAccountIpmRateLimitExceeded", said, "TooManyRequests"))
+            text = "The images per minute of this account are exceeded."
+            raise Refused(error(429, "ModelAccountIpmRateLimitExceeded", text, "TooManyRequests"))
         self._times.extend([now] * asked)
 
     def _give(self, fields: dict[str, Any], model: Model, count: int) -> Answer:
@@ -190,12 +190,12 @@ class ArkEmulator(Emulator):
         return Answer.of({"model": fields["model"], "created": CREATED, "data": items, "usage": usage})
 
     def _item(self, picture: Made, *, inside: bool) -> dict[str, Any]:
-        said = {"size": "x".join(str(side) for side in picture.size)}
+        text = {"size": "x".join(str(side) for side in picture.size)}
         if inside:
-            return {"b64_json": base64.b64encode(picture.file()).decode("ascii"), **said}
+            return {"b64_json": base64.b64encode(picture.file()).decode("ascii"), **text}
         name = f"{len(self._files):05d}_0.{picture.form}"
         self._files[name] = picture
-        return {"url": self._link(name), **said}
+        return {"url": self._link(name), **text}
 
     def _link(self, name: str) -> str:
         until = int(time.time() + self.link_seconds)

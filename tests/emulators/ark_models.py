@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from emulators.pictures import look
+from tests.emulators.pictures import look
 
 if TYPE_CHECKING:
-    from emulators.pictures import Size
+    from tests.emulators.pictures import Size
 
 Check = Callable[[Any], str]
 """What is wrong with a value; empty when nothing is."""

@@ -20,8 +20,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
-from emulators.messages import Answer, Fault, Received, Refused
-from emulators.talk import Talk
+from tests.emulators.messages import Answer, Fault, Received, Refused
+from tests.emulators.talk import Talk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -206,8 +206,8 @@ def address_variables(vendor: str, addresses: Mapping[str, str]) -> dict[str, st
 def serve_by_hand(emulator: Emulator, vendor: str, key_variable: str) -> None:
     """Serve until Ctrl-C, after printing what to set in the environment."""
     with emulator:
-        said = address_variables(vendor, emulator.addresses) | {key_variable: emulator.key}
-        lines = [f"{variable}={value}" for variable, value in said.items()]
+        text = address_variables(vendor, emulator.addresses) | {key_variable: emulator.key}
+        lines = [f"{variable}={value}" for variable, value in text.items()]
         sys.stdout.write("\n".join(lines) + "\n\nServing until Ctrl-C.\n")
         sys.stdout.flush()
         with suppress(KeyboardInterrupt):

@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from emulators.base import Door, Emulator, seconds_given, serve_by_hand
-from emulators.messages import Answer, Received, Refused
-from emulators.misplaced import misplaced_key
-from emulators.pictures import draw, encode, look, of_area
+from tests.emulators.base import Door, Emulator, seconds_given, serve_by_hand
+from tests.emulators.messages import Answer, Received, Refused
+from tests.emulators.misplaced import misplaced_key
+from tests.emulators.pictures import draw, encode, look, of_area
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -279,8 +279,8 @@ class BflEmulator(Emulator):
         return Answer(200, task.draw(), {"Content-Type": f"image/{task.form}"})
 
 
-def _unprocessable(where: list[str], said: str, kind: str) -> Refused:
-    problem = {"loc": ["body", *where], "msg": said, "type": kind}
+def _unprocessable(where: list[str], text: str, kind: str) -> Refused:
+    problem = {"loc": ["body", *where], "msg": text, "type": kind}
     return Refused(Answer.of({"detail": [problem]}, 422))
 
 

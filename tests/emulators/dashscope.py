@@ -7,11 +7,11 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from emulators.base import Door, Emulator, seconds_given, serve_by_hand
-from emulators.dashscope_models import MODELS, Model, parameters_of, picture_in, prompt_problem, size_of
-from emulators.messages import Answer, Received, Refused
-from emulators.misplaced import misplaced_key
-from emulators.pictures import Size, draw, encode
+from tests.emulators.base import Door, Emulator, seconds_given, serve_by_hand
+from tests.emulators.dashscope_models import MODELS, Model, parameters_of, picture_in, prompt_problem, size_of
+from tests.emulators.messages import Answer, Received, Refused
+from tests.emulators.misplaced import misplaced_key
+from tests.emulators.pictures import Size, draw, encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -159,8 +159,8 @@ class DashScopeEmulator(Emulator):
         if self.rate is not None and len(self._calls) >= self.rate:
             raise Refused(error(429, "Throttling.RateQuota", "Requests rate limit exceeded, please try again later."))
         if self.credit < USD:
-            said = "Access denied, please make sure your account is in good standing."
-            raise Refused(error(400, "Arrearage", said))
+            text = "Access denied, please make sure your account is in good standing."
+            raise Refused(error(400, "Arrearage", text))
         self._calls.append(now)
         self.bodies.append(body)
 
@@ -225,8 +225,8 @@ class DashScopeEmulator(Emulator):
         self._check_key(received)
         task = self.tasks.get(received.groups["task"])
         if task is None or task.polls > 1:
-            said = "Failed to cancel the task, please confirm if the task is in PENDING status."
-            raise Refused(error(400, "UnsupportedOperation", said))
+            text = "Failed to cancel the task, please confirm if the task is in PENDING status."
+            raise Refused(error(400, "UnsupportedOperation", text))
         task.end, task.failure, task.polls = "CANCELED", None, LAST
         return Answer.of({"request_id": "r-emulated"})
 
@@ -251,8 +251,8 @@ class DashScopeEmulator(Emulator):
         signed = received.query.get("Signature") == f"signed-{name}-{until}"
         if name not in self._files or not signed or int(until) <= time.time():
             return Answer(403, b"<?xml version='1.0'?><Error/>", {"Content-Type": "application/xml"})
-        size, said, marked = self._files[name]
-        picture = draw(size, said)
+        size, text, marked = self._files[name]
+        picture = draw(size, text)
         if marked:
             picture.paste((255, 255, 255), (size[0] - 64, size[1] - 32, *size))
         return Answer(200, encode(picture, "png"), {"Content-Type": "image/png"})

@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from emulators.base import Door, Emulator, seconds_given, serve_by_hand
-from emulators.fal_list import Ended, endpoints_in, page, refuse_list
-from emulators.fal_models import ENDPOINTS
-from emulators.messages import Answer, Received, Refused
-from emulators.misplaced import misplaced_key
-from emulators.pictures import encode, look
-from emulators.tables import look_into
+from tests.emulators.base import Door, Emulator, seconds_given, serve_by_hand
+from tests.emulators.fal_list import Ended, endpoints_in, page, refuse_list
+from tests.emulators.fal_models import ENDPOINTS
+from tests.emulators.messages import Answer, Received, Refused
+from tests.emulators.misplaced import misplaced_key
+from tests.emulators.pictures import encode, look
+from tests.emulators.tables import look_into
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from PIL import Image
 
-    from emulators.tables import Table
+    from tests.emulators.tables import Table
 
 STATES = ("IN_QUEUE", "IN_PROGRESS", "COMPLETED")
 """What a task goes through, one more with each poll."""
@@ -178,8 +178,8 @@ class FalEmulator(Emulator):
         task = Task(f"req-{len(self.tasks) + 1:04d}", name, fields, [])
         task.ending = self._endings.popleft() if self._endings else self._carry_out(task, ENDPOINTS[name])
         self.tasks[task.id] = task
-        said = {"request_id": task.id, "gateway_request_id": task.id, "status": STATES[0], "queue_position": 0}
-        return Answer.of(said | self._links(task), x_fal_request_id=task.id)
+        text = {"request_id": task.id, "gateway_request_id": task.id, "status": STATES[0], "queue_position": 0}
+        return Answer.of(text | self._links(task), x_fal_request_id=task.id)
 
     def _carry_out(self, task: Task, table: Table) -> Ending | None:
         """Make the pictures, or find out why not."""
@@ -227,16 +227,16 @@ class FalEmulator(Emulator):
         task = self._find(received)
         place = self._place(task)
         task.polls += 1
-        said: dict[str, Any] = {"status": STATES[place], "request_id": task.id, **self._links(task)}
+        text: dict[str, Any] = {"status": STATES[place], "request_id": task.id, **self._links(task)}
         if place == 0:
-            said["queue_position"] = 0
+            text["queue_position"] = 0
         else:
-            said["logs"] = None
+            text["logs"] = None
         if place == LAST:
-            said["metrics"] = {"inference_time": 3.4}
-            said |= task.ending.aside if task.ending else {}
+            text["metrics"] = {"inference_time": 3.4}
+            text |= task.ending.aside if task.ending else {}
             self._settle(task)
-        return Answer.of(said, 200 if place == LAST else 202, x_fal_request_id=task.id)
+        return Answer.of(text, 200 if place == LAST else 202, x_fal_request_id=task.id)
 
     def _settle(self, task: Task) -> None:
         if not task.settled:
@@ -277,9 +277,9 @@ class FalEmulator(Emulator):
         task = self._find(received)
         if task.settled:
             return Answer.of({"status": "ALREADY_COMPLETED"}, 400)
-        said = "Request was cancelled"
-        aside = {"error": said, "error_type": "client_cancelled"}
-        task.ending = Ending(499, {"detail": said, "error_type": "client_cancelled"}, aside)
+        text = "Request was cancelled"
+        aside = {"error": text, "error_type": "client_cancelled"}
+        task.ending = Ending(499, {"detail": text, "error_type": "client_cancelled"}, aside)
         return Answer.of({"status": "CANCELLATION_REQUESTED"}, 202)
 
     def _links(self, task: Task) -> dict[str, str]:
@@ -305,8 +305,8 @@ class FalEmulator(Emulator):
         if self._object(received) or received.query != {"storage_type": STORAGES[0]}:
             raise refuse(422, "an empty object and storage_type=fal-cdn-v3 are expected")
         expires = "2099-01-01T00:00:00+00:00"
-        said = {"token": TOKEN, "token_type": "Bearer", "base_url": self.url("cdn"), "expires_at": expires}
-        return Answer.of(said)
+        text = {"token": TOKEN, "token_type": "Bearer", "base_url": self.url("cdn"), "expires_at": expires}
+        return Answer.of(text)
 
     def _initiate(self, received: Received) -> Answer:
         fields = self._object(received)

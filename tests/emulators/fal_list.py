@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from emulators.messages import Answer, Refused
+from tests.emulators.messages import Answer, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,7 +39,7 @@ def refuse_list(status: int, kind: str, message: str) -> Refused:
     return Refused(Answer.of({"error": {"type": kind, "message": message, "request_id": "emulated"}}, status))
 
 
-def said(moment: datetime) -> str:
+def words(moment: datetime) -> str:
     """A time as fal writes it."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -74,9 +74,9 @@ def _item(one: Ended, *, payloads: bool) -> dict[str, Any]:
     item: dict[str, Any] = {
         "request_id": one.id,
         "endpoint_id": one.endpoint,
-        "sent_at": said(one.sent),
-        "started_at": said(one.sent),
-        "ended_at": said(one.ended),
+        "sent_at": words(one.sent),
+        "started_at": words(one.sent),
+        "ended_at": words(one.ended),
         "status_code": one.status,
         "duration": (one.ended - one.sent).total_seconds(),
     }

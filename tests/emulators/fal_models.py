@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emulators.kie_models import PIXELS, choice, decimal, flag, text, whole
-from emulators.tables import (
+from tests.emulators.kie_models import PIXELS, choice, decimal, flag, text, whole
+from tests.emulators.tables import (
     SEED,
     SQUARE,
     Fields,
@@ -20,8 +20,8 @@ from emulators.tables import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from emulators.kie_models import Check
-    from emulators.pictures import Size
+    from tests.emulators.kie_models import Check
+    from tests.emulators.pictures import Size
 
 NO_LIMIT = 100_000
 """Characters of a prompt, where no limit is published."""

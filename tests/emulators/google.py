@@ -11,10 +11,10 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from emulators.base import Door, Emulator, seconds_given, serve_by_hand
-from emulators.messages import Answer, Received, Refused
-from emulators.misplaced import misplaced_key
-from emulators.pictures import Size, draw, encode, look, of_area
+from tests.emulators.base import Door, Emulator, seconds_given, serve_by_hand
+from tests.emulators.messages import Answer, Received, Refused
+from tests.emulators.misplaced import misplaced_key
+from tests.emulators.pictures import Size, draw, encode, look, of_area
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,8 +60,8 @@ def error(
     code: int, status: str, message: str, details: Sequence[Mapping[str, Any]] = (), http: int | None = None
 ) -> Answer:
     """A failure in the vendor's form."""
-    said: dict[str, Any] = {"code": code, "message": message, "status": status}
-    return Answer.of({"error": said | ({"details": list(details)} if details else {})}, http or code)
+    text: dict[str, Any] = {"code": code, "message": message, "status": status}
+    return Answer.of({"error": text | ({"details": list(details)} if details else {})}, http or code)
 
 
 def bad_key() -> Answer:
@@ -82,8 +82,8 @@ def over_quota(quota: str, delay: str = "") -> Answer:
     ]
     if delay:
         details.append({"@type": f"{TYPES}RetryInfo", "retryDelay": delay})
-    said = "You exceeded your current quota, please check your plan and billing details."
-    return error(429, "RESOURCE_EXHAUSTED", said, details)
+    text = "You exceeded your current quota, please check your plan and billing details."
+    return error(429, "RESOURCE_EXHAUSTED", text, details)
 
 
 def blocked(reason: str) -> Answer:
@@ -145,8 +145,8 @@ class GoogleEmulator(Emulator):
         name = received.groups["model"]
         model = MODELS.get(name)
         if model is None:
-            said = f"models/{name} is not found for this API version, or is not supported for generateContent."
-            raise Refused(error(404, "NOT_FOUND", said))
+            text = f"models/{name} is not found for this API version, or is not supported for generateContent."
+            raise Refused(error(404, "NOT_FOUND", text))
         body = received.json()
         if not isinstance(body, dict):
             raise wrong("Invalid JSON payload received.")

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import ImageOps
 
-from emulators.base import Door, Emulator, serve_by_hand
-from emulators.ideogram_words import COLOURS, RESOLUTIONS, STYLES
-from emulators.messages import Answer, Part, Received, Refused
-from emulators.misplaced import misplaced_key
-from emulators.pictures import draw, encode, look
+from tests.emulators.base import Door, Emulator, serve_by_hand
+from tests.emulators.ideogram_words import COLOURS, RESOLUTIONS, STYLES
+from tests.emulators.messages import Answer, Part, Received, Refused
+from tests.emulators.misplaced import misplaced_key
+from tests.emulators.pictures import draw, encode, look
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -191,9 +191,9 @@ class IdeogramEmulator(Emulator):
         return Answer(200, made, {"Content-Type": "image/png"})
 
 
-def refuse(said: str, status: int = 400) -> Refused:
+def refuse(words: str, status: int = 400) -> Refused:
     """A refusal, to be raised."""
-    return Refused(Answer.of({"error": said}, status))
+    return Refused(Answer.of({"error": words}, status))
 
 
 def _picture(part: Part) -> Image.Image:

@@ -8,12 +8,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from emulators.base import Door, Emulator, seconds_given, serve_by_hand
-from emulators.kie_models import FLUX_KONTEXT, GPT4O, Model
-from emulators.kie_others import EVERY
-from emulators.messages import Answer, Part, Received, Refused
-from emulators.misplaced import misplaced_key
-from emulators.pictures import cut_out, draw, encode, look, repaint
+from tests.emulators.base import Door, Emulator, seconds_given, serve_by_hand
+from tests.emulators.kie_models import FLUX_KONTEXT, GPT4O, Model
+from tests.emulators.kie_others import EVERY
+from tests.emulators.messages import Answer, Part, Received, Refused
+from tests.emulators.misplaced import misplaced_key
+from tests.emulators.pictures import cut_out, draw, encode, look, repaint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,14 +33,14 @@ CREATED = 1757584149490
 """A moment in ms since the epoch, for the fields that want one."""
 
 
-def refuse(code: int, said: str) -> Refused:
+def refuse(code: int, text: str) -> Refused:
     """A refusal in Kie's form, to be raised."""
-    return Refused(envelope(code, said))
+    return Refused(envelope(code, text))
 
 
-def envelope(code: int, said: str, data: Any = None, status: int = 200) -> Answer:
+def envelope(code: int, text: str, data: Any = None, status: int = 200) -> Answer:
     """An answer in Kie's form."""
-    return Answer.of({"code": code, "msg": said, "data": data}, status)
+    return Answer.of({"code": code, "msg": text, "data": data}, status)
 
 
 @dataclass
@@ -103,9 +103,9 @@ class KieEmulator(Emulator):
         """What a provider is wired with to find it."""
         return {"": self.url("api"), "upload": self.url("upload")}
 
-    def fail_task_next(self, code: str, said: str) -> None:
+    def fail_task_next(self, code: str, text: str) -> None:
         """Let the next task that is created come to nothing; it is not charged."""
-        self._failures.append((code, said))
+        self._failures.append((code, text))
 
     def hide_tasks(self, polls: int) -> None:
         """Let new tasks be unknown to their first polls, as happens for seconds."""

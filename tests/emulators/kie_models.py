@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from emulators.pictures import Size, of_area
+from tests.emulators.pictures import Size, of_area
 
 Check = Callable[[Any], str]
 """What is wrong with a value, in Kie's manner; empty when nothing is."""

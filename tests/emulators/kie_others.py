@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emulators.kie_models import (
+from tests.emulators.kie_models import (
     BANANA_RATIOS,
     GPT_SIZES,
     MARKET,
@@ -21,12 +21,12 @@ from emulators.kie_models import (
     links,
     text,
 )
-from emulators.pictures import of_area
+from tests.emulators.pictures import of_area
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from emulators.pictures import Size
+    from tests.emulators.pictures import Size
 
 LONG_RATIOS = ("1:4", "4:1", "1:8", "8:1")
 SEEDREAM_RATIOS = ("1:1", "4:3", "3:4", "16:9", "9:16", "2:3", "3:2", "21:9")

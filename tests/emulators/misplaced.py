@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from emulators.messages import Received
+    from tests.emulators.messages import Received
 
 
 def misplaced_key(received: Received, key: str, header: str, keyless: Collection[str]) -> list[str]:

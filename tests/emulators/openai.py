@@ -11,18 +11,18 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from emulators.base import Door, Emulator, seconds_given, serve_by_hand
-from emulators.messages import Answer, Received, Refused
-from emulators.misplaced import misplaced_key
-from emulators.openai_models import MODELS, NUMBERS, OPEN_WEIGHTS, Model, fields_of, sides_of
-from emulators.pictures import draw, encode, look, repaint
+from tests.emulators.base import Door, Emulator, seconds_given, serve_by_hand
+from tests.emulators.messages import Answer, Received, Refused
+from tests.emulators.misplaced import misplaced_key
+from tests.emulators.openai_models import MODELS, NUMBERS, OPEN_WEIGHTS, Model, fields_of, sides_of
+from tests.emulators.pictures import draw, encode, look, repaint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from PIL import Image
 
-    from emulators.messages import Part
+    from tests.emulators.messages import Part
 
 IMAGE_LIMIT = 50_000_000
 MASK_LIMIT = 4_000_000
@@ -45,8 +45,8 @@ def error(
     **headers: str,
 ) -> Answer:
     """A failure in the vendor's form."""
-    said = {"message": message, "type": kind, "param": param, "code": code, **(more or {})}
-    return Answer.of({"error": said}, status, x_request_id="req_emulated", **headers)
+    text = {"message": message, "type": kind, "param": param, "code": code, **(more or {})}
+    return Answer.of({"error": text}, status, x_request_id="req_emulated", **headers)
 
 
 def wrong(param: str, why: str) -> Refused:
@@ -121,12 +121,12 @@ class OpenAIEmulator(Emulator):
         name = fields.get("model", "")
         model = self.models.get(name)
         if model is None:
-            said = f"The model '{name}' does not exist or you do not have access to it."
-            raise Refused(error(404, said, "model_not_found", param="model"))
+            text = f"The model '{name}' does not exist or you do not have access to it."
+            raise Refused(error(404, text, "model_not_found", param="model"))
         known = fields_of(model, edit=edit)
         if "prompt" not in fields:
-            said = "Missing required parameter: 'prompt'."
-            raise Refused(error(400, said, "missing_required_parameter", param="prompt"))
+            text = "Missing required parameter: 'prompt'."
+            raise Refused(error(400, text, "missing_required_parameter", param="prompt"))
         for field, value in fields.items():
             if field not in known:
                 raise Refused(error(400, f"Unknown parameter: '{field}'.", "unknown_parameter", param=field))
@@ -167,8 +167,8 @@ class OpenAIEmulator(Emulator):
         if masks:
             changed = repaint(source, _mask(masks[0], source), darker=True).resize(size)
             return self._give([changed] * count, fields, model)
-        said = sorted((name, str(value)) for name, value in fields.items())
-        return self._give([draw(size, (said, place)) for place in range(count)], fields, model)
+        text = sorted((name, str(value)) for name, value in fields.items())
+        return self._give([draw(size, (text, place)) for place in range(count)], fields, model)
 
     def _give(self, made: Sequence[Image.Image], fields: Mapping[str, Any], model: Model) -> Answer:
         """The answer with the pictures, after rate and purse."""
@@ -176,12 +176,12 @@ class OpenAIEmulator(Emulator):
         while self._made and self._made[0] < now - WINDOW:
             self._made.popleft()
         if self.rate is not None and len(self._made) + len(made) > self.rate:
-            said = f"Rate limit reached for {fields['model']} on images per min (IPM): Limit {self.rate}."
-            raise Refused(error(429, said, "rate_limit_exceeded", kind="requests", retry_after="12"))
+            text = f"Rate limit reached for {fields['model']} on images per min (IPM): Limit {self.rate}."
+            raise Refused(error(429, text, "rate_limit_exceeded", kind="requests", retry_after="12"))
         price = model.usd * len(made)
         if price > self.credit:
-            said = "You exceeded your current quota, please check your plan and billing details."
-            raise Refused(error(429, said, "insufficient_quota", kind="insufficient_quota"))
+            text = "You exceeded your current quota, please check your plan and billing details."
+            raise Refused(error(429, text, "insufficient_quota", kind="insufficient_quota"))
         self._made.extend([now] * len(made))
         self.credit -= price
         self.charges.append(price)
@@ -226,8 +226,8 @@ def _pictures(parts: Sequence[Part]) -> list[Image.Image]:
     if not 1 <= len(parts) <= MOST_IMAGES:
         raise wrong("image", f"1 to {MOST_IMAGES} images are taken, not {len(parts)}")
     if names.count("image") > 1:
-        said = "Duplicate parameter: 'image'. Use the array syntax instead, e.g. 'image[]=<value>'."
-        raise Refused(error(400, said, "duplicate_parameter", param="image"))
+        text = "Duplicate parameter: 'image'. Use the array syntax instead, e.g. 'image[]=<value>'."
+        raise Refused(error(400, text, "duplicate_parameter", param="image"))
     return [_picture(part, IMAGE_LIMIT) for part in parts]
 
 

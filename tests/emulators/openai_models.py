@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from emulators.pictures import Size
+    from tests.emulators.pictures import Size
 
 Check = Callable[[Any], str]
 """What is wrong with a value; empty when nothing is."""

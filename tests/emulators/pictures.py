@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from emulators.plain import plain_png
+from tests.emulators.plain import plain_png
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,9 +37,9 @@ def encode(picture: Image.Image, form: str) -> bytes:
     return out.getvalue()
 
 
-def draw(size: Size, said: object) -> Image.Image:
+def draw(size: Size, text: object) -> Image.Image:
     """A plain picture whose colour follows from what was said, so that different requests are told apart."""
-    mixed = zlib.crc32(repr(said).encode("utf-8"))
+    mixed = zlib.crc32(repr(text).encode("utf-8"))
     return Image.new("RGB", size, (mixed & 0xFF, mixed >> 8 & 0xFF, mixed >> 16 & 0xFF))
 
 

@@ -10,10 +10,10 @@ import base64
 import io
 from typing import TYPE_CHECKING
 
-from emulators.base import Door, Emulator, serve_by_hand
-from emulators.messages import Answer, Part, Received, Refused
-from emulators.misplaced import misplaced_key
-from emulators.pictures import cut_out, look
+from tests.emulators.base import Door, Emulator, serve_by_hand
+from tests.emulators.messages import Answer, Part, Received, Refused
+from tests.emulators.misplaced import misplaced_key
+from tests.emulators.pictures import cut_out, look
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -99,9 +99,9 @@ class RecraftEmulator(Emulator):
         return Answer(200, self._files[name][0], {"Content-Type": self._files[name][1]})
 
 
-def refuse(code: str, said: str, status: int = 400) -> Refused:
+def refuse(code: str, text: str, status: int = 400) -> Refused:
     """A refusal in the form of which examples were seen, to be raised."""
-    return Refused(Answer.of({"code": code, "message": said}, status))
+    return Refused(Answer.of({"code": code, "message": text}, status))
 
 
 def _chosen(parts: Mapping[str, Part], name: str, values: tuple[str, str]) -> str:

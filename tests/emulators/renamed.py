@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from emulators.base import Emulator
+from tests.emulators.base import Emulator
 
 if TYPE_CHECKING:
-    from emulators.messages import Answer, Received
+    from tests.emulators.messages import Answer, Received
 
 
 class Renaming(Emulator):

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from emulators.base import Door, Emulator, seconds_given, serve_by_hand
-from emulators.messages import Answer, Received, Refused
-from emulators.misplaced import misplaced_key
-from emulators.pictures import encode, look
-from emulators.replicate_models import MODELS, Hosted, version_of
-from emulators.tables import look_into
+from tests.emulators.base import Door, Emulator, seconds_given, serve_by_hand
+from tests.emulators.messages import Answer, Received, Refused
+from tests.emulators.misplaced import misplaced_key
+from tests.emulators.pictures import encode, look
+from tests.emulators.replicate_models import MODELS, Hosted, version_of
+from tests.emulators.tables import look_into
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

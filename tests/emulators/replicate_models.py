@@ -6,15 +6,15 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emulators.kie_models import choice, decimal, flag, text, whole
-from emulators.pictures import of_area
-from emulators.tables import MEGAPIXEL, SEED, Fields, Table, by_ratio, enlarged, link, links
+from tests.emulators.kie_models import choice, decimal, flag, text, whole
+from tests.emulators.pictures import of_area
+from tests.emulators.tables import MEGAPIXEL, SEED, Fields, Table, by_ratio, enlarged, link, links
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from emulators.kie_models import Check
-    from emulators.pictures import Size
+    from tests.emulators.kie_models import Check
+    from tests.emulators.pictures import Size
 
 NO_LIMIT = 100_000
 """Characters of a prompt, where no limit is published."""

@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from emulators.pictures import cut_out, draw, look, of_area, redraw_middle, repaint
+from tests.emulators.pictures import cut_out, draw, look, of_area, redraw_middle, repaint
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from emulators.kie_models import Check
-    from emulators.pictures import Size
+    from tests.emulators.kie_models import Check
+    from tests.emulators.pictures import Size
 
 Fields = Mapping[str, Any]
 MEGAPIXEL = 1024 * 1024

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import h11
 
-from emulators.messages import Answer, Received
+from tests.emulators.messages import Answer, Received
 
 if TYPE_CHECKING:
     from collections.abc import Callable

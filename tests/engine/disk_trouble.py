@@ -15,7 +15,7 @@ import anyio
 
 from imagewright.engine import delivery
 from imagewright.errors import StorageError
-from workbench import Vendor, folders_in, workbench
+from tests.support.engine_bench import Vendor, folders_in, open_bench
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,32 +59,32 @@ async def main(home: Path, what: str) -> None:
     delivery.STORE_PAUSE = 0.05
     begin, end = TROUBLES[what]
     vendor = Vendor()
-    said: dict[str, object] = {}
+    text: dict[str, object] = {}
 
     async def fail() -> None:
         begin(home)
 
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         await bench.done(await bench.begin("before"))
         vendor.then("poll", fail)
         job = await bench.begin("amid")
         while "waiting to save" not in job.stage:
             await job.changed.wait()
-        said["stage"] = job.stage
+        text["stage"] = job.stage
         if what == "full":
             try:
                 await bench.open("refused")
             except StorageError as error:
-                said["refused"] = str(error)
-        said["submits"] = len(vendor.orders)
-        said["behind"] = len(bench.desk.ledger.behind)
+                text["refused"] = str(error)
+        text["submits"] = len(vendor.orders)
+        text["behind"] = len(bench.stores.ledger.behind)
         end(home)
         await bench.done(job)
         entry = await bench.entry(job.id)
-        said["ends"] = [entry.state, *(call.state for call in entry.calls)]
-        said["kept"] = [record.path.stat().st_size == record.bytes for record in bench.desk.library.of_job(job.id)]
-        said["again"] = (await bench.done(await bench.begin("after"))).status
-    print(json.dumps(said))  # noqa: T201 - its answer
+        text["ends"] = [entry.state, *(call.state for call in entry.calls)]
+        text["kept"] = [record.path.stat().st_size == record.bytes for record in bench.stores.library.of_job(job.id)]
+        text["again"] = (await bench.done(await bench.begin("after"))).status
+    print(json.dumps(text))  # noqa: T201 - its answer
 
 
 if __name__ == "__main__":

@@ -13,13 +13,13 @@ from imagewright.engine.job import JobStatus
 from imagewright.errors import StorageError, VendorUnavailable
 from imagewright.storage.library import Library
 from imagewright.storage.states import CallState
-from workbench import USD, Vendor, folders_in, until, workbench
+from tests.support.engine_bench import USD, Vendor, folders_in, open_bench, until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.storage.record import NewPicture, PictureRecord
-    from workbench import Bench
+    from tests.support.engine_bench import Bench
 
 pytestmark = pytest.mark.anyio
 
@@ -62,23 +62,23 @@ def put_a_file_in_the_way(home: Path) -> None:
 
 class TestCancel:
     @pytest.mark.parametrize(
-        ("stops", "said"),
+        ("stops", "text"),
         [(True, "was told to stop; what it had begun may still be charged"), (False, "has no way to stop a task")],
     )
     async def test_reaches_a_vendor_that_can_and_says_what_may_be_charged(
-        self, home: Path, *, stops: bool, said: str
+        self, home: Path, *, stops: bool, text: str
     ) -> None:
         vendor = Vendor()
         vendor.stops = stops
         vendor.then("poll", anyio.sleep_forever, anyio.sleep_forever)
-        async with workbench(home, vendor) as bench:
+        async with open_bench(home, vendor) as bench:
             job = await bench.begin(calls=(1, 1))
             await until(lambda: len(vendor.asked) == 2)
             await bench.jobs.cancel(job)
             assert await call_states(bench, job.id) == [CallState.CANCELLED] * 2
         assert job.status is JobStatus.CANCELLED
         assert len(vendor.stopped) == 2
-        assert len([note for note in job.notes if said in note]) == 1
+        assert len([note for note in job.notes if text in note]) == 1
         assert job.cost_usd == pytest.approx(2 * USD)
         assert job.cost_basis == "estimate"
 
@@ -86,7 +86,7 @@ class TestCancel:
         vendor = Vendor()
         vendor.then("poll", anyio.sleep_forever)
         vendor.then("cancel", VendorUnavailable("vendor", "no route to host"))
-        async with workbench(home, vendor) as bench:
+        async with open_bench(home, vendor) as bench:
             job = await bench.begin()
             await until(lambda: vendor.asked)
             await bench.jobs.cancel(job)
@@ -98,7 +98,7 @@ class TestCancel:
         vendor = Vendor()
         gate = anyio.Event()
         vendor.then("submit", gate.wait)
-        async with workbench(home, vendor) as bench:
+        async with open_bench(home, vendor) as bench:
             job = await bench.begin()
             await until(lambda: vendor.orders)
             async with anyio.create_task_group() as group:
@@ -112,19 +112,19 @@ class TestCancel:
         vendor = Vendor()
         vendor.then("poll", None, anyio.sleep_forever)
         vendor.then("fetch", anyio.sleep_forever)
-        async with workbench(home, vendor) as bench:
+        async with open_bench(home, vendor) as bench:
             job = await bench.begin(calls=(1, 1))
             await until(lambda: vendor.fetched)
             await bench.jobs.cancel(job)
             assert sorted(await call_states(bench, job.id)) == [CallState.CANCELLED, CallState.KEPT]
-            assert len(bench.desk.library.of_job(job.id)) == 1
+            assert len(bench.stores.library.of_job(job.id)) == 1
         assert job.status is JobStatus.CANCELLED
         assert "1 of 2 pictures arrived." in job.notes
 
     async def test_too_late_changes_nothing(self, home: Path) -> None:
         vendor = Vendor()
         vendor.then("fetch", anyio.sleep_forever)
-        async with workbench(home, vendor) as bench:
+        async with open_bench(home, vendor) as bench:
             job = await bench.begin()
             await until(lambda: vendor.fetched)
             await bench.jobs.cancel(job)
@@ -135,11 +135,11 @@ class TestCancel:
     async def test_a_process_that_merely_stops_tells_no_vendor(self, home: Path) -> None:
         vendor = Vendor()
         vendor.then("poll", anyio.sleep_forever)
-        async with workbench(home, vendor) as bench:
+        async with open_bench(home, vendor) as bench:
             job = await bench.begin()
             await until(lambda: vendor.asked)
         assert vendor.stopped == []
-        async with workbench(home, Vendor()) as bench:
+        async with open_bench(home, Vendor()) as bench:
             assert (await bench.done(await bench.adopted(job.id))).status is JobStatus.COMPLETED
 
 
@@ -150,47 +150,47 @@ class TestJournalTrouble:
     ) -> None:
         vendor = Vendor(at_once=at_once)
         vendor.cost = USD
-        async with workbench(home, vendor, patience=0.01) as bench:
+        async with open_bench(home, vendor, patience=0.01) as bench:
             lock = Lock(home)
 
             async def let_go() -> None:
-                await until(lambda: bench.desk.ledger.behind)
+                await until(lambda: bench.stores.ledger.behind)
                 await lock.let_go()
 
             vendor.then("submit", lock.hold)
             vendor.then("fetch" if at_once else "poll", let_go)
             job = await bench.done(await bench.begin())
             assert job.status is JobStatus.COMPLETED
-            assert bench.desk.ledger.behind == frozenset()
+            assert bench.stores.ledger.behind == frozenset()
             entry = await bench.entry(job.id)
             assert (entry.state, entry.cost_usd, entry.cost_basis) == ("completed", USD, "actual")
             assert [call.state for call in entry.calls] == [CallState.KEPT]
 
     async def test_an_end_that_could_not_be_written_is_written_when_the_journal_is_free_again(self, home: Path) -> None:
         vendor = Vendor()
-        async with workbench(home, vendor, patience=0.01, lease=0.1) as bench:
+        async with open_bench(home, vendor, patience=0.01, lease=0.1) as bench:
             lock = Lock(home)
             vendor.then("fetch", lock.hold)
             job = await bench.done(await bench.begin())
             assert (await bench.entry(job.id)).state == "running"
             await lock.let_go()
-            journal = bench.desk.ledger.journal
+            journal = bench.stores.ledger.journal
             await until(lambda: (found := journal.get(job.id)) is not None and found.done)
             assert await call_states(bench, job.id) == [CallState.KEPT]
 
     async def test_a_journal_that_turns_out_corrupt_costs_no_picture(self, home: Path) -> None:
         vendor = Vendor()
-        async with workbench(home, vendor) as bench:
+        async with open_bench(home, vendor) as bench:
 
             async def turn_corrupt() -> None:
-                bench.desk.ledger.journal._database.close()  # noqa: SLF001 - so that the file is read anew
+                bench.stores.ledger.journal._database.close()  # noqa: SLF001 - so that the file is read anew
                 spoil(home)
 
             vendor.then("poll", turn_corrupt)
             job = await bench.done(await bench.begin())
             assert job.status is JobStatus.COMPLETED
             assert [record.path.exists() for record in job.pictures] == [True]
-            assert bench.desk.library.of_job(job.id) == job.pictures
+            assert bench.stores.library.of_job(job.id) == job.pictures
             assert (await bench.done(await bench.begin("another"))).status is JobStatus.COMPLETED
         assert [file.name.partition(".corrupt-")[0] for file in set_aside(home)] == [folders_in(home).database.name]
 
@@ -217,7 +217,7 @@ class TestFullDisk:
         monkeypatch.setattr(Fussy, "refusals", 3)
         vendor = Vendor()
         stages = set()
-        async with workbench(home, vendor, library=Fussy) as bench:
+        async with open_bench(home, vendor, library=Fussy) as bench:
             job = await bench.begin()
             while not job.done:
                 await job.changed.wait()
@@ -231,9 +231,9 @@ class TestFullDisk:
     ) -> None:
         monkeypatch.setattr(delivery, "STORE_PATIENCE", 0.0)
         monkeypatch.setattr(Fussy, "refusals", 99)
-        async with workbench(home, Vendor(), library=Fussy) as bench:
+        async with open_bench(home, Vendor(), library=Fussy) as bench:
             job = await bench.done(await bench.begin())
-            file = bench.desk.spool.file(job.id, f"fetch-1-{bench.desk.ledger.owner}") / "picture"
+            file = bench.stores.spool.file(job.id, f"fetch-1-{bench.stores.ledger.owner}") / "picture"
         assert job.status is JobStatus.FAILED
         assert f"The finished picture is left as {file}." in str(job.error)
         assert file.read_bytes()
@@ -244,7 +244,7 @@ class TestFullDisk:
     ) -> None:
         put_a_file_in_the_way(home)
         vendor = Vendor(at_once=True)
-        async with workbench(home, vendor) as bench:
+        async with open_bench(home, vendor) as bench:
             job = await bench.done(await bench.begin(calls=(2,)))
             assert await call_states(bench, job.id) == [CallState.KEPT]
         assert job.status is JobStatus.COMPLETED
@@ -256,7 +256,7 @@ class TestFullDisk:
         monkeypatch.setattr(delivery, "STORE_PAUSE", 0.01)
         vendor = Vendor()
         vendor.then("fetch", *[OSError(28, "No space left on device")] * 3)
-        async with workbench(home, vendor) as bench:
+        async with open_bench(home, vendor) as bench:
             job = await bench.done(await bench.begin())
         assert job.status is JobStatus.COMPLETED
         assert len(vendor.fetched) == 4

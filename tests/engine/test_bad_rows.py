@@ -8,32 +8,32 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from imagewright.engine.desk import Desk
 from imagewright.engine.job import JobStatus
 from imagewright.engine.jobs import Jobs
 from imagewright.engine.ledger import Ledger
 from imagewright.engine.spool import Spool
+from imagewright.engine.stores import Stores
 from imagewright.errors import StorageError
 from imagewright.storage.database import Database
 from imagewright.storage.journal import Cap
 from imagewright.storage.library import Library
-from workbench import (
+from tests.support.engine_bench import (
     SUBMITTED,
     SUBMITTING,
     USD,
-    Crew,
+    FakeRegistry,
     Vendor,
     folders_in,
     left_behind,
+    open_bench,
     until,
-    workbench,
 )
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.engine.job import Job
-    from workbench import Bench
+    from tests.support.engine_bench import Bench
 
 pytestmark = pytest.mark.anyio
 
@@ -58,7 +58,7 @@ SHOWN = {"a plan without its brief", "a brief without its size"}
 
 
 def spoil(bench: Bench, job_id: str, change: str) -> None:
-    with bench.desk.ledger.journal._database.writing() as connection:  # noqa: SLF001 - as a bug would
+    with bench.stores.ledger.journal._database.writing() as connection:  # noqa: SLF001 - as a bug would
         connection.execute(change, {"id": job_id})
 
 
@@ -69,7 +69,7 @@ async def test_a_row_that_makes_no_sense_costs_only_itself(
     bad = await left_behind(home, SUBMITTING, SUBMITTED)
     good = await left_behind(home, SUBMITTING, SUBMITTED, prompt="good")
     vendor = Vendor()
-    async with workbench(home, vendor, lease=0.6) as bench:
+    async with open_bench(home, vendor, lease=0.6) as bench:
         spoil(bench, bad, SPOILT[name])
         bench.group.start_soon(lambda: bench.jobs.keep_leases(adopting=True))
         assert (await ended(bench, good)).status is JobStatus.COMPLETED
@@ -88,7 +88,7 @@ async def test_a_row_that_makes_no_sense_costs_only_itself(
 
 async def test_a_row_of_no_moment_holds_no_budget(home: Path) -> None:
     bad = await left_behind(home, SUBMITTING, SUBMITTED)
-    async with workbench(home, Vendor("another")) as bench:
+    async with open_bench(home, Vendor("another")) as bench:
         spoil(bench, bad, SPOILT["a moment that is none"])
         assert (await bench.open("another", caps=[Cap("day", 0.0, USD)])).over is None
 
@@ -103,7 +103,7 @@ async def test_a_job_that_is_watched_may_turn_bad_and_well_again(home: Path, cap
     vendor = Vendor()
     gate = anyio.Event()
     vendor.then("poll", gate.wait)
-    async with workbench(home, vendor, lease=60.0) as owner, workbench(home, Vendor()) as other:
+    async with open_bench(home, vendor, lease=60.0) as owner, open_bench(home, Vendor()) as other:
         job = await owner.begin()
         await until(lambda: vendor.asked)
         seen = await other.jobs.find(job.id)
@@ -126,7 +126,7 @@ class Shaky(Ledger):
         await super().catch_up()
 
 
-@pytest.mark.parametrize("error", [ValueError("a bug"), KeyError("brief"), RuntimeError("of any kind")])
+@pytest.mark.parametrize("error", [ValueError("a bug"), KeyError("spec"), RuntimeError("of any kind")])
 async def test_a_round_that_breaks_is_logged_and_the_next_goes_on(
     home: Path, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
@@ -135,11 +135,11 @@ async def test_a_round_that_breaks_is_logged_and_the_next_goes_on(
     with closing(Database(folders.database)) as database:
         ledger = Shaky(database, 0.1)
         ledger.breaks = [error, error]
-        desk = Desk(Library(folders, database), ledger, Spool(folders.database.parent))
+        stores = Stores(Library(folders, database), ledger, Spool(folders.database.parent))
         async with anyio.create_task_group() as group:
-            jobs = Jobs(group, desk, lambda: Crew(Vendor()))
+            jobs = Jobs(group, stores, lambda: FakeRegistry(Vendor()))
             group.start_soon(lambda: jobs.keep_leases(adopting=True))
-            await until(lambda: (entry := desk.ledger.journal.get(job_id)) is not None and entry.done)
+            await until(lambda: (entry := stores.ledger.journal.get(job_id)) is not None and entry.done)
             group.cancel_scope.cancel()
     lines = [record for record in caplog.records if "a look after the leases broke" in record.getMessage()]
     assert [record.exc_info is not None for record in lines] == [True, False]

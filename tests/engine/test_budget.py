@@ -8,7 +8,7 @@ from imagewright.engine.budget import caps, check_call, refuse_over
 from imagewright.errors import ConfirmationNeededError, Refusal
 from imagewright.settings.config_file import BudgetTable
 from imagewright.storage.journal import Cap, Spent
-from workbench import route_of
+from tests.support.engine_bench import route_of
 
 ROUTE = route_of("vendor")
 HALF_PAST_NINE = datetime(2026, 3, 29, 9, 30, tzinfo=timezone(timedelta(hours=2)))

@@ -108,12 +108,12 @@ def test_the_limit_itself_passes(row: Row, operation: OperationName, name: str, 
 def test_beyond_the_limit_is_refused_with_the_limit(
     row: Row, operation: OperationName, name: str, argument: Argument
 ) -> None:
-    for value, said in beyond(argument):
+    for value, words in beyond(argument):
         call = fitting(row, operation) | {name: value}
         if name in row.operations[operation].selected_by and value in ([], "", " \n\t"):
             continue  # what is sent empty was not given, and another operation follows
         found = problems(row, call)
-        assert any(text.startswith(name) and said in text for text in found), (value, found)
+        assert any(text.startswith(name) and words in text for text in found), (value, found)
 
 
 @pytest.mark.parametrize(("row", "operation", "name", "argument"), CELLS)
@@ -153,9 +153,9 @@ def test_every_optional_argument_of_the_tool_may_be_sent_empty(
 def test_a_wrong_number_is_named_as_it_was_sent() -> None:
     row = next(row for row in catalog().values() if "variants" in row.arguments())
     operation = next(name for name, form in row.operations.items() if "variants" in form.arguments)
-    for value, said in ((1.5, "1.5"), (1e300, "1e+300"), ("two", "a text"), (True, "true or false")):
+    for value, words in ((1.5, "1.5"), (1e300, "1e+300"), ("two", "a text"), (True, "true or false")):
         found = problems(row, fitting(row, operation) | {"variants": value})
-        assert found == [f"variants: must be a whole number, not {said}"]
+        assert found == [f"variants: must be a whole number, not {words}"]
 
 
 @pytest.mark.parametrize(("row", "operation", "name", "argument"), CELLS)

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from driving import PICTURES, effective, example, unusual
 from imagewright.catalog.load import catalog
 from imagewright.catalog.schema import input_schema
 from imagewright.engine.check import check
 from imagewright.engine.choose import candidates, choose, wished
 from imagewright.engine.offer import ENGINE_ARGUMENTS, effective_row
-from vendors import VENDORS, routes_of
+from tests.support.provider_runs import PICTURES, effective, example, unusual
+from tests.support.vendors import VENDORS, routes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -21,8 +21,8 @@ PATHS = (str(Path(imagewright.__file__).parents[1]), str(SCRIPT.parents[1]))
 MOUNT = 'mount -t tmpfs -o size=2m tmpfs "$0" && exec "$@"'
 
 
-@pytest.mark.parametrize(("what", "said"), [("full", "the disk is full"), ("read-only", "read-only")])
-def test_a_paid_picture_is_saved_once_the_disk_is_well_again(home: Path, what: str, said: str) -> None:
+@pytest.mark.parametrize(("what", "words"), [("full", "the disk is full"), ("read-only", "read-only")])
+def test_a_paid_picture_is_saved_once_the_disk_is_well_again(home: Path, what: str, words: str) -> None:
     home.mkdir(parents=True)
     command = ["unshare", "-rm", "sh", "-c", MOUNT, str(home), sys.executable, str(SCRIPT), str(home), what]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(PATHS)}
@@ -31,8 +31,8 @@ def test_a_paid_picture_is_saved_once_the_disk_is_well_again(home: Path, what: s
         pytest.skip(f"no small disk can be mounted here: {done.stderr.strip()}")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert said in found["stage"]
-    assert what != "full" or said in found["refused"]
+    assert words in found["stage"]
+    assert what != "full" or words in found["refused"]
     assert found["submits"] == 2
     assert found["behind"] == (what == "full")
     assert found["ends"] == ["completed", "kept"]

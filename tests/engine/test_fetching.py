@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from emulators.base import Door, Emulator
-from emulators.messages import Answer, Received
-from faults import QUICK
 from imagewright.engine import delivery
 from imagewright.engine.job import JobStatus
 from imagewright.errors import BadKey, ResultLost
-from imagewright.providers.base import Finished, Handle, Product, Running
-from imagewright.providers.sending.http import Http
-from imagewright.providers.sending.request import Account
+from imagewright.providers.base import Finished, Handle, Output, Running
+from imagewright.providers.http.client import HttpClient
+from imagewright.providers.http.request import Account
 from imagewright.storage.states import CallState
-from workbench import (
+from tests.emulators.base import Door, Emulator
+from tests.emulators.messages import Answer, Received
+from tests.support.engine_bench import (
     MADE,
     PATIENCE,
     PICTURE,
@@ -29,10 +28,11 @@ from workbench import (
     Vendor,
     cost,
     left_behind,
+    open_bench,
     states,
     until,
-    workbench,
 )
+from tests.support.faults import QUICK
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -79,14 +79,14 @@ class Shelf(Emulator):
 class Linking(Vendor):
     """A vendor whose results are links to a shelf, fetched as real ones are."""
 
-    def __init__(self, shelf: Shelf, http: Http, *, ticket: bool = True) -> None:
+    def __init__(self, shelf: Shelf, http: HttpClient, *, ticket: bool = True) -> None:
         super().__init__(at_once=not ticket)
         self.shelf = shelf
         self.http = http
 
     def _links(self, count: int) -> Finished:
         base = f"{self.shelf.url('files')}/{self.shelf.round}"
-        return Finished(tuple(Product(url=f"{base}/{place}.png") for place in range(count)))
+        return Finished(tuple(Output(url=f"{base}/{place}.png") for place in range(count)))
 
     async def submit(self, order: Any) -> Handle | Finished:
         answer = await super().submit(order)
@@ -96,7 +96,7 @@ class Linking(Vendor):
         await super().poll(handle)
         return self._links(int(handle.ticket["count"]))
 
-    async def fetch(self, product: Product, into: Path) -> None:
+    async def fetch(self, product: Output, into: Path) -> None:
         self.fetched.append(product.url)
         await self._happen("fetch")
         await self.http.download(Account(self.name, (self.shelf.url("files"),), "", {}), product.url, into)
@@ -109,8 +109,8 @@ def shelf() -> Iterator[Shelf]:
 
 
 @pytest.fixture
-async def http() -> AsyncIterator[Http]:
-    sender = Http(retry=QUICK, download_retry=replace(QUICK, resends=0))
+async def http() -> AsyncIterator[HttpClient]:
+    sender = HttpClient(retry=QUICK, download_retry=replace(QUICK, resends=0))
     yield sender
     await sender.aclose()
 
@@ -140,36 +140,38 @@ BAD: dict[str, Answer] = {
 @pytest.mark.parametrize("name", BAD)
 @pytest.mark.parametrize("ticket", [True, False])
 async def test_an_answer_that_is_no_picture_is_asked_again_and_told(
-    home: Path, shelf: Shelf, http: Http, name: str, *, ticket: bool
+    home: Path, shelf: Shelf, http: HttpClient, name: str, *, ticket: bool
 ) -> None:
     vendor = Linking(shelf, http, ticket=ticket)
     shelf.fail_next("download", BAD[name], times=3 * (6 if "circle" in name else 1))
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         job = await bench.begin()
         stages, troubles = await seen_through(job)
         assert states(await bench.entry(job.id)) == [CallState.KEPT]
     assert job.status is JobStatus.COMPLETED
     assert job.pictures[0].path.read_bytes() == PICTURE
     assert job.trouble == ""
-    said = max(troubles, key=len)
-    assert "does not lead to it at the moment" in said
-    assert "arrives by itself; do not call again" in said
+    text = max(troubles, key=len)
+    assert "does not lead to it at the moment" in text
+    assert "arrives by itself; do not call again" in text
     assert any(stage.startswith("made, and waiting: ") for stage in stages)
 
 
 @pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/json", "binary/anything", ""])
-async def test_the_bytes_are_believed_and_not_the_content_type(home: Path, shelf: Shelf, http: Http, kind: str) -> None:
+async def test_the_bytes_are_believed_and_not_the_content_type(
+    home: Path, shelf: Shelf, http: HttpClient, kind: str
+) -> None:
     vendor = Linking(shelf, http)
     shelf.fail_next("download", Answer(200, PICTURE, {"Content-Type": kind}))
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.begin())
     assert job.status is JobStatus.COMPLETED
     assert len(vendor.fetched) == 1
 
 
-async def test_one_hiccup_is_over_before_anybody_is_told(home: Path, shelf: Shelf, http: Http) -> None:
+async def test_one_hiccup_is_over_before_anybody_is_told(home: Path, shelf: Shelf, http: HttpClient) -> None:
     shelf.fail_next("download", Answer(404))
-    async with workbench(home, Linking(shelf, http)) as bench:
+    async with open_bench(home, Linking(shelf, http)) as bench:
         job = await bench.begin()
         _, troubles = await seen_through(job)
     assert job.status is JobStatus.COMPLETED
@@ -178,7 +180,7 @@ async def test_one_hiccup_is_over_before_anybody_is_told(home: Path, shelf: Shel
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
 async def test_a_link_that_has_died_is_had_anew_by_the_ticket(
-    home: Path, shelf: Shelf, http: Http, status: int
+    home: Path, shelf: Shelf, http: HttpClient, status: int
 ) -> None:
     vendor = Linking(shelf, http)
     shelf.dead = status
@@ -187,7 +189,7 @@ async def test_a_link_that_has_died_is_had_anew_by_the_ticket(
         shelf.round += 1
 
     vendor.then("fetch", expire)
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.begin(calls=(2,)))
     assert job.status is JobStatus.COMPLETED
     assert [record.variant for record in job.pictures] == [1, 2]
@@ -195,30 +197,32 @@ async def test_a_link_that_has_died_is_had_anew_by_the_ticket(
     assert len(vendor.orders) == 1
 
 
-async def test_a_link_that_died_with_the_process_is_had_anew_by_the_next(home: Path, shelf: Shelf, http: Http) -> None:
+async def test_a_link_that_died_with_the_process_is_had_anew_by_the_next(
+    home: Path, shelf: Shelf, http: HttpClient
+) -> None:
     link = {"url": f"{shelf.url('files')}/0/0.png", "file": "", "seed": None}
     job_id = await left_behind(home, SUBMITTING, SUBMITTED, (CallState.MADE, {"products": [link]}))
     shelf.round, shelf.dead = 1, 403
     vendor = Linking(shelf, http)
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.adopted(job_id))
     assert job.status is JobStatus.COMPLETED
     assert [dict(handle.ticket) for handle in vendor.asked] == [{"task": "t1", "count": "1"}]
 
 
 async def test_a_ticket_that_cannot_be_asked_or_gives_too_little_is_no_end(
-    home: Path, shelf: Shelf, http: Http
+    home: Path, shelf: Shelf, http: HttpClient
 ) -> None:
     vendor = Linking(shelf, http)
     vendor.then("poll", None, KeyError("state"), ResultLost("vendor", "gone"))
     shelf.fail_next("download", Answer(404), times=3)
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.begin())
     assert job.status is JobStatus.COMPLETED
 
 
 async def test_a_key_that_keeps_a_fresh_link_from_being_had_is_told_until_it_is_mended(
-    home: Path, shelf: Shelf, http: Http
+    home: Path, shelf: Shelf, http: HttpClient
 ) -> None:
     old, new = Linking(shelf, http), Linking(shelf, http)
     shelf.dead = 403
@@ -228,7 +232,7 @@ async def test_a_key_that_keeps_a_fresh_link_from_being_had_is_told_until_it_is_
 
     old.then("fetch", expire)
     old.then("poll", None, *[BadKey("vendor", "no access", charged=None)] * 10_000)
-    async with workbench(home, old) as bench:
+    async with open_bench(home, old) as bench:
         job = await bench.begin()
         await until(lambda: "No fresh link can be asked for" in job.trouble)
         assert "vendor did not accept the API key" in job.trouble
@@ -241,7 +245,7 @@ async def test_a_key_that_keeps_a_fresh_link_from_being_had_is_told_until_it_is_
 async def test_a_link_that_wants_the_key_is_followed_with_the_mended_one(home: Path) -> None:
     old, new = Vendor(), Vendor()
     old.then("fetch", *[ResultLost("vendor", "HTTP 401")] * 10_000)
-    async with workbench(home, old) as bench:
+    async with open_bench(home, old) as bench:
         job = await bench.begin()
         await until(lambda: job.trouble)
         bench.crew.renew(new)
@@ -249,20 +253,20 @@ async def test_a_link_that_wants_the_key_is_followed_with_the_mended_one(home: P
     assert len(new.fetched) == 1
 
 
-async def test_one_trouble_hides_no_other(home: Path, shelf: Shelf, http: Http) -> None:
+async def test_one_trouble_hides_no_other(home: Path, shelf: Shelf, http: HttpClient) -> None:
     vendor = Linking(shelf, http)
     shelf.fail_next("download", Answer(404), times=10_000)
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         vendor.then("poll", None, *[BadKey("vendor", "no access", charged=None)] * 10_000)
         job = await bench.begin(calls=(1, 1))
         await until(lambda: "The picture may be paid for" in job.trouble and "its link does not lead" in job.trouble)
         await bench.jobs.cancel(job)
 
 
-async def test_one_picture_in_trouble_keeps_no_other_away(home: Path, shelf: Shelf, http: Http) -> None:
+async def test_one_picture_in_trouble_keeps_no_other_away(home: Path, shelf: Shelf, http: HttpClient) -> None:
     vendor = Linking(shelf, http)
     shelf.fail_next("download", Answer(404), times=1)
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         job = await bench.begin(calls=(3,))
         await bench.done(job)
     assert [record.variant for record in job.pictures] == [1, 2, 3]
@@ -272,16 +276,16 @@ async def test_one_picture_in_trouble_keeps_no_other_away(home: Path, shelf: She
 async def test_a_bug_of_a_vendors_file_is_no_end(home: Path, error: Exception) -> None:
     vendor = Vendor()
     vendor.then("fetch", error, error)
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.begin())
     assert job.status is JobStatus.COMPLETED
     assert len(vendor.fetched) == 3
 
 
-async def test_a_network_that_is_gone_shows_in_the_stage_only(home: Path, shelf: Shelf, http: Http) -> None:
+async def test_a_network_that_is_gone_shows_in_the_stage_only(home: Path, shelf: Shelf, http: HttpClient) -> None:
     shelf.fail_next("download", Answer(502), times=2)
     shelf.fail_next("download", Answer.reset(), times=2)
-    async with workbench(home, Linking(shelf, http)) as bench:
+    async with open_bench(home, Linking(shelf, http)) as bench:
         job = await bench.begin()
         stages, troubles = await seen_through(job)
     assert job.status is JobStatus.COMPLETED
@@ -296,7 +300,7 @@ async def test_a_full_disk_is_waited_for_while_the_vendor_keeps_the_picture(
     monkeypatch.setattr(delivery, "STORE_PAUSE", 0.001)
     vendor = Vendor()
     vendor.then("fetch", *[OSError(errno.ENOSPC, "No space left on device")] * 6)
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.begin())
     assert job.status is JobStatus.COMPLETED
 
@@ -304,28 +308,32 @@ async def test_a_full_disk_is_waited_for_while_the_vendor_keeps_the_picture(
 class Forgetful(Linking):
     """A vendor that keeps its results for a moment."""
 
-    rhythm = replace(Vendor.rhythm, keeps=0.01)
+    poll_policy = replace(Vendor.poll_policy, keeps=0.01)
 
 
 @pytest.mark.parametrize("answer", [Answer(404), Answer(503)])
 async def test_a_result_is_given_up_only_when_the_vendor_keeps_it_no_longer(
-    home: Path, shelf: Shelf, http: Http, answer: Answer, monkeypatch: pytest.MonkeyPatch
+    home: Path, shelf: Shelf, http: HttpClient, answer: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery, "LEAST_PATIENCE", 0.0)
     shelf.fail_next("download", answer, times=10_000)
-    async with workbench(home, Forgetful(shelf, http)) as bench:
+    async with open_bench(home, Forgetful(shelf, http)) as bench:
         job = await bench.done(await bench.begin())
         assert states(await bench.entry(job.id)) == [CallState.FAILED]
-        assert not bench.desk.spool.file(job.id, "").exists() or not any(bench.desk.spool.file(job.id, "").iterdir())
+        assert not bench.stores.spool.file(job.id, "").exists() or not any(
+            bench.stores.spool.file(job.id, "").iterdir()
+        )
     assert job.status is JobStatus.FAILED
     assert "It was charged" in str(job.error)
     assert cost(job) == (USD, "estimate")
     assert job.trouble == ""
 
 
-async def test_a_cancelled_job_does_not_wait_for_a_link_that_is_dead(home: Path, shelf: Shelf, http: Http) -> None:
+async def test_a_cancelled_job_does_not_wait_for_a_link_that_is_dead(
+    home: Path, shelf: Shelf, http: HttpClient
+) -> None:
     shelf.fail_next("download", Answer(404), times=10_000)
-    async with workbench(home, Linking(shelf, http)) as bench:
+    async with open_bench(home, Linking(shelf, http)) as bench:
         job = await bench.begin()
         await until(lambda: job.trouble)
         await bench.jobs.cancel(job)
@@ -334,12 +342,14 @@ async def test_a_cancelled_job_does_not_wait_for_a_link_that_is_dead(home: Path,
     assert cost(job) == (USD, "estimate")
 
 
-async def test_an_old_job_is_tried_for_a_while_whatever_the_clock_says(home: Path, shelf: Shelf, http: Http) -> None:
+async def test_an_old_job_is_tried_for_a_while_whatever_the_clock_says(
+    home: Path, shelf: Shelf, http: HttpClient
+) -> None:
     job_id = await left_behind(home, SUBMITTING, SUBMITTED, MADE)
     vendor = Linking(shelf, http)
     vendor.then("fetch", *[ResultLost("vendor", "HTTP 404")] * 4)
-    async with workbench(home, vendor) as bench:
-        with bench.desk.ledger.journal._database.writing() as connection:  # noqa: SLF001 - as if it were long ago
+    async with open_bench(home, vendor) as bench:
+        with bench.stores.ledger.journal._database.writing() as connection:  # noqa: SLF001 - as if it were long ago
             connection.execute("UPDATE job SET created = created - 9e8")
         job = await bench.done(await bench.adopted(job_id))
     assert job.status is JobStatus.COMPLETED
@@ -350,7 +360,7 @@ async def test_what_is_larger_than_is_taken_is_not_asked_for_again(home: Path) -
     large.final = True
     vendor = Vendor()
     vendor.then("fetch", None, large)
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.begin(calls=(3,)))
         entry = await bench.entry(job.id)
     assert job.status is JobStatus.COMPLETED

@@ -10,16 +10,16 @@ from imagewright.engine.check import check
 from imagewright.engine.fingerprint import fingerprint
 from imagewright.engine.inputs import Source
 from imagewright.imaging.probe import probe
-from pictures import photo
+from tests.support.pictures import photo
 
 ROW = next(row for row in catalog().values() if OperationName.EDIT in row.operations)
 CAT, DOG = photo(32, 24), photo(24, 32)
 
 
-def of(pictures: tuple[bytes, ...] = (), row: Any = ROW, said: str = "/cat.png", **given: Any) -> str:
+def of(pictures: tuple[bytes, ...] = (), row: Any = ROW, text: str = "/cat.png", **given: Any) -> str:
     if pictures:
-        given["images"] = [f"{said}{place}" for place in range(len(pictures))]
-    sources = [Source(f"images[{place}]", said, data, probe(data)) for place, data in enumerate(pictures)]
+        given["images"] = [f"{text}{place}" for place in range(len(pictures))]
+    sources = [Source(f"images[{place}]", text, data, probe(data)) for place, data in enumerate(pictures)]
     return fingerprint(check(row, given), sources)
 
 
@@ -28,7 +28,7 @@ def test_the_same_call_is_the_same_whatever_the_order_of_its_arguments() -> None
 
 
 def test_a_picture_counts_by_its_bytes_and_not_by_its_address() -> None:
-    assert of((CAT,), prompt="a fox") == of((CAT,), prompt="a fox", said="https://example.com/")
+    assert of((CAT,), prompt="a fox") == of((CAT,), prompt="a fox", text="https://example.com/")
     assert of((CAT,), prompt="a fox") != of((DOG,), prompt="a fox")
 
 

@@ -10,15 +10,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crafted import flat_png, hollow_avif, hollow_gif, hollow_jpeg, hollow_png, hollow_webp, padded_avif
 from imagewright.catalog.load import catalog
 from imagewright.engine.inputs import Resolver
 from imagewright.imaging.limiter import INPUT_MAX_PIXELS
 from imagewright.imaging.signatures import known_formats
 from imagewright.settings.folders import Folders
 from imagewright.storage.library import Library
-from pictures import STILL_FORMATS, photo
-from wire import MODERN, RawClient
+from tests.support.crafted_files import (
+    flat_png,
+    hollow_avif,
+    hollow_gif,
+    hollow_jpeg,
+    hollow_png,
+    hollow_webp,
+    padded_avif,
+)
+from tests.support.pictures import STILL_FORMATS, photo
+from tests.support.raw_client import MODERN, RawClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ from imagewright.engine.job import JobStatus
 from imagewright.errors import ContentRefused, StorageError, UnknownOutcome
 from imagewright.storage.journal import Cap
 from imagewright.storage.states import CallState
-from workbench import USD, Vendor, cost, states, workbench
+from tests.support.engine_bench import USD, Vendor, cost, open_bench, states
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ KEPT, FAILED, UNKNOWN = CallState.KEPT, CallState.FAILED, CallState.UNKNOWN
 class TestCarriedOut:
     async def test_a_job_ends_with_its_pictures_and_leaves_nothing_behind(self, home: Path) -> None:
         vendor = Vendor()
-        async with workbench(home, vendor) as bench:
+        async with open_bench(home, vendor) as bench:
             job = await bench.done(await bench.begin(calls=(1, 2)))
             entry = await bench.entry(job.id)
             assert job.status is JobStatus.COMPLETED
@@ -30,12 +30,12 @@ class TestCarriedOut:
             assert states(entry) == [KEPT, KEPT]
             assert (entry.state, entry.owner) == ("completed", "")
             assert cost(entry) == (0.3, "estimate")
-            assert not bench.desk.spool.file(job.id, "").exists()
+            assert not bench.stores.spool.file(job.id, "").exists()
 
     async def test_what_the_vendor_charged_wins_over_the_estimate(self, home: Path) -> None:
         vendor = Vendor()
         vendor.cost = 0.07
-        async with workbench(home, vendor) as bench:
+        async with open_bench(home, vendor) as bench:
             job = await bench.done(await bench.begin(calls=(1, 1)))
             assert cost(job) == (0.14, "actual")
             assert [record.cost_usd for record in job.pictures] == [0.07, 0.07]
@@ -44,7 +44,7 @@ class TestCarriedOut:
     async def test_a_bug_in_a_vendors_file_ends_the_job_and_not_the_server(self, home: Path, method: str) -> None:
         vendor = Vendor()
         vendor.then(method, IndexError("no such thing"))
-        async with workbench(home, vendor) as bench:
+        async with open_bench(home, vendor) as bench:
             job = await bench.done(await bench.begin("broken"))
             assert job.status is JobStatus.FAILED
             assert "internal error: IndexError" in str(job.error)
@@ -56,7 +56,7 @@ class TestCarriedOut:
     async def test_an_unknown_outcome_is_never_sent_again(self, home: Path) -> None:
         vendor = Vendor()
         vendor.then("submit", UnknownOutcome("vendor", "the connection broke"))
-        async with workbench(home, vendor) as bench:
+        async with open_bench(home, vendor) as bench:
             job = await bench.done(await bench.begin())
         assert len(vendor.orders) == 1
         assert job.error is not None
@@ -66,7 +66,7 @@ class TestCarriedOut:
     async def test_one_call_of_several_fails(self, home: Path) -> None:
         vendor = Vendor()
         vendor.then("submit", None, ContentRefused("vendor", "not this one", charged=False))
-        async with workbench(home, vendor) as bench:
+        async with open_bench(home, vendor) as bench:
             job = await bench.done(await bench.begin(calls=(1, 1, 1)))
             assert job.status is JobStatus.COMPLETED
             assert len(job.pictures) == 2
@@ -77,10 +77,10 @@ class TestCarriedOut:
 
     async def test_a_journal_that_cannot_be_written_stops_the_call_before_it_is_sent(self, home: Path) -> None:
         vendor = Vendor()
-        async with workbench(home, vendor, patience=0.01) as bench:
+        async with open_bench(home, vendor, patience=0.01) as bench:
             await bench.done(await bench.begin("first"))
             with (
-                bench.desk.ledger.journal._database.writing(),  # noqa: SLF001 - held as by another program
+                bench.stores.ledger.journal._database.writing(),  # noqa: SLF001 - held as by another program
                 pytest.raises(StorageError, match="kept it locked"),
             ):
                 await bench.open("second")
@@ -91,7 +91,7 @@ class TestCarriedOut:
 async def test_a_budget_without_room_sends_nothing(home: Path) -> None:
     vendor = Vendor()
     cap = Cap("day", 0.0, 1.5 * USD)
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         await bench.done(await bench.begin("one", caps=[cap]))
         over = (await bench.open("two", caps=[cap])).over
         assert over is not None
@@ -100,7 +100,7 @@ async def test_a_budget_without_room_sends_nothing(home: Path) -> None:
 
 
 async def test_the_newest_jobs_of_all_processes_are_listed(home: Path) -> None:
-    async with workbench(home, Vendor()) as one, workbench(home, Vendor()) as two:
+    async with open_bench(home, Vendor()) as one, open_bench(home, Vendor()) as two:
         first = await one.done(await one.begin("first"))
         second = await two.done(await two.begin("second"))
         listed = await one.jobs.newest(5)

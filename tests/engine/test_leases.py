@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from imagewright.engine.job import JobStatus
-from workbench import SUBMITTED, SUBMITTING, Vendor, left_behind, until, workbench
+from tests.support.engine_bench import SUBMITTED, SUBMITTING, Vendor, left_behind, open_bench, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,10 +20,10 @@ async def test_after_a_sleep_nobody_takes_ones_own_work_up_a_second_time(home: P
     vendor = Vendor()
     gate = anyio.Event()
     vendor.then("poll", gate.wait)
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         job = await bench.begin()
         await until(lambda: vendor.asked)
-        bench.desk.ledger.journal.release(bench.desk.ledger.owner)
+        bench.stores.ledger.journal.release(bench.stores.ledger.owner)
         await bench.jobs.adopt()
         gate.set()
         await bench.done(job)
@@ -36,10 +36,10 @@ async def test_a_lease_that_ran_out_is_watched_for_a_while_before_it_is_taken(ho
     vendor = Vendor()
     gate = anyio.Event()
     vendor.then("poll", gate.wait)
-    async with workbench(home, vendor) as awake, workbench(home, Vendor()) as other:
+    async with open_bench(home, vendor) as awake, open_bench(home, Vendor()) as other:
         job = await awake.begin()
         await until(lambda: vendor.asked)
-        ledger = awake.desk.ledger
+        ledger = awake.stores.ledger
         ledger.journal.renew(ledger.owner, [job.id], 1.0)
         await other.jobs.adopt()
         assert (await other.entry(job.id)).owner == ledger.owner
@@ -52,8 +52,8 @@ async def test_a_lease_that_ran_out_is_watched_for_a_while_before_it_is_taken(ho
 
 async def test_a_dead_process_is_noticed_when_its_lease_has_run_out(home: Path) -> None:
     job_id = await left_behind(home, SUBMITTING, SUBMITTED)
-    async with workbench(home, Vendor(), lease=0.1) as bench:
-        ledger = bench.desk.ledger
+    async with open_bench(home, Vendor(), lease=0.1) as bench:
+        ledger = bench.stores.ledger
         with ledger.journal._database.writing() as connection:  # noqa: SLF001 - a lease that was not given up
             connection.execute("UPDATE job SET lease_until = 1.0")
         bench.group.start_soon(lambda: bench.jobs.keep_leases(adopting=True))
@@ -66,13 +66,13 @@ async def test_a_dead_process_is_noticed_when_its_lease_has_run_out(home: Path) 
 async def test_whoever_loses_a_job_leaves_it_alone_and_keeps_looking(home: Path) -> None:
     slow, quick = Vendor(), Vendor()
     slow.then("poll", anyio.sleep_forever)
-    async with workbench(home, slow, lease=0.1) as loser, workbench(home, quick) as winner:
+    async with open_bench(home, slow, lease=0.1) as loser, open_bench(home, quick) as winner:
         job = await loser.begin()
         await until(lambda: slow.asked)
-        taken = winner.desk.ledger.journal.adopt(winner.desk.ledger.owner, [job.id], now=9e9, lease_until=9e9)
+        taken = winner.stores.ledger.journal.adopt(winner.stores.ledger.owner, [job.id], now=9e9, lease_until=9e9)
         assert taken != []
         await until(lambda: not job.mine)
-        winner.desk.ledger.journal.release(winner.desk.ledger.owner)
+        winner.stores.ledger.journal.release(winner.stores.ledger.owner)
         await winner.done(await winner.adopted(job.id))
         await loser.done(job)
     assert len(slow.fetched) == 0
@@ -83,7 +83,7 @@ async def test_whoever_loses_a_job_leaves_it_alone_and_keeps_looking(home: Path)
 async def test_a_job_can_be_watched_and_cancelled_from_another_process(home: Path) -> None:
     vendor = Vendor()
     vendor.then("poll", anyio.sleep_forever)
-    async with workbench(home, vendor, lease=0.1) as owner, workbench(home, Vendor()) as other:
+    async with open_bench(home, vendor, lease=0.1) as owner, open_bench(home, Vendor()) as other:
         job = await owner.begin()
         await until(lambda: vendor.asked)
         seen = await other.jobs.find(job.id)

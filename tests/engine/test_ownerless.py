@@ -11,13 +11,24 @@ import pytest
 from imagewright.engine.job import JobStatus
 from imagewright.storage.journal import Cap
 from imagewright.storage.states import CallState
-from workbench import MADE, SUBMITTED, SUBMITTING, USD, Vendor, cost, left_behind, states, until, workbench
+from tests.support.engine_bench import (
+    MADE,
+    SUBMITTED,
+    SUBMITTING,
+    USD,
+    Vendor,
+    cost,
+    left_behind,
+    open_bench,
+    states,
+    until,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.engine.job import Job
-    from workbench import Bench
+    from tests.support.engine_bench import Bench
 
 pytestmark = pytest.mark.anyio
 
@@ -58,7 +69,7 @@ async def cancelled(bench: Bench, job_id: str) -> Job:
 @pytest.mark.parametrize("left", LEFT.values(), ids=LEFT)
 async def test_without_its_provider_it_is_ended_by_whoever_cancels_it(home: Path, left: Left) -> None:
     job_id = await left_behind(home, *left.steps)
-    async with workbench(home, Vendor("another")) as bench:
+    async with open_bench(home, Vendor("another")) as bench:
         job = await cancelled(bench, job_id)
         entry = await bench.entry(job_id)
     assert (job.status, entry.state) == (JobStatus.CANCELLED, "cancelled")
@@ -69,7 +80,7 @@ async def test_without_its_provider_it_is_ended_by_whoever_cancels_it(home: Path
 
 async def test_it_is_said_that_nobody_works_on_it_until_its_provider_is_back(home: Path) -> None:
     job_id = await left_behind(home, SUBMITTING, SUBMITTED)
-    async with workbench(home, Vendor("another")) as bench:
+    async with open_bench(home, Vendor("another")) as bench:
         job = await bench.jobs.find(job_id)
         assert job is not None
         assert job.trouble.startswith("No process works on this job: vendor is not among the providers in use")
@@ -88,7 +99,7 @@ async def test_it_is_said_that_nobody_works_on_it_until_its_provider_is_back(hom
 async def test_with_its_provider_the_vendor_is_told(home: Path) -> None:
     job_id = await left_behind(home, SUBMITTING, SUBMITTED)
     vendor = Vendor()
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         job = await cancelled(bench, job_id)
     assert job.status is JobStatus.CANCELLED
     assert len(vendor.stopped) == 1
@@ -96,28 +107,28 @@ async def test_with_its_provider_the_vendor_is_told(home: Path) -> None:
 
 async def test_a_lease_is_seen_run_out_for_a_while_first(home: Path) -> None:
     job_id = await left_behind(home, SUBMITTING, SUBMITTED)
-    async with workbench(home, Vendor("another"), lease=0.1) as bench:
-        with bench.desk.ledger.journal._database.writing() as connection:  # noqa: SLF001 - a lease that was not given up
+    async with open_bench(home, Vendor("another"), lease=0.1) as bench:
+        with bench.stores.ledger.journal._database.writing() as connection:  # noqa: SLF001 - a lease that was not given up
             connection.execute("UPDATE job SET lease_until = 1.0")
-        assert await bench.desk.ledger.take(job_id) == []
+        assert await bench.stores.ledger.take(job_id) == []
         assert (await cancelled(bench, job_id)).status is JobStatus.CANCELLED
 
 
 async def test_one_that_is_worked_on_is_left_to_its_process(home: Path) -> None:
     vendor = Vendor()
     vendor.then("poll", anyio.sleep_forever)
-    async with workbench(home, vendor) as owner, workbench(home, Vendor("another")) as other:
+    async with open_bench(home, vendor) as owner, open_bench(home, Vendor("another")) as other:
         job = await owner.begin()
         await until(lambda: vendor.asked)
-        assert await other.desk.ledger.take(job.id) == []
-        owner.desk.ledger.journal.release(owner.desk.ledger.owner)
-        assert [entry.id for entry in await other.desk.ledger.take(job.id)] == [job.id]
+        assert await other.stores.ledger.take(job.id) == []
+        owner.stores.ledger.journal.release(owner.stores.ledger.owner)
+        assert [entry.id for entry in await other.stores.ledger.take(job.id)] == [job.id]
 
 
 async def test_what_was_begun_in_an_earlier_period_holds_none_of_this_ones_budget(home: Path) -> None:
     job_id = await left_behind(home, SUBMITTING, SUBMITTED)
-    async with workbench(home, Vendor("another")) as bench:
-        with bench.desk.ledger.journal._database.writing() as connection:  # noqa: SLF001 - as if it were long ago
+    async with open_bench(home, Vendor("another")) as bench:
+        with bench.stores.ledger.journal._database.writing() as connection:  # noqa: SLF001 - as if it were long ago
             connection.execute("UPDATE job SET created = created - 40 * 86400")
             (begun,) = connection.execute("SELECT created FROM job WHERE id = ?", (job_id,)).fetchone()
         day = Cap("day", begun + 1, USD)

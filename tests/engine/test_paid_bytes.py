@@ -14,11 +14,10 @@ from imagewright.engine import delivery
 from imagewright.engine.job import JobStatus
 from imagewright.engine.spool import Answer, Spool
 from imagewright.errors import GenerationFailed
-from imagewright.providers.base import Finished, Handle, Product
+from imagewright.providers.base import Finished, Handle, Output
 from imagewright.storage.database import Database
 from imagewright.storage.states import CallState
-from pictures import NOT_PICTURES, photo
-from workbench import (
+from tests.support.engine_bench import (
     MADE,
     PICTURE,
     SUBMITTED,
@@ -28,16 +27,17 @@ from workbench import (
     cost,
     folders_in,
     left_behind,
+    open_bench,
     states,
     until,
-    workbench,
 )
+from tests.support.pictures import NOT_PICTURES, photo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from workbench import Bench
+    from tests.support.engine_bench import Bench
 
 pytestmark = pytest.mark.anyio
 KEPT, FAILED, UNKNOWN = CallState.KEPT, CallState.FAILED, CallState.UNKNOWN
@@ -68,11 +68,11 @@ class TestAnAnswerThatNoJournalKnows:
         job_id = await left_behind(home, SUBMITTING, calls=(2, 1))
         spool = spool_of(home)
         for variant, data in ((1, PICTURE), (2, SECOND)):
-            spool.keep_product(job_id, variant, Product(data=data))
+            spool.keep_product(job_id, variant, Output(data=data))
         vendor = Vendor()
-        async with workbench(home, vendor) as bench:
+        async with open_bench(home, vendor) as bench:
             if asked:
-                await bench.desk.ledger.ask_cancel(job_id)
+                await bench.stores.ledger.ask_cancel(job_id)
             job = await bench.done(await bench.adopted(job_id))
             assert states(await bench.entry(job_id)) == [KEPT, CallState.CANCELLED if asked else KEPT]
         assert [record.path.read_bytes() for record in job.pictures[:2]] == [PICTURE, SECOND]
@@ -83,9 +83,9 @@ class TestAnAnswerThatNoJournalKnows:
     async def test_with_what_the_vendor_said_beside_them(self, home: Path) -> None:
         job_id = await left_behind(home, SUBMITTING)
         spool = spool_of(home)
-        product = spool.keep_product(job_id, 1, Product(data=PICTURE, seed=2**70))
+        product = spool.keep_product(job_id, 1, Output(data=PICTURE, seed=2**70))
         spool.keep_answer(job_id, 0, Answer((product,), 0.07, ("A note of the vendor.",)))
-        async with workbench(home, Vendor()) as bench:
+        async with open_bench(home, Vendor()) as bench:
             job = await bench.done(await bench.adopted(job_id))
         assert job.pictures[0].seed == 2**70
         assert cost(job) == (0.07, "actual")
@@ -94,9 +94,9 @@ class TestAnAnswerThatNoJournalKnows:
     @pytest.mark.parametrize("text", ["", "[]", '{"products": 5}', '{"products": [{}], "cost_usd": null}'])
     async def test_a_damaged_answer_does_not_keep_its_pictures_away(self, home: Path, text: str) -> None:
         job_id = await left_behind(home, SUBMITTING)
-        spool_of(home).keep_product(job_id, 1, Product(data=PICTURE))
+        spool_of(home).keep_product(job_id, 1, Output(data=PICTURE))
         spool_of(home).file(job_id, "answer-0.json").write_text(text, encoding="utf-8")
-        async with workbench(home, Vendor()) as bench:
+        async with open_bench(home, Vendor()) as bench:
             job = await bench.done(await bench.adopted(job_id))
         assert job.status is JobStatus.COMPLETED
 
@@ -105,7 +105,7 @@ class TestAnAnswerThatNoJournalKnows:
         link = {"url": "https://vendor.example/t1/0", "file": "", "seed": 7}
         spool_of(home).keep_answer(job_id, 0, Answer((link,)))
         vendor = Vendor()
-        async with workbench(home, vendor) as bench:
+        async with open_bench(home, vendor) as bench:
             job = await bench.done(await bench.adopted(job_id))
         assert job.status is JobStatus.COMPLETED
         assert vendor.fetched == [link["url"]]
@@ -115,7 +115,7 @@ class TestAnAnswerThatNoJournalKnows:
         self, home: Path, *, links: bool
     ) -> None:
         vendor = Vendor(at_once=True)
-        product = Product(url="https://vendor.example/t1/0") if links else Product(data=SECOND, seed=5)
+        product = Output(url="https://vendor.example/t1/0") if links else Output(data=SECOND, seed=5)
         database = Database(folders_in(home).database)
 
         async def answer() -> Finished:
@@ -124,17 +124,17 @@ class TestAnAnswerThatNoJournalKnows:
 
         vendor.then("submit", answer)
         vendor.then("fetch", anyio.sleep_forever)
-        async with workbench(home, vendor, patience=0.01) as dead:
+        async with open_bench(home, vendor, patience=0.01) as dead:
             lock = database.writing()
             job = await dead.begin()
-            await until(lambda: dead.desk.ledger.behind)
+            await until(lambda: dead.stores.ledger.behind)
             await until(lambda: vendor.fetched)
             dead.group.cancel_scope.cancel()
             dead.crashed = True
         lock.__exit__(None, None, None)
         database.close()
-        dead.desk.ledger.journal.release(dead.desk.ledger.owner)
-        async with workbench(home, Vendor()) as bench:
+        dead.stores.ledger.journal.release(dead.stores.ledger.owner)
+        async with open_bench(home, Vendor()) as bench:
             assert states(await bench.entry(job.id)) == [CallState.SUBMITTING]
             done = await bench.done(await bench.adopted(job.id))
         assert done.pictures[0].path.read_bytes() == (PICTURE if links else SECOND)
@@ -144,7 +144,7 @@ class TestAnAnswerThatNoJournalKnows:
         job_id = await left_behind(home, SUBMITTING)
         spool_of(home).file(job_id, "").mkdir(parents=True, exist_ok=True)
         spool_of(home).file(job_id, ".result-1.part").write_bytes(PICTURE[:100])
-        async with workbench(home, Vendor()) as bench:
+        async with open_bench(home, Vendor()) as bench:
             await bench.done(await bench.adopted(job_id))
             assert states(await bench.entry(job_id)) == [UNKNOWN]
         assert left_of(home, job_id) == {".result-1.part"}
@@ -153,7 +153,7 @@ class TestAnAnswerThatNoJournalKnows:
 async def test_nothing_made_is_removed_while_the_journal_does_not_know_it(home: Path) -> None:
     vendor = Vendor(at_once=True)
     database = Database(folders_in(home).database)
-    async with workbench(home, vendor, patience=0.01) as bench:
+    async with open_bench(home, vendor, patience=0.01) as bench:
         lock = database.writing()
 
         async def locked() -> None:
@@ -161,7 +161,7 @@ async def test_nothing_made_is_removed_while_the_journal_does_not_know_it(home: 
 
         vendor.then("submit", locked)
         job = await bench.done(await bench.begin())
-        assert job.id in bench.desk.ledger.behind
+        assert job.id in bench.stores.ledger.behind
         assert left_of(home, job.id) == {"result-1", "answer-0.json"}
         lock.__exit__(None, None, None)
     database.close()
@@ -190,9 +190,9 @@ class TestWhatCannotBeRead:
         class Odd(Vendor):
             async def submit(self, order: Any) -> Handle | Finished:
                 answer = await super().submit(order)
-                return Finished(tuple(Product(data=one) for one in files)) if isinstance(answer, Finished) else answer
+                return Finished(tuple(Output(data=one) for one in files)) if isinstance(answer, Finished) else answer
 
-            async def fetch(self, product: Product, into: Path) -> None:
+            async def fetch(self, product: Output, into: Path) -> None:
                 await super().fetch(product, into)
                 if product.data is None:
                     await anyio.Path(into).write_bytes(files[int(product.url.rpartition("/")[2])])
@@ -202,10 +202,10 @@ class TestWhatCannotBeRead:
     async def test_is_kept_as_it_came(self, home: Path, name: str, *, at_once: bool) -> None:
         data, extension = UNREADABLE[name]
         vendor = self.vendor(data, at_once=at_once)
-        async with workbench(home, vendor) as bench:
+        async with open_bench(home, vendor) as bench:
             job = await bench.done(await bench.begin())
             assert states(await bench.entry(job.id)) == [FAILED]
-            assert bench.desk.library.of_job(job.id) == []
+            assert bench.stores.library.of_job(job.id) == []
         (kept,) = (folders_in(home).pictures / "unreadable").iterdir()
         assert kept.read_bytes() == data
         assert kept.suffix == f".{extension}"
@@ -220,7 +220,7 @@ class TestWhatCannotBeRead:
             assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
 
     async def test_is_a_warning_where_others_came(self, home: Path, name: str, *, at_once: bool) -> None:
-        async with workbench(home, self.vendor(UNREADABLE[name][0], PICTURE, at_once=at_once)) as bench:
+        async with open_bench(home, self.vendor(UNREADABLE[name][0], PICTURE, at_once=at_once)) as bench:
             job = await bench.done(await bench.begin(calls=(2,)))
             assert states(await bench.entry(job.id)) == [KEPT]
         (kept,) = (folders_in(home).pictures / "unreadable").iterdir()
@@ -232,15 +232,15 @@ class TestWhatCannotBeRead:
 
 async def test_what_cannot_be_read_is_kept_once_however_often_it_is_carried_on(home: Path) -> None:
     job_id = await left_behind(home, SUBMITTING)
-    spool_of(home).keep_product(job_id, 1, Product(data=b"\x07\x08nothing known"))
+    spool_of(home).keep_product(job_id, 1, Output(data=b"\x07\x08nothing known"))
     for _ in range(2):
-        async with workbench(home, Vendor()) as bench:
+        async with open_bench(home, Vendor()) as bench:
             job = await bench.done(await bench.adopted(job_id))
             assert job.status is JobStatus.FAILED
-            with bench.desk.ledger.journal._database.writing() as connection:  # noqa: SLF001 - as if it died before this
+            with bench.stores.ledger.journal._database.writing() as connection:  # noqa: SLF001 - as if it died before this
                 connection.execute("UPDATE job SET state = 'running', finished = NULL, lease_until = 0")
                 connection.execute("UPDATE call SET state = 'submitting', products = NULL, error = NULL")
-        spool_of(home).keep_product(job_id, 1, Product(data=b"\x07\x08nothing known"))
+        spool_of(home).keep_product(job_id, 1, Output(data=b"\x07\x08nothing known"))
     assert len(list((folders_in(home).pictures / "unreadable").iterdir())) == 1
 
 
@@ -249,7 +249,7 @@ class Torn(Vendor):
 
     torn = 0
 
-    async def fetch(self, product: Product, into: Path) -> None:
+    async def fetch(self, product: Output, into: Path) -> None:
         await super().fetch(product, into)
         if self.torn:
             self.torn -= 1
@@ -259,7 +259,7 @@ class Torn(Vendor):
 async def test_what_arrives_broken_is_fetched_again_a_few_times(home: Path) -> None:
     vendor = Torn()
     vendor.torn = len(delivery.BROKEN_PAUSES)
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.begin())
     assert job.status is JobStatus.COMPLETED
     assert len(vendor.fetched) == 1 + len(delivery.BROKEN_PAUSES)
@@ -269,10 +269,10 @@ async def test_what_arrives_broken_is_fetched_again_a_few_times(home: Path) -> N
 async def test_a_broken_file_is_better_than_none(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivery, "LEAST_PATIENCE", 0.0)
     vendor = Torn()
-    vendor.rhythm = replace(vendor.rhythm, keeps=0.0)
+    vendor.poll_policy = replace(vendor.poll_policy, keeps=0.0)
     vendor.torn = 1
     vendor.then("fetch", None, GenerationFailed("vendor", "gone"))
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.begin())
     (kept,) = (folders_in(home).pictures / "unreadable").iterdir()
     assert kept.read_bytes() == PICTURE[:-200]
@@ -287,7 +287,7 @@ async def test_what_a_dead_process_had_fetched_is_taken_where_the_link_is_dead(h
     (folder / "picture").write_bytes(PICTURE if whole else PICTURE[:-200])
     vendor = Vendor()
     vendor.then("fetch", *[GenerationFailed("vendor", "gone")] * (99 if whole else 2))
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.adopted(job_id))
     assert [record.path.read_bytes() for record in job.pictures] == [PICTURE]
     assert len(vendor.fetched) == (1 if whole else 3)
@@ -301,7 +301,7 @@ class TestOneDownloadFolderEach:
         paths: dict[str, Path] = {}
 
         class Frozen(Vendor):
-            async def fetch(self, product: Product, into: Path) -> None:
+            async def fetch(self, product: Output, into: Path) -> None:
                 self.fetched.append(product.url)
                 await anyio.Path(into).write_bytes(PICTURE[:68])
                 await wakes.wait()
@@ -311,20 +311,20 @@ class TestOneDownloadFolderEach:
                 successor_looked.set()
 
         class Successor(Vendor):
-            async def fetch(self, product: Product, into: Path) -> None:
+            async def fetch(self, product: Output, into: Path) -> None:
                 await super().fetch(product, into)
                 paths["quick"] = into
                 wakes.set()
                 await successor_looked.wait()
 
         frozen, quick = Frozen(), Successor()
-        async with workbench(home, frozen, lease=60.0) as asleep, workbench(home, quick) as awake:
+        async with open_bench(home, frozen, lease=60.0) as asleep, open_bench(home, quick) as awake:
             job = await asleep.begin()
             await until(lambda: frozen.fetched)
-            asleep.desk.ledger.journal.release(asleep.desk.ledger.owner)
+            asleep.stores.ledger.journal.release(asleep.stores.ledger.owner)
             done = await awake.done(await awake.adopted(job.id))
             await asleep.done(job)
-            kept = awake.desk.library.of_job(job.id)
+            kept = awake.stores.library.of_job(job.id)
         assert paths["frozen"] != paths["quick"]
         assert [record.path.read_bytes() for record in kept] == [PICTURE]
         assert done.status is JobStatus.COMPLETED
@@ -334,20 +334,20 @@ class TestOneDownloadFolderEach:
         vendor = Vendor()
         gate = anyio.Event()
         vendor.then("fetch", gate.wait)
-        async with workbench(home, vendor, lease=60.0) as loser, workbench(home, Vendor("other")) as winner:
+        async with open_bench(home, vendor, lease=60.0) as loser, open_bench(home, Vendor("other")) as winner:
             job = await loser.begin()
             await until(lambda: vendor.fetched)
-            journal = winner.desk.ledger.journal
-            assert journal.adopt(winner.desk.ledger.owner, [job.id], now=9e9, lease_until=9e9)
+            journal = winner.stores.ledger.journal
+            assert journal.adopt(winner.stores.ledger.owner, [job.id], now=9e9, lease_until=9e9)
             gate.set()
             await until(lambda: not job.mine)
-            assert winner.desk.library.of_job(job.id) == []
+            assert winner.stores.library.of_job(job.id) == []
 
     async def test_a_file_that_changes_after_it_was_looked_at_is_fetched_anew(
         self, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         vendor = Vendor()
-        async with workbench(home, vendor) as bench:
+        async with open_bench(home, vendor) as bench:
             spoil_once(bench, monkeypatch)
             job = await bench.done(await bench.begin())
         assert job.status is JobStatus.COMPLETED
@@ -357,14 +357,14 @@ class TestOneDownloadFolderEach:
 
 def spoil_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let another program write into the first download just before it is saved."""
-    ledger = bench.desk.ledger
+    ledger = bench.stores.ledger
     check: Callable[[str], Any] = ledger.check
     left = [True]
 
     async def spoiling(job_id: str) -> None:
         await check(job_id)
         if left and left.pop():
-            (file,) = bench.desk.spool.file(job_id, "").glob("fetch-1-*/picture")
+            (file,) = bench.stores.spool.file(job_id, "").glob("fetch-1-*/picture")
             file.write_bytes(PICTURE * 2)
 
     monkeypatch.setattr(ledger, "check", spoiling)
@@ -375,11 +375,11 @@ async def test_what_was_left_by_a_call_that_failed_is_never_removed(
 ) -> None:
     monkeypatch.setattr(delivery, "STORE_PATIENCE", 0.0)
     job_id = await left_behind(home, SUBMITTING, SUBMITTED, MADE)
-    spool_of(home).keep_product(job_id, 1, Product(data=PICTURE))
+    spool_of(home).keep_product(job_id, 1, Output(data=PICTURE))
     vendor = Vendor()
-    vendor.rhythm = replace(vendor.rhythm, keeps=0.0)
+    vendor.poll_policy = replace(vendor.poll_policy, keeps=0.0)
     vendor.then("fetch", *[OSError(5, "Input/output error")] * 50)
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.adopted(job_id))
     assert job.status is JobStatus.FAILED
     assert left_of(home, job_id) == {"result-1"}

@@ -11,7 +11,7 @@ from imagewright.engine.job import JobStatus
 from imagewright.errors import BadKey, GenerationFailed, OutOfCredit, ProviderError, RequestRejected, VendorUnavailable
 from imagewright.providers.base import TaskEnded
 from imagewright.storage.states import CallState
-from workbench import SUBMITTED, Vendor, left_behind, states, until, workbench
+from tests.support.engine_bench import SUBMITTED, Vendor, left_behind, open_bench, states, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,7 @@ async def _troubles(job: Job) -> list[str]:
 async def test_one_bad_answer_to_a_poll_costs_no_picture(row: str, home: Path) -> None:
     error, vendor = TROUBLES[row], Vendor()
     vendor.then("poll", error)
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         job = await bench.begin()
         notices = await _troubles(job)
         assert states(await bench.entry(job.id)) == [CallState.KEPT]
@@ -60,7 +60,7 @@ async def test_one_bad_answer_to_a_poll_costs_no_picture(row: str, home: Path) -
 async def test_only_the_vendors_word_on_the_task_ends_it_and_the_trouble_before_is_forgotten(home: Path) -> None:
     vendor = Vendor()
     vendor.then("poll", KEY, TaskEnded(GenerationFailed("vendor", "out of memory")))
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.begin())
         assert states(await bench.entry(job.id)) == [CallState.FAILED]
     assert isinstance(job.error, GenerationFailed)
@@ -71,7 +71,7 @@ async def test_an_end_that_is_taken_back_is_none(home: Path) -> None:
     vendor = Vendor()
     slip = TaskEnded(GenerationFailed("vendor", "names no picture"), sure=False)
     vendor.then("poll", slip, slip, slip)
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         assert (await bench.done(await bench.begin())).status is JobStatus.COMPLETED
     assert len(vendor.asked) == 4
 
@@ -85,7 +85,7 @@ async def test_the_trouble_of_one_call_is_not_hidden_by_the_others(home: Path) -
         await anyio.sleep_forever()
 
     vendor.then("poll", KEY, None, held)
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         job = await bench.begin(calls=(1, 1))
         await asked.wait()
         await until(lambda: job.pictures)
@@ -97,7 +97,7 @@ async def test_the_trouble_of_one_call_is_not_hidden_by_the_others(home: Path) -
 async def test_a_key_that_is_mended_brings_the_picture(home: Path) -> None:
     old, new = Vendor(), Vendor()
     old.then("poll", *[KEY] * 10_000)
-    async with workbench(home, old) as bench:
+    async with open_bench(home, old) as bench:
         job = await bench.begin()
         await until(lambda: job.trouble)
         bench.crew.renew(new)
@@ -109,7 +109,7 @@ async def test_a_key_that_is_mended_brings_the_picture(home: Path) -> None:
 async def test_a_provider_that_is_no_longer_set_up_is_asked_as_before(home: Path) -> None:
     vendor = Vendor()
     vendor.then("poll", KEY, KEY)
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         job = await bench.begin()
         await until(lambda: job.trouble)
         bench.crew.renew()
@@ -120,7 +120,7 @@ async def test_whoever_takes_a_job_over_meets_the_same_trouble_and_ends_it_as_li
     job_id = await left_behind(home, (CallState.SUBMITTING, {}), SUBMITTED)
     vendor = Vendor()
     vendor.then("poll", KEY)
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         assert (await bench.done(await bench.adopted(job_id))).status is JobStatus.COMPLETED
     assert not vendor.orders
 
@@ -134,7 +134,7 @@ async def test_the_trouble_of_a_call_ends_with_it_while_the_others_go_on(home: P
         await ended.wait()
 
     vendor.then("poll", KEY, held, TaskEnded(GenerationFailed("vendor", "out of memory")))
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         job = await bench.begin(calls=(1, 1))
         await asked.wait()
         entry = await bench.entry(job.id)

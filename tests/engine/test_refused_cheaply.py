@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from engine.test_check import fitting, sample
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import PICTURE_KINDS, OperationName
 from imagewright.engine.check import check
-from imagewright.engine.workshop import NOT_LOOKED_AT, open_workshop
+from imagewright.engine.engine import NOT_LOOKED_AT, open_engine
 from imagewright.errors import MOST_PROBLEMS, Problem, Refusal
 from imagewright.settings.load import load_settings
 from imagewright.settings.toggles import nearest
 from imagewright.surface.arguments import read_arguments
 from imagewright.surface.replies import error_reply
 from imagewright.text import clip, say
+from tests.engine.test_check import fitting, sample
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from imagewright.catalog.row import Argument, Row
-    from imagewright.engine.workshop import Workshop
+    from imagewright.engine.engine import Engine
 
 LARGEST_REFUSAL = 100_000
 """Bytes of a whole encoded refusal."""
@@ -60,9 +60,9 @@ WITNESS = Witness()
 
 
 @asynccontextmanager
-async def workshop(folder: Path) -> AsyncIterator[Workshop]:
+async def engine(folder: Path) -> AsyncIterator[Engine]:
     variables = {**os.environ, "IMAGEWRIGHT_ROOTS": str(folder)}
-    async with open_workshop(load_settings(variables, working_directory=folder)) as opened:
+    async with open_engine(load_settings(variables, working_directory=folder)) as opened:
         yield opened
 
 
@@ -92,7 +92,7 @@ async def test_nothing_is_looked_at_for_a_call_that_is_refused_by_its_arguments(
         wrong = [given | {"frobnicate": 1}, given | {"output_format": 7}]
         if argument.max_items is not None:
             wrong.append(given | {name: [source] * (argument.max_items + 1)})
-        async with workshop(tmp_path) as opened:
+        async with engine(tmp_path) as opened:
             for call in wrong:
                 with WITNESS.watching() as seen, pytest.raises(Refusal) as caught:
                     await opened.start(row.tool, call)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.errors import UnknownOutcome
-from workbench import Vendor, workbench
+from tests.support.engine_bench import Vendor, open_bench
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 async def test_the_same_call_while_it_runs_is_the_same_job(home: Path) -> None:
     vendor = Vendor()
-    async with workbench(home, vendor) as bench, workbench(home, Vendor()) as other:
+    async with open_bench(home, vendor) as bench, open_bench(home, Vendor()) as other:
         job = await bench.begin()
         for process in (bench, other):
             opened = await process.open()
@@ -30,7 +30,7 @@ async def test_the_same_call_while_it_runs_is_the_same_job(home: Path) -> None:
 
 async def test_a_call_whose_end_was_seen_is_made_again(home: Path) -> None:
     vendor = Vendor()
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         first = await bench.done(await bench.begin())
         assert (await bench.open()).joined is not None
         await bench.jobs.seen(first)
@@ -40,7 +40,7 @@ async def test_a_call_whose_end_was_seen_is_made_again(home: Path) -> None:
 
 async def test_a_call_that_was_answered_late_is_made_again_once_the_doubt_is_over(home: Path) -> None:
     vendor = Vendor()
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         first = await bench.done(await bench.begin())
         await bench.jobs.seen(first, doubt=60.0)
         assert (await bench.open()).joined is not None
@@ -54,7 +54,7 @@ async def test_a_call_that_was_answered_late_is_made_again_once_the_doubt_is_ove
 async def test_an_unknown_outcome_nobody_has_heard_of_is_told_before_anything_is_sent_again(home: Path) -> None:
     vendor = Vendor()
     vendor.then("submit", UnknownOutcome("vendor"))
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.begin())
         opened = await bench.open()
         assert opened.joined is not None

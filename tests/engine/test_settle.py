@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.catalog.row import OperationName
-from imagewright.engine.desk import RecordedError, error_data, read_error
-from imagewright.engine.errand import Errand
+from imagewright.engine.call_run import CallRun
 from imagewright.engine.job import Job, JobStatus
 from imagewright.engine.settle import ELSEWHERE, may_go_elsewhere, settle
+from imagewright.engine.stores import RecordedError, error_data, read_error
 from imagewright.errors import (
     BadKey,
     ContentRefused,
@@ -30,7 +30,7 @@ from imagewright.errors import (
 )
 from imagewright.storage.journal_entry import CallEntry
 from imagewright.storage.states import CallState
-from workbench import USD, Vendor, plan_for
+from tests.support.engine_bench import USD, Vendor, plan_for
 
 if TYPE_CHECKING:
     from imagewright.storage.record import PictureRecord
@@ -39,15 +39,15 @@ pytestmark = pytest.mark.anyio
 KEPT, FAILED, CANCELLED, UNKNOWN = CallState.KEPT, CallState.FAILED, CallState.CANCELLED, CallState.UNKNOWN
 
 
-def errand(
+def call_run(
     state: CallState,
     error: ImagewrightError | None = None,
     *,
     sent: bool = True,
     cost: float | None = None,
     count: int = 1,
-) -> Errand:
-    return Errand(CallEntry(number=0, count=count), state, cost, error=error, sent=sent)
+) -> CallRun:
+    return CallRun(CallEntry(number=0, count=count), state, cost, error=error, sent=sent)
 
 
 def job_of(expected: int, *, cancelled: bool = False) -> Job:
@@ -66,14 +66,14 @@ class Case:
     """Calls that have ended, and what comes of it.
 
     Attributes:
-        errands: how each ended.
+        call_runs: how each ended.
         pictures: how many of the job's pictures are there.
         ends: the job's final state.
         usd: what it cost.
         basis: how sure that is.
     """
 
-    errands: tuple[Errand, ...]
+    call_runs: tuple[CallRun, ...]
     pictures: int
     ends: JobStatus
     usd: float | None
@@ -83,57 +83,57 @@ class Case:
 
 DONE, LOST, STOPPED = JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED
 CASES = {
-    "kept": Case((errand(KEPT),), 1, DONE, USD),
-    "kept, the vendor says the price": Case((errand(KEPT, cost=0.03),), 1, DONE, 0.03, "actual"),
-    "kept for nothing": Case((errand(KEPT, cost=0.0),), 1, DONE, 0.0, "actual"),
-    "one says the price, one does not": Case((errand(KEPT, cost=0.03), errand(KEPT)), 2, DONE, 0.03 + USD),
-    "refused": Case((errand(FAILED, BadKey("vendor")),), 0, LOST, 0.0, "actual"),
-    "failed, and charged for": Case((errand(FAILED, GenerationFailed("v", charged=True)),), 0, LOST, USD),
-    "failed, and nobody knows": Case((errand(FAILED, GenerationFailed("v")),), 0, LOST, USD),
-    "failed for nothing": Case((errand(FAILED, GenerationFailed("v", charged=False)),), 0, LOST, 0.0, "actual"),
-    "unknown": Case((errand(UNKNOWN, UnknownOutcome("v")),), 0, LOST, USD),
-    "too slow": Case((errand(FAILED, TookTooLong("v")),), 0, LOST, USD),
-    "made and lost": Case((errand(FAILED, ResultLost("v")),), 0, LOST, USD),
-    "made and nowhere to put it": Case((errand(FAILED, StorageError("full")),), 0, LOST, USD),
-    "never sent": Case((errand(FAILED, StorageError("full"), sent=False),), 0, LOST, 0.0, "actual"),
-    "failed in another process": Case((errand(FAILED, RecordedError("x", "y", charged=None)),), 0, LOST, USD),
+    "kept": Case((call_run(KEPT),), 1, DONE, USD),
+    "kept, the vendor says the price": Case((call_run(KEPT, cost=0.03),), 1, DONE, 0.03, "actual"),
+    "kept for nothing": Case((call_run(KEPT, cost=0.0),), 1, DONE, 0.0, "actual"),
+    "one says the price, one does not": Case((call_run(KEPT, cost=0.03), call_run(KEPT)), 2, DONE, 0.03 + USD),
+    "refused": Case((call_run(FAILED, BadKey("vendor")),), 0, LOST, 0.0, "actual"),
+    "failed, and charged for": Case((call_run(FAILED, GenerationFailed("v", charged=True)),), 0, LOST, USD),
+    "failed, and nobody knows": Case((call_run(FAILED, GenerationFailed("v")),), 0, LOST, USD),
+    "failed for nothing": Case((call_run(FAILED, GenerationFailed("v", charged=False)),), 0, LOST, 0.0, "actual"),
+    "unknown": Case((call_run(UNKNOWN, UnknownOutcome("v")),), 0, LOST, USD),
+    "too slow": Case((call_run(FAILED, TookTooLong("v")),), 0, LOST, USD),
+    "made and lost": Case((call_run(FAILED, ResultLost("v")),), 0, LOST, USD),
+    "made and nowhere to put it": Case((call_run(FAILED, StorageError("full")),), 0, LOST, USD),
+    "never sent": Case((call_run(FAILED, StorageError("full"), sent=False),), 0, LOST, 0.0, "actual"),
+    "failed in another process": Case((call_run(FAILED, RecordedError("x", "y", charged=None)),), 0, LOST, USD),
     "refused in another process": Case(
-        (errand(FAILED, RecordedError("x", "y", charged=False)),), 0, LOST, 0.0, "actual"
+        (call_run(FAILED, RecordedError("x", "y", charged=False)),), 0, LOST, 0.0, "actual"
     ),
-    "two of three": Case((errand(KEPT), errand(KEPT), errand(FAILED, BadKey("v"))), 2, DONE, 2 * USD),
-    "two of three, the third unknown": Case((errand(KEPT), errand(KEPT), errand(UNKNOWN)), 2, DONE, 3 * USD),
-    "a call for four": Case((errand(KEPT, count=4),), 4, DONE, 4 * USD),
-    "cancelled before it was sent": Case((errand(CANCELLED, sent=False),), 0, STOPPED, 0.0, "actual", cancelled=True),
-    "cancelled at the vendor": Case((errand(CANCELLED),), 0, STOPPED, USD, cancelled=True),
-    "cancelled, one there already": Case((errand(KEPT), errand(CANCELLED)), 1, STOPPED, 2 * USD, cancelled=True),
-    "cancelled too late": Case((errand(KEPT),), 1, DONE, USD, cancelled=True),
-    "nothing came of it": Case((errand(KEPT),), 0, LOST, USD),
+    "two of three": Case((call_run(KEPT), call_run(KEPT), call_run(FAILED, BadKey("v"))), 2, DONE, 2 * USD),
+    "two of three, the third unknown": Case((call_run(KEPT), call_run(KEPT), call_run(UNKNOWN)), 2, DONE, 3 * USD),
+    "a call for four": Case((call_run(KEPT, count=4),), 4, DONE, 4 * USD),
+    "cancelled before it was sent": Case((call_run(CANCELLED, sent=False),), 0, STOPPED, 0.0, "actual", cancelled=True),
+    "cancelled at the vendor": Case((call_run(CANCELLED),), 0, STOPPED, USD, cancelled=True),
+    "cancelled, one there already": Case((call_run(KEPT), call_run(CANCELLED)), 1, STOPPED, 2 * USD, cancelled=True),
+    "cancelled too late": Case((call_run(KEPT),), 1, DONE, USD, cancelled=True),
+    "nothing came of it": Case((call_run(KEPT),), 0, LOST, USD),
 }
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 async def test_the_end(case: Case, a_picture: PictureRecord) -> None:
-    expected = sum(one.call.count for one in case.errands)
-    brief = plan_for(Vendor(), calls=(expected,)).brief
+    expected = sum(one.call.count for one in case.call_runs)
+    spec = plan_for(Vendor(), calls=(expected,)).spec
     job = job_of(expected, cancelled=case.cancelled)
     job.pictures = [a_picture] * case.pictures
-    assert settle(job, brief, case.errands) is case.ends
+    assert settle(job, spec, case.call_runs) is case.ends
     assert job.cost_usd == (None if case.usd is None else pytest.approx(case.usd))
     assert job.cost_basis == case.basis
     assert (job.error is None) == (case.ends is not LOST)
-    said = "\n".join((*job.notes, str(job.error)))
-    for one in case.errands:
-        assert one.error is None or str(one.error) in said
+    text = "\n".join((*job.notes, str(job.error)))
+    for one in case.call_runs:
+        assert one.error is None or str(one.error) in text
     short = 0 < case.pictures < expected or (case.ends is STOPPED)
     assert (f"{case.pictures} of {expected} pictures arrived." in job.notes) == short
 
 
 async def test_a_price_that_is_not_known_stays_unknown() -> None:
-    brief = plan_for(Vendor(usd=None)).brief
+    spec = plan_for(Vendor(usd=None)).spec
     job = job_of(1)
-    settle(job, brief, [errand(UNKNOWN, UnknownOutcome("v"))])
+    settle(job, spec, [call_run(UNKNOWN, UnknownOutcome("v"))])
     assert (job.cost_usd, job.cost_basis) == (None, "unknown")
-    settle(job, brief, [errand(FAILED, BadKey("v"))])
+    settle(job, spec, [call_run(FAILED, BadKey("v"))])
     assert (job.cost_usd, job.cost_basis) == (0.0, "actual")
 
 
@@ -157,18 +157,18 @@ ERRORS = (
 async def test_another_provider_is_asked_only_for_this_ones_troubles_and_where_nothing_was_charged(
     kind: type[ProviderError], *, charged: bool | None
 ) -> None:
-    errands = [errand(FAILED, kind("v", charged=charged))]
-    assert may_go_elsewhere(job_of(1), errands) == (kind in ELSEWHERE and charged is False)
+    call_runs = [call_run(FAILED, kind("v", charged=charged))]
+    assert may_go_elsewhere(job_of(1), call_runs) == (kind in ELSEWHERE and charged is False)
 
 
 async def test_another_provider_is_not_asked_where_anything_arrived_or_may_have_been_charged(
     a_picture: PictureRecord,
 ) -> None:
-    refused = errand(FAILED, OutOfCredit("v"))
+    refused = call_run(FAILED, OutOfCredit("v"))
     job = job_of(2)
     assert may_go_elsewhere(job, [refused, refused])
-    assert not may_go_elsewhere(job, [refused, errand(UNKNOWN, UnknownOutcome("v"))])
-    assert not may_go_elsewhere(job, [refused, errand(KEPT)])
+    assert not may_go_elsewhere(job, [refused, call_run(UNKNOWN, UnknownOutcome("v"))])
+    assert not may_go_elsewhere(job, [refused, call_run(KEPT)])
     job.pictures = [a_picture]
     assert not may_go_elsewhere(job, [refused])
 

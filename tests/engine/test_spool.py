@@ -11,10 +11,10 @@ import pytest
 
 from imagewright.engine.spool import YOUNG, Answer, Spool
 from imagewright.errors import StorageError
-from imagewright.providers.base import Order, Prepared, Product
+from imagewright.providers.base import Order, Output, Prepared
 from imagewright.storage.journal_entry import CallEntry, JobEntry
 from imagewright.storage.states import CallState
-from workbench import Vendor, folders_in, route_of, workbench
+from tests.support.engine_bench import Vendor, folders_in, open_bench, route_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,9 +54,9 @@ def test_an_input_that_is_gone_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "product", [Product(url="https://vendor.example/1.png", seed=5), Product(data=b"picture", seed=None)]
+    "product", [Output(url="https://vendor.example/1.png", seed=5), Output(data=b"picture", seed=None)]
 )
-def test_a_result_is_read_back_as_it_was(tmp_path: Path, product: Product) -> None:
+def test_a_result_is_read_back_as_it_was(tmp_path: Path, product: Output) -> None:
     spool = Spool(tmp_path)
     assert spool.read_product(spool.keep_product(JOB, 1, product)) == product
     assert spool.file(JOB, "").exists() == (product.data is not None)
@@ -65,13 +65,13 @@ def test_a_result_is_read_back_as_it_was(tmp_path: Path, product: Product) -> No
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "incoming").write_bytes(b"in the way")
     with pytest.raises(StorageError, match="cannot be written"):
-        Spool(tmp_path).keep_product(JOB, 1, Product(data=b"picture"))
+        Spool(tmp_path).keep_product(JOB, 1, Output(data=b"picture"))
 
 
 def test_clearing_leaves_other_jobs_alone_and_can_be_repeated(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     for job in (JOB, "job_2"):
-        spool.keep_product(job, 1, Product(data=b"picture"))
+        spool.keep_product(job, 1, Output(data=b"picture"))
     spool.clear(JOB, whole=True)
     spool.clear(JOB, whole=True)
     assert [path.name for path in (tmp_path / "incoming").iterdir()] == ["job_2"]
@@ -80,7 +80,7 @@ def test_clearing_leaves_other_jobs_alone_and_can_be_repeated(tmp_path: Path) ->
 def test_clearing_what_is_not_whole_takes_only_its_inputs(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     spool.keep_inputs(JOB, order(2, mask=True))
-    spool.keep_product(JOB, 1, Product(data=b"picture"))
+    spool.keep_product(JOB, 1, Output(data=b"picture"))
     spool.clear(JOB, whole=False)
     assert left(tmp_path / "incoming" / JOB) == {"result-1"}
     spool.clear(JOB, whole=True)
@@ -209,7 +209,7 @@ def test_without_folders_or_with_a_file_in_their_place_there_is_nothing_to_sweep
 @pytest.mark.anyio
 async def test_a_server_sweeps_once_it_looks_for_jobs_left_behind(home: Path) -> None:
     base = folders_in(home).database.parent / "incoming"
-    async with workbench(home, Vendor(), lease=0.1) as bench:
+    async with open_bench(home, Vendor(), lease=0.1) as bench:
         job = await bench.done(await bench.begin())
         for name in (job.id, "job_unknown"):
             leave_files(base / name)

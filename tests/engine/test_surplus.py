@@ -10,9 +10,9 @@ import pytest
 
 from imagewright.engine.job import JobStatus
 from imagewright.engine.surplus import within_reason
-from imagewright.providers.base import Finished, Handle, Product
-from pictures import photo
-from workbench import PATIENCE, Vendor, workbench
+from imagewright.providers.base import Finished, Handle, Output
+from tests.support.engine_bench import PATIENCE, Vendor, open_bench
+from tests.support.pictures import photo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     ("ordered", "named", "taken"), [(1, 0, 0), (1, 1, 1), (1, 10, 10), (1, 11, 10), (4, 16, 16), (4, 3000, 16)]
 )
 def test_how_many_are_taken(ordered: int, named: int, taken: int) -> None:
-    products = tuple(Product(url=f"https://vendor.example/{place}") for place in range(named))
+    products = tuple(Output(url=f"https://vendor.example/{place}") for place in range(named))
     finished = within_reason(Finished(products, cost_usd=1.0, notes=("Own.",)), ordered)
     assert finished.products == products[:taken]
     assert finished.cost_usd == 1.0
@@ -38,10 +38,10 @@ async def test_thousands_of_links_for_one_picture(home: Path) -> None:
     vendor = Vendor()
 
     async def many() -> Finished:
-        return Finished(tuple(Product(url=f"https://vendor.example/{place}") for place in range(3000)))
+        return Finished(tuple(Output(url=f"https://vendor.example/{place}") for place in range(3000)))
 
     vendor.then("poll", many)
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.begin())
     assert len(vendor.fetched) == len(job.pictures) == 10
     assert "The vendor named 3000 results for 1 ordered; 2990 were not fetched." in job.notes
@@ -63,9 +63,9 @@ class Generous(Vendor):
         await super().poll(handle)
         number = int(handle.ticket["task"][1:])
         links = [f"https://vendor.example/{number}/{place}" for place in range(self.made[number - 1])]
-        return Finished(tuple(Product(url=link) for link in links))
+        return Finished(tuple(Output(url=link) for link in links))
 
-    async def fetch(self, product: Product, into: Path) -> None:
+    async def fetch(self, product: Output, into: Path) -> None:
         await super().fetch(product, into)
         await anyio.Path(into).write_bytes(photo(32 + 10 * int(product.url[-3]) + int(product.url[-1]), 48))
 
@@ -93,7 +93,7 @@ SURPLUS = {
 async def test_what_a_vendor_makes_beyond_what_was_asked_is_kept(home: Path, name: str, *, killed: bool) -> None:
     case = SURPLUS[name]
     vendor = Generous(*case.made)
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         if killed:
             vendor.then("fetch", None, *[anyio.sleep_forever] * 9)
         job = await bench.begin(calls=tuple(case.asked))
@@ -105,7 +105,7 @@ async def test_what_a_vendor_makes_beyond_what_was_asked_is_kept(home: Path, nam
         else:
             await bench.done(job)
     if killed:
-        async with workbench(home, Generous(*case.made)) as bench:
+        async with open_bench(home, Generous(*case.made)) as bench:
             job = await bench.done(await bench.adopted(job.id))
     assert job.status is JobStatus.COMPLETED
     by_call: dict[int, list[int]] = {}

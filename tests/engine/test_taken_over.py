@@ -10,7 +10,18 @@ import pytest
 
 from imagewright.engine.job import JobStatus
 from imagewright.storage.states import CallState
-from workbench import MADE, PRODUCT, SUBMITTED, SUBMITTING, USD, Vendor, cost, left_behind, states, workbench
+from tests.support.engine_bench import (
+    MADE,
+    PRODUCT,
+    SUBMITTED,
+    SUBMITTING,
+    USD,
+    Vendor,
+    cost,
+    left_behind,
+    open_bench,
+    states,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,12 +59,12 @@ LEFT = {
 async def test_from_every_state_on(home: Path, left: Left) -> None:
     job_id = await left_behind(home, *left.steps)
     vendor = Vendor()
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.adopted(job_id))
         assert len(vendor.orders) == left.submits
         assert bool(vendor.asked) == left.polls
         assert states(await bench.entry(job_id)) == [left.ends]
-        assert len(job.pictures) == len(bench.desk.library.of_job(job_id)) == (left.ends is KEPT)
+        assert len(job.pictures) == len(bench.stores.library.of_job(job_id)) == (left.ends is KEPT)
         assert cost(job) == (USD, "estimate")
         assert any("carried on by another" in note for note in job.notes)
     if left.ends is UNKNOWN:
@@ -64,7 +75,7 @@ async def test_from_every_state_on(home: Path, left: Left) -> None:
 async def test_a_job_whose_calls_had_all_ended_keeps_its_error_and_its_cost(home: Path, end: CallState) -> None:
     error = {"kind": "some", "text": "the vendor's own words", "charged": None}
     job_id = await left_behind(home, SUBMITTING, (end, {"error": error}))
-    async with workbench(home, Vendor()) as bench:
+    async with open_bench(home, Vendor()) as bench:
         job = await bench.done(await bench.adopted(job_id))
     assert job.status is JobStatus.FAILED
     assert str(job.error) == "the vendor's own words"
@@ -73,11 +84,11 @@ async def test_a_job_whose_calls_had_all_ended_keeps_its_error_and_its_cost(home
 
 async def test_a_job_whose_pictures_were_all_kept_is_settled_with_its_cost(home: Path) -> None:
     vendor = Vendor()
-    async with workbench(home, vendor) as first:
+    async with open_bench(home, vendor) as first:
         done = await first.done(await first.begin())
-        with first.desk.ledger.journal._database.writing() as connection:  # noqa: SLF001 - as if it died before this
+        with first.stores.ledger.journal._database.writing() as connection:  # noqa: SLF001 - as if it died before this
             connection.execute("UPDATE job SET state = 'running', finished = NULL, owner = 'dead', lease_until = 0")
-    async with workbench(home, Vendor()) as second:
+    async with open_bench(home, Vendor()) as second:
         job = await second.done(await second.adopted(done.id))
     assert [record.id for record in job.pictures] == [record.id for record in done.pictures]
     assert job.status is JobStatus.COMPLETED
@@ -88,7 +99,7 @@ async def test_only_the_pictures_that_are_missing_are_fetched(home: Path) -> Non
     products = [PRODUCT, PRODUCT | {"url": "https://vendor.example/t1/1"}]
     first = Vendor()
     first.then("submit", None)
-    async with workbench(home, first) as dead:
+    async with open_bench(home, first) as dead:
         first.then("fetch", None, anyio.sleep_forever)
         job = await dead.begin(calls=(2,))
         while not job.pictures:
@@ -96,7 +107,7 @@ async def test_only_the_pictures_that_are_missing_are_fetched(home: Path) -> Non
         missing = 2 - job.pictures[0].variant
         dead.crash()
     second = Vendor()
-    async with workbench(home, second) as bench:
+    async with open_bench(home, second) as bench:
         done = await bench.done(await bench.adopted(job.id))
     assert [record.variant for record in done.pictures] == [1, 2]
     assert second.fetched == [products[missing]["url"]]
@@ -105,8 +116,8 @@ async def test_only_the_pictures_that_are_missing_are_fetched(home: Path) -> Non
 async def test_a_cancelled_call_that_was_never_sent_is_not_sent(home: Path) -> None:
     job_id = await left_behind(home)
     vendor = Vendor()
-    async with workbench(home, vendor) as bench:
-        await bench.desk.ledger.ask_cancel(job_id)
+    async with open_bench(home, vendor) as bench:
+        await bench.stores.ledger.ask_cancel(job_id)
         job = await bench.done(await bench.adopted(job_id))
     assert vendor.orders == []
     assert job.status is JobStatus.CANCELLED
@@ -116,8 +127,8 @@ async def test_a_cancelled_call_that_was_never_sent_is_not_sent(home: Path) -> N
 async def test_a_cancelled_call_that_was_sent_is_stopped(home: Path) -> None:
     job_id = await left_behind(home, SUBMITTING, SUBMITTED)
     vendor = Vendor()
-    async with workbench(home, vendor) as bench:
-        await bench.desk.ledger.ask_cancel(job_id)
+    async with open_bench(home, vendor) as bench:
+        await bench.stores.ledger.ask_cancel(job_id)
         job = await bench.done(await bench.adopted(job_id))
     assert [dict(handle.ticket) for handle in vendor.stopped] == [{"task": "t1", "count": "1"}]
     assert job.status is JobStatus.CANCELLED
@@ -126,8 +137,8 @@ async def test_a_cancelled_call_that_was_sent_is_stopped(home: Path) -> None:
 
 async def test_a_cancelled_call_in_the_middle_of_sending_says_that_nobody_knows(home: Path) -> None:
     job_id = await left_behind(home, SUBMITTING)
-    async with workbench(home, Vendor()) as bench:
-        await bench.desk.ledger.ask_cancel(job_id)
+    async with open_bench(home, Vendor()) as bench:
+        await bench.stores.ledger.ask_cancel(job_id)
         job = await bench.done(await bench.adopted(job_id))
         assert states(await bench.entry(job_id)) == [UNKNOWN]
     assert job.status is JobStatus.CANCELLED
@@ -136,10 +147,10 @@ async def test_a_cancelled_call_in_the_middle_of_sending_says_that_nobody_knows(
 
 async def test_a_job_of_a_provider_that_is_not_in_use_waits_for_it(home: Path) -> None:
     job_id = await left_behind(home, SUBMITTING, SUBMITTED)
-    async with workbench(home, Vendor("another")) as bench:
+    async with open_bench(home, Vendor("another")) as bench:
         await bench.jobs.adopt()
         assert (await bench.entry(job_id)).state == "running"
-    async with workbench(home, Vendor()) as bench:
+    async with open_bench(home, Vendor()) as bench:
         assert (await bench.done(await bench.adopted(job_id))).status is JobStatus.COMPLETED
 
 
@@ -147,7 +158,7 @@ async def test_a_model_that_is_gone_is_said_and_nothing_is_sent(home: Path) -> N
     job_id = await left_behind(home)
     vendor = Vendor()
     vendor.routes = (replace(vendor.routes[0], model="vendor/model-2"),)
-    async with workbench(home, vendor) as bench:
+    async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.adopted(job_id))
     assert vendor.orders == []
     assert "no vendor/model-1 any more; nothing was sent" in str(job.error)
@@ -157,8 +168,8 @@ async def test_a_model_that_is_gone_is_said_and_nothing_is_sent(home: Path) -> N
 async def test_what_was_never_sent_is_not_sent_the_next_day(home: Path) -> None:
     job_id = await left_behind(home)
     vendor = Vendor()
-    async with workbench(home, vendor) as bench:
-        with bench.desk.ledger.journal._database.writing() as connection:  # noqa: SLF001 - as if it were long ago
+    async with open_bench(home, vendor) as bench:
+        with bench.stores.ledger.journal._database.writing() as connection:  # noqa: SLF001 - as if it were long ago
             connection.execute("UPDATE job SET created = created - 86400")
         job = await bench.done(await bench.adopted(job_id))
         assert states(await bench.entry(job_id)) == [FAILED]

@@ -28,9 +28,9 @@ def test_every_operation_lists_its_tools_in_the_order_of_their_ranks() -> None:
             (row for row in ROWS if operation in row.operations), key=lambda row: row.operations[operation].rank
         )
         place = next(number for number, line in enumerate(lines) if line.startswith(f"{word}:"))
-        said = lines[place].removeprefix(f"{word}:").strip()
-        if said:
-            assert said == ", then ".join(row.tool for row in ranked)
+        words = lines[place].removeprefix(f"{word}:").strip()
+        if words:
+            assert words == ", then ".join(row.tool for row in ranked)
         else:
             expected = [f"- {row.tool}: {row.operations[operation].when}" for row in ranked]
             assert lines[place + 1 : place + 1 + len(ranked)] == expected
@@ -45,9 +45,9 @@ def test_they_say_how_pictures_and_failures_are_handled(needed: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("argument", "said"), [("variants", "most variants in one call {}"), ("scale", "most enlargement {}x")]
+    ("argument", "words"), [("variants", "most variants in one call {}"), ("scale", "most enlargement {}x")]
 )
-def test_the_furthest_end_is_named_with_its_tool(argument: str, said: str) -> None:
+def test_the_furthest_end_is_named_with_its_tool(argument: str, words: str) -> None:
     ends = {
         row.tool: max(
             (one.arguments[argument].maximum or 0 for one in row.operations.values() if argument in one.arguments),
@@ -58,9 +58,9 @@ def test_the_furthest_end_is_named_with_its_tool(argument: str, said: str) -> No
     most = max(ends.values())
     tools = [tool for tool, end in ends.items() if end == most]
     text = instructions(ROWS, drafts=False)
-    assert f"{said.format(int(most))} ({' and '.join(tools)})" in text
+    assert f"{words.format(int(most))} ({' and '.join(tools)})" in text
     fewer = [row for row in ROWS if row.tool not in tools]
-    assert f"{said.format(int(most))} (" not in instructions(fewer, drafts=False)
+    assert f"{words.format(int(most))} (" not in instructions(fewer, drafts=False)
 
 
 def holders(argument: str) -> list[Row]:
@@ -68,9 +68,9 @@ def holders(argument: str) -> list[Row]:
 
 
 def test_an_argument_that_only_one_tool_has_is_said_with_its_tool() -> None:
-    said = instructions(ROWS, drafts=False).split("Only one tool has: ")[1].split(".\n")[0]
+    words = instructions(ROWS, drafts=False).split("Only one tool has: ")[1].split(".\n")[0]
     parts = {
-        part.split(" (")[1].rstrip(")"): set(re.split(", | and ", part.split(" (")[0])) for part in said.split("; ")
+        part.split(" (")[1].rstrip(")"): set(re.split(", | and ", part.split(" (")[0])) for part in words.split("; ")
     }
     makers = [row for row in ROWS if {OperationName.GENERATE, OperationName.EDIT} & set(row.operations)]
     for row in makers:

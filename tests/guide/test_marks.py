@@ -40,7 +40,7 @@ def rendered(text: str, row: Row | None, *rows: Row) -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "words"),
     [
         ("{{generate.count.maximum}}", "6"),
         ("{{generate.count.default}} of {{generate.count.range}}", "2 of 1-6"),
@@ -57,8 +57,8 @@ def rendered(text: str, row: Row | None, *rows: Row) -> str:
         ("no marks", "no marks"),
     ],
 )
-def test_marks_stand_for_what_the_row_says(text: str, said: str) -> None:
-    assert rendered(text, FULL, FULL, OTHER) == f"{said}\n"
+def test_marks_stand_for_what_the_row_says(text: str, words: str) -> None:
+    assert rendered(text, FULL, FULL, OTHER) == f"{words}\n"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from PIL import Image, ImageCms
 
 from imagewright.errors import PictureError
 from imagewright.imaging.decode import open_picture
-from pictures import QUARTERS, STILL_FORMATS, cut_short, noise, opened, photo, quarters, saved
+from tests.support.pictures import QUARTERS, STILL_FORMATS, cut_short, noise, opened, photo, quarters, saved
 
 PALETTE_STEP = 51
 """Most that the web palette, which Pillow takes for P, moves a channel; a lossy format moves less."""

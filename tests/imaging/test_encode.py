@@ -9,7 +9,7 @@ from imagewright.errors import PictureError
 from imagewright.imaging.decode import open_picture
 from imagewright.imaging.encode import KEEPS_ALPHA, WRITABLE, encode
 from imagewright.imaging.probe import probe
-from pictures import noise, opened, photo, quarters
+from tests.support.pictures import noise, opened, photo, quarters
 
 TEXT = {"Description": "a fox <at> dawn & a café", "Prompt": "狐, 4:3\nsecond line", "Seed": "42"}
 

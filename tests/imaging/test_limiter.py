@@ -8,10 +8,10 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from crafted import hollow_png
 from imagewright.imaging.limiter import LOOK_BYTES, DecodeLimiter, cost_of, decode
 from imagewright.imaging.limiter import ROOM as ALL_ROOM
-from pictures import photo
+from tests.support.crafted_files import hollow_png
+from tests.support.pictures import photo
 
 pytestmark = pytest.mark.anyio
 

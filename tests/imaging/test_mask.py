@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFilter
 from imagewright.errors import PictureError
 from imagewright.imaging.mask import MaskForm, convert_mask, mask_coverage, read_mask
 from imagewright.providers import base
-from pictures import Box, mask_of, opened, photo, quarters, saved
+from tests.support.pictures import Box, mask_of, opened, photo, quarters, saved
 
 BOX: Box = (10, 5, 40, 30)
 SIZE = (64, 48)

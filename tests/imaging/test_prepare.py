@@ -6,7 +6,7 @@ from imagewright.errors import PictureError
 from imagewright.imaging.decode import open_picture
 from imagewright.imaging.prepare import prepare
 from imagewright.imaging.probe import probe
-from pictures import NOT_PICTURES, STILL_FORMATS, cut_short, noise, opened, photo
+from tests.support.pictures import NOT_PICTURES, STILL_FORMATS, cut_short, noise, opened, photo
 
 USUAL = ("png", "jpeg", "webp")
 
@@ -88,9 +88,9 @@ def test_lost_transparency_is_said() -> None:
 
 def test_a_picture_too_large_in_every_format_is_refused_with_the_sizes() -> None:
     data = noise(120, 100, "png")
-    with pytest.raises(PictureError, match=r"120 x 100 px.*1,000 bytes.*fewer pixels") as said:
+    with pytest.raises(PictureError, match=r"120 x 100 px.*1,000 bytes.*fewer pixels") as text:
         prepare(data, formats=USUAL, max_bytes=1000)
-    assert "quality 95" in str(said.value)
+    assert "quality 95" in str(text.value)
 
 
 def test_a_format_that_cannot_be_written_is_said() -> None:

@@ -9,7 +9,7 @@ from PIL import ImageCms
 from imagewright.errors import PictureError
 from imagewright.imaging.preview import Preview, fit_previews, look
 from imagewright.imaging.probe import probe
-from pictures import STILL_FORMATS, cut_short, noise, opened, photo, quarters, saved
+from tests.support.pictures import STILL_FORMATS, cut_short, noise, opened, photo, quarters, saved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

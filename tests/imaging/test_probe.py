@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crafted import chunk, hollow_gif, hollow_png, hollow_webp
 from imagewright.errors import PictureError, StorageError
 from imagewright.imaging.probe import MAX_PIXELS, PictureFacts, extension_for, known_formats, probe
-from pictures import NOT_PICTURES, STILL_FORMATS, cut_short, noise, opened, photo, saved
+from tests.support.crafted_files import chunk, hollow_gif, hollow_png, hollow_webp
+from tests.support.pictures import NOT_PICTURES, STILL_FORMATS, cut_short, noise, opened, photo, saved
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,9 +66,9 @@ def test_what_is_no_picture_is_called_by_its_name(kind: str, tmp_path: Path) -> 
     data, word = NOT_PICTURES[kind]
     path = tmp_path / "picture.png"
     path.write_bytes(data)
-    with pytest.raises(PictureError, match=word) as said:
+    with pytest.raises(PictureError, match=word) as text:
         probe(path)
-    assert "PNG, JPEG, WebP" in str(said.value)
+    assert "PNG, JPEG, WebP" in str(text.value)
 
 
 def test_an_empty_file_is_called_empty() -> None:
@@ -180,7 +180,7 @@ def test_whatever_the_damage_the_answer_is_facts_or_a_picture_error(name: str) -
             data[dice.randrange(len(data))] = dice.randrange(256)
         try:
             assert probe(bytes(data)).format in known_formats()
-        except PictureError as said:
-            assert str(said)  # noqa: PT017 - either outcome is right, any other exception is not
+        except PictureError as text:
+            assert str(text)  # noqa: PT017 - either outcome is right, any other exception is not
             refused += 1
     assert refused

@@ -6,7 +6,7 @@ from PIL import ImageCms
 from imagewright.errors import PictureError
 from imagewright.imaging.probe import probe
 from imagewright.imaging.resize import resize_exact
-from pictures import cut_short, noise, opened, photo, quarters, saved
+from tests.support.pictures import cut_short, noise, opened, photo, quarters, saved
 
 
 @pytest.mark.parametrize("size", [(96, 72), (33, 21), (128, 1), (130, 100)])

@@ -10,7 +10,7 @@ from PIL import Image
 
 from imagewright.errors import PictureError
 from imagewright.imaging.sheet import CELL, CHECKS, GAP, HEAD, MARGIN, PAPER, SheetEntry, contact_sheet
-from pictures import cut_short, photo
+from tests.support.pictures import cut_short, photo
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crafted import (
+from imagewright.errors import PictureError
+from imagewright.imaging.av1 import coded_sides
+from imagewright.imaging.limiter import INPUT_MAX_PIXELS, MAX_PIXELS, PROBE_BYTES, cost_of
+from imagewright.imaging.probe import known_formats, probe
+from imagewright.imaging.reading import decoding_cost, head_cost, measure
+from imagewright.imaging.sides import declared_sides
+from tests.support.crafted_files import (
     box,
     busy_png,
     flat_png,
@@ -24,13 +30,7 @@ from crafted import (
     riff,
     sequence,
 )
-from imagewright.errors import PictureError
-from imagewright.imaging.av1 import coded_sides
-from imagewright.imaging.limiter import INPUT_MAX_PIXELS, MAX_PIXELS, PROBE_BYTES, cost_of
-from imagewright.imaging.probe import known_formats, probe
-from imagewright.imaging.reading import decoding_cost, head_cost, measure
-from imagewright.imaging.sides import declared_sides
-from pictures import NOT_PICTURES, STILL_FORMATS, photo
+from tests.support.pictures import NOT_PICTURES, STILL_FORMATS, photo
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from crafted import COLOUR, GREY, PALETTE, chunk, packed, png_of
 from imagewright.imaging.decode import open_picture
 from imagewright.imaging.mask import mask_coverage
 from imagewright.imaging.prepare import prepare
 from imagewright.imaging.preview import look
 from imagewright.imaging.probe import probe
 from imagewright.imaging.resize import resize_exact
-from pictures import opened
+from tests.support.crafted_files import COLOUR, GREY, PALETTE, chunk, packed, png_of
+from tests.support.pictures import opened
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emulators.kie import KieEmulator
-from faults import impatient_sender, quick_sender
-from vendors import opened, wired
+from tests.emulators.kie import KieEmulator
+from tests.support.faults import impatient_sender, quick_sender
+from tests.support.vendors import opened, wired
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from imagewright.providers.base import Provider
-    from imagewright.providers.sending.http import Http
-    from vendors import AnyEmulator
+    from imagewright.providers.http.client import HttpClient
+    from tests.support.vendors import AnyEmulator
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def kie() -> Iterator[KieEmulator]:
 
 
 @pytest.fixture
-async def http(request: pytest.FixtureRequest) -> AsyncIterator[Http]:
+async def http(request: pytest.FixtureRequest) -> AsyncIterator[HttpClient]:
     """A sender with short waits; impatient only in rows called silence, as a busy machine is no silent vendor."""
     sender = impatient_sender() if "silence" in request.node.name else quick_sender()
     yield sender
@@ -41,6 +41,6 @@ async def http(request: pytest.FixtureRequest) -> AsyncIterator[Http]:
 
 
 @pytest.fixture
-def provider(kie: KieEmulator, http: Http) -> Provider:
+def provider(kie: KieEmulator, http: HttpClient) -> Provider:
     """The unmodified provider, wired to the emulator."""
     return wired("kie", kie, http)

@@ -12,11 +12,11 @@ import imagewright.providers
 from imagewright.providers.base import Finished
 from imagewright.providers.bfl.replies import USD_PER_CREDIT as BFL_CREDIT
 from imagewright.providers.bfl.replies import Submitted, read_standing, read_submitted
+from imagewright.providers.common.numbers import decimal, seed, usd
 from imagewright.providers.kie.replies import read_flux_kontext, read_gpt4o, read_market
 from imagewright.providers.kie.routes import USD_PER_CREDIT as KIE_CREDIT
 from imagewright.providers.recraft.replies import USD_PER_UNIT, read_made
-from imagewright.providers.sharing.numbers import decimal, seed, usd
-from replying import ended, reply
+from tests.support.replies import ended, reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

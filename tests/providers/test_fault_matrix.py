@@ -12,11 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-import faults
-from driving import made, ordered, plain_order
-from emulators.messages import Answer
-from emulators.openai import OpenAIEmulator
-from faults import SENDS, Case, check_error, falls_silent, hurry, impatient_sender, plan, quick_sender
 from imagewright.errors import (
     BadKey,
     ContentRefused,
@@ -25,7 +20,9 @@ from imagewright.errors import (
     RateLimited,
     ResultLost,
 )
-from providers import (
+from tests.emulators.messages import Answer
+from tests.emulators.openai import OpenAIEmulator
+from tests.providers import (
     test_ark_faults,
     test_bfl_jobs,
     test_dashscope_faults,
@@ -37,15 +34,18 @@ from providers import (
     test_recraft,
     test_replicate_faults,
 )
-from vendors import VENDORS, opened, submitted_to, wired
+from tests.support import faults
+from tests.support.faults import SENDS, Case, check_error, falls_silent, hurry, impatient_sender, plan, quick_sender
+from tests.support.provider_runs import made, ordered, plain_order
+from tests.support.vendors import VENDORS, opened, submitted_to, wired
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from imagewright.providers.base import Provider
-    from imagewright.providers.sending.http import Http
-    from vendors import AnyEmulator
+    from imagewright.providers.http.client import HttpClient
+    from tests.support.vendors import AnyEmulator
 
     Where = Literal["submit", "poll", "download"]
 
@@ -196,7 +196,7 @@ async def test_a_fault_has_one_error_and_never_costs_a_second_submit(name: str, 
 
 @pytest.mark.parametrize("name", EXPIRING)
 async def test_a_link_whose_time_is_over_has_lost_its_picture(
-    name: str, emulator: Any, http: Http, tmp_path: Path
+    name: str, emulator: Any, http: HttpClient, tmp_path: Path
 ) -> None:
     emulator.link_seconds = -1.0
     with pytest.raises(ResultLost, match="expired"):
@@ -205,7 +205,7 @@ async def test_a_link_whose_time_is_over_has_lost_its_picture(
 
 
 @pytest.mark.parametrize("name", EMPTY)
-async def test_an_empty_account_and_a_wrong_key_are_said(name: str, emulator: AnyEmulator, http: Http) -> None:
+async def test_an_empty_account_and_a_wrong_key_are_said(name: str, emulator: AnyEmulator, http: HttpClient) -> None:
     provider = wired(name, emulator, http)
     order = plain_order(provider.routes[0])
     money, little, says = EMPTY[name]

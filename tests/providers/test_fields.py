@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from driving import picture, plain_order
 from imagewright.providers.base import Order
+from imagewright.providers.common.fields import LEFT_OUT, Field, FieldsRoute
 from imagewright.providers.fal.routes import ROUTES
-from imagewright.providers.sharing.fields import LEFT_OUT, Field, FieldsRoute
+from tests.support.provider_runs import picture, plain_order
 
 SHAPE = Field("size", ("ratio", "scale"), {("1:1", 2): {"width": 2}})
 

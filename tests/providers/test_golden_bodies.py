@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import goldens
+from tests.support import goldens
 
 BODIES = {vendor: bodies() for vendor, bodies in goldens.VENDORS.items()}
 

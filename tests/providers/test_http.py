@@ -14,8 +14,6 @@ import anyio
 import pytest
 
 import imagewright
-from emulators.base import LOOPBACK, Door, Emulator
-from emulators.messages import Answer, Received
 from imagewright.errors import (
     GenerationFailed,
     OutOfCredit,
@@ -27,13 +25,15 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers.base import TaskEnded
-from imagewright.providers.sending.request import Account, FilePart, Purpose, Reply, Request, bearer
-from replying import ended
+from imagewright.providers.http.request import Account, FilePart, Purpose, Reply, Request, bearer
+from tests.emulators.base import LOOPBACK, Door, Emulator
+from tests.emulators.messages import Answer, Received
+from tests.support.replies import ended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from imagewright.providers.sending.http import Http
+    from imagewright.providers.http.client import HttpClient
 
 KEY = "sk-test-0123456789abcdef"
 STARTS = {"api", "cdn"}
@@ -71,7 +71,7 @@ def ask(url: str, purpose: Purpose = Purpose.SUBMIT, **more: Any) -> Request[Any
 
 @pytest.mark.anyio
 class TestSending:
-    async def test_json(self, vendor: Vendor, http: Http) -> None:
+    async def test_json(self, vendor: Vendor, http: HttpClient) -> None:
         content = {"prompt": "Größe", "n": 1}
         await http.send(account(vendor.url()), ask(vendor.url() + "/jobs", json=content, query={"wait": "1"}))
         received = vendor.requests[0]
@@ -81,7 +81,7 @@ class TestSending:
         assert received.headers["authorization"] == f"Bearer {KEY}"
         assert received.headers["user-agent"] == "imagewright"
 
-    async def test_a_form_with_files(self, vendor: Vendor, http: Http) -> None:
+    async def test_a_form_with_files(self, vendor: Vendor, http: HttpClient) -> None:
         data = bytes(range(256)) * 40 + b"\r\n--x\r\n"
         files = (FilePart("image[]", "a.png", "image/png", data), FilePart("image[]", "b.png", "image/png", b"\r"))
         await http.send(account(vendor.url()), ask(vendor.url(), fields={"prompt": "a\nb"}, files=files))
@@ -92,30 +92,30 @@ class TestSending:
         ]
         assert [part.data for part in parts] == [b"a\nb", data, b"\r"]
 
-    async def test_raw_content_with_its_own_headers(self, vendor: Vendor, http: Http) -> None:
+    async def test_raw_content_with_its_own_headers(self, vendor: Vendor, http: HttpClient) -> None:
         request = ask(vendor.url(), method="PUT", content=b"raw", headers={"Content-Type": "image/png"})
         await http.send(account(vendor.url()), request)
         assert (vendor.requests[0].body, vendor.requests[0].headers["content-type"]) == (b"raw", "image/png")
 
-    async def test_connections_are_used_again(self, vendor: Vendor, http: Http) -> None:
+    async def test_connections_are_used_again(self, vendor: Vendor, http: HttpClient) -> None:
         for _ in range(5):
             await http.send(account(vendor.url()), ask(vendor.url(), Purpose.POLL, method="GET"))
         assert vendor.connections == 1
 
-    async def test_it_opens_again_after_it_was_closed(self, vendor: Vendor, http: Http) -> None:
+    async def test_it_opens_again_after_it_was_closed(self, vendor: Vendor, http: HttpClient) -> None:
         for _ in range(2):
             await http.send(account(vendor.url()), ask(vendor.url()))
             await http.aclose()
         assert len(vendor.requests) == 2
 
     async def test_an_environment_proxy_is_not_asked_for_loopback(
-        self, vendor: Vendor, http: Http, monkeypatch: pytest.MonkeyPatch
+        self, vendor: Vendor, http: HttpClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, f"http://{LOOPBACK}:{_closed_port()}")
         assert await http.send(account(vendor.url()), ask(vendor.url()))
 
-    async def test_a_cancelled_call_ends_at_once(self, vendor: Vendor, http: Http) -> None:
+    async def test_a_cancelled_call_ends_at_once(self, vendor: Vendor, http: HttpClient) -> None:
         vendor.fail_next("api", Answer.hang())
         with anyio.move_on_after(0.1) as scope:
             await http.send(account(vendor.url()), ask(vendor.url()))
@@ -124,19 +124,19 @@ class TestSending:
 
 @pytest.mark.anyio
 class TestTheKey:
-    async def test_it_is_sent_only_to_the_vendors_hosts(self, vendor: Vendor, http: Http) -> None:
+    async def test_it_is_sent_only_to_the_vendors_hosts(self, vendor: Vendor, http: HttpClient) -> None:
         with pytest.raises(ProviderError, match="that is not the vendor") as caught:
             await http.send(account(vendor.url("api")), ask(vendor.url("cdn")))
         assert caught.value.charged is False
         assert not vendor.requests
 
-    async def test_it_stays_here_where_it_is_not_wanted(self, vendor: Vendor, http: Http) -> None:
+    async def test_it_stays_here_where_it_is_not_wanted(self, vendor: Vendor, http: HttpClient) -> None:
         answer = await http.send(account(vendor.url("api")), ask(vendor.url("cdn"), with_key=False))
         assert answer["key"] is False
 
     @pytest.mark.parametrize("base", ["https://vendor.example", f"http://{LOOPBACK}:1"])
     async def test_a_link_of_the_vendor_leads_only_to_public_places(
-        self, base: str, vendor: Vendor, http: Http, monkeypatch: pytest.MonkeyPatch
+        self, base: str, vendor: Vendor, http: HttpClient, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
             monkeypatch.setenv(name, vendor.url())  # a proxy would go to places that are hidden from us
@@ -147,7 +147,7 @@ class TestTheKey:
             assert (caught.value.charged, caught.value.retryable) == (False, False)
         assert not vendor.connections
 
-    async def test_it_does_not_follow_a_redirect(self, vendor: Vendor, http: Http) -> None:
+    async def test_it_does_not_follow_a_redirect(self, vendor: Vendor, http: HttpClient) -> None:
         vendor.fail_next("api", Answer(307, b"", {"Location": vendor.url("cdn")}))
         with pytest.raises(RequestRejected, match="check the base address"):
             await http.send(account(vendor.url("api")), ask(vendor.url("api")))
@@ -182,7 +182,7 @@ class TestTheKey:
 
 @pytest.mark.anyio
 class TestBroken:
-    async def test_nobody_listens(self, http: Http) -> None:
+    async def test_nobody_listens(self, http: HttpClient) -> None:
         url = f"http://{LOOPBACK}:{_closed_port()}"
         for purpose in Purpose:
             with pytest.raises(VendorUnavailable) as caught:
@@ -190,7 +190,7 @@ class TestBroken:
             assert caught.value.charged is (None if purpose is Purpose.POLL else False)
 
     @pytest.mark.parametrize("purpose", Purpose)
-    async def test_an_answer_that_is_too_large(self, purpose: Purpose, vendor: Vendor, http: Http) -> None:
+    async def test_an_answer_that_is_too_large(self, purpose: Purpose, vendor: Vendor, http: HttpClient) -> None:
         vendor.fail_next("api", Answer(200, b"x" * 5000), times=4)
         expected = {Purpose.UPLOAD: VendorUnavailable, Purpose.POLL: ProviderError}.get(purpose, ResultLost)
         with pytest.raises(ProviderError, match="larger than 4000 bytes") as caught:
@@ -205,7 +205,7 @@ class TestBroken:
         purpose: Purpose,
         error: type[ProviderError],
         vendor: Vendor,
-        http: Http,
+        http: HttpClient,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
         def stumble(reply: Reply) -> str:
@@ -222,7 +222,7 @@ class TestBroken:
         deep, long = b"[" * 100_000, b"[" + b"9" * 5000 + b"]"
         assert [Reply(200, {}, body).json for body in (deep, long)] == [None, None]
 
-    async def test_the_end_of_a_task_is_said_without_the_key(self, vendor: Vendor, http: Http) -> None:
+    async def test_the_end_of_a_task_is_said_without_the_key(self, vendor: Vendor, http: HttpClient) -> None:
         def over(_: Reply) -> TaskEnded:
             return TaskEnded(GenerationFailed("vendor", f"no luck with {KEY} " + "x" * 500), sure=False)
 
@@ -234,7 +234,7 @@ class TestBroken:
         assert KEY not in str(error) + str(caught.value)
         assert len(error.detail) <= 300
 
-    async def test_the_readers_word_goes_before_the_status(self, vendor: Vendor, http: Http) -> None:
+    async def test_the_readers_word_goes_before_the_status(self, vendor: Vendor, http: HttpClient) -> None:
         def poor(_: Reply) -> ProviderError:
             return OutOfCredit("vendor", f"no money for {KEY} " + "x" * 500)
 
@@ -245,7 +245,7 @@ class TestBroken:
         assert caught.value.detail.startswith("no money for [key] x")
         assert len(caught.value.detail) == 300
 
-    async def test_the_wait_a_vendor_asks_for_reaches_the_caller(self, vendor: Vendor, http: Http) -> None:
+    async def test_the_wait_a_vendor_asks_for_reaches_the_caller(self, vendor: Vendor, http: HttpClient) -> None:
         vendor.fail_next("api", Answer(429, b"", {"Retry-After": "90"}))
         with pytest.raises(RateLimited, match="after 90 s") as caught:
             await http.send(account(vendor.url()), ask(vendor.url()))
@@ -269,7 +269,7 @@ ODD_LINKS = [
 
 
 @pytest.mark.anyio
-async def test_a_link_that_is_none_is_the_vendors_failure_and_no_bug(http: Http, tmp_path: Path) -> None:
+async def test_a_link_that_is_none_is_the_vendors_failure_and_no_bug(http: HttpClient, tmp_path: Path) -> None:
     us = account(f"http://{LOOPBACK}:1")
     for link in ODD_LINKS:
         assert us.owns(link) is link.startswith("http://127.0.0.1:1/")
@@ -289,8 +289,8 @@ def _closed_port() -> int:
 
 def test_httpx_is_not_imported_before_the_first_request() -> None:
     code = (
-        "import sys, imagewright.providers.kie.provider, imagewright.providers.sending.fetch;"
-        "from imagewright.providers.sending.http import Http; Http();"
+        "import sys, imagewright.providers.kie.provider, imagewright.net.fetch;"
+        "from imagewright.providers.http.client import Http; Http();"
         "assert not {'httpx', 'PIL', 'sqlite3'} & set(sys.modules)"
     )
     env = {**os.environ, "PYTHONPATH": str(Path(imagewright.__file__).parents[1])}

@@ -10,13 +10,13 @@ from imagewright.errors import SettingsError
 from imagewright.providers import open_provider
 from imagewright.providers.ark.routes import ALIKE as ARK_ALIKE
 from imagewright.providers.ark.routes import MODEL as ARK_MODEL
-from imagewright.providers.base import Wiring
+from imagewright.providers.base import ProviderConfig
 from imagewright.providers.fal.routes import ALIKE as FAL_ALIKE
 from imagewright.providers.google.body import ALIKE as GOOGLE_ALIKE
+from imagewright.providers.http.client import HttpClient
 from imagewright.providers.openai.routes import ALIKE as OPENAI_ALIKE
 from imagewright.providers.replicate.routes import ALIKE as REPLICATE_ALIKE
-from imagewright.providers.sending.http import Http
-from vendors import VENDORS, routes_of
+from tests.support.vendors import VENDORS, routes_of
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Route
@@ -50,18 +50,18 @@ def _set(route: Route, model: str) -> dict[str, Any]:
 
 
 def _with(route: Route, table: dict[str, Any], **addresses: str) -> tuple[Route, ...]:
-    wiring = Wiring(key="k", addresses=addresses, overrides={route.tool: table}, http=Http())
-    return open_provider(route.provider, wiring).routes
+    config = ProviderConfig(key="k", addresses=addresses, overrides={route.tool: table}, http=HttpClient())
+    return open_provider(route.provider, config).routes
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=_name)
 def test_an_id_whose_fields_are_not_known_is_refused_with_those_that_are(route: Route) -> None:
     with pytest.raises(SettingsError, match=rf"^routes\.{route.tool}\.{route.provider}\.") as caught:
         _with(route, _set(route, NEXT))
-    said = str(caught.value)
-    assert f".{route.model}.model: " in said
-    assert NEXT in said
-    assert all(model in said.partition("can be set to")[2] for model in (route.model, *route.models.values()))
+    text = str(caught.value)
+    assert f".{route.model}.model: " in text
+    assert NEXT in text
+    assert all(model in text.partition("can be set to")[2] for model in (route.model, *route.models.values()))
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=_name)
@@ -87,9 +87,9 @@ def test_an_entry_for_a_known_model_that_is_not_built_in_is_refused_with_the_one
     route = next(one for one in ROUTES if (one.provider, one.model) == (provider, default))
     with pytest.raises(SettingsError) as caught:
         _with(route, {model: {"usd": 0.05}})
-    said = str(caught.value)
-    assert said.startswith(f"routes.{route.tool}.{provider}: {model} is not built in here, ")
-    assert f'"{default}" = {{ model = "{model}" }}' in said
+    text = str(caught.value)
+    assert text.startswith(f"routes.{route.tool}.{provider}: {model} is not built in here, ")
+    assert f'"{default}" = {{ model = "{model}" }}' in text
     _with(route, {default: {"model": model, "usd": 0.05}})
 
 
@@ -105,10 +105,10 @@ def test_one_state_of_a_known_model_is_taken_at_its_price(provider: str, ending:
 def test_a_server_of_ones_own_takes_any_id(model: str) -> None:
     """There the fields are the Images API's, whatever the weights are called."""
     route = next(one for one in ROUTES if one.provider == "openai")
-    wiring = Wiring(
-        key="", addresses={"": "http://127.0.0.1:9/v1"}, overrides={route.tool: {"model": model}}, http=Http()
+    config = ProviderConfig(
+        key="", addresses={"": "http://127.0.0.1:9/v1"}, overrides={route.tool: {"model": model}}, http=HttpClient()
     )
-    own = open_provider("openai", wiring).routes
+    own = open_provider("openai", config).routes
     assert {one.model for one in own} == {model}
     assert {one.price.usd for one in own} == {None}
 
@@ -117,7 +117,9 @@ def test_a_server_of_ones_own_takes_any_id(model: str) -> None:
 @pytest.mark.parametrize("address", ["https://ark.cn-beijing.volces.com/api/v3", "https://gateway.example/api/v3"])
 def test_the_names_of_the_chinese_region_are_known(model: str, address: str) -> None:
     route = next(one for one in ROUTES if one.provider == "ark")
-    wiring = Wiring(key="k", addresses={"": address}, overrides={route.tool: {"model": model}}, http=Http())
-    own = open_provider("ark", wiring).routes
+    config = ProviderConfig(
+        key="k", addresses={"": address}, overrides={route.tool: {"model": model}}, http=HttpClient()
+    )
+    own = open_provider("ark", config).routes
     assert {one.model for one in own} == {model}
     assert {one.price.usd for one in own} == {None}

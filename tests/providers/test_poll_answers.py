@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from driving import plain_order, submitted
-from emulators.dashscope import error
-from emulators.fal import LOCKED, problem
-from emulators.kie import envelope
-from emulators.messages import Answer
-from emulators.replicate import failure
 from imagewright.engine.trouble import Trouble
 from imagewright.providers.base import Finished, TaskEnded
-from providers.test_queue_faults import POLLS, QUEUES
-from vendors import VENDORS, wired
+from tests.emulators.dashscope import error
+from tests.emulators.fal import LOCKED, problem
+from tests.emulators.kie import envelope
+from tests.emulators.messages import Answer
+from tests.emulators.replicate import failure
+from tests.providers.test_queue_faults import POLLS, QUEUES
+from tests.support.provider_runs import plain_order, submitted
+from tests.support.vendors import VENDORS, wired
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from imagewright.providers.base import Handle, Provider
-    from imagewright.providers.sending.http import Http
-    from vendors import AnyEmulator
+    from imagewright.providers.http.client import HttpClient
+    from tests.support.vendors import AnyEmulator
 
 pytestmark = pytest.mark.anyio
 
@@ -222,13 +222,13 @@ async def _meaning(provider: Provider, handle: Handle) -> Means:
     except TaskEnded as over:
         return ENDED if over.sure else DOUBTFUL
     except Exception as error:  # noqa: BLE001 - as the engine, which takes anything else for trouble with asking
-        return TOLD if Trouble(provider.name, error).notice(provider.rhythm) else PASSING
+        return TOLD if Trouble(provider.name, error).notice(provider.poll_policy) else PASSING
     return FINISHED if isinstance(answer, Finished) else RUNNING
 
 
 @pytest.mark.parametrize(("name", "door"), OWN)
 async def test_only_what_is_said_of_the_task_itself_ends_a_call(
-    name: str, door: str, emulator: AnyEmulator, http: Http
+    name: str, door: str, emulator: AnyEmulator, http: HttpClient
 ) -> None:
     provider = wired(name, emulator, http)
     handle = await submitted(provider, plain_order(QUEUES[name].plain))

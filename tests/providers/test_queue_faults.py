@@ -10,21 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import faults
-from driving import plain_order, submitted
-from emulators.messages import Answer
-from faults import SENDS, hurry
-from faults_queued import check_doubtful, check_poll, check_submit, check_upload
-from providers import test_bfl_jobs, test_dashscope_faults, test_fal_faults, test_kie_faults, test_replicate_faults
-from vendors import VENDORS, submitted_to, wired
+from tests.emulators.messages import Answer
+from tests.providers import (
+    test_bfl_jobs,
+    test_dashscope_faults,
+    test_fal_faults,
+    test_kie_faults,
+    test_replicate_faults,
+)
+from tests.support import faults
+from tests.support.faults import SENDS, hurry
+from tests.support.faults_queued import check_doubtful, check_poll, check_submit, check_upload
+from tests.support.provider_runs import plain_order, submitted
+from tests.support.vendors import VENDORS, submitted_to, wired
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from faults_queued import Queue
     from imagewright.providers.base import Order, Provider
-    from imagewright.providers.sending.http import Http
-    from vendors import AnyEmulator
+    from imagewright.providers.http.client import HttpClient
+    from tests.support.faults_queued import Queue
+    from tests.support.vendors import AnyEmulator
 
 pytestmark = pytest.mark.anyio
 
@@ -44,7 +50,7 @@ UNHEARD = {"reset": Answer.reset(), "silence": Answer.hang()}
 
 
 @pytest.fixture
-def provider(name: str, emulator: AnyEmulator, http: Http, request: pytest.FixtureRequest) -> Provider:
+def provider(name: str, emulator: AnyEmulator, http: HttpClient, request: pytest.FixtureRequest) -> Provider:
     provider = wired(name, emulator, http)
     if "silence" in request.node.name:
         hurry(provider)

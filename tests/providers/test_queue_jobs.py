@@ -9,19 +9,19 @@ import anyio
 import pytest
 from PIL import Image
 
-from driving import drive, plain_order, submitted
-from emulators.pictures import encode
-from faults import quick_sender
 from imagewright.providers.base import Prepared, Running
-from providers.test_queue_faults import QUEUES
-from vendors import routes_of, wired
+from tests.emulators.pictures import encode
+from tests.providers.test_queue_faults import QUEUES
+from tests.support.faults import quick_sender
+from tests.support.provider_runs import drive, plain_order, submitted
+from tests.support.vendors import routes_of, wired
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imagewright.providers.base import Product, Provider, Route
-    from imagewright.providers.sending.http import Http
-    from vendors import AnyEmulator
+    from imagewright.providers.base import Output, Provider, Route
+    from imagewright.providers.http.client import HttpClient
+    from tests.support.vendors import AnyEmulator
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +37,7 @@ ENLARGERS = [
 
 
 @pytest.fixture
-def provider(name: str, emulator: AnyEmulator, http: Http) -> Provider:
+def provider(name: str, emulator: AnyEmulator, http: HttpClient) -> Provider:
     return wired(name, emulator, http)
 
 
@@ -45,7 +45,7 @@ def provider(name: str, emulator: AnyEmulator, http: Http) -> Provider:
 async def test_calls_side_by_side_do_not_mix(name: str, emulator: Any, provider: Provider, tmp_path: Path) -> None:
     others = {"image", "images", "resolution"}
     route = next(one for one in routes_of(name) if "seed" in one.takes and not others & one.takes.keys())
-    found: dict[int, Product] = {}
+    found: dict[int, Output] = {}
 
     async def call(seed: int) -> None:
         folder = tmp_path / str(seed)
@@ -59,8 +59,8 @@ async def test_calls_side_by_side_do_not_mix(name: str, emulator: Any, provider:
     made = {task.fields["seed"]: task.id for task in emulator.tasks.values()}
     assert sorted(made) == list(CALLS)
     assert all(made[seed] in product.url for seed, product in found.items())
-    told = {seed: product.seed for seed, product in found.items() if product.seed is not None}
-    assert told in ({}, {seed: seed for seed in CALLS})
+    parts = {seed: product.seed for seed, product in found.items() if product.seed is not None}
+    assert parts in ({}, {seed: seed for seed in CALLS})
     assert len(emulator.charges) == len(CALLS)
 
 

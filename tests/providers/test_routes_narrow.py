@@ -9,8 +9,8 @@ import pytest
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import narrowed
 from imagewright.providers import KEY_VARIABLES, open_provider
-from imagewright.providers.base import Wiring
-from imagewright.providers.sending.http import Http
+from imagewright.providers.base import ProviderConfig
+from imagewright.providers.http.client import HttpClient
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Route
@@ -19,7 +19,7 @@ AUTO = "auto"
 ROUTES = [
     route
     for name in KEY_VARIABLES
-    for route in open_provider(name, Wiring(key="", addresses={}, overrides={}, http=Http())).routes
+    for route in open_provider(name, ProviderConfig(key="", addresses={}, overrides={}, http=HttpClient())).routes
 ]
 
 

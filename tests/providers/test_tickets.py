@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from imagewright.providers.base import Finished, Handle, Product, Running
-from imagewright.providers.sharing.tickets import noted, path_under, with_notes
+from imagewright.providers.base import Finished, Handle, Output, Running
+from imagewright.providers.common.tickets import noted, path_under, with_notes
 
 USUAL = "/tasks/1"
 
@@ -43,7 +43,7 @@ def test_notes_come_back_with_the_last_answer_only() -> None:
     notes = ("One thing.", "Another.")
     handle = Handle("vendor", with_notes({"task": "1"}, notes))
     assert all(isinstance(value, str) for value in handle.ticket.values())
-    finished = Finished((Product(url="https://x"),), notes=("Own.",))
+    finished = Finished((Output(url="https://x"),), notes=("Own.",))
     assert noted(handle, Running()) == Running()
     assert noted(handle, finished).notes == ("Own.", *notes)  # type: ignore[union-attr]
     assert noted(Handle("vendor", with_notes({"task": "1"}, ())), finished) == finished

@@ -21,7 +21,7 @@ def write(folder: Path, name: str, text: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("env", "said"),
+    ("env", "words"),
     [
         ({"IMAGEWRIGHT_HOME": "pictures"}, "IMAGEWRIGHT_HOME"),
         ({"IMAGEWRIGHT_ROOTS": os.pathsep.join([str(Path.cwd()), "b"])}, "IMAGEWRIGHT_ROOTS"),
@@ -35,13 +35,13 @@ def write(folder: Path, name: str, text: str) -> Path:
         ({"IMAGEWRIGHT_KIE_BASE_URL": "kie.example"}, "IMAGEWRIGHT_KIE_BASE_URL"),
     ],
 )
-def test_a_wrong_variable_is_refused_by_its_name(home: Path, env: dict[str, str], said: str) -> None:
-    with pytest.raises(SettingsError, match=said.replace("(", r"\(")):
+def test_a_wrong_variable_is_refused_by_its_name(home: Path, env: dict[str, str], words: str) -> None:
+    with pytest.raises(SettingsError, match=words.replace("(", r"\(")):
         load_settings({"IMAGEWRIGHT_HOME": str(home), **env})
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "words"),
     [
         ("tools = 3", "tools"),
         ("[tool]\nallow = []", "tool"),
@@ -51,12 +51,12 @@ def test_a_wrong_variable_is_refused_by_its_name(home: Path, env: dict[str, str]
         ("not toml", "config.toml"),
     ],
 )
-def test_a_wrong_configuration_names_file_and_key(home: Path, text: str, said: str) -> None:
+def test_a_wrong_configuration_names_file_and_key(home: Path, text: str, words: str) -> None:
     file = write(home, "config.toml", text)
     with pytest.raises(SettingsError) as refusal:
         load_settings({"IMAGEWRIGHT_HOME": str(home)})
     assert str(file) in str(refusal.value)
-    assert said in str(refusal.value)
+    assert words in str(refusal.value)
 
 
 def test_the_environment_beats_the_file_and_the_line_beats_both(home: Path) -> None:

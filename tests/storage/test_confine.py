@@ -16,7 +16,7 @@ from imagewright.storage.confine import ConfineError, Roots
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from storage.conftest import Link
+    from tests.storage.conftest import Link
 
 posix = pytest.mark.skipif(os.name == "nt", reason="made of things only POSIX has")
 

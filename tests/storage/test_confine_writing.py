@@ -12,7 +12,7 @@ from imagewright.storage.confine import ConfineError, Roots
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from storage.conftest import Link
+    from tests.storage.conftest import Link
 
 
 @pytest.fixture

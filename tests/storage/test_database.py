@@ -262,10 +262,10 @@ def test_what_vanishes_while_it_is_set_aside_is_not_missed(
 class Recorder(sqlite3.Connection):
     """Remembers what it was told."""
 
-    said: ClassVar[list[str]] = []
+    message: ClassVar[list[str]] = []
 
     def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
-        self.said.append(sql)
+        self.message.append(sql)
         return super().execute(sql, *values)
 
 
@@ -273,10 +273,10 @@ def test_a_successor_begins_without_a_journal_that_others_would_undo_into_what_w
     open_database: Callable[..., Database], file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database_file, "connect", partial(sqlite3.connect, factory=Recorder))
-    Recorder.said = []
+    Recorder.message = []
     write(open_database(), "one")
     write(open_database(), "two")
-    made = [words for words in Recorder.said if "journal_mode" in words]
+    made = [words for words in Recorder.message if "journal_mode" in words]
     assert made == ["PRAGMA journal_mode = MEMORY", "PRAGMA journal_mode = WAL", "PRAGMA journal_mode = WAL"]
     assert file.stat().st_size
 

@@ -33,7 +33,7 @@ def job(name: str = "1", **changes: Any) -> JobEntry:
         "provider": "somebody",
         "model": "some/model-1",
         "fingerprint": name,
-        "plan": {"brief": {"prompt": name}},
+        "plan": {"spec": {"prompt": name}},
         "expected": 1,
         "calls": (CallEntry(number=0),),
         "created": NOW,

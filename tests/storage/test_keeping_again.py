@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from imagewright.settings.folders import Folders
     from imagewright.storage.record import NewPicture
-    from storage.conftest import Picture
+    from tests.storage.conftest import Picture
 
 MADE = datetime(2026, 11, 22, 12, tzinfo=UTC)
 WAYS = [saving.by_rename] if os.name == "nt" else [saving.by_link, saving.by_reservation]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from imagewright.storage.record import PictureRecord
-    from storage.conftest import Link, Picture
+    from tests.storage.conftest import Link, Picture
 
 NOON = datetime(2026, 11, 22, 12).astimezone()
 
@@ -149,8 +149,8 @@ def test_where_it_is_saved(  # noqa: PLR0917 - the columns of the table
         for position in range(1, of + 1)
     ]
     assert [record.path for record, _ in kept] == [folders.pictures / name.format(project=project) for name in names]
-    said = [note for _, more in kept for note in more]
-    assert len(said) == notes
+    words = [note for _, more in kept for note in more]
+    assert len(words) == notes
     assert all(record.path.name in " ".join(more) for record, more in kept if more)
     assert (folders.pictures / "taken.png").read_bytes() == b"the user's own"
 

@@ -21,7 +21,7 @@ from imagewright.storage.record import new_id
 from imagewright.storage.spelling import check_name
 
 if TYPE_CHECKING:
-    from storage.conftest import Picture
+    from tests.storage.conftest import Picture
 
 PROMPTS = {
     "A red fox, in deep snow!": "a-red-fox-in-deep-snow",

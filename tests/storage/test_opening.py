@@ -13,7 +13,7 @@ from imagewright.storage.opening import STEP_BY_STEP, open_below
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from storage.conftest import Link
+    from tests.storage.conftest import Link
 
 ways = pytest.mark.parametrize("step_by_step", sorted({STEP_BY_STEP, False}))
 

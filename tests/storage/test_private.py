@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 import imagewright
-from imagewright.providers.base import Order, Prepared, Product
+from imagewright.providers.base import Order, Output, Prepared
 from imagewright.storage import private, saving
 from imagewright.storage.confine import Roots
-from workbench import Vendor, workbench
+from tests.support.engine_bench import Vendor, open_bench
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="there are no modes on Windows")
 
@@ -105,7 +105,7 @@ class Witness(Vendor):
 
     seen: dict[str, int]
 
-    async def fetch(self, product: Product, into: Path) -> None:
+    async def fetch(self, product: Output, into: Path) -> None:
         await super().fetch(product, into)
         self.seen = modes(into.parents[2])
 
@@ -114,11 +114,11 @@ class Witness(Vendor):
 @pytest.mark.usefixtures("_umask")
 async def test_what_a_job_needs_while_it_runs(home: Path) -> None:
     vendor = Witness()
-    async with workbench(home, vendor) as bench:
-        spool = bench.desk.spool
+    async with open_bench(home, vendor) as bench:
+        spool = bench.stores.spool
         order = Order(route=vendor.routes[0], arguments={}, count=1, images=(Prepared(b"in", "png", 1, 1),))
         spool.keep_inputs("job_other", order)
-        spool.keep_product("job_other", 1, Product(data=b"out"))
+        spool.keep_product("job_other", 1, Output(data=b"out"))
         await bench.done(await bench.begin())
     seen = {Path(path).name for path in vendor.seen}
     assert seen > {"incoming", "job_other", "input-0", "result-1"}

@@ -25,7 +25,7 @@ def test_sizes_as_people_read_them(count: int, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "words"),
     [
         (OSError(errno.ENOSPC, "No space left on device"), "free some space"),
         (OSError(errno.EROFS, "Read-only file system"), "read-only"),
@@ -34,5 +34,5 @@ def test_sizes_as_people_read_them(count: int, text: str) -> None:
         (OSError("something"), "OSError"),
     ],
 )
-def test_reasons_say_what_to_do_or_what_the_system_said(error: OSError, said: str) -> None:
-    assert said in why(error)
+def test_reasons_say_what_to_do_or_what_the_system_said(error: OSError, words: str) -> None:
+    assert words in why(error)

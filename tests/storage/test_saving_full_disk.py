@@ -95,27 +95,27 @@ needs_mounts = pytest.mark.skipif(shutil.which("unshare") is None, reason="mount
 
 
 def test_a_write_that_fails_half_way_leaves_nothing(folder: Path, big: Path) -> None:
-    said = run(SMALL_FILES_ONLY, folder, big)
-    assert "the file is larger than" in said["keep"]
-    assert said["left"] == []
+    words = run(SMALL_FILES_ONLY, folder, big)
+    assert "the file is larger than" in words["keep"]
+    assert words["left"] == []
 
 
 @needs_mounts
 def test_a_tiny_full_disk(folder: Path, big: Path) -> None:
-    said = run(FULL, folder, big, mount="mount -t tmpfs -o size=128k tmpfs")
-    assert "Too little room" in said["too little"]
-    assert said["enough"] == "no error"
-    assert f"cannot be saved in {folder}: the disk is full" in said["big"]
-    assert said["after big"] == []
-    assert "the disk is full" in said["full"]
-    assert "the disk is full" in said["new folder"]
-    assert said["small"] == "no error"
-    assert set(said["left"]) <= {"a"}
+    words = run(FULL, folder, big, mount="mount -t tmpfs -o size=128k tmpfs")
+    assert "Too little room" in words["too little"]
+    assert words["enough"] == "no error"
+    assert f"cannot be saved in {folder}: the disk is full" in words["big"]
+    assert words["after big"] == []
+    assert "the disk is full" in words["full"]
+    assert "the disk is full" in words["new folder"]
+    assert words["small"] == "no error"
+    assert set(words["left"]) <= {"a"}
 
 
 @needs_mounts
 def test_a_read_only_disk(folder: Path, big: Path) -> None:
-    said = run(READ_ONLY, folder, big, mount="mount -t tmpfs -o ro tmpfs")
-    assert "read-only" in said["room"]
-    assert "read-only" in said["keep"]
-    assert said["left"] == []
+    words = run(READ_ONLY, folder, big, mount="mount -t tmpfs -o ro tmpfs")
+    assert "read-only" in words["room"]
+    assert "read-only" in words["keep"]
+    assert words["left"] == []

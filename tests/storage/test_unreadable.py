@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from imagewright.settings.folders import Folders
     from imagewright.storage.library import Library
-    from storage.conftest import Picture
+    from tests.storage.conftest import Picture
 
 
 def test_what_cannot_be_read_is_kept_privately_once_and_never_listed(

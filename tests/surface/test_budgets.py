@@ -10,12 +10,12 @@ import mcp.types as t
 import pytest
 from mcp import Client
 
-from imagewright.engine.workshop import open_workshop
+from imagewright.engine.engine import open_engine
 from imagewright.settings.load import load_settings
 from imagewright.surface import asking
-from imagewright.surface.app import App
-from killing import House, SlowKie, plain_route
-from vendors import environment
+from imagewright.surface.server import McpServer
+from tests.support.kill_runs import House, SlowKie, plain_route
+from tests.support.vendors import environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,8 +94,8 @@ async def test_a_user_who_says_nothing_has_not_agreed(
     env = environment({"kie": kie}) | {"IMAGEWRIGHT_HOME": str(home), "IMAGEWRIGHT_CONFIRM_ABOVE": "0"}
     with anyio.fail_after(20):
         async with (
-            open_workshop(load_settings(env)) as workshop,
-            Client(App(workshop).server, mode="legacy", elicitation_callback=think_for_ever) as client,
+            open_engine(load_settings(env)) as engine,
+            Client(McpServer(engine).server, mode="legacy", elicitation_callback=think_for_ever) as client,
         ):
             result = await client.call_tool(ROUTE.tool, {"prompt": "a kite"})
     assert result.is_error

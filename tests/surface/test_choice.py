@@ -10,32 +10,32 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from driving import PICTURES, effective, example, unusual
-from emulators.messages import Answer
-from emulators.openai import OpenAIEmulator
-from emulators.plain import plain_png
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.cli.main import main
+from imagewright.engine.engine import open_engine
 from imagewright.engine.job import JobStatus
 from imagewright.engine.offer import ENGINE_ARGUMENTS, HELPER_TOOLS
-from imagewright.engine.workshop import open_workshop
 from imagewright.errors import ContentRefused, OutOfCredit, ProviderError, Refusal, UnknownOutcome
 from imagewright.providers import KEY_VARIABLES
 from imagewright.settings.load import load_settings
-from pictures import mask_of, photo
-from providers import test_kie_faults
-from vendors import VENDORS, environment, opened, routes_of, submitted_to
-from wire import MODERN, RawClient
+from tests.emulators.messages import Answer
+from tests.emulators.openai import OpenAIEmulator
+from tests.emulators.plain import plain_png
+from tests.providers import test_kie_faults
+from tests.support.pictures import mask_of, photo
+from tests.support.provider_runs import PICTURES, effective, example, unusual
+from tests.support.raw_client import MODERN, RawClient
+from tests.support.vendors import VENDORS, environment, opened, routes_of, submitted_to
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
+    from imagewright.engine.engine import Engine
     from imagewright.engine.job import Job
-    from imagewright.engine.workshop import Workshop
     from imagewright.providers.base import Route
-    from vendors import AnyEmulator
+    from tests.support.vendors import AnyEmulator
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("hurried")]
 
@@ -49,15 +49,15 @@ PHOTO = "data:image/png;base64," + base64.b64encode(photo(480, 400)).decode("asc
 
 
 @asynccontextmanager
-async def _workshop(emulators: dict[str, AnyEmulator], folder: Path, **said: str) -> AsyncIterator[Workshop]:
-    variables = {**os.environ, **environment(emulators), **said}
-    async with open_workshop(load_settings(variables, working_directory=folder)) as workshop:
-        yield workshop
+async def _workshop(emulators: dict[str, AnyEmulator], folder: Path, **text: str) -> AsyncIterator[Engine]:
+    variables = {**os.environ, **environment(emulators), **text}
+    async with open_engine(load_settings(variables, working_directory=folder)) as engine:
+        yield engine
 
 
-async def _made(workshop: Workshop, arguments: dict[str, Any] = WISH) -> Job:
-    job = await workshop.start(ROUTE.tool, arguments)
-    assert await workshop.wait(job, PATIENCE)
+async def _made(engine: Engine, arguments: dict[str, Any] = WISH) -> Job:
+    job = await engine.start(ROUTE.tool, arguments)
+    assert await engine.wait(job, PATIENCE)
     return job
 
 
@@ -113,9 +113,9 @@ async def test_an_argument_that_one_vendor_lacks_is_served_by_the_other(
     """Even where the one that lacks it comes first in the user's order."""
     keys = {KEY_VARIABLES[name][0]: "some-key-0123456789" for name in (CHEAP, DEAR)}
     order = f"{other} {route.provider}"
-    async with _workshop({}, tmp_path, IMAGEWRIGHT_PROVIDERS=order, **keys) as workshop:
+    async with _workshop({}, tmp_path, IMAGEWRIGHT_PROVIDERS=order, **keys) as engine:
         value = unusual(effective(route)[argument])
-        chosen, *others = workshop.explain(route.tool, {**_least(route), argument: value})
+        chosen, *others = engine.explain(route.tool, {**_least(route), argument: value})
     assert chosen.startswith(f"{route.provider} (")
     assert any(one.startswith(f"{other} (") and f"it takes no {argument}" in one for one in others)
 
@@ -127,9 +127,9 @@ async def test_a_seed_is_refused_where_no_vendor_is_left_that_takes_one(
     name = cell[0]
     siblings = [one for one in routes_of(name) if (one.tool, one.operation) == (route.tool, route.operation)]
     assert not any("seed" in one.takes for one in siblings)
-    async with _workshop({}, tmp_path, **{KEY_VARIABLES[name][0]: "some-key-0123456789"}) as workshop:
+    async with _workshop({}, tmp_path, **{KEY_VARIABLES[name][0]: "some-key-0123456789"}) as engine:
         with pytest.raises(Refusal, match=rf"{name} .*it takes no seed"):
-            await workshop.start(route.tool, {**_least(route), "seed": 7})
+            await engine.start(route.tool, {**_least(route), "seed": 7})
 
 
 @pytest.mark.parametrize(("name", "route"), SMALL_INPUTS)
@@ -141,16 +141,16 @@ async def test_a_picture_too_large_for_a_vendor_is_refused_with_the_limit_and_no
     fits = {**_least(route), "images": [_plain_picture(2048, most // 2048)]}
     with opened([name]) as emulators:
         emulators[name].seconds = 0.0  # type: ignore[union-attr]  # it has a queue
-        async with _workshop(emulators, tmp_path) as workshop:
+        async with _workshop(emulators, tmp_path) as engine:
             with pytest.raises(Refusal) as caught:
-                await workshop.start(route.tool, beyond)
+                await engine.start(route.tool, beyond)
             assert emulators[name].requests == []
-            job = await workshop.start(route.tool, fits)
-            assert await workshop.wait(job, PATIENCE)
+            job = await engine.start(route.tool, fits)
+            assert await engine.wait(job, PATIENCE)
     assert (job.status, job.provider) == (JobStatus.COMPLETED, name)
-    said = str(caught.value)
+    text = str(caught.value)
     for part in (f"2048x{most // 2048 + 1} px", f"the limit is {most:,}", "made smaller, to "):
-        assert part in said
+        assert part in text
 
 
 @pytest.mark.parametrize(("name", "route"), SMALL_INPUTS)
@@ -159,9 +159,9 @@ async def test_a_picture_too_large_for_one_vendor_is_served_by_another(name: str
     beyond = {**_least(route), "images": [_plain_picture(2048, (route.pictures.max_pixels or 0) // 2048 + 1)]}
     with opened((name, DEAR)) as emulators:
         emulators[DEAR].seconds = 0.0  # type: ignore[union-attr]  # it has a queue
-        async with _workshop(emulators, tmp_path, IMAGEWRIGHT_PROVIDERS=f"{name} {DEAR}") as workshop:
-            job = await workshop.start(route.tool, beyond)
-            assert await workshop.wait(job, PATIENCE)
+        async with _workshop(emulators, tmp_path, IMAGEWRIGHT_PROVIDERS=f"{name} {DEAR}") as engine:
+            job = await engine.start(route.tool, beyond)
+            assert await engine.wait(job, PATIENCE)
         assert (job.status, job.provider) == (JobStatus.COMPLETED, DEAR)
         assert emulators[name].requests == []
     assert any(one.startswith(f"{name} (") and "the limit is" in one for one in job.choice)
@@ -177,19 +177,19 @@ async def test_a_client_that_fills_in_every_default_can_use_a_mask(tmp_path: Pat
     defaults = {name: one.default for name, one in arguments.items() if one.default is not None}
     with opened([CHEAP]) as emulators:
         emulators[CHEAP].seconds = 0.0  # type: ignore[union-attr]  # it has a queue
-        async with _workshop(emulators, tmp_path) as workshop:
-            job = await workshop.start(MASKED.tool, {**defaults, **WISH, "images": [PHOTO], "mask": MASK})
-            assert await workshop.wait(job, PATIENCE)
+        async with _workshop(emulators, tmp_path) as engine:
+            job = await engine.start(MASKED.tool, {**defaults, **WISH, "images": [PHOTO], "mask": MASK})
+            assert await engine.wait(job, PATIENCE)
     assert (job.status, job.model) == (JobStatus.COMPLETED, MASKED.model), job.error
 
 
 async def test_a_default_that_is_given_keeps_nobody_from_being_named_instead(tmp_path: Path) -> None:
     wish = {**WISH, "images": [PHOTO], "quality": "high"}
     named = []
-    async with _workshop({}, tmp_path, **{KEY_VARIABLES[CHEAP][0]: "some-key-0123456789"}) as workshop:
+    async with _workshop({}, tmp_path, **{KEY_VARIABLES[CHEAP][0]: "some-key-0123456789"}) as engine:
         for more in ({}, {"background": "opaque"}):
             with pytest.raises(Refusal, match="it takes no quality") as caught:
-                await workshop.start(MASKED.tool, wish | more)
+                await engine.start(MASKED.tool, wish | more)
             named.append(caught.value.instead)
     assert named[0] == named[1] != ()
 
@@ -197,19 +197,19 @@ async def test_a_default_that_is_given_keeps_nobody_from_being_named_instead(tmp
 async def test_the_cheapest_is_taken_and_says_so(tmp_path: Path) -> None:
     with opened((CHEAP, DEAR)) as emulators:
         emulators[CHEAP].seconds = 0.0  # type: ignore[union-attr]  # it has a queue
-        async with _workshop(emulators, tmp_path) as workshop:
-            job = await _made(workshop)
+        async with _workshop(emulators, tmp_path) as engine:
+            job = await _made(engine)
         assert (job.status, job.provider) == (JobStatus.COMPLETED, CHEAP)
         assert job.choice[0].startswith(f"{CHEAP} (")
         assert "cheapest that serves it exactly" in job.choice[0]
-        assert any(said.startswith(f"{DEAR} (") and "not cheaper" in said for said in job.choice)
+        assert any(text.startswith(f"{DEAR} (") and "not cheaper" in text for text in job.choice)
         assert (len(emulators[CHEAP].charges), emulators[DEAR].requests) == (1, [])
 
 
 async def test_the_users_order_is_stronger_than_the_price(tmp_path: Path) -> None:
     with opened((CHEAP, DEAR)) as emulators:
-        async with _workshop(emulators, tmp_path, IMAGEWRIGHT_PROVIDERS=f"{DEAR}, {CHEAP}") as workshop:
-            explained = workshop.explain(ROUTE.tool, WISH)
+        async with _workshop(emulators, tmp_path, IMAGEWRIGHT_PROVIDERS=f"{DEAR}, {CHEAP}") as engine:
+            explained = engine.explain(ROUTE.tool, WISH)
     assert explained[0].startswith(f"{DEAR} (")
     assert "first in your order" in explained[0]
     assert "later in your order" in explained[1]
@@ -219,8 +219,8 @@ async def test_a_vendor_without_money_is_passed_over_openly_and_the_picture_is_p
     with opened((CHEAP, DEAR)) as emulators:
         emulators[CHEAP].credits = 0.0  # type: ignore[union-attr]  # it has an account
         emulators[DEAR].seconds = 0.0  # type: ignore[union-attr]  # it has a queue
-        async with _workshop(emulators, tmp_path) as workshop:
-            job = await _made(workshop)
+        async with _workshop(emulators, tmp_path) as engine:
+            job = await _made(engine)
         assert (job.status, job.provider, len(job.pictures)) == (JobStatus.COMPLETED, DEAR, 1)
         assert job.pictures[0].provider == DEAR
         (note,) = [one for one in job.notes if one.startswith(f"{CHEAP} ")]
@@ -245,8 +245,8 @@ async def test_nobody_else_is_asked_where_the_first_may_be_at_work_or_the_wish_i
 ) -> None:
     with opened((CHEAP, DEAR)) as emulators:
         emulators[CHEAP].fail_next("create", fault)
-        async with _workshop(emulators, tmp_path) as workshop:
-            job = await _made(workshop)
+        async with _workshop(emulators, tmp_path) as engine:
+            job = await _made(engine)
         assert (job.status, type(job.error)) == (JobStatus.FAILED, error)
         assert submitted_to(CHEAP, emulators[CHEAP]) == 1
         assert emulators[DEAR].requests == []
@@ -255,8 +255,8 @@ async def test_nobody_else_is_asked_where_the_first_may_be_at_work_or_the_wish_i
 async def test_with_a_budget_nobody_dearer_is_asked_than_was_agreed_to(tmp_path: Path) -> None:
     with opened((CHEAP, DEAR)) as emulators:
         emulators[CHEAP].credits = 0.0  # type: ignore[union-attr]  # it has an account
-        async with _workshop(emulators, tmp_path, IMAGEWRIGHT_BUDGET_PER_DAY="5") as workshop:
-            job = await _made(workshop)
+        async with _workshop(emulators, tmp_path, IMAGEWRIGHT_BUDGET_PER_DAY="5") as engine:
+            job = await _made(engine)
         assert (job.status, type(job.error)) == (JobStatus.FAILED, OutOfCredit)
         assert job.cost_usd == 0.0
         assert emulators[DEAR].requests == []
@@ -290,12 +290,12 @@ def test_one_key_and_an_address_on_loopback_bring_what_that_vendor_serves_and_do
 
 async def test_an_address_alone_is_enough_for_a_server_of_ones_own(tmp_path: Path) -> None:
     with OpenAIEmulator(key="") as server:
-        said = environment({"openai": server})
-        assert list(said) == ["IMAGEWRIGHT_OPENAI_BASE_URL"]
-        async with _workshop({}, tmp_path, **said) as workshop:
-            (tool,) = workshop.offer.tools
-            job = await workshop.start(tool, WISH)
-            assert await workshop.wait(job, PATIENCE)
+        text = environment({"openai": server})
+        assert list(text) == ["IMAGEWRIGHT_OPENAI_BASE_URL"]
+        async with _workshop({}, tmp_path, **text) as engine:
+            (tool,) = engine.offer.tools
+            job = await engine.start(tool, WISH)
+            assert await engine.wait(job, PATIENCE)
         assert job.status is JobStatus.COMPLETED, job.error
         assert [one.label for one in server.requests] == ["generate"]
         assert "authorization" not in server.requests[0].headers

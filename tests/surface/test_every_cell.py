@@ -12,16 +12,16 @@ import pytest
 from jsonschema.validators import validator_for
 from PIL import Image
 
-from driving import AUTO, effective, example, unusual
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.engine.check import check
 from imagewright.engine.choose import candidates, count_of, estimate, filled
 from imagewright.engine.offer import HELPER_TOOLS
 from imagewright.providers import KEY_VARIABLES
-from pictures import mask_of, photo
-from vendors import VENDORS, environment, opened, routes_of
-from wire import MODERN, RawClient
+from tests.support.pictures import mask_of, photo
+from tests.support.provider_runs import AUTO, effective, example, unusual
+from tests.support.raw_client import MODERN, RawClient
+from tests.support.vendors import VENDORS, environment, opened, routes_of
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
@@ -217,8 +217,8 @@ def test_a_call_ends_in_pictures(cell: Cell, runs: Runs) -> None:
     data = result["structuredContent"]
     _judge(json.dumps(tool["outputSchema"])).validate(data)
 
-    said = {name: data[name] for name in ("status", "progress", "model", "operation", "provider", "provider_model")}
-    assert said == {
+    text = {name: data[name] for name in ("status", "progress", "model", "operation", "provider", "provider_model")}
+    assert text == {
         "status": "completed",
         "progress": 1,
         "model": route.tool,

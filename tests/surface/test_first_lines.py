@@ -16,7 +16,7 @@ from mcp.server import Server
 
 from imagewright.surface.lines import read_line
 from imagewright.surface.opening import MOST_LOGGED, Opening
-from wire import AS_A_USER, MODERN, PATIENCE, PREFIX, RawClient
+from tests.support.raw_client import AS_A_USER, MODERN, PATIENCE, PREFIX, RawClient
 
 if TYPE_CHECKING:
     from pathlib import Path

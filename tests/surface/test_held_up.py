@@ -12,19 +12,19 @@ import mcp.types as t
 import pytest
 from mcp import Client
 
-from emulators.kie import KieEmulator, envelope
-from emulators.messages import Answer
-from imagewright.engine.workshop import open_workshop
+from imagewright.engine.engine import open_engine
 from imagewright.providers.kie.provider import Kie
 from imagewright.settings.load import load_settings
-from imagewright.surface.app import App
-from killing import plain_route
-from vendors import environment
+from imagewright.surface.server import McpServer
+from tests.emulators.kie import KieEmulator, envelope
+from tests.emulators.messages import Answer
+from tests.support.kill_runs import plain_route
+from tests.support.vendors import environment
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-    from imagewright.engine.workshop import Workshop
+    from imagewright.engine.engine import Engine
 
 pytestmark = pytest.mark.anyio
 TOOL, CALL = plain_route("kie").tool, {"prompt": "a lighthouse"}
@@ -53,14 +53,14 @@ def kie() -> Iterator[KieEmulator]:
 
 
 @asynccontextmanager
-async def connected(kie: KieEmulator, seldom: float) -> AsyncIterator[tuple[Client, Workshop]]:
+async def connected(kie: KieEmulator, seldom: float) -> AsyncIterator[tuple[Client, Engine]]:
     """A client of a server that asks Kie often, and at least that often while there is trouble."""
     env = {**os.environ, **environment({"kie": kie}), "IMAGEWRIGHT_WAIT": WAIT}
-    async with open_workshop(load_settings(env)) as workshop:
-        workshop.staff.provider("kie").rhythm = replace(Kie.rhythm, first=0.01, longest=0.01, seldom=seldom)
-        async with Client(App(workshop).server) as client:
+    async with open_engine(load_settings(env)) as engine:
+        engine.registry.provider("kie").poll_policy = replace(Kie.poll_policy, first=0.01, longest=0.01, seldom=seldom)
+        async with Client(McpServer(engine).server) as client:
             with anyio.fail_after(PATIENCE):
-                yield client, workshop
+                yield client, engine
 
 
 def _read(result: Any) -> tuple[dict[str, Any], str]:
@@ -72,7 +72,7 @@ def _read(result: Any) -> tuple[dict[str, Any], str]:
 
 
 async def test_the_caller_is_told_at_once_and_once_the_key_is_mended_waiting_works_as_before(kie: KieEmulator) -> None:
-    async with connected(kie, seldom=0.05) as (client, workshop):
+    async with connected(kie, seldom=0.05) as (client, engine):
         kie.fail_next("poll", ONCE["key"], times=10_000)
         data, text = _read(await client.call_tool(TOOL, CALL))
         assert data["status"] == "running"
@@ -93,7 +93,7 @@ async def test_the_caller_is_told_at_once_and_once_the_key_is_mended_waiting_wor
             assert (again["job_id"], again["status"]) == (data["job_id"], "running")
             assert note in again["notes"]
         kie.heal("poll")
-        job = await workshop.jobs.find(data["job_id"])
+        job = await engine.jobs.find(data["job_id"])
         assert job is not None
         while job.trouble:
             await job.changed.wait()
@@ -123,9 +123,9 @@ async def test_one_bad_answer_is_told_and_the_picture_arrives(row: str, kie: Kie
     ids=["rate", "down", "reset", "not visible", "a doubtful end"],
 )
 async def test_ordinary_trouble_is_waited_through(answer: Answer, kie: KieEmulator) -> None:
-    async with connected(kie, seldom=0.05) as (client, workshop):
-        provider = workshop.staff.provider("kie")
-        provider.rhythm = replace(provider.rhythm, doubts=(0.01,) * 3)
+    async with connected(kie, seldom=0.05) as (client, engine):
+        provider = engine.registry.provider("kie")
+        provider.poll_policy = replace(provider.poll_policy, doubts=(0.01,) * 3)
         kie.fail_next("poll", answer, times=3)
         data, _ = _read(await client.call_tool(TOOL, CALL))
     assert (data["status"], len(data["images"])) == ("completed", 1)

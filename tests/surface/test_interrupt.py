@@ -15,8 +15,8 @@ import pytest
 from imagewright.cli.commands.serve import GREETING
 from imagewright.cli.main import WRONG_CALL
 from imagewright.storage.states import CallState
-from killing import House, SlowKie
-from wire import AS_A_USER, ERAS, RawClient
+from tests.support.kill_runs import House, SlowKie
+from tests.support.raw_client import AS_A_USER, ERAS, RawClient
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from emulators.messages import Answer
 from imagewright.storage.states import CallState
-from killing import LIVE, AnyVendor, House, SlowFal, SlowKie, SlowOpenAI
+from tests.emulators.messages import Answer
+from tests.support.kill_runs import LIVE, AnyVendor, House, SlowFal, SlowKie, SlowOpenAI
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +83,7 @@ def test_a_living_server_takes_over_from_a_dead_one_and_leaves_a_living_one_alon
     house.audit().check()
     for job in house.jobs():
         taken_over = any("carried on by another" in note for note in job.notes)
-        assert taken_over == ("dying" in job.plan["brief"]["prompt"])
+        assert taken_over == ("dying" in job.plan["spec"]["prompt"])
         assert {call.state for call in job.calls} == {CallState.KEPT}
 
 

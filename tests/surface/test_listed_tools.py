@@ -8,7 +8,7 @@ import pytest
 
 from imagewright.catalog.load import catalog
 from imagewright.surface.definitions import all_definitions, tool_definitions
-from wire import ERAS, RawClient
+from tests.support.raw_client import ERAS, RawClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ import pytest
 from imagewright.catalog.load import catalog
 from imagewright.cli.main import main
 from imagewright.engine.offer import HELPER_TOOLS, tool_names
-from wire import AS_A_USER, ERAS, MODERN, PATIENCE, RawClient
+from tests.support.raw_client import AS_A_USER, ERAS, MODERN, PATIENCE, RawClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,7 +139,7 @@ def test_a_broken_configuration_changes_nothing_and_is_logged(switched: RawClien
 
 
 @pytest.mark.parametrize(
-    ("arguments", "env", "said"),
+    ("arguments", "env", "words"),
     [
         (["--tools", "qwen_"], {}, "qwen_"),
         ([], {"IMAGEWRIGHT_TOOLS": "recrat"}, "recraft"),
@@ -152,7 +152,7 @@ def test_a_broken_configuration_changes_nothing_and_is_logged(switched: RawClien
 def test_a_wrong_setting_stops_the_start_with_one_line(
     arguments: list[str],
     env: dict[str, str],
-    said: str,
+    words: str,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
@@ -162,7 +162,7 @@ def test_a_wrong_setting_stops_the_start_with_one_line(
     shown = capfd.readouterr()
     assert shown.out == ""
     (line,) = shown.err.splitlines()
-    assert said in line
+    assert words in line
 
 
 def test_a_process_that_does_not_start_says_so_and_nothing_else() -> None:

@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Any
 import mcp.types as t
 import pytest
 
-from engine.test_check import fitting, sample
 from imagewright.catalog.load import catalog
+from imagewright.engine.engine import open_engine
 from imagewright.engine.offer import HELPER_TOOLS
-from imagewright.engine.workshop import open_workshop
 from imagewright.errors import Refusal
 from imagewright.settings.load import load_settings
 from imagewright.surface.definitions import all_definitions
 from imagewright.surface.tools import REPORTED, Tools
-from pictures import photo
-from wire import MODERN, RawClient
+from tests.engine.test_check import fitting, sample
+from tests.support.pictures import photo
+from tests.support.raw_client import MODERN, RawClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from imagewright.catalog.row import OperationName, Row
-    from imagewright.engine.workshop import Workshop
+    from imagewright.engine.engine import Engine
 
 LARGEST_REFUSAL = 100_000
 """Bytes of a whole encoded refusal."""
@@ -100,9 +100,9 @@ NOT_GIVEN = {"spaces"}
 
 
 @asynccontextmanager
-async def workshop(folder: Path) -> AsyncIterator[Workshop]:
+async def engine(folder: Path) -> AsyncIterator[Engine]:
     variables = {**os.environ, "IMAGEWRIGHT_ROOTS": str(folder)}
-    async with open_workshop(load_settings(variables, working_directory=folder)) as opened:
+    async with open_engine(load_settings(variables, working_directory=folder)) as opened:
         yield opened
 
 
@@ -126,7 +126,7 @@ def _cells() -> Iterator[tuple[Row, OperationName, str]]:
 )
 async def test_every_argument_of_every_model(row: Row, operation: OperationName, name: str, tmp_path: Path) -> None:
     in_lists = row.operations[operation].arguments[name].kind == "pictures"
-    async with workshop(tmp_path) as opened:
+    async with engine(tmp_path) as opened:
         for what, value in ODD.items():
             if name == "save_as" and what in GOOD_NAMES | NOT_GIVEN:
                 continue
@@ -146,7 +146,7 @@ HELPERS = {one["name"]: one["inputSchema"]["properties"] for one in all_definiti
 )
 async def test_every_argument_of_every_helper(tool: str, name: str, tmp_path: Path) -> None:
     """Odd words can be looked for in vain; what no helper needs is a context for progress."""
-    async with workshop(tmp_path) as opened:
+    async with engine(tmp_path) as opened:
         tools = Tools(opened)
         for what, value in ODD.items():
             arguments = {"job_id": "job_none"} | {name: value} if tool == "image_job" else {name: value}

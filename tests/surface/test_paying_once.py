@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulators.kie import KieEmulator
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.engine.missing import all_routes
-from vendors import environment
-from wire import MODERN, RawClient
+from tests.emulators.kie import KieEmulator
+from tests.support.raw_client import MODERN, RawClient
+from tests.support.vendors import environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

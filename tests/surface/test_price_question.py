@@ -9,12 +9,12 @@ import mcp.types as t
 import pytest
 from mcp import Client
 
-from emulators.kie import KieEmulator
 from imagewright.catalog.load import catalog
-from imagewright.engine.workshop import open_workshop
-from imagewright.providers.base import Rhythm
+from imagewright.engine.engine import open_engine
+from imagewright.providers.base import PollPolicy
 from imagewright.settings.load import load_settings
-from imagewright.surface.app import App
+from imagewright.surface.server import McpServer
+from tests.emulators.kie import KieEmulator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -51,10 +51,10 @@ async def connected(
         "IMAGEWRIGHT_KIE_BASE_URL": kie.addresses[""],
         "IMAGEWRIGHT_KIE_UPLOAD_BASE_URL": kie.addresses["upload"],
     }
-    async with open_workshop(load_settings(env)) as workshop:
-        workshop.staff.provider("kie").rhythm = Rhythm(first=0.01, longest=0.01)
+    async with open_engine(load_settings(env)) as engine:
+        engine.registry.provider("kie").poll_policy = PollPolicy(first=0.01, longest=0.01)
         able = {} if answer is None else {"elicitation_callback": ask}
-        async with Client(App(workshop).server, mode=mode, **able) as client:  # type: ignore[arg-type]  # plain words
+        async with Client(McpServer(engine).server, mode=mode, **able) as client:  # type: ignore[arg-type]  # plain words
             yield client, asked
 
 

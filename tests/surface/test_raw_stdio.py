@@ -12,8 +12,8 @@ from PIL import Image
 
 from imagewright.catalog.load import catalog
 from imagewright.engine.offer import HELPER_TOOLS
-from pictures import photo
-from wire import AS_A_USER, ERAS, MODERN, REVISIONS, RawClient
+from tests.support.pictures import photo
+from tests.support.raw_client import AS_A_USER, ERAS, MODERN, REVISIONS, RawClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

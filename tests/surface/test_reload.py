@@ -12,18 +12,18 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from emulators.fal import FalEmulator
-from emulators.kie import KieEmulator
 from imagewright.engine import watch
-from imagewright.engine.workshop import Workshop, open_workshop
+from imagewright.engine.engine import Engine, open_engine
 from imagewright.errors import SettingsError
 from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS, open_provider
-from imagewright.providers.base import Wiring
+from imagewright.providers.base import ProviderConfig
 from imagewright.settings.load import load_settings
-from killing import SlowKie
-from quick_server import LOOK_EVERY
-from vendors import environment
-from wire import MODERN, PATIENCE, RawClient
+from tests.emulators.fal import FalEmulator
+from tests.emulators.kie import KieEmulator
+from tests.support.kill_runs import SlowKie
+from tests.support.quick_server import LOOK_EVERY
+from tests.support.raw_client import MODERN, PATIENCE, RawClient
+from tests.support.vendors import environment
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -34,10 +34,10 @@ KEYS = {"KIE_API_KEY": "kie-key-of-a-test", "FAL_KEY": "fal-id:fal-key-of-a-test
 
 
 @asynccontextmanager
-async def running(home: Path, **env: str) -> AsyncIterator[Workshop]:
-    """A workshop on this home, whose files are read when the test says so."""
-    async with open_workshop(load_settings({"IMAGEWRIGHT_HOME": str(home)} | env, working_directory=home)) as workshop:
-        yield workshop
+async def running(home: Path, **env: str) -> AsyncIterator[Engine]:
+    """A engine on this home, whose files are read when the test says so."""
+    async with open_engine(load_settings({"IMAGEWRIGHT_HOME": str(home)} | env, working_directory=home)) as engine:
+        yield engine
 
 
 def configure(home: Path, text: str) -> None:
@@ -45,23 +45,23 @@ def configure(home: Path, text: str) -> None:
     (home / "config.toml").write_text(text, encoding="utf-8")
 
 
-def providers_for(workshop: Workshop) -> list[str]:
+def providers_for(engine: Engine) -> list[str]:
     """The providers a call would be tried at, the one that is taken first."""
-    return [line.partition(" ")[0] for line in workshop.explain(TOOL, WISH)]
+    return [line.partition(" ")[0] for line in engine.explain(TOOL, WISH)]
 
 
 @pytest.mark.anyio
 async def test_the_next_call_goes_by_the_changed_order_of_providers(home: Path) -> None:
     configure(home, 'providers = ["kie", "fal"]')
-    async with running(home, **KEYS) as workshop:
-        assert providers_for(workshop) == ["kie", "fal"]
+    async with running(home, **KEYS) as engine:
+        assert providers_for(engine) == ["kie", "fal"]
         configure(home, 'providers = ["fal"]')
-        assert await workshop.reload()
-        assert providers_for(workshop) == ["fal"]
-        assert set(workshop.staff.names) == {"fal"}
+        assert await engine.reload()
+        assert providers_for(engine) == ["fal"]
+        assert set(engine.registry.names) == {"fal"}
         configure(home, 'providers = ["fal", "kie"]')
-        await workshop.reload()
-        assert providers_for(workshop) == ["fal", "kie"]
+        await engine.reload()
+        assert providers_for(engine) == ["fal", "kie"]
 
 
 @pytest.mark.anyio
@@ -74,8 +74,8 @@ async def test_what_cannot_be_read_at_all_does_not_end_the_watching(
     async def on_change() -> None:
         changed.set()
 
-    async with running(home, **KEYS) as workshop, anyio.create_task_group() as group:
-        group.start_soon(watch.watch_config, workshop, on_change)
+    async with running(home, **KEYS) as engine, anyio.create_task_group() as group:
+        group.start_soon(watch.watch_config, engine, on_change)
         await anyio.lowlevel.checkpoint()
         configure(home, f"providers = {'[' * 50_000}")
         with anyio.fail_after(PATIENCE):
@@ -88,11 +88,11 @@ async def test_what_cannot_be_read_at_all_does_not_end_the_watching(
 
 @pytest.mark.anyio
 async def test_the_next_call_goes_by_changed_prices_and_routes(home: Path) -> None:
-    async with running(home, **KEYS) as workshop:
-        first, second = providers_for(workshop)
+    async with running(home, **KEYS) as engine:
+        first, second = providers_for(engine)
         configure(home, f"[routes.{TOOL}.{first}]\nusd = 9.0")
-        assert await workshop.reload()
-        assert providers_for(workshop) == [second, first]
+        assert await engine.reload()
+        assert providers_for(engine) == [second, first]
 
 
 @pytest.mark.parametrize(
@@ -118,12 +118,12 @@ async def test_the_next_call_goes_by_changed_prices_and_routes(home: Path) -> No
 async def test_what_cannot_be_used_is_refused_with_its_reason_and_changes_nothing(
     text: str, reason: str, home: Path
 ) -> None:
-    async with running(home, **KEYS) as workshop:
-        before = (workshop.settings, workshop.staff, workshop.offer, providers_for(workshop))
+    async with running(home, **KEYS) as engine:
+        before = (engine.settings, engine.registry, engine.offer, providers_for(engine))
         configure(home, text)
         with pytest.raises(SettingsError, match=reason):
-            await workshop.reload()
-        assert (workshop.settings, workshop.staff, workshop.offer, providers_for(workshop)) == before
+            await engine.reload()
+        assert (engine.settings, engine.registry, engine.offer, providers_for(engine)) == before
     with pytest.raises(SettingsError, match=reason):
         async with running(home, **KEYS):
             pass
@@ -138,7 +138,7 @@ def test_every_address_a_provider_asks_for_can_be_set(provider: str) -> None:
             asked[name] += 1
             return default
 
-    open_provider(provider, Wiring(key="none", addresses=Noting(), overrides={}, http=None))  # type: ignore[arg-type] # nothing is sent
+    open_provider(provider, ProviderConfig(key="none", addresses=Noting(), overrides={}, http=None))  # type: ignore[arg-type] # nothing is sent
     assert set(asked) == {"", *OTHER_HOSTS.get(provider, ())}
 
 
@@ -239,18 +239,18 @@ def _addresses(emulator: KieEmulator) -> str:
 @pytest.mark.anyio
 async def test_calls_that_race_a_reload_never_break(home: Path) -> None:
     orders = ['providers = ["kie"]', 'providers = ["fal", "kie"]', 'providers = ["fal"]', "", 'providers = ["nosuch"]']
-    async with running(home, **KEYS) as workshop:
+    async with running(home, **KEYS) as engine:
         for text in orders * 4:
             configure(home, text)
             async with anyio.create_task_group() as group:
-                group.start_soon(_reload, workshop)
+                group.start_soon(_reload, engine)
                 for _ in range(5):
-                    assert providers_for(workshop)
+                    assert providers_for(engine)
                     await anyio.lowlevel.checkpoint()
 
 
-async def _reload(workshop: Workshop) -> None:
+async def _reload(engine: Engine) -> None:
     try:
-        await workshop.reload()
+        await engine.reload()
     except SettingsError:
-        assert providers_for(workshop)
+        assert providers_for(engine)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from crafted import hollow_png
 from imagewright.settings.folders import find_folders
 from imagewright.storage.library import Library
 from imagewright.storage.record import NewPicture, PictureRecord
-from pictures import cut_short, noise, photo
-from wire import MODERN, RawClient
+from tests.support.crafted_files import hollow_png
+from tests.support.pictures import cut_short, noise, photo
+from tests.support.raw_client import MODERN, RawClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagewright.storage.states import CallState
-from killing import House, SlowFal, SlowKie, plain_route
-from wire import LEGACY, MODERN, RawClient
+from tests.support.kill_runs import House, SlowFal, SlowKie, plain_route
+from tests.support.raw_client import LEGACY, MODERN, RawClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,9 +66,9 @@ def test_an_end_that_came_after_the_clients_patience_is_told_once_and_then_the_w
         first = call(house, server)
         assert first["status"] == "running"
         house.wait_until_settled(1)
-        told = call(house, server)
-        assert (told["job_id"], told["status"], len(told["images"])) == (first["job_id"], "completed", 1)
-        assert any("repeats an earlier one" in note for note in told["notes"])
+        parts = call(house, server)
+        assert (parts["job_id"], parts["status"], len(parts["images"])) == (first["job_id"], "completed", 1)
+        assert any("repeats an earlier one" in note for note in parts["notes"])
         assert call(house, server)["job_id"] != first["job_id"]
         house.wait_until_settled(2)
     assert len(house.audit().charges) == 2
@@ -81,10 +81,10 @@ def test_whoever_gives_up_silently_gets_the_picture_with_the_next_call_however_o
             house.wait_for(CallState.SUBMITTED)
             lost.append(house.begin(server, PROMPT))
         jobs = {data(answer)["job_id"] for answer in server.answers(lost).values()}
-        told = call(house, server)
-        assert {told["job_id"]} == jobs
-        assert (told["status"], len(told["images"])) == ("completed", 1)
-        assert any("For another picture of the same, call once more" in note for note in told["notes"])
+        parts = call(house, server)
+        assert {parts["job_id"]} == jobs
+        assert (parts["status"], len(parts["images"])) == ("completed", 1)
+        assert any("For another picture of the same, call once more" in note for note in parts["notes"])
         assert len(house.audit().charges) == 1
         assert call(house, server)["job_id"] not in jobs
 

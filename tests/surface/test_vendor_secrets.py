@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from driving import effective, example
-from emulators.messages import Answer
 from imagewright.catalog.row import OperationName
-from pictures import photo
-from vendors import VENDORS, environment, opened, routes_of, submitted_to
-from wire import MODERN, PATIENCE, RawClient
+from tests.emulators.messages import Answer
+from tests.support.pictures import photo
+from tests.support.provider_runs import effective, example
+from tests.support.raw_client import MODERN, PATIENCE, RawClient
+from tests.support.vendors import VENDORS, environment, opened, routes_of, submitted_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from emulators.messages import Received
     from imagewright.providers.base import Route
-    from vendors import AnyEmulator
+    from tests.emulators.messages import Received
+    from tests.support.vendors import AnyEmulator
 
 DEBUGGING = (
     "import logging, sys; logging.basicConfig(stream=sys.stderr, level=logging.DEBUG); "
@@ -110,7 +110,7 @@ def _hear_refusals(client: RawClient, emulators: dict[str, AnyEmulator], name: s
     """Every refusal of one vendor, one after the other; what the caller is told."""
     emulator, route, number = emulators[name], _route(name), 100 * list(VENDORS).index(name)
     _refuse_everywhere(emulators, but=name)
-    told = []
+    parts = []
     for step, refusal in enumerate(REFUSALS.values()):
         for label in VENDORS[name].submits:
             emulator.heal(label)
@@ -120,8 +120,8 @@ def _hear_refusals(client: RawClient, emulators: dict[str, AnyEmulator], name: s
             emulator.fail_next(label, refusal(KEYS[name]), times=99)
         result = client.ask("tools/call", _tool_call(route, picture, number + step))
         assert result["isError"] is True
-        told.append(result["content"][0]["text"])
-    return told
+        parts.append(result["content"][0]["text"])
+    return parts
 
 
 def _begin(client: RawClient, emulators: dict[str, AnyEmulator], name: str, picture: Path) -> list[int]:

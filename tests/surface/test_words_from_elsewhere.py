@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from emulators.kie import KieEmulator
-from emulators.messages import Answer
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.cli.main import main
-from wire import MODERN, RawClient
+from tests.emulators.kie import KieEmulator
+from tests.emulators.messages import Answer
+from tests.support.raw_client import MODERN, RawClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,9 +102,9 @@ def test_a_vendor_s_words_are_the_vendor_s_and_cannot_end_their_quotation(
     with RawClient(MODERN, quick=True) as client:
         result = client.call(MAKER, {"prompt": "a fox"})
         assert result["isError"]
-        (told,) = text_of(result).splitlines()
-        check_clean(told)
-        _, mark, rest = told.partition("; the vendor says: '")
+        (parts,) = text_of(result).splitlines()
+        check_clean(parts)
+        _, mark, rest = parts.partition("; the vendor says: '")
         assert mark
         quotation, end, ours = rest.partition("'")
         assert end
@@ -121,5 +121,5 @@ def test_a_list_in_place_of_a_sentence_is_read_as_words(kie: KieEmulator) -> Non
     listed: Any = ["busy", {"reason": "queue full", "place": 3}]
     kie.fail_task_next("500", listed)
     with RawClient(MODERN, quick=True) as client:
-        told = text_of(client.call(MAKER, {"prompt": "a fox"}))
-    assert "the vendor says: 'busy; reason: queue full; place: 3'" in told
+        parts = text_of(client.call(MAKER, {"prompt": "a fox"}))
+    assert "the vendor says: 'busy; reason: queue full; place: 3'" in parts

@@ -14,27 +14,27 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imagewright.cli.progress import Reporter
+    from imagewright.engine.engine import Engine
     from imagewright.engine.job import Job
-    from imagewright.engine.workshop import Workshop
 
 
-async def follow(workshop: Workshop, jobs: Sequence[Job], *, by_id: bool = False) -> None:
+async def follow(engine: Engine, jobs: Sequence[Job], *, by_id: bool = False) -> None:
     """Show how the jobs stand until all have ended.
 
     Keys and configuration are watched meanwhile, so that a key that is mended reaches a job that waits for it.
 
     Args:
-        workshop: where they are known.
+        engine: where they are known.
         jobs: what to wait for.
         by_id: name them by their ids, as tools' names do not tell several apart.
     """
     try:
         with reporting() as reporter:
             async with anyio.create_task_group() as watching:
-                watching.start_soon(watch_config, workshop, _nobody_to_tell)
+                watching.start_soon(watch_config, engine, _nobody_to_tell)
                 async with anyio.create_task_group() as group:
                     for job in jobs:
-                        group.start_soon(_show, workshop, job, reporter, job.id if by_id else job.tool)
+                        group.start_soon(_show, engine, job, reporter, job.id if by_id else job.tool)
                 watching.cancel_scope.cancel()
     except anyio.get_cancelled_exc_class():
         for job in jobs:
@@ -47,9 +47,9 @@ async def _nobody_to_tell() -> None:
     """A command has told nobody what is on."""
 
 
-async def _show(workshop: Workshop, job: Job, reporter: Reporter, name: str) -> None:
+async def _show(engine: Engine, job: Job, reporter: Reporter, name: str) -> None:
     tell, trouble = reporter.begin(name), ""
-    async for state in workshop.watch(job):
+    async for state in engine.watch(job):
         if state.trouble and state.trouble != trouble:
             reporter.say(f"imagewright: {job.id}: {state.trouble}")
         trouble = state.trouble

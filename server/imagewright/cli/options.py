@@ -77,19 +77,19 @@ def _help(argument: Argument, notes: Sequence[str]) -> str:
     return "; ".join([*parts, *notes])
 
 
-def arguments(row: Row, said: Mapping[str, Any], unknown: Sequence[str]) -> dict[str, Any]:
+def arguments(row: Row, message: Mapping[str, Any], unknown: Sequence[str]) -> dict[str, Any]:
     """The call's arguments from what was typed.
 
     Args:
         row: the tool's row.
-        said: the parsed options, None where one was not given.
+        message: the parsed options, None where one was not given.
         unknown: the words no option took; `--like this` and `--like=this` become arguments for the engine to refuse.
 
     Raises:
         Refusal: a word stands without its option.
     """
     known = row.arguments()
-    given = {name: _value(known[name][0], said[name]) for name in known if said.get(name) is not None}
+    given = {name: _value(known[name][0], message[name]) for name in known if message.get(name) is not None}
     return given | _strangers(unknown, row.tool)
 
 

@@ -106,23 +106,25 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def command_line(said: argparse.Namespace) -> CommandLine:
+def command_line(message: argparse.Namespace) -> CommandLine:
     """The shared options as the settings want them."""
-    providers = tuple(",".join(said.provider).replace(",", " ").split())
+    providers = tuple(",".join(message.provider).replace(",", " ").split())
     return CommandLine(
-        tools=",".join(said.tools) if said.tools else None, disable=",".join(said.disable), providers=providers or None
+        tools=",".join(message.tools) if message.tools else None,
+        disable=",".join(message.disable),
+        providers=providers or None,
     )
 
 
-def shared_words(said: argparse.Namespace, *, but: Collection[str] = ()) -> list[str]:
+def shared_words(message: argparse.Namespace, *, but: Collection[str] = ()) -> list[str]:
     """The shared options again, as words for another process of ours.
 
     Args:
-        said: what was parsed.
+        message: what was parsed.
         but: options that are left out.
     """
     options = [option for option in SHARED if option not in but]
-    return [word for option in options for value in getattr(said, option[2:]) for word in (option, value)]
+    return [word for option in options for value in getattr(message, option[2:]) for word in (option, value)]
 
 
 def _answer_general_questions(words: Sequence[str]) -> None:

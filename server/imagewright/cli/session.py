@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import anyio
 
 from imagewright.cli.parser import command_line
+from imagewright.engine.engine import open_engine
 from imagewright.engine.offer import tool_names
-from imagewright.engine.workshop import open_workshop
 from imagewright.settings.load import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from imagewright.engine.offer import Offer
 
 
-def settings_for(said: argparse.Namespace) -> Settings:
+def settings_for(text: argparse.Namespace) -> Settings:
     """The settings from the environment, the files and the shared options.
 
     Raises:
         SettingsError: one of them cannot be used, or names a tool there is not.
     """
-    settings = load_settings(os.environ, command_line(said))
+    settings = load_settings(os.environ, command_line(text))
     settings.toggles.check_names(tool_names())
     return settings
 
@@ -37,7 +37,7 @@ def offer_for(settings: Settings) -> Offer:
     """
 
     async def look() -> Offer:
-        async with open_workshop(settings) as workshop:
-            return workshop.offer
+        async with open_engine(settings) as engine:
+            return engine.offer
 
     return anyio.run(look)

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 
 from imagewright.errors import BadKey, ResultLost
-from imagewright.providers.base import Rhythm
+from imagewright.providers.base import PollPolicy
 from imagewright.storage.private import write_file
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import NoReturn
 
-    from imagewright.engine.staff import Staff
-    from imagewright.providers.base import Finished, Handle, Order, Product, Provider, Route, Running
+    from imagewright.engine.registry import ProviderRegistry
+    from imagewright.providers.base import Finished, Handle, Order, Output, Provider, Route, Running
 
 WHY = "it is not among the providers in use: it has no key, or was switched off"
 
@@ -28,7 +28,7 @@ class Absent:
     """
 
     routes: tuple[Route, ...] = ()
-    rhythm = Rhythm()
+    poll_policy = PollPolicy()
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -57,7 +57,7 @@ class Absent:
         """
         self._refuse(charged=None)
 
-    async def fetch(self, product: Product, into: Path) -> None:
+    async def fetch(self, product: Output, into: Path) -> None:
         """Write a picture whose bytes are here.
 
         Raises:
@@ -73,6 +73,6 @@ class Absent:
         raise BadKey(self.name, WHY, charged=charged)
 
 
-def provider_or_absent(staff: Staff, name: str) -> Provider:
+def provider_or_absent(registry: ProviderRegistry, name: str) -> Provider:
     """The provider of that name, or its stand-in where it is not in use."""
-    return staff.provider(name) if name in staff.names else Absent(name)
+    return registry.provider(name) if name in registry.names else Absent(name)

@@ -47,7 +47,7 @@ def candidates(
         order: the user's order of providers; None for none.
         sources: its pictures; none where they were not looked at.
     """
-    looked = [
+    examined = [
         Candidate(route, (*_against(checked, route), *_too_large(sources, route)), estimate(checked, route))
         for route in routes
         if route.operation == checked.operation
@@ -57,52 +57,52 @@ def candidates(
         preference = list(order).index(candidate.route.provider) if order else 0
         return bool(candidate.against), preference, float("inf") if candidate.usd is None else candidate.usd
 
-    return sorted(looked, key=place)
+    return sorted(examined, key=place)
 
 
-def explain(looked: Sequence[Candidate], *, ordered: bool) -> tuple[str, ...]:
+def explain(examined: Sequence[Candidate], *, ordered: bool) -> tuple[str, ...]:
     """Why the first candidate was taken and the others were not, one sentence each.
 
     Args:
-        looked: from `candidates`.
+        examined: from `candidates`.
         ordered: whether the user has set an order of providers.
     """
-    said = []
-    for place, one in enumerate(looked):
+    words = []
+    for place, one in enumerate(examined):
         name = f"{one.route.provider} ({one.route.model})"
         price = "price unknown" if one.usd is None else f"about ${one.usd:.4g}"
         if one.against:
-            said.append(f"{name}: cannot serve it exactly: {'; '.join(one.against)}")
+            words.append(f"{name}: cannot serve it exactly: {'; '.join(one.against)}")
         elif place == 0:
             reason = "first in your order" if ordered else "cheapest that serves it exactly"
-            said.append(f"{name}: taken, {reason}, {price}")
+            words.append(f"{name}: taken, {reason}, {price}")
         else:
-            said.append(f"{name}: {'later in your order' if ordered else 'not cheaper'}, {price}")
-    return tuple(said)
+            words.append(f"{name}: {'later in your order' if ordered else 'not cheaper'}, {price}")
+    return tuple(words)
 
 
-def choose(looked: Sequence[Candidate], checked: Checked, others: Sequence[str]) -> list[Route]:
+def choose(examined: Sequence[Candidate], checked: Checked, others: Sequence[str]) -> list[Route]:
     """The routes that serve the call exactly, best first.
 
     Args:
-        looked: from `candidates`.
+        examined: from `candidates`.
         checked: the call, without problems.
         others: enabled tools that do the same operation, for the refusal.
 
     Raises:
         Refusal: no route serves it; says why not, route by route.
     """
-    able = [candidate.route for candidate in looked if not candidate.against]
+    able = [candidate.route for candidate in examined if not candidate.against]
     if able:
         return able
-    if not looked:
+    if not examined:
         problem = Problem("", f"no configured provider offers {checked.operation} with {checked.row.tool}")
         raise Refusal(problem, instead=tuple(others))
-    said = dict.fromkeys(
+    words = dict.fromkeys(
         Problem("", f"{one.route.provider} ({one.route.model}) cannot do this: {'; '.join(one.against)}")
-        for one in looked
+        for one in examined
     )
-    raise Refusal(*said, instead=tuple(others))
+    raise Refusal(*words, instead=tuple(others))
 
 
 def estimate(checked: Checked, route: Route) -> float | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from imagewright.catalog.load import catalog
 from imagewright.engine.offer import make_offer, tool_names
-from imagewright.engine.staff import Staff
+from imagewright.engine.registry import ProviderRegistry
 from imagewright.errors import SettingsError
 from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS
 from imagewright.settings.toggles import nearest
@@ -26,12 +26,12 @@ class Config:
 
     Attributes:
         settings: as last read.
-        staff: the providers these settings call for.
+        registry: the providers these settings call for.
         offer: the tools those providers serve.
     """
 
     settings: Settings
-    staff: Staff
+    registry: ProviderRegistry
     offer: Offer
 
 
@@ -49,8 +49,8 @@ def make_config(settings: Settings, http: Sender) -> Config:
     settings.toggles.check_names(tool_names())
     _check_addresses(settings.addresses)
     _check_routes(settings.routes)
-    staff = Staff(settings, http)
-    return Config(settings, staff, make_offer(settings.toggles, staff.routes, staff.states))
+    registry = ProviderRegistry(settings, http)
+    return Config(settings, registry, make_offer(settings.toggles, registry.routes, registry.states))
 
 
 def _check_addresses(names: Iterable[str]) -> None:

@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import NoReturn
 
-    from imagewright.engine.brief import Brief
-    from imagewright.engine.desk import Desk
     from imagewright.engine.job import Job
-    from imagewright.providers.base import Product, Provider
+    from imagewright.engine.spec import JobSpec
+    from imagewright.engine.stores import Stores
+    from imagewright.providers.base import Output, Provider
     from imagewright.storage.record import NewPicture, PictureRecord
 
-    Renew = Callable[[], Awaitable[Product | None]]
+    Renew = Callable[[], Awaitable[Output | None]]
     """Asks the vendor for the product's link of now; None where it has no newer one to give. Raises as a poll does."""
 
 T = TypeVar("T")
@@ -83,9 +83,9 @@ class Delivery:
         product: what the vendor made.
         new: what is known of it; format and sides are filled in here.
         job: told when it has to wait.
-        brief: where to save it, and its exact size.
+        spec: where to save it, and its exact size.
         provider: who fetches it.
-        desk: where it is kept.
+        stores: where it is kept.
         renew: asks the vendor for a link of now.
         provider_now: the provider as it is set up after trouble: some links want its key, which may have been mended.
         whole: the picture as the vendor made it, once it is here.
@@ -94,12 +94,12 @@ class Delivery:
         folders: where it lay on the way.
     """
 
-    product: Product
+    product: Output
     new: NewPicture
     job: Job
-    brief: Brief
+    spec: JobSpec
     provider: Provider
-    desk: Desk
+    stores: Stores
     renew: Renew
     provider_now: Callable[[], Provider]
     whole: Arrived | None = None
@@ -134,7 +134,7 @@ class Delivery:
         facts = arrived.facts
         new = replace(self.new, format=facts.format, width=facts.width, height=facts.height)
         # a process that was frozen may find that its job was done by another meanwhile
-        await self.desk.ledger.check(self.job.id)
+        await self.stores.ledger.check(self.job.id)
         record, more = await self._patiently(lambda: self._keep(arrived, new), arrived.file)
         self.job.previews[record.id] = arrived.preview
         await self._remove_folders()
@@ -173,7 +173,7 @@ class Delivery:
         """A folder of this process's own: one that was frozen must not write into its successor's file."""
         if spare:
             return Path(tempfile.mkdtemp(prefix="imagewright-"))
-        folder = self.desk.spool.file(self.job.id, f"fetch-{self.new.variant}-{self.desk.ledger.owner}")
+        folder = self.stores.spool.file(self.job.id, f"fetch-{self.new.variant}-{self.stores.ledger.owner}")
         make_folder(folder)
         return folder
 
@@ -184,7 +184,7 @@ class Delivery:
 
     async def _brought_down(self, whole: Arrived, exact: Path) -> tuple[Arrived, list[str]]:
         """The picture in the size that was asked for, where a size was."""
-        size = self.brief.exact_size
+        size = self.spec.exact_size
         if size is None or size == (whole.facts.width, whole.facts.height):
             return whole, []
         try:
@@ -239,7 +239,7 @@ class Delivery:
 
     def _kept_for(self) -> float:
         """Seconds for which the vendor keeps the result yet; not above 0 once it may be gone."""
-        keeps = self.provider.rhythm.keeps
+        keeps = self.provider.poll_policy.keeps
         return min(keeps - (time.time() - self.job.created), keeps)
 
     async def _renew_link(self) -> None:
@@ -258,7 +258,7 @@ class Delivery:
     async def _left_by_another(self, file: Path) -> Arrived | None:
         """The picture as a process that is no more had fetched it whole; None where none lies there."""
         name = f"fetch-{self.new.variant}-*/picture"
-        others = await anyio.to_thread.run_sync(lambda: list(self.desk.spool.file(self.job.id, "").glob(name)))
+        others = await anyio.to_thread.run_sync(lambda: list(self.stores.spool.file(self.job.id, "").glob(name)))
         for other in others:
             if other == file:
                 continue
@@ -291,7 +291,7 @@ class Delivery:
         raise lost
 
     def _trouble(self, lost: ResultLost) -> str:
-        name, keeps = self.provider.name, self.provider.rhythm.keeps
+        name, keeps = self.provider.name, self.provider.poll_policy.keeps
         return (
             f"{name} has made the picture, and its link does not lead to it at the moment{lost.words}."
             f"{self.no_link} The job goes on: it is asked for again, at least once in {LONGEST_PAUSE:g} s, for as long "
@@ -305,8 +305,8 @@ class Delivery:
 
     async def _keep_broken(self, broken: _Broken) -> UnreadableResultError:
         """Keep what cannot be read as it came; the error that says so."""
-        await self.desk.ledger.check(self.job.id)
-        path = await self._patiently(lambda: keep_as_it_came(broken.file, self.new, self.desk.library), broken.file)
+        await self.stores.ledger.check(self.job.id)
+        path = await self._patiently(lambda: keep_as_it_came(broken.file, self.new, self.stores.library), broken.file)
         await self._remove_folders()
         self.job.notes.append(f"What {self.provider.name} made cannot be read as a picture and was kept as {path}.")
         return UnreadableResultError(self.provider.name, str(broken), path)
@@ -327,12 +327,12 @@ class Delivery:
     def _keep(self, arrived: Arrived, new: NewPicture) -> tuple[PictureRecord, list[str]]:
         if digest_of(arrived.file) != arrived.digest:
             raise _ChangedError
-        return self.desk.library.keep(
+        return self.stores.library.keep(
             arrived.file,
             new,
-            save_as=self.brief.save_as,
+            save_as=self.spec.save_as,
             position=new.variant,
-            of=max(self.brief.count, new.variant),
+            of=max(self.spec.count, new.variant),
         )
 
     async def _remove_folders(self) -> None:

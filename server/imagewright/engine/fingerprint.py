@@ -19,5 +19,5 @@ def fingerprint(checked: Checked, sources: Sequence[Source]) -> str:
     plain = {
         name: value for name, value in checked.given.items() if name not in {one.split("[")[0] for one in pictures}
     }
-    said = json.dumps([checked.row.tool, plain, pictures], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(said.encode()).hexdigest()
+    text = json.dumps([checked.row.tool, plain, pictures], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -44,14 +44,14 @@ class Source:
 
     Attributes:
         argument: where it was given, such as `images[1]`.
-        said: what was given, shortened, fit for messages and the library.
+        request: what was given, shortened, fit for messages and the library.
         data: the whole file, untouched.
         facts: real type, sides and size.
         parent: id of the earlier picture, if it is one.
     """
 
     argument: str
-    said: str
+    request: str
     data: bytes
     facts: PictureFacts
     parent: str | None = None
@@ -106,7 +106,7 @@ class Resolver:
         if matched := PICTURE_ID.match(text):
             return await anyio.to_thread.run_sync(self._earlier, matched[1], limit), matched[1]
         if URL.match(text):
-            from imagewright.providers.sending.fetch import fetch_public  # noqa: PLC0415 - httpx is not on the start-up path
+            from imagewright.net.fetch import fetch_public  # noqa: PLC0415 - httpx is not on the start-up path
 
             return await fetch_public(text, max_bytes=limit, seconds=FETCH_SECONDS), None
         if text[:5].lower() == "data:":

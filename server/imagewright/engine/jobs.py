@@ -10,12 +10,12 @@ import anyio.to_thread
 
 from imagewright.engine.absent import provider_or_absent
 from imagewright.engine.attempt import Attempt
-from imagewright.engine.desk import error_data
-from imagewright.engine.elsewhere import LOOK_EVERY, brief_of, follow_elsewhere, read_back
 from imagewright.engine.job import Job, JobStatus
 from imagewright.engine.ledger import RENEWALS_PER_LEASE
 from imagewright.engine.new_entry import new_entry
+from imagewright.engine.observe import LOOK_EVERY, job_from_record, observe, spec_of
 from imagewright.engine.settle import may_go_elsewhere, settle
+from imagewright.engine.stores import error_data
 from imagewright.errors import ProviderError, StorageError
 from imagewright.storage.journal import LostLeaseError, UnreadableJobError
 
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from imagewright.engine.desk import Desk
     from imagewright.engine.plan import Plan
-    from imagewright.engine.staff import Staff
+    from imagewright.engine.registry import ProviderRegistry
+    from imagewright.engine.stores import Stores
     from imagewright.providers.base import Order, Provider
     from imagewright.storage.journal import Cap, Opened
     from imagewright.storage.journal_entry import CallEntry, JobEntry
@@ -48,15 +48,15 @@ class Jobs:
     """The register of jobs.
 
     Args:
-        group: runs them, for as long as the workshop is open.
-        desk: library, journal and spool.
-        staff: gives the providers in use now; a job keeps those it began with.
+        group: runs them, for as long as the engine is open.
+        stores: library, journal and spool.
+        registry: gives the providers in use now; a job keeps those it began with.
     """
 
-    def __init__(self, group: TaskGroup, desk: Desk, staff: Callable[[], Staff]) -> None:
+    def __init__(self, group: TaskGroup, stores: Stores, registry: Callable[[], ProviderRegistry]) -> None:
         self._group = group
-        self._desk = desk
-        self._staff = staff
+        self._stores = stores
+        self._registry = registry
         self._jobs: dict[str, Job] = {}
         self._keeping = False
         self._adopting = False
@@ -65,7 +65,14 @@ class Jobs:
         self._aside: set[str] = set()
 
     async def begin(
-        self, plan: Plan, *, fingerprint: str, key: str, caps: Iterable[Cap], following: NextPlan, staff: Staff
+        self,
+        plan: Plan,
+        *,
+        fingerprint: str,
+        key: str,
+        caps: Iterable[Cap],
+        following: NextPlan,
+        registry: ProviderRegistry,
     ) -> Opened:
         """Write a job down and start it, unless it repeats an earlier one or a budget has no room.
 
@@ -75,7 +82,7 @@ class Jobs:
             key: the caller's idempotency key, or empty.
             caps: budgets over time.
             following: makes the plan for the next provider, should this one refuse without charging.
-            staff: the providers these plans are for.
+            registry: the providers these plans are for.
 
         Raises:
             StorageError: it could not be written down; nothing was sent.
@@ -85,16 +92,16 @@ class Jobs:
             operation=plan.route.operation,
             provider=plan.route.provider,
             model=plan.model,
-            expected=plan.brief.count,
+            expected=plan.spec.count,
             notes=list(plan.notes),
             choice=plan.choice,
-            cost_usd=plan.brief.usd,
-            cost_basis="unknown" if plan.brief.usd is None else "estimate",
+            cost_usd=plan.spec.usd,
+            cost_basis="unknown" if plan.spec.usd is None else "estimate",
         )
         opened: Opened | None = None
         try:
             entry = await self._entry(job, plan, fingerprint, key)
-            opened = await self._desk.ledger.open(entry, tuple(caps))
+            opened = await self._stores.ledger.open(entry, tuple(caps))
         finally:
             if opened is None or opened.entry is None:
                 with anyio.CancelScope(shield=True):
@@ -105,12 +112,12 @@ class Jobs:
         if not self._keeping:
             self._group.start_soon(lambda: self.keep_leases(adopting=False))
         orders = dict(enumerate(plan.orders))
-        self._group.start_soon(self._run, job, entry, staff, lambda call: orders[call.number], following)
+        self._group.start_soon(self._run, job, entry, registry, lambda call: orders[call.number], following)
         return opened
 
     async def repeated(self, fingerprint: str, key: str) -> Opened | None:
         """The earlier job that such a call repeats, or whose key it would take; None when it is a new one."""
-        return await self._desk.ledger.repeated(fingerprint, key)
+        return await self._stores.ledger.repeated(fingerprint, key)
 
     async def find(self, job_id: str) -> Job | None:
         """The job of that id, of any process; one that runs elsewhere is kept up to date.
@@ -120,25 +127,25 @@ class Jobs:
         """
         if (known := self._jobs.get(job_id)) is not None:
             return known
-        entry = await self._desk.ledger.get(job_id)
+        entry = await self._stores.ledger.get(job_id)
         if entry is None:
             return None
-        job = await read_back(entry, self._desk, self._staff)
+        job = await job_from_record(entry, self._stores, self._registry)
         if (known := self._jobs.get(job_id)) is not None:  # taken over while we looked
             return known
         if not job.done:
             self._remember(job)
-            self._group.start_soon(follow_elsewhere, job, self._desk, self._staff)
+            self._group.start_soon(observe, job, self._stores, self._registry)
         return job
 
     async def newest(self, limit: int) -> list[Job]:
         """The newest jobs of all processes; without those whose entries cannot be read."""
         found = []
-        for entry in await self._desk.ledger.newest(limit):
+        for entry in await self._stores.ledger.newest(limit):
             try:
-                found.append(self._jobs.get(entry.id) or await read_back(entry, self._desk, self._staff))
+                found.append(self._jobs.get(entry.id) or await job_from_record(entry, self._stores, self._registry))
             except UnreadableJobError as error:
-                self._desk.ledger.journal.report_unreadable(entry.id, error)
+                self._stores.ledger.journal.report_unreadable(entry.id, error)
         return found
 
     async def costs(self, since: float) -> list[tuple[float, str, str, float, str]]:
@@ -147,7 +154,7 @@ class Jobs:
         Args:
             since: only jobs begun at this moment or later, seconds since 1970.
         """
-        return await self._desk.ledger.costs(since)
+        return await self._stores.ledger.costs(since)
 
     async def cancel(self, job: Job) -> None:
         """Stop a job, whichever process works on it; returns when it has ended, or after `CANCEL_SECONDS`.
@@ -161,7 +168,7 @@ class Jobs:
             return
         try:
             # also of one's own: whoever has to finish the job after a crash must know of it
-            await self._desk.ledger.ask_cancel(job.id)
+            await self._stores.ledger.ask_cancel(job.id)
         except StorageError:
             if not job.mine:
                 raise
@@ -178,8 +185,8 @@ class Jobs:
         """Take a job over as soon as it is sure that no process works on it."""
         while not job.mine:
             try:
-                for entry in await self._desk.ledger.take(job.id):
-                    await self._carry_on(entry, self._staff())
+                for entry in await self._stores.ledger.take(job.id):
+                    await self._carry_on(entry, self._registry())
             except StorageError as error:
                 log.warning("job %s cannot be taken over now: %s", job.id, error)
             await anyio.sleep(LOOK_EVERY)
@@ -195,29 +202,29 @@ class Jobs:
         if job.done:
             if not doubt:
                 job.previews.clear()
-            await self._desk.ledger.mark_seen(job.id, doubt)
+            await self._stores.ledger.mark_seen(job.id, doubt)
 
     async def release(self) -> None:
         """Leave unfinished jobs to the next process at once."""
         try:
-            await self._desk.ledger.release()
+            await self._stores.ledger.release()
         except StorageError as error:
             log.warning("the leases run out by themselves: %s", error)
 
     async def adopt(self) -> None:
         """Take over what nobody works on any more."""
-        staff = self._staff()
-        for entry in await self._desk.ledger.adopt(staff.names, but=self._at_work() | self._aside):
-            await self._carry_on(entry, staff)
+        registry = self._registry()
+        for entry in await self._stores.ledger.adopt(registry.names, but=self._at_work() | self._aside):
+            await self._carry_on(entry, registry)
 
-    async def _carry_on(self, entry: JobEntry, staff: Staff) -> None:
+    async def _carry_on(self, entry: JobEntry, registry: ProviderRegistry) -> None:
         """Carry on a job that was taken over; one whose entry makes no sense is set aside and costs only itself."""
         try:
-            found = await read_back(entry, self._desk, self._staff)
-            brief_of(entry)
+            found = await job_from_record(entry, self._stores, self._registry)
+            spec_of(entry)
         except UnreadableJobError as error:
             self._aside.add(entry.id)
-            self._desk.ledger.journal.report_unreadable(entry.id, error)
+            self._stores.ledger.journal.report_unreadable(entry.id, error)
             return
         except StorageError as error:
             # its lease is not renewed, so that it runs out again and the next look may do better
@@ -231,10 +238,10 @@ class Jobs:
             job.scope.cancel()
         job.notes.append("The server that began this job has stopped; it was carried on by another.")
         self._remember(job)
-        self._group.start_soon(self._run, job, entry, staff, self._order_reader(entry, staff), None)
+        self._group.start_soon(self._run, job, entry, registry, self._order_reader(entry, registry), None)
 
     async def keep_leases(self, *, adopting: bool) -> None:
-        """Renew leases, hear of cancellations and adopt what was left, for as long as the workshop is open.
+        """Renew leases, hear of cancellations and adopt what was left, for as long as the engine is open.
 
         Whatever goes wrong costs one round and one line in the log: without leases, other processes take paid calls
         that run here for dead.
@@ -254,22 +261,24 @@ class Jobs:
                 new = None if repr(error) == logged else error
                 log.warning("a look after the leases broke, and the next goes on: %r", error, exc_info=new)
                 logged = repr(error)
-            await anyio.sleep(self._desk.ledger.lease / RENEWALS_PER_LEASE)
+            await anyio.sleep(self._stores.ledger.lease / RENEWALS_PER_LEASE)
 
     async def _keep_once(self) -> None:
         await self._renew()
-        await self._desk.ledger.catch_up()
+        await self._stores.ledger.catch_up()
         if self._adopting:
             await self.adopt()
             if not self._swept:
                 self._swept = True
-                self._group.start_soon(anyio.to_thread.run_sync, self._desk.spool.sweep, self._desk.ledger.journal.get)
+                self._group.start_soon(
+                    anyio.to_thread.run_sync, self._stores.spool.sweep, self._stores.ledger.journal.get
+                )
 
     async def _renew(self) -> None:
         at_work = self._at_work()
         if not at_work:
             return
-        renewed = await self._desk.ledger.renew(at_work)
+        renewed = await self._stores.ledger.renew(at_work)
         for job_id in renewed.lost | renewed.cancelled:
             job = self._jobs.get(job_id)
             if job is None or job.done or not job.mine:
@@ -282,26 +291,26 @@ class Jobs:
 
     def _at_work(self) -> frozenset[str]:
         """The jobs whose leases this process needs."""
-        return frozenset(self._running) | self._desk.ledger.behind
+        return frozenset(self._running) | self._stores.ledger.behind
 
     async def _run(
-        self, job: Job, entry: JobEntry, staff: Staff, order_of: OrderOf, following: NextPlan | None
+        self, job: Job, entry: JobEntry, registry: ProviderRegistry, order_of: OrderOf, following: NextPlan | None
     ) -> None:
         """Carry a job out and settle it; a bug on the way ends this job and not the server."""
         self._running.add(job.id)
         try:
-            await self._see_to_its_end(job, entry, staff, order_of, following)
+            await self._see_to_its_end(job, entry, registry, order_of, following)
         finally:
             self._running.discard(job.id)
         if not job.mine:
-            self._group.start_soon(follow_elsewhere, job, self._desk, self._staff)
+            self._group.start_soon(observe, job, self._stores, self._registry)
 
     async def _see_to_its_end(
-        self, job: Job, entry: JobEntry, staff: Staff, order_of: OrderOf, following: NextPlan | None
+        self, job: Job, entry: JobEntry, registry: ProviderRegistry, order_of: OrderOf, following: NextPlan | None
     ) -> None:
         attempt: Attempt | None = None
         try:
-            attempt = await self._attempts(job, entry, staff, order_of, following)
+            attempt = await self._attempts(job, entry, registry, order_of, following)
         except* LostLeaseError:
             job.mine = False
         except* Exception:
@@ -312,9 +321,9 @@ class Jobs:
             job.error = ProviderError(job.provider, "internal error; the server's log says more", charged=None)
             status = JobStatus.FAILED
         else:
-            status = settle(job, attempt.brief, attempt.errands)
+            status = settle(job, attempt.spec, attempt.call_runs)
         with anyio.CancelScope(shield=True):
-            await self._desk.ledger.finish(
+            await self._stores.ledger.finish(
                 job.id,
                 status.value,
                 cost=(job.cost_usd, job.cost_basis),
@@ -322,26 +331,26 @@ class Jobs:
                 error=error_data(job.error),
             )
             # whoever takes over a job of which the journal knows too little must find here what is made
-            written = job.id not in self._desk.ledger.behind
-            home = attempt is not None and all(errand.home for errand in attempt.errands)
+            written = job.id not in self._stores.ledger.behind
+            home = attempt is not None and all(call_run.home for call_run in attempt.call_runs)
             await self._clear(job.id, whole=written and home)
         job.finish(status)
 
     async def _attempts(
-        self, job: Job, entry: JobEntry, staff: Staff, order_of: OrderOf, following: NextPlan | None
+        self, job: Job, entry: JobEntry, registry: ProviderRegistry, order_of: OrderOf, following: NextPlan | None
     ) -> Attempt:
         """Carry a job out, at the next provider where one refuses without charging; the last attempt."""
         while True:
-            brief = brief_of(entry)
-            provider = provider_or_absent(staff, entry.provider)
-            attempt = Attempt(job, entry, brief, provider, self._desk, order_of, self._provider_now)
+            spec = spec_of(entry)
+            provider = provider_or_absent(registry, entry.provider)
+            attempt = Attempt(job, entry, spec, provider, self._stores, order_of, self._provider_now)
             await attempt.carry_out()
-            if job.cancel_asked or not job.mine or following is None or not may_go_elsewhere(job, attempt.errands):
+            if job.cancel_asked or not job.mine or following is None or not may_go_elsewhere(job, attempt.call_runs):
                 return attempt
             plan = await following()
             if plan is None:
                 return attempt
-            why = f"{attempt.errands[0].error} So {plan.route.provider} was asked instead."
+            why = f"{attempt.call_runs[0].error} So {plan.route.provider} was asked instead."
             try:
                 entry, order_of = await self._move_elsewhere(job, entry, plan)
             except StorageError as error:
@@ -351,14 +360,14 @@ class Jobs:
 
     def _provider_now(self, name: str) -> Provider:
         """The provider as it is set up now, its key mended perhaps. Raises KeyError where it is not in use any more."""
-        return self._staff().provider(name)
+        return self._registry().provider(name)
 
     async def _clear(self, job_id: str, *, whole: bool) -> None:
-        await anyio.to_thread.run_sync(lambda: self._desk.spool.clear(job_id, whole=whole))
+        await anyio.to_thread.run_sync(lambda: self._stores.spool.clear(job_id, whole=whole))
 
     async def _move_elsewhere(self, job: Job, entry: JobEntry, plan: Plan) -> tuple[JobEntry, OrderOf]:
         renewed = await self._entry(job, plan, entry.fingerprint, entry.key)
-        await self._desk.ledger.replan(renewed)
+        await self._stores.ledger.replan(renewed)
         job.provider, job.model = plan.route.provider, plan.model
         job.notes += [note for note in plan.notes if note not in job.notes]
         orders = dict(enumerate(plan.orders))
@@ -366,18 +375,18 @@ class Jobs:
 
     async def _entry(self, job: Job, plan: Plan, fingerprint: str, key: str) -> JobEntry:
         """The job as it is written down, its input pictures spooled beside the journal."""
-        inputs = await anyio.to_thread.run_sync(self._desk.spool.keep_inputs, job.id, plan.orders[0])
-        owner = self._desk.ledger.owner
+        inputs = await anyio.to_thread.run_sync(self._stores.spool.keep_inputs, job.id, plan.orders[0])
+        owner = self._stores.ledger.owner
         return new_entry(job, plan, inputs=inputs, fingerprint=fingerprint, key=key, owner=owner)
 
-    def _order_reader(self, entry: JobEntry, staff: Staff) -> OrderOf:
+    def _order_reader(self, entry: JobEntry, registry: ProviderRegistry) -> OrderOf:
         """For calls of an adopted job that were never sent."""
 
         def read(call: CallEntry) -> Order:
-            for route in provider_or_absent(staff, entry.provider).routes:
+            for route in provider_or_absent(registry, entry.provider).routes:
                 same = (route.tool, route.operation.value, route.model)
                 if same == (entry.tool, entry.operation, entry.plan["route"]):
-                    return self._desk.spool.read_order(route, call, entry.plan["inputs"])
+                    return self._stores.spool.read_order(route, call, entry.plan["inputs"])
             raise StorageError(f"{entry.provider} has no {entry.plan['route']} any more; nothing was sent")
 
         return read

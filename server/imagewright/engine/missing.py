@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagewright.providers import KEY_VARIABLES, open_provider
-from imagewright.providers.base import Wiring
-from imagewright.providers.sending.http import Http
+from imagewright.providers.base import ProviderConfig
+from imagewright.providers.http.client import HttpClient
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Route
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 def all_routes() -> tuple[Route, ...]:
     """The built-in routes of every provider, in the order of the providers, whether or not it has a key."""
-    http = Http()
+    http = HttpClient()
     providers = [
-        open_provider(name, Wiring(key="unused", addresses={}, overrides={}, http=http)) for name in KEY_VARIABLES
+        open_provider(name, ProviderConfig(key="unused", addresses={}, overrides={}, http=http))
+        for name in KEY_VARIABLES
     ]
     return tuple(route for provider in providers for route in provider.routes)
 

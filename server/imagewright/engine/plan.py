@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.row import AUTO
-from imagewright.engine.brief import make_brief
 from imagewright.engine.choose import count_of, estimate, filled
 from imagewright.engine.preparing import prepare_all
 from imagewright.engine.sizes import nearest_ratio
+from imagewright.engine.spec import make_spec
 from imagewright.errors import Refusal
 from imagewright.providers.base import Order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from imagewright.engine.brief import Brief
     from imagewright.engine.check import Checked
     from imagewright.engine.inputs import Source
+    from imagewright.engine.spec import JobSpec
     from imagewright.providers.base import Route
 
 
@@ -28,14 +28,14 @@ class Plan:
 
     Attributes:
         route: the route that serves it.
-        brief: the caller's wish.
+        spec: the caller's wish.
         orders: the vendor calls; together they make the pictures that were asked for.
         notes: what the caller should know, one sentence each.
         choice: why this route was taken and the others were not, one sentence each.
     """
 
     route: Route
-    brief: Brief
+    spec: JobSpec
     orders: tuple[Order, ...]
     notes: tuple[str, ...]
     choice: tuple[str, ...] = ()
@@ -114,7 +114,7 @@ async def make_plan(checked: Checked, sources: Sequence[Source], route: Route) -
         if "seed" in arguments:
             notes.append("The seed is counted up by one for each further call, so that the pictures differ.")
     usd = route.price.estimate(arguments, count)
-    return Plan(route, make_brief(checked, sources, count=count, usd=usd, exact_size=exact_size), orders, tuple(notes))
+    return Plan(route, make_spec(checked, sources, count=count, usd=usd, exact_size=exact_size), orders, tuple(notes))
 
 
 def split(count: int, sizes: Sequence[int]) -> Iterator[tuple[int, int]]:

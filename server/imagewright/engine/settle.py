@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imagewright.engine.desk import RecordedError
 from imagewright.engine.job import JobStatus
+from imagewright.engine.stores import RecordedError
 from imagewright.errors import (
     BadKey,
     ModelUnavailable,
@@ -18,55 +18,55 @@ from imagewright.errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imagewright.engine.brief import Brief
-    from imagewright.engine.errand import Errand
+    from imagewright.engine.call_run import CallRun
     from imagewright.engine.job import Job
+    from imagewright.engine.spec import JobSpec
     from imagewright.storage.record import CostBasis
 
 ELSEWHERE = (BadKey, ModelUnavailable, OutOfCredit, RateLimited, VendorUnavailable)
 """What another provider may well not suffer from."""
 
 
-def may_go_elsewhere(job: Job, errands: Sequence[Errand]) -> bool:
+def may_go_elsewhere(job: Job, call_runs: Sequence[CallRun]) -> bool:
     """Whether another provider may be tried: nothing arrived, nothing was charged, and the trouble is this vendor's."""
-    errors = [errand.error for errand in errands]
+    errors = [call_run.error for call_run in call_runs]
     return not job.pictures and all(isinstance(error, ELSEWHERE) and error.charged is False for error in errors)
 
 
-def settle(job: Job, brief: Brief, errands: Sequence[Errand]) -> JobStatus:
+def settle(job: Job, spec: JobSpec, call_runs: Sequence[CallRun]) -> JobStatus:
     """Set cost, notes and error of a job whose calls have all ended, and return its final state."""
-    job.cost_usd, job.cost_basis = _cost(brief, errands)
-    errors = [errand.error for errand in errands if errand.error is not None]
+    job.cost_usd, job.cost_basis = _cost(spec, call_runs)
+    errors = [call_run.error for call_run in call_runs if call_run.error is not None]
     cancelled = job.cancel_asked and len(job.pictures) < job.expected
     if not job.pictures and not cancelled:
         job.error = errors[0] if errors else ProviderError(job.provider, "no picture came", charged=None)
     if len(job.pictures) < job.expected and (job.pictures or cancelled):
         job.notes.append(f"{len(job.pictures)} of {job.expected} pictures arrived.")
-    said = {str(job.error), *job.notes}
-    job.notes += [text for text in dict.fromkeys(str(error) for error in errors) if text not in said]
+    words = {str(job.error), *job.notes}
+    job.notes += [text for text in dict.fromkeys(str(error) for error in errors) if text not in words]
     if cancelled:
         return JobStatus.CANCELLED
     return JobStatus.COMPLETED if job.pictures else JobStatus.FAILED
 
 
-def _cost(brief: Brief, errands: Sequence[Errand]) -> tuple[float | None, CostBasis]:
+def _cost(spec: JobSpec, call_runs: Sequence[CallRun]) -> tuple[float | None, CostBasis]:
     """What was charged where the vendor says so, the estimate for the rest; what was never billed costs nothing."""
     total, sure = 0.0, True
-    for errand in errands:
-        if errand.cost is not None:
-            total += errand.cost
-        elif not _may_cost(errand):
+    for call_run in call_runs:
+        if call_run.cost is not None:
+            total += call_run.cost
+        elif not _may_cost(call_run):
             continue
-        elif brief.usd is None:
+        elif spec.usd is None:
             return None, "unknown"
         else:
-            total += brief.usd / brief.count * errand.call.count
+            total += spec.usd / spec.count * call_run.call.count
             sure = False
     return round(total, 6), "actual" if sure else "estimate"
 
 
-def _may_cost(errand: Errand) -> bool:
+def _may_cost(call_run: CallRun) -> bool:
     """Only what was never sent, and what the vendor says it did not charge, is certain to be free."""
-    if isinstance(errand.error, ProviderError | RecordedError) and errand.error.charged is False:
+    if isinstance(call_run.error, ProviderError | RecordedError) and call_run.error.charged is False:
         return False
-    return errand.sent
+    return call_run.sent

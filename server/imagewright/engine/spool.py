@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagewright.errors import StorageError
-from imagewright.providers.base import Order, Prepared, Product
+from imagewright.providers.base import Order, Output, Prepared
 from imagewright.storage.private import make_folder, open_file
 from imagewright.storage.states import CallState
 
@@ -71,12 +71,12 @@ class Spool:
             StorageError: they cannot be written.
         """
         pictures = [*order.images, *([order.mask] if order.mask else [])]
-        said = []
+        data = []
         for place, picture in enumerate(pictures):
             file = self.file(job_id, f"{_INPUT}{place}")
             _write(file, picture.data)
-            said.append({"file": str(file), "format": picture.format, "width": picture.width, "height": picture.height})
-        return {"images": said[: len(order.images)], "mask": said[-1] if order.mask else None}
+            data.append({"file": str(file), "format": picture.format, "width": picture.width, "height": picture.height})
+        return {"images": data[: len(order.images)], "mask": data[-1] if order.mask else None}
 
     def read_order(self, route: Route, call: CallEntry, inputs: Mapping[str, Any]) -> Order:
         """The order of a call that was written down but not sent.
@@ -94,7 +94,7 @@ class Spool:
             first_variant=call.first_variant,
         )
 
-    def keep_product(self, job_id: str, variant: int, product: Product) -> dict[str, Any]:
+    def keep_product(self, job_id: str, variant: int, product: Output) -> dict[str, Any]:
         """A result as the journal holds it: its address, or the file its bytes were written to.
 
         Raises:
@@ -132,14 +132,14 @@ class Spool:
         return Answer(products) if products else None
 
     @staticmethod
-    def read_product(said: Mapping[str, Any]) -> Product:
+    def read_product(data: Mapping[str, Any]) -> Output:
         """The result that `keep_product` wrote down.
 
         Raises:
             StorageError: its file is gone.
         """
-        data = _bytes(Path(said["file"])) if said["file"] else None
-        return Product(url=said["url"], data=data, seed=said["seed"])
+        data = _bytes(Path(data["file"])) if data["file"] else None
+        return Output(url=data["url"], data=data, seed=data["seed"])
 
     def file(self, job_id: str, name: str) -> Path:
         """Where a file of the job stands."""
@@ -201,8 +201,8 @@ def _newest(folder: Path) -> float:
     return max(path.stat(follow_symlinks=False).st_mtime for path in (folder, *folder.rglob("*")))
 
 
-def _read(said: Mapping[str, Any]) -> Prepared:
-    return Prepared(_bytes(Path(said["file"])), said["format"], said["width"], said["height"])
+def _read(data: Mapping[str, Any]) -> Prepared:
+    return Prepared(_bytes(Path(data["file"])), data["format"], data["width"], data["height"])
 
 
 def _bytes(file: Path) -> bytes:

@@ -11,7 +11,7 @@ from imagewright.errors import BadKey, OutOfCredit, ProviderError, RateLimited, 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagewright.providers.base import Rhythm
+    from imagewright.providers.base import PollPolicy
 
 ADVICE: Mapping[type[Exception], str] = {
     BadKey: (
@@ -66,24 +66,24 @@ class Trouble:
         """What a person has to do, in sentences."""
         return ADVICE.get(type(self.error), ANY_ADVICE)
 
-    def notice(self, rhythm: Rhythm) -> str:
+    def notice(self, poll_policy: PollPolicy) -> str:
         """What the caller is told at once: what is wrong and what to do about it; empty where it passes by itself."""
         if self.passes:
             return ""
         return (
             f"{self.what}. The picture may be paid for already, so the job goes on. {self.advice} {self.provider} is "
-            f"asked again at least every {rhythm.seldom:g} s, and the picture arrives by itself: do not call again. "
-            f"{self.provider} keeps a result for {duration(rhythm.keeps)}."
+            f"asked again at least every {poll_policy.seldom:g} s, and the picture arrives by itself: do not call again. "
+            f"{self.provider} keeps a result for {duration(poll_policy.keeps)}."
         )
 
-    def pause(self, rhythm: Rhythm, before: int) -> float:
-        """Seconds until the next question; what the vendor asks for is believed up to `Rhythm.seldom`.
+    def pause(self, poll_policy: PollPolicy, before: int) -> float:
+        """Seconds until the next question; what the vendor asks for is believed up to `PollPolicy.seldom`.
 
         Args:
-            rhythm: how often the vendor wants to be asked.
+            poll_policy: how often the vendor wants to be asked.
             before: how many polls just before this one met trouble too.
         """
         asked = self.error.retry_after if isinstance(self.error, ProviderError) else None
         # the count is bounded, as trouble may last for days and its power would be too large for a number
-        usual = rhythm.first * FACTOR ** min(before, 16)
-        return min(max(usual, asked or 0.0), rhythm.seldom)
+        usual = poll_policy.first * FACTOR ** min(before, 16)
+        return min(max(usual, asked or 0.0), poll_policy.seldom)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from imagewright.engine.workshop import Workshop
+    from imagewright.engine.engine import Engine
 
 log = logging.getLogger(__name__)
 
@@ -21,9 +21,9 @@ LOOK_EVERY = 0.5
 """Seconds between two looks at the files: a `stat` each, and the promise is two seconds."""
 
 
-async def watch_config(workshop: Workshop, on_change: Callable[[], Awaitable[None]]) -> None:
-    """Reload the workshop whenever one of its files changes; what cannot be used changes nothing and is logged."""
-    folders = workshop.settings.folders
+async def watch_config(engine: Engine, on_change: Callable[[], Awaitable[None]]) -> None:
+    """Reload the engine whenever one of its files changes; what cannot be used changes nothing and is logged."""
+    folders = engine.settings.folders
     seen = _stamp(folders.config), _stamp(folders.keys)
     while True:
         await anyio.sleep(LOOK_EVERY)
@@ -32,7 +32,7 @@ async def watch_config(workshop: Workshop, on_change: Callable[[], Awaitable[Non
             continue
         seen = now
         try:
-            if await workshop.reload():
+            if await engine.reload():
                 await on_change()
         except SettingsError as error:
             log.warning("the changed configuration is not used, and the one before stays in force: %s", error)

@@ -72,14 +72,14 @@ def _alone(rows: Collection[Row]) -> str:
 
 
 def _limits(rows: Collection[Row]) -> str:
-    said = limits(rows)
-    return f"Limits: {'; '.join(said)}. " if said else ""
+    text = limits(rows)
+    return f"Limits: {'; '.join(text)}. " if text else ""
 
 
 def _drafts(offered: list[OperationName]) -> str:
     made = [verb(operation) for operation in offered if operation in MAKING]
     real = [verb(operation) for operation in offered if operation not in MAKING]
-    said = [DRAFTS]
-    said += [REHEARSAL.format(listed(made))] if made else []
-    said += [REAL.format(listed(real))] if real else []
-    return " ".join(said)
+    text = [DRAFTS]
+    text += [REHEARSAL.format(listed(made))] if made else []
+    text += [REAL.format(listed(real))] if real else []
+    return " ".join(text)

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from imagewright.providers.base import Provider, Wiring
+    from imagewright.providers.base import Provider, ProviderConfig
 
 KEY_VARIABLES: dict[str, tuple[str, ...]] = {
     "kie": ("KIE_API_KEY", "KIE_AI_API_KEY"),
@@ -28,13 +28,13 @@ OTHER_HOSTS: dict[str, tuple[str, ...]] = {"kie": ("upload",), "fal": ("upload",
 """Names of the addresses that a provider has besides its main one, as in `IMAGEWRIGHT_KIE_UPLOAD_BASE_URL`."""
 
 
-def open_provider(name: str, wiring: Wiring) -> Provider:
+def open_provider(name: str, config: ProviderConfig) -> Provider:
     """The provider of that name, ready to take orders. Opens no connection.
 
     Args:
         name: a key of `KEY_VARIABLES`.
-        wiring: its key, its addresses and the one HTTP client.
+        config: its key, its addresses and the one HTTP client.
     """
     module = import_module(f"imagewright.providers.{name}.provider")
-    provider: Provider = module.build(wiring)
+    provider: Provider = module.build(config)
     return provider

@@ -2,7 +2,7 @@
 
 A `Route` says how one vendor serves one operation of one model. It may narrow the row, never widen it. The
 engine picks a route, prepares the pictures in the form the route wants, and hands over an `Order`. The
-provider submits it, is polled with the `Handle` it returned, and fetches the finished `Product`s.
+provider submits it, is polled with the `Handle` it returned, and fetches the finished `Output`s.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.catalog.row import Limits, OperationName, Scalar
-    from imagewright.providers.sending.request import Account, Request
+    from imagewright.providers.http.request import Account, Request
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ class Route:
         tool: name of the row.
         operation: which of the row's operations.
         model: the vendor's id of the model; with `model_by`, the one used for values `models` lacks. Can be
-            overridden in the user's configuration, see `providers.sharing.overrides`.
+            overridden in the user's configuration, see `providers.common.overrides`.
         takes: the row's arguments this vendor honours, each with tighter limits where it has them. An argument
             that is not here and was given by the caller rules the route out; it is never dropped silently.
             `images`, `image`, `mask`, `variants` and `save_as` are named here like any other; `save_as` and
@@ -153,7 +153,7 @@ class Order:
         images: the input pictures, in the caller's order.
         mask: in the route's polarity and of the first image's size; None when there is none.
         first_variant: 1 for the first call of a fan-out, then the number of its first picture: `offline` varies by it.
-        links: what stands in the request for each picture, the mask's last, once a `TakesPicturesFirst` has them.
+        links: what stands in the request for each picture, the mask's last, once a `UploadsInputs` has them.
     """
 
     route: Route
@@ -184,7 +184,7 @@ class Handle:
 
 
 @dataclass(frozen=True, slots=True)
-class Product:
+class Output:
     """One finished picture: either its bytes or where to fetch them.
 
     Attributes:
@@ -221,7 +221,7 @@ class Finished:
         notes: what the caller should know, one sentence each.
     """
 
-    products: tuple[Product, ...]
+    products: tuple[Output, ...]
     cost_usd: float | None = None
     notes: tuple[str, ...] = ()
 
@@ -235,7 +235,7 @@ class TaskEnded(ImagewrightError):
     Attributes:
         error: why there is no picture, for the caller.
         sure: whether it is believed at once. An end that may be a slip of the vendor's, such as success without any
-            picture, is asked about again first, see `Rhythm.doubts`.
+            picture, is asked about again first, see `PollPolicy.doubts`.
     """
 
     def __init__(self, error: ProviderError, *, sure: bool = True) -> None:
@@ -245,7 +245,7 @@ class TaskEnded(ImagewrightError):
 
 
 @dataclass(frozen=True, slots=True)
-class Rhythm:
+class PollPolicy:
     """How often a vendor wants to be asked, in seconds.
 
     Attributes:
@@ -281,14 +281,14 @@ class Rhythm:
 
 
 @dataclass(frozen=True, slots=True)
-class Wiring:
+class ProviderConfig:
     """What a provider is built with.
 
     Attributes:
         key: the API key; empty for a provider without one.
         addresses: base addresses set by the user, by name: "" for the main one, "upload" for a second host.
-        overrides: the user's `[routes.<tool>.<provider>]` tables, by tool; see `providers.sharing.overrides`.
-        http: the process's one sender, `providers.sending.http.Http`.
+        overrides: the user's `[routes.<tool>.<provider>]` tables, by tool; see `providers.common.overrides`.
+        http: the process's one sender, `providers.http.client.HttpClient`.
     """
 
     key: str = field(repr=False)
@@ -298,7 +298,7 @@ class Wiring:
 
 
 class Sender(Protocol):
-    """The part of `providers.sending.http.Http` that vendor files call; see there for the meaning."""
+    """The part of `providers.http.client.HttpClient` that vendor files call; see there for the meaning."""
 
     async def send(self, account: Account, request: Request[T]) -> T:
         """One request; what its reader made of the reply; every failure a `ProviderError`, an end a `TaskEnded`."""
@@ -314,7 +314,7 @@ class Provider(Protocol):
 
     name: str
     routes: tuple[Route, ...]
-    rhythm: Rhythm
+    poll_policy: PollPolicy
 
     async def submit(self, order: Order) -> Handle | Finished:
         """Send the order once.
@@ -340,7 +340,7 @@ class Provider(Protocol):
         """Ask the vendor to stop; whether it has a way to."""
         ...
 
-    async def fetch(self, product: Product, into: Path) -> None:
+    async def fetch(self, product: Output, into: Path) -> None:
         """Write the picture to a file, byte for byte as the vendor made it.
 
         Raises:
@@ -350,13 +350,13 @@ class Provider(Protocol):
 
 
 @runtime_checkable
-class TakesPicturesFirst(Protocol):
+class UploadsInputs(Protocol):
     """A provider to which the pictures are handed over before the order itself, which costs nothing.
 
     Whoever is killed meanwhile has sent nothing that is paid for.
     """
 
-    async def hand_over(self, order: Order) -> Order:
+    async def upload_inputs(self, order: Order) -> Order:
         """The order with its `links`; `submit` wants it so.
 
         Raises:
@@ -366,7 +366,7 @@ class TakesPicturesFirst(Protocol):
 
 
 @runtime_checkable
-class ListsRecentCalls(Protocol):
+class CanRecover(Protocol):
     """A provider whose vendor lists recent calls: one whose answer was never heard can be found there again.
 
     Its tickets hold the vendor's id of the call as `task`.

@@ -102,5 +102,5 @@ def read_config(file: Path) -> ConfigFile:
     try:
         return TypeAdapter(ConfigFile).validate_python(raw)
     except ValidationError as error:
-        said = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
-        raise SettingsError(f"{file}: {'; '.join(said)}") from error
+        text = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
+        raise SettingsError(f"{file}: {'; '.join(text)}") from error

@@ -146,22 +146,22 @@ def _toggles(environment: Mapping[str, str], line: CommandLine, config: ConfigFi
     def layer(source: str, allow: str | None, deny: str) -> Layer:
         return Layer(source, None if allow is None else names(allow), names(deny))
 
-    said = environment.get("IMAGEWRIGHT_TOOLS", "").strip() or None
+    words = environment.get("IMAGEWRIGHT_TOOLS", "").strip() or None
     denied = environment.get("IMAGEWRIGHT_DISABLE", "")
     sources = [variable for variable in ("IMAGEWRIGHT_TOOLS", "IMAGEWRIGHT_DISABLE") if environment.get(variable)]
     allow = None if config.tools.allow is None else frozenset(config.tools.allow)
     return Toggles(
         (
             layer("the command line", line.tools, line.disable),
-            layer(" and ".join(sources) or "the environment", said, denied),
+            layer(" and ".join(sources) or "the environment", words, denied),
             Layer(str(file), allow, frozenset(config.tools.disable)),
         )
     )
 
 
 def _providers(environment: Mapping[str, str], line: CommandLine, config: ConfigFile) -> tuple[str, ...] | None:
-    said = tuple(environment.get("IMAGEWRIGHT_PROVIDERS", "").replace(",", " ").split())
-    return line.providers or said or config.providers
+    words = tuple(environment.get("IMAGEWRIGHT_PROVIDERS", "").replace(",", " ").split())
+    return line.providers or words or config.providers
 
 
 def _budget(environment: Mapping[str, str], table: BudgetTable) -> BudgetTable:
@@ -172,12 +172,12 @@ def _budget(environment: Mapping[str, str], table: BudgetTable) -> BudgetTable:
         "per_month": "IMAGEWRIGHT_BUDGET_PER_MONTH",
         "confirm_above": "IMAGEWRIGHT_CONFIRM_ABOVE",
     }
-    said = {
+    words = {
         name: _number(environment, variable, 0, (0, MOST_MONEY))
         for name, variable in variables.items()
         if environment.get(variable, "").strip()
     }
-    return replace(table, **said)
+    return replace(table, **words)
 
 
 def _number(environment: Mapping[str, str], variable: str, default: float, bounds: Bounds) -> float:

@@ -65,8 +65,8 @@ class Toggles:
         wrong = [(name, layer.source) for layer in self.layers for name in sorted(self._named(layer) - set(valid))]
         if not wrong:
             return
-        said = [f"{source} names {name!r}, which is no tool{nearest(name, valid)}" for name, source in wrong]
-        raise SettingsError("; ".join(said) + f". The tools are: {', '.join(valid)}.")
+        words = [f"{source} names {name!r}, which is no tool{nearest(name, valid)}" for name, source in wrong]
+        raise SettingsError("; ".join(words) + f". The tools are: {', '.join(valid)}.")
 
     @staticmethod
     def _named(layer: Layer) -> frozenset[str]:

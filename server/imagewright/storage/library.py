@@ -95,13 +95,13 @@ class Library:
             StorageError: it could be saved nowhere; `source` is untouched.
         """
         picture_id = id_of(new.job_id, new.variant) if new.job_id else new_id()
-        listed, said = self._listed(picture_id) if new.job_id else (None, [])
+        listed, spoken = self._listed(picture_id) if new.job_id else (None, [])
         if listed:
-            return listed, said
+            return listed, spoken
         kept, notes = self._save(source, new, picture_id, save_as, position if of > 1 else 0)
         known = {one.name: getattr(new, one.name) for one in dataclasses.fields(NewPicture)}
         record = PictureRecord(**known, id=picture_id, path=kept.path, bytes=kept.size)
-        return record, [*said, *notes, *self._enter(record)]
+        return record, [*spoken, *notes, *self._enter(record)]
 
     def keep_unreadable(self, source: Path, new: NewPicture, extension: str) -> Path:
         """Save a file that cannot be read as a picture, byte for byte, in a private folder; it is not listed.

@@ -34,8 +34,8 @@ _HUNDRED, _THOUSAND = 100, 1000
 
 def why(error: OSError) -> str:
     """The reason and the way out, as a clause that can follow a colon."""
-    said = _REASONS.get(error.errno or 0)
-    return said or error.strerror or type(error).__name__
+    text = _REASONS.get(error.errno or 0)
+    return text or error.strerror or type(error).__name__
 
 
 def sized(count: int) -> str:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from mcp.server import ServerRequestContext
 
     from imagewright.catalog.row import Row
+    from imagewright.engine.engine import Engine
     from imagewright.engine.offer import Offer
-    from imagewright.engine.workshop import Workshop
 
     Context = ServerRequestContext[Any]
 
@@ -76,10 +76,10 @@ PAGES = (
 
 
 class Prompts:
-    """The prompts of one workshop."""
+    """The prompts of one engine."""
 
-    def __init__(self, workshop: Workshop) -> None:
-        self._workshop = workshop
+    def __init__(self, engine: Engine) -> None:
+        self._workshop = engine
 
     async def listed(self, _ctx: Context, _params: t.PaginatedRequestParams | None) -> t.ListPromptsResult:
         """The prompts whose operation a tool that is on can do."""

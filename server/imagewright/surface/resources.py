@@ -20,7 +20,7 @@ from imagewright.text import clip, plain, quoted
 if TYPE_CHECKING:
     from mcp.server import ServerRequestContext
 
-    from imagewright.engine.workshop import Workshop
+    from imagewright.engine.engine import Engine
 
     Context = ServerRequestContext[Any]
 
@@ -68,10 +68,10 @@ TEMPLATES = [
 
 
 class Resources:
-    """The resources of one workshop."""
+    """The resources of one engine."""
 
-    def __init__(self, workshop: Workshop) -> None:
-        self._workshop = workshop
+    def __init__(self, engine: Engine) -> None:
+        self._workshop = engine
 
     async def listed(self, _ctx: Context, params: t.PaginatedRequestParams | None) -> t.ListResourcesResult:
         """Guide pages of what is on, and the newest pictures."""

@@ -19,10 +19,10 @@ from anyio.from_thread import BlockingPortal
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 
-from imagewright.engine.workshop import open_workshop
-from imagewright.surface.app import App
+from imagewright.engine.engine import open_engine
 from imagewright.surface.lines import LineReader
 from imagewright.surface.opening import Opening
+from imagewright.surface.server import McpServer
 
 if sys.platform != "win32":
     import fcntl
@@ -59,7 +59,7 @@ async def serve_stdio(settings: Settings) -> bool:
         SettingsError: a toggle names no tool, or a provider is unknown; nothing was served.
     """
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    app: App | None = None
+    app: McpServer | None = None
     interrupted = anyio.Event()
 
     async def announce() -> None:
@@ -67,8 +67,8 @@ async def serve_stdio(settings: Settings) -> bool:
             await app.offer_changed()
 
     async with anyio.create_task_group() as group:
-        async with open_workshop(settings, on_change=announce) as workshop:
-            app = App(workshop)
+        async with open_engine(settings, on_change=announce) as engine:
+            app = McpServer(engine)
             with _standard_input() as wire:
                 lines, incoming = anyio.create_memory_object_stream[list["Item"]]()
                 group.start_soon(_watch_for_interrupt, interrupted, lines.close)
@@ -79,7 +79,7 @@ async def serve_stdio(settings: Settings) -> bool:
     return interrupted.is_set()
 
 
-async def _converse(app: App, incoming: MemoryObjectReceiveStream[list[Item]]) -> None:
+async def _converse(app: McpServer, incoming: MemoryObjectReceiveStream[list[Item]]) -> None:
     """Until the client has no more to say. The SDK's own transport is used for standard output alone."""
     server = app.server
     async with stdio_server(stdin=anyio.wrap_file(io.StringIO())) as (nothing, write):

@@ -12,11 +12,11 @@ from imagewright.catalog.words import verb
 from imagewright.errors import ConfirmationNeededError, ImagewrightError, Problem, Refusal
 from imagewright.settings.toggles import nearest
 from imagewright.surface.arguments import read_arguments
-from imagewright.surface.asking import agreed_before, ask_price
 from imagewright.surface.definitions import OVERVIEW, tool_definitions
+from imagewright.surface.elicit import agreed_before, ask_price
+from imagewright.surface.progress import wait_with_progress
 from imagewright.surface.replies import data_reply, error_reply, gallery_reply, job_reply
 from imagewright.surface.structured import gallery_data, job_data
-from imagewright.surface.waiting import wait_with_progress
 from imagewright.text import clip, plain, quoted, say
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from mcp.server import ServerRequestContext
 
+    from imagewright.engine.engine import Engine
     from imagewright.engine.job import Job
     from imagewright.engine.offer import Offer
-    from imagewright.engine.workshop import Workshop
 
     Context = ServerRequestContext[Any]
     Helper = Callable[[Context, dict[str, Any]], Awaitable[t.CallToolResult]]
@@ -42,10 +42,10 @@ REPORTED = "This is a fault of the server, not of the call; its log on standard 
 
 
 class Tools:
-    """The tools of one workshop."""
+    """The tools of one engine."""
 
-    def __init__(self, workshop: Workshop) -> None:
-        self._workshop = workshop
+    def __init__(self, engine: Engine) -> None:
+        self._workshop = engine
         self._helpers: dict[str, Helper] = {
             "image_job": self._image_job,
             "image_gallery": self._image_gallery,

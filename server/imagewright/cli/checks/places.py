@@ -80,12 +80,12 @@ def _database(file: Path) -> Finding:
         return Finding("database", Level.OK, f"{file} (made with the first picture)")
     try:
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as database:
-            (said,) = database.execute("PRAGMA quick_check(1)").fetchone()
+            (text,) = database.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.Error as error:
-        said = str(error)
-    if said != "ok":
+        text = str(error)
+    if text != "ok":
         advice = "Move the file aside; the pictures themselves are safe, and a new database starts empty."
-        return Finding("database", Level.BROKEN, f"{file}: {said}", advice)
+        return Finding("database", Level.BROKEN, f"{file}: {text}", advice)
     if trouble := _cannot_write(file.parent):
         return Finding("database", Level.BROKEN, f"{file.parent}: {trouble}", "Change its permissions.")
     return Finding("database", Level.OK, str(file))

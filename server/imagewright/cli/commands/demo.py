@@ -66,11 +66,11 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="where the pictures go (default: demo in your pictures)"
     )
-    said = parser.parse_args(words)
-    settings = settings_for(said)
-    out: Path = (said.out or settings.folders.pictures / "demo").expanduser().absolute()
+    spoken = parser.parse_args(words)
+    settings = settings_for(spoken)
+    out: Path = (spoken.out or settings.folders.pictures / "demo").expanduser().absolute()
     on = any(settings.toggles.decide(tool).on for tool in catalog())
-    options = shared_words(said, but=("--provider",))
+    options = shared_words(spoken, but=("--provider",))
     takes = anyio.run(partial(_perform, out, settings.environment, options)) if on else []
     sheet = _sheet(takes, out)
     _print(takes, out, sheet)

@@ -42,10 +42,10 @@ def main(words: Sequence[str]) -> int:
     parser = command_parser("doctor")
     parser.add_argument("--quick", action="store_true", help="do not start the server to speak with it")
     parser.add_argument("--json", action="store_true", help="the findings as JSON")
-    said = parser.parse_args(words)
-    found = [_shown(finding) for finding in _examine(said)]
+    message = parser.parse_args(words)
+    found = [_shown(finding) for finding in _examine(message)]
     well = all(finding.level is not Level.BROKEN for finding in found)
-    if said.json:
+    if message.json:
         print_json({"ok": well, "findings": [_data(finding) for finding in found]})
     else:
         _print(found, well=well)
@@ -57,8 +57,8 @@ def _shown(finding: Finding) -> Finding:
     return replace(finding, says=plain(finding.says), advice=plain(finding.advice))
 
 
-def _examine(said: argparse.Namespace) -> list[Finding]:
-    settings, found = check_settings(os.environ, command_line(said), Path.cwd())
+def _examine(message: argparse.Namespace) -> list[Finding]:
+    settings, found = check_settings(os.environ, command_line(message), Path.cwd())
     found = [*check_program(), *found]
     if settings is None:
         return found
@@ -72,7 +72,7 @@ def _examine(said: argparse.Namespace) -> list[Finding]:
     # a database that is broken is set aside by whoever opens it to work with it, and a look changes nothing
     if all(finding.level is not Level.BROKEN for finding in places):
         found += check_money(settings)
-    return found if said.quick else found + check_server(os.environ, shared_words(said))
+    return found if message.quick else found + check_server(os.environ, shared_words(message))
 
 
 def _data(finding: Finding) -> dict[str, str]:

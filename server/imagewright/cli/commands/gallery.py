@@ -10,7 +10,7 @@ from rich.text import Text
 from imagewright.cli.output import console, print_json, table
 from imagewright.cli.parser import command_parser, positive
 from imagewright.cli.session import settings_for
-from imagewright.engine.workshop import open_workshop
+from imagewright.engine.engine import open_engine
 from imagewright.surface.structured import gallery_data
 from imagewright.text import plain, shortened
 
@@ -39,19 +39,19 @@ def main(words: Sequence[str]) -> int:
         "--limit", type=positive, default=LIMIT, metavar="N", help=f"at most so many (default: {LIMIT})"
     )
     parser.add_argument("--json", action="store_true", help="the list as JSON, with whole prompts")
-    said = parser.parse_intermixed_args(words)
-    found = anyio.run(_find, settings_for(said), said)
-    if said.json:
+    message = parser.parse_intermixed_args(words)
+    found = anyio.run(_find, settings_for(message), message)
+    if message.json:
         print_json([gallery_data(record) for record in found])
     else:
         _print(found)
     return 0
 
 
-async def _find(settings: Settings, said: argparse.Namespace) -> list[PictureRecord]:
-    async with open_workshop(settings) as workshop:
-        return await workshop.gallery(
-            text=said.text, tool=said.tool, day=said.day, parent=said.parent, limit=said.limit
+async def _find(settings: Settings, message: argparse.Namespace) -> list[PictureRecord]:
+    async with open_engine(settings) as engine:
+        return await engine.gallery(
+            text=message.text, tool=message.tool, day=message.day, parent=message.parent, limit=message.limit
         )
 
 

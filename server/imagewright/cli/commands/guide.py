@@ -20,18 +20,18 @@ def main(words: Sequence[str]) -> int:
     """Print the overview or one tool's page: formatted on a terminal, Markdown as it is when piped."""
     parser = command_parser("guide")
     parser.add_argument("tool", nargs="?", metavar="TOOL", help="a model's tool; the overview without one")
-    said = parser.parse_intermixed_args(words)
-    offer = offer_for(settings_for(said))
-    if said.tool is None:
+    message = parser.parse_intermixed_args(words)
+    offer = offer_for(settings_for(message))
+    if message.tool is None:
         text = overview(offer.rows)
-    elif said.tool in offer.tools:
-        text = page(offer.tools[said.tool], offer.rows)
-    elif said.tool in offer.hidden:
-        raise Refusal(Problem("", f"{said.tool} is off: {offer.hidden[said.tool]}"))
+    elif message.tool in offer.tools:
+        text = page(offer.tools[message.tool], offer.rows)
+    elif message.tool in offer.hidden:
+        raise Refusal(Problem("", f"{message.tool} is off: {offer.hidden[message.tool]}"))
     else:
         pages = ", ".join(offer.tools)
-        meant = nearest(said.tool, offer.tools)
-        raise Refusal(Problem("", f"there is no page {said.tool!r}{meant}. There are pages for: {pages}"))
+        meant = nearest(message.tool, offer.tools)
+        raise Refusal(Problem("", f"there is no page {message.tool!r}{meant}. There are pages for: {pages}"))
     screen = console(prose=True)
     if screen.is_terminal:
         from imagewright.cli.markdown import Page  # noqa: PLC0415 - slow to load, and not needed when piped

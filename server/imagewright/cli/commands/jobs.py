@@ -16,7 +16,7 @@ from imagewright.cli.outcomes import CODES, DONE, FAILED, exit_code
 from imagewright.cli.output import print_json
 from imagewright.cli.parser import command_parser, positive
 from imagewright.cli.session import settings_for
-from imagewright.engine.workshop import open_workshop
+from imagewright.engine.engine import open_engine
 from imagewright.errors import Problem, Refusal
 from imagewright.providers import KEY_VARIABLES
 from imagewright.storage.calendar_day import bounds
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Awaitable, Callable, Sequence
 
+    from imagewright.engine.engine import Engine
     from imagewright.engine.job import Job
-    from imagewright.engine.workshop import Workshop
     from imagewright.settings.load import Settings
 
-    Action = Callable[[Workshop, argparse.Namespace], Awaitable[int]]
+    Action = Callable[[Engine, argparse.Namespace], Awaitable[int]]
 
 LIMIT = 20
 UNFINISHED_AMONG = 1000
@@ -68,105 +68,105 @@ def main(words: Sequence[str]) -> int:
         "--since", metavar="DAY", help="from this day: YYYY-MM-DD, today or yesterday (default: the first of the month)"
     )
     parser.add_argument("--json", action="store_true", help="the same as JSON")
-    said = parser.parse_intermixed_args(words)
-    if said.cost and said.action:
-        parser.error(f"--cost sums up all jobs; it goes with no action such as {said.action}")
-    if said.since and not said.cost:
+    message = parser.parse_intermixed_args(words)
+    if message.cost and message.action:
+        parser.error(f"--cost sums up all jobs; it goes with no action such as {message.action}")
+    if message.since and not message.cost:
         parser.error("--since goes with --cost")
-    if said.action in ONE_JOB and not said.id:
-        parser.error(f"which job? imagewright jobs {said.action} ID; the ids are in: imagewright jobs")
-    if said.action not in ONE_JOB and said.id:
-        parser.error(f"{said.action} is about all jobs, not about {said.id}")
-    action = _cost if said.cost else (ACTIONS | ONE_JOB)[said.action or "list"]
-    return anyio.run(partial(_open_and, action), settings_for(said), said)
+    if message.action in ONE_JOB and not message.id:
+        parser.error(f"which job? imagewright jobs {message.action} ID; the ids are in: imagewright jobs")
+    if message.action not in ONE_JOB and message.id:
+        parser.error(f"{message.action} is about all jobs, not about {message.id}")
+    action = _cost if message.cost else (ACTIONS | ONE_JOB)[message.action or "list"]
+    return anyio.run(partial(_open_and, action), settings_for(message), message)
 
 
-async def _open_and(action: Action, settings: Settings, said: argparse.Namespace) -> int:
-    async with open_workshop(settings) as workshop:
-        return await action(workshop, said)
+async def _open_and(action: Action, settings: Settings, message: argparse.Namespace) -> int:
+    async with open_engine(settings) as engine:
+        return await action(engine, message)
 
 
-async def _list(workshop: Workshop, said: argparse.Namespace) -> int:
-    jobs = await workshop.jobs.newest(said.limit)
-    if said.json:
+async def _list(engine: Engine, message: argparse.Namespace) -> int:
+    jobs = await engine.jobs.newest(message.limit)
+    if message.json:
         print_json([job_data(job) for job in jobs])
     else:
         print_list(jobs)
     return 0
 
 
-async def _cost(workshop: Workshop, said: argparse.Namespace) -> int:
+async def _cost(engine: Engine, message: argparse.Namespace) -> int:
     now = datetime.now().astimezone()
-    since, _ = bounds(said.since or now.date().replace(day=1))
-    costs = await workshop.jobs.costs(since.timestamp())
-    if said.json:
+    since, _ = bounds(message.since or now.date().replace(day=1))
+    costs = await engine.jobs.costs(since.timestamp())
+    if message.json:
         print_json(cost_data(costs, since))
     else:
         print_costs(costs, since)
     return 0
 
 
-async def _show(workshop: Workshop, said: argparse.Namespace) -> int:
-    job = await _known(workshop, said.id)
-    _print(job, described, as_json=said.json)
-    await workshop.jobs.seen(job)
+async def _show(engine: Engine, message: argparse.Namespace) -> int:
+    job = await _known(engine, message.id)
+    _print(job, described, as_json=message.json)
+    await engine.jobs.seen(job)
     return 0
 
 
-async def _watch(workshop: Workshop, said: argparse.Namespace) -> int:
-    job = await _known(workshop, said.id)
-    return await _wait_for(workshop, [job], as_json=said.json)
+async def _watch(engine: Engine, message: argparse.Namespace) -> int:
+    job = await _known(engine, message.id)
+    return await _wait_for(engine, [job], as_json=message.json)
 
 
-async def _cancel(workshop: Workshop, said: argparse.Namespace) -> int:
-    job = await _known(workshop, said.id)
+async def _cancel(engine: Engine, message: argparse.Namespace) -> int:
+    job = await _known(engine, message.id)
     if job.done:
         sys.stderr.write(f"imagewright: {job.id} had ended already: {job.status}\n")
     else:
         # a job nobody works on can only be stopped by whoever carries it on, so that is this process then
         async with anyio.create_task_group() as group:
-            group.start_soon(partial(workshop.jobs.keep_leases, adopting=True))
-            await workshop.jobs.cancel(job)
+            group.start_soon(partial(engine.jobs.keep_leases, adopting=True))
+            await engine.jobs.cancel(job)
             group.cancel_scope.cancel()
         if not job.done:
             sys.stderr.write(f"imagewright: {job.id} is marked, and whoever carries it on will stop it\n")
-    _print(job, described, as_json=said.json)
-    await workshop.jobs.seen(job)
+    _print(job, described, as_json=message.json)
+    await engine.jobs.seen(job)
     return 0
 
 
-async def _resume(workshop: Workshop, said: argparse.Namespace) -> int:
+async def _resume(engine: Engine, message: argparse.Namespace) -> int:
     """Carry on what nobody works on, and wait for that and for what others work on."""
-    unfinished = [job for job in await workshop.jobs.newest(UNFINISHED_AMONG) if not job.done]
-    able = [job for job in unfinished if job.provider in workshop.staff.names]
+    unfinished = [job for job in await engine.jobs.newest(UNFINISHED_AMONG) if not job.done]
+    able = [job for job in unfinished if job.provider in engine.registry.names]
     for job in unfinished:
         if job not in able:
-            sys.stderr.write(f"imagewright: {job.id} cannot be carried on: {_wanting(workshop, job)}\n")
+            sys.stderr.write(f"imagewright: {job.id} cannot be carried on: {_wanting(engine, job)}\n")
     if not able:
-        if said.json:
+        if message.json:
             print_json([])
         else:
             sys.stdout.write("Nothing was left behind and nothing runs.\n" if not unfinished else "")
         return FAILED if unfinished else DONE
-    code = await _wait_for(workshop, able, as_json=said.json, several=True)
+    code = await _wait_for(engine, able, as_json=message.json, several=True)
     return FAILED if len(able) < len(unfinished) else code
 
 
-def _wanting(workshop: Workshop, job: Job) -> str:
+def _wanting(engine: Engine, job: Job) -> str:
     """What keeps a provider from being used."""
-    state = workshop.staff.states.get(job.provider)
+    state = engine.registry.states.get(job.provider)
     if state is None:
         return f"there is no provider {job.provider} any more"
     ways = KEY_VARIABLES.get(job.provider) or ("IMAGEWRIGHT_PROVIDERS",)
     return f"{job.provider} is off: {state.because} ({' or '.join(ways)})"
 
 
-async def _wait_for(workshop: Workshop, jobs: Sequence[Job], *, as_json: bool, several: bool = False) -> int:
+async def _wait_for(engine: Engine, jobs: Sequence[Job], *, as_json: bool, several: bool = False) -> int:
     """Wait for the jobs, adopting those nobody works on, and print what came of them."""
     async with anyio.create_task_group() as group:
-        group.start_soon(partial(workshop.jobs.keep_leases, adopting=True))
-        found = [await workshop.jobs.find(job.id) or job for job in jobs]
-        await follow(workshop, found, by_id=True)
+        group.start_soon(partial(engine.jobs.keep_leases, adopting=True))
+        found = [await engine.jobs.find(job.id) or job for job in jobs]
+        await follow(engine, found, by_id=True)
         group.cancel_scope.cancel()
     if as_json:
         data = [job_data(job) for job in found]
@@ -177,7 +177,7 @@ async def _wait_for(workshop: Workshop, jobs: Sequence[Job], *, as_json: bool, s
     for job in found:
         if job.error is not None:
             sys.stderr.write(f"imagewright: {job.id}: {plain(str(job.error))}\n")
-        await workshop.jobs.seen(job)
+        await engine.jobs.seen(job)
     return exit_code(found)
 
 
@@ -188,10 +188,10 @@ def _print(job: Job, text: Callable[[Job], str], *, as_json: bool) -> None:
         sys.stdout.write(text(job))
 
 
-async def _known(workshop: Workshop, job_id: str) -> Job:
-    job = await workshop.jobs.find(job_id.removeprefix("job://"))
+async def _known(engine: Engine, job_id: str) -> Job:
+    job = await engine.jobs.find(job_id.removeprefix("job://"))
     if job is None:
-        newest = ", ".join(one.id for one in await workshop.jobs.newest(NEAREST)) or "there are none"
+        newest = ", ".join(one.id for one in await engine.jobs.newest(NEAREST)) or "there are none"
         raise Refusal(Problem("", f"there is no job {job_id!r}; the newest are: {newest}"))
     return job
 

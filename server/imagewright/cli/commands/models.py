@@ -27,17 +27,17 @@ def main(words: Sequence[str]) -> int:
     parser = command_parser("models")
     parser.add_argument("--json", action="store_true", help="the same as JSON, with every operation and argument")
     parser.add_argument("--prices", action="store_true", help="what a picture costs at each provider instead")
-    said = parser.parse_args(words)
-    if said.prices:
+    message = parser.parse_args(words)
+    if message.prices:
         routes = all_routes()
-        if said.json:
+        if message.json:
             print_json([price_data(route) for route in routes])
         else:
             print_prices(routes)
         return 0
-    hidden = offer_for(settings_for(said)).hidden
+    hidden = offer_for(settings_for(message)).hidden
     rows = catalog().values()
-    if said.json:
+    if message.json:
         print_json([_described(row, hidden.get(row.tool, "")) for row in rows])
         return 0
     screen = console()

@@ -15,8 +15,8 @@ from imagewright.cli.outcomes import CODES, exit_code
 from imagewright.cli.output import print_json
 from imagewright.cli.parser import command_parser, take_name
 from imagewright.cli.session import settings_for
+from imagewright.engine.engine import open_engine
 from imagewright.engine.job import JobStatus
-from imagewright.engine.workshop import open_workshop
 from imagewright.errors import ConfirmationNeededError, Problem, Refusal
 from imagewright.settings.toggles import nearest
 from imagewright.surface.structured import job_data
@@ -43,23 +43,23 @@ def main(words: Sequence[str]) -> int:
         raise Refusal(
             Problem("", f"there is no tool {tool!r}{nearest(tool, catalog())}. There are: {', '.join(catalog())}")
         )
-    said, unknown = tool_parser(row).parse_known_args(rest)
-    given = arguments(row, vars(said), unknown)
-    settings = settings_for(said)
-    if said.explain:
+    message, unknown = tool_parser(row).parse_known_args(rest)
+    given = arguments(row, vars(message), unknown)
+    settings = settings_for(message)
+    if message.explain:
         reasons = anyio.run(_explain, settings, tool, given)
-        if said.json:
+        if message.json:
             print_json(list(reasons))
         else:
             sys.stdout.write("".join(f"{plain(reason)}\n" for reason in reasons))
         return 0
-    done = anyio.run(_carry_out, settings, tool, given, said)
+    done = anyio.run(_carry_out, settings, tool, given, message)
     if isinstance(done, ConfirmationNeededError):
         if not _agrees(done):
             sys.stderr.write("imagewright: not made, and nothing was spent\n")
             return 1
-        said.yes = True
-        done = anyio.run(_carry_out, settings, tool, given, said)
+        message.yes = True
+        done = anyio.run(_carry_out, settings, tool, given, message)
     if isinstance(done, ConfirmationNeededError):  # never asked for twice
         raise done
     return done
@@ -102,25 +102,25 @@ def _ask_for_tool(words: Sequence[str]) -> int:
 
 
 async def _explain(settings: Settings, tool: str, given: dict[str, Any]) -> tuple[str, ...]:
-    async with open_workshop(settings) as workshop:
-        return workshop.explain(tool, given)
+    async with open_engine(settings) as engine:
+        return engine.explain(tool, given)
 
 
 async def _carry_out(
-    settings: Settings, tool: str, given: dict[str, Any], said: argparse.Namespace
+    settings: Settings, tool: str, given: dict[str, Any], message: argparse.Namespace
 ) -> int | ConfirmationNeededError:
     """Make the call and print what came of it; returns the question where the user has to be asked first."""
-    async with open_workshop(settings) as workshop:
+    async with open_engine(settings) as engine:
         try:
-            job = await workshop.start(tool, given, key=said.key, confirmed=said.yes)
+            job = await engine.start(tool, given, key=message.key, confirmed=message.yes)
         except ConfirmationNeededError as needed:
             return needed
-        await follow(workshop, [job])
-        if said.json:
+        await follow(engine, [job])
+        if message.json:
             print_json(job_data(job))
         else:
             sys.stdout.write(summary(job))
-        await workshop.jobs.seen(job)
+        await engine.jobs.seen(job)
     if job.error is not None:
         sys.stderr.write(f"imagewright: {plain(str(job.error))}\n")
     elif job.status is not JobStatus.COMPLETED:

@@ -21,14 +21,14 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument(
         "--check", action="store_true", help="write nothing; exit 1 and name each file that is not current"
     )
-    said = parser.parse_args(words)
+    text = parser.parse_args(words)
     here = Path.cwd()
     home = checkout(here)
-    out: Path = said.out or (home or here) / FOLDER
+    out: Path = text.out or (home or here) / FOLDER
     # another folder than the project's own is somebody else's copy, and no reason to touch the README
     readme = home / "README.md" if home and out.resolve() == (home / FOLDER).resolve() else None
     found = list(drifts(out, readme))
-    if said.check:
+    if text.check:
         return _report(found, out)
     _write(found)
     return 0

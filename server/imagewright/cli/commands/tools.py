@@ -39,19 +39,19 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("action", nargs="?", choices=tuple(ACTIONS), metavar="enable|disable", help="what to switch to")
     parser.add_argument("names", nargs="*", metavar="NAME", help="tools to switch")
     parser.add_argument("--json", action="store_true", help="the list as JSON")
-    said = parser.parse_intermixed_args(words)
-    if said.action is None:
-        return _list(said)
-    if not said.names:
+    message = parser.parse_intermixed_args(words)
+    if message.action is None:
+        return _list(message)
+    if not message.names:
         parser.error(f"which tools? They are: {', '.join(tool_names())}")
-    return _switch(said, on=ACTIONS[said.action])
+    return _switch(message, on=ACTIONS[message.action])
 
 
-def _list(said: argparse.Namespace) -> int:
-    settings = settings_for(said)
+def _list(message: argparse.Namespace) -> int:
+    settings = settings_for(message)
     offer = offer_for(settings)
     entries = [(name, *_standing(name, offer, settings.toggles)) for name in tool_names()]
-    if said.json:
+    if message.json:
         print_json([{"tool": name, "on": on, "because": because} for name, on, because in entries])
         return 0
     listing = table("tool", "", "why", kept=("tool",))
@@ -75,16 +75,16 @@ def _described(file: Path) -> str:
     return str(file) if file.exists() else f"{file} (not there yet: everything has its default)"
 
 
-def _switch(said: argparse.Namespace, *, on: bool) -> int:
+def _switch(message: argparse.Namespace, *, on: bool) -> int:
     valid = tool_names()
-    if wrong := [name for name in said.names if name not in valid]:
-        told = "; ".join(f"there is no tool {name!r}{nearest(name, valid)}" for name in wrong)
-        raise SettingsError(f"{told}. The tools are: {', '.join(valid)}. Nothing was changed.")
+    if wrong := [name for name in message.names if name not in valid]:
+        parts = "; ".join(f"there is no tool {name!r}{nearest(name, valid)}" for name in wrong)
+        raise SettingsError(f"{parts}. The tools are: {', '.join(valid)}. Nothing was changed.")
     file = load_settings(os.environ).folders.config
-    changed = switch(file, said.names, on=on)
-    toggles = load_settings(os.environ, command_line(said)).toggles
+    changed = switch(file, message.names, on=on)
+    toggles = load_settings(os.environ, command_line(message)).toggles
     word = "on" if on else "off"
-    for name in dict.fromkeys(said.names):
+    for name in dict.fromkeys(message.names):
         was = "" if name in changed else " already"
         sys.stdout.write(f"{name} is{was} {word} in {file}\n")
         decision = toggles.decide(name)

@@ -134,13 +134,13 @@ def compose(
     Returns:
         RGB, or RGBA when transparent, of exactly that size.
     """
-    said = remarks(words, facts)
-    layout = layout_for(size, words, len(facts) + len(said))
+    text = remarks(words, facts)
+    layout = layout_for(size, words, len(facts) + len(text))
     sheet = Image.new("RGB", size, palette.paper)
     left, top, right, bottom = layout.panel.corners
     sheet.paste(picture((right - left, bottom - top)), (left, top))
     write_block(sheet, layout.words, layout.block, palette.ink)
-    _write_facts(sheet, layout, facts, said, palette)
+    _write_facts(sheet, layout, facts, text, palette)
     short = min(size)
     if not transparent:
         mark_corner(sheet, layout.panel, palette, short)
@@ -180,7 +180,7 @@ def _mark_foot(sheet: Image.Image, panel: Box, palette: Palette, short: float) -
 
 
 def _write_facts(
-    sheet: Image.Image, layout: Layout, facts: Sequence[Fact], said: Sequence[str], palette: Palette
+    sheet: Image.Image, layout: Layout, facts: Sequence[Fact], text: Sequence[str], palette: Palette
 ) -> None:
     """Name and value above a hairline each, then the remarks."""
     short, box, pitch = min(sheet.size), layout.facts, layout.pitch
@@ -201,7 +201,7 @@ def _write_facts(
             room = Box(start, baseline - size * 0.34, edge - start - size, size)
             _slider(sheet, room, fact.place, palette)
     small = max(6, round(size * 0.86))
-    for number, remark in enumerate(said, start=len(facts)):
+    for number, remark in enumerate(text, start=len(facts)):
         line = box.top + pitch * number + size * CAPITALS
         write(sheet, (box.left, line), shortened(remark, small, box.width), small, quiet)
 

@@ -14,12 +14,12 @@ import anyio.to_thread
 
 from imagewright.providers.ark.replies import read_images
 from imagewright.providers.ark.routes import NAME, ArkRoute, routes_for
-from imagewright.providers.sending.request import REPLY_BYTES, Purpose, Request, bearer
-from imagewright.providers.sharing.at_once import AtOnce
-from imagewright.providers.sharing.own_routes import own_route
+from imagewright.providers.common.own_routes import route_as
+from imagewright.providers.common.sync import SynchronousProvider
+from imagewright.providers.http.request import REPLY_BYTES, Purpose, Request, bearer
 
 if TYPE_CHECKING:
-    from imagewright.providers.base import Finished, Order, Route, Wiring
+    from imagewright.providers.base import Finished, Order, ProviderConfig, Route
 
 BASE = "https://ark.ap-southeast.bytepluses.com/api/v3"
 VERSION = "/api/v3"
@@ -30,22 +30,22 @@ PICTURE_BYTES = 90_000_000
 base64."""
 
 
-class Ark(AtOnce):
+class Ark(SynchronousProvider):
     """The provider. See `base.Provider` for what its methods promise."""
 
     name = NAME
     seconds = 600.0
     """What the maker's own client waits."""
 
-    def __init__(self, wiring: Wiring) -> None:
-        self._base = base_of(wiring.addresses.get("", BASE))
+    def __init__(self, config: ProviderConfig) -> None:
+        self._base = base_of(config.addresses.get("", BASE))
         host = urlsplit(self._base).hostname or ""
-        self.routes: tuple[Route, ...] = routes_for(wiring.overrides, chinese=host.endswith(CHINESE_HOSTS))
-        super().__init__(bearer(NAME, wiring.key, self._base), wiring.http)
+        self.routes: tuple[Route, ...] = routes_for(config.overrides, chinese=host.endswith(CHINESE_HOSTS))
+        super().__init__(bearer(NAME, config.key, self._base), config.http)
 
     async def submit(self, order: Order) -> Finished:
         """Send the order once, its pictures inside, and wait for the links."""
-        route = own_route(order, ArkRoute)
+        route = route_as(order, ArkRoute)
         request: Request[Finished] = Request(
             purpose=Purpose.SUBMIT,
             url=self._base + PATH,
@@ -63,10 +63,10 @@ def base_of(address: str) -> str:
     return bare if urlsplit(bare).path else bare + VERSION
 
 
-def build(wiring: Wiring) -> Ark:
+def build(config: ProviderConfig) -> Ark:
     """The provider, from its key, addresses and overrides. Opens no connection.
 
     Raises:
         SettingsError: an override cannot be used.
     """
-    return Ark(wiring)
+    return Ark(config)

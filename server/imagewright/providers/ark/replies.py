@@ -22,17 +22,17 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers.ark.routes import NAME
-from imagewright.providers.base import Finished, Product
-from imagewright.providers.sending.request import Purpose
-from imagewright.providers.sending.verdict import by_status
-from imagewright.providers.sending.wording import LONGEST
-from imagewright.providers.sharing.at_once import read_base64
+from imagewright.providers.base import Finished, Output
+from imagewright.providers.common.sync import read_base64
+from imagewright.providers.http.classify import by_status
+from imagewright.providers.http.redact import LONGEST
+from imagewright.providers.http.request import Purpose
 from imagewright.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from imagewright.providers.sending.request import Reply
+    from imagewright.providers.http.request import Reply
 
 MEANINGS: tuple[tuple[str, type[ProviderError]], ...] = (
     ("SensitiveContentDetected", ContentRefused),
@@ -74,21 +74,21 @@ def read_images(reply: Reply) -> Finished | ProviderError | None:
     return _no_picture(listed, content) if answered else None
 
 
-def _product(item: Mapping[str, Any]) -> Product | None:
+def _product(item: Mapping[str, Any]) -> Output | None:
     """One picture: as a link, or in base64, which is not asked for."""
     url = item.get("url")
     if isinstance(url, str) and url:
-        return Product(url=url)
+        return Output(url=url)
     data = read_base64(item.get("b64_json"))
-    return Product(data=data) if data else None
+    return Output(data=data) if data else None
 
 
 def _notes(refused: Sequence[Mapping[str, Any]], error: Mapping[str, Any], *, lost: int) -> tuple[str, ...]:
     """What became of the other pictures of a set."""
     notes = [f"{NAME} says besides: {quoted(_words(error), LONGEST)}."] if error else []
     if refused:
-        said = list(dict.fromkeys(quoted(_words(error), LONGEST) for error in refused))[:MOST_SAID]
-        notes.append(f"{NAME} did not deliver {len(refused)} of the pictures: {'; '.join(said)}.")
+        words = list(dict.fromkeys(quoted(_words(error), LONGEST) for error in refused))[:MOST_SAID]
+        notes.append(f"{NAME} did not deliver {len(refused)} of the pictures: {'; '.join(words)}.")
     if lost:
         notes.append(f"{NAME} sent {lost} of the pictures in a form that cannot be read.")
     return tuple(notes)
@@ -111,15 +111,15 @@ def _no_picture(listed: Sequence[Mapping[str, Any]], content: Mapping[str, Any])
 def _failure(reply: Reply, error: Mapping[str, Any]) -> ProviderError:
     """The failure of a whole call; it is not charged, unless a picture was made before it was refused."""
     kind = _meaning(_text(error, "code"))
-    said = _words(error)
+    words = _words(error)
     if kind is None:
         judged = by_status(NAME, reply, Purpose.SUBMIT)
         if reply.status < HTTPStatus.MULTIPLE_CHOICES:
-            return GenerationFailed(NAME, said)
-        return type(judged)(NAME, f"HTTP {reply.status} {said}", charged=judged.charged)
+            return GenerationFailed(NAME, words)
+        return type(judged)(NAME, f"HTTP {reply.status} {words}", charged=judged.charged)
     if kind is BadKey:
-        return BadKey(NAME, said, advice=f"{BadKey.advice} {TWO_REGIONS}")
-    return kind(NAME, said, charged=None if _text(error, "code").startswith(MADE_FIRST) else False)
+        return BadKey(NAME, words, advice=f"{BadKey.advice} {TWO_REGIONS}")
+    return kind(NAME, words, charged=None if _text(error, "code").startswith(MADE_FIRST) else False)
 
 
 def _meaning(code: str) -> type[ProviderError] | None:
@@ -133,8 +133,8 @@ def _charged(content: Mapping[str, Any]) -> bool | None:
 
 
 def _words(error: Mapping[str, Any]) -> str:
-    code, said = _text(error, "code"), _text(error, "message").rstrip(".")
-    return f"{code}: {said}" if code and said else code or said
+    code, words = _text(error, "code"), _text(error, "message").rstrip(".")
+    return f"{code}: {words}" if code and words else code or words
 
 
 def _object(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:

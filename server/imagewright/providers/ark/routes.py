@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.row import ANY, AUTO, Limits, OperationName
 from imagewright.providers.base import PictureForm, Price
-from imagewright.providers.sharing.alternatives import chosen
-from imagewright.providers.sharing.fields import Field, FieldsRoute
-from imagewright.providers.sharing.links import data_uri
+from imagewright.providers.common.alternatives import chosen
+from imagewright.providers.common.fields import Field, FieldsRoute
+from imagewright.providers.common.uploads import data_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

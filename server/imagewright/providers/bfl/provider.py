@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
 from imagewright.catalog.row import ANY, AUTO, OperationName
-from imagewright.providers.base import Handle, Price, Rhythm, Route
+from imagewright.providers.base import Handle, PollPolicy, Price, Route
 from imagewright.providers.bfl.replies import NAME, USD_PER_CREDIT, read_standing, read_submitted
-from imagewright.providers.sending.request import Account, Purpose, Request
-from imagewright.providers.sharing.alternatives import chosen
+from imagewright.providers.common.alternatives import chosen
+from imagewright.providers.http.request import Account, Purpose, Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from imagewright.catalog.row import Scalar
-    from imagewright.providers.base import Finished, Order, Product, Running, Wiring
+    from imagewright.providers.base import Finished, Order, Output, ProviderConfig, Running
     from imagewright.providers.bfl.replies import Submitted
 
 BASE = "https://api.bfl.ai"
@@ -83,17 +83,17 @@ class Bfl:
     """The provider. See `base.Provider` for what its methods promise."""
 
     name = NAME
-    rhythm = Rhythm(first=0.7, factor=1.1, longest=1.0, keeps=600.0)
+    poll_policy = PollPolicy(first=0.7, factor=1.1, longest=1.0, keeps=600.0)
     """The maker advises to ask every 0.5 to 1 s; the link of a finished picture lives for minutes only: ten is the
     figure that is usually given."""
 
-    def __init__(self, wiring: Wiring) -> None:
-        self.routes: tuple[Route, ...] = chosen(ROUTES, (), wiring.overrides)
-        self._base = wiring.addresses.get("", BASE).rstrip("/")
-        poll_base = wiring.addresses.get("poll", self._base).rstrip("/")
+    def __init__(self, config: ProviderConfig) -> None:
+        self.routes: tuple[Route, ...] = chosen(ROUTES, (), config.overrides)
+        self._base = config.addresses.get("", BASE).rstrip("/")
+        poll_base = config.addresses.get("poll", self._base).rstrip("/")
         self._poll_url = poll_base + POLL_PATH
-        self._account = Account(NAME, (self._base, poll_base, OWN_HOSTS), wiring.key, {"x-key": wiring.key})
-        self._http = wiring.http
+        self._account = Account(NAME, (self._base, poll_base, OWN_HOSTS), config.key, {"x-key": config.key})
+        self._http = config.http
 
     async def submit(self, order: Order) -> Handle:
         """Create the task once, the picture inside the request."""
@@ -124,15 +124,15 @@ class Bfl:
         """There is no way to stop a task."""
         return False
 
-    async def fetch(self, product: Product, into: Path) -> None:
+    async def fetch(self, product: Output, into: Path) -> None:
         """Stream the picture to disk; the key stays here."""
         await self._http.download(self._account, product.url, into)
 
 
-def build(wiring: Wiring) -> Bfl:
+def build(config: ProviderConfig) -> Bfl:
     """The provider, from its key, addresses and overrides. Opens no connection.
 
     Raises:
         SettingsError: an override cannot be used.
     """
-    return Bfl(wiring)
+    return Bfl(config)

@@ -14,15 +14,15 @@ from imagewright.errors import (
     ResultLost,
     VendorUnavailable,
 )
-from imagewright.providers.base import Finished, Product, Running, TaskEnded
-from imagewright.providers.sending.verdict import MEANING
-from imagewright.providers.sending.wording import sounds_moderated, words_in
-from imagewright.providers.sharing.numbers import decimal, seed, usd
+from imagewright.providers.base import Finished, Output, Running, TaskEnded
+from imagewright.providers.common.numbers import decimal, seed, usd
+from imagewright.providers.http.classify import MEANING
+from imagewright.providers.http.redact import sounds_moderated, words_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagewright.providers.sending.request import Reply
+    from imagewright.providers.http.request import Reply
 
 NAME = "bfl"
 USD_PER_CREDIT = 0.01
@@ -62,12 +62,12 @@ def read_submitted(reply: Reply) -> Submitted | ProviderError | None:
         if not isinstance(task, str) or not task:
             return None
         return Submitted(task, url if isinstance(url, str) else "", decimal(content.get("cost")))
-    said = _said(content)
-    kind = _by_words(reply.status, said) or MEANING.get(reply.status)
-    if not said or kind is None:
+    text = _said(content)
+    kind = _by_words(reply.status, text) or MEANING.get(reply.status)
+    if not text or kind is None:
         return None
     # no task exists: nothing has cost anything
-    return kind(NAME, said, charged=False, retry_after=decimal(content.get("retry_after")))
+    return kind(NAME, text, charged=False, retry_after=decimal(content.get("retry_after")))
 
 
 def read_standing(
@@ -110,15 +110,15 @@ def _finished(result: Mapping[str, Any], credits_told: str | float | None) -> Fi
     url = result.get("sample")
     if not isinstance(url, str) or not url:
         return TaskEnded(ResultLost(NAME, "the task is done, but names no picture", charged=None), sure=False)
-    product = Product(url=url, seed=seed(result.get("seed")))
+    product = Output(url=url, seed=seed(result.get("seed")))
     return Finished((product,), cost_usd=usd(credits_told, per_unit=USD_PER_CREDIT))
 
 
-def _by_words(status: int, said: str) -> type[ProviderError] | None:
+def _by_words(status: int, text: str) -> type[ProviderError] | None:
     """What the words of a refusal say, where a status could stand for several things."""
-    if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN) and "credit" in said.lower():
+    if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN) and "credit" in text.lower():
         return OutOfCredit
-    if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY) and sounds_moderated(said):
+    if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY) and sounds_moderated(text):
         return ContentRefused
     return None
 

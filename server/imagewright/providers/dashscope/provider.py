@@ -11,18 +11,18 @@ from urllib.parse import quote
 
 import anyio.to_thread
 
-from imagewright.providers.base import Rhythm
+from imagewright.providers.base import PollPolicy
+from imagewright.providers.common.own_routes import route_as
+from imagewright.providers.common.stopping import request_cancel
 from imagewright.providers.dashscope.replies import read_cancelled, read_standing, read_submitted
 from imagewright.providers.dashscope.routes import NAME, DashScopeRoute, routes_for
-from imagewright.providers.sending.request import Purpose, Request, bearer
-from imagewright.providers.sharing.own_routes import own_route
-from imagewright.providers.sharing.stopping import told_to_stop
+from imagewright.providers.http.request import Purpose, Request, bearer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from imagewright.providers.base import Finished, Handle, Order, Product, Route, Running, Wiring
+    from imagewright.providers.base import Finished, Handle, Order, Output, ProviderConfig, Route, Running
 
 BASE = "https://dashscope-intl.aliyuncs.com"
 VERSION = "/api/v1"
@@ -35,22 +35,22 @@ class DashScope:
     """The provider. See `base.Provider` for what its methods promise."""
 
     name = NAME
-    rhythm = Rhythm(first=1.0, factor=1.3, longest=5.0)
+    poll_policy = PollPolicy(first=1.0, factor=1.3, longest=5.0)
     """From one second up to five, as the maker's own client asks."""
     seconds = 600.0
     """Longest wait for the answer to a submit: twice what the maker's own client waits, as a picture whose answer was
     not waited for is paid and lost."""
 
-    def __init__(self, wiring: Wiring) -> None:
-        self.routes: tuple[Route, ...] = routes_for(wiring.overrides)
+    def __init__(self, config: ProviderConfig) -> None:
+        self.routes: tuple[Route, ...] = routes_for(config.overrides)
         # the maker's own client wants its address with the version, and people copy it
-        self._base = wiring.addresses.get("", BASE).rstrip("/").removesuffix(VERSION) + VERSION
-        self._account = bearer(NAME, wiring.key, self._base)
-        self._http = wiring.http
+        self._base = config.addresses.get("", BASE).rstrip("/").removesuffix(VERSION) + VERSION
+        self._account = bearer(NAME, config.key, self._base)
+        self._http = config.http
 
     async def submit(self, order: Order) -> Handle | Finished:
         """Send the order once, its pictures inside; wait for the links, or for the task's name."""
-        route = own_route(order, DashScopeRoute)
+        route = route_as(order, DashScopeRoute)
         route.check(order)
         request: Request[Handle | Finished] = Request(
             purpose=Purpose.SUBMIT,
@@ -72,9 +72,9 @@ class DashScope:
     async def cancel(self, handle: Handle) -> bool:
         """Ask the vendor to stop: a task is taken out of the queue; one that runs goes on."""
         request: Request[bool] = Request(purpose=Purpose.OTHER, url=f"{self._task(handle)}/cancel", read=read_cancelled)
-        return await told_to_stop(self._http, self._account, request)
+        return await request_cancel(self._http, self._account, request)
 
-    async def fetch(self, product: Product, into: Path) -> None:
+    async def fetch(self, product: Output, into: Path) -> None:
         """Stream the picture to disk; the key stays here."""
         await self._http.download(self._account, product.url, into)
 
@@ -82,10 +82,10 @@ class DashScope:
         return f"{self._base}/tasks/{quote(handle.ticket['task'], safe='')}"
 
 
-def build(wiring: Wiring) -> DashScope:
+def build(config: ProviderConfig) -> DashScope:
     """The provider, from its key, addresses and overrides. Opens no connection.
 
     Raises:
         SettingsError: an override cannot be used.
     """
-    return DashScope(wiring)
+    return DashScope(config)

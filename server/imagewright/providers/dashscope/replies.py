@@ -20,17 +20,17 @@ from imagewright.errors import (
     RequestRejected,
     VendorUnavailable,
 )
-from imagewright.providers.base import Finished, Handle, Product, Running, TaskEnded
+from imagewright.providers.base import Finished, Handle, Output, Running, TaskEnded
 from imagewright.providers.dashscope.routes import NAME
-from imagewright.providers.sending.request import Purpose
-from imagewright.providers.sending.verdict import by_status
-from imagewright.providers.sending.wording import LONGEST, sounds_moderated
+from imagewright.providers.http.classify import by_status
+from imagewright.providers.http.redact import LONGEST, sounds_moderated
+from imagewright.providers.http.request import Purpose
 from imagewright.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from imagewright.providers.sending.request import Reply
+    from imagewright.providers.http.request import Reply
 
 MEANINGS: tuple[tuple[str, type[ProviderError]], ...] = (
     ("DataInspection", ContentRefused),
@@ -62,7 +62,7 @@ class Failure(NamedTuple):
     """What the vendor says about something that failed."""
 
     code: str
-    said: str
+    message: str
 
     def __str__(self) -> str:
         return ": ".join(part for part in self if part)
@@ -119,7 +119,7 @@ def _finished(content: Mapping[str, Any]) -> Finished | ProviderError:
     failures = [failure for item in items if (failure := _failure_in(item)).code]
     words = " ".join(_text(item, "text") for item in items).strip()
     if urls:
-        return Finished(tuple(Product(url=url) for url in urls), notes=tuple(_notes(failures, words)))
+        return Finished(tuple(Output(url=url) for url in urls), notes=tuple(_notes(failures, words)))
     charged = _charged(content)
     if failures:
         kind = next((one.meaning for one in failures if one.meaning), GenerationFailed)
@@ -138,8 +138,8 @@ def _items(output: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def _notes(failures: list[Failure], words: str) -> Iterator[str]:
     """What became of the other pictures, and what was said in place of one."""
     if failures:
-        said = list(dict.fromkeys(quoted(str(failure), LONGEST) for failure in failures))[:MOST_SAID]
-        yield f"{NAME} did not deliver {len(failures)} of the pictures: {'; '.join(said)}."
+        message = list(dict.fromkeys(quoted(str(failure), LONGEST) for failure in failures))[:MOST_SAID]
+        yield f"{NAME} did not deliver {len(failures)} of the pictures: {'; '.join(message)}."
     if words:
         yield f"{NAME} says besides: {quoted(words, LONGEST)}."
 

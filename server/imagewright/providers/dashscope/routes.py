@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from imagewright.catalog.row import ANY, AUTO, Limits, OperationName, Scalar
 from imagewright.errors import RequestRejected
 from imagewright.providers.base import PictureForm, Price
-from imagewright.providers.sharing.alternatives import chosen
-from imagewright.providers.sharing.fields import COUNT, Field, FieldsRoute
-from imagewright.providers.sharing.links import data_uri
-from imagewright.providers.sharing.model_prices import price_of
+from imagewright.providers.common.alternatives import chosen
+from imagewright.providers.common.fields import COUNT, Field, FieldsRoute
+from imagewright.providers.common.model_prices import price_of
+from imagewright.providers.common.uploads import data_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,11 +99,11 @@ class DashScopeRoute(FieldsRoute):
         """
         for place, picture in enumerate(order.images, 1):
             if not all(LEAST_INPUT <= side <= MOST_INPUT for side in (picture.width, picture.height)):
-                said = (
+                payload = (
                     f"picture {place} is {picture.width}x{picture.height} px; each side must have {LEAST_INPUT} to "
                     f"{MOST_INPUT} px: give it at another size"
                 )
-                raise RequestRejected(NAME, said)
+                raise RequestRejected(NAME, payload)
 
     def body(self, order: Order) -> dict[str, Any]:
         """The JSON body of a call."""
@@ -112,12 +112,12 @@ class DashScopeRoute(FieldsRoute):
             parameters["size"] = size_like(order.images[0], self.least_side)
         prompt = order.arguments["prompt"]
         if self.as_task:
-            said: dict[str, Any] = {"prompt": prompt}
+            payload: dict[str, Any] = {"prompt": prompt}
         else:
             # the pictures first: the text speaks of them by their number
             content = [*({"image": data_uri(picture)} for picture in order.images), {"text": prompt}]
-            said = {"messages": [{"role": "user", "content": content}]}
-        return {"model": self.model_for(order.arguments), "input": said, "parameters": parameters}
+            payload = {"messages": [{"role": "user", "content": content}]}
+        return {"model": self.model_for(order.arguments), "input": payload, "parameters": parameters}
 
 
 def size_like(picture: Prepared, least_side: int = 1) -> str:

@@ -12,7 +12,21 @@ import secrets
 from typing import TYPE_CHECKING
 
 from imagewright.errors import ProviderError
-from imagewright.providers.base import Handle, Rhythm
+from imagewright.providers.base import Handle, PollPolicy
+from imagewright.providers.common.alternatives import chosen
+from imagewright.providers.common.own_routes import route_as
+from imagewright.providers.common.recovery import (
+    LIST_BYTES,
+    LIST_SECONDS,
+    MODEL,
+    SINCE,
+    Page,
+    oldest_fitting,
+    trace_of,
+)
+from imagewright.providers.common.stopping import request_cancel
+from imagewright.providers.common.tickets import noted, notes_in, path_under, with_notes
+from imagewright.providers.common.uploads import handed_over, links_of
 from imagewright.providers.fal.replies import (
     Done,
     Ticket,
@@ -25,27 +39,13 @@ from imagewright.providers.fal.replies import (
     read_uploaded,
 )
 from imagewright.providers.fal.routes import ALIKE, NAME, OTHERS, ROUTES, FalRoute
-from imagewright.providers.sending.request import Account, Purpose, Request
-from imagewright.providers.sharing.alternatives import chosen
-from imagewright.providers.sharing.links import handed_over, links_of
-from imagewright.providers.sharing.listed import (
-    LIST_BYTES,
-    LIST_SECONDS,
-    MODEL,
-    SINCE,
-    Page,
-    oldest_fitting,
-    trace_of,
-)
-from imagewright.providers.sharing.own_routes import own_route
-from imagewright.providers.sharing.stopping import told_to_stop
-from imagewright.providers.sharing.tickets import noted, notes_in, path_under, with_notes
+from imagewright.providers.http.request import Account, Purpose, Request
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from imagewright.providers.base import Finished, Order, Prepared, Product, Running, Wiring
+    from imagewright.providers.base import Finished, Order, Output, Prepared, ProviderConfig, Running
 
 BASE = "https://queue.fal.run"
 UPLOAD_BASE = "https://rest.fal.ai"
@@ -67,28 +67,28 @@ class Fal:
     """The provider. See `base.Provider` for what its methods promise."""
 
     name = NAME
-    rhythm = Rhythm(first=1.0, factor=1.3, longest=5.0, keeps=7 * 86_400.0)
+    poll_policy = PollPolicy(first=1.0, factor=1.3, longest=5.0, keeps=7 * 86_400.0)
     """The vendor's own client asks ten times a second; a person does not notice one. Its questions and answers on data
     retention say that files are kept for at least seven days, unless the account is set to less."""
 
-    def __init__(self, wiring: Wiring) -> None:
-        self.routes: tuple[FalRoute, ...] = chosen(ROUTES, OTHERS, wiring.overrides, ALIKE)
-        self._base = wiring.addresses.get("", BASE).rstrip("/")
-        self._upload_base = wiring.addresses.get("upload", UPLOAD_BASE).rstrip("/")
+    def __init__(self, config: ProviderConfig) -> None:
+        self.routes: tuple[FalRoute, ...] = chosen(ROUTES, OTHERS, config.overrides, ALIKE)
+        self._base = config.addresses.get("", BASE).rstrip("/")
+        self._upload_base = config.addresses.get("upload", UPLOAD_BASE).rstrip("/")
         # the vendor's own list knows nothing of calls that went through a gateway, and its host must not see their key
-        self._list_base = wiring.addresses.get("list", "" if "" in wiring.addresses else LIST_BASE).rstrip("/")
-        auth = {"Authorization": f"Key {wiring.key}"}
+        self._list_base = config.addresses.get("list", "" if "" in config.addresses else LIST_BASE).rstrip("/")
+        auth = {"Authorization": f"Key {config.key}"}
         bases = tuple(filter(None, (self._base, self._upload_base, self._list_base)))
-        self._account = Account(NAME, bases, wiring.key, auth)
-        self._http = wiring.http
+        self._account = Account(NAME, bases, config.key, auth)
+        self._http = config.http
 
-    async def hand_over(self, order: Order) -> Order:
+    async def upload_inputs(self, order: Order) -> Order:
         """Small pictures go into the request itself, others into the vendor's storage."""
-        return await handed_over(order, own_route(order, FalRoute).inline_bytes, self._upload)
+        return await handed_over(order, route_as(order, FalRoute).inline_bytes, self._upload)
 
     async def submit(self, order: Order) -> Handle:
         """Put the call into the queue once."""
-        route = own_route(order, FalRoute)
+        route = route_as(order, FalRoute)
         model = route.model_for(order.arguments)
         request: Request[Ticket] = Request(
             purpose=Purpose.SUBMIT,
@@ -102,7 +102,7 @@ class Fal:
 
     def trace(self, order: Order) -> Mapping[str, str]:
         """The endpoint, the digest of what it is sent, and from when on to look."""
-        route = own_route(order, FalRoute)
+        route = route_as(order, FalRoute)
         if not self._list_base:
             return {}
         return trace_of(route.model_for(order.arguments), route.inputs(order, *links_of(order)), route.notes_for(order))
@@ -149,9 +149,9 @@ class Fal:
         request: Request[bool] = Request(
             purpose=Purpose.OTHER, method="PUT", url=self._base + handle.ticket["cancel"], read=read_cancelled
         )
-        return await told_to_stop(self._http, self._account, request)
+        return await request_cancel(self._http, self._account, request)
 
-    async def fetch(self, product: Product, into: Path) -> None:
+    async def fetch(self, product: Output, into: Path) -> None:
         """Stream the picture to disk; the key stays here."""
         await self._http.download(self._account, product.url, into)
 
@@ -194,13 +194,13 @@ class Fal:
         return links["file_url"]
 
 
-def build(wiring: Wiring) -> Fal:
+def build(config: ProviderConfig) -> Fal:
     """The provider, from its key, addresses and overrides. Opens no connection.
 
     Raises:
         SettingsError: an override cannot be used.
     """
-    return Fal(wiring)
+    return Fal(config)
 
 
 def _app(model: str) -> str:

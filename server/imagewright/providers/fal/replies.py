@@ -23,16 +23,16 @@ from imagewright.errors import (
     ResultLost,
     VendorUnavailable,
 )
-from imagewright.providers.base import Finished, Product, Running, TaskEnded
+from imagewright.providers.base import Finished, Output, Running, TaskEnded
+from imagewright.providers.common.numbers import seed
+from imagewright.providers.common.recovery import Listed, Page, digest, read_time
 from imagewright.providers.fal.routes import NAME
-from imagewright.providers.sending.wording import sounds_moderated, words_in
-from imagewright.providers.sharing.listed import Listed, Page, digest, read_time
-from imagewright.providers.sharing.numbers import seed
+from imagewright.providers.http.redact import sounds_moderated, words_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagewright.providers.sending.request import Reply
+    from imagewright.providers.http.request import Reply
 
 
 class Done(Enum):
@@ -181,7 +181,7 @@ def _finished(body: Mapping[str, Any]) -> Finished | TaskEnded:
     entries = listed if isinstance(listed, list) else [body.get("image")]
     urls = [_address(entry) for entry in entries]
     known = seed(body.get("seed"))
-    products = tuple(Product(url=url, seed=known) for url in urls if url)
+    products = tuple(Output(url=url, seed=known) for url in urls if url)
     if not products:
         if words := _text(body, "description"):
             return TaskEnded(GenerationFailed(NAME, words))
@@ -221,32 +221,32 @@ def _task_failure(reply: Reply, body: Mapping[str, Any]) -> TaskEnded | Provider
 
 def _closed_door(reply: Reply) -> ProviderError | None:
     """What keeps a task from being asked about, in fal's own words; None where the status says it as well."""
-    said = _said(_object(reply))
-    if reply.status == HTTPStatus.FORBIDDEN and NO_MONEY.search(said):
-        return OutOfCredit(NAME, said, charged=None)
-    if reply.status == HTTPStatus.UNAUTHORIZED or (reply.status == HTTPStatus.FORBIDDEN and said):
-        return BadKey(NAME, said, charged=None)
+    text = _said(_object(reply))
+    if reply.status == HTTPStatus.FORBIDDEN and NO_MONEY.search(text):
+        return OutOfCredit(NAME, text, charged=None)
+    if reply.status == HTTPStatus.UNAUTHORIZED or (reply.status == HTTPStatus.FORBIDDEN and text):
+        return BadKey(NAME, text, charged=None)
     if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
-        return RateLimited(NAME, said, charged=None)
+        return RateLimited(NAME, text, charged=None)
     return None
 
 
 def _refusal(reply: Reply, *, uploading: bool = False) -> ProviderError | None:
     """Why nothing was started; None where the status says it as well."""
     body = _object(reply)
-    said = _said(body)
-    if reply.status == HTTPStatus.FORBIDDEN and NO_MONEY.search(said):
-        return OutOfCredit(NAME, said)
+    text = _said(body)
+    if reply.status == HTTPStatus.FORBIDDEN and NO_MONEY.search(text):
+        return OutOfCredit(NAME, text)
     if reply.status == HTTPStatus.CONFLICT:
-        return VendorUnavailable(NAME, said)
+        return VendorUnavailable(NAME, text)
     if meaning := _problem_meaning(body):
-        return meaning.error(NAME, said, charged=False)
-    if not said or reply.status not in STATUSES:
+        return meaning.error(NAME, text, charged=False)
+    if not text or reply.status not in STATUSES:
         return None
     kind = STATUSES[reply.status]
-    if kind is RequestRejected and not uploading and sounds_moderated(said):
+    if kind is RequestRejected and not uploading and sounds_moderated(text):
         kind = ContentRefused
-    return kind(NAME, said, charged=False)
+    return kind(NAME, text, charged=False)
 
 
 STATUSES: Mapping[int, type[ProviderError]] = {

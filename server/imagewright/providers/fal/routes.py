@@ -2,7 +2,7 @@
 
 Endpoint ids, field names and limits are those of the vendor's own client types, prices those of its model pages,
 unless a line says otherwise. What is not confirmed is marked, and can be switched off in the configuration, see
-`providers.sharing.overrides`; the alternatives at the end are chosen there by their id.
+`providers.common.overrides`; the alternatives at the end are chosen there by their id.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.row import ANY, AUTO, Limits, OperationName, Scalar
 from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price
-from imagewright.providers.sharing.fields import COUNT, LEFT_OUT, Field, FieldsRoute, count_sentence
+from imagewright.providers.common.fields import COUNT, LEFT_OUT, Field, FieldsRoute, count_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -12,15 +12,15 @@ from urllib.parse import quote, urlsplit
 
 import anyio.to_thread
 
+from imagewright.providers.common.alternatives import chosen
+from imagewright.providers.common.own_routes import route_as
+from imagewright.providers.common.sync import SynchronousProvider
 from imagewright.providers.google.body import ALIKE, NAME, ROUTES, GoogleRoute
 from imagewright.providers.google.replies import read_content
-from imagewright.providers.sending.request import Account, Purpose, Request
-from imagewright.providers.sharing.alternatives import chosen
-from imagewright.providers.sharing.at_once import AtOnce
-from imagewright.providers.sharing.own_routes import own_route
+from imagewright.providers.http.request import Account, Purpose, Request
 
 if TYPE_CHECKING:
-    from imagewright.providers.base import Finished, Order, Route, Wiring
+    from imagewright.providers.base import Finished, Order, ProviderConfig, Route
 
 BASE = "https://generativelanguage.googleapis.com"
 VERSION = "/v1beta"
@@ -30,19 +30,19 @@ ANSWER_BYTES = 120_000_000
 """Most bytes of an answer: a picture of 4096 x 4096 px with four bytes a pixel in base64, and interim ones beside."""
 
 
-class Google(AtOnce):
+class Google(SynchronousProvider):
     """The provider. See `base.Provider` for what its methods promise."""
 
     name = NAME
 
-    def __init__(self, wiring: Wiring) -> None:
-        self.routes: tuple[Route, ...] = chosen(ROUTES, (), wiring.overrides, ALIKE)
-        self._base = base_of(wiring.addresses.get("", BASE))
-        super().__init__(Account(NAME, (self._base,), wiring.key, {KEY_HEADER: wiring.key}), wiring.http)
+    def __init__(self, config: ProviderConfig) -> None:
+        self.routes: tuple[Route, ...] = chosen(ROUTES, (), config.overrides, ALIKE)
+        self._base = base_of(config.addresses.get("", BASE))
+        super().__init__(Account(NAME, (self._base,), config.key, {KEY_HEADER: config.key}), config.http)
 
     async def submit(self, order: Order) -> Finished:
         """Send the order once and wait for its picture."""
-        route = own_route(order, GoogleRoute)
+        route = route_as(order, GoogleRoute)
         model = quote(route.model_for(order.arguments), safe="")
         request: Request[Finished] = Request(
             purpose=Purpose.SUBMIT,
@@ -68,10 +68,10 @@ def base_of(address: str) -> str:
     return bare if urlsplit(bare).path else bare + VERSION
 
 
-def build(wiring: Wiring) -> Google:
+def build(config: ProviderConfig) -> Google:
     """The provider, from its key, addresses and overrides. Opens no connection.
 
     Raises:
         SettingsError: an override cannot be used.
     """
-    return Google(wiring)
+    return Google(config)

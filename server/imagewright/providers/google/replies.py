@@ -19,19 +19,19 @@ from imagewright.errors import (
     ProviderError,
     ResultLost,
 )
-from imagewright.providers.base import Finished, Product
+from imagewright.providers.base import Finished, Output
+from imagewright.providers.common.numbers import decimal
+from imagewright.providers.common.sync import read_base64
 from imagewright.providers.google.body import NAME, PNG
-from imagewright.providers.sending.request import Purpose
-from imagewright.providers.sending.verdict import by_status
-from imagewright.providers.sending.wording import LONGEST, words_in
-from imagewright.providers.sharing.at_once import read_base64
-from imagewright.providers.sharing.numbers import decimal
+from imagewright.providers.http.classify import by_status
+from imagewright.providers.http.redact import LONGEST, words_in
+from imagewright.providers.http.request import Purpose
 from imagewright.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from imagewright.providers.sending.request import Reply
+    from imagewright.providers.http.request import Reply
 
 REFUSALS: Mapping[str, str] = {
     "SAFETY": "the picture broke its safety rules",
@@ -82,30 +82,32 @@ def _read_candidate(candidate: Mapping[str, Any]) -> Finished | ProviderError:
         return ResultLost(NAME, "its answer holds nothing that can be read as a picture")
     mime = str(blobs[-1].get("mimeType") or blobs[-1].get("mime_type") or PNG)
     note = f"{NAME} chose the file type itself: {quoted(mime, LONGEST)}."
-    return Finished((Product(data=data),), notes=() if mime == PNG else (note,))
+    return Finished((Output(data=data),), notes=() if mime == PNG else (note,))
 
 
 def _no_picture(candidate: Mapping[str, Any], words: str) -> ProviderError:
     """A call that ended without a picture; whether it is paid for is not published."""
     reason = str(candidate.get("finishReason") or "")
-    said = words_in(candidate.get("finishMessage")) or words[:SHOWN_WORDS]
+    message = words_in(candidate.get("finishMessage")) or words[:SHOWN_WORDS]
     if reason in REFUSALS:
-        return ContentRefused(NAME, f"{REFUSALS[reason]} ({reason})" + (f": {said}" if said else ""))
-    told = f"it answered in words: {said}" if said else "its answer holds no picture"
-    return GenerationFailed(NAME, told if reason in {"", "STOP"} else f"{told} ({reason})", spoken=bool(said))
+        return ContentRefused(NAME, f"{REFUSALS[reason]} ({reason})" + (f": {message}" if message else ""))
+    reported = f"it answered in words: {message}" if message else "its answer holds no picture"
+    return GenerationFailed(
+        NAME, reported if reason in {"", "STOP"} else f"{reported} ({reason})", spoken=bool(message)
+    )
 
 
 def _blocked(feedback: Any) -> ProviderError | None:
     if not isinstance(feedback, dict) or not feedback.get("blockReason"):
         return None
-    said = words_in(feedback.get("blockReasonMessage"))
-    why = f"{said or 'the prompt or a picture was blocked'} ({words_in(feedback['blockReason'])})"
-    return ContentRefused(NAME, why, spoken=bool(said))
+    message = words_in(feedback.get("blockReasonMessage"))
+    why = f"{message or 'the prompt or a picture was blocked'} ({words_in(feedback['blockReason'])})"
+    return ContentRefused(NAME, why, spoken=bool(message))
 
 
 def _failure(reply: Reply, error: Mapping[str, Any]) -> ProviderError:
     details = [detail for detail in error.get("details") or () if isinstance(detail, dict)]
-    said = words_in(error.get("message"))
+    message = words_in(error.get("message"))
     judged = by_status(NAME, reply, Purpose.SUBMIT)
     kind = STATUSES.get(str(error.get("status")))
     kind = next((REASONS[reason] for one in details if (reason := str(one.get("reason"))) in REASONS), kind)
@@ -114,7 +116,9 @@ def _failure(reply: Reply, error: Mapping[str, Any]) -> ProviderError:
     charged = judged.charged if kind is None else False
     kind = kind or type(judged)
     wait = _wait(details) if kind.retryable else None
-    return kind(NAME, f"HTTP {reply.status}: {said}" if said else judged.detail, charged=charged, retry_after=wait)
+    return kind(
+        NAME, f"HTTP {reply.status}: {message}" if message else judged.detail, charged=charged, retry_after=wait
+    )
 
 
 def _quotas(details: list[dict[str, Any]]) -> Iterator[str]:

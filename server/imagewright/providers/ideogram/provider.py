@@ -12,16 +12,16 @@ from urllib.parse import quote
 
 from imagewright.catalog.row import ANY, Limits, OperationName
 from imagewright.providers.base import PictureForm, Price, Route
+from imagewright.providers.common.alternatives import chosen
+from imagewright.providers.common.sync import SynchronousProvider
+from imagewright.providers.http.request import Account, FilePart, Purpose, Request
 from imagewright.providers.ideogram.replies import NAME, read_made
-from imagewright.providers.sending.request import Account, FilePart, Purpose, Request
-from imagewright.providers.sharing.alternatives import chosen
-from imagewright.providers.sharing.at_once import AtOnce
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from imagewright.catalog.row import Scalar
-    from imagewright.providers.base import Finished, Order, Wiring
+    from imagewright.providers.base import Finished, Order, ProviderConfig
 
 BASE = "https://api.ideogram.ai"
 KEY_HEADER = "Api-Key"
@@ -97,15 +97,15 @@ def shape_notes(order: Order) -> tuple[str, ...]:
     return (f"{width}x{height} px is the size {NAME} has that is nearest to {asked}.",)
 
 
-class Ideogram(AtOnce):
+class Ideogram(SynchronousProvider):
     """The provider. See `base.Provider` for what its methods promise."""
 
     name = NAME
 
-    def __init__(self, wiring: Wiring) -> None:
-        self.routes: tuple[Route, ...] = chosen(ROUTES, (), wiring.overrides)
-        self._base = wiring.addresses.get("", BASE).rstrip("/")
-        super().__init__(Account(NAME, (self._base,), wiring.key, {KEY_HEADER: wiring.key}), wiring.http)
+    def __init__(self, config: ProviderConfig) -> None:
+        self.routes: tuple[Route, ...] = chosen(ROUTES, (), config.overrides)
+        self._base = config.addresses.get("", BASE).rstrip("/")
+        super().__init__(Account(NAME, (self._base,), config.key, {KEY_HEADER: config.key}), config.http)
 
     async def submit(self, order: Order) -> Finished:
         """Send the order once and wait for its pictures."""
@@ -121,10 +121,10 @@ class Ideogram(AtOnce):
         return replace(finished, notes=(*finished.notes, *shape_notes(order)))
 
 
-def build(wiring: Wiring) -> Ideogram:
+def build(config: ProviderConfig) -> Ideogram:
     """The provider, from its key, addresses and overrides. Opens no connection.
 
     Raises:
         SettingsError: an override cannot be used.
     """
-    return Ideogram(wiring)
+    return Ideogram(config)

@@ -14,15 +14,15 @@ from imagewright.errors import (
     RequestRejected,
     ResultLost,
 )
-from imagewright.providers.base import Finished, Product
-from imagewright.providers.sending.verdict import MEANING
-from imagewright.providers.sending.wording import sounds_moderated, words_in
-from imagewright.providers.sharing.numbers import seed
+from imagewright.providers.base import Finished, Output
+from imagewright.providers.common.numbers import seed
+from imagewright.providers.http.classify import MEANING
+from imagewright.providers.http.redact import sounds_moderated, words_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagewright.providers.sending.request import Reply
+    from imagewright.providers.http.request import Reply
 
 NAME = "ideogram"
 REASONS: Mapping[str, type[ProviderError]] = {
@@ -55,11 +55,11 @@ def read_made(reply: Reply) -> Finished | ProviderError | None:
     return ResultLost(NAME, "its answer names no picture", charged=None)
 
 
-def _product(item: Mapping[str, Any]) -> Product | None:
+def _product(item: Mapping[str, Any]) -> Output | None:
     url = item.get("url")
     if item.get("is_image_safe") is False or not isinstance(url, str) or not url:
         return None
-    return Product(url=url, seed=seed(item.get("seed")))
+    return Output(url=url, seed=seed(item.get("seed")))
 
 
 def _notes(count: int, unsafe: int) -> tuple[str, ...]:
@@ -69,22 +69,22 @@ def _notes(count: int, unsafe: int) -> tuple[str, ...]:
 
 
 def _refusal(status: int, content: Mapping[str, Any]) -> ProviderError | None:
-    said = _said(content)
+    text = _said(content)
     reason = content.get("reject_reason")
     kind = REASONS.get(reason) if isinstance(reason, str) else None
-    if kind is None and said:
-        kind = _by_words(status, said, content) or MEANING.get(status)
+    if kind is None and text:
+        kind = _by_words(status, text, content) or MEANING.get(status)
     if kind is None:
         return None
     # a refusal in place of pictures: none was made
-    return kind(NAME, said or str(reason), charged=False)
+    return kind(NAME, text or str(reason), charged=False)
 
 
-def _by_words(status: int, said: str, content: Mapping[str, Any]) -> type[ProviderError] | None:
+def _by_words(status: int, text: str, content: Mapping[str, Any]) -> type[ProviderError] | None:
     if status == HTTPStatus.UNPROCESSABLE_ENTITY:
         # documented for the safety checks alone; a list of fields, as many servers send with it, is something else
         return RequestRejected if isinstance(content.get("detail"), list) else ContentRefused
-    return ContentRefused if status == HTTPStatus.BAD_REQUEST and sounds_moderated(said) else None
+    return ContentRefused if status == HTTPStatus.BAD_REQUEST and sounds_moderated(text) else None
 
 
 def _said(content: Mapping[str, Any]) -> str:

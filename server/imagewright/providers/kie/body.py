@@ -78,8 +78,8 @@ class KieRoute(Route):
         sides = [side for picture in order.images for side in (picture.width, picture.height)]
         if self.largest_side is not None and max(sides, default=0) * scale > self.largest_side:
             side = max(sides) * scale
-            said = f"enlarged {scale}x the longer side would be {side} px; the limit is {self.largest_side} px"
-            raise RequestRejected(NAME, said)
+            message = f"enlarged {scale}x the longer side would be {side} px; the limit is {self.largest_side} px"
+            raise RequestRejected(NAME, message)
 
     def body(self, order: Order, urls: tuple[str, ...] = (), mask_url: str = "") -> dict[str, Any]:
         """The JSON body that starts the task.

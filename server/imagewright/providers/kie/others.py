@@ -1,7 +1,7 @@
 """Kie's models that are known but not the default: newer ones, and older ones that are about to end.
 
 Fields and limits are those of Kie's model pages of 2026-08-19; prices are credits, see `routes`. The configuration
-chooses one by its id, see `providers.sharing.alternatives`.
+chooses one by its id, see `providers.common.alternatives`.
 """
 
 from __future__ import annotations

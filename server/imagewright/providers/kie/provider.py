@@ -10,7 +10,11 @@ import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from imagewright.providers.base import Finished, Handle, Rhythm
+from imagewright.providers.base import Finished, Handle, PollPolicy
+from imagewright.providers.common.alternatives import chosen
+from imagewright.providers.common.own_routes import route_as
+from imagewright.providers.common.uploads import handed_over, links_of
+from imagewright.providers.http.request import FilePart, Purpose, Request, bearer
 from imagewright.providers.kie.body import NAME, Family, KieRoute
 from imagewright.providers.kie.others import OTHERS
 from imagewright.providers.kie.replies import (
@@ -21,18 +25,14 @@ from imagewright.providers.kie.replies import (
     read_uploaded,
 )
 from imagewright.providers.kie.routes import MASK_DOUBT, ROUTES
-from imagewright.providers.sending.request import FilePart, Purpose, Request, bearer
-from imagewright.providers.sharing.alternatives import chosen
-from imagewright.providers.sharing.links import handed_over, links_of
-from imagewright.providers.sharing.own_routes import own_route
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from imagewright.errors import ProviderError
-    from imagewright.providers.base import Order, Prepared, Product, Running, TaskEnded, Wiring
-    from imagewright.providers.sending.request import Reply
+    from imagewright.providers.base import Order, Output, Prepared, ProviderConfig, Running, TaskEnded
+    from imagewright.providers.http.request import Reply
 
 BASE = "https://api.kie.ai"
 UPLOAD_BASE = "https://kieai.redpandaai.co"
@@ -61,18 +61,18 @@ class Kie:
     """The provider. See `base.Provider` for what its methods promise."""
 
     name = NAME
-    rhythm = Rhythm(first=2.5, factor=1.3, longest=10.0, keeps=14 * 86_400.0)
+    poll_policy = PollPolicy(first=2.5, factor=1.3, longest=10.0, keeps=14 * 86_400.0)
     """Kie advises to start at 2 to 3 s and to slow down; past the 10 to 15 min it allows, it is asked seldom. Its
     documentation says that media are kept for 14 days."""
 
-    def __init__(self, wiring: Wiring) -> None:
-        self.routes: tuple[KieRoute, ...] = chosen(ROUTES, OTHERS, wiring.overrides)
-        self._base = wiring.addresses.get("", BASE).rstrip("/")
-        self._upload_base = wiring.addresses.get("upload", UPLOAD_BASE).rstrip("/")
-        self._account = bearer(NAME, wiring.key, self._base, self._upload_base)
-        self._http = wiring.http
+    def __init__(self, config: ProviderConfig) -> None:
+        self.routes: tuple[KieRoute, ...] = chosen(ROUTES, OTHERS, config.overrides)
+        self._base = config.addresses.get("", BASE).rstrip("/")
+        self._upload_base = config.addresses.get("upload", UPLOAD_BASE).rstrip("/")
+        self._account = bearer(NAME, config.key, self._base, self._upload_base)
+        self._http = config.http
 
-    async def hand_over(self, order: Order) -> Order:
+    async def upload_inputs(self, order: Order) -> Order:
         """Upload the pictures of an order that Kie would take."""
         _checked_route(order)
         return await handed_over(order, INLINE_BYTES, self._upload)
@@ -110,7 +110,7 @@ class Kie:
         """Kie has no way to stop a task."""
         return False
 
-    async def fetch(self, product: Product, into: Path) -> None:
+    async def fetch(self, product: Output, into: Path) -> None:
         """Stream the picture to disk; the key stays here."""
         await self._http.download(self._account, product.url, into)
 
@@ -128,16 +128,16 @@ class Kie:
         return await self._http.send(self._account, request)
 
 
-def build(wiring: Wiring) -> Kie:
+def build(config: ProviderConfig) -> Kie:
     """The provider, from its key, addresses and overrides. Opens no connection.
 
     Raises:
         SettingsError: an override cannot be used.
     """
-    return Kie(wiring)
+    return Kie(config)
 
 
 def _checked_route(order: Order) -> KieRoute:
-    route = own_route(order, KieRoute)
+    route = route_as(order, KieRoute)
     route.check(order)
     return route

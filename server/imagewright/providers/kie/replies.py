@@ -22,16 +22,16 @@ from imagewright.errors import (
     ResultLost,
     VendorUnavailable,
 )
-from imagewright.providers.base import Finished, Product, Running, TaskEnded
+from imagewright.providers.base import Finished, Output, Running, TaskEnded
+from imagewright.providers.common.numbers import decimal, usd
+from imagewright.providers.http.redact import sounds_moderated, words_in
 from imagewright.providers.kie.body import NAME, Family
 from imagewright.providers.kie.routes import USD_PER_CREDIT
-from imagewright.providers.sending.wording import sounds_moderated, words_in
-from imagewright.providers.sharing.numbers import decimal, usd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagewright.providers.sending.request import Reply
+    from imagewright.providers.http.request import Reply
 
 OK = 200
 Failure = type[ProviderError]
@@ -93,12 +93,12 @@ class Envelope:
 
     Attributes:
         code: the true status; None when the body is not of this form.
-        said: Kie's words.
+        message: Kie's words.
         data: what is inside.
     """
 
     code: int | None
-    said: str
+    message: str
     data: Mapping[str, Any]
 
 
@@ -106,8 +106,8 @@ def open_envelope(reply: Reply) -> Envelope:
     """The outer form; `msg` and `message` are both in use."""
     content = reply.json if isinstance(reply.json, dict) else {}
     data = content.get("data")
-    said = words_in(content.get("msg")) or words_in(content.get("message"))
-    return Envelope(_number(content.get("code")), said, data if isinstance(data, dict) else {})
+    message = words_in(content.get("msg")) or words_in(content.get("message"))
+    return Envelope(_number(content.get("code")), message, data if isinstance(data, dict) else {})
 
 
 def read_created(reply: Reply) -> str | ProviderError | None:
@@ -116,7 +116,7 @@ def read_created(reply: Reply) -> str | ProviderError | None:
     if envelope.code is None:
         return None
     if envelope.code != OK:
-        return _create_failure(envelope.code, envelope.said)
+        return _create_failure(envelope.code, envelope.message)
     return _text(envelope.data, "taskId", "task_id") or None
 
 
@@ -126,7 +126,7 @@ def read_uploaded(reply: Reply) -> str | ProviderError | None:
     if envelope.code is None:
         return None
     if envelope.code != OK:
-        failure = _create_failure(envelope.code, envelope.said)
+        failure = _create_failure(envelope.code, envelope.message)
         # an upload names no model: what is missing is the address
         return RequestRejected(NAME, failure.detail) if isinstance(failure, ModelUnavailable) else failure
     return _text(envelope.data, "downloadUrl", "download_url") or None
@@ -180,22 +180,22 @@ def _poll_trouble(code: int, envelope: Envelope) -> TaskEnded | ProviderError | 
     if code == OK:
         unseen = VendorUnavailable(NAME, "the task is not visible yet", charged=None, spoken=False)
         return None if envelope.data else unseen
-    kind, words = CODES.get(code, UNKNOWN_CODE).poll, envelope.said or f"code {code}"
+    kind, words = CODES.get(code, UNKNOWN_CODE).poll, envelope.message or f"code {code}"
     if code in DOUBTFUL_ENDS:
-        return TaskEnded(_by_words(code, envelope.said, kind)(NAME, words, charged=None), sure=False)
+        return TaskEnded(_by_words(code, envelope.message, kind)(NAME, words, charged=None), sure=False)
     return kind(NAME, words, charged=None)
 
 
-def _create_failure(code: int, said: str) -> ProviderError:
+def _create_failure(code: int, message: str) -> ProviderError:
     """The failure of a create or an upload: nothing was started, unless a code nobody knows says otherwise."""
-    kind = _by_words(code, said, CODES.get(code, UNKNOWN_CODE).create)
-    return kind(NAME, said or f"code {code}", charged=None if code not in CODES else False)
+    kind = _by_words(code, message, CODES.get(code, UNKNOWN_CODE).create)
+    return kind(NAME, message or f"code {code}", charged=None if code not in CODES else False)
 
 
-def _task_failure(code: Any, said: Any, data: Mapping[str, Any], family: Family) -> ProviderError:
+def _task_failure(code: Any, message: Any, data: Mapping[str, Any], family: Family) -> ProviderError:
     """The failure of a task, with what `creditsConsumed` says about the money."""
     number = _number(code)
-    words = words_in(said)
+    words = words_in(message)
     kind = CODES.get(number or 0, UNKNOWN_CODE).task
     if family is Family.GPT4O and number == GPT4O_MODERATION:
         kind = ContentRefused
@@ -209,22 +209,22 @@ def _task_failure(code: Any, said: Any, data: Mapping[str, Any], family: Family)
     )
 
 
-def _by_words(code: int | None, said: str, usual: Failure) -> Failure:
+def _by_words(code: int | None, message: str, usual: Failure) -> Failure:
     """What the words say, where the code leaves it open."""
     if code in CODES and code not in SPEAKING:
         return usual
-    words = said.lower()
+    words = message.lower()
     if any(hint in words for hint in PAUSED) or all(hint in words for hint in NO_MODEL):
         return ModelUnavailable
     if any(hint in words for hint in BAD_FIELD):
         return RequestRejected
-    return ContentRefused if sounds_moderated(said) else usual
+    return ContentRefused if sounds_moderated(message) else usual
 
 
 def _finished(urls: tuple[str, ...], data: Mapping[str, Any]) -> Finished | TaskEnded:
     spent = usd(data.get("creditsConsumed"), per_unit=USD_PER_CREDIT)
     if urls:
-        return Finished(tuple(Product(url=url) for url in urls), cost_usd=spent)
+        return Finished(tuple(Output(url=url) for url in urls), cost_usd=spent)
     charged = None if spent is None else spent > 0
     return TaskEnded(ResultLost(NAME, "the task is done, but names no picture", charged=charged), sure=False)
 

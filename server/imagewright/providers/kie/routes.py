@@ -2,7 +2,7 @@
 
 Field names, spellings and limits are those of Kie's model pages of 2026-08-19 unless a line says otherwise; prices
 are credits that third parties saw charged. What Kie documents no longer is marked, and can be switched off in the
-configuration, see `providers.sharing.overrides`; it also chooses the models of `others` by their ids.
+configuration, see `providers.common.overrides`; it also chooses the models of `others` by their ids.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Limits, OperationName
 from imagewright.errors import GenerationFailed, PictureError, ProviderError, RequestRejected, ResultLost
 from imagewright.imaging.limiter import DECODING
-from imagewright.providers.base import Finished, PictureForm, Price, Rhythm, Route, TaskEnded
-from imagewright.providers.sharing.overrides import overridden
+from imagewright.providers.base import Finished, PictureForm, PollPolicy, Price, Route, TaskEnded
+from imagewright.providers.common.overrides import overridden
 from imagewright.storage.private import write_file
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.catalog.row import Row
-    from imagewright.providers.base import Handle, Order, Product, Running, Wiring
+    from imagewright.providers.base import Handle, Order, Output, ProviderConfig, Running
 
 NAME = "offline"
 
@@ -39,20 +39,20 @@ HOW: Mapping[OperationName, str] = {
 """What stands in the place of a model's id."""
 
 
-def build(wiring: Wiring) -> Offline:
+def build(config: ProviderConfig) -> Offline:
     """The provider; of the wiring only `overrides` is used."""
-    return Offline(wiring)
+    return Offline(config)
 
 
 class Offline:
     """See `base.Provider` for what its methods promise. Every call is finished when `submit` returns."""
 
     name = NAME
-    rhythm = Rhythm(first=0.1, factor=1.0, longest=0.1)
+    poll_policy = PollPolicy(first=0.1, factor=1.0, longest=0.1)
 
-    def __init__(self, wiring: Wiring) -> None:
+    def __init__(self, config: ProviderConfig) -> None:
         routes = [_route(row, operation) for row in catalog().values() for operation in row.operations]
-        self.routes: tuple[Route, ...] = overridden(routes, wiring.overrides, known=None)
+        self.routes: tuple[Route, ...] = overridden(routes, config.overrides, known=None)
 
     async def submit(self, order: Order) -> Finished:
         """Make the pictures, each in a thread of its own, as far as there is memory for all that is decoded.
@@ -63,7 +63,7 @@ class Offline:
         from imagewright.providers.offline.work import made, memory_of  # noqa: PLC0415 - loads Pillow: not before it is needed
 
         cost = memory_of(order)
-        done: dict[int, tuple[Product, tuple[str, ...]]] = {}
+        done: dict[int, tuple[Output, tuple[str, ...]]] = {}
         failures: list[ProviderError] = []
 
         async def make(number: int) -> None:
@@ -96,7 +96,7 @@ class Offline:
         """There is nothing to stop; cancelling the call of `submit` stops its work."""
         return False
 
-    async def fetch(self, product: Product, into: Path) -> None:
+    async def fetch(self, product: Output, into: Path) -> None:
         """Write the picture to the file.
 
         Raises:

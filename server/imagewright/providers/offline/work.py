@@ -16,7 +16,7 @@ from imagewright.imaging.enlarge import enlarge
 from imagewright.imaging.extend import reframed
 from imagewright.imaging.mask import read_mask
 from imagewright.imaging.probe import MAX_PIXELS
-from imagewright.providers.base import Product
+from imagewright.providers.base import Output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -45,7 +45,7 @@ UNLISTED = frozenset({"prompt", "images", "image", "mask", "seed"})
 """Arguments a draft shows by itself instead of listing them."""
 
 
-def made(order: Order, number: int) -> tuple[Product, tuple[str, ...]]:
+def made(order: Order, number: int) -> tuple[Output, tuple[str, ...]]:
     """One picture of an order and what is to be said of it, one sentence each.
 
     Args:
@@ -64,7 +64,7 @@ def made(order: Order, number: int) -> tuple[Product, tuple[str, ...]]:
         notes = (*notes, f"{chosen} cannot hold {image.width} x {image.height} px, so it is a png.")
         chosen = "png"
     data = encode(image, chosen, quality=HIGH_QUALITY)
-    return Product(data=data, seed=seed if "seed" in order.route.takes else None), notes
+    return Output(data=data, seed=seed if "seed" in order.route.takes else None), notes
 
 
 def memory_of(order: Order) -> int:

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from imagewright.catalog.row import OperationName
+from imagewright.providers.common.own_routes import route_as
+from imagewright.providers.common.sync import SynchronousProvider
+from imagewright.providers.http.request import REPLY_BYTES, Account, Purpose, Request
 from imagewright.providers.openai.replies import read_images
 from imagewright.providers.openai.routes import NAME, OpenAIRoute, routes_for
-from imagewright.providers.sending.request import REPLY_BYTES, Account, Purpose, Request
-from imagewright.providers.sharing.at_once import AtOnce
-from imagewright.providers.sharing.own_routes import own_route
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagewright.providers.base import Finished, Order, Route, Wiring
+    from imagewright.providers.base import Finished, Order, ProviderConfig, Route
 
 BASE = "https://api.openai.com/v1"
 VERSION = "/v1"
@@ -31,22 +31,22 @@ PICTURE_BYTES = 48_000_000
 """Most bytes of one picture in an answer: 3840 x 2160 px of four bytes, the largest there is, in base64."""
 
 
-class OpenAI(AtOnce):
+class OpenAI(SynchronousProvider):
     """The provider. See `base.Provider` for what its methods promise."""
 
     name = NAME
     seconds = 600.0
     """What the maker's own client waits: high quality takes minutes."""
 
-    def __init__(self, wiring: Wiring) -> None:
-        self.routes: tuple[Route, ...] = routes_for(wiring.overrides, own_server="" in wiring.addresses)
-        self._base = base_of(wiring.addresses.get("", BASE))
-        auth = {"Authorization": f"Bearer {wiring.key}"} if wiring.key else {}
-        super().__init__(Account(NAME, (self._base,), wiring.key, auth), wiring.http)
+    def __init__(self, config: ProviderConfig) -> None:
+        self.routes: tuple[Route, ...] = routes_for(config.overrides, own_server="" in config.addresses)
+        self._base = base_of(config.addresses.get("", BASE))
+        auth = {"Authorization": f"Bearer {config.key}"} if config.key else {}
+        super().__init__(Account(NAME, (self._base,), config.key, auth), config.http)
 
     async def submit(self, order: Order) -> Finished:
         """Send the order once and wait for its pictures."""
-        route = own_route(order, OpenAIRoute)
+        route = route_as(order, OpenAIRoute)
         route.check(order)
         fields = route.fields(order)
         form = route.operation is OperationName.EDIT
@@ -69,10 +69,10 @@ def base_of(address: str) -> str:
     return bare if urlsplit(bare).path else bare + VERSION
 
 
-def build(wiring: Wiring) -> OpenAI:
+def build(config: ProviderConfig) -> OpenAI:
     """The provider, from its key, addresses and overrides. Opens no connection.
 
     Raises:
         SettingsError: an override cannot be used.
     """
-    return OpenAI(wiring)
+    return OpenAI(config)

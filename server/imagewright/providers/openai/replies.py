@@ -20,17 +20,17 @@ from imagewright.errors import (
     RateLimited,
     ResultLost,
 )
-from imagewright.providers.base import Finished, Product
+from imagewright.providers.base import Finished, Output
+from imagewright.providers.common.sync import DATA_URI, read_base64
+from imagewright.providers.http.classify import by_status
+from imagewright.providers.http.redact import HIDDEN, sounds_moderated, words_in
+from imagewright.providers.http.request import Purpose
 from imagewright.providers.openai.routes import NAME
-from imagewright.providers.sending.request import Purpose
-from imagewright.providers.sending.verdict import by_status
-from imagewright.providers.sending.wording import HIDDEN, sounds_moderated, words_in
-from imagewright.providers.sharing.at_once import DATA_URI, read_base64
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagewright.providers.sending.request import Reply
+    from imagewright.providers.http.request import Reply
 
 CODES: Mapping[str, type[ProviderError]] = {
     "moderation_blocked": ContentRefused,
@@ -69,48 +69,48 @@ def read_images(reply: Reply) -> Finished | ProviderError | None:
     return Finished(products, notes=(note,) if lost else ())
 
 
-def _product(item: Mapping[str, Any]) -> Product | None:
+def _product(item: Mapping[str, Any]) -> Output | None:
     """One picture: in base64, as a link, or as a data URI where the link should be."""
     url = item.get("url")
     if data := read_base64(item.get("b64_json")):
-        return Product(data=data)
+        return Output(data=data)
     if not isinstance(url, str) or not url:
         return None
     if not url.startswith(DATA_URI):
-        return Product(url=url)
+        return Output(url=url)
     data = read_base64(url)
-    return Product(data=data) if data else None
+    return Output(data=data) if data else None
 
 
 def _failure(reply: Reply, content: Mapping[str, Any]) -> ProviderError:
     error = content.get("error")
     fields = error if isinstance(error, dict) else {}
-    said = _words(content, fields, error)
+    words = _words(content, fields, error)
     judged = by_status(NAME, reply, Purpose.SUBMIT)
     kind = CODES.get(str(fields.get("code"))) or CODES.get(str(fields.get("type")))
-    if kind is None and reply.status == HTTPStatus.BAD_REQUEST and sounds_moderated(said):
+    if kind is None and reply.status == HTTPStatus.BAD_REQUEST and sounds_moderated(words):
         kind = ContentRefused
     if kind is ContentRefused:
-        return _refused(said, fields)
+        return _refused(words, fields)
     if kind is not None:
-        return kind(NAME, said, charged=False)
+        return kind(NAME, words, charged=False)
     if reply.status < HTTPStatus.MULTIPLE_CHOICES:
-        return GenerationFailed(NAME, said)
-    return type(judged)(NAME, f"HTTP {reply.status}: {said}" if said else judged.detail, charged=judged.charged)
+        return GenerationFailed(NAME, words)
+    return type(judged)(NAME, f"HTTP {reply.status}: {words}" if words else judged.detail, charged=judged.charged)
 
 
-def _refused(said: str, fields: Mapping[str, Any]) -> ContentRefused:
+def _refused(words: str, fields: Mapping[str, Any]) -> ContentRefused:
     """A refusal of content; whether the finished picture that was refused is paid for is not published."""
     details = fields.get("moderation_details")
     details = details if isinstance(details, dict) else {}
     stage, listed = details.get("moderation_stage"), details.get("categories")
     if isinstance(listed, list) and listed:
-        said += f" ({', '.join(words_in(one) for one in listed)})"
-    return ContentRefused(NAME, said, charged=False if stage == "input" else None)
+        words += f" ({', '.join(words_in(one) for one in listed)})"
+    return ContentRefused(NAME, words, charged=False if stage == "input" else None)
 
 
 def _words(content: Mapping[str, Any], fields: Mapping[str, Any], error: Any) -> str:
     """What the server said, in whichever of the usual forms."""
     found = (fields.get("message"), error, content.get("detail"), content.get("message"))
-    said = next((text for one in found if (text := words_in(one))), "")
-    return SPOKEN_KEY.sub(HIDDEN, said)
+    words = next((text for one in found if (text := words_in(one))), "")
+    return SPOKEN_KEY.sub(HIDDEN, words)

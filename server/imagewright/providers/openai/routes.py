@@ -13,8 +13,8 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import ANY, AUTO, Limits, OperationName, Scalar
 from imagewright.errors import RequestRejected, SettingsError
 from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price, Route
-from imagewright.providers.sending.request import FilePart
-from imagewright.providers.sharing.alternatives import chosen
+from imagewright.providers.common.alternatives import chosen
+from imagewright.providers.http.request import FilePart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -99,10 +99,10 @@ class OpenAIRoute(Route):
         """
         if order.mask is not None and len(order.mask.data) >= MASK_BYTES:
             size = len(order.mask.data) / 1e6
-            said = (
+            text = (
                 f"the mask has {size:.1f} MB as a PNG; the limit is {MASK_BYTES / 1e6:g} MB: draw it with fewer edges"
             )
-            raise RequestRejected(NAME, said)
+            raise RequestRejected(NAME, text)
 
     def fields(self, order: Order) -> dict[str, Any]:
         """The fields of a request, without pictures."""

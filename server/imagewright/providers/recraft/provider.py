@@ -12,13 +12,13 @@ from urllib.parse import quote
 
 from imagewright.catalog.row import ANY, OperationName
 from imagewright.providers.base import PictureForm, Price, Route
+from imagewright.providers.common.alternatives import chosen
+from imagewright.providers.common.sync import SynchronousProvider
+from imagewright.providers.http.request import FilePart, Purpose, Request, bearer
 from imagewright.providers.recraft.replies import NAME, USD_PER_UNIT, read_made
-from imagewright.providers.sending.request import FilePart, Purpose, Request, bearer
-from imagewright.providers.sharing.alternatives import chosen
-from imagewright.providers.sharing.at_once import AtOnce
 
 if TYPE_CHECKING:
-    from imagewright.providers.base import Finished, Order, Wiring
+    from imagewright.providers.base import Finished, Order, ProviderConfig
 
 BASE = "https://external.api.recraft.ai"
 ANSWER_BYTES = 120_000_000
@@ -47,15 +47,15 @@ def files(order: Order) -> tuple[FilePart, ...]:
     return (FilePart("file", f"image.{picture.extension}", picture.mime, picture.data),)
 
 
-class Recraft(AtOnce):
+class Recraft(SynchronousProvider):
     """The provider. See `base.Provider` for what its methods promise."""
 
     name = NAME
 
-    def __init__(self, wiring: Wiring) -> None:
-        self.routes: tuple[Route, ...] = chosen(ROUTES, (), wiring.overrides)
-        self._base = wiring.addresses.get("", BASE).rstrip("/")
-        super().__init__(bearer(NAME, wiring.key, self._base), wiring.http)
+    def __init__(self, config: ProviderConfig) -> None:
+        self.routes: tuple[Route, ...] = chosen(ROUTES, (), config.overrides)
+        self._base = config.addresses.get("", BASE).rstrip("/")
+        super().__init__(bearer(NAME, config.key, self._base), config.http)
 
     async def submit(self, order: Order) -> Finished:
         """Send the picture once and wait for what becomes of it."""
@@ -72,10 +72,10 @@ class Recraft(AtOnce):
         return await self._http.send(self._account, request)
 
 
-def build(wiring: Wiring) -> Recraft:
+def build(config: ProviderConfig) -> Recraft:
     """The provider, from its key, addresses and overrides. Opens no connection.
 
     Raises:
         SettingsError: an override cannot be used.
     """
-    return Recraft(wiring)
+    return Recraft(config)

@@ -6,16 +6,16 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from imagewright.errors import ContentRefused, GenerationFailed, OutOfCredit, ProviderError, ResultLost
-from imagewright.providers.base import Finished, Product
-from imagewright.providers.sending.verdict import MEANING
-from imagewright.providers.sending.wording import sounds_moderated
-from imagewright.providers.sharing.at_once import read_base64
-from imagewright.providers.sharing.numbers import usd
+from imagewright.providers.base import Finished, Output
+from imagewright.providers.common.numbers import usd
+from imagewright.providers.common.sync import read_base64
+from imagewright.providers.http.classify import MEANING
+from imagewright.providers.http.redact import sounds_moderated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from imagewright.providers.sending.request import Reply
+    from imagewright.providers.http.request import Reply
 
 NAME = "recraft"
 USD_PER_UNIT = 0.001
@@ -47,17 +47,17 @@ def read_made(reply: Reply) -> Finished | ProviderError | None:
 
 
 def _refusal(reply: Reply, content: Mapping[str, Any]) -> ProviderError | None:
-    told = [part for name in ("code", "message") if isinstance(part := content.get(name), str) and part]
-    said = ": ".join(told) or reply.body[:SAID_BYTES].decode("utf-8", "replace").strip()
-    if said.startswith("<"):
+    parts = [part for name in ("code", "message") if isinstance(part := content.get(name), str) and part]
+    text = ": ".join(parts) or reply.body[:SAID_BYTES].decode("utf-8", "replace").strip()
+    if text.startswith("<"):
         return None  # a gateway's page: its words are not Recraft's
-    if reply.status in MAY_BE_MONEY and any(hint in said.lower() for hint in NO_MONEY):
-        return OutOfCredit(NAME, said, charged=False)
-    if reply.status in MAY_BE_MODERATION and sounds_moderated(said):
+    if reply.status in MAY_BE_MONEY and any(hint in text.lower() for hint in NO_MONEY):
+        return OutOfCredit(NAME, text, charged=False)
+    if reply.status in MAY_BE_MODERATION and sounds_moderated(text):
         # whether it comes before the work or after it, and is charged then, is documented nowhere
-        return ContentRefused(NAME, said, charged=None)
+        return ContentRefused(NAME, text, charged=None)
     kind = MEANING.get(reply.status)
-    return kind(NAME, said, charged=False) if told and kind is not None else None
+    return kind(NAME, text, charged=False) if parts and kind is not None else None
 
 
 def _entries(content: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -68,9 +68,9 @@ def _entries(content: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             yield entry
 
 
-def _product(entry: Mapping[str, Any]) -> Product | None:
+def _product(entry: Mapping[str, Any]) -> Output | None:
     url = entry.get("url")
     if isinstance(url, str) and url:
-        return Product(url=url)
+        return Output(url=url)
     data = read_base64(entry.get("b64_json"))
-    return None if data is None else Product(data=data)
+    return None if data is None else Output(data=data)

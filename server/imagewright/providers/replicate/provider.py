@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 import anyio.to_thread
 
 from imagewright.errors import ModelUnavailable, ProviderError, ResultLost
-from imagewright.providers.base import Finished, Handle, Rhythm, TaskEnded
+from imagewright.providers.base import Finished, Handle, PollPolicy, TaskEnded
+from imagewright.providers.common.alternatives import chosen
+from imagewright.providers.common.own_routes import route_as
+from imagewright.providers.common.recovery import LIST_BYTES, LIST_SECONDS, Page, oldest_fitting, trace_of
+from imagewright.providers.common.stopping import request_cancel
+from imagewright.providers.common.tickets import noted, notes_in, path_under, with_notes
+from imagewright.providers.common.uploads import handed_over, links_of
+from imagewright.providers.http.download import RESULT_BYTES
+from imagewright.providers.http.request import FilePart, Purpose, Request, bearer
 from imagewright.providers.replicate.replies import (
     read_cancelled,
     read_created,
@@ -24,21 +32,13 @@ from imagewright.providers.replicate.replies import (
     read_version,
 )
 from imagewright.providers.replicate.routes import ALIKE, NAME, OTHERS, ROUTES, ReplicateRoute
-from imagewright.providers.sending.download import RESULT_BYTES
-from imagewright.providers.sending.request import FilePart, Purpose, Request, bearer
-from imagewright.providers.sharing.alternatives import chosen
-from imagewright.providers.sharing.links import handed_over, links_of
-from imagewright.providers.sharing.listed import LIST_BYTES, LIST_SECONDS, Page, oldest_fitting, trace_of
-from imagewright.providers.sharing.own_routes import own_route
-from imagewright.providers.sharing.stopping import told_to_stop
-from imagewright.providers.sharing.tickets import noted, notes_in, path_under, with_notes
 from imagewright.storage.private import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from imagewright.providers.base import Order, Prepared, Product, Running, Wiring
+    from imagewright.providers.base import Order, Output, Prepared, ProviderConfig, Running
     from imagewright.providers.replicate.replies import Prediction
 
 log = logging.getLogger(__name__)
@@ -58,17 +58,17 @@ class Replicate:
     """The provider. See `base.Provider` for what its methods promise."""
 
     name = NAME
-    rhythm = Rhythm(first=1.0, factor=1.3, longest=5.0, keeps=3600.0)
+    poll_policy = PollPolicy(first=1.0, factor=1.3, longest=5.0, keeps=3600.0)
     """The vendor's own client asks twice a second; a person does not notice one. Its page on data retention says that
     what a prediction made is deleted after an hour."""
 
-    def __init__(self, wiring: Wiring) -> None:
-        self.routes: tuple[ReplicateRoute, ...] = chosen(ROUTES, OTHERS, wiring.overrides, ALIKE)
-        self._base = wiring.addresses.get("", BASE).rstrip("/")
-        self._account = bearer(NAME, wiring.key, self._base)
-        self._http = wiring.http
+    def __init__(self, config: ProviderConfig) -> None:
+        self.routes: tuple[ReplicateRoute, ...] = chosen(ROUTES, OTHERS, config.overrides, ALIKE)
+        self._base = config.addresses.get("", BASE).rstrip("/")
+        self._account = bearer(NAME, config.key, self._base)
+        self._http = config.http
 
-    async def hand_over(self, order: Order) -> Order:
+    async def upload_inputs(self, order: Order) -> Order:
         """Small pictures go into the request itself, others to the vendor's files."""
         return await handed_over(order, INLINE_BYTES, self._upload)
 
@@ -77,7 +77,7 @@ class Replicate:
 
         It is not asked to be waited for: a line that breaks while waiting would leave a paid prediction without its id.
         """
-        route = own_route(order, ReplicateRoute)
+        route = route_as(order, ReplicateRoute)
         inputs = route.inputs(order, *links_of(order))
         prediction = await self._create(route, route.model_for(order.arguments), inputs)
         handle = self._handle(prediction, route.notes_for(order))
@@ -88,7 +88,7 @@ class Replicate:
 
     def trace(self, order: Order) -> Mapping[str, str]:
         """The model without its version, the digest of what it is sent, and from when on to look."""
-        route = own_route(order, ReplicateRoute)
+        route = route_as(order, ReplicateRoute)
         name = route.model_for(order.arguments).partition(":")[0]
         return trace_of(name, route.inputs(order, *links_of(order)), route.notes_for(order))
 
@@ -121,9 +121,9 @@ class Replicate:
         request: Request[bool] = Request(
             purpose=Purpose.OTHER, url=self._base + handle.ticket["cancel"], read=read_cancelled
         )
-        return await told_to_stop(self._http, self._account, request)
+        return await request_cancel(self._http, self._account, request)
 
-    async def fetch(self, product: Product, into: Path) -> None:
+    async def fetch(self, product: Output, into: Path) -> None:
         """Stream the picture to disk without the key; one that stands at the vendor's own address needs it."""
         link = product.url
         if self._account.owns(link):
@@ -199,10 +199,10 @@ class Replicate:
             raise lost from error
 
 
-def build(wiring: Wiring) -> Replicate:
+def build(config: ProviderConfig) -> Replicate:
     """The provider, from its key, address and overrides. Opens no connection.
 
     Raises:
         SettingsError: an override cannot be used.
     """
-    return Replicate(wiring)
+    return Replicate(config)

@@ -22,16 +22,16 @@ from imagewright.errors import (
     RequestRejected,
     ResultLost,
 )
-from imagewright.providers.base import Finished, Product, Running, TaskEnded
+from imagewright.providers.base import Finished, Output, Running, TaskEnded
+from imagewright.providers.common.numbers import decimal
+from imagewright.providers.common.recovery import Listed, Page, digest, read_time
+from imagewright.providers.http.redact import sounds_moderated
 from imagewright.providers.replicate.routes import NAME
-from imagewright.providers.sending.wording import sounds_moderated
-from imagewright.providers.sharing.listed import Listed, Page, digest, read_time
-from imagewright.providers.sharing.numbers import decimal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagewright.providers.sending.request import Reply
+    from imagewright.providers.http.request import Reply
 
 STATUSES: Mapping[int, type[ProviderError]] = {
     400: RequestRejected,
@@ -169,32 +169,32 @@ def _finished(output: Any) -> Finished | TaskEnded:
         return TaskEnded(ResultLost(NAME, why), sure=False)
     missing = len(entries) - len(urls)
     notes = (f"replicate named no address for {missing} of {len(entries)} pictures.",) if missing else ()
-    return Finished(tuple(Product(url=url) for url in urls), notes=notes)
+    return Finished(tuple(Output(url=url) for url in urls), notes=notes)
 
 
 def _failure(status: str, error: str) -> ProviderError:
     """Why a prediction came to nothing; whether its time was charged is not said."""
-    said = error or status
+    text = error or status
     if BAD_INPUT.search(error):
-        return RequestRejected(NAME, said, charged=None)
+        return RequestRejected(NAME, text, charged=None)
     if NO_MODEL.search(error):
-        return ModelUnavailable(NAME, said, charged=None)
+        return ModelUnavailable(NAME, text, charged=None)
     if MODERATED in error or sounds_moderated(error):
-        return ContentRefused(NAME, said)
-    return GenerationFailed(NAME, said)
+        return ContentRefused(NAME, text)
+    return GenerationFailed(NAME, text)
 
 
 def _refusal(reply: Reply) -> ProviderError | None:
     """Why nothing was started; None where the status says it as well."""
-    said = _said(_object(reply))
-    if not said or reply.status not in STATUSES:
+    text = _said(_object(reply))
+    if not text or reply.status not in STATUSES:
         return None
     kind = STATUSES[reply.status]
-    if kind is RequestRejected and sounds_moderated(said):
+    if kind is RequestRejected and sounds_moderated(text):
         kind = ContentRefused
-    if kind is RateLimited and "retry-after" not in reply.headers and (found := WAIT.search(said)):
-        return RateLimited(NAME, said, retry_after=decimal(found[1]))
-    return kind(NAME, said, charged=False)
+    if kind is RateLimited and "retry-after" not in reply.headers and (found := WAIT.search(text)):
+        return RateLimited(NAME, text, retry_after=decimal(found[1]))
+    return kind(NAME, text, charged=False)
 
 
 def _refusal_of_poll(reply: Reply) -> ProviderError | None:

@@ -2,7 +2,7 @@
 
 Model ids, field names and limits are those of its models' API pages, unless a line says otherwise; what was read
 there on 2026-11-26 was read in copies of those pages. What is not confirmed is marked, and can be switched off in the
-configuration, see `providers.sharing.overrides`.
+configuration, see `providers.common.overrides`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.row import ANY, AUTO, Limits, OperationName, Scalar
 from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price
-from imagewright.providers.sharing.fields import COUNT, LEFT_OUT, Field, FieldsRoute, count_sentence
+from imagewright.providers.common.fields import COUNT, LEFT_OUT, Field, FieldsRoute, count_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

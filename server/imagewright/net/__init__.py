@@ -1,0 +1,1 @@
+"""Reaching a public address safely; no vendor is known here."""

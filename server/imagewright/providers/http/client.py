@@ -1,0 +1,261 @@
+"""The one module that sends: deadlines, what may be sent again, where the key may go, which error a failure is.
+
+A vendor file describes a `Request` and how to read its reply; `HttpClient` does the rest. What a reply means is decided
+by the request's own reader first, as vendors answer 200 to refusals and 403 to an empty purse; only what the reader
+makes nothing of is judged by its status. The rules of sending again are in `verdict`.
+
+Nothing here logs a header or a body, and addresses are logged without their query.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+import anyio.to_thread
+
+from imagewright.errors import BadKey, ProviderError, ResultLost
+from imagewright.net.fetch import load
+from imagewright.providers.base import TaskEnded
+from imagewright.providers.http.classify import Retry, by_status, may_resend, read_retry_after, unanswered
+from imagewright.providers.http.download import RESULT_BYTES, download
+from imagewright.providers.http.redact import tidy
+from imagewright.providers.http.request import Purpose, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import httpx
+
+    from imagewright.providers.base import Sender
+    from imagewright.providers.http.request import Account, Request
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+SECONDS: Mapping[Purpose, float] = {Purpose.SUBMIT: 120, Purpose.POLL: 30, Purpose.UPLOAD: 120, Purpose.OTHER: 30}
+"""Longest wait for one exchange. A vendor that answers a submit with the finished picture needs its own, longer one."""
+LARGE_REPLY = 500_000
+"""Bytes from which a reply is read in a thread: it holds pictures, and decoding them takes tens of milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """A send that did not succeed."""
+
+    failure: ProviderError
+    status: int | None
+    reached: bool
+
+
+class HttpClient:
+    """The sender all providers of a process share; it opens nothing before the first request.
+
+    Args:
+        retry: how refused requests are sent again.
+        download_retry: how broken downloads are begun again.
+        seconds: longest wait for one exchange, by purpose.
+    """
+
+    def __init__(
+        self,
+        retry: Retry = Retry(),  # noqa: B008 - frozen, so a shared default cannot change
+        download_retry: Retry = Retry(resends=4, first=1.0),  # noqa: B008 - as above
+        seconds: Mapping[Purpose, float] = SECONDS,
+    ) -> None:
+        self._retry = retry
+        self._download_retry = download_retry
+        self._seconds = seconds
+        self._client: httpx.AsyncClient | None = None
+        self._opening = anyio.Lock()
+
+    async def send(self, account: Account, request: Request[T]) -> T:
+        """Send a request, again where that is safe, and read the reply.
+
+        A submit that may have reached the vendor and got no readable answer is never sent again.
+
+        Args:
+            account: who is spoken to.
+            request: what is said, with its reader.
+
+        Returns:
+            What the request's reader made of the reply.
+
+        Raises:
+            UnknownOutcome: a submit may or may not have started paid work.
+            RateLimited: refused for the rate, and waiting as long as is sensible did not help.
+            VendorUnavailable: no answer, or none that can be used, and nothing was started by it.
+            TaskEnded: the reply to a poll says that the task is over.
+            ProviderError: what else the reply says; details are short and hold no key.
+        """
+        headers = {**request.headers, **_key_headers(account, request)}
+        client = await self._open()
+        from imagewright.providers.http.exchange import guarded_client  # noqa: PLC0415 - httpx is not for the start-up
+
+        seconds = self._seconds[request.purpose] if request.seconds is None else request.seconds
+        sends = 0
+        while True:
+            if request.with_key:
+                outcome = await _send_once(client, account, request, headers, seconds)
+            else:  # to a link the vendor gave, which nobody here vouches for
+                async with guarded_client(allow_loopback=account.on_loopback) as guarded:
+                    outcome = await _send_once(guarded, account, request, headers, seconds)
+            sends += 1
+            if not isinstance(outcome, _Failed):
+                return outcome
+            failure = outcome.failure
+            again = may_resend(request.purpose, failure, status=outcome.status, reached=outcome.reached)
+            wait = self._retry.wait(sends, failure.retry_after) if again else None
+            if wait is None:
+                raise failure
+            log.info("%s: %s; sending again in %.1f s", account.provider, failure.category, wait)
+            await anyio.sleep(wait)
+
+    async def download(self, account: Account, url: str, into: Path, *, max_bytes: int = RESULT_BYTES) -> None:
+        """Stream a result to disk, without any key.
+
+        Args:
+            account: who made it; results may be on this machine where the vendor's address was set to it.
+            url: the result link; only public addresses are fetched from.
+            into: the file to write; absent afterwards if the download failed.
+            max_bytes: most bytes that are taken.
+
+        Raises:
+            ResultLost: it could not be had whole, and trying again a few times did not help.
+        """
+        await download(account, url, into, max_bytes=max_bytes, retry=self._download_retry)
+
+    async def aclose(self) -> None:
+        """Close the connections. The sender opens again if it is used again."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def _open(self) -> httpx.AsyncClient:
+        async with self._opening:
+            if self._client is None:
+                await load("imagewright.providers.http.exchange")
+                from imagewright.providers.http.exchange import open_client  # noqa: PLC0415 - httpx is not for the start-up
+
+                self._client = await anyio.to_thread.run_sync(open_client)
+            return self._client
+
+
+class KeyNamingSender:
+    """A sender that names where the key came from when a vendor does not take it.
+
+    Args:
+        http: the sender that does the work.
+        source: the variable or file the key came from.
+    """
+
+    def __init__(self, http: Sender, source: str) -> None:
+        self._http = http
+        self._source = source
+
+    async def send(self, account: Account, request: Request[T]) -> T:
+        """As `HttpClient.send`."""
+        try:
+            return await self._http.send(account, request)
+        except BadKey as failure:
+            raise BadKey(
+                failure.provider,
+                failure.detail,
+                charged=failure.charged,
+                spoken=failure.spoken,
+                advice=f"The key came from {self._source}. {failure.advice}",
+            ) from failure
+
+    async def download(self, account: Account, url: str, into: Path, *, max_bytes: int = RESULT_BYTES) -> None:
+        """As `HttpClient.download`."""
+        await self._http.download(account, url, into, max_bytes=max_bytes)
+
+
+async def _send_once(
+    client: httpx.AsyncClient, account: Account, request: Request[T], headers: Mapping[str, str], seconds: float
+) -> T | _Failed:
+    from imagewright.providers.http.exchange import Broken, exchange  # noqa: PLC0415 - httpx is not for the start-up
+
+    address = request.url.partition("?")[0]  # a vendor's own link can hold a signature
+    began = time.monotonic()
+    try:
+        reply = await exchange(client, request, headers, seconds)
+    except Broken as broken:
+        log.info("%s %s %s: no answer", account.provider, request.method, address)
+        failure = unanswered(account.provider, broken.why, request.purpose, reached=broken.reached)
+        if broken.barred or (broken.oversize and request.purpose is Purpose.POLL):
+            failure = ProviderError(
+                account.provider, broken.why, charged=None if request.purpose is Purpose.POLL else False
+            )
+        elif broken.oversize and request.purpose is not Purpose.UPLOAD:
+            failure = ResultLost(account.provider, broken.why)
+        return _Failed(_cleaned(failure, account), None, broken.reached)
+    elapsed = time.monotonic() - began
+    log.debug("%s %s %s: %d in %.2f s", account.provider, request.method, address, reply.status, elapsed)
+    if len(reply.body) > LARGE_REPLY:
+        read = await anyio.to_thread.run_sync(lambda: _read(account, request, reply))
+    else:
+        read = _read(account, request, reply)
+    if isinstance(read, TaskEnded):
+        raise TaskEnded(_cleaned(read.error, account, answered=True), sure=read.sure)
+    if isinstance(read, ProviderError):
+        failure = _cleaned(read, account, read_retry_after(reply.headers), answered=True)
+        return _Failed(failure, reply.status, reached=True)
+    return read
+
+
+def _read(account: Account, request: Request[T], reply: Reply) -> T | ProviderError | TaskEnded:
+    """What the reader makes of the reply; failing that, what the status says."""
+    try:
+        read = request.read(reply)
+    except Exception as error:  # noqa: BLE001 - a reader only looks at the reply: whatever it trips over stands there
+        # the shape of a vendor's answer is the vendor's to change: it counts as an answer that cannot be read
+        kind = type(error).__name__  # not its words: they may quote the answer
+        log.warning("%s: the reply to a %s has an unknown shape (%s)", account.provider, request.purpose, kind)
+        read = None
+    return by_status(account.provider, reply, request.purpose) if read is None else read
+
+
+def _cleaned(
+    failure: ProviderError, account: Account, wait: float | None = None, *, answered: bool = False
+) -> ProviderError:
+    """The same failure with its words shortened and without the key, and with the wait the vendor asked for.
+
+    What the reader of an answer says is the vendor's word unless the reader says otherwise; but that a result is lost
+    is what we found, and no vendor says so.
+    """
+    spoken = failure.spoken
+    if spoken is None:
+        spoken = answered and not isinstance(failure, ResultLost)
+    asked = failure.retry_after
+    if asked is None and failure.retryable:
+        asked = wait
+    return type(failure)(
+        failure.provider,
+        tidy(failure.detail, account.key),
+        charged=failure.charged,
+        retry_after=asked,
+        spoken=spoken,
+        advice=failure.advice,
+    )
+
+
+def _key_headers(account: Account, request: Request[Any]) -> Mapping[str, str]:
+    """The headers with the key.
+
+    Raises:
+        ProviderError: the request is for a host that is not the vendor's.
+        BadKey: the key cannot stand in a header; the library's own message would quote it.
+    """
+    if not request.with_key:
+        return {}
+    if not account.owns(request.url):
+        charged = None if request.purpose is Purpose.POLL else False
+        raise ProviderError(account.provider, "the key is not sent to a host that is not the vendor's", charged=charged)
+    if not all(value.isascii() and value.isprintable() for value in account.auth.values()):
+        raise BadKey(account.provider, "the key holds characters that no key has; copy it again")
+    return account.auth

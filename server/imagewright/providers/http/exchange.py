@@ -1,0 +1,184 @@
+"""One exchange over one shared connection pool. Imports httpx: import this late; `http` says what it means."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+import httpx
+
+from imagewright.net.addresses import look_up
+from imagewright.net.coding import ACCEPTED, STEP, CodingError, Inflater, coding_of
+from imagewright.net.pinned import NotFoundError, NotPublicError, PinnedTransport
+from imagewright.net.public import CONNECT_SECONDS, check_place, no_cookies, usual_authorities
+from imagewright.providers.http.request import Reply
+from imagewright.text import clip
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from imagewright.providers.http.request import Request
+
+LIMITS = httpx.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=15.0)
+"""Room for 200 jobs at once. Idle connections go after 15 s, well before servers drop theirs: a request that meets a
+connection just dropped is one whose outcome is unknown."""
+DIRECT = ("all://localhost", "all://127.0.0.1", "all://[::1]")
+"""Never through the environment's proxy: it has another loopback."""
+SENDING = ".send_request_headers.started"
+HEADERS = {"User-Agent": "imagewright", "Accept-Encoding": ACCEPTED}
+WAITS = httpx.Timeout(None, connect=CONNECT_SECONDS)
+"""For the connection alone: `exchange` bounds the whole."""
+
+
+class Broken(Exception):
+    """No whole answer came.
+
+    Attributes:
+        why: for people.
+        reached: whether any of the request may have reached the vendor.
+        oversize: whether the answer was larger than allowed.
+        barred: whether nothing may be sent to such a place, now or later.
+    """
+
+    def __init__(self, why: str, *, reached: bool, oversize: bool = False, barred: bool = False) -> None:
+        super().__init__(why)
+        self.why = why
+        self.reached = reached
+        self.oversize = oversize
+        self.barred = barred
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Notes when the first byte of a request goes out."""
+
+    sending: bool = False
+
+    async def __call__(self, event: str, _details: Mapping[str, Any]) -> None:
+        self.sending = self.sending or event.endswith(SENDING)
+
+
+def open_client() -> httpx.AsyncClient:
+    """The client every vendor call of this process goes through. Blocks for the certificates: call it in a thread."""
+    for name in ("httpx", "httpcore"):
+        # their own lines hold whole addresses, and a result link's query is a secret
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return httpx.AsyncClient(
+        verify=usual_authorities(),
+        limits=LIMITS,
+        cookies=no_cookies(),
+        follow_redirects=False,
+        headers=HEADERS,
+        mounts=dict.fromkeys(DIRECT),
+        timeout=WAITS,
+    )
+
+
+@asynccontextmanager
+async def guarded_client(*, allow_loopback: bool) -> AsyncIterator[httpx.AsyncClient]:
+    """A client for a link that a vendor gave: only public addresses, and no proxy that could lead elsewhere.
+
+    Args:
+        allow_loopback: whether this machine itself may be sent to.
+    """
+    transport = PinnedTransport(usual_authorities(), look_up, allow_loopback=allow_loopback)
+    async with httpx.AsyncClient(
+        transport=transport, cookies=no_cookies(), follow_redirects=False, headers=HEADERS, timeout=WAITS
+    ) as client:
+        yield client
+
+
+async def exchange(
+    client: httpx.AsyncClient, request: Request[Any], headers: Mapping[str, str], seconds: float
+) -> Reply:
+    """Send once and read the whole answer.
+
+    Args:
+        client: from `open_client` or `guarded_client`.
+        request: what to send.
+        headers: all of its headers.
+        seconds: longest wait for the whole of it.
+
+    Raises:
+        Broken: no whole answer came.
+    """
+    watch = _Watch()
+    try:
+        with anyio.fail_after(seconds):
+            # pictures inside JSON take long to encode
+            built = await anyio.to_thread.run_sync(_build, client, request, headers, watch)
+            response = await client.send(built, stream=True)
+            try:
+                return await _read(response, request.max_bytes)
+            finally:
+                await response.aclose()
+    except TimeoutError as error:
+        raise Broken(f"no answer within {seconds:g} s", reached=watch.sending) from error
+    except NotFoundError as error:
+        raise Broken("the host of its link cannot be found", reached=False) from error
+    except NotPublicError as error:
+        raise Broken(
+            f"its link leads to {clip(str(error))}, not a public address", reached=False, barred=True
+        ) from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise Broken(str(error) or type(error).__name__, reached=watch.sending) from error
+
+
+def _build(
+    client: httpx.AsyncClient, request: Request[Any], headers: Mapping[str, str], watch: _Watch
+) -> httpx.Request:
+    """The request, encoded.
+
+    Raises:
+        Broken: nothing can be sent to an address like that; it was the vendor's own where it is a link.
+    """
+    try:
+        url = httpx.URL(request.url)
+        check_place(url)
+    except ValueError as error:
+        raise Broken(f"its link cannot be used ({error})", reached=False) from error
+    return client.build_request(
+        request.method,
+        url,
+        params=dict(request.query) or None,
+        headers=dict(headers),
+        json=request.json,
+        data=dict(request.fields) or None,
+        files=[(part.label, (part.name, part.data, part.mime)) for part in request.files] or None,
+        content=request.content,
+        extensions={"trace": watch},
+    )
+
+
+async def _read(response: httpx.Response, max_bytes: int) -> Reply:
+    """The whole answer, unpacked here: httpx would unpack a block at once, however large it becomes.
+
+    Raises:
+        Broken: it is larger than allowed, packed or not, or its packing is not taken.
+    """
+    body = bytearray()
+    received = 0
+    inflater: Inflater | None = None  # an answer without a body has no coding, whatever its headers say
+    try:
+        async for block in response.aiter_raw():
+            inflater = inflater or Inflater(coding_of(response.headers.get("Content-Encoding", "")))
+            received += len(block)
+            for piece in inflater.feed(block):
+                body += piece
+                if max(received, len(body)) > max_bytes:
+                    raise Broken(f"its answer is larger than {max_bytes} bytes", reached=True, oversize=True)
+                if len(piece) == STEP:
+                    await anyio.lowlevel.checkpoint()  # the loop has others to serve between two such steps
+        if inflater is not None:
+            inflater.close()
+    except CodingError as error:
+        if response.status_code < httpx.codes.BAD_REQUEST:
+            raise Broken(f"its answer cannot be read: {error}", reached=True) from error
+        body.clear()  # the status of a refusal says enough
+    names = {name.lower(): value for name, value in response.headers.items()}
+    return Reply(response.status_code, names, bytes(body))

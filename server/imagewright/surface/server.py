@@ -1,0 +1,112 @@
+"""The server: handlers of both protocol eras over one engine, and the news that the offer has changed."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import mcp.types as t
+from mcp.server import NotificationOptions, Server
+from mcp.server.subscriptions import (
+    InMemorySubscriptionBus,
+    ListenHandler,
+    PromptsListChanged,
+    ResourcesListChanged,
+    ToolsListChanged,
+)
+
+from imagewright import __version__
+from imagewright.guide.instructions import instructions
+from imagewright.surface.definitions import HELPER_CLAUSES
+from imagewright.surface.prompts import Prompts
+from imagewright.surface.resources import Resources
+from imagewright.surface.tools import Tools
+
+if TYPE_CHECKING:
+    from mcp.server import ServerRequestContext
+    from mcp.server.session import ServerSession
+
+    from imagewright.engine.engine import Engine
+
+    Context = ServerRequestContext[Any]
+
+log = logging.getLogger(__name__)
+
+
+class NotifyingServer(Server[Any]):
+    """A server that tells handshake-era clients, too, that it announces changed lists."""
+
+    def get_capabilities(
+        self, notification_options: NotificationOptions | None = None, *args: Any, **named: Any
+    ) -> t.ServerCapabilities:
+        """As the SDK's, with every `listChanged` on; the SDK leaves them off unless asked at each entrance.
+
+        `resources.subscribe`, which it derives from `subscriptions/listen`, is off: a picture never changes, and no
+        update of a resource is ever sent.
+        """
+        del notification_options  # whatever the entrance asked for
+        options = NotificationOptions(prompts_changed=True, resources_changed=True, tools_changed=True)
+        capabilities = super().get_capabilities(options, *args, **named)
+        if capabilities.resources is not None:
+            capabilities.resources.subscribe = False
+        return capabilities
+
+
+class McpServer:
+    """One server over one engine.
+
+    Attributes:
+        server: the SDK's low-level server, ready to run on any transport.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._workshop = engine
+        self._bus = InMemorySubscriptionBus()
+        self._sessions: set[ServerSession] = set()
+        self._tools = Tools(engine)
+        resources, prompts = Resources(engine), Prompts(engine)
+        self.server = NotifyingServer(
+            "imagewright",
+            title="Imagewright",
+            version=__version__,
+            instructions=self._instructions(),
+            on_list_tools=self._list_tools,
+            on_call_tool=self._tools.call,
+            get_tool_input_schema=self._tools.input_schema,
+            on_list_resources=resources.listed,
+            on_list_resource_templates=resources.templates,
+            on_read_resource=resources.read,
+            on_list_prompts=prompts.listed,
+            on_get_prompt=prompts.get,
+            on_completion=prompts.complete,
+            on_subscriptions_listen=ListenHandler(self._bus),
+        )
+        self.server.add_notification_handler("notifications/initialized", t.NotificationParams, self._joined)
+
+    async def offer_changed(self) -> None:
+        """Renew the instructions and tell every client, of either era, that the lists have changed."""
+        self.server.instructions = self._instructions()
+        for event in (ToolsListChanged(), ResourcesListChanged(), PromptsListChanged()):
+            await self._bus.publish(event)
+        for session in list(self._sessions):
+            try:
+                await session.send_tool_list_changed()
+                await session.send_resource_list_changed()
+                await session.send_prompt_list_changed()
+            except (anyio.ClosedResourceError, anyio.BrokenResourceError):
+                self._sessions.discard(session)
+
+    def _instructions(self) -> str:
+        offer = self._workshop.offer
+        helpers = {name: HELPER_CLAUSES[name] for name in offer.helpers}
+        return instructions(offer.rows, drafts=offer.drafts, helpers=helpers)
+
+    async def _list_tools(self, _ctx: Context, _params: t.PaginatedRequestParams | None) -> t.ListToolsResult:
+        return t.ListToolsResult(tools=self._tools.listed())
+
+    async def _joined(self, ctx: Context, _params: t.NotificationParams | None) -> None:
+        self._sessions.add(ctx.session)
+        # a dead session does not raise on send: without this, every connection would be remembered for ever.
+        # The SDK has no public hook for the end of a connection.
+        ctx.session._connection.exit_stack.callback(self._sessions.discard, ctx.session)  # noqa: SLF001 - see above

@@ -1,0 +1,205 @@
+"""Calls whose answer was never heard, at a vendor that lists its recent calls; and pictures that are handed over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from imagewright.engine.job import JobStatus
+from imagewright.errors import BadKey, UnknownOutcome, VendorUnavailable
+from imagewright.providers.base import Handle, Prepared
+from imagewright.storage.states import CallState
+from tests.support.engine_bench import (
+    PICTURE,
+    SUBMITTED,
+    SUBMITTING,
+    FakeRegistry,
+    Vendor,
+    left_behind,
+    none_following,
+    open_bench,
+    plan_for,
+    states,
+    until,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+    from imagewright.engine.job import Job
+    from imagewright.providers.base import Finished, Order
+    from tests.support.engine_bench import Bench
+
+pytestmark = pytest.mark.anyio
+BROKEN = UnknownOutcome("vendor", "the connection broke")
+SENT: tuple[CallState, dict[str, Any]] = (CallState.SUBMITTING, {"trace": {"prompt": "a kite"}})
+
+
+class Lister(Vendor):
+    """A vendor that lists its recent calls and takes pictures beforehand.
+
+    Attributes:
+        listed: (prompt, handle) of each call in its list, oldest first.
+        searches: how often it was asked for its list.
+        handed: the orders whose pictures were handed over.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.poll_policy = replace(self.poll_policy, search=0.05)
+        self.listed: list[tuple[str, Handle]] = []
+        self.searches = 0
+        self.handed: list[Order] = []
+
+    async def upload_inputs(self, order: Order) -> Order:
+        await self._happen("hand_over")
+        self.handed.append(order)
+        return replace(order, links=("https://vendor.example/up",) * len(order.pictures))
+
+    def trace(self, order: Order) -> Mapping[str, str]:
+        return {"prompt": str(order.arguments["prompt"])}
+
+    async def find(self, trace: Mapping[str, str], known: Collection[str]) -> Handle | None:
+        self.searches += 1
+        await self._happen("find")
+        fitting = (handle for prompt, handle in self.listed if prompt == trace["prompt"])
+        return next((handle for handle in fitting if handle.ticket["task"] not in known), None)
+
+    async def submit(self, order: Order) -> Handle | Finished:
+        assert len(order.links) == len(order.pictures)
+        return await super().submit(order)
+
+    def has(self, *tasks: str, prompt: str = "a kite") -> None:
+        """Let these calls stand in its list."""
+        self.listed += [(prompt, Handle(self.name, {"task": task, "count": "1"})) for task in tasks]
+
+
+async def settled(bench: Bench, job: Job) -> list[CallState]:
+    await bench.done(job)
+    return states(await bench.entry(job.id))
+
+
+async def test_a_call_that_was_cut_off_is_found_and_seen_through(home: Path) -> None:
+    vendor = Lister()
+    vendor.then("submit", BROKEN)
+    vendor.has("t9")
+    async with open_bench(home, vendor) as bench:
+        job = await bench.begin()
+        assert await settled(bench, job) == [CallState.KEPT]
+        assert (await bench.entry(job.id)).calls[0].trace == {"prompt": "a kite"}
+    assert job.status is JobStatus.COMPLETED
+    assert any("found among vendor's recent calls and not sent again" in note for note in job.notes)
+    assert [handle.ticket["task"] for handle in vendor.asked] == ["t9"]
+    assert len(vendor.orders) == 1
+
+
+async def test_a_dead_process_s_call_is_found_by_the_next(home: Path) -> None:
+    job_id = await left_behind(home, SENT)
+    vendor = Lister()
+    vendor.then("find", VendorUnavailable("vendor", "the list is down"))
+    async with open_bench(home, vendor) as bench:
+        job = await bench.adopted(job_id)
+        await until(lambda: vendor.searches > 1)
+        vendor.has("t1")
+        assert await settled(bench, job) == [CallState.KEPT]
+    assert vendor.orders == []
+
+
+async def test_a_network_that_is_gone_does_not_shorten_the_search(home: Path) -> None:
+    job_id = await left_behind(home, SENT)
+    vendor = Lister()
+    vendor.then("find", *[VendorUnavailable("vendor", "no route to host")] * 200)
+    async with open_bench(home, vendor) as bench:
+        job = await bench.adopted(job_id)
+        await until(lambda: vendor.searches > 100)
+        vendor.has("t1")
+        assert await settled(bench, job) == [CallState.KEPT]
+    assert vendor.orders == []
+
+
+@pytest.mark.parametrize("error", [BadKey("vendor", "no access"), KeyError("items")])
+async def test_a_list_that_is_refused_is_given_up_in_time(home: Path, error: Exception) -> None:
+    job_id = await left_behind(home, SENT)
+    vendor = Lister()
+    vendor.then("find", *[error] * 10_000)
+    async with open_bench(home, vendor) as bench:
+        job = await bench.adopted(job_id)
+        assert await settled(bench, job) == [CallState.UNKNOWN]
+
+
+@pytest.mark.parametrize("step", [SENT, SUBMITTING], ids=["not in the list", "nothing to know it by"])
+async def test_what_is_not_found_stays_unknown_and_is_said(home: Path, step: tuple[CallState, dict[str, Any]]) -> None:
+    job_id = await left_behind(home, step)
+    vendor = Lister()
+    vendor.has("t1", prompt="another")
+    async with open_bench(home, vendor) as bench:
+        job = await bench.adopted(job_id)
+        assert await settled(bench, job) == [CallState.UNKNOWN]
+    assert ("did not show it among its recent calls within 0.05 s" in str(job.error)) == bool(vendor.searches)
+    assert "may or may not have received" in str(job.error)
+    assert vendor.orders == []
+
+
+async def test_two_calls_never_take_the_same_one_for_their_own(home: Path) -> None:
+    vendor = Lister()
+    vendor.then("submit", BROKEN, BROKEN, BROKEN)
+    vendor.has("t1", "t2")
+    async with open_bench(home, vendor) as bench:
+        job = await bench.begin(calls=(1, 1, 1))
+        assert sorted(await settled(bench, job)) == [CallState.KEPT, CallState.KEPT, CallState.UNKNOWN]
+    assert len(job.pictures) == 2
+    assert sorted(handle.ticket["task"] for handle in vendor.asked) == ["t1", "t2"]
+
+
+async def test_a_call_of_another_job_is_not_taken(home: Path) -> None:
+    await left_behind(home, SUBMITTING, SUBMITTED)
+    vendor = Lister()
+    vendor.then("submit", BROKEN)
+    vendor.has("t1")
+    async with open_bench(home, vendor) as bench:
+        opened = await bench.open("a kite", key="another job")
+        assert opened.entry is not None
+        job = await bench.jobs.find(opened.entry.id)
+        assert job is not None
+        assert await settled(bench, job) == [CallState.UNKNOWN]
+
+
+async def test_a_cancel_while_it_is_looked_for_says_that_nobody_knows(home: Path) -> None:
+    job_id = await left_behind(home, SENT)
+    vendor = Lister()
+    vendor.then("find", anyio.sleep_forever)
+    async with open_bench(home, vendor) as bench:
+        job = await bench.adopted(job_id)
+        await until(lambda: vendor.searches)
+        await bench.jobs.cancel(job)
+        assert await settled(bench, job) == [CallState.UNKNOWN]
+    assert job.status is JobStatus.CANCELLED
+    assert any("may or may not have received" in note for note in job.notes)
+
+
+async def test_a_process_that_dies_while_it_hands_pictures_over_has_sent_nothing(home: Path) -> None:
+    first, second = Lister(), Lister()
+    first.then("hand_over", anyio.sleep_forever)
+    plan = plan_for(first)
+    order = replace(plan.orders[0], images=(Prepared(PICTURE, "png", 64, 48),))
+    async with open_bench(home, first) as dead:
+        opened = await dead.jobs.begin(
+            replace(plan, orders=(order,)),
+            fingerprint="f",
+            key="",
+            caps=(),
+            following=none_following,
+            registry=FakeRegistry(first),
+        )
+        assert opened.entry is not None
+        job_id = opened.entry.id
+        await until(lambda: not first.scripts["hand_over"])
+        dead.crash()
+    assert states(await dead.entry(job_id)) == [CallState.PLANNED]
+    async with open_bench(home, second) as bench:
+        assert await settled(bench, await bench.adopted(job_id)) == [CallState.KEPT]
+    assert (first.orders, len(second.handed), len(second.orders)) == ([], 1, 1)

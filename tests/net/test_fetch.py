@@ -1,0 +1,334 @@
+"""Fetching from addresses nobody vouches for: only public ones, really those, bounded, and with clear refusals."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from imagewright.errors import ImagewrightError
+from imagewright.net.addresses import is_loopback_url, is_public, look_up
+from imagewright.net.fetch import FetchError, fetch_public
+from imagewright.net.public import open_public, read_blocks
+from tests.emulators.base import LOOPBACK, Door, Emulator
+from tests.emulators.messages import Answer, Received, truncated
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Sequence
+
+TLS = Path(__file__).parent / "tls"
+BODY = b"\x89PNG" + bytes(range(256)) * 8
+
+
+class Site(Emulator):
+    """Serves one file under every path but `/to/<number of hops>`."""
+
+    hosts = ("site",)
+
+    def doors(self) -> Sequence[Door]:
+        return [
+            Door("hop", "site", "GET", "/to/(?P<left>[1-9])", self._hop),
+            Door("file", "site", "GET", "/.*", lambda _: Answer(200, BODY, {"Content-Type": "image/png"})),
+        ]
+
+    def _hop(self, received: Received) -> Answer:
+        return Answer(302, b"", {"Location": f"/to/{int(received.groups['left']) - 1}", "Set-Cookie": "a=b"})
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with Site() as emulator:
+        yield emulator
+
+
+class Names:
+    """A resolver with the answers of a table, and a record of what it was asked."""
+
+    def __init__(self, table: dict[str, list[str]]) -> None:
+        self.table = table
+        self.asked: list[str] = []
+
+    async def __call__(self, host: str, port: int) -> list[str]:
+        assert port
+        self.asked.append(host)
+        return self.table[host]
+
+
+def port_of(site: Site) -> str:
+    return site.url("site").rpartition(":")[2]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "8.8.8.8",
+        "93.184.216.34",
+        "168.63.129.15",
+        "192.0.1.1",
+        "2001:200::1",
+        "2606:4700:4700::1111",
+        "::ffff:8.8.8.8",
+        "64:ff9b::808:808",
+        "2002:808:808::1",
+    ],
+)
+def test_public_addresses(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "0.0.0.0",  # noqa: S104 - an address that must be refused
+        "10.1.2.3",
+        "100.64.0.1",
+        "127.0.0.1",
+        "127.8.8.8",
+        "169.254.169.254",
+        "168.63.129.16",
+        "172.16.0.1",
+        "192.0.0.1",
+        "192.0.0.9",
+        "192.0.0.192",
+        "192.0.0.255",
+        "192.0.2.1",
+        "192.31.196.1",
+        "192.52.193.1",
+        "192.88.99.1",
+        "192.168.0.1",
+        "192.175.48.6",
+        "198.18.0.1",
+        "224.0.0.1",
+        "240.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "::127.0.0.1",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "64:ff9b::7f00:1",
+        "64:ff9b::a9fe:a9fe",
+        "64:ff9b:1::1",
+        "::ffff:192.0.0.192",
+        "::ffff:168.63.129.16",
+        "64:ff9b::c000:c0",
+        "64:ff9b::a83f:8110",
+        "2002:c000:c0::1",
+        "2002:a83f:8110::1",
+        "2001:1::1",
+        "2001:3::1",
+        "2001:4:112::1",
+        "2001:20::1",
+        "2001:db8::1",
+        "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+        "2002:7f00:1::1",
+        "2002:a00:1::1",
+        "2620:4f:8000::6",
+        "3fff::1",
+        "3fff:fff:ffff::1",
+        "5f00::1",
+        "fc00::1",
+        "fe80::1",
+        "fe80::1%eth0",
+        "fec0::1",
+        "ff02::1",
+    ],
+)
+def test_addresses_that_are_not_public(address: str) -> None:
+    assert not is_public(address)
+    loopback = address in ("127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::1")
+    assert is_public(address, allow_loopback=True) is loopback
+
+
+@pytest.mark.parametrize(
+    ("url", "here"),
+    [
+        ("http://127.0.0.1:8000", True),
+        ("http://localhost", True),
+        ("http://LOCALHOST./x", True),
+        ("http://[::1]:1/", True),
+        ("https://api.vendor.example", False),
+        ("http://localhost.example", False),
+        ("http://192.168.0.1", False),
+        ("", False),
+    ],
+)
+def test_which_base_addresses_are_this_machine(url: str, *, here: bool) -> None:
+    assert is_loopback_url(url) is here
+
+
+@pytest.mark.anyio
+class TestFetching:
+    async def test_a_file(self, site: Site) -> None:
+        url = site.url("site") + "/a.png"
+        assert await fetch_public(url, max_bytes=len(BODY), seconds=5, allow_loopback=True) == BODY
+        sent = site.requests[0]
+        assert {"authorization", "cookie"} & set(sent.headers) == set()
+        assert sent.headers["accept-encoding"] == "identity"
+
+    async def test_redirects_up_to_five_without_cookies(self, site: Site) -> None:
+        url = site.url("site") + "/to/5"
+        assert await fetch_public(url, max_bytes=9999, seconds=5, allow_loopback=True) == BODY
+        assert all("cookie" not in one.headers for one in site.requests)
+        with pytest.raises(FetchError, match="more than 5 times"):
+            await fetch_public(site.url("site") + "/to/6", max_bytes=9999, seconds=5, allow_loopback=True)
+
+    @pytest.mark.parametrize(
+        "host", ["127.0.0.1", "localhost", "[::1]", "2130706433", "0x7f000001", "127.1", "[::ffff:127.0.0.1]"]
+    )
+    async def test_this_machine_is_refused_in_every_spelling(self, host: str, site: Site) -> None:
+        with pytest.raises(FetchError) as caught:
+            await fetch_public(f"http://{host}:{port_of(site)}/", max_bytes=9999, seconds=5)
+        assert caught.value.reason in ("private", "unresolved")  # some systems do not know the odd spellings
+        assert not caught.value.passing or caught.value.reason == "unresolved"
+        assert site.connections == 0
+
+    async def test_one_private_address_among_many_is_enough(self, site: Site) -> None:
+        names = Names({"mixed.example": ["8.8.8.8", "10.0.0.1"]})
+        with pytest.raises(FetchError, match=r"'mixed\.example' leads to 10\.0\.0\.1, not a public address"):
+            await fetch_public("http://mixed.example/", max_bytes=9, seconds=5, look_up=names)
+        assert site.connections == 0
+
+    async def test_the_connection_goes_to_the_address_that_was_checked(self, site: Site) -> None:
+        names = Names({"pictures.example": [LOOPBACK]})
+        url = f"http://pictures.example:{port_of(site)}/a.png"
+        assert await fetch_public(url, max_bytes=9999, seconds=5, allow_loopback=True, look_up=names) == BODY
+        assert names.asked == ["pictures.example"]
+        assert site.requests[0].headers["host"] == f"pictures.example:{port_of(site)}"
+
+    @pytest.mark.parametrize("addresses", [["::1", LOOPBACK], [LOOPBACK, "::1"], ["::1", "::1", LOOPBACK]])
+    async def test_the_next_address_is_tried_when_one_does_not_answer(self, addresses: list[str], site: Site) -> None:
+        names = Names({"two.example": addresses})
+        url = f"http://two.example:{port_of(site)}/"
+        assert await fetch_public(url, max_bytes=9999, seconds=5, allow_loopback=True, look_up=names) == BODY
+
+    @pytest.mark.parametrize("target", ["http://10.0.0.1/", "http://inside.example/", "//inside.example/x"])
+    async def test_a_redirect_inside_is_refused(self, target: str, site: Site) -> None:
+        names = Names({"pictures.example": [LOOPBACK], "inside.example": ["192.168.1.1"], "10.0.0.1": ["10.0.0.1"]})
+        site.fail_next("file", Answer(302, b"", {"Location": target}))
+        url = f"http://pictures.example:{port_of(site)}/"
+        with pytest.raises(FetchError) as caught:
+            await fetch_public(url, max_bytes=9, seconds=5, allow_loopback=True, look_up=names)
+        assert caught.value.reason == "private"
+
+    @pytest.mark.parametrize(
+        "target", ["file:///etc/passwd", "ftp://pictures.example/", "data:text/plain,x", "http://x:y/", "http://xn--a/"]
+    )
+    async def test_a_redirect_to_something_else_is_refused(self, target: str, site: Site) -> None:
+        site.fail_next("file", Answer(302, b"", {"Location": target}))
+        with pytest.raises(FetchError) as caught:
+            await fetch_public(site.url("site"), max_bytes=9, seconds=5, allow_loopback=True)
+        assert caught.value.reason == "address"
+
+    @pytest.mark.parametrize(
+        ("url", "says"),
+        [
+            ("ftp://pictures.example/a.png", "not an http"),
+            ("file:///a.png", "not an http"),
+            ("pictures.example/a.png", "not an http"),
+            ("http:///a.png", "not an http"),
+            ("http://user:secret@pictures.example/", "user name or password"),
+            ("http://pictures.example:port/", "not a whole"),
+            ("http://[::1/", "not a whole"),
+            ("http://pictures.example:65536/", "not a whole"),
+            (f"http://pictures.example:{10**30}/", "not a whole"),
+            ("http://xn--/", "not a whole"),
+            ("http://xn--a/", "not a whole"),
+            ("http://\ud800/", "not a whole"),
+            (f"http://{'a' * 70_000}/", "not a whole"),
+            ("http://pict ures.example/\x00", "not a whole"),
+            ("", "not an http"),
+        ],
+    )
+    async def test_what_is_no_public_address_is_refused(self, url: str, says: str) -> None:
+        with pytest.raises(FetchError, match=says) as caught:
+            await fetch_public(url, max_bytes=9, seconds=5, look_up=Names({}))
+        assert caught.value.reason == "address"
+        assert isinstance(caught.value, ImagewrightError)
+        assert "secret" not in str(caught.value)
+
+    async def test_a_name_nobody_knows(self) -> None:
+        async def nobody(host: str, port: int) -> list[str]:
+            raise OSError(f"{host}:{port}")
+
+        with pytest.raises(FetchError, match=r"'nowhere\.example' cannot be found") as caught:
+            await fetch_public("http://nowhere.example/", max_bytes=9, seconds=5, look_up=nobody)
+        assert caught.value.passing
+
+    @pytest.mark.parametrize("headers", [{}, {"Transfer-Encoding": "chunked"}], ids=["announced", "not announced"])
+    async def test_too_large(self, headers: dict[str, str], site: Site) -> None:
+        site.fail_next("file", Answer(200, bytes(3_000_000), headers))
+        with pytest.raises(FetchError, match=r"larger than 2\.5 MB") as caught:
+            await fetch_public(site.url("site"), max_bytes=2_500_000, seconds=5, allow_loopback=True)
+        assert caught.value.reason == "too_large"
+
+    async def test_too_large_is_seen_before_it_is_read(self, site: Site) -> None:
+        site.fail_next("file", truncated(Answer(200, bytes(3_000_000))))  # reading it would find it cut short
+        with pytest.raises(FetchError, match=r"larger than 2 MB"):
+            await fetch_public(site.url("site"), max_bytes=2_000_000, seconds=5, allow_loopback=True)
+
+    async def test_too_slow(self, site: Site) -> None:
+        site.fail_next("file", Answer.hang())
+        with pytest.raises(FetchError, match=r"within 0\.2 s") as caught:
+            await fetch_public(site.url("site"), max_bytes=9, seconds=0.2, allow_loopback=True)
+        assert caught.value.reason == "too_slow"
+
+    @pytest.mark.parametrize(
+        ("status", "passing"), [(404, False), (403, False), (500, True), (429, True), (204, False)]
+    )
+    async def test_another_status(self, status: int, *, passing: bool, site: Site) -> None:
+        site.fail_next("file", Answer(status))
+        with pytest.raises(FetchError, match=f"HTTP {status}") as caught:
+            await fetch_public(site.url("site") + "/a?sig=secret", max_bytes=9, seconds=5, allow_loopback=True)
+        assert (caught.value.status, caught.value.passing) == (status, passing)
+        assert "secret" not in str(caught.value)
+
+    async def test_cut_short(self, site: Site) -> None:
+        site.fail_next("file", truncated)
+        with pytest.raises(FetchError, match="cut short"):
+            await fetch_public(site.url("site"), max_bytes=9999, seconds=5, allow_loopback=True)
+
+    async def test_environment_proxies_are_not_used(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, "http://127.0.0.1:9")
+        assert await fetch_public(site.url("site"), max_bytes=9999, seconds=5, allow_loopback=True) == BODY
+
+    async def test_the_system_finds_this_machine(self) -> None:
+        assert LOOPBACK in await look_up("localhost", 80)
+
+
+@pytest.fixture
+async def secure_port() -> AsyncIterator[int]:
+    """A TLS server whose certificate is for `pictures.example`."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK")
+        await writer.drain()
+        writer.close()
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(TLS / "certificate.pem", TLS / "key.pem")
+    server = await asyncio.start_server(serve, LOOPBACK, 0, ssl=context)
+    yield int(server.sockets[0].getsockname()[1])
+    server.close()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("host", "trusted"), [("pictures.example", True), ("other.example", False)])
+async def test_the_certificate_is_checked_for_the_name_and_not_for_the_address(
+    host: str, *, trusted: bool, secure_port: int
+) -> None:
+    names = Names({host: [LOOPBACK]})
+    authority = ssl.create_default_context(cafile=str(TLS / "certificate.pem"))
+    opened = open_public(f"https://{host}:{secure_port}/", allow_loopback=True, look_up=names, verify=authority)
+    if trusted:
+        async with opened as response:
+            assert b"".join([block async for block in read_blocks(response, 9)]) == b"OK"
+    else:
+        with pytest.raises(FetchError, match=r"(?i)certificate"):
+            async with opened:
+                pass

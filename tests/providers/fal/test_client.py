@@ -1,0 +1,137 @@
+"""The vendor's own client drives the emulator: only so far is the emulator right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import fal_client
+import httpx
+import pytest
+
+from tests.emulators.fal import LOCKED, FalEmulator, problem
+from tests.emulators.pictures import look
+from tests.emulators.renamed import Renaming
+from tests.support.client_closing import closed_at_the_end
+from tests.support.provider_runs import PROMPT, picture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ENDPOINT = "fal-ai/nano-banana/edit"
+QUICK = 0.001
+"""Seconds between the client's polls."""
+
+
+class RenamedFal(Renaming, FalEmulator):
+    """A copy in which one field has another name."""
+
+
+@pytest.fixture(autouse=True)
+def all_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with closed_at_the_end(monkeypatch):
+        yield
+
+
+@pytest.fixture
+def fal() -> Iterator[FalEmulator]:
+    with FalEmulator() as emulator:
+        yield emulator
+
+
+def _client(fal: FalEmulator, monkeypatch: pytest.MonkeyPatch) -> fal_client.SyncClient:
+    """The client, sent to loopback: it has no other way to be told an address without TLS."""
+    for name, address in (
+        ("QUEUE_URL_FORMAT", f"{fal.url('api')}/"),
+        ("REST_URL", fal.url("rest")),
+        ("CDN_URL", fal.url("cdn")),
+    ):
+        assert hasattr(fal_client.client, name)
+        monkeypatch.setattr(fal_client.client, name, address)
+    return fal_client.SyncClient(key=fal.key)
+
+
+def _job(fal: FalEmulator, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Hand over a picture, submit, follow, read the result, stop what is over."""
+    client = _client(fal, monkeypatch)
+    link = client.upload(picture().data, "image/png", "kite.png")
+    handle = client.submit(ENDPOINT, {"prompt": PROMPT, "image_urls": [link], "aspect_ratio": "16:9"})
+    events = [type(event) for event in handle.iter_events(interval=QUICK)]
+    assert events == [fal_client.Queued, fal_client.InProgress, fal_client.Completed]
+    result = handle.get(interval=QUICK)
+    assert sorted(result["images"][0]) == sorted(["url", "content_type", "file_name", "file_size", "width", "height"])
+    other = client.submit(ENDPOINT, {"prompt": PROMPT, "image_urls": [link]})
+    other.cancel()
+    return result
+
+
+def test_the_official_client_completes_a_job(fal: FalEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = _job(fal, monkeypatch)
+    (image,) = result["images"]
+    made = look(httpx.get(image["url"], trust_env=False).content)
+    assert made.size == (image["width"], image["height"])
+    assert made.width / made.height == pytest.approx(16 / 9, rel=0.02)
+    assert [pictures for _, pictures in fal.charges] == [1]
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "token",
+        "request_id",
+        "status_url",
+        "response_url",
+        "cancel_url",
+        "status",
+        "queue_position",
+        "prompt",
+        "image_urls",
+        "images",
+    ],
+)
+def test_it_fails_against_a_copy_with_one_field_renamed(field: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = RenamedFal()
+    copy.field = (field, f"{field}_renamed")
+    with copy, pytest.raises((KeyError, AssertionError, fal_client.client.FalClientHTTPError)):
+        _job(copy, monkeypatch)
+
+
+def test_the_older_way_of_handing_over_works_too(fal: FalEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    fal.guards_key = False
+    client = _client(fal, monkeypatch)
+    link = client.upload(picture().data, "image/png", "kite.png", repository="fal")
+    assert httpx.get(link, trust_env=False).content == picture().data
+    assert len(fal.received("put")) == 1
+
+
+@pytest.mark.parametrize("fields", [{"prompt": PROMPT}, {"prompt": PROMPT, "image_urls": "x"}, {"prompt": 5}])
+def test_wrong_fields_show_at_the_result_as_the_client_reads_them(
+    fields: dict[str, Any], fal: FalEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(fal_client.client.FalClientHTTPError) as caught:
+        _client(fal, monkeypatch).subscribe(ENDPOINT, fields, interval=QUICK)
+    assert caught.value.status_code == 422
+    assert {"loc", "msg", "type"} <= set(caught.value.message[0])
+
+
+def test_failures_have_the_form_the_client_reads(fal: FalEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = _client(fal, monkeypatch)
+    fal.end_next(422, {"detail": [problem(["prompt"], "content_policy_violation", "flagged")]})
+    with pytest.raises(fal_client.client.FalClientHTTPError, match="content_policy_violation"):
+        client.subscribe(ENDPOINT, {"prompt": PROMPT}, interval=QUICK)
+    gone = {"error": "Request timed out", "error_type": "request_timeout"}
+    fal.end_next(504, {"detail": "Request timed out", "error_type": "request_timeout"}, **gone)
+    handle = client.submit(ENDPOINT, {"prompt": PROMPT})
+    *_, last = handle.iter_events(interval=QUICK)
+    assert isinstance(last, fal_client.Completed)
+    assert (last.error, last.error_type) == ("Request timed out", "request_timeout")
+    with pytest.raises(fal_client.client.FalClientHTTPError) as unknown:
+        client.submit("fal-ai/nothing", {})
+    assert unknown.value.status_code == 404
+    fal.locked = True
+    with pytest.raises(fal_client.client.FalClientHTTPError) as locked:
+        client.submit(ENDPOINT, {"prompt": PROMPT})
+    assert (locked.value.status_code, locked.value.message) == (403, LOCKED)
+    fal.key = "another:key"
+    with pytest.raises(fal_client.client.FalClientHTTPError) as stranger:
+        client.submit(ENDPOINT, {})
+    assert stranger.value.status_code == 401

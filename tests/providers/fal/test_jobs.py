@@ -1,0 +1,262 @@
+"""Every fal route from submission to file, through the unmodified provider and real sockets."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from PIL import Image
+
+from imagewright.catalog.row import Limits
+from imagewright.providers import open_provider
+from imagewright.providers.base import ProviderConfig
+from imagewright.providers.fal.routes import ALIKE, OTHERS, ROUTES
+from imagewright.providers.http.client import HttpClient
+from tests.emulators.fal import FalEmulator
+from tests.emulators.fal_models import ENDPOINTS
+from tests.support.goldens_fields import inputs_of
+from tests.support.provider_runs import check_picture, drive, full_order, picture, plain_order, submitted
+from tests.support.route_orders import every_offer, masked_order
+from tests.support.vendors import wired
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from imagewright.providers.base import Provider, Route
+    from imagewright.providers.fal.routes import FalRoute
+
+pytestmark = pytest.mark.anyio
+
+ALL = (*ROUTES, *OTHERS)
+SAME = [replace(route, model=model) for route in ROUTES for model in ALIKE.get(route.model, ())]
+PLAIN = next(route for route in ROUTES if not route.image_field and "resolution" not in route.takes)
+WITH_PICTURES = next(route for route in ROUTES if route.image_list and route.native_auto)
+
+
+@pytest.fixture
+def fal() -> Iterator[FalEmulator]:
+    with FalEmulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def provider(fal: FalEmulator, http: HttpClient) -> Provider:
+    return wired("fal", fal, http)
+
+
+def _name(route: Route) -> str:
+    return f"{route.tool}-{route.operation}-{route.model}"
+
+
+def _small(route: Route) -> dict[str, Any]:
+    """The smallest size it makes: what is drawn here is thrown away."""
+    sizes = route.takes.get("resolution", Limits()).values
+    return {"resolution": sizes[0]} if sizes else {}
+
+
+@pytest.mark.parametrize("most", [False, True], ids=["plain", "full"])
+@pytest.mark.parametrize("route", ROUTES, ids=_name)
+async def test_a_whole_call(route: FalRoute, most: bool, fal: FalEmulator, provider: Provider, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter of the table
+    order = full_order(route, **_small(route)) if most else plain_order(route, **_small(route))
+    order = masked_order(route) if order.mask else order
+
+    driven = await drive(provider, order, tmp_path)
+
+    assert len(driven.files) == order.count
+    for file in driven.files:
+        check_picture(file, order)
+    assert all(isinstance(value, str) for value in driven.handle.ticket.values())
+    assert [running.stage for running in driven.running] == ["queued", "generating"]
+    assert len(fal.received("submit")) == 1
+    assert not fal.received("upload")
+    assert [pictures for _, pictures in fal.charges] == [order.count]
+    assert driven.finished.cost_usd is None
+    seeds = {product.seed for product in driven.finished.products}
+    if "seed" in route.takes:
+        assert len(seeds) == 1
+        assert order.arguments.get("seed") in {None, *seeds}
+        assert None not in seeds
+
+
+@pytest.mark.parametrize("route", [*ALL, *SAME], ids=_name)
+def test_fal_takes_every_value_the_route_offers(route: FalRoute) -> None:
+    orders = list(every_offer(route))
+    assert orders
+    for order in orders:
+        model = route.model_for(order.arguments)
+        assert ENDPOINTS[model].wrong(inputs_of(order, route)) is None, order.arguments
+
+
+@pytest.mark.parametrize("route", [route for route in ALL if route.pictures.mask], ids=_name)
+async def test_the_region_the_mask_names_is_the_one_that_changes(
+    route: FalRoute, provider: Provider, tmp_path: Path
+) -> None:
+    order = masked_order(route)
+
+    driven = await drive(provider, order, tmp_path)
+
+    with Image.open(io.BytesIO(order.images[0].data)) as before, Image.open(driven.files[0]) as after:
+        result = after.convert("RGB").resize(before.size)
+        left, right = (before.width // 4, before.height // 2), (before.width * 3 // 4, before.height // 2)
+        assert result.getpixel(left) == pytest.approx(before.getpixel(left), abs=8)
+        assert result.getpixel(right) == pytest.approx((255, 0, 0), abs=8)
+    assert any("mask" in note for note in driven.finished.notes)
+
+
+async def test_a_mask_goes_without_a_warning_where_there_is_none(provider: Provider, tmp_path: Path) -> None:
+    route = next(route for route in ROUTES if route.pictures.mask)
+    driven = await drive(provider, plain_order(route), tmp_path)
+    assert driven.finished.notes == ()
+
+
+@pytest.mark.parametrize("route", [route for route in ALL if route.note], ids=_name)
+async def test_the_note_of_a_route_reaches_its_caller(route: FalRoute, provider: Provider, tmp_path: Path) -> None:
+    driven = await drive(provider, plain_order(route), tmp_path)
+    assert driven.finished.notes == (route.note,)
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.say_count], ids=_name)
+def test_a_prompt_at_its_limit_has_room_for_the_count(route: FalRoute) -> None:
+    longest = route.takes["prompt"].max_length
+    assert longest is not None
+    for count in route.counts:
+        order = replace(plain_order(route, prompt="x" * longest), count=count)
+        text = inputs_of(order, route)
+        assert len(text["prompt"]) <= 5000
+        assert (f"set of {count}" in text["prompt"]) == (count > 1)
+        assert text.get("max_images", 1) == count
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.say_count and route.image_list], ids=_name)
+def test_pictures_in_and_out_stay_within_the_vendors_limit(route: FalRoute) -> None:
+    assert len(full_order(route).images) + route.counts[-1] <= 15
+
+
+async def test_large_pictures_are_handed_over_first_and_keep_their_order(fal: FalEmulator, provider: Provider) -> None:
+    route = replace(WITH_PICTURES, inline_bytes=0)
+    order = replace(plain_order(route), images=tuple(picture(shade=shade) for shade in range(5)))
+
+    await submitted(provider, order)
+
+    task = next(iter(fal.tasks.values()))
+    assert task.ending is None
+    assert len(fal.received("upload")) == len(fal.received("put")) == 5
+    stored = {received.groups["name"]: received.body for received in fal.received("put")}
+    start = f"{fal.url('cdn')}/"
+    names = [link.removeprefix(start) for link in task.fields[route.image_field]]
+    assert [stored[name] for name in names] == [image.data for image in order.images]
+    assert all("86400" in received.headers["x-fal-object-lifecycle-preference"] for received in fal.received("upload"))
+
+
+async def test_pictures_go_along_up_to_the_limit_and_not_beyond(fal: FalEmulator, provider: Provider) -> None:
+    size = len(picture().data)
+    for inline_bytes, uploads in ((size, 0), (size - 1, 1)):
+        route = replace(WITH_PICTURES, inline_bytes=inline_bytes)
+        await submitted(provider, replace(plain_order(route), images=(picture(),)))
+        assert len(fal.received("upload")) == uploads
+
+
+async def test_a_gateway_that_hands_on_the_vendors_own_links_is_still_the_one_that_is_asked(
+    fal: FalEmulator, provider: Provider, tmp_path: Path
+) -> None:
+    def as_the_vendor(answer: Any) -> Any:
+        return replace(answer, body=answer.body.replace(fal.url("api").encode(), b"https://queue.fal.run"))
+
+    fal.fail_next("submit", as_the_vendor)
+    driven = await drive(provider, plain_order(PLAIN), tmp_path)
+    assert len(driven.files) == 1
+
+
+async def test_links_that_are_missing_are_made_by_the_documented_rule(
+    fal: FalEmulator, provider: Provider, tmp_path: Path
+) -> None:
+    def without_links(answer: Any) -> Any:
+        return replace(answer, body=answer.body.replace(b"_url", b"_gone"))
+
+    for route in (PLAIN, next(route for route in ROUTES if route.model.count("/") > 2)):
+        fal.fail_next("submit", without_links)
+        driven = await drive(provider, plain_order(route), tmp_path)
+        assert await provider.cancel(driven.handle) is False
+    assert len(fal.received("cancel")) == 2
+
+
+async def test_a_task_can_be_stopped(fal: FalEmulator, provider: Provider) -> None:
+    handle = await submitted(provider, plain_order(PLAIN))
+    assert await provider.cancel(handle) is True
+    assert not fal.charges
+
+
+async def test_a_task_that_is_over_or_unknown_cannot_be_stopped(
+    fal: FalEmulator, provider: Provider, tmp_path: Path
+) -> None:
+    driven = await drive(provider, plain_order(PLAIN), tmp_path)
+    assert await provider.cancel(driven.handle) is False
+    fal.tasks.clear()
+    assert await provider.cancel(driven.handle) is False
+
+
+async def test_pictures_marked_as_not_safe_are_kept_with_a_word(
+    fal: FalEmulator, provider: Provider, tmp_path: Path
+) -> None:
+    fal.unsafe = True
+    driven = await drive(provider, plain_order(PLAIN), tmp_path)
+    assert len(driven.files) == 1
+    assert "not safe" in driven.finished.notes[0]
+
+
+@pytest.mark.parametrize("other", OTHERS, ids=_name)
+async def test_a_known_alternative_is_chosen_by_its_id(
+    other: FalRoute, fal: FalEmulator, http: HttpClient, tmp_path: Path
+) -> None:
+    chosen = wired("fal", fal, http, **{other.tool: {str(other.operation): {"model": other.model}}})
+    (route,) = [route for route in chosen.routes if route.model == other.model and route.operation == other.operation]
+    assert route == other
+    order = masked_order(route) if route.pictures.mask else replace(full_order(route, **_small(route)), count=1)
+    driven = await drive(chosen, order, tmp_path)
+    assert len(driven.files) == order.count
+    assert next(iter(fal.tasks.values())).model == other.model
+
+
+def _routes(operation: str, table: dict[str, Any], tool: str) -> tuple[Route, ...]:
+    overrides = {tool: {operation: table}}
+    routes = open_provider("fal", ProviderConfig(key="k", addresses={}, overrides=overrides, http=HttpClient())).routes
+    return tuple(route for route in routes if (route.tool, str(route.operation)) == (tool, operation))
+
+
+def test_an_alternative_keeps_what_else_was_set() -> None:
+    other = next(route for route in OTHERS if route.pictures.mask)
+    table = {"model": other.model, "without": ["mask"], "counts": [1], "usd": 0.5}
+    (route,) = _routes(str(other.operation), table, other.tool)
+    assert route.model == other.model
+    assert "mask" not in route.takes
+    assert route.pictures.mask is None
+    assert route.counts == (1,)
+    assert route.price.estimate({}, 1) == 0.5
+
+
+@pytest.mark.parametrize(("default", "model"), [(one, model) for one, models in ALIKE.items() for model in models])
+def test_a_model_of_the_same_fields_brings_its_price(default: str, model: str) -> None:
+    before = next(route for route in ROUTES if route.model == default)
+    overrides = {before.tool: {before.model: {"model": model}}}
+    routes = open_provider("fal", ProviderConfig(key="k", addresses={}, overrides=overrides, http=HttpClient())).routes
+    assert replace(before, model=model, price=ALIKE[default][model]) in routes
+
+
+@pytest.mark.parametrize(
+    ("model", "quality", "by_shape"),
+    [
+        ("openai/gpt-image-2", "low", (0.006, 0.005)),
+        ("openai/gpt-image-2", "medium", (0.053, 0.042)),
+        ("openai/gpt-image-2", "high", (0.211, 0.165)),
+        ("openai/gpt-image-2/edit", "low", (0.015, 0.018)),
+        ("openai/gpt-image-2/edit", "medium", (0.061, 0.054)),
+        ("openai/gpt-image-2/edit", "high", (0.219, 0.178)),
+    ],
+)
+def test_a_price_is_that_of_the_dearest_shape(model: str, quality: str, by_shape: tuple[float, float]) -> None:
+    """A budget that was checked against less would be broken: an edit pays for the picture it reads, too."""
+    route = next(one for one in ROUTES if one.model == model)
+    assert route.price.estimate({"quality": quality}, 1) == max(by_shape)

@@ -1,0 +1,160 @@
+"""The vendor's own client drives the emulator: only so far is the emulator right."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from replicate.client import Client
+from replicate.exceptions import ModelError, ReplicateError
+
+from tests.emulators.pictures import look
+from tests.emulators.renamed import Renaming
+from tests.emulators.replicate import NO_CREDIT, ReplicateEmulator
+from tests.emulators.replicate_models import version_of
+from tests.support.client_closing import closed_at_the_end
+from tests.support.provider_runs import PROMPT, picture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BY_NAME = "google/nano-banana"
+BY_VERSION = "nightmareai/real-esrgan"
+
+
+class RenamedReplicate(Renaming, ReplicateEmulator):
+    """A copy in which one field has another name."""
+
+
+@pytest.fixture
+def replicate() -> Iterator[ReplicateEmulator]:
+    with ReplicateEmulator() as emulator:
+        yield emulator
+
+
+@pytest.fixture(autouse=True)
+def all_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with closed_at_the_end(monkeypatch):
+        yield
+
+
+def _client(replicate: ReplicateEmulator) -> Client:
+    client = Client(api_token=replicate.key, base_url=replicate.url("api"))
+    client.poll_interval = 0.001
+    return client
+
+
+def _job(replicate: ReplicateEmulator) -> str:
+    """Upload a picture, create, wait, and the link that comes out; then a community's model that is stopped."""
+    client = _client(replicate)
+    inputs = {"prompt": PROMPT, "image_input": [io.BytesIO(picture().data)], "aspect_ratio": "16:9"}
+    prediction = client.predictions.create(model=BY_NAME, input=inputs)
+    states: list[str] = [prediction.status]
+    prediction.wait()
+    states.append(prediction.status)
+    assert states == ["starting", "succeeded"]
+    assert prediction.metrics == {"predict_time": 3.4}
+    assert isinstance(prediction.output, str)
+
+    assert [one.id for one in client.predictions.list()] == [prediction.id]
+
+    version = client.models.get(BY_VERSION).latest_version
+    assert version is not None
+    second = client.predictions.create(version=version, input={"image": io.BytesIO(picture().data), "scale": 2})
+    second.cancel()
+    assert second.status == "canceled"
+    return prediction.output
+
+
+def test_the_official_client_completes_a_job(replicate: ReplicateEmulator) -> None:
+    made = look(httpx.get(_job(replicate), trust_env=False).content)
+    assert made.width / made.height == pytest.approx(16 / 9, rel=0.02)
+    assert [pictures for _, pictures in replicate.charges] == [1]
+    assert len(replicate.received("upload")) == 2
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "id",
+        "status",
+        "output",
+        "version",
+        "metrics",
+        "urls",
+        "get",
+        "input",
+        "prompt",
+        "image_input",
+        "latest_version",
+        "results",
+        "content",
+        "content_type",
+    ],
+)
+def test_it_fails_against_a_copy_with_one_field_renamed(field: str) -> None:
+    copy = RenamedReplicate()
+    copy.field = (field, f"{field}_renamed")
+    failures = (KeyError, AssertionError, ValueError, ReplicateError)
+    with copy, pytest.raises(failures):
+        _job(copy)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_its_one_call_waits_and_then_asks(
+    at_once: bool,  # noqa: FBT001 - a parameter of the table
+    replicate: ReplicateEmulator,
+) -> None:
+    replicate.at_once = at_once
+    client = _client(replicate)
+    link = client.run(BY_NAME, input={"prompt": PROMPT}, use_file_output=False)
+    assert isinstance(link, str)
+    assert httpx.get(link, trust_env=False).status_code == 200
+    assert replicate.received("create")[0].headers["prefer"] == "wait"
+    assert bool(replicate.received("poll")) is not at_once
+
+
+def test_a_model_by_its_version(replicate: ReplicateEmulator) -> None:
+    reference = f"{BY_VERSION}:{version_of(BY_VERSION)}"
+    with pytest.raises(ReplicateError, match="404"):
+        _client(replicate).predictions.create(model=BY_VERSION, input={})
+    inputs = {"image": io.BytesIO(picture().data)}
+    prediction = _client(replicate).predictions.create(version=version_of(BY_VERSION), input=inputs)
+    prediction.wait()
+    assert prediction.version == reference.partition(":")[2]
+
+
+def test_the_list_goes_back_in_time_and_turns_pages(replicate: ReplicateEmulator) -> None:
+    client = _client(replicate)
+    made = [client.predictions.create(model=BY_NAME, input={"prompt": f"{PROMPT} {place}"}) for place in range(3)]
+    replicate.page = 2
+    first = client.predictions.list()
+    assert first.next is not None
+    second = client.predictions.list(first.next)
+    assert (second.next, first.previous) == (None, None)
+    assert [one.id for one in (*first, *second)] == [one.id for one in reversed(made)]
+    assert [one.input for one in (*first, *second)] == [one.input for one in reversed(made)]
+    assert {(one.model, one.status) for one in first} == {(BY_NAME, "starting")}
+    for wrong in ("/v1/predictions?cursor=p9999", "/v1/predictions?limit=5"):
+        with pytest.raises(ReplicateError):
+            client.predictions.list(wrong)
+
+
+def test_failures_have_the_form_the_client_reads(replicate: ReplicateEmulator) -> None:
+    client = _client(replicate)
+    with pytest.raises(ReplicateError) as wrong:
+        client.predictions.create(model=BY_NAME, input={"prompt": 5})
+    assert (wrong.value.status, wrong.value.title) == (422, "Input validation failed")
+    replicate.fail_task_next("NSFW content detected.")
+    with pytest.raises(ModelError, match="NSFW"):
+        client.run(BY_NAME, input={"prompt": PROMPT})
+    replicate.broke = True
+    with pytest.raises(ReplicateError) as broke:
+        client.predictions.create(model=BY_NAME, input={"prompt": PROMPT})
+    assert (broke.value.status, broke.value.detail) == (402, NO_CREDIT)
+    replicate.key = "r8_another"
+    with pytest.raises(ReplicateError) as stranger:
+        client.predictions.create(model=BY_NAME, input={"prompt": PROMPT})
+    assert (stranger.value.status, stranger.value.title) == (401, "Unauthenticated")

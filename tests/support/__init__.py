@@ -1,0 +1,1 @@
+"""What the tests of several areas share: emulated vendors at work, real servers, pictures, tables of faults."""

@@ -1,0 +1,132 @@
+"""Picture files made by hand, byte by byte: what no encoder writes, and small files that promise many pixels."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import TYPE_CHECKING
+
+from tests.support.pictures import photo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+GREY, COLOUR, PALETTE = 0, 2, 3
+"""PNG colour types."""
+PNG_MARK = b"\x89PNG\r\n\x1a\n"
+
+
+def chunk(name: bytes, body: bytes = b"") -> bytes:
+    """A PNG chunk."""
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def png_of(size: tuple[int, int], depth: int, kind: int, rows: Sequence[bytes], *extra: bytes) -> bytes:
+    """A PNG of any kind.
+
+    Args:
+        size: px.
+        depth: bits per channel.
+        kind: colour type.
+        rows: the packed pixels of each row.
+        extra: chunks before the pixels.
+    """
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", *size, depth, kind, 0, 0, 0))
+    pixels = zlib.compress(b"".join(b"\0" + row for row in rows))
+    return PNG_MARK + header + b"".join(extra) + chunk(b"IDAT", pixels) + chunk(b"IEND")
+
+
+def hollow_png(width: int, height: int) -> bytes:
+    """A PNG header that promises far more pixels than the file has."""
+    return png_of((width, height), 8, COLOUR, [b""])
+
+
+def flat_png(side: int) -> bytes:
+    """A square PNG whose pixels are all there, one bit each."""
+    return png_of((side, side), 1, GREY, [bytes((side + 7) // 8)] * side)
+
+
+def busy_png(chunks: int) -> bytes:
+    """A small PNG with many empty chunks before its pixels."""
+    whole = photo()
+    return whole[:33] + chunk(b"teSt") * chunks + whole[33:]
+
+
+def hollow_jpeg(width: int, height: int, before: bytes = b"") -> bytes:
+    """A whole JPEG whose frame header promises another size; `before` stands before that header."""
+    whole = photo(format="jpeg")
+    at = whole.index(b"\xff\xc0")
+    return whole[:at] + before + whole[at : at + 5] + struct.pack(">HH", height, width) + whole[at + 9 :]
+
+
+def hollow_webp(width: int, height: int) -> bytes:
+    """The header of an extended WebP and nothing else."""
+    body = b"WEBP" + riff(b"VP8X", bytes(4) + _three(width - 1, height - 1))
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def lossless_webp(width: int, height: int) -> bytes:
+    """A whole lossless WebP whose header promises another size."""
+    body = bytearray(b"WEBP" + riff(b"VP8L", b"\x2f" + struct.pack("<I", width - 1 | height - 1 << 14) + bytes(12)))
+    return b"RIFF" + struct.pack("<I", len(body)) + bytes(body)
+
+
+def moving_webp(width: int, height: int) -> bytes:
+    """A whole animation of 64 x 48 px whose canvas promises another size."""
+    whole = photo(format="webp", frames=3)
+    at = whole.index(b"VP8X") + 12
+    return whole[:at] + _three(width - 1, height - 1) + whole[at + 6 :]
+
+
+def hollow_gif(screen: tuple[int, int], frame: tuple[int, int]) -> bytes:
+    """A GIF's headers without pixels."""
+    return b"GIF89a" + struct.pack("<HH", *screen) + bytes(3) + b"," + struct.pack("<HHHH", 0, 0, *frame) + b"\0\2\0;"
+
+
+def hollow_avif(width: int, height: int) -> bytes:
+    """A whole AVIF whose item promises another size."""
+    whole = photo(format="avif")
+    at = whole.index(b"ispe") + 8
+    return whole[:at] + struct.pack(">II", width, height) + whole[at + 8 :]
+
+
+def padded_avif(width: int, height: int) -> bytes:
+    """A whole AVIF of that size whose item promises 16 x 12 px."""
+    whole = photo(width, height, "avif")
+    at = whole.index(b"ispe") + 8
+    return whole[:at] + struct.pack(">II", 16, 12) + whole[at + 8 :]
+
+
+def sequence(width: int, height: int, *before: tuple[int, int]) -> bytes:
+    """An AV1 sequence header of that size.
+
+    Args:
+        width: px.
+        height: px.
+        before: what stands before the size: (value, count of bits) each.
+    """
+    fields = [*before, (15, 4), (15, 4), (width - 1, 16), (height - 1, 16)]
+    bits = "".join(f"{value:0{count}b}" for value, count in fields)
+    body = int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8), "big") + bytes(4)
+    return bytes([1 << 3 | 2, len(body)]) + body
+
+
+def riff(name: bytes, body: bytes) -> bytes:
+    """A chunk of a RIFF file."""
+    return name + struct.pack("<I", len(body)) + body + bytes(len(body) % 2)
+
+
+def box(name: bytes, *bodies: bytes) -> bytes:
+    """A box of ISO 14496-12."""
+    body = b"".join(bodies)
+    return struct.pack(">I", len(body) + 8) + name + body
+
+
+def _three(*values: int) -> bytes:
+    return b"".join(value.to_bytes(3, "little") for value in values)
+
+
+def packed(values: Iterable[int], depth: int) -> bytes:
+    """A row of PNG pixels of one channel."""
+    bits = "".join(f"{value:0{depth}b}" for value in values)
+    return int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8), "big")

@@ -1,0 +1,72 @@
+"""The process that `forked_servers.ForkedServers` forks servers from: `python nursery_process.py <descriptor of its socket>`.
+
+For each request, one byte with the descriptors of the pipes and a line of JSON, it answers with a line: the process
+that was forked, or the exit code of the one that was to be reaped. It ends when nobody can ask any more.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import socket
+import sys
+import traceback
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NoReturn
+
+# what a server needs sooner or later, imported once for all of them
+import imagewright.engine.jobs
+import imagewright.imaging.preview
+import imagewright.storage.library
+import imagewright.surface.stdio  # noqa: F401 - as above
+from imagewright.cli.main import main
+from tests.support import quick_server
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def _serve(own: socket.socket) -> None:
+    """Fork and reap until whoever asks has gone."""
+    gc.collect()
+    gc.freeze()
+    wishes = own.makefile("r", encoding="utf-8")
+    while True:
+        request, descriptors, _, _ = socket.recv_fds(own, 1, 4)
+        if not request:
+            return
+        wish = json.loads(wishes.readline())
+        if "reap" in wish:
+            answer = os.waitstatus_to_exitcode(os.waitpid(wish["reap"], 0)[1])
+        else:
+            answer = os.fork() or become(wish, descriptors)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        own.sendall(f"{answer}\n".encode())
+
+
+def become(wish: Mapping[str, Any], descriptors: Sequence[int]) -> NoReturn:
+    """Be the server, from the first line of its own on."""
+    code = 1
+    try:
+        for place, descriptor in enumerate(descriptors[:3]):
+            os.dup2(descriptor, place)
+            os.close(descriptor)
+        os.environ.clear()
+        os.environ.update(wish["env"])
+        if wish["quick"]:
+            quick_server.hurry()
+        code = main(wish["arguments"])
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else 1
+    except BaseException:  # noqa: BLE001 - it is the end of the process
+        traceback.print_exc()
+    with suppress(OSError):  # the client may have gone
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    _serve(socket.socket(fileno=int(sys.argv[1])))

@@ -1,0 +1,47 @@
+"""The server as it is, but with shorter times: an emulated vendor is done within tenths of a second.
+
+Run as `python quick_server.py [the server's own arguments]`.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from imagewright.cli.main import main
+from imagewright.engine import watch
+from imagewright.providers.fal.provider import Fal
+from imagewright.providers.kie.provider import Kie
+from imagewright.providers.replicate.provider import Replicate
+from imagewright.settings import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FIRST = 0.05
+LONGEST = 0.1
+"""Seconds between two questions."""
+SEARCH = 2.0
+"""Seconds for which a call is looked for whose answer was never heard."""
+LOOK_EVERY = 0.05
+"""Seconds between two looks at the configuration."""
+SURE_WAIT = 0.3
+"""Seconds within which an answer is sure to reach the client."""
+
+
+def hurry(change: Callable[[object, str, object], None] = setattr) -> None:
+    """Shorten the waits; deadlines and patience stay.
+
+    Args:
+        change: sets an attribute; a test's own way takes it back afterwards.
+    """
+    change(load, "SURE_WAIT", SURE_WAIT)
+    change(watch, "LOOK_EVERY", LOOK_EVERY)
+    for vendor in (Fal, Kie, Replicate):
+        change(vendor, "poll_policy", replace(vendor.poll_policy, first=FIRST, longest=LONGEST, search=SEARCH))
+
+
+if __name__ == "__main__":
+    hurry()
+    sys.exit(main())

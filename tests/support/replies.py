@@ -1,0 +1,30 @@
+"""A vendor's answer as the functions that read answers get it, without a vendor."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from imagewright.providers.base import TaskEnded
+from imagewright.providers.http.request import Reply
+
+if TYPE_CHECKING:
+    from imagewright.errors import ProviderError
+
+
+def reply(content: Any, status: int = 200, **headers: str) -> Reply:
+    """JSON, or bytes as they are; underscores in header names stand for hyphens."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Reply(status, named, content if isinstance(content, bytes) else json.dumps(content).encode("utf-8"))
+
+
+def ended(answer: object, *, sure: bool = True) -> ProviderError:
+    """Why an answer to a poll says that the task itself is over.
+
+    Args:
+        answer: what was read, or raised.
+        sure: whether it must be believed at once.
+    """
+    assert isinstance(answer, TaskEnded)
+    assert answer.sure is sure
+    return answer.error
