@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "server"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "server"), str(ROOT)]
 
 from tests.support.kill_runs import House, SlowKie, plain_route  # noqa: E402 - found on the path set above
 from tests.support.raw_client import LEGACY, RawClient  # noqa: E402 - as above

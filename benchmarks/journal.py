@@ -33,7 +33,7 @@ def one_job(journal: Journal, number: int) -> float:
         provider="vendor",
         model="model",
         fingerprint=str(number),
-        plan={"brief": {"prompt": "a lighthouse at dusk"}},
+        plan={"spec": {"prompt": "a lighthouse at dusk"}},
         expected=1,
         calls=(CallEntry(number=0),),
         created=now,

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "server"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "server"), str(ROOT)]
 
 from imagewright.storage.states import CallState  # noqa: E402 - as above
 from tests.emulators.messages import Answer  # noqa: E402 - found on the path set above

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 KEPT_VARIABLES = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "PYTHONPATH", "LANG")
 """Not PYTHONDONTWRITEBYTECODE: a server under test starts as a user's does, not compiled anew each time."""
-AUTHORITY = Path(__file__).parent / "providers" / "tls" / "certificate.pem"
+AUTHORITY = Path(__file__).parent / "net" / "tls" / "certificate.pem"
 """The only one that is trusted: the real ones are many, and nearly every client here speaks to loopback in plain."""
 HOMES = count(1)
 SLOWEST = "surface"

@@ -74,11 +74,9 @@ def clone() -> Iterator[Path]:
         claude.parent.mkdir()
         claude.write_text(CLAUDE, encoding="utf-8")
         claude.chmod(0o755)
-        path = os.pathsep.join(
-            ["server", "tests"] if Path.cwd() == ROOT else [str(ROOT / "server"), str(ROOT / "tests")]
-        )
+        path = os.pathsep.join(["server", "."] if Path.cwd() == ROOT else [str(ROOT / "server"), str(ROOT)])
         listening = subprocess.Popen(  # noqa: S603 - our own interpreter and our own words
-            [sys.executable, str(ROOT / "tests" / "forking.py"), address],
+            [sys.executable, "-m", "tests.support.forked_cli", address],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,  # of the kind its children have: Python remembers whether it can be sought in
             env={**os.environ, "PYTHONPATH": path},

@@ -1,6 +1,6 @@
-"""BytePlus ModelArk on loopback. By hand, from the `tests` folder: `python -m emulators.ark`.
+"""BytePlus ModelArk on loopback. By hand: `python -m tests.emulators.ark`.
 
-Volcengine's Ark in China speaks the same: `python -m emulators.ark china`.
+Volcengine's Ark in China speaks the same: `python -m tests.emulators.ark china`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Made:
 
     def file(self) -> bytes:
         """The picture; a watermark is white, in the bottom right corner."""
-        picture = draw(self.size, self.message)
+        picture = draw(self.size, self.text)
         if self.marked:
             picture.paste((255, 255, 255), (self.size[0] - 64, self.size[1] - 32, *self.size))
         return encode(picture, self.form)

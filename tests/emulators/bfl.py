@@ -1,4 +1,4 @@
-"""Black Forest Labs on loopback. By hand, from the `tests` folder: `python -m emulators.bfl [seconds a task takes]`.
+"""Black Forest Labs on loopback. By hand: `python -m tests.emulators.bfl [seconds a task takes]`.
 
 Typed from the maker's field tables, on purpose without a look at the provider. A task is given to one host, asked
 about at another, and its picture lies at a third, behind a signed link that does not live long.

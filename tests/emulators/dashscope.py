@@ -1,4 +1,4 @@
-"""DashScope on loopback. By hand, from the `tests` folder: `python -m emulators.dashscope [seconds a task takes]`."""
+"""DashScope on loopback. By hand: `python -m tests.emulators.dashscope [seconds a task takes]`."""
 
 from __future__ import annotations
 

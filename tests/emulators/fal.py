@@ -1,4 +1,4 @@
-"""The queue of fal on loopback. By hand, from the `tests` folder: `python -m emulators.fal [seconds a task takes]`."""
+"""The queue of fal on loopback. By hand: `python -m tests.emulators.fal [seconds a task takes]`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Google's Gemini on loopback. By hand, from the `tests` folder: `python -m emulators.google [seconds a call takes]`.
+"""Google's Gemini on loopback. By hand: `python -m tests.emulators.google [seconds a call takes]`.
 
 Fields are typed from the API's reference without a look at the provider.
 """

@@ -1,4 +1,4 @@
-"""Ideogram on loopback. By hand, from the `tests` folder: `python -m emulators.ideogram`.
+"""Ideogram on loopback. By hand: `python -m tests.emulators.ideogram`.
 
 Typed from the maker's pages, on purpose without a look at the provider. Bodies of 400, 401 and 429 are undocumented
 for this version of the interface; those of 402 and 429 are the next version's.

@@ -1,4 +1,4 @@
-"""Kie.ai on loopback. By hand, from the `tests` folder: `python -m emulators.kie [seconds a task takes]`."""
+"""Kie.ai on loopback. By hand: `python -m tests.emulators.kie [seconds a task takes]`."""
 
 from __future__ import annotations
 

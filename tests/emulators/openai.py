@@ -1,6 +1,6 @@
 """OpenAI's Images API on loopback.
 
-By hand, from the `tests` folder: `python -m emulators.openai [seconds a call takes]`.
+By hand: `python -m tests.emulators.openai [seconds a call takes]`.
 """
 
 from __future__ import annotations

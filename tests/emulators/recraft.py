@@ -1,4 +1,4 @@
-"""Recraft on loopback. By hand, from the `tests` folder: `python -m emulators.recraft`.
+"""Recraft on loopback. By hand: `python -m tests.emulators.recraft`.
 
 Typed from the maker's pages, on purpose without a look at the provider. Of its refusals only 401 and 404 are documented
 word by word.

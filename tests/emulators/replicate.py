@@ -1,4 +1,4 @@
-"""Replicate on loopback. By hand, in the `tests` folder: `python -m emulators.replicate [seconds each takes]`."""
+"""Replicate on loopback. By hand: `python -m tests.emulators.replicate [seconds each takes]`."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(
     os.name == "nt" or shutil.which("unshare") is None, reason="mounting a small disk needs unshare"
 )
 SCRIPT = Path(__file__).with_name("disk_trouble.py")
-PATHS = (str(Path(imagewright.__file__).parents[1]), str(SCRIPT.parents[1]))
+PATHS = (str(Path(imagewright.__file__).parents[1]), str(SCRIPT.parents[2]))
 MOUNT = 'mount -t tmpfs -o size=2m tmpfs "$0" && exec "$@"'
 
 

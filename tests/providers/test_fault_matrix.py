@@ -22,18 +22,16 @@ from imagewright.errors import (
 )
 from tests.emulators.messages import Answer
 from tests.emulators.openai import OpenAIEmulator
-from tests.providers import (
-    test_ark_faults,
-    test_bfl_jobs,
-    test_dashscope_faults,
-    test_fal_faults,
-    test_google_jobs,
-    test_ideogram,
-    test_kie_faults,
-    test_openai_faults,
-    test_recraft,
-    test_replicate_faults,
-)
+from tests.providers.ark import test_faults as test_ark_faults
+from tests.providers.bfl import test_jobs as test_bfl_jobs
+from tests.providers.dashscope import test_faults as test_dashscope_faults
+from tests.providers.fal import test_faults as test_fal_faults
+from tests.providers.google import test_jobs as test_google_jobs
+from tests.providers.ideogram import test_provider as test_ideogram
+from tests.providers.kie import test_faults as test_kie_faults
+from tests.providers.openai import test_faults as test_openai_faults
+from tests.providers.recraft import test_provider as test_recraft
+from tests.providers.replicate import test_faults as test_replicate_faults
 from tests.support import faults
 from tests.support.faults import SENDS, Case, check_error, falls_silent, hurry, impatient_sender, plan, quick_sender
 from tests.support.provider_runs import made, ordered, plain_order

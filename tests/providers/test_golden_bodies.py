@@ -18,7 +18,7 @@ BODIES = {vendor: bodies() for vendor, bodies in goldens.VENDORS.items()}
 )
 def test_bodies_are_those_of_the_golden_files(vendor: str, file: str, body: Any) -> None:
     kept = (goldens.FOLDER / vendor / file).read_text(encoding="utf-8")
-    assert goldens.written(body) == kept, "run `python -m goldens` in tests/ and look at the diff"
+    assert goldens.written(body) == kept, "run `python -m tests.support.goldens` and look at the diff"
 
 
 @pytest.mark.parametrize("vendor", BODIES)

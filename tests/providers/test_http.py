@@ -290,7 +290,7 @@ def _closed_port() -> int:
 def test_httpx_is_not_imported_before_the_first_request() -> None:
     code = (
         "import sys, imagewright.providers.kie.provider, imagewright.net.fetch;"
-        "from imagewright.providers.http.client import Http; Http();"
+        "from imagewright.providers.http.client import HttpClient; HttpClient();"
         "assert not {'httpx', 'PIL', 'sqlite3'} & set(sys.modules)"
     )
     env = {**os.environ, "PYTHONPATH": str(Path(imagewright.__file__).parents[1])}

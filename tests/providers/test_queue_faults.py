@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.emulators.messages import Answer
-from tests.providers import (
-    test_bfl_jobs,
-    test_dashscope_faults,
-    test_fal_faults,
-    test_kie_faults,
-    test_replicate_faults,
-)
+from tests.providers.bfl import test_jobs as test_bfl_jobs
+from tests.providers.dashscope import test_faults as test_dashscope_faults
+from tests.providers.fal import test_faults as test_fal_faults
+from tests.providers.kie import test_faults as test_kie_faults
+from tests.providers.replicate import test_faults as test_replicate_faults
 from tests.support import faults
 from tests.support.faults import SENDS, hurry
 from tests.support.faults_queued import check_doubtful, check_poll, check_submit, check_upload

@@ -227,7 +227,7 @@ def plan_for(vendor: Vendor, prompt: str = "a kite", calls: Sequence[int] = (1,)
     )
     spec = JobSpec(
         prompt=prompt,
-        text={"prompt": prompt},
+        request={"prompt": prompt},
         save_as=None,
         parents=(),
         count=count,

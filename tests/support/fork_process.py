@@ -1,4 +1,4 @@
-"""The process that `forked_servers.ForkedServers` forks servers from: `python nursery_process.py <descriptor of its socket>`.
+"""The process that `ForkedServers` forks servers from: `python -m tests.support.fork_process <descriptor>`.
 
 For each request, one byte with the descriptors of the pipes and a line of JSON, it answers with a line: the process
 that was forked, or the exit code of the one that was to be reaped. It ends when nobody can ask any more.

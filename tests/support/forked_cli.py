@@ -1,4 +1,4 @@
-"""The command line forked from a process that has imported everything: `python forking.py SOCKET`.
+"""The command line forked from a process that has imported everything: `python -m tests.support.forked_cli SOCKET`.
 
 Each connection brings three descriptors and a line of JSON (`arguments`, `env`, `cwd`) and gets the exit code back. It
 says "ready" once it listens, and runs until it is ended.

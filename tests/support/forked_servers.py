@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 HAS_FORK = hasattr(os, "fork") and hasattr(socket, "send_fds")
-PROCESS = Path(__file__).with_name("nursery_process.py")
+ROOT = Path(__file__).parents[2]
 
 
 class Forked:
@@ -66,7 +66,8 @@ class ForkedServers:
         self._lock = threading.Lock()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
-                [sys.executable, str(PROCESS), str(theirs.fileno())],
+                [sys.executable, "-m", "tests.support.fork_process", str(theirs.fileno())],
+                env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "server"), str(ROOT)])},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

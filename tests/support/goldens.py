@@ -1,6 +1,6 @@
 """The bodies each vendor is sent, kept as files: a change of one word in a route shows in the diff.
 
-From the `tests` folder, `python -m goldens` writes them anew; the test compares.
+`python -m tests.support.goldens` writes them anew; the test compares.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from imagewright.providers.base import Order
     from imagewright.providers.http.request import FilePart
 
-FOLDER = Path(__file__).parent / "golden"
+FOLDER = Path(__file__).parents[1] / "golden"
 
 
 def kie() -> dict[str, Any]:

@@ -12,7 +12,7 @@ from mcp import Client
 
 from imagewright.engine.engine import open_engine
 from imagewright.settings.load import load_settings
-from imagewright.surface import asking
+from imagewright.surface import elicit
 from imagewright.surface.server import McpServer
 from tests.support.kill_runs import House, SlowKie, plain_route
 from tests.support.vendors import environment
@@ -85,7 +85,7 @@ def test_money_that_was_not_spent_is_there_again(house: House, kie: SlowKie) -> 
 async def test_a_user_who_says_nothing_has_not_agreed(
     kie: SlowKie, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asking, "ASK_SECONDS", 0.1)
+    monkeypatch.setattr(elicit, "ASK_SECONDS", 0.1)
 
     async def think_for_ever(context: Any, params: Any) -> t.ElicitResult:  # noqa: ARG001 - the client's names
         await anyio.sleep_forever()

@@ -22,7 +22,7 @@ from imagewright.settings.load import load_settings
 from tests.emulators.messages import Answer
 from tests.emulators.openai import OpenAIEmulator
 from tests.emulators.plain import plain_png
-from tests.providers import test_kie_faults
+from tests.providers.kie import test_faults as test_kie_faults
 from tests.support.pictures import mask_of, photo
 from tests.support.provider_runs import PICTURES, effective, example, unusual
 from tests.support.raw_client import MODERN, RawClient

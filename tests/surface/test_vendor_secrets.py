@@ -33,7 +33,7 @@ DEBUGGING = (
     "from dataclasses import replace; from imagewright.cli.main import main; "
     "from imagewright.providers.fal.provider import Fal; "
     "from imagewright.providers.replicate.provider import Replicate; "
-    "Fal.rhythm = Replicate.rhythm = replace(Fal.rhythm, first=0.05, search=0.2); sys.exit(main())"
+    "Fal.poll_policy = Replicate.poll_policy = replace(Fal.poll_policy, first=0.05, search=0.2); sys.exit(main())"
 )
 """Starts the server with everything logged; it leaves a logging that is set up already as it is. Calls whose answer
 cannot be read are looked for, but not for minutes."""

@@ -33,7 +33,7 @@ def new_entry(job: Job, plan: Plan, *, inputs: Mapping[str, Any], fingerprint: s
         model=plan.model,
         key=key,
         fingerprint=fingerprint,
-        plan={"brief": plan.spec.as_data(), "inputs": inputs, "route": plan.route.model, "choice": job.choice},
+        plan={"spec": plan.spec.as_data(), "inputs": inputs, "route": plan.route.model, "choice": job.choice},
         expected=job.expected,
         reserved_usd=plan.spec.usd or 0.0,
         cost_usd=job.cost_usd,

@@ -63,7 +63,7 @@ def spec_of(entry: JobEntry) -> JobSpec:
         UnreadableJobError: what stands in the entry makes no sense.
     """
     try:
-        return JobSpec.from_data(entry.plan["brief"])
+        return JobSpec.from_data(entry.plan["spec"])
     except NO_SENSE as error:
         raise UnreadableJobError(entry.id, error) from error
 

@@ -48,7 +48,7 @@ class JobSpec:
 def make_spec(
     checked: Checked, sources: Sequence[Source], *, count: int, usd: float | None, exact_size: tuple[int, int] | None
 ) -> JobSpec:
-    """The brief of a checked call."""
+    """The spec of a checked call."""
     shown = {source.argument: source.request for source in sources}
     request = {
         name: [shown.get(f"{name}[{place}]", "") for place in range(len(value))]

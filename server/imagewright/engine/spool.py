@@ -138,8 +138,8 @@ class Spool:
         Raises:
             StorageError: its file is gone.
         """
-        data = _bytes(Path(data["file"])) if data["file"] else None
-        return Output(url=data["url"], data=data, seed=data["seed"])
+        content = _bytes(Path(data["file"])) if data["file"] else None
+        return Output(url=data["url"], data=content, seed=data["seed"])
 
     def file(self, job_id: str, name: str) -> Path:
         """Where a file of the job stands."""

@@ -72,8 +72,8 @@ class Trouble:
             return ""
         return (
             f"{self.what}. The picture may be paid for already, so the job goes on. {self.advice} {self.provider} is "
-            f"asked again at least every {poll_policy.seldom:g} s, and the picture arrives by itself: do not call again. "
-            f"{self.provider} keeps a result for {duration(poll_policy.keeps)}."
+            f"asked again at least every {poll_policy.seldom:g} s, and the picture arrives by itself: "
+            f"do not call again. {self.provider} keeps a result for {duration(poll_policy.keeps)}."
         )
 
     def pause(self, poll_policy: PollPolicy, before: int) -> float:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
     """(host, port) to the addresses it stands for, as text, most preferred first."""
 
+DEFAULT_PORTS = {"http": 80, "https": 443}
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 """RFC 6052: the last 32 bits are an IPv4 address, reached through the network's translator."""
 REFUSED = (

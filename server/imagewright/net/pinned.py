@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from imagewright.net.addresses import is_public
-from imagewright.providers.http.request import DEFAULT_PORTS
+from imagewright.net.addresses import DEFAULT_PORTS, is_public
 
 if TYPE_CHECKING:
     import ssl

@@ -41,7 +41,7 @@ URL = "https://files.example/1.png"
 LOCKED = "User is locked. Reason: Exhausted balance. Top up your balance at fal.ai/dashboard/billing."
 
 
-def problem(kind: str, words: str = "text", place: str = "prompt", **limits: Any) -> dict[str, Any]:
+def problem(kind: str, words: str = "said", place: str = "prompt", **limits: Any) -> dict[str, Any]:
     entry = {"loc": ["body", place], "msg": words, "type": kind, "input": "x" * 10}
     return {"detail": [entry | ({"ctx": limits} if limits else {})]}
 

@@ -55,7 +55,7 @@ def _problem(body: dict[str, Any], route: KieRoute) -> tuple[int, str] | None:
 @pytest.mark.parametrize("file", GOLDEN)
 def test_bodies_are_those_of_the_golden_files(file: str) -> None:
     kept = (goldens.FOLDER / "kie" / file).read_text(encoding="utf-8")
-    assert goldens.written(GOLDEN[file]) == kept, "run `python -m goldens` in tests/ and look at the diff"
+    assert goldens.written(GOLDEN[file]) == kept, "run `python -m tests.support.goldens` and look at the diff"
 
 
 def test_no_golden_file_is_left_over() -> None:

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
-from imagewright.net.addresses import is_loopback_url
+from imagewright.net.addresses import DEFAULT_PORTS, is_loopback_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-DEFAULT_PORTS = {"http": 80, "https": 443}
 REPLY_BYTES = 4_000_000
 """Most bytes of a reply that carries no pictures."""
 
