@@ -39,9 +39,9 @@ pytestmark = pytest.mark.anyio
 
 SPOILT = {
     "a plan that is no JSON": "UPDATE job SET plan = '{' WHERE id = :id",
-    "a plan without its brief": "UPDATE job SET plan = '{\"choice\": []}' WHERE id = :id",
+    "a plan without its spec": "UPDATE job SET plan = '{\"choice\": []}' WHERE id = :id",
     "a plan without its choice": "UPDATE job SET plan = json_remove(plan, '$.choice') WHERE id = :id",
-    "a brief without its size": "UPDATE job SET plan = json_remove(plan, '$.brief.exact_size') WHERE id = :id",
+    "a spec without its size": "UPDATE job SET plan = json_remove(plan, '$.spec.exact_size') WHERE id = :id",
     "a plan that is a number": "UPDATE job SET plan = '5' WHERE id = :id",
     "nested without end": "UPDATE job SET plan = replace(hex(zeroblob(50000)), '0', '[') WHERE id = :id",
     "an unknown state": "UPDATE job SET state = 'stalled' WHERE id = :id",
@@ -53,7 +53,7 @@ SPOILT = {
     "no calls": "DELETE FROM call WHERE job_id = :id",
 }
 """What a bug, a newer version or a bad disk may leave."""
-SHOWN = {"a plan without its brief", "a brief without its size"}
+SHOWN = {"a plan without its spec", "a spec without its size"}
 """What keeps a job from being carried on, and not from being looked at."""
 
 
