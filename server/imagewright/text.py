@@ -1,16 +1,18 @@
-"""Text that others have written, made fit to be shown: prompts, vendors' words, file names.
+"""Words for people and for models, each made in one place: names that were meant, sizes, times, lists, foreign text.
 
-`plain` keeps every script readable and takes out what acts on the reader's screen or hides from the reader's eye;
-`shortened` is the same for a list. `quoted` is for words that stand inside a sentence of ours: they cannot end their
-quotation, and markup in them is no markup any more. Structured content keeps what was written as it was.
-
-`say` and `clip` repeat what a caller sent, so that it is known again: cut with its length, and otherwise as it came.
+Text that others have written (prompts, vendors' words, file names) is made fit to be shown. `plain` keeps every script
+readable and takes out what acts on the reader's screen or hides from the reader's eye. `shortened` is the same for a
+list. `quoted` is for words inside a sentence of ours: they cannot end their quotation, and markup in them is no markup
+any more. `say` and `clip` repeat what a caller sent, cut with its length. Structured content keeps the text as it was.
 """
 
 from __future__ import annotations
 
 import unicodedata
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 READ_AHEAD: Final = 8
 """Of a text that will be cut, this many times as much is looked at: the rest could be megabytes."""
@@ -35,8 +37,86 @@ MOST_BITS: Final = 180
 """Bits of a whole number that is shown with all its digits: about 54 of them. Python refuses to write out 4,300."""
 DIGITS_PER_BIT: Final = 0.30103
 """The decimal logarithm of two."""
+LONGEST_COMPARED: Final = 100
+"""Characters of a name that others are compared with: comparing takes as long as the name is."""
+ALIKE: Final = 0.6
+"""How alike two names must be, 0 to 1, before one is offered for the other. Below, the guess helps nobody."""
+KILO: Final = 1000
+SIZE_UNITS: Final = ("kB", "MB", "GB", "TB")
+TIME_UNITS: Final = ((172_800.0, 86_400.0, "day"), (3600.0, 3600.0, "hour"), (60.0, 60.0, "minute"))
+"""From how many seconds on a time is given in a unit, the unit's seconds, and its name. Two days, as 24 hours read
+better than 1 day."""
 BROKEN_TEXT: Final = "holds half of a character (a lone surrogate); send whole characters"
 """What is wrong with a text that is not `is_whole`."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """` (did you mean 'qwen'?)` for the known name that is most like this one; empty when none is like it."""
+    found = closest(name, known)
+    return f" (did you mean {found[0]!r}?)" if found else ""
+
+
+def closest(name: str, known: Iterable[str], most: int = 1) -> list[str]:
+    """The known names that are most like this one, the best first; upper and lower case count as the same.
+
+    Nothing is like a name of more than 100 characters.
+    """
+    if len(name) > LONGEST_COMPARED:
+        return []
+    from difflib import get_close_matches  # noqa: PLC0415 - only a wrong name needs it, the start does not
+
+    by_lower: dict[str, str] = {}
+    for one in known:
+        by_lower.setdefault(one.lower(), one)
+    return [by_lower[one] for one in get_close_matches(name.strip().lower(), by_lower, n=most, cutoff=ALIKE)]
+
+
+def exact(value: str | float) -> str | float:
+    """The value with whole numbers as integers: TOML and pydantic make `1.0` of a bound that was written `1`."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def shown(value: str | float) -> str:
+    """One value as text: `2.5`, `4`, `true`, `16:9`."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(exact(value))
+
+
+def span(low: float, high: float) -> str:
+    """`1-10`, or `3` where both ends are the same."""
+    return shown(low) if low == high else f"{shown(low)}-{shown(high)}"
+
+
+def listed(items: Iterable[str], last: str = "and") -> str:
+    """`a`, `a and b`, `a, b and c`; empty for none."""
+    *most, end = [*items] or [""]
+    return f"{', '.join(most)} {last} {end}" if most else end
+
+
+def counted(count: float, noun: str) -> str:
+    """`1 picture`, `3 pictures`, `2.5 hours`."""
+    return f"{shown(round(count, 2))} {noun}{'' if count == 1 else 's'}"
+
+
+def byte_size(count: float) -> str:
+    """A number of bytes in powers of 1000, to three digits: `999 bytes`, `1.55 MB`, `312 kB`, `4 GB`."""
+    if count < KILO:
+        return counted(count, "byte")
+    unit = ""
+    for unit in SIZE_UNITS:  # noqa: B007 - the unit at which the loop stopped is the answer
+        count /= KILO
+        if round(count) < KILO:
+            break
+    return f"{count:.3g} {unit}" if round(count) < KILO else f"{count:.0f} {unit}"
+
+
+def duration(seconds: float) -> str:
+    """A time in its largest fitting unit: `14 days`, `24 hours`, `10 minutes`, `45 seconds`."""
+    length, noun = next(((length, noun) for least, length, noun in TIME_UNITS if seconds >= least), (1.0, "second"))
+    return counted(seconds / length, noun)
 
 
 def plain(text: str) -> str:

@@ -10,11 +10,11 @@ import pytest
 
 from imagewright.catalog.facts import argument_names
 from imagewright.catalog.load import catalog
-from imagewright.catalog.words import shown
 from imagewright.cli.commands.run import tool_parser
 from imagewright.cli.options import arguments, option
 from imagewright.cli.parser import SHARED
 from imagewright.errors import Refusal
+from imagewright.text import shown
 
 if TYPE_CHECKING:
     from imagewright.catalog.row import Argument, Row

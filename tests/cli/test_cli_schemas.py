@@ -9,8 +9,8 @@ import pytest
 
 import imagewright
 from imagewright.catalog.load import catalog
+from imagewright.catalog.row import verb
 from imagewright.catalog.table import END, START, capability_table
-from imagewright.catalog.words import verb
 from imagewright.cli.main import main
 from imagewright.cli.provider_table import END as LAST
 from imagewright.cli.provider_table import START as FIRST

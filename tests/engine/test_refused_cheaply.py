@@ -15,7 +15,6 @@ from imagewright.engine.check import check
 from imagewright.engine.engine import NOT_LOOKED_AT, open_engine
 from imagewright.errors import MOST_PROBLEMS, Problem, Refusal
 from imagewright.settings.load import load_settings
-from imagewright.settings.toggles import nearest
 from imagewright.surface.arguments import read_arguments
 from imagewright.surface.replies import error_reply
 from imagewright.text import clip, say
@@ -207,8 +206,6 @@ def test_how_a_callers_value_is_shown(value: object, shown: str) -> None:
     assert say(value) == shown
 
 
-def test_a_long_name_is_cut_and_compared_with_nothing() -> None:
+def test_a_long_name_is_cut() -> None:
     assert clip("x" * 61) == f"{'x' * 60}… (61 characters)"
     assert clip("x" * 60) == "x" * 60
-    assert nearest("prompts", ["prompt"]) == " (did you mean 'prompt'?)"
-    assert nearest("prompt" * 20, ["prompt" * 20]) == ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagewright.catalog.row import OperationName
-from imagewright.catalog.words import shown
+from imagewright.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Collection

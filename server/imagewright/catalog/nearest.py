@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.row import Argument
-from imagewright.settings.toggles import LONGEST_GUESSED
+from imagewright.text import LONGEST_COMPARED, closest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,8 +24,6 @@ PIXELS_PER_K = 1024
 """Pixels of the longer side that one K of a size class stands for."""
 SMALLEST_SIDE = 64
 """Pixels; below, two numbers are a ratio and not a size."""
-LOOSE = 0.6
-"""How alike two words must be, 0 to 1, before one is offered for the other; below, the guess helps nobody."""
 
 
 def nearest(limits: Limits, value: Any) -> Scalar | None:
@@ -34,7 +32,7 @@ def nearest(limits: Limits, value: Any) -> Scalar | None:
     Aspect ratios are compared by shape (5:3 is nearest to 16:9), size classes by pixels, numbers by distance, words
     by likeness. A number given as text counts as that number. Nothing is near to a text of more than 100 characters.
     """
-    if isinstance(value, str) and len(value) > LONGEST_GUESSED:
+    if isinstance(value, str) and len(value) > LONGEST_COMPARED:
         return None
     if limits.values is not None:
         return _of_values(limits.values, value)
@@ -60,7 +58,8 @@ def _of_values(values: tuple[Scalar, ...], value: Any) -> Scalar | None:
     for measure in (_shape, _pixels, _number):
         if (close := _closest(values, value, measure)) is not None:
             return close
-    return _alike(values, value)
+    by_text = {str(one): one for one in values}
+    return next((by_text[one] for one in closest(str(value), by_text)), None)
 
 
 def _closest(values: Iterable[Scalar], value: Any, measure: Callable[[Any], float | None]) -> Scalar | None:
@@ -103,11 +102,3 @@ def _number(value: Any) -> float | None:
     if isinstance(value, int):  # JSON's may have more digits than a float can hold
         return max(min(value, sys.float_info.max), -sys.float_info.max)
     return value if isinstance(value, float) and math.isfinite(value) else None
-
-
-def _alike(values: Iterable[Scalar], value: Any) -> Scalar | None:
-    from difflib import get_close_matches  # noqa: PLC0415 - only a wrong call needs it, the start does not
-
-    words = {str(one).lower(): one for one in values}
-    close = get_close_matches(str(value).strip().lower(), list(words), n=1, cutoff=LOOSE)
-    return words[close[0]] if close else None

@@ -12,7 +12,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from imagewright.catalog.words import shown
+from imagewright.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from imagewright.catalog.words import shown
+from imagewright.text import shown
 
 Scalar = str | int | float | bool
 Kind = Literal["text", "choice", "integer", "number", "boolean", "picture", "pictures", "path"]
@@ -29,6 +29,11 @@ class OperationName(StrEnum):
     UPSCALE = "upscale"
     REMOVE_BACKGROUND = "remove_background"
     REFRAME = "reframe"
+
+
+def verb(operation: OperationName) -> str:
+    """The operation as people say it: `remove background`."""
+    return operation.value.replace("_", " ")
 
 
 class Strict(BaseModel):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.facts import argument_names
 from imagewright.catalog.union import union
-from imagewright.catalog.words import exact
+from imagewright.text import exact
 
 if TYPE_CHECKING:
     from imagewright.catalog.row import Argument, Row

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from imagewright.catalog.facts import bounds, limited_in_shape, most_images, picture_list, shapes
 from imagewright.catalog.row import OperationName
-from imagewright.catalog.words import shown, span
 from imagewright.errors import CatalogError
+from imagewright.text import shown, span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

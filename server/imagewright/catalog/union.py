@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagewright.catalog.facts import forms, operations
-from imagewright.catalog.words import listed, shown, span, verb
+from imagewright.catalog.row import verb
+from imagewright.text import listed, shown, span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

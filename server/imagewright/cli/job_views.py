@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from imagewright.catalog.words import verb
+from imagewright.catalog.row import verb
 from imagewright.cli.output import console, fitted
 from imagewright.engine.job import JobStatus
 from imagewright.text import plain

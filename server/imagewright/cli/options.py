@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.facts import argument_names
 from imagewright.catalog.union import union
-from imagewright.catalog.words import listed, shown, span
 from imagewright.errors import Problem, Refusal
+from imagewright.text import listed, shown, span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

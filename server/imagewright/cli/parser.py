@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from imagewright import __version__
 from imagewright.errors import SettingsError
 from imagewright.settings.load import CommandLine
-from imagewright.settings.toggles import nearest
+from imagewright.text import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -47,7 +47,7 @@ def split(words: Sequence[str]) -> tuple[str, list[str]]:
         _answer_general_questions(rest)
         return "serve", rest
     if command not in COMMANDS:
-        meant = nearest(command, COMMANDS)
+        meant = did_you_mean(command, COMMANDS)
         raise SettingsError(f"there is no command {command!r}{meant}. The commands are: {', '.join(COMMANDS)}.")
     return command, rest
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from imagewright.catalog.words import shown, verb
+from imagewright.catalog.row import verb
 from imagewright.cli.output import console, table
+from imagewright.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

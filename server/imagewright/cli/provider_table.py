@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from imagewright.catalog.row import verb
 from imagewright.catalog.table import NO, YES, replace_between
-from imagewright.catalog.words import verb
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

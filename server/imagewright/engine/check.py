@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any
 from imagewright.catalog.load import catalog
 from imagewright.catalog.nearest import nearest
 from imagewright.catalog.normalise import normalised, wanted_by
-from imagewright.catalog.row import PICTURE_KINDS, Argument, Limits, OperationName, Row, Rule, outside
-from imagewright.catalog.words import verb
+from imagewright.catalog.row import PICTURE_KINDS, Argument, Limits, OperationName, Row, Rule, outside, verb
 from imagewright.errors import MOST_PROBLEMS, Problem
-from imagewright.settings.toggles import nearest as nearest_name
-from imagewright.text import BROKEN_TEXT, is_whole, say
+from imagewright.text import BROKEN_TEXT, did_you_mean, is_whole, listed, say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +57,7 @@ class Checked:
         unknown = {name for name in self.given if name not in own}
         if len(unknown) > MOST_PROBLEMS:
             return unknown
-        return {name for name in unknown if not nearest_name(name, own)}
+        return {name for name in unknown if not did_you_mean(name, own)}
 
     @property
     def arguments(self) -> Mapping[str, Argument]:
@@ -120,15 +118,15 @@ def _stray(row: Row, operation: OperationName, name: str) -> str:
     """Why an argument is not taken: unknown to all tools, not this tool's, or not for this operation."""
     homes = {home: other for home, other in row.operations.items() if name in other.arguments}
     if not homes:
-        hint = nearest_name(name, row.operations[operation].arguments)
+        hint = did_you_mean(name, row.operations[operation].arguments)
         known_elsewhere = not hint and any(name in other.arguments() for other in catalog().values())
         return f"{row.tool} takes no {name}" if known_elsewhere else f"unknown argument{hint}"
     chosen_by = row.operations[operation].selected_by
     lacking = dict.fromkeys(one for home in homes.values() for one in home.selected_by)
     if lacking and not chosen_by:
-        return f"works only together with {' and '.join(lacking)}"
-    reason = f", which follows from giving {' and '.join(chosen_by)}" if chosen_by else ""
-    return f"works only to {' and '.join(verb(home) for home in homes)}; this call is {verb(operation)}{reason}"
+        return f"works only together with {listed(lacking)}"
+    reason = f", which follows from giving {listed(chosen_by)}" if chosen_by else ""
+    return f"works only to {listed(verb(home) for home in homes)}; this call is {verb(operation)}{reason}"
 
 
 def _offer(argument: Argument) -> str:
@@ -208,7 +206,7 @@ def _broken(rule: Rule, known: Mapping[str, Argument], given: Mapping[str, Any])
     for name, allowed in rule.values.items():
         value = given.get(name, known[name].default if name in known else None)
         if value is not None and value not in allowed:
-            return Problem(subject, f"{rule.say}: {name} {' or '.join(str(one) for one in allowed)}, not {say(value)}")
+            return Problem(subject, f"{rule.say}: {name} {listed(map(str, allowed), 'or')}, not {say(value)}")
     return None
 
 

@@ -10,7 +10,7 @@ from imagewright.engine.offer import make_offer, tool_names
 from imagewright.engine.registry import ProviderRegistry
 from imagewright.errors import SettingsError
 from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS
-from imagewright.settings.toggles import nearest
+from imagewright.text import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -72,4 +72,4 @@ def _check_routes(tables: Mapping[str, Collection[str]]) -> None:
 def _check_name(where: str, kind: str, name: str, known: Collection[str]) -> None:
     if name not in known:
         listed = ", ".join(known)
-        raise SettingsError(f"{where}: there is no {kind} {name!r}{nearest(name, known)}; there are: {listed}")
+        raise SettingsError(f"{where}: there is no {kind} {name!r}{did_you_mean(name, known)}; there are: {listed}")

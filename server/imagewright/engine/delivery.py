@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 import anyio.to_thread
 
-from imagewright.catalog.words import duration
 from imagewright.engine.arrived import Arrived, bring_down, digest_of, look
 from imagewright.engine.trouble import LEAST_PATIENCE, Trouble
 from imagewright.engine.unreadable import UnreadableResultError, keep_as_it_came
@@ -26,6 +25,7 @@ from imagewright.errors import ImagewrightError, PictureError, ProviderError, Re
 from imagewright.providers.base import TaskEnded
 from imagewright.storage.private import make_folder
 from imagewright.storage.reasons import why
+from imagewright.text import duration
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -11,7 +11,7 @@ import anyio
 import anyio.to_thread
 
 from imagewright.catalog.load import catalog
-from imagewright.catalog.words import verb
+from imagewright.catalog.row import verb
 from imagewright.engine.check import check
 from imagewright.engine.choose import candidates, choose, count_of, estimate, explain, wished
 from imagewright.engine.config import make_config
@@ -19,8 +19,7 @@ from imagewright.errors import Problem, Refusal, StorageError
 from imagewright.providers.http.client import HttpClient
 from imagewright.settings.config_file import BudgetTable
 from imagewright.settings.load import load_settings
-from imagewright.settings.toggles import nearest as nearest_name
-from imagewright.text import say
+from imagewright.text import did_you_mean, say
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -290,7 +289,7 @@ def _understand(offer: Offer, tool: str, arguments: object) -> Checked:
     """
     row = catalog().get(tool)
     if row is None:
-        raise Refusal(Problem("tool", f"there is no {say(tool)}{nearest_name(tool, offer.names)}"))
+        raise Refusal(Problem("tool", f"there is no {say(tool)}{did_you_mean(tool, offer.names)}"))
     checked = check(row, arguments)
     if tool not in offer.tools:
         able = offer.others(checked.operation, but=tool)

@@ -15,10 +15,10 @@ from urllib.parse import unquote_to_bytes
 import anyio
 import anyio.to_thread
 
-from imagewright.catalog.words import size
 from imagewright.engine.sizes import size_problems
 from imagewright.errors import ImagewrightError, PictureError, Problem
 from imagewright.imaging.limiter import PROBE_BYTES, decode
+from imagewright.text import byte_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -127,7 +127,7 @@ def _decode_data_uri(text: str, limit: int) -> bytes:
         raise PictureError("is not a whole data URI; it reads data:image/png;base64,....")
     body = text[matched.end() :]
     if len(body) > limit * 4 // 3 + 4:
-        raise PictureError(f"the data URI holds more than {size(limit)}, the limit for this tool")
+        raise PictureError(f"the data URI holds more than {byte_size(limit)}, the limit for this tool")
     if ";base64" not in matched["parameters"].lower():
         return unquote_to_bytes(body)
     try:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from imagewright.catalog.words import duration
 from imagewright.engine.trouble import LEAST_PATIENCE, Trouble
 from imagewright.errors import ProviderError, TookTooLong
 from imagewright.providers.base import Finished, Running, TaskEnded
+from imagewright.text import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable

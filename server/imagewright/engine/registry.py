@@ -9,7 +9,7 @@ from imagewright.errors import SettingsError
 from imagewright.providers import KEY_VARIABLES, KEYLESS, open_provider
 from imagewright.providers.base import ProviderConfig
 from imagewright.providers.http.client import KeyNamingSender
-from imagewright.settings.toggles import nearest
+from imagewright.text import did_you_mean, listed
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Provider, Route, Sender
@@ -80,7 +80,7 @@ def provider_states(settings: Settings) -> dict[str, ProviderState]:
         if name not in KEY_VARIABLES:
             known = ", ".join(KEY_VARIABLES)
             raise SettingsError(
-                f"there is no provider {name!r}{nearest(name, KEY_VARIABLES)}; the providers are: {known}"
+                f"there is no provider {name!r}{did_you_mean(name, KEY_VARIABLES)}; the providers are: {known}"
             )
     keys = {name: settings.keyring.find(variables) for name, variables in KEY_VARIABLES.items()}
     open_doors = {name for name in KEYLESS if keys[name] is None and name in settings.addresses}
@@ -108,7 +108,7 @@ def provider_states(settings: Settings) -> dict[str, ProviderState]:
 def _keyless(name: str, settings: Settings, *, chosen: bool) -> ProviderState:
     """A provider that cannot serve for want of a key, with the variable to set."""
     variables = KEY_VARIABLES[name]
-    ways = f"set {' or '.join(variables)}"
+    ways = f"set {listed(variables, 'or')}"
     flaws = settings.keyring.flaws(variables)
     if flaws:
         because = f"{'; '.join(str(flaw) for flaw in flaws)}; {ways} to the key alone"

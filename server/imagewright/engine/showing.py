@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import anyio.to_thread
 
-from imagewright.catalog.words import size
 from imagewright.errors import PictureError, StorageError
 from imagewright.imaging.limiter import DECODING, LOOK_BYTES
 from imagewright.storage.confine import read_within
 from imagewright.storage.reasons import why
-from imagewright.text import shortened
+from imagewright.text import byte_size, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -115,7 +114,9 @@ def _whole_file(library: Library, record: PictureRecord, limit: int, instead: st
             raise StorageError(f"{record.path} is {seems} now: it is not the picture {record.id} any more.")
         there = os.fstat(stream.fileno()).st_size
         if there > limit:
-            raise StorageError(f"{record.path} has {size(there)}, and at most {size(limit)} are read: {instead}.")
+            raise StorageError(
+                f"{record.path} has {byte_size(there)}, and at most {byte_size(limit)} are read: {instead}."
+            )
         stream.seek(0)
         return read_within(stream, record.path, limit), name
 

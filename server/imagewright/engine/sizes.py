@@ -5,13 +5,15 @@ from __future__ import annotations
 from math import isqrt
 from typing import TYPE_CHECKING
 
-from imagewright.catalog.words import MEGA, size
 from imagewright.imaging.limiter import INPUT_MAX_PIXELS
+from imagewright.text import byte_size
 
 if TYPE_CHECKING:
     from imagewright.catalog.row import PictureLimits
     from imagewright.imaging.probe import PictureFacts
     from imagewright.imaging.reading import Measured
+
+MEGA = 1_000_000
 
 
 def size_problems(measured: Measured, limits: PictureLimits) -> list[str]:
@@ -20,7 +22,7 @@ def size_problems(measured: Measured, limits: PictureLimits) -> list[str]:
     sides = f"is {measured.width}x{measured.height} px"
     pixels = measured.width * measured.height
     if measured.size > limits.max_bytes:
-        problems.append(f"has {size(measured.size)}; the limit is {size(limits.max_bytes)}")
+        problems.append(f"has {byte_size(measured.size)}; the limit is {byte_size(limits.max_bytes)}")
     if limits.max_megapixels is not None and pixels > limits.max_megapixels * MEGA:
         problems.append(f"{sides} ({pixels / MEGA:.1f} megapixels); the limit is {limits.max_megapixels:g} megapixels")
     elif pixels > (most := INPUT_MAX_PIXELS[measured.format]):

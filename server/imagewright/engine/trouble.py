@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imagewright.catalog.words import duration
 from imagewright.errors import BadKey, OutOfCredit, ProviderError, RateLimited, VendorUnavailable
+from imagewright.text import duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

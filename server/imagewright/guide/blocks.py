@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagewright.catalog.facts import operations
+from imagewright.catalog.row import verb
 from imagewright.catalog.table import capability_table
-from imagewright.catalog.words import listed, shown, size, span, verb
 from imagewright.guide.choosing import choices, limits
+from imagewright.text import byte_size, listed, shown, span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -58,7 +59,7 @@ def arguments(row: Row) -> str:
 def pictures(row: Row) -> str:
     """What an input picture may be, in two sentences."""
     limit = row.pictures
-    parts = [f"at most {size(limit.max_bytes)}"]
+    parts = [f"at most {byte_size(limit.max_bytes)}"]
     if limit.max_megapixels is not None:
         parts.append(f"at most {shown(limit.max_megapixels)} megapixels")
     if limit.max_side is not None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from imagewright.catalog.facts import argument_names, bounds, forms, most_images, ranked
 from imagewright.catalog.row import OperationName
-from imagewright.catalog.words import listed, shown
 from imagewright.guide.describe import VOCABULARY
+from imagewright.text import listed, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

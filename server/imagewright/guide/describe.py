@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagewright.catalog.facts import bounds, forms, limited_in_shape, most_images, operations, shapes
-from imagewright.catalog.row import OperationName
-from imagewright.catalog.words import listed, shown, span, verb
+from imagewright.catalog.row import OperationName, verb
+from imagewright.text import listed, shown, span
 
 if TYPE_CHECKING:
     from collections.abc import Callable

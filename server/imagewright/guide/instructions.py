@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imagewright.catalog.words import listed, verb
+from imagewright.catalog.row import verb
 from imagewright.guide.choosing import MAKING, alone, choices, limits
+from imagewright.text import listed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

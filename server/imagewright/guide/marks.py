@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagewright.catalog.row import OperationName
-from imagewright.catalog.words import listed, shown, size, span
 from imagewright.errors import CatalogError
 from imagewright.guide.blocks import format_name
+from imagewright.text import byte_size, listed, shown, span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -159,7 +159,7 @@ def _picture_limit(row: Row, field: str) -> str | None:
     if field == "formats":
         return listed([format_name(one) for one in value], "or")
     if field == "max_bytes":
-        return size(value)
+        return byte_size(value)
     return None if value is None else shown(value)
 
 

@@ -14,7 +14,7 @@ from imagewright.net.addresses import look_up as system_look_up
 from imagewright.net.coding import codings_of
 from imagewright.net.fetch import FetchError
 from imagewright.net.pinned import NotFoundError, NotPublicError, PinnedTransport
-from imagewright.text import clip
+from imagewright.text import byte_size, clip
 
 if TYPE_CHECKING:
     import ssl
@@ -26,7 +26,6 @@ MAX_REDIRECTS = 5
 CONNECT_SECONDS = 10.0
 STALL_SECONDS = 30.0
 """A connection that brings nothing for this long is given up."""
-MEGA = 1_000_000
 LAST_PORT = 65535
 HEADERS = {"User-Agent": "imagewright", "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"}
 
@@ -68,7 +67,7 @@ async def read_blocks(response: httpx.Response, max_bytes: int) -> AsyncIterator
     if codings := codings_of(response.headers.get("Content-Encoding", "")):
         packed = clip(", ".join(codings))
         raise FetchError(f"{host} sends this file packed ({packed}), although it was asked not to", "coding")
-    too_large = f"the file at {host} is larger than {max_bytes / MEGA:g} MB, the most that is taken"
+    too_large = f"the file at {host} is larger than {byte_size(max_bytes)}, the most that is taken"
     announced = response.headers.get("Content-Length", "")
     if announced.isdecimal() and int(announced) > max_bytes:
         raise FetchError(too_large, "too_large")

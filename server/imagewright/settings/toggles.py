@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from imagewright.errors import SettingsError
+from imagewright.text import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-
-
-LONGEST_GUESSED = 100
-"""Characters of a name that others are compared with; no name of ours has half as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +61,12 @@ class Toggles:
         wrong = [(name, layer.source) for layer in self.layers for name in sorted(self._named(layer) - set(valid))]
         if not wrong:
             return
-        words = [f"{source} names {name!r}, which is no tool{nearest(name, valid)}" for name, source in wrong]
+        words = [f"{source} names {name!r}, which is no tool{did_you_mean(name, valid)}" for name, source in wrong]
         raise SettingsError("; ".join(words) + f". The tools are: {', '.join(valid)}.")
 
     @staticmethod
     def _named(layer: Layer) -> frozenset[str]:
         return layer.deny | (layer.allow or frozenset())
-
-
-def nearest(name: str, valid: Collection[str]) -> str:
-    """` (did you mean 'x'?)` for the closest valid name, or nothing when none is close.
-
-    Nothing is close to a name of more than 100 characters: comparing takes as long as the name is.
-    """
-    if len(name) > LONGEST_GUESSED:
-        return ""
-    close = get_close_matches(name, list(valid), n=1, cutoff=0.6)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def names(text: str) -> frozenset[str]:

@@ -16,8 +16,9 @@ from imagewright.errors import StorageError
 from imagewright.storage.neighbours import nearest_names, same_name, working_directory
 from imagewright.storage.opening import open_below
 from imagewright.storage.private import make_folder
-from imagewright.storage.reasons import sized, why
+from imagewright.storage.reasons import why
 from imagewright.storage.spelling import check_name, parse, shown
+from imagewright.text import byte_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -282,7 +283,9 @@ def read_within(stream: BinaryIO, path: Path, limit: int) -> bytes:
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {why(error)}.") from error
     if max(size, len(data)) > limit:
-        raise StorageError(f"{path} has {sized(max(size, len(data)))}; the limit is {sized(limit)}. Use a smaller one.")
+        raise StorageError(
+            f"{path} has {byte_size(max(size, len(data)))}; the limit is {byte_size(limit)}. Use a smaller one."
+        )
     return data
 
 

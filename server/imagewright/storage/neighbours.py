@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
+
+from imagewright.text import closest, listed
 
 MOST_NAMES = 5000
 """Names of one folder that are looked at: some 10 ms."""
@@ -35,8 +36,8 @@ def nearest_names(path: Path) -> str:
     """The end of a sentence: the closest names in the folder of a missing path, or that the folder is missing."""
     if not os.path.isdir(path.parent):  # noqa: PTH112 - Path.is_dir raises on names too long
         return f": there is no folder {path.parent}."
-    close = get_close_matches(path.name, _names(path.parent), n=3, cutoff=0.6)
-    return f"; did you mean {' or '.join(str(path.parent / name) for name in close)}?" if close else "."
+    close = [str(path.parent / name) for name in closest(path.name, _names(path.parent), most=3)]
+    return f"; did you mean {listed(close, 'or')}?" if close else "."
 
 
 def _names(folder: Path) -> list[str]:

@@ -29,22 +29,8 @@ _REASONS = {
     errno.ENFILE: "the system has too many files open: try again",
 }
 
-_HUNDRED, _THOUSAND = 100, 1000
-
 
 def why(error: OSError) -> str:
     """The reason and the way out, as a clause that can follow a colon."""
     text = _REASONS.get(error.errno or 0)
     return text or error.strerror or type(error).__name__
-
-
-def sized(count: int) -> str:
-    """A number of bytes as a person reads it: `999 bytes`, `1.5 kB`, `10 MB`, in powers of 1000."""
-    if count < _THOUSAND:
-        return f"{count} bytes"
-    size, unit = float(count), "bytes"
-    for unit in ("kB", "MB", "GB", "TB"):  # noqa: B007 - the unit at which the loop stopped is the answer
-        size /= _THOUSAND
-        if size < _THOUSAND:
-            break
-    return f"{size:.0f} {unit}" if size >= _HUNDRED else f"{size:.3g} {unit}"

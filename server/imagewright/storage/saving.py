@@ -16,7 +16,8 @@ from imagewright.errors import StorageError
 from imagewright.storage.naming import numbered
 from imagewright.storage.opening import open_below
 from imagewright.storage.private import make_folder, open_file
-from imagewright.storage.reasons import sized, why
+from imagewright.storage.reasons import why
+from imagewright.text import byte_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,8 +108,8 @@ def check_room(folder: Path, needed_bytes: int) -> None:
     # Some network and user-space file systems report a size of nothing at all: they are given the benefit of the doubt.
     if usage.total and usage.free < needed_bytes:
         raise StorageError(
-            f"Too little room in {folder}: {sized(usage.free)} are free, up to {sized(needed_bytes)} may be needed. "
-            "Free some space, or use a folder on another disk."
+            f"Too little room in {folder}: {byte_size(usage.free)} are free, up to {byte_size(needed_bytes)} may be "
+            "needed. Free some space, or use a folder on another disk."
         )
 
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from imagewright.catalog.normalise import Wanted, normalised
 from imagewright.engine.check import KIND_WORDS
 from imagewright.errors import MOST_PROBLEMS, Problem, Refusal
-from imagewright.settings.toggles import nearest
-from imagewright.text import BROKEN_TEXT, is_whole, say
+from imagewright.text import BROKEN_TEXT, did_you_mean, is_whole, say
 
 if TYPE_CHECKING:
     from imagewright.catalog.row import Kind
@@ -40,7 +39,7 @@ def read_arguments(schema: dict[str, Any], given: dict[str, Any] | None) -> dict
     properties: dict[str, dict[str, Any]] = schema["properties"]
     sent = normalised(given or {}, {name: _wanted(part) for name, part in properties.items()})
     unknown = [name for name in sent if name not in properties]
-    problems = [Problem(name, f"unknown argument{nearest(name, properties)}") for name in unknown[:MOST_PROBLEMS]]
+    problems = [Problem(name, f"unknown argument{did_you_mean(name, properties)}") for name in unknown[:MOST_PROBLEMS]]
     problems += [Problem("", "unknown argument")] * len(unknown[MOST_PROBLEMS:])  # no refusal shows more: only counted
     problems += [
         Problem(name, why)
@@ -67,7 +66,7 @@ def _wrong_text(part: dict[str, Any], value: str) -> str:
     if not is_whole(value):
         return BROKEN_TEXT
     if "enum" in part and value not in part["enum"]:
-        return f"{say(value)} is not one of {', '.join(part['enum'])}{nearest(value, part['enum'])}"
+        return f"{say(value)} is not one of {', '.join(part['enum'])}{did_you_mean(value, part['enum'])}"
     if "pattern" in part and not re.search(str(part["pattern"]), value):
         return f"{say(value)} does not have the form it needs ({part['description']})"
     return ""

@@ -9,8 +9,7 @@ import mcp.types as t
 from mcp import MCPError
 
 from imagewright.catalog.row import OperationName
-from imagewright.settings.toggles import nearest
-from imagewright.text import SHOWN_LENGTH, quoted
+from imagewright.text import SHOWN_LENGTH, did_you_mean, listed, quoted
 
 if TYPE_CHECKING:
     from mcp.server import ServerRequestContext
@@ -110,7 +109,7 @@ class Prompts:
         given = {name: value.strip() for name, value in (params.arguments or {}).items() if value.strip()}
         missing = [name for name, _, required in page.arguments if required and name not in given]
         if missing:
-            raise MCPError(t.INVALID_PARAMS, f"{page.name} needs {' and '.join(missing)}")
+            raise MCPError(t.INVALID_PARAMS, f"{page.name} needs {listed(missing)}")
         lines = [page.ask.format(**given)]
         lines += [f"{name.replace('_', ' ').capitalize()}: {given[name]}." for name in _wishes(page, given)]
         lines.append(self._choice(page, given.get("tool", "")))
@@ -164,7 +163,7 @@ class Prompts:
         if tool not in rows:
             raise MCPError(
                 t.INVALID_PARAMS,
-                f"{quoted(tool, SHOWN_LENGTH)} cannot do this now{nearest(tool, rows)}; able: {', '.join(rows)}",
+                f"{quoted(tool, SHOWN_LENGTH)} cannot do this now{did_you_mean(tool, rows)}; able: {', '.join(rows)}",
             )
         return f"Use the tool {tool}: it is for {rows[tool].operations[page.operation].when}."
 

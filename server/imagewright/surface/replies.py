@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import mcp.types as t
 
-from imagewright.catalog.words import size, verb
+from imagewright.catalog.row import verb
 from imagewright.engine.job import JobStatus
 from imagewright.errors import ImagewrightError, ProviderError, Refusal
 from imagewright.surface.structured import job_data
-from imagewright.text import plain
+from imagewright.text import byte_size, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -160,7 +160,7 @@ def _summary(job: Job) -> str:
     lines = [_headline(job)]
     for record in job.pictures:
         seed = "" if record.seed is None else f", seed {record.seed}"
-        sides = f"{record.width}x{record.height} {record.format}, {size(record.bytes)}"
+        sides = f"{record.width}x{record.height} {record.format}, {byte_size(record.bytes)}"
         lines.append(f"{record.id}: {plain(str(record.path))} ({sides}{seed})")
     lines.append(_cost(job))
     lines += [f"Note: {plain(note)}" for note in job.notes]

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import mcp.types as t
 
-from imagewright.catalog.words import verb
+from imagewright.catalog.row import verb
 from imagewright.errors import ConfirmationNeededError, ImagewrightError, Problem, Refusal
-from imagewright.settings.toggles import nearest
 from imagewright.surface.arguments import read_arguments
 from imagewright.surface.definitions import OVERVIEW, tool_definitions
 from imagewright.surface.elicit import agreed_before, ask_price
 from imagewright.surface.progress import wait_with_progress
 from imagewright.surface.replies import data_reply, error_reply, gallery_reply, job_reply
 from imagewright.surface.structured import gallery_data, job_data
-from imagewright.text import clip, plain, quoted, say
+from imagewright.text import clip, did_you_mean, plain, quoted, say
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -94,7 +93,7 @@ class Tools:
         if name not in offer.tools and name not in offer.hidden:
             listed = ", ".join(offer.names)
             raise Refusal(
-                Problem("", f"there is no tool {say(name)}{nearest(name, offer.names)}; the tools are: {listed}")
+                Problem("", f"there is no tool {say(name)}{did_you_mean(name, offer.names)}; the tools are: {listed}")
             )
         return await self._make(ctx, params)
 

@@ -207,14 +207,14 @@ def test_what_a_vendor_has_dropped_can_be_switched_off() -> None:
 @pytest.mark.parametrize(
     ("tool", "table", "text"),
     [
-        (SINGLE.tool, {"modle": "x"}, "did you mean model"),
+        (SINGLE.tool, {"modle": "x"}, "did you mean 'model'"),
         (SINGLE.tool, {"model": ""}, "vendor's id"),
         (SINGLE.tool, {"model": {"pro": "x"}}, "vendor's id"),
         (SINGLE.tool, {"usd": "cheap"}, "USD"),
         (SINGLE.tool, {"usd": -1}, "USD"),
         (SINGLE.tool, {"usd": True}, "USD"),
         (SINGLE.tool, {str(SINGLE.operation): 5}, "must be a table"),
-        (SINGLE.tool, {str(SINGLE.operation): {"mode": "x"}}, "did you mean model"),
+        (SINGLE.tool, {str(SINGLE.operation): {"mode": "x"}}, "did you mean 'model'"),
         (DOUBLED.tool, {"model": "x"}, "different models"),
         (DOUBLED.tool, {str(DOUBLED.operation): {"model": "x"}}, f'"{DOUBLED.model}"'),
         (TIERED.tool, {"model": "x"}, f"table by {TIERED.model_by}"),

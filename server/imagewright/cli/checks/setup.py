@@ -11,8 +11,8 @@ from imagewright.settings.config_file import read_config
 from imagewright.settings.folders import find_folders
 from imagewright.settings.keys import read_key_file
 from imagewright.settings.load import ADDRESS_SUFFIX, Settings, filled_in_line, load_settings
-from imagewright.settings.toggles import nearest
 from imagewright.settings.unexpanded import OURS, filled_in, unexpanded
+from imagewright.text import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -92,7 +92,10 @@ def _stray_variables(environment: Mapping[str, str]) -> list[Finding]:
     """
     return [
         Finding(
-            AREA, Level.NOTE, f"{name} is not a variable that is read{nearest(name, VARIABLES)}", "Correct its name."
+            AREA,
+            Level.NOTE,
+            f"{name} is not a variable that is read{did_you_mean(name, VARIABLES)}",
+            "Correct its name.",
         )
         for name in sorted(environment)
         if name.startswith(OURS) and name not in VARIABLES and not name.endswith(ADDRESS_SUFFIX)

@@ -15,7 +15,7 @@ import anyio.to_thread
 from rich.text import Text
 
 from imagewright.catalog.load import catalog
-from imagewright.catalog.words import verb
+from imagewright.catalog.row import verb
 from imagewright.cli.launching import launch_words
 from imagewright.cli.output import console, table
 from imagewright.cli.parser import command_parser, shared_words

@@ -10,7 +10,7 @@ from imagewright.cli.parser import command_parser
 from imagewright.cli.session import offer_for, settings_for
 from imagewright.errors import Problem, Refusal
 from imagewright.guide.book import overview, page
-from imagewright.settings.toggles import nearest
+from imagewright.text import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ def main(words: Sequence[str]) -> int:
         raise Refusal(Problem("", f"{message.tool} is off: {offer.hidden[message.tool]}"))
     else:
         pages = ", ".join(offer.tools)
-        meant = nearest(message.tool, offer.tools)
+        meant = did_you_mean(message.tool, offer.tools)
         raise Refusal(Problem("", f"there is no page {message.tool!r}{meant}. There are pages for: {pages}"))
     screen = console(prose=True)
     if screen.is_terminal:

@@ -18,9 +18,8 @@ from imagewright.cli.session import settings_for
 from imagewright.engine.engine import open_engine
 from imagewright.engine.job import JobStatus
 from imagewright.errors import ConfirmationNeededError, Problem, Refusal
-from imagewright.settings.toggles import nearest
 from imagewright.surface.structured import job_data
-from imagewright.text import plain
+from imagewright.text import did_you_mean, plain
 
 if TYPE_CHECKING:
     import argparse
@@ -41,7 +40,7 @@ def main(words: Sequence[str]) -> int:
     row = catalog().get(tool)
     if row is None:
         raise Refusal(
-            Problem("", f"there is no tool {tool!r}{nearest(tool, catalog())}. There are: {', '.join(catalog())}")
+            Problem("", f"there is no tool {tool!r}{did_you_mean(tool, catalog())}. There are: {', '.join(catalog())}")
         )
     message, unknown = tool_parser(row).parse_known_args(rest)
     given = arguments(row, vars(message), unknown)

@@ -15,8 +15,7 @@ from imagewright.cli.session import offer_for, settings_for
 from imagewright.engine.offer import tool_names
 from imagewright.errors import SettingsError
 from imagewright.settings.load import load_settings
-from imagewright.settings.toggles import nearest
-from imagewright.text import plain
+from imagewright.text import did_you_mean, plain
 
 if TYPE_CHECKING:
     import argparse
@@ -78,7 +77,7 @@ def _described(file: Path) -> str:
 def _switch(message: argparse.Namespace, *, on: bool) -> int:
     valid = tool_names()
     if wrong := [name for name in message.names if name not in valid]:
-        parts = "; ".join(f"there is no tool {name!r}{nearest(name, valid)}" for name in wrong)
+        parts = "; ".join(f"there is no tool {name!r}{did_you_mean(name, valid)}" for name in wrong)
         raise SettingsError(f"{parts}. The tools are: {', '.join(valid)}. Nothing was changed.")
     file = load_settings(os.environ).folders.config
     changed = switch(file, message.names, on=on)

@@ -16,13 +16,13 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from imagewright.catalog.load import catalog
-from imagewright.catalog.words import listed, verb
+from imagewright.catalog.row import verb
 from imagewright.errors import SettingsError
 from imagewright.providers.base import Price, Route
+from imagewright.text import did_you_mean, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -203,5 +203,4 @@ def _default(route: Route, argument: str) -> Any:
 
 
 def _hint(wrong: str, right: Sequence[str]) -> str:
-    near = get_close_matches(wrong, right, 1)
-    return f"; did you mean {near[0]}?" if near else f"; it can be {', '.join(dict.fromkeys(right))}"
+    return did_you_mean(wrong, right) or f"; it can be {listed(dict.fromkeys(right), 'or')}"

@@ -15,6 +15,7 @@ from imagewright.errors import RequestRejected, SettingsError
 from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price, Route
 from imagewright.providers.common.alternatives import chosen
 from imagewright.providers.http.request import FilePart
+from imagewright.text import byte_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -98,11 +99,9 @@ class OpenAIRoute(Route):
             RequestRejected: the mask is too large as a file.
         """
         if order.mask is not None and len(order.mask.data) >= MASK_BYTES:
-            size = len(order.mask.data) / 1e6
-            text = (
-                f"the mask has {size:.1f} MB as a PNG; the limit is {MASK_BYTES / 1e6:g} MB: draw it with fewer edges"
-            )
-            raise RequestRejected(NAME, text)
+            size = byte_size(len(order.mask.data))
+            reason = f"the mask has {size} as a PNG; the limit is {byte_size(MASK_BYTES)}: draw it with fewer edges"
+            raise RequestRejected(NAME, reason)
 
     def fields(self, order: Order) -> dict[str, Any]:
         """The fields of a request, without pictures."""
