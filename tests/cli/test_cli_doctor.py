@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import imagewright
 from imagewright.catalog.load import catalog
 from imagewright.cli.checks.finding import Level
 from imagewright.cli.checks.formats import check_program
 from imagewright.cli.checks.places import check_places
 from imagewright.cli.checks.server import check_answer, check_silence
-from imagewright.cli.checks.setup import VARIABLES, check_settings
+from imagewright.cli.checks.setup import check_settings
 from imagewright.cli.main import main
 from imagewright.engine.missing import could_serve
 from imagewright.engine.offer import tool_names
 from imagewright.imaging.signatures import KINDS
 from imagewright.providers import KEY_VARIABLES
-from imagewright.settings.load import ADDRESS_SUFFIX, CommandLine, load_settings
+from imagewright.settings.load import CommandLine, load_settings
+from imagewright.settings.table import ADDRESS_SUFFIX
 from tests.support.seeded_jobs import spend
 
 if TYPE_CHECKING:
     from imagewright.cli.checks.finding import Finding
 
 SECRET = "sk-planted-0123456789abcdef"
-SOURCE = Path(imagewright.__file__).parent
 LONE_KEY = ("OPENAI_API_KEY", "one-key-alone")
 """Of a provider that serves one tool only."""
 KEYED = [(provider, variables[0]) for provider, variables in KEY_VARIABLES.items() if variables]
@@ -218,13 +216,6 @@ def test_an_address_nobody_uses_is_told_once(
     code, found = examined(capsys)
     assert code == 1
     assert [one["level"] for one in found if variable in one["says"]] == [Level.BROKEN]
-
-
-def test_the_list_of_variables_is_what_the_source_reads() -> None:
-    pattern = re.compile(r'"(IMAGEWRIGHT_[A-Z_]*[A-Z])"')
-    outside = [file for file in SOURCE.rglob("*.py") if "checks" not in file.parts]
-    read = {name for file in outside for name in pattern.findall(file.read_text(encoding="utf-8"))}
-    assert read == set(VARIABLES)
 
 
 def by_area(found: list[Finding], area: str) -> list[Finding]:

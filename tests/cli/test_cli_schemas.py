@@ -15,13 +15,17 @@ from imagewright.cli.main import main
 from imagewright.cli.provider_table import END as LAST
 from imagewright.cli.provider_table import START as FIRST
 from imagewright.cli.provider_table import provider_table
+from imagewright.cli.schema_files import END as FINISH
 from imagewright.cli.schema_files import PARTS, checkout
+from imagewright.cli.schema_files import START as BEGIN
 from imagewright.engine.missing import all_routes
 from imagewright.engine.offer import tool_names
-from imagewright.providers import KEY_VARIABLES
+from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS
+from imagewright.settings.table import settings_tables
 
 PROJECT = '[project]\nname = "imagewright"\n'
 README = f"# Imagewright\n\n{START}\nold\n{END}\n\nMore.\n\n{FIRST}\n{LAST}\nEnd.\n"
+SETTINGS = f"# Settings\n\n{BEGIN}\n{FINISH}\n\nMore.\n"
 
 
 @pytest.fixture
@@ -36,6 +40,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "server").mkdir(parents=True)
     (folder / "pyproject.toml").write_text(PROJECT, encoding="utf-8")
     (folder / "README.md").write_text(README, encoding="utf-8")
+    (folder / "docs").mkdir()
+    (folder / "docs" / "settings.md").write_text(SETTINGS, encoding="utf-8")
     monkeypatch.chdir(folder / "server")
     return folder
 
@@ -93,15 +99,20 @@ def test_line_ends_of_a_windows_checkout_are_no_difference(out: Path) -> None:
     assert main(["schemas", "--out", str(out), "--check"]) == 0
 
 
-def test_in_a_checkout_the_readme_s_table_is_looked_after_too(
+def test_in_a_checkout_the_tables_of_the_documents_are_looked_after_too(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["schemas", "--check"]) == 1
-    assert f"{project / 'README.md'}: differs" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert f"{project / 'README.md'}: differs" in shown
+    assert f"{project / 'docs' / 'settings.md'}: differs" in shown
     assert main(["schemas"]) == 0
+    tables = settings_tables(KEY_VARIABLES, OTHER_HOSTS)
+    text = (project / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert text == f"# Settings\n\n{BEGIN}\n{tables}\n{FINISH}\n\nMore.\n"
     text = (project / "README.md").read_text(encoding="utf-8")
-    tables = capability_table(catalog().values()), provider_table(all_routes())
-    assert text == f"# Imagewright\n\n{START}\n{tables[0]}\n{END}\n\nMore.\n\n{FIRST}\n{tables[1]}\n{LAST}\nEnd.\n"
+    models, providers = capability_table(catalog().values()), provider_table(all_routes())
+    assert text == f"# Imagewright\n\n{START}\n{models}\n{END}\n\nMore.\n\n{FIRST}\n{providers}\n{LAST}\nEnd.\n"
     assert (project / "tool_schemas").is_dir()
     assert main(["schemas", "--check"]) == 0
 
@@ -109,14 +120,16 @@ def test_in_a_checkout_the_readme_s_table_is_looked_after_too(
 def test_another_folder_leaves_the_readme_alone(project: Path, tmp_path: Path) -> None:
     assert main(["schemas", "--out", str(tmp_path / "copy")]) == 0
     assert (project / "README.md").read_text(encoding="utf-8") == README
+    assert (project / "docs" / "settings.md").read_text(encoding="utf-8") == SETTINGS
     assert not (project / "tool_schemas").exists()
 
 
-@pytest.mark.parametrize("marker", [START, END, FIRST, LAST])
-def test_a_readme_without_one_of_its_markers_is_an_error(
+@pytest.mark.parametrize("marker", [START, END, FIRST, LAST, BEGIN, FINISH])
+def test_a_document_without_one_of_its_markers_is_an_error(
     marker: str, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (project / "README.md").write_text(README.replace(marker, ""), encoding="utf-8")
+    for file in (project / "README.md", project / "docs" / "settings.md"):
+        file.write_text(file.read_text(encoding="utf-8").replace(marker, ""), encoding="utf-8")
     assert main(["schemas"]) == 1
     assert marker in capsys.readouterr().err
 

@@ -15,6 +15,7 @@ from imagewright.cli.main import main
 from imagewright.engine.missing import all_routes
 from imagewright.engine.offer import tool_names
 from imagewright.settings.config_file import read_config
+from imagewright.settings.table import DISABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -108,7 +109,7 @@ def test_the_other_tables_of_the_file_stay(config: Path) -> None:
     config.write_text('providers = ["offline"] # mine\n', encoding="utf-8")
     assert main(["tools", "disable", FIRST]) == 0
     assert config.read_text(encoding="utf-8").startswith('providers = ["offline"] # mine\n')
-    assert read_config(config).tools.disable == (FIRST,)
+    assert read_config(config)[DISABLE] == (FIRST,)
 
 
 def test_the_list_reads_well_when_piped(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from imagewright.engine.budget import caps, check_call, refuse_over
 from imagewright.errors import ConfirmationNeededError, Refusal
-from imagewright.settings.config_file import BudgetTable
+from imagewright.settings.load import BudgetTable
 from imagewright.storage.journal import Cap, Spent
 from tests.support.engine_bench import route_of
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from imagewright import __version__
 from imagewright.errors import SettingsError
 from imagewright.settings.load import CommandLine
+from imagewright.settings.table import SETTINGS
 from imagewright.text import did_you_mean
 
 if TYPE_CHECKING:
@@ -27,11 +28,7 @@ COMMANDS = {
     "doctor": "look for what is missing or wrong: keys, folders, configuration, server",
 }
 """Every command with what it is for; each is the module of that name in `imagewright.cli.commands`."""
-SHARED = {
-    "--tools": ("NAMES", "only these tools, separated by commas"),
-    "--disable": ("NAMES", "without these tools, separated by commas"),
-    "--provider": ("NAME", "use this provider; again, or with commas, for several in order of preference"),
-}
+SHARED = {one.option: (one.metavar, one.help) for one in SETTINGS if one.option}
 """Options every command takes, before or after its name; they beat the environment and the configuration file."""
 
 

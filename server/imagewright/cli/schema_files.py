@@ -1,4 +1,4 @@
-"""`tool_schemas/<tool>.json` and the README's tables: what they should hold, and where they differ from it."""
+"""Generated files: `tool_schemas/<tool>.json` and the tables of README.md and docs/settings.md, and what differs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagewright.catalog.load import catalog
-from imagewright.catalog.table import readme_with_table
+from imagewright.catalog.table import readme_with_table, replace_between
 from imagewright.cli.provider_table import readme_with_providers
 from imagewright.engine.missing import all_routes
+from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS
+from imagewright.settings.table import settings_tables
 from imagewright.surface.definitions import all_definitions
 
 if TYPE_CHECKING:
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FOLDER = "tool_schemas"
+START = "<!-- settings: start -->"
+END = "<!-- settings: end -->"
+"""What the tables of docs/settings.md stand between."""
 PARTS = ("name", "title", "description", "inputSchema", "outputSchema")
 """What of a tool's definition is written, in this order."""
 
@@ -50,15 +55,15 @@ def _is_ours(folder: Path) -> bool:
     return project.get("name") == "imagewright" and (folder / "README.md").is_file()
 
 
-def drifts(out: Path, readme: Path | None) -> Iterator[Drift]:
-    """Every file that differs from what the rows say, is missing, or belongs to no tool.
+def drifts(out: Path, home: Path | None) -> Iterator[Drift]:
+    """Every file that differs from what it is generated from, is missing, or belongs to no tool.
 
     Args:
         out: the folder of the schemas.
-        readme: the README with the generated tables, when there is one to look after.
+        home: the checkout whose documents have generated tables; None leaves documents alone.
 
     Raises:
-        CatalogError: the README has lost the markers of a table.
+        CatalogError: a document has lost the markers of a table.
     """
     wanted = {out / f"{tool['name']}.json": _text(tool) for tool in all_definitions()}
     for file, text in wanted.items():
@@ -66,9 +71,12 @@ def drifts(out: Path, readme: Path | None) -> Iterator[Drift]:
     for file in sorted(out.glob("*.json")):
         if file not in wanted:
             yield Drift(file, "stray", None)
-    if readme is not None:
+    if home is not None:
+        readme, settings = home / "README.md", home / "docs" / "settings.md"
         text = readme_with_table(readme.read_text(encoding="utf-8"), catalog().values())
         yield from _compare(readme, readme_with_providers(text, all_routes()))
+        text = settings.read_text(encoding="utf-8")
+        yield from _compare(settings, replace_between(text, START, END, settings_tables(KEY_VARIABLES, OTHER_HOSTS)))
 
 
 def _compare(file: Path, text: str) -> Iterator[Drift]:

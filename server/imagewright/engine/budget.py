@@ -10,7 +10,7 @@ from imagewright.storage.journal import Cap
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Route
-    from imagewright.settings.config_file import BudgetTable
+    from imagewright.settings.load import BudgetTable
     from imagewright.storage.journal import Spent
 LESS = "Ask for fewer variants or a smaller resolution"
 

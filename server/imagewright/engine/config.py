@@ -10,6 +10,7 @@ from imagewright.engine.offer import make_offer, tool_names
 from imagewright.engine.registry import ProviderRegistry
 from imagewright.errors import SettingsError
 from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS
+from imagewright.settings.table import address_variable
 from imagewright.text import did_you_mean
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _check_addresses(names: Iterable[str]) -> None:
     known = [name for name, variables in KEY_VARIABLES.items() if variables]
     known += [f"{name}_{part}" for name, parts in OTHER_HOSTS.items() for part in parts]
     for name in names:
-        _check_name(f"addresses.{name} (IMAGEWRIGHT_{name.upper()}_BASE_URL)", "address", name, known)
+        _check_name(f"addresses.{name} ({address_variable(name)})", "address", name, known)
 
 
 def _check_routes(tables: Mapping[str, Collection[str]]) -> None:

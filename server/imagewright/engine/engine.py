@@ -17,8 +17,7 @@ from imagewright.engine.choose import candidates, choose, count_of, estimate, ex
 from imagewright.engine.config import make_config
 from imagewright.errors import Problem, Refusal, StorageError
 from imagewright.providers.http.client import HttpClient
-from imagewright.settings.config_file import BudgetTable
-from imagewright.settings.load import load_settings
+from imagewright.settings.load import BudgetTable, load_settings
 from imagewright.text import did_you_mean, say
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from imagewright.errors import SettingsError
+from imagewright.settings.table import HOME, ROOTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,21 +21,18 @@ PROJECT_MARKS = (".git", ".hg", "pyproject.toml", "package.json", "Cargo.toml", 
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """Absolute paths; nothing is created by naming them.
-
-    Attributes:
-        pictures: where pictures are kept by default.
-        database: the file of the library.
-        config: the configuration file.
-        keys: the key file, mode 0600.
-        roots: the folders that may be read from and saved into; the first is `pictures`.
-    """
+    """Absolute paths; nothing is created by naming them."""
 
     pictures: Path
+    """Where pictures are kept by default."""
     database: Path
+    """The file of the library."""
     config: Path
+    """The configuration file."""
     keys: Path
+    """The key file, mode 0600."""
     roots: tuple[Path, ...]
+    """The folders that may be read from and saved into; the first is `pictures`."""
 
 
 def find_folders(environment: Mapping[str, str], working_directory: Path) -> Folders:
@@ -43,17 +41,17 @@ def find_folders(environment: Mapping[str, str], working_directory: Path) -> Fol
     Raises:
         SettingsError: a folder is given as a relative path.
     """
-    home = environment.get("IMAGEWRIGHT_HOME", "").strip()
+    home = environment.get(HOME.variable, "").strip()
     if home:
-        base = _absolute("IMAGEWRIGHT_HOME", home)
+        base = _absolute(HOME.variable, home)
         pictures, database, config = base / "pictures", base / "imagewright.db", base
     else:
         pictures = Path(platformdirs.user_pictures_dir()) / "Imagewright"
         database = Path(platformdirs.user_data_dir("imagewright", appauthor=False)) / "imagewright.db"
         config = Path(platformdirs.user_config_dir("imagewright", appauthor=False))
-    named = environment.get("IMAGEWRIGHT_ROOTS", "").strip()
+    named = environment.get(ROOTS.variable, "").strip()
     if named:
-        roots = [_absolute("IMAGEWRIGHT_ROOTS", part) for part in named.split(os.pathsep) if part.strip()]
+        roots = [_absolute(ROOTS.variable, part) for part in named.split(os.pathsep) if part.strip()]
     else:
         roots = _usual_roots(working_directory)
     unique = dict.fromkeys([pictures, *roots])

@@ -1,4 +1,4 @@
-"""API keys: from the environment, else from the key file. Where a key came from is known; what it is, is not shown.
+"""API keys: from the environment, else from the key file. Messages name where a key stands and never show it.
 
 A value that cannot be a key counts as not set: a placeholder nobody has filled in, one in quotation marks, one with
 white space in it. `Keyring.flaws` says which and why.
@@ -64,15 +64,12 @@ def flaw(value: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """A value that counts as not set.
-
-    Attributes:
-        source: the variable's name or the key file's path.
-        why: such as "is set to a placeholder".
-    """
+    """A value that counts as not set."""
 
     source: str
+    """The variable's name, or the key file's path with the name in it."""
     why: str
+    """Such as "is set to a placeholder"."""
 
     def __str__(self) -> str:
         return f"{self.source} {self.why}: it counts as not set"
@@ -80,30 +77,24 @@ class Flaw:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key and its origin.
-
-    Attributes:
-        value: the secret; kept out of `repr`.
-        source: the variable's name or the key file's path.
-    """
+    """A key and where it came from."""
 
     value: str = field(repr=False)
+    """The secret; kept out of `repr`."""
     source: str
+    """The variable's name, or the key file's path with the name in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """The keys that were found.
-
-    Attributes:
-        environment: the variables of the process; kept out of `repr`.
-        stored: content of the key file; kept out of `repr`.
-        file: the key file's path, whether or not it exists.
-    """
+    """Where keys are looked for."""
 
     environment: Mapping[str, str] = field(repr=False)
+    """The variables of the process; kept out of `repr`."""
     stored: Mapping[str, str] = field(repr=False)
+    """Content of the key file; kept out of `repr`."""
     file: Path
+    """The key file's path, whether or not it exists."""
 
     def find(self, variables: Sequence[str]) -> Key | None:
         """The first of these variables that is set to what may be a key, in the environment or else in the key file."""

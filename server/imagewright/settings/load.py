@@ -3,46 +3,34 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
-from imagewright.errors import SettingsError
-from imagewright.settings.config_file import (
-    LEASE_SECONDS,
-    MOST_MONEY,
-    REPLY_BYTES,
-    WAIT_SECONDS,
-    BudgetTable,
-    ConfigFile,
-    read_config,
+from imagewright.settings import table
+from imagewright.settings.config_file import read_config
+from imagewright.settings.environment import (
+    filled_in,
+    is_unexpanded,
+    names,
+    read_environment,
+    unexpanded,
+    unknown_variables,
 )
 from imagewright.settings.folders import Folders, find_folders
 from imagewright.settings.keys import Keyring, read_key_file
-from imagewright.settings.toggles import Layer, Toggles, names
-from imagewright.settings.unexpanded import OURS, filled_in, is_unexpanded, unexpanded
+from imagewright.settings.toggles import Layer, Toggles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagewright.settings.config_file import Bounds
+    from imagewright.settings.table import Setting
 
 log = logging.getLogger(__name__)
 
-DEFAULT_WAIT = 45.0
-"""Seconds a call waits before it answers with a job id: hosts give up at about 60."""
 SURE_WAIT = 3.0
 """Seconds within which every client still listens: the shortest usual time limit is 5 s (a default of openai-agents),
 and an answer needs some of it to arrive."""
-DEFAULT_REPLY_BUDGET = 700_000
-"""Bytes of one encoded reply: below the 1 MiB at which Claude Desktop cuts, with room for the text beside."""
-DEFAULT_LEASE = 10.0
-"""Seconds after which the jobs of a silent process are taken over: long enough for a busy machine's pauses."""
-ADDRESS_SUFFIX = "_BASE_URL"
-"""What the variables of addresses end with, as in `IMAGEWRIGHT_KIE_BASE_URL`."""
-SWITCH_WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-"""How people write on and off in a variable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,40 +43,51 @@ class CommandLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """Everything that can be set, decided. Frozen; nothing reads the environment after this.
+class BudgetTable:
+    """Limits in USD, over all server processes of the user. None means no limit."""
 
-    Attributes:
-        folders: where things are kept, and the allowed roots.
-        toggles: which tools are on.
-        keyring: the API keys.
-        providers: providers to use in this order, or None for "every one with a key, cheapest first".
-        wait: seconds a call waits before it answers with a job id.
-        sure_wait: seconds within which an answer is sure to reach the client: `wait` where the user has set it.
-        reply_budget: bytes of one encoded reply.
-        resource_links: whether a tool's result carries a link block for each picture besides its id, path and uri.
-        lease: seconds after which the jobs of a process that died are taken over by another.
-        budget: limits in USD.
-        addresses: base addresses set by the user, by provider or provider_part, lower case.
-        routes: overrides by tool and provider.
-        command_line: kept to reload the rest.
-        environment: kept to reload the rest; out of `repr`, as it holds keys.
-    """
+    per_call: float | None = None
+    """Of one call."""
+    per_day: float | None = None
+    """From midnight on, local time."""
+    per_month: float | None = None
+    """From the first of the month on, local time."""
+    confirm_above: float | None = None
+    """Calls that cost more are asked about first; silence is no."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set, decided. Frozen; nothing reads the environment after this."""
 
     folders: Folders
+    """Where things are kept, and the allowed roots."""
     toggles: Toggles
+    """Which tools are on."""
     keyring: Keyring
+    """The API keys."""
     providers: tuple[str, ...] | None
+    """Providers to use in this order; None for every one with a key, cheapest first."""
     wait: float
+    """Seconds a call waits before it answers with a job id."""
     sure_wait: float
+    """Seconds within which an answer is sure to reach the client: `wait` where the user has set it."""
     reply_budget: int
+    """Bytes of one encoded reply, previews included."""
     resource_links: bool
+    """Whether a tool's result carries a link block for each picture besides its id, path and uri."""
     lease: float
+    """Seconds after which the jobs of a process that died are taken over by another."""
     budget: BudgetTable
+    """Limits in USD."""
     addresses: Mapping[str, str]
+    """Base addresses set by the user, by provider or provider_host, in lower case."""
     routes: Mapping[str, Mapping[str, Mapping[str, object]]]
+    """Overrides of routes by tool and provider."""
     command_line: CommandLine
+    """Kept to reload the rest."""
     environment: Mapping[str, str] = field(repr=False)
+    """Kept to reload the rest; out of `repr`, as it holds keys."""
 
 
 def load_settings(
@@ -100,7 +99,7 @@ def load_settings(
 
     Args:
         environment: usually `os.environ`; it is copied, without variables of ours that were left as `${...}`.
-        command_line: what was said there.
+        command_line: the options that were given.
         working_directory: for the roots; the process's own when None.
 
     Raises:
@@ -109,26 +108,36 @@ def load_settings(
     for name in unexpanded(environment):
         log.warning("%s was left as ${...} by whatever set it: it counts as not set", name)
     environment = filled_in(environment)
+    for sentence in unknown_variables(environment):
+        log.warning("%s", sentence)
     command_line = filled_in_line(command_line)
     folders = find_folders(environment, working_directory or Path.cwd())
-    config = read_config(folders.config)
-    wait = _number(environment, "IMAGEWRIGHT_WAIT", config.wait or DEFAULT_WAIT, WAIT_SECONDS)
-    wait_is_set = bool(config.wait or environment.get("IMAGEWRIGHT_WAIT", "").strip())
+    file = read_config(folders.config)
+    variables = read_environment(environment)
+
+    def decided(setting: Setting) -> Any:
+        return variables.get(setting, file.get(setting, setting.default))
+
+    wait = decided(table.WAIT)
+    wait_is_set = table.WAIT in variables or table.WAIT in file
     return Settings(
         folders=folders,
-        toggles=_toggles(environment, command_line, config, folders.config),
+        toggles=_toggles(command_line, variables, file, folders.config),
         keyring=Keyring(environment, read_key_file(folders.keys), folders.keys),
-        providers=_providers(environment, command_line, config),
+        providers=command_line.providers or variables.get(table.PROVIDERS) or file.get(table.PROVIDERS),
         wait=wait,
         sure_wait=max(wait, SURE_WAIT) if wait_is_set else SURE_WAIT,
-        reply_budget=int(
-            _number(environment, "IMAGEWRIGHT_REPLY_BUDGET", config.reply_budget or DEFAULT_REPLY_BUDGET, REPLY_BYTES)
+        reply_budget=decided(table.REPLY_BUDGET),
+        resource_links=decided(table.RESOURCE_LINKS),
+        lease=decided(table.LEASE),
+        budget=BudgetTable(
+            per_call=decided(table.PER_CALL),
+            per_day=decided(table.PER_DAY),
+            per_month=decided(table.PER_MONTH),
+            confirm_above=decided(table.CONFIRM_ABOVE),
         ),
-        resource_links=_switch(environment, "IMAGEWRIGHT_RESOURCE_LINKS", default=config.resource_links),
-        lease=_number(environment, "IMAGEWRIGHT_LEASE", config.lease or DEFAULT_LEASE, LEASE_SECONDS),
-        budget=_budget(environment, config.budget),
-        addresses=_addresses(environment, config.addresses),
-        routes=config.routes,
+        addresses={**file.get(table.ADDRESSES, {}), **variables[table.ADDRESSES]},
+        routes=file.get(table.ROUTES, {}),
         command_line=command_line,
         environment=environment,
     )
@@ -142,84 +151,19 @@ def filled_in_line(line: CommandLine) -> CommandLine:
     return CommandLine(tools=tools, disable=disable, providers=providers or None)
 
 
-def _toggles(environment: Mapping[str, str], line: CommandLine, config: ConfigFile, file: Path) -> Toggles:
-    def layer(source: str, allow: str | None, deny: str) -> Layer:
-        return Layer(source, None if allow is None else names(allow), names(deny))
+def _toggles(line: CommandLine, variables: Mapping[Setting, Any], file: Mapping[Setting, Any], path: Path) -> Toggles:
+    """Three layers, the strongest first."""
 
-    words = environment.get("IMAGEWRIGHT_TOOLS", "").strip() or None
-    denied = environment.get("IMAGEWRIGHT_DISABLE", "")
-    sources = [variable for variable in ("IMAGEWRIGHT_TOOLS", "IMAGEWRIGHT_DISABLE") if environment.get(variable)]
-    allow = None if config.tools.allow is None else frozenset(config.tools.allow)
+    def layer(source: str, values: Mapping[Setting, Any]) -> Layer:
+        allow = values.get(table.TOOLS)
+        return Layer(source, None if allow is None else frozenset(allow), frozenset(values.get(table.DISABLE, ())))
+
+    options = {table.TOOLS: None if line.tools is None else names(line.tools), table.DISABLE: names(line.disable)}
+    spoken = [setting.variable for setting in (table.TOOLS, table.DISABLE) if setting in variables]
     return Toggles(
         (
-            layer("the command line", line.tools, line.disable),
-            layer(" and ".join(sources) or "the environment", words, denied),
-            Layer(str(file), allow, frozenset(config.tools.disable)),
+            layer("the command line", options),
+            layer(" and ".join(spoken) or "the environment", variables),
+            layer(str(path), file),
         )
     )
-
-
-def _providers(environment: Mapping[str, str], line: CommandLine, config: ConfigFile) -> tuple[str, ...] | None:
-    words = tuple(environment.get("IMAGEWRIGHT_PROVIDERS", "").replace(",", " ").split())
-    return line.providers or words or config.providers
-
-
-def _budget(environment: Mapping[str, str], table: BudgetTable) -> BudgetTable:
-    """The configured limits, with those of the environment over them: `IMAGEWRIGHT_BUDGET_PER_DAY` and its like."""
-    variables = {
-        "per_call": "IMAGEWRIGHT_BUDGET_PER_CALL",
-        "per_day": "IMAGEWRIGHT_BUDGET_PER_DAY",
-        "per_month": "IMAGEWRIGHT_BUDGET_PER_MONTH",
-        "confirm_above": "IMAGEWRIGHT_CONFIRM_ABOVE",
-    }
-    words = {
-        name: _number(environment, variable, 0, (0, MOST_MONEY))
-        for name, variable in variables.items()
-        if environment.get(variable, "").strip()
-    }
-    return replace(table, **words)
-
-
-def _number(environment: Mapping[str, str], variable: str, default: float, bounds: Bounds) -> float:
-    text = environment.get(variable, "").strip()
-    if not text:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        raise SettingsError(f"{variable}: {text!r} is not a number") from None
-    low, high = bounds
-    if not low <= value <= high:
-        raise SettingsError(f"{variable}: {text} is not between {low:.15g} and {high:.15g}")
-    return value
-
-
-def _switch(environment: Mapping[str, str], variable: str, *, default: bool) -> bool:
-    text = environment.get(variable, "").strip()
-    if not text:
-        return default
-    if text.lower() not in SWITCH_WORDS:
-        raise SettingsError(f"{variable}: {text!r} is neither on nor off; write true or false")
-    return SWITCH_WORDS[text.lower()]
-
-
-def _addresses(environment: Mapping[str, str], table: Mapping[str, str]) -> dict[str, str]:
-    """The base addresses by provider or provider_part; the environment's beat those of the file."""
-    found = {f"addresses.{name}": (name, address) for name, address in table.items()}
-    found |= {
-        variable: (variable.removeprefix(OURS).removesuffix(ADDRESS_SUFFIX).lower(), value)
-        for variable, value in environment.items()
-        if variable.startswith(OURS) and variable.endswith(ADDRESS_SUFFIX) and value.strip()
-    }
-    for where, (_, address) in found.items():
-        if not _is_address(address.strip()):
-            raise SettingsError(f"{where}: {address.strip()!r} is not an http(s) address")
-    return {name: address.strip().rstrip("/") for name, address in found.values()}
-
-
-def _is_address(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # brackets without an address in them, or a port that is none
-        return False

@@ -14,32 +14,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """What one source says about tools.
-
-    Attributes:
-        source: what to call it, such as "IMAGEWRIGHT_TOOLS" or the path of the configuration file.
-        allow: only these are on, if it says so at all.
-        deny: these are off; beats `allow` of the same layer.
-    """
+    """What one source sets about tools."""
 
     source: str
+    """What to call it, such as "the command line" or the path of the configuration file."""
     allow: frozenset[str] | None = None
+    """Only these are on; None where the source has no such list."""
     deny: frozenset[str] = frozenset()
+    """These are off, even where `allow` of the same layer names them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether a tool is on, and which source says so."""
+    """Whether a tool is on, and why."""
 
     on: bool
     because: str
+    """Names the source, such as "switched off by the command line"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Toggles:
-    """The layers, strongest first. The first that speaks about a tool decides; with none, it is on."""
+    """Decides for each tool by the first layer that says anything about it. Where none does, the tool is on."""
 
     layers: tuple[Layer, ...] = ()
+    """The strongest first."""
 
     def decide(self, tool: str) -> Decision:
         """Whether the tool is on and why."""
@@ -56,19 +55,14 @@ class Toggles:
         """Refuse names that are no tools.
 
         Raises:
-            SettingsError: names every misspelt name with the nearest, and all valid names.
+            SettingsError: a name is wrong; the message has each of them with the nearest valid one, and all valid ones.
         """
         wrong = [(name, layer.source) for layer in self.layers for name in sorted(self._named(layer) - set(valid))]
         if not wrong:
             return
-        words = [f"{source} names {name!r}, which is no tool{did_you_mean(name, valid)}" for name, source in wrong]
-        raise SettingsError("; ".join(words) + f". The tools are: {', '.join(valid)}.")
+        problems = [f"{source} names {name!r}, which is no tool{did_you_mean(name, valid)}" for name, source in wrong]
+        raise SettingsError("; ".join(problems) + f". The tools are: {', '.join(valid)}.")
 
     @staticmethod
     def _named(layer: Layer) -> frozenset[str]:
         return layer.deny | (layer.allow or frozenset())
-
-
-def names(text: str) -> frozenset[str]:
-    """The tool names in a comma or space separated text."""
-    return frozenset(text.replace(",", " ").split())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from imagewright.cli.checks.finding import Finding, Level
 from imagewright.engine.budget import caps
 from imagewright.errors import StorageError
-from imagewright.settings.config_file import BudgetTable
+from imagewright.settings.load import BudgetTable
 from imagewright.storage.database import Database
 from imagewright.storage.journal import Journal
 

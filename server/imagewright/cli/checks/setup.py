@@ -8,11 +8,10 @@ from imagewright.cli.checks.finding import Finding, Level
 from imagewright.engine.offer import tool_names
 from imagewright.errors import SettingsError
 from imagewright.settings.config_file import read_config
+from imagewright.settings.environment import filled_in, unexpanded, unknown_variables
 from imagewright.settings.folders import find_folders
 from imagewright.settings.keys import read_key_file
-from imagewright.settings.load import ADDRESS_SUFFIX, Settings, filled_in_line, load_settings
-from imagewright.settings.unexpanded import OURS, filled_in, unexpanded
-from imagewright.text import did_you_mean
+from imagewright.settings.load import Settings, filled_in_line, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,29 +21,13 @@ if TYPE_CHECKING:
 
 AREA = "configuration"
 ADVICE = "Fill it in where the client asks for it, or take the line out of the client's configuration."
-VARIABLES = (
-    "IMAGEWRIGHT_HOME",
-    "IMAGEWRIGHT_ROOTS",
-    "IMAGEWRIGHT_TOOLS",
-    "IMAGEWRIGHT_DISABLE",
-    "IMAGEWRIGHT_PROVIDERS",
-    "IMAGEWRIGHT_WAIT",
-    "IMAGEWRIGHT_REPLY_BUDGET",
-    "IMAGEWRIGHT_RESOURCE_LINKS",
-    "IMAGEWRIGHT_LEASE",
-    "IMAGEWRIGHT_BUDGET_PER_CALL",
-    "IMAGEWRIGHT_BUDGET_PER_DAY",
-    "IMAGEWRIGHT_BUDGET_PER_MONTH",
-    "IMAGEWRIGHT_CONFIRM_ABOVE",
-)
-"""Every variable of ours that is read, apart from the addresses; a test holds the list against the source."""
 
 
 def check_settings(
     environment: Mapping[str, str], line: CommandLine, working_directory: Path
 ) -> tuple[Settings | None, list[Finding]]:
     """The settings, or None when they cannot be used; every file that is wrong is named, not only the first."""
-    found = _stray_variables(environment)
+    found = [Finding(AREA, Level.NOTE, text, "Correct its name.") for text in unknown_variables(environment)]
     found += [
         Finding(AREA, Level.NOTE, f"{name} was left as ${{...}} by whatever set it: it counts as not set", ADVICE)
         for name in unexpanded(environment)
@@ -83,20 +66,3 @@ def _file(file: Path, read: Callable[[Path], object], absent: str) -> Finding:
     if file.exists():
         return Finding(AREA, Level.OK, f"{file} is valid")
     return Finding(AREA, Level.OFF, f"{file} is not there: {absent}")
-
-
-def _stray_variables(environment: Mapping[str, str]) -> list[Finding]:
-    """Variables that look like ours and are read by nobody: a misspelt one silently does nothing.
-
-    Addresses are judged with the settings: one that nobody would use stops the start.
-    """
-    return [
-        Finding(
-            AREA,
-            Level.NOTE,
-            f"{name} is not a variable that is read{did_you_mean(name, VARIABLES)}",
-            "Correct its name.",
-        )
-        for name in sorted(environment)
-        if name.startswith(OURS) and name not in VARIABLES and not name.endswith(ADDRESS_SUFFIX)
-    ]

@@ -25,9 +25,9 @@ def main(words: Sequence[str]) -> int:
     here = Path.cwd()
     home = checkout(here)
     out: Path = text.out or (home or here) / FOLDER
-    # another folder than the project's own is somebody else's copy, and no reason to touch the README
-    readme = home / "README.md" if home and out.resolve() == (home / FOLDER).resolve() else None
-    found = list(drifts(out, readme))
+    # another folder than the project's own is somebody else's copy, and no reason to touch the documents
+    own = home if home and out.resolve() == (home / FOLDER).resolve() else None
+    found = list(drifts(out, own))
     if text.check:
         return _report(found, out)
     _write(found)

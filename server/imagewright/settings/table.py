@@ -1,0 +1,311 @@
+"""Every setting once: its variable, its name in the configuration file, its option, its bounds and what it is for.
+
+Reading the environment, the configuration file and the command line, `imagewright doctor` and docs/settings.md are all
+made from `SETTINGS`. Keys and addresses of providers have variables of their own, which follow from the providers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from imagewright.errors import SettingsError
+from imagewright.text import SHOWN_LENGTH, clip, quoted, say, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+PREFIX: Final = "IMAGEWRIGHT_"
+"""What our variables begin with, apart from keys."""
+ADDRESS_SUFFIX: Final = "_BASE_URL"
+"""What the variables of addresses end with, as in `IMAGEWRIGHT_KIE_BASE_URL`."""
+SWITCH_WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+"""How people write on and off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a setting can be."""
+
+    values: str
+    """What is allowed, in a few words for the documentation."""
+    read: Callable[[str, object], Any]
+    """The value as `Settings` holds it, from where it stands (for the message) and what stands there.
+
+    Raises `SettingsError` when that cannot be used."""
+    is_list: bool = False
+    """Whether the file has a list, and a variable or option has names separated by commas or spaces."""
+
+
+def _read_number(where: str, value: object, unit: str, low: float, high: float, *, whole: bool) -> float:
+    number = value
+    if isinstance(value, str):
+        try:
+            number = float(value)
+        except ValueError:
+            number = None
+    kind = f"a {'whole ' if whole else ''}number of {unit}"
+    bounds = f"between {shown(low)} and {shown(high)}"
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise SettingsError(f"{where}: {_quoted(value)} is not {kind}; write one {bounds}")
+    if not low <= number <= high:
+        raise SettingsError(f"{where}: {clip(str(value))} is not {bounds} {unit}")
+    if whole and number != int(number):
+        raise SettingsError(f"{where}: {clip(str(value))} is not {kind}")
+    return int(number) if whole else float(number)
+
+
+def _read_switch(where: str, value: object) -> bool:
+    on = SWITCH_WORDS.get(str(value).strip().lower())
+    if on is None:
+        raise SettingsError(f"{where}: {_quoted(value)} is neither on nor off; write true or false")
+    return on
+
+
+def _read_names(where: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise SettingsError(f'{where}: {_quoted(value)} is not a list of names, such as ["one", "two"]')
+    return tuple(value)
+
+
+def _read_folder(_where: str, value: object) -> object:
+    return value  # judged by `settings.folders`, which has to know the folders before there can be a file
+
+
+def _read_addresses(where: str, value: object) -> dict[str, str]:
+    return {name: read_address(f"{where}.{name}", address) for name, address in _table(where, value).items()}
+
+
+def read_address(where: str, value: object) -> str:
+    """One address, without a slash at its end.
+
+    Raises:
+        SettingsError: it is not an http(s) address.
+    """
+    address = value.strip() if isinstance(value, str) else ""
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # brackets without an address in them, or a port that is none
+        usable = False
+    if not usable:
+        raise SettingsError(f"{where}: {_quoted(value)} is not an http(s) address")
+    return address.rstrip("/")
+
+
+def _read_routes(where: str, value: object) -> dict[str, dict[str, Mapping[str, object]]]:
+    """The tables by tool and provider; what a table holds is judged by its provider."""
+    return {
+        tool: {
+            provider: _table(f"{where}.{tool}.{provider}", table)
+            for provider, table in _table(f"{where}.{tool}", providers).items()
+        }
+        for tool, providers in _table(where, value).items()
+    }
+
+
+def _number(unit: str, low: float, high: float, *, whole: bool = False) -> Kind:
+    """A number in that unit, from the least to the most; both are allowed. A text is read as the number it spells."""
+    read = partial(_read_number, unit=unit, low=low, high=high, whole=whole)
+    return Kind(f"{unit}, {shown(low)} to {shown(high)}", read)
+
+
+USD = _number("USD", 0, 1_000_000)
+"""A budget above a million is a slip of the keyboard."""
+TOOL_NAMES = Kind("names of tools", _read_names, is_list=True)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Setting:
+    """One thing that can be set."""
+
+    help: str
+    """What it is for, as one sentence without a full stop."""
+    kind: Kind
+    """What it can be."""
+    variable: str = ""
+    """The environment variable; empty where there is none."""
+    name: str = ""
+    """The name in the configuration file, behind its table and a dot; empty where the file cannot say it."""
+    option: str = ""
+    """The option of every command, such as `--tools`; empty where there is none."""
+    metavar: str = ""
+    """The word for the option's value in `--help`."""
+    default: Any = None
+    """What holds where nothing is set."""
+    default_words: str = ""
+    """The default for people, where it is not simply a value."""
+
+
+def address_variable(name: str) -> str:
+    """The variable of an address: `kie_upload` has `IMAGEWRIGHT_KIE_UPLOAD_BASE_URL`."""
+    return f"{PREFIX}{name.upper()}{ADDRESS_SUFFIX}"
+
+
+HOME = Setting(
+    "one folder for pictures, library and configuration",
+    Kind("an absolute path", _read_folder),
+    f"{PREFIX}HOME",
+    default_words="your Pictures folder and the platform's own places",
+)
+ROOTS = Setting(
+    "folders that may be read from and saved into, besides the one for pictures",
+    Kind("absolute paths, separated as in `PATH`", _read_folder),
+    f"{PREFIX}ROOTS",
+    default_words="Pictures, Downloads, Desktop, Documents, and the project you work in",
+)
+TOOLS = Setting(
+    "only these tools, separated by commas",
+    TOOL_NAMES,
+    f"{PREFIX}TOOLS",
+    "tools.allow",
+    "--tools",
+    "NAMES",
+    default_words="all",
+)
+DISABLE = Setting(
+    "without these tools, separated by commas",
+    TOOL_NAMES,
+    f"{PREFIX}DISABLE",
+    "tools.disable",
+    "--disable",
+    "NAMES",
+    default=(),
+    default_words="none",
+)
+PROVIDERS = Setting(
+    "use these providers, in order of preference; the option can be repeated",
+    Kind("names of providers", _read_names, is_list=True),
+    f"{PREFIX}PROVIDERS",
+    "providers",
+    "--provider",
+    "NAME",
+    default_words="every one that has a key, cheapest first",
+)
+WAIT = Setting(
+    "how long a call waits before it answers with a job id; less than your client waits",
+    _number("seconds", 0, 3600),
+    f"{PREFIX}WAIT",
+    "wait",
+    default=45.0,  # clients give up at about 60
+)
+REPLY_BUDGET = Setting(
+    "size of one encoded reply, previews included",
+    _number("bytes", 20_000, 1_000_000, whole=True),
+    f"{PREFIX}REPLY_BUDGET",
+    "reply_budget",
+    default=700_000,  # Claude Desktop cuts at 1 MiB, and the text stands beside
+)
+RESOURCE_LINKS = Setting(
+    "whether a result carries a resource link per picture; two large agent frameworks fail on one",
+    Kind("true or false", _read_switch),
+    f"{PREFIX}RESOURCE_LINKS",
+    "resource_links",
+    default=False,
+)
+LEASE = Setting(
+    "after how long the jobs of a server that died are taken over by another",
+    _number("seconds", 1, 3600),
+    f"{PREFIX}LEASE",
+    "lease",
+    default=10.0,  # long enough for the pauses of a busy machine
+)
+PER_CALL = Setting(
+    "a call that would cost more is refused",
+    USD,
+    f"{PREFIX}BUDGET_PER_CALL",
+    "budget.per_call",
+    default_words="no limit",
+)
+PER_DAY = Setting(
+    "limit from midnight on, local time, over all servers of yours",
+    USD,
+    f"{PREFIX}BUDGET_PER_DAY",
+    "budget.per_day",
+    default_words="no limit",
+)
+PER_MONTH = Setting(
+    "limit from the first of the month on, local time, over all servers of yours",
+    USD,
+    f"{PREFIX}BUDGET_PER_MONTH",
+    "budget.per_month",
+    default_words="no limit",
+)
+CONFIRM_ABOVE = Setting(
+    "you are asked about a call that costs more, and silence is no",
+    USD,
+    f"{PREFIX}CONFIRM_ABOVE",
+    "budget.confirm_above",
+    default_words="nobody is asked",
+)
+ADDRESSES = Setting(
+    "another address for a provider: a gateway, a region, an emulator, a server of your own",
+    Kind("http(s) addresses", _read_addresses),
+    address_variable("<provider>"),
+    "addresses",
+    default_words="the vendor's",
+)
+ROUTES = Setting(
+    "another model id or price for a provider, and what it no longer does",
+    Kind("tables `[routes.<tool>.<provider>]`", _read_routes),
+    name="routes",
+    default_words="as built in",
+)
+SETTINGS = (
+    HOME,
+    ROOTS,
+    TOOLS,
+    DISABLE,
+    PROVIDERS,
+    WAIT,
+    REPLY_BUDGET,
+    RESOURCE_LINKS,
+    LEASE,
+    PER_CALL,
+    PER_DAY,
+    PER_MONTH,
+    CONFIRM_ABOVE,
+    ADDRESSES,
+    ROUTES,
+)
+"""Everything that can be set apart from keys, in the order in which it is shown."""
+VARIABLES: Mapping[str, Setting] = {one.variable: one for one in SETTINGS if one.variable and one is not ADDRESSES}
+"""The settings by their variable; addresses have one for each provider instead."""
+NAMES: Mapping[str, Setting] = {one.name: one for one in SETTINGS if one.name}
+"""The settings by their name in the configuration file."""
+
+
+def settings_tables(keys: Mapping[str, tuple[str, ...]], hosts: Mapping[str, tuple[str, ...]]) -> str:
+    """The tables of docs/settings.md as Markdown: all settings, and each provider's variables.
+
+    Args:
+        keys: every provider with the variables its key may stand in.
+        hosts: the names of a provider's hosts besides its main one.
+    """
+    lines = ["| variable | in `config.toml` | option | meaning | values | default |", f"|{'---|' * 6}"]
+    for one in SETTINGS:
+        default = one.default_words or shown(one.default)
+        cells = [_code(one.variable), _code(one.name), _code(one.option), one.help, one.kind.values, default]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "| provider | key | addresses |", f"|{'---|' * 3}"]
+    for provider, variables in keys.items():
+        addresses = [address_variable("_".join([provider, *part])) for part in ((), *zip(hosts.get(provider, ())))]
+        cells = [", ".join(map(_code, variables)), ", ".join(map(_code, addresses))] if variables else ["none", "none"]
+        lines.append(f"| {' | '.join([provider, *cells])} |")
+    return "\n".join(lines)
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else ""
+
+
+def _table(where: str, value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise SettingsError(f"{where}: {_quoted(value)} is not a table")
+    return value
+
+
+def _quoted(value: object) -> str:
+    return quoted(value, SHOWN_LENGTH) if isinstance(value, str) else say(value)

@@ -1,0 +1,132 @@
+"""Every setting stands once in the table, and everything that reads or shows settings follows from it."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import imagewright
+from imagewright.engine.config import make_config
+from imagewright.errors import SettingsError
+from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS
+from imagewright.providers.http.client import HttpClient
+from imagewright.settings.config_file import read_config
+from imagewright.settings.environment import unknown_variables
+from imagewright.settings.load import load_settings
+from imagewright.settings.table import ADDRESSES, HOME, NAMES, ROOTS, SETTINGS, VARIABLES, address_variable
+
+if TYPE_CHECKING:
+    from imagewright.settings.table import Setting
+
+SOURCE = Path(imagewright.__file__).parent
+DOCUMENT, README = SOURCE.parents[1] / "docs" / "settings.md", SOURCE.parents[1] / "README.md"
+SAMPLES = {
+    "names of tools": ("qwen, recraft", '["qwen", "recraft"]'),
+    "names of providers": ("kie fal", '["kie", "fal"]'),
+    "seconds, 0 to 3600": ("30.5", "30.5"),
+    "seconds, 1 to 3600": ("12", "12"),
+    "bytes, 20000 to 1000000": ("50000", "50_000"),
+    "true or false": ("yes", "true"),
+    "USD, 0 to 1000000": ("0.5", "0.5"),
+}
+"""A value that is no default, for each kind: as a variable has it and as the file has it."""
+BOTH = [one for one in SETTINGS if one.name and one.variable and one is not ADDRESSES]
+
+
+@pytest.mark.parametrize("setting", BOTH, ids=lambda one: one.name)
+def test_a_setting_means_the_same_as_a_variable_and_in_the_file(home: Path, setting: Setting) -> None:
+    text, line = SAMPLES[setting.kind.values]
+    there, elsewhere = {HOME.variable: str(home)}, {HOME.variable: str(home / "elsewhere")}
+    table, _, key = setting.name.rpartition(".")
+    home.mkdir(parents=True)
+    (home / "config.toml").write_text(f"[{table}]\n{key} = {line}" if table else f"{key} = {line}", encoding="utf-8")
+    of_file = _decided(there)
+    assert of_file == _decided({**elsewhere, setting.variable: text})
+    assert of_file != _decided(elsewhere)
+
+
+def _decided(environment: dict[str, str]) -> dict[str, object]:
+    settings = load_settings(environment)
+    tools = [settings.toggles.decide(tool).on for tool in ("qwen", "recraft", "ideogram_reframe")]
+    return {"tools": tools} | {
+        name: getattr(settings, name)
+        for name in ("providers", "wait", "sure_wait", "reply_budget", "resource_links", "lease", "budget")
+    }
+
+
+def test_the_folders_follow_their_variables(tmp_path: Path) -> None:
+    home, root = tmp_path / "home", tmp_path / "root"
+    folders = load_settings({HOME.variable: str(home), ROOTS.variable: str(root)}).folders
+    assert folders.roots == (folders.pictures, root)
+    assert all(home in path.parents for path in (folders.pictures, folders.database, folders.config, folders.keys))
+
+
+def test_every_variable_that_a_message_or_a_document_names_is_read() -> None:
+    known = {*VARIABLES, ADDRESSES.variable}
+    known |= {address_variable(name) for name, variables in KEY_VARIABLES.items() if variables}
+    known |= {address_variable(f"{name}_{part}") for name, parts in OTHER_HOSTS.items() for part in parts}
+    files = [*SOURCE.rglob("*.py"), *(file for file in (DOCUMENT, README) if file.exists())]
+    named = {
+        name for file in files for name in re.findall(r"IMAGEWRIGHT_[A-Z_<>]+\b>?", file.read_text(encoding="utf-8"))
+    }
+    assert named - known == set()
+    assert len(named) > len(VARIABLES)
+
+
+def test_every_setting_can_be_set_once_and_says_its_default() -> None:
+    variables = [one.variable for one in SETTINGS if one.variable]
+    names = [one.name for one in SETTINGS if one.name]
+    assert len(set(variables)) == len(variables)
+    assert len(set(names)) == len(names)
+    for setting in SETTINGS:
+        assert setting.variable or setting.name
+        assert setting.default_words or setting.default is not None
+        assert not setting.help.endswith(".")
+
+
+@pytest.mark.parametrize("name", ["kie", "kie_upload"])
+def test_an_address_stands_in_the_variable_that_its_name_gives(home: Path, name: str) -> None:
+    variables = {HOME.variable: str(home), address_variable(name): " https://gateway.example/ "}
+    assert load_settings(variables).addresses == {name: "https://gateway.example"}
+
+
+def test_a_variable_that_sets_nothing_is_named_with_the_nearest(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    environment = {
+        HOME.variable: str(home),
+        "IMAGEWRIGHT_BUDGET_PERDAY": "3",
+        "IMAGEWRIGHT_XYZZY": "1",
+        "IMAGEWRIGHT_NOBODY_BASE_URL": "https://nobody.example",
+        "OTHERS_WAIT": "3",
+    }
+    sentences = [
+        "IMAGEWRIGHT_BUDGET_PERDAY is not a variable that is read (did you mean 'IMAGEWRIGHT_BUDGET_PER_DAY'?)",
+        "IMAGEWRIGHT_XYZZY is not a variable that is read",
+    ]
+    assert unknown_variables(environment) == sentences
+    load_settings(environment)
+    assert [record.getMessage() for record in caplog.records] == sentences
+
+
+@pytest.mark.skipif(not DOCUMENT.exists(), reason="not run from a checkout")
+def test_the_example_of_the_document_sets_everything_to_something_else_and_is_taken(tmp_path: Path) -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```toml\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+    (tmp_path / "config.toml").write_text(example, encoding="utf-8")
+    found = read_config(tmp_path / "config.toml")
+    assert {one.name for one, value in found.items() if value != one.default} == set(NAMES)
+    keys = {variables[0]: "0123456789abcdef0123456789abcdef" for variables in KEY_VARIABLES.values() if variables}
+    make_config(load_settings({HOME.variable: str(tmp_path), **keys}, working_directory=tmp_path), HttpClient())
+
+
+@pytest.mark.skipif(not DOCUMENT.exists(), reason="not run from a checkout")
+def test_the_message_that_the_document_shows_is_the_one_that_comes(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("wait = 'soon'\n[budget]\nperday = 2\n", encoding="utf-8")
+    with pytest.raises(SettingsError) as refusal:
+        read_config(file)
+    message = str(refusal.value).replace(f"{tmp_path}{os.sep}", "")
+    assert message in " ".join(DOCUMENT.read_text(encoding="utf-8").split())
