@@ -27,22 +27,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from enum import Enum
 from typing import ClassVar
 
 from imagewright.text import clip, quoted
 
 LONGEST_DETAIL = 1000
-"""Characters of a detail that are shown in an error's sentence; vendors' words were cut to fewer before."""
+"""Characters of a detail that an error's sentence shows; vendors' words were cut to fewer before."""
 MOST_PROBLEMS = 20
-"""Problems of one call that a refusal tells; a caller who has more is better served by the number of the others."""
+"""Problems of one call that a refusal names. Further ones are only counted."""
 LONGEST_MESSAGE = 1000
-"""Characters of one problem: the longest of ours, about a path outside the folders that may be used, takes 500."""
+"""Characters of one problem. The longest of ours, about a path outside the folders that may be used, takes 500."""
 PROBLEM_BYTES = 40_000
 """JSON-encoded bytes of all problems together. A reply holds them twice and stays below 100 KB with its frame."""
 
 
 class ImagewrightError(Exception):
-    """Base of all: its text is fit to be read by a person and by a model, and holds no secret."""
+    """Base of all errors. Its text can be shown to a person and to a model, and holds no secret."""
 
 
 class SettingsError(ImagewrightError):
@@ -55,15 +56,12 @@ class CatalogError(ImagewrightError):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a call.
-
-    Attributes:
-        argument: the argument it is about; empty when it is about the call as a whole.
-        message: what is wrong, the limit, and the nearest allowed value, as one sentence.
-    """
+    """One thing wrong with a call."""
 
     argument: str
+    """The argument it is about; empty when it is about the call as a whole."""
     message: str
+    """What is wrong, the limit, and the nearest allowed value, as one sentence."""
 
     def __str__(self) -> str:
         return f"{self.argument}: {self.message}" if self.argument else self.message
@@ -72,20 +70,18 @@ class Problem:
 class Refusal(ImagewrightError):
     """A call that was not carried out; nothing was spent and nothing written.
 
-    It is short whatever the caller sent: names and messages are cut, and problems beyond the first 20 are counted.
-
-    Attributes:
-        problems: what is wrong with the call, in the order of its arguments.
-        more: how many further problems there are that are not told.
-        instead: names of enabled tools that can do what was asked.
-        note: what else the caller should know, as one sentence; may be empty.
+    Its text is short whatever the caller sent: names and messages are cut, problems beyond the first 20 only counted.
     """
 
     def __init__(self, *problems: Problem, instead: tuple[str, ...] = (), note: str = "") -> None:
         self.problems = _bounded(problems)
+        """What is wrong with the call, in the order of its arguments."""
         self.more = len(problems) - len(self.problems)
+        """How many further problems there are."""
         self.instead = instead
+        """Names of enabled tools that can do what was asked."""
         self.note = note
+        """What else the caller should know, as one sentence; may be empty."""
         text = "; ".join(str(problem) for problem in self.problems)
         if self.more:
             text += f"; and {self.more} more"
@@ -110,14 +106,11 @@ def _bounded(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
 
 
 class ConfirmationNeededError(ImagewrightError):
-    """The call costs more than the user wants spent without being asked; nothing was spent.
-
-    Attributes:
-        usd: what it is estimated to cost; None when the price is not known.
-    """
+    """The call costs more than the user wants to spend without being asked; nothing was spent."""
 
     def __init__(self, question: str, usd: float | None) -> None:
         self.usd = usd
+        """What it is estimated to cost; None when the price is not known."""
         super().__init__(question)
 
 
@@ -129,47 +122,53 @@ class StorageError(ImagewrightError):
     """A file or the database could not be read or written; the message says which and why."""
 
 
-class ProviderError(ImagewrightError):
-    """A vendor's failure, said the same way for every vendor.
+class Charged(Enum):
+    """Whether money was taken, where the caller of `ProviderError` does not say it."""
 
-    Attributes:
-        provider: the provider's name.
-        detail: what is known besides, shortened and without secrets; may be empty.
-        spoken: whether `detail` is the vendor's own words, and is quoted as such; None where nobody has decided it yet.
-        charged: whether the vendor took money; None when that is not known.
-        retry_after: seconds the vendor asked to wait; None when it named none.
-        category: stable word for programs.
-        retryable: whether the same call can succeed later without a change.
-        advice: what to do next, one sentence.
-    """
+    AS_USUAL = "as usual"
+    """What is usual for the class of the error."""
+
+
+class ProviderError(ImagewrightError):
+    """A vendor's failure, in the same words for every vendor."""
 
     category: ClassVar[str] = "failed"
+    """Stable word for programs."""
     meaning: ClassVar[str] = "failed"
+    """What the vendor did, as the sentence behind its name."""
     retryable: ClassVar[bool] = False
+    """Whether the same call can succeed later without a change."""
     advice: str = "Try again later or choose another tool."
-    charged_by_default: ClassVar[bool | None] = False
+    """What to do next, as one sentence."""
+    usually_charged: ClassVar[bool | None] = False
+    """Whether the vendor takes money for such a call; None when that is not known."""
 
     def __init__(
         self,
         provider: str,
         detail: str = "",
         *,
-        charged: bool | str | None = "default",
+        charged: bool | Charged | None = Charged.AS_USUAL,
         retry_after: float | None = None,
         spoken: bool | None = None,
         advice: str = "",
     ) -> None:
         self.provider = provider
+        """The provider's name."""
         self.detail = detail
+        """What is known besides, shortened and without secrets; may be empty."""
         self.spoken = spoken
+        """Whether `detail` is the vendor's own words, and is quoted as such; None where nobody has decided it yet."""
         self.retry_after = retry_after
+        """Seconds the vendor asked to wait; None when it named none."""
         self.advice = advice or self.advice
-        self.charged: bool | None = self.charged_by_default if isinstance(charged, str) else charged
+        self.charged: bool | None = self.usually_charged if isinstance(charged, Charged) else charged
+        """Whether the vendor took money; None when that is not known."""
         super().__init__(self._sentence())
 
     @property
     def words(self) -> str:
-        """The detail in quotation marks, as the vendor's where it is; empty where there is none."""
+        """The detail in quotation marks, named as the vendor's where it is; empty where there is none."""
         speaker = "; the vendor says" if self.spoken else ""
         return f"{speaker}: {quoted(self.detail, LONGEST_DETAIL)}" if self.detail else ""
 
@@ -198,7 +197,7 @@ class OutOfCredit(ProviderError):
 
 
 class RateLimited(ProviderError):
-    """Too many requests; the vendor dropped this one."""
+    """Too many requests; the vendor did not take this one."""
 
     category = "rate_limited"
     meaning = "is limiting the rate of requests"
@@ -212,7 +211,7 @@ class ContentRefused(ProviderError):
     category = "content_refused"
     meaning = "refused the content"
     advice = "Reword the prompt or use other pictures."
-    charged_by_default = None
+    usually_charged = None
 
 
 class RequestRejected(ProviderError):
@@ -247,23 +246,34 @@ class GenerationFailed(ProviderError):
     meaning = "could not make the picture"
     retryable = True
     advice = "Try again, or simplify the request."
-    charged_by_default = None
+    usually_charged = None
 
 
 class ResultLost(ProviderError):
-    """The picture exists at the vendor, but could not be fetched whole.
-
-    Attributes:
-        passing: whether the same address may well work a little later: the network, or a server in trouble.
-        final: whether asking again cannot help: it is larger than is taken. Everything else may yet change.
-    """
+    """The picture exists at the vendor, but could not be fetched whole."""
 
     category = "result_lost"
     meaning = "made the picture, but it could not be fetched"
     advice = "Look in the vendor's own history before paying again."
-    charged_by_default = True
-    passing = False
-    final = False
+    usually_charged = True
+
+    def __init__(
+        self,
+        provider: str,
+        detail: str = "",
+        *,
+        charged: bool | Charged | None = Charged.AS_USUAL,
+        retry_after: float | None = None,
+        spoken: bool | None = None,
+        advice: str = "",
+        passing: bool = False,
+        final: bool = False,
+    ) -> None:
+        super().__init__(provider, detail, charged=charged, retry_after=retry_after, spoken=spoken, advice=advice)
+        self.passing = passing
+        """Whether the same address may well work a little later: the network, or a server in trouble."""
+        self.final = final
+        """Whether asking again cannot help: it is larger than is taken. Everything else may yet change."""
 
 
 class TookTooLong(ProviderError):
@@ -272,7 +282,7 @@ class TookTooLong(ProviderError):
     category = "took_too_long"
     meaning = "had not finished when the time was up"
     advice = "It may still finish: look in the vendor's own history before paying again."
-    charged_by_default = None
+    usually_charged = None
 
 
 class UnknownOutcome(ProviderError):
@@ -281,4 +291,4 @@ class UnknownOutcome(ProviderError):
     category = "unknown_outcome"
     meaning = "may or may not have received the request: the connection broke"
     advice = "It was not sent again, so as not to pay twice: look in the vendor's own history first."
-    charged_by_default = None
+    usually_charged = None

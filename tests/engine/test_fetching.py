@@ -356,8 +356,7 @@ async def test_an_old_job_is_tried_for_a_while_whatever_the_clock_says(
 
 
 async def test_what_is_larger_than_is_taken_is_not_asked_for_again(home: Path) -> None:
-    large = ResultLost("vendor", "the file is larger than 300 MB, the most that is taken")
-    large.final = True
+    large = ResultLost("vendor", "the file is larger than 300 MB, the most that is taken", final=True)
     vendor = Vendor()
     vendor.then("fetch", None, large)
     async with open_bench(home, vendor) as bench:

@@ -64,9 +64,7 @@ class Absent:
             ResultLost: they are not.
         """
         if product.data is None:
-            lost = ResultLost(self.name, WHY)
-            lost.final = True
-            raise lost
+            raise ResultLost(self.name, WHY, final=True)
         await anyio.to_thread.run_sync(write_file, into, product.data)
 
     def _refuse(self, *, charged: bool | None) -> NoReturn:

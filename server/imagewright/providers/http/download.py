@@ -71,9 +71,12 @@ async def download(account: Account, url: str, into: Path, *, max_bytes: int, re
             if wait is None:
                 words = EXPIRED.get(error.status or 0)
                 detail = f"{words} (HTTP {error.status})" if words else str(error)
-                lost = ResultLost(account.provider, tidy(detail, account.key))
-                lost.passing, lost.final = error.passing, error.reason == "too_large"
-                raise lost from error
+                raise ResultLost(
+                    account.provider,
+                    tidy(detail, account.key),
+                    passing=error.passing,
+                    final=error.reason == "too_large",
+                ) from error
             log.info("%s: %s; downloading again in %.1f s", account.provider, tidy(str(error), account.key), wait)
             await anyio.sleep(wait)
         else:

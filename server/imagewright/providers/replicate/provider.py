@@ -194,9 +194,7 @@ class Replicate:
         try:
             return await self._http.send(self._account, request)
         except ProviderError as error:
-            lost = ResultLost(NAME, error.detail, spoken=error.spoken)
-            lost.passing = error.retryable
-            raise lost from error
+            raise ResultLost(NAME, error.detail, spoken=error.spoken, passing=error.retryable) from error
 
 
 def build(config: ProviderConfig) -> Replicate:
