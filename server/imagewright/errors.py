@@ -6,8 +6,8 @@
     ├── Refusal                 the call is wrong: every problem at once, nothing was spent
     ├── ConfirmationNeededError the user has to agree to the price first; nothing was spent
     ├── PictureError            bytes that are not the picture they should be
-    ├── StorageError            the disk or the database said no
-    └── ProviderError           a vendor said no, or said nothing
+    ├── StorageError            the disk or the database failed
+    └── ProviderError           a vendor refused, failed or did not answer
         ├── BadKey              the key is missing, wrong or not allowed
         ├── OutOfCredit         the account has no money left
         ├── RateLimited         too many requests: later is fine
@@ -215,7 +215,7 @@ class ContentRefused(ProviderError):
 
 
 class RequestRejected(ProviderError):
-    """The vendor did not accept a field, although the route said that it would."""
+    """The vendor did not accept a field that the route lists as accepted."""
 
     category = "request_rejected"
     meaning = "did not accept the request"

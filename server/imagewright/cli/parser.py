@@ -28,7 +28,7 @@ COMMANDS = {
     "doctor": "look for what is missing or wrong: keys, folders, configuration, server",
 }
 """Every command with what it is for; each is the module of that name in `imagewright.cli.commands`."""
-SHARED = {one.option: (one.metavar, one.help) for one in SETTINGS if one.option}
+SHARED = {one.option: ("NAMES", one.help) for one in SETTINGS if one.option}
 """Options every command takes, before or after its name; they beat the environment and the configuration file."""
 
 

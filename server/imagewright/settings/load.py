@@ -35,11 +35,14 @@ and an answer needs some of it to arrive."""
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
-    """What the command line says; it beats everything else. None and empty mean "not said"."""
+    """The options of the command line. They beat everything else."""
 
     tools: str | None = None
+    """Only these tools, separated by commas or spaces; None where the option was not given."""
     disable: str = ""
+    """Without these tools, in the same form."""
     providers: tuple[str, ...] | None = None
+    """Providers in order of preference; None where the option was not given."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,9 +130,7 @@ class Setting:
     name: str = ""
     """The name in the configuration file, behind its table and a dot; empty where the file cannot say it."""
     option: str = ""
-    """The option of every command, such as `--tools`; empty where there is none."""
-    metavar: str = ""
-    """The word for the option's value in `--help`."""
+    """The option of every command, such as `--tools`, which takes names; empty where there is none."""
     default: Any = None
     """What holds where nothing is set."""
     default_words: str = ""
@@ -147,96 +145,93 @@ def address_variable(name: str) -> str:
 HOME = Setting(
     "one folder for pictures, library and configuration",
     Kind("an absolute path", _read_folder),
-    f"{PREFIX}HOME",
+    "IMAGEWRIGHT_HOME",
     default_words="your Pictures folder and the platform's own places",
 )
 ROOTS = Setting(
     "folders that may be read from and saved into, besides the one for pictures",
     Kind("absolute paths, separated as in `PATH`", _read_folder),
-    f"{PREFIX}ROOTS",
+    "IMAGEWRIGHT_ROOTS",
     default_words="Pictures, Downloads, Desktop, Documents, and the project you work in",
 )
 TOOLS = Setting(
     "only these tools, separated by commas",
     TOOL_NAMES,
-    f"{PREFIX}TOOLS",
+    "IMAGEWRIGHT_TOOLS",
     "tools.allow",
     "--tools",
-    "NAMES",
     default_words="all",
 )
 DISABLE = Setting(
     "without these tools, separated by commas",
     TOOL_NAMES,
-    f"{PREFIX}DISABLE",
+    "IMAGEWRIGHT_DISABLE",
     "tools.disable",
     "--disable",
-    "NAMES",
     default=(),
     default_words="none",
 )
 PROVIDERS = Setting(
     "use these providers, in order of preference; the option can be repeated",
     Kind("names of providers", _read_names, is_list=True),
-    f"{PREFIX}PROVIDERS",
+    "IMAGEWRIGHT_PROVIDERS",
     "providers",
     "--provider",
-    "NAME",
     default_words="every one that has a key, cheapest first",
 )
 WAIT = Setting(
     "how long a call waits before it answers with a job id; less than your client waits",
     _number("seconds", 0, 3600),
-    f"{PREFIX}WAIT",
+    "IMAGEWRIGHT_WAIT",
     "wait",
     default=45.0,  # clients give up at about 60
 )
 REPLY_BUDGET = Setting(
     "size of one encoded reply, previews included",
     _number("bytes", 20_000, 1_000_000, whole=True),
-    f"{PREFIX}REPLY_BUDGET",
+    "IMAGEWRIGHT_REPLY_BUDGET",
     "reply_budget",
     default=700_000,  # Claude Desktop cuts at 1 MiB, and the text stands beside
 )
 RESOURCE_LINKS = Setting(
     "whether a result carries a resource link per picture; two large agent frameworks fail on one",
     Kind("true or false", _read_switch),
-    f"{PREFIX}RESOURCE_LINKS",
+    "IMAGEWRIGHT_RESOURCE_LINKS",
     "resource_links",
     default=False,
 )
 LEASE = Setting(
     "after how long the jobs of a server that died are taken over by another",
     _number("seconds", 1, 3600),
-    f"{PREFIX}LEASE",
+    "IMAGEWRIGHT_LEASE",
     "lease",
     default=10.0,  # long enough for the pauses of a busy machine
 )
 PER_CALL = Setting(
     "a call that would cost more is refused",
     USD,
-    f"{PREFIX}BUDGET_PER_CALL",
+    "IMAGEWRIGHT_BUDGET_PER_CALL",
     "budget.per_call",
     default_words="no limit",
 )
 PER_DAY = Setting(
     "limit from midnight on, local time, over all servers of yours",
     USD,
-    f"{PREFIX}BUDGET_PER_DAY",
+    "IMAGEWRIGHT_BUDGET_PER_DAY",
     "budget.per_day",
     default_words="no limit",
 )
 PER_MONTH = Setting(
     "limit from the first of the month on, local time, over all servers of yours",
     USD,
-    f"{PREFIX}BUDGET_PER_MONTH",
+    "IMAGEWRIGHT_BUDGET_PER_MONTH",
     "budget.per_month",
     default_words="no limit",
 )
 CONFIRM_ABOVE = Setting(
     "you are asked about a call that costs more, and silence is no",
     USD,
-    f"{PREFIX}CONFIRM_ABOVE",
+    "IMAGEWRIGHT_CONFIRM_ABOVE",
     "budget.confirm_above",
     default_words="nobody is asked",
 )
@@ -291,8 +286,8 @@ def settings_tables(keys: Mapping[str, tuple[str, ...]], hosts: Mapping[str, tup
         lines.append(f"| {' | '.join(cells)} |")
     lines += ["", "| provider | key | addresses |", f"|{'---|' * 3}"]
     for provider, variables in keys.items():
-        addresses = [address_variable("_".join([provider, *part])) for part in ((), *zip(hosts.get(provider, ())))]
-        cells = [", ".join(map(_code, variables)), ", ".join(map(_code, addresses))] if variables else ["none", "none"]
+        names = [provider, *(f"{provider}_{host}" for host in hosts.get(provider, ()))] if variables else []
+        cells = [", ".join(map(_code, cell)) or "none" for cell in (variables, map(address_variable, names))]
         lines.append(f"| {' | '.join([provider, *cells])} |")
     return "\n".join(lines)
 

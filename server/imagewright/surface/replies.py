@@ -13,7 +13,7 @@ from imagewright.catalog.row import verb
 from imagewright.engine.job import JobStatus
 from imagewright.errors import ImagewrightError, ProviderError, Refusal
 from imagewright.surface.structured import job_data
-from imagewright.text import byte_size, plain
+from imagewright.text import byte_size, counted, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -171,8 +171,7 @@ def _headline(job: Job) -> str:
     what = f"{verb(job.operation)} with {job.tool} at {job.provider}"
     match job.status:
         case JobStatus.COMPLETED:
-            count = len(job.pictures)
-            return f"{count} picture{'s' if count != 1 else ''}: {what}, {job.elapsed:.1f} s."
+            return f"{counted(len(job.pictures), 'picture')}: {what}, {job.elapsed:.1f} s."
         case JobStatus.RUNNING if job.trouble:
             return (
                 f"Still running, but held up ({job.elapsed:.0f} s so far): {what}. {job.trouble} "
