@@ -6,7 +6,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageColor
 
 from imagewright.errors import PictureError
 from imagewright.imaging.sheet import CELL, CHECKS, GAP, HEAD, MARGIN, PAPER, SheetEntry, contact_sheet
@@ -69,7 +69,7 @@ def test_transparency_lies_on_a_checkerboard() -> None:
     sheet = _opened(contact_sheet([SheetEntry(_clear(), "t", "c")], heading="h"))
     top = MARGIN + HEAD + CELL * 3 // 4
     corner = sheet.crop((MARGIN + 8, top, MARGIN + CELL - 8, top + CELL // 5))
-    assert {colour for _, colour in corner.getcolors() or ()} == set(CHECKS)
+    assert {colour for _, colour in corner.getcolors() or ()} == set(map(ImageColor.getrgb, CHECKS))
 
 
 def test_words_stay_in_their_column() -> None:
@@ -78,7 +78,7 @@ def test_words_stay_in_their_column() -> None:
     for column in range(3):
         left = MARGIN + (column + 1) * CELL + column * GAP + 16
         gutter = sheet.crop((left, MARGIN + HEAD, left + GAP - 32, sheet.height))
-        assert {colour for _, colour in gutter.getcolors() or ()} == {PAPER}
+        assert {colour for _, colour in gutter.getcolors() or ()} == {ImageColor.getrgb(PAPER)}
 
 
 def test_a_file_and_its_bytes_give_the_same_sheet(tmp_path: Path) -> None:

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageChops, ImageFilter
 
 from imagewright.errors import PictureError
-from imagewright.imaging.drafting.brush import grained
-from imagewright.imaging.drafting.colour import lighter, mix
-from imagewright.imaging.drafting.shape import ratio_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +29,9 @@ DEPTH = 0.12
 """Share of the picture, from its edge inward, that its reflection shows at most."""
 SLICES = 48
 """Pieces the reflection is drawn out in."""
+TILE = 128
+"""Side of the tile grain is repeated from, in pixels: small enough for PNG to find the repetition, which makes
+files a third of the size, and too fine to be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,16 @@ class Growth:
     height: int
     left: int
     top: int
+
+
+def ratio_of(text: str) -> tuple[int, int] | None:
+    """`16:9` as (16, 9), in lowest terms; None for anything else, such as `auto`."""
+    found = re.fullmatch(r"\s*(\d{1,5})\s*:\s*(\d{1,5})\s*", text)
+    if not found or not int(found[1]) or not int(found[2]):
+        return None
+    across, down = int(found[1]), int(found[2])
+    shared = math.gcd(across, down)
+    return across // shared, down // shared
 
 
 def growth_for(size: tuple[int, int], ratio: tuple[int, int]) -> Growth:
@@ -218,6 +230,24 @@ def _streaks(image: Image.Image, size: tuple[int, int], task: Task) -> Image.Ima
     return result
 
 
+def grained(image: Image.Image, amplitude: int) -> Image.Image:
+    """The RGB picture with an even grain over it, which also hides the steps of its gradients."""
+    tile = _grain(amplitude)
+    sheet = Image.new("L", image.size)
+    for top in range(0, image.height, TILE):
+        for left in range(0, image.width, TILE):
+            sheet.paste(tile, (left, top))
+    return ImageChops.add(image, Image.merge("RGB", (sheet, sheet, sheet)), 1, -128)
+
+
+@lru_cache(maxsize=4)
+def _grain(amplitude: int) -> Image.Image:
+    """Grain around mid grey, the same every time; amplitude in 8-bit steps to either side."""
+    rough = Image.frombytes("L", (TILE, TILE), random.Random(TILE).randbytes(TILE * TILE))  # noqa: S311 - texture
+    fine = rough.filter(ImageFilter.GaussianBlur(0.7))
+    return fine.point([max(0, min(255, round(128 + (value - 128) * amplitude / 60))) for value in range(256)])
+
+
 def _backdrop(image: Image.Image, size: tuple[int, int], task: Task) -> Image.Image:
     """The whole picture behind itself: enlarged, out of focus, a little darker outward."""
     zoom = 1.2 + 0.5 * task.chance().random()
@@ -237,11 +267,11 @@ def _wash(image: Image.Image, size: tuple[int, int], task: Task) -> Image.Image:
     """A smooth sheet of the edge's main colours, top to bottom, turning to one tone outward."""
     edge = image.crop((image.width - max(1, image.width // 8), 0, image.width, image.height))
     column = edge.resize((1, 5), Image.Resampling.BOX)
-    red, green, blue = edge.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))  # type: ignore[misc]
-    first, last = column.getpixel((0, 0)), column.getpixel((0, 4))
     turn = task.chance().random()
-    tone = mix((red, green, blue), first if turn < 0.5 else last, 0.5)  # noqa: PLR2004
-    far = Image.new("RGB", size, lighter(tone, -0.09 + 0.15 * turn))
+    end = 0 if turn < 0.5 else 4  # noqa: PLR2004 - the uppermost or the lowest of the five, by chance
+    tone = Image.blend(edge.resize((1, 1), Image.Resampling.BOX), column.crop((0, end, 1, end + 1)), 0.5)
+    # Up to 26 of 255 steps darker or 18 lighter than the picture.
+    far = tone.point([max(0, min(255, round(value - 26 + 44 * turn))) for value in range(256)] * 3).resize(size)
     near = column.resize(size, Image.Resampling.BICUBIC)
     return Image.composite(far, near, _ramp(size, size[0]))
 

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageDraw, ImageFilter
 
 from imagewright.imaging.decode import open_picture
-from imagewright.imaging.drafting.colour import hexed, mix
-from imagewright.imaging.drafting.lettering import CAPITALS, shortened, spelt, width_of, write
 from imagewright.imaging.encode import encode
+from imagewright.imaging.lettering import CAPITALS, lettered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-PAPER, INK, ACCENT = hexed("f6f3ec"), hexed("23262b"), hexed("d9532c")
-QUIET, LINE = mix(INK, PAPER, 0.42), mix(INK, PAPER, 0.84)
-CHECKS = (hexed("ffffff"), hexed("e7e4dd"))
+PAPER, INK, ACCENT, QUIET, LINE = "#f6f3ec", "#23262b", "#d9532c", "#75767a", "#d0cec8"
+CHECKS = ("#ffffff", "#e7e4dd")
 
 CELL = 460
 """Longest side of a picture on the sheet, in pixels."""
@@ -114,9 +112,9 @@ def _head(sheet: Image.Image, heading: str, count: int) -> None:
     draw = ImageDraw.Draw(sheet)
     draw.rectangle((MARGIN, MARGIN, MARGIN + 18, MARGIN + 18), fill=ACCENT)
     counted = f"{count} pictures" if count != 1 else "1 picture"
-    edge = sheet.width - MARGIN - width_of(counted, 22)
-    write(sheet, (edge, MARGIN + 62), counted, 22, QUIET)
-    write(sheet, (MARGIN, MARGIN + 62), shortened(spelt(heading), 38, edge - MARGIN - GAP), 38, INK)
+    edge = sheet.width - MARGIN - lettered(counted).width(counted, 22)
+    _write(sheet, (edge, MARGIN + 62), counted, 22, QUIET, edge=sheet.width)
+    _write(sheet, (MARGIN, MARGIN + 62), heading, 38, INK, edge=edge - GAP)
     draw.rectangle((MARGIN, MARGIN + HEAD - 42, sheet.width - MARGIN, MARGIN + HEAD - 41), fill=LINE)
 
 
@@ -130,8 +128,16 @@ def _place(sheet: Image.Image, picture: Image.Image, at: tuple[int, int]) -> Non
 
 
 def _label(sheet: Image.Image, at: tuple[int, int], number: int, entry: SheetEntry) -> None:
-    x, y = at[0], at[1] + 20 + round(22 * CAPITALS)
-    mark = f"{number:02d}"
-    after = write(sheet, (x, y), mark, 22, ACCENT) + 12
-    write(sheet, (after, y), shortened(spelt(entry.title), 22, at[0] + CELL - after), 22, INK)
-    write(sheet, (after, y + 27), shortened(spelt(entry.caption), 18, at[0] + CELL - after), 18, QUIET)
+    x, y, edge = at[0], at[1] + 20 + round(22 * CAPITALS), at[0] + CELL
+    after = _write(sheet, (x, y), f"{number:02d}", 22, ACCENT, edge=edge) + 12
+    _write(sheet, (after, y), entry.title, 22, INK, edge=edge)
+    _write(sheet, (after, y + 27), entry.caption, 18, QUIET, edge=edge)
+
+
+def _write(sheet: Image.Image, at: tuple[float, float], line: str, size: int, colour: str, *, edge: float) -> float:
+    """Write a line that ends before the edge (a pixel column), and return the column behind its last letter."""
+    text = lettered(line)
+    shown = text.shortened(" ".join(text.paragraphs), size, edge - at[0])
+    end = at[0] + text.width(shown, size)
+    text.draw(sheet, (end if text.leftwards else at[0], at[1]), shown, size, colour)
+    return end

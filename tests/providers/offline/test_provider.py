@@ -13,8 +13,8 @@ from PIL import Image, ImageChops
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Argument, OperationName
 from imagewright.errors import RequestRejected, ResultLost
-from imagewright.imaging.draft import draft_size
 from imagewright.imaging.extend import growth_for
+from imagewright.imaging.placeholder import placeholder_size
 from imagewright.imaging.probe import MAX_PIXELS, probe
 from imagewright.providers import open_provider
 from imagewright.providers.base import Finished, Handle, Order, Output, Prepared, ProviderConfig, TaskEnded
@@ -210,7 +210,7 @@ def _shapes() -> list[tuple[Route, str]]:
 @pytest.mark.parametrize(("route", "ratio"), _shapes(), ids=lambda one: one if isinstance(one, str) else _name(one))
 async def test_a_draft_has_exactly_the_asked_shape(route: Route, ratio: str) -> None:
     facts = probe(_data(await _made(_order(route, {"aspect_ratio": ratio})))[0])
-    assert (facts.width, facts.height) == draft_size(ratio, "1K")
+    assert (facts.width, facts.height) == placeholder_size(None, ratio, "1K")
 
 
 async def test_every_size_class_is_served_at_its_size() -> None:
@@ -220,7 +220,9 @@ async def test_every_size_class_is_served_at_its_size() -> None:
             continue
         for value in argument.values or ():
             facts = probe(_data(await _made(_order(route, {"resolution": value})))[0])
-            assert (facts.width, facts.height) == draft_size(str(_arguments(route)["aspect_ratio"].default), str(value))
+            assert (facts.width, facts.height) == placeholder_size(
+                None, str(_arguments(route)["aspect_ratio"].default), str(value)
+            )
 
 
 @_each(OperationName.EDIT)

@@ -10,11 +10,12 @@ from imagewright.catalog.row import OperationName
 from imagewright.errors import RequestRejected
 from imagewright.imaging.cutout import cut_out
 from imagewright.imaging.decode import open_picture
-from imagewright.imaging.draft import Fact, draft_size, draw_draft, draw_edit, edit_size
 from imagewright.imaging.encode import HIGH_QUALITY, encode, holds
 from imagewright.imaging.enlarge import enlarge
 from imagewright.imaging.extend import reframed
+from imagewright.imaging.lettering import lettered
 from imagewright.imaging.mask import read_mask
+from imagewright.imaging.placeholder import draw_placeholder, placeholder_size
 from imagewright.imaging.probe import MAX_PIXELS
 from imagewright.providers.base import Output
 
@@ -28,21 +29,21 @@ if TYPE_CHECKING:
 NAME = "offline"
 
 REHEARSAL_NOTE = (
-    "This is a rehearsal draft, made offline without any model: set a provider's key (`imagewright doctor` lists "
-    "their variables) to get real pictures."
+    "This is a rehearsal draft, made offline without any model: an abstract placeholder that shows the request and "
+    "not its content. Set a provider's key (`imagewright doctor` lists their variables) to get real pictures."
 )
+LEFT_OUT_NOTE = "The draft leaves out those letters of the prompt that no font on this machine has."
 SAME_SHAPE_NOTE = "The picture already has this aspect ratio, so nothing was added."
 NOT_FOUND_NOTE = "No subject could be told from the background, so nothing was removed."
 
 SEEDS = 2**31
 """Seeds lie below this where the row does not say otherwise."""
-SHOWN_RANGE = 10_000
-"""Ranges up to this wide are drawn as a scale; a seed's says nothing."""
 GIVEN_BYTES, MADE_BYTES = 16, 12
-"""Memory for each pixel of the pictures given and of the picture made, by measurement: drafts take 13 to 15 for what is
-made, edits 27 in all for a picture of the same size, enlarging 10, cutting out 9, reframing 7."""
+"""Memory in bytes for each pixel of the pictures given and of the picture made, by measurement: placeholders take 8
+(as WebP 14) for what is made, edits 16 to 20 in all for a picture of the same size, enlarging 10, cutting out 9,
+reframing 7."""
 UNLISTED = frozenset({"prompt", "images", "image", "mask", "seed"})
-"""Arguments a draft shows by itself instead of listing them."""
+"""Arguments a placeholder shows in another way than in its list."""
 
 
 def made(order: Order, number: int) -> tuple[Output, tuple[str, ...]]:
@@ -75,18 +76,14 @@ def memory_of(order: Order) -> int:
 
 
 def _result_size(order: Order) -> tuple[int, int]:
-    shape = _text(order, "aspect_ratio"), _text(order, "resolution")
-    if not order.images:
-        return draft_size(*shape)
-    first = order.images[0]
     match order.route.operation:
-        case OperationName.EDIT:
-            return edit_size((first.width, first.height), *shape)
+        case OperationName.GENERATE | OperationName.EDIT:
+            return _placeholder_size(order)
         case OperationName.UPSCALE:
             factor = int(order.arguments["scale"])
-            return first.width * factor, first.height * factor
+            return order.images[0].width * factor, order.images[0].height * factor
         case _:  # a reframed picture grows on one side only, and by less than its own size for nearly every shape
-            return first.width, 2 * first.height
+            return order.images[0].width, 2 * order.images[0].height
 
 
 def _seed(order: Order, number: int) -> int:
@@ -106,26 +103,25 @@ def _arguments(order: Order) -> Mapping[str, Argument]:
     return catalog()[order.route.tool].operations[order.route.operation].arguments
 
 
-def _generate(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]]:
-    size = draft_size(_text(order, "aspect_ratio"), _text(order, "resolution"))
-    prompt = _text(order, "prompt")
-    image = draw_draft(size, prompt, _facts(order, size, seed), seed=seed, transparent=_is_transparent(order))
-    return image, (REHEARSAL_NOTE,)
-
-
-def _edit(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]]:
+def _rehearse(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]]:
     images = [open_picture(picture.data) for picture in order.images]
-    size = edit_size(images[0].size, _text(order, "aspect_ratio"), _text(order, "resolution"))
-    image = draw_edit(
-        images,
+    size, prompt = _placeholder_size(order), _text(order, "prompt")
+    image = draw_placeholder(
         size,
-        _text(order, "prompt"),
+        prompt,
         _facts(order, size, seed),
-        mask=None if order.mask is None else read_mask(order.mask.data),
         seed=seed,
-        transparent=_is_transparent(order),
+        images=images,
+        mask=None if order.mask is None else read_mask(order.mask.data),
+        transparent=_text(order, "background") == "transparent",
     )
-    return _like(images[0], image), (REHEARSAL_NOTE,)
+    notes = (REHEARSAL_NOTE, LEFT_OUT_NOTE) if lettered(prompt).missing else (REHEARSAL_NOTE,)
+    return _like(images[0], image) if images else image, notes
+
+
+def _placeholder_size(order: Order) -> tuple[int, int]:
+    own = (order.images[0].width, order.images[0].height) if order.images else None
+    return placeholder_size(own, _text(order, "aspect_ratio"), _text(order, "resolution"))
 
 
 def _upscale(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]]:  # noqa: ARG001 - one signature for all
@@ -161,8 +157,8 @@ def _reframe(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]]:
 
 
 MAKERS: Mapping[OperationName, Callable[[Order, int], tuple[Picture, tuple[str, ...]]]] = {
-    OperationName.GENERATE: _generate,
-    OperationName.EDIT: _edit,
+    OperationName.GENERATE: _rehearse,
+    OperationName.EDIT: _rehearse,
     OperationName.UPSCALE: _upscale,
     OperationName.REMOVE_BACKGROUND: _remove_background,
     OperationName.REFRAME: _reframe,
@@ -179,19 +175,15 @@ def _text(order: Order, name: str) -> str:
     return str(order.arguments.get(name, ""))
 
 
-def _is_transparent(order: Order) -> bool:
-    return _text(order, "background") == "transparent"
-
-
-def _facts(order: Order, size: tuple[int, int], seed: int) -> list[Fact]:
-    """What a draft lists: its size, and every argument it does not show otherwise."""
-    facts = [Fact("size", f"{size[0]} x {size[1]} px")]
-    for name, argument in _arguments(order).items():
+def _facts(order: Order, size: tuple[int, int], seed: int) -> dict[str, str]:
+    """What a placeholder lists: the tool, the size, and every argument it does not show otherwise."""
+    route = order.route
+    facts = {"tool": route.tool, "operation": route.operation.value, "size": f"{size[0]} x {size[1]} px"}
+    for name in _arguments(order):
         if name == "seed":
-            facts.append(Fact(name, str(seed)))
+            facts[name] = str(seed)
         elif name in order.arguments and name not in UNLISTED:
-            value = order.arguments[name]
-            facts.append(Fact(name.replace("_", " "), _shown(value), _place(argument, value)))
+            facts[name.replace("_", " ")] = _shown(order.arguments[name])
     return facts
 
 
@@ -199,11 +191,3 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _place(argument: Argument, value: Any) -> float | None:
-    """Where a number lies in its range, 0 to 1."""
-    low, high = argument.minimum, argument.maximum
-    if isinstance(value, bool) or not isinstance(value, int | float) or low is None or high is None:
-        return None
-    return (value - low) / (high - low) if 0 < high - low <= SHOWN_RANGE else None
