@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 PROMPTS = {
     "": (
         "Evening over a quiet sea, the sun low, one small sailing boat far out",
-        "Still life with a jug and a bowl of fruit, plain wall, strong simple shapes",
         "A small town on a hill on a summer evening, seen from across the valley",
+        "Still life with a jug and a bowl of fruit, plain wall, strong simple shapes",
     ),
     "fruit": (
         "Make the light that of a dull winter afternoon; keep the bowl and the fruit as they are",
