@@ -12,7 +12,7 @@ from imagewright.cli.main import main
 from imagewright.cli.samples import lay_out
 from imagewright.cli.showcase import cast_operations, scenes
 from imagewright.engine.check import check
-from imagewright.imaging.probe import probe
+from imagewright.imaging.files import probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable

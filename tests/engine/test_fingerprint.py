@@ -9,7 +9,7 @@ from imagewright.catalog.row import OperationName
 from imagewright.engine.check import check
 from imagewright.engine.fingerprint import fingerprint
 from imagewright.engine.inputs import Source
-from imagewright.imaging.probe import probe
+from imagewright.imaging.files import probe
 from tests.support.pictures import photo
 
 ROW = next(row for row in catalog().values() if OperationName.EDIT in row.operations)

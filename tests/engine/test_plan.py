@@ -6,7 +6,7 @@ import pytest
 
 from imagewright.engine.plan import split
 from imagewright.engine.sizes import nearest_ratio, pixels_problem
-from imagewright.imaging.probe import PictureFacts
+from imagewright.imaging.files import PictureFacts
 
 
 @pytest.mark.parametrize(

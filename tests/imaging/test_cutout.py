@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageStat
 
+from imagewright.imaging import cutout as matte
 from imagewright.imaging.cutout import Cutout, cut_out
-from imagewright.imaging.cutting import matte
-from imagewright.imaging.cutting.barrier import barriers, border_of
-from imagewright.imaging.cutting.segment import small_copy, subject_of
-from imagewright.imaging.decode import open_picture
+from imagewright.imaging.files import probe
 from imagewright.imaging.mask import read_mask
-from imagewright.imaging.probe import probe
+from imagewright.imaging.pixels import open_picture
+from imagewright.imaging.planes import barriers, border_of
+from imagewright.imaging.segmentation import small_copy, subject_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

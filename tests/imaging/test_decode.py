@@ -4,7 +4,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from imagewright.errors import PictureError
-from imagewright.imaging.decode import open_picture
+from imagewright.imaging.pixels import open_picture
 from tests.support.pictures import QUARTERS, STILL_FORMATS, cut_short, noise, opened, photo, quarters, saved
 
 PALETTE_STEP = 51

@@ -6,9 +6,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from imagewright.errors import PictureError
-from imagewright.imaging.decode import open_picture
-from imagewright.imaging.encode import KEEPS_ALPHA, WRITABLE, encode
-from imagewright.imaging.probe import probe
+from imagewright.imaging.files import probe
+from imagewright.imaging.pixels import KEEPS_ALPHA, WRITABLE, encode, open_picture
 from tests.support.pictures import noise, opened, photo, quarters
 
 TEXT = {"Description": "a fox <at> dawn & a café", "Prompt": "狐, 4:3\nsecond line", "Seed": "42"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageStat
 
-from imagewright.imaging import enlarge as module
-from imagewright.imaging.enlarge import enlarge
+from imagewright.imaging import pixels as module
+from imagewright.imaging.pixels import enlarge
 
 FACTORS = [1, 2, 3, 4]
 

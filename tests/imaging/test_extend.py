@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageChops, ImageDraw, ImageStat
 
 from imagewright.errors import PictureError
-from imagewright.imaging.extend import COARSENESS, LOOKS, WAYS, extend, growth_for, reframed
+from imagewright.imaging.reframe import COARSENESS, LOOKS, WAYS, extend, growth_for, reframed
 
 RATIOS = [(1, 1), (4, 3), (3, 4), (16, 9), (9, 16), (21, 9), (1000, 999)]
 

@@ -14,7 +14,6 @@ from PIL import Image, ImageChops, ImageColor, ImageDraw
 
 import imagewright
 from imagewright.catalog.load import catalog
-from imagewright.imaging.extend import ratio_of
 from imagewright.imaging.placeholder import (
     BESIDE,
     PALETTES,
@@ -25,6 +24,7 @@ from imagewright.imaging.placeholder import (
     side_of,
     size_for,
 )
+from imagewright.imaging.reframe import ratio_of
 
 FACTS = {"size": "1 x 1 px", "guidance": "2.5", "negative prompt": "blur, " * 40}
 SHAPES = [(360, 360), (480, 205), (200, 560), (320, 240), (640, 90), (200, 200)]

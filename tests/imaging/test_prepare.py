@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 
 from imagewright.errors import PictureError
-from imagewright.imaging.decode import open_picture
+from imagewright.imaging.files import probe
+from imagewright.imaging.pixels import open_picture
 from imagewright.imaging.prepare import prepare
-from imagewright.imaging.probe import probe
 from tests.support.pictures import NOT_PICTURES, STILL_FORMATS, cut_short, noise, opened, photo
 
 USUAL = ("png", "jpeg", "webp")

@@ -7,8 +7,8 @@ import pytest
 from PIL import ImageCms
 
 from imagewright.errors import PictureError
+from imagewright.imaging.files import probe
 from imagewright.imaging.preview import Preview, fit_previews, look
-from imagewright.imaging.probe import probe
 from tests.support.pictures import STILL_FORMATS, cut_short, noise, opened, photo, quarters, saved
 
 if TYPE_CHECKING:

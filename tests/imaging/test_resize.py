@@ -4,8 +4,8 @@ import pytest
 from PIL import ImageCms
 
 from imagewright.errors import PictureError
-from imagewright.imaging.probe import probe
-from imagewright.imaging.resize import resize_exact
+from imagewright.imaging.files import probe
+from imagewright.imaging.pixels import resize_exact
 from tests.support.pictures import cut_short, noise, opened, photo, quarters, saved
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.errors import PictureError
-from imagewright.imaging.av1 import coded_sides
+from imagewright.imaging.boxes import coded_sides
+from imagewright.imaging.files import decoding_cost, head_cost, measure, probe
+from imagewright.imaging.headers import declared_sides
 from imagewright.imaging.limiter import INPUT_MAX_PIXELS, MAX_PIXELS, PROBE_BYTES, cost_of
-from imagewright.imaging.probe import known_formats, probe
-from imagewright.imaging.reading import decoding_cost, head_cost, measure
-from imagewright.imaging.sides import declared_sides
+from imagewright.imaging.signatures import known_formats
 from tests.support.crafted_files import (
     box,
     busy_png,
@@ -58,8 +58,7 @@ CHILD = f"""
 import resource, sys
 resource.setrlimit(resource.RLIMIT_AS, ({ADDRESS_SPACE}, {ADDRESS_SPACE}))
 from imagewright.errors import PictureError
-from imagewright.imaging.reading import measure, open_lazily
-from imagewright.imaging import probe
+from imagewright.imaging.files import measure, open_lazily
 for line in sys.stdin:
     data = bytes.fromhex(line)
     measured = measure(data)

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imagewright.imaging.decode import open_picture
+from imagewright.imaging.files import probe
 from imagewright.imaging.mask import mask_coverage
+from imagewright.imaging.pixels import open_picture, resize_exact
 from imagewright.imaging.prepare import prepare
 from imagewright.imaging.preview import look
-from imagewright.imaging.probe import probe
-from imagewright.imaging.resize import resize_exact
 from tests.support.crafted_files import COLOUR, GREY, PALETTE, chunk, packed, png_of
 from tests.support.pictures import opened
 

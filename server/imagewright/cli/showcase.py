@@ -41,17 +41,14 @@ SHAPES = {OperationName.GENERATE: "3:2", OperationName.REFRAME: "16:9"}
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One call of the demo.
-
-    Attributes:
-        row: the tool's row.
-        operation: what it is asked to do.
-        arguments: the call's arguments.
-    """
+    """One call of the demo."""
 
     row: Row
+    """The tool's row."""
     operation: OperationName
+    """What it is asked to do."""
     arguments: Mapping[str, Any]
+    """The call's arguments."""
 
 
 def scenes(rows: Sequence[Row], samples: Mapping[str, Path], out: Path) -> list[Scene]:

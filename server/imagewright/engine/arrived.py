@@ -12,8 +12,8 @@ from imagewright.storage.private import write_file
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from imagewright.imaging.files import PictureFacts
     from imagewright.imaging.preview import Preview
-    from imagewright.imaging.probe import PictureFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,6 @@ def _looked_at(file: Path) -> Arrived:
 
 
 def _resize(file: Path, exact: Path, size: tuple[int, int]) -> None:
-    from imagewright.imaging.resize import resize_exact  # noqa: PLC0415 - Pillow is not on the start-up path
+    from imagewright.imaging.pixels import resize_exact  # noqa: PLC0415 - Pillow is not on the start-up path
 
     write_file(exact, resize_exact(file, *size))

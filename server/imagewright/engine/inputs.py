@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from imagewright.catalog.row import PictureLimits
-    from imagewright.imaging.probe import PictureFacts
+    from imagewright.imaging.files import PictureFacts
     from imagewright.storage.library import Library
 
 PICTURE_ID = re.compile(r"^(?:image://)?(img_[a-z0-9]{1,64})(?:/preview)?$")
@@ -94,8 +94,7 @@ class Resolver:
     async def _source(self, argument: str, text: str, limits: PictureLimits) -> Source | list[Problem]:
         """The picture, or what is wrong with its size: that is read from the header, before anything is decoded."""
         data, parent = await self._read(text, limits.max_bytes)
-        from imagewright.imaging.probe import probe  # noqa: PLC0415 - Pillow is not on the start-up path
-        from imagewright.imaging.reading import measure  # noqa: PLC0415 - as above
+        from imagewright.imaging.files import measure, probe  # noqa: PLC0415 - Pillow is not on the start-up path
 
         problems = size_problems(await anyio.to_thread.run_sync(measure, data), limits)
         if problems:

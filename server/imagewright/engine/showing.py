@@ -122,7 +122,7 @@ def _whole_file(library: Library, record: PictureRecord, limit: int, instead: st
 
 
 def _cost(library: Library, record: PictureRecord) -> int:
-    from imagewright.imaging.reading import HEAD_READ, head_cost  # noqa: PLC0415 - as above
+    from imagewright.imaging.files import HEAD_READ, head_cost  # noqa: PLC0415 - as above
 
     with _opened(library, record) as stream:
         return head_cost(stream.read(HEAD_READ), os.fstat(stream.fileno()).st_size, LOOK_BYTES)

@@ -10,8 +10,7 @@ from imagewright.text import byte_size
 
 if TYPE_CHECKING:
     from imagewright.catalog.row import PictureLimits
-    from imagewright.imaging.probe import PictureFacts
-    from imagewright.imaging.reading import Measured
+    from imagewright.imaging.files import Measured, PictureFacts
 
 MEGA = 1_000_000
 

@@ -1,6 +1,7 @@
-"""The sizes that an AVIF or HEIC names: of its items and tracks, and of the AV1 data they hold.
+"""The sizes that an AVIF or HEIC file names: of its items and tracks, and of the AV1 data they hold.
 
-The box structure is that of ISO/IEC 14496-12, its items that of ISO/IEC 23008-12.
+The box structure is that of ISO/IEC 14496-12, its items that of ISO/IEC 23008-12, the AV1 data those of the AV1
+specification, section 5.5.
 """
 
 from __future__ import annotations
@@ -8,19 +9,61 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from imagewright.imaging.av1 import coded_sides
-from imagewright.imaging.headers import big, most_parts
-
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
-    from imagewright.imaging.headers import Sides
-
     Box = tuple[bytes, memoryview]
     """Type and body."""
+    from collections.abc import Callable
 
+
+Sides = tuple[int, int]
+"""Width and height in px, as stored: before any orientation."""
+
+FEW_PARTS = 10_000
+_BYTES_PER_PART = 1024
 _MOST_EXTENTS = 64
 """Pieces one item may lie in; libavif writes one."""
+
+_SEQUENCE_HEADER = 1
+"""The `obu_type` of a sequence header."""
+
+_HEADER_BYTES = 512
+"""More than the longest sequence header has up to its size."""
+
+_TIERED = 7
+"""Levels above this have a tier."""
+
+
+def big(data: bytes | memoryview, at: int, count: int) -> int:
+    """A number of so many bytes, the highest first.
+
+    Raises:
+        ValueError: the data end before it does.
+    """
+    return int.from_bytes(_exactly(data, at, count), "big")
+
+
+def little(data: bytes | memoryview, at: int, count: int) -> int:
+    """As `big`, the lowest byte first."""
+    return int.from_bytes(_exactly(data, at, count), "little")
+
+
+def _exactly(data: bytes | memoryview, at: int, count: int) -> bytes | memoryview:
+    piece = data[at : at + count] if at >= 0 else b""
+    if len(piece) < count:
+        message = "the header is cut short"
+        raise ValueError(message)
+    return piece
+
+
+def most_parts(size: int) -> int:
+    """How many chunks, segments or boxes a file of so many bytes may have.
+
+    Encoders put at least 4 to 8 KB of pixels into a part, and the few thousand parts of an animation or of metadata
+    come on top. Files of hundreds of thousands of empty parts keep a decoder busy for seconds.
+    """
+    return FEW_PARTS + size // _BYTES_PER_PART
 
 
 def iso_sides(data: bytes, size: int) -> list[Sides]:
@@ -48,19 +91,16 @@ def iso_sides(data: bytes, size: int) -> list[Sides]:
 
 @dataclass(slots=True)
 class _Walk:
-    """One walk through a file.
-
-    Attributes:
-        data: the file.
-        left: boxes and units that may still be looked at.
-        found: the sides so far.
-        copied: bytes of items that lie in several pieces.
-    """
+    """One walk through a file."""
 
     data: memoryview
+    """The file."""
     left: int
+    """Boxes and units that may still be looked at."""
     found: list[Sides] = field(default_factory=list)
+    """The sides so far."""
     copied: int = 0
+    """Bytes of items that lie in several pieces."""
 
     def boxes(self, view: memoryview) -> Iterator[Box]:
         """Each box of several that follow each other; the last may be cut off."""
@@ -186,3 +226,97 @@ def _piece(view: memoryview, start: int, length: int) -> memoryview:
 
 def _pair(view: memoryview, at: int) -> Sides:
     return big(view, at, 4), big(view, at + 4, 4)
+
+
+def coded_sides(data: memoryview, spend: Callable[[], None]) -> list[Sides]:
+    """The largest frame size of every sequence header, in px.
+
+    Args:
+        data: open bitstream units, one after the other; the last may be cut off.
+        spend: called for each unit; raises where there are too many.
+
+    Raises:
+        ValueError: a sequence header is cut short.
+    """
+    found: list[Sides] = []
+    at = 0
+    while at < len(data):
+        spend()
+        head = data[at]
+        at += 2 if head & 0b100 else 1
+        length = len(data) - at
+        if head & 0b10:
+            length, at = _leb128(data, at)
+        if head >> 3 & 0xF == _SEQUENCE_HEADER:
+            found.append(_sides(_Bits(bytes(data[at : at + min(length, _HEADER_BYTES)]))))
+        at += length
+    return found
+
+
+def _leb128(data: memoryview, at: int) -> tuple[int, int]:
+    """A number in groups of seven bits, the lowest first, and where it ends."""
+    value = 0
+    for place in range(8):
+        byte = big(data, at + place, 1)
+        value |= (byte & 0x7F) << 7 * place
+        if byte < 0x80:  # noqa: PLR2004 - the top bit says that there is more
+            return value, at + place + 1
+    message = "a length has more than eight bytes"
+    raise ValueError(message)
+
+
+class _Bits:
+    """Reads numbers of any count of bits, the first bit highest."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def take(self, count: int) -> int:
+        end = self._at + count
+        first, last = self._at // 8, (end + 7) // 8
+        value = big(self._data, first, last - first) >> last * 8 - end
+        self._at = end
+        return value & (1 << count) - 1
+
+    def skip_uvlc(self) -> None:
+        zeros = 0
+        while not self.take(1):
+            zeros += 1
+        self.take(min(zeros, 32))
+
+
+def _sides(bits: _Bits) -> Sides:
+    bits.take(3 + 1)  # seq_profile, still_picture
+    if bits.take(1):  # reduced_still_picture_header
+        bits.take(5)
+    else:
+        _skip_operating_points(bits, _delay_bits(bits))
+    across, down = bits.take(4) + 1, bits.take(4) + 1
+    return bits.take(across) + 1, bits.take(down) + 1
+
+
+def _delay_bits(bits: _Bits) -> int:
+    """Skip the timing; how many bits a buffer delay has, 0 where there is no decoder model."""
+    if not bits.take(1):  # timing_info_present_flag
+        return 0
+    bits.take(32 + 32)
+    if bits.take(1):  # equal_picture_interval
+        bits.skip_uvlc()
+    if not bits.take(1):  # decoder_model_info_present_flag
+        return 0
+    delay = bits.take(5) + 1
+    bits.take(32 + 5 + 5)
+    return delay
+
+
+def _skip_operating_points(bits: _Bits, delay: int) -> None:
+    display_delay = bits.take(1)
+    for _ in range(bits.take(5) + 1):
+        bits.take(12)
+        if bits.take(5) > _TIERED:
+            bits.take(1)
+        if delay and bits.take(1):
+            bits.take(2 * delay + 1)
+        if display_delay and bits.take(1):
+            bits.take(4)

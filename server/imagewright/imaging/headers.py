@@ -1,7 +1,10 @@
-"""Facts read from container headers without decoding: EXIF orientation, PNG chunks, GIF frames; sides are in `sides`.
+"""What a picture's header says, read before any decoder sees the file: its sides, EXIF orientation, chunks, frames.
 
-Pillow answers these too, but warns through the process-wide warnings filter where a header is broken, and
+Some decoders (WebP, AVIF, HEIC) take memory for every pixel as soon as they open a file, so its sides must be known
+before. Pillow answers the rest too, but warns through the process-wide warnings filter where a header is broken, and
 allocates whole frames to count them; both are wrong for bytes from strangers in a threaded server.
+
+Every walk is bounded. What cannot be read raises ValueError, which `files` turns into a `PictureError`.
 """
 
 from __future__ import annotations
@@ -11,11 +14,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
+from imagewright.imaging.boxes import FEW_PARTS, Sides, big, iso_sides, little, most_parts
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Sides = tuple[int, int]
-"""Width and height in px, as stored: before any orientation."""
 
 _ORIENTATION_TAG = 0x0112
 _SHORT = 3
@@ -23,10 +26,22 @@ _IFD_ENTRY_BYTES = 12
 _UPRIGHT = 1
 _ORIENTATIONS = range(1, 9)
 
-_FEW_PARTS = 10_000
-_BYTES_PER_PART = 1024
 _GIF_BYTES_PER_BLOCK = 32
 """Encoders fill blocks of up to 255 bytes, some of 126."""
+
+WEBP_SIDE = 16_383
+"""Px; libwebp's WEBP_MAX_DIMENSION. The canvas of an animation could say more, and no encoder writes such a one."""
+
+_JPEG_FILL = 65_536
+"""Bytes between all markers of a JPEG together. The standard allows fill bytes, and cameras write a few of them."""
+
+_NO_FRAME = frozenset({0xC4, 0xC8, 0xCC})
+"""Markers among 0xC0 to 0xCF that do not begin a frame (ITU-T T.81, table B.1)."""
+
+_BARE = frozenset({0x01, *range(0xD0, 0xD9)})
+"""Markers without a length: TEM, RST0 to RST7, SOI."""
+
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
 
 def orientation_of(exif: bytes) -> int:
@@ -54,37 +69,6 @@ def orientation_of(exif: bytes) -> int:
             value = int.from_bytes(entry[8:10], order)
             return value if value in _ORIENTATIONS else _UPRIGHT
     return _UPRIGHT
-
-
-def big(data: bytes | memoryview, at: int, count: int) -> int:
-    """A number of so many bytes, the highest first.
-
-    Raises:
-        ValueError: the data end before it does.
-    """
-    return int.from_bytes(_exactly(data, at, count), "big")
-
-
-def little(data: bytes | memoryview, at: int, count: int) -> int:
-    """As `big`, the lowest byte first."""
-    return int.from_bytes(_exactly(data, at, count), "little")
-
-
-def _exactly(data: bytes | memoryview, at: int, count: int) -> bytes | memoryview:
-    piece = data[at : at + count] if at >= 0 else b""
-    if len(piece) < count:
-        message = "the header is cut short"
-        raise ValueError(message)
-    return piece
-
-
-def most_parts(size: int) -> int:
-    """How many chunks, segments or boxes a file of so many bytes may have.
-
-    Encoders put at least 4 to 8 KB of pixels into a part, and the few thousand parts of an animation or of metadata
-    come on top. Files of hundreds of thousands of empty parts keep a decoder busy for seconds.
-    """
-    return _FEW_PARTS + size // _BYTES_PER_PART
 
 
 def check_png_parts(data: bytes, size: int) -> None:
@@ -133,17 +117,14 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview, int]]:
 
 @dataclass(frozen=True, slots=True)
 class GifLayout:
-    """What a GIF's blocks say.
-
-    Attributes:
-        frames: frames whose header is complete.
-        width: px, of the screen or the first frame's right edge, whichever is more.
-        height: px, likewise.
-    """
+    """What a GIF's blocks say."""
 
     frames: int
+    """Frames whose header is complete."""
     width: int
+    """Px, of the screen or the first frame's right edge, whichever is more."""
     height: int
+    """Px, likewise."""
 
 
 def gif_layout(data: bytes) -> GifLayout:
@@ -155,7 +136,7 @@ def gif_layout(data: bytes) -> GifLayout:
     width, height = _pair(data, 6)
     frames = 0
     at = 13 + _palette_bytes(data[10:11])
-    left = _FEW_PARTS + len(data) // _GIF_BYTES_PER_BLOCK
+    left = FEW_PARTS + len(data) // _GIF_BYTES_PER_BLOCK
     while at < len(data):
         if data[at : at + 1] == b"!":
             at, left = _after_blocks(data, at + 2, left)
@@ -188,3 +169,105 @@ def _after_blocks(data: bytes, at: int, left: int) -> tuple[int, int]:
         message = "too many blocks"
         raise ValueError(message)
     return at + 1, left - 1
+
+
+def declared_sides(name: str, data: bytes, size: int) -> list[Sides]:
+    """Every size that the header declares, the largest first; only AVIF and HEIC can declare more than one.
+
+    Args:
+        name: the format, from `recognise`.
+        data: the file, or as much of its beginning as is at hand.
+        size: bytes of the whole file.
+
+    Raises:
+        ValueError: the header is damaged, or it does not end within `data`.
+    """
+    found = {"png": _png, "jpeg": _jpeg, "gif": _gif, "webp": _webp, "avif": iso_sides, "heic": iso_sides}[name](
+        data, size
+    )
+    declared = sorted(found, key=lambda sides: sides[0] * sides[1], reverse=True)
+    if not declared or 0 in declared[0]:
+        message = "the header declares no size"
+        raise ValueError(message)
+    return declared
+
+
+def _png(data: bytes, size: int) -> list[Sides]:
+    if data[12:16] != b"IHDR":
+        message = "a PNG begins with its header chunk"
+        raise ValueError(message)
+    check_png_parts(data, size)
+    return [(big(data, 16, 4), big(data, 20, 4))]
+
+
+def _gif(data: bytes, _size: int) -> list[Sides]:
+    layout = gif_layout(data)
+    return [(layout.width, layout.height)] if layout.frames else []
+
+
+def _jpeg(data: bytes, size: int) -> list[Sides]:
+    """The first frame's sides; a file with several frames before its scan is found out when it is opened."""
+    at, fill = 2, 0
+    for _ in range(most_parts(size)):
+        start = data.index(b"\xff", at)
+        code = start + 1
+        while big(data, code, 1) == 0xFF:  # noqa: PLR2004 - a fill byte looks like the start of a marker
+            code += 1
+            _check_fill(fill + code - at)
+        fill += code - 1 - at
+        _check_fill(fill)
+        marker, at = big(data, code, 1), code + 1
+        if marker in (_START_OF_SCAN, _END_OF_IMAGE):
+            break
+        if marker == 0 or marker in _BARE:
+            continue
+        if marker & 0xF0 == 0xC0 and marker not in _NO_FRAME:  # noqa: PLR2004 - SOF0 to SOF15
+            return [(big(data, at + 5, 2), big(data, at + 3, 2))]
+        at += big(data, at, 2)
+    message = "no frame header was found"
+    raise ValueError(message)
+
+
+def _check_fill(count: int) -> None:
+    if count > _JPEG_FILL:
+        message = "too many bytes between the markers"
+        raise ValueError(message)
+
+
+def _webp(data: bytes, size: int) -> list[Sides]:
+    kind = data[12:16]
+    if kind == b"VP8X":
+        canvas = little(data, 24, 3) + 1, little(data, 27, 3) + 1
+        _check_frames(data, size, canvas)
+        return [canvas]
+    if kind == b"VP8L" and data[20:21] == b"\x2f":
+        packed = little(data, 21, 4)
+        return [((packed & 0x3FFF) + 1, (packed >> 14 & 0x3FFF) + 1)]
+    if kind == b"VP8 " and data[23:26] == b"\x9d\x01\x2a":
+        return [(little(data, 26, 2) & 0x3FFF, little(data, 28, 2) & 0x3FFF)]
+    message = "no picture chunk was found"
+    raise ValueError(message)
+
+
+def _check_frames(data: bytes, size: int, canvas: Sides) -> None:
+    """Hold the canvas against what an encoder can write, and each frame at hand against the canvas.
+
+    A canvas of more pixels than that is left to the check of the pixels, which says why it is refused.
+    """
+    if max(canvas) > WEBP_SIDE and canvas[0] * canvas[1] <= WEBP_SIDE**2:
+        message = "the canvas has a side that no encoder writes"
+        raise ValueError(message)
+    at = 12
+    for _ in range(most_parts(size)):
+        if at + 20 > len(data):
+            return
+        if data[at : at + 4] == b"ANMF":
+            right = 2 * little(data, at + 8, 3) + little(data, at + 14, 3) + 1
+            bottom = 2 * little(data, at + 11, 3) + little(data, at + 17, 3) + 1
+            if right > canvas[0] or bottom > canvas[1]:
+                message = "a frame lies outside the canvas"
+                raise ValueError(message)
+        length = little(data, at + 4, 4)
+        at += 8 + length + length % 2
+    message = "too many chunks"
+    raise ValueError(message)

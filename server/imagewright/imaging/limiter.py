@@ -156,6 +156,6 @@ async def decode(work: Callable[[Source, *More], Result], source: Source, *more:
 
 
 def _cost(source: bytes | Path, per_pixel: int) -> int:
-    from imagewright.imaging.reading import decoding_cost  # noqa: PLC0415 - loads Pillow: not before it is needed
+    from imagewright.imaging.files import decoding_cost  # noqa: PLC0415 - loads Pillow: not before it is needed
 
     return decoding_cost(source, per_pixel)

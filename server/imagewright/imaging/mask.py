@@ -20,8 +20,7 @@ from typing import Literal
 from PIL import Image, ImageChops
 
 from imagewright.errors import PictureError
-from imagewright.imaging.decode import open_picture
-from imagewright.imaging.encode import encode
+from imagewright.imaging.pixels import encode, open_picture
 
 MaskForm = Literal["white_is_repainted", "black_is_repainted", "transparent_is_repainted"]
 """How a vendor wants its masks, as in a route's picture form."""

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image, ImageChops, ImageColor, ImageDraw, ImageFilter
 
-from imagewright.imaging.extend import ratio_of
 from imagewright.imaging.lettering import CAPITALS, SPACING, fitted, lettered
+from imagewright.imaging.reframe import ratio_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

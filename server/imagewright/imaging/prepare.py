@@ -7,35 +7,39 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from imagewright.errors import PictureError
-from imagewright.imaging.decode import decoded, is_transparent, upright
-from imagewright.imaging.encode import HIGH_QUALITY, KEEPS_ALPHA, encode, holds, without_idle_alpha
-from imagewright.imaging.probe import PictureFacts, check_whole, decode_once, facts_of
-from imagewright.imaging.reading import loading, open_lazily
+from imagewright.imaging.files import PictureFacts, check_whole, decode_once, facts_of, loading, open_lazily
+from imagewright.imaging.pixels import (
+    HIGH_QUALITY,
+    KEEPS_ALPHA,
+    decoded,
+    encode,
+    holds,
+    is_transparent,
+    upright,
+    without_idle_alpha,
+)
 from imagewright.imaging.signatures import KINDS
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from imagewright.imaging.reading import Opened
+    from imagewright.imaging.files import Opened
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedPicture:
-    """A picture as it will be sent.
-
-    Attributes:
-        data: the whole file.
-        format: its real type, one of those asked for.
-        width: px, upright.
-        height: px, upright.
-        note: what was changed and why, one sentence; empty when the bytes are the caller's own.
-    """
+    """A picture as it will be sent."""
 
     data: bytes
+    """The whole file."""
     format: str
+    """Its real type, one of those asked for."""
     width: int
+    """Px, upright."""
     height: int
+    """Px, upright."""
     note: str
+    """What was changed and why, one sentence; empty when the bytes are the caller's own."""
 
 
 class _TooLarge(NamedTuple):

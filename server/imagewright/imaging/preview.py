@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from imagewright.imaging.decode import decoded, in_srgb, open_picture, plain, upright
-from imagewright.imaging.encode import encode, without_idle_alpha
-from imagewright.imaging.probe import PictureFacts, check_whole, facts_of
-from imagewright.imaging.reading import loading, open_lazily
+from imagewright.imaging.files import PictureFacts, check_whole, facts_of, loading, open_lazily
+from imagewright.imaging.pixels import decoded, encode, in_srgb, open_picture, plain, upright, without_idle_alpha
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from imagewright.imaging.reading import Opened
+    from imagewright.imaging.files import Opened
 
 PREVIEW_SIDE = 1024
 """Px on the long side; about what chat models look at without scaling down themselves."""
@@ -40,19 +38,16 @@ _RESIZABLE = frozenset({"L", "RGB", "RGBA", "CMYK"})
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A small picture that is ready to be sent.
-
-    Attributes:
-        data: the whole file; `encoded_size` is what it takes as base64.
-        format: jpeg; webp or png where it is transparent.
-        width: px.
-        height: px.
-    """
+    """A small picture that is ready to be sent."""
 
     data: bytes
+    """The whole file; `encoded_size` is what it takes as base64."""
     format: str
+    """Jpeg; webp or png where it is transparent."""
     width: int
+    """Px."""
     height: int
+    """Px."""
 
     @property
     def encoded_size(self) -> int:

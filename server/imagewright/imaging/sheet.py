@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFilter
 
-from imagewright.imaging.decode import open_picture
-from imagewright.imaging.encode import encode
 from imagewright.imaging.lettering import CAPITALS, lettered
+from imagewright.imaging.pixels import encode, open_picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,17 +33,14 @@ COLUMNS = (4, 5, 3)
 
 @dataclass(frozen=True, slots=True)
 class SheetEntry:
-    """One picture of a contact sheet.
-
-    Attributes:
-        picture: the whole file, or where it is.
-        title: in ink below it.
-        caption: in grey below the title.
-    """
+    """One picture of a contact sheet."""
 
     picture: bytes | Path
+    """The whole file, or where it is."""
     title: str
+    """In ink below it."""
     caption: str
+    """In grey below the title."""
 
 
 def contact_sheet(entries: Sequence[SheetEntry], *, heading: str) -> bytes:

@@ -14,15 +14,12 @@ HEAD_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A type of picture.
-
-    Attributes:
-        title: as people write it.
-        extension: with its dot.
-    """
+    """A type of picture."""
 
     title: str
+    """As people write it."""
     extension: str
+    """With its dot."""
 
 
 KINDS = {

@@ -13,9 +13,10 @@ from PIL import Image, ImageChops
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Argument, OperationName
 from imagewright.errors import RequestRejected, ResultLost
-from imagewright.imaging.extend import growth_for
+from imagewright.imaging.files import probe
+from imagewright.imaging.limiter import MAX_PIXELS
 from imagewright.imaging.placeholder import placeholder_size
-from imagewright.imaging.probe import MAX_PIXELS, probe
+from imagewright.imaging.reframe import growth_for
 from imagewright.providers import open_provider
 from imagewright.providers.base import Finished, Handle, Order, Output, Prepared, ProviderConfig, TaskEnded
 from imagewright.providers.http.client import HttpClient

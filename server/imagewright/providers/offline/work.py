@@ -9,21 +9,19 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.errors import RequestRejected
 from imagewright.imaging.cutout import cut_out
-from imagewright.imaging.decode import open_picture
-from imagewright.imaging.encode import HIGH_QUALITY, encode, holds
-from imagewright.imaging.enlarge import enlarge
-from imagewright.imaging.extend import reframed
 from imagewright.imaging.lettering import lettered
+from imagewright.imaging.limiter import MAX_PIXELS
 from imagewright.imaging.mask import read_mask
+from imagewright.imaging.pixels import HIGH_QUALITY, encode, enlarge, holds, open_picture
 from imagewright.imaging.placeholder import draw_placeholder, placeholder_size
-from imagewright.imaging.probe import MAX_PIXELS
+from imagewright.imaging.reframe import reframed
 from imagewright.providers.base import Output
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from imagewright.catalog.row import Argument
-    from imagewright.imaging.decode import Picture
+    from imagewright.imaging.pixels import Picture
     from imagewright.providers.base import Order
 
 NAME = "offline"

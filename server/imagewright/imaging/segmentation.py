@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageFilter
 
-from imagewright.imaging.cutting.barrier import barriers, border_of
-from imagewright.imaging.cutting.models import likelihood
-from imagewright.imaging.cutting.planes import Planes, clamped, compute, numbers, plane_of, to_lab
+from imagewright.imaging.planes import (
+    Planes,
+    barriers,
+    border_of,
+    clamped,
+    compute,
+    likelihood,
+    numbers,
+    plane_of,
+    to_lab,
+)
 
 if TYPE_CHECKING:
-    from imagewright.imaging.cutting.planes import Plane
+    from imagewright.imaging.planes import Plane
+
 
 SIDE = 192
 """Longest side of the small copy, in pixels."""

@@ -21,6 +21,7 @@ from imagewright.errors import PictureError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
 SEAM = 0.1
 """Share of the shorter side over which new ground takes over from the mirrored edge."""
 
@@ -36,17 +37,14 @@ files a third of the size, and too fine to be seen."""
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How new ground is finished.
-
-    Attributes:
-        softness: factor on every blur.
-        grain: amplitude of its grain, in 8-bit steps; 0 for none.
-        flat: number of flat colours it is reduced to; 0 keeps them all.
-    """
+    """How new ground is finished."""
 
     softness: float = 1.0
+    """Factor on every blur."""
     grain: int = 3
+    """Amplitude of its grain, in 8-bit steps; 0 for none."""
     flat: int = 0
+    """Number of flat colours it is reduced to; 0 keeps them all."""
 
 
 LOOKS = {
@@ -62,19 +60,16 @@ COARSENESS = {"turbo": 4, "quality": 1}
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """Where a picture lies on its larger canvas, in pixels.
-
-    Attributes:
-        width: of the canvas.
-        height: of the canvas.
-        left: columns before the picture.
-        top: rows above it.
-    """
+    """Where a picture lies on its larger canvas, in pixels."""
 
     width: int
+    """Of the canvas."""
     height: int
+    """Of the canvas."""
     left: int
+    """Columns before the picture."""
     top: int
+    """Rows above it."""
 
 
 def ratio_of(text: str) -> tuple[int, int] | None:

@@ -1,6 +1,7 @@
-"""The one place where a file becomes a Pillow image: recognised, measured and opened, every failure a `PictureError`.
+"""What a picture file really is, whether all of it is there, and the one place where it becomes a Pillow image.
 
-It is measured by its header alone, before a decoder sees it: several decoders take memory for all pixels at once.
+A file is recognised and measured by its header alone, before a decoder sees it: several decoders take memory for all
+pixels at once. Every failure is a `PictureError`.
 
 The format's own Pillow class is opened directly and not through `Image.open`: that warns about large pictures
 through the process-wide warnings filter, which threads share, and tries formats that are not wanted here.
@@ -12,25 +13,27 @@ import os
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 from importlib import import_module
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from imagewright.errors import PictureError, StorageError
-from imagewright.imaging.headers import gif_layout, orientation_of, png_exif
+from imagewright.imaging.headers import declared_sides, gif_layout, orientation_of, png_exif, png_is_whole
 from imagewright.imaging.limiter import GIF_MAX_PIXELS, MAX_PIXELS, cost_of
-from imagewright.imaging.sides import declared_sides
 from imagewright.imaging.signatures import HEAD_BYTES, KINDS, describe, known_formats, recognise, titles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from PIL.ImageFile import ImageFile
+    from PIL.PngImagePlugin import PngImageFile
 
-    from imagewright.imaging.headers import Sides
+    from imagewright.imaging.boxes import Sides
+
 
 _OPENERS = {
     "png": ("PIL.PngImagePlugin", "PngImageFile"),
@@ -42,44 +45,47 @@ _OPENERS = {
 }
 
 
+SIDEWAYS = frozenset({5, 6, 7, 8})
+"""EXIF orientations that swap width and height."""
+
 HEAD_READ = 1 << 20
 """Bytes of a file on disk in which its sides are looked for; colour profiles and metadata may stand before them."""
+
+_GREY, _COLOUR = 0, 2
+"""PNG's colour types that have a transparent colour and no palette."""
+
+_DEEP = 16
+_EIGHT = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a file's header says, before any decoder has seen the file.
-
-    Attributes:
-        format: its real type.
-        width: px, as stored: before the EXIF orientation.
-        height: px, as stored.
-        size: bytes of the file.
-    """
+    """What a file's header says, before any decoder has seen the file."""
 
     format: str
+    """Its real type."""
     width: int
+    """Px, as stored: before the EXIF orientation."""
     height: int
+    """Px, as stored."""
     size: int
+    """Bytes of the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A picture whose header was read and whose pixels were not.
-
-    Attributes:
-        image: its first frame, as stored; `loading()` goes around whatever decodes it.
-        data: the whole file.
-        format: its real type.
-        orientation: EXIF orientation, 1 to 8.
-        frames: number of frames. A JPEG counts as one: what phones append to it is not part of the picture.
-    """
+    """A picture whose header was read and whose pixels were not."""
 
     image: ImageFile
+    """Its first frame, as stored; `loading()` goes around whatever decodes it."""
     data: bytes
+    """The whole file."""
     format: str
+    """Its real type."""
     orientation: int
+    """EXIF orientation, 1 to 8."""
     frames: int
+    """Number of frames. A JPEG counts as one: what phones append to it is not part of the picture."""
 
 
 def measure(data: bytes) -> Measured:
@@ -243,3 +249,125 @@ def _check_pixels(width: int, height: int, limit: int, name: str) -> None:
             f"the {KINDS[name].title} picture is {width} x {height} px ({width * height / 1e6:,.0f} megapixels): "
             f"at most {limit / 1e6:,.0f} megapixels are read, give a smaller one"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFacts:
+    """What a file's bytes say about it."""
+
+    format: str
+    """Real type, as in `known_formats`."""
+    width: int
+    """Px, after the EXIF orientation."""
+    height: int
+    """Px, after the EXIF orientation."""
+    orientation: int
+    """EXIF orientation, 1 (upright) to 8."""
+    frames: int
+    """1 for a still picture."""
+    has_alpha: bool
+    """Whether the file has an alpha channel or a transparent colour, used or not."""
+    size: int
+    """Bytes."""
+
+
+def probe(source: bytes | Path, *, thorough: bool = True) -> PictureFacts:
+    """Find out a picture's real type and size.
+
+    Args:
+        source: the whole file, or where it is.
+        thorough: decode every pixel of the first frame, so that a file cut short is found out. Without it only
+            the header is believed.
+
+    Raises:
+        PictureError: empty, not a picture, of an unknown type, larger than `MAX_PIXELS`, cut short or damaged.
+        StorageError: the file cannot be read.
+    """
+    opened = open_lazily(source)
+    facts = facts_of(opened)
+    if thorough:
+        check_whole(opened)
+        decode_once(opened)
+    return facts
+
+
+def decode_once(opened: Opened) -> None:
+    """Decode every pixel only to see whether that goes well; the image cannot be used afterwards.
+
+    A JPEG is decoded at an eighth of its size: all of its data are read, and far less memory is taken.
+
+    Raises:
+        PictureError: the file is cut short or damaged.
+    """
+    with loading(opened.format, len(opened.data)):
+        if opened.format == "jpeg":
+            opened.image.draft(None, (1, 1))
+        opened.image.load()
+
+
+def check_whole(opened: Opened) -> None:
+    """Find damage that decoding passes over.
+
+    Raises:
+        PictureError: the file is cut short or damaged.
+    """
+    if opened.format == "png" and not png_is_whole(opened.data):
+        raise damaged(opened.format, len(opened.data))
+
+
+def facts_of(opened: Opened) -> PictureFacts:
+    """The facts of a picture that was opened; to be asked before its size is changed by a draft."""
+    width, height = opened.image.size
+    if opened.orientation in SIDEWAYS:
+        width, height = height, width
+    return PictureFacts(
+        format=opened.format,
+        width=width,
+        height=height,
+        orientation=opened.orientation,
+        frames=opened.frames,
+        has_alpha=opened.image.has_transparency_data,
+        size=len(opened.data),
+    )
+
+
+def keyed_alpha(opened: Opened) -> Image.Image | None:
+    """What a decoded picture's transparent colour clears: an L image, 0 where the colour is and 255 elsewhere.
+
+    Pillow hands the colour on at the depth of the file, but the pixels with 8 bits per channel. Compared like that, a
+    colour of 16 bits clears other colours or none, and a grey of 2 or 4 bits clears nothing (PNG specification,
+    11.3.2: only the exact value is transparent).
+
+    None where Pillow's own reading is exact: no PNG, no such colour, a palette, or 8 bits per channel.
+    """
+    key = opened.image.info.get("transparency")
+    if opened.format != "png" or key is None:
+        return None
+    depth, kind = opened.data[24], opened.data[25]
+    if kind == _GREY and depth == _DEEP:
+        raw, size = opened.image.tobytes(), opened.image.size
+        high, low = (Image.frombytes("L", size, raw, "raw", order) for order in ("L;16", "L;16B"))
+        return _unless([(high, key >> 8), (low, key & 0xFF)])
+    if kind == _GREY and depth < _EIGHT and opened.image.mode == "L":
+        most = 2**depth - 1
+        return _unless([(opened.image, (key & most) * 255 // most)])
+    if kind == _COLOUR and depth == _DEEP:
+        low_bytes = _low_bytes(opened.data)
+        high_pairs = zip(opened.image.split(), (value >> 8 for value in key), strict=True)
+        low_pairs = zip(low_bytes.split(), (value & 0xFF for value in key), strict=True)
+        return _unless([*high_pairs, *low_pairs])
+    return None
+
+
+def _low_bytes(data: bytes) -> Image.Image:
+    """The lower byte of each channel of a 16-bit RGB PNG: Pillow's usual reading drops it."""
+    image: PngImageFile = import_module("PIL.PngImagePlugin").PngImageFile(BytesIO(data))
+    image.tile = [tile._replace(args="RGB;16L") for tile in image.tile]
+    image.load()
+    return image
+
+
+def _unless(pairs: Iterable[tuple[Image.Image, int]]) -> Image.Image:
+    """255 where any of the planes differs from its value."""
+    planes = (plane.point([0 if level == value else 255 for level in range(256)]) for plane, value in pairs)
+    return reduce(ImageChops.lighter, planes)

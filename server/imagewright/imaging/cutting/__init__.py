@@ -1,1 +1,0 @@
-"""Telling a subject from its background without a model: where the background ends, and how softly."""
