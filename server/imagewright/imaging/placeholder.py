@@ -209,8 +209,10 @@ def draw_placeholder(
     Returns:
         RGB, or RGBA where transparent or where a masked picture is RGBA, of exactly that size.
     """
-    chance = Random(f"{prompt} {seed}")  # noqa: S311 - a pattern is no secret
-    palette = PALETTES[(zlib.crc32(prompt.encode(errors="replace")) + seed) % len(PALETTES)]
+    number = zlib.crc32(prompt.encode(errors="replace"))
+    chance = Random(f"{number} {seed}")  # noqa: S311 - a pattern is no secret
+    # Neighbouring seeds have other colours, so that the variants of one call are told apart at a glance.
+    palette = PALETTES[(number + seed) % len(PALETTES)]
     if images and mask is not None:
         filled = _filled(images[0], mask, palette, chance, prompt)
         if _has_ratio(filled.size, size):
@@ -239,17 +241,16 @@ def _poster(
 
     text, quiet = lettered(prompt), _mix(palette.ink, palette.paper, 0.4)
     is_shown = bool(text.paragraphs) or not text.missing
-    remarks = [f"{text.missing} characters lack a font", ORIGIN] if is_shown and text.missing else [ORIGIN]
+    remarks = [f"{text.missing} characters have no font", ORIGIN] if is_shown and text.missing else [ORIGIN]
     rows = [*facts.items(), *((remark, "") for remark in remarks)] if min(size) >= SPARE else []
     pitch = small * PITCH
-    # The room for words: their width, and the height they may have.
+    # The room for words: their width, the height they may have, and whether the facts stand below the prompt.
     wide = across * ((0.5 if is_long else 0.36) if beside else 1)
     stacked = beside or is_long or wide * 0.36 < small * 13
     tall = down - head if beside else down * (0.66 if is_long else 0.52 if stacked else 0.42)
     tall = tall if beside else max(tall, min(down * 0.6, len(rows) * pitch))
-    listed = min(
-        len(rows), int(tall * (1 if not stacked else 0.5 if is_long or min(size) < 2 * SPARE else 0.7) / pitch)
-    )
+    share = 1.0 if not stacked else 0.5 if is_long or min(size) < 2 * SPARE else 0.7
+    listed = min(len(rows), int(tall * share / pitch))
     room = (wide, tall - listed * pitch - gap) if stacked else (wide * 0.56, tall)
     block = fitted(text if is_shown else lettered(NO_FONT), room, (8 if is_shown else 3) * unit, max(9, 1.7 * unit))
     taken = block.height + gap + listed * pitch if stacked else max(block.height + small * 0.4, listed * pitch)
