@@ -1,18 +1,26 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 
 import pytest
 
-from imagewright.engine.budget import caps, check_call, refuse_over
+from imagewright.engine.choose import caps, check_call, refuse_over
 from imagewright.errors import ConfirmationNeededError, Refusal
 from imagewright.settings.load import BudgetTable
 from imagewright.storage.journal import Cap, Spent
-from tests.support.engine_bench import route_of
+from tests.support.engine_bench import candidate_for, route_of
+
+if TYPE_CHECKING:
+    from imagewright.engine.choose import Candidate
 
 ROUTE = route_of("vendor")
 HALF_PAST_NINE = datetime(2026, 3, 29, 9, 30, tzinfo=timezone(timedelta(hours=2)))
 LIMITS = ("per_call", "per_day", "per_month")
+
+
+def priced(usd: float | None) -> Candidate:
+    return candidate_for(ROUTE, usd=usd)
 
 
 def table(**limits: float) -> BudgetTable:
@@ -20,8 +28,8 @@ def table(**limits: float) -> BudgetTable:
 
 
 def test_without_a_budget_nothing_is_refused_and_nobody_asked() -> None:
-    check_call(table(), ROUTE, None, confirmed=False)
-    check_call(table(), ROUTE, 1e6, confirmed=False)
+    check_call(table(), priced(None), confirmed=False)
+    check_call(table(), priced(1e6), confirmed=False)
     assert caps(table()) == ()
 
 
@@ -30,17 +38,17 @@ def test_a_limit_cannot_be_kept_where_the_price_is_not_known(limit: str) -> None
     """A price for all that the vendor does with the tool would put wrong ones in the place of those that are known."""
     entry = rf"\[routes\.{ROUTE.tool}\.vendor\] {ROUTE.operation} = {{ usd = "
     with pytest.raises(Refusal, match=rf"price of vendor/model-1 at vendor is not known.*{entry}"):
-        check_call(table(**{limit: 100.0}), ROUTE, None, confirmed=True)
+        check_call(table(**{limit: 100.0}), priced(None), confirmed=True)
 
 
 @pytest.mark.parametrize(("usd", "refused"), [(0.49, False), (0.5, False), (0.51, True)])
 def test_the_limit_per_call(usd: float, *, refused: bool) -> None:
     budget = table(per_call=0.5)
     if not refused:
-        check_call(budget, ROUTE, usd, confirmed=False)
+        check_call(budget, priced(usd), confirmed=False)
         return
     with pytest.raises(Refusal, match=r"about \$0.51; the limit per call is \$0.5\. Ask for fewer"):
-        check_call(budget, ROUTE, usd, confirmed=True)
+        check_call(budget, priced(usd), confirmed=True)
 
 
 @pytest.mark.parametrize(
@@ -52,17 +60,17 @@ def test_the_user_is_asked_above_the_threshold_and_where_the_price_is_not_known(
 ) -> None:
     budget = table(confirm_above=0.5)
     if not asks:
-        check_call(budget, ROUTE, usd, confirmed=confirmed)
+        check_call(budget, priced(usd), confirmed=confirmed)
         return
     with pytest.raises(ConfirmationNeededError, match="at vendor") as caught:
-        check_call(budget, ROUTE, usd, confirmed=confirmed)
+        check_call(budget, priced(usd), confirmed=confirmed)
     assert caught.value.usd == usd
 
 
 def test_a_threshold_of_nothing_lets_free_calls_through() -> None:
-    check_call(table(confirm_above=0.0), ROUTE, 0.0, confirmed=False)
+    check_call(table(confirm_above=0.0), priced(0.0), confirmed=False)
     with pytest.raises(ConfirmationNeededError):
-        check_call(table(confirm_above=0.0), ROUTE, 0.001, confirmed=False)
+        check_call(table(confirm_above=0.0), priced(0.001), confirmed=False)
 
 
 def test_days_and_months_begin_at_local_midnight() -> None:

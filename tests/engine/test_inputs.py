@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.catalog.load import catalog
-from imagewright.engine.inputs import Resolver
+from imagewright.engine.inputs import resolve
 from imagewright.imaging.limiter import INPUT_MAX_PIXELS
 from imagewright.imaging.signatures import known_formats
 from imagewright.settings.folders import Folders
@@ -57,10 +57,10 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def resolver(root: Path, tmp_path: Path) -> Iterator[Resolver]:
+def library(root: Path, tmp_path: Path) -> Iterator[Library]:
     folders = Folders(root, tmp_path / "imagewright.db", tmp_path / "c.toml", tmp_path / "k.toml", (root,))
-    with Library(folders) as library:
-        yield Resolver(library)
+    with Library(folders) as opened:
+        yield opened
 
 
 @dataclass(frozen=True)
@@ -94,12 +94,12 @@ def bomb(tool: str, name: str) -> Bomb:
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("tool", sorted(ROWS))
 async def test_too_many_pixels_are_refused_before_anything_is_decoded(
-    tool: str, name: str, resolver: Resolver, root: Path
+    tool: str, name: str, library: Library, root: Path
 ) -> None:
     case = bomb(tool, name)
     file = root / "bomb"
     file.write_bytes(HOLLOW[name](case.width, case.height))
-    sources, problems = await resolver.resolve([("images[0]", str(file))], case.limits)
+    sources, problems = await resolve([("images[0]", str(file))], case.limits, library)
     assert not sources
     assert problems[0].argument == "images[0]"
     assert f"is {case.width}x{case.height} px" in problems[0].message
@@ -107,40 +107,40 @@ async def test_too_many_pixels_are_refused_before_anything_is_decoded(
 
 
 @pytest.mark.parametrize("tool", [tool for tool, limits in sorted(ROWS.items()) if limits.max_side])
-async def test_every_limit_that_is_broken_is_named(tool: str, resolver: Resolver, root: Path) -> None:
+async def test_every_limit_that_is_broken_is_named(tool: str, library: Library, root: Path) -> None:
     limits = ROWS[tool]
     assert limits.max_side
     file = root / "long.png"
     file.write_bytes(hollow_png(limits.max_side + 1, 1))
-    _, problems = await resolver.resolve([("image", str(file))], limits)
+    _, problems = await resolve([("image", str(file))], limits, library)
     assert len(problems) == 1 + bool(limits.min_side > 1)
     assert any(f"each side may have at most {limits.max_side} px" in problem.message for problem in problems)
 
 
-async def test_problems_and_pictures_keep_their_places(resolver: Resolver, root: Path) -> None:
+async def test_problems_and_pictures_keep_their_places(library: Library, root: Path) -> None:
     good, text, large = root / "good.png", root / "text.png", root / "large.png"
     good.write_bytes(photo())
     text.write_text("no picture")
     large.write_bytes(hollow_png(20_000, 20_000))
     given = [(f"images[{place}]", str(path)) for place, path in enumerate([large, good, text, good])]
-    sources, problems = await resolver.resolve(given, ROWS["nano_banana"])
+    sources, problems = await resolve(given, ROWS["nano_banana"], library)
     assert [source.argument for source in sources] == ["images[1]", "images[3]"]
     assert [problem.argument for problem in problems] == ["images[0]", "images[2]"]
     assert sources[0].facts.width == 64
 
 
-async def test_a_data_uri_is_measured_as_well(resolver: Resolver) -> None:
+async def test_a_data_uri_is_measured_as_well(library: Library) -> None:
     text = "data:image/png;base64," + base64.b64encode(hollow_png(20_000, 20_000)).decode()
-    _, (problem,) = await resolver.resolve([("image", text)], ROWS["nano_banana"])
+    _, (problem,) = await resolve([("image", text)], ROWS["nano_banana"], library)
     assert "20000x20000" in problem.message
 
 
 @pytest.mark.skipif("avif" not in known_formats(), reason="Pillow was built without AVIF")
-async def test_an_avif_is_held_to_what_it_holds(resolver: Resolver, root: Path) -> None:
+async def test_an_avif_is_held_to_what_it_holds(library: Library, root: Path) -> None:
     file = root / "small.avif"
     file.write_bytes(padded_avif(640, 480))
     limits = ROWS["nano_banana"].model_copy(update={"max_side": 600})
-    _, (problem,) = await resolver.resolve([("image", str(file))], limits)
+    _, (problem,) = await resolve([("image", str(file))], limits, library)
     assert "is 640x480 px" in problem.message
 
 

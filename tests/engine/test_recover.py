@@ -19,7 +19,6 @@ from tests.support.engine_bench import (
     FakeRegistry,
     Vendor,
     left_behind,
-    none_following,
     open_bench,
     plan_for,
     states,
@@ -192,7 +191,6 @@ async def test_a_process_that_dies_while_it_hands_pictures_over_has_sent_nothing
             fingerprint="f",
             key="",
             caps=(),
-            following=none_following,
             registry=FakeRegistry(first),
         )
         assert opened.entry is not None

@@ -19,11 +19,12 @@ import anyio.to_thread
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
+from imagewright.engine.check import check
+from imagewright.engine.choose import Candidate
 from imagewright.engine.jobs import Jobs
 from imagewright.engine.ledger import Ledger
-from imagewright.engine.plan import Plan
+from imagewright.engine.plan import JobSpec, Plan
 from imagewright.engine.registry import ProviderRegistry
-from imagewright.engine.spec import JobSpec
 from imagewright.engine.spool import Spool
 from imagewright.engine.stores import Stores
 from imagewright.providers.base import Finished, Handle, Order, Output, PollPolicy, Price, Route, Running
@@ -146,10 +147,6 @@ class FakeRegistry(ProviderRegistry):
         self._providers = {vendor.name: vendor for vendor in vendors}
 
 
-async def none_following() -> None:
-    """There is no next provider."""
-
-
 @dataclass
 class Bench:
     """One process at work.
@@ -175,11 +172,11 @@ class Bench:
         calls: Sequence[int] = (1,),
         key: str = "",
         caps: Sequence[Cap] = (),
-        following: Callable[[], Any] = none_following,
+        alternatives: Sequence[Vendor] = (),
     ) -> Opened:
         """A call that comes to so many vendor calls of so many pictures each."""
-        plan, crew = plan_for(self.vendors[0], prompt, calls), FakeRegistry(*self.vendors)
-        return await self.jobs.begin(plan, fingerprint=prompt, key=key, caps=caps, following=following, registry=crew)
+        plan, crew = plan_for(self.vendors[0], prompt, calls, alternatives), FakeRegistry(*self.vendors)
+        return await self.jobs.begin(plan, fingerprint=prompt, key=key, caps=caps, registry=crew)
 
     async def begin(self, prompt: str = "a kite", **more: Any) -> Job:
         """As `open`, where a new job is what must come of it."""
@@ -217,8 +214,16 @@ class Bench:
         self.stores.ledger.journal.release(self.stores.ledger.owner)
 
 
-def plan_for(vendor: Vendor, prompt: str = "a kite", calls: Sequence[int] = (1,)) -> Plan:
-    """The plan of so many calls of so many pictures each."""
+def candidate_for(route: Route, prompt: str = "a kite", *, count: int = 1, usd: float | None = USD) -> Candidate:
+    """A call that this route serves."""
+    checked = check(catalog()[TOOL], {"prompt": prompt})
+    return Candidate(checked, (), route, against=(), arguments={"prompt": prompt}, count=count, usd=usd)
+
+
+def plan_for(
+    vendor: Vendor, prompt: str = "a kite", calls: Sequence[int] = (1,), alternatives: Sequence[Vendor] = ()
+) -> Plan:
+    """The plan of so many calls of so many pictures each, and who may be asked next."""
     route = vendor.routes[0]
     count = sum(calls)
     orders = tuple(
@@ -234,7 +239,8 @@ def plan_for(vendor: Vendor, prompt: str = "a kite", calls: Sequence[int] = (1,)
         usd=route.price.estimate({}, count),
         exact_size=None,
     )
-    return Plan(route, spec, orders, ())
+    others = tuple(candidate_for(one.routes[0], prompt, count=count) for one in alternatives)
+    return Plan(route, spec, orders, (), alternatives=others)
 
 
 def folders_in(home: Path) -> Folders:

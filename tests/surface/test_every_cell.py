@@ -15,7 +15,7 @@ from PIL import Image
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.engine.check import check
-from imagewright.engine.choose import candidates, count_of, estimate, filled
+from imagewright.engine.choose import candidates
 from imagewright.engine.offer import HELPER_TOOLS
 from imagewright.providers import KEY_VARIABLES
 from tests.support.pictures import mask_of, photo
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from imagewright.catalog.row import Argument
     from imagewright.engine.check import Checked
+    from imagewright.engine.choose import Candidate
     from imagewright.providers.base import Route
 
 SECONDS = 0.1
@@ -110,6 +111,11 @@ class Cell:
         best = candidates(checked, siblings, None)[0]
         assert not best.against
         return best.route == self.route
+
+    @property
+    def candidate(self) -> Candidate:
+        """What the engine makes of the call at its route."""
+        return candidates(self.checked(), [self.route], None)[0]
 
 
 CELLS = {
@@ -224,12 +230,12 @@ def test_a_call_ends_in_pictures(cell: Cell, runs: Runs) -> None:
         "model": route.tool,
         "operation": str(route.operation),
         "provider": route.provider,
-        "provider_model": route.model_for(filled(cell.checked(), route)),
+        "provider_model": route.model_for(cell.candidate.arguments),
     }
     assert data["choice"][0].startswith(f"{route.provider} ({route.model}): taken, ")
     _check_cost(cell, data["cost"])
     kinds = [block["type"] for block in result["content"]]
-    assert len(data["images"]) == count_of(cell.checked())
+    assert len(data["images"]) == cell.candidate.count
     assert "image" in kinds
     assert "resource_link" not in kinds
     for image in data["images"]:
@@ -250,7 +256,7 @@ def _judge(schema: str) -> Validator:
 
 
 def _check_cost(cell: Cell, cost: dict[str, Any]) -> None:
-    expected = estimate(cell.checked(), cell.route)
+    expected = cell.candidate.usd
     if cost["basis"] == "actual":
         assert cost["usd"] > 0
     else:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from imagewright.engine.job import Job
-    from imagewright.engine.spec import JobSpec
+    from imagewright.engine.plan import JobSpec
     from imagewright.engine.stores import Stores
     from imagewright.providers.base import Order, Output, Provider
     from imagewright.storage.journal_entry import CallEntry, JobEntry

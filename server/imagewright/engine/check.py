@@ -65,6 +65,22 @@ class Checked:
         return self.row.operations[self.operation].arguments
 
     @property
+    def count(self) -> int:
+        """How many pictures it asks for."""
+        argument = self.arguments.get("variants")
+        default = argument.default if argument is not None and isinstance(argument.default, int) else 1
+        return int(self.given.get("variants", default))
+
+    @property
+    def wished(self) -> dict[str, Any]:
+        """What was given, without what means the same as leaving it out.
+
+        A client may fill in every default that the schema shows: that must not change which model serves the call.
+        """
+        own = self.arguments
+        return {name: value for name, value in self.given.items() if name not in own or value != own[name].default}
+
+    @property
     def names_pictures(self) -> bool:
         """Whether a picture is given, in whatever form."""
         return any(argument.kind in PICTURE_KINDS and name in self.given for name, argument in self.arguments.items())

@@ -1,39 +1,52 @@
-"""Which route serves a call, and why not the others."""
+"""Which route serves a call, what it costs there, why the others do not serve it, and what the budget says to that."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.row import AUTO, PICTURE_KINDS, narrowed, outside
 from imagewright.engine.check import nearest_hint
+from imagewright.engine.inputs import pixels_problem
 from imagewright.engine.offer import ENGINE_ARGUMENTS
-from imagewright.engine.sizes import pixels_problem
-from imagewright.errors import Problem, Refusal
+from imagewright.errors import ConfirmationNeededError, Problem, Refusal
+from imagewright.storage.journal import Cap
 from imagewright.text import say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from imagewright.catalog.row import Argument
     from imagewright.engine.check import Checked
     from imagewright.engine.inputs import Source
     from imagewright.providers.base import Route
+    from imagewright.settings.load import BudgetTable
+    from imagewright.storage.journal import Spent
+
+LESS = "Ask for fewer variants or a smaller resolution"
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A route that was looked at.
+    """A call at one route: what would be sent there and what that would cost, or why it cannot serve the call."""
 
-    Attributes:
-        route: the route.
-        against: why it cannot serve this call exactly; empty when it can.
-        usd: what the call is estimated to cost there; None when unknown.
-    """
-
+    checked: Checked
+    """The call."""
+    sources: tuple[Source, ...]
+    """Its pictures."""
     route: Route
     against: tuple[str, ...]
+    """Why the route cannot serve the call exactly; empty when it can."""
+    arguments: Mapping[str, Any]
+    """What was given plus the row's defaults for what the route takes, without pictures and engine arguments.
+
+    `scale` is the next factor that the vendor has: that is what it is paid for.
+    """
+    count: int
+    """How many pictures the call asks for."""
     usd: float | None
+    """What the call is estimated to cost there, in USD; None when unknown."""
 
 
 def candidates(
@@ -42,22 +55,27 @@ def candidates(
     """Every route, best first: those that serve the call exactly, in the user's order, else cheapest first.
 
     Args:
-        checked: the call.
+        checked: the call, without problems.
         routes: those of its tool.
         order: the user's order of providers; None for none.
         sources: its pictures; none where they were not looked at.
     """
-    examined = [
-        Candidate(route, (*_against(checked, route), *_too_large(sources, route)), estimate(checked, route))
-        for route in routes
-        if route.operation == checked.operation
-    ]
+    examined = [_examine(checked, route, tuple(sources)) for route in routes if route.operation == checked.operation]
 
     def place(candidate: Candidate) -> tuple[bool, int, float]:
         preference = list(order).index(candidate.route.provider) if order else 0
         return bool(candidate.against), preference, float("inf") if candidate.usd is None else candidate.usd
 
     return sorted(examined, key=place)
+
+
+def _examine(checked: Checked, route: Route, sources: tuple[Source, ...]) -> Candidate:
+    against = (*_against(checked, route), *_too_large(sources, route))
+    arguments = _filled(checked, route)
+    if "scale" in arguments and not against:
+        arguments["scale"] = min(own for own in route.scales if own >= arguments["scale"])
+    usd = route.price.estimate(arguments, checked.count)
+    return Candidate(checked, sources, route, against, arguments, checked.count, usd)
 
 
 def explain(examined: Sequence[Candidate], *, ordered: bool) -> tuple[str, ...]:
@@ -81,8 +99,8 @@ def explain(examined: Sequence[Candidate], *, ordered: bool) -> tuple[str, ...]:
     return tuple(words)
 
 
-def choose(examined: Sequence[Candidate], checked: Checked, others: Sequence[str]) -> list[Route]:
-    """The routes that serve the call exactly, best first.
+def choose(examined: Sequence[Candidate], checked: Checked, others: Sequence[str]) -> list[Candidate]:
+    """The candidates that serve the call exactly, best first; never empty.
 
     Args:
         examined: from `candidates`.
@@ -92,7 +110,7 @@ def choose(examined: Sequence[Candidate], checked: Checked, others: Sequence[str
     Raises:
         Refusal: no route serves it; says why not, route by route.
     """
-    able = [candidate.route for candidate in examined if not candidate.against]
+    able = [candidate for candidate in examined if not candidate.against]
     if able:
         return able
     if not examined:
@@ -105,20 +123,7 @@ def choose(examined: Sequence[Candidate], checked: Checked, others: Sequence[str
     raise Refusal(*words, instead=tuple(others))
 
 
-def estimate(checked: Checked, route: Route) -> float | None:
-    """USD the call is expected to cost on that route; None when its price is not known."""
-    return route.price.estimate(filled(checked, route), count_of(checked))
-
-
-def count_of(checked: Checked) -> int:
-    """How many pictures the call asks for."""
-    argument = checked.arguments.get("variants")
-    default = argument.default if argument is not None and isinstance(argument.default, int) else 1
-    return int(checked.given.get("variants", default))
-
-
-def filled(checked: Checked, route: Route) -> dict[str, Any]:
-    """What was given plus the row's defaults for what the route takes, without pictures and engine arguments."""
+def _filled(checked: Checked, route: Route) -> dict[str, Any]:
     plain = {
         name: argument
         for name, argument in checked.arguments.items()
@@ -128,21 +133,9 @@ def filled(checked: Checked, route: Route) -> dict[str, Any]:
     return defaults | {name: checked.given[name] for name in plain if name in checked.given}
 
 
-def wished(checked: Checked) -> dict[str, Any]:
-    """What was given, without what means the same as leaving it out.
-
-    A client may fill in every default that the schema shows: that must not change which model serves the call.
-    """
-    return {
-        name: value
-        for name, value in checked.given.items()
-        if name not in checked.arguments or value != checked.arguments[name].default
-    }
-
-
 def _against(checked: Checked, route: Route) -> list[str]:
     against = [f"it serves only calls with {name}" for name in route.needs if name not in checked.given]
-    for name, value in wished(checked).items():
+    for name, value in checked.wished.items():
         if name in ENGINE_ARGUMENTS:
             continue
         if name not in route.takes:
@@ -171,3 +164,48 @@ def _limit_broken(argument: Argument, route: Route, name: str, value: Any) -> st
     tight = narrowed(argument, limits)
     why = outside(tight, value)
     return f"its {name} {say(value)} is {why}{nearest_hint(tight, value)}" if why else ""
+
+
+def check_call(budget: BudgetTable, candidate: Candidate, *, confirmed: bool) -> None:
+    """Hold one call against the limits that look at it alone.
+
+    Args:
+        budget: the limits.
+        candidate: where it would be served, with its price.
+        confirmed: whether the user has agreed to the price.
+
+    Raises:
+        Refusal: over the limit per call, or of unknown price where a limit has to be kept.
+        ConfirmationNeededError: the user has to be asked first.
+    """
+    route, usd = candidate.route, candidate.usd
+    limited = budget.per_call, budget.per_day, budget.per_month
+    if usd is None and any(limit is not None for limit in limited):
+        entry = f"[routes.{route.tool}.{route.provider}] {route.operation} = {{ usd = ... }}"
+        text = f"the price of {route.model} at {route.provider} is not known, so the budget cannot be kept"
+        raise Refusal(Problem("", f"{text}; have the user set it in the configuration: {entry}"))
+    if usd is not None and budget.per_call is not None and usd > budget.per_call:
+        text = f"this call would cost about ${usd:.4g}; the limit per call is ${budget.per_call:.4g}"
+        raise Refusal(Problem("", f"{text}. {LESS}, or have the user raise the budget"))
+    if budget.confirm_above is not None and not confirmed and (usd is None or usd > budget.confirm_above):
+        price = "an unknown sum" if usd is None else f"about ${usd:.4g}"
+        raise ConfirmationNeededError(f"This picture costs {price} at {route.provider}. Make it?", usd)
+
+
+def caps(budget: BudgetTable, now: datetime | None = None) -> tuple[Cap, ...]:
+    """The limits over time, each with the moment from which spending counts, in local time."""
+    now = now or datetime.now().astimezone()
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    found = []
+    if budget.per_day is not None:
+        found.append(Cap("day", midnight.timestamp(), budget.per_day))
+    if budget.per_month is not None:
+        found.append(Cap("month", midnight.replace(day=1).timestamp(), budget.per_month))
+    return tuple(found)
+
+
+def refuse_over(cap: Cap, spent: Spent, usd: float) -> Refusal:
+    """The refusal of a call that a budget has no room for."""
+    text = f"this call would cost about ${usd:.4g}, and of the ${cap.usd:.4g} for this {cap.name}"
+    text += f" ${spent.usd:.4g} are spent or set aside. {LESS}, or have the user raise the budget"
+    return Refusal(Problem("", text))

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from imagewright.engine.job import Job
-    from imagewright.engine.spec import JobSpec
+    from imagewright.engine.plan import JobSpec
     from imagewright.engine.stores import Stores
     from imagewright.providers.base import Output, Provider
     from imagewright.storage.record import NewPicture, PictureRecord

@@ -13,7 +13,6 @@ import anyio.to_thread
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import verb
 from imagewright.engine.check import check
-from imagewright.engine.choose import candidates, choose, count_of, estimate, explain, wished
 from imagewright.engine.config import make_config
 from imagewright.errors import Problem, Refusal, StorageError
 from imagewright.providers.http.client import HttpClient
@@ -143,9 +142,15 @@ class Engine:
             ConfirmationNeededError: it costs more than the user wants spent without being asked.
             StorageError: it could not be written down; nothing was sent.
         """
-        from imagewright.engine.budget import caps, check_call, refuse_over  # noqa: PLC0415 - not before the first call
-        from imagewright.engine.fingerprint import fingerprint  # noqa: PLC0415 - as above
-        from imagewright.engine.plan import Planner  # noqa: PLC0415 - as above
+        from imagewright.engine.choose import (  # noqa: PLC0415 - not before the first call
+            candidates,
+            caps,
+            check_call,
+            choose,
+            explain,
+            refuse_over,
+        )
+        from imagewright.engine.plan import fingerprint, first_plan  # noqa: PLC0415 - as above
 
         config = self._config
         checked = _understand(config.offer, tool, arguments)
@@ -157,17 +162,15 @@ class Engine:
         if problems:
             note = NOT_LOOKED_AT if checked.problems and checked.names_pictures else ""
             raise Refusal(*problems, instead=_instead(config.offer, checked), note=note)
-        others = config.offer.others(checked.operation, but=tool, taking=wished(checked))
+        others = config.offer.others(checked.operation, but=tool, taking=checked.wished)
         order = config.settings.providers
         examined = candidates(checked, config.offer.routes(tool), order, sources)
-        routes = choose(examined, checked, others)
+        able = choose(examined, checked, others)
         budget = config.settings.budget
-        check_call(budget, routes[0], estimate(checked, routes[0]), confirmed=confirmed)
-        planner = Planner(checked, sources, routes, limited=budget != BudgetTable())
-        plan = replace(await planner.first(), choice=explain(examined, ordered=order is not None))
-        opened = await self.jobs.begin(
-            plan, fingerprint=call, key=key, caps=caps(budget), following=planner.following, registry=config.registry
-        )
+        check_call(budget, able[0], confirmed=confirmed)
+        plan = await first_plan(able, limited=budget != BudgetTable())
+        plan = replace(plan, choice=explain(examined, ordered=order is not None))
+        opened = await self.jobs.begin(plan, fingerprint=call, key=key, caps=caps(budget), registry=config.registry)
         if opened.over is not None:
             raise refuse_over(*opened.over, plan.spec.usd or 0.0)
         return await self._job_of(opened)
@@ -196,6 +199,8 @@ class Engine:
         Raises:
             Refusal: the arguments are wrong, or the tool is off.
         """
+        from imagewright.engine.choose import candidates, explain  # noqa: PLC0415 - not before the first call
+
         config = self._config
         checked = _understand(config.offer, tool, arguments)
         if checked.problems:
@@ -215,12 +220,9 @@ class Engine:
         given = checked.sources()
         if not given:
             return [], []
-        from imagewright.engine.inputs import Resolver  # noqa: PLC0415 - not needed before the first picture
-        from imagewright.engine.masks import mask_problems  # noqa: PLC0415 - as above
+        from imagewright.engine.inputs import resolve  # noqa: PLC0415 - loads Pillow: not before the first picture
 
-        resolver = Resolver(self.library)
-        sources, problems = await resolver.resolve(given, checked.row.pictures)
-        return sources, problems + await mask_problems(sources)
+        return await resolve(given, checked.row.pictures, self.library)
 
     async def _room_problems(self, checked: Checked, *, refused: bool) -> list[Problem]:
         """Whether there is room and leave to write, said before anything is spent."""
@@ -231,7 +233,7 @@ class Engine:
             if save_as:
                 await anyio.to_thread.run_sync(self.library.roots.target, save_as)
             if not refused:  # nothing is written for a call that is refused anyway, not even a probe
-                needed = ROOM_PER_PICTURE * count_of(checked)
+                needed = ROOM_PER_PICTURE * checked.count
                 await anyio.to_thread.run_sync(self.library.check_room, save_as, needed)
         except StorageError as error:
             return [Problem("save_as" if save_as else "", str(error))]

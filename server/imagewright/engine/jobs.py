@@ -14,13 +14,14 @@ from imagewright.engine.job import Job, JobStatus
 from imagewright.engine.ledger import RENEWALS_PER_LEASE
 from imagewright.engine.new_entry import new_entry
 from imagewright.engine.observe import LOOK_EVERY, job_from_record, observe, spec_of
+from imagewright.engine.plan import next_plan
 from imagewright.engine.settle import may_go_elsewhere, settle
 from imagewright.engine.stores import error_data
 from imagewright.errors import ProviderError, StorageError
 from imagewright.storage.journal import LostLeaseError, UnreadableJobError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Callable, Iterable
 
     from anyio.abc import TaskGroup
 
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 
     OrderOf = Callable[[CallEntry], Order]
     """The order of a call that was not sent yet."""
-    NextPlan = Callable[[], Awaitable[Plan | None]]
-    """The plan for the next provider; None when there is none left."""
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +70,6 @@ class Jobs:
         fingerprint: str,
         key: str,
         caps: Iterable[Cap],
-        following: NextPlan,
         registry: ProviderRegistry,
     ) -> Opened:
         """Write a job down and start it, unless it repeats an earlier one or a budget has no room.
@@ -81,7 +79,6 @@ class Jobs:
             fingerprint: the same for identical calls.
             key: the caller's idempotency key, or empty.
             caps: budgets over time.
-            following: makes the plan for the next provider, should this one refuse without charging.
             registry: the providers these plans are for.
 
         Raises:
@@ -112,7 +109,7 @@ class Jobs:
         if not self._keeping:
             self._group.start_soon(lambda: self.keep_leases(adopting=False))
         orders = dict(enumerate(plan.orders))
-        self._group.start_soon(self._run, job, entry, registry, lambda call: orders[call.number], following)
+        self._group.start_soon(self._run, job, entry, registry, lambda call: orders[call.number], plan)
         return opened
 
     async def repeated(self, fingerprint: str, key: str) -> Opened | None:
@@ -294,23 +291,23 @@ class Jobs:
         return frozenset(self._running) | self._stores.ledger.behind
 
     async def _run(
-        self, job: Job, entry: JobEntry, registry: ProviderRegistry, order_of: OrderOf, following: NextPlan | None
+        self, job: Job, entry: JobEntry, registry: ProviderRegistry, order_of: OrderOf, plan: Plan | None
     ) -> None:
         """Carry a job out and settle it; a bug on the way ends this job and not the server."""
         self._running.add(job.id)
         try:
-            await self._see_to_its_end(job, entry, registry, order_of, following)
+            await self._see_to_its_end(job, entry, registry, order_of, plan)
         finally:
             self._running.discard(job.id)
         if not job.mine:
             self._group.start_soon(observe, job, self._stores, self._registry)
 
     async def _see_to_its_end(
-        self, job: Job, entry: JobEntry, registry: ProviderRegistry, order_of: OrderOf, following: NextPlan | None
+        self, job: Job, entry: JobEntry, registry: ProviderRegistry, order_of: OrderOf, plan: Plan | None
     ) -> None:
         attempt: Attempt | None = None
         try:
-            attempt = await self._attempts(job, entry, registry, order_of, following)
+            attempt = await self._attempts(job, entry, registry, order_of, plan)
         except* LostLeaseError:
             job.mine = False
         except* Exception:
@@ -337,7 +334,7 @@ class Jobs:
         job.finish(status)
 
     async def _attempts(
-        self, job: Job, entry: JobEntry, registry: ProviderRegistry, order_of: OrderOf, following: NextPlan | None
+        self, job: Job, entry: JobEntry, registry: ProviderRegistry, order_of: OrderOf, plan: Plan | None
     ) -> Attempt:
         """Carry a job out, at the next provider where one refuses without charging; the last attempt."""
         while True:
@@ -345,9 +342,9 @@ class Jobs:
             provider = provider_or_absent(registry, entry.provider)
             attempt = Attempt(job, entry, spec, provider, self._stores, order_of, self._provider_now)
             await attempt.carry_out()
-            if job.cancel_asked or not job.mine or following is None or not may_go_elsewhere(job, attempt.call_runs):
+            if job.cancel_asked or not job.mine or plan is None or not may_go_elsewhere(job, attempt.call_runs):
                 return attempt
-            plan = await following()
+            plan = await next_plan(plan)
             if plan is None:
                 return attempt
             why = f"{attempt.call_runs[0].error} So {plan.route.provider} was asked instead."

@@ -11,7 +11,7 @@ import anyio.to_thread
 
 from imagewright.catalog.row import OperationName
 from imagewright.engine.job import SHARE_MADE, Job, JobStatus
-from imagewright.engine.spec import JobSpec
+from imagewright.engine.plan import JobSpec
 from imagewright.engine.stores import read_error
 from imagewright.errors import StorageError
 from imagewright.storage.journal_rows import NO_SENSE, UnreadableJobError

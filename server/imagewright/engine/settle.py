@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from imagewright.engine.call_run import CallRun
     from imagewright.engine.job import Job
-    from imagewright.engine.spec import JobSpec
+    from imagewright.engine.plan import JobSpec
     from imagewright.storage.record import CostBasis
 
 ELSEWHERE = (BadKey, ModelUnavailable, OutOfCredit, RateLimited, VendorUnavailable)

@@ -96,7 +96,7 @@ async def test_a_call_is_served_by_a_model_that_lives(
     kie.ended = ENDING
     checked = check(catalog()["openai_4o"], {"prompt": "a kite", **given})
     examined = candidates(checked, [route for route in ROUTES if route.tool == "openai_4o"], None)
-    driven = await drive(provider, plain_order(choose(examined, checked, ())[0]), tmp_path)
+    driven = await drive(provider, plain_order(choose(examined, checked, ())[0].route), tmp_path)
     assert len(driven.files) == 1
 
 

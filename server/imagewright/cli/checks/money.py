@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from imagewright.cli.checks.finding import Finding, Level
-from imagewright.engine.budget import caps
+from imagewright.engine.choose import caps
 from imagewright.errors import StorageError
 from imagewright.settings.load import BudgetTable
 from imagewright.storage.database import Database
