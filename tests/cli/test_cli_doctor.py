@@ -17,7 +17,7 @@ from imagewright.cli.checks.places import check_places
 from imagewright.cli.checks.server import check_answer, check_silence
 from imagewright.cli.checks.setup import check_settings
 from imagewright.cli.main import main
-from imagewright.engine.missing import could_serve
+from imagewright.engine.config import could_serve
 from imagewright.engine.offer import tool_names
 from imagewright.imaging.signatures import KINDS
 from imagewright.providers import KEY_VARIABLES

@@ -14,7 +14,7 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.cli.main import main
 from imagewright.cli.options import option
-from imagewright.engine.missing import all_routes
+from imagewright.engine.config import all_routes
 from imagewright.providers import KEY_VARIABLES
 from imagewright.surface.definitions import GALLERY_PICTURE_SCHEMA, JOB_SCHEMA
 from tests.support.pictures import quarters, saved

@@ -18,7 +18,7 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.cli.main import main
 from imagewright.cli.outcomes import CODES, exit_code
-from imagewright.engine import polling, watch
+from imagewright.engine import config, polling
 from imagewright.engine.job import Job, JobStatus
 from imagewright.engine.stores import error_data, read_error
 from imagewright.errors import ProviderError, UnknownOutcome
@@ -134,7 +134,7 @@ def test_a_wrong_key_is_named_by_where_it_came_from_and_nobody_claims_to_try_key
 def test_a_key_that_is_mended_while_a_command_waits_brings_the_picture(
     home: Path, kie: KieEmulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(watch, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(config, "LOOK_EVERY", 0.01)
     monkeypatch.setattr(polling, "LEAST_PATIENCE", 5.0)  # it must end without the mend, too
     monkeypatch.setattr(
         Kie, "poll_policy", replace(Kie.poll_policy, first=0.05, longest=0.05, seldom=0.1, keeps=5, give_up=5)

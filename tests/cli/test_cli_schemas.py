@@ -18,7 +18,7 @@ from imagewright.cli.provider_table import provider_table
 from imagewright.cli.schema_files import END as FINISH
 from imagewright.cli.schema_files import PARTS, checkout
 from imagewright.cli.schema_files import START as BEGIN
-from imagewright.engine.missing import all_routes
+from imagewright.engine.config import all_routes
 from imagewright.engine.offer import tool_names
 from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS
 from imagewright.settings.table import settings_tables

@@ -12,7 +12,7 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.table import COLUMNS
 from imagewright.cli import output
 from imagewright.cli.main import main
-from imagewright.engine.missing import all_routes
+from imagewright.engine.config import all_routes
 from imagewright.engine.offer import tool_names
 from imagewright.settings.config_file import read_config
 from imagewright.settings.table import DISABLE

@@ -8,9 +8,8 @@ import pytest
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.schema import input_schema
-from imagewright.engine.missing import all_routes, could_serve
+from imagewright.engine.config import all_routes, could_serve, provider_states
 from imagewright.engine.offer import ENGINE_ARGUMENTS, effective_row, make_offer
-from imagewright.engine.registry import provider_states
 from imagewright.errors import SettingsError
 from imagewright.providers import KEY_VARIABLES
 from imagewright.settings.load import load_settings

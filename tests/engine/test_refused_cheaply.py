@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagewright.catalog.load import catalog
-from imagewright.catalog.row import PICTURE_KINDS, OperationName
-from imagewright.engine.check import check
-from imagewright.engine.engine import NOT_LOOKED_AT, open_engine
+from imagewright.catalog.row import PICTURE_KINDS, Argument, OperationName
+from imagewright.engine.calls import NOT_LOOKED_AT
+from imagewright.engine.check import check, read_arguments
+from imagewright.engine.engine import open_engine
 from imagewright.errors import MOST_PROBLEMS, Problem, Refusal
 from imagewright.settings.load import load_settings
-from imagewright.surface.arguments import read_arguments
-from imagewright.surface.replies import error_reply
+from imagewright.surface.results import error_reply
 from imagewright.text import clip, say
 from tests.engine.test_check import fitting, sample
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from imagewright.catalog.row import Argument, Row
+    from imagewright.catalog.row import Row
     from imagewright.engine.engine import Engine
 
 LARGEST_REFUSAL = 100_000
@@ -163,7 +163,7 @@ def test_a_flood_is_answered_in_few_steps_and_few_words(row: Row) -> None:
 @pytest.mark.parametrize("flood", FLOODS.values(), ids=FLOODS)
 def test_so_is_one_to_a_helper(flood: dict[str, Any]) -> None:
     with counted() as steps, pytest.raises(Refusal) as caught:
-        read_arguments({"properties": {"text": {"type": "string"}, "prompt": {"type": "string"}}}, flood)
+        read_arguments({name: Argument(kind="text", describe=name) for name in ("text", "prompt")}, flood)
     assert len(error_reply(caught.value).model_dump_json(by_alias=True).encode()) < LARGEST_REFUSAL
     assert steps[0] < most_steps(flood)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imagewright.engine.registry import provider_states
+from imagewright.engine.config import provider_states
 from imagewright.providers import KEY_VARIABLES
 from imagewright.settings.keys import Keyring, flaw
 from imagewright.settings.load import CommandLine, load_settings

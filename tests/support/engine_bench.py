@@ -21,10 +21,10 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.engine.check import check
 from imagewright.engine.choose import Candidate
+from imagewright.engine.config import ProviderRegistry
 from imagewright.engine.jobs import Jobs
 from imagewright.engine.ledger import Ledger
 from imagewright.engine.plan import JobSpec, Plan
-from imagewright.engine.registry import ProviderRegistry
 from imagewright.engine.spool import Spool
 from imagewright.engine.stores import Stores
 from imagewright.providers.base import Finished, Handle, Order, Output, PollPolicy, Price, Route, Running

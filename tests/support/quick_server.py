@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imagewright.cli.main import main
-from imagewright.engine import watch
+from imagewright.engine import config
 from imagewright.providers.fal.provider import Fal
 from imagewright.providers.kie.provider import Kie
 from imagewright.providers.replicate.provider import Replicate
@@ -37,7 +37,7 @@ def hurry(change: Callable[[object, str, object], None] = setattr) -> None:
         change: sets an attribute; a test's own way takes it back afterwards.
     """
     change(load, "SURE_WAIT", SURE_WAIT)
-    change(watch, "LOOK_EVERY", LOOK_EVERY)
+    change(config, "LOOK_EVERY", LOOK_EVERY)
     for vendor in (Fal, Kie, Replicate):
         change(vendor, "poll_policy", replace(vendor.poll_policy, first=FIRST, longest=LONGEST, search=SEARCH))
 

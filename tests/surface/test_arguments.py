@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from imagewright.catalog.load import catalog
+from imagewright.engine.check import read_arguments
 from imagewright.errors import Refusal
-from imagewright.surface.arguments import read_arguments
-from imagewright.surface.definitions import GALLERY_LIMIT, tool_definitions
+from imagewright.surface.definitions import GALLERY_LIMIT, helper_arguments
 
-SCHEMAS = {tool["name"]: tool["inputSchema"] for tool in tool_definitions(catalog().values())}
+KNOWN = helper_arguments(catalog().values())
 MODEL = next(iter(catalog()))
 
 
@@ -29,8 +29,8 @@ MODEL = next(iter(catalog()))
     ],
 )
 def test_what_can_only_mean_one_thing_is_taken(tool: str, sent: dict[str, Any], expected: dict[str, Any]) -> None:
-    plain = read_arguments(SCHEMAS[tool], {})
-    found = read_arguments(SCHEMAS[tool], sent)
+    plain = read_arguments(KNOWN[tool], {})
+    found = read_arguments(KNOWN[tool], sent)
     assert found == plain | expected
     assert {type(value) for value in found.values()} <= {type(value) for value in (plain | expected).values()}
 
@@ -43,7 +43,7 @@ def test_what_can_only_mean_one_thing_is_taken(tool: str, sent: dict[str, Any], 
         ("image_gallery", {"limit": GALLERY_LIMIT + 1.0}, f"limit: 51 is above the maximum {GALLERY_LIMIT}"),
         ("image_gallery", {"previews": "maybe"}, "previews: must be true or false"),
         ("image_gallery", {"text": 5}, "text: must be a text"),
-        ("image_gallery", {"day": "today"}, 'day: "today" does not have the form it needs'),
+        ("image_gallery", {"day": "today"}, 'day: "today" is not in the form it needs (Made on this day, YYYY-MM-DD)'),
         ("image_job", {"wait": "soon"}, "wait: must be a number"),
         ("image_job", {"job": ""}, "job: unknown argument (did you mean 'job_id'?)"),
         ("image_guide", {"topic": "over"}, '"over" is not one of overview'),
@@ -51,5 +51,5 @@ def test_what_can_only_mean_one_thing_is_taken(tool: str, sent: dict[str, Any], 
 )
 def test_anything_else_is_refused_in_plain_words(tool: str, sent: dict[str, Any], refused: str) -> None:
     with pytest.raises(Refusal) as refusal:
-        read_arguments(SCHEMAS[tool], sent)
+        read_arguments(KNOWN[tool], sent)
     assert refused in str(refusal.value)

@@ -115,7 +115,7 @@ async def test_an_argument_that_one_vendor_lacks_is_served_by_the_other(
     order = f"{other} {route.provider}"
     async with _workshop({}, tmp_path, IMAGEWRIGHT_PROVIDERS=order, **keys) as engine:
         value = unusual(effective(route)[argument])
-        chosen, *others = engine.explain(route.tool, {**_least(route), argument: value})
+        chosen, *others = await engine.explain(route.tool, {**_least(route), argument: value})
     assert chosen.startswith(f"{route.provider} (")
     assert any(one.startswith(f"{other} (") and f"it takes no {argument}" in one for one in others)
 
@@ -209,7 +209,7 @@ async def test_the_cheapest_is_taken_and_says_so(tmp_path: Path) -> None:
 async def test_the_users_order_is_stronger_than_the_price(tmp_path: Path) -> None:
     with opened((CHEAP, DEAR)) as emulators:
         async with _workshop(emulators, tmp_path, IMAGEWRIGHT_PROVIDERS=f"{DEAR}, {CHEAP}") as engine:
-            explained = engine.explain(ROUTE.tool, WISH)
+            explained = await engine.explain(ROUTE.tool, WISH)
     assert explained[0].startswith(f"{DEAR} (")
     assert "first in your order" in explained[0]
     assert "later in your order" in explained[1]

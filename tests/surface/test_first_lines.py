@@ -14,14 +14,13 @@ import mcp.types as t
 import pytest
 from mcp.server import Server
 
-from imagewright.surface.lines import read_line
-from imagewright.surface.opening import MOST_LOGGED, Opening
+from imagewright.surface.opening import MOST_LOGGED, Opening, read_line
 from tests.support.raw_client import AS_A_USER, MODERN, PATIENCE, PREFIX, RawClient
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imagewright.surface.lines import Item
+    from imagewright.surface.opening import Item
 
 INITIALIZE = "initialize"
 DISCOVER = "server/discover"

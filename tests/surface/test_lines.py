@@ -8,7 +8,7 @@ from typing import Any
 import mcp.types as t
 import pytest
 
-from imagewright.surface.lines import LONGEST_LINE, Fault, LineReader, read_line
+from imagewright.surface.opening import LONGEST_LINE, Fault, LineReader, read_line
 
 SECRET = "a prompt nobody should see"
 PING = {"jsonrpc": "2.0", "id": 7, "method": "ping"}

@@ -8,7 +8,7 @@ import pytest
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
-from imagewright.engine.missing import all_routes
+from imagewright.engine.config import all_routes
 from tests.emulators.kie import KieEmulator
 from tests.support.raw_client import MODERN, RawClient
 from tests.support.vendors import environment

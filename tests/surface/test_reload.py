@@ -12,7 +12,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from imagewright.engine import watch
+from imagewright.engine import config
 from imagewright.engine.engine import Engine, open_engine
 from imagewright.errors import SettingsError
 from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS, open_provider
@@ -45,37 +45,37 @@ def configure(home: Path, text: str) -> None:
     (home / "config.toml").write_text(text, encoding="utf-8")
 
 
-def providers_for(engine: Engine) -> list[str]:
+async def providers_for(engine: Engine) -> list[str]:
     """The providers a call would be tried at, the one that is taken first."""
-    return [line.partition(" ")[0] for line in engine.explain(TOOL, WISH)]
+    return [line.partition(" ")[0] for line in await engine.explain(TOOL, WISH)]
 
 
 @pytest.mark.anyio
 async def test_the_next_call_goes_by_the_changed_order_of_providers(home: Path) -> None:
     configure(home, 'providers = ["kie", "fal"]')
     async with running(home, **KEYS) as engine:
-        assert providers_for(engine) == ["kie", "fal"]
+        assert await providers_for(engine) == ["kie", "fal"]
         configure(home, 'providers = ["fal"]')
         assert await engine.reload()
-        assert providers_for(engine) == ["fal"]
-        assert set(engine.registry.names) == {"fal"}
+        assert await providers_for(engine) == ["fal"]
+        assert set(engine.config.registry.names) == {"fal"}
         configure(home, 'providers = ["fal", "kie"]')
         await engine.reload()
-        assert providers_for(engine) == ["fal", "kie"]
+        assert await providers_for(engine) == ["fal", "kie"]
 
 
 @pytest.mark.anyio
 async def test_what_cannot_be_read_at_all_does_not_end_the_watching(
     home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(watch, "LOOK_EVERY", 0.01)
+    monkeypatch.setattr(config, "LOOK_EVERY", 0.01)
     changed = anyio.Event()
 
     async def on_change() -> None:
         changed.set()
 
     async with running(home, **KEYS) as engine, anyio.create_task_group() as group:
-        group.start_soon(watch.watch_config, engine, on_change)
+        group.start_soon(engine.follow_files, on_change)
         await anyio.lowlevel.checkpoint()
         configure(home, f"providers = {'[' * 50_000}")
         with anyio.fail_after(PATIENCE):
@@ -89,10 +89,10 @@ async def test_what_cannot_be_read_at_all_does_not_end_the_watching(
 @pytest.mark.anyio
 async def test_the_next_call_goes_by_changed_prices_and_routes(home: Path) -> None:
     async with running(home, **KEYS) as engine:
-        first, second = providers_for(engine)
+        first, second = await providers_for(engine)
         configure(home, f"[routes.{TOOL}.{first}]\nusd = 9.0")
         assert await engine.reload()
-        assert providers_for(engine) == [second, first]
+        assert await providers_for(engine) == [second, first]
 
 
 @pytest.mark.parametrize(
@@ -119,11 +119,11 @@ async def test_what_cannot_be_used_is_refused_with_its_reason_and_changes_nothin
     text: str, reason: str, home: Path
 ) -> None:
     async with running(home, **KEYS) as engine:
-        before = (engine.settings, engine.registry, engine.offer, providers_for(engine))
+        before = (engine.config, await providers_for(engine))
         configure(home, text)
         with pytest.raises(SettingsError, match=reason):
             await engine.reload()
-        assert (engine.settings, engine.registry, engine.offer, providers_for(engine)) == before
+        assert (engine.config, await providers_for(engine)) == before
     with pytest.raises(SettingsError, match=reason):
         async with running(home, **KEYS):
             pass
@@ -245,7 +245,7 @@ async def test_calls_that_race_a_reload_never_break(home: Path) -> None:
             async with anyio.create_task_group() as group:
                 group.start_soon(_reload, engine)
                 for _ in range(5):
-                    assert providers_for(engine)
+                    assert await providers_for(engine)
                     await anyio.lowlevel.checkpoint()
 
 
@@ -253,4 +253,4 @@ async def _reload(engine: Engine) -> None:
     try:
         await engine.reload()
     except SettingsError:
-        assert providers_for(engine)
+        assert await providers_for(engine)

@@ -7,6 +7,7 @@ operation the list of what it takes and where its limits differ. Loading merges 
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Any, Literal, Self
 
@@ -49,6 +50,8 @@ class Limits(Strict):
     """The allowed values, in the order they are offered."""
     minimum: float | None = None
     maximum: float | None = None
+    pattern: str | None = None
+    """A regular expression that a text must match; its form is put into words by the argument's `describe`."""
     min_length: int | None = None
     """Characters of a text, after surrounding white space is ignored."""
     max_length: int | None = None
@@ -171,12 +174,16 @@ def outside(limits: Limits, value: Any) -> str:
             return f"below the minimum {shown(limits.minimum)}"
         if limits.maximum is not None and value > limits.maximum:
             return f"above the maximum {shown(limits.maximum)}"
-    if isinstance(value, str):
-        length = len(value.strip())
-        if limits.min_length is not None and length < limits.min_length:
-            return f"shorter than {limits.min_length} characters"
-        if limits.max_length is not None and len(value) > limits.max_length:
-            return f"longer than {limits.max_length} characters"
+    return _text_outside(limits, value) if isinstance(value, str) else ""
+
+
+def _text_outside(limits: Limits, text: str) -> str:
+    if limits.pattern is not None and re.search(limits.pattern, text) is None:
+        return "not in the form it needs"
+    if limits.min_length is not None and len(text.strip()) < limits.min_length:
+        return f"shorter than {limits.min_length} characters"
+    if limits.max_length is not None and len(text) > limits.max_length:
+        return f"longer than {limits.max_length} characters"
     return ""
 
 

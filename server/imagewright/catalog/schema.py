@@ -24,6 +24,7 @@ TYPES = {
     "boolean": "boolean",
 }
 KEYWORDS = {
+    "pattern": "pattern",
     "minimum": "minimum",
     "maximum": "maximum",
     "min_length": "minLength",
@@ -44,14 +45,15 @@ def input_schema(row: Row) -> dict[str, Any]:
     required = []
     for name in argument_names(row):
         found = union(row, name)
-        properties[name] = _property(found.argument, found.notes)
+        properties[name] = argument_schema(found.argument, found.notes)
         if found.argument.required:
             required.append(name)
     schema = {"type": "object", "properties": properties}
     return schema | ({"required": required} if required else {}) | {"additionalProperties": False}
 
 
-def _property(argument: Argument, notes: tuple[str, ...]) -> dict[str, Any]:
+def argument_schema(argument: Argument, notes: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The schema of one argument, its limits and notes put into the description."""
     schema: dict[str, Any] = {"type": _type(argument)}
     if argument.kind == "pictures":
         schema["items"] = {"type": "string"}

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import anyio
 
 from imagewright.cli.progress import reporting
-from imagewright.engine.watch import watch_config
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +30,7 @@ async def follow(engine: Engine, jobs: Sequence[Job], *, by_id: bool = False) ->
     try:
         with reporting() as reporter:
             async with anyio.create_task_group() as watching:
-                watching.start_soon(watch_config, engine, _nobody_to_tell)
+                watching.start_soon(engine.follow_files)
                 async with anyio.create_task_group() as group:
                     for job in jobs:
                         group.start_soon(_show, engine, job, reporter, job.id if by_id else job.tool)
@@ -41,10 +40,6 @@ async def follow(engine: Engine, jobs: Sequence[Job], *, by_id: bool = False) ->
             if not job.done:
                 sys.stderr.write(_left_running(job))
         raise
-
-
-async def _nobody_to_tell() -> None:
-    """A command has told nobody what is on."""
 
 
 async def _show(engine: Engine, job: Job, reporter: Reporter, name: str) -> None:

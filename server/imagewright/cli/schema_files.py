@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from imagewright.catalog.load import catalog
 from imagewright.catalog.table import readme_with_table, replace_between
 from imagewright.cli.provider_table import readme_with_providers
-from imagewright.engine.missing import all_routes
+from imagewright.engine.config import all_routes
 from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS
 from imagewright.settings.table import settings_tables
 from imagewright.surface.definitions import all_definitions

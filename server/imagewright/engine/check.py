@@ -1,6 +1,7 @@
-"""Arguments against the row: every problem at once, each naming its limit and the nearest allowed value.
+"""Arguments of every tool: all problems at once, each naming its limit and the nearest allowed value.
 
-Nothing here does I/O; pictures are looked at in `engine.inputs`.
+Those of a model's tool are held against its row, those of a helper tool against its `Argument`s. Nothing here does I/O;
+pictures are looked at in `engine.inputs`.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.nearest import nearest
-from imagewright.catalog.normalise import normalised, wanted_by
+from imagewright.catalog.normalise import Wanted, normalised, wanted_by
 from imagewright.catalog.row import PICTURE_KINDS, Argument, Limits, OperationName, Row, Rule, outside, verb
-from imagewright.errors import MOST_PROBLEMS, Problem
+from imagewright.errors import MOST_PROBLEMS, Problem, Refusal
 from imagewright.text import BROKEN_TEXT, did_you_mean, is_whole, listed, say
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
 KIND_WORDS = {
     "text": "a text",
@@ -33,19 +34,16 @@ KIND_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A call as understood.
-
-    Attributes:
-        row: the model's full row.
-        operation: what is to be done.
-        given: the arguments the caller gave, normalised: without those that were sent empty.
-        problems: what is wrong with them; empty when nothing is.
-    """
+    """A call as understood."""
 
     row: Row
+    """The model's full row."""
     operation: OperationName
+    """What is to be done."""
     given: Mapping[str, Any]
+    """The arguments the caller gave, normalised: without those that were sent empty."""
     problems: tuple[Problem, ...]
+    """What is wrong with them; empty when nothing is."""
 
     @property
     def strays(self) -> set[str]:
@@ -114,19 +112,45 @@ def check(row: Row, arguments: object) -> Checked:
     given = normalised(arguments, wanted_by(row))
     operation = row.operation_for(set(given))
     known = row.operations[operation].arguments
-    problems = _strays(row, operation, [name for name in given if name not in known])
+    problems = _counted([name for name in given if name not in known], lambda name: _stray(row, operation, name))
     for name, argument in known.items():
         if name in given:
-            problems += [Problem(name, text) for text in _value_problems(argument, given[name])]
+            problems += _problems(name, argument, given)
         elif argument.required:
             problems.append(Problem(name, f"is required to {verb(operation)}{_offer(argument)}"))
     problems += [problem for rule in row.rules if (problem := _broken(rule, known, given))]
     return Checked(row, operation, given, tuple(problems))
 
 
-def _strays(row: Row, operation: OperationName, names: list[str]) -> list[Problem]:
+def read_arguments(known: Mapping[str, Argument], sent: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The arguments of a helper tool, normalised, with the defaults filled in; what was sent empty is left out.
+
+    Args:
+        known: what the tool takes; none of it is required.
+        sent: what the client sent.
+
+    Raises:
+        Refusal: every problem of the call.
+    """
+    given = normalised(sent or {}, {name: Wanted(one.kind, one.values or ()) for name, one in known.items()})
+    problems = _counted([name for name in given if name not in known], lambda name: _unknown(name, known))
+    problems += [problem for name, one in known.items() if name in given for problem in _problems(name, one, given)]
+    if problems:
+        raise Refusal(*problems)
+    return {name: one.default for name, one in known.items() if one.default is not None} | given
+
+
+def _problems(name: str, argument: Argument, given: Mapping[str, Any]) -> list[Problem]:
+    return [Problem(name, text) for text in _value_problems(argument, given[name])]
+
+
+def _unknown(name: str, known: Collection[str]) -> str:
+    return f"unknown argument{did_you_mean(name, known)}"
+
+
+def _counted(names: Sequence[str], why: Callable[[str], str]) -> list[Problem]:
     """Why each is not taken; those that no refusal will show are only counted, by one problem many times."""
-    shown = [Problem(name, _stray(row, operation, name)) for name in names[:MOST_PROBLEMS]]
+    shown = [Problem(name, why(name)) for name in names[:MOST_PROBLEMS]]
     return shown + [Problem("", "unknown argument")] * len(names[MOST_PROBLEMS:])
 
 
@@ -134,9 +158,9 @@ def _stray(row: Row, operation: OperationName, name: str) -> str:
     """Why an argument is not taken: unknown to all tools, not this tool's, or not for this operation."""
     homes = {home: other for home, other in row.operations.items() if name in other.arguments}
     if not homes:
-        hint = did_you_mean(name, row.operations[operation].arguments)
-        known_elsewhere = not hint and any(name in other.arguments() for other in catalog().values())
-        return f"{row.tool} takes no {name}" if known_elsewhere else f"unknown argument{hint}"
+        own = row.operations[operation].arguments
+        known_elsewhere = not did_you_mean(name, own) and any(name in other.arguments() for other in catalog().values())
+        return f"{row.tool} takes no {name}" if known_elsewhere else _unknown(name, own)
     chosen_by = row.operations[operation].selected_by
     lacking = dict.fromkeys(one for home in homes.values() for one in home.selected_by)
     if lacking and not chosen_by:
@@ -159,7 +183,8 @@ def _value_problems(argument: Argument, value: Any) -> list[str]:
     if isinstance(value, str) and not is_whole(value):
         return [BROKEN_TEXT]
     if why := outside(argument, value):
-        return [f"{say(value)} is {why}{nearest_hint(argument, value)}"]
+        form = f" ({argument.describe})" if argument.pattern is not None else ""
+        return [f"{say(value)} is {why}{form}{nearest_hint(argument, value)}"]
     return []
 
 

@@ -2,38 +2,51 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import anyio
+import anyio.to_thread
+
 from imagewright.catalog.load import catalog
-from imagewright.engine.offer import make_offer, tool_names
-from imagewright.engine.registry import ProviderRegistry
-from imagewright.errors import SettingsError
-from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS
+from imagewright.engine.offer import ProviderState, make_offer, tool_names
+from imagewright.errors import BadKey, ResultLost, SettingsError
+from imagewright.providers import KEY_VARIABLES, KEYLESS, OTHER_HOSTS, open_provider
+from imagewright.providers.base import PollPolicy, ProviderConfig
+from imagewright.providers.http.client import HttpClient, KeyNamingSender
 from imagewright.settings.table import address_variable
-from imagewright.text import did_you_mean
+from imagewright.storage.private import write_file
+from imagewright.text import did_you_mean, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
+    from typing import NoReturn
 
     from imagewright.engine.offer import Offer
-    from imagewright.providers.base import Sender
+    from imagewright.providers.base import Finished, Handle, Order, Output, Provider, Route, Running, Sender
     from imagewright.settings.load import Settings
+
+log = logging.getLogger(__name__)
+
+OFFLINE = "offline"
+"""The built-in provider: it serves when no other can, or when it is asked for by name."""
+LOOK_EVERY = 0.5
+"""Seconds between two looks at the files: a `stat` each, and the promise is two seconds."""
+NOT_IN_USE = "it is not among the providers in use: it has no key, or was switched off"
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What is in force. A reload makes a new one; a call and its job keep the one they began with.
-
-    Attributes:
-        settings: as last read.
-        registry: the providers these settings call for.
-        offer: the tools those providers serve.
-    """
+    """What is in force. A reload makes a new one; a call and its job keep the one they began with."""
 
     settings: Settings
+    """As last read."""
     registry: ProviderRegistry
+    """The providers these settings call for."""
     offer: Offer
+    """The tools those providers serve."""
 
 
 def make_config(settings: Settings, http: Sender) -> Config:
@@ -72,5 +85,206 @@ def _check_routes(tables: Mapping[str, Collection[str]]) -> None:
 
 def _check_name(where: str, kind: str, name: str, known: Collection[str]) -> None:
     if name not in known:
-        listed = ", ".join(known)
-        raise SettingsError(f"{where}: there is no {kind} {name!r}{did_you_mean(name, known)}; there are: {listed}")
+        there = ", ".join(known)
+        raise SettingsError(f"{where}: there is no {kind} {name!r}{did_you_mean(name, known)}; there are: {there}")
+
+
+class ProviderRegistry:
+    """The providers the settings call for; opening one makes no connection.
+
+    Args:
+        settings: decided settings.
+        http: the process's one sender.
+
+    Raises:
+        SettingsError: the order of providers names one that does not exist, or a route table cannot be used.
+    """
+
+    states: Mapping[str, ProviderState]
+    """Every provider, on or off, with the reason."""
+
+    def __init__(self, settings: Settings, http: Sender) -> None:
+        self.states = provider_states(settings)
+        self._providers = {
+            name: open_provider(name, _provider_config(name, settings, http))
+            for name, state in self.states.items()
+            if state.on
+        }
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """All routes of the providers in use."""
+        return tuple(route for provider in self._providers.values() for route in provider.routes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The providers in use."""
+        return tuple(self._providers)
+
+    def provider(self, name: str) -> Provider:
+        """A provider in use."""
+        return self._providers[name]
+
+
+def _provider_config(name: str, settings: Settings, http: Sender) -> ProviderConfig:
+    key = settings.keyring.find(KEY_VARIABLES[name])
+    prefix = f"{name}_"
+    addresses = {
+        "" if where == name else where.removeprefix(prefix): address
+        for where, address in settings.addresses.items()
+        if where == name or where.startswith(prefix)
+    }
+    overrides = {tool: tables[name] for tool, tables in settings.routes.items() if name in tables}
+    sender = KeyNamingSender(http, key.source) if key else http
+    return ProviderConfig(key=key.value if key else "", addresses=addresses, overrides=overrides, http=sender)
+
+
+def provider_states(settings: Settings) -> dict[str, ProviderState]:
+    """Every provider, with whether it serves and why; the user's order first.
+
+    Raises:
+        SettingsError: the order names a provider that does not exist.
+    """
+    wanted = settings.providers
+    for name in wanted or ():
+        if name not in KEY_VARIABLES:
+            known = ", ".join(KEY_VARIABLES)
+            raise SettingsError(
+                f"there is no provider {name!r}{did_you_mean(name, KEY_VARIABLES)}; the providers are: {known}"
+            )
+    keys = {name: settings.keyring.find(variables) for name, variables in KEY_VARIABLES.items()}
+    open_doors = {name for name in KEYLESS if keys[name] is None and name in settings.addresses}
+    any_key = bool(open_doors) or any(key is not None for key in keys.values())
+    states = {}
+    for name in dict.fromkeys((*(wanted or ()), *KEY_VARIABLES)):
+        key, variables = keys[name], KEY_VARIABLES[name]
+        if wanted is not None and name not in wanted:
+            state = ProviderState(name, on=False, because="not among the providers you chose")
+        elif name == OFFLINE and wanted is None:
+            reason = "a provider has a key; name offline to use it all the same" if any_key else "no provider has a key"
+            state = ProviderState(name, on=not any_key, because=reason)
+        elif not variables:
+            state = ProviderState(name, on=True, because="you chose it")
+        elif name in open_doors:
+            state = ProviderState(name, on=True, because="its address is set; no key is sent")
+        elif key is None:
+            state = _keyless(name, settings, chosen=wanted is not None)
+        else:
+            state = ProviderState(name, on=True, because=f"key from {key.source}")
+        states[name] = state
+    return states
+
+
+def _keyless(name: str, settings: Settings, *, chosen: bool) -> ProviderState:
+    """A provider that cannot serve for want of a key, with the variable to set."""
+    variables = KEY_VARIABLES[name]
+    ways = f"set {listed(variables, 'or')}"
+    flaws = settings.keyring.flaws(variables)
+    if flaws:
+        because = f"{'; '.join(str(flaw) for flaw in flaws)}; {ways} to the key alone"
+        return ProviderState(name, on=False, because=because, lacks=f"{name} has no key: {because}")
+    # without a choice of the user's, a provider without a key is nothing to point out
+    lacks = f"{name} has no key, {ways}" if chosen else ""
+    return ProviderState(name, on=False, because=f"no key: {ways}", lacks=lacks)
+
+
+def all_routes() -> tuple[Route, ...]:
+    """The built-in routes of every provider, in the order of the providers, whether or not it has a key."""
+    http = HttpClient()
+    providers = [
+        open_provider(name, ProviderConfig(key="unused", addresses={}, overrides={}, http=http))
+        for name in KEY_VARIABLES
+    ]
+    return tuple(route for provider in providers for route in provider.routes)
+
+
+def could_serve(tool: str) -> dict[str, tuple[str, ...]]:
+    """The providers with a route for the tool, each with the variables its key may stand in."""
+    return {route.provider: KEY_VARIABLES[route.provider] for route in all_routes() if route.tool == tool}
+
+
+class Absent:
+    """Reaches nobody. Nothing can be sent, asked about or stopped; pictures whose bytes came already can be kept.
+
+    Args:
+        name: the provider's name.
+    """
+
+    routes: tuple[Route, ...] = ()
+    poll_policy = PollPolicy()
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    async def submit(self, order: Order) -> Handle | Finished:  # noqa: ARG002 - the contract's
+        """Send nothing.
+
+        Raises:
+            BadKey: always.
+        """
+        self._refuse(charged=False)
+
+    async def poll(self, handle: Handle) -> Running | Finished:  # noqa: ARG002 - the contract's
+        """Ask nobody.
+
+        Raises:
+            BadKey: always.
+        """
+        self._refuse(charged=None)
+
+    async def cancel(self, handle: Handle) -> bool:  # noqa: ARG002 - the contract's
+        """Stop nothing.
+
+        Raises:
+            BadKey: always.
+        """
+        self._refuse(charged=None)
+
+    async def fetch(self, product: Output, into: Path) -> None:
+        """Write a picture whose bytes are here.
+
+        Raises:
+            ResultLost: they are not.
+        """
+        if product.data is None:
+            raise ResultLost(self.name, NOT_IN_USE, final=True)
+        await anyio.to_thread.run_sync(write_file, into, product.data)
+
+    def _refuse(self, *, charged: bool | None) -> NoReturn:
+        raise BadKey(self.name, NOT_IN_USE, charged=charged)
+
+
+def provider_or_absent(registry: ProviderRegistry, name: str) -> Provider:
+    """The provider of that name, or its stand-in where it is not in use."""
+    return registry.provider(name) if name in registry.names else Absent(name)
+
+
+async def watch_files(files: Sequence[Path], reload: Callable[[], Awaitable[None]]) -> None:
+    """Call `reload` whenever one of the files has changed; what cannot be used changes nothing and is logged.
+
+    Args:
+        files: the configuration and the keys; a file that does not exist is waited for.
+        reload: reads them again; a `SettingsError` it raises is what the user did wrong.
+    """
+    seen = [_stamp(file) for file in files]
+    while True:
+        await anyio.sleep(LOOK_EVERY)
+        now = [_stamp(file) for file in files]
+        if now == seen:
+            continue
+        seen = now
+        try:
+            await reload()
+        except SettingsError as error:
+            log.warning("the changed configuration is not used, and the one before stays in force: %s", error)
+        except Exception:  # the next change must be seen all the same
+            log.exception("the change of the configuration has met a fault")
+
+
+def _stamp(file: Path) -> tuple[int, int, int, int] | None:
+    """What differs after every write, replacement or change of who may read it; None while there is no file."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode

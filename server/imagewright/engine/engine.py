@@ -1,109 +1,78 @@
-"""The engine: everything a server or a command needs, opened once, owning all jobs."""
+"""The engine: everything a server or a command needs, opened once, owning all jobs.
+
+What the first `tools/list` needs is here: settings, providers and offer. All else is `engine.calls`, which is imported
+with the first use of it.
+"""
 
 from __future__ import annotations
 
 import logging
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
 
-from imagewright.catalog.load import catalog
-from imagewright.catalog.row import verb
-from imagewright.engine.check import check
-from imagewright.engine.config import make_config
-from imagewright.errors import Problem, Refusal, StorageError
+from imagewright.engine.config import make_config, watch_files
+from imagewright.errors import Problem, Refusal
 from imagewright.providers.http.client import HttpClient
-from imagewright.settings.load import BudgetTable, load_settings
-from imagewright.text import did_you_mean, say
+from imagewright.settings.load import load_settings
+from imagewright.text import say
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from anyio.abc import TaskGroup
 
-    from imagewright.engine.check import Checked
+    from imagewright.engine.calls import Calls, Previews
     from imagewright.engine.config import Config
-    from imagewright.engine.inputs import Source
     from imagewright.engine.job import Job
-    from imagewright.engine.jobs import Jobs
     from imagewright.engine.offer import Offer
-    from imagewright.engine.registry import ProviderRegistry
+    from imagewright.engine.stores import Stores
+    from imagewright.imaging.preview import Preview
     from imagewright.providers.base import Sender
     from imagewright.settings.load import Settings
-    from imagewright.storage.journal import Opened
-    from imagewright.storage.library import Library
     from imagewright.storage.record import PictureRecord
 
 log = logging.getLogger(__name__)
 
-ROOM_PER_PICTURE = 40_000_000
-"""Bytes that must be free per picture before anything is spent: a 4K PNG with grain is about 35 MB."""
-JOINED = "This call repeats an earlier one and was joined to its job; nothing more was charged."
-NOT_LOOKED_AT = "The pictures were not looked at yet: nothing is opened or fetched before the arguments are right."
-AGAIN = "For another picture of the same, call once more or change the seed or the wording."
 DOUBT = 3.0
 """How long a late answer counts as unheard, as a multiple of the time it took; see `Engine.answered`."""
 PICKUP_DELAY = 1.0
 """Seconds after the start before left-over jobs are looked for: the first `tools/list` comes first."""
+NAMED = 3
+"""How many of the newest ids are named when one is not known."""
 
 
 class Engine:
-    """Takes calls, runs jobs, finds pictures. Made by `open_engine`."""
+    """Takes calls, runs jobs, finds pictures: all that surface and command line use. Made by `open_engine`."""
 
     def __init__(self, config: Config, group: TaskGroup, http: Sender) -> None:
-        self._config = config
+        self.config = config
+        """The snapshot in force; `reload` puts another in its place."""
         self._group = group
         self._http = http
-        self._jobs: Jobs | None = None
-        self._library: Library | None = None
+        self._opened: Calls | None = None
 
     @property
     def settings(self) -> Settings:
         """The settings in force."""
-        return self._config.settings
+        return self.config.settings
 
     @property
     def offer(self) -> Offer:
         """What is on now."""
-        return self._config.offer
+        return self.config.offer
 
-    @property
-    def registry(self) -> ProviderRegistry:
-        """The providers in use now."""
-        return self._config.registry
-
-    @property
-    def library(self) -> Library:
-        """The library, opened at the first need: the start does not pay for SQLite."""
-        if self._library is None:
-            self._open_storage()
-        assert self._library is not None  # noqa: S101 - for the type checker; opened just above
-        return self._library
-
-    @property
-    def jobs(self) -> Jobs:
-        """The register of jobs, opened like the library."""
-        if self._jobs is None:
-            self._open_storage()
-        assert self._jobs is not None  # noqa: S101 - for the type checker; opened just above
-        return self._jobs
-
-    def _open_storage(self) -> None:
-        from imagewright.engine.jobs import Jobs  # noqa: PLC0415 - as above
-        from imagewright.engine.ledger import Ledger  # noqa: PLC0415 - as above
-        from imagewright.engine.spool import Spool  # noqa: PLC0415 - as above
-        from imagewright.engine.stores import Stores  # noqa: PLC0415 - SQLite is not on the start-up path
-        from imagewright.storage.database import Database  # noqa: PLC0415 - as above
-        from imagewright.storage.library import Library  # noqa: PLC0415 - as above
-
-        folders = self.settings.folders
-        database = Database(folders.database)
-        self._library = Library(folders, database)
-        stores = Stores(self._library, Ledger(database, self.settings.lease), Spool(folders.database.parent))
-        self._jobs = Jobs(self._group, stores, lambda: self.registry)
+    async def _calls(self) -> Calls:
+        """Whatever has to do with calls, jobs and pictures, imported and opened at the first need."""
+        if self._opened is None:
+            # away from the event loop, as it takes a fifth of a second: pings are answered meanwhile
+            calls, open_stores = await anyio.to_thread.run_sync(_load)
+            if self._opened is None:  # nobody else was quicker
+                self._opened = calls(self._group, open_stores(self.settings), lambda: self.config.registry)
+        return self._opened
 
     async def reload(self) -> bool:
         """Read the configuration and the keys again; whether the offer has changed.
@@ -113,20 +82,32 @@ class Engine:
         Raises:
             SettingsError: something in the files cannot be used; everything stays as it was.
         """
-        before = self._config
+        before = self.config
 
         def read() -> Config:
             return make_config(load_settings(before.settings.environment, before.settings.command_line), self._http)
 
-        self._config = await anyio.to_thread.run_sync(read)
-        return self._config.offer != before.offer
+        self.config = await anyio.to_thread.run_sync(read)
+        return self.config.offer != before.offer
+
+    async def follow_files(self, on_change: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Reload whenever the configuration or the keys change, until cancelled.
+
+        Args:
+            on_change: called each time after the offer has changed.
+        """
+
+        async def reload() -> None:
+            if await self.reload() and on_change is not None:
+                await on_change()
+
+        folders = self.settings.folders
+        await watch_files((folders.config, folders.keys), reload)
 
     async def close(self) -> None:
         """Leave unfinished jobs to the next process, and let go of the database."""
-        if self._jobs is not None:
-            await self._jobs.release()
-        if self._library is not None:
-            await anyio.to_thread.run_sync(self._library.close)
+        if self._opened is not None:
+            await self._opened.close()
 
     async def start(self, tool: str, arguments: object, *, key: str = "", confirmed: bool = False) -> Job:
         """Accept a call and begin it. Returns at once; the job goes on whatever becomes of the caller.
@@ -142,104 +123,59 @@ class Engine:
             ConfirmationNeededError: it costs more than the user wants spent without being asked.
             StorageError: it could not be written down; nothing was sent.
         """
-        from imagewright.engine.choose import (  # noqa: PLC0415 - not before the first call
-            candidates,
-            caps,
-            check_call,
-            choose,
-            explain,
-            refuse_over,
-        )
-        from imagewright.engine.plan import fingerprint, first_plan  # noqa: PLC0415 - as above
+        config = self.config
+        return await (await self._calls()).start(config, tool, arguments, key=key, confirmed=confirmed)
 
-        config = self._config
-        checked = _understand(config.offer, tool, arguments)
-        sources, problems = await self._look_at_pictures(checked)
-        call = "" if problems else fingerprint(checked, sources)
-        if not problems and (earlier := await self.jobs.repeated(call, key)) is not None:
-            return await self._job_of(earlier)  # made and paid for already: neither price nor room are asked about
-        problems += await self._room_problems(checked, refused=bool(problems))
-        if problems:
-            note = NOT_LOOKED_AT if checked.problems and checked.names_pictures else ""
-            raise Refusal(*problems, instead=_instead(config.offer, checked), note=note)
-        others = config.offer.others(checked.operation, but=tool, taking=checked.wished)
-        order = config.settings.providers
-        examined = candidates(checked, config.offer.routes(tool), order, sources)
-        able = choose(examined, checked, others)
-        budget = config.settings.budget
-        check_call(budget, able[0], confirmed=confirmed)
-        plan = await first_plan(able, limited=budget != BudgetTable())
-        plan = replace(plan, choice=explain(examined, ordered=order is not None))
-        opened = await self.jobs.begin(plan, fingerprint=call, key=key, caps=caps(budget), registry=config.registry)
-        if opened.over is not None:
-            raise refuse_over(*opened.over, plan.spec.usd or 0.0)
-        return await self._job_of(opened)
-
-    async def _job_of(self, opened: Opened) -> Job:
-        """The job a call has come to, its own or an earlier one.
-
-        Raises:
-            Refusal: its idempotency key belongs to another call.
-        """
-        if opened.clashing is not None:
-            message = f"this key was given to another call before, {opened.clashing.id}: take a new key for a new call"
-            raise Refusal(Problem("idempotency key", message))
-        known = opened.entry or opened.joined
-        job = await self.jobs.find(known.id) if known is not None else None
-        if job is None:
-            raise StorageError("the job was written down and cannot be found again")
-        if opened.joined is not None:
-            note = f"{JOINED} {AGAIN}" if job.done and not opened.joined.key else JOINED
-            job.notes += [] if note in job.notes else [note]
-        return job
-
-    def explain(self, tool: str, arguments: object) -> tuple[str, ...]:
+    async def explain(self, tool: str, arguments: object) -> tuple[str, ...]:
         """Which route a call would take and why not the others, without taking it; pictures are not looked at.
 
         Raises:
             Refusal: the arguments are wrong, or the tool is off.
         """
-        from imagewright.engine.choose import candidates, explain  # noqa: PLC0415 - not before the first call
+        config = self.config
+        return (await self._calls()).explain(config, tool, arguments)
 
-        config = self._config
-        checked = _understand(config.offer, tool, arguments)
-        if checked.problems:
-            raise Refusal(*checked.problems, instead=_instead(config.offer, checked))
-        order = config.settings.providers
-        examined = candidates(checked, config.offer.routes(tool), order)
-        return explain(examined, ordered=order is not None)
+    async def find(self, job_id: str) -> Job | None:
+        """The job of that id, of any process; one that runs elsewhere is kept up to date.
 
-    async def _look_at_pictures(self, checked: Checked) -> tuple[list[Source], list[Problem]]:
-        """The call's pictures, and all that is wrong with the call by now.
-
-        Nothing is opened or fetched for a call that is refused by its arguments: a refusal must be cheap, and must
-        not send requests to whatever addresses it names.
+        Raises:
+            StorageError: it cannot be read.
         """
-        if checked.problems:
-            return [], list(checked.problems)
-        given = checked.sources()
-        if not given:
-            return [], []
-        from imagewright.engine.inputs import resolve  # noqa: PLC0415 - loads Pillow: not before the first picture
+        return await (await self._calls()).jobs.find(job_id)
 
-        return await resolve(given, checked.row.pictures, self.library)
+    async def get(self, job_id: str) -> Job:
+        """As `find`, for an id or a `job://` address that a caller gave.
 
-    async def _room_problems(self, checked: Checked, *, refused: bool) -> list[Problem]:
-        """Whether there is room and leave to write, said before anything is spent."""
-        save_as = checked.given.get("save_as")
-        if save_as is not None and not isinstance(save_as, str):
-            return []  # said already
-        try:
-            if save_as:
-                await anyio.to_thread.run_sync(self.library.roots.target, save_as)
-            if not refused:  # nothing is written for a call that is refused anyway, not even a probe
-                needed = ROOM_PER_PICTURE * checked.count
-                await anyio.to_thread.run_sync(self.library.check_room, save_as, needed)
-        except StorageError as error:
-            return [Problem("save_as" if save_as else "", str(error))]
-        return []
+        Raises:
+            Refusal: there is no such job; the newest are named.
+            StorageError: it cannot be read.
+        """
+        job = await self.find(job_id.removeprefix("job://"))
+        if job is None:
+            recent = ", ".join(one.id for one in await self.newest(NAMED)) or "there are none"
+            raise Refusal(Problem("job_id", f"there is no job {say(job_id)}; the newest are: {recent}"))
+        return job
 
-    async def answered(self, job: Job, took: float) -> None:
+    async def newest(self, limit: int) -> list[Job]:
+        """The newest jobs of all processes; without those whose entries cannot be read."""
+        return await (await self._calls()).jobs.newest(limit)
+
+    async def resume(self) -> None:
+        """Carry on the jobs that no process works on any more, from now on and for as long as the engine is open."""
+        jobs = (await self._calls()).jobs
+        self._group.start_soon(_logged, partial(jobs.keep_leases, adopting=True))
+
+    async def cancel(self, job: Job) -> None:
+        """Stop a job, whichever process works on it; one that no process works on is taken over and ended here.
+
+        Returns when it has ended, or after half a minute.
+
+        Raises:
+            StorageError: no word could be left for the process that works on it.
+        """
+        await (await self._calls()).jobs.cancel(job)
+
+    async def answered(self, job: Job, took: float = 0.0) -> None:
         """Note that a call was answered with the end of a job, `took` seconds after it was made.
 
         Clients give up after 5, 10, 30 or 60 s, and many do so without a word, so an answer that came late may have
@@ -251,68 +187,100 @@ class Engine:
         given an earlier picture more than once in place of a new one.
         """
         late = took > self.settings.sure_wait
-        await self.jobs.seen(job, DOUBT * took if late else 0.0)
+        await (await self._calls()).jobs.seen(job, DOUBT * took if late else 0.0)
 
     async def wait(self, job: Job, seconds: float) -> bool:
         """Wait until the job is done, at most that long; whether it is done."""
         with anyio.move_on_after(seconds):
-            async for _ in self.watch(job):
-                pass
+            await job.ended()
         return job.done
 
-    async def watch(self, job: Job) -> AsyncIterator[Job]:
-        """The job, now and at each change, until it is done."""
+    async def watch(self, job: Job, *, heartbeat: float | None = None, gap: float = 0.0) -> AsyncGenerator[Job]:
+        """The job, now and at each change, until it is done.
+
+        Args:
+            job: which.
+            heartbeat: seconds without a change after which it is given all the same; None for never.
+            gap: seconds to let pass between two; the end and trouble come at once.
+        """
         while True:
             changed = job.changed
             yield job
             if job.done:
                 return
-            await changed.wait()
+            with anyio.move_on_after(heartbeat):
+                await changed.wait()
+            with anyio.move_on_after(gap):
+                while gap and not job.done and not job.trouble:
+                    await job.changed.wait()
+
+    async def costs(self, since: float) -> list[tuple[float, str, str, float, str]]:
+        """(created, tool, provider, USD, basis) of every job of all processes that has ended, oldest first.
+
+        Args:
+            since: only jobs begun at this moment or later, seconds since 1970.
+        """
+        return await (await self._calls()).jobs.costs(since)
+
+    async def spent(self) -> dict[str, float]:
+        """USD spent or set aside in the running `day` and `month`, over all processes.
+
+        Raises:
+            StorageError: the journal cannot be read.
+        """
+        return await (await self._calls()).spent()
 
     async def gallery(
         self, *, text: str = "", tool: str = "", day: str = "", parent: str = "", limit: int = 20, offset: int = 0
     ) -> list[PictureRecord]:
         """Earlier pictures, newest first; see `Library.find`."""
-        return await anyio.to_thread.run_sync(
-            lambda: self.library.find(text=text, tool=tool, day=day, parent=parent, limit=limit, offset=offset)
+        find = partial(
+            (await self._calls()).library.find,
+            text=text,
+            tool=tool,
+            day=day,
+            parent=parent,
+            limit=limit,
+            offset=offset,
         )
+        return await anyio.to_thread.run_sync(find)
 
     async def picture(self, picture_id: str) -> PictureRecord | None:
         """The record of one picture."""
-        return await anyio.to_thread.run_sync(self.library.get, picture_id)
+        return await anyio.to_thread.run_sync((await self._calls()).library.get, picture_id)
+
+    async def previews(
+        self, records: Sequence[PictureRecord], budget: int, made: Mapping[str, Preview] | None = None
+    ) -> Previews:
+        """What a reply can show of these pictures, of those whose files are still those pictures.
+
+        Args:
+            records: of the pictures.
+            budget: bytes that all of it may have as JSON.
+            made: previews that are there already, by id.
+        """
+        return await (await self._calls()).previews(records, budget, made)
+
+    async def whole_file(self, record: PictureRecord, limit: int) -> tuple[bytes, str]:
+        """A picture's file as it is now, and its real type.
+
+        Raises:
+            StorageError: it is gone, has been replaced by something else, or has more than `limit` bytes.
+        """
+        return await (await self._calls()).whole_file(record, limit)
 
 
-def _understand(offer: Offer, tool: str, arguments: object) -> Checked:
-    """The call against its row, without looking at any picture.
+def _load() -> tuple[type[Calls], Callable[[Settings], Stores]]:
+    from imagewright.engine.calls import Calls, open_stores  # noqa: PLC0415 - SQLite and Pillow are not for the start
 
-    Raises:
-        Refusal: there is no such tool, or it is switched off or not served.
-    """
-    row = catalog().get(tool)
-    if row is None:
-        raise Refusal(Problem("tool", f"there is no {say(tool)}{did_you_mean(tool, offer.names)}"))
-    checked = check(row, arguments)
-    if tool not in offer.tools:
-        able = offer.others(checked.operation, but=tool)
-        because = offer.hidden.get(tool, "not listed")
-        nobody = "" if able else f"; no tool that is on can {verb(checked.operation)}"
-        raise Refusal(Problem("", f"{tool} is off: {because}{nobody}"), instead=able)
-    return checked
-
-
-def _instead(offer: Offer, checked: Checked) -> tuple[str, ...]:
-    """Tools that are on and take what this one cannot; none where mending the call is enough."""
-    row = offer.tools[checked.row.tool]
-    if checked.operation not in row.operations:
-        return offer.others(checked.operation, but=row.tool)
-    return offer.takers(checked.strays, but=row.tool) if checked.strays else ()
+    return Calls, open_stores
 
 
 @asynccontextmanager
 async def open_engine(
     settings: Settings, *, on_change: Callable[[], Awaitable[None]] | None = None
 ) -> AsyncIterator[Engine]:
-    """A engine for as long as the block lasts; unfinished jobs are left to the next process.
+    """An engine for as long as the block lasts; unfinished jobs are left to the next process.
 
     Args:
         settings: decided settings.
@@ -329,9 +297,7 @@ async def open_engine(
         async with anyio.create_task_group() as group:
             engine = Engine(config, group, http)
             if on_change is not None:
-                from imagewright.engine.watch import watch_config  # noqa: PLC0415 - only servers watch
-
-                group.start_soon(_logged, watch_config, engine, on_change)
+                group.start_soon(_logged, engine.follow_files, on_change)
                 group.start_soon(_logged, _pick_up, engine)
             yield engine
             group.cancel_scope.cancel()
@@ -352,4 +318,4 @@ async def _logged(task: Callable[..., Awaitable[None]], *args: object) -> None:
 
 async def _pick_up(engine: Engine) -> None:
     await anyio.sleep(PICKUP_DELAY)
-    await engine.jobs.keep_leases(adopting=True)
+    await engine.resume()

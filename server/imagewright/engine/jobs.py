@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
-from imagewright.engine.absent import provider_or_absent
 from imagewright.engine.attempt import Attempt
+from imagewright.engine.config import provider_or_absent
 from imagewright.engine.job import Job, JobStatus
 from imagewright.engine.ledger import RENEWALS_PER_LEASE
 from imagewright.engine.new_entry import new_entry
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from imagewright.engine.config import ProviderRegistry
     from imagewright.engine.plan import Plan
-    from imagewright.engine.registry import ProviderRegistry
     from imagewright.engine.stores import Stores
     from imagewright.providers.base import Order, Provider
     from imagewright.storage.journal import Cap, Opened

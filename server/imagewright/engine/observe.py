@@ -20,7 +20,7 @@ from imagewright.storage.states import CallState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imagewright.engine.registry import ProviderRegistry
+    from imagewright.engine.config import ProviderRegistry
     from imagewright.engine.stores import Stores
     from imagewright.storage.journal_entry import JobEntry
     from imagewright.storage.record import PictureRecord

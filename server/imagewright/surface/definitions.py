@@ -10,16 +10,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.load import catalog
-from imagewright.catalog.row import OperationName
-from imagewright.catalog.schema import input_schema
+from imagewright.catalog.row import Argument, OperationName
+from imagewright.catalog.schema import argument_schema, input_schema
 from imagewright.engine.job import JobStatus
 from imagewright.engine.offer import HELPER_TOOLS
 from imagewright.guide.describe import description, title
+from imagewright.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from imagewright.catalog.row import Row
+    from imagewright.engine.job import Job
+    from imagewright.storage.record import PictureRecord
 
 Schema = dict[str, Any]
 
@@ -151,8 +154,8 @@ def all_definitions() -> list[Schema]:
 
 
 def _definitions(rows: tuple[Row, ...], helpers: set[str]) -> list[Schema]:
-    helper_definitions = [_job(), _gallery(rows), _guide(rows)]
-    return [_model_tool(row) for row in rows] + [one for one in helper_definitions if one["name"] in helpers]
+    arguments = helper_arguments(rows)
+    return [_model_tool(row) for row in rows] + [_helper(name, arguments[name]) for name in HELPERS if name in helpers]
 
 
 def _opened(schema: Schema) -> Schema:
@@ -175,58 +178,67 @@ def _model_tool(row: Row) -> Schema:
     }
 
 
-def _job() -> Schema:
-    properties = {
-        "job_id": {"type": "string", "description": "Which job; without it the newest are listed"},
-        "action": {
-            "type": "string",
-            "enum": ["wait", "show", "cancel"],
-            "default": "wait",
-            "description": "wait for its pictures, show its state, or cancel it",
+HELPERS: dict[str, tuple[str, str, Schema, bool]] = {
+    "image_job": (
+        "Image jobs",
+        "Wait for, look at, cancel or list jobs. Costs nothing. Use it when a call answered with a running job id.",
+        JOBS_SCHEMA,
+        False,
+    ),
+    "image_gallery": (
+        "Image gallery",
+        "Find earlier pictures, newest first: their ids (usable as image arguments), paths and prompts. Costs nothing.",
+        GALLERY_SCHEMA,
+        True,
+    ),
+    "image_guide": (
+        "Image guide",
+        "How to choose among the image tools and prompt them well. Costs nothing; read it before a demanding task.",
+        GUIDE_SCHEMA,
+        True,
+    ),
+}
+"""Title, description, output schema of each helper tool, and whether it only reads."""
+
+
+def helper_arguments(rows: Iterable[Row]) -> dict[str, dict[str, Argument]]:
+    """What each helper tool takes, by the names of the tools and of their arguments.
+
+    Args:
+        rows: effective rows of the model tools that are on.
+    """
+    models = tuple(row.tool for row in rows)
+    return {
+        "image_job": {
+            "job_id": Argument(kind="text", describe="Which job; without it the newest are listed"),
+            "action": Argument(
+                kind="choice",
+                values=("wait", "show", "cancel"),
+                default="wait",
+                describe="wait for its pictures, show its state, or cancel it",
+            ),
+            "wait": Argument(kind="number", minimum=0, maximum=LONGEST_WAIT, describe="Seconds to wait at most"),
         },
-        "wait": {
-            "type": "number",
-            "minimum": 0,
-            "maximum": LONGEST_WAIT,
-            "description": "Seconds to wait at most",
+        "image_gallery": {
+            "text": Argument(kind="text", describe="Words that the prompt holds"),
+            "model": Argument(kind="choice" if models else "text", values=models or None, describe="Made by this tool"),
+            "day": Argument(kind="text", pattern=r"^\d{4}-\d{2}-\d{2}$", describe="Made on this day, YYYY-MM-DD"),
+            "parent": Argument(kind="text", describe="Made from this picture id"),
+            "limit": Argument(kind="integer", minimum=1, maximum=GALLERY_LIMIT, default=10, describe="How many"),
+            "offset": Argument(kind="integer", minimum=0, default=0, describe="Skip this many"),
+            "previews": Argument(kind="boolean", default=True, describe="Show the pictures as well"),
+        },
+        "image_guide": {
+            "topic": Argument(kind="choice", values=(OVERVIEW, *models), default=OVERVIEW, describe="Which page")
         },
     }
-    text = "Wait for, look at, cancel or list jobs. Costs nothing. Use it when a call answered with a running job id."
-    return _helper("image_job", "Image jobs", text, properties, JOBS_SCHEMA, reads_only=False)
 
 
-def _gallery(rows: tuple[Row, ...]) -> Schema:
-    properties: Schema = {
-        "text": {"type": "string", "description": "Words that the prompt holds"},
-        "model": {"type": "string", "description": "Made by this tool"},
-        "day": {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$", "description": "Made on this day, YYYY-MM-DD"},
-        "parent": {"type": "string", "description": "Made from this picture id"},
-        "limit": {
-            "type": "integer",
-            "minimum": 1,
-            "maximum": GALLERY_LIMIT,
-            "default": 10,
-            "description": "How many",
-        },
-        "offset": {"type": "integer", "minimum": 0, "default": 0, "description": "Skip this many"},
-        "previews": {"type": "boolean", "default": True, "description": "Show the pictures as well"},
-    }
-    if rows:
-        properties["model"]["enum"] = [row.tool for row in rows]
-    text = (
-        "Find earlier pictures, newest first: their ids (usable as image arguments), paths and prompts. Costs nothing."
-    )
-    return _helper("image_gallery", "Image gallery", text, properties, GALLERY_SCHEMA)
-
-
-def _guide(rows: tuple[Row, ...]) -> Schema:
-    topics = [OVERVIEW, *(row.tool for row in rows)]
-    properties = {"topic": {"type": "string", "enum": topics, "default": OVERVIEW, "description": "Which page"}}
-    text = "How to choose among the image tools and prompt them well. Costs nothing; read it before a demanding task."
-    return _helper("image_guide", "Image guide", text, properties, GUIDE_SCHEMA)
-
-
-def _helper(name: str, shown: str, text: str, properties: Schema, output: Schema, *, reads_only: bool = True) -> Schema:
+def _helper(name: str, arguments: dict[str, Argument]) -> Schema:
+    shown, text, output, reads_only = HELPERS[name]
+    properties = {key: argument_schema(argument) for key, argument in arguments.items()}
+    if values := properties.get("model", {}).pop("enum", None):
+        properties["model"]["enum"] = values  # last, where clients have always had it
     return {
         "name": name,
         "title": shown,
@@ -243,4 +255,51 @@ def _annotations(*, reads_only: bool, open_world: bool) -> Schema:
         "destructiveHint": False,
         "idempotentHint": reads_only,
         "openWorldHint": open_world,
+    }
+
+
+def job_data(job: Job) -> dict[str, Any]:
+    """A job under `JOB_SCHEMA`."""
+    cost: dict[str, Any] = {"basis": job.cost_basis}
+    if job.cost_usd is not None:
+        cost = {"usd": job.cost_usd, "basis": job.cost_basis}
+    return {
+        "job_id": job.id,
+        "status": str(job.status),
+        "model": job.tool,
+        "operation": str(job.operation),
+        "provider": job.provider,
+        "provider_model": job.model,
+        "images": [picture_data(record) for record in job.pictures],
+        "cost": cost,
+        "elapsed_seconds": round(job.elapsed, 2),
+        "progress": round(job.share, 3),
+        "notes": [plain(note) for note in (*job.notes, *([job.trouble] if job.trouble else []))],
+        "choice": list(job.choice),
+    }
+
+
+def picture_data(record: PictureRecord) -> dict[str, Any]:
+    """A picture under `PICTURE_SCHEMA`."""
+    data = {
+        "id": record.id,
+        "path": str(record.path),
+        "uri": record.uri,
+        "width": record.width,
+        "height": record.height,
+        "format": record.format,
+        "bytes": record.bytes,
+    }
+    return data if record.seed is None else data | {"seed": record.seed}
+
+
+def gallery_data(record: PictureRecord) -> dict[str, Any]:
+    """A picture under `GALLERY_PICTURE_SCHEMA`."""
+    return picture_data(record) | {
+        "tool": record.tool,
+        "operation": record.operation,
+        "provider": record.provider,
+        "prompt": record.prompt,
+        "created": record.created.isoformat(),
+        "parents": list(record.parents),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -10,6 +11,7 @@ import anyio
 if TYPE_CHECKING:
     from mcp.server import ServerRequestContext
 
+    from imagewright.engine.engine import Engine
     from imagewright.engine.job import Job
 
 HEARTBEAT = 5.0
@@ -18,7 +20,7 @@ SHORTEST_GAP = 0.1
 """Seconds between two notifications, so that a talkative vendor does not flood the client."""
 
 
-async def wait_with_progress(ctx: ServerRequestContext[Any], job: Job, seconds: float) -> None:
+async def wait_with_progress(ctx: ServerRequestContext[Any], engine: Engine, job: Job, seconds: float) -> None:
     """Return when the job is done or the seconds are over; progress rises strictly and stays below 1 until then.
 
     It returns at once where a person has to know of trouble: waiting would not help, and the job goes on by itself.
@@ -27,19 +29,12 @@ async def wait_with_progress(ctx: ServerRequestContext[Any], job: Job, seconds: 
     """
     sent = 0.0
     with anyio.move_on_after(seconds):
-        while not _to_be_told(job):
-            changed = job.changed
-            sent = _next(sent, job.share)
-            await ctx.session.report_progress(sent, 1.0, f"{job.stage}, {job.elapsed:.0f} s")
-            with anyio.move_on_after(HEARTBEAT):
-                await changed.wait()
-            with anyio.move_on_after(SHORTEST_GAP):
-                while not _to_be_told(job):
-                    await job.changed.wait()
-
-
-def _to_be_told(job: Job) -> bool:
-    return job.done or bool(job.trouble)
+        async with aclosing(engine.watch(job, heartbeat=HEARTBEAT, gap=SHORTEST_GAP)) as changes:
+            async for _ in changes:
+                if job.done or job.trouble:
+                    return
+                sent = _next(sent, job.share)
+                await ctx.session.report_progress(sent, 1.0, f"{job.stage}, {job.elapsed:.0f} s")
 
 
 def _next(sent: float, share: float) -> float:

@@ -78,7 +78,7 @@ class Prompts:
     """The prompts of one engine."""
 
     def __init__(self, engine: Engine) -> None:
-        self._workshop = engine
+        self._engine = engine
 
     async def listed(self, _ctx: Context, _params: t.PaginatedRequestParams | None) -> t.ListPromptsResult:
         """The prompts whose operation a tool that is on can do."""
@@ -132,12 +132,12 @@ class Prompts:
     async def _values(
         self, ref: t.PromptReference | t.ResourceTemplateReference, name: str, context: dict[str, str]
     ) -> list[str]:
-        offer = self._workshop.offer
+        offer = self._engine.offer
         if isinstance(ref, t.ResourceTemplateReference):
             if name == "tool":
                 return list(offer.tools)
             if str(ref.uri).startswith("job://"):
-                return [job.id for job in await self._workshop.jobs.newest(MOST_COMPLETIONS)]
+                return [job.id for job in await self._engine.newest(MOST_COMPLETIONS)]
             return await self._recent()
         page = self._pages().get(ref.name)
         if page is None:
@@ -150,13 +150,13 @@ class Prompts:
         return await self._recent() if name == "picture" else []
 
     async def _recent(self) -> list[str]:
-        return [record.id for record in await self._workshop.gallery(limit=MOST_COMPLETIONS)]
+        return [record.id for record in await self._engine.gallery(limit=MOST_COMPLETIONS)]
 
     def _pages(self) -> dict[str, PromptPage]:
-        return {page.name: page for page in PAGES if able(self._workshop.offer, page.operation)}
+        return {page.name: page for page in PAGES if able(self._engine.offer, page.operation)}
 
     def _choice(self, page: PromptPage, tool: str) -> str:
-        rows = {row.tool: row for row in able(self._workshop.offer, page.operation)}
+        rows = {row.tool: row for row in able(self._engine.offer, page.operation)}
         if not tool:
             choices = [f"{row.tool} for {row.operations[page.operation].when}" for row in rows.values()]
             return "Take the tool that suits it best: " + "; ".join(choices) + "."

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import mcp.types as t
 from mcp import MCPError
 
-from imagewright.errors import ImagewrightError
-from imagewright.surface.definitions import OVERVIEW
-from imagewright.surface.structured import job_data
+from imagewright.errors import ImagewrightError, StorageError
+from imagewright.surface.definitions import OVERVIEW, job_data
 from imagewright.surface.tools import guide_text
 from imagewright.text import clip, plain, quoted
 
@@ -71,16 +70,16 @@ class Resources:
     """The resources of one engine."""
 
     def __init__(self, engine: Engine) -> None:
-        self._workshop = engine
+        self._engine = engine
 
     async def listed(self, _ctx: Context, params: t.PaginatedRequestParams | None) -> t.ListResourcesResult:
         """Guide pages of what is on, and the newest pictures."""
         _first_page_only(params)
-        offer = self._workshop.offer
+        offer = self._engine.offer
         pages = [_page(OVERVIEW, "guide://overview", "How to choose among the image tools")]
         pages += [_page(row.tool, f"guide://tools/{row.tool}", f"How to use {row.title} well") for row in offer.rows]
         try:
-            recent = await self._workshop.gallery(limit=RECENT_PICTURES)
+            recent = await self._engine.gallery(limit=RECENT_PICTURES)
         except ImagewrightError:
             recent = []  # a library that cannot be read must not hide the guide; image_gallery says what is wrong
         pictures = [
@@ -113,9 +112,9 @@ class Resources:
             raise MCPError(t.INVALID_PARAMS, f"There is no resource {plain(clip(uri))} now", {"uri": clip(uri)})
         try:
             if matched := GUIDE.match(uri):
-                return _text(uri, MARKDOWN, guide_text(self._workshop.offer, matched[1] or matched[2]))
+                return _text(uri, MARKDOWN, guide_text(self._engine.offer, matched[1] or matched[2]))
             if matched := JOB.match(uri):
-                job = await self._workshop.jobs.find(matched[1])
+                job = await self._engine.find(matched[1])
                 if job is not None:
                     return _text(uri, "application/json", json.dumps(job_data(job), indent=2))
             if matched := PICTURE.match(uri):
@@ -127,16 +126,15 @@ class Resources:
         raise MCPError(t.INVALID_PARAMS, f"There is no resource {plain(uri)} now", {"uri": uri})
 
     async def _picture(self, uri: str, picture_id: str, *, small: bool) -> t.ReadResourceResult:
-        record = await self._workshop.picture(picture_id)
+        record = await self._engine.picture(picture_id)
         if record is None:
             raise MCPError(t.INVALID_PARAMS, f"There is no picture {picture_id}; see image_gallery", {"uri": uri})
-        from imagewright.engine.showing import fitted, preview_of, whole_file  # noqa: PLC0415 - not on the start-up path
-
-        library = self._workshop.library
         if small:
-            previews, _ = await fitted([await preview_of(library, record)], self._workshop.settings.reply_budget)
-            return _blob(uri, f"image/{previews[0].format}", previews[0].data)
-        data, real = await whole_file(library, record, LARGEST_READ)
+            found = await self._engine.previews([record], self._engine.settings.reply_budget)
+            if not found.shown:
+                raise StorageError(" ".join(found.missing) or f"{record.uri}/preview has no room in a reply.")
+            return _blob(uri, f"image/{found.shown[0].format}", found.shown[0].data)
+        data, real = await self._engine.whole_file(record, LARGEST_READ)
         return _blob(uri, f"image/{real}", data)
 
 

@@ -61,7 +61,7 @@ class McpServer:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._workshop = engine
+        self._engine = engine
         self._bus = InMemorySubscriptionBus()
         self._sessions: set[ServerSession] = set()
         self._tools = Tools(engine)
@@ -98,7 +98,7 @@ class McpServer:
                 self._sessions.discard(session)
 
     def _instructions(self) -> str:
-        offer = self._workshop.offer
+        offer = self._engine.offer
         helpers = {name: HELPER_CLAUSES[name] for name in offer.helpers}
         return instructions(offer.rows, drafts=offer.drafts, helpers=helpers)
 

@@ -20,8 +20,7 @@ from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 
 from imagewright.engine.engine import open_engine
-from imagewright.surface.lines import LineReader
-from imagewright.surface.opening import Opening
+from imagewright.surface.opening import LineReader, Opening
 from imagewright.surface.server import McpServer
 
 if sys.platform != "win32":
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from mcp.shared._stream_protocols import WriteStream
 
     from imagewright.settings.load import Settings
-    from imagewright.surface.lines import Item
+    from imagewright.surface.opening import Item
 
 log = logging.getLogger(__name__)
 

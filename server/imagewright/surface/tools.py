@@ -9,13 +9,12 @@ import anyio
 import mcp.types as t
 
 from imagewright.catalog.row import verb
+from imagewright.engine.check import read_arguments
 from imagewright.errors import ConfirmationNeededError, ImagewrightError, Problem, Refusal
-from imagewright.surface.arguments import read_arguments
-from imagewright.surface.definitions import OVERVIEW, tool_definitions
+from imagewright.surface.definitions import OVERVIEW, gallery_data, helper_arguments, job_data, tool_definitions
 from imagewright.surface.elicit import agreed_before, ask_price
 from imagewright.surface.progress import wait_with_progress
-from imagewright.surface.replies import data_reply, error_reply, gallery_reply, job_reply
-from imagewright.surface.structured import gallery_data, job_data
+from imagewright.surface.results import data_reply, error_reply, job_reply, picture_reply
 from imagewright.text import clip, did_you_mean, plain, quoted, say
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from mcp.server import ServerRequestContext
 
+    from imagewright.catalog.row import Argument
     from imagewright.engine.engine import Engine
     from imagewright.engine.job import Job
     from imagewright.engine.offer import Offer
@@ -44,7 +44,7 @@ class Tools:
     """The tools of one engine."""
 
     def __init__(self, engine: Engine) -> None:
-        self._workshop = engine
+        self._engine = engine
         self._helpers: dict[str, Helper] = {
             "image_job": self._image_job,
             "image_gallery": self._image_gallery,
@@ -53,14 +53,16 @@ class Tools:
         self._listed_for: Offer | None = None
         self._listed: list[t.Tool] = []
         self._schemas: dict[str, dict[str, Any]] = {}
+        self._arguments: dict[str, dict[str, Argument]] = {}
 
     def listed(self) -> list[t.Tool]:
         """The tools that are on, in a fixed order; made anew only when the offer has changed."""
-        offer = self._workshop.offer
+        offer = self._engine.offer
         if offer is not self._listed_for:
             definitions = tool_definitions(offer.rows, offer.helpers)
             self._listed = [t.Tool.model_validate(definition) for definition in definitions]
             self._schemas = {definition["name"]: definition["inputSchema"] for definition in definitions}
+            self._arguments = helper_arguments(offer.rows)
             self._listed_for = offer
         return self._listed
 
@@ -83,11 +85,11 @@ class Tools:
     async def _dispatch(
         self, ctx: Context, params: t.CallToolRequestParams
     ) -> t.CallToolResult | t.InputRequiredResult:
-        offer, name = self._workshop.offer, params.name
+        offer, name = self._engine.offer, params.name
         helper = self._helpers.get(name)
         if helper is not None and name in offer.helpers:
-            schema = self.input_schema(name)
-            return await helper(ctx, read_arguments(schema or {"properties": {}}, params.arguments))
+            self.listed()
+            return await helper(ctx, read_arguments(self._arguments[name], params.arguments))
         if helper is not None:
             raise Refusal(Problem("", f"{name} is off: {offer.hidden.get(name, 'not listed')}"))
         if name not in offer.tools and name not in offer.hidden:
@@ -104,7 +106,7 @@ class Tools:
         arguments = params.arguments if params.arguments is not None else {}
         agreed = agreed_before(params)
         try:
-            job = await self._workshop.start(params.name, arguments, key=key, confirmed=bool(agreed))
+            job = await self._engine.start(params.name, arguments, key=key, confirmed=bool(agreed))
         except ConfirmationNeededError as needed:
             if agreed is False:
                 raise Refusal(Problem("", f"the user did not agree to the price. {needed}")) from needed
@@ -113,44 +115,36 @@ class Tools:
                 return asked
             if not asked:
                 raise Refusal(Problem("", f"the user did not agree to the price. {needed}")) from needed
-            job = await self._workshop.start(params.name, arguments, key=key, confirmed=True)
-        return await self._wait_and_reply(ctx, job, self._workshop.settings.wait, began)
+            job = await self._engine.start(params.name, arguments, key=key, confirmed=True)
+        return await self._wait_and_reply(ctx, job, self._engine.settings.wait, began)
 
     async def _wait_and_reply(self, ctx: Context, job: Job, seconds: float, began: float) -> t.CallToolResult:
-        await wait_with_progress(ctx, job, seconds)
-        settings = self._workshop.settings
-        reply = await job_reply(job, settings.reply_budget, self._workshop.library, links=settings.resource_links)
-        await self._workshop.answered(job, anyio.current_time() - began)
+        await wait_with_progress(ctx, self._engine, job, seconds)
+        reply = await job_reply(self._engine, job)
+        await self._engine.answered(job, anyio.current_time() - began)
         return reply
 
     async def _image_job(self, ctx: Context, given: dict[str, Any]) -> t.CallToolResult:
         began = anyio.current_time()
         if "job_id" not in given:
-            jobs = await self._workshop.jobs.newest(LISTED_JOBS)
+            jobs = await self._engine.newest(LISTED_JOBS)
             lines = [f"{job.id}: {job.status}, {verb(job.operation)} with {job.tool}" for job in jobs]
             return data_reply("\n".join(lines) or "No jobs yet.", {"jobs": [job_data(job) for job in jobs]})
-        job = await self._known_job(given["job_id"])
+        job = await self._engine.get(given["job_id"])
         seconds = 0.0
         match given["action"]:
             case "wait":
-                seconds = given.get("wait", self._workshop.settings.wait)
+                seconds = given.get("wait", self._engine.settings.wait)
             case "cancel":
-                await self._workshop.jobs.cancel(job)
+                await self._engine.cancel(job)
         reply = await self._wait_and_reply(ctx, job, seconds, began)
         if not reply.is_error:
             reply.structured_content = {"jobs": [reply.structured_content]}
         return reply
 
-    async def _known_job(self, job_id: str) -> Job:
-        job = await self._workshop.jobs.find(job_id.removeprefix("job://"))
-        if job is None:
-            recent = ", ".join(one.id for one in await self._workshop.jobs.newest(3)) or "there are none"
-            raise Refusal(Problem("job_id", f"there is no job {say(job_id)}; the newest are: {recent}"))
-        return job
-
     async def _image_gallery(self, _ctx: Context, given: dict[str, Any]) -> t.CallToolResult:
         limit = given["limit"]
-        found = await self._workshop.gallery(
+        found = await self._engine.gallery(
             text=given.get("text", ""),
             tool=given.get("model", ""),
             day=given.get("day", ""),
@@ -168,20 +162,11 @@ class Tools:
             lines.append(f"There are more: call again with offset {given['offset'] + limit}.")
         data = {"images": [gallery_data(one) for one in records], "more": more}
         text = "\n".join(lines) or "No picture matches."
-        settings = self._workshop.settings
-        return await gallery_reply(
-            records,
-            text,
-            data,
-            settings.reply_budget,
-            library=self._workshop.library,
-            previews=given["previews"],
-            links=settings.resource_links,
-        )
+        return await picture_reply(self._engine, records, text, data, previews=given["previews"])
 
     async def _image_guide(self, _ctx: Context, given: dict[str, Any]) -> t.CallToolResult:
         topic = given["topic"]
-        text = guide_text(self._workshop.offer, topic)
+        text = guide_text(self._engine.offer, topic)
         return data_reply(text, {"topic": topic, "markdown": text})
 
 

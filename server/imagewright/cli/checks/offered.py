@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagewright.cli.checks.finding import Finding, Level
-from imagewright.engine.missing import could_serve
+from imagewright.engine.config import could_serve
 from imagewright.engine.offer import tool_names
 from imagewright.providers import KEY_VARIABLES
 

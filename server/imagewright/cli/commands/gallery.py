@@ -11,7 +11,7 @@ from imagewright.cli.output import console, print_json, table
 from imagewright.cli.parser import command_parser, positive
 from imagewright.cli.session import settings_for
 from imagewright.engine.engine import open_engine
-from imagewright.surface.structured import gallery_data
+from imagewright.surface.definitions import gallery_data
 from imagewright.text import plain, shortened
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from imagewright.engine.engine import open_engine
 from imagewright.errors import Problem, Refusal
 from imagewright.providers import KEY_VARIABLES
 from imagewright.storage.calendar_day import bounds
-from imagewright.surface.structured import job_data
+from imagewright.surface.definitions import job_data
 from imagewright.text import plain
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ async def _open_and(action: Action, settings: Settings, message: argparse.Namesp
 
 
 async def _list(engine: Engine, message: argparse.Namespace) -> int:
-    jobs = await engine.jobs.newest(message.limit)
+    jobs = await engine.newest(message.limit)
     if message.json:
         print_json([job_data(job) for job in jobs])
     else:
@@ -98,7 +98,7 @@ async def _list(engine: Engine, message: argparse.Namespace) -> int:
 async def _cost(engine: Engine, message: argparse.Namespace) -> int:
     now = datetime.now().astimezone()
     since, _ = bounds(message.since or now.date().replace(day=1))
-    costs = await engine.jobs.costs(since.timestamp())
+    costs = await engine.costs(since.timestamp())
     if message.json:
         print_json(cost_data(costs, since))
     else:
@@ -109,7 +109,7 @@ async def _cost(engine: Engine, message: argparse.Namespace) -> int:
 async def _show(engine: Engine, message: argparse.Namespace) -> int:
     job = await _known(engine, message.id)
     _print(job, described, as_json=message.json)
-    await engine.jobs.seen(job)
+    await engine.answered(job)
     return 0
 
 
@@ -123,22 +123,18 @@ async def _cancel(engine: Engine, message: argparse.Namespace) -> int:
     if job.done:
         sys.stderr.write(f"imagewright: {job.id} had ended already: {job.status}\n")
     else:
-        # a job nobody works on can only be stopped by whoever carries it on, so that is this process then
-        async with anyio.create_task_group() as group:
-            group.start_soon(partial(engine.jobs.keep_leases, adopting=True))
-            await engine.jobs.cancel(job)
-            group.cancel_scope.cancel()
+        await engine.cancel(job)
         if not job.done:
             sys.stderr.write(f"imagewright: {job.id} is marked, and whoever carries it on will stop it\n")
     _print(job, described, as_json=message.json)
-    await engine.jobs.seen(job)
+    await engine.answered(job)
     return 0
 
 
 async def _resume(engine: Engine, message: argparse.Namespace) -> int:
     """Carry on what nobody works on, and wait for that and for what others work on."""
-    unfinished = [job for job in await engine.jobs.newest(UNFINISHED_AMONG) if not job.done]
-    able = [job for job in unfinished if job.provider in engine.registry.names]
+    unfinished = [job for job in await engine.newest(UNFINISHED_AMONG) if not job.done]
+    able = [job for job in unfinished if _is_on(engine, job)]
     for job in unfinished:
         if job not in able:
             sys.stderr.write(f"imagewright: {job.id} cannot be carried on: {_wanting(engine, job)}\n")
@@ -152,9 +148,14 @@ async def _resume(engine: Engine, message: argparse.Namespace) -> int:
     return FAILED if len(able) < len(unfinished) else code
 
 
+def _is_on(engine: Engine, job: Job) -> bool:
+    state = engine.offer.providers.get(job.provider)
+    return state is not None and state.on
+
+
 def _wanting(engine: Engine, job: Job) -> str:
     """What keeps a provider from being used."""
-    state = engine.registry.states.get(job.provider)
+    state = engine.offer.providers.get(job.provider)
     if state is None:
         return f"there is no provider {job.provider} any more"
     ways = KEY_VARIABLES.get(job.provider) or ("IMAGEWRIGHT_PROVIDERS",)
@@ -163,11 +164,9 @@ def _wanting(engine: Engine, job: Job) -> str:
 
 async def _wait_for(engine: Engine, jobs: Sequence[Job], *, as_json: bool, several: bool = False) -> int:
     """Wait for the jobs, adopting those nobody works on, and print what came of them."""
-    async with anyio.create_task_group() as group:
-        group.start_soon(partial(engine.jobs.keep_leases, adopting=True))
-        found = [await engine.jobs.find(job.id) or job for job in jobs]
-        await follow(engine, found, by_id=True)
-        group.cancel_scope.cancel()
+    await engine.resume()
+    found = [await engine.find(job.id) or job for job in jobs]
+    await follow(engine, found, by_id=True)
     if as_json:
         data = [job_data(job) for job in found]
         print_json(data if several else data[0])
@@ -177,7 +176,7 @@ async def _wait_for(engine: Engine, jobs: Sequence[Job], *, as_json: bool, sever
     for job in found:
         if job.error is not None:
             sys.stderr.write(f"imagewright: {job.id}: {plain(str(job.error))}\n")
-        await engine.jobs.seen(job)
+        await engine.answered(job)
     return exit_code(found)
 
 
@@ -189,9 +188,9 @@ def _print(job: Job, text: Callable[[Job], str], *, as_json: bool) -> None:
 
 
 async def _known(engine: Engine, job_id: str) -> Job:
-    job = await engine.jobs.find(job_id.removeprefix("job://"))
+    job = await engine.find(job_id.removeprefix("job://"))
     if job is None:
-        newest = ", ".join(one.id for one in await engine.jobs.newest(NEAREST)) or "there are none"
+        newest = ", ".join(one.id for one in await engine.newest(NEAREST)) or "there are none"
         raise Refusal(Problem("", f"there is no job {job_id!r}; the newest are: {newest}"))
     return job
 

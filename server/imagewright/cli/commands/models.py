@@ -13,7 +13,7 @@ from imagewright.cli.output import console, fitted, print_json
 from imagewright.cli.parser import command_parser
 from imagewright.cli.prices import price_data, print_prices
 from imagewright.cli.session import offer_for, settings_for
-from imagewright.engine.missing import all_routes
+from imagewright.engine.config import all_routes
 from imagewright.text import plain
 
 if TYPE_CHECKING:

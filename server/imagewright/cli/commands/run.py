@@ -18,7 +18,7 @@ from imagewright.cli.session import settings_for
 from imagewright.engine.engine import open_engine
 from imagewright.engine.job import JobStatus
 from imagewright.errors import ConfirmationNeededError, Problem, Refusal
-from imagewright.surface.structured import job_data
+from imagewright.surface.definitions import job_data
 from imagewright.text import did_you_mean, plain
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _ask_for_tool(words: Sequence[str]) -> int:
 
 async def _explain(settings: Settings, tool: str, given: dict[str, Any]) -> tuple[str, ...]:
     async with open_engine(settings) as engine:
-        return engine.explain(tool, given)
+        return await engine.explain(tool, given)
 
 
 async def _carry_out(
@@ -119,7 +119,7 @@ async def _carry_out(
             print_json(job_data(job))
         else:
             sys.stdout.write(summary(job))
-        await engine.jobs.seen(job)
+        await engine.answered(job)
     if job.error is not None:
         sys.stderr.write(f"imagewright: {plain(str(job.error))}\n")
     elif job.status is not JobStatus.COMPLETED:

@@ -12,15 +12,16 @@ import mcp.types as t
 from imagewright.catalog.row import verb
 from imagewright.engine.job import JobStatus
 from imagewright.errors import ImagewrightError, ProviderError, Refusal
-from imagewright.surface.structured import job_data
+from imagewright.surface.definitions import job_data
 from imagewright.text import byte_size, counted, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from imagewright.engine.calls import Previews
+    from imagewright.engine.engine import Engine
     from imagewright.engine.job import Job
     from imagewright.imaging.preview import Preview
-    from imagewright.storage.library import Library
     from imagewright.storage.record import PictureRecord
 
 Block = t.TextContent | t.ImageContent | t.ResourceLink
@@ -31,35 +32,42 @@ ERROR_META = "imagewright/error"
 """Where a refusal stands for programs; the text says the same to the model."""
 
 
-async def job_reply(job: Job, budget: int, library: Library, *, links: bool = False) -> t.CallToolResult:
-    """What a call answers about its job: previews, summary, links, structured content.
-
-    Args:
-        job: finished, or still running when the client's patience is over.
-        budget: bytes of the whole encoded reply.
-        library: where its pictures are kept.
-        links: whether each picture gets a resource link as well.
-    """
+async def job_reply(engine: Engine, job: Job) -> t.CallToolResult:
+    """What a call answers about its job, done or still running: previews, summary, links, structured content."""
     if job.error is not None and not job.pictures:
         return error_reply(job.error, job)
-    data = job_data(job)
-    return await _picture_reply(
-        job.pictures, _summary(job), data, budget, library=library, links=links, made=job.previews
-    )
+    return await picture_reply(engine, job.pictures, _summary(job), job_data(job), made=job.previews)
 
 
-async def gallery_reply(
+async def picture_reply(
+    engine: Engine,
     records: Sequence[PictureRecord],
     text: str,
     data: dict[str, Any],
-    budget: int,
     *,
-    library: Library,
-    previews: bool,
-    links: bool = False,
+    previews: bool = True,
+    made: Mapping[str, Preview] | None = None,
 ) -> t.CallToolResult:
-    """Earlier pictures: previews (of those whose file is still that picture), text, links, structured content."""
-    return await _picture_reply(records, text, data, budget, library=library, links=links, previews=previews)
+    """Pictures: previews of those whose file is still that picture, text, links, structured content.
+
+    Args:
+        engine: knows the files, and how many bytes the whole encoded reply may have.
+        records: of the pictures.
+        text: what the reply says of them.
+        data: the structured content.
+        previews: whether they are shown.
+        made: previews that are there already, by id.
+    """
+    # off unless asked for: semantic-kernel fails on a link, langchain-mcp-adapters makes an image of it that Google,
+    # OpenAI and Anthropic cannot fetch; id, path and uri stand in the text and in the structured content anyway
+    links: list[Block] = [_link(record) for record in records] if engine.settings.resource_links else []
+    blocks: list[Block] = []
+    if previews and records:
+        spent = FRAME_BYTES + len(json.dumps(data)) + len(json.dumps(text)) + sum(_size(link) for link in links)
+        found = await engine.previews(records, engine.settings.reply_budget - spent, made)
+        blocks = [_image(preview) for preview in found.shown]
+        text = "\n".join([text, *found.missing]) + _preview_note(found)
+    return t.CallToolResult(content=[*blocks, t.TextContent(text=text), *links], structured_content=data)
 
 
 def data_reply(text: str, data: dict[str, Any]) -> t.CallToolResult:
@@ -97,40 +105,16 @@ def error_reply(error: ImagewrightError, job: Job | None = None) -> t.CallToolRe
     return t.CallToolResult(content=[t.TextContent(text=text)], is_error=True, _meta={ERROR_META: meta})
 
 
-async def _picture_reply(
-    records: Sequence[PictureRecord],
-    text: str,
-    data: dict[str, Any],
-    budget: int,
-    *,
-    library: Library,
-    links: bool,
-    previews: bool = True,
-    made: Mapping[str, Preview] | None = None,
-) -> t.CallToolResult:
-    from imagewright.engine.showing import first_previews, fitted  # noqa: PLC0415 - not on the start-up path
-
-    first, missing = await first_previews(library, records if previews else (), made or {})
-    text = "\n".join([text, *missing])
-    # off unless asked for: semantic-kernel fails on a link, langchain-mcp-adapters makes an image of it that Google,
-    # OpenAI and Anthropic cannot fetch; id, path and uri stand in the text and in the structured content anyway
-    link_blocks: list[Block] = [_link(record) for record in records] if links else []
-    spent = FRAME_BYTES + len(json.dumps(data)) + len(json.dumps(text)) + sum(_size(link) for link in link_blocks)
-    blocks: list[Block] = []
-    if first:
-        shown, shrunk = await fitted(first, budget - spent)
-        blocks = [_image(preview) for preview in shown]
-        text += _preview_note(len(shown), len(first), shrunk=shrunk)
-    return t.CallToolResult(content=[*blocks, t.TextContent(text=text), *link_blocks], structured_content=data)
-
-
-def _preview_note(shown: int, of: int, *, shrunk: bool) -> str:
-    if shown < of:
+def _preview_note(found: Previews) -> str:
+    if found.left_out:
+        shown = len(found.shown)
         return (
-            f"\n{shown} of {of} previews are shown so that the reply stays small; the others can be read as resources, "
-            "each at image:// and its id."
+            f"\n{shown} of {shown + found.left_out} previews are shown so that the reply stays small; the others can "
+            "be read as resources, each at image:// and its id."
         )
-    return "\nPreviews were shrunk so that the reply stays small; the saved files are full size." if shrunk else ""
+    if found.shrunk:
+        return "\nPreviews were shrunk so that the reply stays small; the saved files are full size."
+    return ""
 
 
 def _image(preview: Preview) -> t.ImageContent:

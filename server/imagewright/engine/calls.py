@@ -1,0 +1,213 @@
+"""Taking a call: from what a client sent to a job that is written down and runs.
+
+The engine imports this module with the first call, and with it SQLite, Pillow and all that jobs need. So the imports
+here and below are ordinary ones, and what the first `tools/list` needs stays in `engine.engine`.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from math import inf
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+
+from imagewright.catalog.load import catalog
+from imagewright.catalog.row import verb
+from imagewright.engine.check import check
+from imagewright.engine.choose import candidates, caps, check_call, choose, explain, refuse_over
+from imagewright.engine.inputs import resolve
+from imagewright.engine.jobs import Jobs
+from imagewright.engine.ledger import Ledger
+from imagewright.engine.plan import fingerprint, first_plan
+from imagewright.engine.showing import first_previews, fitted, whole_file
+from imagewright.engine.spool import Spool
+from imagewright.engine.stores import Stores
+from imagewright.errors import Problem, Refusal, StorageError
+from imagewright.settings.load import BudgetTable
+from imagewright.storage.database import Database
+from imagewright.storage.library import Library
+from imagewright.text import did_you_mean, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from anyio.abc import TaskGroup
+
+    from imagewright.engine.check import Checked
+    from imagewright.engine.config import Config, ProviderRegistry
+    from imagewright.engine.inputs import Source
+    from imagewright.engine.job import Job
+    from imagewright.engine.offer import Offer
+    from imagewright.imaging.preview import Preview
+    from imagewright.settings.load import Settings
+    from imagewright.storage.journal import Opened
+    from imagewright.storage.record import PictureRecord
+
+ROOM_PER_PICTURE = 40_000_000
+"""Bytes that must be free per picture before anything is spent: a 4K PNG with grain is about 35 MB."""
+JOINED = "This call repeats an earlier one and was joined to its job; nothing more was charged."
+NOT_LOOKED_AT = "The pictures were not looked at yet: nothing is opened or fetched before the arguments are right."
+AGAIN = "For another picture of the same, call once more or change the seed or the wording."
+
+
+@dataclass(frozen=True, slots=True)
+class Previews:
+    """What a reply can show of its pictures."""
+
+    shown: Sequence[Preview]
+    missing: Sequence[str]
+    """One sentence on each picture that has no preview."""
+    left_out: int
+    """Previews for which there was no room."""
+    shrunk: bool
+    """Whether those that are shown were made smaller for want of room."""
+
+
+def open_stores(settings: Settings) -> Stores:
+    """Library, journal and spool of this process; their files are opened when they are first used."""
+    folders = settings.folders
+    database = Database(folders.database)
+    return Stores(Library(folders, database), Ledger(database, settings.lease), Spool(folders.database.parent))
+
+
+class Calls:
+    """Takes calls, and owns the jobs they become.
+
+    Args:
+        group: runs the jobs, for as long as the engine is open.
+        stores: library, journal and spool.
+        registry: gives the providers in use now.
+    """
+
+    def __init__(self, group: TaskGroup, stores: Stores, registry: Callable[[], ProviderRegistry]) -> None:
+        self.library = stores.library
+        self.jobs = Jobs(group, stores, registry)
+        self._stores = stores
+
+    async def close(self) -> None:
+        """Leave unfinished jobs to the next process, and let go of the database."""
+        await self.jobs.release()
+        await anyio.to_thread.run_sync(self.library.close)
+
+    async def start(self, config: Config, tool: str, arguments: object, *, key: str, confirmed: bool) -> Job:
+        """See `Engine.start`."""
+        checked = _understand(config.offer, tool, arguments)
+        sources, problems = await self._look_at_pictures(checked)
+        call = "" if problems else fingerprint(checked, sources)
+        if not problems and (earlier := await self.jobs.repeated(call, key)) is not None:
+            return await self._job_of(earlier)  # made and paid for already: neither price nor room are asked about
+        problems += await self._room_problems(checked, refused=bool(problems))
+        if problems:
+            note = NOT_LOOKED_AT if checked.problems and checked.names_pictures else ""
+            raise Refusal(*problems, instead=_instead(config.offer, checked), note=note)
+        others = config.offer.others(checked.operation, but=tool, taking=checked.wished)
+        order = config.settings.providers
+        examined = candidates(checked, config.offer.routes(tool), order, sources)
+        able = choose(examined, checked, others)
+        budget = config.settings.budget
+        check_call(budget, able[0], confirmed=confirmed)
+        plan = await first_plan(able, limited=budget != BudgetTable())
+        plan = replace(plan, choice=explain(examined, ordered=order is not None))
+        opened = await self.jobs.begin(plan, fingerprint=call, key=key, caps=caps(budget), registry=config.registry)
+        if opened.over is not None:
+            raise refuse_over(*opened.over, plan.spec.usd or 0.0)
+        return await self._job_of(opened)
+
+    async def _job_of(self, opened: Opened) -> Job:
+        """The job a call has come to, its own or an earlier one.
+
+        Raises:
+            Refusal: its idempotency key belongs to another call.
+        """
+        if opened.clashing is not None:
+            message = f"this key was given to another call before, {opened.clashing.id}: take a new key for a new call"
+            raise Refusal(Problem("idempotency key", message))
+        known = opened.entry or opened.joined
+        job = await self.jobs.find(known.id) if known is not None else None
+        if job is None:
+            raise StorageError("the job was written down and cannot be found again")
+        if opened.joined is not None:
+            note = f"{JOINED} {AGAIN}" if job.done and not opened.joined.key else JOINED
+            job.notes += [] if note in job.notes else [note]
+        return job
+
+    def explain(self, config: Config, tool: str, arguments: object) -> tuple[str, ...]:
+        """See `Engine.explain`."""
+        checked = _understand(config.offer, tool, arguments)
+        if checked.problems:
+            raise Refusal(*checked.problems, instead=_instead(config.offer, checked))
+        order = config.settings.providers
+        return explain(candidates(checked, config.offer.routes(tool), order), ordered=order is not None)
+
+    async def spent(self) -> dict[str, float]:
+        """See `Engine.spent`."""
+        moments = caps(BudgetTable(per_day=inf, per_month=inf))
+        return {cap.name: (await self._stores.ledger.spent(cap.since)).usd for cap in moments}
+
+    async def previews(
+        self, records: Sequence[PictureRecord], budget: int, made: Mapping[str, Preview] | None
+    ) -> Previews:
+        """See `Engine.previews`."""
+        found, missing = await first_previews(self.library, records, made or {})
+        if not found:
+            return Previews((), missing, left_out=0, shrunk=False)
+        shown, shrunk = await fitted(found, budget - len(json.dumps("\n".join(missing))))
+        return Previews(shown, missing, left_out=len(found) - len(shown), shrunk=shrunk)
+
+    async def whole_file(self, record: PictureRecord, limit: int) -> tuple[bytes, str]:
+        """See `Engine.whole_file`."""
+        return await whole_file(self.library, record, limit)
+
+    async def _look_at_pictures(self, checked: Checked) -> tuple[list[Source], list[Problem]]:
+        """The call's pictures, and all that is wrong with the call by now.
+
+        Nothing is opened or fetched for a call that is refused by its arguments: a refusal must be cheap, and must
+        not send requests to whatever addresses it names.
+        """
+        given = checked.sources()
+        if checked.problems or not given:
+            return [], list(checked.problems)
+        return await resolve(given, checked.row.pictures, self.library)
+
+    async def _room_problems(self, checked: Checked, *, refused: bool) -> list[Problem]:
+        """Whether there is room and leave to write, asked before anything is spent."""
+        save_as = checked.given.get("save_as")
+        if save_as is not None and not isinstance(save_as, str):
+            return []  # is among the problems already
+        try:
+            if save_as:
+                await anyio.to_thread.run_sync(self.library.roots.target, save_as)
+            if not refused:  # nothing is written for a call that is refused anyway, not even a probe
+                needed = ROOM_PER_PICTURE * checked.count
+                await anyio.to_thread.run_sync(self.library.check_room, save_as, needed)
+        except StorageError as error:
+            return [Problem("save_as" if save_as else "", str(error))]
+        return []
+
+
+def _understand(offer: Offer, tool: str, arguments: object) -> Checked:
+    """The call against its row, without looking at any picture.
+
+    Raises:
+        Refusal: there is no such tool, or it is switched off or not served.
+    """
+    row = catalog().get(tool)
+    if row is None:
+        raise Refusal(Problem("tool", f"there is no {say(tool)}{did_you_mean(tool, offer.names)}"))
+    checked = check(row, arguments)
+    if tool not in offer.tools:
+        able = offer.others(checked.operation, but=tool)
+        because = offer.hidden.get(tool, "not listed")
+        nobody = "" if able else f"; no tool that is on can {verb(checked.operation)}"
+        raise Refusal(Problem("", f"{tool} is off: {because}{nobody}"), instead=able)
+    return checked
+
+
+def _instead(offer: Offer, checked: Checked) -> tuple[str, ...]:
+    """Tools that are on and take what this one cannot; none where mending the call is enough."""
+    row = offer.tools[checked.row.tool]
+    if checked.operation not in row.operations:
+        return offer.others(checked.operation, but=row.tool)
+    return offer.takers(checked.strays, but=row.tool) if checked.strays else ()
