@@ -1,4 +1,4 @@
-"""A sender that waits milliseconds where the real one waits seconds, and emulated vendors for it to speak to."""
+"""The vendor of a test, emulated, and its provider with a sender that waits milliseconds instead of seconds."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.emulators.kie import KieEmulator
-from tests.support.faults import impatient_sender, quick_sender
+from tests.support.faults import hurry, impatient_sender, quick_sender
 from tests.support.vendors import opened, wired
 
 if TYPE_CHECKING:
@@ -19,17 +18,17 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def emulator(name: str) -> Iterator[AnyEmulator]:
-    """The vendor of that name on loopback, for the tables over several vendors."""
-    with opened([name]) as emulators:
-        yield emulators[name]
+def name(request: pytest.FixtureRequest) -> str:
+    """The vendor in whose folder the test stands; the tables over several vendors give it as a parameter."""
+    folder: str = request.path.parent.name
+    return folder
 
 
 @pytest.fixture
-def kie() -> Iterator[KieEmulator]:
-    """Kie on loopback; the test fails if its key was sent where it must not go."""
-    with KieEmulator() as emulator:
-        yield emulator
+def emulator(name: str) -> Iterator[AnyEmulator]:
+    """The vendor on loopback; the test fails if its key was sent where it must not go."""
+    with opened([name]) as emulators:
+        yield emulators[name]
 
 
 @pytest.fixture
@@ -41,6 +40,9 @@ async def http(request: pytest.FixtureRequest) -> AsyncIterator[HttpClient]:
 
 
 @pytest.fixture
-def provider(kie: KieEmulator, http: HttpClient) -> Provider:
-    """The unmodified provider, wired to the emulator."""
-    return wired("kie", kie, http)
+def provider(name: str, emulator: AnyEmulator, http: HttpClient, request: pytest.FixtureRequest) -> Provider:
+    """The unmodified provider, wired to the emulator; it too is impatient only in rows called silence."""
+    provider = wired(name, emulator, http)
+    if "silence" in request.node.name:
+        hurry(provider)
+    return provider

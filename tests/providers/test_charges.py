@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 import imagewright.providers
-from imagewright.providers.base import Finished
-from imagewright.providers.bfl.replies import USD_PER_CREDIT as BFL_CREDIT
-from imagewright.providers.bfl.replies import Submitted, read_standing, read_submitted
 from imagewright.providers.common.numbers import decimal, seed, usd
-from imagewright.providers.kie.replies import read_flux_kontext, read_gpt4o, read_market
-from imagewright.providers.kie.routes import USD_PER_CREDIT as KIE_CREDIT
-from imagewright.providers.recraft.replies import USD_PER_UNIT, read_made
+from imagewright.providers.kie.replies import read_market
+from tests.support.poll_answers import LINK, LONG
 from tests.support.replies import ended, reply
+from tests.support.vendors import VENDORS
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-URL = "https://files.example/1.png"
-LONG = "9" * 400
-"""A number that no float can hold."""
 CANNOT_BE = (
     '"NaN"', "NaN", "1e400", "-1e400", "Infinity", '"inf"', '"1e308"', "1e308", "-3", "-1000", '"-0.5"', "true",
     "false", "null", LONG, f'"{LONG}"', f"-{LONG}", '""', '"free"', "[5]", '{"usd": 5}', "1000000",
@@ -32,35 +23,10 @@ CANNOT_BE = (
 CAN_BE = {"5": 5.0, "4.5": 4.5, '"5.0"': 5.0, "0": 0.0, '"0"': 0.0, "4.8": 4.8}
 
 
-def _finished(answer: object) -> Finished:
-    assert isinstance(answer, Finished)
-    return answer
-
-
-def _kie(read: Callable[[Any], object], done: str) -> Callable[[str], Finished]:
-    form = f'{{"code": 200, "data": {{{done}, "creditsConsumed": %s}}}}'
-    return lambda units: _finished(read(reply((form % units).encode("ascii"))))
-
-
-def _bfl(units: str) -> Finished:
-    taken = read_submitted(reply(f'{{"id": "t", "cost": {units}}}'.encode("ascii")))
-    assert isinstance(taken, Submitted)
-    # as the ticket keeps it
-    kept = "" if taken.credits is None else str(taken.credits)
-    return _finished(read_standing(reply({"status": "Ready", "result": {"sample": URL}}), kept))
-
-
-def _recraft(units: str) -> Finished:
-    return _finished(read_made(reply(f'{{"image": {{"url": "{URL}"}}, "credits": {units}}}'.encode("ascii"))))
-
-
-FLAGGED = f'"successFlag": 1, "response": {{"resultUrls": ["{URL}"]}}'
-VENDORS: Mapping[str, tuple[float, Callable[[str], Finished]]] = {
-    "kie": (KIE_CREDIT, _kie(read_market, f'"state": "success", "resultJson": {{"resultUrls": ["{URL}"]}}')),
-    "kie, flux": (KIE_CREDIT, _kie(read_flux_kontext, FLAGGED)),
-    "kie, 4o": (KIE_CREDIT, _kie(read_gpt4o, FLAGGED)),
-    "bfl": (BFL_CREDIT, _bfl),
-    "recraft": (USD_PER_UNIT, _recraft),
+CHARGES = {
+    f"{name}, {kind}" if kind else name: charge
+    for name, vendor in VENDORS.items()
+    for kind, charge in vendor.charges.items()
 }
 """USD of one of its units, and how its answer is read, by vendor."""
 
@@ -68,17 +34,17 @@ VENDORS: Mapping[str, tuple[float, Callable[[str], Finished]]] = {
 def test_no_vendor_that_reports_a_cost_is_missing() -> None:
     folder = Path(imagewright.providers.__file__).parent
     reporting = {file.parent.name for file in folder.glob("*/replies.py") if "cost_usd" in file.read_text("utf-8")}
-    assert reporting == {name.partition(",")[0] for name in VENDORS}
+    assert reporting == {name for name, vendor in VENDORS.items() if vendor.charges}
 
 
-@pytest.mark.parametrize("name", VENDORS)
+@pytest.mark.parametrize("name", CHARGES)
 def test_a_charge_that_cannot_be_true_is_unknown_and_the_picture_is_kept(name: str) -> None:
-    per_unit, read = VENDORS[name]
+    per_unit, read = CHARGES[name]
     assert {units: read(units).cost_usd for units in CANNOT_BE} == dict.fromkeys(CANNOT_BE)
     assert {units: read(units).cost_usd for units in CAN_BE} == pytest.approx(
         {units: number * per_unit for units, number in CAN_BE.items()}
     )
-    assert read(LONG).products[0].url == URL
+    assert read(LONG).products[0].url == LINK
 
 
 @pytest.mark.parametrize(("units", "charged"), [("0", False), ("4", True), ("-4", None), ("NaN", None), (LONG, None)])

@@ -1,7 +1,7 @@
 """Every vendor and every fault: one class, one sentence, the right word about a retry and about the money.
 
-What a vendor says in its own words is taken from that vendor's table, where all its other words are tried as well;
-here they are held against each other, and a vendor or a fault that is missing shows.
+What a vendor says in its own words is taken from its cases, all of whose words are tried elsewhere; here they are held
+against each other.
 """
 
 from __future__ import annotations
@@ -12,26 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from imagewright.errors import (
-    BadKey,
-    ContentRefused,
-    OutOfCredit,
-    ProviderError,
-    RateLimited,
-    ResultLost,
-)
+from imagewright.errors import BadKey, ContentRefused, OutOfCredit, ProviderError, RateLimited, ResultLost
 from tests.emulators.messages import Answer
-from tests.emulators.openai import OpenAIEmulator
-from tests.providers.ark import test_faults as test_ark_faults
-from tests.providers.bfl import test_jobs as test_bfl_jobs
-from tests.providers.dashscope import test_faults as test_dashscope_faults
-from tests.providers.fal import test_faults as test_fal_faults
-from tests.providers.google import test_jobs as test_google_jobs
-from tests.providers.ideogram import test_provider as test_ideogram
-from tests.providers.kie import test_faults as test_kie_faults
-from tests.providers.openai import test_faults as test_openai_faults
-from tests.providers.recraft import test_provider as test_recraft
-from tests.providers.replicate import test_faults as test_replicate_faults
 from tests.support import faults
 from tests.support.faults import SENDS, Case, check_error, falls_silent, hurry, impatient_sender, plan, quick_sender
 from tests.support.provider_runs import made, ordered, plain_order
@@ -43,6 +25,7 @@ if TYPE_CHECKING:
 
     from imagewright.providers.base import Provider
     from imagewright.providers.http.client import HttpClient
+    from tests.support.vendor_cases import Vendor
     from tests.support.vendors import AnyEmulator
 
     Where = Literal["submit", "poll", "download"]
@@ -51,39 +34,9 @@ pytestmark = pytest.mark.anyio
 
 SIGNED = ("sig=", "Signature=")
 """What stands in a link that opens a file to whoever has it."""
-EXPIRING = ("bfl", "ideogram", "ark", "dashscope")
-"""Vendors whose links say until when they hold, and whose emulators keep to it."""
-REFUSED: Mapping[str, tuple[Case, Case]] = {
-    "kie": (test_kie_faults.SUBMIT["moderation"], test_kie_faults.SUBMIT["no credit"]),
-    "fal": (test_fal_faults.SUBMIT["moderation"], test_fal_faults.SUBMIT["no money"]),
-    "replicate": (test_replicate_faults.SUBMIT["moderation"], test_replicate_faults.SUBMIT["no money"]),
-    "openai": (test_openai_faults.SUBMIT["moderation"], test_openai_faults.SUBMIT["no quota"]),
-    "google": (test_google_jobs.SUBMIT["prompt blocked"], test_google_jobs.SUBMIT["quota of the day"]),
-    "bfl": (test_bfl_jobs.SUBMIT["moderation"], test_bfl_jobs.SUBMIT["no money"]),
-    "recraft": (test_recraft.SUBMIT["moderation"], test_recraft.SUBMIT["no money"]),
-    "ideogram": (test_ideogram.SUBMIT["moderation"], test_ideogram.SUBMIT["no money"]),
-    "ark": (test_ark_faults.SUBMIT["moderation of the prompt"], test_ark_faults.SUBMIT["no money"]),
-    "dashscope": (
-        test_dashscope_faults.REFUSED["moderation of the input"],
-        test_dashscope_faults.REFUSED["no money"],
-    ),
-}
-"""How each vendor refuses the content, and how it says that there is no money."""
-EMPTY: Mapping[str, tuple[str, float, str]] = {
-    "kie": ("credits", 1.0, "top up"),
-    "fal": ("locked", True, "Top up"),
-    "replicate": ("broke", True, "purchase credit"),
-    "bfl": ("credits", 1.0, "Top up"),
-    "recraft": ("units", 5.0, "Top up"),
-    "ideogram": ("usd", 0.01, "Top up"),
-}
-"""What leaves an emulator with next to no money, and what it then says; the others are tried with their rates."""
-AT_ONCE = "its routes answer a submit with the pictures, and it is never asked how it stands"
-CANNOT: Mapping[Where, Mapping[str, str]] = {
-    "poll": dict.fromkeys(("openai", "google", "recraft", "ideogram", "ark", "dashscope"), AT_ONCE),
-    "download": {"google": "its pictures stand in the answer itself, and there is nothing to fetch"},
-}
-"""Why a fault at a step cannot occur at a vendor."""
+
+
+EMPTY = {name: vendor.empty for name, vendor in VENDORS.items() if vendor.empty}
 
 
 @dataclass(frozen=True)
@@ -137,14 +90,19 @@ def _case(name: str, emulator: AnyEmulator, row: str) -> Case:
     fault = MATRIX[row]
     if fault.case is not None:
         return fault.case
-    moderation, money = REFUSED[name]
-    return {"moderation": moderation, "no money": money, "bad key": _wrong_key(emulator)}[row]
+    vendor = VENDORS[name]
+    return {"moderation": vendor.moderation, "no money": vendor.no_money, "bad key": _wrong_key(emulator)}[row]
 
 
 def _wrong_key(emulator: AnyEmulator) -> Case:
     """The emulator's own refusal of a key that it does not know."""
     emulator.key = f"another-{emulator.key}"
     return Case(lambda answer: answer, BadKey, False)
+
+
+def _cannot(vendor: Vendor, where: Where) -> bool:
+    """Whether nothing can fail there: its plain route is never asked about, or its pictures stand in the answer."""
+    return {"poll": not vendor.polls or vendor.at_once is not None, "download": vendor.links is None}.get(where, False)
 
 
 async def _whole_call(provider: Provider, into: Path) -> None:
@@ -161,11 +119,11 @@ def _plan(name: str, emulator: AnyEmulator, where: Where, case: Case) -> None:
 @pytest.mark.parametrize("row", MATRIX)
 @pytest.mark.parametrize("name", VENDORS)
 async def test_a_fault_has_one_error_and_never_costs_a_second_submit(name: str, row: str, tmp_path: Path) -> None:
-    fault, into = MATRIX[row], tmp_path / "picture"
+    fault, vendor, into = MATRIX[row], VENDORS[name], tmp_path / "picture"
     with opened([name]) as emulators:
         emulator, key = emulators[name], emulators[name].key
-        if isinstance(emulator, OpenAIEmulator):
-            emulator.links = True
+        for attribute, value in (vendor.links or {}).items():
+            setattr(emulator, attribute, value)
         wait = fault.case is not None and falls_silent(fault.case)
         async with aclosing(impatient_sender() if wait else quick_sender()) as http:
             provider = wired(name, emulator, http)
@@ -173,9 +131,9 @@ async def test_a_fault_has_one_error_and_never_costs_a_second_submit(name: str, 
                 hurry(provider)
             case = _case(name, emulator, row)
             _plan(name, emulator, fault.where, case)
-            if why := CANNOT.get(fault.where, {}).get(name):
+            if _cannot(vendor, fault.where):
                 await _whole_call(provider, into)
-                assert into.stat().st_size, why
+                assert into.stat().st_size
                 return
             with pytest.raises(ProviderError) as caught:
                 await _whole_call(provider, into)
@@ -192,7 +150,7 @@ async def test_a_fault_has_one_error_and_never_costs_a_second_submit(name: str, 
         assert not into.exists()
 
 
-@pytest.mark.parametrize("name", EXPIRING)
+@pytest.mark.parametrize("name", [name for name, vendor in VENDORS.items() if vendor.expires])
 async def test_a_link_whose_time_is_over_has_lost_its_picture(
     name: str, emulator: Any, http: HttpClient, tmp_path: Path
 ) -> None:
@@ -217,5 +175,6 @@ async def test_an_empty_account_and_a_wrong_key_are_said(name: str, emulator: An
     assert not emulator.charges
 
 
-def test_no_vendor_is_missing() -> None:
-    assert set(REFUSED) == set(VENDORS)
+@pytest.mark.parametrize("name", VENDORS)
+def test_every_vendor_is_tried_as_one_that_answers_at_once_or_takes_its_time(name: str) -> None:
+    assert VENDORS[name].at_once or VENDORS[name].queue

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from tests.support import goldens
+from tests.support.vendors import VENDORS
 
-BODIES = {vendor: bodies() for vendor, bodies in goldens.VENDORS.items()}
+BODIES = {name: vendor.goldens() for name, vendor in VENDORS.items()}
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,8 @@ import pytest
 
 from imagewright.errors import SettingsError
 from imagewright.providers import open_provider
-from imagewright.providers.ark.routes import ALIKE as ARK_ALIKE
-from imagewright.providers.ark.routes import MODEL as ARK_MODEL
 from imagewright.providers.base import ProviderConfig
-from imagewright.providers.fal.routes import ALIKE as FAL_ALIKE
-from imagewright.providers.google.body import ALIKE as GOOGLE_ALIKE
 from imagewright.providers.http.client import HttpClient
-from imagewright.providers.openai.routes import ALIKE as OPENAI_ALIKE
-from imagewright.providers.replicate.routes import ALIKE as REPLICATE_ALIKE
 from tests.support.vendors import VENDORS, routes_of
 
 if TYPE_CHECKING:
@@ -24,17 +18,10 @@ if TYPE_CHECKING:
 NEXT = "maker/next-of-all"
 """An id of the form every vendor takes, which no vendor has."""
 ROUTES = [route for name in VENDORS for route in routes_of(name)]
-ALIKE = {
-    "openai": OPENAI_ALIKE,
-    "google": GOOGLE_ALIKE,
-    "fal": FAL_ALIKE,
-    "replicate": REPLICATE_ALIKE,
-    "ark": {ARK_MODEL: ARK_ALIKE},
-}
 SAME = [
-    (provider, default, model)
-    for provider, alike in ALIKE.items()
-    for default, models in alike.items()
+    (name, default, model)
+    for name, vendor in VENDORS.items()
+    for default, models in vendor.alike.items()
     for model in models
 ]
 
@@ -94,7 +81,7 @@ def test_an_entry_for_a_known_model_that_is_not_built_in_is_refused_with_the_one
 
 
 @pytest.mark.parametrize("ending", ["-2026-04-21", ":" + "0f" * 32], ids=["a day", "a version"])
-@pytest.mark.parametrize("provider", ["openai", "google", "replicate"])
+@pytest.mark.parametrize("provider", [name for name, vendor in VENDORS.items() if vendor.states])
 def test_one_state_of_a_known_model_is_taken_at_its_price(provider: str, ending: str) -> None:
     route = next(one for one in ROUTES if one.provider == provider and not one.model_by and one.price.usd)
     changed = _with(route, {route.model: {"model": route.model + ending}})

@@ -1,6 +1,6 @@
 """The vendors that take their time: each fault in each one's words, at the submit, the pictures, the polls, the stop.
 
-The words stand in the vendor's own file, beside what can go wrong nowhere else.
+The words stand in the vendor's cases; what can go wrong nowhere else is tried in its own folder.
 """
 
 from __future__ import annotations
@@ -11,48 +11,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.emulators.messages import Answer
-from tests.providers.bfl import test_jobs as test_bfl_jobs
-from tests.providers.dashscope import test_faults as test_dashscope_faults
-from tests.providers.fal import test_faults as test_fal_faults
-from tests.providers.kie import test_faults as test_kie_faults
-from tests.providers.replicate import test_faults as test_replicate_faults
 from tests.support import faults
-from tests.support.faults import SENDS, hurry
+from tests.support.faults import SENDS
 from tests.support.faults_queued import check_doubtful, check_poll, check_submit, check_upload
 from tests.support.provider_runs import plain_order, submitted
-from tests.support.vendors import VENDORS, submitted_to, wired
+from tests.support.vendors import QUEUES, VENDORS, submitted_to
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from imagewright.providers.base import Order, Provider
-    from imagewright.providers.http.client import HttpClient
-    from tests.support.faults_queued import Queue
     from tests.support.vendors import AnyEmulator
 
 pytestmark = pytest.mark.anyio
 
-QUEUES: Mapping[str, Queue] = {
-    "kie": test_kie_faults.QUEUE,
-    "fal": test_fal_faults.QUEUE,
-    "replicate": test_replicate_faults.QUEUE,
-    "bfl": test_bfl_jobs.QUEUE,
-    "dashscope": test_dashscope_faults.QUEUE,
-}
 SUBMITS = [(name, row) for name, queue in QUEUES.items() for row in queue.submit]
 REFUSED = [(name, row) for name, row in SUBMITS if QUEUES[name].submit[row].sends == SENDS]
 UPLOADS = [(name, door) for name, queue in QUEUES.items() for door in queue.uploads]
 POLLS = [(name, door) for name in QUEUES for door in VENDORS[name].polls]
 UNHEARD = {"reset": Answer.reset(), "silence": Answer.hang()}
 """What becomes of a request to stop that no answer comes to."""
-
-
-@pytest.fixture
-def provider(name: str, emulator: AnyEmulator, http: HttpClient, request: pytest.FixtureRequest) -> Provider:
-    provider = wired(name, emulator, http)
-    if "silence" in request.node.name:
-        hurry(provider)
-    return provider
 
 
 def _plain(name: str) -> Order:
@@ -63,10 +39,6 @@ def _pictured(name: str) -> Order:
     order = QUEUES[name].pictured
     assert order is not None
     return order
-
-
-def test_no_vendor_that_is_asked_how_a_task_stands_is_missing() -> None:
-    assert set(QUEUES) == {name for name, vendor in VENDORS.items() if vendor.polls}
 
 
 @pytest.mark.parametrize(("name", "row"), SUBMITS)

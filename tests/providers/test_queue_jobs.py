@@ -11,22 +11,18 @@ from PIL import Image
 
 from imagewright.providers.base import Prepared, Running
 from tests.emulators.pictures import encode
-from tests.providers.test_queue_faults import QUEUES
 from tests.support.faults import quick_sender
 from tests.support.provider_runs import drive, plain_order, submitted
-from tests.support.vendors import routes_of, wired
+from tests.support.vendors import QUEUES, routes_of, wired
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.providers.base import Output, Provider, Route
-    from imagewright.providers.http.client import HttpClient
     from tests.support.vendors import AnyEmulator
 
 pytestmark = pytest.mark.anyio
 
-NAMING = ("kie", "fal", "replicate", "bfl")
-"""Those in whose links to pictures the task is named."""
 CALLS = range(1, 13)
 ENLARGERS = [
     pytest.param(name, route, id=f"{name}-{route.model}")
@@ -36,12 +32,7 @@ ENLARGERS = [
 ]
 
 
-@pytest.fixture
-def provider(name: str, emulator: AnyEmulator, http: HttpClient) -> Provider:
-    return wired(name, emulator, http)
-
-
-@pytest.mark.parametrize("name", NAMING)
+@pytest.mark.parametrize("name", [name for name, queue in QUEUES.items() if queue.names_tasks])
 async def test_calls_side_by_side_do_not_mix(name: str, emulator: Any, provider: Provider, tmp_path: Path) -> None:
     others = {"image", "images", "resolution"}
     route = next(one for one in routes_of(name) if "seed" in one.takes and not others & one.takes.keys())

@@ -13,7 +13,6 @@ from imagewright.errors import BadKey, ProviderError, RateLimited, UnknownOutcom
 from imagewright.providers import open_provider
 from imagewright.providers.base import CanRecover, Handle, ProviderConfig
 from imagewright.providers.common.recovery import CLOCKS_DIFFER
-from imagewright.providers.fal.routes import OTHERS
 from imagewright.providers.replicate.routes import ROUTES
 from tests.emulators.fal import FalEmulator
 from tests.emulators.messages import Answer
@@ -33,13 +32,13 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-LISTING = ("fal", "replicate")
+LISTINGS = {name: vendor.listing for name, vendor in VENDORS.items() if vendor.listing}
 LOOKS = 5
 """How often the list is looked at before a call counts as not there; fal shows what has ended, at the third look."""
 EVERY = {
     f"{name}-{route.tool}-{route.operation}-{route.model}": (name, route)
-    for name in LISTING
-    for route in (*routes_of(name), *(OTHERS if name == "fal" else ()))
+    for name, listing in LISTINGS.items()
+    for route in (*routes_of(name), *listing.others)
 }
 
 
@@ -94,7 +93,7 @@ async def _found(provider: Any, trace: Mapping[str, str], *known: str) -> Handle
 
 @pytest.mark.parametrize("name", VENDORS)
 async def test_exactly_these_vendors_list_recent_calls(name: str, emulator: AnyEmulator, http: HttpClient) -> None:
-    assert isinstance(wired(name, emulator, http), CanRecover) == (name in LISTING)
+    assert isinstance(wired(name, emulator, http), CanRecover) == (name in LISTINGS)
 
 
 @pytest.mark.parametrize(("name", "route"), EVERY.values(), ids=EVERY)
@@ -113,7 +112,7 @@ async def test_a_call_whose_answer_was_lost_is_found_and_goes_on_as_if_it_had_be
     assert all(file.read_bytes() for file in driven.files)
 
 
-@pytest.mark.parametrize("name", LISTING)
+@pytest.mark.parametrize("name", LISTINGS)
 async def test_a_call_that_never_arrived_is_not_found(name: str, emulator: AnyEmulator, provider: Any) -> None:
     order = _plain(name)
     assert await _found(provider, provider.trace(order)) is None
@@ -122,7 +121,7 @@ async def test_a_call_that_never_arrived_is_not_found(name: str, emulator: AnyEm
     assert len(emulator.received("list")) == 2 * LOOKS
 
 
-@pytest.mark.parametrize("name", LISTING)
+@pytest.mark.parametrize("name", LISTINGS)
 async def test_of_identical_calls_the_oldest_comes_first_and_those_that_are_known_not_at_all(
     name: str, emulator: Any, provider: Any
 ) -> None:
@@ -135,7 +134,7 @@ async def test_of_identical_calls_the_oldest_comes_first_and_those_that_are_know
         assert (found.ticket["task"] if found else None) == expected
 
 
-@pytest.mark.parametrize("name", LISTING)
+@pytest.mark.parametrize("name", LISTINGS)
 async def test_another_input_another_model_and_an_earlier_time_do_not_fit(
     name: str, emulator: Any, provider: Any
 ) -> None:
@@ -151,24 +150,17 @@ async def test_another_input_another_model_and_an_earlier_time_do_not_fit(
     assert await _found(provider, trace) is not None
 
 
-@pytest.mark.parametrize("name", LISTING)
+@pytest.mark.parametrize("name", LISTINGS)
 async def test_clocks_may_differ_but_not_by_more_than_is_said(name: str, emulator: Any, provider: Any) -> None:
     trace = await _lost(provider, emulator, _plain(name))
     (task,) = emulator.tasks.values()
     for behind, found in ((CLOCKS_DIFFER - timedelta(minutes=1), True), (CLOCKS_DIFFER * 2, False)):
-        past = {"created": task.created - behind} if name == "replicate" else {"sent": task.sent - behind}
-        kept = {field: getattr(task, field) for field in past}
-        for field, moment in past.items():
-            setattr(task, field, moment)
+        began = getattr(task, LISTINGS[name].began)
+        setattr(task, LISTINGS[name].began, began - behind)
         assert (await _found(provider, trace) is not None) is found
-        for field, moment in kept.items():
-            setattr(task, field, moment)
+        setattr(task, LISTINGS[name].began, began)
 
 
-REFUSALS: Mapping[str, Callable[[str], Answer]] = {
-    "fal": lambda text: Answer.of({"error": {"type": "authorization_error", "message": text}}, 401),
-    "replicate": lambda text: Answer.of({"title": "Unauthenticated", "detail": text, "status": 401}, 401),
-}
 SHAPES: Mapping[str, Any] = {
     "no list": {},
     "a list of nothing": {"items": None, "results": None},
@@ -178,7 +170,7 @@ SHAPES: Mapping[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", LISTING)
+@pytest.mark.parametrize("name", LISTINGS)
 @pytest.mark.parametrize("fault", POLL)
 async def test_a_list_that_cannot_be_had_says_nothing_about_the_call(
     name: str, fault: str, emulator: AnyEmulator, provider: Any, monkeypatch: pytest.MonkeyPatch
@@ -194,7 +186,7 @@ async def test_a_list_that_cannot_be_had_says_nothing_about_the_call(
     assert len(emulator.received("list")) == 1
 
 
-@pytest.mark.parametrize("name", LISTING)
+@pytest.mark.parametrize("name", LISTINGS)
 @pytest.mark.parametrize("shape", SHAPES)
 async def test_a_list_that_is_none_is_said(name: str, shape: str, emulator: AnyEmulator, provider: Any) -> None:
     emulator.fail_next("list", Answer.of(SHAPES[shape]))
@@ -202,10 +194,10 @@ async def test_a_list_that_is_none_is_said(name: str, shape: str, emulator: AnyE
         await provider.find(provider.trace(_plain(name)), ())
 
 
-@pytest.mark.parametrize("name", LISTING)
+@pytest.mark.parametrize("name", LISTINGS)
 async def test_a_list_that_is_refused_is_said(name: str, emulator: AnyEmulator, provider: Any) -> None:
     trace = provider.trace(_plain(name))
-    emulator.fail_next("list", REFUSALS[name](f"No such key: {emulator.key}"))
+    emulator.fail_next("list", LISTINGS[name].refuses(f"No such key: {emulator.key}"))
     with pytest.raises(BadKey, match=r"No such key: \[key\]") as caught:
         await provider.find(trace, ())
     assert caught.value.charged is None
@@ -227,7 +219,7 @@ def _spoilt(**fields: Any) -> Callable[[Answer], Answer]:
     return spoil
 
 
-@pytest.mark.parametrize("name", LISTING)
+@pytest.mark.parametrize("name", LISTINGS)
 @pytest.mark.parametrize(
     "fields",
     [
@@ -250,14 +242,11 @@ async def test_an_entry_that_cannot_be_read_is_passed_over(
     assert await provider.find(trace, ()) is not None
 
 
-@pytest.mark.parametrize("name", LISTING)
+@pytest.mark.parametrize("name", LISTINGS)
 async def test_pages_are_turned_as_far_as_there_are_any(
     name: str, emulator: Any, provider: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if name == "fal":
-        monkeypatch.setattr("imagewright.providers.fal.provider.LIST_PAGE", 2)
-    else:
-        emulator.page = 2
+    LISTINGS[name].two_to_a_page(emulator, monkeypatch)
     trace = await _lost(provider, emulator, _plain(name))
     for seed in range(2, 6):
         await submitted(provider, _plain(name, seed=seed))

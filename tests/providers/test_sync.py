@@ -1,4 +1,4 @@
-"""What vendors that answer at once have in common: pictures in a text, and where they may stand."""
+"""What vendors that answer at once have in common: their faults, and pictures in a text."""
 
 from __future__ import annotations
 
@@ -14,10 +14,14 @@ from imagewright.providers.http.request import Purpose, Reply, Request, bearer
 from imagewright.providers.openai.replies import read_images
 from tests.emulators.messages import Answer
 from tests.emulators.openai import OpenAIEmulator
+from tests.support.faults import SENDS
+from tests.support.faults_sync import check_fault
+from tests.support.provider_runs import plain_order
 from tests.support.replies import ended
 from tests.support.vendors import VENDORS, wired
 
 if TYPE_CHECKING:
+    from imagewright.providers.base import Provider
     from imagewright.providers.http.client import HttpClient
     from tests.support.vendors import AnyEmulator
 
@@ -91,3 +95,28 @@ async def test_nothing_is_left_to_ask_about_or_to_stop(name: str, emulator: AnyE
     assert ended(caught.value).charged is None
     assert await provider.cancel(Handle(name, {})) is False
     assert not emulator.requests
+
+
+AT_ONCE = {name: vendor.at_once for name, vendor in VENDORS.items() if vendor.at_once}
+SUBMITS = [(name, row) for name, vendor in AT_ONCE.items() for row in vendor.submit]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("name", "row"), SUBMITS)
+async def test_a_submit_that_fails(name: str, row: str, emulator: AnyEmulator, provider: Provider) -> None:
+    vendor = AT_ONCE[name]
+    await check_fault(vendor.submit[row], provider, plain_order(vendor.plain), emulator)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("name", "row"), [(name, row) for name, row in SUBMITS if AT_ONCE[name].submit[row].sends == SENDS]
+)
+async def test_a_submit_that_was_plainly_refused_is_sent_again(
+    name: str, row: str, emulator: AnyEmulator, provider: Provider
+) -> None:
+    vendor = AT_ONCE[name]
+    emulator.fail_next("generate", vendor.submit[row].fault, times=SENDS - 1)
+    await provider.submit(plain_order(vendor.plain))
+    assert len(emulator.received("generate")) == SENDS
+    assert len(emulator.charges) == 1

@@ -5,13 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imagewright.errors import (
-    ProviderError,
-    RequestRejected,
-    ResultLost,
-    UnknownOutcome,
-    VendorUnavailable,
-)
+from imagewright.errors import ProviderError, RequestRejected, ResultLost, UnknownOutcome, VendorUnavailable
 from imagewright.providers.http.classify import Retry
 from imagewright.providers.http.client import HttpClient
 from imagewright.providers.http.request import Purpose

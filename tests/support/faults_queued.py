@@ -1,11 +1,11 @@
 """The faults any vendor can have that takes its time, and what each must come to.
 
-Each such vendor has its own words for them in a `Queue`; `providers/test_queue_faults.py` tries all of them on all.
+Each such vendor has its own words for them in a `Queue` of its cases; `providers/test_queue_faults.py` tries all of
+them on all.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,35 +18,8 @@ from tests.support.replies import ended
 from tests.support.vendors import VENDORS, submitted_to
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from imagewright.providers.base import Handle, Order, Provider, Route
+    from imagewright.providers.base import Handle, Order, Provider
     from tests.support.faults import Case
-
-
-@dataclass(frozen=True)
-class Queue:
-    """A vendor that takes its time, and what it says when something is wrong.
-
-    Attributes:
-        plain: the route that is tried.
-        submit: what can become of a submit.
-        poll: what can be wrong when one asks how a task stands; none of it says anything of the task.
-        doubtful: what may end the task there, and is not believed at once.
-        uploads: what can become of a picture that is handed over first, by the door it goes through.
-        pictured: an order with such a picture; None where there are no such doors.
-        door: where the submit goes.
-        stops: whether the vendor can be asked to stop a task.
-    """
-
-    plain: Route
-    submit: Mapping[str, Case]
-    poll: Mapping[str, Case]
-    doubtful: Mapping[str, Case] = field(default_factory=dict)
-    uploads: Mapping[str, Mapping[str, Case]] = field(default_factory=dict)
-    pictured: Order | None = None
-    door: str = "create"
-    stops: bool = False
 
 
 async def check_submit(case: Case, provider: Provider, order: Order, emulator: Any, door: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from imagewright.providers.base import TaskEnded
+from imagewright.providers.base import Finished, TaskEnded
 from imagewright.providers.http.request import Reply
 
 if TYPE_CHECKING:
@@ -28,3 +28,9 @@ def ended(answer: object, *, sure: bool = True) -> ProviderError:
     assert isinstance(answer, TaskEnded)
     assert answer.sure is sure
     return answer.error
+
+
+def finished(answer: object) -> Finished:
+    """An answer that was read as finished pictures."""
+    assert isinstance(answer, Finished)
+    return answer

@@ -1,77 +1,39 @@
-"""Every vendor's emulator by the provider's name, and how the real server is pointed at it."""
+"""Every vendor by the provider's name, its emulator, and how the real server is pointed at it."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagewright.providers import KEY_VARIABLES, open_provider
 from imagewright.providers.base import ProviderConfig
 from imagewright.providers.http.client import HttpClient
-from tests.emulators.ark import ArkEmulator
 from tests.emulators.base import address_variables
-from tests.emulators.bfl import BflEmulator
-from tests.emulators.dashscope import DashScopeEmulator
-from tests.emulators.fal import FalEmulator
-from tests.emulators.google import GoogleEmulator
-from tests.emulators.ideogram import IdeogramEmulator
-from tests.emulators.kie import KieEmulator
-from tests.emulators.openai import OpenAIEmulator
-from tests.emulators.recraft import RecraftEmulator
-from tests.emulators.replicate import ReplicateEmulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from imagewright.providers.base import Provider, Route, Sender
+    from tests.support.vendor_cases import Vendor
 
-AnyEmulator = (
-    ArkEmulator
-    | BflEmulator
-    | DashScopeEmulator
-    | FalEmulator
-    | GoogleEmulator
-    | IdeogramEmulator
-    | KieEmulator
-    | OpenAIEmulator
-    | RecraftEmulator
-    | ReplicateEmulator
-)
+AnyEmulator = Any
+"""An `Emulator`, with what is particular to its vendor: an account, a queue, links that end."""
+FOLDER = Path(__file__).parents[1] / "providers"
 
 
-@dataclass(frozen=True)
-class Vendor:
-    """A vendor as a test meets it.
-
-    Attributes:
-        emulator: its emulator.
-        submits: the doors through which paid work begins.
-        polls: the doors where one asks how it stands; none where the submit is answered with the pictures.
-        first: doors that a submit goes through before those, and that refuse in the same way.
-        lists: the doors where recent calls are listed.
-    """
-
-    emulator: type[AnyEmulator]
-    submits: tuple[str, ...] = ("generate",)
-    polls: tuple[str, ...] = ()
-    first: tuple[str, ...] = ()
-    lists: tuple[str, ...] = ()
+def _vendor(name: str) -> Vendor:
+    vendor: Vendor = import_module(f"tests.providers.{name}.cases").VENDOR
+    return vendor
 
 
 VENDORS: Mapping[str, Vendor] = {
-    "kie": Vendor(KieEmulator, ("create",), ("poll",)),
-    "fal": Vendor(FalEmulator, ("submit",), ("status", "result"), lists=("list",)),
-    "replicate": Vendor(ReplicateEmulator, ("create", "create_version"), ("poll",), first=("model",), lists=("list",)),
-    "openai": Vendor(OpenAIEmulator, ("generate", "edit")),
-    "google": Vendor(GoogleEmulator),
-    "bfl": Vendor(BflEmulator, ("create",), ("poll",)),
-    "recraft": Vendor(RecraftEmulator),
-    "ideogram": Vendor(IdeogramEmulator),
-    "ark": Vendor(ArkEmulator),
-    "dashscope": Vendor(DashScopeEmulator, ("generate", "create"), ("poll",)),
+    name: _vendor(name) for name in sorted(file.parent.name for file in FOLDER.glob("*/cases.py"))
 }
-"""All vendors: every provider but the one that is built in."""
+"""All vendors that have cases: every provider but the one that is built in."""
+QUEUES = {name: vendor.queue for name, vendor in VENDORS.items() if vendor.queue}
+"""What is tried at those that take their time."""
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from imagewright.settings.load import load_settings
 from tests.emulators.messages import Answer
 from tests.emulators.openai import OpenAIEmulator
 from tests.emulators.plain import plain_png
-from tests.providers.kie import test_faults as test_kie_faults
+from tests.providers.kie import cases as kie
 from tests.support.pictures import mask_of, photo
 from tests.support.provider_runs import PICTURES, effective, example, unusual
 from tests.support.raw_client import MODERN, RawClient
@@ -140,7 +140,7 @@ async def test_a_picture_too_large_for_a_vendor_is_refused_with_the_limit_and_no
     beyond = {**_least(route), "images": [_plain_picture(2048, most // 2048 + 1)]}
     fits = {**_least(route), "images": [_plain_picture(2048, most // 2048)]}
     with opened([name]) as emulators:
-        emulators[name].seconds = 0.0  # type: ignore[union-attr]  # it has a queue
+        emulators[name].seconds = 0.0
         async with _workshop(emulators, tmp_path) as engine:
             with pytest.raises(Refusal) as caught:
                 await engine.start(route.tool, beyond)
@@ -158,7 +158,7 @@ async def test_a_picture_too_large_for_one_vendor_is_served_by_another(name: str
     """Even where the one it is too large for comes first in the user's order."""
     beyond = {**_least(route), "images": [_plain_picture(2048, (route.pictures.max_pixels or 0) // 2048 + 1)]}
     with opened((name, DEAR)) as emulators:
-        emulators[DEAR].seconds = 0.0  # type: ignore[union-attr]  # it has a queue
+        emulators[DEAR].seconds = 0.0
         async with _workshop(emulators, tmp_path, IMAGEWRIGHT_PROVIDERS=f"{name} {DEAR}") as engine:
             job = await engine.start(route.tool, beyond)
             assert await engine.wait(job, PATIENCE)
@@ -176,7 +176,7 @@ async def test_a_client_that_fills_in_every_default_can_use_a_mask(tmp_path: Pat
     arguments = catalog()[MASKED.tool].operations[MASKED.operation].arguments
     defaults = {name: one.default for name, one in arguments.items() if one.default is not None}
     with opened([CHEAP]) as emulators:
-        emulators[CHEAP].seconds = 0.0  # type: ignore[union-attr]  # it has a queue
+        emulators[CHEAP].seconds = 0.0
         async with _workshop(emulators, tmp_path) as engine:
             job = await engine.start(MASKED.tool, {**defaults, **WISH, "images": [PHOTO], "mask": MASK})
             assert await engine.wait(job, PATIENCE)
@@ -196,7 +196,7 @@ async def test_a_default_that_is_given_keeps_nobody_from_being_named_instead(tmp
 
 async def test_the_cheapest_is_taken_and_says_so(tmp_path: Path) -> None:
     with opened((CHEAP, DEAR)) as emulators:
-        emulators[CHEAP].seconds = 0.0  # type: ignore[union-attr]  # it has a queue
+        emulators[CHEAP].seconds = 0.0
         async with _workshop(emulators, tmp_path) as engine:
             job = await _made(engine)
         assert (job.status, job.provider) == (JobStatus.COMPLETED, CHEAP)
@@ -217,8 +217,8 @@ async def test_the_users_order_is_stronger_than_the_price(tmp_path: Path) -> Non
 
 async def test_a_vendor_without_money_is_passed_over_openly_and_the_picture_is_paid_once(tmp_path: Path) -> None:
     with opened((CHEAP, DEAR)) as emulators:
-        emulators[CHEAP].credits = 0.0  # type: ignore[union-attr]  # it has an account
-        emulators[DEAR].seconds = 0.0  # type: ignore[union-attr]  # it has a queue
+        emulators[CHEAP].credits = 0.0
+        emulators[DEAR].seconds = 0.0
         async with _workshop(emulators, tmp_path) as engine:
             job = await _made(engine)
         assert (job.status, job.provider, len(job.pictures)) == (JobStatus.COMPLETED, DEAR, 1)
@@ -236,7 +236,7 @@ async def test_a_vendor_without_money_is_passed_over_openly_and_the_picture_is_p
     [
         (Answer.reset(), UnknownOutcome),
         (Answer(500, b"<html>"), UnknownOutcome),
-        (test_kie_faults.SUBMIT["moderation"].fault, ContentRefused),
+        (kie.SUBMIT["moderation"].fault, ContentRefused),
     ],
     ids=["reset", "gateway", "moderation"],
 )
@@ -254,7 +254,7 @@ async def test_nobody_else_is_asked_where_the_first_may_be_at_work_or_the_wish_i
 
 async def test_with_a_budget_nobody_dearer_is_asked_than_was_agreed_to(tmp_path: Path) -> None:
     with opened((CHEAP, DEAR)) as emulators:
-        emulators[CHEAP].credits = 0.0  # type: ignore[union-attr]  # it has an account
+        emulators[CHEAP].credits = 0.0
         async with _workshop(emulators, tmp_path, IMAGEWRIGHT_BUDGET_PER_DAY="5") as engine:
             job = await _made(engine)
         assert (job.status, type(job.error)) == (JobStatus.FAILED, OutOfCredit)

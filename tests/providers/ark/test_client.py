@@ -17,8 +17,6 @@ from tests.support.lazy_modules import Later
 from tests.support.provider_runs import picture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import byteplussdkarkruntime as sdk  # type: ignore[import-untyped]  # the vendor ships no types
     from byteplussdkarkruntime import _exceptions as errors
     from byteplussdkarkruntime.types import images  # type: ignore[import-untyped]  # as above
@@ -33,12 +31,6 @@ NEWER = next(name for name, model in MODELS.items() if model.sets and model.form
 
 class Renamed(Renaming, ArkEmulator):
     """A copy that calls one field otherwise."""
-
-
-@pytest.fixture
-def emulator() -> Iterator[ArkEmulator]:
-    with ArkEmulator() as running:
-        yield running
 
 
 def _client(emulator: ArkEmulator) -> sdk.Ark:

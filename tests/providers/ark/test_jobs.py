@@ -22,7 +22,6 @@ from tests.support.provider_runs import drive_at_once, full_order, picture, plai
 from tests.support.vendors import wired
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from imagewright.providers.base import Provider
@@ -38,24 +37,19 @@ def _name(route: ArkRoute) -> str:
     return f"{route.operation}-{limits.min_items if limits else ''}"
 
 
-@pytest.fixture
-def ark() -> Iterator[ArkEmulator]:
-    with ArkEmulator() as emulator:
-        yield emulator
-
-
 def _at(emulator: ArkEmulator, http: HttpClient, **table: Any) -> Provider:
     return wired("ark", emulator, http, **{PLAIN.tool: table})
 
 
-@pytest.fixture
-def provider(ark: ArkEmulator, http: HttpClient) -> Provider:
-    return _at(ark, http)
-
-
 @pytest.mark.parametrize("most", [False, True], ids=["plain", "full"])
 @pytest.mark.parametrize("route", ROUTES, ids=_name)
-async def test_a_whole_call(route: ArkRoute, most: bool, ark: ArkEmulator, provider: Provider, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter of the table
+async def test_a_whole_call(
+    route: ArkRoute,
+    most: bool,  # noqa: FBT001 - a parameter of the table
+    emulator: ArkEmulator,
+    provider: Provider,
+    tmp_path: Path,
+) -> None:
     order = full_order(route) if most else plain_order(route)
 
     finished, files = await drive_at_once(provider, order, tmp_path)
@@ -69,20 +63,20 @@ async def test_a_whole_call(route: ArkRoute, most: bool, ark: ArkEmulator, provi
             corner = made.getpixel((made.width - 8, made.height - 8))
             assert corner != (255, 255, 255), "a watermark"
     assert len({file.read_bytes() for file in files}) == order.count
-    assert ark.charges == [pytest.approx((order.route.price.usd or 0) * order.count)]
+    assert emulator.charges == [pytest.approx((order.route.price.usd or 0) * order.count)]
     assert finished.cost_usd is None
-    assert len(ark.received("generate")) == 1
+    assert len(emulator.received("generate")) == 1
 
 
 @pytest.mark.parametrize("model", MODELS)
 async def test_every_known_model_serves_a_set_or_one(
-    model: str, ark: ArkEmulator, http: HttpClient, tmp_path: Path
+    model: str, emulator: ArkEmulator, http: HttpClient, tmp_path: Path
 ) -> None:
-    provider = _at(ark, http, model=model)
+    provider = _at(emulator, http, model=model)
     route = provider.routes[0]
     finished, _ = await drive_at_once(provider, full_order(route), tmp_path)
     assert len(finished.products) == route.counts[-1]
-    assert ark.bodies[0]["model"] == model
+    assert emulator.bodies[0]["model"] == model
 
 
 async def test_volcengine_knows_the_models_by_their_names_there(http: HttpClient, tmp_path: Path) -> None:
@@ -94,28 +88,30 @@ async def test_volcengine_knows_the_models_by_their_names_there(http: HttpClient
         await drive_at_once(provider, plain_order(provider.routes[0]), tmp_path)
 
 
-async def test_pictures_keep_their_order(ark: ArkEmulator, provider: Provider) -> None:
+async def test_pictures_keep_their_order(emulator: ArkEmulator, provider: Provider) -> None:
     order = full_order(ROUTES[1])
     await provider.submit(order)
-    sent = [base64.b64decode(uri.partition(",")[2]) for uri in ark.bodies[0]["image"]]
+    sent = [base64.b64decode(uri.partition(",")[2]) for uri in emulator.bodies[0]["image"]]
     assert sent == [one.data for one in order.images]
     assert len(set(sent)) == len(order.images)
 
 
-async def test_a_jpeg_goes_as_a_jpeg(ark: ArkEmulator, provider: Provider) -> None:
+async def test_a_jpeg_goes_as_a_jpeg(emulator: ArkEmulator, provider: Provider) -> None:
     data = encode(look(picture().data), "jpeg")
     await provider.submit(replace(plain_order(ROUTES[1]), images=(replace(picture(), data=data, format="jpeg"),)))
-    assert ark.bodies[0]["image"][0].startswith("data:image/jpeg;base64,")
+    assert emulator.bodies[0]["image"][0].startswith("data:image/jpeg;base64,")
 
 
-async def test_a_set_may_come_out_smaller(ark: ArkEmulator, provider: Provider, tmp_path: Path) -> None:
-    ark.most = 2
+async def test_a_set_may_come_out_smaller(emulator: ArkEmulator, provider: Provider, tmp_path: Path) -> None:
+    emulator.most = 2
     finished, _ = await drive_at_once(provider, full_order(PLAIN), tmp_path)
     assert len(finished.products) == 2
 
 
-async def test_a_refused_picture_does_not_cost_the_others(ark: ArkEmulator, provider: Provider, tmp_path: Path) -> None:
-    ark.refuse_next_picture(
+async def test_a_refused_picture_does_not_cost_the_others(
+    emulator: ArkEmulator, provider: Provider, tmp_path: Path
+) -> None:
+    emulator.refuse_next_picture(
         "OutputImageSensitiveContentDetected", "The output image may contain sensitive information."
     )
     order = full_order(PLAIN)
@@ -126,8 +122,10 @@ async def test_a_refused_picture_does_not_cost_the_others(ark: ArkEmulator, prov
     assert "sensitive" in note
 
 
-async def test_a_call_of_one_refused_picture_is_refused_and_not_charged(ark: ArkEmulator, provider: Provider) -> None:
-    ark.refuse_next_picture(
+async def test_a_call_of_one_refused_picture_is_refused_and_not_charged(
+    emulator: ArkEmulator, provider: Provider
+) -> None:
+    emulator.refuse_next_picture(
         "OutputImageSensitiveContentDetected", "The output image may contain sensitive information."
     )
     with pytest.raises(ContentRefused) as caught:
@@ -135,16 +133,16 @@ async def test_a_call_of_one_refused_picture_is_refused_and_not_charged(ark: Ark
     assert caught.value.charged is False
 
 
-async def test_a_key_of_the_other_region_is_said(http: HttpClient, ark: ArkEmulator) -> None:
+async def test_a_key_of_the_other_region_is_said(http: HttpClient, emulator: ArkEmulator) -> None:
     other = open_provider(
-        "ark", ProviderConfig(key="ark-of-china-0123456789", addresses=ark.addresses, overrides={}, http=http)
+        "ark", ProviderConfig(key="ark-of-china-0123456789", addresses=emulator.addresses, overrides={}, http=http)
     )
     with pytest.raises(BadKey, match="IMAGEWRIGHT_ARK_BASE_URL"):
         await other.submit(plain_order(PLAIN))
 
 
 async def test_a_picture_in_base64_against_our_asking_is_taken(
-    ark: ArkEmulator, provider: Provider, tmp_path: Path
+    emulator: ArkEmulator, provider: Provider, tmp_path: Path
 ) -> None:
     data = picture().data
 
@@ -153,7 +151,7 @@ async def test_a_picture_in_base64_against_our_asking_is_taken(
         content["data"] = [{"b64_json": base64.b64encode(data).decode("ascii")}]
         return Answer.of(content)
 
-    ark.fail_next("generate", spoil)
+    emulator.fail_next("generate", spoil)
     _, (file,) = await drive_at_once(provider, plain_order(PLAIN), tmp_path)
     assert file.read_bytes() == data
-    assert not ark.received("download")
+    assert not emulator.received("download")

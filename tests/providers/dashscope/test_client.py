@@ -43,12 +43,6 @@ def _client(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     sdk.close_shared_sync_session()
 
 
-@pytest.fixture
-def emulator() -> Iterator[DashScopeEmulator]:
-    with DashScopeEmulator() as running:
-        yield running
-
-
 def _whole(answer: Any) -> Any:
     assert answer.status_code == HTTPStatus.OK, (answer.code, answer.message)
     return answer.output

@@ -13,17 +13,16 @@ from imagewright.errors import BadKey, ContentRefused, GenerationFailed, VendorU
 from imagewright.providers import open_provider
 from imagewright.providers.base import Finished, ProviderConfig, Running, TaskEnded
 from imagewright.providers.dashscope.routes import OTHERS, ROUTES, DashScopeRoute
-from tests.emulators.dashscope import DashScopeEmulator
 from tests.emulators.dashscope_models import picture_in, size_of
 from tests.support.provider_runs import drive, drive_at_once, full_order, picture, plain_order, submitted
 from tests.support.replies import ended
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from imagewright.providers.base import Order, Provider
     from imagewright.providers.http.client import HttpClient
+    from tests.emulators.dashscope import DashScopeEmulator
 
 pytestmark = pytest.mark.anyio
 
@@ -40,23 +39,12 @@ def _with_pictures(order: Order) -> Order:
     return replace(order, images=tuple(picture(480, 400, shade=place) for place in range(len(order.images))))
 
 
-@pytest.fixture
-def dashscope() -> Iterator[DashScopeEmulator]:
-    with DashScopeEmulator() as emulator:
-        yield emulator
-
-
 def _at(emulator: DashScopeEmulator, http: HttpClient, base: str = "", **table: Any) -> Provider:
     overrides = {GENERATE.tool: table}
     addresses = {"": base or emulator.url()}
     return open_provider(
         "dashscope", ProviderConfig(key=emulator.key, addresses=addresses, overrides=overrides, http=http)
     )
-
-
-@pytest.fixture
-def provider(dashscope: DashScopeEmulator, http: HttpClient) -> Provider:
-    return _at(dashscope, http)
 
 
 CALLS = {
@@ -67,9 +55,9 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("name", CALLS)
-async def test_a_whole_call(name: str, dashscope: DashScopeEmulator, provider: Provider, tmp_path: Path) -> None:
-    order = _with_pictures(CALLS[name])
+@pytest.mark.parametrize("row", CALLS)
+async def test_a_whole_call(row: str, emulator: DashScopeEmulator, provider: Provider, tmp_path: Path) -> None:
+    order = _with_pictures(CALLS[row])
     route = order.route
     assert isinstance(route, DashScopeRoute)
 
@@ -84,7 +72,7 @@ async def test_a_whole_call(name: str, dashscope: DashScopeEmulator, provider: P
     assert len(files) == order.count
     assert finished.notes == ()
     assert finished.cost_usd is None
-    size = size_of(dashscope.bodies[0]["parameters"].get("size"))
+    size = size_of(emulator.bodies[0]["parameters"].get("size"))
     for file in files:
         with Image.open(file) as made:
             made.load()
@@ -92,37 +80,37 @@ async def test_a_whole_call(name: str, dashscope: DashScopeEmulator, provider: P
             assert size is None or made.size == size
             assert made.getpixel((made.width - 8, made.height - 8)) != (255, 255, 255), "a watermark"
     assert len({file.read_bytes() for file in files}) == order.count
-    assert dashscope.bodies[0]["model"] == route.model
-    assert dashscope.charges == [pytest.approx(0.03 * order.count)]
-    assert len(dashscope.received("create" if route.as_task else "generate")) == 1
+    assert emulator.bodies[0]["model"] == route.model
+    assert emulator.charges == [pytest.approx(0.03 * order.count)]
+    assert len(emulator.received("create" if route.as_task else "generate")) == 1
 
 
 @pytest.mark.parametrize("base", ["", "/", "/api/v1", "/api/v1/"])
 async def test_the_address_may_be_the_hosts_or_the_one_the_makers_client_wants(
-    base: str, dashscope: DashScopeEmulator, http: HttpClient, tmp_path: Path
+    base: str, emulator: DashScopeEmulator, http: HttpClient, tmp_path: Path
 ) -> None:
-    provider = _at(dashscope, http, dashscope.url() + base)
+    provider = _at(emulator, http, emulator.url() + base)
     await drive_at_once(provider, plain_order(GENERATE), tmp_path)
     await drive(provider, plain_order(TASK), tmp_path)
 
 
-async def test_pictures_keep_their_order(dashscope: DashScopeEmulator, provider: Provider) -> None:
+async def test_pictures_keep_their_order(emulator: DashScopeEmulator, provider: Provider) -> None:
     order = _with_pictures(full_order(EDIT))
     await provider.submit(order)
-    content = dashscope.bodies[0]["input"]["messages"][0]["content"]
+    content = emulator.bodies[0]["input"]["messages"][0]["content"]
     links = [item["image"] for item in content if "image" in item]
     reds = [one.getpixel((0, 0)) for one in map(picture_in, links) if isinstance(one, Image.Image)]
     assert reds == [(place, 120, 160) for place in range(len(order.images))]
 
 
 async def test_a_chosen_model_is_called_through_its_task(
-    dashscope: DashScopeEmulator, http: HttpClient, tmp_path: Path
+    emulator: DashScopeEmulator, http: HttpClient, tmp_path: Path
 ) -> None:
-    provider = _at(dashscope, http, generate={"model": TASK.model})
+    provider = _at(emulator, http, generate={"model": TASK.model})
     route = next(one for one in provider.routes if one.operation == TASK.operation)
     await drive(provider, plain_order(route), tmp_path)
-    assert next(iter(dashscope.tasks.values())).prompt
-    assert not dashscope.received("generate")
+    assert next(iter(emulator.tasks.values())).prompt
+    assert not emulator.received("generate")
 
 
 async def test_the_same_seed_gives_the_same_picture(provider: Provider, tmp_path: Path) -> None:
@@ -135,7 +123,7 @@ async def test_the_same_seed_gives_the_same_picture(provider: Provider, tmp_path
     assert found[0] == found[1] != found[2]
 
 
-async def test_calls_side_by_side_do_not_mix(dashscope: DashScopeEmulator, provider: Provider, tmp_path: Path) -> None:
+async def test_calls_side_by_side_do_not_mix(emulator: DashScopeEmulator, provider: Provider, tmp_path: Path) -> None:
     found: dict[int, str] = {}
 
     async def call(seed: int) -> None:
@@ -146,11 +134,11 @@ async def test_calls_side_by_side_do_not_mix(dashscope: DashScopeEmulator, provi
     async with anyio.create_task_group() as group:
         for seed in range(1, 6):
             group.start_soon(call, seed)
-    made = {task.parameters["seed"]: task.id for task in dashscope.tasks.values()}
+    made = {task.parameters["seed"]: task.id for task in emulator.tasks.values()}
     assert made == found
 
 
-async def test_a_task_is_stopped_while_it_waits_and_not_later(dashscope: DashScopeEmulator, provider: Provider) -> None:
+async def test_a_task_is_stopped_while_it_waits_and_not_later(emulator: DashScopeEmulator, provider: Provider) -> None:
     waiting, running = [await submitted(provider, plain_order(TASK)) for _ in range(2)]
     assert await provider.cancel(waiting) is True
     with pytest.raises(TaskEnded, match="cancelled") as caught:
@@ -162,23 +150,23 @@ async def test_a_task_is_stopped_while_it_waits_and_not_later(dashscope: DashSco
     await provider.poll(running)
     assert await provider.cancel(running) is False
     assert isinstance(await provider.poll(running), Finished)
-    assert len(dashscope.received("cancel")) == 2
+    assert len(emulator.received("cancel")) == 2
 
 
-async def test_a_task_nobody_knows_is_asked_about_again(dashscope: DashScopeEmulator, provider: Provider) -> None:
+async def test_a_task_nobody_knows_is_asked_about_again(emulator: DashScopeEmulator, provider: Provider) -> None:
     handle = await submitted(provider, plain_order(TASK))
-    task = dashscope.tasks.pop(handle.ticket["task"])
+    task = emulator.tasks.pop(handle.ticket["task"])
     with pytest.raises(VendorUnavailable) as caught:
         await provider.poll(handle)
     assert caught.value.charged is None
-    dashscope.tasks[task.id] = task
+    emulator.tasks[task.id] = task
     assert isinstance(await provider.poll(handle), Running)
 
 
 async def test_a_refused_picture_does_not_cost_the_others(
-    dashscope: DashScopeEmulator, provider: Provider, tmp_path: Path
+    emulator: DashScopeEmulator, provider: Provider, tmp_path: Path
 ) -> None:
-    dashscope.refuse_next_picture("DataInspectionFailed", "Output data may contain inappropriate content.")
+    emulator.refuse_next_picture("DataInspectionFailed", "Output data may contain inappropriate content.")
     order = full_order(GENERATE)
     finished, files = await drive_at_once(provider, order, tmp_path)
     assert len(files) == order.count - 1
@@ -187,17 +175,17 @@ async def test_a_refused_picture_does_not_cost_the_others(
 
 @pytest.mark.parametrize("route", [GENERATE, TASK], ids=_name)
 async def test_a_call_of_one_refused_picture_fails_and_is_not_charged(
-    route: DashScopeRoute, dashscope: DashScopeEmulator, provider: Provider, tmp_path: Path
+    route: DashScopeRoute, emulator: DashScopeEmulator, provider: Provider, tmp_path: Path
 ) -> None:
-    dashscope.refuse_next_picture("DataInspectionFailed", "The output goes against the content policy.")
+    emulator.refuse_next_picture("DataInspectionFailed", "The output goes against the content policy.")
     with pytest.raises(ContentRefused, match="policy") as caught:
         await (drive if route.as_task else drive_at_once)(provider, plain_order(route), tmp_path)
     assert caught.value.charged is False
-    assert not dashscope.charges
+    assert not emulator.charges
 
 
-async def test_a_key_of_the_other_region_is_said(dashscope: DashScopeEmulator, http: HttpClient) -> None:
-    addresses = dashscope.addresses
+async def test_a_key_of_the_other_region_is_said(emulator: DashScopeEmulator, http: HttpClient) -> None:
+    addresses = emulator.addresses
     other = open_provider(
         "dashscope", ProviderConfig(key="sk-of-beijing-012345", addresses=addresses, overrides={}, http=http)
     )

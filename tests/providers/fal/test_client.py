@@ -32,27 +32,21 @@ def all_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def fal() -> Iterator[FalEmulator]:
-    with FalEmulator() as emulator:
-        yield emulator
-
-
-def _client(fal: FalEmulator, monkeypatch: pytest.MonkeyPatch) -> fal_client.SyncClient:
+def _client(emulator: FalEmulator, monkeypatch: pytest.MonkeyPatch) -> fal_client.SyncClient:
     """The client, sent to loopback: it has no other way to be told an address without TLS."""
     for name, address in (
-        ("QUEUE_URL_FORMAT", f"{fal.url('api')}/"),
-        ("REST_URL", fal.url("rest")),
-        ("CDN_URL", fal.url("cdn")),
+        ("QUEUE_URL_FORMAT", f"{emulator.url('api')}/"),
+        ("REST_URL", emulator.url("rest")),
+        ("CDN_URL", emulator.url("cdn")),
     ):
         assert hasattr(fal_client.client, name)
         monkeypatch.setattr(fal_client.client, name, address)
-    return fal_client.SyncClient(key=fal.key)
+    return fal_client.SyncClient(key=emulator.key)
 
 
-def _job(fal: FalEmulator, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def _job(emulator: FalEmulator, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Hand over a picture, submit, follow, read the result, stop what is over."""
-    client = _client(fal, monkeypatch)
+    client = _client(emulator, monkeypatch)
     link = client.upload(picture().data, "image/png", "kite.png")
     handle = client.submit(ENDPOINT, {"prompt": PROMPT, "image_urls": [link], "aspect_ratio": "16:9"})
     events = [type(event) for event in handle.iter_events(interval=QUICK)]
@@ -64,13 +58,13 @@ def _job(fal: FalEmulator, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return result
 
 
-def test_the_official_client_completes_a_job(fal: FalEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    result = _job(fal, monkeypatch)
+def test_the_official_client_completes_a_job(emulator: FalEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = _job(emulator, monkeypatch)
     (image,) = result["images"]
     made = look(httpx.get(image["url"], trust_env=False).content)
     assert made.size == (image["width"], image["height"])
     assert made.width / made.height == pytest.approx(16 / 9, rel=0.02)
-    assert [pictures for _, pictures in fal.charges] == [1]
+    assert [pictures for _, pictures in emulator.charges] == [1]
 
 
 @pytest.mark.parametrize(
@@ -95,31 +89,31 @@ def test_it_fails_against_a_copy_with_one_field_renamed(field: str, monkeypatch:
         _job(copy, monkeypatch)
 
 
-def test_the_older_way_of_handing_over_works_too(fal: FalEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    fal.guards_key = False
-    client = _client(fal, monkeypatch)
+def test_the_older_way_of_handing_over_works_too(emulator: FalEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    emulator.guards_key = False
+    client = _client(emulator, monkeypatch)
     link = client.upload(picture().data, "image/png", "kite.png", repository="fal")
     assert httpx.get(link, trust_env=False).content == picture().data
-    assert len(fal.received("put")) == 1
+    assert len(emulator.received("put")) == 1
 
 
 @pytest.mark.parametrize("fields", [{"prompt": PROMPT}, {"prompt": PROMPT, "image_urls": "x"}, {"prompt": 5}])
 def test_wrong_fields_show_at_the_result_as_the_client_reads_them(
-    fields: dict[str, Any], fal: FalEmulator, monkeypatch: pytest.MonkeyPatch
+    fields: dict[str, Any], emulator: FalEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(fal_client.client.FalClientHTTPError) as caught:
-        _client(fal, monkeypatch).subscribe(ENDPOINT, fields, interval=QUICK)
+        _client(emulator, monkeypatch).subscribe(ENDPOINT, fields, interval=QUICK)
     assert caught.value.status_code == 422
     assert {"loc", "msg", "type"} <= set(caught.value.message[0])
 
 
-def test_failures_have_the_form_the_client_reads(fal: FalEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    client = _client(fal, monkeypatch)
-    fal.end_next(422, {"detail": [problem(["prompt"], "content_policy_violation", "flagged")]})
+def test_failures_have_the_form_the_client_reads(emulator: FalEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = _client(emulator, monkeypatch)
+    emulator.end_next(422, {"detail": [problem(["prompt"], "content_policy_violation", "flagged")]})
     with pytest.raises(fal_client.client.FalClientHTTPError, match="content_policy_violation"):
         client.subscribe(ENDPOINT, {"prompt": PROMPT}, interval=QUICK)
     gone = {"error": "Request timed out", "error_type": "request_timeout"}
-    fal.end_next(504, {"detail": "Request timed out", "error_type": "request_timeout"}, **gone)
+    emulator.end_next(504, {"detail": "Request timed out", "error_type": "request_timeout"}, **gone)
     handle = client.submit(ENDPOINT, {"prompt": PROMPT})
     *_, last = handle.iter_events(interval=QUICK)
     assert isinstance(last, fal_client.Completed)
@@ -127,11 +121,11 @@ def test_failures_have_the_form_the_client_reads(fal: FalEmulator, monkeypatch: 
     with pytest.raises(fal_client.client.FalClientHTTPError) as unknown:
         client.submit("fal-ai/nothing", {})
     assert unknown.value.status_code == 404
-    fal.locked = True
+    emulator.locked = True
     with pytest.raises(fal_client.client.FalClientHTTPError) as locked:
         client.submit(ENDPOINT, {"prompt": PROMPT})
     assert (locked.value.status_code, locked.value.message) == (403, LOCKED)
-    fal.key = "another:key"
+    emulator.key = "another:key"
     with pytest.raises(fal_client.client.FalClientHTTPError) as stranger:
         client.submit(ENDPOINT, {})
     assert stranger.value.status_code == 401

@@ -1,59 +1,35 @@
 """What can go wrong with fal, each with its one error: class, words, whether a retry helps, whether it was charged.
 
-The rows of `QUEUE` are tried in `test_queue_faults.py`, beside those of the other vendors that take their time.
+The faults in `cases.py` are tried in `test_queue_faults.py`, beside those of the other vendors that take their time.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from imagewright.errors import (
-    BadKey,
-    ContentRefused,
-    GenerationFailed,
-    ModelUnavailable,
-    OutOfCredit,
-    ProviderError,
-    RateLimited,
-    RequestRejected,
-    UnknownOutcome,
-    VendorUnavailable,
-)
+from imagewright.errors import BadKey, ContentRefused, GenerationFailed, ProviderError, RequestRejected
 from imagewright.providers import open_provider
 from imagewright.providers.base import ProviderConfig, TaskEnded
-from imagewright.providers.fal.routes import ROUTES
 from imagewright.providers.http.request import Reply
-from tests.emulators.fal import LOCKED, FalEmulator, problem
-from tests.emulators.messages import Answer, truncated
-from tests.support import faults
-from tests.support.faults import SENDS, Case, check_error, check_log
-from tests.support.faults_queued import Queue
+from tests.emulators.fal import FalEmulator, problem
+from tests.emulators.messages import Answer
+from tests.providers.fal.cases import PLAIN, UPLOADING, text
+from tests.support.faults import Case, check_error, check_log
 from tests.support.provider_runs import drive, handed_over, plain_order, submitted
 from tests.support.replies import ended
-from tests.support.vendors import wired
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from imagewright.providers.base import Provider
-    from imagewright.providers.http.client import HttpClient
     from imagewright.providers.http.request import Account, Request
 
 pytestmark = pytest.mark.anyio
 T = TypeVar("T")
-
-PLAIN = next(route for route in ROUTES if not route.image_field and "resolution" not in route.takes)
-UPLOADING = replace(next(route for route in ROUTES if route.image_list and route.native_auto), inline_bytes=0)
-
-
-def text(status: int, detail: Any, **more: Any) -> Answer:
-    return Answer.of({"detail": detail, **more}, status)
 
 
 class Told:
@@ -75,64 +51,6 @@ class Told:
         raise AssertionError(f"nothing is fetched here: {account.provider} {url} {into} {max_bytes}")
 
 
-@pytest.fixture
-def fal() -> Iterator[FalEmulator]:
-    with FalEmulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def provider(fal: FalEmulator, http: HttpClient) -> Provider:
-    return wired("fal", fal, http)
-
-
-SUBMIT = faults.SUBMIT | {
-    "bad key": Case(text(401, "No user found for Key ID and Secret"), BadKey, False, says="doctor"),
-    "no money": Case(text(403, LOCKED), OutOfCredit, False, says="Exhausted balance"),
-    "not allowed": Case(text(403, "Forbidden"), BadKey, False),
-    "no model": Case(text(404, "Application 'x' not found"), ModelUnavailable, False, says="not found"),
-    "bad field": Case(text(422, [problem(["x"], "missing", "Field required")]), RequestRejected, False, says="x: "),
-    "moderation": Case(text(422, [problem(["prompt"], "content_policy_violation", "flagged")]), ContentRefused, False),
-    "conflict": Case(text(409, "Conflict"), VendorUnavailable, False),
-    "rate, no wait named": Case(text(429, "too fast"), RateLimited, False, sends=SENDS, says="too fast"),
-    "rate, no body": Case(Answer(429), RateLimited, False, sends=SENDS),
-    "rate, a short wait": Case(Answer.of({}, 429, retry_after="0"), RateLimited, False, sends=SENDS),
-    "rate, a long wait": Case(Answer.of({}, 429, retry_after="3600"), RateLimited, False, says="after 3600 s"),
-    "server error": Case(text(500, "Internal", error_type="internal_error"), UnknownOutcome, None),
-    "no id": Case(Answer.of({"status": "IN_QUEUE"}), UnknownOutcome, None, after=True),
-}
-UPLOAD = {
-    "bad key": Case(text(401, "No user found for Key ID and Secret"), BadKey, False),
-    "no money": Case(text(403, LOCKED), OutOfCredit, False),
-    "refused": Case(text(422, "content_type is not allowed"), RequestRejected, False, says="content_type"),
-    "gone": Case(text(404, "Not Found"), RequestRejected, False),
-    "server error": Case(text(500, "Internal"), VendorUnavailable, False, sends=SENDS),
-    "no addresses": Case(Answer.of({"file_url": "https://x"}), VendorUnavailable, False, sends=SENDS),
-    "reset": Case(Answer.reset(), VendorUnavailable, False, sends=SENDS),
-    "half an answer": Case(truncated, VendorUnavailable, False, sends=SENDS),
-}
-PUT = {
-    "expired": Case(Answer(403, b"<Error>"), RequestRejected, False, says="HTTP 403"),
-    "server error": Case(Answer(500), VendorUnavailable, False, sends=SENDS),
-    "reset": Case(Answer.reset(), VendorUnavailable, False, sends=SENDS),
-}
-QUEUE = Queue(
-    plain=PLAIN,
-    door="submit",
-    submit=SUBMIT,
-    uploads={"upload": UPLOAD, "put": PUT},
-    pictured=plain_order(UPLOADING),
-    poll=faults.POLL
-    | {
-        "rate": Case(text(429, "too fast"), RateLimited, None),
-        "not visible": Case(text(404, "Request not found"), VendorUnavailable, None),
-        "server error": Case(text(500, "Internal"), VendorUnavailable, None),
-        "bad key": Case(text(401, "No user found"), BadKey, None),
-        "no money": Case(text(403, LOCKED), OutOfCredit, None),
-        "not allowed": Case(text(403, "Forbidden"), BadKey, None),
-    },
-    stops=True,
-)
 ENDINGS: dict[str, tuple[int, Any, dict[str, Any], type[ProviderError], bool | None]] = {
     "moderation": (
         422,
@@ -177,23 +95,23 @@ async def test_a_picture_is_not_put_where_all_can_read_it(own_machine: Any, refu
     assert [request.with_key for request in sender.requests] == [True] + ([] if refused else [False])
 
 
-@pytest.mark.parametrize("name", ENDINGS)
+@pytest.mark.parametrize("row", ENDINGS)
 async def test_a_task_that_completes_without_success(
-    name: str, fal: FalEmulator, provider: Provider, tmp_path: Path
+    row: str, emulator: FalEmulator, provider: Provider, tmp_path: Path
 ) -> None:
-    status, body, aside, error, charged = ENDINGS[name]
-    fal.end_next(status, body, **aside)
+    status, body, aside, error, charged = ENDINGS[row]
+    emulator.end_next(status, body, **aside)
     with pytest.raises(ProviderError) as caught:
         await drive(provider, plain_order(PLAIN), tmp_path)
-    check_error(caught.value, Case(Answer(), error, charged), "fal", fal.key)
-    assert len(fal.received("submit")) == 1
-    assert not fal.charges
+    check_error(caught.value, Case(Answer(), error, charged), "fal", emulator.key)
+    assert len(emulator.received("submit")) == 1
+    assert not emulator.charges
 
 
-async def test_what_was_cancelled_elsewhere_is_over(fal: FalEmulator, provider: Provider) -> None:
+async def test_what_was_cancelled_elsewhere_is_over(emulator: FalEmulator, provider: Provider) -> None:
     handle = await submitted(provider, plain_order(PLAIN))
     assert await provider.cancel(handle) is True
-    fal.seconds = 0.0
+    emulator.seconds = 0.0
     with pytest.raises(TaskEnded, match="cancelled") as caught:
         await provider.poll(handle)
     error = ended(caught.value)
@@ -205,9 +123,11 @@ async def test_what_was_cancelled_elsewhere_is_over(fal: FalEmulator, provider: 
     "spoken",
     ["the key {key} is unknown", "the key {start}*** is unknown", "the secret {secret} is unknown"],
 )
-async def test_a_key_that_the_vendor_repeats_goes_no_further(spoken: str, fal: FalEmulator, provider: Provider) -> None:
-    secret = fal.key.partition(":")[2]
-    fal.fail_next("submit", text(401, spoken.format(key=fal.key, start=fal.key[:9], secret=secret)))
+async def test_a_key_that_the_vendor_repeats_goes_no_further(
+    spoken: str, emulator: FalEmulator, provider: Provider
+) -> None:
+    secret = emulator.key.partition(":")[2]
+    emulator.fail_next("submit", text(401, spoken.format(key=emulator.key, start=emulator.key[:9], secret=secret)))
     with pytest.raises(BadKey) as caught:
         await provider.submit(plain_order(PLAIN))
     assert "[key]" in str(caught.value)
@@ -215,11 +135,11 @@ async def test_a_key_that_the_vendor_repeats_goes_no_further(spoken: str, fal: F
 
 
 async def test_nothing_secret_is_logged(
-    fal: FalEmulator, provider: Provider, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    emulator: FalEmulator, provider: Provider, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    fal.fail_next("upload", Answer.reset())
-    fal.fail_next("cancel", Answer.reset())
+    emulator.fail_next("upload", Answer.reset())
+    emulator.fail_next("cancel", Answer.reset())
     driven = await drive(provider, plain_order(UPLOADING), tmp_path)
     assert await provider.cancel(driven.handle) is False
-    check_log(caplog, "requests/req-0001", fal.key, fal.key.partition(":")[2], "sig=", "Authorization")
+    check_log(caplog, "requests/req-0001", emulator.key, emulator.key.partition(":")[2], "sig=", "Authorization")

@@ -14,19 +14,18 @@ from imagewright.providers import open_provider
 from imagewright.providers.base import ProviderConfig
 from imagewright.providers.fal.routes import ALIKE, OTHERS, ROUTES
 from imagewright.providers.http.client import HttpClient
-from tests.emulators.fal import FalEmulator
 from tests.emulators.fal_models import ENDPOINTS
-from tests.support.goldens_fields import inputs_of
+from tests.support.golden_bodies import inputs_of
 from tests.support.provider_runs import check_picture, drive, full_order, picture, plain_order, submitted
 from tests.support.route_orders import every_offer, masked_order
 from tests.support.vendors import wired
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from imagewright.providers.base import Provider, Route
     from imagewright.providers.fal.routes import FalRoute
+    from tests.emulators.fal import FalEmulator
 
 pytestmark = pytest.mark.anyio
 
@@ -34,17 +33,6 @@ ALL = (*ROUTES, *OTHERS)
 SAME = [replace(route, model=model) for route in ROUTES for model in ALIKE.get(route.model, ())]
 PLAIN = next(route for route in ROUTES if not route.image_field and "resolution" not in route.takes)
 WITH_PICTURES = next(route for route in ROUTES if route.image_list and route.native_auto)
-
-
-@pytest.fixture
-def fal() -> Iterator[FalEmulator]:
-    with FalEmulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def provider(fal: FalEmulator, http: HttpClient) -> Provider:
-    return wired("fal", fal, http)
 
 
 def _name(route: Route) -> str:
@@ -59,7 +47,13 @@ def _small(route: Route) -> dict[str, Any]:
 
 @pytest.mark.parametrize("most", [False, True], ids=["plain", "full"])
 @pytest.mark.parametrize("route", ROUTES, ids=_name)
-async def test_a_whole_call(route: FalRoute, most: bool, fal: FalEmulator, provider: Provider, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter of the table
+async def test_a_whole_call(
+    route: FalRoute,
+    most: bool,  # noqa: FBT001 - a parameter of the table
+    emulator: FalEmulator,
+    provider: Provider,
+    tmp_path: Path,
+) -> None:
     order = full_order(route, **_small(route)) if most else plain_order(route, **_small(route))
     order = masked_order(route) if order.mask else order
 
@@ -70,9 +64,9 @@ async def test_a_whole_call(route: FalRoute, most: bool, fal: FalEmulator, provi
         check_picture(file, order)
     assert all(isinstance(value, str) for value in driven.handle.ticket.values())
     assert [running.stage for running in driven.running] == ["queued", "generating"]
-    assert len(fal.received("submit")) == 1
-    assert not fal.received("upload")
-    assert [pictures for _, pictures in fal.charges] == [order.count]
+    assert len(emulator.received("submit")) == 1
+    assert not emulator.received("upload")
+    assert [pictures for _, pictures in emulator.charges] == [order.count]
     assert driven.finished.cost_usd is None
     seeds = {product.seed for product in driven.finished.products}
     if "seed" in route.takes:
@@ -135,73 +129,77 @@ def test_pictures_in_and_out_stay_within_the_vendors_limit(route: FalRoute) -> N
     assert len(full_order(route).images) + route.counts[-1] <= 15
 
 
-async def test_large_pictures_are_handed_over_first_and_keep_their_order(fal: FalEmulator, provider: Provider) -> None:
+async def test_large_pictures_are_handed_over_first_and_keep_their_order(
+    emulator: FalEmulator, provider: Provider
+) -> None:
     route = replace(WITH_PICTURES, inline_bytes=0)
     order = replace(plain_order(route), images=tuple(picture(shade=shade) for shade in range(5)))
 
     await submitted(provider, order)
 
-    task = next(iter(fal.tasks.values()))
+    task = next(iter(emulator.tasks.values()))
     assert task.ending is None
-    assert len(fal.received("upload")) == len(fal.received("put")) == 5
-    stored = {received.groups["name"]: received.body for received in fal.received("put")}
-    start = f"{fal.url('cdn')}/"
+    assert len(emulator.received("upload")) == len(emulator.received("put")) == 5
+    stored = {received.groups["name"]: received.body for received in emulator.received("put")}
+    start = f"{emulator.url('cdn')}/"
     names = [link.removeprefix(start) for link in task.fields[route.image_field]]
     assert [stored[name] for name in names] == [image.data for image in order.images]
-    assert all("86400" in received.headers["x-fal-object-lifecycle-preference"] for received in fal.received("upload"))
+    assert all(
+        "86400" in received.headers["x-fal-object-lifecycle-preference"] for received in emulator.received("upload")
+    )
 
 
-async def test_pictures_go_along_up_to_the_limit_and_not_beyond(fal: FalEmulator, provider: Provider) -> None:
+async def test_pictures_go_along_up_to_the_limit_and_not_beyond(emulator: FalEmulator, provider: Provider) -> None:
     size = len(picture().data)
     for inline_bytes, uploads in ((size, 0), (size - 1, 1)):
         route = replace(WITH_PICTURES, inline_bytes=inline_bytes)
         await submitted(provider, replace(plain_order(route), images=(picture(),)))
-        assert len(fal.received("upload")) == uploads
+        assert len(emulator.received("upload")) == uploads
 
 
 async def test_a_gateway_that_hands_on_the_vendors_own_links_is_still_the_one_that_is_asked(
-    fal: FalEmulator, provider: Provider, tmp_path: Path
+    emulator: FalEmulator, provider: Provider, tmp_path: Path
 ) -> None:
     def as_the_vendor(answer: Any) -> Any:
-        return replace(answer, body=answer.body.replace(fal.url("api").encode(), b"https://queue.fal.run"))
+        return replace(answer, body=answer.body.replace(emulator.url("api").encode(), b"https://queue.fal.run"))
 
-    fal.fail_next("submit", as_the_vendor)
+    emulator.fail_next("submit", as_the_vendor)
     driven = await drive(provider, plain_order(PLAIN), tmp_path)
     assert len(driven.files) == 1
 
 
 async def test_links_that_are_missing_are_made_by_the_documented_rule(
-    fal: FalEmulator, provider: Provider, tmp_path: Path
+    emulator: FalEmulator, provider: Provider, tmp_path: Path
 ) -> None:
     def without_links(answer: Any) -> Any:
         return replace(answer, body=answer.body.replace(b"_url", b"_gone"))
 
     for route in (PLAIN, next(route for route in ROUTES if route.model.count("/") > 2)):
-        fal.fail_next("submit", without_links)
+        emulator.fail_next("submit", without_links)
         driven = await drive(provider, plain_order(route), tmp_path)
         assert await provider.cancel(driven.handle) is False
-    assert len(fal.received("cancel")) == 2
+    assert len(emulator.received("cancel")) == 2
 
 
-async def test_a_task_can_be_stopped(fal: FalEmulator, provider: Provider) -> None:
+async def test_a_task_can_be_stopped(emulator: FalEmulator, provider: Provider) -> None:
     handle = await submitted(provider, plain_order(PLAIN))
     assert await provider.cancel(handle) is True
-    assert not fal.charges
+    assert not emulator.charges
 
 
 async def test_a_task_that_is_over_or_unknown_cannot_be_stopped(
-    fal: FalEmulator, provider: Provider, tmp_path: Path
+    emulator: FalEmulator, provider: Provider, tmp_path: Path
 ) -> None:
     driven = await drive(provider, plain_order(PLAIN), tmp_path)
     assert await provider.cancel(driven.handle) is False
-    fal.tasks.clear()
+    emulator.tasks.clear()
     assert await provider.cancel(driven.handle) is False
 
 
 async def test_pictures_marked_as_not_safe_are_kept_with_a_word(
-    fal: FalEmulator, provider: Provider, tmp_path: Path
+    emulator: FalEmulator, provider: Provider, tmp_path: Path
 ) -> None:
-    fal.unsafe = True
+    emulator.unsafe = True
     driven = await drive(provider, plain_order(PLAIN), tmp_path)
     assert len(driven.files) == 1
     assert "not safe" in driven.finished.notes[0]
@@ -209,15 +207,15 @@ async def test_pictures_marked_as_not_safe_are_kept_with_a_word(
 
 @pytest.mark.parametrize("other", OTHERS, ids=_name)
 async def test_a_known_alternative_is_chosen_by_its_id(
-    other: FalRoute, fal: FalEmulator, http: HttpClient, tmp_path: Path
+    other: FalRoute, emulator: FalEmulator, http: HttpClient, tmp_path: Path
 ) -> None:
-    chosen = wired("fal", fal, http, **{other.tool: {str(other.operation): {"model": other.model}}})
+    chosen = wired("fal", emulator, http, **{other.tool: {str(other.operation): {"model": other.model}}})
     (route,) = [route for route in chosen.routes if route.model == other.model and route.operation == other.operation]
     assert route == other
     order = masked_order(route) if route.pictures.mask else replace(full_order(route, **_small(route)), count=1)
     driven = await drive(chosen, order, tmp_path)
     assert len(driven.files) == order.count
-    assert next(iter(fal.tasks.values())).model == other.model
+    assert next(iter(emulator.tasks.values())).model == other.model
 
 
 def _routes(operation: str, table: dict[str, Any], tool: str) -> tuple[Route, ...]:

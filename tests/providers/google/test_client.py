@@ -14,8 +14,6 @@ from tests.support.lazy_modules import Later
 from tests.support.provider_runs import picture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from google import genai
     from google.genai import errors, types
     from PIL import Image
@@ -28,12 +26,6 @@ OLDER = next(name for name, model in MODELS.items() if not model.newer)
 
 class Renamed(Renaming, GoogleEmulator):
     """A copy that calls one field otherwise."""
-
-
-@pytest.fixture
-def emulator() -> Iterator[GoogleEmulator]:
-    with GoogleEmulator() as running:
-        yield running
 
 
 def _client(emulator: GoogleEmulator) -> genai.Client:

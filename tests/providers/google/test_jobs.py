@@ -6,109 +6,34 @@ import base64
 import json
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
 
-from imagewright.errors import (
-    BadKey,
-    ContentRefused,
-    GenerationFailed,
-    ModelUnavailable,
-    OutOfCredit,
-    ProviderError,
-    RateLimited,
-    RequestRejected,
-    ResultLost,
-    UnknownOutcome,
-    VendorUnavailable,
-)
+from imagewright.errors import ProviderError, RequestRejected
 from imagewright.providers.base import Finished, ProviderConfig
 from imagewright.providers.google.body import MODEL, ROUTES, GoogleRoute
 from imagewright.providers.google.provider import Google, base_of, build, written
-from imagewright.providers.google.replies import REFUSALS, read_content
+from imagewright.providers.google.replies import read_content
 from imagewright.providers.http.client import HttpClient
 from imagewright.providers.http.request import Reply
-from tests.emulators.google import MODELS, RATIOS, GoogleEmulator, bad_key, blocked, ended, error, over_quota
-from tests.emulators.messages import Answer
-from tests.support.faults import SENDS, Case, check_log, impatient_sender
-from tests.support.faults_sync import COMMON, check_fault
-from tests.support.provider_runs import AUTO, check_picture, drive_at_once, effective, full_order, picture, plain_order
+from tests.emulators.google import MODELS, RATIOS, GoogleEmulator, error
+from tests.providers.google.cases import EDIT, PLAIN, PNG_TEXT, blob, candidate
+from tests.support.faults import check_log, impatient_sender
+from tests.support.provider_runs import AUTO, check_picture, drive_at_once, effective, full_order, plain_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from imagewright.providers.base import Order
+    from tests.emulators.messages import Answer
 
 pytestmark = pytest.mark.anyio
-
-PLAIN, EDIT = ROUTES
-PNG_TEXT = base64.b64encode(picture().data).decode("ascii")
-
-
-def _candidate(*parts: dict[str, Any], **more: Any) -> Answer:
-    return Answer.of({"candidates": [{"content": {"role": "model", "parts": list(parts)}, **more}]})
-
-
-def _blob(data: str, mime: str = "image/png", **more: Any) -> dict[str, Any]:
-    return {"inlineData": {"mimeType": mime, "data": data}, **more}
-
-
-SUBMIT = (
-    COMMON
-    | {
-        "prompt blocked": Case(blocked("PROHIBITED_CONTENT"), ContentRefused, None, says="PROHIBITED_CONTENT"),
-        "key": Case(bad_key(), BadKey, False, says="API key not valid"),
-        "no key": Case(error(403, "PERMISSION_DENIED", "Method doesn't allow unregistered callers"), BadKey, False),
-        "rate with a short wait": Case(over_quota("RequestsPerMinute", "0.01s"), RateLimited, False, sends=SENDS),
-        "rate with a long wait": Case(over_quota("RequestsPerMinute", "38s"), RateLimited, False, says="after 38 s"),
-        "rate without a wait": Case(over_quota("RequestsPerMinute"), RateLimited, False, sends=SENDS),
-        "quota of the day": Case(
-            over_quota("GenerateRequestsPerDayPerProject-FreeTier", "38s"), OutOfCredit, False, says="exceeded"
-        ),
-        "region": Case(error(400, "FAILED_PRECONDITION", "User location is not supported"), ModelUnavailable, False),
-        "no model": Case(error(404, "NOT_FOUND", "models/x is not found"), ModelUnavailable, False, says="not found"),
-        "bad field": Case(error(400, "INVALID_ARGUMENT", "Unknown name"), RequestRejected, False, says="Unknown name"),
-        "overloaded": Case(
-            error(503, "UNAVAILABLE", "The model is overloaded"),
-            VendorUnavailable,
-            False,
-            sends=SENDS,
-            says="overloaded",
-        ),
-        "server error": Case(error(500, "INTERNAL", "An internal error"), UnknownOutcome, None),
-        "deadline": Case(error(504, "DEADLINE_EXCEEDED", "too slow"), UnknownOutcome, None),
-        "words instead": Case(ended("STOP", "Which kite do you mean?"), GenerationFailed, None, says="Which kite"),
-        "nothing at all": Case(ended("STOP"), GenerationFailed, None, says="no picture"),
-        "no image": Case(ended("NO_IMAGE"), GenerationFailed, None, says="NO_IMAGE"),
-        "a damaged picture": Case(_candidate(_blob("AAA")), ResultLost, True, after=True),
-        "only an interim picture": Case(_candidate(_blob(PNG_TEXT, thought=True)), GenerationFailed, None, after=True),
-        "neither candidates nor a reason": Case(Answer.of({"candidates": []}), UnknownOutcome, None, after=True),
-    }
-    | {f"result refused: {reason}": Case(ended(reason), ContentRefused, None, says=reason) for reason in REFUSALS}
-)
-
-
-@pytest.fixture
-def google() -> Iterator[GoogleEmulator]:
-    with GoogleEmulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def provider(google: GoogleEmulator, http: HttpClient) -> Google:
-    return build(ProviderConfig(key=google.key, addresses=google.addresses, overrides={}, http=http))
 
 
 def _name(route: GoogleRoute) -> str:
     return f"{route.tool}-{route.operation}"
-
-
-@pytest.mark.parametrize("name", SUBMIT)
-async def test_a_submit_that_fails(name: str, google: GoogleEmulator, provider: Google) -> None:
-    await check_fault(SUBMIT[name], provider, plain_order(PLAIN), google)
 
 
 @pytest.mark.parametrize("most", [False, True], ids=["plain", "full"])
@@ -116,7 +41,7 @@ async def test_a_submit_that_fails(name: str, google: GoogleEmulator, provider: 
 async def test_a_whole_call(
     route: GoogleRoute,
     most: bool,  # noqa: FBT001 - a parameter of the table
-    google: GoogleEmulator,
+    emulator: GoogleEmulator,
     provider: Google,
     tmp_path: Path,
 ) -> None:
@@ -126,8 +51,8 @@ async def test_a_whole_call(
     with Image.open(files[0]) as made:
         assert made.width > 64, "the interim picture was taken"
     assert finished == Finished(finished.products)
-    assert len(google.charges) == len(google.requests) == 1
-    sent = [base64.b64decode(part["inlineData"]["data"]) for part in google.bodies[0] if "inlineData" in part]
+    assert len(emulator.charges) == len(emulator.requests) == 1
+    sent = [base64.b64decode(part["inlineData"]["data"]) for part in emulator.bodies[0] if "inlineData" in part]
     assert sent == [one.data for one in order.images]
 
 
@@ -140,8 +65,8 @@ async def test_auto_is_left_to_the_vendor_by_saying_nothing(provider: Google, tm
 
 
 @pytest.mark.parametrize("model", MODELS)
-async def test_every_ratio_of_the_row_is_one_the_vendor_has(model: str, google: GoogleEmulator) -> None:
-    routes = build(ProviderConfig("k", google.addresses, {PLAIN.tool: {"model": model}}, HttpClient())).routes
+async def test_every_ratio_of_the_row_is_one_the_vendor_has(model: str, emulator: GoogleEmulator) -> None:
+    routes = build(ProviderConfig("k", emulator.addresses, {PLAIN.tool: {"model": model}}, HttpClient())).routes
     assert [route.model for route in routes] == [model, model]
     assert {route.price.usd for route in routes} == {MODELS[model].usd}
     for route in routes:
@@ -154,15 +79,15 @@ def test_the_default_is_the_makers_successor_at_half_the_price() -> None:
     assert MODELS[MODEL].usd == pytest.approx(MODELS["gemini-3.1-flash-image"].usd / 2)
 
 
-async def test_a_model_of_the_configuration_is_the_one_that_is_asked(google: GoogleEmulator, tmp_path: Path) -> None:
+async def test_a_model_of_the_configuration_is_the_one_that_is_asked(emulator: GoogleEmulator, tmp_path: Path) -> None:
     sender = impatient_sender()
     older = next(name for name, model in MODELS.items() if not model.newer)
     overrides = {PLAIN.tool: {"model": older}}
-    provider = build(ProviderConfig(key=google.key, addresses=google.addresses, overrides=overrides, http=sender))
+    provider = build(ProviderConfig(key=emulator.key, addresses=emulator.addresses, overrides=overrides, http=sender))
     await drive_at_once(provider, _first(provider), tmp_path)
-    assert google.requests[0].groups["model"] == older
+    assert emulator.requests[0].groups["model"] == older
     await sender.aclose()
-    assert google.charges == [MODELS[older].usd]
+    assert emulator.charges == [MODELS[older].usd]
 
 
 def _first(provider: Google) -> Order:
@@ -170,9 +95,9 @@ def _first(provider: Google) -> Order:
 
 
 async def test_another_file_type_than_was_expected_is_said(
-    google: GoogleEmulator, provider: Google, tmp_path: Path
+    emulator: GoogleEmulator, provider: Google, tmp_path: Path
 ) -> None:
-    google.form = "jpeg"
+    emulator.form = "jpeg"
     finished, files = await drive_at_once(provider, plain_order(PLAIN), tmp_path)
     assert finished.notes == ("google chose the file type itself: 'image/jpeg'.",)
     with Image.open(files[0]) as made:
@@ -190,12 +115,14 @@ def test_an_address_without_a_path_means_the_usual_version(address: str, base: s
     assert base_of(address) == base
 
 
-async def test_the_newer_version_of_the_interface_can_be_set(google: GoogleEmulator, tmp_path: Path) -> None:
+async def test_the_newer_version_of_the_interface_can_be_set(emulator: GoogleEmulator, tmp_path: Path) -> None:
     sender = impatient_sender()
-    provider = build(ProviderConfig(key=google.key, addresses={"": f"{google.url()}/v1"}, overrides={}, http=sender))
+    provider = build(
+        ProviderConfig(key=emulator.key, addresses={"": f"{emulator.url()}/v1"}, overrides={}, http=sender)
+    )
     await drive_at_once(provider, plain_order(PLAIN), tmp_path)
     await sender.aclose()
-    assert google.requests[0].path.startswith("/v1/models/")
+    assert emulator.requests[0].path.startswith("/v1/models/")
 
 
 def test_a_body_is_written_as_json_whatever_it_holds() -> None:
@@ -215,9 +142,7 @@ def _read(answer: Answer) -> Finished | ProviderError | None:
 
 def test_the_last_picture_that_is_no_interim_one_is_taken() -> None:
     early, late = (base64.b64encode(text).decode("ascii") for text in (b"early", b"late"))
-    answer = _candidate(
-        _blob(early, thought=True), {"text": "t"}, _blob(early), _blob(late), _blob(early, thought=True)
-    )
+    answer = candidate(blob(early, thought=True), {"text": "t"}, blob(early), blob(late), blob(early, thought=True))
     read = _read(answer)
     assert isinstance(read, Finished)
     assert [product.data for product in read.products] == [b"late"]
@@ -225,21 +150,21 @@ def test_the_last_picture_that_is_no_interim_one_is_taken() -> None:
 
 def test_fields_with_underscores_and_the_other_alphabet_are_read() -> None:
     data = base64.urlsafe_b64encode(b"\xff\xfe\xfd\xfb").decode("ascii")
-    read = _read(_candidate({"inline_data": {"mime_type": "image/png", "data": data}}))
+    read = _read(candidate({"inline_data": {"mime_type": "image/png", "data": data}}))
     assert isinstance(read, Finished)
     assert read.products[0].data == b"\xff\xfe\xfd\xfb"
 
 
 def test_a_picture_counts_whatever_the_reason_of_the_end() -> None:
-    assert isinstance(_read(_candidate(_blob(PNG_TEXT), finishReason="MAX_TOKENS")), Finished)
+    assert isinstance(_read(candidate(blob(PNG_TEXT), finishReason="MAX_TOKENS")), Finished)
 
 
 async def test_nothing_secret_is_logged(
-    google: GoogleEmulator, provider: Google, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    emulator: GoogleEmulator, provider: Google, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    google.fail_next("generate", error(400, "INVALID_ARGUMENT", f"API key {google.key} not valid"))
+    emulator.fail_next("generate", error(400, "INVALID_ARGUMENT", f"API key {emulator.key} not valid"))
     with pytest.raises(RequestRejected, match=r"\[key\]"):
         await provider.submit(plain_order(PLAIN))
     await drive_at_once(provider, plain_order(PLAIN), tmp_path)
-    check_log(caplog, ":generateContent", google.key)
+    check_log(caplog, ":generateContent", emulator.key)

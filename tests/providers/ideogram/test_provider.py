@@ -8,92 +8,33 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from imagewright.errors import (
-    BadKey,
-    ContentRefused,
-    GenerationFailed,
-    ModelUnavailable,
-    OutOfCredit,
-    ProviderError,
-    RateLimited,
-    RequestRejected,
-    ResultLost,
-    UnknownOutcome,
-    VendorUnavailable,
-)
-from imagewright.providers.base import Finished, Output, ProviderConfig
-from imagewright.providers.ideogram.provider import RESOLUTIONS, ROUTES, SPEEDS, Ideogram, build
+from imagewright.errors import BadKey, ContentRefused, ProviderError, RequestRejected
+from imagewright.providers.base import Finished, Output
+from imagewright.providers.ideogram.provider import RESOLUTIONS, SPEEDS, Ideogram
 from imagewright.providers.ideogram.replies import REASONS, read_made
-from tests.emulators.ideogram import USD, IdeogramEmulator, refuse
+from tests.emulators.ideogram import USD, IdeogramEmulator
 from tests.emulators.ideogram_words import RESOLUTIONS as LISTED
-from tests.emulators.messages import Answer
-from tests.support.faults import SENDS, SILENCE, Case, check_log
-from tests.support.faults_sync import COMMON, check_fault
+from tests.providers.ideogram.cases import ROUTE, text
+from tests.support.faults import check_log
 from tests.support.provider_runs import drive_at_once, effective, full_order, picture, plain_order
 from tests.support.replies import reply
 from tests.support.route_orders import every_offer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from imagewright.providers.http.client import HttpClient
 
 pytestmark = pytest.mark.anyio
-(ROUTE,) = ROUTES
 URL = "https://ideogram.ai/api/images/ephemeral/abc.png?exp=1743867804&sig=e13e"
-SAFETY = "Prompt or provided image failed the safety checks"
-
-
-def text(words: str, status: int, reason: str = "") -> Answer:
-    """A refusal in JSON."""
-    return Answer.of({"error": words, "reject_reason": reason}, status) if reason else refuse(words, status).answer
-
-
-def unsafe(count: int) -> Answer:
-    """So many pictures, all of them kept back."""
-    return Answer.of({"created": "", "data": [{"url": None, "is_image_safe": False}] * count})
-
-
-SUBMIT: dict[str, Case] = COMMON | {
-    "silence before": Case(Answer.hang(), UnknownOutcome, None, says=f"no answer within {SILENCE:g} s"),
-    "bad key": Case(text("no", 401), BadKey, False),
-    "bad key, without a word": Case(Answer(401), BadKey, False, says="doctor"),
-    "no money": Case(text("Insufficient credits.", 402, "insufficient_funds"), OutOfCredit, False),
-    "no money, by the status": Case(Answer(402), OutOfCredit, False),
-    "no subscription": Case(text("Subscribe", 403, "subscription_required"), OutOfCredit, False),
-    "too many at once": Case(text("Too many", 429, "inflight_limit"), RateLimited, False, sends=SENDS),
-    "gone model": Case(text("no such model", 404), ModelUnavailable, False, says="[routes]"),
-    "bad field": Case(text("resolution cannot be 9x9", 400), RequestRejected, False, says="9x9"),
-    "bad field, any body": Case(Answer(400, b"oops"), RequestRejected, False),
-    "bad field, as a list": Case(
-        Answer.of({"detail": [{"msg": "seed is too large"}]}, 422), RequestRejected, False, says="seed is too large"
-    ),
-    "too large": Case(Answer(413, b""), RequestRejected, False),
-    "moderation": Case(text(SAFETY, 422), ContentRefused, False, says="safety checks"),
-    "moderation, another form": Case(Answer.of({"detail": SAFETY}, 422), ContentRefused, False),
-    "moderation, as a 400": Case(text(SAFETY, 400), ContentRefused, False),
-    "moderation of the result": Case(unsafe(1), ContentRefused, True, says="kept back", after=True),
-    "server error": Case(text("broken", 500), UnknownOutcome, None),
-    "server busy": Case(text("busy", 503), VendorUnavailable, False, sends=SENDS, says="busy"),
-    "no picture": Case(Answer.of({"data": []}), GenerationFailed, None, after=True),
-    "nothing to fetch": Case(Answer.of({"data": [{"url": "", "is_image_safe": True}]}), ResultLost, None, after=True),
-}
-
-
-@pytest.fixture
-def vendor() -> Iterator[IdeogramEmulator]:
-    with IdeogramEmulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def provider(vendor: IdeogramEmulator, http: HttpClient) -> Ideogram:
-    return build(ProviderConfig(key=vendor.key, addresses=vendor.addresses, overrides={}, http=http))
 
 
 @pytest.mark.parametrize("most", [False, True], ids=["plain", "full"])
-async def test_a_whole_call(most: bool, vendor: IdeogramEmulator, provider: Ideogram, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter of the table
+async def test_a_whole_call(
+    most: bool,  # noqa: FBT001 - a parameter of the table
+    emulator: IdeogramEmulator,
+    provider: Ideogram,
+    tmp_path: Path,
+) -> None:
     order = full_order(ROUTE) if most else plain_order(ROUTE)
 
     finished, files = await drive_at_once(provider, order, tmp_path)
@@ -106,17 +47,17 @@ async def test_a_whole_call(most: bool, vendor: IdeogramEmulator, provider: Ideo
     assert len({product.seed for product in finished.products} - {None}) == order.count
     if "seed" in order.arguments:
         assert finished.products[0].seed == order.arguments["seed"]
-    assert vendor.charges == [pytest.approx(ROUTE.price.estimate(order.arguments, order.count))]
+    assert emulator.charges == [pytest.approx(ROUTE.price.estimate(order.arguments, order.count))]
     assert finished.cost_usd is None
-    (received,) = vendor.received("generate")
+    (received,) = emulator.received("generate")
     assert {part.name: part.data for part in received.parts()}["image"] == picture(shade=0).data
 
 
-async def test_every_value_that_is_offered_is_taken(vendor: IdeogramEmulator, provider: Ideogram) -> None:
+async def test_every_value_that_is_offered_is_taken(emulator: IdeogramEmulator, provider: Ideogram) -> None:
     orders = list(every_offer(ROUTE))
     for order in orders:
         assert isinstance(await provider.submit(order), Finished)
-    assert len(vendor.charges) == len(orders) > len(RESOLUTIONS)
+    assert len(emulator.charges) == len(orders) > len(RESOLUTIONS)
 
 
 @pytest.mark.parametrize("ratio", RESOLUTIONS)
@@ -141,34 +82,29 @@ def test_every_ratio_and_speed_of_the_row_has_its_word() -> None:
     assert {speed: USD[word] for speed, word in SPEEDS.items()} == dict(ROUTE.price.table)
 
 
-@pytest.mark.parametrize("name", SUBMIT)
-async def test_a_submit_that_fails(name: str, vendor: IdeogramEmulator, provider: Ideogram) -> None:
-    await check_fault(SUBMIT[name], provider, plain_order(ROUTE), vendor)
-
-
 async def test_what_is_kept_back_does_not_hold_up_the_rest(
-    vendor: IdeogramEmulator, provider: Ideogram, tmp_path: Path
+    emulator: IdeogramEmulator, provider: Ideogram, tmp_path: Path
 ) -> None:
-    vendor.keep_back_next(1)
+    emulator.keep_back_next(1)
     finished, files = await drive_at_once(provider, full_order(ROUTE), tmp_path)
     assert len(files) == ROUTE.counts[-1] - 1
     assert finished.notes == ("ideogram kept back 1 of 4 pictures as unsafe, and charges for them all the same.",)
-    vendor.keep_back_next(4)
+    emulator.keep_back_next(4)
     with pytest.raises(ContentRefused) as caught:
         await provider.submit(full_order(ROUTE))
     assert caught.value.charged is True
 
 
 async def test_nothing_secret_is_logged(
-    vendor: IdeogramEmulator, provider: Ideogram, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    emulator: IdeogramEmulator, provider: Ideogram, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    vendor.fail_next("generate", text(f"the key {vendor.key} is odd", 400))
+    emulator.fail_next("generate", text(f"the key {emulator.key} is odd", 400))
     with pytest.raises(RequestRejected) as caught:
         await provider.submit(plain_order(ROUTE))
     assert "[key]" in str(caught.value)
     await drive_at_once(provider, plain_order(ROUTE), tmp_path)
-    check_log(caplog, "reframe", vendor.key, "sig=", "exp=")
+    check_log(caplog, "reframe", emulator.key, "sig=", "exp=")
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,8 @@ class Caller:
 
 
 @pytest.fixture
-def caller(kie: KieEmulator) -> Iterator[Caller]:
-    made = Caller(kie)
+def caller(emulator: KieEmulator) -> Iterator[Caller]:
+    made = Caller(emulator)
     yield made
     made.client.close()
 
@@ -116,12 +116,12 @@ def test_a_request_that_is_wrong(path: str, body: Any, code: int, caller: Caller
     assert not caller.kie.tasks
 
 
-def test_the_key_and_the_content_type_are_checked(caller: Caller, kie: KieEmulator) -> None:
+def test_the_key_and_the_content_type_are_checked(caller: Caller, emulator: KieEmulator) -> None:
     body = {"model": QWEN, "input": {"prompt": "x"}}
     assert caller.post(CREATE, body, headers={"Authorization": "Bearer other"})[0] == 401
     assert caller.post(CREATE, body, headers={"Content-Type": "text/plain"})[0] == 400
     assert caller.post(CREATE, body)[0] == 200
-    assert len(kie.tasks) == 1
+    assert len(emulator.tasks) == 1
 
 
 def test_uploads_are_checked(caller: Caller) -> None:
@@ -151,31 +151,31 @@ def test_a_mask_must_have_the_size_of_its_one_picture(caller: Caller) -> None:
     assert caller.post(GPT4O, fields | {"maskUrl": right})[0] == 200
 
 
-def test_money_is_taken_once_and_only_for_what_was_made(caller: Caller, kie: KieEmulator) -> None:
-    kie.credits = 9.0
+def test_money_is_taken_once_and_only_for_what_was_made(caller: Caller, emulator: KieEmulator) -> None:
+    emulator.credits = 9.0
     task = caller.create(QWEN, prompt="x")[2]["taskId"]
-    url = f"{kie.url('api')}/api/v1/jobs/recordInfo"
+    url = f"{emulator.url('api')}/api/v1/jobs/recordInfo"
     states = [caller.read(caller.client.get(url, params={"taskId": task}))[2]["state"] for _ in range(6)]
     assert states == ["waiting", "queuing", "generating", "success", "success", "success"]
-    assert kie.charges == [(task, 4.0)]
-    kie.fail_task_next("501", "failed")
+    assert emulator.charges == [(task, 4.0)]
+    emulator.fail_task_next("501", "failed")
     failing = caller.create(QWEN, prompt="x")[2]["taskId"]
     for _ in range(4):
         last = caller.read(caller.client.get(url, params={"taskId": failing}))[2]
     assert (last["state"], last["creditsConsumed"]) == ("fail", 0.0)
-    assert kie.credits == 5.0
+    assert emulator.credits == 5.0
     assert caller.create(QWEN, prompt="x")[0] == 200
-    kie.credits = 3.0
+    emulator.credits = 3.0
     assert caller.create(QWEN, prompt="x")[0] == 402
 
 
-def test_a_task_takes_its_time_when_it_is_told_to(caller: Caller, kie: KieEmulator) -> None:
-    kie.seconds = 3600.0
+def test_a_task_takes_its_time_when_it_is_told_to(caller: Caller, emulator: KieEmulator) -> None:
+    emulator.seconds = 3600.0
     task = caller.create(QWEN, prompt="x")[2]["taskId"]
-    url = f"{kie.url('api')}/api/v1/jobs/recordInfo"
+    url = f"{emulator.url('api')}/api/v1/jobs/recordInfo"
     for _ in range(6):
         assert caller.read(caller.client.get(url, params={"taskId": task}))[2]["state"] == "generating"
-    kie.seconds = 0.0
+    emulator.seconds = 0.0
     assert caller.read(caller.client.get(url, params={"taskId": task}))[2]["state"] == "success"
 
 

@@ -36,15 +36,21 @@ def _name(route: Route) -> str:
     return f"{route.tool}-{route.operation}-{route.model}"
 
 
-def _credits(route: KieRoute, kie: KieEmulator) -> float:
-    fields = next(iter(kie.tasks.values())).fields
+def _credits(route: KieRoute, emulator: KieEmulator) -> float:
+    fields = next(iter(emulator.tasks.values())).fields
     if route.family is Family.MARKET:
         return EVERY[route.model].credits_for(fields)
     return (FLUX_KONTEXT if route.family is Family.FLUX_KONTEXT else GPT4O).credits_for(fields)
 
 
 @pytest.mark.parametrize(("route", "most"), whole_calls(ROUTES, OTHERS))
-async def test_a_whole_call(route: KieRoute, most: bool, kie: KieEmulator, provider: Provider, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter of the table
+async def test_a_whole_call(
+    route: KieRoute,
+    most: bool,  # noqa: FBT001 - a parameter of the table
+    emulator: KieEmulator,
+    provider: Provider,
+    tmp_path: Path,
+) -> None:
     order = full_order(route) if most else plain_order(route)
 
     driven = await drive(provider, order, tmp_path)
@@ -58,11 +64,11 @@ async def test_a_whole_call(route: KieRoute, most: bool, kie: KieEmulator, provi
     shares = [answer.share or 0.0 for answer in driven.running]
     assert len(shares) == 3
     assert [0.0, *shares, 1.0] == sorted([0.0, *shares, 1.0])
-    assert len(kie.received("create")) == 1
-    assert len(kie.received("upload")) == len(order.images) + (order.mask is not None)
-    assert [charged for _, charged in kie.charges] == [_credits(route, kie)]
+    assert len(emulator.received("create")) == 1
+    assert len(emulator.received("upload")) == len(order.images) + (order.mask is not None)
+    assert [charged for _, charged in emulator.charges] == [_credits(route, emulator)]
     if route.family is Family.MARKET:
-        assert driven.finished.cost_usd == pytest.approx(_credits(route, kie) * 0.005)
+        assert driven.finished.cost_usd == pytest.approx(_credits(route, emulator) * 0.005)
     else:
         assert driven.finished.cost_usd is None
 
@@ -91,9 +97,9 @@ ENDING = {"gpt4o-image", "gpt-image/1.5-text-to-image", "gpt-image/1.5-image-to-
 
 @pytest.mark.parametrize("given", [{}, {"quality": "medium"}, {"images": ["/kite.png"]}], ids=str)
 async def test_a_call_is_served_by_a_model_that_lives(
-    given: dict[str, Any], kie: KieEmulator, provider: Provider, tmp_path: Path
+    given: dict[str, Any], emulator: KieEmulator, provider: Provider, tmp_path: Path
 ) -> None:
-    kie.ended = ENDING
+    emulator.ended = ENDING
     checked = check(catalog()["openai_4o"], {"prompt": "a kite", **given})
     examined = candidates(checked, [route for route in ROUTES if route.tool == "openai_4o"], None)
     driven = await drive(provider, plain_order(choose(examined, checked, ())[0].route), tmp_path)
@@ -101,22 +107,22 @@ async def test_a_call_is_served_by_a_model_that_lives(
 
 
 async def test_a_model_that_was_removed_comes_to_nothing_and_costs_nothing(
-    kie: KieEmulator, provider: Provider, tmp_path: Path
+    emulator: KieEmulator, provider: Provider, tmp_path: Path
 ) -> None:
-    kie.ended = ENDING
+    emulator.ended = ENDING
     ended = next(route for route in OTHERS if route.model in ENDING)
     with pytest.raises(GenerationFailed) as caught:
         await drive(provider, plain_order(ended), tmp_path)
     assert caught.value.charged is False
-    assert not kie.charges
+    assert not emulator.charges
 
 
 @pytest.mark.parametrize("route", [route for route in (*ROUTES, *OTHERS) if route.image_list], ids=_name)
-async def test_pictures_keep_their_order(route: KieRoute, kie: KieEmulator, provider: Provider) -> None:
+async def test_pictures_keep_their_order(route: KieRoute, emulator: KieEmulator, provider: Provider) -> None:
     order = full_order(route)
     await submitted(provider, order)
-    task = next(iter(kie.tasks.values()))
-    uploads = [_upload(one) for one in kie.received("upload")]
+    task = next(iter(emulator.tasks.values()))
+    uploads = [_upload(one) for one in emulator.received("upload")]
     names = {parts["file"]: parts["fileName"].decode("utf-8") for parts in uploads}
     wanted = [names[one.data] for one in order.images]
     assert [link.rpartition("/")[2] for link in task.fields[route.image_field]] == wanted
@@ -126,17 +132,19 @@ def _upload(received: Received) -> dict[str, bytes]:
     return {part.name: part.data for part in received.parts()}
 
 
-async def test_the_same_picture_is_uploaded_under_a_new_name_each_time(kie: KieEmulator, provider: Provider) -> None:
+async def test_the_same_picture_is_uploaded_under_a_new_name_each_time(
+    emulator: KieEmulator, provider: Provider
+) -> None:
     route = next(one for one in ROUTES if one.image_field)
     for _ in range(2):
         await submitted(provider, plain_order(route))
-    names = [_upload(one)["fileName"].decode("utf-8") for one in kie.received("upload")]
+    names = [_upload(one)["fileName"].decode("utf-8") for one in emulator.received("upload")]
     assert len(set(names)) == len(names) == 2
     assert all(re.fullmatch(r"[0-9a-f]{24}\.png", name) for name in names)
 
 
-async def test_a_task_that_is_not_visible_yet_is_asked_about_again(kie: KieEmulator, provider: Provider) -> None:
-    kie.hide_tasks(2)
+async def test_a_task_that_is_not_visible_yet_is_asked_about_again(emulator: KieEmulator, provider: Provider) -> None:
+    emulator.hide_tasks(2)
     handle = await submitted(provider, plain_order(ROUTES[0]))
     for _ in range(2):
         with pytest.raises(VendorUnavailable) as caught:

@@ -16,14 +16,12 @@ from imagewright.providers.kie.others import OTHERS
 from imagewright.providers.kie.routes import ROUTES
 from tests.emulators.kie_models import FLUX_KONTEXT, GPT4O, Model
 from tests.emulators.kie_others import EVERY
-from tests.support import goldens
 from tests.support.provider_runs import AUTO, ENGINE_ARGUMENTS, PICTURES, effective, full_order, picture, plain_order
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Order, Route
     from imagewright.providers.kie.body import KieRoute
 
-GOLDEN = goldens.kie()
 ALL = (*ROUTES, *OTHERS)
 
 
@@ -50,16 +48,6 @@ def _fields(body: dict[str, Any], route: KieRoute) -> dict[str, Any]:
 
 def _problem(body: dict[str, Any], route: KieRoute) -> tuple[int, str] | None:
     return _judge(route).problems(_fields(body, route))
-
-
-@pytest.mark.parametrize("file", GOLDEN)
-def test_bodies_are_those_of_the_golden_files(file: str) -> None:
-    kept = (goldens.FOLDER / "kie" / file).read_text(encoding="utf-8")
-    assert goldens.written(GOLDEN[file]) == kept, "run `python -m tests.support.goldens` and look at the diff"
-
-
-def test_no_golden_file_is_left_over() -> None:
-    assert {file.name for file in (goldens.FOLDER / "kie").glob("*.json")} == set(GOLDEN)
 
 
 @pytest.mark.parametrize("route", ALL, ids=_name)

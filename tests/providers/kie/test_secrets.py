@@ -10,9 +10,9 @@ import pytest
 from imagewright.errors import BadKey, ProviderError
 from imagewright.providers import open_provider
 from imagewright.providers.base import ProviderConfig
-from imagewright.providers.kie.routes import ROUTES
 from tests.emulators.kie import envelope
 from tests.emulators.messages import Answer, truncated
+from tests.providers.kie.cases import PLAIN, WITH_PICTURE
 from tests.support.faults import check_log
 from tests.support.provider_runs import drive, ordered, plain_order
 
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-PLAIN = next(route for route in ROUTES if not route.image_field and "resolution" not in route.takes)
-WITH_PICTURE = next(route for route in ROUTES if route.image_field and not route.image_list)
-
 SPOKEN_KEYS: dict[str, Callable[[str], Answer]] = {
     "whole": lambda key: envelope(401, f"the key {key} is unknown"),
     "masked": lambda key: envelope(401, f"the key {key[:9]}***{key[-2:]} is unknown"),
@@ -36,34 +33,36 @@ SPOKEN_KEYS: dict[str, Callable[[str], Answer]] = {
 }
 
 
-@pytest.mark.parametrize("name", SPOKEN_KEYS)
-async def test_a_key_that_the_vendor_repeats_goes_no_further(name: str, kie: KieEmulator, provider: Provider) -> None:
-    kie.fail_next("create", SPOKEN_KEYS[name](kie.key))
+@pytest.mark.parametrize("row", SPOKEN_KEYS)
+async def test_a_key_that_the_vendor_repeats_goes_no_further(
+    row: str, emulator: KieEmulator, provider: Provider
+) -> None:
+    emulator.fail_next("create", SPOKEN_KEYS[row](emulator.key))
     with pytest.raises(ProviderError) as caught:
         await provider.submit(plain_order(PLAIN))
     assert "[key]" in str(caught.value)
-    assert kie.key[:6] not in str(caught.value)
+    assert emulator.key[:6] not in str(caught.value)
 
 
 async def test_nothing_secret_is_logged(
-    kie: KieEmulator, provider: Provider, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    emulator: KieEmulator, provider: Provider, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    kie.fail_next("create", SPOKEN_KEYS["whole"](kie.key))
-    kie.fail_next("upload", Answer.reset())
-    kie.fail_next("download", truncated)
+    emulator.fail_next("create", SPOKEN_KEYS["whole"](emulator.key))
+    emulator.fail_next("upload", Answer.reset())
+    emulator.fail_next("download", truncated)
     with pytest.raises(BadKey):
         await ordered(provider, plain_order(WITH_PICTURE))
     await drive(provider, plain_order(WITH_PICTURE), tmp_path)
-    check_log(caplog, "createTask", kie.key, "sig=", "taskId=", "Bearer")
+    check_log(caplog, "createTask", emulator.key, "sig=", "taskId=", "Bearer")
 
 
 async def test_a_key_that_cannot_stand_in_a_header_is_said_without_quoting_it(
-    kie: KieEmulator, http: HttpClient
+    emulator: KieEmulator, http: HttpClient
 ) -> None:
     for key in ("kie-0123456789\nabcdef", "kie-0123456789\u2013abcdef"):
-        broken = open_provider("kie", ProviderConfig(key=key, addresses=kie.addresses, overrides={}, http=http))
+        broken = open_provider("kie", ProviderConfig(key=key, addresses=emulator.addresses, overrides={}, http=http))
         with pytest.raises(BadKey) as caught:
             await broken.submit(plain_order(PLAIN))
         assert "kie-0" not in str(caught.value)
-    assert not kie.requests
+    assert not emulator.requests

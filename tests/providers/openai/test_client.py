@@ -18,8 +18,6 @@ from tests.support.lazy_modules import Later
 from tests.support.provider_runs import mask, picture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import openai
     from openai.types import ImagesResponse
     from PIL import Image
@@ -32,12 +30,6 @@ ALPHA_MASK = convert_mask(mask().data, "transparent_is_repainted")
 
 class Renamed(Renaming, OpenAIEmulator):
     """A copy that calls one field otherwise."""
-
-
-@pytest.fixture
-def emulator() -> Iterator[OpenAIEmulator]:
-    with OpenAIEmulator() as running:
-        yield running
 
 
 def _client(emulator: OpenAIEmulator) -> openai.OpenAI:

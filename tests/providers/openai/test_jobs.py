@@ -64,21 +64,10 @@ def _converted(drawn: bytes, route: Route) -> Prepared:
 
 
 @pytest.fixture
-def openai() -> Iterator[OpenAIEmulator]:
-    with OpenAIEmulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
 def own_server() -> Iterator[OpenAIEmulator]:
     """Somebody's own GPUs: other weights, no key."""
     with OpenAIEmulator(key="", own_server=True) as emulator:
         yield emulator
-
-
-@pytest.fixture
-def provider(openai: OpenAIEmulator, http: HttpClient) -> Provider:
-    return wired("openai", openai, http)
 
 
 @pytest.mark.parametrize("most", [False, True], ids=["plain", "full"])
@@ -86,7 +75,7 @@ def provider(openai: OpenAIEmulator, http: HttpClient) -> Provider:
 async def test_a_whole_call(
     route: OpenAIRoute,
     most: bool,  # noqa: FBT001 - a parameter of the table
-    openai: OpenAIEmulator,
+    emulator: OpenAIEmulator,
     provider: Provider,
     tmp_path: Path,
 ) -> None:
@@ -99,7 +88,7 @@ async def test_a_whole_call(
             assert made.format == str(order.arguments["output_format"]).upper()
     assert finished.cost_usd is None
     assert not finished.notes
-    assert len(openai.charges) == len(openai.requests) == 1
+    assert len(emulator.charges) == len(emulator.requests) == 1
 
 
 @pytest.mark.parametrize("model", [name for name, model in MODELS.items() if model.own])
@@ -118,13 +107,13 @@ def test_the_api_takes_every_value_the_route_offers(route: OpenAIRoute, model: s
             assert known[field](value) == "", (field, value)
 
 
-async def test_several_pictures_keep_their_order(openai: OpenAIEmulator, provider: Provider) -> None:
+async def test_several_pictures_keep_their_order(emulator: OpenAIEmulator, provider: Provider) -> None:
     most = effective(EDIT)["images"].max_items
     assert most is not None
     assert most > 1
     images = tuple(picture(shade=10 * place) for place in range(most))
     await provider.submit(replace(plain_order(EDIT), images=images))
-    parts = [part for part in openai.requests[0].parts() if part.filename]
+    parts = [part for part in emulator.requests[0].parts() if part.filename]
     assert [part.data for part in parts] == [one.data for one in images]
     assert {part.name for part in parts} == {"image[]"}
 
@@ -197,24 +186,24 @@ def test_a_guest_stays_inside_its_row(route: OpenAIRoute) -> None:
 
 
 async def test_pictures_that_come_as_links_are_fetched_without_the_key(
-    openai: OpenAIEmulator, provider: Provider, tmp_path: Path
+    emulator: OpenAIEmulator, provider: Provider, tmp_path: Path
 ) -> None:
-    openai.links = True
+    emulator.links = True
     order = _full(ROUTES[0])
     finished, files = await drive_at_once(provider, order, tmp_path)
     assert all(product.url for product in finished.products)
     for file in files:
         with Image.open(file) as made:
             made.load()
-    assert len(openai.received("download")) == order.count
+    assert len(emulator.received("download")) == order.count
 
 
 async def test_a_link_that_has_expired_is_a_picture_that_is_lost_but_paid(
-    openai: OpenAIEmulator, provider: Provider, tmp_path: Path
+    emulator: OpenAIEmulator, provider: Provider, tmp_path: Path
 ) -> None:
-    openai.links = True
+    emulator.links = True
     finished, _ = await drive_at_once(provider, plain_order(ROUTES[0]), tmp_path)
-    gone = replace(finished.products[0], url=f"{openai.url('files')}/gone.png")
+    gone = replace(finished.products[0], url=f"{emulator.url('files')}/gone.png")
     with pytest.raises(ResultLost) as caught:
         await provider.fetch(gone, tmp_path / "gone")
     assert caught.value.charged is True
@@ -239,13 +228,13 @@ def test_an_address_without_a_path_means_its_first_version(address: str, base: s
     + [(f"{model}-2026-04-21", price) for model, price in {MODEL: PRICE, **ALIKE[MODEL]}.items()]
     + [("gpt-image-9", Price(usd=None)), (WEIGHTS, Price(usd=None))],
 )
-def test_the_price_follows_the_model(model: str, price: Price, openai: OpenAIEmulator) -> None:
-    for route in wired("openai", openai, HttpClient(), **{TOOL: {"model": model}}).routes:
+def test_the_price_follows_the_model(model: str, price: Price, emulator: OpenAIEmulator) -> None:
+    for route in wired("openai", emulator, HttpClient(), **{TOOL: {"model": model}}).routes:
         assert (route.model, route.price) == (model, price)
 
 
-def test_a_price_the_user_has_set_stays(openai: OpenAIEmulator) -> None:
-    routes = wired("openai", openai, HttpClient(), **{TOOL: {"model": "gpt-image-9", "usd": 0.5}}).routes
+def test_a_price_the_user_has_set_stays(emulator: OpenAIEmulator) -> None:
+    routes = wired("openai", emulator, HttpClient(), **{TOOL: {"model": "gpt-image-9", "usd": 0.5}}).routes
     assert {route.price.usd for route in routes} == {0.5}
 
 

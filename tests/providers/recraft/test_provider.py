@@ -9,76 +9,28 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from imagewright.errors import (
-    BadKey,
-    ContentRefused,
-    GenerationFailed,
-    ModelUnavailable,
-    OutOfCredit,
-    RateLimited,
-    RequestRejected,
-    ResultLost,
-    UnknownOutcome,
-)
-from imagewright.providers.base import Finished, Output, ProviderConfig
-from imagewright.providers.recraft.provider import ROUTES, Recraft, build
+from imagewright.errors import BadKey, RequestRejected
+from imagewright.providers.base import Finished, Output
 from imagewright.providers.recraft.replies import read_made
-from tests.emulators.messages import Answer
-from tests.emulators.recraft import RecraftEmulator, refuse
-from tests.support.faults import SENDS, SILENCE, Case, check_log
-from tests.support.faults_sync import COMMON, check_fault
+from tests.providers.recraft.cases import ROUTE, text
+from tests.support.faults import check_log
 from tests.support.provider_runs import drive_at_once, full_order, picture, plain_order
 from tests.support.replies import reply
 from tests.support.vendors import wired
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from imagewright.providers.base import Route
     from imagewright.providers.http.client import HttpClient
+    from imagewright.providers.recraft.provider import Recraft
+    from tests.emulators.recraft import RecraftEmulator
 
 pytestmark = pytest.mark.anyio
-(ROUTE,) = ROUTES
 URL = "https://img.recraft.ai/x"
-TEXT = {"Content-Type": "text/plain"}
 
 
-def text(code: str, words: str, status: int = 400) -> Answer:
-    """A refusal in JSON."""
-    return refuse(code, words, status).answer
-
-
-SUBMIT: dict[str, Case] = COMMON | {
-    "silence before": Case(Answer.hang(), UnknownOutcome, None, says=f"no answer within {SILENCE:g} s"),
-    "bad key": Case(Answer(401, b"request unauthorized", TEXT), BadKey, False, says="request unauthorized"),
-    "wrong path": Case(Answer(404, b"404 page not found", TEXT), ModelUnavailable, False, says="404 page not found"),
-    "no money": Case(text("not_enough_credits", "buy more"), OutOfCredit, False, says="buy more"),
-    "no money, as a 402": Case(text("not_enough_credits", "buy more", 402), OutOfCredit, False),
-    "no money, in text": Case(Answer(400, b"not enough units", TEXT), OutOfCredit, False, says="not enough units"),
-    "bad picture": Case(text("invalid_image", "too small"), RequestRejected, False, says="too small"),
-    "bad picture, in text": Case(Answer(400, b"too small", TEXT), RequestRejected, False, says="too small"),
-    "moderation": Case(text("bad_content", "flagged by moderation"), ContentRefused, None, says="flagged"),
-    "rate, in JSON": Case(text("rate_limit", "slow down", 429), RateLimited, False, sends=SENDS, says="slow down"),
-    "server error": Case(text("internal", "broken", 500), UnknownOutcome, None),
-    "no picture": Case(Answer.of({"image": None, "credits": 10}), GenerationFailed, True, after=True),
-    "nothing to fetch": Case(Answer.of({"image": {"url": ""}, "credits": 0}), ResultLost, False, after=True),
-    "a damaged picture": Case(Answer.of({"image": {"b64_json": "AAA"}}), ResultLost, None, after=True),
-}
-
-
-@pytest.fixture
-def vendor() -> Iterator[RecraftEmulator]:
-    with RecraftEmulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def provider(vendor: RecraftEmulator, http: HttpClient) -> Recraft:
-    return build(ProviderConfig(key=vendor.key, addresses=vendor.addresses, overrides={}, http=http))
-
-
-async def test_a_whole_call(vendor: RecraftEmulator, provider: Recraft, tmp_path: Path) -> None:
+async def test_a_whole_call(emulator: RecraftEmulator, provider: Recraft, tmp_path: Path) -> None:
     order = plain_order(ROUTE)
 
     finished, files = await drive_at_once(provider, order, tmp_path)
@@ -89,49 +41,46 @@ async def test_a_whole_call(vendor: RecraftEmulator, provider: Recraft, tmp_path
         assert made.mode == "RGBA"
         assert made.size == (order.images[0].width, order.images[0].height)
         assert made.getchannel("A").getextrema() == (0, 255)
-    assert finished.cost_usd == ROUTE.price.estimate({}, 1) == pytest.approx(vendor.charges[0] / 1000)
+    assert finished.cost_usd == ROUTE.price.estimate({}, 1) == pytest.approx(emulator.charges[0] / 1000)
     assert finished.products[0].seed is None
-    (received,) = vendor.received("generate")
+    (received,) = emulator.received("generate")
     assert {part.name: part.data for part in received.parts()}["file"] == picture(shade=0).data
 
 
-async def test_what_was_not_told_is_not_known(vendor: RecraftEmulator, provider: Recraft, tmp_path: Path) -> None:
-    vendor.tells_units = False
+async def test_what_was_not_told_is_not_known(emulator: RecraftEmulator, provider: Recraft, tmp_path: Path) -> None:
+    emulator.tells_units = False
     finished, _ = await drive_at_once(provider, full_order(ROUTE), tmp_path)
     assert finished.cost_usd is None
 
 
-@pytest.mark.parametrize("name", SUBMIT)
-async def test_a_submit_that_fails(name: str, vendor: RecraftEmulator, provider: Recraft) -> None:
-    await check_fault(SUBMIT[name], provider, plain_order(ROUTE), vendor)
-
-
-async def test_a_picture_beyond_the_vendors_sides_is_refused_by_it(vendor: RecraftEmulator, provider: Recraft) -> None:
+async def test_a_picture_beyond_the_vendors_sides_is_refused_by_it(
+    emulator: RecraftEmulator, provider: Recraft
+) -> None:
     order = plain_order(ROUTE)
     small = type(order)(route=ROUTE, arguments={}, images=(picture(100, 100),))
     with pytest.raises(RequestRejected, match="256 to 4096 px"):
         await provider.submit(small)
-    assert not vendor.charges
+    assert not emulator.charges
 
 
-async def test_the_price_can_be_set(vendor: RecraftEmulator, http: HttpClient) -> None:
+async def test_the_price_can_be_set(emulator: RecraftEmulator, http: HttpClient) -> None:
     def routes(table: dict[str, Any]) -> tuple[Route, ...]:
-        return wired("recraft", vendor, http, recraft=table).routes
+        return wired("recraft", emulator, http, recraft=table).routes
 
     (dearer,) = routes({"usd": 0.5})
     assert dearer.price.usd == 0.5
 
 
 async def test_nothing_secret_is_logged(
-    vendor: RecraftEmulator, provider: Recraft, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    emulator: RecraftEmulator, provider: Recraft, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    vendor.fail_next("generate", text("bad_key", f"the key {vendor.key} is odd"))
+    emulator.fail_next("generate", text("bad_key", f"the key {emulator.key} is odd"))
     with pytest.raises(RequestRejected) as caught:
         await provider.submit(plain_order(ROUTE))
     assert "[key]" in str(caught.value)
     await drive_at_once(provider, plain_order(ROUTE), tmp_path)
-    check_log(caplog, "removeBackground", vendor.key, "sig=", "Bearer")
+    check_log(caplog, "removeBackground", emulator.key, "sig=", "Bearer")
 
 
 @pytest.mark.parametrize(

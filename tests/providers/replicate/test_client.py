@@ -28,27 +28,21 @@ class RenamedReplicate(Renaming, ReplicateEmulator):
     """A copy in which one field has another name."""
 
 
-@pytest.fixture
-def replicate() -> Iterator[ReplicateEmulator]:
-    with ReplicateEmulator() as emulator:
-        yield emulator
-
-
 @pytest.fixture(autouse=True)
 def all_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with closed_at_the_end(monkeypatch):
         yield
 
 
-def _client(replicate: ReplicateEmulator) -> Client:
-    client = Client(api_token=replicate.key, base_url=replicate.url("api"))
+def _client(emulator: ReplicateEmulator) -> Client:
+    client = Client(api_token=emulator.key, base_url=emulator.url("api"))
     client.poll_interval = 0.001
     return client
 
 
-def _job(replicate: ReplicateEmulator) -> str:
+def _job(emulator: ReplicateEmulator) -> str:
     """Upload a picture, create, wait, and the link that comes out; then a community's model that is stopped."""
-    client = _client(replicate)
+    client = _client(emulator)
     inputs = {"prompt": PROMPT, "image_input": [io.BytesIO(picture().data)], "aspect_ratio": "16:9"}
     prediction = client.predictions.create(model=BY_NAME, input=inputs)
     states: list[str] = [prediction.status]
@@ -68,11 +62,11 @@ def _job(replicate: ReplicateEmulator) -> str:
     return prediction.output
 
 
-def test_the_official_client_completes_a_job(replicate: ReplicateEmulator) -> None:
-    made = look(httpx.get(_job(replicate), trust_env=False).content)
+def test_the_official_client_completes_a_job(emulator: ReplicateEmulator) -> None:
+    made = look(httpx.get(_job(emulator), trust_env=False).content)
     assert made.width / made.height == pytest.approx(16 / 9, rel=0.02)
-    assert [pictures for _, pictures in replicate.charges] == [1]
-    assert len(replicate.received("upload")) == 2
+    assert [pictures for _, pictures in emulator.charges] == [1]
+    assert len(emulator.received("upload")) == 2
 
 
 @pytest.mark.parametrize(
@@ -105,31 +99,31 @@ def test_it_fails_against_a_copy_with_one_field_renamed(field: str) -> None:
 @pytest.mark.parametrize("at_once", [True, False])
 def test_its_one_call_waits_and_then_asks(
     at_once: bool,  # noqa: FBT001 - a parameter of the table
-    replicate: ReplicateEmulator,
+    emulator: ReplicateEmulator,
 ) -> None:
-    replicate.at_once = at_once
-    client = _client(replicate)
+    emulator.at_once = at_once
+    client = _client(emulator)
     link = client.run(BY_NAME, input={"prompt": PROMPT}, use_file_output=False)
     assert isinstance(link, str)
     assert httpx.get(link, trust_env=False).status_code == 200
-    assert replicate.received("create")[0].headers["prefer"] == "wait"
-    assert bool(replicate.received("poll")) is not at_once
+    assert emulator.received("create")[0].headers["prefer"] == "wait"
+    assert bool(emulator.received("poll")) is not at_once
 
 
-def test_a_model_by_its_version(replicate: ReplicateEmulator) -> None:
+def test_a_model_by_its_version(emulator: ReplicateEmulator) -> None:
     reference = f"{BY_VERSION}:{version_of(BY_VERSION)}"
     with pytest.raises(ReplicateError, match="404"):
-        _client(replicate).predictions.create(model=BY_VERSION, input={})
+        _client(emulator).predictions.create(model=BY_VERSION, input={})
     inputs = {"image": io.BytesIO(picture().data)}
-    prediction = _client(replicate).predictions.create(version=version_of(BY_VERSION), input=inputs)
+    prediction = _client(emulator).predictions.create(version=version_of(BY_VERSION), input=inputs)
     prediction.wait()
     assert prediction.version == reference.partition(":")[2]
 
 
-def test_the_list_goes_back_in_time_and_turns_pages(replicate: ReplicateEmulator) -> None:
-    client = _client(replicate)
+def test_the_list_goes_back_in_time_and_turns_pages(emulator: ReplicateEmulator) -> None:
+    client = _client(emulator)
     made = [client.predictions.create(model=BY_NAME, input={"prompt": f"{PROMPT} {place}"}) for place in range(3)]
-    replicate.page = 2
+    emulator.page = 2
     first = client.predictions.list()
     assert first.next is not None
     second = client.predictions.list(first.next)
@@ -142,19 +136,19 @@ def test_the_list_goes_back_in_time_and_turns_pages(replicate: ReplicateEmulator
             client.predictions.list(wrong)
 
 
-def test_failures_have_the_form_the_client_reads(replicate: ReplicateEmulator) -> None:
-    client = _client(replicate)
+def test_failures_have_the_form_the_client_reads(emulator: ReplicateEmulator) -> None:
+    client = _client(emulator)
     with pytest.raises(ReplicateError) as wrong:
         client.predictions.create(model=BY_NAME, input={"prompt": 5})
     assert (wrong.value.status, wrong.value.title) == (422, "Input validation failed")
-    replicate.fail_task_next("NSFW content detected.")
+    emulator.fail_task_next("NSFW content detected.")
     with pytest.raises(ModelError, match="NSFW"):
         client.run(BY_NAME, input={"prompt": PROMPT})
-    replicate.broke = True
+    emulator.broke = True
     with pytest.raises(ReplicateError) as broke:
         client.predictions.create(model=BY_NAME, input={"prompt": PROMPT})
     assert (broke.value.status, broke.value.detail) == (402, NO_CREDIT)
-    replicate.key = "r8_another"
+    emulator.key = "r8_another"
     with pytest.raises(ReplicateError) as stranger:
         client.predictions.create(model=BY_NAME, input={"prompt": PROMPT})
     assert (stranger.value.status, stranger.value.title) == (401, "Unauthenticated")

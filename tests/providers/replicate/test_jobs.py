@@ -10,9 +10,8 @@ from PIL import Image
 
 from imagewright.errors import GenerationFailed, ModelUnavailable
 from imagewright.providers.replicate.routes import ALIKE, OTHERS, ROUTES
-from tests.emulators.replicate import ReplicateEmulator
 from tests.emulators.replicate_models import MODELS, version_of
-from tests.support.goldens_fields import inputs_of
+from tests.support.golden_bodies import inputs_of
 from tests.support.pictures import noise
 from tests.support.provider_runs import (
     check_picture,
@@ -29,12 +28,12 @@ from tests.support.route_orders import every_offer
 from tests.support.vendors import wired
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from imagewright.providers.base import Prepared, Provider, Route
     from imagewright.providers.http.client import HttpClient
     from imagewright.providers.replicate.routes import ReplicateRoute
+    from tests.emulators.replicate import ReplicateEmulator
 
 pytestmark = pytest.mark.anyio
 
@@ -42,17 +41,6 @@ PLAIN = next(route for route in ROUTES if not route.image_field and not route.sa
 VERSIONED = next(route for route in ROUTES if route.versioned)
 WITH_PICTURES = next(route for route in ROUTES if route.image_list and not route.say_count)
 SAME = [replace(route, model=model) for route in ROUTES for model in ALIKE.get(route.model, ())]
-
-
-@pytest.fixture
-def replicate() -> Iterator[ReplicateEmulator]:
-    with ReplicateEmulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def provider(replicate: ReplicateEmulator, http: HttpClient) -> Provider:
-    return wired("replicate", replicate, http)
 
 
 def _name(route: Route) -> str:
@@ -68,7 +56,7 @@ def _large() -> Prepared:
 async def test_a_whole_call(
     route: ReplicateRoute,
     most: bool,  # noqa: FBT001 - a parameter of the table
-    replicate: ReplicateEmulator,
+    emulator: ReplicateEmulator,
     provider: Provider,
     tmp_path: Path,
 ) -> None:
@@ -81,10 +69,10 @@ async def test_a_whole_call(
         check_picture(file, order)
     assert all(isinstance(value, str) for value in driven.handle.ticket.values())
     assert [running.stage for running in driven.running] == ["starting", "generating"]
-    assert len(replicate.received("create")) + len(replicate.received("create_version")) == 1
-    assert len(replicate.received("model")) == route.versioned
-    assert not replicate.received("upload")
-    assert [pictures for _, pictures in replicate.charges] == [order.count]
+    assert len(emulator.received("create")) + len(emulator.received("create_version")) == 1
+    assert len(emulator.received("model")) == route.versioned
+    assert not emulator.received("upload")
+    assert [pictures for _, pictures in emulator.charges] == [order.count]
     assert driven.finished.cost_usd is None
     assert driven.finished.notes == ((route.note,) if route.note else ())
 
@@ -112,29 +100,27 @@ def test_a_set_is_asked_for_as_one_and_within_the_vendors_limits(route: Replicat
         assert len(order.images) + count <= 15
 
 
-async def test_a_communitys_model_is_run_by_its_newest_version(
-    replicate: ReplicateEmulator, provider: Provider
-) -> None:
+async def test_a_communitys_model_is_run_by_its_newest_version(emulator: ReplicateEmulator, provider: Provider) -> None:
     await submitted(provider, plain_order(VERSIONED))
-    assert not replicate.received("create")
-    assert replicate.received("create_version")[0].json()["version"] == version_of(VERSIONED.model)
+    assert not emulator.received("create")
+    assert emulator.received("create_version")[0].json()["version"] == version_of(VERSIONED.model)
 
 
 async def test_a_model_that_turns_out_to_be_a_communitys_is_run_all_the_same(
-    replicate: ReplicateEmulator, provider: Provider
+    emulator: ReplicateEmulator, provider: Provider
 ) -> None:
     await submitted(provider, plain_order(replace(VERSIONED, versioned=False)))
-    assert len(replicate.received("create")) == 1
-    assert len(replicate.tasks) == 1
+    assert len(emulator.received("create")) == 1
+    assert len(emulator.tasks) == 1
 
 
-async def test_a_version_that_was_set_is_run_without_looking_up(replicate: ReplicateEmulator, http: HttpClient) -> None:
+async def test_a_version_that_was_set_is_run_without_looking_up(emulator: ReplicateEmulator, http: HttpClient) -> None:
     model = f"{VERSIONED.model}:{version_of(VERSIONED.model)}"
-    provider = wired("replicate", replicate, http, **{VERSIONED.tool: {str(VERSIONED.operation): {"model": model}}})
+    provider = wired("replicate", emulator, http, **{VERSIONED.tool: {str(VERSIONED.operation): {"model": model}}})
     (route,) = [route for route in provider.routes if route.model == model]
     await submitted(provider, plain_order(route))
-    assert not replicate.received("model")
-    assert len(replicate.tasks) == 1
+    assert not emulator.received("model")
+    assert len(emulator.tasks) == 1
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.pictures.max_pixels], ids=_name)
@@ -149,75 +135,75 @@ async def test_a_picture_beyond_a_models_memory_fails_there(route: ReplicateRout
     assert caught.value.charged is None
 
 
-async def test_a_model_that_is_gone_is_said(replicate: ReplicateEmulator, provider: Provider) -> None:
+async def test_a_model_that_is_gone_is_said(emulator: ReplicateEmulator, provider: Provider) -> None:
     for route in (PLAIN, VERSIONED):
         with pytest.raises(ModelUnavailable, match=r"\[routes\]") as caught:
             await submitted(provider, plain_order(replace(route, model="nobody/nothing", model_by="")))
         assert caught.value.charged is False
-    assert not replicate.tasks
+    assert not emulator.tasks
 
 
 async def test_large_pictures_are_handed_over_first_and_keep_their_order(
-    replicate: ReplicateEmulator, provider: Provider, tmp_path: Path
+    emulator: ReplicateEmulator, provider: Provider, tmp_path: Path
 ) -> None:
     order = replace(plain_order(WITH_PICTURES), images=(_large(), picture(shade=1), picture(shade=2)))
 
     await drive(provider, order, tmp_path)
 
     stored = {}
-    for received in replicate.received("upload"):
+    for received in emulator.received("upload"):
         (part,) = received.parts()
         stored[part.data] = part.mime
     assert set(stored) == {image.data for image in order.images}
-    links = next(iter(replicate.tasks.values())).fields[WITH_PICTURES.image_field]
+    links = next(iter(emulator.tasks.values())).fields[WITH_PICTURES.image_field]
     assert len(set(links)) == 3
-    assert all(link.startswith(f"{replicate.url('api')}/v1/files/") for link in links)
+    assert all(link.startswith(f"{emulator.url('api')}/v1/files/") for link in links)
 
 
 async def test_what_is_finished_with_the_first_answer_needs_no_poll(
-    replicate: ReplicateEmulator, provider: Provider, tmp_path: Path
+    emulator: ReplicateEmulator, provider: Provider, tmp_path: Path
 ) -> None:
-    replicate.seconds = 0.0
+    emulator.seconds = 0.0
     for route in (PLAIN, next(route for route in ROUTES if route.note)):
         finished, files = await drive_at_once(provider, plain_order(route), tmp_path)
         assert len(files) == 1
         assert finished.notes == ((route.note,) if route.note else ())
-    assert not replicate.received("poll")
+    assert not emulator.received("poll")
 
 
-async def test_it_is_never_asked_to_be_waited_for(replicate: ReplicateEmulator, provider: Provider) -> None:
+async def test_it_is_never_asked_to_be_waited_for(emulator: ReplicateEmulator, provider: Provider) -> None:
     await submitted(provider, plain_order(PLAIN))
-    assert "prefer" not in replicate.received("create")[0].headers
+    assert "prefer" not in emulator.received("create")[0].headers
 
 
 async def test_a_picture_at_the_vendors_own_address_is_fetched_with_the_key(
-    replicate: ReplicateEmulator, provider: Provider, tmp_path: Path
+    emulator: ReplicateEmulator, provider: Provider, tmp_path: Path
 ) -> None:
-    replicate.keeps_files = True
+    emulator.keeps_files = True
     driven = await drive(provider, plain_order(PLAIN), tmp_path)
     with Image.open(driven.files[0]) as made:
         made.load()
-    assert len(replicate.received("own_file")) == 1
-    assert not replicate.received("download")
+    assert len(emulator.received("own_file")) == 1
+    assert not emulator.received("download")
 
 
 @pytest.mark.parametrize(("old", "new"), [("{api}", "https://api.replicate.com"), ('"urls"', '"links"')])
 async def test_the_address_the_user_has_set_is_the_one_that_is_asked(
-    old: str, new: str, replicate: ReplicateEmulator, provider: Provider, tmp_path: Path
+    old: str, new: str, emulator: ReplicateEmulator, provider: Provider, tmp_path: Path
 ) -> None:
     def spoilt(answer: Any) -> Any:
-        wanted = old.format(api=replicate.url("api")).encode()
+        wanted = old.format(api=emulator.url("api")).encode()
         assert wanted in answer.body
         return replace(answer, body=answer.body.replace(wanted, new.encode()))
 
-    replicate.fail_next("create", spoilt)
+    emulator.fail_next("create", spoilt)
     driven = await drive(provider, plain_order(PLAIN), tmp_path)
     assert len(driven.files) == 1
     assert await provider.cancel(driven.handle) is True
 
 
-async def test_a_prediction_can_be_stopped(replicate: ReplicateEmulator, provider: Provider) -> None:
+async def test_a_prediction_can_be_stopped(emulator: ReplicateEmulator, provider: Provider) -> None:
     handle = await submitted(provider, plain_order(PLAIN))
     assert await provider.cancel(handle) is True
-    assert [task.status for task in replicate.tasks.values()] == ["canceled"]
-    assert not replicate.charges
+    assert [task.status for task in emulator.tasks.values()] == ["canceled"]
+    assert not emulator.charges

@@ -1,0 +1,122 @@
+"""What the tables over all vendors try at DashScope: faults in its words, what its answers mean, its bodies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from imagewright.errors import (
+    BadKey,
+    ContentRefused,
+    GenerationFailed,
+    ModelUnavailable,
+    OutOfCredit,
+    RateLimited,
+    RequestRejected,
+    UnknownOutcome,
+    VendorUnavailable,
+)
+from imagewright.providers.dashscope.routes import OTHERS, ROUTES
+from tests.emulators.dashscope import DashScopeEmulator, error
+from tests.support import faults
+from tests.support.faults import SENDS, Case
+from tests.support.faults_sync import COMMON
+from tests.support.golden_bodies import bodies, in_words, with_least_pictures
+from tests.support.poll_answers import DOUBTFUL, ENDED, FINISHED, LINK, PASSING, RUNNING, TOLD, Rows, answered
+from tests.support.vendor_cases import AtOnce, Queue, Vendor
+
+if TYPE_CHECKING:
+    from tests.emulators.messages import Answer
+
+
+PLAIN = ROUTES[0]
+TASK = next(route for route in OTHERS if route.as_task)
+INPUT = "Input data may contain inappropriate content."
+OUTPUT = "Output data may contain inappropriate content."
+REFUSED = {
+    "moderation of the input": Case(
+        error(400, "DataInspectionFailed", INPUT), ContentRefused, False, says="Input data"
+    ),
+    "moderation of the result": Case(error(400, "DataInspectionFailed", OUTPUT), ContentRefused, False),
+    "somebody's rights": Case(error(400, "IPInfringementSuspect", "m"), ContentRefused, False),
+    "key": Case(error(401, "InvalidApiKey", "Invalid API-key provided."), BadKey, False, says="made in"),
+    "no money": Case(
+        error(400, "Arrearage", "Access denied, please make sure your account is in good standing."),
+        OutOfCredit,
+        False,
+        says="good standing",
+    ),
+    "not activated": Case(error(403, "AccessDenied", "m"), ModelUnavailable, False, says="AccessDenied"),
+    "not bought": Case(error(403, "AccessDenied.Unpurchased", "m"), ModelUnavailable, False),
+    "no such model": Case(error(404, "ModelNotFound", "m"), ModelUnavailable, False),
+    "no such model any more": Case(error(404, "Model.NotExist", "m"), ModelUnavailable, False),
+    "rate": Case(error(429, "Throttling.RateQuota", "too fast"), RateLimited, False, sends=SENDS, says="too fast"),
+    "rate, a short wait": Case(error(429, "Throttling", "m", retry_after_ms="5"), RateLimited, False, sends=SENDS),
+    "rate, a long wait": Case(
+        error(429, "Throttling.AllocationQuota", "m", retry_after="3600"), RateLimited, False, says="after 3600 s"
+    ),
+    "a field": Case(
+        error(400, "InvalidParameter", "num_images_per_prompt must be 1"), RequestRejected, False, says="must be 1"
+    ),
+    "a picture's address": Case(error(400, "InvalidURL", "m"), RequestRejected, False),
+    "a field, another code": Case(error(400, "BadRequest.TooLarge", "m"), RequestRejected, False, says="TooLarge"),
+    "server error": Case(error(500, "InternalError.Timeout", "m"), VendorUnavailable, False, says="InternalError"),
+    "busy, in their form": Case(error(503, "SystemBusy", "m"), VendorUnavailable, False, sends=SENDS),
+    "server error, another code": Case(error(500, "SomethingNew", "m"), UnknownOutcome, None, says="SomethingNew"),
+    "an error in a 200": Case(error(200, "SomethingNew", "no luck"), GenerationFailed, None, says="no luck"),
+}
+"""What the vendor says in its own form; the two ways of calling it are alike in it."""
+AT_ONCE = COMMON | REFUSED
+
+
+def task(status: Any, **more: Any) -> Answer:
+    return answered(200, {"output": {"task_id": "t", "task_status": status, **more}})
+
+
+ANSWERS: Rows = {
+    "failed": (task("FAILED", code="InternalError.Timeout", message="m"), ENDED),
+    "refused": (task("FAILED", code="DataInspectionFailed", message="m"), ENDED),
+    "canceled": (task("CANCELED"), ENDED),
+    "not known": (task("UNKNOWN"), PASSING),
+    "done": (task("SUCCEEDED", results=[{"url": LINK}]), FINISHED),
+    "done, an empty list": (task("SUCCEEDED", results=[]), DOUBTFUL),
+    "done, null": (task("SUCCEEDED", results=None), DOUBTFUL),
+    "done, all refused": (task("SUCCEEDED", results=[{"code": "DataInspectionFailed", "message": "m"}]), ENDED),
+    "a new status": (task("DREAMING"), RUNNING),
+    "no status": (task(None), TOLD),
+    "key": (error(401, "InvalidApiKey", "m"), TOLD),
+    "no money": (error(400, "Arrearage", "m"), TOLD),
+    "not activated": (error(403, "AccessDenied", "m"), TOLD),
+    "a field": (error(400, "InvalidParameter", "m"), TOLD),
+    "not found": (error(404, "NotFound", "m"), PASSING),
+    "too fast": (error(429, "Throttling", "m"), PASSING),
+    "broken": (error(500, "InternalError", "m"), PASSING),
+}
+QUEUE = Queue(
+    answers={"poll": ANSWERS},
+    plain=TASK,
+    submit=faults.SUBMIT | REFUSED,
+    poll=faults.POLL
+    | {
+        "rate": Case(error(429, "Throttling.RateQuota", "m"), RateLimited, None),
+        "server error": Case(error(500, "InternalError", "m"), VendorUnavailable, None),
+        "not found": Case(error(404, "NotFound", "m"), VendorUnavailable, None),
+        "bad key": Case(error(401, "InvalidApiKey", "Invalid API-key provided."), BadKey, None),
+        "no money": Case(error(400, "Arrearage", "Access denied, ..."), OutOfCredit, None),
+    },
+    stops=True,
+    names_tasks=False,
+)
+
+
+VENDOR = Vendor(
+    emulator=DashScopeEmulator,
+    goldens=lambda: bodies(
+        (*ROUTES, *OTHERS), lambda route, order: route.body(in_words(order, (1024, 768))), name=with_least_pictures
+    ),
+    moderation=REFUSED["moderation of the input"],
+    no_money=REFUSED["no money"],
+    submits=("generate", "create"),
+    at_once=AtOnce(plain=PLAIN, submit=AT_ONCE),
+    queue=QUEUE,
+    expires=True,
+)
