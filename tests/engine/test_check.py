@@ -8,6 +8,7 @@ import pytest
 
 from imagewright.catalog.load import catalog
 from imagewright.engine.check import check
+from tests.support.fitting_arguments import fitting, sample
 
 if TYPE_CHECKING:
     from imagewright.catalog.row import Argument, OperationName, Row
@@ -34,29 +35,6 @@ OPERATIONS = [
     for row in catalog().values()
     for operation in row.operations
 ]
-
-
-def sample(argument: Argument) -> Any:
-    """A value that is surely allowed."""
-    match argument.kind:
-        case "pictures":
-            return ["/pictures/a.png"] * (argument.min_items or 1)
-        case "picture" | "path":
-            return "/pictures/a.png"
-        case "text":
-            return "a red fox"
-        case "choice":
-            assert argument.values
-            return argument.values[0]
-        case "boolean":
-            return True
-        case _:
-            return int(argument.minimum or 0)
-
-
-def fitting(row: Row, operation: OperationName) -> dict[str, Any]:
-    """The fewest arguments that make a call of this operation."""
-    return {name: sample(one) for name, one in row.operations[operation].arguments.items() if one.required}
 
 
 def problems(row: Row, arguments: object) -> list[str]:

@@ -18,7 +18,7 @@ from imagewright.errors import MOST_PROBLEMS, Problem, Refusal
 from imagewright.settings.load import load_settings
 from imagewright.surface.results import error_reply
 from imagewright.text import clip, say
-from tests.engine.test_check import fitting, sample
+from tests.support.fitting_arguments import fitting, sample
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -17,7 +17,7 @@ from imagewright.errors import Refusal
 from imagewright.settings.load import load_settings
 from imagewright.surface.definitions import all_definitions
 from imagewright.surface.tools import REPORTED, Tools
-from tests.engine.test_check import fitting, sample
+from tests.support.fitting_arguments import fitting, sample
 from tests.support.pictures import photo
 from tests.support.raw_client import MODERN, RawClient
 
