@@ -19,6 +19,9 @@ from tests.emulators.messages import Answer, Received, truncated
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
+pytestmark = pytest.mark.anyio
+
+
 TLS = Path(__file__).parent / "tls"
 BODY = b"\x89PNG" + bytes(range(256)) * 8
 
@@ -160,144 +163,156 @@ def test_which_base_addresses_are_this_machine(url: str, *, here: bool) -> None:
     assert is_loopback_url(url) is here
 
 
-@pytest.mark.anyio
-class TestFetching:
-    async def test_a_file(self, site: Site) -> None:
-        url = site.url("site") + "/a.png"
-        assert await fetch_public(url, max_bytes=len(BODY), seconds=5, allow_loopback=True) == BODY
-        sent = site.requests[0]
-        assert {"authorization", "cookie"} & set(sent.headers) == set()
-        assert sent.headers["accept-encoding"] == "identity"
+async def test_a_file_is_fetched(site: Site) -> None:
+    url = site.url("site") + "/a.png"
+    assert await fetch_public(url, max_bytes=len(BODY), seconds=5, allow_loopback=True) == BODY
+    sent = site.requests[0]
+    assert {"authorization", "cookie"} & set(sent.headers) == set()
+    assert sent.headers["accept-encoding"] == "identity"
 
-    async def test_redirects_up_to_five_without_cookies(self, site: Site) -> None:
-        url = site.url("site") + "/to/5"
-        assert await fetch_public(url, max_bytes=9999, seconds=5, allow_loopback=True) == BODY
-        assert all("cookie" not in one.headers for one in site.requests)
-        with pytest.raises(FetchError, match="more than 5 times"):
-            await fetch_public(site.url("site") + "/to/6", max_bytes=9999, seconds=5, allow_loopback=True)
 
-    @pytest.mark.parametrize(
-        "host", ["127.0.0.1", "localhost", "[::1]", "2130706433", "0x7f000001", "127.1", "[::ffff:127.0.0.1]"]
-    )
-    async def test_this_machine_is_refused_in_every_spelling(self, host: str, site: Site) -> None:
-        with pytest.raises(FetchError) as caught:
-            await fetch_public(f"http://{host}:{port_of(site)}/", max_bytes=9999, seconds=5)
-        assert caught.value.reason in ("private", "unresolved")  # some systems do not know the odd spellings
-        assert not caught.value.passing or caught.value.reason == "unresolved"
-        assert site.connections == 0
+async def test_redirects_up_to_five_without_cookies(site: Site) -> None:
+    url = site.url("site") + "/to/5"
+    assert await fetch_public(url, max_bytes=9999, seconds=5, allow_loopback=True) == BODY
+    assert all("cookie" not in one.headers for one in site.requests)
+    with pytest.raises(FetchError, match="more than 5 times"):
+        await fetch_public(site.url("site") + "/to/6", max_bytes=9999, seconds=5, allow_loopback=True)
 
-    async def test_one_private_address_among_many_is_enough(self, site: Site) -> None:
-        names = Names({"mixed.example": ["8.8.8.8", "10.0.0.1"]})
-        with pytest.raises(FetchError, match=r"'mixed\.example' leads to 10\.0\.0\.1, not a public address"):
-            await fetch_public("http://mixed.example/", max_bytes=9, seconds=5, look_up=names)
-        assert site.connections == 0
 
-    async def test_the_connection_goes_to_the_address_that_was_checked(self, site: Site) -> None:
-        names = Names({"pictures.example": [LOOPBACK]})
-        url = f"http://pictures.example:{port_of(site)}/a.png"
-        assert await fetch_public(url, max_bytes=9999, seconds=5, allow_loopback=True, look_up=names) == BODY
-        assert names.asked == ["pictures.example"]
-        assert site.requests[0].headers["host"] == f"pictures.example:{port_of(site)}"
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "[::1]", "2130706433", "0x7f000001", "127.1", "[::ffff:127.0.0.1]"]
+)
+async def test_this_machine_is_refused_in_every_spelling(host: str, site: Site) -> None:
+    with pytest.raises(FetchError) as caught:
+        await fetch_public(f"http://{host}:{port_of(site)}/", max_bytes=9999, seconds=5)
+    assert caught.value.reason in ("private", "unresolved")  # some systems do not know the odd spellings
+    assert not caught.value.passing or caught.value.reason == "unresolved"
+    assert site.connections == 0
 
-    @pytest.mark.parametrize("addresses", [["::1", LOOPBACK], [LOOPBACK, "::1"], ["::1", "::1", LOOPBACK]])
-    async def test_the_next_address_is_tried_when_one_does_not_answer(self, addresses: list[str], site: Site) -> None:
-        names = Names({"two.example": addresses})
-        url = f"http://two.example:{port_of(site)}/"
-        assert await fetch_public(url, max_bytes=9999, seconds=5, allow_loopback=True, look_up=names) == BODY
 
-    @pytest.mark.parametrize("target", ["http://10.0.0.1/", "http://inside.example/", "//inside.example/x"])
-    async def test_a_redirect_inside_is_refused(self, target: str, site: Site) -> None:
-        names = Names({"pictures.example": [LOOPBACK], "inside.example": ["192.168.1.1"], "10.0.0.1": ["10.0.0.1"]})
-        site.fail_next("file", Answer(302, b"", {"Location": target}))
-        url = f"http://pictures.example:{port_of(site)}/"
-        with pytest.raises(FetchError) as caught:
-            await fetch_public(url, max_bytes=9, seconds=5, allow_loopback=True, look_up=names)
-        assert caught.value.reason == "private"
+async def test_one_private_address_among_many_is_enough(site: Site) -> None:
+    names = Names({"mixed.example": ["8.8.8.8", "10.0.0.1"]})
+    with pytest.raises(FetchError, match=r"'mixed\.example' leads to 10\.0\.0\.1, not a public address"):
+        await fetch_public("http://mixed.example/", max_bytes=9, seconds=5, look_up=names)
+    assert site.connections == 0
 
-    @pytest.mark.parametrize(
-        "target", ["file:///etc/passwd", "ftp://pictures.example/", "data:text/plain,x", "http://x:y/", "http://xn--a/"]
-    )
-    async def test_a_redirect_to_something_else_is_refused(self, target: str, site: Site) -> None:
-        site.fail_next("file", Answer(302, b"", {"Location": target}))
-        with pytest.raises(FetchError) as caught:
-            await fetch_public(site.url("site"), max_bytes=9, seconds=5, allow_loopback=True)
-        assert caught.value.reason == "address"
 
-    @pytest.mark.parametrize(
-        ("url", "says"),
-        [
-            ("ftp://pictures.example/a.png", "not an http"),
-            ("file:///a.png", "not an http"),
-            ("pictures.example/a.png", "not an http"),
-            ("http:///a.png", "not an http"),
-            ("http://user:secret@pictures.example/", "user name or password"),
-            ("http://pictures.example:port/", "not a whole"),
-            ("http://[::1/", "not a whole"),
-            ("http://pictures.example:65536/", "not a whole"),
-            (f"http://pictures.example:{10**30}/", "not a whole"),
-            ("http://xn--/", "not a whole"),
-            ("http://xn--a/", "not a whole"),
-            ("http://\ud800/", "not a whole"),
-            (f"http://{'a' * 70_000}/", "not a whole"),
-            ("http://pict ures.example/\x00", "not a whole"),
-            ("", "not an http"),
-        ],
-    )
-    async def test_what_is_no_public_address_is_refused(self, url: str, says: str) -> None:
-        with pytest.raises(FetchError, match=says) as caught:
-            await fetch_public(url, max_bytes=9, seconds=5, look_up=Names({}))
-        assert caught.value.reason == "address"
-        assert isinstance(caught.value, ImagewrightError)
-        assert "secret" not in str(caught.value)
+async def test_the_connection_goes_to_the_address_that_was_checked(site: Site) -> None:
+    names = Names({"pictures.example": [LOOPBACK]})
+    url = f"http://pictures.example:{port_of(site)}/a.png"
+    assert await fetch_public(url, max_bytes=9999, seconds=5, allow_loopback=True, look_up=names) == BODY
+    assert names.asked == ["pictures.example"]
+    assert site.requests[0].headers["host"] == f"pictures.example:{port_of(site)}"
 
-    async def test_a_name_nobody_knows(self) -> None:
-        async def nobody(host: str, port: int) -> list[str]:
-            raise OSError(f"{host}:{port}")
 
-        with pytest.raises(FetchError, match=r"'nowhere\.example' cannot be found") as caught:
-            await fetch_public("http://nowhere.example/", max_bytes=9, seconds=5, look_up=nobody)
-        assert caught.value.passing
+@pytest.mark.parametrize("addresses", [["::1", LOOPBACK], [LOOPBACK, "::1"], ["::1", "::1", LOOPBACK]])
+async def test_the_next_address_is_tried_when_one_does_not_answer(addresses: list[str], site: Site) -> None:
+    names = Names({"two.example": addresses})
+    url = f"http://two.example:{port_of(site)}/"
+    assert await fetch_public(url, max_bytes=9999, seconds=5, allow_loopback=True, look_up=names) == BODY
 
-    @pytest.mark.parametrize("headers", [{}, {"Transfer-Encoding": "chunked"}], ids=["announced", "not announced"])
-    async def test_too_large(self, headers: dict[str, str], site: Site) -> None:
-        site.fail_next("file", Answer(200, bytes(3_000_000), headers))
-        with pytest.raises(FetchError, match=r"larger than 2\.5 MB") as caught:
-            await fetch_public(site.url("site"), max_bytes=2_500_000, seconds=5, allow_loopback=True)
-        assert caught.value.reason == "too_large"
 
-    async def test_too_large_is_seen_before_it_is_read(self, site: Site) -> None:
-        site.fail_next("file", truncated(Answer(200, bytes(3_000_000))))  # reading it would find it cut short
-        with pytest.raises(FetchError, match=r"larger than 2 MB"):
-            await fetch_public(site.url("site"), max_bytes=2_000_000, seconds=5, allow_loopback=True)
+@pytest.mark.parametrize("target", ["http://10.0.0.1/", "http://inside.example/", "//inside.example/x"])
+async def test_a_redirect_inside_is_refused(target: str, site: Site) -> None:
+    names = Names({"pictures.example": [LOOPBACK], "inside.example": ["192.168.1.1"], "10.0.0.1": ["10.0.0.1"]})
+    site.fail_next("file", Answer(302, b"", {"Location": target}))
+    url = f"http://pictures.example:{port_of(site)}/"
+    with pytest.raises(FetchError) as caught:
+        await fetch_public(url, max_bytes=9, seconds=5, allow_loopback=True, look_up=names)
+    assert caught.value.reason == "private"
 
-    async def test_too_slow(self, site: Site) -> None:
-        site.fail_next("file", Answer.hang())
-        with pytest.raises(FetchError, match=r"within 0\.2 s") as caught:
-            await fetch_public(site.url("site"), max_bytes=9, seconds=0.2, allow_loopback=True)
-        assert caught.value.reason == "too_slow"
 
-    @pytest.mark.parametrize(
-        ("status", "passing"), [(404, False), (403, False), (500, True), (429, True), (204, False)]
-    )
-    async def test_another_status(self, status: int, *, passing: bool, site: Site) -> None:
-        site.fail_next("file", Answer(status))
-        with pytest.raises(FetchError, match=f"HTTP {status}") as caught:
-            await fetch_public(site.url("site") + "/a?sig=secret", max_bytes=9, seconds=5, allow_loopback=True)
-        assert (caught.value.status, caught.value.passing) == (status, passing)
-        assert "secret" not in str(caught.value)
+@pytest.mark.parametrize(
+    "target", ["file:///etc/passwd", "ftp://pictures.example/", "data:text/plain,x", "http://x:y/", "http://xn--a/"]
+)
+async def test_a_redirect_to_something_else_is_refused(target: str, site: Site) -> None:
+    site.fail_next("file", Answer(302, b"", {"Location": target}))
+    with pytest.raises(FetchError) as caught:
+        await fetch_public(site.url("site"), max_bytes=9, seconds=5, allow_loopback=True)
+    assert caught.value.reason == "address"
 
-    async def test_cut_short(self, site: Site) -> None:
-        site.fail_next("file", truncated)
-        with pytest.raises(FetchError, match="cut short"):
-            await fetch_public(site.url("site"), max_bytes=9999, seconds=5, allow_loopback=True)
 
-    async def test_environment_proxies_are_not_used(self, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-            monkeypatch.setenv(name, "http://127.0.0.1:9")
-        assert await fetch_public(site.url("site"), max_bytes=9999, seconds=5, allow_loopback=True) == BODY
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("ftp://pictures.example/a.png", "not an http"),
+        ("file:///a.png", "not an http"),
+        ("pictures.example/a.png", "not an http"),
+        ("http:///a.png", "not an http"),
+        ("http://user:secret@pictures.example/", "user name or password"),
+        ("http://pictures.example:port/", "not a whole"),
+        ("http://[::1/", "not a whole"),
+        ("http://pictures.example:65536/", "not a whole"),
+        (f"http://pictures.example:{10**30}/", "not a whole"),
+        ("http://xn--/", "not a whole"),
+        ("http://xn--a/", "not a whole"),
+        ("http://\ud800/", "not a whole"),
+        (f"http://{'a' * 70_000}/", "not a whole"),
+        ("http://pict ures.example/\x00", "not a whole"),
+        ("", "not an http"),
+    ],
+)
+async def test_what_is_no_public_address_is_refused(url: str, says: str) -> None:
+    with pytest.raises(FetchError, match=says) as caught:
+        await fetch_public(url, max_bytes=9, seconds=5, look_up=Names({}))
+    assert caught.value.reason == "address"
+    assert isinstance(caught.value, ImagewrightError)
+    assert "secret" not in str(caught.value)
 
-    async def test_the_system_finds_this_machine(self) -> None:
-        assert LOOPBACK in await look_up("localhost", 80)
+
+async def test_a_name_nobody_knows_is_refused() -> None:
+    async def nobody(host: str, port: int) -> list[str]:
+        raise OSError(f"{host}:{port}")
+
+    with pytest.raises(FetchError, match=r"'nowhere\.example' cannot be found") as caught:
+        await fetch_public("http://nowhere.example/", max_bytes=9, seconds=5, look_up=nobody)
+    assert caught.value.passing
+
+
+@pytest.mark.parametrize("headers", [{}, {"Transfer-Encoding": "chunked"}], ids=["announced", "not announced"])
+async def test_a_file_that_is_too_large_is_refused(headers: dict[str, str], site: Site) -> None:
+    site.fail_next("file", Answer(200, bytes(3_000_000), headers))
+    with pytest.raises(FetchError, match=r"larger than 2\.5 MB") as caught:
+        await fetch_public(site.url("site"), max_bytes=2_500_000, seconds=5, allow_loopback=True)
+    assert caught.value.reason == "too_large"
+
+
+async def test_an_announced_size_that_is_too_large_is_refused_unread(site: Site) -> None:
+    site.fail_next("file", truncated(Answer(200, bytes(3_000_000))))  # reading it would find it cut short
+    with pytest.raises(FetchError, match=r"larger than 2 MB"):
+        await fetch_public(site.url("site"), max_bytes=2_000_000, seconds=5, allow_loopback=True)
+
+
+async def test_a_host_that_is_too_slow_is_given_up(site: Site) -> None:
+    site.fail_next("file", Answer.hang())
+    with pytest.raises(FetchError, match=r"within 0\.2 s") as caught:
+        await fetch_public(site.url("site"), max_bytes=9, seconds=0.2, allow_loopback=True)
+    assert caught.value.reason == "too_slow"
+
+
+@pytest.mark.parametrize(("status", "passing"), [(404, False), (403, False), (500, True), (429, True), (204, False)])
+async def test_another_status_than_success_is_refused(status: int, *, passing: bool, site: Site) -> None:
+    site.fail_next("file", Answer(status))
+    with pytest.raises(FetchError, match=f"HTTP {status}") as caught:
+        await fetch_public(site.url("site") + "/a?sig=secret", max_bytes=9, seconds=5, allow_loopback=True)
+    assert (caught.value.status, caught.value.passing) == (status, passing)
+    assert "secret" not in str(caught.value)
+
+
+async def test_a_file_that_is_cut_short_is_refused(site: Site) -> None:
+    site.fail_next("file", truncated)
+    with pytest.raises(FetchError, match="cut short"):
+        await fetch_public(site.url("site"), max_bytes=9999, seconds=5, allow_loopback=True)
+
+
+async def test_environment_proxies_are_not_used(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert await fetch_public(site.url("site"), max_bytes=9999, seconds=5, allow_loopback=True) == BODY
+
+
+async def test_the_system_finds_this_machine() -> None:
+    assert LOOPBACK in await look_up("localhost", 80)
 
 
 @pytest.fixture
@@ -317,7 +332,6 @@ async def secure_port() -> AsyncIterator[int]:
     server.close()
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(("host", "trusted"), [("pictures.example", True), ("other.example", False)])
 async def test_the_certificate_is_checked_for_the_name_and_not_for_the_address(
     host: str, *, trusted: bool, secure_port: int

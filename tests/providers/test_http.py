@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
     from imagewright.providers.http.client import HttpClient
 
+pytestmark = pytest.mark.anyio
+
+
 KEY = "sk-test-0123456789abcdef"
 STARTS = {"api", "cdn"}
 
@@ -69,187 +72,197 @@ def ask(url: str, purpose: Purpose = Purpose.SUBMIT, **more: Any) -> Request[Any
     return Request(purpose=purpose, url=url, read=whole, **more)
 
 
-@pytest.mark.anyio
-class TestSending:
-    async def test_json(self, vendor: Vendor, http: HttpClient) -> None:
-        content = {"prompt": "Größe", "n": 1}
-        await http.send(account(vendor.url()), ask(vendor.url() + "/jobs", json=content, query={"wait": "1"}))
-        received = vendor.requests[0]
-        assert received.json() == content
-        assert received.query == {"wait": "1"}
-        assert received.headers["content-type"] == "application/json"
-        assert received.headers["authorization"] == f"Bearer {KEY}"
-        assert received.headers["user-agent"] == "imagewright"
+async def test_json_is_sent(vendor: Vendor, http: HttpClient) -> None:
+    content = {"prompt": "Größe", "n": 1}
+    await http.send(account(vendor.url()), ask(vendor.url() + "/jobs", json=content, query={"wait": "1"}))
+    received = vendor.requests[0]
+    assert received.json() == content
+    assert received.query == {"wait": "1"}
+    assert received.headers["content-type"] == "application/json"
+    assert received.headers["authorization"] == f"Bearer {KEY}"
+    assert received.headers["user-agent"] == "imagewright"
 
-    async def test_a_form_with_files(self, vendor: Vendor, http: HttpClient) -> None:
-        data = bytes(range(256)) * 40 + b"\r\n--x\r\n"
-        files = (FilePart("image[]", "a.png", "image/png", data), FilePart("image[]", "b.png", "image/png", b"\r"))
-        await http.send(account(vendor.url()), ask(vendor.url(), fields={"prompt": "a\nb"}, files=files))
-        parts = vendor.requests[0].parts()
-        assert [(part.name, part.filename, part.mime) for part in parts[1:]] == [
-            ("image[]", "a.png", "image/png"),
-            ("image[]", "b.png", "image/png"),
-        ]
-        assert [part.data for part in parts] == [b"a\nb", data, b"\r"]
 
-    async def test_raw_content_with_its_own_headers(self, vendor: Vendor, http: HttpClient) -> None:
-        request = ask(vendor.url(), method="PUT", content=b"raw", headers={"Content-Type": "image/png"})
+async def test_a_form_with_files_is_sent(vendor: Vendor, http: HttpClient) -> None:
+    data = bytes(range(256)) * 40 + b"\r\n--x\r\n"
+    files = (FilePart("image[]", "a.png", "image/png", data), FilePart("image[]", "b.png", "image/png", b"\r"))
+    await http.send(account(vendor.url()), ask(vendor.url(), fields={"prompt": "a\nb"}, files=files))
+    parts = vendor.requests[0].parts()
+    assert [(part.name, part.filename, part.mime) for part in parts[1:]] == [
+        ("image[]", "a.png", "image/png"),
+        ("image[]", "b.png", "image/png"),
+    ]
+    assert [part.data for part in parts] == [b"a\nb", data, b"\r"]
+
+
+async def test_raw_content_is_sent_with_its_own_headers(vendor: Vendor, http: HttpClient) -> None:
+    request = ask(vendor.url(), method="PUT", content=b"raw", headers={"Content-Type": "image/png"})
+    await http.send(account(vendor.url()), request)
+    assert (vendor.requests[0].body, vendor.requests[0].headers["content-type"]) == (b"raw", "image/png")
+
+
+async def test_connections_are_used_again(vendor: Vendor, http: HttpClient) -> None:
+    for _ in range(5):
+        await http.send(account(vendor.url()), ask(vendor.url(), Purpose.POLL, method="GET"))
+    assert vendor.connections == 1
+
+
+async def test_a_client_opens_again_after_it_was_closed(vendor: Vendor, http: HttpClient) -> None:
+    for _ in range(2):
+        await http.send(account(vendor.url()), ask(vendor.url()))
+        await http.aclose()
+    assert len(vendor.requests) == 2
+
+
+async def test_an_environment_proxy_is_not_asked_for_loopback(
+    vendor: Vendor, http: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://{LOOPBACK}:{_closed_port()}")
+    assert await http.send(account(vendor.url()), ask(vendor.url()))
+
+
+async def test_a_cancelled_call_ends_at_once(vendor: Vendor, http: HttpClient) -> None:
+    vendor.fail_next("api", Answer.hang())
+    with anyio.move_on_after(0.1) as scope:
+        await http.send(account(vendor.url()), ask(vendor.url()))
+    assert scope.cancelled_caught
+
+
+async def test_the_key_is_sent_only_to_the_vendors_hosts(vendor: Vendor, http: HttpClient) -> None:
+    with pytest.raises(ProviderError, match="that is not the vendor") as caught:
+        await http.send(account(vendor.url("api")), ask(vendor.url("cdn")))
+    assert caught.value.charged is False
+    assert not vendor.requests
+
+
+async def test_the_key_stays_here_where_it_is_not_wanted(vendor: Vendor, http: HttpClient) -> None:
+    answer = await http.send(account(vendor.url("api")), ask(vendor.url("cdn"), with_key=False))
+    assert answer["key"] is False
+
+
+@pytest.mark.parametrize("base", ["https://vendor.example", f"http://{LOOPBACK}:1"])
+async def test_a_link_of_the_vendor_leads_only_to_public_places(
+    base: str, vendor: Vendor, http: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, vendor.url())  # a proxy would go to places that are hidden from us
+    inside = ["http://10.0.0.1", "https://169.254.169.254:9443", "https://[fd00::1]"]
+    for link in inside + ([] if LOOPBACK in base else [vendor.url("cdn")]):
+        with pytest.raises(ProviderError, match="not a public address") as caught:
+            await http.send(account(base), ask(link, Purpose.UPLOAD, method="PUT", content=b"x", with_key=False))
+        assert (caught.value.charged, caught.value.retryable) == (False, False)
+    assert not vendor.connections
+
+
+async def test_the_key_does_not_follow_a_redirect(vendor: Vendor, http: HttpClient) -> None:
+    vendor.fail_next("api", Answer(307, b"", {"Location": vendor.url("cdn")}))
+    with pytest.raises(RequestRejected, match="check the base address"):
+        await http.send(account(vendor.url("api")), ask(vendor.url("api")))
+    assert not vendor.received("cdn")
+
+
+@pytest.mark.parametrize(
+    ("url", "owned"),
+    [
+        ("https://api.vendor.example/v1", True),
+        ("https://api.vendor.example:443/v1", True),
+        ("https://API.vendor.example/v1", True),
+        ("http://api.vendor.example/v1", False),
+        ("https://api.vendor.example:444/v1", False),
+        ("https://api.vendor.example.evil.example/", False),
+        ("https://api.vendor.example@evil.example/", False),
+        ("https://evil.example/https://api.vendor.example", False),
+        ("https://eu.many.example/", True),
+        ("https://a.b.many.example/", True),
+        ("https://many.example/", False),
+        ("https://eu.many.example.evil.example/", False),
+        ("https://evilmany.example/", False),
+        ("//api.vendor.example/", False),
+        ("", False),
+    ],
+)
+async def test_the_key_may_go_to_the_vendors_own_hosts(url: str, owned: bool) -> None:  # noqa: FBT001 - a column of the table
+    assert account("https://api.vendor.example", "https://*.many.example").owns(url) is owned
+
+
+async def test_the_key_is_not_shown() -> None:
+    assert KEY not in repr(account("https://api.vendor.example"))
+
+
+async def test_where_nobody_listens_the_vendor_is_unavailable(http: HttpClient) -> None:
+    url = f"http://{LOOPBACK}:{_closed_port()}"
+    for purpose in Purpose:
+        with pytest.raises(VendorUnavailable) as caught:
+            await http.send(account(url), ask(url, purpose))
+        assert caught.value.charged is (None if purpose is Purpose.POLL else False)
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+async def test_an_answer_that_is_too_large_is_not_read(purpose: Purpose, vendor: Vendor, http: HttpClient) -> None:
+    vendor.fail_next("api", Answer(200, b"x" * 5000), times=4)
+    expected = {Purpose.UPLOAD: VendorUnavailable, Purpose.POLL: ProviderError}.get(purpose, ResultLost)
+    with pytest.raises(ProviderError, match="larger than 4000 bytes") as caught:
+        await http.send(account(vendor.url()), ask(vendor.url(), purpose, max_bytes=4000))
+    assert type(caught.value) is expected
+
+
+@pytest.mark.parametrize(("purpose", "error"), [(Purpose.SUBMIT, UnknownOutcome), (Purpose.POLL, ProviderError)])
+@pytest.mark.parametrize("stumbled", [KeyError, RecursionError, OverflowError, ZeroDivisionError, RuntimeError])
+async def test_a_reader_that_stumbles_counts_as_an_answer_nobody_can_read(  # noqa: PLR0917 - columns and fixtures
+    stumbled: type[Exception],
+    purpose: Purpose,
+    error: type[ProviderError],
+    vendor: Vendor,
+    http: HttpClient,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def stumble(reply: Reply) -> str:
+        raise stumbled(reply.body)
+
+    request: Request[str] = Request(purpose=purpose, url=vendor.url(), read=stumble)
+    with caplog.at_level(logging.WARNING), pytest.raises(ProviderError, match="cannot be read") as caught:
         await http.send(account(vendor.url()), request)
-        assert (vendor.requests[0].body, vendor.requests[0].headers["content-type"]) == (b"raw", "image/png")
-
-    async def test_connections_are_used_again(self, vendor: Vendor, http: HttpClient) -> None:
-        for _ in range(5):
-            await http.send(account(vendor.url()), ask(vendor.url(), Purpose.POLL, method="GET"))
-        assert vendor.connections == 1
-
-    async def test_it_opens_again_after_it_was_closed(self, vendor: Vendor, http: HttpClient) -> None:
-        for _ in range(2):
-            await http.send(account(vendor.url()), ask(vendor.url()))
-            await http.aclose()
-        assert len(vendor.requests) == 2
-
-    async def test_an_environment_proxy_is_not_asked_for_loopback(
-        self, vendor: Vendor, http: HttpClient, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-            monkeypatch.setenv(name, f"http://{LOOPBACK}:{_closed_port()}")
-        assert await http.send(account(vendor.url()), ask(vendor.url()))
-
-    async def test_a_cancelled_call_ends_at_once(self, vendor: Vendor, http: HttpClient) -> None:
-        vendor.fail_next("api", Answer.hang())
-        with anyio.move_on_after(0.1) as scope:
-            await http.send(account(vendor.url()), ask(vendor.url()))
-        assert scope.cancelled_caught
+    assert type(caught.value) is error
+    assert f"unknown shape ({stumbled.__name__})" in caplog.text
+    assert len(vendor.requests) == 1
 
 
-@pytest.mark.anyio
-class TestTheKey:
-    async def test_it_is_sent_only_to_the_vendors_hosts(self, vendor: Vendor, http: HttpClient) -> None:
-        with pytest.raises(ProviderError, match="that is not the vendor") as caught:
-            await http.send(account(vendor.url("api")), ask(vendor.url("cdn")))
-        assert caught.value.charged is False
-        assert not vendor.requests
-
-    async def test_it_stays_here_where_it_is_not_wanted(self, vendor: Vendor, http: HttpClient) -> None:
-        answer = await http.send(account(vendor.url("api")), ask(vendor.url("cdn"), with_key=False))
-        assert answer["key"] is False
-
-    @pytest.mark.parametrize("base", ["https://vendor.example", f"http://{LOOPBACK}:1"])
-    async def test_a_link_of_the_vendor_leads_only_to_public_places(
-        self, base: str, vendor: Vendor, http: HttpClient, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-            monkeypatch.setenv(name, vendor.url())  # a proxy would go to places that are hidden from us
-        inside = ["http://10.0.0.1", "https://169.254.169.254:9443", "https://[fd00::1]"]
-        for link in inside + ([] if LOOPBACK in base else [vendor.url("cdn")]):
-            with pytest.raises(ProviderError, match="not a public address") as caught:
-                await http.send(account(base), ask(link, Purpose.UPLOAD, method="PUT", content=b"x", with_key=False))
-            assert (caught.value.charged, caught.value.retryable) == (False, False)
-        assert not vendor.connections
-
-    async def test_it_does_not_follow_a_redirect(self, vendor: Vendor, http: HttpClient) -> None:
-        vendor.fail_next("api", Answer(307, b"", {"Location": vendor.url("cdn")}))
-        with pytest.raises(RequestRejected, match="check the base address"):
-            await http.send(account(vendor.url("api")), ask(vendor.url("api")))
-        assert not vendor.received("cdn")
-
-    @pytest.mark.parametrize(
-        ("url", "owned"),
-        [
-            ("https://api.vendor.example/v1", True),
-            ("https://api.vendor.example:443/v1", True),
-            ("https://API.vendor.example/v1", True),
-            ("http://api.vendor.example/v1", False),
-            ("https://api.vendor.example:444/v1", False),
-            ("https://api.vendor.example.evil.example/", False),
-            ("https://api.vendor.example@evil.example/", False),
-            ("https://evil.example/https://api.vendor.example", False),
-            ("https://eu.many.example/", True),
-            ("https://a.b.many.example/", True),
-            ("https://many.example/", False),
-            ("https://eu.many.example.evil.example/", False),
-            ("https://evilmany.example/", False),
-            ("//api.vendor.example/", False),
-            ("", False),
-        ],
-    )
-    async def test_whose_host_it_is(self, url: str, owned: bool) -> None:  # noqa: FBT001 - a column of the table
-        assert account("https://api.vendor.example", "https://*.many.example").owns(url) is owned
-
-    async def test_it_is_not_shown(self) -> None:
-        assert KEY not in repr(account("https://api.vendor.example"))
+async def test_what_cannot_be_counted_or_goes_too_deep_is_no_json() -> None:
+    deep, long = b"[" * 100_000, b"[" + b"9" * 5000 + b"]"
+    assert [Reply(200, {}, body).json for body in (deep, long)] == [None, None]
 
 
-@pytest.mark.anyio
-class TestBroken:
-    async def test_nobody_listens(self, http: HttpClient) -> None:
-        url = f"http://{LOOPBACK}:{_closed_port()}"
-        for purpose in Purpose:
-            with pytest.raises(VendorUnavailable) as caught:
-                await http.send(account(url), ask(url, purpose))
-            assert caught.value.charged is (None if purpose is Purpose.POLL else False)
+async def test_the_end_of_a_task_is_said_without_the_key(vendor: Vendor, http: HttpClient) -> None:
+    def over(_: Reply) -> TaskEnded:
+        return TaskEnded(GenerationFailed("vendor", f"no luck with {KEY} " + "x" * 500), sure=False)
 
-    @pytest.mark.parametrize("purpose", Purpose)
-    async def test_an_answer_that_is_too_large(self, purpose: Purpose, vendor: Vendor, http: HttpClient) -> None:
-        vendor.fail_next("api", Answer(200, b"x" * 5000), times=4)
-        expected = {Purpose.UPLOAD: VendorUnavailable, Purpose.POLL: ProviderError}.get(purpose, ResultLost)
-        with pytest.raises(ProviderError, match="larger than 4000 bytes") as caught:
-            await http.send(account(vendor.url()), ask(vendor.url(), purpose, max_bytes=4000))
-        assert type(caught.value) is expected
+    request: Request[str] = Request(purpose=Purpose.POLL, url=vendor.url(), read=over)
+    with pytest.raises(TaskEnded) as caught:
+        await http.send(account(vendor.url()), request)
+    error = ended(caught.value, sure=False)
+    assert type(error) is GenerationFailed
+    assert KEY not in str(error) + str(caught.value)
+    assert len(error.detail) <= 300
 
-    @pytest.mark.parametrize(("purpose", "error"), [(Purpose.SUBMIT, UnknownOutcome), (Purpose.POLL, ProviderError)])
-    @pytest.mark.parametrize("stumbled", [KeyError, RecursionError, OverflowError, ZeroDivisionError, RuntimeError])
-    async def test_a_reader_that_stumbles_counts_as_an_answer_nobody_can_read(  # noqa: PLR0917 - columns and fixtures
-        self,
-        stumbled: type[Exception],
-        purpose: Purpose,
-        error: type[ProviderError],
-        vendor: Vendor,
-        http: HttpClient,
-        caplog: pytest.LogCaptureFixture,
-    ) -> None:
-        def stumble(reply: Reply) -> str:
-            raise stumbled(reply.body)
 
-        request: Request[str] = Request(purpose=purpose, url=vendor.url(), read=stumble)
-        with caplog.at_level(logging.WARNING), pytest.raises(ProviderError, match="cannot be read") as caught:
-            await http.send(account(vendor.url()), request)
-        assert type(caught.value) is error
-        assert f"unknown shape ({stumbled.__name__})" in caplog.text
-        assert len(vendor.requests) == 1
+async def test_the_readers_word_goes_before_the_status(vendor: Vendor, http: HttpClient) -> None:
+    def poor(_: Reply) -> ProviderError:
+        return OutOfCredit("vendor", f"no money for {KEY} " + "x" * 500)
 
-    async def test_what_cannot_be_counted_or_goes_too_deep_is_no_json(self) -> None:
-        deep, long = b"[" * 100_000, b"[" + b"9" * 5000 + b"]"
-        assert [Reply(200, {}, body).json for body in (deep, long)] == [None, None]
+    vendor.fail_next("api", Answer(403))
+    request: Request[str] = Request(purpose=Purpose.SUBMIT, url=vendor.url(), read=poor)
+    with pytest.raises(OutOfCredit) as caught:
+        await http.send(account(vendor.url()), request)
+    assert caught.value.detail.startswith("no money for [key] x")
+    assert len(caught.value.detail) == 300
 
-    async def test_the_end_of_a_task_is_said_without_the_key(self, vendor: Vendor, http: HttpClient) -> None:
-        def over(_: Reply) -> TaskEnded:
-            return TaskEnded(GenerationFailed("vendor", f"no luck with {KEY} " + "x" * 500), sure=False)
 
-        request: Request[str] = Request(purpose=Purpose.POLL, url=vendor.url(), read=over)
-        with pytest.raises(TaskEnded) as caught:
-            await http.send(account(vendor.url()), request)
-        error = ended(caught.value, sure=False)
-        assert type(error) is GenerationFailed
-        assert KEY not in str(error) + str(caught.value)
-        assert len(error.detail) <= 300
-
-    async def test_the_readers_word_goes_before_the_status(self, vendor: Vendor, http: HttpClient) -> None:
-        def poor(_: Reply) -> ProviderError:
-            return OutOfCredit("vendor", f"no money for {KEY} " + "x" * 500)
-
-        vendor.fail_next("api", Answer(403))
-        request: Request[str] = Request(purpose=Purpose.SUBMIT, url=vendor.url(), read=poor)
-        with pytest.raises(OutOfCredit) as caught:
-            await http.send(account(vendor.url()), request)
-        assert caught.value.detail.startswith("no money for [key] x")
-        assert len(caught.value.detail) == 300
-
-    async def test_the_wait_a_vendor_asks_for_reaches_the_caller(self, vendor: Vendor, http: HttpClient) -> None:
-        vendor.fail_next("api", Answer(429, b"", {"Retry-After": "90"}))
-        with pytest.raises(RateLimited, match="after 90 s") as caught:
-            await http.send(account(vendor.url()), ask(vendor.url()))
-        assert caught.value.retry_after == 90
+async def test_the_wait_a_vendor_asks_for_reaches_the_caller(vendor: Vendor, http: HttpClient) -> None:
+    vendor.fail_next("api", Answer(429, b"", {"Retry-After": "90"}))
+    with pytest.raises(RateLimited, match="after 90 s") as caught:
+        await http.send(account(vendor.url()), ask(vendor.url()))
+    assert caught.value.retry_after == 90
 
 
 ODD_LINKS = [
@@ -268,7 +281,6 @@ ODD_LINKS = [
 """What a vendor's answer could name as a place, and is none."""
 
 
-@pytest.mark.anyio
 async def test_a_link_that_is_none_is_the_vendors_failure_and_no_bug(http: HttpClient, tmp_path: Path) -> None:
     us = account(f"http://{LOOPBACK}:1")
     for link in ODD_LINKS:
