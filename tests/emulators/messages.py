@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from threading import Event
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Answer:
         ending: `whole`; `reset` breaks the connection without an answer; `truncate` promises the whole body and sends
             half of it; `hang` says nothing until the emulator closes.
         seconds: how long it takes to come.
+        until: what must be set before it comes; None for nothing.
         piece: bytes of each piece it is sent in; 0 for all at once.
     """
 
@@ -91,6 +93,7 @@ class Answer:
     ending: Ending = "whole"
     seconds: float = 0.0
     piece: int = 0
+    until: Event | None = None
 
     @classmethod
     def of(cls, content: Any, status: int = 200, **headers: str) -> Answer:

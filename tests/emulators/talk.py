@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 BODY_LIMIT = 64_000_000
 """Bytes of one request."""
+GLANCE = 0.005
+"""Seconds between two looks whether an answer that is held may go."""
 
 
 class Talk:
@@ -78,6 +80,8 @@ class Talk:
     async def _send(self, answer: Answer) -> bool:
         """Whether the connection can go on."""
         await asyncio.sleep(answer.seconds)
+        while answer.until is not None and not answer.until.is_set():  # noqa: ASYNC110 - another thread sets it
+            await asyncio.sleep(GLANCE)
         if answer.ending == "hang":
             await asyncio.Event().wait()
         if answer.ending == "reset":

@@ -21,6 +21,7 @@ import time
 from collections import Counter
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.row import OperationName
@@ -34,7 +35,7 @@ from tests.emulators.fal import FalEmulator
 from tests.emulators.kie import KieEmulator
 from tests.emulators.openai import OpenAIEmulator
 from tests.support.raw_client import MODERN, QUICK, RawClient
-from tests.support.vendors import environment, routes_of
+from tests.support.vendors import VENDORS, environment, routes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,7 +55,7 @@ LIVE = tuple(state for state in CallState if not is_final(state))
 
 
 class Unhurried(Emulator):
-    """A vendor that takes its time over some answers, so that there is time to die in.
+    """A vendor that takes its time over some answers, or keeps them until it is told, so that there is time to die in.
 
     Attributes:
         lags: seconds by door.
@@ -63,11 +64,20 @@ class Unhurried(Emulator):
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
         self.lags: Mapping[str, float] = {}
+        self._held: dict[str, Event] = {}
+
+    def hold(self, label: str) -> None:
+        """Do the work of a door, and keep its answers until `release`."""
+        self._held[label] = Event()
+
+    def release(self, label: str) -> None:
+        """Send what was kept, and answer at once from now on."""
+        self._held.pop(label).set()
 
     def answer(self, received: Received) -> Answer:
         own = super().answer(received)
-        lag = self.lags.get(self.requests[-1].label, 0.0)
-        return replace(own, seconds=own.seconds + lag)
+        label = self.requests[-1].label
+        return replace(own, seconds=own.seconds + self.lags.get(label, 0.0), until=self._held.get(label))
 
 
 class SlowKie(Unhurried, KieEmulator):
@@ -166,13 +176,34 @@ class House:
             arguments["variants"] = variants
         return server.begin("tools/call", {"name": route.tool, "arguments": arguments})
 
+    @contextmanager
+    def held(self, state: CallState) -> Iterator[None]:
+        """Let no call get beyond this state, which waits for an answer of the vendor."""
+        vendor = VENDORS[self.vendor.name]
+        doors = {CallState.SUBMITTING: self.vendor.submits, CallState.MADE: "download"}
+        door = doors.get(state) or vendor.polls[0]
+        self.vendor.hold(door)
+        try:
+            yield
+        finally:
+            self.vendor.release(door)
+
     def kill(self, server: RawClient, aim: CallState | None, *, within: float = PATIENCE) -> KillPoint:
-        """SIGKILL it as soon as one of its calls is in this state, or after so many seconds."""
+        """SIGKILL it as soon as one of its calls is in this state.
+
+        Args:
+            server: the process.
+            aim: the state; None to leave the moment to chance.
+            within: seconds after which it is killed anyway; it is, too, once it has carried all its calls beyond.
+        """
         deadline = time.monotonic() + within
+        begun = False
         while True:
             with self._locked() as states_of:
                 states = states_of(server.process.pid)
-                if aim in states or time.monotonic() > deadline:
+                missed = begun and not states and aim is not None
+                begun = begun or bool(states)
+                if aim in states or missed or time.monotonic() > deadline:
                     server.process.kill()
                     server.process.wait(PATIENCE)
                     return KillPoint(aim, states)

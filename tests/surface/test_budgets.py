@@ -92,7 +92,7 @@ async def test_a_user_who_says_nothing_has_not_agreed(
         raise AssertionError
 
     env = environment({"kie": kie}) | {"IMAGEWRIGHT_HOME": str(home), "IMAGEWRIGHT_CONFIRM_ABOVE": "0"}
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         async with (
             open_engine(load_settings(env)) as engine,
             Client(McpServer(engine).server, mode="legacy", elicitation_callback=think_for_ever) as client,

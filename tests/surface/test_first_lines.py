@@ -148,7 +148,7 @@ async def test_a_handshake_overtakes_a_question_that_is_being_answered(caplog: p
     server, written = Silent(), Written()
     requests, to_server = anyio.create_memory_object_stream[Any](5)
     lines, incoming = anyio.create_memory_object_stream[list["Item"]](5)
-    with anyio.fail_after(5), caplog.at_level(logging.WARNING):
+    with anyio.fail_after(60), caplog.at_level(logging.WARNING):
         async with to_server, incoming, anyio.create_task_group() as group:
             group.start_soon(Opening(server, requests, written).relay, incoming)
             async with lines:

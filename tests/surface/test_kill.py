@@ -5,7 +5,6 @@ The large version, hundreds of times and at random, is `benchmarks/kill.py`.
 
 from __future__ import annotations
 
-import time
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -20,10 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PROMPT = "A red kite over the sea"
-LEASE = 1.0
-TRIES = 5
-ENOUGH = 6.0
-"""Seconds after which every state has passed."""
+LEASE = 2.0
+"""Seconds: long enough for a living server to renew it on a busy machine."""
+TRIES = 30
+"""How often a state that lasts for milliseconds is aimed at."""
 
 
 @pytest.fixture
@@ -44,14 +43,12 @@ def test_a_server_that_dies_in_any_state_loses_nothing_and_pays_nothing_twice(
 
 def die_in_every_state(house: House) -> None:
     for state in LIVE:
-        for attempt in range(TRIES):  # `planned` lasts for a few milliseconds
-            with house.server() as server:
-                for number in range(3 if state is CallState.PLANNED else 1):
-                    house.begin(server, f"{PROMPT}, {state} {attempt} {number}", variants=2)
-                if state in house.kill(server, state, within=ENOUGH).states:
-                    break
-        else:
-            raise AssertionError(f"no server died with a call {state}")
+        if state is CallState.PLANNED:
+            aim_at(house, state)
+            continue
+        with house.held(state), house.server() as server:
+            house.begin(server, f"{PROMPT}, {state}", variants=2)
+            assert state in house.kill(server, state).states
     with house.server():
         house.wait_until_settled(len(LIVE))
     audit = house.audit()
@@ -60,22 +57,33 @@ def die_in_every_state(house: House) -> None:
     assert audit.calls[CallState.UNKNOWN] > 0 or audit.findable
 
 
+def aim_at(house: House, state: CallState) -> None:
+    """Kill a server in a state that no vendor can prolong; a try that comes too late does no harm."""
+    for attempt in range(TRIES):
+        with house.server() as server:
+            for number in range(3):
+                house.begin(server, f"{PROMPT}, {state} {attempt} {number}")
+            if state in house.kill(server, state).states:
+                return
+    raise AssertionError(f"no server died with a call {state}")
+
+
 def test_pictures_that_came_with_the_answer_outlive_the_server(home: Path) -> None:
     with SlowOpenAI() as vendor, closing(House(home, vendor)) as house:
-        with house.server() as server:
-            house.begin(server, PROMPT)
-            assert house.kill(server, CallState.MADE).states == {CallState.MADE: 1}
-        assert house.pictures() == []
+        aim_at(house, CallState.MADE)
+        begun, kept = len(house.jobs()), len(house.pictures())
+        assert kept < begun
         with house.server():
-            house.wait_until_settled(1)
-        (job,) = house.jobs()
-        assert [call.state for call in job.calls] == [CallState.KEPT]
-        assert len(house.pictures()) == len(vendor.charges) == len(vendor.received(vendor.submits)) == 1
+            house.wait_until_settled(begun)
+        assert {call.state for job in house.jobs() for call in job.calls} == {CallState.KEPT}
+        assert len(house.pictures()) == begun
+        assert len(vendor.charges) == len(vendor.received(vendor.submits)) == begun
 
 
 def test_a_living_server_takes_over_from_a_dead_one_and_leaves_a_living_one_alone(house: House) -> None:
     house.vendor.lags = dict.fromkeys((house.vendor.submits, "download"), 1.5 * LEASE)
-    with house.server() as living, house.server() as dying:
+    lease = {"IMAGEWRIGHT_LEASE": f"{LEASE:g}"}
+    with house.server(**lease) as living, house.server(**lease) as dying:
         house.begin(living, f"{PROMPT}, living")
         house.begin(dying, f"{PROMPT}, dying")
         house.kill(dying, CallState.SUBMITTED)
@@ -100,13 +108,11 @@ def test_a_connection_that_breaks_during_the_submit_is_said_and_never_sent_again
     assert "look in the vendor's own history" in answer["content"][0]["text"]
 
 
-def test_a_vendor_that_answers_late_is_waited_for(house: House) -> None:
-    house.vendor.lags = {house.vendor.submits: 1.5}
+def test_a_vendor_that_answers_late_is_waited_for_by_its_job_and_not_by_the_client(house: House) -> None:
     with house.server(IMAGEWRIGHT_WAIT="0.5") as server:
-        began = time.monotonic()
-        answer = server.answer(house.begin(server, PROMPT))["result"]
-        assert time.monotonic() - began < 1.4
-        assert answer["structuredContent"]["status"] == "running"
+        with house.held(CallState.SUBMITTING):
+            answer = server.answer(house.begin(server, PROMPT))["result"]
+            assert answer["structuredContent"]["status"] == "running"
         found = server.call("image_job", {"job_id": answer["structuredContent"]["job_id"], "wait": 20})
         assert found["structuredContent"]["jobs"][0]["status"] == "completed"
     audit = house.audit()

