@@ -12,7 +12,7 @@ from imagewright.catalog.facts import bounds, forms, most_images
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName, Row
 from imagewright.catalog.schema import input_schema
-from imagewright.guide.describe import VOCABULARY, description, title
+from imagewright.guide.describe import VOCABULARY, description
 
 ROWS = tuple(catalog().values())
 EACH_ROW = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.tool)
@@ -38,7 +38,6 @@ def test_a_description_is_a_few_whole_sentences(row: Row) -> None:
     assert ".." not in text
     assert "\n" not in text
     assert row.first_choice in text
-    assert title(row) == row.title
 
 
 def test_descriptions_tell_the_tools_apart_by_their_first_sentence() -> None:

@@ -6,8 +6,7 @@ import pytest
 
 from imagewright.catalog.row import Argument, Operation, OperationName, PictureLimits, Row
 from imagewright.errors import CatalogError
-from imagewright.guide.book import overview, page, render
-from imagewright.guide.marks import Offered
+from imagewright.guide.render import Offered, overview, page, render
 
 
 def made(tool: str, **operations: dict[str, Argument]) -> Row:

@@ -11,10 +11,9 @@ import pytest
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Operation, OperationName, Row
-from imagewright.guide.book import OVERVIEW, overview, page, source
 from imagewright.guide.describe import description
 from imagewright.guide.instructions import instructions
-from imagewright.guide.marks import MARK
+from imagewright.guide.render import MARK, OVERVIEW, overview, page, source
 from imagewright.providers import KEY_VARIABLES
 
 if TYPE_CHECKING:

@@ -11,8 +11,6 @@ from imagewright.catalog.row import OperationName
 from imagewright.text import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from imagewright.catalog.row import Argument, Row
 
 COMMON_SHAPES = frozenset({"1:1", "4:3", "3:4", "16:9", "9:16"})
@@ -86,9 +84,3 @@ def shapes(row: Row) -> tuple[str, ...]:
 def limited_in_shape(row: Row) -> bool:
     """Whether it offers aspect ratios, but not all the common ones."""
     return bool(shapes(row)) and bool(COMMON_SHAPES.difference(shapes(row)))
-
-
-def ranked(rows: Collection[Row], operation: OperationName) -> list[Row]:
-    """Those of the rows that do the operation, the first to offer first."""
-    able = [row for row in rows if operation in row.operations]
-    return sorted(able, key=lambda row: (row.operations[operation].rank, row.tool))

@@ -1,35 +1,33 @@
-"""A tool's title and description: what it is the first choice for, its numbers, and what it cannot do.
+"""What is said of tools to choose by: a tool's description, the order of choice, and what no tool on offer can do.
 
-A description names no other tool, since that one may be off. Which of several tools to take is ordered by the
-server's instructions, which know what is on.
+A description says what the tool is the first choice for, its numbers, and what it cannot do. It names no other tool,
+since that one may be off. The order of choice among the tools that are on stands in the server's instructions.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imagewright.catalog.facts import bounds, forms, limited_in_shape, most_images, operations, shapes
+from imagewright.catalog.facts import argument_names, bounds, forms, limited_in_shape, most_images, operations, shapes
 from imagewright.catalog.row import OperationName, verb
 from imagewright.text import listed, shown, span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from imagewright.catalog.row import Row
 
-
-def title(row: Row) -> str:
-    """The model's name for people."""
-    return row.title
+MAKING = frozenset({OperationName.GENERATE, OperationName.EDIT})
+"""The operations in which a model invents what is seen, so that it matters which of several models is taken."""
 
 
 def description(row: Row) -> str:
     """The tool's description, about 150 to 200 characters."""
-    sentences = [f"Best for {row.first_choice}", how_to_choose(row), "; ".join(numbers(row)), lacks(row)]
+    sentences = [f"Best for {row.first_choice}", _how_to_choose(row), "; ".join(_numbers(row)), _lacks(row)]
     return " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences if sentence)
 
 
-def how_to_choose(row: Row) -> str:
+def _how_to_choose(row: Row) -> str:
     """How the operation follows from the arguments; empty for a tool that does one thing only."""
     if len(row.operations) == 1:
         return ""
@@ -52,8 +50,8 @@ def _given(row: Row, operation: OperationName) -> str:
     return listed(words)
 
 
-def numbers(row: Row) -> list[str]:
-    """What else it counts in, each as a few words."""
+def _numbers(row: Row) -> list[str]:
+    """Its sizes, variants, mask and shapes, each in a few words."""
     found = []
     if resolutions := [shown(value) for one in forms(row, "resolution").values() for value in one.values or ()]:
         found.append("/".join(dict.fromkeys(resolutions)))
@@ -66,12 +64,76 @@ def numbers(row: Row) -> list[str]:
     return found
 
 
-def lacks(row: Row) -> str:
-    """What it cannot do of all that some model can; short for a tool that neither makes nor edits."""
-    if not {OperationName.GENERATE, OperationName.EDIT} & set(row.operations):
+def _lacks(row: Row) -> str:
+    """What other models can do and this one cannot; short for a tool that neither generates nor edits."""
+    if not MAKING & set(row.operations):
         return "nothing else" if forms(row, "prompt") else "takes no prompt; nothing else"
-    missing = [word for word, has in VOCABULARY.items() if not has(row)]
-    return f"no {listed(missing, 'or')}" if missing else ""
+    missing = _missing([row])
+    return f"no {missing}" if missing else ""
+
+
+def choices(rows: Collection[Row]) -> dict[OperationName, list[tuple[str, str]]]:
+    """Per operation on offer its tools, the first to offer first, each with what to take it for."""
+    return {
+        operation: [(row.tool, row.operations[operation].when) for row in able]
+        for operation in OperationName
+        if (able := _ranked(rows, operation))
+    }
+
+
+def _ranked(rows: Collection[Row], operation: OperationName) -> list[Row]:
+    able = [row for row in rows if operation in row.operations]
+    return sorted(able, key=lambda row: (row.operations[operation].rank, row.tool))
+
+
+def only_here(rows: Collection[Row]) -> dict[str, list[str]]:
+    """Per tool the arguments that no other tool has; empty unless at least two tools generate or edit."""
+    makers = [row for row in rows if MAKING & set(row.operations)]
+    found: dict[str, list[str]] = {}
+    for row in makers if len(makers) > 1 else ():
+        chosen_by = {name for operation in row.operations.values() for name in operation.selected_by}
+        for name in argument_names(row):
+            if name not in chosen_by and sum(bool(forms(other, name)) for other in rows) == 1:
+                found.setdefault(row.tool, []).append(name)
+    return found
+
+
+def limits(rows: Collection[Row]) -> list[str]:
+    """The limits that no tool on offer goes beyond, a clause each, naming the tools that reach them."""
+    ends = [
+        _most(rows, lambda row: _high(row, "variants"), "most variants in one call"),
+        _most(rows, most_images, "most images in one edit"),
+        *_largest(rows),
+        _most(rows, lambda row: _high(row, "scale"), "most enlargement", suffix="x"),
+    ]
+    if missing := _missing(rows):
+        ends.append(f"no tool that is on offers {missing}")
+    return [end for end in ends if end]
+
+
+def _high(row: Row, name: str) -> float:
+    found = bounds(row, name)
+    return found[1] if found else 0
+
+
+def _most(rows: Collection[Row], measure: Callable[[Row], float], what: str, suffix: str = "") -> str:
+    most = max((measure(row) for row in rows), default=0)
+    holders = [row.tool for row in rows if measure(row) == most]
+    return f"{what} {shown(most)}{suffix} ({listed(holders)})" if most > 1 else ""
+
+
+def _largest(rows: Collection[Row]) -> list[str]:
+    """The largest size class of each row that has any; a row lists them from small to large."""
+    return [
+        f"largest size {shown(values[-1])} ({row.tool})"
+        for row in rows
+        if (values := next((form.values for form in forms(row, "resolution").values()), None))
+    ]
+
+
+def _missing(rows: Collection[Row]) -> str:
+    """What people ask for and none of the rows can do: `mask, seed or upscaling`; empty when nothing is missing."""
+    return listed([word for word, has in VOCABULARY.items() if not any(has(row) for row in rows)], "or")
 
 
 def _does(operation: OperationName) -> Callable[[Row], bool]:
@@ -86,20 +148,15 @@ def _several_images(row: Row) -> bool:
     return OperationName.EDIT not in row.operations or most_images(row) > 1
 
 
-def _several_variants(row: Row) -> bool:
-    found = bounds(row, "variants")
-    return found is not None and found[1] > 1
-
-
 VOCABULARY: dict[str, Callable[[Row], bool]] = {
     "generating": _does(OperationName.GENERATE),
     "editing": _does(OperationName.EDIT),
     "second image": _several_images,
     "mask": _takes("mask"),
-    "variants": _several_variants,
+    "variants": lambda row: _high(row, "variants") > 1,
     "seed": _takes("seed"),
     "upscaling": _does(OperationName.UPSCALE),
     "background removal": _does(OperationName.REMOVE_BACKGROUND),
     "reframing": _does(OperationName.REFRAME),
 }
-"""The wishes people come with, and how a row shows that it fulfils them."""
+"""What people ask for, and how a row shows that it can do it."""

@@ -1,4 +1,4 @@
-"""The server's instructions: in brief, which tool to take, where every tool ends, and how pictures pass through.
+"""The server's instructions: in brief, which tool to take, what no tool can do, and how pictures are passed.
 
 Clients put this text into the model's context once, so it is kept to about 2,000 characters and says nothing that a
 tool's own description or schema says.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagewright.catalog.row import verb
-from imagewright.guide.choosing import MAKING, alone, choices, limits
+from imagewright.guide.describe import MAKING, choices, limits, only_here
 from imagewright.text import listed
 
 if TYPE_CHECKING:
@@ -44,13 +44,13 @@ def instructions(rows: Collection[Row], *, drafts: bool, helpers: Mapping[str, s
     Args:
         rows: the effective rows of the tools that are on.
         drafts: whether only the offline provider serves, so that what is generated is a rehearsal.
-        helpers: the tools without cost that are on, each with what it does as a clause ("finds earlier pictures").
+        helpers: the free helper tools that are on, each with what it does as a clause ("finds earlier pictures").
     """
     free = "Free: " + "; ".join(f"{name} {clause}" for name, clause in helpers.items()) + "." if helpers else ""
     if not rows:
         return f"{NOTHING} {free}".strip()
     offered = choices(rows)
-    parts = [WHAT, _chosen(offered), _alone(rows), f"{_limits(rows)}{BEYOND}", PICTURES, RESULTS, free]
+    parts = [WHAT, _chosen(offered), _only_here(rows), f"{_limits(rows)}{BEYOND}", PICTURES, RESULTS, free]
     if drafts:
         parts.append(_drafts(list(offered)))
     return "\n".join(part for part in parts if part)
@@ -67,8 +67,8 @@ def _chosen(offered: Mapping[OperationName, list[tuple[str, str]]]) -> str:
     return "\n".join(lines)
 
 
-def _alone(rows: Collection[Row]) -> str:
-    only = [f"{listed(names)} ({tool})" for tool, names in alone(rows).items()]
+def _only_here(rows: Collection[Row]) -> str:
+    only = [f"{listed(names)} ({tool})" for tool, names in only_here(rows).items()]
     return f"Only one tool has: {'; '.join(only)}." if only else ""
 
 

@@ -170,7 +170,7 @@ def _opened(schema: Schema) -> Schema:
 def _model_tool(row: Row) -> Schema:
     return {
         "name": row.tool,
-        "title": title(row),
+        "title": row.title,
         "description": description(row),
         "inputSchema": input_schema(row),
         "outputSchema": JOB_SCHEMA,

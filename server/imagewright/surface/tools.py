@@ -176,6 +176,6 @@ def guide_text(offer: Offer, topic: str) -> str:
     Raises:
         KeyError: there is no such topic now.
     """
-    from imagewright.guide.book import overview, page  # noqa: PLC0415 - pages are read when they are asked for
+    from imagewright.guide.render import overview, page  # noqa: PLC0415 - pages are read when they are asked for
 
     return overview(offer.rows) if topic == OVERVIEW else page(offer.tools[topic], offer.rows)

@@ -9,7 +9,7 @@ from imagewright.cli.output import console
 from imagewright.cli.parser import command_parser
 from imagewright.cli.session import offer_for, settings_for
 from imagewright.errors import Problem, Refusal
-from imagewright.guide.book import overview, page
+from imagewright.guide.render import overview, page
 from imagewright.text import did_you_mean
 
 if TYPE_CHECKING:
