@@ -10,8 +10,7 @@ from jsonschema import Draft202012Validator
 
 from imagewright.catalog.facts import argument_names, forms
 from imagewright.catalog.load import catalog
-from imagewright.catalog.schema import input_schema
-from imagewright.catalog.union import union
+from imagewright.catalog.schema import input_schema, union
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from imagewright.catalog.kinds import Kind  # noqa: TC001 - pydantic reads the types of the fields
 from imagewright.text import shown
 
 Scalar = str | int | float | bool
-Kind = Literal["text", "choice", "integer", "number", "boolean", "picture", "pictures", "path"]
-PICTURE_KINDS: frozenset[Kind] = frozenset({"picture", "pictures"})
 AUTO = "auto"
 """The aspect ratio of the first input picture; resolved by the engine for vendors that do not know the word."""
 

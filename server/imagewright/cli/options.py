@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.facts import argument_names
-from imagewright.catalog.union import union
+from imagewright.catalog.schema import union
 from imagewright.errors import Problem, Refusal
 from imagewright.text import listed, shown, span
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.facts import operations
-from imagewright.catalog.row import PICTURE_KINDS, OperationName, outside
+from imagewright.catalog.kinds import PICTURE_KINDS
+from imagewright.catalog.row import OperationName, outside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

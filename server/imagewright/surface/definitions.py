@@ -14,7 +14,7 @@ from imagewright.catalog.row import Argument, OperationName
 from imagewright.catalog.schema import argument_schema, input_schema
 from imagewright.engine.job import JobStatus
 from imagewright.engine.offer import HELPER_TOOLS
-from imagewright.guide.describe import description, title
+from imagewright.guide.describe import description
 from imagewright.text import plain
 
 if TYPE_CHECKING:

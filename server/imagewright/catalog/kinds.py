@@ -1,24 +1,26 @@
-"""What clients send in another form than was asked for, brought into that form where it can only mean one thing.
+"""The kinds of argument: what each is called, what fits it, and how a client's value of another form is read.
 
 Real clients send `2.0` or `"2"` for 2, `"true"` for true, an empty text or list for an argument they did not mean to
-give, a list as JSON text, one text where a list is wanted, a path in quotes or behind `@`. What could mean two things
-stays as it came, and the check of the call refuses it. Pure, and the one place where this is done: the check, the
-fingerprint of a call and the plan all see the normalised arguments.
+give, a list as JSON text, one text where a list is wanted, a path in quotes or behind `@`. What can only mean one thing
+is taken as that. What could mean two things stays as it came, and the check of the call refuses it. This is done here
+and nowhere else: the check, the fingerprint of a call and the plan all see the normalised arguments.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from imagewright.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from imagewright.catalog.row import Kind, Row, Scalar
-
+Kind = Literal["text", "choice", "integer", "number", "boolean", "picture", "pictures", "path"]
+PICTURE_KINDS: frozenset[Kind] = frozenset({"picture", "pictures"})
 EXACT = 2**53
 """Above this a double no longer holds every whole number, so what was meant is not known."""
 QUOTES = "\"'`"
@@ -32,22 +34,15 @@ text of many blanks that names nothing would be searched for minutes."""
 
 
 class Wanted(NamedTuple):
-    """What an argument should be: its kind and, for a choice, the values of all operations."""
+    """What an argument should be."""
 
     kind: Kind
-    values: tuple[Scalar, ...] = ()
-
-
-def wanted_by(row: Row) -> dict[str, Wanted]:
-    """Every argument of the tool with what it should be."""
-    return {
-        name: Wanted(forms[0].kind, tuple(dict.fromkeys(value for form in forms for value in form.values or ())))
-        for name, forms in row.arguments().items()
-    }
+    values: tuple[str | float, ...] = ()
+    """Of a choice: the values of all operations."""
 
 
 def normalised(given: Mapping[Any, Any], known: Mapping[str, Wanted]) -> dict[str, Any]:
-    """The arguments in the form that was asked for; what was sent empty is left out.
+    """The arguments in the form that was asked for, without those that were sent empty.
 
     Args:
         given: what the client sent.
@@ -65,13 +60,22 @@ def normalised(given: Mapping[Any, Any], known: Mapping[str, Wanted]) -> dict[st
 
 
 def _meant(form: Wanted, value: Any) -> Any:
-    if form.kind == "choice":
-        return _choice(value, form.values)
-    return READERS[form.kind](value)
+    meant = KINDS[form.kind].read(value)
+    return _one_of(form.values, meant) if form.values else meant
 
 
 def _is_empty(value: Any) -> bool:
     return value == [] or (isinstance(value, str) and not value.strip())
+
+
+def _one_of(values: tuple[str | float, ...], value: Any) -> Any:
+    """The one value that is written like this one; the value as it is where there is none or more than one."""
+    number = _number(value)
+    if isinstance(number, str | int | float):
+        for text in (shown(value).strip(), shown(number)):
+            if same := [one for one in values if shown(one) == text]:
+                return same[0] if len(same) == 1 else value
+    return value
 
 
 def _integer(value: Any) -> Any:
@@ -98,16 +102,6 @@ def _plain(value: float) -> int | float:
 def _boolean(value: Any) -> Any:
     words = {"true": True, "false": False}
     return words.get(value.strip().lower(), value) if isinstance(value, str) else value
-
-
-def _choice(value: Any, values: tuple[Scalar, ...]) -> Any:
-    """The one value that is written like this one; as it is where none is."""
-    number = _number(value)
-    if isinstance(number, str | int | float):
-        for text in (shown(value).strip(), shown(number)):
-            if same := [one for one in values if shown(one) == text]:
-                return same[0] if len(same) == 1 else value
-    return value
 
 
 def _picture(value: Any) -> Any:
@@ -176,13 +170,39 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-READERS: dict[Kind, Callable[[Any], Any]] = {
-    "text": _as_it_is,
-    "integer": _integer,
-    "number": _number,
-    "boolean": _boolean,
-    "picture": _picture,
-    "pictures": _pictures,
-    "path": _path,
+@dataclass(frozen=True, slots=True)
+class KindFacts:
+    """What the parts of the program need to know of a kind. A new kind is a word in `Kind` and a line in `KINDS`."""
+
+    words: str
+    """What a value must be, continuing "must be ..."."""
+    json_type: str
+    """The type in a JSON Schema. A choice among numbers is a number or an integer there instead."""
+    types: tuple[type, ...]
+    """The Python types of a value that fits."""
+    metavar: str
+    """What stands for the value in the help of the command line; empty for a switch, which has none."""
+    read: Callable[[Any], Any]
+    """Brings a client's value into the form it can only mean, and returns any other as it is."""
+
+    def fits(self, value: Any) -> bool:
+        """Whether a value has a right type. `True` is no number, although it is an `int`; a number is finite."""
+        if isinstance(value, bool):
+            return bool in self.types
+        infinite = self.json_type == "number" and isinstance(value, float) and not math.isfinite(value)
+        return isinstance(value, self.types) and not infinite
+
+
+KINDS: dict[Kind, KindFacts] = {
+    "text": KindFacts("a text", "string", (str,), "TEXT", _as_it_is),
+    "choice": KindFacts("one of the listed values", "string", (str, int, float), "CHOICE", _as_it_is),
+    "integer": KindFacts("a whole number", "integer", (int,), "N", _integer),
+    "number": KindFacts("a number", "number", (int, float), "X", _number),
+    "boolean": KindFacts("true or false", "boolean", (bool,), "", _boolean),
+    "picture": KindFacts(
+        "a text: an absolute path, a URL, a data URI or a picture id", "string", (str,), "PICTURE", _picture
+    ),
+    "pictures": KindFacts('a list of texts, such as ["/home/me/cat.png"]', "array", (list,), "PICTURE", _pictures),
+    "path": KindFacts("a text: a file name or an absolute path", "string", (str,), "PATH", _path),
 }
-"""How each kind but a choice is read."""
+"""Every kind of argument there is."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
+from imagewright.catalog.facts import wanted_by
+from imagewright.catalog.kinds import KINDS, Kind, Wanted, normalised
 from imagewright.catalog.load import catalog
-from imagewright.catalog.normalise import READERS, Wanted, normalised, wanted_by
-from imagewright.catalog.row import Kind
 
 if TYPE_CHECKING:
     from imagewright.catalog.row import Row
@@ -99,6 +99,19 @@ MEANT: dict[Kind, list[tuple[Any, Any]]] = {
     ],
 }
 """By kind: what is sent, and what is understood."""
+VALUES: list[Any] = ["", "a fox", 2, 10**400, 1.5, float("inf"), float("nan"), True, ["/a.png"], {"a": 1}, None]
+TEXTS = ["", "a fox"]
+FITTING: dict[Kind, list[Any]] = {
+    "text": TEXTS,
+    "choice": [*TEXTS, 2, 10**400, 1.5, float("inf"), float("nan")],
+    "integer": [2, 10**400],
+    "number": [2, 10**400, 1.5],
+    "boolean": [True],
+    "picture": TEXTS,
+    "pictures": [["/a.png"]],
+    "path": TEXTS,
+}
+"""By kind: which of the values have a right type. Of a choice each value is compared with the listed ones later."""
 
 
 def meant(form: Wanted, value: Any) -> Any:
@@ -119,7 +132,12 @@ def test_every_argument_is_understood_by_its_kind(row: Row, name: str) -> None:
 
 
 def test_every_kind_has_its_table() -> None:
-    assert {*MEANT, "choice"} == {*READERS, "choice"} == {*get_args(Kind)}
+    assert {*MEANT, "choice"} == {*KINDS} == {*get_args(Kind)} == {*FITTING}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_value_fits_a_kind_by_its_type(kind: Kind) -> None:
+    assert [repr(value) for value in VALUES if KINDS[kind].fits(value)] == [repr(value) for value in FITTING[kind]]
 
 
 @pytest.mark.parametrize(
