@@ -1,1 +1,1 @@
-"""What each model can do: one row per model, read once, never changed."""
+"""What each model can do: one row per model, read once and never changed. No vendor is named here."""

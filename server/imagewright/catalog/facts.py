@@ -1,4 +1,4 @@
-"""Questions about a row that several readers ask: the schema, the table, the guide.
+"""Facts about a row that the schema, the capability table, the guide and the command line all need.
 
 A row may be narrowed to what the providers in use can do, so any argument and any operation may be missing.
 """
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from imagewright.catalog.row import Argument, Row
 
 COMMON_SHAPES = frozenset({"1:1", "4:3", "3:4", "16:9", "9:16"})
-"""Square, the two of photographs, the two of screens: a model without one of them is limited in its shapes."""
+"""Square, photograph and screen, upright and lying. A model without one of them is "limited" in its shapes."""
 
 
 def operations(row: Row) -> list[OperationName]:
-    """The row's operations in the order people think of them, not in the order in which they are matched."""
+    """The row's operations in the order of `OperationName`; the row itself has them in the order they are matched."""
     return [name for name in OperationName if name in row.operations]
 
 
 def forms(row: Row, name: str) -> dict[OperationName, Argument]:
-    """The argument in each operation that takes it, in that same order."""
+    """The argument as each operation that takes it has it, in the order of `OperationName`."""
     return {
         operation: row.operations[operation].arguments[name]
         for operation in operations(row)
@@ -33,7 +33,7 @@ def forms(row: Row, name: str) -> dict[OperationName, Argument]:
 
 
 def argument_names(row: Row) -> list[str]:
-    """Every argument of the tool once; what only one operation takes stands where that operation has it."""
+    """Every argument of the tool once. One that only one operation takes stands where that operation lists it."""
     order: list[str] = []
     for operation in sorted(row.operations.values(), key=lambda one: -len(one.arguments)):
         place = 0
@@ -55,7 +55,7 @@ def wanted_by(row: Row) -> dict[str, Wanted]:
 
 
 def bounds(row: Row, name: str) -> tuple[float, float] | None:
-    """Lowest and highest value of a numeric argument over all operations; None when the row has no such bounds."""
+    """Lowest and highest value of a numeric argument over all operations; None when the row sets no bounds."""
     ends = [pair for one in forms(row, name).values() if (pair := _ends(one))]
     return (min(low for low, _ in ends), max(high for _, high in ends)) if ends else None
 
@@ -91,5 +91,5 @@ def shapes(row: Row) -> tuple[str, ...]:
 
 
 def limited_in_shape(row: Row) -> bool:
-    """Whether it offers aspect ratios, but not all the common ones."""
+    """Whether the row offers aspect ratios, but not all the common ones."""
     return bool(shapes(row)) and bool(COMMON_SHAPES.difference(shapes(row)))

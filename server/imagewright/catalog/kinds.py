@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 Kind = Literal["text", "choice", "integer", "number", "boolean", "picture", "pictures", "path"]
 PICTURE_KINDS: frozenset[Kind] = frozenset({"picture", "pictures"})
 EXACT = 2**53
-"""Above this a double no longer holds every whole number, so what was meant is not known."""
+"""A double above this does not hold every whole number, so it is not known which one was meant."""
 QUOTES = "\"'`"
 _WHOLE = re.compile(r"[+-]?[0-9]{1,20}(?:\.0{1,20})?")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})")
 _NEXT_SOURCE = re.compile(
     r"[\s,;][\"'`@]*(?:[/~]|[a-z]:[\\/]|https?://|file:|data:|image://|img_)", re.ASCII | re.IGNORECASE
 )
-"""What separates one picture from the next in a text that names several. One blank is enough to find it: with more, a
-text of many blanks that names nothing would be searched for minutes."""
+"""Where the next picture begins in a text that names several. It matches one separator and not a run of them: a long
+run of blanks would be searched again from each blank, which takes minutes."""
 
 
 class Wanted(NamedTuple):
@@ -105,7 +105,7 @@ def _boolean(value: Any) -> Any:
 
 
 def _picture(value: Any) -> Any:
-    """A path, address or id out of its quotes, from behind its `@`, out of a list that holds nothing else."""
+    """A path, address or id without its quotes, its `@` or the list that holds only it."""
     opened = _from_json(value)
     if isinstance(opened, list) and len(opened) == 1 and isinstance(opened[0], str):
         opened = opened[0]
@@ -113,7 +113,7 @@ def _picture(value: Any) -> Any:
 
 
 def _pictures(value: Any) -> Any:
-    """A list; also from JSON text, and of the one picture that a text names. A text that names several stays a text."""
+    """A list, also from JSON text or from a text that names one picture. A text that names several stays a text."""
     opened = _from_json(value)
     if isinstance(opened, list):
         return [_source(one) if isinstance(one, str) else one for one in opened]
@@ -135,7 +135,7 @@ def _from_json(value: Any) -> Any:
 
 
 def _source(text: str) -> str:
-    """Neither a quote nor `@` can begin an absolute path, an address or an id, so they are no part of it."""
+    """Without quotes and `@` around it: no absolute path, address or id begins with one of them."""
     text = text.strip()
     if text[:1] == "@" and len(text) > 1:
         return _unquoted(text[1:].strip())
@@ -151,7 +151,7 @@ def _names_several(text: str) -> bool:
 
 
 def _path(value: Any) -> Any:
-    """Out of its quotes; `@` may begin a file's name and stays."""
+    """A path without its quotes. A leading `@` stays, as it may be part of a file's name."""
     if not isinstance(value, str):
         return value
     stripped = value.strip()
@@ -160,7 +160,7 @@ def _path(value: Any) -> Any:
 
 
 def _unquoted(text: str) -> str:
-    """The text between a pair of quotes; the very same text where there is no pair."""
+    """The text between a pair of quotes; the same object where there is no pair, so that callers can tell."""
     if len(text) > 1 and text[0] == text[-1] and text[0] in QUOTES and text[0] not in text[1:-1]:
         return text[1:-1].strip()
     return text

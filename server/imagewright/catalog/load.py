@@ -1,4 +1,4 @@
-"""Read the rows from the package, strictly: what is wrong is named by file and key."""
+"""Read the rows from the package and refuse a wrong one, naming its file and key."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @cache
 def catalog() -> dict[str, Row]:
-    """Every row by tool name, in the order of their places.
+    """Every row by tool name, sorted by `place`.
 
     Raises:
         CatalogError: a row file is wrong; the message names file and key.
@@ -47,7 +47,7 @@ def _toml(entry: Traversable) -> dict[str, Any]:
 
 
 def parse_row(file: str, raw: dict[str, Any], words: dict[str, Any]) -> Row:
-    """One row from the content of its file, with the shared words filled in.
+    """One row from the content of its file, with the words of `arguments.toml` filled in.
 
     Args:
         file: the file's name, for messages.

@@ -1,4 +1,4 @@
-"""The allowed value nearest to one that is not allowed, for messages; nothing is ever replaced by it silently."""
+"""The allowed value that is nearest to a refused one. It is only named in messages and never used instead."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ SPOKEN_SHAPES = {"square": 1.0, "landscape": 4 / 3, "portrait": 3 / 4, "widescre
 PIXELS_PER_K = 1024
 """Pixels of the longer side that one K of a size class stands for."""
 SMALLEST_SIDE = 64
-"""Pixels; below, two numbers are a ratio and not a size."""
+"""Pixels. Two numbers below this are a ratio, not a size."""
 
 
 def nearest(limits: Limits, value: Any) -> Scalar | None:
-    """The nearest allowed value; None when nothing is near, or the limits have nothing to say about such a value.
+    """The allowed value nearest to this one; None when nothing is near or the limits do not apply to such a value.
 
     Aspect ratios are compared by shape (5:3 is nearest to 16:9), size classes by pixels, numbers by distance, words
     by likeness. A number given as text counts as that number. Nothing is near to a text of more than 100 characters.
@@ -63,7 +63,7 @@ def _of_values(values: tuple[Scalar, ...], value: Any) -> Scalar | None:
 
 
 def _closest(values: Iterable[Scalar], value: Any, measure: Callable[[Any], float | None]) -> Scalar | None:
-    """By distance under one measure; None when the value or all the values cannot be measured so."""
+    """The value at the smallest distance; None when the wanted value or all of the allowed ones have no measure."""
     wanted = measure(value)
     measured = [(one, size) for one in values if (size := measure(one)) is not None]
     if wanted is None or not measured:

@@ -1,8 +1,8 @@
-"""The shape of a capability row: frozen, strict, free of any vendor.
+"""The data model of a capability row: immutable, strictly checked, and without any vendor.
 
-A row file holds `[arguments]`, the limits that hold in every operation that takes the argument, and per
-operation the list of what it takes and where its limits differ. Loading merges the two, so that an
-`Operation` carries complete `Argument`s.
+A row file holds under `[arguments]` the limits of each argument in every operation that takes it, and per operation
+the list of what it takes and where its limits differ. Loading merges the two, so that an `Operation` carries complete
+`Argument`s.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def verb(operation: OperationName) -> str:
 
 
 class Strict(BaseModel):
-    """Base of everything read from a row: unknown keys are refused, nothing changes after loading."""
+    """Base of everything read from a row file: unknown keys are refused, and nothing changes after loading."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
@@ -76,8 +76,8 @@ class Argument(Limits):
     checked: str = ""
     """The day it was read, as YYYY-MM-DD."""
     counted: bool = True
-    """Of a list of pictures: whether the capability table states how many. False where the promise is only that
-    there may be several, and the number is today's fact."""
+    """Of a list of pictures: whether the capability table states how many. False where only "several" is promised and
+    the number may change with the model."""
 
 
 class PictureLimits(Strict):
@@ -122,7 +122,7 @@ class Rule(Strict):
 
 
 class Row(Strict):
-    """One model: everything that is true of it whoever serves it."""
+    """One model: everything that is true of it, whichever provider serves it."""
 
     tool: str = Field(pattern=r"^[a-z][a-z0-9_]{1,40}$")
     title: str

@@ -179,12 +179,12 @@ def _bounds(form: Argument, wide: Argument, low: str, high: str) -> list[str]:
 
 
 def _asked_for(row: Row, name: str) -> set[str]:
-    """The lists of pictures that a rule wants beside the argument: they say by themselves which operation it is."""
+    """The lists of pictures that a rule wants beside the argument. They already show which operation takes it."""
     return {other for rule in row.rules if name in rule.when for other in rule.items}
 
 
 def _rule(rule: Rule, name: str, row: Row) -> str:
-    """What a rule across arguments asks for when this argument is given, or nothing when it is about others."""
+    """What a rule asks for when this argument is given; empty when the rule is about other arguments."""
     subject, wanted = next(iter(rule.when.items()))
     if subject != name:
         return ""

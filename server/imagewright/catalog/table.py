@@ -1,4 +1,4 @@
-"""The capability table: the promise of the README, derived cell by cell from the rows."""
+"""The capability table of the README, made cell by cell from the rows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def capability_table(rows: Collection[Row]) -> str:
 
 
 def readme_with_table(readme: str, rows: Collection[Row]) -> str:
-    """The README with its table made anew.
+    """The README with its table replaced by the one of these rows.
 
     Raises:
         CatalogError: the two markers are not there, each once and in order.
@@ -101,4 +101,4 @@ COLUMNS: dict[str, Callable[[Row], str]] = {
     "variants": _variants,
     "upscaling": _upscale,
 }
-"""The columns after the tool's name, and how each cell follows from a row."""
+"""The columns after the tool's name, each with how its cell follows from a row."""

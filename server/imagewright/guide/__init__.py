@@ -1,1 +1,1 @@
-"""What an assistant reads to choose a tool and use it well: rendered from the rows on offer, and from nothing else."""
+"""What an assistant reads to choose a tool and to use it well. All of it is made from the rows on offer."""

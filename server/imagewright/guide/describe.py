@@ -22,7 +22,7 @@ MAKING = frozenset({OperationName.GENERATE, OperationName.EDIT})
 
 
 def description(row: Row) -> str:
-    """The tool's description, about 150 to 200 characters."""
+    """The tool's description, about 100 to 210 characters."""
     sentences = [f"Best for {row.first_choice}", _how_to_choose(row), "; ".join(_numbers(row)), _lacks(row)]
     return " ".join(f"{sentence[0].upper()}{sentence[1:]}." for sentence in sentences if sentence)
 

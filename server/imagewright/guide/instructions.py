@@ -1,6 +1,6 @@
 """The server's instructions: in brief, which tool to take, what no tool can do, and how pictures are passed.
 
-Clients put this text into the model's context once, so it is kept to about 2,000 characters and says nothing that a
+Clients put this text into the model's context once, so it is kept to about 2,000 characters and leaves out what a
 tool's own description or schema says.
 """
 
