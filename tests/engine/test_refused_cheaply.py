@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from imagewright.catalog.row import Row
+    from imagewright.catalog.row import Argument, OperationName, Row
     from imagewright.engine.engine import Engine
 
 LARGEST_REFUSAL = 100_000

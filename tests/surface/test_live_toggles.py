@@ -10,7 +10,7 @@ import pytest
 
 from imagewright.catalog.load import catalog
 from imagewright.cli.main import main
-from imagewright.engine import watch
+from imagewright.engine import config
 from imagewright.engine.offer import HELPER_TOOLS, tool_names
 from tests.support.raw_client import AS_A_USER, ERAS, MODERN, PATIENCE, RawClient
 
@@ -79,7 +79,7 @@ def test_a_running_server_follows_the_switch(revision: str, home: Path) -> None:
 
 
 def test_files_are_looked_at_often_enough_for_the_promise() -> None:
-    assert watch.LOOK_EVERY <= PROMISE / 2
+    assert config.LOOK_EVERY <= PROMISE / 2
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.facts import wanted_by
-from imagewright.catalog.kinds import PICTURE_KINDS, normalised
+from imagewright.catalog.kinds import PICTURE_KINDS, Wanted, normalised
 from imagewright.catalog.load import catalog
 from imagewright.catalog.nearest import nearest
-from imagewright.catalog.kinds import Wanted
 from imagewright.catalog.row import Argument, Limits, OperationName, Row, Rule, outside, verb
 from imagewright.errors import MOST_PROBLEMS, Problem, Refusal
 from imagewright.text import BROKEN_TEXT, did_you_mean, is_whole, listed, say
