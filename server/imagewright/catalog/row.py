@@ -1,4 +1,4 @@
-"""The data model of a capability row: immutable, strictly checked, and without any vendor.
+"""The data model of a capability row: immutable, refusing unknown keys, and without any vendor.
 
 A row file holds under `[arguments]` the limits of each argument in every operation that takes it, and per operation
 the list of what it takes and where its limits differ. Loading merges the two, so that an `Operation` carries complete
@@ -54,6 +54,7 @@ class Limits(Strict):
     min_length: int | None = None
     """Characters of a text, after surrounding white space is ignored."""
     max_length: int | None = None
+    """Characters of a text, surrounding white space included."""
     min_items: int | None = None
     """Number of pictures in a list."""
     max_items: int | None = None
@@ -87,6 +88,7 @@ class PictureLimits(Strict):
     """Accepted real formats, lower case: png, jpeg, webp, gif, avif, heic."""
     max_bytes: int
     max_megapixels: float | None = None
+    """Millions of pixels."""
     min_side: int = 1
     """Pixels."""
     max_side: int | None = None
@@ -131,7 +133,7 @@ class Row(Strict):
     character: str
     """What the model is good at, as one clause."""
     first_choice: str
-    """What it is the first choice for; continues the sentence "first choice for"."""
+    """What it is the first choice for; continues the sentence "Best for"."""
     caution: str = ""
     """What surprises people, as one sentence; may be empty."""
     pictures: PictureLimits

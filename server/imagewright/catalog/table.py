@@ -51,12 +51,8 @@ def _line(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _generate(row: Row) -> str:
-    return YES if OperationName.GENERATE in row.operations else NO
-
-
-def _edit(row: Row) -> str:
-    return YES if OperationName.EDIT in row.operations else NO
+def _does(operation: OperationName) -> Callable[[Row], str]:
+    return lambda row: YES if operation in row.operations else NO
 
 
 def _several(row: Row) -> str:
@@ -93,8 +89,8 @@ def _upscale(row: Row) -> str:
 
 
 COLUMNS: dict[str, Callable[[Row], str]] = {
-    "text-to-image": _generate,
-    "single edit": _edit,
+    "text-to-image": _does(OperationName.GENERATE),
+    "single edit": _does(OperationName.EDIT),
     "multi-image": _several,
     "background removal": _remove_background,
     "aspect ratio": _shapes,

@@ -32,7 +32,7 @@ from imagewright.guide.describe import choices, limits
 from imagewright.text import byte_size, listed, shown, span
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from imagewright.catalog.row import Argument, Row, Rule
 
@@ -94,12 +94,8 @@ def render(text: str, offered: Offered) -> str:
         CatalogError: as in `overview`.
     """
     lines: list[str] = []
-    fenced = False
     dropped = 0  # level of the heading whose section is being dropped, 0 for none
-    for line in text.splitlines():
-        if line.startswith(FENCE):
-            fenced = not fenced
-        level = 0 if fenced else _level(line)
+    for line, level, fenced in _levelled(text.splitlines()):
         if dropped and not 0 < level <= dropped:
             continue
         dropped = 0
@@ -119,21 +115,21 @@ def _rendered(line: str, offered: Offered) -> list[str]:
     return [offered.line(line).rstrip() if MARK.search(line) else line]
 
 
-def _level(line: str) -> int:
-    """1 to 6 for a heading, 0 for any other line."""
-    marks = len(line) - len(line.lstrip("#"))
-    return marks if line[marks : marks + 1] == " " else 0
+def _levelled(lines: Iterable[str]) -> Iterator[tuple[str, int, bool]]:
+    """Each line with its level, 1 to 6 for a heading and 0 for any other, and whether it stands in a fence."""
+    fenced = False
+    for line in lines:
+        if line.startswith(FENCE):
+            fenced = not fenced
+        marks = len(line) - len(line.lstrip("#"))
+        yield line, marks if not fenced and line[marks : marks + 1] == " " else 0, fenced
 
 
 def _tidy(lines: list[str]) -> str:
     """Without sections that have lost all their content, and without runs of empty lines."""
     kept: list[str] = []
     below = 1  # level of what follows, 0 for content; the end of the page ends every section
-    fenced = False
-    for line in reversed(lines):
-        if line.startswith(FENCE):
-            fenced = not fenced
-        level = 0 if fenced else _level(line)
+    for line, level, fenced in _levelled(reversed(lines)):
         empty_section = level > 1 and 0 < below <= level
         if empty_section or (not line and not fenced and not (kept and kept[-1])):
             continue
