@@ -11,6 +11,7 @@ import pytest
 
 from imagewright.catalog.kinds import PICTURE_KINDS
 from imagewright.catalog.load import catalog
+from imagewright.catalog.row import Argument
 from imagewright.engine.calls import NOT_LOOKED_AT
 from imagewright.engine.check import check, read_arguments
 from imagewright.engine.engine import open_engine
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from imagewright.catalog.row import Argument, OperationName, Row
+    from imagewright.catalog.row import OperationName, Row
     from imagewright.engine.engine import Engine
 
 LARGEST_REFUSAL = 100_000
