@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections import Counter
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
 import pytest
 
+from imagewright.cli.main import main
 from imagewright.engine import config
 from imagewright.engine.engine import Engine, open_engine
 from imagewright.errors import SettingsError
@@ -26,10 +29,35 @@ from tests.support.raw_client import MODERN, PATIENCE, RawClient
 from tests.support.vendors import environment
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from pathlib import Path
 
 TOOL, WISH = "qwen", {"prompt": "a heron"}
+WRONG = [
+    ('providers = ["nosuch"]', "there is no provider 'nosuch'"),
+    ('[tools]\ndisable = ["qwne"]', "did you mean 'qwen'"),
+    ("[routes.qwen.kie]\nusd = -1", "routes.qwen.kie.usd"),
+    ("[routes.qwen.kei]\nusd = 1", "did you mean 'kie'"),
+    ("[routes.qwne.kie]\nusd = 1", "did you mean 'qwen'"),
+    ('[addresses]\nkie = "ftp://gateway.example"', "addresses.kie"),
+    ('[addresses]\nkei = "https://gateway.example"', "did you mean 'kie'"),
+    ('[addresses]\nkie_uplaod = "https://gateway.example"', "did you mean 'kie_upload'"),
+    ("providers = [", "config.toml"),
+    pytest.param("providers = " + 100_000 * "[", "config.toml", id="nested"),
+    pytest.param("wait = 1" + 5000 * "0", "config.toml", id="a long number"),
+    ('[addresses]\nkie = "http://["', "addresses.kie"),
+    ('[addresses]\nkie = "http://gateway.example:99999"', "addresses.kie"),
+    ('[addresses]\nkie = "https://"', "addresses.kie"),
+]
+"""What a configuration may hold that cannot be used, and a regular expression for the reason that is given."""
+MISTAKES = {
+    'providers = ["nosuch"]': "nosuch",
+    "[routes.qwen.fal]\nusd = -1": "routes.qwen.fal.usd",
+    '[addresses]\nfla = "https://gateway.example"': "addresses.fla",
+}
+"""Some of them, with words of the reason."""
+PRICE = 0.125
+"""USD; nobody's."""
 KEYS = {"KIE_API_KEY": "kie-key-of-a-test", "FAL_KEY": "fal-id:fal-key-of-a-test"}
 
 
@@ -95,25 +123,7 @@ async def test_the_next_call_goes_by_changed_prices_and_routes(home: Path) -> No
         assert await providers_for(engine) == [second, first]
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ('providers = ["nosuch"]', "there is no provider 'nosuch'"),
-        ('[tools]\ndisable = ["qwne"]', "did you mean 'qwen'"),
-        ("[routes.qwen.kie]\nusd = -1", "routes.qwen.kie.usd"),
-        ("[routes.qwen.kei]\nusd = 1", "did you mean 'kie'"),
-        ("[routes.qwne.kie]\nusd = 1", "did you mean 'qwen'"),
-        ('[addresses]\nkie = "ftp://gateway.example"', "addresses.kie"),
-        ('[addresses]\nkei = "https://gateway.example"', "did you mean 'kie'"),
-        ('[addresses]\nkie_uplaod = "https://gateway.example"', "did you mean 'kie_upload'"),
-        ("providers = [", "config.toml"),
-        pytest.param("providers = " + 100_000 * "[", "config.toml", id="nested"),
-        pytest.param("wait = 1" + 5000 * "0", "config.toml", id="a long number"),
-        ('[addresses]\nkie = "http://["', "addresses.kie"),
-        ('[addresses]\nkie = "http://gateway.example:99999"', "addresses.kie"),
-        ('[addresses]\nkie = "https://"', "addresses.kie"),
-    ],
-)
+@pytest.mark.parametrize(("text", "reason"), WRONG)
 @pytest.mark.anyio
 async def test_what_cannot_be_used_is_refused_with_its_reason_and_changes_nothing(
     text: str, reason: str, home: Path
@@ -127,6 +137,17 @@ async def test_what_cannot_be_used_is_refused_with_its_reason_and_changes_nothin
     with pytest.raises(SettingsError, match=reason):
         async with running(home, **KEYS):
             pass
+
+
+@pytest.mark.parametrize(("text", "reason"), WRONG)
+def test_doctor_gives_the_same_reason(
+    text: str, reason: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    configure(home, text)
+    assert main(["doctor", "--quick"]) == 1
+    assert re.search(f"broken .*{reason}", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("provider", [name for name, variables in KEY_VARIABLES.items() if variables])
@@ -161,21 +182,21 @@ def write_keys(home: Path, keys: Mapping[str, str]) -> None:
     file.write_text("".join(f'{name} = "{key}"\n' for name, key in keys.items()), encoding="utf-8")
 
 
-def until_served_by(client: RawClient, provider: str) -> None:
-    """Wait until a call would be served there; the file is looked at every half second."""
+def until(true: Callable[[], bool]) -> None:
+    """Return once it holds; the file is looked at every half second, and here more often."""
     deadline = time.monotonic() + PATIENCE
-    number = 0
-    while call(client, f"a heron, number {number}")["provider"] != provider:
-        number += 1
+    while not true():
         assert time.monotonic() < deadline
         time.sleep(LOOK_EVERY / 5)
 
 
+def until_served_by(client: RawClient, provider: str) -> None:
+    number = count()
+    until(lambda: call(client, f"a heron for {provider}, number {next(number)}")["provider"] == provider)
+
+
 def until_logged(client: RawClient, words: str) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not any(words in line for line in client.log):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: any(words in line for line in client.log))
 
 
 def test_a_running_server_follows_keys_addresses_and_providers_and_says_what_it_refuses(
@@ -199,11 +220,18 @@ def test_a_running_server_follows_keys_addresses_and_providers_and_says_what_it_
             write_keys(home, {"KIE_API_KEY": kie.key, "FAL_KEY": fal.key})
             configure(home, 'providers = ["fal"]')
             until_served_by(client, "fal")
-            configure(home, 'providers = ["nosuch"]')
-            until_logged(client, "nosuch")
-            assert call(client, "a heron after the mistake")["provider"] == "fal"
+            for text, words in MISTAKES.items():
+                configure(home, text)
+                until_logged(client, words)
+                assert call(client, f"a heron in spite of {words}")["provider"] == "fal"
+            configure(home, 'providers = ["kie", "fal"]')
+            until_served_by(client, "kie")
+            configure(home, 'providers = ["fal"]')
+            until_served_by(client, "fal")
+            configure(home, f'providers = ["fal"]\n[routes.{TOOL}.fal]\nusd = {PRICE}')
+            until(lambda: call(client, f"a heron at {time.monotonic()}")["cost"]["usd"] == PRICE)
             log = "".join(client.log)
-    assert "the one before stays in force" in log
+    assert log.count("the one before stays in force") >= len(MISTAKES)
     assert kie.key not in log
 
 
