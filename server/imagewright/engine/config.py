@@ -22,7 +22,6 @@ from imagewright.text import did_you_mean, listed
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
-    from typing import NoReturn
 
     from imagewright.engine.offer import Offer
     from imagewright.providers.base import Finished, Handle, Order, Output, Provider, Route, Running, Sender
@@ -203,42 +202,31 @@ def could_serve(tool: str) -> dict[str, tuple[str, ...]]:
     return {route.provider: KEY_VARIABLES[route.provider] for route in all_routes() if route.tool == tool}
 
 
-class Absent:
-    """Reaches nobody. Nothing can be sent, asked about or stopped; pictures whose bytes came already can be kept.
+@dataclass
+class AbsentProvider:
+    """Stands in for a provider that is not in use any more, so that its jobs can be ended.
 
-    Args:
-        name: the provider's name.
+    Every request is refused with `BadKey`. Pictures whose bytes came already can still be kept.
     """
 
+    name: str
     routes: tuple[Route, ...] = ()
     poll_policy = PollPolicy()
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    async def submit(self, order: Order) -> Handle | Finished:
+        """Raise `BadKey`: nothing was sent."""
+        del order
+        raise BadKey(self.name, NOT_IN_USE, charged=False)
 
-    async def submit(self, order: Order) -> Handle | Finished:  # noqa: ARG002 - the contract's
-        """Send nothing.
+    async def poll(self, handle: Handle) -> Running | Finished:
+        """Raise `BadKey`: whether the task was charged is not known."""
+        del handle
+        raise BadKey(self.name, NOT_IN_USE, charged=None)
 
-        Raises:
-            BadKey: always.
-        """
-        self._refuse(charged=False)
-
-    async def poll(self, handle: Handle) -> Running | Finished:  # noqa: ARG002 - the contract's
-        """Ask nobody.
-
-        Raises:
-            BadKey: always.
-        """
-        self._refuse(charged=None)
-
-    async def cancel(self, handle: Handle) -> bool:  # noqa: ARG002 - the contract's
-        """Stop nothing.
-
-        Raises:
-            BadKey: always.
-        """
-        self._refuse(charged=None)
+    async def cancel(self, handle: Handle) -> bool:
+        """Raise `BadKey`: whether the task was charged is not known."""
+        del handle
+        raise BadKey(self.name, NOT_IN_USE, charged=None)
 
     async def fetch(self, product: Output, into: Path) -> None:
         """Write a picture whose bytes are here.
@@ -250,13 +238,10 @@ class Absent:
             raise ResultLost(self.name, NOT_IN_USE, final=True)
         await anyio.to_thread.run_sync(write_file, into, product.data)
 
-    def _refuse(self, *, charged: bool | None) -> NoReturn:
-        raise BadKey(self.name, NOT_IN_USE, charged=charged)
-
 
 def provider_or_absent(registry: ProviderRegistry, name: str) -> Provider:
-    """The provider of that name, or its stand-in where it is not in use."""
-    return registry.provider(name) if name in registry.names else Absent(name)
+    """The provider of that name, or an `AbsentProvider` where it is not in use."""
+    return registry.provider(name) if name in registry.names else AbsentProvider(name)
 
 
 async def watch_files(files: Sequence[Path], reload: Callable[[], Awaitable[None]]) -> None:

@@ -1,7 +1,7 @@
-"""What is on offer now: which tools are on, who can serve them, and how far.
+"""The offer: which tools are listed, the effective row of each, and which routes serve it.
 
-The effective row of a tool is its row narrowed to what at least one configured route can do, so that what an
-assistant reads is what it can have.
+The effective row of a tool is its row narrowed to what at least one configured route can do. So what an assistant reads
+is what it can have.
 """
 
 from __future__ import annotations
@@ -31,40 +31,31 @@ def tool_names() -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class ProviderState:
-    """Whether a provider serves, and why or why not.
-
-    Attributes:
-        name: the provider.
-        on: whether it serves.
-        because: why or why not.
-        lacks: what keeps a provider from serving that somebody means to use, with what to set; else empty.
-    """
+    """Whether a provider serves, and why or why not."""
 
     name: str
     on: bool
     because: str
     lacks: str = ""
+    """What keeps a provider from serving that somebody means to use, with what to set; else empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A snapshot; a change makes a new one.
-
-    Attributes:
-        tools: effective row of each listed model tool, by name, in a fixed order.
-        helpers: the listed tools that cost nothing.
-        hidden: why a tool is not listed, by name.
-        serving: the routes of each listed model tool.
-        providers: state of every provider.
-        drafts: whether only the offline provider serves, so that what is generated is a rehearsal.
-    """
+    """What is on. A change of the configuration makes a new offer; this one stays as it is."""
 
     tools: Mapping[str, Row]
+    """Effective row of each listed model tool, by name, in a fixed order."""
     helpers: tuple[str, ...]
+    """The listed tools that cost nothing."""
     hidden: Mapping[str, str]
+    """Why a tool is not listed, by name."""
     serving: Mapping[str, tuple[Route, ...]]
+    """The routes of each listed model tool."""
     providers: Mapping[str, ProviderState]
+    """State of every provider."""
     drafts: bool
+    """Whether only the offline provider serves, so that what is generated is a rehearsal."""
 
     @property
     def rows(self) -> tuple[Row, ...]:

@@ -46,19 +46,16 @@ LONGEST_LINE = 256 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A line that is no message.
-
-    Attributes:
-        code: the protocol's error code.
-        why: what is wrong, without any of the line's content: it may hold a prompt.
-        request: the id its sender gave it, where that can be read.
-        size: bytes of the line.
-    """
+    """A line that is no message."""
 
     code: int
+    """The protocol's error code."""
     why: str
+    """What is wrong, without any of the line's content: it may hold a prompt."""
     request: t.RequestId | None
+    """The id its sender gave it, where that can be read."""
     size: int
+    """Bytes of the line."""
 
     def answer(self) -> t.JSONRPCError:
         """What the protocol answers."""
@@ -71,7 +68,7 @@ Item = t.JSONRPCMessage | Fault
 
 
 class LineReader:
-    """Cuts a stream of bytes into lines and reads each.
+    """Cuts a stream of bytes into lines and reads each; it never waits, so it runs where the bytes are read.
 
     Args:
         longest: bytes a line may have; a longer one is skipped without being kept, and is a fault.
@@ -187,16 +184,15 @@ class Opening:
         server: answers `server/discover` before the era is known, each time on a connection of its own.
         requests: to the server that the conversation is with; closed when the client has no more to say.
         answers: to the client.
-
-    Attributes:
-        over: whether the client has no more to say.
     """
+
+    over = False
+    """Whether the client has no more to say."""
 
     def __init__(self, server: Server[Any], requests: Requests, answers: Answers) -> None:
         self._server = server
         self._requests = requests
         self._answers = answers
-        self.over = False
         self._decided = False
         self._refused = 0
         self._asked: dict[t.RequestId, anyio.CancelScope] = {}

@@ -26,23 +26,20 @@ MOST_COMPLETIONS = 100
 
 @dataclass(frozen=True, slots=True)
 class PromptPage:
-    """One prompt.
-
-    Attributes:
-        name: its name.
-        title: what a menu shows.
-        description: what it is for.
-        operation: it is offered while a tool that is on can do this.
-        arguments: name, what it is, and whether it must be given.
-        ask: the opening of the message, with the arguments' names in braces.
-    """
+    """One prompt."""
 
     name: str
+    """Its name."""
     title: str
+    """What a menu shows."""
     description: str
+    """What it is for."""
     operation: OperationName
+    """It is offered while a tool that is on can do this."""
     arguments: tuple[tuple[str, str, bool], ...]
+    """Name, what it is, and whether it must be given."""
     ask: str
+    """The opening of the message, with the arguments' names in braces."""
 
 
 PAGES = (

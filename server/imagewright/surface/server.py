@@ -56,9 +56,12 @@ class NotifyingServer(Server[Any]):
 class McpServer:
     """One server over one engine.
 
-    Attributes:
-        server: the SDK's low-level server, ready to run on any transport.
+    Args:
+        engine: open for as long as the server runs.
     """
+
+    server: NotifyingServer
+    """The SDK's low-level server, ready to run on any transport."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
