@@ -31,13 +31,10 @@ NO_WAY = (
 )
 
 
-def agreed_before(params: t.CallToolRequestParams) -> bool | None:
-    """What the user answered, where this call is the modern era's second one; None where nobody was asked yet."""
-    responses = params.input_responses
-    if not responses or QUESTION not in responses:
-        return None
-    answer = responses[QUESTION]
-    return isinstance(answer, t.ElicitResult) and _agrees(answer)
+def agreed_before(responses: t.InputResponses) -> bool | None:
+    """What the user answered to the question, where the modern era's second call brings it; None where it does not."""
+    answer = responses.get(QUESTION)
+    return None if answer is None else isinstance(answer, t.ElicitResult) and _agrees(answer)
 
 
 async def ask_price(ctx: Context, question: str) -> bool | t.InputRequiredResult:

@@ -104,13 +104,11 @@ class Tools:
         began = anyio.current_time()
         key = str((params.meta or {}).get(KEY_META, ""))
         arguments = params.arguments if params.arguments is not None else {}
-        agreed = agreed_before(params)
+        agreed = agreed_before(params.input_responses) if params.input_responses else None
         try:
             job = await self._engine.start(params.name, arguments, key=key, confirmed=bool(agreed))
         except ConfirmationNeededError as needed:
-            if agreed is False:
-                raise Refusal(Problem("", f"the user did not agree to the price. {needed}")) from needed
-            asked = await ask_price(ctx, str(needed))
+            asked = False if agreed is False else await ask_price(ctx, str(needed))
             if not isinstance(asked, bool):
                 return asked
             if not asked:
