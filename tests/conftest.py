@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from collections import Counter
 from itertools import count
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.support.slow_tests import is_slow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +29,16 @@ SLOWEST = "surface"
 # Every worker collects every file. With PYTHONDONTWRITEBYTECODE set, pytest would rewrite the asserts of all of them
 # in each worker of each run, which takes longer than all else that collecting does.
 sys.dont_write_bytecode = False
+
+# A shell lets what it starts in the background ignore Ctrl-C, and every server under test would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what is slow, before `-m` chooses."""
+    if is_slow(item):
+        item.add_marker("slow")
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -115,9 +115,11 @@ def test_a_second_press_ends_a_server_whose_client_no_longer_reads(home: Path) -
         server.stdin.write("nonsense\n" * 2_000)  # the answers are more than a pipe holds
         server.stdin.flush()
         assert "-32700" in server.stdout.readline()
-        while server.poll() is None:
+        deadline = time.monotonic() + SOON
+        while server.poll() is None and time.monotonic() < deadline:
             server.send_signal(signal.SIGINT)
             time.sleep(0.05)
+        server.kill()
     assert server.returncode == INTERRUPTED
 
 
