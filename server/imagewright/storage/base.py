@@ -4,20 +4,18 @@
 changes somebody's data takes a `Principal` and sees nothing of anybody else's. Times are seconds since 1970, UTC, by
 the store's own clock: leases, budgets and repeated calls never compare the clocks of two machines.
 
-Records name files by blob key: `incoming/<job>/<name>` for what a running job needs, `pictures/<name>` for the library,
-and `file:<absolute path>` for a picture that was saved in a place of the user's own.
+Records name files by blob key, see `records.INCOMING` and what follows there.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 from imagewright.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
     from typing import Unpack
@@ -42,10 +40,31 @@ GRACE = 0.5
 have run out at once, and the processes that woke up renew theirs within one third."""
 RENEWALS_PER_LEASE = 3
 """A lease is renewed this often before it would run out, so that one slow moment loses nothing."""
-INCOMING, PICTURES, FILE = "incoming", "pictures", "file:"
-"""How keys begin, see above."""
 NO_SENSE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What reading a record raises in which anything may stand."""
+
+
+class SeenRunOut:
+    """For how long leases have been seen run out; any store can use it.
+
+    Args:
+        lease: seconds.
+        monotonic: seconds that do not pass while the machine sleeps, from any start.
+    """
+
+    def __init__(self, lease: float, monotonic: Callable[[], float]) -> None:
+        self._grace = lease * GRACE
+        self._monotonic = monotonic
+        self._since: dict[tuple[str, float], float] = {}
+
+    def long_enough(self, job_id: str, lease_until: float) -> bool:
+        """Whether a job may be reclaimed: its lease was seen run out before for the grace, or it was released."""
+        now = self._monotonic()
+        return not lease_until or now - self._since.setdefault((job_id, lease_until), now) >= self._grace
+
+    def forget_all_but(self, leases: Collection[tuple[str, float]]) -> None:
+        """Drop what is not run out any more."""
+        self._since = {lease: since for lease, since in self._since.items() if lease in leases}
 
 
 class LostLeaseError(Exception):
@@ -322,15 +341,16 @@ class BlobStore(Protocol):
         """
 
     async def add(
-        self, key: str, source: Path, *, is_ours: Callable[[str], Awaitable[bool]] | None = None
+        self, key: str, source: Path, *, others: Callable[[int], Coroutine[Any, Any, list[str]]] | None = None
     ) -> tuple[str, int]:
         """Copy a file byte for byte to a key that is free: never over something else, whole or not at all, lasting.
 
         Args:
             key: the wanted one. If it is taken, `-2`, `-3` ... is put before the extension.
             source: a file of this machine; it is left where it is.
-            is_ours: asked about a taken key that holds exactly the same bytes: whether that is this very file, saved
-                by a process that was killed before it could tell anybody. Then it is taken, and no second one written.
+            others: asked where the key is taken by exactly the same bytes: the keys of all other pictures of that size
+                in bytes. If it is none of them, it is this very file, saved by a process that was killed before it
+                could tell anybody: then it is taken, and no second one written. None: that is never so.
 
         Returns:
             The key it has, and its size in bytes.
@@ -367,10 +387,4 @@ class BlobStore(Protocol):
         """
 
     async def check_room(self, key: str, needed_bytes: int) -> None:
-        """Find out whether a file could be written under such a key, and whether there is room for so many bytes."""
-
-
-def spooled_key(file: str) -> str:
-    """The key of a spooled file: an older release wrote its absolute path into its records. A key stays as it is."""
-    parts = PurePath(file).parts[-3:]
-    return "/".join(parts) if parts[0:1] == (INCOMING,) else file
+        """Find out whether files could be written below a key, and whether there is room for so many bytes."""

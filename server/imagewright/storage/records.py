@@ -1,6 +1,6 @@
 """What the store holds: jobs, their calls to vendors, pictures, and whose they are. Plain data.
 
-Times are seconds since 1970, UTC, by the store's own clock. Files are named by blob key, see `storage.base`.
+Times are seconds since 1970, UTC, by the store's own clock. Files are named by blob key: relative, with slashes.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import secrets
 from base64 import b32encode
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 from imagewright.storage.states import CallState
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 CostBasis = Literal["actual", "estimate", "unknown"]
 JobState = Literal["running", "completed", "failed", "cancelled"]
 
+INCOMING = "incoming"
+"""Keys `incoming/<job>/<name>` are files that a running job needs."""
+PICTURES = "pictures"
+"""Keys `pictures/<name>` are files of the library."""
+FILE = "file:"
+"""A key `file:<absolute path>` is a picture that was saved in a place of the user's own."""
 ID_PREFIX = "img_"
 _ID_BYTES = 10  # 80 bits, so that a shared server's ids cannot be guessed; 16 letters in base 32
 
@@ -246,3 +253,9 @@ class PictureRecord(NewPicture):
     def uri(self) -> str:
         """The address of its resource."""
         return f"image://{self.id}"
+
+
+def spooled_key(file: str) -> str:
+    """The key of a spooled file: an older release wrote its absolute path into its records. A key stays as it is."""
+    parts = PurePath(file).parts[-3:]
+    return "/".join(parts) if parts[0:1] == (INCOMING,) else file

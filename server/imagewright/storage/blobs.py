@@ -1,0 +1,249 @@
+"""Blobs as plain files of this machine. What is promised stands in `storage.base.BlobStore`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.from_thread
+import anyio.to_thread
+
+from imagewright.errors import StorageError
+from imagewright.storage.base import BlobFolder, BlobGoneError
+from imagewright.storage.paths import atomic
+from imagewright.storage.paths.files import make_folder, open_file, why
+from imagewright.storage.paths.roots import read_within
+from imagewright.storage.records import FILE, INCOMING, PICTURES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+    from typing import Any, BinaryIO
+
+    from imagewright.storage.paths.roots import AllowedRoots
+
+COPIES = 8
+"""Files that are copied at once: more only take turns at the disk."""
+
+
+class LocalBlobs:
+    """Files in two folders, and those a user had saved elsewhere.
+
+    Args:
+        base: holds `incoming/`; absolute.
+        pictures: the library's folder; absolute, and one of the roots.
+        roots: a file that was replaced by a link is read only where it leads into one of them.
+        clock: seconds since 1970, as file times are.
+    """
+
+    def __init__(
+        self, base: Path, pictures: Path, roots: AllowedRoots, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._base = base
+        self._pictures = pictures
+        self._roots = roots
+        self._clock = clock
+        # its own threads: one that copies may have to wait for an answer that is looked up in another
+        self._copying = anyio.CapacityLimiter(COPIES)
+        self._swept: set[Path] = set()
+
+    async def put(self, key: str, data: bytes, *, lasting: bool = True) -> None:
+        """See `BlobStore.put`."""
+        await anyio.to_thread.run_sync(_put, self._file(key), data, lasting)
+
+    async def add(
+        self, key: str, source: Path, *, others: Callable[[int], Coroutine[Any, Any, list[str]]] | None = None
+    ) -> tuple[str, int]:
+        """See `BlobStore.add`. A file that is to lie in the library's folder gets a key of the library."""
+
+        def ours(path: Path) -> bool:
+            try:
+                keys = [] if others is None else anyio.from_thread.run(others, path.stat().st_size)
+            except (OSError, StorageError):  # what cannot be looked up may be another's
+                return False
+            return not any(_same_file(self._file(one), path) for one in keys)
+
+        def copy() -> atomic.Kept:
+            target = self._file(key)
+            folder = target.parent if key.startswith(FILE) else self._roots.make_folder(target.parent)
+            if folder not in self._swept:
+                self._swept.add(folder)
+                atomic.sweep(folder)
+            return atomic.keep(source, folder / target.name, None if others is None else ours)
+
+        kept = await anyio.to_thread.run_sync(copy, limiter=self._copying)
+        return self._key(kept.path), kept.size
+
+    async def read(self, key: str, limit: int | None = None) -> bytes:
+        """See `BlobStore.read`."""
+
+        def read() -> bytes:
+            with self._opened(key) as stream:
+                return stream.read() if limit is None else read_within(stream, self._file(key), limit)
+
+        return await anyio.to_thread.run_sync(read)
+
+    async def head(self, key: str, count: int) -> tuple[bytes, int]:
+        """See `BlobStore.head`."""
+
+        def read() -> tuple[bytes, int]:
+            with self._opened(key) as stream:
+                return stream.read(count), os.fstat(stream.fileno()).st_size
+
+        return await anyio.to_thread.run_sync(read)
+
+    async def fetch(self, key: str, into: Path) -> None:
+        """See `BlobStore.fetch`."""
+
+        def copy() -> None:
+            part = into.with_name(f".{into.name}.part")
+            with self._opened(key) as stream, _reasons(into):
+                with open_file(part, "wb") as copied:
+                    shutil.copyfileobj(stream, copied)
+                part.replace(into)
+
+        await anyio.to_thread.run_sync(copy)
+
+    async def link(self, key: str, seconds: float) -> str | None:  # noqa: ARG002 - the contract's
+        """Files of this machine have no address."""
+        return None
+
+    def path(self, key: str) -> Path | None:
+        """See `BlobStore.path`: absolute, links in the way to the store's folders resolved."""
+        return self._file(key)
+
+    async def keys(self, prefix: str) -> list[str]:
+        """See `BlobStore.keys`."""
+        folder, _, start = prefix.rpartition("/")
+
+        def look() -> list[str]:
+            base = self._file(folder)
+            found = []
+            for place, folders, names in os.walk(base):
+                if Path(place) == base:
+                    folders[:] = [name for name in folders if name.startswith(start)]
+                    names = [name for name in names if name.startswith(start)]  # noqa: PLW2901 - a narrower list
+                below = Path(place).relative_to(base).as_posix()
+                whole = (name for name in names if not name.startswith("."))
+                found += [f"{folder}/{name}" if below == "." else f"{folder}/{below}/{name}" for name in whole]
+            return sorted(found)
+
+        return await anyio.to_thread.run_sync(look)
+
+    async def folders(self, key: str) -> list[BlobFolder]:
+        """See `BlobStore.folders`."""
+
+        def look() -> list[BlobFolder]:
+            with suppress(FileNotFoundError, NotADirectoryError):  # nothing was ever put there
+                plain = [one for one in self._file(key).iterdir() if one.is_dir() and not one.is_symlink()]
+                now = self._clock()
+                return [BlobFolder(f"{key}/{one.name}", now - changed) for one in plain if (changed := _newest(one))]
+            return []
+
+        with _reasons(self._file(key)):
+            return await anyio.to_thread.run_sync(look)
+
+    async def delete(self, prefix: str) -> None:
+        """See `BlobStore.delete`. A folder that becomes empty by it goes too."""
+        folder, _, start = prefix.rpartition("/")
+        await anyio.to_thread.run_sync(_delete, self._file(folder), start)
+
+    async def workplace(self, key: str) -> Path:
+        """See `BlobStore.workplace`."""
+        folder = self._file(key)
+        with _reasons(folder):
+            await anyio.to_thread.run_sync(make_folder, folder)
+        return folder
+
+    async def check_room(self, key: str, needed_bytes: int) -> None:
+        """See `BlobStore.check_room`. Makes the folder."""
+
+        def check() -> None:
+            folder = self._file(key)
+            atomic.check_room(folder if key.startswith(FILE) else self._roots.make_folder(folder), needed_bytes)
+
+        await anyio.to_thread.run_sync(check)
+
+    def _file(self, key: str) -> Path:
+        if key.startswith(FILE):
+            return Path(key.removeprefix(FILE))
+        area, *names = key.split("/")
+        folders = {INCOMING: self._base / INCOMING, PICTURES: self._pictures}
+        if area not in folders or any(name in {".", ".."} for name in names):
+            message = f"{key!r} is no key of this store"
+            raise ValueError(message)
+        return Path(os.path.realpath(folders[area])).joinpath(*names)
+
+    def _key(self, path: Path) -> str:
+        """The key of a picture's file."""
+        library = self._file(PICTURES)
+        if path.is_relative_to(library):
+            return f"{PICTURES}/{path.relative_to(library).as_posix()}"
+        return f"{FILE}{path.as_posix()}"
+
+    @contextmanager
+    def _opened(self, key: str) -> Iterator[BinaryIO]:
+        """A file, opened as what was written and not as what a link has put in its place."""
+        path = self._file(key)
+        try:
+            with self._roots.open_recorded(path) as stream:
+                yield stream
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise BlobGoneError(f"{path} has been deleted or moved.") from error
+        except OSError as error:
+            raise StorageError(f"{path} cannot be read: {why(error)}.") from error
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    """Whether two paths are of one file; names can differ in case, or lead over links of folders."""
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them is gone
+        return False
+
+
+@contextmanager
+def _reasons(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"{path}: {why(error)}.") from error
+
+
+def _put(file: Path, data: bytes, lasting: bool) -> None:  # noqa: FBT001 - called through a thread
+    part = file.with_name(f".{file.name}.part")
+    try:
+        make_folder(file.parent)
+        with open_file(part, "wb") as stream:
+            stream.write(data)
+            if lasting:
+                stream.flush()
+                os.fsync(stream.fileno())
+        part.replace(file)
+    except OSError as error:
+        raise StorageError(f"{file}: cannot be written ({error.strerror})") from error
+
+
+def _newest(folder: Path) -> float:
+    """When something in a folder was changed last, in seconds since 1970; 0 where it is gone meanwhile."""
+    with suppress(FileNotFoundError):
+        return max(path.stat(follow_symlinks=False).st_mtime for path in (folder, *folder.rglob("*")))
+    return 0.0
+
+
+def _delete(folder: Path, start: str) -> None:
+    """Remove what begins so in a folder, and the folder if it is empty then; unfinished files begin with a dot."""
+    with suppress(OSError):
+        for path in list(folder.iterdir()):
+            if not path.name.lstrip(".").startswith(start):
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        if not any(folder.iterdir()):
+            folder.rmdir()

@@ -1,0 +1,365 @@
+"""The library: every picture that was ever kept, its file and what is known of it."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from datetime import date, datetime, time, timedelta
+from functools import partial
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+
+from imagewright.errors import Problem, Refusal, StorageError
+from imagewright.storage.base import BlobGoneError, SetAsideError
+from imagewright.storage.paths.path_syntax import default_name, numbered, plain, shown, with_real_extension
+from imagewright.storage.paths.roots import AllowedRoots, ConfineError
+from imagewright.storage.records import FILE, PICTURES, NewPicture, PictureRecord, id_of, new_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+    from pathlib import Path
+    from typing import Any
+
+    from imagewright.storage.base import BlobStore, PictureIndex
+    from imagewright.storage.records import Principal
+
+MOST_WORDS = 100
+"""Words that are looked for at once; SQLite takes no condition of more than 1,000 parts."""
+BEYOND_ALL = 2**31
+"""More pictures than any library has; SQLite takes no number above 2**63."""
+UNREADABLE = "unreadable"
+"""Folder among the pictures for what a vendor made and nothing here can read."""
+
+log = logging.getLogger(__name__)
+
+
+class Library:
+    """Keeps pictures and finds them again. Several processes may use the same index and blobs.
+
+    Nothing is made on disk before the first picture is kept or room for one is looked for.
+
+    Args:
+        index: what is known of the pictures.
+        blobs: their files.
+        roots: what a principal without roots of its own may read and write.
+    """
+
+    def __init__(self, index: PictureIndex, blobs: BlobStore, roots: AllowedRoots) -> None:
+        self._index = index
+        self._blobs = blobs
+        self._roots = roots
+        self._unlisted: dict[str, tuple[Principal, PictureRecord]] = {}
+
+    def roots_of(self, who: Principal) -> AllowedRoots:
+        """The folders of this machine that a principal may read from and save into.
+
+        Raises:
+            ConfineError: it may name no files of this machine.
+        """
+        if not who.may_use_paths:
+            raise ConfineError("Paths of the server's machine cannot be used here.")
+        return self._roots if who.roots is None else AllowedRoots(who.roots)
+
+    async def target(self, who: Principal, save_as: str) -> tuple[Path, str]:
+        """The folder and the name that a `save_as` means; the name is empty where it means a folder.
+
+        Raises:
+            ConfineError: it leads out of the roots, or cannot be the name of a file.
+        """
+        return await anyio.to_thread.run_sync(self.roots_of(who).target, save_as)
+
+    async def check_room(self, who: Principal, save_as: str | None, needed_bytes: int) -> None:
+        """Find out whether pictures could be saved and listed, before money is spent on them. Makes the folder.
+
+        Args:
+            who: whose pictures.
+            save_as: as for `keep`.
+            needed_bytes: how much they may take, in bytes.
+
+        Raises:
+            ConfineError: `save_as` leads out of the roots, or cannot be the name of a file.
+            StorageError: the folder or the database cannot be written, or the disk has too little room.
+        """
+        if save_as is None:
+            await self._blobs.check_room(PICTURES, needed_bytes)
+        else:
+            folder, _ = await self.target(who, save_as)
+            folder = await anyio.to_thread.run_sync(self.roots_of(who).make_folder, folder)
+            await self._blobs.check_room(f"{FILE}{folder.as_posix()}", needed_bytes)
+        await self._index.check()
+
+    async def keep(
+        self,
+        who: Principal,
+        source: Path,
+        new: NewPicture,
+        *,
+        save_as: str | None = None,
+        position: int = 1,
+        of: int = 1,
+    ) -> tuple[PictureRecord, list[str]]:
+        """Save a picture, byte for byte and for its owner's eyes only (mode 0600), and enter it in the index.
+
+        It is saved whatever happens to the index, and in the default folder where `save_as` has become impossible.
+        A job's picture can be kept again, as by the successor of a process that was killed in here: it is listed
+        once, and what was saved of it already is taken and not saved again. A cancel waits until this is done.
+
+        Args:
+            who: whose picture.
+            source: the finished file; it is left where it is.
+            new: what is known of it.
+            save_as: the wanted path or name, or a folder; None for the default name in the default folder.
+            position: which picture of the call, from 1; with several, it becomes part of the name in `save_as`.
+            of: how many pictures the call makes.
+
+        Returns:
+            The record, and what the caller should know, one sentence each.
+
+        Raises:
+            StorageError: it could be saved nowhere; `source` is untouched.
+        """
+        with anyio.CancelScope(shield=True):
+            kept = await self._keep(who, source, new, save_as, position if of > 1 else 0)
+        return kept  # noqa: RET504 - to the type checker, a scope might swallow what is raised in it
+
+    async def keep_unreadable(self, source: Path, new: NewPicture, extension: str) -> str:
+        """Save a file that cannot be read as a picture, byte for byte, in a private folder; it is not listed.
+
+        It can be kept again, as by the successor of a process that was killed in here: the same bytes under the same
+        name are taken for it and not saved again.
+
+        Args:
+            source: the file; it is left where it is.
+            new: what is known of it, with the job it belongs to.
+            extension: what its name ends with, without a dot.
+
+        Returns:
+            Where it is, for people.
+
+        Raises:
+            StorageError: it could not be saved; `source` is untouched.
+        """
+        name = default_name(replace(new, format=extension), id_of(new.job_id, new.variant))
+        with anyio.CancelScope(shield=True):
+            key, _ = await self._blobs.add(f"{PICTURES}/{UNREADABLE}/{name}", source, others=_no_others)
+        return self._place(key)
+
+    async def get(self, who: Principal, picture_id: str) -> PictureRecord | None:
+        """The picture of that id; None when there is none, or it is somebody else's.
+
+        Raises:
+            StorageError: the index cannot be read.
+        """
+        return self._unlisted_of(who, picture_id) or self._placed(await self._index.get(who, picture_id))
+
+    async def read(self, record: PictureRecord, limit: int) -> bytes:
+        """The file of a picture, as it is now.
+
+        Args:
+            record: from `get`, `find` or `keep`.
+            limit: bytes; never more is read.
+
+        Raises:
+            StorageError: it was deleted or moved, replaced by a link out of the roots, or is larger than the limit.
+        """
+        with _gone(record):
+            return await self._blobs.read(record.key, limit)
+
+    async def head(self, record: PictureRecord, count: int) -> tuple[bytes, int]:
+        """The first bytes of a picture's file as it is now, at most so many, and its whole size in bytes.
+
+        Raises:
+            StorageError: it was deleted or moved, or replaced by a link out of the roots.
+        """
+        with _gone(record):
+            return await self._blobs.head(record.key, count)
+
+    async def find(
+        self,
+        who: Principal,
+        *,
+        text: str = "",
+        tool: str = "",
+        day: date | str = "",
+        parent: str = "",
+        limit: int = 20,
+        offset: int = 0,
+    ) -> list[PictureRecord]:
+        """Pictures that meet every condition, newest first; those whose files are gone as well.
+
+        Args:
+            who: whose pictures.
+            text: words that must all stand in the prompt, in any order, also as a part of a longer word; case and
+                accents make no difference.
+            tool: name of the row that made it.
+            day: local calendar day, as a date, `YYYY-MM-DD`, `today` or `yesterday`.
+            parent: id of a picture it was made from directly.
+            limit: how many at most.
+            offset: how many to leave out first.
+
+        Raises:
+            Refusal: `day` is not a day, or `text` has more than 100 words.
+            StorageError: the index cannot be read.
+        """
+        if limit < 0 or offset < 0:
+            message = f"limit and offset count from 0, not {limit} and {offset}"
+            raise ValueError(message)
+        created = day_bounds(day) if day else None
+        words = plain(text).split()
+        if len(words) > MOST_WORDS:
+            raise Refusal(Problem("text", f"has {len(words)} words; at most {MOST_WORDS} are looked for"))
+        await self._catch_up()
+        limit, offset = min(limit, BEYOND_ALL), min(offset, BEYOND_ALL)
+        search = self._index.search(
+            who, words=words, tool=tool, created=created, parent=parent, limit=limit, offset=offset
+        )
+        return self._all_placed(await search)
+
+    async def of_job(self, who: Principal, job_id: str) -> list[PictureRecord]:
+        """The pictures of one job, in the order of their variants.
+
+        Raises:
+            StorageError: the index cannot be read.
+        """
+        await self._catch_up()
+        return self._all_placed(await self._index.of_job(who, job_id))
+
+    async def recent_ids(self, who: Principal, prefix: str = "", limit: int = 20) -> list[str]:
+        """Ids that start like this, newest first.
+
+        Raises:
+            StorageError: the index cannot be read.
+        """
+        return await self._index.ids_from(who, prefix, limit)
+
+    async def _keep(
+        self, who: Principal, source: Path, new: NewPicture, save_as: str | None, position: int
+    ) -> tuple[PictureRecord, list[str]]:
+        picture_id = id_of(new.job_id, new.variant) if new.job_id else new_id()
+        listed, notes = await self._listed(who, picture_id) if new.job_id else (None, [])
+        if listed is not None:
+            return listed, notes
+        key, size, more = await self._save(who, source, new, picture_id, save_as, position)
+        known = {one.name: getattr(new, one.name) for one in fields(NewPicture)}
+        record = PictureRecord(**known, id=picture_id, key=key, path=self._blobs.path(key), bytes=size)
+        return record, [*notes, *more, *await self._enter(who, record)]
+
+    async def _save(  # noqa: PLR0917 - what `keep` was given
+        self, who: Principal, source: Path, new: NewPicture, picture_id: str, save_as: str | None, position: int
+    ) -> tuple[str, int, list[str]]:
+        """Save where the caller wants it, or else in the default folder: key, size, and notes on what differs."""
+        usual = default_name(new, picture_id)
+        # without a job there is no successor who would keep the picture again
+        add = partial(self._blobs.add, source=source, others=self._others_than(picture_id) if new.job_id else None)
+        if save_as is None:
+            return *await add(f"{PICTURES}/{usual}"), []
+        try:
+            folder, asked = await self.target(who, save_as)
+            folder = await anyio.to_thread.run_sync(self.roots_of(who).make_folder, folder)
+            real = with_real_extension(asked, new.format) if asked else usual
+            wanted = numbered(real, position) if asked and position else real
+            key, size = await add(f"{FILE}{(folder / wanted).as_posix()}")
+        except StorageError as error:
+            key, size = await add(f"{PICTURES}/{usual}")
+            return key, size, [f"{error} It is saved as {self._place(key)} instead."]
+        name = PurePosixPath(key).name
+        if asked and not real.startswith(asked):
+            return key, size, [f"Saved as {name}, not as {asked}: the picture is {new.format.upper()}."]
+        return key, size, [] if name == wanted else [f"Saved as {name}: {wanted} is the name of another file."]
+
+    async def _listed(self, who: Principal, picture_id: str) -> tuple[PictureRecord | None, list[str]]:
+        """The picture of that id where it was kept before, and what the caller should know."""
+        try:
+            return await self.get(who, picture_id), []
+        except SetAsideError as error:
+            return None, [str(error)]
+        except StorageError:  # entering it will say why
+            return None, []
+
+    def _others_than(self, picture_id: str) -> Callable[[int], Coroutine[Any, Any, list[str]]]:
+        async def others(size: int) -> list[str]:
+            with anyio.CancelScope(shield=True):
+                listed = await self._index.keys_of_size(size)
+            listed += [(record.id, record.key) for _, record in self._unlisted.values()]
+            return [key for listed_id, key in listed if listed_id != picture_id]
+
+        return others
+
+    async def _enter(self, who: Principal, record: PictureRecord) -> list[str]:
+        """Enter the record; say it when that fails, and try again at the next occasion."""
+        notes = []
+        try:
+            try:
+                await self._index.add(who, record)
+            except SetAsideError as error:
+                notes = [str(error)]
+                await self._index.add(who, record)
+        except StorageError as error:
+            self._unlisted[record.id] = who, record
+            place = self._place(record.key)
+            log.warning("%s is saved as %s, but not in the library's index: %s", record.id, place, error)
+            return [*notes, f"It is saved as {place}, but could not be entered in the library: {error}"]
+        await self._catch_up()
+        return notes
+
+    async def _catch_up(self) -> None:
+        """Enter the records that could not be entered when they were kept, as far as that can be done now."""
+        for who, record in list(self._unlisted.values()):
+            try:
+                await self._index.add(who, record)
+            except StorageError:  # it was said when the picture was kept
+                return
+            self._unlisted.pop(record.id, None)
+
+    def _unlisted_of(self, who: Principal, picture_id: str) -> PictureRecord | None:
+        owner, record = self._unlisted.get(picture_id, (None, None))
+        return record if owner is not None and owner.id == who.id else None
+
+    def _placed(self, record: PictureRecord | None) -> PictureRecord | None:
+        return None if record is None else replace(record, path=self._blobs.path(record.key))
+
+    def _all_placed(self, records: list[PictureRecord]) -> list[PictureRecord]:
+        return [replace(record, path=self._blobs.path(record.key)) for record in records]
+
+    def _place(self, key: str) -> str:
+        """Where a file is, for people."""
+        return str(self._blobs.path(key) or key)
+
+
+async def _no_others(_: int) -> list[str]:
+    return []
+
+
+@contextmanager
+def _gone(record: PictureRecord) -> Iterator[None]:
+    try:
+        yield
+    except BlobGoneError as error:
+        raise StorageError(
+            f"{record.id} was saved as {record.path or record.key}, but that file has been deleted or moved since. Put "
+            "it back, or give its new path."
+        ) from error
+
+
+def day_bounds(day: date | str) -> tuple[datetime, datetime]:
+    """The first moment of a day where the user is, and that of the next: 23, 24 or 25 hours apart.
+
+    Args:
+        day: a date, or `YYYY-MM-DD`, `today` or `yesterday`.
+
+    Raises:
+        Refusal: it is not a day.
+    """
+    today = datetime.now().astimezone().date()
+    named = {"today": today, "yesterday": today - timedelta(days=1)}
+    try:
+        chosen = named.get(day.strip().lower()) or date.fromisoformat(day.strip()) if isinstance(day, str) else day
+        start, end = (datetime.combine(one, time.min) for one in (chosen, chosen + timedelta(days=1)))
+        return start.astimezone(), end.astimezone()
+    except (ValueError, OverflowError, OSError):
+        message = f"{shown(str(day))} is not a day of the calendar; write it as YYYY-MM-DD, such as {today}"
+        raise Refusal(Problem("day", message)) from None

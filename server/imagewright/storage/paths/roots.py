@@ -1,0 +1,354 @@
+"""The only decision about paths: what may be read, and where may be written.
+
+Everything is decided after links are resolved, and files are opened so that what was decided about is what is read.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import unicodedata
+from contextlib import suppress
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NoReturn
+
+from imagewright.errors import StorageError
+from imagewright.storage.paths.files import make_folder, open_below, sized, why
+from imagewright.storage.paths.path_syntax import check_name, parse, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import PurePath
+
+
+MOST_NAMES = 5000
+"""Names of one folder that are looked at: some 10 ms."""
+DEEPEST = 100
+"""Names in a path that is to be written to: nobody keeps pictures deeper, and thousands of folders take seconds."""
+
+
+class ConfineError(StorageError):
+    """A path that may not be used, or that leads to no file; the message says what to do instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A resolved path inside the roots."""
+
+    base: Path
+    """The root it lies in, resolved."""
+    path: Path
+    """The whole path, resolved."""
+
+
+class AllowedRoots:
+    """The folders that may be read from and written into. Looks them up anew each time; creates nothing.
+
+    Args:
+        roots: absolute paths, at least one; the first is the folder for pictures saved under a bare name. They need
+            not exist.
+    """
+
+    def __init__(self, roots: Sequence[Path]) -> None:
+        if not roots:
+            message = "there must be at least one root"
+            raise ValueError(message)
+        self._roots = tuple(roots)
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """The folders as they were given."""
+        return self._roots
+
+    def readable(self, text: str) -> Path:
+        """The regular file that a text means, resolved.
+
+        Args:
+            text: an absolute path or a `file:` URI of this machine; `~` is expanded.
+
+        Raises:
+            ConfineError: not absolute, outside the roots, missing, or not a regular file.
+            StorageError: the file system would not let it be looked at.
+        """
+        return self._regular_file(text).path
+
+    def open_readable(self, text: str) -> tuple[BinaryIO, Path]:
+        """Open what `readable` would name, so that nothing can be put in its place in between.
+
+        Returns:
+            The open file, to be closed by the caller, and its resolved path.
+
+        Raises:
+            ConfineError: as `readable`.
+            StorageError: the file cannot be opened.
+        """
+        place = self._regular_file(text)
+        return self._open(place), place.path
+
+    def read_bytes(self, text: str, limit: int) -> bytes:
+        """The whole content of what `readable` would name.
+
+        Args:
+            text: as for `readable`.
+            limit: bytes; never more is read.
+
+        Raises:
+            ConfineError: as `readable`.
+            StorageError: larger than the limit, or the file cannot be read.
+        """
+        stream, path = self.open_readable(text)
+        with stream:
+            return read_within(stream, path, limit)
+
+    def open_recorded(self, path: Path) -> BinaryIO:
+        """Open a file that the library itself has written, wherever the roots were then.
+
+        A path that is still its own resolution is what was written; one that has become a link must lead into
+        the roots like any other.
+
+        Raises:
+            FileNotFoundError: it is gone.
+            NotADirectoryError: so is its folder.
+            ConfineError: it has been replaced by a link out of the roots, or by something that is not a file.
+            StorageError: the file cannot be opened.
+        """
+        resolved = _resolved(path)
+        place = Place(Path(path.anchor), path) if resolved == path else self._inside(resolved, str(path))
+        try:
+            status = place.path.stat(follow_symlinks=False)
+        except (FileNotFoundError, NotADirectoryError):
+            raise
+        except OSError as error:
+            raise StorageError(f"{place.path} cannot be looked at: {why(error)}.") from error
+        self._check_regular(status, place.path)
+        return self._open(place)
+
+    def writable(self, text: str) -> Path:
+        """The file, not there yet or there already, that a `save_as` means.
+
+        Args:
+            text: an absolute path or `file:` URI, or a name or relative path, which is taken inside the first root.
+
+        Returns:
+            An absolute path with its folder resolved; a folder where the text names one.
+
+        Raises:
+            ConfineError: outside the roots, or a name that a platform cannot hold.
+        """
+        folder, name = self.target(text)
+        return folder / name if name else folder
+
+    def target(self, text: str) -> tuple[Path, str]:
+        """As `writable`, apart: the resolved folder, and the name, which is empty where the text names a folder."""
+        pure = self._parse(text)
+        if ".." in pure.parts:
+            self._refuse(f"{shown(text)} holds '..'; name the folder itself")
+        if len(pure.parts) > DEEPEST:
+            self._refuse(f"{shown(text)} is {len(pure.parts)} folders deep; at most {DEEPEST} are made")
+        if pure.anchor and not pure.is_absolute():
+            self._refuse(f"{shown(text)} is neither absolute nor a plain name")
+        path = self._roots[0] / pure
+        is_folder = path in self._roots or os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises on names too long
+        if not is_folder:
+            self._check_names(pure.parts[-1:] if pure.is_absolute() else pure.parts)
+        if is_folder or text.endswith(("/", "\\")):
+            return self._inside(_resolved(path), text).path, ""
+        return self._inside(_resolved(path.parent), text).path, path.name
+
+    def make_folder(self, folder: Path) -> Path:
+        """Make a folder inside the roots with all that lead to it, and look again where it has come to lie.
+
+        What is made is private, mode 0700, also in a folder of the user's own; what is there keeps its mode.
+
+        Raises:
+            ConfineError: it lies outside the roots.
+            StorageError: it cannot be made.
+        """
+        self._inside(_resolved(folder), str(folder))
+        try:
+            make_folder(folder)
+        except OSError as error:
+            raise StorageError(f"The folder {folder} cannot be made: {why(error)}.") from error
+        return self._inside(_resolved(folder), str(folder)).path
+
+    def _parse(self, text: str) -> PurePath:
+        try:
+            return parse(text, shares=[str(root) for root in self._roots])
+        except ValueError as error:
+            raise ConfineError(str(error)) from None
+
+    @staticmethod
+    def _check_names(names: Sequence[str]) -> None:
+        try:
+            for name in names:
+                check_name(name)
+        except ValueError as error:
+            raise ConfineError(str(error)) from None
+
+    def _regular_file(self, text: str) -> Place:
+        pure = self._parse(text)
+        if not pure.is_absolute():
+            self._refuse_relative(text, pure)
+        place = self._inside(_resolved(Path(pure)), text)
+        status = self._status(place.path)
+        if status is None and (twin := same_name(place.path)):
+            place = self._inside(_resolved(twin), text)
+            status = self._status(place.path)
+        if status is None:
+            raise ConfineError(f"There is no file {place.path}{nearest_names(place.path)}")
+        self._check_regular(status, place.path)
+        return place
+
+    @staticmethod
+    def _status(path: Path) -> os.stat_result | None:
+        try:
+            return path.stat(follow_symlinks=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise StorageError(f"{path} cannot be looked at: {why(error)}.") from error
+
+    @staticmethod
+    def _check_regular(status: os.stat_result, path: Path) -> None:
+        if stat.S_ISDIR(status.st_mode):
+            raise ConfineError(f"{path} is a folder; name a file in it.")
+        if not stat.S_ISREG(status.st_mode):
+            raise ConfineError(f"{path} is not a regular file but a link, pipe or device; name a picture file.")
+
+    def _open(self, place: Place) -> BinaryIO:
+        try:
+            descriptor = open_below(place.base, place.path.relative_to(place.base).parts)
+        except OSError as error:
+            raise StorageError(f"{place.path} cannot be opened: {why(error)}.") from error
+        stream = os.fdopen(descriptor, "rb")
+        try:
+            self._check_regular(os.fstat(descriptor), place.path)
+        except ConfineError:
+            stream.close()
+            raise
+        return stream
+
+    def _inside(self, resolved: Path, text: str) -> Place:
+        """The root a resolved path lies in: by its text, else by identity, for file systems that ignore case."""
+        roots = _all_resolved(self._roots)
+        for root in roots:
+            if resolved.is_relative_to(root):
+                return Place(root, resolved)
+        known = {mark for root in roots if (mark := _identity(root))}
+        for ancestor in (resolved, *resolved.parents):
+            if _identity(ancestor) in known:
+                return Place(ancestor, resolved)
+        where = "" if str(resolved) == text else f" leads to {resolved}, which"
+        return self._refuse(f"{shown(text)}{where} is outside the folders that may be used")
+
+    def _refuse_relative(self, text: str, pure: PurePath) -> NoReturn:
+        start = working_directory()
+        folders = dict.fromkeys([*([start] if start else []), *self._roots])
+        guesses = dict.fromkeys(folder / end for folder in folders for end in (pure, pure.name))
+        meant = " or ".join(dict.fromkeys(str(path) for guess in guesses if (path := self._file_at(guess))))
+        hint = f"; did you mean {meant}?" if meant else f", such as {self._roots[0] / (pure.name or 'fox.png')}."
+        raise ConfineError(f"{shown(text)} is a relative path; give the absolute path{hint}")
+
+    def _file_at(self, guess: Path) -> Path | None:
+        """Where a guess leads, if that is a file that may be read."""
+        try:
+            path = self._inside(_resolved(guess), str(guess)).path
+            status = self._status(path)
+        except StorageError:  # what may not be looked at is no good guess
+            return None
+        return path if status and stat.S_ISREG(status.st_mode) else None
+
+    def _refuse(self, what: str) -> NoReturn:
+        roots = ", ".join(str(root) for root in self._roots)
+        raise ConfineError(
+            f"{what}. Folders that may be used: {roots}. Put the file into one of them, or have the user set "
+            f"IMAGEWRIGHT_ROOTS to all folders wanted (separated by {os.pathsep!r}) and restart the server."
+        )
+
+
+def read_within(stream: BinaryIO, path: Path, limit: int) -> bytes:
+    """The rest of an open file, but never more than so many bytes.
+
+    Raises:
+        StorageError: there is more, or it cannot be read.
+    """
+    try:
+        size = os.fstat(stream.fileno()).st_size
+        data = stream.read(limit + 1) if size <= limit else b""
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {why(error)}.") from error
+    if max(size, len(data)) > limit:
+        raise StorageError(f"{path} has {sized(max(size, len(data)))}; the limit is {sized(limit)}. Use a smaller one.")
+    return data
+
+
+def _resolved(path: Path) -> Path:
+    """The path without links.
+
+    Raises:
+        StorageError: the system does not let it be looked at, as with the folders of other processes in `/proc`.
+    """
+    try:
+        return Path(os.path.realpath(path))  # Path.resolve raises on circles of links, differently by version
+    except OSError as error:
+        raise StorageError(f"{shown(str(path))} cannot be looked at: {why(error)}.") from error
+
+
+def _all_resolved(roots: Sequence[Path]) -> list[Path]:
+    """The roots without links; one that cannot be looked at does not shut the others."""
+    found = []
+    for root in roots:
+        with suppress(StorageError):
+            found.append(_resolved(root))
+    return found
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from every other of the machine; None where it is missing or its file system cannot tell."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if status.st_ino else None
+
+
+def working_directory() -> Path | None:
+    """Where the process was started; None when that folder has been removed."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return None
+
+
+def same_name(path: Path) -> Path | None:
+    """The one file beside a missing path whose name reads the same.
+
+    Names can look alike and differ: macOS puts a narrow no-break space into the names of screenshots, and accented
+    letters have a composed and a decomposed form. A model that copies such a name rarely gets it right.
+    """
+    wanted = _as_read(path.name)
+    alike = [name for name in _names(path.parent) if _as_read(name) == wanted]
+    return path.parent / alike[0] if len(alike) == 1 else None
+
+
+def nearest_names(path: Path) -> str:
+    """The end of a sentence: the closest names in the folder of a missing path, or that the folder is missing."""
+    if not os.path.isdir(path.parent):  # noqa: PTH112 - Path.is_dir raises on names too long
+        return f": there is no folder {path.parent}."
+    close = get_close_matches(path.name, _names(path.parent), n=3, cutoff=0.6)
+    return f"; did you mean {' or '.join(str(path.parent / name) for name in close)}?" if close else "."
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in islice(entries, MOST_NAMES)]
+    except OSError:  # a folder that cannot be listed has no neighbours to offer
+        return []
+
+
+def _as_read(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", name).split())

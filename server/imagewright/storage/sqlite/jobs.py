@@ -1,0 +1,372 @@
+"""Jobs in SQLite: every job is written here before a vendor is called, and every step of it before the next.
+
+One file holds the jobs of all server processes of a user. What is promised stands in `storage.base.JobStore`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from contextlib import suppress
+from dataclasses import fields, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio.to_thread
+
+from imagewright.storage.base import (
+    REPEAT_SECONDS,
+    ForgottenJobError,
+    Joined,
+    KeyClash,
+    LostLeaseError,
+    OverBudget,
+    Renewed,
+    SeenRunOut,
+    Started,
+    UnreadableJobError,
+)
+from imagewright.storage.records import CostRow, JobRecord, NewJob, Spent
+from imagewright.storage.sqlite.rows import encoded, insert_job, read_job, replace_calls, update
+from imagewright.storage.states import NEXT, CallState
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from typing import Unpack
+
+    from imagewright.storage.base import CallChanges, Opened
+    from imagewright.storage.records import Cap, CostBasis, JobState, Principal
+    from imagewright.storage.sqlite.database import Database
+    from imagewright.storage.sqlite.writer import Writer
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+_MAY_HAVE_COST = "(state IN ('running', 'completed') OR cost_usd IS NULL OR cost_usd > 0)"
+_SAME_KEY = (
+    "SELECT id FROM job WHERE principal = :principal AND key = :key "  # noqa: S608 - a constant
+    f"AND {_MAY_HAVE_COST} ORDER BY created DESC"
+)
+_SAME_CALL = (
+    "SELECT id FROM job WHERE principal = :principal AND key = '' AND fingerprint = :fingerprint "  # noqa: S608 - as above
+    "AND (state = 'running' OR "
+    f"((seen > :now OR (seen = 0 AND finished >= :since)) AND {_MAY_HAVE_COST})) ORDER BY created DESC"
+)
+_MARK_SEEN = (
+    "UPDATE job SET seen = min(CASE WHEN seen = 0 THEN 9e99 ELSE seen END, :now + :doubt * max(1, "  # noqa: S608 - as above
+    "(SELECT count(*) FROM job AS same WHERE same.principal = job.principal AND same.key = '' "
+    f"AND same.fingerprint = job.fingerprint AND finished >= :recent AND {_MAY_HAVE_COST}))) "
+    "WHERE id = :id AND principal = :principal"
+)
+MOST_USD = 1e6
+"""USD; a row that says a job cost more makes no sense. Far above what a vendor is believed for one call."""
+MOST_RECLAIMED = 50
+"""Jobs that are reclaimed at once."""
+
+
+class SqliteJobStore:
+    """The jobs of one file, for one process.
+
+    Args:
+        database: shared with the library.
+        writer: of this database.
+        worker_id: the name of this process, unlike any other's.
+        lease: seconds after which a job of a silent process may be reclaimed by another.
+        clock: seconds since 1970.
+        monotonic: seconds that do not pass while the machine sleeps, from any start.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        writer: Writer,
+        *,
+        worker_id: str,
+        lease: float,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.worker_id = worker_id
+        self.lease = lease
+        self._database = database
+        self._write = writer.write
+        self._clock = clock
+        self._stalled = SeenRunOut(lease, monotonic)
+        self._watched = SeenRunOut(lease, monotonic)
+        self._reported: set[str] = set()
+
+    async def open(self, who: Principal, job: NewJob, caps: Sequence[Cap] = ()) -> Opened:
+        """See `JobStore.open`."""
+
+        def write(connection: sqlite3.Connection) -> Opened:
+            now = self._clock()
+            if (earlier := _repeated(connection, who, job.fingerprint, job.key, now)) is not None:
+                return earlier
+            for cap in caps:
+                spent = _spent(connection, who, cap.since)
+                if spent.usd + job.reserved_usd > cap.usd + 1e-9:
+                    return OverBudget(cap, spent)
+            own: dict[str, Any] = {"principal": who.id, "created": now, "worker_id": self.worker_id}
+            insert_job(connection, job, **own, lease_until=now + self.lease)
+            new = {one.name: getattr(job, one.name) for one in fields(NewJob)}
+            return Started(JobRecord(**new, **own, is_held=True))
+
+        return await self._write(write)
+
+    async def repeated(self, who: Principal, fingerprint: str, key: str) -> Joined | KeyClash | None:
+        """See `JobStore.repeated`."""
+        return await self._read(lambda connection: _repeated(connection, who, fingerprint, key, self._clock()), None)
+
+    async def advance(self, job_id: str, number: int, state: CallState, **changes: Unpack[CallChanges]) -> None:
+        """See `JobStore.advance`."""
+        await self._write(lambda connection: self._advance(connection, job_id, number, state, changes))
+
+    async def claim(self, job_id: str, number: int, handle: Mapping[str, str]) -> bool:
+        """See `JobStore.claim`."""
+
+        def write(connection: sqlite3.Connection) -> bool:
+            if connection.execute("SELECT 1 FROM call WHERE handle = ?", (encoded(handle),)).fetchone():
+                return False
+            self._advance(connection, job_id, number, CallState.SUBMITTED, {"handle": handle})
+            return True
+
+        return await self._write(write)
+
+    async def known_handles(self, provider: str, seconds: float) -> list[Mapping[str, str]]:
+        """See `JobStore.known_handles`."""
+        query = (
+            "SELECT call.handle FROM call JOIN job ON job.id = job_id "
+            "WHERE provider = ? AND created >= ? AND call.handle IS NOT NULL"
+        )
+
+        def read(connection: sqlite3.Connection) -> list[Mapping[str, str]]:
+            handles = []
+            for (handle,) in connection.execute(query, (provider, self._clock() - seconds)):
+                with suppress(ValueError):  # whoever reads its job says so
+                    handles.append(json.loads(handle))
+            return handles
+
+        return await self._read(read, [])
+
+    async def replan(self, job: NewJob) -> None:
+        """See `JobStore.replan`."""
+        changes = {name: getattr(job, name) for name in ("provider", "model", "plan", "notes", "reserved_usd")}
+
+        def write(connection: sqlite3.Connection) -> None:
+            self._update_own(connection, job.id, changes)
+            replace_calls(connection, job)
+
+        await self._write(write)
+
+    async def finish(
+        self,
+        job_id: str,
+        state: JobState,
+        *,
+        cost_usd: float | None,
+        cost_basis: CostBasis,
+        notes: Sequence[str],
+        error: Mapping[str, Any] | None = None,
+    ) -> None:
+        """See `JobStore.finish`."""
+        values = {"state": state, "cost_usd": cost_usd, "cost_basis": cost_basis, "notes": list(notes), "error": error}
+
+        def write(connection: sqlite3.Connection) -> None:
+            self._update_own(connection, job_id, {**values, "finished": self._clock(), "worker_id": ""})
+
+        await self._write(write)
+
+    async def renew(self, job_ids: Collection[str]) -> Renewed:
+        """See `JobStore.renew`."""
+        query = f"SELECT id, worker_id, cancel_requested FROM job WHERE id IN ({_marks(job_ids)})"  # noqa: S608 - question marks
+
+        def write(connection: sqlite3.Connection) -> Renewed:
+            cancelled, lost = set(), set()
+            until = {"lease_until": self._clock() + self.lease}
+            for job_id, holder, asked in connection.execute(query, tuple(job_ids)).fetchall():
+                if holder != self.worker_id:
+                    lost.add(job_id)
+                    continue
+                update(connection, "job", until, "id = :id", id=job_id)
+                if asked:
+                    cancelled.add(job_id)
+            return Renewed(frozenset(cancelled), frozenset(lost))
+
+        return await self._write(write) if job_ids and await self._exists() else Renewed()
+
+    async def reclaim(self, providers: Collection[str], *, but: Collection[str] = ()) -> list[JobRecord]:
+        """See `JobStore.reclaim`."""
+        query = (
+            "SELECT id, lease_until FROM job WHERE state = 'running' AND lease_until < ? "  # noqa: S608 - question marks
+            f"AND provider IN ({_marks(providers)}) AND id NOT IN ({_marks(but)}) ORDER BY created LIMIT ?"
+        )
+
+        def read(connection: sqlite3.Connection) -> list[tuple[str, float]]:
+            return connection.execute(query, (self._clock(), *providers, *but, MOST_RECLAIMED)).fetchall()
+
+        rows: list[tuple[str, float]] = await self._read(read, [])
+        self._stalled.forget_all_but(rows)
+        free = [job_id for job_id, lease_until in rows if self._stalled.long_enough(job_id, lease_until)]
+        return await self._write(partial(self._take, free)) if free else []
+
+    async def reclaim_one(self, who: Principal, job_id: str) -> JobRecord | None:
+        """See `JobStore.reclaim_one`."""
+        query = "SELECT lease_until FROM job WHERE id = ? AND principal = ? AND state = 'running' AND lease_until < ?"
+        row = await self._read(
+            lambda connection: connection.execute(query, (job_id, who.id, self._clock())).fetchone(), None
+        )
+        if row is None or not self._watched.long_enough(job_id, row[0]):
+            return None
+        taken = await self._write(partial(self._take, [job_id]))
+        return taken[0] if taken else None
+
+    async def check_lease(self, job_id: str) -> None:
+        """See `JobStore.check_lease`."""
+        query = "SELECT worker_id FROM job WHERE id = ?"
+        row = await self._read(lambda connection: connection.execute(query, (job_id,)).fetchone(), None)
+        if row is not None and row[0] != self.worker_id:
+            raise LostLeaseError(job_id)
+
+    async def release(self) -> None:
+        """See `JobStore.release`."""
+        mine = "worker_id = :worker AND state = 'running'"
+        if await self._exists():
+            await self._write(lambda one: update(one, "job", {"lease_until": 0.0}, mine, worker=self.worker_id))
+
+    async def request_cancel(self, who: Principal, job_id: str) -> None:
+        """See `JobStore.request_cancel`."""
+        where = "id = :id AND principal = :who AND state = 'running'"
+        await self._write(lambda one: update(one, "job", {"cancel_requested": 1}, where, id=job_id, who=who.id))
+
+    async def mark_seen(self, who: Principal, job_id: str, doubt: float = 0.0) -> None:
+        """See `JobStore.mark_seen`."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            now = self._clock()
+            values = {"id": job_id, "principal": who.id, "now": now, "doubt": doubt, "recent": now - REPEAT_SECONDS}
+            connection.execute(_MARK_SEEN, values)
+
+        await self._write(write)
+
+    async def get(self, who: Principal, job_id: str) -> JobRecord | None:
+        """See `JobStore.get`."""
+        query = "SELECT 1 FROM job WHERE id = ? AND principal = ?"
+
+        def read(connection: sqlite3.Connection) -> JobRecord | None:
+            owned = connection.execute(query, (job_id, who.id)).fetchone()
+            return read_job(connection, job_id, self._clock()) if owned else None
+
+        return await self._read(read, None)
+
+    async def get_unscoped(self, job_id: str) -> JobRecord | None:
+        """See `JobStore.get_unscoped`."""
+        return await self._read(lambda connection: read_job(connection, job_id, self._clock()), None)
+
+    async def newest(self, who: Principal, limit: int) -> list[JobRecord]:
+        """See `JobStore.newest`."""
+        query = "SELECT id FROM job WHERE principal = ? ORDER BY created DESC, id LIMIT ?"
+
+        def read(connection: sqlite3.Connection) -> list[JobRecord]:
+            rows = connection.execute(query, (who.id, limit)).fetchall()
+            return [job for (job_id,) in rows if (job := self._readable(connection, job_id)) is not None]
+
+        return await self._read(read, [])
+
+    async def spent(self, who: Principal, since: float) -> Spent:
+        """See `JobStore.spent`."""
+        return await self._read(lambda connection: _spent(connection, who, since), Spent(0.0, 0))
+
+    async def costs(self, who: Principal, since: float) -> list[CostRow]:
+        """See `JobStore.costs`."""
+        query = (
+            "SELECT created, tool, provider, coalesce(cost_usd, 0), cost_basis FROM job WHERE principal = ? "
+            "AND created >= ? AND state != 'running' AND typeof(created) != 'text' "
+            "AND coalesce(cost_usd, 0) BETWEEN 0 AND ? ORDER BY created"
+        )
+        values = (who.id, since, MOST_USD)
+        return await self._read(lambda connection: [CostRow(*row) for row in connection.execute(query, values)], [])
+
+    async def _read(self, query: Callable[[sqlite3.Connection], T], nothing: T) -> T:
+        """What a query finds; `nothing` where there is no database yet."""
+
+        def read() -> T:
+            if not self._database.exists():
+                return nothing
+            with self._database.reading() as connection:
+                return query(connection)
+
+        return await anyio.to_thread.run_sync(read)
+
+    async def _exists(self) -> bool:
+        return await anyio.to_thread.run_sync(self._database.exists)
+
+    def _advance(
+        self, connection: sqlite3.Connection, job_id: str, number: int, state: CallState, changes: Mapping[str, Any]
+    ) -> None:
+        query = "SELECT call.state, job.worker_id FROM call JOIN job ON job.id = job_id WHERE job_id = ? AND number = ?"
+        row = connection.execute(query, (job_id, number)).fetchone()
+        if row is None:
+            raise ForgottenJobError(job_id)
+        if row[1] != self.worker_id:
+            raise LostLeaseError(job_id)
+        if state not in NEXT[CallState(row[0])]:
+            message = f"{job_id} call {number}: no way from {row[0]} to {state}"
+            raise ValueError(message)
+        where = "job_id = :job_id AND number = :place"
+        update(connection, "call", {**changes, "state": state}, where, job_id=job_id, place=number)
+
+    def _update_own(self, connection: sqlite3.Connection, job_id: str, values: Mapping[str, Any]) -> None:
+        """Change the row of a job that is this worker's."""
+        if update(connection, "job", values, "id = :id AND worker_id = :worker", id=job_id, worker=self.worker_id):
+            return
+        known = connection.execute("SELECT 1 FROM job WHERE id = ?", (job_id,)).fetchone()
+        raise LostLeaseError(job_id) if known else ForgottenJobError(job_id)
+
+    def _take(self, job_ids: Sequence[str], connection: sqlite3.Connection) -> list[JobRecord]:
+        """Take jobs over, those that can be read and that nobody has taken meanwhile."""
+        now = self._clock()
+        values = {"worker_id": self.worker_id, "lease_until": now + self.lease}
+        free = "id = :id AND state = 'running' AND lease_until < :now"
+        jobs = [job for job_id in job_ids if (job := self._readable(connection, job_id)) is not None]
+        taken = [job for job in jobs if update(connection, "job", values, free, id=job.id, now=now)]
+        return [replace(job, worker_id=self.worker_id, is_held=True) for job in taken]
+
+    def _readable(self, connection: sqlite3.Connection, job_id: str) -> JobRecord | None:
+        try:
+            return read_job(connection, job_id, self._clock())
+        except UnreadableJobError as error:
+            if job_id not in self._reported:
+                self._reported.add(job_id)
+                log.error("%s", error)  # noqa: TRY400 - known, and told in full
+            return None
+
+
+def _repeated(
+    connection: sqlite3.Connection, who: Principal, fingerprint: str, key: str, now: float
+) -> Joined | KeyClash | None:
+    values = {"fingerprint": fingerprint, "principal": who.id, "now": now, "since": now - REPEAT_SECONDS, "key": key}
+    row = connection.execute(_SAME_KEY if key else _SAME_CALL, values).fetchone()
+    job = None if row is None else read_job(connection, row[0], now)
+    if job is None:
+        return None
+    return Joined(job) if job.fingerprint == fingerprint else KeyClash(job.id)
+
+
+def _spent(connection: sqlite3.Connection, who: Principal, since: float) -> Spent:
+    """What jobs begun since a moment cost, or what is set aside for those that run."""
+    usd, jobs = connection.execute(
+        # a charge that makes no sense counts as what was set aside: an infinite one would refuse every later call, and
+        # so would a moment that is none, which is later than any number
+        "SELECT coalesce(sum(CASE WHEN state = 'running' THEN reserved_usd WHEN cost_usd IS NULL THEN 0 "
+        "WHEN cost_usd BETWEEN 0 AND ? THEN cost_usd ELSE reserved_usd END), 0), "
+        "count(*) FROM job WHERE principal = ? AND created >= ? AND typeof(created) != 'text'",
+        (MOST_USD, who.id, since),
+    ).fetchone()
+    return Spent(float(usd), int(jobs))
+
+
+def _marks(values: Collection[str]) -> str:
+    return ", ".join("?" * len(values))

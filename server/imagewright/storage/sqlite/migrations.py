@@ -1,0 +1,173 @@
+"""Every step from an empty database to the tables of this release, in order. A released step is never changed."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imagewright.storage.base import NO_SENSE
+from imagewright.storage.records import FILE, PICTURES, spooled_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        # `seed` is text because vendors report seeds beyond 64 bits with a sign; `created` counts microseconds since
+        # 1970 in UTC; `words` is the prompt as `plain` makes it, because SQL folds the case of ASCII only.
+        """
+        CREATE TABLE picture (
+            number INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            path TEXT NOT NULL,
+            tool TEXT NOT NULL,
+            operation TEXT NOT NULL,
+            provider TEXT NOT NULL,
+            model TEXT NOT NULL,
+            prompt TEXT NOT NULL,
+            words TEXT NOT NULL,
+            arguments TEXT NOT NULL,
+            seed TEXT,
+            cost_usd REAL,
+            cost_basis TEXT NOT NULL,
+            width INTEGER NOT NULL,
+            height INTEGER NOT NULL,
+            format TEXT NOT NULL,
+            bytes INTEGER NOT NULL,
+            created INTEGER NOT NULL,
+            job_id TEXT NOT NULL,
+            variant INTEGER NOT NULL
+        )
+        """,
+        "CREATE INDEX picture_by_time ON picture (created, number)",
+        "CREATE INDEX picture_by_tool ON picture (tool, created, number)",
+        """
+        CREATE TABLE lineage (
+            child TEXT NOT NULL REFERENCES picture (id) ON DELETE CASCADE,
+            position INTEGER NOT NULL,
+            parent TEXT NOT NULL,
+            PRIMARY KEY (child, position)
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX lineage_by_parent ON lineage (parent)",
+    ),
+    (
+        # Times are seconds since 1970 in UTC. `seen` is the moment from which the job's end counts as
+        # heard by a caller, see `JobStore.mark_seen`; 0 while no caller was given it.
+        """
+        CREATE TABLE job (
+            id TEXT PRIMARY KEY,
+            tool TEXT NOT NULL,
+            operation TEXT NOT NULL,
+            provider TEXT NOT NULL,
+            model TEXT NOT NULL,
+            state TEXT NOT NULL,
+            key TEXT NOT NULL,
+            fingerprint TEXT NOT NULL,
+            plan TEXT NOT NULL,
+            expected INTEGER NOT NULL,
+            reserved_usd REAL NOT NULL,
+            cost_usd REAL,
+            cost_basis TEXT NOT NULL,
+            notes TEXT NOT NULL,
+            error TEXT,
+            created REAL NOT NULL,
+            finished REAL,
+            owner TEXT NOT NULL,
+            lease_until REAL NOT NULL,
+            cancel_asked INTEGER NOT NULL,
+            seen INTEGER NOT NULL
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX job_by_time ON job (created)",
+        "CREATE INDEX job_by_state ON job (state, lease_until)",
+        "CREATE INDEX job_by_fingerprint ON job (fingerprint)",
+        "CREATE INDEX job_by_key ON job (key) WHERE key != ''",
+        """
+        CREATE TABLE call (
+            job_id TEXT NOT NULL REFERENCES job (id) ON DELETE CASCADE,
+            number INTEGER NOT NULL,
+            state TEXT NOT NULL,
+            count INTEGER NOT NULL,
+            first_variant INTEGER NOT NULL,
+            arguments TEXT NOT NULL,
+            handle TEXT,
+            products TEXT,
+            cost_usd REAL,
+            error TEXT,
+            PRIMARY KEY (job_id, number)
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX picture_by_job ON picture (job_id, variant)",
+    ),
+    (
+        "ALTER TABLE call ADD COLUMN trace TEXT",
+        "CREATE INDEX call_by_handle ON call (handle) WHERE handle IS NOT NULL",
+    ),
+    (
+        # Whose each row is, and blob keys in place of absolute paths. Every look-up of a caller's goes by principal;
+        # stalled jobs and known handles are looked for over all of them.
+        "ALTER TABLE job ADD COLUMN principal TEXT NOT NULL DEFAULT 'local'",
+        "ALTER TABLE job RENAME COLUMN owner TO worker_id",
+        "ALTER TABLE job RENAME COLUMN cancel_asked TO cancel_requested",
+        "ALTER TABLE call RENAME COLUMN trace TO signature",
+        "ALTER TABLE call RENAME COLUMN products TO outputs",
+        "ALTER TABLE picture ADD COLUMN principal TEXT NOT NULL DEFAULT 'local'",
+        "ALTER TABLE picture RENAME COLUMN path TO key",
+        "UPDATE job SET plan = keys_in_plan(plan)",
+        "UPDATE call SET outputs = keys_in_outputs(outputs) WHERE outputs IS NOT NULL",
+        "UPDATE picture SET key = key_of_path(key)",
+        "DROP INDEX job_by_time",
+        "DROP INDEX job_by_fingerprint",
+        "DROP INDEX job_by_key",
+        "DROP INDEX picture_by_time",
+        "DROP INDEX picture_by_tool",
+        "CREATE INDEX job_by_time ON job (principal, created)",
+        "CREATE INDEX job_by_fingerprint ON job (principal, fingerprint)",
+        "CREATE INDEX job_by_key ON job (principal, key) WHERE key != ''",
+        "CREATE INDEX job_by_provider ON job (provider, created)",
+        "CREATE INDEX picture_by_time ON picture (principal, created, number)",
+        "CREATE INDEX picture_by_tool ON picture (principal, tool, created, number)",
+    ),
+)
+
+
+def functions(pictures: Path) -> Mapping[str, Callable[[Any], Any]]:
+    """What the steps call by name.
+
+    Args:
+        pictures: the library's folder: what lies in it gets a key below `pictures/`, everything else keeps its path.
+    """
+    folder = Path(os.path.realpath(pictures))
+
+    def key_of_path(path: str) -> str:
+        if Path(path).is_relative_to(folder):
+            return f"{PICTURES}/{Path(path).relative_to(folder).as_posix()}"
+        return f"{FILE}{Path(path).as_posix()}"
+
+    return {"key_of_path": key_of_path, "keys_in_plan": _keys_in_plan, "keys_in_outputs": _keys_in_outputs}
+
+
+def _keys_in_plan(text: str) -> str:
+    """The plan of a job; what makes no sense stays as it is and is reported when it is read."""
+    try:
+        plan = json.loads(text)
+        inputs = plan["inputs"]
+        for picture in [*inputs["images"], *([inputs["mask"]] if inputs["mask"] else [])]:
+            picture["file"] = spooled_key(picture["file"])
+        return json.dumps(plan, separators=(",", ":"))
+    except NO_SENSE:
+        return text
+
+
+def _keys_in_outputs(text: str) -> str:
+    """The outputs of a call; as above."""
+    try:
+        outputs = json.loads(text)
+        for output in outputs:
+            output["file"] = spooled_key(output["file"])
+        return json.dumps(outputs, separators=(",", ":"))
+    except NO_SENSE:
+        return text

@@ -1,0 +1,153 @@
+"""The index of pictures in SQLite. What is promised stands in `storage.base.PictureIndex`."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import anyio.to_thread
+
+from imagewright.storage.paths.path_syntax import plain
+from imagewright.storage.records import PictureRecord
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from imagewright.storage.records import Principal
+    from imagewright.storage.sqlite.database import Database
+    from imagewright.storage.sqlite.writer import Writer
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TICK = timedelta(microseconds=1)
+_TEXTS = ("id", "key", "tool", "operation", "provider", "model", "prompt", "cost_basis", "format", "job_id")
+_NUMBERS = ("cost_usd", "width", "height", "bytes", "variant")
+_MADE = ("arguments", "seed", "created")
+
+_COLUMNS = _TEXTS + _NUMBERS + _MADE
+_INSERT = (
+    f"INSERT OR IGNORE INTO picture (principal, words, {', '.join(_COLUMNS)}) "  # noqa: S608 - only the names above are put in
+    f"VALUES (:principal, :words, {', '.join(':' + name for name in _COLUMNS)})"
+)
+_INSERT_PARENT = "INSERT OR IGNORE INTO lineage (child, position, parent) VALUES (?, ?, ?)"
+_SELECT = (
+    f"SELECT {', '.join(_COLUMNS)}, (SELECT group_concat(parent, ' ') FROM "  # noqa: S608 - as above
+    "(SELECT parent FROM lineage WHERE child = picture.id ORDER BY position)) FROM picture WHERE principal = ?"
+)
+_NEWEST_FIRST = "ORDER BY created DESC, number DESC LIMIT ? OFFSET ?"
+
+
+class SqlitePictureIndex:
+    """The pictures of one file.
+
+    Args:
+        database: shared with the jobs.
+        writer: of this database.
+    """
+
+    def __init__(self, database: Database, writer: Writer) -> None:
+        self._database = database
+        self._write = writer.write
+
+    async def add(self, who: Principal, record: PictureRecord) -> None:
+        """See `PictureIndex.add`."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(_INSERT, _values(record) | {"principal": who.id})
+            parents = [(record.id, position, parent) for position, parent in enumerate(record.parents)]
+            connection.executemany(_INSERT_PARENT, parents)
+
+        await self._write(write)
+
+    async def get(self, who: Principal, picture_id: str) -> PictureRecord | None:
+        """See `PictureIndex.get`."""
+        records = await self._records(f"{_SELECT} AND id = ?", [who.id, picture_id])
+        return records[0] if records else None
+
+    async def of_job(self, who: Principal, job_id: str) -> list[PictureRecord]:
+        """See `PictureIndex.of_job`."""
+        return await self._records(f"{_SELECT} AND job_id = ? ORDER BY variant", [who.id, job_id])
+
+    async def search(
+        self,
+        who: Principal,
+        *,
+        words: Sequence[str] = (),
+        tool: str = "",
+        created: tuple[datetime, datetime] | None = None,
+        parent: str = "",
+        limit: int,
+        offset: int = 0,
+    ) -> list[PictureRecord]:
+        """See `PictureIndex.search`."""
+        query, values = _SELECT, list[str | int]([who.id, *words])
+        query += " AND instr(words, ?) > 0" * len(words)
+        if tool:
+            query += " AND tool = ?"
+            values.append(tool)
+        if created:
+            query += " AND created >= ? AND created < ?"
+            values += [_ticks(created[0]), _ticks(created[1])]
+        if parent:
+            query += " AND id IN (SELECT child FROM lineage WHERE parent = ?)"
+            values.append(parent)
+        return await self._records(f"{query} {_NEWEST_FIRST}", [*values, limit, offset])
+
+    async def ids_from(self, who: Principal, prefix: str, limit: int) -> list[str]:
+        """See `PictureIndex.ids_from`."""
+        query = f"SELECT id FROM picture WHERE principal = ? AND instr(id, ?) = 1 {_NEWEST_FIRST}"  # noqa: S608 - a constant is put in
+        return [row[0] for row in await self._rows(query, [who.id, prefix, limit, 0])]
+
+    async def keys_of_size(self, size: int) -> list[tuple[str, str]]:
+        """See `PictureIndex.keys_of_size`."""
+        return [(row[0], row[1]) for row in await self._rows("SELECT id, key FROM picture WHERE bytes = ?", [size])]
+
+    async def check(self) -> None:
+        """See `PictureIndex.check`."""
+        await self._write(lambda _: None)
+
+    async def _rows(self, query: str, values: Sequence[str | int]) -> list[tuple[Any, ...]]:
+        def read() -> list[tuple[Any, ...]]:
+            if not self._database.exists():
+                return []
+            with self._database.reading() as connection:
+                return connection.execute(query, values).fetchall()
+
+        return await anyio.to_thread.run_sync(read)
+
+    async def _records(self, query: str, values: Sequence[str | int]) -> list[PictureRecord]:
+        return [_record(row) for row in await self._rows(query, values)]
+
+
+def _values(record: PictureRecord) -> dict[str, Any]:
+    values: dict[str, Any] = {name: _storable(getattr(record, name)) for name in _TEXTS}
+    values |= {name: getattr(record, name) for name in _NUMBERS}
+    # What engine and vendors put among the arguments must not cost a paid picture its entry: anything has a text.
+    values["arguments"] = json.dumps(record.arguments, separators=(",", ":"), default=str)
+    values["words"] = _storable(plain(record.prompt))
+    values["seed"] = None if record.seed is None else str(record.seed)
+    values["created"] = _ticks(record.created)
+    return values
+
+
+def _record(row: tuple[Any, ...]) -> PictureRecord:
+    *columns, parents = row
+    values = dict(zip(_COLUMNS, columns, strict=True))
+    return PictureRecord(
+        **{name: values[name] for name in _TEXTS + _NUMBERS},
+        arguments=json.loads(values["arguments"]),
+        seed=None if values["seed"] is None else int(values["seed"]),
+        created=_EPOCH + values["created"] * _TICK,
+        parents=tuple((parents or "").split()),
+    )
+
+
+def _storable(text: str) -> str:
+    """The text with half characters, which JSON can carry and a database cannot, replaced by `?`."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _ticks(moment: datetime) -> int:
+    """Microseconds since 1970 in UTC."""
+    return (moment - _EPOCH) // _TICK
