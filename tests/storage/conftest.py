@@ -8,14 +8,25 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from imagewright.settings.folders import Folders
+from imagewright.storage.blobs import LocalBlobs
 from imagewright.storage.database import Database
 from imagewright.storage.journal import Journal
 from imagewright.storage.library import Library
+from imagewright.storage.paths.roots import AllowedRoots
 from imagewright.storage.record import NewPicture
+from imagewright.storage.sqlite.database import Database as SqliteDatabase
+from imagewright.storage.sqlite.jobs import SqliteJobStore
+from imagewright.storage.sqlite.pictures import SqlitePictureIndex
+from imagewright.storage.sqlite.writer import Writer
+from tests.storage.stores_bench import LEASE, SOURCE, Clock
+from tests.support.memory_stores import MemoryBlobs, MemoryJobs, MemoryJobStore, MemoryPictureIndex
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from imagewright.storage.base import BlobStore, PictureIndex
+    from tests.storage.stores_bench import Workers
 
 
 class Link(Protocol):
@@ -75,9 +86,8 @@ def library(folders: Folders) -> Iterator[Library]:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A finished download. To this floor its bytes are only bytes."""
     file = tmp_path / "download"
-    file.write_bytes(bytes(range(256)) * 20)
+    file.write_bytes(SOURCE)
     return file
 
 
@@ -113,3 +123,46 @@ def file(tmp_path: Path) -> Path:
 def journal(file: Path) -> Iterator[Journal]:
     with closing(Database(file)) as database:
         yield Journal(database)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+def workers(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Workers]:
+    """Stores of several workers, of each kind there is."""
+    time: dict[str, Any] = {"lease": LEASE, "clock": clock, "monotonic": clock.monotonic}
+    if request.param == "memory":
+        shared = MemoryJobs()
+        yield lambda worker_id="me": MemoryJobStore(shared, worker_id=worker_id, **time)
+        return
+    databases: list[SqliteDatabase] = []
+
+    def make(worker_id: str = "me") -> SqliteJobStore:
+        databases.append(SqliteDatabase(tmp_path / "stores.db"))
+        return SqliteJobStore(databases[-1], Writer(databases[-1]), worker_id=worker_id, **time)
+
+    yield make
+    for database in databases:
+        database.close()
+
+
+@pytest.fixture(params=["sqlite", "memory"])
+def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PictureIndex]:
+    """An empty index of pictures, of each kind there is."""
+    if request.param == "memory":
+        yield MemoryPictureIndex()
+        return
+    with closing(SqliteDatabase(tmp_path / "stores.db")) as database:
+        yield SqlitePictureIndex(database, Writer(database))
+
+
+@pytest.fixture(params=["local", "memory"])
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
+    """No files, of each kind of store there is."""
+    if request.param == "memory":
+        return MemoryBlobs(tmp_path)
+    pictures = tmp_path / "kept" / "pictures"
+    return LocalBlobs(tmp_path / "kept", pictures, AllowedRoots([pictures]))

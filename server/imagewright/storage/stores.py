@@ -198,12 +198,11 @@ def open_stores(
     from imagewright.storage.paths.roots import AllowedRoots  # noqa: PLC0415 - as above
     from imagewright.storage.sqlite.database import Database  # noqa: PLC0415 - SQLite is not on the start-up path
     from imagewright.storage.sqlite.jobs import SqliteJobStore  # noqa: PLC0415 - as above
-    from imagewright.storage.sqlite.migrations import functions  # noqa: PLC0415 - as above
     from imagewright.storage.sqlite.pictures import SqlitePictureIndex  # noqa: PLC0415 - as above
     from imagewright.storage.sqlite.writer import Writer  # noqa: PLC0415 - as above
 
     roots = AllowedRoots(folders.roots)
-    database = Database(folders.database, functions=functions(folders.pictures), patience=patience)
+    database = Database(folders.database, pictures=folders.pictures, patience=patience)
     writer = Writer(database)
     blobs = LocalBlobs(folders.database.parent, folders.pictures, roots, clock=clock)
     name = worker_id or f"{os.getpid()}-{secrets.token_hex(4)}"

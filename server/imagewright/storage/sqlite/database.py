@@ -20,10 +20,10 @@ from urllib.parse import quote
 from imagewright.errors import StorageError
 from imagewright.storage.base import SetAsideError
 from imagewright.storage.paths.files import make_folder, open_file, why
-from imagewright.storage.sqlite.migrations import MIGRATIONS
+from imagewright.storage.sqlite.migrations import MIGRATIONS, functions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     Mark = tuple[int, int]
 
@@ -63,7 +63,7 @@ class Database:
     Args:
         file: absolute path; made, with its folder, at the first use.
         migrations: the steps from an empty file to the tables of this release; `PRAGMA user_version` counts them.
-        functions: what these steps call by name, each with one value.
+        pictures: the library's folder; by default `pictures` beside the file. Older records name files by path.
         patience: seconds to wait for a lock.
     """
 
@@ -72,12 +72,12 @@ class Database:
         file: Path,
         migrations: Sequence[Sequence[str]] = MIGRATIONS,
         *,
-        functions: Mapping[str, Callable[[Any], Any]] | None = None,
+        pictures: Path | None = None,
         patience: float = PATIENCE,
     ) -> None:
         self.file = file
         self._migrations = migrations
-        self._functions = functions or {}
+        self._functions = functions(pictures or file.with_name("pictures"))
         self._patience = patience
         self._lock = threading.Lock()
         self._idle: list[tuple[sqlite3.Connection, Mark]] = []

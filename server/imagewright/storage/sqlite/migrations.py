@@ -107,8 +107,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX call_by_handle ON call (handle) WHERE handle IS NOT NULL",
     ),
     (
-        # Whose each row is, and blob keys in place of absolute paths. Every look-up of a caller's goes by principal;
-        # stalled jobs and known handles are looked for over all of them.
+        # Whose each row is, blob keys in place of absolute paths, and the field's names. A caller's look-ups go by
+        # principal; stalled jobs and known handles are looked for over all of them.
         "ALTER TABLE job ADD COLUMN principal TEXT NOT NULL DEFAULT 'local'",
         "ALTER TABLE job RENAME COLUMN owner TO worker_id",
         "ALTER TABLE job RENAME COLUMN cancel_asked TO cancel_requested",
@@ -116,8 +116,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE call RENAME COLUMN products TO outputs",
         "ALTER TABLE picture ADD COLUMN principal TEXT NOT NULL DEFAULT 'local'",
         "ALTER TABLE picture RENAME COLUMN path TO key",
-        "UPDATE job SET plan = keys_in_plan(plan)",
-        "UPDATE call SET outputs = keys_in_outputs(outputs) WHERE outputs IS NOT NULL",
+        "UPDATE job SET plan = plan_of_now(plan)",
+        "UPDATE call SET outputs = outputs_of_now(outputs) WHERE outputs IS NOT NULL",
         "UPDATE picture SET key = key_of_path(key)",
         "DROP INDEX job_by_time",
         "DROP INDEX job_by_fingerprint",
@@ -147,22 +147,24 @@ def functions(pictures: Path) -> Mapping[str, Callable[[Any], Any]]:
             return f"{PICTURES}/{Path(path).relative_to(folder).as_posix()}"
         return f"{FILE}{Path(path).as_posix()}"
 
-    return {"key_of_path": key_of_path, "keys_in_plan": _keys_in_plan, "keys_in_outputs": _keys_in_outputs}
+    return {"key_of_path": key_of_path, "plan_of_now": _plan_of_now, "outputs_of_now": _outputs_of_now}
 
 
-def _keys_in_plan(text: str) -> str:
-    """The plan of a job; what makes no sense stays as it is and is reported when it is read."""
+def _plan_of_now(text: str) -> str:
+    """The plan of a job, in the names of this release; what makes no sense stays and is reported when it is read."""
     try:
         plan = json.loads(text)
+        spec = plan.pop("brief")
+        spec["request"] = spec.pop("said")
         inputs = plan["inputs"]
         for picture in [*inputs["images"], *([inputs["mask"]] if inputs["mask"] else [])]:
             picture["file"] = spooled_key(picture["file"])
-        return json.dumps(plan, separators=(",", ":"))
+        return json.dumps({"spec": spec, **plan}, separators=(",", ":"))
     except NO_SENSE:
         return text
 
 
-def _keys_in_outputs(text: str) -> str:
+def _outputs_of_now(text: str) -> str:
     """The outputs of a call; as above."""
     try:
         outputs = json.loads(text)

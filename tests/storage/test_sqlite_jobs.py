@@ -1,0 +1,169 @@
+"""What the jobs in SQLite promise beyond the contract: of files, of several processes, of rows that make no sense."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from imagewright.errors import StorageError
+from imagewright.storage.base import UnreadableJobError
+from imagewright.storage.records import LOCAL, CallRecord
+from imagewright.storage.sqlite.database import Database
+from imagewright.storage.sqlite.jobs import MOST_RECLAIMED, SqliteJobStore
+from imagewright.storage.sqlite.writer import Writer
+from tests.storage.stores_bench import LEASE, Clock, ended, started
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.anyio
+
+SERVER = Path(__file__).parents[2] / "server"
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    with closing(Database(tmp_path / "kept" / "imagewright.db")) as made:
+        yield made
+
+
+@pytest.fixture
+def store(database: Database, clock: Clock) -> SqliteJobStore:
+    return SqliteJobStore(
+        database, Writer(database), worker_id="me", lease=LEASE, clock=clock, monotonic=clock.monotonic
+    )
+
+
+def set_row(database: Database, table: str, column: str, value: Any, job_id: str = "job_1") -> None:
+    """As an earlier release, a bug or a failing disk may have left it."""
+    where = "id" if table == "job" else "job_id"
+    with database.writing() as connection:
+        connection.execute(f"UPDATE {table} SET {column} = ? WHERE {where} = ?", (value, job_id))  # noqa: S608 - names of ours
+
+
+async def test_nothing_is_made_on_disk_by_looking(store: SqliteJobStore, database: Database) -> None:
+    assert await store.get(LOCAL, "job_1") is None
+    assert await store.get_unscoped("job_1") is None
+    assert await store.newest(LOCAL, 10) == []
+    assert await store.reclaim(["somebody"]) == []
+    assert await store.reclaim_one(LOCAL, "job_1") is None
+    assert await store.repeated(LOCAL, "f", "k") is None
+    assert await store.known_handles("somebody", 10) == []
+    assert (await store.spent(LOCAL, 0.0)).usd == 0.0
+    assert await store.costs(LOCAL, 0.0) == []
+    await store.check_lease("job_1")
+    await store.renew(["job_1"])
+    await store.release()
+    assert not await anyio.Path(database.file.parent).exists()
+
+
+@pytest.mark.parametrize("usd", [float("inf"), -3.0, 1e300, "much"])
+async def test_a_charge_that_makes_no_sense_counts_as_what_was_set_aside(
+    store: SqliteJobStore, database: Database, usd: Any
+) -> None:
+    await ended(store, reserved_usd=0.25)
+    set_row(database, "job", "cost_usd", usd)
+    assert (await store.spent(LOCAL, 0.0)).usd == 0.25
+    assert await store.costs(LOCAL, 0.0) == []
+
+
+async def test_a_moment_that_is_none_counts_nowhere(store: SqliteJobStore, database: Database) -> None:
+    await ended(store)
+    set_row(database, "job", "created", "yesterday")
+    assert (await store.spent(LOCAL, 0.0)).jobs == 0
+    assert await store.costs(LOCAL, 0.0) == []
+
+
+BAD = [
+    ("job", "plan", "{"),
+    ("job", "notes", "7"),
+    ("job", "state", "odd"),
+    ("call", "state", "odd"),
+    ("call", "outputs", "7"),
+    ("call", "handle", b"\xff"),
+]
+
+
+@pytest.mark.parametrize(("table", "column", "value"), BAD)
+async def test_a_row_that_makes_no_sense_costs_only_its_own_job(  # noqa: PLR0917 - the columns of the table
+    store: SqliteJobStore,
+    database: Database,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+    table: str,
+    column: str,
+    value: Any,
+) -> None:
+    for name in ("1", "2"):
+        await started(store, name)
+    set_row(database, table, column, value)
+    with pytest.raises(UnreadableJobError, match="job_1 cannot be read and is left as it is"):
+        await store.get(LOCAL, "job_1")
+    for _ in range(2):
+        assert [one.id for one in await store.newest(LOCAL, 10)] == ["job_2"]
+    clock.wait(LEASE + 1)
+    await store.reclaim(["somebody"])
+    clock.wait(LEASE)
+    assert [one.id for one in await store.reclaim(["somebody"])] == ["job_2"]
+    assert [one.message.count("job_1") for one in caplog.records] == [1]
+
+
+async def test_a_job_without_calls_makes_no_sense(store: SqliteJobStore, database: Database) -> None:
+    await started(store)
+    with database.writing() as connection:
+        connection.execute("DELETE FROM call")
+    with pytest.raises(StorageError, match="it has no calls"):
+        await store.get(LOCAL, "job_1")
+
+
+async def test_a_handle_that_cannot_be_read_is_left_out(store: SqliteJobStore, database: Database) -> None:
+    for name in ("1", "2"):
+        await started(store, name, calls=(CallRecord(number=0, handle={"task": name}),))
+    set_row(database, "call", "handle", "{")
+    assert await store.known_handles("somebody", 60) == [{"task": "2"}]
+
+
+async def test_jobs_are_taken_by_the_batch(store: SqliteJobStore) -> None:
+    for place in range(MOST_RECLAIMED + 1):
+        await started(store, str(place))
+    await store.release()
+    assert [len(await store.reclaim(["somebody"])) for _ in range(3)] == [MOST_RECLAIMED, 1, 0]
+
+
+async def test_no_two_processes_get_the_same_job(store: SqliteJobStore, database: Database) -> None:
+    names = [str(place) for place in range(120)]
+    for name in names:
+        await started(store, name)
+    await store.release()
+    command = [sys.executable, str(Path(__file__).with_name("reclaim_many.py")), str(database.file.parent)]
+
+    def take() -> list[str]:
+        processes = [
+            subprocess.Popen(  # noqa: S603 - our own
+                [*command, worker],
+                env={"PYTHONPATH": str(SERVER), "PATH": ""},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                encoding="utf-8",
+            )
+            for worker in ("one", "two", "three")
+        ]
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        return [name for process in processes for name in json.loads(process.communicate(timeout=60)[0])]
+
+    taken = await anyio.to_thread.run_sync(take)
+    assert sorted(taken) == sorted(f"job_{name}" for name in names)

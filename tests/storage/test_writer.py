@@ -1,0 +1,271 @@
+"""One writer for a process: what waits is written in one transaction, and one that fails costs no other."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from imagewright.errors import StorageError
+from imagewright.storage.base import SetAsideError
+from imagewright.storage.sqlite.database import Database
+from imagewright.storage.sqlite.writer import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.anyio
+
+NOTES = (("CREATE TABLE note (text TEXT NOT NULL UNIQUE)",),)
+
+
+class Counting(Database):
+    """Counts its write transactions."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(file, NOTES, patience=0.2)
+        self.transactions = 0
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        self.transactions += 1
+        with super().writing() as connection:
+            yield connection
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Counting]:
+    with closing(Counting(tmp_path / "notes.db")) as made:
+        yield made
+
+
+@pytest.fixture
+def writer(database: Counting) -> Writer:
+    return Writer(database)
+
+
+def noting(text: str) -> Callable[[sqlite3.Connection], str]:
+    def write(connection: sqlite3.Connection) -> str:
+        connection.execute("INSERT INTO note VALUES (?)", (text,))
+        return text
+
+    return write
+
+
+def notes(database: Database) -> list[str]:
+    with database.reading() as connection:
+        return [row[0] for row in connection.execute("SELECT text FROM note ORDER BY rowid")]
+
+
+class Held:
+    """A write that takes until it is let go: what comes meanwhile has to wait."""
+
+    def __init__(self) -> None:
+        self._begun, self._go = threading.Event(), threading.Event()
+
+    def __call__(self, connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO note VALUES ('held')")
+        self._begun.set()
+        assert self._go.wait(30)
+
+    async def begun(self) -> None:
+        assert await anyio.to_thread.run_sync(self._begun.wait, 30)
+
+    def let_go(self) -> None:
+        self._go.set()
+
+
+async def test_what_waits_is_written_in_one_transaction(writer: Writer, database: Counting) -> None:
+    held, results = Held(), []
+
+    async def write(text: str) -> None:
+        results.append(await writer.write(noting(text)))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(writer.write, held)
+        await held.begun()
+        for number in range(100):
+            group.start_soon(write, str(number))
+        await anyio.wait_all_tasks_blocked()
+        held.let_go()
+    assert database.transactions == 2
+    assert results == [str(number) for number in range(100)]
+    assert notes(database) == ["held", *results]
+
+
+async def test_a_write_alone_waits_for_no_other(writer: Writer, database: Counting) -> None:
+    for number in range(3):
+        await writer.write(noting(str(number)))
+        assert notes(database)[-1] == str(number)
+    assert database.transactions == 3
+
+
+async def test_one_that_fails_undoes_itself_alone(writer: Writer, database: Counting) -> None:
+    held, errors = Held(), {}
+
+    def broken(connection: sqlite3.Connection) -> None:
+        noting("half")(connection)
+        raise ZeroDivisionError
+
+    def twice(connection: sqlite3.Connection) -> None:
+        noting("other half")(connection)
+        noting("one")(connection)
+
+    async def failing(action: Callable[[sqlite3.Connection], object]) -> None:
+        try:
+            await writer.write(action)
+        except Exception as error:  # noqa: BLE001 - looked at below
+            errors[action] = error
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(writer.write, held)
+        await held.begun()
+        for action in (noting("one"), broken, twice, noting("two")):
+            group.start_soon(failing, action)
+        await anyio.wait_all_tasks_blocked()
+        held.let_go()
+    assert database.transactions == 2
+    assert notes(database) == ["held", "one", "two"]
+    assert set(errors) == {broken, twice}
+    assert isinstance(errors[broken], ZeroDivisionError)
+    assert isinstance(errors[twice], StorageError)
+    assert "UNIQUE" in str(errors[twice])
+
+
+async def test_where_nothing_can_be_written_everybody_is_told(writer: Writer, database: Counting) -> None:
+    await writer.write(noting("one"))
+    errors = []
+
+    async def failing() -> None:
+        with pytest.raises(StorageError, match="locked; try again") as caught:
+            await writer.write(noting("two"))
+        errors.append(caught.value)
+
+    with closing(sqlite3.connect(database.file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        async with anyio.create_task_group() as group:
+            for _ in range(3):
+                group.start_soon(failing)
+    assert len({id(error) for error in errors}) == 3
+    await writer.write(noting("two"))
+    assert notes(database) == ["one", "two"]
+
+
+async def test_a_transaction_that_is_gone_takes_all_along(writer: Writer, database: Counting) -> None:
+    """As SQLite undoes everything by itself when a disk is full."""
+    held, failed = Held(), []
+
+    def gone(connection: sqlite3.Connection) -> None:
+        connection.rollback()
+        connection.execute("nonsense")
+
+    async def failing(action: Callable[[sqlite3.Connection], object]) -> None:
+        try:
+            await writer.write(action)
+        except StorageError as error:
+            failed.append(str(error))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(writer.write, held)
+        await held.begun()
+        for action in (noting("one"), gone, noting("two")):
+            group.start_soon(failing, action)
+        await anyio.wait_all_tasks_blocked()
+        held.let_go()
+    assert len(failed) == 3
+    assert notes(database) == ["held"]
+    await writer.write(noting("three"))
+    assert notes(database) == ["held", "three"]
+
+
+async def test_a_corrupt_file_is_set_aside_once_for_all_that_wait(writer: Writer, database: Counting) -> None:
+    database.file.write_bytes(b"no database" * 1000)
+    caught = []
+
+    async def failing(text: str) -> None:
+        try:
+            await writer.write(noting(text))
+        except SetAsideError as error:
+            caught.append(str(error))
+            await writer.write(noting(text))
+
+    async with anyio.create_task_group() as group:
+        for text in "123":
+            group.start_soon(failing, text)
+    assert sorted(notes(database)) == ["1", "2", "3"]
+    assert caught
+    assert all("set aside as notes.db.corrupt-" in text for text in caught)
+
+
+@pytest.mark.parametrize("begun", [True, False])
+async def test_nobody_hangs_when_another_is_cancelled(writer: Writer, database: Counting, *, begun: bool) -> None:
+    held, scope = Held(), anyio.CancelScope()
+
+    async def cancelled() -> None:
+        with scope:
+            await writer.write(held if begun else noting("cancelled"))
+
+    async def shielded() -> None:
+        with anyio.CancelScope(shield=True):
+            await writer.write(noting("shielded"))
+
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as group:
+            if not begun:
+                group.start_soon(writer.write, held)
+                await held.begun()
+            group.start_soon(cancelled)
+            if begun:
+                await held.begun()
+            group.start_soon(writer.write, noting("other"))
+            group.start_soon(shielded)
+            await anyio.wait_all_tasks_blocked()
+            scope.cancel()
+            await anyio.wait_all_tasks_blocked()
+            held.let_go()
+    assert notes(database) == ["held", "other", "shielded"]
+
+
+async def test_one_that_is_cancelled_at_once_keeps_no_place(writer: Writer, database: Counting) -> None:
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await writer.write(noting("never"))
+    with anyio.fail_after(30):
+        await writer.write(noting("one"))
+    assert "one" in notes(database)
+
+
+KILLED = """
+import os, sys, anyio
+from pathlib import Path
+from imagewright.storage.sqlite.database import Database
+from imagewright.storage.sqlite.writer import Writer
+
+database = Database(Path(sys.argv[1]), (("CREATE TABLE note (text TEXT NOT NULL UNIQUE)",),))
+writer = Writer(database)
+
+async def main():
+    await writer.write(lambda one: one.execute("INSERT INTO note VALUES ('before')"))
+    async with anyio.create_task_group() as group:
+        for text in ("one", "two"):
+            group.start_soon(writer.write, lambda one, text=text: one.execute("INSERT INTO note VALUES (?)", (text,)))
+        group.start_soon(writer.write, lambda one: os._exit(9))
+
+anyio.run(main)
+"""
+
+
+async def test_a_process_killed_in_the_middle_leaves_all_or_nothing(database: Counting) -> None:
+    environment = {"PYTHONPATH": str(Path(__file__).parents[2] / "server"), "PATH": ""}
+    command = [sys.executable, "-c", KILLED, str(database.file)]
+    done = await anyio.to_thread.run_sync(lambda: subprocess.run(command, env=environment, check=False))  # noqa: S603 - our own words
+    assert done.returncode == 9
+    assert notes(database) == ["before"]
