@@ -1,6 +1,6 @@
-"""What the journal costs a finished job: one of one call, from its opening to its end, on this machine's disk.
+"""What the journal costs a finished job, from opening to end: jobs one by one, and many whose writes go together.
 
-python benchmarks/journal.py --jobs 200
+python benchmarks/journal.py --jobs 200 --together 50
 """
 
 from __future__ import annotations
@@ -12,21 +12,20 @@ import tempfile
 import time
 from pathlib import Path
 
+import anyio
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "server")]
 
-from imagewright.storage.database import Database  # noqa: E402 - found on the path set above
-from imagewright.storage.journal import Journal  # noqa: E402 - as above
-from imagewright.storage.journal_entry import CallEntry, JobEntry  # noqa: E402 - as above
+from imagewright.settings.folders import find_folders  # noqa: E402 - found on the path set above
+from imagewright.storage.records import LOCAL, CallRecord, NewJob  # noqa: E402 - as above
 from imagewright.storage.states import CallState  # noqa: E402 - as above
+from imagewright.storage.stores import DeferredJobs, open_stores  # noqa: E402 - as above
 
-OWNER = "benchmark"
 
-
-def one_job(journal: Journal, number: int) -> float:
+async def one_job(jobs: DeferredJobs, number: int) -> float:
     """Milliseconds of all writes of one job."""
-    now = time.time()
-    entry = JobEntry(
+    job = NewJob(
         id=f"job_{number}",
         tool="tool",
         operation="generate",
@@ -35,35 +34,50 @@ def one_job(journal: Journal, number: int) -> float:
         fingerprint=str(number),
         plan={"spec": {"prompt": "a lighthouse at dusk"}},
         expected=1,
-        calls=(CallEntry(number=0),),
-        created=now,
-        owner=OWNER,
+        calls=(CallRecord(number=0),),
     )
     start = time.perf_counter()
-    journal.open_job(entry, lease_until=now + 10, now=now)
-    journal.move(entry.id, 0, CallState.SUBMITTING, owner=OWNER)
-    journal.move(entry.id, 0, CallState.SUBMITTED, owner=OWNER, handle={"task": "task_1"})
-    journal.move(entry.id, 0, CallState.MADE, owner=OWNER, products=({"url": "https://example.com/1.png"},))
-    journal.move(entry.id, 0, CallState.KEPT, owner=OWNER)
-    journal.finish(
-        entry.id, "completed", owner=OWNER, now=now, cost_usd=0.02, cost_basis="actual", notes=[], error=None
-    )
-    journal.mark_seen(entry.id, now)
+    await jobs.open(LOCAL, job)
+    await jobs.advance(job.id, 0, CallState.SUBMITTING)
+    await jobs.note(job.id, 0, CallState.SUBMITTED, handle={"task": "task_1"})
+    await jobs.note(job.id, 0, CallState.MADE, outputs=({"url": "https://example.com/1.png"},))
+    await jobs.note(job.id, 0, CallState.KEPT)
+    await jobs.finish(job.id, "completed", cost_usd=0.02, cost_basis="actual", notes=[])
+    await jobs.mark_seen(LOCAL, job.id)
     return (time.perf_counter() - start) * 1000
 
 
+async def measured(count: int, together: int) -> None:
+    """Print the median, the slowest of a hundred, and the whole, for jobs of which so many run at once."""
+    with tempfile.TemporaryDirectory() as folder:
+        stores = open_stores(find_folders({"IMAGEWRIGHT_HOME": folder}, Path(folder)), lease=10)
+        times: list[float] = []
+        numbers = iter(range(count))
+
+        async def work() -> None:
+            times.extend([await one_job(stores.jobs, number) for number in numbers])
+
+        start = time.perf_counter()
+        async with anyio.create_task_group() as group:
+            for _ in range(together):
+                group.start_soon(work)
+        whole = time.perf_counter() - start
+        await stores.close()
+    slow = sorted(times)[int(len(times) * 0.99)]
+    print(
+        f"{count} jobs, {together} at once: median {statistics.median(times):.2f} ms, 99th percentile {slow:.2f} ms, "
+        f"all in {whole:.2f} s"
+    )
+
+
 def main() -> None:
-    """Print the median, and the slowest of a hundred."""
+    """Measure one at a time, and many."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--jobs", type=int, default=200)
-    text = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        database = Database(Path(folder) / "journal.db")
-        journal = Journal(database)
-        times = sorted(one_job(journal, number) for number in range(text.jobs))
-        database.close()
-    slow = times[int(len(times) * 0.99)]
-    print(f"{text.jobs} jobs: median {statistics.median(times):.2f} ms, 99th percentile {slow:.2f} ms")
+    parser.add_argument("--together", type=int, default=50)
+    given = parser.parse_args()
+    for together in (1, given.together):
+        anyio.run(measured, given.jobs, together)
 
 
 if __name__ == "__main__":

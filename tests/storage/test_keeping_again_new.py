@@ -16,7 +16,7 @@ import pytest
 
 import imagewright
 from imagewright.errors import StorageError
-from imagewright.storage.paths import atomic
+from imagewright.storage.paths import files as private_files
 from imagewright.storage.records import LOCAL, id_of, new_id
 from imagewright.storage.sqlite.pictures import SqlitePictureIndex
 from tests.storage.stores_bench import opened, picture, place
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 MADE = datetime(2026, 11, 22, 12, tzinfo=UTC)
-WAYS = [atomic.by_rename] if os.name == "nt" else [atomic.by_link, atomic.by_reservation]
+WAYS = [private_files.by_rename] if os.name == "nt" else [private_files.by_link, private_files.by_reservation]
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ async def test_what_was_saved_before_a_kill_is_listed_and_not_saved_again(  # no
     *,
     taken: bool,
 ) -> None:
-    monkeypatch.setattr(atomic, "_WAYS", (way,))
+    monkeypatch.setattr(private_files, "_WAYS", (way,))
     wish = save_as and save_as.format(outside=source.parent)
     if taken:
         async with opened(folders) as library:
@@ -176,7 +176,7 @@ async def test_a_listed_file_is_known_under_any_of_its_names(
 async def test_a_reservation_that_a_kill_left_empty_is_nobodys(
     folders: Folders, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(atomic, "_WAYS", (atomic.by_reservation,))
+    monkeypatch.setattr(private_files, "_WAYS", (private_files.by_reservation,))
     async with opened(folders) as library:
         with killed_before(monkeypatch, Path, "replace"):
             await library.keep(LOCAL, source, of_job(), save_as="fox.png")

@@ -348,3 +348,20 @@ def test_a_place_that_cannot_hold_a_database_is_said(file: Path, what: str) -> N
     with pytest.raises(StorageError, match="database") as caught, Database(file, patience=0.2).writing():
         pass
     assert str(file) in str(caught.value)
+
+
+@DAMAGE
+def test_trouble_is_told_and_nothing_is_changed(
+    open_database: Callable[..., Database], file: Path, damage: Callable[[Path], None]
+) -> None:
+    database = open_database()
+    assert database.trouble() == ""
+    assert not file.exists()
+    for turn in range(100):
+        write(database, f"long enough to need several pages {turn} {'x' * 200}")
+    assert database.trouble() == ""
+    database.close()
+    damage(file)
+    content = file.read_bytes()
+    assert database.trouble() != ""
+    assert file.read_bytes() == content

@@ -15,8 +15,7 @@ import anyio.to_thread
 
 from imagewright.errors import StorageError
 from imagewright.storage.base import BlobFolder, BlobGoneError
-from imagewright.storage.paths import atomic
-from imagewright.storage.paths.files import make_folder, open_file, why
+from imagewright.storage.paths.files import Kept, check_room, keep, make_folder, open_file, sweep, why
 from imagewright.storage.paths.roots import read_within
 from imagewright.storage.records import FILE, INCOMING, PICTURES
 
@@ -67,13 +66,13 @@ class LocalBlobs:
                 return False
             return not any(_same_file(self._file(one), path) for one in keys)
 
-        def copy() -> atomic.Kept:
+        def copy() -> Kept:
             target = self._file(key)
             folder = target.parent if key.startswith(FILE) else self._roots.make_folder(target.parent)
             if folder not in self._swept:
                 self._swept.add(folder)
-                atomic.sweep(folder)
-            return atomic.keep(source, folder / target.name, None if others is None else ours)
+                sweep(folder)
+            return keep(source, folder / target.name, None if others is None else ours)
 
         kept = await anyio.to_thread.run_sync(copy, limiter=self._copying)
         return self._key(kept.path), kept.size
@@ -164,7 +163,7 @@ class LocalBlobs:
 
         def check() -> None:
             folder = self._file(key)
-            atomic.check_room(folder if key.startswith(FILE) else self._roots.make_folder(folder), needed_bytes)
+            check_room(folder if key.startswith(FILE) else self._roots.make_folder(folder), needed_bytes)
 
         await anyio.to_thread.run_sync(check)
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from imagewright.storage.base import BlobStore, CallChanges, JobStore
     from imagewright.storage.library_new import Library
     from imagewright.storage.records import CostBasis, JobState, NewJob
+    from imagewright.storage.sqlite.database import Database
     from imagewright.storage.states import CallState
 
     Write = Callable[[], Awaitable[None]]
@@ -166,12 +167,16 @@ class Stores:
     """Finished pictures: their files and what is known of them."""
     blobs: BlobStore
     """Files of running jobs, and those of the library."""
-    let_go: Callable[[], None]
-    """Lets go of the database; blocks."""
+    database: Database
+    """The file of jobs and index; its methods block."""
+
+    async def trouble(self) -> str:
+        """What is wrong with the database, for people; empty where nothing is. Changes nothing."""
+        return await anyio.to_thread.run_sync(self.database.trouble)
 
     async def close(self) -> None:
         """Let go of the database. It opens again at the next use."""
-        await anyio.to_thread.run_sync(self.let_go)
+        await anyio.to_thread.run_sync(self.database.close)
 
 
 def open_stores(
@@ -208,4 +213,4 @@ def open_stores(
     name = worker_id or f"{os.getpid()}-{secrets.token_hex(4)}"
     jobs = SqliteJobStore(database, writer, worker_id=name, lease=lease, clock=clock, monotonic=monotonic)
     library = Library(SqlitePictureIndex(database, writer), blobs, roots)
-    return Stores(DeferredJobs(jobs), library, blobs, database.close)
+    return Stores(DeferredJobs(jobs), library, blobs, database)

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from imagewright.errors import StorageError
@@ -113,6 +113,17 @@ class Database:
         """
         with self._transaction(_WRITE) as connection:
             yield connection
+
+    def trouble(self) -> str:
+        """What is wrong with the file, for `doctor`; empty where nothing is, or there is none yet. Changes nothing."""
+        if not self.exists():
+            return ""
+        try:
+            with closing(connect(self.file, "ro", timeout=self._patience)) as connection:
+                (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.Error as error:
+            return str(error)
+        return "" if answer == "ok" else str(answer)
 
     def close(self) -> None:
         """Let go of the file. It opens again at the next use."""
@@ -338,15 +349,16 @@ def _free_name(file: Path) -> Path:
     return next(path for name in names if not (path := file.with_name(name)).exists())
 
 
-def connect(file: Path, **options: Any) -> sqlite3.Connection:
+def connect(file: Path, mode: Literal["rw", "ro"] = "rw", **options: Any) -> sqlite3.Connection:
     """Open a database that is there; SQLite by itself would put an empty one, readable by all, in place of a moved one.
 
     Args:
         file: absolute path.
+        mode: whether it may be written.
         options: as for `sqlite3.connect`.
     """
     path = file.as_posix()
-    address = f"file://{'' if path.startswith('/') else '/'}{quote(os.fsencode(path))}?mode=rw"
+    address = f"file://{'' if path.startswith('/') else '/'}{quote(os.fsencode(path))}?mode={mode}"
     connection: sqlite3.Connection = sqlite3.connect(address, uri=True, **options)
     return connection
 
