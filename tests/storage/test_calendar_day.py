@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.errors import Refusal
-from imagewright.storage.calendar_day import bounds
+from imagewright.storage.library_new import day_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,15 +45,15 @@ def test_days_are_those_of_the_user(
     local_zone: Callable[[str], None], zone: str, day: str, starts: str, hours: int
 ) -> None:
     local_zone(zone)
-    start, end = bounds(day)
+    start, end = day_bounds(day)
     assert start.astimezone(UTC) == datetime.fromisoformat(starts).replace(tzinfo=UTC)
     assert end.astimezone(UTC) - start.astimezone(UTC) == timedelta(hours=hours)
-    assert bounds(date.fromisoformat(day)) == (start, end)
+    assert day_bounds(date.fromisoformat(day)) == (start, end)
 
 
 def test_days_by_name() -> None:
     before = datetime.now(UTC)
-    (start, end), (eve, start_again) = bounds("Today"), bounds(" yesterday")
+    (start, end), (eve, start_again) = day_bounds("Today"), day_bounds(" yesterday")
     assert eve < start_again
     if before.astimezone().date() == datetime.now(UTC).astimezone().date():  # unless midnight passed meanwhile
         assert start <= before < end
@@ -63,5 +63,5 @@ def test_days_by_name() -> None:
 @pytest.mark.parametrize("day", ["2026-13-40", "22.11.2026", "tomorrow", "0000-00-00", "", date.max])
 def test_what_is_no_day_is_refused(day: str | date) -> None:
     with pytest.raises(Refusal, match="YYYY-MM-DD") as caught:
-        bounds(day)
+        day_bounds(day)
     assert [problem.argument for problem in caught.value.problems] == ["day"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.errors import StorageError
-from imagewright.storage.confine import ConfineError, Roots
+from imagewright.storage.paths.roots import AllowedRoots, ConfineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ posix = pytest.mark.skipif(os.name == "nt", reason="made of things only POSIX ha
 )
 def test_every_spelling_of_a_file_inside_is_read(root: Path, spelt: str) -> None:
     text = spelt.format(root=root, uri=root.as_uri())
-    roots = Roots([root])
+    roots = AllowedRoots([root])
     assert roots.readable(text) == root / "cat.png"
     assert roots.read_bytes(text, limit=3) == b"cat"
     stream, path = roots.open_readable(text)
@@ -63,7 +63,7 @@ def test_outside_is_refused_and_says_nothing_about_what_is_there(root: Path, spe
     (root.parent / "root-beside").mkdir()
     (root.parent / "root-beside" / "secret.txt").write_bytes(b"secret")
     text = spelt.format(root=root, uri=root.as_uri(), outside=root.parent / "outside")
-    for look in (Roots([root]).readable, Roots([root]).open_readable):
+    for look in (AllowedRoots([root]).readable, AllowedRoots([root]).open_readable):
         with pytest.raises(ConfineError, match="outside the folders") as caught:
             look(text)
         assert str(root) in str(caught.value)
@@ -80,17 +80,17 @@ def test_links_out_of_the_root_are_refused(root: Path, link: Link, kind: str) ->
         "absolute in a folder": lambda: link(root / "inner" / "a", outside) / "secret.txt",
     }[kind]()
     with pytest.raises(ConfineError, match="outside the folders"):
-        Roots([root]).readable(str(text))
+        AllowedRoots([root]).readable(str(text))
 
 
 def test_a_link_that_stays_inside_is_followed(root: Path, link: Link) -> None:
     inside = link(root / "link", root / "inner")
-    assert Roots([root]).readable(str(inside / "dog.png")) == root / "inner" / "dog.png"
+    assert AllowedRoots([root]).readable(str(inside / "dog.png")) == root / "inner" / "dog.png"
 
 
 def test_a_root_that_is_a_link_is_followed(root: Path, link: Link) -> None:
     alias = link(root.parent / "alias", root)
-    for roots in (Roots([alias]), Roots([root])):
+    for roots in (AllowedRoots([alias]), AllowedRoots([root])):
         assert roots.read_bytes(str(alias / "cat.png"), 3) == b"cat"
         assert roots.read_bytes(str(root / "cat.png"), 3) == b"cat"
 
@@ -99,36 +99,36 @@ def test_links_in_a_circle_are_refused(root: Path, link: Link) -> None:
     link(root / "a", root / "b")
     link(root / "b", root / "a")
     with pytest.raises(StorageError):
-        Roots([root]).readable(str(root / "a"))
+        AllowedRoots([root]).readable(str(root / "a"))
 
 
 def test_a_folder_and_the_root_itself_are_no_files(root: Path) -> None:
     for folder in (root, root / "inner"):
         with pytest.raises(ConfineError, match="is a folder"):
-            Roots([root]).readable(str(folder))
+            AllowedRoots([root]).readable(str(folder))
 
 
 @posix
 def test_pipes_and_devices_are_refused_without_waiting(root: Path) -> None:
     os.mkfifo(root / "pipe.png")
     with pytest.raises(ConfineError, match="not a regular file"):
-        Roots([root]).open_readable(str(root / "pipe.png"))
+        AllowedRoots([root]).open_readable(str(root / "pipe.png"))
     with pytest.raises(ConfineError, match="not a regular file"):
-        Roots([Path("/dev")]).open_readable("/dev/zero")
+        AllowedRoots([Path("/dev")]).open_readable("/dev/zero")
 
 
 @pytest.mark.parametrize(
     "text", ["", "a\0b", "file://host/a.png", "//host/share/a.png", "\\\\host\\share\\a.png", "/" + "a" * 5000]
 )
 def test_hostile_spellings_are_refused(root: Path, text: str) -> None:
-    for look in (Roots([root]).readable, Roots([root]).writable):
+    for look in (AllowedRoots([root]).readable, AllowedRoots([root]).writable):
         with pytest.raises(ConfineError):
             look(text)
 
 
 def test_names_longer_than_a_file_system_holds(root: Path) -> None:
     with pytest.raises(StorageError, match=r"too long|no file"):
-        Roots([root]).readable(str(root / ("a" * 300)))
+        AllowedRoots([root]).readable(str(root / ("a" * 300)))
 
 
 @posix
@@ -136,18 +136,18 @@ def test_names_longer_than_a_file_system_holds(root: Path) -> None:
 def test_a_file_that_may_not_be_read_says_so(root: Path) -> None:
     (root / "cat.png").chmod(0)
     with pytest.raises(StorageError, match=r"denied|denies"):
-        Roots([root]).read_bytes(str(root / "cat.png"), 10)
+        AllowedRoots([root]).read_bytes(str(root / "cat.png"), 10)
 
 
 def test_never_more_than_the_limit_is_read(root: Path) -> None:
     (root / "big.png").write_bytes(b"x" * 2_000_001)
     with pytest.raises(StorageError, match="the limit is 2 MB"):
-        Roots([root]).read_bytes(str(root / "big.png"), 2_000_000)
-    assert len(Roots([root]).read_bytes(str(root / "big.png"), 2_000_001)) == 2_000_001
+        AllowedRoots([root]).read_bytes(str(root / "big.png"), 2_000_000)
+    assert len(AllowedRoots([root]).read_bytes(str(root / "big.png"), 2_000_001)) == 2_000_001
 
 
 def test_a_root_may_come_to_be_later(tmp_path: Path) -> None:
-    roots = Roots([tmp_path / "later"])
+    roots = AllowedRoots([tmp_path / "later"])
     with pytest.raises(ConfineError, match="no folder"):
         roots.readable(str(tmp_path / "later" / "cat.png"))
     (tmp_path / "later").mkdir()
@@ -157,12 +157,12 @@ def test_a_root_may_come_to_be_later(tmp_path: Path) -> None:
 
 def test_there_must_be_a_root() -> None:
     with pytest.raises(ValueError, match="at least one"):
-        Roots([])
+        AllowedRoots([])
 
 
 def test_unicode_names(root: Path) -> None:
     (root / "猫 🐈.png").write_bytes(b"neko")
-    assert Roots([root]).read_bytes(str(root / "猫 🐈.png"), 10) == b"neko"
+    assert AllowedRoots([root]).read_bytes(str(root / "猫 🐈.png"), 10) == b"neko"
 
 
 @pytest.mark.parametrize(
@@ -175,25 +175,25 @@ def test_unicode_names(root: Path) -> None:
 )
 def test_a_name_that_reads_the_same_is_found(root: Path, real: str, given: str) -> None:
     (root / real).write_bytes(b"found")
-    assert Roots([root]).read_bytes(str(root / given), 10) == b"found"
+    assert AllowedRoots([root]).read_bytes(str(root / given), 10) == b"found"
 
 
 def test_two_names_that_read_the_same_are_not_guessed_between(root: Path) -> None:
     for real in ("a\u00a0b.png", "a\u202fb.png"):
         (root / real).write_bytes(b"one of two")
     with pytest.raises(ConfineError, match="did you mean"):
-        Roots([root]).readable(str(root / "a b.png"))
+        AllowedRoots([root]).readable(str(root / "a b.png"))
 
 
 def test_a_look_alike_link_out_of_the_root_is_refused(root: Path, link: Link) -> None:
     link(root / "a\u00a0b.png", root.parent / "outside" / "secret.txt")
     with pytest.raises(ConfineError, match="outside the folders"):
-        Roots([root]).readable(str(root / "a b.png"))
+        AllowedRoots([root]).readable(str(root / "a b.png"))
 
 
 def test_a_missing_file_names_the_nearest(root: Path) -> None:
     with pytest.raises(ConfineError) as caught:
-        Roots([root]).readable(str(root / "cat.jpg"))
+        AllowedRoots([root]).readable(str(root / "cat.jpg"))
     assert f"did you mean {root / 'cat.png'}?" in str(caught.value)
 
 
@@ -202,14 +202,14 @@ def test_a_missing_file_names_the_nearest(root: Path) -> None:
 )
 def test_a_relative_path_is_refused_with_the_one_meant(root: Path, text: str, meant: str) -> None:
     with pytest.raises(ConfineError, match="relative path") as caught:
-        Roots([root]).readable(text)
+        AllowedRoots([root]).readable(text)
     assert f"did you mean {root / meant}?" in str(caught.value)
 
 
 def test_the_working_directory_is_looked_into_where_it_may_be_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(root / "inner")
     with pytest.raises(ConfineError) as caught:
-        Roots([root]).readable("./dog.png")
+        AllowedRoots([root]).readable("./dog.png")
     assert f"did you mean {root / 'inner' / 'dog.png'}?" in str(caught.value)
 
 
@@ -217,7 +217,7 @@ def test_the_working_directory_is_looked_into_where_it_may_be_read(root: Path, m
 def test_a_relative_path_never_tells_what_is_outside(root: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(root.parent / "outside")
     with pytest.raises(ConfineError) as caught:
-        Roots([root]).readable(text)
+        AllowedRoots([root]).readable(text)
     assert "did you mean" not in str(caught.value)
     assert str(root) in str(caught.value)
 
@@ -229,16 +229,16 @@ def test_a_working_directory_that_is_gone_does_no_harm(root: Path, monkeypatch: 
     monkeypatch.chdir(gone)
     gone.rmdir()
     with pytest.raises(ConfineError, match="did you mean"):
-        Roots([root]).readable("cat.png")
+        AllowedRoots([root]).readable("cat.png")
 
 
 def test_case_is_the_file_systems_affair(root: Path) -> None:
     other = root.parent / "ROOT" / "CAT.png"
     if other.exists():
-        assert Roots([root]).read_bytes(str(other), 3) == b"cat"
+        assert AllowedRoots([root]).read_bytes(str(other), 3) == b"cat"
     else:
         with pytest.raises(ConfineError, match="outside the folders"):
-            Roots([root]).readable(str(other))
+            AllowedRoots([root]).readable(str(other))
 
 
 @pytest.fixture
@@ -262,22 +262,22 @@ def second_name(root: Path) -> Iterator[Callable[[], Path]]:
 
 
 def test_a_root_under_another_name_is_recognised(root: Path, second_name: Callable[[], Path]) -> None:
-    assert Roots([root]).read_bytes(str(second_name() / "inner" / "dog.png"), 3) == b"dog"
+    assert AllowedRoots([root]).read_bytes(str(second_name() / "inner" / "dog.png"), 3) == b"dog"
 
 
 def test_a_folder_that_may_not_be_looked_at_does_not_shut_the_others(tmp_path: Path) -> None:
     """The links of another user's process, or of another process space, raise where those of files do not."""
     (tmp_path / "a.png").write_bytes(b"a")
     for other in ("/proc/1/root", "/proc/1/cwd/x"):
-        roots = Roots([tmp_path, Path(other)])
+        roots = AllowedRoots([tmp_path, Path(other)])
         assert roots.read_bytes(str(tmp_path / "a.png"), 9) == b"a"
         with pytest.raises(StorageError):
-            Roots([tmp_path]).readable(f"{other}/a.png")
+            AllowedRoots([tmp_path]).readable(f"{other}/a.png")
         with pytest.raises(StorageError):
-            Roots([tmp_path]).target(f"{other}/a.png")
+            AllowedRoots([tmp_path]).target(f"{other}/a.png")
 
 
 def test_thousands_of_folders_are_not_made(tmp_path: Path) -> None:
     with pytest.raises(ConfineError, match="101 folders deep; at most 100"):
-        Roots([tmp_path]).writable("a/" * 100 + "x.png")
-    assert Roots([tmp_path]).writable("a/" * 99 + "x.png").name == "x.png"
+        AllowedRoots([tmp_path]).writable("a/" * 100 + "x.png")
+    assert AllowedRoots([tmp_path]).writable("a/" * 99 + "x.png").name == "x.png"

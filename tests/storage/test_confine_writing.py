@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.errors import StorageError
-from imagewright.storage.confine import ConfineError, Roots
+from imagewright.storage.paths.roots import AllowedRoots, ConfineError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def roots(root: Path, tmp_path: Path) -> Roots:
+def roots(root: Path, tmp_path: Path) -> AllowedRoots:
     """A second root follows; `root` is the folder for bare names."""
     (tmp_path / "second").mkdir()
-    return Roots([root, tmp_path / "second"])
+    return AllowedRoots([root, tmp_path / "second"])
 
 
 @pytest.mark.parametrize(
@@ -42,14 +42,14 @@ def roots(root: Path, tmp_path: Path) -> Roots:
         ("{top}/second/", "second"),
     ],
 )
-def test_where_a_wish_leads(roots: Roots, tmp_path: Path, text: str, path: str) -> None:
+def test_where_a_wish_leads(roots: AllowedRoots, tmp_path: Path, text: str, path: str) -> None:
     assert roots.writable(text.format(top=tmp_path, uri=tmp_path.as_uri())) == tmp_path / path
 
 
 @pytest.mark.parametrize(
     ("text", "name"), [("fox.png", "fox.png"), ("inner", ""), ("new/", ""), ("{top}/second", ""), ("{top}/root/a", "a")]
 )
-def test_a_folder_leaves_the_name_open(roots: Roots, tmp_path: Path, text: str, name: str) -> None:
+def test_a_folder_leaves_the_name_open(roots: AllowedRoots, tmp_path: Path, text: str, name: str) -> None:
     assert roots.target(text.format(top=tmp_path))[1] == name
 
 
@@ -84,14 +84,14 @@ def test_a_folder_leaves_the_name_open(roots: Roots, tmp_path: Path, text: str, 
         r"\\host\share\fox.png",
     ],
 )
-def test_what_is_refused(roots: Roots, tmp_path: Path, text: str) -> None:
+def test_what_is_refused(roots: AllowedRoots, tmp_path: Path, text: str) -> None:
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(ConfineError):
         roots.writable(text.format(top=tmp_path, uri=tmp_path.as_uri()))
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_parent_links_are_resolved(roots: Roots, root: Path, tmp_path: Path, link: Link) -> None:
+def test_parent_links_are_resolved(roots: AllowedRoots, root: Path, tmp_path: Path, link: Link) -> None:
     link(root / "to_second", tmp_path / "second")
     link(root / "to_outside", tmp_path / "outside")
     assert roots.writable("to_second/fox.png") == tmp_path / "second" / "fox.png"
@@ -102,35 +102,35 @@ def test_parent_links_are_resolved(roots: Roots, root: Path, tmp_path: Path, lin
 
 def test_a_root_that_is_not_there_yet_is_a_folder(tmp_path: Path) -> None:
     later = tmp_path / "later"
-    assert Roots([later]).target(str(later)) == (later, "")
-    assert Roots([later]).target(".") == (later, "")
+    assert AllowedRoots([later]).target(str(later)) == (later, "")
+    assert AllowedRoots([later]).target(".") == (later, "")
 
 
-def test_making_a_folder(roots: Roots, root: Path) -> None:
+def test_making_a_folder(roots: AllowedRoots, root: Path) -> None:
     made = roots.make_folder(root / "a" / "b")
     assert made == root / "a" / "b"
     assert made.is_dir()
     assert roots.make_folder(made) == made
 
 
-def test_a_folder_outside_is_not_made(roots: Roots, tmp_path: Path) -> None:
+def test_a_folder_outside_is_not_made(roots: AllowedRoots, tmp_path: Path) -> None:
     with pytest.raises(ConfineError, match="outside the folders"):
         roots.make_folder(tmp_path / "outside" / "a")
     assert not (tmp_path / "outside" / "a").exists()
 
 
-def test_a_folder_below_a_file_cannot_be_made(roots: Roots, root: Path) -> None:
+def test_a_folder_below_a_file_cannot_be_made(roots: AllowedRoots, root: Path) -> None:
     with pytest.raises(StorageError, match="cannot be made"):
         roots.make_folder(root / "cat.png" / "a")
 
 
 def test_what_was_written_is_read_wherever_the_roots_are_now(root: Path, tmp_path: Path) -> None:
-    with Roots([tmp_path / "second"]).open_recorded(root / "cat.png") as stream:
+    with AllowedRoots([tmp_path / "second"]).open_recorded(root / "cat.png") as stream:
         assert stream.read() == b"cat"
 
 
 def test_what_was_written_and_has_become_a_link_must_stay_inside(
-    roots: Roots, root: Path, tmp_path: Path, link: Link
+    roots: AllowedRoots, root: Path, tmp_path: Path, link: Link
 ) -> None:
     recorded = root / "was.png"
     link(recorded, root / "cat.png")
@@ -142,7 +142,7 @@ def test_what_was_written_and_has_become_a_link_must_stay_inside(
         roots.open_recorded(recorded)
 
 
-def test_what_was_written_and_is_gone_or_a_folder(roots: Roots, root: Path) -> None:
+def test_what_was_written_and_is_gone_or_a_folder(roots: AllowedRoots, root: Path) -> None:
     with pytest.raises(FileNotFoundError):
         roots.open_recorded(root / "gone.png")
     with pytest.raises(ConfineError, match="is a folder"):

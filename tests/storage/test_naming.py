@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 import pytest
 
 from imagewright.catalog.load import catalog
-from imagewright.storage.naming import (
+from imagewright.storage.paths.path_syntax import (
     EXTENSIONS,
     LONGEST_SLUG,
+    check_name,
     default_name,
     extension,
     numbered,
@@ -17,11 +17,8 @@ from imagewright.storage.naming import (
     slug,
     with_real_extension,
 )
-from imagewright.storage.record import new_id
-from imagewright.storage.spelling import check_name
-
-if TYPE_CHECKING:
-    from tests.storage.conftest import Picture
+from imagewright.storage.records import new_id
+from tests.storage.stores_bench import picture
 
 PROMPTS = {
     "A red fox, in deep snow!": "a-red-fox-in-deep-snow",
@@ -50,13 +47,13 @@ def test_slug(prompt: str, words: str) -> None:
 
 @pytest.mark.parametrize("prompt", [*PROMPTS, "\ud800"])
 @pytest.mark.parametrize("tool", catalog())
-def test_the_default_name_suits_every_platform(picture: Picture, tool: str, prompt: str) -> None:
+def test_the_default_name_suits_every_platform(tool: str, prompt: str) -> None:
     name = default_name(picture(tool=tool, operation="remove_background", prompt=prompt, format="jpeg"), new_id())
     check_name(name)
     assert re.fullmatch(rf"\d{{8}}-\d{{6}}_{tool}_[a-z0-9-]{{1,40}}_[a-z2-7]{{6}}\.jpg", name)
 
 
-def test_default_names_sort_by_time_and_never_agree(picture: Picture) -> None:
+def test_default_names_sort_by_time_and_never_agree() -> None:
     moments = [datetime(2026, 1, 2, 3, 4, second, tzinfo=UTC) for second in range(50)]
     names = [default_name(picture(created=moment, prompt="fox"), new_id()) for moment in moments]
     assert names == sorted(names)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imagewright.storage.opening import STEP_BY_STEP, open_below
+from imagewright.storage.paths.files import STEP_BY_STEP, open_below
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,8 @@ import pytest
 
 import imagewright
 from imagewright.providers.base import Order, Output, Prepared
-from imagewright.storage import private, saving
-from imagewright.storage.confine import Roots
+from imagewright.storage.paths import files
+from imagewright.storage.paths.roots import AllowedRoots
 from tests.support.engine_bench import Vendor, open_bench
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="there are no modes on Windows")
@@ -65,37 +65,37 @@ def _umask(request: pytest.FixtureRequest) -> object:
 class TestUnderAnyUmask:
     def test_folders_and_those_that_lead_to_them(self, tmp_path: Path) -> None:
         tmp_path.chmod(0o755)
-        private.make_folder(tmp_path / "a" / "b" / "c")
-        private.make_folder(tmp_path / "a" / "b" / "c")
+        files.make_folder(tmp_path / "a" / "b" / "c")
+        files.make_folder(tmp_path / "a" / "b" / "c")
         assert set(modes(tmp_path / "a").values()) == {0o700}
         assert tmp_path.stat().st_mode & 0o777 == 0o755
 
     def test_files(self, tmp_path: Path) -> None:
-        private.write_file(tmp_path / "a", b"1")
-        with private.open_file(tmp_path / "a", "ab") as file:
+        files.write_file(tmp_path / "a", b"1")
+        with files.open_file(tmp_path / "a", "ab") as file:
             file.write(b"2")
         assert (tmp_path / "a").read_bytes() == b"12"
         assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
         with pytest.raises(FileExistsError):
-            private.open_file(tmp_path / "a", "xb")
+            files.open_file(tmp_path / "a", "xb")
 
-    @pytest.mark.parametrize("way", [saving.by_link, saving.by_reservation])
-    def test_pictures_in_a_folder_of_the_users_own(self, way: saving.Way, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("way", [files.by_link, files.by_reservation])
+    def test_pictures_in_a_folder_of_the_users_own(self, way: files.Way, tmp_path: Path) -> None:
         theirs = tmp_path / "theirs"
         theirs.mkdir()
         theirs.chmod(0o755)
         source = tmp_path / "source"
         source.write_bytes(b"picture")
         source.chmod(0o644)
-        kept = saving.keep(source, theirs / "new" / "fox.png")
+        kept = files.keep(source, theirs / "new" / "fox.png")
         assert modes(theirs / "new") == {str(theirs / "new"): 0o700, str(kept.path): 0o600}
         part = theirs / "part"
-        private.write_file(part, b"picture")
-        assert saving.publish(part, theirs / "hare.png", (way,)).stat().st_mode & 0o777 == 0o600
+        files.write_file(part, b"picture")
+        assert files.publish(part, theirs / "hare.png", (way,)).stat().st_mode & 0o777 == 0o600
         assert theirs.stat().st_mode & 0o777 == 0o755
 
     def test_folders_inside_the_roots(self, tmp_path: Path) -> None:
-        made = Roots([tmp_path]).make_folder(tmp_path / "2026-11" / "26")
+        made = AllowedRoots([tmp_path]).make_folder(tmp_path / "2026-11" / "26")
         assert set(modes(tmp_path / "2026-11").values()) == {0o700}
         assert made.is_dir()
 
@@ -130,4 +130,4 @@ def test_a_folder_that_cannot_be_made_says_why(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     for folder in (tmp_path / "file", tmp_path / "file" / "b", tmp_path / "file" / "b" / "c"):
         with pytest.raises((FileExistsError, NotADirectoryError)):
-            private.make_folder(folder)
+            files.make_folder(folder)

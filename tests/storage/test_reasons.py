@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from imagewright.storage.reasons import why
+from imagewright.storage.paths.files import why
 
 
 @pytest.mark.parametrize(

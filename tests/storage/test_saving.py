@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.errors import StorageError
-from imagewright.storage import saving
+from imagewright.storage.paths import files as saving
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,7 +20,7 @@ TRY = """
 import json, sys
 from pathlib import Path
 from imagewright.errors import StorageError
-from imagewright.storage import saving
+from imagewright.storage.paths import files as saving
 
 def attempt(action, *arguments):
     try:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from imagewright.storage.spelling import LONGEST_NAME, LONGEST_PATH, check_name, parse, shown
+from imagewright.storage.paths.path_syntax import LONGEST_NAME, LONGEST_PATH, check_name, parse, shown
 
 POSIX = {
     "/home/me/cat.png": "/home/me/cat.png",

@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 
 from imagewright.errors import StorageError
 from imagewright.storage.paths.path_syntax import numbered
+from imagewright.text import byte_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,8 +62,6 @@ _REASONS = {
     errno.EMFILE: "this server has too many files open: try again",
     errno.ENFILE: "the system has too many files open: try again",
 }
-
-_HUNDRED, _THOUSAND = 100, 1000
 
 _PIECE = 1 << 20  # bytes copied at a time
 _PART_PREFIX, _PART_SUFFIX = ".imagewright-", ".part"
@@ -144,8 +143,8 @@ def check_room(folder: Path, needed_bytes: int) -> None:
     # Some network and user-space file systems report a size of nothing at all: they are given the benefit of the doubt.
     if usage.total and usage.free < needed_bytes:
         raise StorageError(
-            f"Too little room in {folder}: {sized(usage.free)} are free, up to {sized(needed_bytes)} may be needed. "
-            "Free some space, or use a folder on another disk."
+            f"Too little room in {folder}: {byte_size(usage.free)} are free, up to {byte_size(needed_bytes)} may be "
+            "needed. Free some space, or use a folder on another disk."
         )
 
 
@@ -355,15 +354,3 @@ def _private(path: str, flags: int) -> int:
 def why(error: OSError) -> str:
     """The reason and the way out, as a clause that can follow a colon."""
     return _REASONS.get(error.errno or 0) or error.strerror or type(error).__name__
-
-
-def sized(count: int) -> str:
-    """A number of bytes as a person reads it: `999 bytes`, `1.5 kB`, `10 MB`, in powers of 1000."""
-    if count < _THOUSAND:
-        return f"{count} bytes"
-    size, unit = float(count), "bytes"
-    for unit in ("kB", "MB", "GB", "TB"):  # noqa: B007 - the unit at which the loop stopped is the answer
-        size /= _THOUSAND
-        if size < _THOUSAND:
-            break
-    return f"{size:.0f} {unit}" if size >= _HUNDRED else f"{size:.3g} {unit}"

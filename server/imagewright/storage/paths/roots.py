@@ -10,14 +10,14 @@ import stat
 import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from imagewright.errors import StorageError
-from imagewright.storage.paths.files import make_folder, open_below, sized, why
+from imagewright.storage.paths.files import make_folder, open_below, why
 from imagewright.storage.paths.path_syntax import check_name, parse, shown
+from imagewright.text import byte_size, closest, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -281,7 +281,9 @@ def read_within(stream: BinaryIO, path: Path, limit: int) -> bytes:
     except OSError as error:
         raise StorageError(f"{path} cannot be read: {why(error)}.") from error
     if max(size, len(data)) > limit:
-        raise StorageError(f"{path} has {sized(max(size, len(data)))}; the limit is {sized(limit)}. Use a smaller one.")
+        raise StorageError(
+            f"{path} has {byte_size(max(size, len(data)))}; the limit is {byte_size(limit)}. Use a smaller one."
+        )
     return data
 
 
@@ -338,8 +340,8 @@ def nearest_names(path: Path) -> str:
     """The end of a sentence: the closest names in the folder of a missing path, or that the folder is missing."""
     if not os.path.isdir(path.parent):  # noqa: PTH112 - Path.is_dir raises on names too long
         return f": there is no folder {path.parent}."
-    close = get_close_matches(path.name, _names(path.parent), n=3, cutoff=0.6)
-    return f"; did you mean {' or '.join(str(path.parent / name) for name in close)}?" if close else "."
+    close = [str(path.parent / name) for name in closest(path.name, _names(path.parent), most=3)]
+    return f"; did you mean {listed(close, 'or')}?" if close else "."
 
 
 def _names(folder: Path) -> list[str]:
