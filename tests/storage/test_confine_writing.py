@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from tests.storage.conftest import Link
 
 
+def writable(roots: AllowedRoots, text: str) -> Path:
+    """The file that would be written, or the folder."""
+    folder, name = roots.target(text)
+    return folder / name if name else folder
+
+
 @pytest.fixture
 def roots(root: Path, tmp_path: Path) -> AllowedRoots:
     """A second root follows; `root` is the folder for bare names."""
@@ -43,7 +49,7 @@ def roots(root: Path, tmp_path: Path) -> AllowedRoots:
     ],
 )
 def test_where_a_wish_leads(roots: AllowedRoots, tmp_path: Path, text: str, path: str) -> None:
-    assert roots.writable(text.format(top=tmp_path, uri=tmp_path.as_uri())) == tmp_path / path
+    assert writable(roots, text.format(top=tmp_path, uri=tmp_path.as_uri())) == tmp_path / path
 
 
 @pytest.mark.parametrize(
@@ -87,17 +93,17 @@ def test_a_folder_leaves_the_name_open(roots: AllowedRoots, tmp_path: Path, text
 def test_what_is_refused(roots: AllowedRoots, tmp_path: Path, text: str) -> None:
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(ConfineError):
-        roots.writable(text.format(top=tmp_path, uri=tmp_path.as_uri()))
+        writable(roots, text.format(top=tmp_path, uri=tmp_path.as_uri()))
     assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_parent_links_are_resolved(roots: AllowedRoots, root: Path, tmp_path: Path, link: Link) -> None:
     link(root / "to_second", tmp_path / "second")
     link(root / "to_outside", tmp_path / "outside")
-    assert roots.writable("to_second/fox.png") == tmp_path / "second" / "fox.png"
+    assert writable(roots, "to_second/fox.png") == tmp_path / "second" / "fox.png"
     for text in ("to_outside/fox.png", "to_outside", "to_outside/", str(root / "to_outside" / "new" / "fox.png")):
         with pytest.raises(ConfineError, match="outside the folders"):
-            roots.writable(text)
+            writable(roots, text)
 
 
 def test_a_root_that_is_not_there_yet_is_a_folder(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """The contract between the engine and whatever keeps jobs, pictures and files.
 
-`JobStore` holds jobs, `PictureIndex` what is known of pictures, `BlobStore` the bytes. Every method that reads or
-changes somebody's data takes a `Principal` and sees nothing of anybody else's. Times are seconds since 1970, UTC, by
-the store's own clock: leases, budgets and repeated calls never compare the clocks of two machines.
+`JobStore` holds jobs, `PictureIndex` holds what is known about pictures, `BlobStore` holds files. Every method that
+reads or changes a user's data takes a `Principal` and works on that user's data only. Times are seconds since 1970,
+UTC, by the store's own clock, so that leases, budgets and repeated calls never compare the clocks of two machines.
 
 Records name files by blob key, see `records.INCOMING` and what follows there.
 """
@@ -34,22 +34,22 @@ if TYPE_CHECKING:
     from imagewright.storage.states import CallState
 
 REPEAT_SECONDS = 600.0
-"""An identical call this soon after the end of a job that nobody was given joins that job."""
+"""An identical call joins a job that ended at most so many seconds ago, if no caller was given its end."""
 GRACE = 0.5
-"""Share of a lease for which it must be seen run out before its job is reclaimed: after a laptop's sleep all leases
-have run out at once, and the processes that woke up renew theirs within one third."""
+"""A job is reclaimed only after its lease was seen to be expired for this share of the lease's length. After a laptop
+has slept, all leases are expired at once, and each process that wakes up renews its own within a third of a lease."""
 RENEWALS_PER_LEASE = 3
-"""A lease is renewed this often before it would run out, so that one slow moment loses nothing."""
+"""A lease is renewed this many times before it would expire, so that one slow renewal loses no job."""
 NO_SENSE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What reading a record raises in which anything may stand."""
+"""The errors that reading a damaged record can raise."""
 
 
 class SeenRunOut:
-    """For how long leases have been seen run out; any store can use it.
+    """Remembers since when each lease was seen to be expired. Every kind of store can use it.
 
     Args:
         lease: seconds.
-        monotonic: seconds that do not pass while the machine sleeps, from any start.
+        monotonic: a clock in seconds that stops while the machine sleeps.
     """
 
     def __init__(self, lease: float, monotonic: Callable[[], float]) -> None:
@@ -58,43 +58,43 @@ class SeenRunOut:
         self._since: dict[tuple[str, float], float] = {}
 
     def long_enough(self, job_id: str, lease_until: float) -> bool:
-        """Whether a job may be reclaimed: its lease was seen run out before for the grace, or it was released."""
+        """Whether a job may be reclaimed: it was released, or its lease has been seen expired for `GRACE`."""
         now = self._monotonic()
         return not lease_until or now - self._since.setdefault((job_id, lease_until), now) >= self._grace
 
     def forget_all_but(self, leases: Collection[tuple[str, float]]) -> None:
-        """Drop what is not run out any more."""
+        """Forget all leases but these, which are still expired."""
         self._since = {lease: since for lease, since in self._since.items() if lease in leases}
 
 
 class LostLeaseError(Exception):
-    """Another worker has taken the job over: this one must leave it alone at once."""
+    """Another worker has taken the job over, or it has ended. This worker must stop working on it at once."""
 
 
 class ForgottenJobError(StorageError):
-    """The store has no such job any more: it was corrupt and a new one was begun, or it was deleted."""
+    """The store does not know the job any more: the store was corrupt and was replaced by an empty one."""
 
     def __init__(self, job_id: str) -> None:
         super().__init__(f"The journal knows no {job_id} any more: it was replaced by a new one while the job ran.")
 
 
 class UnreadableJobError(StorageError):
-    """The record of one job makes no sense; every other job is as well as ever."""
+    """The record of one job is damaged. Other jobs are not affected."""
 
     def __init__(self, job_id: str, error: Exception) -> None:
         super().__init__(f"The journal's entry of {job_id} cannot be read and is left as it is: {error!r}.")
 
 
 class SetAsideError(StorageError):
-    """The store was corrupt and an empty one takes its place; the same call made again works on that."""
+    """The store was corrupt and was moved aside. The same call, made again, uses an empty new one."""
 
 
 class BlobGoneError(StorageError):
-    """There is no file of that key, or no longer."""
+    """There is no file with this key, or it was deleted."""
 
 
 class CallChanges(TypedDict, total=False):
-    """What can change with a call's state: fields of `CallRecord`."""
+    """Fields of `CallRecord` that can change together with its state."""
 
     signature: Mapping[str, str] | None
     handle: Mapping[str, str] | None
@@ -105,28 +105,28 @@ class CallChanges(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The job is written down, and this worker's to carry out."""
+    """The job was written down. This worker holds its lease and carries it out."""
 
     job: JobRecord
 
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """The call repeats this earlier job; nothing was written."""
+    """The call repeats this earlier job. Nothing was written."""
 
     job: JobRecord
 
 
 @dataclass(frozen=True, slots=True)
 class KeyClash:
-    """Its idempotency key was given to another call before; nothing was written."""
+    """The idempotency key was used before, for a different call. Nothing was written."""
 
     job_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class OverBudget:
-    """This budget has no room for it; nothing was written."""
+    """This budget has no room for the job. Nothing was written."""
 
     cap: Cap
     spent: Spent
@@ -137,60 +137,63 @@ Opened = Started | Joined | KeyClash | OverBudget
 
 @dataclass(frozen=True, slots=True)
 class Renewed:
-    """What the renewal of leases brought to light, as ids of jobs."""
+    """What a worker learns when it renews its leases: ids of jobs."""
 
     cancelled: frozenset[str] = frozenset()
-    """Those that someone asked to cancel."""
+    """Jobs that somebody asked to cancel."""
     lost: frozenset[str] = frozenset()
-    """Those that another worker has taken over, or that have ended."""
+    """Jobs that another worker has taken over, or that have ended."""
 
 
 class JobStore(Protocol):
-    """Jobs, leased by the worker that carries them out; an instance belongs to one worker.
+    """The jobs. A running job is leased by the worker that carries it out; one instance serves one worker.
 
-    Methods raise `StorageError` where the store cannot be used. Those that change a running job raise
-    `LostLeaseError` where another worker has it now, and `ForgottenJobError` where the store does not know it.
+    All methods raise `StorageError` if the store cannot be used. Methods that change a running job raise
+    `LostLeaseError` if another worker holds it, and `ForgottenJobError` if the store does not know it.
     """
 
     worker_id: str
-    """The name of this worker, unlike any other's."""
+    """The name of this worker. No two workers have the same."""
     lease: float
-    """Seconds after which a job of a silent worker may be reclaimed by another."""
+    """Seconds after which another worker may reclaim a job whose lease was not renewed."""
 
     async def open(self, who: Principal, job: NewJob, caps: Sequence[Cap] = ()) -> Opened:
-        """Write a job down, unless it repeats an earlier one or a budget has no room. One transaction for all that.
+        """Write a job down, unless it repeats an earlier job or a budget has no room. This is one transaction.
 
-        Without a key, an identical call of the same principal joins a job that still runs, one whose end was given to
-        nobody and is at most `REPEAT_SECONDS` old, and one whose end may not have been heard, see `mark_seen`. One that
-        failed or was cancelled is joined only where it may have been charged; the same holds for a key.
+        A call with an idempotency key repeats the job of the same principal that has this key. A call without a key
+        repeats an identical job of the same principal without a key in three cases: the job still runs; it ended at
+        most `REPEAT_SECONDS` ago and no caller was given its end; or its caller may not have heard the end, see
+        `mark_seen`. A job that failed or was cancelled is repeated only if it may have been charged.
 
         Args:
-            who: whose job it is, and whose budgets and earlier jobs are looked at.
-            job: what is written.
-            caps: budgets that must hold with this job's reservation.
+            who: the owner of the job. Only their earlier jobs and spending count.
+            job: the job.
+            caps: budgets that must not be exceeded with this job's reservation added.
         """
 
     async def repeated(self, who: Principal, fingerprint: str, key: str) -> Joined | KeyClash | None:
-        """What `open` would answer such a call, before any budget is looked at; None when it is a new one."""
+        """What `open` would answer such a call if no budget stood in its way; None if the call is new."""
 
     async def advance(self, job_id: str, number: int, state: CallState, **changes: Unpack[CallChanges]) -> None:
-        """Take one call to its next state, before anything is sent: what cannot be written down is not begun.
+        """Move one call to its next state. It is on disk when this returns.
 
         Raises:
-            ValueError: there is no way from its state to that one.
+            ValueError: `states.NEXT` has no step from its present state to this one.
         """
 
     async def claim(self, job_id: str, number: int, handle: Mapping[str, str]) -> bool:
-        """Take a call whose answer was never heard to `submitted`, unless another call has that handle.
+        """Move a call whose answer was lost to `submitted`, with a handle found at the vendor.
 
-        Calls of every principal are compared: they share the vendor's account.
+        Returns:
+            False if any call already has this handle. Calls of all principals are compared, because they share the
+            vendor's account.
         """
 
     async def known_handles(self, provider: str, seconds: float) -> list[Mapping[str, str]]:
-        """The handles of a provider's calls in jobs begun in the last so many seconds, of every principal."""
+        """The handles of a provider's calls, from jobs of all principals that were opened in the last `seconds`."""
 
     async def replan(self, job: NewJob) -> None:
-        """Put calls to another provider in the place of those that were refused without a charge."""
+        """Replace a job's calls, which were refused without a charge, by calls to another provider."""
 
     async def finish(
         self,
@@ -202,82 +205,82 @@ class JobStore(Protocol):
         notes: Sequence[str],
         error: Mapping[str, Any] | None = None,
     ) -> None:
-        """Settle a job: nothing of it changes after this."""
+        """End a job. It does not change after this."""
 
     async def renew(self, job_ids: Collection[str]) -> Renewed:
-        """Prolong this worker's leases of these jobs; one it holds and does not name runs out."""
+        """Renew this worker's leases of these jobs. Its other leases are left to expire."""
 
     async def reclaim(self, providers: Collection[str], *, but: Collection[str] = ()) -> list[JobRecord]:
-        """Take over running jobs that nobody works on, of every principal, oldest first; no two workers get the same.
+        """Take over running jobs that no worker works on, of all principals, oldest first.
 
-        A lease must have been seen run out for `GRACE` of its length, by a clock that stands still while the machine
-        sleeps: jobs are taken by a later call than the one that first sees them. What was released is taken at once.
-        Records that cannot be read are left, and logged once.
+        No two workers get the same job. A lease must be seen expired twice: by an earlier call of this method, and by
+        one that comes `GRACE` of a lease later, by a clock that stops while the machine sleeps. Released jobs are
+        taken at once. Jobs whose records are damaged are left, and logged once.
 
         Args:
-            providers: only jobs of these can be carried on.
-            but: jobs this worker is busy with: their leases run out as well while a laptop sleeps.
+            providers: only jobs of these providers are taken.
+            but: ids of jobs that this worker is working on: their leases expire too while a laptop sleeps.
         """
 
     async def reclaim_one(self, who: Principal, job_id: str) -> JobRecord | None:
-        """As `reclaim`, for one job of any provider; None while somebody works on it or may, and once it has ended."""
+        """As `reclaim`, for one job of any provider. None if it has ended, or while a worker may be working on it."""
 
     async def check_lease(self, job_id: str) -> None:
-        """See that the job is still this worker's: for what two workers must not both do. A forgotten job passes.
+        """Check that this worker still has the job, before a step that only one worker may take.
 
         Raises:
-            LostLeaseError: another worker has it now, or it has ended.
+            LostLeaseError: another worker has it now, or it has ended. A job that the store does not know is no error.
         """
 
     async def release(self) -> None:
-        """Give up all leases of this worker, so that the next one need not wait for them to run out."""
+        """Give up all leases of this worker, so that another need not wait for them to expire."""
 
     async def request_cancel(self, who: Principal, job_id: str) -> None:
-        """Leave word for the worker that has the job, whichever that is."""
+        """Ask for a running job to be cancelled. Its worker learns of it by `renew`."""
 
     async def mark_seen(self, who: Principal, job_id: str, doubt: float = 0.0) -> None:
-        """Note that a caller was given the end of the job: it counts as heard, and the same call is a new one.
+        """Note that a caller was given the end of the job. From then on, an identical call is a new job.
 
         Args:
-            who: whose job it is.
+            who: the owner of the job.
             job_id: the job.
-            doubt: seconds for which it does not count as heard yet, because the answer came so late that its caller
-                may have given up before. As many times longer as there were identical jobs in the last
-                `REPEAT_SECONDS`: who calls again and again may be a client that hears none of the answers. Of several
-                answers, the one whose doubt ends first counts.
+            doubt: seconds for which an identical call still joins this job, because the answer came so late that the
+                caller may have given up before. This time is multiplied by the number of identical jobs that ended in
+                the last `REPEAT_SECONDS`, because a client that calls again and again may hear none of the answers.
+                If a job is marked several times, the mark whose time ends first counts.
         """
 
     async def get(self, who: Principal, job_id: str) -> JobRecord | None:
-        """The job of that id; None when there is none, or it is somebody else's.
+        """The job with this id; None if there is none, or if it belongs to somebody else.
 
         Raises:
-            UnreadableJobError: its record makes no sense.
+            UnreadableJobError: its record is damaged.
         """
 
     async def get_unscoped(self, job_id: str) -> JobRecord | None:
-        """As `get`, whosever it is: for a worker's own upkeep, never to answer a caller."""
+        """As `get`, for jobs of all principals. For a worker's own cleaning up, never to answer a caller."""
 
     async def newest(self, who: Principal, limit: int) -> list[JobRecord]:
-        """The newest jobs, newest first; without those whose records cannot be read."""
+        """The newest jobs, newest first. Jobs whose records are damaged are left out, and logged once."""
 
     async def spent(self, who: Principal, since: float) -> Spent:
-        """What jobs begun since a moment cost, or have set aside: each counts in the period in which it was begun."""
+        """What jobs opened since a moment have cost, or have reserved while they run."""
 
     async def costs(self, who: Principal, since: float) -> list[CostRow]:
-        """Every job begun since a moment that has ended, and whose cost makes sense, oldest first."""
+        """What each job cost that was opened since a moment and has ended, oldest first."""
 
 
 class PictureIndex(Protocol):
-    """What is known of every picture that was kept. Methods raise `StorageError` where it cannot be used.
+    """What is known about the pictures that were kept.
 
-    `add` and `get` may raise `SetAsideError`.
+    All methods raise `StorageError` if the index cannot be used, and its subclass `SetAsideError` if it was corrupt.
     """
 
     async def add(self, who: Principal, record: PictureRecord) -> None:
-        """Enter a record; one of that id that is there already stays as it is."""
+        """Add a record. If there is one with this id already, that one stays as it is."""
 
     async def get(self, who: Principal, picture_id: str) -> PictureRecord | None:
-        """The record of that id; None when there is none, or it is somebody else's."""
+        """The record with this id; None if there is none, or if it belongs to somebody else."""
 
     async def of_job(self, who: Principal, job_id: str) -> list[PictureRecord]:
         """The records of one job, in the order of their variants."""
@@ -293,11 +296,11 @@ class PictureIndex(Protocol):
         limit: int,
         offset: int = 0,
     ) -> list[PictureRecord]:
-        """Records that meet every condition, newest first; an empty condition is met by all.
+        """Records that meet every condition, newest first. A condition that is left out is met by all.
 
         Args:
             who: whose pictures.
-            words: each stands somewhere in the prompt, as `plain` makes both.
+            words: each must occur in the prompt; words and prompt are compared after `path_syntax.plain`.
             tool: name of the row.
             created: from the first moment, and before the second.
             parent: id of a picture they were made from directly.
@@ -309,82 +312,83 @@ class PictureIndex(Protocol):
         """Ids that start like this, newest first."""
 
     async def keys_of_size(self, size: int) -> list[tuple[str, str]]:
-        """Id and blob key of every principal's pictures of so many bytes: to tell whose a file is, not for a caller."""
+        """Id and key of all principals' pictures with this size in bytes. Never to answer a caller."""
 
     async def check(self) -> None:
-        """Find out whether it can be written, without writing."""
+        """Check that the index can be written, without writing anything."""
 
 
 @dataclass(frozen=True, slots=True)
 class BlobFolder:
-    """What lies below a part of the keys."""
+    """All files whose keys begin with `key` and a slash."""
 
     key: str
-    """Without a slash at its end."""
     idle: float
-    """Seconds since anything in it was changed, by the store's clock."""
+    """Seconds since any of them was changed, by the store's clock."""
 
 
 class BlobStore(Protocol):
-    """Files by key. It asks for no principal: keys come from records, which are scoped, and are shown to nobody.
+    """Files by key. Its methods take no principal, because keys are found only in records, and those are scoped.
 
-    Methods raise `StorageError` with the reason, and `BlobGoneError` where there is no such file.
+    All methods raise `StorageError` if the store cannot be used, and its subclass `BlobGoneError` if there is no file
+    with the key.
     """
 
     async def put(self, key: str, data: bytes, *, lasting: bool = True) -> None:
-        """Write a file, whole or not at all, in place of one that is there.
+        """Write a file, whole or not at all. It replaces a file that has this key.
 
         Args:
             key: of the file.
-            data: what it holds.
-            lasting: whether it must survive a power cut once this returns.
+            data: its content.
+            lasting: whether the file must survive a power cut after this returns.
         """
 
     async def add(
         self, key: str, source: Path, *, others: Callable[[int], Coroutine[Any, Any, list[str]]] | None = None
     ) -> tuple[str, int]:
-        """Copy a file byte for byte to a key that is free: never over something else, whole or not at all, lasting.
+        """Copy a file to a free key, byte for byte, whole or not at all. It survives a power cut after this returns.
 
         Args:
-            key: the wanted one. If it is taken, `-2`, `-3` ... is put before the extension.
-            source: a file of this machine; it is left where it is.
-            others: asked where the key is taken by exactly the same bytes: the keys of all other pictures of that size
-                in bytes. If it is none of them, it is this very file, saved by a process that was killed before it
-                could tell anybody: then it is taken, and no second one written. None: that is never so.
+            key: the wanted key. If it is taken, `-2`, `-3` ... is put before the extension.
+            source: a file of this machine. It is not changed.
+            others: returns the keys of all other pictures with a given size in bytes. It is called if the wanted key
+                is taken by a file with exactly the same bytes. If that file is none of these pictures, it was written
+                by a process that was killed before it could record it: then its key is returned, and nothing is
+                written. With None, such a file is always taken for another picture.
 
         Returns:
-            The key it has, and its size in bytes.
+            The key of the copy, and its size in bytes.
         """
 
     async def read(self, key: str, limit: int | None = None) -> bytes:
-        """A whole file. Raises `StorageError` where it has more than `limit` bytes; never more is read."""
+        """The content of a file. Raises `StorageError` if it has more than `limit` bytes, and never reads more."""
 
     async def head(self, key: str, count: int) -> tuple[bytes, int]:
-        """The first bytes of a file, at most so many, and its whole size in bytes."""
+        """The first `count` bytes of a file, or fewer if it is shorter, and its size in bytes."""
 
     async def fetch(self, key: str, into: Path) -> None:
-        """Copy a file to one of this machine, whole or not at all."""
+        """Copy a file to a path of this machine, whole or not at all."""
 
     async def link(self, key: str, seconds: float) -> str | None:
-        """A URL that anybody can fetch the file from for so long; None where files have none."""
+        """A URL from which anybody can fetch the file for so many seconds; None if this store has no URLs."""
 
     def path(self, key: str) -> Path | None:
-        """Where the file is, or would be, on this machine; None where files are kept elsewhere."""
+        """The path of a file on this machine, whether it exists or not; None if the store is elsewhere."""
 
     async def keys(self, prefix: str) -> list[str]:
-        """The keys of all whole files that begin like this, in order; a prefix need not end at a slash."""
+        """The keys of all finished files that begin with this text, sorted. It need not end at a slash."""
 
     async def folders(self, key: str) -> list[BlobFolder]:
-        """What lies directly below a key and has, or may have, keys below it; links are left out."""
+        """The folders directly below a key. Symbolic links are left out."""
 
     async def delete(self, prefix: str) -> None:
-        """Remove every file whose key begins like this, unfinished ones too. What cannot go is left."""
+        """Remove all files whose keys begin with this text, unfinished ones too. What cannot be removed is left."""
 
     async def workplace(self, key: str) -> Path:
-        """A private folder of this machine to make files in, made if need be.
+        """A private folder on this machine to work in. It is made if it is missing.
 
-        Where files are kept on this machine, what is made in it has a key: `<key>/<name>`.
+        If the store is on this machine, a file made in the folder has a key of its own: `<key>/<name>`.
         """
 
     async def check_room(self, key: str, needed_bytes: int) -> None:
-        """Find out whether files could be written below a key, and whether there is room for so many bytes."""
+        """Check that files can be written below a key, and that there is room for so many bytes."""

@@ -1,4 +1,4 @@
-"""Blobs as plain files of this machine. What is promised stands in `storage.base.BlobStore`."""
+"""Blobs as plain files of this machine. What the methods promise is written in `storage.base.BlobStore`."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from imagewright.storage.paths.roots import AllowedRoots
 
 COPIES = 8
-"""Files that are copied at once: more only take turns at the disk."""
+"""How many files are copied at once. More would only wait for the disk."""
 
 
 class LocalBlobs:
-    """Files in two folders, and those a user had saved elsewhere.
+    """The files of running jobs, of the library, and those that users have saved elsewhere.
 
     Args:
-        base: holds `incoming/`; absolute.
-        pictures: the library's folder; absolute, and one of the roots.
-        roots: a file that was replaced by a link is read only where it leads into one of them.
-        clock: seconds since 1970, as file times are.
+        base: absolute path of the folder that holds `incoming/`.
+        pictures: absolute path of the library's folder, which is one of the roots.
+        roots: a file that was replaced by a link is only read if the link leads into these.
+        clock: seconds since 1970. Times of files are compared with it.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class LocalBlobs:
         self._pictures = pictures
         self._roots = roots
         self._clock = clock
-        # its own threads: one that copies may have to wait for an answer that is looked up in another
+        # threads of its own, because a copy may wait for an answer that needs one of the shared threads
         self._copying = anyio.CapacityLimiter(COPIES)
         self._swept: set[Path] = set()
 
@@ -57,12 +57,12 @@ class LocalBlobs:
     async def add(
         self, key: str, source: Path, *, others: Callable[[int], Coroutine[Any, Any, list[str]]] | None = None
     ) -> tuple[str, int]:
-        """See `BlobStore.add`. A file that is to lie in the library's folder gets a key of the library."""
+        """See `BlobStore.add`. A `file:` key inside the library's folder becomes a `pictures/` key."""
 
         def ours(path: Path) -> bool:
             try:
                 keys = [] if others is None else anyio.from_thread.run(others, path.stat().st_size)
-            except (OSError, StorageError):  # what cannot be looked up may be another's
+            except (OSError, StorageError):  # it may be another picture's
                 return False
             return not any(_same_file(self._file(one), path) for one in keys)
 
@@ -108,11 +108,11 @@ class LocalBlobs:
         await anyio.to_thread.run_sync(copy)
 
     async def link(self, key: str, seconds: float) -> str | None:  # noqa: ARG002 - the contract's
-        """Files of this machine have no address."""
+        """Files of this machine have no URL."""
         return None
 
     def path(self, key: str) -> Path | None:
-        """See `BlobStore.path`: absolute, links in the way to the store's folders resolved."""
+        """See `BlobStore.path`. It is absolute, and links on the way to the store's folders are resolved."""
         return self._file(key)
 
     async def keys(self, prefix: str) -> list[str]:
@@ -147,7 +147,7 @@ class LocalBlobs:
             return await anyio.to_thread.run_sync(look)
 
     async def delete(self, prefix: str) -> None:
-        """See `BlobStore.delete`. A folder that becomes empty by it goes too."""
+        """See `BlobStore.delete`. A folder that has become empty is removed too."""
         folder, _, start = prefix.rpartition("/")
         await anyio.to_thread.run_sync(_delete, self._file(folder), start)
 
@@ -178,7 +178,7 @@ class LocalBlobs:
         return Path(os.path.realpath(folders[area])).joinpath(*names)
 
     def _key(self, path: Path) -> str:
-        """The key of a picture's file."""
+        """The key of a picture with this path."""
         library = self._file(PICTURES)
         if path.is_relative_to(library):
             return f"{PICTURES}/{path.relative_to(library).as_posix()}"
@@ -186,7 +186,7 @@ class LocalBlobs:
 
     @contextmanager
     def _opened(self, key: str) -> Iterator[BinaryIO]:
-        """A file, opened as what was written and not as what a link has put in its place."""
+        """Open a file, but not one that a link has put in its place."""
         path = self._file(key)
         try:
             with self._roots.open_recorded(path) as stream:
@@ -198,7 +198,7 @@ class LocalBlobs:
 
 
 def _same_file(one: Path, other: Path) -> bool:
-    """Whether two paths are of one file; names can differ in case, or lead over links of folders."""
+    """Whether two paths lead to one file. They can differ in case, or by links to folders."""
     try:
         return one.samefile(other)
     except OSError:  # one of them is gone
@@ -228,14 +228,14 @@ def _put(file: Path, data: bytes, lasting: bool) -> None:  # noqa: FBT001 - call
 
 
 def _newest(folder: Path) -> float:
-    """When something in a folder was changed last, in seconds since 1970; 0 where it is gone meanwhile."""
+    """When something in a folder was last changed, in seconds since 1970; 0 if it has been removed meanwhile."""
     with suppress(FileNotFoundError):
         return max(path.stat(follow_symlinks=False).st_mtime for path in (folder, *folder.rglob("*")))
     return 0.0
 
 
 def _delete(folder: Path, start: str) -> None:
-    """Remove what begins so in a folder, and the folder if it is empty then; unfinished files begin with a dot."""
+    """Remove all files of a folder whose names begin so, and then the folder if it is empty."""
     with suppress(OSError):
         for path in list(folder.iterdir()):
             if not path.name.lstrip(".").startswith(start):

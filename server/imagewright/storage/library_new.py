@@ -1,4 +1,4 @@
-"""The library: every picture that was ever kept, its file and what is known of it."""
+"""The library: all pictures that were kept, their files and what is known about them."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
     from imagewright.storage.records import Principal
 
 MOST_WORDS = 100
-"""Words that are looked for at once; SQLite takes no condition of more than 1,000 parts."""
+"""How many words can be searched for at once. SQLite allows conditions with 1,000 parts."""
 BEYOND_ALL = 2**31
-"""More pictures than any library has; SQLite takes no number above 2**63."""
+"""More pictures than any library has. SQLite takes no numbers above 2**63."""
 UNREADABLE = "unreadable"
-"""Folder among the pictures for what a vendor made and nothing here can read."""
+"""The folder inside the library for files of vendors that cannot be read as pictures."""
 
 log = logging.getLogger(__name__)
 
 
 class Library:
-    """Keeps pictures and finds them again. Several processes may use the same index and blobs.
+    """Keeps pictures and finds them again. Several processes can use the same index and files.
 
-    Nothing is made on disk before the first picture is kept or room for one is looked for.
+    Nothing is made on disk before the first picture is kept, or before `check_room`.
 
     Args:
-        index: what is known of the pictures.
+        index: what is known about the pictures.
         blobs: their files.
-        roots: what a principal without roots of its own may read and write.
+        roots: the folders that principals without roots of their own may read and write.
     """
 
     def __init__(self, index: PictureIndex, blobs: BlobStore, roots: AllowedRoots) -> None:
@@ -58,14 +58,14 @@ class Library:
         """The folders of this machine that a principal may read from and save into.
 
         Raises:
-            ConfineError: it may name no files of this machine.
+            ConfineError: the principal may not name files of this machine.
         """
         if not who.may_use_paths:
             raise ConfineError("Paths of the server's machine cannot be used here.")
         return self._roots if who.roots is None else AllowedRoots(who.roots)
 
     async def target(self, who: Principal, save_as: str) -> tuple[Path, str]:
-        """The folder and the name that a `save_as` means; the name is empty where it means a folder.
+        """The folder and the file name that a `save_as` means; the name is empty if it means a folder.
 
         Raises:
             ConfineError: it leads out of the roots, or cannot be the name of a file.
@@ -73,12 +73,12 @@ class Library:
         return await anyio.to_thread.run_sync(self.roots_of(who).target, save_as)
 
     async def check_room(self, who: Principal, save_as: str | None, needed_bytes: int) -> None:
-        """Find out whether pictures could be saved and listed, before money is spent on them. Makes the folder.
+        """Check that pictures can be saved and listed, before money is spent on them. Makes the folder.
 
         Args:
-            who: whose pictures.
+            who: the owner of the pictures.
             save_as: as for `keep`.
-            needed_bytes: how much they may take, in bytes.
+            needed_bytes: how many bytes they may take.
 
         Raises:
             ConfineError: `save_as` leads out of the roots, or cannot be the name of a file.
@@ -102,46 +102,46 @@ class Library:
         position: int = 1,
         of: int = 1,
     ) -> tuple[PictureRecord, list[str]]:
-        """Save a picture, byte for byte and for its owner's eyes only (mode 0600), and enter it in the index.
+        """Save a picture, byte for byte and readable for its owner only (mode 0600), and add it to the index.
 
-        It is saved whatever happens to the index, and in the default folder where `save_as` has become impossible.
-        A job's picture can be kept again, as by the successor of a process that was killed in here: it is listed
-        once, and what was saved of it already is taken and not saved again. A cancel waits until this is done.
+        The picture is saved even if the index cannot be written, and in the default folder if `save_as` cannot be used.
+        A job's picture can be kept again, for example after a process was killed while it did this: it is added once,
+        and a file that was saved already is used and not saved again. A cancelled caller waits until this is done.
 
         Args:
-            who: whose picture.
-            source: the finished file; it is left where it is.
-            new: what is known of it.
+            who: the owner of the picture.
+            source: the finished file. It is not changed.
+            new: what is known about the picture.
             save_as: the wanted path or name, or a folder; None for the default name in the default folder.
-            position: which picture of the call, from 1; with several, it becomes part of the name in `save_as`.
+            position: the number of the picture within the call, from 1. If there are several, it becomes part of the
+                name in `save_as`.
             of: how many pictures the call makes.
 
         Returns:
             The record, and what the caller should know, one sentence each.
 
         Raises:
-            StorageError: it could be saved nowhere; `source` is untouched.
+            StorageError: it could not be saved anywhere.
         """
         with anyio.CancelScope(shield=True):
             kept = await self._keep(who, source, new, save_as, position if of > 1 else 0)
         return kept  # noqa: RET504 - to the type checker, a scope might swallow what is raised in it
 
     async def keep_unreadable(self, source: Path, new: NewPicture, extension: str) -> str:
-        """Save a file that cannot be read as a picture, byte for byte, in a private folder; it is not listed.
+        """Save a file that cannot be read as a picture, byte for byte, in a private folder. It is not in the index.
 
-        It can be kept again, as by the successor of a process that was killed in here: the same bytes under the same
-        name are taken for it and not saved again.
+        It can be kept again, as in `keep`: a file with the same name and the same bytes is not saved again.
 
         Args:
-            source: the file; it is left where it is.
-            new: what is known of it, with the job it belongs to.
-            extension: what its name ends with, without a dot.
+            source: the file. It is not changed.
+            new: what is known about it, with the job it belongs to.
+            extension: the extension of its name, without a dot.
 
         Returns:
-            Where it is, for people.
+            Its path or key, for people.
 
         Raises:
-            StorageError: it could not be saved; `source` is untouched.
+            StorageError: it could not be saved.
         """
         name = default_name(replace(new, format=extension), id_of(new.job_id, new.variant))
         with anyio.CancelScope(shield=True):
@@ -149,7 +149,7 @@ class Library:
         return self._place(key)
 
     async def get(self, who: Principal, picture_id: str) -> PictureRecord | None:
-        """The picture of that id; None when there is none, or it is somebody else's.
+        """The picture with this id; None if there is none, or if it belongs to somebody else.
 
         Raises:
             StorageError: the index cannot be read.
@@ -157,10 +157,10 @@ class Library:
         return self._unlisted_of(who, picture_id) or self._placed(await self._index.get(who, picture_id))
 
     async def read(self, record: PictureRecord, limit: int) -> bytes:
-        """The file of a picture, as it is now.
+        """The content of a picture's file, as it is now.
 
         Args:
-            record: from `get`, `find` or `keep`.
+            record: the picture.
             limit: bytes; never more is read.
 
         Raises:
@@ -170,7 +170,7 @@ class Library:
             return await self._blobs.read(record.key, limit)
 
     async def head(self, record: PictureRecord, count: int) -> tuple[bytes, int]:
-        """The first bytes of a picture's file as it is now, at most so many, and its whole size in bytes.
+        """The first `count` bytes of a picture's file as it is now, or fewer, and its size in bytes.
 
         Raises:
             StorageError: it was deleted or moved, or replaced by a link out of the roots.
@@ -189,15 +189,15 @@ class Library:
         limit: int = 20,
         offset: int = 0,
     ) -> list[PictureRecord]:
-        """Pictures that meet every condition, newest first; those whose files are gone as well.
+        """Pictures that meet every condition, newest first, also if their files are gone.
 
         Args:
-            who: whose pictures.
-            text: words that must all stand in the prompt, in any order, also as a part of a longer word; case and
-                accents make no difference.
-            tool: name of the row that made it.
-            day: local calendar day, as a date, `YYYY-MM-DD`, `today` or `yesterday`.
-            parent: id of a picture it was made from directly.
+            who: the owner of the pictures.
+            text: words that must all occur in the prompt, in any order, also inside longer words. Case and accents
+                are ignored.
+            tool: name of the row.
+            day: the day on which they were made, in local time: a date, `YYYY-MM-DD`, `today` or `yesterday`.
+            parent: id of a picture they were made from directly.
             limit: how many at most.
             offset: how many to leave out first.
 
@@ -251,9 +251,9 @@ class Library:
     async def _save(  # noqa: PLR0917 - what `keep` was given
         self, who: Principal, source: Path, new: NewPicture, picture_id: str, save_as: str | None, position: int
     ) -> tuple[str, int, list[str]]:
-        """Save where the caller wants it, or else in the default folder: key, size, and notes on what differs."""
+        """Save the file: its key, its size, and notes on what differs from the caller's wish."""
         usual = default_name(new, picture_id)
-        # without a job there is no successor who would keep the picture again
+        # without a job, nobody keeps the same picture again
         add = partial(self._blobs.add, source=source, others=self._others_than(picture_id) if new.job_id else None)
         if save_as is None:
             return *await add(f"{PICTURES}/{usual}"), []
@@ -272,7 +272,7 @@ class Library:
         return key, size, [] if name == wanted else [f"Saved as {name}: {wanted} is the name of another file."]
 
     async def _listed(self, who: Principal, picture_id: str) -> tuple[PictureRecord | None, list[str]]:
-        """The picture of that id where it was kept before, and what the caller should know."""
+        """The picture with this id if it was kept before, and what the caller should know."""
         try:
             return await self.get(who, picture_id), []
         except SetAsideError as error:
@@ -290,7 +290,7 @@ class Library:
         return others
 
     async def _enter(self, who: Principal, record: PictureRecord) -> list[str]:
-        """Enter the record; say it when that fails, and try again at the next occasion."""
+        """Add a record to the index. If that fails, it is tried again later; the caller is told."""
         notes = []
         try:
             try:
@@ -307,11 +307,11 @@ class Library:
         return notes
 
     async def _catch_up(self) -> None:
-        """Enter the records that could not be entered when they were kept, as far as that can be done now."""
+        """Add the records that could not be added when they were kept, as far as possible."""
         for who, record in list(self._unlisted.values()):
             try:
                 await self._index.add(who, record)
-            except StorageError:  # it was said when the picture was kept
+            except StorageError:  # the caller was told when the picture was kept
                 return
             self._unlisted.pop(record.id, None)
 
@@ -326,7 +326,7 @@ class Library:
         return [replace(record, path=self._blobs.path(record.key)) for record in records]
 
     def _place(self, key: str) -> str:
-        """Where a file is, for people."""
+        """The path or key of a file, for people."""
         return str(self._blobs.path(key) or key)
 
 
@@ -346,10 +346,10 @@ def _gone(record: PictureRecord) -> Iterator[None]:
 
 
 def day_bounds(day: date | str) -> tuple[datetime, datetime]:
-    """The first moment of a day where the user is, and that of the next: 23, 24 or 25 hours apart.
+    """The first moment of a day in local time, and the first of the next. They are 23, 24 or 25 hours apart.
 
     Args:
-        day: a date, or `YYYY-MM-DD`, `today` or `yesterday`.
+        day: a date, `YYYY-MM-DD`, `today` or `yesterday`.
 
     Raises:
         Refusal: it is not a day.

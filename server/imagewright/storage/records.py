@@ -1,6 +1,6 @@
-"""What the store holds: jobs, their calls to vendors, pictures, and whose they are. Plain data.
+"""The records of the stores as plain data: principals, jobs, their calls to vendors, and pictures.
 
-Times are seconds since 1970, UTC, by the store's own clock. Files are named by blob key: relative, with slashes.
+Times are seconds since 1970, UTC, by the store's own clock. Files are named by blob keys, see below.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ CostBasis = Literal["actual", "estimate", "unknown"]
 JobState = Literal["running", "completed", "failed", "cancelled"]
 
 INCOMING = "incoming"
-"""Keys `incoming/<job>/<name>` are files that a running job needs."""
+"""Begins the keys of files that a running job needs: `incoming/<job>/<name>`."""
 PICTURES = "pictures"
-"""Keys `pictures/<name>` are files of the library."""
+"""Begins the keys of the library's files: `pictures/<name>`."""
 FILE = "file:"
-"""A key `file:<absolute path>` is a picture that was saved in a place of the user's own."""
+"""Begins the keys of pictures that were saved in folders of the user's own: `file:<absolute path>`."""
 ID_PREFIX = "img_"
 _ID_BYTES = 10  # 80 bits, so that a shared server's ids cannot be guessed; 16 letters in base 32
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who a call is made for."""
+    """The user for whom a call is made."""
 
     id: str
-    """Unique among all who share the store."""
+    """Unique among all users of the store."""
     roots: tuple[Path, ...] | None = None
-    """Folders this one may read from and save into; None for the configured ones."""
+    """The folders that this user may read from and save into; None for the configured ones."""
     may_use_paths: bool = True
-    """Whether arguments may name files of the server's machine."""
+    """Whether this user's arguments may name files of the server's machine."""
 
 
 LOCAL = Principal("local")
-"""The one user of a server on their own machine."""
+"""The user of a server that runs on their own machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,51 +53,51 @@ class CallRecord:
     """One call to a vendor."""
 
     number: int
-    """Its place in the job, from 0."""
+    """The number of the call within its job, from 0."""
     state: CallState = CallState.PLANNED
     count: int = 1
     """How many pictures it makes."""
     first_variant: int = 1
-    """The number of its first picture within the job, from 1."""
+    """The number of its first picture within its job, from 1."""
     arguments: Mapping[str, Any] = field(default_factory=dict)
-    """What is sent, under the row's names, without pictures."""
+    """The arguments that are sent, by the names of the row, without pictures."""
     signature: Mapping[str, str] | None = None
-    """What the vendor's list of recent calls would show it by, where it has one; written before it is sent."""
+    """How to find the call in the vendor's list of recent calls, if the vendor has one. Written before it is sent."""
     handle: Mapping[str, str] | None = None
-    """What the vendor gave to ask by, once it has."""
+    """How to ask the vendor about the call; None until the vendor has answered."""
     outputs: tuple[Mapping[str, Any], ...] | None = None
-    """The results once they are made, each with `url`, `file` (a blob key) and `seed`."""
+    """The results, each with `url`, `file` (a blob key) and `seed`; None until they are made."""
     cost_usd: float | None = None
-    """What the vendor says it charged; None when it does not say."""
+    """What the vendor says it charged; None if it does not say."""
     error: Mapping[str, Any] | None = None
-    """What went wrong, as the engine writes errors; None when nothing did."""
+    """What went wrong, in the form in which the engine writes errors; None if nothing did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
-    """A job that is to be written down before anything is sent."""
+    """A job as it is written down before anything is sent."""
 
     id: str
-    """`job_...`, unguessable."""
+    """`job_` and characters that nobody can guess."""
     tool: str
     operation: str
     provider: str
     model: str
     """The vendor's id of the model."""
     fingerprint: str
-    """The same for two calls that are identical in every argument."""
+    """Equal for two calls with equal arguments, and different for all others."""
     plan: Mapping[str, Any]
-    """What carrying it out needs beside the calls, as JSON; `plan["inputs"]` names its input pictures by blob key."""
+    """What else is needed to carry it out, as JSON. `plan["inputs"]` names its input pictures by blob key."""
     expected: int
     """How many pictures were asked for."""
     calls: tuple[CallRecord, ...]
     """Its vendor calls, in order; at least one."""
     key: str = ""
-    """The caller's idempotency key; empty when it gave none."""
+    """The caller's idempotency key; empty if it gave none."""
     reserved_usd: float = 0.0
-    """What is set aside for it; 0 when the price is unknown."""
+    """What is reserved for it in the budgets while it runs; 0 if the price is unknown."""
     cost_usd: float | None = None
-    """What it cost or is estimated to cost; None when unknown."""
+    """What it cost, or is estimated to cost while it runs; None if that is unknown."""
     cost_basis: CostBasis = "unknown"
     notes: tuple[str, ...] = ()
     """What the caller should know, one sentence each."""
@@ -105,37 +105,37 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord(NewJob):
-    """A job as the store has it."""
+    """A job as it is in the store."""
 
     principal: str
-    """The id of whoever it is made for."""
+    """The id of its owner."""
     created: float
     """When it was opened."""
     state: JobState = "running"
     error: Mapping[str, Any] | None = None
-    """Why it failed; None when it did not."""
+    """Why it failed, in the form in which the engine writes errors; None if it did not fail."""
     finished: float | None = None
     """When it ended; None while it runs."""
     worker_id: str = ""
-    """The process that works on it or did last; empty once it has ended."""
+    """The worker that has the job, or had it last; empty once the job has ended."""
     is_held: bool = False
-    """Whether that process held the job when this was read: it runs, and its lease had not run out."""
+    """Whether the job was running and its lease had not expired when this record was read."""
     cancel_requested: bool = False
 
     @property
     def done(self) -> bool:
-        """Whether nothing will change any more."""
+        """Whether the job has ended."""
         return self.state != "running"
 
     def variant_of(self, call: CallRecord, place: int) -> int:
-        """The number of one picture of a call within the job, from 1: the same in every process, whatever has arrived.
+        """The number of a picture within the job, from 1. Every process comes to the same number.
 
-        What a vendor made beyond the `count` it was asked for is numbered above `expected`: every call takes each
-        n-th number there, n being how many calls the job has, so that no two pictures ever share one.
+        Pictures that a vendor made beyond the `count` it was asked for are numbered above `expected`. With n calls,
+        each call uses every n-th of these numbers, so that no two pictures get the same one.
 
         Args:
             call: one of `calls`.
-            place: which of its pictures, from 0.
+            place: the place of the picture among those of the call, from 0.
         """
         if place < call.count:
             return call.first_variant + place
@@ -147,7 +147,7 @@ class Cap:
     """A budget over time."""
 
     name: str
-    """What to call it, such as `day`."""
+    """Its name for people, such as `day`."""
     since: float
     """The moment from which spending counts."""
     usd: float
@@ -155,11 +155,11 @@ class Cap:
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What was spent or set aside since a moment."""
+    """What was spent or reserved since a moment."""
 
     usd: float
     jobs: int
-    """How many jobs that is the sum of."""
+    """How many jobs this is the sum of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,16 +174,16 @@ class CostRow:
 
 
 def new_id() -> str:
-    """A picture id that nobody can guess: `img_` and 16 of the signs a-z and 2-7."""
+    """A picture id that nobody can guess: `img_` and 16 characters out of a-z and 2-7."""
     return _spelt(secrets.token_bytes(_ID_BYTES))
 
 
 def id_of(job_id: str, variant: int) -> str:
-    """The id of a job's picture: the same in every process that keeps it, and no easier to guess than the job's.
+    """The id of a job's picture. Every process comes to the same id; it is as hard to guess as the job's.
 
     Args:
         job_id: the job; not empty.
-        variant: which picture of it, from 1.
+        variant: the number of the picture within the job, from 1.
     """
     return _spelt(hashlib.sha256(f"{job_id}/{variant}".encode()).digest()[:_ID_BYTES])
 
@@ -213,20 +213,20 @@ class NewPicture:
     height: int
     """Pixels, after orientation."""
     prompt: str = ""
-    """As the caller gave it; empty when the operation takes none."""
+    """As the caller gave it; empty if the operation takes none."""
     arguments: dict[str, Any] = field(default_factory=dict)
-    """What else the caller gave, as JSON; the engine leaves inline picture data out."""
+    """The caller's other arguments, as JSON, without inline picture data."""
     seed: int | None = None
-    """The seed that made it; None when it is not known."""
+    """None if it is not known."""
     cost_usd: float | None = None
-    """What this one picture cost; None when it is not known."""
+    """What this picture alone cost; None if that is not known."""
     cost_basis: CostBasis = "unknown"
     parents: tuple[str, ...] = ()
     """Ids of the library's pictures it was made from, in order."""
     job_id: str = ""
-    """The job it belongs to; empty when there is none."""
+    """The job it belongs to; empty if there is none."""
     variant: int = 1
-    """Which picture of the job, from 1."""
+    """Its number within the job, from 1."""
     created: datetime = field(default_factory=_now)
     """When it was made, with a time zone."""
 
@@ -241,13 +241,13 @@ class PictureRecord(NewPicture):
     """A picture that was kept."""
 
     id: str
-    """`img_` and 16 signs."""
+    """`img_` and 16 characters."""
     key: str
-    """Its blob."""
+    """The key of its file."""
     bytes: int
     """Size of the file as it was saved."""
     path: Path | None = None
-    """Where it was saved on this machine; None where files are kept elsewhere. The library fills it in."""
+    """Its file on this machine; None if files are kept elsewhere. Not stored: the library fills it in."""
 
     @property
     def uri(self) -> str:
@@ -256,6 +256,6 @@ class PictureRecord(NewPicture):
 
 
 def spooled_key(file: str) -> str:
-    """The key of a spooled file: an older release wrote its absolute path into its records. A key stays as it is."""
+    """The key of a running job's file, from the absolute path that older releases recorded. A key stays as it is."""
     parts = PurePath(file).parts[-3:]
     return "/".join(parts) if parts[0:1] == (INCOMING,) else file

@@ -1,4 +1,4 @@
-"""All that is kept, for one process: jobs, pictures and files, built by one function."""
+"""Jobs, pictures and files as one process uses them, and the function that opens them all."""
 
 from __future__ import annotations
 
@@ -33,10 +33,11 @@ log = logging.getLogger(__name__)
 
 
 class DeferredJobs:
-    """A `JobStore` that keeps what it could not write, and writes it later: a full disk must not lose a paid picture.
+    """A `JobStore` that can write steps later, so that a full disk does not lose a paid picture.
 
-    `advance` is for steps before money is spent: what cannot be written down is not begun. `note` and `finish` are for
-    what happens after. What waits to be written is written before the job's next step, or by `catch_up`.
+    `advance` is for steps before money is spent: it raises if it cannot write, and then the step must not be taken.
+    `note` and `finish` are for steps after that: if they cannot write, the step waits in memory. It is written before
+    the next step of the same job, or by `catch_up`.
 
     Args:
         store: where jobs are kept.
@@ -57,7 +58,7 @@ class DeferredJobs:
 
     @property
     def unwritten(self) -> frozenset[str]:
-        """Jobs that are further than the store says, because it could not be written. Their leases must be renewed."""
+        """Ids of jobs with steps that are not written yet. Their leases must be renewed until they are."""
         return frozenset(self._waiting)
 
     async def advance(self, job_id: str, number: int, state: CallState, **changes: Unpack[CallChanges]) -> None:
@@ -66,7 +67,9 @@ class DeferredJobs:
         await self._store.advance(job_id, number, state, **changes)
 
     async def note(self, job_id: str, number: int, state: CallState, **changes: Unpack[CallChanges]) -> None:
-        """As `advance`, after money was spent: what cannot be written now is written later, also after a cancel.
+        """As `advance`, for a step that has happened already. If it cannot be written now, it is written later.
+
+        A cancelled caller waits for this.
 
         Raises:
             LostLeaseError: another worker has the job now.
@@ -83,7 +86,7 @@ class DeferredJobs:
         notes: Sequence[str],
         error: Mapping[str, Any] | None = None,
     ) -> None:
-        """Settle a job, now or later: its pictures are safe by then. One that was taken over is left alone."""
+        """End a job. If that cannot be written now, it is written later. A job of another worker is left alone."""
         values: dict[str, Any] = {"cost_usd": cost_usd, "cost_basis": cost_basis, "notes": tuple(notes), "error": error}
         try:
             await self._now_or_later(job_id, lambda: self._store.finish(job_id, state, **values))
@@ -98,7 +101,7 @@ class DeferredJobs:
         await self._store.replan(job)
 
     async def check_lease(self, job_id: str) -> None:
-        """See `JobStore.check_lease`; where it cannot be looked up, the job goes on."""
+        """See `JobStore.check_lease`. If the lease cannot be read, this is logged and the job goes on."""
         try:
             await self._store.check_lease(job_id)
         except StorageError as error:
@@ -110,7 +113,7 @@ class DeferredJobs:
         await self._store.release()
 
     async def catch_up(self) -> None:
-        """Write what could not be written when it happened, as far as that is possible now."""
+        """Write the steps that could not be written when they happened, as far as possible."""
         for job_id in list(self._waiting):
             try:
                 await self._flush(job_id)
@@ -126,14 +129,14 @@ class DeferredJobs:
                 self._waiting.setdefault(job_id, deque()).append(write)
 
     async def _flush(self, job_id: str) -> None:
-        """Write what waits of a job, in its order, until it is written or cannot be.
+        """Write the waiting steps of a job in their order, up to the first that cannot be written.
 
         Raises:
             LostLeaseError: another worker has the job now.
         """
         if job_id not in self._waiting:
             return
-        with anyio.CancelScope(shield=True):  # what was written must not stay in the queue
+        with anyio.CancelScope(shield=True):  # a step that was written must not stay in the queue
             async with self._flushing:
                 waiting = self._waiting.get(job_id, deque())
                 try:
@@ -147,7 +150,7 @@ class DeferredJobs:
                         self._waiting.pop(job_id, None)
 
     async def _written(self, job_id: str, write: Write) -> bool:
-        """Whether it was written, or nobody can use it any more."""
+        """Whether a step needs no more tries: it was written, or the store has forgotten the job."""
         try:
             await write()
         except ForgottenJobError as error:
@@ -160,22 +163,22 @@ class DeferredJobs:
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """All that is kept, as one process uses it. Made by `open_stores`."""
+    """Everything that is stored, as one process uses it. Made by `open_stores`."""
 
     jobs: DeferredJobs
     library: Library
-    """Finished pictures: their files and what is known of them."""
+    """The finished pictures."""
     blobs: BlobStore
-    """Files of running jobs, and those of the library."""
+    """The files of running jobs and of the library."""
     database: Database
-    """The file of jobs and index; its methods block."""
+    """The SQLite file of jobs and pictures. Its methods block."""
 
     async def trouble(self) -> str:
-        """What is wrong with the database, for people; empty where nothing is. Changes nothing."""
+        """What is wrong with the database, in words; empty if nothing is. Changes nothing."""
         return await anyio.to_thread.run_sync(self.database.trouble)
 
     async def close(self) -> None:
-        """Let go of the database. It opens again at the next use."""
+        """Close the database. The next use opens it again."""
         await anyio.to_thread.run_sync(self.database.close)
 
 
@@ -188,15 +191,15 @@ def open_stores(
     clock: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Stores:
-    """The stores in these folders: SQLite and plain files. Nothing is made on disk before the first use.
+    """Open the stores in these folders: SQLite and plain files. Nothing is made on disk before the first use.
 
     Args:
-        folders: where database and pictures are, and what may be read and written.
-        lease: seconds after which a job of a silent process may be reclaimed by another.
-        worker_id: the name of this process; empty for a new one.
+        folders: where database and pictures are, and which folders may be read and written.
+        lease: seconds after which another process may reclaim a job whose lease was not renewed.
+        worker_id: the name of this process; a new one is made if it is empty.
         patience: seconds to wait for another process that is writing.
         clock: seconds since 1970.
-        monotonic: seconds that do not pass while the machine sleeps, from any start.
+        monotonic: a clock in seconds that stops while the machine sleeps.
     """
     from imagewright.storage.blobs import LocalBlobs  # noqa: PLC0415 - not on the start-up path
     from imagewright.storage.library_new import Library  # noqa: PLC0415 - as above

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     Ours = Callable[[Path], bool]
 
 MOST_NAMES = 9999
-"""How many pictures of one wanted name a folder can take: `fox.png` to `fox-9999.png`."""
+"""How many numbers are tried for a name that is taken: `fox.png` to `fox-9999.png`."""
 STEP_BY_STEP = os.open in os.supports_dir_fd
-"""Whether the platform opens relative to an open folder; Windows does not."""
+"""Whether the platform can open a file relative to an open folder. Windows cannot."""
 FOLDER_MODE = 0o700
 FILE_MODE = 0o600
-"""Pictures and prompts are for their owner alone, whatever the umask. What is there already keeps its mode."""
+"""Files and folders are made for their owner only, whatever the umask, because they hold pictures and prompts."""
 
 # Named through getattr because each platform lacks some of them. Without O_NONBLOCK a pipe would be waited on for ever.
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
@@ -72,27 +72,27 @@ _SCANNER_WAITS = (0.02, 0.05, 0.1, 0.2, 0.4)  # seconds; virus scanners hold a n
 
 
 class Kept(NamedTuple):
-    """What was written: where it came to lie, and its size in bytes."""
+    """The path of a written file, and its size in bytes."""
 
     path: Path
     size: int
 
 
 def keep(source: Path, target: Path, ours: Ours | None = None) -> Kept:
-    """Copy a file, byte for byte, to a name that is free.
+    """Copy a file, byte for byte, to a free name.
 
-    The copy is private, mode 0600 whatever the umask, and so is every folder made for it (0700), wherever the user has
-    it saved: a picture may show what its prompt says, and opening it to others is the user's to do.
+    The copy is private (mode 0600) and so is every folder made for it (0700), also in the user's own folders: whether
+    others may see a picture is for the user to decide.
 
     Args:
-        source: the finished download; it is left where it is.
+        source: the finished download. It is not changed.
         target: the wanted path. Its folder is made if it is missing. If the name is taken, `-2`, `-3` ... is put
             before the extension.
-        ours: asked about a taken name that holds exactly the same bytes: whether that is this very file, saved by a
-            process that was killed before it could tell anybody. Then it is taken, and no second one written.
+        ours: called with a taken path that holds exactly the same bytes. It tells whether a process that was killed
+            before it could record it has written this file; then the path is returned and nothing is written.
 
     Raises:
-        StorageError: it could not be written; names the folder and the reason. Nothing is left of it.
+        StorageError: it could not be written. The message names folder and reason, and nothing is left behind.
     """
     try:
         reader = source.open("rb")
@@ -103,7 +103,7 @@ def keep(source: Path, target: Path, ours: Ours | None = None) -> Kept:
 
 
 def write_new(reader: BinaryIO, target: Path, ours: Ours | None = None) -> Kept:
-    """As `keep`, from an open file."""
+    """As `keep`, but reads from an open file."""
     part = target.parent / f"{_PART_PREFIX}{secrets.token_hex(8)}{_PART_SUFFIX}"
     try:
         make_folder(target.parent)
@@ -120,7 +120,7 @@ def write_new(reader: BinaryIO, target: Path, ours: Ours | None = None) -> Kept:
 
 
 def check_room(folder: Path, needed_bytes: int) -> None:
-    """Find out whether pictures can be saved, before money is spent on them. Makes the folder.
+    """Check that pictures can be saved, before money is spent on them. Makes the folder.
 
     Args:
         folder: where they will be saved.
@@ -149,7 +149,7 @@ def check_room(folder: Path, needed_bytes: int) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed processes left unfinished in a folder a day ago or earlier."""
+    """Remove unfinished files that are older than a day: killed processes have left them."""
     oldest = time.time() - _ABANDONED
     with suppress(OSError), os.scandir(folder) as entries:  # tidying up must not stand in the way of saving
         for entry in entries:
@@ -168,12 +168,12 @@ def _copy(reader: BinaryIO, part: Path) -> int:
 
 
 def publish(part: Path, target: Path, ways: tuple[Way, ...] = (), ours: Ours | None = None) -> Path:
-    """Give a finished file its name, or the next free one.
+    """Rename a finished file to the wanted name, or to the next free one.
 
     Args:
         part: the finished file, in the folder of the target.
         target: the wanted path.
-        ways: how to do it, the best first; each later one is for file systems that lack the one before.
+        ways: functions that do it. The next is tried if the file system does not support the one before.
         ours: as for `keep`.
 
     Raises:
@@ -202,9 +202,9 @@ def _first_free(part: Path, target: Path, way: Way, ours: Ours | None) -> Path:
 
 
 def _is_same(part: Path, path: Path) -> bool:
-    """Whether a name is that of a regular file, and no link to one, with exactly the same bytes.
+    """Whether a path is a regular file, and no link, with exactly the same bytes.
 
-    An empty file is never the same: somebody, or `by_reservation`, may be about to fill it.
+    An empty file is never the same, because another process may be about to fill it, as in `by_reservation`.
     """
     try:
         size = part.stat().st_size
@@ -221,14 +221,14 @@ def _is_same(part: Path, path: Path) -> bool:
 
 
 def by_link(part: Path, path: Path) -> None:
-    """A second name for the finished file; atomic, and refused where the name is taken."""
+    """Give the finished file a second name by a hard link: atomic, and refused if the name is taken."""
     os.link(part, path, follow_symlinks=False)
 
 
 def by_reservation(part: Path, path: Path) -> None:
-    """Take the name with an empty file, then put the finished one over it: for disks without hard links.
+    """Take the name with an empty file, then replace that by the finished one. For disks without hard links.
 
-    A process killed between the two leaves the empty file. It stays: nothing tells it from one of the user's.
+    A process that is killed in between leaves the empty file. It is not removed, because it could be the user's.
     """
     open_file(path, "xb").close()
     try:
@@ -239,7 +239,7 @@ def by_reservation(part: Path, path: Path) -> None:
 
 
 def by_rename(part: Path, path: Path) -> None:
-    """A rename, which Windows refuses where the name is taken; waits for virus scanners to let go of the file."""
+    """Rename the file, which Windows refuses if the name is taken. Waits while a virus scanner has the file open."""
     for wait in _SCANNER_WAITS:
         try:
             part.rename(path)
@@ -254,7 +254,7 @@ _WAYS = (by_rename,) if os.name == "nt" else (by_link, by_reservation)
 
 
 def _settle(folder: Path) -> None:
-    """Have the new name survive a power cut as well, where the file system can promise that."""
+    """Make the new name survive a power cut, if the file system supports that."""
     if os.name == "nt":
         return
     with suppress(OSError):
@@ -314,7 +314,7 @@ def _check_unmoved(path: Path, descriptor: int) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and its missing parents, all of them private: `Path.mkdir` gives its mode to the last one alone.
+    """Make a folder and its missing parents, all of them private. `Path.mkdir` would make only the last one private.
 
     Raises:
         OSError: it cannot be made.
@@ -329,7 +329,7 @@ def make_folder(folder: Path) -> None:
 
 
 def open_file(path: Path, mode: Literal["wb", "xb", "ab"]) -> IO[bytes]:
-    """Open a file for writing; one that is made by this is private.
+    """Open a file for writing. A new file is private; one that exists keeps its mode.
 
     Raises:
         OSError: it cannot be opened.
@@ -338,7 +338,7 @@ def open_file(path: Path, mode: Literal["wb", "xb", "ab"]) -> IO[bytes]:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """As `Path.write_bytes`; a file that is made by this is private.
+    """Write a whole file. A new file is private; one that exists keeps its mode.
 
     Raises:
         OSError: it cannot be written.
@@ -352,5 +352,5 @@ def _private(path: str, flags: int) -> int:
 
 
 def why(error: OSError) -> str:
-    """The reason and the way out, as a clause that can follow a colon."""
+    """The reason and what to do about it, as words that can follow a colon."""
     return _REASONS.get(error.errno or 0) or error.strerror or type(error).__name__

@@ -1,6 +1,6 @@
-"""The only decision about paths: what may be read, and where may be written.
+"""The one place that decides which paths may be read and written.
 
-Everything is decided after links are resolved, and files are opened so that what was decided about is what is read.
+It decides after links are resolved, and opens a file so that what is read is the file it has decided about.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 
 MOST_NAMES = 5000
-"""Names of one folder that are looked at: some 10 ms."""
+"""How many names of one folder are compared with a missing one. This takes some 10 ms."""
 DEEPEST = 100
-"""Names in a path that is to be written to: nobody keeps pictures deeper, and thousands of folders take seconds."""
+"""How many names a path to be written may have. Making thousands of folders takes seconds."""
 
 
 class ConfineError(StorageError):
-    """A path that may not be used, or that leads to no file; the message says what to do instead."""
+    """A path may not be used, or leads to no file. The message says what to do instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,10 @@ class Place:
 
 
 class AllowedRoots:
-    """The folders that may be read from and written into. Looks them up anew each time; creates nothing.
+    """The folders that may be read from and written into. They are resolved anew for each question.
 
     Args:
-        roots: absolute paths, at least one; the first is the folder for pictures saved under a bare name. They need
-            not exist.
+        roots: absolute paths, at least one. They need not exist. A bare name is taken inside the first.
     """
 
     def __init__(self, roots: Sequence[Path]) -> None:
@@ -63,56 +62,47 @@ class AllowedRoots:
         """The folders as they were given."""
         return self._roots
 
-    def readable(self, text: str) -> Path:
-        """The regular file that a text means, resolved.
+    def open_readable(self, text: str) -> tuple[BinaryIO, Path]:
+        """Open a regular file, so that nothing can be put in its place between the check and the opening.
 
         Args:
             text: an absolute path or a `file:` URI of this machine; `~` is expanded.
 
-        Raises:
-            ConfineError: not absolute, outside the roots, missing, or not a regular file.
-            StorageError: the file system would not let it be looked at.
-        """
-        return self._regular_file(text).path
-
-    def open_readable(self, text: str) -> tuple[BinaryIO, Path]:
-        """Open what `readable` would name, so that nothing can be put in its place in between.
-
         Returns:
-            The open file, to be closed by the caller, and its resolved path.
+            The open file, which the caller closes, and its resolved path.
 
         Raises:
-            ConfineError: as `readable`.
+            ConfineError: the path is not absolute, is outside the roots, or leads to no regular file.
             StorageError: the file cannot be opened.
         """
         place = self._regular_file(text)
         return self._open(place), place.path
 
     def read_bytes(self, text: str, limit: int) -> bytes:
-        """The whole content of what `readable` would name.
+        """The content of a file, opened as by `open_readable`.
 
         Args:
-            text: as for `readable`.
+            text: as for `open_readable`.
             limit: bytes; never more is read.
 
         Raises:
-            ConfineError: as `readable`.
-            StorageError: larger than the limit, or the file cannot be read.
+            ConfineError: as for `open_readable`.
+            StorageError: the file is larger than the limit, or cannot be read.
         """
         stream, path = self.open_readable(text)
         with stream:
             return read_within(stream, path, limit)
 
     def open_recorded(self, path: Path) -> BinaryIO:
-        """Open a file that the library itself has written, wherever the roots were then.
+        """Open a file that this server has written, even if the roots have changed since.
 
-        A path that is still its own resolution is what was written; one that has become a link must lead into
-        the roots like any other.
+        A path without links is taken for the file that was written. If there is a link on the path now, it must lead
+        into the roots.
 
         Raises:
-            FileNotFoundError: it is gone.
-            NotADirectoryError: so is its folder.
-            ConfineError: it has been replaced by a link out of the roots, or by something that is not a file.
+            FileNotFoundError: the file is gone.
+            NotADirectoryError: its folder is gone.
+            ConfineError: it was replaced by a link out of the roots, or by something that is not a regular file.
             StorageError: the file cannot be opened.
         """
         resolved = _resolved(path)
@@ -126,23 +116,18 @@ class AllowedRoots:
         self._check_regular(status, place.path)
         return self._open(place)
 
-    def writable(self, text: str) -> Path:
-        """The file, not there yet or there already, that a `save_as` means.
+    def target(self, text: str) -> tuple[Path, str]:
+        """The folder, resolved, and the file name that a `save_as` means. Neither needs to exist.
 
         Args:
             text: an absolute path or `file:` URI, or a name or relative path, which is taken inside the first root.
 
         Returns:
-            An absolute path with its folder resolved; a folder where the text names one.
+            The folder, and the name; the name is empty if the text means a folder.
 
         Raises:
-            ConfineError: outside the roots, or a name that a platform cannot hold.
+            ConfineError: the folder is outside the roots, or a platform cannot hold the name.
         """
-        folder, name = self.target(text)
-        return folder / name if name else folder
-
-    def target(self, text: str) -> tuple[Path, str]:
-        """As `writable`, apart: the resolved folder, and the name, which is empty where the text names a folder."""
         pure = self._parse(text)
         if ".." in pure.parts:
             self._refuse(f"{shown(text)} holds '..'; name the folder itself")
@@ -159,12 +144,12 @@ class AllowedRoots:
         return self._inside(_resolved(path.parent), text).path, path.name
 
     def make_folder(self, folder: Path) -> Path:
-        """Make a folder inside the roots with all that lead to it, and look again where it has come to lie.
+        """Make a folder inside the roots, with its missing parents, and return its resolved path.
 
-        What is made is private, mode 0700, also in a folder of the user's own; what is there keeps its mode.
+        New folders are private (mode 0700). Folders that exist keep their mode.
 
         Raises:
-            ConfineError: it lies outside the roots.
+            ConfineError: it is outside the roots.
             StorageError: it cannot be made.
         """
         self._inside(_resolved(folder), str(folder))
@@ -232,7 +217,7 @@ class AllowedRoots:
         return stream
 
     def _inside(self, resolved: Path, text: str) -> Place:
-        """The root a resolved path lies in: by its text, else by identity, for file systems that ignore case."""
+        """The root that holds a resolved path: by its text, or else by identity, as some file systems ignore case."""
         roots = _all_resolved(self._roots)
         for root in roots:
             if resolved.is_relative_to(root):
@@ -253,7 +238,7 @@ class AllowedRoots:
         raise ConfineError(f"{shown(text)} is a relative path; give the absolute path{hint}")
 
     def _file_at(self, guess: Path) -> Path | None:
-        """Where a guess leads, if that is a file that may be read."""
+        """The resolved path of a guess if it is a file that may be read."""
         try:
             path = self._inside(_resolved(guess), str(guess)).path
             status = self._status(path)
@@ -270,10 +255,15 @@ class AllowedRoots:
 
 
 def read_within(stream: BinaryIO, path: Path, limit: int) -> bytes:
-    """The rest of an open file, but never more than so many bytes.
+    """The rest of an open file.
+
+    Args:
+        stream: the open file.
+        path: its name for messages.
+        limit: bytes; never more is read.
 
     Raises:
-        StorageError: there is more, or it cannot be read.
+        StorageError: there is more than the limit, or the file cannot be read.
     """
     try:
         size = os.fstat(stream.fileno()).st_size
@@ -288,10 +278,10 @@ def read_within(stream: BinaryIO, path: Path, limit: int) -> bytes:
 
 
 def _resolved(path: Path) -> Path:
-    """The path without links.
+    """The path with all links resolved.
 
     Raises:
-        StorageError: the system does not let it be looked at, as with the folders of other processes in `/proc`.
+        StorageError: the system refuses this, as for the folders of other processes in `/proc`.
     """
     try:
         return Path(os.path.realpath(path))  # Path.resolve raises on circles of links, differently by version
@@ -300,7 +290,7 @@ def _resolved(path: Path) -> Path:
 
 
 def _all_resolved(roots: Sequence[Path]) -> list[Path]:
-    """The roots without links; one that cannot be looked at does not shut the others."""
+    """The roots with links resolved. A root that cannot be resolved is left out."""
     found = []
     for root in roots:
         with suppress(StorageError):
@@ -309,7 +299,7 @@ def _all_resolved(roots: Sequence[Path]) -> list[Path]:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """What tells a file from every other of the machine; None where it is missing or its file system cannot tell."""
+    """Device and number of a file; None if it is missing, or if its file system has no such numbers."""
     try:
         status = path.stat()
     except OSError:
@@ -318,7 +308,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def working_directory() -> Path | None:
-    """Where the process was started; None when that folder has been removed."""
+    """The working directory of this process; None if it has been removed."""
     try:
         return Path.cwd()
     except FileNotFoundError:
@@ -326,10 +316,10 @@ def working_directory() -> Path | None:
 
 
 def same_name(path: Path) -> Path | None:
-    """The one file beside a missing path whose name reads the same.
+    """The file in the folder of a missing path whose name looks the same, if there is exactly one.
 
-    Names can look alike and differ: macOS puts a narrow no-break space into the names of screenshots, and accented
-    letters have a composed and a decomposed form. A model that copies such a name rarely gets it right.
+    macOS puts a narrow no-break space into the names of screenshots, and accented letters have a composed and a
+    decomposed form. A model that copies such a name often writes other characters that look the same.
     """
     wanted = _as_read(path.name)
     alike = [name for name in _names(path.parent) if _as_read(name) == wanted]
@@ -337,7 +327,7 @@ def same_name(path: Path) -> Path | None:
 
 
 def nearest_names(path: Path) -> str:
-    """The end of a sentence: the closest names in the folder of a missing path, or that the folder is missing."""
+    """The end of a sentence about a missing file: similar names in its folder, or that the folder is missing."""
     if not os.path.isdir(path.parent):  # noqa: PTH112 - Path.is_dir raises on names too long
         return f": there is no folder {path.parent}."
     close = [str(path.parent / name) for name in closest(path.name, _names(path.parent), most=3)]

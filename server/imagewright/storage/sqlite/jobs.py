@@ -1,6 +1,6 @@
-"""Jobs in SQLite: every job is written here before a vendor is called, and every step of it before the next.
+"""Jobs in SQLite. One file holds the jobs of all server processes of a user.
 
-One file holds the jobs of all server processes of a user. What is promised stands in `storage.base.JobStore`.
+What the methods promise is written in `storage.base.JobStore`.
 """
 
 from __future__ import annotations
@@ -62,21 +62,21 @@ _MARK_SEEN = (
     "WHERE id = :id AND principal = :principal"
 )
 MOST_USD = 1e6
-"""USD; a row that says a job cost more makes no sense. Far above what a vendor is believed for one call."""
+"""USD. A job that seems to have cost more has a damaged row: it is far more than any vendor charges for a call."""
 MOST_RECLAIMED = 50
-"""Jobs that are reclaimed at once."""
+"""How many jobs are reclaimed at once."""
 
 
 class SqliteJobStore:
-    """The jobs of one file, for one process.
+    """The jobs of one database file, as one process uses them.
 
     Args:
-        database: shared with the library.
-        writer: of this database.
-        worker_id: the name of this process, unlike any other's.
-        lease: seconds after which a job of a silent process may be reclaimed by another.
+        database: the file, which holds the pictures too.
+        writer: the writer of this database.
+        worker_id: the name of this process. No two processes have the same.
+        lease: seconds after which another process may reclaim a job whose lease was not renewed.
         clock: seconds since 1970.
-        monotonic: seconds that do not pass while the machine sleeps, from any start.
+        monotonic: a clock in seconds that stops while the machine sleeps.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class SqliteJobStore:
         def read(connection: sqlite3.Connection) -> list[Mapping[str, str]]:
             handles = []
             for (handle,) in connection.execute(query, (provider, self._clock() - seconds)):
-                with suppress(ValueError):  # whoever reads its job says so
+                with suppress(ValueError):  # reading its job reports it
                     handles.append(json.loads(handle))
             return handles
 
@@ -290,7 +290,7 @@ class SqliteJobStore:
         return await self._read(lambda connection: [CostRow(*row) for row in connection.execute(query, values)], [])
 
     async def _read(self, query: Callable[[sqlite3.Connection], T], nothing: T) -> T:
-        """What a query finds; `nothing` where there is no database yet."""
+        """The result of a query, or `nothing` if there is no database yet."""
 
         def read() -> T:
             if not self._database.exists():
@@ -319,14 +319,14 @@ class SqliteJobStore:
         update(connection, "call", {**changes, "state": state}, where, job_id=job_id, place=number)
 
     def _update_own(self, connection: sqlite3.Connection, job_id: str, values: Mapping[str, Any]) -> None:
-        """Change the row of a job that is this worker's."""
+        """Change the row of a job that this worker has."""
         if update(connection, "job", values, "id = :id AND worker_id = :worker", id=job_id, worker=self.worker_id):
             return
         known = connection.execute("SELECT 1 FROM job WHERE id = ?", (job_id,)).fetchone()
         raise LostLeaseError(job_id) if known else ForgottenJobError(job_id)
 
     def _take(self, job_ids: Sequence[str], connection: sqlite3.Connection) -> list[JobRecord]:
-        """Take jobs over, those that can be read and that nobody has taken meanwhile."""
+        """Take over those of the jobs that can be read and that no other worker has taken meanwhile."""
         now = self._clock()
         values = {"worker_id": self.worker_id, "lease_until": now + self.lease}
         free = "id = :id AND state = 'running' AND lease_until < :now"
@@ -356,10 +356,10 @@ def _repeated(
 
 
 def _spent(connection: sqlite3.Connection, who: Principal, since: float) -> Spent:
-    """What jobs begun since a moment cost, or what is set aside for those that run."""
+    """What jobs opened since a moment have cost, or have reserved while they run."""
     usd, jobs = connection.execute(
-        # a charge that makes no sense counts as what was set aside: an infinite one would refuse every later call, and
-        # so would a moment that is none, which is later than any number
+        # A damaged charge counts as what was reserved, because an infinite one would refuse every later call. So would
+        # a damaged moment: SQLite takes a text for later than any number.
         "SELECT coalesce(sum(CASE WHEN state = 'running' THEN reserved_usd WHEN cost_usd IS NULL THEN 0 "
         "WHEN cost_usd BETWEEN 0 AND ? THEN cost_usd ELSE reserved_usd END), 0), "
         "count(*) FROM job WHERE principal = ? AND created >= ? AND typeof(created) != 'text'",

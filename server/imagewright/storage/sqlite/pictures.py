@@ -1,4 +1,4 @@
-"""The index of pictures in SQLite. What is promised stands in `storage.base.PictureIndex`."""
+"""The index of pictures in SQLite. What the methods promise is written in `storage.base.PictureIndex`."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ _NEWEST_FIRST = "ORDER BY created DESC, number DESC LIMIT ? OFFSET ?"
 
 
 class SqlitePictureIndex:
-    """The pictures of one file.
+    """The pictures of one database file.
 
     Args:
-        database: shared with the jobs.
-        writer: of this database.
+        database: the file, which holds the jobs too.
+        writer: the writer of this database.
     """
 
     def __init__(self, database: Database, writer: Writer) -> None:
@@ -123,7 +123,7 @@ class SqlitePictureIndex:
 def _values(record: PictureRecord) -> dict[str, Any]:
     values: dict[str, Any] = {name: _storable(getattr(record, name)) for name in _TEXTS}
     values |= {name: getattr(record, name) for name in _NUMBERS}
-    # What engine and vendors put among the arguments must not cost a paid picture its entry: anything has a text.
+    # Arguments can hold anything, and a paid picture must not be left out because JSON cannot hold it.
     values["arguments"] = json.dumps(record.arguments, separators=(",", ":"), default=str)
     values["words"] = _storable(plain(record.prompt))
     values["seed"] = None if record.seed is None else str(record.seed)
@@ -144,7 +144,7 @@ def _record(row: tuple[Any, ...]) -> PictureRecord:
 
 
 def _storable(text: str) -> str:
-    """The text with half characters, which JSON can carry and a database cannot, replaced by `?`."""
+    """The text with `?` in place of half characters, which a database cannot hold."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Jobs and calls as rows of their tables, and back. Every function works inside the caller's transaction."""
+"""Convert jobs and calls to rows of their tables, and back. All functions work inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ def insert_job(connection: sqlite3.Connection, job: NewJob, **more: Any) -> None
 
 
 def replace_calls(connection: sqlite3.Connection, job: NewJob) -> None:
-    """Put a job's calls in the place of those that are there."""
+    """Replace the calls of a job."""
     connection.execute("DELETE FROM call WHERE job_id = ?", (job.id,))
     _insert_calls(connection, job)
 
 
 def update(connection: sqlite3.Connection, table: Table, values: Mapping[str, Any], where: str, **known: Any) -> int:
-    """Change columns of the rows that meet a condition; how many those are.
+    """Change columns of the rows that meet a condition, and return how many rows these are.
 
     Args:
         connection: in a write transaction.
@@ -65,15 +65,15 @@ def update(connection: sqlite3.Connection, table: Table, values: Mapping[str, An
 
 
 def read_job(connection: sqlite3.Connection, job_id: str, now: float) -> JobRecord | None:
-    """The job of that id with its calls in order; None when there is none.
+    """The job with this id and its calls; None if there is none.
 
     Args:
         connection: in a transaction.
         job_id: the job.
-        now: seconds since 1970; whether its lease has run out by then is a part of the record.
+        now: seconds since 1970, to tell whether its lease has expired.
 
     Raises:
-        UnreadableJobError: what stands there makes no sense.
+        UnreadableJobError: its rows are damaged.
     """
     row = connection.execute(_READ_JOB, (now, job_id)).fetchone()
     if row is None:
@@ -86,8 +86,8 @@ def read_job(connection: sqlite3.Connection, job_id: str, now: float) -> JobReco
 
 
 def encoded(value: Any) -> str | None:
-    """A value as its column holds it."""
-    # what a vendor puts among its answers must not cost a paid picture its entry: anything has a text
+    """A value as the JSON text of its column."""
+    # a vendor may answer with anything, and a paid picture must not be lost because JSON cannot hold it
     return None if value is None else json.dumps(value, separators=(",", ":"), default=str)
 
 

@@ -1,4 +1,4 @@
-"""One writer for a process: what waits to be written is written in one transaction, with one wait for the disk."""
+"""The one writer of a process. All writes that wait share one transaction, and so one wait for the disk."""
 
 from __future__ import annotations
 
@@ -22,42 +22,44 @@ T = TypeVar("T")
 
 @dataclass(eq=False, slots=True)
 class _Request:
-    """One write that somebody waits for."""
+    """One write, and its outcome."""
 
     action: Callable[[sqlite3.Connection], Any]
     taken: bool = False
-    """Whether it is being written, or was."""
+    """Whether it is part of a transaction that has begun."""
     result: Any = None
     error: Exception | None = None
 
 
 class Writer:
-    """Writes for all tasks of one event loop: SQLite has one writer at a time, so they queue here and not in threads.
+    """Writes for all tasks of one event loop. SQLite allows one writer at a time, so tasks queue here.
 
-    The first that waits takes all that wait along. Each write stands in a savepoint of its own, so that one that fails
-    undoes itself alone; if the transaction fails as a whole, nothing was written and every one of them is told why.
+    The task whose turn it is writes everything that waits, in one transaction. Each write has a savepoint of its own:
+    if one fails, only that one is undone. If the whole transaction fails, every task gets the error.
 
     Args:
-        database: where.
+        database: the database to write to.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._waiting: list[_Request] = []
         self._turn = anyio.Lock()
-        self._thread = anyio.CapacityLimiter(1)  # its own: decoding and copying must not keep the journal waiting
+        self._thread = anyio.CapacityLimiter(
+            1
+        )  # a thread of its own, because decoding and copying can occupy all shared ones
 
     async def write(self, action: Callable[[sqlite3.Connection], T]) -> T:
-        """Run an action in a write transaction; what it wrote is on disk when this returns.
+        """Run an action in a write transaction. What it wrote is on disk when this returns.
 
-        Whoever is cancelled meanwhile cannot know whether it was written. Nobody else notices.
+        If the caller is cancelled meanwhile, the action may or may not be carried out. Other callers are not affected.
 
         Args:
-            action: called in a worker thread with the connection, once or, if this is cancelled in time, not at all.
+            action: called with the connection, once, in a worker thread.
 
         Raises:
-            StorageError: nothing of it was written; says why.
-            Exception: what the action raised; nothing of it was written.
+            StorageError: the database could not be written. Nothing of the action was kept.
+            Exception: what the action raised. Nothing of the action was kept.
         """
         request = _Request(action)
         self._waiting.append(request)
@@ -77,10 +79,10 @@ class Writer:
         batch, self._waiting = self._waiting, []
         for request in batch:
             request.taken = True
-        with anyio.CancelScope(shield=True):  # the others of the batch wait for it as well
+        with anyio.CancelScope(shield=True):  # the other callers of this batch wait for it too
             try:
                 await anyio.to_thread.run_sync(self._run, batch, limiter=self._thread)
-            except Exception as error:  # noqa: BLE001 - every caller gets it, as if it had come from its own write
+            except Exception as error:  # noqa: BLE001 - each caller gets the error, as if from its own write
                 _fail(batch, error)
 
     def _run(self, batch: Sequence[_Request]) -> None:
@@ -92,7 +94,7 @@ class Writer:
                 except Exception as error:
                     if isinstance(error, sqlite3.Error):
                         if primary_code(error) in CORRUPT or not connection.in_transaction:
-                            raise  # nothing of the whole batch can be kept
+                            raise  # nothing of the batch can be kept
                         request.error = self._database.failure(error)
                     else:
                         request.error = error
@@ -101,7 +103,7 @@ class Writer:
 
 
 def _fail(batch: Sequence[_Request], error: Exception) -> None:
-    """Hand everybody the error that undid all, each an instance of its own: tracebacks of tasks must not mix."""
+    """Give each caller the error that undid the batch, as an object of its own, so that tracebacks do not mix."""
     for request in batch:
         if request.error is None:
             request.error = type(error)(*error.args) if isinstance(error, StorageError) else error
