@@ -15,6 +15,9 @@ import anyio.to_thread
 
 from imagewright.errors import StorageError
 from imagewright.storage.base import ForgottenJobError, LostLeaseError
+from imagewright.storage.blobs import LocalBlobs
+from imagewright.storage.library_new import Library
+from imagewright.storage.paths.roots import AllowedRoots
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -22,9 +25,8 @@ if TYPE_CHECKING:
 
     from imagewright.settings.folders import Folders
     from imagewright.storage.base import BlobStore, CallChanges, JobStore
-    from imagewright.storage.library_new import Library
     from imagewright.storage.records import CostBasis, JobState, NewJob
-    from imagewright.storage.sqlite.database import Database
+    from imagewright.storage.sqlite import Database
     from imagewright.storage.states import CallState
 
     Write = Callable[[], Awaitable[None]]
@@ -201,13 +203,12 @@ def open_stores(
         clock: seconds since 1970.
         monotonic: a clock in seconds that stops while the machine sleeps.
     """
-    from imagewright.storage.blobs import LocalBlobs  # noqa: PLC0415 - not on the start-up path
-    from imagewright.storage.library_new import Library  # noqa: PLC0415 - as above
-    from imagewright.storage.paths.roots import AllowedRoots  # noqa: PLC0415 - as above
-    from imagewright.storage.sqlite.database import Database  # noqa: PLC0415 - SQLite is not on the start-up path
-    from imagewright.storage.sqlite.jobs import SqliteJobStore  # noqa: PLC0415 - as above
-    from imagewright.storage.sqlite.pictures import SqlitePictureIndex  # noqa: PLC0415 - as above
-    from imagewright.storage.sqlite.writer import Writer  # noqa: PLC0415 - as above
+    from imagewright.storage.sqlite import (  # noqa: PLC0415 - SQLite is not on the start-up path
+        Database,
+        SqliteJobStore,
+        SqlitePictureIndex,
+        Writer,
+    )
 
     roots = AllowedRoots(folders.roots)
     database = Database(folders.database, pictures=folders.pictures, patience=patience)
