@@ -7,14 +7,19 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import imagewright
-from imagewright.providers.base import Order, Output, Prepared
 from imagewright.storage.paths import files
 from imagewright.storage.paths.roots import AllowedRoots
-from tests.support.engine_bench import Vendor, open_bench
+from imagewright.storage.records import LOCAL
+from imagewright.storage.stores import open_stores
+from tests.storage.stores_bench import job, picture
+
+if TYPE_CHECKING:
+    from imagewright.settings.folders import Folders
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="there are no modes on Windows")
 
@@ -62,68 +67,63 @@ def _umask(request: pytest.FixtureRequest) -> object:
 
 
 @pytest.mark.usefixtures("_umask")
-class TestUnderAnyUmask:
-    def test_folders_and_those_that_lead_to_them(self, tmp_path: Path) -> None:
-        tmp_path.chmod(0o755)
-        files.make_folder(tmp_path / "a" / "b" / "c")
-        files.make_folder(tmp_path / "a" / "b" / "c")
-        assert set(modes(tmp_path / "a").values()) == {0o700}
-        assert tmp_path.stat().st_mode & 0o777 == 0o755
-
-    def test_files(self, tmp_path: Path) -> None:
-        files.write_file(tmp_path / "a", b"1")
-        with files.open_file(tmp_path / "a", "ab") as file:
-            file.write(b"2")
-        assert (tmp_path / "a").read_bytes() == b"12"
-        assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
-        with pytest.raises(FileExistsError):
-            files.open_file(tmp_path / "a", "xb")
-
-    @pytest.mark.parametrize("way", [files.by_link, files.by_reservation])
-    def test_pictures_in_a_folder_of_the_users_own(self, way: files.Way, tmp_path: Path) -> None:
-        theirs = tmp_path / "theirs"
-        theirs.mkdir()
-        theirs.chmod(0o755)
-        source = tmp_path / "source"
-        source.write_bytes(b"picture")
-        source.chmod(0o644)
-        kept = files.keep(source, theirs / "new" / "fox.png")
-        assert modes(theirs / "new") == {str(theirs / "new"): 0o700, str(kept.path): 0o600}
-        part = theirs / "part"
-        files.write_file(part, b"picture")
-        assert files.publish(part, theirs / "hare.png", (way,)).stat().st_mode & 0o777 == 0o600
-        assert theirs.stat().st_mode & 0o777 == 0o755
-
-    def test_folders_inside_the_roots(self, tmp_path: Path) -> None:
-        made = AllowedRoots([tmp_path]).make_folder(tmp_path / "2026-11" / "26")
-        assert set(modes(tmp_path / "2026-11").values()) == {0o700}
-        assert made.is_dir()
+def test_folders_and_those_that_lead_to_them(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    files.make_folder(tmp_path / "a" / "b" / "c")
+    files.make_folder(tmp_path / "a" / "b" / "c")
+    assert set(modes(tmp_path / "a").values()) == {0o700}
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
 
 
-class Witness(Vendor):
-    """A vendor that looks at where its pictures are to be put."""
+@pytest.mark.usefixtures("_umask")
+def test_files(tmp_path: Path) -> None:
+    files.write_file(tmp_path / "a", b"1")
+    with files.open_file(tmp_path / "a", "ab") as file:
+        file.write(b"2")
+    assert (tmp_path / "a").read_bytes() == b"12"
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(FileExistsError):
+        files.open_file(tmp_path / "a", "xb")
 
-    seen: dict[str, int]
 
-    async def fetch(self, product: Output, into: Path) -> None:
-        await super().fetch(product, into)
-        self.seen = modes(into.parents[2])
+@pytest.mark.parametrize("way", [files.by_link, files.by_reservation])
+@pytest.mark.usefixtures("_umask")
+def test_pictures_in_a_folder_of_the_users_own(way: files.Way, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    theirs.chmod(0o755)
+    source = tmp_path / "source"
+    source.write_bytes(b"picture")
+    source.chmod(0o644)
+    kept = files.keep(source, theirs / "new" / "fox.png")
+    assert modes(theirs / "new") == {str(theirs / "new"): 0o700, str(kept.path): 0o600}
+    part = theirs / "part"
+    files.write_file(part, b"picture")
+    assert files.publish(part, theirs / "hare.png", (way,)).stat().st_mode & 0o777 == 0o600
+    assert theirs.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.usefixtures("_umask")
+def test_folders_inside_the_roots(tmp_path: Path) -> None:
+    made = AllowedRoots([tmp_path]).make_folder(tmp_path / "2026-11" / "26")
+    assert set(modes(tmp_path / "2026-11").values()) == {0o700}
+    assert made.is_dir()
 
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("_umask")
-async def test_what_a_job_needs_while_it_runs(home: Path) -> None:
-    vendor = Witness()
-    async with open_bench(home, vendor) as bench:
-        spool = bench.stores.spool
-        order = Order(route=vendor.routes[0], arguments={}, count=1, images=(Prepared(b"in", "png", 1, 1),))
-        spool.keep_inputs("job_other", order)
-        spool.keep_product("job_other", 1, Output(data=b"out"))
-        await bench.done(await bench.begin())
-    seen = {Path(path).name for path in vendor.seen}
-    assert seen > {"incoming", "job_other", "input-0", "result-1"}
-    assert any(name.startswith("fetch-1-") for name in seen)
-    assert not {path: mode for path, mode in vendor.seen.items() if mode & 0o077 and Path(path).name != "picture"}
+async def test_what_is_stored_while_jobs_run(folders: Folders, source: Path) -> None:
+    stores = open_stores(folders, lease=10)
+    await stores.jobs.open(LOCAL, job())
+    await stores.blobs.put("incoming/job_1/input-0", b"in")
+    await stores.blobs.workplace("incoming/job_1/fetch-1-me")
+    await stores.library.keep(LOCAL, source, picture(), save_as="kites/first.png")
+    await stores.library.keep_unreadable(source, picture(job_id="job_1"), "bin")
+    base = folders.database.parent
+    names = {Path(path).name for path in modes(base)}
+    assert names > {"incoming", "job_1", "input-0", "fetch-1-me", "imagewright.db", "imagewright.db-wal", "first.png"}
+    assert not open_to_others(base)
+    await stores.close()
 
 
 def test_a_folder_that_cannot_be_made_says_why(tmp_path: Path) -> None:

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imagewright.storage.database import Database
-from imagewright.storage.journal import Journal
-from imagewright.storage.journal_entry import CallEntry, JobEntry
+from imagewright.storage.records import LOCAL
 from imagewright.storage.states import NEXT, CallState, is_final
+from tests.storage.stores_bench import started
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from tests.storage.stores_bench import Workers
 
 #               planned submitting submitted made kept failed cancelled unknown
 TABLE = """
@@ -47,13 +45,6 @@ def routes_to(state: CallState) -> tuple[CallState, ...]:
     raise AssertionError(f"{state} cannot be reached")
 
 
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    database = Database(tmp_path / "journal.db")
-    yield Journal(database)
-    database.close()
-
-
 def test_the_two_tables_agree() -> None:
     assert list(MARKS) == [state.value for state in CallState]
     assert {pair for pair in PAIRS if allowed(*pair)} == {(one, two) for one in NEXT for two in NEXT[one]}
@@ -77,29 +68,20 @@ def test_what_is_made_is_never_thrown_away_by_a_cancel() -> None:
     assert CallState.CANCELLED not in NEXT[CallState.MADE]
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(("before", "after"), PAIRS)
-def test_the_journal_takes_a_step_only_if_the_table_does(journal: Journal, before: CallState, after: CallState) -> None:
-    entry = JobEntry(
-        id="job_1",
-        tool="some_tool",
-        operation="generate",
-        provider="somebody",
-        model="some/model-1",
-        fingerprint="f",
-        plan={},
-        expected=1,
-        calls=(CallEntry(number=0),),
-        created=1.0,
-        owner="me",
-    )
-    journal.open_job(entry, lease_until=10.0, now=0.0)
+async def test_a_store_takes_a_step_only_if_the_table_does(
+    workers: Workers, before: CallState, after: CallState
+) -> None:
+    store = workers()
+    await started(store)
     for state in routes_to(before):
-        journal.move("job_1", 0, state, owner="me")
+        await store.advance("job_1", 0, state)
     if allowed(before, after):
-        journal.move("job_1", 0, after, owner="me")
+        await store.advance("job_1", 0, after)
     else:
         with pytest.raises(ValueError, match=f"no way from {before} to {after}"):
-            journal.move("job_1", 0, after, owner="me")
-    found = journal.get("job_1")
+            await store.advance("job_1", 0, after)
+    found = await store.get(LOCAL, "job_1")
     assert found is not None
     assert found.calls[0].state is (after if allowed(before, after) else before)
