@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.errors import ImagewrightError
+from imagewright.net import fetch_public
 from imagewright.net.addresses import is_loopback_url, is_public, look_up
-from imagewright.net.fetch import FetchError, fetch_public
-from imagewright.net.public import open_public, read_blocks
+from imagewright.net.fetch import FetchError, open_public, read_blocks
 from tests.emulators.base import LOOPBACK, Door, Emulator
 from tests.emulators.messages import Answer, Received, truncated
 

@@ -17,7 +17,7 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.providers.http.classify import Retry, by_status, may_resend, read_retry_after, unanswered
+from imagewright.providers.http.classify import Broken, Retry, by_status, may_resend, read_retry_after, unanswered
 from imagewright.providers.http.request import Purpose, Reply
 
 NOW = 1_800_000_000.0
@@ -113,8 +113,8 @@ def test_what_a_bare_status_means(
 
 
 def test_no_answer_is_an_unknown_outcome_only_where_it_may_cost() -> None:
-    assert type(unanswered("v", "reset", Purpose.SUBMIT, reached=True)) is UnknownOutcome
+    assert type(unanswered("v", Broken("reset", reached=True), Purpose.SUBMIT)) is UnknownOutcome
     for purpose in Purpose:
-        assert type(unanswered("v", "reset", purpose, reached=False)) is VendorUnavailable
+        assert type(unanswered("v", Broken("reset", reached=False), purpose)) is VendorUnavailable
         if purpose is not Purpose.SUBMIT:
-            assert type(unanswered("v", "reset", purpose, reached=True)) is VendorUnavailable
+            assert type(unanswered("v", Broken("reset", reached=True), purpose)) is VendorUnavailable

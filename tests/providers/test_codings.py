@@ -19,11 +19,13 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
+from imagewright.net import fetch_public
 from imagewright.net.coding import STEP, CodingError, Inflater, coding_of
-from imagewright.net.fetch import FetchError, fetch_public
-from imagewright.providers.http.request import REPLY_BYTES, Purpose, Reply, Request, bearer
+from imagewright.net.fetch import FetchError
+from imagewright.providers.http.request import REPLY_BYTES, Purpose, Reply, Request
 from tests.emulators.base import Door, Emulator
 from tests.emulators.messages import Answer
+from tests.support.accounts import bearer
 from tests.support.pictures import photo
 
 if TYPE_CHECKING:

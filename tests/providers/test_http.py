@@ -25,9 +25,10 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers.base import TaskEnded
-from imagewright.providers.http.request import Account, FilePart, Purpose, Reply, Request, bearer
+from imagewright.providers.http.request import Account, FilePart, Purpose, Reply, Request
 from tests.emulators.base import LOOPBACK, Door, Emulator
 from tests.emulators.messages import Answer, Received
+from tests.support.accounts import bearer
 from tests.support.replies import ended
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ async def test_the_key_does_not_follow_a_redirect(vendor: Vendor, http: HttpClie
     ],
 )
 async def test_the_key_may_go_to_the_vendors_own_hosts(url: str, owned: bool) -> None:  # noqa: FBT001 - a column of the table
-    assert account("https://api.vendor.example", "https://*.many.example").owns(url) is owned
+    assert account("https://api.vendor.example", "https://*.many.example").may_send_key_to(url) is owned
 
 
 async def test_the_key_is_not_shown() -> None:
@@ -284,7 +285,7 @@ ODD_LINKS = [
 async def test_a_link_that_is_none_is_the_vendors_failure_and_no_bug(http: HttpClient, tmp_path: Path) -> None:
     us = account(f"http://{LOOPBACK}:1")
     for link in ODD_LINKS:
-        assert us.owns(link) is link.startswith("http://127.0.0.1:1/")
+        assert us.may_send_key_to(link) is link.startswith("http://127.0.0.1:1/")
         for purpose in (Purpose.POLL, Purpose.UPLOAD):
             for with_key in (True, False):
                 with pytest.raises(ProviderError):
@@ -301,7 +302,7 @@ def _closed_port() -> int:
 
 def test_httpx_is_not_imported_before_the_first_request() -> None:
     code = (
-        "import sys, imagewright.providers.kie.provider, imagewright.net.fetch;"
+        "import sys, imagewright.providers.kie.provider, imagewright.net;"
         "from imagewright.providers.http.client import HttpClient; HttpClient();"
         "assert not {'httpx', 'PIL', 'sqlite3'} & set(sys.modules)"
     )

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from imagewright.providers.http.redact import tidy, words_in
+from imagewright.providers.common.json import words_in
+from imagewright.providers.http.classify import tidy
 
 KEY = "sk-test-0123456789abcdef"
 

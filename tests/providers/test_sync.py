@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagewright.providers.base import Finished, Handle, TaskEnded
-from imagewright.providers.common.sync import read_base64
-from imagewright.providers.http.request import Purpose, Reply, Request, bearer
+from imagewright.providers.common.json import read_base64
+from imagewright.providers.http.request import Purpose, Reply, Request
 from imagewright.providers.openai.replies import read_images
 from tests.emulators.messages import Answer
 from tests.emulators.openai import OpenAIEmulator
+from tests.support.accounts import bearer
 from tests.support.faults import SENDS
 from tests.support.faults_sync import check_fault
 from tests.support.provider_runs import plain_order

@@ -104,7 +104,7 @@ async def _read(text: str, limit: int, library: Library) -> tuple[bytes, str | N
     if matched := PICTURE_ID.match(text):
         return await anyio.to_thread.run_sync(_earlier, matched[1], limit, library), matched[1]
     if URL.match(text):
-        from imagewright.net.fetch import fetch_public  # noqa: PLC0415 - loads httpx; most calls name no URL
+        from imagewright.net import fetch_public  # noqa: PLC0415 - loads httpx; most calls name no URL
 
         return await fetch_public(text, max_bytes=limit, seconds=FETCH_SECONDS), None
     if text[:5].lower() == "data:":

@@ -1,4 +1,4 @@
-"""Which network addresses may be fetched from: public ones, in whatever disguise they come."""
+"""Which network addresses may be fetched from: public ones only, also where one is written inside another."""
 
 from __future__ import annotations
 

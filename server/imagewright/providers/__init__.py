@@ -2,39 +2,66 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from imagewright.providers.http.client import HttpClient, KeyNamingSender
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from imagewright.providers.base import Provider, ProviderConfig
 
-KEY_VARIABLES: dict[str, tuple[str, ...]] = {
-    "kie": ("KIE_API_KEY", "KIE_AI_API_KEY"),
-    "fal": ("FAL_KEY",),
-    "replicate": ("REPLICATE_API_TOKEN",),
-    "openai": ("OPENAI_API_KEY",),
-    "google": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
-    "bfl": ("BFL_API_KEY",),
-    "recraft": ("RECRAFT_API_TOKEN",),
-    "ideogram": ("IDEOGRAM_API_KEY",),
-    "ark": ("ARK_API_KEY",),
-    "dashscope": ("DASHSCOPE_API_KEY",),
-    "offline": (),
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What is known of a provider before its module is imported."""
+
+    keys: tuple[str, ...] = ()
+    """The environment variables its key may stand in, first one first; none where it needs no key."""
+    hosts: tuple[str, ...] = ()
+    """Names of the addresses it has besides its main one, as in `IMAGEWRIGHT_KIE_UPLOAD_BASE_URL`."""
+    works_keyless: bool = False
+    """Whether it also works without a key where the user has set its address: a server of one's own needs none."""
+
+
+REGISTERED: Mapping[str, Registration] = {
+    "kie": Registration(keys=("KIE_API_KEY", "KIE_AI_API_KEY"), hosts=("upload",)),
+    "fal": Registration(keys=("FAL_KEY",), hosts=("upload", "list")),
+    "replicate": Registration(keys=("REPLICATE_API_TOKEN",)),
+    "openai": Registration(keys=("OPENAI_API_KEY",), works_keyless=True),
+    "google": Registration(keys=("GEMINI_API_KEY", "GOOGLE_API_KEY")),
+    "bfl": Registration(keys=("BFL_API_KEY",), hosts=("poll",)),
+    "recraft": Registration(keys=("RECRAFT_API_TOKEN",)),
+    "ideogram": Registration(keys=("IDEOGRAM_API_KEY",)),
+    "ark": Registration(keys=("ARK_API_KEY",)),
+    "dashscope": Registration(keys=("DASHSCOPE_API_KEY",)),
+    "offline": Registration(),
 }
-"""Every provider, with the environment variables its key may stand in, first one first. `offline` needs none."""
-KEYLESS = frozenset({"openai"})
-"""Providers that also work without a key where the user has set their address: servers of one's own need none."""
-OTHER_HOSTS: dict[str, tuple[str, ...]] = {"kie": ("upload",), "fal": ("upload", "list"), "bfl": ("poll",)}
-"""Names of the addresses that a provider has besides its main one, as in `IMAGEWRIGHT_KIE_UPLOAD_BASE_URL`."""
+"""Every provider. A new one is a folder of this name, whose `provider` module sets `PROVIDER`, and a line here."""
+KEY_VARIABLES = {name: one.keys for name, one in REGISTERED.items()}
+OTHER_HOSTS = {name: one.hosts for name, one in REGISTERED.items() if one.hosts}
+KEYLESS = frozenset(name for name, one in REGISTERED.items() if one.works_keyless)
+
+
+def open_client() -> HttpClient:
+    """The HTTP client that all providers of a process share. Opens no connection before the first request."""
+    return HttpClient()
 
 
 def open_provider(name: str, config: ProviderConfig) -> Provider:
     """The provider of that name, ready to take orders. Opens no connection.
 
     Args:
-        name: a key of `KEY_VARIABLES`.
+        name: a key of `REGISTERED`.
         config: its key, its addresses and the one HTTP client.
+
+    Raises:
+        SettingsError: a route table of the configuration cannot be used.
     """
+    if config.key_source:
+        config = replace(config, http=KeyNamingSender(config.http, config.key_source))
     module = import_module(f"imagewright.providers.{name}.provider")
-    provider: Provider = module.build(config)
+    provider: Provider = module.PROVIDER(config)
     return provider

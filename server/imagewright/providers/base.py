@@ -1,8 +1,8 @@
 """What a provider is to the engine: routes that say what it can do, and four calls that do it.
 
-A `Route` says how one vendor serves one operation of one model. It may narrow the row, never widen it. The
-engine picks a route, prepares the pictures in the form the route wants, and hands over an `Order`. The
-provider submits it, is polled with the `Handle` it returned, and fetches the finished `Output`s.
+A `Route` says how one vendor serves one operation of one model. It may narrow the row, never widen it. The engine
+picks a route, prepares the pictures in the form the route wants, and makes an `Order`. The provider submits it, is
+polled with the `Handle` it returned, and fetches the finished `Output`s.
 """
 
 from __future__ import annotations
@@ -23,45 +23,44 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SERVED_BY_ENGINE: Mapping[str, Limits] = {"variants": ANY, "save_as": ANY}
-"""What a route takes whatever its vendor can: saving is ours, and variants are fanned out."""
+"""What a route takes whatever its vendor can: the engine saves, and makes variants with several calls."""
 MaskForm = Literal["white_is_repainted", "black_is_repainted", "transparent_is_repainted"]
 
 
 @dataclass(frozen=True, slots=True)
 class PictureForm:
-    """The form in which a vendor wants its input pictures; the engine has imaging bring them into it.
-
-    Attributes:
-        formats: accepted file formats; the first is what anything else is converted to.
-        max_bytes: bytes of one picture as sent; None for no limit tighter than the row's.
-        max_pixels: pixels (width times height) of one picture; None for no limit tighter than the row's. With a larger
-            one the route is not taken, as no picture is made smaller silently.
-        mask: how the mask marks what is repainted; None when the route takes no mask.
-    """
+    """The form in which a vendor wants its input pictures; the engine has imaging bring them into it."""
 
     formats: tuple[str, ...] = ("png", "jpeg", "webp")
+    """Accepted file formats; the first is what anything else is converted to."""
     max_bytes: int | None = None
+    """Bytes of one picture as sent; None for no limit tighter than the row's."""
     max_pixels: int | None = None
+    """Pixels (width times height) of one picture; None for no limit tighter than the row's. With a larger picture the
+    route is not taken, as no picture is made smaller silently."""
     mask: MaskForm | None = None
+    """How the mask marks what is repainted; None when the route takes no mask."""
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What one picture costs, in USD.
-
-    Attributes:
-        usd: price of one picture; with `by`, the fallback for values the table lacks. None when unknown.
-        by: name of the argument the price depends on; empty when it depends on none.
-        table: price per value of that argument.
-        source: where the figure was read.
-        checked: the day it was read, as YYYY-MM-DD.
-    """
+    """What one picture costs, in USD."""
 
     usd: float | None
+    """Price of one picture; with `by`, the fallback for values that `table` lacks. None when unknown."""
     by: str = ""
+    """The argument the price depends on; empty when it depends on none."""
     table: Mapping[Scalar, float] = field(default_factory=dict)
+    """Price per value of that argument."""
     source: str = ""
+    """Where the figure was read."""
     checked: str = ""
+    """The day it was read, as YYYY-MM-DD."""
+
+    @classmethod
+    def table_by(cls, argument: str, usual: Scalar, table: Mapping[Scalar, float], source: str, checked: str) -> Price:
+        """A price that depends on an argument; `usual` is the value whose price stands for those not in the table."""
+        return cls(table[usual], argument, table, source, checked)
 
     def estimate(self, arguments: Mapping[str, Any], pictures: int) -> float | None:
         """USD for that many pictures with these arguments; None when the price is not known."""
@@ -71,42 +70,38 @@ class Price:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """How one vendor serves one operation of one model. Vendors extend it with what only they need.
-
-    Attributes:
-        provider: name of the provider.
-        tool: name of the row.
-        operation: which of the row's operations.
-        model: the vendor's id of the model; with `model_by`, the one used for values `models` lacks. Can be
-            overridden in the user's configuration, see `providers.common.overrides`.
-        takes: the row's arguments this vendor honours, each with tighter limits where it has them. An argument
-            that is not here and was given by the caller rules the route out; it is never dropped silently.
-            `images`, `image`, `mask`, `variants` and `save_as` are named here like any other; `save_as` and
-            `variants` are the engine's own and are always taken, `variants` by fan-out where `counts` falls short.
-        needs: arguments that a call must have to be served by this route; without them another route serves it.
-        pictures: the form its input pictures must have.
-        counts: how many pictures one vendor call can make, ascending. The engine adds calls up to the row's limit.
-        scales: enlargement factors the vendor has; the engine goes up to the next and comes down exactly.
-        native_auto: whether `aspect_ratio: auto` can be left to the vendor. Otherwise the engine picks the
-            nearest ratio the route has.
-        price: what one picture costs.
-        model_by: name of the argument that chooses among several model ids; empty when there is one.
-        models: model id per value of that argument.
-    """
+    """How one vendor serves one operation of one model. Vendors extend it with what only they need."""
 
     provider: str
+    """Name of the provider."""
     tool: str
+    """Name of the row."""
     operation: OperationName
+    """Which of the row's operations."""
     model: str
+    """The vendor's id of the model; with `model_by`, the one for values that `models` lacks. The user's configuration
+    can change it, see `providers.common.overrides`."""
     takes: Mapping[str, Limits]
+    """The row's arguments this vendor honours, each with tighter limits where it has them. An argument that is not here
+    and was given by the caller rules the route out; it is never dropped silently. `images`, `image` and `mask` are
+    named here like any other. So are `save_as` and `variants`, which the engine serves itself, see
+    `SERVED_BY_ENGINE`."""
     needs: tuple[str, ...] = ()
+    """Arguments without which another route serves the call."""
     pictures: PictureForm = PictureForm()
+    """The form its input pictures must have."""
     counts: tuple[int, ...] = (1,)
+    """How many pictures one vendor call can make, ascending. The engine adds calls up to the row's limit."""
     scales: tuple[int, ...] = ()
+    """Enlargement factors the vendor has; the engine takes the next larger one and reduces the result exactly."""
     native_auto: bool = False
+    """Whether `aspect_ratio: auto` can be left to the vendor. Otherwise the engine picks the nearest ratio it has."""
     price: Price = Price(usd=None)
+    """What one picture costs."""
     model_by: str = ""
+    """The argument that chooses among several model ids; empty when there is one."""
     models: Mapping[Scalar, str] = field(default_factory=dict)
+    """Model id per value of that argument."""
 
     def model_for(self, arguments: Mapping[str, Any]) -> str:
         """The vendor's model id that serves a call with these arguments."""
@@ -115,19 +110,16 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """An input picture in the form the route wants.
-
-    Attributes:
-        data: the whole file.
-        format: png, jpeg, webp ...; `mime` is `image/` and this.
-        width: pixels, after orientation.
-        height: pixels, after orientation.
-    """
+    """An input picture in the form the route wants."""
 
     data: bytes
+    """The whole file."""
     format: str
+    """png, jpeg, webp ..."""
     width: int
+    """Pixels, after orientation."""
     height: int
+    """Pixels, after orientation."""
 
     @property
     def mime(self) -> str:
@@ -142,27 +134,24 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One call to a vendor.
-
-    Attributes:
-        route: the way to serve it.
-        arguments: what the caller gave, plus the row's defaults for what the route takes, under the row's names;
-            without pictures, `variants` and `save_as`. `aspect_ratio` is never "auto" unless `route.native_auto`,
-            `scale` is one of `route.scales`.
-        count: how many pictures, one of `route.counts`.
-        images: the input pictures, in the caller's order.
-        mask: in the route's polarity and of the first image's size; None when there is none.
-        first_variant: 1 for the first call of a fan-out, then the number of its first picture: `offline` varies by it.
-        links: what stands in the request for each picture, the mask's last, once a `UploadsInputs` has them.
-    """
+    """One call to a vendor."""
 
     route: Route
+    """The way to serve it."""
     arguments: Mapping[str, Any]
+    """What the caller gave, plus the row's defaults for what the route takes, under the row's names; without pictures,
+    `variants` and `save_as`. `aspect_ratio` is never "auto" unless `route.native_auto`, `scale` is one of
+    `route.scales`."""
     count: int = 1
+    """How many pictures, one of `route.counts`."""
     images: tuple[Prepared, ...] = ()
+    """The input pictures, in the caller's order."""
     mask: Prepared | None = None
+    """In the route's polarity and of the first image's size; None when there is none."""
     first_variant: int = 1
+    """Number of the call's first picture among all variants; the first call has 1. `offline` varies by it."""
     links: tuple[str, ...] = ()
+    """What stands in the request for each picture, the mask's last, once `UploadsInputs.upload_inputs` has set it."""
 
     @property
     def pictures(self) -> tuple[Prepared, ...]:
@@ -172,107 +161,90 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Handle:
-    """What is needed to ask for a submitted call again, from any process: plain strings only.
-
-    Attributes:
-        provider: name of the provider.
-        ticket: the vendor's task id, polling address and whatever else `poll` needs.
-    """
+    """What is needed to ask for a submitted call again, from any process: plain strings only."""
 
     provider: str
+    """Name of the provider."""
     ticket: Mapping[str, str]
+    """The vendor's task id, polling address and whatever else `poll` needs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One finished picture: either its bytes or where to fetch them.
-
-    Attributes:
-        url: address of the picture; empty when `data` holds it.
-        data: the whole file; None when it must be fetched.
-        seed: the seed the vendor reports; None when it reports none.
-    """
+    """One finished picture: either its bytes or where to fetch them."""
 
     url: str = ""
+    """Address of the picture; empty when `data` holds it."""
     data: bytes | None = None
+    """The whole file; None when it must be fetched."""
     seed: int | None = None
+    """The seed the vendor reports; None when it reports none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Not finished yet.
-
-    Attributes:
-        share: 0 to 1; None when the vendor does not tell.
-        stage: a word for people, such as "queued".
-    """
+    """Not finished yet."""
 
     share: float | None = None
+    """How much is done, 0 to 1; None when the vendor does not say."""
     stage: str = "working"
+    """A word for people, such as "queued"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The vendor is done.
-
-    Attributes:
-        products: the pictures; never empty.
-        cost_usd: what was really charged; None when the vendor does not tell.
-        notes: what the caller should know, one sentence each.
-    """
+    """The vendor is done."""
 
     products: tuple[Output, ...]
+    """The pictures; never empty."""
     cost_usd: float | None = None
+    """What was really charged, in USD; None when the vendor does not say."""
     notes: tuple[str, ...] = ()
+    """What the caller should know, one sentence each."""
 
 
 class TaskEnded(ImagewrightError):
-    """The vendor says that the task itself is over and made nothing. Nothing else a poll comes to ends a call.
+    """The vendor says that the task itself is over and made nothing. Nothing else that a poll meets ends a call.
 
-    Only a reader raises it, by returning it, and only for what the answer says of the task: it failed, was refused for
-    its content, expired, or was cancelled at the vendor.
-
-    Attributes:
-        error: why there is no picture, for the caller.
-        sure: whether it is believed at once. An end that may be a slip of the vendor's, such as success without any
-            picture, is asked about again first, see `PollPolicy.doubts`.
+    Only a reader of answers uses it, by returning it, and only for what the answer says of the task: it failed, was
+    refused for its content, expired, or was cancelled at the vendor.
     """
 
     def __init__(self, error: ProviderError, *, sure: bool = True) -> None:
         self.error = error
+        """Why there is no picture, for the caller."""
         self.sure = sure
+        """Whether it is believed at once. An end that may be a slip of the vendor's, such as success without any
+        picture, is asked about again first, see `PollPolicy.doubts`."""
         super().__init__(str(error))
 
 
 @dataclass(frozen=True, slots=True)
 class PollPolicy:
-    """How often a vendor wants to be asked, in seconds.
-
-    Attributes:
-        first: wait before the first poll.
-        factor: each wait is this much longer than the last.
-        longest: and never longer than this.
-        usual: from the beginning of the job, time within which every call should be done.
-        seldom: wait between polls after that: it may yet be done, and is paid for. While there is trouble with
-            asking, no wait is longer, whatever the vendor asks for.
-        doubts: waits before each further question about an end that is not sure. If the last answer is still the
-            same, it is believed.
-        keeps: how long the vendor keeps a result, from the end of the task; by default a day, as most do.
-        give_up: how long a task is asked about at least, from the beginning of the job, where the vendor keeps results
-            for less: it may wait for its turn for hours before it ends.
-        search: how long a call whose answer was never heard is looked for in the vendor's list of recent calls: such
-            a list may show a call only once it is done.
-    """
+    """How often a vendor wants to be asked, in seconds."""
 
     first: float = 2.0
+    """Wait before the first poll."""
     factor: float = 1.3
+    """Each wait is this much longer than the last."""
     longest: float = 10.0
+    """No wait is longer."""
     usual: float = 900.0
+    """Time from the beginning of the job within which every call should be done."""
     seldom: float = 60.0
+    """Wait between polls after that: the task may yet be done, and is paid for. While polls fail, no wait is longer,
+    whatever the vendor asks for."""
     doubts: tuple[float, ...] = (20.0, 40.0, 60.0)
+    """Waits before each further question about an end that is not sure. If the last answer is the same, it is
+    believed."""
     keeps: float = 86_400.0
+    """How long the vendor keeps a result, from the end of the task; by default a day, as most do."""
     give_up: float = 86_400.0
+    """How long a task is asked about at least, from the beginning of the job, where the vendor keeps results for less:
+    it may wait for its turn for hours."""
     search: float = 300.0
+    """How long a call without an answer is looked for in the vendor's list of recent calls: such a list may show a call
+    only once it is done."""
 
     @property
     def deadline(self) -> float:
@@ -282,19 +254,18 @@ class PollPolicy:
 
 @dataclass(frozen=True, slots=True)
 class ProviderConfig:
-    """What a provider is built with.
-
-    Attributes:
-        key: the API key; empty for a provider without one.
-        addresses: base addresses set by the user, by name: "" for the main one, "upload" for a second host.
-        overrides: the user's `[routes.<tool>.<provider>]` tables, by tool; see `providers.common.overrides`.
-        http: the process's one sender, `providers.http.client.HttpClient`.
-    """
+    """What a provider is built with."""
 
     key: str = field(repr=False)
+    """The API key; empty for a provider without one."""
     addresses: Mapping[str, str]
+    """Base addresses set by the user, by name: "" for the main one, "upload" for a second host."""
     overrides: Mapping[str, Mapping[str, Any]]
+    """The user's `[routes.<tool>.<provider>]` tables, by tool; see `providers.common.overrides`."""
     http: Sender
+    """What sends its requests; all providers of a process share one."""
+    key_source: str = ""
+    """The variable or file the key came from, for the message where the vendor refuses the key; empty to say none."""
 
 
 class Sender(Protocol):
@@ -330,14 +301,14 @@ class Provider(Protocol):
 
         Raises:
             TaskEnded: the vendor says that the task is over without a picture. Nothing else ends the call.
-            Exception: whatever it is (a refused key, an empty account, a redirect, an answer that cannot be read, a bug
-                in a vendor's file), it is trouble with asking: the task may be paid and is asked about again.
-                `RateLimited` and `VendorUnavailable` pass by themselves; anything else is told to the caller at once.
+            Exception: any other failure (a refused key, an empty account, a redirect, an answer that cannot be read, a
+                bug in a vendor's file) leaves open how the task stands: it may be paid and is asked about again.
+                `RateLimited` and `VendorUnavailable` pass by themselves; the caller is told of others at once.
         """
         ...
 
     async def cancel(self, handle: Handle) -> bool:
-        """Ask the vendor to stop; whether it has a way to."""
+        """Ask the vendor to stop; whether it says that it does."""
         ...
 
     async def fetch(self, product: Output, into: Path) -> None:
@@ -351,9 +322,9 @@ class Provider(Protocol):
 
 @runtime_checkable
 class UploadsInputs(Protocol):
-    """A provider to which the pictures are handed over before the order itself, which costs nothing.
+    """A provider whose input pictures are handed over before the paid request is sent.
 
-    Whoever is killed meanwhile has sent nothing that is paid for.
+    A process that is killed during that has sent nothing that is paid for.
     """
 
     async def upload_inputs(self, order: Order) -> Order:
@@ -367,7 +338,7 @@ class UploadsInputs(Protocol):
 
 @runtime_checkable
 class CanRecover(Protocol):
-    """A provider whose vendor lists recent calls: one whose answer was never heard can be found there again.
+    """A provider whose vendor lists recent calls: one whose answer never came can be found there again.
 
     Its tickets hold the vendor's id of the call as `task`.
     """
@@ -375,7 +346,7 @@ class CanRecover(Protocol):
     name: str
 
     def trace(self, order: Order) -> Mapping[str, str]:
-        """What the order will be known by in that list; empty where there is none to look into.
+        """What the order will be known by in that list; empty where there is no list.
 
         Written down before the order is submitted; no key, no prompt. Blocks for as long as reading its pictures takes.
         """

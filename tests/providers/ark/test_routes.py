@@ -11,7 +11,7 @@ import pytest
 from imagewright.catalog.load import catalog
 from imagewright.errors import SettingsError
 from imagewright.providers import open_provider
-from imagewright.providers.ark.provider import base_of
+from imagewright.providers.ark.provider import Ark
 from imagewright.providers.ark.routes import ALIKE, MODEL, PRICE, ROUTES, SIZES, ArkRoute
 from imagewright.providers.base import ProviderConfig
 from imagewright.providers.http.client import HttpClient
@@ -153,7 +153,7 @@ def test_an_id_that_no_region_has_is_refused_with_those_it_may_be(base: str, nam
     ],
 )
 def test_an_address_without_a_path_gets_the_usual_one(address: str, base: str) -> None:
-    assert base_of(address) == base
+    assert Ark.base_of(address) == base
 
 
 def test_an_override_that_cannot_be_used_stops_the_start() -> None:

@@ -14,8 +14,8 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.providers.bfl.provider import ROUTES, body
-from imagewright.providers.bfl.replies import USD_PER_CREDIT, Submitted, read_standing, read_submitted
+from imagewright.providers.bfl.replies import Submitted, read_standing, read_submitted
+from imagewright.providers.bfl.routes import ROUTES, USD_PER_CREDIT, body
 from tests.emulators.bfl import BflEmulator
 from tests.emulators.messages import Answer
 from tests.support import faults

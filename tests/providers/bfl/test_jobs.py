@@ -15,7 +15,7 @@ from PIL import Image
 from imagewright.errors import ContentRefused, GenerationFailed, ProviderError, RateLimited, RequestRejected, ResultLost
 from imagewright.providers import open_provider
 from imagewright.providers.base import ProviderConfig, Running
-from imagewright.providers.bfl.provider import FIELDS, ROUTES
+from imagewright.providers.bfl.routes import FIELDS, ROUTES
 from imagewright.providers.http.request import Reply
 from tests.emulators.bfl import MODELS, BflEmulator
 from tests.emulators.messages import Answer
@@ -151,9 +151,9 @@ async def test_another_region_of_the_vendor_is_asked_with_the_key() -> None:
     (_, create), (account, poll) = http.sent
     assert create.url == "https://api.bfl.ai/v1/flux-kontext-pro"
     assert (poll.method, poll.url, poll.query) == ("GET", ASK.partition("?")[0], {"id": "task-1"})
-    assert account.owns(poll.url)
+    assert account.may_send_key_to(poll.url)
     assert poll.with_key
-    assert not account.owns("https://delivery-eu4.bfl.ai.elsewhere.example/")
+    assert not account.may_send_key_to("https://delivery-eu4.bfl.ai.elsewhere.example/")
 
 
 async def test_a_model_id_can_be_set(emulator: BflEmulator, http: HttpClient) -> None:

@@ -17,8 +17,8 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.providers.google.body import ALIKE, ROUTES
 from imagewright.providers.google.replies import REFUSALS
+from imagewright.providers.google.routes import ALIKE, ROUTES
 from tests.emulators.google import GoogleEmulator, bad_key, blocked, ended, error, over_quota
 from tests.emulators.messages import Answer
 from tests.support.faults import SENDS, Case

@@ -13,9 +13,9 @@ from PIL import Image
 
 from imagewright.errors import ProviderError, RequestRejected
 from imagewright.providers.base import Finished, ProviderConfig
-from imagewright.providers.google.body import MODEL, ROUTES, GoogleRoute
-from imagewright.providers.google.provider import Google, base_of, build, written
+from imagewright.providers.google.provider import Google, written
 from imagewright.providers.google.replies import read_content
+from imagewright.providers.google.routes import MODEL, ROUTES, GoogleRoute
 from imagewright.providers.http.client import HttpClient
 from imagewright.providers.http.request import Reply
 from tests.emulators.google import MODELS, RATIOS, GoogleEmulator, error
@@ -66,7 +66,7 @@ async def test_auto_is_left_to_the_vendor_by_saying_nothing(provider: Google, tm
 
 @pytest.mark.parametrize("model", MODELS)
 async def test_every_ratio_of_the_row_is_one_the_vendor_has(model: str, emulator: GoogleEmulator) -> None:
-    routes = build(ProviderConfig("k", emulator.addresses, {PLAIN.tool: {"model": model}}, HttpClient())).routes
+    routes = Google(ProviderConfig("k", emulator.addresses, {PLAIN.tool: {"model": model}}, HttpClient())).routes
     assert [route.model for route in routes] == [model, model]
     assert {route.price.usd for route in routes} == {MODELS[model].usd}
     for route in routes:
@@ -83,7 +83,7 @@ async def test_a_model_of_the_configuration_is_the_one_that_is_asked(emulator: G
     sender = impatient_sender()
     older = next(name for name, model in MODELS.items() if not model.newer)
     overrides = {PLAIN.tool: {"model": older}}
-    provider = build(ProviderConfig(key=emulator.key, addresses=emulator.addresses, overrides=overrides, http=sender))
+    provider = Google(ProviderConfig(key=emulator.key, addresses=emulator.addresses, overrides=overrides, http=sender))
     await drive_at_once(provider, _first(provider), tmp_path)
     assert emulator.requests[0].groups["model"] == older
     await sender.aclose()
@@ -112,12 +112,12 @@ async def test_another_file_type_than_was_expected_is_said(
     ],
 )
 def test_an_address_without_a_path_means_the_usual_version(address: str, base: str) -> None:
-    assert base_of(address) == base
+    assert Google.base_of(address) == base
 
 
 async def test_the_newer_version_of_the_interface_can_be_set(emulator: GoogleEmulator, tmp_path: Path) -> None:
     sender = impatient_sender()
-    provider = build(
+    provider = Google(
         ProviderConfig(key=emulator.key, addresses={"": f"{emulator.url()}/v1"}, overrides={}, http=sender)
     )
     await drive_at_once(provider, plain_order(PLAIN), tmp_path)

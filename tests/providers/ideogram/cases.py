@@ -14,7 +14,8 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.providers.ideogram.provider import ROUTES, fields, files
+from imagewright.providers.ideogram.provider import fields, files
+from imagewright.providers.ideogram.routes import ROUTES
 from tests.emulators.ideogram import IdeogramEmulator, refuse
 from tests.emulators.messages import Answer
 from tests.support.faults import SENDS, SILENCE, Case

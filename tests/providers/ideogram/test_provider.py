@@ -10,8 +10,8 @@ from PIL import Image
 
 from imagewright.errors import BadKey, ContentRefused, ProviderError, RequestRejected
 from imagewright.providers.base import Finished, Output
-from imagewright.providers.ideogram.provider import RESOLUTIONS, SPEEDS, Ideogram
 from imagewright.providers.ideogram.replies import REASONS, read_made
+from imagewright.providers.ideogram.routes import RESOLUTIONS, SPEEDS
 from tests.emulators.ideogram import USD, IdeogramEmulator
 from tests.emulators.ideogram_words import RESOLUTIONS as LISTED
 from tests.providers.ideogram.cases import ROUTE, text
@@ -22,6 +22,8 @@ from tests.support.route_orders import every_offer
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from imagewright.providers.ideogram.provider import Ideogram
 
 
 pytestmark = pytest.mark.anyio

@@ -17,9 +17,8 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.providers.kie.others import OTHERS
 from imagewright.providers.kie.replies import read_flux_kontext, read_gpt4o, read_market
-from imagewright.providers.kie.routes import ROUTES, USD_PER_CREDIT
+from imagewright.providers.kie.routes import OTHERS, ROUTES, USD_PER_CREDIT
 from tests.emulators.kie import KieEmulator, envelope
 from tests.emulators.messages import Answer
 from tests.support import faults

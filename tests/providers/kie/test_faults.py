@@ -132,7 +132,7 @@ async def test_what_came_before_a_break_is_not_kept(emulator: KieEmulator, provi
 
 
 async def _bytes_of(emulator: KieEmulator, product: Output) -> bytes:
-    from imagewright.net.fetch import fetch_public  # noqa: PLC0415 - only this check uses the other way in
+    from imagewright.net import fetch_public  # noqa: PLC0415 - only this check uses the other way in
 
     assert product.url.startswith(emulator.url("files"))
     return await fetch_public(product.url, max_bytes=10_000_000, seconds=5, allow_loopback=True)

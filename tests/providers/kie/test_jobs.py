@@ -14,9 +14,7 @@ from imagewright.engine.check import check
 from imagewright.engine.choose import candidates, choose
 from imagewright.errors import GenerationFailed, VendorUnavailable
 from imagewright.providers.base import Running
-from imagewright.providers.kie.body import Family
-from imagewright.providers.kie.others import OTHERS
-from imagewright.providers.kie.routes import ROUTES
+from imagewright.providers.kie.routes import OTHERS, ROUTES, Family
 from tests.emulators.kie_models import FLUX_KONTEXT, GPT4O
 from tests.emulators.kie_others import EVERY
 from tests.support.provider_runs import drive, full_order, mask, picture, plain_order, submitted, whole_calls
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.providers.base import Provider, Route
-    from imagewright.providers.kie.body import KieRoute
+    from imagewright.providers.kie.routes import KieRoute
     from tests.emulators.kie import KieEmulator
     from tests.emulators.messages import Received
 

@@ -11,16 +11,14 @@ from imagewright.errors import RequestRejected, SettingsError
 from imagewright.providers import open_provider
 from imagewright.providers.base import ProviderConfig
 from imagewright.providers.http.client import HttpClient
-from imagewright.providers.kie.body import Family
-from imagewright.providers.kie.others import OTHERS
-from imagewright.providers.kie.routes import ROUTES
+from imagewright.providers.kie.routes import OTHERS, ROUTES, Family
 from tests.emulators.kie_models import FLUX_KONTEXT, GPT4O, Model
 from tests.emulators.kie_others import EVERY
 from tests.support.provider_runs import AUTO, ENGINE_ARGUMENTS, PICTURES, effective, full_order, picture, plain_order
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Order, Route
-    from imagewright.providers.kie.body import KieRoute
+    from imagewright.providers.kie.routes import KieRoute
 
 ALL = (*ROUTES, *OTHERS)
 
@@ -68,7 +66,7 @@ def test_kie_takes_every_value_the_route_offers(route: KieRoute) -> None:
     for count in route.counts:
         full = replace(full_order(route), count=count)
         assert _problem(_body(full, route), route) is None, count
-    assert tried or not route.spelt
+    assert tried or not route.fields
 
 
 @pytest.mark.parametrize("route", [route for route in ALL if "aspect_ratio" in route.takes], ids=_name)

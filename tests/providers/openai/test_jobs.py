@@ -16,7 +16,7 @@ from imagewright.imaging.mask import convert_mask
 from imagewright.providers import open_provider
 from imagewright.providers.base import Prepared, Price, ProviderConfig, Route
 from imagewright.providers.http.client import HttpClient
-from imagewright.providers.openai.provider import base_of
+from imagewright.providers.openai.provider import OpenAI
 from imagewright.providers.openai.routes import ALIKE, MODEL, PRICE, ROUTES, OpenAIRoute, guest_routes
 from tests.emulators.openai import OpenAIEmulator
 from tests.emulators.openai_models import MODELS, OPEN_WEIGHTS, fields_of
@@ -219,7 +219,7 @@ async def test_a_link_that_has_expired_is_a_picture_that_is_lost_but_paid(
     ],
 )
 def test_an_address_without_a_path_means_its_first_version(address: str, base: str) -> None:
-    assert base_of(address) == base
+    assert OpenAI.base_of(address) == base
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from imagewright.errors import (
     ResultLost,
     UnknownOutcome,
 )
-from imagewright.providers.recraft.provider import FORM, ROUTES, files
-from imagewright.providers.recraft.replies import USD_PER_UNIT, read_made
+from imagewright.providers.recraft.provider import files
+from imagewright.providers.recraft.replies import read_made
+from imagewright.providers.recraft.routes import FORM, ROUTES, USD_PER_UNIT
 from tests.emulators.messages import Answer
 from tests.emulators.recraft import RecraftEmulator, refuse
 from tests.support.faults import SENDS, SILENCE, Case

@@ -23,9 +23,8 @@ from imagewright.errors import (
 )
 from imagewright.providers.ark.routes import NAME
 from imagewright.providers.base import Finished, Output
-from imagewright.providers.common.sync import read_base64
-from imagewright.providers.http.classify import by_status
-from imagewright.providers.http.redact import LONGEST
+from imagewright.providers.common.json import joined, mapping, mappings, read_base64, text_in
+from imagewright.providers.http.classify import LONGEST, by_status
 from imagewright.providers.http.request import Purpose
 from imagewright.text import quoted
 
@@ -59,10 +58,10 @@ def read_images(reply: Reply) -> Finished | ProviderError | None:
     content = reply.json
     if not isinstance(content, dict):
         return None
-    items, error = content.get("data"), _object(content, "error")
-    listed = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    items, error = content.get("data"), mapping(content.get("error"))
+    listed = mappings(items)
     products = tuple(product for item in listed if (product := _product(item)))
-    refused = [_object(item, "error") for item in listed if item.get("error")]
+    refused = [mapping(item["error"]) for item in listed if item.get("error")]
     if products:
         lost = len(listed) - len(products) - len(refused)
         return Finished(products, notes=_notes(refused, error, lost=lost))
@@ -96,7 +95,7 @@ def _notes(refused: Sequence[Mapping[str, Any]], error: Mapping[str, Any], *, lo
 
 def _none_made(refused: Sequence[Mapping[str, Any]], content: Mapping[str, Any]) -> ProviderError:
     """The failure of a call whose every picture was refused."""
-    kinds = [_meaning(_text(error, "code")) for error in refused]
+    kinds = [_meaning(text_in(error, "code")) for error in refused]
     kind = next((one for one in kinds if one is not None), GenerationFailed)
     return kind(NAME, _words(refused[0]), charged=_charged(content))
 
@@ -110,7 +109,7 @@ def _no_picture(listed: Sequence[Mapping[str, Any]], content: Mapping[str, Any])
 
 def _failure(reply: Reply, error: Mapping[str, Any]) -> ProviderError:
     """The failure of a whole call; it is not charged, unless a picture was made before it was refused."""
-    kind = _meaning(_text(error, "code"))
+    kind = _meaning(text_in(error, "code"))
     words = _words(error)
     if kind is None:
         judged = by_status(NAME, reply, Purpose.SUBMIT)
@@ -119,7 +118,7 @@ def _failure(reply: Reply, error: Mapping[str, Any]) -> ProviderError:
         return type(judged)(NAME, f"HTTP {reply.status} {words}", charged=judged.charged)
     if kind is BadKey:
         return BadKey(NAME, words, advice=f"{BadKey.advice} {TWO_REGIONS}")
-    return kind(NAME, words, charged=None if _text(error, "code").startswith(MADE_FIRST) else False)
+    return kind(NAME, words, charged=None if text_in(error, "code").startswith(MADE_FIRST) else False)
 
 
 def _meaning(code: str) -> type[ProviderError] | None:
@@ -128,20 +127,9 @@ def _meaning(code: str) -> type[ProviderError] | None:
 
 def _charged(content: Mapping[str, Any]) -> bool | None:
     """Whether a call without a picture was charged: it is for the pictures that were made."""
-    made = _object(content, "usage").get("generated_images")
+    made = mapping(content.get("usage")).get("generated_images")
     return made > 0 if isinstance(made, int) else None
 
 
 def _words(error: Mapping[str, Any]) -> str:
-    code, words = _text(error, "code"), _text(error, "message").rstrip(".")
-    return f"{code}: {words}" if code and words else code or words
-
-
-def _object(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = content.get(name)
-    return value if isinstance(value, dict) else {}
-
-
-def _text(content: Mapping[str, Any], name: str) -> str:
-    value = content.get(name)
-    return value if isinstance(value, str) else ""
+    return joined(error, "code", "message").rstrip(".")

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from imagewright.catalog.row import ANY, AUTO, Limits, OperationName
+from imagewright.catalog.row import ANY, Limits, OperationName
 from imagewright.providers.base import PictureForm, Price
-from imagewright.providers.common.alternatives import chosen
-from imagewright.providers.common.fields import Field, FieldsRoute
+from imagewright.providers.common.fields import Field, FieldsRoute, ratios
+from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.uploads import data_uri
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class ArkRoute(FieldsRoute):
 
 
 _TAKES: Mapping[str, Limits] = {"prompt": ANY, "resolution": ANY, "variants": ANY, "save_as": ANY}
-_EDIT: Mapping[str, Limits] = {**_TAKES, "aspect_ratio": Limits(values=(AUTO, *RATIOS))}
+_EDIT: Mapping[str, Limits] = {**_TAKES, "aspect_ratio": ratios(RATIOS, auto=True)}
 _SHARED: dict[str, Any] = {
     "provider": NAME,
     "tool": "bytedance_seedream",
@@ -113,7 +113,7 @@ _MANY = 10
 ROUTES: tuple[ArkRoute, ...] = (
     ArkRoute(
         operation=OperationName.GENERATE,
-        takes={**_TAKES, "aspect_ratio": Limits(values=RATIOS)},
+        takes={**_TAKES, "aspect_ratio": ratios(RATIOS)},
         counts=(1, 2, 3, 4, 5, 6),
         **_SHARED,
     ),

@@ -15,17 +15,15 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers.base import Finished, Output, Running, TaskEnded
-from imagewright.providers.common.numbers import decimal, seed, usd
-from imagewright.providers.http.classify import MEANING
-from imagewright.providers.http.redact import sounds_moderated, words_in
+from imagewright.providers.bfl.routes import NAME, USD_PER_CREDIT
+from imagewright.providers.common.json import decimal, error_words, mapping, seed, usd, words_in
+from imagewright.providers.http.classify import MEANING, sounds_moderated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from imagewright.providers.http.request import Reply
 
-NAME = "bfl"
-USD_PER_CREDIT = 0.01
 READY = "ready"
 STAGES = {"pending": "queued", "reasoning": "reasoning", "generating": "generating"}
 ENDS: Mapping[str, type[ProviderError]] = {
@@ -35,34 +33,32 @@ ENDS: Mapping[str, type[ProviderError]] = {
     "failed": GenerationFailed,
 }
 """Statuses after which nothing more comes. Whether a refused or failed task is charged is documented nowhere."""
+WORDS = ("detail", "message", "error")
+"""Fields with the vendor's words: a text, or a list of fields that were not accepted."""
 NOT_FOUND = "task not found"
 """Also said of a task that is not visible yet; it may have been paid, so it is asked about again."""
 KEY_STATUSES = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
 class Submitted(NamedTuple):
-    """A task that was created.
-
-    Attributes:
-        id: the task's.
-        url: where it is to be asked about; empty when the answer names no place.
-        credits: what it will cost; None when the answer does not say.
-    """
+    """A task that was created."""
 
     id: str
     url: str
+    """Where it is to be asked about; empty when the answer names no place."""
     credits: float | None
+    """What it will cost; None when the answer does not say."""
 
 
 def read_submitted(reply: Reply) -> Submitted | ProviderError | None:
     """The task that was created. None, where a task may exist without a readable id."""
-    content = _object(reply.json)
+    content = mapping(reply.json)
     if reply.status < HTTPStatus.BAD_REQUEST:
         task, url = content.get("id"), content.get("polling_url")
         if not isinstance(task, str) or not task:
             return None
         return Submitted(task, url if isinstance(url, str) else "", decimal(content.get("cost")))
-    text = _said(content)
+    text = error_words(content, *WORDS)
     kind = _by_words(reply.status, text) or MEANING.get(reply.status)
     if not text or kind is None:
         return None
@@ -79,15 +75,15 @@ def read_standing(
         reply: the answer.
         credits_told: what the answer to the submit said it costs; None when it did not say.
     """
-    content = _object(reply.json)
+    content = mapping(reply.json)
     if reply.status >= HTTPStatus.BAD_REQUEST:
-        return _closed_door(reply.status, _said(content))
+        return _closed_door(reply.status, error_words(content, *WORDS))
     status = content.get("status")
     if not isinstance(status, str):
         return None
     word = status.strip().lower()
     if word == READY:
-        return _finished(_object(content.get("result")), credits_told)
+        return _finished(mapping(content.get("result")), credits_told)
     why = words_in(content.get("details"))
     words = f"{status}: {why}" if why else status
     if word in ENDS:
@@ -121,12 +117,3 @@ def _by_words(status: int, text: str) -> type[ProviderError] | None:
     if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY) and sounds_moderated(text):
         return ContentRefused
     return None
-
-
-def _said(content: Mapping[str, Any]) -> str:
-    """The vendor's words: a text, or a list of fields that were not accepted."""
-    return next((words for name in ("detail", "message", "error") if (words := words_in(content.get(name)))), "")
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}

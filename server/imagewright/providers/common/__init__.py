@@ -1,1 +1,1 @@
-"""What several vendors have in common: spelling fields, overriding routes, answering at once, linking pictures."""
+"""What vendors share: fields, uploads, recovery, reading JSON, and the user's tables of routes. No vendor by name."""

@@ -9,6 +9,9 @@ Keys: `model`, an id whose fields are known, or a table of ids by the values of 
 several; `usd`, the price of one picture, or a table in the same way; `without`, arguments the vendor has stopped
 taking; `counts`, those of the numbers of pictures a call can make that still work. They can only narrow what a route
 does, so the file cannot make it promise what the row does not.
+
+A vendor's next model often spells its fields another way or takes other arguments. Where that is known, the id alone is
+enough: the route changes as a whole, and its price with it. Where it is not known, the id is refused.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ from imagewright.text import did_you_mean, listed
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from imagewright.catalog.row import Scalar
+
 R = TypeVar("R", bound=Route)
 KEYS = ("model", "usd", "without", "counts")
 SOURCE = "your configuration"
@@ -39,6 +44,44 @@ DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$|:[0-9a-f]{64}$")
 def undated(model: str) -> str:
     """The model of an id, without the day or the version that the id may name besides: its fields are the model's."""
     return DATED.sub("", model)
+
+
+def chosen(
+    routes: Sequence[R],
+    others: Sequence[R],
+    overrides: Mapping[str, Mapping[str, Any]],
+    alike: Mapping[str, Mapping[str, Price]] | None = None,
+    *,
+    any_id: bool = False,
+) -> tuple[R, ...]:
+    """A vendor's routes as the user's configuration has them.
+
+    A route whose model was set to a known alternative has that model's fields, limits and price. One whose model was
+    set to an id with the same fields keeps its own, at the price of that id.
+
+    Args:
+        routes: the defaults.
+        others: the alternatives, each with its own fields.
+        overrides: the user's tables, by tool.
+        alike: ids that are documented to take the same fields and values as a default, with their prices, by the
+            id of that default.
+        any_id: whether an id that is not known is taken too, as spelt like the default and at an unknown price: for
+            a server of the user's own, whose fields do not depend on its model.
+
+    Raises:
+        SettingsError: a table cannot be used, or names a model whose fields are not known.
+    """
+    same = alike or {}
+
+    def known(route: R) -> tuple[str, ...]:
+        own = (route.model, *route.models.values(), *same.get(route.model, ()))
+        return tuple(dict.fromkeys((*own, *_alternatives(route, others))))
+
+    changed = overridden(routes, overrides, None if any_id else known)
+    return tuple(
+        _become(before, after, others, same.get(before.model, {}))
+        for before, after in zip(routes, changed, strict=True)
+    )
 
 
 def overridden(
@@ -204,3 +247,58 @@ def _default(route: Route, argument: str) -> Any:
 
 def _hint(wrong: str, right: Sequence[str]) -> str:
     return did_you_mean(wrong, right) or f"; it can be {listed(dict.fromkeys(right), 'or')}"
+
+
+def _alternatives(route: R, others: Sequence[R]) -> dict[str, R]:
+    """The alternatives to a route by their ids. One that chooses among several models has none."""
+    if route.model_by:
+        return {}
+    return {other.model: other for other in others if (other.tool, other.operation) == (route.tool, route.operation)}
+
+
+def _become(before: R, after: R, others: Sequence[R], same: Mapping[str, Price]) -> R:
+    """The route with its new model."""
+    if before.models != after.models:
+        return _at_price(after, _price_by_model(before, after.models))
+    if before.model == after.model:
+        return after
+    known = _alternatives(before, others)
+    other = known.get(after.model) or known.get(undated(after.model))
+    if other is None:
+        return _at_price(after, price_of(after.model, {before.model: before.price, **same}))
+    return _instead(before, after, replace(other, model=after.model))
+
+
+def _instead(before: R, after: R, other: R) -> R:
+    """The alternative, with what the configuration says besides the model."""
+    takes = {name: limits for name, limits in other.takes.items() if name in after.takes or name not in before.takes}
+    return replace(
+        other,
+        takes=takes,
+        pictures=other.pictures if "mask" in takes else replace(other.pictures, mask=None),
+        price=after.price if after.price.source == SOURCE else other.price,
+        counts=tuple(count for count in other.counts if count in after.counts or count not in before.counts),
+    )
+
+
+def _at_price(route: R, price: Price) -> R:
+    """The route at that price, unless the user has set one."""
+    return route if route.price.source == SOURCE else replace(route, price=price)
+
+
+def price_of(model: str, prices: Mapping[str, Price]) -> Price:
+    """The price of a model or of a snapshot of it; unknown where it is not listed."""
+    return prices.get(model) or prices.get(undated(model)) or Price(usd=None)
+
+
+def _price_by_model(before: Route, models: Mapping[Scalar, str]) -> Price:
+    """The price of a route with several models after others of its own were put in their places.
+
+    Args:
+        before: the built-in route; the argument that chooses its model is the one its price depends on.
+        models: the ids by that argument's values, each one of the route's own.
+    """
+    each = {model: before.price.table[value] for value, model in before.models.items()}
+    table = {value: each[undated(model)] for value, model in models.items()}
+    usual = next(value for value, model in before.models.items() if model == before.model)
+    return replace(before.price, usd=table[usual], table=table)

@@ -1,23 +1,28 @@
-"""How a call whose answer was never heard is known again in a vendor's list of recent calls. No I/O of its own.
+"""What is kept of a call so that any process can ask for it again, and how a call without an answer is found again.
 
-What it was sent is compared by its digest, so that neither the prompt nor a picture has to be written down.
+A ticket holds paths and sentences, no host and no key. A call whose answer never came is found in the vendor's list of
+recent calls. Its input is compared by a digest, so that neither the prompt nor a picture has to be written down.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from urllib.parse import urlsplit
 
-from imagewright.providers.common.tickets import with_notes
+from imagewright.providers.base import Finished
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
+    from imagewright.providers.base import Handle, Running
+
 T = TypeVar("T")
 
+NOTES = "notes"
 MODEL, INPUT, SINCE = "model", "input", "since"
 CLOCKS_DIFFER = timedelta(minutes=5)
 """How far the vendor's clock may be behind ours."""
@@ -29,43 +34,77 @@ LIST_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Listed(Generic[T]):
-    """A call in a list.
-
-    Attributes:
-        task: the vendor's id of it.
-        model: the vendor's id of the model; empty where the list does not name it.
-        digest: of its input, see `digest`.
-        sent: when the vendor took it, with its zone.
-        origin: what else the vendor says of it.
-    """
+    """A call in a list."""
 
     task: str
+    """The vendor's id of it."""
     model: str
+    """The vendor's id of the model; empty where the list does not name it."""
     digest: str
+    """Digest of its input, see `digest`."""
     sent: datetime
+    """When the vendor took it, with its zone."""
     origin: T
+    """What else the vendor says of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """One page of a list.
-
-    Attributes:
-        calls: those that could be read.
-        next: where the next page is; empty when this is the last.
-    """
+    """One page of a list."""
 
     calls: tuple[Listed[T], ...]
+    """The calls that could be read."""
     next: str
+    """Where the next page is; empty when this is the last."""
+
+
+def path_under(base: str, link: str, usual: str) -> str:
+    """The part of a vendor's link to a task that follows the base address.
+
+    Asking by path keeps the key at the address the user has set, such as a gateway's, whatever host the vendor
+    names, and lets a process with another address ask for the same task.
+
+    Args:
+        base: base address of the vendor.
+        link: the link the vendor gave; empty when it gave none.
+        usual: the path that is documented.
+    """
+    try:
+        parts = urlsplit(link)
+    except ValueError:  # no address at all; the task is paid for, and the usual path knows it
+        return usual
+    if not parts.path.strip("/") or not parts.path.startswith("/"):
+        return usual
+    prefix = urlsplit(base).path.rstrip("/")
+    path = parts.path.removeprefix(prefix) if prefix and parts.path.startswith(f"{prefix}/") else parts.path
+    return f"{path}?{parts.query}" if parts.query else path
+
+
+def with_notes(ticket: Mapping[str, str], notes: Sequence[str]) -> dict[str, str]:
+    """The ticket, with what the caller should know once the pictures are there; a note is one line."""
+    return {**ticket, NOTES: "\n".join(notes)} if notes else dict(ticket)
+
+
+def notes_in(ticket: Mapping[str, str]) -> tuple[str, ...]:
+    """The notes that were put into a ticket or a trace."""
+    return tuple(ticket.get(NOTES, "").splitlines())
+
+
+def noted(handle: Handle, answer: Running | Finished) -> Running | Finished:
+    """The answer to a poll; the last one with the notes of the ticket."""
+    notes = notes_in(handle.ticket)
+    if not notes or not isinstance(answer, Finished):
+        return answer
+    return replace(answer, notes=(*answer.notes, *notes))
 
 
 def trace_of(model: str, inputs: Mapping[str, Any], notes: Sequence[str]) -> dict[str, str]:
-    """What a call will be known by.
+    """What a call will be recognised by in a list.
 
     Args:
         model: the vendor's id of the model.
         inputs: the very object that will be sent as its input.
-        notes: what the caller is to be told with the pictures; the ticket will need them.
+        notes: what the caller should know besides the pictures; the ticket will need them.
     """
     since = datetime.now(UTC) - CLOCKS_DIFFER
     payload = {MODEL: model, INPUT: digest(inputs), SINCE: since.strftime("%Y-%m-%dT%H:%M:%SZ")}
@@ -80,11 +119,11 @@ async def oldest_fitting(
     most_pages: int,
     newest_first: bool,
 ) -> Listed[T] | None:
-    """The oldest call in a list that a trace fits; None when there is none.
+    """The oldest call in a list that matches a trace; None when there is none.
 
     Args:
         read_page: reads the page that stands at that place; the first one's is "".
-        trace: what the call is known by, from `trace_of`.
+        trace: from `trace_of`.
         known: ids of calls that are known to be others.
         most_pages: pages that are read at most.
         newest_first: whether the list goes back in time by when the calls were sent, so that it need not be read to
@@ -104,7 +143,7 @@ async def oldest_fitting(
 
 
 def read_time(text: object) -> datetime | None:
-    """A vendor's time, with its zone; None when it is none."""
+    """A vendor's time, with its zone; None when it is no time."""
     try:
         moment = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
@@ -113,7 +152,7 @@ def read_time(text: object) -> datetime | None:
 
 
 def digest(inputs: object) -> str:
-    """The same for every way of writing the same JSON: order of names, spaces, 3 or 3.0."""
+    """A digest that is the same for every way of writing the same JSON: order of names, spaces, 3 or 3.0."""
     plain = json.loads(json.dumps(inputs), parse_float=_number)
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("ascii")).hexdigest()

@@ -1,4 +1,4 @@
-"""Input pictures as a vendor takes them in a JSON request: inside it while they are small, else handed over first."""
+"""Input pictures as a vendor takes them in a JSON request: inside it while they are small, else uploaded first."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 UPLOADS_AT_ONCE = 4
 
 
-async def handed_over(order: Order, inline_bytes: int, upload: Callable[[Prepared], Awaitable[str]]) -> Order:
+async def with_links(order: Order, inline_bytes: int, upload: Callable[[Prepared], Awaitable[str]]) -> Order:
     """The order with what stands in a request for each picture: data URIs while they are small, else where they are.
 
     Args:
         order: what to make.
         inline_bytes: most bytes that all pictures together may have to go into the request itself; 0 for none.
-        upload: hands one over and returns its address.
+        upload: uploads one and returns its address.
 
     Raises:
         ProviderError: the first upload that failed; the others are stopped.
@@ -44,7 +44,7 @@ def links_of(order: Order) -> tuple[tuple[str, ...], str]:
     """What stands in the request for the images, in order, and for the mask; the latter is empty without one.
 
     Raises:
-        TypeError: the pictures were not handed over first.
+        TypeError: the pictures were not uploaded first.
     """
     if len(order.links) != len(order.pictures):
         raise TypeError(f"{len(order.pictures)} pictures, but {len(order.links)} links: hand them over first")
@@ -57,7 +57,7 @@ async def _uploaded(pictures: Sequence[Prepared], upload: Callable[[Prepared], A
     turn = anyio.Semaphore(UPLOADS_AT_ONCE)
     async with anyio.create_task_group() as group:
 
-        async def upload_inputs(place: int, picture: Prepared) -> None:
+        async def upload_one(place: int, picture: Prepared) -> None:
             async with turn:
                 try:
                     links[place] = await upload(picture)
@@ -66,7 +66,7 @@ async def _uploaded(pictures: Sequence[Prepared], upload: Callable[[Prepared], A
                     group.cancel_scope.cancel()
 
         for place, picture in enumerate(pictures):
-            group.start_soon(upload_inputs, place, picture)
+            group.start_soon(upload_one, place, picture)
     if failures:
         raise failures[0]
     return links

@@ -12,29 +12,28 @@ from urllib.parse import quote
 import anyio.to_thread
 
 from imagewright.providers.base import PollPolicy
-from imagewright.providers.common.own_routes import route_as
-from imagewright.providers.common.stopping import request_cancel
+from imagewright.providers.common.overrides import chosen
+from imagewright.providers.common.provider import HttpProvider, route_as
 from imagewright.providers.dashscope.replies import read_cancelled, read_standing, read_submitted
-from imagewright.providers.dashscope.routes import NAME, DashScopeRoute, routes_for
-from imagewright.providers.http.request import Purpose, Request, bearer
+from imagewright.providers.dashscope.routes import NAME, OTHERS, ROUTES, DashScopeRoute
+from imagewright.providers.http.request import Purpose, Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
-    from imagewright.providers.base import Finished, Handle, Order, Output, ProviderConfig, Route, Running
+    from imagewright.providers.base import Finished, Handle, Order, Provider, ProviderConfig, Running
 
-BASE = "https://dashscope-intl.aliyuncs.com"
-VERSION = "/api/v1"
 AT_ONCE = "/services/aigc/multimodal-generation/generation"
 AS_TASK = "/services/aigc/text2image/image-synthesis"
 ASYNC: Mapping[str, str] = {"X-DashScope-Async": "enable"}
 
 
-class DashScope:
+class DashScope(HttpProvider):
     """The provider. See `base.Provider` for what its methods promise."""
 
     name = NAME
+    address = "https://dashscope-intl.aliyuncs.com"
+    version = "/api/v1"
     poll_policy = PollPolicy(first=1.0, factor=1.3, longest=5.0)
     """From one second up to five, as the maker's own client asks."""
     seconds = 600.0
@@ -42,11 +41,12 @@ class DashScope:
     not waited for is paid and lost."""
 
     def __init__(self, config: ProviderConfig) -> None:
-        self.routes: tuple[Route, ...] = routes_for(config.overrides)
-        # the maker's own client wants its address with the version, and people copy it
-        self._base = config.addresses.get("", BASE).rstrip("/").removesuffix(VERSION) + VERSION
-        self._account = bearer(NAME, config.key, self._base)
-        self._http = config.http
+        super().__init__(config, chosen(ROUTES, OTHERS, config.overrides))
+
+    @classmethod
+    def base_of(cls, address: str) -> str:
+        """The base address with its version: the maker's own client wants it with that, and people copy it."""
+        return address.rstrip("/").removesuffix(cls.version) + cls.version
 
     async def submit(self, order: Order) -> Handle | Finished:
         """Send the order once, its pictures inside; wait for the links, or for the task's name."""
@@ -71,21 +71,12 @@ class DashScope:
 
     async def cancel(self, handle: Handle) -> bool:
         """Ask the vendor to stop: a task is taken out of the queue; one that runs goes on."""
-        request: Request[bool] = Request(purpose=Purpose.OTHER, url=f"{self._task(handle)}/cancel", read=read_cancelled)
-        return await request_cancel(self._http, self._account, request)
-
-    async def fetch(self, product: Output, into: Path) -> None:
-        """Stream the picture to disk; the key stays here."""
-        await self._http.download(self._account, product.url, into)
+        return await self._request_cancel(
+            Request(purpose=Purpose.OTHER, url=f"{self._task(handle)}/cancel", read=read_cancelled)
+        )
 
     def _task(self, handle: Handle) -> str:
         return f"{self._base}/tasks/{quote(handle.ticket['task'], safe='')}"
 
 
-def build(config: ProviderConfig) -> DashScope:
-    """The provider, from its key, addresses and overrides. Opens no connection.
-
-    Raises:
-        SettingsError: an override cannot be used.
-    """
-    return DashScope(config)
+PROVIDER: type[Provider] = DashScope

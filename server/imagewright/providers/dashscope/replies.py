@@ -21,9 +21,9 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers.base import Finished, Handle, Output, Running, TaskEnded
+from imagewright.providers.common.json import mapping, mappings, text_in
 from imagewright.providers.dashscope.routes import NAME
-from imagewright.providers.http.classify import by_status
-from imagewright.providers.http.redact import LONGEST, sounds_moderated
+from imagewright.providers.http.classify import LONGEST, by_status, sounds_moderated
 from imagewright.providers.http.request import Purpose
 from imagewright.text import quoted
 
@@ -75,12 +75,12 @@ class Failure(NamedTuple):
 
 def read_submitted(reply: Reply) -> Finished | Handle | ProviderError | None:
     """The pictures, or the task they come from, whichever the vendor chose. None, where there may be either."""
-    content = _object(reply.json)
-    output = _object(content.get("output"))
+    content = mapping(reply.json)
+    output = mapping(content.get("output"))
     failure = _failure_in(content)
     if reply.status >= HTTPStatus.BAD_REQUEST or (failure.code and not output):
         return _refusal(reply, failure)
-    status, task = _text(output, "task_status"), _text(output, "task_id")
+    status, task = text_in(output, "task_status"), text_in(output, "task_id")
     if status in OVER:
         return _task_failure(output)
     if task and status != "SUCCEEDED":
@@ -90,9 +90,9 @@ def read_submitted(reply: Reply) -> Finished | Handle | ProviderError | None:
 
 def read_standing(reply: Reply) -> Running | Finished | TaskEnded | ProviderError | None:
     """How a task stands. A status nobody has documented counts as running."""
-    content = _object(reply.json)
-    output = _object(content.get("output"))
-    status = _text(output, "task_status")
+    content = mapping(reply.json)
+    output = mapping(content.get("output"))
+    status = text_in(output, "task_status")
     if reply.status >= HTTPStatus.BAD_REQUEST or not status:
         return _closed_door(_failure_in(content))
     if status == "SUCCEEDED":
@@ -108,16 +108,16 @@ def read_standing(reply: Reply) -> Running | Finished | TaskEnded | ProviderErro
 
 def read_cancelled(reply: Reply) -> bool:
     """Whether the task was told to stop; only one that waits in the queue can be."""
-    return reply.status < HTTPStatus.MULTIPLE_CHOICES and not _text(_object(reply.json), "code")
+    return reply.status < HTTPStatus.MULTIPLE_CHOICES and not text_in(mapping(reply.json), "code")
 
 
 def _finished(content: Mapping[str, Any]) -> Finished | ProviderError:
     """The pictures from wherever they stand: with several, not all need have come out."""
-    output = _object(content.get("output"))
+    output = mapping(content.get("output"))
     items = list(_items(output))
-    urls = [url for item in items if (url := _text(item, "image") or _text(item, "url"))]
+    urls = [url for item in items if (url := text_in(item, "image") or text_in(item, "url"))]
     failures = [failure for item in items if (failure := _failure_in(item)).code]
-    words = " ".join(_text(item, "text") for item in items).strip()
+    words = " ".join(text_in(item, "text") for item in items).strip()
     if urls:
         return Finished(tuple(Output(url=url) for url in urls), notes=tuple(_notes(failures, words)))
     charged = _charged(content)
@@ -130,9 +130,9 @@ def _finished(content: Mapping[str, Any]) -> Finished | ProviderError:
 
 def _items(output: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Everything that could be a picture: the parts of every choice's message, and a task's results."""
-    for choice in _objects(output.get("choices")):
-        yield from _objects(_object(choice.get("message")).get("content"))
-    yield from _objects(output.get("results"))
+    for choice in mappings(output.get("choices")):
+        yield from mappings(mapping(choice.get("message")).get("content"))
+    yield from mappings(output.get("results"))
 
 
 def _notes(failures: list[Failure], words: str) -> Iterator[str]:
@@ -147,7 +147,7 @@ def _notes(failures: list[Failure], words: str) -> Iterator[str]:
 def _task_failure(output: Mapping[str, Any]) -> ProviderError:
     """The failure of a task that was taken; nothing came out of it, so nothing is charged."""
     failure = _failure_in(output)
-    if _text(output, "task_status") == "CANCELED":
+    if text_in(output, "task_status") == "CANCELED":
         return GenerationFailed(NAME, str(failure) or "the task was cancelled", charged=False)
     kind = failure.meaning
     if kind is None or issubclass(kind, (VendorUnavailable, RateLimited)):
@@ -178,22 +178,9 @@ def _closed_door(failure: Failure) -> ProviderError | None:
 
 def _charged(content: Mapping[str, Any]) -> bool | None:
     """Whether a call without a picture was charged; it counts the pictures it charges for."""
-    count = _object(content.get("usage")).get("image_count")
+    count = mapping(content.get("usage")).get("image_count")
     return count > 0 if isinstance(count, int) else None
 
 
 def _failure_in(content: Mapping[str, Any]) -> Failure:
-    return Failure(_text(content, "code"), _text(content, "message").rstrip("."))
-
-
-def _objects(value: Any) -> list[Mapping[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(content: Mapping[str, Any], name: str) -> str:
-    value = content.get(name)
-    return value if isinstance(value, str) else ""
+    return Failure(text_in(content, "code"), text_in(content, "message").rstrip("."))

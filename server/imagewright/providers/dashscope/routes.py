@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 from imagewright.catalog.row import ANY, AUTO, Limits, OperationName, Scalar
 from imagewright.errors import RequestRejected
 from imagewright.providers.base import PictureForm, Price
-from imagewright.providers.common.alternatives import chosen
 from imagewright.providers.common.fields import COUNT, Field, FieldsRoute
-from imagewright.providers.common.model_prices import price_of
+from imagewright.providers.common.overrides import price_of
 from imagewright.providers.common.uploads import data_uri
 
 if TYPE_CHECKING:
@@ -81,15 +80,12 @@ SHORT = Limits(max_length=800)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DashScopeRoute(FieldsRoute):
-    """A route with the vendor's spelling; its fields are the call's `parameters`.
-
-    Attributes:
-        as_task: whether the call is answered by a task that is asked about, and not by the finished pictures.
-        least_side: px that each side of a result must have.
-    """
+    """A route with the vendor's spelling; its fields are the call's `parameters`."""
 
     as_task: bool = False
+    """Whether the call is answered by a task that is asked about, and not by the finished pictures."""
     least_side: int = 1
+    """px that each side of a result must have."""
 
     def check(self, order: Order) -> None:
         """What only this vendor limits and no row can say.
@@ -196,15 +192,3 @@ OTHERS: tuple[DashScopeRoute, ...] = (
     _task("qwen-image"),
 )
 """What the configuration can choose instead, by its id."""
-
-
-def routes_for(overrides: Mapping[str, Mapping[str, Any]]) -> tuple[DashScopeRoute, ...]:
-    """The routes as the user's configuration has them.
-
-    Args:
-        overrides: the user's tables, by tool.
-
-    Raises:
-        SettingsError: a table cannot be used.
-    """
-    return chosen(ROUTES, OTHERS, overrides)

@@ -13,20 +13,22 @@ from typing import TYPE_CHECKING
 
 from imagewright.errors import ProviderError
 from imagewright.providers.base import Handle, PollPolicy
-from imagewright.providers.common.alternatives import chosen
-from imagewright.providers.common.own_routes import route_as
+from imagewright.providers.common.overrides import chosen
+from imagewright.providers.common.provider import HttpProvider, route_as
 from imagewright.providers.common.recovery import (
     LIST_BYTES,
     LIST_SECONDS,
     MODEL,
     SINCE,
     Page,
+    noted,
+    notes_in,
     oldest_fitting,
+    path_under,
     trace_of,
+    with_notes,
 )
-from imagewright.providers.common.stopping import request_cancel
-from imagewright.providers.common.tickets import noted, notes_in, path_under, with_notes
-from imagewright.providers.common.uploads import handed_over, links_of
+from imagewright.providers.common.uploads import links_of, with_links
 from imagewright.providers.fal.replies import (
     Done,
     Ticket,
@@ -39,15 +41,13 @@ from imagewright.providers.fal.replies import (
     read_uploaded,
 )
 from imagewright.providers.fal.routes import ALIKE, NAME, OTHERS, ROUTES, FalRoute
-from imagewright.providers.http.request import Account, Purpose, Request
+from imagewright.providers.http.request import Purpose, Request
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-    from pathlib import Path
 
-    from imagewright.providers.base import Finished, Order, Output, Prepared, ProviderConfig, Running
+    from imagewright.providers.base import Finished, Order, Prepared, Provider, ProviderConfig, Running
 
-BASE = "https://queue.fal.run"
 UPLOAD_BASE = "https://rest.fal.ai"
 UPLOAD_PATH = "/storage/upload/initiate"
 STORAGE = "fal-cdn-v3"
@@ -63,28 +63,25 @@ ECHO_BYTES = 16_000_000
 """Most bytes of an answer that may repeat a picture: a refusal quotes the input it is about."""
 
 
-class Fal:
+class Fal(HttpProvider):
     """The provider. See `base.Provider` for what its methods promise."""
 
     name = NAME
+    address = "https://queue.fal.run"
+    key_prefix = "Key "
     poll_policy = PollPolicy(first=1.0, factor=1.3, longest=5.0, keeps=7 * 86_400.0)
     """The vendor's own client asks ten times a second; a person does not notice one. Its questions and answers on data
     retention say that files are kept for at least seven days, unless the account is set to less."""
 
     def __init__(self, config: ProviderConfig) -> None:
-        self.routes: tuple[FalRoute, ...] = chosen(ROUTES, OTHERS, config.overrides, ALIKE)
-        self._base = config.addresses.get("", BASE).rstrip("/")
-        self._upload_base = config.addresses.get("upload", UPLOAD_BASE).rstrip("/")
         # the vendor's own list knows nothing of calls that went through a gateway, and its host must not see their key
-        self._list_base = config.addresses.get("list", "" if "" in config.addresses else LIST_BASE).rstrip("/")
-        auth = {"Authorization": f"Key {config.key}"}
-        bases = tuple(filter(None, (self._base, self._upload_base, self._list_base)))
-        self._account = Account(NAME, bases, config.key, auth)
-        self._http = config.http
+        listed = "" if "" in config.addresses else LIST_BASE
+        routes = chosen(ROUTES, OTHERS, config.overrides, ALIKE)
+        super().__init__(config, routes, upload=UPLOAD_BASE, list=listed)
 
     async def upload_inputs(self, order: Order) -> Order:
         """Small pictures go into the request itself, others into the vendor's storage."""
-        return await handed_over(order, route_as(order, FalRoute).inline_bytes, self._upload)
+        return await with_links(order, route_as(order, FalRoute).inline_bytes, self._upload)
 
     async def submit(self, order: Order) -> Handle:
         """Put the call into the queue once."""
@@ -103,7 +100,7 @@ class Fal:
     def trace(self, order: Order) -> Mapping[str, str]:
         """The endpoint, the digest of what it is sent, and from when on to look."""
         route = route_as(order, FalRoute)
-        if not self._list_base:
+        if not self._others["list"]:
             return {}
         return trace_of(route.model_for(order.arguments), route.inputs(order, *links_of(order)), route.notes_for(order))
 
@@ -115,7 +112,7 @@ class Fal:
             request: Request[Page[None]] = Request(
                 purpose=Purpose.POLL,
                 method="GET",
-                url=self._list_base + LIST_PATH,
+                url=self._others["list"] + LIST_PATH,
                 query=query | ({"cursor": cursor} if cursor else {}),
                 read=read_listed,
                 seconds=LIST_SECONDS,
@@ -146,14 +143,9 @@ class Fal:
 
     async def cancel(self, handle: Handle) -> bool:
         """Ask the vendor to stop: what is queued is taken out, what runs gets a signal."""
-        request: Request[bool] = Request(
-            purpose=Purpose.OTHER, method="PUT", url=self._base + handle.ticket["cancel"], read=read_cancelled
+        return await self._request_cancel(
+            Request(purpose=Purpose.OTHER, method="PUT", url=self._base + handle.ticket["cancel"], read=read_cancelled)
         )
-        return await request_cancel(self._http, self._account, request)
-
-    async def fetch(self, product: Output, into: Path) -> None:
-        """Stream the picture to disk; the key stays here."""
-        await self._http.download(self._account, product.url, into)
 
     def _handle(self, model: str, ticket: Ticket, notes: Sequence[str]) -> Handle:
         usual = f"/{_app(model)}/requests/{ticket.task}"
@@ -170,7 +162,7 @@ class Fal:
         name = f"{secrets.token_hex(12)}.{picture.extension}"
         begin: Request[Mapping[str, str]] = Request(
             purpose=Purpose.UPLOAD,
-            url=self._upload_base + UPLOAD_PATH,
+            url=self._others["upload"] + UPLOAD_PATH,
             query={"storage_type": STORAGE},
             headers={
                 "X-Fal-Object-Lifecycle-Preference": json.dumps({"expiration_duration_seconds": UPLOADS_LIVE}),
@@ -194,15 +186,9 @@ class Fal:
         return links["file_url"]
 
 
-def build(config: ProviderConfig) -> Fal:
-    """The provider, from its key, addresses and overrides. Opens no connection.
-
-    Raises:
-        SettingsError: an override cannot be used.
-    """
-    return Fal(config)
-
-
 def _app(model: str) -> str:
     """The part of an endpoint under which its tasks are asked for: owner and name, without the path."""
     return "/".join(model.split("/")[:2])
+
+
+PROVIDER: type[Provider] = Fal

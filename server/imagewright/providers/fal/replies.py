@@ -24,10 +24,10 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers.base import Finished, Output, Running, TaskEnded
-from imagewright.providers.common.numbers import seed
+from imagewright.providers.common.json import mapping, mappings, seed, text_in, words_in
 from imagewright.providers.common.recovery import Listed, Page, digest, read_time
 from imagewright.providers.fal.routes import NAME
-from imagewright.providers.http.redact import sounds_moderated, words_in
+from imagewright.providers.http.classify import sounds_moderated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,11 +102,11 @@ def read_submitted(reply: Reply) -> Ticket | ProviderError | None:
     if reply.status >= HTTPStatus.BAD_REQUEST:
         # a 5xx says nothing about whether the task was taken
         return None if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR else _refusal(reply)
-    body = _object(reply)
+    body = mapping(reply.json)
     task = body.get("request_id")
     if not isinstance(task, str) or not task:
         return None
-    links = (_text(body, name) for name in ("status_url", "response_url", "cancel_url"))
+    links = (text_in(body, name) for name in ("status_url", "response_url", "cancel_url"))
     return Ticket(task, *links)
 
 
@@ -114,13 +114,13 @@ def read_status(reply: Reply) -> Running | Done | TaskEnded | ProviderError | No
     """How a task stands. A status nobody has documented counts as running."""
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return _closed_door(reply)
-    body = _object(reply)
+    body = mapping(reply.json)
     if not isinstance(body.get("status"), str):
         return None
     if body["status"] == "COMPLETED":
-        meaning = PLATFORM.get(_text(body, "error_type"))
+        meaning = PLATFORM.get(text_in(body, "error_type"))
         if meaning is not None:
-            return TaskEnded(meaning.error(NAME, _said(body), charged=meaning.charged))
+            return TaskEnded(meaning.error(NAME, _words(body), charged=meaning.charged))
         return Done.DONE
     if body["status"] == "IN_QUEUE":
         return Running(stage="queued")
@@ -129,7 +129,7 @@ def read_status(reply: Reply) -> Running | Done | TaskEnded | ProviderError | No
 
 def read_result(reply: Reply) -> Finished | Running | TaskEnded | ProviderError | None:
     """The pictures of a task that is over, or why there are none."""
-    body = _object(reply)
+    body = mapping(reply.json)
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return _task_failure(reply, body)
     if body.get("status") in ("IN_QUEUE", "IN_PROGRESS"):
@@ -141,24 +141,24 @@ def read_listed(reply: Reply) -> Page[None] | ProviderError | None:
     """Calls of an endpoint that have ended; one without its input or its time cannot be known again."""
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return _closed_door(reply)
-    body = _object(reply)
+    body = mapping(reply.json)
     items = body.get("items")
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         return None
     calls = []
     for item in items:
-        sent, task, inputs = read_time(item.get("sent_at")), _text(item, "request_id"), item.get("json_input")
+        sent, task, inputs = read_time(item.get("sent_at")), text_in(item, "request_id"), item.get("json_input")
         if sent is not None and task and isinstance(inputs, dict):
-            calls.append(Listed(task, _text(item, "endpoint_id"), digest(inputs), sent, None))
-    return Page(tuple(calls), _text(body, "next_cursor") if body.get("has_more") is True else "")
+            calls.append(Listed(task, text_in(item, "endpoint_id"), digest(inputs), sent, None))
+    return Page(tuple(calls), text_in(body, "next_cursor") if body.get("has_more") is True else "")
 
 
 def read_uploaded(reply: Reply) -> Mapping[str, str] | ProviderError | None:
     """The two addresses of a file that is to be put in: `upload_url` and `file_url`."""
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return _refusal(reply, uploading=True)
-    body = _object(reply)
-    links = {name: _text(body, name) for name in ("upload_url", "file_url")}
+    body = mapping(reply.json)
+    links = {name: text_in(body, name) for name in ("upload_url", "file_url")}
     return links if all(links.values()) else None
 
 
@@ -171,7 +171,7 @@ def read_put(reply: Reply) -> bool | ProviderError | None:
 
 def read_cancelled(reply: Reply) -> bool:
     """Whether the task was told to stop; a task that is over cannot be."""
-    status = _object(reply).get("status")
+    status = mapping(reply.json).get("status")
     return reply.status < HTTPStatus.MULTIPLE_CHOICES if status is None else status in CANCEL_TAKEN
 
 
@@ -183,7 +183,7 @@ def _finished(body: Mapping[str, Any]) -> Finished | TaskEnded:
     known = seed(body.get("seed"))
     products = tuple(Output(url=url, seed=known) for url in urls if url)
     if not products:
-        if words := _text(body, "description"):
+        if words := text_in(body, "description"):
             return TaskEnded(GenerationFailed(NAME, words))
         return TaskEnded(ResultLost(NAME, "the task is done, but names no picture", charged=None), sure=False)
     return Finished(products, notes=tuple(_doubts(body, urls)))
@@ -203,7 +203,7 @@ def _doubts(body: Mapping[str, Any], urls: list[str]) -> list[str]:
 
 def _task_failure(reply: Reply, body: Mapping[str, Any]) -> TaskEnded | ProviderError | None:
     """Why a finished task has no result, or what keeps from reading it; None where the status says it as well."""
-    words = _said(body)
+    words = _words(body)
     if (problem := _problem_meaning(body)) is not None:
         return TaskEnded(problem.error(NAME, words, charged=problem.charged))
     # the platform's words and a mere sentence may be about the task or about this question: not believed at once
@@ -221,7 +221,7 @@ def _task_failure(reply: Reply, body: Mapping[str, Any]) -> TaskEnded | Provider
 
 def _closed_door(reply: Reply) -> ProviderError | None:
     """What keeps a task from being asked about, in fal's own words; None where the status says it as well."""
-    text = _said(_object(reply))
+    text = _words(mapping(reply.json))
     if reply.status == HTTPStatus.FORBIDDEN and NO_MONEY.search(text):
         return OutOfCredit(NAME, text, charged=None)
     if reply.status == HTTPStatus.UNAUTHORIZED or (reply.status == HTTPStatus.FORBIDDEN and text):
@@ -233,8 +233,8 @@ def _closed_door(reply: Reply) -> ProviderError | None:
 
 def _refusal(reply: Reply, *, uploading: bool = False) -> ProviderError | None:
     """Why nothing was started; None where the status says it as well."""
-    body = _object(reply)
-    text = _said(body)
+    body = mapping(reply.json)
+    text = _words(body)
     if reply.status == HTTPStatus.FORBIDDEN and NO_MONEY.search(text):
         return OutOfCredit(NAME, text)
     if reply.status == HTTPStatus.CONFLICT:
@@ -261,24 +261,19 @@ STATUSES: Mapping[int, type[ProviderError]] = {
 
 def _problem_meaning(body: Mapping[str, Any]) -> Meaning | None:
     """What a list of problems comes to; None when there is none."""
-    kinds = [str(one.get("type") or "") for one in _problems(body)]
+    kinds = [str(one.get("type") or "") for one in mappings(body.get("detail"))]
     if not kinds:
         return None
     return next((meaning for name, meaning in PROBLEMS.items() if name in kinds), INPUT)
 
 
-def _problems(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    detail = body.get("detail")
-    return [one for one in detail if isinstance(one, dict)] if isinstance(detail, list) else []
-
-
-def _said(body: Mapping[str, Any]) -> str:
+def _words(body: Mapping[str, Any]) -> str:
     """The vendor's words: each problem with the field it is about, or one sentence."""
-    problems = _problems(body)
+    problems = mappings(body.get("detail"))
     if not problems:
         error = body.get("error")
-        words = _text(error, "message") if isinstance(error, dict) else words_in(error)
-        return words_in(body.get("detail")) or words or _text(body, "error_type")
+        words = text_in(error, "message") if isinstance(error, dict) else words_in(error)
+        return words_in(body.get("detail")) or words or text_in(body, "error_type")
     return "; ".join(_sentence(one) for one in problems[:MOST_PROBLEMS])
 
 
@@ -293,17 +288,8 @@ def _sentence(problem: Mapping[str, Any]) -> str:
 
 
 def _error_type(reply: Reply, body: Mapping[str, Any]) -> str:
-    return _text(body, "error_type") or reply.headers.get("x-fal-error-type", "")
+    return text_in(body, "error_type") or reply.headers.get("x-fal-error-type", "")
 
 
 def _address(entry: Any) -> str:
-    return entry if isinstance(entry, str) else _text(entry, "url") if isinstance(entry, dict) else ""
-
-
-def _object(reply: Reply) -> Mapping[str, Any]:
-    return reply.json if isinstance(reply.json, dict) else {}
-
-
-def _text(body: Mapping[str, Any], name: str) -> str:
-    value = body.get(name)
-    return value if isinstance(value, str) else ""
+    return entry if isinstance(entry, str) else text_in(entry, "url") if isinstance(entry, dict) else ""

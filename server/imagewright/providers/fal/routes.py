@@ -13,10 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.row import ANY, AUTO, Limits, OperationName, Scalar
 from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price
-from imagewright.providers.common.fields import COUNT, LEFT_OUT, Field, FieldsRoute, count_sentence
+from imagewright.providers.common.fields import (
+    COUNT,
+    LEFT_OUT,
+    Field,
+    FieldsRoute,
+    as_in_row,
+    count_sentence,
+    pair,
+    ratios,
+    same,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 NAME = "fal"
 CHECKED = "2026-11-22"
@@ -49,14 +59,11 @@ UPPER_STYLE: dict[Scalar, str] = {style: style.upper() for style in ("auto", "ge
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FalRoute(FieldsRoute):
-    """A route with fal's spelling; its model is the endpoint's id.
-
-    Attributes:
-        inline_bytes: most bytes of all input pictures together that go into the request as data URIs, as many models
-            take them; larger ones are uploaded. No limit is published: this keeps a request small.
-    """
+    """A route with fal's spelling; its model is the endpoint's id."""
 
     inline_bytes: int = 4_000_000
+    """Most bytes of all input pictures together that go into the request as data URIs, as many models take them; larger
+    ones are uploaded. No limit is published: this keeps a request small."""
 
 
 def _pixels(width: int, height: int) -> dict[str, int]:
@@ -70,89 +77,69 @@ def _exactly(ratio: str, side: int) -> dict[str, int]:
     return _pixels(wide * unit, high * unit)
 
 
-def _ratios(known: Iterable[Any], *, auto: bool = False) -> Limits:
-    return Limits(values=(AUTO, *known) if auto else tuple(known))
-
-
-def _by(
-    argument: str, usual: Scalar, table: Mapping[Scalar, float], source: str = PAGE, checked: str = CHECKED
-) -> Price:
-    return Price(usd=table[usual], by=argument, table=table, source=source, checked=checked)
+def _by_quality(low: float, medium: float, high: float, source: str, checked: str) -> Price:
+    return Price.table_by("quality", "medium", {"low": low, "medium": medium, "high": high}, source, checked)
 
 
 def _flat(usd: float, source: str = PAGE) -> Price:
     return Price(usd=usd, source=source, checked=CHECKED)
 
 
+def _pair(tool: str, ids: tuple[str, str], takes: Mapping[str, Limits], **more: Any) -> tuple[FalRoute, ...]:
+    return pair(FalRoute, ids, takes, "image_urls", provider=NAME, tool=tool, **more)
+
+
 def _seedream(version: str, sizes: tuple[str, ...], price: Price) -> tuple[FalRoute, ...]:
     shapes = {(ratio, size): _exactly(ratio, SIDES[size]) for ratio in SEEDREAM_RATIOS for size in sizes}
-    shared: dict[str, Any] = {
-        "provider": NAME,
-        "tool": "bytedance_seedream",
-        "fields": (
-            Field("prompt", "prompt"),
+    start = f"fal-ai/bytedance/seedream/{version}"
+    return _pair(
+        "bytedance_seedream",
+        (f"{start}/text-to-image", f"{start}/edit"),
+        {
+            # the sentence with the count goes into the row's own 5000 characters
+            "prompt": Limits(max_length=5000 - len(count_sentence(6))),
+            "aspect_ratio": ratios(SEEDREAM_RATIOS),
+            "resolution": Limits(values=sizes),
+            **as_in_row("images", "seed", *SERVED_BY_ENGINE),
+        },
+        edit={"counts": tuple(range(1, IN_AND_OUT - MOST_IN + 1))},
+        fields=(
+            *same("prompt"),
             Field("image_size", ("aspect_ratio", "resolution"), shapes),
-            Field("seed", "seed"),
+            *same("seed"),
             # one set of up to so many pictures that belong together; `num_images` would make unrelated ones
             Field("max_images", COUNT, {1: LEFT_OUT}),
         ),
-        "say_count": True,
-        "price": price,
-    }
-    # the sentence with the count goes into the row's own 5000 characters
-    prompt = Limits(max_length=5000 - len(count_sentence(6)))
-    takes = {"prompt": prompt, "resolution": Limits(values=sizes), "seed": ANY, **SERVED_BY_ENGINE}
-    return (
-        FalRoute(
-            operation=OperationName.GENERATE,
-            model=f"fal-ai/bytedance/seedream/{version}/text-to-image",
-            takes={**takes, "aspect_ratio": _ratios(SEEDREAM_RATIOS)},
-            counts=(1, 2, 3, 4, 5, 6),
-            **shared,
-        ),
-        FalRoute(
-            operation=OperationName.EDIT,
-            model=f"fal-ai/bytedance/seedream/{version}/edit",
-            takes={**takes, "images": ANY, "aspect_ratio": _ratios(SEEDREAM_RATIOS, auto=True)},
-            image_field="image_urls",
-            image_list=True,
-            counts=tuple(range(1, IN_AND_OUT - MOST_IN + 1)),
-            **shared,
-        ),
+        counts=(1, 2, 3, 4, 5, 6),
+        say_count=True,
+        price=price,
     )
 
 
 def _qwen() -> tuple[FalRoute, ...]:
     many = (
-        Field("prompt", "prompt"),
+        *same("prompt"),
         Field("image_size", "aspect_ratio", PRESETS),
-        Field("seed", "seed"),
-        Field("negative_prompt", "negative_prompt"),
+        *same("seed", "negative_prompt"),
         Field("guidance_scale", "guidance"),
         Field("num_inference_steps", "steps"),
-        Field("output_format", "output_format"),
+        *same("output_format"),
         Field("num_images", COUNT),
     )
-    fields = (*many, Field("acceleration", "acceleration"))
-    sampling = dict.fromkeys(("seed", "negative_prompt", "guidance", "steps", "output_format"), ANY)
+    fields = (*many, *same("acceleration"))
+    takes = as_in_row("prompt", "seed", "negative_prompt", "guidance", "steps", "output_format", *SERVED_BY_ENGINE)
+    edit = {**takes, "aspect_ratio": ratios(PRESETS, auto=True)}
     shared: dict[str, Any] = {
         "provider": NAME,
         "tool": "qwen",
         "counts": (1, 2, 3, 4),  # its upper bound is not published
         "price": _flat(0.03, PER_MEGAPIXEL),
     }
-    edit = {"prompt": ANY, "aspect_ratio": _ratios(PRESETS, auto=True), **sampling, **SERVED_BY_ENGINE}
     return (
         FalRoute(
             operation=OperationName.GENERATE,
             model="fal-ai/qwen-image",
-            takes={
-                "prompt": ANY,
-                "aspect_ratio": _ratios(PRESETS),
-                "acceleration": ANY,
-                **sampling,
-                **SERVED_BY_ENGINE,
-            },
+            takes={**takes, "aspect_ratio": ratios(PRESETS), "acceleration": ANY},
             fields=fields,
             **shared,
         ),
@@ -178,47 +165,30 @@ def _qwen() -> tuple[FalRoute, ...]:
 
 
 def _flux_kontext() -> tuple[FalRoute, ...]:
-    fields = (
-        Field("prompt", "prompt"),
-        # in an edit, the picture's own shape is kept by leaving the field out
-        Field("aspect_ratio", "aspect_ratio", {AUTO: LEFT_OUT}),
-        Field("guidance_scale", "guidance"),
-        Field("safety_tolerance", "safety_tolerance", text=True),
-        Field("enhance_prompt", "prompt_upsampling"),
-        Field("seed", "seed"),
-        Field("output_format", "output_format"),
-    )
-    takes = {
-        **dict.fromkeys(("prompt", "aspect_ratio", "quality", "guidance", "prompt_upsampling", "seed"), ANY),
-        "safety_tolerance": Limits(minimum=1),
-        "output_format": ANY,
-        "save_as": ANY,
-    }
-    shared: dict[str, Any] = {
-        "provider": NAME,
-        "tool": "flux_kontext",
-        "fields": fields,
-        "model_by": "quality",
-        "price": _by("quality", "pro", {"pro": 0.04, "max": 0.08}),
-    }
     start = "fal-ai/flux-pro/kontext"
-    return (
-        FalRoute(
-            operation=OperationName.GENERATE,
-            model=f"{start}/text-to-image",
-            models={"pro": f"{start}/text-to-image", "max": f"{start}/max/text-to-image"},
-            takes=takes,
-            **shared,
+    made = {"pro": f"{start}/text-to-image", "max": f"{start}/max/text-to-image"}
+    edits = {"pro": start, "max": f"{start}/max"}
+    return _pair(
+        "flux_kontext",
+        (made["pro"], edits["pro"]),
+        {
+            **as_in_row("prompt", "images", "aspect_ratio", "quality", "guidance", "prompt_upsampling", "seed"),
+            "safety_tolerance": Limits(minimum=1),
+            **as_in_row("output_format", "save_as"),
+        },
+        edit={"image_field": "image_url", "image_list": False, "native_auto": True, "models": edits},
+        fields=(
+            *same("prompt"),
+            # in an edit, the picture's own shape is kept by leaving the field out
+            Field("aspect_ratio", "aspect_ratio", {AUTO: LEFT_OUT}),
+            Field("guidance_scale", "guidance"),
+            Field("safety_tolerance", "safety_tolerance", text=True),
+            Field("enhance_prompt", "prompt_upsampling"),
+            *same("seed", "output_format"),
         ),
-        FalRoute(
-            operation=OperationName.EDIT,
-            model=start,
-            models={"pro": start, "max": f"{start}/max"},
-            takes={**takes, "images": ANY},
-            image_field="image_url",
-            native_auto=True,
-            **shared,
-        ),
+        model_by="quality",
+        models=made,
+        price=Price.table_by("quality", "pro", {"pro": 0.04, "max": 0.08}, PAGE, CHECKED),
     )
 
 
@@ -232,66 +202,22 @@ def _gpt_image(
     note: str = "",
 ) -> tuple[FalRoute, ...]:
     """Generating and editing with one of OpenAI's models, with the ids and prices of both, in this order."""
-    same = ("prompt", "quality", "output_format", *more)
-    takes = {**dict.fromkeys(same, ANY), **SERVED_BY_ENGINE}
-    shared: dict[str, Any] = {
-        "provider": NAME,
-        "tool": "openai_4o",
-        "fields": (
-            *(Field(name, name) for name in same),
-            Field("image_size", "aspect_ratio", sizes),
-            Field("num_images", COUNT),
-        ),
-        "counts": (1, 2, 3, 4),  # its upper bound is not published; one who resells it has 4
-        "note": note,
-    }
-    return (
-        FalRoute(
-            operation=OperationName.GENERATE,
-            model=ids[0],
-            takes={**takes, "aspect_ratio": _ratios(sizes)},
-            price=prices[0],
-            **shared,
-        ),
-        FalRoute(
-            operation=OperationName.EDIT,
-            model=ids[1],
-            takes={**takes, "images": ANY, "mask": ANY, "aspect_ratio": _ratios(sizes, auto=True)},
+    plain = ("prompt", "quality", "output_format", *more)
+    return _pair(
+        "openai_4o",
+        ids,
+        {"aspect_ratio": ratios(sizes), **as_in_row(*plain, "images", "mask", *SERVED_BY_ENGINE)},
+        edit={
             # the maker's own polarity; fal does not say it for its field
-            pictures=PictureForm(mask="transparent_is_repainted"),
-            image_field="image_urls",
-            image_list=True,
-            mask_field=mask_field,
-            mask_note=MASK_DOUBT,
-            price=prices[1],
-            **shared,
-        ),
-    )
-
-
-def _nano_banana() -> tuple[FalRoute, ...]:
-    shared: dict[str, Any] = {
-        "provider": NAME,
-        "tool": "nano_banana",
-        "fields": (
-            Field("prompt", "prompt"),
-            Field("aspect_ratio", "aspect_ratio"),
-            Field("output_format", "output_format"),
-        ),
-        "price": _flat(0.039),
-    }
-    takes = {"prompt": ANY, "aspect_ratio": ANY, "output_format": ANY, "save_as": ANY}
-    return (
-        FalRoute(operation=OperationName.GENERATE, model="fal-ai/nano-banana", takes=takes, **shared),
-        FalRoute(
-            operation=OperationName.EDIT,
-            model="fal-ai/nano-banana/edit",
-            takes={**takes, "images": ANY},
-            image_field="image_urls",
-            image_list=True,
-            native_auto=True,
-            **shared,
-        ),
+            "pictures": PictureForm(mask="transparent_is_repainted"),
+            "mask_field": mask_field,
+            "mask_note": MASK_DOUBT,
+            "price": prices[1],
+        },
+        fields=(*same(*plain), Field("image_size", "aspect_ratio", sizes), Field("num_images", COUNT)),
+        counts=(1, 2, 3, 4),  # its upper bound is not published; one who resells it has 4
+        note=note,
+        price=prices[0],
     )
 
 
@@ -308,7 +234,7 @@ def _enlarger(model: str, field: str, **fixed: Any) -> FalRoute:
         tool="nano_banana",
         operation=OperationName.UPSCALE,
         model=model,
-        takes={"images": ANY, "scale": ANY, "save_as": ANY},
+        takes=as_in_row("images", "scale", "save_as"),
         fields=(Field(field, "scale"),),
         fixed=fixed,
         image_field="image_url",
@@ -328,11 +254,18 @@ ROUTES: tuple[FalRoute, ...] = (
         (),  # it has no field for the background
         # of the dearest shape; long prompts and further input pictures add to it
         (
-            _by("quality", "medium", {"low": 0.006, "medium": 0.053, "high": 0.211}, PAGE_COPIED, CHECKED_AGAIN),
-            _by("quality", "medium", {"low": 0.018, "medium": 0.061, "high": 0.219}, PAGE_COPIED, CHECKED_AGAIN),
+            _by_quality(0.006, 0.053, 0.211, PAGE_COPIED, CHECKED_AGAIN),
+            _by_quality(0.018, 0.061, 0.219, PAGE_COPIED, CHECKED_AGAIN),
         ),
     ),
-    *_nano_banana(),
+    *_pair(
+        "nano_banana",
+        ("fal-ai/nano-banana", "fal-ai/nano-banana/edit"),
+        as_in_row("prompt", "images", "aspect_ratio", "output_format", "save_as"),
+        edit={"native_auto": True},
+        fields=same("prompt", "aspect_ratio", "output_format"),
+        price=_flat(0.039),
+    ),
     # the model itself has no enlarger; of fal's, this one keeps to the picture and documents every factor to 4. Left to
     # itself it makes a JPEG and redraws faces (the client's types 1.10.1, read on 2026-11-26)
     _enlarger("fal-ai/topaz/upscale/image", "upscale_factor", output_format="png", face_enhancement=False),
@@ -341,7 +274,7 @@ ROUTES: tuple[FalRoute, ...] = (
         tool="recraft",
         operation=OperationName.REMOVE_BACKGROUND,
         model="fal-ai/bria/background/remove",
-        takes={"image": ANY, "save_as": ANY},
+        takes=as_in_row("image", "save_as"),
         fields=(),
         image_field="image_url",
         note=NOT_RECRAFT,
@@ -352,17 +285,19 @@ ROUTES: tuple[FalRoute, ...] = (
         tool="ideogram_reframe",
         operation=OperationName.REFRAME,
         model="fal-ai/ideogram/v3/reframe",
-        takes=dict.fromkeys(("image", "aspect_ratio", "rendering_speed", "style", "seed", *SERVED_BY_ENGINE), ANY),
+        takes=as_in_row("image", "aspect_ratio", "rendering_speed", "style", "seed", *SERVED_BY_ENGINE),
         fields=(
             Field("image_size", "aspect_ratio", {**PRESETS, "3:2": _pixels(1248, 832), "2:3": _pixels(832, 1248)}),
             Field("rendering_speed", "rendering_speed", UPPER_SPEED),
             Field("style", "style", UPPER_STYLE),
-            Field("seed", "seed"),
+            *same("seed"),
             Field("num_images", COUNT),
         ),
         image_field="image_url",
         counts=(1, 2, 3, 4),
-        price=_by("rendering_speed", "balanced", {"turbo": 0.03, "balanced": 0.06, "quality": 0.09}),
+        price=Price.table_by(
+            "rendering_speed", "balanced", {"turbo": 0.03, "balanced": 0.06, "quality": 0.09}, PAGE, CHECKED
+        ),
     ),
 )
 """Every route, the ones to take first first."""
@@ -376,7 +311,7 @@ OTHERS: tuple[FalRoute, ...] = (
         "mask_image_url",
         ("background",),
         # of the dearest shape: a square costs a third less
-        (_by("quality", "medium", {"low": 0.013, "medium": 0.051, "high": 0.2}),) * 2,
+        (_by_quality(0.013, 0.051, 0.2, PAGE, CHECKED),) * 2,
         note=ENDING,
     ),
     _enlarger("fal-ai/clarity-upscaler", "upscale_factor"),

@@ -8,24 +8,17 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-import anyio.to_thread
-
-from imagewright.providers.common.alternatives import chosen
-from imagewright.providers.common.own_routes import route_as
-from imagewright.providers.common.sync import SynchronousProvider
-from imagewright.providers.google.body import ALIKE, NAME, ROUTES, GoogleRoute
+from imagewright.providers.common.overrides import chosen
+from imagewright.providers.common.provider import SynchronousProvider, route_as
 from imagewright.providers.google.replies import read_content
-from imagewright.providers.http.request import Account, Purpose, Request
+from imagewright.providers.google.routes import ALIKE, NAME, ROUTES, GoogleRoute
+from imagewright.providers.http.request import Purpose, Request
 
 if TYPE_CHECKING:
-    from imagewright.providers.base import Finished, Order, ProviderConfig, Route
+    from imagewright.providers.base import Finished, Order, Provider, ProviderConfig
 
-BASE = "https://generativelanguage.googleapis.com"
-VERSION = "/v1beta"
-"""The version the picture models are documented with; the maker's own client took it up to its release 2."""
-KEY_HEADER = "x-goog-api-key"
 ANSWER_BYTES = 120_000_000
 """Most bytes of an answer: a picture of 4096 x 4096 px with four bytes a pixel in base64, and interim ones beside."""
 
@@ -34,27 +27,27 @@ class Google(SynchronousProvider):
     """The provider. See `base.Provider` for what its methods promise."""
 
     name = NAME
+    address = "https://generativelanguage.googleapis.com"
+    version = "/v1beta"
+    """The version the picture models are documented with; the maker's own client used it up to its release 2."""
+    key_header, key_prefix = "x-goog-api-key", ""
 
     def __init__(self, config: ProviderConfig) -> None:
-        self.routes: tuple[Route, ...] = chosen(ROUTES, (), config.overrides, ALIKE)
-        self._base = base_of(config.addresses.get("", BASE))
-        super().__init__(Account(NAME, (self._base,), config.key, {KEY_HEADER: config.key}), config.http)
+        super().__init__(config, chosen(ROUTES, (), config.overrides, ALIKE))
 
-    async def submit(self, order: Order) -> Finished:
-        """Send the order once and wait for its picture."""
+    def request(self, order: Order) -> Request[Finished]:
+        """The pictures inside."""
         route = route_as(order, GoogleRoute)
         model = quote(route.model_for(order.arguments), safe="")
-        request: Request[Finished] = Request(
+        return Request(
             purpose=Purpose.SUBMIT,
             url=f"{self._base}/models/{model}:generateContent",
             headers={"Content-Type": "application/json"},
-            # pictures in a body of text take long to write: not on the event loop
-            content=await anyio.to_thread.run_sync(lambda: written(route.body(order))),
+            content=written(route.body(order)),
             read=read_content,
             seconds=self.seconds,
             max_bytes=ANSWER_BYTES,
         )
-        return await self._http.send(self._account, request)
 
 
 def written(body: dict[str, Any]) -> bytes:
@@ -62,16 +55,4 @@ def written(body: dict[str, Any]) -> bytes:
     return b"".join(piece.encode("utf-8") for piece in json.JSONEncoder(ensure_ascii=False).iterencode(body))
 
 
-def base_of(address: str) -> str:
-    """The base address with its version; one without any path means the usual version."""
-    bare = address.rstrip("/")
-    return bare if urlsplit(bare).path else bare + VERSION
-
-
-def build(config: ProviderConfig) -> Google:
-    """The provider, from its key, addresses and overrides. Opens no connection.
-
-    Raises:
-        SettingsError: an override cannot be used.
-    """
-    return Google(config)
+PROVIDER: type[Provider] = Google

@@ -20,11 +20,9 @@ from imagewright.errors import (
     ResultLost,
 )
 from imagewright.providers.base import Finished, Output
-from imagewright.providers.common.numbers import decimal
-from imagewright.providers.common.sync import read_base64
-from imagewright.providers.google.body import NAME, PNG
-from imagewright.providers.http.classify import by_status
-from imagewright.providers.http.redact import LONGEST, words_in
+from imagewright.providers.common.json import decimal, read_base64, words_in
+from imagewright.providers.google.routes import NAME, PNG
+from imagewright.providers.http.classify import LONGEST, by_status
 from imagewright.providers.http.request import Purpose
 from imagewright.text import quoted
 

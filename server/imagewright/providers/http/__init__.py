@@ -1,1 +1,1 @@
-"""The one place that sends: requests, polls, uploads and downloads, each safe to repeat or not repeated."""
+"""How requests are sent to vendors, each of them safe to repeat or not repeated. No vendor is known here."""

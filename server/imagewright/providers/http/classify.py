@@ -1,9 +1,10 @@
-"""The decisions of sending, without any sending: what a status means, and whether to send again."""
+"""The decisions about a reply, without any sending: what a failure means, whether to resend, which words to show."""
 
 from __future__ import annotations
 
 import math
 import random
+import re
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -17,11 +18,12 @@ from imagewright.errors import (
     ProviderError,
     RateLimited,
     RequestRejected,
+    ResultLost,
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.providers.http.redact import tidy
 from imagewright.providers.http.request import Purpose
+from imagewright.text import plain, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,25 +51,54 @@ MEANING: dict[int, type[ProviderError]] = {
 PASSING_AT_POLL = frozenset({404, 408, 409, 425})
 """While polling, these mean "not visible just now" and pass by themselves: a fresh task is not found for seconds."""
 
+LONGEST = 300
+"""Characters of a vendor's message that are kept."""
+MOST_READ = 20_000
+"""Characters of it that are looked at."""
+WHOLE_KEY = 4
+"""Characters a secret needs for its whole text to be hidden: shorter ones would blank out ordinary words."""
+PART_OF_KEY = 16
+"""Characters a secret needs for its beginning alone to be hidden: vendors echo the first few and mask the rest."""
+SHOWN_START = 6
+HIDDEN = "[key]"
+MODERATION = re.compile(
+    r"\b(?:content|usage|safety|use)?[ _-]?polic(?:y|ies)\b|\bsensitive\b|\bflagged\b|\bnsfw\b|\bprohibited\b"
+    r"|\bsafety\b|\bmoderat(?:ed|ion)\b",
+    re.IGNORECASE,
+)
+"""Words of a refusal of content. Whole words only: `safetyTolerance` is the name of a field."""
+
+
+class Broken(Exception):
+    """No whole answer came."""
+
+    def __init__(self, why: str, *, reached: bool, oversize: bool = False, barred: bool = False) -> None:
+        super().__init__(why)
+        self.why = why
+        """For people."""
+        self.reached = reached
+        """Whether any of the request may have reached the vendor."""
+        self.oversize = oversize
+        """Whether the answer was larger than allowed."""
+        self.barred = barred
+        """Whether nothing may be sent to such a place, now or later."""
+
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How a request that was plainly refused is sent again.
-
-    Attributes:
-        resends: how many times at most.
-        first: seconds before the first, where the vendor names no wait. The last of three then comes 14 s after
-            the first refusal, beyond the ten-second windows in which vendors count requests.
-        factor: each further wait is this much longer.
-        longest: no wait is longer; a vendor that asks for more is taken at its word, and the caller is told.
-        spread: share by which a wait is lengthened at random, so that many calls do not come back at once.
-    """
+    """How a request that was plainly refused is sent again."""
 
     resends: int = 3
+    """How many times at most."""
     first: float = 2.0
+    """Seconds before the first, where the vendor names no wait. The last of three then comes 14 s after the first
+    refusal, beyond the ten-second windows in which vendors count requests."""
     factor: float = 2.0
+    """Each further wait is this much longer."""
     longest: float = 30.0
+    """No wait is longer, in seconds. A vendor that asks for more gets it, and the caller is told."""
     spread: float = 0.25
+    """Share by which a wait is lengthened at random, so that many calls do not come back at once."""
 
     def wait(self, sends: int, asked: float | None) -> float | None:
         """Seconds before the next send; None to give up.
@@ -130,11 +161,15 @@ def _meaning(status: int, purpose: Purpose) -> type[ProviderError] | None:
     return RequestRejected if meaning is None and refused else meaning
 
 
-def unanswered(provider: str, why: str, purpose: Purpose, *, reached: bool) -> ProviderError:
+def unanswered(provider: str, broken: Broken, purpose: Purpose) -> ProviderError:
     """The failure of a request that got no whole answer."""
-    if reached and purpose is Purpose.SUBMIT:
-        return UnknownOutcome(provider, why)
-    return VendorUnavailable(provider, why, charged=_charged(purpose))
+    if broken.barred or (broken.oversize and purpose is Purpose.POLL):
+        return ProviderError(provider, broken.why, charged=_charged(purpose))
+    if broken.oversize and purpose is not Purpose.UPLOAD:
+        return ResultLost(provider, broken.why)
+    if broken.reached and purpose is Purpose.SUBMIT:
+        return UnknownOutcome(provider, broken.why)
+    return VendorUnavailable(provider, broken.why, charged=_charged(purpose))
 
 
 def read_retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
@@ -167,3 +202,30 @@ def _plain_words(reply: Reply) -> str:
     kind = reply.headers.get("content-type", "")
     readable = kind.startswith(("text/plain", "application/json", "application/problem+json"))
     return tidy(reply.body[:2000].decode("utf-8", "replace")) if readable else ""
+
+
+def tidy(text: str, key: str = "") -> str:
+    """At most 300 characters on one line, without markup, control characters or any part of the key.
+
+    Args:
+        text: what the vendor said; a web page says nothing of use and becomes empty.
+        key: the API key; a key of several parts joined by `:` is hidden part by part too.
+    """
+    if text.lstrip().startswith("<"):
+        return ""
+    return shortened(without_key(plain(text[:MOST_READ]), key), LONGEST)
+
+
+def without_key(text: str, key: str) -> str:
+    """The text with the key, its parts and their beginnings replaced by `[key]`."""
+    for secret in sorted({key, *key.split(":")}, key=len, reverse=True):
+        if len(secret) >= WHOLE_KEY:
+            text = text.replace(secret, HIDDEN)
+        if len(secret) >= PART_OF_KEY:
+            text = re.sub(re.escape(secret[:SHOWN_START]) + r"[\w*.…-]*", HIDDEN, text)
+    return text
+
+
+def sounds_moderated(text: str) -> bool:
+    """Whether a message speaks of content rules; vendors without a code for it leave only their words."""
+    return MODERATION.search(text) is not None

@@ -1,10 +1,11 @@
-"""The one module that sends: deadlines, what may be sent again, where the key may go, which error a failure is.
+"""The HTTP client of all vendors: deadlines, what may be sent again, where the key may go, which error a failure is.
 
-A vendor file describes a `Request` and how to read its reply; `HttpClient` does the rest. What a reply means is decided
-by the request's own reader first, as vendors answer 200 to refusals and 403 to an empty purse; only what the reader
-makes nothing of is judged by its status. The rules of sending again are in `verdict`.
+A vendor file describes a `Request` and how to read its reply; `HttpClient` does the rest. The request's own reader
+decides first what a reply means, as vendors answer 200 to refusals and 403 to an empty account; a reply it cannot read
+is judged by its status. The rules of sending again are in `classify`.
 
-Nothing here logs a header or a body, and addresses are logged without their query.
+Nothing here logs a header or a body, and addresses are logged without their query. httpx is imported with the first
+request, not before: it takes long.
 """
 
 from __future__ import annotations
@@ -18,20 +19,25 @@ import anyio
 import anyio.to_thread
 
 from imagewright.errors import BadKey, ProviderError, ResultLost
-from imagewright.net.fetch import load
+from imagewright.net import load
 from imagewright.providers.base import TaskEnded
-from imagewright.providers.http.classify import Retry, by_status, may_resend, read_retry_after, unanswered
-from imagewright.providers.http.download import RESULT_BYTES, download
-from imagewright.providers.http.redact import tidy
-from imagewright.providers.http.request import Purpose, Reply
+from imagewright.providers.http.classify import (
+    Broken,
+    Retry,
+    by_status,
+    may_resend,
+    read_retry_after,
+    tidy,
+    unanswered,
+)
+from imagewright.providers.http.request import RESULT_BYTES, Purpose, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    import httpx
-
     from imagewright.providers.base import Sender
+    from imagewright.providers.http.exchange import Connections
     from imagewright.providers.http.request import Account, Request
 
 T = TypeVar("T")
@@ -70,7 +76,7 @@ class HttpClient:
         self._retry = retry
         self._download_retry = download_retry
         self._seconds = seconds
-        self._client: httpx.AsyncClient | None = None
+        self._connections: Connections | None = None
         self._opening = anyio.Lock()
 
     async def send(self, account: Account, request: Request[T]) -> T:
@@ -79,8 +85,8 @@ class HttpClient:
         A submit that may have reached the vendor and got no readable answer is never sent again.
 
         Args:
-            account: who is spoken to.
-            request: what is said, with its reader.
+            account: whose request it is.
+            request: what is sent, with the reader of the reply.
 
         Returns:
             What the request's reader made of the reply.
@@ -93,17 +99,11 @@ class HttpClient:
             ProviderError: what else the reply says; details are short and hold no key.
         """
         headers = {**request.headers, **_key_headers(account, request)}
-        client = await self._open()
-        from imagewright.providers.http.exchange import guarded_client  # noqa: PLC0415 - httpx is not for the start-up
-
+        connections = await self._open()
         seconds = self._seconds[request.purpose] if request.seconds is None else request.seconds
         sends = 0
         while True:
-            if request.with_key:
-                outcome = await _send_once(client, account, request, headers, seconds)
-            else:  # to a link the vendor gave, which nobody here vouches for
-                async with guarded_client(allow_loopback=account.on_loopback) as guarded:
-                    outcome = await _send_once(guarded, account, request, headers, seconds)
+            outcome = await _send_once(connections, account, request, headers, seconds)
             sends += 1
             if not isinstance(outcome, _Failed):
                 return outcome
@@ -127,22 +127,25 @@ class HttpClient:
         Raises:
             ResultLost: it could not be had whole, and trying again a few times did not help.
         """
+        await load("imagewright.providers.http.download")
+        from imagewright.providers.http.download import download  # noqa: PLC0415 - httpx is not for the start-up
+
         await download(account, url, into, max_bytes=max_bytes, retry=self._download_retry)
 
     async def aclose(self) -> None:
         """Close the connections. The sender opens again if it is used again."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        connections, self._connections = self._connections, None
+        if connections is not None:
+            await connections.aclose()
 
-    async def _open(self) -> httpx.AsyncClient:
+    async def _open(self) -> Connections:
         async with self._opening:
-            if self._client is None:
+            if self._connections is None:
                 await load("imagewright.providers.http.exchange")
-                from imagewright.providers.http.exchange import open_client  # noqa: PLC0415 - httpx is not for the start-up
+                from imagewright.providers.http.exchange import Connections  # noqa: PLC0415 - httpx is not for the start-up
 
-                self._client = await anyio.to_thread.run_sync(open_client)
-            return self._client
+                self._connections = await anyio.to_thread.run_sync(Connections)
+            return self._connections
 
 
 class KeyNamingSender:
@@ -176,24 +179,16 @@ class KeyNamingSender:
 
 
 async def _send_once(
-    client: httpx.AsyncClient, account: Account, request: Request[T], headers: Mapping[str, str], seconds: float
+    connections: Connections, account: Account, request: Request[T], headers: Mapping[str, str], seconds: float
 ) -> T | _Failed:
-    from imagewright.providers.http.exchange import Broken, exchange  # noqa: PLC0415 - httpx is not for the start-up
-
     address = request.url.partition("?")[0]  # a vendor's own link can hold a signature
     began = time.monotonic()
     try:
-        reply = await exchange(client, request, headers, seconds)
+        reply = await connections.exchange(account, request, headers, seconds)
     except Broken as broken:
         log.info("%s %s %s: no answer", account.provider, request.method, address)
-        failure = unanswered(account.provider, broken.why, request.purpose, reached=broken.reached)
-        if broken.barred or (broken.oversize and request.purpose is Purpose.POLL):
-            failure = ProviderError(
-                account.provider, broken.why, charged=None if request.purpose is Purpose.POLL else False
-            )
-        elif broken.oversize and request.purpose is not Purpose.UPLOAD:
-            failure = ResultLost(account.provider, broken.why)
-        return _Failed(_cleaned(failure, account), None, broken.reached)
+        failure = _cleaned(unanswered(account.provider, broken, request.purpose), account)
+        return _Failed(failure, None, broken.reached)
     elapsed = time.monotonic() - began
     log.debug("%s %s %s: %d in %.2f s", account.provider, request.method, address, reply.status, elapsed)
     if len(reply.body) > LARGE_REPLY:
@@ -225,8 +220,8 @@ def _cleaned(
 ) -> ProviderError:
     """The same failure with its words shortened and without the key, and with the wait the vendor asked for.
 
-    What the reader of an answer says is the vendor's word unless the reader says otherwise; but that a result is lost
-    is what we found, and no vendor says so.
+    What a reader finds in an answer counts as the vendor's own words unless the reader says otherwise; but that a
+    result is lost is what we found, and no vendor says so.
     """
     spoken = failure.spoken
     if spoken is None:
@@ -253,7 +248,7 @@ def _key_headers(account: Account, request: Request[Any]) -> Mapping[str, str]:
     """
     if not request.with_key:
         return {}
-    if not account.owns(request.url):
+    if not account.may_send_key_to(request.url):
         charged = None if request.purpose is Purpose.POLL else False
         raise ProviderError(account.provider, "the key is not sent to a host that is not the vendor's", charged=charged)
     if not all(value.isascii() and value.isprintable() for value in account.auth.values()):

@@ -1,4 +1,7 @@
-"""Bring a finished picture to disk: streamed, bounded, whole, and begun again when it broke on the way."""
+"""Bring a finished picture to disk: streamed, bounded, whole, and begun again when the connection broke.
+
+Imports httpx, so it is imported with the first download.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,8 @@ import anyio
 import anyio.to_thread
 
 from imagewright.errors import ResultLost
-from imagewright.net.fetch import FetchError, load
-from imagewright.providers.http.redact import tidy
+from imagewright.net.fetch import FetchError, open_public, read_blocks
+from imagewright.providers.http.classify import tidy
 from imagewright.storage.private import open_file
 
 if TYPE_CHECKING:
@@ -23,8 +26,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-RESULT_BYTES = 300_000_000
-"""Most bytes of one result: 100 megapixels that do not compress."""
 SECONDS = 3600.0
 """Longest one try may take: a large picture on a slow line; a connection that falls silent is given up much sooner."""
 BLOCK = 1_000_000
@@ -84,9 +85,6 @@ async def download(account: Account, url: str, into: Path, *, max_bytes: int, re
 
 
 async def _download_once(account: Account, url: str, into: Path, max_bytes: int) -> None:
-    await load("imagewright.net.public")
-    from imagewright.net.public import open_public  # noqa: PLC0415 - httpx is not for the start-up
-
     try:
         with anyio.fail_after(SECONDS):
             async with open_public(url, allow_loopback=account.on_loopback) as response:
@@ -101,8 +99,6 @@ async def _store(response: httpx.Response, into: Path, max_bytes: int) -> None:
     Raises:
         FetchError: it is empty, cut short, too large, or a page or message instead of a picture.
     """
-    from imagewright.net.public import read_blocks  # noqa: PLC0415 - httpx is not for the start-up
-
     kind = response.headers.get("Content-Type", "")
     waiting = bytearray()
     written = 0

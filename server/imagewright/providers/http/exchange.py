@@ -1,9 +1,8 @@
-"""One exchange over one shared connection pool. Imports httpx: import this late; `http` says what it means."""
+"""Exchanges over the shared connections of a process. Imports httpx, so it is imported with the first request."""
 
 from __future__ import annotations
 
 import logging
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +13,23 @@ import httpx
 
 from imagewright.net.addresses import look_up
 from imagewright.net.coding import ACCEPTED, STEP, CodingError, Inflater, coding_of
-from imagewright.net.pinned import NotFoundError, NotPublicError, PinnedTransport
-from imagewright.net.public import CONNECT_SECONDS, check_place, no_cookies, usual_authorities
+from imagewright.net.fetch import (
+    CONNECT_SECONDS,
+    NotFoundError,
+    NotPublicError,
+    PinnedTransport,
+    check_place,
+    no_cookies,
+    usual_authorities,
+)
+from imagewright.providers.http.classify import Broken
 from imagewright.providers.http.request import Reply
 from imagewright.text import clip
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import Mapping
 
-    from imagewright.providers.http.request import Request
+    from imagewright.providers.http.request import Account, Request
 
 LIMITS = httpx.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=15.0)
 """Room for 200 jobs at once. Idle connections go after 15 s, well before servers drop theirs: a request that meets a
@@ -32,25 +39,7 @@ DIRECT = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 SENDING = ".send_request_headers.started"
 HEADERS = {"User-Agent": "imagewright", "Accept-Encoding": ACCEPTED}
 WAITS = httpx.Timeout(None, connect=CONNECT_SECONDS)
-"""For the connection alone: `exchange` bounds the whole."""
-
-
-class Broken(Exception):
-    """No whole answer came.
-
-    Attributes:
-        why: for people.
-        reached: whether any of the request may have reached the vendor.
-        oversize: whether the answer was larger than allowed.
-        barred: whether nothing may be sent to such a place, now or later.
-    """
-
-    def __init__(self, why: str, *, reached: bool, oversize: bool = False, barred: bool = False) -> None:
-        super().__init__(why)
-        self.why = why
-        self.reached = reached
-        self.oversize = oversize
-        self.barred = barred
+"""For the connection alone: `_exchange` bounds the whole."""
 
 
 @dataclass(slots=True)
@@ -63,50 +52,54 @@ class _Watch:
         self.sending = self.sending or event.endswith(SENDING)
 
 
-def open_client() -> httpx.AsyncClient:
-    """The client every vendor call of this process goes through. Blocks for the certificates: call it in a thread."""
-    for name in ("httpx", "httpcore"):
-        # their own lines hold whole addresses, and a result link's query is a secret
-        logging.getLogger(name).setLevel(logging.WARNING)
-    return httpx.AsyncClient(
-        verify=usual_authorities(),
-        limits=LIMITS,
-        cookies=no_cookies(),
-        follow_redirects=False,
-        headers=HEADERS,
-        mounts=dict.fromkeys(DIRECT),
-        timeout=WAITS,
-    )
+class Connections:
+    """The connections of this process to vendors. Making it blocks for the certificates: do it in a thread."""
+
+    def __init__(self) -> None:
+        for name in ("httpx", "httpcore"):
+            # their own lines hold whole addresses, and a result link's query is a secret
+            logging.getLogger(name).setLevel(logging.WARNING)
+        self._client = httpx.AsyncClient(
+            verify=usual_authorities(),
+            limits=LIMITS,
+            cookies=no_cookies(),
+            follow_redirects=False,
+            headers=HEADERS,
+            mounts=dict.fromkeys(DIRECT),
+            timeout=WAITS,
+        )
+
+    async def exchange(
+        self, account: Account, request: Request[Any], headers: Mapping[str, str], seconds: float
+    ) -> Reply:
+        """Send once and read the whole answer.
+
+        Args:
+            account: whose request it is.
+            request: what to send.
+            headers: all of its headers.
+            seconds: longest wait for the whole of it.
+
+        Raises:
+            Broken: no whole answer came.
+        """
+        if request.with_key:
+            return await _exchange(self._client, request, headers, seconds)
+        # a link the vendor gave may lead anywhere: only to public addresses, and through no proxy that leads elsewhere
+        transport = PinnedTransport(usual_authorities(), look_up, allow_loopback=account.on_loopback)
+        async with httpx.AsyncClient(
+            transport=transport, cookies=no_cookies(), follow_redirects=False, headers=HEADERS, timeout=WAITS
+        ) as guarded:
+            return await _exchange(guarded, request, headers, seconds)
+
+    async def aclose(self) -> None:
+        """Close all of them."""
+        await self._client.aclose()
 
 
-@asynccontextmanager
-async def guarded_client(*, allow_loopback: bool) -> AsyncIterator[httpx.AsyncClient]:
-    """A client for a link that a vendor gave: only public addresses, and no proxy that could lead elsewhere.
-
-    Args:
-        allow_loopback: whether this machine itself may be sent to.
-    """
-    transport = PinnedTransport(usual_authorities(), look_up, allow_loopback=allow_loopback)
-    async with httpx.AsyncClient(
-        transport=transport, cookies=no_cookies(), follow_redirects=False, headers=HEADERS, timeout=WAITS
-    ) as client:
-        yield client
-
-
-async def exchange(
+async def _exchange(
     client: httpx.AsyncClient, request: Request[Any], headers: Mapping[str, str], seconds: float
 ) -> Reply:
-    """Send once and read the whole answer.
-
-    Args:
-        client: from `open_client` or `guarded_client`.
-        request: what to send.
-        headers: all of its headers.
-        seconds: longest wait for the whole of it.
-
-    Raises:
-        Broken: no whole answer came.
-    """
     watch = _Watch()
     try:
         with anyio.fail_after(seconds):

@@ -1,4 +1,4 @@
-"""What vendor files hand to the sender and get back. Plain data: nothing here sends anything."""
+"""What vendor files give to the HTTP client and get back. Plain data: nothing here sends anything."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 REPLY_BYTES = 4_000_000
 """Most bytes of a reply that carries no pictures."""
+RESULT_BYTES = 300_000_000
+"""Most bytes of one result: 100 megapixels that do not compress."""
 
 
 class Purpose(StrEnum):
@@ -38,34 +40,28 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FilePart:
-    """One file of a form.
-
-    Attributes:
-        label: name of the form field.
-        name: file name.
-        mime: media type.
-        data: the whole file.
-    """
+    """One file of a form."""
 
     label: str
+    """Name of the form field."""
     name: str
+    """File name."""
     mime: str
+    """Media type."""
     data: bytes = field(repr=False)
+    """The whole file."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer, whole.
-
-    Attributes:
-        status: HTTP status.
-        headers: names in lower case.
-        body: decoded from transfer and content coding.
-    """
+    """A whole answer."""
 
     status: int
+    """HTTP status."""
     headers: Mapping[str, str]
+    """Names in lower case."""
     body: bytes
+    """Decoded from transfer and content coding."""
 
     @cached_property
     def json(self) -> Any:
@@ -78,66 +74,60 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request(Generic[T]):
-    """One request, with the reader of its reply.
-
-    Attributes:
-        purpose: what it is for.
-        url: full address; its query, if it is a link the vendor gave, is never logged.
-        read: makes something of the reply, without I/O. Returns the failure the reply speaks of, if it does; while
-            polling, `TaskEnded` where the reply says that the task itself is over. None when it cannot make anything
-            of it, and then the HTTP status decides; whatever it raises counts as None. It is called for every status.
-        method: HTTP method.
-        query: parameters after the `?`.
-        headers: besides the account's own.
-        json: body as JSON; None for none.
-        fields: fields of a multipart form, sent with `files`.
-        files: files of a multipart form.
-        content: raw body.
-        seconds: longest wait for the whole exchange; None for the purpose's own, see `http.SECONDS`.
-        max_bytes: most bytes of the reply.
-        with_key: whether the account's key goes along; it never leaves for a host that is not the account's. Without
-            it, the request is for a link that the vendor gave, and goes to public addresses only, through no proxy; to
-            this machine where one of the account's addresses is on it.
-    """
+    """One request, with the reader of its reply."""
 
     purpose: Purpose
+    """What it is for."""
     url: str
+    """Full address. If it is a link the vendor gave, its query is never logged."""
     read: Callable[[Reply], T | ProviderError | TaskEnded | None]
+    """Makes something of the reply, without I/O; called for every status. It returns the failure the reply speaks of,
+    if it does; while polling, `TaskEnded` where the reply says that the task itself is over. It returns None when it
+    cannot read the reply, and then the HTTP status decides; whatever it raises counts as None."""
     method: str = "POST"
+    """HTTP method."""
     query: Mapping[str, str] = field(default_factory=dict)
+    """Parameters after the `?`."""
     headers: Mapping[str, str] = field(default_factory=dict)
+    """Headers besides the account's own."""
     json: Any = None
+    """Body as JSON; None for none."""
     fields: Mapping[str, str] = field(default_factory=dict)
+    """Fields of a multipart form, sent with `files`."""
     files: tuple[FilePart, ...] = ()
+    """Files of a multipart form."""
     content: bytes | None = None
+    """Raw body."""
     seconds: float | None = None
+    """Longest wait for the whole exchange; None for the purpose's own, see `client.SECONDS`."""
     max_bytes: int = REPLY_BYTES
+    """Most bytes of the reply."""
     with_key: bool = True
+    """Whether the account's key goes along; it is never sent to a host that is not the account's. Without it, the
+    request is for a link that the vendor gave, and goes to public addresses only and through no proxy; to this machine
+    only where one of the account's addresses is on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who is spoken to, and as whom.
-
-    Attributes:
-        provider: the provider's name.
-        bases: base addresses the key may be sent to; `https://*.example.com` stands for every host under it.
-        key: the API key, to keep it out of messages.
-        auth: the headers that carry the key.
-    """
+    """The vendor's account that requests are made with."""
 
     provider: str
+    """The provider's name."""
     bases: tuple[str, ...]
+    """Base addresses the key may be sent to; `https://*.example.com` stands for every host under it."""
     key: str = field(repr=False)
+    """The API key, to keep it out of messages."""
     auth: Mapping[str, str] = field(repr=False)
+    """The headers that carry the key."""
 
     @property
     def on_loopback(self) -> bool:
         """Whether the user has set one of its addresses to this machine; its result links may be here too."""
         return any(is_loopback_url(base) for base in self.bases)
 
-    def owns(self, url: str) -> bool:
-        """Whether the key may be sent there: scheme, host and port of one of the bases."""
+    def may_send_key_to(self, url: str) -> bool:
+        """Whether a URL has the scheme, host and port of one of the bases."""
         try:
             scheme, host, port = _origin(url)
         except ValueError:  # no address at all, such as `http://[` or one whose port is no number

@@ -10,64 +10,41 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from imagewright.catalog.row import ANY, Limits, OperationName
-from imagewright.providers.base import PictureForm, Price, Route
-from imagewright.providers.common.alternatives import chosen
-from imagewright.providers.common.sync import SynchronousProvider
-from imagewright.providers.http.request import Account, FilePart, Purpose, Request
-from imagewright.providers.ideogram.replies import NAME, read_made
+from imagewright.providers.common.overrides import chosen
+from imagewright.providers.common.provider import SynchronousProvider
+from imagewright.providers.http.request import FilePart, Purpose, Request
+from imagewright.providers.ideogram.replies import read_made
+from imagewright.providers.ideogram.routes import NAME, RESOLUTIONS, ROUTES, SPEEDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from imagewright.providers.base import Finished, Order, Provider, ProviderConfig
 
-    from imagewright.catalog.row import Scalar
-    from imagewright.providers.base import Finished, Order, ProviderConfig
 
-BASE = "https://api.ideogram.ai"
-KEY_HEADER = "Api-Key"
+class Ideogram(SynchronousProvider):
+    """The provider. See `base.Provider` for what its methods promise."""
 
-Size = tuple[int, int]
-RESOLUTIONS: Mapping[Scalar, Size] = {
-    "1:1": (1024, 1024),
-    "4:3": (1152, 864),
-    "3:4": (864, 1152),
-    "3:2": (1248, 832),
-    "2:3": (832, 1248),
-    "16:9": (1312, 736),
-    "9:16": (736, 1312),
-}
-"""Width and height in px for each ratio: of the 69 pairs the vendor takes, the one closest to the ratio at about the
-usual number of pixels. A ratio itself is not taken."""
-SPEEDS: Mapping[Scalar, str] = {"turbo": "TURBO", "balanced": "DEFAULT", "quality": "QUALITY"}
-_PRICES: Mapping[Scalar, float] = {"turbo": 0.03, "balanced": 0.06, "quality": 0.09}
-ROUTES: tuple[Route, ...] = (
-    Route(
-        provider=NAME,
-        tool="ideogram_reframe",
-        operation=OperationName.REFRAME,
-        model="ideogram-v3",
-        takes={
-            "image": ANY,
-            "aspect_ratio": Limits(values=tuple(RESOLUTIONS)),
-            "rendering_speed": Limits(values=tuple(SPEEDS)),
-            # there is no such field here: the vendor sees to the style by itself, which is what auto asks for
-            "style": Limits(values=("auto",)),
-            "seed": ANY,
-            "variants": ANY,
-            "save_as": ANY,
-        },
-        # an older page says 10 MB, a newer one 25 MB
-        pictures=PictureForm(formats=("png", "jpeg", "webp"), max_bytes=10_000_000),
-        counts=(1, 2, 3, 4),
-        price=Price(
-            usd=_PRICES["balanced"],
-            by="rendering_speed",
-            table=_PRICES,
-            source="the maker's price list, per picture",
-            checked="2026-11-22",
-        ),
-    ),
-)
+    name = NAME
+    address = "https://api.ideogram.ai"
+    key_header, key_prefix = "Api-Key", ""
+
+    def __init__(self, config: ProviderConfig) -> None:
+        super().__init__(config, chosen(ROUTES, (), config.overrides))
+
+    def request(self, order: Order) -> Request[Finished]:
+        """The picture as a file of a form."""
+        return Request(
+            purpose=Purpose.SUBMIT,
+            url=f"{self._base}/v1/{quote(order.route.model_for(order.arguments), safe='')}/reframe",
+            fields=fields(order),
+            files=files(order),
+            read=read_made,
+            seconds=self.seconds,
+        )
+
+    async def submit(self, order: Order) -> Finished:
+        """Send the order once and wait for its pictures."""
+        finished = await super().submit(order)
+        return replace(finished, notes=(*finished.notes, *shape_notes(order)))
 
 
 def fields(order: Order) -> dict[str, str]:
@@ -97,34 +74,4 @@ def shape_notes(order: Order) -> tuple[str, ...]:
     return (f"{width}x{height} px is the size {NAME} has that is nearest to {asked}.",)
 
 
-class Ideogram(SynchronousProvider):
-    """The provider. See `base.Provider` for what its methods promise."""
-
-    name = NAME
-
-    def __init__(self, config: ProviderConfig) -> None:
-        self.routes: tuple[Route, ...] = chosen(ROUTES, (), config.overrides)
-        self._base = config.addresses.get("", BASE).rstrip("/")
-        super().__init__(Account(NAME, (self._base,), config.key, {KEY_HEADER: config.key}), config.http)
-
-    async def submit(self, order: Order) -> Finished:
-        """Send the order once and wait for its pictures."""
-        request: Request[Finished] = Request(
-            purpose=Purpose.SUBMIT,
-            url=f"{self._base}/v1/{quote(order.route.model_for(order.arguments), safe='')}/reframe",
-            fields=fields(order),
-            files=files(order),
-            read=read_made,
-            seconds=self.seconds,
-        )
-        finished = await self._http.send(self._account, request)
-        return replace(finished, notes=(*finished.notes, *shape_notes(order)))
-
-
-def build(config: ProviderConfig) -> Ideogram:
-    """The provider, from its key, addresses and overrides. Opens no connection.
-
-    Raises:
-        SettingsError: an override cannot be used.
-    """
-    return Ideogram(config)
+PROVIDER: type[Provider] = Ideogram

@@ -15,16 +15,15 @@ from imagewright.errors import (
     ResultLost,
 )
 from imagewright.providers.base import Finished, Output
-from imagewright.providers.common.numbers import seed
-from imagewright.providers.http.classify import MEANING
-from imagewright.providers.http.redact import sounds_moderated, words_in
+from imagewright.providers.common.json import error_words, mapping, mappings, seed
+from imagewright.providers.http.classify import MEANING, sounds_moderated
+from imagewright.providers.ideogram.routes import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from imagewright.providers.http.request import Reply
 
-NAME = "ideogram"
 REASONS: Mapping[str, type[ProviderError]] = {
     "insufficient_funds": OutOfCredit,
     "subscription_required": OutOfCredit,
@@ -37,13 +36,13 @@ REASONS: Mapping[str, type[ProviderError]] = {
 
 def read_made(reply: Reply) -> Finished | ProviderError | None:
     """The pictures that were made. None, where the status must tell."""
-    content = reply.json if isinstance(reply.json, dict) else {}
+    content = mapping(reply.json)
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return _refusal(reply.status, content)
     made = content.get("data")
     if not isinstance(made, list):
         return None
-    items = [item for item in made if isinstance(item, dict)]
+    items = mappings(made)
     products = tuple(product for item in items if (product := _product(item)) is not None)
     unsafe = sum(item.get("is_image_safe") is False for item in items)
     if products:
@@ -69,7 +68,8 @@ def _notes(count: int, unsafe: int) -> tuple[str, ...]:
 
 
 def _refusal(status: int, content: Mapping[str, Any]) -> ProviderError | None:
-    text = _said(content)
+    # a text, or a list of fields that were not accepted
+    text = error_words(content, "error", "detail", "message")
     reason = content.get("reject_reason")
     kind = REASONS.get(reason) if isinstance(reason, str) else None
     if kind is None and text:
@@ -85,11 +85,3 @@ def _by_words(status: int, text: str, content: Mapping[str, Any]) -> type[Provid
         # documented for the safety checks alone; a list of fields, as many servers send with it, is something else
         return RequestRejected if isinstance(content.get("detail"), list) else ContentRefused
     return ContentRefused if status == HTTPStatus.BAD_REQUEST and sounds_moderated(text) else None
-
-
-def _said(content: Mapping[str, Any]) -> str:
-    """The vendor's words: a text, or a list of fields that were not accepted."""
-    for name in ("error", "detail", "message"):
-        if words := words_in(content.get(name)):
-            return words
-    return ""

@@ -7,16 +7,14 @@ Interfaces as documented on 2026-08-19; the addresses can be set, `IMAGEWRIGHT_K
 from __future__ import annotations
 
 import secrets
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from imagewright.providers.base import Finished, Handle, PollPolicy
-from imagewright.providers.common.alternatives import chosen
-from imagewright.providers.common.own_routes import route_as
-from imagewright.providers.common.uploads import handed_over, links_of
-from imagewright.providers.http.request import FilePart, Purpose, Request, bearer
-from imagewright.providers.kie.body import NAME, Family, KieRoute
-from imagewright.providers.kie.others import OTHERS
+from imagewright.providers.base import Handle, PollPolicy
+from imagewright.providers.common.overrides import chosen
+from imagewright.providers.common.provider import HttpProvider, route_as
+from imagewright.providers.common.recovery import noted, with_notes
+from imagewright.providers.common.uploads import links_of, with_links
+from imagewright.providers.http.request import FilePart, Purpose, Request
 from imagewright.providers.kie.replies import (
     read_created,
     read_flux_kontext,
@@ -24,17 +22,15 @@ from imagewright.providers.kie.replies import (
     read_market,
     read_uploaded,
 )
-from imagewright.providers.kie.routes import MASK_DOUBT, ROUTES
+from imagewright.providers.kie.routes import NAME, OTHERS, ROUTES, Family, KieRoute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from imagewright.errors import ProviderError
-    from imagewright.providers.base import Order, Output, Prepared, ProviderConfig, Running, TaskEnded
+    from imagewright.providers.base import Finished, Order, Prepared, Provider, ProviderConfig, Running, TaskEnded
     from imagewright.providers.http.request import Reply
 
-BASE = "https://api.kie.ai"
 UPLOAD_BASE = "https://kieai.redpandaai.co"
 UPLOAD_PATH = "/api/file-stream-upload"
 UPLOAD_FOLDER = "imagewright"
@@ -57,25 +53,22 @@ INLINE_BYTES = 0
 """Kie takes every picture by its address, however small."""
 
 
-class Kie:
+class Kie(HttpProvider):
     """The provider. See `base.Provider` for what its methods promise."""
 
     name = NAME
+    address = "https://api.kie.ai"
     poll_policy = PollPolicy(first=2.5, factor=1.3, longest=10.0, keeps=14 * 86_400.0)
     """Kie advises to start at 2 to 3 s and to slow down; past the 10 to 15 min it allows, it is asked seldom. Its
     documentation says that media are kept for 14 days."""
 
     def __init__(self, config: ProviderConfig) -> None:
-        self.routes: tuple[KieRoute, ...] = chosen(ROUTES, OTHERS, config.overrides)
-        self._base = config.addresses.get("", BASE).rstrip("/")
-        self._upload_base = config.addresses.get("upload", UPLOAD_BASE).rstrip("/")
-        self._account = bearer(NAME, config.key, self._base, self._upload_base)
-        self._http = config.http
+        super().__init__(config, chosen(ROUTES, OTHERS, config.overrides), upload=UPLOAD_BASE)
 
     async def upload_inputs(self, order: Order) -> Order:
         """Upload the pictures of an order that Kie would take."""
         _checked_route(order)
-        return await handed_over(order, INLINE_BYTES, self._upload)
+        return await with_links(order, INLINE_BYTES, self._upload)
 
     async def submit(self, order: Order) -> Handle:
         """Create the task once."""
@@ -88,8 +81,7 @@ class Kie:
             read=read_created,
         )
         task = await self._http.send(self._account, request)
-        ticket = {"family": str(route.family), "task": task}
-        return Handle(NAME, ticket | ({"masked": "yes"} if mask_url else {}))
+        return Handle(NAME, with_notes({"family": str(route.family), "task": task}, route.notes_for(order)))
 
     async def poll(self, handle: Handle) -> Running | Finished:
         """Ask once. A task that Kie does not know yet is `VendorUnavailable`: ask again."""
@@ -101,18 +93,7 @@ class Kie:
             query={"taskId": handle.ticket["task"]},
             read=READERS[family],
         )
-        answer = await self._http.send(self._account, request)
-        if isinstance(answer, Finished) and "masked" in handle.ticket:
-            return replace(answer, notes=(*answer.notes, MASK_DOUBT))
-        return answer
-
-    async def cancel(self, handle: Handle) -> bool:  # noqa: ARG002 - the signature is the contract's
-        """Kie has no way to stop a task."""
-        return False
-
-    async def fetch(self, product: Output, into: Path) -> None:
-        """Stream the picture to disk; the key stays here."""
-        await self._http.download(self._account, product.url, into)
+        return noted(handle, await self._http.send(self._account, request))
 
     async def _upload(self, picture: Prepared) -> str:
         """Kie's address of a picture."""
@@ -120,7 +101,7 @@ class Kie:
         name = f"{secrets.token_hex(12)}.{picture.format}"
         request: Request[str] = Request(
             purpose=Purpose.UPLOAD,
-            url=self._upload_base + UPLOAD_PATH,
+            url=self._others["upload"] + UPLOAD_PATH,
             fields={"uploadPath": UPLOAD_FOLDER, "fileName": name},
             files=(FilePart("file", name, picture.mime, picture.data),),
             read=read_uploaded,
@@ -128,16 +109,10 @@ class Kie:
         return await self._http.send(self._account, request)
 
 
-def build(config: ProviderConfig) -> Kie:
-    """The provider, from its key, addresses and overrides. Opens no connection.
-
-    Raises:
-        SettingsError: an override cannot be used.
-    """
-    return Kie(config)
-
-
 def _checked_route(order: Order) -> KieRoute:
     route = route_as(order, KieRoute)
     route.check(order)
     return route
+
+
+PROVIDER: type[Provider] = Kie

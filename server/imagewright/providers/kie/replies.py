@@ -23,10 +23,9 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers.base import Finished, Output, Running, TaskEnded
-from imagewright.providers.common.numbers import decimal, usd
-from imagewright.providers.http.redact import sounds_moderated, words_in
-from imagewright.providers.kie.body import NAME, Family
-from imagewright.providers.kie.routes import USD_PER_CREDIT
+from imagewright.providers.common.json import decimal, error_words, mapping, text_in, usd, whole, words_in
+from imagewright.providers.http.classify import sounds_moderated
+from imagewright.providers.kie.routes import NAME, USD_PER_CREDIT, Family
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,25 +88,20 @@ STAGES = {"waiting": "waiting", "queuing": "queued", "generating": "generating"}
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """The outer form of every answer.
-
-    Attributes:
-        code: the true status; None when the body is not of this form.
-        message: Kie's words.
-        data: what is inside.
-    """
+    """The outer form of every answer."""
 
     code: int | None
+    """The true status; None when the body is not of this form."""
     message: str
+    """Kie's words."""
     data: Mapping[str, Any]
+    """What is inside."""
 
 
 def open_envelope(reply: Reply) -> Envelope:
     """The outer form; `msg` and `message` are both in use."""
-    content = reply.json if isinstance(reply.json, dict) else {}
-    data = content.get("data")
-    message = words_in(content.get("msg")) or words_in(content.get("message"))
-    return Envelope(_number(content.get("code")), message, data if isinstance(data, dict) else {})
+    content = mapping(reply.json)
+    return Envelope(whole(content.get("code")), error_words(content, "msg", "message"), mapping(content.get("data")))
 
 
 def read_created(reply: Reply) -> str | ProviderError | None:
@@ -117,7 +111,7 @@ def read_created(reply: Reply) -> str | ProviderError | None:
         return None
     if envelope.code != OK:
         return _create_failure(envelope.code, envelope.message)
-    return _text(envelope.data, "taskId", "task_id") or None
+    return text_in(envelope.data, "taskId", "task_id") or None
 
 
 def read_uploaded(reply: Reply) -> str | ProviderError | None:
@@ -129,7 +123,7 @@ def read_uploaded(reply: Reply) -> str | ProviderError | None:
         failure = _create_failure(envelope.code, envelope.message)
         # an upload names no model: what is missing is the address
         return RequestRejected(NAME, failure.detail) if isinstance(failure, ModelUnavailable) else failure
-    return _text(envelope.data, "downloadUrl", "download_url") or None
+    return text_in(envelope.data, "downloadUrl", "download_url") or None
 
 
 def read_market(reply: Reply) -> Running | Finished | TaskEnded | ProviderError | None:
@@ -167,7 +161,7 @@ def _read_flagged(reply: Reply, family: Family) -> Running | Finished | TaskEnde
     if trouble := _poll_trouble(envelope.code, envelope):
         return trouble
     data = envelope.data
-    flag = _number(data.get("successFlag"))
+    flag = whole(data.get("successFlag"))
     if flag == 1:
         return _finished(_urls(_decoded(data.get("response"))), data)
     if flag in (2, 3):
@@ -194,7 +188,7 @@ def _create_failure(code: int, message: str) -> ProviderError:
 
 def _task_failure(code: Any, message: Any, data: Mapping[str, Any], family: Family) -> ProviderError:
     """The failure of a task, with what `creditsConsumed` says about the money."""
-    number = _number(code)
+    number = whole(code)
     words = words_in(message)
     kind = CODES.get(number or 0, UNKNOWN_CODE).task
     if family is Family.GPT4O and number == GPT4O_MODERATION:
@@ -246,13 +240,4 @@ def _decoded(value: Any) -> Mapping[str, Any]:
             value = json.loads(value)
         except (ValueError, RecursionError):
             return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _text(data: Mapping[str, Any], *names: str) -> str:
-    return next((value for name in names if isinstance(value := data.get(name), str) and value), "")
-
-
-def _number(value: Any) -> int | None:
-    number = decimal(value)
-    return None if number is None else int(number)
+    return mapping(value)

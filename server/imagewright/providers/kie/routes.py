@@ -2,21 +2,36 @@
 
 Field names, spellings and limits are those of Kie's model pages of 2026-08-19 unless a line says otherwise; prices
 are credits that third parties saw charged. What Kie documents no longer is marked, and can be switched off in the
-configuration, see `providers.common.overrides`; it also chooses the models of `others` by their ids.
+configuration, see `providers.common.overrides`; the alternatives at the end are chosen there by their id.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.row import ANY, AUTO, Limits, OperationName, Scalar
+from imagewright.errors import RequestRejected
 from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price
-from imagewright.providers.kie.body import NAME, Family, KieRoute, Spelling, count_sentence
+from imagewright.providers.common.fields import (
+    COUNT,
+    LEFT_OUT,
+    Field,
+    FieldsRoute,
+    as_in_row,
+    count_sentence,
+    pair,
+    ratios,
+    same,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from imagewright.providers.base import Order
+
+NAME = "kie"
 USD_PER_CREDIT = 0.005
 CHECKED = "2026-11-22"
 SEEN = "credits seen charged by third parties, at 0.005 USD each"
@@ -38,282 +53,266 @@ SEEDREAM_PRESETS = PRESETS | {"3:2": "landscape_3_2", "2:3": "portrait_3_2", "21
 UPPER_SPEED: dict[Scalar, str] = {speed: speed.upper() for speed in ("turbo", "balanced", "quality")}
 UPPER_STYLE: dict[Scalar, str] = {style: style.upper() for style in ("auto", "general", "realistic", "design")}
 GPT_RATIOS = ("1:1", "3:2", "2:3")
+BANANA_RATIOS = ("1:1", "4:3", "3:4", "3:2", "2:3", "5:4", "4:5", "16:9", "9:16", "21:9")
+IN_1K = {"resolution": "1K"}
+"""What is asked of models that can make more than their row offers."""
+SHAPE = Field("image_size", "aspect_ratio", PRESETS)
+QWEN_LATER = (
+    *same("prompt"),
+    Field("image_size", "aspect_ratio"),  # written as ratios
+    *same("seed", "negative_prompt", "output_format"),
+)
+"""Fields of the later generations of Qwen."""
+_QWEN_TAKES = {"aspect_ratio": ratios(PRESETS), **as_in_row("seed", "output_format", *SERVED_BY_ENGINE)}
 
 
-def credits_each(each: float, source: str = SEEN) -> Price:
+class Family(StrEnum):
+    """Which of Kie's three interfaces a model stands behind."""
+
+    MARKET = "market"
+    FLUX_KONTEXT = "flux_kontext"
+    GPT4O = "gpt4o"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KieRoute(FieldsRoute):
+    """A route with Kie's spelling."""
+
+    family: Family = Family.MARKET
+    """The interface."""
+    largest_side: int | None = None
+    """Longest side in px of what an enlargement may come to; None when there is no limit."""
+
+    def check(self, order: Order) -> None:
+        """What only Kie limits and no row can say.
+
+        Raises:
+            RequestRejected: the enlarged picture would be larger than the vendor makes.
+        """
+        scale = order.arguments.get("scale", 1)
+        sides = [side for picture in order.images for side in (picture.width, picture.height)]
+        if self.largest_side is not None and max(sides, default=0) * scale > self.largest_side:
+            side = max(sides) * scale
+            message = f"enlarged {scale}x the longer side would be {side} px; the limit is {self.largest_side} px"
+            raise RequestRejected(NAME, message)
+
+    def body(self, order: Order, urls: Sequence[str] = (), mask_url: str = "") -> dict[str, Any]:
+        """The JSON body that starts the task.
+
+        Args:
+            order: what to make.
+            urls: Kie's addresses of the input pictures, in order.
+            mask_url: Kie's address of the mask; empty for none.
+        """
+        model, fields = self.model_for(order.arguments), self.inputs(order, urls, mask_url)
+        if self.family is Family.MARKET:
+            return {"model": model, "input": fields}
+        return {"model": model, **fields} if self.family is Family.FLUX_KONTEXT else fields
+
+
+def _credits(each: float, source: str = SEEN) -> Price:
     """The price of a picture in USD, from Kie's credits."""
     return Price(usd=round(each * USD_PER_CREDIT, 6), source=source, checked=CHECKED)
 
 
-def credits_by(argument: str, usual: Scalar, table: Mapping[Scalar, float], source: str = SEEN) -> Price:
+def _credits_by(argument: str, usual: Scalar, table: Mapping[Scalar, float], source: str = SEEN) -> Price:
     """The same by the values of an argument; `usual` is what is charged where the table lacks one."""
     usd = {value: round(each * USD_PER_CREDIT, 6) for value, each in table.items()}
-    return Price(usd=usd[usual], by=argument, table=usd, source=source, checked=CHECKED)
+    return Price.table_by(argument, usual, usd, source, CHECKED)
 
 
-def ratios(known: Mapping[Scalar, str] | tuple[str, ...], *, auto: bool = False) -> Limits:
-    """The ratios a model has, and `auto` where the engine finds the nearest of them."""
-    return Limits(values=(AUTO, *known) if auto else tuple(known))
+def _pair(
+    tool: str, ids: tuple[str, str], takes: Mapping[str, Limits], image_field: str, **more: Any
+) -> tuple[KieRoute, ...]:
+    return pair(KieRoute, ids, takes, image_field, provider=NAME, tool=tool, **more)
 
 
-def _seedream() -> tuple[KieRoute, ...]:
-    shared: dict[str, Any] = {
-        "provider": NAME,
-        "tool": "bytedance_seedream",
-        "spelt": {
-            "prompt": Spelling("prompt"),
-            "aspect_ratio": Spelling("image_size", SEEDREAM_PRESETS),
-            "resolution": Spelling("image_resolution"),
-            "seed": Spelling("seed"),
-        },
-        "counts": (1, 2, 3, 4, 5, 6),
-        "count_field": Spelling("max_images"),
-        "say_count": True,
-        "price": credits_each(5),
-    }
-    # the sentence with the count goes into the same 5000 characters
-    prompt = Limits(max_length=5000 - len(count_sentence(6)))
-    takes = {"prompt": prompt, "resolution": ANY, "seed": ANY, **SERVED_BY_ENGINE}
-    return (
-        KieRoute(
-            operation=OperationName.GENERATE,
-            model="bytedance/seedream-v4-text-to-image",
-            takes={**takes, "aspect_ratio": ratios(SEEDREAM_PRESETS)},
-            **shared,
-        ),
-        KieRoute(
-            operation=OperationName.EDIT,
-            model="bytedance/seedream-v4-edit",
-            takes={**takes, "images": ANY, "aspect_ratio": ratios(SEEDREAM_PRESETS, auto=True)},
-            image_field="image_urls",
-            image_list=True,
-            **shared,
-        ),
+def _seedream_later(
+    ids: tuple[str, str], prompt: Limits, qualities: Mapping[Scalar, str], price: Price
+) -> tuple[KieRoute, ...]:
+    """One of the versions after 4: no seed and one picture a call."""
+    takes = {"prompt": prompt, "images": ANY, "aspect_ratio": ratios(SEEDREAM_PRESETS), **SERVED_BY_ENGINE}
+    return _pair(
+        "bytedance_seedream",
+        ids,
+        {**takes, "resolution": Limits(values=tuple(qualities))},
+        "image_urls",
+        fields=(*same("prompt", "aspect_ratio"), Field("quality", "resolution", qualities)),
+        price=price,
     )
 
 
 def _qwen() -> tuple[KieRoute, ...]:
-    shape = Spelling("image_size", PRESETS)
-    sampling = {
-        "seed": Spelling("seed"),
-        "negative_prompt": Spelling("negative_prompt"),
-        "guidance": Spelling("guidance_scale"),
-        "steps": Spelling("num_inference_steps"),
-        "acceleration": Spelling("acceleration"),
-        "output_format": Spelling("output_format"),
-    }
-    shared: dict[str, Any] = {"provider": NAME, "tool": "qwen"}
+    sampling = (
+        *same("seed", "negative_prompt"),
+        Field("guidance_scale", "guidance"),
+        Field("num_inference_steps", "steps"),
+        *same("acceleration", "output_format"),
+    )
+    takes = as_in_row("prompt", *(str(one.of) for one in sampling), *SERVED_BY_ENGINE)
     return (
         KieRoute(
+            provider=NAME,
+            tool="qwen",
             operation=OperationName.GENERATE,
             model="qwen/text-to-image",
-            takes={
-                "prompt": ANY,
-                "aspect_ratio": ratios(PRESETS),
-                **dict.fromkeys(sampling, ANY),
-                **SERVED_BY_ENGINE,
-            },
-            spelt={"prompt": Spelling("prompt"), "aspect_ratio": shape, **sampling},
-            price=credits_each(4),
-            **shared,
+            takes={**takes, "aspect_ratio": ratios(PRESETS)},
+            fields=(*same("prompt"), SHAPE, *sampling),
+            price=_credits(4),
         ),
         KieRoute(
+            provider=NAME,
+            tool="qwen",
             operation=OperationName.EDIT,
             model="qwen/image-edit",
-            takes={
-                "prompt": ANY,
-                "images": Limits(max_items=1),
-                "aspect_ratio": ratios(PRESETS, auto=True),
-                **dict.fromkeys(sampling, ANY),
-                **SERVED_BY_ENGINE,
-            },
-            spelt={"prompt": Spelling("prompt"), "aspect_ratio": shape, **sampling},
+            takes={**takes, "images": Limits(max_items=1), "aspect_ratio": ratios(PRESETS, auto=True)},
+            fields=(*same("prompt"), SHAPE, *sampling, Field("num_images", COUNT, text=True)),
             image_field="image_url",
             counts=(1, 2, 3, 4),
-            count_field=Spelling("num_images", text=True),
-            price=credits_each(5),
-            **shared,
+            price=_credits(5),
         ),
-        KieRoute(
-            operation=OperationName.EDIT,
-            # the only model of the family that takes several pictures; for one the model above has more controls
-            model="qwen3/image-to-image",
-            takes={
-                "prompt": ANY,
-                "images": Limits(min_items=2),
-                # written as ratios; of the eight it has, the row's five
-                "aspect_ratio": ratios(PRESETS, auto=True),
-                "seed": ANY,
-                "negative_prompt": ANY,
-                "output_format": ANY,
-                **SERVED_BY_ENGINE,
-            },
-            spelt={
-                "prompt": Spelling("prompt"),
-                "aspect_ratio": Spelling("image_size"),
-                "seed": Spelling("seed"),
-                "negative_prompt": Spelling("negative_prompt"),
-                "output_format": Spelling("output_format"),
-            },
-            image_field="image_urls",
-            image_list=True,
-            price=credits_each(4.8),
-            **shared,
-        ),
+        # the only model of the family that takes several pictures; for one the model above has more controls
+        replace(_QWEN3[1], takes={**_QWEN3[1].takes, "images": Limits(min_items=2)}, fixed={}),
     )
 
 
-def _flux_kontext() -> tuple[KieRoute, ...]:
-    spelt = {
-        "prompt": Spelling("prompt"),
-        # in an edit, the picture's own shape is kept by leaving the field out
-        "aspect_ratio": Spelling("aspectRatio", {AUTO: ""}),
-        "safety_tolerance": Spelling("safetyTolerance"),
-        "prompt_upsampling": Spelling("promptUpsampling"),
-        "output_format": Spelling("outputFormat"),
-    }
-    shared: dict[str, Any] = {
-        "provider": NAME,
-        "tool": "flux_kontext",
-        "family": Family.FLUX_KONTEXT,
-        "model": "flux-kontext-pro",
-        "model_by": "quality",
-        "models": {"pro": "flux-kontext-pro", "max": "flux-kontext-max"},
-        "spelt": spelt,
-        "price": credits_by("quality", "pro", {"pro": 5, "max": 10}, DOUBTFUL),
-    }
-    takes = {**dict.fromkeys(spelt, ANY), "quality": ANY, "save_as": ANY}
-    return (
-        KieRoute(
-            operation=OperationName.GENERATE,
-            takes=takes,
-            **shared,
-        ),
-        KieRoute(
-            operation=OperationName.EDIT,
-            takes={**takes, "images": ANY},
-            image_field="inputImage",
-            native_auto=True,
-            **shared,
-        ),
+def _qwen3(start: str, price: Price) -> tuple[KieRoute, ...]:
+    """One of the third generation, whose ids begin so."""
+    return _pair(
+        "qwen",
+        (f"{start}text-to-image", f"{start}image-to-image"),
+        {**_QWEN_TAKES, **as_in_row("prompt", "images", "negative_prompt")},
+        "image_urls",
+        fields=QWEN_LATER,
+        fixed=IN_1K,
+        price=price,
     )
 
 
-def _openai_4o() -> tuple[KieRoute, ...]:
-    # as on its two pages of 2026-08-19: it has no quality, no mask and no count, and makes every ratio in 1K
-    shared: dict[str, Any] = {
-        "provider": NAME,
-        "tool": "openai_4o",
-        "spelt": {"prompt": Spelling("prompt"), "aspect_ratio": Spelling("aspect_ratio")},
-        "fixed": {"resolution": "1K"},
-        "price": Price(usd=0.03, source="6 credits for 1K, in a copy of Kie's price list", checked="2026-11-26"),
-    }
-    takes = {"prompt": Limits(max_length=20_000), **SERVED_BY_ENGINE}
-    masked = gpt4o(OperationName.EDIT)
-    return (
-        KieRoute(
-            operation=OperationName.GENERATE,
-            model="gpt-image-2-text-to-image",
-            takes={**takes, "aspect_ratio": ratios(GPT_RATIOS)},
-            **shared,
-        ),
-        KieRoute(
-            operation=OperationName.EDIT,
-            model="gpt-image-2-image-to-image",
-            takes={**takes, "images": ANY, "aspect_ratio": ratios(GPT_RATIOS, auto=True)},
-            image_field="input_urls",
-            image_list=True,
-            **shared,
-        ),
-        # the only model of Kie's that was ever documented with a mask; held to what the others take of the rest, as
-        # one limit is shown for all edits
-        replace(masked, needs=("mask",), takes={**masked.takes, **takes}),
+def _banana_later(model: str, most: int, price: Price) -> tuple[KieRoute, ...]:
+    """One of those that read their pictures from `image_input`, and whose own `auto` follows the first."""
+    takes = {"prompt": ANY, "images": Limits(max_items=most), "aspect_ratio": ratios(BANANA_RATIOS)}
+    return _pair(
+        "nano_banana",
+        (model, model),
+        {**takes, "output_format": ANY, "save_as": ANY},
+        "image_input",
+        fields=(*same("prompt", "aspect_ratio"), Field("output_format", "output_format", {"jpeg": "jpg"})),
+        fixed=IN_1K,
+        edit={"native_auto": True},
+        price=price,
     )
 
 
-def gpt4o(operation: OperationName) -> KieRoute:
-    """The older 4o interface. Kie keeps it under its old models; it runs on GPT Image 1, shut down on 2026-10-23."""
-    edit = operation is OperationName.EDIT
-    takes = {"prompt": ANY, "aspect_ratio": ratios(GPT_RATIOS, auto=edit), **SERVED_BY_ENGINE}
-    return KieRoute(
-        provider=NAME,
-        tool="openai_4o",
-        operation=operation,
-        model="gpt4o-image",
-        family=Family.GPT4O,
-        takes={**takes, "images": ANY, "mask": ANY} if edit else takes,
-        pictures=PictureForm(mask="black_is_repainted" if edit else None),
-        spelt={"prompt": Spelling("prompt"), "aspect_ratio": Spelling("size")},
-        image_field="filesUrl" if edit else "",
-        image_list=edit,
-        mask_field="maskUrl" if edit else "",
-        # documented until 2025 and never with 3; one picture, what is documented still, is asked for by leaving it out
-        counts=(1, 2, 4),
-        count_field=Spelling("nVariants", {1: ""}),
-        price=credits_each(6),
-    )
-
-
-def _nano_banana() -> tuple[KieRoute, ...]:
-    shared: dict[str, Any] = {"provider": NAME, "tool": "nano_banana"}
-    own: dict[str, Any] = {
-        "spelt": {
-            "prompt": Spelling("prompt"),
-            "aspect_ratio": Spelling("aspect_ratio"),
-            "output_format": Spelling("output_format"),
-        },
-        "price": credits_each(4),
-    }
-    takes = {"prompt": ANY, "aspect_ratio": ANY, "output_format": ANY, "save_as": ANY}
-    return (
-        KieRoute(
-            operation=OperationName.GENERATE,
-            model="google/nano-banana",
-            takes=takes,
-            **own,
-            **shared,
-        ),
-        KieRoute(
-            operation=OperationName.EDIT,
-            model="google/nano-banana-edit",
-            takes={**takes, "images": ANY},
-            image_field="image_urls",
-            image_list=True,
-            native_auto=True,
-            **own,
-            **shared,
-        ),
-        KieRoute(
-            operation=OperationName.UPSCALE,
-            # Kie has dropped the model's own enlarger; this one makes 1, 2 and 4 times
-            model="topaz/image-upscale",
-            takes={"images": ANY, "scale": ANY, "save_as": ANY},
-            spelt={"scale": Spelling("upscale_factor", text=True)},
-            image_field="image_url",
-            scales=(1, 2, 4),
-            largest_side=20_000,
-            # charged by the size that comes out; as for a picture of 1K that is enlarged
-            price=credits_by("scale", 2, {1: 10, 2: 10, 4: 20}, DOUBTFUL),
-            **shared,
-        ),
-    )
-
-
+_QWEN3 = _qwen3("qwen3/", _credits(4.8))
+_GPT4O = _pair(
+    "openai_4o",
+    ("gpt4o-image", "gpt4o-image"),
+    {"aspect_ratio": ratios(GPT_RATIOS), **as_in_row("prompt", "images", "mask", *SERVED_BY_ENGINE)},
+    "filesUrl",
+    edit={"pictures": PictureForm(mask="black_is_repainted"), "mask_field": "maskUrl", "mask_note": MASK_DOUBT},
+    family=Family.GPT4O,
+    fields=(
+        *same("prompt"),
+        Field("size", "aspect_ratio"),
+        # documented until 2025 and never with 3; one picture, documented still, is asked for by leaving it out
+        Field("nVariants", COUNT, {1: LEFT_OUT}),
+    ),
+    counts=(1, 2, 4),
+    price=_credits(6),
+)
+"""The older 4o interface. Kie keeps it under its old models; it runs on GPT Image 1, shut down on 2026-10-23."""
+_GPT_TAKES = {"prompt": Limits(max_length=20_000), **SERVED_BY_ENGINE}
 ROUTES: tuple[KieRoute, ...] = (
-    *_seedream(),
+    *_pair(
+        "bytedance_seedream",
+        ("bytedance/seedream-v4-text-to-image", "bytedance/seedream-v4-edit"),
+        {
+            # the sentence with the count goes into the same 5000 characters
+            "prompt": Limits(max_length=5000 - len(count_sentence(6))),
+            "aspect_ratio": ratios(SEEDREAM_PRESETS),
+            **as_in_row("images", "resolution", "seed", *SERVED_BY_ENGINE),
+        },
+        "image_urls",
+        fields=(
+            *same("prompt"),
+            Field("image_size", "aspect_ratio", SEEDREAM_PRESETS),
+            Field("image_resolution", "resolution"),
+            *same("seed"),
+            Field("max_images", COUNT),
+        ),
+        counts=(1, 2, 3, 4, 5, 6),
+        say_count=True,
+        price=_credits(5),
+    ),
     *_qwen(),
-    *_flux_kontext(),
-    *_openai_4o(),
-    *_nano_banana(),
+    *_pair(
+        "flux_kontext",
+        ("flux-kontext-pro", "flux-kontext-pro"),
+        {
+            **as_in_row("prompt", "images", "aspect_ratio", "safety_tolerance", "prompt_upsampling"),
+            **as_in_row("output_format", "quality", "save_as"),
+        },
+        "inputImage",
+        edit={"image_list": False, "native_auto": True},
+        family=Family.FLUX_KONTEXT,
+        model_by="quality",
+        models={"pro": "flux-kontext-pro", "max": "flux-kontext-max"},
+        fields=(
+            *same("prompt"),
+            # in an edit, the picture's own shape is kept by leaving the field out
+            Field("aspectRatio", "aspect_ratio", {AUTO: LEFT_OUT}),
+            Field("safetyTolerance", "safety_tolerance"),
+            Field("promptUpsampling", "prompt_upsampling"),
+            Field("outputFormat", "output_format"),
+        ),
+        price=_credits_by("quality", "pro", {"pro": 5, "max": 10}, DOUBTFUL),
+    ),
+    # as on its two pages of 2026-08-19: it has no quality, no mask and no count, and makes every ratio in 1K
+    *_pair(
+        "openai_4o",
+        ("gpt-image-2-text-to-image", "gpt-image-2-image-to-image"),
+        {"aspect_ratio": ratios(GPT_RATIOS), "images": ANY, **_GPT_TAKES},
+        "input_urls",
+        fields=same("prompt", "aspect_ratio"),
+        fixed=IN_1K,
+        price=Price(usd=0.03, source="6 credits for 1K, in a copy of Kie's price list", checked="2026-11-26"),
+    ),
+    # the only model of Kie's that was ever documented with a mask; held to what the others take of the rest, as one
+    # limit is shown for all edits
+    replace(_GPT4O[1], needs=("mask",), takes={**_GPT4O[1].takes, **_GPT_TAKES}),
+    *_pair(
+        "nano_banana",
+        ("google/nano-banana", "google/nano-banana-edit"),
+        as_in_row("prompt", "images", "aspect_ratio", "output_format", "save_as"),
+        "image_urls",
+        edit={"native_auto": True},
+        fields=same("prompt", "aspect_ratio", "output_format"),
+        price=_credits(4),
+    ),
+    KieRoute(
+        provider=NAME,
+        tool="nano_banana",
+        operation=OperationName.UPSCALE,
+        # Kie has dropped the model's own enlarger; this one makes 1, 2 and 4 times
+        model="topaz/image-upscale",
+        takes=as_in_row("images", "scale", "save_as"),
+        fields=(Field("upscale_factor", "scale", text=True),),
+        image_field="image_url",
+        scales=(1, 2, 4),
+        largest_side=20_000,
+        # charged by the size that comes out; as for a picture of 1K that is enlarged
+        price=_credits_by("scale", 2, {1: 10, 2: 10, 4: 20}, DOUBTFUL),
+    ),
     KieRoute(
         provider=NAME,
         tool="recraft",
         operation=OperationName.REMOVE_BACKGROUND,
         model="recraft/remove-background",
-        takes={"image": ANY, "save_as": ANY},
-        spelt={},
+        takes=as_in_row("image", "save_as"),
+        fields=(),
         image_field="image",
-        price=credits_each(1),
+        price=_credits(1),
     ),
     KieRoute(
         provider=NAME,
@@ -322,23 +321,77 @@ ROUTES: tuple[KieRoute, ...] = (
         # documented in 2025, seen at work in June 2026, missing from the pages of August 2026
         model="ideogram/v3-reframe",
         takes={
-            "image": ANY,
+            **as_in_row("image", "rendering_speed", "style", *SERVED_BY_ENGINE),
             "aspect_ratio": ratios(PRESETS),
-            "rendering_speed": ANY,
-            "style": ANY,
             "seed": Limits(minimum=1),  # 0 asks for a random one
-            **SERVED_BY_ENGINE,
         },
-        spelt={
-            "aspect_ratio": Spelling("image_size", PRESETS),
-            "rendering_speed": Spelling("rendering_speed", UPPER_SPEED),
-            "style": Spelling("style", UPPER_STYLE),
-            "seed": Spelling("seed"),
-        },
+        fields=(
+            SHAPE,
+            Field("rendering_speed", "rendering_speed", UPPER_SPEED),
+            Field("style", "style", UPPER_STYLE),
+            *same("seed"),
+            Field("num_images", COUNT, text=True),
+        ),
         image_field="image_url",
         counts=(1, 2, 3, 4),
-        count_field=Spelling("num_images", text=True),
-        price=credits_by("rendering_speed", "balanced", {"turbo": 3.5, "balanced": 7, "quality": 10}),
+        price=_credits_by("rendering_speed", "balanced", {"turbo": 3.5, "balanced": 7, "quality": 10}),
     ),
 )
 """Every route, the ones to take first first."""
+
+OTHERS: tuple[KieRoute, ...] = (
+    # GPT Image 1.5, which its maker shuts down on 2026-12-01
+    *_pair(
+        "openai_4o",
+        ("gpt-image/1.5-text-to-image", "gpt-image/1.5-image-to-image"),
+        {
+            "aspect_ratio": ratios(GPT_RATIOS),
+            "quality": Limits(values=("medium", "high")),
+            **as_in_row("prompt", "images", *SERVED_BY_ENGINE),
+        },
+        "input_urls",
+        fields=same("prompt", "aspect_ratio", "quality"),
+    ),
+    *_GPT4O,
+    *_seedream_later(
+        ("seedream/4.5-text-to-image", "seedream/4.5-edit"),
+        Limits(max_length=3000),
+        {"2K": "basic", "4K": "high"},
+        _credits(6.5, DOUBTFUL),
+    ),
+    *_seedream_later(
+        ("seedream/5-lite-text-to-image", "seedream/5-lite-image-to-image"),
+        Limits(min_length=3, max_length=3000),
+        {"2K": "basic", "4K": "ultra"},
+        _credits(5),
+    ),
+    *_seedream_later(
+        ("seedream/5-pro-text-to-image", "seedream/5-pro-image-to-image"),
+        Limits(min_length=3),
+        {"1K": "basic", "2K": "high"},
+        # each further input picture adds half a credit
+        _credits_by("resolution", "2K", {"1K": 7, "2K": 14}),
+    ),
+    *_pair(
+        "qwen",
+        ("qwen2/text-to-image", "qwen2/image-edit"),
+        {**_QWEN_TAKES, "prompt": Limits(max_length=800), "images": Limits(max_items=1)},
+        "image_url",
+        edit={"image_list": False},
+        fields=QWEN_LATER,
+    ),
+    *_QWEN3,
+    *_qwen3("qwen3/pro-", _credits(6.4)),
+    *_banana_later("nano-banana-2", 10, _credits(8)),
+    *_banana_later("nano-banana-pro", 8, _credits(18)),
+    # 1K only, and no choice of the file type; a site says 3 credits
+    *_pair(
+        "nano_banana",
+        ("nano-banana-2-lite", "nano-banana-2-lite"),
+        {"aspect_ratio": ratios(BANANA_RATIOS), **as_in_row("prompt", "images", "save_as")},
+        "image_urls",
+        fields=same("prompt", "aspect_ratio"),
+        price=_credits(4, DOUBTFUL),
+    ),
+)
+"""Known models that are not the default, with the fields of their own pages: newer ones, and some about to end."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.catalog.row import Row
-    from imagewright.providers.base import Handle, Order, Output, ProviderConfig, Running
+    from imagewright.providers.base import Handle, Order, Output, Provider, ProviderConfig, Running
 
 NAME = "offline"
 
@@ -37,11 +37,6 @@ HOW: Mapping[OperationName, str] = {
     OperationName.REFRAME: "canvas",
 }
 """What stands in the place of a model's id."""
-
-
-def build(config: ProviderConfig) -> Offline:
-    """The provider; of the wiring only `overrides` is used."""
-    return Offline(config)
 
 
 class Offline:
@@ -123,3 +118,6 @@ def _route(row: Row, operation: OperationName) -> Route:
         native_auto=True,
         price=Price(usd=0.0, source="it runs on this machine"),
     )
+
+
+PROVIDER: type[Provider] = Offline

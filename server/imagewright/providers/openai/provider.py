@@ -7,22 +7,18 @@ to a submit holds the pictures. The key is optional: a server of one's own often
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from imagewright.catalog.row import OperationName
-from imagewright.providers.common.own_routes import route_as
-from imagewright.providers.common.sync import SynchronousProvider
-from imagewright.providers.http.request import REPLY_BYTES, Account, Purpose, Request
+from imagewright.providers.common.provider import SynchronousProvider, route_as
+from imagewright.providers.http.request import REPLY_BYTES, Purpose, Request
 from imagewright.providers.openai.replies import read_images
 from imagewright.providers.openai.routes import NAME, OpenAIRoute, routes_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagewright.providers.base import Finished, Order, ProviderConfig, Route
+    from imagewright.providers.base import Finished, Order, Provider, ProviderConfig
 
-BASE = "https://api.openai.com/v1"
-VERSION = "/v1"
 PATHS: Mapping[OperationName, str] = {
     OperationName.GENERATE: "/images/generations",
     OperationName.EDIT: "/images/edits",
@@ -35,22 +31,21 @@ class OpenAI(SynchronousProvider):
     """The provider. See `base.Provider` for what its methods promise."""
 
     name = NAME
+    address = "https://api.openai.com/v1"
+    version = "/v1"
     seconds = 600.0
     """What the maker's own client waits: high quality takes minutes."""
 
     def __init__(self, config: ProviderConfig) -> None:
-        self.routes: tuple[Route, ...] = routes_for(config.overrides, own_server="" in config.addresses)
-        self._base = base_of(config.addresses.get("", BASE))
-        auth = {"Authorization": f"Bearer {config.key}"} if config.key else {}
-        super().__init__(Account(NAME, (self._base,), config.key, auth), config.http)
+        super().__init__(config, routes_for(config.overrides, own_server="" in config.addresses))
 
-    async def submit(self, order: Order) -> Finished:
-        """Send the order once and wait for its pictures."""
+    def request(self, order: Order) -> Request[Finished]:
+        """JSON to generate, a form to edit."""
         route = route_as(order, OpenAIRoute)
         route.check(order)
         fields = route.fields(order)
         form = route.operation is OperationName.EDIT
-        request: Request[Finished] = Request(
+        return Request(
             purpose=Purpose.SUBMIT,
             url=self._base + PATHS[route.operation],
             json=None if form else fields,
@@ -60,19 +55,6 @@ class OpenAI(SynchronousProvider):
             seconds=self.seconds,
             max_bytes=REPLY_BYTES + PICTURE_BYTES * order.count,
         )
-        return await self._http.send(self._account, request)
 
 
-def base_of(address: str) -> str:
-    """The base address; one without any path means its `/v1`, as no server has the API at its root."""
-    bare = address.rstrip("/")
-    return bare if urlsplit(bare).path else bare + VERSION
-
-
-def build(config: ProviderConfig) -> OpenAI:
-    """The provider, from its key, addresses and overrides. Opens no connection.
-
-    Raises:
-        SettingsError: an override cannot be used.
-    """
-    return OpenAI(config)
+PROVIDER: type[Provider] = OpenAI

@@ -21,9 +21,8 @@ from imagewright.errors import (
     ResultLost,
 )
 from imagewright.providers.base import Finished, Output
-from imagewright.providers.common.sync import DATA_URI, read_base64
-from imagewright.providers.http.classify import by_status
-from imagewright.providers.http.redact import HIDDEN, sounds_moderated, words_in
+from imagewright.providers.common.json import DATA_URI, mapping, mappings, read_base64, words_in
+from imagewright.providers.http.classify import HIDDEN, by_status, sounds_moderated
 from imagewright.providers.http.request import Purpose
 from imagewright.providers.openai.routes import NAME
 
@@ -59,7 +58,7 @@ def read_images(reply: Reply) -> Finished | ProviderError | None:
     items = content.get("data")
     if not isinstance(items, list):
         return None
-    products = tuple(product for item in items if isinstance(item, dict) and (product := _product(item)))
+    products = tuple(product for item in mappings(items) if (product := _product(item)))
     if not items:
         return GenerationFailed(NAME, "its answer holds no picture", spoken=False)
     if not products:
@@ -84,7 +83,7 @@ def _product(item: Mapping[str, Any]) -> Output | None:
 
 def _failure(reply: Reply, content: Mapping[str, Any]) -> ProviderError:
     error = content.get("error")
-    fields = error if isinstance(error, dict) else {}
+    fields = mapping(error)
     words = _words(content, fields, error)
     judged = by_status(NAME, reply, Purpose.SUBMIT)
     kind = CODES.get(str(fields.get("code"))) or CODES.get(str(fields.get("type")))
@@ -101,8 +100,7 @@ def _failure(reply: Reply, content: Mapping[str, Any]) -> ProviderError:
 
 def _refused(words: str, fields: Mapping[str, Any]) -> ContentRefused:
     """A refusal of content; whether the finished picture that was refused is paid for is not published."""
-    details = fields.get("moderation_details")
-    details = details if isinstance(details, dict) else {}
+    details = mapping(fields.get("moderation_details"))
     stage, listed = details.get("moderation_stage"), details.get("categories")
     if isinstance(listed, list) and listed:
         words += f" ({', '.join(words_in(one) for one in listed)})"

@@ -13,7 +13,8 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import ANY, AUTO, Limits, OperationName, Scalar
 from imagewright.errors import RequestRejected, SettingsError
 from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price, Route
-from imagewright.providers.common.alternatives import chosen
+from imagewright.providers.common.fields import ratios
+from imagewright.providers.common.overrides import chosen
 from imagewright.providers.http.request import FilePart
 from imagewright.text import byte_size
 
@@ -58,8 +59,7 @@ FREE_SIZES: dict[Scalar, str] = {
 
 
 def _by_quality(low: float, medium: float, high: float, source: str) -> Price:
-    table: dict[Scalar, float] = {"low": low, "medium": medium, "high": high}
-    return Price(usd=medium, by="quality", table=table, source=source, checked=CHECKED)
+    return Price.table_by("quality", "medium", {"low": low, "medium": medium, "high": high}, source, CHECKED)
 
 
 PRICE = _by_quality(0.01, 0.06, 0.22, "resellers' tables, for 1024x1024")
@@ -82,15 +82,12 @@ ALIKE: Mapping[str, Mapping[str, Price]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAIRoute(Route):
-    """A route with the API's spelling.
-
-    Attributes:
-        sizes: the size in px that is asked for, by aspect ratio.
-        asks_base64: whether the picture must be asked for in the answer itself, for it may come as a link otherwise.
-    """
+    """A route with the API's spelling."""
 
     sizes: Mapping[Scalar, str]
+    """The size in px that is asked for, by aspect ratio."""
     asks_base64: bool = False
+    """Whether the picture must be asked for in the answer itself, for it may come as a link otherwise."""
 
     def check(self, order: Order) -> None:
         """What only this API limits and no row can say.
@@ -126,35 +123,22 @@ def _file(label: str, stem: str, picture: Prepared) -> FilePart:
     return FilePart(label, f"{stem}.{picture.extension}", picture.mime, picture.data)
 
 
-_GENERATE = {
-    "prompt": ANY,
-    "aspect_ratio": ANY,
-    "quality": ANY,
-    "background": ANY,
-    "output_format": ANY,
-    **SERVED_BY_ENGINE,
+_GENERATE = {**dict.fromkeys((*SAME_WORD, "aspect_ratio"), ANY), **SERVED_BY_ENGINE}
+_SHARED: dict[str, Any] = {
+    "provider": NAME,
+    "tool": "openai_4o",
+    "model": MODEL,
+    "sizes": SIZES,
+    "counts": (1, 2, 3, 4),
+    "price": PRICE,
 }
 ROUTES: tuple[OpenAIRoute, ...] = (
+    OpenAIRoute(operation=OperationName.GENERATE, takes=_GENERATE, **_SHARED),
     OpenAIRoute(
-        provider=NAME,
-        tool="openai_4o",
-        operation=OperationName.GENERATE,
-        model=MODEL,
-        takes=_GENERATE,
-        sizes=SIZES,
-        counts=(1, 2, 3, 4),
-        price=PRICE,
-    ),
-    OpenAIRoute(
-        provider=NAME,
-        tool="openai_4o",
         operation=OperationName.EDIT,
-        model=MODEL,
-        takes={**_GENERATE, "images": ANY, "mask": ANY, "aspect_ratio": Limits(values=(AUTO, *SIZES))},
+        takes={**_GENERATE, "images": ANY, "mask": ANY, "aspect_ratio": ratios(SIZES, auto=True)},
         pictures=PictureForm(mask="transparent_is_repainted"),
-        sizes=SIZES,
-        counts=(1, 2, 3, 4),
-        price=PRICE,
+        **_SHARED,
     ),
 )
 """What the maker itself serves."""

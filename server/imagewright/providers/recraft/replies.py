@@ -7,30 +7,27 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright.errors import ContentRefused, GenerationFailed, OutOfCredit, ProviderError, ResultLost
 from imagewright.providers.base import Finished, Output
-from imagewright.providers.common.numbers import usd
-from imagewright.providers.common.sync import read_base64
-from imagewright.providers.http.classify import MEANING
-from imagewright.providers.http.redact import sounds_moderated
+from imagewright.providers.common.json import joined, mapping, read_base64, usd
+from imagewright.providers.http.classify import MEANING, sounds_moderated
+from imagewright.providers.recraft.routes import NAME, USD_PER_UNIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from imagewright.providers.http.request import Reply
 
-NAME = "recraft"
-USD_PER_UNIT = 0.001
 PLACES = frozenset({"image", "data"})
 """Where an answer has its picture; the second, a list, is that of other endpoints."""
 NO_MONEY = ("not_enough_credits", "not enough credits", "not enough units", "insufficient credits")
-"""Words of an empty purse; which status it comes with is not known for sure."""
+"""Words of a refusal for lack of credit; which status it comes with is not known for sure."""
 MAY_BE_MONEY = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN})
 MAY_BE_MODERATION = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY})
-SAID_BYTES = 2000
+WORDS_BYTES = 2000
 
 
 def read_made(reply: Reply) -> Finished | ProviderError | None:
     """The picture that was made. None, where the status must tell."""
-    content = reply.json if isinstance(reply.json, dict) else {}
+    content = mapping(reply.json)
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return _refusal(reply, content)
     if not PLACES & content.keys():
@@ -47,8 +44,8 @@ def read_made(reply: Reply) -> Finished | ProviderError | None:
 
 
 def _refusal(reply: Reply, content: Mapping[str, Any]) -> ProviderError | None:
-    parts = [part for name in ("code", "message") if isinstance(part := content.get(name), str) and part]
-    text = ": ".join(parts) or reply.body[:SAID_BYTES].decode("utf-8", "replace").strip()
+    words = joined(content, "code", "message")
+    text = words or reply.body[:WORDS_BYTES].decode("utf-8", "replace").strip()
     if text.startswith("<"):
         return None  # a gateway's page: its words are not Recraft's
     if reply.status in MAY_BE_MONEY and any(hint in text.lower() for hint in NO_MONEY):
@@ -57,7 +54,7 @@ def _refusal(reply: Reply, content: Mapping[str, Any]) -> ProviderError | None:
         # whether it comes before the work or after it, and is charged then, is documented nowhere
         return ContentRefused(NAME, text, charged=None)
     kind = MEANING.get(reply.status)
-    return kind(NAME, text, charged=False) if parts and kind is not None else None
+    return kind(NAME, text, charged=False) if words and kind is not None else None
 
 
 def _entries(content: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -10,18 +10,23 @@ import logging
 import secrets
 from typing import TYPE_CHECKING, Any
 
-import anyio.to_thread
-
 from imagewright.errors import ModelUnavailable, ProviderError, ResultLost
-from imagewright.providers.base import Finished, Handle, PollPolicy, TaskEnded
-from imagewright.providers.common.alternatives import chosen
-from imagewright.providers.common.own_routes import route_as
-from imagewright.providers.common.recovery import LIST_BYTES, LIST_SECONDS, Page, oldest_fitting, trace_of
-from imagewright.providers.common.stopping import request_cancel
-from imagewright.providers.common.tickets import noted, notes_in, path_under, with_notes
-from imagewright.providers.common.uploads import handed_over, links_of
-from imagewright.providers.http.download import RESULT_BYTES
-from imagewright.providers.http.request import FilePart, Purpose, Request, bearer
+from imagewright.providers.base import Finished, Handle, Output, PollPolicy, TaskEnded
+from imagewright.providers.common.overrides import chosen
+from imagewright.providers.common.provider import HttpProvider, route_as
+from imagewright.providers.common.recovery import (
+    LIST_BYTES,
+    LIST_SECONDS,
+    Page,
+    noted,
+    notes_in,
+    oldest_fitting,
+    path_under,
+    trace_of,
+    with_notes,
+)
+from imagewright.providers.common.uploads import links_of, with_links
+from imagewright.providers.http.request import RESULT_BYTES, FilePart, Purpose, Request
 from imagewright.providers.replicate.replies import (
     read_cancelled,
     read_created,
@@ -32,18 +37,16 @@ from imagewright.providers.replicate.replies import (
     read_version,
 )
 from imagewright.providers.replicate.routes import ALIKE, NAME, OTHERS, ROUTES, ReplicateRoute
-from imagewright.storage.private import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from imagewright.providers.base import Order, Output, Prepared, ProviderConfig, Running
+    from imagewright.providers.base import Order, Prepared, Provider, ProviderConfig, Running
     from imagewright.providers.replicate.replies import Prediction
 
 log = logging.getLogger(__name__)
 
-BASE = "https://api.replicate.com"
 PREDICTIONS = "/v1/predictions"
 MODELS = "/v1/models"
 FILES = "/v1/files"
@@ -54,23 +57,21 @@ LIST_PAGES = 10
 FETCH_SECONDS = 300.0
 
 
-class Replicate:
+class Replicate(HttpProvider):
     """The provider. See `base.Provider` for what its methods promise."""
 
     name = NAME
+    address = "https://api.replicate.com"
     poll_policy = PollPolicy(first=1.0, factor=1.3, longest=5.0, keeps=3600.0)
     """The vendor's own client asks twice a second; a person does not notice one. Its page on data retention says that
     what a prediction made is deleted after an hour."""
 
     def __init__(self, config: ProviderConfig) -> None:
-        self.routes: tuple[ReplicateRoute, ...] = chosen(ROUTES, OTHERS, config.overrides, ALIKE)
-        self._base = config.addresses.get("", BASE).rstrip("/")
-        self._account = bearer(NAME, config.key, self._base)
-        self._http = config.http
+        super().__init__(config, chosen(ROUTES, OTHERS, config.overrides, ALIKE))
 
     async def upload_inputs(self, order: Order) -> Order:
         """Small pictures go into the request itself, others to the vendor's files."""
-        return await handed_over(order, INLINE_BYTES, self._upload)
+        return await with_links(order, INLINE_BYTES, self._upload)
 
     async def submit(self, order: Order) -> Handle | Finished:
         """Create the prediction once.
@@ -118,21 +119,16 @@ class Replicate:
 
     async def cancel(self, handle: Handle) -> bool:
         """Ask the vendor to stop."""
-        request: Request[bool] = Request(
-            purpose=Purpose.OTHER, url=self._base + handle.ticket["cancel"], read=read_cancelled
+        return await self._request_cancel(
+            Request(purpose=Purpose.OTHER, url=self._base + handle.ticket["cancel"], read=read_cancelled)
         )
-        return await request_cancel(self._http, self._account, request)
 
     async def fetch(self, product: Output, into: Path) -> None:
         """Stream the picture to disk without the key; one that stands at the vendor's own address needs it."""
-        link = product.url
-        if self._account.owns(link):
-            content = await self._fetch_with_key(link)
-            if isinstance(content, bytes):
-                await anyio.to_thread.run_sync(write_file, into, content)
-                return
-            link = content
-        await self._http.download(self._account, link, into)
+        if self._account.may_send_key_to(product.url):
+            content = await self._fetch_with_key(product.url)
+            product = Output(data=content) if isinstance(content, bytes) else Output(url=content)
+        await super().fetch(product, into)
 
     def _handle(self, prediction: Prediction, notes: Sequence[str]) -> Handle:
         usual = f"{PREDICTIONS}/{prediction.task}"
@@ -197,10 +193,4 @@ class Replicate:
             raise ResultLost(NAME, error.detail, spoken=error.spoken, passing=error.retryable) from error
 
 
-def build(config: ProviderConfig) -> Replicate:
-    """The provider, from its key, address and overrides. Opens no connection.
-
-    Raises:
-        SettingsError: an override cannot be used.
-    """
-    return Replicate(config)
+PROVIDER: type[Provider] = Replicate

@@ -23,9 +23,9 @@ from imagewright.errors import (
     ResultLost,
 )
 from imagewright.providers.base import Finished, Output, Running, TaskEnded
-from imagewright.providers.common.numbers import decimal
+from imagewright.providers.common.json import decimal, joined, mapping, text_in
 from imagewright.providers.common.recovery import Listed, Page, digest, read_time
-from imagewright.providers.http.redact import sounds_moderated
+from imagewright.providers.http.classify import sounds_moderated
 from imagewright.providers.replicate.routes import NAME
 
 if TYPE_CHECKING:
@@ -60,33 +60,30 @@ LINKS = ("http://", "https://")
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """A prediction as it stands.
-
-    Attributes:
-        task: its id.
-        get: link to ask for it; empty when there is none.
-        cancel: link to stop it; empty when there is none.
-        answer: how it stands.
-    """
+    """A prediction as it stands."""
 
     task: str
+    """Its id."""
     get: str
+    """Link to ask for it; empty when there is none."""
     cancel: str
+    """Link to stop it; empty when there is none."""
     answer: Running | Finished | TaskEnded
+    """How it stands."""
 
 
 def read_created(reply: Reply) -> Prediction | ProviderError | None:
     """The prediction that was created. None, where one may exist without a readable id."""
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return _refusal(reply)
-    return _prediction(_object(reply))
+    return _prediction(mapping(reply.json))
 
 
 def read_listed(reply: Reply) -> Page[Prediction] | ProviderError | None:
     """Recent predictions; one without its input or its time cannot be known again."""
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return _refusal_of_poll(reply)
-    body = _object(reply)
+    body = mapping(reply.json)
     results = body.get("results")
     if not isinstance(results, list) or not all(isinstance(result, dict) for result in results):
         return None
@@ -94,23 +91,22 @@ def read_listed(reply: Reply) -> Page[Prediction] | ProviderError | None:
     for result in results:
         sent, made, inputs = read_time(result.get("created_at")), _prediction(result), result.get("input")
         if sent is not None and made is not None and isinstance(inputs, dict):
-            calls.append(Listed(made.task, _text(result, "model"), digest(inputs), sent, made))
-    return Page(tuple(calls), _text(body, "next"))
+            calls.append(Listed(made.task, text_in(result, "model"), digest(inputs), sent, made))
+    return Page(tuple(calls), text_in(body, "next"))
 
 
 def read_prediction(reply: Reply) -> Running | Finished | TaskEnded | ProviderError | None:
     """How a prediction stands. A status nobody has documented counts as running."""
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return _refusal_of_poll(reply)
-    return _standing(_object(reply))
+    return _standing(mapping(reply.json))
 
 
 def read_version(reply: Reply) -> str | ProviderError | None:
     """The id of a model's newest version."""
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return _refusal(reply)
-    newest = _object(reply).get("latest_version")
-    version = _text(newest, "id") if isinstance(newest, dict) else ""
+    version = text_in(mapping(mapping(reply.json).get("latest_version")), "id")
     return version or ModelUnavailable(NAME, "the model has no version that can be run", spoken=False)
 
 
@@ -120,8 +116,7 @@ def read_uploaded(reply: Reply) -> str | ProviderError | None:
         failure = _refusal(reply)
         # an upload names no model: what is missing is the address
         return RequestRejected(NAME, failure.detail) if isinstance(failure, ModelUnavailable) else failure
-    urls = _object(reply).get("urls")
-    return (_text(urls, "get") or None) if isinstance(urls, dict) else None
+    return text_in(mapping(mapping(reply.json).get("urls")), "get") or None
 
 
 def read_file(reply: Reply) -> bytes | str | ProviderError:
@@ -140,12 +135,11 @@ def read_cancelled(reply: Reply) -> bool:
 
 
 def _prediction(body: Mapping[str, Any]) -> Prediction | None:
-    task = _text(body, "id")
+    task = text_in(body, "id")
     if not task:
         return None
-    urls = body.get("urls")
-    links = urls if isinstance(urls, dict) else {}
-    return Prediction(task, _text(links, "get"), _text(links, "cancel"), _standing(body) or Running())
+    links = mapping(body.get("urls"))
+    return Prediction(task, text_in(links, "get"), text_in(links, "cancel"), _standing(body) or Running())
 
 
 def _standing(body: Mapping[str, Any]) -> Running | Finished | TaskEnded | None:
@@ -155,7 +149,7 @@ def _standing(body: Mapping[str, Any]) -> Running | Finished | TaskEnded | None:
     if status == "succeeded":
         return _finished(body.get("output"))
     if status in OVER:
-        return TaskEnded(_failure(status, _text(body, "error")))
+        return TaskEnded(_failure(status, text_in(body, "error")))
     return Running(stage=STAGES.get(status, "working"))
 
 
@@ -186,7 +180,7 @@ def _failure(status: str, error: str) -> ProviderError:
 
 def _refusal(reply: Reply) -> ProviderError | None:
     """Why nothing was started; None where the status says it as well."""
-    text = _said(_object(reply))
+    text = joined(mapping(reply.json), "title", "detail")
     if not text or reply.status not in STATUSES:
         return None
     kind = STATUSES[reply.status]
@@ -203,17 +197,3 @@ def _refusal_of_poll(reply: Reply) -> ProviderError | None:
     if not isinstance(failure, (BadKey, OutOfCredit, RateLimited)):
         return None
     return type(failure)(NAME, failure.detail, charged=None, retry_after=failure.retry_after)
-
-
-def _said(body: Mapping[str, Any]) -> str:
-    title, detail = _text(body, "title"), _text(body, "detail").strip()
-    return f"{title}: {detail}" if title and detail else detail or title
-
-
-def _object(reply: Reply) -> Mapping[str, Any]:
-    return reply.json if isinstance(reply.json, dict) else {}
-
-
-def _text(body: Mapping[str, Any], name: str) -> str:
-    value = body.get(name)
-    return value if isinstance(value, str) else ""

@@ -12,10 +12,20 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.row import ANY, AUTO, Limits, OperationName, Scalar
 from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price
-from imagewright.providers.common.fields import COUNT, LEFT_OUT, Field, FieldsRoute, count_sentence
+from imagewright.providers.common.fields import (
+    COUNT,
+    LEFT_OUT,
+    Field,
+    FieldsRoute,
+    as_in_row,
+    count_sentence,
+    pair,
+    ratios,
+    same,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 NAME = "replicate"
 CHECKED = "2026-11-22"
@@ -40,83 +50,58 @@ SPEEDS = Limits(values=("none", "high"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicateRoute(FieldsRoute):
-    """A route with Replicate's spelling.
-
-    Attributes:
-        versioned: whether the model is a community's, which is run by the id of its version; that is looked up.
-    """
+    """A route with Replicate's spelling."""
 
     versioned: bool = False
+    """Whether the model is a community's, which is run by the id of its version; that is looked up."""
 
 
 def _price(usd: float, source: str = ROUGHLY) -> Price:
     return Price(usd=usd, source=source, checked=CHECKED)
 
 
-def _ratios(known: Iterable[Any], *, auto: bool = False) -> Limits:
-    return Limits(values=(AUTO, *known) if auto else tuple(known))
+def _pair(
+    tool: str, ids: tuple[str, str], takes: Mapping[str, Limits], image_field: str, **more: Any
+) -> tuple[ReplicateRoute, ...]:
+    return pair(ReplicateRoute, ids, takes, image_field, provider=NAME, tool=tool, **more)
 
 
 def _seedream(model: str, longest: int, resolutions: Limits, price: Price) -> tuple[ReplicateRoute, ...]:
-    shared: dict[str, Any] = {
-        "provider": NAME,
-        "tool": "bytedance_seedream",
-        "model": model,
-        "fields": (
-            Field("prompt", "prompt"),
+    return _pair(
+        "bytedance_seedream",
+        (model, model),
+        {
+            # the sentence with the count goes into the same characters
+            "prompt": Limits(max_length=longest - len(count_sentence(6))),
+            "resolution": resolutions,
+            **as_in_row("images", "aspect_ratio", *SERVED_BY_ENGINE),
+        },
+        "image_input",
+        edit={"counts": tuple(range(1, MOST_IN_AND_OUT - MOST_IN + 1)), "native_auto": True},
+        fields=(
+            *same("prompt"),
             RATIO,
             Field("size", "resolution"),
             Field("sequential_image_generation", COUNT, {1: LEFT_OUT, **dict.fromkeys(range(2, 7), "auto")}),
             Field("max_images", COUNT, {1: LEFT_OUT}),
         ),
-        "say_count": True,
-        "price": price,
-    }
-    # the sentence with the count goes into the same characters
-    prompt = Limits(max_length=longest - len(count_sentence(6)))
-    takes = {"prompt": prompt, "aspect_ratio": ANY, "resolution": resolutions, **SERVED_BY_ENGINE}
-    return (
-        ReplicateRoute(operation=OperationName.GENERATE, takes=takes, counts=(1, 2, 3, 4, 5, 6), **shared),
-        ReplicateRoute(
-            operation=OperationName.EDIT,
-            takes={**takes, "images": ANY},
-            image_field="image_input",
-            image_list=True,
-            counts=tuple(range(1, MOST_IN_AND_OUT - MOST_IN + 1)),
-            native_auto=True,
-            **shared,
-        ),
+        counts=(1, 2, 3, 4, 5, 6),
+        say_count=True,
+        price=price,
     )
 
 
 def _qwen() -> tuple[ReplicateRoute, ...]:
+    both = (*same("prompt"), RATIO, *same("seed"), GO_FAST, FORMAT)
+    takes = {"acceleration": SPEEDS, **as_in_row("prompt", "aspect_ratio", "seed", "output_format", *SERVED_BY_ENGINE)}
     shared: dict[str, Any] = {"provider": NAME, "tool": "qwen", "price": _price(0.03)}
-    both = (Field("prompt", "prompt"), RATIO, Field("seed", "seed"), GO_FAST, FORMAT)
-    takes = {
-        "prompt": ANY,
-        "aspect_ratio": ANY,
-        "seed": ANY,
-        "acceleration": SPEEDS,
-        "output_format": ANY,
-        **SERVED_BY_ENGINE,
-    }
     return (
         ReplicateRoute(
             operation=OperationName.GENERATE,
             model="qwen/qwen-image",
             # both bounds stand in two copies of its API page, read on 2026-11-26
-            takes={
-                **takes,
-                "negative_prompt": ANY,
-                "guidance": Limits(maximum=10),
-                "steps": Limits(maximum=50),
-            },
-            fields=(
-                *both,
-                Field("negative_prompt", "negative_prompt"),
-                Field("guidance", "guidance"),
-                Field("num_inference_steps", "steps"),
-            ),
+            takes={**takes, "negative_prompt": ANY, "guidance": Limits(maximum=10), "steps": Limits(maximum=50)},
+            fields=(*both, *same("negative_prompt", "guidance"), Field("num_inference_steps", "steps")),
             **shared,
         ),
         ReplicateRoute(
@@ -133,82 +118,37 @@ def _qwen() -> tuple[ReplicateRoute, ...]:
 
 
 def _flux_kontext() -> tuple[ReplicateRoute, ...]:
-    same = ("prompt", "seed", "prompt_upsampling", "safety_tolerance")
-    pro, most = "black-forest-labs/flux-kontext-pro", "black-forest-labs/flux-kontext-max"
-    shared: dict[str, Any] = {
-        "provider": NAME,
-        "tool": "flux_kontext",
-        "model": pro,
-        "model_by": "quality",
-        "models": {"pro": pro, "max": most},
-        "fields": (*(Field(name, name) for name in same), RATIO, FORMAT),
-        "price": Price(usd=0.04, by="quality", table={"pro": 0.04, "max": 0.08}, source=SEEN, checked=CHECKED),
-    }
-    takes = dict.fromkeys((*same, "aspect_ratio", "quality", "output_format", "save_as"), ANY)
-    return (
-        ReplicateRoute(operation=OperationName.GENERATE, takes=takes, **shared),
-        ReplicateRoute(
-            operation=OperationName.EDIT,
-            takes={**takes, "images": ANY},
-            image_field="input_image",
-            native_auto=True,
-            **shared,
-        ),
+    plain = ("prompt", "seed", "prompt_upsampling", "safety_tolerance")
+    models = {"pro": "black-forest-labs/flux-kontext-pro", "max": "black-forest-labs/flux-kontext-max"}
+    return _pair(
+        "flux_kontext",
+        (models["pro"], models["pro"]),
+        as_in_row(*plain, "images", "aspect_ratio", "quality", "output_format", "save_as"),
+        "input_image",
+        edit={"image_list": False, "native_auto": True},
+        model_by="quality",
+        models=models,
+        fields=(*same(*plain), RATIO, FORMAT),
+        price=Price.table_by("quality", "pro", {"pro": 0.04, "max": 0.08}, SEEN, CHECKED),
     )
 
 
 def _openai_4o() -> tuple[ReplicateRoute, ...]:
-    ratios = ("1:1", "3:2", "2:3")
-    same = ("prompt", "aspect_ratio", "quality", "output_format")
-    shared: dict[str, Any] = {
-        "provider": NAME,
-        "tool": "openai_4o",
+    plain = ("prompt", "aspect_ratio", "quality", "output_format")
+    takes = as_in_row(*plain, *SERVED_BY_ENGINE)
+    prices: dict[Scalar, float] = {"low": 0.012, "medium": 0.047, "high": 0.128}
+    return _pair(
+        "openai_4o",
         # takes no key of OpenAI's; openai/gpt-image-1 needed one, and was shut down by OpenAI on 2026-10-23
-        "model": "openai/gpt-image-2",
+        ("openai/gpt-image-2", "openai/gpt-image-2"),
+        takes,
+        "input_images",
+        edit={"takes": {**takes, "images": ANY, "aspect_ratio": ratios(("1:1", "3:2", "2:3"), auto=True)}},
         # copies of its page disagree on how many pictures one call may make (1 or 10): each is a call of its own
-        "fields": tuple(Field(name, name) for name in same),
+        fields=same(*plain),
         # they disagree on transparent backgrounds too: most say that it makes none, so there is no choice to offer
-        "fixed": {"background": "opaque"},
-        "price": Price(
-            usd=0.047,
-            by="quality",
-            table={"low": 0.012, "medium": 0.047, "high": 0.128},
-            source=COPIED,
-            checked=CHECKED_AGAIN,
-        ),
-    }
-    takes = {**dict.fromkeys(same, ANY), **SERVED_BY_ENGINE}
-    return (
-        ReplicateRoute(operation=OperationName.GENERATE, takes=takes, **shared),
-        ReplicateRoute(
-            operation=OperationName.EDIT,
-            takes={**takes, "images": ANY, "aspect_ratio": _ratios(ratios, auto=True)},
-            image_field="input_images",
-            image_list=True,
-            **shared,
-        ),
-    )
-
-
-def _nano_banana() -> tuple[ReplicateRoute, ...]:
-    shared: dict[str, Any] = {
-        "provider": NAME,
-        "tool": "nano_banana",
-        "model": "google/nano-banana",
-        "fields": (Field("prompt", "prompt"), RATIO, FORMAT),
-        "price": _price(0.039),
-    }
-    takes = dict.fromkeys(("prompt", "aspect_ratio", "output_format", "save_as"), ANY)
-    return (
-        ReplicateRoute(operation=OperationName.GENERATE, takes=takes, **shared),
-        ReplicateRoute(
-            operation=OperationName.EDIT,
-            takes={**takes, "images": ANY},
-            image_field="image_input",
-            image_list=True,
-            native_auto=True,
-            **shared,
-        ),
+        fixed={"background": "opaque"},
+        price=Price.table_by("quality", "medium", prices, COPIED, CHECKED_AGAIN),
     )
 
 
@@ -217,14 +157,22 @@ ROUTES: tuple[ReplicateRoute, ...] = (
     *_qwen(),
     *_flux_kontext(),
     *_openai_4o(),
-    *_nano_banana(),
+    *_pair(
+        "nano_banana",
+        ("google/nano-banana", "google/nano-banana"),
+        as_in_row("prompt", "images", "aspect_ratio", "output_format", "save_as"),
+        "image_input",
+        edit={"native_auto": True},
+        fields=(*same("prompt"), RATIO, FORMAT),
+        price=_price(0.039),
+    ),
     ReplicateRoute(
         provider=NAME,
         tool="nano_banana",
         operation=OperationName.UPSCALE,
         # the model itself has no enlarger; this one takes any factor to 10
         model="nightmareai/real-esrgan",
-        takes=dict.fromkeys(("images", "scale", "save_as"), ANY),
+        takes=as_in_row("images", "scale", "save_as"),
         fields=(Field("scale", "scale"),),
         # named by the model itself where a run fails for a larger one; quoted by six who met it, read on 2026-11-26
         pictures=PictureForm(max_pixels=2_096_704),
@@ -237,7 +185,7 @@ ROUTES: tuple[ReplicateRoute, ...] = (
         tool="recraft",
         operation=OperationName.REMOVE_BACKGROUND,
         model="recraft-ai/recraft-remove-background",
-        takes=dict.fromkeys(("image", "save_as"), ANY),
+        takes=as_in_row("image", "save_as"),
         fields=(),
         image_field="image",
         price=_price(0.01, SEEN),
@@ -247,7 +195,7 @@ ROUTES: tuple[ReplicateRoute, ...] = (
         tool="ideogram_reframe",
         operation=OperationName.REFRAME,
         model="luma/reframe-image",
-        takes={"image": ANY, "aspect_ratio": _ratios(ALL_RATIOS), **SERVED_BY_ENGINE},
+        takes={"image": ANY, "aspect_ratio": ratios(ALL_RATIOS), **SERVED_BY_ENGINE},
         fields=(Field("aspect_ratio", "aspect_ratio"),),
         image_field="image",
         note=NOT_IDEOGRAM,

@@ -69,22 +69,8 @@ _GENERATE = {
     "output_format": Limits(values=("png",)),
     "save_as": ANY,
 }
+_SHARED: dict[str, Any] = {"provider": NAME, "tool": "nano_banana", "model": MODEL, "price": PRICE}
 ROUTES: tuple[GoogleRoute, ...] = (
-    GoogleRoute(
-        provider=NAME,
-        tool="nano_banana",
-        operation=OperationName.GENERATE,
-        model=MODEL,
-        takes=_GENERATE,
-        price=PRICE,
-    ),
-    GoogleRoute(
-        provider=NAME,
-        tool="nano_banana",
-        operation=OperationName.EDIT,
-        model=MODEL,
-        takes={**_GENERATE, "images": ANY},
-        native_auto=True,
-        price=PRICE,
-    ),
+    GoogleRoute(operation=OperationName.GENERATE, takes=_GENERATE, **_SHARED),
+    GoogleRoute(operation=OperationName.EDIT, takes={**_GENERATE, "images": ANY}, native_auto=True, **_SHARED),
 )

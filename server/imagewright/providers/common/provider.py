@@ -1,0 +1,116 @@
+"""What the vendors that are reached over HTTP have in common, and those among them that answer with the pictures."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+import anyio.to_thread
+
+from imagewright.errors import ProviderError
+from imagewright.providers.base import PollPolicy, Route, TaskEnded
+from imagewright.providers.http.request import Account
+from imagewright.storage.private import write_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imagewright.providers.base import Finished, Handle, Order, Output, ProviderConfig, Running
+    from imagewright.providers.http.request import Request
+
+R = TypeVar("R", bound=Route)
+log = logging.getLogger(__name__)
+
+
+class HttpProvider:
+    """A provider's account, its addresses, and the calls that are the same at most vendors; see `base.Provider`.
+
+    Making one opens no connection.
+
+    Args:
+        config: its key, addresses and sender.
+        routes: its routes, as the user's configuration has them.
+        **others: the usual base address of each further host, by the name it has in the settings; empty for none.
+    """
+
+    name: str
+    address: str
+    """The usual base address."""
+    version = ""
+    """Path of the API's version. It is added to a base address without any path, as no vendor's API is at the root."""
+    own_hosts: tuple[str, ...] = ()
+    """What else the key may be sent to, as in `Account.bases`."""
+    key_header = "Authorization"
+    key_prefix = "Bearer "
+    poll_policy = PollPolicy()
+
+    def __init__(self, config: ProviderConfig, routes: tuple[Route, ...], **others: str) -> None:
+        self.routes = routes
+        self._base = self.base_of(config.addresses.get("", self.address))
+        self._others = {name: config.addresses.get(name, usual).rstrip("/") for name, usual in others.items()}
+        bases = tuple(filter(None, (self._base, *self._others.values(), *self.own_hosts)))
+        auth = {self.key_header: f"{self.key_prefix}{config.key}"} if config.key else {}
+        self._account = Account(self.name, bases, config.key, auth)
+        self._http = config.http
+
+    @classmethod
+    def base_of(cls, address: str) -> str:
+        """The base address with its version."""
+        bare = address.rstrip("/")
+        return bare if urlsplit(bare).path else bare + cls.version
+
+    async def cancel(self, handle: Handle) -> bool:  # noqa: ARG002 - the signature is the contract's
+        """Do nothing: the vendor has no way to stop a call."""
+        return False
+
+    async def fetch(self, product: Output, into: Path) -> None:
+        """Write what came with the answer; what came as a link is streamed to disk without the key."""
+        if product.data is None:
+            await self._http.download(self._account, product.url, into)
+        else:
+            await anyio.to_thread.run_sync(write_file, into, product.data)
+
+    async def _request_cancel(self, request: Request[bool]) -> bool:
+        """Whether the vendor says that it stops; a request that fails is no error, as the task then merely goes on."""
+        try:
+            return await self._http.send(self._account, request)
+        except ProviderError as error:
+            log.info("%s: the task could not be told to stop: %s", self.name, error)
+            return False
+
+
+class SynchronousProvider(HttpProvider, ABC):
+    """A vendor that answers a submit with the finished pictures: there is nothing to ask about and nothing to stop."""
+
+    seconds = 600.0
+    """Longest wait for the answer to a submit. Generous: a picture whose answer was not waited for is paid and lost."""
+
+    @abstractmethod
+    def request(self, order: Order) -> Request[Finished]:
+        """The request that makes the order's pictures. Called in a thread, as encoding pictures takes long."""
+
+    async def submit(self, order: Order) -> Finished:
+        """Send the order once, its pictures inside, and wait for what was made."""
+        return await self._http.send(self._account, await anyio.to_thread.run_sync(self.request, order))
+
+    async def poll(self, handle: Handle) -> Running | Finished:  # noqa: ARG002 - the signature is the contract's
+        """Fail: a submit returns the pictures, so there is never anything to ask about.
+
+        Raises:
+            TaskEnded: always.
+        """
+        why = "a call there ends with its answer; it cannot be asked for again"
+        raise TaskEnded(ProviderError(self.name, why, charged=None))
+
+
+def route_as(order: Order, kind: type[R]) -> R:
+    """The order's route, as the vendor's own kind of route.
+
+    Raises:
+        TypeError: it is another vendor's.
+    """
+    if not isinstance(order.route, kind):
+        raise TypeError(f"not a route of {kind.__module__}: {order.route!r}")
+    return order.route
