@@ -1,4 +1,4 @@
-"""Reach a public address on the Internet safely, whoever named it. No vendor is known here."""
+"""Reach public addresses on the Internet safely, also where a stranger named them. No vendor is known here."""
 
 from __future__ import annotations
 

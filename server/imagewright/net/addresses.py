@@ -66,7 +66,7 @@ def _carried(address: ipaddress.IPv6Address) -> tuple[ipaddress.IPv4Address, ...
 
 
 def is_loopback_url(url: str) -> bool:
-    """Whether a URL names this machine outright: `localhost` or a loopback address, with nothing looked up."""
+    """Whether a URL names this machine: `localhost` or a loopback address. Nothing is resolved."""
     host = (urlsplit(url).hostname or "").rstrip(".")
     if host == "localhost":
         return True

@@ -1,7 +1,7 @@
 """Content codings: which are taken, and how a packed answer is inflated without ever holding more than is allowed.
 
 A few thousand bytes can unpack to gigabytes, and more so where they are packed twice. So one coding is the most that
-is taken, and it is unpacked in steps: whoever reads looks at the limit after each.
+is taken, and it is unpacked in steps, so that the reader can check its limit after each.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ ACCEPTED = "gzip, deflate"
 STEP = 1_000_000
 """Most bytes of one step: about 4 ms of work."""
 
-# Words that stand in the header although the bytes are as they are: stores such as S3 hand back whatever was said when
-# the file was put there.
+# Words that stand in the header although the bytes are not packed: stores such as S3 return what was set when the file
+# was uploaded.
 _PLAIN = frozenset({"", "identity", "aws-chunked", "binary", "none", "utf-8"})
 _GZIP = 16 + zlib.MAX_WBITS
 _ZLIB = zlib.MAX_WBITS

@@ -1,4 +1,4 @@
-"""Fetch a file from an address nobody here vouches for: a caller's picture URL, or a vendor's result link.
+"""Fetch a file from an address that may lead anywhere: a caller's picture URL, or a vendor's result link.
 
 Only http and https, only public addresses, checked where the connection is made and again at each redirect, no
 credentials, no cookies, bounded in size and time. Proxies of the environment are not used: a proxy would look the
@@ -43,7 +43,7 @@ HEADERS = {"User-Agent": "imagewright", "Accept": "image/*,*/*;q=0.5", "Accept-E
 
 
 class FetchError(ImagewrightError):
-    """A file could not be fetched; the text is fit for whoever gave the address."""
+    """A file could not be fetched; the text is fit for the person who gave the address."""
 
     def __init__(self, message: str, reason: FetchReason, status: int | None = None) -> None:
         super().__init__(message)

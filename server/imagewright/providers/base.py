@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SERVED_BY_ENGINE: Mapping[str, Limits] = {"variants": ANY, "save_as": ANY}
-"""What a route takes whatever its vendor can: the engine saves, and makes variants with several calls."""
+"""What every route takes: the engine saves, and makes variants with several calls."""
 MaskForm = Literal["white_is_repainted", "black_is_repainted", "transparent_is_repainted"]
 
 
@@ -233,7 +233,7 @@ class PollPolicy:
     """Time from the beginning of the job within which every call should be done."""
     seldom: float = 60.0
     """Wait between polls after that: the task may yet be done, and is paid for. While polls fail, no wait is longer,
-    whatever the vendor asks for."""
+    even if the vendor asks for one."""
     doubts: tuple[float, ...] = (20.0, 40.0, 60.0)
     """Waits before each further question about an end that is not sure. If the last answer is the same, it is
     believed."""
@@ -292,7 +292,7 @@ class Provider(Protocol):
 
         Raises:
             UnknownOutcome: the connection broke when the vendor may already have started.
-            ProviderError: the vendor said no; nothing runs there.
+            ProviderError: the vendor refused; nothing runs there.
         """
         ...
 

@@ -32,11 +32,11 @@ ENDS: Mapping[str, type[ProviderError]] = {
     "error": GenerationFailed,
     "failed": GenerationFailed,
 }
-"""Statuses after which nothing more comes. Whether a refused or failed task is charged is documented nowhere."""
+"""Statuses after which nothing more comes. Whether a refused or failed task is charged is not documented."""
 WORDS = ("detail", "message", "error")
 """Fields with the vendor's words: a text, or a list of fields that were not accepted."""
 NOT_FOUND = "task not found"
-"""Also said of a task that is not visible yet; it may have been paid, so it is asked about again."""
+"""Also the answer for a task that is not visible yet; it may have been paid, so it is asked about again."""
 KEY_STATUSES = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
@@ -66,24 +66,22 @@ def read_submitted(reply: Reply) -> Submitted | ProviderError | None:
     return kind(NAME, text, charged=False, retry_after=decimal(content.get("retry_after")))
 
 
-def read_standing(
-    reply: Reply, credits_told: str | float | None
-) -> Running | Finished | TaskEnded | ProviderError | None:
-    """How a task stands. A status nobody has documented counts as running.
+def read_standing(reply: Reply, price: str | float | None) -> Running | Finished | TaskEnded | ProviderError | None:
+    """How a task stands. An undocumented status counts as running.
 
     Args:
         reply: the answer.
-        credits_told: what the answer to the submit said it costs; None when it did not say.
+        price: credits the answer to the submit named as its cost; None when it named none.
     """
     content = mapping(reply.json)
     if reply.status >= HTTPStatus.BAD_REQUEST:
-        return _closed_door(reply.status, error_words(content, *WORDS))
+        return _poll_refusal(reply.status, error_words(content, *WORDS))
     status = content.get("status")
     if not isinstance(status, str):
         return None
     word = status.strip().lower()
     if word == READY:
-        return _finished(mapping(content.get("result")), credits_told)
+        return _finished(mapping(content.get("result")), price)
     why = words_in(content.get("details"))
     words = f"{status}: {why}" if why else status
     if word in ENDS:
@@ -95,19 +93,19 @@ def read_standing(
     return Running(share if share is not None and 0 <= share < 1 else None, STAGES.get(word, "working"))
 
 
-def _closed_door(status: int, words: str) -> ProviderError | None:
-    """What keeps a task from being asked about, in the vendor's own words; None where the status says it as well."""
+def _poll_refusal(status: int, words: str) -> ProviderError | None:
+    """Why a task cannot be asked about, in the vendor's own words; None where the status says the same."""
     if _by_words(status, words) is OutOfCredit:
         return OutOfCredit(NAME, words, charged=None)
     return BadKey(NAME, words, charged=None) if words and status in KEY_STATUSES else None
 
 
-def _finished(result: Mapping[str, Any], credits_told: str | float | None) -> Finished | TaskEnded:
+def _finished(result: Mapping[str, Any], price: str | float | None) -> Finished | TaskEnded:
     url = result.get("sample")
     if not isinstance(url, str) or not url:
         return TaskEnded(ResultLost(NAME, "the task is done, but names no picture", charged=None), sure=False)
     product = Output(url=url, seed=seed(result.get("seed")))
-    return Finished((product,), cost_usd=usd(credits_told, per_unit=USD_PER_CREDIT))
+    return Finished((product,), cost_usd=usd(price, per_unit=USD_PER_CREDIT))
 
 
 def _by_words(status: int, text: str) -> type[ProviderError] | None:

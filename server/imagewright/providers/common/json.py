@@ -1,4 +1,4 @@
-"""Read vendors' JSON, whatever stands in it. Nothing here raises; a value counts only where it makes sense."""
+"""Read vendors' JSON without trusting it: nothing here raises, and a value that makes no sense is left out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MOST_USD = 1000.0
-"""A call that is said to have cost this much or more is a slip: the dearest here costs a few dollars."""
+"""A reported cost of this much or more is a slip: the dearest call here costs a few dollars."""
 LARGEST_SEED = 2**63 - 1
 """The largest whole number the library's database can keep."""
 DATA_URI = "data:"

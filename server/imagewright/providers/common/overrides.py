@@ -36,7 +36,7 @@ R = TypeVar("R", bound=Route)
 KEYS = ("model", "usd", "without", "counts")
 SOURCE = "your configuration"
 ALWAYS = frozenset({"variants", "save_as"})
-"""Served by the engine, whatever the vendor does."""
+"""Served by the engine, not by the vendor."""
 DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$|:[0-9a-f]{64}$")
 """The end of an id that names one state of a model: the day of a snapshot, or a version's own 64 characters."""
 
@@ -79,7 +79,7 @@ def chosen(
 
     changed = overridden(routes, overrides, None if any_id else known)
     return tuple(
-        _become(before, after, others, same.get(before.model, {}))
+        _with_its_model(before, after, others, same.get(before.model, {}))
         for before, after in zip(routes, changed, strict=True)
     )
 
@@ -256,7 +256,7 @@ def _alternatives(route: R, others: Sequence[R]) -> dict[str, R]:
     return {other.model: other for other in others if (other.tool, other.operation) == (route.tool, route.operation)}
 
 
-def _become(before: R, after: R, others: Sequence[R], same: Mapping[str, Price]) -> R:
+def _with_its_model(before: R, after: R, others: Sequence[R], same: Mapping[str, Price]) -> R:
     """The route with its new model."""
     if before.models != after.models:
         return _at_price(after, _price_by_model(before, after.models))
@@ -266,10 +266,10 @@ def _become(before: R, after: R, others: Sequence[R], same: Mapping[str, Price])
     other = known.get(after.model) or known.get(undated(after.model))
     if other is None:
         return _at_price(after, price_of(after.model, {before.model: before.price, **same}))
-    return _instead(before, after, replace(other, model=after.model))
+    return _as_alternative(before, after, replace(other, model=after.model))
 
 
-def _instead(before: R, after: R, other: R) -> R:
+def _as_alternative(before: R, after: R, other: R) -> R:
     """The alternative, with what the configuration says besides the model."""
     takes = {name: limits for name, limits in other.takes.items() if name in after.takes or name not in before.takes}
     return replace(

@@ -69,7 +69,7 @@ class Failure(NamedTuple):
 
     @property
     def meaning(self) -> type[ProviderError] | None:
-        """The error it stands for; None for a code nobody has documented."""
+        """The error it stands for; None for an undocumented code."""
         return next((kind for part, kind in MEANINGS if part in self.code), None)
 
 
@@ -89,15 +89,15 @@ def read_submitted(reply: Reply) -> Finished | Handle | ProviderError | None:
 
 
 def read_standing(reply: Reply) -> Running | Finished | TaskEnded | ProviderError | None:
-    """How a task stands. A status nobody has documented counts as running."""
+    """How a task stands. An undocumented status counts as running."""
     content = mapping(reply.json)
     output = mapping(content.get("output"))
     status = text_in(output, "task_status")
     if reply.status >= HTTPStatus.BAD_REQUEST or not status:
-        return _closed_door(_failure_in(content))
+        return _poll_refusal(_failure_in(content))
     if status == "SUCCEEDED":
         made = _finished(content)
-        # without a picture and without a word why, it may be a slip
+        # without a picture and without a reason, it may be a slip
         return made if isinstance(made, Finished) else TaskEnded(made, sure=made.detail != NO_PICTURE)
     if status in OVER:
         return TaskEnded(_task_failure(output))
@@ -107,12 +107,12 @@ def read_standing(reply: Reply) -> Running | Finished | TaskEnded | ProviderErro
 
 
 def read_cancelled(reply: Reply) -> bool:
-    """Whether the task was told to stop; only one that waits in the queue can be."""
+    """Whether the task will stop; only one that waits in the queue can."""
     return reply.status < HTTPStatus.MULTIPLE_CHOICES and not text_in(mapping(reply.json), "code")
 
 
 def _finished(content: Mapping[str, Any]) -> Finished | ProviderError:
-    """The pictures from wherever they stand: with several, not all need have come out."""
+    """The pictures, in whichever form they came; of several, some may be missing."""
     output = mapping(content.get("output"))
     items = list(_items(output))
     urls = [url for item in items if (url := text_in(item, "image") or text_in(item, "url"))]
@@ -136,7 +136,7 @@ def _items(output: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def _notes(failures: list[Failure], words: str) -> Iterator[str]:
-    """What became of the other pictures, and what was said in place of one."""
+    """What became of the other pictures, and the words that came in place of one."""
     if failures:
         message = list(dict.fromkeys(quoted(str(failure), LONGEST) for failure in failures))[:MOST_SAID]
         yield f"{NAME} did not deliver {len(failures)} of the pictures: {'; '.join(message)}."
@@ -170,8 +170,8 @@ def _refusal(reply: Reply, failure: Failure) -> ProviderError | None:
     return type(judged)(NAME, f"HTTP {reply.status} {failure}", charged=judged.charged)
 
 
-def _closed_door(failure: Failure) -> ProviderError | None:
-    """What keeps an answer from telling how the task stands; the task may have been charged."""
+def _poll_refusal(failure: Failure) -> ProviderError | None:
+    """Why the task cannot be asked about; it may have been charged."""
     kind = failure.meaning
     return kind(NAME, str(failure), charged=None) if kind in (BadKey, OutOfCredit, RateLimited) else None
 

@@ -1,7 +1,7 @@
 """What fal's answers mean. No I/O.
 
 `COMPLETED` is not success: the model's own error waits where the result would be, mostly with status 422. And 403 is
-an empty account before it is a bad key. So the body is read before the status; `detail` is a list of problems with a
+more often an empty account than a bad key. So the body is read before the status; `detail` is a list of problems with a
 `type` each, or a sentence, and the platform's own failures carry an `error_type`.
 """
 
@@ -111,9 +111,9 @@ def read_submitted(reply: Reply) -> Ticket | ProviderError | None:
 
 
 def read_status(reply: Reply) -> Running | Done | TaskEnded | ProviderError | None:
-    """How a task stands. A status nobody has documented counts as running."""
+    """How a task stands. An undocumented status counts as running."""
     if reply.status >= HTTPStatus.BAD_REQUEST:
-        return _closed_door(reply)
+        return _poll_refusal(reply)
     body = mapping(reply.json)
     if not isinstance(body.get("status"), str):
         return None
@@ -140,7 +140,7 @@ def read_result(reply: Reply) -> Finished | Running | TaskEnded | ProviderError 
 def read_listed(reply: Reply) -> Page[None] | ProviderError | None:
     """Calls of an endpoint that have ended; one without its input or its time cannot be known again."""
     if reply.status >= HTTPStatus.BAD_REQUEST:
-        return _closed_door(reply)
+        return _poll_refusal(reply)
     body = mapping(reply.json)
     items = body.get("items")
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
@@ -170,7 +170,7 @@ def read_put(reply: Reply) -> bool | ProviderError | None:
 
 
 def read_cancelled(reply: Reply) -> bool:
-    """Whether the task was told to stop; a task that is over cannot be."""
+    """Whether the task will stop; one that is over cannot."""
     status = mapping(reply.json).get("status")
     return reply.status < HTTPStatus.MULTIPLE_CHOICES if status is None else status in CANCEL_TAKEN
 
@@ -202,7 +202,7 @@ def _doubts(body: Mapping[str, Any], urls: list[str]) -> list[str]:
 
 
 def _task_failure(reply: Reply, body: Mapping[str, Any]) -> TaskEnded | ProviderError | None:
-    """Why a finished task has no result, or what keeps from reading it; None where the status says it as well."""
+    """Why a finished task has no result or cannot be read; None where the status says the same."""
     words = _words(body)
     if (problem := _problem_meaning(body)) is not None:
         return TaskEnded(problem.error(NAME, words, charged=problem.charged))
@@ -216,11 +216,11 @@ def _task_failure(reply: Reply, body: Mapping[str, Any]) -> TaskEnded | Provider
     if words and reply.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY):
         kind = ContentRefused if sounds_moderated(words) else RequestRejected
         return TaskEnded(kind(NAME, words, charged=None), sure=False)
-    return _closed_door(reply)
+    return _poll_refusal(reply)
 
 
-def _closed_door(reply: Reply) -> ProviderError | None:
-    """What keeps a task from being asked about, in fal's own words; None where the status says it as well."""
+def _poll_refusal(reply: Reply) -> ProviderError | None:
+    """Why a task cannot be asked about, in fal's own words; None where the status says the same."""
     text = _words(mapping(reply.json))
     if reply.status == HTTPStatus.FORBIDDEN and NO_MONEY.search(text):
         return OutOfCredit(NAME, text, charged=None)
@@ -232,7 +232,7 @@ def _closed_door(reply: Reply) -> ProviderError | None:
 
 
 def _refusal(reply: Reply, *, uploading: bool = False) -> ProviderError | None:
-    """Why nothing was started; None where the status says it as well."""
+    """Why nothing was started; None where the status says the same."""
     body = mapping(reply.json)
     text = _words(body)
     if reply.status == HTTPStatus.FORBIDDEN and NO_MONEY.search(text):

@@ -50,7 +50,7 @@ FOR_THE_DAY = "perday"
 """In the id of a quota that does not clear before tomorrow; waiting seconds or minutes does not help."""
 DELAY = re.compile(r"(\d+(?:\.\d+)?)s")
 SHOWN_WORDS = 200
-"""Characters of what the model said instead of making a picture."""
+"""Characters that are shown of the words a model wrote instead of making a picture."""
 
 
 def read_content(reply: Reply) -> Finished | ProviderError | None:

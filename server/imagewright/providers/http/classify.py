@@ -54,9 +54,9 @@ PASSING_AT_POLL = frozenset({404, 408, 409, 425})
 LONGEST = 300
 """Characters of a vendor's message that are kept."""
 MOST_READ = 20_000
-"""Characters of it that are looked at."""
+"""Characters of it that are read."""
 WHOLE_KEY = 4
-"""Characters a secret needs for its whole text to be hidden: shorter ones would blank out ordinary words."""
+"""Characters a secret needs for its whole text to be hidden: shorter ones would hide ordinary words."""
 PART_OF_KEY = 16
 """Characters a secret needs for its beginning alone to be hidden: vendors echo the first few and mask the rest."""
 SHOWN_START = 6
@@ -96,7 +96,7 @@ class Retry:
     factor: float = 2.0
     """Each further wait is this much longer."""
     longest: float = 30.0
-    """No wait is longer, in seconds. A vendor that asks for more gets it, and the caller is told."""
+    """No wait is longer, in seconds. Where a vendor asks for more, the call fails and names that wait."""
     spread: float = 0.25
     """Share by which a wait is lengthened at random, so that many calls do not come back at once."""
 
@@ -208,7 +208,7 @@ def tidy(text: str, key: str = "") -> str:
     """At most 300 characters on one line, without markup, control characters or any part of the key.
 
     Args:
-        text: what the vendor said; a web page says nothing of use and becomes empty.
+        text: the vendor's words; a web page says nothing of use and becomes empty.
         key: the API key; a key of several parts joined by `:` is hidden part by part too.
     """
     if text.lstrip().startswith("<"):

@@ -207,7 +207,7 @@ def _read(account: Account, request: Request[T], reply: Reply) -> T | ProviderEr
     """What the reader makes of the reply; failing that, what the status says."""
     try:
         read = request.read(reply)
-    except Exception as error:  # noqa: BLE001 - a reader only looks at the reply: whatever it trips over stands there
+    except Exception as error:  # noqa: BLE001 - a reader does nothing but read the reply
         # the shape of a vendor's answer is the vendor's to change: it counts as an answer that cannot be read
         kind = type(error).__name__  # not its words: they may quote the answer
         log.warning("%s: the reply to a %s has an unknown shape (%s)", account.provider, request.purpose, kind)

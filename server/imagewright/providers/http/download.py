@@ -45,13 +45,13 @@ PICTURE_STARTS = (
     b"\xff\x0a",
     b"\0\0\0\x0cJXL ",
 )
-"""First bytes of pictures, whatever their content type says: the bytes are believed."""
+"""First bytes of pictures: they are believed more than the content type."""
 BOXES = b"ftyp"
 """Fifth to eighth byte of AVIF and HEIC."""
 DRAWING_STARTS = (b"<svg", b"<?xml", b"<!--", b"<!doctype svg")
 """How a drawing begins; `<svg` comes soon."""
 HEAD = 1024
-"""First bytes in which that is looked for."""
+"""Bytes at the beginning in which that is searched for."""
 EXPIRED = {403: "the link has expired or was withdrawn", 404: "the file is gone", 410: "the file is gone"}
 
 
@@ -126,7 +126,7 @@ async def _append(block: bytearray, into: Path, written: int, kind: str) -> None
 
 
 def _is_message(head: bytes, kind: str) -> bool:
-    """Whether a file that begins so is an answer in words: the bytes are asked first, and then the content type."""
+    """Whether a file that begins so is a message: the bytes decide first, and then the content type."""
     if head.startswith(PICTURE_STARTS) or head[4:8] == BOXES:
         return False
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()

@@ -156,7 +156,7 @@ async def _read(response: httpx.Response, max_bytes: int) -> Reply:
     """
     body = bytearray()
     received = 0
-    inflater: Inflater | None = None  # an answer without a body has no coding, whatever its headers say
+    inflater: Inflater | None = None  # made with the first block: without a body there is no coding
     try:
         async for block in response.aiter_raw():
             inflater = inflater or Inflater(coding_of(response.headers.get("Content-Encoding", "")))

@@ -83,7 +83,7 @@ class Request(Generic[T]):
     read: Callable[[Reply], T | ProviderError | TaskEnded | None]
     """Makes something of the reply, without I/O; called for every status. It returns the failure the reply speaks of,
     if it does; while polling, `TaskEnded` where the reply says that the task itself is over. It returns None when it
-    cannot read the reply, and then the HTTP status decides; whatever it raises counts as None."""
+    cannot read the reply, and then the HTTP status decides. An exception counts as None."""
     method: str = "POST"
     """HTTP method."""
     query: Mapping[str, str] = field(default_factory=dict)

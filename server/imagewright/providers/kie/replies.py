@@ -42,7 +42,7 @@ class Meaning(NamedTuple):
     create: Failure
     """In the answer to a create or an upload: no task exists."""
     poll: Failure
-    """In the answer to a question about a task: trouble with asking, whatever it is, but for `DOUBTFUL_ENDS`."""
+    """In the answer to a question about a task: the question failed, and the task goes on, but for `DOUBTFUL_ENDS`."""
     task: Failure
     """As the reason of a task that failed."""
 
@@ -56,7 +56,7 @@ CODES: Mapping[int, Meaning] = {
     408: Meaning(GenerationFailed, GenerationFailed, GenerationFailed),  # nothing came for more than ten minutes
     422: Meaning(RequestRejected, VendorUnavailable, RequestRejected),  # "recordInfo is null": not visible yet
     429: Meaning(RateLimited, RateLimited, GenerationFailed),
-    433: Meaning(VendorUnavailable, VendorUnavailable, GenerationFailed),  # an account limit nobody explains
+    433: Meaning(VendorUnavailable, VendorUnavailable, GenerationFailed),  # an account limit that is not explained
     451: Meaning(VendorUnavailable, VendorUnavailable, GenerationFailed),  # could not fetch the input picture
     455: Meaning(VendorUnavailable, VendorUnavailable, GenerationFailed),  # maintenance
     500: Meaning(VendorUnavailable, VendorUnavailable, GenerationFailed),
@@ -127,11 +127,11 @@ def read_uploaded(reply: Reply) -> str | ProviderError | None:
 
 
 def read_market(reply: Reply) -> Running | Finished | TaskEnded | ProviderError | None:
-    """How a market task stands. A state nobody has documented counts as running."""
+    """How a market task stands. An undocumented state counts as running."""
     envelope = open_envelope(reply)
     if envelope.code is None:
         return None
-    if trouble := _poll_trouble(envelope.code, envelope):
+    if trouble := _poll_failure(envelope.code, envelope):
         return trouble
     data = envelope.data
     state = data.get("state")
@@ -158,7 +158,7 @@ def _read_flagged(reply: Reply, family: Family) -> Running | Finished | TaskEnde
     envelope = open_envelope(reply)
     if envelope.code is None:
         return None
-    if trouble := _poll_trouble(envelope.code, envelope):
+    if trouble := _poll_failure(envelope.code, envelope):
         return trouble
     data = envelope.data
     flag = whole(data.get("successFlag"))
@@ -169,8 +169,8 @@ def _read_flagged(reply: Reply, family: Family) -> Running | Finished | TaskEnde
     return Running(decimal(data.get("progress")), "generating")
 
 
-def _poll_trouble(code: int, envelope: Envelope) -> TaskEnded | ProviderError | None:
-    """What keeps an answer from telling how the task stands; whatever it is, the task may have been paid."""
+def _poll_failure(code: int, envelope: Envelope) -> TaskEnded | ProviderError | None:
+    """Why an answer does not tell how the task stands; the task may have been paid all the same."""
     if code == OK:
         unseen = VendorUnavailable(NAME, "the task is not visible yet", charged=None, spoken=False)
         return None if envelope.data else unseen
@@ -181,7 +181,7 @@ def _poll_trouble(code: int, envelope: Envelope) -> TaskEnded | ProviderError | 
 
 
 def _create_failure(code: int, message: str) -> ProviderError:
-    """The failure of a create or an upload: nothing was started, unless a code nobody knows says otherwise."""
+    """The failure of a create or an upload: nothing was started, unless the code is unknown."""
     kind = _by_words(code, message, CODES.get(code, UNKNOWN_CODE).create)
     return kind(NAME, message or f"code {code}", charged=None if code not in CODES else False)
 

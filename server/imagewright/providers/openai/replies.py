@@ -1,6 +1,6 @@
 """What the answers of the Images API mean. No I/O.
 
-Failures are judged by their `code` and `type` first: a 429 is an empty purse as often as a rate, and a 400 can be a
+Failures are judged by their `code` and `type` first: a 429 is an empty account as often as a rate, and a 400 can be a
 refusal of content. Servers of other makers use other forms of the same; all of them are read.
 """
 
@@ -108,7 +108,7 @@ def _refused(words: str, fields: Mapping[str, Any]) -> ContentRefused:
 
 
 def _words(content: Mapping[str, Any], fields: Mapping[str, Any], error: Any) -> str:
-    """What the server said, in whichever of the usual forms."""
+    """The server's words, in any of the usual forms."""
     found = (fields.get("message"), error, content.get("detail"), content.get("message"))
     words = next((text for one in found if (text := words_in(one))), "")
     return SPOKEN_KEY.sub(HIDDEN, words)

@@ -159,7 +159,7 @@ def routes_for(overrides: Mapping[str, Mapping[str, Any]], *, own_server: bool) 
     if guests and not own_server:
         where = f"routes.{guests[0].tool}.{NAME}"
         raise SettingsError(f"{where}: {NAME} itself does not serve it; set IMAGEWRIGHT_OPENAI_BASE_URL to your server")
-    # at a server of the user's own the fields are those of this API whatever its model is called
+    # at a server of the user's own the fields are those of this API, for any name of a model
     routes = tuple(map(_fitted, chosen((*ROUTES, *guests), (), overrides, ALIKE, any_id=own_server)))
     for tool in {route.tool for route in guests}:
         _check_named(tool, routes)

@@ -96,7 +96,7 @@ def read_listed(reply: Reply) -> Page[Prediction] | ProviderError | None:
 
 
 def read_prediction(reply: Reply) -> Running | Finished | TaskEnded | ProviderError | None:
-    """How a prediction stands. A status nobody has documented counts as running."""
+    """How a prediction stands. An undocumented status counts as running."""
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return _refusal_of_poll(reply)
     return _standing(mapping(reply.json))
@@ -130,7 +130,7 @@ def read_file(reply: Reply) -> bytes | str | ProviderError:
 
 
 def read_cancelled(reply: Reply) -> bool:
-    """Whether the prediction was told to stop."""
+    """Whether the prediction will stop."""
     return reply.status < HTTPStatus.MULTIPLE_CHOICES
 
 
@@ -167,7 +167,7 @@ def _finished(output: Any) -> Finished | TaskEnded:
 
 
 def _failure(status: str, error: str) -> ProviderError:
-    """Why a prediction came to nothing; whether its time was charged is not said."""
+    """Why a prediction failed; the vendor does not say whether its time was charged."""
     text = error or status
     if BAD_INPUT.search(error):
         return RequestRejected(NAME, text, charged=None)
@@ -179,7 +179,7 @@ def _failure(status: str, error: str) -> ProviderError:
 
 
 def _refusal(reply: Reply) -> ProviderError | None:
-    """Why nothing was started; None where the status says it as well."""
+    """Why nothing was started; None where the status says the same."""
     text = joined(mapping(reply.json), "title", "detail")
     if not text or reply.status not in STATUSES:
         return None
@@ -192,7 +192,7 @@ def _refusal(reply: Reply) -> ProviderError | None:
 
 
 def _refusal_of_poll(reply: Reply) -> ProviderError | None:
-    """What keeps a prediction from being asked about; None where the status says it as well."""
+    """Why a prediction cannot be asked about; None where the status says the same."""
     failure = _refusal(reply)
     if not isinstance(failure, (BadKey, OutOfCredit, RateLimited)):
         return None

@@ -1,0 +1,70 @@
+"""Vendors' JSON is read without trusting it: what is not of the expected kind counts as absent, and nothing raises."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from imagewright.providers.common.json import error_words, joined, mapping, mappings, text_in, whole
+
+ODD: list[Any] = [None, True, 7, 1.5, "words", [], [1, "a", None], {}]
+
+
+@pytest.mark.parametrize("value", ODD, ids=repr)
+def test_what_is_no_object_counts_as_an_empty_one(value: Any) -> None:
+    assert mapping(value) == {}
+    assert mappings(value) == []
+
+
+def test_objects_are_read_as_they_are() -> None:
+    assert mapping({"a": 1}) == {"a": 1}
+    assert mappings([{"a": 1}, "b", {"c": 2}, None]) == [{"a": 1}, {"c": 2}]
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({}, ""),
+        ({"a": "one", "b": "two"}, "one"),
+        ({"a": "", "b": "two"}, "two"),
+        ({"a": 7, "b": "two"}, "two"),
+        ({"a": None, "b": ["two"]}, ""),
+    ],
+)
+def test_the_first_field_that_is_a_text_counts(body: dict[str, Any], text: str) -> None:
+    assert text_in(body, "a", "b") == text
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({}, ""),
+        ({"code": "E1", "message": " bad size "}, "E1: bad size"),
+        ({"code": "E1"}, "E1"),
+        ({"code": 7, "message": "bad size"}, "bad size"),
+        ({"code": " ", "message": "bad size"}, "bad size"),
+    ],
+)
+def test_a_code_and_its_message_become_one_sentence(body: dict[str, Any], text: str) -> None:
+    assert joined(body, "code", "message") == text
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({}, ""),
+        ({"detail": [], "error": "bad size"}, "bad size"),
+        ({"detail": [{"loc": ["body", "n"], "msg": "too large"}], "error": "unseen"}, "n: too large"),
+    ],
+)
+def test_the_first_field_with_words_is_quoted(body: dict[str, Any], words: str) -> None:
+    assert error_words(body, "detail", "error") == words
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [(200, 200), ("200", 200), (200.9, 200), (None, None), (True, None), ("x", None), ("1e999", None), ([], None)],
+)
+def test_a_whole_number_may_be_written_as_a_text(value: Any, number: int | None) -> None:
+    assert whole(value) == number
