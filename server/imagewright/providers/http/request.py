@@ -140,11 +140,6 @@ class Account:
         return False
 
 
-def bearer(provider: str, key: str, *bases: str) -> Account:
-    """An account whose key goes into `Authorization: Bearer`."""
-    return Account(provider, bases, key, {"Authorization": f"Bearer {key}"})
-
-
 def _origin(url: str) -> tuple[str, str, int | None]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme)
