@@ -111,6 +111,12 @@ class Emulator:
         """Forget the faults of a door that have not come to pass."""
         self._faults[label].clear()
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether a request is planned to get no answer."""
+        planned = [one.fault for faults in self._faults.values() for one in faults]
+        return any(isinstance(fault, Answer) and fault.ending == "hang" for fault in planned)
+
     def received(self, label: str) -> list[Received]:
         """The requests that came to one door."""
         return [one for one in self.requests if one.label == label]

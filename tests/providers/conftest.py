@@ -34,7 +34,8 @@ def emulator(name: str) -> Iterator[AnyEmulator]:
 @pytest.fixture
 async def http(request: pytest.FixtureRequest) -> AsyncIterator[HttpClient]:
     """A sender with short waits; impatient only in rows called silence, as a busy machine is no silent vendor."""
-    sender = impatient_sender() if "silence" in request.node.name else quick_sender()
+    silent = "silence" in request.node.name
+    sender = impatient_sender(request.getfixturevalue("emulator")) if silent else quick_sender()
     yield sender
     await sender.aclose()
 

@@ -125,7 +125,7 @@ async def test_a_fault_has_one_error_and_never_costs_a_second_submit(name: str, 
         for attribute, value in (vendor.links or {}).items():
             setattr(emulator, attribute, value)
         wait = fault.case is not None and falls_silent(fault.case)
-        async with aclosing(impatient_sender() if wait else quick_sender()) as http:
+        async with aclosing(impatient_sender(emulator) if wait else quick_sender()) as http:
             provider = wired(name, emulator, http)
             if wait:
                 hurry(provider)

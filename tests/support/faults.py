@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagewright.errors import ProviderError, RequestRejected, ResultLost, UnknownOutcome, VendorUnavailable
 from imagewright.providers.http.classify import Retry
-from imagewright.providers.http.client import HttpClient
+from imagewright.providers.http.client import SECONDS, HttpClient
 from imagewright.providers.http.request import Purpose
 from tests.emulators.messages import Answer, truncated
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pytest
 
     from imagewright.providers.base import Provider
@@ -22,7 +25,7 @@ QUICK = Retry(first=0.001, longest=0.02, spread=0.0)
 """As the sender's own rule of sending again, in milliseconds."""
 SENDS = 1 + QUICK.resends
 """How often a request goes out that is plainly refused each time."""
-SILENCE = 0.3
+SILENCE = 0.5
 """Seconds after which a vendor that says nothing is given up."""
 
 
@@ -140,6 +143,25 @@ def quick_sender() -> HttpClient:
     return HttpClient(retry=QUICK, download_retry=QUICK)
 
 
-def impatient_sender() -> HttpClient:
-    """As `quick_sender`, and gives up a silent vendor soon; close it after use."""
-    return HttpClient(retry=QUICK, download_retry=QUICK, seconds=dict.fromkeys(Purpose, SILENCE))
+class Patience(Mapping[Purpose, float]):
+    """The usual seconds of each purpose; few while the vendor is about to say nothing.
+
+    A busy machine that takes long over the requests before is then not taken for a silent vendor.
+    """
+
+    def __init__(self, emulator: Emulator) -> None:
+        self._emulator = emulator
+
+    def __getitem__(self, purpose: Purpose) -> float:
+        return SILENCE if self._emulator.is_silent else SECONDS[purpose]
+
+    def __iter__(self) -> Iterator[Purpose]:
+        return iter(SECONDS)
+
+    def __len__(self) -> int:
+        return len(SECONDS)
+
+
+def impatient_sender(emulator: Emulator) -> HttpClient:
+    """As `quick_sender`, and gives up this vendor soon where it is silent; close it after use."""
+    return HttpClient(retry=QUICK, download_retry=QUICK, seconds=Patience(emulator))

@@ -12,7 +12,7 @@ from imagewright.providers.base import Finished
 from tests.emulators.ark import ArkEmulator, error
 from tests.emulators.messages import Answer, truncated
 from tests.providers.ark.cases import EDIT, PLAIN
-from tests.support.faults import SILENCE, check_log
+from tests.support.faults import check_log
 from tests.support.provider_runs import drive_at_once, plain_order
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ pytestmark = pytest.mark.anyio
 async def test_an_edit_whose_outcome_is_unknown_is_not_sent_again(
     fault: Answer, emulator: ArkEmulator, provider: Ark
 ) -> None:
-    provider.seconds = SILENCE
     emulator.fail_next("generate", fault, after=True)
     with pytest.raises(UnknownOutcome):
         await provider.submit(plain_order(EDIT))

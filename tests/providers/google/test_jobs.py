@@ -20,7 +20,7 @@ from imagewright.providers.http.client import HttpClient
 from imagewright.providers.http.request import Reply
 from tests.emulators.google import MODELS, RATIOS, GoogleEmulator, error
 from tests.providers.google.cases import EDIT, PLAIN, PNG_TEXT, blob, candidate
-from tests.support.faults import check_log, impatient_sender
+from tests.support.faults import check_log, quick_sender
 from tests.support.provider_runs import AUTO, check_picture, drive_at_once, effective, full_order, plain_order
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def test_the_default_is_the_makers_successor_at_half_the_price() -> None:
 
 
 async def test_a_model_of_the_configuration_is_the_one_that_is_asked(emulator: GoogleEmulator, tmp_path: Path) -> None:
-    sender = impatient_sender()
+    sender = quick_sender()
     older = next(name for name, model in MODELS.items() if not model.newer)
     overrides = {PLAIN.tool: {"model": older}}
     provider = Google(ProviderConfig(key=emulator.key, addresses=emulator.addresses, overrides=overrides, http=sender))
@@ -116,7 +116,7 @@ def test_an_address_without_a_path_means_the_usual_version(address: str, base: s
 
 
 async def test_the_newer_version_of_the_interface_can_be_set(emulator: GoogleEmulator, tmp_path: Path) -> None:
-    sender = impatient_sender()
+    sender = quick_sender()
     provider = Google(
         ProviderConfig(key=emulator.key, addresses={"": f"{emulator.url()}/v1"}, overrides={}, http=sender)
     )
