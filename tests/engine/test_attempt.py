@@ -60,139 +60,142 @@ def put_a_file_in_the_way(home: Path) -> None:
     (home / "incoming").write_text("where a folder should be", encoding="utf-8")
 
 
-class TestCancel:
-    @pytest.mark.parametrize(
-        ("stops", "text"),
-        [(True, "was told to stop; what it had begun may still be charged"), (False, "has no way to stop a task")],
-    )
-    async def test_reaches_a_vendor_that_can_and_says_what_may_be_charged(
-        self, home: Path, *, stops: bool, text: str
-    ) -> None:
-        vendor = Vendor()
-        vendor.stops = stops
-        vendor.then("poll", anyio.sleep_forever, anyio.sleep_forever)
-        async with open_bench(home, vendor) as bench:
-            job = await bench.begin(calls=(1, 1))
-            await until(lambda: len(vendor.asked) == 2)
-            await bench.jobs.cancel(job)
-            assert await call_states(bench, job.id) == [CallState.CANCELLED] * 2
+@pytest.mark.parametrize(
+    ("stops", "text"),
+    [(True, "was told to stop; what it had begun may still be charged"), (False, "has no way to stop a task")],
+)
+async def test_a_cancel_reaches_a_vendor_that_can_and_says_what_may_be_charged(
+    home: Path, *, stops: bool, text: str
+) -> None:
+    vendor = Vendor()
+    vendor.stops = stops
+    vendor.then("poll", anyio.sleep_forever, anyio.sleep_forever)
+    async with open_bench(home, vendor) as bench:
+        job = await bench.begin(calls=(1, 1))
+        await until(lambda: len(vendor.asked) == 2)
+        await bench.jobs.cancel(job)
+        assert await call_states(bench, job.id) == [CallState.CANCELLED] * 2
+    assert job.status is JobStatus.CANCELLED
+    assert len(vendor.stopped) == 2
+    assert len([note for note in job.notes if text in note]) == 1
+    assert job.cost_usd == pytest.approx(2 * USD)
+    assert job.cost_basis == "estimate"
+
+
+async def test_a_cancel_that_cannot_reach_its_vendor_is_said_and_hurts_nobody_else(home: Path) -> None:
+    vendor = Vendor()
+    vendor.then("poll", anyio.sleep_forever)
+    vendor.then("cancel", VendorUnavailable("vendor", "no route to host"))
+    async with open_bench(home, vendor) as bench:
+        job = await bench.begin()
+        await until(lambda: vendor.asked)
+        await bench.jobs.cancel(job)
         assert job.status is JobStatus.CANCELLED
-        assert len(vendor.stopped) == 2
-        assert len([note for note in job.notes if text in note]) == 1
-        assert job.cost_usd == pytest.approx(2 * USD)
-        assert job.cost_basis == "estimate"
-
-    async def test_a_vendor_that_cannot_be_reached_is_said_and_hurts_nobody_else(self, home: Path) -> None:
-        vendor = Vendor()
-        vendor.then("poll", anyio.sleep_forever)
-        vendor.then("cancel", VendorUnavailable("vendor", "no route to host"))
-        async with open_bench(home, vendor) as bench:
-            job = await bench.begin()
-            await until(lambda: vendor.asked)
-            await bench.jobs.cancel(job)
-            assert job.status is JobStatus.CANCELLED
-            assert any("could not be told to stop" in note and "no route to host" in note for note in job.notes)
-            assert (await bench.done(await bench.begin("another"))).status is JobStatus.COMPLETED
-
-    async def test_in_the_middle_of_a_submit_waits_for_its_outcome(self, home: Path) -> None:
-        vendor = Vendor()
-        gate = anyio.Event()
-        vendor.then("submit", gate.wait)
-        async with open_bench(home, vendor) as bench:
-            job = await bench.begin()
-            await until(lambda: vendor.orders)
-            async with anyio.create_task_group() as group:
-                group.start_soon(bench.jobs.cancel, job)
-                await until(lambda: job.cancel_asked)
-                gate.set()
-            assert await call_states(bench, job.id) == [CallState.CANCELLED]
-        assert len(vendor.stopped) == 1
-
-    async def test_what_is_made_already_is_paid_for_and_kept(self, home: Path) -> None:
-        vendor = Vendor()
-        vendor.then("poll", None, anyio.sleep_forever)
-        vendor.then("fetch", anyio.sleep_forever)
-        async with open_bench(home, vendor) as bench:
-            job = await bench.begin(calls=(1, 1))
-            await until(lambda: vendor.fetched)
-            await bench.jobs.cancel(job)
-            assert sorted(await call_states(bench, job.id)) == [CallState.CANCELLED, CallState.KEPT]
-            assert len(bench.stores.library.of_job(job.id)) == 1
-        assert job.status is JobStatus.CANCELLED
-        assert "1 of 2 pictures arrived." in job.notes
-
-    async def test_too_late_changes_nothing(self, home: Path) -> None:
-        vendor = Vendor()
-        vendor.then("fetch", anyio.sleep_forever)
-        async with open_bench(home, vendor) as bench:
-            job = await bench.begin()
-            await until(lambda: vendor.fetched)
-            await bench.jobs.cancel(job)
-            assert job.status is JobStatus.COMPLETED
-            await bench.jobs.cancel(job)
-        assert vendor.stopped == []
-
-    async def test_a_process_that_merely_stops_tells_no_vendor(self, home: Path) -> None:
-        vendor = Vendor()
-        vendor.then("poll", anyio.sleep_forever)
-        async with open_bench(home, vendor) as bench:
-            job = await bench.begin()
-            await until(lambda: vendor.asked)
-        assert vendor.stopped == []
-        async with open_bench(home, Vendor()) as bench:
-            assert (await bench.done(await bench.adopted(job.id))).status is JobStatus.COMPLETED
+        assert any("could not be told to stop" in note and "no route to host" in note for note in job.notes)
+        assert (await bench.done(await bench.begin("another"))).status is JobStatus.COMPLETED
 
 
-class TestJournalTrouble:
-    @pytest.mark.parametrize("at_once", [False, True])
-    async def test_steps_that_could_not_be_written_are_written_later_in_their_order(
-        self, home: Path, *, at_once: bool
-    ) -> None:
-        vendor = Vendor(at_once=at_once)
-        vendor.cost = USD
-        async with open_bench(home, vendor, patience=0.01) as bench:
-            lock = Lock(home)
+async def test_a_cancel_in_the_middle_of_a_submit_waits_for_its_outcome(home: Path) -> None:
+    vendor = Vendor()
+    gate = anyio.Event()
+    vendor.then("submit", gate.wait)
+    async with open_bench(home, vendor) as bench:
+        job = await bench.begin()
+        await until(lambda: vendor.orders)
+        async with anyio.create_task_group() as group:
+            group.start_soon(bench.jobs.cancel, job)
+            await until(lambda: job.cancel_asked)
+            gate.set()
+        assert await call_states(bench, job.id) == [CallState.CANCELLED]
+    assert len(vendor.stopped) == 1
 
-            async def let_go() -> None:
-                await until(lambda: bench.stores.ledger.behind)
-                await lock.let_go()
 
-            vendor.then("submit", lock.hold)
-            vendor.then("fetch" if at_once else "poll", let_go)
-            job = await bench.done(await bench.begin())
-            assert job.status is JobStatus.COMPLETED
-            assert bench.stores.ledger.behind == frozenset()
-            entry = await bench.entry(job.id)
-            assert (entry.state, entry.cost_usd, entry.cost_basis) == ("completed", USD, "actual")
-            assert [call.state for call in entry.calls] == [CallState.KEPT]
+async def test_what_is_made_before_a_cancel_is_paid_for_and_kept(home: Path) -> None:
+    vendor = Vendor()
+    vendor.then("poll", None, anyio.sleep_forever)
+    vendor.then("fetch", anyio.sleep_forever)
+    async with open_bench(home, vendor) as bench:
+        job = await bench.begin(calls=(1, 1))
+        await until(lambda: vendor.fetched)
+        await bench.jobs.cancel(job)
+        assert sorted(await call_states(bench, job.id)) == [CallState.CANCELLED, CallState.KEPT]
+        assert len(bench.stores.library.of_job(job.id)) == 1
+    assert job.status is JobStatus.CANCELLED
+    assert "1 of 2 pictures arrived." in job.notes
 
-    async def test_an_end_that_could_not_be_written_is_written_when_the_journal_is_free_again(self, home: Path) -> None:
-        vendor = Vendor()
-        async with open_bench(home, vendor, patience=0.01, lease=0.1) as bench:
-            lock = Lock(home)
-            vendor.then("fetch", lock.hold)
-            job = await bench.done(await bench.begin())
-            assert (await bench.entry(job.id)).state == "running"
+
+async def test_a_cancel_that_is_too_late_changes_nothing(home: Path) -> None:
+    vendor = Vendor()
+    vendor.then("fetch", anyio.sleep_forever)
+    async with open_bench(home, vendor) as bench:
+        job = await bench.begin()
+        await until(lambda: vendor.fetched)
+        await bench.jobs.cancel(job)
+        assert job.status is JobStatus.COMPLETED
+        await bench.jobs.cancel(job)
+    assert vendor.stopped == []
+
+
+async def test_a_process_that_merely_stops_tells_no_vendor(home: Path) -> None:
+    vendor = Vendor()
+    vendor.then("poll", anyio.sleep_forever)
+    async with open_bench(home, vendor) as bench:
+        job = await bench.begin()
+        await until(lambda: vendor.asked)
+    assert vendor.stopped == []
+    async with open_bench(home, Vendor()) as bench:
+        assert (await bench.done(await bench.adopted(job.id))).status is JobStatus.COMPLETED
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_steps_that_could_not_be_written_are_written_later_in_their_order(home: Path, *, at_once: bool) -> None:
+    vendor = Vendor(at_once=at_once)
+    vendor.cost = USD
+    async with open_bench(home, vendor, patience=0.01) as bench:
+        lock = Lock(home)
+
+        async def let_go() -> None:
+            await until(lambda: bench.stores.ledger.behind)
             await lock.let_go()
-            journal = bench.stores.ledger.journal
-            await until(lambda: (found := journal.get(job.id)) is not None and found.done)
-            assert await call_states(bench, job.id) == [CallState.KEPT]
 
-    async def test_a_journal_that_turns_out_corrupt_costs_no_picture(self, home: Path) -> None:
-        vendor = Vendor()
-        async with open_bench(home, vendor) as bench:
+        vendor.then("submit", lock.hold)
+        vendor.then("fetch" if at_once else "poll", let_go)
+        job = await bench.done(await bench.begin())
+        assert job.status is JobStatus.COMPLETED
+        assert bench.stores.ledger.behind == frozenset()
+        entry = await bench.entry(job.id)
+        assert (entry.state, entry.cost_usd, entry.cost_basis) == ("completed", USD, "actual")
+        assert [call.state for call in entry.calls] == [CallState.KEPT]
 
-            async def turn_corrupt() -> None:
-                bench.stores.ledger.journal._database.close()  # noqa: SLF001 - so that the file is read anew
-                spoil(home)
 
-            vendor.then("poll", turn_corrupt)
-            job = await bench.done(await bench.begin())
-            assert job.status is JobStatus.COMPLETED
-            assert [record.path.exists() for record in job.pictures] == [True]
-            assert bench.stores.library.of_job(job.id) == job.pictures
-            assert (await bench.done(await bench.begin("another"))).status is JobStatus.COMPLETED
-        assert [file.name.partition(".corrupt-")[0] for file in set_aside(home)] == [folders_in(home).database.name]
+async def test_an_end_that_could_not_be_written_is_written_when_the_journal_is_free_again(home: Path) -> None:
+    vendor = Vendor()
+    async with open_bench(home, vendor, patience=0.01, lease=0.1) as bench:
+        lock = Lock(home)
+        vendor.then("fetch", lock.hold)
+        job = await bench.done(await bench.begin())
+        assert (await bench.entry(job.id)).state == "running"
+        await lock.let_go()
+        journal = bench.stores.ledger.journal
+        await until(lambda: (found := journal.get(job.id)) is not None and found.done)
+        assert await call_states(bench, job.id) == [CallState.KEPT]
+
+
+async def test_a_journal_that_turns_out_corrupt_costs_no_picture(home: Path) -> None:
+    vendor = Vendor()
+    async with open_bench(home, vendor) as bench:
+
+        async def turn_corrupt() -> None:
+            bench.stores.ledger.journal._database.close()  # noqa: SLF001 - so that the file is read anew
+            spoil(home)
+
+        vendor.then("poll", turn_corrupt)
+        job = await bench.done(await bench.begin())
+        assert job.status is JobStatus.COMPLETED
+        assert [record.path.exists() for record in job.pictures] == [True]
+        assert bench.stores.library.of_job(job.id) == job.pictures
+        assert (await bench.done(await bench.begin("another"))).status is JobStatus.COMPLETED
+    assert [file.name.partition(".corrupt-")[0] for file in set_aside(home)] == [folders_in(home).database.name]
 
 
 class Fussy(Library):
@@ -209,54 +212,52 @@ class Fussy(Library):
         return super().keep(source, new, save_as=save_as, position=position, of=of)
 
 
-class TestFullDisk:
-    async def test_a_finished_picture_is_saved_once_there_is_room_again(
-        self, home: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(delivery, "STORE_PAUSE", 0.01)
-        monkeypatch.setattr(Fussy, "refusals", 3)
-        vendor = Vendor()
-        stages = set()
-        async with open_bench(home, vendor, library=Fussy) as bench:
-            job = await bench.begin()
-            while not job.done:
-                await job.changed.wait()
-                stages.add(job.stage)
-        assert job.status is JobStatus.COMPLETED
-        assert "waiting to save: the disk is full" in stages
-        assert len(vendor.fetched) == 1
+async def test_a_finished_picture_is_saved_once_there_is_room_again(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "STORE_PAUSE", 0.01)
+    monkeypatch.setattr(Fussy, "refusals", 3)
+    vendor = Vendor()
+    stages = set()
+    async with open_bench(home, vendor, library=Fussy) as bench:
+        job = await bench.begin()
+        while not job.done:
+            await job.changed.wait()
+            stages.add(job.stage)
+    assert job.status is JobStatus.COMPLETED
+    assert "waiting to save: the disk is full" in stages
+    assert len(vendor.fetched) == 1
 
-    async def test_a_picture_that_can_be_saved_nowhere_is_left_where_the_message_says(
-        self, home: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(delivery, "STORE_PATIENCE", 0.0)
-        monkeypatch.setattr(Fussy, "refusals", 99)
-        async with open_bench(home, Vendor(), library=Fussy) as bench:
-            job = await bench.done(await bench.begin())
-            file = bench.stores.spool.file(job.id, f"fetch-1-{bench.stores.ledger.owner}") / "picture"
-        assert job.status is JobStatus.FAILED
-        assert f"The finished picture is left as {file}." in str(job.error)
-        assert file.read_bytes()
-        assert job.cost_usd == pytest.approx(USD)
 
-    async def test_pictures_that_came_with_the_answer_stay_in_memory_where_they_cannot_be_spooled(
-        self, home: Path
-    ) -> None:
-        put_a_file_in_the_way(home)
-        vendor = Vendor(at_once=True)
-        async with open_bench(home, vendor) as bench:
-            job = await bench.done(await bench.begin(calls=(2,)))
-            assert await call_states(bench, job.id) == [CallState.KEPT]
-        assert job.status is JobStatus.COMPLETED
-        assert [record.path.exists() for record in job.pictures] == [True, True]
+async def test_a_picture_that_can_be_saved_nowhere_is_left_where_the_message_says(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "STORE_PATIENCE", 0.0)
+    monkeypatch.setattr(Fussy, "refusals", 99)
+    async with open_bench(home, Vendor(), library=Fussy) as bench:
+        job = await bench.done(await bench.begin())
+        file = bench.stores.spool.file(job.id, f"fetch-1-{bench.stores.ledger.owner}") / "picture"
+    assert job.status is JobStatus.FAILED
+    assert f"The finished picture is left as {file}." in str(job.error)
+    assert file.read_bytes()
+    assert job.cost_usd == pytest.approx(USD)
 
-    async def test_a_disk_that_fills_up_while_fetching_is_waited_for(
-        self, home: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(delivery, "STORE_PAUSE", 0.01)
-        vendor = Vendor()
-        vendor.then("fetch", *[OSError(28, "No space left on device")] * 3)
-        async with open_bench(home, vendor) as bench:
-            job = await bench.done(await bench.begin())
-        assert job.status is JobStatus.COMPLETED
-        assert len(vendor.fetched) == 4
+
+async def test_pictures_that_came_with_the_answer_stay_in_memory_where_they_cannot_be_spooled(home: Path) -> None:
+    put_a_file_in_the_way(home)
+    vendor = Vendor(at_once=True)
+    async with open_bench(home, vendor) as bench:
+        job = await bench.done(await bench.begin(calls=(2,)))
+        assert await call_states(bench, job.id) == [CallState.KEPT]
+    assert job.status is JobStatus.COMPLETED
+    assert [record.path.exists() for record in job.pictures] == [True, True]
+
+
+async def test_a_disk_that_fills_up_while_fetching_is_waited_for(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "STORE_PAUSE", 0.01)
+    vendor = Vendor()
+    vendor.then("fetch", *[OSError(28, "No space left on device")] * 3)
+    async with open_bench(home, vendor) as bench:
+        job = await bench.done(await bench.begin())
+    assert job.status is JobStatus.COMPLETED
+    assert len(vendor.fetched) == 4

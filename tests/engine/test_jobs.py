@@ -19,73 +19,77 @@ pytestmark = pytest.mark.anyio
 KEPT, FAILED, UNKNOWN = CallState.KEPT, CallState.FAILED, CallState.UNKNOWN
 
 
-class TestCarriedOut:
-    async def test_a_job_ends_with_its_pictures_and_leaves_nothing_behind(self, home: Path) -> None:
-        vendor = Vendor()
-        async with open_bench(home, vendor) as bench:
-            job = await bench.done(await bench.begin(calls=(1, 2)))
-            entry = await bench.entry(job.id)
-            assert job.status is JobStatus.COMPLETED
-            assert [record.variant for record in job.pictures] == [1, 2, 3]
-            assert states(entry) == [KEPT, KEPT]
-            assert (entry.state, entry.owner) == ("completed", "")
-            assert cost(entry) == (0.3, "estimate")
-            assert not bench.stores.spool.file(job.id, "").exists()
+async def test_a_job_ends_with_its_pictures_and_leaves_nothing_behind(home: Path) -> None:
+    vendor = Vendor()
+    async with open_bench(home, vendor) as bench:
+        job = await bench.done(await bench.begin(calls=(1, 2)))
+        entry = await bench.entry(job.id)
+        assert job.status is JobStatus.COMPLETED
+        assert [record.variant for record in job.pictures] == [1, 2, 3]
+        assert states(entry) == [KEPT, KEPT]
+        assert (entry.state, entry.owner) == ("completed", "")
+        assert cost(entry) == (0.3, "estimate")
+        assert not bench.stores.spool.file(job.id, "").exists()
 
-    async def test_what_the_vendor_charged_wins_over_the_estimate(self, home: Path) -> None:
-        vendor = Vendor()
-        vendor.cost = 0.07
-        async with open_bench(home, vendor) as bench:
-            job = await bench.done(await bench.begin(calls=(1, 1)))
-            assert cost(job) == (0.14, "actual")
-            assert [record.cost_usd for record in job.pictures] == [0.07, 0.07]
 
-    @pytest.mark.parametrize("method", ["submit"])
-    async def test_a_bug_in_a_vendors_file_ends_the_job_and_not_the_server(self, home: Path, method: str) -> None:
-        vendor = Vendor()
-        vendor.then(method, IndexError("no such thing"))
-        async with open_bench(home, vendor) as bench:
-            job = await bench.done(await bench.begin("broken"))
-            assert job.status is JobStatus.FAILED
-            assert "internal error: IndexError" in str(job.error)
-            assert "may have been charged" in str(job.error)
-            assert states(await bench.entry(job.id)) == [UNKNOWN if method == "submit" else FAILED]
-            assert cost(job) == (USD, "estimate")
-            assert (await bench.done(await bench.begin("whole"))).status is JobStatus.COMPLETED
+async def test_what_the_vendor_charged_wins_over_the_estimate(home: Path) -> None:
+    vendor = Vendor()
+    vendor.cost = 0.07
+    async with open_bench(home, vendor) as bench:
+        job = await bench.done(await bench.begin(calls=(1, 1)))
+        assert cost(job) == (0.14, "actual")
+        assert [record.cost_usd for record in job.pictures] == [0.07, 0.07]
 
-    async def test_an_unknown_outcome_is_never_sent_again(self, home: Path) -> None:
-        vendor = Vendor()
-        vendor.then("submit", UnknownOutcome("vendor", "the connection broke"))
-        async with open_bench(home, vendor) as bench:
-            job = await bench.done(await bench.begin())
-        assert len(vendor.orders) == 1
-        assert job.error is not None
-        assert "It was not sent again" in str(job.error)
+
+@pytest.mark.parametrize("method", ["submit"])
+async def test_a_bug_in_a_vendors_file_ends_the_job_and_not_the_server(home: Path, method: str) -> None:
+    vendor = Vendor()
+    vendor.then(method, IndexError("no such thing"))
+    async with open_bench(home, vendor) as bench:
+        job = await bench.done(await bench.begin("broken"))
+        assert job.status is JobStatus.FAILED
+        assert "internal error: IndexError" in str(job.error)
+        assert "may have been charged" in str(job.error)
+        assert states(await bench.entry(job.id)) == [UNKNOWN if method == "submit" else FAILED]
         assert cost(job) == (USD, "estimate")
+        assert (await bench.done(await bench.begin("whole"))).status is JobStatus.COMPLETED
 
-    async def test_one_call_of_several_fails(self, home: Path) -> None:
-        vendor = Vendor()
-        vendor.then("submit", None, ContentRefused("vendor", "not this one", charged=False))
-        async with open_bench(home, vendor) as bench:
-            job = await bench.done(await bench.begin(calls=(1, 1, 1)))
-            assert job.status is JobStatus.COMPLETED
-            assert len(job.pictures) == 2
-            assert "2 of 3 pictures arrived." in job.notes
-            assert any("not this one" in note and "Nothing was charged" in note for note in job.notes)
-            assert cost(job) == (0.2, "estimate")
-            assert sorted(states(await bench.entry(job.id))) == [FAILED, KEPT, KEPT]
 
-    async def test_a_journal_that_cannot_be_written_stops_the_call_before_it_is_sent(self, home: Path) -> None:
-        vendor = Vendor()
-        async with open_bench(home, vendor, patience=0.01) as bench:
-            await bench.done(await bench.begin("first"))
-            with (
-                bench.stores.ledger.journal._database.writing(),  # noqa: SLF001 - held as by another program
-                pytest.raises(StorageError, match="kept it locked"),
-            ):
-                await bench.open("second")
-            assert len(vendor.orders) == 1
-            assert list(home.joinpath("incoming").glob("*")) == []
+async def test_an_unknown_outcome_is_never_sent_again(home: Path) -> None:
+    vendor = Vendor()
+    vendor.then("submit", UnknownOutcome("vendor", "the connection broke"))
+    async with open_bench(home, vendor) as bench:
+        job = await bench.done(await bench.begin())
+    assert len(vendor.orders) == 1
+    assert job.error is not None
+    assert "It was not sent again" in str(job.error)
+    assert cost(job) == (USD, "estimate")
+
+
+async def test_one_call_of_several_fails(home: Path) -> None:
+    vendor = Vendor()
+    vendor.then("submit", None, ContentRefused("vendor", "not this one", charged=False))
+    async with open_bench(home, vendor) as bench:
+        job = await bench.done(await bench.begin(calls=(1, 1, 1)))
+        assert job.status is JobStatus.COMPLETED
+        assert len(job.pictures) == 2
+        assert "2 of 3 pictures arrived." in job.notes
+        assert any("not this one" in note and "Nothing was charged" in note for note in job.notes)
+        assert cost(job) == (0.2, "estimate")
+        assert sorted(states(await bench.entry(job.id))) == [FAILED, KEPT, KEPT]
+
+
+async def test_a_journal_that_cannot_be_written_stops_the_call_before_it_is_sent(home: Path) -> None:
+    vendor = Vendor()
+    async with open_bench(home, vendor, patience=0.01) as bench:
+        await bench.done(await bench.begin("first"))
+        with (
+            bench.stores.ledger.journal._database.writing(),  # noqa: SLF001 - held as by another program
+            pytest.raises(StorageError, match="kept it locked"),
+        ):
+            await bench.open("second")
+        assert len(vendor.orders) == 1
+        assert list(home.joinpath("incoming").glob("*")) == []
 
 
 async def test_a_budget_without_room_sends_nothing(home: Path) -> None:

@@ -60,94 +60,99 @@ def left_of(home: Path, job_id: str) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-class TestAnAnswerThatNoJournalKnows:
-    """The process died between the vendor's answer and the journal's next line."""
+# The process died between the vendor's answer and the journal's next line.
 
-    @pytest.mark.parametrize("asked", [False, True])
-    async def test_pictures_that_lie_there_are_taken_home(self, home: Path, *, asked: bool) -> None:
-        job_id = await left_behind(home, SUBMITTING, calls=(2, 1))
-        spool = spool_of(home)
-        for variant, data in ((1, PICTURE), (2, SECOND)):
-            spool.keep_product(job_id, variant, Output(data=data))
-        vendor = Vendor()
-        async with open_bench(home, vendor) as bench:
-            if asked:
-                await bench.stores.ledger.ask_cancel(job_id)
-            job = await bench.done(await bench.adopted(job_id))
-            assert states(await bench.entry(job_id)) == [KEPT, CallState.CANCELLED if asked else KEPT]
-        assert [record.path.read_bytes() for record in job.pictures[:2]] == [PICTURE, SECOND]
-        assert len(vendor.orders) == (0 if asked else 1)
-        assert job.status is (JobStatus.CANCELLED if asked else JobStatus.COMPLETED)
-        assert left_of(home, job_id) == set()
 
-    async def test_with_what_the_vendor_said_beside_them(self, home: Path) -> None:
-        job_id = await left_behind(home, SUBMITTING)
-        spool = spool_of(home)
-        product = spool.keep_product(job_id, 1, Output(data=PICTURE, seed=2**70))
-        spool.keep_answer(job_id, 0, Answer((product,), 0.07, ("A note of the vendor.",)))
-        async with open_bench(home, Vendor()) as bench:
-            job = await bench.done(await bench.adopted(job_id))
-        assert job.pictures[0].seed == 2**70
-        assert cost(job) == (0.07, "actual")
-        assert "A note of the vendor." in job.notes
+@pytest.mark.parametrize("asked", [False, True])
+async def test_pictures_that_no_journal_knows_are_taken_home(home: Path, *, asked: bool) -> None:
+    job_id = await left_behind(home, SUBMITTING, calls=(2, 1))
+    spool = spool_of(home)
+    for variant, data in ((1, PICTURE), (2, SECOND)):
+        spool.keep_product(job_id, variant, Output(data=data))
+    vendor = Vendor()
+    async with open_bench(home, vendor) as bench:
+        if asked:
+            await bench.stores.ledger.ask_cancel(job_id)
+        job = await bench.done(await bench.adopted(job_id))
+        assert states(await bench.entry(job_id)) == [KEPT, CallState.CANCELLED if asked else KEPT]
+    assert [record.path.read_bytes() for record in job.pictures[:2]] == [PICTURE, SECOND]
+    assert len(vendor.orders) == (0 if asked else 1)
+    assert job.status is (JobStatus.CANCELLED if asked else JobStatus.COMPLETED)
+    assert left_of(home, job_id) == set()
 
-    @pytest.mark.parametrize("text", ["", "[]", '{"products": 5}', '{"products": [{}], "cost_usd": null}'])
-    async def test_a_damaged_answer_does_not_keep_its_pictures_away(self, home: Path, text: str) -> None:
-        job_id = await left_behind(home, SUBMITTING)
-        spool_of(home).keep_product(job_id, 1, Output(data=PICTURE))
-        spool_of(home).file(job_id, "answer-0.json").write_text(text, encoding="utf-8")
-        async with open_bench(home, Vendor()) as bench:
-            job = await bench.done(await bench.adopted(job_id))
-        assert job.status is JobStatus.COMPLETED
 
-    async def test_links_that_came_at_once_are_found_again(self, home: Path) -> None:
-        job_id = await left_behind(home, SUBMITTING)
-        link = {"url": "https://vendor.example/t1/0", "file": "", "seed": 7}
-        spool_of(home).keep_answer(job_id, 0, Answer((link,)))
-        vendor = Vendor()
-        async with open_bench(home, vendor) as bench:
-            job = await bench.done(await bench.adopted(job_id))
-        assert job.status is JobStatus.COMPLETED
-        assert vendor.fetched == [link["url"]]
+async def test_pictures_that_no_journal_knows_come_with_what_the_vendor_said(home: Path) -> None:
+    job_id = await left_behind(home, SUBMITTING)
+    spool = spool_of(home)
+    product = spool.keep_product(job_id, 1, Output(data=PICTURE, seed=2**70))
+    spool.keep_answer(job_id, 0, Answer((product,), 0.07, ("A note of the vendor.",)))
+    async with open_bench(home, Vendor()) as bench:
+        job = await bench.done(await bench.adopted(job_id))
+    assert job.pictures[0].seed == 2**70
+    assert cost(job) == (0.07, "actual")
+    assert "A note of the vendor." in job.notes
 
-    @pytest.mark.parametrize("links", [False, True])
-    async def test_a_process_that_dies_while_the_journal_is_locked_leaves_it_there(
-        self, home: Path, *, links: bool
-    ) -> None:
-        vendor = Vendor(at_once=True)
-        product = Output(url="https://vendor.example/t1/0") if links else Output(data=SECOND, seed=5)
-        database = Database(folders_in(home).database)
 
-        async def answer() -> Finished:
-            lock.__enter__()
-            return Finished((product,), cost_usd=0.07)
+@pytest.mark.parametrize("text", ["", "[]", '{"products": 5}', '{"products": [{}], "cost_usd": null}'])
+async def test_a_damaged_answer_does_not_keep_its_pictures_away(home: Path, text: str) -> None:
+    job_id = await left_behind(home, SUBMITTING)
+    spool_of(home).keep_product(job_id, 1, Output(data=PICTURE))
+    spool_of(home).file(job_id, "answer-0.json").write_text(text, encoding="utf-8")
+    async with open_bench(home, Vendor()) as bench:
+        job = await bench.done(await bench.adopted(job_id))
+    assert job.status is JobStatus.COMPLETED
 
-        vendor.then("submit", answer)
-        vendor.then("fetch", anyio.sleep_forever)
-        async with open_bench(home, vendor, patience=0.01) as dead:
-            lock = database.writing()
-            job = await dead.begin()
-            await until(lambda: dead.stores.ledger.behind)
-            await until(lambda: vendor.fetched)
-            dead.group.cancel_scope.cancel()
-            dead.crashed = True
-        lock.__exit__(None, None, None)
-        database.close()
-        dead.stores.ledger.journal.release(dead.stores.ledger.owner)
-        async with open_bench(home, Vendor()) as bench:
-            assert states(await bench.entry(job.id)) == [CallState.SUBMITTING]
-            done = await bench.done(await bench.adopted(job.id))
-        assert done.pictures[0].path.read_bytes() == (PICTURE if links else SECOND)
-        assert cost(done) == (0.07, "actual")
 
-    async def test_an_unfinished_file_is_no_answer(self, home: Path) -> None:
-        job_id = await left_behind(home, SUBMITTING)
-        spool_of(home).file(job_id, "").mkdir(parents=True, exist_ok=True)
-        spool_of(home).file(job_id, ".result-1.part").write_bytes(PICTURE[:100])
-        async with open_bench(home, Vendor()) as bench:
-            await bench.done(await bench.adopted(job_id))
-            assert states(await bench.entry(job_id)) == [UNKNOWN]
-        assert left_of(home, job_id) == {".result-1.part"}
+async def test_links_that_came_at_once_are_found_again(home: Path) -> None:
+    job_id = await left_behind(home, SUBMITTING)
+    link = {"url": "https://vendor.example/t1/0", "file": "", "seed": 7}
+    spool_of(home).keep_answer(job_id, 0, Answer((link,)))
+    vendor = Vendor()
+    async with open_bench(home, vendor) as bench:
+        job = await bench.done(await bench.adopted(job_id))
+    assert job.status is JobStatus.COMPLETED
+    assert vendor.fetched == [link["url"]]
+
+
+@pytest.mark.parametrize("links", [False, True])
+async def test_a_process_that_dies_while_the_journal_is_locked_leaves_the_answer_there(
+    home: Path, *, links: bool
+) -> None:
+    vendor = Vendor(at_once=True)
+    product = Output(url="https://vendor.example/t1/0") if links else Output(data=SECOND, seed=5)
+    database = Database(folders_in(home).database)
+
+    async def answer() -> Finished:
+        lock.__enter__()
+        return Finished((product,), cost_usd=0.07)
+
+    vendor.then("submit", answer)
+    vendor.then("fetch", anyio.sleep_forever)
+    async with open_bench(home, vendor, patience=0.01) as dead:
+        lock = database.writing()
+        job = await dead.begin()
+        await until(lambda: dead.stores.ledger.behind)
+        await until(lambda: vendor.fetched)
+        dead.group.cancel_scope.cancel()
+        dead.crashed = True
+    lock.__exit__(None, None, None)
+    database.close()
+    dead.stores.ledger.journal.release(dead.stores.ledger.owner)
+    async with open_bench(home, Vendor()) as bench:
+        assert states(await bench.entry(job.id)) == [CallState.SUBMITTING]
+        done = await bench.done(await bench.adopted(job.id))
+    assert done.pictures[0].path.read_bytes() == (PICTURE if links else SECOND)
+    assert cost(done) == (0.07, "actual")
+
+
+async def test_an_unfinished_file_is_no_answer(home: Path) -> None:
+    job_id = await left_behind(home, SUBMITTING)
+    spool_of(home).file(job_id, "").mkdir(parents=True, exist_ok=True)
+    spool_of(home).file(job_id, ".result-1.part").write_bytes(PICTURE[:100])
+    async with open_bench(home, Vendor()) as bench:
+        await bench.done(await bench.adopted(job_id))
+        assert states(await bench.entry(job_id)) == [UNKNOWN]
+    assert left_of(home, job_id) == {".result-1.part"}
 
 
 async def test_nothing_made_is_removed_while_the_journal_does_not_know_it(home: Path) -> None:
@@ -180,54 +185,56 @@ UNREADABLE: dict[str, tuple[bytes, str]] = {
 }
 
 
+def unreadable_vendor(data: bytes, *others: bytes, at_once: bool) -> Vendor:
+    files = (data, *others)
+
+    class Odd(Vendor):
+        async def submit(self, order: Any) -> Handle | Finished:
+            answer = await super().submit(order)
+            return Finished(tuple(Output(data=one) for one in files)) if isinstance(answer, Finished) else answer
+
+        async def fetch(self, product: Output, into: Path) -> None:
+            await super().fetch(product, into)
+            if product.data is None:
+                await anyio.Path(into).write_bytes(files[int(product.url.rpartition("/")[2])])
+
+    return Odd(at_once=at_once)
+
+
 @pytest.mark.parametrize("name", UNREADABLE)
 @pytest.mark.parametrize("at_once", [False, True])
-class TestWhatCannotBeRead:
-    @staticmethod
-    def vendor(data: bytes, *others: bytes, at_once: bool) -> Vendor:
-        files = (data, *others)
+async def test_what_cannot_be_read_is_kept_as_it_came(home: Path, name: str, *, at_once: bool) -> None:
+    data, extension = UNREADABLE[name]
+    vendor = unreadable_vendor(data, at_once=at_once)
+    async with open_bench(home, vendor) as bench:
+        job = await bench.done(await bench.begin())
+        assert states(await bench.entry(job.id)) == [FAILED]
+        assert bench.stores.library.of_job(job.id) == []
+    (kept,) = (folders_in(home).pictures / "unreadable").iterdir()
+    assert kept.read_bytes() == data
+    assert kept.suffix == f".{extension}"
+    assert job.status is JobStatus.FAILED
+    assert f"The vendor's file was kept as {kept}" in str(job.error)
+    assert "It was charged." in str(job.error)
+    assert any(str(kept) in note for note in job.notes)
+    assert cost(job) == (USD, "estimate")
+    assert left_of(home, job.id) == set()
+    assert len(vendor.fetched) == (1 if at_once else 1 + len(delivery.BROKEN_PAUSES))
+    if os.name != "nt":
+        assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
 
-        class Odd(Vendor):
-            async def submit(self, order: Any) -> Handle | Finished:
-                answer = await super().submit(order)
-                return Finished(tuple(Output(data=one) for one in files)) if isinstance(answer, Finished) else answer
 
-            async def fetch(self, product: Output, into: Path) -> None:
-                await super().fetch(product, into)
-                if product.data is None:
-                    await anyio.Path(into).write_bytes(files[int(product.url.rpartition("/")[2])])
-
-        return Odd(at_once=at_once)
-
-    async def test_is_kept_as_it_came(self, home: Path, name: str, *, at_once: bool) -> None:
-        data, extension = UNREADABLE[name]
-        vendor = self.vendor(data, at_once=at_once)
-        async with open_bench(home, vendor) as bench:
-            job = await bench.done(await bench.begin())
-            assert states(await bench.entry(job.id)) == [FAILED]
-            assert bench.stores.library.of_job(job.id) == []
-        (kept,) = (folders_in(home).pictures / "unreadable").iterdir()
-        assert kept.read_bytes() == data
-        assert kept.suffix == f".{extension}"
-        assert job.status is JobStatus.FAILED
-        assert f"The vendor's file was kept as {kept}" in str(job.error)
-        assert "It was charged." in str(job.error)
-        assert any(str(kept) in note for note in job.notes)
-        assert cost(job) == (USD, "estimate")
-        assert left_of(home, job.id) == set()
-        assert len(vendor.fetched) == (1 if at_once else 1 + len(delivery.BROKEN_PAUSES))
-        if os.name != "nt":
-            assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
-
-    async def test_is_a_warning_where_others_came(self, home: Path, name: str, *, at_once: bool) -> None:
-        async with open_bench(home, self.vendor(UNREADABLE[name][0], PICTURE, at_once=at_once)) as bench:
-            job = await bench.done(await bench.begin(calls=(2,)))
-            assert states(await bench.entry(job.id)) == [KEPT]
-        (kept,) = (folders_in(home).pictures / "unreadable").iterdir()
-        assert job.status is JobStatus.COMPLETED
-        assert [record.variant for record in job.pictures] == [2]
-        assert any(f"kept as {kept}" in note for note in job.notes)
-        assert left_of(home, job.id) == set()
+@pytest.mark.parametrize("name", UNREADABLE)
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_what_cannot_be_read_is_a_warning_where_others_came(home: Path, name: str, *, at_once: bool) -> None:
+    async with open_bench(home, unreadable_vendor(UNREADABLE[name][0], PICTURE, at_once=at_once)) as bench:
+        job = await bench.done(await bench.begin(calls=(2,)))
+        assert states(await bench.entry(job.id)) == [KEPT]
+    (kept,) = (folders_in(home).pictures / "unreadable").iterdir()
+    assert job.status is JobStatus.COMPLETED
+    assert [record.variant for record in job.pictures] == [2]
+    assert any(f"kept as {kept}" in note for note in job.notes)
+    assert left_of(home, job.id) == set()
 
 
 async def test_what_cannot_be_read_is_kept_once_however_often_it_is_carried_on(home: Path) -> None:
@@ -294,65 +301,66 @@ async def test_what_a_dead_process_had_fetched_is_taken_where_the_link_is_dead(h
     assert left_of(home, job_id) == set()
 
 
-class TestOneDownloadFolderEach:
-    async def test_one_that_wakes_up_cannot_write_into_its_successors_file(self, home: Path) -> None:
-        frozen, quick = Vendor(), Vendor()
-        wakes, successor_looked = anyio.Event(), anyio.Event()
-        paths: dict[str, Path] = {}
+async def test_a_process_that_wakes_up_cannot_write_into_its_successors_file(home: Path) -> None:
+    frozen, quick = Vendor(), Vendor()
+    wakes, successor_looked = anyio.Event(), anyio.Event()
+    paths: dict[str, Path] = {}
 
-        class Frozen(Vendor):
-            async def fetch(self, product: Output, into: Path) -> None:
-                self.fetched.append(product.url)
-                await anyio.Path(into).write_bytes(PICTURE[:68])
-                await wakes.wait()
-                with into.open("ab") as file:
-                    file.write(PICTURE)
-                paths["frozen"] = into
-                successor_looked.set()
+    class Frozen(Vendor):
+        async def fetch(self, product: Output, into: Path) -> None:
+            self.fetched.append(product.url)
+            await anyio.Path(into).write_bytes(PICTURE[:68])
+            await wakes.wait()
+            with into.open("ab") as file:
+                file.write(PICTURE)
+            paths["frozen"] = into
+            successor_looked.set()
 
-        class Successor(Vendor):
-            async def fetch(self, product: Output, into: Path) -> None:
-                await super().fetch(product, into)
-                paths["quick"] = into
-                wakes.set()
-                await successor_looked.wait()
+    class Successor(Vendor):
+        async def fetch(self, product: Output, into: Path) -> None:
+            await super().fetch(product, into)
+            paths["quick"] = into
+            wakes.set()
+            await successor_looked.wait()
 
-        frozen, quick = Frozen(), Successor()
-        async with open_bench(home, frozen, lease=60.0) as asleep, open_bench(home, quick) as awake:
-            job = await asleep.begin()
-            await until(lambda: frozen.fetched)
-            asleep.stores.ledger.journal.release(asleep.stores.ledger.owner)
-            done = await awake.done(await awake.adopted(job.id))
-            await asleep.done(job)
-            kept = awake.stores.library.of_job(job.id)
-        assert paths["frozen"] != paths["quick"]
-        assert [record.path.read_bytes() for record in kept] == [PICTURE]
-        assert done.status is JobStatus.COMPLETED
-        assert not job.mine
+    frozen, quick = Frozen(), Successor()
+    async with open_bench(home, frozen, lease=60.0) as asleep, open_bench(home, quick) as awake:
+        job = await asleep.begin()
+        await until(lambda: frozen.fetched)
+        asleep.stores.ledger.journal.release(asleep.stores.ledger.owner)
+        done = await awake.done(await awake.adopted(job.id))
+        await asleep.done(job)
+        kept = awake.stores.library.of_job(job.id)
+    assert paths["frozen"] != paths["quick"]
+    assert [record.path.read_bytes() for record in kept] == [PICTURE]
+    assert done.status is JobStatus.COMPLETED
+    assert not job.mine
 
-    async def test_one_that_lost_its_lease_keeps_nothing(self, home: Path) -> None:
-        vendor = Vendor()
-        gate = anyio.Event()
-        vendor.then("fetch", gate.wait)
-        async with open_bench(home, vendor, lease=60.0) as loser, open_bench(home, Vendor("other")) as winner:
-            job = await loser.begin()
-            await until(lambda: vendor.fetched)
-            journal = winner.stores.ledger.journal
-            assert journal.adopt(winner.stores.ledger.owner, [job.id], now=9e9, lease_until=9e9)
-            gate.set()
-            await until(lambda: not job.mine)
-            assert winner.stores.library.of_job(job.id) == []
 
-    async def test_a_file_that_changes_after_it_was_looked_at_is_fetched_anew(
-        self, home: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        vendor = Vendor()
-        async with open_bench(home, vendor) as bench:
-            spoil_once(bench, monkeypatch)
-            job = await bench.done(await bench.begin())
-        assert job.status is JobStatus.COMPLETED
-        assert job.pictures[0].path.read_bytes() == PICTURE
-        assert len(vendor.fetched) == 2
+async def test_a_process_that_lost_its_lease_keeps_nothing(home: Path) -> None:
+    vendor = Vendor()
+    gate = anyio.Event()
+    vendor.then("fetch", gate.wait)
+    async with open_bench(home, vendor, lease=60.0) as loser, open_bench(home, Vendor("other")) as winner:
+        job = await loser.begin()
+        await until(lambda: vendor.fetched)
+        journal = winner.stores.ledger.journal
+        assert journal.adopt(winner.stores.ledger.owner, [job.id], now=9e9, lease_until=9e9)
+        gate.set()
+        await until(lambda: not job.mine)
+        assert winner.stores.library.of_job(job.id) == []
+
+
+async def test_a_file_that_changes_after_it_was_looked_at_is_fetched_anew(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendor = Vendor()
+    async with open_bench(home, vendor) as bench:
+        spoil_once(bench, monkeypatch)
+        job = await bench.done(await bench.begin())
+    assert job.status is JobStatus.COMPLETED
+    assert job.pictures[0].path.read_bytes() == PICTURE
+    assert len(vendor.fetched) == 2
 
 
 def spoil_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from imagewright.storage.database import Database
 from imagewright.storage.journal import Cap, Journal
-from tests.storage.test_journal import NOW, ended, job, opened
+from tests.storage.journal_rows import NOW, ended, job, opened
 
 if TYPE_CHECKING:
     from pathlib import Path
