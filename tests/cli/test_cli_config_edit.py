@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from imagewright.cli.config_edit import switch
+from imagewright.cli.commands.tools import switch
 from imagewright.errors import SettingsError, StorageError
 from imagewright.settings.config_file import read_config
 from imagewright.settings.table import DISABLE, TOOLS

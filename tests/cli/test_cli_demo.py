@@ -8,9 +8,8 @@ import pytest
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName, Row
+from imagewright.cli.commands.demo import cast_operations, lay_out, scenes
 from imagewright.cli.main import main
-from imagewright.cli.samples import lay_out
-from imagewright.cli.showcase import cast_operations, scenes
 from imagewright.engine.check import check
 from imagewright.imaging.files import probe
 

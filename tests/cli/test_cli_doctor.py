@@ -11,11 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagewright.catalog.load import catalog
-from imagewright.cli.checks.finding import Level
-from imagewright.cli.checks.formats import check_program
-from imagewright.cli.checks.places import check_places
-from imagewright.cli.checks.server import check_answer, check_silence
-from imagewright.cli.checks.setup import check_settings
+from imagewright.cli.checks import Level, check_answer, check_places, check_program, check_settings, check_silence
 from imagewright.cli.main import main
 from imagewright.engine.config import could_serve
 from imagewright.engine.offer import tool_names
@@ -26,7 +22,7 @@ from imagewright.settings.table import ADDRESS_SUFFIX
 from tests.support.seeded_jobs import spend
 
 if TYPE_CHECKING:
-    from imagewright.cli.checks.finding import Finding
+    from imagewright.cli.checks import Finding
 
 SECRET = "sk-planted-0123456789abcdef"
 LONE_KEY = ("OPENAI_API_KEY", "one-key-alone")
@@ -225,7 +221,7 @@ def by_area(found: list[Finding], area: str) -> list[Finding]:
 def test_a_database_that_is_none_is_broken(home: Path) -> None:
     folders = load_settings(dict(os.environ)).folders
     settle(home, folders.database.name, "this is no database, whatever its name says; " * 40)
-    (finding,) = by_area(check_places(folders), "database")
+    (finding,) = by_area([*check_places(folders)], "database")
     assert finding.level is Level.BROKEN
     assert str(folders.database) in finding.says
 
@@ -234,7 +230,7 @@ def test_a_database_that_is_none_is_broken(home: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_broken_and_a_root_is_only_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMAGEWRIGHT_HOME", "/proc/imagewright")
     monkeypatch.setenv("IMAGEWRIGHT_ROOTS", f"/proc/self{os.pathsep}/nosuch/folder")
-    found = check_places(load_settings(dict(os.environ)).folders)
+    found = [*check_places(load_settings(dict(os.environ)).folders)]
     levels = {finding.says.split(": ")[0]: finding.level for finding in by_area(found, "folders")}
     assert levels["pictures"] is Level.BROKEN
     roots = [finding for finding in found if finding.says.startswith("root: ")]

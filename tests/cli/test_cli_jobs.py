@@ -14,7 +14,7 @@ import pytest
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.cli.main import main
-from imagewright.cli.outcomes import CANCELLED
+from imagewright.cli.progress import CANCELLED
 from imagewright.engine.engine import open_engine
 from imagewright.settings.load import load_settings
 from imagewright.surface.definitions import JOB_SCHEMA
@@ -102,7 +102,7 @@ def test_an_unknown_id_names_the_newest(action: str, capsys: pytest.CaptureFixtu
     spend(database(), 0.1)
     assert main(["jobs", action, "job_nosuch"]) == 2
     error = capsys.readouterr().err
-    assert "'job_nosuch'" in error
+    assert "job_nosuch" in error
     assert f"job_{0:016}" in error
 
 

@@ -1,79 +1,141 @@
-"""Commands are found, errors become one sentence and a code, and the start of the server stays light."""
+"""Commands and options are found or the nearest is named, errors are one sentence and a code, the start stays light."""
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 import pytest
 
 import imagewright
+from imagewright.catalog.load import catalog
+from imagewright.catalog.schema import union
+from imagewright.cli.commands import COMMANDS, COMPLETE, SHELLS, root
 from imagewright.cli.main import main
-from imagewright.cli.parser import COMMANDS, SHARED, command_line, command_parser, shared_words, split
-from imagewright.errors import SettingsError
+from imagewright.cli.options import FOR_PERSON, SHARED, Command, Group, command_line, shared_words
+from imagewright.settings.load import CommandLine
+from imagewright.text import shown as as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     Spawn = Callable[..., subprocess.CompletedProcess[str]]
 
+SOURCE = Path(imagewright.__file__).parent
+
+
+def tree(command: click.Command, *names: str, parent: click.Context | None = None) -> Iterator[click.Context]:
+    """The context of a command, and of every command below it."""
+    ctx = click.Context(
+        command, info_name=names[-1] if names else "imagewright", parent=parent, **command.context_settings
+    )
+    yield ctx
+    if isinstance(command, click.Group):
+        for name in command.list_commands(ctx):
+            below = command.get_command(ctx, name)
+            assert below is not None
+            yield from tree(below, *names, name, parent=ctx)
+
+
+def words_of(ctx: click.Context) -> list[str]:
+    """What is typed for a command, without the program's name."""
+    return ctx.command_path.split()[1:]
+
+
+EVERY = list(tree(root))
+GROUPS = [ctx for ctx in EVERY if isinstance(ctx.command, click.Group)]
+OPTIONS = [
+    (ctx, name)
+    for ctx in EVERY
+    for one in ctx.command.get_params(ctx)
+    for name in (*one.opts, *one.secondary_opts)
+    if name.startswith("--")
+]
+
+
+def path(value: object) -> str | None:
+    return value.command_path if isinstance(value, click.Context) else None
+
+
+def misspelt(name: str) -> str:
+    return f"{name}{name[-1]}"
+
 
 @pytest.mark.parametrize(
-    ("words", "command", "rest"),
-    [
-        ([], "serve", []),
-        (["serve"], "serve", []),
-        (["--tools", "qwen"], "serve", ["--tools", "qwen"]),
-        (["--provider", "offline", "serve"], "serve", ["--provider", "offline"]),
-        (["--provider=offline", "models", "--json"], "models", ["--provider=offline", "--json"]),
-        (["--disable", "models", "tools"], "tools", ["--disable", "models"]),
-        (["guide", "serve"], "guide", ["serve"]),
-    ],
+    ("ctx", "name"),
+    [(ctx, name) for ctx in GROUPS for name in ctx.command.list_commands(ctx)],  # type: ignore[attr-defined]
+    ids=path,
 )
-def test_the_command_is_the_first_word_that_is_no_option_and_no_value(
-    words: list[str], command: str, rest: list[str]
+def test_a_misspelt_command_names_the_nearest_and_all(
+    ctx: click.Context, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert split(words) == (command, rest)
+    assert main([*words_of(ctx), misspelt(name)]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err.count("\n") == 1
+    assert f"{misspelt(name)!r} (did you mean {name!r}?)" in shown.err
+    assert isinstance(ctx.command, click.Group)
+    assert all(other in shown.err for other in ctx.command.list_commands(ctx))
 
 
-def test_an_unknown_command_names_the_nearest_and_all() -> None:
-    with pytest.raises(SettingsError) as caught:
-        split(["modles"])
-    assert "'models'" in str(caught.value)
-    assert all(command in str(caught.value) for command in COMMANDS)
+@pytest.mark.parametrize(("ctx", "name"), OPTIONS, ids=path)
+def test_a_misspelt_option_names_the_nearest(
+    ctx: click.Context, name: str, capsys: pytest.CaptureFixture[str], home: Path
+) -> None:
+    assert main([*words_of(ctx), misspelt(name)]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert f"(did you mean {name!r}?)" in shown.err
+    assert misspelt(name) in shown.err
+    assert not home.exists()
 
 
-def test_shared_options_are_read_repeated_and_with_commas_and_said_again() -> None:
-    words = ["--provider", "a,b", "--tools", "x", "--provider", "c", "--disable", "y z", "--tools", "w"]
-    text = command_parser("serve").parse_args(words)
-    line = command_line(text)
-    assert line.providers == ("a", "b", "c")
-    assert line.tools == "x,w"
-    assert line.disable == "y z"
-    assert command_line(command_parser("serve").parse_args(shared_words(text))) == line
-    assert shared_words(text, but=("--provider",)) == ["--tools", "x", "--tools", "w", "--disable", "y z"]
+@pytest.mark.parametrize(
+    "words", [["models", "--nothing-like-it"], ["run", next(iter(catalog())), "--nothing-like-it"]]
+)
+def test_an_option_like_no_other_is_refused_without_a_guess(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    shown = capsys.readouterr().err
+    assert "--nothing-like-it" in shown
+    assert "did you mean" not in shown
 
 
-def test_shared_options_that_are_not_given_say_nothing() -> None:
-    line = command_line(command_parser("serve").parse_args([]))
-    assert (line.providers, line.tools, line.disable) == (None, None, "")
+@pytest.mark.parametrize("ctx", EVERY, ids=path)
+@pytest.mark.parametrize("how", ["--help", "-h", "help"])
+def test_every_command_has_help(ctx: click.Context, how: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = words_of(ctx)
+    assert main(["help", *words] if how == "help" else [*words, how]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"Usage: {ctx.command_path}")
+    options = [option for one in ctx.command.get_params(ctx) for option in one.opts if option.startswith("--")]
+    assert all(option in shown for option in options)
+    assert all(len(line) <= 100 for line in shown.splitlines())
 
 
 def test_help_names_every_command_and_shared_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
     assert all(name in shown for name in (*COMMANDS, *SHARED))
-    assert all(len(line) <= 120 for line in shown.splitlines())
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([command, "--help"]) == 0
-    shown = capsys.readouterr().out
-    assert shown.startswith("usage: imagewright")
-    assert command in shown.splitlines()[0]
+@pytest.mark.parametrize(("words", "wanted"), [(["modles"], "'models'"), (["jobs", "wathc"], "'watch'")])
+def test_help_of_a_command_there_is_not_names_the_nearest(
+    words: list[str], wanted: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["help", *words]) == 2
+    assert f"did you mean {wanted}?" in capsys.readouterr().err
+
+
+def test_help_of_what_has_no_subcommands_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help", "models", "prices"]) == 2
+    assert "imagewright models has no subcommands" in capsys.readouterr().err
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,11 +143,106 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"imagewright {imagewright.__version__}\n"
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_completion_script_is_what_the_shell_takes(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert COMPLETE in script
+    assert "imagewright" in script
+    if interpreter := shutil.which(shell):
+        subprocess.run([interpreter, "-n"], input=script, encoding="utf-8", check=True)  # noqa: S603 - a shell of this machine
+
+
+def test_a_shell_that_is_not_known_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", "tcsh"]) == 2
+    assert all(shell in capsys.readouterr().err for shell in ("tcsh",))
+
+
+TOOL = next(row for row in catalog().values() if any(one[0].values for one in row.arguments().values()))
+CHOICE, VALUES = next((name, found) for name in TOOL.arguments() if (found := union(TOOL, name).argument.values))
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("imagewright mod", ["models"]),
+        ("imagewright jobs wat", ["watch"]),
+        ("imagewright jobs --co", ["--cost"]),
+        (f"imagewright run {TOOL.tool[:-1]}", [TOOL.tool]),
+        (f"imagewright run {TOOL.tool} --expl", ["--explain"]),
+        (f"imagewright run {TOOL.tool} --{CHOICE.replace('_', '-')} ", [*map(as_text, VALUES)]),
+        (f"imagewright tools disable {TOOL.tool[:-1]}", [TOOL.tool]),
+        (f"imagewright guide {TOOL.tool[:-1]}", [TOOL.tool]),
+        ("imagewright help jo", ["jobs"]),
+        ("imagewright help jobs res", ["resume"]),
+    ],
+)
+def test_a_line_is_completed(
+    line: str, wanted: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(COMPLETE, "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(len(line.split(" ")) - 1))
+    assert main([]) == 0
+    offered = [one.partition(",")[2] for one in capsys.readouterr().out.splitlines()]
+    assert offered[: len(wanted)] == wanted
+
+
+def given(*words: str) -> tuple[CommandLine, list[str]]:
+    """What a command finds on the command line: the settings, and the shared options as words again."""
+    found: list[tuple[CommandLine, list[str]]] = []
+    probe = Command("probe", callback=lambda: found.append((command_line(), shared_words(but=("--provider",)))))
+    program = Group("imagewright", commands=[probe])
+    with program.make_context("imagewright", [*words]) as ctx:
+        program.invoke(ctx)
+    return found[0]
+
+
+def test_shared_options_stand_before_and_after_the_command_and_add_up() -> None:
+    line, words = given(
+        "--provider", "a,b", "--tools=x", "probe", "--provider", "c", "--disable", "y z", "--tools", "w"
+    )
+    assert (line.providers, line.tools, line.disable) == (("a", "b", "c"), "x,w", "y z")
+    assert words == ["--tools", "x", "--tools", "w", "--disable", "y z"]
+    assert given("probe", *words)[0] == CommandLine(tools="x,w", disable="y z")
+
+
+def test_shared_options_that_are_not_given_say_nothing() -> None:
+    assert given("probe") == (CommandLine(), [])
+
+
+FIRST = next(iter(catalog()))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["tools", "--json", "--disable", FIRST],
+        ["--disable", FIRST, "tools", "--json"],
+        [f"--disable={FIRST}", "tools", "--json"],
+    ],
+)
+def test_the_command_is_the_first_word_that_is_no_option_and_no_value(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 0
+    assert f'"tool": "{FIRST}",\n    "on": false' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words", [["gallery", "--limit"], ["gallery", "--limit", "--json"], ["run", FIRST, "--prompt", "--nosuch"]]
+)
+def test_an_option_without_its_value_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    assert next(word for word in reversed(words[:3]) if word.startswith("--")) in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "variables"),
     [
         (["nosuch"], {}),
         (["serve", "--tools", "nosuch"], {}),
+        (["--tools", "nosuch"], {}),
         (["models", "--disable", "nosuch"], {}),
         (["models"], {"IMAGEWRIGHT_DISABLE": "nosuch"}),
         (["serve"], {"IMAGEWRIGHT_HOME": "relative/folder"}),
@@ -109,9 +266,11 @@ def test_wrong_settings_are_one_line_on_stderr_and_code_2(
     assert wrong in shown.err
 
 
-def test_an_unknown_option_is_code_2(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["models", "--nosuch"]) == 2
-    assert "--nosuch" in capsys.readouterr().err
+def test_the_words_that_are_put_right_for_a_person_are_the_engine_s() -> None:
+    """A phrase that nobody writes any more has no place in the table."""
+    engine = [file for file in SOURCE.rglob("*.py") if "cli" not in file.relative_to(SOURCE).parts]
+    source = "\n".join(re.sub(r'"\s+f?"', "", file.read_text(encoding="utf-8")) for file in engine)
+    assert [phrase for phrase in FOR_PERSON if phrase not in source] == []
 
 
 def test_the_real_command_runs_as_a_module(spawn: Spawn) -> None:
@@ -150,10 +309,13 @@ def test_output_that_cannot_be_written_is_one_line_and_code_1(
     assert done.stderr.count("\n") == 1
 
 
-def test_reading_the_command_line_of_serve_loads_no_heavy_module(spawn: Spawn) -> None:
-    heavy = ["PIL", "httpx", "imagewright.catalog", "mcp", "rich", "tomlkit"]
+@pytest.mark.parametrize(
+    "words", [["serve", "--help"], ["--version"], ["--help"], ["help", "serve"], ["completion", "zsh"]]
+)
+def test_reading_the_command_line_loads_no_heavy_module(words: list[str], spawn: Spawn) -> None:
+    heavy = ["PIL", "httpx", "imagewright.catalog", "mcp", "rich", "sqlite3", "tomlkit"]
     program = (
-        "import sys; from imagewright.cli.main import main; main(['serve', '--help']);"
+        f"import sys; from imagewright.cli.main import main; main({words!r});"
         f"print([name for name in {heavy!r} if name in sys.modules], file=sys.stderr)"
     )
     assert spawn("-c", program).stderr == "[]\n"

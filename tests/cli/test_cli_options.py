@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 import pytest
 
 from imagewright.catalog.facts import argument_names
 from imagewright.catalog.load import catalog
-from imagewright.cli.commands.run import tool_parser
-from imagewright.cli.options import arguments, option
-from imagewright.cli.parser import SHARED
+from imagewright.cli.commands.run import ToolCommand, arguments
+from imagewright.cli.options import SHARED, option_name
 from imagewright.errors import Refusal
 from imagewright.text import shown
 
@@ -26,8 +25,8 @@ OWN = {"--help", "-h", "--explain", "--yes", "--key", "--json"}
 
 def typed(row: Row, *words: str) -> dict[str, Any]:
     """What the engine would be given."""
-    text, unknown = tool_parser(row).parse_known_args(words)
-    return arguments(row, vars(text), unknown)
+    ctx = ToolCommand(row).make_context(row.tool, [*words])
+    return arguments(row, ctx.params, ctx.args)
 
 
 def named(row: Row, name: str) -> str:
@@ -36,32 +35,31 @@ def named(row: Row, name: str) -> str:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.tool)
 def test_options_are_exactly_the_arguments_in_the_schema_s_order(row: Row) -> None:
-    actions = tool_parser(row)._actions  # noqa: SLF001 - argparse has no public list of its options
-    options = [word for action in actions for word in action.option_strings[:1]]
+    options = [one.opts[0] for one in ToolCommand(row).params]
     own = [word for word in options if word not in OWN and word not in SHARED]
-    assert own == [option(name) for name in argument_names(row)]
+    assert own == [option_name(name) for name in argument_names(row)]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.tool)
 def test_nothing_is_required_or_judged_by_the_parser(row: Row) -> None:
-    for action in tool_parser(row)._actions:  # noqa: SLF001 - as above
-        assert not action.required
-        assert action.choices is None
-        assert action.type is None
+    for one in ToolCommand(row).params:
+        assert not one.required
+        assert isinstance(one.type, click.types.StringParamType | click.types.BoolParamType)
     assert typed(row) == {}
 
 
 @pytest.mark.parametrize(("row", "name", "argument"), ARGUMENTS, ids=lambda part: getattr(part, "tool", None))
 def test_help_shows_description_choices_and_default(row: Row, name: str, argument: Argument) -> None:
-    action = next(one for one in tool_parser(row)._actions if option(name) in one.option_strings)  # noqa: SLF001 - as above
-    text = (action.help or "").replace("%%", "%")
+    command = ToolCommand(row)
+    (given,) = (one for one in command.params if one.name == name)
+    assert isinstance(given, click.Option)
+    text = given.help or ""
     assert argument.describe in text
     assert all(shown(value) in text for value in argument.values or ())
     if argument.default is not None:
         assert "default" in text
-    formatter = argparse.HelpFormatter("imagewright")
-    formatter.add_argument(action)
-    assert formatter.format_help()
+    page = " ".join(command.get_help(click.Context(command, info_name=row.tool)).split())
+    assert " ".join(text.split())[:20] in page
 
 
 def valid(argument: Argument) -> Any:
@@ -82,13 +80,13 @@ def valid(argument: Argument) -> Any:
 def test_every_argument_arrives_in_its_own_type(row: Row, name: str, argument: Argument) -> None:
     value = valid(argument)
     if argument.kind == "boolean":
-        words = [option(name)]
+        words = [option_name(name)]
         assert typed(row, f"--no-{name.replace('_', '-')}") == {name: False}
     elif argument.kind == "pictures":
-        words = [word for one in value for word in (option(name), one)]
-        assert typed(row, option(name), *value) == {name: value}
+        words = [word for one in value for word in (option_name(name), one)]
+        assert typed(row, option_name(name), *value) == {name: value}
     else:
-        words = [option(name), shown(value)]
+        words = [option_name(name), shown(value)]
     given = typed(row, *words)
     assert given == {name: value}
     assert type(given[name]) is type(value)
@@ -111,7 +109,7 @@ def test_every_argument_arrives_in_its_own_type(row: Row, name: str, argument: A
 )
 def test_what_does_not_fit_is_passed_on_as_it_was_typed(kind: str, word: str, value: object) -> None:
     row, name = next((row, name) for row, name, argument in ARGUMENTS if argument.kind == kind)
-    assert typed(row, f"{option(name)}={word}") == {name: value}
+    assert typed(row, f"{option_name(name)}={word}") == {name: value}
 
 
 def picture_argument() -> tuple[Row, str]:
@@ -130,7 +128,7 @@ def picture_argument() -> tuple[Row, str]:
 )
 def test_a_full_reference_to_a_picture_is_left_alone(word: str) -> None:
     row, name = picture_argument()
-    assert typed(row, option(name), word) == {name: word}
+    assert typed(row, option_name(name), word) == {name: word}
 
 
 @pytest.mark.parametrize("word", ["a.png", "sub/a.png", "img_from_my_phone.jpg"])
@@ -139,12 +137,12 @@ def test_a_relative_path_is_taken_from_where_the_user_stands(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     row, name = picture_argument()
-    assert typed(row, option(name), word) == {name: str(tmp_path / word)}
+    assert typed(row, option_name(name), word) == {name: str(tmp_path / word)}
 
 
 def test_a_path_under_the_home_is_understood_where_the_shell_did_not() -> None:
     row, name = picture_argument()
-    assert typed(row, f"{option(name)}=~/a.png") == {name: str(Path.home() / "a.png")}
+    assert typed(row, f"{option_name(name)}=~/a.png") == {name: str(Path.home() / "a.png")}
 
 
 def test_unknown_options_reach_the_engine_to_be_refused_with_all_else() -> None:

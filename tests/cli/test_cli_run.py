@@ -13,7 +13,7 @@ import pytest
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.cli.main import main
-from imagewright.cli.options import option
+from imagewright.cli.options import option_name
 from imagewright.engine.config import all_routes
 from imagewright.providers import KEY_VARIABLES
 from imagewright.surface.definitions import GALLERY_PICTURE_SCHEMA, JOB_SCHEMA
@@ -77,10 +77,84 @@ def test_all_problems_of_a_call_come_at_once_each_on_its_line(home: Path, capsys
     shown = capsys.readouterr()
     assert shown.out == ""
     lines = shown.err.splitlines()
-    for name in ("prompt", "variants", "aspect_ratio", "nosuch"):
+    for name in ("--prompt", "--variants", "--aspect-ratio", "--nosuch"):
         assert sum(line.startswith(f"imagewright: {name}: ") for line in lines) == 1
     assert len(lines) == 4
     assert not list(home.rglob("*.png"))
+
+
+OUTSIDE = [
+    (row.tool, name, str(int(highest) + 1))
+    for row in catalog().values()
+    for name, forms in row.arguments().items()
+    if (highest := max(form.maximum or 0 for form in forms))
+]
+RULED = [
+    (row.tool, words, name)
+    for row in catalog().values()
+    for rule in row.rules
+    for name in rule.values
+    if "_" in name
+    for words in [[word for one, value in rule.when.items() for word in (option_name(one), str(value))]]
+]
+
+
+@pytest.mark.parametrize(("tool", "argument", "value"), OUTSIDE)
+def test_a_problem_is_named_by_its_option(
+    tool: str, argument: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", tool, option_name(argument), value]) == 2
+    assert f"imagewright: {option_name(argument)}: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("tool", "words", "other"), RULED)
+def test_a_rule_between_arguments_names_both_as_options(
+    tool: str, words: list[str], other: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", tool, "--prompt", "a fox", *words, option_name(other), "nothing allowed"]) == 2
+    shown = capsys.readouterr().err
+    assert option_name(other) in next(line for line in shown.splitlines() if words[0] in line)
+    assert other not in shown
+
+
+def test_one_of_several_pictures_is_named_by_its_place(capsys: pytest.CaptureFixture[str], home: Path) -> None:
+    tool, name = next(
+        (row.tool, name) for row in MAKERS for name, one in row.arguments().items() if one[0].kind == "pictures"
+    )
+    assert main(["run", tool, "--prompt", "a fox", option_name(name), str(home / "nosuch.png")]) == 2
+    assert f"imagewright: {option_name(name)} (picture 1): " in capsys.readouterr().err
+
+
+def test_a_key_of_another_call_is_named_by_its_option(capsys: pytest.CaptureFixture[str]) -> None:
+    made(capsys, COUNTED.tool, "--prompt", "a red fox", "--key", "mine")
+    assert main(["run", COUNTED.tool, "--prompt", "an owl", "--key", "mine"]) == 2
+    assert "imagewright: --key: " in capsys.readouterr().err
+
+
+def test_an_option_of_another_tool_names_that_tool_and_guesses_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    scaler = next(row for row in catalog().values() if "scale" in row.arguments())
+    other = next(row for row in MAKERS if "scale" not in row.arguments())
+    assert main(["run", other.tool, "--prompt", "a fox", "--scale", "2"]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "imagewright: --scale: there is no such option",
+        f"imagewright: can do it instead: {scaler.tool}",
+    ]
+
+
+def test_a_word_without_an_option_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", MAKER, "a", "fox"]) == 2
+    assert "'a' and 'fox' belongs to no option" in capsys.readouterr().err
+
+
+def test_a_budget_is_for_the_person_at_the_terminal_to_raise(
+    kie: KieEmulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("IMAGEWRIGHT_BUDGET_PER_CALL", "0.0001")
+    assert main(["run", MAKER, "--prompt", "a red fox"]) == 2
+    shown = capsys.readouterr().err
+    assert "raise the budget" in shown
+    assert "the user" not in shown
+    assert not kie.tasks
 
 
 def test_an_unknown_tool_names_the_nearest_and_all(capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,8 +166,8 @@ def test_an_unknown_tool_names_the_nearest_and_all(capsys: pytest.CaptureFixture
 
 def test_without_a_tool_it_says_what_each_is_for(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run"]) == 2
-    shown = capsys.readouterr()
-    assert all(f"{row.tool} " in shown.err and row.first_choice in shown.err for row in catalog().values())
+    shown = " ".join(capsys.readouterr().err.split())
+    assert all(f"{row.tool} {row.first_choice}" in shown for row in catalog().values())
 
 
 def test_a_tool_that_is_off_names_what_can_do_it(capsys: pytest.CaptureFixture[str]) -> None:
@@ -115,7 +189,7 @@ def test_a_picture_beside_the_user_is_taken_by_its_relative_path(
     (beside / "vase.png").write_bytes(saved(quarters(side, side), "png"))
     monkeypatch.setenv("IMAGEWRIGHT_ROOTS", str(beside))
     monkeypatch.chdir(beside)
-    result = made(capsys, row.tool, option(argument), "vase.png")
+    result = made(capsys, row.tool, option_name(argument), "vase.png")
     assert result["operation"] == "remove_background"
     assert home in Path(result["images"][0]["path"]).parents
 
@@ -125,8 +199,8 @@ def test_a_picture_outside_the_roots_is_refused(tmp_path: Path, capsys: pytest.C
     outside.write_bytes(b"\x89PNG\r\n\x1a\n")
     row = next(row for row in catalog().values() if any(one[0].kind == "picture" for one in row.arguments().values()))
     argument = next(name for name, one in row.arguments().items() if one[0].kind == "picture")
-    assert main(["run", row.tool, option(argument), str(outside)]) == 2
-    assert f"imagewright: {argument}" in capsys.readouterr().err
+    assert main(["run", row.tool, option_name(argument), str(outside)]) == 2
+    assert f"imagewright: {option_name(argument)}: " in capsys.readouterr().err
 
 
 def test_the_gallery_finds_by_text_tool_day_parent_and_limit(capsys: pytest.CaptureFixture[str]) -> None:
@@ -171,10 +245,18 @@ def test_an_empty_gallery_says_how_to_fill_it(words: list[str], capsys: pytest.C
     assert found(capsys) == []
 
 
-@pytest.mark.parametrize("words", [["--limit", "0"], ["--limit", "many"], ["--day", "yesterday-ish"]])
-def test_a_wrong_search_is_code_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--limit", "0"], "'--limit': 0"),
+        (["--limit", "many"], "'--limit': 'many'"),
+        (["--day", "yesterday-ish"], "--day: 'yesterday-ish'"),
+        ([" ".join(map(str, range(101)))], "TEXT: has 101 words"),
+    ],
+)
+def test_a_wrong_search_is_code_2(words: list[str], named: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["gallery", *words]) == 2
-    assert words[1] in capsys.readouterr().err
+    assert named in capsys.readouterr().err
 
 
 def test_a_key_joins_a_second_call_to_the_first_and_without_one_it_is_a_new_job(

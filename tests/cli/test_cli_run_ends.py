@@ -17,7 +17,7 @@ import pytest
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.cli.main import main
-from imagewright.cli.outcomes import CODES, exit_code
+from imagewright.cli.progress import CODES, exit_code
 from imagewright.engine import config, polling
 from imagewright.engine.job import Job, JobStatus
 from imagewright.engine.stores import error_data, read_error

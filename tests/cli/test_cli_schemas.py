@@ -11,21 +11,18 @@ import imagewright
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import verb
 from imagewright.catalog.table import END, START, capability_table
+from imagewright.cli.commands.schemas import PARTS, PROVIDERS, SETTINGS, checkout, provider_table
 from imagewright.cli.main import main
-from imagewright.cli.provider_table import END as LAST
-from imagewright.cli.provider_table import START as FIRST
-from imagewright.cli.provider_table import provider_table
-from imagewright.cli.schema_files import END as FINISH
-from imagewright.cli.schema_files import PARTS, checkout
-from imagewright.cli.schema_files import START as BEGIN
 from imagewright.engine.config import all_routes
 from imagewright.engine.offer import tool_names
 from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS
 from imagewright.settings.table import settings_tables
 
+FIRST, LAST = PROVIDERS
+BEGIN, FINISH = SETTINGS
 PROJECT = '[project]\nname = "imagewright"\n'
 README = f"# Imagewright\n\n{START}\nold\n{END}\n\nMore.\n\n{FIRST}\n{LAST}\nEnd.\n"
-SETTINGS = f"# Settings\n\n{BEGIN}\n{FINISH}\n\nMore.\n"
+SETTINGS_PAGE = f"# Settings\n\n{BEGIN}\n{FINISH}\n\nMore.\n"
 
 
 @pytest.fixture
@@ -41,7 +38,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "pyproject.toml").write_text(PROJECT, encoding="utf-8")
     (folder / "README.md").write_text(README, encoding="utf-8")
     (folder / "docs").mkdir()
-    (folder / "docs" / "settings.md").write_text(SETTINGS, encoding="utf-8")
+    (folder / "docs" / "settings.md").write_text(SETTINGS_PAGE, encoding="utf-8")
     monkeypatch.chdir(folder / "server")
     return folder
 
@@ -120,7 +117,7 @@ def test_in_a_checkout_the_tables_of_the_documents_are_looked_after_too(
 def test_another_folder_leaves_the_readme_alone(project: Path, tmp_path: Path) -> None:
     assert main(["schemas", "--out", str(tmp_path / "copy")]) == 0
     assert (project / "README.md").read_text(encoding="utf-8") == README
-    assert (project / "docs" / "settings.md").read_text(encoding="utf-8") == SETTINGS
+    assert (project / "docs" / "settings.md").read_text(encoding="utf-8") == SETTINGS_PAGE
     assert not (project / "tool_schemas").exists()
 
 

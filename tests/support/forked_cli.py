@@ -14,7 +14,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from imagewright.cli.parser import COMMANDS
+from imagewright.cli.commands import COMMANDS
 from tests.support.fork_process import become
 
 if TYPE_CHECKING:

@@ -1,14 +1,13 @@
-"""Entry point: finds the command, runs it, and turns every error into one plain sentence and an exit code.
+"""Entry point: runs the command that is given, and turns every error into plain sentences and an exit code.
 
-Exit codes: 0 done; 1 it went wrong or something was found wrong; 2 the call or the configuration is wrong; 130 Ctrl-C.
-Commands that wait for jobs have two more, see `cli.outcomes`.
+Exit codes: 0 done; 1 it failed or something was found wrong; 2 the call or the configuration is wrong; 130 Ctrl-C.
+Commands that wait for jobs have two more, see `cli.progress`.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from imagewright.cli.interrupting import ended_by_the_system
@@ -51,35 +50,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(words: Sequence[str]) -> int:
     try:
-        with ended_by_the_system():
-            from imagewright.cli.parser import split  # noqa: PLC0415 - Ctrl-C while it loads needs no traceback
-
-            command, rest = split(words)
-            module = import_module(f"imagewright.cli.commands.{command}")
-        code: int = module.main(rest)
+        with ended_by_the_system():  # Ctrl-C while it loads needs no traceback
+            from imagewright.cli.commands import run_command  # noqa: PLC0415 - inside the guard
+        return run_command(words)
     except KeyboardInterrupt:
         return INTERRUPTED
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else DONE
     except ImagewrightError as error:
         return _explain(error)
-    except BaseExceptionGroup as group:
-        return _explain_group(group)
-    return code
-
-
-def _explain_group(group: BaseExceptionGroup[BaseException]) -> int:
-    """The one error a task group wrapped; anything else is a bug and keeps its traceback."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    if isinstance(error, ImagewrightError):
-        return _explain(error)
-    if isinstance(error, KeyboardInterrupt):
-        return INTERRUPTED
-    if isinstance(error, BrokenPipeError):
-        raise error from group
-    raise group
 
 
 def _explain(error: ImagewrightError) -> int:

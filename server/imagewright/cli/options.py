@@ -1,150 +1,251 @@
-"""The options of `imagewright run <tool>`, made from the tool's row.
+"""What all commands are made of: options, commands and groups that name the nearest name for a misspelt one.
 
-They only carry what was typed: whether a value is allowed is the engine's to say, which names everything that is
-wrong at once. So nothing here is required, bounded or restricted to choices.
+On the start-up path of the server: nothing here loads anything but click.
 """
 
 from __future__ import annotations
 
-import argparse
 import re
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from imagewright.catalog.facts import argument_names
-from imagewright.catalog.schema import union
-from imagewright.errors import Problem, Refusal
-from imagewright.text import listed, shown, span
+import click
+from click.core import ParameterSource
+from click.shell_completion import CompletionItem
+
+from imagewright.errors import ImagewrightError, Problem, Refusal, SettingsError
+from imagewright.settings.table import SETTINGS
+from imagewright.text import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from imagewright.catalog.row import Argument, Row
+    from imagewright.settings.load import CommandLine
 
-METAVAR = {
-    "text": "TEXT",
-    "choice": "CHOICE",
-    "integer": "N",
-    "number": "X",
-    "picture": "PICTURE",
-    "pictures": "PICTURE",
-    "path": "PATH",
+SHARED = {one.option: ("NAMES", one.help) for one in SETTINGS if one.option}
+"""Options every command takes, before or after its name; they beat the environment and the configuration file."""
+OPTION_SHAPE = re.compile(r"--[a-z][a-z-]*(=.*)?", re.DOTALL)
+"""What a person types only as an option, never as the value of one."""
+UNDERSCORED = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
+"""The names of arguments that are no words of English by themselves, so that they can be known in a sentence."""
+FOR_PERSON = {
+    "have the user raise": "raise",
+    "have the user set": "set",
+    "(see image_gallery)": "(see imagewright gallery)",
+    "do not call again": "do not run it again",
+    "Do not call again": "Do not run it again",
+    "call once more": "run it once more",
+    "Call again if": "Run it again if",
+    "Wait a little and call again": "Wait a little and run it again",
 }
-ID_START = "img_"
-"""How the id of an earlier picture starts; with a file extension behind it, it is a file."""
-SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
-"""Start of a URL or data URI; two letters at least, as one is a Windows drive."""
+"""Words of the engine that are meant for an assistant, and what they are for whoever types commands."""
 
 
-def option(argument: str) -> str:
+class Option(click.Option):
+    """An option that may also stand before the name of the subcommand it is for.
+
+    Args:
+        names: such as `["--json", "as_json"]`.
+        section: the heading it stands under in the help page.
+        label: what a refusal of the engine calls it, where that is not its parameter's name.
+        more: as for `click.Option`.
+    """
+
+    def __init__(self, names: Sequence[str], *, section: str = "Options", label: str = "", **more: Any) -> None:
+        super().__init__(names, **more)
+        self.section = section
+        self.label = label or self.name
+
+    def handle_parse_result(
+        self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
+    ) -> tuple[Any, list[str]]:
+        """As click does, but `--prompt --json` is no prompt of `--json`: a value was forgotten."""
+        given = opts.get(self.name or "")
+        for value in given if isinstance(given, list) else [given]:
+            if isinstance(value, str) and OPTION_SHAPE.fullmatch(value):
+                raise click.UsageError(f"{self.opts[0]} needs a value, and {value} is an option", ctx)
+        return super().handle_parse_result(ctx, opts, args)
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        """The value that was given here, else the one that was given before the subcommand's name."""
+        before = ctx.parent.params.get(self.name or "") if ctx.parent else None
+        if before is not None and ctx.get_parameter_source(self.name or "") is not ParameterSource.COMMANDLINE:
+            return before
+        return super().process_value(ctx, value)
+
+
+option = partial(click.option, cls=Option)
+"""As `click.option`."""
+
+
+class Command(click.Command):
+    """A command with the shared options, whose refusals name its options as they are typed."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        for name, (metavar, text) in SHARED.items():
+            more = {"metavar": metavar, "multiple": True, "help": text, "expose_value": False, "callback": _collect}
+            self.params.append(Option([name], section="Options of every command", **more))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The options under their headings."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for option in self.get_params(ctx):
+            if isinstance(option, click.Option) and (record := option.get_help_record(ctx)):
+                sections.setdefault(getattr(option, "section", "Also"), []).append(record)
+        for heading, records in sections.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's own
+        """The epilog as it is, its lines unbroken."""
+        if self.epilog:
+            formatter.write(f"\n{self.epilog}")
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command.
+
+        Raises:
+            Refusal: the engine's, with the names of arguments as this command's options.
+            ImagewrightError: as it was raised, also where a task group has wrapped it.
+        """
+        try:
+            try:
+                return super().invoke(ctx)
+            except BaseExceptionGroup as group:
+                raise _alone(group) from group
+        except Refusal as error:
+            raise as_typed(error, ctx) from None
+
+
+class Group(Command, click.Group):
+    """A command with subcommands."""
+
+    noun: ClassVar[str] = "command"
+    """What its subcommands are called in a message."""
+
+    def summaries(self) -> Mapping[str, str]:
+        """Every subcommand with what it is for, without loading it."""
+        helps = {name: command.help or "" for name, command in self.commands.items()}
+        return {name: f"{text[:1].lower()}{text[1:]}".removesuffix(".") for name, text in helps.items()}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own
+        """The subcommands in the order in which help pages show them."""
+        return list(self.summaries())
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The subcommand that is named.
+
+        Raises:
+            SettingsError: there is none of that name; the message has the nearest and all there are.
+        """
+        name, known = args[0], self.summaries()
+        if name in known:
+            return name, self.get_command(ctx, name), args[1:]
+        if ctx.resilient_parsing:  # completing a line that is not finished
+            return None, None, args[1:]
+        raise SettingsError(
+            f"there is no {self.noun} {name!r}{did_you_mean(name, known)}. The {self.noun}s are: {', '.join(known)}."
+        )
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The subcommands, and the options under their headings."""
+        with formatter.section(f"{self.noun}s".capitalize()):
+            formatter.write_dl(list(self.summaries().items()))
+        super().format_options(ctx, formatter)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Nothing more: they stand before the options."""
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Subcommands and options that begin so, without loading any subcommand."""
+        found = completions(self.summaries(), incomplete)
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+def _collect(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> None:
+    """Add to what was given before the subcommand's name; `meta` is one for a context and all below it."""
+    ctx.meta.setdefault(option.opts[0], []).extend(values)
+
+
+def _alone(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error that a task group has wrapped; a bug stays in its group and keeps its traceback."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error if isinstance(error, ImagewrightError | KeyboardInterrupt | BrokenPipeError) else group
+
+
+def as_typed(refusal: Refusal, ctx: click.Context) -> Refusal:
+    """The refusal with `--aspect-ratio` for `aspect_ratio`; of options that no command has, the nearest it has."""
+    names = {getattr(one, "label", one.name): _typed_name(one) for one in ctx.command.get_params(ctx)}
+    unknown = [word.partition("=")[0] for word in ctx.args if word.startswith("--")]
+    strays = {word[2:].replace("-", "_"): word for word in unknown}
+    problems = []
+    for problem in refusal.problems:
+        name, picture, place = problem.argument.partition("[")
+        message = for_person(UNDERSCORED.sub(lambda found: names.get(found[0], found[0]), problem.message))
+        if name in strays and name not in names:
+            hint = "" if refusal.instead else nearest_option(strays[name], ctx)
+            message = f"there is no such option{hint}"
+        typed = strays.get(name) or names.get(name) or name
+        problems.append(Problem(f"{typed} (picture {int(place[:-1]) + 1})" if picture else typed, message))
+    made = Refusal(*problems, instead=refusal.instead, note=for_person(refusal.note))
+    made.more = refusal.more
+    return made
+
+
+def _typed_name(parameter: click.Parameter) -> str:
+    """`--limit` for an option, `TEXT` for `[TEXT]`."""
+    return parameter.opts[0] if isinstance(parameter, click.Option) else parameter.human_readable_name.strip("[].")
+
+
+def for_person(text: str) -> str:
+    """What the engine writes for an assistant, as a person at a terminal reads it."""
+    for theirs, ours in FOR_PERSON.items():
+        text = text.replace(theirs, ours)
+    return text
+
+
+def nearest_option(name: str, ctx: click.Context) -> str:
+    """` (did you mean '--json'?)`, of the options of a command; empty when none is near."""
+    known = [word for one in ctx.command.get_params(ctx) for word in (*one.opts, *one.secondary_opts)]
+    return did_you_mean(name, [word for word in known if word.startswith("--")])
+
+
+def option_name(argument: str) -> str:
     """`aspect_ratio` as `--aspect-ratio`."""
     return f"--{argument.replace('_', '-')}"
 
 
-def row_options(row: Row) -> argparse.ArgumentParser:
-    """A parser with one option per argument of the row, in the order of its schema; a parent of the command's."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    group = parser.add_argument_group(f"arguments of {row.tool}")
-    for name in argument_names(row):
-        joined = union(row, name)
-        text = _help(joined.argument, joined.notes).replace("%", "%%")
-        given: dict[str, Any] = {"dest": name, "default": None, "help": text}
-        if joined.argument.kind == "boolean":
-            group.add_argument(option(name), action=argparse.BooleanOptionalAction, **given)
-        elif joined.argument.kind == "pictures":
-            group.add_argument(option(name), action="extend", nargs="+", metavar=METAVAR["pictures"], **given)
-        else:
-            group.add_argument(option(name), metavar=METAVAR[joined.argument.kind], **given)
-    return parser
+def completions(known: Mapping[str, str] | Iterable[str], incomplete: str) -> list[CompletionItem]:
+    """The names that begin so, as the shell wants them, with their help where there is one."""
+    helps = known if isinstance(known, dict) else dict.fromkeys(known, "")
+    return [CompletionItem(name, help=text or None) for name, text in helps.items() if name.startswith(incomplete)]
 
 
-def _help(argument: Argument, notes: Sequence[str]) -> str:
-    parts = [argument.describe]
-    if argument.values:
-        parts.append(", ".join(shown(value) for value in argument.values))
-    for low, high, unit in (
-        (argument.minimum, argument.maximum, ""),
-        (argument.min_items, argument.max_items, " pictures"),
-    ):
-        if low is not None and high is not None:
-            parts.append(f"{span(low, high)}{unit if high != 1 else ' picture'}" if unit else span(low, high))
-    if argument.max_length is not None:
-        parts.append(f"at most {argument.max_length} characters")
-    if argument.default is not None:
-        parts.append(f"default {shown(argument.default)}")
-    if argument.required:
-        parts.append("required")
-    return "; ".join([*parts, *notes])
+def completing(known: Callable[[], Iterable[str]]) -> Callable[..., list[CompletionItem]]:
+    """For `shell_complete` of an option or argument: completes these names, which are asked for only then."""
+    return lambda _ctx, _parameter, incomplete: completions(known(), incomplete)
 
 
-def arguments(row: Row, message: Mapping[str, Any], unknown: Sequence[str]) -> dict[str, Any]:
-    """The call's arguments from what was typed.
+def command_line() -> CommandLine:
+    """The shared options of the command that runs, as the settings want them."""
+    from imagewright.settings.load import CommandLine  # noqa: PLC0415 - help and --version need no settings
+
+    given: dict[str, list[str]] = click.get_current_context().meta
+    providers = tuple(",".join(given["--provider"]).replace(",", " ").split())
+    tools = ",".join(given["--tools"]) if given["--tools"] else None
+    return CommandLine(tools=tools, disable=",".join(given["--disable"]), providers=providers or None)
+
+
+def shared_words(*, but: Collection[str] = ()) -> list[str]:
+    """The shared options of the command that runs, as words for another process of ours.
 
     Args:
-        row: the tool's row.
-        message: the parsed options, None where one was not given.
-        unknown: the words no option took; `--like this` and `--like=this` become arguments for the engine to refuse.
-
-    Raises:
-        Refusal: a word stands without its option.
+        but: options that are left out.
     """
-    known = row.arguments()
-    given = {name: _value(known[name][0], message[name]) for name in known if message.get(name) is not None}
-    return given | _strangers(unknown, row.tool)
-
-
-def _strangers(words: Sequence[str], tool: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    loose: list[str] = []
-    name = ""
-    for word in words:
-        if word.startswith("--"):
-            name, equals, value = word[2:].partition("=")
-            name = name.replace("-", "_")
-            found[name] = value if equals else True
-            if equals:
-                name = ""
-        elif name:
-            found[name] = word
-            name = ""
-        else:
-            loose.append(word)
-    if loose:
-        words_said = listed([repr(word) for word in loose])
-        raise Refusal(Problem("", f"{words_said} belongs to no option; imagewright run {tool} --help lists them"))
-    return found
-
-
-def _value(argument: Argument, typed: Any) -> Any:
-    """What was typed in the type the argument has, where nothing is lost by it; else as it was typed."""
-    match argument.kind:
-        case "integer":
-            return _number(typed, int)
-        case "number":
-            return _number(typed, float)
-        case "choice":
-            return next((value for value in argument.values or () if shown(value) == typed), typed)
-        case "picture":
-            return _picture(typed)
-        case "pictures":
-            return [_picture(one) for one in typed]
-        case _:
-            return typed
-
-
-def _number(typed: str, whole: type[int | float]) -> int | float | str:
-    for kind in (whole, float):
-        try:
-            return kind(typed)
-        except ValueError:
-            continue
-    return typed
-
-
-def _picture(typed: str) -> str:
-    """A path relative to where the user stands, made absolute; a URL, data URI or picture id as it is."""
-    picture_id = typed.startswith(ID_START) and not Path(typed).suffix
-    if picture_id or SCHEME.match(typed):
-        return typed
-    path = Path(typed).expanduser() if typed.startswith(("~/", "~\\")) else Path(typed)
-    return str(Path.cwd() / path)
+    given = click.get_current_context().meta
+    return [word for name in SHARED if name not in but for value in given[name] for word in (name, value)]

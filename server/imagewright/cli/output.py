@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    Cell = Text | str
 
 PIPED_WIDTH = 4000
 """Columns for output that no terminal shows: nothing is cut or wrapped, so that grep sees whole lines."""
@@ -50,48 +53,41 @@ def console(*, prose: bool = False, to_stderr: bool = False) -> Console:
     return made
 
 
-def table(*headings: Text | str, kept: Iterable[str] = (), tight: bool = False) -> Table:
-    """An empty table in the house style; what is too long for its column goes on below, whole.
+def table(
+    headings: Sequence[Cell], rows: Iterable[Sequence[Cell]], *, kept: Iterable[str] = (), tight: bool = False
+) -> Table:
+    """A table in the house style; what is too long for its column goes on below, whole.
 
     Args:
         headings: the columns.
+        rows: the cells.
         kept: columns that are never broken.
         tight: with one space between columns, for a table that would not fit otherwise.
     """
     padding = (0, 0) if tight else (0, 1)
     made = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False, padding=padding)
-    kept = set(kept)
     for heading in headings:
         made.add_column(heading, overflow="fold", no_wrap=str(heading) in kept)
+    for row in rows:
+        # as texts: rich takes square brackets in a string for its own marks
+        made.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
     return made
 
 
-def fitted(screen: Console, width: int, headings: Sequence[Text], rows: Iterable[Sequence[Text]]) -> Table:
-    """A filled table of many short columns, the first never broken; tight where it would be too wide otherwise.
+def fitted(screen: Console, headings: Sequence[Cell], rows: Iterable[Sequence[Cell]], width: int = 0) -> Table:
+    """A table of many short columns, the first never broken; tight where it would be too wide otherwise.
 
     Args:
         screen: where it is going to be printed.
-        width: columns there are.
         headings: broken at every space and hyphen when it gets tight.
         rows: the cells.
+        width: columns there are; 0 for all of the screen.
     """
-    rows = list(rows)
-    roomy = _filled(table(*headings, kept=[str(headings[0])]), rows)
-    if Measurement.get(screen, screen.options.update(max_width=PIPED_WIDTH), roomy).maximum <= width:
+    rows, first = [*rows], [str(headings[0])]
+    roomy = table(headings, rows, kept=first)
+    if Measurement.get(screen, screen.options.update(max_width=PIPED_WIDTH), roomy).maximum <= (width or screen.width):
         return roomy
-    broken = [Text("\n").join(Text("-\n").join(heading.split("-")).split(" ")) for heading in headings]
-    return _filled(table(*broken, kept=[str(headings[0])], tight=True), rows)
-
-
-def _filled(empty: Table, rows: Iterable[Sequence[Text]]) -> Table:
-    for row in rows:
-        empty.add_row(*row)
-    return empty
-
-
-def state(*, on: bool) -> Text:
-    """`on` or `off`, told apart by the word and by the colour."""
-    return Text("on", style="green") if on else Text("off", style="red")
+    return table([re.sub(" |(?<=-)", "\n", str(heading)) for heading in headings], rows, kept=first, tight=True)
 
 
 def print_json(value: Any) -> None:

@@ -1,4 +1,8 @@
-"""Live progress on standard error: a bar on a terminal, a line per stage elsewhere."""
+"""Waiting for jobs: live progress on standard error, and what came of them as an exit code for scripts.
+
+Progress is a bar on a terminal and a line per stage elsewhere. Ctrl-C ends the waiting and never a job, as what was
+begun may be paid for.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +10,38 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import anyio
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from imagewright.cli.options import for_person
 from imagewright.cli.output import console
+from imagewright.engine.job import JobStatus
+from imagewright.errors import UnknownOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from imagewright.engine.engine import Engine
+    from imagewright.engine.job import Job
 
     Tell = Callable[[float, str], None]
     """Called with the share done, 0 to 1, and a few words."""
 
 NAME_WIDTH = 20
 BAR_WIDTH = 24
+DONE, FAILED, CANCELLED, OPEN = 0, 1, 3, 4
+"""2 stands for a wrong call, as with every command."""
+CODES = """exit codes:
+  0    the pictures are there
+  1    it failed, or something else went wrong
+  2    the call or the configuration is wrong; nothing was begun
+  3    it was cancelled, here or from elsewhere
+  4    open: it still runs, or nobody knows whether the vendor took it and charges for it
+  130  interrupted with Ctrl-C; the job goes on or can be carried on: imagewright jobs resume
+"""
+"""For the help of the commands that wait for jobs."""
+WEIGHT = (FAILED, OPEN, CANCELLED, DONE)
+"""Of several jobs the first of these that occurs is the code of all."""
 
 
 class Reporter:
@@ -74,3 +98,65 @@ def _lines(name: str) -> Tell:
             last = stage
 
     return tell
+
+
+async def follow(engine: Engine, jobs: Sequence[Job], *, by_id: bool = False) -> None:
+    """Show how the jobs stand until all have ended.
+
+    Keys and configuration are watched meanwhile, so that a key that is mended reaches a job that waits for it.
+
+    Args:
+        engine: where they are known.
+        jobs: what to wait for.
+        by_id: name them by their ids, as tools' names do not tell several apart.
+    """
+    try:
+        with reporting() as reporter:
+            async with anyio.create_task_group() as watching:
+                watching.start_soon(engine.follow_files)
+                async with anyio.create_task_group() as group:
+                    for job in jobs:
+                        group.start_soon(_show, engine, job, reporter, job.id if by_id else job.tool)
+                watching.cancel_scope.cancel()
+    except anyio.get_cancelled_exc_class():
+        for job in jobs:
+            if not job.done:
+                sys.stderr.write(_left_running(job))
+        raise
+
+
+async def _show(engine: Engine, job: Job, reporter: Reporter, name: str) -> None:
+    tell, trouble = reporter.begin(name), ""
+    async for state in engine.watch(job):
+        if state.trouble and state.trouble != trouble:
+            reporter.say(f"imagewright: {job.id}: {for_person(state.trouble)}")
+        trouble = state.trouble
+        tell(state.share, state.stage)
+
+
+def _left_running(job: Job) -> str:
+    """What becomes of an unfinished job whose command was stopped; ends with a line break."""
+    fate = "is left unfinished, and may be charged" if job.mine else "goes on in another process"
+    ways = {
+        "wait for it": "resume" if job.mine else f"watch {job.id}",
+        "stop it": f"cancel {job.id}",
+    }
+    lines = [f"{job.id} {fate}", *(f"to {what}: imagewright jobs {words}" for what, words in ways.items())]
+    return "".join(f"imagewright: {line}\n" for line in lines)
+
+
+def exit_code(jobs: Iterable[Job]) -> int:
+    """The code for these jobs; without any, 0."""
+    codes = {_code(job) for job in jobs} | {DONE}
+    return next(code for code in WEIGHT if code in codes)
+
+
+def _code(job: Job) -> int:
+    if not job.done:
+        return OPEN
+    if job.status is JobStatus.CANCELLED:
+        return CANCELLED
+    if job.status is JobStatus.COMPLETED:
+        return DONE
+    # one that was read back from the journal has its category alone
+    return OPEN if getattr(job.error, "category", "") == UnknownOutcome.category else FAILED

@@ -1,43 +1,78 @@
-"""Settings and offer as a command needs them, without a server."""
+"""The engine as commands use it: opened for a command, and what is asked of the storage below it."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import sqlite3
+from contextlib import closing
+from functools import wraps
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import anyio
 
-from imagewright.cli.parser import command_line
+from imagewright.cli.options import command_line
 from imagewright.engine.engine import open_engine
 from imagewright.engine.offer import tool_names
 from imagewright.settings.load import Settings, load_settings
 
 if TYPE_CHECKING:
-    import argparse
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
+    from imagewright.engine.engine import Engine
     from imagewright.engine.offer import Offer
 
+P = ParamSpec("P")
+T = TypeVar("T")
 
-def settings_for(text: argparse.Namespace) -> Settings:
-    """The settings from the environment, the files and the shared options.
+
+def settings_now() -> Settings:
+    """The settings from the environment, the files and the shared options of the command that runs.
 
     Raises:
         SettingsError: one of them cannot be used, or names a tool there is not.
     """
-    settings = load_settings(os.environ, command_line(text))
+    settings = load_settings(os.environ, command_line())
     settings.toggles.check_names(tool_names())
     return settings
 
 
-def offer_for(settings: Settings) -> Offer:
-    """What a server with these settings would offer.
+def with_engine(work: Callable[Concatenate[Engine, P], Awaitable[T]]) -> Callable[P, T]:
+    """The work as a plain function, which opens an engine with the settings of now for as long as it runs.
 
-    Raises:
-        SettingsError: an unknown provider.
+    That function raises a `SettingsError` where they name a tool or a provider there is not.
     """
 
-    async def look() -> Offer:
-        async with open_engine(settings) as engine:
-            return engine.offer
+    @wraps(work)
+    def run(*args: P.args, **more: P.kwargs) -> T:
+        settings = settings_now()
 
-    return anyio.run(look)
+        async def inside() -> T:
+            async with open_engine(settings) as engine:
+                return await work(engine, *args, **more)
+
+        return anyio.run(inside)
+
+    return run
+
+
+@with_engine
+async def offer_now(engine: Engine) -> Offer:
+    """What a server with these settings would offer."""
+    return engine.offer
+
+
+@with_engine
+async def spent_now(engine: Engine) -> dict[str, float]:
+    """USD spent or set aside in the running `day` and `month`, over all processes; see `Engine.spent`."""
+    return await engine.spent()
+
+
+def database_fault(file: Path) -> str:
+    """What SQLite finds wrong with a database that is there; empty when nothing is. Changes nothing."""
+    try:
+        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            (answer,) = database.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.Error as error:
+        return str(error)
+    return "" if answer == "ok" else str(answer)

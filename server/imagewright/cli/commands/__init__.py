@@ -1,1 +1,151 @@
-"""One module per command, imported when that command is given; each has `main(words) -> exit code`."""
+"""The tree of commands: one module per command, loaded when it is given; each has its click command as `command`.
+
+On the start-up path of the server: nothing else is loaded here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import click
+from click.exceptions import Exit
+from click.shell_completion import get_completion_class, shell_complete
+
+from imagewright import __version__
+from imagewright.cli.interrupting import ended_by_the_system
+from imagewright.cli.options import Command, Group, completions, nearest_option
+from imagewright.text import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from click.shell_completion import CompletionItem
+
+PROGRAM = "imagewright"
+COMPLETE = f"_{PROGRAM.upper()}_COMPLETE"
+"""The variable by which a shell asks for completions; click derives the scripts from it."""
+SHELLS = ("bash", "zsh", "fish")
+COMMANDS = {
+    "serve": "run the MCP server on standard input and output; this is what happens without a command",
+    "demo": "start the server, call every tool on sample pictures, and show what comes out; needs no key",
+    "run": "call one tool from here: imagewright run TOOL --prompt TEXT",
+    "models": "what each model can do, as a table",
+    "tools": "which tools are on and why; switch them on or off",
+    "guide": "how to use the tools well, or one of them",
+    "gallery": "find earlier pictures",
+    "jobs": "what runs and what it cost; watch or cancel a job, carry on what was left behind",
+    "schemas": "write every tool's schema to tool_schemas/, or check that they are current",
+    "doctor": "look for what is missing or wrong: keys, folders, configuration, server",
+}
+"""Every command with what it is for; each is the module of that name in this package."""
+
+
+class Root(Group):
+    """The program, which loads only the command that is given."""
+
+    def summaries(self) -> Mapping[str, str]:
+        """Every command, those of this module last."""
+        return COMMANDS | dict(super().summaries())
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        with ended_by_the_system():
+            module = import_module(f"{__name__}.{cmd_name}")
+        command: click.Command = module.command
+        about = COMMANDS[cmd_name]
+        command.help = f"{about[0].upper()}{about[1:]}."
+        return command
+
+
+@click.group(
+    PROGRAM,
+    cls=Root,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="New here? Try: imagewright demo\n",
+)
+@click.version_option(__version__, message=f"{PROGRAM} %(version)s", help="Show the version and exit.")
+@click.pass_context
+def root(ctx: click.Context) -> int | None:
+    """Imagewright: seven image models as seven tools for an AI assistant, over MCP."""
+    if ctx.invoked_subcommand is not None:
+        return None
+    serve = root.get_command(ctx, "serve")
+    code: int = ctx.invoke(serve) if serve else 0
+    return code
+
+
+def _named(root_context: click.Context, names: tuple[str, ...]) -> click.Context:
+    """The context of a command that is named as it is typed, without running it.
+
+    Raises:
+        SettingsError: there is no such command.
+    """
+    ctx = root_context
+    for name in names:
+        if not isinstance(ctx.command, click.Group):
+            raise click.UsageError(f"{ctx.command_path} has no subcommands", root_context)
+        _, found, _ = ctx.command.resolve_command(ctx, [name])
+        if found is not None:
+            ctx = click.Context(found, info_name=name, parent=ctx)
+    return ctx
+
+
+def _complete_command(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    named = _named(ctx.find_root(), ctx.params.get("names") or ())
+    return completions(named.command.summaries(), incomplete) if isinstance(named.command, Group) else []
+
+
+@root.command("help", cls=Command, help="Show the help of a command, such as: imagewright help run qwen")
+@click.argument("names", nargs=-1, metavar="[COMMAND]...", shell_complete=_complete_command)
+@click.pass_context
+def show_help(ctx: click.Context, names: tuple[str, ...]) -> int:
+    """Print a help page without running anything."""
+    click.echo(_named(ctx.find_root(), names).get_help())
+    return 0
+
+
+@root.command(
+    "completion",
+    cls=Command,
+    help='Print the script that completes commands in your shell, such as: eval "$(imagewright completion bash)"',
+)
+@click.argument("shell", type=click.Choice(SHELLS), metavar="|".join(SHELLS))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> int:
+    """Print click's script for the shell."""
+    completer = get_completion_class(shell)
+    if completer is not None:
+        click.echo(completer(ctx.find_root().command, {}, PROGRAM, COMPLETE).source())
+    return 0
+
+
+def run_command(words: Sequence[str]) -> int:
+    """Run the command that the words name, and say what is wrong with them where they name none.
+
+    It takes the place of click's own `main`, which has its own ways with Ctrl-C and with a reader that goes away.
+
+    Returns:
+        The exit code.
+    """
+    if asked := os.environ.get(COMPLETE):
+        return shell_complete(root, {}, PROGRAM, COMPLETE, asked)
+    try:
+        with root.make_context(PROGRAM, [*words]) as ctx:
+            code: int = root.invoke(ctx)
+    except Exit as end:
+        return end.exit_code
+    except click.UsageError as error:
+        message = error.format_message()
+        if error.ctx is not None:
+            sys.stderr.write(f"{plain(error.ctx.get_usage())}\n")
+            if isinstance(error, click.NoSuchOption):
+                message = f"there is no option {error.option_name!r}{nearest_option(error.option_name, error.ctx)}"
+        sys.stderr.write(f"{PROGRAM}: {plain(message)}\n")
+        return error.exit_code
+    return code

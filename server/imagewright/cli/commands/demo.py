@@ -4,33 +4,38 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
+from importlib.resources import files
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.to_thread
+import click
 from rich.text import Text
 
+from imagewright.catalog.facts import operations
+from imagewright.catalog.kinds import PICTURE_KINDS
 from imagewright.catalog.load import catalog
-from imagewright.catalog.row import verb
+from imagewright.catalog.row import OperationName, outside, verb
 from imagewright.cli.launching import launch_words
+from imagewright.cli.options import Command, option, shared_words
 from imagewright.cli.output import console, table
-from imagewright.cli.parser import command_parser, shared_words
 from imagewright.cli.progress import reporting
-from imagewright.cli.samples import lay_out
-from imagewright.cli.session import settings_for
-from imagewright.cli.showcase import Scene, scenes
+from imagewright.cli.session import settings_now
 from imagewright.imaging.sheet import SheetEntry, contact_sheet
 from imagewright.providers import KEY_VARIABLES
 from imagewright.storage.saving import write_new
 from imagewright.surface.client import open_client
+from imagewright.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from imagewright.catalog.row import Argument, Row
     from imagewright.cli.progress import Reporter
     from imagewright.surface.client import OwnClient
 
@@ -42,35 +47,67 @@ CLOSING = (
     "real; what is generated or edited is a marked draft until a provider has a key."
 )
 
+ENDINGS = (".jpg", ".png")
+"""Of the bundled sample pictures."""
+PROMPTS = {
+    "": (
+        "Evening over a quiet sea, the sun low, one small sailing boat far out",
+        "A small town on a hill on a summer evening, seen from across the valley",
+        "Still life with a jug and a bowl of fruit, plain wall, strong simple shapes",
+    ),
+    "fruit": (
+        "Make the light that of a dull winter afternoon; keep the bowl and the fruit as they are",
+        "Give the whole picture the look of a watercolour",
+        "Put a glass of water beside the bowl",
+    ),
+    "vase": ("Decorate the vase with leaves and flowers in flat colours; keep all else",),
+}
+"""By the sample picture they are about, none for generating; taken in turn, so that no two tools get the same."""
+MASKS = {"vase": "vase_mask"}
+"""The mask of a sample picture; what takes a mask is shown with one of these."""
+PICTURES = {OperationName.EDIT: "fruit", OperationName.UPSCALE: "fruit"}
+"""The sample picture for each operation; for all others the one that has a mask, as its subject stands clear."""
+WISHES: dict[str, Any] = {"variants": 2, "scale": 2, "seed": 7, "resolution": "1K"}
+"""Two variants are enough to see that they differ, twice the size to see that it grows; the rest is to be quick."""
+SHAPES = {OperationName.GENERATE: "3:2", OperationName.REFRAME: "16:9"}
+"""The aspect ratio asked for; elsewhere the tool's default shows it best."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One call of the demo."""
+
+    row: Row
+    operation: OperationName
+    arguments: Mapping[str, Any]
+
 
 @dataclass(slots=True)
 class Take:
-    """What came of one call.
-
-    Attributes:
-        scene: the call.
-        seconds: how long it took.
-        pictures: `images` of the structured result.
-        trouble: what the tool said when it failed; empty when it did not.
-    """
+    """What came of one call."""
 
     scene: Scene
     seconds: float
+    """How long the call took."""
     pictures: list[dict[str, Any]] = field(default_factory=list)
+    """`images` of the structured result."""
     trouble: str = ""
+    """What the tool answered when it failed; empty when it did not."""
 
 
-def main(words: Sequence[str]) -> int:
+@click.command(cls=Command)
+@option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="where the pictures go (default: demo in your pictures)",
+)
+def command(out: Path | None) -> int:
     """Run the demo; 1 when a tool failed or none is on."""
-    parser = command_parser("demo")
-    parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="where the pictures go (default: demo in your pictures)"
-    )
-    spoken = parser.parse_args(words)
-    settings = settings_for(spoken)
-    out: Path = (spoken.out or settings.folders.pictures / "demo").expanduser().absolute()
+    settings = settings_now()
+    out = (out or settings.folders.pictures / "demo").expanduser().absolute()
     on = any(settings.toggles.decide(tool).on for tool in catalog())
-    options = shared_words(spoken, but=("--provider",))
+    options = shared_words(but=("--provider",))
     takes = anyio.run(partial(_perform, out, settings.environment, options)) if on else []
     sheet = _sheet(takes, out)
     _print(takes, out, sheet)
@@ -106,7 +143,7 @@ async def _take(client: OwnClient, scene: Scene, reporter: Reporter) -> Take:
         tell(0.0, "failed")
     else:
         take.pictures = result["structuredContent"]["images"]
-        tell(1.0, f"{_counted(take)} in {take.seconds:.1f} s")
+        tell(1.0, f"{counted(len(take.pictures), 'picture')} in {take.seconds:.1f} s")
     return take
 
 
@@ -126,10 +163,8 @@ def _print(takes: Sequence[Take], out: Path, sheet: Path | None) -> None:
     if not takes:
         screen.print("No model's tool is on, so there is nothing to show. Look with: imagewright tools")
         return
-    listing = table("tool", "shows", "made", kept=("tool", "shows"))
-    for take in takes:
-        listing.add_row(Text(take.scene.row.tool, style="cyan"), verb(take.scene.operation), _made(take))
-    screen.print(listing)
+    rows = [(Text(one.scene.row.tool, style="cyan"), verb(one.scene.operation), _made(one)) for one in takes]
+    screen.print(table(("tool", "shows", "made"), rows, kept=("tool", "shows")))
     screen.print()
     console(prose=True).print(CLOSING)
     screen.print()
@@ -150,9 +185,107 @@ def _made(take: Take) -> Text:
     if take.trouble:
         return Text(take.trouble, style="red")
     sizes = dict.fromkeys(f"{picture['width']} x {picture['height']}" for picture in take.pictures)
-    return Text(f"{_counted(take)}, {', '.join(sizes)}, {take.seconds:.1f} s")
+    return Text(f"{counted(len(take.pictures), 'picture')}, {', '.join(sizes)}, {take.seconds:.1f} s")
 
 
-def _counted(take: Take) -> str:
-    count = len(take.pictures)
-    return f"{count} picture{'s' if count != 1 else ''}"
+def scenes(rows: Sequence[Row], samples: Mapping[str, Path], out: Path) -> list[Scene]:
+    """One call per tool, together showing every operation there is.
+
+    Args:
+        rows: the tools to show.
+        samples: absolute paths of the sample pictures by name.
+        out: where the pictures are to be saved, absolute.
+    """
+    turns: Counter[str] = Counter()
+    made = []
+    chosen = cast_operations(rows)
+    for row in rows:
+        operation = chosen[row.tool]
+        taken = row.operations[operation].arguments
+        picture = _picture(operation, taken)
+        given = {name: _value(name, one, operation, samples, picture) for name, one in taken.items()}
+        if "prompt" in taken:
+            prompts = PROMPTS[picture]
+            given["prompt"] = prompts[turns[picture] % len(prompts)]
+            turns[picture] += 1
+        if "save_as" in taken:
+            given["save_as"] = str(out / row.tool)
+        shown = {name: value for name, value in given.items() if value is not None}
+        made.append(Scene(row, operation, shown))
+    return made
+
+
+def _picture(operation: OperationName, taken: Mapping[str, Argument]) -> str:
+    """The name of the sample picture to give; empty when none is taken."""
+    if not any(argument.kind in PICTURE_KINDS and argument.required for argument in taken.values()):
+        return ""
+    masked = next(iter(MASKS))
+    return masked if "mask" in taken else PICTURES.get(operation, masked)
+
+
+def cast_operations(rows: Sequence[Row]) -> dict[str, OperationName]:
+    """Which operation each tool shows: every operation by the tool that ranks first for it, the rarest first.
+
+    A tool that is left over shows the operation with most arguments nobody has shown yet, and of equals the one that
+    has been shown least.
+    """
+    chosen: dict[str, OperationName] = {}
+    able = Counter(name for row in rows for name in row.operations)
+    for name in sorted(able, key=lambda one: able[one]):
+        free = [row for row in rows if name in row.operations and row.tool not in chosen]
+        if free:
+            chosen[min(free, key=lambda row: row.operations[name].rank).tool] = name
+    known = {name for row in rows if row.tool in chosen for name in row.operations[chosen[row.tool]].arguments}
+    for row in rows:
+        if row.tool not in chosen:
+            count = Counter(chosen.values())
+            new = {one: set(row.operations[one].arguments) - known for one in operations(row)}
+            chosen[row.tool] = min(new, key=lambda one: (-len(new[one]), count[one]))
+            known |= new[chosen[row.tool]]
+    return chosen
+
+
+def _value(name: str, argument: Argument, operation: OperationName, samples: Mapping[str, Path], picture: str) -> Any:
+    """What shows the argument off; None to leave it to its default."""
+    if argument.kind in PICTURE_KINDS:
+        if not argument.required and name != "mask":
+            return None
+        sample = str(samples[MASKS[picture] if name == "mask" else picture])
+        return sample if argument.kind == "picture" else [sample] * (argument.min_items or 1)
+    wish = SHAPES.get(operation) if name == "aspect_ratio" else WISHES.get(name)
+    if wish is not None and not outside(argument, wish):
+        return wish
+    return _some(argument) if argument.required else None
+
+
+def _some(argument: Argument) -> Any:
+    """Any allowed value of an argument that must be given."""
+    if argument.values:
+        return argument.values[0]
+    if argument.kind in {"integer", "number"}:
+        bound = next((one for one in (argument.minimum, argument.maximum) if one is not None), 1)
+        return int(bound) if argument.kind == "integer" else bound
+    return argument.kind == "boolean" or "a fox"
+
+
+def lay_out(folder: Path) -> Mapping[str, Path]:
+    """Copy the samples into a folder; one that is there already is taken as it is.
+
+    Returns:
+        Absolute paths by the sample's name, such as "vase" and "vase_mask".
+
+    Raises:
+        StorageError: the folder cannot be written.
+    """
+    bundled = files("imagewright.imaging") / "samples"
+    return {
+        PurePath(sample.name).stem: _placed(sample.read_bytes(), folder / sample.name)
+        for sample in sorted(bundled.iterdir(), key=lambda one: one.name)
+        if sample.name.endswith(ENDINGS)
+    }
+
+
+def _placed(data: bytes, target: Path) -> Path:
+    if target.is_file() and target.read_bytes() == data:
+        return target
+    return write_new(BytesIO(data), target).path

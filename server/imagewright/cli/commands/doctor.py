@@ -9,44 +9,40 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from imagewright.cli.checks.finding import Finding, Level
-from imagewright.cli.checks.formats import check_program
-from imagewright.cli.checks.money import check_money
-from imagewright.cli.checks.offered import check_keys, check_offer
-from imagewright.cli.checks.places import check_places
-from imagewright.cli.checks.server import check_server
-from imagewright.cli.checks.setup import AREA, check_settings
+from imagewright.cli import checks
+from imagewright.cli.checks import Finding, Level
+from imagewright.cli.options import Command, command_line, option, shared_words
 from imagewright.cli.output import console, print_json
-from imagewright.cli.parser import command_line, command_parser, shared_words
-from imagewright.cli.session import offer_for
+from imagewright.cli.session import offer_now
 from imagewright.errors import ImagewrightError
 from imagewright.text import plain
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
     from rich.console import Console
 
 STYLES = {Level.OK: "green", Level.OFF: "dim", Level.NOTE: "yellow", Level.BROKEN: "bold red"}
+FIELDS = ("area", "level", "says", "advice")
+"""Of a finding as JSON, in this order."""
 INDENT = 9
 """Columns of the level, so that sentences and advice stand below each other."""
 
 
-def main(words: Sequence[str]) -> int:
+@click.command(cls=Command)
+@option("--quick", is_flag=True, help="do not start the server to speak with it")
+@option("--json", "as_json", is_flag=True, help="the findings as JSON")
+def command(*, quick: bool, as_json: bool) -> int:
     """Print what was found; 1 when something is broken."""
-    parser = command_parser("doctor")
-    parser.add_argument("--quick", action="store_true", help="do not start the server to speak with it")
-    parser.add_argument("--json", action="store_true", help="the findings as JSON")
-    message = parser.parse_args(words)
-    found = [_shown(finding) for finding in _examine(message)]
+    found = [_shown(finding) for finding in _examine(quick=quick)]
     well = all(finding.level is not Level.BROKEN for finding in found)
-    if message.json:
-        print_json({"ok": well, "findings": [_data(finding) for finding in found]})
+    if as_json:
+        print_json({"ok": well, "findings": [{name: getattr(one, name) for name in FIELDS} for one in found]})
     else:
         _print(found, well=well)
     return 0 if well else 1
@@ -57,31 +53,25 @@ def _shown(finding: Finding) -> Finding:
     return replace(finding, says=plain(finding.says), advice=plain(finding.advice))
 
 
-def _examine(message: argparse.Namespace) -> list[Finding]:
-    settings, found = check_settings(os.environ, command_line(message), Path.cwd())
-    found = [*check_program(), *found]
+def _examine(*, quick: bool) -> Iterator[Finding]:
+    yield from checks.check_program()
+    settings, found = checks.check_settings(os.environ, command_line(), Path.cwd())
+    yield from found
     if settings is None:
-        return found
-    found += check_keys(settings)
+        return
+    yield from checks.check_keys(settings)
     try:
-        found += check_offer(offer_for(settings), settings)
+        yield from checks.check_offer(offer_now(), settings)
     except ImagewrightError as error:
-        return [*found, Finding(AREA, Level.BROKEN, str(error), "Correct it; until then the server does not start.")]
-    places = check_places(settings.folders)
-    found += places
+        yield checks.stops_the_start(error)
+        return
+    places = [*checks.check_places(settings.folders)]
+    yield from places
     # a database that is broken is set aside by whoever opens it to work with it, and a look changes nothing
     if all(finding.level is not Level.BROKEN for finding in places):
-        found += check_money(settings)
-    return found if message.quick else found + check_server(os.environ, shared_words(message))
-
-
-def _data(finding: Finding) -> dict[str, str]:
-    return {
-        "area": finding.area,
-        "level": str(finding.level),
-        "says": finding.says,
-        "advice": finding.advice,
-    }
+        yield from checks.check_money(settings)
+    if not quick:
+        yield from checks.check_server(os.environ, shared_words())
 
 
 def _print(found: list[Finding], *, well: bool) -> None:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import anyio
+import click
 from rich.text import Text
 
+from imagewright.catalog.load import catalog
+from imagewright.cli.options import Command, completing, option
 from imagewright.cli.output import console, print_json, table
-from imagewright.cli.parser import command_parser, positive
-from imagewright.cli.session import settings_for
-from imagewright.engine.engine import open_engine
+from imagewright.cli.session import with_engine
 from imagewright.surface.definitions import gallery_data
 from imagewright.text import plain, shortened
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
-
     from rich.console import Console
 
-    from imagewright.settings.load import Settings
+    from imagewright.engine.engine import Engine
     from imagewright.storage.record import PictureRecord
 
 LIMIT = 20
@@ -28,31 +25,26 @@ PROMPT_LENGTH = 80
 """Characters of a prompt shown in the table; `--json` has all of it."""
 
 
-def main(words: Sequence[str]) -> int:
+@click.command(cls=Command)
+@click.argument("text", default="", metavar="[TEXT]")
+@option("--tool", default="", metavar="TOOL", help="made by this tool", shell_complete=completing(catalog))
+@option("--day", default="", metavar="DAY", help="made on this day: YYYY-MM-DD, today or yesterday")
+@option("--parent", default="", metavar="ID", help="made from this picture (img_...)")
+@option("--limit", type=click.IntRange(1), default=LIMIT, metavar="N", help=f"at most so many (default: {LIMIT})")
+@option("--json", "as_json", is_flag=True, help="the list as JSON, with whole prompts")
+def command(*, as_json: bool, **wanted: Any) -> int:
     """Print the pictures that were found as a table or as JSON."""
-    parser = command_parser("gallery")
-    parser.add_argument("text", nargs="?", default="", metavar="TEXT", help="words that the prompt holds")
-    parser.add_argument("--tool", default="", metavar="TOOL", help="made by this tool")
-    parser.add_argument("--day", default="", metavar="DAY", help="made on this day: YYYY-MM-DD, today or yesterday")
-    parser.add_argument("--parent", default="", metavar="ID", help="made from this picture (img_...)")
-    parser.add_argument(
-        "--limit", type=positive, default=LIMIT, metavar="N", help=f"at most so many (default: {LIMIT})"
-    )
-    parser.add_argument("--json", action="store_true", help="the list as JSON, with whole prompts")
-    message = parser.parse_intermixed_args(words)
-    found = anyio.run(_find, settings_for(message), message)
-    if message.json:
+    found = _find(**wanted)
+    if as_json:
         print_json([gallery_data(record) for record in found])
     else:
         _print(found)
     return 0
 
 
-async def _find(settings: Settings, message: argparse.Namespace) -> list[PictureRecord]:
-    async with open_engine(settings) as engine:
-        return await engine.gallery(
-            text=message.text, tool=message.tool, day=message.day, parent=message.parent, limit=message.limit
-        )
+@with_engine
+async def _find(engine: Engine, /, **wanted: Any) -> list[PictureRecord]:
+    return await engine.gallery(**wanted)
 
 
 def _print(found: list[PictureRecord]) -> None:
@@ -66,10 +58,8 @@ def _print(found: list[PictureRecord]) -> None:
         for record in found:
             _print_block(screen, record)
         return
-    listing = table("id", "made", "tool", "size", "path", "prompt")
-    for record in found:
-        listing.add_row(*_facts(record), plain(str(record.path)), shortened(record.prompt, PROMPT_LENGTH))
-    screen.print(listing)
+    rows = [(*_facts(one), plain(str(one.path)), shortened(one.prompt, PROMPT_LENGTH)) for one in found]
+    screen.print(table(("id", "made", "tool", "size", "path", "prompt"), rows))
 
 
 def _facts(record: PictureRecord) -> tuple[str, str, str, str]:

@@ -5,38 +5,56 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from imagewright.cli.output import console
-from imagewright.cli.parser import command_parser
-from imagewright.cli.session import offer_for, settings_for
+import click
+from rich.markdown import Markdown, TableElement
+
+from imagewright.catalog.load import catalog
+from imagewright.cli.options import Command, completing
+from imagewright.cli.output import console, fitted
+from imagewright.cli.session import offer_now
 from imagewright.errors import Problem, Refusal
 from imagewright.guide.render import overview, page
 from imagewright.text import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from rich.console import Console, ConsoleOptions, RenderResult
 
 
-def main(words: Sequence[str]) -> int:
+@click.command(cls=Command)
+@click.argument("tool", required=False, metavar="[TOOL]", shell_complete=completing(catalog))
+def command(tool: str | None) -> int:
     """Print the overview or one tool's page: formatted on a terminal, Markdown as it is when piped."""
-    parser = command_parser("guide")
-    parser.add_argument("tool", nargs="?", metavar="TOOL", help="a model's tool; the overview without one")
-    message = parser.parse_intermixed_args(words)
-    offer = offer_for(settings_for(message))
-    if message.tool is None:
+    offer = offer_now()
+    if tool is None:
         text = overview(offer.rows)
-    elif message.tool in offer.tools:
-        text = page(offer.tools[message.tool], offer.rows)
-    elif message.tool in offer.hidden:
-        raise Refusal(Problem("", f"{message.tool} is off: {offer.hidden[message.tool]}"))
+    elif tool in offer.tools:
+        text = page(offer.tools[tool], offer.rows)
+    elif tool in offer.hidden:
+        raise Refusal(Problem("", f"{tool} is off: {offer.hidden[tool]}"))
     else:
         pages = ", ".join(offer.tools)
-        meant = did_you_mean(message.tool, offer.tools)
-        raise Refusal(Problem("", f"there is no page {message.tool!r}{meant}. There are pages for: {pages}"))
+        meant = did_you_mean(tool, offer.tools)
+        raise Refusal(Problem("", f"there is no page {tool!r}{meant}. There are pages for: {pages}"))
     screen = console(prose=True)
     if screen.is_terminal:
-        from imagewright.cli.markdown import Page  # noqa: PLC0415 - slow to load, and not needed when piped
-
         screen.print(Page(text))
     else:
         sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
     return 0
+
+
+class WholeTable(TableElement):
+    """A table that loses nothing on a narrow terminal; rich's own cuts words short there."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if self.header is None or self.header.row is None or self.body is None:
+            return
+        headings = [cell.content for cell in self.header.row.cells]
+        rows = [[cell.content for cell in row.cells] for row in self.body.rows]
+        yield fitted(console, headings, rows, options.max_width)
+
+
+class Page(Markdown):
+    """Markdown as rich renders it, with whole tables."""
+
+    elements = Markdown.elements | {"table_open": WholeTable}

@@ -2,48 +2,53 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+import click
 from rich.text import Text
 
 from imagewright.catalog.load import catalog
+from imagewright.catalog.row import verb
 from imagewright.catalog.schema import input_schema
 from imagewright.catalog.table import COLUMNS, NO
-from imagewright.cli.output import console, fitted, print_json
-from imagewright.cli.parser import command_parser
-from imagewright.cli.prices import price_data, print_prices
-from imagewright.cli.session import offer_for, settings_for
+from imagewright.cli.options import Command, option
+from imagewright.cli.output import console, fitted, print_json, table
+from imagewright.cli.session import offer_now
 from imagewright.engine.config import all_routes
-from imagewright.text import plain
+from imagewright.text import plain, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imagewright.catalog.row import Row
+    from imagewright.providers.base import Price, Route
+
+CLOSING = (
+    "USD per picture with the models that are built in, as last read from the sources named; vendors change them "
+    "without a word, and a price can be set in the configuration: [routes.TOOL.PROVIDER] OPERATION = { usd = ... }"
+)
 
 
-def main(words: Sequence[str]) -> int:
+@click.command(cls=Command)
+@option("--json", "as_json", is_flag=True, help="the same as JSON, with every operation and argument")
+@option("--prices", is_flag=True, help="what a picture costs at each provider instead")
+def command(*, as_json: bool, prices: bool) -> int:
     """Print the capability table, with what is off here marked."""
-    parser = command_parser("models")
-    parser.add_argument("--json", action="store_true", help="the same as JSON, with every operation and argument")
-    parser.add_argument("--prices", action="store_true", help="what a picture costs at each provider instead")
-    message = parser.parse_args(words)
-    if message.prices:
+    if prices:
         routes = all_routes()
-        if message.json:
+        if as_json:
             print_json([price_data(route) for route in routes])
         else:
             print_prices(routes)
         return 0
-    hidden = offer_for(settings_for(message)).hidden
+    hidden = offer_now().hidden
     rows = catalog().values()
-    if message.json:
+    if as_json:
         print_json([_described(row, hidden.get(row.tool, "")) for row in rows])
         return 0
     screen = console()
-    headings = [Text(heading) for heading in ("tool", *COLUMNS)]
-    listing = fitted(screen, screen.width, headings, [_cells(row, off=row.tool in hidden) for row in rows])
-    screen.print(listing)
+    screen.print(fitted(screen, ("tool", *COLUMNS), [_cells(row, off=row.tool in hidden) for row in rows]))
     screen.print()
     for row in rows:
         off = f" Off: {plain(hidden[row.tool])}." if row.tool in hidden else ""
@@ -72,3 +77,56 @@ def _described(row: Row, off: str) -> dict[str, Any]:
         },
         "input_schema": input_schema(row),
     }
+
+
+def price_data(route: Route) -> dict[str, Any]:
+    """One route's price as plain data."""
+    price = route.price
+    return {
+        "provider": route.provider,
+        "tool": route.tool,
+        "operation": str(route.operation),
+        "model": route.model,
+        "models": {shown(value): model for value, model in route.models.items()},
+        "usd": price.usd,
+        "by": price.by,
+        "table": {shown(value): usd for value, usd in price.table.items()},
+        "source": price.source,
+        "checked": price.checked,
+    }
+
+
+def print_prices(routes: Sequence[Route]) -> None:
+    """Every route's price: one wide table when piped, a table per tool with the sources below on a terminal."""
+    screen = console()
+    if not screen.is_terminal:
+        headings = ("provider", "tool", "operation", "model", "USD", "read on", "source")
+        screen.print(table(headings, map(_whole, routes)))
+        return
+    by_tool = sorted(routes, key=lambda route: [one.tool for one in routes].index(route.tool))
+    for tool, group in groupby(by_tool, key=lambda route: route.tool):
+        screen.print(Text(tool, style="bold cyan"))
+        rows = [(one.provider, verb(one.operation), figure(one.price), "\n".join(_models(one))) for one in group]
+        screen.print(table(("provider", "does", "USD", "model"), rows, kept=("provider", "does")))
+        screen.print()
+    screen.print(Text("Where the prices come from", style="bold"))
+    prices = [(route.provider, route.price.checked, route.price.source) for route in routes if route.price.source]
+    screen.print(table(("provider", "read on", "source"), dict.fromkeys(prices), kept=("provider", "read on")))
+    screen.print()
+    console(prose=True).print(CLOSING)
+
+
+def _whole(route: Route) -> tuple[str, ...]:
+    price, models = route.price, ", ".join(_models(route))
+    return route.provider, route.tool, str(route.operation), models, figure(price), price.checked, price.source
+
+
+def figure(price: Price) -> str:
+    """The price of a picture, or of each value of the argument it depends on."""
+    if price.table:
+        return f"{price.by}: {', '.join(f'{shown(value)}={usd:g}' for value, usd in price.table.items())}"
+    return "unknown" if price.usd is None else f"{price.usd:g}"
+
+
+def _models(route: Route) -> list[str]:
+    return list(dict.fromkeys((route.model, *route.models.values())))

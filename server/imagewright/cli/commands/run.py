@@ -1,128 +1,220 @@
-"""`imagewright run TOOL ...`: one call, in this process, with the options of the tool's row."""
+"""`imagewright run TOOL ...`: one call, in this process, with the options of the tool's row.
+
+Options only carry what was typed: whether a value is allowed is the engine's to say, which names everything that is
+wrong at once. So nothing is required, bounded or restricted to choices here, and options that the tool does not have
+reach the engine too.
+"""
 
 from __future__ import annotations
 
+import re
 import sys
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import anyio
+import click
+from click.shell_completion import CompletionItem
 
+from imagewright.catalog.facts import argument_names
 from imagewright.catalog.load import catalog
-from imagewright.cli.following import follow
-from imagewright.cli.job_views import summary
-from imagewright.cli.options import arguments, row_options
-from imagewright.cli.outcomes import CODES, exit_code
+from imagewright.catalog.schema import union
+from imagewright.cli.options import Command, Group, Option, completions, option_name
 from imagewright.cli.output import print_json
-from imagewright.cli.parser import command_parser, take_name
-from imagewright.cli.session import settings_for
-from imagewright.engine.engine import open_engine
+from imagewright.cli.progress import CODES, exit_code, follow
+from imagewright.cli.session import with_engine
+from imagewright.cli.views import print_error, summary
 from imagewright.engine.job import JobStatus
 from imagewright.errors import ConfirmationNeededError, Problem, Refusal
 from imagewright.surface.definitions import job_data
-from imagewright.text import did_you_mean, plain
+from imagewright.text import listed, plain, shown, span
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from imagewright.catalog.row import Row
-    from imagewright.settings.load import Settings
+    from imagewright.catalog.row import Argument, Row
+    from imagewright.engine.engine import Engine
 
 THRESHOLD = "IMAGEWRIGHT_CONFIRM_ABOVE"
 YES = frozenset({"y", "yes"})
+METAVAR = {
+    "text": "TEXT",
+    "choice": "CHOICE",
+    "integer": "N",
+    "number": "X",
+    "picture": "PICTURE",
+    "pictures": "PICTURE...",
+    "path": "PATH",
+}
+FILES = frozenset({"picture", "pictures", "path"})
+"""Kinds of arguments for which a shell completes files."""
+ID_START = "img_"
+"""How the id of an earlier picture starts; with a file extension behind it, it is a file."""
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+"""Start of a URL or data URI; two letters at least, as one is a Windows drive."""
 
 
-def main(words: Sequence[str]) -> int:
-    """Call the tool, wait for its pictures, and say where they are; the codes are in `cli.outcomes`."""
-    tool, rest = take_name(words)
-    if tool is None:
-        return _ask_for_tool(rest)
-    row = catalog().get(tool)
-    if row is None:
-        raise Refusal(
-            Problem("", f"there is no tool {tool!r}{did_you_mean(tool, catalog())}. There are: {', '.join(catalog())}")
+class ToolCommand(Command):
+    """`imagewright run <tool>`, with one option per argument of the row, in the order of its schema."""
+
+    def __init__(self, row: Row) -> None:
+        super().__init__(
+            row.tool,
+            params=[*(_option(row, name) for name in argument_names(row)), *_call_options()],
+            help=f"{row.title}: {row.character}. {row.caution}".strip(),
+            epilog=CODES,
+            callback=partial(_run, row),
+            context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
         )
-    message, unknown = tool_parser(row).parse_known_args(rest)
-    given = arguments(row, vars(message), unknown)
-    settings = settings_for(message)
-    if message.explain:
-        reasons = anyio.run(_explain, settings, tool, given)
-        if message.json:
+        self.row = row
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does; an option for several pictures takes all that stand behind it."""
+        several = {option_name(name) for name, forms in self.row.arguments().items() if forms[0].kind == "pictures"}
+        return super().parse_args(ctx, list(_each_by_its_option(args, several)))
+
+
+class Tools(Group):
+    """`imagewright run`, with a subcommand per tool."""
+
+    noun: ClassVar[str] = "tool"
+
+    def summaries(self) -> Mapping[str, str]:
+        """Every tool with what it is the first choice for."""
+        return {row.tool: row.first_choice for row in catalog().values()}
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's own
+        """The command of that tool."""
+        row = catalog().get(cmd_name)
+        return None if row is None else ToolCommand(row)
+
+
+def _call_options() -> list[click.Parameter]:
+    about = "About the call"
+    explain = "say which provider would serve it and why not the others; do nothing"
+    key = "idempotency key: a second call with the same key is the same job"
+    agree = f"agree to the price beforehand, whatever {THRESHOLD} says"
+    return [
+        Option(["--explain"], is_flag=True, help=explain, section=about),
+        Option(["--yes"], is_flag=True, help=agree, section=about),
+        Option(["--key"], default="", metavar="KEY", help=key, section=about, label="idempotency key"),
+        Option(["--json", "as_json"], is_flag=True, help="the result as JSON", section=about),
+    ]
+
+
+@click.group(
+    cls=Tools,
+    params=_call_options(),
+    invoke_without_command=True,
+    subcommand_metavar="TOOL [OPTIONS]...",
+    help="Call one tool from here and wait for its pictures.",
+    epilog=f"Options of one tool: imagewright run TOOL --help\n\n{CODES}",
+)
+@click.pass_context
+def command(ctx: click.Context, /, **_: object) -> int | None:
+    """Without a tool, say what each is for."""
+    if ctx.invoked_subcommand is not None:
+        return None
+    sys.stderr.write(f"{ctx.get_help()}\n")
+    return 2
+
+
+def _option(row: Row, name: str) -> Option:
+    joined = union(row, name)
+    argument = joined.argument
+    more: dict[str, Any] = {
+        "default": None,
+        "help": _help(argument, joined.notes),
+        "section": f"Arguments of {row.tool}",
+        "shell_complete": partial(_complete, argument),
+    }
+    if argument.kind == "boolean":
+        return Option([f"{option_name(name)}/{option_name(f'no_{name}')}"], **more)
+    several = argument.kind == "pictures"
+    return Option([option_name(name)], metavar=METAVAR[argument.kind], multiple=several, **more)
+
+
+def _help(argument: Argument, notes: Sequence[str]) -> str:
+    parts = [argument.describe]
+    if argument.values:
+        parts.append(", ".join(shown(value) for value in argument.values))
+    if argument.minimum is not None and argument.maximum is not None:
+        parts.append(span(argument.minimum, argument.maximum))
+    if argument.min_items is not None and argument.max_items is not None:
+        parts.append(f"{span(argument.min_items, argument.max_items)} picture{'' if argument.max_items == 1 else 's'}")
+    if argument.max_length is not None:
+        parts.append(f"at most {argument.max_length} characters")
+    if argument.default is not None:
+        parts.append(f"default {shown(argument.default)}")
+    if argument.required:
+        parts.append("required")
+    return "; ".join([*parts, *notes])
+
+
+def _complete(
+    argument: Argument, _ctx: click.Context, _option: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    if argument.kind in FILES:
+        return [CompletionItem(incomplete, type="file")]
+    return completions([shown(value) for value in argument.values or ()], incomplete)
+
+
+def _each_by_its_option(words: Sequence[str], several: set[str]) -> Iterator[str]:
+    """`--images a b` as `--images a --images b`: click has no option that takes as many values as there are."""
+    option, behind = "", False
+    for word in words:
+        if word.startswith("-") and word != "-":
+            option, behind = (word if word in several else ""), False
+        elif option:
+            if behind:
+                yield option
+            behind = True
+        yield word
+
+
+def _run(row: Row, *, explain: bool, yes: bool, key: str, as_json: bool, **typed: Any) -> int:
+    """Call the tool, wait for its pictures, and say where they are; the codes are in `cli.progress`."""
+    given = arguments(row, typed, click.get_current_context().args)
+    if explain:
+        reasons = _explain(row.tool, given)
+        if as_json:
             print_json(list(reasons))
         else:
             sys.stdout.write("".join(f"{plain(reason)}\n" for reason in reasons))
         return 0
-    done = anyio.run(_carry_out, settings, tool, given, message)
+    done = _make(row.tool, given, key=key, confirmed=yes, as_json=as_json)
     if isinstance(done, ConfirmationNeededError):
         if not _agrees(done):
             sys.stderr.write("imagewright: not made, and nothing was spent\n")
             return 1
-        message.yes = True
-        done = anyio.run(_carry_out, settings, tool, given, message)
+        done = _make(row.tool, given, key=key, confirmed=True, as_json=as_json)
     if isinstance(done, ConfirmationNeededError):  # never asked for twice
         raise done
     return done
 
 
-def tool_parser(row: Row) -> argparse.ArgumentParser:
-    """The parser of `imagewright run <tool>`."""
-    parser = command_parser(
-        "run",
-        usage=f"imagewright run {row.tool} [OPTIONS]",
-        description=f"{row.title}: {row.character}. {row.caution}".strip(),
-        epilog=CODES,
-        first=[row_options(row)],
-    )
-    group = parser.add_argument_group("about the call")
-    group.add_argument(
-        "--explain", action="store_true", help="say which provider would serve it and why not the others; do nothing"
-    )
-    group.add_argument("--yes", action="store_true", help=f"agree to the price beforehand, whatever {THRESHOLD} says")
-    group.add_argument(
-        "--key", default="", metavar="KEY", help="idempotency key: a second call with the same key is the same job"
-    )
-    group.add_argument("--json", action="store_true", help="the result as JSON")
-    return parser
+@with_engine
+async def _explain(engine: Engine, tool: str, given: dict[str, Any]) -> tuple[str, ...]:
+    return await engine.explain(tool, given)
 
 
-def _ask_for_tool(words: Sequence[str]) -> int:
-    lines = "".join(f"  {row.tool:<20} {row.first_choice}\n" for row in catalog().values())
-    parser = command_parser(
-        "run",
-        usage="imagewright run TOOL [OPTIONS]",
-        epilog=(
-            f"tools, and what each is the first choice for:\n{lines}\n"
-            f"Options of one: imagewright run TOOL --help\n\n{CODES}"
-        ),
-    )
-    parser.parse_args(words)
-    parser.print_help(sys.stderr)
-    return 2
-
-
-async def _explain(settings: Settings, tool: str, given: dict[str, Any]) -> tuple[str, ...]:
-    async with open_engine(settings) as engine:
-        return await engine.explain(tool, given)
-
-
-async def _carry_out(
-    settings: Settings, tool: str, given: dict[str, Any], message: argparse.Namespace
+@with_engine
+async def _make(
+    engine: Engine, tool: str, given: dict[str, Any], *, key: str, confirmed: bool, as_json: bool
 ) -> int | ConfirmationNeededError:
     """Make the call and print what came of it; returns the question where the user has to be asked first."""
-    async with open_engine(settings) as engine:
-        try:
-            job = await engine.start(tool, given, key=message.key, confirmed=message.yes)
-        except ConfirmationNeededError as needed:
-            return needed
-        await follow(engine, [job])
-        if message.json:
-            print_json(job_data(job))
-        else:
-            sys.stdout.write(summary(job))
-        await engine.answered(job)
-    if job.error is not None:
-        sys.stderr.write(f"imagewright: {plain(str(job.error))}\n")
-    elif job.status is not JobStatus.COMPLETED:
+    try:
+        job = await engine.start(tool, given, key=key, confirmed=confirmed)
+    except ConfirmationNeededError as needed:
+        return needed
+    await follow(engine, [job])
+    if as_json:
+        print_json(job_data(job))
+    else:
+        sys.stdout.write(summary(job))
+    await engine.answered(job)
+    print_error(job)
+    if job.error is None and job.status is not JobStatus.COMPLETED:
         sys.stderr.write(f"imagewright: {job.id} is {job.status}: {len(job.pictures)} of {job.expected} pictures\n")
     return exit_code([job])
 
@@ -138,3 +230,76 @@ def _agrees(needed: ConfirmationNeededError) -> bool:
     sys.stderr.write(f"{needed} [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in YES
+
+
+def arguments(row: Row, typed: Mapping[str, Any], unknown: Sequence[str]) -> dict[str, Any]:
+    """The call's arguments from what was typed.
+
+    Args:
+        row: the tool's row.
+        typed: the parsed options, None or empty where one was not given.
+        unknown: the words no option took; `--like this` and `--like=this` become arguments for the engine to refuse.
+
+    Raises:
+        Refusal: a word stands without its option.
+    """
+    known = row.arguments()
+    given = {name: _value(known[name][0], typed[name]) for name in known if typed[name] not in (None, ())}
+    return given | _strangers(unknown, row.tool)
+
+
+def _strangers(words: Sequence[str], tool: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    loose: list[str] = []
+    name = ""
+    for word in words:
+        if word.startswith("--"):
+            name, equals, value = word[2:].partition("=")
+            name = name.replace("-", "_")
+            found[name] = value if equals else True
+            if equals:
+                name = ""
+        elif name:
+            found[name] = word
+            name = ""
+        else:
+            loose.append(word)
+    if loose:
+        words_text = listed([repr(word) for word in loose])
+        raise Refusal(Problem("", f"{words_text} belongs to no option; imagewright run {tool} --help lists them"))
+    return found
+
+
+def _value(argument: Argument, typed: Any) -> Any:
+    """What was typed in the type the argument has, where nothing is lost by it; else as it was typed."""
+    match argument.kind:
+        case "integer":
+            return _number(typed, int)
+        case "number":
+            return _number(typed, float)
+        case "choice":
+            return next((value for value in argument.values or () if shown(value) == typed), typed)
+        case "picture":
+            return _picture(typed)
+        case "pictures":
+            return [_picture(one) for one in typed]
+        case _:
+            return typed
+
+
+def _number(typed: str, whole: type[int | float]) -> int | float | str:
+    for kind in (whole, float):
+        try:
+            return kind(typed)
+        except ValueError:
+            continue
+    return typed
+
+
+def _picture(typed: str) -> str:
+    """A path relative to where the user stands, made absolute; a URL, data URI or picture id as it is."""
+    picture_id = typed.startswith(ID_START) and not Path(typed).suffix
+    if picture_id or SCHEME.match(typed):
+        return typed
+    path = Path(typed).expanduser() if typed.startswith(("~/", "~\\")) else Path(typed)
+    return str(Path.cwd() / path)

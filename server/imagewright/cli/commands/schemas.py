@@ -1,59 +1,136 @@
-"""`imagewright schemas [--out DIR] [--check]`: every tool's schema as a file, for people and other programs."""
+"""`imagewright schemas [--out DIR] [--check]`: every tool's schema as a file, for people and other programs.
+
+In a checkout of the project the generated tables of README.md and docs/settings.md are looked after too.
+"""
 
 from __future__ import annotations
 
+import json
 import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imagewright.cli.parser import command_parser
-from imagewright.cli.schema_files import FOLDER, Drift, checkout, drifts
+import click
+
+from imagewright.catalog.load import catalog
+from imagewright.catalog.row import verb
+from imagewright.catalog.table import NO, YES, readme_with_table, replace_between
+from imagewright.cli.options import Command, option
+from imagewright.engine.config import all_routes
 from imagewright.errors import StorageError
+from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS
+from imagewright.settings.table import settings_tables
+from imagewright.surface.definitions import all_definitions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator
+
+    from imagewright.providers.base import Route
+
+FOLDER = "tool_schemas"
+PARTS = ("name", "title", "description", "inputSchema", "outputSchema")
+"""What of a tool's definition is written, in this order."""
+PROVIDERS = ("<!-- provider table: start -->", "<!-- provider table: end -->")
+"""What the table of providers stands between in README.md."""
+SETTINGS = ("<!-- settings: start -->", "<!-- settings: end -->")
+"""What the tables of docs/settings.md stand between."""
 
 
-def main(words: Sequence[str]) -> int:
+@click.command(cls=Command)
+@option("--out", type=click.Path(path_type=Path), metavar="DIR", help=f"folder to write to (default: {FOLDER})")
+@option("--check", is_flag=True, help="write nothing; exit 1 and name each file that is not current")
+def command(*, out: Path | None, check: bool) -> int:
     """Write what differs, or with `--check` name it; always for all tools, whatever is switched off."""
-    parser = command_parser("schemas")
-    parser.add_argument("--out", type=Path, metavar="DIR", help=f"folder to write to (default: {FOLDER})")
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; exit 1 and name each file that is not current"
-    )
-    text = parser.parse_args(words)
     here = Path.cwd()
     home = checkout(here)
-    out: Path = text.out or (home or here) / FOLDER
+    out = out or (home or here) / FOLDER
     # another folder than the project's own is somebody else's copy, and no reason to touch the documents
     own = home if home and out.resolve() == (home / FOLDER).resolve() else None
-    found = list(drifts(out, own))
-    if text.check:
-        return _report(found, out)
-    _write(found)
-    return 0
-
-
-def _report(found: list[Drift], out: Path) -> int:
-    for drift in found:
-        sys.stdout.write(f"{drift.file}: {drift.what}\n")
-    if found:
+    found = [*drifts(out, own)]
+    for file, what, wanted in found:
+        sys.stdout.write(f"{file}: {what if check else _mend(file, wanted)}\n")
+    if check and found:
         sys.stderr.write("imagewright: not current; write them anew with: imagewright schemas\n")
         return 1
-    sys.stdout.write(f"{out}: current\n")
+    if not found:
+        sys.stdout.write(f"{out}: current\n" if check else "All current; nothing to write.\n")
     return 0
 
 
-def _write(found: list[Drift]) -> None:
-    for drift in found:
-        if drift.wanted is None:
-            sys.stdout.write(f"{drift.file}: belongs to no tool; left alone, delete it\n")
-            continue
+def _mend(file: Path, wanted: str | None) -> str:
+    if wanted is None:
+        return "belongs to no tool; left alone, delete it"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(wanted, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise StorageError(f"{file}: cannot be written ({error.strerror or error})") from error
+    return "written"
+
+
+def checkout(folder: Path) -> Path | None:
+    """The project's own source folder at or above this one, or None when this is elsewhere."""
+    return next((one for one in (folder, *folder.parents) if _is_ours(one)), None)
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8")).get("project", {})
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return False
+    return project.get("name") == "imagewright" and (folder / "README.md").is_file()
+
+
+def drifts(out: Path, home: Path | None) -> Iterator[tuple[Path, str, str | None]]:
+    """Every file that is not as it should be: which, why, and what it should hold.
+
+    It is `missing`, `differs`, or is `stray`, belonging to no tool; then it should hold nothing.
+
+    Args:
+        out: the folder of the schemas.
+        home: the checkout whose documents have generated tables; None leaves documents alone.
+
+    Raises:
+        CatalogError: a document has lost the markers of a table.
+    """
+    wanted = {out / f"{tool['name']}.json": _text(tool) for tool in all_definitions()}
+    stray = [(file, "stray", None) for file in sorted(out.glob("*.json")) if file not in wanted]
+    if home is not None:
+        readme, settings = home / "README.md", home / "docs" / "settings.md"
+        text = readme_with_table(readme.read_text(encoding="utf-8"), catalog().values())
+        wanted[readme] = replace_between(text, *PROVIDERS, provider_table(all_routes()))
+        text = settings.read_text(encoding="utf-8")
+        wanted[settings] = replace_between(text, *SETTINGS, settings_tables(KEY_VARIABLES, OTHER_HOSTS))
+    for file, text in wanted.items():
         try:
-            drift.file.parent.mkdir(parents=True, exist_ok=True)
-            drift.file.write_text(drift.wanted, encoding="utf-8", newline="\n")
-        except OSError as error:
-            raise StorageError(f"{drift.file}: cannot be written ({error.strerror or error})") from error
-        sys.stdout.write(f"{drift.file}: written\n")
-    if not found:
-        sys.stdout.write("All current; nothing to write.\n")
+            # universal newlines: a Windows checkout may have turned the line ends
+            if file.read_text(encoding="utf-8", errors="replace") != text:
+                yield file, "differs", text
+        except OSError:
+            # whatever the reason, it is not there to be read, and writing it will tell
+            yield file, "missing", text
+    yield from stray
+
+
+def _text(tool: dict[str, object]) -> str:
+    return json.dumps({part: tool[part] for part in PARTS if part in tool}, indent=2, ensure_ascii=False) + "\n"
+
+
+def provider_table(routes: Iterable[Route]) -> str:
+    """The table as Markdown: a line per tool and operation, a column per provider, in the order of the routes."""
+    routes = tuple(routes)
+    providers = list(dict.fromkeys(route.provider for route in routes))
+    tools = list(dict.fromkeys(route.tool for route in routes))
+    served: dict[tuple[str, str], set[str]] = {}
+    for route in routes:
+        served.setdefault((route.tool, verb(route.operation)), set()).add(route.provider)
+    lines = [_line(["tool", "operation", *providers]), "|" + "---|" * (2 + len(providers))]
+    for tool, operation in sorted(served, key=lambda cell: tools.index(cell[0])):
+        by = served[tool, operation]
+        lines.append(_line([tool, operation, *(YES if provider in by else NO for provider in providers)]))
+    return "\n".join(lines)
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"

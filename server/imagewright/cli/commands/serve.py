@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from functools import partial
-from typing import TYPE_CHECKING
+
+import click
 
 from imagewright.cli.interrupting import ended_by_the_system
-from imagewright.cli.parser import command_line, command_parser
+from imagewright.cli.options import Command, command_line
 from imagewright.errors import SettingsError
 from imagewright.settings.load import load_settings
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 GREETING = (
     "This is an MCP server: it waits for a client to speak to it on standard input. "
@@ -21,7 +19,8 @@ GREETING = (
 )
 
 
-def main(words: Sequence[str]) -> int:
+@click.command(cls=Command)
+def command() -> int:
     """Serve until the client hangs up.
 
     Raises:
@@ -31,7 +30,7 @@ def main(words: Sequence[str]) -> int:
     if sys.stdin is None or sys.stdout is None:
         message = "standard input and output must be open: they are how a client speaks to this server"
         raise SettingsError(message)
-    settings = load_settings(os.environ, command_line(command_parser("serve").parse_args(words)))
+    settings = load_settings(os.environ, command_line())
     if sys.stdin.isatty():
         sys.stderr.write(GREETING)
     with ended_by_the_system():

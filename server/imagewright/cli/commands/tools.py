@@ -1,64 +1,73 @@
-"""`imagewright tools [enable|disable NAME...]`: what is on and why, and the switch."""
+"""`imagewright tools [enable|disable NAME...]`: what is on and why, and the switch in the configuration file."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import click
+import tomlkit
 from rich.text import Text
+from tomlkit.exceptions import TOMLKitError
 
-from imagewright.cli.config_edit import switch
-from imagewright.cli.output import console, print_json, state, table
-from imagewright.cli.parser import command_line, command_parser
-from imagewright.cli.session import offer_for, settings_for
+from imagewright.cli.options import Command, Group, command_line, completing, option
+from imagewright.cli.output import console, print_json, table
+from imagewright.cli.session import offer_now, settings_now
 from imagewright.engine.offer import tool_names
-from imagewright.errors import SettingsError
+from imagewright.errors import SettingsError, StorageError
+from imagewright.settings.config_file import read_config
 from imagewright.settings.load import load_settings
+from imagewright.storage.private import make_folder
 from imagewright.text import did_you_mean, plain
 
 if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterable
 
     from imagewright.engine.offer import Offer
     from imagewright.settings.toggles import Toggles
 
-ACTIONS = {"enable": True, "disable": False}
+
+@click.group(
+    cls=Group,
+    invoke_without_command=True,
+    epilog="Switching edits the configuration file; a running server follows within two seconds.\n",
+)
+@option("--json", "as_json", is_flag=True, help="the list as JSON")
+@click.pass_context
+def command(ctx: click.Context, *, as_json: bool) -> int | None:
+    """List the tools, unless some are to be switched."""
+    return _list(as_json=as_json) if ctx.invoked_subcommand is None else None
 
 
-def main(words: Sequence[str]) -> int:
-    """List the tools, or switch some."""
-    parser = command_parser(
-        "tools",
-        usage="imagewright tools [--json]\n       imagewright tools enable|disable NAME [NAME ...]",
-        epilog="Switching edits the configuration file; a running server follows within two seconds.",
-    )
-    parser.add_argument("action", nargs="?", choices=tuple(ACTIONS), metavar="enable|disable", help="what to switch to")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="tools to switch")
-    parser.add_argument("--json", action="store_true", help="the list as JSON")
-    message = parser.parse_intermixed_args(words)
-    if message.action is None:
-        return _list(message)
-    if not message.names:
-        parser.error(f"which tools? They are: {', '.join(tool_names())}")
-    return _switch(message, on=ACTIONS[message.action])
+@command.command("enable", cls=Command, help="switch tools on")
+@click.argument("names", nargs=-1, metavar="NAME...", shell_complete=completing(tool_names))
+def enable(names: tuple[str, ...]) -> int:
+    """Switch tools on."""
+    return _switch(names, on=True)
 
 
-def _list(message: argparse.Namespace) -> int:
-    settings = settings_for(message)
-    offer = offer_for(settings)
+@command.command("disable", cls=Command, help="switch tools off")
+@click.argument("names", nargs=-1, metavar="NAME...", shell_complete=completing(tool_names))
+def disable(names: tuple[str, ...]) -> int:
+    """Switch tools off."""
+    return _switch(names, on=False)
+
+
+def _list(*, as_json: bool) -> int:
+    settings, offer = settings_now(), offer_now()
     entries = [(name, *_standing(name, offer, settings.toggles)) for name in tool_names()]
-    if message.json:
+    if as_json:
         print_json([{"tool": name, "on": on, "because": because} for name, on, because in entries])
         return 0
-    listing = table("tool", "", "why", kept=("tool",))
-    for name, on, because in entries:
-        listing.add_row(name, state(on=on), plain(because))
-    screen = console()
-    screen.print(listing)
-    screen.print(Text(f"\nConfiguration file: {_described(settings.folders.config)}", style="dim"), soft_wrap=True)
+    states = {True: Text("on", style="green"), False: Text("off", style="red")}
+    screen, file = console(), settings.folders.config
+    rows = [(name, states[on], plain(because)) for name, on, because in entries]
+    screen.print(table(("tool", "", "why"), rows, kept=("tool",)))
+    absent = "" if file.exists() else " (not there yet: everything has its default)"
+    screen.print(Text(f"\nConfiguration file: {file}{absent}", style="dim"), soft_wrap=True)
     return 0
 
 
@@ -70,20 +79,18 @@ def _standing(name: str, offer: Offer, toggles: Toggles) -> tuple[bool, str]:
     return True, f"{because}, served by {', '.join(providers)}" if providers else because
 
 
-def _described(file: Path) -> str:
-    return str(file) if file.exists() else f"{file} (not there yet: everything has its default)"
-
-
-def _switch(message: argparse.Namespace, *, on: bool) -> int:
+def _switch(names: tuple[str, ...], *, on: bool) -> int:
     valid = tool_names()
-    if wrong := [name for name in message.names if name not in valid]:
-        parts = "; ".join(f"there is no tool {name!r}{did_you_mean(name, valid)}" for name in wrong)
-        raise SettingsError(f"{parts}. The tools are: {', '.join(valid)}. Nothing was changed.")
+    if not names:
+        raise click.UsageError(f"which tools? They are: {', '.join(valid)}", click.get_current_context())
+    if wrong := [name for name in names if name not in valid]:
+        unknown = "; ".join(f"there is no tool {name!r}{did_you_mean(name, valid)}" for name in wrong)
+        raise SettingsError(f"{unknown}. The tools are: {', '.join(valid)}. Nothing was changed.")
     file = load_settings(os.environ).folders.config
-    changed = switch(file, message.names, on=on)
-    toggles = load_settings(os.environ, command_line(message)).toggles
+    changed = switch(file, names, on=on)
+    toggles = load_settings(os.environ, command_line()).toggles
     word = "on" if on else "off"
-    for name in dict.fromkeys(message.names):
+    for name in dict.fromkeys(names):
         was = "" if name in changed else " already"
         sys.stdout.write(f"{name} is{was} {word} in {file}\n")
         decision = toggles.decide(name)
@@ -91,3 +98,77 @@ def _switch(message: argparse.Namespace, *, on: bool) -> int:
             stays = "on" if decision.on else "off"
             sys.stderr.write(f"imagewright: but {name} stays {stays} here: {decision.because}, which is stronger\n")
     return 0
+
+
+def switch(file: Path, tools: Iterable[str], *, on: bool) -> tuple[str, ...]:
+    """Switch tools on or off in the configuration file, made if there is none.
+
+    Off means: listed in `[tools].disable`. On means: not listed there, and in `[tools].allow` where that exists.
+
+    Args:
+        file: the configuration file.
+        tools: valid names.
+        on: on or off.
+
+    Returns:
+        The tools whose entry had to change; empty when the file was already so and was left untouched.
+
+    Raises:
+        SettingsError: the file is not valid as it stands; it is left as it is.
+        StorageError: it cannot be written.
+    """
+    read_config(file)
+    try:
+        text = file.read_bytes().decode("utf-8") if file.exists() else ""
+        document = tomlkit.parse(text)
+    except TOMLKitError as error:
+        raise SettingsError(f"{file}: {error}") from error
+    changed = tuple(name for name in dict.fromkeys(tools) if _switch_one(document, name, on=on))
+    if changed:
+        _write(file, tomlkit.dumps(document))
+    return changed
+
+
+def _switch_one(document: Any, name: str, *, on: bool) -> bool:
+    table = document.get("tools", {})
+    disable = table.get("disable", [])
+    if on:
+        changed = name in disable
+        while name in disable:
+            disable.remove(name)
+        if name not in table.get("allow", [name]):
+            table["allow"].append(name)
+            changed = True
+        return changed
+    if name in disable:
+        return False
+    if "tools" not in document:
+        if document.as_string():
+            document.append(None, tomlkit.nl())
+        # at the end, as the header would swallow plain keys behind it
+        document.append("tools", tomlkit.table())
+    document["tools"].setdefault("disable", tomlkit.array()).append(name)
+    return True
+
+
+def _write(file: Path, text: str) -> None:
+    """Replace the file in one step; where it is a link, what it points to."""
+    target = Path(os.path.realpath(file))
+    try:
+        make_folder(target.parent)  # private, as it also holds the key file
+        with tempfile.NamedTemporaryFile(
+            "w", dir=target.parent, prefix=f".{target.name}.", encoding="utf-8", newline="", delete=False
+        ) as draft:
+            draft.write(text)
+            draft.flush()
+            os.fsync(draft.fileno())
+        try:
+            read_config(Path(draft.name))
+            if target.exists():
+                Path(draft.name).chmod(target.stat().st_mode & 0o7777)
+            Path(draft.name).replace(target)
+        except BaseException:
+            Path(draft.name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise StorageError(f"{file}: cannot be written ({error.strerror or error})") from error

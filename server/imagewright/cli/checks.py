@@ -1,0 +1,310 @@
+"""What the doctor looks at: program, configuration, keys, tools, folders, database, budgets, and the server itself.
+
+Every check yields findings, and none of them ever holds a key.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+
+from imagewright import __version__
+from imagewright.cli.launching import launch_command
+from imagewright.cli.session import database_fault, spent_now
+from imagewright.engine.config import could_serve
+from imagewright.engine.offer import tool_names
+from imagewright.errors import ImagewrightError, SettingsError, StorageError
+from imagewright.imaging.signatures import KINDS, known_formats
+from imagewright.providers import KEY_VARIABLES
+from imagewright.settings.config_file import read_config
+from imagewright.settings.environment import filled_in, unexpanded, unknown_variables
+from imagewright.settings.folders import find_folders
+from imagewright.settings.keys import read_key_file
+from imagewright.settings.load import Settings, filled_in_line, load_settings
+from imagewright.surface.client import open_client
+from imagewright.text import byte_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from imagewright.engine.offer import Offer
+    from imagewright.settings.folders import Folders
+    from imagewright.settings.load import CommandLine
+
+FORMAT_ADVICE = {
+    "avif": "Install a Pillow that was built with AVIF, or save such pictures as PNG first.",
+    "heic": "For pictures from iPhones: pip install pillow-heif",
+}
+AREA = "configuration"
+UNFILLED = "Fill it in where the client asks for it, or take the line out of the client's configuration."
+LOW_SPACE = 1_000_000_000
+"""Bytes free below which a word is said: some 25 large pictures."""
+PERIODS = {"day": "today", "month": "this month"}
+PATIENCE = 30.0
+"""Seconds for a start, on a machine that is slow and cold."""
+LOUD = "Something prints to standard output when Python starts (a sitecustomize, a .pth file or a wrapper): silence it."
+
+
+class Level(StrEnum):
+    """How a finding is to be taken; only `BROKEN` makes the doctor fail."""
+
+    OK = "ok"
+    OFF = "off"
+    NOTE = "note"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing the doctor has found, fit to be shown to anybody."""
+
+    level: Level
+    area: str
+    """What it is about, such as "keys"."""
+    says: str
+    """What was found, as one sentence."""
+    advice: str = ""
+    """What to do about it; empty when nothing need be done."""
+
+
+ok, off, note, broken = (partial(Finding, level) for level in Level)
+
+
+def check_program() -> Iterator[Finding]:
+    """Versions, and the formats that can and cannot be read."""
+    able = known_formats()
+    system = f"{platform.system()} {platform.machine()}"
+    yield ok("program", f"Imagewright {__version__}, Python {platform.python_version()}, {system}")
+    yield ok("program", f"interpreter {sys.executable}")
+    yield ok("program", f"reads {', '.join(KINDS[name].title for name in able)}")
+    for name, kind in KINDS.items():
+        if name not in able:
+            yield off("program", f"does not read {kind.title}", FORMAT_ADVICE.get(name, ""))
+
+
+def check_settings(
+    environment: Mapping[str, str], line: CommandLine, working_directory: Path
+) -> tuple[Settings | None, list[Finding]]:
+    """The settings, or None when they cannot be used; every file that is wrong is named, not only the first."""
+    left = "was left as ${...} by whatever set it: it counts as not set"
+    found = [note(AREA, text, "Correct its name.") for text in unknown_variables(environment)]
+    found += [note(AREA, f"{name} {left}", UNFILLED) for name in unexpanded(environment)]
+    if filled_in_line(line) != line:
+        found.append(note(AREA, "an option was left as ${...}: it counts as not given", UNFILLED))
+    environment = filled_in(environment)
+    try:
+        folders = find_folders(environment, working_directory)
+        found.append(_file(folders.config, read_config, "every setting has its default"))
+        found.append(_file(folders.keys, read_key_file, "keys can be kept there, mode 0600"))
+        if any(finding.level is Level.BROKEN for finding in found):
+            return None, found
+        settings = load_settings(environment, line, working_directory)
+        settings.toggles.check_names(tool_names())
+    except SettingsError as error:
+        return None, [*found, stops_the_start(error)]
+    return settings, found
+
+
+def stops_the_start(error: ImagewrightError) -> Finding:
+    """The finding for a configuration that cannot be used."""
+    return broken(AREA, str(error), "Correct it; until then the server does not start.")
+
+
+def _file(file: Path, read: Callable[[Path], object], absent: str) -> Finding:
+    try:
+        read(file)
+    except SettingsError as error:
+        return stops_the_start(error)
+    return ok(AREA, f"{file} is valid") if file.exists() else off(AREA, f"{file} is not there: {absent}")
+
+
+def check_keys(settings: Settings) -> Iterator[Finding]:
+    """Which keys were found and where, never what they are; whether their vendors take them is not tried."""
+    from_shell: list[str] = []
+    for provider, variables in KEY_VARIABLES.items():
+        if not variables:
+            continue
+        for flaw in settings.keyring.flaws(variables):
+            yield note("keys", str(flaw), "Set it to the key alone, or leave it out.")
+        key = settings.keyring.find(variables)
+        if key is None:
+            yield off("keys", f"{provider}: none ({' or '.join(variables)})")
+            continue
+        yield ok("keys", f"{provider}: from {key.source} (not tried)")
+        if key.source in variables:
+            from_shell.append(key.source)
+    if from_shell:
+        yield note(
+            "keys",
+            f"{', '.join(from_shell)}: set in this shell, which desktop clients do not read",
+            f"For them, put it into the client's own env block, or into {settings.keyring.file} (mode 0600).",
+        )
+
+
+def check_offer(offer: Offer, settings: Settings) -> Iterator[Finding]:
+    """Which providers and tools are on or off, and why, and what would bring a tool back that nobody serves."""
+    for state in offer.providers.values():
+        yield (ok if state.on else off)("providers", f"{state.name}: {state.because}")
+    for name in tool_names():
+        if name in offer.hidden:
+            advice = _remedy(name, settings) if settings.toggles.decide(name).on else ""
+            yield off("tools", f"{name}: {offer.hidden[name]}", advice)
+        else:
+            providers = ", ".join(dict.fromkeys(route.provider for route in offer.routes(name)))
+            yield ok("tools", f"{name}: on{f', served by {providers}' if providers else ''}")
+    if not offer.names:
+        yield broken("tools", "no tool is on", "Switch one on: imagewright tools enable NAME")
+    elif offer.drafts and offer.tools:
+        key = next(names[0] for names in KEY_VARIABLES.values() if names)
+        says = "only the built-in offline provider serves: generating and editing give marked drafts"
+        yield note("tools", says, f"For real pictures set a key, such as {key}.")
+
+
+def _remedy(tool: str, settings: Settings) -> str:
+    """What brings back a tool that is on and that no provider in use serves."""
+    keyed = {name: variables for name, variables in could_serve(tool).items() if variables}  # drafts are no remedy
+    to_name = [name for name, variables in keyed.items() if settings.keyring.find(variables)]
+    to_key = [f"{' or '.join(variables)} ({name})" for name, variables in keyed.items() if name not in to_name]
+    ways = [f"set one of these keys: {', '.join(to_key)}"] if to_key else []
+    if to_name:
+        ways.append(f"name one of these in IMAGEWRIGHT_PROVIDERS or with --provider: {', '.join(to_name)}")
+    text = "; or ".join(ways)
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def check_places(folders: Folders) -> Iterator[Finding]:
+    """The pictures' folder, the roots and the database. Leaves nothing behind."""
+    yield _kept("pictures", folders.pictures)
+    yield _kept("configuration", folders.config.parent)
+    for root in folders.roots:
+        if root == folders.pictures:
+            continue
+        if not root.is_dir():
+            yield off("folders", f"root: {root} is not there")
+        elif trouble := _cannot_write(root):
+            yield note("folders", f"root: {root}: {trouble}", "Pictures can be read from it, not saved there.")
+        else:
+            yield ok("folders", f"root: {root}")
+    free = shutil.disk_usage(_nearest_existing(folders.pictures)).free
+    if free < LOW_SPACE:
+        yield note("folders", f"only {byte_size(free)} are free for pictures", "Make room on that disk.")
+    yield _database(folders.database)
+
+
+def _kept(what: str, folder: Path) -> Finding:
+    """A folder of our own: it may not exist yet, but it must be possible to make it."""
+    existing = _nearest_existing(folder)
+    if trouble := _cannot_write(existing):
+        advice = "Change its permissions, or set IMAGEWRIGHT_HOME to a folder you can write to."
+        return broken("folders", f"{what}: {folder}: {trouble}", advice)
+    return ok("folders", f"{what}: {folder}{'' if existing == folder else ' (made when it is first needed)'}")
+
+
+def _nearest_existing(folder: Path) -> Path:
+    return next(one for one in (folder, *folder.parents) if one.exists())
+
+
+def _cannot_write(folder: Path) -> str:
+    """Why nothing can be written there, found out by doing it: permission bits alone do not tell on every system."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return ""
+    except OSError as error:
+        return f"cannot be written ({error.strerror or error})"
+
+
+def _database(file: Path) -> Finding:
+    if not file.exists():
+        where = _nearest_existing(file.parent)
+        if trouble := _cannot_write(where):
+            return broken("database", f"{file}: {where}: {trouble}", "Set IMAGEWRIGHT_HOME.")
+        return ok("database", f"{file} (made with the first picture)")
+    if fault := database_fault(file):
+        advice = "Move the file aside; the pictures themselves are safe, and a new database starts empty."
+        return broken("database", f"{file}: {fault}", advice)
+    if trouble := _cannot_write(file.parent):
+        return broken("database", f"{file.parent}: {trouble}", "Change its permissions.")
+    return ok("database", str(file))
+
+
+def check_money(settings: Settings) -> Iterator[Finding]:
+    """The limits, and what is spent or set aside today and this month over all processes."""
+    budget = settings.budget
+    limits = {"day": budget.per_day, "month": budget.per_month}
+    try:
+        for name, usd in spent_now().items():
+            spent, limit = f"{PERIODS[name]}: ${usd:.4g} spent or set aside", limits[name]
+            if limit is None:
+                yield ok("budget", f"{spent}, no limit")
+            elif usd < limit:
+                yield ok("budget", f"{spent} of ${limit:g}")
+            else:
+                yield note("budget", f"{spent} of ${limit:g}", "Calls that cost anything are refused: raise it.")
+    except StorageError as error:
+        yield note("budget", f"what was spent cannot be read: {error}")
+    each = "no limit per call" if budget.per_call is None else f"at most ${budget.per_call:g} per call"
+    above = budget.confirm_above
+    asked = "nobody is asked about prices" if above is None else f"you are asked about calls above ${above:g}"
+    yield ok("budget", f"{each}; {asked}")
+
+
+def check_server(environment: Mapping[str, str], options: Sequence[str]) -> Iterator[Finding]:
+    """Whether the server keeps standard output clean, ends with its client, and answers.
+
+    Args:
+        environment: the variables it is started with.
+        options: words for `imagewright serve`.
+    """
+    program, *words = launch_command()
+    arguments = f", args: {json.dumps(words)}" if words else ""
+    yield ok("server", f"for a client's configuration, command: {json.dumps(program)}{arguments}")
+    yield check_silence(environment, options)
+    yield anyio.run(check_answer, environment, options)
+
+
+def check_silence(environment: Mapping[str, str], options: Sequence[str]) -> Finding:
+    """Whether nothing is printed for a client that hangs up at once: what is, was never part of the protocol."""
+    words = [sys.executable, "-m", "imagewright", "serve", *options]
+    try:
+        done = subprocess.run(  # noqa: S603 - our own interpreter and our own words
+            words, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False, env=dict(environment)
+        )
+    except subprocess.TimeoutExpired:
+        return broken("server", f"still runs {PATIENCE:.0f} s after its client hung up", "Please report it.")
+    if done.stdout:
+        return broken("server", f"{len(done.stdout)} stray bytes on standard output", LOUD)
+    if done.returncode:
+        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:] or ["it says nothing"]
+        return broken("server", f"ends with code {done.returncode}: {last[0]}", "Correct that first.")
+    return ok("server", "keeps standard output clean and ends with its client")
+
+
+async def check_answer(environment: Mapping[str, str], options: Sequence[str]) -> Finding:
+    """Whether it answers a client that asks for its tools, and how soon."""
+    start = time.monotonic()
+    try:
+        with anyio.fail_after(PATIENCE):
+            async with open_client(["serve", *options], dict(environment)) as client:
+                tools = await client.list_tools()
+                took = time.monotonic() - start
+    except Exception as error:  # noqa: BLE001 - whatever keeps it from answering is what was looked for
+        return broken("server", f"does not answer: {_innermost(error)}", "Run: imagewright serve")
+    return ok("server", f"answers with {len(tools)} tools in {took:.1f} s")
+
+
+def _innermost(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

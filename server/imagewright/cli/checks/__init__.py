@@ -1,1 +1,0 @@
-"""What `imagewright doctor` looks at; every check returns findings and none raises for what it finds."""
