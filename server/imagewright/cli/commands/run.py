@@ -17,6 +17,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from imagewright.catalog.facts import argument_names
+from imagewright.catalog.kinds import KINDS, PICTURE_KINDS
 from imagewright.catalog.load import catalog
 from imagewright.catalog.schema import union
 from imagewright.cli.options import Command, Group, Option, completions, option_name
@@ -32,22 +33,12 @@ from imagewright.text import listed, plain, shown, span
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from imagewright.catalog.kinds import Kind
     from imagewright.catalog.row import Argument, Row
     from imagewright.engine.engine import Engine
 
 THRESHOLD = "IMAGEWRIGHT_CONFIRM_ABOVE"
 YES = frozenset({"y", "yes"})
-METAVAR = {
-    "text": "TEXT",
-    "choice": "CHOICE",
-    "integer": "N",
-    "number": "X",
-    "picture": "PICTURE",
-    "pictures": "PICTURE...",
-    "path": "PATH",
-}
-FILES = frozenset({"picture", "pictures", "path"})
-"""Kinds of arguments for which a shell completes files."""
 ID_START = "img_"
 """How the id of an earlier picture starts; with a file extension behind it, it is a file."""
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
@@ -131,7 +122,7 @@ def _option(row: Row, name: str) -> Option:
     if argument.kind == "boolean":
         return Option([f"{option_name(name)}/{option_name(f'no_{name}')}"], **more)
     several = argument.kind == "pictures"
-    return Option([option_name(name)], metavar=METAVAR[argument.kind], multiple=several, **more)
+    return Option([option_name(name)], metavar=KINDS[argument.kind].metavar, multiple=several, **more)
 
 
 def _help(argument: Argument, notes: Sequence[str]) -> str:
@@ -154,7 +145,7 @@ def _help(argument: Argument, notes: Sequence[str]) -> str:
 def _complete(
     argument: Argument, _ctx: click.Context, _option: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    if argument.kind in FILES:
+    if argument.kind == "path" or argument.kind in PICTURE_KINDS:
         return [CompletionItem(incomplete, type="file")]
     return completions([shown(value) for value in argument.values or ()], incomplete)
 
@@ -237,14 +228,17 @@ def arguments(row: Row, typed: Mapping[str, Any], unknown: Sequence[str]) -> dic
 
     Args:
         row: the tool's row.
-        typed: the parsed options, None or empty where one was not given.
+        typed: the parsed options by name, None or empty where one was not given.
         unknown: the words no option took; `--like this` and `--like=this` become arguments for the engine to refuse.
 
     Raises:
         Refusal: a word stands without its option.
     """
-    known = row.arguments()
-    given = {name: _value(known[name][0], typed[name]) for name in known if typed[name] not in (None, ())}
+    given = {
+        name: _from_here(forms[0].kind, typed[name])
+        for name, forms in row.arguments().items()
+        if typed[name] not in (None, ())
+    }
     return given | _strangers(unknown, row.tool)
 
 
@@ -270,30 +264,11 @@ def _strangers(words: Sequence[str], tool: str) -> dict[str, Any]:
     return found
 
 
-def _value(argument: Argument, typed: Any) -> Any:
-    """What was typed in the type the argument has, where nothing is lost by it; else as it was typed."""
-    match argument.kind:
-        case "integer":
-            return _number(typed, int)
-        case "number":
-            return _number(typed, float)
-        case "choice":
-            return next((value for value in argument.values or () if shown(value) == typed), typed)
-        case "picture":
-            return _picture(typed)
-        case "pictures":
-            return [_picture(one) for one in typed]
-        case _:
-            return typed
-
-
-def _number(typed: str, whole: type[int | float]) -> int | float | str:
-    for kind in (whole, float):
-        try:
-            return kind(typed)
-        except ValueError:
-            continue
-    return typed
+def _from_here(kind: Kind, typed: Any) -> Any:
+    """The value with relative paths of pictures made absolute; numbers and choices are read by the engine."""
+    if kind == "pictures":
+        return [_picture(one) for one in typed]
+    return _picture(typed) if kind == "picture" else typed
 
 
 def _picture(typed: str) -> str:
