@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from imagewright.settings.load import CommandLine
 
-SHARED = {one.option: ("NAMES", one.help) for one in SETTINGS if one.option}
+SHARED = {one.option: one.help for one in SETTINGS if one.option}
 """Options every command takes, before or after its name; they beat the environment and the configuration file."""
 OPTION_SHAPE = re.compile(r"--[a-z][a-z-]*(=.*)?", re.DOTALL)
 """What a person types only as an option, never as the value of one."""
@@ -83,9 +83,9 @@ class Command(click.Command):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        for name, (metavar, text) in SHARED.items():
-            more = {"metavar": metavar, "multiple": True, "help": text, "expose_value": False, "callback": _collect}
-            self.params.append(Option([name], section="Options of every command", **more))
+        given: dict[str, Any] = {"metavar": "NAMES", "multiple": True, "expose_value": False, "callback": _collect}
+        for name, text in SHARED.items():
+            self.params.append(Option([name], help=text, section="Options of every command", **given))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options under their headings."""
