@@ -21,7 +21,7 @@ import anyio
 
 from imagewright import __version__
 from imagewright.cli.launching import launch_command
-from imagewright.cli.session import database_fault, spent_now
+from imagewright.cli.session import spent_now
 from imagewright.engine.config import could_serve
 from imagewright.engine.offer import tool_names
 from imagewright.errors import ImagewrightError, SettingsError, StorageError
@@ -32,6 +32,7 @@ from imagewright.settings.environment import filled_in, unexpanded, unknown_vari
 from imagewright.settings.folders import find_folders
 from imagewright.settings.keys import read_key_file
 from imagewright.settings.load import Settings, filled_in_line, load_settings
+from imagewright.storage.sqlite.database import Database
 from imagewright.surface.client import open_client
 from imagewright.text import byte_size
 
@@ -231,7 +232,7 @@ def _database(file: Path) -> Finding:
         if trouble := _cannot_write(where):
             return broken("database", f"{file}: {where}: {trouble}", "Set IMAGEWRIGHT_HOME.")
         return ok("database", f"{file} (made with the first picture)")
-    if fault := database_fault(file):
+    if fault := Database(file).trouble():
         advice = "Move the file aside; the pictures themselves are safe, and a new database starts empty."
         return broken("database", f"{file}: {fault}", advice)
     if trouble := _cannot_write(file.parent):

@@ -1,10 +1,8 @@
-"""The engine as commands use it: opened for a command, and what is asked of the storage below it."""
+"""The engine as commands use it: opened with the settings of now, for as long as a command needs it."""
 
 from __future__ import annotations
 
 import os
-import sqlite3
-from contextlib import closing
 from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
@@ -17,7 +15,6 @@ from imagewright.settings.load import Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from pathlib import Path
 
     from imagewright.engine.engine import Engine
     from imagewright.engine.offer import Offer
@@ -66,13 +63,3 @@ async def offer_now(engine: Engine) -> Offer:
 async def spent_now(engine: Engine) -> dict[str, float]:
     """USD spent or set aside in the running `day` and `month`, over all processes; see `Engine.spent`."""
     return await engine.spent()
-
-
-def database_fault(file: Path) -> str:
-    """What SQLite finds wrong with a database that is there; empty when nothing is. Changes nothing."""
-    try:
-        with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as database:
-            (answer,) = database.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.Error as error:
-        return str(error)
-    return "" if answer == "ok" else str(answer)
