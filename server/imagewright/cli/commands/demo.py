@@ -28,7 +28,7 @@ from imagewright.cli.progress import reporting
 from imagewright.cli.session import settings_now
 from imagewright.imaging.sheet import SheetEntry, contact_sheet
 from imagewright.providers import KEY_VARIABLES
-from imagewright.storage.saving import write_new
+from imagewright.storage.paths.files import write_new
 from imagewright.surface.client import open_client
 from imagewright.text import counted
 
@@ -73,21 +73,14 @@ SHAPES = {OperationName.GENERATE: "3:2", OperationName.REFRAME: "16:9"}
 """The aspect ratio asked for; elsewhere the tool's default shows it best."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Scene:
-    """One call of the demo."""
+    """One call of the demo, and what came of it."""
 
     row: Row
     operation: OperationName
     arguments: Mapping[str, Any]
-
-
-@dataclass(slots=True)
-class Take:
-    """What came of one call."""
-
-    scene: Scene
-    seconds: float
+    seconds: float = 0.0
     """How long the call took."""
     pictures: list[dict[str, Any]] = field(default_factory=list)
     """`images` of the structured result."""
@@ -108,13 +101,12 @@ def command(out: Path | None) -> int:
     out = (out or settings.folders.pictures / "demo").expanduser().absolute()
     on = any(settings.toggles.decide(tool).on for tool in catalog())
     options = shared_words(but=("--provider",))
-    takes = anyio.run(partial(_perform, out, settings.environment, options)) if on else []
-    sheet = _sheet(takes, out)
-    _print(takes, out, sheet)
-    return 0 if takes and not any(take.trouble for take in takes) else 1
+    shown = anyio.run(partial(_perform, out, settings.environment, options)) if on else []
+    _print(shown, out, _sheet(shown, out))
+    return 0 if shown and not any(scene.trouble for scene in shown) else 1
 
 
-async def _perform(out: Path, environment: Mapping[str, str], options: Sequence[str]) -> list[Take]:
+async def _perform(out: Path, environment: Mapping[str, str], options: Sequence[str]) -> list[Scene]:
     samples = await anyio.to_thread.run_sync(lay_out, out / "samples")
     roots = [str(out), environment.get("IMAGEWRIGHT_ROOTS", "")]
     variables = {
@@ -126,10 +118,12 @@ async def _perform(out: Path, environment: Mapping[str, str], options: Sequence[
         listed = {tool["name"] for tool in await client.list_tools()}
         plan = scenes([row for row in catalog().values() if row.tool in listed], samples, out)
         with reporting() as reporter:
-            return [await _take(client, scene, reporter) for scene in plan]
+            for scene in plan:
+                await _play(client, scene, reporter)
+    return plan
 
 
-async def _take(client: OwnClient, scene: Scene, reporter: Reporter) -> Take:
+async def _play(client: OwnClient, scene: Scene, reporter: Reporter) -> None:
     tell = reporter.begin(scene.row.tool)
     start = time.monotonic()
 
@@ -137,33 +131,32 @@ async def _take(client: OwnClient, scene: Scene, reporter: Reporter) -> Take:
         tell(progress / (total or 1.0), message or "")
 
     result = await client.call_tool(scene.row.tool, dict(scene.arguments), on_progress)
-    take = Take(scene, time.monotonic() - start)
+    scene.seconds = time.monotonic() - start
     if result.get("isError"):
-        take.trouble = " ".join(block["text"] for block in result["content"] if block["type"] == "text")
+        scene.trouble = " ".join(block["text"] for block in result["content"] if block["type"] == "text")
         tell(0.0, "failed")
     else:
-        take.pictures = result["structuredContent"]["images"]
-        tell(1.0, f"{counted(len(take.pictures), 'picture')} in {take.seconds:.1f} s")
-    return take
+        scene.pictures = result["structuredContent"]["images"]
+        tell(1.0, f"{counted(len(scene.pictures), 'picture')} in {scene.seconds:.1f} s")
 
 
-def _sheet(takes: Sequence[Take], out: Path) -> Path | None:
+def _sheet(shown: Sequence[Scene], out: Path) -> Path | None:
     entries = [
-        SheetEntry(Path(picture["path"]), take.scene.row.title, f"{take.scene.row.tool}: {verb(take.scene.operation)}")
-        for take in takes
-        for picture in take.pictures
+        SheetEntry(Path(picture["path"]), scene.row.title, f"{scene.row.tool}: {verb(scene.operation)}")
+        for scene in shown
+        for picture in scene.pictures
     ]
     if not entries:
         return None
     return write_new(BytesIO(contact_sheet(entries, heading=HEADING)), out / "contact-sheet.png").path
 
 
-def _print(takes: Sequence[Take], out: Path, sheet: Path | None) -> None:
+def _print(shown: Sequence[Scene], out: Path, sheet: Path | None) -> None:
     screen = console()
-    if not takes:
+    if not shown:
         screen.print("No model's tool is on, so there is nothing to show. Look with: imagewright tools")
         return
-    rows = [(Text(one.scene.row.tool, style="cyan"), verb(one.scene.operation), _made(one)) for one in takes]
+    rows = [(Text(one.row.tool, style="cyan"), verb(one.operation), _made(one)) for one in shown]
     screen.print(table(("tool", "shows", "made"), rows, kept=("tool", "shows")))
     screen.print()
     console(prose=True).print(CLOSING)
@@ -181,11 +174,11 @@ def _print(takes: Sequence[Take], out: Path, sheet: Path | None) -> None:
         screen.print(Text.assemble((f"{what:<21}", "bold"), value), soft_wrap=True)
 
 
-def _made(take: Take) -> Text:
-    if take.trouble:
-        return Text(take.trouble, style="red")
-    sizes = dict.fromkeys(f"{picture['width']} x {picture['height']}" for picture in take.pictures)
-    return Text(f"{counted(len(take.pictures), 'picture')}, {', '.join(sizes)}, {take.seconds:.1f} s")
+def _made(scene: Scene) -> Text:
+    if scene.trouble:
+        return Text(scene.trouble, style="red")
+    sizes = dict.fromkeys(f"{picture['width']} x {picture['height']}" for picture in scene.pictures)
+    return Text(f"{counted(len(scene.pictures), 'picture')}, {', '.join(sizes)}, {scene.seconds:.1f} s")
 
 
 def scenes(rows: Sequence[Row], samples: Mapping[str, Path], out: Path) -> list[Scene]:
@@ -210,8 +203,7 @@ def scenes(rows: Sequence[Row], samples: Mapping[str, Path], out: Path) -> list[
             turns[picture] += 1
         if "save_as" in taken:
             given["save_as"] = str(out / row.tool)
-        shown = {name: value for name, value in given.items() if value is not None}
-        made.append(Scene(row, operation, shown))
+        made.append(Scene(row, operation, {name: value for name, value in given.items() if value is not None}))
     return made
 
 

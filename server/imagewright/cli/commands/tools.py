@@ -20,7 +20,7 @@ from imagewright.engine.offer import tool_names
 from imagewright.errors import SettingsError, StorageError
 from imagewright.settings.config_file import read_config
 from imagewright.settings.load import load_settings
-from imagewright.storage.private import make_folder
+from imagewright.storage.paths.files import make_folder
 from imagewright.text import did_you_mean, plain
 
 if TYPE_CHECKING:
