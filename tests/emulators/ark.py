@@ -60,31 +60,28 @@ class Made:
 
 
 class ArkEmulator(Emulator):
-    """BytePlus ModelArk, strict: a field a model does not know is refused, though the vendor may overlook it.
-
-    Attributes:
-        key: the key it accepts.
-        chinese: whether it is Volcengine's, where the ids of the models begin otherwise.
-        credit: USD left in the account.
-        charges: USD of each call that was carried out, in order.
-        rate: how many pictures a minute are made; None for no limit.
-        most: how many pictures a set comes to at most, for a model is free to make fewer than it may.
-        link_seconds: how long a link lives.
-        bodies: the fields of every call that was taken, in order.
-    """
+    """BytePlus ModelArk, strict: a field a model does not know is refused, though the vendor may overlook it."""
 
     hosts = ("api", "files")
 
     def __init__(self, *, key: str = "ark-emulator-0123456789abcdef", chinese: bool = False) -> None:
         super().__init__()
         self.key = key
+        """The key it accepts."""
         self.chinese = chinese
+        """Whether it is Volcengine's, where the ids of the models begin otherwise."""
         self.credit = 100.0
+        """USD left in the account."""
         self.charges: list[float] = []
+        """USD of each call that was carried out, in order."""
         self.rate: int | None = None
+        """How many pictures a minute are made; None for no limit."""
         self.most = MOST_TOGETHER
+        """How many pictures a set comes to at most, for a model is free to make fewer than it may."""
         self.link_seconds = LINK_SECONDS
+        """How long a link lives."""
         self.bodies: list[dict[str, Any]] = []
+        """The fields of every call that was taken, in order."""
         self._times: deque[float] = deque()
         self._refusals: deque[tuple[str, str]] = deque()
         self._files: dict[str, Made] = {}

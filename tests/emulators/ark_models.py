@@ -26,21 +26,18 @@ LEAST_SIDE, MOST_SIDE = 1024, 4096
 
 @dataclass(frozen=True)
 class Model:
-    """One model.
-
-    Attributes:
-        images: most input pictures.
-        sets: whether it makes several related pictures in one call.
-        forms: file types it can be asked for; none where the field is refused.
-        usd: what a picture costs.
-        pixels: fewest and most pixels of a picture.
-    """
+    """One model."""
 
     images: int
+    """Most input pictures."""
     sets: bool
+    """Whether it makes several related pictures in one call."""
     forms: tuple[str, ...]
+    """File types it can be asked for; none where the field is refused."""
     usd: float
+    """What a picture costs."""
     pixels: tuple[int, int] = (921_600, 16_777_216)
+    """Fewest and most pixels of a picture."""
 
 
 MODELS: Mapping[str, Model] = {

@@ -34,17 +34,14 @@ PATIENCE = 10.0
 
 @dataclass(frozen=True)
 class Door:
-    """One way in.
-
-    Attributes:
-        label: its name, for faults and the log.
-        pattern: regular expression the whole path must match; named groups reach the handler.
-    """
+    """One way in."""
 
     label: str
+    """Its name, for faults and the log."""
     host: str
     method: str
     pattern: str
+    """Regular expression the whole path must match; named groups reach the handler."""
     handle: Callable[[Received], Answer]
 
 
@@ -55,22 +52,19 @@ class _Planned:
 
 
 class Emulator:
-    """A vendor. A subclass gives `hosts` and `doors`.
-
-    Attributes:
-        key: the key it accepts.
-        requests: everything that was received, in order.
-        connections: how many were opened.
-        violations: what a client must never do and did; leaving the `with` block fails for them.
-    """
+    """A vendor. A subclass gives `hosts` and `doors`."""
 
     hosts: tuple[str, ...] = ("api",)
     key = ""
+    """The key it accepts."""
 
     def __init__(self) -> None:
         self.requests: list[Received] = []
+        """Everything that was received, in order."""
         self.connections = 0
+        """How many were opened."""
         self.violations: list[str] = []
+        """What a client must never do and did; leaving the `with` block fails for them."""
         self._faults: dict[str, deque[_Planned]] = defaultdict(deque)
         self._ports: dict[str, int] = {}
         self._loop: asyncio.AbstractEventLoop | None = None

@@ -105,21 +105,18 @@ REQUIRED = ("prompt",)
 
 @dataclass
 class Task:
-    """One task.
-
-    Attributes:
-        end: the status it comes to.
-        details: what is said with it.
-        polls: how often it was asked about.
-    """
+    """One task."""
 
     id: str
     model: str
     fields: Mapping[str, Any]
     end: str
+    """The status it comes to."""
     details: Any
+    """What is said with it."""
     seed: int
     polls: int = 0
+    """How often it was asked about."""
     began: float = field(default_factory=time.monotonic)
     settled: bool = False
 
@@ -139,29 +136,26 @@ class Task:
 
 
 class BflEmulator(Emulator):
-    """Black Forest Labs, strict: a field it does not document is refused, though the vendor may overlook it.
-
-    Attributes:
-        key: the key it accepts.
-        seconds: how long a task takes; None for "done at the fourth poll".
-        link_seconds: how long a link lives after the answer that names it.
-        credits: what is left in the account.
-        charges: (task id, credits) in the order they were taken.
-        tasks: every task that was created, in order.
-        fields: check of each field it knows.
-    """
+    """Black Forest Labs, strict: a field it does not document is refused, though the vendor may overlook it."""
 
     hosts = ("api", "region", "delivery")
     fields: Mapping[str, Check] = FIELDS
+    """Check of each field it knows."""
 
     def __init__(self, *, key: str = "bfl-emulator-0123456789abcdef", seconds: float | None = None) -> None:
         super().__init__()
         self.key = key
+        """The key it accepts."""
         self.seconds = seconds
+        """How long a task takes; None for "done at the fourth poll"."""
         self.link_seconds = LINK_SECONDS
+        """How long a link lives after the answer that names it."""
         self.credits = 1000.0
+        """What is left in the account."""
         self.charges: list[tuple[str, float]] = []
+        """(task id, credits) in the order they were taken."""
         self.tasks: dict[str, Task] = {}
+        """Every task that was created, in order."""
         self._ends: deque[tuple[str, Any]] = deque()
 
     @property

@@ -40,51 +40,45 @@ def wrong(why: str) -> Refused:
 
 @dataclass
 class Task:
-    """One task.
-
-    Attributes:
-        end: the status it comes to.
-        failure: code and words where it fails.
-        polls: how often it was asked about.
-    """
+    """One task."""
 
     id: str
     prompt: str
     parameters: dict[str, Any]
     size: Size
     end: str = STATUSES[-1]
+    """The status it comes to."""
     failure: tuple[str, str] | None = None
+    """Code and words where it fails."""
     polls: int = 0
+    """How often it was asked about."""
     began: float = field(default_factory=time.monotonic)
     settled: bool = False
 
 
 class DashScopeEmulator(Emulator):
-    """DashScope, strict: a parameter a model does not know is refused, though the vendor may overlook it.
-
-    Attributes:
-        key: the key it accepts.
-        seconds: how long a task takes; None for "done at the third poll".
-        credit: USD left in the account.
-        charges: USD of each call that came out, in order.
-        rate: how many calls a minute are taken; None for no limit.
-        link_seconds: how long a link lives.
-        bodies: every call that was taken, in order.
-        tasks: every task, in order.
-    """
+    """DashScope, strict: a parameter a model does not know is refused, though the vendor may overlook it."""
 
     hosts = ("api", "files")
 
     def __init__(self, *, key: str = "sk-emulator-0123456789abcdef", seconds: float | None = None) -> None:
         super().__init__()
         self.key = key
+        """The key it accepts."""
         self.seconds = seconds
+        """How long a task takes; None for "done at the third poll"."""
         self.credit = 100.0
+        """USD left in the account."""
         self.charges: list[float] = []
+        """USD of each call that came out, in order."""
         self.rate: int | None = None
+        """How many calls a minute are taken; None for no limit."""
         self.link_seconds = LINK_SECONDS
+        """How long a link lives."""
         self.bodies: list[dict[str, Any]] = []
+        """Every call that was taken, in order."""
         self.tasks: dict[str, Task] = {}
+        """Every task, in order."""
         self._calls: deque[float] = deque()
         self._refusals: deque[tuple[str, str]] = deque()
         self._ends: deque[tuple[str, tuple[str, str] | None]] = deque()

@@ -82,23 +82,20 @@ def size_by_pixels(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Model:
-    """One model.
-
-    Attributes:
-        images: least and most input pictures.
-        prompt: most characters of the prompt.
-        most: pictures of one call.
-        size: check of the field; None where it is refused.
-        thinks: whether it can be asked to think about the prompt.
-        tasks: whether it is called through a task too.
-    """
+    """One model."""
 
     images: tuple[int, int]
+    """Least and most input pictures."""
     prompt: int
+    """Most characters of the prompt."""
     most: int = 6
+    """Pictures of one call."""
     size: Check | None = size_by_sides
+    """Check of the field; None where it is refused."""
     thinks: bool = False
+    """Whether it can be asked to think about the prompt."""
     tasks: bool = False
+    """Whether it is called through a task too."""
 
 
 THIRD = Model((0, 3), 4500, size=size_by_pixels, thinks=True)

@@ -54,27 +54,24 @@ class Ending:
 
 @dataclass
 class Task:
-    """One task.
-
-    Attributes:
-        model: the endpoint.
-        fields: what it was sent.
-        results: (name at the files host, sides) of its pictures.
-        ending: how it fails; None for success.
-        polls: how often it was asked about, which a look at the list is too.
-        sent: when it was taken.
-        ended: when it was over; None before.
-    """
+    """One task."""
 
     id: str
     model: str
+    """The endpoint."""
     fields: Mapping[str, Any]
+    """What it was sent."""
     results: list[tuple[str, tuple[int, int]]]
+    """(name at the files host, sides) of its pictures."""
     ending: Ending | None = None
+    """How it fails; None for success."""
     polls: int = 0
+    """How often it was asked about, which a look at the list is too."""
     began: float = field(default_factory=time.monotonic)
     sent: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """When it was taken."""
     ended: datetime | None = None
+    """When it was over; None before."""
 
     @property
     def settled(self) -> bool:
@@ -88,29 +85,26 @@ class Task:
 
 
 class FalEmulator(Emulator):
-    """The vendor, strict. What is wrong with the fields shows where the result would be, as the queue takes anything.
-
-    Attributes:
-        key: the key it accepts.
-        seconds: how long a task takes; None for "done at the third poll".
-        locked: whether the account is out of money.
-        guards_key: whether the key may not go along with a file; the official client does that in one place.
-        unsafe: whether pictures come out black and marked.
-        charges: (task id, pictures) in the order they were charged.
-        tasks: every task, in order.
-    """
+    """The vendor, strict. Wrong fields show where the result would be, as the queue takes anything."""
 
     hosts = ("api", "rest", "cdn", "platform")
 
     def __init__(self, *, key: str = "fal-emulator-id:0123456789abcdef0123", seconds: float | None = None) -> None:
         super().__init__()
         self.key = key
+        """The key it accepts."""
         self.seconds = seconds
+        """How long a task takes; None for "done at the third poll"."""
         self.locked = False
+        """Whether the account is out of money."""
         self.guards_key = True
+        """Whether the key may not go along with a file; the official client does that in one place."""
         self.unsafe = False
+        """Whether pictures come out black and marked."""
         self.charges: list[tuple[str, int]] = []
+        """(task id, pictures) in the order they were charged."""
         self.tasks: dict[str, Task] = {}
+        """Every task, in order."""
         self._files: dict[str, tuple[bytes, str]] = {}
         self._announced: dict[str, str] = {}
         self._endings: deque[Ending] = deque()

@@ -32,19 +32,16 @@ TYPES = "type.googleapis.com/google.rpc."
 
 @dataclass(frozen=True)
 class Model:
-    """One model.
-
-    Attributes:
-        newer: whether it is of the third generation: more ratios, size classes, and interim pictures.
-        images: most input pictures.
-        usd: what a picture costs.
-        sizes: the size classes of one that has any.
-    """
+    """One model."""
 
     newer: bool
+    """Whether it is of the third generation: more ratios, size classes, and interim pictures."""
     images: int
+    """Most input pictures."""
     usd: float
+    """What a picture costs."""
     sizes: tuple[str, ...] = tuple(KILO)
+    """The size classes of one that has any."""
 
 
 MODELS: Mapping[str, Model] = {
@@ -104,23 +101,20 @@ def wrong(message: str) -> Refused:
 
 
 class GoogleEmulator(Emulator):
-    """Gemini, strict.
-
-    Attributes:
-        key: the key it accepts.
-        seconds: how long a call takes.
-        charges: USD of each call that was carried out, in order.
-        bodies: the parts of each call that was carried out, in order.
-        form: file type of what it makes.
-    """
+    """Gemini, strict."""
 
     def __init__(self, *, key: str = "AIza-emulator-0123456789abcdef", seconds: float = 0.0) -> None:
         super().__init__()
         self.key = key
+        """The key it accepts."""
         self.seconds = seconds
+        """How long a call takes."""
         self.charges: list[float] = []
+        """USD of each call that was carried out, in order."""
         self.bodies: list[list[dict[str, Any]]] = []
+        """The parts of each call that was carried out, in order."""
         self.form = "png"
+        """File type of what it makes."""
 
     def doors(self) -> Sequence[Door]:
         """The one way in that makes pictures, in both versions of the interface."""

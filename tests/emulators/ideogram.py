@@ -85,28 +85,25 @@ class _Asked:
 
 
 class IdeogramEmulator(Emulator):
-    """Ideogram's reframing, version 1, strict.
-
-    Attributes:
-        key: the key it accepts.
-        usd: what is left in the account.
-        link_seconds: how long a link lives.
-        charges: USD, one entry for each call that was carried out.
-        fields: check of each text field.
-        files: names of the file fields.
-    """
+    """Ideogram's reframing, version 1, strict."""
 
     hosts = ("api", "files")
     fields: Mapping[str, Check] = FIELDS
+    """Check of each text field."""
     files: tuple[str, ...] = FILES
+    """Names of the file fields."""
     required: tuple[str, ...] = REQUIRED
 
     def __init__(self, *, key: str = "idgm-emulator-0123456789abcdef") -> None:
         super().__init__()
         self.key = key
+        """The key it accepts."""
         self.usd = 100.0
+        """What is left in the account."""
         self.link_seconds = LINK_SECONDS
+        """How long a link lives."""
         self.charges: list[float] = []
+        """USD, one entry for each call that was carried out."""
         self._made: dict[str, tuple[_Asked, int]] = {}
         self._unsafe = 0
 

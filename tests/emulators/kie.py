@@ -45,54 +45,48 @@ def envelope(code: int, text: str, data: Any = None, status: int = 200) -> Answe
 
 @dataclass
 class Task:
-    """One task.
-
-    Attributes:
-        fields: what it was created with.
-        results: names of its pictures at the files host.
-        credits: what it costs when it succeeds.
-        failure: code and words it ends with; None for success.
-        hidden: polls for which it is not visible yet.
-        polls: how often it was asked about.
-    """
+    """One task."""
 
     id: str
     family: str
     model: str
     fields: Mapping[str, Any]
+    """What it was created with."""
     results: list[str]
+    """Names of its pictures at the files host."""
     credits: float
+    """What it costs when it succeeds."""
     failure: tuple[str, str] | None = None
+    """Code and words it ends with; None for success."""
     hidden: int = 0
+    """Polls for which it is not visible yet."""
     polls: int = 0
+    """How often it was asked about."""
     began: float = field(default_factory=time.monotonic)
     settled: bool = False
 
 
 class KieEmulator(Emulator):
-    """Kie, strict.
-
-    Attributes:
-        key: the key it accepts.
-        seconds: how long a task takes; None for "done at the fourth poll".
-        credits: what is left in the account.
-        charges: (task id, credits) in the order they were taken.
-        tasks: every task that was created, in order.
-        rate: how many creates are taken in ten seconds; None for no limit.
-        ended: models that were removed: a task of theirs is still taken, and comes to nothing.
-    """
+    """Kie, strict."""
 
     hosts = ("api", "upload", "files")
 
     def __init__(self, *, key: str = "kie-emulator-0123456789abcdef", seconds: float | None = None) -> None:
         super().__init__()
         self.key = key
+        """The key it accepts."""
         self.seconds = seconds
+        """How long a task takes; None for "done at the fourth poll"."""
         self.credits = 1000.0
+        """What is left in the account."""
         self.charges: list[tuple[str, float]] = []
+        """(task id, credits) in the order they were taken."""
         self.tasks: dict[str, Task] = {}
+        """Every task that was created, in order."""
         self.rate: int | None = None
+        """How many creates are taken in ten seconds; None for no limit."""
         self.ended: set[str] = set()
+        """Models that were removed: a task of theirs is still taken, and comes to nothing."""
         self._files: dict[str, tuple[bytes, str]] = {}
         self._creates: deque[float] = deque()
         self._failures: deque[tuple[str, str]] = deque()

@@ -112,29 +112,26 @@ NOT_LARGE = ("auto", "5:4", "4:5", "3:1", "1:3", "9:21")
 
 @dataclass(frozen=True)
 class Model:
-    """One model.
-
-    Attributes:
-        required: fields that must be there.
-        optional: fields that may be.
-        credits_for: what one request costs, from its fields.
-        size: sides of the result from the fields and the first input's sides.
-        count: how many pictures it makes.
-        kind: what it does with its first picture.
-        form: field that chooses the file type, or the type itself.
-        images: field with the input pictures.
-        random_seed: the seed that asks for a random one.
-    """
+    """One model."""
 
     required: Mapping[str, Check]
+    """Fields that must be there."""
     optional: Mapping[str, Check] = field(default_factory=dict)
+    """Fields that may be."""
     credits_for: Callable[[Mapping[str, Any]], float] = lambda _: 5.0
+    """What one request costs, from its fields."""
     size: Callable[[Mapping[str, Any], Size], Size] = lambda _fields, source: source
+    """Sides of the result from the fields and the first input's sides."""
     count: Callable[[Mapping[str, Any]], int] = lambda _: 1
+    """How many pictures it makes."""
     kind: str = "draw"
+    """What it does with its first picture."""
     form: str = "png"
+    """Field that chooses the file type, or the type itself."""
     images: str = ""
+    """Field with the input pictures."""
     random_seed: int | None = None
+    """The seed that asks for a random one."""
 
     def problems(self, fields: Mapping[str, Any]) -> tuple[int, str] | None:
         """The code and words with which Kie refuses the fields; None when it takes them."""

@@ -25,24 +25,21 @@ class Part:
 
 @dataclass(frozen=True)
 class Received:
-    """One request as it came.
-
-    Attributes:
-        host: which of the vendor's hosts it came to.
-        label: the door that took it; empty when none did.
-        path: decoded, without query.
-        headers: names in lower case.
-        groups: the named groups of the door's pattern.
-    """
+    """One request as it came."""
 
     host: str
+    """Which of the vendor's hosts it came to."""
     method: str
     path: str
+    """Decoded, without query."""
     query: Mapping[str, str]
     headers: Mapping[str, str]
+    """Names in lower case."""
     body: bytes
     label: str = ""
+    """The door that took it; empty when none did."""
     groups: Mapping[str, str] = field(default_factory=dict)
+    """The named groups of the door's pattern."""
 
     def json(self) -> Any:
         """The body as JSON; None when it is none."""
@@ -77,23 +74,20 @@ Ending = Literal["whole", "reset", "truncate", "hang"]
 
 @dataclass(frozen=True)
 class Answer:
-    """What is sent back, and how the connection ends.
-
-    Attributes:
-        ending: `whole`; `reset` breaks the connection without an answer; `truncate` promises the whole body and sends
-            half of it; `hang` says nothing until the emulator closes.
-        seconds: how long it takes to come.
-        until: what must be set before it comes; None for nothing.
-        piece: bytes of each piece it is sent in; 0 for all at once.
-    """
+    """What is sent back, and how the connection ends."""
 
     status: int = 200
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     ending: Ending = "whole"
+    """`whole`; `reset` breaks the connection without an answer; `truncate` promises the whole body and sends half of
+    it; `hang` says nothing until the emulator closes."""
     seconds: float = 0.0
+    """How long it takes to come."""
     piece: int = 0
+    """Bytes of each piece it is sent in; 0 for all at once."""
     until: Event | None = None
+    """What must be set before it comes; None for nothing."""
 
     @classmethod
     def of(cls, content: Any, status: int = 200, **headers: str) -> Answer:

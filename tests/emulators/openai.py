@@ -55,17 +55,7 @@ def wrong(param: str, why: str) -> Refused:
 
 
 class OpenAIEmulator(Emulator):
-    """OpenAI, strict; or a server of one's own that speaks the same.
-
-    Attributes:
-        key: the key it accepts; empty where none is asked for.
-        seconds: how long a call takes.
-        models: what it has.
-        credit: USD left in the account.
-        charges: USD of each call that was carried out, in order.
-        rate: how many pictures a minute are made; None for no limit.
-        links: whether it answers with links whatever it is asked for, as some servers do.
-    """
+    """OpenAI, strict; or a server of one's own that speaks the same."""
 
     hosts = ("api", "files")
 
@@ -74,12 +64,19 @@ class OpenAIEmulator(Emulator):
     ) -> None:
         super().__init__()
         self.key = key
+        """The key it accepts; empty where none is asked for."""
         self.seconds = seconds
+        """How long a call takes."""
         self.models: Mapping[str, Model] = OPEN_WEIGHTS if own_server else MODELS
+        """What it has."""
         self.credit = 100.0
+        """USD left in the account."""
         self.charges: list[float] = []
+        """USD of each call that was carried out, in order."""
         self.rate: int | None = None
+        """How many pictures a minute are made; None for no limit."""
         self.links = False
+        """Whether it answers with links whatever it is asked for, as some servers do."""
         self._made: deque[float] = deque()
         self._files: dict[str, tuple[bytes, str]] = {}
 

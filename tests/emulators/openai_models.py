@@ -23,23 +23,20 @@ QUALITIES = ("auto", "low", "medium", "high")
 
 @dataclass(frozen=True)
 class Model:
-    """One model.
-
-    Attributes:
-        free_size: whether it makes any size within its bounds.
-        qualities: finishes.
-        fidelities: values of `input_fidelity`; none where the field is refused.
-        markup: whether it takes the overlay of that name.
-        own: whether it is the maker's; weights of others on a server of one's own take fewer fields.
-        usd: what a picture costs.
-    """
+    """One model."""
 
     free_size: bool = True
+    """Whether it makes any size within its bounds."""
     qualities: tuple[str, ...] = QUALITIES
+    """Finishes."""
     fidelities: tuple[str, ...] = ()
+    """Values of `input_fidelity`; none where the field is refused."""
     markup: bool = False
+    """Whether it takes the overlay of that name."""
     own: bool = True
+    """Whether it is the maker's; weights of others on a server of one's own take fewer fields."""
     usd: float = 0.06
+    """What a picture costs."""
 
 
 MODELS: Mapping[str, Model] = {

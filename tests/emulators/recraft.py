@@ -31,25 +31,22 @@ TEXT = {"Content-Type": "text/plain; charset=utf-8"}
 
 
 class RecraftEmulator(Emulator):
-    """Recraft, strict.
-
-    Attributes:
-        key: the key it accepts.
-        tells_units: whether its answers say what was charged, as newer ones do.
-        units: what is left in the account.
-        charges: units, in the order they were taken.
-        fields: names of the form's fields: the file, the kind of answer, and the file type.
-    """
+    """Recraft, strict."""
 
     hosts = ("api", "img")
     fields: tuple[str, str, str] = ("file", "response_format", "image_format")
+    """Names of the form's fields: the file, the kind of answer, and the file type."""
 
     def __init__(self, *, key: str = "rcft-emulator-0123456789abcdef") -> None:
         super().__init__()
         self.key = key
+        """The key it accepts."""
         self.tells_units = True
+        """Whether its answers say what was charged, as newer ones do."""
         self.units = 1000.0
+        """What is left in the account."""
         self.charges: list[float] = []
+        """Units, in the order they were taken."""
         self._files: dict[str, tuple[bytes, str]] = {}
 
     def doors(self) -> Sequence[Door]:

@@ -12,13 +12,10 @@ if TYPE_CHECKING:
 
 
 class Renaming(Emulator):
-    """Stands before an emulator's class: `class Wrong(Renaming, VendorEmulator)`.
-
-    Attributes:
-        field: (its name, the name it has here); both directions know it under the second only.
-    """
+    """Stands before an emulator's class: `class Wrong(Renaming, VendorEmulator)`."""
 
     field: tuple[str, str] = ("", "")
+    """(its name, the name it has here); both directions know it under the second only."""
 
     def answer(self, received: Received) -> Answer:
         """As the emulator, in other words."""

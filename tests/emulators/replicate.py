@@ -46,57 +46,51 @@ def refuse(status: int, detail: str, title: str = "", **more: Any) -> Refused:
 
 @dataclass
 class Task:
-    """One prediction.
-
-    Attributes:
-        model: owner and name.
-        fields: its input.
-        results: names of its pictures at the files host.
-        error: why it fails; empty for success.
-        polls: how often it was asked about.
-        status: what it was ended with from outside; empty while it goes its way.
-        created: when it was taken.
-    """
+    """One prediction."""
 
     id: str
     model: str
+    """Owner and name."""
     fields: Mapping[str, Any]
+    """Its input."""
     results: list[str]
+    """Names of its pictures at the files host."""
     error: str = ""
+    """Why it fails; empty for success."""
     polls: int = 0
+    """How often it was asked about."""
     status: str = ""
+    """What it was ended with from outside; empty while it goes its way."""
     began: float = field(default_factory=time.monotonic)
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """When it was taken."""
     settled: bool = False
     expired: bool = False
 
 
 class ReplicateEmulator(Emulator):
-    """Replicate, strict.
-
-    Attributes:
-        key: the key it accepts.
-        seconds: how long a prediction takes; None for "done at the third poll".
-        broke: whether the account has no credit.
-        at_once: whether a prediction that is waited for is done in time.
-        keeps_files: whether pictures stand at the vendor's own address, where the key is needed.
-        page: predictions on one page of the list.
-        charges: (prediction id, pictures) in the order they were charged.
-        tasks: every prediction, in order.
-    """
+    """Replicate, strict."""
 
     hosts = ("api", "files")
 
     def __init__(self, *, key: str = "r8_emulator0123456789abcdef", seconds: float | None = None) -> None:
         super().__init__()
         self.key = key
+        """The key it accepts."""
         self.seconds = seconds
+        """How long a prediction takes; None for "done at the third poll"."""
         self.broke = False
+        """Whether the account has no credit."""
         self.at_once = True
+        """Whether a prediction that is waited for is done in time."""
         self.keeps_files = False
+        """Whether pictures stand at the vendor's own address, where the key is needed."""
         self.page = 100
+        """Predictions on one page of the list."""
         self.charges: list[tuple[str, int]] = []
+        """(prediction id, pictures) in the order they were charged."""
         self.tasks: dict[str, Task] = {}
+        """Every prediction, in order."""
         self._files: dict[str, tuple[bytes, str]] = {}
         self._errors: deque[str] = deque()
 

@@ -29,17 +29,14 @@ SIDES = {"1K": 1, "2K": 2, "4K": 4}
 
 @dataclass(frozen=True)
 class Hosted:
-    """A model and how it is run.
-
-    Attributes:
-        table: its fields.
-        official: whether it is run by its name; else only by the id of its version.
-        most_pixels: of an input picture; with more of them the prediction begins, and fails. None for no limit.
-    """
+    """A model and how it is run."""
 
     table: Table
+    """Its fields."""
     official: bool = True
+    """Whether it is run by its name; else only by the id of its version."""
     most_pixels: int | None = None
+    """Of an input picture; with more of them the prediction begins, and fails. None for no limit."""
 
 
 def version_of(name: str) -> str:

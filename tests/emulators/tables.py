@@ -88,35 +88,32 @@ def enlarged(name: str, usual: int = 2) -> Callable[[Fields, Size], Size]:
 
 @dataclass(frozen=True)
 class Table:
-    """One model.
-
-    Attributes:
-        required: fields that must be there.
-        optional: fields that may be.
-        images: field with the input pictures, or the one.
-        mask: field with the mask, transparent where the picture is to change.
-        size: sides of the result from the fields and the first input's sides.
-        count: how many pictures it makes.
-        kind: what it does with its first picture: draw, cut_out, resize.
-        form: field that chooses the file type, or the type itself.
-        usual_form: the type where that field is not there.
-        many: whether it answers with a list of pictures.
-        seeded: whether it tells the seed.
-        faces: field that keeps it from redrawing faces when false; empty where it never does.
-    """
+    """One model."""
 
     required: Mapping[str, Check]
+    """Fields that must be there."""
     optional: Mapping[str, Check] = field(default_factory=dict)
+    """Fields that may be."""
     images: str = ""
+    """Field with the input pictures, or the one."""
     mask: str = ""
+    """Field with the mask, transparent where the picture is to change."""
     size: Callable[[Fields, Size], Size] = same_size
+    """Sides of the result from the fields and the first input's sides."""
     count: Callable[[Fields], int] = lambda _: 1
+    """How many pictures it makes."""
     kind: str = "draw"
+    """What it does with its first picture: draw, cut_out, resize."""
     form: str = "png"
+    """Field that chooses the file type, or the type itself."""
     usual_form: str = "png"
+    """The type where that field is not there."""
     many: bool = True
+    """Whether it answers with a list of pictures."""
     seeded: bool = False
+    """Whether it tells the seed."""
     faces: str = ""
+    """Field that keeps it from redrawing faces when false; empty where it never does."""
 
     def wrong(self, fields: Fields) -> Wrong | None:
         """The first thing that is wrong with an object."""

@@ -41,21 +41,18 @@ EMPTY = {name: vendor.empty for name, vendor in VENDORS.items() if vendor.empty}
 
 @dataclass(frozen=True)
 class Fault:
-    """A row of the matrix.
-
-    Attributes:
-        where: at which step it strikes.
-        case: what the vendor does and what it becomes; None where each vendor has words of its own for it.
-        error: the class it becomes at every vendor.
-        retryable: whether the same call can succeed later.
-        charged: what may be said about the money.
-    """
+    """A row of the matrix."""
 
     where: Where
+    """At which step it strikes."""
     case: Case | None
+    """What the vendor does and what it becomes; None where each vendor has words of its own for it."""
     error: type[ProviderError]
+    """The class it becomes at every vendor."""
     retryable: bool
+    """Whether the same call can succeed later."""
     charged: tuple[bool | None, ...]
+    """What may be said about the money."""
 
 
 def _shared(where: Where, case: Case, *, retryable: bool) -> Fault:

@@ -31,23 +31,20 @@ SILENCE = 0.5
 
 @dataclass(frozen=True)
 class Case:
-    """A fault and its error.
-
-    Attributes:
-        fault: what the vendor does.
-        error: the class it becomes.
-        charged: what is said about the money.
-        sends: how many requests it may cost.
-        says: words of the message.
-        after: whether the vendor does its work before it fails; see `Emulator.fail_next`.
-    """
+    """A fault and its error."""
 
     fault: Fault
+    """What the vendor does."""
     error: type[ProviderError]
+    """The class it becomes."""
     charged: bool | None
+    """What is said about the money."""
     sends: int = 1
+    """How many requests it may cost."""
     says: str = ""
+    """Words of the message."""
     after: bool | None = None
+    """Whether the vendor does its work before it fails; see `Emulator.fail_next`."""
 
     @property
     def worked(self) -> bool:

@@ -24,17 +24,14 @@ REFUSALS = (400, 422)
 
 @dataclass(frozen=True)
 class FieldTable:
-    """What a request may hold.
-
-    Attributes:
-        least: the required fields, with values that are taken.
-        taken: values that are taken, by field.
-        refused: values that are not; for a field the vendor does not have, any.
-    """
+    """What a request may hold."""
 
     least: Mapping[str, Any]
+    """The required fields, with values that are taken."""
     taken: Mapping[str, Sequence[Any]]
+    """Values that are taken, by field."""
     refused: Mapping[str, Sequence[Any]]
+    """Values that are not; for a field the vendor does not have, any."""
 
 
 def departures(table: FieldTable, send: Callable[[dict[str, Any]], int]) -> Iterator[str]:

@@ -55,15 +55,12 @@ LIVE = tuple(state for state in CallState if not is_final(state))
 
 
 class Unhurried(Emulator):
-    """A vendor that takes its time over some answers, or keeps them until it is told, so that there is time to die in.
-
-    Attributes:
-        lags: seconds by door.
-    """
+    """A vendor that takes its time over some answers, or holds them back, so that there is time to die in."""
 
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
         self.lags: Mapping[str, float] = {}
+        """Seconds by door."""
         self._held: dict[str, Event] = {}
 
     def hold(self, label: str) -> None:
@@ -118,32 +115,26 @@ AnyVendor = SlowKie | SlowFal
 
 @dataclass(frozen=True)
 class KillPoint:
-    """What a server was doing when it died.
-
-    Attributes:
-        aimed: the state that was waited for; None when the moment was left to chance.
-        states: how many of its unfinished calls stood in each state.
-    """
+    """What a server was doing when it died."""
 
     aimed: CallState | None
+    """The state that was waited for; None when the moment was left to chance."""
     states: Counter[CallState]
+    """How many of its unfinished calls stood in each state."""
 
 
 @dataclass
 class House:
-    """One user's machine: a folder, a vendor, and any number of server processes.
-
-    Attributes:
-        home: the user's folder.
-        vendor: the emulator, running.
-        env: further variables for the servers.
-        spawning: whether servers are started from nothing, as users' are, and not forked.
-    """
+    """One user's machine: a folder, a vendor, and any number of server processes."""
 
     home: Path
+    """The user's folder."""
     vendor: AnyVendor | SlowOpenAI
+    """The emulator, running."""
     env: dict[str, str] = field(default_factory=dict)
+    """Further variables for the servers."""
     spawning: bool = False
+    """Whether servers are started from nothing, as users' are, and not forked."""
 
     def __post_init__(self) -> None:
         self._file = find_folders({"IMAGEWRIGHT_HOME": str(self.home)}, self.home).database
@@ -288,25 +279,22 @@ class House:
 
 @dataclass(frozen=True)
 class Audit:
-    """What the vendor says it did, beside what the user has.
-
-    Attributes:
-        jobs: as the journal has them.
-        pictures: as the library has them.
-        submits: how many requests for paid work came to the vendor, by prompt; no two jobs share a prompt.
-        tasks: how many tasks it began, by prompt.
-        made: how many pictures it made, all of them to be paid for, by prompt.
-        charges: the tasks it took money for.
-        findable: whether it lists its recent tasks, so that one whose answer was never heard is found there.
-    """
+    """What the vendor says it did, beside what the user has."""
 
     jobs: list[JobEntry]
+    """As the journal has them."""
     pictures: list[PictureRecord]
+    """As the library has them."""
     submits: Counter[str]
+    """How many requests for paid work came to the vendor, by prompt; no two jobs share a prompt."""
     tasks: Counter[str]
+    """How many tasks it began, by prompt."""
     made: Counter[str]
+    """How many pictures it made, all of them to be paid for, by prompt."""
     charges: list[str]
+    """The tasks it took money for."""
     findable: bool
+    """Whether it lists its recent tasks, so that one whose answer was never heard is found there."""
 
     @property
     def calls(self) -> Counter[CallState]:

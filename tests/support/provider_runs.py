@@ -112,19 +112,16 @@ def unusual(argument: Argument) -> Any:
 
 @dataclass
 class Driven:
-    """What became of a call.
-
-    Attributes:
-        handle: what the submit returned.
-        finished: the last answer.
-        running: the answers before it.
-        files: the fetched pictures.
-    """
+    """What became of a call."""
 
     handle: Handle
+    """What the submit returned."""
     finished: Finished
+    """The last answer."""
     running: list[Running]
+    """The answers before it."""
     files: list[Path]
+    """The fetched pictures."""
 
 
 async def handed_over(provider: Provider, order: Order) -> Order:

@@ -41,11 +41,6 @@ class RawClient:
         env: variables on top of the test's own.
         program: how Python is told to start the server, such as `AS_A_USER`; by default it is forked.
         quick: whether a forked one has the times of `quick_server`.
-
-    Attributes:
-        lines: everything the server wrote to its standard output.
-        log: everything it wrote to its standard error.
-        stray: lines of its standard output that are no message.
     """
 
     def __init__(
@@ -60,8 +55,10 @@ class RawClient:
         self.revision = revision
         self.env = {**os.environ, **(env or {})}
         self.lines: list[str] = []
+        """Everything the server wrote to its standard output."""
         self.meta: dict[str, Any] = {}
         self.stray: list[str] = []
+        """Lines of its standard output that are no message."""
         self.notifications: queue.Queue[dict[str, Any]] = queue.Queue()
         self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
         self._last = 0
@@ -80,6 +77,7 @@ class RawClient:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._errors = threading.Thread(target=self._drain, daemon=True)
         self.log: list[str] = []
+        """Everything it wrote to its standard error."""
         self._reader.start()
         self._errors.start()
 

@@ -41,17 +41,14 @@ OTHER_FORMAT = "chose the file type itself"
 
 @dataclass(frozen=True)
 class Cell:
-    """A call that one route serves.
-
-    Attributes:
-        route: the route.
-        most: whether everything it takes is given, or only what it needs.
-        number: tells the calls of one provider apart.
-    """
+    """A call that one route serves."""
 
     route: Route
+    """The route."""
     most: bool
+    """Whether everything it takes is given, or only what it needs."""
     number: int
+    """Tells the calls of one provider apart."""
 
     def __str__(self) -> str:
         how = "most" if self.most else "least"
@@ -133,21 +130,18 @@ ALL = [cell for cells in CELLS.values() for cell in cells]
 
 @dataclass
 class Run:
-    """What became of all calls of one provider.
-
-    Attributes:
-        folder: where its pictures are.
-        tools: what the server listed, by name.
-        results: the result of each call, by the cell's number.
-        strangers: requests for what the vendor does not have.
-        log: what the server wrote to its standard error, and to its standard output besides messages.
-    """
+    """What became of all calls of one provider."""
 
     folder: Path
+    """Where its pictures are."""
     tools: dict[str, Any]
+    """What the server listed, by name."""
     results: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """The result of each call, by the cell's number."""
     strangers: list[str] = field(default_factory=list)
+    """Requests for what the vendor does not have."""
     log: list[str] = field(default_factory=list)
+    """What the server wrote to its standard error, and to its standard output besides messages."""
 
 
 def _run(name: str, folder: Path) -> Run:

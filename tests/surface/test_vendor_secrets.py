@@ -64,21 +64,18 @@ REFUSALS: dict[str, Callable[[str], Answer]] = {
 
 @dataclass
 class Witness:
-    """What could be seen of the keys.
-
-    Attributes:
-        places: everything in which no key may stand, by where it was.
-        received: the requests that came to each vendor.
-        log: what the server wrote to its standard error.
-        refusals: the texts of the calls that were refused, by vendor.
-        pictures: how many pictures each vendor made.
-    """
+    """What could be seen of the keys."""
 
     places: dict[str, bytes]
+    """Everything in which no key may stand, by where it was."""
     received: dict[str, list[Received]]
+    """The requests that came to each vendor."""
     log: str
+    """What the server wrote to its standard error."""
     refusals: dict[str, list[str]]
+    """The texts of the calls that were refused, by vendor."""
     pictures: Counter[str]
+    """How many pictures each vendor made."""
 
 
 def _tool_call(route: Route, picture: Path, number: int) -> dict[str, Any]:
