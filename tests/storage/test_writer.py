@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
@@ -181,6 +182,7 @@ async def test_a_transaction_that_is_gone_takes_all_along(writer: Writer, databa
         await anyio.wait_all_tasks_blocked()
         held.let_go()
     assert len(failed) == 3
+    assert all("nonsense" in text for text in failed)
     assert notes(database) == ["held"]
     await writer.write(noting("three"))
     assert notes(database) == ["held", "three"]
@@ -232,6 +234,26 @@ async def test_nobody_hangs_when_another_is_cancelled(writer: Writer, database: 
             await anyio.wait_all_tasks_blocked()
             held.let_go()
     assert notes(database) == ["held", "other", "shielded"]
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_one_that_is_cancelled_in_its_turn_takes_nobody_along(
+    writer: Writer, database: Counting, turns: int
+) -> None:
+    scope = anyio.CancelScope()
+
+    async def cancelled() -> None:
+        with scope:
+            await writer.write(noting("cancelled"))
+
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as group:
+            group.start_soon(cancelled)
+            group.start_soon(writer.write, noting("other"))
+            for _ in range(turns):
+                await anyio.lowlevel.checkpoint()
+            scope.cancel()
+    assert "other" in notes(database)
 
 
 async def test_one_that_is_cancelled_at_once_keeps_no_place(writer: Writer, database: Counting) -> None:
