@@ -17,7 +17,7 @@ from imagewright.errors import StorageError
 from imagewright.storage.base import UnreadableJobError
 from imagewright.storage.records import LOCAL, CallRecord
 from imagewright.storage.sqlite.database import Database
-from imagewright.storage.sqlite.jobs import MOST_RECLAIMED, SqliteJobStore
+from imagewright.storage.sqlite.jobs import _SAME_CALL, _SAME_KEY, MOST_RECLAIMED, SqliteJobStore
 from imagewright.storage.sqlite.writer import Writer
 from tests.storage.stores_bench import LEASE, Clock, ended, started
 
@@ -129,6 +129,17 @@ async def test_a_handle_that_cannot_be_read_is_left_out(store: SqliteJobStore, d
         await started(store, name, calls=(CallRecord(number=0, handle={"task": name}),))
     set_row(database, "call", "handle", "{")
     assert await store.known_handles("somebody", 60) == [{"task": "2"}]
+
+
+async def test_a_call_is_compared_with_few_jobs_however_many_there_are(
+    store: SqliteJobStore, database: Database
+) -> None:
+    await started(store)
+    values = {"principal": "local", "key": "k", "fingerprint": "f", "now": 0.0, "since": 0.0}
+    with database.reading() as connection:
+        for query, index in ((_SAME_KEY, "job_by_key"), (_SAME_CALL, "job_by_fingerprint")):
+            (plan,) = connection.execute(f"EXPLAIN QUERY PLAN {query}", values).fetchall()
+            assert f"USING INDEX {index} (principal=? AND" in plan[3]
 
 
 async def test_jobs_are_taken_by_the_batch(store: SqliteJobStore) -> None:

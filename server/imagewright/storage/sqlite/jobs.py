@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 _MAY_HAVE_COST = "(state IN ('running', 'completed') OR cost_usd IS NULL OR cost_usd > 0)"
 _SAME_KEY = (
-    "SELECT id FROM job WHERE principal = :principal AND key = :key "  # noqa: S608 - a constant
+    "SELECT id FROM job WHERE principal = :principal AND key = :key AND key != '' "  # noqa: S608 - a constant
     f"AND {_MAY_HAVE_COST} ORDER BY created DESC"
 )
 _SAME_CALL = (
