@@ -16,17 +16,20 @@ import pytest
 
 import imagewright
 from imagewright.errors import StorageError
+from imagewright.storage.blobs import LocalBlobs
+from imagewright.storage.library_new import Library
 from imagewright.storage.paths import files as private_files
+from imagewright.storage.paths.roots import AllowedRoots
 from imagewright.storage.records import LOCAL, id_of, new_id
 from imagewright.storage.sqlite.pictures import SqlitePictureIndex
 from tests.storage.stores_bench import opened, picture, place
+from tests.support.memory_stores import MemoryPictureIndex
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from imagewright.settings.folders import Folders
-    from imagewright.storage.library_new import Library
-    from imagewright.storage.records import NewPicture
+    from imagewright.storage.records import NewPicture, Principal
 
 pytestmark = pytest.mark.anyio
 
@@ -209,3 +212,18 @@ async def test_processes_that_keep_the_same_picture_keep_one(folders: Folders, s
     assert {str(path) for path in files(folders.pictures)} == paths_kept
     async with opened(folders) as library:
         assert [record.id for record in await library.find(LOCAL)] == list(ids)
+
+
+class Late(MemoryPictureIndex):
+    """Does not find what another process has just added."""
+
+    async def get(self, who: Principal, picture_id: str) -> None:
+        """Answers as it did before."""
+
+
+async def test_what_another_process_adds_meanwhile_is_the_same_picture(folders: Folders, source: Path) -> None:
+    roots = AllowedRoots(folders.roots)
+    library = Library(Late(), LocalBlobs(folders.database.parent, folders.pictures, roots), roots)
+    kept = [(await library.keep(LOCAL, source, of_job(), save_as="fox.png"))[0] for _ in range(2)]
+    assert kept[0] == kept[1]
+    assert files(folders.pictures) == [kept[0].path]

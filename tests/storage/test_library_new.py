@@ -221,6 +221,7 @@ async def test_a_corrupt_index_is_set_aside_while_keeping(folders: Folders, sour
     folders.database.write_bytes(b"no database" * 1000)
     async with opened(folders) as library:
         record, (note,) = await library.keep(LOCAL, source, picture())
+        assert "could not be entered" not in note
         assert "set aside as imagewright.db.corrupt-" in note
         assert await library.find(LOCAL) == [record]
     (aside,) = folders.database.parent.glob("*.corrupt-*")
