@@ -94,12 +94,12 @@ class Linking(Vendor):
 
     async def poll(self, handle: Handle) -> Running | Finished:
         await super().poll(handle)
-        return self._links(int(handle.ticket["count"]))
+        return self._links(int(handle.data["count"]))
 
-    async def fetch(self, product: Output, into: Path) -> None:
-        self.fetched.append(product.url)
+    async def fetch(self, output: Output, into: Path) -> None:
+        self.fetched.append(output.url)
         await self._happen("fetch")
-        await self.http.download(Account(self.name, (self.shelf.url("files"),), "", {}), product.url, into)
+        await self.http.download(Account(self.name, (self.shelf.url("files"),), "", {}), output.url, into)
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ async def test_a_link_that_died_with_the_process_is_had_anew_by_the_next(
     async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.adopted(job_id))
     assert job.status is JobStatus.COMPLETED
-    assert [dict(handle.ticket) for handle in vendor.asked] == [{"task": "t1", "count": "1"}]
+    assert [dict(handle.data) for handle in vendor.asked] == [{"task": "t1", "count": "1"}]
 
 
 async def test_a_ticket_that_cannot_be_asked_or_gives_too_little_is_no_end(

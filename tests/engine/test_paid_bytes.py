@@ -68,7 +68,7 @@ async def test_pictures_that_no_journal_knows_are_taken_home(home: Path, *, aske
     job_id = await left_behind(home, SUBMITTING, calls=(2, 1))
     spool = spool_of(home)
     for variant, data in ((1, PICTURE), (2, SECOND)):
-        spool.keep_product(job_id, variant, Output(data=data))
+        spool.keep_output(job_id, variant, Output(data=data))
     vendor = Vendor()
     async with open_bench(home, vendor) as bench:
         if asked:
@@ -84,8 +84,8 @@ async def test_pictures_that_no_journal_knows_are_taken_home(home: Path, *, aske
 async def test_pictures_that_no_journal_knows_come_with_what_the_vendor_said(home: Path) -> None:
     job_id = await left_behind(home, SUBMITTING)
     spool = spool_of(home)
-    product = spool.keep_product(job_id, 1, Output(data=PICTURE, seed=2**70))
-    spool.keep_answer(job_id, 0, Answer((product,), 0.07, ("A note of the vendor.",)))
+    output = spool.keep_output(job_id, 1, Output(data=PICTURE, seed=2**70))
+    spool.keep_answer(job_id, 0, Answer((output,), 0.07, ("A note of the vendor.",)))
     async with open_bench(home, Vendor()) as bench:
         job = await bench.done(await bench.adopted(job_id))
     assert job.pictures[0].seed == 2**70
@@ -93,10 +93,10 @@ async def test_pictures_that_no_journal_knows_come_with_what_the_vendor_said(hom
     assert "A note of the vendor." in job.notes
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"products": 5}', '{"products": [{}], "cost_usd": null}'])
+@pytest.mark.parametrize("text", ["", "[]", '{"outputs": 5}', '{"outputs": [{}], "cost_usd": null}'])
 async def test_a_damaged_answer_does_not_keep_its_pictures_away(home: Path, text: str) -> None:
     job_id = await left_behind(home, SUBMITTING)
-    spool_of(home).keep_product(job_id, 1, Output(data=PICTURE))
+    spool_of(home).keep_output(job_id, 1, Output(data=PICTURE))
     spool_of(home).file(job_id, "answer-0.json").write_text(text, encoding="utf-8")
     async with open_bench(home, Vendor()) as bench:
         job = await bench.done(await bench.adopted(job_id))
@@ -119,12 +119,12 @@ async def test_a_process_that_dies_while_the_journal_is_locked_leaves_the_answer
     home: Path, *, links: bool
 ) -> None:
     vendor = Vendor(at_once=True)
-    product = Output(url="https://vendor.example/t1/0") if links else Output(data=SECOND, seed=5)
+    output = Output(url="https://vendor.example/t1/0") if links else Output(data=SECOND, seed=5)
     database = Database(folders_in(home).database)
 
     async def answer() -> Finished:
         lock.__enter__()
-        return Finished((product,), cost_usd=0.07)
+        return Finished((output,), cost_usd=0.07)
 
     vendor.then("submit", answer)
     vendor.then("fetch", anyio.sleep_forever)
@@ -193,10 +193,10 @@ def unreadable_vendor(data: bytes, *others: bytes, at_once: bool) -> Vendor:
             answer = await super().submit(order)
             return Finished(tuple(Output(data=one) for one in files)) if isinstance(answer, Finished) else answer
 
-        async def fetch(self, product: Output, into: Path) -> None:
-            await super().fetch(product, into)
-            if product.data is None:
-                await anyio.Path(into).write_bytes(files[int(product.url.rpartition("/")[2])])
+        async def fetch(self, output: Output, into: Path) -> None:
+            await super().fetch(output, into)
+            if output.data is None:
+                await anyio.Path(into).write_bytes(files[int(output.url.rpartition("/")[2])])
 
     return Odd(at_once=at_once)
 
@@ -239,7 +239,7 @@ async def test_what_cannot_be_read_is_a_warning_where_others_came(home: Path, na
 
 async def test_what_cannot_be_read_is_kept_once_however_often_it_is_carried_on(home: Path) -> None:
     job_id = await left_behind(home, SUBMITTING)
-    spool_of(home).keep_product(job_id, 1, Output(data=b"\x07\x08nothing known"))
+    spool_of(home).keep_output(job_id, 1, Output(data=b"\x07\x08nothing known"))
     for _ in range(2):
         async with open_bench(home, Vendor()) as bench:
             job = await bench.done(await bench.adopted(job_id))
@@ -247,7 +247,7 @@ async def test_what_cannot_be_read_is_kept_once_however_often_it_is_carried_on(h
             with bench.stores.ledger.journal._database.writing() as connection:  # noqa: SLF001 - as if it died before this
                 connection.execute("UPDATE job SET state = 'running', finished = NULL, lease_until = 0")
                 connection.execute("UPDATE call SET state = 'submitting', products = NULL, error = NULL")
-        spool_of(home).keep_product(job_id, 1, Output(data=b"\x07\x08nothing known"))
+        spool_of(home).keep_output(job_id, 1, Output(data=b"\x07\x08nothing known"))
     assert len(list((folders_in(home).pictures / "unreadable").iterdir())) == 1
 
 
@@ -256,8 +256,8 @@ class Torn(Vendor):
 
     torn = 0
 
-    async def fetch(self, product: Output, into: Path) -> None:
-        await super().fetch(product, into)
+    async def fetch(self, output: Output, into: Path) -> None:
+        await super().fetch(output, into)
         if self.torn:
             self.torn -= 1
             await anyio.Path(into).write_bytes(PICTURE[:-200])
@@ -307,8 +307,8 @@ async def test_a_process_that_wakes_up_cannot_write_into_its_successors_file(hom
     paths: dict[str, Path] = {}
 
     class Frozen(Vendor):
-        async def fetch(self, product: Output, into: Path) -> None:
-            self.fetched.append(product.url)
+        async def fetch(self, output: Output, into: Path) -> None:
+            self.fetched.append(output.url)
             await anyio.Path(into).write_bytes(PICTURE[:68])
             await wakes.wait()
             with into.open("ab") as file:
@@ -317,8 +317,8 @@ async def test_a_process_that_wakes_up_cannot_write_into_its_successors_file(hom
             successor_looked.set()
 
     class Successor(Vendor):
-        async def fetch(self, product: Output, into: Path) -> None:
-            await super().fetch(product, into)
+        async def fetch(self, output: Output, into: Path) -> None:
+            await super().fetch(output, into)
             paths["quick"] = into
             wakes.set()
             await successor_looked.wait()
@@ -383,7 +383,7 @@ async def test_what_was_left_by_a_call_that_failed_is_never_removed(
 ) -> None:
     monkeypatch.setattr(delivery, "STORE_PATIENCE", 0.0)
     job_id = await left_behind(home, SUBMITTING, SUBMITTED, MADE)
-    spool_of(home).keep_product(job_id, 1, Output(data=PICTURE))
+    spool_of(home).keep_output(job_id, 1, Output(data=PICTURE))
     vendor = Vendor()
     vendor.poll_policy = replace(vendor.poll_policy, keeps=0.0)
     vendor.then("fetch", *[OSError(5, "Input/output error")] * 50)

@@ -59,14 +59,14 @@ class Lister(Vendor):
         self.handed.append(order)
         return replace(order, links=("https://vendor.example/up",) * len(order.pictures))
 
-    def trace(self, order: Order) -> Mapping[str, str]:
+    def signature(self, order: Order) -> Mapping[str, str]:
         return {"prompt": str(order.arguments["prompt"])}
 
-    async def find(self, trace: Mapping[str, str], known: Collection[str]) -> Handle | None:
+    async def recover(self, signature: Mapping[str, str], known: Collection[str]) -> Handle | None:
         self.searches += 1
         await self._happen("find")
-        fitting = (handle for prompt, handle in self.listed if prompt == trace["prompt"])
-        return next((handle for handle in fitting if handle.ticket["task"] not in known), None)
+        fitting = (handle for prompt, handle in self.listed if prompt == signature["prompt"])
+        return next((handle for handle in fitting if handle.data["task"] not in known), None)
 
     async def submit(self, order: Order) -> Handle | Finished:
         assert len(order.links) == len(order.pictures)
@@ -92,7 +92,7 @@ async def test_a_call_that_was_cut_off_is_found_and_seen_through(home: Path) -> 
         assert (await bench.entry(job.id)).calls[0].trace == {"prompt": "a kite"}
     assert job.status is JobStatus.COMPLETED
     assert any("found among vendor's recent calls and not sent again" in note for note in job.notes)
-    assert [handle.ticket["task"] for handle in vendor.asked] == ["t9"]
+    assert [handle.data["task"] for handle in vendor.asked] == ["t9"]
     assert len(vendor.orders) == 1
 
 
@@ -151,7 +151,7 @@ async def test_two_calls_never_take_the_same_one_for_their_own(home: Path) -> No
         job = await bench.begin(calls=(1, 1, 1))
         assert sorted(await settled(bench, job)) == [CallState.KEPT, CallState.KEPT, CallState.UNKNOWN]
     assert len(job.pictures) == 2
-    assert sorted(handle.ticket["task"] for handle in vendor.asked) == ["t1", "t2"]
+    assert sorted(handle.data["task"] for handle in vendor.asked) == ["t1", "t2"]
 
 
 async def test_a_call_of_another_job_is_not_taken(home: Path) -> None:

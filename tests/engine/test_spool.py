@@ -54,24 +54,24 @@ def test_an_input_that_is_gone_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "product", [Output(url="https://vendor.example/1.png", seed=5), Output(data=b"picture", seed=None)]
+    "output", [Output(url="https://vendor.example/1.png", seed=5), Output(data=b"picture", seed=None)]
 )
-def test_a_result_is_read_back_as_it_was(tmp_path: Path, product: Output) -> None:
+def test_a_result_is_read_back_as_it_was(tmp_path: Path, output: Output) -> None:
     spool = Spool(tmp_path)
-    assert spool.read_product(spool.keep_product(JOB, 1, product)) == product
-    assert spool.file(JOB, "").exists() == (product.data is not None)
+    assert spool.read_output(spool.keep_output(JOB, 1, output)) == output
+    assert spool.file(JOB, "").exists() == (output.data is not None)
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "incoming").write_bytes(b"in the way")
     with pytest.raises(StorageError, match="cannot be written"):
-        Spool(tmp_path).keep_product(JOB, 1, Output(data=b"picture"))
+        Spool(tmp_path).keep_output(JOB, 1, Output(data=b"picture"))
 
 
 def test_clearing_leaves_other_jobs_alone_and_can_be_repeated(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     for job in (JOB, "job_2"):
-        spool.keep_product(job, 1, Output(data=b"picture"))
+        spool.keep_output(job, 1, Output(data=b"picture"))
     spool.clear(JOB, whole=True)
     spool.clear(JOB, whole=True)
     assert [path.name for path in (tmp_path / "incoming").iterdir()] == ["job_2"]
@@ -80,7 +80,7 @@ def test_clearing_leaves_other_jobs_alone_and_can_be_repeated(tmp_path: Path) ->
 def test_clearing_what_is_not_whole_takes_only_its_inputs(tmp_path: Path) -> None:
     spool = Spool(tmp_path)
     spool.keep_inputs(JOB, order(2, mask=True))
-    spool.keep_product(JOB, 1, Output(data=b"picture"))
+    spool.keep_output(JOB, 1, Output(data=b"picture"))
     spool.clear(JOB, whole=False)
     assert left(tmp_path / "incoming" / JOB) == {"result-1"}
     spool.clear(JOB, whole=True)

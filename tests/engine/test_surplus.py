@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     ("ordered", "named", "taken"), [(1, 0, 0), (1, 1, 1), (1, 10, 10), (1, 11, 10), (4, 16, 16), (4, 3000, 16)]
 )
 def test_how_many_are_taken(ordered: int, named: int, taken: int) -> None:
-    products = tuple(Output(url=f"https://vendor.example/{place}") for place in range(named))
-    finished = within_reason(Finished(products, cost_usd=1.0, notes=("Own.",)), ordered)
-    assert finished.products == products[:taken]
+    outputs = tuple(Output(url=f"https://vendor.example/{place}") for place in range(named))
+    finished = within_reason(Finished(outputs, cost_usd=1.0, notes=("Own.",)), ordered)
+    assert finished.outputs == outputs[:taken]
     assert finished.cost_usd == 1.0
     note = f"The vendor named {named} results for {ordered} ordered; {named - taken} were not fetched."
     assert finished.notes == (("Own.",) if taken == named else ("Own.", note))
@@ -61,13 +61,13 @@ class Generous(Vendor):
 
     async def poll(self, handle: Handle) -> Running | Finished:
         await super().poll(handle)
-        number = int(handle.ticket["task"][1:])
+        number = int(handle.data["task"][1:])
         links = [f"https://vendor.example/{number}/{place}" for place in range(self.made[number - 1])]
         return Finished(tuple(Output(url=link) for link in links))
 
-    async def fetch(self, product: Output, into: Path) -> None:
-        await super().fetch(product, into)
-        await anyio.Path(into).write_bytes(photo(32 + 10 * int(product.url[-3]) + int(product.url[-1]), 48))
+    async def fetch(self, output: Output, into: Path) -> None:
+        await super().fetch(output, into)
+        await anyio.Path(into).write_bytes(photo(32 + 10 * int(output.url[-3]) + int(output.url[-1]), 48))
 
 
 @dataclass(frozen=True)

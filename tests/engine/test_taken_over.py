@@ -12,7 +12,7 @@ from imagewright.engine.job import JobStatus
 from imagewright.storage.states import CallState
 from tests.support.engine_bench import (
     MADE,
-    PRODUCT,
+    OUTPUT,
     SUBMITTED,
     SUBMITTING,
     USD,
@@ -96,7 +96,7 @@ async def test_a_job_whose_pictures_were_all_kept_is_settled_with_its_cost(home:
 
 
 async def test_only_the_pictures_that_are_missing_are_fetched(home: Path) -> None:
-    products = [PRODUCT, PRODUCT | {"url": "https://vendor.example/t1/1"}]
+    outputs = [OUTPUT, OUTPUT | {"url": "https://vendor.example/t1/1"}]
     first = Vendor()
     first.then("submit", None)
     async with open_bench(home, first) as dead:
@@ -110,7 +110,7 @@ async def test_only_the_pictures_that_are_missing_are_fetched(home: Path) -> Non
     async with open_bench(home, second) as bench:
         done = await bench.done(await bench.adopted(job.id))
     assert [record.variant for record in done.pictures] == [1, 2]
-    assert second.fetched == [products[missing]["url"]]
+    assert second.fetched == [outputs[missing]["url"]]
 
 
 async def test_a_cancelled_call_that_was_never_sent_is_not_sent(home: Path) -> None:
@@ -130,7 +130,7 @@ async def test_a_cancelled_call_that_was_sent_is_stopped(home: Path) -> None:
     async with open_bench(home, vendor) as bench:
         await bench.stores.ledger.ask_cancel(job_id)
         job = await bench.done(await bench.adopted(job_id))
-    assert [dict(handle.ticket) for handle in vendor.stopped] == [{"task": "t1", "count": "1"}]
+    assert [dict(handle.data) for handle in vendor.stopped] == [{"task": "t1", "count": "1"}]
     assert job.status is JobStatus.CANCELLED
     assert cost(job) == (USD, "estimate")
 

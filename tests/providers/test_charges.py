@@ -44,7 +44,7 @@ def test_a_charge_that_cannot_be_true_is_unknown_and_the_picture_is_kept(name: s
     assert {units: read(units).cost_usd for units in CAN_BE} == pytest.approx(
         {units: number * per_unit for units, number in CAN_BE.items()}
     )
-    assert read(LONG).products[0].url == LINK
+    assert read(LONG).outputs[0].url == LINK
 
 
 @pytest.mark.parametrize(("units", "charged"), [("0", False), ("4", True), ("-4", None), ("NaN", None), (LONG, None)])

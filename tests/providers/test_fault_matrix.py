@@ -104,7 +104,7 @@ def _cannot(vendor: Vendor, where: Where) -> bool:
 
 async def _whole_call(provider: Provider, into: Path) -> None:
     finished = await made(provider, plain_order(provider.routes[0]))
-    await provider.fetch(finished.products[0], into)
+    await provider.fetch(finished.outputs[0], into)
 
 
 def _plan(name: str, emulator: AnyEmulator, where: Where, case: Case) -> None:

@@ -42,15 +42,15 @@ async def test_calls_side_by_side_do_not_mix(name: str, emulator: Any, provider:
         folder = tmp_path / str(seed)
         folder.mkdir()
         driven = await drive(provider, plain_order(route, seed=seed), folder)
-        (found[seed],) = driven.finished.products
+        (found[seed],) = driven.finished.outputs
 
     async with anyio.create_task_group() as group:
         for seed in CALLS:
             group.start_soon(call, seed)
     made = {task.fields["seed"]: task.id for task in emulator.tasks.values()}
     assert sorted(made) == list(CALLS)
-    assert all(made[seed] in product.url for seed, product in found.items())
-    parts = {seed: product.seed for seed, product in found.items() if product.seed is not None}
+    assert all(made[seed] in output.url for seed, output in found.items())
+    parts = {seed: output.seed for seed, output in found.items() if output.seed is not None}
     assert parts in ({}, {seed: seed for seed in CALLS})
     assert len(emulator.charges) == len(CALLS)
 
@@ -80,6 +80,6 @@ async def test_another_process_can_go_on_with_the_ticket(name: str, emulator: An
     other = quick_sender()
     assert isinstance(await wired(name, emulator, other).poll(handle), Running)
     await other.aclose()
-    kept = "".join(handle.ticket.values())
+    kept = "".join(handle.data.values())
     assert emulator.key not in kept
     assert emulator.url("api") not in kept

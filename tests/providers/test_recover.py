@@ -70,21 +70,21 @@ def _route(name: str) -> Route:
 
 
 async def _lost(provider: Any, emulator: AnyEmulator, order: Order) -> Mapping[str, str]:
-    """The trace of an order that was carried out without its answer ever coming."""
+    """The signature of an order that was carried out without its answer ever coming."""
     ready = await handed_over(provider, order)
-    trace: Mapping[str, str] = provider.trace(ready)
+    signature: Mapping[str, str] = provider.signature(ready)
     for label in VENDORS[provider.name].submits:
         emulator.fail_next(label, Answer.reset(), after=True)
     with pytest.raises(UnknownOutcome):
         await provider.submit(ready)
     for label in VENDORS[provider.name].submits:
         emulator.heal(label)
-    return trace
+    return signature
 
 
-async def _found(provider: Any, trace: Mapping[str, str], *known: str) -> Handle | None:
+async def _found(provider: Any, signature: Mapping[str, str], *known: str) -> Handle | None:
     for _ in range(LOOKS):
-        handle = await provider.find(trace, set(known))
+        handle = await provider.recover(signature, set(known))
         if handle is not None:
             assert isinstance(handle, Handle)
             return handle
@@ -103,8 +103,8 @@ async def test_a_call_whose_answer_was_lost_is_found_and_goes_on_as_if_it_had_be
     order = plain_order(route)
     heard = await submitted(twin, order)
 
-    trace = await _lost(provider, emulator, order)
-    handle = await _found(provider, trace)
+    signature = await _lost(provider, emulator, order)
+    handle = await _found(provider, signature)
 
     assert handle == heard
     driven = await followed(provider, handle, tmp_path)
@@ -115,9 +115,9 @@ async def test_a_call_whose_answer_was_lost_is_found_and_goes_on_as_if_it_had_be
 @pytest.mark.parametrize("name", LISTINGS)
 async def test_a_call_that_never_arrived_is_not_found(name: str, emulator: AnyEmulator, provider: Any) -> None:
     order = _plain(name)
-    assert await _found(provider, provider.trace(order)) is None
+    assert await _found(provider, provider.signature(order)) is None
     await submitted(provider, _plain(name, seed=2))
-    assert await _found(provider, provider.trace(order)) is None
+    assert await _found(provider, provider.signature(order)) is None
     assert len(emulator.received("list")) == 2 * LOOKS
 
 
@@ -126,38 +126,38 @@ async def test_of_identical_calls_the_oldest_comes_first_and_those_that_are_know
     name: str, emulator: Any, provider: Any
 ) -> None:
     order = _plain(name)
-    trace = await _lost(provider, emulator, order)
+    signature = await _lost(provider, emulator, order)
     await _lost(provider, emulator, order)
     first, second = emulator.tasks
     for known, expected in (((), first), ((first,), second), ((second,), first), ((first, second), None)):
-        found = await _found(provider, trace, *known)
-        assert (found.ticket["task"] if found else None) == expected
+        found = await _found(provider, signature, *known)
+        assert (found.data["task"] if found else None) == expected
 
 
 @pytest.mark.parametrize("name", LISTINGS)
 async def test_another_input_another_model_and_an_earlier_time_do_not_fit(
     name: str, emulator: Any, provider: Any
 ) -> None:
-    trace = dict(await _lost(provider, emulator, _plain(name)))
+    signature = dict(await _lost(provider, emulator, _plain(name)))
     other = next(route for route in routes_of(name) if route.tool != _route(name).tool)
-    later = provider.trace(_plain(name))["since"].replace("20", "30", 1)
+    later = provider.signature(_plain(name))["since"].replace("20", "30", 1)
     for changed in (
-        {"input": provider.trace(_plain(name, seed=2))["input"]},
+        {"input": provider.signature(_plain(name, seed=2))["input"]},
         {"model": other.model},
         {"since": later},
     ):
-        assert await _found(provider, trace | changed) is None
-    assert await _found(provider, trace) is not None
+        assert await _found(provider, signature | changed) is None
+    assert await _found(provider, signature) is not None
 
 
 @pytest.mark.parametrize("name", LISTINGS)
 async def test_clocks_may_differ_but_not_by_more_than_is_said(name: str, emulator: Any, provider: Any) -> None:
-    trace = await _lost(provider, emulator, _plain(name))
+    signature = await _lost(provider, emulator, _plain(name))
     (task,) = emulator.tasks.values()
     for behind, found in ((CLOCKS_DIFFER - timedelta(minutes=1), True), (CLOCKS_DIFFER * 2, False)):
         began = getattr(task, LISTINGS[name].began)
         setattr(task, LISTINGS[name].began, began - behind)
-        assert (await _found(provider, trace) is not None) is found
+        assert (await _found(provider, signature) is not None) is found
         setattr(task, LISTINGS[name].began, began)
 
 
@@ -180,7 +180,7 @@ async def test_a_list_that_cannot_be_had_says_nothing_about_the_call(
         monkeypatch.setattr(f"imagewright.providers.{name}.provider.LIST_SECONDS", SILENCE)
     emulator.fail_next("list", case.fault, times=SENDS, after=case.after)
     with pytest.raises(ProviderError) as caught:
-        await provider.find(provider.trace(_plain(name)), ())
+        await provider.recover(provider.signature(_plain(name)), ())
     check_error(caught.value, case, name, emulator.key)
     # whoever waits for it asks again anyway
     assert len(emulator.received("list")) == 1
@@ -191,19 +191,19 @@ async def test_a_list_that_cannot_be_had_says_nothing_about_the_call(
 async def test_a_list_that_is_none_is_said(name: str, shape: str, emulator: AnyEmulator, provider: Any) -> None:
     emulator.fail_next("list", Answer.of(SHAPES[shape]))
     with pytest.raises(ProviderError, match="cannot be read"):
-        await provider.find(provider.trace(_plain(name)), ())
+        await provider.recover(provider.signature(_plain(name)), ())
 
 
 @pytest.mark.parametrize("name", LISTINGS)
 async def test_a_list_that_is_refused_is_said(name: str, emulator: AnyEmulator, provider: Any) -> None:
-    trace = provider.trace(_plain(name))
+    signature = provider.signature(_plain(name))
     emulator.fail_next("list", LISTINGS[name].refuses(f"No such key: {emulator.key}"))
     with pytest.raises(BadKey, match=r"No such key: \[key\]") as caught:
-        await provider.find(trace, ())
+        await provider.recover(signature, ())
     assert caught.value.charged is None
     emulator.fail_next("list", Answer.of({"detail": "slowly"}, 429, retry_after="7"))
     with pytest.raises(RateLimited) as limited:
-        await provider.find(trace, ())
+        await provider.recover(signature, ())
     assert limited.value.retry_after == 7
 
 
@@ -235,11 +235,11 @@ async def test_an_entry_that_cannot_be_read_is_passed_over(
     name: str, fields: dict[str, Any], emulator: AnyEmulator, provider: Any
 ) -> None:
     order = _plain(name)
-    trace = await _lost(provider, emulator, order)
+    signature = await _lost(provider, emulator, order)
     await _lost(provider, emulator, order)
-    assert await _found(provider, trace) is not None
+    assert await _found(provider, signature) is not None
     emulator.fail_next("list", _spoilt(**fields))
-    assert await provider.find(trace, ()) is not None
+    assert await provider.recover(signature, ()) is not None
 
 
 @pytest.mark.parametrize("name", LISTINGS)
@@ -247,16 +247,16 @@ async def test_pages_are_turned_as_far_as_there_are_any(
     name: str, emulator: Any, provider: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     LISTINGS[name].two_to_a_page(emulator, monkeypatch)
-    trace = await _lost(provider, emulator, _plain(name))
+    signature = await _lost(provider, emulator, _plain(name))
     for seed in range(2, 6):
         await submitted(provider, _plain(name, seed=seed))
-    assert await _found(provider, trace) is not None
+    assert await _found(provider, signature) is not None
     looks = len(emulator.received("list"))
 
-    assert await provider.find(trace, ()) is not None
+    assert await provider.recover(signature, ()) is not None
     assert len(emulator.received("list")) == looks + 3
     monkeypatch.setattr(f"imagewright.providers.{name}.provider.LIST_PAGES", 2)
-    assert await provider.find(trace, ()) is None
+    assert await provider.recover(signature, ()) is None
     assert len(emulator.received("list")) == looks + 5
 
 
@@ -268,8 +268,8 @@ async def test_replicate_is_read_no_further_back_than_the_call(http: HttpClient)
             await submitted(provider, _plain("replicate", seed=seed + 2))
         for task in replicate.tasks.values():
             task.created -= CLOCKS_DIFFER * 2
-        trace = await _lost(provider, replicate, _plain("replicate"))
-        assert await provider.find(trace, ()) is not None
+        signature = await _lost(provider, replicate, _plain("replicate"))
+        assert await provider.recover(signature, ()) is not None
         assert len(replicate.received("list")) == 2
 
 
@@ -279,11 +279,11 @@ async def test_the_next_page_is_asked_for_at_the_address_that_was_set(http: Http
 
     with ReplicateEmulator() as replicate:
         provider = _listing("replicate", replicate, http)
-        trace = await _lost(provider, replicate, _plain("replicate"))
+        signature = await _lost(provider, replicate, _plain("replicate"))
         await submitted(provider, _plain("replicate", seed=2))
         replicate.page = 1
         replicate.fail_next("list", elsewhere)
-        assert await provider.find(trace, ()) is not None
+        assert await provider.recover(signature, ()) is not None
         assert [dict(one.query) for one in replicate.received("list")] == [{}, {"cursor": "p0002"}]
 
 
@@ -292,13 +292,13 @@ async def test_fal_is_asked_at_the_host_of_its_list_for_one_endpoint_and_no_more
 ) -> None:
     with FalEmulator() as fal:
         provider = _listing("fal", fal, http)
-        trace = provider.trace(_plain("fal"))
-        assert await provider.find(trace, ()) is None
+        signature = provider.signature(_plain("fal"))
+        assert await provider.recover(signature, ()) is None
         (request,) = fal.requests
         assert (request.host, request.label) == ("platform", "list")
         assert request.query == {
             "endpoint_id": _plain("fal").route.model,
-            "start": trace["since"],
+            "start": signature["since"],
             "expand": "payloads",
             "limit": "10",
         }
@@ -309,14 +309,14 @@ async def test_a_model_with_a_version_is_looked_for_by_its_name(http: HttpClient
     with ReplicateEmulator() as replicate:
         provider = _listing("replicate", replicate, http)
         pinned = replace(route, model=f"{route.model}:{version_of(route.model)}")
-        trace = await _lost(provider, replicate, plain_order(pinned))
-        assert trace["model"] == route.model
-        assert await provider.find(trace, ()) is not None
+        signature = await _lost(provider, replicate, plain_order(pinned))
+        assert signature["model"] == route.model
+        assert await provider.recover(signature, ()) is not None
 
 
 async def test_behind_a_gateway_the_vendors_own_list_is_not_asked(http: HttpClient) -> None:
     at_home = ProviderConfig(key="of the gateway", addresses={}, overrides={}, http=http)
     behind: Any = open_provider("fal", replace(at_home, addresses={"": "https://gateway.example"}))
     usual: Any = open_provider("fal", at_home)
-    assert behind.trace(_plain("fal")) == {}
-    assert usual.trace(_plain("fal")) != {}
+    assert behind.signature(_plain("fal")) == {}
+    assert usual.signature(_plain("fal")) != {}

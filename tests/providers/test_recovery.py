@@ -14,7 +14,7 @@ from imagewright.providers.common.recovery import (
     digest,
     oldest_fitting,
     read_time,
-    trace_of,
+    signature_of,
 )
 
 if TYPE_CHECKING:
@@ -61,11 +61,11 @@ def test_a_time_is_read_with_its_zone_or_not_at_all(text: object, moment: dateti
 
 
 def test_a_trace_is_short_plain_texts() -> None:
-    trace = trace_of("owner/name", INPUT | {"image": "data:" + "x" * 9000}, ("Look at it.",))
-    assert all(isinstance(text, str) for text in trace.values())
-    assert sum(map(len, trace.values())) < 200
-    assert "kite" not in str(trace)
-    since = read_time(trace["since"])
+    signature = signature_of("owner/name", INPUT | {"image": "data:" + "x" * 9000}, ("Look at it.",))
+    assert all(isinstance(text, str) for text in signature.values())
+    assert sum(map(len, signature.values())) < 200
+    assert "kite" not in str(signature)
+    since = read_time(signature["since"])
     assert since is not None
     assert abs(datetime.now(UTC) - CLOCKS_DIFFER - since) < timedelta(minutes=1)
 
@@ -88,8 +88,8 @@ async def _found(
         return Page(tuple(pages[number]), str(number + 1) if number + 1 < len(pages) else "")
 
     # as if it had been written down when the table was
-    trace = trace_of("owner/name", INPUT, ()) | {"since": (NOW - CLOCKS_DIFFER).isoformat()}
-    call = await oldest_fitting(read_page, trace, known, most_pages=most_pages, newest_first=newest_first)
+    signature = signature_of("owner/name", INPUT, ()) | {"since": (NOW - CLOCKS_DIFFER).isoformat()}
+    call = await oldest_fitting(read_page, signature, known, most_pages=most_pages, newest_first=newest_first)
     return call.task if call else "", len(read)
 
 

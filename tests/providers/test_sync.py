@@ -61,7 +61,7 @@ def test_a_picture_of_the_images_api_is_found_in_every_form_servers_use(
 ) -> None:
     read = read_images(Reply(200, {}, json.dumps({"error": None, "data": [item]}).encode("utf-8")))
     assert isinstance(read, Finished)
-    assert [(product.url, product.data) for product in read.products] == [(url, data)]
+    assert [(output.url, output.data) for output in read.outputs] == [(url, data)]
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b"{}", b'{"data": null}', b'{"data": {}}'])

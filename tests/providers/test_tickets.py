@@ -42,7 +42,7 @@ def test_a_link_is_asked_for_at_the_base_address(base: str, link: str, path: str
 def test_notes_come_back_with_the_last_answer_only() -> None:
     notes = ("One thing.", "Another.")
     handle = Handle("vendor", with_notes({"task": "1"}, notes))
-    assert all(isinstance(value, str) for value in handle.ticket.values())
+    assert all(isinstance(value, str) for value in handle.data.values())
     finished = Finished((Output(url="https://x"),), notes=("Own.",))
     assert noted(handle, Running()) == Running()
     assert noted(handle, finished).notes == ("Own.", *notes)  # type: ignore[union-attr]

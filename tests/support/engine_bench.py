@@ -120,9 +120,7 @@ class Vendor:
         answer: Running | Finished | None = await self._happen("poll")
         if answer is not None:
             return answer
-        links = (
-            f"https://vendor.example/{handle.ticket['task']}/{place}" for place in range(int(handle.ticket["count"]))
-        )
+        links = (f"https://vendor.example/{handle.data['task']}/{place}" for place in range(int(handle.data["count"])))
         return Finished(tuple(Output(url=link) for link in links), cost_usd=self.cost)
 
     async def cancel(self, handle: Handle) -> bool:
@@ -130,10 +128,10 @@ class Vendor:
         await self._happen("cancel")
         return self.stops
 
-    async def fetch(self, product: Output, into: Path) -> None:
-        self.fetched.append(product.url)
+    async def fetch(self, output: Output, into: Path) -> None:
+        self.fetched.append(output.url)
         await self._happen("fetch")
-        await anyio.to_thread.run_sync(into.write_bytes, product.data or PICTURE)
+        await anyio.to_thread.run_sync(into.write_bytes, output.data or PICTURE)
 
 
 class FakeRegistry(ProviderRegistry):
@@ -280,10 +278,10 @@ async def open_bench(
         database.close()
 
 
-PRODUCT = {"url": "https://vendor.example/t1/0", "file": "", "seed": None}
+OUTPUT = {"url": "https://vendor.example/t1/0", "file": "", "seed": None}
 SUBMITTING: tuple[CallState, dict[str, Any]] = (CallState.SUBMITTING, {})
 SUBMITTED: tuple[CallState, dict[str, Any]] = (CallState.SUBMITTED, {"handle": {"task": "t1", "count": "1"}})
-MADE: tuple[CallState, dict[str, Any]] = (CallState.MADE, {"products": [PRODUCT]})
+MADE: tuple[CallState, dict[str, Any]] = (CallState.MADE, {"products": [OUTPUT]})
 """Steps of a call, with what is written down at each."""
 
 

@@ -204,7 +204,7 @@ async def drive_at_once(provider: Provider, order: Order, folder: Path) -> tuple
 
 
 async def _fetch_all(provider: Provider, finished: Finished, folder: Path) -> list[Path]:
-    files = [folder / f"{place}.picture" for place in range(len(finished.products))]
-    for product, file in zip(finished.products, files, strict=True):
-        await provider.fetch(product, file)
+    files = [folder / f"{place}.picture" for place in range(len(finished.outputs))]
+    for output, file in zip(finished.outputs, files, strict=True):
+        await provider.fetch(output, file)
     return files

@@ -144,8 +144,10 @@ class Attempt:
             self._progress(call_run, Running(stage="handing over the pictures"))
             order = await self.provider.upload_inputs(order)
         if isinstance(self.provider, CanRecover):
-            call_run.trace = await anyio.to_thread.run_sync(self.provider.trace, order)
-        await self.stores.ledger.step(self.job.id, call_run.call.number, CallState.SUBMITTING, trace=call_run.trace)
+            call_run.signature = await anyio.to_thread.run_sync(self.provider.signature, order)
+        await self.stores.ledger.step(
+            self.job.id, call_run.call.number, CallState.SUBMITTING, trace=call_run.signature
+        )
         call_run.state, call_run.sent = CallState.SUBMITTING, True
         unheard: UnknownOutcome | None = None
         # a cancel in the middle of a submit would leave its outcome unknown, and it is bounded by itself
@@ -157,7 +159,7 @@ class Attempt:
             else:
                 if isinstance(answer, Handle):
                     call_run.handle = answer
-                    await self._note(call_run, CallState.SUBMITTED, handle=dict(answer.ticket))
+                    await self._note(call_run, CallState.SUBMITTED, handle=dict(answer.data))
                 else:
                     await self._made(call_run, answer)
         if unheard is not None:
@@ -172,10 +174,10 @@ class Attempt:
         name = self.provider.name
         if await self._lies_on_disk(call_run):
             return
-        if not call_run.trace or not isinstance(self.provider, CanRecover):
+        if not call_run.signature or not isinstance(self.provider, CanRecover):
             raise unheard
         call, tell = (self.job.id, call_run.call.number), partial(self._progress, call_run)
-        call_run.handle = await search(self._provider_now, call, call_run.trace, self.stores, tell)
+        call_run.handle = await search(self._provider_now, call, call_run.signature, self.stores, tell)
         if call_run.handle is None:
             seconds = f"{self.provider.poll_policy.search:g} s"
             advice = f"{name} did not show it among its recent calls within {seconds}. {UnknownOutcome.advice}"
@@ -191,7 +193,7 @@ class Attempt:
         answer = await anyio.to_thread.run_sync(spool.read_answer, self.job.id, call_run.call.number, variants)
         if answer is None:
             return False
-        call_run.spooled, call_run.cost = answer.products, answer.cost_usd
+        call_run.spooled, call_run.cost = answer.outputs, answer.cost_usd
         self._add_notes(answer.notes)
         with anyio.CancelScope(shield=True):
             await self._note_made(call_run)
@@ -203,16 +205,16 @@ class Attempt:
     async def _made(self, call_run: CallRun, finished: Finished) -> None:
         """Write the results down; bytes that came at once go to disk with the same breath, or stay in memory."""
         finished = within_reason(finished, call_run.call.count)
-        call_run.products, call_run.cost = finished.products, finished.cost_usd
+        call_run.outputs, call_run.cost = finished.outputs, finished.cost_usd
         self._add_notes(finished.notes)
         spool, job_id, call = self.stores.spool, self.job.id, call_run.call
 
         def keep_all() -> tuple[Mapping[str, Any], ...]:
-            places = enumerate(finished.products)
-            products = [spool.keep_product(job_id, self.entry.variant_of(call, place), one) for place, one in places]
+            places = enumerate(finished.outputs)
+            outputs = [spool.keep_output(job_id, self.entry.variant_of(call, place), one) for place, one in places]
             if call_run.handle is None:
-                spool.keep_answer(job_id, call.number, Answer(tuple(products), finished.cost_usd, finished.notes))
-            return tuple(products)
+                spool.keep_answer(job_id, call.number, Answer(tuple(outputs), finished.cost_usd, finished.notes))
+            return tuple(outputs)
 
         try:
             call_run.spooled = await anyio.to_thread.run_sync(keep_all)
@@ -234,7 +236,7 @@ class Attempt:
             LostLeaseError: another process has the job now.
         """
         self._progress(call_run, Running(SHARE_MADE, "fetching"))
-        places = range(len(call_run.products or call_run.spooled or ()))
+        places = range(len(call_run.outputs or call_run.spooled or ()))
         failed: dict[int, Exception] = {}
         async with anyio.create_task_group() as group:
             for place in places:
@@ -265,7 +267,7 @@ class Attempt:
             failed[place] = error
 
     async def _fresh(self, call_run: CallRun, place: int) -> Output | None:
-        """The product with its link of now, where the vendor gave a ticket to ask by; None where it gives no other.
+        """The output with its link of now, where the vendor gave a ticket to ask by; None where it gives no other.
 
         Raises:
             Exception: the vendor cannot be asked, as with any poll.
@@ -273,18 +275,18 @@ class Attempt:
         if call_run.handle is None:
             return None
         answer = await self._provider_now().poll(call_run.handle)
-        if not isinstance(answer, Finished) or place >= len(answer.products):
+        if not isinstance(answer, Finished) or place >= len(answer.outputs):
             return None
-        return answer.products[place]
+        return answer.outputs[place]
 
-    async def _product(self, call_run: CallRun, place: int) -> Output:
-        if call_run.products is not None:
-            return call_run.products[place]
+    async def _output(self, call_run: CallRun, place: int) -> Output:
+        if call_run.outputs is not None:
+            return call_run.outputs[place]
         spooled = (call_run.spooled or ())[place]
-        return await anyio.to_thread.run_sync(self.stores.spool.read_product, spooled)
+        return await anyio.to_thread.run_sync(self.stores.spool.read_output, spooled)
 
     async def _bring(self, call_run: CallRun, place: int, variant: int) -> None:
-        product = await self._product(call_run, place)
+        output = await self._output(call_run, place)
         cost, basis = self._cost_each(call_run)
         new = NewPicture(
             tool=self.entry.tool,
@@ -293,7 +295,7 @@ class Attempt:
             model=self.entry.model,
             prompt=self.spec.prompt,
             arguments=dict(self.spec.request),
-            seed=product.seed if product.seed is not None else call_run.call.arguments.get("seed"),
+            seed=output.seed if output.seed is not None else call_run.call.arguments.get("seed"),
             cost_usd=cost,
             cost_basis=basis,
             parents=self.spec.parents,
@@ -305,7 +307,7 @@ class Attempt:
             created=datetime.fromtimestamp(self.job.created, UTC),
         )
         renew = partial(self._fresh, call_run, place)
-        delivery = Delivery(product, new, self.job, self.spec, self.provider, self.stores, renew, self._provider_now)
+        delivery = Delivery(output, new, self.job, self.spec, self.provider, self.stores, renew, self._provider_now)
         record, notes = await delivery.run()
         self.job.pictures.append(record)
         self.job.pictures.sort(key=lambda one: one.variant)
@@ -314,7 +316,7 @@ class Attempt:
 
     def _cost_each(self, call_run: CallRun) -> tuple[float | None, CostBasis]:
         if call_run.cost is not None:
-            made = len(call_run.products or call_run.spooled or ())
+            made = len(call_run.outputs or call_run.spooled or ())
             return call_run.cost / max(call_run.call.count, made), "actual"
         if self.spec.usd is not None:
             return self.spec.usd / self.spec.count, "estimate"

@@ -30,10 +30,10 @@ class CallRun:
         arrived: how many of its pictures are in the library.
         error: what went wrong.
         share: how far it is, 0 to 1.
-        trace: by what the vendor's list of recent calls would show it.
+        signature: by what the vendor's list of recent calls would show it.
         handle: what the vendor gave to ask by.
         sent: whether the vendor has it or may have it.
-        products: what the vendor made, where this process was told.
+        outputs: what the vendor made, where this process was told.
         spooled: the same as the journal holds it; None until it is there.
         safe: whether each of its pictures is in the library, or kept elsewhere as it came.
     """
@@ -44,10 +44,10 @@ class CallRun:
     arrived: int = 0
     error: ImagewrightError | None = None
     share: float = 0.0
-    trace: Mapping[str, str] | None = None
+    signature: Mapping[str, str] | None = None
     handle: Handle | None = None
     sent: bool = False
-    products: tuple[Output, ...] | None = None
+    outputs: tuple[Output, ...] | None = None
     spooled: tuple[Mapping[str, Any], ...] | None = None
     safe: bool = False
 
@@ -62,7 +62,7 @@ class CallRun:
         if self.state is CallState.UNKNOWN:  # an answer nobody waits for any more may still come to disk
             return False
         kept_before = self.state is CallState.KEPT and self.error is None
-        return self.safe or kept_before or not (self.products or self.spooled)
+        return self.safe or kept_before or not (self.outputs or self.spooled)
 
 
 def call_run_of(provider: Provider, call: CallEntry) -> CallRun:
@@ -73,7 +73,7 @@ def call_run_of(provider: Provider, call: CallEntry) -> CallRun:
         call.state,
         call.cost_usd,
         error=read_error(call.error),
-        trace=call.trace,
+        signature=call.trace,
         handle=None if call.handle is None else Handle(provider.name, call.handle),
         sent=call.handle is not None or vendor_said or call.state in SENT,
         spooled=call.products,

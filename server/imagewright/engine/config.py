@@ -228,15 +228,15 @@ class AbsentProvider:
         del handle
         raise BadKey(self.name, NOT_IN_USE, charged=None)
 
-    async def fetch(self, product: Output, into: Path) -> None:
+    async def fetch(self, output: Output, into: Path) -> None:
         """Write a picture whose bytes are here.
 
         Raises:
             ResultLost: they are not.
         """
-        if product.data is None:
+        if output.data is None:
             raise ResultLost(self.name, NOT_IN_USE, final=True)
-        await anyio.to_thread.run_sync(write_file, into, product.data)
+        await anyio.to_thread.run_sync(write_file, into, output.data)
 
 
 def provider_or_absent(registry: ProviderRegistry, name: str) -> Provider:

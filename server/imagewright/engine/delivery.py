@@ -1,4 +1,4 @@
-"""From a finished product to a picture in the library: fetch, look at it, bring it to size, keep it.
+"""From a finished output to a picture in the library: fetch, look at it, bring it to size, keep it.
 
 The picture is paid for. Whatever is in the way of fetching it is a pause with a reason, for as long as its vendor keeps
 the result; what arrived is removed only once it is in the library, or was kept elsewhere as it came.
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from imagewright.storage.record import NewPicture, PictureRecord
 
     Renew = Callable[[], Awaitable[Output | None]]
-    """Asks the vendor for the product's link of now; None where it has no newer one to give. Raises as a poll does."""
+    """Asks the vendor for the output's link of now; None where it has no newer one to give. Raises as a poll does."""
 
 T = TypeVar("T")
 
@@ -80,7 +80,7 @@ class Delivery:
     """The way home of one picture.
 
     Attributes:
-        product: what the vendor made.
+        output: what the vendor made.
         new: what is known of it; format and sides are filled in here.
         job: told when it has to wait.
         spec: where to save it, and its exact size.
@@ -94,7 +94,7 @@ class Delivery:
         folders: where it lay on the way.
     """
 
-    product: Output
+    output: Output
     new: NewPicture
     job: Job
     spec: JobSpec
@@ -201,12 +201,12 @@ class Delivery:
                 has cancelled the job and its link does not lead to it.
         """
         patience = anyio.current_time() + max(self._kept_for(), LEAST_PATIENCE)
-        broken_pauses = list(BROKEN_PAUSES if self.product.data is None else ())
+        broken_pauses = list(BROKEN_PAUSES if self.output.data is None else ())
         failures = 0
         try:
             while True:
                 try:
-                    await self.provider.fetch(self.product, file)
+                    await self.provider.fetch(self.output, file)
                     return await look(file)
                 except PictureError as error:
                     self.broken = await anyio.to_thread.run_sync(file.replace, file.with_name("broken"))
@@ -246,7 +246,7 @@ class Delivery:
         """Take the link of now, where there is one. The picture was made: no answer about it is its end."""
         self.no_link = ""
         try:
-            self.product = await self.renew() or self.product
+            self.output = await self.renew() or self.output
         except TaskEnded as ended:
             log.info("job %s: no fresh link: %s", self.job.id, ended)
         except Exception as error:  # noqa: BLE001 - as with any poll, whatever it is is trouble with asking

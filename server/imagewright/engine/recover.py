@@ -28,7 +28,7 @@ KNOWN_SECONDS = 86_400.0
 async def search(
     provider_now: Callable[[], Provider],
     call: tuple[str, int],
-    trace: Mapping[str, str],
+    signature: Mapping[str, str],
     stores: Stores,
     tell: Callable[[Running], None],
 ) -> Handle | None:
@@ -41,7 +41,7 @@ async def search(
     Args:
         provider_now: who may have the call, as it is set up now; it lists recent calls.
         call: the job's id and the call's number.
-        trace: what was written down before it was sent.
+        signature: what was written down before it was sent.
         stores: where the journal is.
         tell: receives after each look how it stands.
 
@@ -62,8 +62,8 @@ async def search(
         wait = min(wait * poll_policy.factor, poll_policy.longest)
         try:
             tickets = await stores.ledger.tickets(provider.name, time.time() - KNOWN_SECONDS)
-            handle = await _find(provider_now(), trace, {ticket["task"] for ticket in tickets})
-            if handle is not None and await stores.ledger.claim(*call, handle.ticket):
+            handle = await _find(provider_now(), signature, {ticket["task"] for ticket in tickets})
+            if handle is not None and await stores.ledger.claim(*call, handle.data):
                 return handle
         except LostLeaseError:
             raise
@@ -82,5 +82,5 @@ async def search(
     return None
 
 
-async def _find(provider: Provider, trace: Mapping[str, str], known: Collection[str]) -> Handle | None:
-    return await provider.find(trace, known) if isinstance(provider, CanRecover) else None
+async def _find(provider: Provider, signature: Mapping[str, str], known: Collection[str]) -> Handle | None:
+    return await provider.recover(signature, known) if isinstance(provider, CanRecover) else None

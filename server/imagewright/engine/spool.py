@@ -41,12 +41,12 @@ class Answer:
     """What a vendor answered, as it lies in a job's folder before the journal knows it.
 
     Attributes:
-        products: as `Spool.keep_product` wrote them down.
+        outputs: as `Spool.keep_output` wrote them down.
         cost_usd: what the vendor says it charged; None when that is not known.
         notes: what the caller should know.
     """
 
-    products: tuple[Mapping[str, Any], ...]
+    outputs: tuple[Mapping[str, Any], ...]
     cost_usd: float | None = None
     notes: tuple[str, ...] = ()
 
@@ -94,17 +94,17 @@ class Spool:
             first_variant=call.first_variant,
         )
 
-    def keep_product(self, job_id: str, variant: int, product: Output) -> dict[str, Any]:
+    def keep_output(self, job_id: str, variant: int, output: Output) -> dict[str, Any]:
         """A result as the journal holds it: its address, or the file its bytes were written to.
 
         Raises:
             StorageError: the bytes cannot be written.
         """
-        if product.data is None:
-            return {"url": product.url, "file": "", "seed": product.seed}
+        if output.data is None:
+            return {"url": output.url, "file": "", "seed": output.seed}
         file = self.file(job_id, f"{_RESULT}{variant}")
-        _write(file, product.data, lasting=True)
-        return {"url": "", "file": str(file), "seed": product.seed}
+        _write(file, output.data, lasting=True)
+        return {"url": "", "file": str(file), "seed": output.seed}
 
     def keep_answer(self, job_id: str, number: int, answer: Answer) -> None:
         """Write down what came at once, beside its files: nobody can be asked for it again.
@@ -126,14 +126,14 @@ class Spool:
         """
         with suppress(OSError, ValueError, TypeError, KeyError):
             found = json.loads(self.file(job_id, f"{_ANSWER}{number}.json").read_bytes())
-            return Answer(tuple(found["products"]), found["cost_usd"], tuple(found["notes"]))
+            return Answer(tuple(found["outputs"]), found["cost_usd"], tuple(found["notes"]))
         files = (self.file(job_id, f"{_RESULT}{variant}") for variant in variants)
-        products = tuple({"url": "", "file": str(file), "seed": None} for file in files if file.is_file())
-        return Answer(products) if products else None
+        outputs = tuple({"url": "", "file": str(file), "seed": None} for file in files if file.is_file())
+        return Answer(outputs) if outputs else None
 
     @staticmethod
-    def read_product(data: Mapping[str, Any]) -> Output:
-        """The result that `keep_product` wrote down.
+    def read_output(data: Mapping[str, Any]) -> Output:
+        """The result that `keep_output` wrote down.
 
         Raises:
             StorageError: its file is gone.

@@ -25,8 +25,8 @@ def within_reason(finished: Finished, ordered: int) -> Finished:
         ordered: how many pictures this call was to bring.
     """
     most = most_taken(ordered)
-    surplus = len(finished.products) - most
+    surplus = len(finished.outputs) - most
     if surplus <= 0:
         return finished
-    note = f"The vendor named {len(finished.products)} results for {ordered} ordered; {surplus} were not fetched."
-    return replace(finished, products=finished.products[:most], notes=(*finished.notes, note))
+    note = f"The vendor named {len(finished.outputs)} results for {ordered} ordered; {surplus} were not fetched."
+    return replace(finished, outputs=finished.outputs[:most], notes=(*finished.notes, note))

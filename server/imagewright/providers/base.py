@@ -165,7 +165,7 @@ class Handle:
 
     provider: str
     """Name of the provider."""
-    ticket: Mapping[str, str]
+    data: Mapping[str, str]
     """The vendor's task id, polling address and whatever else `poll` needs."""
 
 
@@ -195,7 +195,7 @@ class Running:
 class Finished:
     """The vendor is done."""
 
-    products: tuple[Output, ...]
+    outputs: tuple[Output, ...]
     """The pictures; never empty."""
     cost_usd: float | None = None
     """What was really charged, in USD; None when the vendor does not say."""
@@ -311,7 +311,7 @@ class Provider(Protocol):
         """Ask the vendor to stop; whether it says that it does."""
         ...
 
-    async def fetch(self, product: Output, into: Path) -> None:
+    async def fetch(self, output: Output, into: Path) -> None:
         """Write the picture to a file, byte for byte as the vendor made it.
 
         Raises:
@@ -340,24 +340,24 @@ class UploadsInputs(Protocol):
 class CanRecover(Protocol):
     """A provider whose vendor lists recent calls: one whose answer never came can be found there again.
 
-    Its tickets hold the vendor's id of the call as `task`.
+    The data of its handles hold the vendor's id of the call as `task`.
     """
 
     name: str
 
-    def trace(self, order: Order) -> Mapping[str, str]:
+    def signature(self, order: Order) -> Mapping[str, str]:
         """What the order will be known by in that list; empty where there is no list.
 
         Written down before the order is submitted; no key, no prompt. Blocks for as long as reading its pictures takes.
         """
         ...
 
-    async def find(self, trace: Mapping[str, str], known: Collection[str]) -> Handle | None:
+    async def recover(self, signature: Mapping[str, str], known: Collection[str]) -> Handle | None:
         """The handle of the oldest call in the list that fits; None when there is none, or none yet.
 
         Args:
-            trace: what `trace` gave for the order.
-            known: the vendor's ids of calls (`task` of their tickets) that are known to be others.
+            signature: what `signature` gave for the order.
+            known: the vendor's ids of calls (`task` of their handles) that are known to be others.
 
         Raises:
             ProviderError: the list could not be had.

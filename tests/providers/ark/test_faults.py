@@ -62,4 +62,4 @@ async def test_nothing_secret_is_logged(
 async def test_a_finished_call_names_links_only(provider: Ark) -> None:
     finished = await provider.submit(plain_order(PLAIN))
     assert isinstance(finished, Finished)
-    assert all(product.url and product.data is None and product.seed is None for product in finished.products)
+    assert all(output.url and output.data is None and output.seed is None for output in finished.outputs)

@@ -75,7 +75,7 @@ async def test_every_known_model_serves_a_set_or_one(
     provider = _at(emulator, http, model=model)
     route = provider.routes[0]
     finished, _ = await drive_at_once(provider, full_order(route), tmp_path)
-    assert len(finished.products) == route.counts[-1]
+    assert len(finished.outputs) == route.counts[-1]
     assert emulator.bodies[0]["model"] == model
 
 
@@ -105,7 +105,7 @@ async def test_a_jpeg_goes_as_a_jpeg(emulator: ArkEmulator, provider: Provider) 
 async def test_a_set_may_come_out_smaller(emulator: ArkEmulator, provider: Provider, tmp_path: Path) -> None:
     emulator.most = 2
     finished, _ = await drive_at_once(provider, full_order(PLAIN), tmp_path)
-    assert len(finished.products) == 2
+    assert len(finished.outputs) == 2
 
 
 async def test_a_refused_picture_does_not_cost_the_others(

@@ -43,7 +43,7 @@ def test_pictures_in_base64_are_taken_too() -> None:
 def test_of_a_set_with_refusals_the_rest_is_kept() -> None:
     answer = read_images(text({"data": [{"url": URL}, REFUSED, {"size": "1x1"}, REFUSED], "error": {"code": "Odd"}}))
     assert isinstance(answer, Finished)
-    assert answer.products == (Output(url=URL),)
+    assert answer.outputs == (Output(url=URL),)
     assert answer.notes == (
         "ark says besides: 'Odd'.",
         "ark did not deliver 2 of the pictures: 'OutputImageSensitiveContentDetected: The output is sensitive'.",

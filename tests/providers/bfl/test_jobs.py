@@ -67,11 +67,11 @@ async def test_a_whole_call(
     model = MODELS[task.model]
     assert task.model == route.models[order.arguments["quality"]]
     assert [answer.stage for answer in driven.running] == ["queued", "reasoning", "generating"]
-    assert driven.finished.products[0].seed == task.seed == order.arguments.get("seed", task.seed)
+    assert driven.finished.outputs[0].seed == task.seed == order.arguments.get("seed", task.seed)
     assert emulator.charges == [(task.id, model.credits)]
     estimate = route.price.estimate(order.arguments, 1)
     assert driven.finished.cost_usd == estimate == pytest.approx(model.credits / 100)
-    assert all(isinstance(value, str) for value in driven.handle.ticket.values())
+    assert all(isinstance(value, str) for value in driven.handle.data.values())
     assert len(emulator.received("create")) == 1
 
 
@@ -91,7 +91,7 @@ async def test_it_is_asked_about_where_the_vendor_says_by_another_process_too(
     emulator: BflEmulator, provider: Provider
 ) -> None:
     handle = await submitted(provider, plain_order(PLAIN))
-    assert handle.ticket["url"].startswith(emulator.url("region"))
+    assert handle.data["url"].startswith(emulator.url("region"))
     async with aclosing(quick_sender()) as other:
         later = wired("bfl", emulator, other)
         assert isinstance(await later.poll(handle), Running)
@@ -126,7 +126,7 @@ async def test_the_key_goes_to_no_other_place_and_the_task_is_found_all_the_same
 ) -> None:
     emulator.fail_next("create", _place(url))
     driven = await drive(provider, plain_order(PLAIN), tmp_path)
-    assert driven.handle.ticket["url"].startswith(emulator.url("region"))
+    assert driven.handle.data["url"].startswith(emulator.url("region"))
 
 
 class Canned:
@@ -183,8 +183,8 @@ async def test_a_task_that_comes_to_nothing(
 
 
 async def test_a_link_that_was_tampered_with_is_lost(provider: Provider, tmp_path: Path) -> None:
-    (product,) = (await made(provider, plain_order(PLAIN))).products
-    tampered = replace(product, url=product.url.replace("se=", "se=9"))
+    (output,) = (await made(provider, plain_order(PLAIN))).outputs
+    tampered = replace(output, url=output.url.replace("se=", "se=9"))
     with pytest.raises(ResultLost):
         await provider.fetch(tampered, tmp_path / "picture")
 

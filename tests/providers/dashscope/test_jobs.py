@@ -65,7 +65,7 @@ async def test_a_whole_call(row: str, emulator: DashScopeEmulator, provider: Pro
         driven = await drive(provider, order, tmp_path)
         finished, files = driven.finished, driven.files
         assert driven.running == [Running(stage="queued"), Running(stage="generating")]
-        assert all(isinstance(value, str) for value in driven.handle.ticket.values())
+        assert all(isinstance(value, str) for value in driven.handle.data.values())
     else:
         finished, files = await drive_at_once(provider, order, tmp_path)
 
@@ -129,7 +129,7 @@ async def test_calls_side_by_side_do_not_mix(emulator: DashScopeEmulator, provid
     async def call(seed: int) -> None:
         folder = tmp_path / str(seed)
         folder.mkdir()
-        found[seed] = (await drive(provider, plain_order(TASK, seed=seed), folder)).handle.ticket["task"]
+        found[seed] = (await drive(provider, plain_order(TASK, seed=seed), folder)).handle.data["task"]
 
     async with anyio.create_task_group() as group:
         for seed in range(1, 6):
@@ -155,7 +155,7 @@ async def test_a_task_is_stopped_while_it_waits_and_not_later(emulator: DashScop
 
 async def test_a_task_nobody_knows_is_asked_about_again(emulator: DashScopeEmulator, provider: Provider) -> None:
     handle = await submitted(provider, plain_order(TASK))
-    task = emulator.tasks.pop(handle.ticket["task"])
+    task = emulator.tasks.pop(handle.data["task"])
     with pytest.raises(VendorUnavailable) as caught:
         await provider.poll(handle)
     assert caught.value.charged is None

@@ -62,7 +62,7 @@ def test_of_several_pictures_the_ones_that_came_out_are_kept() -> None:
     failed = {"code": "DataInspectionFailed", "message": "Output data may contain inappropriate content."}
     answer = read_standing(text(_task("SUCCEEDED", results=[{"url": URL}, failed, failed])))
     assert isinstance(answer, Finished)
-    assert answer.products == (Output(url=URL),)
+    assert answer.outputs == (Output(url=URL),)
     (note,) = answer.notes
     assert "did not deliver 2 of the pictures: 'DataInspectionFailed: Output data" in note
     assert note.count("Output data") == 1

@@ -62,13 +62,13 @@ async def test_a_whole_call(
     assert len(driven.files) == order.count
     for file in driven.files:
         check_picture(file, order)
-    assert all(isinstance(value, str) for value in driven.handle.ticket.values())
+    assert all(isinstance(value, str) for value in driven.handle.data.values())
     assert [running.stage for running in driven.running] == ["queued", "generating"]
     assert len(emulator.received("submit")) == 1
     assert not emulator.received("upload")
     assert [pictures for _, pictures in emulator.charges] == [order.count]
     assert driven.finished.cost_usd is None
-    seeds = {product.seed for product in driven.finished.products}
+    seeds = {output.seed for output in driven.finished.outputs}
     if "seed" in route.takes:
         assert len(seeds) == 1
         assert order.arguments.get("seed") in {None, *seeds}

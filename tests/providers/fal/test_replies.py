@@ -211,7 +211,7 @@ def test_what_is_missing_or_marked_is_said_and_the_rest_is_kept() -> None:
     body = {"images": [{"url": URL}, {"url": None}, None], "has_nsfw_concepts": [True, False, True]}
     finished = read_result(reply(body))
     assert isinstance(finished, Finished)
-    assert len(finished.products) == 1
+    assert len(finished.outputs) == 1
     assert "no address for 2 of 3" in finished.notes[0]
     assert "picture 1, 3 as not safe" in finished.notes[1]
 

@@ -50,7 +50,7 @@ async def test_a_whole_call(
     check_picture(files[0], order)
     with Image.open(files[0]) as made:
         assert made.width > 64, "the interim picture was taken"
-    assert finished == Finished(finished.products)
+    assert finished == Finished(finished.outputs)
     assert len(emulator.charges) == len(emulator.requests) == 1
     sent = [base64.b64decode(part["inlineData"]["data"]) for part in emulator.bodies[0] if "inlineData" in part]
     assert sent == [one.data for one in order.images]
@@ -145,14 +145,14 @@ def test_the_last_picture_that_is_no_interim_one_is_taken() -> None:
     answer = candidate(blob(early, thought=True), {"text": "t"}, blob(early), blob(late), blob(early, thought=True))
     read = _read(answer)
     assert isinstance(read, Finished)
-    assert [product.data for product in read.products] == [b"late"]
+    assert [output.data for output in read.outputs] == [b"late"]
 
 
 def test_fields_with_underscores_and_the_other_alphabet_are_read() -> None:
     data = base64.urlsafe_b64encode(b"\xff\xfe\xfd\xfb").decode("ascii")
     read = _read(candidate({"inline_data": {"mime_type": "image/png", "data": data}}))
     assert isinstance(read, Finished)
-    assert read.products[0].data == b"\xff\xfe\xfd\xfb"
+    assert read.outputs[0].data == b"\xff\xfe\xfd\xfb"
 
 
 def test_a_picture_counts_whatever_the_reason_of_the_end() -> None:

@@ -46,9 +46,9 @@ async def test_a_whole_call(
         with Image.open(file) as made:
             made.load()
             assert made.size == RESOLUTIONS[order.arguments["aspect_ratio"]]
-    assert len({product.seed for product in finished.products} - {None}) == order.count
+    assert len({output.seed for output in finished.outputs} - {None}) == order.count
     if "seed" in order.arguments:
-        assert finished.products[0].seed == order.arguments["seed"]
+        assert finished.outputs[0].seed == order.arguments["seed"]
     assert emulator.charges == [pytest.approx(ROUTE.price.estimate(order.arguments, order.count))]
     assert finished.cost_usd is None
     (received,) = emulator.received("generate")
@@ -117,15 +117,15 @@ async def test_nothing_secret_is_logged(
         ({"url": URL, "seed": True, "is_image_safe": None}, Output(url=URL)),
     ],
 )
-def test_a_picture_is_read_whatever_else_is_missing(item: Any, product: Output) -> None:
-    assert read_made(reply({"data": [item, 5, {"url": None}]})) == Finished((product,))
+def test_a_picture_is_read_whatever_else_is_missing(item: Any, output: Output) -> None:
+    assert read_made(reply({"data": [item, 5, {"url": None}]})) == Finished((output,))
 
 
 def test_what_is_called_unsafe_is_not_taken_even_with_an_address() -> None:
     safe, kept_back = {"url": URL, "is_image_safe": True}, {"url": URL, "is_image_safe": False}
     finished = read_made(reply({"data": [kept_back, safe]}))
     assert isinstance(finished, Finished)
-    assert finished.products == (Output(url=URL),)
+    assert finished.outputs == (Output(url=URL),)
     assert "1 of 2" in finished.notes[0]
 
 

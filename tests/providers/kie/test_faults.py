@@ -77,7 +77,7 @@ async def test_a_task_that_fails(  # noqa: PLR0917 - one argument per column of 
 
 
 async def _made(provider: Provider) -> Output:
-    return (await made(provider, plain_order(PLAIN))).products[0]
+    return (await made(provider, plain_order(PLAIN))).outputs[0]
 
 
 LOST: dict[str, tuple[Fault, int, str]] = {
@@ -94,11 +94,11 @@ async def test_a_picture_that_cannot_be_had_is_lost_but_paid(
     row: str, emulator: KieEmulator, provider: Provider, tmp_path: Path
 ) -> None:
     fault, sends, says = LOST[row]
-    product = await _made(provider)
+    output = await _made(provider)
     emulator.fail_next("download", fault, times=10 if "round" in row else sends)
 
     with pytest.raises(ResultLost) as caught:
-        await provider.fetch(product, tmp_path / "picture")
+        await provider.fetch(output, tmp_path / "picture")
 
     check_error(caught.value, Case(Answer(), ResultLost, True, says=says), "kie", emulator.key)
     assert not (tmp_path / "picture").exists()
@@ -110,39 +110,39 @@ async def test_a_picture_that_cannot_be_had_is_lost_but_paid(
 async def test_a_download_that_broke_is_begun_again(
     fault: Fault, emulator: KieEmulator, provider: Provider, tmp_path: Path
 ) -> None:
-    product = await _made(provider)
+    output = await _made(provider)
     emulator.fail_next("download", fault, times=SENDS - 1)
-    await provider.fetch(product, tmp_path / "picture")
-    whole = await _bytes_of(emulator, product)
+    await provider.fetch(output, tmp_path / "picture")
+    whole = await _bytes_of(emulator, output)
     assert (tmp_path / "picture").read_bytes() == whole
 
 
 async def test_what_came_before_a_break_is_not_kept(emulator: KieEmulator, provider: Provider, tmp_path: Path) -> None:
     large = truncated(Answer(200, b"\x89PNG" + bytes(8_000_000), {"Content-Type": "image/png"}))
-    product = await _made(provider)
+    output = await _made(provider)
     emulator.fail_next("download", large)
     (tmp_path / "picture").write_bytes(b"of an earlier try")
-    await provider.fetch(product, tmp_path / "picture")
-    assert (tmp_path / "picture").read_bytes() == await _bytes_of(emulator, product)
+    await provider.fetch(output, tmp_path / "picture")
+    assert (tmp_path / "picture").read_bytes() == await _bytes_of(emulator, output)
 
     emulator.fail_next("download", large, times=SENDS)
     with pytest.raises(ResultLost, match="cut short"):
-        await provider.fetch(product, tmp_path / "other")
+        await provider.fetch(output, tmp_path / "other")
     assert not (tmp_path / "other").exists()
 
 
-async def _bytes_of(emulator: KieEmulator, product: Output) -> bytes:
+async def _bytes_of(emulator: KieEmulator, output: Output) -> bytes:
     from imagewright.net import fetch_public  # noqa: PLC0415 - only this check uses the other way in
 
-    assert product.url.startswith(emulator.url("files"))
-    return await fetch_public(product.url, max_bytes=10_000_000, seconds=5, allow_loopback=True)
+    assert output.url.startswith(emulator.url("files"))
+    return await fetch_public(output.url, max_bytes=10_000_000, seconds=5, allow_loopback=True)
 
 
 async def test_a_result_on_loopback_is_not_fetched_for_a_vendor_that_is_not_there(
     emulator: KieEmulator, provider: Provider, http: HttpClient, tmp_path: Path
 ) -> None:
-    product = await _made(provider)
+    output = await _made(provider)
     real = open_provider("kie", ProviderConfig(key=emulator.key, addresses={}, overrides={}, http=http))
     with pytest.raises(ResultLost, match="not a public address"):
-        await real.fetch(product, tmp_path / "picture")
+        await real.fetch(output, tmp_path / "picture")
     assert not emulator.received("download")

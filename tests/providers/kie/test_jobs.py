@@ -58,7 +58,7 @@ async def test_a_whole_call(
         with Image.open(file) as made:
             made.load()
             assert made.format == str(order.arguments.get("output_format", "png")).upper()
-    assert all(isinstance(value, str) for value in driven.handle.ticket.values())
+    assert all(isinstance(value, str) for value in driven.handle.data.values())
     shares = [answer.share or 0.0 for answer in driven.running]
     assert len(shares) == 3
     assert [0.0, *shares, 1.0] == sorted([0.0, *shares, 1.0])

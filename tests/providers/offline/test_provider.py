@@ -96,7 +96,7 @@ async def _made(order: Order) -> Finished:
 
 
 def _data(finished: Finished) -> list[bytes]:
-    return [product.data or b"" for product in finished.products]
+    return [output.data or b"" for output in finished.outputs]
 
 
 PLAIN: dict[str, bytes] = {}
@@ -147,9 +147,9 @@ def test_it_costs_nothing_and_needs_no_fan_out(route: Route) -> None:
 async def test_every_route_makes_as_many_whole_pictures_as_asked_and_the_same_again(route: Route) -> None:
     order = _order(route, count=min(2, route.counts[-1]))
     finished = await _made(order)
-    assert len(set(_data(finished))) == len(finished.products) == order.count
+    assert len(set(_data(finished))) == len(finished.outputs) == order.count
     assert finished.cost_usd == 0
-    assert all((product.seed is not None) is ("seed" in route.takes) for product in finished.products)
+    assert all((output.seed is not None) is ("seed" in route.takes) for output in finished.outputs)
     for data in _data(finished):
         assert probe(data).size == len(data)
     assert _data(await _made(order)) == _data(finished)
@@ -181,7 +181,7 @@ async def test_every_argument_shows_in_the_picture(route: Route, name: str) -> N
 @pytest.mark.parametrize("route", [one for one in ROUTES if "seed" in one.takes and one.counts[-1] > 1], ids=_name)
 async def test_a_variant_can_be_had_again_by_the_seed_it_reports(route: Route) -> None:
     together = await _made(_order(route, {"seed": 40}, count=2))
-    assert [product.seed for product in together.products] == [40, 41]
+    assert [output.seed for output in together.outputs] == [40, 41]
     alone = await _made(_order(route, {"seed": 41}))
     assert _data(alone)[0] == _data(together)[1]
     later = await _made(_order(route, {"seed": 40}, first=2))
@@ -191,11 +191,11 @@ async def test_a_variant_can_be_had_again_by_the_seed_it_reports(route: Route) -
 @_each(taking="seed")
 async def test_seeds_stay_within_the_rows_range(route: Route) -> None:
     highest = int(_arguments(route)["seed"].maximum or 0)
-    derived = (await _made(_order(route))).products[0].seed
+    derived = (await _made(_order(route))).outputs[0].seed
     assert derived is not None
     assert 0 <= derived <= highest
     over = await _made(_order(route, {"seed": highest}, count=min(2, route.counts[-1])))
-    assert [product.seed for product in over.products] == [highest, 0][: len(over.products)]
+    assert [output.seed for output in over.outputs] == [highest, 0][: len(over.outputs)]
 
 
 def _shapes() -> list[tuple[Route, str]]:

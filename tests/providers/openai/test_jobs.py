@@ -191,7 +191,7 @@ async def test_pictures_that_come_as_links_are_fetched_without_the_key(
     emulator.links = True
     order = _full(ROUTES[0])
     finished, files = await drive_at_once(provider, order, tmp_path)
-    assert all(product.url for product in finished.products)
+    assert all(output.url for output in finished.outputs)
     for file in files:
         with Image.open(file) as made:
             made.load()
@@ -203,7 +203,7 @@ async def test_a_link_that_has_expired_is_a_picture_that_is_lost_but_paid(
 ) -> None:
     emulator.links = True
     finished, _ = await drive_at_once(provider, plain_order(ROUTES[0]), tmp_path)
-    gone = replace(finished.products[0], url=f"{emulator.url('files')}/gone.png")
+    gone = replace(finished.outputs[0], url=f"{emulator.url('files')}/gone.png")
     with pytest.raises(ResultLost) as caught:
         await provider.fetch(gone, tmp_path / "gone")
     assert caught.value.charged is True

@@ -42,7 +42,7 @@ async def test_a_whole_call(emulator: RecraftEmulator, provider: Recraft, tmp_pa
         assert made.size == (order.images[0].width, order.images[0].height)
         assert made.getchannel("A").getextrema() == (0, 255)
     assert finished.cost_usd == ROUTE.price.estimate({}, 1) == pytest.approx(emulator.charges[0] / 1000)
-    assert finished.products[0].seed is None
+    assert finished.outputs[0].seed is None
     (received,) = emulator.received("generate")
     assert {part.name: part.data for part in received.parts()}["file"] == picture(shade=0).data
 

@@ -141,10 +141,10 @@ async def test_a_picture_that_cannot_be_had_with_the_key_is_lost_too(
 ) -> None:
     fault, says = LOST_AT_HOME[row]
     emulator.keeps_files = True
-    (product,) = (await made(provider, plain_order(PLAIN))).products
+    (output,) = (await made(provider, plain_order(PLAIN))).outputs
     emulator.fail_next("own_file", fault)
     with pytest.raises(ResultLost) as caught:
-        await provider.fetch(product, tmp_path / "picture")
+        await provider.fetch(output, tmp_path / "picture")
     check_error(caught.value, Case(Answer(), ResultLost, True, says=says), "replicate", emulator.key)
     assert not (tmp_path / "picture").exists()
 
@@ -153,10 +153,10 @@ async def test_a_picture_that_has_moved_is_followed_without_the_key(
     emulator: ReplicateEmulator, provider: Provider, tmp_path: Path
 ) -> None:
     emulator.keeps_files = True
-    (product,) = (await made(provider, plain_order(PLAIN))).products
-    elsewhere = product.url.replace(f"{emulator.url('api')}/v1/outputs", emulator.url("files"))
+    (output,) = (await made(provider, plain_order(PLAIN))).outputs
+    elsewhere = output.url.replace(f"{emulator.url('api')}/v1/outputs", emulator.url("files"))
     emulator.fail_next("own_file", Answer(302, b"", {"Location": elsewhere}))
-    await provider.fetch(product, tmp_path / "picture")
+    await provider.fetch(output, tmp_path / "picture")
     assert (tmp_path / "picture").read_bytes()[:4] in (b"\x89PNG", b"\xff\xd8\xff\xe0")
     assert "authorization" not in emulator.received("download")[0].headers
 

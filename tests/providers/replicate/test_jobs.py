@@ -67,7 +67,7 @@ async def test_a_whole_call(
     assert len(driven.files) == order.count
     for file in driven.files:
         check_picture(file, order)
-    assert all(isinstance(value, str) for value in driven.handle.ticket.values())
+    assert all(isinstance(value, str) for value in driven.handle.data.values())
     assert [running.stage for running in driven.running] == ["starting", "generating"]
     assert len(emulator.received("create")) + len(emulator.received("create_version")) == 1
     assert len(emulator.received("model")) == route.versioned
@@ -129,7 +129,7 @@ async def test_a_picture_beyond_a_models_memory_fails_there(route: ReplicateRout
     most = route.pictures.max_pixels or 0
     fits = replace(plain_order(route), images=(picture(most // 1000, 1000),))
     beyond = replace(plain_order(route), images=(picture(most // 1000 + 1, 1000),))
-    assert len((await made(provider, fits)).products) == 1
+    assert len((await made(provider, fits)).outputs) == 1
     with pytest.raises(GenerationFailed, match=f"GPU memory on this hardware, {most}") as caught:
         await made(provider, beyond)
     assert caught.value.charged is None

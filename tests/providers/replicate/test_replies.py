@@ -117,7 +117,7 @@ def test_an_output_is_one_link_or_a_list(output: Any) -> None:
 def test_what_is_missing_is_said_and_the_rest_is_kept() -> None:
     finished = read_prediction(reply({"status": "succeeded", "output": [URL, None, "x"]}))
     assert isinstance(finished, Finished)
-    assert finished.products == (Output(url=URL),)
+    assert finished.outputs == (Output(url=URL),)
     assert "no address for 2 of 3" in finished.notes[0]
 
 

@@ -60,11 +60,11 @@ def read_images(reply: Reply) -> Finished | ProviderError | None:
         return None
     items, error = content.get("data"), mapping(content.get("error"))
     listed = mappings(items)
-    products = tuple(product for item in listed if (product := _product(item)))
+    outputs = tuple(output for item in listed if (output := _output(item)))
     refused = [mapping(item["error"]) for item in listed if item.get("error")]
-    if products:
-        lost = len(listed) - len(products) - len(refused)
-        return Finished(products, notes=_notes(refused, error, lost=lost))
+    if outputs:
+        lost = len(listed) - len(outputs) - len(refused)
+        return Finished(outputs, notes=_notes(refused, error, lost=lost))
     if error:
         return _failure(reply, error)
     if refused:
@@ -73,7 +73,7 @@ def read_images(reply: Reply) -> Finished | ProviderError | None:
     return _no_picture(listed, content) if answered else None
 
 
-def _product(item: Mapping[str, Any]) -> Output | None:
+def _output(item: Mapping[str, Any]) -> Output | None:
     """One picture: as a link, or in base64, which is not asked for."""
     url = item.get("url")
     if isinstance(url, str) and url:

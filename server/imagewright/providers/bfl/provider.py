@@ -57,13 +57,13 @@ class Bfl(HttpProvider):
 
     async def poll(self, handle: Handle) -> Running | Finished:
         """Ask once. A task that is not known there is `VendorUnavailable`: ask again."""
-        parts = urlsplit(handle.ticket["url"])
+        parts = urlsplit(handle.data["url"])
         request: Request[Running | Finished] = Request(
             purpose=Purpose.POLL,
             method="GET",
             url=urlunsplit(parts._replace(query="", fragment="")),
             query=dict(parse_qsl(parts.query, keep_blank_values=True)),
-            read=lambda reply: read_standing(reply, handle.ticket["credits"]),
+            read=lambda reply: read_standing(reply, handle.data["credits"]),
         )
         return await self._http.send(self._account, request)
 

@@ -104,8 +104,8 @@ def _finished(result: Mapping[str, Any], price: str | float | None) -> Finished 
     url = result.get("sample")
     if not isinstance(url, str) or not url:
         return TaskEnded(ResultLost(NAME, "the task is done, but names no picture", charged=None), sure=False)
-    product = Output(url=url, seed=seed(result.get("seed")))
-    return Finished((product,), cost_usd=usd(price, per_unit=USD_PER_CREDIT))
+    output = Output(url=url, seed=seed(result.get("seed")))
+    return Finished((output,), cost_usd=usd(price, per_unit=USD_PER_CREDIT))
 
 
 def _by_words(status: int, text: str) -> type[ProviderError] | None:

@@ -65,12 +65,12 @@ class HttpProvider:
         """Do nothing: the vendor has no way to stop a call."""
         return False
 
-    async def fetch(self, product: Output, into: Path) -> None:
+    async def fetch(self, output: Output, into: Path) -> None:
         """Write what came with the answer; what came as a link is streamed to disk without the key."""
-        if product.data is None:
-            await self._http.download(self._account, product.url, into)
+        if output.data is None:
+            await self._http.download(self._account, output.url, into)
         else:
-            await anyio.to_thread.run_sync(write_file, into, product.data)
+            await anyio.to_thread.run_sync(write_file, into, output.data)
 
     async def _request_cancel(self, request: Request[bool]) -> bool:
         """Whether the vendor says that it stops; a request that fails is no error, as the task then merely goes on."""

@@ -86,19 +86,19 @@ def with_notes(ticket: Mapping[str, str], notes: Sequence[str]) -> dict[str, str
 
 
 def notes_in(ticket: Mapping[str, str]) -> tuple[str, ...]:
-    """The notes that were put into a ticket or a trace."""
+    """The notes that were put into a ticket or a signature."""
     return tuple(ticket.get(NOTES, "").splitlines())
 
 
 def noted(handle: Handle, answer: Running | Finished) -> Running | Finished:
     """The answer to a poll; the last one with the notes of the ticket."""
-    notes = notes_in(handle.ticket)
+    notes = notes_in(handle.data)
     if not notes or not isinstance(answer, Finished):
         return answer
     return replace(answer, notes=(*answer.notes, *notes))
 
 
-def trace_of(model: str, inputs: Mapping[str, Any], notes: Sequence[str]) -> dict[str, str]:
+def signature_of(model: str, inputs: Mapping[str, Any], notes: Sequence[str]) -> dict[str, str]:
     """What a call will be recognised by in a list.
 
     Args:
@@ -113,29 +113,29 @@ def trace_of(model: str, inputs: Mapping[str, Any], notes: Sequence[str]) -> dic
 
 async def oldest_fitting(
     read_page: Callable[[str], Awaitable[Page[T]]],
-    trace: Mapping[str, str],
+    signature: Mapping[str, str],
     known: Collection[str],
     *,
     most_pages: int,
     newest_first: bool,
 ) -> Listed[T] | None:
-    """The oldest call in a list that matches a trace; None when there is none.
+    """The oldest call in a list that matches a signature; None when there is none.
 
     Args:
         read_page: reads the page that stands at that place; the first one's is "".
-        trace: from `trace_of`.
+        signature: from `signature_of`.
         known: ids of calls that are known to be others.
         most_pages: pages that are read at most.
         newest_first: whether the list goes back in time by when the calls were sent, so that it need not be read to
             its end.
     """
-    since = read_time(trace[SINCE])
+    since = read_time(signature[SINCE])
     fitting: list[Listed[T]] = []
     place = ""
     for _ in range(most_pages):
         page = await read_page(place)
         recent = [call for call in page.calls if since is not None and call.sent >= since]
-        fitting += [call for call in recent if _fits(call, trace) and call.task not in known]
+        fitting += [call for call in recent if _fits(call, signature) and call.task not in known]
         place = page.next
         if not place or (newest_first and len(recent) < len(page.calls)):
             break
@@ -158,8 +158,8 @@ def digest(inputs: object) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def _fits(call: Listed[T], trace: Mapping[str, str]) -> bool:
-    return call.digest == trace[INPUT] and call.model in ("", trace[MODEL])
+def _fits(call: Listed[T], signature: Mapping[str, str]) -> bool:
+    return call.digest == signature[INPUT] and call.model in ("", signature[MODEL])
 
 
 def _number(text: str) -> float:

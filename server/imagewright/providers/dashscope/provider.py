@@ -76,7 +76,7 @@ class DashScope(HttpProvider):
         )
 
     def _task(self, handle: Handle) -> str:
-        return f"{self._base}/tasks/{quote(handle.ticket['task'], safe='')}"
+        return f"{self._base}/tasks/{quote(handle.data['task'], safe='')}"
 
 
 PROVIDER: type[Provider] = DashScope

@@ -25,7 +25,7 @@ from imagewright.providers.common.recovery import (
     notes_in,
     oldest_fitting,
     path_under,
-    trace_of,
+    signature_of,
     with_notes,
 )
 from imagewright.providers.common.uploads import links_of, with_links
@@ -97,16 +97,23 @@ class Fal(HttpProvider):
         ticket = await self._http.send(self._account, request)
         return self._handle(model, ticket, route.notes_for(order))
 
-    def trace(self, order: Order) -> Mapping[str, str]:
+    def signature(self, order: Order) -> Mapping[str, str]:
         """The endpoint, the digest of what it is sent, and from when on to look."""
         route = route_as(order, FalRoute)
         if not self._others["list"]:
             return {}
-        return trace_of(route.model_for(order.arguments), route.inputs(order, *links_of(order)), route.notes_for(order))
+        return signature_of(
+            route.model_for(order.arguments), route.inputs(order, *links_of(order)), route.notes_for(order)
+        )
 
-    async def find(self, trace: Mapping[str, str], known: Collection[str]) -> Handle | None:
+    async def recover(self, signature: Mapping[str, str], known: Collection[str]) -> Handle | None:
         """Look through the endpoint's calls; they show there once they have ended."""
-        query = {"endpoint_id": trace[MODEL], "start": trace[SINCE], "expand": "payloads", "limit": str(LIST_PAGE)}
+        query = {
+            "endpoint_id": signature[MODEL],
+            "start": signature[SINCE],
+            "expand": "payloads",
+            "limit": str(LIST_PAGE),
+        }
 
         async def read_page(cursor: str) -> Page[None]:
             request: Request[Page[None]] = Request(
@@ -121,13 +128,15 @@ class Fal(HttpProvider):
             return await self._http.send(self._account, request)
 
         # the list goes by when they ended
-        call = await oldest_fitting(read_page, trace, known, most_pages=LIST_PAGES, newest_first=False)
-        return None if call is None else self._handle(trace[MODEL], Ticket(call.task, "", "", ""), notes_in(trace))
+        call = await oldest_fitting(read_page, signature, known, most_pages=LIST_PAGES, newest_first=False)
+        return (
+            None if call is None else self._handle(signature[MODEL], Ticket(call.task, "", "", ""), notes_in(signature))
+        )
 
     async def poll(self, handle: Handle) -> Running | Finished:
         """Ask once; when the task is over, read its result."""
         status: Request[Running | Done] = Request(
-            purpose=Purpose.POLL, method="GET", url=self._base + handle.ticket["status"], read=read_status
+            purpose=Purpose.POLL, method="GET", url=self._base + handle.data["status"], read=read_status
         )
         standing = await self._http.send(self._account, status)
         if not isinstance(standing, Done):
@@ -135,7 +144,7 @@ class Fal(HttpProvider):
         result: Request[Finished | Running] = Request(
             purpose=Purpose.POLL,
             method="GET",
-            url=self._base + handle.ticket["response"],
+            url=self._base + handle.data["response"],
             read=read_result,
             max_bytes=ECHO_BYTES,
         )
@@ -144,7 +153,7 @@ class Fal(HttpProvider):
     async def cancel(self, handle: Handle) -> bool:
         """Ask the vendor to stop: what is queued is taken out, what runs gets a signal."""
         return await self._request_cancel(
-            Request(purpose=Purpose.OTHER, method="PUT", url=self._base + handle.ticket["cancel"], read=read_cancelled)
+            Request(purpose=Purpose.OTHER, method="PUT", url=self._base + handle.data["cancel"], read=read_cancelled)
         )
 
     def _handle(self, model: str, ticket: Ticket, notes: Sequence[str]) -> Handle:

@@ -181,12 +181,12 @@ def _finished(body: Mapping[str, Any]) -> Finished | TaskEnded:
     entries = listed if isinstance(listed, list) else [body.get("image")]
     urls = [_address(entry) for entry in entries]
     known = seed(body.get("seed"))
-    products = tuple(Output(url=url, seed=known) for url in urls if url)
-    if not products:
+    outputs = tuple(Output(url=url, seed=known) for url in urls if url)
+    if not outputs:
         if words := text_in(body, "description"):
             return TaskEnded(GenerationFailed(NAME, words))
         return TaskEnded(ResultLost(NAME, "the task is done, but names no picture", charged=None), sure=False)
-    return Finished(products, notes=tuple(_doubts(body, urls)))
+    return Finished(outputs, notes=tuple(_doubts(body, urls)))
 
 
 def _doubts(body: Mapping[str, Any], urls: list[str]) -> list[str]:

@@ -43,10 +43,10 @@ def read_made(reply: Reply) -> Finished | ProviderError | None:
     if not isinstance(made, list):
         return None
     items = mappings(made)
-    products = tuple(product for item in items if (product := _product(item)) is not None)
+    outputs = tuple(output for item in items if (output := _output(item)) is not None)
     unsafe = sum(item.get("is_image_safe") is False for item in items)
-    if products:
-        return Finished(products, notes=_notes(len(items), unsafe))
+    if outputs:
+        return Finished(outputs, notes=_notes(len(items), unsafe))
     if unsafe:
         return ContentRefused(NAME, "the result was kept back as unsafe", charged=True, spoken=False)
     if not items:
@@ -54,7 +54,7 @@ def read_made(reply: Reply) -> Finished | ProviderError | None:
     return ResultLost(NAME, "its answer names no picture", charged=None)
 
 
-def _product(item: Mapping[str, Any]) -> Output | None:
+def _output(item: Mapping[str, Any]) -> Output | None:
     url = item.get("url")
     if item.get("is_image_safe") is False or not isinstance(url, str) or not url:
         return None

@@ -85,12 +85,12 @@ class Kie(HttpProvider):
 
     async def poll(self, handle: Handle) -> Running | Finished:
         """Ask once. A task that Kie does not know yet is `VendorUnavailable`: ask again."""
-        family = Family(handle.ticket["family"])
+        family = Family(handle.data["family"])
         request: Request[Running | Finished] = Request(
             purpose=Purpose.POLL,
             method="GET",
             url=self._base + POLL_PATHS[family],
-            query={"taskId": handle.ticket["task"]},
+            query={"taskId": handle.data["task"]},
             read=READERS[family],
         )
         return noted(handle, await self._http.send(self._account, request))

@@ -74,9 +74,9 @@ class Offline:
                 group.start_soon(make, number)
         if failures:
             raise failures[0]
-        products = tuple(done[number][0] for number in range(order.count))
+        outputs = tuple(done[number][0] for number in range(order.count))
         notes = dict.fromkeys(note for number in range(order.count) for note in done[number][1])
-        return Finished(products, cost_usd=0.0, notes=tuple(notes))
+        return Finished(outputs, cost_usd=0.0, notes=tuple(notes))
 
     async def poll(self, handle: Handle) -> Running | Finished:
         """Fail: no order is ever left running.
@@ -84,22 +84,22 @@ class Offline:
         Raises:
             TaskEnded: always.
         """
-        why = f"{handle.ticket} names no task: offline work ends with its call"
+        why = f"{handle.data} names no task: offline work ends with its call"
         raise TaskEnded(GenerationFailed(NAME, why, charged=False))
 
     async def cancel(self, handle: Handle) -> bool:  # noqa: ARG002 - the signature is the contract's
         """There is nothing to stop; cancelling the call of `submit` stops its work."""
         return False
 
-    async def fetch(self, product: Output, into: Path) -> None:
+    async def fetch(self, output: Output, into: Path) -> None:
         """Write the picture to the file.
 
         Raises:
-            ResultLost: the product is not one of this provider's.
+            ResultLost: the output is not one of this provider's.
         """
-        if product.data is None:
+        if output.data is None:
             raise ResultLost(NAME, "the picture's bytes are missing", charged=False)
-        await anyio.to_thread.run_sync(write_file, into, product.data)
+        await anyio.to_thread.run_sync(write_file, into, output.data)
 
 
 def _route(row: Row, operation: OperationName) -> Route:

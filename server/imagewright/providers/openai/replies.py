@@ -58,17 +58,17 @@ def read_images(reply: Reply) -> Finished | ProviderError | None:
     items = content.get("data")
     if not isinstance(items, list):
         return None
-    products = tuple(product for item in mappings(items) if (product := _product(item)))
+    outputs = tuple(output for item in mappings(items) if (output := _output(item)))
     if not items:
         return GenerationFailed(NAME, "its answer holds no picture", spoken=False)
-    if not products:
+    if not outputs:
         return ResultLost(NAME, "its answer holds nothing that can be read as a picture")
-    lost = len(items) - len(products)
+    lost = len(items) - len(outputs)
     note = f"{NAME} sent {len(items)} pictures, of which {lost} cannot be read."
-    return Finished(products, notes=(note,) if lost else ())
+    return Finished(outputs, notes=(note,) if lost else ())
 
 
-def _product(item: Mapping[str, Any]) -> Output | None:
+def _output(item: Mapping[str, Any]) -> Output | None:
     """One picture: in base64, as a link, or as a data URI where the link should be."""
     url = item.get("url")
     if data := read_base64(item.get("b64_json")):

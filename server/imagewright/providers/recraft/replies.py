@@ -34,13 +34,13 @@ def read_made(reply: Reply) -> Finished | ProviderError | None:
         return None
     cost = usd(content.get("credits"), per_unit=USD_PER_UNIT)
     entries = list(_entries(content))
-    product = next((made for entry in entries if (made := _product(entry))), None)
-    if product is None:
+    output = next((made for entry in entries if (made := _output(entry))), None)
+    if output is None:
         charged = None if cost is None else cost > 0
         if not entries:
             return GenerationFailed(NAME, "its answer holds no picture", charged=charged, spoken=False)
         return ResultLost(NAME, "its answer holds nothing that can be read as a picture", charged=charged)
-    return Finished((product,), cost_usd=cost)
+    return Finished((output,), cost_usd=cost)
 
 
 def _refusal(reply: Reply, content: Mapping[str, Any]) -> ProviderError | None:
@@ -65,7 +65,7 @@ def _entries(content: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             yield entry
 
 
-def _product(entry: Mapping[str, Any]) -> Output | None:
+def _output(entry: Mapping[str, Any]) -> Output | None:
     url = entry.get("url")
     if isinstance(url, str) and url:
         return Output(url=url)

@@ -22,7 +22,7 @@ from imagewright.providers.common.recovery import (
     notes_in,
     oldest_fitting,
     path_under,
-    trace_of,
+    signature_of,
     with_notes,
 )
 from imagewright.providers.common.uploads import links_of, with_links
@@ -87,13 +87,13 @@ class Replicate(HttpProvider):
         finished = noted(handle, prediction.answer)
         return finished if isinstance(finished, Finished) else handle
 
-    def trace(self, order: Order) -> Mapping[str, str]:
+    def signature(self, order: Order) -> Mapping[str, str]:
         """The model without its version, the digest of what it is sent, and from when on to look."""
         route = route_as(order, ReplicateRoute)
         name = route.model_for(order.arguments).partition(":")[0]
-        return trace_of(name, route.inputs(order, *links_of(order)), route.notes_for(order))
+        return signature_of(name, route.inputs(order, *links_of(order)), route.notes_for(order))
 
-    async def find(self, trace: Mapping[str, str], known: Collection[str]) -> Handle | None:
+    async def recover(self, signature: Mapping[str, str], known: Collection[str]) -> Handle | None:
         """Look through the account's predictions, back to when it was sent."""
 
         async def read_page(link: str) -> Page[Prediction]:
@@ -107,28 +107,28 @@ class Replicate(HttpProvider):
             )
             return await self._http.send(self._account, request)
 
-        call = await oldest_fitting(read_page, trace, known, most_pages=LIST_PAGES, newest_first=True)
-        return None if call is None else self._handle(call.origin, notes_in(trace))
+        call = await oldest_fitting(read_page, signature, known, most_pages=LIST_PAGES, newest_first=True)
+        return None if call is None else self._handle(call.origin, notes_in(signature))
 
     async def poll(self, handle: Handle) -> Running | Finished:
         """Ask once."""
         request: Request[Running | Finished] = Request(
-            purpose=Purpose.POLL, method="GET", url=self._base + handle.ticket["get"], read=read_prediction
+            purpose=Purpose.POLL, method="GET", url=self._base + handle.data["get"], read=read_prediction
         )
         return noted(handle, await self._http.send(self._account, request))
 
     async def cancel(self, handle: Handle) -> bool:
         """Ask the vendor to stop."""
         return await self._request_cancel(
-            Request(purpose=Purpose.OTHER, url=self._base + handle.ticket["cancel"], read=read_cancelled)
+            Request(purpose=Purpose.OTHER, url=self._base + handle.data["cancel"], read=read_cancelled)
         )
 
-    async def fetch(self, product: Output, into: Path) -> None:
+    async def fetch(self, output: Output, into: Path) -> None:
         """Stream the picture to disk without the key; one that stands at the vendor's own address needs it."""
-        if self._account.may_send_key_to(product.url):
-            content = await self._fetch_with_key(product.url)
-            product = Output(data=content) if isinstance(content, bytes) else Output(url=content)
-        await super().fetch(product, into)
+        if self._account.may_send_key_to(output.url):
+            content = await self._fetch_with_key(output.url)
+            output = Output(data=content) if isinstance(content, bytes) else Output(url=content)
+        await super().fetch(output, into)
 
     def _handle(self, prediction: Prediction, notes: Sequence[str]) -> Handle:
         usual = f"{PREDICTIONS}/{prediction.task}"
