@@ -15,7 +15,6 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -71,11 +70,8 @@ class Impatient(RawClient):
 
 def wish(vendor_seconds: float, limit: float, pause: float) -> Outcome:
     """Want one picture, and then another of the same."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        SlowKie() as kie,
-        closing(House(Path(folder), kie)) as house,
-    ):
+    with tempfile.TemporaryDirectory() as folder, SlowKie() as kie:
+        house = House(Path(folder), kie)
         kie.seconds = vendor_seconds
         tool = plain_route("kie").tool
         with Impatient(LEGACY[-1], env=house.environment()) as client:

@@ -171,11 +171,8 @@ def main() -> None:
         rounds = (words.rounds + 1 - place) // len(vendors)
         with tempfile.TemporaryDirectory() as folder, vendor:
             house = House(Path(folder) / "home", vendor, spawning=True)
-            try:
-                audits.append((vendor.name, Rounds(house, random.Random(words.seed + place), tally).run(rounds)))  # noqa: S311 - repeatable, guards nothing
-                audits[-1][1].check()
-            finally:
-                house.close()
+            audits.append((vendor.name, Rounds(house, random.Random(words.seed + place), tally).run(rounds)))  # noqa: S311 - repeatable, guards nothing
+            audits[-1][1].check()
     report(tally, audits, time.monotonic() - begun)
     missed = [state.value for state in LIVE if not tally.hits[state.value]]
     if missed and words.rounds >= ENOUGH:

@@ -28,9 +28,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from imagewright.text import clip, quoted
+
+Failure = TypeVar("Failure", bound="ProviderError")
 
 LONGEST_DETAIL = 1000
 """Characters of a detail that an error's sentence shows; vendors' words were cut to fewer before."""
@@ -165,6 +167,16 @@ class ProviderError(ImagewrightError):
         self.charged: bool | None = self.usually_charged if isinstance(charged, Charged) else charged
         """Whether the vendor took money; None when that is not known."""
         super().__init__(self._sentence())
+
+    def as_kind(self, kind: type[Failure], **changes: Any) -> Failure:
+        """The same words as a failure of another kind, or a copy of the same kind.
+
+        Args:
+            kind: where it is not a kind of this one, charge, wait and advice are that kind's usual ones.
+            changes: arguments of its constructor that are different.
+        """
+        kept = ("charged", "retry_after", "advice") if isinstance(self, kind) else ()
+        return kind(self.provider, **{name: getattr(self, name) for name in ("detail", "spoken", *kept)} | changes)
 
     @property
     def words(self) -> str:

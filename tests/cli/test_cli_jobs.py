@@ -18,10 +18,10 @@ from imagewright.cli.progress import CANCELLED
 from imagewright.engine.engine import open_engine
 from imagewright.settings.load import load_settings
 from imagewright.surface.definitions import JOB_SCHEMA
-from tests.support.seeded_jobs import book, job_entry, spend
+from tests.support.seeded_jobs import book, job_of, spend
 
 if TYPE_CHECKING:
-    from imagewright.storage.record import CostBasis
+    from imagewright.storage.records import CostBasis
     from tests.emulators.kie import KieEmulator
 
 MAKER = min(
@@ -194,9 +194,8 @@ def spent() -> datetime:
         (days[2], FIRST, "alpha", 0.125, "actual"),
     ]
     for number, (day, tool, provider, usd, basis) in enumerate(booked):
-        book(file, job_entry(f"job_{number}", provider=provider, tool=tool, created=day.timestamp()), usd, basis)
-    running = job_entry("job_running", provider="alpha", tool=FIRST, created=days[2].timestamp())
-    book(file, running, ended=False)
+        book(file, job_of(f"job_{number}", provider=provider, tool=tool), usd, basis, created=day.timestamp())
+    book(file, job_of("job_running", provider="alpha", tool=FIRST), created=days[2].timestamp(), ended=False)
     return days[0]
 
 

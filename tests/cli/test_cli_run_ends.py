@@ -9,8 +9,8 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
@@ -19,11 +19,13 @@ from imagewright.catalog.row import OperationName
 from imagewright.cli.main import main
 from imagewright.cli.progress import CODES, exit_code
 from imagewright.engine import config, polling
-from imagewright.engine.job import Job, JobStatus
-from imagewright.engine.stores import error_data, read_error
+from imagewright.engine.job import Job
+from imagewright.engine.outcome import error_data
 from imagewright.errors import ProviderError, UnknownOutcome
 from imagewright.providers.kie.provider import Kie
+from imagewright.storage.records import LOCAL, JobRecord, JobState
 from tests.emulators.kie import envelope
+from tests.support.seeded_jobs import job_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +51,7 @@ def test_a_provider_s_failure_is_code_1_and_one_line(kie: KieEmulator, capsys: p
     assert kie.key not in shown.out + shown.err
 
 
-RUNNING, COMPLETED, FAILED, CANCELLED = JobStatus
+RUNNING, COMPLETED, FAILED, CANCELLED = get_args(JobState)
 UNKNOWN, FAILURE = UnknownOutcome("vendor"), ProviderError("vendor")
 
 
@@ -63,15 +65,19 @@ UNKNOWN, FAILURE = UnknownOutcome("vendor"), ProviderError("vendor")
         ([(FAILED, None)], 1),
         ([(CANCELLED, None)], 3),
         ([(FAILED, UNKNOWN)], 4),
-        ([(FAILED, read_error(error_data(UNKNOWN)))], 4),
         ([(RUNNING, None)], 4),
         ([(COMPLETED, None), (CANCELLED, None)], 3),
         ([(CANCELLED, None), (RUNNING, None)], 4),
         ([(CANCELLED, None), (RUNNING, None), (FAILED, FAILURE)], 1),
     ],
 )
-async def test_the_code_says_what_came_of_it(ends: list[tuple[JobStatus, ImagewrightError | None]], code: int) -> None:
-    jobs = [Job(MAKER, OperationName.GENERATE, "vendor", "m", 1, status=status, error=error) for status, error in ends]
+async def test_the_code_says_what_came_of_it(ends: list[tuple[JobState, ImagewrightError | None]], code: int) -> None:
+    new = job_of("job_1")
+    known = {one.name: getattr(new, one.name) for one in fields(new)} | {"principal": "local", "created": 0.0}
+    jobs = [
+        Job(JobRecord(**known, state=state, error=None if error is None else error_data(error)), LOCAL)
+        for state, error in ends
+    ]
     assert exit_code(jobs) == code
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from imagewright.storage.record import PictureRecord
+from imagewright.storage.records import PictureRecord
 
 
 @pytest.fixture(scope="session")
@@ -14,7 +12,7 @@ def a_picture() -> PictureRecord:
     """A record; its file does not exist."""
     return PictureRecord(
         id="img_a",
-        path=Path("a.png"),
+        key="pictures/a.png",
         bytes=1,
         tool="some_tool",
         operation="generate",

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from imagewright.engine import delivery
+from imagewright.engine import deliver
 from imagewright.errors import StorageError
-from tests.support.engine_bench import Vendor, folders_in, open_bench
+from tests.support.engine_bench import Vendor, folders_in, open_bench, place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,7 @@ TROUBLES: dict[str, tuple[Callable[[Path], None], Callable[[Path], None]]] = {
 
 
 async def main(home: Path, what: str) -> None:
-    delivery.STORE_PAUSE = 0.05
+    deliver.STORE_PAUSE = 0.05
     begin, end = TROUBLES[what]
     vendor = Vendor()
     text: dict[str, object] = {}
@@ -77,13 +77,13 @@ async def main(home: Path, what: str) -> None:
             except StorageError as error:
                 text["refused"] = str(error)
         text["submits"] = len(vendor.orders)
-        text["behind"] = len(bench.stores.ledger.behind)
+        text["behind"] = len(bench.stores.jobs.unwritten)
         end(home)
         await bench.done(job)
-        entry = await bench.entry(job.id)
+        entry = await bench.record(job.id)
         text["ends"] = [entry.state, *(call.state for call in entry.calls)]
-        text["kept"] = [record.path.stat().st_size == record.bytes for record in bench.stores.library.of_job(job.id)]
-        text["again"] = (await bench.done(await bench.begin("after"))).status
+        text["kept"] = [place(one).stat().st_size == one.bytes for one in await bench.pictures(job.id)]
+        text["again"] = (await bench.done(await bench.begin("after"))).record.state
     print(json.dumps(text))  # noqa: T201 - its answer
 
 

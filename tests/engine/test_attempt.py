@@ -2,46 +2,31 @@
 
 from __future__ import annotations
 
-import sqlite3
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import pytest
 
-from imagewright.engine import delivery
-from imagewright.engine.job import JobStatus
+from imagewright.engine import deliver
 from imagewright.errors import StorageError, VendorUnavailable
-from imagewright.storage.library import Library
 from imagewright.storage.states import CallState
-from tests.support.engine_bench import USD, Vendor, folders_in, open_bench, until
+from tests.support.engine_bench import USD, Lock, Vendor, folders_in, open_bench, place, until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from imagewright.storage.record import NewPicture, PictureRecord
+    from imagewright.storage.library_new import Library
+    from imagewright.storage.records import PictureRecord
+    from imagewright.storage.stores import Stores
     from tests.support.engine_bench import Bench
 
 pytestmark = pytest.mark.anyio
 
 
 async def call_states(bench: Bench, job_id: str) -> list[CallState]:
-    return [call.state for call in (await bench.entry(job_id)).calls]
-
-
-class Lock:
-    """Another program that keeps the journal locked."""
-
-    def __init__(self, home: Path) -> None:
-        self._file = folders_in(home).database
-        self._held: sqlite3.Connection | None = None
-
-    async def hold(self) -> None:
-        self._held = sqlite3.connect(self._file, isolation_level=None)
-        self._held.execute("BEGIN IMMEDIATE")
-
-    async def let_go(self) -> None:
-        assert self._held is not None
-        self._held.close()
+    return [call.state for call in (await bench.record(job_id)).calls]
 
 
 def spoil(home: Path) -> None:
@@ -75,11 +60,11 @@ async def test_a_cancel_reaches_a_vendor_that_can_and_says_what_may_be_charged(
         await until(lambda: len(vendor.asked) == 2)
         await bench.jobs.cancel(job)
         assert await call_states(bench, job.id) == [CallState.CANCELLED] * 2
-    assert job.status is JobStatus.CANCELLED
+    assert job.record.state == "cancelled"
     assert len(vendor.stopped) == 2
-    assert len([note for note in job.notes if text in note]) == 1
-    assert job.cost_usd == pytest.approx(2 * USD)
-    assert job.cost_basis == "estimate"
+    assert len([note for note in job.record.notes if text in note]) == 1
+    assert job.record.cost_usd == pytest.approx(2 * USD)
+    assert job.record.cost_basis == "estimate"
 
 
 async def test_a_cancel_that_cannot_reach_its_vendor_is_said_and_hurts_nobody_else(home: Path) -> None:
@@ -90,9 +75,9 @@ async def test_a_cancel_that_cannot_reach_its_vendor_is_said_and_hurts_nobody_el
         job = await bench.begin()
         await until(lambda: vendor.asked)
         await bench.jobs.cancel(job)
-        assert job.status is JobStatus.CANCELLED
-        assert any("could not be told to stop" in note and "no route to host" in note for note in job.notes)
-        assert (await bench.done(await bench.begin("another"))).status is JobStatus.COMPLETED
+        assert job.record.state == "cancelled"
+        assert any("could not be told to stop" in note and "no route to host" in note for note in job.record.notes)
+        assert (await bench.done(await bench.begin("another"))).record.state == "completed"
 
 
 async def test_a_cancel_in_the_middle_of_a_submit_waits_for_its_outcome(home: Path) -> None:
@@ -104,7 +89,7 @@ async def test_a_cancel_in_the_middle_of_a_submit_waits_for_its_outcome(home: Pa
         await until(lambda: vendor.orders)
         async with anyio.create_task_group() as group:
             group.start_soon(bench.jobs.cancel, job)
-            await until(lambda: job.cancel_asked)
+            await until(lambda: job.record.cancel_requested)
             gate.set()
         assert await call_states(bench, job.id) == [CallState.CANCELLED]
     assert len(vendor.stopped) == 1
@@ -119,9 +104,9 @@ async def test_what_is_made_before_a_cancel_is_paid_for_and_kept(home: Path) -> 
         await until(lambda: vendor.fetched)
         await bench.jobs.cancel(job)
         assert sorted(await call_states(bench, job.id)) == [CallState.CANCELLED, CallState.KEPT]
-        assert len(bench.stores.library.of_job(job.id)) == 1
-    assert job.status is JobStatus.CANCELLED
-    assert "1 of 2 pictures arrived." in job.notes
+        assert len(await bench.pictures(job.id)) == 1
+    assert job.record.state == "cancelled"
+    assert "1 of 2 pictures arrived." in job.record.notes
 
 
 async def test_a_cancel_that_is_too_late_changes_nothing(home: Path) -> None:
@@ -131,7 +116,7 @@ async def test_a_cancel_that_is_too_late_changes_nothing(home: Path) -> None:
         job = await bench.begin()
         await until(lambda: vendor.fetched)
         await bench.jobs.cancel(job)
-        assert job.status is JobStatus.COMPLETED
+        assert job.record.state == "completed"
         await bench.jobs.cancel(job)
     assert vendor.stopped == []
 
@@ -144,7 +129,7 @@ async def test_a_process_that_merely_stops_tells_no_vendor(home: Path) -> None:
         await until(lambda: vendor.asked)
     assert vendor.stopped == []
     async with open_bench(home, Vendor()) as bench:
-        assert (await bench.done(await bench.adopted(job.id))).status is JobStatus.COMPLETED
+        assert (await bench.done(await bench.reclaimed(job.id))).record.state == "completed"
 
 
 @pytest.mark.parametrize("at_once", [False, True])
@@ -155,29 +140,29 @@ async def test_steps_that_could_not_be_written_are_written_later_in_their_order(
         lock = Lock(home)
 
         async def let_go() -> None:
-            await until(lambda: bench.stores.ledger.behind)
+            await until(lambda: bench.stores.jobs.unwritten)
             await lock.let_go()
 
         vendor.then("submit", lock.hold)
         vendor.then("fetch" if at_once else "poll", let_go)
         job = await bench.done(await bench.begin())
-        assert job.status is JobStatus.COMPLETED
-        assert bench.stores.ledger.behind == frozenset()
-        entry = await bench.entry(job.id)
+        assert job.record.state == "completed"
+        assert bench.stores.jobs.unwritten == frozenset()
+        entry = await bench.record(job.id)
         assert (entry.state, entry.cost_usd, entry.cost_basis) == ("completed", USD, "actual")
         assert [call.state for call in entry.calls] == [CallState.KEPT]
 
 
 async def test_an_end_that_could_not_be_written_is_written_when_the_journal_is_free_again(home: Path) -> None:
     vendor = Vendor()
-    async with open_bench(home, vendor, patience=0.01, lease=0.1) as bench:
+    async with open_bench(home, vendor, patience=0.01) as bench:
         lock = Lock(home)
         vendor.then("fetch", lock.hold)
         job = await bench.done(await bench.begin())
-        assert (await bench.entry(job.id)).state == "running"
+        assert (await bench.record(job.id)).state == "running"
         await lock.let_go()
-        journal = bench.stores.ledger.journal
-        await until(lambda: (found := journal.get(job.id)) is not None and found.done)
+        await bench.jobs.look_after_leases()
+        assert (await bench.record(job.id)).done
         assert await call_states(bench, job.id) == [CallState.KEPT]
 
 
@@ -186,45 +171,48 @@ async def test_a_journal_that_turns_out_corrupt_costs_no_picture(home: Path) -> 
     async with open_bench(home, vendor) as bench:
 
         async def turn_corrupt() -> None:
-            bench.stores.ledger.journal._database.close()  # noqa: SLF001 - so that the file is read anew
+            await bench.stores.close()  # so that the file is read anew
             spoil(home)
 
         vendor.then("poll", turn_corrupt)
         job = await bench.done(await bench.begin())
-        assert job.status is JobStatus.COMPLETED
-        assert [record.path.exists() for record in job.pictures] == [True]
-        assert bench.stores.library.of_job(job.id) == job.pictures
-        assert (await bench.done(await bench.begin("another"))).status is JobStatus.COMPLETED
+        assert job.record.state == "completed"
+        assert [place(record).exists() for record in job.pictures] == [True]
+        assert await bench.pictures(job.id) == job.pictures
+        assert (await bench.done(await bench.begin("another"))).record.state == "completed"
     assert [file.name.partition(".corrupt-")[0] for file in set_aside(home)] == [folders_in(home).database.name]
 
 
-class Fussy(Library):
+class Fussy:
     """A library on a disk that is full for the first few pictures."""
 
-    refusals = 0
+    def __init__(self, library: Library, refusals: int) -> None:
+        self._library = library
+        self._refusals = refusals
 
-    def keep(
-        self, source: Path, new: NewPicture, *, save_as: str | None = None, position: int = 1, of: int = 1
-    ) -> tuple[PictureRecord, list[str]]:
-        if self.refusals:
-            self.refusals -= 1
+    async def keep(self, *arguments: Any, **more: Any) -> tuple[PictureRecord, list[str]]:
+        if self._refusals:
+            self._refusals -= 1
             raise StorageError("the disk is full")
-        return super().keep(source, new, save_as=save_as, position=position, of=of)
+        return await self._library.keep(*arguments, **more)
+
+
+def fussy(refusals: int) -> Callable[[Stores], Stores]:
+    return lambda stores: replace(stores, library=cast("Library", Fussy(stores.library, refusals)))
 
 
 async def test_a_finished_picture_is_saved_once_there_is_room_again(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "STORE_PAUSE", 0.01)
-    monkeypatch.setattr(Fussy, "refusals", 3)
+    monkeypatch.setattr(deliver, "STORE_PAUSE", 0.01)
     vendor = Vendor()
     stages = set()
-    async with open_bench(home, vendor, library=Fussy) as bench:
+    async with open_bench(home, vendor, change=fussy(3)) as bench:
         job = await bench.begin()
         while not job.done:
             await job.changed.wait()
             stages.add(job.stage)
-    assert job.status is JobStatus.COMPLETED
+    assert job.record.state == "completed"
     assert "waiting to save: the disk is full" in stages
     assert len(vendor.fetched) == 1
 
@@ -232,15 +220,14 @@ async def test_a_finished_picture_is_saved_once_there_is_room_again(
 async def test_a_picture_that_can_be_saved_nowhere_is_left_where_the_message_says(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "STORE_PATIENCE", 0.0)
-    monkeypatch.setattr(Fussy, "refusals", 99)
-    async with open_bench(home, Vendor(), library=Fussy) as bench:
+    monkeypatch.setattr(deliver, "STORE_PATIENCE", 0.0)
+    async with open_bench(home, Vendor(), change=fussy(99)) as bench:
         job = await bench.done(await bench.begin())
-        file = bench.stores.spool.file(job.id, f"fetch-1-{bench.stores.ledger.owner}") / "picture"
-    assert job.status is JobStatus.FAILED
+        file = home / "incoming" / job.id / f"fetch-1-{bench.stores.jobs.worker_id}" / "picture"
+    assert job.record.state == "failed"
     assert f"The finished picture is left as {file}." in str(job.error)
     assert file.read_bytes()
-    assert job.cost_usd == pytest.approx(USD)
+    assert job.record.cost_usd == pytest.approx(USD)
 
 
 async def test_pictures_that_came_with_the_answer_stay_in_memory_where_they_cannot_be_spooled(home: Path) -> None:
@@ -249,15 +236,15 @@ async def test_pictures_that_came_with_the_answer_stay_in_memory_where_they_cann
     async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.begin(calls=(2,)))
         assert await call_states(bench, job.id) == [CallState.KEPT]
-    assert job.status is JobStatus.COMPLETED
-    assert [record.path.exists() for record in job.pictures] == [True, True]
+    assert job.record.state == "completed"
+    assert [place(record).exists() for record in job.pictures] == [True, True]
 
 
 async def test_a_disk_that_fills_up_while_fetching_is_waited_for(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "STORE_PAUSE", 0.01)
+    monkeypatch.setattr(deliver, "STORE_PAUSE", 0.01)
     vendor = Vendor()
     vendor.then("fetch", *[OSError(28, "No space left on device")] * 3)
     async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.begin())
-    assert job.status is JobStatus.COMPLETED
+    assert job.record.state == "completed"
     assert len(vendor.fetched) == 4

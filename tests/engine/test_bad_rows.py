@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import closing, nullcontext
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 
-from imagewright.engine.job import JobStatus
-from imagewright.engine.jobs import Jobs
-from imagewright.engine.ledger import Ledger
-from imagewright.engine.spool import Spool
-from imagewright.engine.stores import Stores
+from imagewright.engine.job import Job
 from imagewright.errors import StorageError
-from imagewright.storage.database import Database
-from imagewright.storage.journal import Cap
-from imagewright.storage.library import Library
+from imagewright.storage.records import LOCAL, Cap
+from imagewright.storage.stores import DeferredJobs
 from tests.support.engine_bench import (
     SUBMITTED,
     SUBMITTING,
     USD,
-    FakeRegistry,
     Vendor,
-    folders_in,
+    execute,
     left_behind,
     open_bench,
     until,
@@ -32,7 +27,8 @@ from tests.support.engine_bench import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imagewright.engine.job import Job
+    from imagewright.storage.base import JobStore
+    from imagewright.storage.stores import Stores
     from tests.support.engine_bench import Bench
 
 pytestmark = pytest.mark.anyio
@@ -58,8 +54,7 @@ SHOWN = {"a plan without its spec", "a spec without its size"}
 
 
 def spoil(bench: Bench, job_id: str, change: str) -> None:
-    with bench.stores.ledger.journal._database.writing() as connection:  # noqa: SLF001 - as a bug would
-        connection.execute(change, {"id": job_id})
+    execute(bench.home, change, id=job_id)
 
 
 @pytest.mark.parametrize("name", SPOILT)
@@ -71,16 +66,16 @@ async def test_a_row_that_makes_no_sense_costs_only_itself(
     vendor = Vendor()
     async with open_bench(home, vendor, lease=0.6) as bench:
         spoil(bench, bad, SPOILT[name])
-        bench.group.start_soon(lambda: bench.jobs.keep_leases(adopting=True))
-        assert (await ended(bench, good)).status is JobStatus.COMPLETED
+        bench.group.start_soon(lambda: bench.jobs.keep_leases(reclaiming=True))
+        assert (await ended(bench, good)).record.state == "completed"
         new = await bench.done(await bench.begin("another", caps=[Cap("day", 0.0, 100 * USD)]))
-        assert new.status is JobStatus.COMPLETED
+        assert new.record.state == "completed"
         shown = [bad] if name in SHOWN else []
-        assert [job.id for job in await bench.jobs.newest(9)] == [new.id, good, *shown]
+        assert [job.id for job in await bench.jobs.newest(LOCAL, 9)] == [new.id, good, *shown]
         with nullcontext() if shown else pytest.raises(StorageError, match=f"entry of {bad} cannot be read"):
-            await bench.jobs.find(bad)
+            await bench.find(bad)
         later = await left_behind(home, SUBMITTING, SUBMITTED, prompt="later")
-        assert (await ended(bench, later)).status is JobStatus.COMPLETED
+        assert (await ended(bench, later)).record.state == "completed"
     about = [record for record in caplog.records if bad in record.getMessage()]
     assert len(about) == 1
     assert len(vendor.orders) == 1
@@ -90,39 +85,38 @@ async def test_a_row_of_no_moment_holds_no_budget(home: Path) -> None:
     bad = await left_behind(home, SUBMITTING, SUBMITTED)
     async with open_bench(home, Vendor("another")) as bench:
         spoil(bench, bad, SPOILT["a moment that is none"])
-        assert (await bench.open("another", caps=[Cap("day", 0.0, USD)])).over is None
+        assert isinstance(await bench.open("another", caps=[Cap("day", 0.0, USD)]), Job)
 
 
 async def ended(bench: Bench, job_id: str) -> Job:
-    job = await bench.jobs.find(job_id)
-    assert job is not None
-    return await bench.done(job)
+    return await bench.done(await bench.find(job_id))
 
 
 async def test_a_job_that_is_watched_may_turn_bad_and_well_again(home: Path, caplog: pytest.LogCaptureFixture) -> None:
     vendor = Vendor()
     gate = anyio.Event()
     vendor.then("poll", gate.wait)
-    async with open_bench(home, vendor, lease=60.0) as owner, open_bench(home, Vendor()) as other:
-        job = await owner.begin()
+    async with open_bench(home, vendor, lease=60.0) as worker, open_bench(home, Vendor()) as other:
+        job = await worker.begin()
         await until(lambda: vendor.asked)
-        seen = await other.jobs.find(job.id)
-        assert seen is not None
+        seen = await other.find(job.id)
         spoil(other, job.id, "UPDATE job SET notes = '7' WHERE id = :id")
         await until(lambda: "cannot be looked up" in caplog.text)
         spoil(other, job.id, "UPDATE job SET notes = '[]' WHERE id = :id")
         gate.set()
-        assert (await other.done(seen)).status is JobStatus.COMPLETED
+        assert (await other.done(seen)).record.state == "completed"
 
 
-class Shaky(Ledger):
-    """A ledger with a bug that shows now and then."""
+class Shaky(DeferredJobs):
+    """A store of jobs with a bug that shows now and then."""
 
-    breaks: list[Exception]
+    def __init__(self, store: JobStore, *breaks: Exception) -> None:
+        super().__init__(store)
+        self._breaks = list(breaks)
 
     async def catch_up(self) -> None:
-        if self.breaks:
-            raise self.breaks.pop(0)
+        if self._breaks:
+            raise self._breaks.pop(0)
         await super().catch_up()
 
 
@@ -131,15 +125,12 @@ async def test_a_round_that_breaks_is_logged_and_the_next_goes_on(
     home: Path, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
     job_id = await left_behind(home, SUBMITTING, SUBMITTED)
-    folders = folders_in(home)
-    with closing(Database(folders.database)) as database:
-        ledger = Shaky(database, 0.1)
-        ledger.breaks = [error, error]
-        stores = Stores(Library(folders, database), ledger, Spool(folders.database.parent))
-        async with anyio.create_task_group() as group:
-            jobs = Jobs(group, stores, lambda: FakeRegistry(Vendor()))
-            group.start_soon(lambda: jobs.keep_leases(adopting=True))
-            await until(lambda: (entry := stores.ledger.journal.get(job_id)) is not None and entry.done)
-            group.cancel_scope.cancel()
+
+    def change(stores: Stores) -> Stores:
+        return replace(stores, jobs=Shaky(stores.jobs, error, error))
+
+    async with open_bench(home, Vendor(), lease=0.1, change=change) as bench:
+        bench.group.start_soon(lambda: bench.jobs.keep_leases(reclaiming=True))
+        assert (await ended(bench, job_id)).record.state == "completed"
     lines = [record for record in caplog.records if "a look after the leases broke" in record.getMessage()]
     assert [record.exc_info is not None for record in lines] == [True, False]

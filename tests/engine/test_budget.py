@@ -8,7 +8,7 @@ import pytest
 from imagewright.engine.choose import caps, check_call, refuse_over
 from imagewright.errors import ConfirmationNeededError, Refusal
 from imagewright.settings.load import BudgetTable
-from imagewright.storage.journal import Cap, Spent
+from imagewright.storage.records import Cap, Spent
 from tests.support.engine_bench import candidate_for, route_of
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from imagewright.engine import delivery
-from imagewright.engine.job import JobStatus
+from imagewright.engine import deliver
 from imagewright.errors import BadKey, ResultLost
 from imagewright.providers.base import Finished, Handle, Output, Running
 from imagewright.providers.http.client import HttpClient
@@ -27,8 +26,11 @@ from tests.support.engine_bench import (
     USD,
     Vendor,
     cost,
+    execute,
     left_behind,
+    left_of,
     open_bench,
+    place,
     states,
     until,
 )
@@ -47,10 +49,10 @@ PNG = {"Content-Type": "image/png"}
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Milliseconds where a vendor is given seconds."""
-    monkeypatch.setattr(delivery, "TROUBLE_PAUSE", 0.001)
-    monkeypatch.setattr(delivery, "LONGEST_PAUSE", 0.002)
-    monkeypatch.setattr(delivery, "FETCH_PAUSE", 0.001)
-    monkeypatch.setattr(delivery, "BROKEN_PAUSES", (0.001, 0.001, 0.001))
+    monkeypatch.setattr(deliver, "TROUBLE_PAUSE", 0.001)
+    monkeypatch.setattr(deliver, "LONGEST_PAUSE", 0.002)
+    monkeypatch.setattr(deliver, "FETCH_PAUSE", 0.001)
+    monkeypatch.setattr(deliver, "BROKEN_PAUSES", (0.001, 0.001, 0.001))
 
 
 class Shelf(Emulator):
@@ -147,9 +149,9 @@ async def test_an_answer_that_is_no_picture_is_asked_again_and_told(
     async with open_bench(home, vendor) as bench:
         job = await bench.begin()
         stages, troubles = await seen_through(job)
-        assert states(await bench.entry(job.id)) == [CallState.KEPT]
-    assert job.status is JobStatus.COMPLETED
-    assert job.pictures[0].path.read_bytes() == PICTURE
+        assert states(await bench.record(job.id)) == [CallState.KEPT]
+    assert job.record.state == "completed"
+    assert place(job.pictures[0]).read_bytes() == PICTURE
     assert job.trouble == ""
     text = max(troubles, key=len)
     assert "does not lead to it at the moment" in text
@@ -165,7 +167,7 @@ async def test_the_bytes_are_believed_and_not_the_content_type(
     shelf.fail_next("download", Answer(200, PICTURE, {"Content-Type": kind}))
     async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.begin())
-    assert job.status is JobStatus.COMPLETED
+    assert job.record.state == "completed"
     assert len(vendor.fetched) == 1
 
 
@@ -174,7 +176,7 @@ async def test_one_hiccup_is_over_before_anybody_is_told(home: Path, shelf: Shel
     async with open_bench(home, Linking(shelf, http)) as bench:
         job = await bench.begin()
         _, troubles = await seen_through(job)
-    assert job.status is JobStatus.COMPLETED
+    assert job.record.state == "completed"
     assert troubles == {""}
 
 
@@ -191,7 +193,7 @@ async def test_a_link_that_has_died_is_had_anew_by_the_ticket(
     vendor.then("fetch", expire)
     async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.begin(calls=(2,)))
-    assert job.status is JobStatus.COMPLETED
+    assert job.record.state == "completed"
     assert [record.variant for record in job.pictures] == [1, 2]
     assert vendor.fetched[-1].startswith(f"{shelf.url('files')}/1/")
     assert len(vendor.orders) == 1
@@ -201,12 +203,12 @@ async def test_a_link_that_died_with_the_process_is_had_anew_by_the_next(
     home: Path, shelf: Shelf, http: HttpClient
 ) -> None:
     link = {"url": f"{shelf.url('files')}/0/0.png", "file": "", "seed": None}
-    job_id = await left_behind(home, SUBMITTING, SUBMITTED, (CallState.MADE, {"products": [link]}))
+    job_id = await left_behind(home, SUBMITTING, SUBMITTED, (CallState.MADE, {"outputs": [link]}))
     shelf.round, shelf.dead = 1, 403
     vendor = Linking(shelf, http)
     async with open_bench(home, vendor) as bench:
-        job = await bench.done(await bench.adopted(job_id))
-    assert job.status is JobStatus.COMPLETED
+        job = await bench.done(await bench.reclaimed(job_id))
+    assert job.record.state == "completed"
     assert [dict(handle.data) for handle in vendor.asked] == [{"task": "t1", "count": "1"}]
 
 
@@ -218,7 +220,7 @@ async def test_a_ticket_that_cannot_be_asked_or_gives_too_little_is_no_end(
     shelf.fail_next("download", Answer(404), times=3)
     async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.begin())
-    assert job.status is JobStatus.COMPLETED
+    assert job.record.state == "completed"
 
 
 async def test_a_key_that_keeps_a_fresh_link_from_being_had_is_told_until_it_is_mended(
@@ -238,7 +240,7 @@ async def test_a_key_that_keeps_a_fresh_link_from_being_had_is_told_until_it_is_
         assert "vendor did not accept the API key" in job.trouble
         assert "Fix the key" in job.trouble
         bench.crew.renew(new)
-        assert (await bench.done(job)).status is JobStatus.COMPLETED
+        assert (await bench.done(job)).record.state == "completed"
     assert len(new.asked) == 1
 
 
@@ -249,7 +251,7 @@ async def test_a_link_that_wants_the_key_is_followed_with_the_mended_one(home: P
         job = await bench.begin()
         await until(lambda: job.trouble)
         bench.crew.renew(new)
-        assert (await bench.done(job)).status is JobStatus.COMPLETED
+        assert (await bench.done(job)).record.state == "completed"
     assert len(new.fetched) == 1
 
 
@@ -278,7 +280,7 @@ async def test_a_bug_of_a_vendors_file_is_no_end(home: Path, error: Exception) -
     vendor.then("fetch", error, error)
     async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.begin())
-    assert job.status is JobStatus.COMPLETED
+    assert job.record.state == "completed"
     assert len(vendor.fetched) == 3
 
 
@@ -288,7 +290,7 @@ async def test_a_network_that_is_gone_shows_in_the_stage_only(home: Path, shelf:
     async with open_bench(home, Linking(shelf, http)) as bench:
         job = await bench.begin()
         stages, troubles = await seen_through(job)
-    assert job.status is JobStatus.COMPLETED
+    assert job.record.state == "completed"
     assert "made, and waiting for the network to fetch it" in stages
     assert troubles == {""}
 
@@ -296,13 +298,13 @@ async def test_a_network_that_is_gone_shows_in_the_stage_only(home: Path, shelf:
 async def test_a_full_disk_is_waited_for_while_the_vendor_keeps_the_picture(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "STORE_PATIENCE", 0.0)
-    monkeypatch.setattr(delivery, "STORE_PAUSE", 0.001)
+    monkeypatch.setattr(deliver, "STORE_PATIENCE", 0.0)
+    monkeypatch.setattr(deliver, "STORE_PAUSE", 0.001)
     vendor = Vendor()
     vendor.then("fetch", *[OSError(errno.ENOSPC, "No space left on device")] * 6)
     async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.begin())
-    assert job.status is JobStatus.COMPLETED
+    assert job.record.state == "completed"
 
 
 class Forgetful(Linking):
@@ -315,15 +317,13 @@ class Forgetful(Linking):
 async def test_a_result_is_given_up_only_when_the_vendor_keeps_it_no_longer(
     home: Path, shelf: Shelf, http: HttpClient, answer: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "LEAST_PATIENCE", 0.0)
+    monkeypatch.setattr(deliver, "LEAST_PATIENCE", 0.0)
     shelf.fail_next("download", answer, times=10_000)
     async with open_bench(home, Forgetful(shelf, http)) as bench:
         job = await bench.done(await bench.begin())
-        assert states(await bench.entry(job.id)) == [CallState.FAILED]
-        assert not bench.stores.spool.file(job.id, "").exists() or not any(
-            bench.stores.spool.file(job.id, "").iterdir()
-        )
-    assert job.status is JobStatus.FAILED
+        assert states(await bench.record(job.id)) == [CallState.FAILED]
+    assert left_of(home, job.id) == set()
+    assert job.record.state == "failed"
     assert "It was charged" in str(job.error)
     assert cost(job) == (USD, "estimate")
     assert job.trouble == ""
@@ -337,8 +337,8 @@ async def test_a_cancelled_job_does_not_wait_for_a_link_that_is_dead(
         job = await bench.begin()
         await until(lambda: job.trouble)
         await bench.jobs.cancel(job)
-        assert states(await bench.entry(job.id)) == [CallState.FAILED]
-    assert job.status is JobStatus.CANCELLED
+        assert states(await bench.record(job.id)) == [CallState.FAILED]
+    assert job.record.state == "cancelled"
     assert cost(job) == (USD, "estimate")
 
 
@@ -349,10 +349,9 @@ async def test_an_old_job_is_tried_for_a_while_whatever_the_clock_says(
     vendor = Linking(shelf, http)
     vendor.then("fetch", *[ResultLost("vendor", "HTTP 404")] * 4)
     async with open_bench(home, vendor) as bench:
-        with bench.stores.ledger.journal._database.writing() as connection:  # noqa: SLF001 - as if it were long ago
-            connection.execute("UPDATE job SET created = created - 9e8")
-        job = await bench.done(await bench.adopted(job_id))
-    assert job.status is JobStatus.COMPLETED
+        execute(home, "UPDATE job SET created = created - 9e8")
+        job = await bench.done(await bench.reclaimed(job_id))
+    assert job.record.state == "completed"
 
 
 async def test_what_is_larger_than_is_taken_is_not_asked_for_again(home: Path) -> None:
@@ -361,11 +360,11 @@ async def test_what_is_larger_than_is_taken_is_not_asked_for_again(home: Path) -
     vendor.then("fetch", None, large)
     async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.begin(calls=(3,)))
-        entry = await bench.entry(job.id)
-    assert job.status is JobStatus.COMPLETED
+        entry = await bench.record(job.id)
+    assert job.record.state == "completed"
     assert len({record.variant for record in job.pictures}) == 2
-    assert "2 of 3 pictures arrived." in job.notes
-    assert any("larger than 300 MB" in note and "It was charged" in note for note in job.notes)
+    assert "2 of 3 pictures arrived." in job.record.notes
+    assert any("larger than 300 MB" in note and "It was charged" in note for note in job.record.notes)
     assert states(entry) == [CallState.KEPT]
     assert entry.calls[0].error is not None
     assert cost(job) == (0.3, "estimate")

@@ -15,7 +15,7 @@ from imagewright.engine.inputs import resolve
 from imagewright.imaging.limiter import INPUT_MAX_PIXELS
 from imagewright.imaging.signatures import known_formats
 from imagewright.settings.folders import Folders
-from imagewright.storage.library import Library
+from imagewright.storage.stores import open_stores
 from tests.support.crafted_files import (
     flat_png,
     hollow_avif,
@@ -29,9 +29,10 @@ from tests.support.pictures import STILL_FORMATS, photo
 from tests.support.raw_client import MODERN, RawClient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
 
     from imagewright.catalog.row import PictureLimits
+    from imagewright.storage.library_new import Library
 
 pytestmark = pytest.mark.anyio
 
@@ -57,10 +58,11 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def library(root: Path, tmp_path: Path) -> Iterator[Library]:
+async def library(root: Path, tmp_path: Path) -> AsyncIterator[Library]:
     folders = Folders(root, tmp_path / "imagewright.db", tmp_path / "c.toml", tmp_path / "k.toml", (root,))
-    with Library(folders) as opened:
-        yield opened
+    stores = open_stores(folders, lease=1.0)
+    yield stores.library
+    await stores.close()
 
 
 @dataclass(frozen=True)

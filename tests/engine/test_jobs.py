@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imagewright.engine.job import JobStatus
 from imagewright.errors import ContentRefused, StorageError, UnknownOutcome
-from imagewright.storage.journal import Cap
+from imagewright.storage.base import OverBudget
+from imagewright.storage.records import LOCAL, Cap
 from imagewright.storage.states import CallState
-from tests.support.engine_bench import USD, Vendor, cost, open_bench, states
+from tests.support.engine_bench import USD, Lock, Vendor, cost, open_bench, states
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,13 +23,13 @@ async def test_a_job_ends_with_its_pictures_and_leaves_nothing_behind(home: Path
     vendor = Vendor()
     async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.begin(calls=(1, 2)))
-        entry = await bench.entry(job.id)
-        assert job.status is JobStatus.COMPLETED
+        entry = await bench.record(job.id)
+        assert job.record.state == "completed"
         assert [record.variant for record in job.pictures] == [1, 2, 3]
         assert states(entry) == [KEPT, KEPT]
-        assert (entry.state, entry.owner) == ("completed", "")
+        assert (entry.state, entry.worker_id) == ("completed", "")
         assert cost(entry) == (0.3, "estimate")
-        assert not bench.stores.spool.file(job.id, "").exists()
+        assert not home.joinpath("incoming", job.id).exists()
 
 
 async def test_what_the_vendor_charged_wins_over_the_estimate(home: Path) -> None:
@@ -47,12 +47,12 @@ async def test_a_bug_in_a_vendors_file_ends_the_job_and_not_the_server(home: Pat
     vendor.then(method, IndexError("no such thing"))
     async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.begin("broken"))
-        assert job.status is JobStatus.FAILED
+        assert job.record.state == "failed"
         assert "internal error: IndexError" in str(job.error)
         assert "may have been charged" in str(job.error)
-        assert states(await bench.entry(job.id)) == [UNKNOWN if method == "submit" else FAILED]
+        assert states(await bench.record(job.id)) == [UNKNOWN if method == "submit" else FAILED]
         assert cost(job) == (USD, "estimate")
-        assert (await bench.done(await bench.begin("whole"))).status is JobStatus.COMPLETED
+        assert (await bench.done(await bench.begin("whole"))).record.state == "completed"
 
 
 async def test_an_unknown_outcome_is_never_sent_again(home: Path) -> None:
@@ -71,23 +71,23 @@ async def test_one_call_of_several_fails(home: Path) -> None:
     vendor.then("submit", None, ContentRefused("vendor", "not this one", charged=False))
     async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.begin(calls=(1, 1, 1)))
-        assert job.status is JobStatus.COMPLETED
+        assert job.record.state == "completed"
         assert len(job.pictures) == 2
-        assert "2 of 3 pictures arrived." in job.notes
-        assert any("not this one" in note and "Nothing was charged" in note for note in job.notes)
+        assert "2 of 3 pictures arrived." in job.record.notes
+        assert any("not this one" in note and "Nothing was charged" in note for note in job.record.notes)
         assert cost(job) == (0.2, "estimate")
-        assert sorted(states(await bench.entry(job.id))) == [FAILED, KEPT, KEPT]
+        assert sorted(states(await bench.record(job.id))) == [FAILED, KEPT, KEPT]
 
 
 async def test_a_journal_that_cannot_be_written_stops_the_call_before_it_is_sent(home: Path) -> None:
     vendor = Vendor()
     async with open_bench(home, vendor, patience=0.01) as bench:
         await bench.done(await bench.begin("first"))
-        with (
-            bench.stores.ledger.journal._database.writing(),  # noqa: SLF001 - held as by another program
-            pytest.raises(StorageError, match="kept it locked"),
-        ):
+        lock = Lock(home)
+        await lock.hold()
+        with pytest.raises(StorageError, match="kept it locked"):
             await bench.open("second")
+        await lock.let_go()
         assert len(vendor.orders) == 1
         assert list(home.joinpath("incoming").glob("*")) == []
 
@@ -97,9 +97,9 @@ async def test_a_budget_without_room_sends_nothing(home: Path) -> None:
     cap = Cap("day", 0.0, 1.5 * USD)
     async with open_bench(home, vendor) as bench:
         await bench.done(await bench.begin("one", caps=[cap]))
-        over = (await bench.open("two", caps=[cap])).over
-        assert over is not None
-        assert over[1].usd == pytest.approx(USD)
+        over = await bench.open("two", caps=[cap])
+        assert isinstance(over, OverBudget)
+        assert over.spent.usd == pytest.approx(USD)
     assert len(vendor.orders) == 1
 
 
@@ -107,7 +107,7 @@ async def test_the_newest_jobs_of_all_processes_are_listed(home: Path) -> None:
     async with open_bench(home, Vendor()) as one, open_bench(home, Vendor()) as two:
         first = await one.done(await one.begin("first"))
         second = await two.done(await two.begin("second"))
-        listed = await one.jobs.newest(5)
+        listed = await one.jobs.newest(LOCAL, 5)
     assert [job.id for job in listed] == [second.id, first.id]
     assert [len(job.pictures) for job in listed] == [1, 1]
     assert all(job.done for job in listed)

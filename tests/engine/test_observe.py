@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imagewright.engine.job import JobStatus
 from imagewright.errors import GenerationFailed, OutOfCredit, UnknownOutcome
-from tests.support.engine_bench import Vendor, open_bench, until
+from tests.support.engine_bench import Lock, Vendor, open_bench, until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,14 +22,14 @@ async def test_a_refusal_without_a_charge_goes_to_the_next_provider(home: Path) 
     poor.then("submit", OutOfCredit("poor"))
     async with open_bench(home, poor, rich) as bench:
         job = await bench.done(await bench.begin(alternatives=[rich]))
-        entry = await bench.entry(job.id)
-    assert (job.status, job.provider, entry.provider, entry.model) == (
-        JobStatus.COMPLETED,
+        entry = await bench.record(job.id)
+    assert (job.record.state, job.record.provider, entry.provider, entry.model) == (
+        "completed",
         "rich",
         "rich",
         "rich/model-1",
     )
-    assert any("So rich was asked instead." in note for note in job.notes)
+    assert any("So rich was asked instead." in note for note in job.record.notes)
     assert [len(poor.orders), len(rich.orders)] == [1, 1]
 
 
@@ -40,7 +39,7 @@ async def test_the_next_one_can_refuse_too(home: Path) -> None:
         vendor.then("submit", OutOfCredit(vendor.name))
     async with open_bench(home, *vendors) as bench:
         job = await bench.done(await bench.begin(alternatives=vendors[1:]))
-    assert (job.status, job.provider) == (JobStatus.COMPLETED, "three")
+    assert (job.record.state, job.record.provider) == ("completed", "three")
 
 
 @pytest.mark.parametrize("error", [UnknownOutcome("first"), GenerationFailed("first")])
@@ -49,25 +48,24 @@ async def test_what_may_have_been_charged_goes_nowhere_else(home: Path, error: E
     first.then("submit", error)
     async with open_bench(home, first, second) as bench:
         job = await bench.done(await bench.begin(alternatives=[second]))
-    assert job.status is JobStatus.FAILED
+    assert job.record.state == "failed"
     assert second.orders == []
 
 
 async def test_a_journal_that_cannot_be_written_keeps_the_next_from_being_asked(home: Path) -> None:
     first, second = Vendor("first"), Vendor("second")
     async with open_bench(home, first, second, patience=0.01) as bench:
-        database = bench.stores.ledger.journal._database  # noqa: SLF001 - held as by another program
-        lock = database.writing()
+        lock = Lock(home)
 
         async def refuse() -> Handle:
-            lock.__enter__()
+            await lock.hold()
             raise OutOfCredit("first")
 
         first.then("submit", refuse)
         job = await bench.begin(alternatives=[second])
-        await until(lambda: any("second was not asked" in note for note in job.notes))
-        lock.__exit__(None, None, None)
+        await until(lambda: any("second was not asked" in note for note in job.record.notes))
+        await lock.let_go()
         await bench.done(job)
         assert second.orders == []
-        assert job.status is JobStatus.FAILED
-        assert (await bench.done(await bench.begin("another"))).status is JobStatus.COMPLETED
+        assert job.record.state == "failed"
+        assert (await bench.done(await bench.begin("another"))).record.state == "completed"

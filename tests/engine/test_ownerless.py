@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
-from imagewright.engine.job import JobStatus
-from imagewright.storage.journal import Cap
+from imagewright.engine.job import Job
+from imagewright.storage.base import OverBudget
+from imagewright.storage.records import LOCAL, Cap
 from imagewright.storage.states import CallState
+from tests.support.clock import Clock
 from tests.support.engine_bench import (
+    LEASE,
     MADE,
     SUBMITTED,
     SUBMITTING,
     USD,
     Vendor,
     cost,
+    execute,
     left_behind,
     open_bench,
     states,
@@ -27,7 +32,6 @@ from tests.support.engine_bench import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imagewright.engine.job import Job
     from tests.support.engine_bench import Bench
 
 pytestmark = pytest.mark.anyio
@@ -59,9 +63,8 @@ LEFT = {
 
 
 async def cancelled(bench: Bench, job_id: str) -> Job:
-    job = await bench.jobs.find(job_id)
-    assert job is not None
-    assert not job.mine
+    job = await bench.find(job_id)
+    assert not job.is_local
     await bench.jobs.cancel(job)
     return job
 
@@ -71,29 +74,28 @@ async def test_without_its_provider_it_is_ended_by_whoever_cancels_it(home: Path
     job_id = await left_behind(home, *left.steps)
     async with open_bench(home, Vendor("another")) as bench:
         job = await cancelled(bench, job_id)
-        entry = await bench.entry(job_id)
-    assert (job.status, entry.state) == (JobStatus.CANCELLED, "cancelled")
+        entry = await bench.record(job_id)
+    assert (job.record.state, entry.state) == ("cancelled", "cancelled")
     assert states(entry) == [left.ends]
     assert cost(job)[0] == left.usd
-    assert any(left.note in note for note in job.notes)
+    assert any(left.note in note for note in job.record.notes)
 
 
 async def test_it_is_said_that_nobody_works_on_it_until_its_provider_is_back(home: Path) -> None:
     job_id = await left_behind(home, SUBMITTING, SUBMITTED)
     async with open_bench(home, Vendor("another")) as bench:
-        job = await bench.jobs.find(job_id)
-        assert job is not None
+        job = await bench.find(job_id)
         assert job.trouble.startswith("No process works on this job: vendor is not among the providers in use")
         assert "another process" not in job.stage
         vendor, gate = Vendor(), anyio.Event()
         vendor.then("poll", gate.wait)
         bench.crew.renew(vendor)
-        await bench.jobs.adopt()
+        await bench.jobs.reclaim()
         await until(lambda: vendor.asked)
         assert job.trouble == ""
         gate.set()
         await bench.done(job)
-    assert job.status is JobStatus.COMPLETED
+    assert job.record.state == "completed"
 
 
 async def test_with_its_provider_the_vendor_is_told(home: Path) -> None:
@@ -101,36 +103,39 @@ async def test_with_its_provider_the_vendor_is_told(home: Path) -> None:
     vendor = Vendor()
     async with open_bench(home, vendor) as bench:
         job = await cancelled(bench, job_id)
-    assert job.status is JobStatus.CANCELLED
+    assert job.record.state == "cancelled"
     assert len(vendor.stopped) == 1
 
 
 async def test_a_lease_is_seen_run_out_for_a_while_first(home: Path) -> None:
     job_id = await left_behind(home, SUBMITTING, SUBMITTED)
-    async with open_bench(home, Vendor("another"), lease=0.1) as bench:
-        with bench.stores.ledger.journal._database.writing() as connection:  # noqa: SLF001 - a lease that was not given up
-            connection.execute("UPDATE job SET lease_until = 1.0")
-        assert await bench.stores.ledger.take(job_id) == []
-        assert (await cancelled(bench, job_id)).status is JobStatus.CANCELLED
+    clock = Clock(now=time.time())
+    async with open_bench(home, Vendor("another"), clock=clock) as bench:
+        execute(home, "UPDATE job SET lease_until = 1.0")
+        assert await bench.stores.jobs.reclaim_one(LOCAL, job_id) is None
+        clock.sleep(LEASE)
+        assert await bench.stores.jobs.reclaim_one(LOCAL, job_id) is None
+        clock.wait(LEASE / 2)
+        assert (await cancelled(bench, job_id)).record.state == "cancelled"
 
 
 async def test_one_that_is_worked_on_is_left_to_its_process(home: Path) -> None:
     vendor = Vendor()
     vendor.then("poll", anyio.sleep_forever)
-    async with open_bench(home, vendor) as owner, open_bench(home, Vendor("another")) as other:
-        job = await owner.begin()
+    async with open_bench(home, vendor) as worker, open_bench(home, Vendor("another")) as other:
+        job = await worker.begin()
         await until(lambda: vendor.asked)
-        assert await other.stores.ledger.take(job.id) == []
-        owner.stores.ledger.journal.release(owner.stores.ledger.owner)
-        assert [entry.id for entry in await other.stores.ledger.take(job.id)] == [job.id]
+        assert await other.stores.jobs.reclaim_one(LOCAL, job.id) is None
+        await worker.stores.jobs.release()
+        taken = await other.stores.jobs.reclaim_one(LOCAL, job.id)
+        assert taken is not None
+        assert taken.id == job.id
 
 
 async def test_what_was_begun_in_an_earlier_period_holds_none_of_this_ones_budget(home: Path) -> None:
     job_id = await left_behind(home, SUBMITTING, SUBMITTED)
     async with open_bench(home, Vendor("another")) as bench:
-        with bench.stores.ledger.journal._database.writing() as connection:  # noqa: SLF001 - as if it were long ago
-            connection.execute("UPDATE job SET created = created - 40 * 86400")
-            (begun,) = connection.execute("SELECT created FROM job WHERE id = ?", (job_id,)).fetchone()
-        day = Cap("day", begun + 1, USD)
-        assert (await bench.open("one", caps=[day])).over is None
-        assert (await bench.open("two", caps=[day])).over is not None
+        execute(home, "UPDATE job SET created = created - 40 * 86400")
+        day = Cap("day", (await bench.record(job_id)).created + 1, USD)
+        assert isinstance(await bench.open("one", caps=[day]), Job)
+        assert isinstance(await bench.open("two", caps=[day]), OverBudget)

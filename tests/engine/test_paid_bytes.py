@@ -10,34 +10,40 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from imagewright.engine import delivery
-from imagewright.engine.job import JobStatus
+from imagewright.engine import deliver
 from imagewright.engine.spool import Answer, Spool
 from imagewright.errors import GenerationFailed
 from imagewright.providers.base import Finished, Handle, Output
-from imagewright.storage.database import Database
+from imagewright.storage.records import LOCAL
 from imagewright.storage.states import CallState
+from imagewright.storage.stores import DeferredJobs, open_stores
 from tests.support.engine_bench import (
     MADE,
     PICTURE,
     SUBMITTED,
     SUBMITTING,
     USD,
+    Lock,
     Vendor,
     cost,
+    crashed,
+    execute,
+    folder_of,
     folders_in,
     left_behind,
+    left_of,
     open_bench,
+    place,
     states,
     until,
 )
 from tests.support.pictures import NOT_PICTURES, photo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from tests.support.engine_bench import Bench
+    from imagewright.storage.base import JobStore
+    from imagewright.storage.stores import Stores
 
 pytestmark = pytest.mark.anyio
 KEPT, FAILED, UNKNOWN = CallState.KEPT, CallState.FAILED, CallState.UNKNOWN
@@ -46,18 +52,13 @@ SECOND = photo(40, 40)
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "BROKEN_PAUSES", (0.001, 0.001, 0.001))
-    monkeypatch.setattr(delivery, "TROUBLE_PAUSE", 0.001)
-    monkeypatch.setattr(delivery, "STORE_PAUSE", 0.001)
+    monkeypatch.setattr(deliver, "BROKEN_PAUSES", (0.001, 0.001, 0.001))
+    monkeypatch.setattr(deliver, "TROUBLE_PAUSE", 0.001)
+    monkeypatch.setattr(deliver, "STORE_PAUSE", 0.001)
 
 
 def spool_of(home: Path) -> Spool:
-    return Spool(folders_in(home).database.parent)
-
-
-def left_of(home: Path, job_id: str) -> set[str]:
-    folder = spool_of(home).file(job_id, "")
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    return Spool(open_stores(folders_in(home), lease=1.0).blobs)
 
 
 # The process died between the vendor's answer and the journal's next line.
@@ -68,49 +69,49 @@ async def test_pictures_that_no_journal_knows_are_taken_home(home: Path, *, aske
     job_id = await left_behind(home, SUBMITTING, calls=(2, 1))
     spool = spool_of(home)
     for variant, data in ((1, PICTURE), (2, SECOND)):
-        spool.keep_output(job_id, variant, Output(data=data))
+        await spool.keep_output(job_id, variant, Output(data=data))
     vendor = Vendor()
     async with open_bench(home, vendor) as bench:
         if asked:
-            await bench.stores.ledger.ask_cancel(job_id)
-        job = await bench.done(await bench.adopted(job_id))
-        assert states(await bench.entry(job_id)) == [KEPT, CallState.CANCELLED if asked else KEPT]
-    assert [record.path.read_bytes() for record in job.pictures[:2]] == [PICTURE, SECOND]
+            await bench.stores.jobs.request_cancel(LOCAL, job_id)
+        job = await bench.done(await bench.reclaimed(job_id))
+        assert states(await bench.record(job_id)) == [KEPT, CallState.CANCELLED if asked else KEPT]
+    assert [place(record).read_bytes() for record in job.pictures[:2]] == [PICTURE, SECOND]
     assert len(vendor.orders) == (0 if asked else 1)
-    assert job.status is (JobStatus.CANCELLED if asked else JobStatus.COMPLETED)
+    assert job.record.state == ("cancelled" if asked else "completed")
     assert left_of(home, job_id) == set()
 
 
 async def test_pictures_that_no_journal_knows_come_with_what_the_vendor_said(home: Path) -> None:
     job_id = await left_behind(home, SUBMITTING)
     spool = spool_of(home)
-    output = spool.keep_output(job_id, 1, Output(data=PICTURE, seed=2**70))
-    spool.keep_answer(job_id, 0, Answer((output,), 0.07, ("A note of the vendor.",)))
+    output = await spool.keep_output(job_id, 1, Output(data=PICTURE, seed=2**70))
+    await spool.keep_answer(job_id, 0, Answer((output,), 0.07, ("A note of the vendor.",)))
     async with open_bench(home, Vendor()) as bench:
-        job = await bench.done(await bench.adopted(job_id))
+        job = await bench.done(await bench.reclaimed(job_id))
     assert job.pictures[0].seed == 2**70
     assert cost(job) == (0.07, "actual")
-    assert "A note of the vendor." in job.notes
+    assert "A note of the vendor." in job.record.notes
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"outputs": 5}', '{"outputs": [{}], "cost_usd": null}'])
 async def test_a_damaged_answer_does_not_keep_its_pictures_away(home: Path, text: str) -> None:
     job_id = await left_behind(home, SUBMITTING)
-    spool_of(home).keep_output(job_id, 1, Output(data=PICTURE))
-    spool_of(home).file(job_id, "answer-0.json").write_text(text, encoding="utf-8")
+    await spool_of(home).keep_output(job_id, 1, Output(data=PICTURE))
+    (folder_of(home, job_id) / "answer-0.json").write_text(text, encoding="utf-8")
     async with open_bench(home, Vendor()) as bench:
-        job = await bench.done(await bench.adopted(job_id))
-    assert job.status is JobStatus.COMPLETED
+        job = await bench.done(await bench.reclaimed(job_id))
+    assert job.record.state == "completed"
 
 
 async def test_links_that_came_at_once_are_found_again(home: Path) -> None:
     job_id = await left_behind(home, SUBMITTING)
     link = {"url": "https://vendor.example/t1/0", "file": "", "seed": 7}
-    spool_of(home).keep_answer(job_id, 0, Answer((link,)))
+    await spool_of(home).keep_answer(job_id, 0, Answer((link,)))
     vendor = Vendor()
     async with open_bench(home, vendor) as bench:
-        job = await bench.done(await bench.adopted(job_id))
-    assert job.status is JobStatus.COMPLETED
+        job = await bench.done(await bench.reclaimed(job_id))
+    assert job.record.state == "completed"
     assert vendor.fetched == [link["url"]]
 
 
@@ -120,56 +121,48 @@ async def test_a_process_that_dies_while_the_journal_is_locked_leaves_the_answer
 ) -> None:
     vendor = Vendor(at_once=True)
     output = Output(url="https://vendor.example/t1/0") if links else Output(data=SECOND, seed=5)
-    database = Database(folders_in(home).database)
+    lock = Lock(home)
 
     async def answer() -> Finished:
-        lock.__enter__()
+        await lock.hold()
         return Finished((output,), cost_usd=0.07)
 
     vendor.then("submit", answer)
     vendor.then("fetch", anyio.sleep_forever)
     async with open_bench(home, vendor, patience=0.01) as dead:
-        lock = database.writing()
         job = await dead.begin()
-        await until(lambda: dead.stores.ledger.behind)
+        await until(lambda: dead.stores.jobs.unwritten)
         await until(lambda: vendor.fetched)
         dead.group.cancel_scope.cancel()
         dead.crashed = True
-    lock.__exit__(None, None, None)
-    database.close()
-    dead.stores.ledger.journal.release(dead.stores.ledger.owner)
+    await lock.let_go()
+    await crashed(home, dead.stores.jobs.worker_id)
     async with open_bench(home, Vendor()) as bench:
-        assert states(await bench.entry(job.id)) == [CallState.SUBMITTING]
-        done = await bench.done(await bench.adopted(job.id))
-    assert done.pictures[0].path.read_bytes() == (PICTURE if links else SECOND)
+        assert states(await bench.record(job.id)) == [CallState.SUBMITTING]
+        done = await bench.done(await bench.reclaimed(job.id))
+    assert place(done.pictures[0]).read_bytes() == (PICTURE if links else SECOND)
     assert cost(done) == (0.07, "actual")
 
 
 async def test_an_unfinished_file_is_no_answer(home: Path) -> None:
     job_id = await left_behind(home, SUBMITTING)
-    spool_of(home).file(job_id, "").mkdir(parents=True, exist_ok=True)
-    spool_of(home).file(job_id, ".result-1.part").write_bytes(PICTURE[:100])
+    folder_of(home, job_id).mkdir(parents=True, exist_ok=True)
+    (folder_of(home, job_id) / ".result-1.part").write_bytes(PICTURE[:100])
     async with open_bench(home, Vendor()) as bench:
-        await bench.done(await bench.adopted(job_id))
-        assert states(await bench.entry(job_id)) == [UNKNOWN]
+        await bench.done(await bench.reclaimed(job_id))
+        assert states(await bench.record(job_id)) == [UNKNOWN]
     assert left_of(home, job_id) == {".result-1.part"}
 
 
 async def test_nothing_made_is_removed_while_the_journal_does_not_know_it(home: Path) -> None:
     vendor = Vendor(at_once=True)
-    database = Database(folders_in(home).database)
     async with open_bench(home, vendor, patience=0.01) as bench:
-        lock = database.writing()
-
-        async def locked() -> None:
-            lock.__enter__()
-
-        vendor.then("submit", locked)
+        lock = Lock(home)
+        vendor.then("submit", lock.hold)
         job = await bench.done(await bench.begin())
-        assert job.id in bench.stores.ledger.behind
+        assert job.id in bench.stores.jobs.unwritten
         assert left_of(home, job.id) == {"result-1", "answer-0.json"}
-        lock.__exit__(None, None, None)
-    database.close()
+        await lock.let_go()
 
 
 UNREADABLE: dict[str, tuple[bytes, str]] = {
@@ -185,7 +178,7 @@ UNREADABLE: dict[str, tuple[bytes, str]] = {
 }
 
 
-def unreadable_vendor(data: bytes, *others: bytes, at_once: bool) -> Vendor:
+def odd_vendor(data: bytes, *others: bytes, at_once: bool) -> Vendor:
     files = (data, *others)
 
     class Odd(Vendor):
@@ -205,21 +198,21 @@ def unreadable_vendor(data: bytes, *others: bytes, at_once: bool) -> Vendor:
 @pytest.mark.parametrize("at_once", [False, True])
 async def test_what_cannot_be_read_is_kept_as_it_came(home: Path, name: str, *, at_once: bool) -> None:
     data, extension = UNREADABLE[name]
-    vendor = unreadable_vendor(data, at_once=at_once)
+    vendor = odd_vendor(data, at_once=at_once)
     async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.begin())
-        assert states(await bench.entry(job.id)) == [FAILED]
-        assert bench.stores.library.of_job(job.id) == []
+        assert states(await bench.record(job.id)) == [FAILED]
+        assert await bench.pictures(job.id) == []
     (kept,) = (folders_in(home).pictures / "unreadable").iterdir()
     assert kept.read_bytes() == data
     assert kept.suffix == f".{extension}"
-    assert job.status is JobStatus.FAILED
+    assert job.record.state == "failed"
     assert f"The vendor's file was kept as {kept}" in str(job.error)
     assert "It was charged." in str(job.error)
-    assert any(str(kept) in note for note in job.notes)
+    assert any(str(kept) in note for note in job.record.notes)
     assert cost(job) == (USD, "estimate")
     assert left_of(home, job.id) == set()
-    assert len(vendor.fetched) == (1 if at_once else 1 + len(delivery.BROKEN_PAUSES))
+    assert len(vendor.fetched) == (1 if at_once else 1 + len(deliver.BROKEN_PAUSES))
     if os.name != "nt":
         assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
 
@@ -227,27 +220,26 @@ async def test_what_cannot_be_read_is_kept_as_it_came(home: Path, name: str, *, 
 @pytest.mark.parametrize("name", UNREADABLE)
 @pytest.mark.parametrize("at_once", [False, True])
 async def test_what_cannot_be_read_is_a_warning_where_others_came(home: Path, name: str, *, at_once: bool) -> None:
-    async with open_bench(home, unreadable_vendor(UNREADABLE[name][0], PICTURE, at_once=at_once)) as bench:
+    async with open_bench(home, odd_vendor(UNREADABLE[name][0], PICTURE, at_once=at_once)) as bench:
         job = await bench.done(await bench.begin(calls=(2,)))
-        assert states(await bench.entry(job.id)) == [KEPT]
+        assert states(await bench.record(job.id)) == [KEPT]
     (kept,) = (folders_in(home).pictures / "unreadable").iterdir()
-    assert job.status is JobStatus.COMPLETED
+    assert job.record.state == "completed"
     assert [record.variant for record in job.pictures] == [2]
-    assert any(f"kept as {kept}" in note for note in job.notes)
+    assert any(f"kept as {kept}" in note for note in job.record.notes)
     assert left_of(home, job.id) == set()
 
 
 async def test_what_cannot_be_read_is_kept_once_however_often_it_is_carried_on(home: Path) -> None:
     job_id = await left_behind(home, SUBMITTING)
-    spool_of(home).keep_output(job_id, 1, Output(data=b"\x07\x08nothing known"))
+    await spool_of(home).keep_output(job_id, 1, Output(data=b"\x07\x08nothing known"))
     for _ in range(2):
         async with open_bench(home, Vendor()) as bench:
-            job = await bench.done(await bench.adopted(job_id))
-            assert job.status is JobStatus.FAILED
-            with bench.stores.ledger.journal._database.writing() as connection:  # noqa: SLF001 - as if it died before this
-                connection.execute("UPDATE job SET state = 'running', finished = NULL, lease_until = 0")
-                connection.execute("UPDATE call SET state = 'submitting', products = NULL, error = NULL")
-        spool_of(home).keep_output(job_id, 1, Output(data=b"\x07\x08nothing known"))
+            job = await bench.done(await bench.reclaimed(job_id))
+            assert job.record.state == "failed"
+            execute(home, "UPDATE job SET state = 'running', finished = NULL, lease_until = 0")  # as if it died before
+            execute(home, "UPDATE call SET state = 'submitting', outputs = NULL, error = NULL")
+        await spool_of(home).keep_output(job_id, 1, Output(data=b"\x07\x08nothing known"))
     assert len(list((folders_in(home).pictures / "unreadable").iterdir())) == 1
 
 
@@ -265,16 +257,16 @@ class Torn(Vendor):
 
 async def test_what_arrives_broken_is_fetched_again_a_few_times(home: Path) -> None:
     vendor = Torn()
-    vendor.torn = len(delivery.BROKEN_PAUSES)
+    vendor.torn = len(deliver.BROKEN_PAUSES)
     async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.begin())
-    assert job.status is JobStatus.COMPLETED
-    assert len(vendor.fetched) == 1 + len(delivery.BROKEN_PAUSES)
+    assert job.record.state == "completed"
+    assert len(vendor.fetched) == 1 + len(deliver.BROKEN_PAUSES)
     assert not (folders_in(home).pictures / "unreadable").exists()
 
 
 async def test_a_broken_file_is_better_than_none(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "LEAST_PATIENCE", 0.0)
+    monkeypatch.setattr(deliver, "LEAST_PATIENCE", 0.0)
     vendor = Torn()
     vendor.poll_policy = replace(vendor.poll_policy, keeps=0.0)
     vendor.torn = 1
@@ -289,14 +281,14 @@ async def test_a_broken_file_is_better_than_none(home: Path, monkeypatch: pytest
 @pytest.mark.parametrize("whole", [True, False])
 async def test_what_a_dead_process_had_fetched_is_taken_where_the_link_is_dead(home: Path, *, whole: bool) -> None:
     job_id = await left_behind(home, SUBMITTING, SUBMITTED, MADE)
-    folder = spool_of(home).file(job_id, "fetch-1-dead")
+    folder = folder_of(home, job_id) / "fetch-1-dead"
     folder.mkdir(parents=True)
     (folder / "picture").write_bytes(PICTURE if whole else PICTURE[:-200])
     vendor = Vendor()
     vendor.then("fetch", *[GenerationFailed("vendor", "gone")] * (99 if whole else 2))
     async with open_bench(home, vendor) as bench:
-        job = await bench.done(await bench.adopted(job_id))
-    assert [record.path.read_bytes() for record in job.pictures] == [PICTURE]
+        job = await bench.done(await bench.reclaimed(job_id))
+    assert [place(record).read_bytes() for record in job.pictures] == [PICTURE]
     assert len(vendor.fetched) == (1 if whole else 3)
     assert left_of(home, job_id) == set()
 
@@ -327,14 +319,14 @@ async def test_a_process_that_wakes_up_cannot_write_into_its_successors_file(hom
     async with open_bench(home, frozen, lease=60.0) as asleep, open_bench(home, quick) as awake:
         job = await asleep.begin()
         await until(lambda: frozen.fetched)
-        asleep.stores.ledger.journal.release(asleep.stores.ledger.owner)
-        done = await awake.done(await awake.adopted(job.id))
+        await asleep.stores.jobs.release()
+        done = await awake.done(await awake.reclaimed(job.id))
         await asleep.done(job)
-        kept = awake.stores.library.of_job(job.id)
+        kept = await awake.pictures(job.id)
     assert paths["frozen"] != paths["quick"]
-    assert [record.path.read_bytes() for record in kept] == [PICTURE]
-    assert done.status is JobStatus.COMPLETED
-    assert not job.mine
+    assert [place(record).read_bytes() for record in kept] == [PICTURE]
+    assert done.record.state == "completed"
+    assert not job.is_local
 
 
 async def test_a_process_that_lost_its_lease_keeps_nothing(home: Path) -> None:
@@ -344,50 +336,52 @@ async def test_a_process_that_lost_its_lease_keeps_nothing(home: Path) -> None:
     async with open_bench(home, vendor, lease=60.0) as loser, open_bench(home, Vendor("other")) as winner:
         job = await loser.begin()
         await until(lambda: vendor.fetched)
-        journal = winner.stores.ledger.journal
-        assert journal.adopt(winner.stores.ledger.owner, [job.id], now=9e9, lease_until=9e9)
+        await loser.stores.jobs.release()
+        assert await winner.stores.jobs.reclaim(["vendor"])
         gate.set()
-        await until(lambda: not job.mine)
-        assert winner.stores.library.of_job(job.id) == []
+        await until(lambda: not job.is_local)
+        assert await winner.pictures(job.id) == []
 
 
-async def test_a_file_that_changes_after_it_was_looked_at_is_fetched_anew(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_file_that_changes_after_it_was_looked_at_is_fetched_anew(home: Path) -> None:
     vendor = Vendor()
-    async with open_bench(home, vendor) as bench:
-        spoil_once(bench, monkeypatch)
+
+    def change(stores: Stores) -> Stores:
+        return replace(stores, jobs=Spoiling(home, stores.jobs))
+
+    async with open_bench(home, vendor, change=change) as bench:
         job = await bench.done(await bench.begin())
-    assert job.status is JobStatus.COMPLETED
-    assert job.pictures[0].path.read_bytes() == PICTURE
+    assert job.record.state == "completed"
+    assert place(job.pictures[0]).read_bytes() == PICTURE
     assert len(vendor.fetched) == 2
 
 
-def spoil_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let another program write into the first download just before it is saved."""
-    ledger = bench.stores.ledger
-    check: Callable[[str], Any] = ledger.check
-    left = [True]
+class Spoiling(DeferredJobs):
+    """A store of jobs beside which another program writes into the first download just before it is saved."""
 
-    async def spoiling(job_id: str) -> None:
-        await check(job_id)
-        if left and left.pop():
-            (file,) = bench.stores.spool.file(job_id, "").glob("fetch-1-*/picture")
+    def __init__(self, home: Path, store: JobStore) -> None:
+        super().__init__(store)
+        self._home = home
+        self._left = 1
+
+    async def check_lease(self, job_id: str) -> None:
+        await super().check_lease(job_id)
+        if self._left:
+            self._left -= 1
+            (file,) = folder_of(self._home, job_id).glob("fetch-1-*/picture")
             file.write_bytes(PICTURE * 2)
-
-    monkeypatch.setattr(ledger, "check", spoiling)
 
 
 async def test_what_was_left_by_a_call_that_failed_is_never_removed(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "STORE_PATIENCE", 0.0)
+    monkeypatch.setattr(deliver, "STORE_PATIENCE", 0.0)
     job_id = await left_behind(home, SUBMITTING, SUBMITTED, MADE)
-    spool_of(home).keep_output(job_id, 1, Output(data=PICTURE))
+    await spool_of(home).keep_output(job_id, 1, Output(data=PICTURE))
     vendor = Vendor()
     vendor.poll_policy = replace(vendor.poll_policy, keeps=0.0)
     vendor.then("fetch", *[OSError(5, "Input/output error")] * 50)
     async with open_bench(home, vendor) as bench:
-        job = await bench.done(await bench.adopted(job_id))
-    assert job.status is JobStatus.FAILED
+        job = await bench.done(await bench.reclaimed(job_id))
+    assert job.record.state == "failed"
     assert left_of(home, job_id) == {"result-1"}

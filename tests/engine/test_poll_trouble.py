@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from imagewright.engine.job import JobStatus
 from imagewright.errors import BadKey, GenerationFailed, OutOfCredit, ProviderError, RequestRejected, VendorUnavailable
 from imagewright.providers.base import TaskEnded
 from imagewright.storage.states import CallState
@@ -46,15 +45,15 @@ async def test_one_bad_answer_to_a_poll_costs_no_picture(row: str, home: Path) -
     async with open_bench(home, vendor) as bench:
         job = await bench.begin()
         notices = await _troubles(job)
-        assert states(await bench.entry(job.id)) == [CallState.KEPT]
-    assert job.status is JobStatus.COMPLETED
+        assert states(await bench.record(job.id)) == [CallState.KEPT]
+    assert job.record.state == "completed"
     assert len(vendor.orders) == 1
     if row == "network":
         assert notices == [""]
     else:
         assert [bool(trouble) for trouble in notices] == [False, True, False]
         assert "do not call again" in notices[1]
-    assert not any("do not call again" in note for note in job.notes)
+    assert not any("do not call again" in note for note in job.record.notes)
 
 
 async def test_only_the_vendors_word_on_the_task_ends_it_and_the_trouble_before_is_forgotten(home: Path) -> None:
@@ -62,8 +61,9 @@ async def test_only_the_vendors_word_on_the_task_ends_it_and_the_trouble_before_
     vendor.then("poll", KEY, TaskEnded(GenerationFailed("vendor", "out of memory")))
     async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.begin())
-        assert states(await bench.entry(job.id)) == [CallState.FAILED]
-    assert isinstance(job.error, GenerationFailed)
+        assert states(await bench.record(job.id)) == [CallState.FAILED]
+        assert job.record.error is not None
+        assert job.record.error["kind"] == GenerationFailed.category
     assert job.trouble == ""
 
 
@@ -72,7 +72,7 @@ async def test_an_end_that_is_taken_back_is_none(home: Path) -> None:
     slip = TaskEnded(GenerationFailed("vendor", "names no picture"), sure=False)
     vendor.then("poll", slip, slip, slip)
     async with open_bench(home, vendor) as bench:
-        assert (await bench.done(await bench.begin())).status is JobStatus.COMPLETED
+        assert (await bench.done(await bench.begin())).record.state == "completed"
     assert len(vendor.asked) == 4
 
 
@@ -101,7 +101,7 @@ async def test_a_key_that_is_mended_brings_the_picture(home: Path) -> None:
         job = await bench.begin()
         await until(lambda: job.trouble)
         bench.crew.renew(new)
-        assert (await bench.done(job)).status is JobStatus.COMPLETED
+        assert (await bench.done(job)).record.state == "completed"
     assert len(new.asked) == 1
     assert not old.fetched
 
@@ -113,7 +113,7 @@ async def test_a_provider_that_is_no_longer_set_up_is_asked_as_before(home: Path
         job = await bench.begin()
         await until(lambda: job.trouble)
         bench.crew.renew()
-        assert (await bench.done(job)).status is JobStatus.COMPLETED
+        assert (await bench.done(job)).record.state == "completed"
 
 
 async def test_whoever_takes_a_job_over_meets_the_same_trouble_and_ends_it_as_little(home: Path) -> None:
@@ -121,7 +121,7 @@ async def test_whoever_takes_a_job_over_meets_the_same_trouble_and_ends_it_as_li
     vendor = Vendor()
     vendor.then("poll", KEY)
     async with open_bench(home, vendor) as bench:
-        assert (await bench.done(await bench.adopted(job_id))).status is JobStatus.COMPLETED
+        assert (await bench.done(await bench.reclaimed(job_id))).record.state == "completed"
     assert not vendor.orders
 
 
@@ -137,9 +137,9 @@ async def test_the_trouble_of_a_call_ends_with_it_while_the_others_go_on(home: P
     async with open_bench(home, vendor) as bench:
         job = await bench.begin(calls=(1, 1))
         await asked.wait()
-        entry = await bench.entry(job.id)
+        entry = await bench.record(job.id)
         while CallState.FAILED not in states(entry):
-            entry = await bench.entry(job.id)
+            entry = await bench.record(job.id)
         assert job.trouble == ""
         ended.set()
         await bench.done(job)

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from imagewright.engine.polling import poll_until_done
-from imagewright.engine.trouble import LEAST_PATIENCE
+from imagewright.engine.polling import LEAST_PATIENCE, poll_until_done
 from imagewright.errors import (
     BadKey,
     ContentRefused,

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from imagewright.engine.job import JobStatus
+from imagewright.engine.job import Job
 from imagewright.errors import BadKey, UnknownOutcome, VendorUnavailable
 from imagewright.providers.base import Handle, Prepared
+from imagewright.storage.records import LOCAL
 from imagewright.storage.states import CallState
 from tests.support.engine_bench import (
     PICTURE,
@@ -29,13 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from imagewright.engine.job import Job
     from imagewright.providers.base import Finished, Order
     from tests.support.engine_bench import Bench
 
 pytestmark = pytest.mark.anyio
 BROKEN = UnknownOutcome("vendor", "the connection broke")
-SENT: tuple[CallState, dict[str, Any]] = (CallState.SUBMITTING, {"trace": {"prompt": "a kite"}})
+SENT: tuple[CallState, dict[str, Any]] = (CallState.SUBMITTING, {"signature": {"prompt": "a kite"}})
 
 
 class Lister(Vendor):
@@ -64,7 +64,7 @@ class Lister(Vendor):
 
     async def recover(self, signature: Mapping[str, str], known: Collection[str]) -> Handle | None:
         self.searches += 1
-        await self._happen("find")
+        await self._happen("recover")
         fitting = (handle for prompt, handle in self.listed if prompt == signature["prompt"])
         return next((handle for handle in fitting if handle.data["task"] not in known), None)
 
@@ -79,7 +79,7 @@ class Lister(Vendor):
 
 async def settled(bench: Bench, job: Job) -> list[CallState]:
     await bench.done(job)
-    return states(await bench.entry(job.id))
+    return states(await bench.record(job.id))
 
 
 async def test_a_call_that_was_cut_off_is_found_and_seen_through(home: Path) -> None:
@@ -89,9 +89,9 @@ async def test_a_call_that_was_cut_off_is_found_and_seen_through(home: Path) -> 
     async with open_bench(home, vendor) as bench:
         job = await bench.begin()
         assert await settled(bench, job) == [CallState.KEPT]
-        assert (await bench.entry(job.id)).calls[0].trace == {"prompt": "a kite"}
-    assert job.status is JobStatus.COMPLETED
-    assert any("found among vendor's recent calls and not sent again" in note for note in job.notes)
+        assert (await bench.record(job.id)).calls[0].signature == {"prompt": "a kite"}
+    assert job.record.state == "completed"
+    assert any("found among vendor's recent calls and not sent again" in note for note in job.record.notes)
     assert [handle.data["task"] for handle in vendor.asked] == ["t9"]
     assert len(vendor.orders) == 1
 
@@ -99,9 +99,9 @@ async def test_a_call_that_was_cut_off_is_found_and_seen_through(home: Path) -> 
 async def test_a_dead_process_s_call_is_found_by_the_next(home: Path) -> None:
     job_id = await left_behind(home, SENT)
     vendor = Lister()
-    vendor.then("find", VendorUnavailable("vendor", "the list is down"))
+    vendor.then("recover", VendorUnavailable("vendor", "the list is down"))
     async with open_bench(home, vendor) as bench:
-        job = await bench.adopted(job_id)
+        job = await bench.reclaimed(job_id)
         await until(lambda: vendor.searches > 1)
         vendor.has("t1")
         assert await settled(bench, job) == [CallState.KEPT]
@@ -111,9 +111,9 @@ async def test_a_dead_process_s_call_is_found_by_the_next(home: Path) -> None:
 async def test_a_network_that_is_gone_does_not_shorten_the_search(home: Path) -> None:
     job_id = await left_behind(home, SENT)
     vendor = Lister()
-    vendor.then("find", *[VendorUnavailable("vendor", "no route to host")] * 200)
+    vendor.then("recover", *[VendorUnavailable("vendor", "no route to host")] * 200)
     async with open_bench(home, vendor) as bench:
-        job = await bench.adopted(job_id)
+        job = await bench.reclaimed(job_id)
         await until(lambda: vendor.searches > 100)
         vendor.has("t1")
         assert await settled(bench, job) == [CallState.KEPT]
@@ -124,9 +124,9 @@ async def test_a_network_that_is_gone_does_not_shorten_the_search(home: Path) ->
 async def test_a_list_that_is_refused_is_given_up_in_time(home: Path, error: Exception) -> None:
     job_id = await left_behind(home, SENT)
     vendor = Lister()
-    vendor.then("find", *[error] * 10_000)
+    vendor.then("recover", *[error] * 10_000)
     async with open_bench(home, vendor) as bench:
-        job = await bench.adopted(job_id)
+        job = await bench.reclaimed(job_id)
         assert await settled(bench, job) == [CallState.UNKNOWN]
 
 
@@ -136,7 +136,7 @@ async def test_what_is_not_found_stays_unknown_and_is_said(home: Path, step: tup
     vendor = Lister()
     vendor.has("t1", prompt="another")
     async with open_bench(home, vendor) as bench:
-        job = await bench.adopted(job_id)
+        job = await bench.reclaimed(job_id)
         assert await settled(bench, job) == [CallState.UNKNOWN]
     assert ("did not show it among its recent calls within 0.05 s" in str(job.error)) == bool(vendor.searches)
     assert "may or may not have received" in str(job.error)
@@ -160,24 +160,21 @@ async def test_a_call_of_another_job_is_not_taken(home: Path) -> None:
     vendor.then("submit", BROKEN)
     vendor.has("t1")
     async with open_bench(home, vendor) as bench:
-        opened = await bench.open("a kite", key="another job")
-        assert opened.entry is not None
-        job = await bench.jobs.find(opened.entry.id)
-        assert job is not None
+        job = await bench.begin("a kite", key="another job")
         assert await settled(bench, job) == [CallState.UNKNOWN]
 
 
 async def test_a_cancel_while_it_is_looked_for_says_that_nobody_knows(home: Path) -> None:
     job_id = await left_behind(home, SENT)
     vendor = Lister()
-    vendor.then("find", anyio.sleep_forever)
+    vendor.then("recover", anyio.sleep_forever)
     async with open_bench(home, vendor) as bench:
-        job = await bench.adopted(job_id)
+        job = await bench.reclaimed(job_id)
         await until(lambda: vendor.searches)
         await bench.jobs.cancel(job)
         assert await settled(bench, job) == [CallState.UNKNOWN]
-    assert job.status is JobStatus.CANCELLED
-    assert any("may or may not have received" in note for note in job.notes)
+    assert job.record.state == "cancelled"
+    assert any("may or may not have received" in note for note in job.record.notes)
 
 
 async def test_a_process_that_dies_while_it_hands_pictures_over_has_sent_nothing(home: Path) -> None:
@@ -186,18 +183,13 @@ async def test_a_process_that_dies_while_it_hands_pictures_over_has_sent_nothing
     plan = plan_for(first)
     order = replace(plan.orders[0], images=(Prepared(PICTURE, "png", 64, 48),))
     async with open_bench(home, first) as dead:
-        opened = await dead.jobs.begin(
-            replace(plan, orders=(order,)),
-            fingerprint="f",
-            key="",
-            caps=(),
-            registry=FakeRegistry(first),
+        job = await dead.jobs.begin(
+            replace(plan, orders=(order,)), LOCAL, fingerprint="f", key="", caps=(), registry=FakeRegistry(first)
         )
-        assert opened.entry is not None
-        job_id = opened.entry.id
+        assert isinstance(job, Job)
         await until(lambda: not first.scripts["hand_over"])
-        dead.crash()
-    assert states(await dead.entry(job_id)) == [CallState.PLANNED]
+        await dead.crash()
     async with open_bench(home, second) as bench:
-        assert await settled(bench, await bench.adopted(job_id)) == [CallState.KEPT]
+        assert states(await bench.record(job.id)) == [CallState.PLANNED]
+        assert await settled(bench, await bench.reclaimed(job.id)) == [CallState.KEPT]
     assert (first.orders, len(second.handed), len(second.orders)) == ([], 1, 1)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from imagewright.engine.jobs import JOINED
 from imagewright.errors import UnknownOutcome
 from tests.support.engine_bench import Vendor, open_bench
 
@@ -20,9 +21,9 @@ async def test_the_same_call_while_it_runs_is_the_same_job(home: Path) -> None:
     async with open_bench(home, vendor) as bench, open_bench(home, Vendor()) as other:
         job = await bench.begin()
         for process in (bench, other):
-            opened = await process.open()
-            assert opened.joined is not None
-            assert opened.joined.id == job.id
+            again = await process.begin()
+            assert again.id == job.id
+            assert JOINED in again.record.notes
         await bench.done(job)
     assert len(vendor.orders) == 1
     assert list(home.joinpath("incoming").glob("*")) == []
@@ -32,7 +33,7 @@ async def test_a_call_whose_end_was_seen_is_made_again(home: Path) -> None:
     vendor = Vendor()
     async with open_bench(home, vendor) as bench:
         first = await bench.done(await bench.begin())
-        assert (await bench.open()).joined is not None
+        assert (await bench.begin()).id == first.id
         await bench.jobs.seen(first)
         assert (await bench.done(await bench.begin())).id != first.id
     assert len(vendor.orders) == 2
@@ -43,7 +44,7 @@ async def test_a_call_that_was_answered_late_is_made_again_once_the_doubt_is_ove
     async with open_bench(home, vendor) as bench:
         first = await bench.done(await bench.begin())
         await bench.jobs.seen(first, doubt=60.0)
-        assert (await bench.open()).joined is not None
+        assert (await bench.begin()).id == first.id
         assert first.previews
         await bench.jobs.seen(first)
         assert not first.previews
@@ -56,7 +57,5 @@ async def test_an_unknown_outcome_nobody_has_heard_of_is_told_before_anything_is
     vendor.then("submit", UnknownOutcome("vendor"))
     async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.begin())
-        opened = await bench.open()
-        assert opened.joined is not None
-        assert opened.joined.id == job.id
+        assert (await bench.begin()).id == job.id
     assert len(vendor.orders) == 1

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import pytest
 
-from imagewright.catalog.row import OperationName
-from imagewright.engine.call_run import CallRun
-from imagewright.engine.job import Job, JobStatus
-from imagewright.engine.settle import ELSEWHERE, may_go_elsewhere, settle
-from imagewright.engine.stores import RecordedError, error_data, read_error
+from imagewright.engine.job import Job, new_job
+from imagewright.engine.outcome import (
+    ELSEWHERE,
+    CallRun,
+    RecordedError,
+    error_data,
+    may_go_elsewhere,
+    read_error,
+    settle,
+)
 from imagewright.errors import (
     BadKey,
     ContentRefused,
@@ -28,12 +33,12 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.storage.journal_entry import CallEntry
+from imagewright.storage.records import LOCAL, CallRecord, JobRecord
 from imagewright.storage.states import CallState
 from tests.support.engine_bench import USD, Vendor, plan_for
 
 if TYPE_CHECKING:
-    from imagewright.storage.record import PictureRecord
+    from imagewright.storage.records import JobState, PictureRecord
 
 pytestmark = pytest.mark.anyio
 KEPT, FAILED, CANCELLED, UNKNOWN = CallState.KEPT, CallState.FAILED, CallState.CANCELLED, CallState.UNKNOWN
@@ -47,18 +52,13 @@ def call_run(
     cost: float | None = None,
     count: int = 1,
 ) -> CallRun:
-    return CallRun(CallEntry(number=0, count=count), state, cost, error=error, sent=sent)
+    return CallRun(CallRecord(number=0, state=state, count=count, cost_usd=cost), error=error, sent=sent)
 
 
-def job_of(expected: int, *, cancelled: bool = False) -> Job:
-    return Job(
-        tool="some_tool",
-        operation=OperationName.GENERATE,
-        provider="vendor",
-        model="m",
-        expected=expected,
-        cancel_asked=cancelled,
-    )
+def record_of(expected: int, *, cancelled: bool = False) -> JobRecord:
+    new = new_job("job_1", plan_for(Vendor(), calls=(expected,)), {}, fingerprint="f", key="")
+    known = {one.name: getattr(new, one.name) for one in fields(new)}
+    return JobRecord(**known, principal="local", created=0.0, cancel_requested=cancelled)
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,16 @@ class Case:
 
     call_runs: tuple[CallRun, ...]
     pictures: int
-    ends: JobStatus
+    ends: JobState
     usd: float | None
     basis: str = "estimate"
     cancelled: bool = False
 
 
-DONE, LOST, STOPPED = JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED
+DONE: JobState = "completed"
+LOST: JobState = "failed"
+STOPPED: JobState = "cancelled"
+RECORDED = {"kind": "y", "text": "x"}
 CASES = {
     "kept": Case((call_run(KEPT),), 1, DONE, USD),
     "kept, the vendor says the price": Case((call_run(KEPT, cost=0.03),), 1, DONE, 0.03, "actual"),
@@ -96,9 +99,9 @@ CASES = {
     "made and lost": Case((call_run(FAILED, ResultLost("v")),), 0, LOST, USD),
     "made and nowhere to put it": Case((call_run(FAILED, StorageError("full")),), 0, LOST, USD),
     "never sent": Case((call_run(FAILED, StorageError("full"), sent=False),), 0, LOST, 0.0, "actual"),
-    "failed in another process": Case((call_run(FAILED, RecordedError("x", "y", charged=None)),), 0, LOST, USD),
+    "failed in another process": Case((call_run(FAILED, RecordedError(RECORDED)),), 0, LOST, USD),
     "refused in another process": Case(
-        (call_run(FAILED, RecordedError("x", "y", charged=False)),), 0, LOST, 0.0, "actual"
+        (call_run(FAILED, RecordedError(RECORDED | {"charged": False})),), 0, LOST, 0.0, "actual"
     ),
     "two of three": Case((call_run(KEPT), call_run(KEPT), call_run(FAILED, BadKey("v"))), 2, DONE, 2 * USD),
     "two of three, the third unknown": Case((call_run(KEPT), call_run(KEPT), call_run(UNKNOWN)), 2, DONE, 3 * USD),
@@ -112,29 +115,25 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-async def test_the_end(case: Case, a_picture: PictureRecord) -> None:
+def test_the_end(case: Case) -> None:
     expected = sum(one.call.count for one in case.call_runs)
-    spec = plan_for(Vendor(), calls=(expected,)).spec
-    job = job_of(expected, cancelled=case.cancelled)
-    job.pictures = [a_picture] * case.pictures
-    assert settle(job, spec, case.call_runs) is case.ends
-    assert job.cost_usd == (None if case.usd is None else pytest.approx(case.usd))
-    assert job.cost_basis == case.basis
-    assert (job.error is None) == (case.ends is not LOST)
-    text = "\n".join((*job.notes, str(job.error)))
+    ended = settle(record_of(expected, cancelled=case.cancelled), case.pictures, expected * USD, case.call_runs)
+    assert ended.state == case.ends
+    assert ended.cost_usd == (None if case.usd is None else pytest.approx(case.usd))
+    assert ended.cost_basis == case.basis
+    assert (ended.error is None) == (case.ends is not LOST)
+    text = "\n".join((*ended.notes, str(read_error(ended.error))))
     for one in case.call_runs:
         assert one.error is None or str(one.error) in text
     short = 0 < case.pictures < expected or (case.ends is STOPPED)
-    assert (f"{case.pictures} of {expected} pictures arrived." in job.notes) == short
+    assert (f"{case.pictures} of {expected} pictures arrived." in ended.notes) == short
 
 
-async def test_a_price_that_is_not_known_stays_unknown() -> None:
-    spec = plan_for(Vendor(usd=None)).spec
-    job = job_of(1)
-    settle(job, spec, [call_run(UNKNOWN, UnknownOutcome("v"))])
-    assert (job.cost_usd, job.cost_basis) == (None, "unknown")
-    settle(job, spec, [call_run(FAILED, BadKey("v"))])
-    assert (job.cost_usd, job.cost_basis) == (0.0, "actual")
+def test_a_price_that_is_not_known_stays_unknown() -> None:
+    ended = settle(record_of(1), 0, None, [call_run(UNKNOWN, UnknownOutcome("v"))])
+    assert (ended.cost_usd, ended.cost_basis) == (None, "unknown")
+    ended = settle(record_of(1), 0, None, [call_run(FAILED, BadKey("v"))])
+    assert (ended.cost_usd, ended.cost_basis) == (0.0, "actual")
 
 
 ERRORS = (
@@ -158,14 +157,14 @@ async def test_another_provider_is_asked_only_for_this_ones_troubles_and_where_n
     kind: type[ProviderError], *, charged: bool | None
 ) -> None:
     call_runs = [call_run(FAILED, kind("v", charged=charged))]
-    assert may_go_elsewhere(job_of(1), call_runs) == (kind in ELSEWHERE and charged is False)
+    assert may_go_elsewhere(Job(record_of(1), LOCAL), call_runs) == (kind in ELSEWHERE and charged is False)
 
 
 async def test_another_provider_is_not_asked_where_anything_arrived_or_may_have_been_charged(
     a_picture: PictureRecord,
 ) -> None:
     refused = call_run(FAILED, OutOfCredit("v"))
-    job = job_of(2)
+    job = Job(record_of(2), LOCAL)
     assert may_go_elsewhere(job, [refused, refused])
     assert not may_go_elsewhere(job, [refused, call_run(UNKNOWN, UnknownOutcome("v"))])
     assert not may_go_elsewhere(job, [refused, call_run(KEPT)])
@@ -182,8 +181,4 @@ def test_an_error_comes_back_from_the_journal_with_what_it_says_of_the_money(*, 
     again = read_error(error_data(read))  # whoever takes over writes it down once more
     assert isinstance(again, RecordedError)
     assert (str(again), again.category, again.charged) == (str(error), error.category, charged)
-
-
-def test_no_error_is_written_as_none() -> None:
-    assert error_data(None) is None
     assert read_error(None) is None

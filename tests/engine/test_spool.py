@@ -12,17 +12,26 @@ import pytest
 from imagewright.engine.spool import YOUNG, Answer, Spool
 from imagewright.errors import StorageError
 from imagewright.providers.base import Order, Output, Prepared
-from imagewright.storage.journal_entry import CallEntry, JobEntry
+from imagewright.settings.folders import Folders
+from imagewright.storage.records import CallRecord, JobRecord
 from imagewright.storage.states import CallState
+from imagewright.storage.stores import open_stores
 from tests.support.engine_bench import Vendor, folders_in, open_bench, route_of
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from imagewright.storage.journal_entry import JobState
+    from imagewright.storage.records import JobState
 
+pytestmark = pytest.mark.anyio
 ROUTE = route_of("vendor")
 JOB = "job_1"
+
+
+def spool_of(base: Path) -> Spool:
+    folders = Folders(base / "pictures", base / "imagewright.db", base / "c.toml", base / "k.toml", (base,))
+    return Spool(open_stores(folders, lease=1.0).blobs)
 
 
 def order(images: int, *, mask: bool) -> Order:
@@ -38,72 +47,74 @@ def order(images: int, *, mask: bool) -> Order:
 
 
 @pytest.mark.parametrize(("images", "mask"), [(0, False), (1, False), (1, True), (3, False)])
-def test_a_call_that_was_not_sent_can_be_sent_by_another_process(tmp_path: Path, images: int, *, mask: bool) -> None:
+async def test_a_call_that_was_not_sent_can_be_sent_by_another_process(
+    tmp_path: Path, images: int, *, mask: bool
+) -> None:
     whole = order(images, mask=mask)
-    inputs = Spool(tmp_path).keep_inputs(JOB, whole)
-    call = CallEntry(number=1, count=2, first_variant=3, arguments=dict(whole.arguments))
-    assert Spool(tmp_path).read_order(ROUTE, call, inputs) == whole
+    inputs = await spool_of(tmp_path).keep_inputs(JOB, whole)
+    call = CallRecord(number=1, count=2, first_variant=3, arguments=dict(whole.arguments))
+    assert await spool_of(tmp_path).read_order(ROUTE, call, inputs) == whole
 
 
-def test_an_input_that_is_gone_is_named(tmp_path: Path) -> None:
-    spool = Spool(tmp_path)
-    inputs = spool.keep_inputs(JOB, order(1, mask=False))
-    spool.clear(JOB, whole=True)
-    with pytest.raises(StorageError, match="input-0: a file of the unfinished job cannot be read"):
-        spool.read_order(ROUTE, CallEntry(number=0), inputs)
+async def test_an_input_that_is_gone_is_named(tmp_path: Path) -> None:
+    spool = spool_of(tmp_path)
+    inputs = await spool.keep_inputs(JOB, order(1, mask=False))
+    await spool.clear(JOB, whole=True)
+    with pytest.raises(StorageError, match="input-0 has been deleted or moved"):
+        await spool.read_order(ROUTE, CallRecord(number=0), inputs)
 
 
 @pytest.mark.parametrize(
     "output", [Output(url="https://vendor.example/1.png", seed=5), Output(data=b"picture", seed=None)]
 )
-def test_a_result_is_read_back_as_it_was(tmp_path: Path, output: Output) -> None:
-    spool = Spool(tmp_path)
-    assert spool.read_output(spool.keep_output(JOB, 1, output)) == output
-    assert spool.file(JOB, "").exists() == (output.data is not None)
+async def test_a_result_is_read_back_as_it_was(tmp_path: Path, output: Output) -> None:
+    spool = spool_of(tmp_path)
+    assert await spool.read_output(await spool.keep_output(JOB, 1, output)) == output
+    assert (tmp_path / "incoming" / JOB).exists() == (output.data is not None)
 
 
-def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "incoming").write_bytes(b"in the way")
     with pytest.raises(StorageError, match="cannot be written"):
-        Spool(tmp_path).keep_output(JOB, 1, Output(data=b"picture"))
+        await spool_of(tmp_path).keep_output(JOB, 1, Output(data=b"picture"))
 
 
-def test_clearing_leaves_other_jobs_alone_and_can_be_repeated(tmp_path: Path) -> None:
-    spool = Spool(tmp_path)
+async def test_clearing_leaves_other_jobs_alone_and_can_be_repeated(tmp_path: Path) -> None:
+    spool = spool_of(tmp_path)
     for job in (JOB, "job_2"):
-        spool.keep_output(job, 1, Output(data=b"picture"))
-    spool.clear(JOB, whole=True)
-    spool.clear(JOB, whole=True)
+        await spool.keep_output(job, 1, Output(data=b"picture"))
+    await spool.clear(JOB, whole=True)
+    await spool.clear(JOB, whole=True)
     assert [path.name for path in (tmp_path / "incoming").iterdir()] == ["job_2"]
 
 
-def test_clearing_what_is_not_whole_takes_only_its_inputs(tmp_path: Path) -> None:
-    spool = Spool(tmp_path)
-    spool.keep_inputs(JOB, order(2, mask=True))
-    spool.keep_output(JOB, 1, Output(data=b"picture"))
-    spool.clear(JOB, whole=False)
+async def test_clearing_what_is_not_whole_takes_only_its_inputs(tmp_path: Path) -> None:
+    spool = spool_of(tmp_path)
+    await spool.keep_inputs(JOB, order(2, mask=True))
+    await spool.keep_output(JOB, 1, Output(data=b"picture"))
+    await spool.clear(JOB, whole=False)
     assert left(tmp_path / "incoming" / JOB) == {"result-1"}
-    spool.clear(JOB, whole=True)
+    await spool.clear(JOB, whole=True)
     assert not (tmp_path / "incoming" / JOB).exists()
 
 
-def test_what_came_at_once_is_read_back_with_what_belongs_to_it(tmp_path: Path) -> None:
-    spool = Spool(tmp_path)
-    assert spool.read_answer(JOB, 0, [1]) is None
+async def test_what_came_at_once_is_read_back_with_what_belongs_to_it(tmp_path: Path) -> None:
+    spool = spool_of(tmp_path)
+    assert await spool.read_answer(JOB, 0, [1]) is None
     answer = Answer(({"url": "https://vendor.example/1", "file": "", "seed": 2**70},), 0.07, ("A note.",))
-    spool.keep_answer(JOB, 0, answer)
-    assert spool.read_answer(JOB, 0, [1]) == answer
-    assert spool.read_answer(JOB, 1, [2]) is None
+    await spool.keep_answer(JOB, 0, answer)
+    assert await spool.read_answer(JOB, 0, [1]) == answer
+    assert await spool.read_answer(JOB, 1, [2]) is None
 
 
-KEPT, FAILED = CallEntry(number=0, state=CallState.KEPT), CallEntry(number=1, state=CallState.FAILED)
+KEPT, FAILED = CallRecord(number=0, state=CallState.KEPT), CallRecord(number=1, state=CallState.FAILED)
 HALF_KEPT = replace(KEPT, error={"kind": "failed", "text": "the other picture could be saved nowhere"})
 ALL = {"input-0", "input-1", "result-1", "fetch-2/picture"}
 PICTURES = {"result-1", "fetch-2/picture"}
 
 
-def entry(state: JobState, *calls: CallEntry) -> JobEntry:
-    return JobEntry(
+def entry(state: JobState, *calls: CallRecord) -> JobRecord:
+    return JobRecord(
         id=JOB,
         tool="t",
         operation="generate",
@@ -114,8 +125,16 @@ def entry(state: JobState, *calls: CallEntry) -> JobEntry:
         expected=1,
         calls=calls,
         created=0.0,
+        principal="local",
         state=state,
     )
+
+
+def known_as(record: JobRecord | None) -> Callable[[str], Awaitable[JobRecord | None]]:
+    async def record_of(_: str) -> JobRecord | None:
+        return record
+
+    return record_of
 
 
 def leave_files(folder: Path, *, age: float = YOUNG + 60, young: str = "") -> None:
@@ -137,7 +156,7 @@ def left(folder: Path) -> set[str]:
     ("known", "stays"),
     [
         (entry("running", KEPT), ALL),
-        (entry("running", CallEntry(number=0)), ALL),
+        (entry("running", CallRecord(number=0)), ALL),
         (None, PICTURES),
         (entry("failed", FAILED), PICTURES),
         (entry("completed", KEPT, FAILED), PICTURES),
@@ -146,30 +165,30 @@ def left(folder: Path) -> set[str]:
         (entry("completed", KEPT, KEPT), set()),
     ],
 )
-def test_only_what_nobody_can_need_is_swept(tmp_path: Path, known: JobEntry | None, stays: set[str]) -> None:
+async def test_only_what_nobody_can_need_is_swept(tmp_path: Path, known: JobRecord | None, stays: set[str]) -> None:
     folder = tmp_path / "incoming" / JOB
     leave_files(folder)
     asked = []
 
-    def entry_of(job_id: str) -> JobEntry | None:
+    async def record_of(job_id: str) -> JobRecord | None:
         asked.append(job_id)
         return known
 
-    Spool(tmp_path).sweep(entry_of)
+    await spool_of(tmp_path).sweep(record_of)
     assert left(folder) == stays
     assert folder.exists() == bool(stays)
     assert asked == [JOB]
 
 
 @pytest.mark.parametrize("young", ["input-1", "picture", JOB])
-def test_nothing_young_is_swept(tmp_path: Path, young: str) -> None:
+async def test_nothing_young_is_swept(tmp_path: Path, young: str) -> None:
     folder = tmp_path / "incoming" / JOB
     leave_files(folder, young=young)
-    Spool(tmp_path).sweep(lambda _: entry("completed", KEPT))
+    await spool_of(tmp_path).sweep(known_as(entry("completed", KEPT)))
     assert left(folder) == ALL
 
 
-def test_an_empty_folder_goes_and_others_are_not_kept_from_it_by_one_in_trouble(
+async def test_an_empty_folder_goes_and_others_are_not_kept_from_it_by_one_in_trouble(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     base = tmp_path / "incoming"
@@ -177,43 +196,42 @@ def test_an_empty_folder_goes_and_others_are_not_kept_from_it_by_one_in_trouble(
         (base / name).mkdir(parents=True)
         os.utime(base / name, (1.0, 1.0))
 
-    def entry_of(job_id: str) -> JobEntry | None:
+    async def record_of(job_id: str) -> JobRecord | None:
         if job_id == "job_b":
             raise StorageError("the journal cannot be read")
         return None
 
-    Spool(tmp_path).sweep(entry_of)
+    await spool_of(tmp_path).sweep(record_of)
     assert [path.name for path in base.iterdir()] == ["job_b"]
     assert "job_b could not be tidied up: the journal cannot be read" in caplog.text
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
-def test_a_sweep_follows_no_link(tmp_path: Path) -> None:
+async def test_a_sweep_follows_no_link(tmp_path: Path) -> None:
     leave_files(tmp_path / "elsewhere")
     leave_files(tmp_path / "incoming" / JOB)
     (tmp_path / "incoming" / "job_2").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "incoming" / JOB / "fetch-3").symlink_to(tmp_path / "elsewhere")
     os.utime(tmp_path / "incoming" / JOB / "fetch-3", (1.0, 1.0), follow_symlinks=False)
     os.utime(tmp_path / "incoming" / JOB, (1.0, 1.0))
-    Spool(tmp_path).sweep(lambda _: entry("completed", KEPT))
+    await spool_of(tmp_path).sweep(known_as(entry("completed", KEPT)))
     assert [path.name for path in (tmp_path / "incoming").iterdir()] == ["job_2"]
     assert left(tmp_path / "elsewhere") == ALL
 
 
-def test_without_folders_or_with_a_file_in_their_place_there_is_nothing_to_sweep(tmp_path: Path) -> None:
-    Spool(tmp_path).sweep(lambda _: None)
+async def test_without_folders_or_with_a_file_in_their_place_there_is_nothing_to_sweep(tmp_path: Path) -> None:
+    await spool_of(tmp_path).sweep(known_as(None))
     (tmp_path / "incoming").write_bytes(b"in the way")
-    Spool(tmp_path).sweep(lambda _: None)
+    await spool_of(tmp_path).sweep(known_as(None))
 
 
-@pytest.mark.anyio
 async def test_a_server_sweeps_once_it_looks_for_jobs_left_behind(home: Path) -> None:
     base = folders_in(home).database.parent / "incoming"
     async with open_bench(home, Vendor(), lease=0.1) as bench:
         job = await bench.done(await bench.begin())
         for name in (job.id, "job_unknown"):
             leave_files(base / name)
-        bench.group.start_soon(lambda: bench.jobs.keep_leases(adopting=True))
+        bench.group.start_soon(lambda: bench.jobs.keep_leases(reclaiming=True))
         goes = [base / job.id, *(base / "job_unknown" / name for name in ALL - PICTURES)]
         with anyio.fail_after(10):
             while any(path.exists() for path in goes):

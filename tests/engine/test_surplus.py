@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from imagewright.engine.job import JobStatus
-from imagewright.engine.surplus import within_reason
+from imagewright.engine.outcome import within_reason
 from imagewright.providers.base import Finished, Handle, Output
-from tests.support.engine_bench import PATIENCE, Vendor, open_bench
+from tests.support.engine_bench import PATIENCE, Vendor, open_bench, place
 from tests.support.pictures import photo
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ async def test_thousands_of_links_for_one_picture(home: Path) -> None:
     async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.begin())
     assert len(vendor.fetched) == len(job.pictures) == 10
-    assert "The vendor named 3000 results for 1 ordered; 2990 were not fetched." in job.notes
+    assert "The vendor named 3000 results for 1 ordered; 2990 were not fetched." in job.record.notes
 
 
 class Generous(Vendor):
@@ -101,18 +100,18 @@ async def test_what_a_vendor_makes_beyond_what_was_asked_is_kept(home: Path, nam
             with anyio.fail_after(PATIENCE):
                 while not job.pictures or len(vendor.fetched) < sum(case.made):
                     await job.changed.wait() if not job.pictures else await anyio.sleep(0.001)
-            bench.crash()
+            await bench.crash()
         else:
             await bench.done(job)
     if killed:
         async with open_bench(home, Generous(*case.made)) as bench:
-            job = await bench.done(await bench.adopted(job.id))
-    assert job.status is JobStatus.COMPLETED
+            job = await bench.done(await bench.reclaimed(job.id))
+    assert job.record.state == "completed"
     by_call: dict[int, list[int]] = {}
     for record in job.pictures:
         number = (record.width - 32) // 10
         by_call.setdefault(number, []).append(record.variant)
-        assert record.path.stat().st_size == record.bytes
+        assert place(record).stat().st_size == record.bytes
     assert by_call == case.variants
     assert len({record.path for record in job.pictures}) == sum(case.made)
-    assert any("more than it was asked for" in note for note in job.notes)
+    assert any("more than it was asked for" in note for note in job.record.notes)

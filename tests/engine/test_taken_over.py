@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from imagewright.engine.job import JobStatus
+from imagewright.storage.records import LOCAL
 from imagewright.storage.states import CallState
 from tests.support.engine_bench import (
     MADE,
@@ -18,6 +18,7 @@ from tests.support.engine_bench import (
     USD,
     Vendor,
     cost,
+    execute,
     left_behind,
     open_bench,
     states,
@@ -60,13 +61,13 @@ async def test_from_every_state_on(home: Path, left: Left) -> None:
     job_id = await left_behind(home, *left.steps)
     vendor = Vendor()
     async with open_bench(home, vendor) as bench:
-        job = await bench.done(await bench.adopted(job_id))
+        job = await bench.done(await bench.reclaimed(job_id))
         assert len(vendor.orders) == left.submits
         assert bool(vendor.asked) == left.polls
-        assert states(await bench.entry(job_id)) == [left.ends]
-        assert len(job.pictures) == len(bench.stores.library.of_job(job_id)) == (left.ends is KEPT)
+        assert states(await bench.record(job_id)) == [left.ends]
+        assert len(job.pictures) == len(await bench.pictures(job_id)) == (left.ends is KEPT)
         assert cost(job) == (USD, "estimate")
-        assert any("carried on by another" in note for note in job.notes)
+        assert any("carried on by another" in note for note in job.record.notes)
     if left.ends is UNKNOWN:
         assert "may or may not have received the request" in str(job.error)
 
@@ -76,8 +77,8 @@ async def test_a_job_whose_calls_had_all_ended_keeps_its_error_and_its_cost(home
     error = {"kind": "some", "text": "the vendor's own words", "charged": None}
     job_id = await left_behind(home, SUBMITTING, (end, {"error": error}))
     async with open_bench(home, Vendor()) as bench:
-        job = await bench.done(await bench.adopted(job_id))
-    assert job.status is JobStatus.FAILED
+        job = await bench.done(await bench.reclaimed(job_id))
+    assert job.record.state == "failed"
     assert str(job.error) == "the vendor's own words"
     assert cost(job) == (USD, "estimate")
 
@@ -86,12 +87,11 @@ async def test_a_job_whose_pictures_were_all_kept_is_settled_with_its_cost(home:
     vendor = Vendor()
     async with open_bench(home, vendor) as first:
         done = await first.done(await first.begin())
-        with first.stores.ledger.journal._database.writing() as connection:  # noqa: SLF001 - as if it died before this
-            connection.execute("UPDATE job SET state = 'running', finished = NULL, owner = 'dead', lease_until = 0")
+        execute(home, "UPDATE job SET state = 'running', finished = NULL, worker_id = 'dead', lease_until = 0")
     async with open_bench(home, Vendor()) as second:
-        job = await second.done(await second.adopted(done.id))
+        job = await second.done(await second.reclaimed(done.id))
     assert [record.id for record in job.pictures] == [record.id for record in done.pictures]
-    assert job.status is JobStatus.COMPLETED
+    assert job.record.state == "completed"
     assert cost(job) == (USD, "estimate")
 
 
@@ -105,10 +105,10 @@ async def test_only_the_pictures_that_are_missing_are_fetched(home: Path) -> Non
         while not job.pictures:
             await job.changed.wait()
         missing = 2 - job.pictures[0].variant
-        dead.crash()
+        await dead.crash()
     second = Vendor()
     async with open_bench(home, second) as bench:
-        done = await bench.done(await bench.adopted(job.id))
+        done = await bench.done(await bench.reclaimed(job.id))
     assert [record.variant for record in done.pictures] == [1, 2]
     assert second.fetched == [outputs[missing]["url"]]
 
@@ -117,10 +117,10 @@ async def test_a_cancelled_call_that_was_never_sent_is_not_sent(home: Path) -> N
     job_id = await left_behind(home)
     vendor = Vendor()
     async with open_bench(home, vendor) as bench:
-        await bench.stores.ledger.ask_cancel(job_id)
-        job = await bench.done(await bench.adopted(job_id))
+        await bench.stores.jobs.request_cancel(LOCAL, job_id)
+        job = await bench.done(await bench.reclaimed(job_id))
     assert vendor.orders == []
-    assert job.status is JobStatus.CANCELLED
+    assert job.record.state == "cancelled"
     assert cost(job) == (0.0, "actual")
 
 
@@ -128,30 +128,30 @@ async def test_a_cancelled_call_that_was_sent_is_stopped(home: Path) -> None:
     job_id = await left_behind(home, SUBMITTING, SUBMITTED)
     vendor = Vendor()
     async with open_bench(home, vendor) as bench:
-        await bench.stores.ledger.ask_cancel(job_id)
-        job = await bench.done(await bench.adopted(job_id))
+        await bench.stores.jobs.request_cancel(LOCAL, job_id)
+        job = await bench.done(await bench.reclaimed(job_id))
     assert [dict(handle.data) for handle in vendor.stopped] == [{"task": "t1", "count": "1"}]
-    assert job.status is JobStatus.CANCELLED
+    assert job.record.state == "cancelled"
     assert cost(job) == (USD, "estimate")
 
 
 async def test_a_cancelled_call_in_the_middle_of_sending_says_that_nobody_knows(home: Path) -> None:
     job_id = await left_behind(home, SUBMITTING)
     async with open_bench(home, Vendor()) as bench:
-        await bench.stores.ledger.ask_cancel(job_id)
-        job = await bench.done(await bench.adopted(job_id))
-        assert states(await bench.entry(job_id)) == [UNKNOWN]
-    assert job.status is JobStatus.CANCELLED
-    assert any("may or may not have received" in note for note in job.notes)
+        await bench.stores.jobs.request_cancel(LOCAL, job_id)
+        job = await bench.done(await bench.reclaimed(job_id))
+        assert states(await bench.record(job_id)) == [UNKNOWN]
+    assert job.record.state == "cancelled"
+    assert any("may or may not have received" in note for note in job.record.notes)
 
 
 async def test_a_job_of_a_provider_that_is_not_in_use_waits_for_it(home: Path) -> None:
     job_id = await left_behind(home, SUBMITTING, SUBMITTED)
     async with open_bench(home, Vendor("another")) as bench:
-        await bench.jobs.adopt()
-        assert (await bench.entry(job_id)).state == "running"
+        await bench.jobs.reclaim()
+        assert (await bench.record(job_id)).state == "running"
     async with open_bench(home, Vendor()) as bench:
-        assert (await bench.done(await bench.adopted(job_id))).status is JobStatus.COMPLETED
+        assert (await bench.done(await bench.reclaimed(job_id))).record.state == "completed"
 
 
 async def test_a_model_that_is_gone_is_said_and_nothing_is_sent(home: Path) -> None:
@@ -159,20 +159,19 @@ async def test_a_model_that_is_gone_is_said_and_nothing_is_sent(home: Path) -> N
     vendor = Vendor()
     vendor.routes = (replace(vendor.routes[0], model="vendor/model-2"),)
     async with open_bench(home, vendor) as bench:
-        job = await bench.done(await bench.adopted(job_id))
+        job = await bench.done(await bench.reclaimed(job_id))
     assert vendor.orders == []
     assert "no vendor/model-1 any more; nothing was sent" in str(job.error)
-    assert job.cost_usd == 0.0
+    assert job.record.cost_usd == 0.0
 
 
 async def test_what_was_never_sent_is_not_sent_the_next_day(home: Path) -> None:
     job_id = await left_behind(home)
     vendor = Vendor()
     async with open_bench(home, vendor) as bench:
-        with bench.stores.ledger.journal._database.writing() as connection:  # noqa: SLF001 - as if it were long ago
-            connection.execute("UPDATE job SET created = created - 86400")
-        job = await bench.done(await bench.adopted(job_id))
-        assert states(await bench.entry(job_id)) == [FAILED]
+        execute(home, "UPDATE job SET created = created - 86400")
+        job = await bench.done(await bench.reclaimed(job_id))
+        assert states(await bench.record(job_id)) == [FAILED]
     assert vendor.orders == []
     assert "Nothing was sent and nothing was charged" in str(job.error)
     assert "24 hours ago" in str(job.error)

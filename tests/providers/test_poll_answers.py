@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imagewright.engine.trouble import Trouble
+from imagewright.engine.polling import Trouble
 from imagewright.providers.base import Finished, TaskEnded
 from tests.emulators.messages import Answer
 from tests.support.poll_answers import (

@@ -18,7 +18,8 @@ from imagewright.storage.sqlite.database import Database as SqliteDatabase
 from imagewright.storage.sqlite.jobs import SqliteJobStore
 from imagewright.storage.sqlite.pictures import SqlitePictureIndex
 from imagewright.storage.sqlite.writer import Writer
-from tests.storage.stores_bench import LEASE, SOURCE, Clock
+from tests.storage.stores_bench import LEASE, SOURCE
+from tests.support.clock import Clock
 from tests.support.memory_stores import MemoryBlobs, MemoryJobs, MemoryJobStore, MemoryPictureIndex
 
 if TYPE_CHECKING:

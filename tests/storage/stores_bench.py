@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -24,29 +23,6 @@ LEASE = 10.0
 SOURCE = bytes(range(256)) * 20
 """A finished download. To this floor its bytes are only bytes."""
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-
-
-@dataclass
-class Clock:
-    """Seconds since 1970, and seconds for which the machine was awake."""
-
-    now: float = NOW
-    awake: float = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def monotonic(self) -> float:
-        return self.awake
-
-    def wait(self, seconds: float) -> None:
-        """Let time pass."""
-        self.now += seconds
-        self.awake += seconds
-
-    def sleep(self, seconds: float) -> None:
-        """Let time pass while the machine sleeps."""
-        self.now += seconds
 
 
 class Workers(Protocol):

@@ -13,7 +13,8 @@ from imagewright.errors import StorageError
 from imagewright.storage.base import BlobGoneError
 from imagewright.storage.blobs import LocalBlobs
 from imagewright.storage.paths.roots import AllowedRoots, ConfineError
-from tests.storage.stores_bench import SOURCE, Clock
+from tests.storage.stores_bench import SOURCE
+from tests.support.clock import Clock
 
 if TYPE_CHECKING:
     from pathlib import Path

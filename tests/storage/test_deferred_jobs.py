@@ -20,7 +20,7 @@ from tests.support.memory_stores import MemoryJobs, MemoryJobStore
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from tests.storage.stores_bench import Clock
+    from tests.support.clock import Clock
 
 pytestmark = pytest.mark.anyio
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from imagewright.storage.base import JobStore
-    from tests.storage.stores_bench import Clock, Workers
+    from tests.storage.stores_bench import Workers
+    from tests.support.clock import Clock
 
 pytestmark = pytest.mark.anyio
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from imagewright.storage.base import BlobStore
     from imagewright.storage.records import PictureRecord
-    from tests.storage.stores_bench import Clock, Workers
+    from tests.storage.stores_bench import Workers
+    from tests.support.clock import Clock
 
 pytestmark = pytest.mark.anyio
 

@@ -13,7 +13,8 @@ from tests.storage.stores_bench import NOW, ended, job, started
 
 if TYPE_CHECKING:
     from imagewright.storage.base import JobStore
-    from tests.storage.stores_bench import Clock, Workers
+    from tests.storage.stores_bench import Workers
+    from tests.support.clock import Clock
 
 pytestmark = pytest.mark.anyio
 

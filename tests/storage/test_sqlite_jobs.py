@@ -19,10 +19,12 @@ from imagewright.storage.records import LOCAL, CallRecord
 from imagewright.storage.sqlite.database import Database
 from imagewright.storage.sqlite.jobs import _SAME_CALL, _SAME_KEY, MOST_RECLAIMED, SqliteJobStore
 from imagewright.storage.sqlite.writer import Writer
-from tests.storage.stores_bench import LEASE, Clock, ended, started
+from tests.storage.stores_bench import LEASE, ended, started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.support.clock import Clock
 
 pytestmark = pytest.mark.anyio
 

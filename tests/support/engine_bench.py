@@ -4,13 +4,14 @@
         job = await bench.begin(variants=2)
         await bench.done(job)
 
-Two benches on one home are two processes: each has an owner's name of its own. `crash` leaves a bench as SIGKILL would.
+Two benches on one home are two processes: each is a worker of its own. `crash` leaves a bench as SIGKILL would.
 """
 
 from __future__ import annotations
 
+import sqlite3
 from collections import deque
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,16 +23,14 @@ from imagewright.catalog.row import OperationName
 from imagewright.engine.check import check
 from imagewright.engine.choose import Candidate
 from imagewright.engine.config import ProviderRegistry
+from imagewright.engine.job import Job
 from imagewright.engine.jobs import Jobs
-from imagewright.engine.ledger import Ledger
 from imagewright.engine.plan import JobSpec, Plan
-from imagewright.engine.spool import Spool
-from imagewright.engine.stores import Stores
 from imagewright.providers.base import Finished, Handle, Order, Output, PollPolicy, Price, Route, Running
 from imagewright.settings.folders import find_folders
-from imagewright.storage.database import Database
-from imagewright.storage.library import Library
+from imagewright.storage.records import LOCAL
 from imagewright.storage.states import CallState
+from imagewright.storage.stores import open_stores
 from tests.support.pictures import photo
 
 if TYPE_CHECKING:
@@ -40,11 +39,14 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from imagewright.engine.job import Job
     from imagewright.settings.folders import Folders
-    from imagewright.storage.journal import Cap, Opened
-    from imagewright.storage.journal_entry import JobEntry
+    from imagewright.storage.base import KeyClash, OverBudget
+    from imagewright.storage.records import Cap, JobRecord, PictureRecord
+    from imagewright.storage.stores import Stores
+    from tests.support.clock import Clock
 
+LEASE = 10.0
+"""Seconds of a bench's lease."""
 PATIENCE = 10.0
 """Seconds until what never comes fails the test."""
 USD = 0.1
@@ -147,19 +149,17 @@ class FakeRegistry(ProviderRegistry):
 
 @dataclass
 class Bench:
-    """One process at work.
+    """One process at work."""
 
-    Attributes:
-        jobs: its register.
-        stores: library, journal, spool.
-        vendors: who serves.
-        crew: who is set up to.
-    """
-
+    home: Path
     jobs: Jobs
+    """Its register."""
     stores: Stores
+    """All that is kept."""
     vendors: Sequence[Vendor]
+    """Who serves."""
     crew: FakeRegistry
+    """Who is set up to."""
     group: TaskGroup
     crashed: bool = field(default=False)
 
@@ -171,45 +171,83 @@ class Bench:
         key: str = "",
         caps: Sequence[Cap] = (),
         alternatives: Sequence[Vendor] = (),
-    ) -> Opened:
+    ) -> Job | KeyClash | OverBudget:
         """A call that comes to so many vendor calls of so many pictures each."""
         plan, crew = plan_for(self.vendors[0], prompt, calls, alternatives), FakeRegistry(*self.vendors)
-        return await self.jobs.begin(plan, fingerprint=prompt, key=key, caps=caps, registry=crew)
+        return await self.jobs.begin(plan, LOCAL, fingerprint=prompt, key=key, caps=caps, registry=crew)
 
     async def begin(self, prompt: str = "a kite", **more: Any) -> Job:
-        """As `open`, where a new job is what must come of it."""
+        """As `open`, where a job is what must come of it."""
         opened = await self.open(prompt, **more)
-        assert opened.entry is not None
-        job = await self.jobs.find(opened.entry.id)
-        assert job is not None
-        return job
+        assert isinstance(opened, Job)
+        return opened
 
     async def done(self, job: Job) -> Job:
         """The job at its end."""
         with anyio.fail_after(PATIENCE):
-            while not job.done:
-                await job.changed.wait()
+            await job.ended()
         return job
 
-    async def entry(self, job_id: str) -> JobEntry:
-        """The job as the journal has it."""
-        found = await self.stores.ledger.get(job_id)
+    async def find(self, job_id: str) -> Job:
+        """The job of that id."""
+        job = await self.jobs.find(LOCAL, job_id)
+        assert job is not None
+        return job
+
+    async def record(self, job_id: str) -> JobRecord:
+        """The job as the store has it."""
+        found = await self.stores.jobs.get(LOCAL, job_id)
         assert found is not None
         return found
 
-    async def adopted(self, job_id: str) -> Job:
+    async def pictures(self, job_id: str) -> list[PictureRecord]:
+        """The job's pictures as the library has them."""
+        return await self.stores.library.of_job(LOCAL, job_id)
+
+    async def reclaimed(self, job_id: str) -> Job:
         """The job of a process that is no more, taken over by this one."""
-        await self.jobs.adopt()
-        job = await self.jobs.find(job_id)
-        assert job is not None
-        assert job.mine
+        await self.jobs.reclaim()
+        job = await self.find(job_id)
+        assert job.is_local
         return job
 
-    def crash(self) -> None:
+    async def crash(self) -> None:
         """Stop at once and write nothing more; let all leases seem to have run out long ago."""
         self.crashed = True
         self.group.cancel_scope.cancel()
-        self.stores.ledger.journal.release(self.stores.ledger.owner)
+        with anyio.CancelScope(shield=True):
+            await crashed(self.home, self.stores.jobs.worker_id)
+
+
+async def crashed(home: Path, worker_id: str, *steps: tuple[str, CallState, dict[str, Any]]) -> None:
+    """Write steps of first calls in the name of a process that is no more, and let its leases run out."""
+    stores = open_stores(folders_in(home), lease=LEASE, worker_id=worker_id)
+    for job_id, state, changes in steps:
+        await stores.jobs.advance(job_id, 0, state, **changes)
+    await stores.jobs.release()
+    await stores.close()
+
+
+def execute(home: Path, change: str, **values: object) -> None:
+    """Change the database from outside, as a bug or an older version would have."""
+    with closing(sqlite3.connect(folders_in(home).database, timeout=PATIENCE)) as connection, connection:
+        connection.execute(change, values)
+
+
+class Lock:
+    """Another program that keeps the database locked."""
+
+    def __init__(self, home: Path) -> None:
+        self._file = folders_in(home).database
+        self._held: sqlite3.Connection | None = None
+
+    async def hold(self) -> None:
+        self._held = sqlite3.connect(self._file, isolation_level=None)
+        self._held.execute("BEGIN IMMEDIATE")
+
+    async def let_go(self) -> None:
+        assert self._held is not None
+        self._held.close()
 
 
 def candidate_for(route: Route, prompt: str = "a kite", *, count: int = 1, usd: float | None = USD) -> Candidate:
@@ -246,13 +284,25 @@ def folders_in(home: Path) -> Folders:
     return find_folders({"IMAGEWRIGHT_HOME": str(home)}, home)
 
 
+def folder_of(home: Path, job_id: str) -> Path:
+    """Where the files of a running job are."""
+    return folders_in(home).database.parent / "incoming" / job_id
+
+
+def left_of(home: Path, job_id: str) -> set[str]:
+    """The files of a job that are still there."""
+    folder = folder_of(home, job_id)
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
 @asynccontextmanager
 async def open_bench(
     home: Path,
     *vendors: Vendor,
-    lease: float = 10.0,
+    lease: float = LEASE,
     patience: float = 5.0,
-    library: Callable[[Folders, Database], Library] = Library,
+    clock: Clock | None = None,
+    change: Callable[[Stores], Stores] = lambda stores: stores,
 ) -> AsyncIterator[Bench]:
     """One process on this home.
 
@@ -261,27 +311,28 @@ async def open_bench(
         vendors: who serves, the first of them first.
         lease: seconds after which another bench may take over.
         patience: seconds to wait for a locked journal.
-        library: makes the library.
+        clock: for leases; the real one by default.
+        change: makes the stores that are used of the real ones.
     """
-    folders = folders_in(home)
-    database = Database(folders.database, patience=patience)
-    stores = Stores(library(folders, database), Ledger(database, lease), Spool(folders.database.parent))
+    clocks: dict[str, Any] = {} if clock is None else {"clock": clock, "monotonic": clock.monotonic}
+    real = open_stores(folders_in(home), lease=lease, patience=patience, **clocks)
+    stores = change(real)
     try:
         async with anyio.create_task_group() as group:
             crew = FakeRegistry(*vendors)
-            bench = Bench(Jobs(group, stores, lambda: crew), stores, vendors, crew, group)
+            bench = Bench(home, Jobs(group, stores, lambda: crew), stores, vendors, crew, group)
             yield bench
             group.cancel_scope.cancel()
         if not bench.crashed:
             await bench.jobs.release()
     finally:
-        database.close()
+        await real.close()
 
 
 OUTPUT = {"url": "https://vendor.example/t1/0", "file": "", "seed": None}
 SUBMITTING: tuple[CallState, dict[str, Any]] = (CallState.SUBMITTING, {})
 SUBMITTED: tuple[CallState, dict[str, Any]] = (CallState.SUBMITTED, {"handle": {"task": "t1", "count": "1"}})
-MADE: tuple[CallState, dict[str, Any]] = (CallState.MADE, {"products": [OUTPUT]})
+MADE: tuple[CallState, dict[str, Any]] = (CallState.MADE, {"outputs": [OUTPUT]})
 """Steps of a call, with what is written down at each."""
 
 
@@ -290,12 +341,10 @@ async def left_behind(
 ) -> str:
     """A job whose process died when its first call had come so far."""
     async with open_bench(home, Vendor()) as dead:
-        opened = await dead.open(prompt, calls=calls)
-        assert opened.entry is not None
-        dead.crash()
-    for state, changes in steps:
-        dead.stores.ledger.journal.move(opened.entry.id, 0, state, owner=dead.stores.ledger.owner, **changes)
-    return opened.entry.id
+        job = await dead.begin(prompt, calls=calls)
+        await dead.crash()
+    await crashed(home, dead.stores.jobs.worker_id, *((job.id, *step) for step in steps))
+    return job.id
 
 
 async def until(true: Callable[[], object]) -> None:
@@ -305,11 +354,18 @@ async def until(true: Callable[[], object]) -> None:
             await anyio.sleep(0.001)
 
 
-def states(entry: JobEntry) -> list[CallState]:
+def states(entry: JobRecord) -> list[CallState]:
     """Where each call of a job stands."""
     return [call.state for call in entry.calls]
 
 
-def cost(job: Job | JobEntry) -> tuple[float | None, str]:
+def cost(job: Job | JobRecord) -> tuple[float | None, str]:
     """What a job cost, and how sure that is."""
-    return (None if job.cost_usd is None else round(job.cost_usd, 6), job.cost_basis)
+    record = job.record if isinstance(job, Job) else job
+    return (None if record.cost_usd is None else round(record.cost_usd, 6), record.cost_basis)
+
+
+def place(record: PictureRecord) -> Path:
+    """Where a picture was saved."""
+    assert record.path is not None
+    return record.path

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 # what a server needs sooner or later, imported once for all of them
 import imagewright.engine.jobs
 import imagewright.imaging.preview
-import imagewright.storage.library
+import imagewright.storage.sqlite
 import imagewright.surface.stdio  # noqa: F401 - as above
 from imagewright.cli.main import main
 from tests.support import quick_server

@@ -15,36 +15,39 @@ striking, so that the states that were read are the states the server died in.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from collections import Counter
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
 
 from imagewright.catalog.row import OperationName
 from imagewright.settings.folders import find_folders
-from imagewright.storage.database import Database
-from imagewright.storage.journal import Journal
-from imagewright.storage.pictures import PictureTable
+from imagewright.storage.records import LOCAL
 from imagewright.storage.states import CallState, is_final
+from imagewright.storage.stores import open_stores
 from tests.emulators.base import Emulator
 from tests.emulators.fal import FalEmulator
 from tests.emulators.kie import KieEmulator
 from tests.emulators.openai import OpenAIEmulator
+from tests.support.engine_bench import place
 from tests.support.raw_client import MODERN, QUICK, RawClient
 from tests.support.vendors import VENDORS, environment, routes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
     from pathlib import Path
 
     from imagewright.providers.base import Route
-    from imagewright.storage.journal_entry import JobEntry
-    from imagewright.storage.record import PictureRecord
+    from imagewright.storage.records import JobRecord, PictureRecord
+    from imagewright.storage.stores import Stores
     from tests.emulators.messages import Answer, Received
+
+T = TypeVar("T")
 
 PATIENCE = 30.0
 """Seconds until a state that never comes fails the test."""
@@ -137,12 +140,8 @@ class House:
     """Whether servers are started from nothing, as users' are, and not forked."""
 
     def __post_init__(self) -> None:
-        self._file = find_folders({"IMAGEWRIGHT_HOME": str(self.home)}, self.home).database
-        self.journal = Journal(Database(self._file))
-
-    def close(self) -> None:
-        """Let go of the journal."""
-        self.journal._database.close()  # noqa: SLF001 - opened here
+        self._folders = find_folders({"IMAGEWRIGHT_HOME": str(self.home)}, self.home)
+        self._file = self._folders.database
 
     def server(self, revision: str = MODERN, **env: str) -> RawClient:
         """A server process whose lease is short and which asks the vendor often."""
@@ -208,7 +207,7 @@ class House:
         def states_of(pid: int) -> Counter[CallState]:
             query = (
                 "SELECT call.state FROM call JOIN job ON job.id = call.job_id "
-                "WHERE job.state = 'running' AND job.owner LIKE ?"
+                "WHERE job.state = 'running' AND job.worker_id LIKE ?"
             )
             try:
                 found = connection.execute(query, (f"{pid}-%",)).fetchall()
@@ -233,9 +232,21 @@ class House:
             assert time.monotonic() < deadline, f"no call was ever {state}"
             time.sleep(PAUSE)
 
-    def jobs(self) -> list[JobEntry]:
+    def jobs(self) -> list[JobRecord]:
         """Every job in the journal."""
-        return self.journal.newest(1_000_000)
+        return self._ask(lambda stores: stores.jobs.newest(LOCAL, 1_000_000))
+
+    def _ask(self, question: Callable[[Stores], Awaitable[T]]) -> T:
+        """What the stores answer."""
+
+        async def ask() -> T:
+            stores = open_stores(self._folders, lease=1.0)
+            try:
+                return await question(stores)
+            finally:
+                await stores.close()
+
+        return anyio.run(ask)
 
     def wait_until_settled(self, jobs: int = 0, patience: float = PATIENCE) -> None:
         """Return when no job is left unfinished, and there are at least so many."""
@@ -250,11 +261,7 @@ class House:
 
     def pictures(self) -> list[PictureRecord]:
         """Every picture in the library."""
-        database = Database(self._file)
-        try:
-            return PictureTable(database).search(words=[], tool="", created=None, parent="", limit=1_000_000, offset=0)
-        finally:
-            database.close()
+        return self._ask(lambda stores: stores.library.find(LOCAL, limit=1_000_000))
 
     def audit(self) -> Audit:
         """Hold the vendor's books against the user's."""
@@ -281,7 +288,7 @@ class House:
 class Audit:
     """What the vendor says it did, beside what the user has."""
 
-    jobs: list[JobEntry]
+    jobs: list[JobRecord]
     """As the journal has them."""
     pictures: list[PictureRecord]
     """As the library has them."""
@@ -310,12 +317,12 @@ class Audit:
         kept = Counter(record.job_id for record in self.pictures)
         variants = {(record.job_id, record.variant) for record in self.pictures}
         assert len(variants) == len(self.pictures), "a picture is in the library twice"
-        assert all(os.path.getsize(record.path) == record.bytes for record in self.pictures)  # noqa: PTH202 - short
+        assert all(place(record).stat().st_size == record.bytes for record in self.pictures)
         for job in self.jobs:
             self._check_job(job, kept[job.id])
         assert len(self.charges) == self.calls[CallState.KEPT], "charges and kept calls differ"
 
-    def _check_job(self, job: JobEntry, kept: int) -> None:
+    def _check_job(self, job: JobRecord, kept: int) -> None:
         prompt = job.plan["spec"]["prompt"]
         states = Counter(call.state for call in job.calls)
         assert set(states) <= {CallState.KEPT, CallState.UNKNOWN}, (job.id, states)

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import anyio
+
 from imagewright.catalog.load import catalog
-from imagewright.storage.database import Database
-from imagewright.storage.journal import Journal
-from imagewright.storage.journal_entry import CallEntry, JobEntry
+from imagewright.settings.folders import find_folders
+from imagewright.storage.records import LOCAL, CallRecord, NewJob
+from imagewright.storage.stores import open_stores
+from tests.support.clock import Clock
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imagewright.storage.record import CostBasis
-
-OWNER = "a-process-of-the-test"
+    from imagewright.storage.records import CostBasis
 
 
-def job_entry(job_id: str, *, provider: str = "offline", tool: str = "", created: float | None = None) -> JobEntry:
+def job_of(job_id: str, *, provider: str = "offline", tool: str = "") -> NewJob:
     """A job as it stands before anything is sent: one picture of the first tool."""
     row = catalog()[tool] if tool else next(iter(catalog().values()))
-    return JobEntry(
+    return NewJob(
         id=job_id,
         tool=row.tool,
         operation=next(iter(row.operations)).value,
@@ -31,27 +32,36 @@ def job_entry(job_id: str, *, provider: str = "offline", tool: str = "", created
         fingerprint=job_id,
         plan={"spec": {}, "inputs": {}, "route": "some-model", "choice": []},
         expected=1,
-        calls=(CallEntry(number=0),),
-        created=time.time() if created is None else created,
-        owner=OWNER,
+        calls=(CallRecord(number=0),),
     )
 
 
 def book(
-    database: Path, entry: JobEntry, usd: float | None = None, basis: CostBasis = "actual", *, ended: bool = True
+    database: Path,
+    job: NewJob,
+    usd: float | None = None,
+    basis: CostBasis = "actual",
+    *,
+    created: float | None = None,
+    ended: bool = True,
 ) -> None:
     """Write a job down, ended unless it is to look as if its process still ran."""
-    with closing(Database(database)) as opened:
-        journal = Journal(opened)
-        journal.open_job(entry, lease_until=time.time() + 60, now=time.time())
+    clock = Clock(now=time.time() if created is None else created)
+    folders = replace(find_folders({"IMAGEWRIGHT_HOME": str(database.parent)}, database.parent), database=database)
+
+    async def write() -> None:
+        stores = open_stores(folders, lease=60.0 + time.time() - clock.now, clock=clock)
+        await stores.jobs.open(LOCAL, job)
+        clock.wait(1.0)
         if ended:
-            journal.finish(
-                entry.id, "completed", owner=OWNER, now=entry.created + 1, cost_usd=usd, cost_basis=basis, notes=()
-            )
+            await stores.jobs.finish(job.id, "completed", cost_usd=usd, cost_basis=basis, notes=())
+        await stores.close()
+
+    anyio.run(write)
 
 
 def spend(database: Path, *sums: float) -> None:
-    """Book a job for each sum, in USD, as told by the vendor."""
+    """Book a job for each sum, in USD, as the vendor charged it."""
     for number, usd in enumerate(sums):
         # some clocks stand still between two
-        book(database, job_entry(f"job_{number:016}", created=time.time() + number / 1000), usd)
+        book(database, job_of(f"job_{number:016}"), usd, created=time.time() + number / 1000)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -34,9 +33,8 @@ def kie() -> Iterator[SlowKie]:
 
 
 @pytest.fixture
-def house(kie: SlowKie, home: Path) -> Iterator[House]:
-    with closing(House(home, kie)) as house:
-        yield house
+def house(kie: SlowKie, home: Path) -> House:
+    return House(home, kie)
 
 
 def texts(answers: dict[int, dict[str, Any]]) -> list[str]:

@@ -14,7 +14,6 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.cli.main import main
 from imagewright.engine.engine import open_engine
-from imagewright.engine.job import JobStatus
 from imagewright.engine.offer import ENGINE_ARGUMENTS, HELPER_TOOLS
 from imagewright.errors import ContentRefused, OutOfCredit, ProviderError, Refusal, UnknownOutcome
 from imagewright.providers import KEY_VARIABLES
@@ -147,7 +146,7 @@ async def test_a_picture_too_large_for_a_vendor_is_refused_with_the_limit_and_no
             assert emulators[name].requests == []
             job = await engine.start(route.tool, fits)
             assert await engine.wait(job, PATIENCE)
-    assert (job.status, job.provider) == (JobStatus.COMPLETED, name)
+    assert (job.record.state, job.record.provider) == ("completed", name)
     text = str(caught.value)
     for part in (f"2048x{most // 2048 + 1} px", f"the limit is {most:,}", "made smaller, to "):
         assert part in text
@@ -162,7 +161,7 @@ async def test_a_picture_too_large_for_one_vendor_is_served_by_another(name: str
         async with _workshop(emulators, tmp_path, IMAGEWRIGHT_PROVIDERS=f"{name} {DEAR}") as engine:
             job = await engine.start(route.tool, beyond)
             assert await engine.wait(job, PATIENCE)
-        assert (job.status, job.provider) == (JobStatus.COMPLETED, DEAR)
+        assert (job.record.state, job.record.provider) == ("completed", DEAR)
         assert emulators[name].requests == []
     assert any(one.startswith(f"{name} (") and "the limit is" in one for one in job.choice)
 
@@ -180,7 +179,7 @@ async def test_a_client_that_fills_in_every_default_can_use_a_mask(tmp_path: Pat
         async with _workshop(emulators, tmp_path) as engine:
             job = await engine.start(MASKED.tool, {**defaults, **WISH, "images": [PHOTO], "mask": MASK})
             assert await engine.wait(job, PATIENCE)
-    assert (job.status, job.model) == (JobStatus.COMPLETED, MASKED.model), job.error
+    assert (job.record.state, job.record.model) == ("completed", MASKED.model), job.error
 
 
 async def test_a_default_that_is_given_keeps_nobody_from_being_named_instead(tmp_path: Path) -> None:
@@ -199,7 +198,7 @@ async def test_the_cheapest_is_taken_and_says_so(tmp_path: Path) -> None:
         emulators[CHEAP].seconds = 0.0
         async with _workshop(emulators, tmp_path) as engine:
             job = await _made(engine)
-        assert (job.status, job.provider) == (JobStatus.COMPLETED, CHEAP)
+        assert (job.record.state, job.record.provider) == ("completed", CHEAP)
         assert job.choice[0].startswith(f"{CHEAP} (")
         assert "cheapest that serves it exactly" in job.choice[0]
         assert any(text.startswith(f"{DEAR} (") and "not cheaper" in text for text in job.choice)
@@ -221,14 +220,14 @@ async def test_a_vendor_without_money_is_passed_over_openly_and_the_picture_is_p
         emulators[DEAR].seconds = 0.0
         async with _workshop(emulators, tmp_path) as engine:
             job = await _made(engine)
-        assert (job.status, job.provider, len(job.pictures)) == (JobStatus.COMPLETED, DEAR, 1)
+        assert (job.record.state, job.record.provider, len(job.pictures)) == ("completed", DEAR, 1)
         assert job.pictures[0].provider == DEAR
-        (note,) = [one for one in job.notes if one.startswith(f"{CHEAP} ")]
+        (note,) = [one for one in job.record.notes if one.startswith(f"{CHEAP} ")]
         assert "Nothing was charged." in note
         assert note.endswith(f"So {DEAR} was asked instead.")
         assert submitted_to(CHEAP, emulators[CHEAP]) == submitted_to(DEAR, emulators[DEAR]) == 1
         assert (len(emulators[CHEAP].charges), len(emulators[DEAR].charges)) == (0, 1)
-        assert job.cost_usd == routes_of(DEAR)[0].price.usd
+        assert job.record.cost_usd == routes_of(DEAR)[0].price.usd
 
 
 @pytest.mark.parametrize(
@@ -247,7 +246,7 @@ async def test_nobody_else_is_asked_where_the_first_may_be_at_work_or_the_wish_i
         emulators[CHEAP].fail_next("create", fault)
         async with _workshop(emulators, tmp_path) as engine:
             job = await _made(engine)
-        assert (job.status, type(job.error)) == (JobStatus.FAILED, error)
+        assert (job.record.state, type(job.error)) == ("failed", error)
         assert submitted_to(CHEAP, emulators[CHEAP]) == 1
         assert emulators[DEAR].requests == []
 
@@ -257,8 +256,8 @@ async def test_with_a_budget_nobody_dearer_is_asked_than_was_agreed_to(tmp_path:
         emulators[CHEAP].credits = 0.0
         async with _workshop(emulators, tmp_path, IMAGEWRIGHT_BUDGET_PER_DAY="5") as engine:
             job = await _made(engine)
-        assert (job.status, type(job.error)) == (JobStatus.FAILED, OutOfCredit)
-        assert job.cost_usd == 0.0
+        assert (job.record.state, type(job.error)) == ("failed", OutOfCredit)
+        assert job.record.cost_usd == 0.0
         assert emulators[DEAR].requests == []
 
 
@@ -296,6 +295,6 @@ async def test_an_address_alone_is_enough_for_a_server_of_ones_own(tmp_path: Pat
             (tool,) = engine.offer.tools
             job = await engine.start(tool, WISH)
             assert await engine.wait(job, PATIENCE)
-        assert job.status is JobStatus.COMPLETED, job.error
+        assert job.record.state == "completed", job.error
         assert [one.label for one in server.requests] == ["generate"]
         assert "authorization" not in server.requests[0].headers

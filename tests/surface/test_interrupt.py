@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -61,7 +60,8 @@ def test_an_idle_server_with_an_open_pipe_ends_at_once(revision: str, home: Path
 
 @pytest.mark.parametrize("revision", ERAS)
 def test_a_call_under_way_is_left_to_the_next_server(revision: str, home: Path) -> None:
-    with SlowKie() as kie, closing(House(home, kie, {"IMAGEWRIGHT_LEASE": "3600"})) as house:
+    with SlowKie() as kie:
+        house = House(home, kie, {"IMAGEWRIGHT_LEASE": "3600"})
         kie.lags = {"download": 1.0}
         with house.server(revision) as server:
             request = house.begin(server, "A red kite over the sea")

@@ -5,7 +5,6 @@ The large version, hundreds of times and at random, is `benchmarks/kill.py`.
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,14 +29,14 @@ def house(home: Path) -> Iterator[House]:
     with SlowKie() as kie:
         house = House(home, kie)
         yield house
-        house.close()
 
 
 @pytest.mark.parametrize("vendor", [SlowKie, SlowFal])
 def test_a_server_that_dies_in_any_state_loses_nothing_and_pays_nothing_twice(
     vendor: type[AnyVendor], home: Path
 ) -> None:
-    with vendor() as emulator, closing(House(home, emulator)) as house:
+    with vendor() as emulator:
+        house = House(home, emulator)
         die_in_every_state(house)
 
 
@@ -69,7 +68,8 @@ def aim_at(house: House, state: CallState) -> None:
 
 
 def test_pictures_that_came_with_the_answer_outlive_the_server(home: Path) -> None:
-    with SlowOpenAI() as vendor, closing(House(home, vendor)) as house:
+    with SlowOpenAI() as vendor:
+        house = House(home, vendor)
         aim_at(house, CallState.MADE)
         begun, kept = len(house.jobs()), len(house.pictures())
         assert kept < begun

@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 
 from imagewright.settings.folders import find_folders
-from imagewright.storage.library import Library
-from imagewright.storage.record import NewPicture, PictureRecord
+from imagewright.storage.records import LOCAL, NewPicture, PictureRecord
+from imagewright.storage.stores import open_stores
 from tests.support.crafted_files import hollow_png
+from tests.support.engine_bench import place
 from tests.support.pictures import cut_short, noise, photo
 from tests.support.raw_client import MODERN, RawClient
 
@@ -83,15 +85,19 @@ def kept(home: Path, tmp_path: Path) -> Callable[[int], list[PictureRecord]]:
     folders = find_folders({"IMAGEWRIGHT_HOME": str(home)}, home)
 
     def keep(count: int) -> list[PictureRecord]:
+        return anyio.run(keep_all, count)
+
+    async def keep_all(count: int) -> list[PictureRecord]:
+        stores = open_stores(folders, lease=1.0)
         records = []
-        with Library(folders) as library:
-            for number in range(count):
-                source = tmp_path / f"made-{number}"
-                source.write_bytes(noise(48, 48, seed=number))
-                new = NewPicture(
-                    tool="qwen", operation="generate", provider="p", model="m", format="png", width=48, height=48
-                )
-                records.append(library.keep(source, new)[0])
+        for number in range(count):
+            source = tmp_path / f"made-{number}"
+            source.write_bytes(noise(48, 48, seed=number))
+            new = NewPicture(
+                tool="qwen", operation="generate", provider="p", model="m", format="png", width=48, height=48
+            )
+            records.append((await stores.library.keep(LOCAL, source, new))[0])
+        await stores.close()
         return records
 
     return keep
@@ -106,8 +112,8 @@ def client(kept: Callable[[int], list[PictureRecord]], home: Path) -> Iterator[R
 def replaced(record: PictureRecord, by: str, outside: Path) -> str:
     """Replace a picture's file; the words by which its absence must be explained."""
     replace, words = CASES[by]
-    record.path.unlink()
-    replace(record.path, outside)
+    place(record).unlink()
+    replace(place(record), outside)
     return words
 
 
@@ -193,7 +199,7 @@ def test_of_many_that_are_gone_only_some_are_named(
     client: RawClient, kept: Callable[[int], list[PictureRecord]]
 ) -> None:
     for record in kept(9):
-        record.path.unlink()
+        place(record).unlink()
     result = client.call("image_gallery", {"previews": True})
     assert not result.get("isError")
     text = result["content"][0]["text"]
@@ -205,5 +211,5 @@ def test_the_real_type_of_a_replaced_file_is_told(
     client: RawClient, kept: Callable[[int], list[PictureRecord]]
 ) -> None:
     (record,) = kept(1)
-    record.path.write_bytes(photo(format="jpeg"))
+    place(record).write_bytes(photo(format="jpeg"))
     assert client.ask("resources/read", {"uri": record.uri})["contents"][0]["mimeType"] == "image/jpeg"

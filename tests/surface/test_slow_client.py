@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,7 +22,8 @@ LONG = 60.0
 
 @pytest.fixture
 def house(home: Path) -> Iterator[House]:
-    with SlowKie() as kie, closing(House(home, kie)) as house:
+    with SlowKie() as kie:
+        house = House(home, kie)
         kie.seconds = 0.0
         yield house
 
@@ -122,7 +122,7 @@ def test_a_client_that_closes_its_end_leaves_the_job_to_the_next_server(house: H
 
 
 def test_an_asked_for_cancel_reaches_the_vendor_and_says_what_may_be_charged(home: Path) -> None:
-    with SlowFal() as fal, closing(House(home, fal)) as house, house.server(IMAGEWRIGHT_WAIT=CLIENT_SECONDS) as server:
+    with SlowFal() as fal, (house := House(home, fal)).server(IMAGEWRIGHT_WAIT=CLIENT_SECONDS) as server:
         fal.seconds = LONG
         first = call(house, server)
         assert first["status"] == "running"
@@ -147,7 +147,7 @@ def test_a_vendor_that_cannot_stop_is_said(house: House) -> None:
 
 
 def test_a_job_of_one_server_is_cancelled_through_another(home: Path) -> None:
-    with SlowFal() as fal, closing(House(home, fal)) as house, house.server() as one, house.server() as other:
+    with SlowFal() as fal, (house := House(home, fal)).server() as one, house.server() as other:
         fal.seconds = LONG
         house.begin(one, PROMPT)
         house.wait_for(CallState.SUBMITTED)

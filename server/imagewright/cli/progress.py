@@ -15,7 +15,6 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 
 from imagewright.cli.options import for_person
 from imagewright.cli.output import console
-from imagewright.engine.job import JobStatus
 from imagewright.errors import UnknownOutcome
 
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ async def follow(engine: Engine, jobs: Sequence[Job], *, by_id: bool = False) ->
                 watching.start_soon(engine.follow_files)
                 async with anyio.create_task_group() as group:
                     for job in jobs:
-                        group.start_soon(_show, engine, job, reporter, job.id if by_id else job.tool)
+                        group.start_soon(_show, engine, job, reporter, job.id if by_id else job.record.tool)
                 watching.cancel_scope.cancel()
     except anyio.get_cancelled_exc_class():
         for job in jobs:
@@ -136,9 +135,9 @@ async def _show(engine: Engine, job: Job, reporter: Reporter, name: str) -> None
 
 def _left_running(job: Job) -> str:
     """What becomes of an unfinished job whose command was stopped; ends with a line break."""
-    fate = "is left unfinished, and may be charged" if job.mine else "goes on in another process"
+    fate = "is left unfinished, and may be charged" if job.is_local else "goes on in another process"
     ways = {
-        "wait for it": "resume" if job.mine else f"watch {job.id}",
+        "wait for it": "resume" if job.is_local else f"watch {job.id}",
         "stop it": f"cancel {job.id}",
     }
     lines = [f"{job.id} {fate}", *(f"to {what}: imagewright jobs {words}" for what, words in ways.items())]
@@ -154,9 +153,9 @@ def exit_code(jobs: Iterable[Job]) -> int:
 def _code(job: Job) -> int:
     if not job.done:
         return OPEN
-    if job.status is JobStatus.CANCELLED:
+    if job.record.state == "cancelled":
         return CANCELLED
-    if job.status is JobStatus.COMPLETED:
+    if job.record.state == "completed":
         return DONE
     # one that was read back from the journal has its category alone
     return OPEN if getattr(job.error, "category", "") == UnknownOutcome.category else FAILED

@@ -11,30 +11,27 @@ from rich.text import Text
 from imagewright.catalog.row import verb
 from imagewright.cli.options import for_person
 from imagewright.cli.output import console, fitted
-from imagewright.engine.job import JobStatus
 from imagewright.text import counted, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from imagewright.engine.job import Job
-
-    Cost = tuple[float, str, str, float, str]
-    """When the job began (seconds since 1970), tool, provider, USD, basis; as the journal returns it."""
+    from imagewright.storage.records import CostRow
 
 STYLES = {
-    JobStatus.RUNNING: "cyan",
-    JobStatus.COMPLETED: "green",
-    JobStatus.FAILED: "red",
-    JobStatus.CANCELLED: "dim",
+    "running": "cyan",
+    "completed": "green",
+    "failed": "red",
+    "cancelled": "dim",
 }
 HEADINGS = ("id", "begun", "tool", "status", "made", "cost")
 BASES = ("actual", "estimate", "unknown")
 COST_HEADINGS = ("jobs", "USD", "actual", "estimate", "unknown")
-KINDS: dict[str, Callable[[Cost], str]] = {
-    "day": lambda cost: f"{datetime.fromtimestamp(cost[0]).astimezone():%Y-%m-%d}",
-    "tool": lambda cost: cost[1],
-    "provider": lambda cost: cost[2],
+KINDS: dict[str, Callable[[CostRow], str]] = {
+    "day": lambda cost: f"{datetime.fromtimestamp(cost.created).astimezone():%Y-%m-%d}",
+    "tool": lambda cost: cost.tool,
+    "provider": lambda cost: cost.provider,
 }
 """What is summed by, and where a cost stands in it."""
 
@@ -49,15 +46,22 @@ def print_list(jobs: Sequence[Job]) -> None:
 
 
 def _cells(job: Job) -> tuple[Text | str, ...]:
-    status = Text(job.status, style=STYLES[job.status])
+    status = Text(job.record.state, style=STYLES[job.record.state])
     if not job.done and job.share:
         status.append(f" {job.share:.0%}")
-    return job.id, begun(job), job.tool, status, f"{len(job.pictures)}/{job.expected}", money(job.cost_usd)
+    return (
+        job.id,
+        begun(job),
+        job.record.tool,
+        status,
+        f"{len(job.pictures)}/{job.record.expected}",
+        money(job.record.cost_usd),
+    )
 
 
 def begun(job: Job) -> str:
     """When the job began, local time, to the minute."""
-    return f"{datetime.fromtimestamp(job.created).astimezone():%Y-%m-%d %H:%M}"
+    return f"{datetime.fromtimestamp(job.record.created).astimezone():%Y-%m-%d %H:%M}"
 
 
 def money(usd: float | None) -> str:
@@ -70,17 +74,17 @@ def described(job: Job) -> str:
     facts = {
         "job": job.id,
         "begun": begun(job),
-        "does": f"{verb(job.operation)} with {job.tool}",
-        "provider": f"{job.provider} ({plain(job.model)})",
-        "status": job.status if job.done else f"{job.status}, {job.share:.0%}, {job.stage}",
+        "does": f"{verb(job.operation)} with {job.record.tool}",
+        "provider": f"{job.record.provider} ({plain(job.record.model)})",
+        "status": job.record.state if job.done else f"{job.record.state}, {job.share:.0%}, {job.stage}",
         "took" if job.done else "so far": f"{job.elapsed:.1f} s",
-        "cost": f"{money(job.cost_usd)} ({job.cost_basis})",
-        "pictures": f"{len(job.pictures)} of {job.expected}",
+        "cost": f"{money(job.record.cost_usd)} ({job.record.cost_basis})",
+        "pictures": f"{len(job.pictures)} of {job.record.expected}",
     }
     lines = [f"{what:<9} {value}" for what, value in facts.items()]
     lines += pictures(job)
     lines += [f"why: {plain(reason)}" for reason in job.choice]
-    lines += [f"note: {_read(note)}" for note in job.notes]
+    lines += [f"note: {_read(note)}" for note in job.record.notes]
     if job.trouble:
         lines.append(f"held up: {_read(job.trouble)}")
     if job.error is not None:
@@ -91,9 +95,11 @@ def described(job: Job) -> str:
 def summary(job: Job) -> str:
     """The saved paths, each with what it is, and what the job cost; ends with a line break."""
     lines = pictures(job)
-    cost = "cost unknown" if job.cost_usd is None else f"{money(job.cost_usd)} ({job.cost_basis})"
-    lines.append(f"{job.status} by {job.provider} ({plain(job.model)}) in {job.elapsed:.1f} s, {cost}")
-    lines += [f"note: {_read(note)}" for note in job.notes]
+    cost = "cost unknown" if job.record.cost_usd is None else f"{money(job.record.cost_usd)} ({job.record.cost_basis})"
+    lines.append(
+        f"{job.record.state} by {job.record.provider} ({plain(job.record.model)}) in {job.elapsed:.1f} s, {cost}"
+    )
+    lines += [f"note: {_read(note)}" for note in job.record.notes]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -117,7 +123,7 @@ def _read(text: str) -> str:
     return plain(for_person(text))
 
 
-def cost_data(costs: Sequence[Cost], since: datetime) -> dict[str, Any]:
+def cost_data(costs: Sequence[CostRow], since: datetime) -> dict[str, Any]:
     """The costs summed in all, by day, by tool and by provider, each with how sure it is, as plain data."""
     sums: dict[str, Any] = {"since": since.isoformat(), **_sum(costs)}
     for kind, place in KINDS.items():
@@ -126,14 +132,14 @@ def cost_data(costs: Sequence[Cost], since: datetime) -> dict[str, Any]:
     return sums
 
 
-def _sum(costs: Sequence[Cost]) -> dict[str, Any]:
-    def of(some: Sequence[Cost]) -> dict[str, Any]:
-        return {"usd": round(sum((cost[3] for cost in some), 0.0), 6), "jobs": len(some)}
+def _sum(costs: Sequence[CostRow]) -> dict[str, Any]:
+    def of(some: Sequence[CostRow]) -> dict[str, Any]:
+        return {"usd": round(sum((cost.usd for cost in some), 0.0), 6), "jobs": len(some)}
 
-    return of(costs) | {basis: of([cost for cost in costs if cost[4] == basis]) for basis in BASES}
+    return of(costs) | {basis: of([cost for cost in costs if cost.basis == basis]) for basis in BASES}
 
 
-def print_costs(costs: Sequence[Cost], since: datetime) -> None:
+def print_costs(costs: Sequence[CostRow], since: datetime) -> None:
     """The sums as tables."""
     screen, sums = console(), cost_data(costs, since)
     if not costs:

@@ -11,23 +11,18 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING
 
-import anyio.to_thread
-
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import verb
 from imagewright.engine.check import check
 from imagewright.engine.choose import candidates, caps, check_call, choose, explain, refuse_over
 from imagewright.engine.inputs import resolve
 from imagewright.engine.jobs import Jobs
-from imagewright.engine.ledger import Ledger
 from imagewright.engine.plan import fingerprint, first_plan
 from imagewright.engine.showing import first_previews, fitted, whole_file
-from imagewright.engine.spool import Spool
-from imagewright.engine.stores import Stores
 from imagewright.errors import Problem, Refusal, StorageError
 from imagewright.settings.load import BudgetTable
-from imagewright.storage.database import Database
-from imagewright.storage.library import Library
+from imagewright.storage.base import KeyClash, OverBudget
+from imagewright.storage.records import LOCAL
 from imagewright.text import did_you_mean, say
 
 if TYPE_CHECKING:
@@ -41,15 +36,12 @@ if TYPE_CHECKING:
     from imagewright.engine.job import Job
     from imagewright.engine.offer import Offer
     from imagewright.imaging.preview import Preview
-    from imagewright.settings.load import Settings
-    from imagewright.storage.journal import Opened
-    from imagewright.storage.record import PictureRecord
+    from imagewright.storage.records import PictureRecord
+    from imagewright.storage.stores import Stores
 
 ROOM_PER_PICTURE = 40_000_000
 """Bytes that must be free per picture before anything is spent: a 4K PNG with grain is about 35 MB."""
-JOINED = "This call repeats an earlier one and was joined to its job; nothing more was charged."
 NOT_LOOKED_AT = "The pictures were not looked at yet: nothing is opened or fetched before the arguments are right."
-AGAIN = "For another picture of the same, call once more or change the seed or the wording."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +55,6 @@ class Previews:
     """Previews for which there was no room."""
     shrunk: bool
     """Whether those that are shown were made smaller for want of room."""
-
-
-def open_stores(settings: Settings) -> Stores:
-    """Library, journal and spool of this process; their files are opened when they are first used."""
-    folders = settings.folders
-    database = Database(folders.database)
-    return Stores(Library(folders, database), Ledger(database, settings.lease), Spool(folders.database.parent))
 
 
 class Calls:
@@ -89,15 +74,15 @@ class Calls:
     async def close(self) -> None:
         """Leave unfinished jobs to the next process, and let go of the database."""
         await self.jobs.release()
-        await anyio.to_thread.run_sync(self.library.close)
+        await self._stores.close()
 
     async def start(self, config: Config, tool: str, arguments: object, *, key: str, confirmed: bool) -> Job:
         """See `Engine.start`."""
         checked = _understand(config.offer, tool, arguments)
         sources, problems = await self._look_at_pictures(checked)
         call = "" if problems else fingerprint(checked, sources)
-        if not problems and (earlier := await self.jobs.repeated(call, key)) is not None:
-            return await self._job_of(earlier)  # made and paid for already: neither price nor room are asked about
+        if not problems and (earlier := await self.jobs.repeated(LOCAL, call, key)) is not None:
+            return _joined(earlier)  # made and paid for already: neither price nor room are asked about
         problems += await self._room_problems(checked, refused=bool(problems))
         if problems:
             note = NOT_LOOKED_AT if checked.problems and checked.names_pictures else ""
@@ -110,28 +95,12 @@ class Calls:
         check_call(budget, able[0], confirmed=confirmed)
         plan = await first_plan(able, limited=budget != BudgetTable())
         plan = replace(plan, choice=explain(examined, ordered=order is not None))
-        opened = await self.jobs.begin(plan, fingerprint=call, key=key, caps=caps(budget), registry=config.registry)
-        if opened.over is not None:
-            raise refuse_over(*opened.over, plan.spec.usd or 0.0)
-        return await self._job_of(opened)
-
-    async def _job_of(self, opened: Opened) -> Job:
-        """The job a call has come to, its own or an earlier one.
-
-        Raises:
-            Refusal: its idempotency key belongs to another call.
-        """
-        if opened.clashing is not None:
-            message = f"this key was given to another call before, {opened.clashing.id}: take a new key for a new call"
-            raise Refusal(Problem("idempotency key", message))
-        known = opened.entry or opened.joined
-        job = await self.jobs.find(known.id) if known is not None else None
-        if job is None:
-            raise StorageError("the job was written down and cannot be found again")
-        if opened.joined is not None:
-            note = f"{JOINED} {AGAIN}" if job.done and not opened.joined.key else JOINED
-            job.notes += [] if note in job.notes else [note]
-        return job
+        opened = await self.jobs.begin(
+            plan, LOCAL, fingerprint=call, key=key, caps=caps(budget), registry=config.registry
+        )
+        if isinstance(opened, OverBudget):
+            raise refuse_over(opened.cap, opened.spent, plan.spec.usd or 0.0)
+        return _joined(opened)
 
     def explain(self, config: Config, tool: str, arguments: object) -> tuple[str, ...]:
         """See `Engine.explain`."""
@@ -144,7 +113,7 @@ class Calls:
     async def spent(self) -> dict[str, float]:
         """See `Engine.spent`."""
         moments = caps(BudgetTable(per_day=inf, per_month=inf))
-        return {cap.name: (await self._stores.ledger.spent(cap.since)).usd for cap in moments}
+        return {cap.name: (await self._stores.jobs.spent(LOCAL, cap.since)).usd for cap in moments}
 
     async def previews(
         self, records: Sequence[PictureRecord], budget: int, made: Mapping[str, Preview] | None
@@ -178,13 +147,25 @@ class Calls:
             return []  # is among the problems already
         try:
             if save_as:
-                await anyio.to_thread.run_sync(self.library.roots.target, save_as)
+                await self.library.target(LOCAL, save_as)
             if not refused:  # nothing is written for a call that is refused anyway, not even a probe
                 needed = ROOM_PER_PICTURE * checked.count
-                await anyio.to_thread.run_sync(self.library.check_room, save_as, needed)
+                await self.library.check_room(LOCAL, save_as, needed)
         except StorageError as error:
             return [Problem("save_as" if save_as else "", str(error))]
         return []
+
+
+def _joined(found: Job | KeyClash) -> Job:
+    """The job a call has come to, its own or an earlier one.
+
+    Raises:
+        Refusal: its idempotency key belongs to another call.
+    """
+    if isinstance(found, KeyClash):
+        message = f"this key was given to another call before, {found.job_id}: take a new key for a new call"
+        raise Refusal(Problem("idempotency key", message))
+    return found
 
 
 def _understand(offer: Offer, tool: str, arguments: object) -> Checked:

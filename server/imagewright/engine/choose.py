@@ -12,7 +12,7 @@ from imagewright.engine.check import nearest_hint
 from imagewright.engine.inputs import pixels_problem
 from imagewright.engine.offer import ENGINE_ARGUMENTS
 from imagewright.errors import ConfirmationNeededError, Problem, Refusal
-from imagewright.storage.journal import Cap
+from imagewright.storage.records import Cap
 from imagewright.text import say
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imagewright.engine.inputs import Source
     from imagewright.providers.base import Route
     from imagewright.settings.load import BudgetTable
-    from imagewright.storage.journal import Spent
+    from imagewright.storage.records import Spent
 
 LESS = "Ask for fewer variants or a smaller resolution"
 

@@ -16,7 +16,6 @@ from imagewright.providers import KEY_VARIABLES, KEYLESS, OTHER_HOSTS, open_prov
 from imagewright.providers.base import PollPolicy, ProviderConfig
 from imagewright.providers.http.client import HttpClient, KeyNamingSender
 from imagewright.settings.table import address_variable
-from imagewright.storage.private import write_file
 from imagewright.text import did_you_mean, listed
 
 if TYPE_CHECKING:
@@ -236,7 +235,7 @@ class AbsentProvider:
         """
         if output.data is None:
             raise ResultLost(self.name, NOT_IN_USE, final=True)
-        await anyio.to_thread.run_sync(write_file, into, output.data)
+        await anyio.to_thread.run_sync(into.write_bytes, output.data)
 
 
 def provider_or_absent(registry: ProviderRegistry, name: str) -> Provider:

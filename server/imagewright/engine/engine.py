@@ -18,6 +18,7 @@ from imagewright.engine.config import make_config, watch_files
 from imagewright.errors import Problem, Refusal
 from imagewright.providers.http.client import HttpClient
 from imagewright.settings.load import load_settings
+from imagewright.storage.records import LOCAL
 from imagewright.text import say
 
 if TYPE_CHECKING:
@@ -29,11 +30,11 @@ if TYPE_CHECKING:
     from imagewright.engine.config import Config
     from imagewright.engine.job import Job
     from imagewright.engine.offer import Offer
-    from imagewright.engine.stores import Stores
     from imagewright.imaging.preview import Preview
     from imagewright.providers.base import Sender
     from imagewright.settings.load import Settings
-    from imagewright.storage.record import PictureRecord
+    from imagewright.storage.records import CostRow, PictureRecord
+    from imagewright.storage.stores import Stores
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +72,8 @@ class Engine:
             # away from the event loop, as it takes a fifth of a second: pings are answered meanwhile
             calls, open_stores = await anyio.to_thread.run_sync(_load)
             if self._opened is None:  # nobody else was quicker
-                self._opened = calls(self._group, open_stores(self.settings), lambda: self.config.registry)
+                stores = open_stores(self.settings.folders, lease=self.settings.lease)
+                self._opened = calls(self._group, stores, lambda: self.config.registry)
         return self._opened
 
     async def reload(self) -> bool:
@@ -141,7 +143,7 @@ class Engine:
         Raises:
             StorageError: it cannot be read.
         """
-        return await (await self._calls()).jobs.find(job_id)
+        return await (await self._calls()).jobs.find(LOCAL, job_id)
 
     async def get(self, job_id: str) -> Job:
         """As `find`, for an id or a `job://` address that a caller gave.
@@ -158,12 +160,12 @@ class Engine:
 
     async def newest(self, limit: int) -> list[Job]:
         """The newest jobs of all processes; without those whose entries cannot be read."""
-        return await (await self._calls()).jobs.newest(limit)
+        return await (await self._calls()).jobs.newest(LOCAL, limit)
 
     async def resume(self) -> None:
         """Carry on the jobs that no process works on any more, from now on and for as long as the engine is open."""
         jobs = (await self._calls()).jobs
-        self._group.start_soon(_logged, partial(jobs.keep_leases, adopting=True))
+        self._group.start_soon(_logged, partial(jobs.keep_leases, reclaiming=True))
 
     async def cancel(self, job: Job) -> None:
         """Stop a job, whichever process works on it; one that no process works on is taken over and ended here.
@@ -214,13 +216,13 @@ class Engine:
                 while gap and not job.done and not job.trouble:
                     await job.changed.wait()
 
-    async def costs(self, since: float) -> list[tuple[float, str, str, float, str]]:
-        """(created, tool, provider, USD, basis) of every job of all processes that has ended, oldest first.
+    async def costs(self, since: float) -> list[CostRow]:
+        """What every job of all processes cost that has ended, oldest first.
 
         Args:
             since: only jobs begun at this moment or later, seconds since 1970.
         """
-        return await (await self._calls()).jobs.costs(since)
+        return await (await self._calls()).jobs.costs(LOCAL, since)
 
     async def spent(self) -> dict[str, float]:
         """USD spent or set aside in the running `day` and `month`, over all processes.
@@ -234,20 +236,12 @@ class Engine:
         self, *, text: str = "", tool: str = "", day: str = "", parent: str = "", limit: int = 20, offset: int = 0
     ) -> list[PictureRecord]:
         """Earlier pictures, newest first; see `Library.find`."""
-        find = partial(
-            (await self._calls()).library.find,
-            text=text,
-            tool=tool,
-            day=day,
-            parent=parent,
-            limit=limit,
-            offset=offset,
-        )
-        return await anyio.to_thread.run_sync(find)
+        library = (await self._calls()).library
+        return await library.find(LOCAL, text=text, tool=tool, day=day, parent=parent, limit=limit, offset=offset)
 
     async def picture(self, picture_id: str) -> PictureRecord | None:
         """The record of one picture."""
-        return await anyio.to_thread.run_sync((await self._calls()).library.get, picture_id)
+        return await (await self._calls()).library.get(LOCAL, picture_id)
 
     async def previews(
         self, records: Sequence[PictureRecord], budget: int, made: Mapping[str, Preview] | None = None
@@ -270,8 +264,9 @@ class Engine:
         return await (await self._calls()).whole_file(record, limit)
 
 
-def _load() -> tuple[type[Calls], Callable[[Settings], Stores]]:
-    from imagewright.engine.calls import Calls, open_stores  # noqa: PLC0415 - SQLite and Pillow are not for the start
+def _load() -> tuple[type[Calls], Callable[..., Stores]]:
+    from imagewright.engine.calls import Calls  # noqa: PLC0415 - SQLite and Pillow are not for the start
+    from imagewright.storage.stores import open_stores  # noqa: PLC0415 - as above
 
     return Calls, open_stores
 

@@ -24,6 +24,7 @@ from imagewright.imaging.limiter import INPUT_MAX_PIXELS, MASK_BYTES, PREPARE_BY
 from imagewright.imaging.mask import convert_mask, mask_coverage
 from imagewright.imaging.prepare import prepare
 from imagewright.providers.base import Prepared
+from imagewright.storage.records import LOCAL
 from imagewright.text import byte_size
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from imagewright.catalog.row import PictureLimits
     from imagewright.imaging.files import Measured, PictureFacts
     from imagewright.providers.base import Route
-    from imagewright.storage.library import Library
+    from imagewright.storage.library_new import Library
 
 MEGA = 1_000_000
 PICTURE_ID = re.compile(r"^(?:image://)?(img_[a-z0-9]{1,64})(?:/preview)?$")
@@ -102,22 +103,22 @@ async def _source(argument: str, text: str, limits: PictureLimits, library: Libr
 
 async def _read(text: str, limit: int, library: Library) -> tuple[bytes, str | None]:
     if matched := PICTURE_ID.match(text):
-        return await anyio.to_thread.run_sync(_earlier, matched[1], limit, library), matched[1]
+        return await _earlier(matched[1], limit, library), matched[1]
     if URL.match(text):
         from imagewright.net import fetch_public  # noqa: PLC0415 - loads httpx; most calls name no URL
 
         return await fetch_public(text, max_bytes=limit, seconds=FETCH_SECONDS), None
     if text[:5].lower() == "data:":
         return _decode_data_uri(text, limit), None
-    return await anyio.to_thread.run_sync(library.roots.read_bytes, text, limit), None
+    return await anyio.to_thread.run_sync(library.roots_of(LOCAL).read_bytes, text, limit), None
 
 
-def _earlier(picture_id: str, limit: int, library: Library) -> bytes:
-    record = library.get(picture_id)
+async def _earlier(picture_id: str, limit: int, library: Library) -> bytes:
+    record = await library.get(LOCAL, picture_id)
     if record is None:
-        recent = ", ".join(library.recent_ids("", 3)) or "there are none yet"
+        recent = ", ".join(await library.recent_ids(LOCAL, "", 3)) or "there are none yet"
         raise PictureError(f"there is no picture {picture_id}; the newest are: {recent} (see image_gallery)")
-    return library.read(record, limit)
+    return await library.read(record, limit)
 
 
 def _decode_data_uri(text: str, limit: int) -> bytes:

@@ -1,24 +1,30 @@
-"""All jobs of this process, and through the journal those of every other: begin, carry out, adopt, find, cancel."""
+"""All jobs of this process, and through the store those of every other: begin, carry out, reclaim, find, cancel."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.to_thread
 
-from imagewright.engine.attempt import Attempt
 from imagewright.engine.config import provider_or_absent
-from imagewright.engine.job import Job, JobStatus
-from imagewright.engine.ledger import RENEWALS_PER_LEASE
-from imagewright.engine.new_entry import new_entry
-from imagewright.engine.observe import LOOK_EVERY, job_from_record, observe, spec_of
+from imagewright.engine.job import LOOK_EVERY, Job, job_from_record, new_job, new_job_id, observe
+from imagewright.engine.outcome import error_data, may_go_elsewhere, settle
 from imagewright.engine.plan import next_plan
-from imagewright.engine.settle import may_go_elsewhere, settle
-from imagewright.engine.stores import error_data
+from imagewright.engine.run import Attempt
+from imagewright.engine.spool import Spool
 from imagewright.errors import ProviderError, StorageError
-from imagewright.storage.journal import LostLeaseError, UnreadableJobError
+from imagewright.storage.base import (
+    RENEWALS_PER_LEASE,
+    Joined,
+    KeyClash,
+    LostLeaseError,
+    OverBudget,
+    Started,
+    UnreadableJobError,
+)
+from imagewright.storage.records import Principal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,20 +33,19 @@ if TYPE_CHECKING:
 
     from imagewright.engine.config import ProviderRegistry
     from imagewright.engine.plan import Plan
-    from imagewright.engine.stores import Stores
-    from imagewright.providers.base import Order, Provider
-    from imagewright.storage.journal import Cap, Opened
-    from imagewright.storage.journal_entry import CallEntry, JobEntry
-
-    OrderOf = Callable[[CallEntry], Order]
-    """The order of a call that was not sent yet."""
+    from imagewright.providers.base import Provider
+    from imagewright.storage.records import Cap, CostRow, JobRecord
+    from imagewright.storage.stores import Stores
 
 log = logging.getLogger(__name__)
 
 KEPT_JOBS = 500
-"""Finished jobs that are remembered in memory; the journal knows all."""
+"""Finished jobs that are remembered in memory; the store knows all."""
 CANCEL_SECONDS = 30.0
 """Bound on waiting for a cancelled job's end: a submit that is under way is not broken off, and may take its time."""
+JOINED = "This call repeats an earlier one and was joined to its job; nothing more was charged."
+AGAIN = "For another picture of the same, call once more or change the seed or the wording."
+CARRIED_ON = "The server that began this job has stopped; it was carried on by another."
 
 
 class Jobs:
@@ -48,110 +53,97 @@ class Jobs:
 
     Args:
         group: runs them, for as long as the engine is open.
-        stores: library, journal and spool.
+        stores: all that is kept.
         registry: gives the providers in use now; a job keeps those it began with.
     """
 
     def __init__(self, group: TaskGroup, stores: Stores, registry: Callable[[], ProviderRegistry]) -> None:
         self._group = group
         self._stores = stores
+        self._spool = Spool(stores.blobs)
         self._registry = registry
         self._jobs: dict[str, Job] = {}
         self._keeping = False
-        self._adopting = False
+        self._reclaiming = False
         self._swept = False
         self._running: set[str] = set()
         self._aside: set[str] = set()
+        self._reported: set[str] = set()
 
     async def begin(
-        self,
-        plan: Plan,
-        *,
-        fingerprint: str,
-        key: str,
-        caps: Iterable[Cap],
-        registry: ProviderRegistry,
-    ) -> Opened:
+        self, plan: Plan, who: Principal, *, fingerprint: str, key: str, caps: Iterable[Cap], registry: ProviderRegistry
+    ) -> Job | KeyClash | OverBudget:
         """Write a job down and start it, unless it repeats an earlier one or a budget has no room.
 
         Args:
             plan: what to send.
+            who: whose job it is.
             fingerprint: the same for identical calls.
             key: the caller's idempotency key, or empty.
             caps: budgets over time.
-            registry: the providers these plans are for.
+            registry: the providers the plan is for.
+
+        Returns:
+            The job, or the earlier one that the call repeats, which then has a note that says so.
 
         Raises:
             StorageError: it could not be written down; nothing was sent.
         """
-        job = Job(
-            tool=plan.route.tool,
-            operation=plan.route.operation,
-            provider=plan.route.provider,
-            model=plan.model,
-            expected=plan.spec.count,
-            notes=list(plan.notes),
-            choice=plan.choice,
-            cost_usd=plan.spec.usd,
-            cost_basis="unknown" if plan.spec.usd is None else "estimate",
-        )
-        opened: Opened | None = None
+        job_id = new_job_id()
+        opened: Started | Joined | KeyClash | OverBudget | None = None
         try:
-            entry = await self._entry(job, plan, fingerprint, key)
-            opened = await self._stores.ledger.open(entry, tuple(caps))
+            inputs = await self._spool.keep_inputs(job_id, plan.orders[0])
+            new = new_job(job_id, plan, inputs, fingerprint=fingerprint, key=key)
+            with anyio.CancelScope(
+                shield=True
+            ):  # a job that was written down is carried out, whoever has left meanwhile
+                opened = await self._stores.jobs.open(who, new, tuple(caps))
         finally:
-            if opened is None or opened.entry is None:
+            if not isinstance(opened, Started):
                 with anyio.CancelScope(shield=True):
-                    await self._clear(job.id, whole=False)
-        if opened.entry is None:
+                    await self._spool.clear(job_id, whole=False)
+        if isinstance(opened, Joined):
+            return await self._joined(opened, who)
+        if not isinstance(opened, Started):
             return opened
+        job = Job(opened.job, who)
         self._remember(job)
         if not self._keeping:
-            self._group.start_soon(lambda: self.keep_leases(adopting=False))
-        orders = dict(enumerate(plan.orders))
-        self._group.start_soon(self._run, job, entry, registry, lambda call: orders[call.number], plan)
-        return opened
+            self._group.start_soon(lambda: self.keep_leases(reclaiming=False))
+        self._group.start_soon(self._run, job, registry, plan)
+        return job
 
-    async def repeated(self, fingerprint: str, key: str) -> Opened | None:
+    async def repeated(self, who: Principal, fingerprint: str, key: str) -> Job | KeyClash | None:
         """The earlier job that such a call repeats, or whose key it would take; None when it is a new one."""
-        return await self._stores.ledger.repeated(fingerprint, key)
+        found = await self._stores.jobs.repeated(who, fingerprint, key)
+        if found is None or isinstance(found, KeyClash):
+            return found
+        return await self._joined(found, who)
 
-    async def find(self, job_id: str) -> Job | None:
+    async def find(self, who: Principal, job_id: str) -> Job | None:
         """The job of that id, of any process; one that runs elsewhere is kept up to date.
 
         Raises:
             StorageError: it cannot be read.
         """
-        if (known := self._jobs.get(job_id)) is not None:
+        if (known := self._known(who, job_id)) is not None:
             return known
-        entry = await self._stores.ledger.get(job_id)
-        if entry is None:
-            return None
-        job = await job_from_record(entry, self._stores, self._registry)
-        if (known := self._jobs.get(job_id)) is not None:  # taken over while we looked
-            return known
-        if not job.done:
-            self._remember(job)
-            self._group.start_soon(observe, job, self._stores, self._registry)
-        return job
+        record = await self._stores.jobs.get(who, job_id)
+        return None if record is None else await self._watched(record, who)
 
-    async def newest(self, limit: int) -> list[Job]:
-        """The newest jobs of all processes; without those whose entries cannot be read."""
+    async def newest(self, who: Principal, limit: int) -> list[Job]:
+        """The newest jobs of all processes; without those whose records cannot be read."""
         found = []
-        for entry in await self._stores.ledger.newest(limit):
+        for record in await self._stores.jobs.newest(who, limit):
             try:
-                found.append(self._jobs.get(entry.id) or await job_from_record(entry, self._stores, self._registry))
+                found.append(self._known(who, record.id) or await self._read_back(record, who))
             except UnreadableJobError as error:
-                self._stores.ledger.journal.report_unreadable(entry.id, error)
+                self._report(error)
         return found
 
-    async def costs(self, since: float) -> list[tuple[float, str, str, float, str]]:
-        """(created, tool, provider, USD, basis) of every job of all processes that has ended, oldest first.
-
-        Args:
-            since: only jobs begun at this moment or later, seconds since 1970.
-        """
-        return await self._stores.ledger.costs(since)
+    async def costs(self, who: Principal, since: float) -> list[CostRow]:
+        """What every job that has ended cost, of those begun at this moment or later (seconds since 1970)."""
+        return await self._stores.jobs.costs(who, since)
 
     async def cancel(self, job: Job) -> None:
         """Stop a job, whichever process works on it; returns when it has ended, or after `CANCEL_SECONDS`.
@@ -165,12 +157,12 @@ class Jobs:
             return
         try:
             # also of one's own: whoever has to finish the job after a crash must know of it
-            await self._stores.ledger.ask_cancel(job.id)
+            await self._stores.jobs.request_cancel(job.who, job.id)
         except StorageError:
-            if not job.mine:
+            if not job.is_local:
                 raise
-        job.cancel_asked = True
-        if job.mine:
+        job.request_cancel()
+        if job.is_local:
             job.scope.cancel()
         with anyio.move_on_after(CANCEL_SECONDS):
             async with anyio.create_task_group() as group:
@@ -178,79 +170,50 @@ class Jobs:
                 await job.ended()
                 group.cancel_scope.cancel()
 
-    async def _take_over(self, job: Job) -> None:
-        """Take a job over as soon as it is sure that no process works on it."""
-        while not job.mine:
-            try:
-                for entry in await self._stores.ledger.take(job.id):
-                    await self._carry_on(entry, self._registry())
-            except StorageError as error:
-                log.warning("job %s cannot be taken over now: %s", job.id, error)
-            await anyio.sleep(LOOK_EVERY)
-
     async def seen(self, job: Job, doubt: float = 0.0) -> None:
         """Note that a caller was given the end of the job.
 
         Args:
             job: the job; nothing is noted while it runs.
-            doubt: seconds for which the caller may have given up before it was told: until then the same call is
+            doubt: seconds for which the caller may have given up before it was answered: until then the same call is
                 answered with this job once more.
         """
         if job.done:
             if not doubt:
                 job.previews.clear()
-            await self._stores.ledger.mark_seen(job.id, doubt)
+            try:
+                await self._stores.jobs.mark_seen(job.who, job.id, doubt)
+            except StorageError:
+                log.warning("job %s could not be marked as seen", job.id)
 
     async def release(self) -> None:
         """Leave unfinished jobs to the next process at once."""
         try:
-            await self._stores.ledger.release()
+            await self._stores.jobs.release()
         except StorageError as error:
             log.warning("the leases run out by themselves: %s", error)
 
-    async def adopt(self) -> None:
+    async def reclaim(self) -> None:
         """Take over what nobody works on any more."""
         registry = self._registry()
-        for entry in await self._stores.ledger.adopt(registry.names, but=self._at_work() | self._aside):
-            await self._carry_on(entry, registry)
+        busy = self._at_work() | self._aside
+        for record in await self._stores.jobs.reclaim(registry.names, but=busy):
+            await self._carry_on(record, Principal(record.principal), registry)
 
-    async def _carry_on(self, entry: JobEntry, registry: ProviderRegistry) -> None:
-        """Carry on a job that was taken over; one whose entry makes no sense is set aside and costs only itself."""
-        try:
-            found = await job_from_record(entry, self._stores, self._registry)
-            spec_of(entry)
-        except UnreadableJobError as error:
-            self._aside.add(entry.id)
-            self._stores.ledger.journal.report_unreadable(entry.id, error)
-            return
-        except StorageError as error:
-            # its lease is not renewed, so that it runs out again and the next look may do better
-            log.warning("job %s cannot be carried on now: %s", entry.id, error)
-            return
-        job = self._jobs.get(entry.id) or found
-        job.mine, job.scope, job.pictures = True, anyio.CancelScope(), found.pictures
-        job.cancel_asked = entry.cancel_asked
-        job.troubles.clear()
-        if entry.cancel_asked:
-            job.scope.cancel()
-        job.notes.append("The server that began this job has stopped; it was carried on by another.")
-        self._remember(job)
-        self._group.start_soon(self._run, job, entry, registry, self._order_reader(entry, registry), None)
-
-    async def keep_leases(self, *, adopting: bool) -> None:
-        """Renew leases, hear of cancellations and adopt what was left, for as long as the engine is open.
+    async def keep_leases(self, *, reclaiming: bool) -> None:
+        """Renew leases, hear of cancellations and reclaim what was left, for as long as the engine is open.
 
         Whatever goes wrong costs one round and one line in the log: without leases, other processes take paid calls
         that run here for dead.
         """
-        self._adopting = self._adopting or adopting
+        self._reclaiming = self._reclaiming or reclaiming
         if self._keeping:
             return
         self._keeping = True
         logged = ""
         while True:
             try:
-                await self._keep_once()
+                await self.look_after_leases()
             except StorageError as error:
                 log.warning("the journal cannot be used at the moment: %s", error)
             except Exception as error:
@@ -258,135 +221,173 @@ class Jobs:
                 new = None if repr(error) == logged else error
                 log.warning("a look after the leases broke, and the next goes on: %r", error, exc_info=new)
                 logged = repr(error)
-            await anyio.sleep(self._stores.ledger.lease / RENEWALS_PER_LEASE)
+            await anyio.sleep(self._stores.jobs.lease / RENEWALS_PER_LEASE)
 
-    async def _keep_once(self) -> None:
+    async def look_after_leases(self) -> None:
+        """One round of `keep_leases`.
+
+        Raises:
+            StorageError: the store cannot be used.
+        """
         await self._renew()
-        await self._stores.ledger.catch_up()
-        if self._adopting:
-            await self.adopt()
+        await self._stores.jobs.catch_up()
+        if self._reclaiming:
+            await self.reclaim()
             if not self._swept:
                 self._swept = True
-                self._group.start_soon(
-                    anyio.to_thread.run_sync, self._stores.spool.sweep, self._stores.ledger.journal.get
-                )
+                self._group.start_soon(self._spool.sweep, self._stores.jobs.get_unscoped)
 
     async def _renew(self) -> None:
         at_work = self._at_work()
         if not at_work:
             return
-        renewed = await self._stores.ledger.renew(at_work)
+        renewed = await self._stores.jobs.renew(at_work)
         for job_id in renewed.lost | renewed.cancelled:
             job = self._jobs.get(job_id)
-            if job is None or job.done or not job.mine:
+            if job is None or job.done or not job.is_local:
                 continue
             if job_id in renewed.lost:
-                job.mine = False
+                job.is_local = False
             else:
-                job.cancel_asked = True
+                job.request_cancel()
             job.scope.cancel()
 
     def _at_work(self) -> frozenset[str]:
         """The jobs whose leases this process needs."""
-        return frozenset(self._running) | self._stores.ledger.behind
+        return frozenset(self._running) | self._stores.jobs.unwritten
 
-    async def _run(
-        self, job: Job, entry: JobEntry, registry: ProviderRegistry, order_of: OrderOf, plan: Plan | None
-    ) -> None:
+    async def _take_over(self, job: Job) -> None:
+        """Take a job over as soon as it is sure that no process works on it."""
+        while not job.is_local:
+            try:
+                record = await self._stores.jobs.reclaim_one(job.who, job.id)
+                if record is not None:
+                    await self._carry_on(record, job.who, self._registry())
+            except StorageError as error:
+                log.warning("job %s cannot be taken over now: %s", job.id, error)
+            await anyio.sleep(LOOK_EVERY)
+
+    async def _carry_on(self, record: JobRecord, who: Principal, registry: ProviderRegistry) -> None:
+        """Carry on a job that was taken over; one whose record makes no sense is set aside and costs only itself."""
+        try:
+            found = await self._read_back(record, who)
+            _ = found.spec  # what it must have to be carried on
+        except UnreadableJobError as error:
+            self._aside.add(record.id)
+            self._report(error)
+            return
+        except StorageError as error:
+            # its lease is not renewed, so that it runs out again and the next look may do better
+            log.warning("job %s cannot be carried on now: %s", record.id, error)
+            return
+        # whoever waits for the job here waits for this object
+        job = self._jobs.get(record.id, found)
+        job.record, job.pictures = record, found.pictures
+        job.is_local, job.scope = True, anyio.CancelScope()
+        job.troubles.clear()
+        if record.cancel_requested:
+            job.scope.cancel()
+        job.note(CARRIED_ON)
+        self._remember(job)
+        self._group.start_soon(self._run, job, registry, None)
+
+    async def _run(self, job: Job, registry: ProviderRegistry, plan: Plan | None) -> None:
         """Carry a job out and settle it; a bug on the way ends this job and not the server."""
         self._running.add(job.id)
         try:
-            await self._see_to_its_end(job, entry, registry, order_of, plan)
+            await self._carry_to_its_end(job, registry, plan)
         finally:
             self._running.discard(job.id)
-        if not job.mine:
-            self._group.start_soon(observe, job, self._stores, self._registry)
+        if not job.is_local:
+            self._group.start_soon(observe, job, self._stores, lambda: self._registry().names)
 
-    async def _see_to_its_end(
-        self, job: Job, entry: JobEntry, registry: ProviderRegistry, order_of: OrderOf, plan: Plan | None
-    ) -> None:
+    async def _carry_to_its_end(self, job: Job, registry: ProviderRegistry, plan: Plan | None) -> None:
         attempt: Attempt | None = None
         try:
-            attempt = await self._attempts(job, entry, registry, order_of, plan)
+            attempt = await self._attempts(job, registry, plan)
         except* LostLeaseError:
-            job.mine = False
+            job.is_local = False
         except* Exception:
             log.exception("job %s broke", job.id)
-        if not job.mine:
+        if not job.is_local:
             return
+        unsaved = True
         if attempt is None:
-            job.error = ProviderError(job.provider, "internal error; the server's log says more", charged=None)
-            status = JobStatus.FAILED
+            broken = ProviderError(job.record.provider, "internal error; the server's log says more", charged=None)
+            ended = replace(job.record, state="failed", error=error_data(broken))
         else:
-            status = settle(job, attempt.spec, attempt.call_runs)
+            ended = settle(job.record, len(job.pictures), attempt.spec.usd, attempt.call_runs)
+            unsaved = any(call_run.has_unsaved_output for call_run in attempt.call_runs)
         with anyio.CancelScope(shield=True):
-            await self._stores.ledger.finish(
-                job.id,
-                status.value,
-                cost=(job.cost_usd, job.cost_basis),
-                notes=job.notes,
-                error=error_data(job.error),
-            )
-            # whoever takes over a job of which the journal knows too little must find here what is made
-            written = job.id not in self._stores.ledger.behind
-            home = attempt is not None and all(call_run.home for call_run in attempt.call_runs)
-            await self._clear(job.id, whole=written and home)
-        job.finish(status)
+            values = {name: getattr(ended, name) for name in ("cost_usd", "cost_basis", "notes", "error")}
+            await self._stores.jobs.finish(job.id, ended.state, **values)
+            # whoever takes over a job of which the store knows too little must find here what is made
+            await self._spool.clear(job.id, whole=not unsaved and job.id not in self._stores.jobs.unwritten)
+        job.finish(ended)
 
-    async def _attempts(
-        self, job: Job, entry: JobEntry, registry: ProviderRegistry, order_of: OrderOf, plan: Plan | None
-    ) -> Attempt:
-        """Carry a job out, at the next provider where one refuses without charging; the last attempt."""
+    async def _attempts(self, job: Job, registry: ProviderRegistry, plan: Plan | None) -> Attempt:
+        """Carry a job out, at the next provider where one refuses without charging; the last attempt.
+
+        A job that another process began has no plan and stays with its provider: the caller's own pictures, which a
+        plan for another is made from, are not written down.
+        """
         while True:
-            spec = spec_of(entry)
-            provider = provider_or_absent(registry, entry.provider)
-            attempt = Attempt(job, entry, spec, provider, self._stores, order_of, self._provider_now)
+            provider = provider_or_absent(registry, job.record.provider)
+            attempt = Attempt(job, job.spec, provider, self._stores, self._spool, plan, self._provider_now)
             await attempt.carry_out()
-            if job.cancel_asked or not job.mine or plan is None or not may_go_elsewhere(job, attempt.call_runs):
+            if plan is None or job.record.cancel_requested or not job.is_local:
                 return attempt
-            plan = await next_plan(plan)
-            if plan is None:
+            if not may_go_elsewhere(job, attempt.call_runs) or (plan := await next_plan(plan)) is None:
                 return attempt
-            why = f"{attempt.call_runs[0].error} So {plan.route.provider} was asked instead."
             try:
-                entry, order_of = await self._move_elsewhere(job, entry, plan)
+                await self._replan(job, plan)
             except StorageError as error:
-                job.notes.append(f"{plan.route.provider} was not asked instead: {error}")
+                job.note(f"{plan.route.provider} was not asked instead: {error}")
                 return attempt
-            job.notes.append(why)
+            job.note(f"{attempt.call_runs[0].error} So {plan.route.provider} was asked instead.")
+
+    async def _replan(self, job: Job, plan: Plan) -> None:
+        """Write down that another provider has the job now. Raises StorageError where that cannot be done."""
+        old = job.record
+        inputs = await self._spool.keep_inputs(old.id, plan.orders[0])
+        new = new_job(old.id, plan, inputs, fingerprint=old.fingerprint, key=old.key)
+        await self._stores.jobs.replan(replace(new, notes=old.notes))
+        changes = {name: getattr(new, name) for name in ("provider", "model", "plan", "calls", "reserved_usd")}
+        job.record = replace(old, **changes)
+        job.note(*plan.notes)
+
+    async def _joined(self, found: Joined, who: Principal) -> Job:
+        """The earlier job that a call repeats, with a note that says so."""
+        job = self._known(who, found.job.id) or await self._watched(found.job, who)
+        job.note(f"{JOINED} {AGAIN}" if job.done and not found.job.key else JOINED)
+        return job
+
+    async def _watched(self, record: JobRecord, who: Principal) -> Job:
+        """The job of a record; one that runs in another process is kept up to date."""
+        job = await self._read_back(record, who)
+        if (known := self._known(who, record.id)) is not None:  # taken over while we looked
+            return known
+        if not job.done:
+            self._remember(job)
+            self._group.start_soon(observe, job, self._stores, lambda: self._registry().names)
+        return job
+
+    async def _read_back(self, record: JobRecord, who: Principal) -> Job:
+        return await job_from_record(record, who, self._stores, lambda: self._registry().names)
+
+    def _known(self, who: Principal, job_id: str) -> Job | None:
+        job = self._jobs.get(job_id)
+        return job if job is not None and job.who.id == who.id else None
+
+    def _report(self, error: UnreadableJobError) -> None:
+        """Log once that a record cannot be read."""
+        if (text := str(error)) not in self._reported:
+            self._reported.add(text)
+            log.error("%s", text)
 
     def _provider_now(self, name: str) -> Provider:
-        """The provider as it is set up now, its key mended perhaps. Raises KeyError where it is not in use any more."""
+        """The provider as it is set up now, perhaps with a new key. Raises KeyError where it is not in use any more."""
         return self._registry().provider(name)
-
-    async def _clear(self, job_id: str, *, whole: bool) -> None:
-        await anyio.to_thread.run_sync(lambda: self._stores.spool.clear(job_id, whole=whole))
-
-    async def _move_elsewhere(self, job: Job, entry: JobEntry, plan: Plan) -> tuple[JobEntry, OrderOf]:
-        renewed = await self._entry(job, plan, entry.fingerprint, entry.key)
-        await self._stores.ledger.replan(renewed)
-        job.provider, job.model = plan.route.provider, plan.model
-        job.notes += [note for note in plan.notes if note not in job.notes]
-        orders = dict(enumerate(plan.orders))
-        return renewed, lambda call: orders[call.number]
-
-    async def _entry(self, job: Job, plan: Plan, fingerprint: str, key: str) -> JobEntry:
-        """The job as it is written down, its input pictures spooled beside the journal."""
-        inputs = await anyio.to_thread.run_sync(self._stores.spool.keep_inputs, job.id, plan.orders[0])
-        owner = self._stores.ledger.owner
-        return new_entry(job, plan, inputs=inputs, fingerprint=fingerprint, key=key, owner=owner)
-
-    def _order_reader(self, entry: JobEntry, registry: ProviderRegistry) -> OrderOf:
-        """For calls of an adopted job that were never sent."""
-
-        def read(call: CallEntry) -> Order:
-            for route in provider_or_absent(registry, entry.provider).routes:
-                same = (route.tool, route.operation.value, route.model)
-                if same == (entry.tool, entry.operation, entry.plan["route"]):
-                    return self._stores.spool.read_order(route, call, entry.plan["inputs"])
-            raise StorageError(f"{entry.provider} has no {entry.plan['route']} any more; nothing was sent")
-
-        return read
 
     def _remember(self, job: Job) -> None:
         self._jobs[job.id] = job

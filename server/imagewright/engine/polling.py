@@ -1,25 +1,112 @@
-"""Follow one submitted call to its end: ask at the vendor's poll policy, put up with any trouble, keep the deadline."""
+"""Ask a vendor about a call until it says how it ended: poll a submitted one, or find one that was not heard of again.
+
+Only the vendor's own word about the task ends a call. Whatever else comes of asking is trouble, and is asked again.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
 
-from imagewright.engine.trouble import LEAST_PATIENCE, Trouble
-from imagewright.errors import ProviderError, TookTooLong
-from imagewright.providers.base import Finished, Running, TaskEnded
+from imagewright.errors import (
+    BadKey,
+    OutOfCredit,
+    ProviderError,
+    RateLimited,
+    StorageError,
+    TookTooLong,
+    VendorUnavailable,
+)
+from imagewright.providers.base import CanRecover, Finished, Running, TaskEnded
+from imagewright.storage.base import LostLeaseError
 from imagewright.text import duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
 
-    from imagewright.providers.base import Handle, Provider
-
+    from imagewright.providers.base import Handle, PollPolicy, Provider
+    from imagewright.storage.records import CallRecord
+    from imagewright.storage.stores import DeferredJobs
 
 log = logging.getLogger(__name__)
+
+ADVICE: Mapping[type[Exception], str] = {
+    BadKey: (
+        "Fix the key: `imagewright doctor` says where it comes from. If the server has to be started again for that, "
+        "the new one goes on with the job."
+    ),
+    OutOfCredit: "Top up the account.",
+}
+"""What a person has to do."""
+ANY_ADVICE = "If the network asks for a sign-in, or a proxy or an address is set wrongly, fix that."
+LEAST_PATIENCE = 900.0
+"""Seconds of trying, whatever the age of the job: the clock may have jumped, or the job was only now picked up."""
+FACTOR = 2.0
+"""How much longer each wait is than the last while the trouble goes on."""
+KNOWN_SECONDS = 86_400.0
+"""How old a job may be whose calls are taken to stand in a list of recent ones, and how long one is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A poll that did not tell how the call stands."""
+
+    provider: str
+    """Name of the provider."""
+    error: Exception
+    """What it raised."""
+
+    @property
+    def what(self) -> str:
+        """What is wrong, without a full stop."""
+        if not isinstance(self.error, ProviderError):
+            kind = type(self.error).__name__
+            return f"the answer of {self.provider} cannot be worked with ({kind}); the server's log says more"
+        if type(self.error) is ProviderError:
+            return f"{self.provider} cannot be asked how the picture stands{self.error.words}"
+        return f"{self.provider} {self.error.meaning}{self.error.words}"
+
+    @property
+    def stage(self) -> str:
+        """A few words on it for people."""
+        words = self.error.words if isinstance(self.error, ProviderError) else ""
+        return f"asking {self.provider} again{words or f': {self.what}'}"
+
+    @property
+    def passes(self) -> bool:
+        """Whether it passes by itself, and nobody has to know."""
+        return isinstance(self.error, RateLimited | VendorUnavailable)
+
+    @property
+    def advice(self) -> str:
+        """What a person has to do, in sentences."""
+        return ADVICE.get(type(self.error), ANY_ADVICE)
+
+    def notice(self, poll_policy: PollPolicy) -> str:
+        """What the caller is told at once: what is wrong and what to do about it; empty where it passes by itself."""
+        if self.passes:
+            return ""
+        return (
+            f"{self.what}. The picture may be paid for already, so the job goes on. {self.advice} {self.provider} is "
+            f"asked again at least every {poll_policy.seldom:g} s, and the picture arrives by itself: "
+            f"do not call again. {self.provider} keeps a result for {duration(poll_policy.keeps)}."
+        )
+
+    def pause(self, poll_policy: PollPolicy, before: int) -> float:
+        """Seconds until the next question; what the vendor asks for is believed up to `PollPolicy.seldom`.
+
+        Args:
+            poll_policy: how often the vendor wants to be asked.
+            before: how many polls just before this one met trouble too.
+        """
+        asked = self.error.retry_after if isinstance(self.error, ProviderError) else None
+        # the count is bounded, as trouble may last for days and its power would be too large for a number
+        usual = poll_policy.first * FACTOR ** min(before, 16)
+        return min(max(usual, asked or 0.0), poll_policy.seldom)
 
 
 async def poll_until_done(
@@ -86,3 +173,64 @@ async def poll_until_done(
         if over and here > LEAST_PATIENCE:
             why = f"; {what}" if what else ""
             raise TookTooLong(provider.name, f"not finished after {duration(poll_policy.deadline)}{why}")
+
+
+async def recover(
+    provider_now: Callable[[], Provider],
+    job_id: str,
+    call: CallRecord,
+    jobs: DeferredJobs,
+    tell: Callable[[Running], None],
+) -> Handle | None:
+    """Find a call at the vendor whose answer was never heard: ask for its recent calls until ours is among them.
+
+    Nothing is sent again. What is found is written down as `submitted` before this returns, so that no other call takes
+    it for its own. Time in which the vendor cannot be reached does not count. A list that is refused is given up like
+    one that does not show the call: not every key that may send may also list.
+
+    Args:
+        provider_now: gives who may have the call, as it is set up now; it lists recent calls.
+        job_id: the job.
+        call: one of its calls, with the signature that was written down before it was sent.
+        jobs: where it is written down.
+        tell: receives after each look how it stands.
+
+    Returns:
+        The handle; None when the vendor did not show such a call in time.
+
+    Raises:
+        LostLeaseError: another process has the job now.
+    """
+    provider = provider_now()
+    poll_policy, stage = provider.poll_policy, Running(stage=f"looking for it among {provider.name}'s recent calls")
+    tell(stage)
+    left, wait, last = poll_policy.search, poll_policy.first, anyio.current_time() + KNOWN_SECONDS
+    while wait <= left and anyio.current_time() < last:
+        began = anyio.current_time()
+        # first of all, so that the answer to an equal call that is still under way is not taken for ours
+        await anyio.sleep(wait)
+        wait = min(wait * poll_policy.factor, poll_policy.longest)
+        try:
+            known = await jobs.known_handles(provider.name, KNOWN_SECONDS)
+            handle = await _look_for(provider_now(), call.signature or {}, {data["task"] for data in known})
+            if handle is not None and await jobs.claim(job_id, call.number, handle.data):
+                return handle
+        except LostLeaseError:
+            raise
+        except StorageError as error:
+            log.info("job %s: %s's recent calls could not be compared: %s", job_id, provider.name, error)
+            continue
+        except Exception as error:  # noqa: BLE001 - as with a poll: whatever it is, it says nothing about the call
+            trouble = Trouble(provider.name, error)
+            log.info("job %s: %s could not be searched: %s", job_id, provider.name, trouble.what)
+            tell(Running(stage=trouble.stage))
+            if trouble.passes:
+                continue
+        else:
+            tell(stage)
+        left -= anyio.current_time() - began
+    return None
+
+
+async def _look_for(provider: Provider, signature: Mapping[str, str], known: Collection[str]) -> Handle | None:
+    return await provider.recover(signature, known) if isinstance(provider, CanRecover) else None

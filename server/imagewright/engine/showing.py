@@ -1,30 +1,34 @@
-"""Kept pictures shown again.
+"""Pictures decoded: results as they arrive, and kept ones that are shown again.
 
-Their files lie where users and other programs can change them. So each is opened as the library opens it for an
+Kept files lie where users and other programs can change them. So each is opened as the library opens it for an
 argument: no link is followed out of the roots, and no pipe is waited for. What is read is bounded by the file's size
 now and not by the recorded one, and a file that is no picture any more is never handed out.
 """
 
 from __future__ import annotations
 
-import os
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
 from imagewright.errors import PictureError, StorageError
-from imagewright.imaging.limiter import DECODING, LOOK_BYTES
-from imagewright.storage.confine import read_within
-from imagewright.storage.reasons import why
+from imagewright.imaging.files import HEAD_READ, head_cost
+from imagewright.imaging.limiter import DECODING, LOOK_BYTES, RESIZE_BYTES, decode
+from imagewright.imaging.pixels import resize_exact
+from imagewright.imaging.preview import Preview, fit_previews
+from imagewright.imaging.preview import look as look_at
+from imagewright.imaging.signatures import HEAD_BYTES, describe, recognise
 from imagewright.text import byte_size, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-    from imagewright.imaging.preview import Preview
-    from imagewright.storage.library import Library
-    from imagewright.storage.record import PictureRecord
+    from imagewright.imaging.files import PictureFacts
+    from imagewright.storage.library_new import Library
+    from imagewright.storage.records import PictureRecord
 
 LARGEST_SHOWN = 300_000_000
 """Bytes of a file that is read for a preview: the most that is taken as a vendor's result."""
@@ -34,6 +38,52 @@ REASON_LENGTH = 240
 """Characters of one reason."""
 SHRINKING_BYTES = 8
 """Memory for each pixel of the previews that are shrunk together: the picture and its smaller copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A result that lies whole on this machine."""
+
+    file: Path
+    digest: bytes
+    """Of its bytes before it was decoded."""
+    facts: PictureFacts
+    preview: Preview
+    """From the same decoding as the facts."""
+
+
+async def look(file: Path) -> Arrived:
+    """Decode a file once.
+
+    Raises:
+        PictureError: it is no whole picture of a known format.
+    """
+
+    def decoded(file: Path) -> Arrived:
+        digest = digest_of(file)
+        return Arrived(file, digest, *look_at(file))
+
+    return await decode(decoded, file, per_pixel=LOOK_BYTES)
+
+
+async def bring_down(file: Path, exact: Path, sides: tuple[int, int]) -> Arrived:
+    """Write the picture in exactly that size, in px, into another file.
+
+    Raises:
+        PictureError: it cannot be resized.
+    """
+
+    def resize(file: Path) -> None:
+        exact.write_bytes(resize_exact(file, *sides))
+
+    await decode(resize, file, per_pixel=RESIZE_BYTES)
+    return await look(exact)
+
+
+def digest_of(file: Path) -> bytes:
+    """A digest of the whole file. Blocks."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
 
 
 async def whole_file(library: Library, record: PictureRecord, limit: int) -> tuple[bytes, str]:
@@ -47,8 +97,7 @@ async def whole_file(library: Library, record: PictureRecord, limit: int) -> tup
     Raises:
         StorageError: it is gone, has been replaced by something else, or is larger than the limit.
     """
-    instead = f"read {record.uri}/preview, or open the file itself"
-    return await anyio.to_thread.run_sync(_whole_file, library, record, limit, instead)
+    return await _read(library, record, limit, f"read {record.uri}/preview, or open the file itself")
 
 
 async def preview_of(library: Library, record: PictureRecord) -> Preview:
@@ -58,8 +107,10 @@ async def preview_of(library: Library, record: PictureRecord) -> Preview:
         PictureError: its file is no whole picture any more.
         StorageError: as `whole_file`.
     """
-    cost = await anyio.to_thread.run_sync(_cost, library, record)
-    return await DECODING.run(_preview, library, record, cost=cost)
+    head, there = await library.head(record, HEAD_READ)
+    async with DECODING.share(head_cost(head, there, LOOK_BYTES)):
+        data, _ = await _read(library, record, LARGEST_SHOWN, "open the file itself")
+        return (await anyio.to_thread.run_sync(look_at, data))[1]
 
 
 async def first_previews(
@@ -86,50 +137,32 @@ async def first_previews(
 
 async def fitted(previews: Sequence[Preview], budget: int) -> tuple[list[Preview], bool]:
     """The previews within a budget of encoded bytes, and whether any was shrunk or left out: see `fit_previews`."""
-    from imagewright.imaging.preview import fit_previews  # noqa: PLC0415 - Pillow is not on the start-up path
-
     pixels = sum(preview.width * preview.height for preview in previews)
     return await DECODING.run(lambda: fit_previews(previews, budget=budget), cost=pixels * SHRINKING_BYTES)
 
 
-@contextmanager
-def _opened(library: Library, record: PictureRecord) -> Iterator[BinaryIO]:
-    try:
-        with library.roots.open_recorded(record.path) as stream:
-            yield stream
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise StorageError(f"{record.path} has been deleted or moved.") from error
-    except OSError as error:
-        raise StorageError(f"{record.path} cannot be read: {why(error)}.") from error
+async def _read(library: Library, record: PictureRecord, limit: int, instead: str) -> tuple[bytes, str]:
+    head, there = await library.head(record, HEAD_BYTES)
+    _type_of(head, record)
+    if there > limit:
+        raise StorageError(
+            f"{_place(record)} has {byte_size(there)}, and at most {byte_size(limit)} are read: {instead}."
+        )
+    data = await library.read(record, limit)
+    return data, _type_of(data[:HEAD_BYTES], record)
 
 
-def _whole_file(library: Library, record: PictureRecord, limit: int, instead: str) -> tuple[bytes, str]:
-    from imagewright.imaging.signatures import HEAD_BYTES, describe, recognise  # noqa: PLC0415 - as above
+def _type_of(head: bytes, record: PictureRecord) -> str:
+    """The type of a file that begins like this.
 
-    with _opened(library, record) as stream:
-        head = stream.read(HEAD_BYTES)
-        name = recognise(head)
-        if name is None:
-            seems = describe(head) or "no picture" if head else "empty"
-            raise StorageError(f"{record.path} is {seems} now: it is not the picture {record.id} any more.")
-        there = os.fstat(stream.fileno()).st_size
-        if there > limit:
-            raise StorageError(
-                f"{record.path} has {byte_size(there)}, and at most {byte_size(limit)} are read: {instead}."
-            )
-        stream.seek(0)
-        return read_within(stream, record.path, limit), name
+    Raises:
+        StorageError: it is no picture.
+    """
+    if (name := recognise(head)) is not None:
+        return name
+    seems = describe(head) or "no picture" if head else "empty"
+    raise StorageError(f"{_place(record)} is {seems} now: it is not the picture {record.id} any more.")
 
 
-def _cost(library: Library, record: PictureRecord) -> int:
-    from imagewright.imaging.files import HEAD_READ, head_cost  # noqa: PLC0415 - as above
-
-    with _opened(library, record) as stream:
-        return head_cost(stream.read(HEAD_READ), os.fstat(stream.fileno()).st_size, LOOK_BYTES)
-
-
-def _preview(library: Library, record: PictureRecord) -> Preview:
-    from imagewright.imaging.preview import look  # noqa: PLC0415 - as above
-
-    data, _ = _whole_file(library, record, LARGEST_SHOWN, "open the file itself")
-    return look(data)[1]
+def _place(record: PictureRecord) -> str:
+    return str(record.path or record.key)

@@ -108,11 +108,12 @@ class DecodeLimiter:
             abandon_on_cancel: do not wait for the thread when the caller is cancelled; its share is then free at
                 once, although the thread goes on until it is through.
         """
-        async with self._share(cost):
+        async with self.share(cost):
             return await anyio.to_thread.run_sync(partial(work, *arguments), abandon_on_cancel=abandon_on_cancel)
 
     @asynccontextmanager
-    async def _share(self, cost: int) -> AsyncIterator[None]:
+    async def share(self, cost: int) -> AsyncIterator[None]:
+        """A share of the memory for as long as the block lasts; it begins once there is room for it."""
         share = min(max(cost, self._least), self._room)
         turn = anyio.Event()
         self._waiting.append((share, turn))

@@ -7,14 +7,14 @@ keyword, strict converters add it themselves, and the check of a call refuses un
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Argument, OperationName
 from imagewright.catalog.schema import argument_schema, input_schema
-from imagewright.engine.job import JobStatus
 from imagewright.engine.offer import HELPER_TOOLS
 from imagewright.guide.describe import description
+from imagewright.storage.records import JobState
 from imagewright.text import plain
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from imagewright.catalog.row import Row
     from imagewright.engine.job import Job
-    from imagewright.storage.record import PictureRecord
+    from imagewright.storage.records import PictureRecord
 
 Schema = dict[str, Any]
 
@@ -56,7 +56,7 @@ JOB_SCHEMA: Schema = {
     "type": "object",
     "properties": {
         "job_id": {"type": "string"},
-        "status": {"type": "string", "enum": [str(status) for status in JobStatus]},
+        "status": {"type": "string", "enum": list(get_args(JobState))},
         "model": {"type": "string", "description": "The tool"},
         "operation": {"type": "string", "enum": [str(name) for name in OperationName]},
         "provider": {"type": "string"},
@@ -260,21 +260,21 @@ def _annotations(*, reads_only: bool, open_world: bool) -> Schema:
 
 def job_data(job: Job) -> dict[str, Any]:
     """A job under `JOB_SCHEMA`."""
-    cost: dict[str, Any] = {"basis": job.cost_basis}
-    if job.cost_usd is not None:
-        cost = {"usd": job.cost_usd, "basis": job.cost_basis}
+    cost: dict[str, Any] = {"basis": job.record.cost_basis}
+    if job.record.cost_usd is not None:
+        cost = {"usd": job.record.cost_usd, "basis": job.record.cost_basis}
     return {
         "job_id": job.id,
-        "status": str(job.status),
-        "model": job.tool,
+        "status": job.record.state,
+        "model": job.record.tool,
         "operation": str(job.operation),
-        "provider": job.provider,
-        "provider_model": job.model,
+        "provider": job.record.provider,
+        "provider_model": job.record.model,
         "images": [picture_data(record) for record in job.pictures],
         "cost": cost,
         "elapsed_seconds": round(job.elapsed, 2),
         "progress": round(job.share, 3),
-        "notes": [plain(note) for note in (*job.notes, *([job.trouble] if job.trouble else []))],
+        "notes": [plain(note) for note in (*job.record.notes, *([job.trouble] if job.trouble else []))],
         "choice": list(job.choice),
     }
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mcp.types as t
@@ -85,7 +84,7 @@ class Resources:
         pictures = [
             t.Resource(
                 uri=record.uri,
-                name=plain(Path(record.path).name),
+                name=plain(record.key.rpartition("/")[2]),
                 description=quoted(record.prompt, SHOWN_PROMPT)
                 if record.prompt
                 else f"{record.operation} with {record.tool}",

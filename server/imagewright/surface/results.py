@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mcp.types as t
 
 from imagewright.catalog.row import verb
-from imagewright.engine.job import JobStatus
-from imagewright.errors import ImagewrightError, ProviderError, Refusal
+from imagewright.engine.outcome import error_data
+from imagewright.errors import ImagewrightError, Refusal
 from imagewright.surface.definitions import job_data
 from imagewright.text import byte_size, counted, plain
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from imagewright.engine.engine import Engine
     from imagewright.engine.job import Job
     from imagewright.imaging.preview import Preview
-    from imagewright.storage.record import PictureRecord
+    from imagewright.storage.records import PictureRecord
 
 Block = t.TextContent | t.ImageContent | t.ResourceLink
 
@@ -94,14 +93,12 @@ def error_reply(error: ImagewrightError, job: Job | None = None) -> t.CallToolRe
                 "more": error.more,
                 "instead": list(error.instead),
             }
-        case ProviderError():
-            text = plain(str(error))
-            meta = {"kind": error.category, "retryable": error.retryable, "charged": error.charged}
         case _:
-            text, meta = plain(str(error)), {"kind": "failed"}
+            meta = error_data(error)
+            text = plain(meta.pop("text"))
     if job is not None:
         meta["job_id"] = job.id
-        text += "".join(f"\nNote: {plain(note)}" for note in job.notes)
+        text += "".join(f"\nNote: {plain(note)}" for note in job.record.notes)
     return t.CallToolResult(content=[t.TextContent(text=text)], is_error=True, _meta={ERROR_META: meta})
 
 
@@ -128,7 +125,7 @@ def _image(preview: Preview) -> t.ImageContent:
 def _link(record: PictureRecord) -> t.ResourceLink:
     return t.ResourceLink(
         uri=record.uri,
-        name=plain(Path(record.path).name),
+        name=plain(record.key.rpartition("/")[2]),
         mime_type=f"image/{record.format}",
         size=record.bytes,
         description=f"{record.width}x{record.height} px, full size",
@@ -147,32 +144,32 @@ def _summary(job: Job) -> str:
         sides = f"{record.width}x{record.height} {record.format}, {byte_size(record.bytes)}"
         lines.append(f"{record.id}: {plain(str(record.path))} ({sides}{seed})")
     lines.append(_cost(job))
-    lines += [f"Note: {plain(note)}" for note in job.notes]
+    lines += [f"Note: {plain(note)}" for note in job.record.notes]
     return "\n".join(lines)
 
 
 def _headline(job: Job) -> str:
-    what = f"{verb(job.operation)} with {job.tool} at {job.provider}"
-    match job.status:
-        case JobStatus.COMPLETED:
+    what = f"{verb(job.operation)} with {job.record.tool} at {job.record.provider}"
+    match job.record.state:
+        case "completed":
             return f"{counted(len(job.pictures), 'picture')}: {what}, {job.elapsed:.1f} s."
-        case JobStatus.RUNNING if job.trouble:
+        case "running" if job.trouble:
             return (
                 f"Still running, but held up ({job.elapsed:.0f} s so far): {what}. {job.trouble} "
                 f'Later, get its pictures with image_job and job_id "{job.id}".'
             )
-        case JobStatus.RUNNING:
+        case "running":
             return (
                 f"Still running ({job.stage}, {job.elapsed:.0f} s so far): {what}. The job goes on by itself; do not "
                 f'call the tool again. Get its pictures with image_job and job_id "{job.id}".'
             )
         case _:
-            return f"{job.status.capitalize()}: {what}."
+            return f"{job.record.state.capitalize()}: {what}."
 
 
 def _cost(job: Job) -> str:
-    if job.cost_usd is None:
+    if job.record.cost_usd is None:
         return "Cost: unknown."
-    if job.cost_basis == "actual":
-        return "Cost: nothing." if job.cost_usd == 0 else f"Cost: ${job.cost_usd:.4g} (charged)."
-    return f"Cost: about ${job.cost_usd:.4g} (estimate)."
+    if job.record.cost_basis == "actual":
+        return "Cost: nothing." if job.record.cost_usd == 0 else f"Cost: ${job.record.cost_usd:.4g} (charged)."
+    return f"Cost: about ${job.record.cost_usd:.4g} (estimate)."

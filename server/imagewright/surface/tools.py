@@ -126,7 +126,7 @@ class Tools:
         began = anyio.current_time()
         if "job_id" not in given:
             jobs = await self._engine.newest(LISTED_JOBS)
-            lines = [f"{job.id}: {job.status}, {verb(job.operation)} with {job.tool}" for job in jobs]
+            lines = [f"{job.id}: {job.record.state}, {verb(job.operation)} with {job.record.tool}" for job in jobs]
             return data_reply("\n".join(lines) or "No jobs yet.", {"jobs": [job_data(job) for job in jobs]})
         job = await self._engine.get(given["job_id"])
         seconds = 0.0

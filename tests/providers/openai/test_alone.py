@@ -9,7 +9,6 @@ import pytest
 
 from imagewright.catalog.load import catalog
 from imagewright.engine.engine import open_engine
-from imagewright.engine.job import JobStatus
 from imagewright.providers.openai.routes import ROUTES
 from imagewright.settings.load import load_settings
 from tests.emulators.openai import OpenAIEmulator
@@ -35,13 +34,13 @@ async def test_one_key_and_an_address_on_loopback_are_enough(tmp_path: Path) -> 
             assert not engine.offer.drafts
             made = await engine.start(TOOL, {"prompt": "a kite", "variants": 3})
             assert await engine.wait(made, 10)
-            assert made.status is JobStatus.COMPLETED, made.error
+            assert made.record.state == "completed", made.error
             first = made.pictures[0].id
             changed = await engine.start(TOOL, {"prompt": "a sail", "images": [first]})
             assert await engine.wait(changed, 10)
-        assert changed.status is JobStatus.COMPLETED, changed.error
+        assert changed.record.state == "completed", changed.error
         assert (len(made.pictures), len(changed.pictures)) == (3, 1)
-        assert made.provider == changed.provider == "openai"
-        assert made.cost_basis == "estimate"
-        assert made.cost_usd == pytest.approx(0.18)
+        assert made.record.provider == changed.record.provider == "openai"
+        assert made.record.cost_basis == "estimate"
+        assert made.record.cost_usd == pytest.approx(0.18)
         assert [one.label for one in openai.requests] == ["generate", "edit"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from imagewright.engine.engine import Engine
-    from imagewright.storage.record import PictureRecord
+    from imagewright.storage.records import PictureRecord
 
 LIMIT = 20
 PROMPT_LENGTH = 80

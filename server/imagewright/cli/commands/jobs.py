@@ -111,7 +111,7 @@ async def cancel(engine: Engine, *, job_id: str, as_json: bool) -> int:
     """Stop the job of that id, whichever process works on it."""
     job = await engine.get(job_id)
     if job.done:
-        sys.stderr.write(f"imagewright: {job.id} had ended already: {job.status}\n")
+        sys.stderr.write(f"imagewright: {job.id} had ended already: {job.record.state}\n")
     else:
         await engine.cancel(job)
         if not job.done:
@@ -140,13 +140,13 @@ async def resume(engine: Engine, *, as_json: bool) -> int:
 
 def _missing_for(engine: Engine, job: Job) -> str:
     """What keeps the job's provider from being used; empty where nothing does."""
-    state = engine.offer.providers.get(job.provider)
+    state = engine.offer.providers.get(job.record.provider)
     if state is None:
-        return f"there is no provider {job.provider} any more"
+        return f"there is no provider {job.record.provider} any more"
     if state.on:
         return ""
-    ways = KEY_VARIABLES.get(job.provider) or ("IMAGEWRIGHT_PROVIDERS",)
-    return f"{job.provider} is off: {state.because} ({' or '.join(ways)})"
+    ways = KEY_VARIABLES.get(job.record.provider) or ("IMAGEWRIGHT_PROVIDERS",)
+    return f"{job.record.provider} is off: {state.because} ({' or '.join(ways)})"
 
 
 async def _wait_for(engine: Engine, jobs: Sequence[Job]) -> list[Job]:

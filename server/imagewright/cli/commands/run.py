@@ -25,7 +25,6 @@ from imagewright.cli.output import print_json
 from imagewright.cli.progress import CODES, exit_code, follow
 from imagewright.cli.session import with_engine
 from imagewright.cli.views import print_error, summary
-from imagewright.engine.job import JobStatus
 from imagewright.errors import ConfirmationNeededError, Problem, Refusal
 from imagewright.surface.definitions import job_data
 from imagewright.text import listed, plain, shown, span
@@ -205,8 +204,10 @@ async def _make(
         sys.stdout.write(summary(job))
     await engine.answered(job)
     print_error(job)
-    if job.error is None and job.status is not JobStatus.COMPLETED:
-        sys.stderr.write(f"imagewright: {job.id} is {job.status}: {len(job.pictures)} of {job.expected} pictures\n")
+    if job.error is None and job.record.state != "completed":
+        sys.stderr.write(
+            f"imagewright: {job.id} is {job.record.state}: {len(job.pictures)} of {job.record.expected} pictures\n"
+        )
     return exit_code([job])
 
 

@@ -165,13 +165,8 @@ class KeyNamingSender:
         try:
             return await self._http.send(account, request)
         except BadKey as failure:
-            raise BadKey(
-                failure.provider,
-                failure.detail,
-                charged=failure.charged,
-                spoken=failure.spoken,
-                advice=f"The key came from {self._source}. {failure.advice}",
-            ) from failure
+            advice = f"The key came from {self._source}. {failure.advice}"
+            raise failure.as_kind(BadKey, advice=advice) from failure
 
     async def download(self, account: Account, url: str, into: Path, *, max_bytes: int = RESULT_BYTES) -> None:
         """As `HttpClient.download`."""
@@ -229,14 +224,7 @@ def _cleaned(
     asked = failure.retry_after
     if asked is None and failure.retryable:
         asked = wait
-    return type(failure)(
-        failure.provider,
-        tidy(failure.detail, account.key),
-        charged=failure.charged,
-        retry_after=asked,
-        spoken=spoken,
-        advice=failure.advice,
-    )
+    return failure.as_kind(type(failure), detail=tidy(failure.detail, account.key), retry_after=asked, spoken=spoken)
 
 
 def _key_headers(account: Account, request: Request[Any]) -> Mapping[str, str]:

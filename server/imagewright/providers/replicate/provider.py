@@ -190,7 +190,7 @@ class Replicate(HttpProvider):
         try:
             return await self._http.send(self._account, request)
         except ProviderError as error:
-            raise ResultLost(NAME, error.detail, spoken=error.spoken, passing=error.retryable) from error
+            raise error.as_kind(ResultLost, passing=error.retryable) from error
 
 
 PROVIDER: type[Provider] = Replicate

@@ -1,4 +1,4 @@
-"""One attempt at a job: its vendor calls from wherever the journal says they stand to pictures in the library.
+"""One job through its states: its vendor calls from wherever the journal says they stand to pictures in the library.
 
 Every step is written down before the next is taken, so that whoever picks the job up can go on from there.
 """
@@ -8,38 +8,37 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 
-from imagewright.engine.call_run import CallRun, call_run_of
-from imagewright.engine.delivery import Delivery
+from imagewright.engine.deliver import Delivery, UnreadableResultError
 from imagewright.engine.job import SHARE_MADE
-from imagewright.engine.polling import poll_until_done
-from imagewright.engine.recover import search
+from imagewright.engine.outcome import CallRun, call_run_of, cost_each, error_data, most_taken, within_reason
+from imagewright.engine.polling import poll_until_done, recover
 from imagewright.engine.spool import Answer
-from imagewright.engine.stores import error_data
-from imagewright.engine.surplus import most_taken, within_reason
-from imagewright.engine.unreadable import UnreadableResultError
 from imagewright.errors import ImagewrightError, ProviderError, StorageError, UnknownOutcome
 from imagewright.providers.base import CanRecover, Finished, Handle, Running, UploadsInputs
-from imagewright.storage.journal import LostLeaseError
-from imagewright.storage.record import NewPicture
+from imagewright.storage.base import LostLeaseError
+from imagewright.storage.records import NewPicture
 from imagewright.storage.states import CallState, is_final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable
+    from typing import Unpack
 
     from imagewright.engine.job import Job
-    from imagewright.engine.plan import JobSpec
-    from imagewright.engine.stores import Stores
+    from imagewright.engine.plan import JobSpec, Plan
+    from imagewright.engine.spool import Spool
     from imagewright.providers.base import Order, Output, Provider
-    from imagewright.storage.journal_entry import CallEntry, JobEntry
-    from imagewright.storage.record import CostBasis
+    from imagewright.storage.base import CallChanges
+    from imagewright.storage.records import CallRecord
+    from imagewright.storage.stores import Stores
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +47,7 @@ CANCEL_SECONDS = 5.0
 LAST_FETCH_SECONDS = 60.0
 """Bound on bringing home what was made already when the job was cancelled."""
 STALE_HOURS = 1.0
-"""How old a job may be of which something is still to be sent: nobody waits for it any more."""
+"""A call of a job that is older than this is not sent any more: nobody waits for its pictures."""
 FOUND = "The answer to the request was never heard; it was found among {name}'s recent calls and not sent again."
 SURPLUS = "{name} made more than it was asked for: {count} more, kept as well."
 SHARE_SUBMITTED = 0.05
@@ -56,27 +55,20 @@ SHARE_SUBMITTED = 0.05
 
 @dataclass(slots=True)
 class Attempt:
-    """A job in the hands of one provider.
-
-    Attributes:
-        job: its live state.
-        entry: as written in the journal.
-        spec: the caller's wish.
-        provider: who does it.
-        stores: where things are kept.
-        order_of: the order of a call that was not sent yet.
-        find_provider: the provider of a name as it is set up now; raises where it is not in use any more.
-        call_runs: its calls.
-    """
+    """A job in the hands of one provider."""
 
     job: Job
-    entry: JobEntry
     spec: JobSpec
+    """What the caller wants."""
     provider: Provider
     stores: Stores
-    order_of: Callable[[CallEntry], Order]
+    spool: Spool
+    plan: Plan | None
+    """With the orders, where this process made the plan; None for a job that another process began."""
     find_provider: Callable[[str], Provider]
+    """The provider of a name as it is set up now; raises where it is not in use any more."""
     call_runs: list[CallRun] = field(default_factory=list)
+    """Its calls."""
 
     async def carry_out(self) -> None:
         """See every call through. What went wrong stands in the calls.
@@ -84,7 +76,7 @@ class Attempt:
         Raises:
             LostLeaseError: another process has the job now.
         """
-        self.call_runs = [call_run_of(self.provider, call) for call in self.entry.calls]
+        self.call_runs = [call_run_of(call) for call in self.job.record.calls]
         with self.job.scope:
             async with anyio.create_task_group() as group:
                 for call_run in self.call_runs:
@@ -96,29 +88,30 @@ class Attempt:
             await self._steps(call_run)
         except anyio.get_cancelled_exc_class():
             # only a cancel that was asked for ends the vendor's work; a process that stops leaves the job to the next
-            if self.job.cancel_asked:
+            if self.job.record.cancel_requested:
                 with anyio.CancelScope(shield=True):
                     await self._stop(call_run)
             raise
         except LostLeaseError:
             raise
         except Exception as error:  # noqa: BLE001 - a bug in one vendor's file must end this job and not the server
-            await self._fail(call_run, self._told(call_run, error))
+            await self._fail(call_run, self._as_ours(call_run, error))
 
     async def _steps(self, call_run: CallRun) -> None:
+        await anyio.lowlevel.checkpoint()  # a job that was cancelled before goes no step further
         match call_run.state:
             case CallState.PLANNED:
                 self._check_age()
                 await self._submit(call_run)
             case CallState.SUBMITTING:
                 stopped = UnknownOutcome(self.provider.name, "the server stopped while it was sending")
-                await self._search(call_run, stopped)
-        if call_run.state is CallState.SUBMITTED and call_run.handle is not None:
+                await self._recover(call_run, stopped)
+        if call_run.state is CallState.SUBMITTED and (handle := self._handle(call_run)) is not None:
             self._progress(call_run, Running(SHARE_SUBMITTED, "submitted"))
             tell = partial(self._progress, call_run)
             try:
                 finished = await poll_until_done(
-                    self.provider, call_run.handle, tell, self.job.created, self._provider_now
+                    self.provider, handle, tell, self.job.record.created, self._provider_now
                 )
             finally:  # its end is none of the other calls' trouble
                 self.job.held_up(call_run.place, "")
@@ -126,29 +119,45 @@ class Attempt:
         await self._bring_all(call_run)
 
     def _check_age(self) -> None:
-        """Keep money from being spent on a wish of long ago.
+        """Keep money from being spent for a call whose caller has left long ago.
 
         Raises:
-            ImagewrightError: whoever made the call has left long since.
+            ImagewrightError: the job is older than `STALE_HOURS`.
         """
-        hours = (time.time() - self.job.created) / 3600
+        hours = (time.time() - self.job.record.created) / 3600
         if hours > STALE_HOURS:
             raise ImagewrightError(
                 f"Nothing was sent and nothing was charged: the server stopped before it could send this, {hours:.0f} "
                 "hours ago. Call again if it is still wanted."
             )
 
+    async def _order_for(self, call: CallRecord) -> Order:
+        """What to send for a call that was not sent yet: as this process planned it, else as it was written down.
+
+        Raises:
+            StorageError: the provider has no such route any more, or an input picture is gone.
+        """
+        if self.plan is not None:
+            return self.plan.orders[call.number]
+        record = self.job.record
+        wanted = (record.tool, record.operation, record.plan["route"])
+        for route in self.provider.routes:
+            if (route.tool, route.operation.value, route.model) == wanted:
+                return await self.spool.read_order(route, call, record.plan["inputs"])
+        raise StorageError(f"{record.provider} has no {record.plan['route']} any more; nothing was sent")
+
     async def _submit(self, call_run: CallRun) -> None:
-        order = await anyio.to_thread.run_sync(self.order_of, call_run.call)
+        order = await self._order_for(call_run.call)
         if order.pictures and isinstance(self.provider, UploadsInputs):
             self._progress(call_run, Running(stage="handing over the pictures"))
             order = await self.provider.upload_inputs(order)
+        signature = None
         if isinstance(self.provider, CanRecover):
-            call_run.signature = await anyio.to_thread.run_sync(self.provider.signature, order)
-        await self.stores.ledger.step(
-            self.job.id, call_run.call.number, CallState.SUBMITTING, trace=call_run.signature
-        )
-        call_run.state, call_run.sent = CallState.SUBMITTING, True
+            signature = await anyio.to_thread.run_sync(self.provider.signature, order)
+        # written down before anything is sent: what cannot be written is not begun
+        await self.stores.jobs.advance(self.job.id, call_run.call.number, CallState.SUBMITTING, signature=signature)
+        call_run.call = replace(call_run.call, state=CallState.SUBMITTING, signature=signature)
+        call_run.sent = True
         unheard: UnknownOutcome | None = None
         # a cancel in the middle of a submit would leave its outcome unknown, and it is bounded by itself
         with anyio.CancelScope(shield=True):
@@ -158,75 +167,65 @@ class Attempt:
                 unheard = error
             else:
                 if isinstance(answer, Handle):
-                    call_run.handle = answer
                     await self._note(call_run, CallState.SUBMITTED, handle=dict(answer.data))
                 else:
                     await self._made(call_run, answer)
         if unheard is not None:
-            await self._search(call_run, unheard)
+            await self._recover(call_run, unheard)
 
-    async def _search(self, call_run: CallRun, unheard: UnknownOutcome) -> None:
+    async def _recover(self, call_run: CallRun, unheard: UnknownOutcome) -> None:
         """Find a call again whose answer was never heard: on disk, or at a vendor that lists recent calls.
 
         Raises:
             UnknownOutcome: the vendor has no such list, or did not show the call in it.
         """
-        name = self.provider.name
-        if await self._lies_on_disk(call_run):
+        if await self._is_on_disk(call_run):
             return
-        if not call_run.signature or not isinstance(self.provider, CanRecover):
+        name, call = self.provider.name, call_run.call
+        if not call.signature or not isinstance(self.provider, CanRecover):
             raise unheard
-        call, tell = (self.job.id, call_run.call.number), partial(self._progress, call_run)
-        call_run.handle = await search(self._provider_now, call, call_run.signature, self.stores, tell)
-        if call_run.handle is None:
+        handle = await recover(
+            self._provider_now, self.job.id, call, self.stores.jobs, partial(self._progress, call_run)
+        )
+        if handle is None:
             seconds = f"{self.provider.poll_policy.search:g} s"
             advice = f"{name} did not show it among its recent calls within {seconds}. {UnknownOutcome.advice}"
-            raise UnknownOutcome(name, unheard.detail, spoken=unheard.spoken, advice=advice) from unheard
-        call_run.state = CallState.SUBMITTED
-        self.job.notes.append(FOUND.format(name=name))
+            raise unheard.as_kind(UnknownOutcome, advice=advice) from unheard
+        call_run.call = replace(call, state=CallState.SUBMITTED, handle=handle.data)
+        self.job.note(FOUND.format(name=name))
 
-    async def _lies_on_disk(self, call_run: CallRun) -> bool:
-        """Whether the answer to a call lies in the job's folder: its process died before the journal was written."""
-        most = range(most_taken(call_run.call.count))
-        variants = [self.entry.variant_of(call_run.call, place) for place in most]
-        spool = self.stores.spool
-        answer = await anyio.to_thread.run_sync(spool.read_answer, self.job.id, call_run.call.number, variants)
+    async def _is_on_disk(self, call_run: CallRun) -> bool:
+        """Whether the answer to a call lies on disk: its process died before the journal was written."""
+        call, record = call_run.call, self.job.record
+        variants = [record.variant_of(call, place) for place in range(most_taken(call.count))]
+        answer = await self.spool.read_answer(record.id, call.number, variants)
         if answer is None:
             return False
-        call_run.spooled, call_run.cost = answer.outputs, answer.cost_usd
-        self._add_notes(answer.notes)
-        with anyio.CancelScope(shield=True):
-            await self._note_made(call_run)
+        self.job.note(*answer.notes)
+        await self._note(call_run, CallState.MADE, outputs=answer.outputs, cost_usd=answer.cost_usd)
         return True
 
-    def _add_notes(self, notes: Iterable[str]) -> None:
-        self.job.notes += [note for note in notes if note not in self.job.notes]
-
     async def _made(self, call_run: CallRun, finished: Finished) -> None:
-        """Write the results down; bytes that came at once go to disk with the same breath, or stay in memory."""
-        finished = within_reason(finished, call_run.call.count)
-        call_run.outputs, call_run.cost = finished.outputs, finished.cost_usd
-        self._add_notes(finished.notes)
-        spool, job_id, call = self.stores.spool, self.job.id, call_run.call
-
-        def keep_all() -> tuple[Mapping[str, Any], ...]:
-            places = enumerate(finished.outputs)
-            outputs = [spool.keep_output(job_id, self.entry.variant_of(call, place), one) for place, one in places]
-            if call_run.handle is None:
-                spool.keep_answer(job_id, call.number, Answer(tuple(outputs), finished.cost_usd, finished.notes))
-            return tuple(outputs)
-
+        """Write the results down; bytes that came at once go to disk first, or stay in memory."""
+        call, job_id = call_run.call, self.job.id
+        finished = within_reason(finished, call.count)
+        call_run.outputs = finished.outputs
+        self.job.note(*finished.notes)
         try:
-            call_run.spooled = await anyio.to_thread.run_sync(keep_all)
+            outputs = tuple(
+                [
+                    await self.spool.keep_output(job_id, self.job.record.variant_of(call, place), output)
+                    for place, output in enumerate(finished.outputs)
+                ]
+            )
+            if call.handle is None:
+                await self.spool.keep_answer(job_id, call.number, Answer(outputs, finished.cost_usd, finished.notes))
         except StorageError as error:
             # the journal may only say that they are made once another process could find them
-            log.error("job %s: its pictures stay in memory: %s", self.job.id, error)  # noqa: TRY400 - known, and told in full
-            call_run.state = CallState.MADE
+            log.error("job %s: its pictures stay in memory: %s", job_id, error)  # noqa: TRY400 - known, and said in full
+            call_run.call = replace(call, state=CallState.MADE, cost_usd=finished.cost_usd)
         else:
-            await self._note_made(call_run)
-
-    async def _note_made(self, call_run: CallRun) -> None:
-        await self._note(call_run, CallState.MADE, products=call_run.spooled, cost_usd=call_run.cost)
+            await self._note(call_run, CallState.MADE, outputs=outputs, cost_usd=finished.cost_usd)
 
     async def _bring_all(self, call_run: CallRun) -> None:
         """Bring every picture of a call home; one that cannot be had does not keep the others from it.
@@ -236,7 +235,7 @@ class Attempt:
             LostLeaseError: another process has the job now.
         """
         self._progress(call_run, Running(SHARE_MADE, "fetching"))
-        places = range(len(call_run.outputs or call_run.spooled or ()))
+        places = range(call_run.made)
         failed: dict[int, Exception] = {}
         async with anyio.create_task_group() as group:
             for place in places:
@@ -246,20 +245,19 @@ class Attempt:
                 raise error
         call_run.arrived = len(places) - len(failed)
         call_run.safe = all(isinstance(error, UnreadableResultError) for error in failed.values())
-        trouble = self._told(call_run, failed[min(failed)]) if failed else None
+        trouble = self._as_ours(call_run, failed[min(failed)]) if failed else None
         if trouble is not None and not call_run.arrived:
             raise trouble
         call_run.error = trouble
         if (surplus := len(places) - call_run.call.count) > 0:
-            self._add_notes([SURPLUS.format(name=self.provider.name, count=surplus)])
-        if call_run.spooled is None:
-            call_run.spooled = ()
-            await self._note_made(call_run)
-        await self._note(call_run, CallState.KEPT, error=error_data(trouble))
+            self.job.note(SURPLUS.format(name=self.provider.name, count=surplus))
+        if call_run.call.outputs is None:
+            await self._note(call_run, CallState.MADE, outputs=(), cost_usd=call_run.call.cost_usd)
+        await self._note(call_run, CallState.KEPT, error=None if trouble is None else error_data(trouble))
 
     async def _bring_one(self, call_run: CallRun, place: int, failed: dict[int, Exception]) -> None:
         """Bring one picture home; what went wrong goes into `failed`."""
-        variant = self.entry.variant_of(call_run.call, place)
+        variant = self.job.record.variant_of(call_run.call, place)
         try:
             if not any(one.variant == variant for one in self.job.pictures):
                 await self._bring(call_run, place, variant)
@@ -267,72 +265,61 @@ class Attempt:
             failed[place] = error
 
     async def _fresh(self, call_run: CallRun, place: int) -> Output | None:
-        """The output with its link of now, where the vendor gave a ticket to ask by; None where it gives no other.
+        """The output with its link of now, where the vendor gave a handle to ask by; None where it gives no other.
 
         Raises:
             Exception: the vendor cannot be asked, as with any poll.
         """
-        if call_run.handle is None:
-            return None
-        answer = await self._provider_now().poll(call_run.handle)
+        handle = self._handle(call_run)
+        answer = None if handle is None else await self._provider_now().poll(handle)
         if not isinstance(answer, Finished) or place >= len(answer.outputs):
             return None
         return answer.outputs[place]
 
-    async def _output(self, call_run: CallRun, place: int) -> Output:
-        if call_run.outputs is not None:
-            return call_run.outputs[place]
-        spooled = (call_run.spooled or ())[place]
-        return await anyio.to_thread.run_sync(self.stores.spool.read_output, spooled)
-
     async def _bring(self, call_run: CallRun, place: int, variant: int) -> None:
-        output = await self._output(call_run, place)
-        cost, basis = self._cost_each(call_run)
+        record, spec = self.job.record, self.spec
+        if call_run.outputs is not None:
+            output = call_run.outputs[place]
+        else:
+            output = await self.spool.read_output((call_run.call.outputs or ())[place])
+        cost, basis = cost_each(call_run, spec.usd, spec.count)
         new = NewPicture(
-            tool=self.entry.tool,
-            operation=self.entry.operation,
-            provider=self.entry.provider,
-            model=self.entry.model,
-            prompt=self.spec.prompt,
-            arguments=dict(self.spec.request),
+            tool=record.tool,
+            operation=record.operation,
+            provider=record.provider,
+            model=record.model,
+            prompt=spec.prompt,
+            arguments=dict(spec.request),
             seed=output.seed if output.seed is not None else call_run.call.arguments.get("seed"),
             cost_usd=cost,
             cost_basis=basis,
-            parents=self.spec.parents,
+            parents=spec.parents,
             width=0,
             height=0,
             format="",
-            job_id=self.job.id,
+            job_id=record.id,
             variant=variant,
-            created=datetime.fromtimestamp(self.job.created, UTC),
+            created=datetime.fromtimestamp(record.created, UTC),
         )
         renew = partial(self._fresh, call_run, place)
-        delivery = Delivery(output, new, self.job, self.spec, self.provider, self.stores, renew, self._provider_now)
-        record, notes = await delivery.run()
-        self.job.pictures.append(record)
+        delivery = Delivery(output, new, self.job, spec, self.provider, self.stores, renew, self._provider_now)
+        picture, notes = await delivery.run()
+        self.job.pictures.append(picture)
         self.job.pictures.sort(key=lambda one: one.variant)
-        self.job.notes += notes
+        self.job.note(*notes)
         self.job.tell()
-
-    def _cost_each(self, call_run: CallRun) -> tuple[float | None, CostBasis]:
-        if call_run.cost is not None:
-            made = len(call_run.outputs or call_run.spooled or ())
-            return call_run.cost / max(call_run.call.count, made), "actual"
-        if self.spec.usd is not None:
-            return self.spec.usd / self.spec.count, "estimate"
-        return None, "unknown"
 
     async def _stop(self, call_run: CallRun) -> None:
         """End a call because someone asked for it; what is made already is paid for and brought home."""
         match call_run.state:
             case CallState.PLANNED:
                 await self._note(call_run, CallState.CANCELLED)
-            case CallState.SUBMITTING if not await self._lies_on_disk(call_run):
+            case CallState.SUBMITTING if not await self._is_on_disk(call_run):
                 await self._fail(
                     call_run, UnknownOutcome(self.provider.name, "cancelled while it was being looked for")
                 )
-            case CallState.SUBMITTED if call_run.handle is not None:
-                await self._tell_vendor(call_run.handle)
+            case CallState.SUBMITTED if (handle := self._handle(call_run)) is not None:
+                await self._cancel_at_vendor(handle)
                 await self._note(call_run, CallState.CANCELLED)
         if call_run.state is CallState.MADE:
             await self._last_fetch(call_run)
@@ -347,7 +334,7 @@ class Attempt:
         if call_run.state is CallState.MADE:
             await self._fail(call_run, error)
 
-    async def _tell_vendor(self, handle: Handle) -> None:
+    async def _cancel_at_vendor(self, handle: Handle) -> None:
         name = self.provider.name
         note = f"{name} has no way to stop a task: it goes on there and may be charged."
         try:
@@ -357,11 +344,10 @@ class Attempt:
         except (ImagewrightError, TimeoutError) as error:
             why = str(error) or f"no answer within {CANCEL_SECONDS:g} s"
             note = f"{name} could not be told to stop: the task goes on there and may be charged. {why}"
-        if note not in self.job.notes:
-            self.job.notes.append(note)
+        self.job.note(note)
 
-    def _told(self, call_run: CallRun, error: Exception) -> ImagewrightError:
-        """The error as the caller is told it: a bug is the vendor file's, and may have cost something."""
+    def _as_ours(self, call_run: CallRun, error: Exception) -> ImagewrightError:
+        """The error for the caller: a bug is the vendor file's, and may have cost something."""
         if isinstance(error, ImagewrightError):
             return error
         log.error("job %s broke", self.job.id, exc_info=error)
@@ -372,19 +358,24 @@ class Attempt:
         call_run.error = error
         unknown = isinstance(error, UnknownOutcome) and call_run.state is CallState.SUBMITTING
         if isinstance(error, StorageError) and call_run.state is CallState.PLANNED:
-            self.job.notes.append("Nothing was sent.")
+            self.job.note("Nothing was sent.")
         await self._note(call_run, CallState.UNKNOWN if unknown else CallState.FAILED, error=error_data(error))
 
-    async def _note(self, call_run: CallRun, state: CallState, **changes: object) -> None:
-        """Write a step down, also while the job is being stopped."""
-        call_run.state = state
+    async def _note(self, call_run: CallRun, state: CallState, **changes: Unpack[CallChanges]) -> None:
+        """Write a step down, also while the job is being stopped; where it cannot be written now, later."""
+        values: dict[str, Any] = {**changes, "state": state}
+        call_run.call = replace(call_run.call, **values)
         with anyio.CancelScope(shield=True):
-            await self.stores.ledger.note(self.job.id, call_run.call.number, state, **changes)
+            await self.stores.jobs.note(self.job.id, call_run.call.number, state, **changes)
+
+    def _handle(self, call_run: CallRun) -> Handle | None:
+        data = call_run.call.handle
+        return None if data is None else Handle(self.provider.name, data)
 
     def _provider_now(self) -> Provider:
         """The provider as it is set up now; where it is not in use any more, the one the job began with goes on."""
         with suppress(LookupError, ImagewrightError):
-            self.provider = self.find_provider(self.entry.provider)
+            self.provider = self.find_provider(self.job.record.provider)
         return self.provider
 
     def _progress(self, call_run: CallRun, running: Running, trouble: str = "") -> None:

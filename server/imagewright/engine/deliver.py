@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 import anyio.to_thread
 
-from imagewright.engine.arrived import Arrived, bring_down, digest_of, look
-from imagewright.engine.trouble import LEAST_PATIENCE, Trouble
-from imagewright.engine.unreadable import UnreadableResultError, keep_as_it_came
+from imagewright.engine.polling import LEAST_PATIENCE, Trouble
+from imagewright.engine.showing import bring_down, digest_of, look
+from imagewright.engine.spool import job_key
 from imagewright.errors import ImagewrightError, PictureError, ProviderError, ResultLost, StorageError
+from imagewright.imaging.signatures import HEAD_BYTES, extension_of
 from imagewright.providers.base import TaskEnded
-from imagewright.storage.private import make_folder
-from imagewright.storage.reasons import why
+from imagewright.storage.base import BlobGoneError
+from imagewright.storage.paths.files import why
 from imagewright.text import duration
 
 if TYPE_CHECKING:
@@ -33,9 +34,10 @@ if TYPE_CHECKING:
 
     from imagewright.engine.job import Job
     from imagewright.engine.plan import JobSpec
-    from imagewright.engine.stores import Stores
+    from imagewright.engine.showing import Arrived
     from imagewright.providers.base import Output, Provider
-    from imagewright.storage.record import NewPicture, PictureRecord
+    from imagewright.storage.records import NewPicture, PictureRecord
+    from imagewright.storage.stores import Stores
 
     Renew = Callable[[], Awaitable[Output | None]]
     """Asks the vendor for the output's link of now; None where it has no newer one to give. Raises as a poll does."""
@@ -63,6 +65,17 @@ STORE_PAUSE = 3.0
 """Seconds between two tries."""
 
 
+class UnreadableResultError(ResultLost):
+    """What the vendor made was fetched and cannot be read as a picture; its file was kept as it came."""
+
+    meaning = "made the picture, but its file cannot be read as one"
+
+    def __init__(self, provider: str, why: str, path: str) -> None:
+        # the path stands outside the quotation of `why`, which changes some characters
+        advice = f"The vendor's file was kept as {path}: open it with another program."
+        super().__init__(provider, why, charged=True, advice=advice)
+
+
 class _ChangedError(Exception):
     """The file is not the one that was looked at."""
 
@@ -77,35 +90,31 @@ class _Broken(Exception):
 
 @dataclass(slots=True)
 class Delivery:
-    """The way home of one picture.
-
-    Attributes:
-        output: what the vendor made.
-        new: what is known of it; format and sides are filled in here.
-        job: told when it has to wait.
-        spec: where to save it, and its exact size.
-        provider: who fetches it.
-        stores: where it is kept.
-        renew: asks the vendor for a link of now.
-        provider_now: the provider as it is set up after trouble: some links want its key, which may have been mended.
-        whole: the picture as the vendor made it, once it is here.
-        broken: what arrived of it and cannot be read; it is better than nothing.
-        no_link: why no fresh link could be asked for last, and what to do about it; empty where one could.
-        folders: where it lay on the way.
-    """
+    """The way home of one picture."""
 
     output: Output
+    """What the vendor made."""
     new: NewPicture
+    """What is known of it; format and sides are filled in here."""
     job: Job
+    """Told when it has to wait."""
     spec: JobSpec
+    """Where to save it, and its exact size."""
     provider: Provider
+    """Who fetches it."""
     stores: Stores
     renew: Renew
+    """Asks the vendor for a link of now."""
     provider_now: Callable[[], Provider]
+    """The provider as it is set up after trouble: some links want its key, which may have been mended."""
     whole: Arrived | None = None
+    """The picture as the vendor made it, once it is here."""
     broken: Path | None = None
+    """What arrived of it and cannot be read; it is better than nothing."""
     no_link: str = ""
+    """Why no fresh link could be asked for last, and what to do about it; empty where one could."""
     folders: set[Path] = field(default_factory=set)
+    """Where it lay on the way."""
 
     async def run(self) -> tuple[PictureRecord, list[str]]:
         """Bring it home.
@@ -134,7 +143,7 @@ class Delivery:
         facts = arrived.facts
         new = replace(self.new, format=facts.format, width=facts.width, height=facts.height)
         # a process that was frozen may find that its job was done by another meanwhile
-        await self.stores.ledger.check(self.job.id)
+        await self.stores.jobs.check_lease(self.job.id)
         record, more = await self._patiently(lambda: self._keep(arrived, new), arrived.file)
         self.job.previews[record.id] = arrived.preview
         await self._remove_folders()
@@ -151,7 +160,7 @@ class Delivery:
         while True:
             folder: Path | None = None
             try:
-                folder = await anyio.to_thread.run_sync(self._workplace, spare)
+                folder = await self._workplace(spare=spare)
                 self.folders.add(folder)
                 if self.whole is None:
                     self.whole = await self._fetch(folder / "picture")
@@ -159,7 +168,7 @@ class Delivery:
             except (OSError, StorageError) as error:
                 if folder is not None and not self._holds(folder):
                     await anyio.to_thread.run_sync(_remove, folder)
-                reason = why(error) if isinstance(error, OSError) else str(error)
+                reason = _why(error)
                 if anyio.current_time() > patience:
                     left = f" What arrived is left in {folder}." if folder is not None and self._holds(folder) else ""
                     text = f"The finished picture could not be fetched to this machine: {reason}{left}"
@@ -169,13 +178,16 @@ class Delivery:
                     await anyio.sleep(STORE_PAUSE)
                 spare = not spare
 
-    def _workplace(self, spare: bool) -> Path:  # noqa: FBT001 - called through a thread
+    async def _workplace(self, *, spare: bool) -> Path:
         """A folder of this process's own: one that was frozen must not write into its successor's file."""
         if spare:
-            return Path(tempfile.mkdtemp(prefix="imagewright-"))
-        folder = self.stores.spool.file(self.job.id, f"fetch-{self.new.variant}-{self.stores.ledger.owner}")
-        make_folder(folder)
-        return folder
+            return Path(await anyio.to_thread.run_sync(lambda: tempfile.mkdtemp(prefix="imagewright-")))
+        return await self.stores.blobs.workplace(f"{self._fetched}{self.stores.jobs.worker_id}")
+
+    @property
+    def _fetched(self) -> str:
+        """What the keys of all processes' fetches of this picture begin with."""
+        return job_key(self.job.id, f"fetch-{self.new.variant}-")
 
     def _holds(self, folder: Path) -> bool:
         """Whether something that was paid for lies there."""
@@ -221,26 +233,26 @@ class Delivery:
                     lost = self._lost(error)
                     if (found := await self._left_by_another(file)) is not None:
                         return found
-                    nobody_waits = self.job.cancel_asked and failures >= TELL_AFTER
+                    nobody_waits = self.job.record.cancel_requested and failures >= TELL_AFTER
                     if lost.final or nobody_waits or anyio.current_time() > patience:
                         await self._give_up(lost, file)
                     if lost.passing:
-                        self._say("", "made, and waiting for the network to fetch it")
+                        self._tell("", "made, and waiting for the network to fetch it")
                         await anyio.sleep(FETCH_PAUSE)
                         continue
                     failures += 1
                     trouble = self._trouble(lost) if failures >= TELL_AFTER else ""
-                    self._say(trouble, f"made, and waiting{lost.words}")
+                    self._tell(trouble, f"made, and waiting{lost.words}")
                     await anyio.sleep(min(TROUBLE_PAUSE * 2 ** min(failures - 1, 16), LONGEST_PAUSE))
                     self.provider = self.provider_now()
                     await self._renew_link()
         finally:
-            self._say("")
+            self._tell("")
 
     def _kept_for(self) -> float:
         """Seconds for which the vendor keeps the result yet; not above 0 once it may be gone."""
         keeps = self.provider.poll_policy.keeps
-        return min(keeps - (time.time() - self.job.created), keeps)
+        return min(keeps - (time.time() - self.job.record.created), keeps)
 
     async def _renew_link(self) -> None:
         """Take the link of now, where there is one. The picture was made: no answer about it is its end."""
@@ -257,13 +269,12 @@ class Delivery:
 
     async def _left_by_another(self, file: Path) -> Arrived | None:
         """The picture as a process that is no more had fetched it whole; None where none lies there."""
-        name = f"fetch-{self.new.variant}-*/picture"
-        others = await anyio.to_thread.run_sync(lambda: list(self.stores.spool.file(self.job.id, "").glob(name)))
-        for other in others:
-            if other == file:
+        blobs = self.stores.blobs
+        for key in await blobs.keys(self._fetched):
+            if not key.endswith("/picture") or blobs.path(key) == file:
                 continue
-            with suppress(FileNotFoundError, PictureError):  # its job was done meanwhile, or it had come but half
-                await anyio.to_thread.run_sync(shutil.copyfile, other, file)
+            with suppress(BlobGoneError, PictureError):  # its job was done meanwhile, or it had come but half
+                await blobs.fetch(key, file)
                 return await look(file)
         return None
 
@@ -271,11 +282,13 @@ class Delivery:
         """What went wrong with fetching, as a vendor's failure."""
         if isinstance(error, ResultLost):
             return error
-        detail, spoken = (error.detail, error.spoken) if isinstance(error, ProviderError) else (str(error), False)
+        if isinstance(error, ProviderError):
+            return error.as_kind(ResultLost)
+        detail = str(error)
         if not isinstance(error, ImagewrightError):
             log.error("job %s: fetching broke and is tried again", self.job.id, exc_info=error)
             detail = f"internal error: {error!r}"
-        return ResultLost(self.provider.name, detail, spoken=spoken)
+        return ResultLost(self.provider.name, detail, spoken=False)
 
     async def _give_up(self, lost: ResultLost, file: Path) -> NoReturn:
         """End the fetching: with what arrived broken, if anything did.
@@ -298,42 +311,48 @@ class Delivery:
             f"as {name} keeps it ({duration(keeps)}), and arrives by itself; do not call again."
         )
 
-    def _say(self, trouble: str, stage: str | None = None) -> None:
-        """Tell how it stands. Another picture of the job may be in trouble of its own, which stays."""
+    def _tell(self, trouble: str, stage: str | None = None) -> None:
+        """Report how it stands. Another picture of the job may be in trouble of its own, which stays."""
         self.job.held_up(f"picture {self.new.variant}", trouble)
         self.job.tell(stage=stage)
 
     async def _keep_broken(self, broken: _Broken) -> UnreadableResultError:
         """Keep what cannot be read as it came; the error that says so."""
-        await self.stores.ledger.check(self.job.id)
-        path = await self._patiently(lambda: keep_as_it_came(broken.file, self.new, self.stores.library), broken.file)
+        await self.stores.jobs.check_lease(self.job.id)
+        path = await self._patiently(lambda: self._keep_as_it_came(broken.file), broken.file)
         await self._remove_folders()
-        self.job.notes.append(f"What {self.provider.name} made cannot be read as a picture and was kept as {path}.")
+        self.job.note(f"What {self.provider.name} made cannot be read as a picture and was kept as {path}.")
         return UnreadableResultError(self.provider.name, str(broken), path)
 
-    async def _patiently(self, save: Callable[[], T], file: Path) -> T:
+    async def _patiently(self, save: Callable[[], Awaitable[T]], file: Path) -> T:
         """Save it, for minutes if need be: it is paid for."""
         patience = anyio.current_time() + STORE_PATIENCE
         while True:
             try:
-                return await anyio.to_thread.run_sync(save)
+                return await save()
             except (OSError, StorageError) as error:
-                reason = f"{file}: {why(error)}." if isinstance(error, OSError) else str(error)
+                reason = f"{file}: {_why(error)}." if isinstance(error, OSError) else str(error)
                 if anyio.current_time() > patience:
                     raise StorageError(f"{reason} The finished picture is left as {file}.") from error
                 self.job.tell(stage=f"waiting to save: {reason}")
                 await anyio.sleep(STORE_PAUSE)
 
-    def _keep(self, arrived: Arrived, new: NewPicture) -> tuple[PictureRecord, list[str]]:
-        if digest_of(arrived.file) != arrived.digest:
+    async def _keep(self, arrived: Arrived, new: NewPicture) -> tuple[PictureRecord, list[str]]:
+        if await anyio.to_thread.run_sync(digest_of, arrived.file) != arrived.digest:
             raise _ChangedError
-        return self.stores.library.keep(
+        return await self.stores.library.keep(
+            self.job.who,
             arrived.file,
             new,
             save_as=self.spec.save_as,
             position=new.variant,
             of=max(self.spec.count, new.variant),
         )
+
+    async def _keep_as_it_came(self, file: Path) -> str:
+        """Save a file that is no readable picture beside the library's pictures, where nothing shows it; where."""
+        extension = await anyio.to_thread.run_sync(_extension_of, file)
+        return await self.stores.library.keep_unreadable(file, self.new, extension)
 
     async def _remove_folders(self) -> None:
         for folder in self.folders:
@@ -344,6 +363,15 @@ def _is_of_the_disk(error: Exception) -> bool:
     """Whether the trouble is with this machine's disk, and neither with the vendor nor with the network."""
     network = isinstance(error, ConnectionError | TimeoutError)
     return isinstance(error, StorageError) or (isinstance(error, OSError) and not network)
+
+
+def _why(error: Exception) -> str:
+    return why(error) if isinstance(error, OSError) else str(error)
+
+
+def _extension_of(file: Path) -> str:
+    with file.open("rb") as stream:
+        return extension_of(stream.read(HEAD_BYTES)).removeprefix(".")
 
 
 def _remove(folder: Path) -> None:
