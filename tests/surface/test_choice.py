@@ -246,7 +246,8 @@ async def test_nobody_else_is_asked_where_the_first_may_be_at_work_or_the_wish_i
         emulators[CHEAP].fail_next("create", fault)
         async with _workshop(emulators, tmp_path) as engine:
             job = await _made(engine)
-        assert (job.record.state, type(job.error)) == ("failed", error)
+        assert job.record.error is not None
+        assert (job.record.state, job.record.error["kind"]) == ("failed", error.category)
         assert submitted_to(CHEAP, emulators[CHEAP]) == 1
         assert emulators[DEAR].requests == []
 
@@ -256,7 +257,8 @@ async def test_with_a_budget_nobody_dearer_is_asked_than_was_agreed_to(tmp_path:
         emulators[CHEAP].credits = 0.0
         async with _workshop(emulators, tmp_path, IMAGEWRIGHT_BUDGET_PER_DAY="5") as engine:
             job = await _made(engine)
-        assert (job.record.state, type(job.error)) == ("failed", OutOfCredit)
+        assert job.record.error is not None
+        assert (job.record.state, job.record.error["kind"]) == ("failed", OutOfCredit.category)
         assert job.record.cost_usd == 0.0
         assert emulators[DEAR].requests == []
 

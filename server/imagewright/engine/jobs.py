@@ -102,6 +102,7 @@ class Jobs:
             if not isinstance(opened, Started):
                 with anyio.CancelScope(shield=True):
                     await self._spool.clear(job_id, whole=False)
+        assert opened is not None  # noqa: S101 - for the type checker: a shielded scope swallows nothing
         if isinstance(opened, Joined):
             return await self._joined(opened, who)
         if not isinstance(opened, Started):
