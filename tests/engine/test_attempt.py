@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from imagewright.storage.library_new import Library
+    from imagewright.storage.library import Library
     from imagewright.storage.records import PictureRecord
     from imagewright.storage.stores import Stores
     from tests.support.engine_bench import Bench

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from imagewright.catalog.row import PictureLimits
-    from imagewright.storage.library_new import Library
+    from imagewright.storage.library import Library
 
 pytestmark = pytest.mark.anyio
 

@@ -1,4 +1,4 @@
-"""A library in a folder of its own, and pictures to put into it."""
+"""Stores of each kind, and folders for them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,8 @@ import pytest
 
 from imagewright.settings.folders import Folders
 from imagewright.storage.blobs import LocalBlobs
-from imagewright.storage.database import Database
-from imagewright.storage.journal import Journal
-from imagewright.storage.library import Library
 from imagewright.storage.paths.roots import AllowedRoots
-from imagewright.storage.record import NewPicture
-from imagewright.storage.sqlite.database import Database as SqliteDatabase
+from imagewright.storage.sqlite.database import Database
 from imagewright.storage.sqlite.jobs import SqliteJobStore
 from imagewright.storage.sqlite.pictures import SqlitePictureIndex
 from imagewright.storage.sqlite.writer import Writer
@@ -80,50 +76,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def library(folders: Folders) -> Iterator[Library]:
-    with Library(folders) as made:
-        yield made
-
-
-@pytest.fixture
 def source(tmp_path: Path) -> Path:
     file = tmp_path / "download"
     file.write_bytes(SOURCE)
     return file
-
-
-@pytest.fixture(scope="session")
-def picture() -> Picture:
-    """Makes what the engine would supply; what is not named has a plain value."""
-
-    def make(**changes: Any) -> NewPicture:
-        plain: dict[str, Any] = {
-            "tool": "some_tool",
-            "operation": "generate",
-            "provider": "somebody",
-            "model": "some/model-1",
-            "format": "png",
-            "width": 64,
-            "height": 48,
-        }
-        return NewPicture(**plain | changes)
-
-    return make
-
-
-class Picture(Protocol):
-    def __call__(self, **changes: Any) -> NewPicture: ...
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "journal.db"
-
-
-@pytest.fixture
-def journal(file: Path) -> Iterator[Journal]:
-    with closing(Database(file)) as database:
-        yield Journal(database)
 
 
 @pytest.fixture
@@ -139,10 +95,10 @@ def workers(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Ite
         shared = MemoryJobs()
         yield lambda worker_id="me": MemoryJobStore(shared, worker_id=worker_id, **time)
         return
-    databases: list[SqliteDatabase] = []
+    databases: list[Database] = []
 
     def make(worker_id: str = "me") -> SqliteJobStore:
-        databases.append(SqliteDatabase(tmp_path / "stores.db"))
+        databases.append(Database(tmp_path / "stores.db"))
         return SqliteJobStore(databases[-1], Writer(databases[-1]), worker_id=worker_id, **time)
 
     yield make
@@ -156,7 +112,7 @@ def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PictureInd
     if request.param == "memory":
         yield MemoryPictureIndex()
         return
-    with closing(SqliteDatabase(tmp_path / "stores.db")) as database:
+    with closing(Database(tmp_path / "stores.db")) as database:
         yield SqlitePictureIndex(database, Writer(database))
 
 

@@ -1,22 +1,23 @@
-"""A server process that keeps pictures from several threads: started by the tests, several at once.
+"""A server process that keeps pictures in several tasks: started by the tests, several at once.
 
-Arguments: folder of the library, source file, number of threads, pictures per thread, and the job where they are all
-the same picture of one. Prints the kept ids and paths.
+Arguments: folder of the library, source file, number of tasks, pictures per task, and the job where they are all the
+same picture of one. Prints the kept ids and paths.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import anyio
+
 from imagewright.settings.folders import Folders
-from imagewright.storage.library import Library
-from imagewright.storage.record import NewPicture
+from imagewright.storage.records import LOCAL, NewPicture
+from imagewright.storage.stores import open_stores
 
 
-def main(base: Path, source: Path, threads: int, each: int, job_id: str = "") -> None:
+async def main(base: Path, source: Path, tasks: int, each: int, job_id: str) -> None:
     pictures = base / "pictures"
     folders = Folders(pictures, base / "imagewright.db", base / "config.toml", base / "keys.toml", (pictures,))
     new = NewPicture(
@@ -30,17 +31,21 @@ def main(base: Path, source: Path, threads: int, each: int, job_id: str = "") ->
         prompt="fox",
         job_id=job_id,
     )
+    stores = open_stores(folders, lease=10)
+    kept = []
 
-    def work(number: int) -> list[tuple[str, str, list[str]]]:
-        kept = []
+    async def work(number: int) -> None:
         for turn in range(each):
-            record, notes = library.keep(source, new, save_as="fox.png" if job_id or (number + turn) % 2 else None)
+            save_as = "fox.png" if job_id or (number + turn) % 2 else None
+            record, notes = await stores.library.keep(LOCAL, source, new, save_as=save_as)
             kept.append((record.id, str(record.path), notes))
-        return kept
 
-    with Library(folders) as library, ThreadPoolExecutor(threads) as pool:
-        print(json.dumps([one for kept in pool.map(work, range(threads)) for one in kept]))  # noqa: T201 - its answer
+    async with anyio.create_task_group() as group:
+        for number in range(tasks):
+            group.start_soon(work, number)
+    await stores.close()
+    print(json.dumps(kept))  # noqa: T201 - its answer
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), *sys.argv[5:])
+    anyio.run(main, Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), "".join(sys.argv[5:]))

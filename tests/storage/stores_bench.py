@@ -1,4 +1,4 @@
-"""Stores to hold against the contract: each of several kinds, with a clock that the test sets."""
+"""What the tests of storage put into stores: jobs and pictures in which every value that is not named is plain."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.settings.folders import Folders
-    from imagewright.storage.library_new import Library
+    from imagewright.storage.library import Library
     from imagewright.storage.records import Cap, JobRecord, Principal
 
 NOW = 100.0

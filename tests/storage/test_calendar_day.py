@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.errors import Refusal
-from imagewright.storage.library_new import day_bounds
+from imagewright.storage.library import day_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

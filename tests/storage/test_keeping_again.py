@@ -1,3 +1,4 @@
+# ruff: noqa: ASYNC220, ASYNC240 - a test may wait for the disk and for the processes it starts
 """A job's picture that is kept a second time: by the successor of a process that was killed, or by two at once."""
 
 from __future__ import annotations
@@ -15,20 +16,31 @@ import pytest
 
 import imagewright
 from imagewright.errors import StorageError
-from imagewright.storage import saving
+from imagewright.storage.blobs import LocalBlobs
 from imagewright.storage.library import Library
-from imagewright.storage.pictures import PictureTable
-from imagewright.storage.record import id_of, new_id
+from imagewright.storage.paths import files as private_files
+from imagewright.storage.paths.roots import AllowedRoots
+from imagewright.storage.records import LOCAL, id_of, new_id
+from imagewright.storage.sqlite.pictures import SqlitePictureIndex
+from tests.storage.stores_bench import opened, picture, place
+from tests.support.memory_stores import MemoryPictureIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from imagewright.settings.folders import Folders
-    from imagewright.storage.record import NewPicture
-    from tests.storage.conftest import Picture
+    from imagewright.storage.records import NewPicture, Principal
+
+pytestmark = pytest.mark.anyio
 
 MADE = datetime(2026, 11, 22, 12, tzinfo=UTC)
-WAYS = [saving.by_rename] if os.name == "nt" else [saving.by_link, saving.by_reservation]
+WAYS = [private_files.by_rename] if os.name == "nt" else [private_files.by_link, private_files.by_reservation]
+
+
+@pytest.fixture
+async def library(folders: Folders) -> AsyncIterator[Library]:
+    async with opened(folders) as made:
+        yield made
 
 
 class Killed(BaseException):
@@ -50,7 +62,7 @@ def files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
-def of_job(picture: Picture, variant: int = 1, job_id: str = "job_1") -> NewPicture:
+def of_job(variant: int = 1, job_id: str = "job_1") -> NewPicture:
     return picture(prompt="fox", job_id=job_id, variant=variant, created=MADE)
 
 
@@ -66,10 +78,9 @@ def test_the_id_of_a_jobs_picture_is_its_own_and_stays() -> None:
 @pytest.mark.parametrize("taken", [False, True])
 @pytest.mark.parametrize("save_as", [None, "foxes/", "fox.png", "deep/fox.jpg", "{outside}/fox.png"])
 @pytest.mark.parametrize("of", [1, 2])
-def test_what_was_saved_before_a_kill_is_listed_and_not_saved_again(  # noqa: PLR0917 - the columns of the table
+async def test_what_was_saved_before_a_kill_is_listed_and_not_saved_again(  # noqa: PLR0917 - the columns of the table
     folders: Folders,
     source: Path,
-    picture: Picture,
     monkeypatch: pytest.MonkeyPatch,
     way: Callable[[Path, Path], None],
     save_as: str | None,
@@ -77,109 +88,118 @@ def test_what_was_saved_before_a_kill_is_listed_and_not_saved_again(  # noqa: PL
     *,
     taken: bool,
 ) -> None:
-    monkeypatch.setattr(saving, "_WAYS", (way,))
+    monkeypatch.setattr(private_files, "_WAYS", (way,))
     wish = save_as and save_as.format(outside=source.parent)
     if taken:
-        with Library(folders) as library:
+        async with opened(folders) as library:
             for position in range(1, of + 1):
-                library.keep(source, of_job(picture, position, "job_0"), save_as=wish, position=position, of=of)
+                await library.keep(LOCAL, source, of_job(position, "job_0"), save_as=wish, position=position, of=of)
     before = files(folders.pictures)
-    with Library(folders) as library:
+    async with opened(folders) as library:
         for position in range(1, of + 1):
-            with killed_before(monkeypatch, PictureTable, "add"):
-                library.keep(source, of_job(picture, position), save_as=wish, position=position, of=of)
+            with killed_before(monkeypatch, SqlitePictureIndex, "add"):
+                await library.keep(LOCAL, source, of_job(position), save_as=wish, position=position, of=of)
     saved = files(folders.pictures)
     assert len(saved) == len(before) + of
-    with Library(folders) as library:
-        assert library.of_job("job_1") == []
+    async with opened(folders) as library:
+        assert await library.of_job(LOCAL, "job_1") == []
         for position in range(1, of + 1):
-            record, _ = library.keep(source, of_job(picture, position), save_as=wish, position=position, of=of)
-            assert record.path in set(saved) - set(before)
-            assert library.get(record.id) == record
-        assert [record.variant for record in library.of_job("job_1")] == list(range(1, of + 1))
-        assert len({record.path for record in library.of_job("job_1")}) == of
+            record, _ = await library.keep(LOCAL, source, of_job(position), save_as=wish, position=position, of=of)
+            assert place(record) in set(saved) - set(before)
+            assert await library.get(LOCAL, record.id) == record
+        assert [record.variant for record in await library.of_job(LOCAL, "job_1")] == list(range(1, of + 1))
+        assert len({place(record) for record in await library.of_job(LOCAL, "job_1")}) == of
     assert files(folders.pictures) == saved
 
 
-def test_a_picture_that_is_listed_already_is_given_back_as_it_is(
-    folders: Folders, library: Library, source: Path, picture: Picture
+async def test_a_picture_that_is_listed_already_is_given_back_as_it_is(
+    folders: Folders,
+    library: Library,
+    source: Path,
 ) -> None:
-    record, _ = library.keep(source, of_job(picture), save_as="fox.png")
+    record, _ = await library.keep(LOCAL, source, of_job(), save_as="fox.png")
     source.write_bytes(b"encoded anew")
-    for again in (library, Library(folders)):
-        with again:
-            assert again.keep(source, of_job(picture), save_as="fox.png") == (record, [])
-    assert files(folders.pictures) == [record.path]
-    assert library.find() == [record]
+    async with opened(folders) as another:
+        for again in (library, another):
+            assert await again.keep(LOCAL, source, of_job(), save_as="fox.png") == (record, [])
+    assert files(folders.pictures) == [place(record)]
+    assert await library.find(LOCAL) == [record]
 
 
-def test_a_picture_that_could_not_be_listed_yet_is_not_saved_again(
-    folders: Folders, source: Path, picture: Picture
+async def test_a_picture_that_could_not_be_listed_yet_is_not_saved_again(
+    folders: Folders,
+    source: Path,
 ) -> None:
     folders.database.mkdir(parents=True)
-    with Library(folders) as library:
-        record, (note,) = library.keep(source, of_job(picture), save_as="fox.png")
+    async with opened(folders) as library:
+        record, (note,) = await library.keep(LOCAL, source, of_job(), save_as="fox.png")
         assert "could not be entered" in note
-        assert library.keep(source, of_job(picture), save_as="fox.png") == (record, [])
-        other, _ = library.keep(source, of_job(picture, 2), save_as="fox.png")
-        assert (record.path.name, other.path.name) == ("fox.png", "fox-2.png")
+        assert await library.keep(LOCAL, source, of_job(), save_as="fox.png") == (record, [])
+        other, _ = await library.keep(LOCAL, source, of_job(2), save_as="fox.png")
+        assert (place(record).name, place(other).name) == ("fox.png", "fox-2.png")
         folders.database.rmdir()
-        assert {one.id for one in library.find()} == {record.id, other.id}
+        assert {one.id for one in await library.find(LOCAL)} == {record.id, other.id}
 
 
-def test_a_file_is_not_taken_while_nobody_can_tell_whose_it_is(
-    folders: Folders, source: Path, picture: Picture, monkeypatch: pytest.MonkeyPatch
+async def test_a_file_is_not_taken_while_nobody_can_tell_whose_it_is(
+    folders: Folders, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
         raise StorageError("the index cannot be read")
 
-    with Library(folders) as library:
-        first, _ = library.keep(source, of_job(picture), save_as="fox.png")
-        monkeypatch.setattr(PictureTable, "of_size", broken)
-        second, _ = library.keep(source, of_job(picture, 2), save_as="fox.png")
-    assert (first.path.name, second.path.name) == ("fox.png", "fox-2.png")
+    async with opened(folders) as library:
+        first, _ = await library.keep(LOCAL, source, of_job(), save_as="fox.png")
+        monkeypatch.setattr(SqlitePictureIndex, "keys_of_size", broken)
+        second, _ = await library.keep(LOCAL, source, of_job(2), save_as="fox.png")
+    assert (place(first).name, place(second).name) == ("fox.png", "fox-2.png")
 
 
-def test_a_copy_of_the_users_own_is_left_alone_without_a_job(
-    folders: Folders, library: Library, source: Path, picture: Picture
+async def test_a_copy_of_the_users_own_is_left_alone_without_a_job(
+    folders: Folders,
+    library: Library,
+    source: Path,
 ) -> None:
     folders.pictures.mkdir(parents=True)
     (folders.pictures / "fox.png").write_bytes(source.read_bytes())
-    assert library.keep(source, picture(), save_as="fox.png")[0].path.name == "fox-2.png"
+    record, _ = await library.keep(LOCAL, source, picture(), save_as="fox.png")
+    assert place(record).name == "fox-2.png"
 
 
-def test_a_listed_file_is_known_under_any_of_its_names(
-    folders: Folders, library: Library, source: Path, picture: Picture
+async def test_a_listed_file_is_known_under_any_of_its_names(
+    folders: Folders,
+    library: Library,
+    source: Path,
 ) -> None:
-    first, _ = library.keep(source, of_job(picture), save_as="fox.png")
-    (folders.pictures / "Fox.png").hardlink_to(first.path)  # as a file system that ignores case would have it
-    second, _ = library.keep(source, of_job(picture, 2), save_as="Fox.png")
-    assert second.path.name == "Fox-2.png"
+    first, _ = await library.keep(LOCAL, source, of_job(), save_as="fox.png")
+    (folders.pictures / "Fox.png").hardlink_to(place(first))  # as a file system that ignores case would have it
+    second, _ = await library.keep(LOCAL, source, of_job(2), save_as="Fox.png")
+    assert place(second).name == "Fox-2.png"
 
 
-def test_a_reservation_that_a_kill_left_empty_is_nobodys(
-    folders: Folders, source: Path, picture: Picture, monkeypatch: pytest.MonkeyPatch
+async def test_a_reservation_that_a_kill_left_empty_is_nobodys(
+    folders: Folders, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(saving, "_WAYS", (saving.by_reservation,))
-    with Library(folders) as library, killed_before(monkeypatch, Path, "replace"):
-        library.keep(source, of_job(picture), save_as="fox.png")
-    with Library(folders) as library:
-        record, _ = library.keep(source, of_job(picture), save_as="fox.png")
-        assert library.find() == [record]
-    assert record.path.read_bytes() == source.read_bytes()
+    monkeypatch.setattr(private_files, "_WAYS", (private_files.by_reservation,))
+    async with opened(folders) as library:
+        with killed_before(monkeypatch, Path, "replace"):
+            await library.keep(LOCAL, source, of_job(), save_as="fox.png")
+    async with opened(folders) as library:
+        record, _ = await library.keep(LOCAL, source, of_job(), save_as="fox.png")
+        assert await library.find(LOCAL) == [record]
+    assert place(record).read_bytes() == source.read_bytes()
     assert (folders.pictures / "fox.png").read_bytes() == b""
 
 
-def test_a_corrupt_index_is_told_of_once(folders: Folders, source: Path, picture: Picture) -> None:
+async def test_a_corrupt_index_is_told_of_once(folders: Folders, source: Path) -> None:
     folders.database.parent.mkdir()
     folders.database.write_bytes(b"no database" * 1000)
-    with Library(folders) as library:
-        record, (note,) = library.keep(source, of_job(picture))
+    async with opened(folders) as library:
+        record, (note,) = await library.keep(LOCAL, source, of_job())
         assert "set aside as imagewright.db.corrupt-" in note
-        assert library.find() == [record]
+        assert await library.find(LOCAL) == [record]
 
 
-def test_processes_that_keep_the_same_picture_keep_one(folders: Folders, source: Path) -> None:
+async def test_processes_that_keep_the_same_picture_keep_one(folders: Folders, source: Path) -> None:
     script = Path(__file__).with_name("keep_many.py")
     command = [sys.executable, str(script), str(folders.database.parent), str(source), "4", "5", "job_1"]
     paths = (str(Path(imagewright.__file__).parents[1]), os.environ.get("PYTHONPATH", ""))
@@ -190,5 +210,20 @@ def test_processes_that_keep_the_same_picture_keep_one(folders: Folders, source:
     ids, paths_kept = {one[0] for one in kept}, {one[1] for one in kept}
     assert (len(ids), len(paths_kept)) == (1, 1)
     assert {str(path) for path in files(folders.pictures)} == paths_kept
-    with Library(folders) as library:
-        assert [record.id for record in library.find()] == list(ids)
+    async with opened(folders) as library:
+        assert [record.id for record in await library.find(LOCAL)] == list(ids)
+
+
+class Late(MemoryPictureIndex):
+    """Does not find what another process has just added."""
+
+    async def get(self, who: Principal, picture_id: str) -> None:
+        """Answers as it did before."""
+
+
+async def test_what_another_process_adds_meanwhile_is_the_same_picture(folders: Folders, source: Path) -> None:
+    roots = AllowedRoots(folders.roots)
+    library = Library(Late(), LocalBlobs(folders.database.parent, folders.pictures, roots), roots)
+    kept = [(await library.keep(LOCAL, source, of_job(), save_as="fox.png"))[0] for _ in range(2)]
+    assert kept[0] == kept[1]
+    assert files(folders.pictures) == [kept[0].path]

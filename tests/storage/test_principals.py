@@ -11,7 +11,7 @@ import pytest
 from imagewright.errors import StorageError
 from imagewright.storage.base import JobStore, OverBudget, PictureIndex
 from imagewright.storage.blobs import LocalBlobs
-from imagewright.storage.library_new import Library
+from imagewright.storage.library import Library
 from imagewright.storage.paths.roots import AllowedRoots, ConfineError
 from imagewright.storage.records import LOCAL, Cap, Principal
 from imagewright.storage.states import CallState

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.imaging.files import PictureFacts
-    from imagewright.storage.library_new import Library
+    from imagewright.storage.library import Library
     from imagewright.storage.records import PictureRecord
 
 LARGEST_SHOWN = 300_000_000

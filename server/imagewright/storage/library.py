@@ -1,157 +1,186 @@
-"""The library: every picture that was ever kept, on disk and in the index."""
+"""The library: all pictures that were kept, their files and what is known about them."""
 
 from __future__ import annotations
 
-import dataclasses
 import logging
-import threading
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from datetime import date, datetime, time, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Self
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
 
 from imagewright.errors import Problem, Refusal, StorageError
-from imagewright.storage import saving
-from imagewright.storage.calendar_day import bounds
-from imagewright.storage.confine import Roots, read_within
-from imagewright.storage.naming import default_name, numbered, plain, with_real_extension
-from imagewright.storage.record import NewPicture, PictureRecord, id_of, new_id
+from imagewright.storage.base import BlobGoneError, SetAsideError
+from imagewright.storage.paths.path_syntax import default_name, numbered, plain, shown, with_real_extension
+from imagewright.storage.paths.roots import AllowedRoots, ConfineError
+from imagewright.storage.records import FILE, PICTURES, NewPicture, PictureRecord, id_of, new_id
 
 if TYPE_CHECKING:
-    from datetime import date
+    from collections.abc import Callable, Coroutine, Iterator
     from pathlib import Path
+    from typing import Any
 
-    from imagewright.settings.folders import Folders
-    from imagewright.storage.database import Database
-    from imagewright.storage.pictures import PictureTable
-    from imagewright.storage.saving import Kept, Ours
+    from imagewright.storage.base import BlobStore, PictureIndex
+    from imagewright.storage.records import Principal
 
 MOST_WORDS = 100
-"""Words that are looked for at once; SQLite takes no condition of more than 1,000 parts."""
+"""How many words can be searched for at once. SQLite allows conditions with 1,000 parts."""
 BEYOND_ALL = 2**31
-"""More pictures than any library has; SQLite takes no number above 2**63."""
-
-_log = logging.getLogger(__name__)
-
+"""More pictures than any library has. SQLite takes no numbers above 2**63."""
 UNREADABLE = "unreadable"
-"""Folder among the pictures for what a vendor made and nothing here can read."""
+"""The folder inside the library for files of vendors that cannot be read as pictures."""
+
+log = logging.getLogger(__name__)
 
 
 class Library:
-    """Keeps pictures and finds them again. Safe from many threads, and from many processes on the same folders.
+    """Keeps pictures and finds them again. Several processes can use the same index and files.
 
-    Nothing is made on disk before the first picture is kept or room for one is looked for. All methods block.
+    Nothing is made on disk before the first picture is kept, or before `check_room`.
 
     Args:
-        folders: where pictures and database are, and the allowed roots.
-        database: where it is shared with other tables; else one on `folders.database`.
-
-    Attributes:
-        roots: what may be read and written.
+        index: what is known about the pictures.
+        blobs: their files.
+        roots: the folders that principals without roots of their own may read and write.
     """
 
-    def __init__(self, folders: Folders, database: Database | None = None) -> None:
-        self.roots = Roots(folders.roots)
-        self._folders = folders
-        self._database = database
-        self._lock = threading.Lock()
-        self._opened: PictureTable | None = None
-        self._unlisted: dict[str, PictureRecord] = {}
-        self._swept: set[Path] = set()
+    def __init__(self, index: PictureIndex, blobs: BlobStore, roots: AllowedRoots) -> None:
+        self._index = index
+        self._blobs = blobs
+        self._roots = roots
+        self._unlisted: dict[str, tuple[Principal, PictureRecord]] = {}
 
-    def check_room(self, save_as: str | None, needed_bytes: int) -> None:
-        """Find out whether pictures could be saved and listed, before money is spent on them. Makes the folder.
+    def roots_of(self, who: Principal) -> AllowedRoots:
+        """The folders of this machine that a principal may read from and save into.
+
+        Raises:
+            ConfineError: the principal may not name files of this machine.
+        """
+        if not who.may_use_paths:
+            raise ConfineError("Paths of the server's machine cannot be used here.")
+        return self._roots if who.roots is None else AllowedRoots(who.roots)
+
+    async def target(self, who: Principal, save_as: str) -> tuple[Path, str]:
+        """The folder and the file name that a `save_as` means; the name is empty if it means a folder.
+
+        Raises:
+            ConfineError: it leads out of the roots, or cannot be the name of a file.
+        """
+        return await anyio.to_thread.run_sync(self.roots_of(who).target, save_as)
+
+    async def check_room(self, who: Principal, save_as: str | None, needed_bytes: int) -> None:
+        """Check that pictures can be saved and listed, before money is spent on them. Makes the folder.
 
         Args:
+            who: the owner of the pictures.
             save_as: as for `keep`.
-            needed_bytes: how much they may take, in bytes.
+            needed_bytes: how many bytes they may take.
 
         Raises:
             ConfineError: `save_as` leads out of the roots, or cannot be the name of a file.
             StorageError: the folder or the database cannot be written, or the disk has too little room.
         """
-        folder, _ = self._target(save_as)
-        saving.check_room(self.roots.make_folder(folder), needed_bytes)
-        self._table.check()
+        if save_as is None:
+            await self._blobs.check_room(PICTURES, needed_bytes)
+        else:
+            folder, _ = await self.target(who, save_as)
+            folder = await anyio.to_thread.run_sync(self.roots_of(who).make_folder, folder)
+            await self._blobs.check_room(f"{FILE}{folder.as_posix()}", needed_bytes)
+        await self._index.check()
 
-    def keep(
-        self, source: Path, new: NewPicture, *, save_as: str | None = None, position: int = 1, of: int = 1
+    async def keep(
+        self,
+        who: Principal,
+        source: Path,
+        new: NewPicture,
+        *,
+        save_as: str | None = None,
+        position: int = 1,
+        of: int = 1,
     ) -> tuple[PictureRecord, list[str]]:
-        """Save a picture, byte for byte and for its owner's eyes only (mode 0600), and enter it in the index.
+        """Save a picture, byte for byte and readable for its owner only (mode 0600), and add it to the index.
 
-        It is saved whatever happens to the index, and in the default folder where `save_as` has become impossible.
-        A job's picture can be kept again, as by the successor of a process that was killed in here: it is listed
-        once, and what was saved of it already is taken and not saved again.
+        The picture is saved even if the index cannot be written, and in the default folder if `save_as` cannot be used.
+        A job's picture can be kept again, for example after a process was killed while it did this: it is added once,
+        and a file that was saved already is used and not saved again. A cancelled caller waits until this is done.
 
         Args:
-            source: the finished file; it is left where it is.
-            new: what is known of it.
+            who: the owner of the picture.
+            source: the finished file. It is not changed.
+            new: what is known about the picture.
             save_as: the wanted path or name, or a folder; None for the default name in the default folder.
-            position: which picture of the call, from 1; with several, it becomes part of the name in `save_as`.
+            position: the number of the picture within the call, from 1. If there are several, it becomes part of the
+                name in `save_as`.
             of: how many pictures the call makes.
 
         Returns:
             The record, and what the caller should know, one sentence each.
 
         Raises:
-            StorageError: it could be saved nowhere; `source` is untouched.
+            StorageError: it could not be saved anywhere.
         """
-        picture_id = id_of(new.job_id, new.variant) if new.job_id else new_id()
-        listed, spoken = self._listed(picture_id) if new.job_id else (None, [])
-        if listed:
-            return listed, spoken
-        kept, notes = self._save(source, new, picture_id, save_as, position if of > 1 else 0)
-        known = {one.name: getattr(new, one.name) for one in dataclasses.fields(NewPicture)}
-        record = PictureRecord(**known, id=picture_id, path=kept.path, bytes=kept.size)
-        return record, [*spoken, *notes, *self._enter(record)]
+        with anyio.CancelScope(shield=True):
+            kept = await self._keep(who, source, new, save_as, position if of > 1 else 0)
+        return kept  # noqa: RET504 - to the type checker, a scope might swallow what is raised in it
 
-    def keep_unreadable(self, source: Path, new: NewPicture, extension: str) -> Path:
-        """Save a file that cannot be read as a picture, byte for byte, in a private folder; it is not listed.
+    async def keep_unreadable(self, source: Path, new: NewPicture, extension: str) -> str:
+        """Save a file that cannot be read as a picture, byte for byte, in a private folder. It is not in the index.
 
-        It can be kept again, as by the successor of a process that was killed in here: the same bytes under the same
-        name are taken for it and not saved again.
+        It can be kept again, as in `keep`: a file with the same name and the same bytes is not saved again.
 
         Args:
-            source: the file; it is left where it is.
-            new: what is known of it, with the job it belongs to.
-            extension: what its name ends with, without a dot.
+            source: the file. It is not changed.
+            new: what is known about it, with the job it belongs to.
+            extension: the extension of its name, without a dot.
+
+        Returns:
+            Its path or key, for people.
 
         Raises:
-            StorageError: it could not be saved; `source` is untouched.
+            StorageError: it could not be saved.
         """
-        folder = self.roots.make_folder(self._folders.pictures / UNREADABLE)
-        name = default_name(dataclasses.replace(new, format=extension), id_of(new.job_id, new.variant))
-        return saving.keep(source, folder / name, lambda _: True).path
+        name = default_name(replace(new, format=extension), id_of(new.job_id, new.variant))
+        with anyio.CancelScope(shield=True):
+            key, _ = await self._blobs.add(f"{PICTURES}/{UNREADABLE}/{name}", source, others=_no_others)
+        return self._place(key)
 
-    def get(self, picture_id: str) -> PictureRecord | None:
-        """The picture of that id; None when there is none.
+    async def get(self, who: Principal, picture_id: str) -> PictureRecord | None:
+        """The picture with this id; None if there is none, or if it belongs to somebody else.
 
         Raises:
             StorageError: the index cannot be read.
         """
-        with self._lock:
-            unlisted = self._unlisted.get(picture_id)
-        return unlisted or self._table.by_id(picture_id)
+        return self._unlisted_of(who, picture_id) or self._placed(await self._index.get(who, picture_id))
 
-    def read(self, record: PictureRecord, limit: int) -> bytes:
-        """The file of a picture, as it is now.
+    async def read(self, record: PictureRecord, limit: int) -> bytes:
+        """The content of a picture's file, as it is now.
 
         Args:
-            record: from `get`, `find` or `keep`.
+            record: the picture.
             limit: bytes; never more is read.
 
         Raises:
             StorageError: it was deleted or moved, replaced by a link out of the roots, or is larger than the limit.
         """
-        try:
-            with self.roots.open_recorded(record.path) as stream:
-                return read_within(stream, record.path, limit)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise StorageError(
-                f"{record.id} was saved as {record.path}, but that file has been deleted or moved since. Put it back, "
-                "or give its new path."
-            ) from error
+        with _gone(record):
+            return await self._blobs.read(record.key, limit)
 
-    def find(
+    async def head(self, record: PictureRecord, count: int) -> tuple[bytes, int]:
+        """The first `count` bytes of a picture's file as it is now, or fewer, and its size in bytes.
+
+        Raises:
+            StorageError: it was deleted or moved, or replaced by a link out of the roots.
+        """
+        with _gone(record):
+            return await self._blobs.head(record.key, count)
+
+    async def find(
         self,
+        who: Principal,
         *,
         text: str = "",
         tool: str = "",
@@ -160,14 +189,15 @@ class Library:
         limit: int = 20,
         offset: int = 0,
     ) -> list[PictureRecord]:
-        """Pictures that meet every condition, newest first; those whose files are gone as well.
+        """Pictures that meet every condition, newest first, also if their files are gone.
 
         Args:
-            text: words that must all stand in the prompt, in any order, also as a part of a longer word; case and
-                accents make no difference.
-            tool: name of the row that made it.
-            day: local calendar day, as a date, `YYYY-MM-DD`, `today` or `yesterday`.
-            parent: id of a picture it was made from directly.
+            who: the owner of the pictures.
+            text: words that must all occur in the prompt, in any order, also inside longer words. Case and accents
+                are ignored.
+            tool: name of the row.
+            day: the day on which they were made, in local time: a date, `YYYY-MM-DD`, `today` or `yesterday`.
+            parent: id of a picture they were made from directly.
             limit: how many at most.
             offset: how many to leave out first.
 
@@ -178,139 +208,158 @@ class Library:
         if limit < 0 or offset < 0:
             message = f"limit and offset count from 0, not {limit} and {offset}"
             raise ValueError(message)
-        created = bounds(day) if day else None
+        created = day_bounds(day) if day else None
         words = plain(text).split()
         if len(words) > MOST_WORDS:
             raise Refusal(Problem("text", f"has {len(words)} words; at most {MOST_WORDS} are looked for"))
-        self._catch_up()
+        await self._catch_up()
         limit, offset = min(limit, BEYOND_ALL), min(offset, BEYOND_ALL)
-        return self._table.search(words=words, tool=tool, created=created, parent=parent, limit=limit, offset=offset)
+        search = self._index.search(
+            who, words=words, tool=tool, created=created, parent=parent, limit=limit, offset=offset
+        )
+        return self._all_placed(await search)
 
-    def of_job(self, job_id: str) -> list[PictureRecord]:
+    async def of_job(self, who: Principal, job_id: str) -> list[PictureRecord]:
         """The pictures of one job, in the order of their variants.
 
         Raises:
             StorageError: the index cannot be read.
         """
-        self._catch_up()
-        return self._table.of_job(job_id)
+        await self._catch_up()
+        return self._all_placed(await self._index.of_job(who, job_id))
 
-    def recent_ids(self, prefix: str = "", limit: int = 20) -> list[str]:
+    async def recent_ids(self, who: Principal, prefix: str = "", limit: int = 20) -> list[str]:
         """Ids that start like this, newest first.
 
         Raises:
             StorageError: the index cannot be read.
         """
-        return self._table.ids_from(prefix, limit)
+        return await self._index.ids_from(who, prefix, limit)
 
-    def close(self) -> None:
-        """Let go of the database. It opens again at the next use."""
-        with self._lock:
-            if self._opened:
-                self._opened.database.close()
+    async def _keep(
+        self, who: Principal, source: Path, new: NewPicture, save_as: str | None, position: int
+    ) -> tuple[PictureRecord, list[str]]:
+        picture_id = id_of(new.job_id, new.variant) if new.job_id else new_id()
+        listed, notes = await self._listed(who, picture_id) if new.job_id else (None, [])
+        if listed is not None:
+            return listed, notes
+        key, size, more = await self._save(who, source, new, picture_id, save_as, position)
+        known = {one.name: getattr(new, one.name) for one in fields(NewPicture)}
+        record = PictureRecord(**known, id=picture_id, key=key, path=self._blobs.path(key), bytes=size)
+        return record, [*notes, *more, *await self._enter(who, record)]
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    @property
-    def _table(self) -> PictureTable:
-        with self._lock:
-            if self._opened is None:
-                from imagewright.storage.database import Database  # noqa: PLC0415 - SQLite is not loaded at start-up
-                from imagewright.storage.pictures import PictureTable  # noqa: PLC0415 - as above
-
-                self._opened = PictureTable(self._database or Database(self._folders.database))
-            return self._opened
-
-    def _target(self, save_as: str | None) -> tuple[Path, str]:
-        """Folder and name, which is empty for the usual one."""
-        return (self._folders.pictures, "") if save_as is None else self.roots.target(save_as)
-
-    def _save(
-        self, source: Path, new: NewPicture, picture_id: str, save_as: str | None, position: int
-    ) -> tuple[Kept, list[str]]:
-        """Save where the caller wants it, or else in the default folder, with notes on what differs."""
+    async def _save(  # noqa: PLR0917 - what `keep` was given
+        self, who: Principal, source: Path, new: NewPicture, picture_id: str, save_as: str | None, position: int
+    ) -> tuple[str, int, list[str]]:
+        """Save the file: its key, its size, and notes on what differs from the caller's wish."""
         usual = default_name(new, picture_id)
-        # without a job there is no successor who would keep the picture again
-        ours = partial(self._is_unlisted, picture_id) if new.job_id else None
+        # without a job, nobody keeps the same picture again
+        add = partial(self._blobs.add, source=source, others=self._others_than(picture_id) if new.job_id else None)
         if save_as is None:
-            return self._write(source, self._folders.pictures, usual, ours), []
+            return *await add(f"{PICTURES}/{usual}"), []
         try:
-            folder, asked = self._target(save_as)
+            folder, asked = await self.target(who, save_as)
+            folder = await anyio.to_thread.run_sync(self.roots_of(who).make_folder, folder)
             real = with_real_extension(asked, new.format) if asked else usual
             wanted = numbered(real, position) if asked and position else real
-            kept = self._write(source, folder, wanted, ours)
+            key, size = await add(f"{FILE}{(folder / wanted).as_posix()}")
         except StorageError as error:
-            kept = self._write(source, self._folders.pictures, usual, ours)
-            return kept, [f"{error} It is saved as {kept.path} instead."]
-        notes = []
+            key, size = await add(f"{PICTURES}/{usual}")
+            return key, size, [f"{error} It is saved as {self._place(key)} instead."]
+        name = PurePosixPath(key).name
         if asked and not real.startswith(asked):
-            notes.append(f"Saved as {kept.path.name}, not as {asked}: the picture is {new.format.upper()}.")
-        elif kept.path.name != wanted:
-            notes.append(f"Saved as {kept.path.name}: {wanted} is the name of another file.")
-        return kept, notes
+            return key, size, [f"Saved as {name}, not as {asked}: the picture is {new.format.upper()}."]
+        return key, size, [] if name == wanted else [f"Saved as {name}: {wanted} is the name of another file."]
 
-    def _write(self, source: Path, folder: Path, name: str, ours: Ours | None) -> Kept:
-        folder = self.roots.make_folder(folder)
-        with self._lock:
-            is_new = folder not in self._swept
-            self._swept.add(folder)
-        if is_new:
-            saving.sweep(folder)
-        return saving.keep(source, folder / name, ours)
-
-    def _listed(self, picture_id: str) -> tuple[PictureRecord | None, list[str]]:
-        """The picture of that id where it was kept before, and what the caller should know."""
-        with self._lock:
-            unlisted = self._unlisted.get(picture_id)
-        if unlisted:
-            return unlisted, []
+    async def _listed(self, who: Principal, picture_id: str) -> tuple[PictureRecord | None, list[str]]:
+        """The picture with this id if it was kept before, and what the caller should know."""
         try:
-            return self._table.look_up(picture_id)
+            return await self.get(who, picture_id), []
+        except SetAsideError as error:
+            return None, [str(error)]
         except StorageError:  # entering it will say why
             return None, []
 
-    def _is_unlisted(self, picture_id: str, path: Path) -> bool:
-        """Whether a file is that of no picture but this one. One that cannot be looked up may be another's."""
-        with self._lock:
-            known = [(record.id, record.path) for record in self._unlisted.values()]
-        try:
-            known += self._table.of_size(path.stat().st_size)
-        except (OSError, StorageError):
-            return False
-        return not any(_same_file(other, path) for listed, other in known if listed != picture_id)
+    def _others_than(self, picture_id: str) -> Callable[[int], Coroutine[Any, Any, list[str]]]:
+        async def others(size: int) -> list[str]:
+            with anyio.CancelScope(shield=True):
+                listed = await self._index.keys_of_size(size)
+            listed += [(record.id, record.key) for _, record in self._unlisted.values()]
+            return [key for listed_id, key in listed if listed_id != picture_id]
 
-    def _enter(self, record: PictureRecord) -> list[str]:
-        """Enter the record; say it when that fails, and try again at the next occasion."""
+        return others
+
+    async def _enter(self, who: Principal, record: PictureRecord) -> list[str]:
+        """Add a record to the index. If that fails, it is tried again later; the caller is told."""
+        notes = []
         try:
-            notes = self._table.add([record])
+            try:
+                await self._index.add(who, record)
+            except SetAsideError as error:
+                notes = [str(error)]
+                await self._index.add(who, record)
         except StorageError as error:
-            with self._lock:
-                self._unlisted[record.id] = record
-            _log.warning("%s is saved as %s, but not in the library's index: %s", record.id, record.path, error)
-            return [f"It is saved as {record.path}, but could not be entered in the library: {error}"]
-        self._catch_up()
+            self._unlisted[record.id] = who, record
+            place = self._place(record.key)
+            log.warning("%s is saved as %s, but not in the library's index: %s", record.id, place, error)
+            return [*notes, f"It is saved as {place}, but could not be entered in the library: {error}"]
+        await self._catch_up()
         return notes
 
-    def _catch_up(self) -> None:
-        """Enter the records that could not be entered when they were kept, as far as that can be done now."""
-        with self._lock:
-            waiting = list(self._unlisted.values())
-        for record in waiting:
+    async def _catch_up(self) -> None:
+        """Add the records that could not be added when they were kept, as far as possible."""
+        for who, record in list(self._unlisted.values()):
             try:
-                self._table.add([record])
-            except StorageError:  # it was said when the picture was kept
+                await self._index.add(who, record)
+            except StorageError:  # the caller was told when the picture was kept
                 return
-            with self._lock:
-                self._unlisted.pop(record.id, None)
+            self._unlisted.pop(record.id, None)
+
+    def _unlisted_of(self, who: Principal, picture_id: str) -> PictureRecord | None:
+        owner, record = self._unlisted.get(picture_id, (None, None))
+        return record if owner is not None and owner.id == who.id else None
+
+    def _placed(self, record: PictureRecord | None) -> PictureRecord | None:
+        return None if record is None else replace(record, path=self._blobs.path(record.key))
+
+    def _all_placed(self, records: list[PictureRecord]) -> list[PictureRecord]:
+        return [replace(record, path=self._blobs.path(record.key)) for record in records]
+
+    def _place(self, key: str) -> str:
+        """The path or key of a file, for people."""
+        return str(self._blobs.path(key) or key)
 
 
-def _same_file(one: Path, other: Path) -> bool:
-    """Whether two paths are of one file; names can differ in case, or lead over links of folders."""
+async def _no_others(_: int) -> list[str]:
+    return []
+
+
+@contextmanager
+def _gone(record: PictureRecord) -> Iterator[None]:
     try:
-        return one.samefile(other)
-    except OSError:  # one of them is gone
-        return False
+        yield
+    except BlobGoneError as error:
+        raise StorageError(
+            f"{record.id} was saved as {record.path or record.key}, but that file has been deleted or moved since. Put "
+            "it back, or give its new path."
+        ) from error
+
+
+def day_bounds(day: date | str) -> tuple[datetime, datetime]:
+    """The first moment of a day in local time, and the first of the next. They are 23, 24 or 25 hours apart.
+
+    Args:
+        day: a date, `YYYY-MM-DD`, `today` or `yesterday`.
+
+    Raises:
+        Refusal: it is not a day.
+    """
+    today = datetime.now().astimezone().date()
+    named = {"today": today, "yesterday": today - timedelta(days=1)}
+    try:
+        chosen = named.get(day.strip().lower()) or date.fromisoformat(day.strip()) if isinstance(day, str) else day
+        start, end = (datetime.combine(one, time.min) for one in (chosen, chosen + timedelta(days=1)))
+        return start.astimezone(), end.astimezone()
+    except (ValueError, OverflowError, OSError):
+        message = f"{shown(str(day))} is not a day of the calendar; write it as YYYY-MM-DD, such as {today}"
+        raise Refusal(Problem("day", message)) from None

@@ -16,7 +16,7 @@ import anyio.to_thread
 from imagewright.errors import StorageError
 from imagewright.storage.base import ForgottenJobError, LostLeaseError
 from imagewright.storage.blobs import LocalBlobs
-from imagewright.storage.library_new import Library
+from imagewright.storage.library import Library
 from imagewright.storage.paths.roots import AllowedRoots
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import anyio.to_thread
 from imagewright.errors import ProviderError
 from imagewright.providers.base import PollPolicy, Route, TaskEnded
 from imagewright.providers.http.request import Account
-from imagewright.storage.private import write_file
+from imagewright.storage.paths.files import write_file
 
 if TYPE_CHECKING:
     from pathlib import Path

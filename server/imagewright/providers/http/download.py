@@ -14,7 +14,7 @@ import anyio.to_thread
 from imagewright.errors import ResultLost
 from imagewright.net.fetch import FetchError, open_public, read_blocks
 from imagewright.providers.http.classify import tidy
-from imagewright.storage.private import open_file
+from imagewright.storage.paths.files import open_file
 
 if TYPE_CHECKING:
     from pathlib import Path

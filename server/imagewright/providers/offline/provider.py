@@ -18,7 +18,7 @@ from imagewright.errors import GenerationFailed, PictureError, ProviderError, Re
 from imagewright.imaging.limiter import DECODING
 from imagewright.providers.base import Finished, PictureForm, PollPolicy, Price, Route, TaskEnded
 from imagewright.providers.common.overrides import overridden
-from imagewright.storage.private import write_file
+from imagewright.storage.paths.files import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
