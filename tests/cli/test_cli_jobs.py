@@ -17,6 +17,7 @@ from imagewright.cli.main import main
 from imagewright.cli.progress import CANCELLED
 from imagewright.engine.engine import open_engine
 from imagewright.settings.load import load_settings
+from imagewright.storage.records import LOCAL
 from imagewright.surface.definitions import JOB_SCHEMA
 from tests.support.seeded_jobs import book, job_of, spend
 
@@ -50,7 +51,7 @@ def leave_behind() -> str:
 
     async def begin() -> str:
         async with open_engine(load_settings(dict(os.environ))) as engine:
-            job = await engine.start(MAKER, {"prompt": "a red fox"})
+            job = await engine.start(LOCAL, MAKER, {"prompt": "a red fox"})
             async for state in engine.watch(job):
                 if state.stage == "submitted":
                     break

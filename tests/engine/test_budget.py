@@ -8,6 +8,7 @@ import pytest
 from imagewright.engine.choose import caps, check_call, refuse_over
 from imagewright.errors import ConfirmationNeededError, Refusal
 from imagewright.settings.load import BudgetTable
+from imagewright.storage.base import OverBudget
 from imagewright.storage.records import Cap, Spent
 from tests.support.engine_bench import candidate_for, route_of
 
@@ -80,6 +81,6 @@ def test_days_and_months_begin_at_local_midnight() -> None:
 
 
 def test_a_full_budget_is_refused_with_the_three_sums() -> None:
-    text = str(refuse_over(Cap("month", 0.0, 10.0), Spent(9.9, 7), 0.2))
+    text = str(refuse_over(OverBudget(Cap("month", 0.0, 10.0), Spent(9.9, 7)), 0.2))
     assert "about $0.2" in text
     assert "of the $10 for this month $9.9 are spent or set aside" in text

@@ -15,6 +15,7 @@ from imagewright.engine.inputs import resolve
 from imagewright.imaging.limiter import INPUT_MAX_PIXELS
 from imagewright.imaging.signatures import known_formats
 from imagewright.settings.folders import Folders
+from imagewright.storage.records import LOCAL
 from imagewright.storage.stores import open_stores
 from tests.support.crafted_files import (
     flat_png,
@@ -101,7 +102,7 @@ async def test_too_many_pixels_are_refused_before_anything_is_decoded(
     case = bomb(tool, name)
     file = root / "bomb"
     file.write_bytes(HOLLOW[name](case.width, case.height))
-    sources, problems = await resolve([("images[0]", str(file))], case.limits, library)
+    sources, problems = await resolve([("images[0]", str(file))], case.limits, library, LOCAL)
     assert not sources
     assert problems[0].argument == "images[0]"
     assert f"is {case.width}x{case.height} px" in problems[0].message
@@ -114,7 +115,7 @@ async def test_every_limit_that_is_broken_is_named(tool: str, library: Library, 
     assert limits.max_side
     file = root / "long.png"
     file.write_bytes(hollow_png(limits.max_side + 1, 1))
-    _, problems = await resolve([("image", str(file))], limits, library)
+    _, problems = await resolve([("image", str(file))], limits, library, LOCAL)
     assert len(problems) == 1 + bool(limits.min_side > 1)
     assert any(f"each side may have at most {limits.max_side} px" in problem.message for problem in problems)
 
@@ -125,7 +126,7 @@ async def test_problems_and_pictures_keep_their_places(library: Library, root: P
     text.write_text("no picture")
     large.write_bytes(hollow_png(20_000, 20_000))
     given = [(f"images[{place}]", str(path)) for place, path in enumerate([large, good, text, good])]
-    sources, problems = await resolve(given, ROWS["nano_banana"], library)
+    sources, problems = await resolve(given, ROWS["nano_banana"], library, LOCAL)
     assert [source.argument for source in sources] == ["images[1]", "images[3]"]
     assert [problem.argument for problem in problems] == ["images[0]", "images[2]"]
     assert sources[0].facts.width == 64
@@ -133,7 +134,7 @@ async def test_problems_and_pictures_keep_their_places(library: Library, root: P
 
 async def test_a_data_uri_is_measured_as_well(library: Library) -> None:
     text = "data:image/png;base64," + base64.b64encode(hollow_png(20_000, 20_000)).decode()
-    _, (problem,) = await resolve([("image", text)], ROWS["nano_banana"], library)
+    _, (problem,) = await resolve([("image", text)], ROWS["nano_banana"], library, LOCAL)
     assert "20000x20000" in problem.message
 
 
@@ -142,7 +143,7 @@ async def test_an_avif_is_held_to_what_it_holds(library: Library, root: Path) ->
     file = root / "small.avif"
     file.write_bytes(padded_avif(640, 480))
     limits = ROWS["nano_banana"].model_copy(update={"max_side": 600})
-    _, (problem,) = await resolve([("image", str(file))], limits, library)
+    _, (problem,) = await resolve([("image", str(file))], limits, library, LOCAL)
     assert "is 640x480 px" in problem.message
 
 

@@ -17,6 +17,7 @@ from imagewright.engine.check import check, read_arguments
 from imagewright.engine.engine import open_engine
 from imagewright.errors import MOST_PROBLEMS, Problem, Refusal
 from imagewright.settings.load import load_settings
+from imagewright.storage.records import LOCAL
 from imagewright.surface.results import error_reply
 from imagewright.text import clip, say
 from tests.support.fitting_arguments import fitting, sample
@@ -95,11 +96,11 @@ async def test_nothing_is_looked_at_for_a_call_that_is_refused_by_its_arguments(
         async with engine(tmp_path) as opened:
             for call in wrong:
                 with WITNESS.watching() as seen, pytest.raises(Refusal) as caught:
-                    await opened.start(row.tool, call)
+                    await opened.start(LOCAL, row.tool, call)
                 assert [one for one in seen if "photo" in one or "127.0.0.1" in one] == []
                 assert caught.value.note == NOT_LOOKED_AT
             with WITNESS.watching() as seen, pytest.raises(Refusal):  # so that what it does not see is not there
-                await opened.start(row.tool, given)
+                await opened.start(LOCAL, row.tool, given)
             assert [one for one in seen if "photo" in one or "127.0.0.1" in one]
 
 

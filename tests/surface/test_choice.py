@@ -18,6 +18,7 @@ from imagewright.engine.offer import ENGINE_ARGUMENTS, HELPER_TOOLS
 from imagewright.errors import ContentRefused, OutOfCredit, ProviderError, Refusal, UnknownOutcome
 from imagewright.providers import KEY_VARIABLES
 from imagewright.settings.load import load_settings
+from imagewright.storage.records import LOCAL
 from tests.emulators.messages import Answer
 from tests.emulators.openai import OpenAIEmulator
 from tests.emulators.plain import plain_png
@@ -55,7 +56,7 @@ async def _workshop(emulators: dict[str, AnyEmulator], folder: Path, **text: str
 
 
 async def _made(engine: Engine, arguments: dict[str, Any] = WISH) -> Job:
-    job = await engine.start(ROUTE.tool, arguments)
+    job = await engine.start(LOCAL, ROUTE.tool, arguments)
     assert await engine.wait(job, PATIENCE)
     return job
 
@@ -128,7 +129,7 @@ async def test_a_seed_is_refused_where_no_vendor_is_left_that_takes_one(
     assert not any("seed" in one.takes for one in siblings)
     async with _workshop({}, tmp_path, **{KEY_VARIABLES[name][0]: "some-key-0123456789"}) as engine:
         with pytest.raises(Refusal, match=rf"{name} .*it takes no seed"):
-            await engine.start(route.tool, {**_least(route), "seed": 7})
+            await engine.start(LOCAL, route.tool, {**_least(route), "seed": 7})
 
 
 @pytest.mark.parametrize(("name", "route"), SMALL_INPUTS)
@@ -142,9 +143,9 @@ async def test_a_picture_too_large_for_a_vendor_is_refused_with_the_limit_and_no
         emulators[name].seconds = 0.0
         async with _workshop(emulators, tmp_path) as engine:
             with pytest.raises(Refusal) as caught:
-                await engine.start(route.tool, beyond)
+                await engine.start(LOCAL, route.tool, beyond)
             assert emulators[name].requests == []
-            job = await engine.start(route.tool, fits)
+            job = await engine.start(LOCAL, route.tool, fits)
             assert await engine.wait(job, PATIENCE)
     assert (job.record.state, job.record.provider) == ("completed", name)
     text = str(caught.value)
@@ -159,7 +160,7 @@ async def test_a_picture_too_large_for_one_vendor_is_served_by_another(name: str
     with opened((name, DEAR)) as emulators:
         emulators[DEAR].seconds = 0.0
         async with _workshop(emulators, tmp_path, IMAGEWRIGHT_PROVIDERS=f"{name} {DEAR}") as engine:
-            job = await engine.start(route.tool, beyond)
+            job = await engine.start(LOCAL, route.tool, beyond)
             assert await engine.wait(job, PATIENCE)
         assert (job.record.state, job.record.provider) == ("completed", DEAR)
         assert emulators[name].requests == []
@@ -177,7 +178,7 @@ async def test_a_client_that_fills_in_every_default_can_use_a_mask(tmp_path: Pat
     with opened([CHEAP]) as emulators:
         emulators[CHEAP].seconds = 0.0
         async with _workshop(emulators, tmp_path) as engine:
-            job = await engine.start(MASKED.tool, {**defaults, **WISH, "images": [PHOTO], "mask": MASK})
+            job = await engine.start(LOCAL, MASKED.tool, {**defaults, **WISH, "images": [PHOTO], "mask": MASK})
             assert await engine.wait(job, PATIENCE)
     assert (job.record.state, job.record.model) == ("completed", MASKED.model), job.error
 
@@ -188,7 +189,7 @@ async def test_a_default_that_is_given_keeps_nobody_from_being_named_instead(tmp
     async with _workshop({}, tmp_path, **{KEY_VARIABLES[CHEAP][0]: "some-key-0123456789"}) as engine:
         for more in ({}, {"background": "opaque"}):
             with pytest.raises(Refusal, match="it takes no quality") as caught:
-                await engine.start(MASKED.tool, wish | more)
+                await engine.start(LOCAL, MASKED.tool, wish | more)
             named.append(caught.value.instead)
     assert named[0] == named[1] != ()
 
@@ -295,7 +296,7 @@ async def test_an_address_alone_is_enough_for_a_server_of_ones_own(tmp_path: Pat
         assert list(text) == ["IMAGEWRIGHT_OPENAI_BASE_URL"]
         async with _workshop({}, tmp_path, **text) as engine:
             (tool,) = engine.offer.tools
-            job = await engine.start(tool, WISH)
+            job = await engine.start(LOCAL, tool, WISH)
             assert await engine.wait(job, PATIENCE)
         assert job.record.state == "completed", job.error
         assert [one.label for one in server.requests] == ["generate"]

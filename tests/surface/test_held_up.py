@@ -16,6 +16,7 @@ from mcp import Client
 from imagewright.engine.engine import open_engine
 from imagewright.providers.kie.provider import Kie
 from imagewright.settings.load import load_settings
+from imagewright.storage.records import LOCAL
 from imagewright.surface.server import McpServer
 from tests.emulators.kie import KieEmulator, envelope
 from tests.emulators.messages import Answer
@@ -97,7 +98,7 @@ async def test_the_caller_is_told_at_once_and_once_the_key_is_mended_waiting_wor
             assert (again["job_id"], again["status"]) == (data["job_id"], "running")
             assert note in again["notes"]
         kie.heal("poll")
-        job = await engine.find(data["job_id"])
+        job = await engine.find(LOCAL, data["job_id"])
         assert job is not None
         while job.trouble:
             await job.changed.wait()

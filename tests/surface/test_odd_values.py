@@ -15,6 +15,7 @@ from imagewright.engine.engine import open_engine
 from imagewright.engine.offer import HELPER_TOOLS
 from imagewright.errors import Refusal
 from imagewright.settings.load import load_settings
+from imagewright.storage.records import LOCAL
 from imagewright.surface.definitions import all_definitions
 from imagewright.surface.tools import REPORTED, Tools
 from tests.support.fitting_arguments import fitting, sample
@@ -132,7 +133,7 @@ async def test_every_argument_of_every_model(row: Row, operation: OperationName,
                 continue
             for given in (value, [value]) if in_lists else (value,):
                 with pytest.raises(Refusal) as caught:
-                    await opened.start(row.tool, _right(row, operation) | {name: given})
+                    await opened.start(LOCAL, row.tool, _right(row, operation) | {name: given})
                 assert caught.value.problems, what
                 assert len(str(caught.value).encode()) < LARGEST_REFUSAL, what
 

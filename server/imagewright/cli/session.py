@@ -12,6 +12,7 @@ from imagewright.cli.options import command_line
 from imagewright.engine.engine import open_engine
 from imagewright.engine.offer import tool_names
 from imagewright.settings.load import Settings, load_settings
+from imagewright.storage.records import LOCAL
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -62,4 +63,4 @@ async def offer_now(engine: Engine) -> Offer:
 @with_engine
 async def spent_now(engine: Engine) -> dict[str, float]:
     """USD spent or set aside in the running `day` and `month`, over all processes; see `Engine.spent`."""
-    return await engine.spent()
+    return await engine.spent(LOCAL)

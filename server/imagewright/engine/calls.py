@@ -22,7 +22,6 @@ from imagewright.engine.showing import first_previews, fitted, whole_file
 from imagewright.errors import Problem, Refusal, StorageError
 from imagewright.settings.load import BudgetTable
 from imagewright.storage.base import KeyClash, OverBudget
-from imagewright.storage.records import LOCAL
 from imagewright.text import did_you_mean, say
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from imagewright.engine.job import Job
     from imagewright.engine.offer import Offer
     from imagewright.imaging.preview import Preview
-    from imagewright.storage.records import PictureRecord
+    from imagewright.storage.records import PictureRecord, Principal
     from imagewright.storage.stores import Stores
 
 ROOM_PER_PICTURE = 40_000_000
@@ -62,7 +61,7 @@ class Calls:
 
     Args:
         group: runs the jobs, for as long as the engine is open.
-        stores: library, journal and spool.
+        stores: where jobs, pictures and their files are kept.
         registry: gives the providers in use now.
     """
 
@@ -76,14 +75,16 @@ class Calls:
         await self.jobs.release()
         await self._stores.close()
 
-    async def start(self, config: Config, tool: str, arguments: object, *, key: str, confirmed: bool) -> Job:
+    async def start(
+        self, who: Principal, config: Config, tool: str, arguments: object, *, key: str, confirmed: bool
+    ) -> Job:
         """See `Engine.start`."""
         checked = _understand(config.offer, tool, arguments)
-        sources, problems = await self._look_at_pictures(checked)
+        sources, problems = await self._look_at_pictures(who, checked)
         call = "" if problems else fingerprint(checked, sources)
-        if not problems and (earlier := await self.jobs.repeated(LOCAL, call, key)) is not None:
-            return _joined(earlier)  # made and paid for already: neither price nor room are asked about
-        problems += await self._room_problems(checked, refused=bool(problems))
+        if not problems and (earlier := await self.jobs.repeated(who, call, key)) is not None:
+            return _begun(earlier, None)  # made and paid for already: neither price nor room are asked about
+        problems += await self._room_problems(who, checked, refused=bool(problems))
         if problems:
             note = NOT_LOOKED_AT if checked.problems and checked.names_pictures else ""
             raise Refusal(*problems, instead=_instead(config.offer, checked), note=note)
@@ -96,11 +97,9 @@ class Calls:
         plan = await first_plan(able, limited=budget != BudgetTable())
         plan = replace(plan, choice=explain(examined, ordered=order is not None))
         opened = await self.jobs.begin(
-            plan, LOCAL, fingerprint=call, key=key, caps=caps(budget), registry=config.registry
+            plan, who, fingerprint=call, key=key, caps=caps(budget), registry=config.registry
         )
-        if isinstance(opened, OverBudget):
-            raise refuse_over(opened.cap, opened.spent, plan.spec.usd or 0.0)
-        return _joined(opened)
+        return _begun(opened, plan.spec.usd)
 
     def explain(self, config: Config, tool: str, arguments: object) -> tuple[str, ...]:
         """See `Engine.explain`."""
@@ -110,10 +109,10 @@ class Calls:
         order = config.settings.providers
         return explain(candidates(checked, config.offer.routes(tool), order), ordered=order is not None)
 
-    async def spent(self) -> dict[str, float]:
+    async def spent(self, who: Principal) -> dict[str, float]:
         """See `Engine.spent`."""
         moments = caps(BudgetTable(per_day=inf, per_month=inf))
-        return {cap.name: (await self._stores.jobs.spent(LOCAL, cap.since)).usd for cap in moments}
+        return {cap.name: (await self._stores.jobs.spent(who, cap.since)).usd for cap in moments}
 
     async def previews(
         self, records: Sequence[PictureRecord], budget: int, made: Mapping[str, Preview] | None
@@ -129,7 +128,7 @@ class Calls:
         """See `Engine.whole_file`."""
         return await whole_file(self.library, record, limit)
 
-    async def _look_at_pictures(self, checked: Checked) -> tuple[list[Source], list[Problem]]:
+    async def _look_at_pictures(self, who: Principal, checked: Checked) -> tuple[list[Source], list[Problem]]:
         """The call's pictures, and all that is wrong with the call by now.
 
         Nothing is opened or fetched for a call that is refused by its arguments: a refusal must be cheap, and must
@@ -138,34 +137,37 @@ class Calls:
         given = checked.sources()
         if checked.problems or not given:
             return [], list(checked.problems)
-        return await resolve(given, checked.row.pictures, self.library)
+        return await resolve(given, checked.row.pictures, self.library, who)
 
-    async def _room_problems(self, checked: Checked, *, refused: bool) -> list[Problem]:
+    async def _room_problems(self, who: Principal, checked: Checked, *, refused: bool) -> list[Problem]:
         """Whether there is room and leave to write, asked before anything is spent."""
         save_as = checked.given.get("save_as")
         if save_as is not None and not isinstance(save_as, str):
             return []  # is among the problems already
         try:
             if save_as:
-                await self.library.target(LOCAL, save_as)
+                await self.library.target(who, save_as)
             if not refused:  # nothing is written for a call that is refused anyway, not even a probe
-                needed = ROOM_PER_PICTURE * checked.count
-                await self.library.check_room(LOCAL, save_as, needed)
+                await self.library.check_room(who, save_as, ROOM_PER_PICTURE * checked.count)
         except StorageError as error:
             return [Problem("save_as" if save_as else "", str(error))]
         return []
 
 
-def _joined(found: Job | KeyClash) -> Job:
-    """The job a call has come to, its own or an earlier one.
+def _begun(found: Job | KeyClash | OverBudget, usd: float | None) -> Job:
+    """The job that a call has come to.
 
     Raises:
-        Refusal: its idempotency key belongs to another call.
+        Refusal: its key belongs to another call, or a budget has no room for `usd`.
     """
-    if isinstance(found, KeyClash):
-        message = f"this key was given to another call before, {found.job_id}: take a new key for a new call"
-        raise Refusal(Problem("idempotency key", message))
-    return found
+    match found:
+        case KeyClash(job_id):
+            message = f"this key was given to another call before, {job_id}: take a new key for a new call"
+            raise Refusal(Problem("idempotency key", message))
+        case OverBudget():
+            raise refuse_over(found, usd or 0.0)
+        case _:
+            return found
 
 
 def _understand(offer: Offer, tool: str, arguments: object) -> Checked:

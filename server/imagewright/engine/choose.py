@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from imagewright.engine.inputs import Source
     from imagewright.providers.base import Route
     from imagewright.settings.load import BudgetTable
-    from imagewright.storage.records import Spent
+    from imagewright.storage.base import OverBudget
 
 LESS = "Ask for fewer variants or a smaller resolution"
 
@@ -205,8 +205,9 @@ def caps(budget: BudgetTable, now: datetime | None = None) -> tuple[Cap, ...]:
     return tuple(found)
 
 
-def refuse_over(cap: Cap, spent: Spent, usd: float) -> Refusal:
+def refuse_over(over: OverBudget, usd: float) -> Refusal:
     """The refusal of a call that a budget has no room for."""
+    cap, spent = over.cap, over.spent
     text = f"this call would cost about ${usd:.4g}, and of the ${cap.usd:.4g} for this {cap.name}"
     text += f" ${spent.usd:.4g} are spent or set aside. {LESS}, or have the user raise the budget"
     return Refusal(Problem("", text))

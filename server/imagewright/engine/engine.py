@@ -18,7 +18,6 @@ from imagewright.engine.config import make_config, watch_files
 from imagewright.errors import Problem, Refusal
 from imagewright.providers.http.client import HttpClient
 from imagewright.settings.load import load_settings
-from imagewright.storage.records import LOCAL
 from imagewright.text import say
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from imagewright.imaging.preview import Preview
     from imagewright.providers.base import Sender
     from imagewright.settings.load import Settings
-    from imagewright.storage.records import CostRow, PictureRecord
+    from imagewright.storage.records import CostRow, PictureRecord, Principal
     from imagewright.storage.stores import Stores
 
 log = logging.getLogger(__name__)
@@ -111,10 +110,13 @@ class Engine:
         if self._opened is not None:
             await self._opened.close()
 
-    async def start(self, tool: str, arguments: object, *, key: str = "", confirmed: bool = False) -> Job:
+    async def start(
+        self, who: Principal, tool: str, arguments: object, *, key: str = "", confirmed: bool = False
+    ) -> Job:
         """Accept a call and begin it. Returns at once; the job goes on whatever becomes of the caller.
 
         Args:
+            who: the caller, whose job it is.
             tool: the model's tool.
             arguments: what the client sent.
             key: the caller's idempotency key: a second call with the same key is the same job.
@@ -126,7 +128,7 @@ class Engine:
             StorageError: it could not be written down; nothing was sent.
         """
         config = self.config
-        return await (await self._calls()).start(config, tool, arguments, key=key, confirmed=confirmed)
+        return await (await self._calls()).start(who, config, tool, arguments, key=key, confirmed=confirmed)
 
     async def explain(self, tool: str, arguments: object) -> tuple[str, ...]:
         """Which route a call would take and why not the others, without taking it; pictures are not looked at.
@@ -137,30 +139,30 @@ class Engine:
         config = self.config
         return (await self._calls()).explain(config, tool, arguments)
 
-    async def find(self, job_id: str) -> Job | None:
+    async def find(self, who: Principal, job_id: str) -> Job | None:
         """The job of that id, of any process; one that runs elsewhere is kept up to date.
 
         Raises:
             StorageError: it cannot be read.
         """
-        return await (await self._calls()).jobs.find(LOCAL, job_id)
+        return await (await self._calls()).jobs.find(who, job_id)
 
-    async def get(self, job_id: str) -> Job:
+    async def get(self, who: Principal, job_id: str) -> Job:
         """As `find`, for an id or a `job://` address that a caller gave.
 
         Raises:
             Refusal: there is no such job; the newest are named.
             StorageError: it cannot be read.
         """
-        job = await self.find(job_id.removeprefix("job://"))
+        job = await self.find(who, job_id.removeprefix("job://"))
         if job is None:
-            recent = ", ".join(one.id for one in await self.newest(NAMED)) or "there are none"
+            recent = ", ".join(one.id for one in await self.newest(who, NAMED)) or "there are none"
             raise Refusal(Problem("job_id", f"there is no job {say(job_id)}; the newest are: {recent}"))
         return job
 
-    async def newest(self, limit: int) -> list[Job]:
+    async def newest(self, who: Principal, limit: int) -> list[Job]:
         """The newest jobs of all processes; without those whose entries cannot be read."""
-        return await (await self._calls()).jobs.newest(LOCAL, limit)
+        return await (await self._calls()).jobs.newest(who, limit)
 
     async def resume(self) -> None:
         """Carry on the jobs that no process works on any more, from now on and for as long as the engine is open."""
@@ -216,32 +218,41 @@ class Engine:
                 while gap and not job.done and not job.trouble:
                     await job.changed.wait()
 
-    async def costs(self, since: float) -> list[CostRow]:
+    async def costs(self, who: Principal, since: float) -> list[CostRow]:
         """What every job of all processes cost that has ended, oldest first.
 
         Args:
+            who: whose jobs.
             since: only jobs begun at this moment or later, seconds since 1970.
         """
-        return await (await self._calls()).jobs.costs(LOCAL, since)
+        return await (await self._calls()).jobs.costs(who, since)
 
-    async def spent(self) -> dict[str, float]:
+    async def spent(self, who: Principal) -> dict[str, float]:
         """USD spent or set aside in the running `day` and `month`, over all processes.
 
         Raises:
             StorageError: the journal cannot be read.
         """
-        return await (await self._calls()).spent()
+        return await (await self._calls()).spent(who)
 
     async def gallery(
-        self, *, text: str = "", tool: str = "", day: str = "", parent: str = "", limit: int = 20, offset: int = 0
+        self,
+        who: Principal,
+        *,
+        text: str = "",
+        tool: str = "",
+        day: str = "",
+        parent: str = "",
+        limit: int = 20,
+        offset: int = 0,
     ) -> list[PictureRecord]:
         """Earlier pictures, newest first; see `Library.find`."""
         library = (await self._calls()).library
-        return await library.find(LOCAL, text=text, tool=tool, day=day, parent=parent, limit=limit, offset=offset)
+        return await library.find(who, text=text, tool=tool, day=day, parent=parent, limit=limit, offset=offset)
 
-    async def picture(self, picture_id: str) -> PictureRecord | None:
+    async def picture(self, who: Principal, picture_id: str) -> PictureRecord | None:
         """The record of one picture."""
-        return await (await self._calls()).library.get(LOCAL, picture_id)
+        return await (await self._calls()).library.get(who, picture_id)
 
     async def previews(
         self, records: Sequence[PictureRecord], budget: int, made: Mapping[str, Preview] | None = None

@@ -24,7 +24,6 @@ from imagewright.imaging.limiter import INPUT_MAX_PIXELS, MASK_BYTES, PREPARE_BY
 from imagewright.imaging.mask import convert_mask, mask_coverage
 from imagewright.imaging.prepare import prepare
 from imagewright.providers.base import Prepared
-from imagewright.storage.records import LOCAL
 from imagewright.text import byte_size
 
 if TYPE_CHECKING:
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from imagewright.imaging.files import Measured, PictureFacts
     from imagewright.providers.base import Route
     from imagewright.storage.library import Library
+    from imagewright.storage.records import Principal
 
 MEGA = 1_000_000
 PICTURE_ID = re.compile(r"^(?:image://)?(img_[a-z0-9]{1,64})(?:/preview)?$")
@@ -45,6 +45,8 @@ FETCH_SECONDS = 30.0
 """Bound on fetching one picture from a URL."""
 SHOWN_SOURCE = 120
 """Characters of a source that are kept for messages and the library: a data URI can be megabytes."""
+NAMED = 3
+"""How many of the newest pictures are named where an id is not known."""
 MASK = "mask"
 """The argument that marks what is repainted."""
 
@@ -66,7 +68,7 @@ class Source:
 
 
 async def resolve(
-    given: Iterable[tuple[str, str]], limits: PictureLimits, library: Library
+    given: Iterable[tuple[str, str]], limits: PictureLimits, library: Library, who: Principal
 ) -> tuple[list[Source], list[Problem]]:
     """All pictures of a call, read side by side; what could not be had is a problem, not an exception.
 
@@ -74,13 +76,14 @@ async def resolve(
         given: (argument, text) pairs.
         limits: the row's limits for one picture.
         library: earlier pictures, and the folders that may be read.
+        who: the caller.
     """
     wanted = list(given)
     found: list[Source | list[Problem]] = [[] for _ in wanted]
 
     async def one(place: int, argument: str, text: str) -> None:
         try:
-            found[place] = await _source(argument, text.strip(), limits, library)
+            found[place] = await _source(argument, text.strip(), limits, library, who)
         except ImagewrightError as error:
             found[place] = [Problem(argument, str(error))]
 
@@ -92,31 +95,33 @@ async def resolve(
     return sources, problems + await _mask_problems(sources)
 
 
-async def _source(argument: str, text: str, limits: PictureLimits, library: Library) -> Source | list[Problem]:
+async def _source(
+    argument: str, text: str, limits: PictureLimits, library: Library, who: Principal
+) -> Source | list[Problem]:
     """The picture, or what is wrong with its size: that is read from the header, before anything is decoded."""
-    data, parent = await _read(text, limits.max_bytes, library)
+    data, parent = await _read(text, limits.max_bytes, library, who)
     problems = size_problems(await anyio.to_thread.run_sync(measure, data), limits)
     if problems:
         return [Problem(argument, problem) for problem in problems]
     return Source(argument, _shown(text), data, await decode(probe, data, per_pixel=PROBE_BYTES), parent)
 
 
-async def _read(text: str, limit: int, library: Library) -> tuple[bytes, str | None]:
+async def _read(text: str, limit: int, library: Library, who: Principal) -> tuple[bytes, str | None]:
     if matched := PICTURE_ID.match(text):
-        return await _earlier(matched[1], limit, library), matched[1]
+        return await _earlier(matched[1], limit, library, who), matched[1]
     if URL.match(text):
         from imagewright.net import fetch_public  # noqa: PLC0415 - loads httpx; most calls name no URL
 
         return await fetch_public(text, max_bytes=limit, seconds=FETCH_SECONDS), None
     if text[:5].lower() == "data:":
         return _decode_data_uri(text, limit), None
-    return await anyio.to_thread.run_sync(library.roots_of(LOCAL).read_bytes, text, limit), None
+    return await anyio.to_thread.run_sync(library.roots_of(who).read_bytes, text, limit), None
 
 
-async def _earlier(picture_id: str, limit: int, library: Library) -> bytes:
-    record = await library.get(LOCAL, picture_id)
+async def _earlier(picture_id: str, limit: int, library: Library, who: Principal) -> bytes:
+    record = await library.get(who, picture_id)
     if record is None:
-        recent = ", ".join(await library.recent_ids(LOCAL, "", 3)) or "there are none yet"
+        recent = ", ".join(await library.recent_ids(who, limit=NAMED)) or "there are none yet"
         raise PictureError(f"there is no picture {picture_id}; the newest are: {recent} (see image_gallery)")
     return await library.read(record, limit)
 

@@ -279,11 +279,16 @@ def job_data(job: Job) -> dict[str, Any]:
     }
 
 
+def place_of(record: PictureRecord) -> str:
+    """Where a picture is: its path, or the address of its resource where files are not kept on this machine."""
+    return record.uri if record.path is None else str(record.path)
+
+
 def picture_data(record: PictureRecord) -> dict[str, Any]:
     """A picture under `PICTURE_SCHEMA`."""
     data = {
         "id": record.id,
-        "path": str(record.path),
+        "path": place_of(record),
         "uri": record.uri,
         "width": record.width,
         "height": record.height,

@@ -9,6 +9,7 @@ import mcp.types as t
 from mcp import MCPError
 
 from imagewright.catalog.row import OperationName
+from imagewright.storage.records import LOCAL
 from imagewright.text import SHOWN_LENGTH, did_you_mean, listed, quoted
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class Prompts:
             if name == "tool":
                 return list(offer.tools)
             if str(ref.uri).startswith("job://"):
-                return [job.id for job in await self._engine.newest(MOST_COMPLETIONS)]
+                return [job.id for job in await self._engine.newest(LOCAL, MOST_COMPLETIONS)]
             return await self._recent()
         page = self._pages().get(ref.name)
         if page is None:
@@ -147,7 +148,7 @@ class Prompts:
         return await self._recent() if name == "picture" else []
 
     async def _recent(self) -> list[str]:
-        return [record.id for record in await self._engine.gallery(limit=MOST_COMPLETIONS)]
+        return [record.id for record in await self._engine.gallery(LOCAL, limit=MOST_COMPLETIONS)]
 
     def _pages(self) -> dict[str, PromptPage]:
         return {page.name: page for page in PAGES if able(self._engine.offer, page.operation)}

@@ -11,6 +11,7 @@ import mcp.types as t
 from mcp import MCPError
 
 from imagewright.errors import ImagewrightError, StorageError
+from imagewright.storage.records import LOCAL
 from imagewright.surface.definitions import OVERVIEW, job_data
 from imagewright.surface.tools import guide_text
 from imagewright.text import clip, plain, quoted
@@ -78,7 +79,7 @@ class Resources:
         pages = [_page(OVERVIEW, "guide://overview", "How to choose among the image tools")]
         pages += [_page(row.tool, f"guide://tools/{row.tool}", f"How to use {row.title} well") for row in offer.rows]
         try:
-            recent = await self._engine.gallery(limit=RECENT_PICTURES)
+            recent = await self._engine.gallery(LOCAL, limit=RECENT_PICTURES)
         except ImagewrightError:
             recent = []  # a library that cannot be read must not hide the guide; image_gallery says what is wrong
         pictures = [
@@ -113,7 +114,7 @@ class Resources:
             if matched := GUIDE.match(uri):
                 return _text(uri, MARKDOWN, guide_text(self._engine.offer, matched[1] or matched[2]))
             if matched := JOB.match(uri):
-                job = await self._engine.find(matched[1])
+                job = await self._engine.find(LOCAL, matched[1])
                 if job is not None:
                     return _text(uri, "application/json", json.dumps(job_data(job), indent=2))
             if matched := PICTURE.match(uri):
@@ -125,7 +126,7 @@ class Resources:
         raise MCPError(t.INVALID_PARAMS, f"There is no resource {plain(uri)} now", {"uri": uri})
 
     async def _picture(self, uri: str, picture_id: str, *, small: bool) -> t.ReadResourceResult:
-        record = await self._engine.picture(picture_id)
+        record = await self._engine.picture(LOCAL, picture_id)
         if record is None:
             raise MCPError(t.INVALID_PARAMS, f"There is no picture {picture_id}; see image_gallery", {"uri": uri})
         if small:

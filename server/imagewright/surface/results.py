@@ -11,7 +11,7 @@ import mcp.types as t
 from imagewright.catalog.row import verb
 from imagewright.engine.outcome import error_data
 from imagewright.errors import ImagewrightError, Refusal
-from imagewright.surface.definitions import job_data
+from imagewright.surface.definitions import job_data, place_of
 from imagewright.text import byte_size, counted, plain
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _summary(job: Job) -> str:
     for record in job.pictures:
         seed = "" if record.seed is None else f", seed {record.seed}"
         sides = f"{record.width}x{record.height} {record.format}, {byte_size(record.bytes)}"
-        lines.append(f"{record.id}: {plain(str(record.path))} ({sides}{seed})")
+        lines.append(f"{record.id}: {plain(place_of(record))} ({sides}{seed})")
     lines.append(_cost(job))
     lines += [f"Note: {plain(note)}" for note in job.record.notes]
     return "\n".join(lines)

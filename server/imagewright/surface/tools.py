@@ -11,7 +11,15 @@ import mcp.types as t
 from imagewright.catalog.row import verb
 from imagewright.engine.check import read_arguments
 from imagewright.errors import ConfirmationNeededError, ImagewrightError, Problem, Refusal
-from imagewright.surface.definitions import OVERVIEW, gallery_data, helper_arguments, job_data, tool_definitions
+from imagewright.storage.records import LOCAL
+from imagewright.surface.definitions import (
+    OVERVIEW,
+    gallery_data,
+    helper_arguments,
+    job_data,
+    place_of,
+    tool_definitions,
+)
 from imagewright.surface.elicit import agreed_before, ask_price
 from imagewright.surface.progress import wait_with_progress
 from imagewright.surface.results import data_reply, error_reply, job_reply, picture_reply
@@ -106,14 +114,14 @@ class Tools:
         arguments = params.arguments if params.arguments is not None else {}
         agreed = agreed_before(params.input_responses) if params.input_responses else None
         try:
-            job = await self._engine.start(params.name, arguments, key=key, confirmed=bool(agreed))
+            job = await self._engine.start(LOCAL, params.name, arguments, key=key, confirmed=bool(agreed))
         except ConfirmationNeededError as needed:
             asked = False if agreed is False else await ask_price(ctx, str(needed))
             if not isinstance(asked, bool):
                 return asked
             if not asked:
                 raise Refusal(Problem("", f"the user did not agree to the price. {needed}")) from needed
-            job = await self._engine.start(params.name, arguments, key=key, confirmed=True)
+            job = await self._engine.start(LOCAL, params.name, arguments, key=key, confirmed=True)
         return await self._wait_and_reply(ctx, job, self._engine.settings.wait, began)
 
     async def _wait_and_reply(self, ctx: Context, job: Job, seconds: float, began: float) -> t.CallToolResult:
@@ -125,10 +133,10 @@ class Tools:
     async def _image_job(self, ctx: Context, given: dict[str, Any]) -> t.CallToolResult:
         began = anyio.current_time()
         if "job_id" not in given:
-            jobs = await self._engine.newest(LISTED_JOBS)
+            jobs = await self._engine.newest(LOCAL, LISTED_JOBS)
             lines = [f"{job.id}: {job.record.state}, {verb(job.operation)} with {job.record.tool}" for job in jobs]
             return data_reply("\n".join(lines) or "No jobs yet.", {"jobs": [job_data(job) for job in jobs]})
-        job = await self._engine.get(given["job_id"])
+        job = await self._engine.get(LOCAL, given["job_id"])
         seconds = 0.0
         match given["action"]:
             case "wait":
@@ -143,6 +151,7 @@ class Tools:
     async def _image_gallery(self, _ctx: Context, given: dict[str, Any]) -> t.CallToolResult:
         limit = given["limit"]
         found = await self._engine.gallery(
+            LOCAL,
             text=given.get("text", ""),
             tool=given.get("model", ""),
             day=given.get("day", ""),
@@ -152,7 +161,7 @@ class Tools:
         )
         records, more = found[:limit], len(found) > limit
         lines = [
-            f"{one.id}: {plain(str(one.path))} ({one.width}x{one.height}, {one.tool}, {one.created:%Y-%m-%d})"
+            f"{one.id}: {plain(place_of(one))} ({one.width}x{one.height}, {one.tool}, {one.created:%Y-%m-%d})"
             + (f" {quoted(one.prompt, SHOWN_PROMPT)}" if one.prompt else "")
             for one in records
         ]

@@ -11,6 +11,7 @@ from imagewright.catalog.load import catalog
 from imagewright.engine.engine import open_engine
 from imagewright.providers.openai.routes import ROUTES
 from imagewright.settings.load import load_settings
+from imagewright.storage.records import LOCAL
 from tests.emulators.openai import OpenAIEmulator
 
 if TYPE_CHECKING:
@@ -32,11 +33,11 @@ async def test_one_key_and_an_address_on_loopback_are_enough(tmp_path: Path) -> 
             assert list(engine.offer.tools) == [TOOL]
             assert set(engine.offer.hidden) == set(catalog()) - {TOOL}
             assert not engine.offer.drafts
-            made = await engine.start(TOOL, {"prompt": "a kite", "variants": 3})
+            made = await engine.start(LOCAL, TOOL, {"prompt": "a kite", "variants": 3})
             assert await engine.wait(made, 10)
             assert made.record.state == "completed", made.error
             first = made.pictures[0].id
-            changed = await engine.start(TOOL, {"prompt": "a sail", "images": [first]})
+            changed = await engine.start(LOCAL, TOOL, {"prompt": "a sail", "images": [first]})
             assert await engine.wait(changed, 10)
         assert changed.record.state == "completed", changed.error
         assert (len(made.pictures), len(changed.pictures)) == (3, 1)

@@ -11,6 +11,7 @@ from imagewright.catalog.load import catalog
 from imagewright.cli.options import Command, completing, option
 from imagewright.cli.output import console, print_json, table
 from imagewright.cli.session import with_engine
+from imagewright.storage.records import LOCAL
 from imagewright.surface.definitions import gallery_data
 from imagewright.text import plain, shortened
 
@@ -44,7 +45,7 @@ def command(*, as_json: bool, **wanted: Any) -> int:
 
 @with_engine
 async def _find(engine: Engine, /, **wanted: Any) -> list[PictureRecord]:
-    return await engine.gallery(**wanted)
+    return await engine.gallery(LOCAL, **wanted)
 
 
 def _print(found: list[PictureRecord]) -> None:

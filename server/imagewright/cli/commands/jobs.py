@@ -15,6 +15,7 @@ from imagewright.cli.session import with_engine
 from imagewright.cli.views import cost_data, described, print_costs, print_error, print_list, summary
 from imagewright.providers import KEY_VARIABLES
 from imagewright.storage.library import day_bounds
+from imagewright.storage.records import LOCAL
 from imagewright.surface.definitions import job_data
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def command(ctx: click.Context, *, limit: int, cost: bool, since: str | None, as
 async def sum_costs(engine: Engine, day: str | None, *, as_json: bool) -> int:
     """Show what was spent since a day, or since the first of the month."""
     since, _ = day_bounds(day or datetime.now().astimezone().date().replace(day=1))
-    costs = await engine.costs(since.timestamp())
+    costs = await engine.costs(LOCAL, since.timestamp())
     if as_json:
         print_json(cost_data(costs, since))
     else:
@@ -71,7 +72,7 @@ async def sum_costs(engine: Engine, day: str | None, *, as_json: bool) -> int:
 @with_engine
 async def newest(engine: Engine, *, limit: int, as_json: bool) -> int:
     """List jobs, newest first; as without a command."""
-    jobs = await engine.newest(limit)
+    jobs = await engine.newest(LOCAL, limit)
     if as_json:
         print_json([job_data(job) for job in jobs])
     else:
@@ -88,7 +89,7 @@ command.command("list", cls=Command)(limit_option(json_option(newest)))
 @with_engine
 async def show(engine: Engine, *, job_id: str, as_json: bool) -> int:
     """Show everything about the job of that id."""
-    return await _show(engine, await engine.get(job_id), as_json=as_json)
+    return await _show(engine, await engine.get(LOCAL, job_id), as_json=as_json)
 
 
 @command.command("watch", cls=Command, epilog=CODES)
@@ -97,7 +98,7 @@ async def show(engine: Engine, *, job_id: str, as_json: bool) -> int:
 @with_engine
 async def watch(engine: Engine, *, job_id: str, as_json: bool) -> int:
     """Wait for the job of that id, carrying it on if nobody works on it."""
-    ended = await _wait_for(engine, [await engine.get(job_id)])
+    ended = await _wait_for(engine, [await engine.get(LOCAL, job_id)])
     if as_json:
         print_json(job_data(ended[0]))
     return await _conclude(engine, ended, as_json=as_json)
@@ -109,7 +110,7 @@ async def watch(engine: Engine, *, job_id: str, as_json: bool) -> int:
 @with_engine
 async def cancel(engine: Engine, *, job_id: str, as_json: bool) -> int:
     """Stop the job of that id, whichever process works on it."""
-    job = await engine.get(job_id)
+    job = await engine.get(LOCAL, job_id)
     if job.done:
         sys.stderr.write(f"imagewright: {job.id} had ended already: {job.record.state}\n")
     else:
@@ -124,7 +125,7 @@ async def cancel(engine: Engine, *, job_id: str, as_json: bool) -> int:
 @with_engine
 async def resume(engine: Engine, *, as_json: bool) -> int:
     """Carry on what dead processes left behind, and wait for all that runs."""
-    unfinished = [job for job in await engine.newest(UNFINISHED_AMONG) if not job.done]
+    unfinished = [job for job in await engine.newest(LOCAL, UNFINISHED_AMONG) if not job.done]
     missing = {job.id: why for job in unfinished if (why := _missing_for(engine, job))}
     for job_id, why in missing.items():
         sys.stderr.write(f"imagewright: {job_id} cannot be carried on: {why}\n")
@@ -152,7 +153,7 @@ def _missing_for(engine: Engine, job: Job) -> str:
 async def _wait_for(engine: Engine, jobs: Sequence[Job]) -> list[Job]:
     """Wait for the jobs, adopting those nobody works on; the jobs as they have ended."""
     await engine.resume()
-    found = [await engine.get(job.id) for job in jobs]
+    found = [await engine.get(LOCAL, job.id) for job in jobs]
     await follow(engine, found, by_id=True)
     return found
 

@@ -26,6 +26,7 @@ from imagewright.cli.progress import CODES, exit_code, follow
 from imagewright.cli.session import with_engine
 from imagewright.cli.views import print_error, summary
 from imagewright.errors import ConfirmationNeededError, Problem, Refusal
+from imagewright.storage.records import LOCAL
 from imagewright.surface.definitions import job_data
 from imagewright.text import listed, plain, shown, span
 
@@ -194,7 +195,7 @@ async def _make(
 ) -> int | ConfirmationNeededError:
     """Make the call and print what came of it; returns the question where the user has to be asked first."""
     try:
-        job = await engine.start(tool, given, key=key, confirmed=confirmed)
+        job = await engine.start(LOCAL, tool, given, key=key, confirmed=confirmed)
     except ConfirmationNeededError as needed:
         return needed
     await follow(engine, [job])
