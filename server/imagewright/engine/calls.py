@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import verb
 from imagewright.engine.check import check
-from imagewright.engine.choose import candidates, caps, check_call, choose, explain, refuse_over
+from imagewright.engine.choose import candidates, caps, check_call, explain, refuse_all, refuse_over
 from imagewright.engine.inputs import resolve
 from imagewright.engine.jobs import Jobs
 from imagewright.engine.plan import fingerprint, first_plan
@@ -88,10 +88,11 @@ class Calls:
         if problems:
             note = NOT_LOOKED_AT if checked.problems and checked.names_pictures else ""
             raise Refusal(*problems, instead=_instead(config.offer, checked), note=note)
-        others = config.offer.others(checked.operation, but=tool, taking=checked.wished)
         order = config.settings.providers
-        examined = candidates(checked, config.offer.routes(tool), order, sources)
-        able = choose(examined, checked, others)
+        examined = candidates(checked, config.offer.serving[tool], order, sources)
+        able = [one for one in examined if not one.against]
+        if not able:
+            raise refuse_all(examined, checked, config.offer.others(checked.operation, tool, checked.wished))
         budget = config.settings.budget
         check_call(budget, able[0], confirmed=confirmed)
         plan = await first_plan(able, limited=budget != BudgetTable())
@@ -107,7 +108,7 @@ class Calls:
         if checked.problems:
             raise Refusal(*checked.problems, instead=_instead(config.offer, checked))
         order = config.settings.providers
-        return explain(candidates(checked, config.offer.routes(tool), order), ordered=order is not None)
+        return explain(candidates(checked, config.offer.serving[tool], order), ordered=order is not None)
 
     async def spent(self, who: Principal) -> dict[str, float]:
         """See `Engine.spent`."""

@@ -100,28 +100,22 @@ def explain(examined: Sequence[Candidate], *, ordered: bool) -> tuple[str, ...]:
     return tuple(words)
 
 
-def choose(examined: Sequence[Candidate], checked: Checked, others: Sequence[str]) -> list[Candidate]:
-    """The candidates that serve the call exactly, best first; never empty.
+def refuse_all(examined: Sequence[Candidate], checked: Checked, others: Sequence[str]) -> Refusal:
+    """The refusal of a call that no route serves exactly: it says why not, route by route.
 
     Args:
         examined: from `candidates`.
         checked: the call, without problems.
-        others: enabled tools that do the same operation, for the refusal.
-
-    Raises:
-        Refusal: no route serves it; says why not, route by route.
+        others: enabled tools that do the same operation.
     """
-    able = [candidate for candidate in examined if not candidate.against]
-    if able:
-        return able
     if not examined:
         problem = Problem("", f"no configured provider offers {checked.operation} with {checked.row.tool}")
-        raise Refusal(problem, instead=tuple(others))
+        return Refusal(problem, instead=tuple(others))
     words = dict.fromkeys(
         Problem("", f"{one.route.provider} ({one.route.model}) cannot do this: {'; '.join(one.against)}")
         for one in examined
     )
-    raise Refusal(*words, instead=tuple(others))
+    return Refusal(*words, instead=tuple(others))
 
 
 def _filled(checked: Checked, route: Route) -> dict[str, Any]:

@@ -67,9 +67,9 @@ class Offer:
         """All listed tools."""
         return (*self.tools, *self.helpers)
 
-    def routes(self, tool: str, operation: OperationName | None = None) -> tuple[Route, ...]:
-        """The routes of a listed tool, for one operation or for all."""
-        return tuple(route for route in self.serving.get(tool, ()) if operation in (None, route.operation))
+    def routes(self, tool: str) -> tuple[Route, ...]:
+        """The routes of a tool; none where it is not listed."""
+        return self.serving.get(tool, ())
 
     def takers(self, arguments: Iterable[str], but: str) -> tuple[str, ...]:
         """Listed tools that take all these arguments in one operation or another, without the one named."""

@@ -11,7 +11,7 @@ from PIL import Image
 
 from imagewright.catalog.load import catalog
 from imagewright.engine.check import check
-from imagewright.engine.choose import candidates, choose
+from imagewright.engine.choose import candidates
 from imagewright.errors import GenerationFailed, VendorUnavailable
 from imagewright.providers.base import Running
 from imagewright.providers.kie.routes import OTHERS, ROUTES, Family
@@ -100,7 +100,7 @@ async def test_a_call_is_served_by_a_model_that_lives(
     emulator.ended = ENDING
     checked = check(catalog()["openai_4o"], {"prompt": "a kite", **given})
     examined = candidates(checked, [route for route in ROUTES if route.tool == "openai_4o"], None)
-    driven = await drive(provider, plain_order(choose(examined, checked, ())[0].route), tmp_path)
+    driven = await drive(provider, plain_order(examined[0].route), tmp_path)
     assert len(driven.files) == 1
 
 
