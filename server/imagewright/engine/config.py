@@ -12,9 +12,8 @@ import anyio.to_thread
 from imagewright.catalog.load import catalog
 from imagewright.engine.offer import ProviderState, make_offer, tool_names
 from imagewright.errors import BadKey, ResultLost, SettingsError
-from imagewright.providers import KEY_VARIABLES, KEYLESS, OTHER_HOSTS, open_provider
+from imagewright.providers import KEY_VARIABLES, KEYLESS, OTHER_HOSTS, open_client, open_provider
 from imagewright.providers.base import PollPolicy, ProviderConfig
-from imagewright.providers.http.client import HttpClient, KeyNamingSender
 from imagewright.settings.table import address_variable
 from imagewright.text import did_you_mean, listed
 
@@ -133,8 +132,13 @@ def _provider_config(name: str, settings: Settings, http: Sender) -> ProviderCon
         if where == name or where.startswith(prefix)
     }
     overrides = {tool: tables[name] for tool, tables in settings.routes.items() if name in tables}
-    sender = KeyNamingSender(http, key.source) if key else http
-    return ProviderConfig(key=key.value if key else "", addresses=addresses, overrides=overrides, http=sender)
+    return ProviderConfig(
+        key="" if key is None else key.value,
+        key_source="" if key is None else key.source,
+        addresses=addresses,
+        overrides=overrides,
+        http=http,
+    )
 
 
 def provider_states(settings: Settings) -> dict[str, ProviderState]:
@@ -188,7 +192,7 @@ def _keyless(name: str, settings: Settings, *, chosen: bool) -> ProviderState:
 
 def all_routes() -> tuple[Route, ...]:
     """The built-in routes of every provider, in the order of the providers, whether or not it has a key."""
-    http = HttpClient()
+    http = open_client()
     providers = [
         open_provider(name, ProviderConfig(key="unused", addresses={}, overrides={}, http=http))
         for name in KEY_VARIABLES

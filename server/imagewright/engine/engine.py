@@ -16,7 +16,7 @@ import anyio.to_thread
 
 from imagewright.engine.config import make_config, watch_files
 from imagewright.errors import Problem, Refusal
-from imagewright.providers.http.client import HttpClient
+from imagewright.providers import open_client
 from imagewright.settings.load import load_settings
 from imagewright.text import say
 
@@ -296,7 +296,7 @@ async def open_engine(
     Raises:
         SettingsError: the settings name something that does not exist, or hold a value that cannot be used.
     """
-    http = HttpClient()
+    http = open_client()
     config = make_config(settings, http)
     engine: Engine | None = None
     try:
