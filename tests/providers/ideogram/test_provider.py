@@ -110,7 +110,7 @@ async def test_nothing_secret_is_logged(
 
 
 @pytest.mark.parametrize(
-    ("item", "product"),
+    ("item", "output"),
     [
         ({"url": URL, "seed": 12345, "is_image_safe": True}, Output(url=URL, seed=12345)),
         ({"url": URL, "seed": None}, Output(url=URL)),
