@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 
 from imagewright.errors import ContentRefused, StorageError, UnknownOutcome
@@ -90,6 +91,30 @@ async def test_a_journal_that_cannot_be_written_stops_the_call_before_it_is_sent
         await lock.let_go()
         assert len(vendor.orders) == 1
         assert list(home.joinpath("incoming").glob("*")) == []
+
+
+async def test_a_caller_who_leaves_while_the_job_waits_to_be_written_down_does_not_stop_it(home: Path) -> None:
+    vendor, scope = Vendor(), anyio.CancelScope()
+    async with open_bench(home, vendor) as bench:
+        await bench.done(await bench.begin("before"))
+        lock = Lock(home)
+        await lock.hold()
+
+        async def leave() -> None:
+            with scope:
+                await bench.open("second")
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(bench.open, "first")
+            await anyio.wait_all_tasks_blocked()
+            group.start_soon(leave)
+            await anyio.wait_all_tasks_blocked()
+            scope.cancel()
+            await anyio.wait_all_tasks_blocked()
+            await lock.let_go()
+        for job in await bench.jobs.newest(LOCAL, 3):
+            assert (await bench.done(job)).record.state == "completed"
+    assert len(vendor.orders) == 3
 
 
 async def test_a_budget_without_room_sends_nothing(home: Path) -> None:

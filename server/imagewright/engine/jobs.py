@@ -94,9 +94,8 @@ class Jobs:
         try:
             inputs = await self._spool.keep_inputs(job_id, plan.orders[0])
             new = new_job(job_id, plan, inputs, fingerprint=fingerprint, key=key)
-            with anyio.CancelScope(
-                shield=True
-            ):  # a job that was written down is carried out, whoever has left meanwhile
+            # a job that was written down is carried out, whoever has left meanwhile
+            with anyio.CancelScope(shield=True):
                 opened = await self._stores.jobs.open(who, new, tuple(caps))
         finally:
             if not isinstance(opened, Started):

@@ -213,8 +213,11 @@ async def recover(
         try:
             known = await jobs.known_handles(provider.name, KNOWN_SECONDS)
             handle = await _look_for(provider_now(), call.signature or {}, {data["task"] for data in known})
-            if handle is not None and await jobs.claim(job_id, call.number, handle.data):
-                return handle
+            if handle is not None:
+                with anyio.CancelScope(shield=True):  # so that what is written is what is known here
+                    claimed = await jobs.claim(job_id, call.number, handle.data)
+                if claimed:
+                    return handle
         except LostLeaseError:
             raise
         except StorageError as error:

@@ -154,13 +154,13 @@ class Attempt:
         signature = None
         if isinstance(self.provider, CanRecover):
             signature = await anyio.to_thread.run_sync(self.provider.signature, order)
-        # written down before anything is sent: what cannot be written is not begun
-        await self.stores.jobs.advance(self.job.id, call_run.call.number, CallState.SUBMITTING, signature=signature)
-        call_run.call = replace(call_run.call, state=CallState.SUBMITTING, signature=signature)
-        call_run.sent = True
         unheard: UnknownOutcome | None = None
-        # a cancel in the middle of a submit would leave its outcome unknown, and it is bounded by itself
+        # a cancel in the middle of this would leave the outcome unknown; both steps are bounded by themselves
         with anyio.CancelScope(shield=True):
+            # written down before anything is sent: what cannot be written is not begun
+            await self.stores.jobs.advance(self.job.id, call_run.call.number, CallState.SUBMITTING, signature=signature)
+            call_run.call = replace(call_run.call, state=CallState.SUBMITTING, signature=signature)
+            call_run.sent = True
             try:
                 answer = await self.provider.submit(order)
             except UnknownOutcome as error:
