@@ -12,7 +12,7 @@ import pytest
 
 from imagewright.errors import PictureError, StorageError
 from imagewright.imaging.files import PictureFacts, probe
-from imagewright.imaging.limiter import MAX_PIXELS
+from imagewright.imaging.headers import MAX_PIXELS
 from imagewright.imaging.mask import mask_coverage
 from imagewright.imaging.pixels import open_picture, resize_exact
 from imagewright.imaging.prepare import prepare

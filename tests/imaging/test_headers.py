@@ -12,8 +12,8 @@ import pytest
 from imagewright.errors import PictureError
 from imagewright.imaging.boxes import coded_sides
 from imagewright.imaging.files import decoding_cost, head_cost, measure, probe
-from imagewright.imaging.headers import declared_sides
-from imagewright.imaging.limiter import INPUT_MAX_PIXELS, MAX_PIXELS, PROBE_BYTES, cost_of
+from imagewright.imaging.headers import MAX_PIXELS, cost_of, declared_sides
+from imagewright.imaging.limiter import INPUT_MAX_PIXELS, PROBE_BYTES
 from imagewright.imaging.signatures import known_formats
 from tests.support.crafted_files import (
     box,

@@ -8,7 +8,8 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from imagewright.imaging.limiter import LOOK_BYTES, DecodeLimiter, cost_of, decode
+from imagewright.imaging.headers import cost_of
+from imagewright.imaging.limiter import LOOK_BYTES, DecodeLimiter, decode
 from imagewright.imaging.limiter import ROOM as ALL_ROOM
 from tests.support.crafted_files import hollow_png
 from tests.support.pictures import photo

@@ -21,8 +21,16 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from PIL import Image, ImageChops
 
 from imagewright.errors import PictureError, StorageError
-from imagewright.imaging.headers import declared_sides, gif_layout, orientation_of, png_exif, png_is_whole
-from imagewright.imaging.limiter import GIF_MAX_PIXELS, MAX_PIXELS, cost_of
+from imagewright.imaging.headers import (
+    GIF_MAX_PIXELS,
+    MAX_PIXELS,
+    cost_of,
+    declared_sides,
+    gif_layout,
+    orientation_of,
+    png_exif,
+    png_is_whole,
+)
 from imagewright.imaging.signatures import HEAD_BYTES, KINDS, describe, known_formats, recognise, titles
 
 if TYPE_CHECKING:

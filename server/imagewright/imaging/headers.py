@@ -4,6 +4,8 @@ Some decoders (WebP, AVIF, HEIC) take memory for every pixel as soon as they ope
 before. Pillow answers the rest too, but warns through the process-wide warnings filter where a header is broken, and
 allocates whole frames to count them; both are wrong for bytes from strangers in a threaded server.
 
+How large a picture may be at all, and what memory its decoder takes, follow from the header as well.
+
 Every walk is bounded. What cannot be read raises ValueError, which `files` turns into a `PictureError`.
 """
 
@@ -19,6 +21,16 @@ from imagewright.imaging.boxes import FEW_PARTS, Sides, big, iso_sides, little, 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+MAX_PIXELS = 16_384 * 16_384
+"""Pixels of the largest picture that is decoded (268 MP, about 1 GB in memory): a 4096 px square enlarged four
+times, the most any row can be asked for. Phones' largest sensors have 200 MP. Anything above is taken for a bomb."""
+
+GIF_MAX_PIXELS = 64_000_000
+"""GIF's own ceiling. Pillow checks GIF frames itself and warns process-wide from 89 MP up."""
+
+DECODED_BYTES = {"png": 4, "jpeg": 10, "gif": 4, "webp": 16, "avif": 12, "heic": 12}
+"""Bytes a decoder holds for each pixel at its peak, measured with Pillow 13: a JPEG's is that of a progressive one
+in full colour; HEIC's is taken to be AVIF's."""
 
 _ORIENTATION_TAG = 0x0112
 _SHORT = 3
@@ -42,6 +54,18 @@ _BARE = frozenset({0x01, *range(0xD0, 0xD9)})
 """Markers without a length: TEM, RST0 to RST7, SOI."""
 
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+
+
+def cost_of(name: str, pixels: int, size: int, work: int) -> int:
+    """The memory that a piece of work on one picture takes, in bytes.
+
+    Args:
+        name: its format.
+        pixels: of the picture.
+        size: bytes of its file.
+        work: bytes for each pixel beyond those of decoding: `PROBE_BYTES`, `LOOK_BYTES` ...
+    """
+    return pixels * (DECODED_BYTES[name] + work) + size
 
 
 def orientation_of(exif: bytes) -> int:

@@ -1,4 +1,4 @@
-"""How large a picture may be that is decoded, and how much is decoded at the same time in one process.
+"""How large an input picture may be, and how much is decoded at the same time in one process.
 
 Memory and not the number of pictures is what runs out, so every piece of work takes a share by its pixels. This module
 loads no Pillow: it can be imported before the first picture is looked at.
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 import anyio
 import anyio.to_thread
 
+from imagewright.imaging.headers import GIF_MAX_PIXELS
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
@@ -22,13 +24,6 @@ if TYPE_CHECKING:
     Result = TypeVar("Result")
     Source = TypeVar("Source", bytes, Path)
     More = TypeVarTuple("More")
-
-MAX_PIXELS = 16_384 * 16_384
-"""Pixels of the largest picture that is decoded (268 MP, about 1 GB in memory): a 4096 px square enlarged four
-times, the most any row can be asked for. Phones' largest sensors have 200 MP. Anything above is taken for a bomb."""
-
-GIF_MAX_PIXELS = 64_000_000
-"""GIF's own ceiling. Pillow checks GIF frames itself and warns process-wide from 89 MP up."""
 
 INPUT_MAX_PIXELS = {
     "png": 8192 * 8192,
@@ -38,14 +33,10 @@ INPUT_MAX_PIXELS = {
     "avif": 33_500_000,
     "heic": 50_500_000,
 }
-"""Pixels of the largest input picture, where the row does not say less. Far below `MAX_PIXELS`: anybody can give an
+"""Pixels of the largest input picture, where the row says no less. Far below `headers.MAX_PIXELS`: anybody can give an
 input, and a few hundred bytes are enough for one of 268 MP. The largest photos that phones take by themselves have
 50 MP, a 2048 px square enlarged four times has 67, and files of more are rarely within the rows' limits on bytes.
 WebP, AVIF and HEIC are lower because their decoders hold three or four copies of the picture: about 400 MB here."""
-
-DECODED_BYTES = {"png": 4, "jpeg": 10, "gif": 4, "webp": 16, "avif": 12, "heic": 12}
-"""Bytes a decoder holds for each pixel at its peak, measured with Pillow 13: a JPEG's is that of a progressive one
-in full colour; HEIC's is taken to be AVIF's."""
 
 PROBE_BYTES = 0
 LOOK_BYTES = 4
@@ -62,18 +53,6 @@ fit. What takes more by itself runs alone."""
 MOST_AT_ONCE = min(8, max(2, os.cpu_count() or 1))
 """Pieces of work at the same time however small they are: more than there are cores would only make all late, and
 take the threads that the journal needs."""
-
-
-def cost_of(name: str, pixels: int, size: int, work: int) -> int:
-    """The memory that a piece of work on one picture takes, in bytes.
-
-    Args:
-        name: its format.
-        pixels: of the picture.
-        size: bytes of its file.
-        work: bytes for each pixel beyond those of decoding: `PROBE_BYTES`, `LOOK_BYTES` ...
-    """
-    return pixels * (DECODED_BYTES[name] + work) + size
 
 
 class DecodeLimiter:

@@ -16,7 +16,7 @@ from PIL import Image, ImageChops, ImageCms, ImageFilter, PngImagePlugin, featur
 
 from imagewright.errors import PictureError
 from imagewright.imaging.files import check_whole, facts_of, keyed_alpha, loading, open_lazily
-from imagewright.imaging.limiter import MAX_PIXELS
+from imagewright.imaging.headers import MAX_PIXELS
 from imagewright.imaging.signatures import KINDS
 
 if TYPE_CHECKING:

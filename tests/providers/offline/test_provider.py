@@ -14,7 +14,7 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Argument, OperationName
 from imagewright.errors import RequestRejected, ResultLost
 from imagewright.imaging.files import probe
-from imagewright.imaging.limiter import MAX_PIXELS
+from imagewright.imaging.headers import MAX_PIXELS
 from imagewright.imaging.placeholder import placeholder_size
 from imagewright.imaging.reframe import growth_for
 from imagewright.providers import open_provider

@@ -9,8 +9,8 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.errors import RequestRejected
 from imagewright.imaging.cutout import cut_out
+from imagewright.imaging.headers import MAX_PIXELS
 from imagewright.imaging.lettering import lettered
-from imagewright.imaging.limiter import MAX_PIXELS
 from imagewright.imaging.mask import read_mask
 from imagewright.imaging.pixels import HIGH_QUALITY, encode, enlarge, holds, open_picture
 from imagewright.imaging.placeholder import draw_placeholder, placeholder_size
