@@ -7,6 +7,7 @@
     ├── ConfirmationNeededError the user has to agree to the price first; nothing was spent
     ├── PictureError            bytes that are not the picture they should be
     ├── StorageError            the disk or the database failed
+    ├── TaskEnded               a vendor says that a task is over and made nothing; holds a ProviderError
     └── ProviderError           a vendor refused, failed or did not answer
         ├── BadKey              the key is missing, wrong or not allowed
         ├── OutOfCredit         the account has no money left
@@ -304,3 +305,19 @@ class UnknownOutcome(ProviderError):
     meaning = "may or may not have received the request: the connection broke"
     advice = "It was not sent again, so as not to pay twice: look in the vendor's own history first."
     usually_charged = None
+
+
+class TaskEnded(ImagewrightError):
+    """The vendor says that the task itself is over and made nothing. Nothing else that a poll meets ends a call.
+
+    Only a reader of answers uses it, by returning it, and only for what the answer says of the task: it failed, was
+    refused for its content, expired, or was cancelled at the vendor.
+    """
+
+    def __init__(self, error: ProviderError, *, sure: bool = True) -> None:
+        self.error = error
+        """Why there is no picture, for the caller."""
+        self.sure = sure
+        """Whether it is believed at once. An end that may be a slip of the vendor's, such as success without any
+        picture, is asked about again first, see `PollPolicy.doubts`."""
+        super().__init__(str(error))

@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from imagewright.errors import BadKey, GenerationFailed, OutOfCredit, ProviderError, RequestRejected, VendorUnavailable
-from imagewright.providers.base import TaskEnded
+from imagewright.errors import (
+    BadKey,
+    GenerationFailed,
+    OutOfCredit,
+    ProviderError,
+    RequestRejected,
+    TaskEnded,
+    VendorUnavailable,
+)
 from imagewright.storage.states import CallState
 from tests.support.engine_bench import SUBMITTED, Vendor, left_behind, open_bench, states, until
 

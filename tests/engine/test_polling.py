@@ -21,11 +21,12 @@ from imagewright.errors import (
     RateLimited,
     RequestRejected,
     ResultLost,
+    TaskEnded,
     TookTooLong,
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.providers.base import Finished, Handle, Output, PollPolicy, Running, TaskEnded
+from imagewright.providers.base import Finished, Handle, Output, PollPolicy, Running
 from tests.support.engine_bench import Vendor
 
 if TYPE_CHECKING:

@@ -21,10 +21,10 @@ from imagewright.errors import (
     RateLimited,
     RequestRejected,
     ResultLost,
+    TaskEnded,
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.providers.base import TaskEnded
 from imagewright.providers.http.request import Account, FilePart, Purpose, Reply, Request
 from tests.emulators.base import LOOPBACK, Door, Emulator
 from tests.emulators.messages import Answer, Received

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.engine.polling import Trouble
-from imagewright.providers.base import Finished, TaskEnded
+from imagewright.errors import TaskEnded
+from imagewright.providers.base import Finished
 from tests.emulators.messages import Answer
 from tests.support.poll_answers import (
     DOUBTFUL,

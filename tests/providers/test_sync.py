@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imagewright.providers.base import Finished, Handle, TaskEnded
+from imagewright.errors import TaskEnded
+from imagewright.providers.base import Finished, Handle
 from imagewright.providers.common.json import read_base64
 from imagewright.providers.http.request import Purpose, Reply, Request
 from imagewright.providers.openai.replies import read_images

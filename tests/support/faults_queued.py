@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imagewright.errors import ProviderError
-from imagewright.providers.base import Finished, Running, TaskEnded
+from imagewright.errors import ProviderError, TaskEnded
+from imagewright.providers.base import Finished, Running
 from tests.support.faults import check_error, plan
 from tests.support.provider_runs import handed_over, ordered
 from tests.support.replies import ended

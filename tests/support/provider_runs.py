@@ -12,7 +12,8 @@ from PIL import Image
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Argument, narrowed
-from imagewright.providers.base import Finished, Handle, Order, Prepared, TaskEnded, UploadsInputs
+from imagewright.errors import TaskEnded
+from imagewright.providers.base import Finished, Handle, Order, Prepared, UploadsInputs
 from tests.emulators.pictures import encode
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from imagewright.providers.base import Finished, TaskEnded
+from imagewright.errors import TaskEnded
+from imagewright.providers.base import Finished
 from imagewright.providers.http.request import Reply
 
 if TYPE_CHECKING:

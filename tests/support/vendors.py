@@ -15,7 +15,8 @@ from tests.emulators.base import address_variables
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from imagewright.providers.base import Provider, Route, Sender
+    from imagewright.providers.base import Provider, Route
+    from imagewright.providers.http.request import Sender
     from tests.support.vendor_cases import Vendor
 
 AnyEmulator = Any

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.engine.offer import Offer
-    from imagewright.providers.base import Finished, Handle, Order, Output, Provider, Route, Running, Sender
+    from imagewright.providers.base import Finished, Handle, Order, Output, Provider, Route, Running
+    from imagewright.providers.http.request import Sender
     from imagewright.settings.load import Settings
 
 log = logging.getLogger(__name__)

@@ -18,10 +18,11 @@ from imagewright.errors import (
     ProviderError,
     RateLimited,
     StorageError,
+    TaskEnded,
     TookTooLong,
     VendorUnavailable,
 )
-from imagewright.providers.base import CanRecover, Finished, Running, TaskEnded
+from imagewright.providers.base import CanRecover, Finished, Running
 from imagewright.storage.base import LostLeaseError
 from imagewright.text import duration
 

@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from imagewright.catalog.row import ANY
-from imagewright.errors import ImagewrightError, ProviderError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from imagewright.catalog.row import Limits, OperationName, Scalar
-    from imagewright.providers.http.request import Account, Request
+    from imagewright.providers.http.request import Sender
 
 T = TypeVar("T")
 
@@ -203,22 +202,6 @@ class Finished:
     """What the caller should know, one sentence each."""
 
 
-class TaskEnded(ImagewrightError):
-    """The vendor says that the task itself is over and made nothing. Nothing else that a poll meets ends a call.
-
-    Only a reader of answers uses it, by returning it, and only for what the answer says of the task: it failed, was
-    refused for its content, expired, or was cancelled at the vendor.
-    """
-
-    def __init__(self, error: ProviderError, *, sure: bool = True) -> None:
-        self.error = error
-        """Why there is no picture, for the caller."""
-        self.sure = sure
-        """Whether it is believed at once. An end that may be a slip of the vendor's, such as success without any
-        picture, is asked about again first, see `PollPolicy.doubts`."""
-        super().__init__(str(error))
-
-
 @dataclass(frozen=True, slots=True)
 class PollPolicy:
     """How often a vendor wants to be asked, in seconds."""
@@ -266,18 +249,6 @@ class ProviderConfig:
     """What sends its requests; all providers of a process share one."""
     key_source: str = ""
     """The variable or file the key came from, for the message where the vendor refuses the key; empty to say none."""
-
-
-class Sender(Protocol):
-    """The part of `providers.http.client.HttpClient` that vendor files call; see there for the meaning."""
-
-    async def send(self, account: Account, request: Request[T]) -> T:
-        """One request; what its reader made of the reply; every failure a `ProviderError`, an end a `TaskEnded`."""
-        ...
-
-    async def download(self, account: Account, url: str, into: Path, *, max_bytes: int = ...) -> None:
-        """A result, streamed to disk without any key."""
-        ...
 
 
 class Provider(Protocol):

@@ -9,9 +9,9 @@ import anyio
 import pytest
 from PIL import Image
 
-from imagewright.errors import BadKey, ContentRefused, GenerationFailed, VendorUnavailable
+from imagewright.errors import BadKey, ContentRefused, GenerationFailed, TaskEnded, VendorUnavailable
 from imagewright.providers import open_provider
-from imagewright.providers.base import Finished, ProviderConfig, Running, TaskEnded
+from imagewright.providers.base import Finished, ProviderConfig, Running
 from imagewright.providers.dashscope.routes import OTHERS, ROUTES, DashScopeRoute
 from tests.emulators.dashscope_models import picture_in, size_of
 from tests.support.provider_runs import drive, drive_at_once, full_order, picture, plain_order, submitted

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from imagewright.errors import BadKey, ContentRefused, GenerationFailed, ProviderError, RequestRejected
+from imagewright.errors import BadKey, ContentRefused, GenerationFailed, ProviderError, RequestRejected, TaskEnded
 from imagewright.providers import open_provider
-from imagewright.providers.base import ProviderConfig, TaskEnded
+from imagewright.providers.base import ProviderConfig
 from imagewright.providers.http.request import Reply
 from tests.emulators.fal import FalEmulator, problem
 from tests.emulators.messages import Answer

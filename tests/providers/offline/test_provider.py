@@ -12,13 +12,13 @@ from PIL import Image, ImageChops
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Argument, OperationName
-from imagewright.errors import RequestRejected, ResultLost
+from imagewright.errors import RequestRejected, ResultLost, TaskEnded
 from imagewright.imaging.files import probe
 from imagewright.imaging.headers import MAX_PIXELS
 from imagewright.imaging.placeholder import placeholder_size
 from imagewright.imaging.reframe import growth_for
 from imagewright.providers import open_provider
-from imagewright.providers.base import Finished, Handle, Order, Output, Prepared, ProviderConfig, TaskEnded
+from imagewright.providers.base import Finished, Handle, Order, Output, Prepared, ProviderConfig
 from imagewright.providers.http.client import HttpClient
 from tests.support.pictures import cut_short, mask_of, photo
 from tests.support.replies import ended

@@ -18,10 +18,10 @@ from imagewright.errors import (
     ProviderError,
     RequestRejected,
     ResultLost,
+    TaskEnded,
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.providers.base import TaskEnded
 from tests.emulators.messages import Answer, truncated
 from tests.emulators.replicate import THROTTLED, ReplicateEmulator, failure
 from tests.providers.replicate.cases import NO_TOKEN, PLAIN, SUBMIT, UPLOADING, VERSIONED

@@ -12,9 +12,10 @@ from imagewright.errors import (
     OutOfCredit,
     ProviderError,
     ResultLost,
+    TaskEnded,
     VendorUnavailable,
 )
-from imagewright.providers.base import Finished, Output, Running, TaskEnded
+from imagewright.providers.base import Finished, Output, Running
 from imagewright.providers.bfl.routes import NAME, USD_PER_CREDIT
 from imagewright.providers.common.json import decimal, error_words, mapping, seed, usd, words_in
 from imagewright.providers.http.classify import MEANING, sounds_moderated

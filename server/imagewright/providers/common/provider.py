@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import anyio.to_thread
 
-from imagewright.errors import ProviderError
-from imagewright.providers.base import PollPolicy, Route, TaskEnded
+from imagewright.errors import ProviderError, TaskEnded
+from imagewright.providers.base import PollPolicy, Route
 from imagewright.providers.http.request import Account
 from imagewright.storage.paths.files import write_file
 

@@ -18,9 +18,10 @@ from imagewright.errors import (
     ProviderError,
     RateLimited,
     RequestRejected,
+    TaskEnded,
     VendorUnavailable,
 )
-from imagewright.providers.base import Finished, Handle, Output, Running, TaskEnded
+from imagewright.providers.base import Finished, Handle, Output, Running
 from imagewright.providers.common.json import mapping, mappings, text_in
 from imagewright.providers.dashscope.routes import NAME
 from imagewright.providers.http.classify import LONGEST, by_status, sounds_moderated

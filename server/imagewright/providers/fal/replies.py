@@ -21,9 +21,10 @@ from imagewright.errors import (
     RateLimited,
     RequestRejected,
     ResultLost,
+    TaskEnded,
     VendorUnavailable,
 )
-from imagewright.providers.base import Finished, Output, Running, TaskEnded
+from imagewright.providers.base import Finished, Output, Running
 from imagewright.providers.common.json import mapping, mappings, seed, text_in, words_in
 from imagewright.providers.common.recovery import Listed, Page, digest, read_time
 from imagewright.providers.fal.routes import NAME

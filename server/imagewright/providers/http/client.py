@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 import anyio.to_thread
 
-from imagewright.errors import BadKey, ProviderError, ResultLost
+from imagewright.errors import BadKey, ProviderError, ResultLost, TaskEnded
 from imagewright.net import load
-from imagewright.providers.base import TaskEnded
 from imagewright.providers.http.classify import (
     Broken,
     Retry,
@@ -36,9 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from imagewright.providers.base import Sender
     from imagewright.providers.http.exchange import Connections
-    from imagewright.providers.http.request import Account, Request
+    from imagewright.providers.http.request import Account, Request, Sender
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

@@ -6,16 +6,16 @@ import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from imagewright.net.addresses import DEFAULT_PORTS, is_loopback_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
-    from imagewright.errors import ProviderError
-    from imagewright.providers.base import TaskEnded
+    from imagewright.errors import ProviderError, TaskEnded
 
 T = TypeVar("T")
 
@@ -143,3 +143,15 @@ class Account:
 def _origin(url: str) -> tuple[str, str, int | None]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme)
+
+
+class Sender(Protocol):
+    """The part of `client.HttpClient` that vendor files call; see there for the meaning."""
+
+    async def send(self, account: Account, request: Request[T]) -> T:
+        """One request; what its reader made of the reply; every failure a `ProviderError`, an end a `TaskEnded`."""
+        ...
+
+    async def download(self, account: Account, url: str, into: Path, *, max_bytes: int = ...) -> None:
+        """A result, streamed to disk without any key."""
+        ...

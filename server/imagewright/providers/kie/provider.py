@@ -27,8 +27,8 @@ from imagewright.providers.kie.routes import NAME, OTHERS, ROUTES, Family, KieRo
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from imagewright.errors import ProviderError
-    from imagewright.providers.base import Finished, Order, Prepared, Provider, ProviderConfig, Running, TaskEnded
+    from imagewright.errors import ProviderError, TaskEnded
+    from imagewright.providers.base import Finished, Order, Prepared, Provider, ProviderConfig, Running
     from imagewright.providers.http.request import Reply
 
 UPLOAD_BASE = "https://kieai.redpandaai.co"

@@ -14,9 +14,9 @@ import anyio
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Limits, OperationName
-from imagewright.errors import GenerationFailed, PictureError, ProviderError, RequestRejected, ResultLost
+from imagewright.errors import GenerationFailed, PictureError, ProviderError, RequestRejected, ResultLost, TaskEnded
 from imagewright.imaging.limiter import DECODING
-from imagewright.providers.base import Finished, PictureForm, PollPolicy, Price, Route, TaskEnded
+from imagewright.providers.base import Finished, PictureForm, PollPolicy, Price, Route
 from imagewright.providers.common.overrides import overridden
 from imagewright.storage.paths.files import write_file
 

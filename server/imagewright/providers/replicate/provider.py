@@ -10,8 +10,8 @@ import logging
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from imagewright.errors import ModelUnavailable, ProviderError, ResultLost
-from imagewright.providers.base import Finished, Handle, Output, PollPolicy, TaskEnded
+from imagewright.errors import ModelUnavailable, ProviderError, ResultLost, TaskEnded
+from imagewright.providers.base import Finished, Handle, Output, PollPolicy
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import HttpProvider, route_as
 from imagewright.providers.common.recovery import (

@@ -21,8 +21,9 @@ from imagewright.errors import (
     RateLimited,
     RequestRejected,
     ResultLost,
+    TaskEnded,
 )
-from imagewright.providers.base import Finished, Output, Running, TaskEnded
+from imagewright.providers.base import Finished, Output, Running
 from imagewright.providers.common.json import decimal, joined, mapping, text_in
 from imagewright.providers.common.recovery import Listed, Page, digest, read_time
 from imagewright.providers.http.classify import sounds_moderated
