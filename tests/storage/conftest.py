@@ -14,15 +14,16 @@ from imagewright.storage.sqlite.database import Database
 from imagewright.storage.sqlite.jobs import SqliteJobStore
 from imagewright.storage.sqlite.pictures import SqlitePictureIndex
 from imagewright.storage.sqlite.writer import Writer
-from tests.storage.stores_bench import LEASE, SOURCE
+from tests.storage.stores_bench import LEASE, SOURCE, opened
 from tests.support.clock import Clock
 from tests.support.memory_stores import MemoryBlobs, MemoryJobs, MemoryJobStore, MemoryPictureIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from imagewright.storage.base import BlobStore, PictureIndex
+    from imagewright.storage.library import Library
     from tests.storage.stores_bench import Workers
 
 
@@ -73,6 +74,13 @@ def folder(tmp_path: Path) -> Path:
     made = tmp_path / "folder"
     made.mkdir()
     return made
+
+
+@pytest.fixture
+async def library(folders: Folders) -> AsyncIterator[Library]:
+    """The library of a process of its own."""
+    async with opened(folders) as made:
+        yield made
 
 
 @pytest.fixture

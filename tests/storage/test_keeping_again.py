@@ -26,7 +26,7 @@ from tests.storage.stores_bench import opened, picture, place
 from tests.support.memory_stores import MemoryPictureIndex
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import Callable, Iterator
 
     from imagewright.settings.folders import Folders
     from imagewright.storage.records import NewPicture, Principal
@@ -35,12 +35,6 @@ pytestmark = pytest.mark.anyio
 
 MADE = datetime(2026, 11, 22, 12, tzinfo=UTC)
 WAYS = [private_files.by_rename] if os.name == "nt" else [private_files.by_link, private_files.by_reservation]
-
-
-@pytest.fixture
-async def library(folders: Folders) -> AsyncIterator[Library]:
-    async with opened(folders) as made:
-        yield made
 
 
 class Killed(BaseException):

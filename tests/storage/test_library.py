@@ -23,8 +23,6 @@ from imagewright.storage.records import LOCAL, NewPicture, new_id
 from tests.storage.stores_bench import opened, picture, place
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from imagewright.settings.folders import Folders
     from imagewright.storage.library import Library
     from imagewright.storage.records import PictureRecord
@@ -37,12 +35,6 @@ NOON = datetime(2026, 11, 22, 12).astimezone()
 
 def found(records: list[PictureRecord]) -> list[str]:
     return [record.prompt for record in records]
-
-
-@pytest.fixture
-async def library(folders: Folders) -> AsyncIterator[Library]:
-    async with opened(folders) as made:
-        yield made
 
 
 async def test_looking_makes_nothing(library: Library, folders: Folders) -> None:
