@@ -90,7 +90,7 @@ class MemoryJobStore:
         new: dict[str, Any] = {one.name: getattr(job, one.name) for one in fields(NewJob)}
         record = JobRecord(**new, principal=who.id, created=now, worker_id=self.worker_id)
         self._kept[job.id] = Kept(record, now + self.lease)
-        return Started(self._told(self._kept[job.id]))
+        return Started(self._as_read(self._kept[job.id]))
 
     async def repeated(self, who: Principal, fingerprint: str, key: str) -> Joined | KeyClash | None:
         now = self._clock()
@@ -100,7 +100,7 @@ class MemoryJobStore:
             doubtful = unheard if one.seen is None else one.seen > now
             same_call = job.fingerprint == fingerprint and (not job.done or (doubtful and one.may_have_cost))
             if job.key == key and (one.may_have_cost if key else same_call):
-                return Joined(self._told(one)) if job.fingerprint == fingerprint else KeyClash(job.id)
+                return Joined(self._as_read(one)) if job.fingerprint == fingerprint else KeyClash(job.id)
         return None
 
     async def advance(self, job_id: str, number: int, state: CallState, **changes: Unpack[CallChanges]) -> None:
@@ -194,14 +194,14 @@ class MemoryJobStore:
 
     async def get(self, who: Principal, job_id: str) -> JobRecord | None:
         one = self._of(who, job_id)
-        return None if one is None else self._told(one)
+        return None if one is None else self._as_read(one)
 
     async def get_unscoped(self, job_id: str) -> JobRecord | None:
         one = self._kept.get(job_id)
-        return None if one is None else self._told(one)
+        return None if one is None else self._as_read(one)
 
     async def newest(self, who: Principal, limit: int) -> list[JobRecord]:
-        return [self._told(one) for one in self._newest_of(who)[:limit]]
+        return [self._as_read(one) for one in self._newest_of(who)[:limit]]
 
     async def spent(self, who: Principal, since: float) -> Spent:
         jobs = [one.job for one in self._newest_of(who) if one.job.created >= since]
@@ -211,7 +211,7 @@ class MemoryJobStore:
         jobs = [one.job for one in reversed(self._newest_of(who)) if one.job.created >= since and one.job.done]
         return [CostRow(job.created, job.tool, job.provider, job.cost_usd or 0.0, job.cost_basis) for job in jobs]
 
-    def _told(self, one: Kept) -> JobRecord:
+    def _as_read(self, one: Kept) -> JobRecord:
         return replace(one.job, is_held=not one.job.done and one.lease_until >= self._clock())
 
     def _newest_of(self, who: Principal) -> list[Kept]:
@@ -234,7 +234,7 @@ class MemoryJobStore:
 
     def _take(self, one: Kept) -> JobRecord:
         one.job, one.lease_until = replace(one.job, worker_id=self.worker_id), self._clock() + self.lease
-        return self._told(one)
+        return self._as_read(one)
 
 
 class MemoryPictureIndex:
