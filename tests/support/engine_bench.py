@@ -211,12 +211,12 @@ class Bench:
         assert job.is_local
         return job
 
-    async def crash(self) -> None:
+    async def crash(self, *steps: tuple[str, CallState, dict[str, Any]]) -> None:
         """Stop at once and write nothing more; let all leases seem to have run out long ago."""
         self.crashed = True
         self.group.cancel_scope.cancel()
         with anyio.CancelScope(shield=True):
-            await crashed(self.home, self.stores.jobs.worker_id)
+            await crashed(self.home, self.stores.jobs.worker_id, *steps)
 
 
 async def crashed(home: Path, worker_id: str, *steps: tuple[str, CallState, dict[str, Any]]) -> None:
@@ -342,8 +342,7 @@ async def left_behind(
     """A job whose process died when its first call had come so far."""
     async with open_bench(home, Vendor()) as dead:
         job = await dead.begin(prompt, calls=calls)
-        await dead.crash()
-    await crashed(home, dead.stores.jobs.worker_id, *((job.id, *step) for step in steps))
+        await dead.crash(*((job.id, *step) for step in steps))
     return job.id
 
 

@@ -337,7 +337,7 @@ class Jobs:
             await attempt.carry_out()
             if plan is None or job.record.cancel_requested or not job.is_local:
                 return attempt
-            if not may_go_elsewhere(job, attempt.call_runs) or (plan := await next_plan(plan)) is None:
+            if not may_go_elsewhere(len(job.pictures), attempt.call_runs) or (plan := await next_plan(plan)) is None:
                 return attempt
             try:
                 await self._replan(job, plan)

@@ -19,7 +19,6 @@ from imagewright.storage.states import CallState
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from imagewright.engine.job import Job
     from imagewright.providers.base import Finished, Output
     from imagewright.storage.records import CallRecord, CostBasis, JobRecord
 
@@ -104,10 +103,15 @@ def within_reason(finished: Finished, ordered: int) -> Finished:
     return replace(finished, outputs=finished.outputs[:most], notes=(*finished.notes, note))
 
 
-def may_go_elsewhere(job: Job, call_runs: Sequence[CallRun]) -> bool:
-    """Whether another provider may be tried: nothing arrived, nothing was charged, and the trouble is this vendor's."""
+def may_go_elsewhere(arrived: int, call_runs: Sequence[CallRun]) -> bool:
+    """Whether another provider may be tried: nothing was charged, and the trouble is this vendor's.
+
+    Args:
+        arrived: how many of the job's pictures are in the library; with any of them the job stays where it is.
+        call_runs: all its calls.
+    """
     errors = [call_run.error for call_run in call_runs]
-    return not job.pictures and all(isinstance(error, ELSEWHERE) and error.charged is False for error in errors)
+    return not arrived and all(isinstance(error, ELSEWHERE) and error.charged is False for error in errors)
 
 
 def settle(record: JobRecord, arrived: int, usd: float | None, call_runs: Sequence[CallRun]) -> JobRecord:
