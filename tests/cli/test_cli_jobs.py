@@ -17,7 +17,7 @@ from imagewright.cli.main import main
 from imagewright.cli.progress import CANCELLED
 from imagewright.engine.engine import open_engine
 from imagewright.settings.load import load_settings
-from imagewright.storage.records import LOCAL
+from imagewright.storage.principal import LOCAL
 from imagewright.surface.definitions import JOB_SCHEMA
 from tests.support.seeded_jobs import book, job_of, spend
 

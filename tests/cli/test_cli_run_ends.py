@@ -23,7 +23,9 @@ from imagewright.engine.job import Job
 from imagewright.engine.outcome import error_data
 from imagewright.errors import ProviderError, UnknownOutcome
 from imagewright.providers.kie.provider import Kie
-from imagewright.storage.records import LOCAL, JobRecord, JobState
+from imagewright.storage.principal import LOCAL
+from imagewright.storage.records import JobRecord
+from imagewright.storage.states import JobState
 from tests.emulators.kie import envelope
 from tests.support.seeded_jobs import job_of
 

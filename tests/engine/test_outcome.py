@@ -38,7 +38,7 @@ from imagewright.storage.states import CallState
 from tests.support.engine_bench import USD, Vendor, plan_for
 
 if TYPE_CHECKING:
-    from imagewright.storage.records import JobState
+    from imagewright.storage.states import JobState
 
 pytestmark = pytest.mark.anyio
 KEPT, FAILED, CANCELLED, UNKNOWN = CallState.KEPT, CallState.FAILED, CallState.CANCELLED, CallState.UNKNOWN

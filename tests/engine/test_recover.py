@@ -11,7 +11,7 @@ import pytest
 from imagewright.engine.job import Job
 from imagewright.errors import BadKey, UnknownOutcome, VendorUnavailable
 from imagewright.providers.base import Handle, Prepared
-from imagewright.storage.records import LOCAL
+from imagewright.storage.principal import LOCAL
 from imagewright.storage.states import CallState
 from tests.support.engine_bench import (
     PICTURE,

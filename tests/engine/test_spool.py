@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from imagewright.storage.records import JobState
+    from imagewright.storage.states import JobState
 
 pytestmark = pytest.mark.anyio
 ROUTE = route_of("vendor")

@@ -17,7 +17,8 @@ import pytest
 
 from imagewright.errors import StorageError
 from imagewright.settings.folders import Folders
-from imagewright.storage.records import LOCAL, Principal, spooled_key
+from imagewright.storage.principal import LOCAL, Principal
+from imagewright.storage.records import spooled_key
 from imagewright.storage.sqlite.database import Database
 from imagewright.storage.sqlite.migrations import MIGRATIONS
 from imagewright.storage.states import CallState

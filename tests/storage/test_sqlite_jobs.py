@@ -15,7 +15,8 @@ import pytest
 
 from imagewright.errors import StorageError
 from imagewright.storage.base import UnreadableJobError
-from imagewright.storage.records import LOCAL, CallRecord
+from imagewright.storage.principal import LOCAL
+from imagewright.storage.records import CallRecord
 from imagewright.storage.sqlite.database import Database
 from imagewright.storage.sqlite.jobs import _SAME_CALL, _SAME_KEY, MOST_RECLAIMED, SqliteJobStore
 from imagewright.storage.sqlite.writer import Writer

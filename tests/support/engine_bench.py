@@ -28,7 +28,7 @@ from imagewright.engine.jobs import Jobs
 from imagewright.engine.plan import JobSpec, Plan
 from imagewright.providers.base import Finished, Handle, Order, Output, PollPolicy, Price, Route, Running
 from imagewright.settings.folders import find_folders
-from imagewright.storage.records import LOCAL
+from imagewright.storage.principal import LOCAL
 from imagewright.storage.states import CallState
 from imagewright.storage.stores import open_stores
 from tests.support.pictures import photo

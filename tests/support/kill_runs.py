@@ -27,7 +27,7 @@ import anyio
 
 from imagewright.catalog.row import OperationName
 from imagewright.settings.folders import find_folders
-from imagewright.storage.records import LOCAL
+from imagewright.storage.principal import LOCAL
 from imagewright.storage.states import CallState, is_final
 from imagewright.storage.stores import open_stores
 from tests.emulators.base import Emulator

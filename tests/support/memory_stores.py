@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from imagewright.storage.base import CallChanges, Opened
-    from imagewright.storage.records import Cap, CostBasis, JobState, PictureRecord, Principal
+    from imagewright.storage.principal import Principal
+    from imagewright.storage.records import Cap, CostBasis, PictureRecord
+    from imagewright.storage.states import JobState
 
 
 @dataclass

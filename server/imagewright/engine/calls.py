@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from imagewright.engine.job import Job
     from imagewright.engine.offer import Offer
     from imagewright.imaging.preview import Preview
-    from imagewright.storage.records import PictureRecord, Principal
+    from imagewright.storage.principal import Principal
+    from imagewright.storage.records import PictureRecord
     from imagewright.storage.stores import Stores
 
 ROOM_PER_PICTURE = 40_000_000

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from imagewright.imaging.preview import Preview
     from imagewright.providers.http.request import Sender
     from imagewright.settings.load import Settings
-    from imagewright.storage.records import CostRow, PictureRecord, Principal
+    from imagewright.storage.principal import Principal
+    from imagewright.storage.records import CostRow, PictureRecord
     from imagewright.storage.stores import Stores
 
 log = logging.getLogger(__name__)

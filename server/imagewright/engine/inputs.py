@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from imagewright.imaging.files import Measured, PictureFacts
     from imagewright.providers.base import Route
     from imagewright.storage.library import Library
-    from imagewright.storage.records import Principal
+    from imagewright.storage.principal import Principal
 
 MEGA = 1_000_000
 PICTURE_ID = re.compile(r"^(?:image://)?(img_[a-z0-9]{1,64})(?:/preview)?$")

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from imagewright.engine.plan import Plan
     from imagewright.errors import ImagewrightError
     from imagewright.imaging.preview import Preview
-    from imagewright.storage.records import JobRecord, PictureRecord, Principal
+    from imagewright.storage.principal import Principal
+    from imagewright.storage.records import JobRecord, PictureRecord
     from imagewright.storage.stores import Stores
 
     ProvidersInUse = Callable[[], Collection[str]]

@@ -24,7 +24,7 @@ from imagewright.storage.base import (
     Started,
     UnreadableJobError,
 )
-from imagewright.storage.records import Principal
+from imagewright.storage.principal import Principal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -20,18 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Unpack
 
-    from imagewright.storage.records import (
-        Cap,
-        CostBasis,
-        CostRow,
-        JobRecord,
-        JobState,
-        NewJob,
-        PictureRecord,
-        Principal,
-        Spent,
-    )
-    from imagewright.storage.states import CallState
+    from imagewright.storage.principal import Principal
+    from imagewright.storage.records import Cap, CostBasis, CostRow, JobRecord, NewJob, PictureRecord, Spent
+    from imagewright.storage.states import CallState, JobState
 
 REPEAT_SECONDS = 600.0
 """An identical call joins a job that ended at most so many seconds ago, if no caller was given its end."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from imagewright.storage.base import BlobStore, PictureIndex
-    from imagewright.storage.records import Principal
+    from imagewright.storage.principal import Principal
 
 MOST_WORDS = 100
 """How many words can be searched for at once. SQLite allows conditions with 1,000 parts."""

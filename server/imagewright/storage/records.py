@@ -1,4 +1,4 @@
-"""The records of the stores as plain data: principals, jobs, their calls to vendors, and pictures.
+"""The records of the stores as plain data: jobs, their calls to vendors, and pictures.
 
 Times are seconds since 1970, UTC, by the store's own clock. Files are named by blob keys, see below.
 """
@@ -13,14 +13,13 @@ from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
-from imagewright.storage.states import CallState
+from imagewright.storage.states import CallState, JobState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 CostBasis = Literal["actual", "estimate", "unknown"]
-JobState = Literal["running", "completed", "failed", "cancelled"]
 
 INCOMING = "incoming"
 """Begins the keys of files that a running job needs: `incoming/<job>/<name>`."""
@@ -30,22 +29,6 @@ FILE = "file:"
 """Begins the keys of pictures that were saved in folders of the user's own: `file:<absolute path>`."""
 ID_PREFIX = "img_"
 _ID_BYTES = 10  # 80 bits, so that a shared server's ids cannot be guessed; 16 letters in base 32
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """The user for whom a call is made."""
-
-    id: str
-    """Unique among all users of the store."""
-    roots: tuple[Path, ...] | None = None
-    """The folders that this user may read from and save into; None for the configured ones."""
-    may_use_paths: bool = True
-    """Whether this user's arguments may name files of the server's machine."""
-
-
-LOCAL = Principal("local")
-"""The user of a server that runs on their own machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,10 @@ unknown     it may have been paid for; it is never sent again
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
+
+JobState = Literal["running", "completed", "failed", "cancelled"]
+"""Where a job stands; the states of its calls are below."""
 
 
 class CallState(StrEnum):

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from imagewright.settings.folders import Folders
     from imagewright.storage.base import BlobStore, CallChanges, JobStore
-    from imagewright.storage.records import CostBasis, JobState, NewJob
+    from imagewright.storage.records import CostBasis, NewJob
     from imagewright.storage.sqlite import Database
-    from imagewright.storage.states import CallState
+    from imagewright.storage.states import CallState, JobState
 
     Write = Callable[[], Awaitable[None]]
 

@@ -14,7 +14,7 @@ from imagewright.catalog.row import Argument, OperationName
 from imagewright.catalog.schema import argument_schema, input_schema
 from imagewright.engine.offer import HELPER_TOOLS
 from imagewright.guide.describe import description
-from imagewright.storage.records import JobState
+from imagewright.storage.states import JobState
 from imagewright.text import plain
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import mcp.types as t
 from mcp import MCPError
 
 from imagewright.errors import ImagewrightError, StorageError
-from imagewright.storage.records import LOCAL
+from imagewright.storage.principal import LOCAL
 from imagewright.surface.definitions import OVERVIEW, job_data
 from imagewright.surface.tools import guide_text
 from imagewright.text import clip, plain, quoted

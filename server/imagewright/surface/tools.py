@@ -11,7 +11,7 @@ import mcp.types as t
 from imagewright.catalog.row import verb
 from imagewright.engine.check import read_arguments
 from imagewright.errors import ConfirmationNeededError, ImagewrightError, Problem, Refusal
-from imagewright.storage.records import LOCAL
+from imagewright.storage.principal import LOCAL
 from imagewright.surface.definitions import (
     OVERVIEW,
     gallery_data,

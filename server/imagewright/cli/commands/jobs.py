@@ -15,7 +15,7 @@ from imagewright.cli.session import with_engine
 from imagewright.cli.views import cost_data, described, print_costs, print_error, print_list, summary
 from imagewright.providers import KEY_VARIABLES
 from imagewright.storage.library import day_bounds
-from imagewright.storage.records import LOCAL
+from imagewright.storage.principal import LOCAL
 from imagewright.surface.definitions import job_data
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from imagewright.cli.progress import CODES, exit_code, follow
 from imagewright.cli.session import with_engine
 from imagewright.cli.views import print_error, summary
 from imagewright.errors import ConfirmationNeededError, Problem, Refusal
-from imagewright.storage.records import LOCAL
+from imagewright.storage.principal import LOCAL
 from imagewright.surface.definitions import job_data
 from imagewright.text import listed, plain, shown, span
 

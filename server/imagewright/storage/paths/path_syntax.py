@@ -12,8 +12,6 @@ from pathlib import PurePath, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from imagewright.storage.records import ID_PREFIX
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -213,7 +211,7 @@ def default_name(new: NewPicture, picture_id: str) -> str:
     The time is local. The operation stands in for a prompt that has no word in Latin script.
     """
     when = new.created.astimezone().strftime("%Y%m%d-%H%M%S")
-    short = picture_id.removeprefix(ID_PREFIX)[:_ID_SIGNS]
+    short = picture_id.partition("_")[2][:_ID_SIGNS]
     return f"{when}_{new.tool}_{slug(new.prompt) or slug(new.operation)}_{short}.{extension(new.format)}"
 
 

@@ -37,9 +37,11 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from imagewright.storage.base import CallChanges, Opened
-    from imagewright.storage.records import Cap, CostBasis, JobState, Principal
+    from imagewright.storage.principal import Principal
+    from imagewright.storage.records import Cap, CostBasis
     from imagewright.storage.sqlite.database import Database
     from imagewright.storage.sqlite.writer import Writer
+    from imagewright.storage.states import JobState
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from imagewright.storage.records import Principal
+    from imagewright.storage.principal import Principal
     from imagewright.storage.sqlite.database import Database
     from imagewright.storage.sqlite.writer import Writer
 

@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from imagewright.storage.base import NO_SENSE, UnreadableJobError
-from imagewright.storage.records import CallRecord, JobRecord, JobState
-from imagewright.storage.states import CallState
+from imagewright.storage.records import CallRecord, JobRecord
+from imagewright.storage.states import CallState, JobState
 
 if TYPE_CHECKING:
     import sqlite3
