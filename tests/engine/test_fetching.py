@@ -239,7 +239,7 @@ async def test_a_key_that_keeps_a_fresh_link_from_being_had_is_told_until_it_is_
         await until(lambda: "No fresh link can be asked for" in job.trouble)
         assert "vendor did not accept the API key" in job.trouble
         assert "Fix the key" in job.trouble
-        bench.crew.renew(new)
+        bench.registry.renew(new)
         assert (await bench.done(job)).record.state == "completed"
     assert len(new.asked) == 1
 
@@ -250,7 +250,7 @@ async def test_a_link_that_wants_the_key_is_followed_with_the_mended_one(home: P
     async with open_bench(home, old) as bench:
         job = await bench.begin()
         await until(lambda: job.trouble)
-        bench.crew.renew(new)
+        bench.registry.renew(new)
         assert (await bench.done(job)).record.state == "completed"
     assert len(new.fetched) == 1
 

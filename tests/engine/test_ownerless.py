@@ -90,7 +90,7 @@ async def test_it_is_said_that_nobody_works_on_it_until_its_provider_is_back(hom
         assert "another process" not in job.stage
         vendor, gate = Vendor(), anyio.Event()
         vendor.then("poll", gate.wait)
-        bench.crew.renew(vendor)
+        bench.registry.renew(vendor)
         await bench.jobs.reclaim()
         await until(lambda: vendor.asked)
         assert job.trouble == ""

@@ -107,7 +107,7 @@ async def test_a_key_that_is_mended_brings_the_picture(home: Path) -> None:
     async with open_bench(home, old) as bench:
         job = await bench.begin()
         await until(lambda: job.trouble)
-        bench.crew.renew(new)
+        bench.registry.renew(new)
         assert (await bench.done(job)).record.state == "completed"
     assert len(new.asked) == 1
     assert not old.fetched
@@ -119,7 +119,7 @@ async def test_a_provider_that_is_no_longer_set_up_is_asked_as_before(home: Path
     async with open_bench(home, vendor) as bench:
         job = await bench.begin()
         await until(lambda: job.trouble)
-        bench.crew.renew()
+        bench.registry.renew()
         assert (await bench.done(job)).record.state == "completed"
 
 

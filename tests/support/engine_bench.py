@@ -158,7 +158,7 @@ class Bench:
     """All that is kept."""
     vendors: Sequence[Vendor]
     """Who serves."""
-    crew: FakeRegistry
+    registry: FakeRegistry
     """Who is set up to."""
     group: TaskGroup
     crashed: bool = field(default=False)
@@ -173,8 +173,8 @@ class Bench:
         alternatives: Sequence[Vendor] = (),
     ) -> Job | KeyClash | OverBudget:
         """A call that comes to so many vendor calls of so many pictures each."""
-        plan, crew = plan_for(self.vendors[0], prompt, calls, alternatives), FakeRegistry(*self.vendors)
-        return await self.jobs.begin(plan, LOCAL, fingerprint=prompt, key=key, caps=caps, registry=crew)
+        plan, registry = plan_for(self.vendors[0], prompt, calls, alternatives), FakeRegistry(*self.vendors)
+        return await self.jobs.begin(plan, LOCAL, fingerprint=prompt, key=key, caps=caps, registry=registry)
 
     async def begin(self, prompt: str = "a kite", **more: Any) -> Job:
         """As `open`, where a job is what must come of it."""
@@ -212,7 +212,7 @@ class Bench:
         return job
 
     async def crash(self, *steps: tuple[str, CallState, dict[str, Any]]) -> None:
-        """Stop at once and write nothing more; let all leases seem to have run out long ago."""
+        """Stop at once and write nothing more but these; let all leases seem to have run out long ago."""
         self.crashed = True
         self.group.cancel_scope.cancel()
         with anyio.CancelScope(shield=True):
@@ -319,8 +319,8 @@ async def open_bench(
     stores = change(real)
     try:
         async with anyio.create_task_group() as group:
-            crew = FakeRegistry(*vendors)
-            bench = Bench(home, Jobs(group, stores, lambda: crew), stores, vendors, crew, group)
+            registry = FakeRegistry(*vendors)
+            bench = Bench(home, Jobs(group, stores, lambda: registry), stores, vendors, registry, group)
             yield bench
             group.cancel_scope.cancel()
         if not bench.crashed:

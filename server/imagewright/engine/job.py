@@ -88,8 +88,8 @@ class Job:
     """One job; only the engine changes it, and `changed` is set and renewed each time."""
 
     record: JobRecord
-    """What is known of it. While this process works on it, what is added here is written down with its end, and the
-    steps of its calls stand in the store alone."""
+    """What is known of it. While this process works on it, what is added here is written down with its end, and where
+    its calls stand is in the store and in the attempt alone."""
     who: Principal
     """Whose it is."""
     is_local: bool = True

@@ -115,7 +115,7 @@ def may_go_elsewhere(arrived: int, call_runs: Sequence[CallRun]) -> bool:
 
 
 def settle(record: JobRecord, arrived: int, usd: float | None, call_runs: Sequence[CallRun]) -> JobRecord:
-    """The record of a job whose calls have all ended, with state, cost, notes and error.
+    """The record of a job whose calls have all ended, with state, cost, notes, error and calls.
 
     Args:
         record: the job.
@@ -140,6 +140,7 @@ def settle(record: JobRecord, arrived: int, usd: float | None, call_runs: Sequen
         cost_usd=cost_usd,
         cost_basis=basis,
         notes=tuple(notes),
+        calls=tuple(call_run.call for call_run in call_runs),
         error=None if error is None else error_data(error),
     )
 
