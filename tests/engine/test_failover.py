@@ -33,6 +33,15 @@ async def test_a_refusal_without_a_charge_goes_to_the_next_provider(home: Path) 
     assert [len(poor.orders), len(rich.orders)] == [1, 1]
 
 
+async def test_a_job_keeps_the_providers_it_began_with(home: Path) -> None:
+    poor, rich = Vendor("poor"), Vendor("rich")
+    poor.then("submit", OutOfCredit("poor"))
+    async with open_bench(home, poor, rich) as bench:
+        bench.registry.renew()  # as if all keys were taken away just now
+        job = await bench.done(await bench.begin(alternatives=[rich]))
+    assert (job.record.state, job.record.provider) == ("completed", "rich")
+
+
 async def test_the_next_one_can_refuse_too(home: Path) -> None:
     vendors = [Vendor("one"), Vendor("two"), Vendor("three")]
     for vendor in vendors[:2]:
