@@ -49,7 +49,7 @@ PHOTO = "data:image/png;base64," + base64.b64encode(photo(480, 400)).decode("asc
 
 
 @asynccontextmanager
-async def _workshop(emulators: dict[str, AnyEmulator], folder: Path, **text: str) -> AsyncIterator[Engine]:
+async def _engine(emulators: dict[str, AnyEmulator], folder: Path, **text: str) -> AsyncIterator[Engine]:
     variables = {**os.environ, **environment(emulators), **text}
     async with open_engine(load_settings(variables, working_directory=folder)) as engine:
         yield engine
@@ -113,7 +113,7 @@ async def test_an_argument_that_one_vendor_lacks_is_served_by_the_other(
     """Even where the one that lacks it comes first in the user's order."""
     keys = {KEY_VARIABLES[name][0]: "some-key-0123456789" for name in (CHEAP, DEAR)}
     order = f"{other} {route.provider}"
-    async with _workshop({}, tmp_path, IMAGEWRIGHT_PROVIDERS=order, **keys) as engine:
+    async with _engine({}, tmp_path, IMAGEWRIGHT_PROVIDERS=order, **keys) as engine:
         value = unusual(effective(route)[argument])
         chosen, *others = await engine.explain(route.tool, {**_least(route), argument: value})
     assert chosen.startswith(f"{route.provider} (")
@@ -127,7 +127,7 @@ async def test_a_seed_is_refused_where_no_vendor_is_left_that_takes_one(
     name = cell[0]
     siblings = [one for one in routes_of(name) if (one.tool, one.operation) == (route.tool, route.operation)]
     assert not any("seed" in one.takes for one in siblings)
-    async with _workshop({}, tmp_path, **{KEY_VARIABLES[name][0]: "some-key-0123456789"}) as engine:
+    async with _engine({}, tmp_path, **{KEY_VARIABLES[name][0]: "some-key-0123456789"}) as engine:
         with pytest.raises(Refusal, match=rf"{name} .*it takes no seed"):
             await engine.start(LOCAL, route.tool, {**_least(route), "seed": 7})
 
@@ -141,7 +141,7 @@ async def test_a_picture_too_large_for_a_vendor_is_refused_with_the_limit_and_no
     fits = {**_least(route), "images": [_plain_picture(2048, most // 2048)]}
     with opened([name]) as emulators:
         emulators[name].seconds = 0.0
-        async with _workshop(emulators, tmp_path) as engine:
+        async with _engine(emulators, tmp_path) as engine:
             with pytest.raises(Refusal) as caught:
                 await engine.start(LOCAL, route.tool, beyond)
             assert emulators[name].requests == []
@@ -159,7 +159,7 @@ async def test_a_picture_too_large_for_one_vendor_is_served_by_another(name: str
     beyond = {**_least(route), "images": [_plain_picture(2048, (route.pictures.max_pixels or 0) // 2048 + 1)]}
     with opened((name, DEAR)) as emulators:
         emulators[DEAR].seconds = 0.0
-        async with _workshop(emulators, tmp_path, IMAGEWRIGHT_PROVIDERS=f"{name} {DEAR}") as engine:
+        async with _engine(emulators, tmp_path, IMAGEWRIGHT_PROVIDERS=f"{name} {DEAR}") as engine:
             job = await engine.start(LOCAL, route.tool, beyond)
             assert await engine.wait(job, PATIENCE)
         assert (job.record.state, job.record.provider) == ("completed", DEAR)
@@ -177,7 +177,7 @@ async def test_a_client_that_fills_in_every_default_can_use_a_mask(tmp_path: Pat
     defaults = {name: one.default for name, one in arguments.items() if one.default is not None}
     with opened([CHEAP]) as emulators:
         emulators[CHEAP].seconds = 0.0
-        async with _workshop(emulators, tmp_path) as engine:
+        async with _engine(emulators, tmp_path) as engine:
             job = await engine.start(LOCAL, MASKED.tool, {**defaults, **WISH, "images": [PHOTO], "mask": MASK})
             assert await engine.wait(job, PATIENCE)
     assert (job.record.state, job.record.model) == ("completed", MASKED.model), job.error
@@ -186,7 +186,7 @@ async def test_a_client_that_fills_in_every_default_can_use_a_mask(tmp_path: Pat
 async def test_a_default_that_is_given_keeps_nobody_from_being_named_instead(tmp_path: Path) -> None:
     wish = {**WISH, "images": [PHOTO], "quality": "high"}
     named = []
-    async with _workshop({}, tmp_path, **{KEY_VARIABLES[CHEAP][0]: "some-key-0123456789"}) as engine:
+    async with _engine({}, tmp_path, **{KEY_VARIABLES[CHEAP][0]: "some-key-0123456789"}) as engine:
         for more in ({}, {"background": "opaque"}):
             with pytest.raises(Refusal, match="it takes no quality") as caught:
                 await engine.start(LOCAL, MASKED.tool, wish | more)
@@ -197,7 +197,7 @@ async def test_a_default_that_is_given_keeps_nobody_from_being_named_instead(tmp
 async def test_the_cheapest_is_taken_and_says_so(tmp_path: Path) -> None:
     with opened((CHEAP, DEAR)) as emulators:
         emulators[CHEAP].seconds = 0.0
-        async with _workshop(emulators, tmp_path) as engine:
+        async with _engine(emulators, tmp_path) as engine:
             job = await _made(engine)
         assert (job.record.state, job.record.provider) == ("completed", CHEAP)
         assert job.choice[0].startswith(f"{CHEAP} (")
@@ -208,7 +208,7 @@ async def test_the_cheapest_is_taken_and_says_so(tmp_path: Path) -> None:
 
 async def test_the_users_order_is_stronger_than_the_price(tmp_path: Path) -> None:
     with opened((CHEAP, DEAR)) as emulators:
-        async with _workshop(emulators, tmp_path, IMAGEWRIGHT_PROVIDERS=f"{DEAR}, {CHEAP}") as engine:
+        async with _engine(emulators, tmp_path, IMAGEWRIGHT_PROVIDERS=f"{DEAR}, {CHEAP}") as engine:
             explained = await engine.explain(ROUTE.tool, WISH)
     assert explained[0].startswith(f"{DEAR} (")
     assert "first in your order" in explained[0]
@@ -219,7 +219,7 @@ async def test_a_vendor_without_money_is_passed_over_openly_and_the_picture_is_p
     with opened((CHEAP, DEAR)) as emulators:
         emulators[CHEAP].credits = 0.0
         emulators[DEAR].seconds = 0.0
-        async with _workshop(emulators, tmp_path) as engine:
+        async with _engine(emulators, tmp_path) as engine:
             job = await _made(engine)
         assert (job.record.state, job.record.provider, len(job.pictures)) == ("completed", DEAR, 1)
         assert job.pictures[0].provider == DEAR
@@ -245,7 +245,7 @@ async def test_nobody_else_is_asked_where_the_first_may_be_at_work_or_the_wish_i
 ) -> None:
     with opened((CHEAP, DEAR)) as emulators:
         emulators[CHEAP].fail_next("create", fault)
-        async with _workshop(emulators, tmp_path) as engine:
+        async with _engine(emulators, tmp_path) as engine:
             job = await _made(engine)
         assert job.record.error is not None
         assert (job.record.state, job.record.error["kind"]) == ("failed", error.category)
@@ -256,7 +256,7 @@ async def test_nobody_else_is_asked_where_the_first_may_be_at_work_or_the_wish_i
 async def test_with_a_budget_nobody_dearer_is_asked_than_was_agreed_to(tmp_path: Path) -> None:
     with opened((CHEAP, DEAR)) as emulators:
         emulators[CHEAP].credits = 0.0
-        async with _workshop(emulators, tmp_path, IMAGEWRIGHT_BUDGET_PER_DAY="5") as engine:
+        async with _engine(emulators, tmp_path, IMAGEWRIGHT_BUDGET_PER_DAY="5") as engine:
             job = await _made(engine)
         assert job.record.error is not None
         assert (job.record.state, job.record.error["kind"]) == ("failed", OutOfCredit.category)
@@ -294,7 +294,7 @@ async def test_an_address_alone_is_enough_for_a_server_of_ones_own(tmp_path: Pat
     with OpenAIEmulator(key="") as server:
         text = environment({"openai": server})
         assert list(text) == ["IMAGEWRIGHT_OPENAI_BASE_URL"]
-        async with _workshop({}, tmp_path, **text) as engine:
+        async with _engine({}, tmp_path, **text) as engine:
             (tool,) = engine.offer.tools
             job = await engine.start(LOCAL, tool, WISH)
             assert await engine.wait(job, PATIENCE)

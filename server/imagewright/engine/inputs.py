@@ -23,6 +23,7 @@ from imagewright.imaging.files import measure, probe
 from imagewright.imaging.limiter import INPUT_MAX_PIXELS, MASK_BYTES, PREPARE_BYTES, PROBE_BYTES, decode
 from imagewright.imaging.mask import convert_mask, mask_coverage
 from imagewright.imaging.prepare import prepare
+from imagewright.net import fetch_public
 from imagewright.providers.base import Prepared
 from imagewright.text import byte_size
 
@@ -110,8 +111,6 @@ async def _read(text: str, limit: int, library: Library, who: Principal) -> tupl
     if matched := PICTURE_ID.match(text):
         return await _earlier(matched[1], limit, library, who), matched[1]
     if URL.match(text):
-        from imagewright.net import fetch_public  # noqa: PLC0415 - loads httpx; most calls name no URL
-
         return await fetch_public(text, max_bytes=limit, seconds=FETCH_SECONDS), None
     if text[:5].lower() == "data:":
         return _decode_data_uri(text, limit), None
