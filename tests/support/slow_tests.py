@@ -6,6 +6,7 @@ helper of its own file. `pytest -m "not slow"` leaves them out.
 
 from __future__ import annotations
 
+from functools import cache
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,11 @@ STARTERS = frozenset({"House", "RawClient", "put_program", "subprocess"})
 EVERY_CELL = frozenset(
     {
         "test_a_fault_has_one_error_and_never_costs_a_second_submit",
+        "test_a_submit_that_fails",
         "test_a_whole_call",
+        "test_every_argument_shows_in_the_picture",
+        "test_every_route_makes_as_many_whole_pictures_as_asked_and_the_same_again",
+        "test_every_size_class_is_served_at_its_size",
     }
 )
 """Tests whose tables have so many rows that they take many seconds in all."""
@@ -32,7 +37,13 @@ def is_slow(item: pytest.Item) -> bool:
         return False
     fixtures = item._fixtureinfo.name2fixturedefs.values()  # type: ignore[attr-defined] # noqa: SLF001 - only there are the functions of a test's fixtures
     used = [function, *(one.func for found in fixtures for one in found)]
-    return function.__name__ in EVERY_CELL or any(_starts(one, set()) for one in used)
+    return function.__name__ in EVERY_CELL or any(_can_start(one) for one in used)
+
+
+@cache
+def _can_start(function: FunctionType) -> bool:
+    """The same for each of its parameters."""
+    return _starts(function, set())
 
 
 def _starts(value: Any, seen: set[int]) -> bool:
