@@ -178,7 +178,10 @@ class Engine:
         Raises:
             StorageError: no word could be left for the process that works on it.
         """
-        await (await self._calls()).jobs.cancel(job)
+        jobs = (await self._calls()).jobs
+        # a job that is taken over to be ended must not look left behind meanwhile
+        self._group.start_soon(_logged, partial(jobs.keep_leases, reclaiming=False))
+        await jobs.cancel(job)
 
     async def answered(self, job: Job, took: float = 0.0) -> None:
         """Note that a call was answered with the end of a job, `took` seconds after it was made.
