@@ -14,7 +14,7 @@ TEXTS = [*SOURCES, *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "serv
 TESTS = [file for file in SOURCES if file.name.startswith("test_")]
 FEWER_THAN = 400
 """Lines of a file: what is longer has more than one subject."""
-MOST_FILES = 201
+MOST_FILES = 173
 """Python files below `server/`. The aim is 170: who follows a call should have to open a dozen of them."""
 UNCLEAR = {"said", "told", "looked"}
 """Names that do not tell what a variable holds."""
