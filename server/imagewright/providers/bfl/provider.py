@@ -7,6 +7,7 @@ about at exactly the address the answer to the submit names. The addresses can b
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
 
@@ -48,7 +49,7 @@ class Bfl(HttpProvider):
             json=body(order),
             read=read_submitted,
         )
-        task = await self._http.send(self._account, request)
+        task = await self._send(request)
         url = task.url
         if not self._account.may_send_key_to(url):
             # it could not be asked about there without the key, and may be paid: the usual place may know it
@@ -58,14 +59,11 @@ class Bfl(HttpProvider):
     async def poll(self, handle: Handle) -> Running | Finished:
         """Ask once. A task that is not known there is `VendorUnavailable`: ask again."""
         parts = urlsplit(handle.data["url"])
-        request: Request[Running | Finished] = Request(
-            purpose=Purpose.POLL,
-            method="GET",
-            url=urlunsplit(parts._replace(query="", fragment="")),
+        return await self._ask(
+            urlunsplit(parts._replace(query="", fragment="")),
+            partial(read_standing, price=handle.data["credits"]),
             query=dict(parse_qsl(parts.query, keep_blank_values=True)),
-            read=lambda reply: read_standing(reply, handle.data["credits"]),
         )
-        return await self._http.send(self._account, request)
 
 
 PROVIDER: type[Provider] = Bfl

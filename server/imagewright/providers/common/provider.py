@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import anyio.to_thread
 
 from imagewright.errors import ProviderError, TaskEnded
 from imagewright.providers.base import PollPolicy, Route
-from imagewright.providers.http.request import Account
+from imagewright.providers.http.request import Account, Purpose, Request
 from imagewright.storage.paths.files import write_file
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from imagewright.providers.base import Finished, Handle, Order, Output, ProviderConfig, Running
-    from imagewright.providers.http.request import Request
+    from imagewright.providers.http.request import Reply
 
+T = TypeVar("T")
 R = TypeVar("R", bound=Route)
 log = logging.getLogger(__name__)
 
@@ -61,6 +63,13 @@ class HttpProvider:
         bare = address.rstrip("/")
         return bare if urlsplit(bare).path else bare + cls.version
 
+    async def _send(self, request: Request[T]) -> T:
+        return await self._http.send(self._account, request)
+
+    async def _ask(self, url: str, read: Callable[[Reply], T | ProviderError | TaskEnded | None], **more: Any) -> T:
+        """Ask the vendor how something stands; `more` are further fields of the `Request`."""
+        return await self._send(Request(purpose=Purpose.POLL, method="GET", url=url, read=read, **more))
+
     async def cancel(self, handle: Handle) -> bool:  # noqa: ARG002 - the signature is the contract's
         """Do nothing: the vendor has no way to stop a call."""
         return False
@@ -72,10 +81,10 @@ class HttpProvider:
         else:
             await anyio.to_thread.run_sync(write_file, into, output.data)
 
-    async def _request_cancel(self, request: Request[bool]) -> bool:
+    async def _request_cancel(self, url: str, read: Callable[[Reply], bool], method: str = "POST") -> bool:
         """Whether the vendor says that it stops; a request that fails is no error, as the task then merely goes on."""
         try:
-            return await self._http.send(self._account, request)
+            return await self._send(Request(purpose=Purpose.OTHER, method=method, url=url, read=read))
         except ProviderError as error:
             log.info("%s: the task could not be told to stop: %s", self.name, error)
             return False
@@ -93,7 +102,7 @@ class SynchronousProvider(HttpProvider, ABC):
 
     async def submit(self, order: Order) -> Finished:
         """Send the order once, its pictures inside, and wait for what was made."""
-        return await self._http.send(self._account, await anyio.to_thread.run_sync(self.request, order))
+        return await self._send(await anyio.to_thread.run_sync(self.request, order))
 
     async def poll(self, handle: Handle) -> Running | Finished:  # noqa: ARG002 - the signature is the contract's
         """Fail: a submit returns the pictures, so there is never anything to ask about.

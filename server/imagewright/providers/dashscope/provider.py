@@ -60,20 +60,15 @@ class DashScope(HttpProvider):
             read=read_submitted,
             seconds=self.seconds,
         )
-        return await self._http.send(self._account, request)
+        return await self._send(request)
 
     async def poll(self, handle: Handle) -> Running | Finished:
         """Ask once. A task that is not known there is `VendorUnavailable`: ask again."""
-        request: Request[Running | Finished] = Request(
-            purpose=Purpose.POLL, method="GET", url=self._task(handle), read=read_standing
-        )
-        return await self._http.send(self._account, request)
+        return await self._ask(self._task(handle), read_standing)
 
     async def cancel(self, handle: Handle) -> bool:
         """Ask the vendor to stop: a task is taken out of the queue; one that runs goes on."""
-        return await self._request_cancel(
-            Request(purpose=Purpose.OTHER, url=f"{self._task(handle)}/cancel", read=read_cancelled)
-        )
+        return await self._request_cancel(f"{self._task(handle)}/cancel", read_cancelled)
 
     def _task(self, handle: Handle) -> str:
         return f"{self._base}/tasks/{quote(handle.data['task'], safe='')}"

@@ -13,33 +13,12 @@ from typing import TYPE_CHECKING
 
 from imagewright.errors import ProviderError
 from imagewright.providers.base import Handle, PollPolicy
+from imagewright.providers.common import recovery
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import HttpProvider, route_as
-from imagewright.providers.common.recovery import (
-    LIST_BYTES,
-    LIST_SECONDS,
-    MODEL,
-    SINCE,
-    Page,
-    noted,
-    notes_in,
-    oldest_fitting,
-    path_under,
-    signature_of,
-    with_notes,
-)
 from imagewright.providers.common.uploads import links_of, with_links
-from imagewright.providers.fal.replies import (
-    Done,
-    Ticket,
-    read_cancelled,
-    read_listed,
-    read_put,
-    read_result,
-    read_status,
-    read_submitted,
-    read_uploaded,
-)
+from imagewright.providers.fal import replies
+from imagewright.providers.fal.replies import Done, Ticket
 from imagewright.providers.fal.routes import ALIKE, NAME, OTHERS, ROUTES, FalRoute
 from imagewright.providers.http.request import Purpose, Request
 
@@ -47,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from imagewright.providers.base import Finished, Order, Prepared, Provider, ProviderConfig, Running
+    from imagewright.providers.common.recovery import Page
 
 UPLOAD_BASE = "https://rest.fal.ai"
 UPLOAD_PATH = "/storage/upload/initiate"
@@ -91,10 +71,10 @@ class Fal(HttpProvider):
             purpose=Purpose.SUBMIT,
             url=f"{self._base}/{model}",
             json=route.inputs(order, *links_of(order)),
-            read=read_submitted,
+            read=replies.read_submitted,
             max_bytes=ECHO_BYTES,
         )
-        ticket = await self._http.send(self._account, request)
+        ticket = await self._send(request)
         return self._handle(model, ticket, route.notes_for(order))
 
     def signature(self, order: Order) -> Mapping[str, str]:
@@ -102,69 +82,56 @@ class Fal(HttpProvider):
         route = route_as(order, FalRoute)
         if not self._others["list"]:
             return {}
-        return signature_of(
-            route.model_for(order.arguments), route.inputs(order, *links_of(order)), route.notes_for(order)
-        )
+        inputs = route.inputs(order, *links_of(order))
+        return recovery.signature_of(route.model_for(order.arguments), inputs, route.notes_for(order))
 
     async def recover(self, signature: Mapping[str, str], known: Collection[str]) -> Handle | None:
         """Look through the endpoint's calls; they show there once they have ended."""
         query = {
-            "endpoint_id": signature[MODEL],
-            "start": signature[SINCE],
+            "endpoint_id": signature[recovery.MODEL],
+            "start": signature[recovery.SINCE],
             "expand": "payloads",
             "limit": str(LIST_PAGE),
         }
 
         async def read_page(cursor: str) -> Page[None]:
-            request: Request[Page[None]] = Request(
-                purpose=Purpose.POLL,
-                method="GET",
-                url=self._others["list"] + LIST_PATH,
+            return await self._ask(
+                self._others["list"] + LIST_PATH,
+                replies.read_listed,
                 query=query | ({"cursor": cursor} if cursor else {}),
-                read=read_listed,
-                seconds=LIST_SECONDS,
-                max_bytes=LIST_BYTES,
+                seconds=recovery.LIST_SECONDS,
+                max_bytes=recovery.LIST_BYTES,
             )
-            return await self._http.send(self._account, request)
 
         # the list goes by when they ended
-        call = await oldest_fitting(read_page, signature, known, most_pages=LIST_PAGES, newest_first=False)
-        return (
-            None if call is None else self._handle(signature[MODEL], Ticket(call.task, "", "", ""), notes_in(signature))
-        )
+        call = await recovery.oldest_fitting(read_page, signature, known, most_pages=LIST_PAGES, newest_first=False)
+        if call is None:
+            return None
+        ticket = Ticket(call.task, "", "", "")
+        return self._handle(signature[recovery.MODEL], ticket, recovery.notes_in(signature))
 
     async def poll(self, handle: Handle) -> Running | Finished:
         """Ask once; when the task is over, read its result."""
-        status: Request[Running | Done] = Request(
-            purpose=Purpose.POLL, method="GET", url=self._base + handle.data["status"], read=read_status
-        )
-        standing = await self._http.send(self._account, status)
+        standing: Running | Done = await self._ask(self._base + handle.data["status"], replies.read_status)
         if not isinstance(standing, Done):
             return standing
-        result: Request[Finished | Running] = Request(
-            purpose=Purpose.POLL,
-            method="GET",
-            url=self._base + handle.data["response"],
-            read=read_result,
-            max_bytes=ECHO_BYTES,
-        )
-        return noted(handle, await self._http.send(self._account, result))
+        url = self._base + handle.data["response"]
+        result: Running | Finished = await self._ask(url, replies.read_result, max_bytes=ECHO_BYTES)
+        return recovery.noted(handle, result)
 
     async def cancel(self, handle: Handle) -> bool:
         """Ask the vendor to stop: what is queued is taken out, what runs gets a signal."""
-        return await self._request_cancel(
-            Request(purpose=Purpose.OTHER, method="PUT", url=self._base + handle.data["cancel"], read=read_cancelled)
-        )
+        return await self._request_cancel(self._base + handle.data["cancel"], replies.read_cancelled, "PUT")
 
     def _handle(self, model: str, ticket: Ticket, notes: Sequence[str]) -> Handle:
         usual = f"/{_app(model)}/requests/{ticket.task}"
         paths = {
             "task": ticket.task,
-            "status": path_under(self._base, ticket.status, f"{usual}/status"),
-            "response": path_under(self._base, ticket.response, usual),
-            "cancel": path_under(self._base, ticket.cancel, f"{usual}/cancel"),
+            "status": recovery.path_under(self._base, ticket.status, f"{usual}/status"),
+            "response": recovery.path_under(self._base, ticket.response, usual),
+            "cancel": recovery.path_under(self._base, ticket.cancel, f"{usual}/cancel"),
         }
-        return Handle(NAME, with_notes(paths, notes))
+        return Handle(NAME, recovery.with_notes(paths, notes))
 
     async def _upload(self, picture: Prepared) -> str:
         """The vendor's address of a picture."""
@@ -177,9 +144,9 @@ class Fal(HttpProvider):
                 "X-Fal-Object-Lifecycle-Preference": json.dumps({"expiration_duration_seconds": UPLOADS_LIVE}),
             },
             json={"file_name": name, "content_type": picture.mime},
-            read=read_uploaded,
+            read=replies.read_uploaded,
         )
-        links = await self._http.send(self._account, begin)
+        links = await self._send(begin)
         if not links["upload_url"].lower().startswith("https://") and not self._account.on_loopback:
             raise ProviderError(NAME, "it wants the picture at an address that is not encrypted", charged=False)
         put: Request[bool] = Request(
@@ -188,10 +155,10 @@ class Fal(HttpProvider):
             url=links["upload_url"],
             headers={"Content-Type": picture.mime},
             content=picture.data,
-            read=read_put,
+            read=replies.read_put,
             with_key=False,
         )
-        await self._http.send(self._account, put)
+        await self._send(put)
         return links["file_url"]
 
 

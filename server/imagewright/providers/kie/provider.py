@@ -15,13 +15,7 @@ from imagewright.providers.common.provider import HttpProvider, route_as
 from imagewright.providers.common.recovery import noted, with_notes
 from imagewright.providers.common.uploads import links_of, with_links
 from imagewright.providers.http.request import FilePart, Purpose, Request
-from imagewright.providers.kie.replies import (
-    read_created,
-    read_flux_kontext,
-    read_gpt4o,
-    read_market,
-    read_uploaded,
-)
+from imagewright.providers.kie import replies
 from imagewright.providers.kie.routes import NAME, OTHERS, ROUTES, Family, KieRoute
 
 if TYPE_CHECKING:
@@ -45,9 +39,9 @@ POLL_PATHS: Mapping[Family, str] = {
     Family.GPT4O: "/api/v1/gpt4o-image/record-info",
 }
 READERS: Mapping[Family, Callable[[Reply], Running | Finished | TaskEnded | ProviderError | None]] = {
-    Family.MARKET: read_market,
-    Family.FLUX_KONTEXT: read_flux_kontext,
-    Family.GPT4O: read_gpt4o,
+    Family.MARKET: replies.read_market,
+    Family.FLUX_KONTEXT: replies.read_flux_kontext,
+    Family.GPT4O: replies.read_gpt4o,
 }
 INLINE_BYTES = 0
 """Kie takes every picture by its address, however small."""
@@ -78,22 +72,16 @@ class Kie(HttpProvider):
             purpose=Purpose.SUBMIT,
             url=self._base + CREATE_PATHS[route.family],
             json=route.body(order, urls, mask_url),
-            read=read_created,
+            read=replies.read_created,
         )
-        task = await self._http.send(self._account, request)
+        task = await self._send(request)
         return Handle(NAME, with_notes({"family": str(route.family), "task": task}, route.notes_for(order)))
 
     async def poll(self, handle: Handle) -> Running | Finished:
         """Ask once. A task that Kie does not know yet is `VendorUnavailable`: ask again."""
         family = Family(handle.data["family"])
-        request: Request[Running | Finished] = Request(
-            purpose=Purpose.POLL,
-            method="GET",
-            url=self._base + POLL_PATHS[family],
-            query={"taskId": handle.data["task"]},
-            read=READERS[family],
-        )
-        return noted(handle, await self._http.send(self._account, request))
+        query = {"taskId": handle.data["task"]}
+        return noted(handle, await self._ask(self._base + POLL_PATHS[family], READERS[family], query=query))
 
     async def _upload(self, picture: Prepared) -> str:
         """Kie's address of a picture."""
@@ -104,9 +92,9 @@ class Kie(HttpProvider):
             url=self._others["upload"] + UPLOAD_PATH,
             fields={"uploadPath": UPLOAD_FOLDER, "fileName": name},
             files=(FilePart("file", name, picture.mime, picture.data),),
-            read=read_uploaded,
+            read=replies.read_uploaded,
         )
-        return await self._http.send(self._account, request)
+        return await self._send(request)
 
 
 def _checked_route(order: Order) -> KieRoute:

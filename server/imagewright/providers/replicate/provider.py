@@ -12,30 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright.errors import ModelUnavailable, ProviderError, ResultLost, TaskEnded
 from imagewright.providers.base import Finished, Handle, Output, PollPolicy
+from imagewright.providers.common import recovery
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import HttpProvider, route_as
-from imagewright.providers.common.recovery import (
-    LIST_BYTES,
-    LIST_SECONDS,
-    Page,
-    noted,
-    notes_in,
-    oldest_fitting,
-    path_under,
-    signature_of,
-    with_notes,
-)
 from imagewright.providers.common.uploads import links_of, with_links
 from imagewright.providers.http.request import RESULT_BYTES, FilePart, Purpose, Request
-from imagewright.providers.replicate.replies import (
-    read_cancelled,
-    read_created,
-    read_file,
-    read_listed,
-    read_prediction,
-    read_uploaded,
-    read_version,
-)
+from imagewright.providers.replicate import replies
 from imagewright.providers.replicate.routes import ALIKE, NAME, OTHERS, ROUTES, ReplicateRoute
 
 if TYPE_CHECKING:
@@ -43,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.providers.base import Order, Prepared, Provider, ProviderConfig, Running
+    from imagewright.providers.common.recovery import Page
     from imagewright.providers.replicate.replies import Prediction
 
 log = logging.getLogger(__name__)
@@ -84,44 +67,34 @@ class Replicate(HttpProvider):
         handle = self._handle(prediction, route.notes_for(order))
         if isinstance(prediction.answer, TaskEnded):
             return handle  # one that is over already says so again when it is asked about
-        finished = noted(handle, prediction.answer)
+        finished = recovery.noted(handle, prediction.answer)
         return finished if isinstance(finished, Finished) else handle
 
     def signature(self, order: Order) -> Mapping[str, str]:
         """The model without its version, the digest of what it is sent, and from when on to look."""
         route = route_as(order, ReplicateRoute)
         name = route.model_for(order.arguments).partition(":")[0]
-        return signature_of(name, route.inputs(order, *links_of(order)), route.notes_for(order))
+        return recovery.signature_of(name, route.inputs(order, *links_of(order)), route.notes_for(order))
 
     async def recover(self, signature: Mapping[str, str], known: Collection[str]) -> Handle | None:
         """Look through the account's predictions, back to when it was sent."""
 
         async def read_page(link: str) -> Page[Prediction]:
-            request: Request[Page[Prediction]] = Request(
-                purpose=Purpose.POLL,
-                method="GET",
-                url=self._base + path_under(self._base, link, PREDICTIONS),
-                read=read_listed,
-                seconds=LIST_SECONDS,
-                max_bytes=LIST_BYTES,
+            url = self._base + recovery.path_under(self._base, link, PREDICTIONS)
+            return await self._ask(
+                url, replies.read_listed, seconds=recovery.LIST_SECONDS, max_bytes=recovery.LIST_BYTES
             )
-            return await self._http.send(self._account, request)
 
-        call = await oldest_fitting(read_page, signature, known, most_pages=LIST_PAGES, newest_first=True)
-        return None if call is None else self._handle(call.origin, notes_in(signature))
+        call = await recovery.oldest_fitting(read_page, signature, known, most_pages=LIST_PAGES, newest_first=True)
+        return None if call is None else self._handle(call.origin, recovery.notes_in(signature))
 
     async def poll(self, handle: Handle) -> Running | Finished:
         """Ask once."""
-        request: Request[Running | Finished] = Request(
-            purpose=Purpose.POLL, method="GET", url=self._base + handle.data["get"], read=read_prediction
-        )
-        return noted(handle, await self._http.send(self._account, request))
+        return recovery.noted(handle, await self._ask(self._base + handle.data["get"], replies.read_prediction))
 
     async def cancel(self, handle: Handle) -> bool:
         """Ask the vendor to stop."""
-        return await self._request_cancel(
-            Request(purpose=Purpose.OTHER, url=self._base + handle.data["cancel"], read=read_cancelled)
-        )
+        return await self._request_cancel(self._base + handle.data["cancel"], replies.read_cancelled)
 
     async def fetch(self, output: Output, into: Path) -> None:
         """Stream the picture to disk without the key; one that stands at the vendor's own address needs it."""
@@ -134,10 +107,10 @@ class Replicate(HttpProvider):
         usual = f"{PREDICTIONS}/{prediction.task}"
         paths = {
             "task": prediction.task,
-            "get": path_under(self._base, prediction.get, usual),
-            "cancel": path_under(self._base, prediction.cancel, f"{usual}/cancel"),
+            "get": recovery.path_under(self._base, prediction.get, usual),
+            "cancel": recovery.path_under(self._base, prediction.cancel, f"{usual}/cancel"),
         }
-        return Handle(NAME, with_notes(paths, notes))
+        return Handle(NAME, recovery.with_notes(paths, notes))
 
     async def _create(self, route: ReplicateRoute, model: str, inputs: dict[str, Any]) -> Prediction:
         """The prediction, by the model where the vendor runs it officially, else by the id of its version."""
@@ -151,16 +124,13 @@ class Replicate(HttpProvider):
         return await self._post(PREDICTIONS, {"version": version, "input": inputs})
 
     async def _post(self, path: str, body: dict[str, Any]) -> Prediction:
-        request: Request[Prediction] = Request(
-            purpose=Purpose.SUBMIT, url=self._base + path, json=body, read=read_created
+        return await self._send(
+            Request(purpose=Purpose.SUBMIT, url=self._base + path, json=body, read=replies.read_created)
         )
-        return await self._http.send(self._account, request)
 
     async def _newest_version(self, name: str) -> str:
-        request: Request[str] = Request(
-            purpose=Purpose.OTHER, method="GET", url=f"{self._base}{MODELS}/{name}", read=read_version
-        )
-        return await self._http.send(self._account, request)
+        url = f"{self._base}{MODELS}/{name}"
+        return await self._send(Request(purpose=Purpose.OTHER, method="GET", url=url, read=replies.read_version))
 
     async def _upload(self, picture: Prepared) -> str:
         """Replicate's address of a picture."""
@@ -169,9 +139,9 @@ class Replicate(HttpProvider):
             purpose=Purpose.UPLOAD,
             url=self._base + FILES,
             files=(FilePart("content", name, picture.mime, picture.data),),
-            read=read_uploaded,
+            read=replies.read_uploaded,
         )
-        return await self._http.send(self._account, request)
+        return await self._send(request)
 
     async def _fetch_with_key(self, link: str) -> bytes | str:
         """The file, or the link it has moved to.
@@ -179,16 +149,8 @@ class Replicate(HttpProvider):
         Raises:
             ResultLost: it could not be had.
         """
-        request: Request[bytes | str] = Request(
-            purpose=Purpose.POLL,
-            method="GET",
-            url=link,
-            read=read_file,
-            seconds=FETCH_SECONDS,
-            max_bytes=RESULT_BYTES,
-        )
         try:
-            return await self._http.send(self._account, request)
+            return await self._ask(link, replies.read_file, seconds=FETCH_SECONDS, max_bytes=RESULT_BYTES)
         except ProviderError as error:
             raise error.as_kind(ResultLost, passing=error.retryable) from error
 
