@@ -22,8 +22,8 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers.ark.routes import NAME
-from imagewright.providers.base import Finished, Output
-from imagewright.providers.common.json import joined, mapping, mappings, read_base64, text_in
+from imagewright.providers.base import Finished
+from imagewright.providers.common.json import joined, mapping, mappings, picture_in, text_in
 from imagewright.providers.http.classify import LONGEST, by_status
 from imagewright.providers.http.request import Purpose
 from imagewright.text import quoted
@@ -60,7 +60,7 @@ def read_images(reply: Reply) -> Finished | ProviderError | None:
         return None
     items, error = content.get("data"), mapping(content.get("error"))
     listed = mappings(items)
-    outputs = tuple(output for item in listed if (output := _output(item)))
+    outputs = tuple(output for item in listed if (output := picture_in(item)))
     refused = [mapping(item["error"]) for item in listed if item.get("error")]
     if outputs:
         lost = len(listed) - len(outputs) - len(refused)
@@ -71,15 +71,6 @@ def read_images(reply: Reply) -> Finished | ProviderError | None:
         return _none_made(refused, content)
     answered = reply.status < HTTPStatus.MULTIPLE_CHOICES and isinstance(items, list)
     return _no_picture(listed, content) if answered else None
-
-
-def _output(item: Mapping[str, Any]) -> Output | None:
-    """One picture: as a link, or in base64, which is not asked for."""
-    url = item.get("url")
-    if isinstance(url, str) and url:
-        return Output(url=url)
-    data = read_base64(item.get("b64_json"))
-    return Output(data=data) if data else None
 
 
 def _notes(refused: Sequence[Mapping[str, Any]], error: Mapping[str, Any], *, lost: int) -> tuple[str, ...]:

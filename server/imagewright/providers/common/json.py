@@ -7,6 +7,8 @@ import binascii
 import math
 from typing import TYPE_CHECKING, Any
 
+from imagewright.providers.base import Output
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -116,3 +118,11 @@ def read_base64(value: object) -> bytes | None:
         return base64.b64decode("".join(value.split()), alphabet, validate=True) or None
     except (binascii.Error, ValueError):
         return None
+
+
+def picture_in(item: Mapping[str, Any]) -> Output | None:
+    """The picture of an entry: in base64, as a link, or as a data URI where the link should be; None for none."""
+    url = text_in(item, "url")
+    if data := read_base64(item.get("b64_json")) or (url.startswith(DATA_URI) and read_base64(url)):
+        return Output(data=data)
+    return None if not url or url.startswith(DATA_URI) else Output(url=url)

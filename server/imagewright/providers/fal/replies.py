@@ -28,7 +28,7 @@ from imagewright.providers.base import Finished, Output, Running
 from imagewright.providers.common.json import mapping, mappings, seed, text_in, words_in
 from imagewright.providers.common.recovery import Listed, Page, digest, read_time
 from imagewright.providers.fal.routes import NAME
-from imagewright.providers.http.classify import sounds_moderated
+from imagewright.providers.http.classify import MEANING, sounds_moderated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,6 +94,8 @@ PLATFORM: Mapping[str, Meaning] = {
 """By `error_type`: the platform gave up, not the model."""
 NO_MONEY = re.compile(r"\bbalance\b|\btop up\b|\bbilling\b|\bcredits?\b|\buser is locked\W*$", re.IGNORECASE)
 CANCEL_TAKEN = frozenset({"OK", "CANCELLATION_REQUESTED"})
+SPOKEN = frozenset({400, 401, 403, 422, 429})
+"""Statuses of refusals whose words are fal's own; any other is judged by its status alone."""
 MOST_PROBLEMS = 3
 """Problems that are quoted."""
 
@@ -242,22 +244,12 @@ def _refusal(reply: Reply, *, uploading: bool = False) -> ProviderError | None:
         return VendorUnavailable(NAME, text)
     if meaning := _problem_meaning(body):
         return meaning.error(NAME, text, charged=False)
-    if not text or reply.status not in STATUSES:
+    if not text or reply.status not in SPOKEN:
         return None
-    kind = STATUSES[reply.status]
+    kind = MEANING[reply.status]
     if kind is RequestRejected and not uploading and sounds_moderated(text):
         kind = ContentRefused
     return kind(NAME, text, charged=False)
-
-
-STATUSES: Mapping[int, type[ProviderError]] = {
-    400: RequestRejected,
-    401: BadKey,
-    403: BadKey,
-    422: RequestRejected,
-    429: RateLimited,
-}
-"""What a refusal means whose words are fal's own; any other is judged by its status alone."""
 
 
 def _problem_meaning(body: Mapping[str, Any]) -> Meaning | None:

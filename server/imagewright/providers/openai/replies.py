@@ -20,8 +20,8 @@ from imagewright.errors import (
     RateLimited,
     ResultLost,
 )
-from imagewright.providers.base import Finished, Output
-from imagewright.providers.common.json import DATA_URI, mapping, mappings, read_base64, words_in
+from imagewright.providers.base import Finished
+from imagewright.providers.common.json import mapping, mappings, picture_in, words_in
 from imagewright.providers.http.classify import HIDDEN, by_status, sounds_moderated
 from imagewright.providers.http.request import Purpose
 from imagewright.providers.openai.routes import NAME
@@ -58,7 +58,7 @@ def read_images(reply: Reply) -> Finished | ProviderError | None:
     items = content.get("data")
     if not isinstance(items, list):
         return None
-    outputs = tuple(output for item in mappings(items) if (output := _output(item)))
+    outputs = tuple(output for item in mappings(items) if (output := picture_in(item)))
     if not items:
         return GenerationFailed(NAME, "its answer holds no picture", spoken=False)
     if not outputs:
@@ -66,19 +66,6 @@ def read_images(reply: Reply) -> Finished | ProviderError | None:
     lost = len(items) - len(outputs)
     note = f"{NAME} sent {len(items)} pictures, of which {lost} cannot be read."
     return Finished(outputs, notes=(note,) if lost else ())
-
-
-def _output(item: Mapping[str, Any]) -> Output | None:
-    """One picture: in base64, as a link, or as a data URI where the link should be."""
-    url = item.get("url")
-    if data := read_base64(item.get("b64_json")):
-        return Output(data=data)
-    if not isinstance(url, str) or not url:
-        return None
-    if not url.startswith(DATA_URI):
-        return Output(url=url)
-    data = read_base64(url)
-    return Output(data=data) if data else None
 
 
 def _failure(reply: Reply, content: Mapping[str, Any]) -> ProviderError:

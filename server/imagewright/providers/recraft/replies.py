@@ -6,13 +6,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from imagewright.errors import ContentRefused, GenerationFailed, OutOfCredit, ProviderError, ResultLost
-from imagewright.providers.base import Finished, Output
-from imagewright.providers.common.json import joined, mapping, read_base64, usd
+from imagewright.providers.base import Finished
+from imagewright.providers.common.json import joined, mapping, mappings, picture_in, usd
 from imagewright.providers.http.classify import MEANING, sounds_moderated
 from imagewright.providers.recraft.routes import NAME, USD_PER_UNIT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from imagewright.providers.http.request import Reply
 
@@ -33,8 +33,8 @@ def read_made(reply: Reply) -> Finished | ProviderError | None:
     if not PLACES & content.keys():
         return None
     cost = usd(content.get("credits"), per_unit=USD_PER_UNIT)
-    entries = list(_entries(content))
-    output = next((made for entry in entries if (made := _output(entry))), None)
+    entries = mappings([content.get("image")]) + mappings(content.get("data"))
+    output = next((made for entry in entries if (made := picture_in(entry))), None)
     if output is None:
         charged = None if cost is None else cost > 0
         if not entries:
@@ -55,19 +55,3 @@ def _refusal(reply: Reply, content: Mapping[str, Any]) -> ProviderError | None:
         return ContentRefused(NAME, text, charged=None)
     kind = MEANING.get(reply.status)
     return kind(NAME, text, charged=False) if words and kind is not None else None
-
-
-def _entries(content: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The pictures of an answer."""
-    listed = content.get("data")
-    for entry in (content.get("image"), *(listed if isinstance(listed, list) else ())):
-        if isinstance(entry, dict):
-            yield entry
-
-
-def _output(entry: Mapping[str, Any]) -> Output | None:
-    url = entry.get("url")
-    if isinstance(url, str) and url:
-        return Output(url=url)
-    data = read_base64(entry.get("b64_json"))
-    return None if data is None else Output(data=data)

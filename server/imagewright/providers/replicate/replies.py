@@ -26,7 +26,7 @@ from imagewright.errors import (
 from imagewright.providers.base import Finished, Output, Running
 from imagewright.providers.common.json import decimal, joined, mapping, text_in
 from imagewright.providers.common.recovery import Listed, Page, digest, read_time
-from imagewright.providers.http.classify import sounds_moderated
+from imagewright.providers.http.classify import MEANING, sounds_moderated
 from imagewright.providers.replicate.routes import NAME
 
 if TYPE_CHECKING:
@@ -34,16 +34,8 @@ if TYPE_CHECKING:
 
     from imagewright.providers.http.request import Reply
 
-STATUSES: Mapping[int, type[ProviderError]] = {
-    400: RequestRejected,
-    401: BadKey,
-    402: OutOfCredit,
-    403: BadKey,
-    404: ModelUnavailable,
-    422: RequestRejected,
-    429: RateLimited,
-}
-"""What a refusal means; any other status is judged as everywhere."""
+SPOKEN = frozenset({400, 401, 402, 403, 404, 422, 429})
+"""Statuses of refusals whose words are Replicate's own; any other is judged by its status alone."""
 OVER = frozenset({"failed", "canceled", "aborted"})
 STAGES = {"starting": "starting", "processing": "generating"}
 WAIT = re.compile(r"resets? in ~?(\d+(?:\.\d+)?)\s*s", re.IGNORECASE)
@@ -182,9 +174,9 @@ def _failure(status: str, error: str) -> ProviderError:
 def _refusal(reply: Reply) -> ProviderError | None:
     """Why nothing was started; None where the status says the same."""
     text = joined(mapping(reply.json), "title", "detail")
-    if not text or reply.status not in STATUSES:
+    if not text or reply.status not in SPOKEN:
         return None
-    kind = STATUSES[reply.status]
+    kind = MEANING[reply.status]
     if kind is RequestRejected and sounds_moderated(text):
         kind = ContentRefused
     if kind is RateLimited and "retry-after" not in reply.headers and (found := WAIT.search(text)):
