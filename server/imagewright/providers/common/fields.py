@@ -14,6 +14,7 @@ from imagewright.providers.base import Route
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from imagewright.catalog.row import Scalar
     from imagewright.providers.base import Order
 
 F = TypeVar("F", bound="FieldsRoute")
@@ -22,6 +23,19 @@ COUNT: Final = "count"
 """As the source of a field: how many pictures the call makes."""
 LEFT_OUT: Final = object()
 """As a word: the field is not sent, and the vendor does what that value means."""
+PRESETS: Final[dict[Scalar, str]] = {
+    "1:1": "square_hd",
+    "4:3": "landscape_4_3",
+    "3:4": "portrait_4_3",
+    "16:9": "landscape_16_9",
+    "9:16": "portrait_16_9",
+}
+"""Names of shapes at vendors that resell many makers' models. A portrait is named by its longer side first:
+`portrait_4_3` is 3:4."""
+UPPER: Final[dict[Scalar, str]] = {
+    word: word.upper() for word in ("turbo", "balanced", "quality", "auto", "general", "realistic", "design")
+}
+"""Words for the speed and the style of a reframing that are the row's own in capitals."""
 
 
 @dataclass(frozen=True, slots=True)

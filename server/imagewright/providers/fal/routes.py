@@ -16,6 +16,8 @@ from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price
 from imagewright.providers.common.fields import (
     COUNT,
     LEFT_OUT,
+    PRESETS,
+    UPPER,
     Field,
     FieldsRoute,
     as_in_row,
@@ -41,20 +43,10 @@ MASK_DOUBT = "fal does not say which side of a mask this model repaints: look wh
 ENDING = "OpenAI shuts gpt-image-1.5 down on 2026-12-01: take its entry out of your configuration before that day."
 NOT_RECRAFT = "fal has no Recraft: the background was removed by another maker's model."
 
-PRESETS: dict[Scalar, str] = {
-    "1:1": "square_hd",
-    "4:3": "landscape_4_3",
-    "3:4": "portrait_4_3",
-    "16:9": "landscape_16_9",
-    "9:16": "portrait_16_9",
-}
-"""A portrait is named by its longer side first: `portrait_4_3` is 3:4."""
 SEEDREAM_RATIOS = ("1:1", "4:3", "3:4", "3:2", "2:3", "16:9", "9:16", "21:9")
 SIDES = {"1K": 1024, "2K": 2048, "4K": 4096}
 """Side in px of the square of that size."""
 GPT_SIZES: dict[Scalar, str] = {"1:1": "1024x1024", "3:2": "1536x1024", "2:3": "1024x1536"}
-UPPER_SPEED: dict[Scalar, str] = {speed: speed.upper() for speed in ("turbo", "balanced", "quality")}
-UPPER_STYLE: dict[Scalar, str] = {style: style.upper() for style in ("auto", "general", "realistic", "design")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,8 +280,8 @@ ROUTES: tuple[FalRoute, ...] = (
         takes=as_in_row("image", "aspect_ratio", "rendering_speed", "style", "seed", *SERVED_BY_ENGINE),
         fields=(
             Field("image_size", "aspect_ratio", {**PRESETS, "3:2": _pixels(1248, 832), "2:3": _pixels(832, 1248)}),
-            Field("rendering_speed", "rendering_speed", UPPER_SPEED),
-            Field("style", "style", UPPER_STYLE),
+            Field("rendering_speed", "rendering_speed", UPPER),
+            Field("style", "style", UPPER),
             *same("seed"),
             Field("num_images", COUNT),
         ),

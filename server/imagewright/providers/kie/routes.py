@@ -17,6 +17,8 @@ from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price
 from imagewright.providers.common.fields import (
     COUNT,
     LEFT_OUT,
+    PRESETS,
+    UPPER,
     Field,
     FieldsRoute,
     as_in_row,
@@ -41,17 +43,7 @@ MASK_DOUBT = (
     "only the masked area has changed."
 )
 
-PRESETS: dict[Scalar, str] = {
-    "1:1": "square_hd",
-    "4:3": "landscape_4_3",
-    "3:4": "portrait_4_3",
-    "16:9": "landscape_16_9",
-    "9:16": "portrait_16_9",
-}
-"""Kie names a portrait by its longer side first: `portrait_4_3` is 3:4."""
 SEEDREAM_PRESETS = PRESETS | {"3:2": "landscape_3_2", "2:3": "portrait_3_2", "21:9": "landscape_21_9"}
-UPPER_SPEED: dict[Scalar, str] = {speed: speed.upper() for speed in ("turbo", "balanced", "quality")}
-UPPER_STYLE: dict[Scalar, str] = {style: style.upper() for style in ("auto", "general", "realistic", "design")}
 GPT_RATIOS = ("1:1", "3:2", "2:3")
 BANANA_RATIOS = ("1:1", "4:3", "3:4", "3:2", "2:3", "5:4", "4:5", "16:9", "9:16", "21:9")
 IN_1K = {"resolution": "1K"}
@@ -327,8 +319,8 @@ ROUTES: tuple[KieRoute, ...] = (
         },
         fields=(
             SHAPE,
-            Field("rendering_speed", "rendering_speed", UPPER_SPEED),
-            Field("style", "style", UPPER_STYLE),
+            Field("rendering_speed", "rendering_speed", UPPER),
+            Field("style", "style", UPPER),
             *same("seed"),
             Field("num_images", COUNT, text=True),
         ),
