@@ -42,11 +42,9 @@ class Wanted(NamedTuple):
 
 
 def normalised(given: Mapping[Any, Any], known: Mapping[str, Wanted]) -> dict[str, Any]:
-    """The arguments in the form that was asked for, without those that were sent empty.
+    """What the client sent in the form that was asked for, without arguments that were sent empty.
 
-    Args:
-        given: what the client sent.
-        known: the tool's arguments; one of another name keeps its value and is left out only when it is null.
+    An argument that the tool does not know keeps its value and is left out only when it is null.
     """
     found = {}
     for key, value in given.items():

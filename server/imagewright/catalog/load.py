@@ -47,12 +47,7 @@ def _toml(entry: Traversable) -> dict[str, Any]:
 
 
 def parse_row(file: str, raw: dict[str, Any], words: dict[str, Any]) -> Row:
-    """One row from the content of its file, with the words of `arguments.toml` filled in.
-
-    Args:
-        file: the file's name, for messages.
-        raw: the parsed TOML.
-        words: kind and description of the arguments all tools share.
+    """One row from the parsed TOML of its file, with the words that all tools share filled in from `arguments.toml`.
 
     Raises:
         CatalogError: an unknown or missing key, a limit without its argument, a default outside its own bound.

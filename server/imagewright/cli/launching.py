@@ -27,13 +27,7 @@ PREFIX, SCRIPTS = Path(sys.prefix), Path(sysconfig.get_path("scripts"))
 def launch_command(
     prefix: Path = PREFIX, scripts: Path = SCRIPTS, environment: Mapping[str, str] = os.environ
 ) -> list[str]:
-    """Program and arguments.
-
-    Args:
-        prefix: where the environment lies that runs us.
-        scripts: where its programs lie.
-        environment: to find uvx and pipx by.
-    """
+    """Program and arguments for an environment in the folder `prefix`, whose programs lie in `scripts`."""
     parts = [part.lower() for part in prefix.parts]
 
     def find(program: str) -> str | None:

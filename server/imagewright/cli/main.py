@@ -25,14 +25,7 @@ INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command.
-
-    Args:
-        argv: the words after the program's name; those of the process when None.
-
-    Returns:
-        The exit code.
-    """
+    """Run the command that the words name, by default those of the process; returns the exit code."""
     try:
         code = _run(sys.argv[1:] if argv is None else argv)
         if sys.stdout is not None:  # as it is where a parent closed it

@@ -44,11 +44,8 @@ FOR_PERSON = {
 class Option(click.Option):
     """An option that may also stand before the name of the subcommand it is for.
 
-    Args:
-        names: such as `["--json", "as_json"]`.
-        section: the heading it stands under in the help page.
-        label: what a refusal of the engine calls it, where that is not its parameter's name.
-        more: as for `click.Option`.
+    It stands under the heading `section` in the help page. `label` is what a refusal of the engine calls it, where that
+    is not its parameter's name. All else is as for `click.Option`.
     """
 
     def __init__(self, names: Sequence[str], *, section: str = "Options", label: str = "", **more: Any) -> None:
@@ -242,10 +239,6 @@ def command_line() -> CommandLine:
 
 
 def shared_words(*, but: Collection[str] = ()) -> list[str]:
-    """The shared options of the command that runs, as words for another process of ours.
-
-    Args:
-        but: options that are left out.
-    """
+    """The shared options of the command that runs, but for some, as words for another process of ours."""
     given = click.get_current_context().meta
     return [word for name in SHARED if name not in but for value in given[name] for word in (name, value)]

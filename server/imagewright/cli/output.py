@@ -35,11 +35,9 @@ class QuietPipe(Console):
 
 
 def console(*, prose: bool = False, to_stderr: bool = False) -> Console:
-    """A console for standard output.
+    """A console for standard output, or for standard error, where progress and problems go.
 
-    Args:
-        prose: keep lines short enough to read, on a wide terminal too.
-        to_stderr: for standard error instead, where progress and problems go.
+    With `prose` lines are kept short enough to read, on a wide terminal too.
     """
     stream = sys.stderr if to_stderr else sys.stdout
     if isinstance(stream, io.TextIOWrapper):
@@ -56,13 +54,10 @@ def console(*, prose: bool = False, to_stderr: bool = False) -> Console:
 def table(
     headings: Sequence[Cell], rows: Iterable[Sequence[Cell]], *, kept: Iterable[str] = (), tight: bool = False
 ) -> Table:
-    """A table in the house style; what is too long for its column goes on below, whole.
+    """A table in the house style; what is too long for its column continues below, whole.
 
-    Args:
-        headings: the columns.
-        rows: the cells.
-        kept: columns that are never broken.
-        tight: with one space between columns, for a table that would not fit otherwise.
+    The `kept` columns are never broken. `tight` leaves one space between columns, for a table that would not fit
+    otherwise.
     """
     padding = (0, 0) if tight else (0, 1)
     made = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False, padding=padding)
@@ -75,13 +70,9 @@ def table(
 
 
 def fitted(screen: Console, headings: Sequence[Cell], rows: Iterable[Sequence[Cell]], width: int = 0) -> Table:
-    """A table of many short columns, the first never broken; tight where it would be too wide otherwise.
+    """A table of many short columns, the first never broken; tight where it would be wider than the screen, or `width`.
 
-    Args:
-        screen: where it is going to be printed.
-        headings: broken at every space and hyphen when it gets tight.
-        rows: the cells.
-        width: columns there are; 0 for all of the screen.
+    Headings are broken at every space and hyphen when it gets tight.
     """
     rows, first = [*rows], [str(headings[0])]
     roomy = table(headings, rows, kept=first)

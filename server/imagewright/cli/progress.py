@@ -100,14 +100,9 @@ def _lines(name: str) -> Tell:
 
 
 async def follow(engine: Engine, jobs: Sequence[Job], *, by_id: bool = False) -> None:
-    """Show how the jobs stand until all have ended.
+    """Show how the jobs stand until all have ended, by their ids where tools' names do not tell several apart.
 
-    Keys and configuration are watched meanwhile, so that a key that is mended reaches a job that waits for it.
-
-    Args:
-        engine: where they are known.
-        jobs: what to wait for.
-        by_id: name them by their ids, as tools' names do not tell several apart.
+    Keys and configuration are watched meanwhile, so that a key that is corrected reaches a job that waits for it.
     """
     try:
         with reporting() as reporter:

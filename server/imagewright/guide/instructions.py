@@ -39,12 +39,10 @@ REAL = "Real: {}."
 
 
 def instructions(rows: Collection[Row], *, drafts: bool, helpers: Mapping[str, str] | None = None) -> str:
-    """The instructions for what is on offer now.
+    """The instructions for the effective rows of the tools that are on.
 
-    Args:
-        rows: the effective rows of the tools that are on.
-        drafts: whether only the offline provider serves, so that what is generated is a rehearsal.
-        helpers: the free helper tools that are on, each with what it does as a clause ("finds earlier pictures").
+    With `drafts`, only the offline provider serves, so that what is generated is a rehearsal. `helpers` are the free
+    helper tools that are on, each with what it does as a clause ("finds earlier pictures").
     """
     free = "Free: " + "; ".join(f"{name} {clause}" for name, clause in helpers.items()) + "." if helpers else ""
     if not rows:

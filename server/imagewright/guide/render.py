@@ -45,10 +45,7 @@ PICTURE_FIELDS = ("formats", "max_bytes", "max_megapixels", "min_side", "max_sid
 
 
 def overview(rows: Collection[Row]) -> str:
-    """The page about choosing, prompting and passing pictures, for the tools that are on.
-
-    Args:
-        rows: their effective rows.
+    """The page about choosing, prompting and passing pictures, for the effective rows of the tools that are on.
 
     Raises:
         CatalogError: the page has a mark that could never stand for anything; names page and mark.
@@ -57,11 +54,7 @@ def overview(rows: Collection[Row]) -> str:
 
 
 def page(row: Row, rows: Collection[Row]) -> str:
-    """The page of one model.
-
-    Args:
-        row: its effective row.
-        rows: the effective rows of all tools that are on, this one among them.
+    """The page of one model, from its effective row and those of all tools that are on.
 
     Raises:
         CatalogError: there is no such page, or as in `overview`.

@@ -229,11 +229,9 @@ def _pair(view: memoryview, at: int) -> Sides:
 
 
 def coded_sides(data: memoryview, spend: Callable[[], None]) -> list[Sides]:
-    """The largest frame size of every sequence header, in px.
+    """The largest frame size in px of every sequence header in open bitstream units; the last unit may be cut off.
 
-    Args:
-        data: open bitstream units, one after the other; the last may be cut off.
-        spend: called for each unit; raises where there are too many.
+    `spend` is called for each unit and raises where there are too many.
 
     Raises:
         ValueError: a sequence header is cut short.

@@ -34,17 +34,11 @@ TINY = 1e-5
 
 
 def cut_along(image: Image.Image, mask: Image.Image) -> Image.Image:
-    """Cut an RGB picture out along a small mask.
+    """Cut an RGB picture out along a mask: 255 on the subject, of the same shape and usually much smaller.
 
-    Around the outline every pixel is taken for a mixture of the subject's and the background's colour nearby: how
-    much of which is its alpha, and what the background added to its colour is taken away again.
-
-    Args:
-        image: RGB at full size.
-        mask: 255 on the subject, 0 elsewhere, of the same shape but usually much smaller.
-
-    Returns:
-        RGBA of the image's size.
+    Around the outline every pixel is taken for a mixture of the subject's and the background's colour nearby. The
+    subject's share becomes its alpha, and what the background added to its colour is taken away again. The result is
+    RGBA.
     """
     reach = 2 * BAND + 1
     inside = mask.filter(ImageFilter.MinFilter(reach))

@@ -109,11 +109,10 @@ def measure(data: bytes) -> Measured:
 
 
 def decoding_cost(source: bytes | Path, work: int) -> int:
-    """The memory that a piece of work on a picture takes at most, in bytes; 0 for what no decoder will be opened for.
+    """The most memory in bytes that work on a picture takes; 0 where no decoder will be opened for it.
 
-    Args:
-        source: the whole file, or where it is; of a file on disk only the beginning is read.
-        work: bytes for each pixel beyond those of decoding, see `limiter`.
+    Of a file on disk only the beginning is read. `work` is bytes for each pixel beyond those of decoding, see
+    `limiter`.
 
     Raises:
         StorageError: the file cannot be read.
@@ -128,13 +127,7 @@ def decoding_cost(source: bytes | Path, work: int) -> int:
 
 
 def head_cost(head: bytes, size: int, work: int) -> int:
-    """As `decoding_cost`, from the first bytes of a file.
-
-    Args:
-        head: the first bytes; one MB is enough for nearly every picture.
-        size: bytes of the whole file.
-        work: as for `decoding_cost`.
-    """
+    """As `decoding_cost`, from the first bytes of a file of `size` bytes; one MB is enough for nearly every picture."""
     name = recognise(head)
     if name not in known_formats():
         return 0
@@ -174,12 +167,7 @@ def open_lazily(source: bytes | Path) -> Opened:
 
 @contextmanager
 def loading(name: str, size: int) -> Iterator[None]:
-    """Turn whatever a decoder raises inside into a `PictureError`.
-
-    Args:
-        name: the picture's format.
-        size: bytes of its file.
-    """
+    """Turn whatever a decoder raises inside into a `PictureError`, for a file of that format and so many bytes."""
     try:
         yield
     except PictureError:

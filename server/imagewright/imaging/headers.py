@@ -57,23 +57,15 @@ _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
 
 def cost_of(name: str, pixels: int, size: int, work: int) -> int:
-    """The memory that a piece of work on one picture takes, in bytes.
+    """The memory in bytes that work on a picture of that format takes, from its pixels and the size of its file.
 
-    Args:
-        name: its format.
-        pixels: of the picture.
-        size: bytes of its file.
-        work: bytes for each pixel beyond those of decoding: `PROBE_BYTES`, `LOOK_BYTES` ...
+    `work` is bytes for each pixel beyond those of decoding: `PROBE_BYTES`, `LOOK_BYTES` ...
     """
     return pixels * (DECODED_BYTES[name] + work) + size
 
 
 def orientation_of(exif: bytes) -> int:
-    r"""The EXIF orientation, 1 to 8. 1 (upright) also where there is none or it is unreadable.
-
-    Args:
-        exif: an EXIF block, with or without its `Exif\0\0` prefix; may be empty or damaged.
-    """
+    """The orientation in an EXIF block, with or without its prefix: 1 to 8; 1 (upright) where it names none."""
     block = exif.removeprefix(b"Exif\0\0")
     order: Literal["little", "big"]
     if block.startswith(b"II*\0"):
@@ -96,11 +88,7 @@ def orientation_of(exif: bytes) -> int:
 
 
 def check_png_parts(data: bytes, size: int) -> None:
-    """Count the chunks at hand.
-
-    Args:
-        data: the file, or its beginning.
-        size: bytes of the whole file.
+    """Count the chunks in the beginning of a file of `size` bytes.
 
     Raises:
         ValueError: there are more than `most_parts`.
@@ -198,10 +186,7 @@ def _after_blocks(data: bytes, at: int, left: int) -> tuple[int, int]:
 def declared_sides(name: str, data: bytes, size: int) -> list[Sides]:
     """Every size that the header declares, the largest first; only AVIF and HEIC can declare more than one.
 
-    Args:
-        name: the format, from `recognise`.
-        data: the file, or as much of its beginning as is at hand.
-        size: bytes of the whole file.
+    `data` is the beginning of a file of `size` bytes, or all of it.
 
     Raises:
         ValueError: the header is damaged, or it does not end within `data`.

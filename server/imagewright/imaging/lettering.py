@@ -168,11 +168,9 @@ class Text:
 
 
 def lettered(text: str, folders: tuple[Path, ...] | None = None) -> Text:
-    """The text with a font for it. Letters that the font lacks lose their accents or are left out.
+    """The text with a font for it, from these folders or from this machine's own.
 
-    Args:
-        text: any text; line breaks are kept, control characters are not.
-        folders: where to look for fonts; None for those of this machine.
+    Letters that the font lacks lose their accents or are left out. Line breaks are kept, control characters are not.
     """
     plain = unicodedata.normalize("NFC", text[:MOST_SHOWN].translate(PLAIN))
     lines = [" ".join("".join(filter(_is_visible, line)).split()) for line in plain.splitlines()]

@@ -58,11 +58,8 @@ take the threads that the journal needs."""
 class DecodeLimiter:
     """Lets work begin in the order in which it was asked for, as far as there is room. For one event loop at a time.
 
-    A share is given as a whole or not at all, and nobody asks for another while holding one: so there is no deadlock.
-
-    Args:
-        room: bytes that all work together may take.
-        most: pieces of work at the same time.
+    `room` is the bytes that all work together may take, `most` how many pieces of work there are at the same time. A
+    share is given as a whole or not at all, and nobody asks for another while holding one: so there is no deadlock.
     """
 
     def __init__(self, room: int, most: int) -> None:
@@ -83,9 +80,9 @@ class DecodeLimiter:
         Args:
             work: what is called.
             arguments: with what.
-            cost: bytes of memory it takes; more than there is at all means that it runs alone.
-            abandon_on_cancel: do not wait for the thread when the caller is cancelled; its share is then free at
-                once, although the thread goes on until it is through.
+            cost: bytes of memory it takes. Work that needs more than there is at all runs alone.
+            abandon_on_cancel: do not wait for the thread when the caller is cancelled; its share is then free at once,
+                although the thread goes on until it is done.
         """
         async with self.share(cost):
             return await anyio.to_thread.run_sync(partial(work, *arguments), abandon_on_cancel=abandon_on_cancel)
@@ -122,11 +119,8 @@ DECODING = DecodeLimiter(ROOM, MOST_AT_ONCE)
 async def decode(work: Callable[[Source, *More], Result], source: Source, *more: *More, per_pixel: int) -> Result:
     """Do work that decodes one picture, in a thread, once there is room for its pixels.
 
-    Args:
-        work: called with the source and the further arguments.
-        source: the whole file, or where it is.
-        more: further arguments.
-        per_pixel: bytes the work takes for each pixel beyond those of decoding: `PROBE_BYTES`, `LOOK_BYTES` ...
+    It is called with the source and the further arguments. `per_pixel` is the bytes it takes for each pixel beyond
+    those of decoding: `PROBE_BYTES`, `LOOK_BYTES` ...
 
     Raises:
         StorageError: the file cannot be read.

@@ -46,10 +46,7 @@ _PICTURE_PLAIN_SHARE = 0.5
 
 
 def read_mask(data: bytes) -> Image.Image:
-    """The area to repaint, by the rule at the top of this module.
-
-    Returns:
-        An image of mode L, upright, in which every pixel is `REPAINTED` (255) or `KEPT` (0).
+    """The area to repaint, by the rule at the top of this module: mode L, upright, only `REPAINTED` and `KEPT`.
 
     Raises:
         PictureError: not a whole picture of a known format, or a picture that is no mask.
@@ -73,9 +70,7 @@ def read_mask(data: bytes) -> Image.Image:
 def convert_mask(data: bytes, form: MaskForm) -> bytes:
     """The mask as a PNG in the form a vendor wants, of the same size in px.
 
-    Args:
-        data: the caller's mask.
-        form: grey with only 0 and 255 for the first two; black RGBA, alpha 0 where repainted, for the last.
+    The first two forms are grey with only 0 and 255; the last is black RGBA with alpha 0 where it is repainted.
 
     Raises:
         PictureError: as `read_mask`.

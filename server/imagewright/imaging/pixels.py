@@ -83,13 +83,10 @@ SHARPENING = ImageFilter.UnsharpMask(radius=0.9, percent=90, threshold=1)
 
 
 def open_picture(source: bytes | Path) -> Image.Image:
-    """Decode the first frame, turned upright.
+    """Decode the first frame, upright, as RGB, or as RGBA where the file can be transparent.
 
-    Palette, grey, 16-bit and CMYK pictures are brought to 8 bits per channel. The only metadata kept is an RGB
-    colour profile, as `info["icc_profile"]`; `encode` writes it back.
-
-    Returns:
-        An image of mode RGB, or RGBA where the file can be transparent.
+    Palette, grey, 16-bit and CMYK pictures are brought to 8 bits per channel. The only metadata kept is an RGB colour
+    profile, as `info["icc_profile"]`; `encode` writes it back.
 
     Raises:
         PictureError: not a whole picture of a known format, or too large.
@@ -286,15 +283,10 @@ def _xmp(text: Mapping[str, str]) -> bytes:
 
 
 def resize_exact(source: bytes | Path, width: int, height: int) -> bytes:
-    """The picture at exactly that size, by Lanczos, in the format it had, with its transparency.
+    """The picture at exactly that size in px, by Lanczos, in the format it had, with its transparency.
 
-    A still picture that already has the size, upright, is handed back byte for byte. A format that cannot be
-    written (GIF, AVIF, HEIC) becomes PNG.
-
-    Args:
-        source: the whole file, or where it is.
-        width: px, at least 1.
-        height: px, at least 1.
+    A still picture that already has the size, upright, is returned byte for byte. A format that cannot be written (GIF,
+    AVIF, HEIC) becomes PNG.
 
     Raises:
         PictureError: not a whole picture of a known format, or the size is impossible.
@@ -318,15 +310,11 @@ def resize_exact(source: bytes | Path, width: int, height: int) -> bytes:
 
 
 def enlarge(image: Image.Image, factor: int) -> Image.Image:
-    """The picture exactly `factor` times as wide and as high.
+    """The RGB or RGBA picture exactly `factor` (1 or more) times as wide and as high.
 
     Every new pixel is held between the darkest and the lightest of the nine original pixels around it, so edges get
-    crisp without the bright and dark lines beside them that sharpening is known for. Transparency is kept and
-    not sharpened.
-
-    Args:
-        image: RGB or RGBA.
-        factor: 1 or more; 1 leaves the pixels as they are.
+    crisp without the bright and dark lines beside them that sharpening is known for. Transparency is kept and not
+    sharpened.
     """
     if factor == 1:
         return image.copy()

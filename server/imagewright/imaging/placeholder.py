@@ -68,13 +68,12 @@ def _has_ratio(size: tuple[int, int], ratio: tuple[int, int]) -> bool:
 
 
 def placeholder_size(own: tuple[int, int] | None, aspect_ratio: str, resolution: str) -> tuple[int, int]:
-    """How large a placeholder becomes, in pixels.
+    """Width and height of a placeholder in px.
 
     Args:
-        own: the first input picture's size; None when there is no input picture.
+        own: the first input picture's size; None without one.
         aspect_ratio: such as "16:9"; anything else keeps the input picture's shape, or means 1:1 without one.
-        resolution: a size class such as "2K"; anything else keeps the input picture's size while its shape is kept,
-            and means 1K otherwise.
+        resolution: such as "2K"; anything else keeps the input picture's size with its shape, and means 1K otherwise.
     """
     ratio, side = ratio_of(aspect_ratio), side_of(resolution)
     if own is None:
@@ -194,20 +193,17 @@ def draw_placeholder(
     mask: Image.Image | None = None,
     transparent: bool = False,
 ) -> Image.Image:
-    """A picture that stands for one only a model could make, marked as an offline draft.
+    """A picture of exactly that size in px that stands for one only a model could make, marked as an offline draft.
 
     Args:
-        size: width and height in pixels.
+        size: width and height.
         prompt: shown, in part when it is long.
         facts: what else was asked for, by name; listed as far as there is room.
-        seed: same seed and other arguments, same pixels; another seed, another pattern and other colours.
+        seed: another seed gives another pattern and other colours; the same arguments give the same pixels.
         images: the input pictures of an edit, RGB or RGBA.
-        mask: of the first picture's size, 255 where it is repainted; that picture is then filled with a pattern there
-            and keeps its own pixels everywhere else. It is the whole result unless another shape was asked for.
-        transparent: leave out the ground of the pattern.
-
-    Returns:
-        RGB, or RGBA where transparent or where a masked picture is RGBA, of exactly that size.
+        mask: of the first picture's size, 255 where it is repainted. That picture is filled with a pattern there and
+            keeps its own pixels elsewhere. It is the whole result unless another shape was asked for.
+        transparent: leave out the ground of the pattern, so that the result is RGBA.
     """
     number = zlib.crc32(prompt.encode(errors="replace"))
     chance = Random(f"{number} {seed}")  # noqa: S311 - a pattern is no secret
@@ -301,8 +297,7 @@ def _list(
 def _write_mark(image: Image.Image, at: tuple[float, float], size: int, room: float, palette: Palette) -> bool:
     """Write the mark behind a square, with space between its letters; `at` is its left top corner.
 
-    Returns:
-        Whether there was room (pixels from left to right) for one of the marks.
+    False where `room`, in px from left to right, holds none of the marks.
     """
     text, (x, y), side = lettered(MARKS[0]), at, size * CAPITALS
     widths = {mark: [text.width(letter, size) + size * SPACING for letter in mark] for mark in MARKS}

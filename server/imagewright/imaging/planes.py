@@ -119,16 +119,9 @@ def border_of(width: int, height: int) -> tuple[list[int], list[int], list[int],
 
 
 def barriers(values: list[float], width: int, height: int, seeds: list[int]) -> list[float]:
-    """The barrier between the seeds and every pixel.
+    """For each pixel the barrier that separates it from the seeds, in the unit of the values.
 
-    Args:
-        values: one channel, row by row.
-        width: pixels.
-        height: pixels.
-        seeds: indices of the pixels known to be background; at least one.
-
-    Returns:
-        One distance per pixel, in the unit of the values.
+    `values` is one channel, row by row; `seeds` are indices of pixels known to be background, at least one.
     """
     total = width * height
     span = max(values) - min(values) + 1.0
@@ -170,14 +163,10 @@ def barriers(values: list[float], width: int, height: int, seeds: list[int]) -> 
 
 
 def likelihood(lab: Planes, share: Plane) -> Plane | None:
-    """How much nearer each pixel is to the subject's groups than to the background's, 0 to 1.
+    """How much nearer each pixel's colour is to the subject's groups than to the background's, 0 to 1.
 
-    Args:
-        lab: the picture.
-        share: how much each pixel is thought to be the subject's, 0 to 1.
-
-    Returns:
-        None when one side has too few pixels to learn from.
+    `share` is how much each pixel is thought to be the subject's, 0 to 1. None when a side has too few pixels to learn
+    from.
     """
     width, height = share.size
     scale = NEARNESS / max(width, height)

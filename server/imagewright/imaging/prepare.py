@@ -58,17 +58,12 @@ class _Attempt:
 
 
 def prepare(data: bytes, *, formats: tuple[str, ...], max_bytes: int | None) -> PreparedPicture:
-    """Bring a picture into one of the formats a vendor takes.
+    """Bring a picture into one of the formats a vendor takes, the preferred one first.
 
     An upright, single-frame picture in an accepted format and small enough passes untouched. Any other is turned
-    upright, its first frame taken, and written without loss as the first of `formats` where that can be; a JPEG
-    stays a JPEG where it may. When the file is then too large, the other accepted formats are tried at high
-    quality, those that would lose its transparency last.
-
-    Args:
-        data: the whole file.
-        formats: what the vendor takes, the preferred one first.
-        max_bytes: the largest file the vendor takes; None for no limit.
+    upright, its first frame taken, and written without loss as the first of `formats` where that can be; a JPEG stays a
+    JPEG where it may. When the file then has more than `max_bytes` (None for no limit), the other accepted formats are
+    tried at high quality, those that would lose its transparency last.
 
     Raises:
         PictureError: not a whole picture of a known format, or in no accepted format small enough.

@@ -58,9 +58,7 @@ class Preview:
 def look(source: bytes | Path, *, side: int = PREVIEW_SIDE) -> tuple[PictureFacts, Preview]:
     """What a thorough `probe` finds out, and a first-choice preview, from one decoding of the picture.
 
-    Args:
-        source: the whole file, or where it is.
-        side: px the preview's long side has at most; nothing is enlarged.
+    The preview's long side has at most `side` px; nothing is enlarged.
 
     Raises:
         PictureError: as `probe`.
@@ -73,17 +71,10 @@ def look(source: bytes | Path, *, side: int = PREVIEW_SIDE) -> tuple[PictureFact
 
 
 def fit_previews(first: Sequence[Preview], *, budget: int) -> tuple[list[Preview], bool]:
-    """Previews for one reply, together within a budget.
+    """Previews for one reply, together at most `budget` bytes as base64, and whether any was shrunk or left out.
 
-    When the first choice is too much, all are shrunk alike: first in quality, then in size down to 128 px. If
-    even that is too much, the last ones are left out and the list is shorter than `first`.
-
-    Args:
-        first: the previews that `look` made.
-        budget: bytes that all previews together may take as base64.
-
-    Returns:
-        The previews in the same order, and whether any had to be shrunk or left out.
+    When the previews that `look` made are too large, all are shrunk alike: first in quality, then in size down to 128
+    px. If even that is too much, the last ones are left out and the list is shorter than `first`.
     """
     if sum(preview.encoded_size for preview in first) <= budget:
         return list(first), False

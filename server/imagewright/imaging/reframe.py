@@ -113,17 +113,14 @@ def reframed(
 def extend(
     image: Image.Image, ratio: tuple[int, int], *, seed: int = 0, style: str = "auto", effort: str = "balanced"
 ) -> Image.Image:
-    """Grow the canvas to an aspect ratio and paint what is new.
+    """Grow the canvas to an aspect ratio and paint what is new; the image's pixels in its middle are unchanged.
 
     Args:
-        image: RGB or RGBA; transparency goes on as it is at the edge.
+        image: RGB or RGBA; transparency continues as it is at the edge.
         ratio: width to height, in whole numbers.
         seed: chooses among the four ways of painting (its remainder by four) and varies the chosen one.
         style: one of `LOOKS`, or anything else for the plain look.
         effort: one of `COARSENESS`, or anything else for the middle.
-
-    Returns:
-        The canvas, of the image's mode; the image's pixels in its middle are unchanged.
     """
     growth = growth_for(image.size, ratio)
     if (growth.width, growth.height) == image.size:

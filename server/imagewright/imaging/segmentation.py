@@ -56,14 +56,7 @@ def small_copy(image: Image.Image) -> Image.Image:
 
 
 def subject_of(small: Image.Image) -> Image.Image | None:
-    """Where the subject is.
-
-    Args:
-        small: an RGB picture as `small_copy` makes it.
-
-    Returns:
-        A mask, 255 on the subject and 0 elsewhere; None when nothing stands out from the border.
-    """
+    """A mask of a picture from `small_copy`: 255 on the subject; None when nothing stands out from the border."""
     calm = small.filter(ImageFilter.MedianFilter(3))
     width, height = calm.size
     lab = to_lab(calm)

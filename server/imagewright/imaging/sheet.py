@@ -44,14 +44,7 @@ class SheetEntry:
 
 
 def contact_sheet(entries: Sequence[SheetEntry], *, heading: str) -> bytes:
-    """All the pictures in a grid, in their order.
-
-    Args:
-        entries: at least one.
-        heading: above them all.
-
-    Returns:
-        A PNG file.
+    """A PNG file of all the pictures, one or more, in a grid in their order, with a heading above them.
 
     Raises:
         PictureError: a picture cannot be read.

@@ -94,11 +94,7 @@ def titles() -> str:
 
 
 def recognise(head: bytes) -> str | None:
-    """The format whose signature the bytes carry, whether or not it can be read here; None for anything else.
-
-    Args:
-        head: the first `HEAD_BYTES` of the file, or all of a shorter one.
-    """
+    """The format whose signature the first `HEAD_BYTES` of a file carry, also if it cannot be read here; else None."""
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return "png"
     if head.startswith(b"\xff\xd8\xff"):
@@ -115,11 +111,7 @@ def recognise(head: bytes) -> str | None:
 
 
 def describe(head: bytes) -> str | None:
-    """What bytes without a known picture's signature seem to be, with its article; None when nothing fits.
-
-    Args:
-        head: the first `HEAD_BYTES` of the file, or all of a shorter one.
-    """
+    """What bytes without a known picture's signature seem to be, with its article; None when nothing fits."""
     for at, magic, words, _ in _OTHERS:
         if head.startswith(magic, at):
             return words
@@ -133,11 +125,7 @@ def describe(head: bytes) -> str | None:
 
 
 def extension_of(head: bytes) -> str:
-    """The extension that bytes call for, with its dot; `.bin` for what no picture program opens.
-
-    Args:
-        head: as for `describe`.
-    """
+    """The extension that the first `HEAD_BYTES` call for, with its dot; `.bin` for what no picture program opens."""
     if name := recognise(head):
         return KINDS[name].extension
     known = (extension for at, magic, _, extension in _OTHERS if head.startswith(magic, at))

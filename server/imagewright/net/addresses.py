@@ -36,11 +36,9 @@ REFUSED = (
 
 
 def is_public(address: str, *, allow_loopback: bool = False) -> bool:
-    """Whether an address belongs to the public Internet.
+    """Whether an IPv4 or IPv6 address belongs to the public Internet; a scope such as `%eth0` is ignored.
 
-    Args:
-        address: an IPv4 or IPv6 address as text; a scope such as `%eth0` is ignored.
-        allow_loopback: whether this machine itself counts too.
+    With `allow_loopback` this machine itself counts too.
     """
     return _is_public(ipaddress.ip_address(address.partition("%")[0]), allow_loopback=allow_loopback)
 

@@ -35,19 +35,12 @@ class CodingError(Exception):
 
 
 def codings_of(header: str) -> list[str]:
-    """What a body is packed with, in the order in which it was packed; nothing where it is as it is.
-
-    Args:
-        header: the value of `Content-Encoding`; several headers joined by commas.
-    """
+    """What a body is packed with by its `Content-Encoding`, in the order of the packing; nothing where it is not."""
     return [word for part in header.split(",") if (word := part.strip().lower()) not in _PLAIN]
 
 
 def coding_of(header: str) -> str:
     """The one coding of a body that can be unpacked: `gzip`, `deflate`, or nothing where it is not packed.
-
-    Args:
-        header: as for `codings_of`.
 
     Raises:
         CodingError: it is packed more than once, or in another way.
@@ -66,11 +59,7 @@ def coding_of(header: str) -> str:
 
 
 class Inflater:
-    """Unpacks one body, block by block.
-
-    Args:
-        coding: as `coding_of` returns it; nothing for a body that is not packed.
-    """
+    """Unpacks one body, block by block, from a coding that `coding_of` returned."""
 
     def __init__(self, coding: str) -> None:
         self._coding = coding

@@ -51,11 +51,7 @@ def open_client() -> HttpClient:
 
 
 def open_provider(name: str, config: ProviderConfig) -> Provider:
-    """The provider of that name, ready to take orders. Opens no connection.
-
-    Args:
-        name: a key of `REGISTERED`.
-        config: its key, its addresses and the one HTTP client.
+    """The registered provider of that name, ready to take orders. Opens no connection.
 
     Raises:
         SettingsError: a route table of the configuration cannot be used.

@@ -41,11 +41,7 @@ QUOTES: Final = "\"'`\u2018\u2019\u201c\u201d"
 
 
 def flaw(value: str) -> str:
-    """What keeps a value from being a key, as words that follow its name; empty where it may be one.
-
-    Args:
-        value: as it was set, without the white space around it.
-    """
+    """What keeps a value without white space around it from being a key, as words that follow its name; or empty."""
     spoken = " ".join(re.split(r"[\s_-]+", value.lower().strip(QUOTES))).strip()
     if (
         NEVER_IN_A_KEY.search(value)

@@ -100,10 +100,8 @@ def load_settings(
 ) -> Settings:
     """Decide every setting.
 
-    Args:
-        environment: usually `os.environ`; it is copied, without variables of ours that were left as `${...}`.
-        command_line: the options that were given.
-        working_directory: for the roots; the process's own when None.
+    The environment is copied, without variables of ours that were left as `${...}`. The working directory, by default
+    the process's own, decides the roots.
 
     Raises:
         SettingsError: a variable, file or option cannot be used.

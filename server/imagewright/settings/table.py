@@ -273,12 +273,7 @@ NAMES: Mapping[str, Setting] = {one.name: one for one in SETTINGS if one.name}
 
 
 def settings_tables(keys: Mapping[str, tuple[str, ...]], hosts: Mapping[str, tuple[str, ...]]) -> str:
-    """The tables of docs/settings.md as Markdown: all settings, and each provider's variables.
-
-    Args:
-        keys: every provider with the variables its key may stand in.
-        hosts: the names of a provider's hosts besides its main one.
-    """
+    """The tables of docs/settings.md as Markdown: all settings, and the variables of each provider's keys and hosts."""
     lines = ["| variable | in `config.toml` | option | meaning | values | default |", f"|{'---|' * 6}"]
     for one in SETTINGS:
         default = one.default_words or shown(one.default)

@@ -126,12 +126,9 @@ def completion(ctx: click.Context, shell: str) -> int:
 
 
 def run_command(words: Sequence[str]) -> int:
-    """Run the command that the words name, and say what is wrong with them where they name none.
+    """Run the command that the words name, and say what is wrong with them where they name none; returns the exit code.
 
-    It takes the place of click's own `main`, which has its own ways with Ctrl-C and with a reader that goes away.
-
-    Returns:
-        The exit code.
+    It takes the place of click's own `main`, which treats Ctrl-C and a closed pipe in its own way.
     """
     if asked := os.environ.get(COMPLETE):
         return shell_complete(root, {}, PROGRAM, COMPLETE, asked)

@@ -184,10 +184,7 @@ def _made(scene: Scene) -> Text:
 def scenes(rows: Sequence[Row], samples: Mapping[str, Path], out: Path) -> list[Scene]:
     """One call per tool, together showing every operation there is.
 
-    Args:
-        rows: the tools to show.
-        samples: absolute paths of the sample pictures by name.
-        out: where the pictures are to be saved, absolute.
+    Samples are absolute paths by name; `out` is where the pictures are to be saved, absolute.
     """
     turns: Counter[str] = Counter()
     made = []
@@ -261,10 +258,9 @@ def _some(argument: Argument) -> Any:
 
 
 def lay_out(folder: Path) -> Mapping[str, Path]:
-    """Copy the samples into a folder; one that is there already is taken as it is.
+    """Copy the samples into a folder, and return their absolute paths by name, such as "vase" and "vase_mask".
 
-    Returns:
-        Absolute paths by the sample's name, such as "vase" and "vase_mask".
+    A sample that is there already is taken as it is.
 
     Raises:
         StorageError: the folder cannot be written.

@@ -85,11 +85,8 @@ def _is_ours(folder: Path) -> bool:
 def drifts(out: Path, home: Path | None) -> Iterator[tuple[Path, str, str | None]]:
     """Every file that is not as it should be: which, why, and what it should hold.
 
-    It is `missing`, `differs`, or is `stray`, belonging to no tool; then it should hold nothing.
-
-    Args:
-        out: the folder of the schemas.
-        home: the checkout whose documents have generated tables; None leaves documents alone.
+    It is `missing`, `differs`, or is `stray`, belonging to no tool; then it should hold nothing. `out` is the folder of
+    the schemas, `home` the checkout whose documents have generated tables; None leaves documents alone.
 
     Raises:
         CatalogError: a document has lost the markers of a table.

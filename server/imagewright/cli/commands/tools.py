@@ -101,17 +101,10 @@ def _switch(names: tuple[str, ...], *, on: bool) -> int:
 
 
 def switch(file: Path, tools: Iterable[str], *, on: bool) -> tuple[str, ...]:
-    """Switch tools on or off in the configuration file, made if there is none.
+    """Switch tools on or off in the configuration file, made if there is none; returns those whose entry had to change.
 
-    Off means: listed in `[tools].disable`. On means: not listed there, and in `[tools].allow` where that exists.
-
-    Args:
-        file: the configuration file.
-        tools: valid names.
-        on: on or off.
-
-    Returns:
-        The tools whose entry had to change; empty when the file was already so and was left untouched.
+    Off means: listed in `[tools].disable`. On means: not listed there, and in `[tools].allow` where that exists. A file
+    that is already so is not touched.
 
     Raises:
         SettingsError: the file is not valid as it stands; it is left as it is.

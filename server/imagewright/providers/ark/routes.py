@@ -138,11 +138,7 @@ ROUTES: tuple[ArkRoute, ...] = (
 
 
 def routes_for(overrides: Mapping[str, Mapping[str, Any]], *, chinese: bool) -> tuple[ArkRoute, ...]:
-    """The routes as the user's configuration has them.
-
-    Args:
-        overrides: the user's tables, by tool.
-        chinese: whether the base address is Volcengine's.
+    """The routes as the user's tables have them; `chinese` where the base address is Volcengine's.
 
     Raises:
         SettingsError: a table cannot be used.

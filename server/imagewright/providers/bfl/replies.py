@@ -68,11 +68,9 @@ def read_submitted(reply: Reply) -> Submitted | ProviderError | None:
 
 
 def read_standing(reply: Reply, price: str | float | None) -> Running | Finished | TaskEnded | ProviderError | None:
-    """How a task stands. An undocumented status counts as running.
+    """How a task stands; an undocumented status counts as running.
 
-    Args:
-        reply: the answer.
-        price: credits the answer to the submit named as its cost; None when it named none.
+    `price` is the cost in credits that the answer to the submit named, if it did.
     """
     content = mapping(reply.json)
     if reply.status >= HTTPStatus.BAD_REQUEST:

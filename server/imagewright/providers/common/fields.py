@@ -88,13 +88,7 @@ class FieldsRoute(Route):
     """What a caller with a mask should know; may be empty."""
 
     def inputs(self, order: Order, pictures: Sequence[str] = (), mask: str = "") -> dict[str, Any]:
-        """The model's input.
-
-        Args:
-            order: what to make.
-            pictures: addresses or data URIs of the input pictures, in order.
-            mask: the same of the mask; empty for none.
-        """
+        """The model's input; `pictures` and `mask` are addresses or data URIs, and an empty mask stands for none."""
         values = {**order.arguments, COUNT: order.count}
         if self.say_count and order.count > 1:
             values["prompt"] += count_sentence(order.count)
@@ -147,7 +141,7 @@ def pair(
     Args:
         kind: the vendor's kind of route.
         ids: the model ids that generate and edit.
-        takes: what both take, with `images` and `mask` of the edit; where ratios are listed, it takes `auto` too.
+        takes: what both take, and `images` and `mask` of the edit. Where ratios are listed, the edit takes `auto` too.
         image_field: field of the list of input pictures.
         edit: what only the route that edits has, or has differently.
         **both: what both routes have.

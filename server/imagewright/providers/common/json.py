@@ -47,11 +47,10 @@ def error_words(body: Mapping[str, Any], *names: str) -> str:
 
 
 def words_in(value: Any, depth: int = DEPTH) -> str:
-    """What a vendor's JSON says, in plain words: never brackets and quotation marks of a program.
+    """What a vendor's JSON says, in plain words without a program's brackets and quotation marks.
 
-    Args:
-        value: a text, a list of any of these, a table, or a problem such as `{"loc": ["body", "n"], "msg": "..."}`.
-        depth: how far lists and tables inside each other are read.
+    The value is a text, a list, a table, or a problem such as `{"loc": ["body", "n"], "msg": "..."}`, read `depth`
+    levels deep.
     """
     if isinstance(value, str):
         return value.strip()
@@ -88,11 +87,8 @@ def whole(value: Any) -> int | None:
 def usd(value: Any, *, per_unit: float = 1.0) -> float | None:
     """What a vendor says it charged, in USD; None, which means unknown, where that cannot be true.
 
-    Budgets add it up: a negative amount would make room in them, and an infinite one would use them up for good.
-
-    Args:
-        value: as it stands in the answer, in the vendor's own units.
-        per_unit: USD of one unit.
+    `value` is in the vendor's own units, `per_unit` the USD of one. Budgets add it up: a negative amount would make
+    room in them, and an infinite one would use them up for good.
     """
     units = decimal(value)
     if units is None or units < 0:

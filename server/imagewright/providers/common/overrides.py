@@ -63,10 +63,10 @@ def chosen(
         routes: the defaults.
         others: the alternatives, each with its own fields.
         overrides: the user's tables, by tool.
-        alike: ids that are documented to take the same fields and values as a default, with their prices, by the
-            id of that default.
-        any_id: whether an id that is not known is taken too, as spelt like the default and at an unknown price: for
-            a server of the user's own, whose fields do not depend on its model.
+        alike: further ids with their prices, by the id of the default whose fields and values they are documented to
+            take.
+        any_id: whether an unknown id is taken too, with the default's fields and at an unknown price: for a server of
+            the user's own, whose fields do not depend on its model.
 
     Raises:
         SettingsError: a table cannot be used, or names a model whose fields are not known.
@@ -87,12 +87,9 @@ def chosen(
 def overridden(
     routes: Sequence[R], overrides: Mapping[str, Mapping[str, Any]], known: Callable[[R], Collection[str]] | None
 ) -> tuple[R, ...]:
-    """A vendor's routes as the user's configuration changes them.
+    """A provider's routes as the user's tables change them.
 
-    Args:
-        routes: the built-in routes of one provider.
-        overrides: its tables, by tool.
-        known: the ids that a route's model may be set to, because their fields are known; None where any id may be.
+    `known` gives the ids that a route's model may be set to because their fields are known; None where any id may be.
 
     Raises:
         SettingsError: a table cannot be used; the message names its key and what is allowed there.
@@ -292,11 +289,9 @@ def price_of(model: str, prices: Mapping[str, Price]) -> Price:
 
 
 def _price_by_model(before: Route, models: Mapping[Scalar, str]) -> Price:
-    """The price of a route with several models after others of its own were put in their places.
+    """The price of a route with several models when these models, by the argument's values, take the places of its own.
 
-    Args:
-        before: the built-in route; the argument that chooses its model is the one its price depends on.
-        models: the ids by that argument's values, each one of the route's own.
+    Its price depends on the argument that chooses its model, and each new model is one of the route's own.
     """
     each = {model: before.price.table[value] for value, model in before.models.items()}
     table = {value: each[undated(model)] for value, model in models.items()}

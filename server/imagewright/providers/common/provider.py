@@ -29,12 +29,8 @@ log = logging.getLogger(__name__)
 class HttpProvider:
     """A provider's account, its addresses, and the calls that are the same at most vendors; see `base.Provider`.
 
+    `others` are the usual base addresses of its further hosts, by the name they have in the settings; empty for none.
     Making one opens no connection.
-
-    Args:
-        config: its key, addresses and sender.
-        routes: its routes, as the user's configuration has them.
-        **others: the usual base address of each further host, by the name it has in the settings; empty for none.
     """
 
     name: str

@@ -59,15 +59,10 @@ class Page(Generic[T]):
 
 
 def path_under(base: str, link: str, usual: str) -> str:
-    """The part of a vendor's link to a task that follows the base address.
+    """The part of a vendor's link to a task that follows the base address; the documented path where there is no link.
 
-    Asking by path keeps the key at the address the user has set, such as a gateway's, whatever host the vendor
-    names, and lets a process with another address ask for the same task.
-
-    Args:
-        base: base address of the vendor.
-        link: the link the vendor gave; empty when it gave none.
-        usual: the path that is documented.
+    Asking by path keeps the key at the address the user has set, such as a gateway's, whatever host the vendor names.
+    It also lets a process with another address ask for the same task.
     """
     try:
         parts = urlsplit(link)
@@ -101,10 +96,7 @@ def noted(handle: Handle, answer: Running | Finished) -> Running | Finished:
 def signature_of(model: str, inputs: Mapping[str, Any], notes: Sequence[str]) -> dict[str, str]:
     """What a call will be recognised by in a list.
 
-    Args:
-        model: the vendor's id of the model.
-        inputs: the very object that will be sent as its input.
-        notes: what the caller should know besides the pictures; the ticket will need them.
+    `inputs` is the very object that will be sent. The notes are for the caller, and are kept for the handle.
     """
     since = datetime.now(UTC) - CLOCKS_DIFFER
     payload = {MODEL: model, INPUT: digest(inputs), SINCE: since.strftime("%Y-%m-%dT%H:%M:%SZ")}
@@ -122,12 +114,11 @@ async def oldest_fitting(
     """The oldest call in a list that matches a signature; None when there is none.
 
     Args:
-        read_page: reads the page that stands at that place; the first one's is "".
+        read_page: reads the page at that place; the place of the first is "".
         signature: from `signature_of`.
         known: ids of calls that are known to be others.
         most_pages: pages that are read at most.
-        newest_first: whether the list goes back in time by when the calls were sent, so that it need not be read to
-            its end.
+        newest_first: whether the list is sorted by when the calls were sent, so that it need not be read to its end.
     """
     since = read_time(signature[SINCE])
     fitting: list[Listed[T]] = []

@@ -20,12 +20,10 @@ UPLOADS_AT_ONCE = 4
 
 
 async def with_links(order: Order, inline_bytes: int, upload: Callable[[Prepared], Awaitable[str]]) -> Order:
-    """The order with what stands in a request for each picture: data URIs while they are small, else where they are.
+    """The order with what stands in a request for each picture: a data URI while they are small, else its address.
 
-    Args:
-        order: what to make.
-        inline_bytes: most bytes that all pictures together may have to go into the request itself; 0 for none.
-        upload: uploads one and returns its address.
+    All pictures together may have up to `inline_bytes` to go into the request itself; `upload` returns a picture's
+    address.
 
     Raises:
         ProviderError: the first upload that failed; the others are stopped.

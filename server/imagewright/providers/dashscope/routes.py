@@ -117,11 +117,9 @@ class DashScopeRoute(FieldsRoute):
 
 
 def size_like(picture: Prepared, least_side: int = 1) -> str:
-    """The size of a result that has the picture's shape; left out, it would follow the last picture's.
+    """The size of a result that has the picture's shape; left out, it would be that of the last picture.
 
-    Args:
-        picture: whose shape it is.
-        least_side: px that each side must have at least; a picture longer than that allows comes out shorter.
+    Each side has at least `least_side` px; a picture longer than that allows comes out shorter.
     """
     shape = picture.width / picture.height
     width = min((AREA * shape) ** 0.5, MOST_SIDE, MOST_SIDE * shape)

@@ -214,13 +214,7 @@ def _gpt_image(
 
 
 def _enlarger(model: str, field: str, **fixed: Any) -> FalRoute:
-    """An enlarger.
-
-    Args:
-        model: the endpoint.
-        field: its name of the factor.
-        **fixed: what it is sent besides.
-    """
+    """The route of an enlarger, with its name for the factor and what it is sent besides."""
     return FalRoute(
         provider=NAME,
         tool="nano_banana",

@@ -103,9 +103,7 @@ class Retry:
     def wait(self, sends: int, asked: float | None) -> float | None:
         """Seconds before the next send; None to give up.
 
-        Args:
-            sends: how often it was sent so far, 1 or more.
-            asked: seconds the vendor asked to wait, if it did.
+        It was sent `sends` times (1 or more) so far, and the vendor may have asked to wait so many seconds.
         """
         if sends > self.resends or (asked is not None and asked > self.longest):
             return None
@@ -116,11 +114,7 @@ class Retry:
 def may_resend(purpose: Purpose, failure: ProviderError, *, status: int | None, reached: bool) -> bool:
     """Whether sending the same request again is safe and can help.
 
-    Args:
-        purpose: what the request is for.
-        failure: what became of it.
-        status: HTTP status of the reply; None when there was none.
-        reached: whether any of it may have reached the vendor.
+    `status` is that of the reply, None without one; `reached` whether any of the request may have reached the vendor.
     """
     if purpose is Purpose.POLL or not failure.retryable:
         return False
@@ -175,9 +169,8 @@ def unanswered(provider: str, broken: Broken, purpose: Purpose) -> ProviderError
 def read_retry_after(headers: Mapping[str, str], now: float | None = None) -> float | None:
     """Seconds the vendor asks to wait; None when it names none or nothing sensible.
 
-    Args:
-        headers: names in lower case. `retry-after-ms` is in milliseconds, `retry-after` in seconds or an HTTP date.
-        now: seconds since the epoch; the clock's when None.
+    Headers are by their names in lower case: `retry-after-ms` is in milliseconds, `retry-after` in seconds or an HTTP
+    date. `now` is in seconds since the epoch.
     """
     for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
         text = headers.get(name, "").strip()
@@ -205,11 +198,9 @@ def _plain_words(reply: Reply) -> str:
 
 
 def tidy(text: str, key: str = "") -> str:
-    """At most 300 characters on one line, without markup, control characters or any part of the key.
+    """At most 300 characters of a vendor's words on one line, without markup, control characters or any part of the key.
 
-    Args:
-        text: the vendor's words; a web page says nothing of use and becomes empty.
-        key: the API key; a key of several parts joined by `:` is hidden part by part too.
+    A web page says nothing of use and becomes empty. A key of several parts joined by `:` is hidden part by part too.
     """
     if text.lstrip().startswith("<"):
         return ""

@@ -78,16 +78,9 @@ class HttpClient:
         self._opening = anyio.Lock()
 
     async def send(self, account: Account, request: Request[T]) -> T:
-        """Send a request, again where that is safe, and read the reply.
+        """Send a request, again where that is safe, and return what the request's reader made of the reply.
 
         A submit that may have reached the vendor and got no readable answer is never sent again.
-
-        Args:
-            account: whose request it is.
-            request: what is sent, with the reader of the reply.
-
-        Returns:
-            What the request's reader made of the reply.
 
         Raises:
             UnknownOutcome: a submit may or may not have started paid work.
@@ -114,13 +107,9 @@ class HttpClient:
             await anyio.sleep(wait)
 
     async def download(self, account: Account, url: str, into: Path, *, max_bytes: int = RESULT_BYTES) -> None:
-        """Stream a result to disk, without any key.
+        """Stream a result to disk, without any key. The file is absent afterwards if the download failed.
 
-        Args:
-            account: who made it; results may be on this machine where the vendor's address was set to it.
-            url: the result link; only public addresses are fetched from.
-            into: the file to write; absent afterwards if the download failed.
-            max_bytes: most bytes that are taken.
+        Only public addresses are fetched from, and this machine only where the account's address was set to it.
 
         Raises:
             ResultLost: it could not be had whole, and trying again a few times did not help.
@@ -147,12 +136,7 @@ class HttpClient:
 
 
 class KeyNamingSender:
-    """A sender that names where the key came from when a vendor does not take it.
-
-    Args:
-        http: the sender that does the work.
-        source: the variable or file the key came from.
-    """
+    """A sender that names the variable or file the key came from when a vendor does not take it."""
 
     def __init__(self, http: Sender, source: str) -> None:
         self._http = http

@@ -72,13 +72,7 @@ class Connections:
     async def exchange(
         self, account: Account, request: Request[Any], headers: Mapping[str, str], seconds: float
     ) -> Reply:
-        """Send once and read the whole answer.
-
-        Args:
-            account: whose request it is.
-            request: what to send.
-            headers: all of its headers.
-            seconds: longest wait for the whole of it.
+        """Send once, with these headers and no others, and read the whole answer within so many seconds.
 
         Raises:
             Broken: no whole answer came.

@@ -89,13 +89,7 @@ class KieRoute(FieldsRoute):
             raise RequestRejected(NAME, message)
 
     def body(self, order: Order, urls: Sequence[str] = (), mask_url: str = "") -> dict[str, Any]:
-        """The JSON body that starts the task.
-
-        Args:
-            order: what to make.
-            urls: Kie's addresses of the input pictures, in order.
-            mask_url: Kie's address of the mask; empty for none.
-        """
+        """The JSON body that starts the task; the pictures and the mask by Kie's addresses, an empty one for no mask."""
         model, fields = self.model_for(order.arguments), self.inputs(order, urls, mask_url)
         if self.family is Family.MARKET:
             return {"model": model, "input": fields}

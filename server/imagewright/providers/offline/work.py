@@ -45,11 +45,7 @@ UNLISTED = frozenset({"prompt", "images", "image", "mask", "seed"})
 
 
 def made(order: Order, number: int) -> tuple[Output, tuple[str, ...]]:
-    """One picture of an order and what is to be said of it, one sentence each.
-
-    Args:
-        order: what was asked for.
-        number: which of its pictures, from 0.
+    """One picture of an order, by its number from 0, and what the caller should know of it, one sentence each.
 
     Raises:
         PictureError: an input picture cannot be read.

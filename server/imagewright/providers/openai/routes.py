@@ -145,11 +145,9 @@ ROUTES: tuple[OpenAIRoute, ...] = (
 
 
 def routes_for(overrides: Mapping[str, Mapping[str, Any]], *, own_server: bool) -> tuple[OpenAIRoute, ...]:
-    """The routes as the user's configuration has them.
+    """The routes as the user's tables have them; `own_server` where the base address was set.
 
-    Args:
-        overrides: the user's tables, by tool. One of another tool sends that tool to a server of the user's own.
-        own_server: whether the base address was set.
+    A table of another tool sends that tool to a server of the user's own.
 
     Raises:
         SettingsError: a table cannot be used.
