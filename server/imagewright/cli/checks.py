@@ -262,7 +262,7 @@ def check_money(settings: Settings) -> Iterator[Finding]:
 
 
 def check_server(environment: Mapping[str, str], options: Sequence[str]) -> Iterator[Finding]:
-    """Whether a server with these variables and options keeps standard output clean, ends with its client, and answers."""
+    """Whether a server started so keeps standard output clean, ends with its client, and answers."""
     program, *words = launch_command()
     arguments = f", args: {json.dumps(words)}" if words else ""
     yield ok("server", f"for a client's configuration, command: {json.dumps(program)}{arguments}")

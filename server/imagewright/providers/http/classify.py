@@ -198,7 +198,7 @@ def _plain_words(reply: Reply) -> str:
 
 
 def tidy(text: str, key: str = "") -> str:
-    """At most 300 characters of a vendor's words on one line, without markup, control characters or any part of the key.
+    """A vendor's words in 300 characters on one line, without markup, control characters or any part of the key.
 
     A web page says nothing of use and becomes empty. A key of several parts joined by `:` is hidden part by part too.
     """

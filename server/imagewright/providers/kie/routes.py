@@ -89,7 +89,7 @@ class KieRoute(FieldsRoute):
             raise RequestRejected(NAME, message)
 
     def body(self, order: Order, urls: Sequence[str] = (), mask_url: str = "") -> dict[str, Any]:
-        """The JSON body that starts the task; the pictures and the mask by Kie's addresses, an empty one for no mask."""
+        """The JSON body that starts the task, with the addresses of the pictures and the mask, empty for no mask."""
         model, fields = self.model_for(order.arguments), self.inputs(order, urls, mask_url)
         if self.family is Family.MARKET:
             return {"model": model, "input": fields}
