@@ -26,7 +26,9 @@ A `Refusal` is for what the calling model could have avoided; a `ProviderError` 
 
 from __future__ import annotations
 
+import errno
 import json
+import sys
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar, TypeVar
@@ -43,6 +45,30 @@ LONGEST_MESSAGE = 1000
 """Characters of one problem. The longest of ours, about a path outside the folders that may be used, takes 500."""
 PROBLEM_BYTES = 40_000
 """JSON-encoded bytes of all problems together. A reply holds them twice and stays below 100 KB with its frame."""
+
+_ACCESS = "access is denied: change the permissions of the folder, or use another one"
+_MACOS_ACCESS = (
+    "macOS denies access: allow it for the app that started this server in System Settings, "
+    "Privacy & Security, Files and Folders, or use another folder"
+)
+
+_REASONS = {
+    errno.ENOSPC: "the disk is full: free some space, or use a folder on another disk",
+    errno.EDQUOT: "your disk quota is used up: free some space, or use a folder on another disk",
+    errno.EFBIG: "the file is larger than the file system or a limit of the account allows",
+    errno.EROFS: "the disk is read-only: use a folder on another disk",
+    errno.EACCES: _ACCESS,
+    errno.EPERM: _MACOS_ACCESS if sys.platform == "darwin" else _ACCESS,
+    errno.ENAMETOOLONG: "the name or the path is too long: use a shorter one",
+    errno.ENOENT: "it is not there, or no longer",
+    errno.ENOTDIR: "a part of the path is a file and not a folder",
+    errno.EEXIST: "there is something else of that name in the way",
+    errno.EISDIR: "it is a folder",
+    errno.ELOOP: "a link on the path leads elsewhere or in a circle",
+    errno.EIO: "the disk reports a fault: use a folder on another disk",
+    errno.EMFILE: "this server has too many files open: try again",
+    errno.ENFILE: "the system has too many files open: try again",
+}
 
 
 class ImagewrightError(Exception):
@@ -321,3 +347,8 @@ class TaskEnded(ImagewrightError):
         """Whether it is believed at once. An end that may be a slip of the vendor's, such as success without any
         picture, is asked about again first, see `PollPolicy.doubts`."""
         super().__init__(str(error))
+
+
+def why(error: OSError) -> str:
+    """Why the operating system refused it and what to do, as words that can follow a colon."""
+    return _REASONS.get(error.errno or 0) or error.strerror or type(error).__name__

@@ -218,14 +218,6 @@ def by_area(found: list[Finding], area: str) -> list[Finding]:
     return [finding for finding in found if finding.area == area]
 
 
-def test_a_database_that_is_none_is_broken(home: Path) -> None:
-    folders = load_settings(dict(os.environ)).folders
-    settle(home, folders.database.name, "this is no database, whatever its name says; " * 40)
-    (finding,) = by_area([*check_places(folders)], "database")
-    assert finding.level is Level.BROKEN
-    assert str(folders.database) in finding.says
-
-
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that not even root can write to")
 def test_a_folder_that_cannot_be_written_is_broken_and_a_root_is_only_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMAGEWRIGHT_HOME", "/proc/imagewright")
@@ -334,9 +326,10 @@ def test_budgets_and_what_is_spent_of_them_are_shown(
     assert "at most $0.5 per call; you are asked about calls above $0.1" in message(budget, Level.OK)
 
 
-def test_a_broken_database_is_left_where_it_is(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_database_that_is_none_is_broken_and_left_where_it_is(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = load_settings(dict(os.environ)).folders.database
     settle(home, file.name, "this is no database, whatever its name says; " * 40)
-    code, _ = examined(capsys)
+    code, found = examined(capsys)
     assert code == 1
+    assert f"{file}: file is not a database" in message(found, Level.BROKEN)
     assert [one.name for one in home.iterdir()] == [file.name]

@@ -62,7 +62,7 @@ async def test_jobs_pictures_and_sums_are_those_of_the_one_who_asks(engine: Engi
     for who, count in ((ANN, 1), (BOB, 0)):
         assert len(await engine.newest(who, 10)) == count
         assert len(await engine.gallery(who)) == count
-        assert len(await engine.costs(who, 0.0)) == count
+        assert len((await engine.costs(who, "1970-01-02"))[1]) == count
         assert (await engine.find(who, job_id) is not None) == bool(count)
         assert (await engine.picture(who, picture_id) is not None) == bool(count)
     with pytest.raises(Refusal, match=f'there is no job "{job_id}"; the newest are: there are none'):

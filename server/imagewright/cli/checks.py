@@ -32,7 +32,6 @@ from imagewright.settings.environment import filled_in, unexpanded, unknown_vari
 from imagewright.settings.folders import find_folders
 from imagewright.settings.keys import read_key_file
 from imagewright.settings.load import Settings, filled_in_line, load_settings
-from imagewright.storage.sqlite.database import Database
 from imagewright.surface.client import open_client
 from imagewright.text import byte_size
 
@@ -185,8 +184,13 @@ def _remedy(tool: str, settings: Settings) -> str:
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
-def check_places(folders: Folders) -> Iterator[Finding]:
-    """The pictures' folder, the roots and the database. Leaves nothing behind."""
+def check_places(folders: Folders, fault: str = "") -> Iterator[Finding]:
+    """The pictures' folder, the roots and the database. Leaves nothing behind.
+
+    Args:
+        folders: where all of it is.
+        fault: what is wrong with the database, see `Engine.trouble`; empty if nothing is.
+    """
     yield _kept("pictures", folders.pictures)
     yield _kept("configuration", folders.config.parent)
     for root in folders.roots:
@@ -201,7 +205,7 @@ def check_places(folders: Folders) -> Iterator[Finding]:
     free = shutil.disk_usage(_nearest_existing(folders.pictures)).free
     if free < LOW_SPACE:
         yield note("folders", f"only {byte_size(free)} are free for pictures", "Make room on that disk.")
-    yield _database(folders.database)
+    yield _database(folders.database, fault)
 
 
 def _kept(what: str, folder: Path) -> Finding:
@@ -226,13 +230,13 @@ def _cannot_write(folder: Path) -> str:
         return f"cannot be written ({error.strerror or error})"
 
 
-def _database(file: Path) -> Finding:
+def _database(file: Path, fault: str) -> Finding:
     if not file.exists():
         where = _nearest_existing(file.parent)
         if trouble := _cannot_write(where):
             return broken("database", f"{file}: {where}: {trouble}", "Set IMAGEWRIGHT_HOME.")
         return ok("database", f"{file} (made with the first picture)")
-    if fault := Database(file).trouble():
+    if fault:
         advice = "Move the file aside; the pictures themselves are safe, and a new database starts empty."
         return broken("database", f"{file}: {fault}", advice)
     if trouble := _cannot_write(file.parent):

@@ -64,3 +64,9 @@ async def offer_now(engine: Engine) -> Offer:
 async def spent_now(engine: Engine) -> dict[str, float]:
     """USD spent or set aside in the running `day` and `month`, over all processes; see `Engine.spent`."""
     return await engine.spent(LOCAL)
+
+
+@with_engine
+async def trouble_now(engine: Engine) -> str:
+    """What is wrong with the database; see `Engine.trouble`."""
+    return await engine.trouble()

@@ -22,10 +22,12 @@ from imagewright.engine.showing import first_previews, fitted, whole_file
 from imagewright.errors import Problem, Refusal, StorageError
 from imagewright.settings.load import BudgetTable
 from imagewright.storage.base import KeyClash, OverBudget
+from imagewright.storage.library import day_bounds
 from imagewright.text import did_you_mean, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import date, datetime
 
     from anyio.abc import TaskGroup
 
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from imagewright.engine.offer import Offer
     from imagewright.imaging.preview import Preview
     from imagewright.storage.principal import Principal
-    from imagewright.storage.records import PictureRecord
+    from imagewright.storage.records import CostRow, PictureRecord
     from imagewright.storage.stores import Stores
 
 ROOM_PER_PICTURE = 40_000_000
@@ -115,6 +117,11 @@ class Calls:
         """See `Engine.spent`."""
         moments = caps(BudgetTable(per_day=inf, per_month=inf))
         return {cap.name: (await self._stores.jobs.spent(who, cap.since)).usd for cap in moments}
+
+    async def costs(self, who: Principal, day: date | str) -> tuple[datetime, list[CostRow]]:
+        """See `Engine.costs`."""
+        since, _ = day_bounds(day)
+        return since, await self._stores.jobs.costs(who, since.timestamp())
 
     async def previews(
         self, records: Sequence[PictureRecord], budget: int, made: Mapping[str, Preview] | None

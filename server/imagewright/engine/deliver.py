@@ -21,10 +21,9 @@ import anyio.to_thread
 from imagewright.engine.polling import LEAST_PATIENCE, Trouble
 from imagewright.engine.showing import bring_down, digest_of, look
 from imagewright.engine.spool import job_key
-from imagewright.errors import ImagewrightError, PictureError, ProviderError, ResultLost, StorageError, TaskEnded
+from imagewright.errors import ImagewrightError, PictureError, ProviderError, ResultLost, StorageError, TaskEnded, why
 from imagewright.imaging.signatures import HEAD_BYTES, extension_of
 from imagewright.storage.base import BlobGoneError
-from imagewright.storage.paths.files import why
 from imagewright.text import duration
 
 if TYPE_CHECKING:

@@ -22,6 +22,7 @@ from imagewright.text import say
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from datetime import date, datetime
 
     from anyio.abc import TaskGroup
 
@@ -222,14 +223,17 @@ class Engine:
                 while gap and not job.done and not job.trouble:
                     await job.changed.wait()
 
-    async def costs(self, who: Principal, since: float) -> list[CostRow]:
-        """What every job of all processes cost that has ended, oldest first.
+    async def costs(self, who: Principal, day: date | str) -> tuple[datetime, list[CostRow]]:
+        """The first moment of a day, and what every ended job of all processes cost that was begun since, oldest first.
 
         Args:
             who: whose jobs.
-            since: only jobs begun at this moment or later, seconds since 1970.
+            day: a date, `YYYY-MM-DD`, `today` or `yesterday`.
+
+        Raises:
+            Refusal: it is not a day.
         """
-        return await (await self._calls()).jobs.costs(who, since)
+        return await (await self._calls()).costs(who, day)
 
     async def spent(self, who: Principal) -> dict[str, float]:
         """USD spent or set aside in the running `day` and `month`, over all processes.
@@ -238,6 +242,11 @@ class Engine:
             StorageError: the journal cannot be read.
         """
         return await (await self._calls()).spent(who)
+
+    async def trouble(self) -> str:
+        """What is wrong with the database, in words; empty if nothing is. Changes nothing, not even a broken one."""
+        _, open_stores = await anyio.to_thread.run_sync(_load)
+        return await open_stores(self.settings.folders, lease=self.settings.lease).trouble()
 
     async def gallery(
         self,

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from imagewright.engine.config import ProviderRegistry
     from imagewright.engine.plan import Plan
     from imagewright.providers.base import Provider
-    from imagewright.storage.records import Cap, CostRow, JobRecord
+    from imagewright.storage.records import Cap, JobRecord
     from imagewright.storage.stores import Stores
 
 log = logging.getLogger(__name__)
@@ -140,10 +140,6 @@ class Jobs:
             except UnreadableJobError as error:
                 self._report(error)
         return found
-
-    async def costs(self, who: Principal, since: float) -> list[CostRow]:
-        """What every job that has ended cost, of those begun at this moment or later (seconds since 1970)."""
-        return await self._stores.jobs.costs(who, since)
 
     async def cancel(self, job: Job) -> None:
         """Stop a job, whichever process works on it; returns when it has ended, or after `CANCEL_SECONDS`.

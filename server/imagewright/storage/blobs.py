@@ -13,9 +13,9 @@ import anyio
 import anyio.from_thread
 import anyio.to_thread
 
-from imagewright.errors import StorageError
+from imagewright.errors import StorageError, why
 from imagewright.storage.base import BlobFolder, BlobGoneError
-from imagewright.storage.paths.files import Kept, check_room, keep, make_folder, open_file, sweep, why
+from imagewright.storage.paths.files import Kept, check_room, keep, make_folder, open_file, sweep
 from imagewright.storage.paths.roots import read_within
 from imagewright.storage.records import FILE, INCOMING, PICTURES
 

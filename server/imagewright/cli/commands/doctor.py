@@ -18,7 +18,7 @@ from imagewright.cli import checks
 from imagewright.cli.checks import Finding, Level
 from imagewright.cli.options import Command, command_line, option, shared_words
 from imagewright.cli.output import console, print_json
-from imagewright.cli.session import offer_now
+from imagewright.cli.session import offer_now, trouble_now
 from imagewright.errors import ImagewrightError
 from imagewright.text import plain
 
@@ -65,7 +65,7 @@ def _examine(*, quick: bool) -> Iterator[Finding]:
     except ImagewrightError as error:
         yield checks.stops_the_start(error)
         return
-    places = [*checks.check_places(settings.folders)]
+    places = [*checks.check_places(settings.folders, trouble_now())]
     yield from places
     # a database that is broken is set aside by whoever opens it to work with it, and a look changes nothing
     if all(finding.level is not Level.BROKEN for finding in places):

@@ -14,7 +14,6 @@ from imagewright.cli.progress import CODES, DONE, FAILED, exit_code, follow
 from imagewright.cli.session import with_engine
 from imagewright.cli.views import cost_data, described, print_costs, print_error, print_list, summary
 from imagewright.providers import KEY_VARIABLES
-from imagewright.storage.library import day_bounds
 from imagewright.storage.principal import LOCAL
 from imagewright.surface.definitions import job_data
 
@@ -60,8 +59,7 @@ def command(ctx: click.Context, *, limit: int, cost: bool, since: str | None, as
 @with_engine
 async def sum_costs(engine: Engine, day: str | None, *, as_json: bool) -> int:
     """Show what was spent since a day, or since the first of the month."""
-    since, _ = day_bounds(day or datetime.now().astimezone().date().replace(day=1))
-    costs = await engine.costs(LOCAL, since.timestamp())
+    since, costs = await engine.costs(LOCAL, day or datetime.now().astimezone().date().replace(day=1))
     if as_json:
         print_json(cost_data(costs, since))
     else:

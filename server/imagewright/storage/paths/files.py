@@ -1,6 +1,6 @@
 """Files of this machine: opened without following a link, private to their owner, written whole or not at all.
 
-A picture is never written over something else. What the operating system refuses is put into words here.
+A picture is never written over something else.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ import os
 import secrets
 import shutil
 import stat
-import sys
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 
-from imagewright.errors import StorageError
+from imagewright.errors import StorageError, why
 from imagewright.storage.paths.path_syntax import numbered
 from imagewright.text import byte_size
 
@@ -38,30 +37,6 @@ FILE_MODE = 0o600
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _FILE = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
-
-_ACCESS = "access is denied: change the permissions of the folder, or use another one"
-_MACOS_ACCESS = (
-    "macOS denies access: allow it for the app that started this server in System Settings, "
-    "Privacy & Security, Files and Folders, or use another folder"
-)
-
-_REASONS = {
-    errno.ENOSPC: "the disk is full: free some space, or use a folder on another disk",
-    errno.EDQUOT: "your disk quota is used up: free some space, or use a folder on another disk",
-    errno.EFBIG: "the file is larger than the file system or a limit of the account allows",
-    errno.EROFS: "the disk is read-only: use a folder on another disk",
-    errno.EACCES: _ACCESS,
-    errno.EPERM: _MACOS_ACCESS if sys.platform == "darwin" else _ACCESS,
-    errno.ENAMETOOLONG: "the name or the path is too long: use a shorter one",
-    errno.ENOENT: "it is not there, or no longer",
-    errno.ENOTDIR: "a part of the path is a file and not a folder",
-    errno.EEXIST: "there is something else of that name in the way",
-    errno.EISDIR: "it is a folder",
-    errno.ELOOP: "a link on the path leads elsewhere or in a circle",
-    errno.EIO: "the disk reports a fault: use a folder on another disk",
-    errno.EMFILE: "this server has too many files open: try again",
-    errno.ENFILE: "the system has too many files open: try again",
-}
 
 _PIECE = 1 << 20  # bytes copied at a time
 _PART_PREFIX, _PART_SUFFIX = ".imagewright-", ".part"
@@ -349,8 +324,3 @@ def write_file(path: Path, data: bytes) -> None:
 
 def _private(path: str, flags: int) -> int:
     return os.open(path, flags, FILE_MODE)
-
-
-def why(error: OSError) -> str:
-    """The reason and what to do about it, as words that can follow a colon."""
-    return _REASONS.get(error.errno or 0) or error.strerror or type(error).__name__

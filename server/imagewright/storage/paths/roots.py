@@ -14,8 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
-from imagewright.errors import StorageError
-from imagewright.storage.paths.files import make_folder, open_below, why
+from imagewright.errors import StorageError, why
+from imagewright.storage.paths.files import make_folder, open_below
 from imagewright.storage.paths.path_syntax import check_name, parse, shown
 from imagewright.text import byte_size, closest, listed
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
-from imagewright.errors import StorageError
+from imagewright.errors import StorageError, why
 from imagewright.storage.base import SetAsideError
-from imagewright.storage.paths.files import make_folder, open_file, why
+from imagewright.storage.paths.files import make_folder, open_file
 from imagewright.storage.sqlite.migrations import MIGRATIONS, functions
 
 if TYPE_CHECKING:

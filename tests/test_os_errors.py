@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from imagewright.storage.paths.files import why
+from imagewright.errors import why
 
 
 @pytest.mark.parametrize(
