@@ -176,7 +176,8 @@ def test_a_guest_stays_inside_its_row(route: OpenAIRoute) -> None:
     assert {name for name, argument in arguments.items() if argument.required} <= set(route.takes)
     variants = arguments.get("variants")
     assert route.counts[-1] <= (1 if variants is None else variants.maximum or 1)
-    for ratio in effective(route)["aspect_ratio"].values or ():
+    shape = effective(route).get("aspect_ratio")
+    for ratio in (shape and shape.values) or ():
         if ratio != AUTO:
             wide, high = (int(side) for side in route.sizes[ratio].split("x"))
             first, second = (int(part) for part in str(ratio).split(":"))
