@@ -52,7 +52,8 @@ NO_KEYS = {
     "my-api-key": PLACEHOLDER,
     "my-secret-key": PLACEHOLDER,
     "kie-api-key": PLACEHOLDER,
-    "fal_key": PLACEHOLDER,
+    "kie_key": PLACEHOLDER,
+    "put the kie key here": PLACEHOLDER,
     "KEY_ID:KEY_SECRET": PLACEHOLDER,
     "[YOUR_API_KEY]": PLACEHOLDER,
     "[key]": PLACEHOLDER,
@@ -118,6 +119,13 @@ def test_a_placeholder_is_no_key_wherever_it_stands(value: str, why: str) -> Non
     assert states["offline"].on
     assert f"KIE_API_KEY {why}: " in states["kie"].because
     assert "set KIE_API_KEY or KIE_AI_API_KEY" in states["kie"].because
+
+
+@pytest.mark.parametrize("variable", [variable for variables in KEY_VARIABLES.values() for variable in variables])
+def test_the_name_of_the_vendor_before_the_word_key_is_no_key(variable: str) -> None:
+    vendor = variable.partition("_")[0].lower()
+    for value in (f"{vendor}-key", f"{vendor} ai key", f"my {vendor} key here"):
+        assert flaw(value, (variable,)) == PLACEHOLDER
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)

@@ -26,23 +26,31 @@ STANDS_FOR_A_KEY: Final = re.compile(
     r"(?:[a-z0-9]{1,6} ?)?x{3,}(?: x+)*|.*x{6}.*"  # a row of x, alone or behind a beginning such as `sk-`
     r"|(?:.* )?(?:your|insert|replace|enter|paste|redacted)(?: .*)?"  # your-key, sk-your-key, paste_here
     r"|your(?:api)?(?:key|token).*"  # yourkey, yourApiKey
-    r"|(?:put |set |add )?(?:(?:the|my|a|an|kie|fal|api|secret) )*(?:key|token|secret) (?:goes )?here"
+    r"|(?:put |set |add )?(?:(?:the|my|a|an|vendor|api|secret) )*(?:key|token|secret) (?:goes )?here"
     r"|(?:[a-z]+ )*(?:change ?(?:me|this)|fill ?(?:me ?)?in|fixme|not ?set)"
     r"|replaceme|placeholder|none|null|nil|undefined|unset|empty|todo|tbd|n/a|na|dummy|example"
     r"|(?:(?:[a-z]+ )*api ?)?(?:key|token)|my (?:secret )?(?:key|token)|secret(?: key)?|key id:key secret"
-    r"|(?:kie|fal|replicate|openai|google|gemini|bfl|recraft|ideogram|ark|dashscope)(?: ai)? key"
+    r"|vendor(?: ai)? key"
     r"|(?:no|example|dummy|placeholder) (?:api )?(?:key|token)",
 )
-"""What people and templates write where a key belongs; matched whole, in lower case, `_` and `-` as spaces."""
+"""What people and templates write where a key belongs; matched whole, in lower case, `_` and `-` as spaces.
+`vendor` stands for the vendor's name."""
 NAME_OF_A_VARIABLE: Final = re.compile(r"[A-Z]+(?:_[A-Z]+)*_(?:KEY|TOKEN)(?:_HERE)?")
 LONGEST_PLACEHOLDER: Final = 60
 """Characters up to which words are looked for: in a long random key any word can come up by chance."""
 QUOTES: Final = "\"'`\u2018\u2019\u201c\u201d"
 
 
-def flaw(value: str) -> str:
-    """What keeps a value without white space around it from being a key, as words that follow its name; or empty."""
-    spoken = " ".join(re.split(r"[\s_-]+", value.lower().strip(QUOTES))).strip()
+def flaw(value: str, variables: Sequence[str] = ()) -> str:
+    """What keeps a value from being a key, as words that follow its name; empty where it may be one.
+
+    Args:
+        value: as it was set, without the white space around it.
+        variables: those the key may stand in; each begins with a name of its vendor, as in `KIE_API_KEY`.
+    """
+    vendors = {variable.partition("_")[0].lower() for variable in variables}
+    words = re.split(r"[\s_-]+", value.lower().strip(QUOTES))
+    spoken = " ".join("vendor" if word in vendors else word for word in words).strip()
     if (
         NEVER_IN_A_KEY.search(value)
         or NAME_OF_A_VARIABLE.fullmatch(value)
@@ -94,11 +102,11 @@ class Keyring:
 
     def find(self, variables: Sequence[str]) -> Key | None:
         """The first of these variables that is set to what may be a key, in the environment or else in the key file."""
-        return next((key for key in self._set(variables) if not flaw(key.value)), None)
+        return next((key for key in self._set(variables) if not flaw(key.value, variables)), None)
 
     def flaws(self, variables: Sequence[str]) -> list[Flaw]:
         """Those of these variables whose value counts as not set, with the reason; never with the value."""
-        return [Flaw(key.source, why) for key in self._set(variables) if (why := flaw(key.value))]
+        return [Flaw(key.source, why) for key in self._set(variables) if (why := flaw(key.value, variables))]
 
     def _set(self, variables: Sequence[str]) -> Iterator[Key]:
         for variable in variables:
