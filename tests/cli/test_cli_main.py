@@ -96,14 +96,21 @@ def test_a_misspelt_option_names_the_nearest(
 
 
 @pytest.mark.parametrize(
-    "words", [["models", "--nothing-like-it"], ["run", next(iter(catalog())), "--nothing-like-it"]]
+    "words",
+    [
+        ["models", "--nothing-like-it"],
+        ["run", next(iter(catalog())), "--nothing-like-it"],
+        ["demo", "--nosuch"],  # but for the dashes it would be a little like `--out`
+        ["models", "--version"],
+        ["--json"],
+    ],
 )
 def test_an_option_like_no_other_is_refused_without_a_guess(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(words) == 2
     shown = capsys.readouterr().err
-    assert "--nothing-like-it" in shown
+    assert words[-1] in shown
     assert "did you mean" not in shown
 
 
@@ -117,6 +124,26 @@ def test_every_command_has_help(ctx: click.Context, how: str, capsys: pytest.Cap
     options = [option for one in ctx.command.get_params(ctx) for option in one.opts if option.startswith("--")]
     assert all(option in shown for option in options)
     assert all(len(line) <= 100 for line in shown.splitlines())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_may_be_asked_for_before_the_command(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help", name]) == 0
+    assert capsys.readouterr().out.startswith(f"Usage: imagewright {name} ")
+
+
+@pytest.mark.parametrize("count", ["0", "-1", "x", "2.5", "1e3", "", "9" * 5000])
+def test_a_limit_that_is_no_count_is_refused_in_plain_words(count: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["gallery", "--limit", count]) == 2
+    assert "is not a whole number above 0\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["show", "watch", "cancel"])
+def test_a_job_that_is_not_named_is_asked_for(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["jobs", name]) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith(f"Usage: imagewright jobs {name} [OPTIONS] ID\n")
+    assert "which job? Its id is in the list that is shown by: imagewright jobs\n" in shown
 
 
 def test_help_names_every_command_and_shared_option(capsys: pytest.CaptureFixture[str]) -> None:
@@ -220,6 +247,8 @@ FIRST = next(iter(catalog()))
         ["tools", "--json", "--disable", FIRST],
         ["--disable", FIRST, "tools", "--json"],
         [f"--disable={FIRST}", "tools", "--json"],
+        ["--json", "--disable", FIRST, "tools"],
+        ["--disable", FIRST, "--json", "tools"],
     ],
 )
 def test_the_command_is_the_first_word_that_is_no_option_and_no_value(

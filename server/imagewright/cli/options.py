@@ -15,7 +15,7 @@ from click.shell_completion import CompletionItem
 
 from imagewright.errors import ImagewrightError, Problem, Refusal, SettingsError
 from imagewright.settings.table import SETTINGS
-from imagewright.text import did_you_mean
+from imagewright.text import SHOWN_LENGTH, closest, did_you_mean, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -90,9 +90,9 @@ class Command(click.Command):
         for option in self.get_params(ctx):
             if isinstance(option, click.Option) and (record := option.get_help_record(ctx)):
                 sections.setdefault(getattr(option, "section", "Also"), []).append(record)
-        for heading, records in sections.items():
+        for heading in sorted(sections, key="Also".__eq__):
             with formatter.section(heading):
-                formatter.write_dl(records)
+                formatter.write_dl(sections[heading])
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's own
         """The epilog as it is, its lines unbroken."""
@@ -208,8 +208,20 @@ def for_person(text: str) -> str:
 
 def nearest_option(name: str, ctx: click.Context) -> str:
     """` (did you mean '--json'?)`, of the options of a command; empty when none is near."""
-    known = [word for one in ctx.command.get_params(ctx) for word in (*one.opts, *one.secondary_opts)]
-    return did_you_mean(name, [word for word in known if word.startswith("--")])
+    words = [word for one in ctx.command.get_params(ctx) for word in (*one.opts, *one.secondary_opts)]
+    known = [word[2:] for word in words if word.startswith("--")]  # the dashes would make all of them alike
+    return "".join(f" (did you mean '--{one}'?)" for one in closest(name[2:], known))
+
+
+def positive(text: str | int) -> int:
+    """A whole number above 0, as the type of an option."""
+    try:
+        number = int(text) if str(text).isdecimal() else 0
+    except ValueError:  # Python reads no number of more than 4,300 digits
+        number = 0
+    if number < 1:
+        raise click.BadParameter(f"{quoted(str(text), SHOWN_LENGTH)} is not a whole number above 0")
+    return number
 
 
 def option_name(argument: str) -> str:

@@ -16,7 +16,7 @@ from click.shell_completion import get_completion_class, shell_complete
 
 from imagewright import __version__
 from imagewright.cli.interrupting import ended_by_the_system
-from imagewright.cli.options import Command, Group, completions, nearest_option
+from imagewright.cli.options import SHARED, Command, Group, completions, nearest_option
 from imagewright.text import plain
 
 if TYPE_CHECKING:
@@ -49,6 +49,18 @@ class Root(Group):
     def summaries(self) -> Mapping[str, str]:
         """Every command, those of this module last."""
         return COMMANDS | dict(super().summaries())
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does; any option of a command may also stand before its name, as in `imagewright --json models`."""
+        words, place, of_command = [*args], 0, []
+        while place < len(words) and words[place].startswith("-"):
+            if words[place] in SHARED:
+                place += 2  # its value stands behind it
+            elif words[place] == "--version":
+                place += 1
+            else:
+                of_command.append(words.pop(place))
+        return super().parse_args(ctx, [*words[: place + 1], *of_command, *words[place + 1 :]])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name."""

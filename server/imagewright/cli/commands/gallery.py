@@ -8,7 +8,7 @@ import click
 from rich.text import Text
 
 from imagewright.catalog.load import catalog
-from imagewright.cli.options import Command, completing, option
+from imagewright.cli.options import Command, completing, option, positive
 from imagewright.cli.output import console, print_json, table
 from imagewright.cli.session import with_engine
 from imagewright.storage.principal import LOCAL
@@ -31,7 +31,7 @@ PROMPT_LENGTH = 80
 @option("--tool", default="", metavar="TOOL", help="made by this tool", shell_complete=completing(catalog))
 @option("--day", default="", metavar="DAY", help="made on this day: YYYY-MM-DD, today or yesterday")
 @option("--parent", default="", metavar="ID", help="made from this picture (img_...)")
-@option("--limit", type=click.IntRange(1), default=LIMIT, metavar="N", help=f"at most so many (default: {LIMIT})")
+@option("--limit", type=positive, default=LIMIT, metavar="N", help=f"at most so many (default: {LIMIT})")
 @option("--json", "as_json", is_flag=True, help="the list as JSON, with whole prompts")
 def command(*, as_json: bool, **wanted: Any) -> int:
     """Print the pictures that were found as a table or as JSON."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imagewright.cli.options import Command, Group, option
+from imagewright.cli.options import Command, Group, option, positive
 from imagewright.cli.output import print_json
 from imagewright.cli.progress import CODES, DONE, FAILED, exit_code, follow
 from imagewright.cli.session import with_engine
@@ -28,10 +28,16 @@ UNFINISHED_AMONG = 1000
 """How far back unfinished jobs are looked for: far beyond what is lost in one crash."""
 
 json_option = option("--json", "as_json", is_flag=True, help="the same as JSON")
-limit_option = option(
-    "--limit", type=click.IntRange(1), default=LIMIT, metavar="N", help=f"list at most (default: {LIMIT})"
-)
-job_argument = click.argument("job_id", metavar="ID")
+limit_option = option("--limit", type=positive, default=LIMIT, metavar="N", help=f"list at most (default: {LIMIT})")
+
+
+def _which(ctx: click.Context, _: click.Parameter, job_id: str | None) -> str:
+    if job_id is None:
+        raise click.UsageError("which job? Its id is in the list that is shown by: imagewright jobs", ctx)
+    return job_id
+
+
+job_argument = click.argument("job_id", metavar="ID", required=False, callback=_which)
 
 
 @click.group(
