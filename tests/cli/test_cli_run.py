@@ -248,7 +248,7 @@ def test_an_empty_gallery_says_how_to_fill_it(words: list[str], capsys: pytest.C
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (["--limit", "0"], "'--limit': 0"),
+        (["--limit", "0"], "'--limit': '0'"),
         (["--limit", "many"], "'--limit': 'many'"),
         (["--day", "yesterday-ish"], "--day: 'yesterday-ish'"),
         ([" ".join(map(str, range(101)))], "TEXT: has 101 words"),
