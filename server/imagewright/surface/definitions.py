@@ -26,9 +26,19 @@ if TYPE_CHECKING:
 
 Schema = dict[str, Any]
 
-PICTURE_SCHEMA: Schema = {
-    "type": "object",
-    "properties": {
+
+def _closed(properties: Schema, *, optional: str = "") -> Schema:
+    """The schema of an object that has all of these but perhaps the optional one, and nothing else."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [name for name in properties if name != optional],
+        "additionalProperties": False,
+    }
+
+
+PICTURE_SCHEMA = _closed(
+    {
         "id": {"type": "string", "description": "Use it as an image argument of a later call"},
         "path": {"type": "string", "description": "Absolute path of the saved file"},
         "uri": {"type": "string"},
@@ -38,23 +48,17 @@ PICTURE_SCHEMA: Schema = {
         "bytes": {"type": "integer"},
         "seed": {"type": "integer", "description": "Absent when the provider reports none"},
     },
-    "required": ["id", "path", "uri", "width", "height", "format", "bytes"],
-    "additionalProperties": False,
-}
-
-COST_SCHEMA: Schema = {
-    "type": "object",
-    "properties": {
+    optional="seed",
+)
+COST_SCHEMA = _closed(
+    {
         "usd": {"type": "number", "description": "Absent when unknown"},
         "basis": {"type": "string", "enum": ["actual", "estimate", "unknown"]},
     },
-    "required": ["basis"],
-    "additionalProperties": False,
-}
-
-JOB_SCHEMA: Schema = {
-    "type": "object",
-    "properties": {
+    optional="usd",
+)
+JOB_SCHEMA = _closed(
+    {
         "job_id": {"type": "string"},
         "status": {"type": "string", "enum": list(get_args(JobState))},
         "model": {"type": "string", "description": "The tool"},
@@ -71,34 +75,11 @@ JOB_SCHEMA: Schema = {
             "items": {"type": "string"},
             "description": "Why this provider was taken and the others were not",
         },
-    },
-    "required": [
-        "job_id",
-        "status",
-        "model",
-        "operation",
-        "provider",
-        "provider_model",
-        "images",
-        "cost",
-        "elapsed_seconds",
-        "progress",
-        "notes",
-        "choice",
-    ],
-    "additionalProperties": False,
-}
-
-JOBS_SCHEMA: Schema = {
-    "type": "object",
-    "properties": {"jobs": {"type": "array", "items": JOB_SCHEMA}},
-    "required": ["jobs"],
-    "additionalProperties": False,
-}
-
-GALLERY_PICTURE_SCHEMA: Schema = {
-    "type": "object",
-    "properties": PICTURE_SCHEMA["properties"]
+    }
+)
+JOBS_SCHEMA = _closed({"jobs": {"type": "array", "items": JOB_SCHEMA}})
+GALLERY_PICTURE_SCHEMA = _closed(
+    PICTURE_SCHEMA["properties"]
     | {
         "tool": {"type": "string"},
         "operation": {"type": "string"},
@@ -107,23 +88,10 @@ GALLERY_PICTURE_SCHEMA: Schema = {
         "created": {"type": "string", "description": "ISO 8601, UTC"},
         "parents": {"type": "array", "items": {"type": "string"}},
     },
-    "required": [*PICTURE_SCHEMA["required"], "tool", "operation", "provider", "prompt", "created", "parents"],
-    "additionalProperties": False,
-}
-
-GALLERY_SCHEMA: Schema = {
-    "type": "object",
-    "properties": {"images": {"type": "array", "items": GALLERY_PICTURE_SCHEMA}, "more": {"type": "boolean"}},
-    "required": ["images", "more"],
-    "additionalProperties": False,
-}
-
-GUIDE_SCHEMA: Schema = {
-    "type": "object",
-    "properties": {"topic": {"type": "string"}, "markdown": {"type": "string"}},
-    "required": ["topic", "markdown"],
-    "additionalProperties": False,
-}
+    optional="seed",
+)
+GALLERY_SCHEMA = _closed({"images": {"type": "array", "items": GALLERY_PICTURE_SCHEMA}, "more": {"type": "boolean"}})
+GUIDE_SCHEMA = _closed({"topic": {"type": "string"}, "markdown": {"type": "string"}})
 
 HELPER_CLAUSES = {
     "image_job": "waits for, shows or cancels a job",
@@ -260,21 +228,20 @@ def _annotations(*, reads_only: bool, open_world: bool) -> Schema:
 
 def job_data(job: Job) -> dict[str, Any]:
     """A job under `JOB_SCHEMA`."""
-    cost: dict[str, Any] = {"basis": job.record.cost_basis}
-    if job.record.cost_usd is not None:
-        cost = {"usd": job.record.cost_usd, "basis": job.record.cost_basis}
+    record = job.record
+    usd = {} if record.cost_usd is None else {"usd": record.cost_usd}
     return {
         "job_id": job.id,
-        "status": job.record.state,
-        "model": job.record.tool,
+        "status": record.state,
+        "model": record.tool,
         "operation": str(job.operation),
-        "provider": job.record.provider,
-        "provider_model": job.record.model,
-        "images": [picture_data(record) for record in job.pictures],
-        "cost": cost,
+        "provider": record.provider,
+        "provider_model": record.model,
+        "images": [picture_data(picture) for picture in job.pictures],
+        "cost": usd | {"basis": record.cost_basis},
         "elapsed_seconds": round(job.elapsed, 2),
         "progress": round(job.share, 3),
-        "notes": [plain(note) for note in (*job.record.notes, *([job.trouble] if job.trouble else []))],
+        "notes": [plain(note) for note in (*record.notes, *([job.trouble] if job.trouble else []))],
         "choice": list(job.choice),
     }
 

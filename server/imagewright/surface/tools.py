@@ -1,8 +1,15 @@
-"""`tools/list` and `tools/call`: definitions of what is on, and a reply or a refusal to every call."""
+"""`tools/list` and `tools/call`: what is on, progress while a call waits for its job, and a reply to every call.
+
+The whole encoded reply stays under one budget, `Settings.reply_budget`.
+"""
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
+import math
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -10,6 +17,7 @@ import mcp.types as t
 
 from imagewright.catalog.row import verb
 from imagewright.engine.check import read_arguments
+from imagewright.engine.outcome import error_data
 from imagewright.errors import ConfirmationNeededError, ImagewrightError, Problem, Refusal
 from imagewright.storage.principal import LOCAL
 from imagewright.surface.definitions import (
@@ -21,22 +29,26 @@ from imagewright.surface.definitions import (
     tool_definitions,
 )
 from imagewright.surface.elicit import agreed_before, ask_price
-from imagewright.surface.progress import wait_with_progress
-from imagewright.surface.results import data_reply, error_reply, job_reply, picture_reply
-from imagewright.text import clip, did_you_mean, plain, quoted, say
+from imagewright.text import byte_size, clip, counted, did_you_mean, plain, quoted, say
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from mcp.server import ServerRequestContext
 
     from imagewright.catalog.row import Argument
+    from imagewright.engine.calls import Previews
     from imagewright.engine.engine import Engine
     from imagewright.engine.job import Job
     from imagewright.engine.offer import Offer
+    from imagewright.imaging.preview import Preview
+    from imagewright.storage.records import PictureRecord
 
     Context = ServerRequestContext[Any]
     Helper = Callable[[Context, dict[str, Any]], Awaitable[t.CallToolResult]]
+
+
+Block = t.TextContent | t.ImageContent | t.ResourceLink
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +58,14 @@ SHOWN_PROMPT = 80
 KEY_META = "imagewright/idempotency-key"
 """Where a client may put an idempotency key in a request's `_meta`."""
 REPORTED = "This is a fault of the server, not of the call; its log on standard error says more."
+HEARTBEAT = 5.0
+"""Seconds without news after which progress is sent all the same: hosts count silence as death after 10 to 60."""
+SHORTEST_GAP = 0.1
+"""Seconds between two notifications, so that a talkative vendor does not flood the client."""
+FRAME_BYTES = 4_000
+"""What the protocol adds around a reply and its blocks: envelope, keys, the server's stamp; generously."""
+ERROR_META = "imagewright/error"
+"""Where a refusal stands for programs; the text says the same to the model."""
 
 
 class Tools:
@@ -186,3 +206,171 @@ def guide_text(offer: Offer, topic: str) -> str:
     from imagewright.guide.render import overview, page  # noqa: PLC0415 - pages are read when they are asked for
 
     return overview(offer.rows) if topic == OVERVIEW else page(offer.tools[topic], offer.rows)
+
+
+async def wait_with_progress(ctx: ServerRequestContext[Any], engine: Engine, job: Job, seconds: float) -> None:
+    """Return when the job is done or the seconds are over; progress rises strictly and stays below 1 until then.
+
+    It returns at once where a person has to know of trouble: waiting would not help, and the job goes on by itself.
+
+    A client that goes away cancels only this wait: the job belongs to the engine.
+    """
+    sent = 0.0
+    with anyio.move_on_after(seconds):
+        async with aclosing(engine.watch(job, heartbeat=HEARTBEAT, gap=SHORTEST_GAP)) as changes:
+            async for _ in changes:
+                if job.done or job.trouble:
+                    return
+                sent = _next(sent, job.share)
+                await ctx.session.report_progress(sent, 1.0, f"{job.stage}, {job.elapsed:.0f} s")
+
+
+def _next(sent: float, share: float) -> float:
+    """A figure above the last one: the true share when it has grown, else a small step that never reaches 1."""
+    if share > sent:
+        return min(share, math.nextafter(1.0, 0.0))
+    return sent + (1.0 - sent) * 0.002
+
+
+async def job_reply(engine: Engine, job: Job) -> t.CallToolResult:
+    """What a call answers about its job, done or still running: previews, summary, links, structured content."""
+    if job.error is not None and not job.pictures:
+        return error_reply(job.error, job)
+    return await picture_reply(engine, job.pictures, _summary(job), job_data(job), made=job.previews)
+
+
+async def picture_reply(
+    engine: Engine,
+    records: Sequence[PictureRecord],
+    text: str,
+    data: dict[str, Any],
+    *,
+    previews: bool = True,
+    made: Mapping[str, Preview] | None = None,
+) -> t.CallToolResult:
+    """Pictures: previews of those whose file is still that picture, text, links, structured content.
+
+    Args:
+        engine: knows the files, and how many bytes the whole encoded reply may have.
+        records: of the pictures.
+        text: what the reply says of them.
+        data: the structured content.
+        previews: whether they are shown.
+        made: previews that are there already, by id.
+    """
+    # off unless asked for: semantic-kernel fails on a link, langchain-mcp-adapters makes an image of it that Google,
+    # OpenAI and Anthropic cannot fetch; id, path and uri stand in the text and in the structured content anyway
+    links: list[Block] = [_link(record) for record in records] if engine.settings.resource_links else []
+    blocks: list[Block] = []
+    if previews and records:
+        spent = FRAME_BYTES + len(json.dumps(data)) + len(json.dumps(text)) + sum(_size(link) for link in links)
+        found = await engine.previews(records, engine.settings.reply_budget - spent, made)
+        blocks = [_image(preview) for preview in found.shown]
+        text = "\n".join([text, *found.missing]) + _preview_note(found)
+    return t.CallToolResult(content=[*blocks, t.TextContent(text=text), *links], structured_content=data)
+
+
+def data_reply(text: str, data: dict[str, Any]) -> t.CallToolResult:
+    """A reply without pictures."""
+    return t.CallToolResult(content=[t.TextContent(text=text)], structured_content=data)
+
+
+def error_reply(error: ImagewrightError, job: Job | None = None) -> t.CallToolResult:
+    """A tool error the model can act on."""
+    meta: dict[str, Any] = {}
+    match error:
+        case Refusal():
+            lines = [f"- {plain(str(problem))}" for problem in error.problems]
+            if error.more:
+                lines.append(f"- and {error.more} more")
+            if error.note:
+                lines.append(error.note)
+            text = "Nothing was made and nothing was spent:\n" + "\n".join(lines)
+            if error.instead:
+                text += f"\nTools that can do this: {', '.join(error.instead)}."
+            meta = {
+                "kind": "refused",
+                "problems": [{"argument": one.argument, "message": one.message} for one in error.problems],
+                "more": error.more,
+                "instead": list(error.instead),
+            }
+        case _:
+            meta = error_data(error)
+            text = plain(meta.pop("text"))
+    if job is not None:
+        meta["job_id"] = job.id
+        text += "".join(f"\nNote: {plain(note)}" for note in job.record.notes)
+    return t.CallToolResult(content=[t.TextContent(text=text)], is_error=True, _meta={ERROR_META: meta})
+
+
+def _preview_note(found: Previews) -> str:
+    if found.left_out:
+        shown = len(found.shown)
+        return (
+            f"\n{shown} of {shown + found.left_out} previews are shown so that the reply stays small; the others can "
+            "be read as resources, each at image:// and its id."
+        )
+    if found.shrunk:
+        return "\nPreviews were shrunk so that the reply stays small; the saved files are full size."
+    return ""
+
+
+def _image(preview: Preview) -> t.ImageContent:
+    return t.ImageContent(
+        data=base64.b64encode(preview.data).decode("ascii"),
+        mime_type=f"image/{preview.format}",
+        annotations=t.Annotations(audience=["user", "assistant"], priority=1.0),
+    )
+
+
+def _link(record: PictureRecord) -> t.ResourceLink:
+    return t.ResourceLink(
+        uri=record.uri,
+        name=plain(record.key.rpartition("/")[2]),
+        mime_type=f"image/{record.format}",
+        size=record.bytes,
+        description=f"{record.width}x{record.height} px, full size",
+    )
+
+
+def _size(block: Block) -> int:
+    return len(block.model_dump_json(by_alias=True, exclude_none=True)) + 1
+
+
+def _summary(job: Job) -> str:
+    """What happened, for a model that may not see the previews."""
+    lines = [_headline(job)]
+    for record in job.pictures:
+        seed = "" if record.seed is None else f", seed {record.seed}"
+        sides = f"{record.width}x{record.height} {record.format}, {byte_size(record.bytes)}"
+        lines.append(f"{record.id}: {plain(place_of(record))} ({sides}{seed})")
+    lines.append(_cost(job))
+    lines += [f"Note: {plain(note)}" for note in job.record.notes]
+    return "\n".join(lines)
+
+
+def _headline(job: Job) -> str:
+    what = f"{verb(job.operation)} with {job.record.tool} at {job.record.provider}"
+    match job.record.state:
+        case "completed":
+            return f"{counted(len(job.pictures), 'picture')}: {what}, {job.elapsed:.1f} s."
+        case "running" if job.trouble:
+            return (
+                f"Still running, but held up ({job.elapsed:.0f} s so far): {what}. {job.trouble} "
+                f'Later, get its pictures with image_job and job_id "{job.id}".'
+            )
+        case "running":
+            return (
+                f"Still running ({job.stage}, {job.elapsed:.0f} s so far): {what}. The job goes on by itself; do not "
+                f'call the tool again. Get its pictures with image_job and job_id "{job.id}".'
+            )
+        case _:
+            return f"{job.record.state.capitalize()}: {what}."
+
+
+def _cost(job: Job) -> str:
+    if job.record.cost_usd is None:
+        return "Cost: unknown."
+    if job.record.cost_basis == "actual":
+        return "Cost: nothing." if job.record.cost_usd == 0 else f"Cost: ${job.record.cost_usd:.4g} (charged)."
+    return f"Cost: about ${job.record.cost_usd:.4g} (estimate)."
