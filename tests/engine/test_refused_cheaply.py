@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imagewright.catalog.kinds import PICTURE_KINDS
 from imagewright.catalog.load import catalog
-from imagewright.catalog.row import Argument
+from imagewright.catalog.row import PICTURE_KINDS, Argument
 from imagewright.engine.calls import NOT_LOOKED_AT
 from imagewright.engine.check import check, read_arguments
 from imagewright.engine.engine import open_engine

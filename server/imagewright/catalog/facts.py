@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imagewright.catalog.kinds import Wanted
 from imagewright.catalog.row import OperationName
 from imagewright.text import shown
 
@@ -44,14 +43,6 @@ def argument_names(row: Row) -> list[str]:
                 order.insert(place, name)
             place += 1
     return order
-
-
-def wanted_by(row: Row) -> dict[str, Wanted]:
-    """Every argument of the tool with its kind and, for a choice, the values of all operations."""
-    return {
-        name: Wanted(takes[0].kind, tuple(dict.fromkeys(value for one in takes for value in one.values or ())))
-        for name, takes in row.arguments().items()
-    }
 
 
 def bounds(row: Row, name: str) -> tuple[float, float] | None:

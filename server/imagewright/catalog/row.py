@@ -7,18 +7,57 @@ the list of what it takes and where its limits differ. Loading merges the two, s
 
 from __future__ import annotations
 
+import math
 import re
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from imagewright.catalog.kinds import Kind  # noqa: TC001 - pydantic reads the types of the fields
 from imagewright.text import shown
 
 Scalar = str | int | float | bool
 AUTO = "auto"
 """The aspect ratio of the first input picture; resolved by the engine for vendors that do not know the word."""
+
+
+Kind = Literal["text", "choice", "integer", "number", "boolean", "picture", "pictures", "path"]
+PICTURE_KINDS: frozenset[Kind] = frozenset({"picture", "pictures"})
+
+
+@dataclass(frozen=True, slots=True)
+class KindFacts:
+    """What the parts of the program need to know of a kind. A new kind is a word in `Kind` and a line in `KINDS`."""
+
+    words: str
+    """What a value must be, continuing "must be ..."."""
+    json_type: str
+    """The type in a JSON Schema. A choice among numbers is a number or an integer there instead."""
+    types: tuple[type, ...]
+    """The Python types of a value that fits."""
+    metavar: str
+    """What stands for the value in the help of the command line; empty for a switch, which has none."""
+
+    def fits(self, value: Any) -> bool:
+        """Whether a value has a right type. `True` is no number, although it is an `int`; a number is finite."""
+        if isinstance(value, bool):
+            return bool in self.types
+        infinite = self.json_type == "number" and isinstance(value, float) and not math.isfinite(value)
+        return isinstance(value, self.types) and not infinite
+
+
+KINDS: dict[Kind, KindFacts] = {
+    "text": KindFacts("a text", "string", (str,), "TEXT"),
+    "choice": KindFacts("one of the listed values", "string", (str, int, float), "CHOICE"),
+    "integer": KindFacts("a whole number", "integer", (int,), "N"),
+    "number": KindFacts("a number", "number", (int, float), "X"),
+    "boolean": KindFacts("true or false", "boolean", (bool,), ""),
+    "picture": KindFacts("a text: an absolute path, a URL, a data URI or a picture id", "string", (str,), "PICTURE"),
+    "pictures": KindFacts('a list of texts, such as ["/home/me/cat.png"]', "array", (list,), "PICTURE"),
+    "path": KindFacts("a text: a file name or an absolute path", "string", (str,), "PATH"),
+}
+"""Every kind of argument there is."""
 
 
 class OperationName(StrEnum):

@@ -9,8 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagewright.catalog.facts import argument_names, forms, operations
-from imagewright.catalog.kinds import KINDS
-from imagewright.catalog.row import verb
+from imagewright.catalog.row import KINDS, verb
 from imagewright.text import exact, listed, shown, span
 
 if TYPE_CHECKING:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from imagewright.catalog.kinds import PICTURE_KINDS
-from imagewright.catalog.row import AUTO, narrowed, outside
+from imagewright.catalog.row import AUTO, PICTURE_KINDS, narrowed, outside
 from imagewright.engine.check import nearest_hint
 from imagewright.engine.inputs import pixels_problem
 from imagewright.engine.offer import ENGINE_ARGUMENTS

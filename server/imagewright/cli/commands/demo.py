@@ -18,9 +18,8 @@ import click
 from rich.text import Text
 
 from imagewright.catalog.facts import operations
-from imagewright.catalog.kinds import PICTURE_KINDS
 from imagewright.catalog.load import catalog
-from imagewright.catalog.row import OperationName, outside, verb
+from imagewright.catalog.row import PICTURE_KINDS, OperationName, outside, verb
 from imagewright.cli.launching import launch_words
 from imagewright.cli.options import Command, option, shared_words
 from imagewright.cli.output import console, table

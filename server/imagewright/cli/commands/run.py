@@ -17,8 +17,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from imagewright.catalog.facts import argument_names
-from imagewright.catalog.kinds import KINDS, PICTURE_KINDS
 from imagewright.catalog.load import catalog
+from imagewright.catalog.row import KINDS, PICTURE_KINDS
 from imagewright.catalog.schema import union
 from imagewright.cli.options import Command, Group, Option, completions, option_name
 from imagewright.cli.output import print_json
@@ -33,8 +33,7 @@ from imagewright.text import listed, plain, shown, span
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from imagewright.catalog.kinds import Kind
-    from imagewright.catalog.row import Argument, Row
+    from imagewright.catalog.row import Argument, Kind, Row
     from imagewright.engine.engine import Engine
 
 THRESHOLD = "IMAGEWRIGHT_CONFIRM_ABOVE"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from imagewright.catalog.facts import wanted_by
-from imagewright.catalog.kinds import KINDS, Kind, Wanted, normalised
 from imagewright.catalog.load import catalog
+from imagewright.catalog.row import KINDS, Kind
+from imagewright.engine.check import READERS, Wanted, normalised, wanted_by
 
 if TYPE_CHECKING:
     from imagewright.catalog.row import Row
@@ -132,7 +132,7 @@ def test_every_argument_is_understood_by_its_kind(row: Row, name: str) -> None:
 
 
 def test_every_kind_has_its_table() -> None:
-    assert {*MEANT, "choice"} == {*KINDS} == {*get_args(Kind)} == {*FITTING}
+    assert {*MEANT, "choice"} == {*KINDS} == {*get_args(Kind)} == {*FITTING} == {*READERS, "text", "choice"}
 
 
 @pytest.mark.parametrize("kind", KINDS)
