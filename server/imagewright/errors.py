@@ -31,9 +31,12 @@ import json
 import sys
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from imagewright.text import clip, quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Failure = TypeVar("Failure", bound="ProviderError")
 
@@ -352,3 +355,33 @@ class TaskEnded(ImagewrightError):
 def why(error: OSError) -> str:
     """Why the operating system refused it and what to do, as words that can follow a colon."""
     return _REASONS.get(error.errno or 0) or error.strerror or type(error).__name__
+
+
+class RecordedError(ImagewrightError):
+    """An error as it was written down."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self.category: str = data["kind"]
+        """Its stable word for programs."""
+        self.charged: bool | None = data.get("charged")
+        """Whether the vendor took money; None when that is not known, or the error is not the vendor's."""
+        self.retryable: bool | None = data.get("retryable")
+        """Whether the same call can succeed later without a change; None when the error is not the vendor's."""
+        self.data = dict(data)
+        """As `error_data` gave it."""
+        super().__init__(data["text"])
+
+
+def error_data(error: ImagewrightError) -> dict[str, Any]:
+    """An error as plain data, fit to be written down; `read_error` reads it back."""
+    if isinstance(error, RecordedError):
+        return dict(error.data)
+    data: dict[str, Any] = {"kind": "failed", "text": str(error)}
+    if isinstance(error, ProviderError):
+        data |= {"kind": error.category, "retryable": error.retryable, "charged": error.charged}
+    return data
+
+
+def read_error(data: Mapping[str, Any] | None) -> ImagewrightError | None:
+    """The error that `error_data` wrote down."""
+    return None if data is None else RecordedError(data)

@@ -20,8 +20,7 @@ from imagewright.cli.main import main
 from imagewright.cli.progress import CODES, exit_code
 from imagewright.engine import config, polling
 from imagewright.engine.job import Job
-from imagewright.engine.outcome import error_data
-from imagewright.errors import ProviderError, UnknownOutcome
+from imagewright.errors import ProviderError, UnknownOutcome, error_data
 from imagewright.providers.kie.provider import Kie
 from imagewright.storage.principal import LOCAL
 from imagewright.storage.records import JobRecord

@@ -7,16 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imagewright.engine.job import new_job
-from imagewright.engine.outcome import (
-    ELSEWHERE,
-    CallRun,
-    RecordedError,
-    error_data,
-    may_go_elsewhere,
-    read_error,
-    settle,
-)
+from imagewright.engine.job import ELSEWHERE, CallRun, may_go_elsewhere, new_job, settle
 from imagewright.errors import (
     BadKey,
     ContentRefused,
@@ -26,12 +17,15 @@ from imagewright.errors import (
     OutOfCredit,
     ProviderError,
     RateLimited,
+    RecordedError,
     RequestRejected,
     ResultLost,
     StorageError,
     TookTooLong,
     UnknownOutcome,
     VendorUnavailable,
+    error_data,
+    read_error,
 )
 from imagewright.storage.records import CallRecord, JobRecord
 from imagewright.storage.states import CallState

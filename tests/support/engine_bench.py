@@ -144,7 +144,7 @@ class FakeRegistry(ProviderRegistry):
 
     def renew(self, *vendors: Vendor) -> None:
         """Set up these in place of those before, as a changed configuration does."""
-        self._providers = {vendor.name: vendor for vendor in vendors}
+        self.providers = {vendor.name: vendor for vendor in vendors}
 
 
 @dataclass

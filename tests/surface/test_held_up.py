@@ -60,7 +60,7 @@ async def connected(kie: KieEmulator, seldom: float) -> AsyncIterator[tuple[Clie
     """A client of a server that asks Kie often, and at least that often while there is trouble."""
     env = {**os.environ, **environment({"kie": kie}), "IMAGEWRIGHT_WAIT": WAIT}
     async with open_engine(load_settings(env)) as engine:
-        engine.config.registry.provider("kie").poll_policy = replace(
+        engine.config.registry.providers["kie"].poll_policy = replace(
             Kie.poll_policy, first=0.01, longest=0.01, seldom=seldom
         )
         async with Client(McpServer(engine).server) as client:
@@ -132,7 +132,7 @@ async def test_one_bad_answer_is_told_and_the_picture_arrives(row: str, kie: Kie
 )
 async def test_ordinary_trouble_is_waited_through(answer: Answer, kie: KieEmulator) -> None:
     async with connected(kie, seldom=0.05) as (client, engine):
-        provider = engine.config.registry.provider("kie")
+        provider = engine.config.registry.providers["kie"]
         provider.poll_policy = replace(provider.poll_policy, doubts=(0.01,) * 3)
         kie.fail_next("poll", answer, times=3)
         data, _ = _read(await client.call_tool(TOOL, CALL))

@@ -52,7 +52,7 @@ async def connected(
         "IMAGEWRIGHT_KIE_UPLOAD_BASE_URL": kie.addresses["upload"],
     }
     async with open_engine(load_settings(env)) as engine:
-        engine.config.registry.provider("kie").poll_policy = PollPolicy(first=0.01, longest=0.01)
+        engine.config.registry.providers["kie"].poll_policy = PollPolicy(first=0.01, longest=0.01)
         able = {} if answer is None else {"elicitation_callback": ask}
         async with Client(McpServer(engine).server, mode=mode, **able) as client:  # type: ignore[arg-type]  # plain words
             yield client, asked

@@ -86,7 +86,7 @@ async def test_the_next_call_goes_by_the_changed_order_of_providers(home: Path) 
         configure(home, 'providers = ["fal"]')
         assert await engine.reload()
         assert await providers_for(engine) == ["fal"]
-        assert set(engine.config.registry.names) == {"fal"}
+        assert set(engine.config.registry.providers) == {"fal"}
         configure(home, 'providers = ["fal", "kie"]')
         await engine.reload()
         assert await providers_for(engine) == ["fal", "kie"]

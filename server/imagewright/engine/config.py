@@ -48,11 +48,7 @@ class Config:
 
 
 def make_config(settings: Settings, http: Sender) -> Config:
-    """The snapshot for these settings, at the start and at every reload. Opens no connection.
-
-    Args:
-        settings: decided settings.
-        http: the process's one sender, which all snapshots share.
+    """The snapshot for these settings, at the start and at every reload. Opens no connection; all share one sender.
 
     Raises:
         SettingsError: a toggle, a provider, an address or a route table names something that does not exist, or has
@@ -62,7 +58,9 @@ def make_config(settings: Settings, http: Sender) -> Config:
     _check_addresses(settings.addresses)
     _check_routes(settings.routes)
     registry = ProviderRegistry(settings, http)
-    return Config(settings, registry, make_offer(settings.toggles, registry.routes, registry.states))
+    return Config(
+        settings, registry, make_offer(settings.toggles, _routes(registry.providers.values()), registry.states)
+    )
 
 
 def _check_addresses(names: Iterable[str]) -> None:
@@ -90,38 +88,22 @@ def _check_name(where: str, kind: str, name: str, known: Collection[str]) -> Non
 class ProviderRegistry:
     """The providers the settings call for; opening one makes no connection.
 
-    Args:
-        settings: decided settings.
-        http: the process's one sender.
-
     Raises:
         SettingsError: the order of providers names one that does not exist, or a route table cannot be used.
     """
 
     states: Mapping[str, ProviderState]
     """Every provider, on or off, with the reason."""
+    providers: Mapping[str, Provider]
+    """Those in use, by name."""
 
     def __init__(self, settings: Settings, http: Sender) -> None:
         self.states = provider_states(settings)
-        self._providers = {
+        self.providers = {
             name: open_provider(name, _provider_config(name, settings, http))
             for name, state in self.states.items()
             if state.on
         }
-
-    @property
-    def routes(self) -> tuple[Route, ...]:
-        """All routes of the providers in use."""
-        return tuple(route for provider in self._providers.values() for route in provider.routes)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The providers in use."""
-        return tuple(self._providers)
-
-    def provider(self, name: str) -> Provider:
-        """A provider in use."""
-        return self._providers[name]
 
 
 def _provider_config(name: str, settings: Settings, http: Sender) -> ProviderConfig:
@@ -194,10 +176,11 @@ def _keyless(name: str, settings: Settings, *, chosen: bool) -> ProviderState:
 def all_routes() -> tuple[Route, ...]:
     """The built-in routes of every provider, in the order of the providers, whether or not it has a key."""
     http = open_client()
-    providers = [
-        open_provider(name, ProviderConfig(key="unused", addresses={}, overrides={}, http=http))
-        for name in KEY_VARIABLES
-    ]
+    unused = ProviderConfig(key="unused", addresses={}, overrides={}, http=http)
+    return _routes(open_provider(name, unused) for name in KEY_VARIABLES)
+
+
+def _routes(providers: Iterable[Provider]) -> tuple[Route, ...]:
     return tuple(route for provider in providers for route in provider.routes)
 
 
@@ -241,11 +224,6 @@ class AbsentProvider:
         if output.data is None:
             raise ResultLost(self.name, NOT_IN_USE, final=True)
         await anyio.to_thread.run_sync(into.write_bytes, output.data)
-
-
-def provider_or_absent(registry: ProviderRegistry, name: str) -> Provider:
-    """The provider of that name, or an `AbsentProvider` where it is not in use."""
-    return registry.provider(name) if name in registry.names else AbsentProvider(name)
 
 
 async def watch_files(files: Sequence[Path], reload: Callable[[], Awaitable[None]]) -> None:

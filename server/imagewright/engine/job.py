@@ -1,9 +1,8 @@
-"""A job as one process sees it: its record, and what is known of it only here while it runs."""
+"""A job as one process sees it: its record, what is known of it only here while it runs, and what its calls come to."""
 
 from __future__ import annotations
 
 import logging
-import secrets
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -11,25 +10,38 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from imagewright.catalog.row import OperationName
-from imagewright.engine.outcome import error_data, read_error
 from imagewright.engine.plan import JobSpec
-from imagewright.errors import StorageError
+from imagewright.errors import (
+    BadKey,
+    ImagewrightError,
+    ModelUnavailable,
+    OutOfCredit,
+    ProviderError,
+    RateLimited,
+    RecordedError,
+    StorageError,
+    VendorUnavailable,
+    error_data,
+    read_error,
+)
 from imagewright.storage.base import NO_SENSE, UnreadableJobError
 from imagewright.storage.records import CallRecord, NewJob
 from imagewright.storage.states import CallState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from imagewright.engine.plan import Plan
     from imagewright.errors import ImagewrightError
     from imagewright.imaging.preview import Preview
+    from imagewright.providers.base import Finished, Output
     from imagewright.storage.principal import Principal
-    from imagewright.storage.records import JobRecord, PictureRecord
+    from imagewright.storage.records import CostBasis, JobRecord, PictureRecord
     from imagewright.storage.stores import Stores
 
     ProvidersInUse = Callable[[], Collection[str]]
     """Gives the names of the providers in use now."""
+
 
 log = logging.getLogger(__name__)
 
@@ -47,15 +59,7 @@ NOBODY = (
 
 
 def new_job(job_id: str, plan: Plan, inputs: Mapping[str, Any], *, fingerprint: str, key: str) -> NewJob:
-    """A job as it is written down before anything is sent.
-
-    Args:
-        job_id: from `new_job_id`.
-        plan: what to send.
-        inputs: what `Spool.read_order` needs to read its input pictures again.
-        fingerprint: the same for identical calls.
-        key: the caller's idempotency key, or empty.
-    """
+    """A job as it is written down before anything is sent; of its inputs, what `Spool.keep_inputs` gave."""
     spec, route = plan.spec, plan.route
     return NewJob(
         id=job_id,
@@ -76,11 +80,6 @@ def new_job(job_id: str, plan: Plan, inputs: Mapping[str, Any], *, fingerprint: 
             for number, one in enumerate(plan.orders)
         ),
     )
-
-
-def new_job_id() -> str:
-    """`job_` and 16 characters nobody can guess."""
-    return f"job_{secrets.token_hex(8)}"
 
 
 @dataclass(slots=True)
@@ -201,13 +200,7 @@ class Job:
 
 
 async def job_from_record(record: JobRecord, who: Principal, stores: Stores, in_use: ProvidersInUse) -> Job:
-    """The job of a record; no process is named as the one that works on it: whoever does says so.
-
-    Args:
-        record: as the store has it.
-        who: whose it is.
-        stores: where its pictures are.
-        in_use: what is left behind of other providers waits for them.
+    """The job of a record, taken to be another process's. What is left of a provider not in use waits for it.
 
     Raises:
         UnreadableJobError: what stands in the record makes no sense.
@@ -260,3 +253,143 @@ async def _take_in(job: Job, record: JobRecord, stores: Stores, in_use: Provider
     job.troubles.clear()
     job.held_up("provider", NOBODY.format(name=record.provider) if nobody else "")
     job.tell(share=made * SHARE_MADE, stage=AT_WORK if record.is_held else LEFT)
+
+
+ELSEWHERE = (BadKey, ModelUnavailable, OutOfCredit, RateLimited, VendorUnavailable)
+"""What another provider may well not suffer from."""
+SENT = frozenset({CallState.SUBMITTING, CallState.SUBMITTED, CallState.MADE, CallState.KEPT, CallState.UNKNOWN})
+
+
+@dataclass(slots=True)
+class CallRun:
+    """One vendor call that is being carried out."""
+
+    call: CallRecord
+    """As it stands now, see `_note` in `engine.run`: also where the store could not be written."""
+    sent: bool
+    """Whether the vendor has it or may have it."""
+    error: ImagewrightError | None = None
+    """What went wrong."""
+    share: float = 0.0
+    """How far it is, 0 to 1."""
+    outputs: tuple[Output, ...] | None = None
+    """What the vendor made, where this process heard it; `call.outputs` is the same as it was written down."""
+    arrived: int = 0
+    """How many of its pictures are in the library."""
+    safe: bool = False
+    """Whether each of its pictures is in the library, or kept elsewhere as it came."""
+
+    @property
+    def state(self) -> CallState:
+        """Where it stands."""
+        return self.call.state
+
+    @property
+    def place(self) -> str:
+        """What it is called among the job's troubles."""
+        return f"call {self.call.number}"
+
+    @property
+    def made(self) -> int:
+        """How many pictures the vendor made."""
+        return len(self.outputs or self.call.outputs or ())
+
+    @property
+    def has_unsaved_output(self) -> bool:
+        """Whether something of it may be needed in the job's folder: what was made and is not safe."""
+        if self.state is CallState.UNKNOWN:  # an answer nobody waits for any more may still come to disk
+            return True
+        kept_before = self.state is CallState.KEPT and self.error is None
+        return bool(self.made) and not self.safe and not kept_before
+
+
+def call_run_of(call: CallRecord) -> CallRun:
+    """A call from where the store says it stands."""
+    vendor_answered = "charged" in (call.error or {})
+    return CallRun(
+        call,
+        sent=call.handle is not None or vendor_answered or call.state in SENT,
+        error=read_error(call.error),
+    )
+
+
+def most_taken(ordered: int) -> int:
+    """How many results of one call are taken, whatever number the vendor names."""
+    return 2 * ordered + 8
+
+
+def within_reason(finished: Finished, ordered: int) -> Finished:
+    """The answer with at most `most_taken` results.
+
+    A vendor that makes a few more than were ordered has made them for us, and they are kept. One that names thousands
+    of links has lost count, or means us to fetch for it. What is left out is said in a note.
+    """
+    most = most_taken(ordered)
+    surplus = len(finished.outputs) - most
+    if surplus <= 0:
+        return finished
+    note = f"The vendor named {len(finished.outputs)} results for {ordered} ordered; {surplus} were not fetched."
+    return replace(finished, outputs=finished.outputs[:most], notes=(*finished.notes, note))
+
+
+def may_go_elsewhere(arrived: int, call_runs: Sequence[CallRun]) -> bool:
+    """Whether another provider may be tried: nothing arrived, nothing was charged, and the trouble is this vendor's."""
+    errors = [call_run.error for call_run in call_runs]
+    return not arrived and all(isinstance(error, ELSEWHERE) and error.charged is False for error in errors)
+
+
+def settle(record: JobRecord, arrived: int, usd: float | None, call_runs: Sequence[CallRun]) -> JobRecord:
+    """The record of a job whose calls have all ended, with state, cost, notes, error and calls.
+
+    `arrived` counts its pictures in the library; `usd` is what it was estimated to cost, None when unknown.
+    """
+    errors = [call_run.error for call_run in call_runs if call_run.error is not None]
+    cancelled = record.cancel_requested and arrived < record.expected
+    error = None
+    if not arrived and not cancelled:
+        error = errors[0] if errors else ProviderError(record.provider, "no picture came", charged=None)
+    notes = list(record.notes)
+    if arrived < record.expected and (arrived or cancelled):
+        notes.append(f"{arrived} of {record.expected} pictures arrived.")
+    words = {str(error), *notes}
+    notes += [text for text in dict.fromkeys(str(error) for error in errors) if text not in words]
+    cost_usd, basis = _cost(usd, record.expected, call_runs)
+    return replace(
+        record,
+        state="cancelled" if cancelled else "completed" if arrived else "failed",
+        cost_usd=cost_usd,
+        cost_basis=basis,
+        notes=tuple(notes),
+        calls=tuple(call_run.call for call_run in call_runs),
+        error=None if error is None else error_data(error),
+    )
+
+
+def cost_each(call_run: CallRun, usd: float | None, count: int) -> tuple[float | None, CostBasis]:
+    """What one picture of a call cost in USD, and how sure that is; the job's `count` were estimated to cost `usd`."""
+    if call_run.call.cost_usd is not None:
+        return call_run.call.cost_usd / max(call_run.call.count, call_run.made), "actual"
+    return (None, "unknown") if usd is None else (usd / count, "estimate")
+
+
+def _cost(usd: float | None, count: int, call_runs: Sequence[CallRun]) -> tuple[float | None, CostBasis]:
+    """What was charged where the vendor says so, the estimate for the rest; what was never billed costs nothing."""
+    total, sure = 0.0, True
+    for call_run in call_runs:
+        if call_run.call.cost_usd is not None:
+            total += call_run.call.cost_usd
+        elif not _may_cost(call_run):
+            continue
+        elif usd is None:
+            return None, "unknown"
+        else:
+            total += usd / count * call_run.call.count
+            sure = False
+    return round(total, 6), "actual" if sure else "estimate"
+
+
+def _may_cost(call_run: CallRun) -> bool:
+    """Only what was never sent, and what the vendor says it did not charge, is certain to be free."""
+    if isinstance(call_run.error, ProviderError | RecordedError) and call_run.error.charged is False:
+        return False
+    return call_run.sent

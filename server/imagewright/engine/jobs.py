@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
 
-from imagewright.engine.config import provider_or_absent
-from imagewright.engine.job import LOOK_EVERY, Job, job_from_record, new_job, new_job_id, observe
-from imagewright.engine.outcome import error_data, may_go_elsewhere, settle
+from imagewright.engine.config import AbsentProvider
+from imagewright.engine.job import LOOK_EVERY, Job, job_from_record, may_go_elsewhere, new_job, observe, settle
 from imagewright.engine.plan import next_plan
 from imagewright.engine.run import Attempt
 from imagewright.engine.spool import Spool
-from imagewright.errors import ProviderError, StorageError
+from imagewright.errors import ProviderError, StorageError, error_data
 from imagewright.storage.base import (
     RENEWALS_PER_LEASE,
     Joined,
@@ -89,7 +89,7 @@ class Jobs:
         Raises:
             StorageError: it could not be written down; nothing was sent.
         """
-        job_id = new_job_id()
+        job_id = f"job_{secrets.token_hex(8)}"  # nobody can guess it
         opened: Started | Joined | KeyClash | OverBudget | None = None
         try:
             inputs = await self._spool.keep_inputs(job_id, plan.orders[0])
@@ -193,7 +193,7 @@ class Jobs:
         """Take over what nobody works on any more."""
         registry = self._registry()
         busy = self._at_work() | self._aside
-        for record in await self._stores.jobs.reclaim(registry.names, but=busy):
+        for record in await self._stores.jobs.reclaim(registry.providers, but=busy):
             await self._carry_on(record, Principal(record.principal), registry)
 
     async def keep_leases(self, *, reclaiming: bool) -> None:
@@ -295,7 +295,7 @@ class Jobs:
         finally:
             self._running.discard(job.id)
         if not job.is_local:
-            self._group.start_soon(observe, job, self._stores, lambda: self._registry().names)
+            self._group.start_soon(observe, job, self._stores, lambda: self._registry().providers)
 
     async def _carry_to_its_end(self, job: Job, registry: ProviderRegistry, plan: Plan | None) -> None:
         attempt: Attempt | None = None
@@ -328,7 +328,8 @@ class Jobs:
         plan for another is made from, are not written down.
         """
         while True:
-            provider = provider_or_absent(registry, job.record.provider)
+            name = job.record.provider
+            provider = registry.providers.get(name) or AbsentProvider(name)
             attempt = Attempt(job, job.spec, provider, self._stores, self._spool, plan, self._provider_now)
             await attempt.carry_out()
             if plan is None or job.record.cancel_requested or not job.is_local:
@@ -365,11 +366,11 @@ class Jobs:
             return known
         if not job.done:
             self._remember(job)
-            self._group.start_soon(observe, job, self._stores, lambda: self._registry().names)
+            self._group.start_soon(observe, job, self._stores, lambda: self._registry().providers)
         return job
 
     async def _read_back(self, record: JobRecord, who: Principal) -> Job:
-        return await job_from_record(record, who, self._stores, lambda: self._registry().names)
+        return await job_from_record(record, who, self._stores, lambda: self._registry().providers)
 
     def _known(self, who: Principal, job_id: str) -> Job | None:
         job = self._jobs.get(job_id)
@@ -383,7 +384,7 @@ class Jobs:
 
     def _provider_now(self, name: str) -> Provider:
         """The provider as it is set up now, perhaps with a new key. Raises KeyError where it is not in use any more."""
-        return self._registry().provider(name)
+        return self._registry().providers[name]
 
     def _remember(self, job: Job) -> None:
         self._jobs[job.id] = job

@@ -18,11 +18,10 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from imagewright.engine.deliver import Delivery, UnreadableResultError
-from imagewright.engine.job import SHARE_MADE
-from imagewright.engine.outcome import CallRun, call_run_of, cost_each, error_data, most_taken, within_reason
+from imagewright.engine.job import SHARE_MADE, CallRun, call_run_of, cost_each, most_taken, within_reason
 from imagewright.engine.polling import poll_until_done, recover
 from imagewright.engine.spool import Answer
-from imagewright.errors import ImagewrightError, ProviderError, StorageError, UnknownOutcome
+from imagewright.errors import ImagewrightError, ProviderError, StorageError, UnknownOutcome, error_data
 from imagewright.providers.base import CanRecover, Finished, Handle, Running, UploadsInputs
 from imagewright.storage.base import LostLeaseError
 from imagewright.storage.records import NewPicture

@@ -17,8 +17,7 @@ import mcp.types as t
 
 from imagewright.catalog.row import verb
 from imagewright.engine.check import read_arguments
-from imagewright.engine.outcome import error_data
-from imagewright.errors import ConfirmationNeededError, ImagewrightError, Problem, Refusal
+from imagewright.errors import ConfirmationNeededError, ImagewrightError, Problem, Refusal, error_data
 from imagewright.storage.principal import LOCAL
 from imagewright.surface.definitions import (
     OVERVIEW,
