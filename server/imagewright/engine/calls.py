@@ -1,4 +1,4 @@
-"""Taking a call: from what a client sent to a job that is written down and runs.
+"""Taking a call: from what a client sent to a job that is written down and runs. And what was made is shown again.
 
 The engine imports this module with the first call, and with it SQLite, Pillow and all that jobs need. So the imports
 here and below are ordinary ones, and what the first `tools/list` needs stays in `engine.engine`.
@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING
 
+import anyio.to_thread
+
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import verb
 from imagewright.engine.check import check
@@ -18,12 +20,15 @@ from imagewright.engine.choose import candidates, caps, check_call, explain, ref
 from imagewright.engine.inputs import resolve
 from imagewright.engine.jobs import Jobs
 from imagewright.engine.plan import fingerprint, first_plan
-from imagewright.engine.showing import first_previews, fitted, whole_file
-from imagewright.errors import Problem, Refusal, StorageError
+from imagewright.errors import PictureError, Problem, Refusal, StorageError
+from imagewright.imaging.files import HEAD_READ, head_cost
+from imagewright.imaging.limiter import DECODING, LOOK_BYTES
+from imagewright.imaging.preview import fit_previews, look
+from imagewright.imaging.signatures import HEAD_BYTES, describe, recognise
 from imagewright.settings.load import BudgetTable
 from imagewright.storage.base import KeyClash, OverBudget
 from imagewright.storage.library import day_bounds
-from imagewright.text import did_you_mean, say
+from imagewright.text import byte_size, did_you_mean, say, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -43,6 +48,14 @@ if TYPE_CHECKING:
 
 ROOM_PER_PICTURE = 40_000_000
 """Bytes that must be free per picture before anything is spent: a 4K PNG with grain is about 35 MB."""
+LARGEST_SHOWN = 300_000_000
+"""Bytes of a file that is read for a preview: the most that is taken as a vendor's result."""
+NAMED = 5
+"""Pictures without a preview that are named with the reason; of more only the number is given."""
+REASON_LENGTH = 240
+"""Characters of one reason."""
+SHRINKING_BYTES = 8
+"""Memory for each pixel of the previews that are shrunk together: the picture and its smaller copy."""
 NOT_LOOKED_AT = "The pictures were not looked at yet: nothing is opened or fetched before the arguments are right."
 
 
@@ -127,15 +140,53 @@ class Calls:
         self, records: Sequence[PictureRecord], budget: int, made: Mapping[str, Preview] | None
     ) -> Previews:
         """See `Engine.previews`."""
-        found, missing = await first_previews(self.library, records, made or {})
+        found: list[Preview] = []
+        missing: list[str] = []
+        for record in records:
+            try:
+                ready = (made or {}).get(record.id)
+                found.append(await self._preview_of(record) if ready is None else ready)
+            except (PictureError, StorageError) as error:
+                missing.append(f"No preview of {record.id}: {shortened(str(error), REASON_LENGTH)}")
+        if (more := len(missing) - NAMED) > 0:
+            missing = [*missing[:NAMED], f"No preview of {more} more, for like reasons."]
         if not found:
             return Previews((), missing, left_out=0, shrunk=False)
-        shown, shrunk = await fitted(found, budget - len(json.dumps("\n".join(missing))))
+        left = budget - len(json.dumps("\n".join(missing)))
+        cost = sum(preview.width * preview.height for preview in found) * SHRINKING_BYTES
+        shown, shrunk = await DECODING.run(lambda: fit_previews(found, budget=left), cost=cost)
         return Previews(shown, missing, left_out=len(found) - len(shown), shrunk=shrunk)
+
+    async def _preview_of(self, record: PictureRecord) -> Preview:
+        """A preview of a kept picture.
+
+        Raises:
+            PictureError: its file is no whole picture any more.
+            StorageError: as `whole_file`.
+        """
+        head, there = await self.library.head(record, HEAD_READ)
+        async with DECODING.share(head_cost(head, there, LOOK_BYTES)):
+            data, _ = await self._read(record, LARGEST_SHOWN, "open the file itself")
+            return (await anyio.to_thread.run_sync(look, data))[1]
 
     async def whole_file(self, record: PictureRecord, limit: int) -> tuple[bytes, str]:
         """See `Engine.whole_file`."""
-        return await whole_file(self.library, record, limit)
+        return await self._read(record, limit, f"read {record.uri}/preview, or open the file itself")
+
+    async def _read(self, record: PictureRecord, limit: int, instead: str) -> tuple[bytes, str]:
+        """A kept picture's file and its real type; `instead` says what to do where it has more than `limit` bytes.
+
+        Kept files lie where users and other programs can change them. So each is opened as for an argument: no link is
+        followed out of the roots, and no pipe is waited for. What is read is bounded by the file's size now and not by
+        the recorded one, and a file that is no picture any more is never handed out.
+        """
+        head, there = await self.library.head(record, HEAD_BYTES)
+        _type_of(head, record)
+        if there > limit:
+            sizes = f"{byte_size(there)}, and at most {byte_size(limit)} are read"
+            raise StorageError(f"{record.path or record.key} has {sizes}: {instead}.")
+        data = await self.library.read(record, limit)
+        return data, _type_of(data[:HEAD_BYTES], record)
 
     async def _look_at_pictures(self, who: Principal, checked: Checked) -> tuple[list[Source], list[Problem]]:
         """The call's pictures, and all that is wrong with the call by now.
@@ -203,3 +254,15 @@ def _instead(offer: Offer, checked: Checked) -> tuple[str, ...]:
     if checked.operation not in row.operations:
         return offer.others(checked.operation, but=row.tool)
     return offer.takers(checked.strays, but=row.tool) if checked.strays else ()
+
+
+def _type_of(head: bytes, record: PictureRecord) -> str:
+    """The type of a file that begins like this.
+
+    Raises:
+        StorageError: it is no picture.
+    """
+    if (name := recognise(head)) is not None:
+        return name
+    seems = describe(head) or "no picture" if head else "empty"
+    raise StorageError(f"{record.path or record.key} is {seems} now: it is not the picture {record.id} any more.")

@@ -6,6 +6,7 @@ the result; what arrived is removed only once it is in the library, or was kept 
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import shutil
 import tempfile
@@ -19,9 +20,11 @@ import anyio
 import anyio.to_thread
 
 from imagewright.engine.polling import LEAST_PATIENCE, Trouble
-from imagewright.engine.showing import bring_down, digest_of, look
 from imagewright.engine.spool import job_key
 from imagewright.errors import ImagewrightError, PictureError, ProviderError, ResultLost, StorageError, TaskEnded, why
+from imagewright.imaging.limiter import LOOK_BYTES, RESIZE_BYTES, decode
+from imagewright.imaging.pixels import resize_exact
+from imagewright.imaging.preview import look
 from imagewright.imaging.signatures import HEAD_BYTES, extension_of
 from imagewright.storage.base import BlobGoneError
 from imagewright.text import duration
@@ -32,7 +35,8 @@ if TYPE_CHECKING:
 
     from imagewright.engine.job import Job
     from imagewright.engine.plan import JobSpec
-    from imagewright.engine.showing import Arrived
+    from imagewright.imaging.files import PictureFacts
+    from imagewright.imaging.preview import Preview
     from imagewright.providers.base import Output, Provider
     from imagewright.storage.records import NewPicture, PictureRecord
     from imagewright.storage.stores import Stores
@@ -72,6 +76,18 @@ class UnreadableResultError(ResultLost):
         # the path stands outside the quotation of `why`, which changes some characters
         advice = f"The vendor's file was kept as {path}: open it with another program."
         super().__init__(provider, why, charged=True, advice=advice)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A result that lies whole on this machine."""
+
+    file: Path
+    digest: bytes
+    """Of its bytes before it was decoded."""
+    facts: PictureFacts
+    preview: Preview
+    """From the same decoding as the facts."""
 
 
 class _ChangedError(Exception):
@@ -144,14 +160,13 @@ class Delivery:
         await self.stores.jobs.check_lease(self.job.id)
         record, more = await self._patiently(lambda: self._keep(arrived, new), arrived.file)
         self.job.previews[record.id] = arrived.preview
-        await self._remove_folders()
+        await self._remove(*self.folders)
         return record, [*notes, *more]
 
     async def _bring_to_disk(self) -> tuple[Arrived, list[str]]:
         """The finished file, in the job's own folder or, where that cannot be written, in the system's temporary one.
 
-        Raises:
-            StorageError: neither can be written.
+        Raises StorageError where neither can be written.
         """
         patience = anyio.current_time() + max(self._kept_for(), STORE_PATIENCE)
         spare = False
@@ -165,7 +180,7 @@ class Delivery:
                 return await self._brought_down(self.whole, folder / "exact")
             except (OSError, StorageError) as error:
                 if folder is not None and not self._holds(folder):
-                    await anyio.to_thread.run_sync(_remove, folder)
+                    await self._remove(folder)
                 reason = _why(error)
                 if anyio.current_time() > patience:
                     left = f" What arrived is left in {folder}." if folder is not None and self._holds(folder) else ""
@@ -198,7 +213,8 @@ class Delivery:
         if size is None or size == (whole.facts.width, whole.facts.height):
             return whole, []
         try:
-            return await bring_down(whole.file, exact, size), []
+            await decode(lambda file: exact.write_bytes(resize_exact(file, *size)), whole.file, per_pixel=RESIZE_BYTES)
+            return await _look(exact), []
         except PictureError as error:
             return whole, [f"It could not be brought down to {size[0]}x{size[1]} px and is kept as it came: {error}"]
 
@@ -217,7 +233,7 @@ class Delivery:
             while True:
                 try:
                     await self.provider.fetch(self.output, file)
-                    return await look(file)
+                    return await _look(file)
                 except PictureError as error:
                     self.broken = await anyio.to_thread.run_sync(file.replace, file.with_name("broken"))
                     if not broken_pauses:
@@ -273,7 +289,7 @@ class Delivery:
                 continue
             with suppress(BlobGoneError, PictureError):  # its job was done meanwhile, or it had come but half
                 await blobs.fetch(key, file)
-                return await look(file)
+                return await _look(file)
         return None
 
     def _lost(self, error: Exception) -> ResultLost:
@@ -289,12 +305,7 @@ class Delivery:
         return ResultLost(self.provider.name, detail, spoken=False)
 
     async def _give_up(self, lost: ResultLost, file: Path) -> NoReturn:
-        """End the fetching: with what arrived broken, if anything did.
-
-        Raises:
-            _Broken: something did.
-            ResultLost: nothing did.
-        """
+        """End the fetching: raise `_Broken` where something arrived broken, else what was lost."""
         if self.broken is not None:
             raise _Broken(self.broken, lost.detail) from lost
         with suppress(OSError):  # it is empty, or there is something in it that stays
@@ -317,8 +328,13 @@ class Delivery:
     async def _keep_broken(self, broken: _Broken) -> UnreadableResultError:
         """Keep what cannot be read as it came; the error that says so."""
         await self.stores.jobs.check_lease(self.job.id)
-        path = await self._patiently(lambda: self._keep_as_it_came(broken.file), broken.file)
-        await self._remove_folders()
+
+        async def save() -> str:
+            extension = await anyio.to_thread.run_sync(_extension_of, broken.file)
+            return await self.stores.library.keep_unreadable(broken.file, self.new, extension)
+
+        path = await self._patiently(save, broken.file)
+        await self._remove(*self.folders)
         self.job.note(f"What {self.provider.name} made cannot be read as a picture and was kept as {path}.")
         return UnreadableResultError(self.provider.name, str(broken), path)
 
@@ -336,7 +352,7 @@ class Delivery:
                 await anyio.sleep(STORE_PAUSE)
 
     async def _keep(self, arrived: Arrived, new: NewPicture) -> tuple[PictureRecord, list[str]]:
-        if await anyio.to_thread.run_sync(digest_of, arrived.file) != arrived.digest:
+        if await anyio.to_thread.run_sync(_digest_of, arrived.file) != arrived.digest:
             raise _ChangedError
         return await self.stores.library.keep(
             self.job.who,
@@ -347,14 +363,9 @@ class Delivery:
             of=max(self.spec.count, new.variant),
         )
 
-    async def _keep_as_it_came(self, file: Path) -> str:
-        """Save a file that is no readable picture beside the library's pictures, where nothing shows it; where."""
-        extension = await anyio.to_thread.run_sync(_extension_of, file)
-        return await self.stores.library.keep_unreadable(file, self.new, extension)
-
-    async def _remove_folders(self) -> None:
-        for folder in self.folders:
-            await anyio.to_thread.run_sync(_remove, folder)
+    async def _remove(self, *folders: Path) -> None:
+        for folder in folders:
+            await anyio.to_thread.run_sync(lambda path: shutil.rmtree(path, ignore_errors=True), folder)
 
 
 def _is_of_the_disk(error: Exception) -> bool:
@@ -372,5 +383,12 @@ def _extension_of(file: Path) -> str:
         return extension_of(stream.read(HEAD_BYTES)).removeprefix(".")
 
 
-def _remove(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+async def _look(file: Path) -> Arrived:
+    """Decode a file once. Raises PictureError where it is no whole picture of a known format."""
+    return await decode(lambda file: Arrived(file, _digest_of(file), *look(file)), file, per_pixel=LOOK_BYTES)
+
+
+def _digest_of(file: Path) -> bytes:
+    """A digest of the whole file. Blocks."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
