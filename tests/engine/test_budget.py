@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imagewright.engine.choose import caps, check_call, refuse_over
+from imagewright.engine.plan import caps, check_call, refuse_over
 from imagewright.errors import ConfirmationNeededError, Refusal
 from imagewright.settings.load import BudgetTable
 from imagewright.storage.base import OverBudget
@@ -13,7 +13,7 @@ from imagewright.storage.records import Cap, Spent
 from tests.support.engine_bench import candidate_for, route_of
 
 if TYPE_CHECKING:
-    from imagewright.engine.choose import Candidate
+    from imagewright.engine.plan import Candidate
 
 ROUTE = route_of("vendor")
 HALF_PAST_NINE = datetime(2026, 3, 29, 9, 30, tzinfo=timezone(timedelta(hours=2)))

@@ -9,8 +9,8 @@ import pytest
 from imagewright.catalog.load import catalog
 from imagewright.catalog.schema import input_schema
 from imagewright.engine.check import check
-from imagewright.engine.choose import candidates
 from imagewright.engine.offer import ENGINE_ARGUMENTS, effective_row
+from imagewright.engine.plan import candidates
 from tests.support.provider_runs import PICTURES, effective, example, unusual
 from tests.support.vendors import VENDORS, routes_of
 

@@ -10,9 +10,8 @@ import pytest
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Limits, OperationName
 from imagewright.engine.check import check
-from imagewright.engine.choose import candidates
 from imagewright.engine.inputs import Source, nearest_ratio, pixels_problem
-from imagewright.engine.plan import fingerprint, first_plan, next_plan, split
+from imagewright.engine.plan import candidates, fingerprint, first_plan, next_plan, split
 from imagewright.imaging.files import PictureFacts, probe
 from imagewright.providers.base import Price
 from tests.support.engine_bench import candidate_for, route_of

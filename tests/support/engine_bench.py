@@ -21,11 +21,10 @@ import anyio.to_thread
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.engine.check import check
-from imagewright.engine.choose import Candidate
 from imagewright.engine.config import ProviderRegistry
 from imagewright.engine.job import Job
 from imagewright.engine.jobs import Jobs
-from imagewright.engine.plan import JobSpec, Plan
+from imagewright.engine.plan import Candidate, JobSpec, Plan
 from imagewright.providers.base import Finished, Handle, Order, Output, PollPolicy, Price, Route, Running
 from imagewright.settings.folders import find_folders
 from imagewright.storage.principal import LOCAL

@@ -15,8 +15,8 @@ from PIL import Image
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.engine.check import check
-from imagewright.engine.choose import candidates
 from imagewright.engine.offer import HELPER_TOOLS
+from imagewright.engine.plan import candidates
 from imagewright.providers import KEY_VARIABLES
 from tests.support.pictures import mask_of, photo
 from tests.support.provider_runs import AUTO, effective, example, unusual
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from imagewright.catalog.row import Argument
     from imagewright.engine.check import Checked
-    from imagewright.engine.choose import Candidate
+    from imagewright.engine.plan import Candidate
     from imagewright.providers.base import Route
 
 SECONDS = 0.1

@@ -16,10 +16,18 @@ import anyio.to_thread
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import verb
 from imagewright.engine.check import check
-from imagewright.engine.choose import candidates, caps, check_call, explain, refuse_all, refuse_over
 from imagewright.engine.inputs import resolve
 from imagewright.engine.jobs import Jobs
-from imagewright.engine.plan import fingerprint, first_plan
+from imagewright.engine.plan import (
+    candidates,
+    caps,
+    check_call,
+    explain,
+    fingerprint,
+    first_plan,
+    refuse_all,
+    refuse_over,
+)
 from imagewright.errors import PictureError, Problem, Refusal, StorageError
 from imagewright.imaging.files import HEAD_READ, head_cost
 from imagewright.imaging.limiter import DECODING, LOOK_BYTES

@@ -11,7 +11,7 @@ from PIL import Image
 
 from imagewright.catalog.load import catalog
 from imagewright.engine.check import check
-from imagewright.engine.choose import candidates
+from imagewright.engine.plan import candidates
 from imagewright.errors import GenerationFailed, VendorUnavailable
 from imagewright.providers.base import Running
 from imagewright.providers.kie.routes import OTHERS, ROUTES, Family
