@@ -117,21 +117,19 @@ ROUTES: tuple[ArkRoute, ...] = (
         counts=(1, 2, 3, 4, 5, 6),
         **_SHARED,
     ),
-    ArkRoute(
-        operation=OperationName.EDIT,
-        takes={**_EDIT, "images": Limits(max_items=_MANY - 1)},
-        counts=(1, 2, 3, 4, 5, 6),
-        image_field="image",
-        image_list=True,
-        **_SHARED,
-    ),
-    ArkRoute(
-        operation=OperationName.EDIT,
-        takes={**_EDIT, "images": Limits(min_items=_MANY)},
-        counts=tuple(range(1, MOST_PICTURES - _MANY + 1)),
-        image_field="image",
-        image_list=True,
-        **_SHARED,
+    *(
+        ArkRoute(
+            operation=OperationName.EDIT,
+            takes={**_EDIT, "images": images},
+            counts=counts,
+            image_field="image",
+            image_list=True,
+            **_SHARED,
+        )
+        for images, counts in (
+            (Limits(max_items=_MANY - 1), (1, 2, 3, 4, 5, 6)),
+            (Limits(min_items=_MANY), tuple(range(1, MOST_PICTURES - _MANY + 1))),
+        )
     ),
 )
 """Every route at BytePlus. A seed is taken by none: the models that knew one are retired."""

@@ -6,7 +6,7 @@ pictures, the two oldest that make pictures with a task.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.row import ANY, AUTO, Limits, OperationName, Scalar
@@ -163,17 +163,9 @@ def _task(model: str) -> DashScopeRoute:
 
 def _oldest_edit(model: str) -> DashScopeRoute:
     """One picture in, one out, of the size and shape of its own choice."""
-    takes = {name: limits for name, limits in _TAKEN.items() if name != "aspect_ratio"}
-    return DashScopeRoute(
-        provider=NAME,
-        tool="qwen",
-        operation=OperationName.EDIT,
-        model=model,
-        takes={**takes, "prompt": SHORT, "images": Limits(max_items=1)},
-        pictures=PictureForm(max_bytes=10_000_000),
-        price=price_of(model, PRICES),
-        fields=_OTHERS,
-    )
+    takes = {"prompt": SHORT, "images": Limits(max_items=1)}
+    route = _route(OperationName.EDIT, model, takes, counts=(1,), fields=_OTHERS)
+    return replace(route, takes={name: one for name, one in route.takes.items() if name != "aspect_ratio"})
 
 
 ROUTES: tuple[DashScopeRoute, ...] = (_generate(MODEL, LONG), _edit(MODEL, ANY))

@@ -118,36 +118,28 @@ def _qwen() -> tuple[FalRoute, ...]:
         *same("output_format"),
         Field("num_images", COUNT),
     )
-    fields = (*many, *same("acceleration"))
     takes = as_in_row("prompt", "seed", "negative_prompt", "guidance", "steps", "output_format", *SERVED_BY_ENGINE)
-    edit = {**takes, "aspect_ratio": ratios(PRESETS, auto=True)}
+    one = {**takes, "aspect_ratio": ratios(PRESETS), "acceleration": ANY, "images": Limits(max_items=1)}
     shared: dict[str, Any] = {
-        "provider": NAME,
-        "tool": "qwen",
         "counts": (1, 2, 3, 4),  # its upper bound is not published
         "price": _flat(0.03, PER_MEGAPIXEL),
     }
     return (
-        FalRoute(
-            operation=OperationName.GENERATE,
-            model="fal-ai/qwen-image",
-            takes={**takes, "aspect_ratio": ratios(PRESETS), "acceleration": ANY},
-            fields=fields,
+        *_pair(
+            "qwen",
+            ("fal-ai/qwen-image", "fal-ai/qwen-image-edit"),
+            one,
+            edit={"image_field": "image_url", "image_list": False},
+            fields=(*many, *same("acceleration")),
             **shared,
         ),
         FalRoute(
-            operation=OperationName.EDIT,
-            model="fal-ai/qwen-image-edit",
-            takes={**edit, "images": Limits(max_items=1), "acceleration": ANY},
-            fields=fields,
-            image_field="image_url",
-            **shared,
-        ),
-        FalRoute(
+            provider=NAME,
+            tool="qwen",
             operation=OperationName.EDIT,
             # the newest that takes several pictures; for one the model above is documented with more controls
             model="fal-ai/qwen-image-edit-2511",
-            takes={**edit, "images": Limits(min_items=2)},
+            takes={**takes, "aspect_ratio": ratios(PRESETS, auto=True), "images": Limits(min_items=2)},
             fields=many,
             image_field="image_urls",
             image_list=True,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagewright.errors import (
@@ -144,18 +145,11 @@ def read_market(reply: Reply) -> Running | Finished | TaskEnded | ProviderError 
     return Running(None if share is None else min(share / 100, 1.0), STAGES.get(str(state), "working"))
 
 
-def read_flux_kontext(reply: Reply) -> Running | Finished | TaskEnded | ProviderError | None:
-    """How a task of the Flux Kontext interface stands."""
-    return _read_flagged(reply, Family.FLUX_KONTEXT)
-
-
-def read_gpt4o(reply: Reply) -> Running | Finished | TaskEnded | ProviderError | None:
-    """How a task of the 4o interface stands."""
-    return _read_flagged(reply, Family.GPT4O)
-
-
 def _read_flagged(reply: Reply, family: Family) -> Running | Finished | TaskEnded | ProviderError | None:
-    """`successFlag`: 0 at work, 1 done, 2 not created, 3 failed; anything else counts as at work."""
+    """How a task of one of the two older interfaces stands.
+
+    Its `successFlag` is 0 at work, 1 done, 2 not created, 3 failed; anything else counts as at work.
+    """
     envelope = open_envelope(reply)
     if envelope.code is None:
         return None
@@ -168,6 +162,10 @@ def _read_flagged(reply: Reply, family: Family) -> Running | Finished | TaskEnde
     if flag in (2, 3):
         return TaskEnded(_task_failure(data.get("errorCode"), data.get("errorMessage"), data, family))
     return Running(decimal(data.get("progress")), "generating")
+
+
+read_flux_kontext = partial(_read_flagged, family=Family.FLUX_KONTEXT)
+read_gpt4o = partial(_read_flagged, family=Family.GPT4O)
 
 
 def _poll_failure(code: int, envelope: Envelope) -> TaskEnded | ProviderError | None:

@@ -136,26 +136,21 @@ def _qwen() -> tuple[KieRoute, ...]:
         *same("acceleration", "output_format"),
     )
     takes = as_in_row("prompt", *(str(one.of) for one in sampling), *SERVED_BY_ENGINE)
+    fields = (*same("prompt"), SHAPE, *sampling)
     return (
-        KieRoute(
-            provider=NAME,
-            tool="qwen",
-            operation=OperationName.GENERATE,
-            model="qwen/text-to-image",
-            takes={**takes, "aspect_ratio": ratios(PRESETS)},
-            fields=(*same("prompt"), SHAPE, *sampling),
+        *_pair(
+            "qwen",
+            ("qwen/text-to-image", "qwen/image-edit"),
+            {**takes, "images": Limits(max_items=1), "aspect_ratio": ratios(PRESETS)},
+            "image_url",
+            edit={
+                "image_list": False,
+                "fields": (*fields, Field("num_images", COUNT, text=True)),
+                "counts": (1, 2, 3, 4),
+                "price": _credits(5),
+            },
+            fields=fields,
             price=_credits(4),
-        ),
-        KieRoute(
-            provider=NAME,
-            tool="qwen",
-            operation=OperationName.EDIT,
-            model="qwen/image-edit",
-            takes={**takes, "images": Limits(max_items=1), "aspect_ratio": ratios(PRESETS, auto=True)},
-            fields=(*same("prompt"), SHAPE, *sampling, Field("num_images", COUNT, text=True)),
-            image_field="image_url",
-            counts=(1, 2, 3, 4),
-            price=_credits(5),
         ),
         # the only model of the family that takes several pictures; for one the model above has more controls
         replace(_QWEN3[1], takes={**_QWEN3[1].takes, "images": Limits(min_items=2)}, fixed={}),
