@@ -101,6 +101,13 @@ def counted(count: float, noun: str) -> str:
     return f"{shown(round(count, 2))} {noun}{'' if count == 1 else 's'}"
 
 
+def markdown_table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table in Markdown, ending without a line break."""
+    top = [*headings]
+    lines = [f"| {' | '.join(cells)} |" for cells in (top, *rows)]
+    return "\n".join([lines[0], f"|{'---|' * len(top)}", *lines[1:]])
+
+
 def byte_size(count: float) -> str:
     """A number of bytes in powers of 1000, to three digits: `999 bytes`, `1.55 MB`, `312 kB`, `4 GB`."""
     if count < KILO:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from imagewright.catalog.facts import bounds, limited_in_shape, most_images, picture_list, shapes
 from imagewright.catalog.row import OperationName
 from imagewright.errors import CatalogError
-from imagewright.text import shown, span
+from imagewright.text import markdown_table, shown, span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -21,9 +21,7 @@ YES, NO, ONLY, LIMITED = "yes", "no", "only this", "limited"
 
 def capability_table(rows: Collection[Row]) -> str:
     """The Markdown table of these rows, in their order, ending without a line break."""
-    lines = [_line(["tool", *COLUMNS]), f"|{'---|' * (len(COLUMNS) + 1)}"]
-    lines += [_line([row.tool, *(cell(row) for cell in COLUMNS.values())]) for row in rows]
-    return "\n".join(lines)
+    return markdown_table(["tool", *COLUMNS], ([row.tool, *(cell(row) for cell in COLUMNS.values())] for row in rows))
 
 
 def readme_with_table(readme: str, rows: Collection[Row]) -> str:
@@ -45,10 +43,6 @@ def replace_between(text: str, start: str, end: str, block: str) -> str:
         raise CatalogError(f"the text needs {start} and, after it, {end}, each exactly once")
     before = text[: text.index(start) + len(start)]
     return f"{before}\n{block}\n{text[text.index(end) :]}"
-
-
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def _does(operation: OperationName) -> Callable[[Row], str]:

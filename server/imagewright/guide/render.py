@@ -29,7 +29,7 @@ from imagewright.catalog.row import Limits, OperationName, verb
 from imagewright.catalog.table import capability_table
 from imagewright.errors import CatalogError
 from imagewright.guide.describe import choices, limits
-from imagewright.text import byte_size, listed, shown, span
+from imagewright.text import byte_size, listed, markdown_table, shown, span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -298,14 +298,11 @@ def _arguments(row: Row) -> str:
     for operation in operations(row):
         heading = f"**{verb(operation).capitalize()}**{_selected(row, operation)}"
         lines = [heading, ""] if len(row.operations) > 1 else []
-        lines += ["| argument | allowed | default | meaning |", "|---|---|---|---|"]
-        lines += [
-            f"| `{name}` | {_allowed(one)} | {_default(one)} | {one.describe} |"
-            for name, one in row.operations[operation].arguments.items()
-        ]
-        blocks.append("\n".join(lines))
-    taken = row.arguments().keys()
-    rules = [f"- {rule.say[0].upper()}{rule.say[1:]}." for rule in row.rules if taken >= _named(rule)]
+        taken = row.operations[operation].arguments.items()
+        rows = ((f"`{name}`", _allowed(one), _default(one), one.describe) for name, one in taken)
+        blocks.append("\n".join([*lines, markdown_table(("argument", "allowed", "default", "meaning"), rows)]))
+    known = row.arguments().keys()
+    rules = [f"- {rule.say[0].upper()}{rule.say[1:]}." for rule in row.rules if known >= _named(rule)]
     return "\n\n".join([*blocks, "\n".join(rules)]).rstrip()
 
 

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     """Type and body."""
     from collections.abc import Callable
 
-
 Sides = tuple[int, int]
 """Width and height in px, as stored: before any orientation."""
 

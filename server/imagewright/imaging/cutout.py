@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from imagewright.imaging.planes import Plane
 
-
 BAND = 2
 """How far to either side of the subject's outline a pixel can be mixed, in pixels of the small mask."""
 TILE = 1024

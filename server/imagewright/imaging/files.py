@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
     from imagewright.imaging.boxes import Sides
 
-
 _OPENERS = {
     "png": ("PIL.PngImagePlugin", "PngImageFile"),
     "jpeg": ("PIL.JpegImagePlugin", "JpegImageFile"),
@@ -51,7 +50,6 @@ _OPENERS = {
     "avif": ("PIL.AvifImagePlugin", "AvifImageFile"),
     "heic": ("pillow_heif", "HeifImageFile"),
 }
-
 
 SIDEWAYS = frozenset({5, 6, 7, 8})
 """EXIF orientations that swap width and height."""

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from imagewright.imaging.files import Opened
 
-
 Picture = Image.Image
 """Pixels in memory, for those who pass them on without touching them."""
 OPAQUE = 255

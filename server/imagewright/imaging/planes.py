@@ -20,7 +20,6 @@ from PIL import Image, ImageMath
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-
 Plane = Image.Image
 """An image of mode F."""
 Planes = tuple[Plane, Plane, Plane]

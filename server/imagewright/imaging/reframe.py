@@ -21,10 +21,8 @@ from imagewright.errors import PictureError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
 SEAM = 0.1
 """Share of the shorter side over which new ground takes over from the mirrored edge."""
-
 
 DEPTH = 0.12
 """Share of the picture, from its edge inward, that its reflection shows at most."""

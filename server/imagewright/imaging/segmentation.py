@@ -23,7 +23,6 @@ from imagewright.imaging.planes import (
 if TYPE_CHECKING:
     from imagewright.imaging.planes import Plane
 
-
 SIDE = 192
 """Longest side of the small copy, in pixels."""
 

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-
 NEVER_IN_A_KEY: Final = re.compile(r"[<>{}()\[\]$%\u2026]|\.\.\.|\*\*\*|://")
 """Signs of a value to be filled in or expanded: `<key>`, `[key]`, `${input:kie}`, `%KIE_KEY%`, `op://vault/kie`."""
 STANDS_FOR_A_KEY: Final = re.compile(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from imagewright.errors import SettingsError
-from imagewright.text import SHOWN_LENGTH, clip, quoted, say, shown
+from imagewright.text import SHOWN_LENGTH, clip, markdown_table, quoted, say, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -274,17 +274,17 @@ NAMES: Mapping[str, Setting] = {one.name: one for one in SETTINGS if one.name}
 
 def settings_tables(keys: Mapping[str, tuple[str, ...]], hosts: Mapping[str, tuple[str, ...]]) -> str:
     """The tables of docs/settings.md as Markdown: all settings, and the variables of each provider's keys and hosts."""
-    lines = ["| variable | in `config.toml` | option | meaning | values | default |", f"|{'---|' * 6}"]
+    headings = ("variable", "in `config.toml`", "option", "meaning", "values", "default")
+    settings = []
     for one in SETTINGS:
-        default = one.default_words or shown(one.default)
-        cells = [_code(one.variable), _code(one.name), _code(one.option), one.help, one.kind.values, default]
-        lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", "| provider | key | addresses |", f"|{'---|' * 3}"]
+        places, default = map(_code, (one.variable, one.name, one.option)), one.default_words or shown(one.default)
+        settings.append([*places, one.help, one.kind.values, default])
+    providers = []
     for provider, variables in keys.items():
         names = [provider, *(f"{provider}_{host}" for host in hosts.get(provider, ()))] if variables else []
-        cells = [", ".join(map(_code, cell)) or "none" for cell in (variables, map(address_variable, names))]
-        lines.append(f"| {' | '.join([provider, *cells])} |")
-    return "\n".join(lines)
+        cells = (", ".join(map(_code, cell)) or "none" for cell in (variables, map(address_variable, names)))
+        providers.append([provider, *cells])
+    return f"{markdown_table(headings, settings)}\n\n{markdown_table(('provider', 'key', 'addresses'), providers)}"
 
 
 def _code(text: str) -> str:

@@ -22,6 +22,7 @@ from imagewright.errors import StorageError
 from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS
 from imagewright.settings.table import settings_tables
 from imagewright.surface.definitions import all_definitions
+from imagewright.text import markdown_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -122,12 +123,8 @@ def provider_table(routes: Iterable[Route]) -> str:
     served: dict[tuple[str, str], set[str]] = {}
     for route in routes:
         served.setdefault((route.tool, verb(route.operation)), set()).add(route.provider)
-    lines = [_line(["tool", "operation", *providers]), "|" + "---|" * (2 + len(providers))]
-    for tool, operation in sorted(served, key=lambda cell: tools.index(cell[0])):
-        by = served[tool, operation]
-        lines.append(_line([tool, operation, *(YES if provider in by else NO for provider in providers)]))
-    return "\n".join(lines)
-
-
-def _line(cells: list[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    rows = sorted(served.items(), key=lambda row: tools.index(row[0][0]))
+    return markdown_table(
+        ["tool", "operation", *providers],
+        ([*cell, *(YES if provider in by else NO for provider in providers)] for cell, by in rows),
+    )
