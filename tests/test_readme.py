@@ -21,9 +21,9 @@ import pytest
 
 from imagewright.engine.config import make_config
 from imagewright.providers.http.client import HttpClient
-from imagewright.settings.config_file import read_config
 from imagewright.settings.keys import flaw
 from imagewright.settings.load import load_settings
+from imagewright.settings.sources import read_config
 from imagewright.settings.table import NAMES
 from tests.support.forked_cli import put_program
 from tests.support.forked_servers import HAS_FORK

@@ -11,7 +11,7 @@ import pytest
 
 from imagewright.cli.commands.tools import switch
 from imagewright.errors import SettingsError, StorageError
-from imagewright.settings.config_file import read_config
+from imagewright.settings.sources import read_config
 from imagewright.settings.table import DISABLE, TOOLS
 
 COMMENTED = """\

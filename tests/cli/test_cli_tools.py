@@ -14,7 +14,7 @@ from imagewright.cli import output
 from imagewright.cli.main import main
 from imagewright.engine.config import all_routes
 from imagewright.engine.offer import tool_names
-from imagewright.settings.config_file import read_config
+from imagewright.settings.sources import read_config
 from imagewright.settings.table import DISABLE
 
 if TYPE_CHECKING:

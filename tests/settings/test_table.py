@@ -14,9 +14,8 @@ from imagewright.engine.config import make_config
 from imagewright.errors import SettingsError
 from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS
 from imagewright.providers.http.client import HttpClient
-from imagewright.settings.config_file import read_config
-from imagewright.settings.environment import unknown_variables
 from imagewright.settings.load import load_settings
+from imagewright.settings.sources import read_config, unknown_variables
 from imagewright.settings.table import ADDRESSES, HOME, NAMES, ROOTS, SETTINGS, VARIABLES, address_variable
 
 if TYPE_CHECKING:

@@ -27,11 +27,10 @@ from imagewright.engine.offer import tool_names
 from imagewright.errors import ImagewrightError, SettingsError, StorageError
 from imagewright.imaging.signatures import KINDS, known_formats
 from imagewright.providers import KEY_VARIABLES
-from imagewright.settings.config_file import read_config
-from imagewright.settings.environment import filled_in, unexpanded, unknown_variables
 from imagewright.settings.folders import find_folders
 from imagewright.settings.keys import read_key_file
 from imagewright.settings.load import Settings, filled_in_line, load_settings
+from imagewright.settings.sources import filled_in, read_config, unexpanded, unknown_variables
 from imagewright.surface.client import open_client
 from imagewright.text import byte_size
 

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imagewright.settings import table
-from imagewright.settings.config_file import read_config
-from imagewright.settings.environment import (
+from imagewright.settings.folders import Folders, find_folders
+from imagewright.settings.keys import Keyring, read_key_file
+from imagewright.settings.sources import (
     filled_in,
     is_unexpanded,
     names,
+    read_config,
     read_environment,
     unexpanded,
     unknown_variables,
 )
-from imagewright.settings.folders import Folders, find_folders
-from imagewright.settings.keys import Keyring, read_key_file
 from imagewright.settings.toggles import Layer, Toggles
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from imagewright.cli.output import console, print_json, table
 from imagewright.cli.session import offer_now, settings_now
 from imagewright.engine.offer import tool_names
 from imagewright.errors import SettingsError, StorageError
-from imagewright.settings.config_file import read_config
 from imagewright.settings.load import load_settings
+from imagewright.settings.sources import read_config
 from imagewright.storage.paths.files import make_folder
 from imagewright.text import did_you_mean, plain
 
