@@ -10,7 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from imagewright.cli.interrupting import ended_by_the_system
+from imagewright.cli import ended_by_the_system
 from imagewright.errors import ImagewrightError, Refusal, SettingsError
 from imagewright.text import plain
 

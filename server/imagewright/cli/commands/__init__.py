@@ -15,7 +15,7 @@ from click.exceptions import Exit
 from click.shell_completion import get_completion_class, shell_complete
 
 from imagewright import __version__
-from imagewright.cli.interrupting import ended_by_the_system
+from imagewright.cli import ended_by_the_system
 from imagewright.cli.options import SHARED, Command, Group, completions, nearest_option
 from imagewright.text import plain
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import click
 
-from imagewright.cli.interrupting import ended_by_the_system
+from imagewright.cli import ended_by_the_system
 from imagewright.cli.options import Command, command_line
 from imagewright.errors import SettingsError
 from imagewright.settings.load import load_settings
