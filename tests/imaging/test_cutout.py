@@ -26,7 +26,7 @@ Colour = tuple[int, int, int]
 Outline = list[tuple[float, float]]
 
 SIZE = (600, 480)
-SAMPLES = files("imagewright.imaging.samples")
+SAMPLES = files("imagewright.imaging") / "samples"
 HALF = [0] * 128 + [255] * 128
 
 
