@@ -131,10 +131,7 @@ async def _show(engine: Engine, job: Job, reporter: Reporter, name: str) -> None
 def _left_running(job: Job) -> str:
     """What becomes of an unfinished job whose command was stopped; ends with a line break."""
     fate = "is left unfinished, and may be charged" if job.is_local else "goes on in another process"
-    ways = {
-        "wait for it": "resume" if job.is_local else f"watch {job.id}",
-        "stop it": f"cancel {job.id}",
-    }
+    ways = {"wait for it": "resume" if job.is_local else f"watch {job.id}", "stop it": f"cancel {job.id}"}
     lines = [f"{job.id} {fate}", *(f"to {what}: imagewright jobs {words}" for what, words in ways.items())]
     return "".join(f"imagewright: {line}\n" for line in lines)
 

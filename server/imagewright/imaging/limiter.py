@@ -69,11 +69,7 @@ class DecodeLimiter:
         self._waiting: deque[tuple[int, anyio.Event]] = deque()
 
     async def run(
-        self,
-        work: Callable[[*More], Result],
-        *arguments: *More,
-        cost: int,
-        abandon_on_cancel: bool = False,
+        self, work: Callable[[*More], Result], *arguments: *More, cost: int, abandon_on_cancel: bool = False
     ) -> Result:
         """Do blocking work in a thread once there is room for it.
 

@@ -21,6 +21,11 @@ from imagewright.imaging.reframe import ratio_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    Panel = tuple[int, int, float, float]
+    """Left, top, width and height in px."""
+    Place = tuple[float, float, float]
+    """Left, top and width in px."""
+
 MARKS = ("OFFLINE DRAFT", "DRAFT")
 """What every placeholder is marked with: the first of these that there is room for."""
 ORIGIN = "No model was used"
@@ -277,7 +282,7 @@ def _list(
     small: int,
     palette: Palette,
 ) -> None:
-    """Each fact on a line of its own above a hairline; a remark has no value. `place` is left, top and width."""
+    """Each fact on a line of its own above a hairline; a remark has no value."""
     quiet, faint = _mix(palette.ink, palette.paper, 0.4), _mix(palette.ink, palette.paper, 0.82)
     left, top, wide = place
     for number, (name, value) in enumerate(rows):
@@ -312,14 +317,8 @@ def _write_mark(image: Image.Image, at: tuple[float, float], size: int, room: fl
     return True
 
 
-def _mount(
-    poster: Image.Image,
-    panel: tuple[int, int, float, float],
-    images: Sequence[Image.Image],
-    palette: Palette,
-    unit: float,
-) -> None:
-    """Lay the input pictures on the panel (left, top, width, height) as prints, numbered where there are several."""
+def _mount(poster: Image.Image, panel: Panel, images: Sequence[Image.Image], palette: Palette, unit: float) -> None:
+    """Lay the input pictures on the panel as prints, numbered where there are several."""
     shape = sum(image.width / image.height for image in images) / max(1, len(images))
 
     def cell_of(columns: int) -> tuple[float, float]:

@@ -80,10 +80,7 @@ _TEXTS = (
 @cache
 def known_formats() -> tuple[str, ...]:
     """The formats this installation reads. AVIF depends on how Pillow was built, HEIC on `pillow_heif`."""
-    optional = {
-        "avif": features.check_module("avif"),
-        "heic": importlib.util.find_spec("pillow_heif") is not None,
-    }
+    optional = {"avif": features.check_module("avif"), "heic": importlib.util.find_spec("pillow_heif") is not None}
     return tuple(name for name in KINDS if optional.get(name, True))
 
 

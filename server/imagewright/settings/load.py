@@ -94,9 +94,7 @@ class Settings:
 
 
 def load_settings(
-    environment: Mapping[str, str],
-    command_line: CommandLine = CommandLine(),
-    working_directory: Path | None = None,
+    environment: Mapping[str, str], command_line: CommandLine = CommandLine(), working_directory: Path | None = None
 ) -> Settings:
     """Decide every setting.
 

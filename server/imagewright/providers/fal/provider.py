@@ -140,9 +140,7 @@ class Fal(HttpProvider):
             purpose=Purpose.UPLOAD,
             url=self._others["upload"] + UPLOAD_PATH,
             query={"storage_type": STORAGE},
-            headers={
-                "X-Fal-Object-Lifecycle-Preference": json.dumps({"expiration_duration_seconds": UPLOADS_LIVE}),
-            },
+            headers={"X-Fal-Object-Lifecycle-Preference": json.dumps({"expiration_duration_seconds": UPLOADS_LIVE})},
             json={"file_name": name, "content_type": picture.mime},
             read=replies.read_uploaded,
         )

@@ -20,15 +20,7 @@ import anyio.to_thread
 
 from imagewright.errors import BadKey, ProviderError, ResultLost, TaskEnded
 from imagewright.net import load
-from imagewright.providers.http.classify import (
-    Broken,
-    Retry,
-    by_status,
-    may_resend,
-    read_retry_after,
-    tidy,
-    unanswered,
-)
+from imagewright.providers.http.classify import Broken, Retry, by_status, may_resend, read_retry_after, tidy, unanswered
 from imagewright.providers.http.request import RESULT_BYTES, Purpose, Reply
 
 if TYPE_CHECKING:
