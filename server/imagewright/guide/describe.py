@@ -74,16 +74,12 @@ def _lacks(row: Row) -> str:
 
 def choices(rows: Collection[Row]) -> dict[OperationName, list[tuple[str, str]]]:
     """Per operation on offer its tools, the first to offer first, each with what to take it for."""
-    return {
-        operation: [(row.tool, row.operations[operation].when) for row in able]
-        for operation in OperationName
-        if (able := _ranked(rows, operation))
-    }
-
-
-def _ranked(rows: Collection[Row], operation: OperationName) -> list[Row]:
-    able = [row for row in rows if operation in row.operations]
-    return sorted(able, key=lambda row: (row.operations[operation].rank, row.tool))
+    found: dict[OperationName, list[tuple[str, str]]] = {}
+    for name in OperationName:
+        able = sorted((row.operations[name].rank, row.tool, row) for row in rows if name in row.operations)
+        if able:
+            found[name] = [(tool, row.operations[name].when) for _, tool, row in able]
+    return found
 
 
 def only_here(rows: Collection[Row]) -> dict[str, list[str]]:
@@ -144,14 +140,10 @@ def _takes(name: str) -> Callable[[Row], bool]:
     return lambda row: bool(forms(row, name))
 
 
-def _several_images(row: Row) -> bool:
-    return OperationName.EDIT not in row.operations or most_images(row) > 1
-
-
 VOCABULARY: dict[str, Callable[[Row], bool]] = {
     "generating": _does(OperationName.GENERATE),
     "editing": _does(OperationName.EDIT),
-    "second image": _several_images,
+    "second image": lambda row: OperationName.EDIT not in row.operations or most_images(row) > 1,
     "mask": _takes("mask"),
     "variants": lambda row: _high(row, "variants") > 1,
     "seed": _takes("seed"),

@@ -34,7 +34,7 @@ from imagewright.text import byte_size, listed, markdown_table, shown, span
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-    from imagewright.catalog.row import Argument, Row, Rule
+    from imagewright.catalog.row import Argument, Row
 
 OVERVIEW = "overview.md"
 FENCE = "```"
@@ -302,7 +302,8 @@ def _arguments(row: Row) -> str:
         rows = ((f"`{name}`", _allowed(one), _default(one), one.describe) for name, one in taken)
         blocks.append("\n".join([*lines, markdown_table(("argument", "allowed", "default", "meaning"), rows)]))
     known = row.arguments().keys()
-    rules = [f"- {rule.say[0].upper()}{rule.say[1:]}." for rule in row.rules if known >= _named(rule)]
+    whole = [rule.say for rule in row.rules if known >= {*rule.when, *rule.items, *rule.values}]
+    rules = [f"- {sentence[0].upper()}{sentence[1:]}." for sentence in whole]
     return "\n\n".join([*blocks, "\n".join(rules)]).rstrip()
 
 
@@ -328,11 +329,6 @@ def _default(argument: Argument) -> str:
     if argument.required:
         return "required"
     return "none" if argument.default is None else shown(argument.default)
-
-
-def _named(rule: Rule) -> set[str]:
-    """The arguments a rule is about."""
-    return {*rule.when, *rule.items, *rule.values}
 
 
 def _pictures(row: Row) -> str:

@@ -128,7 +128,7 @@ class _Walk:
 
     def read_items(self, meta: memoryview) -> None:
         """What a `meta` box says of its items, and what the AV1 items hold."""
-        self.found += [_pair(body, 4) for _, body in self.all_in(meta, b"iprp", b"ipco", b"ispe")]
+        self.found += [(big(body, 4, 4), big(body, 8, 4)) for _, body in self.all_in(meta, b"iprp", b"ipco", b"ispe")]
         coded = {_item_of(entry) for _, info in self.all_in(meta, b"iinf") for entry in self._entries(info)}
         store = next((body for _, body in self.all_in(meta, b"idat")), memoryview(b""))
         for _, places in self.all_in(meta, b"iloc"):
@@ -221,10 +221,6 @@ def _piece(view: memoryview, start: int, length: int) -> memoryview:
         message = "an item lies outside the file"
         raise ValueError(message)
     return view[start : start + length] if length else view[start:]
-
-
-def _pair(view: memoryview, at: int) -> Sides:
-    return big(view, at, 4), big(view, at + 4, 4)
 
 
 def coded_sides(data: memoryview, spend: Callable[[], None]) -> list[Sides]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageChops, ImageFilter
 
-from imagewright.imaging.planes import as_mask, clamped, compute
+from imagewright.imaging.planes import add, as_mask, clamped, compute
 from imagewright.imaging.segmentation import small_copy, subject_of
 
 if TYPE_CHECKING:
@@ -50,8 +51,9 @@ def cut_along(image: Image.Image, mask: Image.Image) -> Image.Image:
     alpha = mask.resize(image.size, Image.Resampling.BICUBIC).point([0] * 128 + [255] * 128)
     whole_band = unsure.resize(image.size, Image.Resampling.NEAREST)
     result = image.copy()
+    across, down = mask.width / image.width, mask.height / image.height
     for box in _tiles(image.size):
-        part = _scaled(box, image.size, mask.size)
+        part = (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
         size = (box[2] - box[0], box[3] - box[1])
         band = whole_band.crop(box)
         if not band.getbbox():
@@ -68,13 +70,6 @@ def _tiles(size: tuple[int, int]) -> Iterator[tuple[int, int, int, int]]:
     for top in range(0, size[1], TILE):
         for left in range(0, size[0], TILE):
             yield left, top, min(left + TILE, size[0]), min(top + TILE, size[1])
-
-
-def _scaled(
-    box: tuple[int, int, int, int], size: tuple[int, int], small: tuple[int, int]
-) -> tuple[float, float, float, float]:
-    across, down = small[0] / size[0], small[1] / size[1]
-    return box[0] * across, box[1] * down, box[2] * across, box[3] * down
 
 
 def _spread(image: Image.Image, where: Image.Image) -> Image.Image:
@@ -103,14 +98,7 @@ def _unmixed(
 ) -> tuple[Image.Image, Image.Image]:
     """The share of the subject in every pixel, and the subject's colour there."""
     pixels, subject, ground = ([band.convert("F") for band in one.split()] for one in (image, ours, theirs))
-    along, length = None, None
-    for seen, ahead, behind in zip(pixels, subject, ground, strict=True):
-        named = {"i": seen, "f": ahead, "b": behind}
-        part = compute(lambda given: (given["i"] - given["b"]) * (given["f"] - given["b"]), **named)
-        whole = compute(lambda given: (given["f"] - given["b"]) * (given["f"] - given["b"]), **named)
-        along = part if along is None else compute(lambda given: given["a"] + given["b"], a=along, b=part)
-        length = whole if length is None else compute(lambda given: given["a"] + given["b"], a=length, b=whole)
-    share = _share(along, length, guide)  # type: ignore[arg-type]
+    share = _share(_along(pixels, subject, ground), _along(subject, subject, ground), guide)
     clean = []
     for seen, ahead, behind in zip(pixels, subject, ground, strict=True):
         # What remains once the background's part is taken out; where little remains, the colour nearby is surer.
@@ -125,6 +113,15 @@ def _unmixed(
         )  # fmt: skip
     colours = Image.merge("RGB", [clamped(plane, 0.0, 255.0).convert("L") for plane in clean])
     return as_mask(share), colours
+
+
+def _along(points: list[Plane], subject: list[Plane], ground: list[Plane]) -> Plane:
+    """How far each point lies in the direction from the background's colour to the subject's, over all channels."""
+    products = [
+        compute(lambda given: (given["p"] - given["g"]) * (given["s"] - given["g"]), p=p, s=s, g=g)
+        for p, s, g in zip(points, subject, ground, strict=True)
+    ]
+    return reduce(add, products)
 
 
 def _share(along: Plane, length: Plane, guide: Image.Image) -> Plane:

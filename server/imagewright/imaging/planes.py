@@ -86,18 +86,10 @@ def plane_of(values: Iterable[float], size: tuple[int, int]) -> Plane:
 
 def to_lab(image: Image.Image) -> Planes:
     """An RGB image as OKLab, in steps about as large as the eye sees them."""
-    linear = [_linear(band.convert("F")) for band in image.split()]
-    roots = [_root(_weighed(linear, row)) for row in _CONES]
+    linear = [compute(lambda given: (given["band"] / 255.0) ** 2.2, band=band.convert("F")) for band in image.split()]
+    roots = [compute(lambda given: (given["p"] + 1e-6) ** (1 / 3), p=_weighed(linear, row)) for row in _CONES]
     first, second, third = (_weighed(roots, row) for row in _OPPONENTS)
     return first, second, third
-
-
-def _linear(band: Plane) -> Plane:
-    return compute(lambda given: (given["band"] / 255.0) ** 2.2, band=band)
-
-
-def _root(plane: Plane) -> Plane:
-    return compute(lambda given: (given["plane"] + 1e-6) ** (1 / 3), plane=plane)
 
 
 def _weighed(planes: list[Plane], weights: tuple[float, float, float]) -> Plane:
@@ -186,14 +178,15 @@ def likelihood(lab: Planes, share: Plane) -> Plane | None:
 
 def _nearest(axes: tuple[Plane, ...], groups: list[Feature]) -> Plane:
     """The squared distance of each pixel to the nearest group."""
-    return reduce(_least, (reduce(_sum, map(_squared, axes, group)) for group in groups))
+    return reduce(_least, (reduce(add, map(_squared, axes, group)) for group in groups))
 
 
 def _squared(axis: Plane, middle: float) -> Plane:
     return compute(lambda given: (given["axis"] - middle) * (given["axis"] - middle), axis=axis)
 
 
-def _sum(one: Plane, other: Plane) -> Plane:
+def add(one: Plane, other: Plane) -> Plane:
+    """The sum of two planes, pixel by pixel."""
     return compute(lambda given: given["one"] + given["other"], one=one, other=other)
 
 

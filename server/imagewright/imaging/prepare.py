@@ -102,9 +102,10 @@ def _converted(
         note = f"sent as {attempt}: {'; '.join(reasons)}"
         return PreparedPicture(made, attempt.format, image.width, image.height, note)
     if not too_large:
+        taken = " or ".join(KINDS[name].title if name in KINDS else name for name in formats)
         raise PictureError(
             f"the {KINDS[facts.format].title} of {facts.width} x {facts.height} px cannot be turned into "
-            f"{_titles(formats)} here: give the picture in that format"
+            f"{taken} here: give the picture in that format"
         )
     best = min(too_large)
     raise PictureError(
@@ -138,7 +139,3 @@ def _reasons(facts: PictureFacts, formats: tuple[str, ...]) -> list[str]:
 
 def _bytes(count: int) -> str:
     return f"{count:,} bytes ({count / 1e6:.1f} MB)"
-
-
-def _titles(formats: tuple[str, ...]) -> str:
-    return " or ".join(KINDS[name].title if name in KINDS else name for name in formats)

@@ -51,7 +51,8 @@ def contact_sheet(entries: Sequence[SheetEntry], *, heading: str) -> bytes:
         StorageError: a file cannot be read.
     """
     thumbnails = [_thumbnail(entry) for entry in entries]
-    columns = _columns(len(entries))
+    count = len(entries)
+    columns = count if count <= min(COLUMNS) else min(COLUMNS, key=lambda columns: -count % columns)
     rows = [thumbnails[start : start + columns] for start in range(0, len(thumbnails), columns)]
     # A row is as tall as its tallest picture, so that flat pictures do not leave holes.
     heights = [max(one.height for one in row) + FOOT for row in rows]
@@ -68,10 +69,6 @@ def contact_sheet(entries: Sequence[SheetEntry], *, heading: str) -> bytes:
             _label(sheet, (left, top + tall - FOOT), index + 1, entries[index])
         top += tall + GAP
     return encode(sheet, "png")
-
-
-def _columns(count: int) -> int:
-    return count if count <= min(COLUMNS) else min(COLUMNS, key=lambda columns: -count % columns)
 
 
 def _thumbnail(entry: SheetEntry) -> Image.Image:

@@ -57,12 +57,9 @@ class Toggles:
         Raises:
             SettingsError: a name is wrong; the message has each of them with the nearest valid one, and all valid ones.
         """
-        wrong = [(name, layer.source) for layer in self.layers for name in sorted(self._named(layer) - set(valid))]
+        named = [(layer.source, layer.deny | (layer.allow or frozenset())) for layer in self.layers]
+        wrong = [(name, source) for source, names in named for name in sorted(names - set(valid))]
         if not wrong:
             return
         problems = [f"{source} names {name!r}, which is no tool{did_you_mean(name, valid)}" for name, source in wrong]
         raise SettingsError("; ".join(problems) + f". The tools are: {', '.join(valid)}.")
-
-    @staticmethod
-    def _named(layer: Layer) -> frozenset[str]:
-        return layer.deny | (layer.allow or frozenset())

@@ -92,7 +92,10 @@ def drifts(out: Path, home: Path | None) -> Iterator[tuple[Path, str, str | None
     Raises:
         CatalogError: a document has lost the markers of a table.
     """
-    wanted = {out / f"{tool['name']}.json": _text(tool) for tool in all_definitions()}
+    wanted = {}
+    for tool in all_definitions():
+        parts = {part: tool[part] for part in PARTS if part in tool}
+        wanted[out / f"{tool['name']}.json"] = json.dumps(parts, indent=2, ensure_ascii=False) + "\n"
     stray = [(file, "stray", None) for file in sorted(out.glob("*.json")) if file not in wanted]
     if home is not None:
         readme, settings = home / "README.md", home / "docs" / "settings.md"
@@ -109,10 +112,6 @@ def drifts(out: Path, home: Path | None) -> Iterator[tuple[Path, str, str | None
             # whatever the reason, it is not there to be read, and writing it will tell
             yield file, "missing", text
     yield from stray
-
-
-def _text(tool: dict[str, object]) -> str:
-    return json.dumps({part: tool[part] for part in PARTS if part in tool}, indent=2, ensure_ascii=False) + "\n"
 
 
 def provider_table(routes: Iterable[Route]) -> str:

@@ -178,7 +178,8 @@ def _model(route: R, value: Any, reached: Sequence[R], where: str) -> R:
         raise SettingsError(f"{where}: it would replace {len(ids)} different models; set it under {named} instead")
     if route.model_by:
         models = {**route.models, **_by_value(value, route.model_by, route.models, str, where)}
-        return replace(route, models=models, model=models.get(_default(route, route.model_by), route.model))
+        default = catalog()[route.tool].operations[route.operation].arguments[route.model_by].default
+        return replace(route, models=models, model=models.get(default, route.model))
     if not isinstance(value, str) or not value.strip():
         raise SettingsError(f"{where}: must be the vendor's id of a model, as text")
     return replace(route, model=value)
@@ -236,10 +237,6 @@ def _by_value(value: Any, by: str, own: Mapping[Any, object], kind: type[str | f
 
 def _is_price(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
-
-
-def _default(route: Route, argument: str) -> Any:
-    return catalog()[route.tool].operations[route.operation].arguments[argument].default
 
 
 def _hint(wrong: str, right: Sequence[str]) -> str:

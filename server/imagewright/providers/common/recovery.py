@@ -126,7 +126,8 @@ async def oldest_fitting(
     for _ in range(most_pages):
         page = await read_page(place)
         recent = [call for call in page.calls if since is not None and call.sent >= since]
-        fitting += [call for call in recent if _fits(call, signature) and call.task not in known]
+        same = (call for call in recent if call.digest == signature[INPUT] and call.model in ("", signature[MODEL]))
+        fitting += [call for call in same if call.task not in known]
         place = page.next
         if not place or (newest_first and len(recent) < len(page.calls)):
             break
@@ -147,10 +148,6 @@ def digest(inputs: object) -> str:
     plain = json.loads(json.dumps(inputs), parse_float=_number)
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("ascii")).hexdigest()
-
-
-def _fits(call: Listed[T], signature: Mapping[str, str]) -> bool:
-    return call.digest == signature[INPUT] and call.model in ("", signature[MODEL])
 
 
 def _number(text: str) -> float:

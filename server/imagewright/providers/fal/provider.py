@@ -124,7 +124,8 @@ class Fal(HttpProvider):
         return await self._request_cancel(self._base + handle.data["cancel"], replies.read_cancelled, "PUT")
 
     def _handle(self, model: str, ticket: Ticket, notes: Sequence[str]) -> Handle:
-        usual = f"/{_app(model)}/requests/{ticket.task}"
+        # an endpoint's tasks are asked for under its owner and name, without the rest of its path
+        usual = f"/{'/'.join(model.split('/')[:2])}/requests/{ticket.task}"
         paths = {
             "task": ticket.task,
             "status": recovery.path_under(self._base, ticket.status, f"{usual}/status"),
@@ -158,11 +159,6 @@ class Fal(HttpProvider):
         )
         await self._send(put)
         return links["file_url"]
-
-
-def _app(model: str) -> str:
-    """The part of an endpoint under which its tasks are asked for: owner and name, without the path."""
-    return "/".join(model.split("/")[:2])
 
 
 PROVIDER: type[Provider] = Fal

@@ -182,7 +182,7 @@ def _finished(body: Mapping[str, Any]) -> Finished | TaskEnded:
     """Utilities return one `image`, generators a list of `images`."""
     listed = body.get("images")
     entries = listed if isinstance(listed, list) else [body.get("image")]
-    urls = [_address(entry) for entry in entries]
+    urls = [entry if isinstance(entry, str) else text_in(mapping(entry), "url") for entry in entries]
     known = seed(body.get("seed"))
     outputs = tuple(Output(url=url, seed=known) for url in urls if url)
     if not outputs:
@@ -210,7 +210,8 @@ def _task_failure(reply: Reply, body: Mapping[str, Any]) -> TaskEnded | Provider
     if (problem := _problem_meaning(body)) is not None:
         return TaskEnded(problem.error(NAME, words, charged=problem.charged))
     # the platform's words and a mere sentence may be about the task or about this question: not believed at once
-    if (gave_up := PLATFORM.get(_error_type(reply, body))) is not None:
+    error_type = text_in(body, "error_type") or reply.headers.get("x-fal-error-type", "")
+    if (gave_up := PLATFORM.get(error_type)) is not None:
         return TaskEnded(gave_up.error(NAME, words, charged=gave_up.charged), sure=False)
     if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         # a gateway answers so too; with a request id it was the model
@@ -278,11 +279,3 @@ def _sentence(problem: Mapping[str, Any]) -> str:
     known = [f"{name} {words_in(value)}" for name, value in limits.items()] if isinstance(limits, dict) else []
     hint = f" ({', '.join(known)})" if known else ""
     return f"{'.'.join(where)}: {words}{hint}" if where else f"{words}{hint}"
-
-
-def _error_type(reply: Reply, body: Mapping[str, Any]) -> str:
-    return text_in(body, "error_type") or reply.headers.get("x-fal-error-type", "")
-
-
-def _address(entry: Any) -> str:
-    return entry if isinstance(entry, str) else text_in(entry, "url") if isinstance(entry, dict) else ""

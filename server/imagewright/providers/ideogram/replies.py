@@ -46,7 +46,8 @@ def read_made(reply: Reply) -> Finished | ProviderError | None:
     outputs = tuple(output for item in items if (output := _output(item)) is not None)
     unsafe = sum(item.get("is_image_safe") is False for item in items)
     if outputs:
-        return Finished(outputs, notes=_notes(len(items), unsafe))
+        note = f"{NAME} kept back {unsafe} of {len(items)} pictures as unsafe, and charges for them all the same."
+        return Finished(outputs, notes=(note,) if unsafe else ())
     if unsafe:
         return ContentRefused(NAME, "the result was kept back as unsafe", charged=True, spoken=False)
     if not items:
@@ -59,12 +60,6 @@ def _output(item: Mapping[str, Any]) -> Output | None:
     if item.get("is_image_safe") is False or not isinstance(url, str) or not url:
         return None
     return Output(url=url, seed=seed(item.get("seed")))
-
-
-def _notes(count: int, unsafe: int) -> tuple[str, ...]:
-    if not unsafe:
-        return ()
-    return (f"{NAME} kept back {unsafe} of {count} pictures as unsafe, and charges for them all the same.",)
 
 
 def _refusal(status: int, content: Mapping[str, Any]) -> ProviderError | None:

@@ -160,7 +160,9 @@ def routes_for(overrides: Mapping[str, Mapping[str, Any]], *, own_server: bool) 
     # at a server of the user's own the fields are those of this API, for any name of a model
     routes = tuple(map(_fitted, chosen((*ROUTES, *guests), (), overrides, ALIKE, any_id=own_server)))
     for tool in {route.tool for route in guests}:
-        _check_named(tool, routes)
+        if all(route.model == UNNAMED for route in routes if route.tool == tool):
+            wanted = 'name the model of your server, such as model = "maker/weights"'
+            raise SettingsError(f"routes.{tool}.{NAME}: {wanted}")
     return tuple(route for route in routes if route.model != UNNAMED)
 
 
@@ -197,9 +199,3 @@ def _fitted(route: OpenAIRoute) -> OpenAIRoute:
         return route
     takes = {name: limits for name, limits in route.takes.items() if name in PLAIN}
     return replace(route, takes=takes, pictures=PictureForm(), asks_base64=True)
-
-
-def _check_named(tool: str, routes: tuple[OpenAIRoute, ...]) -> None:
-    if all(route.model == UNNAMED for route in routes if route.tool == tool):
-        wanted = 'name the model of your server, such as model = "maker/weights"'
-        raise SettingsError(f"routes.{tool}.{NAME}: {wanted}")
