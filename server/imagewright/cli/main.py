@@ -69,7 +69,7 @@ def _explain(error: ImagewrightError) -> int:
 
 
 def _forget_stdout() -> None:
-    """What is left of our output has nowhere to go; point it elsewhere, so that closing it at exit cannot complain."""
+    """Point standard output at the null device, so that closing it at exit raises no second error."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)

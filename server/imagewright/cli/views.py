@@ -99,7 +99,7 @@ def summary(job: Job) -> str:
 
 
 def print_error(job: Job, before: str = "") -> None:
-    """Say on standard error what a job failed of, if it did."""
+    """Print to standard error why a job failed, if it did."""
     if job.error is not None:
         sys.stderr.write(f"imagewright: {before}{_read(str(job.error))}\n")
 

@@ -182,7 +182,7 @@ def loading(name: str, size: int) -> Iterator[None]:
 
 
 def damaged(name: str, size: int) -> PictureError:
-    """The error for a picture that starts well and does not go on so."""
+    """The error for a file that begins like a picture and cannot be decoded."""
     return PictureError(
         f"the {KINDS[name].title} file is cut short or damaged ({size:,} bytes): get it again, or give another picture"
     )

@@ -184,7 +184,7 @@ def lettered(text: str, folders: tuple[Path, ...] | None = None) -> Text:
     kept = [" ".join("".join(shown.get(letter, "") for letter in line).split()) for line in lines]
     first = next((way for letter in plain if (way := unicodedata.bidirectional(letter)) in ("L", "R", "AL")), "L")
     missing = sum(letter not in shown for line in lines for letter in line)
-    if missing * 2 > sum(map(len, lines)):  # what is left would be riddles
+    if missing * 2 > sum(map(len, lines)):  # what is left could not be understood
         kept = []
     return Text(tuple(line for line in kept if line), path, bool(path) and first != "L", missing)
 

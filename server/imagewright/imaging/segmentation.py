@@ -74,7 +74,7 @@ def subject_of(small: Image.Image) -> Image.Image | None:
 
 
 def _seeds(lab: Planes, width: int, height: int) -> list[int]:
-    """Border pixels that are background: whose like is also found on another side."""
+    """Border pixels that are background, because a similar colour is also found on another side."""
     colours = list(zip(*(numbers(plane) for plane in lab), strict=True))
     sides = border_of(width, height)
     seeds = []
@@ -146,7 +146,7 @@ def _otsu(values: list[float]) -> float:
 
 
 def _learnt(lab: Planes, prior: Plane) -> Plane:
-    """Shares that weigh how much a pixel stands out against whose colours it has."""
+    """Shares from how much a pixel stands out, combined with which side its colour is more like."""
     share = prior
     for _ in range(ROUNDS):
         colours = likelihood(lab, share)
@@ -159,7 +159,7 @@ def _learnt(lab: Planes, prior: Plane) -> Plane:
 
 
 def _grown(lab: Planes, share: Plane, seeds: list[int]) -> list[int]:
-    """1 or 0 per pixel: what is sure grows along the cheapest ways until all is taken."""
+    """1 (subject) or 0 for each pixel: the sure areas grow along the cheapest paths until they cover everything."""
     width, height = share.size
     lightness, greenred, blueyellow = (numbers(plane) for plane in lab)
     shares = numbers(share)

@@ -17,14 +17,10 @@ if TYPE_CHECKING:
 async def fetch_public(
     url: str, *, max_bytes: int, seconds: float, allow_loopback: bool = False, look_up: Resolver = system_look_up
 ) -> bytes:
-    """The content of a public URL.
+    """The content of a public http(s) URL without credentials, at most `max_bytes` of it, within so many seconds.
 
-    Args:
-        url: http or https, without credentials in it.
-        max_bytes: most bytes that are taken.
-        seconds: most time that is spent, redirects included.
-        allow_loopback: whether this machine itself may be fetched from.
-        look_up: finds a host's addresses.
+    The time includes redirects. With `allow_loopback` this machine itself may be fetched from. `look_up` finds a host's
+    addresses.
 
     Raises:
         FetchError: not an http(s) URL, not public, unreachable, another status than 200, too large or too slow.

@@ -1,4 +1,4 @@
-"""Which network addresses may be fetched from: public ones only, also where one is written inside another."""
+"""Which network addresses may be fetched from: public ones only, also where an IPv6 address carries an IPv4 one."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address, *, allow_
 
 
 def _carried(address: ipaddress.IPv6Address) -> tuple[ipaddress.IPv4Address, ...]:
-    """The IPv4 addresses a packet to this IPv6 address ends up at; none for a plain one."""
+    """The IPv4 addresses that a packet to this IPv6 address is delivered to, if it carries any."""
     if address.ipv4_mapped is not None:
         return (address.ipv4_mapped,)
     if address in NAT64:

@@ -69,14 +69,9 @@ class NotFoundError(Exception):
 class PinnedTransport(httpx.AsyncBaseTransport):
     """Looks a host up once, checks every address, and connects to one of those it checked.
 
-    A second look-up between check and connection could give another answer (DNS rebinding); here there is none:
-    the address takes the host's place in the URL, while the `Host` header and the name that TLS verifies stay.
-    Connections are never kept: two hosts can share one address, and the certificate was checked for one of them.
-
-    Args:
-        verify: what certificates are checked against.
-        look_up: finds a host's addresses.
-        allow_loopback: whether this machine may be connected to.
+    A second look-up between check and connection could give another answer (DNS rebinding); here there is none: the
+    address takes the host's place in the URL, while the `Host` header and the name that TLS verifies stay. Connections
+    are never kept: two hosts can share one address, and the certificate was checked for one of them.
     """
 
     def __init__(self, verify: ssl.SSLContext, look_up: Resolver, *, allow_loopback: bool) -> None:
@@ -124,13 +119,9 @@ class PinnedTransport(httpx.AsyncBaseTransport):
 async def open_public(
     url: str, *, allow_loopback: bool, look_up: Resolver = system_look_up, verify: ssl.SSLContext | None = None
 ) -> AsyncIterator[httpx.Response]:
-    """The answer to a GET at the end of all redirects, its body not yet read.
+    """The answer to a GET at the end of all redirects, its body not yet read; arguments are as for `fetch_public`.
 
-    Args:
-        url: http or https, without credentials in it.
-        allow_loopback: whether this machine itself may be fetched from.
-        look_up: finds a host's addresses.
-        verify: what certificates are checked against; None for the usual authorities.
+    Certificates are checked against `verify`, by default the usual authorities.
 
     Raises:
         FetchError: refused, unreachable, too many redirects, or another answer than 200.

@@ -293,16 +293,16 @@ class Provider(Protocol):
 
 @runtime_checkable
 class UploadsInputs(Protocol):
-    """A provider whose input pictures are handed over before the paid request is sent.
+    """A provider whose input pictures are uploaded before the paid request is sent.
 
-    A process that is killed during that has sent nothing that is paid for.
+    A process that is killed meanwhile has sent nothing that is paid for.
     """
 
     async def upload_inputs(self, order: Order) -> Order:
-        """The order with its `links`; `submit` wants it so.
+        """The order with its `links`, as `submit` needs it.
 
         Raises:
-            ProviderError: a picture could not be handed over; nothing runs there.
+            ProviderError: a picture could not be uploaded; nothing runs there.
         """
         ...
 
@@ -317,20 +317,20 @@ class CanRecover(Protocol):
     name: str
 
     def signature(self, order: Order) -> Mapping[str, str]:
-        """What the order will be known by in that list; empty where there is no list.
+        """What the order can be recognised by in that list; empty where there is no list.
 
-        Written down before the order is submitted; no key, no prompt. Blocks for as long as reading its pictures takes.
+        It is written to disk before the order is submitted, and holds no key and no prompt. Blocks for as long as
+        reading the order's pictures takes.
         """
         ...
 
     async def recover(self, signature: Mapping[str, str], known: Collection[str]) -> Handle | None:
         """The handle of the oldest call in the list that fits; None when there is none, or none yet.
 
-        Args:
-            signature: what `signature` gave for the order.
-            known: the vendor's ids of calls (`task` of their handles) that are known to be others.
+        `signature` is what that method gave for the order; `known` are the vendor's ids of calls that are known to be
+        others.
 
         Raises:
-            ProviderError: the list could not be had.
+            ProviderError: the list could not be read.
         """
         ...

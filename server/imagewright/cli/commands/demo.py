@@ -212,10 +212,10 @@ def _picture(operation: OperationName, taken: Mapping[str, Argument]) -> str:
 
 
 def cast_operations(rows: Sequence[Row]) -> dict[str, OperationName]:
-    """Which operation each tool shows: every operation by the tool that ranks first for it, the rarest first.
+    """Which operation each tool shows, so that together they show every operation, the rarest first.
 
-    A tool that is left over shows the operation with most arguments nobody has shown yet, and of equals the one that
-    has been shown least.
+    An operation is shown by the tool that ranks first for it. A tool that is left over shows the operation with most
+    arguments that no tool has shown yet, and of equal ones the one that has been shown least.
     """
     chosen: dict[str, OperationName] = {}
     able = Counter(name for row in rows for name in row.operations)

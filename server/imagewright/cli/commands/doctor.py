@@ -67,7 +67,7 @@ def _examine(*, quick: bool) -> Iterator[Finding]:
         return
     places = [*checks.check_places(settings.folders, trouble_now())]
     yield from places
-    # a database that is broken is set aside by whoever opens it to work with it, and a look changes nothing
+    # opening a broken database for work sets it aside, and the doctor changes nothing
     if all(finding.level is not Level.BROKEN for finding in places):
         yield from checks.check_money(settings)
     if not quick:

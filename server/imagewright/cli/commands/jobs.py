@@ -1,4 +1,4 @@
-"""`imagewright jobs`: what runs, what came of it and what it cost; and the hand on jobs of every process."""
+"""`imagewright jobs`: list, show, watch, cancel and resume the jobs of every process, and sum up their costs."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ async def cancel(engine: Engine, *, job_id: str, as_json: bool) -> int:
     else:
         await engine.cancel(job)
         if not job.done:
-            sys.stderr.write(f"imagewright: {job.id} is marked, and whoever carries it on will stop it\n")
+            sys.stderr.write(f"imagewright: {job.id} is marked; the process that works on it will stop it\n")
     return await _show(engine, job, as_json=as_json)
 
 
@@ -128,7 +128,7 @@ async def cancel(engine: Engine, *, job_id: str, as_json: bool) -> int:
 @json_option
 @with_engine
 async def resume(engine: Engine, *, as_json: bool) -> int:
-    """Carry on what dead processes left behind, and wait for all that runs."""
+    """Carry on jobs of processes that have died, and wait for all that run."""
     unfinished = [job for job in await engine.newest(LOCAL, UNFINISHED_AMONG) if not job.done]
     missing = {job.id: why for job in unfinished if (why := _missing_for(engine, job))}
     for job_id, why in missing.items():
@@ -155,7 +155,7 @@ def _missing_for(engine: Engine, job: Job) -> str:
 
 
 async def _wait_for(engine: Engine, jobs: Sequence[Job]) -> list[Job]:
-    """Wait for the jobs, adopting those nobody works on; the jobs as they have ended."""
+    """Wait for the jobs, taking over those that no process works on; returns them as they have ended."""
     await engine.resume()
     found = [await engine.get(LOCAL, job.id) for job in jobs]
     await follow(engine, found, by_id=True)
@@ -172,7 +172,7 @@ async def _show(engine: Engine, job: Job, *, as_json: bool) -> int:
 
 
 async def _conclude(engine: Engine, jobs: Sequence[Job], *, as_json: bool) -> int:
-    """Say what came of jobs that have ended; the code for all of them."""
+    """Print what the ended jobs have made; returns the exit code for all of them."""
     if not as_json:
         sys.stdout.write("".join(map(summary, jobs)))
     for job in jobs:

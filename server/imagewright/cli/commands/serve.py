@@ -24,8 +24,8 @@ def command() -> int:
     """Serve until the client hangs up.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; everything was put away first.
-        SettingsError: an option or setting is wrong, or there is nobody to speak to.
+        KeyboardInterrupt: Ctrl-C was pressed; everything was closed first.
+        SettingsError: an option or setting is wrong, or standard input or output is closed.
     """
     if sys.stdin is None or sys.stdout is None:
         message = "standard input and output must be open: they are how a client speaks to this server"

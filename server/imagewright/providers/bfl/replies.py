@@ -52,7 +52,7 @@ class Submitted(NamedTuple):
 
 
 def read_submitted(reply: Reply) -> Submitted | ProviderError | None:
-    """The task that was created. None, where a task may exist without a readable id."""
+    """The task that was created; None where the answer has no id, since a task may exist all the same."""
     content = mapping(reply.json)
     if reply.status < HTTPStatus.BAD_REQUEST:
         task, url = content.get("id"), content.get("polling_url")

@@ -104,7 +104,7 @@ def overridden(
 def _changed(
     route: R, table: Mapping[str, Any], siblings: Sequence[R], known: Callable[[R], Collection[str]] | None
 ) -> R:
-    """One route after the tables that reach it, the most special last."""
+    """One route after all tables that apply to it, the most specific last."""
     where = f"routes.{route.tool}.{route.provider}"
     parts: dict[str, list[R]] = {}
     for key in [str(one.operation) for one in siblings] + [one.model for one in siblings]:

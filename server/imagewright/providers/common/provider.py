@@ -67,7 +67,7 @@ class HttpProvider:
         return await self._send(Request(purpose=Purpose.POLL, method="GET", url=url, read=read, **more))
 
     async def cancel(self, handle: Handle) -> bool:  # noqa: ARG002 - the signature is the contract's
-        """Do nothing: the vendor has no way to stop a call."""
+        """Return False: the vendor has no way to stop a call."""
         return False
 
     async def fetch(self, output: Output, into: Path) -> None:
@@ -78,7 +78,7 @@ class HttpProvider:
             await anyio.to_thread.run_sync(write_file, into, output.data)
 
     async def _request_cancel(self, url: str, read: Callable[[Reply], bool], method: str = "POST") -> bool:
-        """Whether the vendor says that it stops; a request that fails is no error, as the task then merely goes on."""
+        """Whether the vendor says that it stops. A request that fails is no error: the task then just continues."""
         try:
             return await self._send(Request(purpose=Purpose.OTHER, method=method, url=url, read=read))
         except ProviderError as error:

@@ -75,7 +75,7 @@ class Failure(NamedTuple):
 
 
 def read_submitted(reply: Reply) -> Finished | Handle | ProviderError | None:
-    """The pictures, or the task they come from, whichever the vendor chose. None, where there may be either."""
+    """The pictures, or the task they come from, as the vendor chose; None where either may exist and cannot be read."""
     content = mapping(reply.json)
     output = mapping(content.get("output"))
     failure = _failure_in(content)

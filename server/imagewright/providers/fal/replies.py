@@ -101,7 +101,7 @@ MOST_PROBLEMS = 3
 
 
 def read_submitted(reply: Reply) -> Ticket | ProviderError | None:
-    """Where to ask for the task. None, where one may exist without a readable id."""
+    """Where to ask for the task; None where the answer has no id, since a task may exist all the same."""
     if reply.status >= HTTPStatus.BAD_REQUEST:
         # a 5xx says nothing about whether the task was taken
         return None if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR else _refusal(reply)
@@ -141,7 +141,7 @@ def read_result(reply: Reply) -> Finished | Running | TaskEnded | ProviderError 
 
 
 def read_listed(reply: Reply) -> Page[None] | ProviderError | None:
-    """Calls of an endpoint that have ended; one without its input or its time cannot be known again."""
+    """Ended calls of an endpoint. A call without its input or its time is left out, as it could not be recognised."""
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return _poll_refusal(reply)
     body = mapping(reply.json)
@@ -157,7 +157,7 @@ def read_listed(reply: Reply) -> Page[None] | ProviderError | None:
 
 
 def read_uploaded(reply: Reply) -> Mapping[str, str] | ProviderError | None:
-    """The two addresses of a file that is to be put in: `upload_url` and `file_url`."""
+    """The two addresses of a file to be uploaded: `upload_url` takes it, `file_url` is where it can be read."""
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return _refusal(reply, uploading=True)
     body = mapping(reply.json)
@@ -166,7 +166,7 @@ def read_uploaded(reply: Reply) -> Mapping[str, str] | ProviderError | None:
 
 
 def read_put(reply: Reply) -> bool | ProviderError | None:
-    """Whether a file was taken in; the address came from fal, so a refusal there is no matter of the key."""
+    """Whether an uploaded file was accepted. The address came from fal, so a refusal does not mean a wrong key."""
     if HTTPStatus.BAD_REQUEST <= reply.status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return RequestRejected(NAME, f"a picture could not be handed over (HTTP {reply.status})", spoken=False)
     return True if reply.status < HTTPStatus.MULTIPLE_CHOICES else None

@@ -278,7 +278,7 @@ ROUTES: tuple[FalRoute, ...] = (
         ),
     ),
 )
-"""Every route, the ones to take first first."""
+"""Every route; of several for the same operation, the preferred one comes first."""
 
 OTHERS: tuple[FalRoute, ...] = (
     *_seedream("v4.5", ("2K", "4K"), Price(usd=None)),

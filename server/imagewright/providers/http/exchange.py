@@ -122,7 +122,7 @@ def _build(
     """The request, encoded.
 
     Raises:
-        Broken: nothing can be sent to an address like that; it was the vendor's own where it is a link.
+        Broken: nothing can be sent to such an address. Only an address that the vendor gave can be like that.
     """
     try:
         url = httpx.URL(request.url)

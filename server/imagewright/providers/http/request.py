@@ -45,9 +45,7 @@ class FilePart:
     label: str
     """Name of the form field."""
     name: str
-    """File name."""
     mime: str
-    """Media type."""
     data: bytes = field(repr=False)
     """The whole file."""
 
@@ -57,7 +55,6 @@ class Reply:
     """A whole answer."""
 
     status: int
-    """HTTP status."""
     headers: Mapping[str, str]
     """Names in lower case."""
     body: bytes
@@ -85,7 +82,6 @@ class Request(Generic[T]):
     if it does; while polling, `TaskEnded` where the reply says that the task itself is over. It returns None when it
     cannot read the reply, and then the HTTP status decides. An exception counts as None."""
     method: str = "POST"
-    """HTTP method."""
     query: Mapping[str, str] = field(default_factory=dict)
     """Parameters after the `?`."""
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -97,7 +93,6 @@ class Request(Generic[T]):
     files: tuple[FilePart, ...] = ()
     """Files of a multipart form."""
     content: bytes | None = None
-    """Raw body."""
     seconds: float | None = None
     """Longest wait for the whole exchange; None for the purpose's own, see `client.SECONDS`."""
     max_bytes: int = REPLY_BYTES

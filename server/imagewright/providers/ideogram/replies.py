@@ -35,7 +35,7 @@ REASONS: Mapping[str, type[ProviderError]] = {
 
 
 def read_made(reply: Reply) -> Finished | ProviderError | None:
-    """The pictures that were made. None, where the status must tell."""
+    """The pictures that were made; None where the answer cannot be read and its HTTP status decides."""
     content = mapping(reply.json)
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return _refusal(reply.status, content)

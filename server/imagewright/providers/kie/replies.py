@@ -97,7 +97,6 @@ class Envelope:
     message: str
     """Kie's words."""
     data: Mapping[str, Any]
-    """What is inside."""
 
 
 def open_envelope(reply: Reply) -> Envelope:
@@ -107,7 +106,7 @@ def open_envelope(reply: Reply) -> Envelope:
 
 
 def read_created(reply: Reply) -> str | ProviderError | None:
-    """The id of the task that was created. None, where a task may exist without a readable id."""
+    """The id of the task that was created; None where the answer has none, since a task may exist all the same."""
     envelope = open_envelope(reply)
     if envelope.code is None:
         return None
@@ -169,7 +168,7 @@ read_gpt4o = partial(_read_flagged, family=Family.GPT4O)
 
 
 def _poll_failure(code: int, envelope: Envelope) -> TaskEnded | ProviderError | None:
-    """Why an answer does not tell how the task stands; the task may have been paid all the same."""
+    """Why an answer does not say how the task stands. The task may have been paid for nevertheless."""
     if code == OK:
         unseen = VendorUnavailable(NAME, "the task is not visible yet", charged=None, spoken=False)
         return None if envelope.data else unseen
@@ -203,7 +202,7 @@ def _task_failure(code: Any, message: Any, data: Mapping[str, Any], family: Fami
 
 
 def _by_words(code: int | None, message: str, usual: Failure) -> Failure:
-    """What the words say, where the code leaves it open."""
+    """What the words of an error mean, where its code can mean several things."""
     if code in CODES and code not in SPEAKING:
         return usual
     words = message.lower()

@@ -318,7 +318,7 @@ ROUTES: tuple[KieRoute, ...] = (
         price=_credits_by("rendering_speed", "balanced", {"turbo": 3.5, "balanced": 7, "quality": 10}),
     ),
 )
-"""Every route, the ones to take first first."""
+"""Every route; of several for the same operation, the preferred one comes first."""
 
 OTHERS: tuple[KieRoute, ...] = (
     # GPT Image 1.5, which its maker shuts down on 2026-12-01

@@ -50,7 +50,7 @@ class Offline:
         self.routes: tuple[Route, ...] = overridden(routes, config.overrides, known=None)
 
     async def submit(self, order: Order) -> Finished:
-        """Make the pictures, each in a thread of its own, as far as there is memory for all that is decoded.
+        """Make the pictures, each in its own thread, as many at a time as there is memory for.
 
         Raises:
             RequestRejected: a picture cannot be read, or the result would be too large.
@@ -88,7 +88,7 @@ class Offline:
         raise TaskEnded(GenerationFailed(NAME, why, charged=False))
 
     async def cancel(self, handle: Handle) -> bool:  # noqa: ARG002 - the signature is the contract's
-        """There is nothing to stop; cancelling the call of `submit` stops its work."""
+        """Return False: there is nothing to stop. Cancelling the call of `submit` stops its work."""
         return False
 
     async def fetch(self, output: Output, into: Path) -> None:

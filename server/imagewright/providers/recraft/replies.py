@@ -26,7 +26,7 @@ WORDS_BYTES = 2000
 
 
 def read_made(reply: Reply) -> Finished | ProviderError | None:
-    """The picture that was made. None, where the status must tell."""
+    """The picture that was made; None where the answer cannot be read and its HTTP status decides."""
     content = mapping(reply.json)
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return _refusal(reply, content)

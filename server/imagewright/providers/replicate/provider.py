@@ -57,9 +57,9 @@ class Replicate(HttpProvider):
         return await with_links(order, INLINE_BYTES, self._upload)
 
     async def submit(self, order: Order) -> Handle | Finished:
-        """Create the prediction once.
+        """Create the prediction once, without waiting for its result.
 
-        It is not asked to be waited for: a line that breaks while waiting would leave a paid prediction without its id.
+        If the connection broke while waiting, a paid prediction would be left without its id.
         """
         route = route_as(order, ReplicateRoute)
         inputs = route.inputs(order, *links_of(order))

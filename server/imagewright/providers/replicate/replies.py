@@ -66,14 +66,14 @@ class Prediction:
 
 
 def read_created(reply: Reply) -> Prediction | ProviderError | None:
-    """The prediction that was created. None, where one may exist without a readable id."""
+    """The prediction that was created; None where the answer has no id, since one may exist all the same."""
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return _refusal(reply)
     return _prediction(mapping(reply.json))
 
 
 def read_listed(reply: Reply) -> Page[Prediction] | ProviderError | None:
-    """Recent predictions; one without its input or its time cannot be known again."""
+    """Recent predictions. One without its input or its time is left out, as it could not be recognised."""
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return _refusal_of_poll(reply)
     body = mapping(reply.json)

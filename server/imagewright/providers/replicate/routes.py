@@ -201,7 +201,7 @@ ROUTES: tuple[ReplicateRoute, ...] = (
         note=NOT_IDEOGRAM,
     ),
 )
-"""Every route, the ones to take first first."""
+"""Every route; of several for the same operation, the preferred one comes first."""
 
 OTHERS: tuple[ReplicateRoute, ...] = (
     *_seedream("bytedance/seedream-4.5", 4000, Limits(values=("2K", "4K")), Price(usd=None)),
