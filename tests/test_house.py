@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,13 @@ FEWER_THAN = 400
 """Lines of a file: what is longer has more than one subject."""
 MOST_FILES = 173
 """Python files below `server/`. The aim is 170: who follows a call should have to open a dozen of them."""
+GUIDES = {
+    "CONTRIBUTING.md": ("", "server/imagewright", "server/imagewright/providers/kie", "tests/support"),
+    "docs/storage.md": ("", "server/imagewright/storage", "server/imagewright", "tests/storage"),
+    "benchmarks/README.md": ("",),
+}
+"""Pages for developers, with the folders from which they name files."""
+EXAMPLES = {"<model>": "qwen", "<vendor>": "kie"}
 UNCLEAR = {"said", "told", "looked"}
 """Names that do not tell what a variable holds."""
 
@@ -86,3 +94,14 @@ def test_a_test_imports_no_other_test(contents: dict[str, Contents]) -> None:
 
 def test_tests_are_functions(contents: dict[str, Contents]) -> None:
     assert _found({file: _starting(contents[file].classes, "Test") for file in map(_name, TESTS)}) == {}
+
+
+@pytest.mark.parametrize("page", GUIDES)
+def test_what_a_page_for_developers_names_is_there(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for placeholder, example in EXAMPLES.items():
+        text = text.replace(placeholder, example)
+    files = re.findall(r"(?<=[` ])[\w./-]+(?:\.(?:py|toml|md)|/)(?=[` ])", text)
+    modules = [f"{name.replace('.', '/')}.py" for name in re.findall(r"python -m (tests[\w.]+)", text)]
+    assert len(files + modules) > 3
+    assert [name for name in files + modules if not any((ROOT / place / name).exists() for place in GUIDES[page])] == []

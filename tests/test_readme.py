@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.engine.config import make_config
+from imagewright.providers import KEY_VARIABLES
 from imagewright.providers.http.client import HttpClient
 from imagewright.settings.keys import flaw
 from imagewright.settings.load import load_settings
@@ -165,6 +166,12 @@ def test_the_configuration_is_taken_as_it_stands(tmp_path: Path) -> None:
         assert found, "an example sets something"
         unset -= {one.name for one in found}
     assert unset == {"reply_budget", "lease", "tools.allow", "budget.per_month"}, "docs/settings.md has every line"
+
+
+@pytest.mark.parametrize("provider", KEY_VARIABLES)
+def test_each_provider_has_a_line_in_the_table_of_keys(provider: str) -> None:
+    variables = " or ".join(f"`{variable}`" for variable in KEY_VARIABLES[provider]) or "none"
+    assert f"\n| {variables} | " in TEXT
 
 
 def test_no_line_ends_in_a_comment() -> None:
