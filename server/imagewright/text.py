@@ -39,8 +39,9 @@ DIGITS_PER_BIT: Final = 0.30103
 """The decimal logarithm of two."""
 LONGEST_COMPARED: Final = 100
 """Characters of a name that others are compared with: comparing takes as long as the name is."""
-ALIKE: Final = 0.6
-"""How alike two names must be, 0 to 1, before one is offered for the other. Less alike ones are no help."""
+ALIKE: Final = 0.61
+"""How alike two names must be, 0 to 1, before one is offered for the other. Below, the guess helps nobody: at 0.6 a
+`mask` would be taken for `images`."""
 KILO: Final = 1000
 SIZE_UNITS: Final = ("kB", "MB", "GB", "TB")
 TIME_UNITS: Final = ((172_800.0, 86_400.0, "day"), (3600.0, 3600.0, "hour"), (60.0, 60.0, "minute"))

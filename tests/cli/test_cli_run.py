@@ -136,14 +136,31 @@ def test_an_option_of_another_tool_names_that_tool_and_guesses_nothing(capsys: p
     other = next(row for row in MAKERS if "scale" not in row.arguments())
     assert main(["run", other.tool, "--prompt", "a fox", "--scale", "2"]) == 2
     assert capsys.readouterr().err.splitlines() == [
-        "imagewright: --scale: there is no such option",
+        f"imagewright: --scale: {other.tool} has no such option",
         f"imagewright: can do it instead: {scaler.tool}",
     ]
 
 
+def test_an_option_beside_one_of_another_tool_still_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    editor = next(row for row in MAKERS if "images" in row.arguments() and "scale" not in row.arguments())
+    assert main(["run", editor.tool, "--scale", "2", "--image", "a.png", "--prompt", "a fox"]) == 2
+    assert f"--image: {editor.tool} has no such option (did you mean '--images'?)\n" in capsys.readouterr().err
+
+
+def test_an_endless_option_is_shortened_once(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", MAKER, "--prompt", "a fox", f"--a-{'b' * 1000}"]) == 2
+    assert capsys.readouterr().err == f"imagewright: --a-{'b' * 55}…: {MAKER} has no such option\n"
+
+
+def test_what_is_no_number_is_not_blamed_for_being_typed(capsys: pytest.CaptureFixture[str]) -> None:
+    row, name = next((row, name) for row in MAKERS for name, one in row.arguments().items() if one[0].kind == "integer")
+    assert main(["run", row.tool, "--prompt", "a fox", option_name(name), "many"]) == 2
+    assert capsys.readouterr().err == f"imagewright: {option_name(name)}: must be a whole number\n"
+
+
 def test_a_word_without_an_option_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", MAKER, "a", "fox"]) == 2
-    assert "'a' and 'fox' belongs to no option" in capsys.readouterr().err
+    assert "'a' and 'fox' belong to no option" in capsys.readouterr().err
 
 
 def test_a_budget_is_for_the_person_at_the_terminal_to_raise(

@@ -15,7 +15,7 @@ from click.shell_completion import CompletionItem
 
 from imagewright.errors import ImagewrightError, Problem, Refusal, SettingsError
 from imagewright.settings.table import SETTINGS
-from imagewright.text import SHOWN_LENGTH, closest, did_you_mean, quoted
+from imagewright.text import SHOWN_LENGTH, clip, closest, did_you_mean, quoted, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -179,14 +179,17 @@ def as_typed(refusal: Refusal, ctx: click.Context) -> Refusal:
     """The refusal with `--aspect-ratio` for `aspect_ratio`; of options that no command has, the nearest it has."""
     names = {getattr(one, "label", one.name): _typed_name(one) for one in ctx.command.get_params(ctx)}
     unknown = [word.partition("=")[0] for word in ctx.args if word.startswith("--")]
-    strays = {word[2:].replace("-", "_"): word for word in unknown}
+    strays = {clip(word[2:].replace("-", "_")): shortened(word, SHOWN_LENGTH) for word in unknown}
     problems = []
     for problem in refusal.problems:
         name, picture, place = problem.argument.partition("[")
         message = for_person(UNDERSCORED.sub(lambda found: names.get(found[0], found[0]), problem.message))
+        message = message.removesuffix(", not a text")  # whatever is typed is a text
         if name in strays and name not in names:
-            hint = "" if refusal.instead else nearest_option(strays[name], ctx)
-            message = f"there is no such option{hint}"
+            hint = nearest_option(strays[name], ctx)
+            if refusal.instead and strays[name] not in hint:  # one of another tool is meant, unless it is `--image`
+                hint = ""
+            message = f"{ctx.info_name} has no such option{hint}"
         typed = strays.get(name) or names.get(name) or name
         problems.append(Problem(f"{typed} (picture {int(place[:-1]) + 1})" if picture else typed, message))
     made = Refusal(*problems, instead=refusal.instead, note=for_person(refusal.note))

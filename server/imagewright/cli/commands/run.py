@@ -260,8 +260,8 @@ def _strangers(words: Sequence[str], tool: str) -> dict[str, Any]:
         else:
             loose.append(word)
     if loose:
-        words_text = listed([repr(word) for word in loose])
-        raise Refusal(Problem("", f"{words_text} belongs to no option; imagewright run {tool} --help lists them"))
+        belong = f"{listed([repr(word) for word in loose])} belong{'s' if len(loose) == 1 else ''}"
+        raise Refusal(Problem("", f"{belong} to no option; imagewright run {tool} --help lists them"))
     return found
 
 
