@@ -67,6 +67,8 @@ def test_a_wrong_variable_is_refused_by_its_name(home: Path, env: dict[str, str]
         ("addresses = 'https://kie.example'", "addresses: 'https://kie.example' is not a table"),
         ("[routes]\nqwen = 3", "routes.qwen: 3 is not a table"),
         ("[routes.qwen]\nkie = 3", "routes.qwen.kie: 3 is not a table"),
+        ("home = '/tmp'", "home: there is no such setting in this file; set IMAGEWRIGHT_HOME in the environment"),
+        ("roots = []", "roots: there is no such setting in this file; set IMAGEWRIGHT_ROOTS in the environment"),
         ("not toml", "config.toml"),
     ],
 )

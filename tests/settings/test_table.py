@@ -93,7 +93,9 @@ def test_an_address_stands_in_the_variable_that_its_name_gives(home: Path, name:
     assert load_settings(variables).addresses == {name: "https://gateway.example"}
 
 
-def test_a_variable_that_sets_nothing_is_named_with_the_nearest(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_variable_that_sets_nothing_is_named_once_with_the_nearest(
+    home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     environment = {
         HOME.variable: str(home),
         "IMAGEWRIGHT_BUDGET_PERDAY": "3",
@@ -106,7 +108,8 @@ def test_a_variable_that_sets_nothing_is_named_with_the_nearest(home: Path, capl
         "IMAGEWRIGHT_XYZZY is not a variable that is read",
     ]
     assert unknown_variables(environment) == sentences
-    load_settings(environment)
+    for _ in range(2):  # as one command does, and a server at every change of its files
+        load_settings(environment)
     assert [record.getMessage() for record in caplog.records] == sentences
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,10 +106,10 @@ def load_settings(
         SettingsError: a variable, file or option cannot be used.
     """
     for name in unexpanded(environment):
-        log.warning("%s was left as ${...} by whatever set it: it counts as not set", name)
+        _warn(f"{name} was left as ${{...}} by whatever set it: it counts as not set")
     environment = filled_in(environment)
     for sentence in unknown_variables(environment):
-        log.warning("%s", sentence)
+        _warn(sentence)
     command_line = filled_in_line(command_line)
     folders = find_folders(environment, working_directory or Path.cwd())
     file = read_config(folders.config)
@@ -140,6 +141,12 @@ def load_settings(
         command_line=command_line,
         environment=environment,
     )
+
+
+@cache
+def _warn(sentence: str) -> None:
+    """Log it once: a process reads its settings several times, and again at every change of a file."""
+    log.warning("%s", sentence)
 
 
 def filled_in_line(line: CommandLine) -> CommandLine:

@@ -121,5 +121,7 @@ def _setting(name: str) -> Setting:
         raise SettingsError(f"{name}: must be a table, [{name}]")
     if name not in NAMES:
         hint = did_you_mean(name, (*NAMES, *TABLES)) or f"; the settings are {listed(NAMES)}"
+        if (meant := VARIABLES.get(f"{PREFIX}{name.upper()}")) and not meant.name:
+            hint = f" in this file; set {meant.variable} in the environment"
         raise SettingsError(f"{clip(name)}: there is no such setting{hint}")
     return NAMES[name]
