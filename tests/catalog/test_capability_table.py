@@ -10,7 +10,7 @@ import pytest
 from imagewright.catalog.facts import forms
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Operation, OperationName, Row
-from imagewright.catalog.table import END, START, capability_table, readme_with_table, replace_between
+from imagewright.catalog.table import END, START, capability_table, replace_between
 from imagewright.errors import CatalogError
 
 if TYPE_CHECKING:
@@ -168,11 +168,11 @@ README = f"# Title\n\nbefore\n\n{START}\nold\n{END}\n\nafter\n"
 
 
 def test_the_readme_gets_a_new_table_and_keeps_all_else() -> None:
-    once = readme_with_table(README, catalog().values())
+    once = replace_between(README, START, END, capability_table(catalog().values()))
     assert once.startswith(f"# Title\n\nbefore\n\n{START}\n| tool |")
     assert once.endswith(f" |\n{END}\n\nafter\n")
     assert "old" not in once
-    assert readme_with_table(once, catalog().values()) == once
+    assert replace_between(once, START, END, capability_table(catalog().values())) == once
 
 
 @pytest.mark.parametrize("text", ["", START, END, f"{END} {START}", f"{START} {END} {START} {END}"])

@@ -24,15 +24,6 @@ def capability_table(rows: Collection[Row]) -> str:
     return markdown_table(["tool", *COLUMNS], ([row.tool, *(cell(row) for cell in COLUMNS.values())] for row in rows))
 
 
-def readme_with_table(readme: str, rows: Collection[Row]) -> str:
-    """The README with its table replaced by the one of these rows.
-
-    Raises:
-        CatalogError: the two markers are not there, each once and in order.
-    """
-    return replace_between(readme, START, END, capability_table(rows))
-
-
 def replace_between(text: str, start: str, end: str, block: str) -> str:
     """The text with what stands between two marker lines replaced; the markers stay.
 

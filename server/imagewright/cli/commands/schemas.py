@@ -15,7 +15,7 @@ import click
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import verb
-from imagewright.catalog.table import NO, YES, readme_with_table, replace_between
+from imagewright.catalog.table import END, NO, START, YES, capability_table, replace_between
 from imagewright.cli.options import Command, option
 from imagewright.engine.config import all_routes
 from imagewright.errors import StorageError
@@ -99,7 +99,8 @@ def drifts(out: Path, home: Path | None) -> Iterator[tuple[Path, str, str | None
     stray = [(file, "stray", None) for file in sorted(out.glob("*.json")) if file not in wanted]
     if home is not None:
         readme, settings = home / "README.md", home / "docs" / "settings.md"
-        text = readme_with_table(readme.read_text(encoding="utf-8"), catalog().values())
+        text = readme.read_text(encoding="utf-8")
+        text = replace_between(text, START, END, capability_table(catalog().values()))
         wanted[readme] = replace_between(text, *PROVIDERS, provider_table(all_routes()))
         text = settings.read_text(encoding="utf-8")
         wanted[settings] = replace_between(text, *SETTINGS, settings_tables(KEY_VARIABLES, OTHER_HOSTS))
