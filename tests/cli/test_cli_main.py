@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -336,6 +337,30 @@ def test_output_that_cannot_be_written_is_one_line_and_code_1(
     assert done.returncode == 1
     assert done.stderr.startswith("imagewright: ")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="closes them as a shell of POSIX does")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["help"], 0), (["tools", "--json"], 0), (["run", FIRST, "--explain"], 2), (["nosuch"], 2), (["serve"], 2)],
+)
+def test_a_standard_stream_that_is_closed_costs_nothing_but_its_words(
+    closed: str, words: list[str], code: int, child_environment: dict[str, str]
+) -> None:
+    if words == ["serve"] and closed == "2>&-":
+        code = 0  # it needs the other two only, and the client hangs up at once
+    line = f'exec "$@" {closed}'
+    done = subprocess.run(  # noqa: S603 - our own interpreter and our own words
+        ["/bin/sh", "-c", line, "sh", sys.executable, "-m", "imagewright", *words],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        env=child_environment,
+    )
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(

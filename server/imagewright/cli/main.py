@@ -26,10 +26,10 @@ INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that the words name, by default those of the process; returns the exit code."""
+    _replace_closed_streams()
     try:
         code = _run(sys.argv[1:] if argv is None else argv)
-        if sys.stdout is not None:  # as it is where a parent closed it
-            sys.stdout.flush()
+        sys.stdout.flush()
     except BrokenPipeError:
         _forget_stdout()
         return DONE
@@ -66,6 +66,13 @@ def _explain(error: ImagewrightError) -> int:
     for line in lines:
         sys.stderr.write(f"imagewright: {plain(line)}\n")
     return WRONG_CALL if isinstance(error, Refusal | SettingsError) else FAILED
+
+
+def _replace_closed_streams() -> None:
+    """Where a parent has closed a standard stream Python has None: let what is written to it go nowhere instead."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - open to the end; no path
 
 
 def _forget_stdout() -> None:

@@ -27,7 +27,7 @@ def command() -> int:
         KeyboardInterrupt: Ctrl-C was pressed; everything was closed first.
         SettingsError: an option or setting is wrong, or standard input or output is closed.
     """
-    if sys.stdin is None or sys.stdout is None:
+    if os.devnull in (sys.stdin.name, sys.stdout.name):  # what `main` puts in the place of a closed one
         message = "standard input and output must be open: they are how a client speaks to this server"
         raise SettingsError(message)
     settings = load_settings(os.environ, command_line())
