@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ import pytest
 
 import imagewright
 from imagewright.errors import (
+    BadKey,
     GenerationFailed,
     OutOfCredit,
     ProviderError,
@@ -128,6 +130,17 @@ async def test_a_cancelled_call_ends_at_once(vendor: Vendor, http: HttpClient) -
     with anyio.move_on_after(0.1) as scope:
         await http.send(account(vendor.url()), ask(vendor.url()))
     assert scope.cancelled_caught
+
+
+@pytest.mark.parametrize(("key", "status"), [(KEY, 401), ("sk-\u2026", 200)])
+async def test_a_key_that_is_not_taken_is_named_by_its_source(
+    vendor: Vendor, http: HttpClient, key: str, status: int
+) -> None:
+    vendor.fail_next("api", Answer(status))
+    owner = replace(bearer("vendor", key, vendor.url()), key_source="SOME_VARIABLE")
+    with pytest.raises(BadKey, match=r"The key came from SOME_VARIABLE\. Put the right key") as caught:
+        await http.send(owner, ask(vendor.url()))
+    assert key not in str(caught.value)
 
 
 async def test_the_key_is_sent_only_to_the_vendors_hosts(vendor: Vendor, http: HttpClient) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from imagewright.providers.http.client import HttpClient, KeyNamingSender
+from imagewright.providers.http.client import HttpClient
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,8 +56,6 @@ def open_provider(name: str, config: ProviderConfig) -> Provider:
     Raises:
         SettingsError: a route table of the configuration cannot be used.
     """
-    if config.key_source:
-        config = replace(config, http=KeyNamingSender(config.http, config.key_source))
     module = import_module(f"imagewright.providers.{name}.provider")
     provider: Provider = module.PROVIDER(config)
     return provider

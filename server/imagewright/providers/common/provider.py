@@ -50,7 +50,7 @@ class HttpProvider:
         self._others = {name: config.addresses.get(name, usual).rstrip("/") for name, usual in others.items()}
         bases = tuple(filter(None, (self._base, *self._others.values(), *self.own_hosts)))
         auth = {self.key_header: f"{self.key_prefix}{config.key}"} if config.key else {}
-        self._account = Account(self.name, bases, config.key, auth)
+        self._account = Account(self.name, bases, config.key, auth, config.key_source)
         self._http = config.http
 
     @classmethod

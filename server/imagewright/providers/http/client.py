@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.providers.http.exchange import Connections
-    from imagewright.providers.http.request import Account, Request, Sender
+    from imagewright.providers.http.request import Account, Request
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -127,26 +127,6 @@ class HttpClient:
             return self._connections
 
 
-class KeyNamingSender:
-    """A sender that names the variable or file the key came from when a vendor does not take it."""
-
-    def __init__(self, http: Sender, source: str) -> None:
-        self._http = http
-        self._source = source
-
-    async def send(self, account: Account, request: Request[T]) -> T:
-        """As `HttpClient.send`."""
-        try:
-            return await self._http.send(account, request)
-        except BadKey as failure:
-            advice = f"The key came from {self._source}. {failure.advice}"
-            raise failure.as_kind(BadKey, advice=advice) from failure
-
-    async def download(self, account: Account, url: str, into: Path, *, max_bytes: int = RESULT_BYTES) -> None:
-        """As `HttpClient.download`."""
-        await self._http.download(account, url, into, max_bytes=max_bytes)
-
-
 async def _send_once(
     connections: Connections, account: Account, request: Request[T], headers: Mapping[str, str], seconds: float
 ) -> T | _Failed:
@@ -187,7 +167,7 @@ def _read(account: Account, request: Request[T], reply: Reply) -> T | ProviderEr
 def _cleaned(
     failure: ProviderError, account: Account, wait: float | None = None, *, answered: bool = False
 ) -> ProviderError:
-    """The same failure with its words shortened and without the key, and with the wait the vendor asked for.
+    """The same failure with its words shortened and without the key, the wait asked for, and where a bad key came from.
 
     What a reader finds in an answer counts as the vendor's own words unless the reader says otherwise; but that a
     result is lost is what we found, and no vendor says so.
@@ -198,7 +178,10 @@ def _cleaned(
     asked = failure.retry_after
     if asked is None and failure.retryable:
         asked = wait
-    return failure.as_kind(type(failure), detail=tidy(failure.detail, account.key), retry_after=asked, spoken=spoken)
+    changes = {"detail": tidy(failure.detail, account.key), "retry_after": asked, "spoken": spoken}
+    if isinstance(failure, BadKey) and account.key_source:
+        changes["advice"] = f"The key came from {account.key_source}. {failure.advice}"
+    return failure.as_kind(type(failure), **changes)
 
 
 def _key_headers(account: Account, request: Request[Any]) -> Mapping[str, str]:
@@ -214,5 +197,5 @@ def _key_headers(account: Account, request: Request[Any]) -> Mapping[str, str]:
         charged = None if request.purpose is Purpose.POLL else False
         raise ProviderError(account.provider, "the key is not sent to a host that is not the vendor's", charged=charged)
     if not all(value.isascii() and value.isprintable() for value in account.auth.values()):
-        raise BadKey(account.provider, "the key holds characters that no key has; copy it again")
+        raise _cleaned(BadKey(account.provider, "the key holds characters that no key has; copy it again"), account)
     return account.auth

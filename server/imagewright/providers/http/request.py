@@ -115,6 +115,8 @@ class Account:
     """The API key, to keep it out of messages."""
     auth: Mapping[str, str] = field(repr=False)
     """The headers that carry the key."""
+    key_source: str = ""
+    """The variable or file the key came from; empty where that is not known."""
 
     @property
     def on_loopback(self) -> bool:
