@@ -42,8 +42,7 @@ def _toml(entry: Traversable) -> dict[str, Any]:
     try:
         return tomllib.loads(entry.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, OSError) as error:
-        message = f"{entry.name}: {error}"
-        raise CatalogError(message) from error
+        raise CatalogError(f"{entry.name}: {error}") from error
 
 
 def parse_row(file: str, raw: dict[str, Any], words: dict[str, Any]) -> Row:

@@ -184,8 +184,7 @@ class Row(Strict):
         for name, operation in self.operations.items():
             for argument_name, argument in operation.arguments.items():
                 if argument.default is not None and (why := outside(argument, argument.default)):
-                    message = f"operations.{name}.{argument_name}.default: {argument.default!r} is {why}"
-                    raise ValueError(message)
+                    raise ValueError(f"operations.{name}.{argument_name}.default: {argument.default!r} is {why}")
         return self
 
     def arguments(self) -> dict[str, tuple[Argument, ...]]:
@@ -242,10 +241,8 @@ def narrowed(argument: Argument, limits: Limits) -> Argument:
             "max": key.startswith("max") and own is not None and value > own,
         }
         if any(wider.values()):
-            message = f"{key}={value!r} is wider than the row's {own!r}"
-            raise ValueError(message)
+            raise ValueError(f"{key}={value!r} is wider than the row's {own!r}")
     tight = argument.model_copy(update=changes)
     if tight.default is not None and (why := outside(tight, tight.default)):
-        message = f"the row's default {tight.default!r} is {why}"
-        raise ValueError(message)
+        raise ValueError(f"the row's default {tight.default!r} is {why}")
     return tight

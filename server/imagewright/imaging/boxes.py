@@ -51,8 +51,7 @@ def little(data: bytes | memoryview, at: int, count: int) -> int:
 def _exactly(data: bytes | memoryview, at: int, count: int) -> bytes | memoryview:
     piece = data[at : at + count] if at >= 0 else b""
     if len(piece) < count:
-        message = "the header is cut short"
-        raise ValueError(message)
+        raise ValueError("the header is cut short")
     return piece
 
 
@@ -112,8 +111,7 @@ class _Walk:
             elif length == 0:
                 length = len(view) - at
             if length < head:
-                message = "a box is shorter than its own head"
-                raise ValueError(message)
+                raise ValueError("a box is shorter than its own head")
             yield bytes(view[at + 4 : at + 8]), view[at + head : at + length]
             at += length
 
@@ -158,8 +156,7 @@ class _Walk:
             return pieces[0]
         self.copied += sum(len(piece) for piece in pieces)
         if self.copied > len(self.data):
-            message = "the items share their bytes"
-            raise ValueError(message)
+            raise ValueError("the items share their bytes")
         return memoryview(b"".join(pieces))
 
     def _entries(self, info: memoryview) -> Iterator[memoryview]:
@@ -184,8 +181,7 @@ class _Walk:
             base, at = big(table, at + 2, base_bytes), at + 2 + base_bytes
             extents, at = big(table, at, 2), at + 2
             if extents > _MOST_EXTENTS or method > 1:
-                message = "an item lies in more pieces, or deeper, than is read"
-                raise ValueError(message)
+                raise ValueError("an item lies in more pieces, or deeper, than is read")
             pieces = []
             for _ in range(extents):
                 at += index_bytes
@@ -204,8 +200,7 @@ class _Walk:
         """
         self.left -= 1
         if self.left < 0:
-            message = "too many boxes or units"
-            raise ValueError(message)
+            raise ValueError("too many boxes or units")
 
 
 def _item_of(entry: memoryview) -> int | None:
@@ -218,8 +213,7 @@ def _item_of(entry: memoryview) -> int | None:
 def _piece(view: memoryview, start: int, length: int) -> memoryview:
     """A stretch of the file; 0 stands for all of the rest. One that is cut off must at least have begun."""
     if start >= len(view):
-        message = "an item lies outside the file"
-        raise ValueError(message)
+        raise ValueError("an item lies outside the file")
     return view[start : start + length] if length else view[start:]
 
 
@@ -254,8 +248,7 @@ def _leb128(data: memoryview, at: int) -> tuple[int, int]:
         value |= (byte & 0x7F) << 7 * place
         if byte < 0x80:  # noqa: PLR2004 - the top bit says that there is more
             return value, at + place + 1
-    message = "a length has more than eight bytes"
-    raise ValueError(message)
+    raise ValueError("a length has more than eight bytes")
 
 
 class _Bits:

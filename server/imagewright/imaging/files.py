@@ -157,7 +157,7 @@ def open_lazily(source: bytes | Path) -> Opened:
         raise damaged(name, len(data))
     frames = 1
     if name == "gif":
-        frames = gif_layout(data).frames
+        frames = gif_layout(data)[0]
     elif name in ("png", "webp", "avif"):
         frames = int(getattr(image, "n_frames", 1))
     return Opened(image, data, name, orientation_of(exif), frames)

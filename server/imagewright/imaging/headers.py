@@ -12,7 +12,6 @@ Every walk is bounded. What cannot be read raises ValueError, which `files` turn
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
@@ -94,8 +93,7 @@ def check_png_parts(data: bytes, size: int) -> None:
         ValueError: there are more than `most_parts`.
     """
     if next(islice(_png_chunks(data), most_parts(size), None), None) is not None:
-        message = "too many chunks"
-        raise ValueError(message)
+        raise ValueError("too many chunks")
 
 
 def png_exif(data: bytes) -> bytes:
@@ -127,20 +125,10 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview, int]]:
         at = end + 4
 
 
-@dataclass(frozen=True, slots=True)
-class GifLayout:
-    """What a GIF's blocks say."""
+def gif_layout(data: bytes) -> tuple[int, Sides]:
+    """How many frames of a GIF have a complete header, and its sides in px, from its blocks up to where they break off.
 
-    frames: int
-    """Frames whose header is complete."""
-    width: int
-    """Px, of the screen or the first frame's right edge, whichever is more."""
-    height: int
-    """Px, likewise."""
-
-
-def gif_layout(data: bytes) -> GifLayout:
-    """Walk the blocks of a GIF, up to where it ends or breaks off.
+    The sides are those of the screen or the right and lower edge of the first frame, whichever is more.
 
     Raises:
         ValueError: there are many more blocks than an encoder would make of so many bytes.
@@ -160,7 +148,7 @@ def gif_layout(data: bytes) -> GifLayout:
             at, left = _after_blocks(data, at + 11 + _palette_bytes(data[at + 9 : at + 10]), left)
         else:
             break
-    return GifLayout(frames, width, height)
+    return frames, (width, height)
 
 
 def _pair(data: bytes, at: int) -> tuple[int, int]:
@@ -178,8 +166,7 @@ def _after_blocks(data: bytes, at: int, left: int) -> tuple[int, int]:
         at += data[at] + 1
         left -= 1
     if left <= 0:
-        message = "too many blocks"
-        raise ValueError(message)
+        raise ValueError("too many blocks")
     return at + 1, left - 1
 
 
@@ -196,22 +183,20 @@ def declared_sides(name: str, data: bytes, size: int) -> list[Sides]:
     )
     declared = sorted(found, key=lambda sides: sides[0] * sides[1], reverse=True)
     if not declared or 0 in declared[0]:
-        message = "the header declares no size"
-        raise ValueError(message)
+        raise ValueError("the header declares no size")
     return declared
 
 
 def _png(data: bytes, size: int) -> list[Sides]:
     if data[12:16] != b"IHDR":
-        message = "a PNG begins with its header chunk"
-        raise ValueError(message)
+        raise ValueError("a PNG begins with its header chunk")
     check_png_parts(data, size)
     return [(big(data, 16, 4), big(data, 20, 4))]
 
 
 def _gif(data: bytes, _size: int) -> list[Sides]:
-    layout = gif_layout(data)
-    return [(layout.width, layout.height)] if layout.frames else []
+    frames, sides = gif_layout(data)
+    return [sides] if frames else []
 
 
 def _jpeg(data: bytes, size: int) -> list[Sides]:
@@ -233,14 +218,12 @@ def _jpeg(data: bytes, size: int) -> list[Sides]:
         if marker & 0xF0 == 0xC0 and marker not in _NO_FRAME:  # noqa: PLR2004 - SOF0 to SOF15
             return [(big(data, at + 5, 2), big(data, at + 3, 2))]
         at += big(data, at, 2)
-    message = "no frame header was found"
-    raise ValueError(message)
+    raise ValueError("no frame header was found")
 
 
 def _check_fill(count: int) -> None:
     if count > _JPEG_FILL:
-        message = "too many bytes between the markers"
-        raise ValueError(message)
+        raise ValueError("too many bytes between the markers")
 
 
 def _webp(data: bytes, size: int) -> list[Sides]:
@@ -254,8 +237,7 @@ def _webp(data: bytes, size: int) -> list[Sides]:
         return [((packed & 0x3FFF) + 1, (packed >> 14 & 0x3FFF) + 1)]
     if kind == b"VP8 " and data[23:26] == b"\x9d\x01\x2a":
         return [(little(data, 26, 2) & 0x3FFF, little(data, 28, 2) & 0x3FFF)]
-    message = "no picture chunk was found"
-    raise ValueError(message)
+    raise ValueError("no picture chunk was found")
 
 
 def _check_frames(data: bytes, size: int, canvas: Sides) -> None:
@@ -264,8 +246,7 @@ def _check_frames(data: bytes, size: int, canvas: Sides) -> None:
     A canvas of more pixels than that is left to the check of the pixels, which says why it is refused.
     """
     if max(canvas) > WEBP_SIDE and canvas[0] * canvas[1] <= WEBP_SIDE**2:
-        message = "the canvas has a side that no encoder writes"
-        raise ValueError(message)
+        raise ValueError("the canvas has a side that no encoder writes")
     at = 12
     for _ in range(most_parts(size)):
         if at + 20 > len(data):
@@ -274,9 +255,7 @@ def _check_frames(data: bytes, size: int, canvas: Sides) -> None:
             right = 2 * little(data, at + 8, 3) + little(data, at + 14, 3) + 1
             bottom = 2 * little(data, at + 11, 3) + little(data, at + 17, 3) + 1
             if right > canvas[0] or bottom > canvas[1]:
-                message = "a frame lies outside the canvas"
-                raise ValueError(message)
+                raise ValueError("a frame lies outside the canvas")
         length = little(data, at + 4, 4)
         at += 8 + length + length % 2
-    message = "too many chunks"
-    raise ValueError(message)
+    raise ValueError("too many chunks")

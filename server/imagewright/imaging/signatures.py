@@ -8,6 +8,8 @@ from functools import cache
 
 from PIL import features
 
+from imagewright.text import listed
+
 HEAD_BYTES = 1024
 """How much of a file is enough to recognise it; an SVG may carry a long preamble."""
 
@@ -86,8 +88,7 @@ def known_formats() -> tuple[str, ...]:
 
 def titles() -> str:
     """The formats this installation reads, as a phrase: "PNG, JPEG, WebP or GIF"."""
-    names = [KINDS[name].title for name in known_formats()]
-    return f"{', '.join(names[:-1])} or {names[-1]}"
+    return listed([KINDS[name].title for name in known_formats()], "or")
 
 
 def recognise(head: bytes) -> str | None:

@@ -225,8 +225,7 @@ def check_place(url: httpx.URL) -> None:
         ValueError: the host's name stands for nothing, as `xn--` does, or the port is beyond the last.
     """
     if not 0 <= (url.port or 0) <= LAST_PORT:
-        message = f"there is no port above {LAST_PORT}"
-        raise ValueError(message)
+        raise ValueError(f"there is no port above {LAST_PORT}")
     _ = url.host  # decodes the name
 
 

@@ -28,8 +28,7 @@ def command() -> int:
         SettingsError: an option or setting is wrong, or standard input or output is closed.
     """
     if os.devnull in (sys.stdin.name, sys.stdout.name):  # what `main` puts in the place of a closed one
-        message = "standard input and output must be open: they are how a client speaks to this server"
-        raise SettingsError(message)
+        raise SettingsError("standard input and output must be open: they are how a client speaks to this server")
     settings = load_settings(os.environ, command_line())
     if sys.stdin.isatty():
         sys.stderr.write(GREETING)

@@ -85,8 +85,9 @@ class KieRoute(FieldsRoute):
         sides = [side for picture in order.images for side in (picture.width, picture.height)]
         if self.largest_side is not None and max(sides, default=0) * scale > self.largest_side:
             side = max(sides) * scale
-            message = f"enlarged {scale}x the longer side would be {side} px; the limit is {self.largest_side} px"
-            raise RequestRejected(NAME, message)
+            raise RequestRejected(
+                NAME, f"enlarged {scale}x the longer side would be {side} px; the limit is {self.largest_side} px"
+            )
 
     def body(self, order: Order, urls: Sequence[str] = (), mask_url: str = "") -> dict[str, Any]:
         """The JSON body that starts the task, with the addresses of the pictures and the mask, empty for no mask."""

@@ -97,8 +97,9 @@ class OpenAIRoute(Route):
         """
         if order.mask is not None and len(order.mask.data) >= MASK_BYTES:
             size = byte_size(len(order.mask.data))
-            reason = f"the mask has {size} as a PNG; the limit is {byte_size(MASK_BYTES)}: draw it with fewer edges"
-            raise RequestRejected(NAME, reason)
+            raise RequestRejected(
+                NAME, f"the mask has {size} as a PNG; the limit is {byte_size(MASK_BYTES)}: draw it with fewer edges"
+            )
 
     def fields(self, order: Order) -> dict[str, Any]:
         """The fields of a request, without pictures."""
