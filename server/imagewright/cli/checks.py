@@ -136,7 +136,7 @@ def check_keys(settings: Settings) -> Iterator[Finding]:
         if not variables:
             continue
         for flaw in settings.keyring.flaws(variables):
-            yield note("keys", str(flaw), "Set it to the key alone, or leave it out.")
+            yield note("keys", flaw, "Set it to the key alone, or leave it out.")
         key = settings.keyring.find(variables)
         if key is None:
             yield off("keys", f"{provider}: none ({' or '.join(variables)})")

@@ -268,10 +268,8 @@ class PictureFacts:
 def probe(source: bytes | Path, *, thorough: bool = True) -> PictureFacts:
     """Find out a picture's real type and size.
 
-    Args:
-        source: the whole file, or where it is.
-        thorough: decode every pixel of the first frame, so that a file cut short is found out. Without it only
-            the header is believed.
+    With `thorough` every pixel of the first frame is decoded, so that a file cut short is found out. Without it only
+    the header is believed.
 
     Raises:
         PictureError: empty, not a picture, of an unknown type, larger than `MAX_PIXELS`, cut short or damaged.

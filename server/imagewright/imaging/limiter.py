@@ -71,14 +71,11 @@ class DecodeLimiter:
     async def run(
         self, work: Callable[[*More], Result], *arguments: *More, cost: int, abandon_on_cancel: bool = False
     ) -> Result:
-        """Do blocking work in a thread once there is room for it.
+        """Do blocking work with these arguments in a thread once there is room for it.
 
-        Args:
-            work: what is called.
-            arguments: with what.
-            cost: bytes of memory it takes. Work that needs more than there is at all runs alone.
-            abandon_on_cancel: do not wait for the thread when the caller is cancelled; its share is then free at once,
-                although the thread goes on until it is done.
+        `cost` is the bytes of memory it takes; work that needs more than there is at all runs alone. With
+        `abandon_on_cancel` a caller that is cancelled does not wait for the thread. The share is then free at once,
+        although the thread goes on until it is done.
         """
         async with self.share(cost):
             return await anyio.to_thread.run_sync(partial(work, *arguments), abandon_on_cancel=abandon_on_cancel)

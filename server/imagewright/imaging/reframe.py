@@ -113,12 +113,9 @@ def extend(
 ) -> Image.Image:
     """Grow the canvas to an aspect ratio and paint what is new; the image's pixels in its middle are unchanged.
 
-    Args:
-        image: RGB or RGBA; transparency continues as it is at the edge.
-        ratio: width to height, in whole numbers.
-        seed: chooses among the four ways of painting (its remainder by four) and varies the chosen one.
-        style: one of `LOOKS`, or anything else for the plain look.
-        effort: one of `COARSENESS`, or anything else for the middle.
+    The image is RGB or RGBA; transparency continues as it is at the edge. The seed chooses among the four ways of
+    painting (its remainder by four) and varies the chosen one. A style that is not in `LOOKS` is the plain look, an
+    effort that is not in `COARSENESS` the middle one.
     """
     growth = growth_for(image.size, ratio)
     if (growth.width, growth.height) == image.size:

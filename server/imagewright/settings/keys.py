@@ -66,19 +66,6 @@ def flaw(value: str, variables: Sequence[str] = ()) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Flaw:
-    """A value that counts as not set."""
-
-    source: str
-    """The variable's name, or the key file's path with the name in it."""
-    why: str
-    """Such as "is set to a placeholder"."""
-
-    def __str__(self) -> str:
-        return f"{self.source} {self.why}: it counts as not set"
-
-
-@dataclass(frozen=True, slots=True)
 class Key:
     """A key and where it came from."""
 
@@ -103,9 +90,10 @@ class Keyring:
         """The first of these variables that is set to what may be a key, in the environment or else in the key file."""
         return next((key for key in self._set(variables) if not flaw(key.value, variables)), None)
 
-    def flaws(self, variables: Sequence[str]) -> list[Flaw]:
-        """Those of these variables whose value counts as not set, with the reason; never with the value."""
-        return [Flaw(key.source, why) for key in self._set(variables) if (why := flaw(key.value, variables))]
+    def flaws(self, variables: Sequence[str]) -> list[str]:
+        """A sentence for each of these variables whose value counts as not set, with the reason and never the value."""
+        flaws = ((key.source, flaw(key.value, variables)) for key in self._set(variables))
+        return [f"{source} {why}: it counts as not set" for source, why in flaws if why]
 
     def _set(self, variables: Sequence[str]) -> Iterator[Key]:
         for variable in variables:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from imagewright.errors import (
     BadKey,
     ContentRefused,
@@ -14,7 +16,9 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.providers.ideogram.provider import fields, files
+from imagewright.providers import open_client
+from imagewright.providers.base import ProviderConfig
+from imagewright.providers.ideogram.provider import Ideogram
 from imagewright.providers.ideogram.routes import ROUTES
 from tests.emulators.ideogram import IdeogramEmulator, refuse
 from tests.emulators.messages import Answer
@@ -22,6 +26,9 @@ from tests.support.faults import SENDS, SILENCE, Case
 from tests.support.faults_sync import COMMON
 from tests.support.golden_bodies import bodies, named, without_model
 from tests.support.vendor_cases import AtOnce, Vendor
+
+if TYPE_CHECKING:
+    from imagewright.providers.base import Order
 
 (ROUTE,) = ROUTES
 SAFETY = "Prompt or provided image failed the safety checks"
@@ -63,11 +70,16 @@ SUBMIT: dict[str, Case] = COMMON | {
 }
 
 
+def _form(order: Order) -> dict[str, Any]:
+    request = Ideogram(ProviderConfig("", {}, {}, open_client())).request(order)
+    return {"fields": request.fields, "files": named(request.files)}
+
+
 VENDOR = Vendor(
     emulator=IdeogramEmulator,
     goldens=lambda: bodies(
         ROUTES,
-        lambda route, order: {"model": route.model, "fields": fields(order), "files": named(files(order))},
+        lambda route, order: {"model": route.model, **_form(order)},
         name=without_model,
     ),
     moderation=SUBMIT["moderation"],

@@ -15,9 +15,11 @@ from imagewright.errors import (
     ResultLost,
     UnknownOutcome,
 )
-from imagewright.providers.recraft.provider import files
+from imagewright.providers import open_client
+from imagewright.providers.base import ProviderConfig
+from imagewright.providers.recraft.provider import Recraft
 from imagewright.providers.recraft.replies import read_made
-from imagewright.providers.recraft.routes import FORM, ROUTES, USD_PER_UNIT
+from imagewright.providers.recraft.routes import ROUTES, USD_PER_UNIT
 from tests.emulators.messages import Answer
 from tests.emulators.recraft import RecraftEmulator, refuse
 from tests.support.faults import SENDS, SILENCE, Case
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from imagewright.providers.base import Finished
 
 (ROUTE,) = ROUTES
+REQUEST = Recraft(ProviderConfig("", {}, {}, open_client())).request(plain_order(ROUTE))
 TEXT = {"Content-Type": "text/plain"}
 
 
@@ -67,7 +70,7 @@ VENDOR = Vendor(
     emulator=RecraftEmulator,
     goldens=lambda: {
         f"{without_model(ROUTE)}.json": {
-            "plain": {"model": ROUTE.model, "fields": FORM, "files": named(files(plain_order(ROUTE)))}
+            "plain": {"model": ROUTE.model, "fields": REQUEST.fields, "files": named(REQUEST.files)}
         }
     },
     moderation=SUBMIT["moderation"],

@@ -225,12 +225,9 @@ def _agrees(needed: ConfirmationNeededError) -> bool:
 
 
 def arguments(row: Row, typed: Mapping[str, Any], unknown: Sequence[str]) -> dict[str, Any]:
-    """The call's arguments from what was typed.
+    """The call's arguments from the options that were typed, which are None or empty where one was not given.
 
-    Args:
-        row: the tool's row.
-        typed: the parsed options by name, None or empty where one was not given.
-        unknown: the words no option took; `--like this` and `--like=this` become arguments for the engine to refuse.
+    The words that no option took, `--like this` or `--like=this`, become arguments that the engine refuses.
 
     Raises:
         Refusal: a word stands without its option.

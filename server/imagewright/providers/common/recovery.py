@@ -113,12 +113,9 @@ async def oldest_fitting(
 ) -> Listed[T] | None:
     """The oldest call in a list that matches a signature; None when there is none.
 
-    Args:
-        read_page: reads the page at that place; the place of the first is "".
-        signature: from `signature_of`.
-        known: ids of calls that are known to be others.
-        most_pages: pages that are read at most.
-        newest_first: whether the list is sorted by when the calls were sent, so that it need not be read to its end.
+    `read_page` reads the page at a place, the first at "", and at most `most_pages` are read. `known` are ids of calls
+    that are known to be others. Where the list is sorted by when calls were sent, `newest_first`, it need not be read
+    to its end.
     """
     since = read_time(signature[SINCE])
     fitting: list[Listed[T]] = []

@@ -51,10 +51,8 @@ class _Failed:
 class HttpClient:
     """The sender all providers of a process share; it opens nothing before the first request.
 
-    Args:
-        retry: how refused requests are sent again.
-        download_retry: how broken downloads are begun again.
-        seconds: longest wait for one exchange, by purpose.
+    Refused requests and broken downloads are sent again as `retry` and `download_retry` say. `seconds` is the longest
+    wait for one exchange, by purpose.
     """
 
     def __init__(

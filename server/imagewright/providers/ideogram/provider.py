@@ -36,7 +36,7 @@ class Ideogram(SynchronousProvider):
             purpose=Purpose.SUBMIT,
             url=f"{self._base}/v1/{quote(order.route.model_for(order.arguments), safe='')}/reframe",
             fields=fields(order),
-            files=files(order),
+            files=(FilePart.of("image", "image", order.images[0]),),
             read=read_made,
             seconds=self.seconds,
         )
@@ -56,12 +56,6 @@ def fields(order: Order) -> dict[str, str]:
     if "seed" in order.arguments:
         form["seed"] = str(order.arguments["seed"])
     return form
-
-
-def files(order: Order) -> tuple[FilePart, ...]:
-    """The picture, as the form carries it."""
-    (picture,) = order.images
-    return (FilePart("image", f"image.{picture.extension}", picture.mime, picture.data),)
 
 
 def shape_notes(order: Order) -> tuple[str, ...]:

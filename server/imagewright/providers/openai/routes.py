@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from imagewright.catalog.row import Operation, Row
-    from imagewright.providers.base import Order, Prepared
+    from imagewright.providers.base import Order
 
 NAME = "openai"
 MODEL = "gpt-image-2"
@@ -116,12 +116,8 @@ class OpenAIRoute(Route):
         """The pictures of an edit, and the mask."""
         # one picture under its plain name is what every server knows; only several are a list
         label = "image" if len(order.images) == 1 else "image[]"
-        images = (_file(label, f"image-{place}", picture) for place, picture in enumerate(order.images, 1))
-        return (*images, *([] if order.mask is None else [_file("mask", "mask", order.mask)]))
-
-
-def _file(label: str, stem: str, picture: Prepared) -> FilePart:
-    return FilePart(label, f"{stem}.{picture.extension}", picture.mime, picture.data)
+        images = (FilePart.of(label, f"image-{place}", picture) for place, picture in enumerate(order.images, 1))
+        return (*images, *([] if order.mask is None else [FilePart.of("mask", "mask", order.mask)]))
 
 
 _GENERATE = {**dict.fromkeys((*SAME_WORD, "aspect_ratio"), ANY), **SERVED_BY_ENGINE}

@@ -39,17 +39,11 @@ class Recraft(SynchronousProvider):
             # the operation is part of the address, and stands where other vendors name a model
             url=f"{self._base}/v1/images/{quote(order.route.model_for(order.arguments), safe='')}",
             fields=FORM,
-            files=files(order),
+            files=(FilePart.of("file", "image", order.images[0]),),
             read=read_made,
             seconds=self.seconds,
             max_bytes=ANSWER_BYTES,
         )
-
-
-def files(order: Order) -> tuple[FilePart, ...]:
-    """The picture, as the form carries it."""
-    (picture,) = order.images
-    return (FilePart("file", f"image.{picture.extension}", picture.mime, picture.data),)
 
 
 PROVIDER: type[Provider] = Recraft

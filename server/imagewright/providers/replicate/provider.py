@@ -134,11 +134,10 @@ class Replicate(HttpProvider):
 
     async def _upload(self, picture: Prepared) -> str:
         """Replicate's address of a picture."""
-        name = f"{secrets.token_hex(12)}.{picture.extension}"
         request: Request[str] = Request(
             purpose=Purpose.UPLOAD,
             url=self._base + FILES,
-            files=(FilePart("content", name, picture.mime, picture.data),),
+            files=(FilePart.of("content", secrets.token_hex(12), picture),),
             read=replies.read_uploaded,
         )
         return await self._send(request)
