@@ -10,7 +10,7 @@ import pytest
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Limits, OperationName
 from imagewright.engine.check import check
-from imagewright.engine.inputs import Source, nearest_ratio, pixels_problem
+from imagewright.engine.pictures import Source, nearest_ratio, pixels_problem
 from imagewright.engine.plan import candidates, fingerprint, first_plan, next_plan, split
 from imagewright.imaging.files import PictureFacts, probe
 from imagewright.providers.base import Price

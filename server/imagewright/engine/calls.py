@@ -16,8 +16,8 @@ import anyio.to_thread
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import verb
 from imagewright.engine.check import check
-from imagewright.engine.inputs import resolve
 from imagewright.engine.jobs import Jobs
+from imagewright.engine.pictures import resolve
 from imagewright.engine.plan import (
     candidates,
     caps,
@@ -46,9 +46,9 @@ if TYPE_CHECKING:
 
     from imagewright.engine.check import Checked
     from imagewright.engine.config import Config, ProviderRegistry
-    from imagewright.engine.inputs import Source
     from imagewright.engine.job import Job
     from imagewright.engine.offer import Offer
+    from imagewright.engine.pictures import Source
     from imagewright.imaging.preview import Preview
     from imagewright.storage.principal import Principal
     from imagewright.storage.records import CostRow, PictureRecord

@@ -1,7 +1,7 @@
 """Arguments of every tool: all problems at once, each naming its limit and the nearest allowed value.
 
 Those of a model's tool are held against its row, those of a helper tool against its `Argument`s. Nothing here does I/O;
-pictures are looked at in `engine.inputs`.
+pictures are looked at in `engine.pictures`.
 
 Real clients send `2.0` or `"2"` for 2, `"true"` for true, an empty text or list for an argument they did not mean to
 give, a list as JSON text, one text where a list is wanted, a path in quotes or behind `@`. What can only mean one thing

@@ -11,9 +11,9 @@ import anyio
 
 from imagewright.engine.config import AbsentProvider
 from imagewright.engine.job import LOOK_EVERY, Job, job_from_record, may_go_elsewhere, new_job, observe, settle
+from imagewright.engine.pictures import Spool
 from imagewright.engine.plan import next_plan
 from imagewright.engine.run import Attempt
-from imagewright.engine.spool import Spool
 from imagewright.errors import ProviderError, StorageError, error_data
 from imagewright.storage.base import (
     RENEWALS_PER_LEASE,

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.row import AUTO, PICTURE_KINDS, narrowed, outside
 from imagewright.engine.check import nearest_hint
-from imagewright.engine.inputs import nearest_ratio, pixels_problem, prepare_all
 from imagewright.engine.offer import ENGINE_ARGUMENTS
+from imagewright.engine.pictures import nearest_ratio, pixels_problem, prepare_all
 from imagewright.errors import ConfirmationNeededError, Problem, Refusal
 from imagewright.providers.base import Order
 from imagewright.storage.records import Cap
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from imagewright.catalog.row import Argument
     from imagewright.engine.check import Checked
-    from imagewright.engine.inputs import Source
+    from imagewright.engine.pictures import Source
     from imagewright.providers.base import Route
     from imagewright.settings.load import BudgetTable
     from imagewright.storage.base import OverBudget

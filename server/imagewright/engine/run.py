@@ -19,8 +19,8 @@ import anyio.to_thread
 
 from imagewright.engine.deliver import Delivery, UnreadableResultError
 from imagewright.engine.job import SHARE_MADE, CallRun, call_run_of, cost_each, most_taken, within_reason
+from imagewright.engine.pictures import Answer
 from imagewright.engine.polling import poll_until_done, recover
-from imagewright.engine.spool import Answer
 from imagewright.errors import ImagewrightError, ProviderError, StorageError, UnknownOutcome, error_data
 from imagewright.providers.base import CanRecover, Finished, Handle, Running, UploadsInputs
 from imagewright.storage.base import LostLeaseError
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from imagewright.engine.job import Job
+    from imagewright.engine.pictures import Spool
     from imagewright.engine.plan import JobSpec, Plan
-    from imagewright.engine.spool import Spool
     from imagewright.providers.base import Order, Output, Provider
     from imagewright.storage.base import CallChanges
     from imagewright.storage.records import CallRecord
