@@ -373,15 +373,10 @@ class RecordedError(ImagewrightError):
 
 
 def error_data(error: ImagewrightError) -> dict[str, Any]:
-    """An error as plain data, fit to be written down; `read_error` reads it back."""
+    """An error as plain data, fit to be written down; `RecordedError` reads it back."""
     if isinstance(error, RecordedError):
         return dict(error.data)
     data: dict[str, Any] = {"kind": "failed", "text": str(error)}
     if isinstance(error, ProviderError):
         data |= {"kind": error.category, "retryable": error.retryable, "charged": error.charged}
     return data
-
-
-def read_error(data: Mapping[str, Any] | None) -> ImagewrightError | None:
-    """The error that `error_data` wrote down."""
-    return None if data is None else RecordedError(data)

@@ -25,7 +25,6 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
     error_data,
-    read_error,
 )
 from imagewright.storage.records import CallRecord, JobRecord
 from imagewright.storage.states import CallState
@@ -116,7 +115,7 @@ def test_the_end(case: Case) -> None:
     assert ended.cost_usd == (None if case.usd is None else pytest.approx(case.usd))
     assert ended.cost_basis == case.basis
     assert (ended.error is None) == (case.ends is not LOST)
-    text = "\n".join((*ended.notes, str(read_error(ended.error))))
+    text = "\n".join((*ended.notes, str(ended.error and RecordedError(ended.error))))
     for one in case.call_runs:
         assert one.error is None or str(one.error) in text
     short = 0 < case.pictures < expected or (case.ends is STOPPED)
@@ -165,10 +164,7 @@ def test_another_provider_is_not_asked_where_anything_arrived_or_may_have_been_c
 @pytest.mark.parametrize("charged", [True, False, None])
 def test_an_error_comes_back_from_the_journal_with_what_it_says_of_the_money(*, charged: bool | None) -> None:
     error = GenerationFailed("vendor", "its words", charged=charged)
-    read = read_error(error_data(error))
-    assert isinstance(read, RecordedError)
+    read = RecordedError(error_data(error))
     assert (str(read), read.category, read.charged) == (str(error), error.category, charged)
-    again = read_error(error_data(read))  # whoever takes over writes it down once more
-    assert isinstance(again, RecordedError)
+    again = RecordedError(error_data(read))  # whoever takes over writes it down once more
     assert (str(again), again.category, again.charged) == (str(error), error.category, charged)
-    assert read_error(None) is None

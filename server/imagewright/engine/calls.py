@@ -81,13 +81,7 @@ class Previews:
 
 
 class Calls:
-    """Takes calls, and owns the jobs they become.
-
-    Args:
-        group: runs the jobs, for as long as the engine is open.
-        stores: where jobs, pictures and their files are kept.
-        registry: gives the providers in use now.
-    """
+    """Takes calls, and owns the jobs they become, which the group runs; `registry` gives the providers in use now."""
 
     def __init__(self, group: TaskGroup, stores: Stores, registry: Callable[[], ProviderRegistry]) -> None:
         self.library = stores.library

@@ -227,11 +227,9 @@ class AbsentProvider:
 
 
 async def watch_files(files: Sequence[Path], reload: Callable[[], Awaitable[None]]) -> None:
-    """Call `reload` whenever one of the files has changed; what cannot be used changes nothing and is logged.
+    """Call `reload` whenever one of the files has changed; a file that does not exist is waited for.
 
-    Args:
-        files: the configuration and the keys; a file that does not exist is waited for.
-        reload: reads them again; a `SettingsError` it raises is what the user did wrong.
+    What cannot be used changes nothing and is logged; a `SettingsError` of `reload` is what the user did wrong.
     """
     seen = [_stamp(file) for file in files]
     while True:

@@ -22,7 +22,6 @@ from imagewright.errors import (
     StorageError,
     VendorUnavailable,
     error_data,
-    read_error,
 )
 from imagewright.storage.base import NO_SENSE, UnreadableJobError
 from imagewright.storage.records import CallRecord, NewJob
@@ -147,7 +146,7 @@ class Job:
     @property
     def error(self) -> ImagewrightError | None:
         """Why it failed, if it did."""
-        return read_error(self.record.error)
+        return _error_of(self.record)
 
     @property
     def elapsed(self) -> float:
@@ -239,7 +238,7 @@ async def observe(job: Job, stores: Stores, in_use: ProvidersInUse) -> None:
 async def _take_in(job: Job, record: JobRecord, stores: Stores, in_use: ProvidersInUse) -> None:
     """Take over what the store knows of a job that another process works on."""
     # whoever shows the job reads these
-    _ = OperationName(record.operation), tuple(record.plan["choice"]), read_error(record.error)
+    _ = OperationName(record.operation), tuple(record.plan["choice"]), _error_of(record)
     pictures = await stores.library.of_job(job.who, record.id)
     if job.is_local:  # it became ours while we looked
         return
@@ -303,14 +302,15 @@ class CallRun:
         return bool(self.made) and not self.safe and not kept_before
 
 
+def _error_of(record: JobRecord | CallRecord) -> ImagewrightError | None:
+    """The error that was written down with it."""
+    return None if record.error is None else RecordedError(record.error)
+
+
 def call_run_of(call: CallRecord) -> CallRun:
     """A call from where the store says it stands."""
     vendor_answered = "charged" in (call.error or {})
-    return CallRun(
-        call,
-        sent=call.handle is not None or vendor_answered or call.state in SENT,
-        error=read_error(call.error),
-    )
+    return CallRun(call, sent=call.handle is not None or vendor_answered or call.state in SENT, error=_error_of(call))
 
 
 def most_taken(ordered: int) -> int:

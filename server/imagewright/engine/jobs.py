@@ -49,13 +49,7 @@ CARRIED_ON = "The server that began this job has stopped; it was carried on by a
 
 
 class Jobs:
-    """The register of jobs.
-
-    Args:
-        group: runs them, for as long as the engine is open.
-        stores: all that is kept.
-        registry: gives the providers in use now; a job keeps those it began with.
-    """
+    """The register of jobs; `registry` gives the providers in use now, and a job keeps those it began with."""
 
     def __init__(self, group: TaskGroup, stores: Stores, registry: Callable[[], ProviderRegistry]) -> None:
         self._group = group
@@ -75,16 +69,8 @@ class Jobs:
     ) -> Job | KeyClash | OverBudget:
         """Write a job down and start it, unless it repeats an earlier one or a budget has no room.
 
-        Args:
-            plan: what to send.
-            who: whose job it is.
-            fingerprint: the same for identical calls.
-            key: the caller's idempotency key, or empty.
-            caps: budgets over time.
-            registry: the providers the plan is for.
-
-        Returns:
-            The job, or the earlier one that the call repeats, which then has a note that says so.
+        Identical calls have the same fingerprint; the idempotency key is the caller's, or empty. An earlier job that
+        the call repeats has a note that says so.
 
         Raises:
             StorageError: it could not be written down; nothing was sent.
@@ -167,12 +153,9 @@ class Jobs:
                 group.cancel_scope.cancel()
 
     async def seen(self, job: Job, doubt: float = 0.0) -> None:
-        """Note that a caller was given the end of the job.
+        """Note that a caller was given the end of the job; while it runs, nothing is noted.
 
-        Args:
-            job: the job; nothing is noted while it runs.
-            doubt: seconds for which the caller may have given up before it was answered: until then the same call is
-                answered with this job once more.
+        For `doubt` seconds, as the caller may have given up before, the same call is answered with this job once more.
         """
         if job.done:
             if not doubt:

@@ -98,11 +98,9 @@ class Trouble:
         )
 
     def pause(self, poll_policy: PollPolicy, before: int) -> float:
-        """Seconds until the next question; what the vendor asks for is believed up to `PollPolicy.seldom`.
+        """Seconds until the next question, where `before` polls in a row met trouble too.
 
-        Args:
-            poll_policy: how often the vendor wants to be asked.
-            before: how many polls just before this one met trouble too.
+        What the vendor asks for is believed up to `PollPolicy.seldom`.
         """
         asked = self.error.retry_after if isinstance(self.error, ProviderError) else None
         # the count is bounded, as trouble may last for days and its power would be too large for a number
@@ -126,8 +124,7 @@ async def poll_until_done(
     Args:
         provider: who was asked.
         handle: what `submit` returned.
-        tell: receives, after each poll that was not the last, how it stands and what the caller must be told, which is
-            empty unless there is trouble that does not pass by itself.
+        tell: receives, after each poll but the last, how it stands and the trouble that does not pass by itself.
         begun: when the job was, seconds since 1970: whoever takes it over keeps the same deadline.
         provider_now: the provider as it is set up after trouble: its key may have been mended.
 
@@ -187,14 +184,8 @@ async def recover(
 
     Nothing is sent again. What is found is written down as `submitted` before this returns, so that no other call takes
     it for its own. Time in which the vendor cannot be reached does not count. A list that is refused is given up like
-    one that does not show the call: not every key that may send may also list.
-
-    Args:
-        provider_now: gives who may have the call, as it is set up now; it lists recent calls.
-        job_id: the job.
-        call: one of its calls, with the signature that was written down before it was sent.
-        jobs: where it is written down.
-        tell: receives after each look how it stands.
+    one that does not show the call: not every key that may send may also list. `tell` receives after each look how it
+    stands.
 
     Returns:
         The handle; None when the vendor did not show such a call in time.
