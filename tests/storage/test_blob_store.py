@@ -154,10 +154,19 @@ async def test_the_store_can_move_with_its_records(local: LocalBlobs, base: Path
     assert await LocalBlobs(moved, moved / "pictures", AllowedRoots([moved])).read(INPUT) == b"x"
 
 
-@pytest.mark.parametrize("key", ["elsewhere/x", "incoming/../x", "incoming/job_1/../../x", "", "/etc/passwd"])
-async def test_a_key_leads_nowhere_else(local: LocalBlobs, key: str) -> None:
-    with pytest.raises(ValueError, match="is no key"):
-        await local.read(key)
+@pytest.mark.parametrize(
+    "key",
+    [
+        "", "/etc/passwd", "elsewhere/x", "incoming/../x", "incoming/job_1/../../x", "incoming/./x",
+        "file:x", "file:../x", "incoming/job_1/\0", "file:/x\0",
+    ],
+)  # fmt: skip
+async def test_a_key_leads_nowhere_else(local: LocalBlobs, tmp_path: Path, key: str) -> None:
+    assert local.path(key) is None
+    for ask in (local.read(key), local.put(key, b"x"), local.fetch(key, tmp_path / "here"), local.workplace(key)):
+        with pytest.raises(BlobGoneError, match="is no key"):
+            await ask
+    assert files(tmp_path) == set()
 
 
 async def test_a_file_replaced_by_a_link_out_of_the_roots_is_not_read(
@@ -232,3 +241,46 @@ async def test_no_more_is_copied_at_once_than_answers_can_be_looked_up(local: Lo
             for _ in range(60):
                 group.start_soon(lambda: local.add("pictures/fox.png", source, others=others))
     assert asked == [len(SOURCE)] * 60
+
+
+async def test_what_replaced_a_folder_of_a_job_is_not_emptied(
+    local: LocalBlobs, base: Path, tmp_path: Path, link: Link
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "dear").write_bytes(b"x")
+    (base / "incoming").mkdir(parents=True)
+    link(base / "incoming" / "job_1", elsewhere)
+    await local.delete("incoming/job_1/")
+    assert files(elsewhere) == {"dear"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no folders that can be flushed")
+async def test_what_lasts_has_its_bytes_and_its_name_on_disk(
+    local: LocalBlobs, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed = list[int]()
+    fsync = os.fsync
+
+    def record(descriptor: int) -> None:
+        flushed.append(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record)
+    await local.put("incoming/job_1/input-0", b"x", lasting=False)
+    assert flushed == []
+    await local.put("incoming/job_1/result-1", b"x")
+    names = ("incoming/job_1/result-1", "incoming/job_1", "incoming")
+    assert flushed == [(base / name).stat().st_ino for name in names]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device here is always full")  # noqa: PTH110 - at import
+async def test_nothing_is_left_of_what_could_not_be_written(local: LocalBlobs, base: Path, tmp_path: Path) -> None:
+    await local.put(INPUT, b"x" * 10000)
+    (base / "incoming/job_1/.result-1.part").symlink_to("/dev/full")
+    (tmp_path / ".here.part").symlink_to("/dev/full")
+    for write in (local.put("incoming/job_1/result-1", b"x" * 10000), local.fetch(INPUT, tmp_path / "here")):
+        with pytest.raises(StorageError, match="the disk is full"):
+            await write
+    assert files(base) == {INPUT}
+    assert not (tmp_path / ".here.part").is_symlink()

@@ -307,3 +307,34 @@ async def test_the_known_handles_are_those_of_one_provider_in_a_time(workers: Wo
         clock.wait(10)
     await sent(store, "3")
     assert await store.known_handles("somebody", 25) == [{"task": "t1"}]
+
+
+async def test_a_clock_that_was_set_back_delays_nobody(workers: Workers, clock: Clock) -> None:
+    """The lease of a worker that died would seem to hold for an hour, and vendors keep results for about as long."""
+    store = workers()
+    for name in ("dead", "alive"):
+        await started(store, name)
+    clock.now -= 3600
+    await store.renew(["job_alive"])
+    other = workers("other")
+    found = await other.get(LOCAL, "job_dead")
+    assert found is not None
+    assert not found.is_held
+    assert await taken_after_grace(other, clock) == ["job_dead"]
+    assert await other.reclaim_one(LOCAL, "job_alive") is None
+
+
+async def test_a_worker_renews_in_time_after_the_clock_was_set_back(workers: Workers, clock: Clock) -> None:
+    store, other = workers(), workers("other")
+    await started(store)
+    clock.now -= 3600
+    assert await other.reclaim(["somebody"]) == []
+    clock.wait(LEASE / 3)
+    assert await store.renew(["job_1"]) == Renewed()
+    clock.wait(GRACE)
+    assert await other.reclaim(["somebody"]) == []
+    clock.now += 7200  # and forward: whoever works renews before the grace has passed
+    assert await other.reclaim(["somebody"]) == []
+    await store.renew(["job_1"])
+    clock.wait(GRACE)
+    assert await other.reclaim(["somebody"]) == []

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from imagewright.settings.folders import Folders
     from imagewright.storage.principal import Principal
-    from imagewright.storage.records import NewPicture
+    from imagewright.storage.records import NewPicture, PictureRecord
 
 pytestmark = pytest.mark.anyio
 
@@ -223,3 +223,23 @@ async def test_what_another_process_adds_meanwhile_is_the_same_picture(folders: 
     kept = [(await library.keep(LOCAL, source, of_job(), save_as="fox.png"))[0] for _ in range(2)]
     assert kept[0] == kept[1]
     assert files(folders.pictures) == [kept[0].path]
+
+
+class Refusing(MemoryPictureIndex):
+    """Takes no picture that is its job's first, and none at all at first."""
+
+    full = True
+
+    async def add(self, who: Principal, record: PictureRecord) -> None:
+        if self.full or record.variant == 1:
+            raise StorageError("nothing is written")
+        await super().add(who, record)
+
+
+async def test_a_picture_that_cannot_be_listed_keeps_no_other_from_it(folders: Folders, source: Path) -> None:
+    roots, index = AllowedRoots(folders.roots), Refusing()
+    library = Library(index, LocalBlobs(folders.database.parent, folders.pictures, roots), roots)
+    first, second = [(await library.keep(LOCAL, source, of_job(variant)))[0] for variant in (1, 2)]
+    index.full = False
+    assert await library.find(LOCAL) == [second]
+    assert await library.get(LOCAL, first.id) == first

@@ -341,3 +341,31 @@ async def test_several_processes_of_several_threads_lose_nothing(
         assert {record.id for record in await library.find(LOCAL, limit=100)} == ids
     with closing(sqlite3.connect(folders.database)) as plain:
         assert plain.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+@pytest.mark.parametrize(
+    "damage", ["arguments = '{'", "arguments = CAST(x'7b22ff227d' AS TEXT)", "created = 'yesterday'", "seed = 'x'"]
+)
+async def test_a_damaged_entry_costs_only_its_own_picture(
+    folders: Folders, source: Path, caplog: pytest.LogCaptureFixture, damage: str
+) -> None:
+    async with opened(folders) as library:
+        kept = [(await library.keep(LOCAL, source, picture(job_id="job_1", variant=one)))[0] for one in (1, 2)]
+        with closing(sqlite3.connect(folders.database)) as connection, connection:
+            connection.execute(f"UPDATE picture SET {damage} WHERE variant = 1")  # noqa: S608 - words of ours
+        for _ in range(2):
+            assert await library.of_job(LOCAL, "job_1") == kept[1:]
+            assert await library.get(LOCAL, kept[0].id) is None
+    assert [one.getMessage().count(kept[0].id) for one in caplog.records] == [1]
+
+
+@pytest.mark.parametrize("key", ["/etc/passwd", "file:fox.png", "pictures/../fox.png", "pictures/\0"])
+async def test_a_damaged_key_leads_to_no_file(folders: Folders, source: Path, key: str) -> None:
+    async with opened(folders) as library:
+        kept, _ = await library.keep(LOCAL, source, picture())
+        with closing(sqlite3.connect(folders.database)) as connection, connection:
+            connection.execute("UPDATE picture SET key = ?", (key,))
+        (found,) = await library.find(LOCAL)
+        assert found == replace(kept, key=key, path=None)
+        with pytest.raises(StorageError, match="deleted or moved"):
+            await library.read(found, 100)

@@ -158,10 +158,14 @@ async def test_what_makes_no_sense_stays_and_costs_only_itself(old: Path, folder
     with closing(sqlite3.connect(old)) as connection, connection:
         connection.execute("UPDATE job SET plan = 'no JSON' WHERE id = ?", (PLANNED,))
         connection.execute("UPDATE call SET products = '[1]' WHERE job_id = ?", (MADE,))
+        connection.execute("UPDATE job SET plan = CAST(x'7b22ff227d' AS TEXT) WHERE id = ?", (SUBMITTED,))
+        connection.execute("UPDATE picture SET path = CAST(x'2fff' AS TEXT) WHERE prompt = 'deep'")
     async with opened(folders) as stores:
-        assert {one.id for one in await stores.jobs.newest(LOCAL, 10)} == {ENDED, ANSWERED, SUBMITTED, MADE}
-        with pytest.raises(StorageError, match=f"entry of {PLANNED} cannot be read"):
-            await stores.jobs.get(LOCAL, PLANNED)
+        assert {one.id for one in await stores.jobs.newest(LOCAL, 10)} == {ENDED, ANSWERED, MADE}
+        for job_id in (PLANNED, SUBMITTED):
+            with pytest.raises(StorageError, match=f"entry of {job_id} cannot be read"):
+                await stores.jobs.get(LOCAL, job_id)
+        assert {one.prompt for one in await stores.library.find(LOCAL) if one.path is None} == {"deep"}
 
 
 def test_a_process_of_the_older_release_refuses_to_open_it(old: Path) -> None:

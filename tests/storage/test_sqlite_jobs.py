@@ -181,3 +181,47 @@ async def test_no_two_processes_get_the_same_job(store: SqliteJobStore, database
 
     taken = await anyio.to_thread.run_sync(take)
     assert sorted(taken) == sorted(f"job_{name}" for name in names)
+
+
+DAMAGED = "CAST(x'7b22ff227d' AS TEXT)"
+"""A JSON text in which one byte is no UTF-8."""
+
+
+@pytest.mark.parametrize(("table", "column"), [("job", "plan"), ("job", "notes"), ("call", "handle")])
+async def test_a_damaged_byte_costs_only_its_own_job(
+    store: SqliteJobStore, database: Database, clock: Clock, table: str, column: str
+) -> None:
+    for name in ("1", "2"):
+        await started(store, name, calls=(CallRecord(number=0, handle={"task": name}),))
+    with database.writing() as connection:
+        where = "id" if table == "job" else "job_id"
+        connection.execute(f"UPDATE {table} SET {column} = {DAMAGED} WHERE {where} = 'job_1'")  # noqa: S608 - names of ours
+    with pytest.raises(UnreadableJobError, match="job_1 cannot be read"):
+        await store.get(LOCAL, "job_1")
+    assert [one.id for one in await store.newest(LOCAL, 10)] == ["job_2"]
+    assert {"task": "2"} in await store.known_handles("somebody", 60)
+    clock.wait(LEASE + 1)
+    await store.reclaim(["somebody"])
+    clock.wait(LEASE)
+    assert [one.id for one in await store.reclaim(["somebody"])] == ["job_2"]
+
+
+async def test_a_damaged_name_is_shown_as_far_as_it_can_be_read(store: SqliteJobStore, database: Database) -> None:
+    await ended(store)
+    with database.writing() as connection:
+        connection.execute("UPDATE job SET tool = CAST(x'74ff' AS TEXT)")
+    assert [one.tool for one in await store.costs(LOCAL, 0.0)] == ["t\ufffd"]
+
+
+async def test_jobs_that_cannot_be_read_do_not_stand_before_the_others(
+    store: SqliteJobStore, database: Database, clock: Clock
+) -> None:
+    for place in range(MOST_RECLAIMED + 1):
+        await started(store, str(place))
+    with database.writing() as connection:
+        connection.execute("UPDATE job SET plan = '{'")
+    clock.wait(1)
+    await started(store, "sound")
+    await store.release()
+    taken = [await store.reclaim(["somebody"]) for _ in range(2)]
+    assert [[one.id for one in jobs] for jobs in taken] == [[], ["job_sound"]]

@@ -291,3 +291,48 @@ async def test_a_process_killed_in_the_middle_leaves_all_or_nothing(database: Co
     done = await anyio.to_thread.run_sync(lambda: subprocess.run(command, env=environment, check=False))  # noqa: S603 - our own words
     assert done.returncode == 9
     assert notes(database) == ["before"]
+
+
+class Killed(BaseException):
+    """Ends a thread in the middle of a transaction."""
+
+
+async def test_nobody_takes_a_write_for_kept_whose_thread_has_ended(writer: Writer, database: Counting) -> None:
+    held, errors = Held(), list[BaseException]()
+
+    def die(_: sqlite3.Connection) -> None:
+        raise Killed
+
+    async def write(action: Callable[[sqlite3.Connection], object]) -> None:
+        try:
+            await writer.write(action)
+        except (StorageError, Killed) as error:
+            errors.append(error)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(write, held)
+        await held.begun()
+        for action in (noting("one"), die, noting("two")):
+            group.start_soon(write, action)
+        await anyio.wait_all_tasks_blocked()
+        held.let_go()
+    assert sum(isinstance(error, Killed) for error in errors) == 1
+    assert [str(error) for error in errors if isinstance(error, StorageError)] == [
+        "The write was broken off together with others, so it may not be on disk."
+    ] * 2
+    await writer.write(noting("three"))
+    assert notes(database) == ["held", "three"]
+
+
+async def test_what_no_database_can_hold_costs_only_its_own_write(writer: Writer, database: Counting) -> None:
+    def write(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO note VALUES (?)", values)
+
+    values: tuple[str | int]
+    for values in (("half a character \ud83d",), (2**70,)):
+        with pytest.raises(StorageError, match=r"notes\.db failed"):
+            await writer.write(write)
+        with pytest.raises(StorageError, match=r"notes\.db failed"), database.reading() as connection:
+            connection.execute("SELECT 1 FROM note WHERE text = ?", values)
+    await writer.write(noting("one"))
+    assert notes(database) == ["one"]

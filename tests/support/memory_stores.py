@@ -48,11 +48,15 @@ class Kept:
 
     job: JobRecord
     lease_until: float
+    lease: float
     seen: float | None = None
 
     @property
     def may_have_cost(self) -> bool:
         return self.job.state in {"running", "completed"} or self.job.cost_usd is None or self.job.cost_usd > 0
+
+    def is_held(self, now: float) -> bool:
+        return not self.job.done and now <= self.lease_until <= now + 2 * self.lease
 
 
 @dataclass
@@ -91,7 +95,7 @@ class MemoryJobStore:
         now = self._clock()
         new: dict[str, Any] = {one.name: getattr(job, one.name) for one in fields(NewJob)}
         record = JobRecord(**new, principal=who.id, created=now, worker_id=self.worker_id)
-        self._kept[job.id] = Kept(record, now + self.lease)
+        self._kept[job.id] = Kept(record, now + self.lease, self.lease)
         return Started(self._as_read(self._kept[job.id]))
 
     async def repeated(self, who: Principal, fingerprint: str, key: str) -> Joined | KeyClash | None:
@@ -152,7 +156,7 @@ class MemoryJobStore:
         known = [one for job_id in job_ids if (one := self._kept.get(job_id)) is not None]
         mine = [one for one in known if one.job.worker_id == self.worker_id]
         for one in mine:
-            one.lease_until = self._clock() + self.lease
+            one.lease_until, one.lease = self._clock() + self.lease, self.lease
         cancelled = frozenset(one.job.id for one in mine if one.job.cancel_requested)
         return Renewed(cancelled, frozenset(one.job.id for one in known) - {one.job.id for one in mine})
 
@@ -214,7 +218,7 @@ class MemoryJobStore:
         return [CostRow(job.created, job.tool, job.provider, job.cost_usd or 0.0, job.cost_basis) for job in jobs]
 
     def _as_read(self, one: Kept) -> JobRecord:
-        return replace(one.job, is_held=not one.job.done and one.lease_until >= self._clock())
+        return replace(one.job, is_held=one.is_held(self._clock()))
 
     def _newest_of(self, who: Principal) -> list[Kept]:
         own = [one for one in self._kept.values() if one.job.principal == who.id]
@@ -225,7 +229,7 @@ class MemoryJobStore:
         return one if one is not None and one.job.principal == who.id else None
 
     def _run_out(self) -> list[Kept]:
-        return [one for one in self._kept.values() if not one.job.done and one.lease_until < self._clock()]
+        return [one for one in self._kept.values() if not one.job.done and not one.is_held(self._clock())]
 
     def _mine(self, job_id: str) -> Kept:
         if job_id not in self._kept:
@@ -235,7 +239,8 @@ class MemoryJobStore:
         return self._kept[job_id]
 
     def _take(self, one: Kept) -> JobRecord:
-        one.job, one.lease_until = replace(one.job, worker_id=self.worker_id), self._clock() + self.lease
+        one.job = replace(one.job, worker_id=self.worker_id)
+        one.lease_until, one.lease = self._clock() + self.lease, self.lease
         return self._as_read(one)
 
 

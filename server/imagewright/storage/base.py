@@ -206,7 +206,8 @@ class JobStore(Protocol):
 
         No two workers get the same job. A lease must be seen expired twice: by an earlier call of this method, and by
         one that comes `GRACE` of a lease later, by a clock that stops while the machine sleeps. Released jobs are
-        taken at once. Jobs whose records are damaged are left, and logged once.
+        taken at once. A lease that ends later than it could, because the clock was set back, is expired too. Jobs whose
+        records are damaged are left, and logged once.
 
         Args:
             providers: only jobs of these providers are taken.
@@ -262,7 +263,7 @@ class JobStore(Protocol):
 
 
 class PictureIndex(Protocol):
-    """What is known about the pictures that were kept.
+    """What is known about the pictures that were kept. A damaged record is left out of every answer, and logged once.
 
     All methods raise `StorageError` if the index cannot be used, and its subclass `SetAsideError` if it was corrupt.
     """
@@ -322,7 +323,7 @@ class BlobStore(Protocol):
     """Files by key. Its methods take no principal, because keys are found only in records, and those are scoped.
 
     All methods raise `StorageError` if the store cannot be used, and its subclass `BlobGoneError` if there is no file
-    with the key.
+    with the key, or the text cannot be a key.
     """
 
     async def put(self, key: str, data: bytes, *, lasting: bool = True) -> None:
@@ -364,7 +365,7 @@ class BlobStore(Protocol):
         """A URL from which anybody can fetch the file for so many seconds; None if this store has no URLs."""
 
     def path(self, key: str) -> Path | None:
-        """The path of a file on this machine, whether it exists or not; None if the store is elsewhere."""
+        """The path of a file on this machine, whether it exists or not; None if it is elsewhere or this is no key."""
 
     async def keys(self, prefix: str) -> list[str]:
         """The keys of all finished files that begin with this text, sorted. It need not end at a slash."""

@@ -15,13 +15,13 @@ import anyio.to_thread
 
 from imagewright.errors import StorageError, why
 from imagewright.storage.base import BlobFolder, BlobGoneError
-from imagewright.storage.paths.files import Kept, check_room, keep, make_folder, open_file, sweep
+from imagewright.storage.paths.files import Kept, check_room, keep, make_folder, open_file, settle, sweep
 from imagewright.storage.paths.roots import read_within
 from imagewright.storage.records import FILE, INCOMING, PICTURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
-    from typing import Any, BinaryIO
+    from typing import IO, Any, BinaryIO
 
     from imagewright.storage.paths.roots import AllowedRoots
 
@@ -99,11 +99,8 @@ class LocalBlobs:
         """See `BlobStore.fetch`."""
 
         def copy() -> None:
-            part = into.with_name(f".{into.name}.part")
-            with self._opened(key) as stream, _reasons(into):
-                with open_file(part, "wb") as copied:
-                    shutil.copyfileobj(stream, copied)
-                part.replace(into)
+            with self._opened(key) as stream, _reasons(into), _whole(into) as copied:
+                shutil.copyfileobj(stream, copied)
 
         await anyio.to_thread.run_sync(copy)
 
@@ -113,7 +110,9 @@ class LocalBlobs:
 
     def path(self, key: str) -> Path | None:
         """See `BlobStore.path`. It is absolute, and links on the way to the store's folders are resolved."""
-        return self._file(key)
+        with suppress(BlobGoneError):
+            return self._file(key)
+        return None
 
     async def keys(self, prefix: str) -> list[str]:
         """See `BlobStore.keys`."""
@@ -168,14 +167,15 @@ class LocalBlobs:
         await anyio.to_thread.run_sync(check)
 
     def _file(self, key: str) -> Path:
-        if key.startswith(FILE):
-            return Path(key.removeprefix(FILE))
         area, *names = key.split("/")
         folders = {INCOMING: self._base / INCOMING, PICTURES: self._pictures}
-        if area not in folders or any(name in {".", ".."} for name in names):
-            message = f"{key!r} is no key of this store"
-            raise ValueError(message)
-        return Path(os.path.realpath(folders[area])).joinpath(*names)
+        if "\0" not in key:
+            if key.startswith(FILE) and (path := Path(key.removeprefix(FILE))).is_absolute():
+                return path
+            # on Windows, a name can hold the folder or the drive that it leads to
+            if area in folders and all(Path(name).name == name != ".." for name in names):
+                return Path(os.path.realpath(folders[area])).joinpath(*names)
+        raise BlobGoneError(f"{key!r} is no key of this store.")
 
     def _key(self, path: Path) -> str:
         """The key of a picture with this path."""
@@ -213,18 +213,31 @@ def _reasons(path: Path) -> Iterator[None]:
         raise StorageError(f"{path}: {why(error)}.") from error
 
 
-def _put(file: Path, data: bytes, lasting: bool) -> None:  # noqa: FBT001 - called through a thread
+@contextmanager
+def _whole(file: Path) -> Iterator[IO[bytes]]:
+    """Write a file that takes its name when it is whole. What is left of one that fails is removed."""
     part = file.with_name(f".{file.name}.part")
     try:
-        make_folder(file.parent)
         with open_file(part, "wb") as stream:
+            yield stream
+        part.replace(file)
+    except OSError:
+        with suppress(OSError):
+            part.unlink()
+        raise
+
+
+def _put(file: Path, data: bytes, lasting: bool) -> None:  # noqa: FBT001 - called through a thread
+    with _reasons(file):
+        make_folder(file.parent)
+        with _whole(file) as stream:
             stream.write(data)
             if lasting:
                 stream.flush()
                 os.fsync(stream.fileno())
-        part.replace(file)
-    except OSError as error:
-        raise StorageError(f"{file}: cannot be written ({error.strerror})") from error
+        if lasting:
+            settle(file.parent)
+            settle(file.parent.parent)  # its folder may be new
 
 
 def _newest(folder: Path) -> float:
@@ -236,6 +249,8 @@ def _newest(folder: Path) -> float:
 
 def _delete(folder: Path, start: str) -> None:
     """Remove all files of a folder whose names begin so, and then the folder if it is empty."""
+    if folder.is_symlink():  # nothing behind a link is this store's
+        return
     with suppress(OSError):
         for path in list(folder.iterdir()):
             if not path.name.lstrip(".").startswith(start):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
 from datetime import date, datetime, time, timedelta
 from functools import partial
@@ -308,11 +308,13 @@ class Library:
 
     async def _catch_up(self) -> None:
         """Add the records that could not be added when they were kept, as far as possible."""
-        for who, record in list(self._unlisted.values()):
-            try:
-                await self._index.add(who, record)
-            except StorageError:  # the caller was told when the picture was kept
-                return
+        async with anyio.create_task_group() as group:  # one transaction for all, and one that fails stops no other
+            for who, record in self._unlisted.values():
+                group.start_soon(self._enter_again, who, record)
+
+    async def _enter_again(self, who: Principal, record: PictureRecord) -> None:
+        with suppress(StorageError):  # the caller was told when the picture was kept
+            await self._index.add(who, record)
             self._unlisted.pop(record.id, None)
 
     def _unlisted_of(self, who: Principal, picture_id: str) -> PictureRecord | None:

@@ -88,7 +88,7 @@ def write_new(reader: BinaryIO, target: Path, ours: Ours | None = None) -> Kept:
         finally:
             with suppress(OSError):  # what is published is saved; the part is swept some day
                 part.unlink()
-        _settle(path.parent)
+        settle(path.parent)
     except OSError as error:
         raise StorageError(f"{target.name} cannot be saved in {target.parent}: {why(error)}.") from error
     return Kept(path, size)
@@ -228,8 +228,8 @@ def by_rename(part: Path, path: Path) -> None:
 _WAYS = (by_rename,) if os.name == "nt" else (by_link, by_reservation)
 
 
-def _settle(folder: Path) -> None:
-    """Make the new name survive a power cut, if the file system supports that."""
+def settle(folder: Path) -> None:
+    """Make the new names in a folder survive a power cut, if the file system supports that."""
     if os.name == "nt":
         return
     with suppress(OSError):

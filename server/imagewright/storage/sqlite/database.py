@@ -33,6 +33,9 @@ PATIENCE = 5.0
 CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 """The result codes of a file whose content is not, or no longer, a database."""
 
+NOT_STORED = (sqlite3.Error, OverflowError, UnicodeEncodeError)
+"""What SQLite raises, also for a number or a text that no database can hold."""
+
 _COMPANIONS = ("-wal", "-shm")  # what SQLite keeps beside a database; they belong to it
 
 _READ, _WRITE = "BEGIN", "BEGIN IMMEDIATE"
@@ -144,7 +147,7 @@ class Database:
             with suppress(sqlite3.Error):  # closing undoes what could not be rolled back
                 connection.rollback()
             connection.close()
-            if not isinstance(error, sqlite3.Error):
+            if not isinstance(error, NOT_STORED):
                 raise
             raise (self._replaced() if self._is_replaced(error, mark) else self._failed(error, mark)) from error
         if begin == _WRITE and mark != _mark(self.file):
@@ -219,6 +222,7 @@ class Database:
         connection.execute("PRAGMA synchronous = FULL")  # what is committed survives a power cut: it is paid work
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
+        connection.text_factory = _text
         if self._version(connection) == len(self._migrations):
             return
         for name, function in self._functions.items():
@@ -245,11 +249,11 @@ class Database:
             )
         return version
 
-    def failure(self, error: sqlite3.Error) -> StorageError:
+    def failure(self, error: Exception) -> StorageError:
         """The error for the caller."""
         return StorageError(f"The database {self.file} failed: {_ADVICE.get(primary_code(error), str(error))}.")
 
-    def _failed(self, error: sqlite3.Error, mark: Mark | None) -> StorageError:
+    def _failed(self, error: Exception, mark: Mark | None) -> StorageError:
         """As `failure`; a corrupt file is set aside on the way."""
         if primary_code(error) not in CORRUPT:
             return self.failure(error)
@@ -267,7 +271,7 @@ class Database:
     def _replaced(self) -> SetAsideError:
         return SetAsideError(f"The database {self.file} was replaced by another process: try again.")
 
-    def _is_replaced(self, error: sqlite3.Error, mark: Mark | None) -> bool:
+    def _is_replaced(self, error: Exception, mark: Mark | None) -> bool:
         """Whether an error comes from another process that is just setting the file aside."""
         if primary_code(error) not in _OF_A_FILE_MOVED:
             return False
@@ -363,6 +367,11 @@ def connect(file: Path, mode: Literal["rw", "ro"] = "rw", **options: Any) -> sql
     return connection
 
 
-def primary_code(error: sqlite3.Error) -> int:
-    """SQLite's primary result code; 0 for errors of the Python layer, which have none."""
+def _text(data: bytes) -> str:
+    """A text of the database. A byte that is damaged must cost only its own row, not every query that meets it."""
+    return data.decode("utf-8", "replace")
+
+
+def primary_code(error: Exception) -> int:
+    """SQLite's primary result code; 0 for errors of Python, which have none."""
     return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF

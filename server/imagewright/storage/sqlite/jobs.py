@@ -5,7 +5,6 @@ What the methods promise is written in `storage.base.JobStore`.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from contextlib import suppress
@@ -28,7 +27,7 @@ from imagewright.storage.base import (
     UnreadableJobError,
 )
 from imagewright.storage.records import CostRow, JobRecord, NewJob, Spent
-from imagewright.storage.sqlite.rows import encoded, insert_job, read_job, replace_calls, update
+from imagewright.storage.sqlite.rows import EXPIRED, decoded, encoded, insert_job, read_job, replace_calls, update
 from imagewright.storage.states import NEXT, CallState
 
 if TYPE_CHECKING:
@@ -112,7 +111,7 @@ class SqliteJobStore:
                 if spent.usd + job.reserved_usd > cap.usd + 1e-9:
                     return OverBudget(cap, spent)
             own: dict[str, Any] = {"principal": who.id, "created": now, "worker_id": self.worker_id}
-            insert_job(connection, job, **own, lease_until=now + self.lease)
+            insert_job(connection, job, **own, lease_until=now + self.lease, lease_seconds=self.lease)
             new = {one.name: getattr(job, one.name) for one in fields(NewJob)}
             return Started(JobRecord(**new, **own, is_held=True))
 
@@ -148,7 +147,7 @@ class SqliteJobStore:
             handles = []
             for (handle,) in connection.execute(query, (provider, self._clock() - seconds)):
                 with suppress(ValueError):  # reading its job reports it
-                    handles.append(json.loads(handle))
+                    handles.append(decoded(handle))
             return handles
 
         return await self._read(read, [])
@@ -187,7 +186,7 @@ class SqliteJobStore:
 
         def write(connection: sqlite3.Connection) -> Renewed:
             cancelled, lost = set(), set()
-            until = {"lease_until": self._clock() + self.lease}
+            until = {"lease_until": self._clock() + self.lease, "lease_seconds": self.lease}
             for job_id, holder, asked in connection.execute(query, tuple(job_ids)).fetchall():
                 if holder != self.worker_id:
                     lost.add(job_id)
@@ -201,25 +200,23 @@ class SqliteJobStore:
 
     async def reclaim(self, providers: Collection[str], *, but: Collection[str] = ()) -> list[JobRecord]:
         """See `JobStore.reclaim`."""
-        query = (
-            "SELECT id, lease_until FROM job WHERE state = 'running' AND lease_until < ? "  # noqa: S608 - question marks
-            f"AND provider IN ({_marks(providers)}) AND id NOT IN ({_marks(but)}) ORDER BY created LIMIT ?"
-        )
+        query = f"SELECT id, lease_until, provider FROM job WHERE state = 'running' AND {EXPIRED} ORDER BY created"  # noqa: S608 - a constant
 
-        def read(connection: sqlite3.Connection) -> list[tuple[str, float]]:
-            return connection.execute(query, (self._clock(), *providers, *but, MOST_RECLAIMED)).fetchall()
+        def read(connection: sqlite3.Connection) -> list[tuple[str, float, str]]:
+            return connection.execute(query, {"now": self._clock()}).fetchall()
 
-        rows: list[tuple[str, float]] = await self._read(read, [])
-        self._stalled.forget_all_but(rows)
-        free = [job_id for job_id, lease_until in rows if self._stalled.long_enough(job_id, lease_until)]
-        return await self._write(partial(self._take, free)) if free else []
+        rows: list[tuple[str, float, str]] = await self._read(read, [])
+        skipped = {*but, *self._reported}  # damaged ones must not stand in the way of the others
+        wanted = [(job_id, until) for job_id, until, name in rows if name in providers and job_id not in skipped]
+        self._stalled.forget_all_but(wanted)
+        free = [job_id for job_id, lease_until in wanted if self._stalled.long_enough(job_id, lease_until)]
+        return await self._write(partial(self._take, free[:MOST_RECLAIMED])) if free else []
 
     async def reclaim_one(self, who: Principal, job_id: str) -> JobRecord | None:
         """See `JobStore.reclaim_one`."""
-        query = "SELECT lease_until FROM job WHERE id = ? AND principal = ? AND state = 'running' AND lease_until < ?"
-        row = await self._read(
-            lambda connection: connection.execute(query, (job_id, who.id, self._clock())).fetchone(), None
-        )
+        query = f"SELECT lease_until FROM job WHERE id = :id AND principal = :who AND state = 'running' AND {EXPIRED}"  # noqa: S608 - a constant
+        values = {"id": job_id, "who": who.id, "now": self._clock()}
+        row = await self._read(lambda connection: connection.execute(query, values).fetchone(), None)
         if row is None or not self._watched.long_enough(job_id, row[0]):
             return None
         taken = await self._write(partial(self._take, [job_id]))
@@ -330,8 +327,8 @@ class SqliteJobStore:
     def _take(self, job_ids: Sequence[str], connection: sqlite3.Connection) -> list[JobRecord]:
         """Take over those of the jobs that can be read and that no other worker has taken meanwhile."""
         now = self._clock()
-        values = {"worker_id": self.worker_id, "lease_until": now + self.lease}
-        free = "id = :id AND state = 'running' AND lease_until < :now"
+        values = {"worker_id": self.worker_id, "lease_until": now + self.lease, "lease_seconds": self.lease}
+        free = f"id = :id AND state = 'running' AND {EXPIRED}"
         jobs = [job for job_id in job_ids if (job := self._readable(connection, job_id)) is not None]
         taken = [job for job in jobs if update(connection, "job", values, free, id=job.id, now=now)]
         return [replace(job, worker_id=self.worker_id, is_held=True) for job in taken]

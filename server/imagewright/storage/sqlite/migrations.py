@@ -116,9 +116,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE call RENAME COLUMN products TO outputs",
         "ALTER TABLE picture ADD COLUMN principal TEXT NOT NULL DEFAULT 'local'",
         "ALTER TABLE picture RENAME COLUMN path TO key",
-        "UPDATE job SET plan = plan_of_now(plan)",
-        "UPDATE call SET outputs = outputs_of_now(outputs) WHERE outputs IS NOT NULL",
-        "UPDATE picture SET key = key_of_path(key)",
+        # The functions get bytes, because a damaged text would end the migration. What makes no sense stays.
+        "UPDATE job SET plan = coalesce(plan_of_now(CAST(plan AS BLOB)), plan)",
+        "UPDATE call SET outputs = coalesce(outputs_of_now(CAST(outputs AS BLOB)), outputs) WHERE outputs IS NOT NULL",
+        "UPDATE picture SET key = coalesce(key_of_path(CAST(key AS BLOB)), key)",
         "DROP INDEX job_by_time",
         "DROP INDEX job_by_fingerprint",
         "DROP INDEX job_by_key",
@@ -131,6 +132,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX picture_by_time ON picture (principal, created, number)",
         "CREATE INDEX picture_by_tool ON picture (principal, tool, created, number)",
     ),
+    (
+        # How long the lease was, to tell when the clock was set back: older rows get the longest that can be set.
+        "ALTER TABLE job ADD COLUMN lease_seconds REAL NOT NULL DEFAULT 3600",
+    ),
 )
 
 
@@ -142,7 +147,11 @@ def functions(pictures: Path) -> Mapping[str, Callable[[Any], Any]]:
     """
     folder = Path(os.path.realpath(pictures))
 
-    def key_of_path(path: str) -> str:
+    def key_of_path(data: bytes) -> str | None:
+        try:
+            path = data.decode()
+        except NO_SENSE:
+            return None
         if Path(path).is_relative_to(folder):
             return f"{PICTURES}/{Path(path).relative_to(folder).as_posix()}"
         return f"{FILE}{Path(path).as_posix()}"
@@ -150,8 +159,8 @@ def functions(pictures: Path) -> Mapping[str, Callable[[Any], Any]]:
     return {"key_of_path": key_of_path, "plan_of_now": _plan_of_now, "outputs_of_now": _outputs_of_now}
 
 
-def _plan_of_now(text: str) -> str:
-    """The plan of a job, in the names of this release; what makes no sense stays and is reported when it is read."""
+def _plan_of_now(text: bytes) -> str | None:
+    """The plan of a job, in the names of this release; None for what makes no sense, which is reported when read."""
     try:
         plan = json.loads(text)
         spec = plan.pop("brief")
@@ -161,10 +170,10 @@ def _plan_of_now(text: str) -> str:
             picture["file"] = spooled_key(picture["file"])
         return json.dumps({"spec": spec, **plan}, separators=(",", ":"))
     except NO_SENSE:
-        return text
+        return None
 
 
-def _outputs_of_now(text: str) -> str:
+def _outputs_of_now(text: bytes) -> str | None:
     """The outputs of a call; as above."""
     try:
         outputs = json.loads(text)
@@ -172,4 +181,4 @@ def _outputs_of_now(text: str) -> str:
             output["file"] = spooled_key(output["file"])
         return json.dumps(outputs, separators=(",", ":"))
     except NO_SENSE:
-        return text
+        return None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 
+from imagewright.storage.base import NO_SENSE
 from imagewright.storage.paths.path_syntax import plain
 from imagewright.storage.records import PictureRecord
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from imagewright.storage.principal import Principal
     from imagewright.storage.sqlite.database import Database
     from imagewright.storage.sqlite.writer import Writer
+
+log = logging.getLogger(__name__)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
@@ -49,6 +53,7 @@ class SqlitePictureIndex:
     def __init__(self, database: Database, writer: Writer) -> None:
         self._database = database
         self._write = writer.write
+        self._reported: set[str] = set()
 
     async def add(self, who: Principal, record: PictureRecord) -> None:
         """See `PictureIndex.add`."""
@@ -117,7 +122,16 @@ class SqlitePictureIndex:
         return await anyio.to_thread.run_sync(read)
 
     async def _records(self, query: str, values: Sequence[str | int]) -> list[PictureRecord]:
-        return [_record(row) for row in await self._rows(query, values)]
+        """The records of these rows. A damaged one is left out, and logged once."""
+        records = []
+        for row in await self._rows(query, values):
+            try:
+                records.append(_record(row))
+            except NO_SENSE as error:
+                if row[0] not in self._reported:
+                    self._reported.add(row[0])
+                    log.error("The library's entry of %s cannot be read and is left as it is: %r.", row[0], error)  # noqa: TRY400 - known, and told in full
+        return records
 
 
 def _values(record: PictureRecord) -> dict[str, Any]:

@@ -26,7 +26,9 @@ _CALL_JSON = ("arguments", "signature", "handle", "outputs", "error")
 _CALL = ("number", "state", "count", "first_variant", "cost_usd", *_CALL_JSON)
 _JSON = frozenset((*_NEW_JSON, *_CALL_JSON))
 
-_READ_JOB = f"SELECT {', '.join(_JOB)}, state = 'running' AND lease_until >= ? FROM job WHERE id = ?"  # noqa: S608 - names of columns
+EXPIRED = "(lease_until < :now OR lease_until > :now + 2 * lease_seconds)"
+"""A lease has expired, or ends so late that the clock must have been set back: no process may be renewing it."""
+_READ_JOB = f"SELECT {', '.join(_JOB)}, state = 'running' AND NOT {EXPIRED} FROM job WHERE id = :id"  # noqa: S608 - names of columns
 _READ_CALLS = f"SELECT {', '.join(_CALL)} FROM call WHERE job_id = ? ORDER BY number"  # noqa: S608 - as above
 
 
@@ -75,7 +77,7 @@ def read_job(connection: sqlite3.Connection, job_id: str, now: float) -> JobReco
     Raises:
         UnreadableJobError: its rows are damaged.
     """
-    row = connection.execute(_READ_JOB, (now, job_id)).fetchone()
+    row = connection.execute(_READ_JOB, {"now": now, "id": job_id}).fetchone()
     if row is None:
         return None
     calls = connection.execute(_READ_CALLS, (job_id,)).fetchall()
@@ -89,6 +91,17 @@ def encoded(value: Any) -> str | None:
     """A value as the JSON text of its column."""
     # a vendor may answer with anything, and a paid picture must not be lost because JSON cannot hold it
     return None if value is None else json.dumps(value, separators=(",", ":"), default=str)
+
+
+def decoded(text: str) -> Any:
+    """The value of a JSON column.
+
+    Raises:
+        ValueError: it is no JSON, or a byte of it is damaged.
+    """
+    if "\ufffd" in text:  # `encoded` writes ASCII only, so this was put in place of a damaged byte
+        raise ValueError("it is no UTF-8")
+    return json.loads(text)
 
 
 def _record(row: Sequence[Any], calls: Sequence[Sequence[Any]]) -> JobRecord:
@@ -129,4 +142,4 @@ def _stored(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _read(names: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
     columns = zip(names, row, strict=True)
-    return {name: json.loads(value) if name in _JSON and value is not None else value for name, value in columns}
+    return {name: decoded(value) if name in _JSON and value is not None else value for name, value in columns}

@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 
 from imagewright.errors import StorageError
-from imagewright.storage.sqlite.database import CORRUPT, primary_code
+from imagewright.storage.sqlite.database import CORRUPT, NOT_STORED, primary_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,6 +27,8 @@ class _Request:
     action: Callable[[sqlite3.Connection], Any]
     taken: bool = False
     """Whether it is part of a transaction that has begun."""
+    written: bool = False
+    """Whether it is on disk."""
     result: Any = None
     error: Exception | None = None
 
@@ -45,9 +47,8 @@ class Writer:
         self._database = database
         self._waiting: list[_Request] = []
         self._turn = anyio.Lock()
-        self._thread = anyio.CapacityLimiter(
-            1
-        )  # a thread of its own, because decoding and copying can occupy all shared ones
+        # a thread of its own, because decoding and copying can occupy all shared ones
+        self._thread = anyio.CapacityLimiter(1)
 
     async def write(self, action: Callable[[sqlite3.Connection], T]) -> T:
         """Run an action in a write transaction. What it wrote is on disk when this returns.
@@ -72,6 +73,8 @@ class Writer:
                 self._waiting.remove(request)
         if request.error is not None:
             raise request.error
+        if not request.written:
+            raise StorageError("The write was broken off together with others, so it may not be on disk.")
         result: T = request.result
         return result
 
@@ -84,6 +87,9 @@ class Writer:
                 await anyio.to_thread.run_sync(self._run, batch, limiter=self._thread)
             except Exception as error:  # noqa: BLE001 - each caller gets the error, as if from its own write
                 _fail(batch, error)
+            else:
+                for request in batch:
+                    request.written = True
 
     def _run(self, batch: Sequence[_Request]) -> None:
         with self._database.writing() as connection:
@@ -92,12 +98,11 @@ class Writer:
                 try:
                     request.result = request.action(connection)
                 except Exception as error:
-                    if isinstance(error, sqlite3.Error):
-                        if primary_code(error) in CORRUPT or not connection.in_transaction:
-                            raise  # nothing of the batch can be kept
-                        request.error = self._database.failure(error)
-                    else:
-                        request.error = error
+                    if isinstance(error, sqlite3.Error) and (
+                        primary_code(error) in CORRUPT or not connection.in_transaction
+                    ):
+                        raise  # nothing of the batch can be kept
+                    request.error = self._database.failure(error) if isinstance(error, NOT_STORED) else error
                     connection.execute("ROLLBACK TO one")
                 connection.execute("RELEASE one")
 
