@@ -75,7 +75,7 @@ async def test_a_result_is_read_back_as_it_was(tmp_path: Path, output: Output) -
 
 async def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "incoming").write_bytes(b"in the way")
-    with pytest.raises(StorageError, match="cannot be written"):
+    with pytest.raises(StorageError, match="in the way"):
         await spool_of(tmp_path).keep_output(JOB, 1, Output(data=b"picture"))
 
 

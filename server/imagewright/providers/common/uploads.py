@@ -10,6 +10,7 @@ import anyio
 import anyio.to_thread
 
 from imagewright.errors import ProviderError
+from imagewright.providers.http.request import FilePart
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -73,3 +74,8 @@ async def _uploaded(pictures: Sequence[Prepared], upload: Callable[[Prepared], A
 def data_uri(picture: Prepared) -> str:
     """The picture inside an address."""
     return f"data:{picture.mime};base64,{base64.b64encode(picture.data).decode('ascii')}"
+
+
+def file_part(label: str, stem: str, picture: Prepared) -> FilePart:
+    """The file of an input picture for a form, under that name with the extension of its type."""
+    return FilePart(label, f"{stem}.{picture.extension}", picture.mime, picture.data)

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from imagewright.net.addresses import DEFAULT_PORTS, is_loopback_url
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.errors import ProviderError, TaskEnded
-    from imagewright.providers.base import Prepared
 
 T = TypeVar("T")
 
@@ -49,11 +48,6 @@ class FilePart:
     mime: str
     data: bytes = field(repr=False)
     """The whole file."""
-
-    @classmethod
-    def of(cls, label: str, stem: str, picture: Prepared) -> Self:
-        """The file of an input picture, under that name with the extension of its type."""
-        return cls(label, f"{stem}.{picture.extension}", picture.mime, picture.data)
 
 
 @dataclass(frozen=True)

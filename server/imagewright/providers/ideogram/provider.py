@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import SynchronousProvider
-from imagewright.providers.http.request import FilePart, Purpose, Request
+from imagewright.providers.common.uploads import file_part
+from imagewright.providers.http.request import Purpose, Request
 from imagewright.providers.ideogram.replies import read_made
 from imagewright.providers.ideogram.routes import NAME, RESOLUTIONS, ROUTES, SPEEDS
 
@@ -36,7 +37,7 @@ class Ideogram(SynchronousProvider):
             purpose=Purpose.SUBMIT,
             url=f"{self._base}/v1/{quote(order.route.model_for(order.arguments), safe='')}/reframe",
             fields=fields(order),
-            files=(FilePart.of("image", "image", order.images[0]),),
+            files=(file_part("image", "image", order.images[0]),),
             read=read_made,
             seconds=self.seconds,
         )

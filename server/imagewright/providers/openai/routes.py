@@ -15,6 +15,7 @@ from imagewright.errors import RequestRejected, SettingsError
 from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price, Route
 from imagewright.providers.common.fields import ratios
 from imagewright.providers.common.overrides import chosen
+from imagewright.providers.common.uploads import file_part
 from imagewright.providers.http.request import FilePart
 from imagewright.text import byte_size
 
@@ -116,8 +117,8 @@ class OpenAIRoute(Route):
         """The pictures of an edit, and the mask."""
         # one picture under its plain name is what every server knows; only several are a list
         label = "image" if len(order.images) == 1 else "image[]"
-        images = (FilePart.of(label, f"image-{place}", picture) for place, picture in enumerate(order.images, 1))
-        return (*images, *([] if order.mask is None else [FilePart.of("mask", "mask", order.mask)]))
+        images = (file_part(label, f"image-{place}", picture) for place, picture in enumerate(order.images, 1))
+        return (*images, *([] if order.mask is None else [file_part("mask", "mask", order.mask)]))
 
 
 _GENERATE = {**dict.fromkeys((*SAME_WORD, "aspect_ratio"), ANY), **SERVED_BY_ENGINE}

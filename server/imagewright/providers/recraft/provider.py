@@ -11,7 +11,8 @@ from urllib.parse import quote
 
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import SynchronousProvider
-from imagewright.providers.http.request import FilePart, Purpose, Request
+from imagewright.providers.common.uploads import file_part
+from imagewright.providers.http.request import Purpose, Request
 from imagewright.providers.recraft.replies import read_made
 from imagewright.providers.recraft.routes import FORM, NAME, ROUTES
 
@@ -39,7 +40,7 @@ class Recraft(SynchronousProvider):
             # the operation is part of the address, and stands where other vendors name a model
             url=f"{self._base}/v1/images/{quote(order.route.model_for(order.arguments), safe='')}",
             fields=FORM,
-            files=(FilePart.of("file", "image", order.images[0]),),
+            files=(file_part("file", "image", order.images[0]),),
             read=read_made,
             seconds=self.seconds,
             max_bytes=ANSWER_BYTES,

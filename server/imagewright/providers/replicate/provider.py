@@ -15,8 +15,8 @@ from imagewright.providers.base import Finished, Handle, Output, PollPolicy
 from imagewright.providers.common import recovery
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import HttpProvider, route_as
-from imagewright.providers.common.uploads import links_of, with_links
-from imagewright.providers.http.request import RESULT_BYTES, FilePart, Purpose, Request
+from imagewright.providers.common.uploads import file_part, links_of, with_links
+from imagewright.providers.http.request import RESULT_BYTES, Purpose, Request
 from imagewright.providers.replicate import replies
 from imagewright.providers.replicate.routes import ALIKE, NAME, OTHERS, ROUTES, ReplicateRoute
 
@@ -137,7 +137,7 @@ class Replicate(HttpProvider):
         request: Request[str] = Request(
             purpose=Purpose.UPLOAD,
             url=self._base + FILES,
-            files=(FilePart.of("content", secrets.token_hex(12), picture),),
+            files=(file_part("content", secrets.token_hex(12), picture),),
             read=replies.read_uploaded,
         )
         return await self._send(request)
