@@ -16,7 +16,6 @@ from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price, Rou
 from imagewright.providers.common.fields import ratios
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.uploads import file_part
-from imagewright.providers.http.request import FilePart
 from imagewright.text import byte_size
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from imagewright.catalog.row import Operation, Row
     from imagewright.providers.base import Order
+    from imagewright.providers.http.request import FilePart
 
 NAME = "openai"
 MODEL = "gpt-image-2"
