@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -81,18 +82,14 @@ def _described(row: Row, off: str) -> dict[str, Any]:
 
 def price_data(route: Route) -> dict[str, Any]:
     """One route's price as plain data."""
-    price = route.price
     return {
         "provider": route.provider,
         "tool": route.tool,
         "operation": str(route.operation),
         "model": route.model,
         "models": {shown(value): model for value, model in route.models.items()},
-        "usd": price.usd,
-        "by": price.by,
-        "table": {shown(value): usd for value, usd in price.table.items()},
-        "source": price.source,
-        "checked": price.checked,
+        **asdict(route.price),
+        "table": {shown(value): usd for value, usd in route.price.table.items()},
     }
 
 
