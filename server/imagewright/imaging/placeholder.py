@@ -275,13 +275,7 @@ def _poster(
     return poster
 
 
-def _list(
-    poster: Image.Image,
-    place: tuple[float, float, float],
-    rows: Sequence[tuple[str, str]],
-    small: int,
-    palette: Palette,
-) -> None:
+def _list(poster: Image.Image, place: Place, rows: Sequence[tuple[str, str]], small: int, palette: Palette) -> None:
     """Each fact on a line of its own above a hairline; a remark has no value."""
     quiet, faint = _mix(palette.ink, palette.paper, 0.4), _mix(palette.ink, palette.paper, 0.82)
     left, top, wide = place
