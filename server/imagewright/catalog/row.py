@@ -11,11 +11,14 @@ import math
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from imagewright.text import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Scalar = str | int | float | bool
 AUTO = "auto"
@@ -99,6 +102,8 @@ class Limits(Strict):
     max_items: int | None = None
 
 
+BOUNDS = {"minimum": "maximum", "min_length": "max_length", "min_items": "max_items"}
+"""By a lower bound, the upper one that belongs to it."""
 ANY = Limits()
 """No bounds of its own."""
 
@@ -224,6 +229,16 @@ def _text_outside(limits: Limits, text: str) -> str:
     if limits.max_length is not None and len(text) > limits.max_length:
         return f"longer than {limits.max_length} characters"
     return ""
+
+
+def widest(forms: Sequence[Limits]) -> dict[str, object]:
+    """The bounds that allow whatever any of the forms allows, without their lists of values."""
+    changes: dict[str, object] = {}
+    for low, high in BOUNDS.items():
+        for bound, pick in ((low, min), (high, max)):
+            found = [getattr(form, bound) for form in forms]
+            changes[bound] = None if None in found else pick(found)
+    return changes
 
 
 def narrowed(argument: Argument, limits: Limits) -> Argument:

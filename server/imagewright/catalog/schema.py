@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagewright.catalog.facts import argument_names, forms, operations
-from imagewright.catalog.row import KINDS, verb
+from imagewright.catalog.row import BOUNDS, KINDS, verb, widest
 from imagewright.text import exact, listed, shown, span
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ KEYWORDS = {
     "max_items": "maxItems",
 }
 """What JSON Schema calls a limit."""
-BOUNDS = {"minimum": "maximum", "min_length": "max_length", "min_items": "max_items"}
 UNITS = {"min_length": " characters", "min_items": "", "minimum": ""}
 FEW = 3
 """An operation that differs by up to this many values names these; one that differs by more lists all that it has."""
@@ -107,11 +106,7 @@ def union(row: Row, name: str) -> Union:
 
 def _widest(row: Row, found: Mapping[OperationName, Argument]) -> Argument:
     shapes = list(found.values())
-    changes: dict[str, object] = {}
-    for low, high in BOUNDS.items():
-        for bound, pick in ((low, min), (high, max)):
-            bounds = [getattr(form, bound) for form in shapes]
-            changes[bound] = None if None in bounds else pick(bounds)
+    changes = widest(shapes)
     lists = [form.values for form in shapes]
     if None not in lists:
         changes["values"] = tuple(dict.fromkeys(value for values in lists for value in values or ()))

@@ -175,8 +175,7 @@ def _keyless(name: str, settings: Settings, *, chosen: bool) -> ProviderState:
 
 def all_routes() -> tuple[Route, ...]:
     """The built-in routes of every provider, in the order of the providers, whether or not it has a key."""
-    http = open_client()
-    unused = ProviderConfig(key="unused", addresses={}, overrides={}, http=http)
+    unused = ProviderConfig(key="unused", addresses={}, overrides={}, http=open_client())
     return _routes(open_provider(name, unused) for name in KEY_VARIABLES)
 
 

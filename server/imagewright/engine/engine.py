@@ -94,11 +94,7 @@ class Engine:
         return self.config.offer != before.offer
 
     async def follow_files(self, on_change: Callable[[], Awaitable[None]] | None = None) -> None:
-        """Reload whenever the configuration or the keys change, until cancelled.
-
-        Args:
-            on_change: called each time after the offer has changed.
-        """
+        """Reload whenever the configuration or the keys change, until cancelled; `on_change` follows a new offer."""
 
         async def reload() -> None:
             if await self.reload() and on_change is not None:
@@ -226,9 +222,7 @@ class Engine:
     async def costs(self, who: Principal, day: date | str) -> tuple[datetime, list[CostRow]]:
         """The first moment of a day, and what every ended job of all processes cost that was begun since, oldest first.
 
-        Args:
-            who: whose jobs.
-            day: a date, `YYYY-MM-DD`, `today` or `yesterday`.
+        The day is a date, `YYYY-MM-DD`, `today` or `yesterday`.
 
         Raises:
             Refusal: it is not a day.
@@ -270,12 +264,9 @@ class Engine:
     async def previews(
         self, records: Sequence[PictureRecord], budget: int, made: Mapping[str, Preview] | None = None
     ) -> Previews:
-        """What a reply can show of these pictures, of those whose files are still those pictures.
+        """What a reply can show of the pictures whose files are still those pictures, in `budget` bytes of JSON.
 
-        Args:
-            records: of the pictures.
-            budget: bytes that all of it may have as JSON.
-            made: previews that are there already, by id.
+        Previews that are there already are in `made`, by id.
         """
         return await (await self._calls()).previews(records, budget, made)
 

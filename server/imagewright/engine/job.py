@@ -273,8 +273,6 @@ class CallRun:
     """How far it is, 0 to 1."""
     outputs: tuple[Output, ...] | None = None
     """What the vendor made, where this process heard it; `call.outputs` is the same as it was written down."""
-    arrived: int = 0
-    """How many of its pictures are in the library."""
     safe: bool = False
     """Whether each of its pictures is in the library, or kept elsewhere as it came."""
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagewright.catalog.load import catalog
-from imagewright.catalog.row import AUTO, Argument, Operation, OperationName, Row, narrowed
+from imagewright.catalog.row import AUTO, Argument, Operation, OperationName, Row, narrowed, widest
 from imagewright.providers.base import SERVED_BY_ENGINE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from imagewright.providers.base import Route
     from imagewright.settings.toggles import Toggles
@@ -153,13 +153,7 @@ def _effective_operation(operation: Operation, routes: list[Route]) -> Operation
 
 def _widest(argument: Argument, forms: list[Argument]) -> Argument:
     """One argument that allows what any of its forms allows."""
-
-    def extreme(key: str, pick: Callable[[list[float]], float]) -> float | None:
-        found = [getattr(form, key) for form in forms]
-        return None if None in found else pick(found)
-
-    changes: dict[str, object] = {key: extreme(key, min) for key in ("minimum", "min_length", "min_items")}
-    changes |= {key: extreme(key, max) for key in ("maximum", "max_length", "max_items")}
+    changes = widest(forms)
     if argument.values is not None:
         allowed = {value for form in forms for value in form.values or ()} | ({AUTO} & set(argument.values))
         changes["values"] = tuple(value for value in argument.values if value in allowed)

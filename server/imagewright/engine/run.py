@@ -25,7 +25,7 @@ from imagewright.errors import ImagewrightError, ProviderError, StorageError, Un
 from imagewright.providers.base import CanRecover, Finished, Handle, Running, UploadsInputs
 from imagewright.storage.base import LostLeaseError
 from imagewright.storage.records import NewPicture
-from imagewright.storage.states import CallState, is_final
+from imagewright.storage.states import NEXT, CallState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +79,7 @@ class Attempt:
         with self.job.scope:
             async with anyio.create_task_group() as group:
                 for call_run in self.call_runs:
-                    if not is_final(call_run.state):
+                    if NEXT[call_run.state]:  # it has not ended
                         group.start_soon(self._see_through, call_run)
 
     async def _see_through(self, call_run: CallRun) -> None:
@@ -242,10 +242,9 @@ class Attempt:
         for error in failed.values():
             if isinstance(error, LostLeaseError):
                 raise error
-        call_run.arrived = len(places) - len(failed)
         call_run.safe = all(isinstance(error, UnreadableResultError) for error in failed.values())
         trouble = self._as_ours(call_run, failed[min(failed)]) if failed else None
-        if trouble is not None and not call_run.arrived:
+        if trouble is not None and len(failed) == len(places):
             raise trouble
         call_run.error = trouble
         if (surplus := len(places) - call_run.call.count) > 0:

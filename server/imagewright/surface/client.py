@@ -41,11 +41,9 @@ class OwnClient:
 
 @asynccontextmanager
 async def open_client(arguments: Sequence[str], env: dict[str, str] | None = None) -> AsyncIterator[OwnClient]:
-    """Start `python -m imagewright` with these arguments and connect to it.
+    """Start `python -m imagewright` with arguments such as `["serve", "--provider", "offline"]` and connect to it.
 
-    Args:
-        arguments: command line of the server, such as `["serve", "--provider", "offline"]`.
-        env: variables on top of the few that the SDK passes on.
+    The variables of `env` come on top of the few that the SDK passes on.
     """
     parameters = StdioServerParameters(command=sys.executable, args=["-m", "imagewright", *arguments], env=env)
     # the process's own: a replaced sys.stderr has no descriptor that a child could be given

@@ -107,12 +107,7 @@ LONGEST_WAIT = 55
 
 
 def tool_definitions(rows: Iterable[Row], helpers: Iterable[str] = HELPER_TOOLS) -> list[Schema]:
-    """The definitions of these model tools and helper tools as they are listed, in that order.
-
-    Args:
-        rows: effective rows of the tools that are on.
-        helpers: names of the helper tools that are on.
-    """
+    """The definitions of the model tools of these effective rows, then of the helper tools, as they are listed."""
     return [one | {"inputSchema": _opened(one["inputSchema"])} for one in _definitions(tuple(rows), set(helpers))]
 
 
@@ -170,11 +165,7 @@ HELPERS: dict[str, tuple[str, str, Schema, bool]] = {
 
 
 def helper_arguments(rows: Iterable[Row]) -> dict[str, dict[str, Argument]]:
-    """What each helper tool takes, by the names of the tools and of their arguments.
-
-    Args:
-        rows: effective rows of the model tools that are on.
-    """
+    """What each helper tool takes where the models of these rows are on, by the names of the tools and arguments."""
     models = tuple(row.tool for row in rows)
     return {
         "image_job": {

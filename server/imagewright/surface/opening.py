@@ -70,8 +70,7 @@ Item = t.JSONRPCMessage | Fault
 class LineReader:
     """Cuts a stream of bytes into lines and reads each; it never waits, so it runs where the bytes are read.
 
-    Args:
-        longest: bytes a line may have; a longer one is skipped without being kept, and is a fault.
+    A line of more than `longest` bytes is skipped without being kept, and is a fault.
     """
 
     def __init__(self, longest: int = LONGEST_LINE) -> None:
@@ -200,9 +199,8 @@ class Opening:
     async def relay(self, incoming: Incoming) -> None:
         """Until the client has no more to say.
 
-        Args:
-            incoming: what stood in the pipe together comes together, so that a handshake behind a question is seen
-                before the question is answered.
+        What stood in the pipe together comes together, so that a handshake behind a question is seen before the
+        question is answered.
         """
         async with self._requests, anyio.create_task_group() as group:
             async for batch in incoming:

@@ -54,11 +54,7 @@ class NotifyingServer(Server[Any]):
 
 
 class McpServer:
-    """One server over one engine.
-
-    Args:
-        engine: open for as long as the server runs.
-    """
+    """One server over one engine, which is open for as long as the server runs."""
 
     server: NotifyingServer
     """The SDK's low-level server, ready to run on any transport."""

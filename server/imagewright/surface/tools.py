@@ -247,15 +247,9 @@ async def picture_reply(
     previews: bool = True,
     made: Mapping[str, Preview] | None = None,
 ) -> t.CallToolResult:
-    """Pictures: previews of those whose file is still that picture, text, links, structured content.
+    """Pictures: previews of those whose file is still that picture, text, links, and `data` as structured content.
 
-    Args:
-        engine: knows the files, and how many bytes the whole encoded reply may have.
-        records: of the pictures.
-        text: what the reply says of them.
-        data: the structured content.
-        previews: whether they are shown.
-        made: previews that are there already, by id.
+    Previews that are there already are in `made`, by id.
     """
     # off unless asked for: semantic-kernel fails on a link, langchain-mcp-adapters makes an image of it that Google,
     # OpenAI and Anthropic cannot fetch; id, path and uri stand in the text and in the structured content anyway
