@@ -142,7 +142,7 @@ class LocalBlobs:
                 return [BlobFolder(f"{key}/{one.name}", now - changed) for one in plain if (changed := _newest(one))]
             return []
 
-        with _reasons(self._file(key)):
+        with _reasons(self._file(key), "read"):
             return await anyio.to_thread.run_sync(look)
 
     async def delete(self, prefix: str) -> None:
@@ -206,11 +206,11 @@ def _same_file(one: Path, other: Path) -> bool:
 
 
 @contextmanager
-def _reasons(path: Path) -> Iterator[None]:
+def _reasons(path: Path, what: str = "written") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(f"{path}: {why(error)}.") from error
+        raise StorageError(f"{path} cannot be {what}: {why(error)}.") from error
 
 
 @contextmanager
