@@ -107,7 +107,7 @@ def workers(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Ite
 
     def make(worker_id: str = "me") -> SqliteJobStore:
         databases.append(Database(tmp_path / "stores.db"))
-        return SqliteJobStore(databases[-1], Writer(databases[-1]), worker_id=worker_id, **time)
+        return SqliteJobStore(Writer(databases[-1]), worker_id=worker_id, **time)
 
     yield make
     for database in databases:
@@ -121,7 +121,7 @@ def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[PictureInd
         yield MemoryPictureIndex()
         return
     with closing(Database(tmp_path / "stores.db")) as database:
-        yield SqlitePictureIndex(database, Writer(database))
+        yield SqlitePictureIndex(Writer(database))
 
 
 @pytest.fixture(params=["local", "memory"])

@@ -40,9 +40,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 @pytest.fixture
 def store(database: Database, clock: Clock) -> SqliteJobStore:
-    return SqliteJobStore(
-        database, Writer(database), worker_id="me", lease=LEASE, clock=clock, monotonic=clock.monotonic
-    )
+    return SqliteJobStore(Writer(database), worker_id="me", lease=LEASE, clock=clock, monotonic=clock.monotonic)
 
 
 def set_row(database: Database, table: str, column: str, value: Any, job_id: str = "job_1") -> None:

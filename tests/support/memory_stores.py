@@ -36,9 +36,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Unpack
 
-    from imagewright.storage.base import CallChanges, Opened
+    from imagewright.storage.base import CallChanges, JobEnd, Opened
     from imagewright.storage.principal import Principal
-    from imagewright.storage.records import Cap, CostBasis, PictureRecord
+    from imagewright.storage.records import Cap, PictureRecord
     from imagewright.storage.states import JobState
 
 
@@ -137,20 +137,10 @@ class MemoryJobStore:
         changes = {name: getattr(job, name) for name in ("provider", "model", "plan", "notes", "reserved_usd", "calls")}
         one.job = replace(one.job, **changes)
 
-    async def finish(
-        self,
-        job_id: str,
-        state: JobState,
-        *,
-        cost_usd: float | None,
-        cost_basis: CostBasis,
-        notes: Sequence[str],
-        error: Mapping[str, Any] | None = None,
-    ) -> None:
+    async def finish(self, job_id: str, state: JobState, **end: Unpack[JobEnd]) -> None:
         one = self._mine(job_id)
-        money: dict[str, Any] = {"cost_usd": cost_usd, "cost_basis": cost_basis}
-        end: dict[str, Any] = {"state": state, "finished": self._clock(), "worker_id": ""}
-        one.job = replace(one.job, notes=tuple(notes), error=error, **money, **end)
+        changes: dict[str, Any] = {**end, "notes": tuple(end["notes"]), "error": end.get("error")}
+        one.job = replace(one.job, state=state, finished=self._clock(), worker_id="", **changes)
 
     async def renew(self, job_ids: Collection[str]) -> Renewed:
         known = [one for job_id in job_ids if (one := self._kept.get(job_id)) is not None]

@@ -10,7 +10,7 @@ Records name files by blob key, see `records.INCOMING` and what follows there.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, Protocol, TypedDict
 
 from imagewright.errors import StorageError
 
@@ -92,6 +92,15 @@ class CallChanges(TypedDict, total=False):
     outputs: Sequence[Mapping[str, Any]] | None
     cost_usd: float | None
     error: Mapping[str, Any] | None
+
+
+class JobEnd(TypedDict):
+    """Fields of `JobRecord` that are written when a job ends."""
+
+    cost_usd: float | None
+    cost_basis: CostBasis
+    notes: Sequence[str]
+    error: NotRequired[Mapping[str, Any] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,16 +195,7 @@ class JobStore(Protocol):
     async def replan(self, job: NewJob) -> None:
         """Replace a job's calls, which were refused without a charge, by calls to another provider."""
 
-    async def finish(
-        self,
-        job_id: str,
-        state: JobState,
-        *,
-        cost_usd: float | None,
-        cost_basis: CostBasis,
-        notes: Sequence[str],
-        error: Mapping[str, Any] | None = None,
-    ) -> None:
+    async def finish(self, job_id: str, state: JobState, **end: Unpack[JobEnd]) -> None:
         """End a job. It does not change after this."""
 
     async def renew(self, job_ids: Collection[str]) -> Renewed:

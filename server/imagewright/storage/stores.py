@@ -8,7 +8,7 @@ import secrets
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -20,12 +20,12 @@ from imagewright.storage.library import Library
 from imagewright.storage.paths.roots import AllowedRoots
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable
     from typing import Unpack
 
     from imagewright.settings.folders import Folders
-    from imagewright.storage.base import BlobStore, CallChanges, JobStore
-    from imagewright.storage.records import CostBasis, NewJob
+    from imagewright.storage.base import BlobStore, CallChanges, JobEnd, JobStore
+    from imagewright.storage.records import NewJob
     from imagewright.storage.sqlite import Database
     from imagewright.storage.states import CallState, JobState
 
@@ -78,20 +78,11 @@ class DeferredJobs:
         """
         await self._now_or_later(job_id, lambda: self._store.advance(job_id, number, state, **changes))
 
-    async def finish(
-        self,
-        job_id: str,
-        state: JobState,
-        *,
-        cost_usd: float | None,
-        cost_basis: CostBasis,
-        notes: Sequence[str],
-        error: Mapping[str, Any] | None = None,
-    ) -> None:
+    async def finish(self, job_id: str, state: JobState, **end: Unpack[JobEnd]) -> None:
         """End a job. If that cannot be written now, it is written later. A job of another worker is left alone."""
-        values: dict[str, Any] = {"cost_usd": cost_usd, "cost_basis": cost_basis, "notes": tuple(notes), "error": error}
+        end["notes"] = tuple(end["notes"])  # the caller's list may grow before it is written
         try:
-            await self._now_or_later(job_id, lambda: self._store.finish(job_id, state, **values))
+            await self._now_or_later(job_id, lambda: self._store.finish(job_id, state, **end))
         except LostLeaseError:
             log.warning("job %s was settled by another process", job_id)
 
@@ -215,6 +206,6 @@ def open_stores(
     writer = Writer(database)
     blobs = LocalBlobs(folders.database.parent, folders.pictures, roots, clock=clock)
     name = worker_id or f"{os.getpid()}-{secrets.token_hex(4)}"
-    jobs = SqliteJobStore(database, writer, worker_id=name, lease=lease, clock=clock, monotonic=monotonic)
-    library = Library(SqlitePictureIndex(database, writer), blobs, roots)
+    jobs = SqliteJobStore(writer, worker_id=name, lease=lease, clock=clock, monotonic=monotonic)
+    library = Library(SqlitePictureIndex(writer), blobs, roots)
     return Stores(DeferredJobs(jobs), library, blobs, database)

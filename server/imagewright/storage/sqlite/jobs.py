@@ -12,8 +12,6 @@ from dataclasses import fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import anyio.to_thread
-
 from imagewright.storage.base import (
     REPEAT_SECONDS,
     ForgottenJobError,
@@ -35,10 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import Unpack
 
-    from imagewright.storage.base import CallChanges, Opened
+    from imagewright.storage.base import CallChanges, JobEnd, Opened
     from imagewright.storage.principal import Principal
-    from imagewright.storage.records import Cap, CostBasis
-    from imagewright.storage.sqlite.database import Database
+    from imagewright.storage.records import Cap
     from imagewright.storage.sqlite.writer import Writer
     from imagewright.storage.states import JobState
 
@@ -72,8 +69,7 @@ class SqliteJobStore:
     """The jobs of one database file, as one process uses them.
 
     Args:
-        database: the file, which holds the pictures too.
-        writer: the writer of this database.
+        writer: the writer of the database, which holds the pictures too.
         worker_id: the name of this process. No two processes have the same.
         lease: seconds after which another process may reclaim a job whose lease was not renewed.
         clock: seconds since 1970.
@@ -82,7 +78,6 @@ class SqliteJobStore:
 
     def __init__(
         self,
-        database: Database,
         writer: Writer,
         *,
         worker_id: str,
@@ -92,8 +87,7 @@ class SqliteJobStore:
     ) -> None:
         self.worker_id = worker_id
         self.lease = lease
-        self._database = database
-        self._write = writer.write
+        self._read, self._write = writer.read, writer.write
         self._clock = clock
         self._stalled = SeenRunOut(lease, monotonic)
         self._watched = SeenRunOut(lease, monotonic)
@@ -162,26 +156,19 @@ class SqliteJobStore:
 
         await self._write(write)
 
-    async def finish(
-        self,
-        job_id: str,
-        state: JobState,
-        *,
-        cost_usd: float | None,
-        cost_basis: CostBasis,
-        notes: Sequence[str],
-        error: Mapping[str, Any] | None = None,
-    ) -> None:
+    async def finish(self, job_id: str, state: JobState, **end: Unpack[JobEnd]) -> None:
         """See `JobStore.finish`."""
-        values = {"state": state, "cost_usd": cost_usd, "cost_basis": cost_basis, "notes": list(notes), "error": error}
 
         def write(connection: sqlite3.Connection) -> None:
-            self._update_own(connection, job_id, {**values, "finished": self._clock(), "worker_id": ""})
+            values = {"state": state, "finished": self._clock(), "worker_id": "", "error": None, **end}
+            self._update_own(connection, job_id, values)
 
         await self._write(write)
 
     async def renew(self, job_ids: Collection[str]) -> Renewed:
         """See `JobStore.renew`."""
+        if not job_ids or not await self._read(lambda _: True, nothing=False):
+            return Renewed()
         query = f"SELECT id, worker_id, cancel_requested FROM job WHERE id IN ({_marks(job_ids)})"  # noqa: S608 - question marks
 
         def write(connection: sqlite3.Connection) -> Renewed:
@@ -196,7 +183,7 @@ class SqliteJobStore:
                     cancelled.add(job_id)
             return Renewed(frozenset(cancelled), frozenset(lost))
 
-        return await self._write(write) if job_ids and await self._exists() else Renewed()
+        return await self._write(write)
 
     async def reclaim(self, providers: Collection[str], *, but: Collection[str] = ()) -> list[JobRecord]:
         """See `JobStore.reclaim`."""
@@ -232,7 +219,7 @@ class SqliteJobStore:
     async def release(self) -> None:
         """See `JobStore.release`."""
         mine = "worker_id = :worker AND state = 'running'"
-        if await self._exists():
+        if await self._read(lambda _: True, nothing=False):
             await self._write(lambda one: update(one, "job", {"lease_until": 0.0}, mine, worker=self.worker_id))
 
     async def request_cancel(self, who: Principal, job_id: str) -> None:
@@ -287,20 +274,6 @@ class SqliteJobStore:
         )
         values = (who.id, since, MOST_USD)
         return await self._read(lambda connection: [CostRow(*row) for row in connection.execute(query, values)], [])
-
-    async def _read(self, query: Callable[[sqlite3.Connection], T], nothing: T) -> T:
-        """The result of a query, or `nothing` if there is no database yet."""
-
-        def read() -> T:
-            if not self._database.exists():
-                return nothing
-            with self._database.reading() as connection:
-                return query(connection)
-
-        return await anyio.to_thread.run_sync(read)
-
-    async def _exists(self) -> bool:
-        return await anyio.to_thread.run_sync(self._database.exists)
 
     def _advance(
         self, connection: sqlite3.Connection, job_id: str, number: int, state: CallState, changes: Mapping[str, Any]

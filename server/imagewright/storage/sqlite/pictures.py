@@ -7,8 +7,6 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import anyio.to_thread
-
 from imagewright.storage.base import NO_SENSE
 from imagewright.storage.paths.path_syntax import plain
 from imagewright.storage.records import PictureRecord
@@ -18,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imagewright.storage.principal import Principal
-    from imagewright.storage.sqlite.database import Database
     from imagewright.storage.sqlite.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -46,13 +43,11 @@ class SqlitePictureIndex:
     """The pictures of one database file.
 
     Args:
-        database: the file, which holds the jobs too.
-        writer: the writer of this database.
+        writer: the writer of the database, which holds the jobs too.
     """
 
-    def __init__(self, database: Database, writer: Writer) -> None:
-        self._database = database
-        self._write = writer.write
+    def __init__(self, writer: Writer) -> None:
+        self._read, self._write = writer.read, writer.write
         self._reported: set[str] = set()
 
     async def add(self, who: Principal, record: PictureRecord) -> None:
@@ -113,13 +108,7 @@ class SqlitePictureIndex:
         await self._write(lambda _: None)
 
     async def _rows(self, query: str, values: Sequence[str | int]) -> list[tuple[Any, ...]]:
-        def read() -> list[tuple[Any, ...]]:
-            if not self._database.exists():
-                return []
-            with self._database.reading() as connection:
-                return connection.execute(query, values).fetchall()
-
-        return await anyio.to_thread.run_sync(read)
+        return await self._read(lambda connection: connection.execute(query, values).fetchall(), [])
 
     async def _records(self, query: str, values: Sequence[str | int]) -> list[PictureRecord]:
         """The records of these rows. A damaged one is left out, and logged once."""

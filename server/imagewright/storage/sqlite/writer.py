@@ -50,6 +50,21 @@ class Writer:
         # a thread of its own, because decoding and copying can occupy all shared ones
         self._thread = anyio.CapacityLimiter(1)
 
+    async def read(self, query: Callable[[sqlite3.Connection], T], nothing: T) -> T:
+        """The result of a query, or `nothing` if there is no database yet. It waits for no writer.
+
+        Raises:
+            StorageError: the database could not be read.
+        """
+
+        def read() -> T:
+            if not self._database.exists():
+                return nothing
+            with self._database.reading() as connection:
+                return query(connection)
+
+        return await anyio.to_thread.run_sync(read)
+
     async def write(self, action: Callable[[sqlite3.Connection], T]) -> T:
         """Run an action in a write transaction. What it wrote is on disk when this returns.
 
