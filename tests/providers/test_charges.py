@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import imagewright.providers
-from imagewright.providers.common.json import decimal, seed, usd
+from imagewright.providers.common.fields import decimal, seed, usd
 from imagewright.providers.kie.replies import read_market
 from tests.support.poll_answers import LINK, LONG
 from tests.support.replies import ended, reply

@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from imagewright.net.fetch import STEP, CodingError, Inflater, coding_of
 
 from imagewright.errors import (
     BadKey,
@@ -20,7 +21,6 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.net import fetch_public
-from imagewright.net.coding import STEP, CodingError, Inflater, coding_of
 from imagewright.net.fetch import FetchError
 from imagewright.providers.http.request import REPLY_BYTES, Purpose, Reply, Request
 from tests.emulators.base import Door, Emulator

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from imagewright.providers.common.json import error_words, joined, mapping, mappings, text_in, whole
+from imagewright.providers.common.fields import error_words, joined, mapping, mappings, text_in, whole
 
 ODD: list[Any] = [None, True, 7, 1.5, "words", [], [1, "a", None], {}]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from imagewright.providers.common.json import words_in
+from imagewright.providers.common.fields import words_in
 from imagewright.providers.http.classify import tidy
 
 KEY = "sk-test-0123456789abcdef"

@@ -10,7 +10,7 @@ import pytest
 
 from imagewright.errors import TaskEnded
 from imagewright.providers.base import Finished, Handle
-from imagewright.providers.common.json import read_base64
+from imagewright.providers.common.fields import read_base64
 from imagewright.providers.http.request import Purpose, Reply, Request
 from imagewright.providers.openai.replies import read_images
 from tests.emulators.messages import Answer

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imagewright.providers.common.uploads import data_uri
+from imagewright.providers.common.provider import data_uri
 from tests.emulators.ark import ArkEmulator, error
 from tests.emulators.ark_models import MODELS
 from tests.emulators.messages import Answer

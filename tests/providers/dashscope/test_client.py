@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imagewright.providers.common.uploads import data_uri
+from imagewright.providers.common.provider import data_uri
 from tests.emulators.dashscope import DashScopeEmulator, error
 from tests.emulators.dashscope_models import MODELS
 from tests.emulators.messages import Answer

@@ -23,7 +23,7 @@ from imagewright.errors import (
 )
 from imagewright.providers.ark.routes import NAME
 from imagewright.providers.base import Finished
-from imagewright.providers.common.json import joined, mapping, mappings, picture_in, text_in
+from imagewright.providers.common.fields import joined, mapping, mappings, picture_in, text_in
 from imagewright.providers.http.classify import LONGEST, by_status
 from imagewright.providers.http.request import Purpose
 from imagewright.text import quoted

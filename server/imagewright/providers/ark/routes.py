@@ -12,7 +12,7 @@ from imagewright.catalog.row import ANY, Limits, OperationName
 from imagewright.providers.base import PictureForm, Price
 from imagewright.providers.common.fields import Field, FieldsRoute, ratios
 from imagewright.providers.common.overrides import chosen
-from imagewright.providers.common.uploads import data_uri
+from imagewright.providers.common.provider import data_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,7 +17,7 @@ from imagewright.errors import (
 )
 from imagewright.providers.base import Finished, Output, Running
 from imagewright.providers.bfl.routes import NAME, USD_PER_CREDIT
-from imagewright.providers.common.json import decimal, error_words, mapping, seed, usd, words_in
+from imagewright.providers.common.fields import decimal, error_words, mapping, seed, usd, words_in
 from imagewright.providers.http.classify import MEANING, sounds_moderated
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers.base import Finished, Handle, Output, Running
-from imagewright.providers.common.json import mapping, mappings, text_in
+from imagewright.providers.common.fields import mapping, mappings, text_in
 from imagewright.providers.dashscope.routes import NAME
 from imagewright.providers.http.classify import LONGEST, by_status, sounds_moderated
 from imagewright.providers.http.request import Purpose

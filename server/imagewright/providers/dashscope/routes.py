@@ -14,7 +14,7 @@ from imagewright.errors import RequestRejected
 from imagewright.providers.base import PictureForm, Price
 from imagewright.providers.common.fields import COUNT, Field, FieldsRoute
 from imagewright.providers.common.overrides import price_of
-from imagewright.providers.common.uploads import data_uri
+from imagewright.providers.common.provider import data_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

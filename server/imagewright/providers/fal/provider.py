@@ -15,8 +15,7 @@ from imagewright.errors import ProviderError
 from imagewright.providers.base import Handle, PollPolicy
 from imagewright.providers.common import recovery
 from imagewright.providers.common.overrides import chosen
-from imagewright.providers.common.provider import HttpProvider, route_as
-from imagewright.providers.common.uploads import links_of, with_links
+from imagewright.providers.common.provider import HttpProvider, links_of, route_as, with_links
 from imagewright.providers.fal import replies
 from imagewright.providers.fal.replies import Done, Ticket
 from imagewright.providers.fal.routes import ALIKE, NAME, OTHERS, ROUTES, FalRoute

@@ -20,7 +20,7 @@ from imagewright.errors import (
     ResultLost,
 )
 from imagewright.providers.base import Finished, Output
-from imagewright.providers.common.json import decimal, read_base64, words_in
+from imagewright.providers.common.fields import decimal, read_base64, words_in
 from imagewright.providers.google.routes import NAME, PNG
 from imagewright.providers.http.classify import LONGEST, by_status
 from imagewright.providers.http.request import Purpose

@@ -104,10 +104,8 @@ class HttpClient:
         Raises:
             ResultLost: it could not be had whole, and trying again a few times did not help.
         """
-        await load("imagewright.providers.http.download")
-        from imagewright.providers.http.download import download  # noqa: PLC0415 - httpx is not for the start-up
-
-        await download(account, url, into, max_bytes=max_bytes, retry=self._download_retry)
+        connections = await self._open()
+        await connections.download(account, url, into, max_bytes=max_bytes, retry=self._download_retry)
 
     async def aclose(self) -> None:
         """Close the connections. The sender opens again if it is used again."""

@@ -15,7 +15,7 @@ from imagewright.errors import (
     ResultLost,
 )
 from imagewright.providers.base import Finished, Output
-from imagewright.providers.common.json import error_words, mapping, mappings, seed
+from imagewright.providers.common.fields import error_words, mapping, mappings, seed
 from imagewright.providers.http.classify import MEANING, sounds_moderated
 from imagewright.providers.ideogram.routes import NAME
 

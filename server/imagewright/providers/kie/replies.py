@@ -25,7 +25,7 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers.base import Finished, Output, Running
-from imagewright.providers.common.json import decimal, error_words, mapping, text_in, usd, whole, words_in
+from imagewright.providers.common.fields import decimal, error_words, mapping, text_in, usd, whole, words_in
 from imagewright.providers.http.classify import sounds_moderated
 from imagewright.providers.kie.routes import NAME, USD_PER_CREDIT, Family
 

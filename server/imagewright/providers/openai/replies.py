@@ -21,7 +21,7 @@ from imagewright.errors import (
     ResultLost,
 )
 from imagewright.providers.base import Finished
-from imagewright.providers.common.json import mapping, mappings, picture_in, words_in
+from imagewright.providers.common.fields import mapping, mappings, picture_in, words_in
 from imagewright.providers.http.classify import HIDDEN, by_status, sounds_moderated
 from imagewright.providers.http.request import Purpose
 from imagewright.providers.openai.routes import NAME

@@ -15,7 +15,7 @@ from imagewright.errors import RequestRejected, SettingsError
 from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price, Route
 from imagewright.providers.common.fields import ratios
 from imagewright.providers.common.overrides import chosen
-from imagewright.providers.common.uploads import file_part
+from imagewright.providers.common.provider import file_part
 from imagewright.text import byte_size
 
 if TYPE_CHECKING:

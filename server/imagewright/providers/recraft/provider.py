@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from imagewright.providers.common.overrides import chosen
-from imagewright.providers.common.provider import SynchronousProvider
-from imagewright.providers.common.uploads import file_part
+from imagewright.providers.common.provider import SynchronousProvider, file_part
 from imagewright.providers.http.request import Purpose, Request
 from imagewright.providers.recraft.replies import read_made
 from imagewright.providers.recraft.routes import FORM, NAME, ROUTES

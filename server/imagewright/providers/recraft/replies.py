@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright.errors import ContentRefused, GenerationFailed, OutOfCredit, ProviderError, ResultLost
 from imagewright.providers.base import Finished
-from imagewright.providers.common.json import joined, mapping, mappings, picture_in, usd
+from imagewright.providers.common.fields import joined, mapping, mappings, picture_in, usd
 from imagewright.providers.http.classify import MEANING, sounds_moderated
 from imagewright.providers.recraft.routes import NAME, USD_PER_UNIT
 

@@ -14,8 +14,7 @@ from imagewright.errors import ModelUnavailable, ProviderError, ResultLost, Task
 from imagewright.providers.base import Finished, Handle, Output, PollPolicy
 from imagewright.providers.common import recovery
 from imagewright.providers.common.overrides import chosen
-from imagewright.providers.common.provider import HttpProvider, route_as
-from imagewright.providers.common.uploads import file_part, links_of, with_links
+from imagewright.providers.common.provider import HttpProvider, file_part, links_of, route_as, with_links
 from imagewright.providers.http.request import RESULT_BYTES, Purpose, Request
 from imagewright.providers.replicate import replies
 from imagewright.providers.replicate.routes import ALIKE, NAME, OTHERS, ROUTES, ReplicateRoute

@@ -24,7 +24,7 @@ from imagewright.errors import (
     TaskEnded,
 )
 from imagewright.providers.base import Finished, Output, Running
-from imagewright.providers.common.json import decimal, joined, mapping, text_in
+from imagewright.providers.common.fields import decimal, joined, mapping, text_in
 from imagewright.providers.common.recovery import Listed, Page, digest, read_time
 from imagewright.providers.http.classify import MEANING, sounds_moderated
 from imagewright.providers.replicate.routes import NAME
