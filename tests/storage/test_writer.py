@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import subprocess
 import sys
@@ -69,11 +70,12 @@ def notes(database: Database) -> list[str]:
 class Held:
     """A write that takes until it is let go: what comes meanwhile has to wait."""
 
-    def __init__(self) -> None:
+    def __init__(self, text: str = "held") -> None:
+        self._text = text
         self._begun, self._go = threading.Event(), threading.Event()
 
     def __call__(self, connection: sqlite3.Connection) -> None:
-        connection.execute("INSERT INTO note VALUES ('held')")
+        noting(self._text)(connection)
         self._begun.set()
         assert self._go.wait(30)
 
@@ -318,7 +320,7 @@ async def test_nobody_takes_a_write_for_kept_whose_thread_has_ended(writer: Writ
         held.let_go()
     assert sum(isinstance(error, Killed) for error in errors) == 1
     assert [str(error) for error in errors if isinstance(error, StorageError)] == [
-        "The write was broken off together with others, so it may not be on disk."
+        "The write was broken off together with others. Nothing of it was kept."
     ] * 2
     await writer.write(noting("three"))
     assert notes(database) == ["held", "three"]
@@ -336,3 +338,39 @@ async def test_what_no_database_can_hold_costs_only_its_own_write(writer: Writer
             connection.execute("SELECT 1 FROM note WHERE text = ?", values)
     await writer.write(noting("one"))
     assert notes(database) == ["one"]
+
+
+async def test_a_write_is_waited_for_though_asyncio_has_cancelled_its_writer(
+    writer: Writer, database: Counting
+) -> None:
+    """As `asyncio.wait_for` does in a program that embeds the engine: no shield holds against it."""
+    first, second = Held("first"), Held("second")
+    tasks = [asyncio.create_task(writer.write(first))]
+    await first.begun()
+    tasks.append(asyncio.create_task(writer.write(second)))
+    other = asyncio.create_task(writer.write(noting("third")))
+    await anyio.wait_all_tasks_blocked()
+    first.let_go()
+    await second.begun()
+    tasks[1].cancel()
+    assert await asyncio.wait([tasks[1]], timeout=30) == ({tasks[1]}, set())
+    assert not other.done()
+    second.let_go()
+    with anyio.fail_after(30):
+        assert await other == "third"
+    assert notes(database) == ["first", "second", "third"]
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_nobody_hangs_whenever_asyncio_cancels_the_writer(writer: Writer, database: Counting, turns: int) -> None:
+    leader, other = (asyncio.create_task(writer.write(noting(text))) for text in ("leader", "other"))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    leader.cancel()
+    with anyio.fail_after(30):
+        try:
+            kept = await other == "other"
+        except StorageError:
+            kept = False
+        await writer.write(noting("later"))
+    assert ("other" in notes(database)) == kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+PAUSE = 0.01
+"""Seconds between two looks whether a thread has ended, where nobody is left who waits for it."""
+
 
 @dataclass(eq=False, slots=True)
 class _Request:
@@ -26,7 +30,9 @@ class _Request:
 
     action: Callable[[sqlite3.Connection], Any]
     taken: bool = False
-    """Whether it is part of a transaction that has begun."""
+    """Whether it is part of a transaction."""
+    ended: bool = False
+    """Whether that transaction has ended, one way or the other."""
     written: bool = False
     """Whether it is on disk."""
     result: Any = None
@@ -86,10 +92,13 @@ class Writer:
         finally:
             if not request.taken:
                 self._waiting.remove(request)
+        # asyncio's own cancel, which no shield stops, ends the task that writes this, but not its thread
+        while not request.ended:  # noqa: ASYNC110 - only then, and no task is left that could set an event
+            await anyio.sleep(PAUSE)
         if request.error is not None:
             raise request.error
         if not request.written:
-            raise StorageError("The write was broken off together with others, so it may not be on disk.")
+            raise StorageError("The write was broken off together with others. Nothing of it was kept.")
         result: T = request.result
         return result
 
@@ -97,16 +106,30 @@ class Writer:
         batch, self._waiting = self._waiting, []
         for request in batch:
             request.taken = True
-        with anyio.CancelScope(shield=True):  # the other callers of this batch wait for it too
-            try:
-                await anyio.to_thread.run_sync(self._run, batch, limiter=self._thread)
-            except Exception as error:  # noqa: BLE001 - each caller gets the error, as if from its own write
-                _fail(batch, error)
-            else:
+        begun = threading.Lock()
+        try:
+            with anyio.CancelScope(shield=True):  # the other callers of this batch wait for it too
+                await anyio.to_thread.run_sync(self._run, batch, begun, limiter=self._thread)
+        finally:
+            if begun.acquire(blocking=False):  # the thread has not begun, and will not begin any more
                 for request in batch:
-                    request.written = True
+                    request.ended = True
 
-    def _run(self, batch: Sequence[_Request]) -> None:
+    def _run(self, batch: Sequence[_Request], begun: threading.Lock) -> None:
+        if not begun.acquire(blocking=False):
+            return
+        try:
+            self._commit(batch)
+        except Exception as error:  # noqa: BLE001 - each caller gets the error, as if from its own write
+            _fail(batch, error)
+        else:
+            for request in batch:
+                request.written = True
+        finally:
+            for request in batch:
+                request.ended = True
+
+    def _commit(self, batch: Sequence[_Request]) -> None:
         with self._database.writing() as connection:
             for request in batch:
                 connection.execute("SAVEPOINT one")
