@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-
     from imagewright.providers.http.classify import Retry
     from imagewright.providers.http.request import Account, Request
 

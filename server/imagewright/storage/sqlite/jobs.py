@@ -9,7 +9,6 @@ import logging
 import time
 from contextlib import suppress
 from dataclasses import fields, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from imagewright.storage.base import (
@@ -26,6 +25,7 @@ from imagewright.storage.base import (
 )
 from imagewright.storage.records import CostRow, JobRecord, NewJob, Spent
 from imagewright.storage.sqlite.rows import EXPIRED, decoded, encoded, insert_job, read_job, replace_calls, update
+from imagewright.storage.sqlite.writer import SqliteStore, nothing, reads, writes
 from imagewright.storage.states import NEXT, CallState
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ MOST_RECLAIMED = 50
 """How many jobs are reclaimed at once."""
 
 
-class SqliteJobStore:
+class SqliteJobStore(SqliteStore):
     """The jobs of one database file, as one process uses them.
 
     Args:
@@ -87,185 +87,159 @@ class SqliteJobStore:
     ) -> None:
         self.worker_id = worker_id
         self.lease = lease
-        self._read, self._write = writer.read, writer.write
+        super().__init__(writer)
         self._clock = clock
         self._stalled = SeenRunOut(lease, monotonic)
         self._watched = SeenRunOut(lease, monotonic)
         self._reported: set[str] = set()
 
-    async def open(self, who: Principal, job: NewJob, caps: Sequence[Cap] = ()) -> Opened:
+    @writes()
+    def open(self, connection: sqlite3.Connection, who: Principal, job: NewJob, caps: Sequence[Cap] = ()) -> Opened:
         """See `JobStore.open`."""
+        now = self._clock()
+        if (earlier := _repeated(connection, who, job.fingerprint, job.key, now)) is not None:
+            return earlier
+        for cap in caps:
+            spent = _spent(connection, who, cap.since)
+            if spent.usd + job.reserved_usd > cap.usd + 1e-9:
+                return OverBudget(cap, spent)
+        own: dict[str, Any] = {"principal": who.id, "created": now, "worker_id": self.worker_id}
+        insert_job(connection, job, **own, lease_until=now + self.lease, lease_seconds=self.lease)
+        new = {one.name: getattr(job, one.name) for one in fields(NewJob)}
+        return Started(JobRecord(**new, **own, is_held=True))
 
-        def write(connection: sqlite3.Connection) -> Opened:
-            now = self._clock()
-            if (earlier := _repeated(connection, who, job.fingerprint, job.key, now)) is not None:
-                return earlier
-            for cap in caps:
-                spent = _spent(connection, who, cap.since)
-                if spent.usd + job.reserved_usd > cap.usd + 1e-9:
-                    return OverBudget(cap, spent)
-            own: dict[str, Any] = {"principal": who.id, "created": now, "worker_id": self.worker_id}
-            insert_job(connection, job, **own, lease_until=now + self.lease, lease_seconds=self.lease)
-            new = {one.name: getattr(job, one.name) for one in fields(NewJob)}
-            return Started(JobRecord(**new, **own, is_held=True))
-
-        return await self._write(write)
-
-    async def repeated(self, who: Principal, fingerprint: str, key: str) -> Joined | KeyClash | None:
+    @reads(nothing)
+    def repeated(
+        self, connection: sqlite3.Connection, who: Principal, fingerprint: str, key: str
+    ) -> Joined | KeyClash | None:
         """See `JobStore.repeated`."""
-        return await self._read(lambda connection: _repeated(connection, who, fingerprint, key, self._clock()), None)
+        return _repeated(connection, who, fingerprint, key, self._clock())
 
-    async def advance(self, job_id: str, number: int, state: CallState, **changes: Unpack[CallChanges]) -> None:
+    @writes()
+    def advance(
+        self, connection: sqlite3.Connection, job_id: str, number: int, state: CallState, **changes: Unpack[CallChanges]
+    ) -> None:
         """See `JobStore.advance`."""
-        await self._write(lambda connection: self._advance(connection, job_id, number, state, changes))
+        self._advance(connection, job_id, number, state, changes)
 
-    async def claim(self, job_id: str, number: int, handle: Mapping[str, str]) -> bool:
+    @writes()
+    def claim(self, connection: sqlite3.Connection, job_id: str, number: int, handle: Mapping[str, str]) -> bool:
         """See `JobStore.claim`."""
+        if connection.execute("SELECT 1 FROM call WHERE handle = ?", (encoded(handle),)).fetchone():
+            return False
+        self._advance(connection, job_id, number, CallState.SUBMITTED, {"handle": handle})
+        return True
 
-        def write(connection: sqlite3.Connection) -> bool:
-            if connection.execute("SELECT 1 FROM call WHERE handle = ?", (encoded(handle),)).fetchone():
-                return False
-            self._advance(connection, job_id, number, CallState.SUBMITTED, {"handle": handle})
-            return True
-
-        return await self._write(write)
-
-    async def known_handles(self, provider: str, seconds: float) -> list[Mapping[str, str]]:
+    @reads(list)
+    def known_handles(self, connection: sqlite3.Connection, provider: str, seconds: float) -> list[Mapping[str, str]]:
         """See `JobStore.known_handles`."""
         query = (
             "SELECT call.handle FROM call JOIN job ON job.id = job_id "
             "WHERE provider = ? AND created >= ? AND call.handle IS NOT NULL"
         )
+        handles = []
+        for (handle,) in connection.execute(query, (provider, self._clock() - seconds)):
+            with suppress(ValueError):  # reading its job reports it
+                handles.append(decoded(handle))
+        return handles
 
-        def read(connection: sqlite3.Connection) -> list[Mapping[str, str]]:
-            handles = []
-            for (handle,) in connection.execute(query, (provider, self._clock() - seconds)):
-                with suppress(ValueError):  # reading its job reports it
-                    handles.append(decoded(handle))
-            return handles
-
-        return await self._read(read, [])
-
-    async def replan(self, job: NewJob) -> None:
+    @writes()
+    def replan(self, connection: sqlite3.Connection, job: NewJob) -> None:
         """See `JobStore.replan`."""
         changes = {name: getattr(job, name) for name in ("provider", "model", "plan", "notes", "reserved_usd")}
+        self._update_own(connection, job.id, changes)
+        replace_calls(connection, job)
 
-        def write(connection: sqlite3.Connection) -> None:
-            self._update_own(connection, job.id, changes)
-            replace_calls(connection, job)
-
-        await self._write(write)
-
-    async def finish(self, job_id: str, state: JobState, **end: Unpack[JobEnd]) -> None:
+    @writes()
+    def finish(self, connection: sqlite3.Connection, job_id: str, state: JobState, **end: Unpack[JobEnd]) -> None:
         """See `JobStore.finish`."""
+        values = {"state": state, "finished": self._clock(), "worker_id": "", "error": None, **end}
+        self._update_own(connection, job_id, values)
 
-        def write(connection: sqlite3.Connection) -> None:
-            values = {"state": state, "finished": self._clock(), "worker_id": "", "error": None, **end}
-            self._update_own(connection, job_id, values)
-
-        await self._write(write)
-
-    async def renew(self, job_ids: Collection[str]) -> Renewed:
+    @writes(Renewed)
+    def renew(self, connection: sqlite3.Connection, job_ids: Collection[str]) -> Renewed:
         """See `JobStore.renew`."""
-        if not job_ids or not await self._read(lambda _: True, nothing=False):
-            return Renewed()
         query = f"SELECT id, worker_id, cancel_requested FROM job WHERE id IN ({_marks(job_ids)})"  # noqa: S608 - question marks
-
-        def write(connection: sqlite3.Connection) -> Renewed:
-            cancelled, lost = set(), set()
-            until = {"lease_until": self._clock() + self.lease, "lease_seconds": self.lease}
-            for job_id, holder, asked in connection.execute(query, tuple(job_ids)).fetchall():
-                if holder != self.worker_id:
-                    lost.add(job_id)
-                    continue
-                update(connection, "job", until, "id = :id", id=job_id)
-                if asked:
-                    cancelled.add(job_id)
-            return Renewed(frozenset(cancelled), frozenset(lost))
-
-        return await self._write(write)
+        cancelled, lost = set(), set()
+        until = {"lease_until": self._clock() + self.lease, "lease_seconds": self.lease}
+        for job_id, holder, asked in connection.execute(query, tuple(job_ids)).fetchall():
+            if holder != self.worker_id:
+                lost.add(job_id)
+                continue
+            update(connection, "job", until, "id = :id", id=job_id)
+            if asked:
+                cancelled.add(job_id)
+        return Renewed(frozenset(cancelled), frozenset(lost))
 
     async def reclaim(self, providers: Collection[str], *, but: Collection[str] = ()) -> list[JobRecord]:
         """See `JobStore.reclaim`."""
-        query = f"SELECT id, lease_until, provider FROM job WHERE state = 'running' AND {EXPIRED} ORDER BY created"  # noqa: S608 - a constant
-
-        def read(connection: sqlite3.Connection) -> list[tuple[str, float, str]]:
-            return connection.execute(query, {"now": self._clock()}).fetchall()
-
-        rows: list[tuple[str, float, str]] = await self._read(read, [])
         skipped = {*but, *self._reported}  # damaged ones must not stand in the way of the others
+        rows = await self._run_out()
         wanted = [(job_id, until) for job_id, until, name in rows if name in providers and job_id not in skipped]
         self._stalled.forget_all_but(wanted)
         free = [job_id for job_id, lease_until in wanted if self._stalled.long_enough(job_id, lease_until)]
-        return await self._write(partial(self._take, free[:MOST_RECLAIMED])) if free else []
+        return await self._take(free[:MOST_RECLAIMED]) if free else []
 
     async def reclaim_one(self, who: Principal, job_id: str) -> JobRecord | None:
         """See `JobStore.reclaim_one`."""
-        query = f"SELECT lease_until FROM job WHERE id = :id AND principal = :who AND state = 'running' AND {EXPIRED}"  # noqa: S608 - a constant
-        values = {"id": job_id, "who": who.id, "now": self._clock()}
-        row = await self._read(lambda connection: connection.execute(query, values).fetchone(), None)
-        if row is None or not self._watched.long_enough(job_id, row[0]):
+        lease_until = await self._run_out_one(who, job_id)
+        if lease_until is None or not self._watched.long_enough(job_id, lease_until):
             return None
-        taken = await self._write(partial(self._take, [job_id]))
+        taken = await self._take([job_id])
         return taken[0] if taken else None
 
-    async def check_lease(self, job_id: str) -> None:
+    @reads(nothing)
+    def check_lease(self, connection: sqlite3.Connection, job_id: str) -> None:
         """See `JobStore.check_lease`."""
-        query = "SELECT worker_id FROM job WHERE id = ?"
-        row = await self._read(lambda connection: connection.execute(query, (job_id,)).fetchone(), None)
+        row = connection.execute("SELECT worker_id FROM job WHERE id = ?", (job_id,)).fetchone()
         if row is not None and row[0] != self.worker_id:
             raise LostLeaseError(job_id)
 
-    async def release(self) -> None:
+    @writes(nothing)
+    def release(self, connection: sqlite3.Connection) -> None:
         """See `JobStore.release`."""
         mine = "worker_id = :worker AND state = 'running'"
-        if await self._read(lambda _: True, nothing=False):
-            await self._write(lambda one: update(one, "job", {"lease_until": 0.0}, mine, worker=self.worker_id))
+        update(connection, "job", {"lease_until": 0.0}, mine, worker=self.worker_id)
 
-    async def request_cancel(self, who: Principal, job_id: str) -> None:
+    @writes()
+    def request_cancel(self, connection: sqlite3.Connection, who: Principal, job_id: str) -> None:
         """See `JobStore.request_cancel`."""
         where = "id = :id AND principal = :who AND state = 'running'"
-        await self._write(lambda one: update(one, "job", {"cancel_requested": 1}, where, id=job_id, who=who.id))
+        update(connection, "job", {"cancel_requested": 1}, where, id=job_id, who=who.id)
 
-    async def mark_seen(self, who: Principal, job_id: str, doubt: float = 0.0) -> None:
+    @writes()
+    def mark_seen(self, connection: sqlite3.Connection, who: Principal, job_id: str, doubt: float = 0.0) -> None:
         """See `JobStore.mark_seen`."""
+        now = self._clock()
+        values = {"id": job_id, "principal": who.id, "now": now, "doubt": doubt, "recent": now - REPEAT_SECONDS}
+        connection.execute(_MARK_SEEN, values)
 
-        def write(connection: sqlite3.Connection) -> None:
-            now = self._clock()
-            values = {"id": job_id, "principal": who.id, "now": now, "doubt": doubt, "recent": now - REPEAT_SECONDS}
-            connection.execute(_MARK_SEEN, values)
-
-        await self._write(write)
-
-    async def get(self, who: Principal, job_id: str) -> JobRecord | None:
+    @reads(nothing)
+    def get(self, connection: sqlite3.Connection, who: Principal, job_id: str) -> JobRecord | None:
         """See `JobStore.get`."""
         query = "SELECT 1 FROM job WHERE id = ? AND principal = ?"
+        owned = connection.execute(query, (job_id, who.id)).fetchone()
+        return read_job(connection, job_id, self._clock()) if owned else None
 
-        def read(connection: sqlite3.Connection) -> JobRecord | None:
-            owned = connection.execute(query, (job_id, who.id)).fetchone()
-            return read_job(connection, job_id, self._clock()) if owned else None
-
-        return await self._read(read, None)
-
-    async def get_unscoped(self, job_id: str) -> JobRecord | None:
+    @reads(nothing)
+    def get_unscoped(self, connection: sqlite3.Connection, job_id: str) -> JobRecord | None:
         """See `JobStore.get_unscoped`."""
-        return await self._read(lambda connection: read_job(connection, job_id, self._clock()), None)
+        return read_job(connection, job_id, self._clock())
 
-    async def newest(self, who: Principal, limit: int) -> list[JobRecord]:
+    @reads(list)
+    def newest(self, connection: sqlite3.Connection, who: Principal, limit: int) -> list[JobRecord]:
         """See `JobStore.newest`."""
         query = "SELECT id FROM job WHERE principal = ? ORDER BY created DESC, id LIMIT ?"
+        rows = connection.execute(query, (who.id, limit)).fetchall()
+        return [job for (job_id,) in rows if (job := self._readable(connection, job_id)) is not None]
 
-        def read(connection: sqlite3.Connection) -> list[JobRecord]:
-            rows = connection.execute(query, (who.id, limit)).fetchall()
-            return [job for (job_id,) in rows if (job := self._readable(connection, job_id)) is not None]
-
-        return await self._read(read, [])
-
-    async def spent(self, who: Principal, since: float) -> Spent:
+    @reads(lambda: Spent(0.0, 0))
+    def spent(self, connection: sqlite3.Connection, who: Principal, since: float) -> Spent:
         """See `JobStore.spent`."""
-        return await self._read(lambda connection: _spent(connection, who, since), Spent(0.0, 0))
+        return _spent(connection, who, since)
 
-    async def costs(self, who: Principal, since: float) -> list[CostRow]:
+    @reads(list)
+    def costs(self, connection: sqlite3.Connection, who: Principal, since: float) -> list[CostRow]:
         """See `JobStore.costs`."""
         query = (
             "SELECT created, tool, provider, coalesce(cost_usd, 0), cost_basis FROM job WHERE principal = ? "
@@ -273,7 +247,7 @@ class SqliteJobStore:
             "AND coalesce(cost_usd, 0) BETWEEN 0 AND ? ORDER BY created"
         )
         values = (who.id, since, MOST_USD)
-        return await self._read(lambda connection: [CostRow(*row) for row in connection.execute(query, values)], [])
+        return [CostRow(*row) for row in connection.execute(query, values)]
 
     def _advance(
         self, connection: sqlite3.Connection, job_id: str, number: int, state: CallState, changes: Mapping[str, Any]
@@ -297,7 +271,21 @@ class SqliteJobStore:
         known = connection.execute("SELECT 1 FROM job WHERE id = ?", (job_id,)).fetchone()
         raise LostLeaseError(job_id) if known else ForgottenJobError(job_id)
 
-    def _take(self, job_ids: Sequence[str], connection: sqlite3.Connection) -> list[JobRecord]:
+    @reads(list)
+    def _run_out(self, connection: sqlite3.Connection) -> list[tuple[str, float, str]]:
+        """Running jobs whose lease has run out, oldest first: id, when it ran out, and provider."""
+        query = f"SELECT id, lease_until, provider FROM job WHERE state = 'running' AND {EXPIRED} ORDER BY created"  # noqa: S608 - a constant
+        return connection.execute(query, {"now": self._clock()}).fetchall()
+
+    @reads(nothing)
+    def _run_out_one(self, connection: sqlite3.Connection, who: Principal, job_id: str) -> float | None:
+        """When the lease of a running job ran out; None while it has not."""
+        query = f"SELECT lease_until FROM job WHERE id = :id AND principal = :who AND state = 'running' AND {EXPIRED}"  # noqa: S608 - a constant
+        row = connection.execute(query, {"id": job_id, "who": who.id, "now": self._clock()}).fetchone()
+        return None if row is None else row[0]
+
+    @writes()
+    def _take(self, connection: sqlite3.Connection, job_ids: Sequence[str]) -> list[JobRecord]:
         """Take over those of the jobs that can be read and that no other worker has taken meanwhile."""
         now = self._clock()
         values = {"worker_id": self.worker_id, "lease_until": now + self.lease, "lease_seconds": self.lease}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from imagewright.storage.base import NO_SENSE
 from imagewright.storage.paths.path_syntax import plain
 from imagewright.storage.records import PictureRecord
+from imagewright.storage.sqlite.writer import SqliteStore, nothing, reads, writes
 
 if TYPE_CHECKING:
     import sqlite3
@@ -39,7 +40,7 @@ _SELECT = (
 _NEWEST_FIRST = "ORDER BY created DESC, number DESC LIMIT ? OFFSET ?"
 
 
-class SqlitePictureIndex:
+class SqlitePictureIndex(SqliteStore):
     """The pictures of one database file.
 
     Args:
@@ -47,30 +48,31 @@ class SqlitePictureIndex:
     """
 
     def __init__(self, writer: Writer) -> None:
-        self._read, self._write = writer.read, writer.write
+        super().__init__(writer)
         self._reported: set[str] = set()
 
-    async def add(self, who: Principal, record: PictureRecord) -> None:
+    @writes()
+    def add(self, connection: sqlite3.Connection, who: Principal, record: PictureRecord) -> None:
         """See `PictureIndex.add`."""
+        connection.execute(_INSERT, _values(record) | {"principal": who.id})
+        parents = [(record.id, position, parent) for position, parent in enumerate(record.parents)]
+        connection.executemany(_INSERT_PARENT, parents)
 
-        def write(connection: sqlite3.Connection) -> None:
-            connection.execute(_INSERT, _values(record) | {"principal": who.id})
-            parents = [(record.id, position, parent) for position, parent in enumerate(record.parents)]
-            connection.executemany(_INSERT_PARENT, parents)
-
-        await self._write(write)
-
-    async def get(self, who: Principal, picture_id: str) -> PictureRecord | None:
+    @reads(nothing)
+    def get(self, connection: sqlite3.Connection, who: Principal, picture_id: str) -> PictureRecord | None:
         """See `PictureIndex.get`."""
-        records = await self._records(f"{_SELECT} AND id = ?", [who.id, picture_id])
+        records = self._records(connection, f"{_SELECT} AND id = ?", [who.id, picture_id])
         return records[0] if records else None
 
-    async def of_job(self, who: Principal, job_id: str) -> list[PictureRecord]:
+    @reads(list)
+    def of_job(self, connection: sqlite3.Connection, who: Principal, job_id: str) -> list[PictureRecord]:
         """See `PictureIndex.of_job`."""
-        return await self._records(f"{_SELECT} AND job_id = ? ORDER BY variant", [who.id, job_id])
+        return self._records(connection, f"{_SELECT} AND job_id = ? ORDER BY variant", [who.id, job_id])
 
-    async def search(
+    @reads(list)
+    def search(
         self,
+        connection: sqlite3.Connection,
         who: Principal,
         *,
         words: Sequence[str] = (),
@@ -92,28 +94,27 @@ class SqlitePictureIndex:
         if parent:
             query += " AND id IN (SELECT child FROM lineage WHERE parent = ?)"
             values.append(parent)
-        return await self._records(f"{query} {_NEWEST_FIRST}", [*values, limit, offset])
+        return self._records(connection, f"{query} {_NEWEST_FIRST}", [*values, limit, offset])
 
-    async def ids_from(self, who: Principal, prefix: str, limit: int) -> list[str]:
+    @reads(list)
+    def ids_from(self, connection: sqlite3.Connection, who: Principal, prefix: str, limit: int) -> list[str]:
         """See `PictureIndex.ids_from`."""
         query = f"SELECT id FROM picture WHERE principal = ? AND instr(id, ?) = 1 {_NEWEST_FIRST}"  # noqa: S608 - a constant is put in
-        return [row[0] for row in await self._rows(query, [who.id, prefix, limit, 0])]
+        return [row[0] for row in connection.execute(query, (who.id, prefix, limit, 0))]
 
-    async def keys_of_size(self, size: int) -> list[tuple[str, str]]:
+    @reads(list)
+    def keys_of_size(self, connection: sqlite3.Connection, size: int) -> list[tuple[str, str]]:
         """See `PictureIndex.keys_of_size`."""
-        return [(row[0], row[1]) for row in await self._rows("SELECT id, key FROM picture WHERE bytes = ?", [size])]
+        return connection.execute("SELECT id, key FROM picture WHERE bytes = ?", (size,)).fetchall()
 
-    async def check(self) -> None:
+    @writes()
+    def check(self, connection: sqlite3.Connection) -> None:
         """See `PictureIndex.check`."""
-        await self._write(lambda _: None)
 
-    async def _rows(self, query: str, values: Sequence[str | int]) -> list[tuple[Any, ...]]:
-        return await self._read(lambda connection: connection.execute(query, values).fetchall(), [])
-
-    async def _records(self, query: str, values: Sequence[str | int]) -> list[PictureRecord]:
+    def _records(self, connection: sqlite3.Connection, query: str, values: Sequence[str | int]) -> list[PictureRecord]:
         """The records of these rows. A damaged one is left out, and logged once."""
         records = []
-        for row in await self._rows(query, values):
+        for row in connection.execute(query, values):
             try:
                 records.append(_record(row))
             except NO_SENSE as error:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -14,10 +15,12 @@ from imagewright.errors import StorageError
 from imagewright.storage.sqlite.database import CORRUPT, NOT_STORED, primary_code
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from imagewright.storage.sqlite.database import Database
 
+P = ParamSpec("P")
+S = TypeVar("S", bound="SqliteStore")
 T = TypeVar("T")
 
 PAUSE = 0.01
@@ -56,8 +59,8 @@ class Writer:
         # a thread of its own, because decoding and copying can occupy all shared ones
         self._thread = anyio.CapacityLimiter(1)
 
-    async def read(self, query: Callable[[sqlite3.Connection], T], nothing: T) -> T:
-        """The result of a query, or `nothing` if there is no database yet. It waits for no writer.
+    async def read(self, query: Callable[[sqlite3.Connection], T], missing: Callable[[], T]) -> T:
+        """The result of a query, or of `missing` if there is no database yet. It waits for no writer.
 
         Raises:
             StorageError: the database could not be read.
@@ -65,11 +68,15 @@ class Writer:
 
         def read() -> T:
             if not self._database.exists():
-                return nothing
+                return missing()
             with self._database.reading() as connection:
                 return query(connection)
 
         return await anyio.to_thread.run_sync(read)
+
+    async def exists(self) -> bool:
+        """Whether there is a database yet."""
+        return await anyio.to_thread.run_sync(self._database.exists)
 
     async def write(self, action: Callable[[sqlite3.Connection], T]) -> T:
         """Run an action in a write transaction. What it wrote is on disk when this returns.
@@ -151,3 +158,67 @@ def _fail(batch: Sequence[_Request], error: Exception) -> None:
         if request.error is None:
             request.error = type(error)(*error.args) if isinstance(error, StorageError) else error
             request.error.__cause__ = error.__cause__
+
+
+class SqliteStore:
+    """What is stored in a database by methods that `reads` and `writes` make asynchronous.
+
+    Args:
+        writer: the writer of the database.
+    """
+
+    def __init__(self, writer: Writer) -> None:
+        self.writer = writer
+
+
+class _Decorator(Protocol):
+    """Makes a method that is given a connection one that its callers wait for."""
+
+    def __call__(
+        self, method: Callable[Concatenate[S, sqlite3.Connection, P], T], /
+    ) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]: ...
+
+
+def nothing() -> None:
+    """What most methods answer while there is no database."""
+
+
+def reads(missing: Callable[[], Any]) -> _Decorator:
+    """Run a method of a store in a thread, with a connection to read from.
+
+    Args:
+        missing: what it answers while there is no database.
+    """
+
+    def decorated(
+        method: Callable[Concatenate[S, sqlite3.Connection, P], T], /
+    ) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+        @wraps(method)
+        async def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+            return await self.writer.read(lambda connection: method(self, connection, *args, **kwargs), missing)
+
+        return call
+
+    return decorated
+
+
+def writes(missing: Callable[[], Any] | None = None) -> _Decorator:
+    """Run a method of a store in a write transaction, see `Writer.write`.
+
+    Args:
+        missing: what it answers while there is no database; without it, one is made.
+    """
+
+    def decorated(
+        method: Callable[Concatenate[S, sqlite3.Connection, P], T], /
+    ) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+        @wraps(method)
+        async def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+            if missing is not None and not await self.writer.exists():
+                answer: T = missing()
+                return answer
+            return await self.writer.write(lambda connection: method(self, connection, *args, **kwargs))
+
+        return call
+
+    return decorated
