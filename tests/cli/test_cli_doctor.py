@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -228,6 +229,15 @@ def test_a_folder_that_cannot_be_written_is_broken_and_a_root_is_only_noted(monk
     roots = [finding for finding in found if finding.says.startswith("root: ")]
     assert [finding.level for finding in roots] == [Level.NOTE, Level.OFF]
     assert by_area(found, "database")[0].level is Level.BROKEN
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that not even root can write to")
+def test_a_database_in_a_folder_that_cannot_be_written_is_not_to_be_moved_aside() -> None:
+    folders = replace(load_settings(dict(os.environ)).folders, database=Path("/proc/self/status"))
+    (finding,) = by_area([*check_places(folders, "unable to open database file")], "database")
+    assert finding.level is Level.BROKEN
+    assert finding.says.startswith("/proc/self: cannot be written")
+    assert finding.advice == "Change its permissions."
 
 
 def test_stray_output_at_python_s_start_is_found(tmp_path: Path, child_environment: dict[str, str]) -> None:

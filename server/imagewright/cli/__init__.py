@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+closed_streams: set[str] = set()
+"""Those of `stdin`, `stdout` and `stderr` that whoever started the process has closed."""
+
 
 @contextmanager
 def ended_by_the_system() -> Iterator[None]:

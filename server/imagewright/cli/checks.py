@@ -235,11 +235,11 @@ def _database(file: Path, fault: str) -> Finding:
         if trouble := _cannot_write(where):
             return broken("database", f"{file}: {where}: {trouble}", "Set IMAGEWRIGHT_HOME.")
         return ok("database", f"{file} (made with the first picture)")
+    if trouble := _cannot_write(file.parent):  # it explains why a database that is sound cannot be opened
+        return broken("database", f"{file.parent}: {trouble}", "Change its permissions.")
     if fault:
         advice = "Move the file aside; the pictures themselves are safe, and a new database starts empty."
         return broken("database", f"{file}: {fault}", advice)
-    if trouble := _cannot_write(file.parent):
-        return broken("database", f"{file.parent}: {trouble}", "Change its permissions.")
     return ok("database", str(file))
 
 

@@ -10,7 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from imagewright.cli import ended_by_the_system
+from imagewright.cli import closed_streams, ended_by_the_system
 from imagewright.errors import ImagewrightError, Refusal, SettingsError
 from imagewright.text import plain
 
@@ -72,6 +72,7 @@ def _replace_closed_streams() -> None:
     """Where a parent has closed a standard stream Python has None: let what is written to it go nowhere instead."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
+            closed_streams.add(name)
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - open to the end; no path
 
 

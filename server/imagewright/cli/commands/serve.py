@@ -8,7 +8,7 @@ from functools import partial
 
 import click
 
-from imagewright.cli import ended_by_the_system
+from imagewright.cli import closed_streams, ended_by_the_system
 from imagewright.cli.options import Command, command_line
 from imagewright.errors import SettingsError
 from imagewright.settings.load import load_settings
@@ -27,7 +27,7 @@ def command() -> int:
         KeyboardInterrupt: Ctrl-C was pressed; everything was closed first.
         SettingsError: an option or setting is wrong, or standard input or output is closed.
     """
-    if os.devnull in (sys.stdin.name, sys.stdout.name):  # what `main` puts in the place of a closed one
+    if closed_streams & {"stdin", "stdout"}:
         raise SettingsError("standard input and output must be open: they are how a client speaks to this server")
     settings = load_settings(os.environ, command_line())
     if sys.stdin.isatty():
