@@ -65,13 +65,13 @@ async def test_jobs_pictures_and_sums_are_those_of_the_one_who_asks(engine: Engi
         assert len((await engine.costs(who, "1970-01-02"))[1]) == count
         assert (await engine.find(who, job_id) is not None) == bool(count)
         assert (await engine.picture(who, picture_id) is not None) == bool(count)
-    with pytest.raises(Refusal, match=f'there is no job "{job_id}"; the newest are: there are none'):
+    with pytest.raises(Refusal, match=f'there is no job "{job_id}"; the newest are: none yet'):
         await engine.get(BOB, job_id)
 
 
 async def test_the_picture_of_another_cannot_be_edited(engine: Engine) -> None:
     _, picture_id = await made(engine, ANN)
-    with pytest.raises(Refusal, match=f"there is no picture {picture_id}; the newest are: there are none yet"):
+    with pytest.raises(Refusal, match=f"there is no picture {picture_id}; the newest are: none yet"):
         await engine.start(BOB, EDITOR, CALL | {"images": [picture_id]})
     edited = await engine.start(ANN, EDITOR, CALL | {"images": [picture_id]})
     assert await engine.wait(edited, PATIENCE)

@@ -154,7 +154,7 @@ class Engine:
         """
         job = await self.find(who, job_id.removeprefix("job://"))
         if job is None:
-            recent = ", ".join(one.id for one in await self.newest(who, NAMED)) or "there are none"
+            recent = ", ".join(one.id for one in await self.newest(who, NAMED)) or "none yet"
             raise Refusal(Problem("job_id", f"there is no job {say(job_id)}; the newest are: {recent}"))
         return job
 
