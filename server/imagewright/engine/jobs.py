@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from imagewright.engine.config import ProviderRegistry
     from imagewright.engine.plan import Plan
-    from imagewright.providers.base import Provider
     from imagewright.storage.records import Cap, JobRecord
     from imagewright.storage.stores import Stores
 
@@ -315,7 +314,7 @@ class Jobs:
         while True:
             name = job.record.provider
             provider = registry.providers.get(name) or AbsentProvider(name)
-            attempt = Attempt(job, job.spec, provider, self._stores, self._spool, plan, self._provider_now)
+            attempt = Attempt(job, job.spec, provider, self._stores, self._spool, plan, self._registry)
             await attempt.carry_out()
             if plan is None or job.record.cancel_requested or not job.is_local:
                 return attempt
@@ -366,10 +365,6 @@ class Jobs:
         if (text := str(error)) not in self._reported:
             self._reported.add(text)
             log.error("%s", text)
-
-    def _provider_now(self, name: str) -> Provider:
-        """The provider as it is set up now, perhaps with a new key. Raises KeyError where it is not in use any more."""
-        return self._registry().providers[name]
 
     def _remember(self, job: Job) -> None:
         self._jobs[job.id] = job

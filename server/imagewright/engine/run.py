@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Unpack
 
+    from imagewright.engine.config import ProviderRegistry
     from imagewright.engine.job import Job
     from imagewright.engine.pictures import Spool
     from imagewright.engine.plan import JobSpec, Plan
@@ -64,8 +64,8 @@ class Attempt:
     spool: Spool
     plan: Plan | None
     """With the orders, where this process made the plan; None for a job that another process began."""
-    find_provider: Callable[[str], Provider]
-    """The provider of a name as it is set up now; raises where it is not in use any more."""
+    registry: Callable[[], ProviderRegistry]
+    """Gives the providers in use now."""
     call_runs: list[CallRun] = field(default_factory=list)
     """Its calls."""
 
@@ -372,8 +372,7 @@ class Attempt:
 
     def _provider_now(self) -> Provider:
         """The provider as it is set up now; where it is not in use any more, the one the job began with goes on."""
-        with suppress(LookupError, ImagewrightError):
-            self.provider = self.find_provider(self.job.record.provider)
+        self.provider = self.registry().providers.get(self.job.record.provider, self.provider)
         return self.provider
 
     def _progress(self, call_run: CallRun, running: Running, trouble: str = "") -> None:
