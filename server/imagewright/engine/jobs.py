@@ -169,9 +169,7 @@ class Jobs:
         try:
             await self._stores.jobs.release()
         except StorageError as error:
-            log.warning(
-                "unfinished jobs are taken over only when their leases have run out: %s", error
-            )
+            log.warning("unfinished jobs are taken over only when their leases have run out: %s", error)
 
     async def reclaim(self) -> None:
         """Take over what nobody works on any more."""
