@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from imagewright.providers.base import Finished, Handle, Output, Running
-from imagewright.providers.common.recovery import noted, path_under, with_notes
+from imagewright.providers.common.provider import noted, path_under, with_notes
 
 USUAL = "/tasks/1"
 

@@ -1,4 +1,8 @@
-"""What the providers over HTTP share: the calls themselves, and input pictures inside a request or uploaded first."""
+"""What the providers over HTTP share: the calls themselves, their input pictures, and what is kept to ask again.
+
+Input pictures go inside the request while they are small, else they are uploaded first. What is kept of a call holds
+paths and sentences, no host and no key, so that any process can ask for it again.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +17,20 @@ import anyio
 import anyio.to_thread
 
 from imagewright.errors import ProviderError, TaskEnded
-from imagewright.providers.base import PollPolicy, Route
+from imagewright.providers.base import Finished, PollPolicy, Route
 from imagewright.providers.http.request import Account, FilePart, Purpose, Request
 from imagewright.storage.paths.files import write_file
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
-    from imagewright.providers.base import Finished, Handle, Order, Output, Prepared, ProviderConfig, Running
+    from imagewright.providers.base import Handle, Order, Output, Prepared, ProviderConfig, Running
     from imagewright.providers.http.request import Reply
 
-
 UPLOADS_AT_ONCE = 4
+NOTES = "notes"
+"""Under which name a handle holds what the caller should know, one sentence a line."""
 
 
 async def with_links(order: Order, inline_bytes: int, upload: Callable[[Prepared], Awaitable[str]]) -> Order:
@@ -187,3 +192,38 @@ def route_as(order: Order, kind: type[R]) -> R:
     if not isinstance(order.route, kind):
         raise TypeError(f"not a route of {kind.__module__}: {order.route!r}")
     return order.route
+
+
+def path_under(base: str, link: str, usual: str) -> str:
+    """The part of a vendor's link to a task that follows the base address; the documented path where there is no link.
+
+    Asking by path keeps the key at the address the user has set, such as a gateway's, whatever host the vendor names.
+    It also lets a process with another address ask for the same task.
+    """
+    try:
+        parts = urlsplit(link)
+    except ValueError:  # no address at all; the task is paid for, and the usual path knows it
+        return usual
+    if not parts.path.strip("/") or not parts.path.startswith("/"):
+        return usual
+    prefix = urlsplit(base).path.rstrip("/")
+    path = parts.path.removeprefix(prefix) if prefix and parts.path.startswith(f"{prefix}/") else parts.path
+    return f"{path}?{parts.query}" if parts.query else path
+
+
+def with_notes(ticket: Mapping[str, str], notes: Sequence[str]) -> dict[str, str]:
+    """The ticket, with what the caller should know once the pictures are there; a note is one line."""
+    return {**ticket, NOTES: "\n".join(notes)} if notes else dict(ticket)
+
+
+def notes_in(ticket: Mapping[str, str]) -> tuple[str, ...]:
+    """The notes that were put into a ticket or a signature."""
+    return tuple(ticket.get(NOTES, "").splitlines())
+
+
+def noted(handle: Handle, answer: Running | Finished) -> Running | Finished:
+    """The answer to a poll; the last one with the notes of the ticket."""
+    notes = notes_in(handle.data)
+    if not notes or not isinstance(answer, Finished):
+        return answer
+    return replace(answer, notes=(*answer.notes, *notes))

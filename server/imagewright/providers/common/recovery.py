@@ -1,28 +1,24 @@
-"""What is kept of a call so that any process can ask for it again, and how a call without an answer is found again.
+"""How a call without an answer is found again: in the vendor's list of recent calls.
 
-A ticket holds paths and sentences, no host and no key. A call whose answer never came is found in the vendor's list of
-recent calls. Its input is compared by a digest, so that neither the prompt nor a picture has to be written down.
+Its input is compared by a digest, so that neither the prompt nor a picture has to be written down.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
-from urllib.parse import urlsplit
 
-from imagewright.providers.base import Finished
+from imagewright.providers.common.provider import with_notes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
-    from imagewright.providers.base import Handle, Running
 
 T = TypeVar("T")
 
-NOTES = "notes"
 MODEL, INPUT, SINCE = "model", "input", "since"
 CLOCKS_DIFFER = timedelta(minutes=5)
 """How far the vendor's clock may be behind ours."""
@@ -56,41 +52,6 @@ class Page(Generic[T]):
     """The calls that could be read."""
     next: str
     """Where the next page is; empty when this is the last."""
-
-
-def path_under(base: str, link: str, usual: str) -> str:
-    """The part of a vendor's link to a task that follows the base address; the documented path where there is no link.
-
-    Asking by path keeps the key at the address the user has set, such as a gateway's, whatever host the vendor names.
-    It also lets a process with another address ask for the same task.
-    """
-    try:
-        parts = urlsplit(link)
-    except ValueError:  # no address at all; the task is paid for, and the usual path knows it
-        return usual
-    if not parts.path.strip("/") or not parts.path.startswith("/"):
-        return usual
-    prefix = urlsplit(base).path.rstrip("/")
-    path = parts.path.removeprefix(prefix) if prefix and parts.path.startswith(f"{prefix}/") else parts.path
-    return f"{path}?{parts.query}" if parts.query else path
-
-
-def with_notes(ticket: Mapping[str, str], notes: Sequence[str]) -> dict[str, str]:
-    """The ticket, with what the caller should know once the pictures are there; a note is one line."""
-    return {**ticket, NOTES: "\n".join(notes)} if notes else dict(ticket)
-
-
-def notes_in(ticket: Mapping[str, str]) -> tuple[str, ...]:
-    """The notes that were put into a ticket or a signature."""
-    return tuple(ticket.get(NOTES, "").splitlines())
-
-
-def noted(handle: Handle, answer: Running | Finished) -> Running | Finished:
-    """The answer to a poll; the last one with the notes of the ticket."""
-    notes = notes_in(handle.data)
-    if not notes or not isinstance(answer, Finished):
-        return answer
-    return replace(answer, notes=(*answer.notes, *notes))
 
 
 def signature_of(model: str, inputs: Mapping[str, Any], notes: Sequence[str]) -> dict[str, str]:

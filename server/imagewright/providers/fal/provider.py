@@ -15,7 +15,16 @@ from imagewright.errors import ProviderError
 from imagewright.providers.base import Handle, PollPolicy
 from imagewright.providers.common import recovery
 from imagewright.providers.common.overrides import chosen
-from imagewright.providers.common.provider import HttpProvider, links_of, route_as, with_links
+from imagewright.providers.common.provider import (
+    HttpProvider,
+    links_of,
+    noted,
+    notes_in,
+    path_under,
+    route_as,
+    with_links,
+    with_notes,
+)
 from imagewright.providers.fal import replies
 from imagewright.providers.fal.replies import Done, Ticket
 from imagewright.providers.fal.routes import ALIKE, NAME, OTHERS, ROUTES, FalRoute
@@ -107,7 +116,7 @@ class Fal(HttpProvider):
         if call is None:
             return None
         ticket = Ticket(call.task, "", "", "")
-        return self._handle(signature[recovery.MODEL], ticket, recovery.notes_in(signature))
+        return self._handle(signature[recovery.MODEL], ticket, notes_in(signature))
 
     async def poll(self, handle: Handle) -> Running | Finished:
         """Ask once; when the task is over, read its result."""
@@ -116,7 +125,7 @@ class Fal(HttpProvider):
             return standing
         url = self._base + handle.data["response"]
         result: Running | Finished = await self._ask(url, replies.read_result, max_bytes=ECHO_BYTES)
-        return recovery.noted(handle, result)
+        return noted(handle, result)
 
     async def cancel(self, handle: Handle) -> bool:
         """Ask the vendor to stop: what is queued is taken out, what runs gets a signal."""
@@ -127,11 +136,11 @@ class Fal(HttpProvider):
         usual = f"/{'/'.join(model.split('/')[:2])}/requests/{ticket.task}"
         paths = {
             "task": ticket.task,
-            "status": recovery.path_under(self._base, ticket.status, f"{usual}/status"),
-            "response": recovery.path_under(self._base, ticket.response, usual),
-            "cancel": recovery.path_under(self._base, ticket.cancel, f"{usual}/cancel"),
+            "status": path_under(self._base, ticket.status, f"{usual}/status"),
+            "response": path_under(self._base, ticket.response, usual),
+            "cancel": path_under(self._base, ticket.cancel, f"{usual}/cancel"),
         }
-        return Handle(NAME, recovery.with_notes(paths, notes))
+        return Handle(NAME, with_notes(paths, notes))
 
     async def _upload(self, picture: Prepared) -> str:
         """The vendor's address of a picture."""

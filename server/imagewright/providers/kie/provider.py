@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from imagewright.providers.base import Handle, PollPolicy
 from imagewright.providers.common.overrides import chosen
-from imagewright.providers.common.provider import HttpProvider, links_of, route_as, with_links
-from imagewright.providers.common.recovery import noted, with_notes
+from imagewright.providers.common.provider import HttpProvider, links_of, noted, route_as, with_links, with_notes
 from imagewright.providers.http.request import FilePart, Purpose, Request
 from imagewright.providers.kie import replies
 from imagewright.providers.kie.routes import NAME, OTHERS, ROUTES, Family, KieRoute

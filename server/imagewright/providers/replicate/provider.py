@@ -14,7 +14,17 @@ from imagewright.errors import ModelUnavailable, ProviderError, ResultLost, Task
 from imagewright.providers.base import Finished, Handle, Output, PollPolicy
 from imagewright.providers.common import recovery
 from imagewright.providers.common.overrides import chosen
-from imagewright.providers.common.provider import HttpProvider, file_part, links_of, route_as, with_links
+from imagewright.providers.common.provider import (
+    HttpProvider,
+    file_part,
+    links_of,
+    noted,
+    notes_in,
+    path_under,
+    route_as,
+    with_links,
+    with_notes,
+)
 from imagewright.providers.http.request import RESULT_BYTES, Purpose, Request
 from imagewright.providers.replicate import replies
 from imagewright.providers.replicate.routes import ALIKE, NAME, OTHERS, ROUTES, ReplicateRoute
@@ -66,7 +76,7 @@ class Replicate(HttpProvider):
         handle = self._handle(prediction, route.notes_for(order))
         if isinstance(prediction.answer, TaskEnded):
             return handle  # one that is over already says so again when it is asked about
-        finished = recovery.noted(handle, prediction.answer)
+        finished = noted(handle, prediction.answer)
         return finished if isinstance(finished, Finished) else handle
 
     def signature(self, order: Order) -> Mapping[str, str]:
@@ -79,17 +89,17 @@ class Replicate(HttpProvider):
         """Look through the account's predictions, back to when it was sent."""
 
         async def read_page(link: str) -> Page[Prediction]:
-            url = self._base + recovery.path_under(self._base, link, PREDICTIONS)
+            url = self._base + path_under(self._base, link, PREDICTIONS)
             return await self._ask(
                 url, replies.read_listed, seconds=recovery.LIST_SECONDS, max_bytes=recovery.LIST_BYTES
             )
 
         call = await recovery.oldest_fitting(read_page, signature, known, most_pages=LIST_PAGES, newest_first=True)
-        return None if call is None else self._handle(call.origin, recovery.notes_in(signature))
+        return None if call is None else self._handle(call.origin, notes_in(signature))
 
     async def poll(self, handle: Handle) -> Running | Finished:
         """Ask once."""
-        return recovery.noted(handle, await self._ask(self._base + handle.data["get"], replies.read_prediction))
+        return noted(handle, await self._ask(self._base + handle.data["get"], replies.read_prediction))
 
     async def cancel(self, handle: Handle) -> bool:
         """Ask the vendor to stop."""
@@ -106,10 +116,10 @@ class Replicate(HttpProvider):
         usual = f"{PREDICTIONS}/{prediction.task}"
         paths = {
             "task": prediction.task,
-            "get": recovery.path_under(self._base, prediction.get, usual),
-            "cancel": recovery.path_under(self._base, prediction.cancel, f"{usual}/cancel"),
+            "get": path_under(self._base, prediction.get, usual),
+            "cancel": path_under(self._base, prediction.cancel, f"{usual}/cancel"),
         }
-        return Handle(NAME, recovery.with_notes(paths, notes))
+        return Handle(NAME, with_notes(paths, notes))
 
     async def _create(self, route: ReplicateRoute, model: str, inputs: dict[str, Any]) -> Prediction:
         """The prediction, by the model where the vendor runs it officially, else by the id of its version."""
