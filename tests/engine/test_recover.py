@@ -18,6 +18,7 @@ from tests.support.engine_bench import (
     SUBMITTED,
     SUBMITTING,
     FakeRegistry,
+    Lock,
     Vendor,
     left_behind,
     open_bench,
@@ -177,19 +178,38 @@ async def test_a_cancel_while_it_is_looked_for_says_that_nobody_knows(home: Path
     assert any("may or may not have received" in note for note in job.record.notes)
 
 
+async def begun_with_a_picture(bench: Bench, vendor: Lister) -> Job:
+    """A job whose input picture is handed over before the call is sent."""
+    plan = plan_for(vendor)
+    order = replace(plan.orders[0], images=(Prepared(PICTURE, "png", 64, 48),))
+    job = await bench.jobs.begin(
+        replace(plan, orders=(order,)), LOCAL, fingerprint="f", key="", caps=(), registry=FakeRegistry(vendor)
+    )
+    assert isinstance(job, Job)
+    return job
+
+
 async def test_a_process_that_dies_while_it_hands_pictures_over_has_sent_nothing(home: Path) -> None:
     first, second = Lister(), Lister()
     first.then("hand_over", anyio.sleep_forever)
-    plan = plan_for(first)
-    order = replace(plan.orders[0], images=(Prepared(PICTURE, "png", 64, 48),))
     async with open_bench(home, first) as dead:
-        job = await dead.jobs.begin(
-            replace(plan, orders=(order,)), LOCAL, fingerprint="f", key="", caps=(), registry=FakeRegistry(first)
-        )
-        assert isinstance(job, Job)
+        job = await begun_with_a_picture(dead, first)
         await until(lambda: not first.scripts["hand_over"])
         await dead.crash()
     async with open_bench(home, second) as bench:
         assert states(await bench.record(job.id)) == [CallState.PLANNED]
         assert await settled(bench, await bench.reclaimed(job.id)) == [CallState.KEPT]
     assert (first.orders, len(second.handed), len(second.orders)) == ([], 1, 1)
+
+
+async def test_a_call_is_not_sent_where_it_cannot_be_written_that_it_is(home: Path) -> None:
+    vendor = Lister()
+    async with open_bench(home, vendor, patience=0.01) as bench:
+        lock = Lock(home)
+        vendor.then("hand_over", lock.hold)
+        job = await bench.done(await begun_with_a_picture(bench, vendor))
+        await lock.let_go()
+    assert (len(vendor.handed), vendor.orders) == (1, [])
+    assert job.record.state == "failed"
+    assert "Nothing was sent." in job.record.notes
+    assert job.record.cost_usd == 0

@@ -10,8 +10,9 @@ import pytest
 
 from imagewright.engine import deliver
 from imagewright.errors import StorageError, VendorUnavailable
+from imagewright.providers.base import Finished, Output
 from imagewright.storage.states import CallState
-from tests.support.engine_bench import USD, Lock, Vendor, folders_in, open_bench, place, until
+from tests.support.engine_bench import PICTURE, USD, Lock, Vendor, folders_in, open_bench, place, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,6 +108,26 @@ async def test_what_is_made_before_a_cancel_is_paid_for_and_kept(home: Path) -> 
         assert len(await bench.pictures(job.id)) == 1
     assert job.record.state == "cancelled"
     assert "1 of 2 pictures arrived." in job.record.notes
+
+
+@pytest.mark.parametrize(
+    "output", [Output(url="https://vendor.example/1"), Output(data=PICTURE)], ids=["link", "bytes"]
+)
+async def test_what_a_poll_brings_while_the_job_is_cancelled_is_kept(home: Path, output: Output) -> None:
+    vendor = Vendor()
+    async with open_bench(home, vendor) as bench:
+
+        async def cancelled() -> Finished:
+            job.request_cancel()
+            job.scope.cancel()
+            return Finished((output, output))
+
+        vendor.then("poll", cancelled)
+        job = await bench.begin(calls=(2,))
+        await bench.done(job)
+        assert await call_states(bench, job.id) == [CallState.KEPT]
+    assert len(job.pictures) == 2
+    assert vendor.stopped == []
 
 
 async def test_a_cancel_that_is_too_late_changes_nothing(home: Path) -> None:

@@ -114,7 +114,8 @@ class Attempt:
                 )
             finally:  # its end is none of the other calls' trouble
                 self.job.held_up(call_run.place, "")
-            await self._made(call_run, finished)
+            with anyio.CancelScope(shield=True):  # it is paid for: a cancel that comes now must not lose it
+                await self._made(call_run, finished)
         await self._bring_all(call_run)
 
     def _check_age(self) -> None:
