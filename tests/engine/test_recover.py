@@ -165,6 +165,20 @@ async def test_a_call_of_another_job_is_not_taken(home: Path) -> None:
         assert await settled(bench, job) == [CallState.UNKNOWN]
 
 
+async def test_what_another_call_has_got_during_the_look_is_not_taken(home: Path) -> None:
+    vendor = Lister()
+    vendor.then("submit", BROKEN)
+    vendor.has("t2")
+    async with open_bench(home, vendor) as bench:
+
+        async def another() -> None:
+            assert (await bench.done(await bench.begin("another"))).record.state == "completed"
+
+        vendor.then("recover", another)
+        assert await settled(bench, await bench.begin()) == [CallState.UNKNOWN]
+    assert [handle.data["task"] for handle in vendor.asked] == ["t2"]
+
+
 async def test_a_cancel_while_it_is_looked_for_says_that_nobody_knows(home: Path) -> None:
     job_id = await left_behind(home, SENT)
     vendor = Lister()

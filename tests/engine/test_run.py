@@ -254,9 +254,17 @@ async def test_a_picture_that_can_be_saved_nowhere_is_left_where_the_message_say
 async def test_pictures_that_came_with_the_answer_stay_in_memory_where_they_cannot_be_spooled(home: Path) -> None:
     put_a_file_in_the_way(home)
     vendor = Vendor(at_once=True)
+    written: list[CallState] = []
     async with open_bench(home, vendor) as bench:
-        job = await bench.done(await bench.begin(calls=(2,)))
+
+        async def look() -> None:
+            written.extend(await call_states(bench, job.id))
+
+        vendor.then("fetch", look)
+        job = await bench.begin(calls=(2,))
+        await bench.done(job)
         assert await call_states(bench, job.id) == [CallState.KEPT]
+    assert written == [CallState.SUBMITTING]  # no other process could find what is in memory
     assert job.record.state == "completed"
     assert [place(record).exists() for record in job.pictures] == [True, True]
 
