@@ -43,6 +43,18 @@ class Failing(io.RawIOBase):
         return count
 
 
+class Scanned(type(Path())):  # type: ignore[misc] # the concrete class differs by platform
+    """A new file that a virus scanner has open for the first tries to rename it."""
+
+    tries = 0
+
+    def rename(self, target: Path) -> Path:
+        self.tries += 1
+        if self.tries <= 2:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+        return Path(self).rename(target)
+
+
 def everything(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir())
 
@@ -224,6 +236,14 @@ def test_a_reservation_that_fails_is_given_back(folder: Path) -> None:
     with pytest.raises(FileNotFoundError):
         saving.by_reservation(folder / "no such part", folder / "fox.png")
     assert everything(folder) == []
+
+
+def test_a_file_that_a_scanner_has_open_is_renamed_once_it_lets_go(folder: Path) -> None:
+    part = Scanned(folder / "part")
+    part.write_bytes(b"fox")
+    saving.by_rename(part, folder / "fox.png")
+    assert (folder / "fox.png").read_bytes() == b"fox"
+    assert everything(folder) == ["fox.png"]
 
 
 def test_a_source_that_is_not_there(folder: Path) -> None:
