@@ -67,6 +67,12 @@ def test_bytes_are_untouched_and_the_folder_is_made(source: Path, folder: Path) 
     assert source.exists()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no folders that can be flushed")
+def test_what_is_kept_has_its_bytes_and_its_name_on_disk(source: Path, folder: Path, flushed: list[int]) -> None:
+    path = saving.keep(source, folder / "fox.png").path
+    assert flushed == [path.stat().st_ino, folder.stat().st_ino]
+
+
 def test_a_taken_name_gets_the_next_number(source: Path, folder: Path) -> None:
     (folder / "fox.png").write_bytes(b"the user's own")
     (folder / "fox-3.png").mkdir()
@@ -81,6 +87,13 @@ def test_a_link_in_place_of_the_name_is_neither_followed_nor_replaced(source: Pa
     assert saving.keep(source, folder / "fox.png").path.name == "fox-2.png"
     assert not (folder / "nowhere").exists()
     assert (folder / "fox.png").is_symlink()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a rename does it there")
+def test_a_name_is_there_only_with_its_whole_file(folder: Path) -> None:
+    part = folder / "part"
+    part.write_bytes(b"fox")
+    assert saving.publish(part, folder / "fox.png").samefile(part)  # a second name, never an empty file before
 
 
 @ways

@@ -70,6 +70,12 @@ def test_what_is_written_stays(open_database: Callable[..., Database], file: Pat
         assert plain.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
+def test_each_commit_waits_for_the_disk(open_database: Callable[..., Database]) -> None:
+    with open_database().writing() as connection:
+        full = 2
+        assert connection.execute("PRAGMA synchronous").fetchone() == (full,)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
 def test_only_the_owner_can_read_it(open_database: Callable[..., Database], file: Path) -> None:
     write(open_database(), "secret prompt")
