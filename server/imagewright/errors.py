@@ -18,7 +18,7 @@
         ├── VendorUnavailable   the vendor is down, busy or unreachable, nothing was started
         ├── GenerationFailed    the vendor tried and failed
         ├── ResultLost          it was made, but could not be fetched
-        ├── TookTooLong         still unfinished at the deadline: it may yet finish
+        ├── TookTooLong         still unfinished at the deadline: it may still finish
         └── UnknownOutcome      it is not known whether the vendor started: never sent again
 
 A `Refusal` is for what the calling model could have avoided; a `ProviderError` for what it could not.
@@ -142,7 +142,7 @@ class ConfirmationNeededError(ImagewrightError):
 
     def __init__(self, question: str, usd: float | None) -> None:
         self.usd = usd
-        """What it is estimated to cost; None when the price is not known."""
+        """The estimated price in USD; None when it is not known."""
         super().__init__(question)
 
 
@@ -190,7 +190,7 @@ class ProviderError(ImagewrightError):
         self.detail = detail
         """What is known besides, shortened and without secrets; may be empty."""
         self.spoken = spoken
-        """Whether `detail` is the vendor's own words, and is quoted as such; None where nobody has decided it yet."""
+        """Whether `detail` is the vendor's own words, and is quoted as such; None where that is not decided yet."""
         self.retry_after = retry_after
         """Seconds the vendor asked to wait; None when it named none."""
         self.advice = advice or self.advice
@@ -315,7 +315,8 @@ class ResultLost(ProviderError):
         self.passing = passing
         """Whether the same address may well work a little later: the network, or a server in trouble."""
         self.final = final
-        """Whether asking again cannot help: it is larger than is taken. Everything else may yet change."""
+        """Whether asking again cannot help, because the file is larger than the limit. All other causes may still
+        pass."""
 
 
 class TookTooLong(ProviderError):
@@ -337,18 +338,18 @@ class UnknownOutcome(ProviderError):
 
 
 class TaskEnded(ImagewrightError):
-    """The vendor says that the task itself is over and made nothing. Nothing else that a poll meets ends a call.
+    """The vendor says that the task itself is over and made nothing. No other answer to a poll ends a call.
 
-    Only a reader of answers uses it, by returning it, and only for what the answer says of the task: it failed, was
-    refused for its content, expired, or was cancelled at the vendor.
+    The functions that read a vendor's answers return it, and only if the answer says so about the task itself: it
+    failed, was refused for its content, expired, or was cancelled at the vendor.
     """
 
     def __init__(self, error: ProviderError, *, sure: bool = True) -> None:
         self.error = error
         """Why there is no picture, for the caller."""
         self.sure = sure
-        """Whether it is believed at once. An end that may be a slip of the vendor's, such as success without any
-        picture, is asked about again first, see `PollPolicy.doubts`."""
+        """Whether the answer is believed at once. If it may be a mistake of the vendor's, such as success without any
+        picture, the vendor is asked again first, see `PollPolicy.doubts`."""
         super().__init__(str(error))
 
 

@@ -1,4 +1,4 @@
-"""Words for people and for models, each made in one place: names that were meant, sizes, times, lists, foreign text.
+"""Words for people and for models, each made in one place: suggested names, sizes, times, lists, foreign text.
 
 Text that others have written (prompts, vendors' words, file names) is made fit to be shown. `plain` keeps every script
 readable and takes out what acts on the reader's screen or hides from the reader's eye. `shortened` is the same for a
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 READ_AHEAD: Final = 8
-"""Of a text that will be cut, this many times as much is looked at: the rest could be megabytes."""
+"""Of a text that will be cut to a length, this many times the length is read: the rest could be megabytes."""
 ZWNJ, ZWJ = "\u200c", "\u200d"
 FILLERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\ufff9\ufffa\ufffb")
 """Letters and marks that nobody sees, besides those whose category says so."""
 HIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Controls (C0 with ESC and NUL, C1), format characters (bidi controls, zero-width, tags), half surrogates, line and
-paragraph separators. Unassigned ones stay: they are next year's emoji to an old Python."""
+paragraph separators. Unassigned ones stay: an old Python does not know the newest emoji."""
 VISIBLE_FORMATS: Final = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u08e2")
 """Format characters that are drawn: Arabic signs of number, year and verse."""
 JOINING: Final = ((0x0600, 0x109F), (0x1780, 0x18AF), (0x1900, 0x1CFF), (0xA840, 0xABFF), (0xFB50, 0xFEFC))
@@ -40,8 +40,8 @@ DIGITS_PER_BIT: Final = 0.30103
 LONGEST_COMPARED: Final = 100
 """Characters of a name that others are compared with: comparing takes as long as the name is."""
 ALIKE: Final = 0.61
-"""How alike two names must be, 0 to 1, before one is offered for the other. Below, the guess helps nobody: at 0.6 a
-`mask` would be taken for `images`."""
+"""How alike two names must be, 0 to 1, before one is offered for the other. With less, the guess is useless: at 0.6,
+`mask` would be suggested for `images`."""
 KILO: Final = 1000
 SIZE_UNITS: Final = ("kB", "MB", "GB", "TB")
 TIME_UNITS: Final = ((172_800.0, 86_400.0, "day"), (3600.0, 3600.0, "hour"), (60.0, 60.0, "minute"))
@@ -138,7 +138,7 @@ def plain(text: str) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """As `plain`, with single spaces and at most so many characters, the mark that it was cut among them."""
+    """As `plain`, with single spaces, cut to at most `most` characters including the `…` that shows the cut."""
     read = text[: most * READ_AHEAD]
     line = " ".join(plain(read).split())
     return line if len(line) <= most and read == text else f"{line[: most - 1].rstrip()}…"
@@ -150,7 +150,7 @@ def quoted(text: str, most: int) -> str:
 
 
 def clip(text: str, longest: int = SHOWN_LENGTH) -> str:
-    """The beginning of a text, and how long it is where that is not all of it."""
+    """The text; a longer one is cut, and its length is given."""
     return _writable(text) if len(text) <= longest else f"{_writable(text[:longest])}… ({len(text)} characters)"
 
 
@@ -167,7 +167,7 @@ def say(value: object) -> str:
 
 
 def is_whole(text: str) -> bool:
-    """Whether a text can be written down: half of a surrogate pair, which JSON can carry, can stand in no file."""
+    """Whether a text can be written down: half of a surrogate pair can come in JSON, but no file can hold it."""
     try:
         return text.isascii() or bool(text.encode())
     except UnicodeEncodeError:

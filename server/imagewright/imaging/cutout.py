@@ -139,12 +139,12 @@ def _share(along: Plane, length: Plane, guide: Image.Image) -> Plane:
 
 @dataclass(frozen=True, slots=True)
 class Cutout:
-    """A picture whose background was looked for."""
+    """A picture after its background was searched for."""
 
     image: Image.Image
     """RGBA of the picture's size."""
     found: bool
-    """Whether a subject was told from its background; if not, the picture is as it was."""
+    """Whether a subject was distinguished from its background; if not, the picture is as it was."""
 
 
 def cut_out(image: Image.Image) -> Cutout:

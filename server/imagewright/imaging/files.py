@@ -268,8 +268,8 @@ class PictureFacts:
 def probe(source: bytes | Path, *, thorough: bool = True) -> PictureFacts:
     """Find out a picture's real type and size.
 
-    With `thorough` every pixel of the first frame is decoded, so that a file cut short is found out. Without it only
-    the header is believed.
+    With `thorough` every pixel of the first frame is decoded, so that a file that was cut short is noticed. Without it
+    only the header is read.
 
     Raises:
         PictureError: empty, not a picture, of an unknown type, larger than `MAX_PIXELS`, cut short or damaged.
@@ -308,7 +308,7 @@ def check_whole(opened: Opened) -> None:
 
 
 def facts_of(opened: Opened) -> PictureFacts:
-    """The facts of a picture that was opened; to be asked before its size is changed by a draft."""
+    """The facts of a picture that was opened; call it before Pillow's `draft` mode changes the size."""
     width, height = opened.image.size
     if opened.orientation in SIDEWAYS:
         width, height = height, width

@@ -41,7 +41,7 @@ _GIF_BYTES_PER_BLOCK = 32
 """Encoders fill blocks of up to 255 bytes, some of 126."""
 
 WEBP_SIDE = 16_383
-"""Px; libwebp's WEBP_MAX_DIMENSION. The canvas of an animation could say more, and no encoder writes such a one."""
+"""Px; libwebp's WEBP_MAX_DIMENSION. The header of an animation could say more, but no encoder writes that."""
 
 _JPEG_FILL = 65_536
 """Bytes between all markers of a JPEG together. The standard allows fill bytes, and cameras write a few of them."""

@@ -1,7 +1,7 @@
 """How large an input picture may be, and how much is decoded at the same time in one process.
 
 Memory and not the number of pictures is what runs out, so every piece of work takes a share by its pixels. This module
-loads no Pillow: it can be imported before the first picture is looked at.
+loads no Pillow: it can be imported before the first picture comes.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ ROOM = 300_000_000
 fit. What takes more by itself runs alone."""
 
 MOST_AT_ONCE = min(8, max(2, os.cpu_count() or 1))
-"""Pieces of work at the same time however small they are: more than there are cores would only make all late, and
+"""Pieces of work at the same time however small they are: more than there are cores would only delay all of them, and
 take the threads that the journal needs."""
 
 
@@ -106,7 +106,7 @@ class DecodeLimiter:
 
 
 DECODING = DecodeLimiter(ROOM, MOST_AT_ONCE)
-"""The one of this process: everything that decodes a picture goes through it."""
+"""The limiter of this process: everything that decodes a picture goes through it."""
 
 
 async def decode(work: Callable[[Source, *More], Result], source: Source, *more: *More, per_pixel: int) -> Result:

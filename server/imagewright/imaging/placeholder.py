@@ -212,7 +212,7 @@ def draw_placeholder(
     """
     number = zlib.crc32(prompt.encode(errors="replace"))
     chance = Random(f"{number} {seed}")  # noqa: S311 - a pattern is no secret
-    # Neighbouring seeds have other colours, so that the variants of one call are told apart at a glance.
+    # Neighbouring seeds have other colours, so that the variants of one call are easy to distinguish.
     palette = PALETTES[(number + seed) % len(PALETTES)]
     if images and mask is not None:
         filled = _filled(images[0], mask, palette, chance, prompt)

@@ -22,7 +22,7 @@ PREVIEW_SIDE = 1024
 _FIRST_QUALITY = 85
 _LOWER_QUALITIES = (70, 55)
 _LOWER_SIDES = (768, 640, 512, 384, 256, 192, 128)
-"""Px. Below the last a picture tells nothing any more."""
+"""Px. Smaller previews would show nothing useful."""
 _SMALL_QUALITY = 60
 _LAST_QUALITY = 40
 
@@ -43,7 +43,7 @@ class Preview:
     data: bytes
     """The whole file; `encoded_size` is what it takes as base64."""
     format: str
-    """Jpeg; webp or png where it is transparent."""
+    """jpeg; webp or png where it is transparent."""
     width: int
     """Px."""
     height: int

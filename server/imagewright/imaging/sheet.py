@@ -105,7 +105,7 @@ def _head(sheet: Image.Image, heading: str, count: int) -> None:
 
 
 def _place(sheet: Image.Image, picture: Image.Image, at: tuple[int, int]) -> None:
-    """The picture with a faint shadow, so that white ones end where they end."""
+    """The picture with a faint shadow, so that the edge of a white one can be seen."""
     reach = 14
     shadow = Image.new("L", (picture.width + 2 * reach, picture.height + 2 * reach))
     shadow.paste(64, (reach, reach + 4, reach + picture.width, reach + 4 + picture.height))

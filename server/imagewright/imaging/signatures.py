@@ -1,4 +1,4 @@
-"""What a file really is, told from its first bytes. Names and extensions are never looked at."""
+"""The real type of a file, from its first bytes. Its name and extension are never used."""
 
 from __future__ import annotations
 

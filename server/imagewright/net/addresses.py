@@ -27,7 +27,7 @@ REFUSED = (
     ipaddress.ip_network("192.88.99.0/24"),  # RFC 7526: relays of a retired tunnel
     ipaddress.ip_network("192.175.48.0/24"),  # RFC 7534: AS112 again
     ipaddress.ip_network("64:ff9b:1::/48"),  # RFC 8215: translation inside one network
-    ipaddress.ip_network("2001::/23"),  # RFC 2928: protocol assignments, AMT and AS112 among them; no host of anyone's
+    ipaddress.ip_network("2001::/23"),  # RFC 2928: protocol assignments, AMT and AS112 among them; no public hosts
     ipaddress.ip_network("2620:4f:8000::/48"),  # RFC 7534: AS112 again
     ipaddress.ip_network("3fff::/20"),  # RFC 9637: documentation
     ipaddress.ip_network("fec0::/10"),  # RFC 3879: retired, but still inside one site

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 ACCEPTED = "gzip, deflate"
 """What a vendor's answer may be packed with, as it stands in `Accept-Encoding`."""
 STEP = 1_000_000
-"""Most bytes of one step: about 4 ms of work."""
+"""Bytes of one step at most: about 4 ms of work."""
 
 # Words that stand in the header although the bytes are not packed: stores such as S3 return what was set when the file
 # was uploaded.
@@ -109,7 +109,7 @@ class Inflater:
                 return
 
     def close(self) -> None:
-        """Say that the body is over. One without a single byte is whole.
+        """Note that the body has ended. An empty body counts as whole.
 
         Raises:
             CodingError: it was cut short.
@@ -318,7 +318,7 @@ def _checked_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
 
 
 def check_place(url: httpx.URL) -> None:
-    """Refuse a host or port that no connection can be made to, and for which the libraries have no error of theirs.
+    """Refuse a host or port that nothing can connect to and that the libraries let pass.
 
     Raises:
         ValueError: the host's name stands for nothing, as `xn--` does, or the port is beyond the last.

@@ -21,7 +21,7 @@ PROJECT_MARKS = (".git", ".hg", "pyproject.toml", "package.json", "Cargo.toml", 
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """Absolute paths; nothing is created by naming them."""
+    """Absolute paths. Making this object creates nothing on disk."""
 
     pictures: Path
     """Where pictures are kept by default."""

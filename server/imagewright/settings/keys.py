@@ -36,7 +36,7 @@ STANDS_FOR_A_KEY: Final = re.compile(
 `vendor` stands for the vendor's name."""
 NAME_OF_A_VARIABLE: Final = re.compile(r"[A-Z]+(?:_[A-Z]+)*_(?:KEY|TOKEN)(?:_HERE)?")
 LONGEST_PLACEHOLDER: Final = 60
-"""Characters up to which words are looked for: in a long random key any word can come up by chance."""
+"""Characters up to which words are looked for: a long random key can contain any word by chance."""
 QUOTES: Final = "\"'`\u2018\u2019\u201c\u201d"
 
 

@@ -1,4 +1,4 @@
-"""What the environment and the configuration file set, and which variables and keys nobody reads.
+"""What the environment and the configuration file set, and which variables and keys are not read.
 
 A client that passes a variable on as `${...}` did not fill it in, so it counts as not set. API keys are judged in
 `settings.keys`. Of the file, a TOML file, all problems are named at once.
@@ -27,7 +27,7 @@ TABLES = tuple(dict.fromkeys(name.partition(".")[0] for name in NAMES if "." in 
 
 
 def is_unexpanded(value: str) -> bool:
-    """Whether something was left to be filled in."""
+    """Whether a value was left to be filled in."""
     return UNEXPANDED.search(value) is not None
 
 
@@ -37,7 +37,7 @@ def unexpanded(environment: Mapping[str, str]) -> list[str]:
 
 
 def filled_in(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment without them."""
+    """The environment without the variables that were left to be filled in."""
     left_out = set(unexpanded(environment))
     return {name: value for name, value in environment.items() if name not in left_out}
 
