@@ -251,7 +251,7 @@ class Library:
     async def _save(  # noqa: PLR0917 - what `keep` was given
         self, who: Principal, source: Path, new: NewPicture, picture_id: str, save_as: str | None, position: int
     ) -> tuple[str, int, list[str]]:
-        """Save the file: its key, its size, and notes on what differs from the caller's wish."""
+        """Save the file: its key, its size, and notes on what differs from the request."""
         usual = default_name(new, picture_id)
         # without a job, nobody keeps the same picture again
         add = partial(self._blobs.add, source=source, others=self._others_than(picture_id) if new.job_id else None)
@@ -290,7 +290,7 @@ class Library:
         return others
 
     async def _enter(self, who: Principal, record: PictureRecord) -> list[str]:
-        """Add a record to the index. If that fails, it is tried again later; the caller is told."""
+        """Add a record to the index. If that fails, a note says so, and it is tried again later."""
         notes = []
         try:
             try:
@@ -313,7 +313,7 @@ class Library:
                 group.start_soon(self._enter_again, who, record)
 
     async def _enter_again(self, who: Principal, record: PictureRecord) -> None:
-        with suppress(StorageError):  # the caller was told when the picture was kept
+        with suppress(StorageError):  # a note to the caller said so when the picture was kept
             await self._index.add(who, record)
             self._unlisted.pop(record.id, None)
 

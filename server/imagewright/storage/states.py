@@ -1,4 +1,4 @@
-"""The states of a job's vendor calls, and every way from one to the next. Drawn once, here.
+"""The states of a job's vendor calls, and every step from one to the next.
 
 planned ──> submitting ──> submitted ──> made ──> kept
    │            │ │ └────────────│───────> │ │

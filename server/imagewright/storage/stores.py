@@ -147,7 +147,7 @@ class DeferredJobs:
         try:
             await write()
         except ForgottenJobError as error:
-            log.error("%s Its pictures are kept all the same.", error)  # noqa: TRY400 - known, and told in full
+            log.error("%s Its pictures are kept all the same.", error)  # noqa: TRY400 - known, and reported in full
         except StorageError as error:
             log.error("job %s goes on, although its journal cannot be written: %s", job_id, error)  # noqa: TRY400 - as above
             return False

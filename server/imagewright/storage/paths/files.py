@@ -86,7 +86,7 @@ def write_new(reader: BinaryIO, target: Path, ours: Ours | None = None) -> Kept:
             size = _copy(reader, part)
             path = publish(part, target, ours=ours)
         finally:
-            with suppress(OSError):  # what is published is saved; the part is swept some day
+            with suppress(OSError):  # the file is saved; what is left of the part is swept later
                 part.unlink()
         settle(path.parent)
     except OSError as error:
@@ -246,8 +246,8 @@ def open_below(base: Path, parts: Sequence[str], *, step_by_step: bool = STEP_BY
     Args:
         base: a resolved folder.
         parts: the names from there to the file, at least one.
-        step_by_step: open folder after folder, which nobody can race; else open first and check afterwards that the
-            path has no link in it and leads to what was opened, which leaves a race that is hard to win.
+        step_by_step: open folder after folder, so that nothing can be exchanged in between. Otherwise the file is
+            opened first, and checked afterwards: that leaves a moment in which a link could be put in.
 
     Returns:
         A descriptor, to be closed by the caller.

@@ -1,6 +1,6 @@
 """How paths and file names are written: from the text a caller gives to a path, and from a picture to its name.
 
-No file is looked at here, so that the traps of every platform are tested on each.
+Nothing here opens a file, so that the rules of every platform can be tested on each.
 """
 
 from __future__ import annotations
@@ -206,7 +206,7 @@ def slug(text: str, longest: int = LONGEST_SLUG) -> str:
 
 
 def default_name(new: NewPicture, picture_id: str) -> str:
-    """A name that sorts by time and can be told apart by eye: `20261122-163012_<tool>_<words>_<id>.<extension>`.
+    """A name that sorts by time and that people can tell apart: `20261122-163012_<tool>_<words>_<id>.<extension>`.
 
     The time is local. The operation stands in for a prompt that has no word in Latin script.
     """

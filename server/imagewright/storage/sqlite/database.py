@@ -108,7 +108,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """The one write transaction at a time, over all processes: kept whole when the block ends, else undone.
+        """A write transaction; only one runs at a time over all processes. It is undone if the block raises.
 
         Raises:
             SetAsideError: the file was corrupt.
@@ -118,7 +118,7 @@ class Database:
             yield connection
 
     def trouble(self) -> str:
-        """What is wrong with the file, for `doctor`; empty where nothing is, or there is none yet. Changes nothing."""
+        """What is wrong with the file, for `doctor`; empty if nothing is, or if there is none yet. Changes nothing."""
         if not self.exists():
             return ""
         try:
@@ -129,7 +129,7 @@ class Database:
         return "" if answer == "ok" else str(answer)
 
     def close(self) -> None:
-        """Let go of the file. It opens again at the next use."""
+        """Close the file. The next use opens it again."""
         with self._lock:
             idle, self._idle = self._idle, []
         for connection, _ in idle:
@@ -204,7 +204,7 @@ class Database:
             raise StorageError(f"The database {self.file} cannot be made: {why(error)}.") from error
 
     def _connect(self, mark: Mark | None) -> sqlite3.Connection:
-        """A connection, prepared if it is of that file; the caller looks whether it is."""
+        """A connection, prepared if it is open on the file with this mark. The caller must check whether it is."""
         connection = connect(self.file, timeout=self._patience, isolation_level=None, check_same_thread=False)
         try:
             if mark == _mark(self.file):  # one that was moved would use its successor's companions
@@ -216,7 +216,8 @@ class Database:
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         if not connection.execute("PRAGMA page_count").fetchone()[0]:
-            # nothing in it needs a journal, which whoever has its corrupt predecessor open would undo into that one
+            # An empty file needs no rollback journal, and one on disk would be dangerous: a process that still has the
+            # corrupt file of this name open would play it back into that file.
             connection.execute("PRAGMA journal_mode = MEMORY")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # what is committed survives a power cut: it is paid work
@@ -337,7 +338,7 @@ def _alone(file: Path, patience: float) -> Iterator[None]:
 
 
 def _is_sound(file: Path, patience: float) -> bool:
-    """Whether SQLite finds nothing wrong with it; a fault in passing must not cost the user the library."""
+    """Whether SQLite finds nothing wrong with it; a passing fault must not cost the user the library."""
     try:
         with closing(connect(file, timeout=patience)) as connection:
             return bool(connection.execute("PRAGMA integrity_check(1)").fetchone()[0] == "ok")
@@ -354,7 +355,7 @@ def _free_name(file: Path) -> Path:
 
 
 def connect(file: Path, mode: Literal["rw", "ro"] = "rw", **options: Any) -> sqlite3.Connection:
-    """Open a database that is there; SQLite by itself would put an empty one, readable by all, in place of a moved one.
+    """Open a database that exists. SQLite by itself would replace a missing one by an empty one that all can read.
 
     Args:
         file: absolute path.
@@ -368,7 +369,7 @@ def connect(file: Path, mode: Literal["rw", "ro"] = "rw", **options: Any) -> sql
 
 
 def _text(data: bytes) -> str:
-    """A text of the database. A byte that is damaged must cost only its own row, not every query that meets it."""
+    """A text of the database. A damaged byte must cost only its own row, not every query that reads the row."""
     return data.decode("utf-8", "replace")
 
 

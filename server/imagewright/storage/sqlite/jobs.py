@@ -198,8 +198,8 @@ class SqliteJobStore(SqliteStore):
     @writes(nothing)
     def release(self, connection: sqlite3.Connection) -> None:
         """See `JobStore.release`."""
-        mine = "worker_id = :worker AND state = 'running'"
-        update(connection, "job", {"lease_until": 0.0}, mine, worker=self.worker_id)
+        held = "worker_id = :worker AND state = 'running'"
+        update(connection, "job", {"lease_until": 0.0}, held, worker=self.worker_id)
 
     @writes()
     def request_cancel(self, connection: sqlite3.Connection, who: Principal, job_id: str) -> None:
@@ -300,7 +300,7 @@ class SqliteJobStore(SqliteStore):
         except UnreadableJobError as error:
             if job_id not in self._reported:
                 self._reported.add(job_id)
-                log.error("%s", error)  # noqa: TRY400 - known, and told in full
+                log.error("%s", error)  # noqa: TRY400 - known, and reported in full
             return None
 
 

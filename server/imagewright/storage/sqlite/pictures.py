@@ -120,7 +120,7 @@ class SqlitePictureIndex(SqliteStore):
             except NO_SENSE as error:
                 if row[0] not in self._reported:
                     self._reported.add(row[0])
-                    log.error("The library's entry of %s cannot be read and is left as it is: %r.", row[0], error)  # noqa: TRY400 - known, and told in full
+                    log.error("The library's entry of %s cannot be read and is left as it is: %r.", row[0], error)  # noqa: TRY400 - known, and reported in full
         return records
 
 
