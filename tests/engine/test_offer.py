@@ -65,7 +65,7 @@ def test_with_no_key_offline_serves_and_what_it_makes_is_called_drafts() -> None
     states = provider_states(load_settings({}))
     assert [name for name, state in states.items() if state.on] == ["offline"]
     offer = make_offer(Toggles(), [route for route in ROUTES if route.provider == "offline"], states)
-    assert offer.drafts
+    assert offer.offline_only
     assert offer.rows == tuple(catalog().values())
 
 

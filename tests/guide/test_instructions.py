@@ -17,11 +17,11 @@ PROMISED_TOOLS = 7
 
 def test_they_are_brief() -> None:
     allowed = MOST_CHARACTERS * max(len(ROWS), PROMISED_TOOLS) // PROMISED_TOOLS
-    assert 1_000 < len(instructions(ROWS, drafts=False)) <= allowed
+    assert 1_000 < len(instructions(ROWS, offline_only=False)) <= allowed
 
 
 def test_every_operation_lists_its_tools_in_the_order_of_their_ranks() -> None:
-    lines = instructions(ROWS, drafts=False).splitlines()
+    lines = instructions(ROWS, offline_only=False).splitlines()
     for operation in OperationName:
         word = operation.value.replace("_", " ").capitalize()
         ranked = sorted(
@@ -41,7 +41,7 @@ def test_every_operation_lists_its_tools_in_the_order_of_their_ranks() -> None:
     ["absolute path", "URL", "img_", "never base64", "attached to the chat", "ask for its path", "preview", "charged"],
 )
 def test_they_say_how_pictures_and_failures_are_handled(needed: str) -> None:
-    assert needed in instructions(ROWS[:1], drafts=False)
+    assert needed in instructions(ROWS[:1], offline_only=False)
 
 
 @pytest.mark.parametrize(
@@ -57,10 +57,10 @@ def test_the_furthest_end_is_named_with_its_tool(argument: str, words: str) -> N
     }
     most = max(ends.values())
     tools = [tool for tool, end in ends.items() if end == most]
-    text = instructions(ROWS, drafts=False)
+    text = instructions(ROWS, offline_only=False)
     assert f"{words.format(int(most))} ({' and '.join(tools)})" in text
     fewer = [row for row in ROWS if row.tool not in tools]
-    assert f"{words.format(int(most))} (" not in instructions(fewer, drafts=False)
+    assert f"{words.format(int(most))} (" not in instructions(fewer, offline_only=False)
 
 
 def holders(argument: str) -> list[Row]:
@@ -68,7 +68,7 @@ def holders(argument: str) -> list[Row]:
 
 
 def test_an_argument_that_only_one_tool_has_is_said_with_its_tool() -> None:
-    words = instructions(ROWS, drafts=False).split("Only one tool has: ")[1].split(".\n")[0]
+    words = instructions(ROWS, offline_only=False).split("Only one tool has: ")[1].split(".\n")[0]
     parts = {
         part.split(" (")[1].rstrip(")"): set(re.split(", | and ", part.split(" (")[0])) for part in words.split("; ")
     }
@@ -83,7 +83,7 @@ def test_an_argument_that_only_one_tool_has_is_said_with_its_tool() -> None:
 @pytest.mark.parametrize(("argument", "word"), [("mask", "mask"), ("scale", "upscaling"), ("seed", "seed")])
 def test_a_wish_that_no_tool_on_offer_fulfils_is_said(argument: str, word: str) -> None:
     def denied(rows: list[Row]) -> str:
-        return instructions(rows, drafts=False).partition("no tool that is on offers ")[2].split(". ")[0]
+        return instructions(rows, offline_only=False).partition("no tool that is on offers ")[2].split(". ")[0]
 
     assert word in denied([row for row in ROWS if row not in holders(argument)])
     assert word not in denied(list(ROWS))
@@ -91,26 +91,28 @@ def test_a_wish_that_no_tool_on_offer_fulfils_is_said(argument: str, word: str) 
 
 def test_one_tool_is_not_said_to_be_the_only_one_of_its_kind() -> None:
     for row in ROWS:
-        assert "Only one tool has" not in instructions([row], drafts=False)
+        assert "Only one tool has" not in instructions([row], offline_only=False)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.tool)
 def test_drafts_are_announced_for_what_is_on(row: Row) -> None:
-    text = instructions([row], drafts=True).removeprefix(instructions([row], drafts=False))
+    text = instructions([row], offline_only=True).removeprefix(instructions([row], offline_only=False))
     assert "offline" in text
-    assert ("Rehearsal drafts" in text) == bool({OperationName.GENERATE, OperationName.EDIT} & set(row.operations))
+    assert ("Placeholders" in text) == bool({OperationName.GENERATE, OperationName.EDIT} & set(row.operations))
     for operation in OperationName:
         assert (operation.value.replace("_", " ") in text) == (operation in row.operations)
-    assert "offline" not in instructions([row], drafts=False)
+    assert "offline" not in instructions([row], offline_only=False)
 
 
 def test_helpers_are_named_only_when_they_are_given() -> None:
-    text = instructions(ROWS, drafts=False, helpers={"image_gallery": "finds earlier pictures"})
+    text = instructions(ROWS, offline_only=False, helpers={"image_gallery": "finds earlier pictures"})
     assert "Free: image_gallery finds earlier pictures." in text
     for name in ("image_gallery", "image_guide", "image_job"):
-        assert name not in instructions(ROWS, drafts=True)
+        assert name not in instructions(ROWS, offline_only=True)
 
 
 def test_with_every_tool_off_they_say_so() -> None:
-    assert "off" in instructions([], drafts=False)
-    assert "image_gallery finds" in instructions([], drafts=True, helpers={"image_gallery": "finds earlier pictures"})
+    assert "off" in instructions([], offline_only=False)
+    assert "image_gallery finds" in instructions(
+        [], offline_only=True, helpers={"image_gallery": "finds earlier pictures"}
+    )

@@ -34,8 +34,8 @@ FIELDS = ["image_size", "num_images", "image_urls"]
 
 def texts(rows: Collection[Row]) -> Iterator[str]:
     """Everything an assistant is given to read for an offer."""
-    yield instructions(rows, drafts=False)
-    yield instructions(rows, drafts=True)
+    yield instructions(rows, offline_only=False)
+    yield instructions(rows, offline_only=True)
     yield overview(rows)
     for row in rows:
         yield description(row)
@@ -85,7 +85,7 @@ def mentions(off: tuple[Row, ...]) -> None:
 def test_names_would_be_found_where_they_are(row: Row) -> None:
     """The two tests above can fail: with every tool on, each is spoken of."""
     assert names_of(row).search(overview(ROWS))
-    assert names_of(row).search(instructions(ROWS, drafts=False))
+    assert names_of(row).search(instructions(ROWS, offline_only=False))
 
 
 @pytest.mark.parametrize("name", NAMES)

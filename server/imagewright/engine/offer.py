@@ -54,8 +54,8 @@ class Offer:
     """The routes of each listed model tool."""
     providers: Mapping[str, ProviderState]
     """State of every provider."""
-    drafts: bool
-    """Whether only the offline provider serves, so that what is generated is a rehearsal."""
+    offline_only: bool
+    """Whether only the offline provider serves, so that generating and editing make placeholders."""
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -116,7 +116,7 @@ def make_offer(toggles: Toggles, routes: Iterable[Route], providers: Mapping[str
         hidden=hidden,
         serving={name: tuple(by_tool[name]) for name in tools},
         providers=dict(providers),
-        drafts={state.name for state in providers.values() if state.on} == {"offline"},
+        offline_only={state.name for state in providers.values() if state.on} == {"offline"},
     )
 
 

@@ -1,4 +1,4 @@
-"""What is said of tools to choose by: a tool's description, the order of choice, and what no tool on offer can do.
+"""The texts to choose a tool by: a tool's description, the order of choice, and what no tool on offer can do.
 
 A description says what the tool is the first choice for, its numbers, and what it cannot do. It names no other tool,
 since that one may be off. The order of choice among the tools that are on stands in the server's instructions.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from imagewright.catalog.row import Row
 
 MAKING = frozenset({OperationName.GENERATE, OperationName.EDIT})
-"""The operations in which a model invents what is seen, so that it matters which of several models is taken."""
+"""The operations in which a model invents what is seen, so that it matters which of several models is used."""
 
 
 def description(row: Row) -> str:

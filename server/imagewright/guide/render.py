@@ -10,8 +10,8 @@ A page is a Markdown file in `pages/`. Everything that a row knows stands in it 
     [[qwen]], [[qwen:edit.mask]]     another tool by its name, where it is on and has this
     {{arguments}}                    alone on its line: a block made from rows, listed in `FOR_ALL` and `FOR_ONE`
 
-A line is dropped whole when one of its marks has nothing to stand for on this offer, so each such sentence stands on
-a line of its own. On a heading the mark decides about the whole section. A section that has lost all its content is
+A line is dropped if one of its marks has nothing to stand for on this offer, so each such sentence has a line of its
+own. On a heading the mark decides about the whole section. A section that has lost all its content is
 dropped too. A mark that could never stand for anything is an error that names page and mark.
 """
 

@@ -99,7 +99,7 @@ class McpServer:
     def _instructions(self) -> str:
         offer = self._engine.offer
         helpers = {name: HELPER_CLAUSES[name] for name in offer.helpers}
-        return instructions(offer.rows, drafts=offer.drafts, helpers=helpers)
+        return instructions(offer.rows, offline_only=offer.offline_only, helpers=helpers)
 
     async def _list_tools(self, _ctx: Context, _params: t.PaginatedRequestParams | None) -> t.ListToolsResult:
         return t.ListToolsResult(tools=self._tools.listed())

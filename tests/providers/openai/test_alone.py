@@ -32,7 +32,7 @@ async def test_one_key_and_an_address_on_loopback_are_enough(tmp_path: Path) -> 
         async with open_engine(load_settings(environment, working_directory=tmp_path)) as engine:
             assert list(engine.offer.tools) == [TOOL]
             assert set(engine.offer.hidden) == set(catalog()) - {TOOL}
-            assert not engine.offer.drafts
+            assert not engine.offer.offline_only
             made = await engine.start(LOCAL, TOOL, {"prompt": "a kite", "variants": 3})
             assert await engine.wait(made, 10)
             assert made.record.state == "completed", made.error
