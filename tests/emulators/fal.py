@@ -196,7 +196,7 @@ class FalEmulator(Emulator):
         return None
 
     def _look(self, link: str) -> Image.Image:
-        """The picture behind an address: inside it, or handed over here."""
+        """The picture behind an address: inside it, or uploaded here."""
         inside = look_into(link)
         if inside is not None:
             return inside

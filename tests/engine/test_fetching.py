@@ -1,4 +1,4 @@
-"""A link that does not lead to its picture: asked again, with a fresh link where there is a ticket, and told."""
+"""A link that does not lead to its picture: asked again, with a fresh link where there is a handle, and told."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ class Shelf(Emulator):
 class Linking(Vendor):
     """A vendor whose results are links to a shelf, fetched as real ones are."""
 
-    def __init__(self, shelf: Shelf, http: HttpClient, *, ticket: bool = True) -> None:
-        super().__init__(at_once=not ticket)
+    def __init__(self, shelf: Shelf, http: HttpClient, *, handle: bool = True) -> None:
+        super().__init__(at_once=not handle)
         self.shelf = shelf
         self.http = http
 
@@ -140,11 +140,11 @@ BAD: dict[str, Answer] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-@pytest.mark.parametrize("ticket", [True, False])
+@pytest.mark.parametrize("handle", [True, False])
 async def test_an_answer_that_is_no_picture_is_asked_again_and_told(
-    home: Path, shelf: Shelf, http: HttpClient, name: str, *, ticket: bool
+    home: Path, shelf: Shelf, http: HttpClient, name: str, *, handle: bool
 ) -> None:
-    vendor = Linking(shelf, http, ticket=ticket)
+    vendor = Linking(shelf, http, handle=handle)
     shelf.fail_next("download", BAD[name], times=3 * (6 if "circle" in name else 1))
     async with open_bench(home, vendor) as bench:
         job = await bench.begin()
@@ -181,7 +181,7 @@ async def test_one_hiccup_is_over_before_anybody_is_told(home: Path, shelf: Shel
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
-async def test_a_link_that_has_died_is_had_anew_by_the_ticket(
+async def test_a_link_that_has_died_is_had_anew_by_the_handle(
     home: Path, shelf: Shelf, http: HttpClient, status: int
 ) -> None:
     vendor = Linking(shelf, http)
@@ -212,7 +212,7 @@ async def test_a_link_that_died_with_the_process_is_had_anew_by_the_next(
     assert [dict(handle.data) for handle in vendor.asked] == [{"task": "t1", "count": "1"}]
 
 
-async def test_a_ticket_that_cannot_be_asked_or_gives_too_little_is_no_end(
+async def test_a_handle_that_cannot_be_asked_or_gives_too_little_is_no_end(
     home: Path, shelf: Shelf, http: HttpClient
 ) -> None:
     vendor = Linking(shelf, http)

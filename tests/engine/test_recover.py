@@ -1,4 +1,4 @@
-"""Calls whose answer was never heard, at a vendor that lists its recent calls; and pictures that are handed over."""
+"""Calls whose answer was never heard, at a vendor that lists its recent calls; and pictures that are uploaded."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Lister(Vendor):
     Attributes:
         listed: (prompt, handle) of each call in its list, oldest first.
         searches: how often it was asked for its list.
-        handed: the orders whose pictures were handed over.
+        handed: the orders whose pictures were uploaded.
     """
 
     def __init__(self) -> None:

@@ -107,7 +107,7 @@ async def test_a_cancel_that_fails_breaks_nothing(
     emulator.fail_next("cancel", (UNHEARD | heard)[row])
     assert await provider.cancel(handle) is False
     assert len(emulator.received("cancel")) == 1
-    assert ("could not be told to stop" in caplog.text) == (row in UNHEARD)
+    assert ("could not be asked to stop" in caplog.text) == (row in UNHEARD)
 
 
 @pytest.mark.parametrize("name", [name for name, queue in QUEUES.items() if not queue.stops])

@@ -75,7 +75,7 @@ async def test_an_enlarged_picture_keeps_its_type_its_transparency_and_what_it_s
 
 
 @pytest.mark.parametrize("name", QUEUES)
-async def test_another_process_can_go_on_with_the_ticket(name: str, emulator: AnyEmulator, provider: Provider) -> None:
+async def test_another_process_can_go_on_with_the_handle(name: str, emulator: AnyEmulator, provider: Provider) -> None:
     handle = await submitted(provider, plain_order(QUEUES[name].plain))
     other = quick_sender()
     assert isinstance(await wired(name, emulator, other).poll(handle), Running)

@@ -1,4 +1,4 @@
-"""The vendors to which pictures are handed over first: what is free goes out before the order, and only that."""
+"""The vendors to which pictures are uploaded first: what is free goes out before the order, and only that."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def test_an_order_whose_pictures_were_not_handed_over_is_not_sent(
     order: Order, emulator: AnyEmulator, provider: Provider
 ) -> None:
     for links in ((), tuple("x" for _ in order.pictures[1:])):
-        with pytest.raises(TypeError, match="hand them over first"):
+        with pytest.raises(TypeError, match="upload them first"):
             await provider.submit(replace(order, links=links))
     assert not emulator.requests
 

@@ -34,7 +34,7 @@ async def check_submit(case: Case, provider: Provider, order: Order, emulator: A
 
 
 async def check_upload(case: Case, provider: Provider, order: Order, emulator: Any, door: str) -> None:
-    """A picture that cannot be handed over costs nothing and starts nothing."""
+    """A picture that cannot be uploaded costs nothing and starts nothing."""
     plan(emulator, door, case)
     with pytest.raises(ProviderError) as caught:
         await handed_over(provider, order)

@@ -126,12 +126,12 @@ class Driven:
 
 
 async def handed_over(provider: Provider, order: Order) -> Order:
-    """The order as `submit` wants it, its pictures handed over where the vendor takes them first."""
+    """The order as `submit` wants it, its pictures uploaded where the vendor takes them first."""
     return await provider.upload_inputs(order) if isinstance(provider, UploadsInputs) else order
 
 
 async def ordered(provider: Provider, order: Order) -> Handle | Finished:
-    """What a submit returns after the pictures were handed over."""
+    """What a submit returns after the pictures were uploaded."""
     return await provider.submit(await handed_over(provider, order))
 
 

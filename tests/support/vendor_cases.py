@@ -45,7 +45,7 @@ class Queue:
     doubtful: Mapping[str, Case] = field(default_factory=dict)
     """What may end the task there, and is not believed at once."""
     uploads: Mapping[str, Mapping[str, Case]] = field(default_factory=dict)
-    """What can become of a picture that is handed over first, by the door it goes through."""
+    """What can become of a picture that is uploaded first, by the way it takes."""
     pictured: Order | None = None
     """An order with such a picture; None where there are no such doors."""
     door: str = "create"

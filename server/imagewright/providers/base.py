@@ -215,19 +215,18 @@ class PollPolicy:
     usual: float = 900.0
     """Time from the beginning of the job within which every call should be done."""
     seldom: float = 60.0
-    """Wait between polls after that: the task may yet be done, and is paid for. While polls fail, no wait is longer,
+    """Wait between polls after that: the task may still be done, and is paid for. While polls fail, no wait is longer,
     even if the vendor asks for one."""
     doubts: tuple[float, ...] = (20.0, 40.0, 60.0)
-    """Waits before each further question about an end that is not sure. If the last answer is the same, it is
-    believed."""
+    """Waits before each further poll about an end that is not sure. If the last answer is the same, it is believed."""
     keeps: float = 86_400.0
     """How long the vendor keeps a result, from the end of the task; by default a day, as most do."""
     give_up: float = 86_400.0
     """How long a task is asked about at least, from the beginning of the job, where the vendor keeps results for less:
     it may wait for its turn for hours."""
     search: float = 300.0
-    """How long a call without an answer is looked for in the vendor's list of recent calls: such a list may show a call
-    only once it is done."""
+    """How long a call without an answer is searched for in the vendor's list of recent calls: such a list may show a
+    call only once it is done."""
 
     @property
     def deadline(self) -> float:
@@ -274,7 +273,7 @@ class Provider(Protocol):
             TaskEnded: the vendor says that the task is over without a picture. Nothing else ends the call.
             Exception: any other failure (a refused key, an empty account, a redirect, an answer that cannot be read, a
                 bug in a vendor's file) leaves open how the task stands: it may be paid and is asked about again.
-                `RateLimited` and `VendorUnavailable` pass by themselves; the caller is told of others at once.
+                `RateLimited` and `VendorUnavailable` pass by themselves; all others are shown to the caller at once.
         """
         ...
 
@@ -325,10 +324,9 @@ class CanRecover(Protocol):
         ...
 
     async def recover(self, signature: Mapping[str, str], known: Collection[str]) -> Handle | None:
-        """The handle of the oldest call in the list that fits; None when there is none, or none yet.
+        """The handle of the oldest call in the list that matches; None when there is none, or none yet.
 
-        `signature` is what that method gave for the order; `known` are the vendor's ids of calls that are known to be
-        others.
+        `signature` is what the method of that name returned for the order; `known` are the vendor's ids of other calls.
 
         Raises:
             ProviderError: the list could not be read.

@@ -98,7 +98,7 @@ QUEUE = Queue(
 
 
 def _charged(units: str) -> Finished:
-    """Reads the answers of a task that costs so many credits: they stand in the first, and the ticket keeps them."""
+    """Reads the answers of a task that costs so many credits: they stand in the first, and the handle keeps them."""
     taken = read_submitted(reply(f'{{"id": "t", "cost": {units}}}'.encode("ascii")))
     assert isinstance(taken, Submitted)
     kept = "" if taken.credits is None else str(taken.credits)

@@ -22,7 +22,7 @@ from imagewright.providers.fal.replies import (
     PLATFORM,
     PROBLEMS,
     Done,
-    Ticket,
+    Submitted,
     read_cancelled,
     read_put,
     read_result,
@@ -54,10 +54,10 @@ def test_what_is_not_fals_form_is_left_to_the_status(read: Callable[[Reply], obj
     assert read(reply(body, 404)) is None
 
 
-def test_a_submit_gives_a_ticket_with_the_links_it_names() -> None:
+def test_a_submit_gives_a_task_with_the_links_it_names() -> None:
     text = {"request_id": "r", "status_url": "s", "response_url": "p", "cancel_url": "c", "queue_position": 0}
-    assert read_submitted(reply(text)) == Ticket("r", "s", "p", "c")
-    assert read_submitted(reply({"request_id": "r", "status_url": None})) == Ticket("r", "", "", "")
+    assert read_submitted(reply(text)) == Submitted("r", "s", "p", "c")
+    assert read_submitted(reply({"request_id": "r", "status_url": None})) == Submitted("r", "", "", "")
 
 
 @pytest.mark.parametrize(

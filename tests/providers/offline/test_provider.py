@@ -36,7 +36,7 @@ ROUTES = open_provider("offline", WIRING).routes
 SIZE = (96, 64)
 LEGIBLE = (480, 320)
 """Large enough for an edit's card to be read."""
-DRAFTS = (OperationName.GENERATE, OperationName.EDIT)
+PLACEHOLDERS = (OperationName.GENERATE, OperationName.EDIT)
 
 
 def _name(route: Route) -> str:
@@ -154,7 +154,7 @@ async def test_every_route_makes_as_many_whole_pictures_as_asked_and_the_same_ag
         assert probe(data).size == len(data)
     assert _data(await _made(order)) == _data(finished)
     notes = " ".join(finished.notes)
-    assert ("rehearsal" in notes and "key" in notes) is (route.operation in DRAFTS)
+    assert ("placeholder" in notes and "key" in notes) is (route.operation in PLACEHOLDERS)
 
 
 def _ways() -> list[tuple[Route, str]]:
@@ -209,7 +209,7 @@ def _shapes() -> list[tuple[Route, str]]:
 
 
 @pytest.mark.parametrize(("route", "ratio"), _shapes(), ids=lambda one: one if isinstance(one, str) else _name(one))
-async def test_a_draft_has_exactly_the_asked_shape(route: Route, ratio: str) -> None:
+async def test_a_placeholder_has_exactly_the_asked_shape(route: Route, ratio: str) -> None:
     facts = probe(_data(await _made(_order(route, {"aspect_ratio": ratio})))[0])
     assert (facts.width, facts.height) == placeholder_size(None, ratio, "1K")
 
@@ -359,5 +359,5 @@ async def test_no_task_is_ever_left_to_ask_for() -> None:
 def test_the_notes_name_no_model() -> None:
     from imagewright.providers.offline import work as offline_work  # noqa: PLC0415 - only here
 
-    text = offline_work.REHEARSAL_NOTE + offline_work.NOT_FOUND_NOTE
+    text = offline_work.PLACEHOLDER_NOTE + offline_work.NOT_FOUND_NOTE
     assert not re.search("|".join(catalog()), text)

@@ -49,12 +49,12 @@ MADE_FIRST = "Output"
 TWO_REGIONS = (
     "Keys of BytePlus and of Volcengine are not interchangeable; IMAGEWRIGHT_ARK_BASE_URL says which of them is asked."
 )
-MOST_SAID = 3
+MOST_QUOTED = 3
 """Different reasons that are quoted in one note."""
 
 
 def read_images(reply: Reply) -> Finished | ProviderError | None:
-    """The pictures of an answer, or the failure it speaks of."""
+    """The pictures of an answer, or the failure it reports."""
     content = reply.json
     if not isinstance(content, dict):
         return None
@@ -77,7 +77,7 @@ def _notes(refused: Sequence[Mapping[str, Any]], error: Mapping[str, Any], *, lo
     """What became of the other pictures of a set."""
     notes = [f"{NAME} says besides: {quoted(_words(error), LONGEST)}."] if error else []
     if refused:
-        words = list(dict.fromkeys(quoted(_words(error), LONGEST) for error in refused))[:MOST_SAID]
+        words = list(dict.fromkeys(quoted(_words(error), LONGEST) for error in refused))[:MOST_QUOTED]
         notes.append(f"{NAME} did not deliver {len(refused)} of the pictures: {'; '.join(words)}.")
     if lost:
         notes.append(f"{NAME} sent {lost} of the pictures in a form that cannot be read.")

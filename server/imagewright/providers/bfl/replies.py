@@ -33,7 +33,7 @@ ENDS: Mapping[str, type[ProviderError]] = {
     "error": GenerationFailed,
     "failed": GenerationFailed,
 }
-"""Statuses after which nothing more comes. Whether a refused or failed task is charged is not documented."""
+"""Statuses that are final. Whether a refused or failed task is charged is not documented."""
 WORDS = ("detail", "message", "error")
 """Fields with the vendor's words: a text, or a list of fields that were not accepted."""
 NOT_FOUND = "task not found"

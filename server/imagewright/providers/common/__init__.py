@@ -1,1 +1,1 @@
-"""What vendors share: fields, uploads, recovery, reading JSON, and the user's tables of routes. No vendor by name."""
+"""What vendors share: fields, uploads, recovery, JSON, and the user's tables of routes. No vendor is named here."""

@@ -59,7 +59,7 @@ def links_of(order: Order) -> tuple[tuple[str, ...], str]:
         TypeError: the pictures were not uploaded first.
     """
     if len(order.links) != len(order.pictures):
-        raise TypeError(f"{len(order.pictures)} pictures, but {len(order.links)} links: hand them over first")
+        raise TypeError(f"{len(order.pictures)} pictures, but {len(order.links)} links: upload them first")
     return order.links[: len(order.images)], order.links[-1] if order.mask is not None else ""
 
 
@@ -155,7 +155,7 @@ class HttpProvider:
         try:
             return await self._send(Request(purpose=Purpose.OTHER, method=method, url=url, read=read))
         except ProviderError as error:
-            log.info("%s: the task could not be told to stop: %s", self.name, error)
+            log.info("%s: the task could not be asked to stop: %s", self.name, error)
             return False
 
 
@@ -163,7 +163,8 @@ class SynchronousProvider(HttpProvider, ABC):
     """A vendor that answers a submit with the finished pictures: there is nothing to ask about and nothing to stop."""
 
     seconds = 600.0
-    """Longest wait for the answer to a submit. Generous: a picture whose answer was not waited for is paid and lost."""
+    """Longest wait for the answer to a submit. Generous, because a picture is paid for and lost if the wait is too
+    short."""
 
     @abstractmethod
     def request(self, order: Order) -> Request[Finished]:
@@ -211,18 +212,18 @@ def path_under(base: str, link: str, usual: str) -> str:
     return f"{path}?{parts.query}" if parts.query else path
 
 
-def with_notes(ticket: Mapping[str, str], notes: Sequence[str]) -> dict[str, str]:
-    """The ticket, with what the caller should know once the pictures are there; a note is one line."""
-    return {**ticket, NOTES: "\n".join(notes)} if notes else dict(ticket)
+def with_notes(data: Mapping[str, str], notes: Sequence[str]) -> dict[str, str]:
+    """The data of a handle or signature with notes, one line each, that the caller gets with the pictures."""
+    return {**data, NOTES: "\n".join(notes)} if notes else dict(data)
 
 
-def notes_in(ticket: Mapping[str, str]) -> tuple[str, ...]:
-    """The notes that were put into a ticket or a signature."""
-    return tuple(ticket.get(NOTES, "").splitlines())
+def notes_in(data: Mapping[str, str]) -> tuple[str, ...]:
+    """The notes that `with_notes` put into the data of a handle or a signature."""
+    return tuple(data.get(NOTES, "").splitlines())
 
 
 def noted(handle: Handle, answer: Running | Finished) -> Running | Finished:
-    """The answer to a poll; the last one with the notes of the ticket."""
+    """The answer to a poll; the last answer gets the notes of the handle."""
     notes = notes_in(handle.data)
     if not notes or not isinstance(answer, Finished):
         return answer

@@ -55,9 +55,9 @@ class Page(Generic[T]):
 
 
 def signature_of(model: str, inputs: Mapping[str, Any], notes: Sequence[str]) -> dict[str, str]:
-    """What a call will be recognised by in a list.
+    """What identifies a call in a list.
 
-    `inputs` is the very object that will be sent. The notes are for the caller, and are kept for the handle.
+    `inputs` is the object that will be sent. The notes are for the caller, and are kept for the handle.
     """
     since = datetime.now(UTC) - CLOCKS_DIFFER
     payload = {MODEL: model, INPUT: digest(inputs), SINCE: since.strftime("%Y-%m-%dT%H:%M:%SZ")}

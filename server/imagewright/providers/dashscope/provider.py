@@ -1,4 +1,4 @@
-"""Alibaba's DashScope, the maker's own service for Qwen Image: ask and wait, or hand over a task and ask for it.
+"""Alibaba's DashScope, the maker's own service for Qwen Image: send and wait, or create a task and poll it.
 
 Interface as read on 2026-11-22. `IMAGEWRIGHT_DASHSCOPE_BASE_URL` is the region's host: `https://dashscope.aliyuncs.com`
 for Beijing, or a workspace's own; keys work in the region they were made in. Links of results live for 24 hours.
@@ -37,8 +37,8 @@ class DashScope(HttpProvider):
     poll_policy = PollPolicy(first=1.0, factor=1.3, longest=5.0)
     """From one second up to five, as the maker's own client asks."""
     seconds = 600.0
-    """Longest wait for the answer to a submit: twice what the maker's own client waits, as a picture whose answer was
-    not waited for is paid and lost."""
+    """Longest wait for the answer to a submit: twice what the maker's own client waits, because a picture is paid for
+    and lost if the wait is too short."""
 
     def __init__(self, config: ProviderConfig) -> None:
         super().__init__(config, chosen(ROUTES, OTHERS, config.overrides))

@@ -55,7 +55,7 @@ TWO_REGIONS = (
     "Keys work in the region they were made in; IMAGEWRIGHT_DASHSCOPE_BASE_URL says which is asked: Singapore, or with "
     "https://dashscope.aliyuncs.com Beijing."
 )
-MOST_SAID = 3
+MOST_QUOTED = 3
 """Different reasons that are quoted in one note."""
 
 
@@ -139,7 +139,7 @@ def _items(output: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def _notes(failures: list[Failure], words: str) -> Iterator[str]:
     """What became of the other pictures, and the words that came in place of one."""
     if failures:
-        message = list(dict.fromkeys(quoted(str(failure), LONGEST) for failure in failures))[:MOST_SAID]
+        message = list(dict.fromkeys(quoted(str(failure), LONGEST) for failure in failures))[:MOST_QUOTED]
         yield f"{NAME} did not deliver {len(failures)} of the pictures: {'; '.join(message)}."
     if words:
         yield f"{NAME} says besides: {quoted(words, LONGEST)}."

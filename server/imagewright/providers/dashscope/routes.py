@@ -110,7 +110,7 @@ class DashScopeRoute(FieldsRoute):
         if self.as_task:
             payload: dict[str, Any] = {"prompt": prompt}
         else:
-            # the pictures first: the text speaks of them by their number
+            # the pictures first: the text refers to them by their number
             content = [*({"image": data_uri(picture)} for picture in order.images), {"text": prompt}]
             payload = {"messages": [{"role": "user", "content": content}]}
         return {"model": self.model_for(order.arguments), "input": payload, "parameters": parameters}

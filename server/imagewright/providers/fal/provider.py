@@ -1,8 +1,8 @@
-"""fal: all seven tools through one queue. Submit, ask until it is over, read the result, fetch.
+"""fal: all seven tools through one queue. Submit, poll until it is over, read the result, fetch.
 
 Protocol of the vendor's Python client 1.0.3, and of the reference of its platform API for the list of requests by
 endpoint; both read on 2026-11-22. The addresses can be set, `IMAGEWRIGHT_FAL_BASE_URL` for the queue,
-`IMAGEWRIGHT_FAL_UPLOAD_BASE_URL` for handing over large pictures, `IMAGEWRIGHT_FAL_LIST_BASE_URL` for the list.
+`IMAGEWRIGHT_FAL_UPLOAD_BASE_URL` for uploading large pictures, `IMAGEWRIGHT_FAL_LIST_BASE_URL` for the list.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from imagewright.providers.common.provider import (
     with_notes,
 )
 from imagewright.providers.fal import replies
-from imagewright.providers.fal.replies import Done, Ticket
+from imagewright.providers.fal.replies import Done, Submitted
 from imagewright.providers.fal.routes import ALIKE, NAME, OTHERS, ROUTES, FalRoute
 from imagewright.providers.http.request import Purpose, Request
 
@@ -40,7 +40,7 @@ UPLOAD_BASE = "https://rest.fal.ai"
 UPLOAD_PATH = "/storage/upload/initiate"
 STORAGE = "fal-cdn-v3"
 UPLOADS_LIVE = 86_400
-"""Seconds an uploaded picture is kept: a day, for a queue may be long; without it, it could stay for good."""
+"""Seconds an uploaded picture is kept: a day, because a queue may be long; without this, it could stay for ever."""
 LIST_BASE = "https://api.fal.ai"
 LIST_PATH = "/v1/models/requests/by-endpoint"
 LIST_PAGE = 10
@@ -75,15 +75,15 @@ class Fal(HttpProvider):
         """Put the call into the queue once."""
         route = route_as(order, FalRoute)
         model = route.model_for(order.arguments)
-        request: Request[Ticket] = Request(
+        request: Request[Submitted] = Request(
             purpose=Purpose.SUBMIT,
             url=f"{self._base}/{model}",
             json=route.inputs(order, *links_of(order)),
             read=replies.read_submitted,
             max_bytes=ECHO_BYTES,
         )
-        ticket = await self._send(request)
-        return self._handle(model, ticket, route.notes_for(order))
+        submitted = await self._send(request)
+        return self._handle(model, submitted, route.notes_for(order))
 
     def signature(self, order: Order) -> Mapping[str, str]:
         """The endpoint, the digest of what it is sent, and from when on to look."""
@@ -115,8 +115,8 @@ class Fal(HttpProvider):
         call = await recovery.oldest_fitting(read_page, signature, known, most_pages=LIST_PAGES, newest_first=False)
         if call is None:
             return None
-        ticket = Ticket(call.task, "", "", "")
-        return self._handle(signature[recovery.MODEL], ticket, notes_in(signature))
+        submitted = Submitted(call.task, "", "", "")
+        return self._handle(signature[recovery.MODEL], submitted, notes_in(signature))
 
     async def poll(self, handle: Handle) -> Running | Finished:
         """Ask once; when the task is over, read its result."""
@@ -131,14 +131,14 @@ class Fal(HttpProvider):
         """Ask the vendor to stop: what is queued is taken out, what runs gets a signal."""
         return await self._request_cancel(self._base + handle.data["cancel"], replies.read_cancelled, "PUT")
 
-    def _handle(self, model: str, ticket: Ticket, notes: Sequence[str]) -> Handle:
+    def _handle(self, model: str, submitted: Submitted, notes: Sequence[str]) -> Handle:
         # an endpoint's tasks are asked for under its owner and name, without the rest of its path
-        usual = f"/{'/'.join(model.split('/')[:2])}/requests/{ticket.task}"
+        usual = f"/{'/'.join(model.split('/')[:2])}/requests/{submitted.task}"
         paths = {
-            "task": ticket.task,
-            "status": path_under(self._base, ticket.status, f"{usual}/status"),
-            "response": path_under(self._base, ticket.response, usual),
-            "cancel": path_under(self._base, ticket.cancel, f"{usual}/cancel"),
+            "task": submitted.task,
+            "status": path_under(self._base, submitted.status, f"{usual}/status"),
+            "response": path_under(self._base, submitted.response, usual),
+            "cancel": path_under(self._base, submitted.cancel, f"{usual}/cancel"),
         }
         return Handle(NAME, with_notes(paths, notes))
 

@@ -1,6 +1,6 @@
 """What fal's answers mean. No I/O.
 
-`COMPLETED` is not success: the model's own error waits where the result would be, mostly with status 422. And 403 is
+`COMPLETED` is not success: the model's own error is in the place of the result, mostly with status 422. And 403 is
 more often an empty account than a bad key. So the body is read before the status; `detail` is a list of problems with a
 `type` each, or a sentence, and the platform's own failures carry an `error_type`.
 """
@@ -46,7 +46,7 @@ PLACES = frozenset({"images", "image"})
 """Where a result has its pictures; an answer with neither is no result of a task."""
 
 
-class Ticket(NamedTuple):
+class Submitted(NamedTuple):
     """Where to ask for a task that was submitted; links are empty where fal gave none."""
 
     task: str
@@ -74,7 +74,7 @@ PROBLEMS: Mapping[str, Meaning] = {
     "generation_timeout": FAILED,
     "downstream_service_unavailable": FAILED,
 }
-"""By the `type` of a problem, the weightiest first. Any other type speaks of a field that was sent."""
+"""By the `type` of a problem, the weightiest first. Any other type is about a field that was sent."""
 INPUT = Meaning(RequestRejected, charged=False)
 PLATFORM: Mapping[str, Meaning] = {
     "request_timeout": FAILED,
@@ -100,7 +100,7 @@ MOST_PROBLEMS = 3
 """Problems that are quoted."""
 
 
-def read_submitted(reply: Reply) -> Ticket | ProviderError | None:
+def read_submitted(reply: Reply) -> Submitted | ProviderError | None:
     """Where to ask for the task; None where the answer has no id, since a task may exist all the same."""
     if reply.status >= HTTPStatus.BAD_REQUEST:
         # a 5xx says nothing about whether the task was taken
@@ -110,7 +110,7 @@ def read_submitted(reply: Reply) -> Ticket | ProviderError | None:
     if not isinstance(task, str) or not task:
         return None
     links = (text_in(body, name) for name in ("status_url", "response_url", "cancel_url"))
-    return Ticket(task, *links)
+    return Submitted(task, *links)
 
 
 def read_status(reply: Reply) -> Running | Done | TaskEnded | ProviderError | None:
@@ -168,7 +168,7 @@ def read_uploaded(reply: Reply) -> Mapping[str, str] | ProviderError | None:
 def read_put(reply: Reply) -> bool | ProviderError | None:
     """Whether an uploaded file was accepted. The address came from fal, so a refusal does not mean a wrong key."""
     if HTTPStatus.BAD_REQUEST <= reply.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        return RequestRejected(NAME, f"a picture could not be handed over (HTTP {reply.status})", spoken=False)
+        return RequestRejected(NAME, f"a picture could not be uploaded (HTTP {reply.status})", spoken=False)
     return True if reply.status < HTTPStatus.MULTIPLE_CHOICES else None
 
 

@@ -244,8 +244,8 @@ ROUTES: tuple[FalRoute, ...] = (
         fields=same("prompt", "aspect_ratio", "output_format"),
         price=_flat(0.039),
     ),
-    # the model itself has no enlarger; of fal's, this one keeps to the picture and documents every factor to 4. Left to
-    # itself it makes a JPEG and redraws faces (the client's types 1.10.1, read on 2026-11-26)
+    # The model itself has no enlarger. Of fal's, this one keeps to the picture and documents every factor to 4. By
+    # default it makes a JPEG and redraws faces (the client's types 1.10.1, read on 2026-11-26)
     _enlarger("fal-ai/topaz/upscale/image", "upscale_factor", output_format="png", face_enhancement=False),
     FalRoute(
         provider=NAME,

@@ -54,7 +54,7 @@ SHOWN_WORDS = 200
 
 
 def read_content(reply: Reply) -> Finished | ProviderError | None:
-    """The picture of an answer, or the failure it speaks of."""
+    """The picture of an answer, or the failure it reports."""
     content = reply.json
     if not isinstance(content, dict):
         return None

@@ -1,4 +1,4 @@
-"""The decisions about a reply, without any sending: what a failure means, whether to resend, which words to show."""
+"""Decisions about a reply: what a failure means, whether to send again, which words to show. Sends nothing."""
 
 from __future__ import annotations
 
@@ -218,5 +218,5 @@ def without_key(text: str, key: str) -> str:
 
 
 def sounds_moderated(text: str) -> bool:
-    """Whether a message speaks of content rules; vendors without a code for it leave only their words."""
+    """Whether a message is about content rules; some vendors have no code for it, only words."""
     return MODERATION.search(text) is not None

@@ -2,7 +2,7 @@
 
 A vendor file describes a `Request` and how to read its reply; `HttpClient` does the rest. The request's own reader
 decides first what a reply means, as vendors answer 200 to refusals and 403 to an empty account; a reply it cannot read
-is judged by its status. The rules of sending again are in `classify`.
+is judged by its status. The rules for sending again are in `classify`.
 
 Nothing here logs a header or a body, and addresses are logged without their query. httpx is imported with the first
 request, not before: it takes long.
@@ -149,7 +149,7 @@ async def _send_once(
 
 
 def _read(account: Account, request: Request[T], reply: Reply) -> T | ProviderError | TaskEnded:
-    """What the reader makes of the reply; failing that, what the status says."""
+    """What the reader returns for the reply; if it returns nothing, what the status means."""
     try:
         read = request.read(reply)
     except Exception as error:  # noqa: BLE001 - a reader does nothing but read the reply
@@ -165,8 +165,8 @@ def _cleaned(
 ) -> ProviderError:
     """The same failure with its words shortened and without the key, the wait asked for, and where a bad key came from.
 
-    What a reader finds in an answer counts as the vendor's own words unless the reader says otherwise; but that a
-    result is lost is what we found, and no vendor says so.
+    What a reader finds in an answer counts as the vendor's own words unless the reader says otherwise. A lost result is
+    never the vendor's words, because only this side notices it.
     """
     spoken = failure.spoken
     if spoken is None:

@@ -26,14 +26,14 @@ RESULT_BYTES = 300_000_000
 
 
 class Purpose(StrEnum):
-    """What a request is for; it decides how long to wait, what may be sent again, and what a broken line means."""
+    """What a request is for. It decides how long to wait, what may be sent again, and what a lost connection means."""
 
     SUBMIT = "submit"
     """Starts paid work: sent again only where the vendor has plainly refused it."""
     POLL = "poll"
     """Asks how work stands: never sent again here, as the engine asks again anyway."""
     UPLOAD = "upload"
-    """Hands over an input picture, free of charge: sent again whenever that may help."""
+    """Uploads an input picture, free of charge: sent again whenever that may help."""
     OTHER = "other"
     """Anything else, such as a cancel: sent again only where it was plainly refused."""
 
@@ -78,8 +78,8 @@ class Request(Generic[T]):
     url: str
     """Full address. If it is a link the vendor gave, its query is never logged."""
     read: Callable[[Reply], T | ProviderError | TaskEnded | None]
-    """Makes something of the reply, without I/O; called for every status. It returns the failure the reply speaks of,
-    if it does; while polling, `TaskEnded` where the reply says that the task itself is over. It returns None when it
+    """Reads the reply, without I/O; called for every status. It returns the failure that the reply reports, if it
+    does; while polling, `TaskEnded` where the reply says that the task itself is over. It returns None when it
     cannot read the reply, and then the HTTP status decides. An exception counts as None."""
     method: str = "POST"
     query: Mapping[str, str] = field(default_factory=dict)

@@ -1,1 +1,1 @@
-"""Built in: no key, no network, no model. Drafts to rehearse with, and real picture work where none is needed."""
+"""Built in: no key, no network, no model. Placeholders, and real picture work where no model is needed."""

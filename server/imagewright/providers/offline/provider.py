@@ -1,7 +1,7 @@
 """The provider that is always there: no key, no network, no model, and the same pixels for the same seed.
 
-Enlarging, background removal and reframing are real image work. Generating and editing are a rehearsal: drafts of
-exactly the asked size, count and format that say in the picture what was asked for and that they are drafts.
+Enlarging, background removal and reframing are real image work. Generating and editing make placeholders of exactly the
+asked size, count and format, which show what was asked for and are marked as offline drafts.
 
 Its routes are made from the catalog: every operation of every row, with every argument.
 """

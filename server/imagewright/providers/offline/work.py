@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 NAME = "offline"
 
-REHEARSAL_NOTE = (
-    "This is a rehearsal draft, made offline without any model: an abstract placeholder that shows the request and "
-    "not its content. Set a provider's key (`imagewright doctor` lists their variables) to get real pictures."
+PLACEHOLDER_NOTE = (
+    "This is an offline draft, made without any model: an abstract placeholder that shows the request and not its "
+    "content. Set a provider's key (`imagewright doctor` lists their variables) to get real pictures."
 )
-LEFT_OUT_NOTE = "The draft leaves out those letters of the prompt that no font on this machine has."
+LEFT_OUT_NOTE = "The placeholder leaves out those letters of the prompt that no font on this machine has."
 SAME_SHAPE_NOTE = "The picture already has this aspect ratio, so nothing was added."
-NOT_FOUND_NOTE = "No subject could be told from the background, so nothing was removed."
+NOT_FOUND_NOTE = "No subject could be distinguished from the background, so nothing was removed."
 
 SEEDS = 2**31
 """Seeds lie below this where the row does not say otherwise."""
@@ -88,7 +88,7 @@ def _seed(order: Order, number: int) -> int:
     if given is None:
         prompt = order.arguments.get("prompt")
         text = str(prompt).encode() if prompt else order.images[0].data
-        # Without a prompt the first variant is the best way there is: four ways take turns.
+        # Without a prompt, the first variant is the best of four ways, and the others follow in turn.
         given = zlib.crc32(text) if prompt else zlib.crc32(text) & ~3
     return (int(given) + order.first_variant - 1 + number) % seeds
 
@@ -97,7 +97,7 @@ def _arguments(order: Order) -> Mapping[str, Argument]:
     return catalog()[order.route.tool].operations[order.route.operation].arguments
 
 
-def _rehearse(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]]:
+def _make_placeholder(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]]:
     images = [open_picture(picture.data) for picture in order.images]
     size, prompt = _placeholder_size(order), _text(order, "prompt")
     image = draw_placeholder(
@@ -109,7 +109,7 @@ def _rehearse(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]]:
         mask=None if order.mask is None else read_mask(order.mask.data),
         transparent=_text(order, "background") == "transparent",
     )
-    notes = (REHEARSAL_NOTE, LEFT_OUT_NOTE) if lettered(prompt).missing else (REHEARSAL_NOTE,)
+    notes = (PLACEHOLDER_NOTE, LEFT_OUT_NOTE) if lettered(prompt).missing else (PLACEHOLDER_NOTE,)
     return _like(images[0], image) if images else image, notes
 
 
@@ -151,8 +151,8 @@ def _reframe(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]]:
 
 
 MAKERS: Mapping[OperationName, Callable[[Order, int], tuple[Picture, tuple[str, ...]]]] = {
-    OperationName.GENERATE: _rehearse,
-    OperationName.EDIT: _rehearse,
+    OperationName.GENERATE: _make_placeholder,
+    OperationName.EDIT: _make_placeholder,
     OperationName.UPSCALE: _upscale,
     OperationName.REMOVE_BACKGROUND: _remove_background,
     OperationName.REFRAME: _reframe,

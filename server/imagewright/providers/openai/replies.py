@@ -49,7 +49,7 @@ SPOKEN_KEY = re.compile(r"\bsk-[\w*.…-]+")
 
 
 def read_images(reply: Reply) -> Finished | ProviderError | None:
-    """The pictures of an answer, or the failure it speaks of."""
+    """The pictures of an answer, or the failure it reports."""
     content = reply.json
     if not isinstance(content, dict):
         return None

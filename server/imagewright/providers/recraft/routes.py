@@ -9,7 +9,7 @@ NAME = "recraft"
 USD_PER_UNIT = 0.001
 FORM = {"response_format": "url", "image_format": "png"}
 """What is sent besides the file. A link can be fetched again when the connection breaks; a picture in the answer
-cannot. Left to itself it answers in lossless WebP (the maker's page of this endpoint, read on 2026-11-26), which many
+cannot. By default it answers in lossless WebP (the maker's page of this endpoint, read on 2026-11-26), which many
 programs cannot open, and the tool's own examples save a PNG."""
 ROUTES: tuple[Route, ...] = (
     Route(
