@@ -48,10 +48,10 @@ def message(found: list[dict[str, str]], level: Level) -> str:
     return "\n".join(f"{one['says']} {one['advice']}" for one in found if one["level"] == level)
 
 
-def test_a_fresh_machine_is_well_and_told_about_drafts(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_fresh_machine_is_well_and_hears_of_placeholders(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, found = examined(capsys, "--provider", "offline")
     assert code == 0, message(found, Level.BROKEN)
-    assert "drafts" in message(found, Level.NOTE)
+    assert "placeholders" in message(found, Level.NOTE)
     assert {one["area"] for one in found} >= {
         "program",
         "configuration",

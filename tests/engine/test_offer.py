@@ -24,8 +24,8 @@ WITH_KEY = {name: variables for name, variables in KEY_VARIABLES.items() if vari
 
 @pytest.mark.parametrize("row", catalog().values(), ids=catalog())
 def test_offline_serves_the_row_whole(row: Row) -> None:
-    mine = [route for route in ROUTES if route.provider == "offline" and route.tool == row.tool]
-    assert effective_row(row, mine) == row
+    own = [route for route in ROUTES if route.provider == "offline" and route.tool == row.tool]
+    assert effective_row(row, own) == row
 
 
 @pytest.mark.parametrize("provider", WITH_KEY)
@@ -61,7 +61,7 @@ def test_a_key_brings_its_provider_and_sends_offline_home(provider: str, variabl
     assert all(WITH_KEY[name][0] in states[name].because for name in others)
 
 
-def test_with_no_key_offline_serves_and_what_it_makes_is_called_drafts() -> None:
+def test_with_no_key_offline_serves_and_only_it_serves() -> None:
     states = provider_states(load_settings({}))
     assert [name for name, state in states.items() if state.on] == ["offline"]
     offer = make_offer(Toggles(), [route for route in ROUTES if route.provider == "offline"], states)

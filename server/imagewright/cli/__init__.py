@@ -1,4 +1,4 @@
-"""The command line: starts the server, and does by hand what the server does for an assistant."""
+"""The command line: starts the server, and lets a person do what the server does for an assistant."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 closed_streams: set[str] = set()
-"""Those of `stdin`, `stdout` and `stderr` that whoever started the process has closed."""
+"""Those of `stdin`, `stdout` and `stderr` that were closed when the process started."""
 
 
 @contextmanager
 def ended_by_the_system() -> Iterator[None]:
-    """Meanwhile Ctrl-C ends the process where it stands: an exception in the middle of an import can get lost."""
+    """While the block runs, Ctrl-C ends the process at once: an exception in the middle of an import can get lost."""
     before = signal.getsignal(signal.SIGINT)
-    # such as ignored in the background, and that is meant; and only the main thread may change it
+    # Anything but Python's own handler was set on purpose, and only the main thread may change it.
     if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
         yield
         return

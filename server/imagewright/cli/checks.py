@@ -1,4 +1,4 @@
-"""What the doctor looks at: program, configuration, keys, tools, folders, database, budgets, and the server itself.
+"""The doctor's checks: program, configuration, keys, tools, folders, database, budgets, and the server itself.
 
 Every check yields findings, and none of them ever holds a key.
 """
@@ -49,7 +49,7 @@ FORMAT_ADVICE = {
 AREA = "configuration"
 UNFILLED = "Fill it in where the client asks for it, or take the line out of the client's configuration."
 LOW_SPACE = 1_000_000_000
-"""Bytes free below which a word is said: some 25 large pictures."""
+"""Free bytes below which the doctor warns: room for some 25 large pictures."""
 PERIODS = {"day": "today", "month": "this month"}
 PATIENCE = 30.0
 """Seconds for a start, on a machine that is slow and cold."""
@@ -57,7 +57,7 @@ LOUD = "Something prints to standard output when Python starts (a sitecustomize,
 
 
 class Level(StrEnum):
-    """How a finding is to be taken; only `BROKEN` makes the doctor fail."""
+    """How serious a finding is; only `BROKEN` makes the doctor fail."""
 
     OK = "ok"
     OFF = "off"
@@ -153,7 +153,7 @@ def check_keys(settings: Settings) -> Iterator[Finding]:
 
 
 def check_offer(offer: Offer, settings: Settings) -> Iterator[Finding]:
-    """Which providers and tools are on or off, and why, and what would bring a tool back that nobody serves."""
+    """Which providers and tools are on or off, and why, and what to do about a tool that no provider serves."""
     for state in offer.providers.values():
         yield (ok if state.on else off)("providers", f"{state.name}: {state.because}")
     for name in tool_names():
@@ -165,15 +165,16 @@ def check_offer(offer: Offer, settings: Settings) -> Iterator[Finding]:
             yield ok("tools", f"{name}: on{f', served by {providers}' if providers else ''}")
     if not offer.names:
         yield broken("tools", "no tool is on", "Switch one on: imagewright tools enable NAME")
-    elif offer.drafts and offer.tools:
+    elif offer.offline_only and offer.tools:
         key = next(names[0] for names in KEY_VARIABLES.values() if names)
-        says = "only the built-in offline provider serves: generating and editing give marked drafts"
+        says = "only the built-in offline provider serves: generating and editing give marked placeholders"
         yield note("tools", says, f"For real pictures set a key, such as {key}.")
 
 
 def _remedy(tool: str, settings: Settings) -> str:
-    """What brings back a tool that is on and that no provider in use serves."""
-    keyed = {name: variables for name, variables in could_serve(tool).items() if variables}  # drafts are no remedy
+    """What to do about a tool that is on and that no provider in use serves."""
+    # a provider that needs no key only makes placeholders
+    keyed = {name: variables for name, variables in could_serve(tool).items() if variables}
     to_name = [name for name, variables in keyed.items() if settings.keyring.find(variables)]
     to_key = [f"{' or '.join(variables)} ({name})" for name, variables in keyed.items() if name not in to_name]
     ways = [f"set one of these keys: {', '.join(to_key)}"] if to_key else []
@@ -208,7 +209,7 @@ def check_places(folders: Folders, fault: str = "") -> Iterator[Finding]:
 
 
 def _kept(what: str, folder: Path) -> Finding:
-    """A folder of our own: it may not exist yet, but it must be possible to make it."""
+    """A folder of our own. It need not exist yet, but it must be possible to make it."""
     existing = _nearest_existing(folder)
     if trouble := _cannot_write(existing):
         advice = "Change its permissions, or set IMAGEWRIGHT_HOME to a folder you can write to."
@@ -274,7 +275,7 @@ def check_server(environment: Mapping[str, str], options: Sequence[str]) -> Iter
 
 
 def check_silence(environment: Mapping[str, str], options: Sequence[str]) -> Finding:
-    """Whether nothing is printed for a client that hangs up at once: what is, was never part of the protocol."""
+    """Whether nothing is printed for a client that hangs up at once: anything printed is not part of the protocol."""
     words = [sys.executable, "-m", "imagewright", "serve", *options]
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter and our own words
@@ -298,7 +299,7 @@ async def check_answer(environment: Mapping[str, str], options: Sequence[str]) -
             async with open_client(["serve", *options], dict(environment)) as client:
                 tools = await client.list_tools()
                 took = time.monotonic() - start
-    except Exception as error:  # noqa: BLE001 - whatever keeps it from answering is what was looked for
+    except Exception as error:  # noqa: BLE001 - whatever keeps it from answering is the finding
         return broken("server", f"does not answer: {_innermost(error)}", "Run: imagewright serve")
     return ok("server", f"answers with {len(tools)} tools in {took:.1f} s")
 

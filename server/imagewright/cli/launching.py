@@ -1,4 +1,4 @@
-"""The command a client should start: one that is still there tomorrow, with its full path, as clients lack our PATH."""
+"""The command for clients to start: with its full path, as they lack our PATH, and not in a cache that gets cleaned."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def launch_command(
     def find(program: str) -> str | None:
         return shutil.which(program, path=environment.get("PATH", ""))
 
-    # what was fetched to run once lies in a cache, and goes when that is cleaned or the version changes
+    # what was fetched for one run is in a cache, and goes when that is cleaned or the version changes
     if any(UV_CACHE.fullmatch(part) for part in parts):
         beside = str(Path(environment.get("UV", "uv")).with_name("uvx"))
         if uvx := find(beside) or find("uvx"):

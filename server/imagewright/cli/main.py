@@ -69,7 +69,7 @@ def _explain(error: ImagewrightError) -> int:
 
 
 def _replace_closed_streams() -> None:
-    """Where a parent has closed a standard stream Python has None: let what is written to it go nowhere instead."""
+    """Open the null device for each standard stream that the parent has closed: Python has None there."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             closed_streams.add(name)

@@ -1,4 +1,4 @@
-"""What all commands are made of: options, commands and groups that name the nearest name for a misspelt one.
+"""What all commands are made of: options, commands and groups that suggest the nearest name for a misspelt one.
 
 On the start-up path of the server: nothing here loads anything but click.
 """
@@ -27,7 +27,7 @@ SHARED = {one.option: one.help for one in SETTINGS if one.option}
 OPTION_SHAPE = re.compile(r"--[a-z][a-z-]*(=.*)?", re.DOTALL)
 """What a person types only as an option, never as the value of one."""
 UNDERSCORED = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
-"""The names of arguments that are no words of English by themselves, so that they can be known in a sentence."""
+"""Names of arguments that can be recognised in a sentence, because they are no English words."""
 FOR_PERSON = {
     "have the user raise": "raise",
     "have the user set": "set",
@@ -38,7 +38,7 @@ FOR_PERSON = {
     "Call again if": "Run it again if",
     "Wait a little and call again": "Wait a little and run it again",
 }
-"""Words of the engine that are meant for an assistant, and what they are for whoever types commands."""
+"""Phrases of the engine for an assistant, and what a person who types commands reads instead."""
 
 
 class Option(click.Option):
@@ -56,7 +56,7 @@ class Option(click.Option):
     def handle_parse_result(
         self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
     ) -> tuple[Any, list[str]]:
-        """As click does, but `--prompt --json` is no prompt of `--json`: a value was forgotten."""
+        """As click does, but `--prompt --json` does not mean the prompt `--json`: a value was forgotten."""
         given = opts.get(self.name or "")
         for value in given if isinstance(given, list) else [given]:
             if isinstance(value, str) and OPTION_SHAPE.fullmatch(value):

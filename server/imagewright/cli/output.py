@@ -27,7 +27,7 @@ READING_WIDTH = 100
 
 
 class QuietPipe(Console):
-    """A console that leaves a reader who went away (`| head`) to the entry point."""
+    """A console that lets the entry point handle a reader who went away (`| head`)."""
 
     def on_broken_pipe(self) -> None:
         """Let `BrokenPipeError` through."""
@@ -41,7 +41,7 @@ def console(*, prose: bool = False, to_stderr: bool = False) -> Console:
     """
     stream = sys.stderr if to_stderr else sys.stdout
     if isinstance(stream, io.TextIOWrapper):
-        # a code page without a character must not cost the whole answer
+        # a character that the code page lacks must not cost the whole answer
         stream.reconfigure(errors="replace")
     made = QuietPipe(file=stream, highlight=False, emoji=False, markup=False, soft_wrap=False)
     if not made.is_terminal and "COLUMNS" not in os.environ:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from imagewright.engine.job import Job
 
     Tell = Callable[[float, str], None]
-    """Called with the share done, 0 to 1, and a few words."""
+    """Called with the share that is done, 0 to 1, and a few words."""
 
 NAME_WIDTH = 20
 BAR_WIDTH = 24
@@ -100,7 +100,7 @@ def _lines(name: str) -> Tell:
 
 
 async def follow(engine: Engine, jobs: Sequence[Job], *, by_id: bool = False) -> None:
-    """Show how the jobs stand until all have ended, by their ids where tools' names do not tell several apart.
+    """Show how the jobs stand until all have ended; with `by_id` by their ids, for several jobs of one tool.
 
     Keys and configuration are watched meanwhile, so that a key that is corrected reaches a job that waits for it.
     """
@@ -129,7 +129,7 @@ async def _show(engine: Engine, job: Job, reporter: Reporter, name: str) -> None
 
 
 def _left_running(job: Job) -> str:
-    """What becomes of an unfinished job whose command was stopped; ends with a line break."""
+    """What happens to an unfinished job whose command was stopped; ends with a line break."""
     fate = "is left unfinished, and may be charged" if job.is_local else "goes on in another process"
     ways = {"wait for it": "resume" if job.is_local else f"watch {job.id}", "stop it": f"cancel {job.id}"}
     lines = [f"{job.id} {fate}", *(f"to {what}: imagewright jobs {words}" for what, words in ways.items())]

@@ -105,7 +105,7 @@ def print_error(job: Job, before: str = "") -> None:
 
 
 def pictures(job: Job) -> list[str]:
-    """Two lines per picture: its path alone, as it is there to be copied, and what it is."""
+    """Two lines per picture: its path alone, so that it can be copied, and what it is."""
     lines = []
     for record in job.pictures:
         seed = "" if record.seed is None else f", seed {record.seed}"
@@ -146,7 +146,7 @@ def print_costs(costs: Sequence[CostRow], since: datetime) -> None:
         screen.print()
     screen.print(
         Text(f"${sums['usd']:.4f} for {counted(len(costs), 'job')} since {since:%Y-%m-%d}", style="bold"),
-        Text("actual: as the vendor told; estimate: from its price list; unknown: jobs not in the sum"),
+        Text("actual: as the vendor reported; estimate: from its price list; unknown: jobs not in the sum"),
         Text("Jobs that still run count when they have ended."),
         sep="\n",
     )

@@ -1,1 +1,1 @@
-"""The face towards assistants; the only floor that knows the protocol."""
+"""The MCP server: what assistants see. The only floor that knows the protocol."""

@@ -1,4 +1,4 @@
-"""A client of our own server over standard input and output: what `imagewright demo` drives."""
+"""A client of our own server over standard input and output, for `imagewright demo` and `imagewright doctor`."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class OwnClient:
         return self._client.instructions or ""
 
     async def list_tools(self) -> list[dict[str, Any]]:
-        """The tools as the wire has them."""
+        """The tools as they came over the wire."""
         listed = await self._client.list_tools()
         return [tool.model_dump(by_alias=True, exclude_none=True, mode="json") for tool in listed.tools]
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], on_progress: ProgressFnT | None = None
     ) -> dict[str, Any]:
-        """The result as the wire has it: `isError`, `content`, `structuredContent`."""
+        """The result as it came over the wire: `isError`, `content`, `structuredContent`."""
         result = await self._client.call_tool(name, arguments, progress_callback=on_progress)
         return result.model_dump(by_alias=True, exclude_none=True, mode="json")
 

@@ -28,7 +28,7 @@ Schema = dict[str, Any]
 
 
 def _closed(properties: Schema, *, optional: str = "") -> Schema:
-    """The schema of an object that has all of these but perhaps the optional one, and nothing else."""
+    """The schema of an object that has all of these properties, perhaps not the optional one, and no other."""
     return {
         "type": "object",
         "properties": properties,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Context = ServerRequestContext[Any]
 
 ASK_SECONDS = 40.0
-"""How long the user may think: below the 60 s after which most hosts give the whole call up."""
+"""How long the user may take to answer: below the 60 s after which most hosts give up the whole call."""
 QUESTION = "price"
 """Name of the question in the modern era's list of input requests."""
 FORM: dict[str, Any] = {
@@ -32,13 +32,13 @@ NO_WAY = (
 
 
 def agreed_before(responses: t.InputResponses) -> bool | None:
-    """What the user answered to the question, where the modern era's second call brings it; None where it does not."""
+    """The user's answer, if this is the modern era's second call, which brings it; None if it is not."""
     answer = responses.get(QUESTION)
     return None if answer is None else isinstance(answer, t.ElicitResult) and _agrees(answer)
 
 
 async def ask_price(ctx: Context, question: str) -> bool | t.InputRequiredResult:
-    """The user's answer, or in the modern era the question that the client brings to the user and comes back with.
+    """The user's answer, or in the modern era the question, which the client puts to the user before it calls again.
 
     Raises:
         Refusal: the client has no way to ask.

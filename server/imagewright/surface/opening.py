@@ -1,10 +1,10 @@
 """How a conversation opens: from the bytes of a stream to the messages that reach the SDK's server.
 
-A line that is no message is answered here, with what is wrong with it. Which protocol era a client speaks is decided by
-its first request that is not a question. The SDK takes the first request of a connection as the client's choice of era,
-also when that request is only `server/discover`. Widely used clients ask that, wait a second for the answer and then
-shake hands; a server that takes longer to start has both in its pipe, and the SDK refuses the handshake. So the
-question is answered apart, and whatever follows it decides.
+A line that is no message is answered here, with what is wrong with it. The protocol era of a client is decided by its
+first request other than `server/discover`. The SDK would take any first request as the client's choice of era, that
+question too. Widely used clients ask it, wait a second for the answer and then shake hands; a server that takes longer
+to start finds both in its pipe, and the SDK refuses the handshake. So the question is answered on a connection of its
+own, and what follows decides.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ DISCOVER = "server/discover"
 INITIALIZE = "initialize"
 CANCELLED = "notifications/cancelled"
 MOST_LOGGED = 100
-"""Refused lines that are logged: a client need not read our standard error, and a pipe that is full of it blocks us."""
+"""Refused lines that are logged. A client need not read our standard error, and once its pipe is full, we block."""
 LONGEST_LINE = 256 * 1024 * 1024
 """Bytes: the largest call of any row, five pictures of 25 MiB as base64, has 175 MB."""
 
@@ -121,7 +121,7 @@ def read_line(line: bytes) -> Item | None:
 
 
 def _with_odd_id(text: bytes, message: t.JSONRPCNotification) -> Item:
-    """A message whose id the SDK would ignore as being of a wrong type, so that its sender waited for ever."""
+    """A message whose id has a type that the SDK would ignore, so that its sender would wait for ever."""
     raw = json.loads(text)
     match raw.get("id"):
         case None if "id" not in raw or message.method.startswith("notifications/"):
@@ -146,7 +146,7 @@ def _fault(text: bytes, error: ValidationError) -> Fault:
 
 
 def _id(raw: Any) -> t.RequestId | None:
-    """The id of what was meant as a request. That of an answer is one of ours, and must not come back to its sender."""
+    """The id of what was meant as a request. The id of an answer is one of ours, and must not be sent back."""
     if not isinstance(raw, dict) or "result" in raw or "error" in raw:
         return None
     found = raw.get("id")
@@ -199,8 +199,8 @@ class Opening:
     async def relay(self, incoming: Incoming) -> None:
         """Until the client has no more to say.
 
-        What stood in the pipe together comes together, so that a handshake behind a question is seen before the
-        question is answered.
+        What was in the pipe together is read together, so that a handshake after a question is seen before the question
+        is answered.
         """
         async with self._requests, anyio.create_task_group() as group:
             async for batch in incoming:
@@ -247,7 +247,7 @@ class Opening:
         return found
 
     async def _decline_questions(self) -> None:
-        """A client that shakes hands has given up its question: it gets the answer of a server of that era."""
+        """A client that shakes hands has given up its question, which is answered as a server of that era would."""
         for request, scope in list(self._asked.items()):
             scope.cancel()
             error = t.ErrorData(code=t.METHOD_NOT_FOUND, message="Method not found", data=DISCOVER)
@@ -255,7 +255,7 @@ class Opening:
         self._asked.clear()
 
     async def _answer(self, answer: SessionMessage) -> None:
-        # a client that no longer reads needs no answer; that it went ends the conversation where answers are written
+        # A client that no longer reads needs no answer. Where answers are written, this ends the conversation.
         with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
             await self._answers.send(answer)
 

@@ -109,7 +109,7 @@ class Prompts:
         if missing:
             raise MCPError(t.INVALID_PARAMS, f"{page.name} needs {listed(missing)}")
         lines = [page.ask.format(**given)]
-        lines += [f"{name.replace('_', ' ').capitalize()}: {given[name]}." for name in _wishes(page, given)]
+        lines += [f"{name.replace('_', ' ').capitalize()}: {given[name]}." for name in _details(page, given)]
         lines.append(self._choice(page, given.get("tool", "")))
         lines.append("Show me the result, tell me the path it was saved under, and offer one improvement.")
         message = t.PromptMessage(role="user", content=t.TextContent(text="\n".join(lines)))
@@ -172,7 +172,7 @@ def able(offer: Offer, operation: OperationName) -> list[Row]:
     return sorted(rows, key=lambda row: row.operations[operation].rank)
 
 
-def _wishes(page: PromptPage, given: dict[str, str]) -> list[str]:
+def _details(page: PromptPage, given: dict[str, str]) -> list[str]:
     """Given arguments that stand neither in the opening nor are the tool."""
     return [name for name, _, _ in page.arguments if name in given and name != "tool" and f"{{{name}}}" not in page.ask]
 

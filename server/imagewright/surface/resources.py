@@ -81,7 +81,7 @@ class Resources:
         try:
             recent = await self._engine.gallery(LOCAL, limit=RECENT_PICTURES)
         except ImagewrightError:
-            recent = []  # a library that cannot be read must not hide the guide; image_gallery says what is wrong
+            recent = []  # an unreadable library must not hide the guide; image_gallery says what is wrong
         pictures = [
             t.Resource(
                 uri=record.uri,

@@ -1,4 +1,4 @@
-"""The server: handlers of both protocol eras over one engine, and the news that the offer has changed."""
+"""The server: handlers of both protocol eras over one engine, and notifications when the offer changes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 class NotifyingServer(Server[Any]):
-    """A server that tells handshake-era clients, too, that it announces changed lists."""
+    """A server that tells clients of the handshake era, too, that it announces changed lists."""
 
     def get_capabilities(
         self, notification_options: NotificationOptions | None = None, *args: Any, **named: Any

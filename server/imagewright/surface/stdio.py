@@ -41,11 +41,11 @@ log = logging.getLogger(__name__)
 CHUNK = 65_536
 """Bytes read at once; what a pipe holds on Linux."""
 OVER = (RuntimeError, CancelledError, anyio.ClosedResourceError, anyio.BrokenResourceError)
-"""What a thread meets that has something to pass on when the conversation has ended."""
+"""What a thread gets when it passes something on after the conversation has ended."""
 INTERRUPTED = 130
 """The exit code of a program ended by Ctrl-C, as shells report it."""
 GRACE = 3.0
-"""Seconds after Ctrl-C within which jobs are let go and threads come back; then the process ends all the same."""
+"""Seconds after Ctrl-C within which jobs are released and threads end; then the process ends anyway."""
 
 
 async def serve_stdio(settings: Settings) -> bool:
@@ -91,9 +91,10 @@ async def _converse(app: McpServer, incoming: MemoryObjectReceiveStream[list[Ite
 
 
 class _WithoutFarewell:
-    """The SDK's way to the client, without the errors it writes for calls in flight when the client has hung up.
+    """The SDK's stream to the client, without the errors it writes for calls in flight when the client has hung up.
 
-    They say "Connection closed" to somebody who has closed it, and clients on mcp 1.x end in a traceback over them.
+    They say "Connection closed" to the client that closed it, and clients on mcp 1.x end with a traceback because of
+    them.
     """
 
     def __init__(self, inner: WriteStream[SessionMessage], opening: Opening) -> None:
@@ -120,13 +121,14 @@ class _WithoutFarewell:
 def _standard_input() -> Iterator[int]:
     """A descriptor with what the client sends.
 
-    Meanwhile descriptor 0 is empty, so that nothing else in this process or in one it starts takes from it. The other
-    is never closed: a thread may still wait for it.
+    While the block runs, descriptor 0 is empty, so that nothing else in this process or in one it starts reads from the
+    client. The descriptor is never closed, because a thread may still wait for it.
     """
     if sys.platform == "win32":
         wire = os.dup(0)
     else:
-        # above the standard ones, of which a careless parent may have closed some; and it may have left it non-blocking
+        # The number is above the standard ones, as the parent may have closed some. It may also have left it
+        # non-blocking.
         wire = fcntl.fcntl(0, fcntl.F_DUPFD_CLOEXEC, 3)
         os.set_blocking(wire, True)
     empty = os.open(os.devnull, os.O_RDONLY)
@@ -141,7 +143,7 @@ def _standard_input() -> Iterator[int]:
 def _read(wire: int, portal: BlockingPortal, lines: MemoryObjectSendStream[list[Item]]) -> None:
     """Pass on all lines, from a thread of its own.
 
-    Such a thread can wait for input on every platform, and as a daemon it keeps no process alive that has ended.
+    A thread can wait for input on every platform, and a daemon does not keep the process from ending.
     """
     reader = LineReader()
     with suppress(*OVER):
@@ -168,7 +170,7 @@ async def _watch_for_interrupt(interrupted: anyio.Event, end: Callable[[], None]
 
     On Windows, where an event loop cannot listen for signals, the first cancels everything by itself.
     """
-    # a shell starts its background processes with the signal ignored, and means it
+    # a shell starts background processes with the signal ignored, on purpose
     if sys.platform == "win32" or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         return
     with anyio.open_signal_receiver(signal.SIGINT) as signals:

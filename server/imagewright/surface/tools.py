@@ -58,11 +58,11 @@ KEY_META = "imagewright/idempotency-key"
 """Where a client may put an idempotency key in a request's `_meta`."""
 REPORTED = "This is a fault of the server, not of the call; its log on standard error says more."
 HEARTBEAT = 5.0
-"""Seconds without news after which progress is sent all the same: hosts count silence as death after 10 to 60."""
+"""Seconds without a change after which progress is sent anyway: hosts give up a silent call after 10 to 60."""
 SHORTEST_GAP = 0.1
 """Seconds between two notifications, so that a talkative vendor does not flood the client."""
 FRAME_BYTES = 4_000
-"""What the protocol adds around a reply and its blocks: envelope, keys, the server's stamp; generously."""
+"""What the protocol adds around a reply and its blocks at most: envelope, keys, the server's version."""
 ERROR_META = "imagewright/error"
 """Where a refusal stands for programs; the text says the same to the model."""
 
@@ -127,7 +127,7 @@ class Tools:
         return await self._make(ctx, params)
 
     async def _make(self, ctx: Context, params: t.CallToolRequestParams) -> t.CallToolResult | t.InputRequiredResult:
-        """A call of a model's tool: the user is asked where the price calls for it, then the job is begun."""
+        """A call of a model's tool: the user is asked if the price requires it, then the job is begun."""
         began = anyio.current_time()
         key = str((params.meta or {}).get(KEY_META, ""))
         arguments = params.arguments if params.arguments is not None else {}
@@ -210,7 +210,7 @@ def guide_text(offer: Offer, topic: str) -> str:
 async def wait_with_progress(ctx: ServerRequestContext[Any], engine: Engine, job: Job, seconds: float) -> None:
     """Return when the job is done or the seconds are over; progress rises strictly and stays below 1 until then.
 
-    It returns at once where a person has to know of trouble: waiting would not help, and the job goes on by itself.
+    It returns at once if the job has trouble that a person must know of: waiting would not help, and the job goes on.
 
     A client that goes away cancels only this wait: the job belongs to the engine.
     """
@@ -225,7 +225,7 @@ async def wait_with_progress(ctx: ServerRequestContext[Any], engine: Engine, job
 
 
 def _next(sent: float, share: float) -> float:
-    """A figure above the last one: the true share when it has grown, else a small step that never reaches 1."""
+    """A number above the last one: the true share if it has grown, else a small step that never reaches 1."""
     if share > sent:
         return min(share, math.nextafter(1.0, 0.0))
     return sent + (1.0 - sent) * 0.002

@@ -39,11 +39,11 @@ if TYPE_CHECKING:
     from imagewright.surface.client import OwnClient
 
 PATIENCE = "600"
-"""Seconds the server waits before it answers with a job id instead of pictures: a demo waits."""
+"""Seconds the server waits before it answers with a job id instead of pictures."""
 HEADING = "Imagewright: every tool once, offline"
 CLOSING = (
     "Nothing left this machine: the built-in offline provider made these. Cutting out, reframing and enlarging are "
-    "real; what is generated or edited is a marked draft until a provider has a key."
+    "real; what is generated or edited is a marked placeholder until a provider has a key."
 )
 
 ENDINGS = (".jpg", ".png")
@@ -66,8 +66,8 @@ MASKS = {"vase": "vase_mask"}
 """The mask of a sample picture; what takes a mask is shown with one of these."""
 PICTURES = {OperationName.EDIT: "fruit", OperationName.UPSCALE: "fruit"}
 """The sample picture for each operation; for all others the one that has a mask, as its subject stands clear."""
-WISHES: dict[str, Any] = {"variants": 2, "scale": 2, "seed": 7, "resolution": "1K"}
-"""Two variants are enough to see that they differ, twice the size to see that it grows; the rest is to be quick."""
+VALUES: dict[str, Any] = {"variants": 2, "scale": 2, "seed": 7, "resolution": "1K"}
+"""By argument: two variants show that they differ, twice the size shows that it grows; the rest is for speed."""
 SHAPES = {OperationName.GENERATE: "3:2", OperationName.REFRAME: "16:9"}
 """The aspect ratio asked for; elsewhere the tool's default shows it best."""
 
@@ -240,9 +240,9 @@ def _value(name: str, argument: Argument, operation: OperationName, samples: Map
             return None
         sample = str(samples[MASKS[picture] if name == "mask" else picture])
         return sample if argument.kind == "picture" else [sample] * (argument.min_items or 1)
-    wish = SHAPES.get(operation) if name == "aspect_ratio" else WISHES.get(name)
-    if wish is not None and not outside(argument, wish):
-        return wish
+    value = SHAPES.get(operation) if name == "aspect_ratio" else VALUES.get(name)
+    if value is not None and not outside(argument, value):
+        return value
     return _some(argument) if argument.required else None
 
 

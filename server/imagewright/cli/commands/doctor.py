@@ -1,4 +1,4 @@
-"""`imagewright doctor`: everything that can keep the tools from working, looked at once. Shows no key."""
+"""`imagewright doctor`: checks everything that can keep the tools from working. Shows no key."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def _facts(record: PictureRecord) -> tuple[str, str, str, str]:
 
 
 def _print_block(screen: Console, record: PictureRecord) -> None:
-    """One picture in two or three lines: paths are too long for a column, and are there to be copied whole."""
+    """One picture in two or three lines: paths are too long for a column, and people want to copy them."""
     picture, made, tool, size = _facts(record)
     screen.print(Text.assemble((picture, "bold"), f"  {made}  ", (tool, "cyan"), f"  {size}"))
     if record.prompt:

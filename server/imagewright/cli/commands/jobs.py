@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 LIMIT = 20
 UNFINISHED_AMONG = 1000
-"""How far back unfinished jobs are looked for: far beyond what is lost in one crash."""
+"""How many of the newest jobs are searched for unfinished ones: far more than one crash leaves."""
 
 json_option = option("--json", "as_json", is_flag=True, help="the same as JSON")
 limit_option = option("--limit", type=positive, default=LIMIT, metavar="N", help=f"list at most (default: {LIMIT})")

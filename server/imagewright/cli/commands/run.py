@@ -1,7 +1,7 @@
 """`imagewright run TOOL ...`: one call, in this process, with the options of the tool's row.
 
-Options only carry what was typed: whether a value is allowed is the engine's to say, which names everything that is
-wrong at once. So nothing is required, bounded or restricted to choices here, and options that the tool does not have
+Options only carry what was typed: the engine decides whether a value is allowed, and names everything wrong at
+once. So nothing is required, bounded or restricted to choices here, and options that the tool does not have
 reach the engine too.
 """
 

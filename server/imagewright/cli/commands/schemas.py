@@ -1,6 +1,6 @@
 """`imagewright schemas [--out DIR] [--check]`: every tool's schema as a file, for people and other programs.
 
-In a checkout of the project the generated tables of README.md and docs/settings.md are looked after too.
+In a checkout of the project the generated tables of README.md and docs/settings.md are kept current too.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def command(*, out: Path | None, check: bool) -> int:
     own = home if home and out.resolve() == (home / FOLDER).resolve() else None
     found = [*drifts(out, own)]
     for file, what, wanted in found:
-        sys.stdout.write(f"{file}: {what if check else _mend(file, wanted)}\n")
+        sys.stdout.write(f"{file}: {what if check else _write(file, wanted)}\n")
     if check and found:
         sys.stderr.write("imagewright: not current; write them anew with: imagewright schemas\n")
         return 1
@@ -59,7 +59,7 @@ def command(*, out: Path | None, check: bool) -> int:
     return 0
 
 
-def _mend(file: Path, wanted: str | None) -> str:
+def _write(file: Path, wanted: str | None) -> str:
     if wanted is None:
         return "belongs to no tool; left alone, delete it"
     try:
@@ -110,7 +110,7 @@ def drifts(out: Path, home: Path | None) -> Iterator[tuple[Path, str, str | None
             if file.read_text(encoding="utf-8", errors="replace") != text:
                 yield file, "differs", text
         except OSError:
-            # whatever the reason, it is not there to be read, and writing it will tell
+            # whatever the reason, it cannot be read, and writing it will show why
             yield file, "missing", text
     yield from stray
 
