@@ -185,9 +185,6 @@ def _pattern(size: tuple[int, int], palette: Palette, chance: Random, across: in
     return image, mask
 
 
-# --- Poster ----------------------------------------------------------------------------------------------------------
-
-
 def draw_placeholder(
     size: tuple[int, int],
     prompt: str,

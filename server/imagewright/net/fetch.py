@@ -27,11 +27,22 @@ if TYPE_CHECKING:
 
     from imagewright.net.addresses import Resolver
 
+FetchReason = Literal[
+    "address", "unresolved", "private", "unreachable", "redirects", "status", "coding", "too_large", "too_slow"
+]
 
 ACCEPTED = "gzip, deflate"
 """What a vendor's answer may be packed with, as it stands in `Accept-Encoding`."""
 STEP = 1_000_000
 """Bytes of one step at most: about 4 ms of work."""
+PASSING: frozenset[FetchReason] = frozenset({"unresolved", "unreachable", "too_slow"})
+PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+MAX_REDIRECTS = 5
+CONNECT_SECONDS = 10.0
+STALL_SECONDS = 30.0
+"""A connection that brings nothing for this long is given up."""
+LAST_PORT = 65535
+HEADERS = {"User-Agent": "imagewright", "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"}
 
 # Words that stand in the header although the bytes are not packed: stores such as S3 return what was set when the file
 # was uploaded.
@@ -126,19 +137,6 @@ def _window(coding: str, head: bytes) -> int:
     # `deflate` means a zlib stream (RFC 9110), but some servers send it bare, without its head
     is_zlib = head[0] % 16 == _DEFLATED and (head[0] * 256 + head[1]) % _CHECK == 0
     return _ZLIB if is_zlib else _RAW
-
-
-FetchReason = Literal[
-    "address", "unresolved", "private", "unreachable", "redirects", "status", "coding", "too_large", "too_slow"
-]
-PASSING: frozenset[FetchReason] = frozenset({"unresolved", "unreachable", "too_slow"})
-PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
-MAX_REDIRECTS = 5
-CONNECT_SECONDS = 10.0
-STALL_SECONDS = 30.0
-"""A connection that brings nothing for this long is given up."""
-LAST_PORT = 65535
-HEADERS = {"User-Agent": "imagewright", "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"}
 
 
 class FetchError(ImagewrightError):

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from imagewright.catalog.row import Scalar
     from imagewright.providers.base import Order
 
-
 F = TypeVar("F", bound="FieldsRoute")
 
 COUNT: Final = "count"
@@ -41,6 +40,13 @@ UPPER: Final[dict[Scalar, str]] = {
     word: word.upper() for word in ("turbo", "balanced", "quality", "auto", "general", "realistic", "design")
 }
 """Words for the speed and the style of a reframing that are the row's own in capitals."""
+MOST_USD = 1000.0
+"""A reported cost of this much or more is a slip: the dearest call here costs a few dollars."""
+LARGEST_SEED = 2**63 - 1
+"""The largest whole number the library's database can keep."""
+DATA_URI = "data:"
+DEPTH = 5
+"""How far lists and tables inside each other are read for words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,15 +165,6 @@ def pair(
         kind(operation=OperationName.GENERATE, model=ids[0], takes=plain, **both),
         kind(operation=OperationName.EDIT, model=ids[1], **both | edited | dict(edit or {})),
     )
-
-
-MOST_USD = 1000.0
-"""A reported cost of this much or more is a slip: the dearest call here costs a few dollars."""
-LARGEST_SEED = 2**63 - 1
-"""The largest whole number the library's database can keep."""
-DATA_URI = "data:"
-DEPTH = 5
-"""How far lists and tables inside each other are read for words."""
 
 
 def mapping(value: Any) -> Mapping[str, Any]:

@@ -28,75 +28,14 @@ if TYPE_CHECKING:
     from imagewright.providers.base import Handle, Order, Output, Prepared, ProviderConfig, Running
     from imagewright.providers.http.request import Reply
 
-UPLOADS_AT_ONCE = 4
-NOTES = "notes"
-"""Under which name a handle holds what the caller should know, one sentence a line."""
-
-
-async def with_links(order: Order, inline_bytes: int, upload: Callable[[Prepared], Awaitable[str]]) -> Order:
-    """The order with what stands in a request for each picture: a data URI while they are small, else its address.
-
-    All pictures together may have up to `inline_bytes` to go into the request itself; `upload` returns a picture's
-    address.
-
-    Raises:
-        ProviderError: the first upload that failed; the others are stopped.
-    """
-    pictures = order.pictures
-    if not pictures:
-        return order
-    if sum(len(picture.data) for picture in pictures) <= inline_bytes:
-        links = await anyio.to_thread.run_sync(lambda: [data_uri(picture) for picture in pictures])
-    else:
-        links = await _uploaded(pictures, upload)
-    return replace(order, links=tuple(links))
-
-
-def links_of(order: Order) -> tuple[tuple[str, ...], str]:
-    """What stands in the request for the images, in order, and for the mask; the latter is empty without one.
-
-    Raises:
-        TypeError: the pictures were not uploaded first.
-    """
-    if len(order.links) != len(order.pictures):
-        raise TypeError(f"{len(order.pictures)} pictures, but {len(order.links)} links: upload them first")
-    return order.links[: len(order.images)], order.links[-1] if order.mask is not None else ""
-
-
-async def _uploaded(pictures: Sequence[Prepared], upload: Callable[[Prepared], Awaitable[str]]) -> list[str]:
-    links = [""] * len(pictures)
-    failures: list[ProviderError] = []
-    turn = anyio.Semaphore(UPLOADS_AT_ONCE)
-    async with anyio.create_task_group() as group:
-
-        async def upload_one(place: int, picture: Prepared) -> None:
-            async with turn:
-                try:
-                    links[place] = await upload(picture)
-                except ProviderError as error:
-                    failures.append(error)
-                    group.cancel_scope.cancel()
-
-        for place, picture in enumerate(pictures):
-            group.start_soon(upload_one, place, picture)
-    if failures:
-        raise failures[0]
-    return links
-
-
-def data_uri(picture: Prepared) -> str:
-    """The picture inside an address."""
-    return f"data:{picture.mime};base64,{base64.b64encode(picture.data).decode('ascii')}"
-
-
-def file_part(label: str, stem: str, picture: Prepared) -> FilePart:
-    """The file of an input picture for a form, under that name with the extension of its type."""
-    return FilePart(label, f"{stem}.{picture.extension}", picture.mime, picture.data)
-
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 R = TypeVar("R", bound=Route)
-log = logging.getLogger(__name__)
+
+UPLOADS_AT_ONCE = 4
+NOTES = "notes"
+"""Under which name a handle holds what the caller should know, one sentence a line."""
 
 
 class HttpProvider:
@@ -193,6 +132,67 @@ def route_as(order: Order, kind: type[R]) -> R:
     if not isinstance(order.route, kind):
         raise TypeError(f"not a route of {kind.__module__}: {order.route!r}")
     return order.route
+
+
+async def with_links(order: Order, inline_bytes: int, upload: Callable[[Prepared], Awaitable[str]]) -> Order:
+    """The order with what stands in a request for each picture: a data URI while they are small, else its address.
+
+    All pictures together may have up to `inline_bytes` to go into the request itself; `upload` returns a picture's
+    address.
+
+    Raises:
+        ProviderError: the first upload that failed; the others are stopped.
+    """
+    pictures = order.pictures
+    if not pictures:
+        return order
+    if sum(len(picture.data) for picture in pictures) <= inline_bytes:
+        links = await anyio.to_thread.run_sync(lambda: [data_uri(picture) for picture in pictures])
+    else:
+        links = await _uploaded(pictures, upload)
+    return replace(order, links=tuple(links))
+
+
+def links_of(order: Order) -> tuple[tuple[str, ...], str]:
+    """What stands in the request for the images, in order, and for the mask; the latter is empty without one.
+
+    Raises:
+        TypeError: the pictures were not uploaded first.
+    """
+    if len(order.links) != len(order.pictures):
+        raise TypeError(f"{len(order.pictures)} pictures, but {len(order.links)} links: upload them first")
+    return order.links[: len(order.images)], order.links[-1] if order.mask is not None else ""
+
+
+async def _uploaded(pictures: Sequence[Prepared], upload: Callable[[Prepared], Awaitable[str]]) -> list[str]:
+    links = [""] * len(pictures)
+    failures: list[ProviderError] = []
+    turn = anyio.Semaphore(UPLOADS_AT_ONCE)
+    async with anyio.create_task_group() as group:
+
+        async def upload_one(place: int, picture: Prepared) -> None:
+            async with turn:
+                try:
+                    links[place] = await upload(picture)
+                except ProviderError as error:
+                    failures.append(error)
+                    group.cancel_scope.cancel()
+
+        for place, picture in enumerate(pictures):
+            group.start_soon(upload_one, place, picture)
+    if failures:
+        raise failures[0]
+    return links
+
+
+def data_uri(picture: Prepared) -> str:
+    """The picture inside an address."""
+    return f"data:{picture.mime};base64,{base64.b64encode(picture.data).decode('ascii')}"
+
+
+def file_part(label: str, stem: str, picture: Prepared) -> FilePart:
+    """The file of an input picture for a form, under that name with the extension of its type."""
+    return FilePart(label, f"{stem}.{picture.extension}", picture.mime, picture.data)
 
 
 def path_under(base: str, link: str, usual: str) -> str:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from imagewright.providers.http.classify import Retry
     from imagewright.providers.http.request import Account, Request
 
+log = logging.getLogger(__name__)
 
 LIMITS = httpx.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=15.0)
 """Room for 200 jobs at once. Idle connections go after 15 s, well before servers drop theirs: a request that meets a
@@ -55,6 +56,33 @@ SENDING = ".send_request_headers.started"
 HEADERS = {"User-Agent": "imagewright", "Accept-Encoding": ACCEPTED}
 WAITS = httpx.Timeout(None, connect=CONNECT_SECONDS)
 """For the connection alone: `_exchange` bounds the whole."""
+DOWNLOAD_SECONDS = 3600.0
+"""Longest one try may take: a large picture on a slow line; a connection that falls silent is given up much sooner."""
+BLOCK = 1_000_000
+"""Bytes gathered before they are written: each write is a hop to another thread."""
+PAGES = ("text/", "application/json", "application/xml", "application/xhtml")
+"""Content types of messages, not of pictures."""
+PAGE_STARTS = (b"<", b"{", b"[")
+"""First bytes of messages whose content type says otherwise; of pictures, only drawings (SVG) begin so."""
+PICTURE_STARTS = (
+    b"\x89PNG",
+    b"\xff\xd8\xff",
+    b"GIF8",
+    b"RIFF",
+    b"BM",
+    b"II*\0",
+    b"MM\0*",
+    b"\xff\x0a",
+    b"\0\0\0\x0cJXL ",
+)
+"""First bytes of pictures: they are believed more than the content type."""
+BOXES = b"ftyp"
+"""Fifth to eighth byte of AVIF and HEIC."""
+DRAWING_STARTS = (b"<svg", b"<?xml", b"<!--", b"<!doctype svg")
+"""How a drawing begins; `<svg` comes soon."""
+HEAD = 1024
+"""Bytes at the beginning in which that is searched for."""
+EXPIRED = {403: "the link has expired or was withdrawn", 404: "the file is gone", 410: "the file is gone"}
 
 
 @dataclass(slots=True)
@@ -212,37 +240,6 @@ async def _read(response: httpx.Response, max_bytes: int) -> Reply:
         body.clear()  # the status of a refusal says enough
     names = {name.lower(): value for name, value in response.headers.items()}
     return Reply(response.status_code, names, bytes(body))
-
-
-log = logging.getLogger(__name__)
-
-DOWNLOAD_SECONDS = 3600.0
-"""Longest one try may take: a large picture on a slow line; a connection that falls silent is given up much sooner."""
-BLOCK = 1_000_000
-"""Bytes gathered before they are written: each write is a hop to another thread."""
-PAGES = ("text/", "application/json", "application/xml", "application/xhtml")
-"""Content types of messages, not of pictures."""
-PAGE_STARTS = (b"<", b"{", b"[")
-"""First bytes of messages whose content type says otherwise; of pictures, only drawings (SVG) begin so."""
-PICTURE_STARTS = (
-    b"\x89PNG",
-    b"\xff\xd8\xff",
-    b"GIF8",
-    b"RIFF",
-    b"BM",
-    b"II*\0",
-    b"MM\0*",
-    b"\xff\x0a",
-    b"\0\0\0\x0cJXL ",
-)
-"""First bytes of pictures: they are believed more than the content type."""
-BOXES = b"ftyp"
-"""Fifth to eighth byte of AVIF and HEIC."""
-DRAWING_STARTS = (b"<svg", b"<?xml", b"<!--", b"<!doctype svg")
-"""How a drawing begins; `<svg` comes soon."""
-HEAD = 1024
-"""Bytes at the beginning in which that is searched for."""
-EXPIRED = {403: "the link has expired or was withdrawn", 404: "the file is gone", 410: "the file is gone"}
 
 
 async def _download_once(account: Account, url: str, into: Path, max_bytes: int) -> None:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import PurePath
 
-
 MOST_NAMES = 5000
 """How many names of one folder are compared with a missing one. This takes some 10 ms."""
 DEEPEST = 100
