@@ -36,21 +36,18 @@ LOOKS = 20.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one wish.
-
-    Attributes:
-        tries: how often the client called until it heard its picture; None when it gave up for good.
-        charges: what the vendor had charged by then.
-        again: how often the first picture was given again to someone who wanted another.
-    """
+    """What became of one picture that somebody wanted."""
 
     tries: int | None
+    """How often the client called until it heard its picture; None when it gave up for good."""
     charges: int
+    """What the vendor had charged by then."""
     again: int
+    """How often the first picture was given again to someone who wanted another."""
 
 
 class Impatient(RawClient):
-    """A client that stops listening for an answer after its limit and tells nobody."""
+    """A client that stops listening for an answer after its limit without a word."""
 
     limit = 60.0
 
@@ -68,7 +65,7 @@ class Impatient(RawClient):
         return None
 
 
-def wish(vendor_seconds: float, limit: float, pause: float) -> Outcome:
+def want(vendor_seconds: float, limit: float, pause: float) -> Outcome:
     """Want one picture, and then another of the same."""
     with tempfile.TemporaryDirectory() as folder, SlowKie() as kie:
         house = House(Path(folder), kie)
@@ -99,7 +96,7 @@ def main() -> int:
     argparse.ArgumentParser(description=__doc__).parse_args()
     combinations = list(product(VENDOR_SECONDS, LIMITS, PAUSES))
     with ThreadPoolExecutor(len(combinations)) as pool:
-        outcomes = list(pool.map(lambda one: wish(*one), combinations))
+        outcomes = list(pool.map(lambda one: want(*one), combinations))
     print("vendor s  client s  pause s  tries  charges  first given again")
     for (vendor, limit, pause), outcome in zip(combinations, outcomes, strict=True):
         print(f"{vendor:8g} {limit:9g} {pause:8g} {outcome.tries or 'never':>6} {outcome.charges:8} {outcome.again:18}")

@@ -48,19 +48,16 @@ FAULTS = ("none", "none", "none", "none", "a reset during the submit", "a late a
 
 @dataclass
 class Tally:
-    """What happened.
-
-    Attributes:
-        aims: how many kills waited for each state, or for none.
-        hits: how many servers died with a call in each state.
-        calls: how many calls stood in each state when their server died.
-        rounds: how many rounds there were in each circumstance.
-    """
+    """What happened."""
 
     aims: Counter[str] = field(default_factory=Counter)
+    """How many kills waited for each state, or for none."""
     hits: Counter[str] = field(default_factory=Counter)
+    """How many servers died with a call in each state."""
     calls: Counter[str] = field(default_factory=Counter)
+    """How many calls stood in each state when their server died."""
     rounds: Counter[str] = field(default_factory=Counter)
+    """How many rounds there were in each circumstance."""
 
     def add(self, point: KillPoint) -> None:
         """Count one death."""

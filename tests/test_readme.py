@@ -2,7 +2,7 @@
 
 Two things are not as a newcomer has them. The commands that make the environment and install into it need a network, so
 `.venv` is there already; what comes after them in their lines is run by tests of its own. And `claude` is a small
-program that starts what it is told to connect, as the real one does.
+program that starts the command it is given, as the real one does.
 """
 
 from __future__ import annotations

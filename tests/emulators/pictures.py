@@ -38,7 +38,7 @@ def encode(picture: Image.Image, form: str) -> bytes:
 
 
 def draw(size: Size, text: object) -> Image.Image:
-    """A plain picture whose colour follows from what was said, so that different requests are told apart."""
+    """A plain picture whose colour follows from the request, so that different requests give different ones."""
     mixed = zlib.crc32(repr(text).encode("utf-8"))
     return Image.new("RGB", size, (mixed & 0xFF, mixed >> 8 & 0xFF, mixed >> 16 & 0xFF))
 

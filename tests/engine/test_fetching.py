@@ -1,4 +1,4 @@
-"""A link that does not lead to its picture: asked again, with a fresh link where there is a handle, and told."""
+"""A link that does not lead to its picture is tried again, fresh where there is a handle; the caller sees why."""
 
 from __future__ import annotations
 
@@ -56,19 +56,16 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Shelf(Emulator):
-    """Where a vendor's pictures lie; a link is good for as long as its round is the current one.
-
-    Attributes:
-        round: the links of now.
-        dead: what an older link answers.
-    """
+    """Where a vendor's pictures lie; a link is good for as long as its round is the current one."""
 
     hosts = ("files",)
 
     def __init__(self) -> None:
         super().__init__()
         self.round = 0
+        """The links of now."""
         self.dead = 200
+        """What an older link answers."""
 
     def doors(self) -> Sequence[Door]:
         return [Door("download", "files", "GET", "/(?P<round>[0-9]+)/.*", self._file)]

@@ -68,21 +68,18 @@ async def library(root: Path, tmp_path: Path) -> AsyncIterator[Library]:
 
 @dataclass(frozen=True)
 class Bomb:
-    """A picture one px beyond what a row allows of a format.
-
-    Attributes:
-        name: the format.
-        limits: the row's.
-        width: px.
-        height: px.
-        words: what the refusal must name.
-    """
+    """A picture one px beyond what a row allows of a format."""
 
     name: str
+    """The format."""
     limits: PictureLimits
+    """The row's."""
     width: int
+    """Px."""
     height: int
+    """Px."""
     words: str
+    """What the refusal must name."""
 
 
 def bomb(tool: str, name: str) -> Bomb:

@@ -56,21 +56,18 @@ def record_of(expected: int, *, cancelled: bool = False) -> JobRecord:
 
 @dataclass(frozen=True)
 class Case:
-    """Calls that have ended, and what comes of it.
-
-    Attributes:
-        call_runs: how each ended.
-        pictures: how many of the job's pictures are there.
-        ends: the job's final state.
-        usd: what it cost.
-        basis: how sure that is.
-    """
+    """Calls that have ended, and what comes of it."""
 
     call_runs: tuple[CallRun, ...]
+    """How each ended."""
     pictures: int
+    """How many of the job's pictures are there."""
     ends: JobState
+    """The job's final state."""
     usd: float | None
+    """What it cost."""
     basis: str = "estimate"
+    """How sure that is."""
     cancelled: bool = False
 
 

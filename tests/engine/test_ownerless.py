@@ -40,19 +40,16 @@ pytestmark = pytest.mark.anyio
 
 @dataclass(frozen=True)
 class Left:
-    """A job left behind, and what becomes of its call when it is cancelled without its provider.
-
-    Attributes:
-        steps: how far its call had come.
-        ends: the state the call ends in.
-        usd: what the job counts for.
-        note: words of a note.
-    """
+    """A job left behind, and what becomes of its call when it is cancelled without its provider."""
 
     steps: tuple[tuple[CallState, dict[str, Any]], ...]
+    """How far its call had come."""
     ends: CallState
+    """The state the call ends in."""
     usd: float
+    """What the job counts for."""
     note: str = ""
+    """Words of a note."""
 
 
 LEFT = {

@@ -37,7 +37,7 @@ TROUBLES = {
 
 
 async def _troubles(job: Job) -> list[str]:
-    """What the caller was told of, in turn, until the end."""
+    """The troubles the caller saw, in turn, until the end."""
     found = [job.trouble]
     while not job.done:
         await job.changed.wait()

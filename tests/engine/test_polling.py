@@ -1,4 +1,4 @@
-"""How often a vendor is asked, what ends a call and what does not, and what the caller is told meanwhile."""
+"""How often a vendor is asked, what ends a call and what does not, and what the caller sees meanwhile."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 class Call:
-    """One call of some age and what was told of it."""
+    """One call of some age and what was reported of it."""
 
     def __init__(self, *answers: Answer, age: float = 0.0, poll_policy: PollPolicy = POLL_POLICY) -> None:
         self.heard: list[tuple[str, str]] = []

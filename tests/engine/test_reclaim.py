@@ -33,19 +33,16 @@ KEPT, FAILED, UNKNOWN = CallState.KEPT, CallState.FAILED, CallState.UNKNOWN
 
 @dataclass(frozen=True)
 class Left:
-    """A dead process's job, and what becomes of it.
-
-    Attributes:
-        steps: how far its call had come.
-        submits: how often it is sent by the next process.
-        polls: whether it is asked about.
-        ends: the state its call ends in.
-    """
+    """A dead process's job, and what becomes of it."""
 
     steps: tuple[tuple[CallState, dict[str, Any]], ...]
+    """How far its call had come."""
     submits: int
+    """How often it is sent by the next process."""
     polls: bool
+    """Whether it is asked about."""
     ends: CallState
+    """The state its call ends in."""
 
 
 LEFT = {

@@ -40,20 +40,17 @@ SENT: tuple[CallState, dict[str, Any]] = (CallState.SUBMITTING, {"signature": {"
 
 
 class Lister(Vendor):
-    """A vendor that lists its recent calls and takes pictures beforehand.
-
-    Attributes:
-        listed: (prompt, handle) of each call in its list, oldest first.
-        searches: how often it was asked for its list.
-        handed: the orders whose pictures were uploaded.
-    """
+    """A vendor that lists its recent calls and takes pictures beforehand."""
 
     def __init__(self) -> None:
         super().__init__()
         self.poll_policy = replace(self.poll_policy, search=0.05)
         self.listed: list[tuple[str, Handle]] = []
+        """(prompt, handle) of each call in its list, oldest first."""
         self.searches = 0
+        """How often it was asked for its list."""
         self.handed: list[Order] = []
+        """The orders whose pictures were uploaded."""
 
     async def upload_inputs(self, order: Order) -> Order:
         await self._happen("hand_over")

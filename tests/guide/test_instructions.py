@@ -1,4 +1,4 @@
-"""The server's instructions: brief, ordered by the rows, and true of any subset of them."""
+"""The server's instructions: short, ordered by the rows, and true of any subset of them."""
 
 from __future__ import annotations
 

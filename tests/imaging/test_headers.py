@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 AVIF = pytest.mark.skipif("avif" not in known_formats(), reason="Pillow was built without AVIF")
-"""What needs its decoder to be told from a picture that cannot be read."""
+"""Formats whose damage only their decoder can see."""
 
 BOMBS: dict[str, Callable[[int], bytes]] = {
     "png": lambda side: hollow_png(side, side),

@@ -137,9 +137,9 @@ async def test_a_key_that_is_not_taken_is_named_by_its_source(
     vendor: Vendor, http: HttpClient, key: str, status: int
 ) -> None:
     vendor.fail_next("api", Answer(status))
-    owner = replace(bearer("vendor", key, vendor.url()), key_source="SOME_VARIABLE")
+    account = replace(bearer("vendor", key, vendor.url()), key_source="SOME_VARIABLE")
     with pytest.raises(BadKey, match=r"The key came from SOME_VARIABLE\. Put the right key") as caught:
-        await http.send(owner, ask(vendor.url()))
+        await http.send(account, ask(vendor.url()))
     assert key not in str(caught.value)
 
 

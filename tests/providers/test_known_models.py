@@ -70,7 +70,7 @@ def test_an_id_of_the_same_fields_is_taken(provider: str, default: str, model: s
 def test_an_entry_for_a_known_model_that_is_not_built_in_is_refused_with_the_one_to_write(
     provider: str, default: str, model: str
 ) -> None:
-    """A configuration of the time when that model was the default must be easy to mend."""
+    """A configuration of the time when that model was the default must be easy to correct."""
     route = next(one for one in ROUTES if (one.provider, one.model) == (provider, default))
     with pytest.raises(SettingsError) as caught:
         _with(route, {model: {"usd": 0.05}})

@@ -1,6 +1,6 @@
 """Every vendor that is asked how a task stands, answer by answer: which of them speak of the task itself.
 
-Only those end a call. Everything else is trouble with asking, and is either told to the caller or passes by itself.
+Only those end a call. Everything else is trouble with asking, which either is shown to the caller or passes by itself.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from tests.support.poll_answers import (
     FINISHED,
     LONG,
     PASSING,
+    REPORTED,
     RUNNING,
-    TOLD,
     Means,
     Rows,
     answered,
@@ -40,24 +40,24 @@ pytestmark = pytest.mark.anyio
 def bare(*statuses: int) -> Rows:
     """Answers of a status and nothing else: of a proxy, a firewall, a network's sign-in page."""
     passing = {404, 408, 409, 425, 429}
-    return {f"{one}": (Answer(one), PASSING if one in passing or one >= 500 else TOLD) for one in statuses}
+    return {f"{one}": (Answer(one), PASSING if one in passing or one >= 500 else REPORTED) for one in statuses}
 
 
 ANYWHERE: Rows = bare(
     301, 302, 307, 400, 401, 402, 403, 404, 405, 407, 408, 409, 410, 418, 422, 425, 429, 451, 500, 502, 503, 504, 520
 ) | {
-    "a page": (Answer(200, b"<html>Sign in</html>", {"Content-Type": "text/html"}), TOLD),
-    "a page that is refused": (Answer(403, b"<html>Blocked</html>", {"Content-Type": "text/html"}), TOLD),
-    "plain text": (Answer(200, b"come back later", {"Content-Type": "text/plain"}), TOLD),
-    "nothing": (Answer(200), TOLD),
-    "of another service": (answered(200, {"login": "https://portal.example/"}), TOLD),
-    "a list": (answered(200, []), TOLD),
-    "a number": (raw("Infinity"), TOLD),
-    "a long number": (raw(LONG * 20), TOLD),
-    "nested without end": (raw("[" * 100_000), TOLD),
-    "objects without end": (raw('{"data":' * 100_000), TOLD),
-    "no text at all": (Answer(200, b"\xff\xfe\x00", {"Content-Type": "application/json"}), TOLD),
-    "too large": (Answer(200, b" " * 16_000_001), TOLD),
+    "a page": (Answer(200, b"<html>Sign in</html>", {"Content-Type": "text/html"}), REPORTED),
+    "a page that is refused": (Answer(403, b"<html>Blocked</html>", {"Content-Type": "text/html"}), REPORTED),
+    "plain text": (Answer(200, b"come back later", {"Content-Type": "text/plain"}), REPORTED),
+    "nothing": (Answer(200), REPORTED),
+    "of another service": (answered(200, {"login": "https://portal.example/"}), REPORTED),
+    "a list": (answered(200, []), REPORTED),
+    "a number": (raw("Infinity"), REPORTED),
+    "a long number": (raw(LONG * 20), REPORTED),
+    "nested without end": (raw("[" * 100_000), REPORTED),
+    "objects without end": (raw('{"data":' * 100_000), REPORTED),
+    "no text at all": (Answer(200, b"\xff\xfe\x00", {"Content-Type": "application/json"}), REPORTED),
+    "too large": (Answer(200, b" " * 16_000_001), REPORTED),
     "broken off": (Answer.reset(), PASSING),
 }
 """What can answer in any vendor's place."""
@@ -72,7 +72,7 @@ async def _meaning(provider: Provider, handle: Handle) -> Means:
     except TaskEnded as over:
         return ENDED if over.sure else DOUBTFUL
     except Exception as error:  # noqa: BLE001 - as the engine, which takes anything else for trouble with asking
-        return TOLD if Trouble(provider.name, error).notice(provider.poll_policy) else PASSING
+        return REPORTED if Trouble(provider.name, error).notice(provider.poll_policy) else PASSING
     return FINISHED if isinstance(answer, Finished) else RUNNING
 
 

@@ -91,14 +91,14 @@ async def test_a_file_that_a_killed_process_saved_is_taken_and_not_saved_again(b
 
 
 async def test_keys_are_found_and_removed_by_how_they_begin(blobs: BlobStore) -> None:
-    mine = [f"incoming/job_1/{name}" for name in ("fetch-1-me/picture", "input-0", "input-1", "result-1")]
-    for key in (*mine, "incoming/job_10/input-0"):
+    of_job = [f"incoming/job_1/{name}" for name in ("fetch-1-me/picture", "input-0", "input-1", "result-1")]
+    for key in (*of_job, "incoming/job_10/input-0"):
         await blobs.put(key, b"x")
-    assert await blobs.keys("incoming/job_1/") == mine
-    assert await blobs.keys("incoming/job_1/input-") == mine[1:3]
-    assert await blobs.keys("incoming/job_1/fetch-1-") == mine[:1]
+    assert await blobs.keys("incoming/job_1/") == of_job
+    assert await blobs.keys("incoming/job_1/input-") == of_job[1:3]
+    assert await blobs.keys("incoming/job_1/fetch-1-") == of_job[:1]
     await blobs.delete("incoming/job_1/input-")
-    assert await blobs.keys("incoming/job_1/") == [mine[0], mine[3]]
+    assert await blobs.keys("incoming/job_1/") == [of_job[0], of_job[3]]
     for _ in range(2):
         await blobs.delete("incoming/job_1/")
         assert await blobs.keys("incoming/") == ["incoming/job_10/input-0"]

@@ -162,21 +162,21 @@ async def test_the_newest_come_first(workers: Workers, clock: Clock) -> None:
 async def test_a_lease_that_ran_out_is_watched_for_a_while_before_its_job_is_taken(
     workers: Workers, clock: Clock
 ) -> None:
-    mine, yours = workers(), workers("you")
-    record = await started(mine)
+    first, second = workers(), workers("you")
+    record = await started(first)
     clock.wait(LEASE + 0.1)
-    assert await yours.reclaim(["somebody"]) == []
+    assert await second.reclaim(["somebody"]) == []
     clock.wait(GRACE - 0.1)
-    assert await yours.reclaim(["somebody"]) == []
+    assert await second.reclaim(["somebody"]) == []
     clock.wait(0.1)
-    (taken,) = await yours.reclaim(["somebody"])
+    (taken,) = await second.reclaim(["somebody"])
     assert taken == replace(record, worker_id="you")
     assert taken.is_held
     with pytest.raises(LostLeaseError):
-        await mine.advance("job_1", 0, CallState.SUBMITTING)
+        await first.advance("job_1", 0, CallState.SUBMITTING)
     with pytest.raises(LostLeaseError):
-        await mine.check_lease("job_1")
-    await yours.check_lease("job_1")
+        await first.check_lease("job_1")
+    await second.check_lease("job_1")
 
 
 async def test_no_job_is_taken_while_its_lease_holds(workers: Workers, clock: Clock) -> None:
@@ -186,27 +186,27 @@ async def test_no_job_is_taken_while_its_lease_holds(workers: Workers, clock: Cl
 
 
 async def test_after_a_sleep_whoever_wakes_up_keeps_what_it_was_at(workers: Workers, clock: Clock) -> None:
-    mine, yours = workers(), workers("you")
-    await started(mine)
+    first, second = workers(), workers("you")
+    await started(first)
     clock.sleep(3600)
-    assert await yours.reclaim(["somebody"]) == []
+    assert await second.reclaim(["somebody"]) == []
     clock.wait(GRACE - 0.1)
-    assert (await mine.renew(["job_1"])).lost == frozenset()
+    assert (await first.renew(["job_1"])).lost == frozenset()
     clock.wait(0.2)
-    assert await yours.reclaim(["somebody"]) == []
-    assert await mine.reclaim(["somebody"], but=["job_1"]) == []
+    assert await second.reclaim(["somebody"]) == []
+    assert await first.reclaim(["somebody"], but=["job_1"]) == []
 
 
 async def test_a_lease_that_ran_out_again_is_watched_anew(workers: Workers, clock: Clock) -> None:
-    mine, yours = workers(), workers("you")
-    await started(mine)
+    first, second = workers(), workers("you")
+    await started(first)
     clock.wait(LEASE + 1)
-    assert await yours.reclaim(["somebody"]) == []
-    await mine.renew(["job_1"])
+    assert await second.reclaim(["somebody"]) == []
+    await first.renew(["job_1"])
     clock.wait(LEASE + GRACE)
-    assert await yours.reclaim(["somebody"]) == []
+    assert await second.reclaim(["somebody"]) == []
     clock.wait(GRACE)
-    assert [one.id for one in await yours.reclaim(["somebody"])] == ["job_1"]
+    assert [one.id for one in await second.reclaim(["somebody"])] == ["job_1"]
 
 
 async def test_only_jobs_of_the_providers_at_hand_oldest_first(workers: Workers, clock: Clock) -> None:
@@ -214,31 +214,31 @@ async def test_only_jobs_of_the_providers_at_hand_oldest_first(workers: Workers,
         await started(workers(), str(name), provider=provider)
         clock.wait(1)
     clock.wait(LEASE)
-    yours = workers("you")
-    assert await yours.reclaim([]) == []
-    assert await taken_after_grace(yours, clock, "a", "c", but=["job_3"]) == ["job_0", "job_2"]
+    second = workers("you")
+    assert await second.reclaim([]) == []
+    assert await taken_after_grace(second, clock, "a", "c", but=["job_3"]) == ["job_0", "job_2"]
 
 
 async def test_what_was_released_is_taken_at_once(workers: Workers) -> None:
-    mine, yours = workers(), workers("you")
-    await started(mine, "1")
-    await started(yours, "2")
-    await ended(mine, "3")
-    await mine.release()
+    first, second = workers(), workers("you")
+    await started(first, "1")
+    await started(second, "2")
+    await ended(first, "3")
+    await first.release()
     assert [one.id for one in await workers("third").reclaim(["somebody"])] == ["job_1"]
 
 
 async def test_one_job_is_taken_of_any_provider_once_nobody_works_on_it(workers: Workers, clock: Clock) -> None:
-    mine, yours = workers(), workers("you")
-    await started(mine)
-    assert await yours.reclaim_one(LOCAL, "job_1") is None
+    first, second = workers(), workers("you")
+    await started(first)
+    assert await second.reclaim_one(LOCAL, "job_1") is None
     clock.wait(LEASE + 0.1)
-    assert await yours.reclaim_one(LOCAL, "job_1") is None
+    assert await second.reclaim_one(LOCAL, "job_1") is None
     clock.wait(GRACE)
-    taken = await yours.reclaim_one(LOCAL, "job_1")
+    taken = await second.reclaim_one(LOCAL, "job_1")
     assert taken is not None
     assert taken.worker_id == "you"
-    await yours.release()
+    await second.release()
     third = workers("third")
     assert await third.reclaim_one(LOCAL, "job_1") is not None
     assert await third.reclaim_one(LOCAL, "job_unheard_of") is None
@@ -255,12 +255,12 @@ async def test_a_record_tells_whether_somebody_holds_the_job(workers: Workers, c
 
 
 async def test_only_the_named_jobs_are_renewed(workers: Workers, clock: Clock) -> None:
-    mine = workers()
+    first = workers()
     for name in ("1", "2"):
-        await started(mine, name)
+        await started(first, name)
     await started(workers("you"), "3")
     clock.wait(LEASE - 1)
-    renewed = await mine.renew(["job_1", "job_3", "job_unheard_of"])
+    renewed = await first.renew(["job_1", "job_3", "job_unheard_of"])
     assert renewed == Renewed(lost=frozenset({"job_3"}))
     clock.wait(2)
     assert await taken_after_grace(workers("third"), clock) == ["job_2", "job_3"]

@@ -44,12 +44,12 @@ class Killed(BaseException):
 
 
 @contextmanager
-def killed_before(monkeypatch: pytest.MonkeyPatch, owner: type, step: str) -> Iterator[None]:
+def killed_before(monkeypatch: pytest.MonkeyPatch, holder: type, step: str) -> Iterator[None]:
     def die(*_: object) -> None:
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(owner, step, die)
+        patch.setattr(holder, step, die)
         with pytest.raises(Killed):
             yield
 
@@ -85,22 +85,22 @@ async def test_what_was_saved_before_a_kill_is_listed_and_not_saved_again(  # no
     taken: bool,
 ) -> None:
     monkeypatch.setattr(private_files, "_WAYS", (way,))
-    wish = save_as and save_as.format(outside=source.parent)
+    wanted = save_as and save_as.format(outside=source.parent)
     if taken:
         async with opened(folders) as library:
             for position in range(1, of + 1):
-                await library.keep(LOCAL, source, of_job(position, "job_0"), save_as=wish, position=position, of=of)
+                await library.keep(LOCAL, source, of_job(position, "job_0"), save_as=wanted, position=position, of=of)
     before = files(folders.pictures)
     async with opened(folders) as library:
         for position in range(1, of + 1):
             with killed_before(monkeypatch, SqlitePictureIndex, "add"):
-                await library.keep(LOCAL, source, of_job(position), save_as=wish, position=position, of=of)
+                await library.keep(LOCAL, source, of_job(position), save_as=wanted, position=position, of=of)
     saved = files(folders.pictures)
     assert len(saved) == len(before) + of
     async with opened(folders) as library:
         assert await library.of_job(LOCAL, "job_1") == []
         for position in range(1, of + 1):
-            record, _ = await library.keep(LOCAL, source, of_job(position), save_as=wish, position=position, of=of)
+            record, _ = await library.keep(LOCAL, source, of_job(position), save_as=wanted, position=position, of=of)
             assert place(record) in set(saved) - set(before)
             assert await library.get(LOCAL, record.id) == record
         assert [record.variant for record in await library.of_job(LOCAL, "job_1")] == list(range(1, of + 1))

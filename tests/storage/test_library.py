@@ -171,8 +171,8 @@ async def test_a_paid_picture_is_kept_where_save_as_cannot_be(
     library: Library, folders: Folders, source: Path, save_as: str
 ) -> None:
     (folders.roots[1] / "file").write_bytes(b"")
-    wish = save_as.format(outside=source.parent, project=folders.roots[1])
-    record, (note,) = await library.keep(LOCAL, source, picture(), save_as=wish)
+    wanted = save_as.format(outside=source.parent, project=folders.roots[1])
+    record, (note,) = await library.keep(LOCAL, source, picture(), save_as=wanted)
     assert place(record).parent == folders.pictures
     assert f"It is saved as {place(record)} instead." in note
     assert await library.get(LOCAL, record.id) == record

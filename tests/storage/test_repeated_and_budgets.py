@@ -44,7 +44,7 @@ async def test_the_same_while_the_first_runs(workers: Workers, clock: Clock) -> 
         ("completed", 0.0, True),
         ("completed", None, True),
         ("failed", 0.0, False),
-        ("failed", 0.5, True),  # it may have been charged: the caller has to be told first
+        ("failed", 0.5, True),  # it may have been charged: the caller has to hear of it first
         ("failed", None, True),
         ("cancelled", 0.0, False),
         ("cancelled", 0.5, True),
@@ -70,10 +70,10 @@ async def test_the_same_after_an_end_that_was_seen_is_a_new_wish(workers: Worker
         ((24.0,), 2.0, True),
         ((24.0,), 23.9, True),
         ((24.0,), 24.0, False),
-        ((24.0, 0.0), 2.0, False),  # told late and then told again in time: heard
+        ((24.0, 0.0), 2.0, False),  # answered late and then again in time: heard
         ((0.0, 24.0), 2.0, False),
         ((24.0, 60.0), 30.0, False),
-        ((3600.0,), 3599.0, True),  # the doubt may last longer than that about an end that nobody was told
+        ((3600.0,), 3599.0, True),  # the doubt may last longer than that about an end that nobody heard of
     ],
 )
 async def test_the_same_after_an_end_that_was_told_late(

@@ -266,7 +266,7 @@ def test_what_vanishes_while_it_is_set_aside_is_not_missed(
 
 
 class Recorder(sqlite3.Connection):
-    """Remembers what it was told."""
+    """Remembers what it was called with."""
 
     message: ClassVar[list[str]] = []
 

@@ -67,19 +67,7 @@ def route_of(provider: str, usd: float | None = USD) -> Route:
 
 
 class Vendor:
-    """A vendor that does what it is told to; left alone, it makes every picture after one question.
-
-    Attributes:
-        at_once: whether a submit is answered with the pictures.
-        cost: USD it says it charged per call; None when it does not say.
-        stops: whether it has a way to stop a task.
-        scripts: by the name of a method, what its next calls do instead: an error is raised, a function is called
-            and awaited and what it returns is the answer; None stands for the usual.
-        orders: what was submitted.
-        asked: handles that were polled.
-        stopped: handles that it was told to stop.
-        fetched: addresses that were fetched.
-    """
+    """A vendor that follows a script; by default it makes every picture after one poll."""
 
     poll_policy = PollPolicy(first=0.001, factor=1.0, longest=0.001, seldom=0.01, doubts=(0.001,) * 3, give_up=PATIENCE)
 
@@ -87,13 +75,22 @@ class Vendor:
         self.name = name
         self.routes: tuple[Route, ...] = (route_of(name, usd),)
         self.at_once = at_once
+        """Whether a submit is answered with the pictures."""
         self.cost: float | None = None
+        """USD it says it charged per call; None when it does not say."""
         self.stops = True
+        """Whether it has a way to stop a task."""
         self.scripts: dict[str, deque[Any]] = {}
+        """By the name of a method, what its next calls do instead: an error is raised, a function is called and awaited
+        and what it returns is the answer; None stands for the usual."""
         self.orders: list[Order] = []
+        """What was submitted."""
         self.asked: list[Handle] = []
+        """Handles that were polled."""
         self.stopped: list[Handle] = []
+        """Handles that it was asked to stop."""
         self.fetched: list[str] = []
+        """Addresses that were fetched."""
 
     def then(self, method: str, *happenings: Any) -> None:
         """What the next calls of a method do."""

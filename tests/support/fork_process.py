@@ -31,22 +31,22 @@ def _serve(own: socket.socket) -> None:
     """Fork and reap until whoever asks has gone."""
     gc.collect()
     gc.freeze()
-    wishes = own.makefile("r", encoding="utf-8")
+    requests = own.makefile("r", encoding="utf-8")
     while True:
         request, descriptors, _, _ = socket.recv_fds(own, 1, 4)
         if not request:
             return
-        wish = json.loads(wishes.readline())
-        if "reap" in wish:
-            answer = os.waitstatus_to_exitcode(os.waitpid(wish["reap"], 0)[1])
+        request = json.loads(requests.readline())
+        if "reap" in request:
+            answer = os.waitstatus_to_exitcode(os.waitpid(request["reap"], 0)[1])
         else:
-            answer = os.fork() or become(wish, descriptors)
+            answer = os.fork() or become(request, descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
         own.sendall(f"{answer}\n".encode())
 
 
-def become(wish: Mapping[str, Any], descriptors: Sequence[int]) -> NoReturn:
+def become(request: Mapping[str, Any], descriptors: Sequence[int]) -> NoReturn:
     """Be the server, from the first line of its own on."""
     code = 1
     try:
@@ -54,10 +54,10 @@ def become(wish: Mapping[str, Any], descriptors: Sequence[int]) -> NoReturn:
             os.dup2(descriptor, place)
             os.close(descriptor)
         os.environ.clear()
-        os.environ.update(wish["env"])
-        if wish["quick"]:
+        os.environ.update(request["env"])
+        if request["quick"]:
             quick_server.hurry()
-        code = main(wish["arguments"])
+        code = main(request["arguments"])
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else 1
     except BaseException:  # noqa: BLE001 - it is the end of the process

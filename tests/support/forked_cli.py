@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 CLIENT = """#!{python} -IS
 import json, os, socket, sys
-wish = {{"arguments": sys.argv[1:], "env": dict(os.environ), "cwd": os.getcwd(), "quick": False}}
+request = {{"arguments": sys.argv[1:], "env": dict(os.environ), "cwd": os.getcwd(), "quick": False}}
 with socket.socket(socket.AF_UNIX) as own:
     own.connect({address!r})
     socket.send_fds(own, [b"?"], [0, 1, 2])
-    own.sendall(json.dumps(wish).encode() + b"\\n")
+    own.sendall(json.dumps(request).encode() + b"\\n")
     sys.exit(int(own.makefile().readline()))
 """
 
@@ -51,11 +51,11 @@ def _serve(address: str) -> None:
         while True:
             client, _ = own.accept()
             _, descriptors, _, _ = socket.recv_fds(client, 1, 3)
-            wish = json.loads(client.makefile().readline())
+            request = json.loads(client.makefile().readline())
             process = os.fork()
             if not process:
-                os.chdir(wish["cwd"])
-                become(wish, descriptors)
+                os.chdir(request["cwd"])
+                become(request, descriptors)
             for descriptor in descriptors:
                 os.close(descriptor)
             code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])

@@ -97,10 +97,10 @@ class ForkedServers:
         self._socket.close()
         self._process.wait()
 
-    def _ask(self, wish: Mapping[str, Any], descriptors: Sequence[int] = ()) -> int:
+    def _ask(self, request: Mapping[str, Any], descriptors: Sequence[int] = ()) -> int:
         with self._lock:
             socket.send_fds(self._socket, [b"."], descriptors)
-            self._socket.sendall(json.dumps(wish).encode() + b"\n")
+            self._socket.sendall(json.dumps(request).encode() + b"\n")
             return int(self._answers.readline())
 
 
@@ -108,7 +108,7 @@ _forked_servers: list[ForkedServers] = []
 
 
 def forked_servers() -> ForkedServers:
-    """This process's nursery, started at the first need."""
+    """The fork server of this process, started at the first need."""
     if not _forked_servers:
         _forked_servers.append(ForkedServers())
         atexit.register(_forked_servers[0].close)

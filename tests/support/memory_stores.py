@@ -144,11 +144,11 @@ class MemoryJobStore:
 
     async def renew(self, job_ids: Collection[str]) -> Renewed:
         known = [one for job_id in job_ids if (one := self._kept.get(job_id)) is not None]
-        mine = [one for one in known if one.job.worker_id == self.worker_id]
-        for one in mine:
+        held = [one for one in known if one.job.worker_id == self.worker_id]
+        for one in held:
             one.lease_until, one.lease = self._clock() + self.lease, self.lease
-        cancelled = frozenset(one.job.id for one in mine if one.job.cancel_requested)
-        return Renewed(cancelled, frozenset(one.job.id for one in known) - {one.job.id for one in mine})
+        cancelled = frozenset(one.job.id for one in held if one.job.cancel_requested)
+        return Renewed(cancelled, frozenset(one.job.id for one in known) - {one.job.id for one in held})
 
     async def reclaim(self, providers: Collection[str], *, but: Collection[str] = ()) -> list[JobRecord]:
         wanted = [one for one in self._run_out() if one.job.provider in providers and one.job.id not in but]
@@ -281,7 +281,7 @@ class MemoryPictureIndex:
         """It can always be written."""
 
     def _newest_of(self, who: Principal) -> list[PictureRecord]:
-        own = [one for owner, one in self._records.values() if owner == who.id]
+        own = [one for holder, one in self._records.values() if holder == who.id]
         return sorted(own, key=lambda one: one.created)[::-1]  # the later of two of one moment first
 
 

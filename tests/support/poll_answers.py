@@ -17,15 +17,15 @@ class Means(StrEnum):
 
     ENDED = "the task is over, at once"
     DOUBTFUL = "the task is over, if it is said again"
-    TOLD = "trouble that the caller is told of"
+    REPORTED = "trouble that is shown to the caller"
     PASSING = "trouble that passes by itself"
     RUNNING = "running"
     FINISHED = "finished"
 
 
-ENDED, DOUBTFUL, TOLD, PASSING, RUNNING, FINISHED = Means
+ENDED, DOUBTFUL, REPORTED, PASSING, RUNNING, FINISHED = Means
 Rows = dict[str, tuple[Answer, Means]]
-"""Answers and what they mean, by what is told of them."""
+"""Answers and what they mean, by a few words about them."""
 
 
 def answered(status: int, content: Any) -> Answer:

@@ -27,7 +27,7 @@ ERAS = (LEGACY[-1], MODERN)
 PREFIX = "io.modelcontextprotocol"
 AS_A_USER = ("-m", "imagewright")
 QUICK = (str(Path(__file__).with_name("quick_server.py")),)
-"""How Python is told to start the server: as it is, or so that it asks often."""
+"""The code with which Python starts the server: as it is, or so that it asks often."""
 PATIENCE = 30.0
 """Seconds until a missing answer fails the test; a right server never comes near it."""
 
@@ -39,7 +39,7 @@ class RawClient:
         revision: the protocol revision to speak.
         arguments: the server's command line.
         env: variables on top of the test's own.
-        program: how Python is told to start the server, such as `AS_A_USER`; by default it is forked.
+        program: the code with which Python starts the server, such as `AS_A_USER`; by default it is forked.
         quick: whether a forked one has the times of `quick_server`.
     """
 

@@ -42,9 +42,9 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("hurried")]
 PATIENCE = 20.0
 """Seconds until a job that has not ended fails the test."""
 CHEAP, DEAR = "kie", "fal"
-"""Two vendors that serve nearly everything, so that there is a choice; the first is the cheaper for `WISH`."""
+"""Two vendors that serve nearly everything, so that there is a choice; the first is the cheaper for `GIVEN`."""
 ROUTE = next(one for one in routes_of(CHEAP) if one.operation is OperationName.GENERATE)
-WISH: dict[str, Any] = {"prompt": "a kite over the sea"}
+GIVEN: dict[str, Any] = {"prompt": "a kite over the sea"}
 PHOTO = "data:image/png;base64," + base64.b64encode(photo(480, 400)).decode("ascii")
 
 
@@ -55,7 +55,7 @@ async def _engine(emulators: dict[str, AnyEmulator], folder: Path, **text: str) 
         yield engine
 
 
-async def _made(engine: Engine, arguments: dict[str, Any] = WISH) -> Job:
+async def _made(engine: Engine, arguments: dict[str, Any] = GIVEN) -> Job:
     job = await engine.start(LOCAL, ROUTE.tool, arguments)
     assert await engine.wait(job, PATIENCE)
     return job
@@ -178,18 +178,18 @@ async def test_a_client_that_fills_in_every_default_can_use_a_mask(tmp_path: Pat
     with opened([CHEAP]) as emulators:
         emulators[CHEAP].seconds = 0.0
         async with _engine(emulators, tmp_path) as engine:
-            job = await engine.start(LOCAL, MASKED.tool, {**defaults, **WISH, "images": [PHOTO], "mask": MASK})
+            job = await engine.start(LOCAL, MASKED.tool, {**defaults, **GIVEN, "images": [PHOTO], "mask": MASK})
             assert await engine.wait(job, PATIENCE)
     assert (job.record.state, job.record.model) == ("completed", MASKED.model), job.error
 
 
 async def test_a_default_that_is_given_keeps_nobody_from_being_named_instead(tmp_path: Path) -> None:
-    wish = {**WISH, "images": [PHOTO], "quality": "high"}
+    edit = {**GIVEN, "images": [PHOTO], "quality": "high"}
     named = []
     async with _engine({}, tmp_path, **{KEY_VARIABLES[CHEAP][0]: "some-key-0123456789"}) as engine:
         for more in ({}, {"background": "opaque"}):
             with pytest.raises(Refusal, match="it takes no quality") as caught:
-                await engine.start(LOCAL, MASKED.tool, wish | more)
+                await engine.start(LOCAL, MASKED.tool, edit | more)
             named.append(caught.value.instead)
     assert named[0] == named[1] != ()
 
@@ -209,7 +209,7 @@ async def test_the_cheapest_is_taken_and_says_so(tmp_path: Path) -> None:
 async def test_the_users_order_is_stronger_than_the_price(tmp_path: Path) -> None:
     with opened((CHEAP, DEAR)) as emulators:
         async with _engine(emulators, tmp_path, IMAGEWRIGHT_PROVIDERS=f"{DEAR}, {CHEAP}") as engine:
-            explained = await engine.explain(ROUTE.tool, WISH)
+            explained = await engine.explain(ROUTE.tool, GIVEN)
     assert explained[0].startswith(f"{DEAR} (")
     assert "first in your order" in explained[0]
     assert "later in your order" in explained[1]
@@ -272,10 +272,10 @@ def test_one_key_and_an_address_on_loopback_bring_what_that_vendor_serves_and_do
     with opened(["openai"]) as emulators, RawClient(MODERN, env=environment(emulators)) as client:
         assert {tool["name"] for tool in client.ask("tools/list")["tools"]} == {*own, *HELPER_TOOLS}
         for tool in own:
-            result = client.call(tool, WISH)["structuredContent"]
+            result = client.call(tool, GIVEN)["structuredContent"]
             assert (result["status"], result["provider"]) == ("completed", "openai")
         hidden = next(tool for tool in catalog() if tool not in own)
-        refusal = client.call(hidden, WISH)
+        refusal = client.call(hidden, GIVEN)
         assert refusal["isError"] is True
         assert "no configured provider serves it (configured: openai)" in refusal["content"][0]["text"]
         for variable, value in environment(emulators).items():
@@ -297,7 +297,7 @@ async def test_an_address_alone_is_enough_for_a_server_of_ones_own(tmp_path: Pat
         assert list(text) == ["IMAGEWRIGHT_OPENAI_BASE_URL"]
         async with _engine({}, tmp_path, **text) as engine:
             (tool,) = engine.offer.tools
-            job = await engine.start(LOCAL, tool, WISH)
+            job = await engine.start(LOCAL, tool, GIVEN)
             assert await engine.wait(job, PATIENCE)
         assert job.record.state == "completed", job.error
         assert [one.label for one in server.requests] == ["generate"]

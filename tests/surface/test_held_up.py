@@ -1,4 +1,4 @@
-"""A vendor that cannot be asked how a task stands: the caller is told at once, and the picture comes by itself."""
+"""A vendor that cannot be asked how a task stands: the caller hears of it at once, and the picture comes by itself."""
 
 from __future__ import annotations
 

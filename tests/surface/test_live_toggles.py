@@ -92,7 +92,7 @@ def switched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RawClient]:
 
 
 def check_off(client: RawClient, victim: str, by: str) -> None:
-    """The list lacks it, no text speaks of it, and a late call is told who switched it off and what can do its work."""
+    """The list lacks it, no text mentions it, and a late call learns who switched it off and what can do its work."""
     names = [tool["name"] for tool in client.ask("tools/list")["tools"]]
     assert names == [name for name in tool_names() if name != victim]
     if victim not in HELPER_TOOLS:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from pathlib import Path
 
-TOOL, WISH = "qwen", {"prompt": "a heron"}
+TOOL, GIVEN = "qwen", {"prompt": "a heron"}
 WRONG = [
     ('providers = ["nosuch"]', "there is no provider 'nosuch'"),
     ('[tools]\ndisable = ["qwne"]', "did you mean 'qwen'"),
@@ -57,7 +57,7 @@ MISTAKES = {
 }
 """Some of them, with words of the reason."""
 PRICE = 0.125
-"""USD; nobody's."""
+"""USD; a price that no route has."""
 KEYS = {"KIE_API_KEY": "kie-key-of-a-test", "FAL_KEY": "fal-id:fal-key-of-a-test"}
 
 
@@ -75,7 +75,7 @@ def configure(home: Path, text: str) -> None:
 
 async def providers_for(engine: Engine) -> list[str]:
     """The providers a call would be tried at, the one that is taken first."""
-    return [line.partition(" ")[0] for line in await engine.explain(TOOL, WISH)]
+    return [line.partition(" ")[0] for line in await engine.explain(TOOL, GIVEN)]
 
 
 @pytest.mark.anyio

@@ -1,4 +1,4 @@
-"""Clients that give up, and clients that leave: told apart from a cancel, they lose nothing and pay once."""
+"""Clients that give up, and clients that leave: unlike a cancel, they lose nothing and pay once."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_whoever_gives_up_and_calls_again_gets_the_picture_of_the_first_call(
     assert len(audit.jobs) == len(audit.charges) == 1
 
 
-def test_an_end_that_came_after_the_clients_patience_is_told_once_and_then_the_wish_is_new(house: House) -> None:
+def test_an_end_that_came_after_the_clients_patience_is_given_once_and_then_the_call_is_new(house: House) -> None:
     with house.server(IMAGEWRIGHT_WAIT=CLIENT_SECONDS) as server:
         with house.held(CallState.SUBMITTED):
             first = call(house, server)

@@ -104,7 +104,7 @@ def _route(name: str) -> Route:
 
 
 def _hear_refusals(client: RawClient, emulators: dict[str, AnyEmulator], name: str, picture: Path) -> list[str]:
-    """Every refusal of one vendor, one after the other; what the caller is told."""
+    """Every refusal of one vendor, one after the other; what the caller reads."""
     emulator, route, number = emulators[name], _route(name), 100 * list(VENDORS).index(name)
     _refuse_everywhere(emulators, but=name)
     parts = []

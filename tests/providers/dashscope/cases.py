@@ -21,7 +21,7 @@ from tests.support import faults
 from tests.support.faults import SENDS, Case
 from tests.support.faults_sync import COMMON
 from tests.support.golden_bodies import bodies, in_words, with_least_pictures
-from tests.support.poll_answers import DOUBTFUL, ENDED, FINISHED, LINK, PASSING, RUNNING, TOLD, Rows, answered
+from tests.support.poll_answers import DOUBTFUL, ENDED, FINISHED, LINK, PASSING, REPORTED, RUNNING, Rows, answered
 from tests.support.vendor_cases import AtOnce, Queue, Vendor
 
 if TYPE_CHECKING:
@@ -82,11 +82,11 @@ ANSWERS: Rows = {
     "done, null": (task("SUCCEEDED", results=None), DOUBTFUL),
     "done, all refused": (task("SUCCEEDED", results=[{"code": "DataInspectionFailed", "message": "m"}]), ENDED),
     "a new status": (task("DREAMING"), RUNNING),
-    "no status": (task(None), TOLD),
-    "key": (error(401, "InvalidApiKey", "m"), TOLD),
-    "no money": (error(400, "Arrearage", "m"), TOLD),
-    "not activated": (error(403, "AccessDenied", "m"), TOLD),
-    "a field": (error(400, "InvalidParameter", "m"), TOLD),
+    "no status": (task(None), REPORTED),
+    "key": (error(401, "InvalidApiKey", "m"), REPORTED),
+    "no money": (error(400, "Arrearage", "m"), REPORTED),
+    "not activated": (error(403, "AccessDenied", "m"), REPORTED),
+    "a field": (error(400, "InvalidParameter", "m"), REPORTED),
     "not found": (error(404, "NotFound", "m"), PASSING),
     "too fast": (error(429, "Throttling", "m"), PASSING),
     "broken": (error(500, "InternalError", "m"), PASSING),

@@ -28,8 +28,8 @@ from tests.support.poll_answers import (
     LINK,
     LONG,
     PASSING,
+    REPORTED,
     RUNNING,
-    TOLD,
     Rows,
     answered,
     raw,
@@ -76,9 +76,9 @@ PUT = {
     "reset": Case(Answer.reset(), VendorUnavailable, False, sends=SENDS),
 }
 REFUSED: Rows = {
-    "key": (answered(401, {"detail": "No user found"}), TOLD),
-    "no money": (answered(403, {"detail": LOCKED}), TOLD),
-    "not allowed": (answered(403, {"detail": "Forbidden"}), TOLD),
+    "key": (answered(401, {"detail": "No user found"}), REPORTED),
+    "no money": (answered(403, {"detail": LOCKED}), REPORTED),
+    "not allowed": (answered(403, {"detail": "Forbidden"}), REPORTED),
     "not found": (answered(404, {"detail": "Request not found"}), PASSING),
     "too fast": (answered(429, {"detail": "slow down"}), PASSING),
 }
@@ -86,8 +86,8 @@ STATUS: Rows = REFUSED | {
     "given up": (answered(200, {"status": "COMPLETED", "error": "late", "error_type": "request_timeout"}), ENDED),
     "queued": (answered(202, {"status": "IN_QUEUE"}), RUNNING),
     "a new status": (answered(200, {"status": "DREAMING"}), RUNNING),
-    "no status": (answered(200, {"status": None}), TOLD),
-    "a sentence": (answered(400, {"detail": "no"}), TOLD),
+    "no status": (answered(200, {"status": None}), REPORTED),
+    "a sentence": (answered(400, {"detail": "no"}), REPORTED),
 }
 RESULT: Rows = REFUSED | {
     "a field": (answered(422, {"detail": [problem(["image_url"], "image_too_small", "small")]}), ENDED),
@@ -97,7 +97,7 @@ RESULT: Rows = REFUSED | {
     "a sentence, 400": (answered(400, {"detail": "no"}), DOUBTFUL),
     "a sentence of the model": (Answer.of({"detail": "oops"}, 500, x_fal_request_id="r"), DOUBTFUL),
     "the platform": (answered(504, {"detail": "late", "error_type": "request_timeout"}), DOUBTFUL),
-    "no problem named": (answered(422, {"detail": []}), TOLD),
+    "no problem named": (answered(422, {"detail": []}), REPORTED),
     "done": (raw(f'{{"images": [{{"url": "{LINK}"}}], "seed": {LONG}}}'), FINISHED),
     "done, an empty list": (answered(200, {"images": []}), DOUBTFUL),
     "done, null": (answered(200, {"images": None}), DOUBTFUL),

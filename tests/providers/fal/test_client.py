@@ -33,7 +33,7 @@ def all_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def _client(emulator: FalEmulator, monkeypatch: pytest.MonkeyPatch) -> fal_client.SyncClient:
-    """The client, sent to loopback: it has no other way to be told an address without TLS."""
+    """The client, sent to loopback: there is no other way to give it an address without TLS."""
     for name, address in (
         ("QUEUE_URL_FORMAT", f"{emulator.url('api')}/"),
         ("REST_URL", emulator.url("rest")),

@@ -32,8 +32,8 @@ pytestmark = pytest.mark.anyio
 T = TypeVar("T")
 
 
-class Told:
-    """A sender that knows the answer to the first request, and to all others what a submit is told."""
+class Scripted:
+    """A sender that answers the first request as it was given, and all others like a submit."""
 
     def __init__(self, first: dict[str, str]) -> None:
         self.requests: list[Request[Any]] = []
@@ -84,7 +84,7 @@ ENDINGS: dict[str, tuple[int, Any, dict[str, Any], type[ProviderError], bool | N
 @pytest.mark.parametrize(("own_machine", "refused"), [(True, False), (False, True)])
 async def test_a_picture_is_not_put_where_all_can_read_it(own_machine: Any, refused: Any) -> None:
     addresses = {"": "http://127.0.0.1:9"} if own_machine else {}
-    sender = Told({"upload_url": "http://files.example/1", "file_url": "https://files.example/1"})
+    sender = Scripted({"upload_url": "http://files.example/1", "file_url": "https://files.example/1"})
     provider = open_provider("fal", ProviderConfig(key="id:secret", addresses=addresses, overrides={}, http=sender))
     if refused:
         with pytest.raises(ProviderError, match="not encrypted") as caught:

@@ -24,7 +24,19 @@ from tests.emulators.messages import Answer
 from tests.support import faults
 from tests.support.faults import SENDS, Case
 from tests.support.golden_bodies import MASK, bodies, links
-from tests.support.poll_answers import DOUBTFUL, ENDED, FINISHED, LINK, LONG, PASSING, RUNNING, TOLD, Means, Rows, raw
+from tests.support.poll_answers import (
+    DOUBTFUL,
+    ENDED,
+    FINISHED,
+    LINK,
+    LONG,
+    PASSING,
+    REPORTED,
+    RUNNING,
+    Means,
+    Rows,
+    raw,
+)
 from tests.support.provider_runs import plain_order
 from tests.support.replies import finished, reply
 from tests.support.vendor_cases import Queue, Vendor
@@ -66,7 +78,7 @@ UPLOAD = {
     "wrong host": Case(Answer(404, b"<html>"), RequestRejected, False, says="HTTP 404"),
 }
 CODES: Mapping[Means, tuple[int, ...]] = {
-    TOLD: (400, 401, 402, 403),
+    REPORTED: (400, 401, 402, 403),
     PASSING: (404, 422, 429, 433, 451, 455, 500, 503, 550, 999),
     DOUBTFUL: (408, 501, 505),
 }
@@ -77,10 +89,10 @@ def market(**data: Any) -> Answer:
 
 
 ANSWERS: Rows = {f"code {code}": (envelope(code, "no"), means) for means, codes in CODES.items() for code in codes} | {
-    "a code in words": (envelope(400, "flagged by our content policy"), TOLD),
-    "a code and a status": (envelope(401, "no", status=401), TOLD),
-    "an endless code": (raw('{"code": Infinity}'), TOLD),
-    "a long code": (raw(f'{{"code": {LONG}}}'), TOLD),
+    "a code in words": (envelope(400, "flagged by our content policy"), REPORTED),
+    "a code and a status": (envelope(401, "no", status=401), REPORTED),
+    "an endless code": (raw('{"code": Infinity}'), REPORTED),
+    "a long code": (raw(f'{{"code": {LONG}}}'), REPORTED),
     "nothing inside": (envelope(200, "success"), PASSING),
     "failed": (market(state="fail", failCode="500", failMsg="no"), ENDED),
     "failed, a long code": (raw(f'{{"code": 200, "data": {{"state": "fail", "failCode": {LONG}}}}}'), ENDED),

@@ -21,7 +21,7 @@ FLUX = "/api/v1/flux/kontext/generate"
 
 
 class Caller:
-    """A client that says anything, with the right key unless told otherwise."""
+    """A client that sends anything, by default with the right key."""
 
     def __init__(self, kie: KieEmulator) -> None:
         self.kie = kie

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-WIRING = ProviderConfig(key="", addresses={}, overrides={}, http=HttpClient())
-ROUTES = open_provider("offline", WIRING).routes
+CONFIG = ProviderConfig(key="", addresses={}, overrides={}, http=HttpClient())
+ROUTES = open_provider("offline", CONFIG).routes
 SIZE = (96, 64)
 LEGIBLE = (480, 320)
 """Large enough for an edit's card to be read."""
@@ -92,7 +92,7 @@ def _order(
 
 
 async def _made(order: Order) -> Finished:
-    return await open_provider("offline", WIRING).submit(order)  # type: ignore[return-value] # it never leaves a task
+    return await open_provider("offline", CONFIG).submit(order)  # type: ignore[return-value] # it never leaves a task
 
 
 def _data(finished: Finished) -> list[bytes]:
@@ -340,7 +340,7 @@ async def test_a_cancelled_call_ends_at_once() -> None:
 
 
 async def test_a_picture_is_fetched_byte_for_byte_and_only_its_own(tmp_path: Path) -> None:
-    provider = open_provider("offline", WIRING)
+    provider = open_provider("offline", CONFIG)
     await provider.fetch(Output(data=b"a picture"), tmp_path / "one")
     assert (tmp_path / "one").read_bytes() == b"a picture"
     with pytest.raises(ResultLost):
@@ -348,7 +348,7 @@ async def test_a_picture_is_fetched_byte_for_byte_and_only_its_own(tmp_path: Pat
 
 
 async def test_no_task_is_ever_left_to_ask_for() -> None:
-    provider = open_provider("offline", WIRING)
+    provider = open_provider("offline", CONFIG)
     handle = Handle("offline", {"task": "1"})
     assert await provider.cancel(handle) is False
     with pytest.raises(TaskEnded) as failed:

@@ -21,7 +21,7 @@ from tests.support import faults
 from tests.support.faults import SENDS, Case
 from tests.support.golden_bodies import bodies, fields_body
 from tests.support.pictures import noise
-from tests.support.poll_answers import DOUBTFUL, ENDED, FINISHED, LINK, PASSING, RUNNING, TOLD, Rows, answered
+from tests.support.poll_answers import DOUBTFUL, ENDED, FINISHED, LINK, PASSING, REPORTED, RUNNING, Rows, answered
 from tests.support.provider_runs import picture, plain_order
 from tests.support.vendor_cases import Listing, Queue, Vendor
 
@@ -68,12 +68,12 @@ ANSWERS: Rows = {
     "done, null": (answered(200, {"status": "succeeded", "output": None}), DOUBTFUL),
     "done, an empty list": (answered(200, {"status": "succeeded", "output": []}), DOUBTFUL),
     "a new status": (answered(200, {"status": "dreaming"}), RUNNING),
-    "no status": (answered(200, {"status": 5}), TOLD),
-    "key": (failure(401, "no", "Unauthenticated"), TOLD),
-    "no money": (failure(402, "no", "Insufficient credit"), TOLD),
-    "not allowed": (failure(403, "no"), TOLD),
+    "no status": (answered(200, {"status": 5}), REPORTED),
+    "key": (failure(401, "no", "Unauthenticated"), REPORTED),
+    "no money": (failure(402, "no", "Insufficient credit"), REPORTED),
+    "not allowed": (failure(403, "no"), REPORTED),
     "not found": (failure(404, "no"), PASSING),
-    "a field": (failure(422, "no"), TOLD),
+    "a field": (failure(422, "no"), REPORTED),
     "too fast": (failure(429, "It resets in ~3600s."), PASSING),
 }
 QUEUE = Queue(
