@@ -11,7 +11,7 @@ import pytest
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import PICTURE_KINDS, Argument
-from imagewright.engine.calls import NOT_LOOKED_AT
+from imagewright.engine.calls import NOT_OPENED
 from imagewright.engine.check import check, read_arguments
 from imagewright.engine.engine import open_engine
 from imagewright.errors import MOST_PROBLEMS, Problem, Refusal
@@ -97,7 +97,7 @@ async def test_nothing_is_looked_at_for_a_call_that_is_refused_by_its_arguments(
                 with WITNESS.watching() as seen, pytest.raises(Refusal) as caught:
                     await opened.start(LOCAL, row.tool, call)
                 assert [one for one in seen if "photo" in one or "127.0.0.1" in one] == []
-                assert caught.value.note == NOT_LOOKED_AT
+                assert caught.value.note == NOT_OPENED
             with WITNESS.watching() as seen, pytest.raises(Refusal):  # so that what it does not see is not there
                 await opened.start(LOCAL, row.tool, given)
             assert [one for one in seen if "photo" in one or "127.0.0.1" in one]

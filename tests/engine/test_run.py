@@ -48,7 +48,7 @@ def put_a_file_in_the_way(home: Path) -> None:
 
 @pytest.mark.parametrize(
     ("stops", "text"),
-    [(True, "was told to stop; what it had begun may still be charged"), (False, "has no way to stop a task")],
+    [(True, "was asked to stop; what it had begun may still be charged"), (False, "has no way to stop a task")],
 )
 async def test_a_cancel_reaches_a_vendor_that_can_and_says_what_may_be_charged(
     home: Path, *, stops: bool, text: str
@@ -77,7 +77,7 @@ async def test_a_cancel_that_cannot_reach_its_vendor_is_said_and_hurts_nobody_el
         await until(lambda: vendor.asked)
         await bench.jobs.cancel(job)
         assert job.record.state == "cancelled"
-        assert any("could not be told to stop" in note and "no route to host" in note for note in job.record.notes)
+        assert any("could not be asked to stop" in note and "no route to host" in note for note in job.record.notes)
         assert (await bench.done(await bench.begin("another"))).record.state == "completed"
 
 

@@ -42,7 +42,6 @@ pytestmark = pytest.mark.anyio
 
 
 KEY = "sk-test-0123456789abcdef"
-STARTS = {"api", "cdn"}
 
 
 class Vendor(Emulator):

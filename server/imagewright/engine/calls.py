@@ -1,4 +1,4 @@
-"""Taking a call: from what a client sent to a job that is written down and runs. And what was made is shown again.
+"""Take a call: from what a client sent to a job that is written down and runs. Kept pictures are shown from here too.
 
 The engine imports this module with the first call, and with it SQLite, Pillow and all that jobs need. So the imports
 here and below are ordinary ones, and what the first `tools/list` needs stays in `engine.engine`.
@@ -64,7 +64,7 @@ REASON_LENGTH = 240
 """Characters of one reason."""
 SHRINKING_BYTES = 8
 """Memory for each pixel of the previews that are shrunk together: the picture and its smaller copy."""
-NOT_LOOKED_AT = "The pictures were not looked at yet: nothing is opened or fetched before the arguments are right."
+NOT_OPENED = "The pictures were not checked yet: nothing is opened or fetched before the arguments are right."
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Previews:
 
 
 class Calls:
-    """Takes calls, and owns the jobs they become, which the group runs; `registry` gives the providers in use now."""
+    """Takes calls, and owns the jobs they become. The group runs them; `registry` gives the providers in use now."""
 
     def __init__(self, group: TaskGroup, stores: Stores, registry: Callable[[], ProviderRegistry]) -> None:
         self.library = stores.library
@@ -89,7 +89,7 @@ class Calls:
         self._stores = stores
 
     async def close(self) -> None:
-        """Leave unfinished jobs to the next process, and let go of the database."""
+        """Leave unfinished jobs to the next process, and close the database."""
         await self.jobs.release()
         await self._stores.close()
 
@@ -101,16 +101,16 @@ class Calls:
         sources, problems = await self._look_at_pictures(who, checked)
         call = "" if problems else fingerprint(checked, sources)
         if not problems and (earlier := await self.jobs.repeated(who, call, key)) is not None:
-            return _begun(earlier, None)  # made and paid for already: neither price nor room are asked about
+            return _begun(earlier, None)  # made and paid for already: neither price nor room is checked
         problems += await self._room_problems(who, checked, refused=bool(problems))
         if problems:
-            note = NOT_LOOKED_AT if checked.problems and checked.names_pictures else ""
+            note = NOT_OPENED if checked.problems and checked.names_pictures else ""
             raise Refusal(*problems, instead=_instead(config.offer, checked), note=note)
         order = config.settings.providers
         examined = candidates(checked, config.offer.serving[tool], order, sources)
         able = [one for one in examined if not one.against]
         if not able:
-            raise refuse_all(examined, checked, config.offer.others(checked.operation, tool, checked.wished))
+            raise refuse_all(examined, checked, config.offer.others(checked.operation, tool, checked.beyond_defaults))
         budget = config.settings.budget
         check_call(budget, able[0], confirmed=confirmed)
         plan = await first_plan(able, limited=budget != BudgetTable())
@@ -178,9 +178,9 @@ class Calls:
     async def _read(self, record: PictureRecord, limit: int, instead: str) -> tuple[bytes, str]:
         """A kept picture's file and its real type; `instead` says what to do where it has more than `limit` bytes.
 
-        Kept files lie where users and other programs can change them. So each is opened as for an argument: no link is
+        Users and other programs can change kept files. So each is opened like the file of an argument: no link is
         followed out of the roots, and no pipe is waited for. What is read is bounded by the file's size now and not by
-        the recorded one, and a file that is no picture any more is never handed out.
+        the recorded one, and a file that is no picture any more is never returned.
         """
         head, there = await self.library.head(record, HEAD_BYTES)
         _type_of(head, record)
@@ -191,7 +191,7 @@ class Calls:
         return data, _type_of(data[:HEAD_BYTES], record)
 
     async def _look_at_pictures(self, who: Principal, checked: Checked) -> tuple[list[Source], list[Problem]]:
-        """The call's pictures, and all that is wrong with the call by now.
+        """The call's pictures, and all problems of the call that are known by now.
 
         Nothing is opened or fetched for a call that is refused by its arguments: a refusal must be cheap, and must
         not send requests to whatever addresses it names.
@@ -202,14 +202,14 @@ class Calls:
         return await resolve(given, checked.row.pictures, self.library, who)
 
     async def _room_problems(self, who: Principal, checked: Checked, *, refused: bool) -> list[Problem]:
-        """Whether there is room and leave to write, asked before anything is spent."""
+        """Whether there is room and permission to write, checked before anything is spent."""
         save_as = checked.given.get("save_as")
         if save_as is not None and not isinstance(save_as, str):
             return []  # is among the problems already
         try:
             if save_as:
                 await self.library.target(who, save_as)
-            if not refused:  # nothing is written for a call that is refused anyway, not even a probe
+            if not refused:  # for a call that is refused anyway nothing is written, not even a test file
                 await self.library.check_room(who, save_as, ROOM_PER_PICTURE * checked.count)
         except StorageError as error:
             return [Problem("save_as" if save_as else "", str(error))]
@@ -251,7 +251,7 @@ def _understand(offer: Offer, tool: str, arguments: object) -> Checked:
 
 
 def _instead(offer: Offer, checked: Checked) -> tuple[str, ...]:
-    """Tools that are on and take what this one cannot; none where mending the call is enough."""
+    """Tools that are on and take what this one cannot; none if correcting the call is enough."""
     row = offer.tools[checked.row.tool]
     if checked.operation not in row.operations:
         return offer.others(checked.operation, but=row.tool)

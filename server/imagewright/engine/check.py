@@ -1,7 +1,7 @@
 """Arguments of every tool: all problems at once, each naming its limit and the nearest allowed value.
 
 Those of a model's tool are held against its row, those of a helper tool against its `Argument`s. Nothing here does I/O;
-pictures are looked at in `engine.pictures`.
+pictures are checked in `engine.pictures`.
 
 Real clients send `2.0` or `"2"` for 2, `"true"` for true, an empty text or list for an argument they did not mean to
 give, a list as JSON text, one text where a list is wanted, a path in quotes or behind `@`. What can only mean one thing
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
 EXACT = 2**53
-"""A double above this does not hold every whole number, so it is not known which one was meant."""
+"""A float above this cannot hold every whole number, so it is not known which one was meant."""
 QUOTES = "\"'`"
 _WHOLE = re.compile(r"[+-]?[0-9]{1,20}(?:\.0{1,20})?")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})")
@@ -50,7 +50,7 @@ run of blanks would be searched again from each blank, which takes minutes."""
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A call as understood."""
+    """A call as it was understood."""
 
     row: Row
     """The model's full row."""
@@ -63,9 +63,9 @@ class Checked:
 
     @property
     def strays(self) -> set[str]:
-        """What was given although the model has nothing of that name or of one like it.
+        """What was given although the model has no argument with that name or a similar one.
 
-        Names are compared only up to 20 unknown ones: it takes time, and no other tool takes more.
+        Only up to 20 unknown names are compared: comparing takes time, and no tool takes more arguments.
         """
         own = self.row.arguments()
         unknown = {name for name in self.given if name not in own}
@@ -86,8 +86,8 @@ class Checked:
         return int(self.given.get("variants", default))
 
     @property
-    def wished(self) -> dict[str, Any]:
-        """What was given, without what means the same as leaving it out.
+    def beyond_defaults(self) -> dict[str, Any]:
+        """What was given, without the values that mean the same as leaving them out.
 
         A client may fill in every default that the schema shows: that must not change which model serves the call.
         """
@@ -117,7 +117,8 @@ class Checked:
 def check(row: Row, arguments: object) -> Checked:
     """Understand a call, whatever the client sent, and list everything that is wrong with it.
 
-    The row is the model's full one and not the effective one: what only a vendor lacks is said when a route is chosen.
+    The row is the model's full one and not the effective one: what only a vendor lacks is reported when a route is
+    chosen.
     """
     if not isinstance(arguments, dict):
         operation = row.operation_for(set())
@@ -159,7 +160,7 @@ def _unknown(name: str, known: Collection[str]) -> str:
 
 
 def _counted(names: Sequence[str], why: Callable[[str], str]) -> list[Problem]:
-    """Why each is not taken; those that no refusal will show are only counted, by one problem many times."""
+    """Why each is not taken. Those beyond what a refusal shows only count: they share one problem."""
     shown = [Problem(name, why(name)) for name in names[:MOST_PROBLEMS]]
     return shown + [Problem("", "unknown argument")] * len(names[MOST_PROBLEMS:])
 

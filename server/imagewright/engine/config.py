@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 OFFLINE = "offline"
-"""The built-in provider: it serves when no other can, or when it is asked for by name."""
+"""The built-in provider: it serves when no other provider has a key, or when the user names it."""
 LOOK_EVERY = 0.5
-"""Seconds between two looks at the files: a `stat` each, and the promise is two seconds."""
+"""Seconds between two checks of the files, which cost a `stat` each; a change must be noticed within two seconds."""
 NOT_IN_USE = "it is not among the providers in use: it has no key, or was switched off"
 
 
@@ -64,7 +64,7 @@ def make_config(settings: Settings, http: Sender) -> Config:
 
 
 def _check_addresses(names: Iterable[str]) -> None:
-    """Refuse an address that nobody would use: the calls it was meant for would go to the vendor itself."""
+    """Refuse an address that no provider would use: the calls it is meant for would go to the vendor itself."""
     known = [name for name, variables in KEY_VARIABLES.items() if variables]
     known += [f"{name}_{part}" for name, parts in OTHER_HOSTS.items() for part in parts]
     for name in names:
@@ -161,14 +161,14 @@ def provider_states(settings: Settings) -> dict[str, ProviderState]:
 
 
 def _keyless(name: str, settings: Settings, *, chosen: bool) -> ProviderState:
-    """A provider that cannot serve for want of a key, with the variable to set."""
+    """A provider that cannot serve because it has no key, with the variable to set."""
     variables = KEY_VARIABLES[name]
     ways = f"set {listed(variables, 'or')}"
     flaws = settings.keyring.flaws(variables)
     if flaws:
         because = f"{'; '.join(str(flaw) for flaw in flaws)}; {ways} to the key alone"
         return ProviderState(name, on=False, because=because, lacks=f"{name} has no key: {because}")
-    # without a choice of the user's, a provider without a key is nothing to point out
+    # if the user has named no providers, one without a key is not worth a word
     lacks = f"{name} has no key, {ways}" if chosen else ""
     return ProviderState(name, on=False, because=f"no key: {ways}", lacks=lacks)
 
@@ -192,7 +192,7 @@ def could_serve(tool: str) -> dict[str, tuple[str, ...]]:
 class AbsentProvider:
     """Stands in for a provider that is not in use any more, so that its jobs can be ended.
 
-    Every request is refused with `BadKey`. Pictures whose bytes came already can still be kept.
+    Every request is refused with `BadKey`. Pictures whose bytes have arrived already can still be kept.
     """
 
     name: str
@@ -215,7 +215,7 @@ class AbsentProvider:
         raise BadKey(self.name, NOT_IN_USE, charged=None)
 
     async def fetch(self, output: Output, into: Path) -> None:
-        """Write a picture whose bytes are here.
+        """Write a picture whose bytes have arrived.
 
         Raises:
             ResultLost: they are not.
@@ -228,7 +228,7 @@ class AbsentProvider:
 async def watch_files(files: Sequence[Path], reload: Callable[[], Awaitable[None]]) -> None:
     """Call `reload` whenever one of the files has changed; a file that does not exist is waited for.
 
-    What cannot be used changes nothing and is logged; a `SettingsError` of `reload` is what the user did wrong.
+    If `reload` raises, that is logged and nothing changes. A `SettingsError` is a mistake of the user's.
     """
     seen = [_stamp(file) for file in files]
     while True:

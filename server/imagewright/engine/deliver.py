@@ -1,7 +1,7 @@
-"""From a finished output to a picture in the library: fetch, look at it, bring it to size, keep it.
+"""From a finished output to a picture in the library: fetch it, check it, resize it, keep it.
 
-The picture is paid for. Whatever is in the way of fetching it is a pause with a reason, for as long as its vendor keeps
-the result; what arrived is removed only once it is in the library, or was kept elsewhere as it came.
+The picture is paid for. So trouble with fetching it is only a pause with a reason, for as long as its vendor keeps the
+result. What has arrived is removed only once it is in the library, or was kept elsewhere as it came.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ if TYPE_CHECKING:
     from imagewright.storage.stores import Stores
 
     Renew = Callable[[], Awaitable[Output | None]]
-    """Asks the vendor for the output's link of now; None where it has no newer one to give. Raises as a poll does."""
+    """Asks the vendor for a fresh link to the output; None if it gives no other. Raises as a poll does."""
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
 BROKEN_PAUSES = (1.0, 10.0, 60.0)
-"""Seconds between tries at a file that arrives broken: what a delivery network has not whole yet, it soon has."""
+"""Seconds between tries at a file that arrives broken: a delivery network may not have the whole file yet."""
 FETCH_PAUSE = 20.0
 """Seconds between two tries while the vendor cannot be reached: each try has pauses of its own already."""
 TROUBLE_PAUSE = 1.0
@@ -57,7 +57,7 @@ TROUBLE_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 """Seconds at most between two such tries."""
 TELL_AFTER = 2
-"""The caller is told of trouble at this failure in a row: one alone is often over a second later."""
+"""From this many failures in a row on, the caller sees the trouble: a single one is often over a second later."""
 CHANGES = 3
 """How often a picture is fetched anew because its file was changed before it was saved."""
 STORE_PATIENCE = 600.0
@@ -91,7 +91,7 @@ class Arrived:
 
 
 class _ChangedError(Exception):
-    """The file is not the one that was looked at."""
+    """The file is not the one that was checked."""
 
 
 class _Broken(Exception):
@@ -104,34 +104,34 @@ class _Broken(Exception):
 
 @dataclass(slots=True)
 class Delivery:
-    """The way home of one picture."""
+    """The delivery of one picture."""
 
     output: Output
     """What the vendor made."""
     new: NewPicture
     """What is known of it; format and sides are filled in here."""
     job: Job
-    """Told when it has to wait."""
+    """The job, which shows when it has to wait."""
     spec: JobSpec
     """Where to save it, and its exact size."""
     provider: Provider
     """Who fetches it."""
     stores: Stores
     renew: Renew
-    """Asks the vendor for a link of now."""
+    """Asks the vendor for a fresh link."""
     provider_now: Callable[[], Provider]
-    """The provider as it is set up after trouble: some links want its key, which may have been mended."""
+    """The provider as it is configured now: some links need its key, which may have been corrected."""
     whole: Arrived | None = None
     """The picture as the vendor made it, once it is here."""
     broken: Path | None = None
-    """What arrived of it and cannot be read; it is better than nothing."""
+    """What arrived of it and cannot be read; it is kept if nothing better comes."""
     no_link: str = ""
     """Why no fresh link could be asked for last, and what to do about it; empty where one could."""
     folders: set[Path] = field(default_factory=set)
-    """Where it lay on the way."""
+    """The folders in which it lay on the way."""
 
     async def run(self) -> tuple[PictureRecord, list[str]]:
-        """Bring it home.
+        """Fetch the picture and keep it.
 
         Returns:
             The record, and what the caller should know.
@@ -140,7 +140,7 @@ class Delivery:
             UnreadableResultError: it is no picture that can be read, and was kept as it came.
             ResultLost: the vendor keeps it no longer, and it could not be fetched before.
             StorageError: it could be saved nowhere; the text says where the file is left, if it got that far.
-            LostLeaseError: another process has the job now, and brings it home.
+            LostLeaseError: another process has the job now, and delivers it.
         """
         for _ in range(CHANGES):
             try:
@@ -203,7 +203,7 @@ class Delivery:
         return job_key(self.job.id, f"fetch-{self.new.variant}-")
 
     def _holds(self, folder: Path) -> bool:
-        """Whether something that was paid for lies there."""
+        """Whether the folder holds something that was paid for."""
         files = (self.broken, None if self.whole is None else self.whole.file)
         return any(file is not None and file.parent == folder for file in files)
 
@@ -219,7 +219,7 @@ class Delivery:
             return whole, [f"It could not be brought down to {size[0]}x{size[1]} px and is kept as it came: {error}"]
 
     async def _fetch(self, file: Path) -> Arrived:
-        """Fetch it whole: for as long as the vendor keeps it, whatever its link answers meanwhile.
+        """Fetch the whole picture. It is tried for as long as the vendor keeps it, whatever its link answers.
 
         Raises:
             _Broken: it arrived, and is no picture that can be read.
@@ -269,25 +269,25 @@ class Delivery:
         return min(keeps - (time.time() - self.job.record.created), keeps)
 
     async def _renew_link(self) -> None:
-        """Take the link of now, where there is one. The picture was made: no answer about it is its end."""
+        """Take a fresh link, if there is one. The picture was made, so no answer about the task ends this."""
         self.no_link = ""
         try:
             self.output = await self.renew() or self.output
         except TaskEnded as ended:
             log.info("job %s: no fresh link: %s", self.job.id, ended)
-        except Exception as error:  # noqa: BLE001 - as with any poll, whatever it is is trouble with asking
+        except Exception as error:  # noqa: BLE001 - as with a poll: it only means that the vendor could not be asked
             trouble = Trouble(self.provider.name, error)
             log.info("job %s: no fresh link: %s", self.job.id, trouble.what)
             if not trouble.passes:
                 self.no_link = f" No fresh link can be asked for: {trouble.what}. {trouble.advice}"
 
     async def _left_by_another(self, file: Path) -> Arrived | None:
-        """The picture as a process that is no more had fetched it whole; None where none lies there."""
+        """The whole picture if a process that has died had fetched it; None if there is none."""
         blobs = self.stores.blobs
         for key in await blobs.keys(self._fetched):
             if not key.endswith("/picture") or blobs.path(key) == file:
                 continue
-            with suppress(BlobGoneError, PictureError):  # its job was done meanwhile, or it had come but half
+            with suppress(BlobGoneError, PictureError):  # its job was done meanwhile, or only half of it had come
                 await blobs.fetch(key, file)
                 return await _look(file)
         return None
@@ -308,7 +308,7 @@ class Delivery:
         """End the fetching: raise `_Broken` where something arrived broken, else what was lost."""
         if self.broken is not None:
             raise _Broken(self.broken, lost.detail) from lost
-        with suppress(OSError):  # it is empty, or there is something in it that stays
+        with suppress(OSError):  # a folder that is not empty stays
             await anyio.to_thread.run_sync(file.parent.rmdir)
         raise lost
 
@@ -321,12 +321,12 @@ class Delivery:
         )
 
     def _tell(self, trouble: str, stage: str | None = None) -> None:
-        """Report how it stands. Another picture of the job may be in trouble of its own, which stays."""
+        """Report the stage and this picture's trouble. The troubles of other pictures of the job stay."""
         self.job.held_up(f"picture {self.new.variant}", trouble)
         self.job.tell(stage=stage)
 
     async def _keep_broken(self, broken: _Broken) -> UnreadableResultError:
-        """Keep what cannot be read as it came; the error that says so."""
+        """Keep the unreadable file as it came, and return the error that says so."""
         await self.stores.jobs.check_lease(self.job.id)
 
         async def save() -> str:
@@ -339,7 +339,7 @@ class Delivery:
         return UnreadableResultError(self.provider.name, str(broken), path)
 
     async def _patiently(self, save: Callable[[], Awaitable[T]], file: Path) -> T:
-        """Save it, for minutes if need be: it is paid for."""
+        """Save it, and try for minutes if necessary: it is paid for."""
         patience = anyio.current_time() + STORE_PATIENCE
         while True:
             try:

@@ -1,7 +1,7 @@
-"""The engine: everything a server or a command needs, opened once, owning all jobs.
+"""The engine: everything a server or a command needs. It is opened once and owns all jobs.
 
-What the first `tools/list` needs is here: settings, providers and offer. All else is `engine.calls`, which is imported
-with the first use of it.
+Here is what the first `tools/list` needs: settings, providers and offer. All else is in `engine.calls`, which is
+imported when it is first used.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 DOUBT = 3.0
 """How long a late answer counts as unheard, as a multiple of the time it took; see `Engine.answered`."""
 PICKUP_DELAY = 1.0
-"""Seconds after the start before left-over jobs are looked for: the first `tools/list` comes first."""
+"""Seconds after the start until left-over jobs are searched for: the first `tools/list` comes first."""
 NAMED = 3
 """How many of the newest ids are named when one is not known."""
 
@@ -68,11 +68,11 @@ class Engine:
         return self.config.offer
 
     async def _calls(self) -> Calls:
-        """Whatever has to do with calls, jobs and pictures, imported and opened at the first need."""
+        """Everything to do with calls, jobs and pictures; imported and opened when it is first needed."""
         if self._opened is None:
-            # away from the event loop, as it takes a fifth of a second: pings are answered meanwhile
+            # in a thread, as it takes a fifth of a second: pings are answered meanwhile
             calls, open_stores = await anyio.to_thread.run_sync(_load)
-            if self._opened is None:  # nobody else was quicker
+            if self._opened is None:  # no other task was quicker
                 stores = open_stores(self.settings.folders, lease=self.settings.lease)
                 self._opened = calls(self._group, stores, lambda: self.config.registry)
         return self._opened
@@ -104,14 +104,14 @@ class Engine:
         await watch_files((folders.config, folders.keys), reload)
 
     async def close(self) -> None:
-        """Leave unfinished jobs to the next process, and let go of the database."""
+        """Leave unfinished jobs to the next process, and close the database."""
         if self._opened is not None:
             await self._opened.close()
 
     async def start(
         self, who: Principal, tool: str, arguments: object, *, key: str = "", confirmed: bool = False
     ) -> Job:
-        """Accept a call and begin it. Returns at once; the job goes on whatever becomes of the caller.
+        """Accept a call and begin it. Returns at once; the job goes on even if the caller leaves.
 
         Args:
             who: the caller, whose job it is.
@@ -173,23 +173,23 @@ class Engine:
         Returns when it has ended, or after half a minute.
 
         Raises:
-            StorageError: no word could be left for the process that works on it.
+            StorageError: the process that works on it could not be asked.
         """
         jobs = (await self._calls()).jobs
-        # a job that is taken over to be ended must not look left behind meanwhile
+        # a job that is taken over to be ended must not look left behind in the meantime
         self._group.start_soon(_logged, partial(jobs.keep_leases, reclaiming=False))
         await jobs.cancel(job)
 
     async def answered(self, job: Job, took: float = 0.0) -> None:
         """Note that a call was answered with the end of a job, `took` seconds after it was made.
 
-        Clients give up after 5, 10, 30 or 60 s, and many do so without a word, so an answer that came late may have
-        reached nobody. Whoever did not hear it calls again soon; a person who did hear it and wants another picture
-        looks at the first one before. So an answer within `sure_wait` counts as heard at once. A later one counts as
-        unheard for `DOUBT` times as long as it took, since more clients have given up by then, and again as long for
-        each identical job of the last minutes, so that a client that never hears anything does not pay each time.
-        Until then the same call is answered with this job. Being answered in time ends the doubt, so that nobody is
-        given an earlier picture more than once in place of a new one.
+        Clients give up after 5, 10, 30 or 60 s, many without a word, so a late answer may have reached nobody. A client
+        that did not hear it calls again soon; a person who did, and wants another picture, looks at the first one
+        before. So an answer within `sure_wait` counts as heard at once. A later one counts as unheard for `DOUBT` times
+        as long as it took, since more clients have given up by then, and again as long for each identical job of the
+        last minutes, so that a client that never hears an answer does not pay each time. Until then, the same call is
+        answered with this job. An answer in time ends the doubt, so that nobody gets an earlier picture instead of a
+        new one more than once.
         """
         late = took > self.settings.sure_wait
         await (await self._calls()).jobs.seen(job, DOUBT * took if late else 0.0)
@@ -264,7 +264,7 @@ class Engine:
     async def previews(
         self, records: Sequence[PictureRecord], budget: int, made: Mapping[str, Preview] | None = None
     ) -> Previews:
-        """What a reply can show of the pictures whose files are still those pictures, in `budget` bytes of JSON.
+        """Previews of those pictures whose files have not been replaced, in at most `budget` bytes of JSON.
 
         Previews that are there already are in `made`, by id.
         """
@@ -319,7 +319,7 @@ async def open_engine(
 
 
 async def _logged(task: Callable[..., Awaitable[None]], *args: object) -> None:
-    """Run a task of the background; a bug in it is logged and must not take the server and its jobs down."""
+    """Run a background task; a bug in it is logged and does not end the server and its jobs."""
     try:
         await task(*args)
     except Exception:

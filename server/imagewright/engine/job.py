@@ -39,13 +39,13 @@ if TYPE_CHECKING:
     from imagewright.storage.stores import Stores
 
     ProvidersInUse = Callable[[], Collection[str]]
-    """Gives the names of the providers in use now."""
+    """Returns the names of the providers in use now."""
 
 
 log = logging.getLogger(__name__)
 
 SHARE_MADE = 0.9
-"""How far a job is when all its pictures are made and only have to be fetched."""
+"""The share that is done when all pictures of a job are made and only have to be fetched."""
 LOOK_EVERY = 0.5
 """Seconds between two looks at a job that another process works on."""
 AT_WORK = "at work in another process"
@@ -58,7 +58,7 @@ NOBODY = (
 
 
 def new_job(job_id: str, plan: Plan, inputs: Mapping[str, Any], *, fingerprint: str, key: str) -> NewJob:
-    """A job as it is written down before anything is sent; of its inputs, what `Spool.keep_inputs` gave."""
+    """A job as it is written down before anything is sent; `inputs` is what `Spool.keep_inputs` returned."""
     spec, route = plan.spec, plan.route
     return NewJob(
         id=job_id,
@@ -86,10 +86,10 @@ class Job:
     """One job; only the engine changes it, and `changed` is set and renewed each time."""
 
     record: JobRecord
-    """What is known of it. While this process works on it, what is added here is written down with its end, and where
-    its calls stand is in the store and in the attempt alone."""
+    """What is known of it. While this process works on it, what is added here is written down when the job ends; the
+    states of its calls are only in the store and in the attempt."""
     who: Principal
-    """Whose it is."""
+    """The user for whom it is made."""
     is_local: bool = True
     """Whether this process works on it."""
     share: float = 0.0
@@ -97,12 +97,12 @@ class Job:
     stage: str = "starting"
     """A few words for people, such as "queued"."""
     troubles: dict[str, str] = field(default_factory=dict)
-    """By what is held up, a call or a picture: what is in the way and what to do about it, in sentences for the caller.
-    Nothing that passes by itself stands here, and the job goes on."""
+    """What is in the way and what to do about it, in sentences for the caller, by the call or picture that is held up.
+    The job goes on. Trouble that passes by itself is not here."""
     pictures: list[PictureRecord] = field(default_factory=list)
     """What has arrived so far, in the order of the variants."""
     previews: dict[str, Preview] = field(default_factory=dict)
-    """First previews of the pictures by id, made when they were looked at; dropped once a caller has them."""
+    """Previews of the pictures by id, made when they were checked; dropped once a caller has them."""
     began: float = field(default_factory=time.monotonic)
     """Monotonic clock, seconds."""
     ended_at: float | None = None
@@ -133,10 +133,10 @@ class Job:
 
     @property
     def spec(self) -> JobSpec:
-        """What the caller wants, as it was written down.
+        """The request, as it was written down.
 
         Raises:
-            UnreadableJobError: what stands there makes no sense.
+            UnreadableJobError: it makes no sense.
         """
         try:
             return JobSpec.from_data(self.record.plan["spec"])
@@ -165,11 +165,11 @@ class Job:
             self.record = replace(self.record, notes=(*self.record.notes, *new))
 
     def request_cancel(self) -> None:
-        """Note that someone wants it stopped; a process that merely ends leaves the job to the next."""
+        """Note that somebody asked for it to be stopped. A process that just ends leaves the job to the next."""
         self.record = replace(self.record, cancel_requested=True)
 
     def held_up(self, what: str, trouble: str) -> None:
-        """Note what is in the way of a call or a picture; an empty text takes it back. Seen at the next `tell`."""
+        """Note what is in the way of a call or a picture, or nothing any more. It shows with the next `tell`."""
         if trouble:
             self.troubles[what] = trouble
         else:
@@ -190,7 +190,7 @@ class Job:
             await self.changed.wait()
 
     def finish(self, record: JobRecord) -> None:
-        """Enter the final state that the record has."""
+        """End the job with this record."""
         if self.ended_at is None:
             self.ended_at = time.monotonic()
         self.record = record
@@ -199,10 +199,10 @@ class Job:
 
 
 async def job_from_record(record: JobRecord, who: Principal, stores: Stores, in_use: ProvidersInUse) -> Job:
-    """The job of a record, taken to be another process's. What is left of a provider not in use waits for it.
+    """The job of a record that another process works on. If none does and its provider is not in use, the job says so.
 
     Raises:
-        UnreadableJobError: what stands in the record makes no sense.
+        UnreadableJobError: the record makes no sense.
         StorageError: the library cannot be read.
     """
     try:
@@ -216,7 +216,7 @@ async def job_from_record(record: JobRecord, who: Principal, stores: Stores, in_
 
 
 async def observe(job: Job, stores: Stores, in_use: ProvidersInUse) -> None:
-    """Keep a job up to date that another process works on, until it has ended or is ours."""
+    """Keep a job of another process up to date, until it has ended or this process takes it over."""
     logged = ""
     while not job.done and not job.is_local:
         await anyio.sleep(LOOK_EVERY)
@@ -236,11 +236,11 @@ async def observe(job: Job, stores: Stores, in_use: ProvidersInUse) -> None:
 
 
 async def _take_in(job: Job, record: JobRecord, stores: Stores, in_use: ProvidersInUse) -> None:
-    """Take over what the store knows of a job that another process works on."""
+    """Update a job of another process from the store."""
     # whoever shows the job reads these
     _ = OperationName(record.operation), tuple(record.plan["choice"]), _error_of(record)
     pictures = await stores.library.of_job(job.who, record.id)
-    if job.is_local:  # it became ours while we looked
+    if job.is_local:  # this process took it over meanwhile
         return
     job.pictures = pictures
     if record.done:
@@ -255,7 +255,7 @@ async def _take_in(job: Job, record: JobRecord, stores: Stores, in_use: Provider
 
 
 ELSEWHERE = (BadKey, ModelUnavailable, OutOfCredit, RateLimited, VendorUnavailable)
-"""What another provider may well not suffer from."""
+"""Errors that another provider may not have."""
 SENT = frozenset({CallState.SUBMITTING, CallState.SUBMITTED, CallState.MADE, CallState.KEPT, CallState.UNKNOWN})
 
 
@@ -264,7 +264,7 @@ class CallRun:
     """One vendor call that is being carried out."""
 
     call: CallRecord
-    """As it stands now, see `_note` in `engine.run`: also where the store could not be written."""
+    """Its present state, also if the store could not be written; see `_note` in `engine.run`."""
     sent: bool
     """Whether the vendor has it or may have it."""
     error: ImagewrightError | None = None
@@ -272,7 +272,7 @@ class CallRun:
     share: float = 0.0
     """How far it is, 0 to 1."""
     outputs: tuple[Output, ...] | None = None
-    """What the vendor made, where this process heard it; `call.outputs` is the same as it was written down."""
+    """What the vendor made, if this process got the answer; `call.outputs` is the same as it was written down."""
     safe: bool = False
     """Whether each of its pictures is in the library, or kept elsewhere as it came."""
 
@@ -283,7 +283,7 @@ class CallRun:
 
     @property
     def place(self) -> str:
-        """What it is called among the job's troubles."""
+        """Its name among the job's troubles."""
         return f"call {self.call.number}"
 
     @property
@@ -293,8 +293,8 @@ class CallRun:
 
     @property
     def has_unsaved_output(self) -> bool:
-        """Whether something of it may be needed in the job's folder: what was made and is not safe."""
-        if self.state is CallState.UNKNOWN:  # an answer nobody waits for any more may still come to disk
+        """Whether the job's folder may hold something of it that was made and is not safe."""
+        if self.state is CallState.UNKNOWN:  # its answer may still be written to disk, although nothing waits for it
             return True
         kept_before = self.state is CallState.KEPT and self.error is None
         return bool(self.made) and not self.safe and not kept_before
@@ -306,21 +306,21 @@ def _error_of(record: JobRecord | CallRecord) -> ImagewrightError | None:
 
 
 def call_run_of(call: CallRecord) -> CallRun:
-    """A call from where the store says it stands."""
+    """A call in the state that the store has for it."""
     vendor_answered = "charged" in (call.error or {})
     return CallRun(call, sent=call.handle is not None or vendor_answered or call.state in SENT, error=_error_of(call))
 
 
 def most_taken(ordered: int) -> int:
-    """How many results of one call are taken, whatever number the vendor names."""
+    """How many results of one call are fetched at most, however many the vendor names."""
     return 2 * ordered + 8
 
 
 def within_reason(finished: Finished, ordered: int) -> Finished:
     """The answer with at most `most_taken` results.
 
-    A vendor that makes a few more than were ordered has made them for us, and they are kept. One that names thousands
-    of links has lost count, or means us to fetch for it. What is left out is said in a note.
+    A vendor may make a few more than were ordered; they are kept. If it names thousands of links, that is a fault or an
+    attack. A note says what is left out.
     """
     most = most_taken(ordered)
     surplus = len(finished.outputs) - most
@@ -387,7 +387,7 @@ def _cost(usd: float | None, count: int, call_runs: Sequence[CallRun]) -> tuple[
 
 
 def _may_cost(call_run: CallRun) -> bool:
-    """Only what was never sent, and what the vendor says it did not charge, is certain to be free."""
+    """Whether it may have cost something: not if it was never sent, or if the vendor says that it was not charged."""
     if isinstance(call_run.error, ProviderError | RecordedError) and call_run.error.charged is False:
         return False
     return call_run.sent

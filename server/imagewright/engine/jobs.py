@@ -1,4 +1,4 @@
-"""All jobs of this process, and through the store those of every other: begin, carry out, reclaim, find, cancel."""
+"""All jobs of this process, and through the store those of other processes: begin, carry out, reclaim, find, cancel."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEPT_JOBS = 500
-"""Finished jobs that are remembered in memory; the store knows all."""
+"""How many finished jobs are kept in memory; the store has all."""
 CANCEL_SECONDS = 30.0
 """Bound on waiting for a cancelled job's end: a submit that is under way is not broken off, and may take its time."""
 JOINED = "This call repeats an earlier one and was joined to its job; nothing more was charged."
@@ -48,7 +48,7 @@ CARRIED_ON = "The server that began this job has stopped; it was carried on by a
 
 
 class Jobs:
-    """The register of jobs; `registry` gives the providers in use now, and a job keeps those it began with."""
+    """All jobs. `registry` gives the providers in use now; a job keeps those it began with."""
 
     def __init__(self, group: TaskGroup, stores: Stores, registry: Callable[[], ProviderRegistry]) -> None:
         self._group = group
@@ -79,7 +79,7 @@ class Jobs:
         try:
             inputs = await self._spool.keep_inputs(job_id, plan.orders[0])
             new = new_job(job_id, plan, inputs, fingerprint=fingerprint, key=key)
-            # a job that was written down is carried out, whoever has left meanwhile
+            # a job that was written down is carried out, even if its caller has left
             with anyio.CancelScope(shield=True):
                 opened = await self._stores.jobs.open(who, new, tuple(caps))
         finally:
@@ -132,12 +132,12 @@ class Jobs:
         One that no process works on is taken over and ended here, also where its provider is not in use any more.
 
         Raises:
-            StorageError: no word could be left for the process that works on it.
+            StorageError: the process that works on it could not be asked.
         """
         if job.done:
             return
         try:
-            # also of one's own: whoever has to finish the job after a crash must know of it
+            # also for a job of this process: another must know of it if it has to finish the job after a crash
             await self._stores.jobs.request_cancel(job.who, job.id)
         except StorageError:
             if not job.is_local:
@@ -154,7 +154,7 @@ class Jobs:
     async def seen(self, job: Job, doubt: float = 0.0) -> None:
         """Note that a caller was given the end of the job; while it runs, nothing is noted.
 
-        For `doubt` seconds, as the caller may have given up before, the same call is answered with this job once more.
+        For `doubt` seconds the same call is answered with this job again, as the caller may have given up before.
         """
         if job.done:
             if not doubt:
@@ -172,17 +172,17 @@ class Jobs:
             log.warning("unfinished jobs are taken over only when their leases have run out: %s", error)
 
     async def reclaim(self) -> None:
-        """Take over what nobody works on any more."""
+        """Take over the jobs that no process works on any more."""
         registry = self._registry()
         busy = self._at_work() | self._aside
         for record in await self._stores.jobs.reclaim(registry.providers, but=busy):
             await self._carry_on(record, Principal(record.principal), registry)
 
     async def keep_leases(self, *, reclaiming: bool) -> None:
-        """Renew leases, hear of cancellations and reclaim what was left, for as long as the engine is open.
+        """Renew leases, learn of cancellations and reclaim left jobs, for as long as the engine is open.
 
-        Whatever goes wrong costs one round and one line in the log: without leases, other processes take paid calls
-        that run here for dead.
+        An error only costs one round and a line in the log. Without this loop, other processes would take over jobs
+        that run here.
         """
         self._reclaiming = self._reclaiming or reclaiming
         if self._keeping:
@@ -235,7 +235,7 @@ class Jobs:
         return frozenset(self._running) | self._stores.jobs.unwritten
 
     async def _take_over(self, job: Job) -> None:
-        """Take a job over as soon as it is sure that no process works on it."""
+        """Take a job over once it is certain that no process works on it."""
         while not job.is_local:
             try:
                 record = await self._stores.jobs.reclaim_one(job.who, job.id)
@@ -246,7 +246,7 @@ class Jobs:
             await anyio.sleep(LOOK_EVERY)
 
     async def _carry_on(self, record: JobRecord, who: Principal, registry: ProviderRegistry) -> None:
-        """Carry on a job that was taken over; one whose record makes no sense is set aside and costs only itself."""
+        """Carry on a job that was taken over; one whose record makes no sense is left alone."""
         try:
             found = await self._read_back(record, who)
             _ = found.spec  # what it must have to be carried on
@@ -255,10 +255,10 @@ class Jobs:
             self._report(error)
             return
         except StorageError as error:
-            # its lease is not renewed, so that it runs out again and the next look may do better
+            # its lease is not renewed, so that it expires and the next round tries again
             log.warning("job %s cannot be carried on now: %s", record.id, error)
             return
-        # whoever waits for the job here waits for this object
+        # tasks that wait for the job here wait for this object
         job = self._jobs.get(record.id, found)
         job.record, job.pictures = record, found.pictures
         job.is_local, job.scope = True, anyio.CancelScope()
@@ -270,7 +270,7 @@ class Jobs:
         self._group.start_soon(self._run, job, registry, None)
 
     async def _run(self, job: Job, registry: ProviderRegistry, plan: Plan | None) -> None:
-        """Carry a job out and settle it; a bug on the way ends this job and not the server."""
+        """Carry a job out and settle it. A bug on the way ends this job and not the server."""
         self._running.add(job.id)
         try:
             await self._carry_to_its_end(job, registry, plan)
@@ -299,7 +299,7 @@ class Jobs:
         with anyio.CancelScope(shield=True):
             values = {name: getattr(ended, name) for name in ("cost_usd", "cost_basis", "notes", "error")}
             await self._stores.jobs.finish(job.id, ended.state, **values)
-            # whoever takes over a job of which the store knows too little must find here what is made
+            # if the store could not be written, a process that takes the job over must find the results here
             await self._spool.clear(job.id, whole=not unsaved and job.id not in self._stores.jobs.unwritten)
         job.finish(ended)
 
@@ -344,7 +344,7 @@ class Jobs:
     async def _watched(self, record: JobRecord, who: Principal) -> Job:
         """The job of a record; one that runs in another process is kept up to date."""
         job = await self._read_back(record, who)
-        if (known := self._known(who, record.id)) is not None:  # taken over while we looked
+        if (known := self._known(who, record.id)) is not None:  # taken over meanwhile
             return known
         if not job.done:
             self._remember(job)

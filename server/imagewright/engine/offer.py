@@ -1,7 +1,7 @@
 """The offer: which tools are listed, the effective row of each, and which routes serve it.
 
-The effective row of a tool is its row narrowed to what at least one configured route can do. So what an assistant reads
-is what it can have.
+The effective row of a tool is its row narrowed to what at least one configured route can do. So an assistant reads only
+of what it can have.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class ProviderState:
     on: bool
     because: str
     lacks: str = ""
-    """What keeps a provider from serving that somebody means to use, with what to set; else empty."""
+    """Why a provider that the user seems to want cannot serve, and what to set; else empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def make_offer(toggles: Toggles, routes: Iterable[Route], providers: Mapping[str
 
 
 def _unserved(providers: Mapping[str, ProviderState]) -> str:
-    """Why nobody serves a tool that is on."""
+    """Why no provider serves a tool that is on."""
     serving = ", ".join(state.name for state in providers.values() if state.on)
     lacking = "; ".join(state.lacks for state in providers.values() if state.lacks)
     if lacking and not serving:

@@ -1,9 +1,9 @@
-"""The pictures of a call on their way: from what a caller gave to what a vendor wants, and the files of a running job.
+"""The input pictures of a call, from what a caller gave to what a vendor wants, and the files of a running job.
 
-A picture is given as a path, a `file:` URI, an http(s) URL, a data URI or an earlier picture's id. `resolve` ends in
-bytes whose real type, size and sides have been looked at; `prepare_all` brings them into the form of a route. `Spool`
-keeps them, and what the vendor answered with at once, below one key per job: the inputs until the job has ended, the
-results until all of them are in the library. What killed processes left is swept up.
+A picture is given as a path, a `file:` URI, an http(s) URL, a data URI or an earlier picture's id. `resolve` turns it
+into bytes whose real type, size and sides are checked; `prepare_all` brings them into the form of a route. `Spool`
+keeps them, and results that came with the vendor's answer, below one key per job: the inputs until the job has ended,
+the results until all of them are in the library. It also removes what killed processes left.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from imagewright.storage.principal import Principal
     from imagewright.storage.records import CallRecord, JobRecord
 
+log = logging.getLogger(__name__)
 
 MEGA = 1_000_000
 PICTURE_ID = re.compile(r"^(?:image://)?(img_[a-z0-9]{1,64})(?:/preview)?$")
@@ -60,6 +61,10 @@ NAMED = 3
 """How many of the newest pictures are named where an id is not known."""
 MASK = "mask"
 """The argument that marks what is repainted."""
+_INPUT = "input-"  # what a name begins with; everything else may be a picture that was paid for
+_RESULT, _ANSWER = "result-", "answer-"
+YOUNG = 3600.0
+"""Seconds for which nothing is swept: the inputs of a job are there before the journal knows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,7 @@ class Source:
 async def resolve(
     given: Iterable[tuple[str, str]], limits: PictureLimits, library: Library, who: Principal
 ) -> tuple[list[Source], list[Problem]]:
-    """All pictures of a call, (argument, text) each, read side by side; what could not be had becomes a problem."""
+    """All pictures of a call, (argument, text) each, read at the same time; what cannot be read becomes a problem."""
     wanted = list(given)
     found: list[Source | list[Problem]] = [[] for _ in wanted]
 
@@ -197,7 +202,7 @@ def nearest_ratio(width: int, height: int, ratios: Iterable[str]) -> str:
 
 
 async def _mask_problems(sources: Sequence[Source]) -> list[Problem]:
-    """A mask of another size than its image, or one that marks nothing."""
+    """The problem of a mask that has another size than its image, or marks nothing."""
     masks = [source for source in sources if source.argument == MASK]
     images = [source for source in sources if source.argument != MASK]
     problems = []
@@ -247,17 +252,9 @@ async def prepare_all(
     return tuple(images), mask, notes
 
 
-log = logging.getLogger(__name__)
-
-_INPUT = "input-"  # what a name begins with; everything else may be a picture that was paid for
-_RESULT, _ANSWER = "result-", "answer-"
-YOUNG = 3600.0
-"""Seconds for which nothing is swept: the inputs of a job are there before the journal knows it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a vendor answered, as it is kept before the journal knows it."""
+    """What a vendor answered, as it is kept until the journal has it."""
 
     outputs: tuple[Mapping[str, Any], ...]
     """As `Spool.keep_output` wrote them down."""
@@ -319,7 +316,7 @@ class Spool:
         return {"url": "", "file": key, "seed": output.seed}
 
     async def keep_answer(self, job_id: str, number: int, answer: Answer) -> None:
-        """Write down what came at once, beside its files: nobody can be asked for it again.
+        """Write down an answer that came with the results, beside their files: the vendor cannot be asked for it again.
 
         Raises:
             StorageError: it cannot be written.
@@ -330,8 +327,8 @@ class Spool:
     async def read_answer(self, job_id: str, number: int, variants: Sequence[int]) -> Answer | None:
         """The answer to a call that was being sent when its process died; None when none can be read.
 
-        Where only pictures are there they are the answer: each stands under its name whole, or not at all. `variants`
-        are the numbers they can have.
+        If only picture files are there, they are the answer: each is whole or not there at all. `variants` are the
+        numbers they can have.
         """
         with suppress(StorageError, ValueError, TypeError, KeyError):
             found = json.loads(await self._blobs.read(job_key(job_id, f"{_ANSWER}{number}.json")))
@@ -355,17 +352,18 @@ class Spool:
         return Output(url=data["url"], data=content, seed=data["seed"])
 
     async def clear(self, job_id: str, *, whole: bool) -> None:
-        """Remove a job's inputs, and all else where what was made is whole in the library. What cannot go is left."""
+        """Remove a job's inputs; and its results if `whole`, which means that all are in the library. Never raises."""
         with suppress(StorageError):
             await self._blobs.delete(job_key(job_id, "" if whole else _INPUT))
 
     async def sweep(self, record_of: Callable[[str], Awaitable[JobRecord | None]]) -> None:
-        """Remove what killed processes left and nobody can need: never raises.
+        """Remove files that killed processes left and that are not needed any more. Never raises.
 
-        Nothing of a job that runs is touched. Inputs of others go; their pictures only where all are in the library,
-        so that one that was paid for and could not be saved stays, also where the journal knows nothing of its job.
+        Files of running jobs are not touched. Of other jobs, inputs are removed, and results only if all of them are in
+        the library. So a picture that was paid for and could not be saved stays, even if the journal does not know its
+        job.
         """
-        with suppress(StorageError):  # there is nothing to tidy up, or opening a job will say what is wrong
+        with suppress(StorageError):  # there is nothing to remove, or opening a job will show what is wrong
             for folder in await self._blobs.folders(INCOMING):
                 if folder.idle < YOUNG:
                     continue
@@ -374,7 +372,7 @@ class Spool:
                     record = await record_of(job_id)
                     if record is None or record.done:
                         await self.clear(job_id, whole=record is not None and _is_in_library(record))
-                except Exception as error:  # noqa: BLE001 - tidying up must not end a server, whatever is in its way
+                except Exception as error:  # noqa: BLE001 - whatever goes wrong here must not end a server
                     log.warning("%s could not be tidied up: %s", folder.key, error)
 
     async def _input(self, data: Mapping[str, Any]) -> Prepared:

@@ -1,6 +1,6 @@
-"""Which route serves a call and at what price, and what is written down before anything is sent to it.
+"""Which route serves a call and at what price, and what is written down before anything is sent.
 
-A plan holds the caller's wish, the vendor calls that serve it, and who is next where the first refuses.
+A plan holds the request, the vendor calls that serve it, and the alternatives if the first vendor refuses.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def candidates(
 ) -> list[Candidate]:
     """Every route of a tool, best first: those that serve the call exactly, in the user's order, else cheapest first.
 
-    The call has no problems. Its pictures are left out where they were not looked at.
+    The call must have no problems. Without `sources`, its pictures were not opened and do not count.
     """
     examined = [_examine(checked, route, tuple(sources)) for route in routes if route.operation == checked.operation]
 
@@ -121,7 +121,7 @@ def _filled(checked: Checked, route: Route) -> dict[str, Any]:
 
 def _against(checked: Checked, route: Route) -> list[str]:
     against = [f"it serves only calls with {name}" for name in route.needs if name not in checked.given]
-    for name, value in checked.wished.items():
+    for name, value in checked.beyond_defaults.items():
         if name in ENGINE_ARGUMENTS:
             continue
         if name not in route.takes:
@@ -153,7 +153,7 @@ def _limit_broken(argument: Argument, route: Route, name: str, value: Any) -> st
 
 
 def check_call(budget: BudgetTable, candidate: Candidate, *, confirmed: bool) -> None:
-    """Hold one call against the limits that look at it alone; `confirmed` says that the user agreed to the price.
+    """Check one call against the limits per call; `confirmed` says that the user agreed to the price.
 
     Raises:
         Refusal: over the limit per call, or of unknown price where a limit has to be kept.
@@ -195,14 +195,14 @@ def refuse_over(over: OverBudget, usd: float) -> Refusal:
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """The caller's wish, as the library keeps it: plain data, fit to be written down and read back."""
+    """The caller's request as plain data, which is written down with the job and read back."""
 
     prompt: str
     """As given; empty when there is none."""
     request: Mapping[str, Any]
     """The caller's arguments without data URIs and without the secrets of signed links."""
     save_as: str | None
-    """Where the caller wants it; None for the default."""
+    """Where the caller wants it saved; None for the default."""
     parents: tuple[str, ...]
     """Ids of the earlier pictures it is made from."""
     count: int

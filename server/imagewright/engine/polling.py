@@ -1,6 +1,6 @@
-"""Ask a vendor about a call until it says how it ended: poll a submitted one, or find one that was not heard of again.
+"""Ask a vendor about a call until it says how it ended: poll a submitted call, or find one whose answer was lost.
 
-Only the vendor's own word about the task ends a call. Whatever else comes of asking is trouble, and is asked again.
+Only the vendor's own statement about the task ends a call. Any other answer or error is trouble: it is asked again.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ LEAST_PATIENCE = 900.0
 FACTOR = 2.0
 """How much longer each wait is than the last while the trouble goes on."""
 KNOWN_SECONDS = 86_400.0
-"""How old a job may be whose calls are taken to stand in a list of recent ones, and how long one is looked for."""
+"""How old a job may be whose calls are assumed to be in a list of recent ones, and how long one is searched for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A poll that did not tell how the call stands."""
+    """A poll that did not show how the call stands."""
 
     provider: str
     """Name of the provider."""
@@ -79,7 +79,7 @@ class Trouble:
 
     @property
     def passes(self) -> bool:
-        """Whether it passes by itself, and nobody has to know."""
+        """Whether it passes by itself, so that no person has to know."""
         return isinstance(self.error, RateLimited | VendorUnavailable)
 
     @property
@@ -88,7 +88,7 @@ class Trouble:
         return ADVICE.get(type(self.error), ANY_ADVICE)
 
     def notice(self, poll_policy: PollPolicy) -> str:
-        """What the caller is told at once: what is wrong and what to do about it; empty where it passes by itself."""
+        """What the caller reads at once: what is wrong and what to do about it; empty if it passes by itself."""
         if self.passes:
             return ""
         return (
@@ -100,10 +100,10 @@ class Trouble:
     def pause(self, poll_policy: PollPolicy, before: int) -> float:
         """Seconds until the next question, where `before` polls in a row met trouble too.
 
-        What the vendor asks for is believed up to `PollPolicy.seldom`.
+        A wait that the vendor asks for is kept up to `PollPolicy.seldom`.
         """
         asked = self.error.retry_after if isinstance(self.error, ProviderError) else None
-        # the count is bounded, as trouble may last for days and its power would be too large for a number
+        # the exponent is bounded, as trouble may last for days and the power would overflow
         usual = poll_policy.first * FACTOR ** min(before, 16)
         return min(max(usual, asked or 0.0), poll_policy.seldom)
 
@@ -115,25 +115,25 @@ async def poll_until_done(
     begun: float,
     provider_now: Callable[[], Provider],
 ) -> Finished:
-    """Poll until the vendor is done: at its poll policy, and rarely once it takes longer than anything should.
+    """Poll until the vendor is done, by its poll policy; rarely once it takes longer than it should.
 
-    Only the vendor's own word about the task ends this, or the deadline after which it keeps no result, and that not
-    before it was asked for `LEAST_PATIENCE` here. Whatever else comes of a poll is trouble with asking, and is followed
-    by another one, at most `PollPolicy.seldom` later.
+    Only the vendor's own statement about the task ends this, or the deadline after which it keeps no result, but not
+    before it was asked for `LEAST_PATIENCE` here. After any other answer or error it is polled again, at most
+    `PollPolicy.seldom` later.
 
     Args:
         provider: who was asked.
         handle: what `submit` returned.
         tell: receives, after each poll but the last, how it stands and the trouble that does not pass by itself.
-        begun: when the job was, seconds since 1970: whoever takes it over keeps the same deadline.
-        provider_now: the provider as it is set up after trouble: its key may have been mended.
+        begun: when the job began, seconds since 1970, so that a process that takes it over keeps the same deadline.
+        provider_now: the provider as it is configured now: its key may have been corrected after trouble.
 
     Raises:
         TookTooLong: it was not done by the deadline; the task may still finish there.
         ProviderError: the task has ended without a picture.
     """
     poll_policy = provider.poll_policy
-    # a clock that is set while this runs must not end the call: from here on only what has passed is counted
+    # setting the clock while this runs must not end the call: from here on only elapsed time counts
     began_here, age_before = anyio.current_time(), max(0.0, time.time() - begun)
     wait = pause = poll_policy.first
     troubles = doubts = 0
@@ -152,7 +152,7 @@ async def poll_until_done(
             doubts, troubles, what = doubts + 1, 0, ""
             tell(Running(stage=f"asking {provider.name} again{ended.error.words}"), "")
         except Exception as error:
-            # whatever it is, it is not the vendor's word about the task, and that may be paid
+            # whatever it is, it is no statement about the task, which may be paid for
             trouble = Trouble(provider.name, error)
             pause = trouble.pause(poll_policy, troubles)
             troubles += 1
@@ -180,12 +180,11 @@ async def recover(
     jobs: DeferredJobs,
     tell: Callable[[Running], None],
 ) -> Handle | None:
-    """Find a call at the vendor whose answer was never heard: ask for its recent calls until ours is among them.
+    """Find a call whose answer was never heard: ask the vendor for its recent calls until ours is among them.
 
-    Nothing is sent again. What is found is written down as `submitted` before this returns, so that no other call takes
-    it for its own. Time in which the vendor cannot be reached does not count. A list that is refused is given up like
-    one that does not show the call: not every key that may send may also list. `tell` receives after each look how it
-    stands.
+    Nothing is sent again. What is found is written down as `submitted` before this returns, so that no other call
+    claims it. Time in which the vendor cannot be reached does not count. A refused list is given up like one that does
+    not show the call, as not every key may list calls. `tell` receives the progress after each look.
 
     Returns:
         The handle; None when the vendor did not show such a call in time.
@@ -199,14 +198,14 @@ async def recover(
     left, wait, last = poll_policy.search, poll_policy.first, anyio.current_time() + KNOWN_SECONDS
     while wait <= left and anyio.current_time() < last:
         began = anyio.current_time()
-        # first of all, so that the answer to an equal call that is still under way is not taken for ours
+        # a wait first, so that an equal call that is still being answered is not taken for ours
         await anyio.sleep(wait)
         wait = min(wait * poll_policy.factor, poll_policy.longest)
         try:
             known = await jobs.known_handles(provider.name, KNOWN_SECONDS)
             handle = await _look_for(provider_now(), call.signature or {}, {data["task"] for data in known})
             if handle is not None:
-                with anyio.CancelScope(shield=True):  # so that what is written is what is known here
+                with anyio.CancelScope(shield=True):  # so that what is written and what is known here stay the same
                     claimed = await jobs.claim(job_id, call.number, handle.data)
                 if claimed:
                     return handle
@@ -215,7 +214,7 @@ async def recover(
         except StorageError as error:
             log.info("job %s: %s's recent calls could not be compared: %s", job_id, provider.name, error)
             continue
-        except Exception as error:  # noqa: BLE001 - as with a poll: whatever it is, it says nothing about the call
+        except Exception as error:  # noqa: BLE001 - as with a poll: it is no statement about the call
             trouble = Trouble(provider.name, error)
             log.info("job %s: %s could not be searched: %s", job_id, provider.name, trouble.what)
             tell(Running(stage=trouble.stage))

@@ -1,6 +1,6 @@
-"""One job through its states: its vendor calls from wherever the journal says they stand to pictures in the library.
+"""One job through its states: its vendor calls, from the state in the journal to pictures in the library.
 
-Every step is written down before the next is taken, so that whoever picks the job up can go on from there.
+Every step is written down before the next is taken, so that another process can go on from there.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from imagewright.errors import ImagewrightError, ProviderError, StorageError, Un
 from imagewright.providers.base import CanRecover, Finished, Handle, Running, UploadsInputs
 from imagewright.storage.base import LostLeaseError
 from imagewright.storage.records import NewPicture
-from imagewright.storage.states import NEXT, CallState
+from imagewright.storage.states import CallState, is_final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,11 +42,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CANCEL_SECONDS = 5.0
-"""Bound on telling a vendor to stop."""
+"""Bound on asking a vendor to stop."""
 LAST_FETCH_SECONDS = 60.0
-"""Bound on bringing home what was made already when the job was cancelled."""
+"""Bound on fetching what was made already when the job was cancelled."""
 STALE_HOURS = 1.0
-"""A call of a job that is older than this is not sent any more: nobody waits for its pictures."""
+"""A call of a job that is older than this is not sent any more: its caller has left long ago."""
 FOUND = "The answer to the request was never heard; it was found among {name}'s recent calls and not sent again."
 SURPLUS = "{name} made more than it was asked for: {count} more, kept as well."
 SHARE_SUBMITTED = 0.05
@@ -54,23 +54,23 @@ SHARE_SUBMITTED = 0.05
 
 @dataclass(slots=True)
 class Attempt:
-    """A job in the hands of one provider."""
+    """A job at one provider."""
 
     job: Job
     spec: JobSpec
-    """What the caller wants."""
+    """The caller's request."""
     provider: Provider
     stores: Stores
     spool: Spool
     plan: Plan | None
     """With the orders, where this process made the plan; None for a job that another process began."""
     registry: Callable[[], ProviderRegistry]
-    """Gives the providers in use now."""
+    """Returns the providers in use now."""
     call_runs: list[CallRun] = field(default_factory=list)
     """Its calls."""
 
     async def carry_out(self) -> None:
-        """See every call through. What went wrong stands in the calls.
+        """Carry every call to its end. Errors are kept in the calls.
 
         Raises:
             LostLeaseError: another process has the job now.
@@ -79,14 +79,14 @@ class Attempt:
         with self.job.scope:
             async with anyio.create_task_group() as group:
                 for call_run in self.call_runs:
-                    if NEXT[call_run.state]:  # it has not ended
+                    if not is_final(call_run.state):
                         group.start_soon(self._see_through, call_run)
 
     async def _see_through(self, call_run: CallRun) -> None:
         try:
             await self._steps(call_run)
         except anyio.get_cancelled_exc_class():
-            # only a cancel that was asked for ends the vendor's work; a process that stops leaves the job to the next
+            # only a requested cancel ends the vendor's work; a process that stops leaves the job to the next
             if self.job.record.cancel_requested:
                 with anyio.CancelScope(shield=True):
                     await self._stop(call_run)
@@ -97,7 +97,7 @@ class Attempt:
             await self._fail(call_run, self._as_ours(call_run, error))
 
     async def _steps(self, call_run: CallRun) -> None:
-        await anyio.lowlevel.checkpoint()  # a job that was cancelled before goes no step further
+        await anyio.lowlevel.checkpoint()  # a job that was cancelled meanwhile stops here
         match call_run.state:
             case CallState.PLANNED:
                 self._check_age()
@@ -112,14 +112,14 @@ class Attempt:
                 finished = await poll_until_done(
                     self.provider, handle, tell, self.job.record.created, self._provider_now
                 )
-            finally:  # its end is none of the other calls' trouble
+            finally:  # when it ends, its trouble must not stay in the way of the other calls
                 self.job.held_up(call_run.place, "")
             with anyio.CancelScope(shield=True):  # it is paid for: a cancel that comes now must not lose it
                 await self._made(call_run, finished)
         await self._bring_all(call_run)
 
     def _check_age(self) -> None:
-        """Keep money from being spent for a call whose caller has left long ago.
+        """Refuse to spend money for a caller who has left long ago.
 
         Raises:
             ImagewrightError: the job is older than `STALE_HOURS`.
@@ -149,15 +149,15 @@ class Attempt:
     async def _submit(self, call_run: CallRun) -> None:
         order = await self._order_for(call_run.call)
         if order.pictures and isinstance(self.provider, UploadsInputs):
-            self._progress(call_run, Running(stage="handing over the pictures"))
+            self._progress(call_run, Running(stage="uploading the pictures"))
             order = await self.provider.upload_inputs(order)
         signature = None
         if isinstance(self.provider, CanRecover):
             signature = await anyio.to_thread.run_sync(self.provider.signature, order)
         unheard: UnknownOutcome | None = None
-        # a cancel in the middle of this would leave the outcome unknown; both steps are bounded by themselves
+        # a cancel in the middle of this would leave the outcome unknown; both steps have time limits of their own
         with anyio.CancelScope(shield=True):
-            # written down before anything is sent: what cannot be written is not begun
+            # written down before anything is sent: if it cannot be written, nothing is sent
             await self.stores.jobs.advance(self.job.id, call_run.call.number, CallState.SUBMITTING, signature=signature)
             call_run.call = replace(call_run.call, state=CallState.SUBMITTING, signature=signature)
             call_run.sent = True
@@ -206,7 +206,7 @@ class Attempt:
         return True
 
     async def _made(self, call_run: CallRun, finished: Finished) -> None:
-        """Write the results down; bytes that came at once go to disk first, or stay in memory."""
+        """Write the results down. Bytes that came with the answer go to disk first, or stay in memory."""
         call, job_id = call_run.call, self.job.id
         finished = within_reason(finished, call.count)
         call_run.outputs = finished.outputs
@@ -221,14 +221,14 @@ class Attempt:
             if call.handle is None:
                 await self.spool.keep_answer(job_id, call.number, Answer(outputs, finished.cost_usd, finished.notes))
         except StorageError as error:
-            # the journal may only say that they are made once another process could find them
-            log.error("job %s: its pictures stay in memory: %s", job_id, error)  # noqa: TRY400 - known, and said in full
+            # the journal may only say `made` once another process could find the pictures
+            log.error("job %s: its pictures stay in memory: %s", job_id, error)  # noqa: TRY400 - known, and reported in full
             call_run.call = replace(call, state=CallState.MADE, cost_usd=finished.cost_usd)
         else:
             await self._note(call_run, CallState.MADE, outputs=outputs, cost_usd=finished.cost_usd)
 
     async def _bring_all(self, call_run: CallRun) -> None:
-        """Bring every picture of a call home; one that cannot be had does not keep the others from it.
+        """Deliver every picture of a call; one that fails does not stop the others.
 
         Raises:
             ImagewrightError: none came; the trouble with the first.
@@ -255,7 +255,7 @@ class Attempt:
         await self._note(call_run, CallState.KEPT, error=None if trouble is None else error_data(trouble))
 
     async def _bring_one(self, call_run: CallRun, place: int, failed: dict[int, Exception]) -> None:
-        """Bring one picture home; what went wrong goes into `failed`."""
+        """Deliver one picture; an error goes into `failed`."""
         variant = self.job.record.variant_of(call_run.call, place)
         try:
             if not any(one.variant == variant for one in self.job.pictures):
@@ -264,7 +264,7 @@ class Attempt:
             failed[place] = error
 
     async def _fresh(self, call_run: CallRun, place: int) -> Output | None:
-        """The output with its link of now, where the vendor gave a handle to ask by; None where it gives no other.
+        """The output with a fresh link, if the vendor gave a handle to ask with; None if it gives no other link.
 
         Raises:
             Exception: the vendor cannot be asked, as with any poll.
@@ -309,13 +309,13 @@ class Attempt:
         self.job.tell()
 
     async def _stop(self, call_run: CallRun) -> None:
-        """End a call because someone asked for it; what is made already is paid for and brought home."""
+        """End a call because a cancel was requested. What is made already is paid for, and is delivered."""
         match call_run.state:
             case CallState.PLANNED:
                 await self._note(call_run, CallState.CANCELLED)
             case CallState.SUBMITTING if not await self._is_on_disk(call_run):
                 await self._fail(
-                    call_run, UnknownOutcome(self.provider.name, "cancelled while it was being looked for")
+                    call_run, UnknownOutcome(self.provider.name, "cancelled while it was being searched for")
                 )
             case CallState.SUBMITTED if (handle := self._handle(call_run)) is not None:
                 await self._cancel_at_vendor(handle)
@@ -335,18 +335,18 @@ class Attempt:
 
     async def _cancel_at_vendor(self, handle: Handle) -> None:
         name = self.provider.name
-        note = f"{name} has no way to stop a task: it goes on there and may be charged."
+        note = f"{name} has no way to stop a task: the task continues there and may still be charged."
         try:
             with anyio.fail_after(CANCEL_SECONDS):
                 if await self.provider.cancel(handle):
-                    note = f"{name} was told to stop; what it had begun may still be charged."
+                    note = f"{name} was asked to stop; what it had begun may still be charged."
         except (ImagewrightError, TimeoutError) as error:
             why = str(error) or f"no answer within {CANCEL_SECONDS:g} s"
-            note = f"{name} could not be told to stop: the task goes on there and may be charged. {why}"
+            note = f"{name} could not be asked to stop: the task continues there and may still be charged. {why}"
         self.job.note(note)
 
     def _as_ours(self, call_run: CallRun, error: Exception) -> ImagewrightError:
-        """The error for the caller: a bug is the vendor file's, and may have cost something."""
+        """The error for the caller. A bug counts as a fault of the vendor's file, and may have cost something."""
         if isinstance(error, ImagewrightError):
             return error
         log.error("job %s broke", self.job.id, exc_info=error)
@@ -361,7 +361,7 @@ class Attempt:
         await self._note(call_run, CallState.UNKNOWN if unknown else CallState.FAILED, error=error_data(error))
 
     async def _note(self, call_run: CallRun, state: CallState, **changes: Unpack[CallChanges]) -> None:
-        """Write a step down, also while the job is being stopped; where it cannot be written now, later."""
+        """Write a step down, also while the job is being stopped. If it cannot be written now, it is written later."""
         values: dict[str, Any] = {**changes, "state": state}
         call_run.call = replace(call_run.call, **values)
         with anyio.CancelScope(shield=True):
@@ -372,7 +372,7 @@ class Attempt:
         return None if data is None else Handle(self.provider.name, data)
 
     def _provider_now(self) -> Provider:
-        """The provider as it is set up now; where it is not in use any more, the one the job began with goes on."""
+        """The provider as it is configured now; if it is not in use any more, the one the job began with."""
         self.provider = self.registry().providers.get(self.job.record.provider, self.provider)
         return self.provider
 
