@@ -2,8 +2,8 @@
 
 Text that others have written (prompts, vendors' words, file names) is made fit to be shown. `plain` keeps every script
 readable and takes out what acts on the reader's screen or hides from the reader's eye. `shortened` is the same for a
-list. `quoted` is for words inside a sentence of ours: they cannot end their quotation, and markup in them is no markup
-any more. `say` and `clip` repeat what a caller sent, cut with its length. Structured content keeps the text as it was.
+list. `quoted` is for words inside a sentence of ours: they cannot end their quotation, and markup in them loses its
+meaning. `say` and `clip` repeat what a caller sent, cut with its length. Structured content keeps the text as it was.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ READ_AHEAD: Final = 8
 """Of a text that will be cut to a length, this many times the length is read: the rest could be megabytes."""
 ZWNJ, ZWJ = "\u200c", "\u200d"
 FILLERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\ufff9\ufffa\ufffb")
-"""Letters and marks that nobody sees, besides those whose category says so."""
+"""Invisible letters and marks whose category does not say so."""
 HIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Controls (C0 with ESC and NUL, C1), format characters (bidi controls, zero-width, tags), half surrogates, line and
 paragraph separators. Unassigned ones stay: an old Python does not know the newest emoji."""

@@ -177,7 +177,7 @@ def test_every_broken_file_is_named_at_once(home: Path, capsys: pytest.CaptureFi
     [
         ("IMAGEWRIGHT_HOME", "pictures", "not an absolute path"),
         ("IMAGEWRIGHT_ROOTS", "pictures", "not an absolute path"),
-        ("IMAGEWRIGHT_DISABLE", "nosuch", "which is no tool"),
+        ("IMAGEWRIGHT_DISABLE", "nosuch", "which is not a tool"),
         ("IMAGEWRIGHT_PROVIDERS", "nosuch", "nosuch"),
         ("IMAGEWRIGHT_WAIT", "soon", "not a number"),
         ("IMAGEWRIGHT_DISABLE", ",".join(tool_names()), "no tool is on"),

@@ -148,7 +148,7 @@ def test_what_was_left_behind_can_be_stopped(kie: KieEmulator, capsys: pytest.Ca
     job_id = leave_behind()
     stopped = message(capsys, "cancel", job_id)
     assert stopped["status"] == "cancelled"
-    assert any("may be charged" in note for note in stopped["notes"])
+    assert any("may still be charged" in note for note in stopped["notes"])
     assert main(["jobs", "resume"]) == 0
     assert "Nothing was left behind" in capsys.readouterr().out
     assert main(["jobs", "watch", job_id]) == CANCELLED

@@ -138,7 +138,7 @@ def test_a_wrong_key_is_named_by_where_it_came_from_and_nobody_claims_to_try_key
     assert not kie.tasks
 
 
-def test_a_key_that_is_mended_while_a_command_waits_brings_the_picture(
+def test_a_key_that_is_corrected_while_a_command_waits_brings_the_picture(
     home: Path, kie: KieEmulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(config, "LOOK_EVERY", 0.01)

@@ -133,5 +133,5 @@ async def test_a_round_that_breaks_is_logged_and_the_next_goes_on(
     async with open_bench(home, Vendor(), lease=0.1, change=change) as bench:
         bench.group.start_soon(lambda: bench.jobs.keep_leases(reclaiming=True))
         assert (await ended(bench, job_id)).record.state == "completed"
-    lines = [record for record in caplog.records if "a look after the leases broke" in record.getMessage()]
+    lines = [record for record in caplog.records if "a round of renewing leases failed" in record.getMessage()]
     assert [record.exc_info is not None for record in lines] == [True, False]

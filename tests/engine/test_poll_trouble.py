@@ -101,7 +101,7 @@ async def test_the_trouble_of_one_call_is_not_hidden_by_the_others(home: Path) -
     assert job.trouble == ""
 
 
-async def test_a_key_that_is_mended_brings_the_picture(home: Path) -> None:
+async def test_a_key_that_is_corrected_brings_the_picture(home: Path) -> None:
     old, new = Vendor(), Vendor()
     old.then("poll", *[KEY] * 10_000)
     async with open_bench(home, old) as bench:

@@ -43,7 +43,7 @@ class KindFacts:
     """What stands for the value in the help of the command line; empty for a switch, which has none."""
 
     def fits(self, value: Any) -> bool:
-        """Whether a value has a right type. `True` is no number, although it is an `int`; a number is finite."""
+        """Whether a value has a right type. `True` is not a number, although it is an `int`; a number is finite."""
         if isinstance(value, bool):
             return bool in self.types
         infinite = self.json_type == "number" and isinstance(value, float) and not math.isfinite(value)

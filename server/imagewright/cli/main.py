@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _forget_stdout()
         return DONE
     except OSError as error:
-        # such as a full disk behind `> file`; a traceback would help nobody
+        # such as a full disk behind `> file`; a traceback would not help
         _forget_stdout()
         sys.stderr.write(f"imagewright: {error}\n")
         return FAILED

@@ -1,4 +1,4 @@
-"""The engine as commands use it: opened with the settings of now, for as long as a command needs it."""
+"""The engine as commands use it: opened with the present settings, for as long as a command needs it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def settings_now() -> Settings:
 
 
 def with_engine(work: Callable[Concatenate[Engine, P], Awaitable[T]]) -> Callable[P, T]:
-    """The work as a plain function, which opens an engine with the settings of now for as long as it runs.
+    """The work as a plain function, which opens an engine with the present settings for as long as it runs.
 
     That function raises a `SettingsError` where they name a tool or a provider there is not.
     """

@@ -77,7 +77,7 @@ class Previews:
     left_out: int
     """Previews for which there was no room."""
     shrunk: bool
-    """Whether those that are shown were made smaller for want of room."""
+    """Whether those that are shown were made smaller to save room."""
 
 
 class Calls:
@@ -98,7 +98,7 @@ class Calls:
     ) -> Job:
         """See `Engine.start`."""
         checked = _understand(config.offer, tool, arguments)
-        sources, problems = await self._look_at_pictures(who, checked)
+        sources, problems = await self._open_pictures(who, checked)
         call = "" if problems else fingerprint(checked, sources)
         if not problems and (earlier := await self.jobs.repeated(who, call, key)) is not None:
             return _begun(earlier, None)  # made and paid for already: neither price nor room is checked
@@ -151,7 +151,7 @@ class Calls:
             except (PictureError, StorageError) as error:
                 missing.append(f"No preview of {record.id}: {shortened(str(error), REASON_LENGTH)}")
         if (more := len(missing) - NAMED) > 0:
-            missing = [*missing[:NAMED], f"No preview of {more} more, for like reasons."]
+            missing = [*missing[:NAMED], f"No preview of {more} more, for similar reasons."]
         if not found:
             return Previews((), missing, left_out=0, shrunk=False)
         left = budget - len(json.dumps("\n".join(missing)))
@@ -163,7 +163,7 @@ class Calls:
         """A preview of a kept picture.
 
         Raises:
-            PictureError: its file is no whole picture any more.
+            PictureError: its file is not a whole picture any more.
             StorageError: as `whole_file`.
         """
         head, there = await self.library.head(record, HEAD_READ)
@@ -180,7 +180,7 @@ class Calls:
 
         Users and other programs can change kept files. So each is opened like the file of an argument: no link is
         followed out of the roots, and no pipe is waited for. What is read is bounded by the file's size now and not by
-        the recorded one, and a file that is no picture any more is never returned.
+        the recorded one, and a file that is not a picture any more is never returned.
         """
         head, there = await self.library.head(record, HEAD_BYTES)
         _type_of(head, record)
@@ -190,7 +190,7 @@ class Calls:
         data = await self.library.read(record, limit)
         return data, _type_of(data[:HEAD_BYTES], record)
 
-    async def _look_at_pictures(self, who: Principal, checked: Checked) -> tuple[list[Source], list[Problem]]:
+    async def _open_pictures(self, who: Principal, checked: Checked) -> tuple[list[Source], list[Problem]]:
         """The call's pictures, and all problems of the call that are known by now.
 
         Nothing is opened or fetched for a call that is refused by its arguments: a refusal must be cheap, and must
@@ -217,7 +217,7 @@ class Calls:
 
 
 def _begun(found: Job | KeyClash | OverBudget, usd: float | None) -> Job:
-    """The job that a call has come to.
+    """The job that serves a call.
 
     Raises:
         Refusal: its key belongs to another call, or a budget has no room for `usd`.
@@ -245,8 +245,8 @@ def _understand(offer: Offer, tool: str, arguments: object) -> Checked:
     if tool not in offer.tools:
         able = offer.others(checked.operation, but=tool)
         because = offer.hidden.get(tool, "not listed")
-        nobody = "" if able else f"; no tool that is on can {verb(checked.operation)}"
-        raise Refusal(Problem("", f"{tool} is off: {because}{nobody}"), instead=able)
+        none_can = "" if able else f"; no tool that is on can {verb(checked.operation)}"
+        raise Refusal(Problem("", f"{tool} is off: {because}{none_can}"), instead=able)
     return checked
 
 
@@ -262,7 +262,7 @@ def _type_of(head: bytes, record: PictureRecord) -> str:
     """The type of a file that begins like this.
 
     Raises:
-        StorageError: it is no picture.
+        StorageError: it is not a picture.
     """
     if (name := recognise(head)) is not None:
         return name

@@ -186,7 +186,7 @@ def _offer(argument: Argument) -> str:
 
 def _value_problems(argument: Argument, value: Any) -> list[str]:
     if not KINDS[argument.kind].fits(value):
-        # "a whole number, not a number" would help nobody
+        # "a whole number, not a number" would not help
         found = say(value) if isinstance(value, float) else _say_type(value)
         return [f"must be {KINDS[argument.kind].words}, not {found}"]
     if argument.kind == "pictures":

@@ -95,7 +95,7 @@ class _ChangedError(Exception):
 
 
 class _Broken(Exception):
-    """The file is no picture that can be read, and trying again did not help."""
+    """The file cannot be read as a picture, and trying again did not help."""
 
     def __init__(self, file: Path, why: str) -> None:
         self.file = file
@@ -115,7 +115,7 @@ class Delivery:
     spec: JobSpec
     """Where to save it, and its exact size."""
     provider: Provider
-    """Who fetches it."""
+    """The provider that fetches it."""
     stores: Stores
     renew: Renew
     """Asks the vendor for a fresh link."""
@@ -137,14 +137,14 @@ class Delivery:
             The record, and what the caller should know.
 
         Raises:
-            UnreadableResultError: it is no picture that can be read, and was kept as it came.
+            UnreadableResultError: it cannot be read as a picture, and was kept as it came.
             ResultLost: the vendor keeps it no longer, and it could not be fetched before.
             StorageError: it could be saved nowhere; the text says where the file is left, if it got that far.
             LostLeaseError: another process has the job now, and delivers it.
         """
         for _ in range(CHANGES):
             try:
-                return await self._brought_home()
+                return await self._deliver()
             except _Broken as broken:
                 raise await self._keep_broken(broken) from broken
             except _ChangedError:
@@ -152,8 +152,8 @@ class Delivery:
                 self.whole = None
         raise StorageError("Another program keeps changing the finished picture before it can be saved.")
 
-    async def _brought_home(self) -> tuple[PictureRecord, list[str]]:
-        arrived, notes = await self._bring_to_disk()
+    async def _deliver(self) -> tuple[PictureRecord, list[str]]:
+        arrived, notes = await self._fetched_to_disk()
         facts = arrived.facts
         new = replace(self.new, format=facts.format, width=facts.width, height=facts.height)
         # a process that was frozen may find that its job was done by another meanwhile
@@ -163,7 +163,7 @@ class Delivery:
         await self._remove(*self.folders)
         return record, [*notes, *more]
 
-    async def _bring_to_disk(self) -> tuple[Arrived, list[str]]:
+    async def _fetched_to_disk(self) -> tuple[Arrived, list[str]]:
         """The finished file, in the job's own folder or, where that cannot be written, in the system's temporary one.
 
         Raises StorageError where neither can be written.
@@ -177,7 +177,7 @@ class Delivery:
                 self.folders.add(folder)
                 if self.whole is None:
                     self.whole = await self._fetch(folder / "picture")
-                return await self._brought_down(self.whole, folder / "exact")
+                return await self._at_exact_size(self.whole, folder / "exact")
             except (OSError, StorageError) as error:
                 if folder is not None and not self._holds(folder):
                     await self._remove(folder)
@@ -207,8 +207,8 @@ class Delivery:
         files = (self.broken, None if self.whole is None else self.whole.file)
         return any(file is not None and file.parent == folder for file in files)
 
-    async def _brought_down(self, whole: Arrived, exact: Path) -> tuple[Arrived, list[str]]:
-        """The picture in the size that was asked for, where a size was."""
+    async def _at_exact_size(self, whole: Arrived, exact: Path) -> tuple[Arrived, list[str]]:
+        """The picture in the exact size that was asked for, if one was."""
         size = self.spec.exact_size
         if size is None or size == (whole.facts.width, whole.facts.height):
             return whole, []
@@ -222,9 +222,9 @@ class Delivery:
         """Fetch the whole picture. It is tried for as long as the vendor keeps it, whatever its link answers.
 
         Raises:
-            _Broken: it arrived, and is no picture that can be read.
-            ResultLost: it could not be had for as long as the vendor keeps it, or is larger than is taken; or somebody
-                has cancelled the job and its link does not lead to it.
+            _Broken: it arrived, and cannot be read as a picture.
+            ResultLost: it could not be fetched for as long as the vendor keeps it, or is larger than is taken; or
+                somebody has cancelled the job and its link does not lead to it.
         """
         patience = anyio.current_time() + max(self._kept_for(), LEAST_PATIENCE)
         broken_pauses = list(BROKEN_PAUSES if self.output.data is None else ())
@@ -247,8 +247,8 @@ class Delivery:
                     lost = self._lost(error)
                     if (found := await self._left_by_another(file)) is not None:
                         return found
-                    nobody_waits = self.job.record.cancel_requested and failures >= TELL_AFTER
-                    if lost.final or nobody_waits or anyio.current_time() > patience:
+                    unwanted = self.job.record.cancel_requested and failures >= TELL_AFTER
+                    if lost.final or unwanted or anyio.current_time() > patience:
                         await self._give_up(lost, file)
                     if lost.passing:
                         self._tell("", "made, and waiting for the network to fetch it")
@@ -384,7 +384,7 @@ def _extension_of(file: Path) -> str:
 
 
 async def _look(file: Path) -> Arrived:
-    """Decode a file once. Raises PictureError where it is no whole picture of a known format."""
+    """Decode a file once. Raises PictureError if it is not a whole picture of a known format."""
     return await decode(lambda file: Arrived(file, _digest_of(file), *look(file)), file, per_pixel=LOOK_BYTES)
 
 

@@ -50,7 +50,7 @@ LOOK_EVERY = 0.5
 """Seconds between two looks at a job that another process works on."""
 AT_WORK = "at work in another process"
 LEFT = "left behind, to be carried on"
-NOBODY = (
+NO_PROCESS = (
     "No process works on this job: {name} is not among the providers in use, it has no key or was switched off. Set it "
     "up again, `imagewright doctor` says how: then the job is carried on and the picture arrives by itself. Do not "
     "call again: it may be paid for already. It can also be cancelled."
@@ -176,7 +176,7 @@ class Job:
             self.troubles.pop(what, None)
 
     def tell(self, *, share: float | None = None, stage: str | None = None) -> None:
-        """Report progress to whoever waits; a share below the last one is ignored."""
+        """Report progress to those who wait; a share below the last one is ignored."""
         if share is not None:
             self.share = max(self.share, min(share, 1.0))
         if stage is not None:
@@ -237,7 +237,7 @@ async def observe(job: Job, stores: Stores, in_use: ProvidersInUse) -> None:
 
 async def _take_in(job: Job, record: JobRecord, stores: Stores, in_use: ProvidersInUse) -> None:
     """Update a job of another process from the store."""
-    # whoever shows the job reads these
+    # a reply about the job shows these
     _ = OperationName(record.operation), tuple(record.plan["choice"]), _error_of(record)
     pictures = await stores.library.of_job(job.who, record.id)
     if job.is_local:  # this process took it over meanwhile
@@ -248,9 +248,9 @@ async def _take_in(job: Job, record: JobRecord, stores: Stores, in_use: Provider
         return
     job.record = record
     made = sum(call.state in (CallState.MADE, CallState.KEPT) for call in record.calls) / len(record.calls)
-    nobody = not record.is_held and record.provider not in in_use()
+    unattended = not record.is_held and record.provider not in in_use()
     job.troubles.clear()
-    job.held_up("provider", NOBODY.format(name=record.provider) if nobody else "")
+    job.held_up("provider", NO_PROCESS.format(name=record.provider) if unattended else "")
     job.tell(share=made * SHARE_MADE, stage=AT_WORK if record.is_held else LEFT)
 
 

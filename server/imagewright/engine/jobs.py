@@ -121,7 +121,7 @@ class Jobs:
         found = []
         for record in await self._stores.jobs.newest(who, limit):
             try:
-                found.append(self._known(who, record.id) or await self._read_back(record, who))
+                found.append(self._known(who, record.id) or await self._from_record(record, who))
             except UnreadableJobError as error:
                 self._report(error)
         return found
@@ -197,7 +197,7 @@ class Jobs:
             except Exception as error:
                 # the traceback once, and then a line each time
                 new = None if repr(error) == logged else error
-                log.warning("a look after the leases broke, and the next goes on: %r", error, exc_info=new)
+                log.warning("a round of renewing leases failed, the next follows: %r", error, exc_info=new)
                 logged = repr(error)
             await anyio.sleep(self._stores.jobs.lease / RENEWALS_PER_LEASE)
 
@@ -248,7 +248,7 @@ class Jobs:
     async def _carry_on(self, record: JobRecord, who: Principal, registry: ProviderRegistry) -> None:
         """Carry on a job that was taken over; one whose record makes no sense is left alone."""
         try:
-            found = await self._read_back(record, who)
+            found = await self._from_record(record, who)
             _ = found.spec  # what it must have to be carried on
         except UnreadableJobError as error:
             self._aside.add(record.id)
@@ -343,7 +343,7 @@ class Jobs:
 
     async def _watched(self, record: JobRecord, who: Principal) -> Job:
         """The job of a record; one that runs in another process is kept up to date."""
-        job = await self._read_back(record, who)
+        job = await self._from_record(record, who)
         if (known := self._known(who, record.id)) is not None:  # taken over meanwhile
             return known
         if not job.done:
@@ -351,7 +351,7 @@ class Jobs:
             self._group.start_soon(observe, job, self._stores, lambda: self._registry().providers)
         return job
 
-    async def _read_back(self, record: JobRecord, who: Principal) -> Job:
+    async def _from_record(self, record: JobRecord, who: Principal) -> Job:
         return await job_from_record(record, who, self._stores, lambda: self._registry().providers)
 
     def _known(self, who: Principal, job_id: str) -> Job | None:

@@ -152,7 +152,7 @@ async def poll_until_done(
             doubts, troubles, what = doubts + 1, 0, ""
             tell(Running(stage=f"asking {provider.name} again{ended.error.words}"), "")
         except Exception as error:
-            # whatever it is, it is no statement about the task, which may be paid for
+            # whatever it is, it is not a statement about the task, which may be paid for
             trouble = Trouble(provider.name, error)
             pause = trouble.pause(poll_policy, troubles)
             troubles += 1
@@ -214,7 +214,7 @@ async def recover(
         except StorageError as error:
             log.info("job %s: %s's recent calls could not be compared: %s", job_id, provider.name, error)
             continue
-        except Exception as error:  # noqa: BLE001 - as with a poll: it is no statement about the call
+        except Exception as error:  # noqa: BLE001 - as with a poll: it is not a statement about the call
             trouble = Trouble(provider.name, error)
             log.info("job %s: %s could not be searched: %s", job_id, provider.name, trouble.what)
             tell(Running(stage=trouble.stage))

@@ -80,9 +80,9 @@ class Attempt:
             async with anyio.create_task_group() as group:
                 for call_run in self.call_runs:
                     if not is_final(call_run.state):
-                        group.start_soon(self._see_through, call_run)
+                        group.start_soon(self._carry_out_call, call_run)
 
-    async def _see_through(self, call_run: CallRun) -> None:
+    async def _carry_out_call(self, call_run: CallRun) -> None:
         try:
             await self._steps(call_run)
         except anyio.get_cancelled_exc_class():
@@ -116,7 +116,7 @@ class Attempt:
                 self.job.held_up(call_run.place, "")
             with anyio.CancelScope(shield=True):  # it is paid for: a cancel that comes now must not lose it
                 await self._made(call_run, finished)
-        await self._bring_all(call_run)
+        await self._deliver_all(call_run)
 
     def _check_age(self) -> None:
         """Refuse to spend money for a caller who has left long ago.
@@ -227,7 +227,7 @@ class Attempt:
         else:
             await self._note(call_run, CallState.MADE, outputs=outputs, cost_usd=finished.cost_usd)
 
-    async def _bring_all(self, call_run: CallRun) -> None:
+    async def _deliver_all(self, call_run: CallRun) -> None:
         """Deliver every picture of a call; one that fails does not stop the others.
 
         Raises:
@@ -239,7 +239,7 @@ class Attempt:
         failed: dict[int, Exception] = {}
         async with anyio.create_task_group() as group:
             for place in places:
-                group.start_soon(self._bring_one, call_run, place, failed)
+                group.start_soon(self._deliver_one, call_run, place, failed)
         for error in failed.values():
             if isinstance(error, LostLeaseError):
                 raise error
@@ -254,13 +254,13 @@ class Attempt:
             await self._note(call_run, CallState.MADE, outputs=(), cost_usd=call_run.call.cost_usd)
         await self._note(call_run, CallState.KEPT, error=None if trouble is None else error_data(trouble))
 
-    async def _bring_one(self, call_run: CallRun, place: int, failed: dict[int, Exception]) -> None:
+    async def _deliver_one(self, call_run: CallRun, place: int, failed: dict[int, Exception]) -> None:
         """Deliver one picture; an error goes into `failed`."""
         variant = self.job.record.variant_of(call_run.call, place)
         try:
             if not any(one.variant == variant for one in self.job.pictures):
-                await self._bring(call_run, place, variant)
-        except Exception as error:  # noqa: BLE001 - as in `_see_through`
+                await self._deliver(call_run, place, variant)
+        except Exception as error:  # noqa: BLE001 - as in `_carry_out_call`
             failed[place] = error
 
     async def _fresh(self, call_run: CallRun, place: int) -> Output | None:
@@ -275,7 +275,7 @@ class Attempt:
             return None
         return answer.outputs[place]
 
-    async def _bring(self, call_run: CallRun, place: int, variant: int) -> None:
+    async def _deliver(self, call_run: CallRun, place: int, variant: int) -> None:
         record, spec = self.job.record, self.spec
         if call_run.outputs is not None:
             output = call_run.outputs[place]
@@ -327,7 +327,7 @@ class Attempt:
         error: ImagewrightError = StorageError("the picture was made, but could not be fetched in time")
         with anyio.move_on_after(LAST_FETCH_SECONDS):
             try:
-                await self._bring_all(call_run)
+                await self._deliver_all(call_run)
             except ImagewrightError as trouble:
                 error = trouble
         if call_run.state is CallState.MADE:

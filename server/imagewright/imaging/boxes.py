@@ -35,7 +35,7 @@ _TIERED = 7
 
 
 def big(data: bytes | memoryview, at: int, count: int) -> int:
-    """A number of so many bytes, the highest first.
+    """A number of `count` bytes, the highest first.
 
     Raises:
         ValueError: the data end before it does.
@@ -56,7 +56,7 @@ def _exactly(data: bytes | memoryview, at: int, count: int) -> bytes | memoryvie
 
 
 def most_parts(size: int) -> int:
-    """How many chunks, segments or boxes a file of so many bytes may have.
+    """How many chunks, segments or boxes a file of `size` bytes may have.
 
     Encoders put at least 4 to 8 KB of pixels into a part, and the few thousand parts of an animation or of metadata
     come on top. Files of hundreds of thousands of empty parts keep a decoder busy for seconds.

@@ -98,7 +98,7 @@ def measure(data: bytes) -> Measured:
     """Recognise a picture by its bytes and read its sides from its header; no decoder is opened.
 
     Raises:
-        PictureError: it is no picture of a known format, or its header is damaged.
+        PictureError: it is not a picture of a known format, or its header is damaged.
     """
     name = _format_of(data[:HEAD_BYTES])
     with loading(name, len(data)):
@@ -141,7 +141,7 @@ def open_lazily(source: bytes | Path) -> Opened:
     """Recognise a picture by its bytes and read its header.
 
     Raises:
-        PictureError: it is no picture of a known format, damaged, or larger than `MAX_PIXELS`.
+        PictureError: it is not a picture of a known format, damaged, or larger than `MAX_PIXELS`.
         StorageError: the file cannot be read.
     """
     data = _bytes_of(source)
@@ -165,7 +165,7 @@ def open_lazily(source: bytes | Path) -> Opened:
 
 @contextmanager
 def loading(name: str, size: int) -> Iterator[None]:
-    """Turn whatever a decoder raises inside into a `PictureError`, for a file of that format and so many bytes."""
+    """Turn whatever a decoder raises inside into a `PictureError`, for a file of that format and size in bytes."""
     try:
         yield
     except PictureError:
@@ -200,7 +200,7 @@ def _bytes_of(source: bytes | Path) -> bytes:
         return source
     try:
         with _open_file(source) as file:
-            # A file of any size that is no picture is refused on its head alone, before the rest is read.
+            # A file of any size that is not a picture is refused on its head alone, before the rest is read.
             _format_of(file.read(HEAD_BYTES))
             file.seek(0)
             return file.read()

@@ -131,7 +131,7 @@ def gif_layout(data: bytes) -> tuple[int, Sides]:
     The sides are those of the screen or the right and lower edge of the first frame, whichever is more.
 
     Raises:
-        ValueError: there are many more blocks than an encoder would make of so many bytes.
+        ValueError: there are many more blocks than an encoder would make of that many bytes.
     """
     width, height = _pair(data, 6)
     frames = 0
@@ -241,7 +241,7 @@ def _webp(data: bytes, size: int) -> list[Sides]:
 
 
 def _check_frames(data: bytes, size: int, canvas: Sides) -> None:
-    """Hold the canvas against what an encoder can write, and each frame at hand against the canvas.
+    """Check the canvas against what an encoder can write, and each frame that is there against the canvas.
 
     A canvas of more pixels than that is left to the check of the pixels, which says why it is refused.
     """

@@ -49,7 +49,7 @@ def font(path: str, size: int) -> ImageFont.FreeTypeFont:
     """The font of that file at a size in pixels; the one Pillow carries when the path is empty.
 
     Raises:
-        OSError: the file is no scalable font.
+        OSError: the file is not a scalable font.
     """
     loaded = ImageFont.truetype(path, size) if path else ImageFont.load_default(size)
     if not isinstance(loaded, ImageFont.FreeTypeFont):  # pragma: no cover - only a Pillow built without FreeType
@@ -106,7 +106,7 @@ def _font_for(letters: frozenset[str], folders: tuple[Path, ...]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text made ready to be drawn. Make it with `lettered`."""
+    """A text that is ready to be drawn. Make it with `lettered`."""
 
     paragraphs: tuple[str, ...]
     """Its lines as they were given, with what the font lacks left out; white space is one space each."""

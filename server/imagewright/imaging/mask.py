@@ -49,7 +49,7 @@ def read_mask(data: bytes) -> Image.Image:
     """The area to repaint, by the rule at the top of this module: mode L, upright, only `REPAINTED` and `KEPT`.
 
     Raises:
-        PictureError: not a whole picture of a known format, or a picture that is no mask.
+        PictureError: not a whole picture of a known format, or a picture that is not a mask.
     """
     image = open_picture(data)
     white = image.convert("L").point(_at_least(_HALF))
@@ -58,7 +58,7 @@ def read_mask(data: bytes) -> Image.Image:
     if opaque.getextrema() == (REPAINTED, REPAINTED):
         if extreme < _PICTURE_PLAIN_SHARE:
             raise PictureError(
-                f"this is no mask: {1 - extreme:.0%} of its pixels are neither black nor white, and none is "
+                f"this is not a mask: {1 - extreme:.0%} of its pixels are neither black nor white, and none is "
                 "transparent. Paint what is to change white, or cut it out, and all else black"
             )
         return white

@@ -117,7 +117,7 @@ def decoded(opened: Opened) -> Image.Image:
 def plain(image: Image.Image) -> Image.Image:
     """The image as RGB, or as RGBA where it can be transparent, with no metadata but an RGB colour profile.
 
-    An image that needs no conversion is handed back itself, with its metadata removed.
+    An image that needs no conversion is returned itself, with its metadata removed.
     """
     profile = image.info.get("icc_profile") or b""
     result = image

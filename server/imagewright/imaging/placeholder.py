@@ -158,7 +158,7 @@ def _tile(shape: str, size: tuple[int, int], turn: Image.Transpose | None) -> Im
 
 
 def _pattern(size: tuple[int, int], palette: Palette, chance: Random, across: int) -> tuple[Image.Image, Image.Image]:
-    """A pattern about so many tiles wide on its shorter side, and the mask (L) of its shapes without their ground."""
+    """A pattern with about `across` tiles on its shorter side, and the mask (L) of its shapes without their ground."""
     length = max(size) / max(1, min(size))
     # Of the counts nearby, that with which the tiles are closest to squares.
     across = min((across, across - 1, across + 1), key=lambda count: abs(round(count * length) / (count * length) - 1))
@@ -208,7 +208,7 @@ def draw_placeholder(
         transparent: leave out the ground of the pattern, so that the result is RGBA.
     """
     number = zlib.crc32(prompt.encode(errors="replace"))
-    chance = Random(f"{number} {seed}")  # noqa: S311 - a pattern is no secret
+    chance = Random(f"{number} {seed}")  # noqa: S311 - a pattern is not a secret
     # Neighbouring seeds have other colours, so that the variants of one call are easy to distinguish.
     palette = PALETTES[(number + seed) % len(PALETTES)]
     if images and mask is not None:

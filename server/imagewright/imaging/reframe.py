@@ -100,11 +100,11 @@ def reframed(
     """As `extend`, for an aspect ratio such as "16:9".
 
     Raises:
-        PictureError: it is no aspect ratio.
+        PictureError: it is not an aspect ratio.
     """
     ratio = ratio_of(aspect_ratio)
     if ratio is None:
-        raise PictureError(f"{aspect_ratio!r} is no aspect ratio: write width:height, such as 16:9")
+        raise PictureError(f"{aspect_ratio!r} is not an aspect ratio: write width:height, such as 16:9")
     return extend(image, ratio, seed=seed, style=style, effort=effort)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 async def fetch_public(
     url: str, *, max_bytes: int, seconds: float, allow_loopback: bool = False, look_up: Resolver = system_look_up
 ) -> bytes:
-    """The content of a public http(s) URL without credentials, at most `max_bytes` of it, within so many seconds.
+    """The content of a public http(s) URL without credentials, at most `max_bytes` of it, within that many seconds.
 
     The time includes redirects. With `allow_loopback` this machine itself may be fetched from. `look_up` finds a host's
     addresses.

@@ -182,7 +182,7 @@ class PinnedTransport(httpx.AsyncBaseTransport):
         Raises:
             NotFoundError: the host has no address.
             NotPublicError: one of its addresses is not public.
-            httpx.TransportError: it is no http(s) address, no address answers, or the connection broke.
+            httpx.TransportError: it is not an http(s) address, no address answers, or the connection broke.
         """
         host, usual_port = request.url.host, DEFAULT_PORTS.get(request.url.scheme)
         if usual_port is None:
@@ -263,7 +263,7 @@ async def read_blocks(response: httpx.Response, max_bytes: int) -> AsyncIterator
 
 
 async def _follow(transport: PinnedTransport, url: str) -> httpx.Response:
-    """The first answer that is no redirect; each address on the way is checked like the first."""
+    """The first answer that is not a redirect; each address on the way is checked like the first."""
     address = _checked_url(url)
     for _ in range(MAX_REDIRECTS + 1):
         response = await _get(transport, address)

@@ -285,7 +285,7 @@ class Provider(Protocol):
         """Write the picture to a file, byte for byte as the vendor made it.
 
         Raises:
-            ResultLost: it could not be had whole.
+            ResultLost: it could not be fetched whole.
         """
         ...
 

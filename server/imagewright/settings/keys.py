@@ -1,6 +1,6 @@
 """API keys: from the environment, else from the key file. Messages name where a key stands and never show it.
 
-A value that cannot be a key counts as not set: a placeholder nobody has filled in, one in quotation marks, one with
+A value that cannot be a key counts as not set: a placeholder that was not filled in, one in quotation marks, one with
 white space in it. `Keyring.flaws` says which and why.
 """
 

@@ -1,7 +1,7 @@
 """What the environment and the configuration file set, and which variables and keys are not read.
 
 A client that passes a variable on as `${...}` did not fill it in, so it counts as not set. API keys are judged in
-`settings.keys`. Of the file, a TOML file, all problems are named at once.
+`settings.keys`. All problems of the file, which is TOML, are named at once.
 """
 
 from __future__ import annotations

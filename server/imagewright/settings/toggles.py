@@ -52,7 +52,7 @@ class Toggles:
         return Decision(on=True, because="on by default")
 
     def check_names(self, valid: Collection[str]) -> None:
-        """Refuse names that are no tools.
+        """Refuse names that are not tools.
 
         Raises:
             SettingsError: a name is wrong; the message has each of them with the nearest valid one, and all valid ones.
@@ -61,5 +61,7 @@ class Toggles:
         wrong = [(name, source) for source, names in named for name in sorted(names - set(valid))]
         if not wrong:
             return
-        problems = [f"{source} names {name!r}, which is no tool{did_you_mean(name, valid)}" for name, source in wrong]
+        problems = [
+            f"{source} names {name!r}, which is not a tool{did_you_mean(name, valid)}" for name, source in wrong
+        ]
         raise SettingsError("; ".join(problems) + f". The tools are: {', '.join(valid)}.")

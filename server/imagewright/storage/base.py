@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from imagewright.storage.states import CallState, JobState
 
 REPEAT_SECONDS = 600.0
-"""An identical call joins a job that ended at most so many seconds ago, if no caller was given its end."""
+"""An identical call joins a job that ended at most this many seconds ago, if no caller was given its end."""
 GRACE = 0.5
 """A job is reclaimed only after its lease was seen to be expired for this share of the lease's length. After a laptop
 has slept, all leases are expired at once, and each process that wakes up renews its own within a third of a lease."""
@@ -221,7 +221,7 @@ class JobStore(Protocol):
         """Check that this worker still has the job, before a step that only one worker may take.
 
         Raises:
-            LostLeaseError: another worker has it now, or it has ended. A job that the store does not know is no error.
+            LostLeaseError: another worker has it now, or it has ended. An unknown job is not an error.
         """
 
     async def release(self) -> None:
@@ -362,7 +362,7 @@ class BlobStore(Protocol):
         """Copy a file to a path of this machine, whole or not at all."""
 
     async def link(self, key: str, seconds: float) -> str | None:
-        """A URL from which anybody can fetch the file for so many seconds; None if this store has no URLs."""
+        """A URL from which anybody can fetch the file for that many seconds; None if this store has no URLs."""
 
     def path(self, key: str) -> Path | None:
         """The path of a file on this machine, whether it exists or not; None if it is elsewhere or this is no key."""
@@ -383,4 +383,4 @@ class BlobStore(Protocol):
         """
 
     async def check_room(self, key: str, needed_bytes: int) -> None:
-        """Check that files can be written below a key, and that there is room for so many bytes."""
+        """Check that files can be written below a key, and that there is room for that many bytes."""

@@ -253,7 +253,7 @@ class Library:
     ) -> tuple[str, int, list[str]]:
         """Save the file: its key, its size, and notes on what differs from the request."""
         usual = default_name(new, picture_id)
-        # without a job, nobody keeps the same picture again
+        # without a job, the same picture is not kept again
         add = partial(self._blobs.add, source=source, others=self._others_than(picture_id) if new.job_id else None)
         if save_as is None:
             return *await add(f"{PICTURES}/{usual}"), []

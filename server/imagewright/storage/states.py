@@ -6,15 +6,15 @@ planned ──> submitting ──> submitted ──> made ──> kept
    └────────────┴────────────────┴──> failed
    └─────────────────────────────┴──> cancelled
 
-planned     written down, nothing sent but pictures, which costs nothing: whoever holds the job may send it, within
-            the hour
-submitting  about to be sent, or sent: after a crash nobody knows which. An answer that lies on disk already makes it
+planned     written down, nothing sent but pictures, which costs nothing: the worker that holds the job may send it,
+            within the hour
+submitting  about to be sent, or sent: after a crash it is not known which. An answer that lies on disk already makes it
             made. A vendor that lists its recent calls is asked for it; what is found there is submitted, everything
             else becomes unknown
-submitted   the vendor has it and gave a handle: polled to its end by whoever holds the job
-made        finished, with its results' addresses or spooled files: fetched by whoever holds the job
+submitted   the vendor has it and gave a handle: polled to its end by the worker that holds the job
+made        finished, with its results' addresses or spooled files: fetched by the worker that holds the job
 kept        the pictures are in the library
-failed      the vendor refused it, or nothing of what it made could be had
+failed      the vendor refused it, or nothing of what it made could be fetched
 cancelled   ended because someone asked for it, never in the middle of sending and never once it is made
 unknown     it may have been paid for; it is never sent again
 """

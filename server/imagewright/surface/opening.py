@@ -1,7 +1,7 @@
 """How a conversation opens: from the bytes of a stream to the messages that reach the SDK's server.
 
-A line that is no message is answered here, with what is wrong with it. The protocol era of a client is decided by its
-first request other than `server/discover`. The SDK would take any first request as the client's choice of era, that
+A line that is not a message is answered here, with what is wrong with it. The protocol era of a client is decided by
+its first request other than `server/discover`. The SDK would take any first request as the client's choice of era, that
 question too. Widely used clients ask it, wait a second for the answer and then shake hands; a server that takes longer
 to start finds both in its pipe, and the SDK refuses the handshake. So the question is answered on a connection of its
 own, and what follows decides.
@@ -46,7 +46,7 @@ LONGEST_LINE = 256 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A line that is no message."""
+    """A line that is not a message."""
 
     code: int
     """The protocol's error code."""

@@ -31,7 +31,7 @@ PROMPT_LENGTH = 80
 @option("--tool", default="", metavar="TOOL", help="made by this tool", shell_complete=completing(catalog))
 @option("--day", default="", metavar="DAY", help="made on this day: YYYY-MM-DD, today or yesterday")
 @option("--parent", default="", metavar="ID", help="made from this picture (img_...)")
-@option("--limit", type=positive, default=LIMIT, metavar="N", help=f"at most so many (default: {LIMIT})")
+@option("--limit", type=positive, default=LIMIT, metavar="N", help=f"how many at most (default: {LIMIT})")
 @option("--json", "as_json", is_flag=True, help="the list as JSON, with whole prompts")
 def command(*, as_json: bool, **wanted: Any) -> int:
     """Print the pictures that were found as a table or as JSON."""

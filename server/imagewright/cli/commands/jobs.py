@@ -101,7 +101,7 @@ async def show(engine: Engine, *, job_id: str, as_json: bool) -> int:
 @json_option
 @with_engine
 async def watch(engine: Engine, *, job_id: str, as_json: bool) -> int:
-    """Wait for the job of that id, carrying it on if nobody works on it."""
+    """Wait for the job of that id, carrying it on if no process works on it."""
     ended = await _wait_for(engine, [await engine.get(LOCAL, job_id)])
     if as_json:
         print_json(job_data(ended[0]))

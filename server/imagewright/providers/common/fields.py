@@ -173,7 +173,7 @@ def mapping(value: Any) -> Mapping[str, Any]:
 
 
 def mappings(value: Any) -> list[Mapping[str, Any]]:
-    """The objects in a list; none if it is no list."""
+    """The objects in a list; none if it is not a list."""
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
@@ -234,7 +234,7 @@ def usd(value: Any, *, per_unit: float = 1.0) -> float | None:
     """What a vendor says it charged, in USD; None, which means unknown, where that cannot be true.
 
     `value` is in the vendor's own units, `per_unit` the USD of one. Budgets add it up: a negative amount would make
-    room in them, and an infinite one would use them up for good.
+    room in them, and an infinite one would use them up for ever.
     """
     units = decimal(value)
     if units is None or units < 0:
@@ -244,7 +244,7 @@ def usd(value: Any, *, per_unit: float = 1.0) -> float | None:
 
 
 def seed(value: Any) -> int | None:
-    """The seed a vendor reports; None where it is no seed, or too large to be kept."""
+    """The seed a vendor reports; None where it is not a seed, or too large to be kept."""
     whole = isinstance(value, int) and not isinstance(value, bool)
     return value if whole and 0 <= value <= LARGEST_SEED else None
 

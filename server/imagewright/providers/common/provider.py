@@ -90,7 +90,7 @@ class HttpProvider:
             await anyio.to_thread.run_sync(write_file, into, output.data)
 
     async def _request_cancel(self, url: str, read: Callable[[Reply], bool], method: str = "POST") -> bool:
-        """Whether the vendor says that it stops. A request that fails is no error: the task then just continues."""
+        """Whether the vendor says that it stops. A failed request is not an error: the task then just continues."""
         try:
             return await self._send(Request(purpose=Purpose.OTHER, method=method, url=url, read=read))
         except ProviderError as error:

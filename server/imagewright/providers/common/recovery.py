@@ -93,7 +93,7 @@ async def oldest_fitting(
 
 
 def read_time(text: object) -> datetime | None:
-    """A vendor's time, with its zone; None when it is no time."""
+    """A vendor's time, with its zone; None when it is not a time."""
     try:
         moment = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:

@@ -43,7 +43,7 @@ class Done(Enum):
 
 
 PLACES = frozenset({"images", "image"})
-"""Where a result has its pictures; an answer with neither is no result of a task."""
+"""Where a result has its pictures; an answer with neither is not a result of a task."""
 
 
 class Submitted(NamedTuple):

@@ -99,7 +99,7 @@ def _seedream(version: str, sizes: tuple[str, ...], price: Price) -> tuple[FalRo
             *same("prompt"),
             Field("image_size", ("aspect_ratio", "resolution"), shapes),
             *same("seed"),
-            # one set of up to so many pictures that belong together; `num_images` would make unrelated ones
+            # one set of pictures that belong together, up to that many; `num_images` would make unrelated ones
             Field("max_images", COUNT, {1: LEFT_OUT}),
         ),
         counts=(1, 2, 3, 4, 5, 6),

@@ -103,7 +103,7 @@ class Retry:
     def wait(self, sends: int, asked: float | None) -> float | None:
         """Seconds before the next send; None to give up.
 
-        It was sent `sends` times (1 or more) so far, and the vendor may have asked to wait so many seconds.
+        It was sent `sends` times (1 or more) so far, and the vendor may have asked to wait `asked` seconds.
         """
         if sends > self.resends or (asked is not None and asked > self.longest):
             return None

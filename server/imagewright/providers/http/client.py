@@ -102,7 +102,7 @@ class HttpClient:
         Only public addresses are fetched from, and this machine only where the account's address was set to it.
 
         Raises:
-            ResultLost: it could not be had whole, and trying again a few times did not help.
+            ResultLost: it could not be fetched whole, and trying again a few times did not help.
         """
         connections = await self._open()
         await connections.download(account, url, into, max_bytes=max_bytes, retry=self._download_retry)

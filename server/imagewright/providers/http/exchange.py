@@ -115,7 +115,7 @@ class Connections:
     async def exchange(
         self, account: Account, request: Request[Any], headers: Mapping[str, str], seconds: float
     ) -> Reply:
-        """Send once, with these headers and no others, and read the whole answer within so many seconds.
+        """Send once, with these headers and no others, and read the whole answer within that many seconds.
 
         Raises:
             Broken: no whole answer came.
@@ -133,7 +133,7 @@ class Connections:
         """See `HttpClient.download`. A connection of its own is used, without any key.
 
         Raises:
-            ResultLost: it could not be had whole.
+            ResultLost: it could not be fetched whole.
         """
         sends = 0
         while True:

@@ -127,7 +127,7 @@ class Account:
         """Whether a URL has the scheme, host and port of one of the bases."""
         try:
             scheme, host, port = _origin(url)
-        except ValueError:  # no address at all, such as `http://[` or one whose port is no number
+        except ValueError:  # not an address, such as `http://[` or one whose port is not a number
             return False
         for base in self.bases:
             base_scheme, base_host, base_port = _origin(base)

@@ -81,7 +81,7 @@ def _result_size(order: Order) -> tuple[int, int]:
 
 
 def _seed(order: Order, number: int) -> int:
-    """The seed of one picture: each variant's is one more, so that any of them can be had again alone."""
+    """The seed of one picture: each variant's is one more, so that each can be made again alone."""
     limits = _arguments(order).get("seed")
     seeds = int(limits.maximum) + 1 if limits is not None and limits.maximum is not None else SEEDS
     given = order.arguments.get("seed")

@@ -155,7 +155,7 @@ class Replicate(HttpProvider):
         """The file, or the link it has moved to.
 
         Raises:
-            ResultLost: it could not be had.
+            ResultLost: it could not be fetched.
         """
         try:
             return await self._ask(link, replies.read_file, seconds=FETCH_SECONDS, max_bytes=RESULT_BYTES)

@@ -241,7 +241,7 @@ class AllowedRoots:
         try:
             path = self._inside(_resolved(guess), str(guess)).path
             status = self._status(path)
-        except StorageError:  # what cannot be read is no good guess
+        except StorageError:  # what cannot be read is not a good guess
             return None
         return path if status and stat.S_ISREG(status.st_mode) else None
 

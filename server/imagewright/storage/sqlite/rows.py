@@ -108,7 +108,7 @@ def _record(row: Sequence[Any], calls: Sequence[Sequence[Any]]) -> JobRecord:
     *columns, is_held = row
     values = _read(_JOB, columns)
     if values["state"] not in get_args(JobState):
-        message = f"{values['state']!r} is no state of a job"
+        message = f"{values['state']!r} is not a state of a job"
         raise ValueError(message)
     if not calls:
         raise ValueError("it has no calls")

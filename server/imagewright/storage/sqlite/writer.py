@@ -24,7 +24,7 @@ S = TypeVar("S", bound="SqliteStore")
 T = TypeVar("T")
 
 PAUSE = 0.01
-"""Seconds between two looks whether a thread has ended, where nobody is left who waits for it."""
+"""Seconds between two checks whether a thread has ended, if no task is left that waits for it."""
 
 
 @dataclass(eq=False, slots=True)
