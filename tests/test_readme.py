@@ -134,7 +134,7 @@ def test_every_line_runs_as_it_stands_and_in_order(clone: Path) -> None:
 
 
 @pytest.mark.skipif(not HAS_FORK, reason="as above")
-def test_what_a_client_is_told_to_start_has_its_full_path(clone: Path) -> None:
+def test_what_a_client_should_start_has_its_full_path(clone: Path) -> None:
     (line,) = (line for line in commands() if line.startswith("claude "))
     done = run([shutil.which("sh") or "/bin/sh", "-c", line], clone)
     assert done.stdout.splitlines()[0] == str(clone / ".venv" / "bin" / "imagewright")

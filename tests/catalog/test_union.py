@@ -108,14 +108,14 @@ NOTES = [
 
 
 @pytest.mark.parametrize(("operations", "text"), NOTES)
-def test_what_differs_between_operations_is_said_in_a_few_words(
+def test_what_differs_between_operations_is_reported_in_a_few_words(
     operations: dict[str, dict[str, Argument]], text: str
 ) -> None:
     schema = input_schema(invented(**operations))
     assert schema["properties"]["x"]["description"] == text
 
 
-def test_a_rule_across_arguments_is_said_where_it_applies() -> None:
+def test_a_rule_across_arguments_is_reported_where_it_applies() -> None:
     mask = {"images": IMAGES, "mask": argument("picture")}
     schema = input_schema(invented(generate={"prompt": argument("text")}, edit=mask))
     assert schema["properties"]["mask"]["description"] == "Words; needs exactly 1 image"

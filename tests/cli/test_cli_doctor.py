@@ -205,7 +205,7 @@ def test_a_misspelt_variable_is_pointed_out(monkeypatch: pytest.MonkeyPatch) -> 
     assert "did you mean 'IMAGEWRIGHT_DISABLE'?" in notes[0]
 
 
-def test_an_address_nobody_uses_is_told_once(
+def test_an_address_nobody_uses_is_reported_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     variable = f"IMAGEWRIGHT_NOBODY{ADDRESS_SUFFIX}"

@@ -31,7 +31,7 @@ def _trouble_once(kie: KieEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
     kie.fail_next("poll", envelope(401, "no access [/key]"), times=2)
 
 
-def test_it_is_said_once_and_the_picture_arrives(capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_is_reported_once_and_the_picture_arrives(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(WORDS) == 0
     shown = capsys.readouterr()
     assert shown.err.count(NOTICE) == 1

@@ -153,7 +153,7 @@ def test_somebody_else_s_project_is_no_checkout(tmp_path: Path, monkeypatch: pyt
     assert (tmp_path / "README.md").read_text(encoding="utf-8") == README
 
 
-def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     in_the_way = tmp_path / "file"
     in_the_way.write_text("", encoding="utf-8")
     assert main(["schemas", "--out", str(in_the_way / "deeper")]) == 1

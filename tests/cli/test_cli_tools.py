@@ -99,7 +99,7 @@ def test_a_stronger_option_is_named_too(capsys: pytest.CaptureFixture[str]) -> N
     assert f"but {FIRST} stays on here: listed in the command line" in capsys.readouterr().err
 
 
-def test_nothing_is_said_of_overriding_where_nothing_overrides(capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_reported_of_overriding_where_nothing_overrides(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["tools", "disable", FIRST]) == 0
     assert capsys.readouterr().err == ""
 

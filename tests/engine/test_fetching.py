@@ -138,7 +138,7 @@ BAD: dict[str, Answer] = {
 
 @pytest.mark.parametrize("name", BAD)
 @pytest.mark.parametrize("handle", [True, False])
-async def test_an_answer_that_is_no_picture_is_asked_again_and_told(
+async def test_an_answer_that_is_no_picture_is_asked_again_and_reported(
     home: Path, shelf: Shelf, http: HttpClient, name: str, *, handle: bool
 ) -> None:
     vendor = Linking(shelf, http, handle=handle)
@@ -168,7 +168,7 @@ async def test_the_bytes_are_believed_and_not_the_content_type(
     assert len(vendor.fetched) == 1
 
 
-async def test_one_hiccup_is_over_before_anybody_is_told(home: Path, shelf: Shelf, http: HttpClient) -> None:
+async def test_one_hiccup_is_over_before_anybody_sees_it(home: Path, shelf: Shelf, http: HttpClient) -> None:
     shelf.fail_next("download", Answer(404))
     async with open_bench(home, Linking(shelf, http)) as bench:
         job = await bench.begin()
@@ -220,7 +220,7 @@ async def test_a_handle_that_cannot_be_asked_or_gives_too_little_is_no_end(
     assert job.record.state == "completed"
 
 
-async def test_a_key_that_keeps_a_fresh_link_from_being_had_is_told_until_it_is_mended(
+async def test_a_key_that_keeps_a_fresh_link_from_being_had_is_reported_until_it_is_corrected(
     home: Path, shelf: Shelf, http: HttpClient
 ) -> None:
     old, new = Linking(shelf, http), Linking(shelf, http)
@@ -241,7 +241,7 @@ async def test_a_key_that_keeps_a_fresh_link_from_being_had_is_told_until_it_is_
     assert len(new.asked) == 1
 
 
-async def test_a_link_that_wants_the_key_is_followed_with_the_mended_one(home: Path) -> None:
+async def test_a_link_that_wants_the_key_is_followed_with_the_corrected_one(home: Path) -> None:
     old, new = Vendor(), Vendor()
     old.then("fetch", *[ResultLost("vendor", "HTTP 401")] * 10_000)
     async with open_bench(home, old) as bench:

@@ -76,7 +76,7 @@ async def test_every_running_job_is_carried_on_and_nothing_is_sent_twice(old_hom
     assert all(left_of(old_home, job_id) == set() for job_id in jobs)
 
 
-async def test_an_old_plan_without_its_wish_costs_only_its_job(old_home: Path) -> None:
+async def test_an_old_plan_without_its_request_costs_only_its_job(old_home: Path) -> None:
     execute(old_home, "UPDATE job SET plan = json_remove(plan, '$.brief') WHERE id = :id", id=PLANNED)
     async with open_bench(old_home, Vendor()) as bench:
         await bench.jobs.reclaim()

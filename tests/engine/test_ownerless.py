@@ -79,7 +79,7 @@ async def test_without_its_provider_it_is_ended_by_whoever_cancels_it(home: Path
     assert any(left.note in note for note in job.record.notes)
 
 
-async def test_it_is_said_that_nobody_works_on_it_until_its_provider_is_back(home: Path) -> None:
+async def test_it_is_reported_that_nobody_works_on_it_until_its_provider_is_back(home: Path) -> None:
     job_id = await left_behind(home, SUBMITTING, SUBMITTED)
     async with open_bench(home, Vendor("another")) as bench:
         job = await bench.find(job_id)
@@ -96,7 +96,7 @@ async def test_it_is_said_that_nobody_works_on_it_until_its_provider_is_back(hom
     assert job.record.state == "completed"
 
 
-async def test_with_its_provider_the_vendor_is_told(home: Path) -> None:
+async def test_with_its_provider_the_vendor_is_asked(home: Path) -> None:
     job_id = await left_behind(home, SUBMITTING, SUBMITTED)
     vendor = Vendor()
     async with open_bench(home, vendor) as bench:

@@ -153,7 +153,7 @@ async def test_an_end_that_may_be_a_slip_is_believed_after_two_minutes(waits: li
 
 @pytest.mark.parametrize("row", NOTICED)
 @pytest.mark.usefixtures("waits")
-async def test_trouble_of_any_class_is_told_and_ends_nothing(row: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_trouble_of_any_class_is_reported_and_ends_nothing(row: str, caplog: pytest.LogCaptureFixture) -> None:
     error, says = NOTICED[row]
     call = Call(BUSY, error, error, BUSY, DONE)
     with caplog.at_level(logging.WARNING):
@@ -172,7 +172,7 @@ async def test_trouble_of_any_class_is_told_and_ends_nothing(row: str, caplog: p
     ("error", "advice"), [(KEY, "doctor"), (OutOfCredit("vendor"), "Top up"), (NOTICED["redirect"][0], "sign-in")]
 )
 @pytest.mark.usefixtures("waits")
-async def test_what_a_person_can_do_about_it_is_said(error: Exception, advice: str) -> None:
+async def test_what_a_person_can_do_about_it_is_reported(error: Exception, advice: str) -> None:
     call = Call(error, DONE)
     await call.end()
     assert advice in call.heard[0][1]

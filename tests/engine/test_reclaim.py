@@ -151,7 +151,7 @@ async def test_a_job_of_a_provider_that_is_not_in_use_waits_for_it(home: Path) -
         assert (await bench.done(await bench.reclaimed(job_id))).record.state == "completed"
 
 
-async def test_a_model_that_is_gone_is_said_and_nothing_is_sent(home: Path) -> None:
+async def test_a_model_that_is_gone_is_reported_and_nothing_is_sent(home: Path) -> None:
     job_id = await left_behind(home)
     vendor = Vendor()
     vendor.routes = (replace(vendor.routes[0], model="vendor/model-2"),)

@@ -129,7 +129,9 @@ async def test_a_list_that_is_refused_is_given_up_in_time(home: Path, error: Exc
 
 
 @pytest.mark.parametrize("step", [SENT, SUBMITTING], ids=["not in the list", "nothing to know it by"])
-async def test_what_is_not_found_stays_unknown_and_is_said(home: Path, step: tuple[CallState, dict[str, Any]]) -> None:
+async def test_what_is_not_found_stays_unknown_and_is_reported(
+    home: Path, step: tuple[CallState, dict[str, Any]]
+) -> None:
     job_id = await left_behind(home, step)
     vendor = Lister()
     vendor.has("t1", prompt="another")

@@ -52,7 +52,7 @@ async def test_a_call_that_was_answered_late_is_made_again_once_the_doubt_is_ove
     assert len(vendor.orders) == 2
 
 
-async def test_an_unknown_outcome_nobody_has_heard_of_is_told_before_anything_is_sent_again(home: Path) -> None:
+async def test_an_unknown_outcome_nobody_has_heard_of_is_reported_before_anything_is_sent_again(home: Path) -> None:
     vendor = Vendor()
     vendor.then("submit", UnknownOutcome("vendor"))
     async with open_bench(home, vendor) as bench:

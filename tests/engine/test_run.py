@@ -68,7 +68,7 @@ async def test_a_cancel_reaches_a_vendor_that_can_and_says_what_may_be_charged(
     assert job.record.cost_basis == "estimate"
 
 
-async def test_a_cancel_that_cannot_reach_its_vendor_is_said_and_hurts_nobody_else(home: Path) -> None:
+async def test_a_cancel_that_cannot_reach_its_vendor_is_reported_and_hurts_nobody_else(home: Path) -> None:
     vendor = Vendor()
     vendor.then("poll", anyio.sleep_forever)
     vendor.then("cancel", VendorUnavailable("vendor", "no route to host"))

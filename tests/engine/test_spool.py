@@ -73,7 +73,7 @@ async def test_a_result_is_read_back_as_it_was(tmp_path: Path, output: Output) -
     assert (tmp_path / "incoming" / JOB).exists() == (output.data is not None)
 
 
-async def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+async def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "incoming").write_bytes(b"in the way")
     with pytest.raises(StorageError, match="in the way"):
         await spool_of(tmp_path).keep_output(JOB, 1, Output(data=b"picture"))

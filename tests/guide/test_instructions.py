@@ -67,7 +67,7 @@ def holders(argument: str) -> list[Row]:
     return [row for row in ROWS if any(argument in one.arguments for one in row.operations.values())]
 
 
-def test_an_argument_that_only_one_tool_has_is_said_with_its_tool() -> None:
+def test_an_argument_that_only_one_tool_has_is_reported_with_its_tool() -> None:
     words = instructions(ROWS, offline_only=False).split("Only one tool has: ")[1].split(".\n")[0]
     parts = {
         part.split(" (")[1].rstrip(")"): set(re.split(", | and ", part.split(" (")[0])) for part in words.split("; ")
@@ -81,7 +81,7 @@ def test_an_argument_that_only_one_tool_has_is_said_with_its_tool() -> None:
 
 
 @pytest.mark.parametrize(("argument", "word"), [("mask", "mask"), ("scale", "upscaling"), ("seed", "seed")])
-def test_a_wish_that_no_tool_on_offer_fulfils_is_said(argument: str, word: str) -> None:
+def test_a_request_that_no_tool_on_offer_serves_is_reported(argument: str, word: str) -> None:
     def denied(rows: list[Row]) -> str:
         return instructions(rows, offline_only=False).partition("no tool that is on offers ")[2].split(". ")[0]
 
@@ -89,7 +89,7 @@ def test_a_wish_that_no_tool_on_offer_fulfils_is_said(argument: str, word: str) 
     assert word not in denied(list(ROWS))
 
 
-def test_one_tool_is_not_said_to_be_the_only_one_of_its_kind() -> None:
+def test_one_tool_is_not_called_the_only_one_of_its_kind() -> None:
     for row in ROWS:
         assert "Only one tool has" not in instructions([row], offline_only=False)
 

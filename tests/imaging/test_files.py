@@ -178,7 +178,7 @@ def test_every_cut_through_a_jpeg_is_found_out(progressive: bool) -> None:  # no
             probe(data[:end])
 
 
-def test_avif_is_told_from_heic_and_video() -> None:
+def test_avif_is_distinguished_from_heic_and_video() -> None:
     heic = b"\0\0\0\x1cftypheic\0\0\0\0mif1heicmiaf" + bytes(40)
     expected = "damaged" if "heic" in known_formats() else "HEIC pictures cannot be read on this machine"
     with pytest.raises(PictureError, match=expected):

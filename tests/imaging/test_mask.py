@@ -49,7 +49,7 @@ def test_coverage_is_the_repainted_share(style: Style) -> None:
 
 
 @pytest.mark.parametrize(("box", "share"), [((0, 0, 0, 0), 0.0), ((0, 0, *SIZE), 1.0)])
-def test_a_mask_of_nothing_and_of_everything_can_be_told(box: Box, share: float) -> None:
+def test_a_mask_of_nothing_and_of_everything_can_be_recognised(box: Box, share: float) -> None:
     assert mask_coverage(mask_of(*SIZE, box, "white")) == share
     assert mask_coverage(mask_of(*SIZE, box, "transparent")) == share
 
@@ -94,7 +94,7 @@ def test_the_soft_edge_of_a_brush_falls_to_the_nearer_side() -> None:
 
 
 def test_a_picture_given_as_a_mask_is_refused_with_what_to_do() -> None:
-    with pytest.raises(PictureError, match=r"no mask.*black"):
+    with pytest.raises(PictureError, match=r"not a mask.*black"):
         read_mask(photo(*SIZE))
 
 

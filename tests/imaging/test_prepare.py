@@ -36,7 +36,7 @@ def test_nothing_is_lost_where_the_format_can(first: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["gif", "webp", "png"])
-def test_an_animation_is_sent_as_its_first_frame_and_that_is_said(name: str) -> None:
+def test_an_animation_is_sent_as_its_first_frame_and_that_is_reported(name: str) -> None:
     data = photo(format=name, frames=3)
     made = prepare(data, formats=USUAL, max_bytes=None)
     assert probe(made.data).frames == 1
@@ -80,7 +80,7 @@ def test_transparency_is_kept_where_any_accepted_format_can() -> None:
     assert probe(made.data).has_alpha
 
 
-def test_lost_transparency_is_said() -> None:
+def test_lost_transparency_is_reported() -> None:
     made = prepare(photo(64, 48, "png", mode="RGBA"), formats=("jpeg",), max_bytes=None)
     assert "transparent parts are now white" in made.note
     assert opened(made.data).crop((50, 40, 51, 41)).tobytes() == b"\xff\xff\xff"
@@ -93,7 +93,7 @@ def test_a_picture_too_large_in_every_format_is_refused_with_the_sizes() -> None
     assert "quality 95" in str(text.value)
 
 
-def test_a_format_that_cannot_be_written_is_said() -> None:
+def test_a_format_that_cannot_be_written_is_reported() -> None:
     with pytest.raises(PictureError, match="cannot be turned into HEIC"):
         prepare(photo(), formats=("heic",), max_bytes=None)
 

@@ -53,7 +53,7 @@ def test_whether_a_failed_task_was_charged_is_not_taken_from_an_absurd_number(un
     assert ended(read_market(reply(body.encode("ascii")))).charged is charged
 
 
-def test_a_charge_is_told_in_usd_below_a_thousand() -> None:
+def test_a_charge_is_reported_in_usd_below_a_thousand() -> None:
     assert [usd(value) for value in (0, 999.99, 1000, 1e9, -1e-9, math.inf, None)] == [0.0, 999.99, *[None] * 5]
     assert usd("200000", per_unit=0.004) == 800.0
     assert usd("250000", per_unit=0.004) is None

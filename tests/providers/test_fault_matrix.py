@@ -158,7 +158,9 @@ async def test_a_link_whose_time_is_over_has_lost_its_picture(
 
 
 @pytest.mark.parametrize("name", EMPTY)
-async def test_an_empty_account_and_a_wrong_key_are_said(name: str, emulator: AnyEmulator, http: HttpClient) -> None:
+async def test_an_empty_account_and_a_wrong_key_are_reported(
+    name: str, emulator: AnyEmulator, http: HttpClient
+) -> None:
     provider = wired(name, emulator, http)
     order = plain_order(provider.routes[0])
     money, little, says = EMPTY[name]

@@ -246,7 +246,7 @@ async def test_what_cannot_be_counted_or_goes_too_deep_is_no_json() -> None:
     assert [Reply(200, {}, body).json for body in (deep, long)] == [None, None]
 
 
-async def test_the_end_of_a_task_is_said_without_the_key(vendor: Vendor, http: HttpClient) -> None:
+async def test_the_end_of_a_task_is_reported_without_the_key(vendor: Vendor, http: HttpClient) -> None:
     def over(_: Reply) -> TaskEnded:
         return TaskEnded(GenerationFailed("vendor", f"no luck with {KEY} " + "x" * 500), sure=False)
 

@@ -151,7 +151,7 @@ async def test_another_input_another_model_and_an_earlier_time_do_not_fit(
 
 
 @pytest.mark.parametrize("name", LISTINGS)
-async def test_clocks_may_differ_but_not_by_more_than_is_said(name: str, emulator: Any, provider: Any) -> None:
+async def test_clocks_may_differ_but_not_by_more_than_is_documented(name: str, emulator: Any, provider: Any) -> None:
     signature = await _lost(provider, emulator, _plain(name))
     (task,) = emulator.tasks.values()
     for behind, found in ((CLOCKS_DIFFER - timedelta(minutes=1), True), (CLOCKS_DIFFER * 2, False)):
@@ -188,14 +188,14 @@ async def test_a_list_that_cannot_be_had_says_nothing_about_the_call(
 
 @pytest.mark.parametrize("name", LISTINGS)
 @pytest.mark.parametrize("shape", SHAPES)
-async def test_a_list_that_is_none_is_said(name: str, shape: str, emulator: AnyEmulator, provider: Any) -> None:
+async def test_a_list_that_is_none_is_reported(name: str, shape: str, emulator: AnyEmulator, provider: Any) -> None:
     emulator.fail_next("list", Answer.of(SHAPES[shape]))
     with pytest.raises(ProviderError, match="cannot be read"):
         await provider.recover(provider.signature(_plain(name)), ())
 
 
 @pytest.mark.parametrize("name", LISTINGS)
-async def test_a_list_that_is_refused_is_said(name: str, emulator: AnyEmulator, provider: Any) -> None:
+async def test_a_list_that_is_refused_is_reported(name: str, emulator: AnyEmulator, provider: Any) -> None:
     signature = provider.signature(_plain(name))
     emulator.fail_next("list", LISTINGS[name].refuses(f"No such key: {emulator.key}"))
     with pytest.raises(BadKey, match=r"No such key: \[key\]") as caught:

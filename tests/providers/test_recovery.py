@@ -126,5 +126,5 @@ async def test_a_list_that_goes_by_another_time_is_read_to_its_end() -> None:
 
 
 @pytest.mark.anyio
-async def test_no_more_pages_are_read_than_is_said() -> None:
+async def test_no_more_pages_are_read_than_is_documented() -> None:
     assert await _found([[_call(f"{place}", place / 9)] for place in range(9)], set(), most_pages=3) == ("2", 3)

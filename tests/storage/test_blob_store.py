@@ -64,7 +64,7 @@ async def test_no_more_is_read_than_is_wanted(blobs: BlobStore, tmp_path: Path) 
     assert await anyio.Path(into).read_bytes() == SOURCE
 
 
-async def test_what_is_gone_is_said(blobs: BlobStore, tmp_path: Path) -> None:
+async def test_what_is_gone_is_reported(blobs: BlobStore, tmp_path: Path) -> None:
     into = tmp_path / "here"
     for ask in (blobs.read(INPUT), blobs.head(INPUT, 1), blobs.fetch(INPUT, into)):
         with pytest.raises(BlobGoneError, match="deleted or moved"):
@@ -216,7 +216,7 @@ async def test_an_empty_folder_is_seen_and_goes(base: Path) -> None:
     assert not folder.exists()
 
 
-async def test_a_folder_in_the_way_is_said(local: LocalBlobs, base: Path, source: Path) -> None:
+async def test_a_folder_in_the_way_is_reported(local: LocalBlobs, base: Path, source: Path) -> None:
     base.mkdir()
     for name in ("incoming", "pictures"):
         (base / name).write_bytes(b"in the way")

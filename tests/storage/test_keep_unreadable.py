@@ -36,7 +36,7 @@ async def test_it_never_replaces_another_file(folders: Folders, source: Path) ->
     assert await anyio.Path(first).read_bytes() == SOURCE
 
 
-async def test_what_has_the_folders_name_is_said(folders: Folders, source: Path) -> None:
+async def test_what_has_the_folders_name_is_reported(folders: Folders, source: Path) -> None:
     await anyio.Path(folders.pictures).mkdir(parents=True)
     await anyio.Path(folders.pictures / "unreadable").write_bytes(b"in the way")
     async with opened(folders) as library:

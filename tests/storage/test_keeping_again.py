@@ -186,7 +186,7 @@ async def test_a_reservation_that_a_kill_left_empty_is_nobodys(
     assert (folders.pictures / "fox.png").read_bytes() == b""
 
 
-async def test_a_corrupt_index_is_told_of_once(folders: Folders, source: Path) -> None:
+async def test_a_corrupt_index_is_reported_once(folders: Folders, source: Path) -> None:
     folders.database.parent.mkdir()
     folders.database.write_bytes(b"no database" * 1000)
     async with opened(folders) as library:

@@ -178,7 +178,7 @@ async def test_a_paid_picture_is_kept_where_save_as_cannot_be(
     assert await library.get(LOCAL, record.id) == record
 
 
-async def test_a_picture_that_can_be_saved_nowhere_is_said(
+async def test_a_picture_that_can_be_saved_nowhere_is_reported(
     library: Library,
     folders: Folders,
     source: Path,
@@ -232,7 +232,7 @@ async def test_room_is_looked_for_before_money_is_spent(library: Library, folder
         await library.check_room(LOCAL, None, 10**15)
 
 
-async def test_a_database_that_cannot_be_written_is_said_before_money_is_spent(folders: Folders) -> None:
+async def test_a_database_that_cannot_be_written_is_reported_before_money_is_spent(folders: Folders) -> None:
     folders.database.mkdir(parents=True)
     async with opened(folders) as library:
         with pytest.raises(StorageError, match="database"):

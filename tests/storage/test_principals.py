@@ -54,7 +54,7 @@ def test_every_method_is_held_against_two_principals() -> None:
 
 
 @pytest.mark.parametrize("method", ASKED)
-async def test_jobs_of_one_are_not_told_to_the_other(workers: Workers, method: str) -> None:
+async def test_jobs_of_one_are_not_shown_to_the_other(workers: Workers, method: str) -> None:
     store = workers()
     await (ended if method == "costs" else started)(store, who=ALICE, reserved_usd=0.25)
     await store.release()

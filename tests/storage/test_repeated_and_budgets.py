@@ -58,7 +58,7 @@ async def test_the_same_after_an_end_that_nobody_saw(
 
 
 @pytest.mark.parametrize("state", ["completed", "failed", "cancelled"])
-async def test_the_same_after_an_end_that_was_seen_is_a_new_wish(workers: Workers, state: str) -> None:
+async def test_the_same_after_an_end_that_was_seen_is_a_new_call(workers: Workers, state: str) -> None:
     await ended(workers(), "1", state)
     await workers().mark_seen(LOCAL, "job_1")
     assert await again(workers()) == "job_2"
@@ -76,7 +76,7 @@ async def test_the_same_after_an_end_that_was_seen_is_a_new_wish(workers: Worker
         ((3600.0,), 3599.0, True),  # the doubt may last longer than that about an end that nobody heard of
     ],
 )
-async def test_the_same_after_an_end_that_was_told_late(
+async def test_the_same_after_an_end_that_came_late(
     workers: Workers, clock: Clock, moments: tuple[float, ...], later: float, *, joins: bool
 ) -> None:
     await ended(workers())
@@ -102,7 +102,7 @@ async def test_each_identical_job_prolongs_the_doubt_whether_anybody_hears_the_a
 
 
 @pytest.mark.parametrize(("later", "joins"), [(REPEAT_SECONDS, True), (REPEAT_SECONDS + 0.1, False)])
-async def test_the_same_long_after_is_a_new_wish(workers: Workers, clock: Clock, later: float, *, joins: bool) -> None:
+async def test_the_same_long_after_is_a_new_call(workers: Workers, clock: Clock, later: float, *, joins: bool) -> None:
     await ended(workers())
     clock.wait(later)
     assert await again(workers()) == ("job_1" if joins else "job_2")

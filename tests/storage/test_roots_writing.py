@@ -48,7 +48,7 @@ def roots(root: Path, tmp_path: Path) -> AllowedRoots:
         ("{top}/second/", "second"),
     ],
 )
-def test_where_a_wish_leads(roots: AllowedRoots, tmp_path: Path, text: str, path: str) -> None:
+def test_where_a_path_leads(roots: AllowedRoots, tmp_path: Path, text: str, path: str) -> None:
     assert writable(roots, text.format(top=tmp_path, uri=tmp_path.as_uri())) == tmp_path / path
 
 

@@ -278,7 +278,7 @@ def test_room_is_found_and_nothing_left(folder: Path) -> None:
     assert everything(folder / "a" / "b") == []
 
 
-def test_too_little_room_is_said_in_figures(folder: Path) -> None:
+def test_too_little_room_is_reported_in_figures(folder: Path) -> None:
     with pytest.raises(StorageError, match=r"Too little room in .*free, up to 1000 TB may be needed"):
         saving.check_room(folder, 10**15)
 

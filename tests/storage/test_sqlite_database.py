@@ -146,7 +146,7 @@ def test_threads_write_all_they_have(open_database: Callable[..., Database]) -> 
     assert sorted(notes(databases[0])) == sorted(f"{n}.{t}" for n in range(8) for t in range(10))
 
 
-def test_a_locked_database_is_waited_for_and_then_said(open_database: Callable[..., Database]) -> None:
+def test_a_locked_database_is_waited_for_and_then_reported(open_database: Callable[..., Database]) -> None:
     holder, other = open_database(), open_database(patience=0.05)
     write(holder, "one")
     with holder.writing():
@@ -345,7 +345,7 @@ def test_what_went_into_a_file_set_aside_meanwhile_counts_as_not_written(
 
 
 @pytest.mark.parametrize("what", ["folder", "below a file"])
-def test_a_place_that_cannot_hold_a_database_is_said(file: Path, what: str) -> None:
+def test_a_place_that_cannot_hold_a_database_is_reported(file: Path, what: str) -> None:
     if what == "folder":
         file.mkdir(parents=True)
     else:
@@ -357,7 +357,7 @@ def test_a_place_that_cannot_hold_a_database_is_said(file: Path, what: str) -> N
 
 
 @DAMAGE
-def test_trouble_is_told_and_nothing_is_changed(
+def test_trouble_is_reported_and_nothing_is_changed(
     open_database: Callable[..., Database], file: Path, damage: Callable[[Path], None]
 ) -> None:
     database = open_database()

@@ -143,7 +143,7 @@ async def test_one_that_fails_undoes_itself_alone(writer: Writer, database: Coun
     assert "UNIQUE" in str(errors[twice])
 
 
-async def test_where_nothing_can_be_written_everybody_is_told(writer: Writer, database: Counting) -> None:
+async def test_where_nothing_can_be_written_everybody_hears_of_it(writer: Writer, database: Counting) -> None:
     await writer.write(noting("one"))
     errors = []
 

@@ -43,7 +43,7 @@ NOT_PICTURES: Mapping[str, tuple[bytes, str]] = {
     "zip": (b"PK\x03\x04\x14\0\0\0", "ZIP"),
     "video": (b"\0\0\0\x18ftypisom\0\0\2\0isomiso2", "video"),
 }
-"""Files that are no picture, with the word by which a refusal must call them."""
+"""Files that are not pictures, with the word by which a refusal must call them."""
 
 _TURNED_BY = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,

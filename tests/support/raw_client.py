@@ -58,7 +58,7 @@ class RawClient:
         """Everything the server wrote to its standard output."""
         self.meta: dict[str, Any] = {}
         self.stray: list[str] = []
-        """Lines of its standard output that are no message."""
+        """Lines of its standard output that are not messages."""
         self.notifications: queue.Queue[dict[str, Any]] = queue.Queue()
         self._answers: queue.Queue[dict[str, Any]] = queue.Queue()
         self._last = 0

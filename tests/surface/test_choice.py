@@ -241,7 +241,7 @@ async def test_a_vendor_without_money_is_passed_over_openly_and_the_picture_is_p
     ],
     ids=["reset", "gateway", "moderation"],
 )
-async def test_nobody_else_is_asked_where_the_first_may_be_at_work_or_the_wish_is_what_is_wrong(
+async def test_nobody_else_is_asked_where_the_first_may_be_at_work_or_the_call_is_what_is_wrong(
     fault: Answer, error: type[ProviderError], tmp_path: Path
 ) -> None:
     with opened((CHEAP, DEAR)) as emulators:

@@ -76,7 +76,9 @@ def _read(result: Any) -> tuple[dict[str, Any], str]:
     return (data["jobs"][0] if "jobs" in data else data), text
 
 
-async def test_the_caller_is_told_at_once_and_once_the_key_is_mended_waiting_works_as_before(kie: KieEmulator) -> None:
+async def test_the_caller_hears_of_it_at_once_and_once_the_key_is_corrected_waiting_works_as_before(
+    kie: KieEmulator,
+) -> None:
     async with connected(kie, seldom=0.05) as (client, engine):
         kie.fail_next("poll", ONCE["key"], times=10_000)
         data, text = _read(await client.call_tool(TOOL, CALL))
@@ -110,7 +112,7 @@ async def test_the_caller_is_told_at_once_and_once_the_key_is_mended_waiting_wor
 
 
 @pytest.mark.parametrize("row", ONCE)
-async def test_one_bad_answer_is_told_and_the_picture_arrives(row: str, kie: KieEmulator) -> None:
+async def test_one_bad_answer_is_reported_and_the_picture_arrives(row: str, kie: KieEmulator) -> None:
     answered = Event()
     async with connected(kie, seldom=0.05) as (client, _):
         kie.fail_next("poll", ONCE[row])

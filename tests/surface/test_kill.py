@@ -98,7 +98,7 @@ def test_a_living_server_takes_over_from_a_dead_one_and_leaves_a_living_one_alon
         assert {call.state for call in job.calls} == {CallState.KEPT}
 
 
-def test_a_connection_that_breaks_during_the_submit_is_said_and_never_sent_again(house: House) -> None:
+def test_a_connection_that_breaks_during_the_submit_is_reported_and_never_sent_again(house: House) -> None:
     house.vendor.fail_next(house.vendor.submits, Answer.reset(), after=True)
     with house.server() as server:
         answer = server.answer(house.begin(server, PROMPT))["result"]

@@ -85,7 +85,7 @@ async def test_only_a_plain_yes_spends(
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_a_client_that_cannot_ask_is_told_how_to_allow_it(kie: KieEmulator, home: Path, mode: str) -> None:
+async def test_a_client_that_cannot_ask_learns_how_to_allow_it(kie: KieEmulator, home: Path, mode: str) -> None:
     async with connected(kie, home, mode, None, LITTLE) as (client, _):
         result = await client.call_tool(TOOL, CALL)
     assert result.is_error

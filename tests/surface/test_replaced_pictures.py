@@ -181,7 +181,7 @@ def test_its_resource_is_refused_with_the_reason(
 
 
 @pytest.mark.parametrize("by", ["link", "pipe", "text"])
-def test_a_job_of_an_earlier_process_is_told_without_that_preview(by: str, home: Path, tmp_path: Path) -> None:
+def test_a_job_of_an_earlier_process_is_reported_without_that_preview(by: str, home: Path, tmp_path: Path) -> None:
     env = {"IMAGEWRIGHT_HOME": str(home)}
     with RawClient(MODERN, env=env) as client:
         made = client.call("qwen", {"prompt": "hills", "variants": 2})["structuredContent"]
@@ -208,7 +208,7 @@ def test_of_many_that_are_gone_only_some_are_named(
     assert "No preview of 4 more" in text
 
 
-def test_the_real_type_of_a_replaced_file_is_told(
+def test_the_real_type_of_a_replaced_file_is_reported(
     client: RawClient, kept: Callable[[int], list[PictureRecord]]
 ) -> None:
     (record,) = kept(1)

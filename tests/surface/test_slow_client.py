@@ -143,7 +143,7 @@ def test_an_asked_for_cancel_reaches_the_vendor_and_says_what_may_be_charged(hom
         assert [one.state for one in job.calls] == [CallState.CANCELLED]
 
 
-def test_a_vendor_that_cannot_stop_is_said(house: House) -> None:
+def test_a_vendor_that_cannot_stop_is_reported(house: House) -> None:
     house.vendor.seconds = LONG
     with house.server(IMAGEWRIGHT_WAIT=CLIENT_SECONDS) as server:
         first = call(house, server)

@@ -129,7 +129,7 @@ class Engine:
         return await (await self._calls()).start(who, config, tool, arguments, key=key, confirmed=confirmed)
 
     async def explain(self, tool: str, arguments: object) -> tuple[str, ...]:
-        """Which route a call would take and why not the others, without taking it; pictures are not looked at.
+        """Which route a call would take and why not the others, without taking it; pictures are not opened.
 
         Raises:
             Refusal: the arguments are wrong, or the tool is off.

@@ -83,7 +83,7 @@ def new_job(job_id: str, plan: Plan, inputs: Mapping[str, Any], *, fingerprint: 
 
 @dataclass(slots=True)
 class Job:
-    """One job; only the engine changes it, and `changed` is set and renewed each time."""
+    """One job, which only the engine changes."""
 
     record: JobRecord
     """What is known of it. While this process works on it, what is added here is written down when the job ends; the
@@ -104,10 +104,11 @@ class Job:
     previews: dict[str, Preview] = field(default_factory=dict)
     """Previews of the pictures by id, made when they were checked; dropped once a caller has them."""
     began: float = field(default_factory=time.monotonic)
-    """Monotonic clock, seconds."""
+    """When it began, in seconds of the monotonic clock."""
     ended_at: float | None = None
-    """The same; None while it runs."""
+    """When it ended, by the same clock; None while it runs."""
     changed: anyio.Event = field(default_factory=anyio.Event)
+    """Set at the next change, and then replaced by a new one."""
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     """Cancelled to stop the work in this process."""
 

@@ -33,7 +33,7 @@ async def test_an_edit_whose_outcome_is_unknown_is_not_sent_again(
     assert len(emulator.received("generate")) == len(emulator.charges) == 1
 
 
-async def test_an_empty_account_a_wrong_key_and_a_rate_are_told_apart(emulator: ArkEmulator, provider: Ark) -> None:
+async def test_an_empty_account_a_wrong_key_and_a_rate_are_kept_apart(emulator: ArkEmulator, provider: Ark) -> None:
     emulator.rate = 0
     with pytest.raises(RateLimited):
         await provider.submit(plain_order(PLAIN))

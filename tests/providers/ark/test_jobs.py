@@ -133,7 +133,7 @@ async def test_a_call_of_one_refused_picture_is_refused_and_not_charged(
     assert caught.value.charged is False
 
 
-async def test_a_key_of_the_other_region_is_said(http: HttpClient, emulator: ArkEmulator) -> None:
+async def test_a_key_of_the_other_region_is_reported(http: HttpClient, emulator: ArkEmulator) -> None:
     other = open_provider(
         "ark", ProviderConfig(key="ark-of-china-0123456789", addresses=emulator.addresses, overrides={}, http=http)
     )

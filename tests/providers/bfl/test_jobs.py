@@ -162,7 +162,7 @@ async def test_a_model_id_can_be_set(emulator: BflEmulator, http: HttpClient) ->
     assert [task.model for task in emulator.tasks.values()] == ["flux-kontext-max"]
 
 
-async def test_more_tasks_at_once_than_the_vendor_takes_are_said(emulator: BflEmulator, provider: Provider) -> None:
+async def test_more_tasks_at_once_than_the_vendor_takes_are_reported(emulator: BflEmulator, provider: Provider) -> None:
     order = plain_order(PLAIN, quality="max")
     for _ in range(MODELS["flux-kontext-max"].active):
         await submitted(provider, order)

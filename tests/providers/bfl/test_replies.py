@@ -165,7 +165,7 @@ def test_a_task_that_is_not_known_is_asked_about_again(status: str) -> None:
         (400, "not enough credits", OutOfCredit),
     ],
 )
-def test_what_keeps_from_asking_is_said_only_where_the_vendor_itself_says_so(
+def test_what_keeps_from_asking_is_reported_only_where_the_vendor_itself_says_so(
     status: int, words: str, expected: type[ProviderError]
 ) -> None:
     error = read_standing(reply({"detail": words}, status), None)

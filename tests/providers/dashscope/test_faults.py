@@ -64,7 +64,7 @@ async def test_a_task_that_fails(
 
 
 @pytest.mark.parametrize("route", [PLAIN, TASK], ids=["at once", "as a task"])
-async def test_an_empty_account_a_wrong_key_and_a_rate_are_told_apart(
+async def test_an_empty_account_a_wrong_key_and_a_rate_are_kept_apart(
     route: object, emulator: DashScopeEmulator, provider: DashScope
 ) -> None:
     order = plain_order(PLAIN if route is PLAIN else TASK)

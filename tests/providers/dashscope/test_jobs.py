@@ -184,7 +184,7 @@ async def test_a_call_of_one_refused_picture_fails_and_is_not_charged(
     assert not emulator.charges
 
 
-async def test_a_key_of_the_other_region_is_said(emulator: DashScopeEmulator, http: HttpClient) -> None:
+async def test_a_key_of_the_other_region_is_reported(emulator: DashScopeEmulator, http: HttpClient) -> None:
     addresses = emulator.addresses
     other = open_provider(
         "dashscope", ProviderConfig(key="sk-of-beijing-012345", addresses=addresses, overrides={}, http=http)

@@ -52,7 +52,7 @@ def test_pictures_are_collected_from_wherever_they_stand(content: Any) -> None:
     assert read_submitted(text(content)) == BOTH
 
 
-def test_a_task_is_told_from_pictures() -> None:
+def test_a_task_is_distinguished_from_pictures() -> None:
     assert read_submitted(text(_task("PENDING"))) == Handle("dashscope", {"task": "t"})
     assert read_submitted(text(_task("SOMETHING_NEW"))) == Handle("dashscope", {"task": "t"})
     assert type(read_submitted(text(_task("FAILED", code="InternalError", message="m")))) is GenerationFailed
@@ -147,7 +147,7 @@ def test_a_poll_that_is_refused_does_not_speak_of_the_money(code: str, status: i
     assert answer.charged is None
 
 
-def test_an_empty_account_is_told_from_a_wrong_field_although_both_are_400() -> None:
+def test_an_empty_account_is_distinguished_from_a_wrong_field_although_both_are_400() -> None:
     assert type(read_submitted(text({"code": "Arrearage", "message": "Access denied, ..."}, 400))) is OutOfCredit
 
 
@@ -175,5 +175,5 @@ def test_an_answer_of_another_shape_is_left_to_its_status(content: Any) -> None:
         (None, 404, False),
     ],
 )
-def test_whether_a_task_was_told_to_stop(*, content: Any, status: int, stopped: bool) -> None:
+def test_whether_a_task_was_asked_to_stop(*, content: Any, status: int, stopped: bool) -> None:
     assert read_cancelled(text(content, status)) is stopped

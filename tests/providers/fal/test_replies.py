@@ -207,7 +207,7 @@ def test_pictures_in_every_shape(body: Any, seed: int | None) -> None:
     assert read_result(reply(body)) == Finished((Output(url=URL, seed=seed),))
 
 
-def test_what_is_missing_or_marked_is_said_and_the_rest_is_kept() -> None:
+def test_what_is_missing_or_marked_is_reported_and_the_rest_is_kept() -> None:
     body = {"images": [{"url": URL}, {"url": None}, None], "has_nsfw_concepts": [True, False, True]}
     finished = read_result(reply(body))
     assert isinstance(finished, Finished)
@@ -264,5 +264,5 @@ def test_a_file_that_is_not_taken_is_no_matter_of_the_key() -> None:
         (b"<html>", 502, False),
     ],
 )
-def test_whether_a_task_was_told_to_stop(body: Any, status: int, parts: Any) -> None:
+def test_whether_a_task_was_asked_to_stop(body: Any, status: int, parts: Any) -> None:
     assert read_cancelled(reply(body, status)) is parts

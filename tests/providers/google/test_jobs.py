@@ -94,7 +94,7 @@ def _first(provider: Google) -> Order:
     return replace(plain_order(PLAIN), route=provider.routes[0])
 
 
-async def test_another_file_type_than_was_expected_is_said(
+async def test_another_file_type_than_was_expected_is_reported(
     emulator: GoogleEmulator, provider: Google, tmp_path: Path
 ) -> None:
     emulator.form = "jpeg"

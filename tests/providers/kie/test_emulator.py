@@ -169,7 +169,7 @@ def test_money_is_taken_once_and_only_for_what_was_made(caller: Caller, emulator
     assert caller.create(QWEN, prompt="x")[0] == 402
 
 
-def test_a_task_takes_its_time_when_it_is_told_to(caller: Caller, emulator: KieEmulator) -> None:
+def test_a_task_takes_its_time_when_asked_to(caller: Caller, emulator: KieEmulator) -> None:
     emulator.seconds = 3600.0
     task = caller.create(QWEN, prompt="x")[2]["taskId"]
     url = f"{emulator.url('api')}/api/v1/jobs/recordInfo"

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_burst_beyond_the_vendors_rate_is_refused_and_said(emulator: KieEmulator, provider: Provider) -> None:
+async def test_a_burst_beyond_the_vendors_rate_is_refused_and_reported(
+    emulator: KieEmulator, provider: Provider
+) -> None:
     emulator.rate = 2
     for _ in range(2):
         await submitted(provider, plain_order(PLAIN))

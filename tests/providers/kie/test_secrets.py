@@ -57,7 +57,7 @@ async def test_nothing_secret_is_logged(
     check_log(caplog, "createTask", emulator.key, "sig=", "taskId=", "Bearer")
 
 
-async def test_a_key_that_cannot_stand_in_a_header_is_said_without_quoting_it(
+async def test_a_key_that_cannot_stand_in_a_header_is_reported_without_quoting_it(
     emulator: KieEmulator, http: HttpClient
 ) -> None:
     for key in ("kie-0123456789\nabcdef", "kie-0123456789\u2013abcdef"):

@@ -292,7 +292,7 @@ async def test_a_reframed_picture_has_the_shape_and_the_picture_in_it(route: Rou
 
 
 @_each(OperationName.REMOVE_BACKGROUND)
-async def test_a_removed_background_is_transparent_or_said_not_to_be_found(route: Route) -> None:
+async def test_a_removed_background_is_transparent_or_reported_as_not_found(route: Route) -> None:
     subject = Image.new("RGB", (96, 64), "white")
     subject.paste((200, 30, 40), (30, 20, 66, 50))
     for picture, found in ((subject, True), (Image.new("RGB", (96, 64), "white"), False)):

@@ -44,7 +44,7 @@ async def test_a_submit_that_was_plainly_refused_is_sent_again(
     assert len(emulator.charges) == 1
 
 
-async def test_an_empty_account_a_wrong_key_and_a_rate_are_told_apart(
+async def test_an_empty_account_a_wrong_key_and_a_rate_are_kept_apart(
     emulator: OpenAIEmulator, provider: OpenAI
 ) -> None:
     emulator.rate = 0

@@ -47,7 +47,7 @@ async def test_a_whole_call(emulator: RecraftEmulator, provider: Recraft, tmp_pa
     assert {part.name: part.data for part in received.parts()}["file"] == picture(shade=0).data
 
 
-async def test_what_was_not_told_is_not_known(emulator: RecraftEmulator, provider: Recraft, tmp_path: Path) -> None:
+async def test_what_was_not_reported_is_not_known(emulator: RecraftEmulator, provider: Recraft, tmp_path: Path) -> None:
     emulator.tells_units = False
     finished, _ = await drive_at_once(provider, full_order(ROUTE), tmp_path)
     assert finished.cost_usd is None

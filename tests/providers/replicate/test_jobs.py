@@ -135,7 +135,7 @@ async def test_a_picture_beyond_a_models_memory_fails_there(route: ReplicateRout
     assert caught.value.charged is None
 
 
-async def test_a_model_that_is_gone_is_said(emulator: ReplicateEmulator, provider: Provider) -> None:
+async def test_a_model_that_is_gone_is_reported(emulator: ReplicateEmulator, provider: Provider) -> None:
     for route in (PLAIN, VERSIONED):
         with pytest.raises(ModelUnavailable, match=r"\[routes\]") as caught:
             await submitted(provider, plain_order(replace(route, model="nobody/nothing", model_by="")))

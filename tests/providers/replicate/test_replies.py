@@ -114,7 +114,7 @@ def test_an_output_is_one_link_or_a_list(output: Any) -> None:
     assert read_prediction(reply({"status": "succeeded", "output": output})) == Finished((Output(url=URL),))
 
 
-def test_what_is_missing_is_said_and_the_rest_is_kept() -> None:
+def test_what_is_missing_is_reported_and_the_rest_is_kept() -> None:
     finished = read_prediction(reply({"status": "succeeded", "output": [URL, None, "x"]}))
     assert isinstance(finished, Finished)
     assert finished.outputs == (Output(url=URL),)
@@ -179,6 +179,6 @@ def test_a_file_or_where_it_has_moved_to() -> None:
         assert type(read_file(lost)) is ResultLost
 
 
-def test_whether_a_prediction_was_told_to_stop() -> None:
+def test_whether_a_prediction_was_asked_to_stop() -> None:
     assert read_cancelled(reply({"status": "canceled"})) is True
     assert read_cancelled(reply({"detail": "not found"}, 404)) is False

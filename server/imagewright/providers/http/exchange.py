@@ -1,4 +1,4 @@
-"""Exchanges over the shared connections of a process, and results brought to disk: streamed, bounded and whole.
+"""Exchanges over the shared connections of a process, and results streamed to disk: bounded and whole.
 
 Imports httpx, so it is imported with the first request.
 """

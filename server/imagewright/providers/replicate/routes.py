@@ -53,7 +53,7 @@ class ReplicateRoute(FieldsRoute):
     """A route with Replicate's spelling."""
 
     versioned: bool = False
-    """Whether the model is a community's, which is run by the id of its version; that is looked up."""
+    """Whether the model is a community's: it is run by the id of its version, which is looked up."""
 
 
 def _price(usd: float, source: str = ROUGHLY) -> Price:

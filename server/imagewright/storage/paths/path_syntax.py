@@ -70,7 +70,7 @@ def parse(text: str, *, shares: Sequence[str] = (), windows: bool = ON_WINDOWS) 
         windows: whether to read it by the rules of Windows.
 
     Returns:
-        An absolute or relative path; nothing is resolved and no file was looked at.
+        An absolute or relative path; nothing is resolved and no file was opened.
 
     Raises:
         ValueError: the text cannot be a path that may be used; the message is a whole sentence.

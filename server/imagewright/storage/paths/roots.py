@@ -111,7 +111,7 @@ class AllowedRoots:
         except (FileNotFoundError, NotADirectoryError):
             raise
         except OSError as error:
-            raise StorageError(f"{place.path} cannot be looked at: {why(error)}.") from error
+            raise StorageError(f"{place.path} cannot be accessed: {why(error)}.") from error
         self._check_regular(status, place.path)
         return self._open(place)
 
@@ -193,7 +193,7 @@ class AllowedRoots:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise StorageError(f"{path} cannot be looked at: {why(error)}.") from error
+            raise StorageError(f"{path} cannot be accessed: {why(error)}.") from error
 
     @staticmethod
     def _check_regular(status: os.stat_result, path: Path) -> None:
@@ -285,7 +285,7 @@ def _resolved(path: Path) -> Path:
     try:
         return Path(os.path.realpath(path))  # Path.resolve raises on circles of links, differently by version
     except OSError as error:
-        raise StorageError(f"{shown(str(path))} cannot be looked at: {why(error)}.") from error
+        raise StorageError(f"{shown(str(path))} cannot be accessed: {why(error)}.") from error
 
 
 def _all_resolved(roots: Sequence[Path]) -> list[Path]:

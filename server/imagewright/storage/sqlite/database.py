@@ -303,7 +303,7 @@ def set_aside(file: Path, is_same: Callable[[], bool], patience: float) -> Path 
         Where it is now; None when another process has replaced or removed it meanwhile.
 
     Raises:
-        StorageError: it is corrupt but cannot be renamed, or is sound when looked at again.
+        StorageError: it is corrupt but cannot be renamed, or is sound when it is checked again.
     """
     with _alone(file, patience):
         if not is_same():
