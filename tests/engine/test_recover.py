@@ -49,12 +49,12 @@ class Lister(Vendor):
         """(prompt, handle) of each call in its list, oldest first."""
         self.searches = 0
         """How often it was asked for its list."""
-        self.handed: list[Order] = []
+        self.uploaded: list[Order] = []
         """The orders whose pictures were uploaded."""
 
     async def upload_inputs(self, order: Order) -> Order:
-        await self._happen("hand_over")
-        self.handed.append(order)
+        await self._happen("upload")
+        self.uploaded.append(order)
         return replace(order, links=("https://vendor.example/up",) * len(order.pictures))
 
     def signature(self, order: Order) -> Mapping[str, str]:
@@ -192,7 +192,7 @@ async def test_a_cancel_while_it_is_looked_for_says_that_nobody_knows(home: Path
 
 
 async def begun_with_a_picture(bench: Bench, vendor: Lister) -> Job:
-    """A job whose input picture is handed over before the call is sent."""
+    """A job whose input picture is uploaded before the call is sent."""
     plan = plan_for(vendor)
     order = replace(plan.orders[0], images=(Prepared(PICTURE, "png", 64, 48),))
     job = await bench.jobs.begin(
@@ -204,25 +204,25 @@ async def begun_with_a_picture(bench: Bench, vendor: Lister) -> Job:
 
 async def test_a_process_that_dies_while_it_hands_pictures_over_has_sent_nothing(home: Path) -> None:
     first, second = Lister(), Lister()
-    first.then("hand_over", anyio.sleep_forever)
+    first.then("upload", anyio.sleep_forever)
     async with open_bench(home, first) as dead:
         job = await begun_with_a_picture(dead, first)
-        await until(lambda: not first.scripts["hand_over"])
+        await until(lambda: not first.scripts["upload"])
         await dead.crash()
     async with open_bench(home, second) as bench:
         assert states(await bench.record(job.id)) == [CallState.PLANNED]
         assert await settled(bench, await bench.reclaimed(job.id)) == [CallState.KEPT]
-    assert (first.orders, len(second.handed), len(second.orders)) == ([], 1, 1)
+    assert (first.orders, len(second.uploaded), len(second.orders)) == ([], 1, 1)
 
 
 async def test_a_call_is_not_sent_where_it_cannot_be_written_that_it_is(home: Path) -> None:
     vendor = Lister()
     async with open_bench(home, vendor, patience=0.01) as bench:
         lock = Lock(home)
-        vendor.then("hand_over", lock.hold)
+        vendor.then("upload", lock.hold)
         job = await bench.done(await begun_with_a_picture(bench, vendor))
         await lock.let_go()
-    assert (len(vendor.handed), vendor.orders) == (1, [])
+    assert (len(vendor.uploaded), vendor.orders) == (1, [])
     assert job.record.state == "failed"
     assert "Nothing was sent." in job.record.notes
     assert job.record.cost_usd == 0
