@@ -69,7 +69,7 @@ def misspelt(name: str) -> str:
 
 @pytest.mark.parametrize(
     ("ctx", "name"),
-    [(ctx, name) for ctx in GROUPS for name in ctx.command.list_commands(ctx)],  # type: ignore[attr-defined]
+    [(ctx, name) for ctx in GROUPS for name in ctx.command.list_commands(ctx)],  # type: ignore[attr-defined] # all of them are groups
     ids=path,
 )
 def test_a_misspelt_command_names_the_nearest_and_all(

@@ -153,8 +153,8 @@ def test_the_smallest_placeholders_can_be_drawn_too(size: tuple[int, int]) -> No
 def test_the_same_input_gives_the_same_pixels_and_any_other_does_not(change: dict[str, object]) -> None:
     given = {"prompt": "a harbour", "facts": {"steps": "3"}, "seed": 7}
     first = draw_placeholder((300, 300), **given).tobytes()  # type: ignore[arg-type] # a table
-    assert draw_placeholder((300, 300), **given).tobytes() == first  # type: ignore[arg-type]
-    assert draw_placeholder((300, 300), **(given | change)).tobytes() != first  # type: ignore[arg-type]
+    assert draw_placeholder((300, 300), **given).tobytes() == first  # type: ignore[arg-type] # values of several types
+    assert draw_placeholder((300, 300), **(given | change)).tobytes() != first  # type: ignore[arg-type] # values of several types
 
 
 def test_a_placeholder_is_the_same_in_every_process() -> None:

@@ -45,5 +45,5 @@ def test_notes_come_back_with_the_last_answer_only() -> None:
     assert all(isinstance(value, str) for value in handle.data.values())
     finished = Finished((Output(url="https://x"),), notes=("Own.",))
     assert noted(handle, Running()) == Running()
-    assert noted(handle, finished).notes == ("Own.", *notes)  # type: ignore[union-attr]
+    assert noted(handle, finished).notes == ("Own.", *notes)  # type: ignore[union-attr] # it is finished
     assert noted(Handle("vendor", with_notes({"task": "1"}, ())), finished) == finished

@@ -152,7 +152,7 @@ async def test_every_argument_of_every_helper(tool: str, name: str, tmp_path: Pa
         for what, value in ODD.items():
             arguments = {"job_id": "job_none"} | {name: value} if tool == "image_job" else {name: value}
             params = t.CallToolRequestParams(name=tool, arguments=arguments)
-            reply = await tools.call(None, params)  # type: ignore[arg-type]
+            reply = await tools.call(None, params)  # type: ignore[arg-type] # they use no context
             assert isinstance(reply, t.CallToolResult)
             line = reply.model_dump_json(by_alias=True)
             assert REPORTED not in line, what
