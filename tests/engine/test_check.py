@@ -47,9 +47,11 @@ def beyond(argument: Argument) -> list[tuple[Any, str]]:
     if argument.values is not None:
         found.append(("no such value", str(argument.values[0])))
     if argument.minimum is not None:
-        found.append((int(argument.minimum) - 1, f"below the minimum {argument.minimum:.15g}"))
+        least = f"{argument.minimum:.15g}"
+        found.append((int(argument.minimum) - 1, f"below the minimum {least}; nearest allowed: {least}"))
     if argument.maximum is not None:
-        found.append((int(argument.maximum) + 1, f"above the maximum {argument.maximum:.15g}"))
+        most = f"{argument.maximum:.15g}"
+        found.append((int(argument.maximum) + 1, f"above the maximum {most}; nearest allowed: {most}"))
     if argument.max_length is not None:
         found.append(("x" * (argument.max_length + 1), str(argument.max_length)))
     if argument.max_items is not None:
