@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.catalog.load import catalog
+from imagewright.catalog.row import BOUNDS
 from imagewright.catalog.schema import input_schema
 from imagewright.engine.config import all_routes, could_serve, provider_states
 from imagewright.engine.offer import ENGINE_ARGUMENTS, effective_row, make_offer
@@ -45,6 +46,23 @@ def test_an_effective_row_never_exceeds_its_row_and_keeps_the_defaults(row: Row,
             assert argument.default == own[argument_name].default
             assert set(argument.values or ()) <= set(own[argument_name].values or ())
     assert input_schema(effective)["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("row", catalog().values(), ids=catalog())
+def test_an_effective_row_allows_what_any_of_its_routes_allows_and_no_more(row: Row) -> None:
+    routes = [one for one in ROUTES if one.tool == row.tool and one.provider != "offline"]
+    effective = effective_row(row, routes)
+    assert effective is not None
+    alone = [one for one in (effective_row(row, [route]) for route in routes) if one is not None]
+    for name, operation in effective.operations.items():
+        for argument_name, argument in operation.arguments.items():
+            known = [one.operations[name].arguments for one in alone if name in one.operations]
+            forms = [arguments[argument_name] for arguments in known if argument_name in arguments]
+            assert set(argument.values or ()) == {value for form in forms for value in form.values or ()}
+            for low, high in BOUNDS.items():
+                lows, highs = ([getattr(form, bound) for form in forms] for bound in (low, high))
+                assert getattr(argument, low) == (None if None in lows else min(lows))
+                assert getattr(argument, high) == (None if None in highs else max(highs))
 
 
 @pytest.mark.parametrize("tool", catalog())
