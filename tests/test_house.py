@@ -15,8 +15,8 @@ TEXTS = [*SOURCES, *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "serv
 TESTS = [file for file in SOURCES if file.name.startswith("test_")]
 FEWER_THAN = 400
 """Lines of a file: what is longer has more than one subject."""
-MOST_FILES = 173
-"""Python files below `server/`. The aim is 170: who follows a call should have to open a dozen of them."""
+MOST_FILES = 170
+"""Python files below `server/`: who follows a call should have to open a dozen of them."""
 GUIDES = {
     "CONTRIBUTING.md": ("", "server/imagewright", "server/imagewright/providers/kie", "tests/support"),
     "docs/storage.md": ("", "server/imagewright/storage", "server/imagewright", "tests/storage"),
