@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from imagewright.engine.job import Job
@@ -189,6 +190,30 @@ async def test_a_cancel_while_it_is_looked_for_says_that_nobody_knows(home: Path
         assert await settled(bench, job) == [CallState.UNKNOWN]
     assert job.record.state == "cancelled"
     assert any("may or may not have received" in note for note in job.record.notes)
+
+
+async def test_a_cancel_while_what_was_found_is_written_down_stops_it_at_the_vendor(home: Path) -> None:
+    vendor = Lister()
+    vendor.then("submit", BROKEN)
+    vendor.has("t1")
+    async with open_bench(home, vendor) as bench:
+        lock = Lock(home)
+
+        async def write_first() -> None:
+            await lock.hold()
+            bench.group.start_soon(bench.stores.jobs.request_cancel, LOCAL, job.id)
+            await anyio.lowlevel.checkpoint()
+
+        vendor.then("recover", write_first)
+        job = await bench.begin()
+        await until(lambda: vendor.searches)
+        await anyio.wait_all_tasks_blocked()
+        job.request_cancel()
+        job.scope.cancel()
+        await anyio.wait_all_tasks_blocked()
+        await lock.let_go()
+        assert await settled(bench, job) == [CallState.CANCELLED]
+    assert [handle.data["task"] for handle in vendor.stopped] == ["t1"]
 
 
 async def begun_with_a_picture(bench: Bench, vendor: Lister) -> Job:

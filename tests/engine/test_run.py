@@ -91,7 +91,9 @@ async def test_a_cancel_in_the_middle_of_a_submit_waits_for_its_outcome(home: Pa
         async with anyio.create_task_group() as group:
             group.start_soon(bench.jobs.cancel, job)
             await until(lambda: job.record.cancel_requested)
+            written = (await bench.record(job.id)).cancel_requested
             gate.set()
+        assert written  # for whoever has to end it after a crash
         assert await call_states(bench, job.id) == [CallState.CANCELLED]
     assert len(vendor.stopped) == 1
 
