@@ -21,6 +21,7 @@ from imagewright.errors import SettingsError
 from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS, open_provider
 from imagewright.providers.base import ProviderConfig
 from imagewright.settings.load import load_settings
+from imagewright.storage.principal import LOCAL
 from tests.emulators.fal import FalEmulator
 from tests.emulators.kie import KieEmulator
 from tests.support.kill_runs import SlowKie
@@ -262,6 +263,26 @@ def test_an_address_changed_in_a_running_server_is_used_by_the_next_call_and_a_j
 
 def _addresses(emulator: KieEmulator) -> str:
     return f'[addresses]\nkie = "{emulator.url("api")}"\nkie_upload = "{emulator.url("upload")}"\n'
+
+
+@pytest.mark.anyio
+async def test_a_call_and_its_job_keep_the_configuration_they_began_with(home: Path) -> None:
+    configure(home, 'providers = ["offline"]')
+    async with running(home, **KEYS) as engine:
+        began = engine.config
+        configure(home, 'providers = ["kie"]')
+        await engine.reload()
+        changed, engine.config = engine.config, began
+        async with anyio.create_task_group() as group:
+
+            async def change() -> None:
+                engine.config = changed
+
+            group.start_soon(change)  # runs as soon as the call waits for anything
+            job = await engine.start(LOCAL, TOOL, GIVEN)
+            assert engine.config is changed
+        assert await engine.wait(job, PATIENCE)
+    assert (job.record.provider, job.record.state) == ("offline", "completed")
 
 
 @pytest.mark.anyio
