@@ -64,7 +64,8 @@ def page(query: Mapping[str, str], ended: Sequence[Ended]) -> Answer:
     if size > MOST:
         raise refuse_list(400, "validation_error", f"limit: at most {MOST}")
     start = _time(query["start"]) if "start" in query else datetime.now(UTC) - DAY
-    found = sorted((one for one in ended if one.ended >= start), key=lambda one: one.ended, reverse=True)
+    # of two that ended in the same microsecond, the one that was sent later comes first
+    found = sorted((one for one in reversed(ended) if one.ended >= start), key=lambda one: one.ended, reverse=True)
     more = len(found) > number * size
     items = [_item(one, payloads="expand" in query) for one in found[(number - 1) * size : number * size]]
     return Answer.of({"items": items, "next_cursor": _cursor(number + 1) if more else None, "has_more": more})
