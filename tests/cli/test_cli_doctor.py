@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -343,3 +345,17 @@ def test_a_database_that_is_none_is_broken_and_left_where_it_is(home: Path, caps
     assert code == 1
     assert f"{file}: file is not a database" in message(found, Level.BROKEN)
     assert [one.name for one in home.iterdir()] == [file.name]
+
+
+def test_a_database_of_a_newer_release_is_said_among_all_other_findings(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = load_settings(dict(os.environ)).folders.database
+    home.mkdir(parents=True)
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    code, found = examined(capsys)
+    assert code == 0
+    assert "what was spent cannot be read" in message(found, Level.NOTE)
+    assert "was made by a newer Imagewright" in message(found, Level.NOTE)
+    assert {one["area"] for one in found} >= {"keys", "providers", "budget"}

@@ -110,7 +110,7 @@ class Command(click.Command):
             try:
                 return super().invoke(ctx)
             except BaseExceptionGroup as group:
-                raise _alone(group) from group
+                raise unwrapped(group) from group
         except Refusal as error:
             raise as_typed(error, ctx) from None
 
@@ -167,7 +167,7 @@ def _collect(ctx: click.Context, option: click.Parameter, values: tuple[str, ...
     ctx.meta.setdefault(option.opts[0], []).extend(values)
 
 
-def _alone(group: BaseExceptionGroup[BaseException]) -> BaseException:
+def unwrapped(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The one error that a task group has wrapped; a bug stays in its group and keeps its traceback."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:

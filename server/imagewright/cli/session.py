@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import anyio
 
-from imagewright.cli.options import command_line
+from imagewright.cli.options import command_line, unwrapped
 from imagewright.engine.engine import open_engine
 from imagewright.engine.offer import tool_names
 from imagewright.settings.load import Settings, load_settings
@@ -38,7 +38,8 @@ def settings_now() -> Settings:
 def with_engine(work: Callable[Concatenate[Engine, P], Awaitable[T]]) -> Callable[P, T]:
     """The work as a plain function, which opens an engine with the present settings for as long as it runs.
 
-    That function raises a `SettingsError` where they name a tool or a provider there is not.
+    That function raises what the work raises, and a `SettingsError` where the settings name a tool or a provider there
+    is not.
     """
 
     @wraps(work)
@@ -49,7 +50,10 @@ def with_engine(work: Callable[Concatenate[Engine, P], Awaitable[T]]) -> Callabl
             async with open_engine(settings) as engine:
                 return await work(engine, *args, **more)
 
-        return anyio.run(inside)
+        try:
+            return anyio.run(inside)
+        except BaseExceptionGroup as group:  # the engine's task group wraps what the work raises
+            raise unwrapped(group) from group
 
     return run
 
