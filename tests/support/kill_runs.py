@@ -28,7 +28,7 @@ import anyio
 from imagewright.catalog.row import OperationName
 from imagewright.settings.folders import find_folders
 from imagewright.storage.principal import LOCAL
-from imagewright.storage.states import CallState, is_final
+from imagewright.storage.states import FINAL, CallState
 from imagewright.storage.stores import open_stores
 from tests.emulators.base import Emulator
 from tests.emulators.fal import FalEmulator
@@ -53,7 +53,7 @@ PATIENCE = 30.0
 """Seconds until a state that never comes fails the test."""
 PAUSE = 0.002
 """Seconds between two looks into the journal; the server needs its turn at the lock."""
-LIVE = tuple(state for state in CallState if not is_final(state))
+LIVE = tuple(state for state in CallState if state not in FINAL)
 """The states a server can be killed in with work to do."""
 
 
@@ -213,7 +213,7 @@ class House:
                 found = connection.execute(query, (f"{pid}-%",)).fetchall()
             except sqlite3.OperationalError:  # no tables yet
                 return Counter()
-            return Counter(CallState(state) for (state,) in found if not is_final(CallState(state)))
+            return Counter(CallState(state) for (state,) in found if state not in FINAL)
 
         if not self._file.exists():
             yield lambda _pid: Counter()

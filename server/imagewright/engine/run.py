@@ -24,7 +24,7 @@ from imagewright.errors import ImagewrightError, ProviderError, StorageError, Un
 from imagewright.providers.base import CanRecover, Finished, Handle, Running, UploadsInputs
 from imagewright.storage.base import LostLeaseError
 from imagewright.storage.records import NewPicture
-from imagewright.storage.states import CallState, is_final
+from imagewright.storage.states import FINAL, CallState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,7 +79,7 @@ class Attempt:
         with self.job.scope:
             async with anyio.create_task_group() as group:
                 for call_run in self.call_runs:
-                    if not is_final(call_run.state):
+                    if call_run.state not in FINAL:
                         group.start_soon(self._carry_out_call, call_run)
 
     async def _carry_out_call(self, call_run: CallRun) -> None:

@@ -52,8 +52,5 @@ NEXT: dict[CallState, frozenset[CallState]] = {
     CallState.UNKNOWN: frozenset(),
 }
 """Every allowed step. A step that is not here is a bug, and is refused."""
-
-
-def is_final(state: CallState) -> bool:
-    """Whether a call in this state will never move again."""
-    return not NEXT[state]
+FINAL = frozenset(state for state, following in NEXT.items() if not following)
+"""The states of a call that has ended."""
