@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 OURS = str(ROOT / "server" / "imagewright") + os.sep
 TARGETS = {"cold": 45, "warm": 25}
-"""Files; what the design asks for."""
+"""How many files each call should execute at most."""
 
 
 class Tracer:

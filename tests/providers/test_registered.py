@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from importlib import import_module
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
     from imagewright.providers.http.request import Account, Request
 
-IMPORTED = re.compile(r"imagewright\.providers\.(\w+)|from imagewright\.providers import")
 OVER_HTTP = [name for name, one in REGISTERED.items() if one.keys]
 
 
@@ -51,14 +49,6 @@ def test_a_vendor_is_three_files(name: str) -> None:
     modules = {entry.name for entry in folder.iterdir() if entry.name.endswith(".py")}
     assert modules == {"__init__.py", "provider.py", "routes.py", "replies.py"}
     assert name == import_module(f"imagewright.providers.{name}.routes").NAME
-
-
-@pytest.mark.parametrize("name", REGISTERED)
-def test_vendors_do_not_know_each_other(name: str) -> None:
-    for module in files(f"imagewright.providers.{name}").iterdir():
-        if module.name.endswith(".py"):
-            known = set(IMPORTED.findall(module.read_text(encoding="utf-8")))
-            assert known <= {name, "base", "common", "http"}, module
 
 
 @pytest.mark.anyio

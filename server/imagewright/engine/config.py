@@ -166,7 +166,7 @@ def _keyless(name: str, settings: Settings, *, chosen: bool) -> ProviderState:
     ways = f"set {listed(variables, 'or')}"
     flaws = settings.keyring.flaws(variables)
     if flaws:
-        because = f"{'; '.join(str(flaw) for flaw in flaws)}; {ways} to the key alone"
+        because = f"{'; '.join(flaws)}; {ways} to the key alone"
         return ProviderState(name, on=False, because=because, lacks=f"{name} has no key: {because}")
     # if the user has named no providers, one without a key is not worth a word
     lacks = f"{name} has no key, {ways}" if chosen else ""

