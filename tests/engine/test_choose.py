@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from imagewright.providers.base import Route
 
 FILES = {"image": "/pictures/a.png", "mask": "/pictures/mask.png"}
+TODAY = date(2026, 1, 1)
+"""A day on which nothing that is built in has ended."""
 ROUTES = [route for name in VENDORS for route in routes_of(name)]
 
 
@@ -82,7 +85,7 @@ def test_a_default_that_is_given_changes_neither_who_serves_nor_what_is_refused(
 
 def _listed(row: Row, routes: Sequence[Route]) -> dict[str, Any]:
     """The defaults in the schema that a client is shown where these routes serve."""
-    shown = effective_row(row, routes)
+    shown = effective_row(row, routes, TODAY)
     assert shown is not None
     return {name: one["default"] for name, one in input_schema(shown)["properties"].items() if "default" in one}
 
@@ -135,7 +138,7 @@ def test_what_is_shown_does_not_depend_on_a_route_that_serves_few_calls() -> Non
     for route in special:
         own = [one for one in routes_of(route.provider) if one.tool == route.tool]
         row = catalog()[route.tool]
-        shown, usual = effective_row(row, own), effective_row(row, [one for one in own if not one.needs])
+        shown, usual = effective_row(row, own, TODAY), effective_row(row, [one for one in own if not one.needs], TODAY)
         assert shown is not None
         assert usual is not None
         for operation, wide in shown.operations.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +20,8 @@ from imagewright.settings.toggles import Toggles
 if TYPE_CHECKING:
     from imagewright.catalog.row import Row
 
+TODAY = date(2026, 1, 1)
+"""A day on which nothing that is built in has ended."""
 ROUTES = all_routes()
 WITH_KEY = {name: variables for name, variables in KEY_VARIABLES.items() if variables}
 
@@ -26,13 +29,13 @@ WITH_KEY = {name: variables for name, variables in KEY_VARIABLES.items() if vari
 @pytest.mark.parametrize("row", catalog().values(), ids=catalog())
 def test_offline_serves_the_row_whole(row: Row) -> None:
     own = [route for route in ROUTES if route.provider == "offline" and route.tool == row.tool]
-    assert effective_row(row, own) == row
+    assert effective_row(row, own, TODAY) == row
 
 
 @pytest.mark.parametrize("provider", WITH_KEY)
 @pytest.mark.parametrize("row", catalog().values(), ids=catalog())
 def test_an_effective_row_never_exceeds_its_row_and_keeps_the_defaults(row: Row, provider: str) -> None:
-    effective = effective_row(row, [one for one in ROUTES if (one.provider, one.tool) == (provider, row.tool)])
+    effective = effective_row(row, [one for one in ROUTES if (one.provider, one.tool) == (provider, row.tool)], TODAY)
     if effective is None:
         assert provider not in could_serve(row.tool)
         return
@@ -51,9 +54,9 @@ def test_an_effective_row_never_exceeds_its_row_and_keeps_the_defaults(row: Row,
 @pytest.mark.parametrize("row", catalog().values(), ids=catalog())
 def test_an_effective_row_allows_what_any_of_its_routes_allows_and_no_more(row: Row) -> None:
     routes = [one for one in ROUTES if one.tool == row.tool and one.provider != "offline"]
-    effective = effective_row(row, routes)
+    effective = effective_row(row, routes, TODAY)
     assert effective is not None
-    alone = [one for one in (effective_row(row, [route]) for route in routes) if one is not None]
+    alone = [one for one in (effective_row(row, [route], TODAY) for route in routes) if one is not None]
     for name, operation in effective.operations.items():
         for argument_name, argument in operation.arguments.items():
             known = [one.operations[name].arguments for one in alone if name in one.operations]
@@ -82,7 +85,7 @@ def test_a_key_brings_its_provider_and_sends_offline_home(provider: str, variabl
 def test_with_no_key_offline_serves_and_only_it_serves() -> None:
     states = provider_states(load_settings({}))
     assert [name for name, state in states.items() if state.on] == ["offline"]
-    offer = make_offer(Toggles(), [route for route in ROUTES if route.provider == "offline"], states)
+    offer = make_offer(Toggles(), [route for route in ROUTES if route.provider == "offline"], states, TODAY)
     assert offer.offline_only
     assert offer.rows == tuple(catalog().values())
 

@@ -114,7 +114,7 @@ async def test_an_enlargement_is_priced_by_the_factor_the_vendor_has() -> None:
     )
     checked = check(row, {"images": ["/cat.png"], "scale": 3})
     assert checked.problems == ()
-    price = Price(usd=None, by="scale", table={2: 0.1, 4: 0.4})
+    price = Price(usd=None, by=("scale",), table={2: 0.1, 4: 0.4})
     takes = dict.fromkeys(row.operations[operation].arguments, Limits())
     route = replace(route_of("vendor"), tool=row.tool, operation=operation, takes=takes, scales=(2, 4), price=price)
     source = Source("images[0]", "/cat.png", CAT, probe(CAT))

@@ -84,7 +84,7 @@ def test_a_price_says_where_and_when_it_was_read(route: Route) -> None:
         assert price.source
         assert route.provider == "offline" or price.checked
     if price.by:
-        values = catalog()[route.tool].operations[route.operation].arguments[price.by].values
+        values = catalog()[route.tool].operations[route.operation].arguments[price.by[0]].values
         assert values is None or set(price.table) <= set(values)
 
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from imagewright.catalog.load import catalog
+from imagewright.catalog.load import row_in
 from imagewright.catalog.row import Argument, narrowed
 from imagewright.errors import TaskEnded
 from imagewright.providers.base import Finished, Handle, Order, Prepared, UploadsInputs
 from tests.emulators.pictures import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from _pytest.mark import ParameterSet
@@ -46,8 +46,8 @@ def mask(width: int = 320, height: int = 256) -> Prepared:
 
 
 def effective(route: Route) -> dict[str, Argument]:
-    """The row's arguments as the route narrows them."""
-    arguments = catalog()[route.tool].operations[route.operation].arguments
+    """The arguments of the route's edition as the route narrows them."""
+    arguments = row_in(route.tool, route.edition).operations[route.operation].arguments
     return {name: narrowed(argument, route.takes[name]) for name, argument in arguments.items() if name in route.takes}
 
 
@@ -58,7 +58,7 @@ def plain_order(route: Route, **given: Any) -> Order:
         for name, argument in effective(route).items()
         if name not in (*ENGINE_ARGUMENTS, *PICTURES) and (argument.required or argument.default is not None)
     }
-    order = _order(route, arguments | given, count=1, pictures=_fewest_pictures(route))
+    order = _order(route, together(route, arguments | given, given), count=1, pictures=_fewest_pictures(route))
     return replace(order, mask=mask()) if "mask" in route.needs else order
 
 
@@ -68,11 +68,23 @@ def full_order(route: Route, **given: Any) -> Order:
     arguments = {
         name: unusual(argument) for name, argument in taken.items() if name not in (*ENGINE_ARGUMENTS, *PICTURES)
     }
+    arguments = together(route, arguments | given, given)
     if "mask" in taken:
-        order = _order(route, arguments | given, count=route.counts[-1], pictures=1)
+        order = _order(route, arguments, count=route.counts[-1], pictures=1)
         return replace(order, mask=mask())
     most = taken["images"].max_items if "images" in taken else None
-    return _order(route, arguments | given, count=route.counts[-1], pictures=most or _fewest_pictures(route))
+    return _order(route, arguments, count=route.counts[-1], pictures=most or _fewest_pictures(route))
+
+
+def together(route: Route, arguments: Mapping[str, Any], kept: Collection[str] = ()) -> dict[str, Any]:
+    """The arguments with one changed where the route cannot serve them together; those in `kept` stay, if possible."""
+    changed, own = dict(arguments), effective(route)
+    for clash in route.never:
+        if all(changed.get(name) in some for name, some in clash.items()):
+            name = next((one for one in clash if one not in kept), next(iter(clash)))
+            free = (value for value in own[name].values or () if value not in (*clash[name], AUTO))
+            changed[name] = next(free, AUTO)
+    return changed
 
 
 def _fewest_pictures(route: Route) -> int:

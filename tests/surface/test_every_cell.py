@@ -13,13 +13,13 @@ from jsonschema.validators import validator_for
 from PIL import Image
 
 from imagewright.catalog.load import catalog
-from imagewright.catalog.row import OperationName
+from imagewright.catalog.row import MODEL, OperationName
 from imagewright.engine.check import check
 from imagewright.engine.offer import HELPER_TOOLS
 from imagewright.engine.plan import candidates
 from imagewright.providers import KEY_VARIABLES
 from tests.support.pictures import mask_of, photo
-from tests.support.provider_runs import AUTO, effective, example, unusual
+from tests.support.provider_runs import AUTO, effective, example, together, unusual
 from tests.support.raw_client import MODERN, RawClient
 from tests.support.vendors import VENDORS, environment, opened, routes_of
 
@@ -66,6 +66,9 @@ class Cell:
             for name, argument in effective(self.route).items()
             if self.most or argument.required
         }
+        given = together(self.route, given)
+        if self.route.edition:
+            given[MODEL] = self.route.edition
         for rule in catalog()[self.route.tool].rules:
             if all(name in given and value in ("*", given[name]) for name, value in rule.when.items()):
                 given |= {name: given[name][:count] for name, count in rule.items.items()}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from imagewright.catalog.row import Row
+from imagewright.catalog.row import MODEL, Row
 from imagewright.errors import CatalogError
 
 if TYPE_CHECKING:
@@ -24,6 +24,12 @@ def catalog() -> dict[str, Row]:
         CatalogError: a row file is wrong; the message names file and key.
     """
     return load_rows(files("imagewright.catalog"))
+
+
+@cache
+def row_in(tool: str, edition: str) -> Row:
+    """A tool's row as one of its editions has it, see `Row.in_edition`."""
+    return catalog()[tool].in_edition(edition)
 
 
 def load_rows(folder: Traversable) -> dict[str, Row]:
@@ -52,6 +58,9 @@ def parse_row(file: str, raw: dict[str, Any], words: dict[str, Any]) -> Row:
         CatalogError: an unknown or missing key, a limit without its argument, a default outside its own bound.
     """
     own = raw.pop("arguments", {})
+    if MODEL in own:
+        living = [name for name, one in raw.get("editions", {}).items() if not _had_ended(one)]
+        own[MODEL] = {"values": living} | own[MODEL]
     operations = raw.get("operations")
     if not isinstance(operations, dict) or not operations:
         raise CatalogError(f"{file}: operations: a row needs at least one operation")
@@ -74,6 +83,11 @@ def parse_row(file: str, raw: dict[str, Any], words: dict[str, Any]) -> Row:
     if f"{row.tool}.toml" != file:
         raise CatalogError(f"{file}: tool: the file must be called {row.tool}.toml")
     return row
+
+
+def _had_ended(edition: dict[str, Any]) -> bool:
+    """Whether an edition had ended when its facts were read: it is only known so that its successor can be named."""
+    return "" < edition.get("ends", "") <= edition.get("checked", "")
 
 
 def _where(error: Any) -> str:

@@ -18,11 +18,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from imagewright.text import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 Scalar = str | int | float | bool
 AUTO = "auto"
 """The aspect ratio of the first input picture; resolved by the engine for vendors that do not know the word."""
+MODEL = "model"
+"""The argument by which a caller names an edition. Operations that take it are served by the row's editions."""
 
 
 Kind = Literal["text", "choice", "integer", "number", "boolean", "picture", "pictures", "path"]
@@ -153,6 +155,48 @@ class Operation(Strict):
     arguments: dict[str, Argument]
 
 
+class Edition(Strict):
+    """One generation of a model: what it has less of than the whole row, when it came and when it ends.
+
+    The row holds what all its editions can do together. An edition only narrows it, as a route narrows an edition.
+    """
+
+    title: str
+    """Its name for people, such as "Seedream 4.5"."""
+    also: tuple[str, ...] = ()
+    """Other names that people and vendors give it, in lower case: a caller may write one of them too."""
+    released: str = ""
+    """The day it came out, as YYYY-MM-DD; empty when not known."""
+    ends: str = ""
+    """The first day on which its maker serves it no more, as YYYY-MM-DD; empty while the maker has named none."""
+    successor: str = ""
+    """The edition to take instead, once it ends; empty for none."""
+    source: str = ""
+    """Where its limits and days were read."""
+    checked: str = ""
+    """The day they were read, as YYYY-MM-DD."""
+    without: tuple[str, ...] = ()
+    """The row's arguments that it does not take."""
+    limits: dict[str, Limits] = Field(default_factory=dict)
+    """Tighter limits of its arguments, in every operation."""
+    operations: dict[OperationName, dict[str, Limits]] = Field(default_factory=dict)
+    """Tighter limits of one operation's arguments, over those of `limits`."""
+
+    def narrow(self, name: OperationName, operation: Operation) -> Operation:
+        """The operation as this edition has it.
+
+        Raises:
+            ValueError: a limit is wider than the row's.
+        """
+        own = self.limits | self.operations.get(name, {})
+        arguments = {
+            key: narrowed(argument, own[key]) if key in own else argument
+            for key, argument in operation.arguments.items()
+            if key not in self.without
+        }
+        return operation.model_copy(update={"arguments": arguments})
+
+
 class Rule(Strict):
     """A rule across arguments, checked by the engine and never part of the schema.
 
@@ -183,6 +227,8 @@ class Row(Strict):
     pictures: PictureLimits
     rules: tuple[Rule, ...] = ()
     operations: dict[OperationName, Operation]
+    editions: dict[str, Edition] = Field(default_factory=dict)
+    """Its editions by the name a caller writes, the default first; empty for a model that has only one."""
 
     @model_validator(mode="after")
     def _defaults_are_valid(self) -> Self:
@@ -191,6 +237,66 @@ class Row(Strict):
                 if argument.default is not None and (why := outside(argument, argument.default)):
                     raise ValueError(f"operations.{name}.{argument_name}.default: {argument.default!r} is {why}")
         return self
+
+    @model_validator(mode="after")
+    def _editions_fit(self) -> Self:
+        known = self.arguments()
+        for name, edition in self.editions.items():
+            named = {*edition.without, *edition.limits, *(key for own in edition.operations.values() for key in own)}
+            if strays := sorted(named - set(known)):
+                raise ValueError(f"editions.{name}: no operation takes {strays[0]}")
+            if edition.successor and edition.successor not in self.editions:
+                raise ValueError(f"editions.{name}.successor: there is no edition {edition.successor!r}")
+            for operation_name, operation in self.operations.items():
+                if MODEL in operation.arguments:
+                    try:
+                        edition.narrow(operation_name, operation)
+                    except ValueError as error:
+                        raise ValueError(f"editions.{name}.{operation_name}: {error}") from error
+        return self
+
+    def in_edition(self, name: str) -> Row:
+        """The row as one edition has it; the whole row where there is no edition of that name."""
+        edition = self.editions.get(name)
+        if edition is None:
+            return self
+        operations = {
+            key: edition.narrow(key, operation) if MODEL in operation.arguments else operation
+            for key, operation in self.operations.items()
+        }
+        return self.model_copy(update={"operations": operations})
+
+    @property
+    def in_default_edition(self) -> Row:
+        """The row as its default edition has it."""
+        return self.in_edition(next(iter(self.editions), ""))
+
+    def editions_for(self, name: OperationName, given: Mapping[str, Any]) -> tuple[str, ...]:
+        """The editions that take all these arguments in an operation, in order; a default may be given to any.
+
+        Empty for an operation that is served by no edition.
+        """
+        if MODEL not in (arguments := self.operations[name].arguments):
+            return ()
+        asked = {
+            key: value
+            for key, value in given.items()
+            if key in arguments and key != MODEL and value != arguments[key].default
+        }
+
+        def takes(edition: Edition) -> bool:
+            own = edition.narrow(name, self.operations[name]).arguments
+            return all(key in own and not outside(own[key], value) for key, value in asked.items())
+
+        return tuple(key for key, edition in self.editions.items() if takes(edition))
+
+    def edition_called(self, text: str) -> str | None:
+        """The edition that a caller means by a text: its name, its title or another of its names, however written."""
+        wanted = _bare(text)
+        for name, edition in self.editions.items():
+            if wanted in map(_bare, (name, edition.title, *edition.also)):
+                return name
+        return None
 
     def arguments(self) -> dict[str, tuple[Argument, ...]]:
         """Every argument of the tool, in order, with its form in each operation that takes it."""
@@ -209,6 +315,11 @@ class Row(Strict):
         return plain[0] if plain else next(reversed(self.operations))
 
 
+def _bare(name: str) -> str:
+    """A name without case, blanks and hyphens: "Nano Banana Pro" and "nano-banana-pro" are one."""
+    return re.sub(r"[\s_-]+", "", name).lower()
+
+
 def outside(limits: Limits, value: Any) -> str:
     """Why a value breaks the limits, as a clause continuing "is ..."; empty when it does not."""
     if limits.values is not None and not any(value == one and type(value) is type(one) for one in limits.values):
@@ -218,6 +329,11 @@ def outside(limits: Limits, value: Any) -> str:
             return f"below the minimum {shown(limits.minimum)}"
         if limits.maximum is not None and value > limits.maximum:
             return f"above the maximum {shown(limits.maximum)}"
+    if isinstance(value, list):
+        if limits.min_items is not None and len(value) < limits.min_items:
+            return f"{len(value)} pictures; at least {limits.min_items} needed"
+        if limits.max_items is not None and len(value) > limits.max_items:
+            return f"{len(value)} pictures; at most {limits.max_items} allowed"
     return _text_outside(limits, value) if isinstance(value, str) else ""
 
 

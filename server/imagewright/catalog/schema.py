@@ -100,8 +100,20 @@ def union(row: Row, name: str) -> Union:
     )
     notes = rules if understood else [_where(row, found), *rules]
     base = next(iter(found.values()))
+    notes += [note] if (note := _editions(row, name)) else []
     notes += [note for operation, form in found.items() if (note := _difference(operation, form, wide, base))]
     return Union(wide, tuple(notes))
+
+
+def _editions(row: Row, name: str) -> str:
+    """Which editions take an argument that not all take, where that is said in a word or two."""
+    able = [key for key, edition in row.editions.items() if name not in edition.without]
+    lacking = [key for key in row.editions if key not in able]
+    if not lacking or not able:
+        return ""
+    if len(able) < FEW:
+        return f"{listed(able)} only"
+    return f"not {listed(lacking, 'or')}" if len(lacking) < FEW else ""
 
 
 def _widest(row: Row, found: Mapping[OperationName, Argument]) -> Argument:

@@ -21,7 +21,12 @@ YES, NO, ONLY, LIMITED = "yes", "no", "only this", "limited"
 
 def capability_table(rows: Collection[Row]) -> str:
     """The Markdown table of these rows, in their order, ending without a line break."""
-    return markdown_table(["tool", *COLUMNS], ([row.tool, *(cell(row) for cell in COLUMNS.values())] for row in rows))
+    return markdown_table(["tool", *COLUMNS], ([row.tool, *cells(row)] for row in rows))
+
+
+def cells(row: Row) -> list[str]:
+    """The row's cells after the tool's name: what its default edition can do."""
+    return [cell(row.in_default_edition) for cell in COLUMNS.values()]
 
 
 def replace_between(text: str, start: str, end: str, block: str) -> str:

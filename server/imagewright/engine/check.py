@@ -3,26 +3,21 @@
 Those of a model's tool are held against its row, those of a helper tool against its `Argument`s. Nothing here does I/O;
 pictures are checked in `engine.pictures`.
 
-Real clients send `2.0` or `"2"` for 2, `"true"` for true, an empty text or list for an argument they did not mean to
-give, a list as JSON text, one text where a list is wanted, a path in quotes or behind `@`. What can only mean one thing
-is taken as that. What could mean two things stays as it came, and is refused. This is done here and nowhere else: the
-fingerprint of a call and the plan see the normalised arguments.
+What a client sent is first brought into the form that was asked for, see `engine.normalise`.
 """
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.nearest import nearest
 from imagewright.catalog.row import (
     KINDS,
+    MODEL,
     PICTURE_KINDS,
     Argument,
-    Kind,
     Limits,
     OperationName,
     Row,
@@ -30,22 +25,12 @@ from imagewright.catalog.row import (
     outside,
     verb,
 )
+from imagewright.engine.normalise import Wanted, normalised, normalised_for
 from imagewright.errors import MOST_PROBLEMS, Problem, Refusal
-from imagewright.text import BROKEN_TEXT, did_you_mean, is_whole, listed, say, shown
+from imagewright.text import BROKEN_TEXT, did_you_mean, is_whole, listed, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
-
-EXACT = 2**53
-"""A float above this cannot hold every whole number, so it is not known which one was meant."""
-QUOTES = "\"'`"
-_WHOLE = re.compile(r"[+-]?[0-9]{1,20}(?:\.0{1,20})?")
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})")
-_NEXT_SOURCE = re.compile(
-    r"[\s,;][\"'`@]*(?:[/~]|[a-z]:[\\/]|https?://|file:|data:|image://|img_)", re.ASCII | re.IGNORECASE
-)
-"""Where the next picture begins in a text that names several. It matches one separator and not a run of them: a long
-run of blanks would be searched again from each blank, which takes minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +45,8 @@ class Checked:
     """The arguments the caller gave, normalised: without those that were sent empty."""
     problems: tuple[Problem, ...]
     """What is wrong with them; empty when nothing is."""
+    edition: str = ""
+    """The edition the caller named, where the row has it and the operation is served by editions; else empty."""
 
     @property
     def strays(self) -> set[str]:
@@ -75,8 +62,8 @@ class Checked:
 
     @property
     def arguments(self) -> Mapping[str, Argument]:
-        """The operation's arguments with their limits."""
-        return self.row.operations[self.operation].arguments
+        """The operation's arguments with their limits: those of the edition that was named."""
+        return self.row.in_edition(self.edition).operations[self.operation].arguments
 
     @property
     def count(self) -> int:
@@ -86,12 +73,17 @@ class Checked:
         return int(self.given.get("variants", default))
 
     @property
+    def images(self) -> int:
+        """How many pictures it gives, without a mask."""
+        return sum(1 for name, _ in self.sources() if name != "mask")
+
+    @property
     def beyond_defaults(self) -> dict[str, Any]:
         """What was given, without the values that mean the same as leaving them out.
 
         A client may fill in every default that the schema shows: that must not change which model serves the call.
         """
-        own = self.arguments
+        own = self.row.operations[self.operation].arguments
         return {name: value for name, value in self.given.items() if name not in own or value != own[name].default}
 
     @property
@@ -124,17 +116,47 @@ def check(row: Row, arguments: object) -> Checked:
         operation = row.operation_for(set())
         wrong = Problem("arguments", f"must be an object, not {_say_type(arguments)}")
         return Checked(row, operation, {}, () if arguments is None else (wrong,))
-    given = normalised(arguments, wanted_by(row))
+    given = normalised_for(row, arguments)
     operation = row.operation_for(set(given))
     known = row.operations[operation].arguments
+    edition = str(given[MODEL]) if MODEL in known and given.get(MODEL) in row.editions else ""
+    own = row.in_edition(edition).operations[operation].arguments
     problems = _counted([name for name in given if name not in known], lambda name: _stray(row, operation, name))
     for name, argument in known.items():
-        if name in given:
-            problems += _problems(name, argument, given)
+        if name in given and name in own:
+            problems += _problems(name, own[name], given, _elsewhere(row, operation, edition, name, given[name]))
+        elif name in given and given[name] != argument.default:
+            others = _elsewhere(row, operation, edition, name, given[name])
+            problems.append(Problem(name, f"{row.editions[edition].title} takes none{others}"))
         elif argument.required:
             problems.append(Problem(name, f"is required to {verb(operation)}{_offer(argument)}"))
     problems += [problem for rule in row.rules if (problem := _broken(rule, known, given))]
-    return Checked(row, operation, given, tuple(problems))
+    if not problems and not edition and MODEL in known and not row.editions_for(operation, given):
+        problems.append(Problem(MODEL, _no_edition(row, operation, given)))
+    return Checked(row, operation, given, tuple(problems), edition)
+
+
+def _elsewhere(row: Row, operation: OperationName, edition: str, name: str, value: Any) -> str:
+    """`; ... takes it`: the other editions that take a value the named one does not; empty without any."""
+    if not edition:
+        return ""
+    able = row.editions_for(operation, {name: value})
+    if not able or edition in able:
+        return ""
+    return f"; model {listed(able, 'or')} takes {say(value) if not isinstance(value, list) else 'them'}"
+
+
+def _no_edition(row: Row, operation: OperationName, given: Mapping[str, Any]) -> str:
+    """Why no edition serves the call: which of them take each argument that not all take."""
+    able = {name: row.editions_for(operation, {name: value}) for name, value in given.items()}
+    parts = [
+        f"{name} {len(given[name])}" if isinstance(given[name], list) else f"{name} {say(given[name])}"
+        for name, some in able.items()
+        if len(some) < len(row.editions)
+    ]
+    takers = [listed(some) or "none" for some in able.values() if len(some) < len(row.editions)]
+    needs = "; ".join(f"{what} with {who}" for what, who in zip(parts, takers, strict=True))
+    return f"no edition takes all of this in one call: {needs}"
 
 
 def read_arguments(known: Mapping[str, Argument], sent: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -151,8 +173,8 @@ def read_arguments(known: Mapping[str, Argument], sent: Mapping[str, Any] | None
     return {name: one.default for name, one in known.items() if one.default is not None} | given
 
 
-def _problems(name: str, argument: Argument, given: Mapping[str, Any]) -> list[Problem]:
-    return [Problem(name, text) for text in _value_problems(argument, given[name])]
+def _problems(name: str, argument: Argument, given: Mapping[str, Any], hint: str = "") -> list[Problem]:
+    return [Problem(name, f"{text}{hint}") for text in _value_problems(argument, given[name])]
 
 
 def _unknown(name: str, known: Collection[str]) -> str:
@@ -240,153 +262,3 @@ def _broken(rule: Rule, known: Mapping[str, Argument], given: Mapping[str, Any])
 def _say_type(value: object) -> str:
     words = {str: "a text", bool: "true or false", int: "a whole number", float: "a number", list: "a list"}
     return words.get(type(value), "an object" if isinstance(value, dict) else "null")
-
-
-class Wanted(NamedTuple):
-    """What an argument should be."""
-
-    kind: Kind
-    values: tuple[str | float, ...] = ()
-    """Of a choice: the values of all operations."""
-
-
-def wanted_by(row: Row) -> dict[str, Wanted]:
-    """Every argument of the tool with its kind and, for a choice, the values of all operations."""
-    return {
-        name: Wanted(takes[0].kind, tuple(dict.fromkeys(value for one in takes for value in one.values or ())))
-        for name, takes in row.arguments().items()
-    }
-
-
-def normalised(given: Mapping[Any, Any], known: Mapping[str, Wanted]) -> dict[str, Any]:
-    """What the client sent, in the form that was asked for, without what was sent empty.
-
-    An argument that is not known keeps its value and is left out only when it is null.
-    """
-    found = {}
-    for key, value in given.items():
-        name = str(key)
-        form = known.get(name)
-        meant = value if form is None else _meant(form, value)
-        if meant is not None and (form is None or not _is_empty(meant)):
-            found[name] = meant
-    return found
-
-
-def _meant(form: Wanted, value: Any) -> Any:
-    read = READERS.get(form.kind)
-    meant = value if read is None else read(value)
-    return _one_of(form.values, meant) if form.values else meant
-
-
-def _is_empty(value: Any) -> bool:
-    return value == [] or (isinstance(value, str) and not value.strip())
-
-
-def _one_of(values: tuple[str | float, ...], value: Any) -> Any:
-    """The one value that is written like this one; the value as it is where there is none or more than one."""
-    number = _number(value)
-    if isinstance(number, str | int | float):
-        for text in (shown(value).strip(), shown(number)):
-            if same := [one for one in values if shown(one) == text]:
-                return same[0] if len(same) == 1 else value
-    return value
-
-
-def _integer(value: Any) -> Any:
-    """`2.0`, `"2"` and `"2.0"` as 2, with white space around or not; `1.5`, `"two"` and true as they are."""
-    if isinstance(value, float):
-        return _plain(value)
-    if isinstance(value, str) and _WHOLE.fullmatch(text := value.strip()):
-        return int(text.partition(".")[0])
-    return value
-
-
-def _number(value: Any) -> Any:
-    """`"1.5"` as 1.5; whole ones as integers, so that `7`, `7.0` and `"7"` are the same call."""
-    whole = _integer(value)
-    if isinstance(whole, str) and _DECIMAL.fullmatch(text := whole.strip()):
-        return _plain(float(text))
-    return whole
-
-
-def _plain(value: float) -> int | float:
-    return int(value) if value.is_integer() and abs(value) <= EXACT else value
-
-
-def _boolean(value: Any) -> Any:
-    words = {"true": True, "false": False}
-    return words.get(value.strip().lower(), value) if isinstance(value, str) else value
-
-
-def _picture(value: Any) -> Any:
-    """A path, address or id without its quotes, its `@` or the list that holds only it."""
-    opened = _from_json(value)
-    if isinstance(opened, list) and len(opened) == 1 and isinstance(opened[0], str):
-        opened = opened[0]
-    return _source(opened) if isinstance(opened, str) else opened
-
-
-def _pictures(value: Any) -> Any:
-    """A list, also from JSON text or from a text that names one picture. A text that names several stays a text."""
-    opened = _from_json(value)
-    if isinstance(opened, list):
-        return [_source(one) if isinstance(one, str) else one for one in opened]
-    if not isinstance(opened, str) or opened.lstrip().startswith("[") or _names_several(opened):
-        return opened
-    source = _source(opened)
-    return [source] if source else source
-
-
-def _from_json(value: Any) -> Any:
-    """The list that a JSON text holds; anything else as it is. No path, address or id begins with a bracket."""
-    if not isinstance(value, str) or not value.lstrip().startswith("["):
-        return value
-    try:
-        opened = json.loads(value)
-    except (ValueError, RecursionError):
-        return value
-    return opened if isinstance(opened, list) else value
-
-
-def _source(text: str) -> str:
-    """Without quotes and `@` around it: no absolute path, address or id begins with one of them."""
-    text = text.strip()
-    if text[:1] == "@" and len(text) > 1:
-        return _unquoted(text[1:].strip())
-    bare = _unquoted(text)
-    return bare[1:].strip() if bare is not text and bare[:1] == "@" and len(bare) > 1 else bare
-
-
-def _names_several(text: str) -> bool:
-    text = text.strip()
-    if text[:5].lower() == "data:":
-        return "," in text.partition(",")[2]  # base64 has none; it may have line breaks and slashes
-    return _NEXT_SOURCE.search(text) is not None
-
-
-def _path(value: Any) -> Any:
-    """A path without its quotes. A leading `@` stays, as it may be part of a file's name."""
-    if not isinstance(value, str):
-        return value
-    stripped = value.strip()
-    bare = _unquoted(stripped)
-    return value if bare is stripped else bare
-
-
-def _unquoted(text: str) -> str:
-    """The text between a pair of quotes; the same object where there is no pair, so that callers can tell."""
-    if len(text) > 1 and text[0] == text[-1] and text[0] in QUOTES and text[0] not in text[1:-1]:
-        return text[1:-1].strip()
-    return text
-
-
-READERS: dict[Kind, Callable[[Any], Any]] = {
-    "integer": _integer,
-    "number": _number,
-    "boolean": _boolean,
-    "picture": _picture,
-    "pictures": _pictures,
-    "path": _path,
-}
-"""By kind, what brings a client's value into the form it can only mean, and returns any other as it is."""

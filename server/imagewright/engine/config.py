@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import anyio
@@ -19,6 +20,7 @@ from imagewright.text import did_you_mean, listed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+    from datetime import date
     from pathlib import Path
 
     from imagewright.engine.offer import Offer
@@ -47,8 +49,10 @@ class Config:
     """The tools those providers serve."""
 
 
-def make_config(settings: Settings, http: Sender) -> Config:
+def make_config(settings: Settings, http: Sender, today: date | None = None) -> Config:
     """The snapshot for these settings, at the start and at every reload. Opens no connection; all share one sender.
+
+    What has ended by `today`, by default the current day, is not offered.
 
     Raises:
         SettingsError: a toggle, a provider, an address or a route table names something that does not exist, or has
@@ -58,9 +62,9 @@ def make_config(settings: Settings, http: Sender) -> Config:
     _check_addresses(settings.addresses)
     _check_routes(settings.routes)
     registry = ProviderRegistry(settings, http)
-    return Config(
-        settings, registry, make_offer(settings.toggles, _routes(registry.providers.values()), registry.states)
-    )
+    routes = _routes(registry.providers.values())
+    day = today or datetime.now(UTC).date()
+    return Config(settings, registry, make_offer(settings.toggles, routes, registry.states, day))
 
 
 def _check_addresses(names: Iterable[str]) -> None:

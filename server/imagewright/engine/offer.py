@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imagewright.catalog.load import catalog
-from imagewright.catalog.row import AUTO, Argument, Operation, OperationName, Row, narrowed, widest
-from imagewright.providers.base import SERVED_BY_ENGINE
+from imagewright.catalog.load import catalog, row_in
+from imagewright.catalog.row import AUTO, MODEL, Argument, Operation, OperationName, Row, narrowed, widest
+from imagewright.providers.base import EVERY_EDITION, SERVED_BY_ENGINE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date
 
     from imagewright.providers.base import Route
     from imagewright.settings.toggles import Toggles
@@ -87,16 +88,17 @@ class Offer:
         return tuple(row.tool for row in sorted(able, key=lambda row: row.operations[operation].rank))
 
 
-def make_offer(toggles: Toggles, routes: Iterable[Route], providers: Mapping[str, ProviderState]) -> Offer:
-    """The offer that follows from the toggles and the routes of the providers in use."""
+def make_offer(toggles: Toggles, routes: Iterable[Route], providers: Mapping[str, ProviderState], today: date) -> Offer:
+    """The offer that follows from the toggles and the routes of the providers in use, without what has ended."""
     by_tool: dict[str, list[Route]] = {}
     for route in routes:
-        by_tool.setdefault(route.tool, []).append(route)
+        if not (end := end_of(route)) or end > today.isoformat():
+            by_tool.setdefault(route.tool, []).append(route)
     tools: dict[str, Row] = {}
     hidden: dict[str, str] = {}
     for name, row in catalog().items():
         decision = toggles.decide(name)
-        effective = effective_row(row, by_tool.get(name, ()))
+        effective = effective_row(row, by_tool.get(name, ()), today)
         if not decision.on:
             hidden[name] = decision.because
         elif effective is None:
@@ -130,25 +132,57 @@ def _unserved(providers: Mapping[str, ProviderState]) -> str:
     return f"no configured provider serves it (configured: {serving or 'none'}{more})"
 
 
-def effective_row(row: Row, routes: Iterable[Route]) -> Row | None:
-    """The row, narrowed to what its routes can do together; None when there is no route."""
+def end_of(route: Route) -> str:
+    """The first day on which a route's model is not served any more, by its vendor or its maker; empty for none."""
+    edition = catalog()[route.tool].editions.get(route.edition)
+    ends = filter(None, (route.ends, "" if edition is None else edition.ends))
+    return min(ends, default="")
+
+
+def effective_row(row: Row, routes: Iterable[Route], today: date) -> Row | None:
+    """The row, narrowed to what its routes can do together; None when there is no route.
+
+    Its editions are those that the routes serve. A route of every edition serves all that have not ended.
+    """
     routes = tuple(routes)
     operations = {
-        name: _effective_operation(operation, able)
-        for name, operation in row.operations.items()
+        name: _effective_operation(row, name, able, today)
+        for name in row.operations
         if (able := [route for route in routes if route.operation == name])
     }
-    return row.model_copy(update={"operations": operations}) if operations else None
+    if not operations:
+        return None
+    served = {
+        value for one in operations.values() if MODEL in one.arguments for value in one.arguments[MODEL].values or ()
+    }
+    editions = {name: edition for name, edition in row.editions.items() if name in served}
+    return row.model_copy(update={"operations": operations, "editions": editions})
 
 
-def _effective_operation(operation: Operation, routes: list[Route]) -> Operation:
+def _effective_operation(row: Row, name: OperationName, routes: Sequence[Route], today: date) -> Operation:
+    operation = row.operations[name]
     arguments = {}
-    for name, argument in operation.arguments.items():
-        if name in ENGINE_ARGUMENTS:
-            arguments[name] = argument
-        elif forms := [narrowed(argument, route.takes[name]) for route in routes if name in route.takes]:
-            arguments[name] = _widest(argument, forms)
+    for key, argument in operation.arguments.items():
+        if key == MODEL:
+            arguments[key] = argument.model_copy(update={"values": _editions(row, routes, today)})
+        elif key in ENGINE_ARGUMENTS:
+            arguments[key] = argument
+        elif forms := [form for route in routes if (form := _form(route, key)) is not None]:
+            arguments[key] = _widest(argument, forms)
     return operation.model_copy(update={"arguments": arguments})
+
+
+def _editions(row: Row, routes: Sequence[Route], today: date) -> tuple[str, ...]:
+    """The editions that the routes serve, in the order of the row."""
+    own = {route.edition for route in routes}
+    living = [name for name, edition in row.editions.items() if not edition.ends or edition.ends > today.isoformat()]
+    return tuple(name for name in living if name in own or EVERY_EDITION in own)
+
+
+def _form(route: Route, name: str) -> Argument | None:
+    """An argument as a route has it; None when it does not take it."""
+    own = row_in(route.tool, route.edition).operations[route.operation].arguments
+    return narrowed(own[name], route.takes[name]) if name in route.takes and name in own else None
 
 
 def _widest(argument: Argument, forms: list[Argument]) -> Argument:

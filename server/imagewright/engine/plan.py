@@ -9,16 +9,18 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from math import inf
 from typing import TYPE_CHECKING, Any
 
-from imagewright.catalog.row import AUTO, PICTURE_KINDS, narrowed, outside
+from imagewright.catalog.load import row_in
+from imagewright.catalog.row import AUTO, MODEL, PICTURE_KINDS, narrowed, outside
 from imagewright.engine.check import nearest_hint
 from imagewright.engine.offer import ENGINE_ARGUMENTS
-from imagewright.engine.pictures import nearest_ratio, pixels_problem, prepare_all
+from imagewright.engine.pictures import MASK, nearest_ratio, pixels_problem, prepare_all
 from imagewright.errors import ConfirmationNeededError, Problem, Refusal
-from imagewright.providers.base import Order
+from imagewright.providers.base import EVERY_EDITION, Order
 from imagewright.storage.records import Cap
-from imagewright.text import say
+from imagewright.text import listed, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -57,17 +59,32 @@ class Candidate:
 
 
 def candidates(
-    checked: Checked, routes: Sequence[Route], order: Sequence[str] | None, sources: Sequence[Source] = ()
+    checked: Checked,
+    routes: Sequence[Route],
+    order: Sequence[str] | None,
+    sources: Sequence[Source] = (),
+    *,
+    limited: bool = False,
 ) -> list[Candidate]:
-    """Every route of a tool, best first: those that serve the call exactly, in the user's order, else cheapest first.
+    """Every route of a tool, best first: those that serve the call exactly, in the user's order of providers.
+
+    Among those come first the editions that the configuration prefers, then for several variants the ones that make
+    related sets, then those earlier in the row, then the cheapest. Where a budget is kept, `limited`, a known price
+    comes before an unknown one.
 
     The call must have no problems. Without `sources`, its pictures were not opened and do not count.
     """
+    editions = list(checked.row.editions)
     examined = [_examine(checked, route, tuple(sources)) for route in routes if route.operation == checked.operation]
 
-    def place(candidate: Candidate) -> tuple[bool, int, float]:
-        preference = list(order).index(candidate.route.provider) if order else 0
-        return bool(candidate.against), preference, float("inf") if candidate.usd is None else candidate.usd
+    def place(candidate: Candidate) -> tuple[bool, bool, int, bool, bool, int, float]:
+        route, usd = candidate.route, candidate.usd
+        preference = list(order).index(route.provider) if order else 0
+        edition = editions.index(route.edition) if route.edition in editions else 0
+        unknown = limited and usd is None
+        single = checked.count > 1 and not route.makes_sets
+        price = inf if usd is None else usd
+        return bool(candidate.against), unknown, preference, not route.preferred, single, edition, price
 
     return sorted(examined, key=place)
 
@@ -77,23 +94,35 @@ def _examine(checked: Checked, route: Route, sources: tuple[Source, ...]) -> Can
     arguments = _filled(checked, route)
     if "scale" in arguments and not against:
         arguments["scale"] = min(own for own in route.scales if own >= arguments["scale"])
-    usd = route.price.estimate(arguments, checked.count)
+    calls = sum(1 for _ in split(checked.count, route.counts))
+    sides = [max(one.facts.width, one.facts.height) for one in sources if one.argument != MASK]
+    usd = route.price.estimate(arguments, checked.count, calls=calls, sides=sides or [0] * checked.images)
     return Candidate(checked, sources, route, against, arguments, checked.count, usd)
 
 
 def explain(examined: Sequence[Candidate], *, ordered: bool) -> tuple[str, ...]:
-    """Why the first candidate was taken and the others were not; `ordered` says that the user has set an order."""
-    words = []
+    """Why the first candidate was taken and the others were not; `ordered` says that the user has set an order.
+
+    Of the editions that come later in the row than the one that was taken, only the names are given.
+    """
+    taken, words, later = examined[0], [], dict[str, None]()
+    editions = list(taken.checked.row.editions)
+    known = taken.route.edition in editions and not taken.against
+    end = editions.index(taken.route.edition) if known else len(editions)
     for place, one in enumerate(examined):
         name = f"{one.route.provider} ({one.route.model})"
         price = "price unknown" if one.usd is None else f"about ${one.usd:.4g}"
-        if one.against:
+        if place and one.route.edition in editions and editions.index(one.route.edition) > end:
+            later[one.route.edition] = None
+        elif one.against:
             words.append(f"{name}: cannot serve it exactly: {'; '.join(one.against)}")
         elif place == 0:
             reason = "first in your order" if ordered else "cheapest that serves it exactly"
             words.append(f"{name}: taken, {reason}, {price}")
         else:
             words.append(f"{name}: {'later in your order' if ordered else 'not cheaper'}, {price}")
+    if later and not taken.checked.edition:
+        words.append(f"not considered, as model was left out: {listed(later)}")
     return tuple(words)
 
 
@@ -102,9 +131,13 @@ def refuse_all(examined: Sequence[Candidate], checked: Checked, others: Sequence
     if not examined:
         problem = Problem("", f"no configured provider offers {checked.operation} with {checked.row.tool}")
         return Refusal(problem, instead=tuple(others))
+    able = checked.row.editions_for(checked.operation, checked.given)
+    wanted = {checked.edition} if checked.edition else set(able)
+    unfit = checked.row.editions.keys() - wanted
+    near = [one for one in examined if one.route.edition not in unfit] or examined
     words = dict.fromkeys(
         Problem("", f"{one.route.provider} ({one.route.model}) cannot do this: {'; '.join(one.against)}")
-        for one in examined
+        for one in near
     )
     return Refusal(*words, instead=tuple(others))
 
@@ -121,14 +154,26 @@ def _filled(checked: Checked, route: Route) -> dict[str, Any]:
 
 def _against(checked: Checked, route: Route) -> list[str]:
     against = [f"it serves only calls with {name}" for name in route.needs if name not in checked.given]
+    if checked.edition and route.edition not in (EVERY_EDITION, checked.edition):
+        known = checked.row.editions.get(route.edition)
+        return [f"it is {known.title}" if known else "which edition it is, is not known"]
+    own = row_in(route.tool, route.edition).operations[route.operation].arguments
     for name, value in checked.beyond_defaults.items():
-        if name in ENGINE_ARGUMENTS:
+        if name in ENGINE_ARGUMENTS or name == MODEL:
             continue
-        if name not in route.takes:
+        if name not in route.takes or name not in own:
             against.append(f"it takes no {name}")
-        elif why := _limit_broken(checked.arguments[name], route, name, value):
+        elif why := _limit_broken(own[name], route, name, value):
             against.append(why)
-    return against
+    return against or [f"it does not take {listed(words)} together" for words in _clashes(checked, route)]
+
+
+def _clashes(checked: Checked, route: Route) -> Iterator[list[str]]:
+    """The arguments of a call, defaults included, that the route cannot serve together."""
+    values = _filled(checked, route)
+    for together in route.never:
+        if all(values.get(name) in some for name, some in together.items()):
+            yield [f"{name} {say(values[name])}" for name in together]
 
 
 def _too_large(sources: Sequence[Source], route: Route) -> list[str]:
@@ -139,17 +184,16 @@ def _too_large(sources: Sequence[Source], route: Route) -> list[str]:
 
 
 def _limit_broken(argument: Argument, route: Route, name: str, value: Any) -> str:
-    limits = route.takes[name]
     if value == AUTO:
         return ""
+    tight = narrowed(argument, route.takes[name])
+    if not (why := outside(tight, value)):
+        return ""
     if isinstance(value, list):
-        least, most = limits.min_items, limits.max_items
-        if most is not None and len(value) > most:
-            return f"it takes {most} of {name} at most, not {len(value)}"
-        return f"it takes {least} of {name} at least" if least is not None and len(value) < least else ""
-    tight = narrowed(argument, limits)
-    why = outside(tight, value)
-    return f"its {name} {say(value)} is {why}{nearest_hint(tight, value)}" if why else ""
+        few = tight.min_items is not None and len(value) < tight.min_items
+        limit = f"{tight.min_items} of {name} at least" if few else f"{tight.max_items} of {name} at most"
+        return f"it takes {limit}, not {len(value)}"
+    return f"its {name} {say(value)} is {why}{nearest_hint(tight, value)}"
 
 
 def check_call(budget: BudgetTable, candidate: Candidate, *, confirmed: bool) -> None:
@@ -211,6 +255,8 @@ class JobSpec:
     """What the job is estimated to cost, in USD; None when unknown."""
     exact_size: tuple[int, int] | None
     """Sides in px the result is brought down to; None when it is kept as it comes."""
+    edition: str = ""
+    """The edition that serves it; empty where there is none."""
 
     def as_data(self) -> dict[str, Any]:
         """As JSON can hold it; `from_data` reads it back."""
@@ -317,6 +363,7 @@ def _spec(candidate: Candidate, exact_size: tuple[int, int] | None) -> JobSpec:
         count=candidate.count,
         usd=candidate.usd,
         exact_size=exact_size,
+        edition="" if candidate.route.edition == EVERY_EDITION else candidate.route.edition,
     )
 
 

@@ -10,19 +10,22 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
 
-from imagewright.catalog.row import ANY
+from imagewright.catalog.row import ANY, Scalar
+from imagewright.text import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from imagewright.catalog.row import Limits, OperationName, Scalar
+    from imagewright.catalog.row import Limits, OperationName
     from imagewright.providers.http.request import Sender
 
 T = TypeVar("T")
 
 SERVED_BY_ENGINE: Mapping[str, Limits] = {"variants": ANY, "save_as": ANY}
 """What every route takes: the engine saves, and makes variants with several calls."""
+EVERY_EDITION = "*"
+"""As the edition of a route: it serves all of the row's."""
 MaskForm = Literal["white_is_repainted", "black_is_repainted", "transparent_is_repainted"]
 
 
@@ -35,10 +38,22 @@ class PictureForm:
     max_bytes: int | None = None
     """Bytes of one picture as sent; None for no limit tighter than the row's."""
     max_pixels: int | None = None
-    """Pixels (width times height) of one picture; None for no limit tighter than the row's. With a larger picture the
-    route is not taken, as no picture is made smaller silently."""
+    """Pixels (width times height) of one picture; None for no limit tighter than the row's."""
+    max_side: int | None = None
+    """Pixels of its longer side; None for no limit tighter than the row's."""
+    min_side: int = 1
+    """Pixels of its shorter side."""
     mask: MaskForm | None = None
     """How the mask marks what is repainted; None when the route takes no mask."""
+
+
+Word = Scalar | tuple[Scalar, ...]
+"""A value of an argument, or of several together."""
+
+
+def in_words(word: Word) -> str:
+    """The value as a key of a table in text: `high`, or `high 4K` for values of two arguments."""
+    return " ".join(map(shown, word)) if isinstance(word, tuple) else shown(word)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +62,49 @@ class Price:
 
     usd: float | None
     """Price of one picture; with `by`, the fallback for values that `table` lacks. None when unknown."""
-    by: str = ""
-    """The argument the price depends on; empty when it depends on none."""
-    table: Mapping[Scalar, float] = field(default_factory=dict)
-    """Price per value of that argument."""
+    by: tuple[str, ...] = ()
+    """The arguments the price depends on; empty when it depends on none."""
+    table: Mapping[Any, float] = field(default_factory=dict)
+    """Price per value of that argument; per values of all of them, in the order of `by`, where they are several."""
+    by_side: tuple[tuple[int, float], ...] = ()
+    """Of an enlargement that is charged by what comes out: price up to that many px of its longer side, ascending. The
+    last stands for larger ones too."""
+    per_input: float = 0.0
+    """What each input picture adds to a call."""
+    inputs_free: int = 0
+    """How many input pictures of a call add nothing."""
     source: str = ""
     """Where the figure was read."""
     checked: str = ""
     """The day it was read, as YYYY-MM-DD."""
 
     @classmethod
-    def table_by(cls, argument: str, usual: Scalar, table: Mapping[Scalar, float], source: str, checked: str) -> Price:
-        """A price that depends on an argument; `usual` is the value whose price stands for those not in the table."""
-        return cls(table[usual], argument, table, source, checked)
+    def table_by(
+        cls, by: str | tuple[str, ...], usual: Word, table: Mapping[Any, float], source: str, checked: str
+    ) -> Price:
+        """A price that depends on arguments; `usual` is the value whose price stands for those not in the table."""
+        names = (by,) if isinstance(by, str) else by
+        return cls(table[usual], names, table, source=source, checked=checked)
 
-    def estimate(self, arguments: Mapping[str, Any], pictures: int) -> float | None:
-        """USD for that many pictures with these arguments; None when the price is not known."""
-        each = self.table.get(arguments.get(self.by, ""), self.usd)
-        return None if each is None else round(each * pictures, 6)
+    def estimate(
+        self, arguments: Mapping[str, Any], pictures: int, *, calls: int = 1, sides: Sequence[int] = ()
+    ) -> float | None:
+        """USD for that many pictures with these arguments; None when the price is not known.
+
+        `calls` is how many calls of the vendor make them; `sides` are the longer sides in px of the input pictures, as
+        far as they are known.
+        """
+        each = self.usd
+        if self.table:
+            values = tuple(arguments.get(name, "") for name in self.by)
+            each = self.table.get(values if len(values) > 1 else values[0], self.usd)
+        elif self.by_side and sides:
+            longest = max(sides) * arguments.get("scale", 1)
+            each = next((usd for side, usd in self.by_side if longest <= side), self.by_side[-1][1])
+        if each is None:
+            return None
+        charged = max(0, len(sides) - self.inputs_free)
+        return round(each * pictures + self.per_input * charged * calls, 6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +117,9 @@ class Route:
     """Name of the row."""
     operation: OperationName
     """Which of the row's operations."""
+    edition: str = ""
+    """Which of the row's editions the model is, or `EVERY_EDITION`. Empty where the operation is served by none, and
+    for a model of the user's own server: then it serves only calls that name no edition."""
     model: str
     """The vendor's id of the model; with `model_by`, the one for values that `models` lacks. The user's configuration
     can change it, see `providers.common.overrides`."""
@@ -84,7 +127,7 @@ class Route:
     """The row's arguments this vendor honours, each with tighter limits where it has them. An argument that is not here
     and was given by the caller rules the route out; it is never dropped silently. `images`, `image` and `mask` are
     named here like any other. So are `save_as` and `variants`, which the engine serves itself, see
-    `SERVED_BY_ENGINE`."""
+    `SERVED_BY_ENGINE`. `model` is not: the engine serves it by taking a route of that edition."""
     needs: tuple[str, ...] = ()
     """Arguments without which another route serves the call."""
     pictures: PictureForm = PictureForm()
@@ -94,13 +137,23 @@ class Route:
     scales: tuple[int, ...] = ()
     """Enlargement factors the vendor has; the engine takes the next larger one and reduces the result exactly."""
     native_auto: bool = False
-    """Whether `aspect_ratio: auto` can be left to the vendor. Otherwise the engine picks the nearest ratio it has."""
+    """Whether the route itself keeps the first picture's shape for `aspect_ratio: auto`: the vendor does, or it is asked
+    for a size of that shape. Otherwise the engine picks the nearest ratio it has."""
+    makes_sets: bool = False
+    """Whether several pictures of one call are a related set. Such a route is taken first for several variants."""
+    never: tuple[Mapping[str, tuple[Scalar, ...]], ...] = ()
+    """What it cannot do together: values of several arguments, defaults included, that a call may not all have."""
     price: Price = Price(usd=None)
     """What one picture costs."""
     model_by: str = ""
     """The argument that chooses among several model ids; empty when there is one."""
     models: Mapping[Scalar, str] = field(default_factory=dict)
     """Model id per value of that argument."""
+    ends: str = ""
+    """The first day on which the vendor serves the model no more, as YYYY-MM-DD; empty while the vendor has named none.
+    The edition's own end counts as well."""
+    preferred: bool = False
+    """Whether the user's configuration puts it before the vendor's other editions."""
 
     def model_for(self, arguments: Mapping[str, Any]) -> str:
         """The vendor's model id that serves a call with these arguments."""

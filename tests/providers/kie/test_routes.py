@@ -176,7 +176,7 @@ def test_a_price_can_be_set() -> None:
     assert changed[0].price.estimate({}, 2) == 1.0
     assert changed[0].price.source == "your configuration"
     by_value = _routes(TIERED.tool, {"usd": {str(next(iter(TIERED.models))): 0.7}})
-    assert by_value[0].price.estimate({TIERED.price.by: next(iter(TIERED.models))}, 1) == 0.7
+    assert by_value[0].price.estimate({TIERED.price.by[0]: next(iter(TIERED.models))}, 1) == 0.7
 
 
 def test_what_a_vendor_has_dropped_can_be_switched_off() -> None:

@@ -12,11 +12,13 @@ from rich.text import Text
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import verb
 from imagewright.catalog.schema import input_schema
-from imagewright.catalog.table import COLUMNS, NO
+from imagewright.catalog.table import COLUMNS, NO, cells
 from imagewright.cli.options import Command, option
 from imagewright.cli.output import console, fitted, print_json, table
 from imagewright.cli.session import offer_now
 from imagewright.engine.config import all_routes
+from imagewright.engine.offer import end_of
+from imagewright.providers.base import in_words
 from imagewright.text import plain, shown
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from imagewright.catalog.row import Row
     from imagewright.providers.base import Price, Route
 
+EDITION_FACTS = {"title", "released", "ends", "successor"}
 CLOSING = (
     "USD per picture with the models that are built in, as last read from the sources named; vendors change them "
     "without a word, and a price can be set in the configuration: [routes.TOOL.PROVIDER] OPERATION = { usd = ... }"
@@ -58,9 +61,8 @@ def command(*, as_json: bool, prices: bool) -> int:
 
 
 def _cells(row: Row, *, off: bool) -> list[Text]:
-    cells = [cell(row) for cell in COLUMNS.values()]
     name = Text(row.tool, style="dim strike" if off else "bold cyan")
-    return [name, *(Text(cell, style="dim" if cell == NO else "") for cell in cells)]
+    return [name, *(Text(cell, style="dim" if cell == NO else "") for cell in cells(row))]
 
 
 def _described(row: Row, off: str) -> dict[str, Any]:
@@ -71,7 +73,8 @@ def _described(row: Row, off: str) -> dict[str, Any]:
         "off_because": off,
         "character": row.character,
         "first_choice": row.first_choice,
-        "table": {heading: cell(row) for heading, cell in COLUMNS.items()},
+        "table": dict(zip(COLUMNS, cells(row), strict=True)),
+        "editions": {name: one.model_dump(include=EDITION_FACTS) for name, one in row.editions.items()},
         "operations": {
             str(name): {"when": operation.when, "arguments": list(operation.arguments)}
             for name, operation in row.operations.items()
@@ -86,10 +89,12 @@ def price_data(route: Route) -> dict[str, Any]:
         "provider": route.provider,
         "tool": route.tool,
         "operation": str(route.operation),
+        "edition": route.edition,
+        "ends": end_of(route),
         "model": route.model,
         "models": {shown(value): model for value, model in route.models.items()},
         **asdict(route.price),
-        "table": {shown(value): usd for value, usd in route.price.table.items()},
+        "table": {in_words(value): usd for value, usd in route.price.table.items()},
     }
 
 
@@ -121,7 +126,8 @@ def _whole(route: Route) -> tuple[str, ...]:
 def figure(price: Price) -> str:
     """The price of a picture, or of each value of the argument it depends on."""
     if price.table:
-        return f"{price.by}: {', '.join(f'{shown(value)}={usd:g}' for value, usd in price.table.items())}"
+        figures = ", ".join(f"{in_words(value)}={usd:g}" for value, usd in price.table.items())
+        return f"{' and '.join(price.by)}: {figures}"
     return "unknown" if price.usd is None else f"{price.usd:g}"
 
 

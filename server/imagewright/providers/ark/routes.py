@@ -145,10 +145,10 @@ def routes_for(overrides: Mapping[str, Mapping[str, Any]], *, chinese: bool) -> 
     in_china = dict.fromkeys(IN_CHINA.values(), unknown)
     if chinese:
         own = tuple(replace(route, model=IN_CHINA[route.model], price=unknown) for route in ROUTES)
-        routes = chosen(own, (), overrides, {own[0].model: in_china})
+        routes = chosen(own, overrides, {own[0].model: in_china})
     else:
         # a gateway's address does not tell the region it leads to
-        routes = chosen(ROUTES, (), overrides, {MODEL: {**ALIKE, **in_china}})
+        routes = chosen(ROUTES, overrides, {MODEL: {**ALIKE, **in_china}})
     return tuple(map(_fitted, routes))
 
 

@@ -38,7 +38,7 @@ class Bfl(HttpProvider):
     figure that is usually given."""
 
     def __init__(self, config: ProviderConfig) -> None:
-        super().__init__(config, chosen(ROUTES, (), config.overrides), poll=config.addresses.get("", self.address))
+        super().__init__(config, chosen(ROUTES, config.overrides), poll=config.addresses.get("", self.address))
         self._poll_url = self._others["poll"] + POLL_PATH
 
     async def submit(self, order: Order) -> Handle:

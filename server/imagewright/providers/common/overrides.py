@@ -1,17 +1,19 @@
-"""The user's `[routes.<tool>.<provider>]` tables: another model id, another price, and what a vendor no longer does.
+"""The user's `[routes.<tool>.<provider>]` tables: another model first, another price, and what a vendor no longer does.
 
     [routes.qwen.kie]
     usd = 0.03                                  # every route of the tool at this provider
-    edit = { without = ["acceleration"] }       # those of one operation
-    "qwen/image-edit" = { model = "qwen/next" } # the one that is built in with this model id
+    model = "qwen/text-to-image"                # the edition that is taken first when a call names none
+    edit = { without = ["acceleration"] }       # the routes of one operation
+    "qwen/image-edit" = { usd = 0.025 }         # those that are built in with this model id
 
 Keys: `model`, an id whose fields are known, or a table of ids by the values of the argument that chooses among
 several; `usd`, the price of one picture, or a table in the same way; `without`, arguments the vendor has stopped
 taking; `counts`, those of the numbers of pictures a call can make that still work. They can only narrow what a route
 does, so the file cannot make it promise what the row does not.
 
-A vendor's next model often spells its fields another way or takes other arguments. Where that is known, the id alone is
-enough: the route changes as a whole, and its price with it. Where it is not known, the id is refused.
+A vendor's next model often spells its fields another way or takes other arguments, so an id is sent only with the
+fields that are known to be its own. `model` may be an id that is built in, a dated snapshot of one, or one that is
+documented to take the same fields. Any other is refused, with those that are known.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import verb
 from imagewright.errors import SettingsError
-from imagewright.providers.base import Price, Route
+from imagewright.providers.base import Price, Route, in_words
 from imagewright.text import did_you_mean, listed
 
 if TYPE_CHECKING:
@@ -48,115 +50,154 @@ def undated(model: str) -> str:
 
 def chosen(
     routes: Sequence[R],
-    others: Sequence[R],
     overrides: Mapping[str, Mapping[str, Any]],
     alike: Mapping[str, Mapping[str, Price]] | None = None,
     *,
     any_id: bool = False,
 ) -> tuple[R, ...]:
-    """A vendor's routes as the user's configuration has them.
-
-    A route whose model was set to a known alternative has that model's fields, limits and price. One whose model was
-    set to an id with the same fields keeps its own, at the price of that id.
-
-    Args:
-        routes: the defaults.
-        others: the alternatives, each with its own fields.
-        overrides: the user's tables, by tool.
-        alike: further ids with their prices, by the id of the default whose fields and values they are documented to
-            take.
-        any_id: whether an unknown id is taken too, with the default's fields and at an unknown price: for a server of
-            the user's own, whose fields do not depend on its model.
-
-    Raises:
-        SettingsError: a table cannot be used, or names a model whose fields are not known.
-    """
-    same = alike or {}
-
-    def known(route: R) -> tuple[str, ...]:
-        own = (route.model, *route.models.values(), *same.get(route.model, ()))
-        return tuple(dict.fromkeys((*own, *_alternatives(route, others))))
-
-    changed = overridden(routes, overrides, None if any_id else known)
-    return tuple(
-        _with_its_model(before, after, others, same.get(before.model, {}))
-        for before, after in zip(routes, changed, strict=True)
-    )
-
-
-def overridden(
-    routes: Sequence[R], overrides: Mapping[str, Mapping[str, Any]], known: Callable[[R], Collection[str]] | None
-) -> tuple[R, ...]:
     """A provider's routes as the user's tables change them.
 
-    `known` gives the ids that a route's model may be set to because their fields are known; None where any id may be.
+    Args:
+        routes: all that are built in, of every edition.
+        overrides: the user's tables, by tool.
+        alike: further ids with their prices, by the built-in id whose fields and values they are documented to take.
+        any_id: whether an unknown id is taken too, with the fields of the first route that it replaces and at an
+            unknown price: for a server of the user's own, whose fields do not depend on its model.
 
     Raises:
-        SettingsError: a table cannot be used; the message names its key and what is allowed there.
+        SettingsError: a table cannot be used, or names a model whose fields are not known; the message names its key
+            and what is allowed there.
     """
     own = {route.tool: [one for one in routes if one.tool == route.tool] for route in routes}
     provider = routes[0].provider
     if stray := [tool for tool in overrides if tool not in own]:
         raise SettingsError(f"routes.{stray[0]}.{provider}: {provider} does not serve it{_hint(stray[0], tuple(own))}")
-    return tuple(_changed(route, overrides.get(route.tool, {}), own[route.tool], known) for route in routes)
+    found: list[R] = []
+    for tool, group in own.items():
+        table = overrides.get(tool)
+        found += group if table is None else _Table(provider, tool, group, alike or {}, any_id=any_id).applied(table)
+    return tuple(found)
 
 
-def _changed(
-    route: R, table: Mapping[str, Any], siblings: Sequence[R], known: Callable[[R], Collection[str]] | None
-) -> R:
-    """One route after all tables that apply to it, the most specific last."""
-    where = f"routes.{route.tool}.{route.provider}"
-    parts: dict[str, list[R]] = {}
-    for key in [str(one.operation) for one in siblings] + [one.model for one in siblings]:
-        parts[key] = [one for one in siblings if key in (str(one.operation), one.model)]
-    if known is not None:
-        _check_built_in([key for key in table if key not in (*KEYS, *parts)], siblings, known, where)
-    _check_keys(table, (*KEYS, *parts), where)
-    changed = _apply(route, {key: table[key] for key in KEYS if key in table}, siblings, where)
-    if known is not None and "model" in table:
-        _check_known(route, changed, siblings, known, f"{where}.model")
-    for key, reached in parts.items():
-        if key in table and any(one is route for one in reached):
-            inner, place = table[key], f"{where}.{key}"
+class _Table:
+    """The routes of one tool, while its table is applied to them."""
+
+    def __init__(
+        self, provider: str, tool: str, routes: Sequence[Any], alike: Mapping[str, Mapping[str, Price]], *, any_id: bool
+    ) -> None:
+        self.where = f"routes.{tool}.{provider}"
+        self.provider, self.tool = provider, tool
+        self.routes: dict[int, Any] = dict(enumerate(routes))
+        """What is left of them, by their place."""
+        self.built_in = tuple(routes)
+        self.alike = alike
+        self.any_id = any_id
+
+    def applied(self, table: Mapping[str, Any]) -> list[Any]:
+        """The routes after all parts of the table, the most specific last."""
+        parts: dict[str, list[int]] = {}
+        for place, route in enumerate(self.built_in):
+            parts.setdefault(str(route.operation), []).append(place)
+        for place, route in enumerate(self.built_in):
+            parts.setdefault(route.model, []).append(place)
+        self._check_built_in([key for key in table if key not in (*KEYS, *parts)])
+        _check_keys(table, (*KEYS, *parts), self.where)
+        everywhere = {key: table[key] for key in KEYS if key in table}
+        self._apply(everywhere, list(self.routes), self.where, in_place=False)
+        for key, places in parts.items():
+            if key not in table:
+                continue
+            inner, where = table[key], f"{self.where}.{key}"
             if not isinstance(inner, dict):
-                raise SettingsError(f"{place}: must be a table of {', '.join(KEYS)}")
-            _check_keys(inner, KEYS, place)
-            changed = _apply(changed, inner, reached, place)
-            if known is not None and "model" in inner:
-                _check_known(route, changed, siblings, known, f"{place}.model")
-    return changed
+                raise SettingsError(f"{where}: must be a table of {', '.join(KEYS)}")
+            _check_keys(inner, KEYS, where)
+            self._apply(inner, places, where, in_place=key in {one.model for one in self.built_in})
+        return list(self.routes.values())
 
+    def _apply(self, table: Mapping[str, Any], places: Sequence[int], where: str, *, in_place: bool) -> None:
+        """Apply a part to the routes at these places; `in_place` where it is the entry of one id."""
+        if "model" in table:
+            self._set_model(table["model"], places, f"{where}.model", in_place=in_place)
+        reached = [self.built_in[place] for place in places]
+        for key, apply in APPLIERS.items():
+            if key in table:
+                for place in places:
+                    if place in self.routes:
+                        self.routes[place] = apply(self.routes[place], table[key], reached, f"{where}.{key}")
 
-def _check_known(
-    route: R, changed: R, siblings: Sequence[R], known: Callable[[R], Collection[str]], where: str
-) -> None:
-    """Refuse an id whose fields are not known: it would be sent with another model's, and paid for."""
-    own = known(route)
-    for model in (changed.model, *changed.models.values()):
-        if {model, undated(model)} & set(own):
-            continue
-        able = dict.fromkeys(str(one.operation) for one in siblings if {model, undated(model)} & set(known(one)))
-        if able:
-            keys = " and ".join(f"{key} = {{ model = ... }}" for key in able)
-            raise SettingsError(f"{where}: {model} can only {listed(able)}; set it as {keys}")
-        raise SettingsError(
+    def _set_model(self, value: Any, places: Sequence[int], where: str, *, in_place: bool) -> None:
+        """Prefer the routes of an id; with `in_place`, they replace those whose entry it is."""
+        chosen_by = [place for place in places if self.built_in[place].model_by]
+        if chosen_by and (isinstance(value, dict) or len(chosen_by) == len(places)):
+            for place in chosen_by:
+                self.routes[place] = self._with_models(self.routes[place], value, where)
+            return
+        if not isinstance(value, str) or not value.strip():
+            raise SettingsError(f"{where}: must be the vendor's id of a model, as text")
+        operations = {self.built_in[place].operation for place in places}
+        able = [
+            place
+            for place, route in enumerate(self.built_in)
+            if route.operation in operations and self._takes_id(route, value)
+        ]
+        if not able and not self.any_id:
+            raise SettingsError(self._unknown(value, operations, where))
+        replaced = places if in_place else ()
+        if not able:  # a model of the user's own server: it is the only one there
+            first = {self.built_in[place].operation: place for place in reversed(places)}
+            able, replaced = list(first.values()), places
+        for place in able:
+            route = self.built_in[place]
+            known = self._takes_id(route, value)
+            changed = replace(self.routes.get(place, route), model=value)
+            if not in_place or place not in places:
+                changed = replace(changed, preferred=True)
+            if not known:
+                changed = _at_price(replace(changed, edition=""), Price(usd=None))
+            elif undated(value) != undated(route.model):
+                changed = _at_price(changed, price_of(value, self.alike.get(route.model, {})))
+            self.routes[place] = changed
+        for place in set(replaced) - set(able):
+            self.routes.pop(place, None)
+
+    def _takes_id(self, route: Any, model: str) -> bool:
+        """Whether the fields of a route are known to be those of a model."""
+        return bool({model, undated(model)} & {route.model, *self.alike.get(route.model, ())})
+
+    def _known(self, operations: Collection[Any]) -> list[str]:
+        """The ids whose fields are known, for these operations."""
+        able = [route for route in self.built_in if route.operation in operations]
+        ids = [one for route in able for one in (route.model, *route.models.values(), *self.alike.get(route.model, ()))]
+        return list(dict.fromkeys(ids))
+
+    def _unknown(self, model: str, operations: Collection[Any], where: str) -> str:
+        """Why an id is refused: it would be sent with another model's fields, and paid for."""
+        does = listed([verb(one) for one in dict.fromkeys(operations)], "or")
+        return (
             f"{where}: the fields of {model!r} are not known here, and those of another model are never sent to it; "
-            f"to {verb(route.operation)} with {route.tool}, {route.provider} can be set to {listed(own, 'or')}"
+            f"to {does} with {self.tool}, {self.provider} can be set to {listed(self._known(operations), 'or')}"
         )
 
+    def _with_models(self, route: Any, value: Any, where: str) -> Any:
+        """A route that chooses among several models, with some of them replaced."""
+        models = {**route.models, **_by_value(value, route.model_by, route.models, str, where)}
+        for model in models.values():
+            if not self.any_id and undated(model) not in {undated(one) for one in route.models.values()}:
+                raise SettingsError(self._unknown(model, (route.operation,), where))
+        default = catalog()[route.tool].operations[route.operation].arguments[route.model_by].default
+        changed = replace(route, models=models, model=models.get(default, route.model))
+        return _at_price(changed, _price_by_model(route, models))
 
-def _check_built_in(
-    keys: Sequence[str], siblings: Sequence[R], known: Callable[[R], Collection[str]], where: str
-) -> None:
-    """Refuse an entry for a model that is known but not built in: one that was built in earlier, for example."""
-    for key in keys:
-        places = dict.fromkeys(one.model for one in siblings if {key, undated(key)} & set(known(one)))
-        if places:
-            entries = listed([f'"{place}" = {{ model = "{key}" }}' for place in places])
-            raise SettingsError(
-                f"{where}: {key} is not built in here, but {listed(places)}; to use {key} instead, write {entries}, "
-                f"with whatever else its entry says; otherwise take the entry out"
-            )
+    def _check_built_in(self, keys: Sequence[str]) -> None:
+        """Refuse an entry for a model that is known but not built in: one that was built in earlier, for example."""
+        for key in keys:
+            places = dict.fromkeys(one.model for one in self.built_in if self._takes_id(one, key))
+            if places:
+                entries = listed([f'"{place}" = {{ model = "{key}" }}' for place in places])
+                raise SettingsError(
+                    f"{self.where}: {key} is not built in here, but {listed(places)}; to use {key} instead, write "
+                    f"{entries}, with whatever else its entry says; otherwise take the entry out"
+                )
 
 
 def _check_keys(table: Mapping[str, Any], known: Sequence[str], where: str) -> None:
@@ -165,30 +206,10 @@ def _check_keys(table: Mapping[str, Any], known: Sequence[str], where: str) -> N
             raise SettingsError(f"{where}: {key} is not known here{_hint(key, known)}")
 
 
-def _apply(route: R, table: Mapping[str, Any], reached: Sequence[R], where: str) -> R:
-    for key, value in table.items():
-        route = APPLIERS[key](route, value, reached, f"{where}.{key}")
-    return route
-
-
-def _model(route: R, value: Any, reached: Sequence[R], where: str) -> R:
-    ids = list(dict.fromkeys(one.model for one in reached))
-    if len(ids) > 1:
-        named = " or ".join(f'"{one}"' for one in ids)
-        raise SettingsError(f"{where}: it would replace {len(ids)} different models; set it under {named} instead")
-    if route.model_by:
-        models = {**route.models, **_by_value(value, route.model_by, route.models, str, where)}
-        default = catalog()[route.tool].operations[route.operation].arguments[route.model_by].default
-        return replace(route, models=models, model=models.get(default, route.model))
-    if not isinstance(value, str) or not value.strip():
-        raise SettingsError(f"{where}: must be the vendor's id of a model, as text")
-    return replace(route, model=value)
-
-
 def _usd(route: R, value: Any, _reached: Sequence[R], where: str) -> R:
     price = route.price
     if isinstance(value, dict) and price.by:
-        table = {**price.table, **_by_value(value, price.by, price.table, float, where)}
+        table = {**price.table, **_by_value(value, " and ".join(price.by), price.table, float, where)}
         return replace(route, price=replace(price, table=table, source=SOURCE))
     if not _is_price(value):
         raise SettingsError(f"{where}: must be the price of one picture in USD, such as 0.03")
@@ -215,7 +236,6 @@ def _counts(route: R, value: Any, reached: Sequence[R], where: str) -> R:
 
 
 APPLIERS: Mapping[str, Callable[[Any, Any, Sequence[Any], str], Any]] = {
-    "model": _model,
     "usd": _usd,
     "without": _without,
     "counts": _counts,
@@ -224,15 +244,15 @@ APPLIERS: Mapping[str, Callable[[Any, Any, Sequence[Any], str], Any]] = {
 
 def _by_value(value: Any, by: str, own: Mapping[Any, object], kind: type[str | float], where: str) -> dict[Any, Any]:
     """A table of texts or prices by the values of an argument."""
-    listed = ", ".join(str(one) for one in own)
-    if not isinstance(value, dict) or not set(value) <= {str(one) for one in own}:
-        raise SettingsError(f"{where}: must be a table by {by}, with {listed} as keys")
+    keys = {in_words(one): one for one in own}
+    if not isinstance(value, dict) or not set(value) <= set(keys):
+        raise SettingsError(f"{where}: must be a table by {by}, with {', '.join(keys)} as keys")
     for key, entry in value.items():
         if kind is str and not (isinstance(entry, str) and entry.strip()):
             raise SettingsError(f"{where}.{key}: must be the vendor's id of a model, as text")
         if kind is float and not _is_price(entry):
             raise SettingsError(f"{where}.{key}: must be the price of one picture in USD, such as 0.03")
-    return {one: kind(value[str(one)]) for one in own if str(one) in value}
+    return {one: kind(value[key]) for key, one in keys.items() if key in value}
 
 
 def _is_price(value: Any) -> bool:
@@ -241,38 +261,6 @@ def _is_price(value: Any) -> bool:
 
 def _hint(wrong: str, right: Sequence[str]) -> str:
     return did_you_mean(wrong, right) or f"; it can be {listed(dict.fromkeys(right), 'or')}"
-
-
-def _alternatives(route: R, others: Sequence[R]) -> dict[str, R]:
-    """The alternatives to a route by their ids. One that chooses among several models has none."""
-    if route.model_by:
-        return {}
-    return {other.model: other for other in others if (other.tool, other.operation) == (route.tool, route.operation)}
-
-
-def _with_its_model(before: R, after: R, others: Sequence[R], same: Mapping[str, Price]) -> R:
-    """The route with its new model."""
-    if before.models != after.models:
-        return _at_price(after, _price_by_model(before, after.models))
-    if before.model == after.model:
-        return after
-    known = _alternatives(before, others)
-    other = known.get(after.model) or known.get(undated(after.model))
-    if other is None:
-        return _at_price(after, price_of(after.model, {before.model: before.price, **same}))
-    return _as_alternative(before, after, replace(other, model=after.model))
-
-
-def _as_alternative(before: R, after: R, other: R) -> R:
-    """The alternative, with what the configuration says besides the model."""
-    takes = {name: limits for name, limits in other.takes.items() if name in after.takes or name not in before.takes}
-    return replace(
-        other,
-        takes=takes,
-        pictures=other.pictures if "mask" in takes else replace(other.pictures, mask=None),
-        price=after.price if after.price.source == SOURCE else other.price,
-        counts=tuple(count for count in other.counts if count in after.counts or count not in before.counts),
-    )
 
 
 def _at_price(route: R, price: Price) -> R:

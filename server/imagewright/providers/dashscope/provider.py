@@ -15,7 +15,7 @@ from imagewright.providers.base import PollPolicy
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import HttpProvider, route_as
 from imagewright.providers.dashscope.replies import read_cancelled, read_standing, read_submitted
-from imagewright.providers.dashscope.routes import NAME, OTHERS, ROUTES, DashScopeRoute
+from imagewright.providers.dashscope.routes import NAME, ROUTES, DashScopeRoute
 from imagewright.providers.http.request import Purpose, Request
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class DashScope(HttpProvider):
     and lost if the wait is too short."""
 
     def __init__(self, config: ProviderConfig) -> None:
-        super().__init__(config, chosen(ROUTES, OTHERS, config.overrides))
+        super().__init__(config, chosen(ROUTES, config.overrides))
 
     @classmethod
     def base_of(cls, address: str) -> str:

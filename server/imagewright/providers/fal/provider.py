@@ -27,7 +27,7 @@ from imagewright.providers.common.provider import (
 )
 from imagewright.providers.fal import replies
 from imagewright.providers.fal.replies import Done, Submitted
-from imagewright.providers.fal.routes import ALIKE, NAME, OTHERS, ROUTES, FalRoute
+from imagewright.providers.fal.routes import ALIKE, NAME, ROUTES, FalRoute
 from imagewright.providers.http.request import Purpose, Request
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Fal(HttpProvider):
     def __init__(self, config: ProviderConfig) -> None:
         # the vendor's own list knows nothing of calls that went through a gateway, and its host must not see their key
         listed = "" if "" in config.addresses else LIST_BASE
-        routes = chosen(ROUTES, OTHERS, config.overrides, ALIKE)
+        routes = chosen(ROUTES, config.overrides, ALIKE)
         super().__init__(config, routes, upload=UPLOAD_BASE, list=listed)
 
     async def upload_inputs(self, order: Order) -> Order:

@@ -33,7 +33,7 @@ class Google(SynchronousProvider):
     key_header, key_prefix = "x-goog-api-key", ""
 
     def __init__(self, config: ProviderConfig) -> None:
-        super().__init__(config, chosen(ROUTES, (), config.overrides, ALIKE))
+        super().__init__(config, chosen(ROUTES, config.overrides, ALIKE))
 
     def request(self, order: Order) -> Request[Finished]:
         """The pictures inside."""

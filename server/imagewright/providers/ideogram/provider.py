@@ -28,7 +28,7 @@ class Ideogram(SynchronousProvider):
     key_header, key_prefix = "Api-Key", ""
 
     def __init__(self, config: ProviderConfig) -> None:
-        super().__init__(config, chosen(ROUTES, (), config.overrides))
+        super().__init__(config, chosen(ROUTES, config.overrides))
 
     def request(self, order: Order) -> Request[Finished]:
         """The picture as a file of a form."""

@@ -14,7 +14,7 @@ from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import HttpProvider, links_of, noted, route_as, with_links, with_notes
 from imagewright.providers.http.request import FilePart, Purpose, Request
 from imagewright.providers.kie import replies
-from imagewright.providers.kie.routes import NAME, OTHERS, ROUTES, Family, KieRoute
+from imagewright.providers.kie.routes import NAME, ROUTES, Family, KieRoute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -55,7 +55,7 @@ class Kie(HttpProvider):
     documentation says that media are kept for 14 days."""
 
     def __init__(self, config: ProviderConfig) -> None:
-        super().__init__(config, chosen(ROUTES, OTHERS, config.overrides), upload=UPLOAD_BASE)
+        super().__init__(config, chosen(ROUTES, config.overrides), upload=UPLOAD_BASE)
 
     async def upload_inputs(self, order: Order) -> Order:
         """Upload the pictures of an order that Kie would take."""

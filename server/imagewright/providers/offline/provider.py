@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import anyio
 
 from imagewright.catalog.load import catalog
-from imagewright.catalog.row import Limits, OperationName
+from imagewright.catalog.row import MODEL, Limits, OperationName
 from imagewright.errors import GenerationFailed, PictureError, ProviderError, RequestRejected, ResultLost, TaskEnded
 from imagewright.imaging.limiter import DECODING
-from imagewright.providers.base import Finished, PictureForm, PollPolicy, Price, Route
-from imagewright.providers.common.overrides import overridden
+from imagewright.providers.base import EVERY_EDITION, Finished, PictureForm, PollPolicy, Price, Route
+from imagewright.providers.common.overrides import chosen
 from imagewright.storage.paths.files import write_file
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Offline:
 
     def __init__(self, config: ProviderConfig) -> None:
         routes = [_route(row, operation) for row in catalog().values() for operation in row.operations]
-        self.routes: tuple[Route, ...] = overridden(routes, config.overrides, known=None)
+        self.routes: tuple[Route, ...] = chosen(routes, config.overrides, any_id=True)
 
     async def submit(self, order: Order) -> Finished:
         """Make the pictures, each in its own thread, as many at a time as there is memory for.
@@ -110,8 +110,9 @@ def _route(row: Row, operation: OperationName) -> Route:
         provider=NAME,
         tool=row.tool,
         operation=operation,
+        edition=EVERY_EDITION if MODEL in arguments else "",
         model=HOW[operation],
-        takes={name: Limits() for name in arguments},
+        takes={name: Limits() for name in arguments if name != MODEL},
         pictures=PictureForm(mask="white_is_repainted" if "mask" in arguments else None),
         counts=tuple(range(1, most + 1)),
         scales=tuple(range(1, largest + 1)),

@@ -156,7 +156,7 @@ def routes_for(overrides: Mapping[str, Mapping[str, Any]], *, own_server: bool) 
         where = f"routes.{guests[0].tool}.{NAME}"
         raise SettingsError(f"{where}: {NAME} itself does not serve it; set IMAGEWRIGHT_OPENAI_BASE_URL to your server")
     # at a server of the user's own the fields are those of this API, for any name of a model
-    routes = tuple(map(_fitted, chosen((*ROUTES, *guests), (), overrides, ALIKE, any_id=own_server)))
+    routes = tuple(map(_fitted, chosen((*ROUTES, *guests), overrides, ALIKE, any_id=own_server)))
     for tool in {route.tool for route in guests}:
         if all(route.model == UNNAMED for route in routes if route.tool == tool):
             wanted = 'name the model of your server, such as model = "maker/weights"'

@@ -30,7 +30,7 @@ class Recraft(SynchronousProvider):
     address = "https://external.api.recraft.ai"
 
     def __init__(self, config: ProviderConfig) -> None:
-        super().__init__(config, chosen(ROUTES, (), config.overrides))
+        super().__init__(config, chosen(ROUTES, config.overrides))
 
     def request(self, order: Order) -> Request[Finished]:
         """The picture as a file of a form."""

@@ -27,7 +27,7 @@ from imagewright.providers.common.provider import (
 )
 from imagewright.providers.http.request import RESULT_BYTES, Purpose, Request
 from imagewright.providers.replicate import replies
-from imagewright.providers.replicate.routes import ALIKE, NAME, OTHERS, ROUTES, ReplicateRoute
+from imagewright.providers.replicate.routes import ALIKE, NAME, ROUTES, ReplicateRoute
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -59,7 +59,7 @@ class Replicate(HttpProvider):
     what a prediction made is deleted after an hour."""
 
     def __init__(self, config: ProviderConfig) -> None:
-        super().__init__(config, chosen(ROUTES, OTHERS, config.overrides, ALIKE))
+        super().__init__(config, chosen(ROUTES, config.overrides, ALIKE))
 
     async def upload_inputs(self, order: Order) -> Order:
         """Small pictures go into the request itself, others to the vendor's files."""
