@@ -137,7 +137,7 @@ class Route:
     scales: tuple[int, ...] = ()
     """Enlargement factors the vendor has; the engine takes the next larger one and reduces the result exactly."""
     native_auto: bool = False
-    """Whether the route itself keeps the first picture's shape for `aspect_ratio: auto`: the vendor does, or it is asked
+    """Whether the route itself keeps the first picture's shape for `aspect_ratio: auto`: the vendor does, or is asked
     for a size of that shape. Otherwise the engine picks the nearest ratio it has."""
     makes_sets: bool = False
     """Whether several pictures of one call are a related set. Such a route is taken first for several variants."""

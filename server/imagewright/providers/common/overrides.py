@@ -131,34 +131,40 @@ class _Table:
         if chosen_by and (isinstance(value, dict) or len(chosen_by) == len(places)):
             for place in chosen_by:
                 self.routes[place] = self._with_models(self.routes[place], value, where)
-            return
-        if not isinstance(value, str) or not value.strip():
+        elif isinstance(value, str) and value.strip():
+            self._prefer(value, places, where, in_place=in_place)
+        else:
             raise SettingsError(f"{where}: must be the vendor's id of a model, as text")
+
+    def _prefer(self, value: str, places: Sequence[int], where: str, *, in_place: bool) -> None:
         operations = {self.built_in[place].operation for place in places}
         able = [
             place
             for place, route in enumerate(self.built_in)
             if route.operation in operations and self._takes_id(route, value)
         ]
-        if not able and not self.any_id:
+        if not (able or self.any_id):
             raise SettingsError(self._unknown(value, operations, where))
         replaced = places if in_place else ()
         if not able:  # a model of the user's own server: it is the only one there
             first = {self.built_in[place].operation: place for place in reversed(places)}
             able, replaced = list(first.values()), places
         for place in able:
-            route = self.built_in[place]
-            known = self._takes_id(route, value)
-            changed = replace(self.routes.get(place, route), model=value)
-            if not in_place or place not in places:
-                changed = replace(changed, preferred=True)
-            if not known:
-                changed = _at_price(replace(changed, edition=""), Price(usd=None))
-            elif undated(value) != undated(route.model):
-                changed = _at_price(changed, price_of(value, self.alike.get(route.model, {})))
-            self.routes[place] = changed
+            changed = self._with_id(place, value)
+            stays = in_place and place in places
+            self.routes[place] = changed if stays else replace(changed, preferred=True)
         for place in set(replaced) - set(able):
             self.routes.pop(place, None)
+
+    def _with_id(self, place: int, model: str) -> Any:
+        """The route at a place with another id of the same fields, at the price of that id."""
+        route = self.built_in[place]
+        changed = replace(self.routes.get(place, route), model=model)
+        if not self._takes_id(route, model):
+            return _at_price(replace(changed, edition=""), Price(usd=None))
+        if undated(model) == undated(route.model):
+            return changed
+        return _at_price(changed, price_of(model, self.alike.get(route.model, {})))
 
     def _takes_id(self, route: Any, model: str) -> bool:
         """Whether the fields of a route are known to be those of a model."""
