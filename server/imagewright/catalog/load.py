@@ -87,8 +87,8 @@ def parse_row(file: str, raw: dict[str, Any], words: dict[str, Any]) -> Row:
 
 def _had_ended(edition: dict[str, Any]) -> bool:
     """Whether an edition had ended when its facts were read: it is only known so that its successor can be named."""
-    ends: str = edition.get("ends", "")
-    return "" < ends <= edition.get("checked", "")
+    ends, checked = str(edition.get("ends", "")), str(edition.get("checked", ""))
+    return "" < ends <= checked
 
 
 def _where(error: Any) -> str:

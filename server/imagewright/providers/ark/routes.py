@@ -105,7 +105,7 @@ _SHARED: dict[str, Any] = {
     "fields": (Field("prompt", "prompt"), Field("size", ("aspect_ratio", "resolution"), SIZES)),
     # every version takes both; the form of an address asks for the format's name in it
     "pictures": PictureForm(formats=("png", "jpeg"), max_bytes=10_000_000),
-    "say_count": True,
+    "makes_sets": True,
     "price": PRICE,
 }
 _MANY = 10

@@ -91,8 +91,6 @@ class FieldsRoute(Route):
     """Whether that field is a list."""
     mask_field: str = ""
     """Field of the mask; empty when there is none."""
-    say_count: bool = False
-    """Whether the prompt must name the number of pictures too, as the model makes "up to" it."""
     note: str = ""
     """What every caller of this route should know, one sentence; may be empty."""
     mask_note: str = ""
@@ -101,8 +99,9 @@ class FieldsRoute(Route):
     def inputs(self, order: Order, pictures: Sequence[str] = (), mask: str = "") -> dict[str, Any]:
         """The model's input; `pictures` and `mask` are addresses or data URIs, and an empty mask stands for none."""
         values = {**order.arguments, COUNT: order.count}
-        if self.say_count and order.count > 1:
-            values["prompt"] += count_sentence(order.count)
+        if self.makes_sets and order.count > 1:  # the model makes "up to" the number, so the prompt names it too
+            longer, most = values["prompt"] + count_sentence(order.count), self.takes["prompt"].max_length
+            values["prompt"] = values["prompt"] if most is not None and len(longer) > most else longer
         made = dict(self.fixed)
         for one in self.fields:
             made |= one.spell(values)
@@ -119,7 +118,7 @@ class FieldsRoute(Route):
 
 
 def count_sentence(count: int) -> str:
-    """What is added to a prompt for a set of pictures."""
+    """What is added to a prompt for a set of pictures, where there is room for it."""
     return f"\n\nMake a set of {count} separate images."
 
 

@@ -21,7 +21,6 @@ from imagewright.providers.common.fields import (
     Field,
     FieldsRoute,
     as_in_row,
-    count_sentence,
     pair,
     ratios,
     same,
@@ -89,7 +88,7 @@ def _seedream(version: str, sizes: tuple[str, ...], price: Price) -> tuple[FalRo
         (f"{start}/text-to-image", f"{start}/edit"),
         {
             # the sentence with the count goes into the row's own 5000 characters
-            "prompt": Limits(max_length=5000 - len(count_sentence(6))),
+            "prompt": Limits(max_length=5000),
             "aspect_ratio": ratios(SEEDREAM_RATIOS),
             "resolution": Limits(values=sizes),
             **as_in_row("images", "seed", *SERVED_BY_ENGINE),
@@ -103,7 +102,7 @@ def _seedream(version: str, sizes: tuple[str, ...], price: Price) -> tuple[FalRo
             Field("max_images", COUNT, {1: LEFT_OUT}),
         ),
         counts=(1, 2, 3, 4, 5, 6),
-        say_count=True,
+        makes_sets=True,
         price=price,
     )
 

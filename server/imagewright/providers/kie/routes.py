@@ -22,7 +22,6 @@ from imagewright.providers.common.fields import (
     Field,
     FieldsRoute,
     as_in_row,
-    count_sentence,
     pair,
     ratios,
     same,
@@ -210,8 +209,7 @@ ROUTES: tuple[KieRoute, ...] = (
         "bytedance_seedream",
         ("bytedance/seedream-v4-text-to-image", "bytedance/seedream-v4-edit"),
         {
-            # the sentence with the count goes into the same 5000 characters
-            "prompt": Limits(max_length=5000 - len(count_sentence(6))),
+            "prompt": Limits(max_length=5000),
             "aspect_ratio": ratios(SEEDREAM_PRESETS),
             **as_in_row("images", "resolution", "seed", *SERVED_BY_ENGINE),
         },
@@ -224,7 +222,7 @@ ROUTES: tuple[KieRoute, ...] = (
             Field("max_images", COUNT),
         ),
         counts=(1, 2, 3, 4, 5, 6),
-        say_count=True,
+        makes_sets=True,
         price=_credits(5),
     ),
     *_qwen(),

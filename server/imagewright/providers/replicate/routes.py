@@ -18,7 +18,6 @@ from imagewright.providers.common.fields import (
     Field,
     FieldsRoute,
     as_in_row,
-    count_sentence,
     pair,
     ratios,
     same,
@@ -72,7 +71,7 @@ def _seedream(model: str, longest: int, resolutions: Limits, price: Price) -> tu
         (model, model),
         {
             # the sentence with the count goes into the same characters
-            "prompt": Limits(max_length=longest - len(count_sentence(6))),
+            "prompt": Limits(max_length=longest),
             "resolution": resolutions,
             **as_in_row("images", "aspect_ratio", *SERVED_BY_ENGINE),
         },
@@ -86,7 +85,7 @@ def _seedream(model: str, longest: int, resolutions: Limits, price: Price) -> tu
             Field("max_images", COUNT, {1: LEFT_OUT}),
         ),
         counts=(1, 2, 3, 4, 5, 6),
-        say_count=True,
+        makes_sets=True,
         price=price,
     )
 
