@@ -112,7 +112,7 @@ async def test_the_note_of_a_route_reaches_its_caller(route: FalRoute, provider:
     assert driven.finished.notes == (route.note,)
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if route.say_count], ids=_name)
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.makes_sets], ids=_name)
 def test_a_prompt_at_its_limit_has_room_for_the_count(route: FalRoute) -> None:
     longest = route.takes["prompt"].max_length
     assert longest is not None
@@ -124,7 +124,7 @@ def test_a_prompt_at_its_limit_has_room_for_the_count(route: FalRoute) -> None:
         assert text.get("max_images", 1) == count
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if route.say_count and route.image_list], ids=_name)
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.makes_sets and route.image_list], ids=_name)
 def test_pictures_in_and_out_stay_within_the_vendors_limit(route: FalRoute) -> None:
     assert len(full_order(route).images) + route.counts[-1] <= 15
 

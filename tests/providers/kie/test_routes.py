@@ -87,7 +87,7 @@ def test_a_seed_is_never_the_one_that_asks_for_a_random_one(route: KieRoute) -> 
     assert fields["seed"] == least != _judge(route).random_seed
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if route.say_count], ids=_name)
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.makes_sets], ids=_name)
 def test_a_prompt_at_its_limit_has_room_for_the_count(route: KieRoute) -> None:
     longest = effective(route)["prompt"].max_length
     assert longest is not None

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     import pytest
 
 
-PLAIN = next(route for route in ROUTES if not route.image_field and not route.say_count)
+PLAIN = next(route for route in ROUTES if not route.image_field and not route.makes_sets)
 VERSIONED = next(route for route in ROUTES if route.versioned)
-WITH_PICTURES = next(route for route in ROUTES if route.image_list and not route.say_count)
+WITH_PICTURES = next(route for route in ROUTES if route.image_list and not route.makes_sets)
 UPLOADING = replace(plain_order(WITH_PICTURES), images=(replace(picture(), data=noise(320, 320)),))
 NO_TOKEN = failure(401, "You did not pass a valid authentication token", "Unauthenticated")
 BROKE = failure(402, NO_CREDIT, "Insufficient credit")

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-PLAIN = next(route for route in ROUTES if not route.image_field and not route.say_count)
+PLAIN = next(route for route in ROUTES if not route.image_field and not route.makes_sets)
 VERSIONED = next(route for route in ROUTES if route.versioned)
-WITH_PICTURES = next(route for route in ROUTES if route.image_list and not route.say_count)
+WITH_PICTURES = next(route for route in ROUTES if route.image_list and not route.makes_sets)
 SAME = [replace(route, model=model) for route in ROUTES for model in ALIKE.get(route.model, ())]
 
 
@@ -86,7 +86,7 @@ def test_replicate_takes_every_value_the_route_offers(route: ReplicateRoute) -> 
         assert MODELS[model].table.wrong(inputs_of(order, route)) is None, order.arguments
 
 
-@pytest.mark.parametrize("route", [route for route in (*ROUTES, *OTHERS) if route.say_count], ids=_name)
+@pytest.mark.parametrize("route", [route for route in (*ROUTES, *OTHERS) if route.makes_sets], ids=_name)
 def test_a_set_is_asked_for_as_one_and_within_the_vendors_limits(route: ReplicateRoute) -> None:
     longest = route.takes["prompt"].max_length
     assert longest is not None
