@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imagewright.catalog.load import catalog
+from imagewright.catalog.load import catalog, row_in
+from imagewright.catalog.row import MODEL
 from imagewright.catalog.schema import input_schema
 from imagewright.engine.check import check
 from imagewright.engine.offer import ENGINE_ARGUMENTS, effective_row
 from imagewright.engine.plan import candidates
-from tests.support.provider_runs import PICTURES, effective, example, unusual
+from tests.support.provider_runs import PICTURES, effective, example, together, unusual
 from tests.support.vendors import VENDORS, routes_of
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def _value(route: Route, name: str, *, most: bool) -> Any:
 def _least(route: Route) -> dict[str, Any]:
     """The fewest arguments of a call that this route serves."""
     taken = effective(route)
-    return {
+    named = {MODEL: route.edition} if route.edition else {}
+    return named | {
         name: _value(route, name, most=False)
         for name, argument in taken.items()
         if argument.required or name in route.needs
@@ -55,7 +57,8 @@ def _calls(route: Route) -> Iterator[dict[str, Any]]:
     yield least
     for name in effective(route):
         if name not in (*ENGINE_ARGUMENTS, "mask") or name in least:
-            yield least | {name: _value(route, name, most=name not in PICTURES or name == "images")}
+            given = least | {name: _value(route, name, most=name not in PICTURES or name == "images")}
+            yield together(route, given, {name})
 
 
 def _defaults(checked: Checked) -> dict[str, Any]:
@@ -110,9 +113,9 @@ def test_a_route_is_taken_for_the_least_of_its_own_calls(route: Route) -> None:
 def test_another_value_than_the_default_still_rules_out_who_does_not_take_it() -> None:
     found = 0
     for route in ROUTES:
-        arguments = catalog()[route.tool].operations[route.operation].arguments
+        arguments = row_in(route.tool, route.edition).operations[route.operation].arguments
         for name, argument in arguments.items():
-            if name in route.takes or name in PICTURES or argument.required:
+            if name in (*route.takes, *PICTURES, MODEL) or argument.required:
                 continue
             checked = check(catalog()[route.tool], _least(route) | {name: unusual(argument)})
             if not checked.problems:
@@ -121,26 +124,3 @@ def test_another_value_than_the_default_still_rules_out_who_does_not_take_it() -
                 assert name in checked.beyond_defaults
                 found += 1
     assert found
-
-
-def test_a_route_for_masks_alone_serves_no_call_without_one() -> None:
-    for route in (one for one in ROUTES if one.needs):
-        call = _least(route)
-        bare = check(catalog()[route.tool], {name: value for name, value in call.items() if name not in route.needs})
-        (one,) = candidates(bare, [route], None)
-        assert one.against == ("it serves only calls with mask",)
-
-
-def test_what_is_shown_does_not_depend_on_a_route_that_serves_few_calls() -> None:
-    """One limit is shown for an argument: it must hold for the calls that such a route does not serve."""
-    special = [route for route in ROUTES if route.needs]
-    assert special
-    for route in special:
-        own = [one for one in routes_of(route.provider) if one.tool == route.tool]
-        row = catalog()[route.tool]
-        shown, usual = effective_row(row, own, TODAY), effective_row(row, [one for one in own if not one.needs], TODAY)
-        assert shown is not None
-        assert usual is not None
-        for operation, wide in shown.operations.items():
-            more = {name: one for name, one in wide.arguments.items() if name not in route.needs}
-            assert more == dict(usual.operations[operation].arguments)

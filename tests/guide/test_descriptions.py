@@ -11,20 +11,23 @@ import pytest
 from imagewright.catalog.facts import bounds, forms, most_images
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName, Row
-from imagewright.catalog.schema import input_schema
 from imagewright.guide.describe import VOCABULARY, description
+from imagewright.surface.definitions import tool_definitions
 
 ROWS = tuple(catalog().values())
 EACH_ROW = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.tool)
-BUDGET_BYTES = 8_000
-"""For the seven tools that were promised."""
+BUDGET_BYTES = 8_600
+"""For the seven tools that were promised, with all their editions."""
 PROMISED_TOOLS = 7
 FURTHER_TOOL_BYTES = 1_600
 """What one more tool may add: somewhat more than the largest of the seven has."""
 
 
 def test_the_tool_list_stays_within_its_budget() -> None:
-    tools = [{"name": row.tool, "description": description(row), "inputSchema": input_schema(row)} for row in ROWS]
+    tools = [
+        {"name": one["name"], "description": one["description"], "inputSchema": one["inputSchema"]}
+        for one in tool_definitions(ROWS, ())
+    ]
     size = len(json.dumps(tools, separators=(",", ":"), ensure_ascii=False).encode())
     assert size <= BUDGET_BYTES + FURTHER_TOOL_BYTES * max(len(ROWS) - PROMISED_TOOLS, 0)
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from datetime import date
 
+    from imagewright.catalog.row import Scalar
     from imagewright.providers.base import Route
     from imagewright.settings.toggles import Toggles
 
@@ -164,7 +165,7 @@ def _effective_operation(row: Row, name: OperationName, routes: Sequence[Route],
     arguments = {}
     for key, argument in operation.arguments.items():
         if key == MODEL:
-            arguments[key] = argument.model_copy(update={"values": _editions(row, routes, today)})
+            arguments[key] = argument.model_copy(update={"values": _editions(row, argument, routes, today)})
         elif key in ENGINE_ARGUMENTS:
             arguments[key] = argument
         elif forms := [form for route in routes if (form := _form(route, key)) is not None]:
@@ -172,11 +173,11 @@ def _effective_operation(row: Row, name: OperationName, routes: Sequence[Route],
     return operation.model_copy(update={"arguments": arguments})
 
 
-def _editions(row: Row, routes: Sequence[Route], today: date) -> tuple[str, ...]:
+def _editions(row: Row, argument: Argument, routes: Sequence[Route], today: date) -> tuple[Scalar, ...]:
     """The editions that the routes serve, in the order of the row."""
     own = {route.edition for route in routes}
-    living = [name for name, edition in row.editions.items() if not edition.ends or edition.ends > today.isoformat()]
-    return tuple(name for name in living if name in own or EVERY_EDITION in own)
+    served = [name for name in argument.values or () if name in own or EVERY_EDITION in own]
+    return tuple(name for name in served if not (end := row.editions[str(name)].ends) or end > today.isoformat())
 
 
 def _form(route: Route, name: str) -> Argument | None:

@@ -15,7 +15,7 @@ from imagewright.text import listed, shown, span
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from imagewright.catalog.row import Row
+    from imagewright.catalog.row import Edition, Row
 
 MAKING = frozenset({OperationName.GENERATE, OperationName.EDIT})
 """The operations in which a model invents what is seen, so that it matters which of several models is used."""
@@ -105,6 +105,26 @@ def limits(rows: Collection[Row]) -> list[str]:
     if missing := _missing(rows):
         ends.append(f"no tool that is on offers {missing}")
     return [end for end in ends if end]
+
+
+def editions(row: Row) -> str:
+    """A bullet for each edition on offer: its name, what it has of what not all have, and its days."""
+    return "\n".join(f"- `{name}`: {_edition(row, edition)}." for name, edition in row.editions.items())
+
+
+def _edition(row: Row, edition: Edition) -> str:
+    own = [f"no {name}" for name in edition.without if forms(row, name)]
+    for name, limit in {**edition.limits, **edition.operations.get(OperationName.GENERATE, {})}.items():
+        offered = [
+            value for one in forms(row, name).values() for value in one.values or () if value in (limit.values or ())
+        ]
+        if offered:
+            own.append(f"{name} {listed(map(shown, dict.fromkeys(offered)), 'or')}")
+        if limit.max_items is not None and forms(row, name):
+            own.append(f"at most {limit.max_items} {name}")
+    days = [f"from {edition.released}"] if edition.released else []
+    days += [f"until {edition.ends}"] if edition.ends else []
+    return ", ".join([edition.title, *days]) + (f"; {', '.join(own)}" if own else "")
 
 
 def _high(row: Row, name: str) -> float:

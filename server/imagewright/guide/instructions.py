@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 NOTHING = "Imagewright: every image tool is off, so no picture can be made or changed. Tell the user so."
 WHAT = "Imagewright makes and changes pictures; each tool is one image model."
 HOW = "Take the tool that fits the request most closely; where several fit, the one listed first."
+EDITIONS = (
+    "model names an edition of a tool: leave it out unless the user names one or wants the newest; then the first that "
+    "can do it is taken."
+)
 BEYOND = (
     "If no tool can do it, say the limit and offer the nearest; do not improvise with another tool, repeated "
     "calls or words in the prompt."
@@ -49,7 +53,8 @@ def instructions(rows: Collection[Row], *, offline_only: bool, helpers: Mapping[
     if not rows:
         return f"{NOTHING} {free}".strip()
     offered = choices(rows)
-    parts = [WHAT, _chosen(offered), _only_here(rows), f"{_limits(rows)}{BEYOND}", PICTURES, RESULTS, free]
+    named = EDITIONS if any(row.editions for row in rows) else ""
+    parts = [WHAT, _chosen(offered), named, _only_here(rows), f"{_limits(rows)}{BEYOND}", PICTURES, RESULTS, free]
     if offline_only:
         parts.append(_offline(list(offered)))
     return "\n".join(part for part in parts if part)

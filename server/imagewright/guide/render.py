@@ -28,7 +28,7 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Limits, OperationName, verb
 from imagewright.catalog.table import capability_table
 from imagewright.errors import CatalogError
-from imagewright.guide.describe import choices, limits
+from imagewright.guide.describe import choices, editions, limits
 from imagewright.text import byte_size, listed, markdown_table, shown, span
 
 if TYPE_CHECKING:
@@ -354,5 +354,5 @@ FOR_ALL: dict[str, Callable[[Collection[Row]], str]] = {
     "table": capability_table,
 }
 """Blocks about everything that is on offer."""
-FOR_ONE: dict[str, Callable[[Row], str]] = {"arguments": _arguments, "pictures": _pictures}
+FOR_ONE: dict[str, Callable[[Row], str]] = {"arguments": _arguments, "editions": editions, "pictures": _pictures}
 """Blocks about a page's own row."""

@@ -1,0 +1,127 @@
+"""Editions in the rows: each inside its row, known by its names, and followed by one that lives on."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from imagewright.catalog.load import catalog, parse_row, row_in
+from imagewright.catalog.row import MODEL, OperationName, outside
+from imagewright.errors import CatalogError
+
+if TYPE_CHECKING:
+    from imagewright.catalog.row import Row
+
+EDITIONS = [(row, name) for row in catalog().values() for name in row.editions]
+EACH = pytest.mark.parametrize(("row", "name"), EDITIONS, ids=lambda one: one if isinstance(one, str) else one.tool)
+WITH_EDITIONS = [row for row in catalog().values() if row.editions]
+
+
+@EACH
+def test_an_edition_only_narrows_its_row_and_keeps_the_defaults(row: Row, name: str) -> None:
+    for key, operation in row_in(row.tool, name).operations.items():
+        whole = row.operations[key].arguments
+        assert set(operation.arguments) <= set(whole)
+        assert {one for one, argument in whole.items() if argument.required} <= set(operation.arguments)
+        for argument_name, argument in operation.arguments.items():
+            assert argument.default == whole[argument_name].default
+            assert argument.default is None or not outside(argument, argument.default)
+            assert set(argument.values or ()) <= set(whole[argument_name].values or ())
+
+
+@EACH
+def test_an_edition_is_known_by_each_of_its_names_however_they_are_written(row: Row, name: str) -> None:
+    edition = row.editions[name]
+    for one in (name, edition.title, edition.title.upper(), *edition.also, edition.title.replace(" ", "-")):
+        assert row.edition_called(one) == name
+
+
+def test_no_name_stands_for_two_editions() -> None:
+    for row in WITH_EDITIONS:
+        names = [(name, *edition.also, edition.title) for name, edition in row.editions.items()]
+        bare = [{one.lower().replace(" ", "").replace("-", "").replace("_", "") for one in own} for own in names]
+        assert sum(map(len, bare)) == len(set().union(*bare)), row.tool
+
+
+@EACH
+def test_the_days_of_an_edition_are_days_and_what_ends_has_a_successor_that_does_not_end_sooner(
+    row: Row, name: str
+) -> None:
+    edition = row.editions[name]
+    for day in (edition.released, edition.ends, edition.checked):
+        assert not day or date.fromisoformat(day)
+    assert edition.source
+    assert edition.checked
+    if edition.ends:
+        ends = row.editions[edition.successor].ends
+        assert not ends or ends > edition.ends
+
+
+@pytest.mark.parametrize("row", WITH_EDITIONS, ids=lambda row: row.tool)
+def test_the_default_edition_has_no_end(row: Row) -> None:
+    assert not next(iter(row.editions.values())).ends
+
+
+@pytest.mark.parametrize("row", WITH_EDITIONS, ids=lambda row: row.tool)
+def test_what_all_take_is_taken_by_the_default_and_each_argument_by_some(row: Row) -> None:
+    for operation in row.operations:
+        if MODEL not in row.operations[operation].arguments:
+            assert row.editions_for(operation, {}) == ()
+            continue
+        assert row.editions_for(operation, {}) == tuple(row.editions)
+        for name, argument in row.operations[operation].arguments.items():
+            for value in argument.values or ():
+                assert name == MODEL or row.editions_for(operation, {name: value}), (name, value)
+
+
+def test_a_caller_can_name_every_edition_but_those_that_had_ended_when_they_were_read() -> None:
+    for row in WITH_EDITIONS:
+        values = {value for one in row.arguments()[MODEL] for value in one.values or ()}
+        assert values == {name for name, one in row.editions.items() if not one.ends or one.ends > one.checked}
+
+
+def _row(**editions: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "tool": "kite",
+        "title": "Kite",
+        "place": 1,
+        "character": "plain",
+        "first_choice": "tests",
+        "pictures": {"formats": ["png"], "max_bytes": 1000},
+        "arguments": {
+            "prompt": {"kind": "text", "describe": "x", "required": True, "max_length": 100},
+            "size": {"kind": "choice", "describe": "x", "values": ["1K", "2K"], "default": "1K"},
+            "model": {"kind": "choice", "describe": "x"},
+        },
+        "operations": {"generate": {"rank": 1, "when": "tests", "takes": ["prompt", "model", "size"]}},
+        "editions": {name: {"title": f"Kite {name}", **one} for name, one in editions.items()},
+    }
+
+
+@pytest.mark.parametrize(
+    ("edition", "why"),
+    [
+        ({"without": ["seed"]}, "editions.2: no operation takes seed"),
+        ({"limits": {"size": {"values": ["4K"]}}}, "wider than the row's"),
+        ({"limits": {"size": {"values": ["2K"]}}}, "the row's default '1K' is not one of 2K"),
+        ({"limits": {"prompt": {"max_length": 200}}}, "wider than the row's"),
+        ({"successor": "3"}, "editions.2.successor: there is no edition '3'"),
+        ({"released": "2026-01-01", "price": 3}, "price"),
+    ],
+)
+def test_a_wrong_edition_is_refused_with_its_place(edition: dict[str, Any], why: str) -> None:
+    with pytest.raises(CatalogError) as caught:
+        parse_row("kite.toml", _row(**{"1": {}, "2": edition}), {})
+    assert why in str(caught.value)
+
+
+def test_an_edition_has_limits_of_its_own_in_one_operation() -> None:
+    limits = {"generate": {"prompt": {"max_length": 50}}}
+    row = parse_row("kite.toml", _row(**{"1": {}, "2": {"operations": limits}}), {})
+    long = {"prompt": "x" * 60}
+    assert row.editions_for(OperationName.GENERATE, long) == ("1",)
+    assert row.editions_for(OperationName.GENERATE, long | {"size": "1K"}) == ("1",)
+    assert row.in_edition("2").operations[OperationName.GENERATE].arguments["prompt"].max_length == 50
+    assert row.in_edition("") is row
