@@ -11,8 +11,9 @@ import imagewright
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import verb
 from imagewright.catalog.table import END, START, capability_table
-from imagewright.cli.commands.schemas import PARTS, PROVIDERS, SETTINGS, checkout, provider_table
+from imagewright.cli.commands.schemas import KEYS, PARTS, PROVIDERS, SETTINGS, checkout
 from imagewright.cli.main import main
+from imagewright.cli.providers import key_tables, provider_table
 from imagewright.engine.config import all_routes
 from imagewright.engine.offer import tool_names
 from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS
@@ -20,9 +21,11 @@ from imagewright.settings.table import settings_tables
 
 FIRST, LAST = PROVIDERS
 BEGIN, FINISH = SETTINGS
+TOP, BOTTOM = KEYS
 PROJECT = '[project]\nname = "imagewright"\n'
 README = f"# Imagewright\n\n{START}\nold\n{END}\n\nMore.\n\n{FIRST}\n{LAST}\nEnd.\n"
 SETTINGS_PAGE = f"# Settings\n\n{BEGIN}\n{FINISH}\n\nMore.\n"
+PROVIDERS_PAGE = f"# Keys\n\n{TOP}\n{BOTTOM}\n\nMore.\n"
 
 
 @pytest.fixture
@@ -39,6 +42,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "README.md").write_text(README, encoding="utf-8")
     (folder / "docs").mkdir()
     (folder / "docs" / "settings.md").write_text(SETTINGS_PAGE, encoding="utf-8")
+    (folder / "docs" / "providers.md").write_text(PROVIDERS_PAGE, encoding="utf-8")
     monkeypatch.chdir(folder / "server")
     return folder
 
@@ -107,6 +111,8 @@ def test_in_a_checkout_the_tables_of_the_documents_are_looked_after_too(
     tables = settings_tables(KEY_VARIABLES, OTHER_HOSTS)
     text = (project / "docs" / "settings.md").read_text(encoding="utf-8")
     assert text == f"# Settings\n\n{BEGIN}\n{tables}\n{FINISH}\n\nMore.\n"
+    text = (project / "docs" / "providers.md").read_text(encoding="utf-8")
+    assert text == f"# Keys\n\n{TOP}\n{key_tables(all_routes())}\n{BOTTOM}\n\nMore.\n"
     text = (project / "README.md").read_text(encoding="utf-8")
     models, providers = capability_table(catalog().values()), provider_table(all_routes())
     assert text == f"# Imagewright\n\n{START}\n{models}\n{END}\n\nMore.\n\n{FIRST}\n{providers}\n{LAST}\nEnd.\n"
@@ -121,11 +127,11 @@ def test_another_folder_leaves_the_readme_alone(project: Path, tmp_path: Path) -
     assert not (project / "tool_schemas").exists()
 
 
-@pytest.mark.parametrize("marker", [START, END, FIRST, LAST, BEGIN, FINISH])
+@pytest.mark.parametrize("marker", [START, END, FIRST, LAST, BEGIN, FINISH, TOP, BOTTOM])
 def test_a_document_without_one_of_its_markers_is_an_error(
     marker: str, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for file in (project / "README.md", project / "docs" / "settings.md"):
+    for file in (project / "README.md", *(project / "docs").iterdir()):
         file.write_text(file.read_text(encoding="utf-8").replace(marker, ""), encoding="utf-8")
     assert main(["schemas"]) == 1
     assert marker in capsys.readouterr().err

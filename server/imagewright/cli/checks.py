@@ -23,7 +23,7 @@ from imagewright import __version__
 from imagewright.cli.launching import launch_command
 from imagewright.cli.session import spent_now
 from imagewright.engine.config import could_serve
-from imagewright.engine.offer import tool_names
+from imagewright.engine.offer import endings, tool_names
 from imagewright.errors import ImagewrightError, SettingsError, StorageError
 from imagewright.imaging.signatures import KINDS, known_formats
 from imagewright.providers import KEY_VARIABLES
@@ -32,10 +32,11 @@ from imagewright.settings.keys import read_key_file
 from imagewright.settings.load import Settings, filled_in_line, load_settings
 from imagewright.settings.sources import filled_in, read_config, unexpanded, unknown_variables
 from imagewright.surface.client import open_client
-from imagewright.text import byte_size
+from imagewright.text import byte_size, listed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import date
     from pathlib import Path
 
     from imagewright.engine.offer import Offer
@@ -169,6 +170,14 @@ def check_offer(offer: Offer, settings: Settings) -> Iterator[Finding]:
         key = next(names[0] for names in KEY_VARIABLES.values() if names)
         says = "only the built-in offline provider serves: generating and editing give marked placeholders"
         yield note("tools", says, f"For real pictures set a key, such as {key}.")
+
+
+def check_ends(offer: Offer, today: date) -> Iterator[Finding]:
+    """What is in use and will not be served much longer."""
+    for one in endings((route for routes in offer.serving.values() for route in routes), today):
+        edition = f" {one.edition}" if one.edition else ""
+        advice = f"Take {one.successor} instead." if one.successor else "Look for another model or provider."
+        yield note("models", f"{one.tool}{edition} ends on {one.ends} at {listed(one.providers)}", advice)
 
 
 def _remedy(tool: str, settings: Settings) -> str:

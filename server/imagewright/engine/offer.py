@@ -7,6 +7,7 @@ of what it can have.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from imagewright.catalog.load import catalog, row_in
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 HELPER_TOOLS = ("image_job", "image_gallery", "image_guide")
 """The tools that cost nothing."""
 ENGINE_ARGUMENTS = frozenset(SERVED_BY_ENGINE)
+WARNED_DAYS = 60
+"""How many days before a model ends people are told."""
 
 
 def tool_names() -> tuple[str, ...]:
@@ -138,6 +141,43 @@ def end_of(route: Route) -> str:
     edition = catalog()[route.tool].editions.get(route.edition)
     ends = filter(None, (route.ends, "" if edition is None else edition.ends))
     return min(ends, default="")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """A model that its maker or a vendor will not serve any more."""
+
+    tool: str
+    edition: str
+    """Empty where the operation has none."""
+    providers: tuple[str, ...]
+    """Who serves it until then."""
+    models: tuple[str, ...]
+    """Its ids there."""
+    ends: str
+    """The first day without it, as YYYY-MM-DD."""
+    successor: str
+    """The edition to take instead; empty where none is named."""
+
+
+def endings(routes: Iterable[Route], today: date, days: int = WARNED_DAYS) -> list[Ending]:
+    """What ends within so many days from `today`, or has ended; the earliest first."""
+    limit = (today + timedelta(days=days)).isoformat()
+    found: dict[tuple[str, str, str], list[Route]] = {}
+    for route in routes:
+        if "" < (end := end_of(route)) <= limit:
+            found.setdefault((end, route.tool, route.edition), []).append(route)
+    return [
+        Ending(
+            tool=tool,
+            edition=name,
+            providers=tuple(dict.fromkeys(route.provider for route in group)),
+            models=tuple(dict.fromkeys(route.model for route in group)),
+            ends=end,
+            successor=getattr(catalog()[tool].editions.get(name), "successor", ""),
+        )
+        for (end, tool, name), group in sorted(found.items())
+    ]
 
 
 def effective_row(row: Row, routes: Iterable[Route], today: date) -> Row | None:

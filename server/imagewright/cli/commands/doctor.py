@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
@@ -61,7 +62,9 @@ def _examine(*, quick: bool) -> Iterator[Finding]:
         return
     yield from checks.check_keys(settings)
     try:
-        yield from checks.check_offer(offer_now(), settings)
+        offer = offer_now()
+        yield from checks.check_offer(offer, settings)
+        yield from checks.check_ends(offer, datetime.now(UTC).date())
     except ImagewrightError as error:
         yield checks.stops_the_start(error)
         return

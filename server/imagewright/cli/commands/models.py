@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from imagewright.cli.options import Command, option
 from imagewright.cli.output import console, fitted, print_json, table
 from imagewright.cli.session import offer_now
 from imagewright.engine.config import all_routes
-from imagewright.engine.offer import end_of
+from imagewright.engine.offer import WARNED_DAYS, end_of, endings
 from imagewright.providers.base import in_words
 from imagewright.text import plain, shown
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imagewright.catalog.row import Row
+    from imagewright.engine.offer import Ending
     from imagewright.providers.base import Price, Route
 
 EDITION_FACTS = {"title", "released", "ends", "successor"}
@@ -37,8 +39,13 @@ CLOSING = (
 @click.command(cls=Command)
 @option("--json", "as_json", is_flag=True, help="the same as JSON, with every operation and argument")
 @option("--prices", is_flag=True, help="what a picture costs at each provider instead")
-def command(*, as_json: bool, prices: bool) -> int:
+@option("--ends", is_flag=True, help=f"what ends within {WARNED_DAYS} days instead, at any provider")
+def command(*, as_json: bool, prices: bool, ends: bool) -> int:
     """Print the capability table, with what is off here marked."""
+    if ends:
+        found = endings(all_routes(), datetime.now(UTC).date())
+        print_json([asdict(one) for one in found]) if as_json else print_ends(found)
+        return 0
     if prices:
         routes = all_routes()
         if as_json:
@@ -58,6 +65,20 @@ def command(*, as_json: bool, prices: bool) -> int:
         off = f" Off: {plain(hidden[row.tool])}." if row.tool in hidden else ""
         screen.print(Text.assemble((row.tool, "bold"), f": {row.character}.", (off, "red")))
     return 0
+
+
+def print_ends(found: Sequence[Ending]) -> None:
+    """What ends, the earliest first."""
+    screen = console()
+    if not found:
+        screen.print(f"Nothing that is built in ends within {WARNED_DAYS} days.")
+        return
+    headings = ("ends", "tool", "edition", "instead", "providers", "models")
+    rows = [
+        (one.ends, one.tool, one.edition, one.successor, ", ".join(one.providers), ", ".join(one.models))
+        for one in found
+    ]
+    screen.print(table(headings, rows, kept=("ends", "tool", "edition")))
 
 
 def _cells(row: Row, *, off: bool) -> list[Text]:

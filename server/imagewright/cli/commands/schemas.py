@@ -1,6 +1,7 @@
 """`imagewright schemas [--out DIR] [--check]`: every tool's schema as a file, for people and other programs.
 
-In a checkout of the project the generated tables of README.md and docs/settings.md are kept current too.
+In a checkout of the project the generated tables of README.md, docs/settings.md and docs/providers.md are kept current
+too.
 """
 
 from __future__ import annotations
@@ -14,26 +15,25 @@ from typing import TYPE_CHECKING
 import click
 
 from imagewright.catalog.load import catalog
-from imagewright.catalog.row import verb
-from imagewright.catalog.table import END, NO, START, YES, capability_table, replace_between
+from imagewright.catalog.table import END, START, capability_table, replace_between
 from imagewright.cli.options import Command, option
+from imagewright.cli.providers import key_tables, provider_table
 from imagewright.engine.config import all_routes
 from imagewright.errors import StorageError
 from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS
 from imagewright.settings.table import settings_tables
 from imagewright.surface.definitions import all_definitions
-from imagewright.text import markdown_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from imagewright.providers.base import Route
+    from collections.abc import Iterator
 
 FOLDER = "tool_schemas"
 PARTS = ("name", "title", "description", "inputSchema", "outputSchema")
 """What of a tool's definition is written, in this order."""
 PROVIDERS = ("<!-- provider table: start -->", "<!-- provider table: end -->")
 """What the table of providers stands between in README.md."""
+KEYS = ("<!-- keys: start -->", "<!-- keys: end -->")
+"""What the tables of docs/providers.md stand between."""
 SETTINGS = ("<!-- settings: start -->", "<!-- settings: end -->")
 """What the tables of docs/settings.md stand between."""
 
@@ -98,12 +98,13 @@ def drifts(out: Path, home: Path | None) -> Iterator[tuple[Path, str, str | None
         wanted[out / f"{tool['name']}.json"] = json.dumps(parts, indent=2, ensure_ascii=False) + "\n"
     stray = [(file, "stray", None) for file in sorted(out.glob("*.json")) if file not in wanted]
     if home is not None:
-        readme, settings = home / "README.md", home / "docs" / "settings.md"
+        readme, settings, keys = home / "README.md", home / "docs" / "settings.md", home / "docs" / "providers.md"
         text = readme.read_text(encoding="utf-8")
         text = replace_between(text, START, END, capability_table(catalog().values()))
         wanted[readme] = replace_between(text, *PROVIDERS, provider_table(all_routes()))
         text = settings.read_text(encoding="utf-8")
         wanted[settings] = replace_between(text, *SETTINGS, settings_tables(KEY_VARIABLES, OTHER_HOSTS))
+        wanted[keys] = replace_between(keys.read_text(encoding="utf-8"), *KEYS, key_tables(all_routes()))
     for file, text in wanted.items():
         try:
             # universal newlines: a Windows checkout may have turned the line ends
@@ -113,18 +114,3 @@ def drifts(out: Path, home: Path | None) -> Iterator[tuple[Path, str, str | None
             # whatever the reason, it cannot be read, and writing it will show why
             yield file, "missing", text
     yield from stray
-
-
-def provider_table(routes: Iterable[Route]) -> str:
-    """The table as Markdown: a line per tool and operation, a column per provider, in the order of the routes."""
-    routes = tuple(routes)
-    providers = list(dict.fromkeys(route.provider for route in routes))
-    tools = list(dict.fromkeys(route.tool for route in routes))
-    served: dict[tuple[str, str], set[str]] = {}
-    for route in routes:
-        served.setdefault((route.tool, verb(route.operation)), set()).add(route.provider)
-    rows = sorted(served.items(), key=lambda row: tools.index(row[0][0]))
-    return markdown_table(
-        ["tool", "operation", *providers],
-        ([*cell, *(YES if provider in by else NO for provider in providers)] for cell, by in rows),
-    )
