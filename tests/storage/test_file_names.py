@@ -6,18 +6,18 @@ from datetime import UTC, datetime
 import pytest
 
 from imagewright.catalog.load import catalog
-from imagewright.storage.paths.path_syntax import (
+from imagewright.storage.paths.path_syntax import check_name
+from imagewright.storage.records import (
     EXTENSIONS,
     LONGEST_SLUG,
-    check_name,
     default_name,
     extension,
+    new_id,
     numbered,
     plain,
     slug,
     with_real_extension,
 )
-from imagewright.storage.records import new_id
 from tests.storage.stores_bench import picture
 
 PROMPTS = {

@@ -26,8 +26,7 @@ from imagewright.storage.base import (
     SeenRunOut,
     Started,
 )
-from imagewright.storage.paths.path_syntax import numbered, plain
-from imagewright.storage.records import CostRow, JobRecord, NewJob, Spent
+from imagewright.storage.records import CostRow, JobRecord, NewJob, Spent, numbered, plain
 from imagewright.storage.states import NEXT, CallState
 
 if TYPE_CHECKING:

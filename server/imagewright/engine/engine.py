@@ -18,11 +18,12 @@ from imagewright.engine.config import make_config, watch_files
 from imagewright.errors import Problem, Refusal
 from imagewright.providers import open_client
 from imagewright.settings.load import load_settings
-from imagewright.text import say
+from imagewright.text import plain, say
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from datetime import date, datetime
+    from typing import Any
 
     from anyio.abc import TaskGroup
 
@@ -329,3 +330,54 @@ async def _logged(task: Callable[..., Awaitable[None]], *args: object) -> None:
 async def _pick_up(engine: Engine) -> None:
     await anyio.sleep(PICKUP_DELAY)
     await engine.resume()
+
+
+def job_data(job: Job) -> dict[str, Any]:
+    """A job as plain data, in the form of `JOB_SCHEMA` in `surface.definitions`."""
+    record = job.record
+    usd = {} if record.cost_usd is None else {"usd": record.cost_usd}
+    return {
+        "job_id": job.id,
+        "status": record.state,
+        "model": record.tool,
+        "operation": str(job.operation),
+        "provider": record.provider,
+        "provider_model": record.model,
+        "images": [picture_data(picture) for picture in job.pictures],
+        "cost": usd | {"basis": record.cost_basis},
+        "elapsed_seconds": round(job.elapsed, 2),
+        "progress": round(job.share, 3),
+        "notes": [plain(note) for note in (*record.notes, *([job.trouble] if job.trouble else []))],
+        "choice": list(job.choice),
+    }
+
+
+def place_of(record: PictureRecord) -> str:
+    """Where a picture is: its path, or the address of its resource where files are not kept on this machine."""
+    return record.uri if record.path is None else str(record.path)
+
+
+def picture_data(record: PictureRecord) -> dict[str, Any]:
+    """A picture as plain data, in the form of `PICTURE_SCHEMA` there."""
+    data = {
+        "id": record.id,
+        "path": place_of(record),
+        "uri": record.uri,
+        "width": record.width,
+        "height": record.height,
+        "format": record.format,
+        "bytes": record.bytes,
+    }
+    return data if record.seed is None else data | {"seed": record.seed}
+
+
+def gallery_data(record: PictureRecord) -> dict[str, Any]:
+    """A picture as plain data, in the form of `GALLERY_PICTURE_SCHEMA` there."""
+    return picture_data(record) | {
+        "tool": record.tool,
+        "operation": record.operation,
+        "provider": record.provider,
+        "prompt": record.prompt,
+        "created": record.created.isoformat(),
+        "parents": list(record.parents),
+    }

@@ -15,9 +15,20 @@ import anyio.to_thread
 
 from imagewright.errors import Problem, Refusal, StorageError
 from imagewright.storage.base import BlobGoneError, SetAsideError
-from imagewright.storage.paths.path_syntax import default_name, numbered, plain, shown, with_real_extension
+from imagewright.storage.paths.path_syntax import shown
 from imagewright.storage.paths.roots import AllowedRoots, ConfineError
-from imagewright.storage.records import FILE, PICTURES, NewPicture, PictureRecord, id_of, new_id
+from imagewright.storage.records import (
+    FILE,
+    PICTURES,
+    NewPicture,
+    PictureRecord,
+    default_name,
+    id_of,
+    new_id,
+    numbered,
+    plain,
+    with_real_extension,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator

@@ -1,4 +1,4 @@
-"""The records of the stores as plain data: jobs, their calls to vendors, and pictures.
+"""The records of the stores as plain data: jobs, their calls to vendors, and pictures, and the names of their files.
 
 Times are seconds since 1970, UTC, by the store's own clock. Files are named by blob keys, see below.
 """
@@ -6,7 +6,9 @@ Times are seconds since 1970, UTC, by the store's own clock. Files are named by 
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
+import unicodedata
 from base64 import b32encode
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,6 +31,25 @@ FILE = "file:"
 """Begins the keys of pictures that were saved in folders of the user's own: `file:<absolute path>`."""
 ID_PREFIX = "img_"
 _ID_BYTES = 10  # 80 bits, so that a shared server's ids cannot be guessed; 16 letters in base 32
+LONGEST_SLUG = 40
+"""Signs of the prompt in a file name."""
+_ID_SIGNS = 6  # enough to tell the pictures of one second apart
+
+EXTENSIONS = {
+    "png": ("png",),
+    "jpeg": ("jpg", "jpeg", "jpe", "jfif"),
+    "webp": ("webp",),
+    "gif": ("gif",),
+    "avif": ("avif",),
+    "heic": ("heic", "heif"),
+    "tiff": ("tif", "tiff"),
+    "bmp": ("bmp",),
+    "svg": ("svg",),
+}
+"""File name extensions by format, the usual one first."""
+
+# Latin letters that no Unicode decomposition turns into ASCII.
+_LETTERS = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "\u0131": "i"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,3 +263,55 @@ def spooled_key(file: str) -> str:
     """The key of a running job's file, from the absolute path that older releases recorded. A key stays as it is."""
     parts = PurePath(file).parts[-3:]
     return "/".join(parts) if parts[0:1] == (INCOMING,) else file
+
+
+def plain(text: str) -> str:
+    """The text without differences of case, accents and forms of one letter, for comparing words of any script."""
+    apart = unicodedata.normalize("NFKD", text.casefold())
+    return unicodedata.normalize("NFC", "".join(sign for sign in apart if not unicodedata.combining(sign)))
+
+
+def slug(text: str, longest: int = LONGEST_SLUG) -> str:
+    """The first words of a text in a-z, 0-9 and `-`; empty when it has none in Latin script."""
+    words = re.findall(r"[a-z0-9]+", re.sub(r"['\u2019]", "", plain(text)).translate(_LETTERS))
+    kept = ""
+    for word in words:
+        longer = f"{kept}-{word}" if kept else word
+        if len(longer) > longest:
+            break
+        kept = longer
+    return kept or (words[0][:longest] if words else "")
+
+
+def default_name(new: NewPicture, picture_id: str) -> str:
+    """A name that sorts by time and that people can tell apart: `20261122-163012_<tool>_<words>_<id>.<extension>`.
+
+    The time is local. The operation stands in for a prompt that has no word in Latin script.
+    """
+    when = new.created.astimezone().strftime("%Y%m%d-%H%M%S")
+    short = picture_id.partition("_")[2][:_ID_SIGNS]
+    return f"{when}_{new.tool}_{slug(new.prompt) or slug(new.operation)}_{short}.{extension(new.format)}"
+
+
+def extension(form: str) -> str:
+    """The usual extension of a format, without a dot."""
+    return EXTENSIONS.get(form, (form,))[0]
+
+
+def with_real_extension(name: str, form: str) -> str:
+    """The name with the extension of the real type.
+
+    One that already says the type stays as it was typed; another picture extension is replaced; anything else after
+    a dot is part of the name.
+    """
+    typed = PurePath(name).suffix.lower().removeprefix(".")
+    if typed in EXTENSIONS.get(form, (form,)):
+        return name
+    stem = PurePath(name).stem if any(typed in known for known in EXTENSIONS.values()) else name
+    return f"{stem}.{extension(form)}"
+
+
+def numbered(name: str, number: int) -> str:
+    """The name with `-<number>` before its extension."""
+    path = PurePath(name)
+    return f"{path.stem}-{number}{path.suffix}"

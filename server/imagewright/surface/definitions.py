@@ -15,14 +15,11 @@ from imagewright.catalog.schema import argument_schema, input_schema
 from imagewright.engine.offer import HELPER_TOOLS
 from imagewright.guide.describe import description
 from imagewright.storage.states import JobState
-from imagewright.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from imagewright.catalog.row import Row
-    from imagewright.engine.job import Job
-    from imagewright.storage.records import PictureRecord
 
 Schema = dict[str, Any]
 
@@ -214,55 +211,4 @@ def _annotations(*, reads_only: bool, open_world: bool) -> Schema:
         "destructiveHint": False,
         "idempotentHint": reads_only,
         "openWorldHint": open_world,
-    }
-
-
-def job_data(job: Job) -> dict[str, Any]:
-    """A job under `JOB_SCHEMA`."""
-    record = job.record
-    usd = {} if record.cost_usd is None else {"usd": record.cost_usd}
-    return {
-        "job_id": job.id,
-        "status": record.state,
-        "model": record.tool,
-        "operation": str(job.operation),
-        "provider": record.provider,
-        "provider_model": record.model,
-        "images": [picture_data(picture) for picture in job.pictures],
-        "cost": usd | {"basis": record.cost_basis},
-        "elapsed_seconds": round(job.elapsed, 2),
-        "progress": round(job.share, 3),
-        "notes": [plain(note) for note in (*record.notes, *([job.trouble] if job.trouble else []))],
-        "choice": list(job.choice),
-    }
-
-
-def place_of(record: PictureRecord) -> str:
-    """Where a picture is: its path, or the address of its resource where files are not kept on this machine."""
-    return record.uri if record.path is None else str(record.path)
-
-
-def picture_data(record: PictureRecord) -> dict[str, Any]:
-    """A picture under `PICTURE_SCHEMA`."""
-    data = {
-        "id": record.id,
-        "path": place_of(record),
-        "uri": record.uri,
-        "width": record.width,
-        "height": record.height,
-        "format": record.format,
-        "bytes": record.bytes,
-    }
-    return data if record.seed is None else data | {"seed": record.seed}
-
-
-def gallery_data(record: PictureRecord) -> dict[str, Any]:
-    """A picture under `GALLERY_PICTURE_SCHEMA`."""
-    return picture_data(record) | {
-        "tool": record.tool,
-        "operation": record.operation,
-        "provider": record.provider,
-        "prompt": record.prompt,
-        "created": record.created.isoformat(),
-        "parents": list(record.parents),
     }

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import mcp.types as t
 from mcp import MCPError
 
+from imagewright.engine.engine import job_data
 from imagewright.errors import ImagewrightError, StorageError
 from imagewright.storage.principal import LOCAL
-from imagewright.surface.definitions import OVERVIEW, job_data
+from imagewright.surface.definitions import OVERVIEW
 from imagewright.surface.tools import guide_text
 from imagewright.text import clip, plain, quoted
 

@@ -13,9 +13,9 @@ from imagewright.cli.output import print_json
 from imagewright.cli.progress import CODES, DONE, FAILED, exit_code, follow
 from imagewright.cli.session import with_engine
 from imagewright.cli.views import cost_data, described, print_costs, print_error, print_list, summary
+from imagewright.engine.engine import job_data
 from imagewright.providers import KEY_VARIABLES
 from imagewright.storage.principal import LOCAL
-from imagewright.surface.definitions import job_data
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -25,9 +25,9 @@ from imagewright.cli.output import print_json
 from imagewright.cli.progress import CODES, exit_code, follow
 from imagewright.cli.session import with_engine
 from imagewright.cli.views import print_error, summary
+from imagewright.engine.engine import job_data
 from imagewright.errors import ConfirmationNeededError, Problem, Refusal
 from imagewright.storage.principal import LOCAL
-from imagewright.surface.definitions import job_data
 from imagewright.text import listed, plain, shown, span
 
 if TYPE_CHECKING:

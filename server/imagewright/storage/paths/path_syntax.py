@@ -1,4 +1,4 @@
-"""How paths and file names are written: from the text a caller gives to a path, and from a picture to its name.
+"""How paths are written: from the text a caller gives to a path, and which names may be given to a file.
 
 Nothing here opens a file, so that the rules of every platform can be tested on each.
 """
@@ -15,8 +15,6 @@ from urllib.parse import unquote
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from imagewright.storage.records import NewPicture
-
 ON_WINDOWS = os.name == "nt"
 LONGEST_PATH = 4096
 """Characters; PATH_MAX of Linux, above that of the others."""
@@ -26,26 +24,6 @@ DEVICES = frozenset({"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}) | {
     port + digit for port in ("COM", "LPT") for digit in "0123456789¹²³"
 }
 """Names that are devices on Windows, in any folder and with any extension."""
-
-LONGEST_SLUG = 40
-"""Signs of the prompt in a file name."""
-_ID_SIGNS = 6  # enough to tell the pictures of one second apart
-
-EXTENSIONS = {
-    "png": ("png",),
-    "jpeg": ("jpg", "jpeg", "jpe", "jfif"),
-    "webp": ("webp",),
-    "gif": ("gif",),
-    "avif": ("avif",),
-    "heic": ("heic", "heif"),
-    "tiff": ("tif", "tiff"),
-    "bmp": ("bmp",),
-    "svg": ("svg",),
-}
-"""File name extensions by format, the usual one first."""
-
-# Latin letters that no Unicode decomposition turns into ASCII.
-_LETTERS = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "\u0131": "i"})
 
 _FORBIDDEN = '<>:"/\\|?*'
 _TURNING = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -185,55 +163,3 @@ def _check_windows(path: PurePath, text: str) -> None:
 def _device(name: str) -> str:
     stem = name.partition(".")[0].partition(":")[0].rstrip(" ").upper()
     return stem if stem in DEVICES else ""
-
-
-def plain(text: str) -> str:
-    """The text without differences of case, accents and forms of one letter, for comparing words of any script."""
-    apart = unicodedata.normalize("NFKD", text.casefold())
-    return unicodedata.normalize("NFC", "".join(sign for sign in apart if not unicodedata.combining(sign)))
-
-
-def slug(text: str, longest: int = LONGEST_SLUG) -> str:
-    """The first words of a text in a-z, 0-9 and `-`; empty when it has none in Latin script."""
-    words = re.findall(r"[a-z0-9]+", re.sub(r"['\u2019]", "", plain(text)).translate(_LETTERS))
-    kept = ""
-    for word in words:
-        longer = f"{kept}-{word}" if kept else word
-        if len(longer) > longest:
-            break
-        kept = longer
-    return kept or (words[0][:longest] if words else "")
-
-
-def default_name(new: NewPicture, picture_id: str) -> str:
-    """A name that sorts by time and that people can tell apart: `20261122-163012_<tool>_<words>_<id>.<extension>`.
-
-    The time is local. The operation stands in for a prompt that has no word in Latin script.
-    """
-    when = new.created.astimezone().strftime("%Y%m%d-%H%M%S")
-    short = picture_id.partition("_")[2][:_ID_SIGNS]
-    return f"{when}_{new.tool}_{slug(new.prompt) or slug(new.operation)}_{short}.{extension(new.format)}"
-
-
-def extension(form: str) -> str:
-    """The usual extension of a format, without a dot."""
-    return EXTENSIONS.get(form, (form,))[0]
-
-
-def with_real_extension(name: str, form: str) -> str:
-    """The name with the extension of the real type.
-
-    One that already says the type stays as it was typed; another picture extension is replaced; anything else after
-    a dot is part of the name.
-    """
-    typed = PurePath(name).suffix.lower().removeprefix(".")
-    if typed in EXTENSIONS.get(form, (form,)):
-        return name
-    stem = PurePath(name).stem if any(typed in known for known in EXTENSIONS.values()) else name
-    return f"{stem}.{extension(form)}"
-
-
-def numbered(name: str, number: int) -> str:
-    """The name with `-<number>` before its extension."""
-    path = PurePath(name)
-    return f"{path.stem}-{number}{path.suffix}"

@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from imagewright.storage.base import NO_SENSE
-from imagewright.storage.paths.path_syntax import plain
-from imagewright.storage.records import PictureRecord
+from imagewright.storage.records import PictureRecord, plain
 from imagewright.storage.sqlite.writer import SqliteStore, nothing, reads, writes
 
 if TYPE_CHECKING:
