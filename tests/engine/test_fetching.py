@@ -12,8 +12,7 @@ import pytest
 from imagewright.engine import deliver
 from imagewright.errors import BadKey, ResultLost
 from imagewright.providers.base import Finished, Handle, Output, Running
-from imagewright.providers.http.client import HttpClient
-from imagewright.providers.http.request import Account
+from imagewright.providers.http.client import Account, HttpClient
 from imagewright.storage.states import CallState
 from tests.emulators.base import Door, Emulator
 from tests.emulators.messages import Answer, Received

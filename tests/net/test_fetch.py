@@ -11,8 +11,8 @@ import pytest
 
 from imagewright.errors import ImagewrightError
 from imagewright.net import fetch_public
-from imagewright.net.addresses import is_loopback_url, is_public, look_up
-from imagewright.net.fetch import FetchError, open_public, read_blocks
+from imagewright.net.fetch import FetchError, is_public, look_up, open_public, read_blocks
+from imagewright.providers.http.client import is_loopback_url
 from tests.emulators.base import LOOPBACK, Door, Emulator
 from tests.emulators.messages import Answer, Received, truncated
 

@@ -17,7 +17,8 @@ from tests.support.provider_runs import plain_order
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imagewright.providers.http.request import Account, Request
+    from imagewright.providers.http.client import Account
+    from imagewright.providers.http.request import Request
 
 OVER_HTTP = [name for name, one in REGISTERED.items() if one.keys]
 

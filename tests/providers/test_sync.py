@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import pytest
 from imagewright.errors import TaskEnded
 from imagewright.providers.base import Finished, Handle
 from imagewright.providers.common.fields import read_base64
-from imagewright.providers.http.request import Purpose, Reply, Request
+from imagewright.providers.http.request import Purpose, Request
 from imagewright.providers.openai.replies import read_images
 from tests.emulators.messages import Answer
 from tests.emulators.openai import OpenAIEmulator
@@ -19,7 +18,7 @@ from tests.support.accounts import bearer
 from tests.support.faults import SENDS
 from tests.support.faults_sync import check_fault
 from tests.support.provider_runs import plain_order
-from tests.support.replies import ended
+from tests.support.replies import ended, reply
 from tests.support.vendors import VENDORS, wired
 
 if TYPE_CHECKING:
@@ -60,14 +59,14 @@ def test_a_picture_in_a_text_is_read_whole_or_not_at_all(text: Any, data: bytes 
 def test_a_picture_of_the_images_api_is_found_in_every_form_servers_use(
     item: dict[str, Any], url: str, data: bytes | None
 ) -> None:
-    read = read_images(Reply(200, {}, json.dumps({"error": None, "data": [item]}).encode("utf-8")))
+    read = read_images(reply({"error": None, "data": [item]}))
     assert isinstance(read, Finished)
     assert [(output.url, output.data) for output in read.outputs] == [(url, data)]
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b"{}", b'{"data": null}', b'{"data": {}}'])
 def test_what_is_not_the_images_apis_form_is_left_to_the_status(body: bytes) -> None:
-    assert read_images(Reply(200, {}, body)) is None
+    assert read_images(reply(body)) is None
 
 
 @pytest.mark.anyio

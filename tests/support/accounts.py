@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from imagewright.providers.http.request import Account
+from imagewright.providers.http.client import Account
 
 
 def bearer(provider: str, key: str, *bases: str) -> Account:

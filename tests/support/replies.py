@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright.errors import TaskEnded
 from imagewright.providers.base import Finished
+from imagewright.providers.http.client import read_json
 from imagewright.providers.http.request import Reply
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 def reply(content: Any, status: int = 200, **headers: str) -> Reply:
     """JSON, or bytes as they are; underscores in header names stand for hyphens."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Reply(status, named, content if isinstance(content, bytes) else json.dumps(content).encode("utf-8"))
+    body = content if isinstance(content, bytes) else json.dumps(content).encode("utf-8")
+    return Reply(status, named, body, read_json(body))
 
 
 def ended(answer: object, *, sure: bool = True) -> ProviderError:

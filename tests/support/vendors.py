@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from imagewright.providers.base import Provider, Route
-    from imagewright.providers.http.request import Sender
+    from imagewright.providers.http.client import Sender
     from tests.support.vendor_cases import Vendor
 
 AnyEmulator = Any

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from imagewright.engine.offer import Offer
     from imagewright.providers.base import Finished, Handle, Order, Output, Provider, Route, Running
-    from imagewright.providers.http.request import Sender
+    from imagewright.providers.http.client import Sender
     from imagewright.settings.load import Settings
 
 log = logging.getLogger(__name__)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from imagewright.engine.job import Job
     from imagewright.engine.offer import Offer
     from imagewright.imaging.preview import Preview
-    from imagewright.providers.http.request import Sender
+    from imagewright.providers.http.client import Sender
     from imagewright.settings.load import Settings
     from imagewright.storage.principal import Principal
     from imagewright.storage.records import CostRow, PictureRecord

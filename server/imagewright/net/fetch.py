@@ -1,40 +1,36 @@
 """Fetch a file from an address that may lead anywhere: a caller's picture URL, or a vendor's result link.
 
-Redirects are followed by hand and each address is checked when it is connected to. An answer may be packed with one
-coding at most, and is unpacked in steps: a few thousand bytes can unpack to gigabytes, so the reader checks its limit
-after each step. Imports httpx, so it is imported with the first request.
+Redirects are followed by hand and each address is checked when it is connected to: only public ones are fetched from,
+also where an IPv6 address carries an IPv4 one. Imports httpx, so it is imported with the first request.
 """
 
 from __future__ import annotations
 
-import zlib
+import ipaddress
+import socket
 from contextlib import asynccontextmanager
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Literal
 
+import anyio
 import anyio.to_thread
 import httpx
 
 from imagewright.errors import ImagewrightError
-from imagewright.net.addresses import DEFAULT_PORTS, is_public
-from imagewright.net.addresses import look_up as system_look_up
+from imagewright.net import DEFAULT_PORTS
 from imagewright.text import byte_size, clip
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
-    from imagewright.net.addresses import Resolver
+    from imagewright.net import Resolver
 
 FetchReason = Literal[
     "address", "unresolved", "private", "unreachable", "redirects", "status", "coding", "too_large", "too_slow"
 ]
 
-ACCEPTED = "gzip, deflate"
-"""What a vendor's answer may be packed with, as it stands in `Accept-Encoding`."""
-STEP = 1_000_000
-"""Bytes of one step at most: about 4 ms of work."""
 PASSING: frozenset[FetchReason] = frozenset({"unresolved", "unreachable", "too_slow"})
 PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 MAX_REDIRECTS = 5
@@ -44,99 +40,32 @@ STALL_SECONDS = 30.0
 LAST_PORT = 65535
 HEADERS = {"User-Agent": "imagewright", "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"}
 
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+"""RFC 6052: the last 32 bits are an IPv4 address, reached through the network's translator."""
+REFUSED = (
+    ipaddress.ip_network("100.64.0.0/10"),  # RFC 6598: inside a carrier's network
+    ipaddress.ip_network("168.63.129.16/32"),  # Azure's platform: keys and settings of the machine that asks
+    ipaddress.ip_network("192.0.0.0/24"),  # RFC 6890: protocol assignments; Oracle Cloud's metadata is at 192.0.0.192
+    ipaddress.ip_network("192.31.196.0/24"),  # RFC 7535: nameservers that answer for private addresses (AS112)
+    ipaddress.ip_network("192.52.193.0/24"),  # RFC 7450: the nearest multicast relay (AMT)
+    ipaddress.ip_network("192.88.99.0/24"),  # RFC 7526: relays of a retired tunnel
+    ipaddress.ip_network("192.175.48.0/24"),  # RFC 7534: AS112 again
+    ipaddress.ip_network("64:ff9b:1::/48"),  # RFC 8215: translation inside one network
+    ipaddress.ip_network("2001::/23"),  # RFC 2928: protocol assignments, AMT and AS112 among them; no public hosts
+    ipaddress.ip_network("2620:4f:8000::/48"),  # RFC 7534: AS112 again
+    ipaddress.ip_network("3fff::/20"),  # RFC 9637: documentation
+    ipaddress.ip_network("fec0::/10"),  # RFC 3879: retired, but still inside one site
+)
+"""Not public, or no place where a picture can be, although some Python versions call them global."""
+
 # Words that stand in the header although the bytes are not packed: stores such as S3 return what was set when the file
 # was uploaded.
 _PLAIN = frozenset({"", "identity", "aws-chunked", "binary", "none", "utf-8"})
-_GZIP = 16 + zlib.MAX_WBITS
-_ZLIB = zlib.MAX_WBITS
-_RAW = -zlib.MAX_WBITS
-_DEFLATED = 8  # the method in the low half of a zlib stream's first byte (RFC 1950)
-_CHECK = 31  # its first two bytes, read as one number, are a multiple of this
-_HEAD = 2
-
-
-class CodingError(Exception):
-    """A body is packed in a way that is not taken, or is damaged; the text says how."""
 
 
 def codings_of(header: str) -> list[str]:
     """What a body is packed with by its `Content-Encoding`, in the order of the packing; nothing where it is not."""
     return [word for part in header.split(",") if (word := part.strip().lower()) not in _PLAIN]
-
-
-def coding_of(header: str) -> str:
-    """The one coding of a body that can be unpacked: `gzip`, `deflate`, or nothing where it is not packed.
-
-    Raises:
-        CodingError: it is packed more than once, or in another way.
-    """
-    codings = codings_of(header)
-    if not codings:
-        return ""
-    shown = clip(", ".join(codings))
-    if len(codings) > 1:
-        raise CodingError(f"it is packed more than once ({shown})")
-    if codings[0] in ("gzip", "x-gzip"):
-        return "gzip"
-    if codings[0] == "deflate":
-        return "deflate"
-    raise CodingError(f"it is packed in a way that was not asked for ({shown})")
-
-
-class Inflater:
-    """Unpacks one body, block by block, from a coding that `coding_of` returned."""
-
-    def __init__(self, coding: str) -> None:
-        self._coding = coding
-        self._head = b""
-        self._stream: zlib._Decompress | None = None  # typeshed's name for what `decompressobj` makes
-
-    def feed(self, block: bytes) -> Iterator[bytes]:
-        """What a block unpacks to, at most `STEP` bytes at a time; nothing is unpacked before it is asked for.
-
-        Raises:
-            CodingError: the body is damaged, or goes on after its end.
-        """
-        if not self._coding:
-            yield block
-            return
-        block, self._head = self._head + block, b""
-        if self._stream is None and len(block) < _HEAD:
-            self._head = block
-            return
-        self._stream = self._stream or zlib.decompressobj(_window(self._coding, block))
-        if self._stream.eof and block:
-            raise CodingError(f"its {self._coding} goes on after its end")
-        while True:
-            try:
-                unpacked = self._stream.decompress(block, STEP)
-            except zlib.error as error:
-                raise CodingError(f"its {self._coding} is damaged ({error})") from error
-            block = self._stream.unconsumed_tail
-            yield unpacked
-            if self._stream.unused_data:
-                raise CodingError(f"its {self._coding} goes on after its end")
-            if self._stream.eof or not (block or len(unpacked) == STEP):
-                return
-
-    def close(self) -> None:
-        """Note that the body has ended. An empty body counts as whole.
-
-        Raises:
-            CodingError: it was cut short.
-        """
-        begun = self._head or self._stream is not None
-        if begun and not (self._stream is not None and self._stream.eof):
-            raise CodingError(f"its {self._coding} is cut short")
-
-
-def _window(coding: str, head: bytes) -> int:
-    """Which of its three containers zlib is to expect."""
-    if coding == "gzip":
-        return _GZIP
-    # `deflate` means a zlib stream (RFC 9110), but some servers send it bare, without its head
-    is_zlib = head[0] % 16 == _DEFLATED and (head[0] * 256 + head[1]) % _CHECK == 0
-    return _ZLIB if is_zlib else _RAW
 
 
 class FetchError(ImagewrightError):
@@ -161,6 +90,44 @@ class NotPublicError(Exception):
 
 class NotFoundError(Exception):
     """A host stands for no address."""
+
+
+def is_public(address: str, *, allow_loopback: bool = False) -> bool:
+    """Whether an IPv4 or IPv6 address belongs to the public Internet; a scope such as `%eth0` is ignored.
+
+    With `allow_loopback` this machine itself counts too.
+    """
+    return _is_public(ipaddress.ip_address(address.partition("%")[0]), allow_loopback=allow_loopback)
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address, *, allow_loopback: bool) -> bool:
+    if isinstance(address, ipaddress.IPv6Address) and (inner := _carried(address)):
+        return all(_is_public(one, allow_loopback=allow_loopback) for one in inner)
+    if address.is_loopback:
+        return allow_loopback
+    never = address.is_multicast or address.is_reserved or address.is_link_local or address.is_unspecified
+    return address.is_global and not never and not any(address in network for network in REFUSED)
+
+
+def _carried(address: ipaddress.IPv6Address) -> tuple[ipaddress.IPv4Address, ...]:
+    """The IPv4 addresses that a packet to this IPv6 address is delivered to, if it carries any."""
+    if address.ipv4_mapped is not None:
+        return (address.ipv4_mapped,)
+    if address in NAT64:
+        return (ipaddress.IPv4Address(int(address) & 0xFFFFFFFF),)
+    if address.sixtofour is not None:
+        return (address.sixtofour,)
+    return address.teredo or ()
+
+
+async def look_up(host: str, port: int) -> list[str]:
+    """The addresses of a host, from the system, most preferred first.
+
+    Raises:
+        OSError: there are none.
+    """
+    found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 class PinnedTransport(httpx.AsyncBaseTransport):
@@ -214,7 +181,7 @@ class PinnedTransport(httpx.AsyncBaseTransport):
 
 @asynccontextmanager
 async def open_public(
-    url: str, *, allow_loopback: bool, look_up: Resolver = system_look_up, verify: ssl.SSLContext | None = None
+    url: str, *, allow_loopback: bool, look_up: Resolver = look_up, verify: ssl.SSLContext | None = None
 ) -> AsyncIterator[httpx.Response]:
     """The answer to a GET at the end of all redirects, its body not yet read; arguments are as for `fetch_public`.
 

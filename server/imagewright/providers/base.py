@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.catalog.row import Limits, OperationName
-    from imagewright.providers.http.request import Sender
+    from imagewright.providers.http.client import Sender
 
 T = TypeVar("T")
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,14 +16,17 @@ from imagewright.errors import (
 )
 from imagewright.providers.ark.replies import read_images
 from imagewright.providers.base import Finished, Output
-from imagewright.providers.http.request import Reply
+from tests.support.replies import reply
+
+if TYPE_CHECKING:
+    from imagewright.providers.http.request import Reply
 
 URL = "https://pictures.example/1.jpeg?sig=1"
 REFUSED = {"error": {"code": "OutputImageSensitiveContentDetected", "message": "The output is sensitive."}}
 
 
 def text(content: Any, status: int = 200) -> Reply:
-    return Reply(status, {"content-type": "application/json"}, json.dumps(content).encode("utf-8"))
+    return reply(content, status, content_type="application/json")
 
 
 def _error(code: str, status: int = 400) -> Any:
@@ -105,5 +107,5 @@ def test_an_answer_without_pictures() -> None:
 @pytest.mark.parametrize("content", [[], "text", None, {}, {"data": None}, {"data": "x"}, {"error": "text"}])
 def test_an_answer_of_another_shape_is_left_to_its_status(content: Any) -> None:
     assert read_images(text(content)) is None
-    assert read_images(Reply(502, {}, b"<html>")) is None
+    assert read_images(reply(b"<html>", 502)) is None
     assert read_images(text({"data": []}, 500)) is None

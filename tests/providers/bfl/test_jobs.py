@@ -16,12 +16,12 @@ from imagewright.errors import ContentRefused, GenerationFailed, ProviderError, 
 from imagewright.providers import open_provider
 from imagewright.providers.base import ProviderConfig, Running
 from imagewright.providers.bfl.routes import FIELDS, ROUTES
-from imagewright.providers.http.request import Reply
 from tests.emulators.bfl import MODELS, BflEmulator
 from tests.emulators.messages import Answer
 from tests.providers.bfl.cases import PLAIN, WITH_PICTURE, text
 from tests.support.faults import Case, check_error, check_log, quick_sender
 from tests.support.provider_runs import AUTO, check_picture, drive, full_order, made, picture, plain_order, submitted
+from tests.support.replies import reply
 from tests.support.route_orders import every_offer
 from tests.support.vendors import wired
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.providers.base import Provider, Route
-    from imagewright.providers.http.client import HttpClient
-    from imagewright.providers.http.request import Account, Request
+    from imagewright.providers.http.client import Account, HttpClient
+    from imagewright.providers.http.request import Request
     from tests.emulators.messages import Fault
 
 pytestmark = pytest.mark.anyio
@@ -133,7 +133,7 @@ class Canned:
     """A sender that sends nothing and has its answers ready."""
 
     def __init__(self, *answers: object) -> None:
-        self.answers = [Reply(200, {}, json.dumps(answer).encode("utf-8")) for answer in answers]
+        self.answers = [reply(answer) for answer in answers]
         self.sent: list[tuple[Account, Request[Any]]] = []
 
     async def send(self, account: Account, request: Request[Any]) -> Any:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,15 +17,17 @@ from imagewright.errors import (
 )
 from imagewright.providers.base import Finished, Handle, Output, Running
 from imagewright.providers.dashscope.replies import read_cancelled, read_standing, read_submitted
-from imagewright.providers.http.request import Reply
-from tests.support.replies import ended
+from tests.support.replies import ended, reply
+
+if TYPE_CHECKING:
+    from imagewright.providers.http.request import Reply
 
 URL, OTHER = "https://pictures.example/1.png?Expires=1", "https://pictures.example/2.png?Expires=1"
 BOTH = Finished((Output(url=URL), Output(url=OTHER)))
 
 
 def text(content: Any, status: int = 200) -> Reply:
-    return Reply(status, {"content-type": "application/json"}, json.dumps(content).encode("utf-8"))
+    return reply(content, status, content_type="application/json")
 
 
 def _choices(*contents: list[Any]) -> dict[str, Any]:
@@ -161,7 +162,7 @@ def test_an_error_with_status_200_is_a_failure() -> None:
 def test_an_answer_of_another_shape_is_left_to_its_status(content: Any) -> None:
     assert read_submitted(text(content)) is None
     assert read_standing(text(content)) is None
-    assert read_submitted(Reply(502, {}, b"<html>")) is None
+    assert read_submitted(reply(b"<html>", 502)) is None
     assert read_standing(text({"code": "InternalError", "message": "m"}, 500)) is None
 
 

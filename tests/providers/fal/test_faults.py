@@ -5,7 +5,6 @@ The faults in `cases.py` are tried in `test_queue_faults.py`, beside those of th
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,19 +13,19 @@ import pytest
 from imagewright.errors import BadKey, ContentRefused, GenerationFailed, ProviderError, RequestRejected, TaskEnded
 from imagewright.providers import open_provider
 from imagewright.providers.base import ProviderConfig
-from imagewright.providers.http.request import Reply
 from tests.emulators.fal import FalEmulator, problem
 from tests.emulators.messages import Answer
 from tests.providers.fal.cases import PLAIN, UPLOADING, text
 from tests.support.faults import Case, check_error, check_log
 from tests.support.provider_runs import drive, handed_over, plain_order, submitted
-from tests.support.replies import ended
+from tests.support.replies import ended, reply
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.providers.base import Provider
-    from imagewright.providers.http.request import Account, Request
+    from imagewright.providers.http.client import Account
+    from imagewright.providers.http.request import Request
 
 pytestmark = pytest.mark.anyio
 T = TypeVar("T")
@@ -42,7 +41,7 @@ class Scripted:
     async def send(self, account: Account, request: Request[T]) -> T:  # noqa: ARG002 - the signature is the contract's
         self.requests.append(request)
         content = self._first if len(self.requests) == 1 else {"request_id": "r"}
-        read = request.read(Reply(200, {}, json.dumps(content).encode("utf-8")))
+        read = request.read(reply(content))
         assert read is not None
         assert not isinstance(read, ProviderError | TaskEnded)
         return read

@@ -17,11 +17,11 @@ from imagewright.providers.google.provider import Google, written
 from imagewright.providers.google.replies import read_content
 from imagewright.providers.google.routes import MODEL, ROUTES, GoogleRoute
 from imagewright.providers.http.client import HttpClient
-from imagewright.providers.http.request import Reply
 from tests.emulators.google import MODELS, RATIOS, GoogleEmulator, error
 from tests.providers.google.cases import EDIT, PLAIN, PNG_TEXT, blob, candidate
 from tests.support.faults import check_log, quick_sender
 from tests.support.provider_runs import AUTO, check_picture, drive_at_once, effective, full_order, plain_order
+from tests.support.replies import reply
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -133,11 +133,11 @@ def test_a_body_is_written_as_json_whatever_it_holds() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b"{}", b'{"error": "text"}'])
 def test_what_is_not_the_vendors_form_is_left_to_the_status(body: bytes) -> None:
-    assert read_content(Reply(200, {}, body)) is None
+    assert read_content(reply(body)) is None
 
 
 def _read(answer: Answer) -> Finished | ProviderError | None:
-    return read_content(Reply(answer.status, {}, answer.body))
+    return read_content(reply(answer.body, answer.status))
 
 
 def test_the_last_picture_that_is_no_interim_one_is_taken() -> None:

@@ -18,7 +18,8 @@ import anyio.to_thread
 
 from imagewright.errors import ProviderError, TaskEnded
 from imagewright.providers.base import Finished, PollPolicy, Route
-from imagewright.providers.http.request import Account, FilePart, Purpose, Request
+from imagewright.providers.http.client import Account
+from imagewright.providers.http.request import FilePart, Purpose, Request
 from imagewright.storage.paths.files import write_file
 
 if TYPE_CHECKING:

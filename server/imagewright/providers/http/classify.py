@@ -84,6 +84,17 @@ class Broken(Exception):
         """Whether nothing may be sent to such a place, now or later."""
 
 
+class NotFetched(Exception):
+    """A result could not be fetched whole; the text says why, for people."""
+
+    def __init__(self, why: str, *, passing: bool, final: bool) -> None:
+        super().__init__(why)
+        self.passing = passing
+        """Whether the same address may well work a little later."""
+        self.final = final
+        """Whether it never will, as the file is larger than is taken."""
+
+
 @dataclass(frozen=True, slots=True)
 class Retry:
     """How a request that was plainly refused is sent again."""

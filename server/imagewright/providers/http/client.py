@@ -10,17 +10,29 @@ request, not before: it takes long.
 
 from __future__ import annotations
 
+import ipaddress
+import json
 import logging
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
 
 from imagewright.errors import BadKey, ProviderError, ResultLost, TaskEnded
-from imagewright.net import load
-from imagewright.providers.http.classify import Broken, Retry, by_status, may_resend, read_retry_after, tidy, unanswered
+from imagewright.net import DEFAULT_PORTS, load
+from imagewright.providers.http.classify import (
+    Broken,
+    NotFetched,
+    Retry,
+    by_status,
+    may_resend,
+    read_retry_after,
+    tidy,
+    unanswered,
+)
 from imagewright.providers.http.request import RESULT_BYTES, Purpose, Reply
 
 if TYPE_CHECKING:
@@ -28,7 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.providers.http.exchange import Connections
-    from imagewright.providers.http.request import Account, Request
+    from imagewright.providers.http.request import Request
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -37,6 +49,68 @@ SECONDS: Mapping[Purpose, float] = {Purpose.SUBMIT: 120, Purpose.POLL: 30, Purpo
 """Longest wait for one exchange. A vendor that answers a submit with the finished picture needs its own, longer one."""
 LARGE_REPLY = 500_000
 """Bytes from which a reply is read in a thread: it holds pictures, and decoding them takes tens of milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The vendor's account that requests are made with."""
+
+    provider: str
+    """The provider's name."""
+    bases: tuple[str, ...]
+    """Base addresses the key may be sent to; `https://*.example.com` stands for every host under it."""
+    key: str = field(repr=False)
+    """The API key, to keep it out of messages."""
+    auth: Mapping[str, str] = field(repr=False)
+    """The headers that carry the key."""
+    key_source: str = ""
+    """The variable or file the key came from; empty where that is not known."""
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether the user has set one of its addresses to this machine; its result links may be here too."""
+        return any(is_loopback_url(base) for base in self.bases)
+
+    def may_send_key_to(self, url: str) -> bool:
+        """Whether a URL has the scheme, host and port of one of the bases."""
+        try:
+            scheme, host, port = _origin(url)
+        except ValueError:  # not an address, such as `http://[` or one whose port is not a number
+            return False
+        for base in self.bases:
+            base_scheme, base_host, base_port = _origin(base)
+            under = base_host.startswith("*.") and host.endswith(base_host[1:])
+            if (scheme, port) == (base_scheme, base_port) and (host == base_host or under):
+                return True
+        return False
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme)
+
+
+def is_loopback_url(url: str) -> bool:
+    """Whether a URL names this machine: `localhost` or a loopback address. Nothing is resolved."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Sender(Protocol):
+    """The part of `HttpClient` that vendor files call; see there for the meaning."""
+
+    async def send(self, account: Account, request: Request[T]) -> T:
+        """One request; what its reader made of the reply; every failure a `ProviderError`, an end a `TaskEnded`."""
+        ...
+
+    async def download(self, account: Account, url: str, into: Path, *, max_bytes: int = ...) -> None:
+        """A result, streamed to disk without any key."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +179,21 @@ class HttpClient:
             ResultLost: it could not be fetched whole, and trying again a few times did not help.
         """
         connections = await self._open()
-        await connections.download(account, url, into, max_bytes=max_bytes, retry=self._download_retry)
+        allow_loopback = account.on_loopback
+        sends = 0
+        while True:
+            try:
+                await connections.download(url, into, max_bytes=max_bytes, allow_loopback=allow_loopback)
+            except NotFetched as error:
+                sends += 1
+                words = tidy(str(error), account.key)
+                wait = self._download_retry.wait(sends, None) if error.passing else None
+                if wait is None:
+                    raise ResultLost(account.provider, words, passing=error.passing, final=error.final) from error
+                log.info("%s: %s; downloading again in %.1f s", account.provider, words, wait)
+                await anyio.sleep(wait)
+            else:
+                return
 
     async def aclose(self) -> None:
         """Close the connections. The sender opens again if it is used again."""
@@ -129,7 +217,8 @@ async def _send_once(
     address = request.url.partition("?")[0]  # a vendor's own link can hold a signature
     began = time.monotonic()
     try:
-        reply = await connections.exchange(account, request, headers, seconds)
+        allow_loopback = not request.with_key and account.on_loopback
+        reply = await connections.exchange(request, headers, seconds, allow_loopback=allow_loopback)
     except Broken as broken:
         log.info("%s %s %s: no answer", account.provider, request.method, address)
         failure = _cleaned(unanswered(account.provider, broken, request.purpose), account)
@@ -150,6 +239,7 @@ async def _send_once(
 
 def _read(account: Account, request: Request[T], reply: Reply) -> T | ProviderError | TaskEnded:
     """What the reader returns for the reply; if it returns nothing, what the status means."""
+    reply = replace(reply, json=read_json(reply.body))
     try:
         read = request.read(reply)
     except Exception as error:  # noqa: BLE001 - a reader does nothing but read the reply
@@ -158,6 +248,14 @@ def _read(account: Account, request: Request[T], reply: Reply) -> T | ProviderEr
         log.warning("%s: the reply to a %s has an unknown shape (%s)", account.provider, request.purpose, kind)
         read = None
     return by_status(account.provider, reply, request.purpose) if read is None else read
+
+
+def read_json(body: bytes) -> Any:
+    """A body as JSON; None when it is none."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _cleaned(

@@ -1,11 +1,13 @@
 """Exchanges over the shared connections of a process, and results streamed to disk: bounded and whole.
 
-Imports httpx, so it is imported with the first request.
+An answer may be packed with one coding at most, and is unpacked in steps: a few thousand bytes can unpack to gigabytes,
+so the reader checks its limit after each step. Imports httpx, so it is imported with the first request.
 """
 
 from __future__ import annotations
 
 import logging
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,39 +16,37 @@ import anyio.lowlevel
 import anyio.to_thread
 import httpx
 
-from imagewright.errors import ResultLost
-from imagewright.net.addresses import look_up
 from imagewright.net.fetch import (
-    ACCEPTED,
     CONNECT_SECONDS,
-    STEP,
-    CodingError,
     FetchError,
-    Inflater,
     NotFoundError,
     NotPublicError,
     PinnedTransport,
     check_place,
-    coding_of,
+    codings_of,
+    look_up,
     no_cookies,
     open_public,
     read_blocks,
     usual_authorities,
 )
-from imagewright.providers.http.classify import Broken, tidy
+from imagewright.providers.http.classify import Broken, NotFetched
 from imagewright.providers.http.request import Reply
 from imagewright.storage.paths.files import open_file
 from imagewright.text import clip
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from imagewright.providers.http.classify import Retry
-    from imagewright.providers.http.request import Account, Request
+    from imagewright.providers.http.request import Request
 
 log = logging.getLogger(__name__)
 
+ACCEPTED = "gzip, deflate"
+"""What a vendor's answer may be packed with, as it stands in `Accept-Encoding`."""
+STEP = 1_000_000
+"""Bytes that are unpacked in one step at most: about 4 ms of work."""
 LIMITS = httpx.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=15.0)
 """Room for 200 jobs at once. Idle connections go after 15 s, well before servers drop theirs: a request that meets a
 connection just dropped is one whose outcome is unknown."""
@@ -84,6 +84,92 @@ HEAD = 1024
 """Bytes at the beginning in which that is searched for."""
 EXPIRED = {403: "the link has expired or was withdrawn", 404: "the file is gone", 410: "the file is gone"}
 
+_GZIP = 16 + zlib.MAX_WBITS
+_ZLIB = zlib.MAX_WBITS
+_RAW = -zlib.MAX_WBITS
+_DEFLATED = 8  # the method in the low half of a zlib stream's first byte (RFC 1950)
+_CHECK = 31  # its first two bytes, read as one number, are a multiple of this
+_HEAD = 2
+
+
+class CodingError(Exception):
+    """A body is packed in a way that is not taken, or is damaged; the text says how."""
+
+
+def coding_of(header: str) -> str:
+    """The one coding of a body that can be unpacked: `gzip`, `deflate`, or nothing where it is not packed.
+
+    Raises:
+        CodingError: it is packed more than once, or in another way.
+    """
+    codings = codings_of(header)
+    if not codings:
+        return ""
+    shown = clip(", ".join(codings))
+    if len(codings) > 1:
+        raise CodingError(f"it is packed more than once ({shown})")
+    if codings[0] in ("gzip", "x-gzip"):
+        return "gzip"
+    if codings[0] == "deflate":
+        return "deflate"
+    raise CodingError(f"it is packed in a way that was not asked for ({shown})")
+
+
+class Inflater:
+    """Unpacks one body, block by block, from a coding that `coding_of` returned."""
+
+    def __init__(self, coding: str) -> None:
+        self._coding = coding
+        self._head = b""
+        self._stream: zlib._Decompress | None = None  # typeshed's name for what `decompressobj` makes
+
+    def feed(self, block: bytes) -> Iterator[bytes]:
+        """What a block unpacks to, at most `STEP` bytes at a time; nothing is unpacked before it is asked for.
+
+        Raises:
+            CodingError: the body is damaged, or goes on after its end.
+        """
+        if not self._coding:
+            yield block
+            return
+        block, self._head = self._head + block, b""
+        if self._stream is None and len(block) < _HEAD:
+            self._head = block
+            return
+        self._stream = self._stream or zlib.decompressobj(_window(self._coding, block))
+        if self._stream.eof and block:
+            raise CodingError(f"its {self._coding} goes on after its end")
+        while True:
+            try:
+                unpacked = self._stream.decompress(block, STEP)
+            except zlib.error as error:
+                raise CodingError(f"its {self._coding} is damaged ({error})") from error
+            block = self._stream.unconsumed_tail
+            yield unpacked
+            if self._stream.unused_data:
+                raise CodingError(f"its {self._coding} goes on after its end")
+            if self._stream.eof or not (block or len(unpacked) == STEP):
+                return
+
+    def close(self) -> None:
+        """Note that the body has ended. An empty body counts as whole.
+
+        Raises:
+            CodingError: it was cut short.
+        """
+        begun = self._head or self._stream is not None
+        if begun and not (self._stream is not None and self._stream.eof):
+            raise CodingError(f"its {self._coding} is cut short")
+
+
+def _window(coding: str, head: bytes) -> int:
+    """Which of its three containers zlib is to expect."""
+    if coding == "gzip":
+        return _GZIP
+    # `deflate` means a zlib stream (RFC 9110), but some servers send it bare, without its head
+    is_zlib = head[0] % 16 == _DEFLATED and (head[0] * 256 + head[1]) % _CHECK == 0
+    return _ZLIB if is_zlib else _RAW
+
 
 @dataclass(slots=True)
 class _Watch:
@@ -113,9 +199,11 @@ class Connections:
         )
 
     async def exchange(
-        self, account: Account, request: Request[Any], headers: Mapping[str, str], seconds: float
+        self, request: Request[Any], headers: Mapping[str, str], seconds: float, *, allow_loopback: bool
     ) -> Reply:
         """Send once, with these headers and no others, and read the whole answer within that many seconds.
+
+        A request without the key goes to this machine only with `allow_loopback`.
 
         Raises:
             Broken: no whole answer came.
@@ -123,39 +211,29 @@ class Connections:
         if request.with_key:
             return await _exchange(self._client, request, headers, seconds)
         # a link the vendor gave may lead anywhere: only to public addresses, and through no proxy that leads elsewhere
-        transport = PinnedTransport(usual_authorities(), look_up, allow_loopback=account.on_loopback)
+        transport = PinnedTransport(usual_authorities(), look_up, allow_loopback=allow_loopback)
         async with httpx.AsyncClient(
             transport=transport, cookies=no_cookies(), follow_redirects=False, headers=HEADERS, timeout=WAITS
         ) as guarded:
             return await _exchange(guarded, request, headers, seconds)
 
-    async def download(self, account: Account, url: str, into: Path, *, max_bytes: int, retry: Retry) -> None:
-        """See `HttpClient.download`. A connection of its own is used, without any key.
+    async def download(self, url: str, into: Path, *, max_bytes: int, allow_loopback: bool) -> None:
+        """Try once to stream a result to disk, on a connection of its own and without any key.
+
+        The file is absent afterwards if that failed.
 
         Raises:
-            ResultLost: it could not be fetched whole.
+            NotFetched: it could not be fetched whole.
         """
-        sends = 0
-        while True:
-            try:
-                await _download_once(account, url, into, max_bytes)
-            except FetchError as error:
-                sends += 1
-                await anyio.to_thread.run_sync(lambda: into.unlink(missing_ok=True))
-                wait = retry.wait(sends, None) if error.passing else None
-                if wait is None:
-                    words = EXPIRED.get(error.status or 0)
-                    detail = f"{words} (HTTP {error.status})" if words else str(error)
-                    raise ResultLost(
-                        account.provider,
-                        tidy(detail, account.key),
-                        passing=error.passing,
-                        final=error.reason == "too_large",
-                    ) from error
-                log.info("%s: %s; downloading again in %.1f s", account.provider, tidy(str(error), account.key), wait)
-                await anyio.sleep(wait)
-            else:
-                return
+        try:
+            with anyio.fail_after(DOWNLOAD_SECONDS):
+                async with open_public(url, allow_loopback=allow_loopback) as response:
+                    await _store(response, into, max_bytes)
+        except TimeoutError as error:
+            late = f"the picture did not arrive within {DOWNLOAD_SECONDS:g} s"
+            raise await _not_fetched(FetchError(late, "too_slow"), into) from error
+        except FetchError as error:
+            raise await _not_fetched(error, into) from error
 
     async def aclose(self) -> None:
         """Close all of them."""
@@ -242,13 +320,12 @@ async def _read(response: httpx.Response, max_bytes: int) -> Reply:
     return Reply(response.status_code, names, bytes(body))
 
 
-async def _download_once(account: Account, url: str, into: Path, max_bytes: int) -> None:
-    try:
-        with anyio.fail_after(DOWNLOAD_SECONDS):
-            async with open_public(url, allow_loopback=account.on_loopback) as response:
-                await _store(response, into, max_bytes)
-    except TimeoutError as error:
-        raise FetchError(f"the picture did not arrive within {DOWNLOAD_SECONDS:g} s", "too_slow") from error
+async def _not_fetched(error: FetchError, into: Path) -> NotFetched:
+    """Remove what arrived, and say what went wrong in words about a vendor's link."""
+    await anyio.to_thread.run_sync(lambda: into.unlink(missing_ok=True))
+    words = EXPIRED.get(error.status or 0)
+    text = f"{words} (HTTP {error.status})" if words else str(error)
+    return NotFetched(text, passing=error.passing, final=error.reason == "too_large")
 
 
 async def _store(response: httpx.Response, into: Path, max_bytes: int) -> None:

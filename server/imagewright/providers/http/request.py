@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
-from urllib.parse import urlsplit
-
-from imagewright.net.addresses import DEFAULT_PORTS, is_loopback_url
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from imagewright.errors import ProviderError, TaskEnded
 
@@ -50,7 +44,7 @@ class FilePart:
     """The whole file."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reply:
     """A whole answer."""
 
@@ -59,14 +53,8 @@ class Reply:
     """Names in lower case."""
     body: bytes
     """Decoded from transfer and content coding."""
-
-    @cached_property
-    def json(self) -> Any:
-        """The body as JSON; None when it is none."""
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):
-            return None
+    json: Any = None
+    """The body as JSON; None when it is none. `HttpClient` fills it in before a reader sees the reply."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,54 +89,3 @@ class Request(Generic[T]):
     """Whether the account's key goes along; it is never sent to a host that is not the account's. Without it, the
     request is for a link that the vendor gave, and goes to public addresses only and through no proxy; to this machine
     only where one of the account's addresses is on it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The vendor's account that requests are made with."""
-
-    provider: str
-    """The provider's name."""
-    bases: tuple[str, ...]
-    """Base addresses the key may be sent to; `https://*.example.com` stands for every host under it."""
-    key: str = field(repr=False)
-    """The API key, to keep it out of messages."""
-    auth: Mapping[str, str] = field(repr=False)
-    """The headers that carry the key."""
-    key_source: str = ""
-    """The variable or file the key came from; empty where that is not known."""
-
-    @property
-    def on_loopback(self) -> bool:
-        """Whether the user has set one of its addresses to this machine; its result links may be here too."""
-        return any(is_loopback_url(base) for base in self.bases)
-
-    def may_send_key_to(self, url: str) -> bool:
-        """Whether a URL has the scheme, host and port of one of the bases."""
-        try:
-            scheme, host, port = _origin(url)
-        except ValueError:  # not an address, such as `http://[` or one whose port is not a number
-            return False
-        for base in self.bases:
-            base_scheme, base_host, base_port = _origin(base)
-            under = base_host.startswith("*.") and host.endswith(base_host[1:])
-            if (scheme, port) == (base_scheme, base_port) and (host == base_host or under):
-                return True
-        return False
-
-
-def _origin(url: str) -> tuple[str, str, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme)
-
-
-class Sender(Protocol):
-    """The part of `client.HttpClient` that vendor files call; see there for the meaning."""
-
-    async def send(self, account: Account, request: Request[T]) -> T:
-        """One request; what its reader made of the reply; every failure a `ProviderError`, an end a `TaskEnded`."""
-        ...
-
-    async def download(self, account: Account, url: str, into: Path, *, max_bytes: int = ...) -> None:
-        """A result, streamed to disk without any key."""
-        ...
