@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from imagewright.engine.polling import LEAST_PATIENCE, poll_until_done
+from imagewright.engine.run import poll_until_done
+from imagewright.engine.trouble import LEAST_PATIENCE
 from imagewright.errors import (
     BadKey,
     ContentRefused,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
@@ -46,6 +46,23 @@ def order(images: int, *, mask: bool) -> Order:
     )
 
 
+def entry(state: JobState, *calls: CallRecord, **plan: Any) -> JobRecord:
+    return JobRecord(
+        id=JOB,
+        tool=ROUTE.tool,
+        operation=ROUTE.operation.value,
+        provider=ROUTE.provider,
+        model="m",
+        fingerprint="f",
+        plan=plan,
+        expected=1,
+        calls=calls,
+        created=0.0,
+        principal="local",
+        state=state,
+    )
+
+
 @pytest.mark.parametrize(("images", "mask"), [(0, False), (1, False), (1, True), (3, False)])
 async def test_a_call_that_was_not_sent_can_be_sent_by_another_process(
     tmp_path: Path, images: int, *, mask: bool
@@ -53,15 +70,20 @@ async def test_a_call_that_was_not_sent_can_be_sent_by_another_process(
     whole = order(images, mask=mask)
     inputs = await spool_of(tmp_path).keep_inputs(JOB, whole)
     call = CallRecord(number=1, count=2, first_variant=3, arguments=dict(whole.arguments))
-    assert await spool_of(tmp_path).read_order(ROUTE, call, inputs) == whole
+    job = entry("running", call, route=ROUTE.model, inputs=inputs)
+    other = replace(ROUTE, model="another")
+    assert await spool_of(tmp_path).read_order(job, call, (other, ROUTE)) == whole
+    with pytest.raises(StorageError, match="nothing was sent"):
+        await spool_of(tmp_path).read_order(job, call, (other,))
 
 
 async def test_an_input_that_is_gone_is_named(tmp_path: Path) -> None:
     spool = spool_of(tmp_path)
     inputs = await spool.keep_inputs(JOB, order(1, mask=False))
     await spool.clear(JOB, whole=True)
+    call = CallRecord(number=0)
     with pytest.raises(StorageError, match="input-0 has been deleted or moved"):
-        await spool.read_order(ROUTE, CallRecord(number=0), inputs)
+        await spool.read_order(entry("running", call, route=ROUTE.model, inputs=inputs), call, (ROUTE,))
 
 
 @pytest.mark.parametrize(
@@ -111,23 +133,6 @@ KEPT, FAILED = CallRecord(number=0, state=CallState.KEPT), CallRecord(number=1, 
 HALF_KEPT = replace(KEPT, error={"kind": "failed", "text": "the other picture could be saved nowhere"})
 ALL = {"input-0", "input-1", "result-1", "fetch-2/picture"}
 PICTURES = {"result-1", "fetch-2/picture"}
-
-
-def entry(state: JobState, *calls: CallRecord) -> JobRecord:
-    return JobRecord(
-        id=JOB,
-        tool="t",
-        operation="generate",
-        provider="vendor",
-        model="m",
-        fingerprint="f",
-        plan={},
-        expected=1,
-        calls=calls,
-        created=0.0,
-        principal="local",
-        state=state,
-    )
 
 
 def known_as(record: JobRecord | None) -> Callable[[str], Awaitable[JobRecord | None]]:

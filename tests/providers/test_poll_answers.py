@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imagewright.engine.polling import Trouble
+from imagewright.engine.trouble import Trouble
 from imagewright.errors import TaskEnded
 from imagewright.providers.base import Finished
 from tests.emulators.messages import Answer

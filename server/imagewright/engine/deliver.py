@@ -20,7 +20,7 @@ import anyio
 import anyio.to_thread
 
 from imagewright.engine.pictures import job_key
-from imagewright.engine.polling import LEAST_PATIENCE, Trouble
+from imagewright.engine.trouble import LEAST_PATIENCE, Trouble
 from imagewright.errors import ImagewrightError, PictureError, ProviderError, ResultLost, StorageError, TaskEnded, why
 from imagewright.imaging.limiter import LOOK_BYTES, RESIZE_BYTES, decode
 from imagewright.imaging.pixels import resize_exact

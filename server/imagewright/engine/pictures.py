@@ -288,20 +288,24 @@ class Spool:
             data.append({"file": key, "format": picture.format, "width": picture.width, "height": picture.height})
         return {"images": data[: len(order.images)], "mask": data[-1] if order.mask else None}
 
-    async def read_order(self, route: Route, call: CallRecord, inputs: Mapping[str, Any]) -> Order:
-        """The order of a call that was written down but not sent.
+    async def read_order(self, job: JobRecord, call: CallRecord, routes: Iterable[Route]) -> Order:
+        """The order of a call that was written down but not sent; `routes` are those its provider has now.
 
         Raises:
-            StorageError: an input picture is gone.
+            StorageError: the provider has no such route any more, or an input picture is gone.
         """
-        return Order(
-            route=route,
-            arguments=dict(call.arguments),
-            count=call.count,
-            images=tuple([await self._input(one) for one in inputs["images"]]),
-            mask=await self._input(inputs["mask"]) if inputs["mask"] else None,
-            first_variant=call.first_variant,
-        )
+        wanted, inputs = (job.tool, job.operation, job.plan["route"]), job.plan["inputs"]
+        for route in routes:
+            if (route.tool, route.operation.value, route.model) == wanted:
+                return Order(
+                    route=route,
+                    arguments=dict(call.arguments),
+                    count=call.count,
+                    images=tuple([await self._input(one) for one in inputs["images"]]),
+                    mask=await self._input(inputs["mask"]) if inputs["mask"] else None,
+                    first_variant=call.first_variant,
+                )
+        raise StorageError(f"{job.provider} has no {job.plan['route']} any more; nothing was sent")
 
     async def keep_output(self, job_id: str, variant: int, output: Output) -> dict[str, Any]:
         """A result as the journal holds it: its address, or the key of the file its bytes were written to.

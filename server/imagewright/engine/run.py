@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +18,20 @@ import anyio.to_thread
 from imagewright.engine.deliver import Delivery, UnreadableResultError
 from imagewright.engine.job import SHARE_MADE, CallRun, call_run_of, cost_each, most_taken, within_reason
 from imagewright.engine.pictures import Answer
-from imagewright.engine.polling import poll_until_done, recover
-from imagewright.errors import ImagewrightError, ProviderError, StorageError, UnknownOutcome, error_data
+from imagewright.engine.trouble import LEAST_PATIENCE, Trouble, as_ours, ask_to_stop, recover, too_old
+from imagewright.errors import (
+    ImagewrightError,
+    ProviderError,
+    StorageError,
+    TaskEnded,
+    TookTooLong,
+    UnknownOutcome,
+    error_data,
+)
 from imagewright.providers.base import CanRecover, Finished, Handle, Running, UploadsInputs
 from imagewright.storage.base import LostLeaseError
-from imagewright.storage.records import NewPicture
 from imagewright.storage.states import FINAL, CallState
+from imagewright.text import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,15 +41,12 @@ if TYPE_CHECKING:
     from imagewright.engine.job import Job
     from imagewright.engine.pictures import Spool
     from imagewright.engine.plan import JobSpec, Plan
-    from imagewright.providers.base import Order, Output, Provider
+    from imagewright.providers.base import Output, Provider
     from imagewright.storage.base import CallChanges
-    from imagewright.storage.records import CallRecord
     from imagewright.storage.stores import Stores
 
 log = logging.getLogger(__name__)
 
-CANCEL_SECONDS = 5.0
-"""Bound on asking a vendor to stop."""
 LAST_FETCH_SECONDS = 60.0
 """Bound on fetching what was made already when the job was cancelled."""
 STALE_HOURS = 1.0
@@ -94,13 +98,12 @@ class Attempt:
         except LostLeaseError:
             raise
         except Exception as error:  # noqa: BLE001 - a bug in one vendor's file must end this job and not the server
-            await self._fail(call_run, self._as_ours(call_run, error))
+            await self._fail(call_run, as_ours(error, call_run, self.job.record))
 
     async def _steps(self, call_run: CallRun) -> None:
         await anyio.lowlevel.checkpoint()  # a job that was cancelled meanwhile stops here
         match call_run.state:
             case CallState.PLANNED:
-                self._check_age()
                 await self._submit(call_run)
             case CallState.SUBMITTING:
                 stopped = UnknownOutcome(self.provider.name, "the server stopped while it was sending")
@@ -118,36 +121,21 @@ class Attempt:
                 await self._made(call_run, finished)
         await self._deliver_all(call_run)
 
-    def _check_age(self) -> None:
-        """Refuse to spend money for a caller who has left long ago.
-
-        Raises:
-            ImagewrightError: the job is older than `STALE_HOURS`.
-        """
-        hours = (time.time() - self.job.record.created) / 3600
-        if hours > STALE_HOURS:
-            raise ImagewrightError(
-                f"Nothing was sent and nothing was charged: the server stopped before it could send this, {hours:.0f} "
-                "hours ago. Call again if it is still wanted."
-            )
-
-    async def _order_for(self, call: CallRecord) -> Order:
-        """What to send for a call that was not sent yet: as this process planned it, else as it was written down.
-
-        Raises:
-            StorageError: the provider has no such route any more, or an input picture is gone.
-        """
-        if self.plan is not None:
-            return self.plan.orders[call.number]
-        record = self.job.record
-        wanted = (record.tool, record.operation, record.plan["route"])
-        for route in self.provider.routes:
-            if (route.tool, route.operation.value, route.model) == wanted:
-                return await self.spool.read_order(route, call, record.plan["inputs"])
-        raise StorageError(f"{record.provider} has no {record.plan['route']} any more; nothing was sent")
-
     async def _submit(self, call_run: CallRun) -> None:
-        order = await self._order_for(call_run.call)
+        """Send a call: as this process planned it, else as it was written down.
+
+        Raises:
+            ImagewrightError: the job is older than `STALE_HOURS`; no money is spent for a caller who has left.
+            StorageError: the provider has no such route any more, or an input picture is gone.
+            UnknownOutcome: the vendor may have it, and it was not found again.
+        """
+        record, number = self.job.record, call_run.call.number
+        if (hours := (time.time() - record.created) / 3600) > STALE_HOURS:
+            raise too_old(hours)
+        if self.plan is not None:
+            order = self.plan.orders[number]
+        else:
+            order = await self.spool.read_order(record, call_run.call, self.provider.routes)
         if order.pictures and isinstance(self.provider, UploadsInputs):
             self._progress(call_run, Running(stage="uploading the pictures"))
             order = await self.provider.upload_inputs(order)
@@ -158,7 +146,7 @@ class Attempt:
         # a cancel in the middle of this would leave the outcome unknown; both steps have time limits of their own
         with anyio.CancelScope(shield=True):
             # written down before anything is sent: if it cannot be written, nothing is sent
-            await self.stores.jobs.advance(self.job.id, call_run.call.number, CallState.SUBMITTING, signature=signature)
+            await self.stores.jobs.advance(self.job.id, number, CallState.SUBMITTING, signature=signature)
             call_run.call = replace(call_run.call, state=CallState.SUBMITTING, signature=signature)
             call_run.sent = True
             try:
@@ -181,18 +169,10 @@ class Attempt:
         """
         if await self._is_on_disk(call_run):
             return
-        name, call = self.provider.name, call_run.call
-        if not call.signature or not isinstance(self.provider, CanRecover):
-            raise unheard
-        handle = await recover(
-            self._provider_now, self.job.id, call, self.stores.jobs, partial(self._progress, call_run)
-        )
-        if handle is None:
-            seconds = f"{self.provider.poll_policy.search:g} s"
-            advice = f"{name} did not show it among its recent calls within {seconds}. {UnknownOutcome.advice}"
-            raise unheard.as_kind(UnknownOutcome, advice=advice) from unheard
+        call, tell = call_run.call, partial(self._progress, call_run)
+        handle = await recover(self._provider_now, self.job.id, call, self.stores.jobs, tell, unheard=unheard)
         call_run.call = replace(call, state=CallState.SUBMITTED, handle=handle.data)
-        self.job.note(FOUND.format(name=name))
+        self.job.note(FOUND.format(name=self.provider.name))
 
     async def _is_on_disk(self, call_run: CallRun) -> bool:
         """Whether the answer to a call lies on disk: its process died before the journal was written."""
@@ -244,7 +224,7 @@ class Attempt:
             if isinstance(error, LostLeaseError):
                 raise error
         call_run.safe = all(isinstance(error, UnreadableResultError) for error in failed.values())
-        trouble = self._as_ours(call_run, failed[min(failed)]) if failed else None
+        trouble = as_ours(failed[min(failed)], call_run, self.job.record) if failed else None
         if trouble is not None and len(failed) == len(places):
             raise trouble
         call_run.error = trouble
@@ -282,23 +262,14 @@ class Attempt:
         else:
             output = await self.spool.read_output((call_run.call.outputs or ())[place])
         cost, basis = cost_each(call_run, spec.usd, spec.count)
-        new = NewPicture(
-            tool=record.tool,
-            operation=record.operation,
-            provider=record.provider,
-            model=record.model,
+        new = record.new_picture(
+            variant,
             prompt=spec.prompt,
             arguments=dict(spec.request),
             seed=output.seed if output.seed is not None else call_run.call.arguments.get("seed"),
             cost_usd=cost,
             cost_basis=basis,
             parents=spec.parents,
-            width=0,
-            height=0,
-            format="",
-            job_id=record.id,
-            variant=variant,
-            created=datetime.fromtimestamp(record.created, UTC),
         )
         renew = partial(self._fresh, call_run, place)
         delivery = Delivery(output, new, self.job, spec, self.provider, self.stores, renew, self._provider_now)
@@ -318,7 +289,7 @@ class Attempt:
                     call_run, UnknownOutcome(self.provider.name, "cancelled while it was being searched for")
                 )
             case CallState.SUBMITTED if (handle := self._handle(call_run)) is not None:
-                await self._cancel_at_vendor(handle)
+                self.job.note(await ask_to_stop(self.provider, handle))
                 await self._note(call_run, CallState.CANCELLED)
         if call_run.state is CallState.MADE:
             await self._last_fetch(call_run)
@@ -332,26 +303,6 @@ class Attempt:
                 error = trouble
         if call_run.state is CallState.MADE:
             await self._fail(call_run, error)
-
-    async def _cancel_at_vendor(self, handle: Handle) -> None:
-        name = self.provider.name
-        note = f"{name} has no way to stop a task: the task continues there and may still be charged."
-        try:
-            with anyio.fail_after(CANCEL_SECONDS):
-                if await self.provider.cancel(handle):
-                    note = f"{name} was asked to stop; what it had begun may still be charged."
-        except (ImagewrightError, TimeoutError) as error:
-            why = str(error) or f"no answer within {CANCEL_SECONDS:g} s"
-            note = f"{name} could not be asked to stop: the task continues there and may still be charged. {why}"
-        self.job.note(note)
-
-    def _as_ours(self, call_run: CallRun, error: Exception) -> ImagewrightError:
-        """The error for the caller. A bug counts as a fault of the vendor's file, and may have cost something."""
-        if isinstance(error, ImagewrightError):
-            return error
-        log.error("job %s broke", self.job.id, exc_info=error)
-        kind = UnknownOutcome if call_run.state is CallState.SUBMITTING else ProviderError
-        return kind(self.provider.name, f"internal error: {error!r}", charged=None if call_run.sent else False)
 
     async def _fail(self, call_run: CallRun, error: ImagewrightError) -> None:
         call_run.error = error
@@ -382,3 +333,64 @@ class Attempt:
         total = sum(one.share for one in self.call_runs) / len(self.call_runs)
         self.job.held_up(call_run.place, trouble)
         self.job.tell(share=total, stage=running.stage)
+
+
+async def poll_until_done(
+    provider: Provider,
+    handle: Handle,
+    tell: Callable[[Running, str], None],
+    begun: float,
+    provider_now: Callable[[], Provider],
+) -> Finished:
+    """Poll until the vendor is done, by its poll policy; rarely once it takes longer than it should.
+
+    Only the vendor's own statement about the task ends this, or the deadline after which it keeps no result, but not
+    before it was asked for `LEAST_PATIENCE` here. After any other answer or error it is polled again, at most
+    `PollPolicy.seldom` later, and the provider as it is configured now: its key may have been corrected.
+
+    `tell` receives, after each poll but the last, how it stands and the trouble that does not pass by itself. `begun`
+    is when the job began, seconds since 1970, so that a process that takes it over keeps the same deadline.
+
+    Raises:
+        TookTooLong: it was not done by the deadline; the task may still finish there.
+        ProviderError: the task has ended without a picture.
+    """
+    poll_policy = provider.poll_policy
+    # setting the clock while this runs must not end the call: from here on only elapsed time counts
+    began_here, age_before = anyio.current_time(), max(0.0, time.time() - begun)
+    wait = pause = poll_policy.first
+    troubles = doubts = 0
+    what = ""
+    while True:
+        await anyio.sleep(pause)
+        here = anyio.current_time() - began_here
+        age = age_before + here
+        over = age > poll_policy.deadline
+        try:
+            answer = await provider.poll(handle)
+        except TaskEnded as ended:
+            if ended.sure or over or doubts == len(poll_policy.doubts):
+                raise ended.error from ended
+            pause = poll_policy.doubts[doubts]
+            doubts, troubles, what = doubts + 1, 0, ""
+            tell(Running(stage=f"asking {provider.name} again{ended.error.words}"), "")
+        except Exception as error:
+            # whatever it is, it is not a statement about the task, which may be paid for
+            trouble = Trouble(provider.name, error)
+            pause = trouble.pause(poll_policy, troubles)
+            troubles += 1
+            if trouble.what != what:
+                what = trouble.what
+                log.warning("%s; asking again", what, exc_info=None if isinstance(error, ProviderError) else error)
+            tell(Running(stage=trouble.stage), trouble.notice(poll_policy))
+            provider = provider_now()
+        else:
+            if isinstance(answer, Finished):
+                return answer
+            tell(answer, "")
+            troubles, doubts, what = 0, 0, ""
+            wait = min(wait * poll_policy.factor, poll_policy.longest)
+            pause = max(wait, poll_policy.seldom) if age > poll_policy.usual else wait
+        if over and here > LEAST_PATIENCE:
+            why = f"; {what}" if what else ""
+            raise TookTooLong(provider.name, f"not finished after {duration(poll_policy.deadline)}{why}")

@@ -145,6 +145,37 @@ class JobRecord(NewJob):
             return call.first_variant + place
         return self.expected + 1 + call.number + (place - call.count) * len(self.calls)
 
+    def new_picture(
+        self,
+        variant: int,
+        *,
+        prompt: str,
+        arguments: dict[str, Any],
+        seed: int | None,
+        cost_usd: float | None,
+        cost_basis: CostBasis,
+        parents: tuple[str, ...],
+    ) -> NewPicture:
+        """One of its pictures, as far as it is known before the file is here: without format and sides."""
+        return NewPicture(
+            tool=self.tool,
+            operation=self.operation,
+            provider=self.provider,
+            model=self.model,
+            job_id=self.id,
+            variant=variant,
+            created=datetime.fromtimestamp(self.created, UTC),
+            format="",
+            width=0,
+            height=0,
+            prompt=prompt,
+            arguments=arguments,
+            seed=seed,
+            cost_usd=cost_usd,
+            cost_basis=cost_basis,
+            parents=parents,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Cap:

@@ -1,12 +1,11 @@
-"""Ask a vendor about a call until it says how it ended: poll a submitted call, or find one whose answer was lost.
+"""What is done about a call that does not go well: words about trouble, the search for a lost answer, asking to stop.
 
-Only the vendor's own statement about the task ends a call. Any other answer or error is trouble: it is asked again.
+A call that goes well needs none of it, see `engine.run`.
 """
 
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,23 +13,25 @@ import anyio
 
 from imagewright.errors import (
     BadKey,
+    ImagewrightError,
     OutOfCredit,
     ProviderError,
     RateLimited,
     StorageError,
-    TaskEnded,
-    TookTooLong,
+    UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.providers.base import CanRecover, Finished, Running
+from imagewright.providers.base import CanRecover, Running
 from imagewright.storage.base import LostLeaseError
+from imagewright.storage.states import CallState
 from imagewright.text import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from imagewright.engine.job import CallRun
     from imagewright.providers.base import Handle, PollPolicy, Provider
-    from imagewright.storage.records import CallRecord
+    from imagewright.storage.records import CallRecord, JobRecord
     from imagewright.storage.stores import DeferredJobs
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,8 @@ ADVICE: Mapping[type[Exception], str] = {
 }
 """What a person has to do."""
 ANY_ADVICE = "If the network asks for a sign-in, or a proxy or an address is set wrongly, fix that."
+CANCEL_SECONDS = 5.0
+"""Bound on asking a vendor to stop."""
 LEAST_PATIENCE = 900.0
 """Seconds of trying, whatever the age of the job: the clock may have jumped, or the job was only now picked up."""
 FACTOR = 2.0
@@ -108,91 +111,28 @@ class Trouble:
         return min(max(usual, asked or 0.0), poll_policy.seldom)
 
 
-async def poll_until_done(
-    provider: Provider,
-    handle: Handle,
-    tell: Callable[[Running, str], None],
-    begun: float,
-    provider_now: Callable[[], Provider],
-) -> Finished:
-    """Poll until the vendor is done, by its poll policy; rarely once it takes longer than it should.
-
-    Only the vendor's own statement about the task ends this, or the deadline after which it keeps no result, but not
-    before it was asked for `LEAST_PATIENCE` here. After any other answer or error it is polled again, at most
-    `PollPolicy.seldom` later.
-
-    Args:
-        provider: who was asked.
-        handle: what `submit` returned.
-        tell: receives, after each poll but the last, how it stands and the trouble that does not pass by itself.
-        begun: when the job began, seconds since 1970, so that a process that takes it over keeps the same deadline.
-        provider_now: the provider as it is configured now: its key may have been corrected after trouble.
-
-    Raises:
-        TookTooLong: it was not done by the deadline; the task may still finish there.
-        ProviderError: the task has ended without a picture.
-    """
-    poll_policy = provider.poll_policy
-    # setting the clock while this runs must not end the call: from here on only elapsed time counts
-    began_here, age_before = anyio.current_time(), max(0.0, time.time() - begun)
-    wait = pause = poll_policy.first
-    troubles = doubts = 0
-    what = ""
-    while True:
-        await anyio.sleep(pause)
-        here = anyio.current_time() - began_here
-        age = age_before + here
-        over = age > poll_policy.deadline
-        try:
-            answer = await provider.poll(handle)
-        except TaskEnded as ended:
-            if ended.sure or over or doubts == len(poll_policy.doubts):
-                raise ended.error from ended
-            pause = poll_policy.doubts[doubts]
-            doubts, troubles, what = doubts + 1, 0, ""
-            tell(Running(stage=f"asking {provider.name} again{ended.error.words}"), "")
-        except Exception as error:
-            # whatever it is, it is not a statement about the task, which may be paid for
-            trouble = Trouble(provider.name, error)
-            pause = trouble.pause(poll_policy, troubles)
-            troubles += 1
-            if trouble.what != what:
-                what = trouble.what
-                log.warning("%s; asking again", what, exc_info=None if isinstance(error, ProviderError) else error)
-            tell(Running(stage=trouble.stage), trouble.notice(poll_policy))
-            provider = provider_now()
-        else:
-            if isinstance(answer, Finished):
-                return answer
-            tell(answer, "")
-            troubles, doubts, what = 0, 0, ""
-            wait = min(wait * poll_policy.factor, poll_policy.longest)
-            pause = max(wait, poll_policy.seldom) if age > poll_policy.usual else wait
-        if over and here > LEAST_PATIENCE:
-            why = f"; {what}" if what else ""
-            raise TookTooLong(provider.name, f"not finished after {duration(poll_policy.deadline)}{why}")
-
-
 async def recover(
     provider_now: Callable[[], Provider],
     job_id: str,
     call: CallRecord,
     jobs: DeferredJobs,
     tell: Callable[[Running], None],
-) -> Handle | None:
+    *,
+    unheard: UnknownOutcome,
+) -> Handle:
     """Find a call whose answer was never heard: ask the vendor for its recent calls until ours is among them.
 
     Nothing is sent again. What is found is written down as `submitted` before this returns, so that no other call
     claims it. Time in which the vendor cannot be reached does not count. A refused list is given up like one that does
     not show the call, as not every key may list calls. `tell` receives the progress after each look.
 
-    Returns:
-        The handle; None when the vendor did not show such a call in time.
-
     Raises:
+        UnknownOutcome: `unheard`, where the vendor has no such list, or did not show the call in it in time.
         LostLeaseError: another process has the job now.
     """
     provider = provider_now()
+    if not call.signature or not isinstance(provider, CanRecover):
+        raise unheard
     poll_policy, stage = provider.poll_policy, Running(stage=f"looking for it among {provider.name}'s recent calls")
     tell(stage)
     left, wait, last = poll_policy.search, poll_policy.first, anyio.current_time() + KNOWN_SECONDS
@@ -203,7 +143,7 @@ async def recover(
         wait = min(wait * poll_policy.factor, poll_policy.longest)
         try:
             known = await jobs.known_handles(provider.name, KNOWN_SECONDS)
-            handle = await _look_for(provider_now(), call.signature or {}, {data["task"] for data in known})
+            handle = await _look_for(provider_now(), call.signature, {data["task"] for data in known})
             if handle is not None:
                 with anyio.CancelScope(shield=True):  # so that what is written and what is known here stay the same
                     claimed = await jobs.claim(job_id, call.number, handle.data)
@@ -223,8 +163,40 @@ async def recover(
         else:
             tell(stage)
         left -= anyio.current_time() - began
-    return None
+    name, seconds = provider.name, f"{poll_policy.search:g} s"
+    advice = f"{name} did not show it among its recent calls within {seconds}. {UnknownOutcome.advice}"
+    raise unheard.as_kind(UnknownOutcome, advice=advice) from unheard
 
 
 async def _look_for(provider: Provider, signature: Mapping[str, str], known: Collection[str]) -> Handle | None:
     return await provider.recover(signature, known) if isinstance(provider, CanRecover) else None
+
+
+async def ask_to_stop(provider: Provider, handle: Handle) -> str:
+    """Ask a vendor to stop a call; a sentence for the caller on what came of it."""
+    name = provider.name
+    try:
+        with anyio.fail_after(CANCEL_SECONDS):
+            if await provider.cancel(handle):
+                return f"{name} was asked to stop; what it had begun may still be charged."
+    except (ImagewrightError, TimeoutError) as error:
+        why = str(error) or f"no answer within {CANCEL_SECONDS:g} s"
+        return f"{name} could not be asked to stop: the task continues there and may still be charged. {why}"
+    return f"{name} has no way to stop a task: the task continues there and may still be charged."
+
+
+def as_ours(error: Exception, call_run: CallRun, job: JobRecord) -> ImagewrightError:
+    """The error for the caller. A bug counts as a fault of the vendor's file, and may have cost something."""
+    if isinstance(error, ImagewrightError):
+        return error
+    log.error("job %s broke", job.id, exc_info=error)
+    kind = UnknownOutcome if call_run.state is CallState.SUBMITTING else ProviderError
+    return kind(job.provider, f"internal error: {error!r}", charged=None if call_run.sent else False)
+
+
+def too_old(hours: float) -> ImagewrightError:
+    """Why a job that was begun so long ago is not sent any more."""
+    return ImagewrightError(
+        f"Nothing was sent and nothing was charged: the server stopped before it could send this, {hours:.0f} "
+        "hours ago. Call again if it is still wanted."
+    )
