@@ -14,9 +14,9 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageStat
 from imagewright.imaging import cutout as matte
 from imagewright.imaging.cutout import Cutout, cut_out
 from imagewright.imaging.files import probe
-from imagewright.imaging.mask import read_mask
 from imagewright.imaging.pixels import open_picture
 from imagewright.imaging.planes import barriers, border_of
+from imagewright.imaging.prepare import read_mask
 from imagewright.imaging.segmentation import small_copy, subject_of
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
 from imagewright.errors import PictureError
-from imagewright.imaging.mask import MaskForm, convert_mask, mask_coverage, read_mask
+from imagewright.imaging.prepare import MaskForm, convert_mask, mask_coverage, read_mask
 from imagewright.providers import base
 from tests.support.pictures import Box, mask_of, opened, photo, quarters, saved
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from imagewright.imaging.mask import convert_mask
+from imagewright.imaging.prepare import convert_mask
 from tests.support.provider_runs import AUTO, ENGINE_ARGUMENTS, PICTURES, effective, full_order, mask, plain_order
 
 if TYPE_CHECKING:

@@ -26,8 +26,7 @@ import anyio.to_thread
 from imagewright.errors import ImagewrightError, PictureError, Problem, Refusal, StorageError
 from imagewright.imaging.files import measure, probe
 from imagewright.imaging.limiter import INPUT_MAX_PIXELS, MASK_BYTES, PREPARE_BYTES, PROBE_BYTES, decode
-from imagewright.imaging.mask import convert_mask, mask_coverage
-from imagewright.imaging.prepare import prepare
+from imagewright.imaging.prepare import convert_mask, mask_coverage, prepare
 from imagewright.net import fetch_public
 from imagewright.providers.base import Order, Output, Prepared
 from imagewright.storage.records import INCOMING, spooled_key

@@ -1,10 +1,25 @@
-"""Input pictures brought into the form a vendor takes: changed as little as can be, and never shrunk."""
+"""Input pictures and masks brought into the form a vendor takes. Pictures are changed as little as can be.
+
+A mask has one meaning for the caller, *white or transparent is repainted, black and opaque is kept*. In full:
+
+1. A pixel whose alpha is below a half is transparent, any other is opaque. A pixel whose luminance is at least a
+   half is white, any other is black. So soft edges and the noise of a JPEG fall to the nearer side, and every
+   pixel is either repainted or kept.
+2. Nothing is transparent: white is repainted. If most pixels are neither near black nor near white, it is no
+   mask but a picture, and is refused.
+3. Something is transparent, and the opaque rest is colourless and nearly all black or white: it is a drawn mask,
+   and what is transparent or white is repainted.
+4. Something is transparent, and the opaque rest is a picture: it is the picture with a hole in it. The hole
+   alone is repainted, for the white of a cloud means nothing.
+"""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from PIL import Image, ImageChops
 
 from imagewright.errors import PictureError
 from imagewright.imaging.files import PictureFacts, check_whole, decode_once, facts_of, loading, open_lazily
@@ -15,15 +30,36 @@ from imagewright.imaging.pixels import (
     encode,
     holds,
     is_transparent,
+    open_picture,
     upright,
     without_idle_alpha,
 )
 from imagewright.imaging.signatures import KINDS
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from imagewright.imaging.files import Opened
+
+MaskForm = Literal["white_is_repainted", "black_is_repainted", "transparent_is_repainted"]
+"""How a vendor wants its masks, as in a route's picture form."""
+
+REPAINTED = 255
+KEPT = 0
+
+_BAND = 512
+"""Rows that are counted at a time: the many planes of a whole picture would take four times its memory."""
+
+_HALF = 128
+_NEAR_BLACK = 63
+_NEAR_WHITE = 192
+_COLOURED = 48
+"""Difference between a pixel's strongest and weakest channel from which it has a colour; JPEG and WebP noise on
+black and white stays below."""
+
+_MASK_COLOURED_SHARE = 0.005
+_MASK_PLAIN_SHARE = 0.9
+"""A drawn mask has hardly a coloured pixel, and few between black and white (soft edges)."""
+_PICTURE_PLAIN_SHARE = 0.5
+"""An opaque file with less of it near black or white than this is a picture; a wide soft mask still has more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +175,91 @@ def _reasons(facts: PictureFacts, formats: tuple[str, ...]) -> list[str]:
 
 def _bytes(count: int) -> str:
     return f"{count:,} bytes ({count / 1e6:.1f} MB)"
+
+
+def read_mask(data: bytes) -> Image.Image:
+    """The area to repaint, by the rule at the top of this module: mode L, upright, only `REPAINTED` and `KEPT`.
+
+    Raises:
+        PictureError: not a whole picture of a known format, or a picture that is not a mask.
+    """
+    image = open_picture(data)
+    white = image.convert("L").point(_at_least(_HALF))
+    opaque = _opaque(image)
+    coloured, extreme = _shares(image, opaque)
+    if opaque.getextrema() == (REPAINTED, REPAINTED):
+        if extreme < _PICTURE_PLAIN_SHARE:
+            raise PictureError(
+                f"this is not a mask: {1 - extreme:.0%} of its pixels are neither black nor white, and none is "
+                "transparent. Paint what is to change white, or cut it out, and all else black"
+            )
+        return white
+    clear = ImageChops.invert(opaque)
+    drawn = coloured <= _MASK_COLOURED_SHARE and extreme >= _MASK_PLAIN_SHARE
+    return ImageChops.lighter(clear, white) if drawn else clear
+
+
+def convert_mask(data: bytes, form: MaskForm) -> bytes:
+    """The mask as a PNG in the form a vendor wants, of the same size in px.
+
+    The first two forms are grey with only 0 and 255; the last is black RGBA with alpha 0 where it is repainted.
+
+    Raises:
+        PictureError: as `read_mask`.
+    """
+    repainted = read_mask(data)
+    if form == "white_is_repainted":
+        return encode(repainted, "png")
+    kept = ImageChops.invert(repainted)
+    if form == "black_is_repainted":
+        return encode(kept, "png")
+    black = Image.new("L", kept.size, 0)
+    return encode(Image.merge("RGBA", (black, black, black, kept)), "png")
+
+
+def mask_coverage(data: bytes) -> float:
+    """Share of the pixels that is repainted: 0 where the mask marks nothing, 1 where it keeps nothing.
+
+    Raises:
+        PictureError: as `read_mask`.
+    """
+    mask = read_mask(data)
+    return mask.histogram()[REPAINTED] / (mask.width * mask.height)
+
+
+def _at_least(bound: int) -> list[int]:
+    """A table for `point`: 255 from the bound up, 0 below."""
+    return [REPAINTED if value >= bound else KEPT for value in range(256)]
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """255 where the image hides what is below it, by halves."""
+    if image.mode != "RGBA":
+        return Image.new("L", image.size, REPAINTED)
+    return image.getchannel("A").point(_at_least(_HALF))
+
+
+def _shares(image: Image.Image, where: Image.Image) -> tuple[float, float]:
+    """Of the pixels where `where` is 255: the share that has a colour, and the share near black or white."""
+    coloured = extreme = 0
+    for top in range(0, image.height, _BAND):
+        box = (0, top, image.width, min(top + _BAND, image.height))
+        more_coloured, more_extreme = _counts(image.crop(box).convert("RGB"), where.crop(box))
+        coloured, extreme = coloured + more_coloured, extreme + more_extreme
+    total = max(1, where.histogram()[REPAINTED])
+    return coloured / total, extreme / total
+
+
+def _counts(image: Image.Image, where: Image.Image) -> tuple[int, int]:
+    """How many of the pixels where `where` is 255 have a colour, and how many are near black or white."""
+    red, green, blue = image.split()
+    strongest = ImageChops.lighter(ImageChops.lighter(red, green), blue)
+    weakest = ImageChops.darker(ImageChops.darker(red, green), blue)
+    coloured = ImageChops.subtract(strongest, weakest).point(_at_least(_COLOURED))
+    near_black = ImageChops.invert(strongest).point(_at_least(255 - _NEAR_BLACK))
+    near_white = weakest.point(_at_least(_NEAR_WHITE))
+
+    def count(of: Image.Image) -> int:
+        return ImageChops.darker(of, where).histogram()[REPAINTED]
+
+    return count(coloured), count(ImageChops.lighter(near_black, near_white))

@@ -28,8 +28,9 @@ async def fetch_public(
     Raises:
         FetchError: not an http(s) URL, not public, unreachable, another status than 200, too large or too slow.
     """
-    await load("imagewright.net.fetch")
-    from imagewright.net import fetch  # noqa: PLC0415 - httpx, not for the start
+    # in a thread, as importing httpx takes long
+    await anyio.to_thread.run_sync(import_module, "imagewright.net.fetch")
+    from imagewright.net import fetch  # noqa: PLC0415 - httpx is not for the start
 
     try:
         with anyio.fail_after(seconds):
@@ -38,8 +39,3 @@ async def fetch_public(
                 return b"".join([block async for block in fetch.read_blocks(response, max_bytes)])
     except TimeoutError as error:
         raise fetch.FetchError(f"the file did not arrive within {seconds:g} s", "too_slow") from error
-
-
-async def load(module: str) -> None:
-    """Import a module that is slow to import, in a thread, so that the event loop goes on meanwhile."""
-    await anyio.to_thread.run_sync(import_module, module)

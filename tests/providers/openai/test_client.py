@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imagewright.imaging.mask import convert_mask
+from imagewright.imaging.prepare import convert_mask
 from tests.emulators.messages import Answer
 from tests.emulators.openai import OpenAIEmulator
 from tests.emulators.openai_models import MODELS

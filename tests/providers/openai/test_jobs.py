@@ -12,7 +12,7 @@ from PIL import Image
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import narrowed
 from imagewright.errors import ResultLost, SettingsError
-from imagewright.imaging.mask import convert_mask
+from imagewright.imaging.prepare import convert_mask
 from imagewright.providers import open_provider
 from imagewright.providers.base import Prepared, Price, ProviderConfig, Route
 from imagewright.providers.http.client import HttpClient

@@ -22,7 +22,7 @@ import anyio
 import anyio.to_thread
 
 from imagewright.errors import BadKey, ProviderError, ResultLost, TaskEnded
-from imagewright.net import DEFAULT_PORTS, load
+from imagewright.net import DEFAULT_PORTS
 from imagewright.providers.http.classify import (
     Broken,
     NotFetched,
@@ -204,11 +204,15 @@ class HttpClient:
     async def _open(self) -> Connections:
         async with self._opening:
             if self._connections is None:
-                await load("imagewright.providers.http.exchange")
-                from imagewright.providers.http.exchange import Connections  # noqa: PLC0415 - httpx is not for the start-up
-
-                self._connections = await anyio.to_thread.run_sync(Connections)
+                # in a thread, as importing httpx and reading the certificates take long
+                self._connections = await anyio.to_thread.run_sync(_connect)
             return self._connections
+
+
+def _connect() -> Connections:
+    from imagewright.providers.http.exchange import Connections  # noqa: PLC0415 - httpx is not for the start-up
+
+    return Connections()
 
 
 async def _send_once(

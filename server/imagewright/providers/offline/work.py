@@ -11,9 +11,9 @@ from imagewright.errors import RequestRejected
 from imagewright.imaging.cutout import cut_out
 from imagewright.imaging.headers import MAX_PIXELS
 from imagewright.imaging.lettering import lettered
-from imagewright.imaging.mask import read_mask
 from imagewright.imaging.pixels import HIGH_QUALITY, encode, enlarge, holds, open_picture
 from imagewright.imaging.placeholder import draw_placeholder, placeholder_size
+from imagewright.imaging.prepare import read_mask
 from imagewright.imaging.reframe import reframed
 from imagewright.providers.base import Output
 
