@@ -12,6 +12,7 @@ import pytest
 from imagewright.engine.job import Job
 from imagewright.errors import BadKey, UnknownOutcome, VendorUnavailable
 from imagewright.providers.base import Handle, Prepared
+from imagewright.providers.common.provider import pictures_of
 from imagewright.storage.principal import LOCAL
 from imagewright.storage.states import CallState
 from tests.support.engine_bench import (
@@ -56,7 +57,7 @@ class Lister(Vendor):
     async def upload_inputs(self, order: Order) -> Order:
         await self._happen("upload")
         self.uploaded.append(order)
-        return replace(order, links=("https://vendor.example/up",) * len(order.pictures))
+        return replace(order, links=("https://vendor.example/up",) * len(pictures_of(order)))
 
     def signature(self, order: Order) -> Mapping[str, str]:
         return {"prompt": str(order.arguments["prompt"])}
@@ -68,7 +69,7 @@ class Lister(Vendor):
         return next((handle for handle in fitting if handle.data["task"] not in known), None)
 
     async def submit(self, order: Order) -> Handle | Finished:
-        assert len(order.links) == len(order.pictures)
+        assert len(order.links) == len(pictures_of(order))
         return await super().submit(order)
 
     def has(self, *tasks: str, prompt: str = "a kite") -> None:

@@ -39,6 +39,7 @@ def order(images: int, *, mask: bool) -> Order:
     return Order(
         route=ROUTE,
         arguments={"prompt": "fox", "seed": 7},
+        model=ROUTE.model,
         count=2,
         images=tuple(prepared[:images]),
         mask=prepared[-1] if mask else None,
@@ -52,7 +53,7 @@ def entry(state: JobState, *calls: CallRecord, **plan: Any) -> JobRecord:
         tool=ROUTE.tool,
         operation=ROUTE.operation.value,
         provider=ROUTE.provider,
-        model="m",
+        model=ROUTE.model,
         fingerprint="f",
         plan=plan,
         expected=1,

@@ -47,6 +47,6 @@ def test_nothing_is_sent_of_what_was_not_asked_for() -> None:
         image_field="image",
     )
     order = plain_order(route)
-    one = Order(route=bare, arguments=order.arguments, images=(picture(),))
+    one = Order(bare, order.arguments, model=bare.model, images=(picture(),))
     assert bare.inputs(one, ["https://x"]) == {"image": "https://x"}
     assert bare.notes_for(one) == ()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagewright.providers.base import Handle, UploadsInputs
+from imagewright.providers.common.provider import pictures_of
 from tests.support.pictures import noise
 from tests.support.provider_runs import full_order, handed_over, mask, picture
 from tests.support.vendors import QUEUES, VENDORS, routes_of, submitted_to
@@ -52,9 +53,9 @@ async def test_pictures_go_out_first_and_then_one_request(
     name: str, order: Order, emulator: AnyEmulator, provider: Provider
 ) -> None:
     ready = await handed_over(provider, order)
-    assert len(ready.links) == len(set(ready.links)) == len(order.pictures)
+    assert len(ready.links) == len(set(ready.links)) == len(pictures_of(order))
     assert {one.label for one in emulator.requests} <= FREE
-    assert len(emulator.received("upload")) == len(order.pictures)
+    assert len(emulator.received("upload")) == len(pictures_of(order))
 
     before = len(emulator.requests)
     assert isinstance(await provider.submit(ready), Handle)
@@ -66,7 +67,7 @@ async def test_pictures_go_out_first_and_then_one_request(
 async def test_an_order_whose_pictures_were_not_handed_over_is_not_sent(
     order: Order, emulator: AnyEmulator, provider: Provider
 ) -> None:
-    for links in ((), tuple("x" for _ in order.pictures[1:])):
+    for links in ((), tuple("x" for _ in pictures_of(order)[1:])):
         with pytest.raises(TypeError, match="upload them first"):
             await provider.submit(replace(order, links=links))
     assert not emulator.requests

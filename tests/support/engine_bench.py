@@ -24,7 +24,7 @@ from imagewright.engine.check import check
 from imagewright.engine.config import ProviderRegistry
 from imagewright.engine.job import Job
 from imagewright.engine.jobs import Jobs
-from imagewright.engine.plan import Candidate, JobSpec, Plan
+from imagewright.engine.plan import Candidate, JobSpec, Plan, estimate
 from imagewright.providers.base import Finished, Handle, Order, Output, PollPolicy, Price, Route, Running
 from imagewright.settings.folders import find_folders
 from imagewright.storage.principal import LOCAL
@@ -259,7 +259,7 @@ def plan_for(
     route = vendor.routes[0]
     count = sum(calls)
     orders = tuple(
-        Order(route=route, arguments={"prompt": prompt}, count=share, first_variant=1 + sum(calls[:place]))
+        Order(route, {"prompt": prompt}, model=route.model, count=share, first_variant=1 + sum(calls[:place]))
         for place, share in enumerate(calls)
     )
     spec = JobSpec(
@@ -268,7 +268,7 @@ def plan_for(
         save_as=None,
         parents=(),
         count=count,
-        usd=route.price.estimate({}, count),
+        usd=estimate(route.price, {}, count),
         exact_size=None,
     )
     others = tuple(candidate_for(one.routes[0], prompt, count=count) for one in alternatives)

@@ -86,4 +86,4 @@ def inputs_of(order: Order, route: FieldsRoute) -> dict[str, Any]:
 
 def fields_body(route: FieldsRoute, order: Order) -> dict[str, Any]:
     """The same under the id it is sent to."""
-    return {"model": route.model_for(order.arguments), "input": inputs_of(order, route)}
+    return {"model": order.model, "input": inputs_of(order, route)}

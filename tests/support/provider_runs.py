@@ -12,6 +12,7 @@ from PIL import Image
 
 from imagewright.catalog.load import row_in
 from imagewright.catalog.row import Argument, narrowed
+from imagewright.engine.plan import model_for
 from imagewright.errors import TaskEnded
 from imagewright.providers.base import Finished, Handle, Order, Prepared, UploadsInputs
 from tests.emulators.pictures import encode
@@ -99,7 +100,7 @@ def _order(route: Route, arguments: dict[str, Any], *, count: int, pictures: int
     if "scale" in arguments:
         arguments["scale"] = min(own for own in route.scales if own >= arguments["scale"])
     images = tuple(picture(shade=place) for place in range(pictures))
-    return Order(route=route, arguments=arguments, count=count, images=images)
+    return Order(route, arguments, model=model_for(route, arguments), count=count, images=images)
 
 
 def example(argument: Argument) -> Any:

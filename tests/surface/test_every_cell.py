@@ -16,7 +16,7 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import MODEL, OperationName
 from imagewright.engine.check import check
 from imagewright.engine.offer import HELPER_TOOLS
-from imagewright.engine.plan import candidates
+from imagewright.engine.plan import candidates, model_for
 from imagewright.providers import KEY_VARIABLES
 from tests.support.pictures import mask_of, photo
 from tests.support.provider_runs import AUTO, effective, example, together, unusual
@@ -227,7 +227,7 @@ def test_a_call_ends_in_pictures(cell: Cell, runs: Runs) -> None:
         "model": route.tool,
         "operation": str(route.operation),
         "provider": route.provider,
-        "provider_model": route.model_for(cell.candidate.arguments),
+        "provider_model": model_for(route, cell.candidate.arguments),
     }
     assert data["choice"][0].startswith(f"{route.provider} ({route.model}): taken, ")
     _check_cost(cell, data["cost"])

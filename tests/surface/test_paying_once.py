@@ -9,6 +9,7 @@ import pytest
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.engine.config import all_routes
+from imagewright.engine.plan import estimate
 from tests.emulators.kie import KieEmulator
 from tests.support.raw_client import MODERN, RawClient
 from tests.support.vendors import environment
@@ -30,7 +31,7 @@ def kie() -> Iterator[KieEmulator]:
 def price() -> float:
     """USD of one picture at the route that will be taken."""
     wanted = ("kie", TOOL, OperationName.GENERATE)
-    prices = [one.price.estimate({}, 1) for one in all_routes() if (one.provider, one.tool, one.operation) == wanted]
+    prices = [estimate(one.price, {}, 1) for one in all_routes() if (one.provider, one.tool, one.operation) == wanted]
     return min(usd for usd in prices if usd is not None)
 
 

@@ -280,12 +280,9 @@ class Spool:
         Raises:
             StorageError: they cannot be written.
         """
-        data = []
-        for place, picture in enumerate(order.pictures):
-            key = job_key(job_id, f"{_INPUT}{place}")
-            await self._blobs.put(key, picture.data, lasting=False)
-            data.append({"file": key, "format": picture.format, "width": picture.width, "height": picture.height})
-        return {"images": data[: len(order.images)], "mask": data[-1] if order.mask else None}
+        images = [await self._keep_input(job_id, place, picture) for place, picture in enumerate(order.images)]
+        mask = await self._keep_input(job_id, len(images), order.mask) if order.mask else None
+        return {"images": images, "mask": mask}
 
     async def read_order(self, job: JobRecord, call: CallRecord, routes: Iterable[Route]) -> Order:
         """The order of a call that was written down but not sent; `routes` are those its provider has now.
@@ -295,10 +292,12 @@ class Spool:
         """
         wanted, inputs = (job.tool, job.operation, job.plan["route"]), job.plan["inputs"]
         for route in routes:
-            if (route.tool, route.operation.value, route.model) == wanted:
+            same = (route.tool, route.operation.value, route.model) == wanted
+            if same and job.model in (route.model, *route.models.values()):
                 return Order(
                     route=route,
                     arguments=dict(call.arguments),
+                    model=job.model,
                     count=call.count,
                     images=tuple([await self._input(one) for one in inputs["images"]]),
                     mask=await self._input(inputs["mask"]) if inputs["mask"] else None,
@@ -377,6 +376,11 @@ class Spool:
                         await self.clear(job_id, whole=record is not None and _is_in_library(record))
                 except Exception as error:  # noqa: BLE001 - whatever goes wrong here must not end a server
                     log.warning("%s could not be tidied up: %s", folder.key, error)
+
+    async def _keep_input(self, job_id: str, place: int, picture: Prepared) -> dict[str, Any]:
+        key = job_key(job_id, f"{_INPUT}{place}")
+        await self._blobs.put(key, picture.data, lasting=False)
+        return {"file": key, "format": picture.format, "width": picture.width, "height": picture.height}
 
     async def _input(self, data: Mapping[str, Any]) -> Prepared:
         return Prepared(await self._blobs.read(data["file"]), data["format"], data["width"], data["height"])

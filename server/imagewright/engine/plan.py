@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from imagewright.catalog.row import Argument
     from imagewright.engine.check import Checked
     from imagewright.engine.pictures import Source
-    from imagewright.providers.base import Route
+    from imagewright.providers.base import Price, Route
     from imagewright.settings.load import BudgetTable
     from imagewright.storage.base import OverBudget
 
@@ -96,8 +96,38 @@ def _examine(checked: Checked, route: Route, sources: tuple[Source, ...]) -> Can
         arguments["scale"] = min(own for own in route.scales if own >= arguments["scale"])
     calls = sum(1 for _ in split(checked.count, route.counts))
     sides = [max(one.facts.width, one.facts.height) for one in sources if one.argument != MASK]
-    usd = route.price.estimate(arguments, checked.count, calls=calls, sides=sides or [0] * checked.images)
+    usd = estimate(route.price, arguments, checked.count, calls=calls, sides=sides or [0] * checked.images)
     return Candidate(checked, sources, route, against, arguments, checked.count, usd)
+
+
+def estimate(
+    price: Price, arguments: Mapping[str, Any], pictures: int, *, calls: int = 1, sides: Sequence[int] = ()
+) -> float | None:
+    """USD for that many pictures with these arguments; None when the price is not known.
+
+    Args:
+        price: what one picture costs.
+        arguments: those of the call, defaults included.
+        pictures: how many it makes.
+        calls: how many calls of the vendor make them.
+        sides: the longer sides in px of the input pictures, 0 for one that was not opened.
+    """
+    each = price.usd
+    if price.table:
+        values = tuple(arguments.get(name, "") for name in price.by)
+        each = price.table.get(values if len(values) > 1 else values[0], price.usd)
+    elif price.by_side and any(sides):
+        longest = max(sides) * arguments.get("scale", 1)
+        each = next((usd for side, usd in price.by_side if longest <= side), price.by_side[-1][1])
+    if each is None:
+        return None
+    charged = max(0, len(sides) - price.inputs_free)
+    return round(each * pictures + price.per_input * charged * calls, 6)
+
+
+def model_for(route: Route, arguments: Mapping[str, Any]) -> str:
+    """The vendor's id of the model that serves a call with these arguments."""
+    return route.models.get(arguments.get(route.model_by, ""), route.model)
 
 
 def explain(examined: Sequence[Candidate], *, ordered: bool) -> tuple[str, ...]:
@@ -288,7 +318,7 @@ class Plan:
     @property
     def model(self) -> str:
         """The vendor's id of the model that will serve it."""
-        return self.route.model_for(self.orders[0].arguments)
+        return self.orders[0].model
 
 
 async def first_plan(able: Sequence[Candidate], *, limited: bool) -> Plan:
@@ -332,6 +362,7 @@ async def _plan(candidate: Candidate) -> Plan:
         Order(
             route=route,
             arguments=_spread_seed(arguments, first, checked),
+            model=model_for(route, arguments),
             count=share,
             images=images,
             mask=mask,

@@ -136,7 +136,7 @@ class Attempt:
             order = self.plan.orders[number]
         else:
             order = await self.spool.read_order(record, call_run.call, self.provider.routes)
-        if order.pictures and isinstance(self.provider, UploadsInputs):
+        if order.images and isinstance(self.provider, UploadsInputs):
             self._progress(call_run, Running(stage="uploading the pictures"))
             order = await self.provider.upload_inputs(order)
         signature = None
@@ -356,6 +356,7 @@ async def poll_until_done(
         ProviderError: the task has ended without a picture.
     """
     poll_policy = provider.poll_policy
+    deadline = max(poll_policy.keeps, poll_policy.give_up)  # nothing can be expected after that
     # setting the clock while this runs must not end the call: from here on only elapsed time counts
     began_here, age_before = anyio.current_time(), max(0.0, time.time() - begun)
     wait = pause = poll_policy.first
@@ -365,7 +366,7 @@ async def poll_until_done(
         await anyio.sleep(pause)
         here = anyio.current_time() - began_here
         age = age_before + here
-        over = age > poll_policy.deadline
+        over = age > deadline
         try:
             answer = await provider.poll(handle)
         except TaskEnded as ended:
@@ -393,4 +394,4 @@ async def poll_until_done(
             pause = max(wait, poll_policy.seldom) if age > poll_policy.usual else wait
         if over and here > LEAST_PATIENCE:
             why = f"; {what}" if what else ""
-            raise TookTooLong(provider.name, f"not finished after {duration(poll_policy.deadline)}{why}")
+            raise TookTooLong(provider.name, f"not finished after {duration(deadline)}{why}")

@@ -14,7 +14,7 @@ from imagewright.catalog.row import ANY, Scalar
 from imagewright.text import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from imagewright.catalog.row import Limits, OperationName
@@ -86,25 +86,6 @@ class Price:
         names = (by,) if isinstance(by, str) else by
         return cls(table[usual], names, table, source=source, checked=checked)
 
-    def estimate(
-        self, arguments: Mapping[str, Any], pictures: int, *, calls: int = 1, sides: Sequence[int] = ()
-    ) -> float | None:
-        """USD for that many pictures with these arguments; None when the price is not known.
-
-        `calls` is how many calls of the vendor make them; `sides` are the longer sides in px of the input pictures, as
-        far as they are known.
-        """
-        each = self.usd
-        if self.table:
-            values = tuple(arguments.get(name, "") for name in self.by)
-            each = self.table.get(values if len(values) > 1 else values[0], self.usd)
-        elif self.by_side and sides:
-            longest = max(sides) * arguments.get("scale", 1)
-            each = next((usd for side, usd in self.by_side if longest <= side), self.by_side[-1][1])
-        if each is None:
-            return None
-        charged = max(0, len(sides) - self.inputs_free)
-        return round(each * pictures + self.per_input * charged * calls, 6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,10 +136,6 @@ class Route:
     preferred: bool = False
     """Whether the user's configuration puts it before the vendor's other editions."""
 
-    def model_for(self, arguments: Mapping[str, Any]) -> str:
-        """The vendor's model id that serves a call with these arguments."""
-        return self.models.get(arguments.get(self.model_by, ""), self.model)
-
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -194,6 +171,8 @@ class Order:
     """What the caller gave, plus the row's defaults for what the route takes, under the row's names; without pictures,
     `variants` and `save_as`. `aspect_ratio` is never "auto" unless `route.native_auto`, `scale` is one of
     `route.scales`."""
+    model: str = field(kw_only=True)
+    """The vendor's id of the model, the one that the route has for these arguments."""
     count: int = 1
     """How many pictures, one of `route.counts`."""
     images: tuple[Prepared, ...] = ()
@@ -204,11 +183,6 @@ class Order:
     """Number of the call's first picture among all variants; the first call has 1. `offline` varies by it."""
     links: tuple[str, ...] = ()
     """What stands in the request for each picture, the mask's last, once `UploadsInputs.upload_inputs` has set it."""
-
-    @property
-    def pictures(self) -> tuple[Prepared, ...]:
-        """All input pictures, the mask last."""
-        return self.images if self.mask is None else (*self.images, self.mask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,11 +254,6 @@ class PollPolicy:
     search: float = 300.0
     """How long a call without an answer is searched for in the vendor's list of recent calls: such a list may show a
     call only once it is done."""
-
-    @property
-    def deadline(self) -> float:
-        """Seconds from the beginning of the job after which nothing can be expected any more."""
-        return max(self.keeps, self.give_up)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
+from imagewright.engine.plan import estimate
 from imagewright.errors import ContentRefused, GenerationFailed, ProviderError, RateLimited, RequestRejected, ResultLost
 from imagewright.providers import open_provider
 from imagewright.providers.base import ProviderConfig, Running
@@ -69,8 +70,8 @@ async def test_a_whole_call(
     assert [answer.stage for answer in driven.running] == ["queued", "reasoning", "generating"]
     assert driven.finished.outputs[0].seed == task.seed == order.arguments.get("seed", task.seed)
     assert emulator.charges == [(task.id, model.credits)]
-    estimate = route.price.estimate(order.arguments, 1)
-    assert driven.finished.cost_usd == estimate == pytest.approx(model.credits / 100)
+    usd = estimate(route.price, order.arguments, 1)
+    assert driven.finished.cost_usd == usd == pytest.approx(model.credits / 100)
     assert all(isinstance(value, str) for value in driven.handle.data.values())
     assert len(emulator.received("create")) == 1
 
@@ -214,7 +215,7 @@ async def test_every_value_that_is_offered_is_taken(emulator: BflEmulator, provi
 async def test_the_price_follows_the_model_that_was_set(emulator: BflEmulator, http: HttpClient) -> None:
     def price(table: dict[str, Any]) -> float | None:
         config = ProviderConfig(key=emulator.key, addresses={}, overrides={"flux_kontext": table}, http=http)
-        return open_provider("bfl", config).routes[0].price.estimate({"quality": "max"}, 1)
+        return estimate(open_provider("bfl", config).routes[0].price, {"quality": "max"}, 1)
 
     other = {"model": {"max": "flux-kontext-pro"}}
     assert [price({}), price(other), price(other | {"usd": {"max": 0.5}})] == [0.08, 0.04, 0.5]

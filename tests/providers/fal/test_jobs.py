@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from imagewright.catalog.row import Limits
+from imagewright.engine.plan import estimate
 from imagewright.providers import open_provider
 from imagewright.providers.base import ProviderConfig
 from imagewright.providers.fal.routes import ALIKE, OTHERS, ROUTES
@@ -80,7 +81,7 @@ def test_fal_takes_every_value_the_route_offers(route: FalRoute) -> None:
     orders = list(every_offer(route))
     assert orders
     for order in orders:
-        model = route.model_for(order.arguments)
+        model = order.model
         assert ENDPOINTS[model].wrong(inputs_of(order, route)) is None, order.arguments
 
 
@@ -232,7 +233,7 @@ def test_an_alternative_keeps_what_else_was_set() -> None:
     assert "mask" not in route.takes
     assert route.pictures.mask is None
     assert route.counts == (1,)
-    assert route.price.estimate({}, 1) == 0.5
+    assert estimate(route.price, {}, 1) == 0.5
 
 
 @pytest.mark.parametrize(("default", "model"), [(one, model) for one, models in ALIKE.items() for model in models])
@@ -257,4 +258,4 @@ def test_a_model_of_the_same_fields_brings_its_price(default: str, model: str) -
 def test_a_price_is_that_of_the_dearest_shape(model: str, quality: str, by_shape: tuple[float, float]) -> None:
     """A budget that was checked against less would be broken: an edit pays for the picture it reads, too."""
     route = next(one for one in ROUTES if one.model == model)
-    assert route.price.estimate({"quality": quality}, 1) == max(by_shape)
+    assert estimate(route.price, {"quality": quality}, 1) == max(by_shape)

@@ -91,7 +91,8 @@ async def test_a_model_of_the_configuration_is_the_one_that_is_asked(emulator: G
 
 
 def _first(provider: Google) -> Order:
-    return replace(plain_order(PLAIN), route=provider.routes[0])
+    route = provider.routes[0]
+    return replace(plain_order(PLAIN), route=route, model=route.model)
 
 
 async def test_another_file_type_than_was_expected_is_reported(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
+from imagewright.engine.plan import estimate
 from imagewright.errors import BadKey, ContentRefused, ProviderError, RequestRejected
 from imagewright.providers.base import Finished, Output
 from imagewright.providers.ideogram.replies import REASONS, read_made
@@ -49,7 +50,7 @@ async def test_a_whole_call(
     assert len({output.seed for output in finished.outputs} - {None}) == order.count
     if "seed" in order.arguments:
         assert finished.outputs[0].seed == order.arguments["seed"]
-    assert emulator.charges == [pytest.approx(ROUTE.price.estimate(order.arguments, order.count))]
+    assert emulator.charges == [pytest.approx(estimate(ROUTE.price, order.arguments, order.count))]
     assert finished.cost_usd is None
     (received,) = emulator.received("generate")
     assert {part.name: part.data for part in received.parts()}["image"] == picture(shade=0).data

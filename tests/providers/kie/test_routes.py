@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imagewright.engine.plan import estimate, model_for
 from imagewright.errors import RequestRejected, SettingsError
 from imagewright.providers import open_provider
 from imagewright.providers.base import ProviderConfig
@@ -158,25 +159,25 @@ def test_what_else_was_set_stays_with_an_alternative() -> None:
         for one in _routes(other.tool, {before.model: {"model": other.model, "counts": [1], "usd": 0.5}})
         if one.operation == other.operation
     ]
-    assert (route.model, route.price.estimate({}, 1)) == (other.model, 0.5)
+    assert (route.model, estimate(route.price, {}, 1)) == (other.model, 0.5)
 
 
 def test_a_table_of_models_is_set_value_by_value() -> None:
     value = next(one for one in TIERED.models if TIERED.models[one] == TIERED.model)
     dearer = next(one for one in TIERED.models.values() if one != TIERED.model)
     changed = _routes(TIERED.tool, {"model": {str(value): dearer}})
-    assert {route.model_for({TIERED.model_by: value}) for route in changed} == {dearer}
-    assert {route.price.estimate({TIERED.model_by: value}, 1) for route in changed} == {
+    assert {model_for(route, {TIERED.model_by: value}) for route in changed} == {dearer}
+    assert {estimate(route.price, {TIERED.model_by: value}, 1) for route in changed} == {
         max(TIERED.price.table.values())
     }
 
 
 def test_a_price_can_be_set() -> None:
     changed = _routes(SINGLE.tool, {"usd": 0.5})
-    assert changed[0].price.estimate({}, 2) == 1.0
+    assert estimate(changed[0].price, {}, 2) == 1.0
     assert changed[0].price.source == "your configuration"
     by_value = _routes(TIERED.tool, {"usd": {str(next(iter(TIERED.models))): 0.7}})
-    assert by_value[0].price.estimate({TIERED.price.by[0]: next(iter(TIERED.models))}, 1) == 0.7
+    assert estimate(by_value[0].price, {TIERED.price.by[0]: next(iter(TIERED.models))}, 1) == 0.7
 
 
 def test_what_a_vendor_has_dropped_can_be_switched_off() -> None:

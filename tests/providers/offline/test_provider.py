@@ -12,6 +12,7 @@ from PIL import Image, ImageChops
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Argument, OperationName
+from imagewright.engine.plan import estimate
 from imagewright.errors import RequestRejected, ResultLost, TaskEnded
 from imagewright.imaging.files import probe
 from imagewright.imaging.headers import MAX_PIXELS
@@ -88,7 +89,7 @@ def _order(
             given[name] = argument.default
         elif argument.required:
             given[name] = argument.values[0] if argument.values else (argument.minimum or "a harbour at dusk")
-    return Order(route, given | dict(asked or {}), count, images, mask, first)
+    return Order(route, given | dict(asked or {}), count, images, mask, first, model=route.model)
 
 
 async def _made(order: Order) -> Finished:
@@ -136,7 +137,7 @@ def test_there_is_a_route_for_every_operation_of_every_row_with_all_its_argument
 
 @each_route
 def test_it_costs_nothing_and_needs_no_fan_out(route: Route) -> None:
-    assert route.price.estimate({}, 3) == 0
+    assert estimate(route.price, {}, 3) == 0
     variants = _arguments(route).get("variants")
     assert route.counts[-1] == (variants.maximum if variants else 1)
     scale = _arguments(route).get("scale")
@@ -260,7 +261,7 @@ async def test_an_enlarged_picture_is_exact_and_stays_what_it_was(route: Route, 
     for scale in route.scales:
         order = _order(route, {"scale": scale})
         picture = _prepared(photo(*SIZE, format))
-        order = Order(route, order.arguments, 1, (picture,))
+        order = Order(route, order.arguments, 1, (picture,), model=order.model)
         facts = probe(_data(await _made(order))[0])
         assert (facts.width, facts.height, facts.format) == (SIZE[0] * scale, SIZE[1] * scale, format)
 
@@ -268,7 +269,7 @@ async def test_an_enlarged_picture_is_exact_and_stays_what_it_was(route: Route, 
 @_each(OperationName.UPSCALE)
 async def test_what_would_be_too_large_is_refused_with_the_largest_factor(route: Route) -> None:
     side = int((MAX_PIXELS * 0.9) ** 0.5) // 2
-    order = Order(route, {"scale": 4}, 1, (Prepared(b"", "png", side, side),))
+    order = Order(route, {"scale": 4}, 1, (Prepared(b"", "png", side, side),), model=route.model)
     with pytest.raises(RequestRejected, match=r"scale of 2\b"):
         await _made(order)
 
@@ -298,7 +299,7 @@ async def test_a_removed_background_is_transparent_or_reported_as_not_found(rout
     for picture, found in ((subject, True), (Image.new("RGB", (96, 64), "white"), False)):
         out = BytesIO()
         picture.save(out, "PNG")
-        finished = await _made(Order(route, {}, 1, (_prepared(out.getvalue()),)))
+        finished = await _made(Order(route, {}, 1, (_prepared(out.getvalue()),), model=route.model))
         alpha = _pixels(_data(finished)[0]).getchannel("A")
         assert alpha.getextrema() == ((0, 255) if found else (255, 255))
         assert bool(finished.notes) is not found
@@ -309,7 +310,7 @@ async def test_a_picture_that_cannot_be_read_is_refused_without_a_charge(route: 
     order = _order(route)
     broken = Prepared(cut_short(photo(400, 300, "jpeg"), 0.3), "jpeg", 400, 300)
     with pytest.raises(RequestRejected) as refused:
-        await _made(Order(route, order.arguments, 1, (broken,)))
+        await _made(Order(route, order.arguments, 1, (broken,), model=order.model))
     assert refused.value.charged is False
 
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import narrowed
+from imagewright.engine.plan import estimate
 from imagewright.errors import ResultLost, SettingsError
 from imagewright.imaging.prepare import convert_mask
 from imagewright.providers import open_provider
@@ -147,7 +148,7 @@ async def test_a_server_of_ones_own_needs_no_key_and_gets_only_what_every_server
     for route in provider.routes:
         assert not {"mask", "quality", "background", "output_format"} & set(route.takes)
         assert route.pictures.mask is None
-        assert route.price.estimate({}, 3) == 0
+        assert estimate(route.price, {}, 3) == 0
         _, files = await drive_at_once(provider, full_order(route), tmp_path)
         assert len(files) == route.counts[-1]
     assert len(own_server.requests) == len(provider.routes)

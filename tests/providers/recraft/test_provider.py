@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
 
+from imagewright.engine.plan import estimate
 from imagewright.errors import BadKey, RequestRejected
 from imagewright.providers.base import Finished, Output
 from imagewright.providers.recraft.replies import read_made
@@ -41,7 +43,7 @@ async def test_a_whole_call(emulator: RecraftEmulator, provider: Recraft, tmp_pa
         assert made.mode == "RGBA"
         assert made.size == (order.images[0].width, order.images[0].height)
         assert made.getchannel("A").getextrema() == (0, 255)
-    assert finished.cost_usd == ROUTE.price.estimate({}, 1) == pytest.approx(emulator.charges[0] / 1000)
+    assert finished.cost_usd == estimate(ROUTE.price, {}, 1) == pytest.approx(emulator.charges[0] / 1000)
     assert finished.outputs[0].seed is None
     (received,) = emulator.received("generate")
     assert {part.name: part.data for part in received.parts()}["file"] == picture(shade=0).data
@@ -57,7 +59,7 @@ async def test_a_picture_beyond_the_vendors_sides_is_refused_by_it(
     emulator: RecraftEmulator, provider: Recraft
 ) -> None:
     order = plain_order(ROUTE)
-    small = type(order)(route=ROUTE, arguments={}, images=(picture(100, 100),))
+    small = replace(order, arguments={}, images=(picture(100, 100),))
     with pytest.raises(RequestRejected, match="256 to 4096 px"):
         await provider.submit(small)
     assert not emulator.charges

@@ -82,7 +82,7 @@ def test_replicate_takes_every_value_the_route_offers(route: ReplicateRoute) -> 
     orders = list(every_offer(route))
     assert orders
     for order in orders:
-        model = route.model_for(order.arguments)
+        model = order.model
         assert MODELS[model].table.wrong(inputs_of(order, route)) is None, order.arguments
 
 

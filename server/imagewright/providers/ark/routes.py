@@ -89,7 +89,7 @@ class ArkRoute(FieldsRoute):
     def body(self, order: Order) -> dict[str, Any]:
         """The JSON body of a call."""
         pictures = [data_uri(picture) for picture in order.images]
-        body = {"model": self.model_for(order.arguments), **self.inputs(order, pictures), **FIXED}
+        body = {"model": order.model, **self.inputs(order, pictures), **FIXED}
         if order.count > 1:
             body["sequential_image_generation"] = "auto"
             body["sequential_image_generation_options"] = {"max_images": order.count}

@@ -45,7 +45,7 @@ class Bfl(HttpProvider):
         """Create the task once, the picture inside the request."""
         request: Request[Submitted] = Request(
             purpose=Purpose.SUBMIT,
-            url=f"{self._base}/v1/{quote(order.route.model_for(order.arguments))}",
+            url=f"{self._base}/v1/{quote(order.model)}",
             json=body(order),
             read=read_submitted,
         )

@@ -135,6 +135,11 @@ def route_as(order: Order, kind: type[R]) -> R:
     return order.route
 
 
+def pictures_of(order: Order) -> tuple[Prepared, ...]:
+    """All input pictures, the mask last."""
+    return order.images if order.mask is None else (*order.images, order.mask)
+
+
 async def with_links(order: Order, inline_bytes: int, upload: Callable[[Prepared], Awaitable[str]]) -> Order:
     """The order with what stands in a request for each picture: a data URI while they are small, else its address.
 
@@ -144,7 +149,7 @@ async def with_links(order: Order, inline_bytes: int, upload: Callable[[Prepared
     Raises:
         ProviderError: the first upload that failed; the others are stopped.
     """
-    pictures = order.pictures
+    pictures = pictures_of(order)
     if not pictures:
         return order
     if sum(len(picture.data) for picture in pictures) <= inline_bytes:
@@ -160,8 +165,8 @@ def links_of(order: Order) -> tuple[tuple[str, ...], str]:
     Raises:
         TypeError: the pictures were not uploaded first.
     """
-    if len(order.links) != len(order.pictures):
-        raise TypeError(f"{len(order.pictures)} pictures, but {len(order.links)} links: upload them first")
+    if len(order.links) != (count := len(pictures_of(order))):
+        raise TypeError(f"{count} pictures, but {len(order.links)} links: upload them first")
     return order.links[: len(order.images)], order.links[-1] if order.mask is not None else ""
 
 

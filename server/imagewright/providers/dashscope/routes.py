@@ -113,7 +113,7 @@ class DashScopeRoute(FieldsRoute):
             # the pictures first: the text refers to them by their number
             content = [*({"image": data_uri(picture)} for picture in order.images), {"text": prompt}]
             payload = {"messages": [{"role": "user", "content": content}]}
-        return {"model": self.model_for(order.arguments), "input": payload, "parameters": parameters}
+        return {"model": order.model, "input": payload, "parameters": parameters}
 
 
 def size_like(picture: Prepared, least_side: int = 1) -> str:

@@ -74,7 +74,7 @@ class Fal(HttpProvider):
     async def submit(self, order: Order) -> Handle:
         """Put the call into the queue once."""
         route = route_as(order, FalRoute)
-        model = route.model_for(order.arguments)
+        model = order.model
         request: Request[Submitted] = Request(
             purpose=Purpose.SUBMIT,
             url=f"{self._base}/{model}",
@@ -91,7 +91,7 @@ class Fal(HttpProvider):
         if not self._others["list"]:
             return {}
         inputs = route.inputs(order, *links_of(order))
-        return recovery.signature_of(route.model_for(order.arguments), inputs, route.notes_for(order))
+        return recovery.signature_of(order.model, inputs, route.notes_for(order))
 
     async def recover(self, signature: Mapping[str, str], known: Collection[str]) -> Handle | None:
         """Look through the endpoint's calls; they show there once they have ended."""

@@ -38,7 +38,7 @@ class Google(SynchronousProvider):
     def request(self, order: Order) -> Request[Finished]:
         """The pictures inside."""
         route = route_as(order, GoogleRoute)
-        model = quote(route.model_for(order.arguments), safe="")
+        model = quote(order.model, safe="")
         return Request(
             purpose=Purpose.SUBMIT,
             url=f"{self._base}/models/{model}:generateContent",

@@ -34,7 +34,7 @@ class Ideogram(SynchronousProvider):
         """The picture as a file of a form."""
         return Request(
             purpose=Purpose.SUBMIT,
-            url=f"{self._base}/v1/{quote(order.route.model_for(order.arguments), safe='')}/reframe",
+            url=f"{self._base}/v1/{quote(order.model, safe='')}/reframe",
             fields=fields(order),
             files=(file_part("image", "image", order.images[0]),),
             read=read_made,

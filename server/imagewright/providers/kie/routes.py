@@ -90,7 +90,7 @@ class KieRoute(FieldsRoute):
 
     def body(self, order: Order, urls: Sequence[str] = (), mask_url: str = "") -> dict[str, Any]:
         """The JSON body that starts the task, with the addresses of the pictures and the mask, empty for no mask."""
-        model, fields = self.model_for(order.arguments), self.inputs(order, urls, mask_url)
+        model, fields = order.model, self.inputs(order, urls, mask_url)
         if self.family is Family.MARKET:
             return {"model": model, "input": fields}
         return {"model": model, **fields} if self.family is Family.FLUX_KONTEXT else fields

@@ -105,7 +105,7 @@ class OpenAIRoute(Route):
     def fields(self, order: Order) -> dict[str, Any]:
         """The fields of a request, without pictures."""
         arguments = order.arguments
-        fields: dict[str, Any] = {"model": self.model_for(arguments), "n": order.count}
+        fields: dict[str, Any] = {"model": order.model, "n": order.count}
         fields |= {name: arguments[name] for name in SAME_WORD if name in arguments}
         if "aspect_ratio" in arguments:
             fields["size"] = self.sizes[arguments["aspect_ratio"]]

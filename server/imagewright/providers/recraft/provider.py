@@ -37,7 +37,7 @@ class Recraft(SynchronousProvider):
         return Request(
             purpose=Purpose.SUBMIT,
             # the operation is part of the address, and stands where other vendors name a model
-            url=f"{self._base}/v1/images/{quote(order.route.model_for(order.arguments), safe='')}",
+            url=f"{self._base}/v1/images/{quote(order.model, safe='')}",
             fields=FORM,
             files=(file_part("file", "image", order.images[0]),),
             read=read_made,

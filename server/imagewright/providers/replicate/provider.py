@@ -72,7 +72,7 @@ class Replicate(HttpProvider):
         """
         route = route_as(order, ReplicateRoute)
         inputs = route.inputs(order, *links_of(order))
-        prediction = await self._create(route, route.model_for(order.arguments), inputs)
+        prediction = await self._create(route, order.model, inputs)
         handle = self._handle(prediction, route.notes_for(order))
         if isinstance(prediction.answer, TaskEnded):
             return handle  # one that is over already says so again when it is asked about
@@ -82,7 +82,7 @@ class Replicate(HttpProvider):
     def signature(self, order: Order) -> Mapping[str, str]:
         """The model without its version, the digest of what it is sent, and from when on to look."""
         route = route_as(order, ReplicateRoute)
-        name = route.model_for(order.arguments).partition(":")[0]
+        name = order.model.partition(":")[0]
         return recovery.signature_of(name, route.inputs(order, *links_of(order)), route.notes_for(order))
 
     async def recover(self, signature: Mapping[str, str], known: Collection[str]) -> Handle | None:
