@@ -12,7 +12,7 @@ import pytest
 from imagewright.errors import BadKey, ProviderError, RateLimited, UnknownOutcome
 from imagewright.providers import open_provider
 from imagewright.providers.base import CanRecover, Handle, ProviderConfig
-from imagewright.providers.common.recovery import CLOCKS_DIFFER
+from imagewright.providers.common.provider import CLOCKS_DIFFER
 from imagewright.providers.replicate.routes import ROUTES
 from tests.emulators.fal import FalEmulator
 from tests.emulators.messages import Answer

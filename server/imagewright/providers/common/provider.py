@@ -1,15 +1,19 @@
 """What the providers over HTTP share: the calls themselves, their input pictures, and what is kept to ask again.
 
 Input pictures go inside the request while they are small, else they are uploaded first. What is kept of a call holds
-paths and sentences, no host and no key, so that any process can ask for it again.
+paths and sentences, no host and no key, so that any process can ask for it again. Where a vendor lists recent calls, a
+digest of its input is kept too: neither the prompt nor a picture has to be written down to find it there.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 import logging
 from abc import ABC, abstractmethod
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -35,6 +39,9 @@ T = TypeVar("T")
 R = TypeVar("R", bound=Route)
 
 UPLOADS_AT_ONCE = 4
+MODEL, INPUT, SINCE = "model", "input", "since"
+CLOCKS_DIFFER = timedelta(minutes=5)
+"""How far the vendor's clock may be behind ours."""
 NOTES = "notes"
 """Under which name a handle holds what the caller should know, one sentence a line."""
 
@@ -234,3 +241,25 @@ def noted(handle: Handle, answer: Running | Finished) -> Running | Finished:
     if not notes or not isinstance(answer, Finished):
         return answer
     return replace(answer, notes=(*answer.notes, *notes))
+
+
+def signature_of(model: str, inputs: Mapping[str, Any], notes: Sequence[str]) -> dict[str, str]:
+    """What identifies a call in the vendor's list of recent calls, see `common.recovery`.
+
+    `inputs` is the object that will be sent. The notes are for the caller, and are kept for the handle.
+    """
+    since = datetime.now(UTC) - CLOCKS_DIFFER
+    payload = {MODEL: model, INPUT: digest(inputs), SINCE: since.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    return with_notes(payload, notes)
+
+
+def digest(inputs: object) -> str:
+    """A digest that is the same for every way of writing the same JSON: order of names, spaces, 3 or 3.0."""
+    plain = json.loads(json.dumps(inputs), parse_float=_number)
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    return int(number) if number.is_integer() else number

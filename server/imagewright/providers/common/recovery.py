@@ -1,27 +1,19 @@
-"""How a call without an answer is found again: in the vendor's list of recent calls.
-
-Its input is compared by a digest, so that neither the prompt nor a picture has to be written down.
-"""
+"""How a call without an answer is found again: in the vendor's list of recent calls, by its signature."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from imagewright.providers.common.provider import with_notes
+from imagewright.providers.common.provider import INPUT, MODEL, SINCE
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping
 
 
 T = TypeVar("T")
 
-MODEL, INPUT, SINCE = "model", "input", "since"
-CLOCKS_DIFFER = timedelta(minutes=5)
-"""How far the vendor's clock may be behind ours."""
 LIST_BYTES = 64_000_000
 """Most bytes of one page of a list: it repeats the pictures that went inside the requests."""
 LIST_SECONDS = 60.0
@@ -37,7 +29,7 @@ class Listed(Generic[T]):
     model: str
     """The vendor's id of the model; empty where the list does not name it."""
     digest: str
-    """Digest of its input, see `digest`."""
+    """Digest of its input, see `common.provider.digest`."""
     sent: datetime
     """When the vendor took it, with its zone."""
     origin: T
@@ -52,16 +44,6 @@ class Page(Generic[T]):
     """The calls that could be read."""
     next: str
     """Where the next page is; empty when this is the last."""
-
-
-def signature_of(model: str, inputs: Mapping[str, Any], notes: Sequence[str]) -> dict[str, str]:
-    """What identifies a call in a list.
-
-    `inputs` is the object that will be sent. The notes are for the caller, and are kept for the handle.
-    """
-    since = datetime.now(UTC) - CLOCKS_DIFFER
-    payload = {MODEL: model, INPUT: digest(inputs), SINCE: since.strftime("%Y-%m-%dT%H:%M:%SZ")}
-    return with_notes(payload, notes)
 
 
 async def oldest_fitting(
@@ -99,15 +81,3 @@ def read_time(text: object) -> datetime | None:
     except ValueError:
         return None
     return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
-
-
-def digest(inputs: object) -> str:
-    """A digest that is the same for every way of writing the same JSON: order of names, spaces, 3 or 3.0."""
-    plain = json.loads(json.dumps(inputs), parse_float=_number)
-    text = json.dumps(plain, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
-
-
-def _number(text: str) -> float:
-    number = float(text)
-    return int(number) if number.is_integer() else number

@@ -16,12 +16,15 @@ from imagewright.providers.base import Handle, PollPolicy
 from imagewright.providers.common import recovery
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import (
+    MODEL,
+    SINCE,
     HttpProvider,
     links_of,
     noted,
     notes_in,
     path_under,
     route_as,
+    signature_of,
     with_links,
     with_notes,
 )
@@ -91,13 +94,13 @@ class Fal(HttpProvider):
         if not self._others["list"]:
             return {}
         inputs = route.inputs(order, *links_of(order))
-        return recovery.signature_of(order.model, inputs, route.notes_for(order))
+        return signature_of(order.model, inputs, route.notes_for(order))
 
     async def recover(self, signature: Mapping[str, str], known: Collection[str]) -> Handle | None:
         """Look through the endpoint's calls; they show there once they have ended."""
         query = {
-            "endpoint_id": signature[recovery.MODEL],
-            "start": signature[recovery.SINCE],
+            "endpoint_id": signature[MODEL],
+            "start": signature[SINCE],
             "expand": "payloads",
             "limit": str(LIST_PAGE),
         }
@@ -116,7 +119,7 @@ class Fal(HttpProvider):
         if call is None:
             return None
         submitted = Submitted(call.task, "", "", "")
-        return self._handle(signature[recovery.MODEL], submitted, notes_in(signature))
+        return self._handle(signature[MODEL], submitted, notes_in(signature))
 
     async def poll(self, handle: Handle) -> Running | Finished:
         """Ask once; when the task is over, read its result."""

@@ -22,6 +22,7 @@ from imagewright.providers.common.provider import (
     notes_in,
     path_under,
     route_as,
+    signature_of,
     with_links,
     with_notes,
 )
@@ -83,7 +84,7 @@ class Replicate(HttpProvider):
         """The model without its version, the digest of what it is sent, and from when on to look."""
         route = route_as(order, ReplicateRoute)
         name = order.model.partition(":")[0]
-        return recovery.signature_of(name, route.inputs(order, *links_of(order)), route.notes_for(order))
+        return signature_of(name, route.inputs(order, *links_of(order)), route.notes_for(order))
 
     async def recover(self, signature: Mapping[str, str], known: Collection[str]) -> Handle | None:
         """Look through the account's predictions, back to when it was sent."""

@@ -25,7 +25,8 @@ from imagewright.errors import (
 )
 from imagewright.providers.base import Finished, Output, Running
 from imagewright.providers.common.fields import decimal, joined, mapping, text_in
-from imagewright.providers.common.recovery import Listed, Page, digest, read_time
+from imagewright.providers.common.provider import digest
+from imagewright.providers.common.recovery import Listed, Page, read_time
 from imagewright.providers.http.classify import MEANING, sounds_moderated
 from imagewright.providers.replicate.routes import NAME
 
