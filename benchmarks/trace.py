@@ -25,9 +25,9 @@ from mcp import Client  # noqa: E402 - as above
 from imagewright.engine.engine import open_engine  # noqa: E402 - as above
 from imagewright.settings.load import load_settings  # noqa: E402 - as above
 from imagewright.surface.server import McpServer  # noqa: E402 - as above
+from tests.emulators.base import address_variables  # noqa: E402 - as above
 from tests.emulators.fal import FalEmulator  # noqa: E402 - as above
 from tests.support.pictures import photo  # noqa: E402 - as above
-from tests.support.vendors import environment  # noqa: E402 - as above
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -61,10 +61,13 @@ async def trace(folder: Path, emulator: FalEmulator) -> dict[str, Counter[str]]:
     """The files of a cold call and of a warm one."""
     picture = folder / "picture.png"
     picture.write_bytes(photo())
-    env = environment({"fal": emulator}) | {"IMAGEWRIGHT_HOME": str(folder), "IMAGEWRIGHT_ROOTS": str(folder)}
+    env = {"FAL_KEY": emulator.key, "IMAGEWRIGHT_HOME": str(folder), "IMAGEWRIGHT_ROOTS": str(folder)}
+    env |= address_variables("fal", emulator.addresses)
     cold, warm = Tracer(), Tracer()
     async with open_engine(load_settings(env)) as engine, Client(McpServer(engine).server) as client:
         await client.list_tools()
+        if early := {"imagewright.engine.calls", "imagewright.engine.plan", "imagewright.imaging"} & set(sys.modules):
+            raise RuntimeError(f"the call would not be cold: {early} is imported already")
         threading.setprofile(cold)
         sys.setprofile(cold)
         await call(client, picture, 1)
