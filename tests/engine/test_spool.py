@@ -78,6 +78,15 @@ async def test_a_call_that_was_not_sent_can_be_sent_by_another_process(
         await spool_of(tmp_path).read_order(job, call, (other,))
 
 
+async def test_a_call_is_sent_with_the_id_that_was_written_down(tmp_path: Path) -> None:
+    spool, call = spool_of(tmp_path), CallRecord(number=0, arguments={"quality": "max"})
+    job = replace(entry("running", call, route=ROUTE.model, inputs={"images": [], "mask": None}), model="dear")
+    route = replace(ROUTE, model_by="quality", models={"max": "dear"})
+    assert (await spool.read_order(job, call, (route,))).model == "dear"
+    with pytest.raises(StorageError, match="no dear any more; nothing was sent"):
+        await spool.read_order(job, call, (replace(route, models={"max": "dearer"}),))
+
+
 async def test_an_input_that_is_gone_is_named(tmp_path: Path) -> None:
     spool = spool_of(tmp_path)
     inputs = await spool.keep_inputs(JOB, order(1, mask=False))

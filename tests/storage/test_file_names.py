@@ -6,14 +6,13 @@ from datetime import UTC, datetime
 import pytest
 
 from imagewright.catalog.load import catalog
-from imagewright.storage.paths.path_syntax import check_name
+from imagewright.storage.paths.path_syntax import check_name, numbered
 from imagewright.storage.records import (
     EXTENSIONS,
     LONGEST_SLUG,
     default_name,
     extension,
     new_id,
-    numbered,
     plain,
     slug,
     with_real_extension,

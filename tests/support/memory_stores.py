@@ -26,7 +26,8 @@ from imagewright.storage.base import (
     SeenRunOut,
     Started,
 )
-from imagewright.storage.records import CostRow, JobRecord, NewJob, Spent, numbered, plain
+from imagewright.storage.paths.path_syntax import numbered
+from imagewright.storage.records import CostRow, JobRecord, NewJob, Spent, plain
 from imagewright.storage.states import NEXT, CallState
 
 if TYPE_CHECKING:

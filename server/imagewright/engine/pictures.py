@@ -303,7 +303,7 @@ class Spool:
                     mask=await self._input(inputs["mask"]) if inputs["mask"] else None,
                     first_variant=call.first_variant,
                 )
-        raise StorageError(f"{job.provider} has no {job.plan['route']} any more; nothing was sent")
+        raise StorageError(f"{job.provider} has no {job.model} any more; nothing was sent")
 
     async def keep_output(self, job_id: str, variant: int, output: Output) -> dict[str, Any]:
         """A result as the journal holds it: its address, or the key of the file its bytes were written to.

@@ -15,7 +15,7 @@ import anyio.to_thread
 
 from imagewright.errors import Problem, Refusal, StorageError
 from imagewright.storage.base import BlobGoneError, SetAsideError
-from imagewright.storage.paths.path_syntax import shown
+from imagewright.storage.paths.path_syntax import numbered, shown
 from imagewright.storage.paths.roots import AllowedRoots, ConfineError
 from imagewright.storage.records import (
     FILE,
@@ -25,7 +25,6 @@ from imagewright.storage.records import (
     default_name,
     id_of,
     new_id,
-    numbered,
     plain,
     with_real_extension,
 )

@@ -340,9 +340,3 @@ def with_real_extension(name: str, form: str) -> str:
         return name
     stem = PurePath(name).stem if any(typed in known for known in EXTENSIONS.values()) else name
     return f"{stem}.{extension(form)}"
-
-
-def numbered(name: str, number: int) -> str:
-    """The name with `-<number>` before its extension."""
-    path = PurePath(name)
-    return f"{path.stem}-{number}{path.suffix}"

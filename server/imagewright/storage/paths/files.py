@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 
 from imagewright.errors import StorageError, why
-from imagewright.storage.records import numbered
+from imagewright.storage.paths.path_syntax import numbered
 from imagewright.text import byte_size
 
 if TYPE_CHECKING:

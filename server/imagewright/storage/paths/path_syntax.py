@@ -163,3 +163,9 @@ def _check_windows(path: PurePath, text: str) -> None:
 def _device(name: str) -> str:
     stem = name.partition(".")[0].partition(":")[0].rstrip(" ").upper()
     return stem if stem in DEVICES else ""
+
+
+def numbered(name: str, number: int) -> str:
+    """The name with `-<number>` before its extension."""
+    path = PurePath(name)
+    return f"{path.stem}-{number}{path.suffix}"
