@@ -58,8 +58,8 @@ def _huge(path: Path, _outside: Path) -> None:
 
 REPLACEMENTS: dict[str, tuple[Callable[[Path, Path], Any], str]] = {
     "gone": (lambda _path, _outside: None, "deleted or moved"),
-    "link": (_link, "outside the folders"),
-    "link to a picture": (_link_to_picture, "outside the folders"),
+    "link": (_link, "leads to"),  # the end of that sentence is cut off where the paths in it are long
+    "link to a picture": (_link_to_picture, "leads to"),
     "pipe": (_pipe, "not a regular file"),
     "folder": (lambda path, _outside: path.mkdir(), "folder"),
     "text": (lambda path, _outside: path.write_bytes(SECRET), "is text now"),
