@@ -87,7 +87,6 @@ class Price:
         return cls(table[usual], names, table, source=source, checked=checked)
 
 
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """How one vendor serves one operation of one model. Vendors extend it with what only they need."""
