@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imagewright.engine.plan import caps, check_call, refuse_over
+from imagewright.engine.calls import caps, check_call, refuse_over
 from imagewright.errors import ConfirmationNeededError, Refusal
 from imagewright.settings.load import BudgetTable
 from imagewright.storage.base import OverBudget

@@ -6,8 +6,10 @@ here and below are ordinary ones, and what the first `tools/list` needs stays in
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, replace
+from datetime import datetime
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -18,17 +20,8 @@ from imagewright.catalog.row import verb
 from imagewright.engine.check import check
 from imagewright.engine.jobs import Jobs
 from imagewright.engine.pictures import resolve
-from imagewright.engine.plan import (
-    candidates,
-    caps,
-    check_call,
-    explain,
-    fingerprint,
-    first_plan,
-    refuse_all,
-    refuse_over,
-)
-from imagewright.errors import PictureError, Problem, Refusal, StorageError
+from imagewright.engine.plan import candidates, explain, first_plan, refuse_all
+from imagewright.errors import ConfirmationNeededError, PictureError, Problem, Refusal, StorageError
 from imagewright.imaging.files import HEAD_READ, head_cost
 from imagewright.imaging.limiter import DECODING, LOOK_BYTES
 from imagewright.imaging.preview import fit_previews, look
@@ -36,11 +29,12 @@ from imagewright.imaging.signatures import HEAD_BYTES, describe, recognise
 from imagewright.settings.load import BudgetTable
 from imagewright.storage.base import KeyClash, OverBudget
 from imagewright.storage.library import day_bounds
+from imagewright.storage.records import Cap
 from imagewright.text import byte_size, did_you_mean, say, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import date, datetime
+    from datetime import date
 
     from anyio.abc import TaskGroup
 
@@ -49,6 +43,7 @@ if TYPE_CHECKING:
     from imagewright.engine.job import Job
     from imagewright.engine.offer import Offer
     from imagewright.engine.pictures import Source
+    from imagewright.engine.plan import Candidate
     from imagewright.imaging.preview import Preview
     from imagewright.storage.principal import Principal
     from imagewright.storage.records import CostRow, PictureRecord
@@ -64,6 +59,7 @@ REASON_LENGTH = 240
 """Characters of one reason."""
 SHRINKING_BYTES = 8
 """Memory for each pixel of the previews that are shrunk together: the picture and its smaller copy."""
+LESS = "Ask for fewer variants or a smaller resolution"
 NOT_OPENED = "The pictures were not checked yet: nothing is opened or fetched before the arguments are right."
 
 
@@ -268,3 +264,53 @@ def _type_of(head: bytes, record: PictureRecord) -> str:
         return name
     seems = describe(head) or "no picture" if head else "empty"
     raise StorageError(f"{record.path or record.key} is {seems} now: it is not the picture {record.id} any more.")
+
+
+def check_call(budget: BudgetTable, candidate: Candidate, *, confirmed: bool) -> None:
+    """Check one call against the limits per call; `confirmed` says that the user agreed to the price.
+
+    Raises:
+        Refusal: over the limit per call, or of unknown price where a limit has to be kept.
+        ConfirmationNeededError: the user has to be asked first.
+    """
+    route, usd = candidate.route, candidate.usd
+    limited = budget.per_call, budget.per_day, budget.per_month
+    if usd is None and any(limit is not None for limit in limited):
+        entry = f"[routes.{route.tool}.{route.provider}] {route.operation} = {{ usd = ... }}"
+        text = f"the price of {route.model} at {route.provider} is not known, so the budget cannot be kept"
+        raise Refusal(Problem("", f"{text}; have the user set it in the configuration: {entry}"))
+    if usd is not None and budget.per_call is not None and usd > budget.per_call:
+        text = f"this call would cost about ${usd:.4g}; the limit per call is ${budget.per_call:.4g}"
+        raise Refusal(Problem("", f"{text}. {LESS}, or have the user raise the budget"))
+    if budget.confirm_above is not None and not confirmed and (usd is None or usd > budget.confirm_above):
+        price = "an unknown sum" if usd is None else f"about ${usd:.4g}"
+        raise ConfirmationNeededError(f"This picture costs {price} at {route.provider}. Make it?", usd)
+
+
+def caps(budget: BudgetTable, now: datetime | None = None) -> tuple[Cap, ...]:
+    """The limits over time, each with the moment from which spending counts, in local time."""
+    now = now or datetime.now().astimezone()
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    found = []
+    if budget.per_day is not None:
+        found.append(Cap("day", midnight.timestamp(), budget.per_day))
+    if budget.per_month is not None:
+        found.append(Cap("month", midnight.replace(day=1).timestamp(), budget.per_month))
+    return tuple(found)
+
+
+def refuse_over(over: OverBudget, usd: float) -> Refusal:
+    """The refusal of a call that a budget has no room for."""
+    cap, spent = over.cap, over.spent
+    text = f"this call would cost about ${usd:.4g}, and of the ${cap.usd:.4g} for this {cap.name}"
+    text += f" ${spent.usd:.4g} are spent or set aside. {LESS}, or have the user raise the budget"
+    return Refusal(Problem("", text))
+
+
+def fingerprint(checked: Checked, sources: Sequence[Source]) -> str:
+    """The same for two calls of one tool that are identical in every argument and in every byte of their pictures."""
+    pictures = {source.argument: hashlib.sha256(source.data).hexdigest() for source in sources}
+    of_pictures = {one.partition("[")[0] for one in pictures}
+    plain = {name: value for name, value in checked.given.items() if name not in of_pictures}
+    text = json.dumps([checked.row.tool, plain, pictures], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

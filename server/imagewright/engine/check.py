@@ -119,7 +119,8 @@ def check(row: Row, arguments: object) -> Checked:
     given = normalised_for(row, arguments)
     operation = row.operation_for(set(given))
     known = row.operations[operation].arguments
-    edition = str(given[MODEL]) if MODEL in known and given.get(MODEL) in row.editions else ""
+    named = given.get(MODEL)
+    edition = named if MODEL in known and isinstance(named, str) and named in row.editions else ""
     own = row.in_edition(edition).operations[operation].arguments
     problems = _counted([name for name in given if name not in known], lambda name: _stray(row, operation, name))
     for name, argument in known.items():

@@ -5,10 +5,7 @@ A plan holds the request, the vendor calls that serve it, and the alternatives i
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +14,8 @@ from imagewright.catalog.row import AUTO, MODEL, PICTURE_KINDS, narrowed, outsid
 from imagewright.engine.check import nearest_hint
 from imagewright.engine.offer import ENGINE_ARGUMENTS
 from imagewright.engine.pictures import MASK, nearest_ratio, pixels_problem, prepare_all
-from imagewright.errors import ConfirmationNeededError, Problem, Refusal
+from imagewright.errors import Problem, Refusal
 from imagewright.providers.base import EVERY_EDITION, Order
-from imagewright.storage.records import Cap
 from imagewright.text import listed, say
 
 if TYPE_CHECKING:
@@ -29,11 +25,6 @@ if TYPE_CHECKING:
     from imagewright.engine.check import Checked
     from imagewright.engine.pictures import Source
     from imagewright.providers.base import Price, Route
-    from imagewright.settings.load import BudgetTable
-    from imagewright.storage.base import OverBudget
-
-
-LESS = "Ask for fewer variants or a smaller resolution"
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,47 +217,6 @@ def _limit_broken(argument: Argument, route: Route, name: str, value: Any) -> st
     return f"its {name} {say(value)} is {why}{nearest_hint(tight, value)}"
 
 
-def check_call(budget: BudgetTable, candidate: Candidate, *, confirmed: bool) -> None:
-    """Check one call against the limits per call; `confirmed` says that the user agreed to the price.
-
-    Raises:
-        Refusal: over the limit per call, or of unknown price where a limit has to be kept.
-        ConfirmationNeededError: the user has to be asked first.
-    """
-    route, usd = candidate.route, candidate.usd
-    limited = budget.per_call, budget.per_day, budget.per_month
-    if usd is None and any(limit is not None for limit in limited):
-        entry = f"[routes.{route.tool}.{route.provider}] {route.operation} = {{ usd = ... }}"
-        text = f"the price of {route.model} at {route.provider} is not known, so the budget cannot be kept"
-        raise Refusal(Problem("", f"{text}; have the user set it in the configuration: {entry}"))
-    if usd is not None and budget.per_call is not None and usd > budget.per_call:
-        text = f"this call would cost about ${usd:.4g}; the limit per call is ${budget.per_call:.4g}"
-        raise Refusal(Problem("", f"{text}. {LESS}, or have the user raise the budget"))
-    if budget.confirm_above is not None and not confirmed and (usd is None or usd > budget.confirm_above):
-        price = "an unknown sum" if usd is None else f"about ${usd:.4g}"
-        raise ConfirmationNeededError(f"This picture costs {price} at {route.provider}. Make it?", usd)
-
-
-def caps(budget: BudgetTable, now: datetime | None = None) -> tuple[Cap, ...]:
-    """The limits over time, each with the moment from which spending counts, in local time."""
-    now = now or datetime.now().astimezone()
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    found = []
-    if budget.per_day is not None:
-        found.append(Cap("day", midnight.timestamp(), budget.per_day))
-    if budget.per_month is not None:
-        found.append(Cap("month", midnight.replace(day=1).timestamp(), budget.per_month))
-    return tuple(found)
-
-
-def refuse_over(over: OverBudget, usd: float) -> Refusal:
-    """The refusal of a call that a budget has no room for."""
-    cap, spent = over.cap, over.spent
-    text = f"this call would cost about ${usd:.4g}, and of the ${cap.usd:.4g} for this {cap.name}"
-    text += f" ${spent.usd:.4g} are spent or set aside. {LESS}, or have the user raise the budget"
-    return Refusal(Problem("", text))
-
-
 @dataclass(frozen=True, slots=True)
 class JobSpec:
     """The caller's request as plain data, which is written down with the job and read back."""
@@ -437,12 +387,3 @@ def _exact_size(candidate: Candidate, notes: list[str]) -> tuple[int, int] | Non
     facts = candidate.sources[0].facts
     notes.append(f"Enlarged {factor}x by {candidate.route.provider}, then brought down to exactly {asked}x.")
     return facts.width * asked, facts.height * asked
-
-
-def fingerprint(checked: Checked, sources: Sequence[Source]) -> str:
-    """The same for two calls of one tool that are identical in every argument and in every byte of their pictures."""
-    pictures = {source.argument: hashlib.sha256(source.data).hexdigest() for source in sources}
-    of_pictures = {one.partition("[")[0] for one in pictures}
-    plain = {name: value for name, value in checked.given.items() if name not in of_pictures}
-    text = json.dumps([checked.row.tool, plain, pictures], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
