@@ -12,11 +12,20 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tests.emulators.ark_models import MODELS, Model, fields_of, in_china, pictures_in, size_of
+from tests.emulators.ark_models import (
+    MODELS,
+    SERVED_IN_CHINA,
+    Model,
+    background_problem,
+    fields_of,
+    in_china,
+    pictures_in,
+    size_of,
+)
 from tests.emulators.base import Door, Emulator, serve_by_hand
 from tests.emulators.messages import Answer, Received, Refused
 from tests.emulators.misplaced import misplaced_key
-from tests.emulators.pictures import Size, draw, encode
+from tests.emulators.pictures import Size, cut_out, draw, encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,13 +59,15 @@ class Made:
     text: str
     form: str
     marked: bool
+    clear: bool
+    """Whether what lies behind the subject is transparent."""
 
     def file(self) -> bytes:
         """The picture; a watermark is white, in the bottom right corner."""
         picture = draw(self.size, self.text)
         if self.marked:
             picture.paste((255, 255, 255), (self.size[0] - 64, self.size[1] - 32, *self.size))
-        return encode(picture, self.form)
+        return encode(cut_out(picture) if self.clear else picture, self.form)
 
 
 class ArkEmulator(Emulator):
@@ -124,16 +135,19 @@ class ArkEmulator(Emulator):
         sent = len(pictures_in(fields.get("image", [])))
         asked = self._count(fields, model, sent)
         self._check_rate(asked)
-        if self.credit < model.usd:
+        size = size_of(model, fields.get("size", "2K"))
+        price = model.price(size, sent)
+        if self.credit < price:
             raise Refused(error(403, "AccountOverdueError", "The account has an overdue balance.", "Forbidden"))
         self.bodies.append(fields)
-        return self._give(fields, model, min(asked, self.most))
+        return self._give(fields, model, size, price, min(asked, self.most))
 
     def _model(self, fields: dict[str, Any]) -> Model:
         """The model that is asked for, after every field has been looked at."""
         name = fields.get("model")
-        ids = {in_china(one) if self.chinese else one: model for one, model in MODELS.items()}
-        model = ids.get(str(name))
+        model = {in_china(one): MODELS[one] for one in SERVED_IN_CHINA}.get(str(name))
+        if not self.chinese:
+            model = MODELS.get(str(name))
         if model is None:
             text = f"The model or endpoint {name} does not exist or you do not have access to it."
             raise Refused(error(404, "InvalidEndpointOrModel.NotFound", text, "NotFound"))
@@ -144,6 +158,8 @@ class ArkEmulator(Emulator):
                 raise wrong(field, why)
         if "prompt" not in fields:
             raise wrong("prompt", "it is required")
+        if why := background_problem(model, fields):
+            raise wrong("background", why)
         return model
 
     def _count(self, fields: dict[str, Any], model: Model, sent: int) -> int:
@@ -168,26 +184,35 @@ class ArkEmulator(Emulator):
             raise Refused(error(429, "ModelAccountIpmRateLimitExceeded", text, "TooManyRequests"))
         self._times.extend([now] * asked)
 
-    def _give(self, fields: dict[str, Any], model: Model, count: int) -> Answer:
-        size = size_of(fields.get("size", "2K"))
-        form = str(fields.get("output_format", "jpeg"))
+    def _give(self, fields: dict[str, Any], model: Model, size: Size, price: float, count: int) -> Answer:
+        form = str(fields.get("output_format", (model.forms or ("jpeg",))[0]))
+        background = fields.get("background", (model.backgrounds or ("opaque",))[0])
+        # left to itself, the model decides by the prompt; here it always decides for what surprises
+        clear = background != "opaque" and form == "png"
         items: list[dict[str, Any]] = []
         for place in range(count):
             if self._refusals:
                 code, message = self._refusals.popleft()
                 items.append({"error": {"code": code, "message": message}})
                 continue
-            picture = Made(size, f"{fields['prompt']} {place}", form, bool(fields.get("watermark", True)))
-            items.append(self._item(picture, inside=fields.get("response_format") == "b64_json"))
+            marked = bool(fields.get("watermark", True))
+            picture = Made(size, f"{fields['prompt']} {place}", form, marked, clear)
+            items.append(self._item(picture, model, inside=fields.get("response_format") == "b64_json"))
         made = sum("error" not in item for item in items)
-        self.credit -= model.usd * made
-        self.charges.append(model.usd * made)
+        self.credit -= price * made
+        self.charges.append(price * made)
         tokens = made * size[0] * size[1] // TOKEN_PIXELS
         usage = {"generated_images": made, "output_tokens": tokens, "total_tokens": tokens}
+        if not model.sets:
+            usage["input_images"] = len(pictures_in(fields.get("image", [])))
         return Answer.of({"model": fields["model"], "created": CREATED, "data": items, "usage": usage})
 
-    def _item(self, picture: Made, *, inside: bool) -> dict[str, Any]:
+    def _item(self, picture: Made, model: Model, *, inside: bool) -> dict[str, Any]:
         text = {"size": "x".join(str(side) for side in picture.size)}
+        if not model.sets:
+            text["output_format"] = picture.form
+        if model.clears_text:
+            text["background"] = "transparent" if picture.clear else "opaque"
         if inside:
             return {"b64_json": base64.b64encode(picture.file()).decode("ascii"), **text}
         name = f"{len(self._files):05d}_0.{picture.form}"

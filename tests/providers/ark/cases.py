@@ -14,7 +14,7 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.providers.ark.routes import ALIKE, MODEL, ROUTES
+from imagewright.providers.ark.routes import ALIKE, ROUTES
 from tests.emulators.ark import ArkEmulator, error
 from tests.emulators.messages import Answer
 from tests.support.faults import SENDS, Case
@@ -68,5 +68,5 @@ VENDOR = Vendor(
     no_money=SUBMIT["no money"],
     at_once=AtOnce(plain=PLAIN, submit=SUBMIT),
     expires=True,
-    alike={MODEL: tuple(ALIKE)},
+    alike={model: tuple(ids) for model, ids in ALIKE.items()},
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imagewright.errors import ModelUnavailable, RequestRejected
+from imagewright.providers.ark.routes import ROUTES, ArkRoute
 from imagewright.providers.common.provider import data_uri
 from tests.emulators.ark import ArkEmulator, error
 from tests.emulators.ark_models import MODELS
@@ -14,13 +16,16 @@ from tests.emulators.pictures import look
 from tests.emulators.renamed import Renaming
 from tests.support.field_tables import plain_client
 from tests.support.lazy_modules import Later
-from tests.support.provider_runs import picture
+from tests.support.provider_runs import full_order, picture
+from tests.support.vendors import wired
 
 if TYPE_CHECKING:
     import byteplussdkarkruntime as sdk  # type: ignore[import-untyped]  # the vendor ships no types
     from byteplussdkarkruntime import _exceptions as errors
     from byteplussdkarkruntime.types import images  # type: ignore[import-untyped]  # as above
     from PIL import Image
+
+    from imagewright.providers.http.client import HttpClient
 else:
     sdk, errors = Later("byteplussdkarkruntime"), Later("byteplussdkarkruntime._exceptions")
     images = Later("byteplussdkarkruntime.types.images")
@@ -31,6 +36,11 @@ NEWER = next(name for name, model in MODELS.items() if model.sets and model.form
 
 class Renamed(Renaming, ArkEmulator):
     """A copy that calls one field otherwise."""
+
+
+def _name(route: ArkRoute) -> str:
+    limits = route.takes.get("images")
+    return f"{route.operation}-{route.edition}-{limits.min_items if limits else ''}"
 
 
 def _client(emulator: ArkEmulator) -> sdk.Ark:
@@ -70,9 +80,39 @@ def _edit(emulator: ArkEmulator) -> None:
             response_format="url",
         )
     (made,) = _pictures([item.url for item in answer.data])
-    assert (made.size, made.format) == ((2048, 2048), "PNG")
-    assert made.getpixel((2040, 2040)) == (255, 255, 255), "the watermark that nobody switched off"
+    # the model chose the shape, as it does for a word
+    assert (made.size, made.format) == (MODELS[NEWER].keywords["2K"], "PNG")
+    assert made.getpixel((made.width - 8, made.height - 8)) == (255, 255, 255), "the watermark that nobody switched off"
     assert len(emulator.bodies[0]["image"]) == 2
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=_name)
+def test_the_makers_client_sends_the_same_bodies(route: ArkRoute, emulator: ArkEmulator) -> None:
+    body = route.body(full_order(route))
+    given: dict[str, Any] = dict(body)
+    # the client is older than this field
+    more = {name: given.pop(name) for name in ("background",) if name in given}
+    if options := given.get("sequential_image_generation_options"):
+        given["sequential_image_generation_options"] = images.SequentialImageGenerationOptions(**options)
+    with _client(emulator) as client:
+        client.images.generate(**given, extra_body=more)
+    assert emulator.bodies == [body]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("route", ROUTES, ids=_name)
+async def test_a_copy_with_one_field_renamed_refuses_us(route: ArkRoute, http: HttpClient) -> None:
+    """So a field that a model does not have, such as `output_format` of those before 5.0, cannot stay unnoticed."""
+    order = full_order(route)
+    with Renamed() as emulator:
+        provider = wired("ark", emulator, http)
+        fields = route.body(order)
+        for field in fields:
+            emulator.field = (field, f"{field}_2")
+            with pytest.raises((RequestRejected, ModelUnavailable)):
+                await provider.submit(order)
+        assert len(emulator.requests) == len(fields)
+        assert not emulator.charges
 
 
 def test_the_makers_client_completes_a_set(emulator: ArkEmulator) -> None:

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imagewright.catalog.load import catalog
+from imagewright.catalog.load import row_in
+from imagewright.catalog.row import OperationName
+from imagewright.engine.plan import estimate
 from imagewright.errors import SettingsError
 from imagewright.providers import open_provider
 from imagewright.providers.ark.provider import Ark
-from imagewright.providers.ark.routes import ALIKE, MODEL, PRICE, ROUTES, SIZES, ArkRoute
-from imagewright.providers.base import ProviderConfig
+from imagewright.providers.ark.routes import ALIKE, ENDS, MOST_TOGETHER, ROUTES, ArkRoute
+from imagewright.providers.base import Prepared, ProviderConfig
 from imagewright.providers.http.client import HttpClient
-from tests.emulators.ark_models import MODELS, fields_of, in_china, size_of
-from tests.support.provider_runs import AUTO, ENGINE_ARGUMENTS, PICTURES, effective, full_order, plain_order
+from tests.emulators.ark_models import MODELS, SERVED_IN_CHINA, fields_of, in_china, size_of
+from tests.support.provider_runs import AUTO, ENGINE_ARGUMENTS, PICTURES, effective, plain_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,17 +27,18 @@ if TYPE_CHECKING:
 
 TOOL = ROUTES[0].tool
 CHINA = "https://ark.cn-beijing.volces.com/api/v3"
-PRO = next(name for name, model in MODELS.items() if not model.sets)
+EDITIONS = row_in(TOOL, "").editions
+EDITS = [route for route in ROUTES if route.operation is OperationName.EDIT]
 
 
 def _name(route: ArkRoute) -> str:
     limits = route.takes.get("images")
-    return f"{route.operation}-{limits.min_items if limits else ''}"
+    return f"{route.operation}-{route.edition}-{limits.min_items if limits else ''}"
 
 
-def _problems(order: Order, model: str = MODEL) -> list[str]:
+def _problems(order: Order) -> list[str]:
     assert isinstance(order.route, ArkRoute)
-    known = fields_of(MODELS[model])
+    known = fields_of(MODELS[order.route.model])
     return [f"{name}: {why}" for name, value in order.route.body(order).items() if (why := known[name](value))]
 
 
@@ -59,32 +62,51 @@ def test_the_vendor_takes_every_value_the_route_offers(route: ArkRoute) -> None:
             assert not _problems(plain_order(route, **{name: value})), (name, value)
 
 
-def test_every_size_has_its_ratio_and_sides_the_model_takes() -> None:
-    operations = catalog()[TOOL].operations.values()
-    ratios = {str(ratio) for one in operations for ratio in one.arguments["aspect_ratio"].values or () if ratio != AUTO}
-    resolutions = {str(value) for one in operations for value in one.arguments["resolution"].values or ()}
-    assert {ratio for ratio, _ in SIZES} == ratios
-    for ratio in ratios:
-        wide, high = (int(part) for part in ratio.split(":"))
+def test_every_edition_makes_and_edits() -> None:
+    assert {(route.edition, route.operation) for route in ROUTES} == {
+        (edition, operation) for edition in EDITIONS for operation in (OperationName.GENERATE, OperationName.EDIT)
+    }
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=_name)
+def test_every_size_has_its_ratio_and_more_pixels_than_the_one_before(route: ArkRoute) -> None:
+    own = effective(route)
+    for ratio in own["aspect_ratio"].values or ():
+        if ratio == AUTO:
+            continue
+        wide, high = (int(part) for part in str(ratio).split(":"))
         areas = []
-        for resolution in sorted(resolutions):
-            size = size_of(SIZES[ratio, resolution])
-            assert size[0] * high == size[1] * wide
-            assert all(1024 <= side <= 4096 for side in size)
+        for resolution in own["resolution"].values or ():
+            body = route.body(plain_order(route, aspect_ratio=ratio, resolution=resolution))
+            size = size_of(MODELS[route.model], body["size"])
+            assert size[0] / size[1] == pytest.approx(wide / high, rel=0.01)
             areas.append(size[0] * size[1])
-        assert areas == sorted(areas)
-        assert abs(areas[1] / 2048**2 - 1) < 0.05
+        assert areas == sorted(set(areas))
+
+
+@pytest.mark.parametrize("shape", [(1001, 751), (3000, 200), (200, 3000), (160, 10), (777, 777), (1170, 2532)])
+@pytest.mark.parametrize("route", EDITS, ids=_name)
+def test_a_result_has_the_shape_of_the_first_picture(route: ArkRoute, shape: tuple[int, int]) -> None:
+    for resolution in route.takes["resolution"].values or ():
+        order = plain_order(route, aspect_ratio=AUTO, resolution=resolution)
+        order = replace(order, images=(Prepared(b"", "png", *shape), *order.images[1:]))
+        size = route.body(order)["size"]
+        assert not fields_of(MODELS[route.model])["size"](size)
+        wide, high = size_of(MODELS[route.model], size)
+        assert wide / high == pytest.approx(shape[0] / shape[1], rel=0.005)
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=_name)
 def test_pictures_sent_and_made_stay_within_one_call(route: ArkRoute) -> None:
     most = effective(route)["images"].max_items if "images" in route.takes else 0
-    assert (most or 0) + route.counts[-1] <= 15
+    assert (most or 0) + route.counts[-1] <= MOST_TOGETHER
+    assert route.makes_sets == MODELS[route.model].sets == (route.counts != (1,))
 
 
-def test_every_number_of_pictures_has_exactly_one_edit_route() -> None:
-    edits = [effective(route)["images"] for route in ROUTES if "images" in route.takes]
-    row = catalog()[TOOL].operations[ROUTES[1].operation].arguments["images"]
+@pytest.mark.parametrize("edition", EDITIONS)
+def test_every_number_of_pictures_has_exactly_one_edit_route(edition: str) -> None:
+    edits = [effective(route)["images"] for route in EDITS if route.edition == edition]
+    row = row_in(TOOL, edition).operations[OperationName.EDIT].arguments["images"]
     for count in range(row.min_items or 1, (row.max_items or 0) + 1):
         assert len([one for one in edits if (one.min_items or 1) <= count <= (one.max_items or 0)]) == 1
 
@@ -104,41 +126,47 @@ def test_no_route_puts_a_watermark_on_the_picture() -> None:
     assert all(route.body(plain_order(route))["watermark"] is False for route in ROUTES)
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_another_model_is_chosen_by_its_id_and_brings_its_price(model: str) -> None:
-    changed = _routes({"model": model})
-    assert {route.model for route in changed} == {model}
-    assert all(route.price == {MODEL: PRICE, **ALIKE}[model] for route in changed)
-    for route in changed:
-        assert not _problems(full_order(route), model)
+@pytest.mark.parametrize("route", ROUTES, ids=_name)
+def test_the_price_is_the_one_the_vendor_charges(route: ArkRoute) -> None:
+    model, most = MODELS[route.model], effective(route)["images"].max_items or 0 if "images" in route.takes else 0
+    for resolution in effective(route)["resolution"].values or ():
+        for sent in {0 if most == 0 else 1, most}:
+            order = plain_order(route, aspect_ratio="1:1", resolution=resolution)
+            size = size_of(model, route.body(order)["size"])
+            usd = estimate(route.price, order.arguments, 1, sides=[1024] * sent)
+            assert usd == pytest.approx(model.price(size, sent))
 
 
-def test_a_model_without_sets_makes_one_picture_a_call() -> None:
-    assert {route.counts for route in _routes({"model": PRO})} == {(1,)}
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_no_size_is_offered_that_the_model_does_not_make(model: str) -> None:
-    for route in _routes({"model": model}):
-        for resolution in effective(route)["resolution"].values or ():
-            assert not _problems(plain_order(route, resolution=resolution), model)
+@pytest.mark.parametrize(("route", "model"), [(route, one) for route in ROUTES for one in ALIKE[route.model]])
+def test_another_id_of_the_same_fields_is_preferred_and_brings_its_price(route: ArkRoute, model: str) -> None:
+    changed = [one for one in _routes({"model": model}) if one.model == model]
+    assert {one.edition for one in changed} == {route.edition}
+    assert all(one.preferred and one.price == ALIKE[route.model][model] for one in changed)
 
 
 def test_a_price_the_user_has_set_stays() -> None:
-    assert {route.price.usd for route in _routes({"model": PRO, "usd": 0.07})} == {0.07}
+    assert {route.price.usd for route in _routes({"model": SERVED_IN_CHINA[0], "usd": 0.07})} == {0.07}
 
 
 def test_in_china_the_same_models_have_another_name_and_no_known_price() -> None:
     changed = _routes({}, CHINA)
-    assert {route.model for route in changed} == {in_china(MODEL)}
+    assert [route.model for route in changed] == [in_china(route.model) for route in ROUTES]
     assert {route.price.usd for route in changed} == {None}
-    assert {route.counts for route in _routes({"model": in_china(PRO)}, CHINA)} == {(1,)}
+    assert {route.model for route in changed if not route.ends} == {in_china(name) for name in SERVED_IN_CHINA}
+
+
+@pytest.mark.parametrize("model", ENDS)
+@pytest.mark.parametrize("base", [CHINA, "https://gateway.example/api/v3"])
+def test_what_has_ended_in_china_has_its_day_wherever_it_is_chosen(base: str, model: str) -> None:
+    changed = [route for route in _routes({"model": model}, base) if route.model == model]
+    assert {route.ends for route in changed} == {ENDS[model]}
+    assert not any(route.ends for route in _routes({}))
 
 
 @pytest.mark.parametrize(("base", "names"), [(CHINA, [in_china]), ("", [str, in_china])])
 def test_an_id_that_no_region_has_is_refused_with_those_it_may_be(base: str, names: list[Callable[[str], str]]) -> None:
     with pytest.raises(SettingsError) as caught:
-        _routes({"model": f"doubao-{PRO}"}, base)
+        _routes({"model": f"doubao-{SERVED_IN_CHINA[0]}"}, base)
     known = str(caught.value).partition("can be set to")[2]
     assert set(re.findall(r"[a-z]+-[a-z0-9-]+", known)) == {name(model) for name in names for model in MODELS}
 

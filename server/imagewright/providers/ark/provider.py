@@ -1,6 +1,6 @@
 """ByteDance's own service for Seedream: ModelArk of BytePlus, or with another address Ark of Volcengine in China.
 
-Interface as read on 2026-11-22. `IMAGEWRIGHT_ARK_BASE_URL` is the address up to and with its version, such as
+Interface as read on 2026-11-26. `IMAGEWRIGHT_ARK_BASE_URL` is the address up to and with its version, such as
 `https://ark.cn-beijing.volces.com/api/v3`; keys work at the one they were made at. The answer to a submit names the
 pictures, whose links live for 24 hours.
 """
