@@ -10,6 +10,7 @@ import binascii
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from tests.emulators.pictures import look
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 Check = Callable[[Any], str]
 """What is wrong with a value; empty when nothing is."""
 
-OLD_SIZES = ("1664*928", "1472*1104", "1328*1328", "1104*1472", "928*1664")
 LEAST_PIXELS, MOST_PIXELS = 512 * 512, 2048 * 2048
 WIDEST = 8
 INPUT_BYTES = 10_000_000
@@ -51,23 +51,14 @@ def _whole(least: int, most: int) -> Check:
     return check
 
 
+def _choice(*values: str) -> Check:
+    return lambda value: "" if value in values else f"must be one of {', '.join(values)}"
+
+
 def size_of(value: Any) -> Size | None:
     """`1536*1024` as numbers; None for anything else."""
     matched = re.fullmatch(r"(\d+)\*(\d+)", value) if isinstance(value, str) else None
     return (int(matched[1]), int(matched[2])) if matched else None
-
-
-def old_size(value: Any) -> str:
-    """One of a few sizes."""
-    return "" if value in OLD_SIZES else f"must be one of {', '.join(OLD_SIZES)}"
-
-
-def size_by_sides(value: Any) -> str:
-    """Any size whose sides are within bounds."""
-    sides = size_of(value)
-    if sides is None:
-        return "must be width*height"
-    return "" if all(512 <= side <= 2048 for side in sides) else "sides must be between 512 and 2048"
 
 
 def size_by_pixels(value: Any) -> str:
@@ -80,52 +71,67 @@ def size_by_pixels(value: Any) -> str:
     return "" if max(sides) <= WIDEST * min(sides) else "the ratio must be between 1:8 and 8:1"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Model:
     """One model."""
 
-    images: tuple[int, int]
-    """Least and most input pictures."""
+    images: int = 3
+    """Most input pictures; without one, it makes a picture from the text alone."""
     prompt: int
     """Most characters of the prompt."""
-    most: int = 6
-    """Pictures of one call."""
-    size: Check | None = size_by_sides
-    """Check of the field; None where it is refused."""
+    usd: tuple[tuple[float, float], ...]
+    """What a picture costs that has up to so many pixels, ascending."""
+    per_input: float = 0.0
+    """What an input picture of a call costs besides, in USD."""
     thinks: bool = False
-    """Whether it can be asked to think about the prompt."""
-    tasks: bool = False
-    """Whether it is called through a task too."""
+    """Whether it can be asked to think about the prompt, and how to better it."""
+    avoids: bool = True
+    """Whether it takes a negative prompt."""
+
+    def price(self, size: Size, sent: int, made: int = 1) -> float:
+        """USD of a call that makes so many pictures of that size of the ones that were sent."""
+        each = next(usd for pixels, usd in self.usd if size[0] * size[1] <= pixels)
+        return each * made + self.per_input * sent
 
 
-THIRD = Model((0, 3), 4500, size=size_by_pixels, thinks=True)
 MODELS: Mapping[str, Model] = {
-    "qwen-image": Model((0, 0), 800, most=1, size=old_size, tasks=True),
-    "qwen-image-plus": Model((0, 0), 800, most=1, size=old_size, tasks=True),
-    "qwen-image-edit": Model((1, 1), 800, most=1, size=None),
-    "qwen-image-edit-plus": Model((1, 3), 800),
-    "qwen-image-edit-max": Model((1, 3), 800),
-    "qwen-image-2.0": Model((0, 3), 800),
-    "qwen-image-2.0-pro": Model((0, 3), 800),
-    "qwen-image-2.1": Model((0, 10), 800),
-    "qwen-image-2.1-pro": Model((0, 10), 800),
-    "qwen-image-3.0": THIRD,
-    "qwen-image-3.0-pro": THIRD,
+    "qwen-image-2.0": Model(prompt=800, usd=((inf, 0.035),)),
+    "qwen-image-2.0-pro": Model(prompt=800, usd=((inf, 0.075),)),
+    "qwen-image-2.1-pro": Model(images=10, prompt=800, usd=((inf, 0.036),), thinks=True, avoids=False),
+    "qwen-image-3.0": Model(prompt=4500, usd=((inf, 0.03),), per_input=0.003, thinks=True),
+    "qwen-image-3.0-pro": Model(prompt=4500, usd=((2_250_000, 0.04), (inf, 0.08)), per_input=0.003, thinks=True),
 }
+"""From copies of the maker's reference, to October 2026. The ids of 2025 are said to have ended on 2026-10-10. Prices
+of 3.0-pro and 2.1 in USD, the price of an input picture and the fields of 2.1 are resellers'."""
 
 
 def parameters_of(model: Model) -> dict[str, Check]:
     """The `parameters` a call may have."""
     known: dict[str, Check] = {
-        "n": _whole(1, model.most),
-        "negative_prompt": _text(500, 0),
+        "n": _whole(1, 6),
+        "size": size_by_pixels,
         "seed": _whole(0, 2**31 - 1),
         "prompt_extend": _flag,
         "watermark": _flag,
     }
-    if model.size is not None:
-        known["size"] = model.size
-    return {**known, "enable_thinking": _flag} if model.thinks else known
+    if model.avoids:
+        known["negative_prompt"] = _text(500, 0)
+    if model.thinks:
+        known["enable_thinking"] = _flag
+        known["prompt_extend_mode"] = _choice("direct", "agent")
+    return known
+
+
+def parameters_problem(parameters: Mapping[str, Any], pictures: int) -> str:
+    """What is wrong with parameters together; empty when nothing is."""
+    if parameters.get("prompt_extend_mode") == "agent" and pictures:
+        return "prompt_extend_mode agent is not supported with images"
+    return ""
+
+
+def is_rewritten(model: Model, parameters: Mapping[str, Any]) -> bool:
+    """Whether the model works with other words than it was given: it does unless that is switched off."""
+    return bool(parameters.get("prompt_extend", True)) or (model.thinks and parameters.get("enable_thinking", True))
 
 
 def prompt_problem(model: Model, prompt: Any) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from imagewright.errors import (
     BadKey,
@@ -15,21 +16,18 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.providers.dashscope.routes import OTHERS, ROUTES
+from imagewright.providers.dashscope.routes import ROUTES
 from tests.emulators.dashscope import DashScopeEmulator, error
-from tests.support import faults
 from tests.support.faults import SENDS, Case
 from tests.support.faults_sync import COMMON
 from tests.support.golden_bodies import bodies, in_words, with_least_pictures
-from tests.support.poll_answers import DOUBTFUL, ENDED, FINISHED, LINK, PASSING, REPORTED, RUNNING, Rows, answered
-from tests.support.vendor_cases import AtOnce, Queue, Vendor
+from tests.support.provider_runs import picture
+from tests.support.vendor_cases import AtOnce, Vendor
 
 if TYPE_CHECKING:
-    from tests.emulators.messages import Answer
-
+    from imagewright.providers.base import Order
 
 PLAIN = ROUTES[0]
-TASK = next(route for route in OTHERS if route.as_task)
 INPUT = "Input data may contain inappropriate content."
 OUTPUT = "Output data may contain inappropriate content."
 REFUSED = {
@@ -64,59 +62,23 @@ REFUSED = {
     "server error, another code": Case(error(500, "SomethingNew", "m"), UnknownOutcome, None, says="SomethingNew"),
     "an error in a 200": Case(error(200, "SomethingNew", "no luck"), GenerationFailed, None, says="no luck"),
 }
-"""What the vendor says in its own form; the two ways of calling it are alike in it."""
+"""What the vendor says in its own form."""
 AT_ONCE = COMMON | REFUSED
 
 
-def task(status: Any, **more: Any) -> Answer:
-    return answered(200, {"output": {"task_id": "t", "task_status": status, **more}})
-
-
-ANSWERS: Rows = {
-    "failed": (task("FAILED", code="InternalError.Timeout", message="m"), ENDED),
-    "refused": (task("FAILED", code="DataInspectionFailed", message="m"), ENDED),
-    "canceled": (task("CANCELED"), ENDED),
-    "not known": (task("UNKNOWN"), PASSING),
-    "done": (task("SUCCEEDED", results=[{"url": LINK}]), FINISHED),
-    "done, an empty list": (task("SUCCEEDED", results=[]), DOUBTFUL),
-    "done, null": (task("SUCCEEDED", results=None), DOUBTFUL),
-    "done, all refused": (task("SUCCEEDED", results=[{"code": "DataInspectionFailed", "message": "m"}]), ENDED),
-    "a new status": (task("DREAMING"), RUNNING),
-    "no status": (task(None), REPORTED),
-    "key": (error(401, "InvalidApiKey", "m"), REPORTED),
-    "no money": (error(400, "Arrearage", "m"), REPORTED),
-    "not activated": (error(403, "AccessDenied", "m"), REPORTED),
-    "a field": (error(400, "InvalidParameter", "m"), REPORTED),
-    "not found": (error(404, "NotFound", "m"), PASSING),
-    "too fast": (error(429, "Throttling", "m"), PASSING),
-    "broken": (error(500, "InternalError", "m"), PASSING),
-}
-QUEUE = Queue(
-    answers={"poll": ANSWERS},
-    plain=TASK,
-    submit=faults.SUBMIT | REFUSED,
-    poll=faults.POLL
-    | {
-        "rate": Case(error(429, "Throttling.RateQuota", "m"), RateLimited, None),
-        "server error": Case(error(500, "InternalError", "m"), VendorUnavailable, None),
-        "not found": Case(error(404, "NotFound", "m"), VendorUnavailable, None),
-        "bad key": Case(error(401, "InvalidApiKey", "Invalid API-key provided."), BadKey, None),
-        "no money": Case(error(400, "Arrearage", "Access denied, ..."), OutOfCredit, None),
-    },
-    stops=True,
-    names_tasks=False,
-)
+def sized(order: Order) -> Order:
+    """The order with pictures that are large enough for this vendor."""
+    return replace(order, images=tuple(picture(480, 400, shade=place) for place in range(len(order.images))))
 
 
 VENDOR = Vendor(
     emulator=DashScopeEmulator,
     goldens=lambda: bodies(
-        (*ROUTES, *OTHERS), lambda route, order: route.body(in_words(order, (1024, 768))), name=with_least_pictures
+        ROUTES, lambda route, order: route.body(in_words(order, (1024, 768))), name=with_least_pictures
     ),
     moderation=REFUSED["moderation of the input"],
     no_money=REFUSED["no money"],
-    submits=("generate", "create"),
     at_once=AtOnce(plain=PLAIN, submit=AT_ONCE),
-    queue=QUEUE,
     expires=True,
+    states=True,
 )

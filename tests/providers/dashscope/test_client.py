@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imagewright.errors import ModelUnavailable, RequestRejected
 from imagewright.providers.common.provider import data_uri
+from imagewright.providers.dashscope.routes import ROUTES, DashScopeRoute
 from tests.emulators.dashscope import DashScopeEmulator, error
 from tests.emulators.dashscope_models import MODELS
 from tests.emulators.messages import Answer
 from tests.emulators.pictures import look
 from tests.emulators.renamed import Renaming
+from tests.providers.dashscope.cases import sized
 from tests.support.field_tables import plain_client
 from tests.support.lazy_modules import Later
-from tests.support.provider_runs import picture
+from tests.support.provider_runs import full_order, picture
+from tests.support.vendors import wired
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,15 +28,20 @@ if TYPE_CHECKING:
     import requests
     from dashscope.common import error as errors
     from PIL import Image
+
+    from imagewright.providers.http.client import HttpClient
 else:
     sdk, errors, requests = Later("dashscope"), Later("dashscope.common.error"), Later("requests")
 
 MODEL = next(name for name, model in MODELS.items() if model.thinks)
-BY_TASK = next(name for name, model in MODELS.items() if model.tasks)
 
 
 class Renamed(Renaming, DashScopeEmulator):
     """A copy that calls one field otherwise."""
+
+
+def _name(route: DashScopeRoute) -> str:
+    return f"{route.operation}-{route.edition}"
 
 
 @pytest.fixture(autouse=True)
@@ -68,25 +77,8 @@ def _edit(emulator: DashScopeEmulator) -> None:
     made = _pictures([item["image"] for item in choice.message.content])
     assert [one.size for one in made] == [(1024, 768)] * 2
     assert made[0].getpixel((1020, 760)) == (255, 255, 255), "the watermark that was asked for"
-    assert answer.usage.image_count == 2
+    assert answer.usage.output_image_count == answer.usage.input_image_count == 2
     assert answer.request_id
-
-
-def _task(emulator: DashScopeEmulator) -> None:
-    sdk.base_http_api_url = f"{emulator.url()}/api/v1"
-    key: dict[str, Any] = {"api_key": emulator.key}
-    given = sdk.ImageSynthesis.async_call(
-        model=BY_TASK, prompt="a kite", negative_prompt="rain", n=1, size="1664*928", prompt_extend=False, **key
-    )
-    assert _whole(given).task_status == "PENDING"
-    standings = [_whole(sdk.ImageSynthesis.fetch(given, **key)).task_status for _ in range(2)]
-    assert standings == ["PENDING", "RUNNING"]
-    finished = sdk.ImageSynthesis.wait(given, **key)
-    output = _whole(finished)
-    assert output.task_status == "SUCCEEDED"
-    (made,) = _pictures([result.url for result in output.results])
-    assert made.size == (1664, 928)
-    assert finished.usage.image_count == 1
 
 
 def test_the_makers_client_completes_an_edit_of_several_pictures(emulator: DashScopeEmulator) -> None:
@@ -94,9 +86,30 @@ def test_the_makers_client_completes_an_edit_of_several_pictures(emulator: DashS
     assert len(emulator.charges) == 1
 
 
-def test_the_makers_client_completes_a_task(emulator: DashScopeEmulator) -> None:
-    _task(emulator)
-    assert len(emulator.charges) == 1
+@pytest.mark.parametrize("route", ROUTES, ids=_name)
+def test_the_makers_client_sends_the_same_bodies(route: DashScopeRoute, emulator: DashScopeEmulator) -> None:
+    body = route.body(sized(full_order(route)))
+    (message,) = body["input"]["messages"]
+    answer = _ask(emulator, message["content"], body["model"], **body["parameters"])
+    assert len(_whole(answer).choices[0].message.content) == route.counts[-1]
+    assert emulator.bodies == [body]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("route", ROUTES, ids=_name)
+async def test_a_copy_with_one_field_renamed_refuses_us(route: DashScopeRoute, http: HttpClient) -> None:
+    """So a parameter that a model does not have, such as `enable_thinking` of 2.0, cannot stay unnoticed."""
+    order = sized(full_order(route))
+    with Renamed() as emulator:
+        provider = wired("dashscope", emulator, http)
+        body = route.body(order)
+        fields = [*body, *body["input"], *body["parameters"]]
+        for field in fields:
+            emulator.field = (field, f"{field}_2")
+            with pytest.raises((RequestRejected, ModelUnavailable)):
+                await provider.submit(order)
+        assert len(emulator.requests) == len(fields)
+        assert not emulator.charges
 
 
 @pytest.mark.parametrize(
@@ -108,13 +121,8 @@ def test_the_makers_client_completes_a_task(emulator: DashScopeEmulator) -> None
         (_edit, "n", "count"),
         (_edit, "watermark", "mark"),
         (_edit, "choices", "answers"),
-        (_edit, "image_count", "images"),
-        (_task, "prompt", "text"),
-        (_task, "output", "result"),
-        (_task, "task_id", "task"),
-        (_task, "task_status", "status"),
-        (_task, "results", "images"),
-        (_task, "url", "link"),
+        (_edit, "output_image_count", "images"),
+        (_edit, "output", "result"),
     ],
 )
 def test_the_makers_client_fails_where_one_field_is_renamed(job: object, field: str, other: str) -> None:
@@ -128,15 +136,6 @@ def test_the_makers_client_fails_where_one_field_is_renamed(job: object, field: 
         assert emulator.requests
 
 
-def test_the_makers_client_cancels_a_task_that_waits(emulator: DashScopeEmulator) -> None:
-    sdk.base_http_api_url = f"{emulator.url()}/api/v1"
-    tasks: Any = sdk.ImageSynthesis  # its own types forget that tasks can be cancelled
-    given = tasks.async_call(model=BY_TASK, prompt="a kite", api_key=emulator.key)
-    assert tasks.cancel(given, api_key=emulator.key).status_code == HTTPStatus.OK
-    assert _whole(tasks.fetch(given, api_key=emulator.key)).task_status == "CANCELED"
-    assert tasks.cancel("task-9", api_key=emulator.key).code == "UnsupportedOperation"
-
-
 def test_the_makers_client_understands_the_emulators_refusals(emulator: DashScopeEmulator) -> None:
     text = [{"text": "a kite"}]
 
@@ -145,6 +144,8 @@ def test_the_makers_client_understands_the_emulators_refusals(emulator: DashScop
         return answer.status_code, answer.code
 
     assert refusal(size="100*100") == (400, "InvalidParameter")
+    assert refusal(size="1024x1024") == (400, "InvalidParameter")
+    assert refusal(n=7) == (400, "InvalidParameter")
     assert refusal(guidance=3) == (400, "InvalidParameter")
     assert refusal(model="qwen-image-0") == (404, "ModelNotFound")
     emulator.rate = 0

@@ -1,7 +1,4 @@
-"""What can go wrong with DashScope, each with its one error: class, words, retry, money.
-
-The faults in `cases.py` are tried in `test_queue_faults.py`, beside those of the other vendors that take their time.
-"""
+"""What can go wrong with DashScope, each with its one error: class, words, retry, money."""
 
 from __future__ import annotations
 
@@ -10,20 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from imagewright.errors import (
-    BadKey,
-    ContentRefused,
-    GenerationFailed,
-    OutOfCredit,
-    ProviderError,
-    RateLimited,
-    RequestRejected,
-)
+from imagewright.errors import BadKey, OutOfCredit, RateLimited
 from tests.emulators.dashscope import DashScopeEmulator, error
-from tests.emulators.messages import Answer, truncated
-from tests.providers.dashscope.cases import PLAIN, TASK
-from tests.support.faults import Case, check_error, check_log
-from tests.support.provider_runs import drive, plain_order, submitted
+from tests.emulators.messages import truncated
+from tests.providers.dashscope.cases import PLAIN
+from tests.support.faults import check_log
+from tests.support.provider_runs import drive_at_once, plain_order
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,41 +22,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_poll_with_a_key_that_was_withdrawn_admits_that_it_may_be_charged(
+async def test_an_empty_account_a_wrong_key_and_a_rate_are_kept_apart(
     emulator: DashScopeEmulator, provider: DashScope
 ) -> None:
-    handle = await submitted(provider, plain_order(TASK))
-    emulator.key = "another-0123456789abcdef"
-    with pytest.raises(BadKey) as caught:
-        await provider.poll(handle)
-    assert caught.value.charged is None
-
-
-@pytest.mark.parametrize(
-    ("code", "kind"),
-    [
-        ("DataInspectionFailed", ContentRefused),
-        ("IPInfringementSuspect", ContentRefused),
-        ("InvalidParameter", RequestRejected),
-        ("InternalError.Timeout", GenerationFailed),
-        ("Throttling", GenerationFailed),
-    ],
-)
-async def test_a_task_that_fails(
-    code: str, kind: type[ProviderError], emulator: DashScopeEmulator, provider: DashScope, tmp_path: Path
-) -> None:
-    emulator.end_task_next("FAILED", code, "the reason")
-    with pytest.raises(ProviderError) as caught:
-        await drive(provider, plain_order(TASK), tmp_path)
-    check_error(caught.value, Case(Answer(), kind, False, says="the reason"), "dashscope", emulator.key)
-    assert not emulator.charges
-
-
-@pytest.mark.parametrize("route", [PLAIN, TASK], ids=["at once", "as a task"])
-async def test_an_empty_account_a_wrong_key_and_a_rate_are_kept_apart(
-    route: object, emulator: DashScopeEmulator, provider: DashScope
-) -> None:
-    order = plain_order(PLAIN if route is PLAIN else TASK)
+    order = plain_order(PLAIN)
     emulator.rate = 0
     with pytest.raises(RateLimited):
         await provider.submit(order)
@@ -89,5 +47,5 @@ async def test_nothing_secret_is_logged(
     with pytest.raises(BadKey) as caught:
         await provider.submit(plain_order(PLAIN))
     assert emulator.key[:6] not in str(caught.value)
-    await drive(provider, plain_order(TASK), tmp_path)
-    check_log(caplog, "/image-synthesis", emulator.key, "Signature=", "Bearer")
+    await drive_at_once(provider, plain_order(PLAIN), tmp_path)
+    check_log(caplog, "/multimodal-generation", emulator.key, "Signature=", "Bearer")

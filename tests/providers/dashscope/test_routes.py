@@ -1,4 +1,4 @@
-"""Bodies for DashScope: sizes, the emulator's tables as an independent judge, limits on pictures, and the overrides."""
+"""Bodies for DashScope: sizes, the emulator's tables as an independent judge, and the overrides."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagewright.catalog.row import OperationName
-from imagewright.errors import RequestRejected, SettingsError
+from imagewright.engine.plan import estimate
+from imagewright.errors import SettingsError
 from imagewright.providers import open_provider
 from imagewright.providers.base import Prepared, ProviderConfig
-from imagewright.providers.dashscope.routes import OTHERS, ROUTES, SIZES, DashScopeRoute, size_like
+from imagewright.providers.dashscope.routes import ROUTES, SIZES, DashScopeRoute
 from imagewright.providers.http.client import HttpClient
 from tests.emulators.dashscope_models import (
+    INPUT_SIDES,
     MODELS,
     parameters_of,
+    parameters_problem,
     prompt_problem,
     size_by_pixels,
-    size_by_sides,
     size_of,
 )
 from tests.support.provider_runs import ENGINE_ARGUMENTS, PICTURES, effective, full_order, picture, plain_order
@@ -27,33 +29,25 @@ if TYPE_CHECKING:
     from imagewright.providers.base import Order
 
 TOOL = ROUTES[0].tool
-GENERATE, EDIT = ROUTES
-EVERY = (*ROUTES, *OTHERS)
+GENERATE, EDIT = ROUTES[0], ROUTES[1]
+EDITS = [route for route in ROUTES if route.operation is OperationName.EDIT]
 
 
 def _name(route: DashScopeRoute) -> str:
-    return f"{route.operation}-{route.model}"
-
-
-def _sized(order: Order, width: int = 400, height: int = 400) -> Order:
-    return replace(order, images=tuple(replace(one, width=width, height=height) for one in order.images))
+    return f"{route.operation}-{route.edition}"
 
 
 def _problems(order: Order) -> list[str]:
     assert isinstance(order.route, DashScopeRoute)
-    model, body = MODELS[order.route.model], order.route.body(_sized(order))
+    model, body = MODELS[order.route.model], order.route.body(order)
     known = parameters_of(model)
     found = [f"{name}: {why}" for name, value in body["parameters"].items() if (why := known[name](value))]
-    if order.route.as_task:
-        assert model.tasks
-        prompt, pictures = body["input"]["prompt"], 0
-    else:
-        (message,) = body["input"]["messages"]
-        *images, text = message["content"]
-        prompt, pictures = text["text"], len(images)
-    if not model.images[0] <= pictures <= model.images[1]:
-        found.append(f"{pictures} images")
-    return [*found, *filter(None, [prompt_problem(model, prompt)])]
+    (message,) = body["input"]["messages"]
+    *images, text = message["content"]
+    if len(images) > model.images:
+        found.append(f"{len(images)} images")
+    together = parameters_problem(body["parameters"], len(images))
+    return [*found, *filter(None, [prompt_problem(model, text["text"]), together])]
 
 
 def _routes(table: dict[str, Any]) -> list[DashScopeRoute]:
@@ -63,7 +57,7 @@ def _routes(table: dict[str, Any]) -> list[DashScopeRoute]:
     return [route for route in provider.routes if isinstance(route, DashScopeRoute)]
 
 
-@pytest.mark.parametrize("route", EVERY, ids=_name)
+@pytest.mark.parametrize("route", ROUTES, ids=_name)
 def test_the_vendor_takes_every_value_the_route_offers(route: DashScopeRoute) -> None:
     for name, argument in effective(route).items():
         if name in (*ENGINE_ARGUMENTS, *PICTURES):
@@ -78,28 +72,26 @@ def test_the_vendor_takes_every_value_the_route_offers(route: DashScopeRoute) ->
         assert not _problems(replace(full_order(route), count=count)), count
 
 
-def test_the_routes_cover_both_operations_with_every_known_model() -> None:
-    assert {route.model for route in EVERY} == set(MODELS)
-    able = {(route.model, route.operation) for route in EVERY}
-    assert able == {
-        (name, operation)
-        for name, model in MODELS.items()
-        for operation in (OperationName.GENERATE, OperationName.EDIT)
-        if (model.images[0] == 0 if operation is OperationName.GENERATE else model.images[1] > 0)
-    }
+def test_every_known_model_makes_and_edits() -> None:
+    assert [(route.model, route.operation) for route in ROUTES] == [
+        (route.model, operation) for route in ROUTES[::2] for operation in (OperationName.GENERATE, OperationName.EDIT)
+    ]
+    assert {route.model for route in ROUTES} == set(MODELS)
 
 
-def test_every_size_has_its_ratio_and_suits_all_models_that_take_any() -> None:
-    for ratio, size in SIZES.items():
-        wide, high = (int(part) for part in str(ratio).split(":"))
-        sides = size_of(size)
-        assert sides is not None
-        assert sides[0] * high == sides[1] * wide
-        assert not size_by_sides(size)
-        assert not size_by_pixels(size)
+@pytest.mark.parametrize("ratio", SIZES)
+def test_every_size_has_its_ratio_and_costs_what_the_route_says(ratio: str) -> None:
+    wide, high = (int(part) for part in ratio.split(":"))
+    for route in ROUTES:
+        order = plain_order(route, aspect_ratio=ratio)
+        size = size_of(route.body(order)["parameters"]["size"])
+        assert size is not None
+        assert size[0] / size[1] == pytest.approx(wide / high, rel=0.002)
+        pictures = len(order.images)
+        usd = estimate(route.price, order.arguments, 1, sides=[512] * pictures)
+        assert usd == pytest.approx(MODELS[route.model].price(size, pictures))
 
 
-@pytest.mark.parametrize("least", [1, 512])
 @pytest.mark.parametrize(
     ("width", "height"),
     [
@@ -107,72 +99,47 @@ def test_every_size_has_its_ratio_and_suits_all_models_that_take_any() -> None:
         (3072, 3072),
         (900, 600),
         (1001, 751),
-        (1000, 750),
         (750, 1000),
-        (3072, 2048),
         (1920, 1080),
-        (1600, 400),
         (400, 1600),
+        (3072, 384),
+        (384, 3072),
     ],
 )
-def test_a_result_has_the_shape_of_the_first_picture(width: int, height: int, least: int) -> None:
-    size = size_like(Prepared(b"", "png", width, height), least)
-    sides = size_of(size)
-    assert sides is not None
-    assert sides[0] / sides[1] == pytest.approx(width / height, rel=0.005)
-    assert not size_by_pixels(size)
-    assert not size_by_sides(size)
+def test_a_result_has_the_shape_of_the_first_picture(width: int, height: int) -> None:
+    for route in EDITS:
+        order = replace(plain_order(route), images=(Prepared(b"", "png", width, height), picture()))
+        size = route.body(order)["parameters"]["size"]
+        sides = size_of(size)
+        assert sides is not None
+        assert sides[0] / sides[1] == pytest.approx(width / height, rel=0.005)
+        assert not size_by_pixels(size)
+        assert route.price.usd == pytest.approx(MODELS[route.model].price(sides, 0)), "the size that costs more"
 
 
-@pytest.mark.parametrize(("width", "height"), [(3072, 384), (384, 3072), (2700, 400)])
-def test_a_very_long_picture_stays_within_what_the_model_makes(width: int, height: int) -> None:
-    long = Prepared(b"", "png", width, height)
-    assert not size_by_pixels(size_like(long))
-    assert not size_by_sides(size_like(long, 512))
+def test_the_form_of_a_picture_is_the_vendors() -> None:
+    assert {(route.pictures.min_side, route.pictures.max_side) for route in EDITS} == {INPUT_SIDES}
 
 
-def test_of_several_pictures_the_first_gives_the_shape() -> None:
-    wide, tall = replace(picture(), width=2000, height=1000), replace(picture(), width=1000, height=2000)
-    order = replace(plain_order(EDIT), images=(wide, tall))
-    size = size_of(EDIT.body(order)["parameters"]["size"])
-    assert size is not None
-    assert size[0] > size[1]
+@pytest.mark.parametrize("model", MODELS)
+def test_a_model_is_preferred_by_its_id_and_the_others_stay(model: str) -> None:
+    changed = _routes({"model": model})
+    assert {route.model for route in changed if route.preferred} == {model}
+    assert {route.model for route in changed} == set(MODELS)
 
 
-@pytest.mark.parametrize(("width", "height"), [(383, 500), (500, 383), (3073, 500), (500, 4000)])
-def test_a_picture_the_vendor_would_not_take_is_refused_before_anything_is_sent(width: int, height: int) -> None:
-    order = plain_order(EDIT)
-    EDIT.check(_sized(order, 384, 3072))
-    with pytest.raises(RequestRejected, match="384 to 3072 px") as caught:
-        EDIT.check(replace(order, images=(*_sized(order).images, replace(picture(), width=width, height=height))))
-    assert caught.value.charged is False
-    assert f"picture 2 is {width}x{height} px" in str(caught.value)
-
-
-@pytest.mark.parametrize("route", OTHERS, ids=_name)
-def test_another_model_is_chosen_by_its_id_and_brings_its_limits(route: DashScopeRoute) -> None:
-    changed = _routes({str(route.operation): {"model": route.model}})
-    assert [one for one in changed if one.operation == route.operation] == [route]
-    assert [one.model for one in changed if one.operation != route.operation] == [GENERATE.model]
-
-
-def test_a_model_for_both_operations_is_set_once() -> None:
-    both = next(one for one in OTHERS if len([other for other in OTHERS if other.model == one.model]) > 1)
-    assert {route.model for route in _routes({"model": both.model})} == {both.model}
-
-
-@pytest.mark.parametrize("model", [name for name, one in MODELS.items() if one.images[0] > 0 or one.images[1] == 0])
-def test_a_model_that_can_do_one_of_both_is_refused_for_the_other(model: str) -> None:
-    with pytest.raises(SettingsError, match=rf"^routes\.{TOOL}\.dashscope\.model: {model} can only"):
+@pytest.mark.parametrize("model", ["qwen-image", "qwen-image-plus", "qwen-image-edit-plus", "qwen-image-2.1"])
+def test_an_id_that_is_gone_or_never_was_is_refused(model: str) -> None:
+    with pytest.raises(SettingsError, match=rf"^routes\.{TOOL}\.dashscope\.model: .*'{model}' are not known"):
         _routes({"model": model})
 
 
-def test_the_price_is_that_of_the_model() -> None:
-    assert {route.price.usd for route in ROUTES} == {0.03}
-    assert {route.price.usd for route in _routes({"model": "qwen-image-2.0-pro"})} == {0.075}
-    assert {route.price.usd for route in _routes({"model": "qwen-image-3.0-pro"})} == {None}
+def test_a_price_the_user_has_set_stays() -> None:
     assert {route.price.usd for route in _routes({"model": "qwen-image-3.0-pro", "usd": 0.1})} == {0.1}
 
 
-def test_no_route_puts_a_watermark_on_the_picture() -> None:
-    assert all(route.body(_sized(plain_order(route)))["parameters"]["watermark"] is False for route in EVERY)
+def test_no_route_rewrites_the_prompt_or_puts_a_watermark_on_the_picture() -> None:
+    for route in ROUTES:
+        parameters = route.body(plain_order(route))["parameters"]
+        off = {"watermark", "prompt_extend"} | ({"enable_thinking"} if MODELS[route.model].thinks else set())
+        assert {name for name, value in parameters.items() if value is False} == off
