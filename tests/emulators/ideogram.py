@@ -1,7 +1,7 @@
 """Ideogram on loopback. By hand: `python -m tests.emulators.ideogram`.
 
-Typed from the maker's pages, on purpose without a look at the provider. Bodies of 400, 401 and 429 are undocumented
-for this version of the interface; those of 402 and 429 are the next version's.
+Typed from the maker's pages, on purpose without a look at the provider. It speaks both versions of the interface.
+Bodies of 400 and 401 are undocumented; those of 402 and 429 are the second version's.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,7 @@ Check = Callable[[str], bool]
 """Whether the text of a field is taken."""
 
 USD = {"FLASH": 0.03, "TURBO": 0.03, "DEFAULT": 0.06, "QUALITY": 0.09}
-"""For one picture."""
+"""For one picture, by the speed in capitals."""
 MOST_BYTES = 25_000_000
 MOST_TOGETHER = 50_000_000
 LINK_SECONDS = 24 * 3600.0
@@ -60,17 +60,52 @@ def _member(one: Any) -> bool:
     return known and re.fullmatch(r"#[0-9A-Fa-f]{6}", one.get("color_hex", "")) is not None and 0.05 <= weight <= 1
 
 
-FIELDS: Mapping[str, Check] = {
-    "resolution": lambda text: text in RESOLUTIONS,
-    "num_images": _whole(1, 8),
-    "seed": _whole(0, SEED),
-    "rendering_speed": lambda text: text in USD,
-    "style_preset": lambda text: text in STYLES,
-    "color_palette": _palette,
-    "style_codes": lambda text: re.fullmatch(r"[0-9A-Fa-f]{8}", text) is not None,
-}
+def _fields(speeds: Collection[str], styles: Collection[str]) -> dict[str, Check]:
+    return {
+        "resolution": lambda text: text in RESOLUTIONS,
+        "num_images": _whole(1, 8),
+        "seed": _whole(0, SEED),
+        "rendering_speed": lambda text: text in speeds,
+        "style_preset": lambda text: text in styles,
+        "color_palette": _palette,
+        "style_codes": lambda text: re.fullmatch(r"[0-9A-Fa-f]{8}", text) is not None,
+    }
+
+
 FILES = ("image", "style_reference_images")
 REQUIRED = ("image", "resolution")
+STYLED_BY = ("style_preset", "style_codes", "style_reference_images")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """What one version of the interface takes."""
+
+    fields: Mapping[str, Check]
+    """Check of each text field."""
+    speed: str
+    """The usual one."""
+    alone: tuple[str, ...]
+    """Fields of which only one may be given."""
+    files: tuple[str, ...] = FILES
+    """Names of the file fields."""
+    required: tuple[str, ...] = REQUIRED
+
+
+VERSIONS: Mapping[str, Version] = {
+    "/v1/ideogram-v3/reframe": Version(fields=_fields(USD, STYLES), speed="DEFAULT", alone=STYLED_BY[1:]),
+    "/v2/image/reframe/ideogram-3": Version(
+        # every word in small letters, and no flash
+        fields={
+            **_fields(("turbo", "default", "quality"), {style.lower() for style in STYLES}),
+            "async": lambda text: text == "false",  # the other way of calling it is not emulated
+        },
+        speed="default",
+        alone=STYLED_BY,
+    ),
+}
+"""By the path."""
+SECOND = "/v2/"
 
 
 @dataclass(frozen=True)
@@ -85,14 +120,10 @@ class _Asked:
 
 
 class IdeogramEmulator(Emulator):
-    """Ideogram's reframing, version 1, strict."""
+    """Ideogram's reframing, strict."""
 
     hosts = ("api", "files")
-    fields: Mapping[str, Check] = FIELDS
-    """Check of each text field."""
-    files: tuple[str, ...] = FILES
-    """Names of the file fields."""
-    required: tuple[str, ...] = REQUIRED
+    versions: Mapping[str, Version] = VERSIONS
 
     def __init__(self, *, key: str = "idgm-emulator-0123456789abcdef") -> None:
         super().__init__()
@@ -114,7 +145,7 @@ class IdeogramEmulator(Emulator):
     def doors(self) -> Sequence[Door]:
         """The reframing, and where its pictures lie."""
         return (
-            Door("generate", "api", "POST", "/v1/ideogram-v3/reframe", self._reframe),
+            *(Door("generate", "api", "POST", path, self._reframe) for path in self.versions),
             Door("download", "files", "GET", "/api/images/ephemeral/(?P<name>[^/]+)", self._download),
         )
 
@@ -126,55 +157,59 @@ class IdeogramEmulator(Emulator):
     def _reframe(self, received: Received) -> Answer:
         if received.headers.get("api-key") != self.key:
             raise Refused(Answer.of({"error": "Invalid API key"}, 401))
-        asked = self._checked(received)
-        price = USD[asked.speed] * asked.count
+        second = received.path.startswith(SECOND)
+        asked = self._checked(received, self.versions[received.path])
+        price = USD[asked.speed.upper()] * asked.count
         if self.usd < price:
             broke = {"error": "Insufficient credits.", "reject_reason": "insufficient_funds"}
             raise Refused(Answer.of(broke, 402))
         self.usd -= price
         self.charges.append(price)
         unsafe, self._unsafe = self._unsafe, 0
-        items = [self._item(asked, place, safe=place >= unsafe) for place in range(asked.count)]
-        return Answer.of({"created": "2026-01-23T04:56:07+00:00", "data": items})
+        items = [self._item(asked, place, safe=place >= unsafe, second=second) for place in range(asked.count)]
+        if not second:
+            return Answer.of({"created": "2026-01-23T04:56:07+00:00", "data": items})
+        head = {"generation_id": f"gen-{len(self.charges):04d}", "generation_kind": "sampling", "seed": asked.seed}
+        return Answer.of({**head, "data": items})
 
-    def _checked(self, received: Received) -> _Asked:
+    def _checked(self, received: Received, version: Version) -> _Asked:
         parts = received.parts()
         texts: dict[str, str] = {}
         for part in parts:
-            if part.name not in (*self.fields, *self.files):
+            if part.name not in (*version.fields, *version.files):
                 raise refuse(f"unknown field {part.name}")
-            if part.name in self.fields:
+            if part.name in version.fields:
                 texts[part.name] = part.data.decode("utf-8")
-                if not self.fields[part.name](texts[part.name]):
+                if not version.fields[part.name](texts[part.name]):
                     raise refuse(f"{part.name} cannot be {texts[part.name][:40]}")
-        pictures = {part.name: _picture(part) for part in parts if part.name in self.files}
+        pictures = {part.name: _picture(part) for part in parts if part.name in version.files}
         given = {*texts, *pictures}
-        if missing := [name for name in self.required if name not in given]:
+        if missing := [name for name in version.required if name not in given]:
             raise refuse(f"{missing[0]} is required")
-        if len(received.body) > MOST_TOGETHER or {"style_codes", "style_reference_images"} <= given:
-            raise refuse("at most 50 MB in all, and style codes or style references, not both")
+        if len(received.body) > MOST_TOGETHER or len(given.intersection(version.alone)) > 1:
+            raise refuse(f"at most 50 MB in all, and only one of {', '.join(version.alone)}")
         wide, high = texts["resolution"].split("x")
         return _Asked(
             source=pictures["image"],
             size=(int(wide), int(high)),
             count=int(texts.get("num_images", "1")),
-            speed=texts.get("rendering_speed", "DEFAULT"),
+            speed=texts.get("rendering_speed", version.speed),
             seed=int(texts.get("seed", 1000 + len(self.charges))),
         )
 
-    def _item(self, asked: _Asked, place: int, *, safe: bool) -> dict[str, Any]:
+    def _item(self, asked: _Asked, place: int, *, safe: bool, second: bool) -> dict[str, Any]:
         seed = (asked.seed + place) % (SEED + 1)
         name = f"{len(self.charges):04d}-{place}.png"
         self._made[name] = (asked, seed)
         until = int(time.time() + self.link_seconds)
         link = f"{self.url('files')}/api/images/ephemeral/{name}?exp={until}&sig=signed-{name}-{until}"
         return {
-            "url": link if safe else None,
+            "url": link if safe else ("" if second else None),
             "prompt": "",
             "resolution": f"{asked.size[0]}x{asked.size[1]}",
             "is_image_safe": safe,
             "seed": seed,
-            "style_type": "GENERAL",
+            **({} if second else {"style_type": "GENERAL"}),
         }
 
     def _download(self, received: Received) -> Answer:

@@ -24,13 +24,13 @@ from tests.emulators.ideogram import IdeogramEmulator, refuse
 from tests.emulators.messages import Answer
 from tests.support.faults import SENDS, SILENCE, Case
 from tests.support.faults_sync import COMMON
-from tests.support.golden_bodies import bodies, named, without_model
+from tests.support.golden_bodies import bodies, named
 from tests.support.vendor_cases import AtOnce, Vendor
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Order
 
-(ROUTE,) = ROUTES
+ROUTE = ROUTES[0]
 SAFETY = "Prompt or provided image failed the safety checks"
 
 
@@ -80,7 +80,6 @@ VENDOR = Vendor(
     goldens=lambda: bodies(
         ROUTES,
         lambda route, order: {"model": route.model, **_form(order)},
-        name=without_model,
     ),
     moderation=SUBMIT["moderation"],
     no_money=SUBMIT["no money"],

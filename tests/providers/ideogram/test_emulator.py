@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from PIL import Image
 
-from tests.emulators.ideogram import FIELDS, FILES, REQUIRED, USD, IdeogramEmulator
+from tests.emulators.ideogram import VERSIONS, IdeogramEmulator
 from tests.emulators.ideogram_words import COLOURS, RESOLUTIONS, STYLES
 from tests.emulators.pictures import encode
 from tests.support.field_tables import FieldTable, departures, plain_client, renaming
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-PATH = "/v1/ideogram-v3/reframe"
+FIRST, SECOND = "/v1/ideogram-v3/reframe", "/v2/image/reframe/ideogram-3"
 PICTURE = ("a.png", picture().data, "image/png")
 MEMBERS = {"members": [{"color_hex": "#FF0000", "color_weight": 0.5}, {"color_hex": "#00ff00"}]}
 TABLE = FieldTable(
@@ -55,30 +56,55 @@ TABLE = FieldTable(
         "style_type": ["GENERAL"],
     },
 )
-ITEM = {"url", "prompt", "resolution", "is_image_safe", "seed", "style_type"}
+TABLES = {
+    FIRST: TABLE,
+    SECOND: FieldTable(
+        least=TABLE.least,
+        taken={
+            **TABLE.taken,
+            "rendering_speed": ["turbo", "default", "quality"],
+            "style_preset": ["80s_illustration", "japandi_fusion", "woodblock_print"],
+            "async": ["false"],
+        },
+        refused={
+            **TABLE.refused,
+            "rendering_speed": ["balanced", "TURBO", "flash"],
+            "style_preset": ["realistic", "POP_ART"],
+        },
+    ),
+}
+"""The fields of each version, by its path: the second spells its words in small letters."""
+ITEM = {"url", "prompt", "resolution", "is_image_safe", "seed"}
+ANSWERS = {
+    FIRST: ({"created", "data"}, ITEM | {"style_type"}),
+    SECOND: ({"generation_id", "generation_kind", "seed", "data"}, ITEM),
+}
+"""The fields of an answer and of a picture in it."""
 
 
 class Maker:
     """A client that knows only the documents."""
 
-    def __init__(self, emulator: IdeogramEmulator) -> None:
+    def __init__(self, emulator: IdeogramEmulator, path: str) -> None:
         self.emulator = emulator
+        self.path = path
         self.client = plain_client(Api_Key=emulator.key)
 
     def post(self, fields: dict[str, Any]) -> httpx.Response:
         """One request; texts and files of a form."""
         self.emulator.usd = 100.0
         form = {name: value if isinstance(value, tuple) else (None, value) for name, value in fields.items()}
-        return self.client.post(self.emulator.url("api") + PATH, files=form)
+        return self.client.post(self.emulator.url("api") + self.path, files=form)
 
     def whole_job(self) -> list[str]:
         """Where a whole job departs from the documents."""
         answer = self.post({**TABLE.least, "num_images": "2", "seed": "12345"}).json()
-        found = [f"answer: {sorted(answer)}"] if set(answer) != {"created", "data"} else []
+        head, each = ANSWERS[self.path]
+        found = [f"answer: {sorted(answer)}"] if set(answer) != head else []
         items = answer.get("data", [])
         found += [f"{len(items)} pictures"] if len(items) != 2 else []
         for item in items:
-            if set(item) != ITEM:
+            if set(item) != each:
                 found.append(f"item: {sorted(item)}")
             elif self._size(item["url"]) != item["resolution"] or item["is_image_safe"] is not True:
                 found.append(f"picture: {item}")
@@ -92,17 +118,18 @@ class Maker:
             return f"{made.width}x{made.height}"
 
 
-@pytest.fixture
-def maker() -> Iterator[Maker]:
+@pytest.fixture(params=TABLES)
+def maker(request: pytest.FixtureRequest) -> Iterator[Maker]:
     with IdeogramEmulator() as emulator:
-        client = Maker(emulator)
+        client = Maker(emulator, request.param)
         yield client
         client.client.close()
 
 
 def test_it_takes_what_the_documents_say_and_nothing_else(maker: Maker) -> None:
-    assert list(departures(TABLE, lambda fields: maker.post(fields).status_code)) == []
-    assert {*TABLE.least, *TABLE.taken} == {*FIELDS, *FILES}
+    table, version = TABLES[maker.path], VERSIONS[maker.path]
+    assert list(departures(table, lambda fields: maker.post(fields).status_code)) == []
+    assert {*table.least, *table.taken} == {*version.fields, *version.files}
 
 
 def test_its_lists_are_as_long_as_the_documents_and_of_the_documents_form() -> None:
@@ -114,20 +141,24 @@ def test_its_lists_are_as_long_as_the_documents_and_of_the_documents_form() -> N
         assert 512 <= min(wide, high) <= max(wide, high) <= 1536
 
 
-@pytest.mark.parametrize("field", [*FIELDS, *FILES])
-def test_a_copy_with_one_field_renamed_is_found_out(field: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "field"), [(path, field) for path, one in VERSIONS.items() for field in (*one.fields, *one.files)]
+)
+def test_a_copy_with_one_field_renamed_is_found_out(path: str, field: str) -> None:
     def other(name: str) -> str:
         return f"{name}_2" if name == field else name
 
-    parts = {
-        "fields": {other(name): check for name, check in FIELDS.items()},
-        "files": tuple(map(other, FILES)),
-        "required": tuple(map(other, REQUIRED)),
-    }
-    copy = type("Copy", (IdeogramEmulator,), parts)
+    own = VERSIONS[path]
+    changed = replace(
+        own,
+        fields={other(name): check for name, check in own.fields.items()},
+        files=tuple(map(other, own.files)),
+        required=tuple(map(other, own.required)),
+    )
+    copy = type("Copy", (IdeogramEmulator,), {"versions": {path: changed}})
     with copy() as emulator:
-        client = Maker(emulator)
-        assert any(departures(TABLE, lambda fields: client.post(fields).status_code))
+        client = Maker(emulator, path)
+        assert any(departures(TABLES[path], lambda fields: client.post(fields).status_code))
         client.client.close()
 
 
@@ -135,25 +166,28 @@ def test_a_whole_job_goes_as_documented(maker: Maker) -> None:
     assert maker.whole_job() == []
 
 
-@pytest.mark.parametrize("field", ["created", "data", *sorted(ITEM)])
-def test_a_copy_with_one_field_of_its_answers_renamed_is_found_out(maker: Maker, field: str) -> None:
-    maker.emulator.fail_next("generate", renaming(field))
-    assert maker.whole_job()
+def test_a_copy_with_one_field_of_its_answers_renamed_is_found_out(maker: Maker) -> None:
+    for field in sorted(set().union(*ANSWERS[maker.path])):
+        maker.emulator.fail_next("generate", renaming(field))
+        assert maker.whole_job(), field
 
 
 def test_a_style_code_does_not_go_with_a_style_picture(maker: Maker) -> None:
     both = {**TABLE.least, "style_codes": "0a1b2c3d", "style_reference_images": PICTURE}
     assert maker.post(both).status_code == 400
+    preset = TABLES[maker.path].taken["style_preset"][0]
+    both = {**TABLE.least, "style_codes": "0a1b2c3d", "style_preset": preset}
+    assert (maker.post(both).status_code == 400) == (maker.path == SECOND)
 
 
-@pytest.mark.parametrize("speed", USD)
-def test_a_picture_costs_what_the_price_list_says_also_when_it_is_kept_back(maker: Maker, speed: str) -> None:
-    maker.emulator.keep_back_next(1)
-    answer = maker.post({**TABLE.least, "rendering_speed": speed, "num_images": "2"}).json()
-    assert [item["is_image_safe"] for item in answer["data"]] == [False, True]
-    assert answer["data"][0]["url"] is None
+def test_a_picture_costs_what_the_price_list_says_also_when_it_is_kept_back(maker: Maker) -> None:
     listed = {"FLASH": 0.03, "TURBO": 0.03, "DEFAULT": 0.06, "QUALITY": 0.09}
-    assert maker.emulator.charges == [2 * listed[speed]]
+    for speed in TABLES[maker.path].taken["rendering_speed"]:
+        maker.emulator.keep_back_next(1)
+        answer = maker.post({**TABLE.least, "rendering_speed": speed, "num_images": "2"}).json()
+        assert [item["is_image_safe"] for item in answer["data"]] == [False, True]
+        assert not answer["data"][0]["url"]
+        assert maker.emulator.charges[-1] == 2 * listed[speed.upper()]
 
 
 def test_links_end_and_keys_are_asked_for(maker: Maker) -> None:

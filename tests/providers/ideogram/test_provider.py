@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,33 +13,45 @@ from imagewright.engine.plan import estimate
 from imagewright.errors import BadKey, ContentRefused, ProviderError, RequestRejected
 from imagewright.providers.base import Finished, Output
 from imagewright.providers.ideogram.replies import REASONS, read_made
-from imagewright.providers.ideogram.routes import RESOLUTIONS, SPEEDS
-from tests.emulators.ideogram import USD, IdeogramEmulator
-from tests.emulators.ideogram_words import RESOLUTIONS as LISTED
+from imagewright.providers.ideogram.routes import ROUTES, SIZES, IdeogramRoute
+from tests.emulators.ideogram import SECOND, USD, IdeogramEmulator
+from tests.emulators.ideogram_words import RESOLUTIONS
+from tests.emulators.renamed import Renaming
 from tests.providers.ideogram.cases import ROUTE, text
 from tests.support.faults import check_log
 from tests.support.provider_runs import drive_at_once, effective, full_order, picture, plain_order
 from tests.support.replies import reply
 from tests.support.route_orders import every_offer
+from tests.support.vendors import wired
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from imagewright.providers.http.client import HttpClient
     from imagewright.providers.ideogram.provider import Ideogram
-
 
 pytestmark = pytest.mark.anyio
 URL = "https://ideogram.ai/api/images/ephemeral/abc.png?exp=1743867804&sig=e13e"
 
 
+class Renamed(Renaming, IdeogramEmulator):
+    """A copy that calls one field otherwise."""
+
+
+def _name(route: IdeogramRoute) -> str:
+    return route.model
+
+
 @pytest.mark.parametrize("most", [False, True], ids=["plain", "full"])
+@pytest.mark.parametrize("route", ROUTES, ids=_name)
 async def test_a_whole_call(
+    route: IdeogramRoute,
     most: bool,  # noqa: FBT001 - a parameter of the table
     emulator: IdeogramEmulator,
     provider: Ideogram,
     tmp_path: Path,
 ) -> None:
-    order = full_order(ROUTE) if most else plain_order(ROUTE)
+    order = full_order(route) if most else plain_order(route)
 
     finished, files = await drive_at_once(provider, order, tmp_path)
 
@@ -46,43 +59,81 @@ async def test_a_whole_call(
     for file in files:
         with Image.open(file) as made:
             made.load()
-            assert made.size == RESOLUTIONS[order.arguments["aspect_ratio"]]
+            assert f"{made.width}x{made.height}" == SIZES[order.arguments["aspect_ratio"]]
     assert len({output.seed for output in finished.outputs} - {None}) == order.count
     if "seed" in order.arguments:
         assert finished.outputs[0].seed == order.arguments["seed"]
-    assert emulator.charges == [pytest.approx(estimate(ROUTE.price, order.arguments, order.count))]
+    assert emulator.charges == [pytest.approx(estimate(route.price, order.arguments, order.count))]
     assert finished.cost_usd is None
     (received,) = emulator.received("generate")
     assert {part.name: part.data for part in received.parts()}["image"] == picture(shade=0).data
 
 
-async def test_every_value_that_is_offered_is_taken(emulator: IdeogramEmulator, provider: Ideogram) -> None:
-    orders = list(every_offer(ROUTE))
+def test_the_second_version_is_taken_first() -> None:
+    assert [route.path.startswith(SECOND) for route in ROUTES] == [True, False]
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=_name)
+async def test_the_configuration_can_prefer_either_version(
+    route: IdeogramRoute, emulator: IdeogramEmulator, http: HttpClient
+) -> None:
+    chosen = wired("ideogram", emulator, http, **{route.tool: {"model": route.model}}).routes
+    assert [one.model for one in chosen if one.preferred] == [route.model]
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=_name)
+async def test_every_value_that_is_offered_is_taken(
+    route: IdeogramRoute, emulator: IdeogramEmulator, provider: Ideogram
+) -> None:
+    orders = list(every_offer(route))
     for order in orders:
         assert isinstance(await provider.submit(order), Finished)
-    assert len(emulator.charges) == len(orders) > len(RESOLUTIONS)
+        usd = estimate(route.price, order.arguments, order.count)
+        assert emulator.charges[-1] == pytest.approx(usd)
+    assert len(emulator.charges) == len(orders) > len(SIZES)
 
 
-@pytest.mark.parametrize("ratio", RESOLUTIONS)
+@pytest.mark.parametrize("route", ROUTES, ids=_name)
+async def test_a_copy_with_one_field_or_one_word_renamed_refuses_us(route: IdeogramRoute, http: HttpClient) -> None:
+    """So the words of the other version, which differ in their letters' case only, cannot stay unnoticed."""
+    other = next(one for one in ROUTES if one is not route)
+    order = full_order(route)
+    with Renamed() as emulator:
+        provider = wired("ideogram", emulator, http)
+        for field in ("image", *route.inputs(order)):
+            emulator.field = (field, f"{field}_2")
+            with pytest.raises(RequestRejected):
+                await provider.submit(order)
+        emulator.field = ("", "")
+        assert isinstance(provider.routes[0], IdeogramRoute)
+        with pytest.raises(RequestRejected, match="rendering_speed"):
+            await provider.submit(replace(order, route=replace(route, fields=other.fields)))
+        assert not emulator.charges
+
+
+@pytest.mark.parametrize("ratio", SIZES)
 async def test_a_ratio_becomes_the_nearest_of_the_sizes_and_says_where_it_is_only_near(
     ratio: str, provider: Ideogram, tmp_path: Path
 ) -> None:
     wide, high = (int(part) for part in ratio.split(":"))
-    width, height = RESOLUTIONS[ratio]
-    assert f"{width}x{height}" in LISTED
-    assert width / height == pytest.approx(wide / high, rel=0.005)
+
+    def error(size: str) -> float:
+        width, height = (int(side) for side in size.split("x"))
+        return abs(width * high / (height * wide) - 1)
+
+    assert error(SIZES[ratio]) == min(map(error, RESOLUTIONS))
     finished, _ = await drive_at_once(provider, plain_order(ROUTE, aspect_ratio=ratio), tmp_path)
-    exact = width * high == height * wide
-    assert finished.notes == (
-        () if exact else (f"{width}x{height} px is the size ideogram has that is nearest to {ratio}.",)
-    )
+    note = f"{SIZES[ratio]} px is the size ideogram has that is nearest to {ratio}."
+    assert finished.notes == ((note,) if error(SIZES[ratio]) else ())
 
 
-def test_every_ratio_and_speed_of_the_row_has_its_word() -> None:
-    arguments = effective(ROUTE)
-    assert set(arguments["aspect_ratio"].values or ()) == set(RESOLUTIONS)
-    assert set(arguments["rendering_speed"].values or ()) == set(SPEEDS)
-    assert {speed: USD[word] for speed, word in SPEEDS.items()} == dict(ROUTE.price.table)
+def test_every_ratio_and_speed_of_the_row_has_its_word_in_both_versions() -> None:
+    for route in ROUTES:
+        arguments = effective(route)
+        assert set(arguments["aspect_ratio"].values or ()) == set(SIZES)
+        speeds = next(field.words for field in route.fields if field.name == "rendering_speed")
+        assert list(speeds) == list(arguments["rendering_speed"].values or ())
+        assert {speed: USD[word.upper()] for speed, word in speeds.items()} == dict(route.price.table)
 
 
 async def test_what_is_kept_back_does_not_hold_up_the_rest(

@@ -1,12 +1,17 @@
-"""What Ideogram offers for the rows, as data: it reframes."""
+"""What Ideogram offers for the rows, as data: it reframes, by the same model through two versions of its interface.
+
+From copies of the maker's pages, read on 2026-11-26. The second is the maker's current one. The first, whose page
+speaks of square pictures only, still answers and is there for when the second does not serve.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagewright.catalog.row import ANY, Limits, OperationName
-from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price, Route
-from imagewright.providers.common.fields import ratios
+from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price
+from imagewright.providers.common.fields import COUNT, Field, FieldsRoute, ratios
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,43 +19,78 @@ if TYPE_CHECKING:
     from imagewright.catalog.row import Scalar
 
 NAME = "ideogram"
-RESOLUTIONS: Mapping[Scalar, tuple[int, int]] = {
-    "1:1": (1024, 1024),
-    "4:3": (1152, 864),
-    "3:4": (864, 1152),
-    "3:2": (1248, 832),
-    "2:3": (832, 1248),
-    "16:9": (1312, 736),
-    "9:16": (736, 1312),
+SIZES: Mapping[Scalar, str] = {
+    "1:1": "1024x1024",
+    "4:3": "1152x864",
+    "3:4": "864x1152",
+    "3:2": "1248x832",
+    "2:3": "832x1248",
+    "5:4": "1120x896",
+    "4:5": "896x1120",
+    "16:9": "1312x736",
+    "9:16": "736x1312",
+    "21:9": "1472x640",
+    "2:1": "1408x704",
+    "1:2": "704x1408",
 }
 """Width and height in px for each ratio: of the 69 pairs the vendor takes, the one closest to the ratio at about the
-usual number of pixels. A ratio itself is not taken."""
-SPEEDS: Mapping[Scalar, str] = {"turbo": "TURBO", "balanced": "DEFAULT", "quality": "QUALITY"}
+usual number of pixels. A ratio itself is not taken. None is within 1 % of 21:9."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdeogramRoute(FieldsRoute):
+    """A route with the vendor's spelling."""
+
+    path: str
+    """Of the address, with the model's id in it."""
+
+
 PRICE = Price.table_by(
     "rendering_speed",
     "balanced",
     {"turbo": 0.03, "balanced": 0.06, "quality": 0.09},
     "the maker's price list, per picture",
-    "2026-11-22",
+    "2026-11-26",
 )
-ROUTES: tuple[Route, ...] = (
-    Route(
+
+
+def _route(model: str, path: str, speeds: Mapping[Scalar, str]) -> IdeogramRoute:
+    return IdeogramRoute(
         provider=NAME,
         tool="ideogram_reframe",
         operation=OperationName.REFRAME,
-        model="ideogram-v3",
+        model=model,
+        path=path,
         takes={
             "image": ANY,
-            "aspect_ratio": ratios(RESOLUTIONS),
-            "rendering_speed": Limits(values=tuple(SPEEDS)),
+            "aspect_ratio": ratios(SIZES),
+            "rendering_speed": Limits(values=tuple(speeds)),
             # there is no such field here: the vendor chooses the style by itself, which is what auto asks for
             "style": Limits(values=("auto",)),
             "seed": ANY,
             **SERVED_BY_ENGINE,
         },
-        # an older page says 10 MB, a newer one 25 MB
-        pictures=PictureForm(formats=("png", "jpeg", "webp"), max_bytes=10_000_000),
+        fields=(
+            Field("resolution", "aspect_ratio", SIZES),
+            Field("num_images", COUNT, text=True),
+            Field("rendering_speed", "rendering_speed", speeds),
+            Field("seed", "seed", text=True),
+        ),
+        pictures=PictureForm(formats=("png", "jpeg", "webp"), max_bytes=25_000_000),
         counts=(1, 2, 3, 4),
         price=PRICE,
+    )
+
+
+ROUTES: tuple[IdeogramRoute, ...] = (
+    _route(
+        "ideogram-3",
+        "/v2/image/reframe/{model}",
+        {"turbo": "turbo", "balanced": "default", "quality": "quality"},
+    ),
+    _route(
+        "ideogram-v3",
+        "/v1/{model}/reframe",
+        {"turbo": "TURBO", "balanced": "DEFAULT", "quality": "QUALITY"},
     ),
 )
