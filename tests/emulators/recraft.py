@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 UNITS = 10.0
 """What one removal costs; 1000 are 1 USD."""
+CREATED = 1764115200
 MOST_BYTES = 10_000_000
 MOST_PIXELS = 16_000_000
 SIDES = (256, 4096)
@@ -87,7 +88,8 @@ class RecraftEmulator(Emulator):
             image["url"] = f"{self.url('img')}/{name}?sig=signed-{name}"
         else:
             image["b64_json"] = base64.b64encode(made).decode("ascii")
-        return Answer.of({"image": image} | ({"credits": UNITS} if self.tells_units else {}))
+        answer = {"created": CREATED, "image": image}
+        return Answer.of(answer | ({"credits": UNITS} if self.tells_units else {}))
 
     def _download(self, received: Received) -> Answer:
         name = received.groups["name"]

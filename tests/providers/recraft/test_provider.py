@@ -14,6 +14,8 @@ from imagewright.engine.plan import estimate
 from imagewright.errors import BadKey, RequestRejected
 from imagewright.providers.base import Finished, Output
 from imagewright.providers.recraft.replies import read_made
+from tests.emulators.recraft import RecraftEmulator
+from tests.emulators.renamed import Renaming
 from tests.providers.recraft.cases import ROUTE, text
 from tests.support.faults import check_log
 from tests.support.provider_runs import drive_at_once, full_order, picture, plain_order
@@ -26,10 +28,13 @@ if TYPE_CHECKING:
     from imagewright.providers.base import Route
     from imagewright.providers.http.client import HttpClient
     from imagewright.providers.recraft.provider import Recraft
-    from tests.emulators.recraft import RecraftEmulator
 
 pytestmark = pytest.mark.anyio
 URL = "https://img.recraft.ai/x"
+
+
+class Renamed(Renaming, RecraftEmulator):
+    """A copy that calls one field otherwise."""
 
 
 async def test_a_whole_call(emulator: RecraftEmulator, provider: Recraft, tmp_path: Path) -> None:
@@ -47,6 +52,15 @@ async def test_a_whole_call(emulator: RecraftEmulator, provider: Recraft, tmp_pa
     assert finished.outputs[0].seed is None
     (received,) = emulator.received("generate")
     assert {part.name: part.data for part in received.parts()}["file"] == picture(shade=0).data
+
+
+@pytest.mark.parametrize("field", RecraftEmulator.fields)
+async def test_a_copy_with_one_field_renamed_refuses_us(field: str, http: HttpClient) -> None:
+    with Renamed() as emulator:
+        emulator.field = (field, f"{field}_2")
+        with pytest.raises(RequestRejected):
+            await wired("recraft", emulator, http).submit(plain_order(ROUTE))
+        assert not emulator.charges
 
 
 async def test_what_was_not_reported_is_not_known(emulator: RecraftEmulator, provider: Recraft, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Recraft: cuts out in one call, which waits for the picture and answers with a link to it.
 
-Interface as read on 2026-11-22. The picture is sent as a file of a form: the only way of sending one whose fields are
+Interface as read on 2026-11-26. The picture is sent as a file of a form: the only way of sending one whose fields are
 documented. The address can be set, `IMAGEWRIGHT_RECRAFT_BASE_URL`.
 """
 

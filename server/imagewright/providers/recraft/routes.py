@@ -19,6 +19,6 @@ ROUTES: tuple[Route, ...] = (
         model="removeBackground",
         takes={"image": ANY, "save_as": ANY},
         pictures=PictureForm(formats=("png", "jpeg", "webp"), max_bytes=10_000_000),
-        price=Price(usd=10 * USD_PER_UNIT, source="the maker's API reference: 10 units", checked="2026-11-22"),
+        price=Price(usd=10 * USD_PER_UNIT, source="the maker's API reference: 10 units", checked="2026-11-26"),
     ),
 )
