@@ -5,7 +5,6 @@ Interface as read on 2026-11-26. The address can be set, `IMAGEWRIGHT_IDEOGRAM_B
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -13,7 +12,7 @@ from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import SynchronousProvider, file_part, route_as
 from imagewright.providers.http.request import Purpose, Request
 from imagewright.providers.ideogram.replies import read_made
-from imagewright.providers.ideogram.routes import NAME, ROUTES, SIZES, IdeogramRoute
+from imagewright.providers.ideogram.routes import NAME, ROUTES, IdeogramRoute
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Finished, Order, Provider, ProviderConfig
@@ -40,21 +39,6 @@ class Ideogram(SynchronousProvider):
             read=read_made,
             seconds=self.seconds,
         )
-
-    async def submit(self, order: Order) -> Finished:
-        """Send the order once and wait for its pictures."""
-        finished = await super().submit(order)
-        return replace(finished, notes=(*finished.notes, *shape_notes(order)))
-
-
-def shape_notes(order: Order) -> tuple[str, ...]:
-    """What the caller should know of the shape: some ratios are only nearly met."""
-    asked = order.arguments["aspect_ratio"]
-    width, height = (int(side) for side in SIZES[asked].split("x"))
-    across, down = (int(part) for part in str(asked).split(":"))
-    if width * down == height * across:
-        return ()
-    return (f"{width}x{height} px is the size {NAME} has that is nearest to {asked}.",)
 
 
 PROVIDER: type[Provider] = Ideogram
