@@ -29,8 +29,11 @@ class SizeRule:
     def like(self, width: float, height: float, pixels: int) -> tuple[int, int]:
         """The size that is closest in shape to width over height, of about so many pixels.
 
-        A shape that is longer than the model makes comes out as the longest it makes.
+        A shape that is longer than the model makes comes out as the longest it makes. The size of a shape that is turned
+        is turned.
         """
+        if width < height:
+            return self.like(height, width, pixels)[::-1]
         shape = min(max(width / height, 1 / self.widest), self.widest)
         area = min(max(pixels, self.least_pixels), self.most_pixels)
         ideal = min(math.sqrt(area * shape), self.longest, self.longest * shape)
