@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from tests.emulators.base import Door, Emulator, seconds_given, serve_by_hand
+from tests.emulators.fal_fields import as_file
 from tests.emulators.fal_list import Ended, endpoints_in, page, refuse_list
-from tests.emulators.fal_models import ENDPOINTS
+from tests.emulators.fal_models import ENDPOINTS, elsewhere
 from tests.emulators.messages import Answer, Received, Refused
 from tests.emulators.misplaced import misplaced_key
-from tests.emulators.pictures import encode, look
+from tests.emulators.pictures import look
 from tests.emulators.tables import look_into
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-    from tests.emulators.tables import Table
+    from tests.emulators.fal_fields import FalTable
 
 STATES = ("IN_QUEUE", "IN_PROGRESS", "COMPLETED")
 """What a task goes through, one more with each poll."""
@@ -65,6 +66,8 @@ class Task:
     """(name at the files host, sides) of its pictures."""
     ending: Ending | None = None
     """How it fails; None for success."""
+    usd: float = 0.0
+    """What its pictures cost."""
     polls: int = 0
     """How often it was asked about, which a look at the list is too."""
     began: float = field(default_factory=time.monotonic)
@@ -82,6 +85,11 @@ class Task:
     def app(self) -> str:
         """Owner and name: all that stays of the endpoint in the task's addresses."""
         return "/".join(self.model.split("/")[:2])
+
+    @property
+    def path(self) -> str:
+        """The rest of the endpoint."""
+        return f"/{'/'.join(self.model.split('/')[2:])}"
 
 
 class FalEmulator(Emulator):
@@ -103,6 +111,8 @@ class FalEmulator(Emulator):
         """Whether pictures come out black and marked."""
         self.charges: list[tuple[str, int]] = []
         """(task id, pictures) in the order they were charged."""
+        self.usd: list[float] = []
+        """What each of those cost, which the vendor does not say in its answers."""
         self.tasks: dict[str, Task] = {}
         """Every task, in order."""
         self._files: dict[str, tuple[bytes, str]] = {}
@@ -167,15 +177,18 @@ class FalEmulator(Emulator):
             raise refuse(422, [problem(["query", *sorted(stray)], "extra_forbidden", "unknown")])
         if self.locked:
             raise refuse(403, LOCKED)
-        if name not in ENDPOINTS:
+        if name not in ENDPOINTS and not elsewhere(name):
             raise refuse(404, f"Application '{name}' not found")
         task = Task(f"req-{len(self.tasks) + 1:04d}", name, fields, [])
-        task.ending = self._endings.popleft() if self._endings else self._carry_out(task, ENDPOINTS[name])
+        if name in ENDPOINTS:
+            task.ending = self._endings.popleft() if self._endings else self._carry_out(task, ENDPOINTS[name])
+        else:  # the queue takes it, and nothing is there to carry it out
+            task.ending = Ending(404, {"detail": f"Path {task.path} not found"})
         self.tasks[task.id] = task
         text = {"request_id": task.id, "gateway_request_id": task.id, "status": STATES[0], "queue_position": 0}
         return Answer.of(text | self._links(task), x_fal_request_id=task.id)
 
-    def _carry_out(self, task: Task, table: Table) -> Ending | None:
+    def _carry_out(self, task: Task, table: FalTable) -> Ending | None:
         """Make the pictures, or find out why not."""
         if wrong := table.wrong(task.fields):
             return Ending(422, {"detail": [problem([wrong.field], wrong.kind, wrong.words)]})
@@ -187,12 +200,17 @@ class FalEmulator(Emulator):
         if mask is not None and (mask.mode != "RGBA" or mask.size != pictures[0].size or len(pictures) > 1):
             words = "the mask must be a PNG with alpha and of the size of the one image"
             return Ending(422, {"detail": [problem([table.mask], "value_error", words)]})
+        if why := table.refused(pictures):
+            return Ending(422, {"detail": [problem([table.images], "value_error", why)]})
         form = table.file_type(task.fields)
         for place, made in enumerate(table.make(task.fields, pictures, mask)):
             shown = made.point(lambda _: 0) if self.unsafe else made
             name = f"files/{task.id}/{place}.{form}"
-            self._files[name] = (encode(shown, form), f"image/{form}")
+            self._files[name] = (as_file(shown, form), f"image/{form}")
             task.results.append((name, made.size))
+        task.usd = round(
+            table.charge(task.fields, [one.size for one in pictures], [size for _, size in task.results]), 6
+        )
         return None
 
     def _look(self, link: str) -> Image.Image:
@@ -237,6 +255,7 @@ class FalEmulator(Emulator):
             task.ended = datetime.now(UTC)
             if task.ending is None:
                 self.charges.append((task.id, len(task.results)))
+                self.usd.append(task.usd)
 
     def _result(self, received: Received) -> Answer:
         task = self._find(received)
@@ -248,7 +267,7 @@ class FalEmulator(Emulator):
 
     def _made(self, task: Task) -> dict[str, Any]:
         table = ENDPOINTS[task.model]
-        files = [self._file(name, size) for name, size in task.results]
+        files = [self._file(name, size, measured=table.measured) for name, size in task.results]
         made: dict[str, Any] = {"images": files} if table.many else {"image": files[0]}
         if table.seeded:
             made["seed"] = task.fields.get("seed", SEED)
@@ -256,15 +275,16 @@ class FalEmulator(Emulator):
             made["has_nsfw_concepts"] = [self.unsafe] * len(files)
         return made
 
-    def _file(self, name: str, size: tuple[int, int]) -> dict[str, Any]:
+    def _file(self, name: str, size: tuple[int, int], *, measured: bool) -> dict[str, Any]:
         data, mime = self._files[name]
+        width, height, length = (*size, len(data)) if measured else (None, None, None)
         return {
             "url": f"{self.url('cdn')}/{name}",
             "content_type": mime,
             "file_name": name.rpartition("/")[2],
-            "file_size": len(data),
-            "width": size[0],
-            "height": size[1],
+            "file_size": length,
+            "width": width,
+            "height": height,
         }
 
     def _cancel(self, received: Received) -> Answer:

@@ -1,324 +1,279 @@
-"""The endpoints of fal, from the field tables of its client's types: fields, types, limits, what comes back."""
+"""The endpoints of fal: fields, types, limits, what comes back and what it costs.
+
+Fields are those of the vendor's own client types (its repository of 2026-08-02) and of its model pages where an
+endpoint is younger; limits and prices are those of its pages, read on 2026-11-26. Fields of which only the name is
+published are taken within wide bounds. The answer's file type is the one it makes when it is not asked for another.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.emulators.kie_models import PIXELS, choice, decimal, flag, text, whole
-from tests.emulators.tables import (
-    SEED,
-    SQUARE,
-    Fields,
-    Table,
-    by_ratio,
-    either,
-    enlarged,
-    link,
-    links,
+from tests.emulators.fal_fields import (
+    ALL_FORMS,
+    AREA_1K,
+    AREA_2K,
+    AREA_4K,
+    CHECKED,
+    JPEG_PNG,
+    NO_LIMIT,
+    PRESETS,
+    PROMPT,
+    SEEDS,
+    SYNC,
+    TOLERANCE,
+    FalTable,
+    above,
+    both,
+    count_in,
+    each,
+    each_by,
+    per_megapixel,
+    per_started,
+    pixels,
+    see_through,
+    sized,
 )
+from tests.emulators.fal_others import BANANAS, GPTS, TWINS
+from tests.emulators.kie_models import PIXELS, choice, decimal, flag, text, whole
+from tests.emulators.tables import SQUARE, Wrong, by_ratio, either, enlarged, link, links
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tests.emulators.fal_fields import Charge
     from tests.emulators.kie_models import Check
-    from tests.emulators.pictures import Size
+    from tests.emulators.tables import Fields
 
-NO_LIMIT = 100_000
-"""Characters of a prompt, where no limit is published."""
-PROMPT = text(NO_LIMIT)
-PRESETS = choice(*PIXELS)
-SEEDS = whole(0, SEED)
-JPEG_PNG = choice("jpeg", "png")
-ALL_FORMS = choice("jpeg", "png", "webp")
-KONTEXT_RATIOS = ("21:9", "16:9", "4:3", "3:2", "1:1", "2:3", "3:4", "9:16", "9:21")
-LONG_RATIOS = ("4:1", "1:4", "8:1", "1:8")
-BANANA_RATIOS = ("21:9", "16:9", "3:2", "4:3", "5:4", "1:1", "4:5", "3:4", "2:3", "9:16")
-GPT_SIZES = ("1024x1024", "1536x1024", "1024x1536")
-TOPAZ_MODELS = ("Standard V2", "Low Resolution V2", "CGI", "High Fidelity V2", "Text Refine", "Recovery", "Wonder")
-TOLERANCE = choice("1", "2", "3", "4", "5", "6")
+# Seedream
 
-
-def pixels(least: Size, most: Size, step: int = 1) -> Check:
-    """An object of width and height, with so many pixels in all."""
-    low, high = least[0] * least[1], most[0] * most[1]
-
-    def check(value: Any) -> str:
-        if not isinstance(value, dict) or set(value) != {"width", "height"}:
-            return "must be a preset or an object of width and height"
-        sides = (value["width"], value["height"])
-        if any(type(side) is not int or side % step for side in sides):
-            return f"sides must be whole numbers divisible by {step}"
-        return "" if low <= sides[0] * sides[1] <= high else f"must have {low} to {high} pixels"
-
-    return check
+_SERIES: Mapping[str, Check] = {"num_images": whole(1, 6), "max_images": whole(1, 6), **CHECKED}
+_SINGLE: Mapping[str, Check] = {"num_images": whole(1, 6), "output_format": JPEG_PNG, **CHECKED}
+_SEEDREAM_IN: Mapping[str, Check] = {"image_urls": links(1, 10)}
+"""Of more, the vendor takes the last ten."""
+_V4 = either(PRESETS, choice("auto", "auto_2K", "auto_4K"), pixels(960 * 960, AREA_4K))
+# where a size is outside, the vendor scales it: asked and arrived then differ
+_V45 = either(PRESETS, choice("auto_2K", "auto_4K"), pixels(2560 * 1440, AREA_4K, both=(1920, 4096)))
+_LITE = either(PRESETS, choice("auto_2K", "auto_3K", "auto_4K"), pixels(2560 * 1440, AREA_4K))
+_PRO = either(PRESETS, choice("auto_1K", "auto_2K"), pixels(AREA_1K, AREA_2K, widest=16))
+_V55 = either(PRESETS, choice("auto_1K", "auto_1.5K", "auto_2K"), pixels(AREA_1K, AREA_2K, widest=16))
 
 
-def _sized(usual: Size) -> Any:
-    def size(fields: Fields, source: Size) -> Size:
-        asked = fields.get("image_size")
-        if isinstance(asked, dict):
-            return asked["width"], asked["height"]
-        if asked in PIXELS:
-            return PIXELS[asked]
-        if isinstance(asked, str) and "x" in asked:
-            wide, high = asked.split("x")
-            return int(wide), int(high)
-        return source if asked == "auto" else usual
-
-    return size
+def _fifteen(fields: Fields) -> Wrong | None:
+    made = fields.get("num_images", 1) * fields.get("max_images", 1)
+    much = "image_urls" in fields and len(fields["image_urls"]) + made > 15
+    return Wrong("max_images", "value_error", "inputs and outputs must not exceed 15") if much else None
 
 
-def _counted(name: str) -> Any:
-    return lambda fields: int(fields.get(name, 1))
-
-
-def _seedream(least: Size, *, edit: bool, **more: Check) -> Table:
-    optional = {
-        "image_size": either(PRESETS, choice("auto", "auto_2K", "auto_4K"), pixels(least, (4096, 4096))),
-        "num_images": whole(1, 6),
-        "max_images": whole(1, 6),
-        "seed": SEEDS,
-        "enable_safety_checker": flag,
-        "sync_mode": flag,
-        **more,
-    }
-    return Table(
-        {"prompt": PROMPT, **({"image_urls": links(1, 10)} if edit else {})},
+def _seedreams(start: str, optional: Mapping[str, Check], charge: Charge, **made: Any) -> dict[str, FalTable]:
+    series = "max_images" in optional
+    return both(
+        (f"{start}/text-to-image", f"{start}/edit"),
         optional,
-        images="image_urls" if edit else "",
-        size=_sized((2048, 2048)),
+        {},
+        required=_SEEDREAM_IN,
+        size=sized((2048, 2048)),
         count=lambda fields: int(fields.get("num_images", 1)) * int(fields.get("max_images", 1)),
-        seeded=True,
+        charge=charge,
+        form="png" if series else "output_format",
+        usual_form="png" if series else "jpeg",
+        seeded=series,
+        **({"clash": _fifteen} if series else {}),
+        **made,
     )
 
 
-_QWEN: dict[str, Check] = {
-    "image_size": either(PRESETS, pixels((256, 256), (4096, 4096))),
-    "num_inference_steps": whole(2, 250),
-    "guidance_scale": decimal(0, 20),
+_V5 = "bytedance/seedream/v5"
+_SEEDREAM: Mapping[str, FalTable] = {
+    **_seedreams(
+        "fal-ai/bytedance/seedream/v4",
+        {"image_size": _V4, "seed": SEEDS, "enhance_prompt_mode": choice("standard", "fast"), **_SERIES},
+        each(0.03),
+    ),
+    **_seedreams("fal-ai/bytedance/seedream/v4.5", {"image_size": _V45, "seed": SEEDS, **_SERIES}, each(0.04)),
+    # the seed is in the answer only
+    **_seedreams(f"{_V5}/lite", {"image_size": _LITE, **_SERIES}, each(0.035), measured=False),
+    **_seedreams(
+        f"{_V5}/pro", {"image_size": _PRO, **_SINGLE}, above(1536 * 1536, 0.0675, 0.135, further_input=0.0045)
+    ),
+    **_seedreams(f"{_V5}/flash", {"image_size": _PRO, **_SINGLE}, each(0.027)),
+    # its fields are those of one who resells it under fal's names; of its edits nothing is known
+    "bytedance/seedream/v5.5/text-to-image": FalTable(
+        {"prompt": text(32_000)},
+        {"image_size": _V55, "background": choice("auto", "opaque", "transparent"), **_SINGLE},
+        size=sized((2048, 2048)),
+        count=count_in("num_images"),
+        form="output_format",
+        usual_form="jpeg",
+        charge=above(2_610_000, 0.03, 0.0405),
+        clash=see_through,
+    ),
+}
+
+# Qwen
+
+_QWEN: Mapping[str, Check] = {
+    "image_size": either(PRESETS, pixels(256 * 256, AREA_4K)),
     "negative_prompt": text(NO_LIMIT, 0),
     "num_images": whole(1, 4),
     "seed": SEEDS,
     "acceleration": choice("none", "regular", "high"),
-    "enable_safety_checker": flag,
-    "sync_mode": flag,
+    **CHECKED,
 }
-_KONTEXT: dict[str, Check] = {
-    "aspect_ratio": choice(*KONTEXT_RATIOS),
+_QWEN_3: Mapping[str, Check] = {
+    "image_size": either(PRESETS, pixels(512 * 512, AREA_2K, widest=8)),
+    "negative_prompt": text(500, 0),
+    "num_images": whole(1, 6),
+    "seed": SEEDS,
+    "output_format": ALL_FORMS,
+    "enable_prompt_expansion": flag,
+    **CHECKED,
+}
+_FIELDS_MADE: Mapping[str, Any] = {"count": count_in("num_images"), "form": "output_format", "seeded": True}
+_QWENS: Mapping[str, FalTable] = {
+    "fal-ai/qwen-image": FalTable(
+        {"prompt": PROMPT},
+        {
+            **_QWEN,
+            "num_inference_steps": whole(2, 250),
+            "guidance_scale": decimal(0, 20),
+            "output_format": JPEG_PNG,
+            "use_turbo": flag,
+        },
+        size=sized(PIXELS["landscape_4_3"]),
+        charge=per_megapixel(0.02),
+        **_FIELDS_MADE,
+    ),
+    "fal-ai/qwen-image-edit": FalTable(
+        {"prompt": PROMPT, "image_url": link},
+        {
+            **_QWEN,
+            "num_inference_steps": whole(2, 250),
+            "guidance_scale": decimal(0, 20),
+            "output_format": JPEG_PNG,
+        },
+        images="image_url",
+        size=sized("auto"),
+        charge=per_megapixel(0.03),
+        off={"acceleration": "none"},
+        **_FIELDS_MADE,
+    ),
+    "fal-ai/qwen-image-edit-2511": FalTable(
+        {"prompt": PROMPT, "image_urls": links(1, 3)},
+        {
+            **_QWEN,
+            "num_inference_steps": whole(1, 50),
+            "guidance_scale": decimal(1, 20),
+            "output_format": ALL_FORMS,
+        },
+        images="image_urls",
+        size=sized("auto"),
+        charge=per_megapixel(0.03),
+        off={"acceleration": "none"},
+        **_FIELDS_MADE,
+    ),
+    "alibaba/qwen-image-3/text-to-image": FalTable(
+        {"prompt": text(5000)},
+        _QWEN_3,
+        size=sized(SQUARE),
+        charge=above(AREA_1K, 0.04, 0.075),
+        off={"enable_prompt_expansion": False},
+        **_FIELDS_MADE,
+    ),
+    "alibaba/qwen-image-3/edit": FalTable(
+        {"prompt": text(5000), "image_urls": links(1, 3)},
+        _QWEN_3,
+        images="image_urls",
+        size=sized(SQUARE),
+        charge=above(AREA_1K, 0.04, 0.075),
+        off={"enable_prompt_expansion": False},
+        input_sides=(384, 2048),
+        input_alpha=False,
+        **_FIELDS_MADE,
+    ),
+}
+
+# Kontext
+
+_KONTEXT: Mapping[str, Check] = {
+    "aspect_ratio": choice("21:9", "16:9", "4:3", "3:2", "1:1", "2:3", "3:4", "9:16", "9:21"),
     "num_images": whole(1, 4),
     "guidance_scale": decimal(1, 20),
     "seed": SEEDS,
     "output_format": JPEG_PNG,
     "safety_tolerance": TOLERANCE,
     "enhance_prompt": flag,
-    "sync_mode": flag,
-}
-_GPT: dict[str, Check] = {
-    "num_images": whole(1, 4),
-    "quality": choice("low", "medium", "high"),
-    "background": choice("auto", "transparent", "opaque"),
-    "output_format": ALL_FORMS,
-    "sync_mode": flag,
-}
-_GPT_2: dict[str, Check] = {
-    "image_size": either(PRESETS, pixels((655360, 1), (8294400, 1), step=16)),
-    "quality": choice("auto", "low", "medium", "high"),
-    "num_images": whole(1, 4),
-    "output_format": ALL_FORMS,
-    "sync_mode": flag,
-}
-_BANANA: dict[str, Check] = {
-    "num_images": whole(1, 4),
-    "output_format": ALL_FORMS,
-    "seed": SEEDS,
-    "safety_tolerance": TOLERANCE,
-    "limit_generations": flag,
-    "sync_mode": flag,
+    **SYNC,
 }
 
 
-def _kontext(*, edit: bool) -> Table:
-    return Table(
-        {"prompt": PROMPT, **({"image_url": link} if edit else {})},
-        _KONTEXT,
-        images="image_url" if edit else "",
-        size=(lambda fields, source: by_ratio("aspect_ratio")(fields, source) if "aspect_ratio" in fields else source)
-        if edit
-        else by_ratio("aspect_ratio"),
-        count=_counted("num_images"),
+def _kontexts(model: str, usd: float) -> dict[str, FalTable]:
+    made: dict[str, Any] = {**_FIELDS_MADE, "usual_form": "jpeg", "charge": each(usd)}
+    shaped = by_ratio("aspect_ratio")
+    return {
+        model: FalTable(
+            {"prompt": PROMPT, "image_url": link},
+            _KONTEXT,
+            images="image_url",
+            size=lambda fields, source: shaped(fields, source) if "aspect_ratio" in fields else source,
+            **made,
+        ),
+        f"{model}/text-to-image": FalTable({"prompt": PROMPT}, _KONTEXT, size=shaped, **made),
+    }
+
+
+# one picture in, one picture out
+
+_TOPAZ: Mapping[str, Check] = {
+    "upscale_factor": decimal(1, 4),
+    "output_format": JPEG_PNG,
+    "subject_detection": choice("All", "Foreground", "Background"),
+    "face_enhancement": flag,
+    "face_enhancement_creativity": decimal(0, 1),
+    "face_enhancement_strength": decimal(0, 1),
+    "crop_to_fill": flag,
+    "sharpen": decimal(0, 1),
+    "denoise": decimal(0, 1),
+    "fix_compression": decimal(0, 1),
+    "strength": decimal(0.01, 1),
+}
+_PRECISE = ("Standard V2", "High Fidelity V2", "Low Resolution V2", "CGI", "Text Refine")
+_ENLARGED: Mapping[str, Any] = {"images": "image_url", "kind": "resize", "many": False}
+
+
+def _topaz(*models: str) -> FalTable:
+    return FalTable(
+        {"image_url": link},
+        {**_TOPAZ, "model": choice(*models)},
+        size=enlarged("upscale_factor"),
         form="output_format",
         usual_form="jpeg",
-        seeded=True,
+        faces="face_enhancement",
+        off={"face_enhancement": False},
+        keeps_alpha=False,
+        charge=per_started(0.08, 24),
+        **_ENLARGED,
     )
 
 
-def _seedreams(version: str, least: Size, **more: Check) -> dict[str, Table]:
-    start = f"fal-ai/bytedance/seedream/{version}"
-    return {
-        f"{start}/text-to-image": _seedream(least, edit=False, **more),
-        f"{start}/edit": _seedream(least, edit=True, **more),
-    }
-
-
-def _bananas(version: str, sizes: tuple[str, ...], ratios: tuple[str, ...], **more: Check) -> dict[str, Table]:
-    """The later models of the family; their pictures are made in 1K here, whatever is asked for."""
-    own: dict[str, Check] = {
-        **_BANANA,
-        "aspect_ratio": choice("auto", *ratios),
-        "resolution": choice(*sizes),
-        "enable_web_search": flag,
-        **more,
-    }
-    shape = by_ratio("aspect_ratio", follow=("auto",))
-    made: dict[str, Any] = {"size": shape, "count": _counted("num_images"), "form": "output_format"}
-    start = f"fal-ai/nano-banana-{version}"
-    return {
-        start: Table({"prompt": PROMPT}, own, **made),
-        f"{start}/edit": Table({"prompt": PROMPT, "image_urls": links(1, 14)}, own, images="image_urls", **made),
-    }
-
-
-ENDPOINTS: Mapping[str, Table] = {
-    **_seedreams("v4", (960, 960), enhance_prompt_mode=choice("standard", "fast")),
-    **_seedreams("v4.5", (2560, 1440)),
-    "fal-ai/qwen-image": Table(
-        {"prompt": PROMPT},
-        {**_QWEN, "output_format": JPEG_PNG, "use_turbo": flag},
-        size=_sized(PIXELS["landscape_4_3"]),
-        count=_counted("num_images"),
-        form="output_format",
-        seeded=True,
+_UTILITIES: Mapping[str, FalTable] = {
+    "topaz/upscale/image/precision": _topaz(*_PRECISE, "High Fidelity V3", "Faces"),
+    # no longer listed since August 2026, and said to answer still
+    "fal-ai/topaz/upscale/image": _topaz(*_PRECISE, "Wonder 3", "Wonder", "Standard MAX", "Redefine", "Recovery V2"),
+    # four times, whatever is asked
+    "topaz/upscale/image/transparent": FalTable(
+        {"image_url": link},
+        {"output_format": choice("png")},
+        size=enlarged("", 4),
+        charge=per_started(0.08, 24),
+        **_ENLARGED,
     ),
-    "fal-ai/qwen-image-edit": Table(
-        {"prompt": PROMPT, "image_url": link},
-        {**_QWEN, "output_format": JPEG_PNG},
-        images="image_url",
-        size=_sized(SQUARE),
-        count=_counted("num_images"),
-        form="output_format",
-        seeded=True,
-    ),
-    "fal-ai/qwen-image-edit-2511": Table(
-        {"prompt": PROMPT, "image_urls": links(1, 3)},
-        {**{name: check for name, check in _QWEN.items() if name != "acceleration"}, "output_format": ALL_FORMS},
-        images="image_urls",
-        size=_sized(SQUARE),
-        count=_counted("num_images"),
-        form="output_format",
-        seeded=True,
-    ),
-    **dict.fromkeys(
-        ("fal-ai/qwen-image-edit-plus", "fal-ai/qwen-image-edit-2509"),
-        Table(
-            {"prompt": PROMPT, "image_urls": links(1, 3)},
-            {**_QWEN, "output_format": ALL_FORMS},
-            images="image_urls",
-            size=_sized(SQUARE),
-            count=_counted("num_images"),
-            form="output_format",
-            seeded=True,
-        ),
-    ),
-    "fal-ai/flux-pro/kontext": _kontext(edit=True),
-    "fal-ai/flux-pro/kontext/max": _kontext(edit=True),
-    "fal-ai/flux-pro/kontext/text-to-image": _kontext(edit=False),
-    "fal-ai/flux-pro/kontext/max/text-to-image": _kontext(edit=False),
-    "fal-ai/gpt-image-1.5": Table(
-        {"prompt": PROMPT},
-        {**_GPT, "image_size": choice(*GPT_SIZES)},
-        size=_sized(SQUARE),
-        count=_counted("num_images"),
-        form="output_format",
-    ),
-    "fal-ai/gpt-image-1.5/edit": Table(
-        {"prompt": PROMPT, "image_urls": links(1, 16)},
-        {
-            **_GPT,
-            "image_size": choice("auto", *GPT_SIZES),
-            "quality": choice("auto", "low", "medium", "high"),
-            "input_fidelity": choice("low", "high"),
-            "mask_image_url": link,
-        },
-        images="image_urls",
-        mask="mask_image_url",
-        size=_sized(SQUARE),
-        count=_counted("num_images"),
-        form="output_format",
-    ),
-    "openai/gpt-image-2": Table(
-        {"prompt": PROMPT}, _GPT_2, size=_sized(SQUARE), count=_counted("num_images"), form="output_format"
-    ),
-    "openai/gpt-image-2/edit": Table(
-        {"prompt": PROMPT, "image_urls": links(1, 16)},
-        {**_GPT_2, "mask_url": link},
-        images="image_urls",
-        mask="mask_url",
-        size=_sized(SQUARE),
-        count=_counted("num_images"),
-        form="output_format",
-    ),
-    "fal-ai/nano-banana": Table(
-        {"prompt": PROMPT},
-        {**_BANANA, "aspect_ratio": choice(*BANANA_RATIOS)},
-        size=by_ratio("aspect_ratio"),
-        count=_counted("num_images"),
-        form="output_format",
-    ),
-    "fal-ai/nano-banana/edit": Table(
-        {"prompt": PROMPT, "image_urls": links(1, 10)},
-        {**_BANANA, "aspect_ratio": choice("auto", *BANANA_RATIOS)},
-        images="image_urls",
-        size=by_ratio("aspect_ratio", follow=("auto",), usual="auto"),
-        count=_counted("num_images"),
-        form="output_format",
-    ),
-    **_bananas(
-        "2", ("0.5K", "1K", "2K", "4K"), (*BANANA_RATIOS, *LONG_RATIOS), thinking_level=choice("minimal", "high")
-    ),
-    **_bananas("pro", ("1K", "2K", "4K"), BANANA_RATIOS),
-    "fal-ai/bria/background/remove": Table(
-        {"image_url": link}, {"sync_mode": flag}, images="image_url", kind="cut_out", many=False
-    ),
-    "fal-ai/ideogram/v3/reframe": Table(
-        {"image_url": link, "image_size": either(PRESETS, pixels((256, 256), (4096, 4096)))},
-        {
-            "num_images": whole(1, 8),
-            "rendering_speed": choice("TURBO", "BALANCED", "QUALITY"),
-            "style": choice("AUTO", "GENERAL", "REALISTIC", "DESIGN"),
-            "seed": SEEDS,
-            "sync_mode": flag,
-        },
-        images="image_url",
-        size=_sized(SQUARE),
-        count=_counted("num_images"),
-        seeded=True,
-    ),
-    "fal-ai/topaz/upscale/image": Table(
+    "fal-ai/clarity-upscaler": FalTable(
         {"image_url": link},
         {
             "upscale_factor": decimal(1, 4),
-            "model": choice(*TOPAZ_MODELS),
-            "output_format": JPEG_PNG,
-            "subject_detection": choice("All", "Foreground", "Background"),
-            "face_enhancement": flag,
-            "face_enhancement_creativity": decimal(0, 1),
-            "face_enhancement_strength": decimal(0, 1),
-            "crop_to_fill": flag,
-        },
-        images="image_url",
-        size=enlarged("upscale_factor"),
-        kind="resize",
-        form="output_format",
-        usual_form="jpeg",
-        many=False,
-        faces="face_enhancement",
-    ),
-    "fal-ai/clarity-upscaler": Table(
-        {"image_url": link},
-        {
-            "upscale_factor": decimal(1, 4),
-            "prompt": text(NO_LIMIT),
-            "negative_prompt": text(NO_LIMIT),
+            "prompt": PROMPT,
+            "negative_prompt": PROMPT,
             "creativity": decimal(0, 1),
             "resemblance": decimal(0, 1),
             "guidance_scale": decimal(0, 20),
@@ -326,20 +281,54 @@ ENDPOINTS: Mapping[str, Table] = {
             "seed": SEEDS,
             "enable_safety_checker": flag,
         },
-        images="image_url",
         size=enlarged("upscale_factor"),
-        kind="resize",
-        many=False,
         seeded=True,
+        charge=per_megapixel(0.03),
+        **_ENLARGED,
     ),
-    "fal-ai/esrgan": Table(
+    "fal-ai/esrgan": FalTable(
         {"image_url": link},
         {"scale": decimal(1, 8), "model": text(100), "face": flag, "output_format": JPEG_PNG, "tile": whole(0, 4096)},
-        images="image_url",
         size=enlarged("scale"),
-        kind="resize",
         form="output_format",
-        many=False,
+        **_ENLARGED,
+    ),
+    "fal-ai/bria/background/remove": FalTable(
+        {"image_url": link}, SYNC, images="image_url", kind="cut_out", many=False, charge=each(0.018)
+    ),
+    "fal-ai/ideogram/v3/reframe": FalTable(
+        {"image_url": link, "image_size": either(PRESETS, pixels(256 * 256, AREA_4K))},
+        {
+            "num_images": whole(1, 8),
+            "rendering_speed": choice("TURBO", "BALANCED", "QUALITY"),
+            "style": choice("AUTO", "GENERAL", "REALISTIC", "DESIGN"),
+            "seed": SEEDS,
+            "image_urls": links(1, 10),  # pictures of a style, not what is reframed
+            **SYNC,
+        },
+        images="image_url",
+        size=sized(SQUARE),
+        count=count_in("num_images"),
+        seeded=True,
+        charge=each_by("rendering_speed", "BALANCED", {"TURBO": 0.03, "BALANCED": 0.06, "QUALITY": 0.09}),
     ),
 }
-"""Fields of which only the name is published are taken within wide bounds."""
+
+ENDPOINTS: Mapping[str, FalTable] = {
+    **_SEEDREAM,
+    **_QWENS,
+    **_kontexts("fal-ai/flux-pro/kontext", 0.04),
+    **_kontexts("fal-ai/flux-pro/kontext/max", 0.08),
+    **GPTS,
+    **BANANAS,
+    **{twin: BANANAS[model] for twin, model in TWINS.items()},
+    **_UTILITIES,
+}
+
+
+def elsewhere(model: str) -> bool:
+    """Whether an id is a known one with a wrong owner in front of it, such as `fal-ai/`, or without the right one."""
+    bare = model.partition("/")[2]
+    return model not in ENDPOINTS and any(
+        known == bare or known.partition("/")[2] in (model, bare) for known in ENDPOINTS
+    )

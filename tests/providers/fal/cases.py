@@ -15,7 +15,7 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.providers.fal.routes import ALIKE, OTHERS, ROUTES
+from imagewright.providers.fal.routes import ALIKE, ROUTES
 from tests.emulators.fal import LOCKED, FalEmulator, problem
 from tests.emulators.messages import Answer, truncated
 from tests.support import faults
@@ -97,6 +97,8 @@ RESULT: Rows = REFUSED | {
     "a sentence, 400": (answered(400, {"detail": "no"}), DOUBTFUL),
     "a sentence of the model": (Answer.of({"detail": "oops"}, 500, x_fal_request_id="r"), DOUBTFUL),
     "the platform": (answered(504, {"detail": "late", "error_type": "request_timeout"}), DOUBTFUL),
+    "no endpoint": (answered(404, {"detail": "Path /text-to-image not found"}), DOUBTFUL),
+    "no such path": (answered(404, {"detail": "Path /a/b/requests/r not found"}), PASSING),
     "no problem named": (answered(422, {"detail": []}), REPORTED),
     "done": (raw(f'{{"images": [{{"url": "{LINK}"}}], "seed": {LONG}}}'), FINISHED),
     "done, an empty list": (answered(200, {"images": []}), DOUBTFUL),
@@ -126,7 +128,7 @@ QUEUE = Queue(
 
 VENDOR = Vendor(
     emulator=FalEmulator,
-    goldens=lambda: bodies((*ROUTES, *OTHERS), fields_body),
+    goldens=lambda: bodies(ROUTES, fields_body),
     moderation=SUBMIT["moderation"],
     no_money=SUBMIT["no money"],
     submits=("submit",),
@@ -135,7 +137,6 @@ VENDOR = Vendor(
         refuses=lambda words: Answer.of({"error": {"type": "authorization_error", "message": words}}, 401),
         began="sent",
         two_to_a_page=lambda _, patch: patch.setattr("imagewright.providers.fal.provider.LIST_PAGE", 2),
-        others=OTHERS,
     ),
     empty=("locked", True, "Top up"),
     alike={default: tuple(models) for default, models in ALIKE.items()},

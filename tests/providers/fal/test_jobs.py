@@ -9,28 +9,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from imagewright.catalog.row import Limits
-from imagewright.engine.plan import estimate
 from imagewright.providers import open_provider
 from imagewright.providers.base import ProviderConfig
-from imagewright.providers.fal.routes import ALIKE, OTHERS, ROUTES
+from imagewright.providers.fal.routes import ALIKE, ROUTES
 from imagewright.providers.http.client import HttpClient
 from tests.emulators.fal_models import ENDPOINTS
 from tests.support.golden_bodies import inputs_of
-from tests.support.provider_runs import check_picture, drive, full_order, picture, plain_order, submitted
+from tests.support.provider_runs import check_picture, drive, effective, full_order, picture, plain_order, submitted
 from tests.support.route_orders import every_offer, masked_order
-from tests.support.vendors import wired
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imagewright.providers.base import Provider, Route
-    from imagewright.providers.fal.routes import FalRoute
+    from imagewright.providers.base import Order, Provider, Route
+    from imagewright.providers.fal.route import FalRoute
     from tests.emulators.fal import FalEmulator
 
 pytestmark = pytest.mark.anyio
 
-ALL = (*ROUTES, *OTHERS)
 SAME = [replace(route, model=model) for route in ROUTES for model in ALIKE.get(route.model, ())]
 PLAIN = next(route for route in ROUTES if not route.image_field and "resolution" not in route.takes)
 WITH_PICTURES = next(route for route in ROUTES if route.image_list and route.native_auto)
@@ -41,9 +37,17 @@ def _name(route: Route) -> str:
 
 
 def _small(route: Route) -> dict[str, Any]:
-    """The smallest size it makes: what is drawn here is thrown away."""
-    sizes = route.takes.get("resolution", Limits()).values
-    return {"resolution": sizes[0]} if sizes else {}
+    """The smallest size it makes: what is drawn here is thrown away. And a ratio that the oldest model keeps to."""
+    taken = effective(route)
+    sizes = taken["resolution"].values if "resolution" in taken else None
+    small = {"resolution": sizes[0]} if sizes else {}
+    return small | ({"aspect_ratio": "16:9"} if route.model.startswith("fal-ai/nano-banana") else {})
+
+
+def _of_a_size_it_takes(order: Order) -> Order:
+    """The order with pictures that are not below the vendor's limit."""
+    side = max(256, order.route.pictures.min_side)
+    return replace(order, images=tuple(picture(side * 5 // 4, side, place) for place in range(len(order.images))))
 
 
 @pytest.mark.parametrize("most", [False, True], ids=["plain", "full"])
@@ -56,7 +60,7 @@ async def test_a_whole_call(
     tmp_path: Path,
 ) -> None:
     order = full_order(route, **_small(route)) if most else plain_order(route, **_small(route))
-    order = masked_order(route) if order.mask else order
+    order = masked_order(route) if order.mask else _of_a_size_it_takes(order)
 
     driven = await drive(provider, order, tmp_path)
 
@@ -68,15 +72,18 @@ async def test_a_whole_call(
     assert len(emulator.received("submit")) == 1
     assert not emulator.received("upload")
     assert [pictures for _, pictures in emulator.charges] == [order.count]
+    sides = [max(one.width, one.height) for one in order.images]
+    estimate = route.price.estimate(order.arguments, order.count, sides=sides)
+    assert estimate is None or estimate >= emulator.usd[0] > 0
     assert driven.finished.cost_usd is None
     seeds = {output.seed for output in driven.finished.outputs}
-    if "seed" in route.takes:
+    if "seed" in route.takes and ENDPOINTS[route.model].seeded:
         assert len(seeds) == 1
         assert order.arguments.get("seed") in {None, *seeds}
         assert None not in seeds
 
 
-@pytest.mark.parametrize("route", [*ALL, *SAME], ids=_name)
+@pytest.mark.parametrize("route", [*ROUTES, *SAME], ids=_name)
 def test_fal_takes_every_value_the_route_offers(route: FalRoute) -> None:
     orders = list(every_offer(route))
     assert orders
@@ -85,7 +92,7 @@ def test_fal_takes_every_value_the_route_offers(route: FalRoute) -> None:
         assert ENDPOINTS[model].wrong(inputs_of(order, route)) is None, order.arguments
 
 
-@pytest.mark.parametrize("route", [route for route in ALL if route.pictures.mask], ids=_name)
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.pictures.mask], ids=_name)
 async def test_the_region_the_mask_names_is_the_one_that_changes(
     route: FalRoute, provider: Provider, tmp_path: Path
 ) -> None:
@@ -107,22 +114,24 @@ async def test_a_mask_goes_without_a_warning_where_there_is_none(provider: Provi
     assert driven.finished.notes == ()
 
 
-@pytest.mark.parametrize("route", [route for route in ALL if route.note], ids=_name)
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.note], ids=_name)
 async def test_the_note_of_a_route_reaches_its_caller(route: FalRoute, provider: Provider, tmp_path: Path) -> None:
     driven = await drive(provider, plain_order(route), tmp_path)
     assert driven.finished.notes == (route.note,)
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.makes_sets], ids=_name)
-def test_a_prompt_at_its_limit_has_room_for_the_count(route: FalRoute) -> None:
+def test_a_set_is_asked_for_by_its_number_and_in_the_prompt_where_there_is_room(route: FalRoute) -> None:
     longest = route.takes["prompt"].max_length
     assert longest is not None
     for count in route.counts:
-        order = replace(plain_order(route, prompt="x" * longest), count=count)
-        text = inputs_of(order, route)
-        assert len(text["prompt"]) <= 5000
-        assert (f"set of {count}" in text["prompt"]) == (count > 1)
-        assert text.get("max_images", 1) == count
+        for length in (longest, longest - 100):
+            order = replace(plain_order(route, prompt="x" * length), count=count)
+            text = inputs_of(order, route)
+            assert len(text["prompt"]) <= longest
+            assert (f"set of {count}" in text["prompt"]) == (count > 1 and length < longest)
+            assert text.get("max_images", 1) == count
+            assert "num_images" not in text
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.makes_sets and route.image_list], ids=_name)
@@ -206,17 +215,10 @@ async def test_pictures_marked_as_not_safe_are_kept_with_a_word(
     assert "not safe" in driven.finished.notes[0]
 
 
-@pytest.mark.parametrize("other", OTHERS, ids=_name)
-async def test_a_known_alternative_is_chosen_by_its_id(
-    other: FalRoute, emulator: FalEmulator, http: HttpClient, tmp_path: Path
-) -> None:
-    chosen = wired("fal", emulator, http, **{other.tool: {str(other.operation): {"model": other.model}}})
-    (route,) = [route for route in chosen.routes if route.model == other.model and route.operation == other.operation]
-    assert route == other
-    order = masked_order(route) if route.pictures.mask else replace(full_order(route, **_small(route)), count=1)
-    driven = await drive(chosen, order, tmp_path)
-    assert len(driven.files) == order.count
-    assert next(iter(emulator.tasks.values())).model == other.model
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.edition], ids=_name)
+def test_an_edition_is_preferred_by_its_id(route: FalRoute) -> None:
+    (first,) = [one for one in _routes(str(route.operation), {"model": route.model}, route.tool) if one.preferred]
+    assert first == replace(route, preferred=True)
 
 
 def _routes(operation: str, table: dict[str, Any], tool: str) -> tuple[Route, ...]:
@@ -225,11 +227,11 @@ def _routes(operation: str, table: dict[str, Any], tool: str) -> tuple[Route, ..
     return tuple(route for route in routes if (route.tool, str(route.operation)) == (tool, operation))
 
 
-def test_an_alternative_keeps_what_else_was_set() -> None:
-    other = next(route for route in OTHERS if route.pictures.mask)
-    table = {"model": other.model, "without": ["mask"], "counts": [1], "usd": 0.5}
-    (route,) = _routes(str(other.operation), table, other.tool)
-    assert route.model == other.model
+def test_an_edition_that_is_preferred_keeps_what_else_was_set() -> None:
+    masked = [route for route in ROUTES if route.pictures.mask][-1]
+    table = {"model": masked.model, "without": ["mask"], "counts": [1], "usd": 0.5}
+    (route,) = [one for one in _routes(str(masked.operation), table, masked.tool) if one.model == masked.model]
+    assert route.preferred
     assert "mask" not in route.takes
     assert route.pictures.mask is None
     assert route.counts == (1,)
@@ -242,20 +244,3 @@ def test_a_model_of_the_same_fields_brings_its_price(default: str, model: str) -
     overrides = {before.tool: {before.model: {"model": model}}}
     routes = open_provider("fal", ProviderConfig(key="k", addresses={}, overrides=overrides, http=HttpClient())).routes
     assert replace(before, model=model, price=ALIKE[default][model]) in routes
-
-
-@pytest.mark.parametrize(
-    ("model", "quality", "by_shape"),
-    [
-        ("openai/gpt-image-2", "low", (0.006, 0.005)),
-        ("openai/gpt-image-2", "medium", (0.053, 0.042)),
-        ("openai/gpt-image-2", "high", (0.211, 0.165)),
-        ("openai/gpt-image-2/edit", "low", (0.015, 0.018)),
-        ("openai/gpt-image-2/edit", "medium", (0.061, 0.054)),
-        ("openai/gpt-image-2/edit", "high", (0.219, 0.178)),
-    ],
-)
-def test_a_price_is_that_of_the_dearest_shape(model: str, quality: str, by_shape: tuple[float, float]) -> None:
-    """A budget that was checked against less would be broken: an edit pays for the picture it reads, too."""
-    route = next(one for one in ROUTES if one.model == model)
-    assert estimate(route.price, {"quality": quality}, 1) == max(by_shape)

@@ -30,7 +30,8 @@ from imagewright.providers.common.provider import (
 )
 from imagewright.providers.fal import replies
 from imagewright.providers.fal.replies import Done, Submitted
-from imagewright.providers.fal.routes import ALIKE, NAME, ROUTES, FalRoute
+from imagewright.providers.fal.route import NAME, FalRoute
+from imagewright.providers.fal.routes import ALIKE, ROUTES
 from imagewright.providers.http.request import Purpose, Request
 
 if TYPE_CHECKING:

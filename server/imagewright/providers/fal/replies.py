@@ -16,6 +16,7 @@ from imagewright.errors import (
     BadKey,
     ContentRefused,
     GenerationFailed,
+    ModelUnavailable,
     OutOfCredit,
     ProviderError,
     RateLimited,
@@ -28,7 +29,7 @@ from imagewright.providers.base import Finished, Output, Running
 from imagewright.providers.common.fields import mapping, mappings, seed, text_in, words_in
 from imagewright.providers.common.provider import digest
 from imagewright.providers.common.recovery import Listed, Page, read_time
-from imagewright.providers.fal.routes import NAME
+from imagewright.providers.fal.route import NAME
 from imagewright.providers.http.classify import MEANING, sounds_moderated
 
 if TYPE_CHECKING:
@@ -94,6 +95,9 @@ PLATFORM: Mapping[str, Meaning] = {
 }
 """By `error_type`: the platform gave up, not the model."""
 NO_MONEY = re.compile(r"\bbalance\b|\btop up\b|\bbilling\b|\bcredits?\b|\buser is locked\W*$", re.IGNORECASE)
+NO_PATH = re.compile(r"^Path (?!\S*/requests/)/\S* not found")
+"""The result of a task whose endpoint is not there, or not under that owner: the queue takes such a task. A path with
+`/requests/` is that of the question."""
 CANCEL_TAKEN = frozenset({"OK", "CANCELLATION_REQUESTED"})
 SPOKEN = frozenset({400, 401, 403, 422, 429})
 """Statuses of refusals whose words are fal's own; any other is judged by its status alone."""
@@ -214,6 +218,8 @@ def _task_failure(reply: Reply, body: Mapping[str, Any]) -> TaskEnded | Provider
     error_type = text_in(body, "error_type") or reply.headers.get("x-fal-error-type", "")
     if (gave_up := PLATFORM.get(error_type)) is not None:
         return TaskEnded(gave_up.error(NAME, words, charged=gave_up.charged), sure=False)
+    if reply.status == HTTPStatus.NOT_FOUND and NO_PATH.match(words):
+        return TaskEnded(ModelUnavailable(NAME, words, charged=None), sure=False)
     if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         # a gateway answers so too; with a request id it was the model
         own = "x-fal-request-id" in reply.headers and bool(body)

@@ -1,149 +1,164 @@
 """What fal offers for the rows, as data.
 
-Endpoint ids, field names and limits are those of the vendor's own client types, prices those of its model pages,
-unless a line says otherwise. What is not confirmed is marked, and can be switched off in the configuration, see
-`providers.common.overrides`; the alternatives at the end are chosen there by their id.
+Endpoint ids and field names are those of the vendor's own client types (its repository of 2026-08-02) and of its model
+pages where an id is younger than those; prices are those of the pages. All were read on 2026-11-26, unless a line says
+otherwise. The owner in front of an id belongs to it: an id with another owner is taken by the queue, and comes to
+nothing there.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from math import isqrt
 from typing import TYPE_CHECKING, Any
 
-from imagewright.catalog.row import ANY, AUTO, Limits, OperationName, Scalar
+from imagewright.catalog.row import AUTO, Limits, OperationName
 from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price
-from imagewright.providers.common.fields import (
-    COUNT,
-    LEFT_OUT,
-    PRESETS,
-    UPPER,
-    Field,
-    FieldsRoute,
-    as_in_row,
-    pair,
-    ratios,
-    same,
+from imagewright.providers.common.fields import COUNT, LEFT_OUT, UPPER, Field, as_in_row, same
+from imagewright.providers.common.sizes import SizeRule
+from imagewright.providers.fal.gpt_image import GPT_IMAGE
+from imagewright.providers.fal.route import (
+    CATALOGUE,
+    CHECKED,
+    NAME,
+    PAGE,
+    PAGE_COPIED,
+    FalRoute,
+    Sizes,
+    flat_price,
+    pair_of,
+    pixels,
+    price_by,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-NAME = "fal"
-CHECKED = "2026-11-22"
-CHECKED_AGAIN = "2026-11-26"
-PAGE = "the vendor's model page"
-PAGE_COPIED = f"{PAGE}, in LiteLLM's table"
-PER_MEGAPIXEL = "about 0.02 to 0.03 USD a megapixel, not confirmed; the presets have at most one"
+    from imagewright.catalog.row import Scalar
+
 IN_AND_OUT = 15
 """Most pictures in and out of one Seedream call together."""
 MOST_IN = 10
-MASK_DOUBT = "fal does not say which side of a mask this model repaints: look whether only the masked area has changed."
-ENDING = "OpenAI shuts gpt-image-1.5 down on 2026-12-01: take its entry out of your configuration before that day."
 NOT_RECRAFT = "fal has no Recraft: the background was removed by another maker's model."
-
-SEEDREAM_RATIOS = ("1:1", "4:3", "3:4", "3:2", "2:3", "16:9", "9:16", "21:9")
-SIDES = {"1K": 1024, "2K": 2048, "4K": 4096}
-"""Side in px of the square of that size."""
-GPT_SIZES: dict[Scalar, str] = {"1:1": "1024x1024", "3:2": "1536x1024", "2:3": "1024x1536"}
+REDRAWN = "This enlarger paints new details: compare the picture with the one you gave."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FalRoute(FieldsRoute):
-    """A route with fal's spelling; its model is the endpoint's id."""
-
-    inline_bytes: int = 4_000_000
-    """Most bytes of all input pictures together that go into the request as data URIs, as many models take them; larger
-    ones are uploaded. No limit is published: this keeps a request small."""
-
-
-def _pixels(width: int, height: int) -> dict[str, int]:
-    return {"width": width, "height": height}
-
-
-def _exactly(ratio: str, side: int) -> dict[str, int]:
-    """Sides in px of exactly that ratio, multiples of 8, with at most side x side pixels."""
-    wide, high = (int(part) for part in ratio.split(":"))
-    unit = isqrt(side * side // (wide * high)) // 8 * 8
-    return _pixels(wide * unit, high * unit)
-
-
-def _by_quality(low: float, medium: float, high: float, source: str, checked: str) -> Price:
-    return Price.table_by("quality", "medium", {"low": low, "medium": medium, "high": high}, source, checked)
-
-
-def _flat(usd: float, source: str = PAGE) -> Price:
-    return Price(usd=usd, source=source, checked=CHECKED)
-
-
-def _pair(tool: str, ids: tuple[str, str], takes: Mapping[str, Limits], **more: Any) -> tuple[FalRoute, ...]:
-    return pair(FalRoute, ids, takes, "image_urls", provider=NAME, tool=tool, **more)
-
-
-def _seedream(version: str, sizes: tuple[str, ...], price: Price) -> tuple[FalRoute, ...]:
-    shapes = {(ratio, size): _exactly(ratio, SIDES[size]) for ratio in SEEDREAM_RATIOS for size in sizes}
-    start = f"fal-ai/bytedance/seedream/{version}"
-    return _pair(
+def _seedream(
+    edition: str, start: str, least: int, most: int, prices: tuple[Price, Price], *own: str, **more: Any
+) -> tuple[FalRoute, ...]:
+    """Generating and editing with an edition that makes sets: least and most pixels, prices of both, its arguments."""
+    # the sentence with the count goes into the row's own 5000 characters
+    takes = {"prompt": Limits(max_length=5000), **as_in_row("aspect_ratio", "resolution", "images", *own)}
+    # one set of pictures that belong together, up to that many; `num_images` would make unrelated ones
+    count = Field("max_images", COUNT, {1: LEFT_OUT})
+    edit = {"native_auto": True, "price": prices[1], "counts": tuple(range(1, IN_AND_OUT - MOST_IN + 1))}
+    both = {"fields": (*same("prompt", *own), count), "counts": (1, 2, 3, 4, 5, 6), "makes_sets": True, "edit": edit}
+    return pair_of(
         "bytedance_seedream",
         (f"{start}/text-to-image", f"{start}/edit"),
-        {
-            # the sentence with the count goes into the row's own 5000 characters
-            "prompt": Limits(max_length=5000),
-            "aspect_ratio": ratios(SEEDREAM_RATIOS),
-            "resolution": Limits(values=sizes),
-            **as_in_row("images", "seed", *SERVED_BY_ENGINE),
-        },
-        edit={"counts": tuple(range(1, IN_AND_OUT - MOST_IN + 1))},
-        fields=(
-            *same("prompt"),
-            Field("image_size", ("aspect_ratio", "resolution"), shapes),
-            *same("seed"),
-            # one set of pictures that belong together, up to that many; `num_images` would make unrelated ones
-            Field("max_images", COUNT, {1: LEFT_OUT}),
-        ),
-        counts=(1, 2, 3, 4, 5, 6),
-        makes_sets=True,
-        price=price,
+        {**takes, **SERVED_BY_ENGINE},
+        edition=edition,
+        sizes=Sizes(rule=SizeRule(least_pixels=least, most_pixels=most, step=8, widest=16)),
+        price=prices[0],
+        **both | more,
     )
 
 
-def _qwen() -> tuple[FalRoute, ...]:
-    many = (
-        *same("prompt"),
-        Field("image_size", "aspect_ratio", PRESETS),
-        *same("seed", "negative_prompt"),
+def _single_seedream(
+    edition: str, start: str, prices: tuple[Price, Price], *own: str, edit_counts: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
+) -> tuple[FalRoute, ...]:
+    """The same with an edition without sets, which makes JPEGs where it is not asked for another type."""
+    return _seedream(
+        edition,
+        start,
+        1024 * 1024,
+        2048 * 2048,
+        prices,
+        *own,
+        fields=(*same("prompt", *own), Field("num_images", COUNT)),
+        fixed={"output_format": "png"},
+        makes_sets=False,
+        edit={"native_auto": True, "price": prices[1], "counts": edit_counts},
+    )
+
+
+_PRO = price_by(
+    "resolution", "2K", {"1K": 0.0675, "1.5K": 0.0675, "2K": 0.135}, f"{PAGE}, where it is called tentative"
+)
+_V55 = price_by("resolution", "2K", {"1K": 0.03, "1.5K": 0.03, "2K": 0.0405})
+_SEEDREAM: tuple[FalRoute, ...] = (
+    *_seedream(
+        "4.5", "fal-ai/bytedance/seedream/v4.5", 2560 * 1440, 4096 * 4096, (flat_price(0.04, CATALOGUE),) * 2, "seed"
+    ),
+    *_seedream("4.0", "fal-ai/bytedance/seedream/v4", 960 * 960, 4096 * 4096, (flat_price(0.03),) * 2, "seed"),
+    *_seedream("5-lite", "bytedance/seedream/v5/lite", 2560 * 1440, 4096 * 4096, (flat_price(0.035),) * 2),
+    # each further input picture is charged in each picture made, so every picture is a call
+    *_single_seedream(
+        "5-pro", "bytedance/seedream/v5/pro", (_PRO, replace(_PRO, per_input=0.0045, inputs_free=1)), edit_counts=(1,)
+    ),
+    *_single_seedream("5-flash", "bytedance/seedream/v5/flash", (flat_price(0.027),) * 2),
+    # Its page has the id and the price; its fields are those of one who resells it under fal's names. An endpoint that
+    # edits was not found
+    *_single_seedream("5.5", "bytedance/seedream/v5.5", (_V55, Price(usd=None)), "background")[:1],
+)
+
+
+def _qwen_2025() -> tuple[FalRoute, ...]:
+    plain = ("prompt", "seed", "negative_prompt", "acceleration", "output_format")
+    takes = as_in_row(*plain, "aspect_ratio", "guidance", "steps", *SERVED_BY_ENGINE)
+    fields = (
+        *same(*plain),
         Field("guidance_scale", "guidance"),
         Field("num_inference_steps", "steps"),
-        *same("output_format"),
         Field("num_images", COUNT),
     )
-    takes = as_in_row("prompt", "seed", "negative_prompt", "guidance", "steps", "output_format", *SERVED_BY_ENGINE)
-    one = {**takes, "aspect_ratio": ratios(PRESETS), "acceleration": ANY, "images": Limits(max_items=1)}
-    shared: dict[str, Any] = {
-        "counts": (1, 2, 3, 4),  # its upper bound is not published
-        "price": _flat(0.03, PER_MEGAPIXEL),
-    }
-    return (
-        *_pair(
-            "qwen",
-            ("fal-ai/qwen-image", "fal-ai/qwen-image-edit"),
-            one,
-            edit={"image_field": "image_url", "image_list": False},
-            fields=(*many, *same("acceleration")),
-            **shared,
-        ),
-        FalRoute(
-            provider=NAME,
-            tool="qwen",
-            operation=OperationName.EDIT,
-            # the newest that takes several pictures; for one the model above is documented with more controls
-            model="fal-ai/qwen-image-edit-2511",
-            takes={**takes, "aspect_ratio": ratios(PRESETS, auto=True), "images": Limits(min_items=2)},
-            fields=many,
-            image_field="image_urls",
-            image_list=True,
-            **shared,
-        ),
+    # 0.02 and 0.03 USD a million pixels, of which the largest size has 1.05
+    generate, one = pair_of(
+        "qwen",
+        ("fal-ai/qwen-image", "fal-ai/qwen-image-edit"),
+        {**takes, "images": Limits(max_items=1)},
+        edit={
+            "image_field": "image_url",
+            "image_list": False,
+            "native_auto": True,
+            "price": flat_price(0.0315, CATALOGUE),
+        },
+        edition="2025",
+        fields=fields,
+        counts=(1, 2, 3, 4),
+        # the size is always asked for: left out, it is the input's, and a large photo is charged by its pixels
+        sizes=Sizes(rule=SizeRule(least_pixels=512 * 512, most_pixels=1024 * 1024, step=16, widest=8)),
+        price=flat_price(0.021, CATALOGUE),
+    )
+    # the newest that takes several; for one picture the model above has wider limits
+    several = replace(
+        one,
+        model="fal-ai/qwen-image-edit-2511",
+        takes={**takes, "images": Limits(min_items=2), "guidance": Limits(minimum=1)},
+        image_field="image_urls",
+        image_list=True,
+    )
+    return generate, one, several
+
+
+def _qwen_3() -> tuple[FalRoute, ...]:
+    # the catalogue calls it "3 Pro" in one place and 3 in all others
+    plain = ("prompt", "seed", "negative_prompt", "output_format")
+    return pair_of(
+        "qwen",
+        ("alibaba/qwen-image-3/text-to-image", "alibaba/qwen-image-3/edit"),
+        as_in_row(*plain, "aspect_ratio", "images", *SERVED_BY_ENGINE),
+        edit={
+            "native_auto": True,
+            "pictures": PictureForm(max_bytes=10_000_000, min_side=384, max_side=2048),
+        },
+        edition="3.0",
+        fields=(*same(*plain), Field("num_images", COUNT)),
+        fixed={"enable_prompt_expansion": False},
+        counts=(1, 2, 3, 4),
+        # 1K: twice the price is charged for 2K
+        sizes=Sizes(rule=SizeRule(least_pixels=512 * 512, most_pixels=1024 * 1024, step=16, widest=8)),
+        price=flat_price(0.04),
     )
 
 
@@ -151,7 +166,7 @@ def _flux_kontext() -> tuple[FalRoute, ...]:
     start = "fal-ai/flux-pro/kontext"
     made = {"pro": f"{start}/text-to-image", "max": f"{start}/max/text-to-image"}
     edits = {"pro": start, "max": f"{start}/max"}
-    return _pair(
+    return pair_of(
         "flux_kontext",
         (made["pro"], edits["pro"]),
         {
@@ -171,40 +186,58 @@ def _flux_kontext() -> tuple[FalRoute, ...]:
         ),
         model_by="quality",
         models=made,
-        price=Price.table_by("quality", "pro", {"pro": 0.04, "max": 0.08}, PAGE, CHECKED),
+        price=price_by("quality", "pro", {"pro": 0.04, "max": 0.08}),
     )
 
 
-def _gpt_image(
-    ids: tuple[str, str],
-    sizes: Mapping[Scalar, Any],
-    mask_field: str,
-    more: tuple[str, ...],
-    prices: tuple[Price, Price],
+def _banana(edition: str, ids: tuple[str, str], price: Price, *own: str) -> tuple[FalRoute, ...]:
+    plain = ("prompt", "aspect_ratio", *own, "output_format")
+    takes = as_in_row(*plain, "images", "save_as")
+    return pair_of(
+        "nano_banana", ids, takes, edit={"native_auto": True}, edition=edition, fields=same(*plain), price=price
+    )
+
+
+_1K_TO_4K = price_by("resolution", "1K", {"1K": 0.08, "2K": 0.12, "4K": 0.16}, PAGE_COPIED)
+_LITE = flat_price(0.042, f"{PAGE_COPIED}: 1,120 tokens of a picture")
+_BANANA: tuple[FalRoute, ...] = (
+    # Its id, fields and price are those of callers that agree, and of one who quotes its page. Of two readings of the
+    # price this is the higher one; the other has 0.04, 0.059 and 0.134
+    *_banana(
+        "2.1",
+        ("google/nano-banana-2.1", "google/nano-banana-2.1/edit"),
+        replace(_1K_TO_4K, source="a caller's reading of the vendor's page, October 2026"),
+        "resolution",
+    ),
+    *_banana("2.5", ("fal-ai/nano-banana", "fal-ai/nano-banana/edit"), flat_price(0.039)),
+    *_banana("2-lite", ("google/nano-banana-2-lite", "google/nano-banana-lite/edit"), _LITE),
+    *_banana("2", ("fal-ai/nano-banana-2", "fal-ai/nano-banana-2/edit"), _1K_TO_4K, "resolution"),
+    *_banana(
+        "pro",
+        ("fal-ai/nano-banana-pro", "fal-ai/nano-banana-pro/edit"),
+        price_by("resolution", "1K", {"1K": 0.15, "2K": 0.15, "4K": 0.3}, PAGE_COPIED),
+        "resolution",
+    ),
+)
+
+
+def _by_output(usd: float, megapixels: int, most: int) -> Price:
+    """The price of an enlargement by every begun portion of that many million pixels, as if all were squares."""
+    parts = range(1, most // megapixels + 2)
+    steps = tuple((isqrt(part * megapixels * 1_000_000), round(part * usd, 6)) for part in parts)
+    return Price(usd=usd, by_side=steps, source=PAGE, checked=CHECKED)
+
+
+def _enlarger(
+    model: str,
+    field: str = "",
     *,
+    price: Price = Price(usd=None),  # noqa: B008 - it is frozen
+    scales: tuple[int, ...] = (1, 2, 3, 4),
     note: str = "",
-) -> tuple[FalRoute, ...]:
-    """Generating and editing with one of OpenAI's models, with the ids and prices of both, in this order."""
-    plain = ("prompt", "quality", "output_format", *more)
-    return _pair(
-        "openai_4o",
-        ids,
-        {"aspect_ratio": ratios(sizes), **as_in_row(*plain, "images", "mask", *SERVED_BY_ENGINE)},
-        edit={
-            # the maker's own polarity; fal does not say it for its field
-            "pictures": PictureForm(mask="transparent_is_repainted"),
-            "mask_field": mask_field,
-            "mask_note": MASK_DOUBT,
-            "price": prices[1],
-        },
-        fields=(*same(*plain), Field("image_size", "aspect_ratio", sizes), Field("num_images", COUNT)),
-        counts=(1, 2, 3, 4),  # its upper bound is not published; one who resells it has 4
-        note=note,
-        price=prices[0],
-    )
-
-
-def _enlarger(model: str, field: str, **fixed: Any) -> FalRoute:
+    pictures: PictureForm = PictureForm(),  # noqa: B008 - it is frozen
+    fixed: Mapping[str, Any],
+) -> FalRoute:
     """The route of an enlarger, with its name for the factor and what it is sent besides."""
     return FalRoute(
         provider=NAME,
@@ -212,40 +245,55 @@ def _enlarger(model: str, field: str, **fixed: Any) -> FalRoute:
         operation=OperationName.UPSCALE,
         model=model,
         takes=as_in_row("images", "scale", "save_as"),
-        fields=(Field(field, "scale"),),
+        fields=(Field(field, "scale"),) if field else (),
         fixed=fixed,
         image_field="image_url",
-        scales=(1, 2, 3, 4),
+        scales=scales,
+        note=note,
+        pictures=pictures,
+        price=price,
     )
 
 
+_TOPAZ = _by_output(0.08, 24, 512)
+_UPSCALE: tuple[FalRoute, ...] = (
+    # The model itself has no enlarger. Of fal's, this one keeps to the picture. By default it makes a JPEG and redraws
+    # faces
+    _enlarger(
+        "topaz/upscale/image/precision",
+        "upscale_factor",
+        price=_TOPAZ,
+        fixed={"model": "Standard V2", "output_format": "png", "face_enhancement": False},
+    ),
+    # keeps what is transparent, always makes four times the sides, and takes nothing else, as several callers say
+    _enlarger("topaz/upscale/image/transparent", price=_TOPAZ, scales=(4,), fixed={"output_format": "png"}),
+    _enlarger("fal-ai/esrgan", "scale", fixed={"output_format": "png"}),
+    _enlarger("fal-ai/clarity-upscaler", "upscale_factor", note=REDRAWN, fixed={}),
+)
+
+_REFRAMED: Mapping[str, tuple[int, int]] = {
+    "1:1": (1024, 1024),
+    "4:3": (1152, 864),
+    "3:2": (1248, 832),
+    "5:4": (1120, 896),
+    "16:9": (1312, 736),
+    "21:9": (1472, 640),
+    "2:1": (1408, 704),
+}
+"""Width and height in px: of the 69 sizes that the maker has, the nearest to each ratio."""
+_SHAPES: Mapping[Scalar, dict[str, int]] = {
+    **{ratio: pixels(*size) for ratio, size in _REFRAMED.items()},
+    **{":".join(reversed(ratio.split(":"))): pixels(high, wide) for ratio, (wide, high) in _REFRAMED.items()},
+}
+
 ROUTES: tuple[FalRoute, ...] = (
-    *_seedream("v4", ("1K", "2K", "4K"), _flat(0.03)),
-    *_qwen(),
+    *_SEEDREAM,
+    *_qwen_3(),
+    *_qwen_2025(),
     *_flux_kontext(),
-    # not in the client's types 1.10.1: its fields are those of its two model pages, read on 2026-11-26
-    *_gpt_image(
-        ("openai/gpt-image-2", "openai/gpt-image-2/edit"),
-        {"1:1": _pixels(1024, 1024), "3:2": _pixels(1536, 1024), "2:3": _pixels(1024, 1536)},
-        "mask_url",
-        (),  # it has no field for the background
-        # of the dearest shape; long prompts and further input pictures add to it
-        (
-            _by_quality(0.006, 0.053, 0.211, PAGE_COPIED, CHECKED_AGAIN),
-            _by_quality(0.018, 0.061, 0.219, PAGE_COPIED, CHECKED_AGAIN),
-        ),
-    ),
-    *_pair(
-        "nano_banana",
-        ("fal-ai/nano-banana", "fal-ai/nano-banana/edit"),
-        as_in_row("prompt", "images", "aspect_ratio", "output_format", "save_as"),
-        edit={"native_auto": True},
-        fields=same("prompt", "aspect_ratio", "output_format"),
-        price=_flat(0.039),
-    ),
-    # The model itself has no enlarger. Of fal's, this one keeps to the picture and documents every factor to 4. By
-    # default it makes a JPEG and redraws faces (the client's types 1.10.1, read on 2026-11-26)
-    _enlarger("fal-ai/topaz/upscale/image", "upscale_factor", output_format="png", face_enhancement=False),
+    *GPT_IMAGE,
+    *_BANANA,
+    *_UPSCALE,
     FalRoute(
         provider=NAME,
         tool="recraft",
@@ -255,7 +303,7 @@ ROUTES: tuple[FalRoute, ...] = (
         fields=(),
         image_field="image_url",
         note=NOT_RECRAFT,
-        price=_flat(0.018),
+        price=flat_price(0.018),
     ),
     FalRoute(
         provider=NAME,
@@ -264,7 +312,7 @@ ROUTES: tuple[FalRoute, ...] = (
         model="fal-ai/ideogram/v3/reframe",
         takes=as_in_row("image", "aspect_ratio", "rendering_speed", "style", "seed", *SERVED_BY_ENGINE),
         fields=(
-            Field("image_size", "aspect_ratio", {**PRESETS, "3:2": _pixels(1248, 832), "2:3": _pixels(832, 1248)}),
+            Field("image_size", "aspect_ratio", _SHAPES),
             Field("rendering_speed", "rendering_speed", UPPER),
             Field("style", "style", UPPER),
             *same("seed"),
@@ -272,39 +320,22 @@ ROUTES: tuple[FalRoute, ...] = (
         ),
         image_field="image_url",
         counts=(1, 2, 3, 4),
-        price=Price.table_by(
-            "rendering_speed", "balanced", {"turbo": 0.03, "balanced": 0.06, "quality": 0.09}, PAGE, CHECKED
-        ),
+        price=price_by("rendering_speed", "balanced", {"turbo": 0.03, "balanced": 0.06, "quality": 0.09}, CATALOGUE),
     ),
 )
-"""Every route; of several for the same operation, the preferred one comes first."""
+"""Every route; of several for the same operation of an edition, the preferred one comes first."""
 
-OTHERS: tuple[FalRoute, ...] = (
-    *_seedream("v4.5", ("2K", "4K"), Price(usd=None)),
-    # ends on 2026-12-01, by its maker's list of deprecations, read on 2026-11-26; then it goes from here too
-    *_gpt_image(
-        ("fal-ai/gpt-image-1.5", "fal-ai/gpt-image-1.5/edit"),
-        GPT_SIZES,
-        "mask_image_url",
-        ("background",),
-        # of the dearest shape: a square costs a third less
-        (_by_quality(0.013, 0.051, 0.2, PAGE, CHECKED),) * 2,
-        note=ENDING,
-    ),
-    _enlarger("fal-ai/clarity-upscaler", "upscale_factor"),
-    _enlarger("fal-ai/esrgan", "scale"),
-)
-"""Known models that are not the default, because they do less of what the rows promise or cost more."""
-
-_BANANAS: Mapping[str, Price] = {
-    "fal-ai/nano-banana-2": _flat(0.08),
-    "fal-ai/nano-banana-pro": Price(usd=0.15, source=PAGE_COPIED, checked=CHECKED_AGAIN),
-}
-"""They have a resolution too, which is 1K where it is left out."""
-_QWEN_EDITS = ("fal-ai/qwen-image-edit-plus", "fal-ai/qwen-image-edit-2509")
 ALIKE: Mapping[str, Mapping[str, Price]] = {
-    "fal-ai/nano-banana": _BANANAS,
-    "fal-ai/nano-banana/edit": {f"{model}/edit": price for model, price in _BANANAS.items()},
-    "fal-ai/qwen-image-edit-2511": dict.fromkeys(_QWEN_EDITS, Price(usd=None)),
+    # no longer listed since August 2026; the same fields and defaults, and other steps of its price
+    "topaz/upscale/image/precision": {
+        "fal-ai/topaz/upscale/image": replace(
+            _TOPAZ,
+            by_side=tuple(
+                (isqrt(size * 1_000_000), usd) for size, usd in ((24, 0.08), (48, 0.16), (96, 0.32), (512, 1.36))
+            ),
+        )
+    },
+    "google/nano-banana-2-lite": {"google/nano-banana-lite": _LITE},
+    "google/nano-banana-lite/edit": {"google/nano-banana-2-lite/edit": _LITE},
 }
-"""Further ids by the default whose fields they take, as the vendor's client types them, with their prices."""
+"""Further ids by the one whose fields they take, with their prices."""
