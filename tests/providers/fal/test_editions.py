@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imagewright.engine.plan import estimate
 from imagewright.errors import ModelUnavailable, RequestRejected
 from imagewright.providers.fal.routes import ALIKE, ROUTES
 from tests.emulators.fal import FalEmulator
@@ -37,7 +38,7 @@ def _name(route: Route) -> str:
 
 def _charged(route: FalRoute, order: Order) -> float:
     """USD that the emulator would charge for an order."""
-    model = route.model_for(order.arguments)
+    model = order.model
     table, fields = ENDPOINTS[model], inputs_of(order, route)
     inputs = [(one.width, one.height) for one in order.images]
     made = [table.size(fields, inputs[0] if inputs else (1024, 1024))] * table.count(fields)
@@ -45,7 +46,7 @@ def _charged(route: FalRoute, order: Order) -> float:
 
 
 def _body(route: FalRoute, order: Order) -> tuple[dict[str, Any], Any]:
-    return inputs_of(order, route), ENDPOINTS[route.model_for(order.arguments)]
+    return inputs_of(order, route), ENDPOINTS[order.model]
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=_name)
@@ -67,9 +68,9 @@ def test_an_estimate_is_never_below_the_charge_and_not_far_above(route: FalRoute
     """A budget that was checked against less would be broken; the dearest shape of a size stands for all of them."""
     for order in every_offer(route):
         sides = [max(one.width, one.height) for one in order.images]
-        estimate, charged = route.price.estimate(order.arguments, order.count, sides=sides), _charged(route, order)
-        assert estimate is not None
-        assert charged - 1e-9 <= estimate <= 4 * charged, order.arguments
+        usd, charged = estimate(route.price, order.arguments, order.count, sides=sides), _charged(route, order)
+        assert usd is not None
+        assert charged - 1e-9 <= usd <= 4 * charged, order.arguments
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
+from imagewright.engine.plan import estimate
 from imagewright.providers import open_provider
 from imagewright.providers.base import ProviderConfig
 from imagewright.providers.fal.routes import ALIKE, ROUTES
@@ -73,8 +74,8 @@ async def test_a_whole_call(
     assert not emulator.received("upload")
     assert [pictures for _, pictures in emulator.charges] == [order.count]
     sides = [max(one.width, one.height) for one in order.images]
-    estimate = route.price.estimate(order.arguments, order.count, sides=sides)
-    assert estimate is None or estimate >= emulator.usd[0] > 0
+    usd = estimate(route.price, order.arguments, order.count, sides=sides)
+    assert usd is None or usd >= emulator.usd[0] > 0
     assert driven.finished.cost_usd is None
     seeds = {output.seed for output in driven.finished.outputs}
     if "seed" in route.takes and ENDPOINTS[route.model].seeded:
