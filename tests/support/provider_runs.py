@@ -99,7 +99,8 @@ def _order(route: Route, arguments: dict[str, Any], *, count: int, pictures: int
         arguments["aspect_ratio"] = next(value for value in route.takes["aspect_ratio"].values or () if value != AUTO)
     if "scale" in arguments:
         arguments["scale"] = min(own for own in route.scales if own >= arguments["scale"])
-    images = tuple(picture(shade=place) for place in range(pictures))
+    side = max(256, route.pictures.min_side)
+    images = tuple(picture(side * 5 // 4, side, place) for place in range(pictures))
     return Order(route, arguments, model=model_for(route, arguments), count=count, images=images)
 
 
