@@ -60,8 +60,9 @@ _V55 = either(PRESETS, choice("auto_1K", "auto_1.5K", "auto_2K"), pixels(AREA_1K
 
 
 def _fifteen(fields: Fields) -> Wrong | None:
+    """What holds for the models that make sets."""
     made = fields.get("num_images", 1) * fields.get("max_images", 1)
-    much = "image_urls" in fields and len(fields["image_urls"]) + made > 15
+    much = "max_images" in fields and "image_urls" in fields and len(fields["image_urls"]) + made > 15
     return Wrong("max_images", "value_error", "inputs and outputs must not exceed 15") if much else None
 
 
@@ -78,7 +79,7 @@ def _seedreams(start: str, optional: Mapping[str, Check], charge: Charge, **made
         form="png" if series else "output_format",
         usual_form="png" if series else "jpeg",
         seeded=series,
-        **({"clash": _fifteen} if series else {}),
+        clash=_fifteen,
         **made,
     )
 
@@ -283,6 +284,7 @@ _UTILITIES: Mapping[str, FalTable] = {
         },
         size=enlarged("upscale_factor"),
         seeded=True,
+        keeps_alpha=False,
         charge=per_megapixel(0.03),
         **_ENLARGED,
     ),
@@ -291,6 +293,7 @@ _UTILITIES: Mapping[str, FalTable] = {
         {"scale": decimal(1, 8), "model": text(100), "face": flag, "output_format": JPEG_PNG, "tile": whole(0, 4096)},
         size=enlarged("scale"),
         form="output_format",
+        keeps_alpha=False,  # not published
         **_ENLARGED,
     ),
     "fal-ai/bria/background/remove": FalTable(

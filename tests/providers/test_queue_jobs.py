@@ -28,7 +28,7 @@ ENLARGERS = [
     pytest.param(name, route, id=f"{name}-{route.model}")
     for name in QUEUES
     for route in routes_of(name)
-    if route.scales
+    if route.scales and route.pictures.alpha
 ]
 
 

@@ -81,7 +81,7 @@ def candidates(
 
 
 def _examine(checked: Checked, route: Route, sources: tuple[Source, ...]) -> Candidate:
-    against = (*_against(checked, route), *_too_large(sources, route))
+    against = (*_against(checked, route), *_too_large(sources, route), *_not_opaque(sources, route))
     arguments = _filled(checked, route)
     if "scale" in arguments and not against:
         arguments["scale"] = min(own for own in route.scales if own >= arguments["scale"])
@@ -202,6 +202,13 @@ def _too_large(sources: Sequence[Source], route: Route) -> list[str]:
     if most is None:
         return []
     return [f"{one.argument} {why}" for one in sources if (why := pixels_problem(one.facts, most))]
+
+
+def _not_opaque(sources: Sequence[Source], route: Route) -> list[str]:
+    if route.pictures.alpha:
+        return []
+    why = "has an alpha channel, which is not kept there: saved without it, for example as JPEG, it would do"
+    return [f"{one.argument} {why}" for one in sources if one.argument != MASK and one.facts.has_alpha]
 
 
 def _limit_broken(argument: Argument, route: Route, name: str, value: Any) -> str:

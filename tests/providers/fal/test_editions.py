@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imagewright.engine.plan import estimate
+from imagewright.catalog.load import catalog
+from imagewright.catalog.row import OperationName
+from imagewright.engine.check import check
+from imagewright.engine.pictures import Source
+from imagewright.engine.plan import candidates, estimate
 from imagewright.errors import ModelUnavailable, RequestRejected
+from imagewright.imaging.files import probe
 from imagewright.providers.fal.routes import ALIKE, ROUTES
 from tests.emulators.fal import FalEmulator
 from tests.emulators.fal_models import ENDPOINTS
@@ -22,7 +27,7 @@ from tests.support.vendors import wired
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imagewright.providers.base import Order, Provider, Route
+    from imagewright.providers.base import Order, Prepared, Provider, Route
     from imagewright.providers.fal.route import FalRoute
     from imagewright.providers.http.client import HttpClient
 
@@ -160,21 +165,31 @@ async def test_a_model_of_the_same_fields_makes_the_same(
     assert [task.model for task in emulator.tasks.values()] == [model]
 
 
-def _see_through() -> Any:
+def _see_through() -> Prepared:
     drawn = look(picture().data).convert("RGBA")
     drawn.putalpha(128)
     return replace(picture(), data=encode(drawn, "png"))
 
 
-@pytest.mark.parametrize(("model", "kept"), [("topaz/upscale/image/transparent", True)])
-async def test_what_is_transparent_stays_so_when_enlarged(
-    model: str, kept: Any, provider: Provider, tmp_path: Path
+@pytest.mark.parametrize("route", [one for one in ROUTES if one.operation == OperationName.UPSCALE], ids=_name)
+async def test_an_enlarger_keeps_an_alpha_channel_or_says_that_it_takes_none(
+    route: FalRoute, provider: Provider, tmp_path: Path
 ) -> None:
-    route = next(one for one in ROUTES if one.model == model)
     driven = await drive(provider, replace(plain_order(route), images=(_see_through(),)), tmp_path)
     made = look(driven.files[0].read_bytes())
-    assert made.size == (4 * 320, 4 * 256)
-    assert (made.mode == "RGBA") is kept
+    assert made.width == picture().width * route.scales[0]
+    assert (made.mode == "RGBA") is route.pictures.alpha
+
+
+@pytest.mark.parametrize("see_through", [False, True])
+def test_a_picture_with_an_alpha_channel_goes_to_the_enlarger_that_keeps_it(*, see_through: bool) -> None:
+    data = (_see_through() if see_through else picture()).data
+    checked = check(catalog()["nano_banana"], {"images": ["/a.png"], "scale": 2})
+    own = [one for one in ROUTES if one.tool == "nano_banana"]
+    first, *others = candidates(checked, own, None, [Source("images[0]", "/a.png", data, probe(data))])
+    assert first.against == ()
+    assert first.route.model == f"topaz/upscale/image/{'transparent' if see_through else 'precision'}"
+    assert all(one.against for one in others) is see_through
 
 
 @pytest.mark.parametrize("form", ["png", "webp"])

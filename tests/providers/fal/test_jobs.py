@@ -22,7 +22,7 @@ from tests.support.route_orders import every_offer, masked_order
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imagewright.providers.base import Order, Provider, Route
+    from imagewright.providers.base import Provider, Route
     from imagewright.providers.fal.route import FalRoute
     from tests.emulators.fal import FalEmulator
 
@@ -45,12 +45,6 @@ def _small(route: Route) -> dict[str, Any]:
     return small | ({"aspect_ratio": "16:9"} if route.model.startswith("fal-ai/nano-banana") else {})
 
 
-def _of_a_size_it_takes(order: Order) -> Order:
-    """The order with pictures that are not below the vendor's limit."""
-    side = max(256, order.route.pictures.min_side)
-    return replace(order, images=tuple(picture(side * 5 // 4, side, place) for place in range(len(order.images))))
-
-
 @pytest.mark.parametrize("most", [False, True], ids=["plain", "full"])
 @pytest.mark.parametrize("route", ROUTES, ids=_name)
 async def test_a_whole_call(
@@ -61,7 +55,7 @@ async def test_a_whole_call(
     tmp_path: Path,
 ) -> None:
     order = full_order(route, **_small(route)) if most else plain_order(route, **_small(route))
-    order = masked_order(route) if order.mask else _of_a_size_it_takes(order)
+    order = masked_order(route) if order.mask else order
 
     driven = await drive(provider, order, tmp_path)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BY_TOKENS = f"{PAGE_COPIED}; 2K and 4K by the maker's own calculation of tokens. Of the dearest shape, a square"
 MASK_DOUBT = "fal does not say which side of a mask this model repaints: look whether only the masked area has changed."
 
-_WIDE = {
+_WIDE: Mapping[tuple[Scalar, Scalar], tuple[int, int]] = {
     ("3:2", "1K"): (1536, 1024),
     ("3:2", "2K"): (2304, 1536),
     ("3:2", "4K"): (3504, 2336),
@@ -26,7 +26,9 @@ _WIDE = {
     ("16:9", "2K"): (2560, 1440),
     ("16:9", "4K"): (3840, 2160),
 }
-_TALL = {(":".join(reversed(ratio.split(":"))), size): (high, wide) for (ratio, size), (wide, high) in _WIDE.items()}
+_TALL: Mapping[tuple[Scalar, Scalar], tuple[int, int]] = {
+    (":".join(reversed(str(ratio).split(":"))), size): (high, wide) for (ratio, size), (wide, high) in _WIDE.items()
+}
 _GPT_SIZES = Sizes(
     rule=SizeRule(least_pixels=655_360, most_pixels=8_294_400, step=16, longest=3840, widest=3),
     known={**_WIDE, **_TALL},

@@ -150,7 +150,7 @@ def _qwen_3() -> tuple[FalRoute, ...]:
         as_in_row(*plain, "aspect_ratio", "images", *SERVED_BY_ENGINE),
         edit={
             "native_auto": True,
-            "pictures": PictureForm(max_bytes=10_000_000, min_side=384, max_side=2048),
+            "pictures": PictureForm(max_bytes=10_000_000, min_side=384, max_side=2048, alpha=False),
         },
         edition="3.0",
         fields=(*same(*plain), Field("num_images", COUNT)),
@@ -235,7 +235,7 @@ def _enlarger(
     price: Price = Price(usd=None),  # noqa: B008 - it is frozen
     scales: tuple[int, ...] = (1, 2, 3, 4),
     note: str = "",
-    pictures: PictureForm = PictureForm(),  # noqa: B008 - it is frozen
+    alpha: bool = False,
     fixed: Mapping[str, Any],
 ) -> FalRoute:
     """The route of an enlarger, with its name for the factor and what it is sent besides."""
@@ -250,7 +250,7 @@ def _enlarger(
         image_field="image_url",
         scales=scales,
         note=note,
-        pictures=pictures,
+        pictures=PictureForm(alpha=alpha),
         price=price,
     )
 
@@ -266,7 +266,7 @@ _UPSCALE: tuple[FalRoute, ...] = (
         fixed={"model": "Standard V2", "output_format": "png", "face_enhancement": False},
     ),
     # keeps what is transparent, always makes four times the sides, and takes nothing else, as several callers say
-    _enlarger("topaz/upscale/image/transparent", price=_TOPAZ, scales=(4,), fixed={"output_format": "png"}),
+    _enlarger("topaz/upscale/image/transparent", price=_TOPAZ, scales=(4,), alpha=True, fixed={"output_format": "png"}),
     _enlarger("fal-ai/esrgan", "scale", fixed={"output_format": "png"}),
     _enlarger("fal-ai/clarity-upscaler", "upscale_factor", note=REDRAWN, fixed={}),
 )
