@@ -8,14 +8,20 @@ import fal_client
 import httpx
 import pytest
 
+from imagewright.catalog.row import Limits
+from imagewright.providers.common.provider import data_uri
+from imagewright.providers.fal.routes import ROUTES
 from tests.emulators.fal import LOCKED, FalEmulator, problem
 from tests.emulators.pictures import look
 from tests.emulators.renamed import Renaming
 from tests.support.client_closing import closed_at_the_end
-from tests.support.provider_runs import PROMPT, picture
+from tests.support.provider_runs import PROMPT, effective, picture, plain_order
+from tests.support.route_orders import masked_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from imagewright.providers.fal.route import FalRoute
 
 ENDPOINT = "fal-ai/nano-banana/edit"
 QUICK = 0.001
@@ -65,6 +71,20 @@ def test_the_official_client_completes_a_job(emulator: FalEmulator, monkeypatch:
     assert image["width"] is image["height"] is None  # this model leaves them empty
     assert made.width / made.height == pytest.approx(16 / 9, rel=0.02)
     assert [pictures for _, pictures in emulator.charges] == [1]
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.tool}-{route.operation}-{route.model}")
+def test_the_official_client_is_served_with_our_bodies(
+    route: FalRoute, emulator: FalEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = {"resolution": sizes[0]} if (sizes := effective(route).get("resolution", Limits()).values) else {}
+    order = masked_order(route) if route.pictures.mask else plain_order(route, **small)
+    mask = "" if order.mask is None else data_uri(order.mask)
+    body = route.inputs(order, [data_uri(one) for one in order.images], mask)
+    emulator.seconds = 0
+    result = _client(emulator, monkeypatch).subscribe(order.model, body, interval=QUICK)
+    assert len(result.get("images", [result.get("image")])) == order.count
+    assert [task.fields for task in emulator.tasks.values()] == [body]
 
 
 @pytest.mark.parametrize(
