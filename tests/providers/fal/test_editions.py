@@ -113,7 +113,6 @@ PREDECESSORS = {
     "fal-ai/qwen-image-edit-2511": ("image_urls", "image_url"),
     "alibaba/qwen-image-3/text-to-image": ("enable_prompt_expansion", "prompt_extend"),
     "alibaba/qwen-image-3/edit": ("image_urls", "image_url"),
-    "bytedance/seedream/v5/lite/text-to-image": ("max_images", "num_images_max"),
     "bytedance/seedream/v5/pro/text-to-image": ("num_images", "max_images"),
     "bytedance/seedream/v5/flash/edit": ("num_images", "max_images"),
     "bytedance/seedream/v5.5/text-to-image": ("num_images", "max_images"),

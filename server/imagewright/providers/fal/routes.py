@@ -44,62 +44,62 @@ REDRAWN = "This enlarger paints new details: compare the picture with the one yo
 
 
 def _seedream(
-    edition: str, start: str, least: int, most: int, prices: tuple[Price, Price], *own: str, **more: Any
+    edition: str, start: str, pixels_made: tuple[int, int], price: Price, *own: str, **more: Any
 ) -> tuple[FalRoute, ...]:
-    """Generating and editing with an edition that makes sets: least and most pixels, prices of both, its arguments."""
+    """Generating and editing with an edition that makes sets: fewest and most pixels of a picture, its arguments."""
     # the sentence with the count goes into the row's own 5000 characters
     takes = {"prompt": Limits(max_length=5000), **as_in_row("aspect_ratio", "resolution", "images", *own)}
     # one set of pictures that belong together, up to that many; `num_images` would make unrelated ones
     count = Field("max_images", COUNT, {1: LEFT_OUT})
-    edit = {"native_auto": True, "price": prices[1], "counts": tuple(range(1, IN_AND_OUT - MOST_IN + 1))}
-    both = {"fields": (*same("prompt", *own), count), "counts": (1, 2, 3, 4, 5, 6), "makes_sets": True, "edit": edit}
+    both = {
+        "fields": (*same("prompt", *own), count),
+        "counts": (1, 2, 3, 4, 5, 6),
+        "makes_sets": True,
+        "edit": {"native_auto": True, "counts": tuple(range(1, IN_AND_OUT - MOST_IN + 1))},
+    }
+    least, most = pixels_made
     return pair_of(
         "bytedance_seedream",
         (f"{start}/text-to-image", f"{start}/edit"),
         {**takes, **SERVED_BY_ENGINE},
         edition=edition,
         sizes=Sizes(rule=SizeRule(least_pixels=least, most_pixels=most, step=8, widest=16)),
-        price=prices[0],
+        price=price,
         **both | more,
     )
 
 
-def _single_seedream(
-    edition: str, start: str, prices: tuple[Price, Price], *own: str, edit_counts: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
-) -> tuple[FalRoute, ...]:
+def _single_seedream(edition: str, start: str, usd: Price, *own: str, **edit: Any) -> tuple[FalRoute, ...]:
     """The same with an edition without sets, which makes JPEGs where it is not asked for another type."""
     return _seedream(
         edition,
         start,
-        1024 * 1024,
-        2048 * 2048,
-        prices,
+        (1024 * 1024, 2048 * 2048),
+        usd,
         *own,
         fields=(*same("prompt", *own), Field("num_images", COUNT)),
         fixed={"output_format": "png"},
         makes_sets=False,
-        edit={"native_auto": True, "price": prices[1], "counts": edit_counts},
+        edit={"native_auto": True, **edit},
     )
 
 
+_V5 = "bytedance/seedream/v5"
+_2K_TO_4K = (2560 * 1440, 4096 * 4096)
 _PRO = price_by(
     "resolution", "2K", {"1K": 0.0675, "1.5K": 0.0675, "2K": 0.135}, f"{PAGE}, where it is called tentative"
 )
 _V55 = price_by("resolution", "2K", {"1K": 0.03, "1.5K": 0.03, "2K": 0.0405})
 _SEEDREAM: tuple[FalRoute, ...] = (
-    *_seedream(
-        "4.5", "fal-ai/bytedance/seedream/v4.5", 2560 * 1440, 4096 * 4096, (flat_price(0.04, CATALOGUE),) * 2, "seed"
-    ),
-    *_seedream("4.0", "fal-ai/bytedance/seedream/v4", 960 * 960, 4096 * 4096, (flat_price(0.03),) * 2, "seed"),
-    *_seedream("5-lite", "bytedance/seedream/v5/lite", 2560 * 1440, 4096 * 4096, (flat_price(0.035),) * 2),
-    # each further input picture is charged in each picture made, so every picture is a call
-    *_single_seedream(
-        "5-pro", "bytedance/seedream/v5/pro", (_PRO, replace(_PRO, per_input=0.0045, inputs_free=1)), edit_counts=(1,)
-    ),
-    *_single_seedream("5-flash", "bytedance/seedream/v5/flash", (flat_price(0.027),) * 2),
+    *_seedream("4.5", "fal-ai/bytedance/seedream/v4.5", _2K_TO_4K, flat_price(0.04, CATALOGUE), "seed"),
+    *_seedream("4.0", "fal-ai/bytedance/seedream/v4", (960 * 960, 4096 * 4096), flat_price(0.03), "seed"),
+    *_seedream("5-lite", f"{_V5}/lite", _2K_TO_4K, flat_price(0.035)),
+    # every further input picture is charged in each picture that is made: so each of those is a call
+    *_single_seedream("5-pro", f"{_V5}/pro", _PRO, price=replace(_PRO, per_input=0.0045, inputs_free=1), counts=(1,)),
+    *_single_seedream("5-flash", f"{_V5}/flash", flat_price(0.027)),
     # Its page has the id and the price; its fields are those of one who resells it under fal's names. An endpoint that
     # edits was not found
-    *_single_seedream("5.5", "bytedance/seedream/v5.5", (_V55, Price(usd=None)), "background")[:1],
+    *_single_seedream("5.5", f"{_V5}.5", _V55, "background")[:1],
 )
 
 
