@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.emulators.base import Door, Emulator, seconds_given, serve_by_hand
-from tests.emulators.kie_models import FLUX_KONTEXT, GPT4O, Model
-from tests.emulators.kie_others import EVERY
+from tests.emulators.kie_editions import MARKET
+from tests.emulators.kie_models import FLUX_KONTEXT, TOPAZ_LONGEST, Model
 from tests.emulators.messages import Answer, Part, Received, Refused
 from tests.emulators.misplaced import misplaced_key
 from tests.emulators.pictures import cut_out, draw, encode, look, repaint
@@ -25,7 +25,7 @@ STATES = ("waiting", "queuing", "generating", "success")
 INPUT_LIMIT = 26_214_400
 LAST = len(STATES) - 1
 RATE_SECONDS = 10.0
-FAILED_FLAG = {"flux_kontext": 3, "gpt4o": 2}
+FAILED_FLAG = {"market": 3, "flux_kontext": 3, "gpt4o": 2}
 NO_CREDIT = (
     "Credits insufficient : Your current balance isn\u2019t enough to run this request. Please top up to continue."
 )
@@ -87,6 +87,8 @@ class KieEmulator(Emulator):
         """How many creates are taken in ten seconds; None for no limit."""
         self.ended: set[str] = set()
         """Models that were removed: a task of theirs is still taken, and comes to nothing."""
+        self.rewritten: list[str] = []
+        """Tasks whose prompt was rewritten, in order."""
         self._files: dict[str, tuple[bytes, str]] = {}
         self._creates: deque[float] = deque()
         self._failures: deque[tuple[str, str]] = deque()
@@ -110,7 +112,6 @@ class KieEmulator(Emulator):
         return (
             Door("create", "api", "POST", "/api/v1/jobs/createTask", self._create_market),
             Door("create", "api", "POST", "/api/v1/flux/kontext/generate", self._create_flux_kontext),
-            Door("create", "api", "POST", "/api/v1/gpt4o-image/generate", self._create_gpt4o),
             Door("poll", "api", "GET", "/api/v1/jobs/recordInfo", self._poll_market),
             Door("poll", "api", "GET", "/api/v1/flux/kontext/record-info", self._poll_flux_kontext),
             Door("poll", "api", "GET", "/api/v1/gpt4o-image/record-info", self._poll_gpt4o),
@@ -145,11 +146,11 @@ class KieEmulator(Emulator):
         if stray := sorted(set(body) - {"model", "input", "callBackUrl"}):
             raise refuse(422, f"{stray[0]} is not a known field")
         name, fields = body.get("model"), body.get("input")
-        if name not in EVERY:
+        if name not in MARKET:
             raise refuse(422, "The model name you specified is not supported. Please verify it.")
         if not isinstance(fields, dict):
             raise refuse(422, "input: This field is required")
-        return self._create("market", name, EVERY[name], fields)
+        return self._create("market", name, MARKET[name], fields)
 
     def _create_flux_kontext(self, received: Received) -> Answer:
         fields = self._object(received)
@@ -157,37 +158,38 @@ class KieEmulator(Emulator):
             raise refuse(500, "safetyTolerance is not within the range of allowed options")
         return self._create("flux_kontext", fields.get("model", "flux-kontext-pro"), FLUX_KONTEXT, fields)
 
-    def _create_gpt4o(self, received: Received) -> Answer:
-        fields = self._object(received)
-        if not fields.get("prompt") and not fields.get("filesUrl"):
-            raise refuse(422, "prompt: This field is required")
-        if "maskUrl" in fields and len(fields.get("filesUrl", [])) != 1:
-            raise refuse(422, "maskUrl needs exactly one file")
-        return self._create("gpt4o", "gpt4o-image", GPT4O, fields)
-
     def _create(self, family: str, name: str, model: Model, fields: Mapping[str, Any]) -> Answer:
         if problem := model.problems(fields):
             raise refuse(*problem)
         self._check_rate()
-        price = model.credits_for(fields)
+        links = fields.get(model.images, []) if model.images else []
+        files = [self._own(link) for link in ([links] if isinstance(links, str) else links)]
+        pictures = [look(data) for data in files]
+        for data, picture in zip(files, pictures, strict=True):
+            if why := model.inputs.problem(picture.size, len(data)):
+                raise refuse(400, why)
+        size = model.size(fields, pictures[0].size if pictures else (1024, 1024))
+        if model.kind == "enlarge" and max(size) > TOPAZ_LONGEST:
+            raise refuse(422, f"the longer side would be {max(size)} px; the limit is {TOPAZ_LONGEST}")
+        price = model.credits_for(fields, [picture.size for picture in pictures])
         if self.credits < price:
             raise refuse(402, NO_CREDIT)
-        links = fields.get(model.images, []) if model.images else []
-        pictures = [self._own(link) for link in ([links] if isinstance(links, str) else links)]
-        mask = self._own(fields["maskUrl"]) if "maskUrl" in fields else None
-        if mask is not None and mask.size != pictures[0].size:
-            raise refuse(422, "the mask must have the size of the image")
+        mask = look(self._own(fields["mask_url"])) if "mask_url" in fields else None
         task = Task(f"task_{len(self.tasks) + 1:04d}", family, name, fields, [], price, hidden=self._hidden)
         task.failure = self._failures.popleft() if self._failures else None
         if name in self.ended:
             task.failure = ("500", "Internal Error, Please try again later.")
-        form = str(fields.get(model.form, "png")).replace("jpg", "jpeg")
-        for place, made in enumerate([] if task.failure else _make(model, fields, pictures, mask)):
+        if model.rewrites_prompt(fields):
+            self.rewritten.append(task.id)
+        form = model.type_for(fields) or str(pictures[0].format).lower()
+        # without a seed every task makes another picture, but for the models that take the same one each time
+        seed = fields.get("seed", task.id if model.usual_seed is None else model.usual_seed)
+        for place, made in enumerate([] if task.failure else _make(model, fields, seed, pictures, mask)):
             path = f"results/{task.id}/{place}.{form}"
             self._files[path] = (encode(made, form), f"image/{form}")
             task.results.append(path)
         self.tasks[task.id] = task
-        return envelope(200, "success", {"taskId": task.id})
+        return envelope(200, "success", {"taskId": task.id, "recordId": task.id})
 
     def _check_rate(self) -> None:
         now = time.monotonic()
@@ -197,13 +199,13 @@ class KieEmulator(Emulator):
             raise refuse(429, "Your call frequency is too high. Please try again later.")
         self._creates.append(now)
 
-    def _own(self, link: str) -> Image.Image:
-        """The picture behind an address, which must have been uploaded here."""
+    def _own(self, link: str) -> bytes:
+        """The file behind an address, which must have been uploaded here."""
         start = f"{self.url('files')}/"
         path = link.removeprefix(start)
         if not link.startswith(f"{start}uploads/") or path not in self._files:
             raise refuse(422, "an input image cannot be fetched: it was not uploaded here")
-        return look(self._files[path][0])
+        return self._files[path][0]
 
     def _stand(self, received: Received, family: str) -> tuple[Task, int]:
         """The task that is asked about, and its place in `STATES`."""
@@ -228,22 +230,26 @@ class KieEmulator(Emulator):
         task, place = self._stand(received, "market")
         failure = task.failure if place == LAST else None
         done = place == LAST and failure is None
+        # as recorded in September 2026: no progress, and the credits stand there from the beginning
+        result = {"resultUrls": self._links(task)} if done else None
+        param = json.dumps({"model": task.model, "input": json.dumps(task.fields)})
         record = {
             "taskId": task.id,
             "model": task.model,
             "state": "fail" if failure else STATES[place],
-            "param": json.dumps({"model": task.model, "input": task.fields}),
-            "resultJson": json.dumps({"resultUrls": self._links(task)}) if done else "",
+            "param": param,
+            "resultJson": json.dumps(result) if result else "",
             "failCode": failure[0] if failure else None,
             "failMsg": failure[1] if failure else None,
-            "costTime": 15 if place == LAST else 0,
+            "costTime": 15 if place == LAST else None,
             "completeTime": CREATED + 15000 if place == LAST else None,
             "createTime": CREATED,
-            "updateTime": CREATED + 15000,
-            "progress": (0, 0, 50, 100)[place],
-            "creditsConsumed": task.credits if done else 0.0,
+            "creditsConsumed": 0.0 if failure else task.credits,
+            "operationType": task.model,
+            "successFlag": FAILED_FLAG["market"] if failure else int(done),
+            "paramJson": param,
         }
-        return envelope(200, "success", record)
+        return envelope(200, "success", record | ({"response": result} if result else {}))
 
     def _poll_flux_kontext(self, received: Received) -> Answer:
         return self._poll_flagged(received, "flux_kontext")
@@ -327,17 +333,19 @@ def _checked_mime(file: Part) -> str:
 
 
 def _make(
-    model: Model, fields: Mapping[str, Any], pictures: list[Image.Image], mask: Image.Image | None
+    model: Model, fields: Mapping[str, Any], seed: object, pictures: list[Image.Image], mask: Image.Image | None
 ) -> list[Image.Image]:
     """The pictures a task makes."""
     size = model.size(fields, pictures[0].size if pictures else (1024, 1024))
     if mask is not None:
-        return [repaint(pictures[0], mask, darker=True) for _ in range(model.count(fields))]
+        return [repaint(pictures[0], mask.resize(pictures[0].size), darker=False)]
     if model.kind == "cut_out":
         return [cut_out(pictures[0])]
     if model.kind == "enlarge":
         return [pictures[0].resize(size)]
-    return [draw(size, (sorted(fields), fields.get("seed"), place)) for place in range(model.count(fields))]
+    if fields.get("background") == "transparent":
+        return [cut_out(draw(size, (sorted(fields), seed)))]
+    return [draw(size, (sorted(fields), seed, place)) for place in range(model.count(fields))]
 
 
 def main() -> None:

@@ -1,11 +1,13 @@
-"""Kie's models as its pages of 2026-08-19 describe them: fields, types, limits, credits, sizes.
+"""What is a model of Kie's: fields, types, limits, credits, sizes; and those models that have no editions.
 
-Typed from the field tables, on purpose without a look at the provider, so that each checks the other.
+Typed from the field tables of its pages, in copies of 2026-08-19, 2026-09-24 and 2026-10-01, on purpose without a look
+at the provider, so that each checks the other. An unknown field is refused here. Kie itself ignores it, and charges.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +15,12 @@ from tests.emulators.pictures import Size, of_area
 
 Check = Callable[[Any], str]
 """What is wrong with a value, in Kie's manner; empty when nothing is."""
+Fields = Mapping[str, Any]
+"""The fields of a request."""
+Rule = Callable[[Fields], str]
+"""What is wrong with the fields together; empty when nothing is."""
+Credits = Callable[[Fields, Sequence[Size]], float]
+"""What a request costs, from its fields and the sides of its pictures."""
 
 NOT_ALLOWED = "is not within the range of allowed options"
 MEGAPIXEL = 1024 * 1024
@@ -82,6 +90,10 @@ def flag(value: Any) -> str:
 
 
 SEED = whole(0, 2**31 - 1)
+TYPES: dict[str, Check] = {"output_format": choice("png", "jpeg")}
+RATIOS8 = ("1:1", "4:3", "3:4", "16:9", "9:16", "2:3", "3:2", "21:9")
+SIDES = {"1K": 1024, "1.5K": 1536, "2K": 2048, "3K": 3072, "4K": 4096}
+"""Sides of a square in each resolution, in px."""
 PIXELS: dict[str, Size] = {
     "square": (512, 512),
     "square_hd": (1024, 1024),
@@ -90,24 +102,41 @@ PIXELS: dict[str, Size] = {
     "landscape_4_3": (1024, 768),
     "landscape_16_9": (1024, 576),
 }
-SEEDREAM_SHAPES = {
-    "square": "1:1",
-    "square_hd": "1:1",
-    "portrait_4_3": "3:4",
-    "portrait_3_2": "2:3",
-    "portrait_16_9": "9:16",
-    "landscape_4_3": "4:3",
-    "landscape_3_2": "3:2",
-    "landscape_16_9": "16:9",
-    "landscape_21_9": "21:9",
-}
-BANANA_RATIOS = ("1:1", "9:16", "16:9", "3:4", "4:3", "3:2", "2:3", "5:4", "4:5", "21:9", "auto")
-GPT_SIZES: dict[str, Size] = {"1:1": (1024, 1024), "3:2": (1536, 1024), "2:3": (1024, 1536)}
-QWEN3_RATIOS = ("1:1", "3:2", "2:3", "3:4", "4:3", "9:16", "16:9", "21:9")
-GPT2_RATIOS = (*BANANA_RATIOS, "2:1", "1:2", "3:1", "1:3", "9:21")
-GPT2_CREDITS = {"1K": 6.0, "2K": 10.0, "4K": 16.0}
-NOT_LARGE = ("auto", "5:4", "4:5", "3:1", "1:3", "9:21")
-"""Ratios of GPT Image 2 that are made in 1K only."""
+"""Sides by the name of a shape. A portrait is named by its longer side first."""
+
+
+def flat(each: float) -> Credits:
+    """So many credits a request."""
+    return lambda _fields, _pictures: each
+
+
+def credits_by(name: str, usual: str, table: Mapping[str, float], *, more: float = 0, free: int = 0) -> Credits:
+    """Credits by the value of a field, `usual` without it, and `more` for each picture after the free ones."""
+    return lambda fields, pictures: table[fields.get(name, usual)] + more * max(0, len(pictures) - free)
+
+
+def times(each: Credits, name: str) -> Credits:
+    """So many credits for each of the pictures whose number is in a field."""
+    return lambda fields, pictures: each(fields, pictures) * int(fields.get(name, 1))
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What an input picture may be."""
+
+    megabytes: float = 30
+    megapixels: float = math.inf
+    sides: tuple[int, float] = (1, math.inf)
+    """Pixels of its shorter and its longer side, at least and at most."""
+
+    def problem(self, size: Size, length: int) -> str:
+        """What is wrong with a picture of that size and so many bytes; empty when nothing is."""
+        if length > self.megabytes * 1_000_000:
+            return f"image size exceeds maximum of {self.megabytes} MB"
+        if size[0] * size[1] > self.megapixels * 1_000_000:
+            return f"image exceeds maximum of {self.megapixels} megapixels"
+        within = self.sides[0] <= min(size) and max(size) <= self.sides[1]
+        return "" if within else f"image sides must be between {self.sides[0]} and {self.sides[1]}"
 
 
 @dataclass(frozen=True)
@@ -118,22 +147,29 @@ class Model:
     """Fields that must be there."""
     optional: Mapping[str, Check] = field(default_factory=dict)
     """Fields that may be."""
-    credits_for: Callable[[Mapping[str, Any]], float] = lambda _: 5.0
-    """What one request costs, from its fields."""
-    size: Callable[[Mapping[str, Any], Size], Size] = lambda _fields, source: source
+    credits_for: Credits = field(kw_only=True)
+    size: Callable[[Fields, Size], Size] = lambda _fields, source: source
     """Sides of the result from the fields and the first input's sides."""
-    count: Callable[[Mapping[str, Any]], int] = lambda _: 1
+    count: Callable[[Fields], int] = lambda _: 1
     """How many pictures it makes."""
     kind: str = "draw"
     """What it does with its first picture."""
-    form: str = "png"
-    """Field that chooses the file type, or the type itself."""
+    form: str = ""
+    """Field that chooses the file type; empty for none."""
+    usual_form: str = "png"
+    """The file type without that field; empty for the type of the first picture."""
     images: str = ""
     """Field with the input pictures."""
+    inputs: Inputs = Inputs()
+    rules: tuple[Rule, ...] = ()
     random_seed: int | None = None
     """The seed that asks for a random one."""
+    usual_seed: int | None = None
+    """The seed without the field; None when it is another one each time."""
+    rewrites: str = ""
+    """Field that stops it from rewriting the prompt, which it does unless this is false; empty where it never does."""
 
-    def problems(self, fields: Mapping[str, Any]) -> tuple[int, str] | None:
+    def problems(self, fields: Fields) -> tuple[int, str] | None:
         """The code and words with which Kie refuses the fields; None when it takes them."""
         known = {**self.required, **self.optional}
         if unknown := sorted(set(fields) - set(known)):
@@ -143,171 +179,95 @@ class Model:
         for name, value in fields.items():
             if why := known[name](value):
                 return (500 if why == NOT_ALLOWED else 422), f"{name} {why}"
-        return None
+        return next(((422, why) for rule in self.rules if (why := rule(fields))), None)
+
+    def rewrites_prompt(self, fields: Fields) -> bool:
+        """Whether it changes the prompt of this request."""
+        return bool(self.rewrites) and fields.get(self.rewrites, True) is not False
+
+    def type_for(self, fields: Fields) -> str:
+        """The file type of what it makes; empty for the type of the first picture."""
+        return str(fields.get(self.form, self.usual_form)).replace("jpg", "jpeg")
 
 
-@dataclass(frozen=True)
-class GptImage2(Model):
-    """GPT Image 2, whose shape and size go together only in part."""
-
-    def problems(self, fields: Mapping[str, Any]) -> tuple[int, str] | None:
-        """As every model, with an eye on the two fields together."""
-        ratio, resolution = fields.get("aspect_ratio", "auto"), fields.get("resolution", "1K")
-        if resolution != "1K" and (ratio in NOT_LARGE or (ratio, resolution) == ("1:1", "4K")):
-            return 422, f"{ratio} is not made in {resolution}"
-        return Model.problems(self, fields)
-
-
-def _by_preset(fields: Mapping[str, Any], _source: Size) -> Size:
+def by_preset(fields: Fields, _source: Size) -> Size:
+    """The sides that belong to the name of a shape."""
     return PIXELS[fields.get("image_size", "square_hd")]
 
 
-def _seedream_size(fields: Mapping[str, Any], _source: Size) -> Size:
-    scale = {"1K": 1, "2K": 2, "4K": 4}[fields.get("image_resolution", "1K")]
-    return of_area(SEEDREAM_SHAPES[fields.get("image_size", "square_hd")], MEGAPIXEL * scale**2)
+def shaped(ratio: str, resolution: str, words: Mapping[str, str], usual: str) -> Callable[[Fields, Size], Size]:
+    """Sides of the ratio in a field and of the area of the resolution in another; auto follows the first picture."""
 
-
-def by_ratio(name: str) -> Callable[[Mapping[str, Any], Size], Size]:
-    """About a megapixel of the ratio in a field; auto follows the input."""
-
-    def size(fields: Mapping[str, Any], source: Size) -> Size:
-        ratio = fields.get(name, "1:1")
-        return source if ratio == "auto" else of_area(ratio, MEGAPIXEL)
+    def size(fields: Fields, source: Size) -> Size:
+        asked = fields.get(ratio, "1:1")
+        if asked == "auto":
+            return source
+        side = SIDES[words[fields.get(resolution, usual)]]
+        return of_area(asked, side * side, 16)
 
     return size
 
 
-_SEEDREAM_OPTIONAL: dict[str, Check] = {
-    "image_size": choice(*SEEDREAM_SHAPES),
-    "image_resolution": choice("1K", "2K", "4K"),
-    "max_images": whole(1, 6),
-    "seed": SEED,
-    "nsfw_checker": flag,
-}
-_QWEN_OPTIONAL: dict[str, Check] = {
-    "image_size": choice(*PIXELS),
-    "guidance_scale": decimal(0, 20),
-    "negative_prompt": text(500, 0),
-    "seed": SEED,
-    "enable_safety_checker": flag,
-    "output_format": choice("png", "jpeg"),
-    "acceleration": choice("none", "regular", "high"),
-}
-_BANANA_OPTIONAL: dict[str, Check] = {
-    "aspect_ratio": choice(*BANANA_RATIOS),
-    "image_size": choice(*BANANA_RATIOS),
-    "output_format": choice("png", "jpeg"),
-}
-_REFRAME_CREDITS = {"TURBO": 3.5, "BALANCED": 7.0, "QUALITY": 10.0}
+def own(*words: str) -> dict[str, str]:
+    """Words that mean themselves."""
+    return dict(zip(words, words, strict=True))
 
-MARKET: dict[str, Model] = {
-    "bytedance/seedream-v4-text-to-image": Model(
-        {"prompt": text(5000)},
-        _SEEDREAM_OPTIONAL,
-        credits_for=lambda fields: 5.0 * fields.get("max_images", 1),
-        size=_seedream_size,
-        count=lambda fields: int(fields.get("max_images", 1)),
-    ),
-    "bytedance/seedream-v4-edit": Model(
-        {"prompt": text(5000), "image_urls": links(1, 10)},
-        _SEEDREAM_OPTIONAL,
-        credits_for=lambda fields: 5.0 * fields.get("max_images", 1),
-        size=_seedream_size,
-        count=lambda fields: int(fields.get("max_images", 1)),
-        images="image_urls",
-    ),
-    "qwen/text-to-image": Model(
-        {"prompt": text(5000)},
-        {**_QWEN_OPTIONAL, "num_inference_steps": whole(2, 250)},
-        credits_for=lambda _: 4.0,
-        size=_by_preset,
-        form="output_format",
-    ),
-    "qwen/image-edit": Model(
-        {"prompt": text(2000), "image_url": link},
-        {
-            **_QWEN_OPTIONAL,
-            "num_inference_steps": whole(2, 49),
-            "num_images": choice("1", "2", "3", "4"),
-            "sync_mode": flag,
-        },
-        credits_for=lambda fields: 5.0 * int(fields.get("num_images", "1")),
-        size=lambda fields, _source: PIXELS[fields.get("image_size", "landscape_4_3")],
-        count=lambda fields: int(fields.get("num_images", "1")),
-        form="output_format",
-        images="image_url",
-    ),
-    "qwen3/image-to-image": Model(
-        {"prompt": text(5000), "image_urls": links(1, 3)},
-        {
-            "image_size": choice(*QWEN3_RATIOS),
-            "resolution": choice("1K", "2K"),
-            "negative_prompt": text(5000, 0),
-            "prompt_extend": flag,
-            "seed": SEED,
-            "output_format": choice("png", "jpeg"),
-        },
-        credits_for=lambda _: 4.8,
-        size=by_ratio("image_size"),
-        form="output_format",
-        images="image_urls",
-    ),
-    "google/nano-banana": Model(
-        {"prompt": text(5000)},
-        _BANANA_OPTIONAL,
-        credits_for=lambda _: 4.0,
-        size=by_ratio("aspect_ratio"),
-        form="output_format",
-    ),
-    "google/nano-banana-edit": Model(
-        {"prompt": text(5000), "image_urls": links(1, 10)},
-        _BANANA_OPTIONAL,
-        credits_for=lambda _: 4.0,
-        size=by_ratio("aspect_ratio"),
-        form="output_format",
-        images="image_urls",
-    ),
+
+REFRAME_CREDITS = {"TURBO": 3.5, "BALANCED": 7.0, "QUALITY": 10.0}
+TOPAZ_CREDITS = {2048: 10.0, 4096: 20.0}
+"""By the longer side of what comes out, in px."""
+TOPAZ_8K = 40.0
+"""Of older copies of the price list; the one of 2026-09-24 has no row for it."""
+TOPAZ_LONGEST = 20_000
+"""Longest side in px of what it makes."""
+
+
+def _enlarged(fields: Fields, source: Size) -> Size:
+    factor = int(fields["upscale_factor"])
+    return source[0] * factor, source[1] * factor
+
+
+def _topaz_credits(fields: Fields, pictures: Sequence[Size]) -> float:
+    longest = max(_enlarged(fields, pictures[0]))
+    return next((price for side, price in TOPAZ_CREDITS.items() if longest <= side), TOPAZ_8K)
+
+
+OTHERS: dict[str, Model] = {
     "topaz/image-upscale": Model(
         {"image_url": link, "upscale_factor": choice("1", "2", "4")},
-        credits_for=lambda _: 10.0,
-        size=lambda fields, source: (
-            source[0] * int(fields["upscale_factor"]),
-            source[1] * int(fields["upscale_factor"]),
-        ),
+        credits_for=_topaz_credits,
+        size=_enlarged,
         kind="enlarge",
+        usual_form="",
         images="image_url",
+        inputs=Inputs(megabytes=10),
     ),
-    "recraft/remove-background": Model({"image": link}, credits_for=lambda _: 1.0, kind="cut_out", images="image"),
+    "recraft/remove-background": Model(
+        {"image": link},
+        credits_for=flat(1),
+        kind="cut_out",
+        images="image",
+        inputs=Inputs(megabytes=5, megapixels=16, sides=(256, 4096)),
+    ),
+    # its page of 2025; a sample there was WebP
     "ideogram/v3-reframe": Model(
         {"image_url": link, "image_size": choice(*PIXELS)},
         {
-            "rendering_speed": choice("TURBO", "BALANCED", "QUALITY"),
+            "rendering_speed": choice(*REFRAME_CREDITS),
             "style": choice("AUTO", "GENERAL", "REALISTIC", "DESIGN"),
             "num_images": choice("1", "2", "3", "4"),
             "seed": SEED,
         },
-        credits_for=lambda fields: (
-            _REFRAME_CREDITS[fields.get("rendering_speed", "BALANCED")] * int(fields.get("num_images", "1"))
-        ),
-        size=_by_preset,
+        credits_for=times(credits_by("rendering_speed", "BALANCED", REFRAME_CREDITS), "num_images"),
+        size=by_preset,
         count=lambda fields: int(fields.get("num_images", "1")),
+        usual_form="webp",
         images="image_url",
+        inputs=Inputs(megabytes=10),
         random_seed=0,
     ),
-    "gpt-image-2-text-to-image": GptImage2(
-        {"prompt": text(20000)},
-        {"aspect_ratio": choice(*GPT2_RATIOS), "resolution": choice("1K", "2K", "4K")},
-        credits_for=lambda fields: GPT2_CREDITS[fields.get("resolution", "1K")],
-        size=by_ratio("aspect_ratio"),
-    ),
-    "gpt-image-2-image-to-image": GptImage2(
-        {"prompt": text(20000), "input_urls": links(1, 16)},
-        {"aspect_ratio": choice(*GPT2_RATIOS), "resolution": choice("1K", "2K", "4K")},
-        credits_for=lambda fields: GPT2_CREDITS[fields.get("resolution", "1K")],
-        size=by_ratio("aspect_ratio"),
-        images="input_urls",
-    ),
 }
+"""Models of the market that have no editions."""
 
 FLUX_KONTEXT = Model(
     {"prompt": text(32000)},
@@ -322,28 +282,14 @@ FLUX_KONTEXT = Model(
         "uploadCn": flag,
         "watermark": text(100),
     },
-    credits_for=lambda fields: 10.0 if fields.get("model") == "flux-kontext-max" else 5.0,
+    credits_for=credits_by("model", "flux-kontext-pro", {"flux-kontext-pro": 5.0, "flux-kontext-max": 10.0}),
     size=lambda fields, source: (
         of_area(fields.get("aspectRatio", "16:9"), MEGAPIXEL)
         if "aspectRatio" in fields or "inputImage" not in fields
         else source
     ),
     form="outputFormat",
+    usual_form="jpeg",
     images="inputImage",
 )
 """With an input picture the tolerance goes to 2 only; see `kie.KieEmulator`."""
-
-GPT4O = Model(
-    {"size": choice("1:1", "3:2", "2:3")},
-    {
-        "prompt": text(32000),
-        "filesUrl": links(1, 5),
-        "nVariants": choice(1, 2, 4),
-        "maskUrl": link,
-    },
-    credits_for=lambda fields: {1: 6.0, 2: 7.0, 4: 8.0}[fields.get("nVariants", 1)],
-    size=lambda fields, _source: GPT_SIZES[fields["size"]],
-    count=lambda fields: int(fields.get("nVariants", 1)),
-    images="filesUrl",
-)
-"""`nVariants` and `maskUrl` as documented until 2025. A prompt is needed where there is no picture."""

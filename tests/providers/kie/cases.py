@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from imagewright.errors import (
@@ -18,12 +19,13 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers.kie.replies import read_flux_kontext, read_gpt4o, read_market
-from imagewright.providers.kie.routes import OTHERS, ROUTES, USD_PER_CREDIT
+from imagewright.providers.kie.route import USD_PER_CREDIT
+from imagewright.providers.kie.routes import ROUTES
 from tests.emulators.kie import KieEmulator, envelope
 from tests.emulators.messages import Answer
 from tests.support import faults
 from tests.support.faults import SENDS, Case
-from tests.support.golden_bodies import MASK, bodies, links
+from tests.support.golden_bodies import bodies, links
 from tests.support.poll_answers import (
     DOUBTFUL,
     ENDED,
@@ -44,7 +46,8 @@ from tests.support.vendor_cases import Queue, Vendor
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from imagewright.providers.base import Finished
+    from imagewright.providers.base import Finished, Order
+    from imagewright.providers.kie.route import KieRoute
 
 PLAIN = next(route for route in ROUTES if not route.image_field and "resolution" not in route.takes)
 WITH_PICTURE = next(route for route in ROUTES if route.image_field and not route.image_list)
@@ -129,11 +132,15 @@ QUEUE = Queue(
 )
 
 
+def body(order: Order, route: KieRoute) -> dict[str, Any]:
+    """What is sent for an order, with 9 for a seed that is drawn."""
+    if route.draws_seed:
+        order = replace(order, arguments={"seed": 9, **order.arguments})
+    return route.body(order, links(order))
+
+
 def goldens() -> dict[str, Any]:
-    """Where a default and an alternative have one model, the file is the default's."""
-    return bodies(
-        (*OTHERS, *ROUTES), lambda route, order: route.body(order, tuple(links(order)), MASK if order.mask else "")
-    )
+    return bodies(ROUTES, lambda route, order: body(order, route))
 
 
 def _charged(read: Callable[[Any], object], done: str) -> Callable[[str], Finished]:

@@ -8,15 +8,18 @@ import httpx
 import pytest
 
 from tests.emulators.kie import KieEmulator
+from tests.emulators.pictures import encode, look
+from tests.emulators.plain import plain_png
 from tests.support.provider_runs import mask, picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from PIL import Image
+
     from tests.emulators.messages import Answer
 
 CREATE = "/api/v1/jobs/createTask"
-GPT4O = "/api/v1/gpt4o-image/generate"
 FLUX = "/api/v1/flux/kontext/generate"
 
 
@@ -41,6 +44,17 @@ class Caller:
     def link(self, data: bytes, name: str) -> str:
         return str(self.upload(data, name)[2]["downloadUrl"])
 
+    def record(self, task: str) -> dict[str, Any]:
+        """How a task stands."""
+        url = self.kie.url("api") + "/api/v1/jobs/recordInfo"
+        return dict(self.read(self.client.get(url, params={"taskId": task}))[2])
+
+    def results(self, task: str) -> list[Image.Image]:
+        """What a task has made, once it is done."""
+        while (found := self.record(task))["state"] != "success":
+            assert found["state"] != "fail"
+        return [look(httpx.get(link, trust_env=False).content) for link in found["response"]["resultUrls"]]
+
     @staticmethod
     def read(response: httpx.Response) -> tuple[int, str, Any]:
         content = response.json()
@@ -54,36 +68,68 @@ def caller(emulator: KieEmulator) -> Iterator[Caller]:
     made.client.close()
 
 
-GPT2 = "gpt-image-2-text-to-image"
 SEEDREAM, QWEN, REFRAME = "bytedance/seedream-v4-text-to-image", "qwen/text-to-image", "ideogram/v3-reframe"
+GPT2, FLARE = "gpt-image-2-text-to-image", "gpt-image-2-5-flare-text-to-image"
+EDIT21 = "qwen2-1/image-to-image"
+LINK = "https://x.example"
+RANGE, UNKNOWN, REQUIRED = "range of allowed options", "is not a known field", "This field is required"
 
 
 @pytest.mark.parametrize(
     ("model", "fields", "code", "text"),
     [
-        (SEEDREAM, {}, 422, "prompt: This field is required"),
+        (SEEDREAM, {}, 422, f"prompt: {REQUIRED}"),
         (SEEDREAM, {"prompt": ""}, 422, "length"),
         (SEEDREAM, {"prompt": "x" * 5001}, 422, "5000"),
         (SEEDREAM, {"prompt": 5}, 422, "must be a string"),
-        (SEEDREAM, {"prompt": "x", "size": "2K"}, 422, "size is not a known field"),
+        (SEEDREAM, {"prompt": "x", "size": "2K"}, 422, f"size {UNKNOWN}"),
         (SEEDREAM, {"prompt": "x", "max_images": "2"}, 422, "must be a number"),
-        (SEEDREAM, {"prompt": "x", "max_images": 7}, 500, "range of allowed options"),
+        (SEEDREAM, {"prompt": "x", "max_images": 7}, 500, RANGE),
         (SEEDREAM, {"prompt": "x", "max_images": True}, 422, "must be a number"),
-        (SEEDREAM, {"prompt": "x", "image_resolution": "8K"}, 500, "range of allowed options"),
-        (SEEDREAM, {"prompt": "x", "image_size": "3:4"}, 500, "range of allowed options"),
-        (QWEN, {"prompt": "x", "guidance_scale": 20.5}, 500, "range of allowed options"),
-        (QWEN, {"prompt": "x", "num_images": "2"}, 422, "num_images is not a known field"),
-        (REFRAME, {"image_url": "data:image/png;base64,xx", "image_size": "square"}, 422, "public URL"),
-        (REFRAME, {"image_url": "https://elsewhere.example/a.png", "image_size": "square"}, 422, "not uploaded here"),
-        (REFRAME, {"image_url": "https://x.example", "image_size": "square", "num_images": 2}, 500, "range"),
-        (REFRAME, {"image_url": "https://x.example", "image_size": "square", "style": "auto"}, 500, "range"),
-        ("nano-banana-upscale", {"image": "https://x.example"}, 422, "not supported"),
-        ("nano-banana-2", {"prompt": "x", "image_urls": ["https://x.example"]}, 422, "image_urls is not a known field"),
-        ("seedream/4.5-edit", {"prompt": "x", "image_size": "square_hd"}, 422, "image_size is not a known field"),
-        ("seedream/4.5-text-to-image", {"prompt": "x", "aspect_ratio": "1:1"}, 422, "quality: This field is required"),
-        (GPT2, {"prompt": "x", "quality": "medium"}, 422, "quality is not a known field"),
+        (SEEDREAM, {"prompt": "x", "image_resolution": "8K"}, 500, RANGE),
+        (SEEDREAM, {"prompt": "x", "image_size": "3:4"}, 500, RANGE),
+        ("seedream/4.5-edit", {"prompt": "x", "image_size": "square_hd"}, 422, f"image_size {UNKNOWN}"),
+        ("seedream/4.5-text-to-image", {"prompt": "x", "aspect_ratio": "1:1"}, 422, f"quality: {REQUIRED}"),
+        ("seedream/4.5-text-to-image", {"prompt": "x", "output_format": "png"}, 422, f"output_format {UNKNOWN}"),
+        ("seedream/5-pro-text-to-image", {"prompt": "xxx", "aspect_ratio": "1:1", "quality": "ultra"}, 500, RANGE),
+        ("seedream/5-flash-text-to-image", {"prompt": "xxx", "aspect_ratio": "1:1", "quality": "basic"}, 422, UNKNOWN),
+        ("seedream/5-flash-text-to-image", {"prompt": "xx", "aspect_ratio": "1:1"}, 422, "length"),
+        (QWEN, {"prompt": "x", "guidance_scale": 20.5}, 500, RANGE),
+        (QWEN, {"prompt": "x", "num_images": "2"}, 422, f"num_images {UNKNOWN}"),
+        (QWEN, {"prompt": "x", "image_size": "1:1"}, 500, RANGE),
+        ("qwen2/text-to-image", {"prompt": "x", "image_size": "21:9"}, 500, RANGE),
+        ("qwen2/text-to-image", {"prompt": "x" * 801}, 422, "800"),
+        ("qwen2-1/text-to-image", {"prompt": "x", "image_size": "1:1"}, 422, f"image_size {UNKNOWN}"),
+        ("qwen2-1/text-to-image", {"prompt": "x", "negative_prompt": "y"}, 422, f"negative_prompt {UNKNOWN}"),
+        ("qwen2-1/text-to-image", {"prompt": "x", "background": "transparent", "output_format": "jpeg"}, 422, "png or"),
+        (EDIT21, {"prompt": "x", "image_urls": [LINK] * 11}, 422, "1 to 10"),
+        (EDIT21, {"prompt": "x", "image_urls": [LINK] * 2, "mask_url": LINK}, 422, "exactly one"),
+        (EDIT21, {"prompt": "x", "image_urls": [LINK], "mask_url": LINK, "background": "transparent"}, 422, "exclude"),
+        ("qwen3/text-to-image", {"prompt": "x", "enhance_prompt": False}, 422, f"enhance_prompt {UNKNOWN}"),
+        ("qwen3/image-to-image", {"prompt": "x", "image_urls": [LINK], "image_size": "auto"}, 500, RANGE),
+        ("qwen3/image-to-image", {"prompt": "x", "image_url": LINK}, 422, f"image_url {UNKNOWN}"),
+        ("qwen3-pro/text-to-image", {"prompt": "x"}, 422, "not supported"),
+        ("nano-banana-upscale", {"image": LINK}, 422, "not supported"),
+        ("nano-banana-2", {"prompt": "x", "image_urls": [LINK]}, 422, f"image_urls {UNKNOWN}"),
+        ("nano-banana-2-1", {"prompt": "x", "output_format": "jpeg"}, 500, RANGE),
+        ("nano-banana-2-1", {"prompt": "x", "image_input": [LINK] * 11}, 422, "0 to 10"),
+        ("nano-banana-2-lite", {"prompt": "x"}, 422, f"aspect_ratio: {REQUIRED}"),
+        ("nano-banana-2-lite", {"prompt": "x", "aspect_ratio": "1:1", "resolution": "1K"}, 422, UNKNOWN),
+        ("nano-banana-pro", {"prompt": "x", "aspect_ratio": "1:8"}, 500, RANGE),
+        ("google/nano-banana", {"prompt": "x", "output_format": "jpg"}, 500, RANGE),
+        (GPT2, {"prompt": "x", "quality": "medium"}, 422, f"quality {UNKNOWN}"),
         (GPT2, {"prompt": "x", "aspect_ratio": "1:1", "resolution": "4K"}, 422, "1:1 is not made in 4K"),
         (GPT2, {"prompt": "x", "resolution": "2K"}, 422, "auto is not made in 2K"),
+        (GPT2, {"prompt": "x", "aspect_ratio": "3:2", "resolution": "2K", "background": "opaque"}, 422, "background"),
+        (FLARE, {"prompt": "x", "aspect_ratio": "9:8", "resolution": "2K"}, 422, "9:8 is not made in 2K"),
+        (FLARE, {"prompt": "x", "aspect_ratio": "2:1"}, 500, RANGE),
+        ("gpt-image/1.5-text-to-image", {"prompt": "x", "aspect_ratio": "1:1"}, 422, f"quality: {REQUIRED}"),
+        (REFRAME, {"image_url": "data:image/png;base64,xx", "image_size": "square"}, 422, "public URL"),
+        (REFRAME, {"image_url": "https://elsewhere.example/a.png", "image_size": "square"}, 422, "not uploaded here"),
+        (REFRAME, {"image_url": LINK, "image_size": "square", "num_images": 2}, 500, RANGE),
+        (REFRAME, {"image_url": LINK, "image_size": "square", "style": "auto"}, 500, RANGE),
+        (REFRAME, {"image_url": LINK, "image_size": "landscape_21_9"}, 500, RANGE),
+        ("topaz/image-upscale", {"image_url": LINK, "upscale_factor": 2}, 500, RANGE),
     ],
 )
 def test_a_create_that_is_wrong(model: str, fields: dict[str, Any], code: int, text: str, caller: Caller) -> None:
@@ -99,11 +145,6 @@ def test_a_create_that_is_wrong(model: str, fields: dict[str, Any], code: int, t
         (CREATE, {"model": QWEN, "input": {"prompt": "x"}, "webhook": "https://x"}, 422),
         (CREATE, {"model": QWEN}, 422),
         (CREATE, [], 400),
-        (GPT4O, {"size": "1:1"}, 422),
-        (GPT4O, {"size": "16:9", "prompt": "x"}, 500),
-        (GPT4O, {"prompt": "x"}, 422),
-        (GPT4O, {"size": "1:1", "prompt": "x", "nVariants": 3}, 500),
-        (GPT4O, {"size": "1:1", "prompt": "x", "maskUrl": "https://x.example/m.png"}, 422),
         (FLUX, {"prompt": "x", "aspectRatio": "3:2"}, 500),
         (FLUX, {"prompt": "x", "seed": 1}, 422),
         (FLUX, {"prompt": "x", "safetyTolerance": 7}, 500),
@@ -137,18 +178,57 @@ def test_uploads_are_checked(caller: Caller) -> None:
 
 
 def _webp() -> bytes:
-    from tests.emulators.pictures import encode, look  # noqa: PLC0415 - only here
-
     return encode(look(picture().data), "webp")
 
 
-def test_a_mask_must_have_the_size_of_its_one_picture(caller: Caller) -> None:
-    image, other = caller.link(picture().data, "a.png"), caller.link(picture(shade=1).data, "b.png")
-    small, right = caller.link(mask(64, 64).data, "m.png"), caller.link(mask().data, "n.png")
-    fields = {"size": "1:1", "prompt": "x", "filesUrl": [image]}
-    assert "size of the image" in caller.post(GPT4O, fields | {"maskUrl": small})[1]
-    assert "exactly one" in caller.post(GPT4O, fields | {"filesUrl": [image, other], "maskUrl": right})[1]
-    assert caller.post(GPT4O, fields | {"maskUrl": right})[0] == 200
+@pytest.mark.parametrize(
+    ("model", "field", "size", "text"),
+    [
+        ("recraft/remove-background", "image", (255, 300), "sides"),
+        ("recraft/remove-background", "image", (4097, 300), "sides"),
+        ("qwen2-1/image-to-image", "image_urls", (5100, 5000), "25 megapixels"),
+        ("topaz/image-upscale", "image_url", (5001, 8), "20000"),
+    ],
+)
+def test_a_picture_beyond_a_models_limits_is_refused(
+    model: str, field: str, size: tuple[int, int], text: str, caller: Caller
+) -> None:
+    link = caller.link(plain_png(*size, b"\x80\x80\x80"), "a.png")
+    fields = {field: [link] if field.endswith("s") else link}
+    fields |= {"prompt": "x"} if field.endswith("s") else {}
+    fields |= {"upscale_factor": "4"} if model.startswith("topaz") else {}
+    code, why, _ = caller.create(model, **fields)
+    assert code in (400, 422)
+    assert text in why
+    assert not caller.kie.tasks
+
+
+def test_a_mask_repaints_what_is_white(caller: Caller) -> None:
+    given = {"image_urls": [caller.link(picture().data, "a.png")], "mask_url": caller.link(mask().data, "m.png")}
+    task = caller.create(EDIT21, prompt="x", **given)[2]["taskId"]
+    (result,) = caller.results(task)
+    left, right = (result.getpixel((result.width * part // 4, result.height // 2)) for part in (1, 3))
+    before = look(picture().data).getpixel((0, 0))
+    assert (left, right != before) == (before, True)
+
+
+def test_without_a_seed_some_models_make_the_same_picture_again(caller: Caller) -> None:
+    def colours(model: str) -> int:
+        made = [caller.results(caller.create(model, prompt="x")[2]["taskId"]) for _ in range(2)]
+        return len({result.getpixel((0, 0)) for (result,) in made})
+
+    assert (colours("qwen3/text-to-image"), colours("qwen2-1/text-to-image")) == (1, 2)
+    assert len(caller.kie.rewritten) == 4
+
+
+def test_a_task_has_its_models_own_file_type_and_names_its_price_from_the_beginning(caller: Caller) -> None:
+    ids = {SEEDREAM: "JPEG", GPT2: "PNG", "nano-banana-2-1": "JPEG", "nano-banana-pro": "PNG"}
+    for model, kind in ids.items():
+        task = caller.create(model, prompt="x")[2]["taskId"]
+        first = caller.record(task)
+        assert (first["creditsConsumed"], first["successFlag"]) == (caller.kie.tasks[task].credits, 0)
+        assert "progress" not in first
+        assert [one.format for one in caller.results(task)] == [kind]
 
 
 def test_money_is_taken_once_and_only_for_what_was_made(caller: Caller, emulator: KieEmulator) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -11,19 +10,21 @@ from PIL import Image
 
 from imagewright.catalog.load import catalog
 from imagewright.engine.check import check
-from imagewright.engine.plan import candidates
-from imagewright.errors import GenerationFailed, VendorUnavailable
-from imagewright.providers.base import Running
-from imagewright.providers.kie.routes import OTHERS, ROUTES, Family
-from tests.emulators.kie_models import FLUX_KONTEXT, GPT4O
-from tests.emulators.kie_others import EVERY
-from tests.support.provider_runs import drive, full_order, mask, picture, plain_order, submitted, whole_calls
+from imagewright.engine.plan import candidates, estimate
+from imagewright.errors import ContentRefused, GenerationFailed, VendorUnavailable
+from imagewright.providers.base import Handle, Running
+from imagewright.providers.kie.route import Family
+from imagewright.providers.kie.routes import ROUTES
+from tests.emulators.kie import Task
+from tests.emulators.kie_editions import MARKET
+from tests.emulators.kie_models import FLUX_KONTEXT, Model
+from tests.support.provider_runs import drive, followed, full_order, plain_order, submitted, whole_calls
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.providers.base import Provider, Route
-    from imagewright.providers.kie.routes import KieRoute
+    from imagewright.providers.kie.route import KieRoute
     from tests.emulators.kie import KieEmulator
     from tests.emulators.messages import Received
 
@@ -34,14 +35,11 @@ def _name(route: Route) -> str:
     return f"{route.tool}-{route.operation}-{route.model}"
 
 
-def _credits(route: KieRoute, emulator: KieEmulator) -> float:
-    fields = next(iter(emulator.tasks.values())).fields
-    if route.family is Family.MARKET:
-        return EVERY[route.model].credits_for(fields)
-    return (FLUX_KONTEXT if route.family is Family.FLUX_KONTEXT else GPT4O).credits_for(fields)
+def _model(route: KieRoute) -> Model:
+    return MARKET[route.model] if route.family is Family.MARKET else FLUX_KONTEXT
 
 
-@pytest.mark.parametrize(("route", "most"), whole_calls(ROUTES, OTHERS))
+@pytest.mark.parametrize(("route", "most"), whole_calls(ROUTES, ()))
 async def test_a_whole_call(
     route: KieRoute,
     most: bool,  # noqa: FBT001 - a parameter of the table
@@ -53,44 +51,52 @@ async def test_a_whole_call(
 
     driven = await drive(provider, order, tmp_path)
 
+    (task,) = emulator.tasks.values()
+    usual = _model(route).type_for(task.fields) or "png"
     assert len(driven.files) == order.count
     for file in driven.files:
         with Image.open(file) as made:
             made.load()
-            assert made.format == str(order.arguments.get("output_format", "png")).upper()
+            assert made.format == str(order.arguments.get("output_format", usual)).upper()
+            assert order.arguments.get("background") != "transparent" or made.mode == "RGBA"
     assert all(isinstance(value, str) for value in driven.handle.data.values())
-    shares = [answer.share or 0.0 for answer in driven.running]
-    assert len(shares) == 3
-    assert [0.0, *shares, 1.0] == sorted([0.0, *shares, 1.0])
+    assert len(driven.running) == 3
     assert len(emulator.received("create")) == 1
-    assert len(emulator.received("upload")) == len(order.images) + (order.mask is not None)
-    assert [charged for _, charged in emulator.charges] == [_credits(route, emulator)]
-    if route.family is Family.MARKET:
-        assert driven.finished.cost_usd == pytest.approx(_credits(route, emulator) * 0.005)
-    else:
-        assert driven.finished.cost_usd is None
+    assert len(emulator.received("upload")) == len(order.images)
+    assert [charged for _, charged in emulator.charges] == [task.credits]
+    assert not emulator.rewritten
+    usd = pytest.approx(task.credits * 0.005)
+    assert driven.finished.cost_usd == (usd if route.family is Family.MARKET else None)
+    sides = [max(one.width, one.height) for one in order.images]
+    assert estimate(route.price, order.arguments, order.count, sides=sides) == usd
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if route.pictures.mask], ids=_name)
-async def test_the_region_the_mask_names_is_the_one_that_changes(
-    route: KieRoute, provider: Provider, tmp_path: Path
+UPSCALE = next(route for route in ROUTES if route.scales)
+
+
+@pytest.mark.parametrize(("side", "scale", "usd"), [(2048, 1, 0.05), (2049, 1, 0.1), (1025, 4, 0.2), (2048, 2, 0.1)])
+def test_an_enlargement_is_priced_by_what_comes_out(side: int, scale: int, usd: float) -> None:
+    assert estimate(UPSCALE.price, {"scale": scale}, 1, sides=[side]) == usd
+    size = (side, 8)
+    fields = {"upscale_factor": str(scale)}
+    assert MARKET[UPSCALE.model].credits_for(fields, [size]) * 0.005 == pytest.approx(usd)
+
+
+@pytest.mark.parametrize("route", [one for one in ROUTES if one.draws_seed], ids=_name)
+async def test_each_call_without_a_seed_gets_another_one_that_is_recorded(
+    route: KieRoute, emulator: KieEmulator, provider: Provider, tmp_path: Path
 ) -> None:
-    assert route.pictures.mask == "black_is_repainted"
-    order = full_order(route)
-    assert order.mask == mask()  # black on its left half
-
-    driven = await drive(provider, order, tmp_path)
-
-    before, after = Image.open(io.BytesIO(picture(shade=0).data)), Image.open(driven.files[0])
-    with before, after:
-        left, right = (before.width // 4, before.height // 2), (before.width * 3 // 4, before.height // 2)
-        assert after.getpixel(left) != before.getpixel(left)
-        assert after.getpixel(right) == before.getpixel(right)
-    assert any("mask" in note for note in driven.finished.notes)
+    driven = [await drive(provider, plain_order(route), tmp_path) for _ in range(3)]
+    seeds = [one.finished.outputs[0].seed for one in driven]
+    assert seeds == [task.fields["seed"] for task in emulator.tasks.values()]
+    assert len(set(seeds)) == 3
+    given = await drive(provider, plain_order(route, seed=7), tmp_path)
+    assert [task.fields["seed"] for task in emulator.tasks.values()][3:] == [7]
+    assert "seed" not in given.handle.data
 
 
-ENDING = {"gpt4o-image", "gpt-image/1.5-text-to-image", "gpt-image/1.5-image-to-image"}
-"""They stand on models that their maker has shut down, or shuts down on 2026-12-01."""
+ENDING = {"gpt-image/1.5-text-to-image", "gpt-image/1.5-image-to-image"}
+"""They stand on a model that its maker shuts down on 2026-12-01."""
 
 
 @pytest.mark.parametrize("given", [{}, {"quality": "medium"}, {"images": ["/kite.png"]}], ids=str)
@@ -108,14 +114,30 @@ async def test_a_model_that_was_removed_comes_to_nothing_and_costs_nothing(
     emulator: KieEmulator, provider: Provider, tmp_path: Path
 ) -> None:
     emulator.ended = ENDING
-    ended = next(route for route in OTHERS if route.model in ENDING)
+    ended = next(route for route in ROUTES if route.model in ENDING)
     with pytest.raises(GenerationFailed) as caught:
         await drive(provider, plain_order(ended), tmp_path)
     assert caught.value.charged is False
     assert not emulator.charges
 
 
-@pytest.mark.parametrize("route", [route for route in (*ROUTES, *OTHERS) if route.image_list], ids=_name)
+@pytest.mark.parametrize("failure", [None, ("400", "")], ids=["made", "refused"])
+async def test_a_task_of_the_former_4o_interface_is_followed_to_its_end(
+    failure: tuple[str, str] | None, emulator: KieEmulator, provider: Provider, tmp_path: Path
+) -> None:
+    """An older release started it there, and wrote this handle down."""
+    other = await drive(provider, plain_order(ROUTES[0]), tmp_path)
+    results = emulator.tasks[other.handle.data["task"]].results
+    emulator.tasks["t"] = Task("t", "gpt4o", "gpt4o-image", {}, results, 6.0, failure)
+    handle = Handle("kie", {"family": "gpt4o", "task": "t"})
+    if failure is None:
+        assert len((await followed(provider, handle, tmp_path)).files) == 1
+    else:
+        with pytest.raises(ContentRefused):
+            await followed(provider, handle, tmp_path)
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.image_list], ids=_name)
 async def test_pictures_keep_their_order(route: KieRoute, emulator: KieEmulator, provider: Provider) -> None:
     order = full_order(route)
     await submitted(provider, order)
@@ -148,4 +170,4 @@ async def test_a_task_that_is_not_visible_yet_is_asked_about_again(emulator: Kie
         with pytest.raises(VendorUnavailable) as caught:
             await provider.poll(handle)
         assert caught.value.charged is None
-    assert await provider.poll(handle) == Running(share=0.0, stage="waiting")
+    assert await provider.poll(handle) == Running(stage="waiting")

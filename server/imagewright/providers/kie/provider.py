@@ -1,26 +1,28 @@
 """Kie.ai: one key for all seven models. Upload the pictures, create a task, ask until it is done, fetch.
 
-Interfaces as documented on 2026-08-19; the addresses can be set, `IMAGEWRIGHT_KIE_BASE_URL` and
+Interfaces as documented from August to October 2026; the addresses can be set, `IMAGEWRIGHT_KIE_BASE_URL` and
 `IMAGEWRIGHT_KIE_UPLOAD_BASE_URL`. Kie has no way to stop a task.
 """
 
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from imagewright.providers.base import Handle, PollPolicy
+from imagewright.providers.base import Finished, Handle, PollPolicy
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import HttpProvider, links_of, noted, route_as, with_links, with_notes
 from imagewright.providers.http.request import FilePart, Purpose, Request
 from imagewright.providers.kie import replies
-from imagewright.providers.kie.routes import NAME, ROUTES, Family, KieRoute
+from imagewright.providers.kie.route import NAME, Family, KieRoute
+from imagewright.providers.kie.routes import ROUTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from imagewright.errors import ProviderError, TaskEnded
-    from imagewright.providers.base import Finished, Order, Prepared, Provider, ProviderConfig, Running
+    from imagewright.providers.base import Order, Prepared, Provider, ProviderConfig, Running
     from imagewright.providers.http.request import Reply
 
 UPLOAD_BASE = "https://kieai.redpandaai.co"
@@ -29,20 +31,17 @@ UPLOAD_FOLDER = "imagewright"
 CREATE_PATHS: Mapping[Family, str] = {
     Family.MARKET: "/api/v1/jobs/createTask",
     Family.FLUX_KONTEXT: "/api/v1/flux/kontext/generate",
-    Family.GPT4O: "/api/v1/gpt4o-image/generate",
 }
-POLL_PATHS: Mapping[Family, str] = {
-    Family.MARKET: "/api/v1/jobs/recordInfo",
-    Family.FLUX_KONTEXT: "/api/v1/flux/kontext/record-info",
-    Family.GPT4O: "/api/v1/gpt4o-image/record-info",
+POLLS: Mapping[str, tuple[str, Callable[[Reply], Running | Finished | TaskEnded | ProviderError | None]]] = {
+    Family.MARKET: ("/api/v1/jobs/recordInfo", replies.read_market),
+    Family.FLUX_KONTEXT: ("/api/v1/flux/kontext/record-info", replies.read_flux_kontext),
+    # tasks of an older release that are still running
+    "gpt4o": ("/api/v1/gpt4o-image/record-info", replies.read_gpt4o),
 }
-READERS: Mapping[Family, Callable[[Reply], Running | Finished | TaskEnded | ProviderError | None]] = {
-    Family.MARKET: replies.read_market,
-    Family.FLUX_KONTEXT: replies.read_flux_kontext,
-    Family.GPT4O: replies.read_gpt4o,
-}
+"""Where to ask and how to read the answer, by the family that the handle names."""
 INLINE_BYTES = 0
 """Kie takes every picture by its address, however small."""
+LARGEST_SEED = 2**31 - 1
 
 
 class Kie(HttpProvider):
@@ -65,21 +64,29 @@ class Kie(HttpProvider):
     async def submit(self, order: Order) -> Handle:
         """Create the task once."""
         route = _checked_route(order)
-        urls, mask_url = links_of(order)
+        urls, _ = links_of(order)
+        drawn: dict[str, str] = {}
+        if route.draws_seed and "seed" not in order.arguments:
+            seed = secrets.randbelow(LARGEST_SEED + 1)
+            order = replace(order, arguments={**order.arguments, "seed": seed})
+            drawn = {"seed": str(seed)}
         request: Request[str] = Request(
             purpose=Purpose.SUBMIT,
             url=self._base + CREATE_PATHS[route.family],
-            json=route.body(order, urls, mask_url),
+            json=route.body(order, urls),
             read=replies.read_created,
         )
         task = await self._send(request)
-        return Handle(NAME, with_notes({"family": str(route.family), "task": task}, route.notes_for(order)))
+        return Handle(NAME, with_notes({"family": str(route.family), "task": task, **drawn}, route.notes_for(order)))
 
     async def poll(self, handle: Handle) -> Running | Finished:
         """Ask once. A task that Kie does not know yet is `VendorUnavailable`: ask again."""
-        family = Family(handle.data["family"])
-        query = {"taskId": handle.data["task"]}
-        return noted(handle, await self._ask(self._base + POLL_PATHS[family], READERS[family], query=query))
+        path, read = POLLS[handle.data["family"]]
+        answer: Running | Finished = await self._ask(self._base + path, read, query={"taskId": handle.data["task"]})
+        if isinstance(answer, Finished) and "seed" in handle.data:
+            seed = int(handle.data["seed"])
+            answer = replace(answer, outputs=tuple(replace(one, seed=seed) for one in answer.outputs))
+        return noted(handle, answer)
 
     async def _upload(self, picture: Prepared) -> str:
         """Kie's address of a picture."""

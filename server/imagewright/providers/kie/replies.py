@@ -27,7 +27,7 @@ from imagewright.errors import (
 from imagewright.providers.base import Finished, Output, Running
 from imagewright.providers.common.fields import decimal, error_words, mapping, text_in, usd, whole, words_in
 from imagewright.providers.http.classify import sounds_moderated
-from imagewright.providers.kie.routes import NAME, USD_PER_CREDIT, Family
+from imagewright.providers.kie.route import NAME, USD_PER_CREDIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,13 +77,7 @@ BAD_FIELD = ("range of allowed options", "field is required", "exceeds maximum",
 SPEAKING = frozenset({400, 422, 500, 501})
 """Codes that stand for several things; for these the words decide first."""
 GPT4O_MODERATION = 400
-"""In a task of the 4o interface this code means that the content was refused, unless the words name a field."""
-NOT_MADE = (GenerationFailed, ModelUnavailable)
-OLDER_4O = (
-    "If it fails again, kie's older 4o model may have ended: without a mask a newer one serves the call, and with one "
-    "another provider may."
-)
-"""What to do when the model that only masks go to fails: its maker shut down what it runs on, on 2026-10-23."""
+"""In a task of the former 4o interface this code means that the content was refused, unless the words name a field."""
 
 STAGES = {"waiting": "waiting", "queuing": "queued", "generating": "generating"}
 
@@ -139,15 +133,17 @@ def read_market(reply: Reply) -> Running | Finished | TaskEnded | ProviderError 
     if state == "success":
         return _finished(_urls(_decoded(data.get("resultJson"))), data)
     if state == "fail":
-        return TaskEnded(_task_failure(data.get("failCode"), data.get("failMsg"), data, Family.MARKET))
-    share = decimal(data.get("progress"))
-    return Running(None if share is None else min(share / 100, 1.0), STAGES.get(str(state), "working"))
+        return TaskEnded(_task_failure(data.get("failCode"), data.get("failMsg"), data))
+    return Running(stage=STAGES.get(str(state), "working"))
 
 
-def _read_flagged(reply: Reply, family: Family) -> Running | Finished | TaskEnded | ProviderError | None:
-    """How a task of one of the two older interfaces stands.
+def read_flux_kontext(
+    reply: Reply, moderation: int | None = None
+) -> Running | Finished | TaskEnded | ProviderError | None:
+    """How a task of FLUX Kontext stands, or of the former 4o interface.
 
-    Its `successFlag` is 0 at work, 1 done, 2 not created, 3 failed; anything else counts as at work.
+    Its `successFlag` is 0 at work, 1 done, 2 not created, 3 failed; anything else counts as at work. `moderation` is
+    the code of a task whose content was refused, where there is one for that alone.
     """
     envelope = open_envelope(reply)
     if envelope.code is None:
@@ -159,12 +155,12 @@ def _read_flagged(reply: Reply, family: Family) -> Running | Finished | TaskEnde
     if flag == 1:
         return _finished(_urls(_decoded(data.get("response"))), data)
     if flag in (2, 3):
-        return TaskEnded(_task_failure(data.get("errorCode"), data.get("errorMessage"), data, family))
+        return TaskEnded(_task_failure(data.get("errorCode"), data.get("errorMessage"), data, moderation))
     return Running(decimal(data.get("progress")), "generating")
 
 
-read_flux_kontext = partial(_read_flagged, family=Family.FLUX_KONTEXT)
-read_gpt4o = partial(_read_flagged, family=Family.GPT4O)
+read_gpt4o = partial(read_flux_kontext, moderation=GPT4O_MODERATION)
+"""For jobs of an older release that are still running: no model is called through that interface any more."""
 
 
 def _poll_failure(code: int, envelope: Envelope) -> TaskEnded | ProviderError | None:
@@ -184,12 +180,12 @@ def _create_failure(code: int, message: str) -> ProviderError:
     return kind(NAME, message or f"code {code}", charged=None if code not in CODES else False)
 
 
-def _task_failure(code: Any, message: Any, data: Mapping[str, Any], family: Family) -> ProviderError:
+def _task_failure(code: Any, message: Any, data: Mapping[str, Any], moderation: int | None = None) -> ProviderError:
     """The failure of a task, with what `creditsConsumed` says about the money."""
     number = whole(code)
     words = words_in(message)
     kind = CODES.get(number or 0, UNKNOWN_CODE).task
-    if family is Family.GPT4O and number == GPT4O_MODERATION:
+    if number is not None and number == moderation:
         kind = ContentRefused
     spent = usd(data.get("creditsConsumed"), per_unit=USD_PER_CREDIT)
     failure = _by_words(number, words, kind)
@@ -197,7 +193,6 @@ def _task_failure(code: Any, message: Any, data: Mapping[str, Any], family: Fami
         NAME,
         words or (f"code {code}" if code else ""),
         charged=None if spent is None else spent > 0,
-        advice=OLDER_4O if family is Family.GPT4O and issubclass(failure, NOT_MADE) else "",
     )
 
 

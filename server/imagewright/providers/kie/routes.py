@@ -1,212 +1,67 @@
 """What Kie offers for the rows, as data.
 
-Field names, spellings and limits are those of Kie's model pages of 2026-08-19 unless a line says otherwise; prices
-are credits that third parties saw charged. What Kie documents no longer is marked, and can be switched off in the
-configuration, see `providers.common.overrides`; the alternatives at the end are chosen there by their id.
+Field names, spellings and limits are those of Kie's model pages, in machine-made copies of 2026-08-19 and 2026-10-01
+and a list of required fields of 2026-10-07, unless a line says otherwise. Kie ignores a field that a model does not
+have, and charges all the same: each edition has its own fields here.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from imagewright.catalog.row import ANY, AUTO, Limits, OperationName, Scalar
-from imagewright.errors import RequestRejected
-from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price
-from imagewright.providers.common.fields import (
-    COUNT,
-    LEFT_OUT,
-    PRESETS,
-    UPPER,
-    Field,
-    FieldsRoute,
-    as_in_row,
-    pair,
-    ratios,
-    same,
-)
+from imagewright.catalog.row import ANY, AUTO, Limits, OperationName
+from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm
+from imagewright.providers.common.fields import COUNT, LEFT_OUT, PRESETS, UPPER, Field, as_in_row, ratios, same
+from imagewright.providers.kie.route import LISTED, NAME, Family, KieRoute, both, credits_by, credits_of, in_usd
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-    from imagewright.providers.base import Order
+    from imagewright.catalog.row import Scalar
+    from imagewright.providers.base import Price
 
-NAME = "kie"
-USD_PER_CREDIT = 0.005
-CHECKED = "2026-11-22"
-SEEN = "credits seen charged by third parties, at 0.005 USD each"
-DOUBTFUL = "community tables that disagree, at 0.005 USD a credit"
-MASK_DOUBT = (
-    "Masks go to kie's older model gpt4o-image, for which kie documented them until 2025 and not since: look whether "
-    "only the masked area has changed."
-)
+SEEN = "credits seen charged by third parties in September 2026, at 0.005 USD each"
 
 SEEDREAM_PRESETS = PRESETS | {"3:2": "landscape_3_2", "2:3": "portrait_3_2", "21:9": "landscape_21_9"}
-GPT_RATIOS = ("1:1", "3:2", "2:3")
-BANANA_RATIOS = ("1:1", "4:3", "3:4", "3:2", "2:3", "5:4", "4:5", "16:9", "9:16", "21:9")
+IN_PNG = {"output_format": "png"}
+"""What is asked of models that can choose a file type, where their row leaves it open."""
 IN_1K = {"resolution": "1K"}
-"""What is asked of models that can make more than their row offers."""
+"""What is asked of models that can make more than their row offers, at a higher price."""
 SHAPE = Field("image_size", "aspect_ratio", PRESETS)
-QWEN_LATER = (
-    *same("prompt"),
-    Field("image_size", "aspect_ratio"),  # written as ratios
-    *same("seed", "negative_prompt", "output_format"),
-)
-"""Fields of the later generations of Qwen."""
-_QWEN_TAKES = {"aspect_ratio": ratios(PRESETS), **as_in_row("seed", "output_format", *SERVED_BY_ENGINE)}
+RATIO = Field("image_size", "aspect_ratio")
+"""The same field in the generations of Qwen that want a ratio in it."""
+JPG = Field("output_format", "output_format", {"jpeg": "jpg"})
+GPT15_RATIOS = ("1:1", "3:2", "2:3")
+QWEN2_RATIOS = ("1:1", "4:3", "3:4", "16:9", "9:16")
+QWEN_RATIOS = (*QWEN2_RATIOS, "3:2", "2:3", "21:9")
 
 
-class Family(StrEnum):
-    """Which of Kie's three interfaces a model stands behind."""
-
-    MARKET = "market"
-    FLUX_KONTEXT = "flux_kontext"
-    GPT4O = "gpt4o"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KieRoute(FieldsRoute):
-    """A route with Kie's spelling."""
-
-    family: Family = Family.MARKET
-    """The interface."""
-    largest_side: int | None = None
-    """Longest side in px of what an enlargement may come to; None when there is no limit."""
-
-    def check(self, order: Order) -> None:
-        """What only Kie limits and no row can say.
-
-        Raises:
-            RequestRejected: the enlarged picture would be larger than the vendor makes.
-        """
-        scale = order.arguments.get("scale", 1)
-        sides = [side for picture in order.images for side in (picture.width, picture.height)]
-        if self.largest_side is not None and max(sides, default=0) * scale > self.largest_side:
-            side = max(sides) * scale
-            raise RequestRejected(
-                NAME, f"enlarged {scale}x the longer side would be {side} px; the limit is {self.largest_side} px"
-            )
-
-    def body(self, order: Order, urls: Sequence[str] = (), mask_url: str = "") -> dict[str, Any]:
-        """The JSON body that starts the task, with the addresses of the pictures and the mask, empty for no mask."""
-        model, fields = order.model, self.inputs(order, urls, mask_url)
-        if self.family is Family.MARKET:
-            return {"model": model, "input": fields}
-        return {"model": model, **fields} if self.family is Family.FLUX_KONTEXT else fields
-
-
-def _credits(each: float, source: str = SEEN) -> Price:
-    """The price of a picture in USD, from Kie's credits."""
-    return Price(usd=round(each * USD_PER_CREDIT, 6), source=source, checked=CHECKED)
-
-
-def _credits_by(argument: str, usual: Scalar, table: Mapping[Scalar, float], source: str = SEEN) -> Price:
-    """The same by the values of an argument; `usual` is what is charged where the table lacks one."""
-    usd = {value: round(each * USD_PER_CREDIT, 6) for value, each in table.items()}
-    return Price.table_by(argument, usual, usd, source, CHECKED)
-
-
-def _pair(
-    tool: str, ids: tuple[str, str], takes: Mapping[str, Limits], image_field: str, **more: Any
+def _seedream(
+    edition: str, ids: tuple[str, str], prompt: Limits, size: Field, price: Price, **more: Any
 ) -> tuple[KieRoute, ...]:
-    return pair(KieRoute, ids, takes, image_field, provider=NAME, tool=tool, **more)
-
-
-def _seedream_later(
-    ids: tuple[str, str], prompt: Limits, qualities: Mapping[Scalar, str], price: Price
-) -> tuple[KieRoute, ...]:
-    """One of the versions after 4: no seed and one picture a call."""
+    """One of the editions after 4.0: no seed, and one picture a call. `size` is the field of the resolution."""
     takes = {"prompt": prompt, "images": ANY, "aspect_ratio": ratios(SEEDREAM_PRESETS), **SERVED_BY_ENGINE}
-    return _pair(
+    return both(
         "bytedance_seedream",
+        edition,
         ids,
-        {**takes, "resolution": Limits(values=tuple(qualities))},
+        {**takes, "resolution": Limits(values=tuple(size.words)) if size.words else ANY},
         "image_urls",
-        fields=(*same("prompt", "aspect_ratio"), Field("quality", "resolution", qualities)),
+        fields=(*same("prompt", "aspect_ratio"), size),
         price=price,
+        **more,
     )
 
 
-def _qwen() -> tuple[KieRoute, ...]:
-    sampling = (
-        *same("seed", "negative_prompt"),
-        Field("guidance_scale", "guidance"),
-        Field("num_inference_steps", "steps"),
-        *same("acceleration", "output_format"),
-    )
-    takes = as_in_row("prompt", *(str(one.of) for one in sampling), *SERVED_BY_ENGINE)
-    fields = (*same("prompt"), SHAPE, *sampling)
-    return (
-        *_pair(
-            "qwen",
-            ("qwen/text-to-image", "qwen/image-edit"),
-            {**takes, "images": Limits(max_items=1), "aspect_ratio": ratios(PRESETS)},
-            "image_url",
-            edit={
-                "image_list": False,
-                "fields": (*fields, Field("num_images", COUNT, text=True)),
-                "counts": (1, 2, 3, 4),
-                "price": _credits(5),
-            },
-            fields=fields,
-            price=_credits(4),
-        ),
-        # the only model of the family that takes several pictures; for one the model above has more controls
-        replace(_QWEN3[1], takes={**_QWEN3[1].takes, "images": Limits(min_items=2)}, fixed={}),
-    )
+def _quality(words: Mapping[Scalar, str]) -> Field:
+    return Field("quality", "resolution", words)
 
 
-def _qwen3(start: str, price: Price) -> tuple[KieRoute, ...]:
-    """One of the third generation, whose ids begin so."""
-    return _pair(
-        "qwen",
-        (f"{start}text-to-image", f"{start}image-to-image"),
-        {**_QWEN_TAKES, **as_in_row("prompt", "images", "negative_prompt")},
-        "image_urls",
-        fields=QWEN_LATER,
-        fixed=IN_1K,
-        price=price,
-    )
-
-
-def _banana_later(model: str, most: int, price: Price) -> tuple[KieRoute, ...]:
-    """One of those that read their pictures from `image_input`, and whose own `auto` follows the first."""
-    takes = {"prompt": ANY, "images": Limits(max_items=most), "aspect_ratio": ratios(BANANA_RATIOS)}
-    return _pair(
-        "nano_banana",
-        (model, model),
-        {**takes, "output_format": ANY, "save_as": ANY},
-        "image_input",
-        fields=(*same("prompt", "aspect_ratio"), Field("output_format", "output_format", {"jpeg": "jpg"})),
-        fixed=IN_1K,
-        edit={"native_auto": True},
-        price=price,
-    )
-
-
-_QWEN3 = _qwen3("qwen3/", _credits(4.8))
-_GPT4O = _pair(
-    "openai_4o",
-    ("gpt4o-image", "gpt4o-image"),
-    {"aspect_ratio": ratios(GPT_RATIOS), **as_in_row("prompt", "images", "mask", *SERVED_BY_ENGINE)},
-    "filesUrl",
-    edit={"pictures": PictureForm(mask="black_is_repainted"), "mask_field": "maskUrl", "mask_note": MASK_DOUBT},
-    family=Family.GPT4O,
-    fields=(
-        *same("prompt"),
-        Field("size", "aspect_ratio"),
-        # documented until 2025 and never with 3; one picture, documented still, is asked for by leaving it out
-        Field("nVariants", COUNT, {1: LEFT_OUT}),
-    ),
-    counts=(1, 2, 4),
-    price=_credits(6),
-)
-"""The older 4o interface. Kie keeps it under its old models; it runs on GPT Image 1, shut down on 2026-10-23."""
-_GPT_TAKES = {"prompt": Limits(max_length=20_000), **SERVED_BY_ENGINE}
-ROUTES: tuple[KieRoute, ...] = (
-    *_pair(
+SEEDREAM = (
+    *both(
         "bytedance_seedream",
+        "4.0",
         ("bytedance/seedream-v4-text-to-image", "bytedance/seedream-v4-edit"),
         {
             "prompt": Limits(max_length=5000),
@@ -223,18 +78,251 @@ ROUTES: tuple[KieRoute, ...] = (
         ),
         counts=(1, 2, 3, 4, 5, 6),
         makes_sets=True,
-        price=_credits(5),
+        price=credits_of(5, SEEN),  # not in the price list; exactly 5 were charged on 2026-09-24
     ),
-    *_qwen(),
-    *_pair(
-        "flux_kontext",
-        ("flux-kontext-pro", "flux-kontext-pro"),
-        {
-            **as_in_row("prompt", "images", "aspect_ratio", "safety_tolerance", "prompt_upsampling"),
-            **as_in_row("output_format", "quality", "save_as"),
+    *_seedream(
+        "4.5",
+        ("seedream/4.5-text-to-image", "seedream/4.5-edit"),
+        Limits(max_length=3000),
+        _quality({"2K": "basic", "4K": "high"}),
+        credits_of(6.5),
+    ),
+    *_seedream(
+        "5-lite",
+        ("seedream/5-lite-text-to-image", "seedream/5-lite-image-to-image"),
+        Limits(min_length=3, max_length=3000),
+        _quality({"2K": "basic", "3K": "high", "4K": "ultra"}),
+        credits_of(5.5),
+        fixed=IN_PNG,
+    ),
+    *_seedream(
+        "5-pro",
+        ("seedream/5-pro-text-to-image", "seedream/5-pro-image-to-image"),
+        Limits(min_length=3, max_length=5000),
+        _quality({"1K": "basic", "2K": "high"}),
+        # each input picture but the first adds half a credit
+        replace(credits_by("resolution", "2K", {"1K": 7, "2K": 14}), per_input=in_usd(0.5), inputs_free=1),
+        fixed=IN_PNG,
+    ),
+    *_seedream(
+        "5-flash",
+        ("seedream/5-flash-text-to-image", "seedream/5-flash-image-to-image"),
+        Limits(min_length=3, max_length=5000),
+        Field("size", "resolution"),
+        credits_of(3.24, "kie's page of the model in a copy of 2026-10-08, at 0.005 USD a credit"),
+        fixed=IN_PNG,
+    ),
+)
+
+
+def _qwen_2025() -> tuple[KieRoute, ...]:
+    sampling = (
+        *same("seed", "negative_prompt"),
+        Field("guidance_scale", "guidance"),
+        Field("num_inference_steps", "steps"),
+        *same("acceleration", "output_format"),
+    )
+    takes = {
+        **as_in_row("prompt", *(str(one.of) for one in sampling), *SERVED_BY_ENGINE),
+        "images": Limits(max_items=1),
+        "aspect_ratio": ratios(PRESETS),
+    }
+    fields = (*same("prompt"), SHAPE, *sampling)
+    return both(
+        "qwen",
+        "2025",
+        ("qwen/text-to-image", "qwen/image-edit"),
+        takes,
+        "image_url",
+        edit={
+            "image_list": False,
+            "takes": {**takes, "prompt": Limits(max_length=2000), "aspect_ratio": ratios(PRESETS, auto=True)},
+            "fields": (*fields, Field("num_images", COUNT, text=True)),
+            "counts": (1, 2, 3, 4),
+            "price": credits_of(5),
         },
+        fields=fields,
+        # charged by the megapixel, and no shape has more than one
+        price=credits_of(4),
+    )
+
+
+def _qwen_2() -> tuple[KieRoute, ...]:
+    takes = {
+        "prompt": Limits(max_length=800),
+        "images": Limits(max_items=1),
+        "aspect_ratio": ratios(QWEN2_RATIOS),
+        **as_in_row("seed", "output_format", *SERVED_BY_ENGINE),
+    }
+    return both(
+        "qwen",
+        "2.0",
+        ("qwen2/text-to-image", "qwen2/image-edit"),
+        takes,
+        "image_url",
+        # the one that edits knows more ratios
+        edit={"image_list": False, "takes": {**takes, "aspect_ratio": ratios(QWEN_RATIOS, auto=True)}},
+        fields=(*same("prompt"), RATIO, *same("seed", "output_format")),
+        price=credits_of(5.6),
+    )
+
+
+def _qwen_3(edition: str, start: str, price: Price) -> tuple[KieRoute, ...]:
+    """One of the third generation, whose ids begin so. Without a seed it takes 1, and makes the same picture again."""
+    return both(
+        "qwen",
+        edition,
+        (f"{start}text-to-image", f"{start}image-to-image"),
+        {
+            "aspect_ratio": ratios(QWEN_RATIOS),
+            **as_in_row("prompt", "images", "seed", "negative_prompt", "output_format", *SERVED_BY_ENGINE),
+        },
+        "image_urls",
+        fields=(*same("prompt"), RATIO, *same("seed", "negative_prompt", "output_format")),
+        fixed={**IN_1K, "prompt_extend": False},  # it would rewrite the prompt
+        draws_seed=True,
+        price=price,
+    )
+
+
+QWEN = (
+    *_qwen_2025(),
+    *_qwen_2(),
+    *both(
+        "qwen",
+        "2.1",
+        ("qwen2-1/text-to-image", "qwen2-1/image-to-image"),
+        {
+            "aspect_ratio": ratios(QWEN_RATIOS),
+            **as_in_row("prompt", "images", "seed", "output_format", *SERVED_BY_ENGINE),
+        },
+        "image_urls",
+        # its own auto goes to the nearest ratio too, without telling which
+        edit={"pictures": PictureForm(max_pixels=25_000_000)},
+        fields=same("prompt", "aspect_ratio", "seed", "output_format"),
+        fixed={**IN_1K, "enhance_prompt": False},  # it would rewrite the prompt
+        price=credits_of(4, "kie's page of the model in a copy of 2026-10-08, at 0.005 USD a credit"),
+    ),
+    *_qwen_3("3.0", "qwen3/", credits_of(4.8, inputs=0.5)),
+    *_qwen_3("3.0-pro", "qwen3/pro-", credits_of(6.4, inputs=0.5)),
+)
+
+
+def _gpt_2(edition: str, name: str, never: tuple[Mapping[str, tuple[Scalar, ...]], ...] = ()) -> tuple[KieRoute, ...]:
+    """One with a resolution. None of them has a quality, a count, a mask or a choice of the file type: PNG comes."""
+    return both(
+        "openai_4o",
+        edition,
+        (f"{name}-text-to-image", f"{name}-image-to-image"),
+        {
+            "prompt": Limits(max_length=20_000),
+            **as_in_row("images", "aspect_ratio", "resolution", "background", *SERVED_BY_ENGINE),
+        },
+        "input_urls",
+        edit={"native_auto": True},
+        fields=(*same("prompt", "aspect_ratio", "resolution"), Field("background", "background", {AUTO: LEFT_OUT})),
+        never=never,
+        price=credits_by("resolution", "1K", {"1K": 6, "2K": 10, "4K": 16}),
+    )
+
+
+GPT_IMAGE = (
+    *_gpt_2(
+        "2",
+        "gpt-image-2",
+        (
+            {"aspect_ratio": (AUTO,), "resolution": ("2K", "4K")},
+            {"aspect_ratio": ("1:1",), "resolution": ("4K",)},
+            {"background": ("opaque", "transparent"), "resolution": ("2K", "4K")},
+        ),
+    ),
+    *_gpt_2("2.5-flare", "gpt-image-2-5-flare"),
+    *_gpt_2("2.5-sunburst", "gpt-image-2-5-sunburst"),
+    *both(
+        "openai_4o",
+        "1.5",
+        ("gpt-image/1.5-text-to-image", "gpt-image/1.5-image-to-image"),
+        {
+            "aspect_ratio": ratios(GPT15_RATIOS),
+            "quality": Limits(values=("medium", "high")),
+            **as_in_row("prompt", "images", *SERVED_BY_ENGINE),
+        },
+        "input_urls",
+        edit={"pictures": PictureForm(max_bytes=10_000_000)},
+        fields=same("prompt", "aspect_ratio", "quality"),
+        price=credits_by("quality", "medium", {"medium": 4, "high": 22}),
+    ),
+)
+
+
+def _banana(
+    edition: str, ids: tuple[str, str], price: Price, image_field: str, most: int, *more: Field
+) -> tuple[KieRoute, ...]:
+    """All of them know auto themselves, and make one picture a call."""
+    takes = {"images": Limits(max_items=most), **as_in_row("prompt", "aspect_ratio", "save_as")}
+    return both(
+        "nano_banana",
+        edition,
+        ids,
+        {**takes, **as_in_row(*(str(one.of) for one in more))},
+        image_field,
+        edit={"native_auto": True},
+        fields=(*same("prompt", "aspect_ratio"), *more),
+        price=price,
+    )
+
+
+def _by_resolution(in_1k: float, in_2k: float, in_4k: float, source: str = LISTED) -> Price:
+    return credits_by("resolution", "1K", {"1K": in_1k, "2K": in_2k, "4K": in_4k}, source)
+
+
+NANO_BANANA = (
+    # the id is in Kie's list of 2026-10-07; its fields are those that four integrations agree on, of 10 to 14 pictures
+    # the lower number
+    *_banana(
+        "2.1",
+        ("nano-banana-2-1", "nano-banana-2-1"),
+        _by_resolution(4, 6, 9, "kie's page of the model in a copy of 2026-10-07, at 0.005 USD a credit"),
+        "image_input",
+        10,
+        *same("resolution"),
+        JPG,
+    ),
+    *_banana(
+        "2.5",
+        ("google/nano-banana", "google/nano-banana-edit"),
+        credits_of(4),
+        "image_urls",
+        10,
+        *same("output_format"),
+    ),
+    *_banana("2-lite", ("nano-banana-2-lite", "nano-banana-2-lite"), credits_of(4), "image_urls", 10),
+    *_banana(
+        "2", ("nano-banana-2", "nano-banana-2"), _by_resolution(8, 12, 18), "image_input", 14, *same("resolution"), JPG
+    ),
+    *_banana(
+        "pro",
+        ("nano-banana-pro", "nano-banana-pro"),
+        _by_resolution(18, 18, 24),
+        "image_input",
+        8,
+        *same("resolution"),
+        JPG,
+    ),
+)
+
+
+def _kontext() -> tuple[KieRoute, ...]:
+    """On the path that Kie keeps under its old models: the current one has no choice between pro and max."""
+    controls = "safety_tolerance", "prompt_upsampling", "output_format", "quality"
+    takes = as_in_row("prompt", "images", "aspect_ratio", *controls, "save_as")
+    return both(
+        "flux_kontext",
+        "",
+        ("flux-kontext-pro", "flux-kontext-pro"),
+        takes,
         "inputImage",
-        edit={"image_list": False, "native_auto": True},
+        edit={"image_list": False, "native_auto": True, "takes": {**takes, "safety_tolerance": Limits(maximum=2)}},
         family=Family.FLUX_KONTEXT,
         model_by="quality",
         models={"pro": "flux-kontext-pro", "max": "flux-kontext-max"},
@@ -244,45 +332,32 @@ ROUTES: tuple[KieRoute, ...] = (
             Field("aspectRatio", "aspect_ratio", {AUTO: LEFT_OUT}),
             Field("safetyTolerance", "safety_tolerance"),
             Field("promptUpsampling", "prompt_upsampling"),
+            # enableTranslation stays at its default, on: the model reads English only
             Field("outputFormat", "output_format"),
         ),
-        price=_credits_by("quality", "pro", {"pro": 5, "max": 10}, DOUBTFUL),
-    ),
-    # as on its two pages of 2026-08-19: it has no quality, no mask and no count, and makes every ratio in 1K
-    *_pair(
-        "openai_4o",
-        ("gpt-image-2-text-to-image", "gpt-image-2-image-to-image"),
-        {"aspect_ratio": ratios(GPT_RATIOS), "images": ANY, **_GPT_TAKES},
-        "input_urls",
-        fields=same("prompt", "aspect_ratio"),
-        fixed=IN_1K,
-        price=Price(usd=0.03, source="6 credits for 1K, in a copy of Kie's price list", checked="2026-11-26"),
-    ),
-    # the only model of Kie's that was ever documented with a mask; held to what the others take of the rest, as one
-    # limit is shown for all edits
-    replace(_GPT4O[1], needs=("mask",), takes={**_GPT4O[1].takes, **_GPT_TAKES}),
-    *_pair(
-        "nano_banana",
-        ("google/nano-banana", "google/nano-banana-edit"),
-        as_in_row("prompt", "images", "aspect_ratio", "output_format", "save_as"),
-        "image_urls",
-        edit={"native_auto": True},
-        fields=same("prompt", "aspect_ratio", "output_format"),
-        price=_credits(4),
-    ),
+        price=credits_by("quality", "pro", {"pro": 5, "max": 10}),
+    )
+
+
+ROUTES: tuple[KieRoute, ...] = (
+    *SEEDREAM,
+    *QWEN,
+    *_kontext(),
+    *GPT_IMAGE,
+    *NANO_BANANA,
     KieRoute(
         provider=NAME,
         tool="nano_banana",
         operation=OperationName.UPSCALE,
-        # Kie has dropped the model's own enlarger; this one makes 1, 2 and 4 times
+        # Kie has no enlarger of the model's own; this one makes 1, 2 and 4 times
         model="topaz/image-upscale",
         takes=as_in_row("images", "scale", "save_as"),
         fields=(Field("upscale_factor", "scale", text=True),),
         image_field="image_url",
         scales=(1, 2, 4),
-        largest_side=20_000,
-        # charged by the size that comes out; as for a picture of 1K that is enlarged
-        price=_credits_by("scale", 2, {1: 10, 2: 10, 4: 20}, DOUBTFUL),
+        largest_side=20_000,  # of a copy of the model's page of March 2026
+        # charged by what comes out: 2K, 4K, and 8K, which only copies of March and August 2026 list
+        price=replace(credits_of(10), by_side=((2048, in_usd(10)), (4096, in_usd(20)), (8192, in_usd(40)))),
     ),
     KieRoute(
         provider=NAME,
@@ -292,13 +367,14 @@ ROUTES: tuple[KieRoute, ...] = (
         takes=as_in_row("image", "save_as"),
         fields=(),
         image_field="image",
-        price=_credits(1),
+        price=credits_of(1),
     ),
     KieRoute(
         provider=NAME,
         tool="ideogram_reframe",
         operation=OperationName.REFRAME,
-        # documented in 2025, seen at work in June 2026, missing from the pages of August 2026
+        # documented in 2025 and missing from the pages since August 2026; still priced on 2026-09-24, and seen at work
+        # in June 2026
         model="ideogram/v3-reframe",
         takes={
             **as_in_row("image", "rendering_speed", "style", *SERVED_BY_ENGINE),
@@ -314,64 +390,7 @@ ROUTES: tuple[KieRoute, ...] = (
         ),
         image_field="image_url",
         counts=(1, 2, 3, 4),
-        price=_credits_by("rendering_speed", "balanced", {"turbo": 3.5, "balanced": 7, "quality": 10}),
+        price=credits_by("rendering_speed", "balanced", {"turbo": 3.5, "balanced": 7, "quality": 10}),
     ),
 )
-"""Every route; of several for the same operation, the preferred one comes first."""
-
-OTHERS: tuple[KieRoute, ...] = (
-    # GPT Image 1.5, which its maker shuts down on 2026-12-01
-    *_pair(
-        "openai_4o",
-        ("gpt-image/1.5-text-to-image", "gpt-image/1.5-image-to-image"),
-        {
-            "aspect_ratio": ratios(GPT_RATIOS),
-            "quality": Limits(values=("medium", "high")),
-            **as_in_row("prompt", "images", *SERVED_BY_ENGINE),
-        },
-        "input_urls",
-        fields=same("prompt", "aspect_ratio", "quality"),
-    ),
-    *_GPT4O,
-    *_seedream_later(
-        ("seedream/4.5-text-to-image", "seedream/4.5-edit"),
-        Limits(max_length=3000),
-        {"2K": "basic", "4K": "high"},
-        _credits(6.5, DOUBTFUL),
-    ),
-    *_seedream_later(
-        ("seedream/5-lite-text-to-image", "seedream/5-lite-image-to-image"),
-        Limits(min_length=3, max_length=3000),
-        {"2K": "basic", "4K": "ultra"},
-        _credits(5),
-    ),
-    *_seedream_later(
-        ("seedream/5-pro-text-to-image", "seedream/5-pro-image-to-image"),
-        Limits(min_length=3),
-        {"1K": "basic", "2K": "high"},
-        # each further input picture adds half a credit
-        _credits_by("resolution", "2K", {"1K": 7, "2K": 14}),
-    ),
-    *_pair(
-        "qwen",
-        ("qwen2/text-to-image", "qwen2/image-edit"),
-        {**_QWEN_TAKES, "prompt": Limits(max_length=800), "images": Limits(max_items=1)},
-        "image_url",
-        edit={"image_list": False},
-        fields=QWEN_LATER,
-    ),
-    *_QWEN3,
-    *_qwen3("qwen3/pro-", _credits(6.4)),
-    *_banana_later("nano-banana-2", 10, _credits(8)),
-    *_banana_later("nano-banana-pro", 8, _credits(18)),
-    # 1K only, and no choice of the file type; a site says 3 credits
-    *_pair(
-        "nano_banana",
-        ("nano-banana-2-lite", "nano-banana-2-lite"),
-        {"aspect_ratio": ratios(BANANA_RATIOS), **as_in_row("prompt", "images", "save_as")},
-        "image_urls",
-        fields=same("prompt", "aspect_ratio"),
-        price=_credits(4, DOUBTFUL),
-    ),
-)
-"""Known models that are not the default, with the fields of their own pages: newer ones, and some about to end."""
+"""Every route. Which edition is taken first is the row's to say."""
