@@ -7,20 +7,20 @@ have, and charges all the same: each edition has its own fields here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from imagewright.catalog.row import ANY, AUTO, Limits, OperationName
+from imagewright.catalog.row import ANY, AUTO, Limits, OperationName, Scalar
 from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm
 from imagewright.providers.common.fields import COUNT, LEFT_OUT, PRESETS, UPPER, Field, as_in_row, ratios, same
 from imagewright.providers.kie.route import LISTED, NAME, Family, KieRoute, both, credits_by, credits_of, in_usd
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from imagewright.catalog.row import Scalar
     from imagewright.providers.base import Price
 
+Clashes = tuple[Mapping[str, tuple[Scalar, ...]], ...]
+"""Values that a model does not take together, as in `Route.never`."""
 SEEN = "credits seen charged by third parties in September 2026, at 0.005 USD each"
 
 SEEDREAM_PRESETS = PRESETS | {"3:2": "landscape_3_2", "2:3": "portrait_3_2", "21:9": "landscape_21_9"}
@@ -208,7 +208,7 @@ QWEN = (
 )
 
 
-def _gpt_2(edition: str, name: str, never: tuple[Mapping[str, tuple[Scalar, ...]], ...] = ()) -> tuple[KieRoute, ...]:
+def _gpt_2(edition: str, name: str, never: Clashes = (), never_in_edits: Clashes = ()) -> tuple[KieRoute, ...]:
     """One with a resolution. None of them has a quality, a count, a mask or a choice of the file type: PNG comes."""
     return both(
         "openai_4o",
@@ -219,7 +219,7 @@ def _gpt_2(edition: str, name: str, never: tuple[Mapping[str, tuple[Scalar, ...]
             **as_in_row("images", "aspect_ratio", "resolution", "background", *SERVED_BY_ENGINE),
         },
         "input_urls",
-        edit={"native_auto": True},
+        edit={"native_auto": True, "never": (*never_in_edits, *never)},
         fields=(*same("prompt", "aspect_ratio", "resolution"), Field("background", "background", {AUTO: LEFT_OUT})),
         never=never,
         price=credits_by("resolution", "1K", {"1K": 6, "2K": 10, "4K": 16}),
@@ -231,10 +231,10 @@ GPT_IMAGE = (
         "2",
         "gpt-image-2",
         (
-            {"aspect_ratio": (AUTO,), "resolution": ("2K", "4K")},
             {"aspect_ratio": ("1:1",), "resolution": ("4K",)},
             {"background": ("opaque", "transparent"), "resolution": ("2K", "4K")},
         ),
+        ({"aspect_ratio": (AUTO,), "resolution": ("2K", "4K")},),
     ),
     *_gpt_2("2.5-flare", "gpt-image-2-5-flare"),
     *_gpt_2("2.5-sunburst", "gpt-image-2-5-sunburst"),
