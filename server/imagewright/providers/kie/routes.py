@@ -59,6 +59,13 @@ def _quality(words: Mapping[Scalar, str]) -> Field:
 
 
 SEEDREAM = (
+    *_seedream(
+        "4.5",
+        ("seedream/4.5-text-to-image", "seedream/4.5-edit"),
+        Limits(max_length=3000),
+        _quality({"2K": "basic", "4K": "high"}),
+        credits_of(6.5),
+    ),
     *both(
         "bytedance_seedream",
         "4.0",
@@ -79,13 +86,6 @@ SEEDREAM = (
         counts=(1, 2, 3, 4, 5, 6),
         makes_sets=True,
         price=credits_of(5, SEEN),  # not in the price list; exactly 5 were charged on 2026-09-24
-    ),
-    *_seedream(
-        "4.5",
-        ("seedream/4.5-text-to-image", "seedream/4.5-edit"),
-        Limits(max_length=3000),
-        _quality({"2K": "basic", "4K": "high"}),
-        credits_of(6.5),
     ),
     *_seedream(
         "5-lite",
@@ -186,8 +186,8 @@ def _qwen_3(edition: str, start: str, price: Price) -> tuple[KieRoute, ...]:
 
 
 QWEN = (
+    *_qwen_3("3.0", "qwen3/", credits_of(4.8, inputs=0.5)),
     *_qwen_2025(),
-    *_qwen_2(),
     *both(
         "qwen",
         "2.1",
@@ -203,7 +203,7 @@ QWEN = (
         fixed={**IN_1K, "enhance_prompt": False},  # it would rewrite the prompt
         price=credits_of(4, "kie's page of the model in a copy of 2026-10-08, at 0.005 USD a credit"),
     ),
-    *_qwen_3("3.0", "qwen3/", credits_of(4.8, inputs=0.5)),
+    *_qwen_2(),
     *_qwen_3("3.0-pro", "qwen3/pro-", credits_of(6.4, inputs=0.5)),
 )
 
@@ -393,4 +393,4 @@ ROUTES: tuple[KieRoute, ...] = (
         price=credits_by("rendering_speed", "balanced", {"turbo": 3.5, "balanced": 7, "quality": 10}),
     ),
 )
-"""Every route. Which edition is taken first is the row's to say."""
+"""Every route, in the row's order of editions: that one decides which is taken first."""
