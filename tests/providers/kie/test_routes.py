@@ -10,7 +10,8 @@ import pytest
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
-from imagewright.engine.plan import estimate, model_for
+from imagewright.engine.check import check
+from imagewright.engine.plan import candidates, estimate, model_for
 from imagewright.errors import RequestRejected, SettingsError
 from imagewright.providers import open_provider
 from imagewright.providers.base import ProviderConfig
@@ -56,6 +57,33 @@ def test_every_edition_that_is_known_at_kie_is_made_and_edited(row: Row) -> None
     for operation in (OperationName.GENERATE, OperationName.EDIT):
         served = {one.edition for one in ROUTES if (one.tool, one.operation) == (row.tool, operation)}
         assert served == set(row.editions) - LACKING.get(row.tool, set())
+
+
+@pytest.mark.parametrize(
+    ("tool", "given", "edition"),
+    [
+        ("bytedance_seedream", {}, "4.5"),
+        ("bytedance_seedream", {"variants": 3}, "4.0"),
+        ("bytedance_seedream", {"seed": 1}, "4.0"),
+        ("bytedance_seedream", {"resolution": "3K"}, "5-lite"),
+        ("bytedance_seedream", {"resolution": "1.5K"}, "5-flash"),
+        ("qwen", {"images": ["/a.png"] * 3}, "3.0"),
+        ("qwen", {"images": ["/a.png"] * 4}, "2.1"),
+        ("qwen", {"images": ["/a.png"], "steps": 9}, "2025"),
+        ("openai_4o", {"aspect_ratio": "16:9", "resolution": "4K"}, "2"),
+        ("openai_4o", {"resolution": "4K"}, "2.5-flare"),
+        ("openai_4o", {"images": ["/a.png"], "resolution": "2K"}, "2.5-flare"),
+        ("openai_4o", {"aspect_ratio": "3:2", "resolution": "2K", "background": "transparent"}, "2.5-flare"),
+        ("openai_4o", {"quality": "high"}, "1.5"),
+        ("openai_4o", {"images": ["/a.png"], "mask": "/m.png"}, None),
+        ("nano_banana", {"resolution": "4K"}, "2.1"),
+        ("nano_banana", {"images": ["/a.png"] * 14}, "2"),
+    ],
+)
+def test_a_call_is_served_by_the_first_edition_that_can(tool: str, given: dict[str, Any], edition: str | None) -> None:
+    checked = check(catalog()[tool], {"prompt": "a kite over the sea", **given})
+    first = candidates(checked, [one for one in ROUTES if one.tool == tool], None)[0]
+    assert (None if first.against else first.route.edition) == edition
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=_name)
