@@ -24,9 +24,9 @@ pytestmark = pytest.mark.anyio
 
 FORMER = {
     ("bytedance_seedream", "4.5"): (("aspect_ratio", "image_size"), ("quality", "image_resolution")),
-    ("bytedance_seedream", "5-lite"): (("quality", "image_resolution"), ("output_format", "type")),
-    ("bytedance_seedream", "5-pro"): (("quality", "resolution"), ("output_format", "type")),
-    ("bytedance_seedream", "5-flash"): (("size", "quality"), ("size", "resolution")),
+    ("bytedance_seedream", "5-lite"): (("quality", "image_resolution"), ("quality", "size")),
+    ("bytedance_seedream", "5-pro"): (("quality", "image_resolution"), ("quality", "size")),
+    ("bytedance_seedream", "5-flash"): (("size", "quality"), ("size", "image_resolution")),
     ("qwen", "2.1"): (("aspect_ratio", "image_size"), ("enhance_prompt", "prompt_extend")),
     ("qwen", "3.0"): (("image_size", "aspect_ratio"), ("prompt_extend", "enhance_prompt")),
     ("qwen", "3.0-pro"): (("image_size", "aspect_ratio"), ("prompt_extend", "enhance_prompt")),
