@@ -90,7 +90,7 @@ async def test_with_a_budget_no_later_provider_may_cost_more_than_was_agreed(
     able = [candidate_for(route_of(name), usd=usd) for name, usd in zip(names, prices, strict=True)]
     plan = replace(await first_plan(able, limited=limited), choice=("why",))
     found = [plan]
-    while (following := await next_plan(found[-1])) is not None:
+    while (following := await next_plan(found[-1], gone=False)) is not None:
         found.append(following)
     assert [one.route.provider for one in found] == asked
     assert {one.choice for one in found} == {("why",)}
@@ -102,10 +102,10 @@ async def test_a_provider_whose_form_the_pictures_cannot_take_is_passed_over() -
     first, small, last = (route_of(name) for name in ("first", "small", "last"))
     small = replace(small, pictures=replace(small.pictures, max_bytes=10))
     able = [replace(candidate_for(route), sources=(source,)) for route in (first, small, last)]
-    following = await next_plan(await first_plan(able, limited=False))
+    following = await next_plan(await first_plan(able, limited=False), gone=False)
     assert following is not None
     assert following.route == last
-    assert await next_plan(following) is None
+    assert await next_plan(following, gone=False) is None
 
 
 @pytest.mark.anyio

@@ -14,7 +14,7 @@ from imagewright.engine.job import LOOK_EVERY, Job, job_from_record, may_go_else
 from imagewright.engine.pictures import Spool
 from imagewright.engine.plan import next_plan
 from imagewright.engine.run import Attempt
-from imagewright.errors import ProviderError, StorageError, error_data
+from imagewright.errors import ModelUnavailable, ProviderError, StorageError, error_data
 from imagewright.storage.base import (
     RENEWALS_PER_LEASE,
     Joined,
@@ -316,14 +316,18 @@ class Jobs:
             await attempt.carry_out()
             if plan is None or job.record.cancel_requested or not job.is_local:
                 return attempt
-            if not may_go_elsewhere(len(job.pictures), attempt.call_runs) or (plan := await next_plan(plan)) is None:
+            if not may_go_elsewhere(len(job.pictures), attempt.call_runs):
+                return attempt
+            refused, was = attempt.call_runs[0].error, plan.spec.edition
+            if (plan := await next_plan(plan, gone=isinstance(refused, ModelUnavailable))) is None:
                 return attempt
             try:
                 await self._replan(job, plan)
             except StorageError as error:
                 job.note(f"{plan.route.provider} was not asked instead: {error}")
                 return attempt
-            job.note(f"{attempt.call_runs[0].error} So {plan.route.provider} was asked instead.")
+            other = f", for edition {plan.spec.edition}" if plan.spec.edition != was else ""
+            job.note(f"{refused} So {plan.route.provider} was asked instead{other}.")
 
     async def _replan(self, job: Job, plan: Plan) -> None:
         """Write down that another provider has the job now. Raises StorageError where that cannot be done."""

@@ -198,8 +198,7 @@ def _clashes(checked: Checked, route: Route) -> Iterator[list[str]]:
 
 
 def _too_large(sources: Sequence[Source], route: Route) -> list[str]:
-    most = route.pictures.max_pixels
-    if most is None:
+    if (most := route.pictures.max_pixels) is None:
         return []
     return [f"{one.argument} {why}" for one in sources if (why := pixels_problem(one.facts, most))]
 
@@ -293,9 +292,14 @@ async def first_plan(able: Sequence[Candidate], *, limited: bool) -> Plan:
     return replace(await _plan(able[0]), alternatives=tuple(others))
 
 
-async def next_plan(plan: Plan) -> Plan | None:
-    """The plan for the best alternative whose vendor takes the call's pictures; None when there is none left."""
+async def next_plan(plan: Plan, *, gone: bool) -> Plan | None:
+    """The plan for the best alternative whose vendor takes the call's pictures; None when there is none left.
+
+    The same vendor is asked again only where the model is `gone` there: any other reason would stand again.
+    """
     for place, candidate in enumerate(plan.alternatives, 1):
+        if candidate.route.provider == plan.route.provider and not gone:
+            continue
         try:
             following = await _plan(candidate)
         except Refusal:  # its pictures do not fit that vendor

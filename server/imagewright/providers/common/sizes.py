@@ -29,7 +29,7 @@ class SizeRule:
     def like(self, width: float, height: float, pixels: int) -> tuple[int, int]:
         """The size that is closest in shape to width over height, of about so many pixels.
 
-        A shape that is longer than the model makes comes out as the longest it makes. A turned shape has the turned size.
+        A shape longer than the model makes comes out as the longest it makes. A turned shape has the turned size.
         """
         if width < height:
             return self.like(height, width, pixels)[::-1]
