@@ -6,6 +6,7 @@ By hand: `python -m tests.emulators.openai [seconds a call takes]`.
 from __future__ import annotations
 
 import base64
+import io
 import time
 from collections import deque
 from dataclasses import replace
@@ -14,8 +15,18 @@ from typing import TYPE_CHECKING, Any
 from tests.emulators.base import Door, Emulator, seconds_given, serve_by_hand
 from tests.emulators.messages import Answer, Received, Refused
 from tests.emulators.misplaced import misplaced_key
-from tests.emulators.openai_models import MODELS, NUMBERS, OPEN_WEIGHTS, Model, fields_of, sides_of
-from tests.emulators.pictures import draw, encode, look, repaint
+from tests.emulators.openai_models import (
+    INPUT_TOKENS,
+    INPUT_USD,
+    MODELS,
+    NUMBERS,
+    OPEN_WEIGHTS,
+    OUTPUT_USD,
+    Model,
+    fields_of,
+    sides_of,
+)
+from tests.emulators.pictures import cut_out, draw, encode, look, repaint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,6 +86,8 @@ class OpenAIEmulator(Emulator):
         """USD of each call that was carried out, in order."""
         self.rate: int | None = None
         """How many pictures a minute are made; None for no limit."""
+        self.unlisted = frozenset({"gpt-image-2.5-flare", "gpt-image-2.5-sunburst"})
+        """Models that are served although the list of models lacks them, as it was seen of these in September 2026."""
         self.links = False
         """Whether it answers with links whatever it is asked for, as some servers do."""
         self._made: deque[float] = deque()
@@ -86,8 +99,9 @@ class OpenAIEmulator(Emulator):
         return {"": f"{self.url('api')}/v1"}
 
     def doors(self) -> Sequence[Door]:
-        """The Images API, and the links it gives where it is asked for them."""
+        """The Images API, the links it gives where it is asked for them, and the list of models."""
         return (
+            Door("models", "api", "GET", "/v1/models", self._list),
             Door("generate", "api", "POST", "/v1/images/generations", self._generate),
             Door("edit", "api", "POST", "/v1/images/edits", self._edit),
             Door("download", "files", "GET", "/(?P<name>.+)", self._download),
@@ -128,13 +142,26 @@ class OpenAIEmulator(Emulator):
             if field not in known:
                 raise Refused(error(400, f"Unknown parameter: '{field}'.", "unknown_parameter", param=field))
             if why := known[field](value):
-                raise wrong(field, why)
+                raise _refusal_of(field, value, why, name)
         form = fields.get("output_format", "png")
         if fields.get("background") == "transparent" and form == "jpeg":
-            raise wrong("background", "transparent needs output_format png or webp")
+            text = "Transparent background is not supported for JPEG output format"
+            raise Refused(error(400, text, "invalid_value", kind="image_generation_user_error", param="background"))
         if "output_compression" in fields and form == "png":
             raise wrong("output_compression", "png is not compressed")
         return model
+
+    def _list(self, received: Received) -> Answer:
+        """The models, with the day of its end for one that has any; the field is null or missing for the others."""
+        self._check_key(received)
+        entry = {"object": "model", "created": CREATED, "owned_by": "system"}
+        named = [{"id": name, **entry, **self._end(name)} for name in self.models if name not in self.unlisted]
+        return Answer.of({"object": "list", "data": named})
+
+    def _end(self, name: str) -> dict[str, str | None]:
+        model = self.models[name]
+        known = model.shutdown or not name.startswith("gpt-image-2.6")
+        return {"shutdown_date": model.shutdown} if model.own and known else {}
 
     def _generate(self, received: Received) -> Answer:
         self._check_key(received)
@@ -144,7 +171,7 @@ class OpenAIEmulator(Emulator):
         model = self._model(fields, edit=False)
         size = sides_of(fields.get("size")) or DEFAULT_SIZE
         made = [draw(size, (sorted(fields.items()), place)) for place in range(fields.get("n", 1))]
-        return self._give(made, fields, model)
+        return self._give(made, fields, model, 0)
 
     def _edit(self, received: Received) -> Answer:
         self._check_key(received)
@@ -163,11 +190,11 @@ class OpenAIEmulator(Emulator):
         count = int(fields.get("n", 1))
         if masks:
             changed = repaint(source, _mask(masks[0], source), darker=True).resize(size)
-            return self._give([changed] * count, fields, model)
+            return self._give([changed] * count, fields, model, len(pictures))
         text = sorted((name, str(value)) for name, value in fields.items())
-        return self._give([draw(size, (text, place)) for place in range(count)], fields, model)
+        return self._give([draw(size, (text, place)) for place in range(count)], fields, model, len(pictures))
 
-    def _give(self, made: Sequence[Image.Image], fields: Mapping[str, Any], model: Model) -> Answer:
+    def _give(self, made: Sequence[Image.Image], fields: Mapping[str, Any], model: Model, inputs: int) -> Answer:
         """The answer with the pictures, after rate and purse."""
         now = time.monotonic()
         while self._made and self._made[0] < now - WINDOW:
@@ -175,7 +202,9 @@ class OpenAIEmulator(Emulator):
         if self.rate is not None and len(self._made) + len(made) > self.rate:
             text = f"Rate limit reached for {fields['model']} on images per min (IPM): Limit {self.rate}."
             raise Refused(error(429, text, "rate_limit_exceeded", kind="requests", retry_after="12"))
-        price = model.usd * len(made)
+        quality = str(fields.get("quality", "auto"))
+        output = sum(model.charge(picture.size, quality) for picture in made)
+        price = output + (inputs * INPUT_TOKENS * INPUT_USD if model.own else 0)
         if price > self.credit:
             text = "You exceeded your current quota, please check your plan and billing details."
             raise Refused(error(429, text, "insufficient_quota", kind="insufficient_quota"))
@@ -183,21 +212,17 @@ class OpenAIEmulator(Emulator):
         self.credit -= price
         self.charges.append(price)
         form = str(fields.get("output_format", "png"))
-        data = [self._item(encode(picture, form), form, fields, model) for picture in made]
+        transparent = fields.get("background") == "transparent"
+        files = [_see_through(picture, form) if transparent else encode(picture, form) for picture in made]
+        data = [self._item(file, form, fields, model) for file in files]
         answer: dict[str, Any] = {"created": CREATED, "data": data}
         if model.own:
-            tokens = {"text_tokens": 10, "image_tokens": 40}
             answer |= {
-                "background": fields.get("background", "opaque"),
+                "background": "transparent" if transparent else "opaque",
                 "output_format": form,
-                "quality": fields.get("quality", "high"),
+                "quality": "high" if quality == "auto" else quality,
                 "size": "x".join(str(side) for side in made[0].size),
-                "usage": {
-                    "total_tokens": 100,
-                    "input_tokens": 50,
-                    "output_tokens": 50,
-                    "input_tokens_details": tokens,
-                },
+                "usage": _usage(round(output / OUTPUT_USD), inputs * INPUT_TOKENS),
             }
         return replace(Answer.of(answer, x_request_id="req_emulated"), seconds=self.seconds)
 
@@ -213,6 +238,36 @@ class OpenAIEmulator(Emulator):
         if found is None:
             return Answer(404, b"not found", {"Content-Type": "text/plain"})
         return Answer(200, found[0], {"Content-Type": found[1]})
+
+
+def _refusal_of(field: str, value: Any, why: str, model: str) -> Refused:
+    """How the vendor words a value that is not taken."""
+    if field == "size":
+        return Refused(error(400, f"Invalid size '{value}'. {why}", "invalid_value", param=field))
+    if field == "quality" and isinstance(value, str):
+        text = f"The model '{model}' does not support quality '{value}'"
+        return Refused(error(400, text, "invalid_value", param=field))
+    return wrong(field, why)
+
+
+def _usage(made: int, sent: int) -> dict[str, Any]:
+    """Tokens of the pictures made and of those sent, with a few of a prompt."""
+    prompt = 10
+    return {
+        "total_tokens": prompt + sent + made,
+        "input_tokens": prompt + sent,
+        "output_tokens": made,
+        "input_tokens_details": {"text_tokens": prompt, "image_tokens": sent},
+    }
+
+
+def _see_through(picture: Image.Image, form: str) -> bytes:
+    """The picture as a file without its backdrop. Its opaque part has an alpha of 254, as it was seen of 2.5."""
+    cut = cut_out(picture)
+    cut.putalpha(cut.getchannel("A").point(lambda alpha: min(alpha, 254)))
+    out = io.BytesIO()
+    cut.save(out, form, **({"compress_level": 1} if form == "png" else {"quality": 80}))
+    return out.getvalue()
 
 
 def _pictures(parts: Sequence[Part]) -> list[Image.Image]:

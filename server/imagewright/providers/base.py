@@ -356,3 +356,15 @@ class CanRecover(Protocol):
             ProviderError: the list could not be read.
         """
         ...
+
+
+@runtime_checkable
+class TellsRetirements(Protocol):
+    """A provider whose vendor publishes on which days its models end."""
+
+    async def retirements(self) -> Mapping[str, str]:
+        """The day of its end, as in `Route.ends`, by the vendor's id of a model; one that is missing may live on.
+
+        Raises a `ProviderError` where the vendor could not be asked.
+        """
+        ...

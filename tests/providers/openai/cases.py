@@ -27,7 +27,7 @@ from tests.support.vendor_cases import AtOnce, Vendor
 if TYPE_CHECKING:
     from imagewright.providers.base import Order
 
-PLAIN, EDIT = ROUTES
+PLAIN, EDIT = ROUTES[:2]
 SAFETY = "Your request was rejected by the safety system."
 
 

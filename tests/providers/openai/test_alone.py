@@ -43,5 +43,5 @@ async def test_one_key_and_an_address_on_loopback_are_enough(tmp_path: Path) -> 
         assert (len(made.pictures), len(changed.pictures)) == (3, 1)
         assert made.record.provider == changed.record.provider == "openai"
         assert made.record.cost_basis == "estimate"
-        assert made.record.cost_usd == pytest.approx(0.18)
+        assert made.record.cost_usd == pytest.approx(3 * 0.0527)
         assert [one.label for one in openai.requests] == ["generate", "edit"]

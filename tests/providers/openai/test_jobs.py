@@ -16,9 +16,10 @@ from imagewright.errors import ResultLost, SettingsError
 from imagewright.imaging.prepare import convert_mask
 from imagewright.providers import open_provider
 from imagewright.providers.base import Prepared, Price, ProviderConfig, Route
+from imagewright.providers.common.overrides import undated
 from imagewright.providers.http.client import HttpClient
 from imagewright.providers.openai.provider import OpenAI
-from imagewright.providers.openai.routes import ALIKE, MODEL, PRICE, ROUTES, OpenAIRoute, guest_routes
+from imagewright.providers.openai.routes import ROUTES, OpenAIRoute, guest_routes
 from tests.emulators.openai import OpenAIEmulator
 from tests.emulators.openai_models import MODELS, OPEN_WEIGHTS, fields_of
 from tests.support.provider_runs import (
@@ -85,15 +86,19 @@ async def test_a_whole_call(
     assert len(files) == order.count
     for file in files:
         with Image.open(file) as made:
-            assert f"{made.width}x{made.height}" == route.sizes[order.arguments["aspect_ratio"]]
+            assert made.size == route.size(order)
             assert made.format == str(order.arguments["output_format"]).upper()
     assert finished.cost_usd is None
     assert not finished.notes
     assert len(emulator.charges) == len(emulator.requests) == 1
 
 
-@pytest.mark.parametrize("model", [name for name, model in MODELS.items() if model.own])
-@pytest.mark.parametrize("route", ROUTES, ids=_name)
+def _states(model: str) -> list[str]:
+    """The emulator's ids of a model: its own and its dated ones."""
+    return [name for name in MODELS if undated(name) == model]
+
+
+@pytest.mark.parametrize(("route", "model"), [(route, model) for route in ROUTES for model in _states(route.model)])
 def test_the_api_takes_every_value_the_route_offers(route: OpenAIRoute, model: str) -> None:
     known = fields_of(MODELS[model], edit=bool(route.takes.get("images")))
     orders = [replace(_full(route), count=count) for count in route.counts]
@@ -180,7 +185,7 @@ def test_a_guest_stays_inside_its_row(route: OpenAIRoute) -> None:
     shape = effective(route).get("aspect_ratio")
     for ratio in (shape and shape.values) or ():
         if ratio != AUTO:
-            wide, high = (int(side) for side in route.sizes[ratio].split("x"))
+            wide, high = route.sizes[ratio, "1K"]
             first, second = (int(part) for part in str(ratio).split(":"))
             assert wide * second == high * first
             assert not wide % 16
@@ -224,15 +229,15 @@ def test_an_address_without_a_path_means_its_first_version(address: str, base: s
     assert OpenAI.base_of(address) == base
 
 
-@pytest.mark.parametrize(
-    ("model", "price"),
-    [(model, price) for model, price in {MODEL: PRICE, **ALIKE[MODEL]}.items()]
-    + [(f"{model}-2026-04-21", price) for model, price in {MODEL: PRICE, **ALIKE[MODEL]}.items()]
-    + [("gpt-image-9", Price(usd=None)), (WEIGHTS, Price(usd=None))],
-)
-def test_the_price_follows_the_model(model: str, price: Price, emulator: OpenAIEmulator) -> None:
-    for route in wired("openai", emulator, HttpClient(), **{TOOL: {"model": model}}).routes:
-        assert (route.model, route.price) == (model, price)
+@pytest.mark.parametrize("model", ["gpt-image-9", WEIGHTS])
+def test_an_unknown_model_of_ones_own_server_is_the_only_one(model: str, emulator: OpenAIEmulator) -> None:
+    routes = wired("openai", emulator, HttpClient(), **{TOOL: {"model": model}}).routes
+    assert [(route.model, route.edition, route.price) for route in routes] == [(model, "", Price(usd=None))] * 2
+    assert {route.operation for route in routes} == {route.operation for route in ROUTES}
+
+
+def test_a_gateway_to_the_maker_has_all_editions(emulator: OpenAIEmulator) -> None:
+    assert wired("openai", emulator, HttpClient()).routes == ROUTES
 
 
 def test_a_price_the_user_has_set_stays(emulator: OpenAIEmulator) -> None:

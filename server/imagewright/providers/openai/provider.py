@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from imagewright.catalog.row import OperationName
 from imagewright.providers.common.provider import SynchronousProvider, route_as
 from imagewright.providers.http.request import REPLY_BYTES, Purpose, Request
-from imagewright.providers.openai.replies import read_images
+from imagewright.providers.openai.replies import read_images, read_retirements
 from imagewright.providers.openai.routes import NAME, OpenAIRoute, routes_for
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ PATHS: Mapping[OperationName, str] = {
     OperationName.GENERATE: "/images/generations",
     OperationName.EDIT: "/images/edits",
 }
+MODELS_PATH = "/models"
+"""The list of models, free of charge. It may lack one that is served: of 2.5 that was seen in September 2026."""
 PICTURE_BYTES = 48_000_000
 """Most bytes of one picture in an answer: 3840 x 2160 px of four bytes, the largest there is, in base64."""
 
@@ -55,6 +57,11 @@ class OpenAI(SynchronousProvider):
             seconds=self.seconds,
             max_bytes=REPLY_BYTES + PICTURE_BYTES * order.count,
         )
+
+    async def retirements(self) -> Mapping[str, str]:
+        """The ends that the list of models names; see `base.TellsRetirements`."""
+        url = self._base + MODELS_PATH
+        return await self._send(Request(purpose=Purpose.OTHER, method="GET", url=url, read=read_retirements))
 
 
 PROVIDER: type[Provider] = OpenAI

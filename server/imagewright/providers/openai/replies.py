@@ -21,7 +21,7 @@ from imagewright.errors import (
     ResultLost,
 )
 from imagewright.providers.base import Finished
-from imagewright.providers.common.fields import mapping, mappings, picture_in, words_in
+from imagewright.providers.common.fields import mapping, mappings, picture_in, text_in, words_in
 from imagewright.providers.http.classify import HIDDEN, by_status, sounds_moderated
 from imagewright.providers.http.request import Purpose
 from imagewright.providers.openai.routes import NAME
@@ -44,6 +44,7 @@ CODES: Mapping[str, type[ProviderError]] = {
     "unsupported_country_region_territory": ModelUnavailable,
 }
 """By `code`, else by `type`; for all others the HTTP status decides."""
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 SPOKEN_KEY = re.compile(r"\bsk-[\w*.…-]+")
 """The maker's answer to a wrong key repeats its beginning and its end."""
 
@@ -54,7 +55,7 @@ def read_images(reply: Reply) -> Finished | ProviderError | None:
     if not isinstance(content, dict):
         return None
     if content.get("error") or reply.status >= HTTPStatus.BAD_REQUEST:
-        return _failure(reply, content)
+        return _failure(reply, content, Purpose.SUBMIT)
     items = content.get("data")
     if not isinstance(items, list):
         return None
@@ -68,11 +69,24 @@ def read_images(reply: Reply) -> Finished | ProviderError | None:
     return Finished(outputs, notes=(note,) if lost else ())
 
 
-def _failure(reply: Reply, content: Mapping[str, Any]) -> ProviderError:
+def read_retirements(reply: Reply) -> Mapping[str, str] | ProviderError | None:
+    """The day of its end by model, of those in a list of models that have one; see `base.TellsRetirements`."""
+    content = reply.json
+    if not isinstance(content, dict):
+        return None
+    if content.get("error") or reply.status >= HTTPStatus.BAD_REQUEST:
+        return _failure(reply, content, Purpose.OTHER)
+    if not isinstance(content.get("data"), list):
+        return None
+    named = ((text_in(model, "id"), text_in(model, "shutdown_date")) for model in mappings(content["data"]))
+    return {model: day for model, day in named if model and DAY.fullmatch(day)}
+
+
+def _failure(reply: Reply, content: Mapping[str, Any], purpose: Purpose) -> ProviderError:
     error = content.get("error")
     fields = mapping(error)
     words = _words(content, fields, error)
-    judged = by_status(NAME, reply, Purpose.SUBMIT)
+    judged = by_status(NAME, reply, purpose)
     kind = CODES.get(str(fields.get("code"))) or CODES.get(str(fields.get("type")))
     if kind is None and reply.status == HTTPStatus.BAD_REQUEST and sounds_moderated(words):
         kind = ContentRefused

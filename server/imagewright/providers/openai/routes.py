@@ -6,6 +6,8 @@ id that is not one of the maker's keeps only what every server of this API has: 
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,22 +18,21 @@ from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price, Rou
 from imagewright.providers.common.fields import ratios
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import file_part
+from imagewright.providers.common.sizes import SizeRule
 from imagewright.text import byte_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from imagewright.catalog.row import Operation, Row
     from imagewright.providers.base import Order
     from imagewright.providers.http.request import FilePart
 
 NAME = "openai"
-MODEL = "gpt-image-2"
-"""The newest whose prices are known; it makes transparent backgrounds as a preview."""
 OWN_MODELS = ("gpt-image-", "chatgpt-image-")
 """How the ids of the maker's models begin; they always answer in base64 and refuse to be asked for it."""
 UNNAMED = "the model of your server"
-CHECKED = "2026-11-22"
+CHECKED = "2026-11-26"
 MOST = 10
 """Pictures of one call."""
 MASK_BYTES = 4_000_000
@@ -39,54 +40,130 @@ MASK_BYTES = 4_000_000
 PLAIN = ("prompt", "images", "aspect_ratio", *SERVED_BY_ENGINE)
 """What every server of this API takes."""
 SAME_WORD = ("prompt", "quality", "background", "output_format")
-"""Arguments that are fields under the same name, with the same values."""
+"""Arguments that are fields under the same name, with the same values. All are sent with every call: of 2.6-flare a
+reseller saw that it chooses a dear quality by itself where none is sent, and a backdrop of `auto` may come out as
+either."""
 
-SIZES: dict[Scalar, str] = {"1:1": "1024x1024", "3:2": "1536x1024", "2:3": "1024x1536"}
-"""What all of the maker's models make."""
-FREE_SIZES: dict[Scalar, str] = {
-    "1:1": "1024x1024",
-    "4:3": "1152x864",
-    "3:4": "864x1152",
-    "3:2": "1248x832",
-    "2:3": "832x1248",
-    "5:4": "1120x896",
-    "4:5": "896x1120",
-    "16:9": "1280x720",
-    "9:16": "720x1280",
-    "21:9": "1568x672",
-    "9:21": "672x1568",
+USUAL = "1K"
+"""The resolution of a model that makes only one."""
+Sizes = Mapping[tuple[Scalar, Scalar], tuple[int, int]]
+"""Width and height in px by aspect ratio and resolution."""
+
+
+def _with_portraits(sizes: Sizes) -> dict[tuple[Scalar, Scalar], tuple[int, int]]:
+    """The sizes, and each of them on end."""
+    portraits = {
+        (":".join(reversed(str(ratio).split(":"))), name): (high, wide) for (ratio, name), (wide, high) in sizes.items()
+    }
+    return {**sizes, **portraits}
+
+
+FIXED_SIZES = _with_portraits({("1:1", USUAL): (1024, 1024), ("3:2", USUAL): (1536, 1024)})
+"""All that the models before 2 make; the later ones make them too."""
+FREE = SizeRule(least_pixels=655_360, most_pixels=8_294_400, step=16, longest=3840, widest=3)
+"""What 2 and later make: step, ratio and longest side of the maker's client openai 3.57.0, which names 2 and 2.5; the
+pixels, and that it holds for 2.6 too, from AI SDK's provider @ai-sdk/openai 4.0.118 and ComfyUI's documents."""
+FREE_SIZES = FIXED_SIZES | _with_portraits(
+    {
+        ("16:9", "1K"): (1536, 864),
+        ("1:1", "2K"): (2048, 2048),
+        ("3:2", "2K"): (2496, 1664),
+        ("16:9", "2K"): (2560, 1440),
+        ("1:1", "4K"): (2880, 2880),
+        ("3:2", "4K"): (3504, 2336),
+        ("16:9", "4K"): (3840, 2160),
+    }
+)
+"""Exact in ratio. Beyond 2560 x 1440 px the maker calls them experimental."""
+OTHER_SIZES = {
+    (ratio, USUAL): size
+    for ratio, size in {
+        "1:1": (1024, 1024),
+        "4:3": (1152, 864),
+        "3:4": (864, 1152),
+        "3:2": (1248, 832),
+        "2:3": (832, 1248),
+        "5:4": (1120, 896),
+        "4:5": (896, 1120),
+        "16:9": (1280, 720),
+        "9:16": (720, 1280),
+        "21:9": (1568, 672),
+        "9:21": (672, 1568),
+    }.items()
 }
-"""Of about a megapixel, exact in ratio, sides divisible by 16 as diffusion models need."""
+"""Of other makers' weights: about a megapixel, exact in ratio, sides divisible by 16 as diffusion models need."""
+
+USD_OF_TOKEN = 30e-6
+"""Of a picture that is made, from 2 on: the maker's price list."""
+USD_OF_INPUT = 0.0082
+"""About 1,024 tokens at $8 a million for an input picture of 1024 x 1024 px: ComfyUI's node, the maker's price list."""
+LEVELS_2 = {"low": 16, "medium": 48, "high": 96}
+LEVELS_25 = {"low": 16, "medium": 24, "high": 48, "xhigh": 64, "max": 96}
+"""In how many columns the maker's calculator divides a picture, by quality."""
+LOW_OF_26 = 4.3
+"""What low costs of 2.6 at most, over what it costs of 2.5. Medium costs at most what high does."""
+DEAREST_SHAPE = 1.09
+"""What a picture of any shape costs at most, over a square of that resolution: computed over all shapes."""
 
 
-def _by_quality(low: float, medium: float, high: float, source: str) -> Price:
-    return Price.table_by("quality", "medium", {"low": low, "medium": medium, "high": high}, source, CHECKED)
+def tokens_of(columns: int, width: int, height: int) -> int:
+    """Tokens of one picture of these sides in px, as the maker's calculator counts them."""
+    long, short = max(width, height), min(width, height)
+    rows = (2 * columns * short + long) // (2 * long)
+    return -(-columns * rows * (2_000_000 + width * height) // 4_000_000)
 
 
-PRICE = _by_quality(0.01, 0.06, 0.22, "resellers' tables, for 1024x1024")
+def _by_tokens(levels: Mapping[str, int], source: str, times: Mapping[str, float] | None = None) -> Price:
+    """The prices of a model of free sizes; `times` is what a quality costs over what its level says."""
+    table = {
+        (quality, name, ratio): round(tokens_of(level, *size) * USD_OF_TOKEN * (times or {}).get(quality, 1), 4)
+        for quality, level in levels.items()
+        for (ratio, name), size in FREE_SIZES.items()
+    }
+    table |= {(*key, AUTO): round(usd * DEAREST_SHAPE, 4) for (*key, ratio), usd in table.items() if ratio == "1:1"}
+    by = ("quality", "resolution", "aspect_ratio")
+    price = Price.table_by(by, ("medium", USUAL, "1:1"), table, source, CHECKED)
+    return replace(price, per_input=USD_OF_INPUT)
+
+
+def _by_shape(square: tuple[float, ...], longer: tuple[float, ...], per_input: float = USD_OF_INPUT) -> Price:
+    """The prices of a model of fixed sizes, each of low, medium and high."""
+    # which of the shapes `auto` becomes is not known beforehand
+    shapes = {"1:1": square, "3:2": longer, "2:3": longer, AUTO: longer}
+    table = {
+        (quality, ratio): usd
+        for ratio, each in shapes.items()
+        for quality, usd in zip(("low", "medium", "high"), each, strict=True)
+    }
+    by, source = ("quality", "aspect_ratio"), "the maker's price list"
+    return replace(Price.table_by(by, ("medium", "1:1"), table, source, CHECKED), per_input=per_input)
+
+
+CALCULATOR = "the maker's calculator and price list; of an edit that keeps its shape, the most it can be"
+PRICE_2 = _by_tokens(LEVELS_2, CALCULATOR)
+PRICE_25 = _by_tokens(LEVELS_25, CALCULATOR)
+PRICE_26 = _by_tokens(
+    {**LEVELS_25, "medium": LEVELS_25["high"]},
+    "the calculator of 2.5; low and medium as the most they can be, from one reseller's measurements",
+    {"low": LOW_OF_26},
+)
+PRICE_15 = _by_shape((0.009, 0.034, 0.133), (0.013, 0.05, 0.2))
+ENDS_15 = "2026-12-01"
 ALIKE: Mapping[str, Mapping[str, Price]] = {
-    MODEL: {
-        **dict.fromkeys(
-            ("gpt-image-2.6-sunburst", "gpt-image-2.6-flare", "gpt-image-2.5-sunburst", "gpt-image-2.5-flare"),
-            Price(usd=None),
-        ),
-        # the maker shuts these three down on 2026-12-01
-        "gpt-image-1.5": _by_quality(
-            0.013, 0.05, 0.2, "two resellers' tables, for 1536x1024; 1024x1024 costs a third less"
-        ),
-        "gpt-image-1-mini": Price(usd=None),
-        "chatgpt-image-latest": Price(usd=None),
+    "gpt-image-1.5": {
+        "chatgpt-image-latest": PRICE_15,
+        "gpt-image-1-mini": _by_shape((0.005, 0.011, 0.036), (0.006, 0.015, 0.052), per_input=0.0026),
     }
 }
-"""The maker's other models, of its client openai 3.57.0: all take the same fields."""
+"""Further models of the maker that take the same fields; both end on the same day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAIRoute(Route):
     """A route with the API's spelling."""
 
-    sizes: Mapping[Scalar, str]
-    """The size in px that is asked for, by aspect ratio."""
+    sizes: Sizes
+    """The size that is asked for."""
     asks_base64: bool = False
     """Whether the picture must be asked for in the answer itself, for it may come as a link otherwise."""
 
@@ -108,10 +185,23 @@ class OpenAIRoute(Route):
         fields: dict[str, Any] = {"model": order.model, "n": order.count}
         fields |= {name: arguments[name] for name in SAME_WORD if name in arguments}
         if "aspect_ratio" in arguments:
-            fields["size"] = self.sizes[arguments["aspect_ratio"]]
+            fields["size"] = "{}x{}".format(*self.size(order))
         if self.asks_base64:
             fields["response_format"] = "b64_json"
         return fields
+
+    def size(self, order: Order) -> tuple[int, int]:
+        """Width and height in px of the pictures that are asked for."""
+        arguments = order.arguments
+        resolution = arguments.get("resolution", USUAL)
+        if arguments["aspect_ratio"] != AUTO:
+            return self.sizes[arguments["aspect_ratio"], resolution]
+        first = order.images[0]
+        near = min(
+            (size for (_, name), size in self.sizes.items() if name == resolution),
+            key=lambda size: abs(math.log(size[0] / size[1] * first.height / first.width)),
+        )
+        return FREE.like(first.width, first.height, near[0] * near[1])
 
     def files(self, order: Order) -> tuple[FilePart, ...]:
         """The pictures of an edit, and the mask."""
@@ -121,23 +211,50 @@ class OpenAIRoute(Route):
         return (*images, *([] if order.mask is None else [file_part("mask", "mask", order.mask)]))
 
 
-_GENERATE = {**dict.fromkeys((*SAME_WORD, "aspect_ratio"), ANY), **SERVED_BY_ENGINE}
-_SHARED: dict[str, Any] = {
-    "provider": NAME,
-    "tool": "openai_4o",
-    "model": MODEL,
-    "sizes": SIZES,
-    "counts": (1, 2, 3, 4),
-    "price": PRICE,
-}
-ROUTES: tuple[OpenAIRoute, ...] = (
-    OpenAIRoute(operation=OperationName.GENERATE, takes=_GENERATE, **_SHARED),
-    OpenAIRoute(
+def _pair(
+    edition: str, model: str, price: Price, *, free: bool = True, ends: str = ""
+) -> tuple[OpenAIRoute, OpenAIRoute]:
+    """The routes that generate and edit with one edition; `free` where it makes any size within the bounds."""
+    sizes = FREE_SIZES if free else FIXED_SIZES
+    shapes = dict.fromkeys(ratio for ratio, _ in sizes)
+    takes = {
+        **dict.fromkeys(SAME_WORD, ANY),
+        "quality": Limits(values=tuple(dict.fromkeys(key[0] for key in price.table))),
+        "aspect_ratio": ratios(shapes),
+        **({"resolution": ANY} if free else {}),
+        **SERVED_BY_ENGINE,
+    }
+    generate = OpenAIRoute(
+        provider=NAME,
+        tool="openai_4o",
+        operation=OperationName.GENERATE,
+        edition=edition,
+        model=model,
+        takes=takes,
+        sizes=sizes,
+        counts=(1, 2, 3, 4),
+        # the largest square there is has 2880 px a side, which nobody calls 4K
+        never=({"aspect_ratio": ("1:1",), "resolution": ("4K",)},) if free else (),
+        price=price,
+        ends=ends,
+    )
+    edit = replace(
+        generate,
         operation=OperationName.EDIT,
-        takes={**_GENERATE, "images": ANY, "mask": ANY, "aspect_ratio": ratios(SIZES, auto=True)},
+        takes={**takes, "images": ANY, "mask": ANY, "aspect_ratio": ratios(shapes, auto=True)},
         pictures=PictureForm(mask="transparent_is_repainted"),
-        **_SHARED,
-    ),
+        native_auto=free,
+    )
+    return generate, edit
+
+
+ROUTES: tuple[OpenAIRoute, ...] = (
+    *_pair("2", "gpt-image-2", PRICE_2),
+    *_pair("2.5-flare", "gpt-image-2.5-flare", PRICE_25),
+    *_pair("2.5-sunburst", "gpt-image-2.5-sunburst", PRICE_25),
+    *_pair("2.6-flare", "gpt-image-2.6-flare", PRICE_26),
+    *_pair("2.6-sunburst", "gpt-image-2.6-sunburst", PRICE_26),
+    *_pair("1.5", "gpt-image-1.5", PRICE_15, free=False, ends=ENDS_15),
 )
 """What the maker itself serves."""
 
@@ -177,7 +294,7 @@ def _guest(row: Row, name: OperationName, operation: Operation) -> OpenAIRoute:
     takes = dict.fromkeys((argument for argument in operation.arguments if argument in PLAIN), ANY)
     shape, variants = operation.arguments.get("aspect_ratio"), operation.arguments.get("variants")
     if shape is not None:
-        known = (AUTO, *FREE_SIZES)
+        known = (AUTO, *(ratio for ratio, _ in OTHER_SIZES))
         takes["aspect_ratio"] = Limits(values=tuple(value for value in shape.values or known if value in known))
     most = MOST if variants is None or variants.maximum is None else min(MOST, int(variants.maximum))
     return OpenAIRoute(
@@ -186,7 +303,7 @@ def _guest(row: Row, name: OperationName, operation: Operation) -> OpenAIRoute:
         operation=name,
         model=UNNAMED,
         takes=takes,
-        sizes=FREE_SIZES,
+        sizes=OTHER_SIZES,
         counts=(1,) if variants is None else tuple(range(1, most + 1)),
     )
 
@@ -196,4 +313,4 @@ def _fitted(route: OpenAIRoute) -> OpenAIRoute:
     if route.model.startswith(OWN_MODELS):
         return route
     takes = {name: limits for name, limits in route.takes.items() if name in PLAIN}
-    return replace(route, takes=takes, pictures=PictureForm(), asks_base64=True)
+    return replace(route, takes=takes, pictures=PictureForm(), native_auto=False, never=(), asks_base64=True)
