@@ -9,18 +9,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.imaging.prepare import convert_mask
+from imagewright.providers.openai.routes import ROUTES
 from tests.emulators.messages import Answer
 from tests.emulators.openai import OpenAIEmulator
 from tests.emulators.openai_models import MODELS
 from tests.emulators.pictures import look
 from tests.emulators.renamed import Renaming
 from tests.support.lazy_modules import Later
-from tests.support.provider_runs import mask, picture
+from tests.support.provider_runs import full_order, mask, picture
 
 if TYPE_CHECKING:
     import openai
     from openai.types import ImagesResponse
     from PIL import Image
+
+    from imagewright.providers.openai.routes import OpenAIRoute
 else:
     openai = Later("openai")
 
@@ -83,6 +86,27 @@ def test_the_makers_client_completes_an_edit_of_several_pictures_with_a_mask(emu
     _edit(emulator)
     labels = [part.name for part in emulator.requests[0].parts() if part.filename]
     assert labels == ["image[]", "image[]", "mask"]
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.operation}-{route.model}")
+def test_the_makers_client_takes_the_bodies_of_every_route(route: OpenAIRoute, emulator: OpenAIEmulator) -> None:
+    """It refuses a field that it does not have, and so does the emulator."""
+    order = full_order(route, background="transparent", output_format="webp")
+    with _client(emulator) as client:
+        if order.images:
+            drawn = {"image": _file("a.png", order.images[0].data), "mask": _file("mask.png", ALPHA_MASK)}
+            answer = client.images.edit(**route.fields(order), **drawn)
+        else:
+            answer = client.images.generate(**route.fields(order))
+    assert [one.size for one in _pictures(answer)] == [route.size(order)] * order.count
+    assert (answer.background, answer.output_format) == ("transparent", "webp")
+
+
+def test_the_makers_client_reads_the_ends_of_models(emulator: OpenAIEmulator) -> None:
+    with _client(emulator) as client:
+        ends = {model.id: model.shutdown_date for model in client.models.list()}
+    assert ends == {name: model.shutdown for name, model in MODELS.items() if name not in emulator.unlisted}
+    assert any(ends.values())
 
 
 def test_the_makers_client_sends_one_picture_under_its_plain_name(emulator: OpenAIEmulator) -> None:
