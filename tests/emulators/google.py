@@ -8,10 +8,11 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tests.emulators.base import Door, Emulator, seconds_given, serve_by_hand
+from tests.emulators.google_models import MODELS, TIMES, Model
 from tests.emulators.messages import Answer, Received, Refused
 from tests.emulators.misplaced import misplaced_key
 from tests.emulators.pictures import Size, draw, encode, look, of_area
@@ -21,36 +22,9 @@ if TYPE_CHECKING:
 
     from PIL import Image
 
-RATIOS = ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9", "21:9")
-LONG_RATIOS = ("1:4", "4:1", "1:8", "8:1")
-KILO = {"512": 0.25, "1K": 1.0, "2K": 4.0, "4K": 16.0}
-"""Megapixels by size class."""
 MEGAPIXEL = 1024 * 1024
 MIMES = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
 TYPES = "type.googleapis.com/google.rpc."
-
-
-@dataclass(frozen=True)
-class Model:
-    """One model."""
-
-    newer: bool
-    """Whether it is of the third generation: more ratios, size classes, and interim pictures."""
-    images: int
-    """Most input pictures."""
-    usd: float
-    """What a picture costs."""
-    sizes: tuple[str, ...] = tuple(KILO)
-    """The size classes of one that has any."""
-
-
-MODELS: Mapping[str, Model] = {
-    "gemini-nano-banana-2.1": Model(newer=True, images=14, usd=0.0336, sizes=("1K", "2K", "4K")),
-    "gemini-2.5-flash-image": Model(newer=False, images=10, usd=0.039),
-    "gemini-3-pro-image": Model(newer=True, images=14, usd=0.134),
-    "gemini-3.1-flash-image": Model(newer=True, images=14, usd=0.0672),
-    "gemini-3.1-flash-lite-image": Model(newer=True, images=14, usd=0.0336),
-}
 
 
 def error(
@@ -113,8 +87,12 @@ class GoogleEmulator(Emulator):
         """USD of each call that was carried out, in order."""
         self.bodies: list[list[dict[str, Any]]] = []
         """The parts of each call that was carried out, in order."""
-        self.form = "png"
-        """File type of what it makes."""
+        self.models = dict(MODELS)
+        """What it has."""
+        self.form = ""
+        """File type of what it makes; empty for each model's own."""
+        self.retires = ""
+        """The moment that every answer names as the end of its model; empty for none."""
 
     def doors(self) -> Sequence[Door]:
         """The one way in that makes pictures, in both versions of the interface."""
@@ -137,7 +115,7 @@ class GoogleEmulator(Emulator):
         if given != self.key:
             raise Refused(bad_key())
         name = received.groups["model"]
-        model = MODELS.get(name)
+        model = self.models.get(name)
         if model is None:
             text = f"models/{name} is not found for this API version, or is not supported for generateContent."
             raise Refused(error(404, "NOT_FOUND", text))
@@ -146,34 +124,32 @@ class GoogleEmulator(Emulator):
             raise wrong("Invalid JSON payload received.")
         body = _camel(body)
         _check(body, BODY, "")
-        parts, image = _parts(body), body.get("generationConfig", {}).get("imageConfig", {})
+        parts, config = _parts(body), body.get("generationConfig", {})
         pictures = [_picture(part["inlineData"]) for part in parts if "inlineData" in part]
-        _check_image(model, image, pictures)
-        self.charges.append(model.usd)
+        _check_config(model, config, pictures)
+        image = config.get("imageConfig", {})
+        self.charges.append(round(model.usd[image.get("imageSize", "1K")] + model.input_usd * len(pictures), 6))
         self.bodies.append(parts)
-        size = _size(image, pictures)
         texts = [str(part["text"]) for part in parts if "text" in part]
-        made = [{"text": "Here it is."}, self._part(draw(size, texts))]
-        interim = self._part(draw((64, 64), "interim"), thought=True)
-        answer = Answer.of(
-            {
-                "candidates": [
-                    {
-                        "content": {"role": "model", "parts": [interim, *made] if model.newer else made},
-                        "finishReason": "STOP",
-                        "index": 0,
-                    }
-                ],
-                "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 1290, "totalTokenCount": 1300},
-                "modelVersion": name,
-            }
-        )
-        return replace(answer, seconds=self.seconds)
+        form = self.form or model.form
+        made = [{"text": "Here it is."}, _part(draw(_size(model, image, pictures), texts), form)]
+        interim = _part(draw((64, 64), "interim"), form, thought=True)
+        content = {"role": "model", "parts": [interim, *made] if model.interim else made}
+        answer: dict[str, Any] = {
+            "candidates": [{"content": content, "finishReason": "STOP", "index": 0}],
+            "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 1290, "totalTokenCount": 1300},
+            "modelVersion": name,
+        }
+        if self.retires:
+            answer["modelStatus"] = {"modelStage": "DEPRECATED", "retirementTime": self.retires}
+        return replace(Answer.of(answer), seconds=self.seconds)
 
-    def _part(self, picture: Image.Image, *, thought: bool = False) -> dict[str, Any]:
-        data = base64.b64encode(encode(picture, self.form)).decode("ascii")
-        blob = {"inlineData": {"mimeType": f"image/{self.form}", "data": data}}
-        return {**blob, "thought": True} if thought else blob
+
+def _part(picture: Image.Image, form: str, *, thought: bool = False) -> dict[str, Any]:
+    blob = {
+        "inlineData": {"mimeType": f"image/{form}", "data": base64.b64encode(encode(picture, form)).decode("ascii")}
+    }
+    return {**blob, "thought": True} if thought else blob
 
 
 def _camel(value: Any) -> Any:
@@ -214,22 +190,30 @@ def _picture(blob: Mapping[str, Any]) -> Image.Image:
     return picture
 
 
-def _check_image(model: Model, image: Mapping[str, Any], pictures: Sequence[Image.Image]) -> None:
-    ratios = (*RATIOS, *LONG_RATIOS) if model.newer else RATIOS
-    if "aspectRatio" in image and image["aspectRatio"] not in ratios:
-        raise wrong(f"aspect_ratio must be one of {', '.join(ratios)}")
-    if "imageSize" in image and (not model.newer or image["imageSize"] not in model.sizes):
-        raise wrong("image_size is not supported here")
+def _check_config(model: Model, config: Mapping[str, Any], pictures: Sequence[Image.Image]) -> None:
+    if refused := sorted(model.refuses & config.keys()):
+        raise wrong(f"{refused[0]} is not supported by this model")
+    image, thinking = config.get("imageConfig", {}), config.get("thinkingConfig", {})
+    if "aspectRatio" in image and image["aspectRatio"] not in model.pixels:
+        raise wrong(f"aspect_ratio must be one of {', '.join(model.pixels)}")
+    if "imageSize" in image and not model.sizes:
+        # seen of 2.5: no word of the field
+        raise Refused(error(500, "INTERNAL", "An internal error has occurred. Please retry."))
+    if "imageSize" in image and image["imageSize"] not in model.sizes:
+        raise wrong(f"image_size must be one of {', '.join(model.sizes)}")
+    if thinking and thinking.get("thinkingLevel") not in model.thinking:
+        raise wrong("Thinking level is not supported for this model.")
     if len(pictures) > model.images:
         raise wrong(f"at most {model.images} input images are taken")
 
 
-def _size(image: Mapping[str, Any], pictures: Sequence[Image.Image]) -> Size:
-    """Sides of the picture: of the asked ratio, else of the first picture's shape, else square."""
-    pixels = int(MEGAPIXEL * KILO[image.get("imageSize", "1K")])
-    if "aspectRatio" in image or not pictures:
-        return of_area(image.get("aspectRatio", "1:1"), pixels)
-    return of_area(f"{pictures[0].width}:{pictures[0].height}", pixels)
+def _size(model: Model, image: Mapping[str, Any], pictures: Sequence[Image.Image]) -> Size:
+    """Sides of the picture: of the asked ratio, else of the last picture's shape as far as it has it, else square."""
+    times = TIMES[image.get("imageSize", "1K")]
+    if "aspectRatio" not in image and pictures:
+        return of_area(f"{pictures[-1].width}:{pictures[-1].height}", int(MEGAPIXEL * times**2))
+    wide, high = model.pixels[image.get("aspectRatio", "1:1")]
+    return int(wide * times), int(high * times)
 
 
 BLOB = {"mimeType": str, "data": str}
@@ -239,8 +223,12 @@ BODY: dict[str, Any] = {
     "generationConfig": {
         "responseModalities": [("TEXT", "IMAGE")],
         "imageConfig": {"aspectRatio": str, "imageSize": str},
+        "thinkingConfig": {"thinkingLevel": str},
         "candidateCount": int,
+        "seed": int,
         "temperature": float,
+        "topP": float,
+        "topK": float,
     },
     "safetySettings": [{"category": str, "threshold": str}],
 }

@@ -18,7 +18,7 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers.google.replies import REFUSALS
-from imagewright.providers.google.routes import ALIKE, ROUTES
+from imagewright.providers.google.routes import ROUTES
 from tests.emulators.google import GoogleEmulator, bad_key, blocked, ended, error, over_quota
 from tests.emulators.messages import Answer
 from tests.support.faults import SENDS, Case
@@ -27,7 +27,7 @@ from tests.support.golden_bodies import bodies, in_words
 from tests.support.provider_runs import picture
 from tests.support.vendor_cases import AtOnce, Vendor
 
-PLAIN, EDIT = ROUTES
+PLAIN, EDIT = ROUTES[:2]
 PNG_TEXT = base64.b64encode(picture().data).decode("ascii")
 
 
@@ -81,6 +81,5 @@ VENDOR = Vendor(
     no_money=SUBMIT["quota of the day"],
     at_once=AtOnce(plain=PLAIN, submit=SUBMIT),
     links=None,  # the pictures stand in the answer itself
-    alike={default: tuple(models) for default, models in ALIKE.items()},
     states=True,
 )

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.emulators.google import MODELS, GoogleEmulator, blocked
+from imagewright.providers.google.routes import ROUTES, GoogleRoute
+from tests.emulators.google import GoogleEmulator, blocked
+from tests.emulators.google_models import MODELS
 from tests.emulators.messages import Answer
-from tests.emulators.pictures import look, of_area
+from tests.emulators.pictures import look
 from tests.emulators.renamed import Renaming
 from tests.support.lazy_modules import Later
-from tests.support.provider_runs import picture
+from tests.support.provider_runs import full_order, picture
 
 if TYPE_CHECKING:
     from google import genai
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 else:
     genai, errors, types = Later("google.genai"), Later("google.genai.errors"), Later("google.genai.types")
 
-MODEL = next(name for name, model in MODELS.items() if model.newer)
-OLDER = next(name for name, model in MODELS.items() if not model.newer)
+MODEL = next(name for name, model in MODELS.items() if model.sizes)
+OLDER = next(name for name, model in MODELS.items() if not model.sizes)
 
 
 class Renamed(Renaming, GoogleEmulator):
@@ -44,7 +46,7 @@ def _generate(emulator: GoogleEmulator) -> None:
     with _client(emulator) as client:
         answer = client.models.generate_content(model=MODEL, contents="a kite", config=config)
     (made,) = _pictures(answer)
-    assert made.size == of_area("16:9", 4 * 1024 * 1024)
+    assert made.size == (2752, 1536)
     assert answer.model_version == MODEL
     assert answer.usage_metadata is not None
     assert answer.usage_metadata.candidates_token_count
@@ -68,6 +70,30 @@ def test_the_makers_client_completes_a_generation(emulator: GoogleEmulator) -> N
 
 def test_the_makers_client_completes_an_edit_of_several_pictures(emulator: GoogleEmulator) -> None:
     _edit(emulator)
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.operation}-{route.model}")
+def test_the_makers_client_takes_the_bodies_of_every_route(route: GoogleRoute, emulator: GoogleEmulator) -> None:
+    """Its types refuse a field that they do not have, and so does the emulator."""
+    order = full_order(route)
+    body = route.body(order)
+    config = types.GenerateContentConfig.model_validate(body["generationConfig"])
+    contents = [types.Content.model_validate(one) for one in body["contents"]]
+    with _client(emulator) as client:
+        answer = client.models.generate_content(model=route.model, contents=contents, config=config)
+    assert len(_pictures(answer)) == 1
+    # pictures come in the other of the two alphabets, which is why only the fields are compared
+    assert [[*part] for part in emulator.bodies[0]] == [[*part] for part in body["contents"][0]["parts"]]
+    assert emulator.requests[0].json()["generationConfig"] == body["generationConfig"]
+
+
+def test_the_makers_client_reads_the_end_of_a_model(emulator: GoogleEmulator) -> None:
+    emulator.retires = "2027-03-15T00:00:00Z"
+    with _client(emulator) as client:
+        answer = client.models.generate_content(model=MODEL, contents="a kite")
+    assert answer.model_status is not None
+    assert answer.model_status.retirement_time is not None
+    assert answer.model_status.retirement_time.date().isoformat() == "2027-03-15"
 
 
 @pytest.mark.parametrize(

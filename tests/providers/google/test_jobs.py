@@ -11,29 +11,39 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
-from imagewright.errors import ProviderError, RequestRejected
-from imagewright.providers.base import Finished, ProviderConfig
+from imagewright.errors import ProviderError, RequestRejected, UnknownOutcome
+from imagewright.providers.base import Finished, Prepared, ProviderConfig
 from imagewright.providers.google.provider import Google, written
 from imagewright.providers.google.replies import read_content
-from imagewright.providers.google.routes import MODEL, ROUTES, GoogleRoute
-from imagewright.providers.http.client import HttpClient
-from tests.emulators.google import MODELS, RATIOS, GoogleEmulator, error
+from imagewright.providers.google.routes import ROUTES, GoogleRoute
+from tests.emulators.google import GoogleEmulator, error
+from tests.emulators.google_models import MODELS, TIMES
+from tests.emulators.renamed import Renaming
 from tests.providers.google.cases import EDIT, PLAIN, PNG_TEXT, blob, candidate
 from tests.support.faults import check_log, quick_sender
-from tests.support.provider_runs import AUTO, check_picture, drive_at_once, effective, full_order, plain_order
+from tests.support.provider_runs import AUTO, drive_at_once, effective, full_order, picture, plain_order
 from tests.support.replies import reply
+from tests.support.vendors import wired
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.providers.base import Order
+    from imagewright.providers.http.client import HttpClient
     from tests.emulators.messages import Answer
 
 pytestmark = pytest.mark.anyio
 
 
 def _name(route: GoogleRoute) -> str:
-    return f"{route.tool}-{route.operation}"
+    return f"{route.operation}-{route.model}"
+
+
+def _size(order: Order) -> tuple[int, int]:
+    """The sides in px that come of an order that names its ratio, of the vendor's own table."""
+    wide, high = MODELS[order.route.model].pixels[order.arguments["aspect_ratio"]]
+    times = TIMES[order.arguments.get("resolution", "1K")]
+    return int(wide * times), int(high * times)
 
 
 @pytest.mark.parametrize("most", [False, True], ids=["plain", "full"])
@@ -47,62 +57,139 @@ async def test_a_whole_call(
 ) -> None:
     order = full_order(route) if most else plain_order(route)
     finished, files = await drive_at_once(provider, order, tmp_path)
-    check_picture(files[0], order)
     with Image.open(files[0]) as made:
+        assert made.format == MODELS[route.model].form.upper()
         assert made.width > 64, "the interim picture was taken"
-    assert finished == Finished(finished.outputs)
+        if order.arguments["aspect_ratio"] != AUTO:
+            assert made.size == _size(order)
+    assert finished == Finished(finished.outputs, notes=finished.notes)
     assert len(emulator.charges) == len(emulator.requests) == 1
+    assert emulator.charges == [
+        pytest.approx(route.price.estimate(order.arguments, 1, sides=[320 for _ in order.images]))
+    ]
     sent = [base64.b64decode(part["inlineData"]["data"]) for part in emulator.bodies[0] if "inlineData" in part]
     assert sent == [one.data for one in order.images]
 
 
-async def test_auto_is_left_to_the_vendor_by_saying_nothing(provider: Google, tmp_path: Path) -> None:
-    order = plain_order(EDIT, aspect_ratio=AUTO)
-    assert "imageConfig" not in EDIT.body(order)["generationConfig"]
-    _, files = await drive_at_once(provider, order, tmp_path)
-    with Image.open(files[0]) as made:
-        assert made.width * 256 == pytest.approx(made.height * 320, rel=0.02)
+@pytest.mark.parametrize("route", ROUTES, ids=_name)
+async def test_every_value_of_a_route_is_one_the_vendor_takes(
+    route: GoogleRoute, emulator: GoogleEmulator, provider: Google
+) -> None:
+    own = effective(route)
+    for name in ("aspect_ratio", "resolution", "output_format"):
+        for value in (own[name].values or ()) if name in own else ():
+            await provider.submit(plain_order(route, **{name: value}))
+    most = own["images"].max_items if "images" in own else None
+    assert most == (MODELS[route.model].images if "images" in own else None)
+    assert len(emulator.charges) == len(emulator.requests) > 2
 
 
-@pytest.mark.parametrize("model", MODELS)
-async def test_every_ratio_of_the_row_is_one_the_vendor_has(model: str, emulator: GoogleEmulator) -> None:
-    routes = Google(ProviderConfig("k", emulator.addresses, {PLAIN.tool: {"model": model}}, HttpClient())).routes
-    assert [route.model for route in routes] == [model, model]
-    assert {route.price.usd for route in routes} == {MODELS[model].usd}
-    for route in routes:
-        offered = effective(route)["aspect_ratio"].values or ()
-        assert {str(value) for value in offered} - {AUTO} <= set(RATIOS)
+async def test_the_shape_of_a_single_picture_is_left_to_the_vendor(provider: Google, tmp_path: Path) -> None:
+    for route in ROUTES:
+        if "images" in route.takes:
+            order = plain_order(route, aspect_ratio=AUTO)
+            assert "aspectRatio" not in route.body(order)["generationConfig"].get("imageConfig", {})
+            _, files = await drive_at_once(provider, order, tmp_path)
+            with Image.open(files[0]) as made:
+                assert made.width * 256 == pytest.approx(made.height * 320, rel=0.02)
 
 
-def test_the_default_is_the_makers_successor_at_half_the_price() -> None:
-    assert {(route.model, route.price.usd) for route in ROUTES} == {(MODEL, MODELS[MODEL].usd)}
-    assert MODELS[MODEL].usd == pytest.approx(MODELS["gemini-3.1-flash-image"].usd / 2)
+@pytest.mark.parametrize(
+    ("wide", "high", "ratio"),
+    [(1000, 1000, "1:1"), (4032, 3024, "4:3"), (1080, 1920, "9:16"), (3000, 500, "21:9"), (100, 900, "9:16")],
+)
+def test_of_several_pictures_the_first_one_decides(wide: int, high: int, ratio: str) -> None:
+    """The vendor takes the shape of the last one where none is named."""
+    order = replace(
+        plain_order(EDIT, aspect_ratio=AUTO, resolution="2K"), images=(Prepared(b"", "png", wide, high), picture())
+    )
+    assert EDIT.body(order)["generationConfig"]["imageConfig"] == {"aspectRatio": ratio, "imageSize": "2K"}
 
 
-async def test_a_model_of_the_configuration_is_the_one_that_is_asked(emulator: GoogleEmulator, tmp_path: Path) -> None:
-    sender = quick_sender()
-    older = next(name for name, model in MODELS.items() if not model.newer)
-    overrides = {PLAIN.tool: {"model": older}}
-    provider = Google(ProviderConfig(key=emulator.key, addresses=emulator.addresses, overrides=overrides, http=sender))
-    await drive_at_once(provider, _first(provider), tmp_path)
-    assert emulator.requests[0].groups["model"] == older
-    await sender.aclose()
-    assert emulator.charges == [MODELS[older].usd]
+@pytest.mark.parametrize(("edition", "before"), [("2.1", "2.5"), ("pro", "2.5"), ("2", "2-lite"), ("2-lite", "2.5")])
+async def test_an_edition_is_refused_where_the_vendor_knows_only_the_one_before(
+    edition: str, before: str, emulator: GoogleEmulator, provider: Google
+) -> None:
+    """A route that sent one edition what only another takes would show here."""
+    route = next(one for one in ROUTES if one.edition == edition and "images" in one.takes)
+    other = next(one for one in ROUTES if one.edition == before)
+    order = full_order(route, **({"resolution": "4K"} if "resolution" in route.takes else {}))
+    emulator.models[route.model] = MODELS[other.model]
+    with pytest.raises((RequestRejected, UnknownOutcome)):
+        await provider.submit(order)
+    emulator.models[route.model] = MODELS[route.model]
+    await provider.submit(order)
+    assert len(emulator.charges) == 1
 
 
-def _first(provider: Google) -> Order:
-    route = provider.routes[0]
-    return replace(plain_order(PLAIN), route=route, model=route.model)
+class Renamed(Renaming, GoogleEmulator):
+    """A copy that calls one field otherwise."""
+
+
+@pytest.mark.parametrize(
+    ("route", "field", "other"),
+    [
+        (route, field, other)
+        for route in ROUTES
+        for field, other in (("aspectRatio", "ratio"), ("imageSize", "resolution"), ("inlineData", "image"))
+        if field != "imageSize" or "resolution" in route.takes
+        if field != "inlineData" or "images" in route.takes
+    ],
+)
+async def test_a_vendor_that_calls_a_field_otherwise_refuses_us(
+    route: GoogleRoute, field: str, other: str, http: HttpClient
+) -> None:
+    with Renamed() as renamed:
+        renamed.field = (field, other)
+        with pytest.raises(RequestRejected, match=f"Unknown name.*{other}"):
+            await wired("google", renamed, http).submit(full_order(route))
+        assert not renamed.charges
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=_name)
+async def test_a_model_of_the_configuration_is_the_one_that_is_asked(
+    route: GoogleRoute, emulator: GoogleEmulator, http: HttpClient
+) -> None:
+    provider = wired("google", emulator, http, **{route.tool: {"model": route.model}})
+    preferred = [one for one in provider.routes if one.preferred]
+    assert {one.model for one in preferred} == {route.model}
+    await provider.submit(plain_order(preferred[0]))
+    assert emulator.requests[0].groups["model"] == route.model
+
+
+def test_pictures_that_are_too_large_together_are_refused_before_anything_is_sent(emulator: GoogleEmulator) -> None:
+    one = Prepared(b"x" * 8_000_000, "png", 4000, 4000)
+    EDIT.check(replace(plain_order(EDIT), images=(one,) * 9))
+    with pytest.raises(RequestRejected, match="107 MB together in base64; the limit is 100 MB") as caught:
+        EDIT.check(replace(plain_order(EDIT), images=(one,) * 10))
+    assert caught.value.charged is False
+    assert not emulator.requests
 
 
 async def test_another_file_type_than_was_expected_is_reported(
     emulator: GoogleEmulator, provider: Google, tmp_path: Path
 ) -> None:
-    emulator.form = "jpeg"
-    finished, files = await drive_at_once(provider, plain_order(PLAIN), tmp_path)
-    assert finished.notes == ("google chose the file type itself: 'image/jpeg'.",)
-    with Image.open(files[0]) as made:
-        assert made.format == "JPEG"
+    for form, notes in (("jpeg", ("google chose the file type itself: 'image/jpeg'.",)), ("png", ())):
+        emulator.form = form
+        finished, files = await drive_at_once(provider, plain_order(PLAIN), tmp_path)
+        assert finished.notes == notes
+        with Image.open(files[0]) as made:
+            assert made.format == form.upper()
+
+
+@pytest.mark.parametrize(
+    ("moment", "notes"),
+    [
+        ("2027-03-15T00:00:00Z", (f"google says that it ends '{PLAIN.model}' on 2027-03-15.",)),
+        ("soon", ()),
+        ("", ()),
+    ],
+)
+async def test_an_end_that_the_answer_names_is_told(
+    moment: str, notes: tuple[str, ...], emulator: GoogleEmulator, provider: Google
+) -> None:
+    emulator.retires, emulator.form = moment, "png"
+    assert (await provider.submit(plain_order(PLAIN))).notes == notes
 
 
 @pytest.mark.parametrize(

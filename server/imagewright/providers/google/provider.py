@@ -13,7 +13,7 @@ from urllib.parse import quote
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import SynchronousProvider, route_as
 from imagewright.providers.google.replies import read_content
-from imagewright.providers.google.routes import ALIKE, NAME, ROUTES, GoogleRoute
+from imagewright.providers.google.routes import NAME, ROUTES, GoogleRoute
 from imagewright.providers.http.request import Purpose, Request
 
 if TYPE_CHECKING:
@@ -33,11 +33,12 @@ class Google(SynchronousProvider):
     key_header, key_prefix = "x-goog-api-key", ""
 
     def __init__(self, config: ProviderConfig) -> None:
-        super().__init__(config, chosen(ROUTES, config.overrides, ALIKE))
+        super().__init__(config, chosen(ROUTES, config.overrides))
 
     def request(self, order: Order) -> Request[Finished]:
         """The pictures inside."""
         route = route_as(order, GoogleRoute)
+        route.check(order)
         model = quote(order.model, safe="")
         return Request(
             purpose=Purpose.SUBMIT,

@@ -7,6 +7,7 @@ body is read before the status.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from imagewright.errors import (
     ResultLost,
 )
 from imagewright.providers.base import Finished, Output
-from imagewright.providers.common.fields import decimal, read_base64, words_in
+from imagewright.providers.common.fields import decimal, mapping, read_base64, text_in, words_in
 from imagewright.providers.google.routes import NAME, PNG
 from imagewright.providers.http.classify import LONGEST, by_status
 from imagewright.providers.http.request import Purpose
@@ -49,6 +50,8 @@ STATUSES: Mapping[str, type[ProviderError]] = {"FAILED_PRECONDITION": ModelUnava
 FOR_THE_DAY = "perday"
 """In the id of a quota that does not clear before tomorrow; waiting seconds or minutes does not help."""
 DELAY = re.compile(r"(\d+(?:\.\d+)?)s")
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+"""What a moment such as `2027-03-15T00:00:00Z` begins with."""
 SHOWN_WORDS = 200
 """Characters that are shown of the words a model wrote instead of making a picture."""
 
@@ -65,7 +68,12 @@ def read_content(reply: Reply) -> Finished | ProviderError | None:
     candidates = content.get("candidates")
     if not candidates:
         return _blocked(content.get("promptFeedback"))
-    return _read_candidate(candidates[0])
+    answer = _read_candidate(candidates[0])
+    ends = DAY.match(text_in(mapping(content.get("modelStatus")), "retirementTime"))
+    if ends is None or not isinstance(answer, Finished):
+        return answer
+    model = quoted(text_in(content, "modelVersion"), LONGEST)
+    return replace(answer, notes=(*answer.notes, f"{NAME} says that it ends {model} on {ends[0]}."))
 
 
 def _read_candidate(candidate: Mapping[str, Any]) -> Finished | ProviderError:
