@@ -168,20 +168,21 @@ async def test_transparent_is_asked_for_in_every_edition(
     assert len(emulator.charges) == len(ROUTES)
 
 
-def _known() -> dict[str, Price]:
-    """Every id whose fields are known, and its price."""
-    known = {route.model: route.price for route in ROUTES}
-    for prices in ALIKE.values():
-        known |= prices
-    return known
+def _known() -> dict[str, list[Price]]:
+    """Every id whose fields are known, and the prices of its routes."""
+    known: dict[str, list[Price]] = {}
+    for route in ROUTES:
+        known.setdefault(route.model, []).append(route.price)
+    return known | {model: [price] * 2 for prices in ALIKE.values() for model, price in prices.items()}
 
 
 @pytest.mark.parametrize(
-    ("model", "price"), [(f"{model}{day}", price) for model, price in _known().items() for day in ("", "-2026-04-21")]
+    ("model", "prices"),
+    [(f"{model}{day}", prices) for model, prices in _known().items() for day in ("", "-2026-04-21")],
 )
-def test_the_price_follows_the_model(model: str, price: Price, emulator: OpenAIEmulator) -> None:
+def test_the_price_follows_the_model(model: str, prices: list[Price], emulator: OpenAIEmulator) -> None:
     routes = wired("openai", emulator, HttpClient(), **{TOOL: {"model": model}}).routes
-    assert [(route.model, route.price) for route in routes if route.preferred] == [(model, price)] * 2
+    assert [(route.model, route.price) for route in routes if route.preferred] == [(model, one) for one in prices]
     assert len(routes) == len(ROUTES)
 
 

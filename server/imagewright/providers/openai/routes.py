@@ -235,7 +235,7 @@ def _pair(
         counts=(1, 2, 3, 4),
         # the largest square there is has 2880 px a side, which nobody calls 4K
         never=({"aspect_ratio": ("1:1",), "resolution": ("4K",)},) if free else (),
-        price=price,
+        price=replace(price, table={key: usd for key, usd in price.table.items() if AUTO not in key}),
         ends=ends,
     )
     edit = replace(
@@ -244,6 +244,7 @@ def _pair(
         takes={**takes, "images": ANY, "mask": ANY, "aspect_ratio": ratios(shapes, auto=True)},
         pictures=PictureForm(mask="transparent_is_repainted"),
         native_auto=free,
+        price=price,
     )
     return generate, edit
 
