@@ -94,8 +94,8 @@ def test_the_makers_client_takes_the_bodies_of_every_route(route: OpenAIRoute, e
     order = full_order(route, background="transparent", output_format="webp")
     with _client(emulator) as client:
         if order.images:
-            drawn = {"image": _file("a.png", order.images[0].data), "mask": _file("mask.png", ALPHA_MASK)}
-            answer = client.images.edit(**route.fields(order), **drawn)
+            image, drawn = _file("a.png", order.images[0].data), _file("mask.png", ALPHA_MASK)
+            answer = client.images.edit(**route.fields(order), image=image, mask=drawn)
         else:
             answer = client.images.generate(**route.fields(order))
     assert [one.size for one in _pictures(answer)] == [route.size(order)] * order.count

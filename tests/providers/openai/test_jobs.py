@@ -185,7 +185,7 @@ def test_a_guest_stays_inside_its_row(route: OpenAIRoute) -> None:
     shape = effective(route).get("aspect_ratio")
     for ratio in (shape and shape.values) or ():
         if ratio != AUTO:
-            wide, high = route.sizes[ratio, "1K"]
+            wide, high = route.sizes[str(ratio), "1K"]
             first, second = (int(part) for part in str(ratio).split(":"))
             assert wide * second == high * first
             assert not wide % 16

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.load import catalog
-from imagewright.catalog.row import ANY, AUTO, Limits, OperationName, Scalar
+from imagewright.catalog.row import ANY, AUTO, Limits, OperationName
 from imagewright.errors import RequestRejected, SettingsError
 from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price, Route
 from imagewright.providers.common.fields import ratios
@@ -46,14 +46,14 @@ either."""
 
 USUAL = "1K"
 """The resolution of a model that makes only one."""
-Sizes = Mapping[tuple[Scalar, Scalar], tuple[int, int]]
+Sizes = Mapping[tuple[str, str], tuple[int, int]]
 """Width and height in px by aspect ratio and resolution."""
 
 
-def _with_portraits(sizes: Sizes) -> dict[tuple[Scalar, Scalar], tuple[int, int]]:
+def _with_portraits(sizes: Sizes) -> dict[tuple[str, str], tuple[int, int]]:
     """The sizes, and each of them on end."""
     portraits = {
-        (":".join(reversed(str(ratio).split(":"))), name): (high, wide) for (ratio, name), (wide, high) in sizes.items()
+        (":".join(reversed(ratio.split(":"))), name): (high, wide) for (ratio, name), (wide, high) in sizes.items()
     }
     return {**sizes, **portraits}
 
@@ -115,7 +115,7 @@ def tokens_of(columns: int, width: int, height: int) -> int:
 
 def _by_tokens(levels: Mapping[str, int], source: str, times: Mapping[str, float] | None = None) -> Price:
     """The prices of a model of free sizes; `times` is what a quality costs over what its level says."""
-    table = {
+    table: dict[tuple[str, ...], float] = {
         (quality, name, ratio): round(tokens_of(level, *size) * USD_OF_TOKEN * (times or {}).get(quality, 1), 4)
         for quality, level in levels.items()
         for (ratio, name), size in FREE_SIZES.items()
@@ -163,7 +163,7 @@ class OpenAIRoute(Route):
     """A route with the API's spelling."""
 
     sizes: Sizes
-    """The size that is asked for."""
+    """What is asked for by ratio and resolution, `USUAL` where it takes none."""
     asks_base64: bool = False
     """Whether the picture must be asked for in the answer itself, for it may come as a link otherwise."""
 
