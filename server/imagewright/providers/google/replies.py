@@ -22,7 +22,7 @@ from imagewright.errors import (
 )
 from imagewright.providers.base import Finished, Output
 from imagewright.providers.common.fields import decimal, mapping, read_base64, text_in, words_in
-from imagewright.providers.google.routes import NAME, PNG
+from imagewright.providers.google.routes import NAME
 from imagewright.providers.http.classify import LONGEST, by_status
 from imagewright.providers.http.request import Purpose
 from imagewright.text import quoted
@@ -73,7 +73,7 @@ def read_content(reply: Reply) -> Finished | ProviderError | None:
     if ends is None or not isinstance(answer, Finished):
         return answer
     model = quoted(text_in(content, "modelVersion"), LONGEST)
-    return replace(answer, notes=(*answer.notes, f"{NAME} says that it ends {model} on {ends[0]}."))
+    return replace(answer, notes=(f"{NAME} says that it ends {model} on {ends[0]}.",))
 
 
 def _read_candidate(candidate: Mapping[str, Any]) -> Finished | ProviderError:
@@ -86,9 +86,7 @@ def _read_candidate(candidate: Mapping[str, Any]) -> Finished | ProviderError:
     data = read_base64(blobs[-1].get("data"))
     if data is None:
         return ResultLost(NAME, "its answer holds nothing that can be read as a picture")
-    mime = str(blobs[-1].get("mimeType") or blobs[-1].get("mime_type") or PNG)
-    note = f"{NAME} chose the file type itself: {quoted(mime, LONGEST)}."
-    return Finished((Output(data=data),), notes=() if mime == PNG else (note,))
+    return Finished((Output(data=data),))
 
 
 def _no_picture(candidate: Mapping[str, Any], words: str) -> ProviderError:

@@ -1,7 +1,7 @@
 """What Gemini offers for the rows, as data, and how a request body is built from an order. No I/O.
 
 Gemini makes one picture per call and has no mask and no enlarger. It cannot be asked for a file type: users measured in
-July 2026 that 2.5 makes PNG and the later models JPEG. So a call may ask for either, and is told what came.
+July 2026 that 2.5 makes PNG and the later models JPEG. So a call may ask for either, and what comes is compared with it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from imagewright.providers.base import Order
 
 NAME = "google"
-PNG = "image/png"
 CHECKED = "2026-11-26"
 SOURCE = "the maker's price list, in LiteLLM's table"
 INLINE_BYTES = 100_000_000
