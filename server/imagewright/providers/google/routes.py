@@ -1,7 +1,7 @@
 """What Gemini offers for the rows, as data, and how a request body is built from an order. No I/O.
 
 Gemini makes one picture per call and has no mask and no enlarger. It cannot be asked for a file type: users measured in
-July 2026 that 2.5 makes PNG and the later models JPEG. So a call may ask for either, and what comes is compared with it.
+July 2026 that 2.5 makes PNG and the later models JPEG. So a call may ask for either; what comes is compared with that.
 """
 
 from __future__ import annotations
