@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image
 
+from imagewright.engine.plan import estimate
 from imagewright.errors import ProviderError, RequestRejected, UnknownOutcome
 from imagewright.providers.base import Finished, Prepared, ProviderConfig
 from imagewright.providers.google.provider import Google, written
@@ -65,7 +66,7 @@ async def test_a_whole_call(
     assert finished == Finished(finished.outputs)
     assert len(emulator.charges) == len(emulator.requests) == 1
     assert emulator.charges == [
-        pytest.approx(route.price.estimate(order.arguments, 1, sides=[320 for _ in order.images]))
+        pytest.approx(estimate(route.price, order.arguments, 1, sides=[320 for _ in order.images]))
     ]
     sent = [base64.b64decode(part["inlineData"]["data"]) for part in emulator.bodies[0] if "inlineData" in part]
     assert sent == [one.data for one in order.images]

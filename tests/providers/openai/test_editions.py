@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
+from imagewright.engine.plan import estimate
 from imagewright.errors import BadKey, RequestRejected, VendorUnavailable
 from imagewright.providers.base import Prepared, Price, TellsRetirements
 from imagewright.providers.http.client import HttpClient
@@ -50,7 +51,7 @@ def test_no_picture_costs_more_than_was_estimated(route: OpenAIRoute) -> None:
     """Nor much less, but for what is known as a bound only: two qualities of 2.6."""
     for order in _shapes(route):
         sides = [1024 for _ in order.images]
-        estimated = route.price.estimate(order.arguments, 1, sides=sides) or 0.0
+        estimated = estimate(route.price, order.arguments, 1, sides=sides) or 0.0
         charged = MODELS[route.model].charge(route.size(order), order.arguments["quality"])
         charged += len(sides) * INPUT_TOKENS * INPUT_USD
         assert charged < estimated + 0.0001
@@ -79,7 +80,7 @@ def test_no_picture_costs_more_than_was_estimated(route: OpenAIRoute) -> None:
 def test_the_estimates_are_the_published_figures(edition: str, arguments: dict[str, Any], usd: float) -> None:
     """As printed by the maker or by integrations that list every size; nothing of them was computed here."""
     route = next(one for one in ROUTES if one.edition == edition)
-    assert route.price.estimate(plain_order(route, **arguments).arguments, 1) == pytest.approx(usd, abs=0.0001)
+    assert estimate(route.price, plain_order(route, **arguments).arguments, 1) == pytest.approx(usd, abs=0.0001)
 
 
 WIDE_AND_HIGH = [(4032, 3024), (448, 784), (320, 256), (1920, 1080), (1080, 1920), (333, 500), (7000, 1000), (90, 900)]
@@ -103,7 +104,7 @@ def test_an_edit_of_any_shape_costs_at_most_what_is_estimated_for_it() -> None:
     for route in ROUTES:
         for name in ("1K", "2K", "4K") if route.native_auto else ():
             order = plain_order(route, aspect_ratio=AUTO, resolution=name)
-            estimated = route.price.estimate(order.arguments, 1) or 0.0
+            estimated = estimate(route.price, order.arguments, 1) or 0.0
             for wide in range(300, 3001, 50):
                 size = route.size(replace(order, images=(Prepared(b"", "png", wide, 1000),)))
                 assert MODELS[route.model].charge(size, order.arguments["quality"]) < estimated + 0.0001
