@@ -12,9 +12,9 @@ import anyio.to_thread
 
 from imagewright.catalog.load import catalog
 from imagewright.engine.offer import ProviderState, make_offer, tool_names
-from imagewright.errors import BadKey, ResultLost, SettingsError
+from imagewright.errors import BadKey, ProviderError, ResultLost, SettingsError
 from imagewright.providers import KEY_VARIABLES, KEYLESS, OTHER_HOSTS, open_client, open_provider
-from imagewright.providers.base import PollPolicy, ProviderConfig
+from imagewright.providers.base import PollPolicy, ProviderConfig, TellsRetirements
 from imagewright.settings.table import address_variable
 from imagewright.text import did_you_mean, listed
 
@@ -108,6 +108,19 @@ class ProviderRegistry:
             for name, state in self.states.items()
             if state.on
         }
+
+    async def retirements(self) -> dict[str, Mapping[str, str] | ProviderError | None]:
+        """By provider, the days on which its vendor says that models end, by their ids; or why it could not be asked.
+
+        None for a provider whose vendor publishes none.
+        """
+        found: dict[str, Mapping[str, str] | ProviderError | None] = {}
+        for name, provider in self.providers.items():
+            try:
+                found[name] = await provider.retirements() if isinstance(provider, TellsRetirements) else None
+            except ProviderError as error:
+                found[name] = error
+        return found
 
 
 def _provider_config(name: str, settings: Settings, http: Sender) -> ProviderConfig:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from imagewright.engine.config import Config
     from imagewright.engine.job import Job
     from imagewright.engine.offer import Offer
+    from imagewright.errors import ProviderError
     from imagewright.imaging.preview import Preview
     from imagewright.providers.http.client import Sender
     from imagewright.settings.load import Settings
@@ -242,6 +243,10 @@ class Engine:
         """What is wrong with the database, in words; empty if nothing is. Changes nothing, not even a broken one."""
         _, open_stores = await anyio.to_thread.run_sync(_load)
         return await open_stores(self.settings.folders, lease=self.settings.lease).trouble()
+
+    async def retirements(self) -> dict[str, Mapping[str, str] | ProviderError | None]:
+        """What the vendors themselves say of their models' ends; see `ProviderRegistry.retirements`."""
+        return await self.config.registry.retirements()
 
     async def gallery(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import groupby
@@ -16,16 +17,18 @@ from imagewright.catalog.schema import input_schema
 from imagewright.catalog.table import COLUMNS, NO, cells
 from imagewright.cli.options import Command, option
 from imagewright.cli.output import console, fitted, print_json, table
-from imagewright.cli.session import offer_now
+from imagewright.cli.session import offer_now, with_engine
 from imagewright.engine.config import all_routes
 from imagewright.engine.offer import WARNED_DAYS, end_of, endings
+from imagewright.errors import ProviderError
 from imagewright.providers.base import in_words
-from imagewright.text import plain, shown
+from imagewright.text import listed, plain, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from imagewright.catalog.row import Row
+    from imagewright.engine.engine import Engine
     from imagewright.engine.offer import Ending
     from imagewright.providers.base import Price, Route
 
@@ -40,8 +43,11 @@ CLOSING = (
 @option("--json", "as_json", is_flag=True, help="the same as JSON, with every operation and argument")
 @option("--prices", is_flag=True, help="what a picture costs at each provider instead")
 @option("--ends", is_flag=True, help=f"what ends within {WARNED_DAYS} days instead, at any provider")
-def command(*, as_json: bool, prices: bool, ends: bool) -> int:
+@option("--check", is_flag=True, help="ask the providers in use which of their models end instead; costs nothing")
+def command(*, as_json: bool, prices: bool, ends: bool, check: bool) -> int:
     """Print the capability table, with what is off here marked."""
+    if check:
+        return check_ends(as_json=as_json)
     if ends:
         found = endings(all_routes(), datetime.now(UTC).date())
         print_json([asdict(one) for one in found]) if as_json else print_ends(found)
@@ -65,6 +71,44 @@ def command(*, as_json: bool, prices: bool, ends: bool) -> int:
         off = f" Off: {plain(hidden[row.tool])}." if row.tool in hidden else ""
         screen.print(Text.assemble((row.tool, "bold"), f": {row.character}.", (off, "red")))
     return 0
+
+
+@with_engine
+async def ask_ends(engine: Engine) -> dict[str, Mapping[str, str] | ProviderError | None]:
+    """What the providers in use say of their models' ends."""
+    return await engine.retirements()
+
+
+def check_ends(*, as_json: bool) -> int:
+    """Ask the providers in use which models end, and print it beside what is built in; 1 where one was not reached."""
+    answers = ask_ends()
+    own = {
+        (route.provider, one): end_of(route) for route in all_routes() for one in (route.model, *route.models.values())
+    }
+    found = [
+        {"provider": provider, "model": model, "ends": day, "built_in": own[provider, model]}
+        for provider, days in answers.items()
+        if isinstance(days, Mapping)
+        for model, day in days.items()
+        if (provider, model) in own
+    ]
+    failed = {provider: str(error) for provider, error in answers.items() if isinstance(error, ProviderError)}
+    silent = [provider for provider, days in answers.items() if days is None]
+    if as_json:
+        print_json({"ends": found, "not_asked": failed, "publish_none": silent})
+        return 1 if failed else 0
+    screen = console()
+    for one in found:
+        known = "known here" if one["ends"] == one["built_in"] else f"here it says {one['built_in'] or 'nothing'}"
+        screen.print(plain(f"{one['provider']}: {one['model']} ends on {one['ends']} ({known})"))
+    for provider, days in answers.items():
+        if isinstance(days, Mapping) and provider not in {one["provider"] for one in found}:
+            screen.print(f"{provider}: names no end for the models that are built in")
+    for provider, why in failed.items():
+        screen.print(plain(f"{provider}: could not be asked: {why}"))
+    if silent:
+        screen.print(f"{listed(silent)}: publish no ends; see imagewright models --ends for what is known")
+    return 1 if failed else 0
 
 
 def print_ends(found: Sequence[Ending]) -> None:
