@@ -31,6 +31,18 @@ LAST = len(STATUSES) - 1
 MEGAPIXEL = 1024 * 1024
 LINK_SECONDS = 600.0
 WIDEST = 21 / 9
+SIZES: Mapping[str, tuple[int, int]] = {
+    "1:1": (1024, 1024),
+    "16:9": (1392, 752),
+    "9:16": (752, 1392),
+    "4:3": (1184, 880),
+    "3:4": (880, 1184),
+    "3:2": (1248, 832),
+    "2:3": (832, 1248),
+    "21:9": (1568, 672),
+    "9:21": (672, 1568),
+}
+"""What the models make, as one who resells them lists it; 16:9 is none. Other ratios have about as many pixels."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +113,8 @@ FIELDS: Mapping[str, Check] = {
     "webhook_secret": _text,
 }
 REQUIRED = ("prompt",)
+NULLABLE = FIELDS.keys() - {"prompt", "prompt_upsampling", "safety_tolerance"}
+"""Fields that may be null, which is as if they were not there."""
 
 
 @dataclass
@@ -128,10 +142,9 @@ class Task:
     def draw(self) -> bytes:
         """The picture."""
         source = base64.b64decode(self.fields.get("input_image", ""))
-        if "aspect_ratio" in self.fields or not source:
-            size = of_area(str(self.fields.get("aspect_ratio", "1:1")), MEGAPIXEL)
-        else:
-            size = look(source).size
+        shape = "{}:{}".format(*look(source).size) if source else "1:1"
+        ratio = str(self.fields.get("aspect_ratio", shape))
+        size = SIZES.get(ratio) or of_area(ratio, MEGAPIXEL, 16)
         return encode(draw(size, (self.fields["prompt"], self.seed)), self.form)
 
 
@@ -196,6 +209,7 @@ class BflEmulator(Emulator):
         fields = received.json()
         if received.headers.get("content-type") != "application/json" or not isinstance(fields, dict):
             raise _unprocessable([], "Input should be a valid dictionary", "dict_type")
+        fields = {name: value for name, value in fields.items() if value is not None or name not in NULLABLE}
         self._check_fields(fields)
         active = [one for one in self.tasks.values() if one.model == received.groups["model"] and not one.settled]
         if len(active) >= model.active:

@@ -13,13 +13,15 @@ from tests.emulators.base import Door, Emulator, seconds_given, serve_by_hand
 from tests.emulators.messages import Answer, Received, Refused
 from tests.emulators.misplaced import misplaced_key
 from tests.emulators.pictures import encode, look
-from tests.emulators.replicate_models import MODELS, Hosted, version_of
+from tests.emulators.replicate_models import MODELS, version_of
 from tests.emulators.tables import look_into
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from PIL import Image
+
+    from tests.emulators.replicate_finishing import Hosted
 
 STATES = ("starting", "processing", "succeeded")
 """What a prediction goes through, one more with each poll."""
@@ -30,7 +32,6 @@ NO_CREDIT = (
     "credit."
 )
 THROTTLED = "Request was throttled. Your rate limit resets in ~30s."
-STRICTER_WITH_PICTURE = "black-forest-labs/flux-kontext-"
 
 
 def failure(status: int, detail: str, title: str = "", **more: Any) -> Answer:
@@ -173,13 +174,10 @@ class ReplicateEmulator(Emulator):
 
     def _check_input(self, hosted: Hosted, task: Task) -> None:
         wrong = hosted.table.wrong(task.fields)
-        strict = task.model.startswith(STRICTER_WITH_PICTURE) and "input_image" in task.fields
-        if wrong is not None:
-            where, words = wrong.field, "is required" if wrong.kind == "missing" else wrong.words
-        elif strict and task.fields.get("safety_tolerance", 2) > 2:
-            where, words = "safety_tolerance", "must be at most 2 with an input image"
-        else:
+        wrong = wrong or hosted.clash(task.fields, len(hosted.table.links(task.fields)))
+        if wrong is None:
             return
+        where, words = wrong.field, "is required" if wrong.kind == "missing" else wrong.words
         detail = f"- input.{where} {words}\n"
         fields = [{"type": "invalid", "field": f"input.{where}", "description": words}]
         raise refuse(422, detail, "Input validation failed", invalid_fields=fields)
@@ -190,8 +188,9 @@ class ReplicateEmulator(Emulator):
             pictures = [self._look(link) for link in hosted.table.links(task.fields)]
         except OSError as error:
             return f"Input validation error: {error}"
-        if trouble := _too_large(pictures, hosted.most_pixels):
-            return trouble
+        for picture in pictures:
+            if trouble := hosted.runs_out(picture.width * picture.height):
+                return trouble
         form = hosted.table.file_type(task.fields)
         for place, made in enumerate(hosted.table.make(task.fields, pictures, None)):
             name = f"{task.id}/{place}.{form}"
@@ -346,19 +345,6 @@ class ReplicateEmulator(Emulator):
         if found is None or received.groups["name"].startswith("uploads/"):
             return Answer(404, b"not found", {"Content-Type": "text/plain"})
         return Answer(200, found[0], {"Content-Type": found[1]})
-
-
-def _too_large(pictures: Sequence[Image.Image], most: int | None) -> str:
-    """What a model says that ran out of memory over a picture; empty where there is room."""
-    for picture in pictures:
-        pixels = picture.width * picture.height
-        if most is not None and pixels > most:
-            sides = (picture.height, picture.width, len(picture.getbands()))
-            return (
-                f"Input image of dimensions {sides} has a total number of pixels {pixels} greater than the max size "
-                f"that fits in GPU memory on this hardware, {most}. Resize input image and try again."
-            )
-    return ""
 
 
 def main() -> None:

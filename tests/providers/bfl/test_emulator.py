@@ -24,8 +24,8 @@ TABLE = FieldTable(
         "input_image_2": [IMAGE],
         "input_image_3": [IMAGE],
         "input_image_4": [IMAGE],
-        "aspect_ratio": ["21:9", "9:21", "1:1", "3:2"],
-        "seed": [0, 42],
+        "aspect_ratio": ["21:9", "9:21", "1:1", "3:2", None],
+        "seed": [0, 42, None],
         "prompt_upsampling": [True, False],
         "safety_tolerance": [0, 6],
         "output_format": ["jpeg", "png", "webp"],
@@ -38,8 +38,8 @@ TABLE = FieldTable(
         "input_image_5": [IMAGE],
         "aspect_ratio": ["22:9", "9:22", "wide", "match_input_image", 1],
         "seed": ["42", 1.5, True],
-        "prompt_upsampling": ["true", 1],
-        "safety_tolerance": [-1, 7, "2"],
+        "prompt_upsampling": ["true", 1, None],
+        "safety_tolerance": [-1, 7, "2", None],
         "output_format": ["jpg", "gif"],
         "webhook_url": ["", "x" * 2084],
         "mask": [IMAGE],
@@ -100,6 +100,13 @@ def maker() -> Iterator[Maker]:
 def test_it_takes_what_the_documents_say_and_nothing_else(maker: Maker, model: str) -> None:
     assert list(departures(TABLE, lambda fields: maker.create(fields, model).status_code)) == []
     assert set(TABLE.least) | set(TABLE.taken) == set(FIELDS)
+
+
+def test_the_tolerance_goes_as_far_with_a_picture(maker: Maker) -> None:
+    assert [maker.create({"prompt": "x", "input_image": IMAGE, "safety_tolerance": n}).status_code for n in (6, 7)] == [
+        200,
+        422,
+    ]
 
 
 @pytest.mark.parametrize("field", FIELDS)

@@ -14,7 +14,7 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.providers.replicate.routes import ALIKE, OTHERS, ROUTES
+from imagewright.providers.replicate.routes import ALIKE, ROUTES
 from tests.emulators.messages import Answer, truncated
 from tests.emulators.replicate import NO_CREDIT, ReplicateEmulator, failure
 from tests.support import faults
@@ -100,7 +100,7 @@ def _two_to_a_page(emulator: ReplicateEmulator, _: pytest.MonkeyPatch) -> None:
 
 VENDOR = Vendor(
     emulator=ReplicateEmulator,
-    goldens=lambda: bodies((*ROUTES, *OTHERS), fields_body),
+    goldens=lambda: bodies(ROUTES, fields_body),
     moderation=SUBMIT["moderation"],
     no_money=SUBMIT["no money"],
     submits=("create", "create_version"),

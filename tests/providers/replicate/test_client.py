@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from typing import TYPE_CHECKING
 
@@ -10,15 +11,18 @@ import pytest
 from replicate.client import Client
 from replicate.exceptions import ModelError, ReplicateError
 
+from imagewright.providers.replicate.routes import ROUTES
 from tests.emulators.pictures import look
 from tests.emulators.renamed import Renaming
 from tests.emulators.replicate import NO_CREDIT, ReplicateEmulator
 from tests.emulators.replicate_models import version_of
 from tests.support.client_closing import closed_at_the_end
-from tests.support.provider_runs import PROMPT, picture
+from tests.support.provider_runs import PROMPT, full_order, picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from imagewright.providers.replicate.kinds import ReplicateRoute
 
 BY_NAME = "google/nano-banana"
 BY_VERSION = "nightmareai/real-esrgan"
@@ -108,6 +112,24 @@ def test_its_one_call_waits_and_then_asks(
     assert httpx.get(link, trust_env=False).status_code == 200
     assert emulator.received("create")[0].headers["prefer"] == "wait"
     assert bool(emulator.received("poll")) is not at_once
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.operation}-{route.model}")
+def test_it_takes_our_bodies_from_the_vendors_client_too(route: ReplicateRoute, emulator: ReplicateEmulator) -> None:
+    order = full_order(route)
+    model = route.model_for(order.arguments)
+    shown = [f"data:{one.mime};base64,{base64.b64encode(one.data).decode('ascii')}" for one in order.images]
+    inputs = route.inputs(order, shown)
+    predictions = _client(emulator).predictions
+    made = (
+        predictions.create(version=version_of(model), input=inputs)
+        if route.versioned
+        else predictions.create(model=model, input=inputs)
+    )
+    made.wait()
+    assert made.status == "succeeded"
+    assert len(made.output if isinstance(made.output, list) else [made.output]) == order.count
+    assert [task.model for task in emulator.tasks.values()] == [model]
 
 
 def test_a_model_by_its_version(emulator: ReplicateEmulator) -> None:

@@ -31,8 +31,8 @@ _SHARED: dict[str, Any] = {
         "quality",
         "pro",
         {quality: round(each * USD_PER_CREDIT, 6) for quality, each in CREDITS.items()},
-        "the maker's API reference, in credits of 0.01 USD",
-        "2026-11-22",
+        "the maker's price list in credits of 0.01 USD, and LiteLLM's table of it",
+        "2026-11-26",
     ),
 }
 _TAKES = dict.fromkeys((*FIELDS, "quality", "save_as"), ANY)
@@ -41,8 +41,9 @@ ROUTES: tuple[Route, ...] = (
     # without the field the result has the picture's own shape
     Route(operation=OperationName.EDIT, takes={**_TAKES, "images": ANY}, native_auto=True, **_SHARED),
 )
-"""Both operations, each with two models; the maker calls them its older ones and still serves them. Its newer ones,
-such as `flux-3-image`, take other fields (a list of pictures, a resolution, no seed), so their ids are refused."""
+"""Both operations, each with two models. The maker's OpenAPI file, read on 2026-11-26 in a copy of April, calls them
+legacy; no day of their end is known. It lets the safety tolerance go to 6 with a picture too. Its newer models, such as
+`flux-3-image`, take other fields (a list of pictures, a resolution, no seed), so their ids are refused."""
 
 
 def body(order: Order) -> dict[str, Any]:
