@@ -22,7 +22,7 @@ from tests.support.provider_runs import PROMPT, full_order, picture
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from imagewright.providers.replicate.kinds import ReplicateRoute
+    from imagewright.providers.replicate.routes import ReplicateRoute
 
 BY_NAME = "google/nano-banana"
 BY_VERSION = "nightmareai/real-esrgan"

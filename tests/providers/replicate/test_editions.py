@@ -26,7 +26,7 @@ from tests.support.vendors import wired
 if TYPE_CHECKING:
     from imagewright.providers.base import Route
     from imagewright.providers.http.client import HttpClient
-    from imagewright.providers.replicate.kinds import ReplicateRoute
+    from imagewright.providers.replicate.routes import ReplicateRoute
 
 GPT = [route for route in ROUTES if route.shapes]
 ENLARGERS = [route for route in ROUTES if route.operation == "upscale"]
@@ -166,6 +166,15 @@ def test_a_picture_goes_to_an_enlarger_that_makes_all_of_it(
     assert ([one.route.model for one in able] or [""])[0] == model
     assert [one.usd for one in able[:1]] == ([] if usd is None else [usd])
     assert all(size[0] * size[1] * one.arguments["scale"] ** 2 <= CAP for one in able)
+
+
+def test_a_doubt_about_transparency_is_said_where_there_may_be_any() -> None:
+    for route in ENLARGERS:
+        order = plain_order(route)
+        jpeg = replace(order, images=(replace(order.images[0], format="jpeg"),))
+        assert route.notes_for(order) == ((route.alpha_note,) if route.alpha_note else ())
+        assert not route.notes_for(jpeg)
+    assert any(route.alpha_note for route in ENLARGERS)
 
 
 def test_the_enlarger_keeps_to_its_cap_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from imagewright.providers.base import Prepared, Provider, Route
     from imagewright.providers.http.client import HttpClient
-    from imagewright.providers.replicate.kinds import ReplicateRoute
+    from imagewright.providers.replicate.routes import ReplicateRoute
     from tests.emulators.replicate import ReplicateEmulator
 
 pytestmark = pytest.mark.anyio
@@ -76,7 +76,7 @@ async def test_a_whole_call(
     assert not emulator.received("upload")
     assert [pictures for _, pictures in emulator.charges] == [order.count]
     assert driven.finished.cost_usd is None
-    assert driven.finished.notes == ((route.note,) if route.note else ())
+    assert driven.finished.notes == tuple(note for note in (route.note, route.alpha_note) if note)
 
 
 @pytest.mark.parametrize("route", [*ROUTES, *SAME], ids=_name)

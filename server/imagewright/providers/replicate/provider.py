@@ -28,8 +28,7 @@ from imagewright.providers.common.provider import (
 )
 from imagewright.providers.http.request import RESULT_BYTES, Purpose, Request
 from imagewright.providers.replicate import replies
-from imagewright.providers.replicate.kinds import NAME, ReplicateRoute
-from imagewright.providers.replicate.routes import ALIKE, ROUTES
+from imagewright.providers.replicate.routes import ALIKE, NAME, ROUTES, ReplicateRoute
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

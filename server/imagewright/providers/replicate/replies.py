@@ -28,7 +28,7 @@ from imagewright.providers.common.fields import decimal, joined, mapping, text_i
 from imagewright.providers.common.provider import digest
 from imagewright.providers.common.recovery import Listed, Page, read_time
 from imagewright.providers.http.classify import MEANING, sounds_moderated
-from imagewright.providers.replicate.kinds import NAME
+from imagewright.providers.replicate.routes import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
