@@ -14,7 +14,7 @@ import json
 import logging
 import re
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from math import isqrt
 from typing import TYPE_CHECKING, Any
@@ -174,6 +174,14 @@ def size_problems(measured: Measured, limits: PictureLimits) -> list[str]:
     if limits.max_side is not None and max(measured.width, measured.height) > limits.max_side:
         problems.append(f"{sides}; each side may have at most {limits.max_side} px")
     return problems
+
+
+def enlarging(route: Route, scale: int | None) -> Route:
+    """The route with the limit of its input pictures that follows from the largest one it makes at that scale."""
+    if route.max_output_pixels is None or scale is None:
+        return route
+    most = min(route.max_output_pixels // scale**2, route.pictures.max_pixels or route.max_output_pixels)
+    return replace(route, pictures=replace(route.pictures, max_pixels=most))
 
 
 def pixels_problem(facts: PictureFacts, most: int) -> str:

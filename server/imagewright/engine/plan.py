@@ -13,7 +13,7 @@ from imagewright.catalog.load import row_in
 from imagewright.catalog.row import AUTO, MODEL, PICTURE_KINDS, narrowed, outside
 from imagewright.engine.check import nearest_hint
 from imagewright.engine.offer import ENGINE_ARGUMENTS
-from imagewright.engine.pictures import MASK, nearest_ratio, pixels_problem, prepare_all
+from imagewright.engine.pictures import MASK, enlarging, nearest_ratio, pixels_problem, prepare_all
 from imagewright.errors import Problem, Refusal
 from imagewright.providers.base import EVERY_EDITION, Order
 from imagewright.text import listed, say
@@ -81,8 +81,9 @@ def candidates(
 
 
 def _examine(checked: Checked, route: Route, sources: tuple[Source, ...]) -> Candidate:
-    against = (*_against(checked, route), *_too_large(sources, route), *_not_opaque(sources, route))
     arguments = _filled(checked, route)
+    limited = enlarging(route, arguments.get("scale"))
+    against = (*_against(checked, route), *_too_large(sources, limited), *_not_opaque(sources, route))
     if "scale" in arguments and not against:
         arguments["scale"] = min(own for own in route.scales if own >= arguments["scale"])
     calls = sum(1 for _ in split(checked.count, route.counts))

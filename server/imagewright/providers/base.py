@@ -119,6 +119,9 @@ class Route:
     """How many pictures one vendor call can make, ascending. The engine adds calls up to the row's limit."""
     scales: tuple[int, ...] = ()
     """Enlargement factors the vendor has; the engine takes the next larger one and reduces the result exactly."""
+    max_output_pixels: int | None = None
+    """Pixels of the largest picture it makes by enlarging: beyond them the vendor enlarges by less, or fails, and is
+    paid for it, so the call is refused. None for no such limit."""
     native_auto: bool = False
     """Whether the route itself keeps the first picture's shape for `aspect_ratio: auto`: the vendor does, or is asked
     for a size of that shape. Otherwise the engine picks the nearest ratio it has."""
