@@ -24,6 +24,7 @@ from tests.support.provider_runs import AUTO, full_order, made, picture, plain_o
 from tests.support.vendors import wired
 
 if TYPE_CHECKING:
+    from imagewright.engine.plan import Candidate
     from imagewright.providers.base import Route
     from imagewright.providers.http.client import HttpClient
     from imagewright.providers.replicate.routes import ReplicateRoute
@@ -137,6 +138,12 @@ def test_the_shape_of_the_picture_is_a_switch_of_its_own_at_later_qwens(asked: s
             assert {name: inputs[name] for name in ("match_input_image", "aspect_ratio") if name in inputs} == sent
 
 
+def _examined(size: tuple[int, int], scale: int) -> list[Candidate]:
+    checked = check(catalog()["nano_banana"], {"images": ["/a.png"], "scale": scale})
+    facts = PictureFacts("png", *size, orientation=1, frames=1, has_alpha=False, size=1000)
+    return candidates(checked, ENLARGERS, None, [Source("images[0]", "/a.png", b"", facts)])
+
+
 @pytest.mark.parametrize(
     ("size", "scale", "model", "usd"),
     [
@@ -150,22 +157,23 @@ def test_the_shape_of_the_picture_is_a_switch_of_its_own_at_later_qwens(asked: s
         ((2000, 1000), 1, "prunaai/p-image-upscale", 0.005),
         ((4032, 3024), 4, "", None),
         ((6000, 4000), 3, "", None),
+        ((12000, 11000), 1, "", None),
     ],
 )
 def test_a_picture_goes_to_an_enlarger_that_makes_all_of_it(
     size: tuple[int, int], scale: int, model: str, usd: float | None
 ) -> None:
     """Beyond its cap it would make fewer pixels than asked, and be paid for them: it is refused before."""
-    checked = check(catalog()["nano_banana"], {"images": ["/a.png"], "scale": scale})
-    facts = PictureFacts("png", *size, orientation=1, frames=1, has_alpha=False, size=1000)
-    able = [
-        one
-        for one in candidates(checked, ENLARGERS, None, [Source("images[0]", "/a.png", b"", facts)])
-        if not one.against
-    ]
+    able = [one for one in _examined(size, scale) if not one.against]
     assert ([one.route.model for one in able] or [""])[0] == model
     assert [one.usd for one in able[:1]] == ([] if usd is None else [usd])
     assert all(size[0] * size[1] * one.arguments["scale"] ** 2 <= CAP for one in able)
+
+
+def test_what_would_do_instead_is_said() -> None:
+    (one,) = (candidate for candidate in _examined((4032, 3024), 4) if candidate.route.max_output_pixels)
+    (why,) = one.against
+    assert "is 4032x3024 px, 12,192,768 pixels in all, and the limit is 8,000,000: made smaller, to 3265x2448" in why
 
 
 def test_a_doubt_about_transparency_is_said_where_there_may_be_any() -> None:

@@ -69,8 +69,6 @@ GPT_LATER: dict[str, Any] = {
 GPT_PRICES: dict[Scalar, float] = {"low": 0.012, "medium": 0.047, "high": 0.128}
 """Whatever the size and the input pictures. The quality is always sent: without it, the dearest but one is charged."""
 GPT_MORE_PRICES: dict[Scalar, float] = {**GPT_PRICES, "xhigh": 0.25, "max": 0.5}
-ENLARGED_PIXELS = 128_000_000
-"""What p-image-upscale makes at most: its schema says that its output is capped there, so it would enlarge by less."""
 ENLARGED_PRICES = ((2000, 0.005), (2828, 0.01), (4000, 0.02), (5656, 0.04), (8000, 0.08), (11313, 0.16))
 """Its price goes by the megapixels of the result: 4, 8 and 16 of them as read, 32 and more on the assumption that it
 goes on doubling. Here by the longer side, as if the result were a square, which is the dearest."""
@@ -266,14 +264,13 @@ def _nano_banana(edition: str, model: str, price: Price, *more: str, **fixed: An
     )
 
 
-def _enlarger(model: str, most_pixels: int, scale: Limits, **more: Any) -> ReplicateRoute:
-    """The model itself has no enlarger: another that takes any factor, for pictures of at most so many pixels."""
+def _enlarger(model: str, **more: Any) -> ReplicateRoute:
+    """The model itself has no enlarger: another that takes any factor."""
     return _one(
         tool="nano_banana",
         operation=OperationName.UPSCALE,
         model=model,
-        takes={"scale": scale, **as_in_row("images", "save_as")},
-        pictures=PictureForm(max_pixels=most_pixels),
+        takes=as_in_row("images", "scale", "save_as"),
         image_field="image",
         scales=(1, 2, 3, 4),
         **more,
@@ -338,25 +335,20 @@ ROUTES: tuple[ReplicateRoute, ...] = (
     # 2,046,000 too: this is what one who met that sends at most
     _enlarger(
         "nightmareai/real-esrgan",
-        1_572_864,
-        ANY,
+        pictures=PictureForm(max_pixels=1_572_864),
         fields=same("scale"),
         versioned=True,
         # charged by the second: about 0.0021 for each megapixel of the input, here for the largest
         price=_flat(0.0033, "one third party's measurement of 2026-10-01"),
     ),
-    # for the larger ones; the less it is to enlarge, the larger the picture may be
-    *(
-        _enlarger(
-            "prunaai/p-image-upscale",
-            ENLARGED_PIXELS // most**2,
-            Limits(maximum=most),
-            fields=(Field("factor", "scale"),),
-            fixed=ENLARGED_AS,
-            alpha_note=ALPHA_DOUBT,
-            price=replace(_flat(0.16, f"{READ}, to 16 megapixels; more is assumed"), by_side=ENLARGED_PRICES),
-        )
-        for most in (4, 3, 2)
+    _enlarger(
+        "prunaai/p-image-upscale",
+        fields=(Field("factor", "scale"),),
+        fixed=ENLARGED_AS,
+        # its schema says that the output is capped there, so it would enlarge by less, in silence
+        max_output_pixels=128_000_000,
+        alpha_note=ALPHA_DOUBT,
+        price=replace(_flat(0.16, f"{READ}, to 16 megapixels; more is assumed"), by_side=ENLARGED_PRICES),
     ),
     _one(
         tool="recraft",
