@@ -308,7 +308,7 @@ ROUTES: tuple[ReplicateRoute, ...] = (
     *_qwen_later("3.0-pro", "alibaba/qwen-image-3-pro", _flat(0.04)),
     *_qwen_later("2.0-pro", "qwen/qwen-image-2-pro", _flat(0.075, ROUGHLY)),
     *_flux_kontext(),
-    # its schema lists a transparent background too, but the model has long refused it: the later ones make it
+    # its schema lists a transparent background too, which its maker calls a preview: left to the later ones
     *_gpt_image("2", GPT_PRICES, **GPT_LATER),
     *_gpt_image("2.5-flare", GPT_MORE_PRICES, more=("background",), **GPT_LATER),
     *_gpt_image("2.5-sunburst", GPT_MORE_PRICES, more=("background",), **GPT_LATER),
