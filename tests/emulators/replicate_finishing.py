@@ -57,12 +57,11 @@ class Enlarger(Table):
     """One that keeps to a number of pixels: beyond them, it enlarges by less and does not say so."""
 
     def make(self, fields: Fields, pictures: list[Image.Image], mask: Image.Image | None) -> list[Image.Image]:
-        """The larger picture. Nobody says whether the model keeps transparent parts; here it does."""
+        """The larger picture, without transparent parts: nobody says that the model keeps them."""
         assert mask is None
         wide, high = self.size(fields, pictures[0].size)
         least = min(1.0, (CAP / (wide * high)) ** 0.5)
-        mode = "RGBA" if pictures[0].has_transparency_data else "RGB"
-        return [pictures[0].convert(mode).resize((int(wide * least), int(high * least)))]
+        return [pictures[0].convert("RGB").resize((int(wide * least), int(high * least)))]
 
 
 def _out_of_memory(pixels: int) -> str:

@@ -138,9 +138,9 @@ def test_the_shape_of_the_picture_is_a_switch_of_its_own_at_later_qwens(asked: s
             assert {name: inputs[name] for name in ("match_input_image", "aspect_ratio") if name in inputs} == sent
 
 
-def _examined(size: tuple[int, int], scale: int) -> list[Candidate]:
+def _examined(size: tuple[int, int], scale: int, *, has_alpha: bool = False) -> list[Candidate]:
     checked = check(catalog()["nano_banana"], {"images": ["/a.png"], "scale": scale})
-    facts = PictureFacts("png", *size, orientation=1, frames=1, has_alpha=False, size=1000)
+    facts = PictureFacts("png", *size, orientation=1, frames=1, has_alpha=has_alpha, size=1000)
     return candidates(checked, ENLARGERS, None, [Source("images[0]", "/a.png", b"", facts)])
 
 
@@ -176,13 +176,10 @@ def test_what_would_do_instead_is_said() -> None:
     assert "is 4032x3024 px, 12,192,768 pixels in all, and the limit is 8,000,000: made smaller, to 3265x2448" in why
 
 
-def test_a_doubt_about_transparency_is_said_where_there_may_be_any() -> None:
-    for route in ENLARGERS:
-        order = plain_order(route)
-        jpeg = replace(order, images=(replace(order.images[0], format="jpeg"),))
-        assert route.notes_for(order) == ((route.alpha_note,) if route.alpha_note else ())
-        assert not route.notes_for(jpeg)
-    assert any(route.alpha_note for route in ENLARGERS)
+def test_a_cut_out_goes_only_to_the_enlarger_that_is_known_to_read_it() -> None:
+    small, large = (_examined(size, 2, has_alpha=True) for size in ((1024, 1024), (2048, 2048)))
+    assert [one.route.model for one in small if not one.against] == ["nightmareai/real-esrgan"]
+    assert all(one.against for one in large)
 
 
 def test_the_enlarger_keeps_to_its_cap_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,6 @@ MOST_IN_AND_OUT = 15
 """Pictures in and out of one Seedream call together."""
 MOST_IN = 10
 NOT_IDEOGRAM = "replicate has no Ideogram reframing: another maker's model, {}, has extended the picture."
-ALPHA_DOUBT = "Whether this enlarger keeps transparent parts is not confirmed: look at them if the picture has any."
 
 RATIO = Field("aspect_ratio", "aspect_ratio", {AUTO: SAME_SHAPE})
 FORMAT = Field("output_format", "output_format", {"jpeg": "jpg"})
@@ -84,8 +83,6 @@ class ReplicateRoute(FieldsRoute):
     """Whether the model is a community's: it is run by the id of its version, which is looked up."""
     shapes: tuple[str, ...] = ()
     """For a model that has no word for the first picture's shape: the ratios of which the nearest is asked for."""
-    alpha_note: str = ""
-    """What a caller should know whose pictures may have transparent parts; may be empty."""
 
     def inputs(self, order: Order, pictures: Sequence[str] = (), mask: str = "") -> dict[str, Any]:
         """The model's input, with a ratio for `auto` where the model needs one."""
@@ -94,11 +91,6 @@ class ReplicateRoute(FieldsRoute):
             nearest = min(self.shapes, key=lambda ratio: abs(math.log(shape / Fraction(ratio.replace(":", "/")))))
             order = replace(order, arguments={**order.arguments, "aspect_ratio": nearest})
         return FieldsRoute.inputs(self, order, pictures, mask)  # a class with slots has no bare super()
-
-    def notes_for(self, order: Order) -> tuple[str, ...]:
-        """What the caller of this order should know besides the pictures."""
-        transparent = any(image.format != "jpeg" for image in order.images)
-        return (*FieldsRoute.notes_for(self, order), *((self.alpha_note,) if self.alpha_note and transparent else ()))
 
 
 _one = partial(ReplicateRoute, provider=NAME)
@@ -331,8 +323,8 @@ ROUTES: tuple[ReplicateRoute, ...] = (
         "resolution",
         allow_fallback_model=False,  # another maker's model would take its place
     ),
-    # The cheapest, and known to read transparency. It names a limit of 2,096,704 px where it fails, but has failed for
-    # 2,046,000 too: this is what one who met that sends at most
+    # The cheapest, and known to read an alpha channel. It names a limit of 2,096,704 px where it fails, but has failed
+    # for 2,046,000 too: this is what one who met that sends at most
     _enlarger(
         "nightmareai/real-esrgan",
         pictures=PictureForm(max_pixels=1_572_864),
@@ -347,7 +339,7 @@ ROUTES: tuple[ReplicateRoute, ...] = (
         fixed=ENLARGED_AS,
         # its schema says that the output is capped there, so it would enlarge by less, in silence
         max_output_pixels=128_000_000,
-        alpha_note=ALPHA_DOUBT,
+        pictures=PictureForm(alpha=False),  # whether it keeps one is not confirmed
         price=replace(_flat(0.16, f"{READ}, to 16 megapixels; more is assumed"), by_side=ENLARGED_PRICES),
     ),
     _one(
