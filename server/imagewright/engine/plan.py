@@ -82,8 +82,7 @@ def candidates(
 
 def _examine(checked: Checked, route: Route, sources: tuple[Source, ...]) -> Candidate:
     arguments = _filled(checked, route)
-    limited = enlarging(route, arguments.get("scale"))
-    against = (*_against(checked, route), *_too_large(sources, limited), *_not_opaque(sources, route))
+    against = (*_against(checked, route), *_too_large(sources, route, arguments), *_not_opaque(sources, route))
     if "scale" in arguments and not against:
         arguments["scale"] = min(own for own in route.scales if own >= arguments["scale"])
     calls = sum(1 for _ in split(checked.count, route.counts))
@@ -198,8 +197,8 @@ def _clashes(checked: Checked, route: Route) -> Iterator[list[str]]:
             yield [f"{name} {say(values[name])}" for name in together]
 
 
-def _too_large(sources: Sequence[Source], route: Route) -> list[str]:
-    if (most := route.pictures.max_pixels) is None:
+def _too_large(sources: Sequence[Source], route: Route, arguments: Mapping[str, Any]) -> list[str]:
+    if (most := enlarging(route, arguments.get("scale")).pictures.max_pixels) is None:
         return []
     return [f"{one.argument} {why}" for one in sources if (why := pixels_problem(one.facts, most))]
 
