@@ -32,9 +32,9 @@ def _before(day: str, days: int) -> date:
 
 @pytest.mark.parametrize(("end", "tool", "edition"), ENDING)
 def test_an_end_is_told_from_sixty_days_before_and_not_sooner(end: str, tool: str, edition: str) -> None:
-    for days, told in ((WARNED_DAYS + 1, False), (WARNED_DAYS, True), (1, True)):
+    for days, named in ((WARNED_DAYS + 1, False), (WARNED_DAYS, True), (1, True)):
         found = {(one.ends, one.tool, one.edition) for one in endings(ROUTES, _before(end, days))}
-        assert ((end, tool, edition) in found) == told
+        assert ((end, tool, edition) in found) == named
 
 
 def test_the_doctor_names_who_ends_and_what_to_take_instead() -> None:

@@ -115,7 +115,9 @@ def _make_placeholder(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]
 
 def _placeholder_size(order: Order) -> tuple[int, int]:
     own = (order.images[0].width, order.images[0].height) if order.images else None
-    return placeholder_size(own, _text(order, "aspect_ratio"), _text(order, "resolution"))
+    # what a mask keeps must stay as it is to the pixel, so a masked picture keeps its size
+    resolution = _text(order, "resolution") if order.mask is None else ""
+    return placeholder_size(own, _text(order, "aspect_ratio"), resolution)
 
 
 def _upscale(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]]:  # noqa: ARG001 - one signature for all
