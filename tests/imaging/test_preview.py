@@ -110,8 +110,36 @@ def test_no_pictures_need_no_budget() -> None:
 def test_one_look_tells_what_probing_and_previewing_tell(name: str) -> None:
     data = photo(300, 200, name)
     facts, preview = look(data, side=100)
-    assert facts == probe(data)
+    assert facts == replace(probe(data), transparent=False)
     assert fit_previews([preview], budget=PLENTY) == ([preview], False)
+
+
+@pytest.mark.parametrize(
+    ("picture", "transparent"),
+    [
+        (photo(mode="RGBA"), True),
+        (photo(mode="LA"), True),
+        (photo(format="webp", mode="RGBA"), True),
+        (photo(1600, 1200, mode="RGBA"), True),
+        (photo(), False),
+        (photo(format="jpeg"), False),
+        (saved(quarters(64, 48).convert("RGBA"), "png"), False),
+        (saved(quarters(64, 48), "png", transparency=QUARTERS[0]), True),
+        (saved(quarters(64, 48), "png", transparency=(1, 2, 3)), False),
+        (saved(quarters(64, 48).quantize(8), "gif", transparency=0), True),
+    ],
+)
+def test_a_look_tells_whether_any_pixel_is_transparent(picture: bytes, *, transparent: bool) -> None:
+    facts, _ = look(picture, side=100)
+    assert facts.transparent is transparent
+
+
+def test_a_single_pixel_counts_even_where_the_preview_loses_it() -> None:
+    image = quarters(1600, 1200).convert("RGBA")
+    image.putpixel((801, 601), (10, 20, 30, 254))
+    facts, preview = look(saved(image, "png"), side=64)
+    assert facts.transparent
+    assert preview.format == "jpeg"
 
 
 @pytest.mark.parametrize("name", STILL_FORMATS)

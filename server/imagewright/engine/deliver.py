@@ -1,4 +1,4 @@
-"""From a finished output to a picture in the library: fetch it, check it, resize it, keep it.
+"""From a finished output to a picture in the library: fetch it, check it against what was asked, keep it.
 
 The picture is paid for. So trouble with fetching it is only a pause with a reason, for as long as its vendor keeps the
 result. What has arrived is removed only once it is in the library, or was kept elsewhere as it came.
@@ -6,7 +6,6 @@ result. What has arrived is removed only once it is in the library, or was kept 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import shutil
 import tempfile
@@ -19,12 +18,10 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 import anyio.to_thread
 
+from imagewright.engine.arrived import arrived_as, as_asked, digest_of
 from imagewright.engine.pictures import job_key
 from imagewright.engine.trouble import LEAST_PATIENCE, Trouble
 from imagewright.errors import ImagewrightError, PictureError, ProviderError, ResultLost, StorageError, TaskEnded, why
-from imagewright.imaging.limiter import LOOK_BYTES, RESIZE_BYTES, decode
-from imagewright.imaging.pixels import resize_exact
-from imagewright.imaging.preview import look
 from imagewright.imaging.signatures import HEAD_BYTES, extension_of
 from imagewright.storage.base import BlobGoneError
 from imagewright.text import duration
@@ -33,10 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import NoReturn
 
+    from imagewright.engine.arrived import Arrived
     from imagewright.engine.job import Job
-    from imagewright.engine.plan import JobSpec
-    from imagewright.imaging.files import PictureFacts
-    from imagewright.imaging.preview import Preview
+    from imagewright.engine.spec import JobSpec
     from imagewright.providers.base import Output, Provider
     from imagewright.storage.records import NewPicture, PictureRecord
     from imagewright.storage.stores import Stores
@@ -78,18 +74,6 @@ class UnreadableResultError(ResultLost):
         super().__init__(provider, why, charged=True, advice=advice)
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """A result that lies whole on this machine."""
-
-    file: Path
-    digest: bytes
-    """Of its bytes before it was decoded."""
-    facts: PictureFacts
-    preview: Preview
-    """From the same decoding as the facts."""
-
-
 class _ChangedError(Exception):
     """The file is not the one that was checked."""
 
@@ -113,7 +97,7 @@ class Delivery:
     job: Job
     """The job, which shows when it has to wait."""
     spec: JobSpec
-    """Where to save it, and its exact size."""
+    """Where to save it, and what was asked of it."""
     provider: Provider
     """The provider that fetches it."""
     stores: Stores
@@ -155,7 +139,13 @@ class Delivery:
     async def _deliver(self) -> tuple[PictureRecord, list[str]]:
         arrived, notes = await self._fetched_to_disk()
         facts = arrived.facts
-        new = replace(self.new, format=facts.format, width=facts.width, height=facts.height)
+        new = replace(
+            self.new,
+            format=facts.format,
+            width=facts.width,
+            height=facts.height,
+            transparent=facts.transparent,
+        )
         # a process that was frozen may find that its job was done by another meanwhile
         await self.stores.jobs.check_lease(self.job.id)
         record, more = await self._patiently(lambda: self._keep(arrived, new), arrived.file)
@@ -177,7 +167,7 @@ class Delivery:
                 self.folders.add(folder)
                 if self.whole is None:
                     self.whole = await self._fetch(folder / "picture")
-                return await self._at_exact_size(self.whole, folder / "exact")
+                return await as_asked(self.whole, self.spec, folder)
             except (OSError, StorageError) as error:
                 if folder is not None and not self._holds(folder):
                     await self._remove(folder)
@@ -207,17 +197,6 @@ class Delivery:
         files = (self.broken, None if self.whole is None else self.whole.file)
         return any(file is not None and file.parent == folder for file in files)
 
-    async def _at_exact_size(self, whole: Arrived, exact: Path) -> tuple[Arrived, list[str]]:
-        """The picture in the exact size that was asked for, if one was."""
-        size = self.spec.exact_size
-        if size is None or size == (whole.facts.width, whole.facts.height):
-            return whole, []
-        try:
-            await decode(lambda file: exact.write_bytes(resize_exact(file, *size)), whole.file, per_pixel=RESIZE_BYTES)
-            return await _look(exact), []
-        except PictureError as error:
-            return whole, [f"It could not be brought down to {size[0]}x{size[1]} px and is kept as it came: {error}"]
-
     async def _fetch(self, file: Path) -> Arrived:
         """Fetch the whole picture. It is tried for as long as the vendor keeps it, whatever its link answers.
 
@@ -233,7 +212,7 @@ class Delivery:
             while True:
                 try:
                     await self.provider.fetch(self.output, file)
-                    return await _look(file)
+                    return await arrived_as(file)
                 except PictureError as error:
                     self.broken = await anyio.to_thread.run_sync(file.replace, file.with_name("broken"))
                     if not broken_pauses:
@@ -289,7 +268,7 @@ class Delivery:
                 continue
             with suppress(BlobGoneError, PictureError):  # its job was done meanwhile, or only half of it had come
                 await blobs.fetch(key, file)
-                return await _look(file)
+                return await arrived_as(file)
         return None
 
     def _lost(self, error: Exception) -> ResultLost:
@@ -352,7 +331,7 @@ class Delivery:
                 await anyio.sleep(STORE_PAUSE)
 
     async def _keep(self, arrived: Arrived, new: NewPicture) -> tuple[PictureRecord, list[str]]:
-        if await anyio.to_thread.run_sync(_digest_of, arrived.file) != arrived.digest:
+        if await anyio.to_thread.run_sync(digest_of, arrived.file) != arrived.digest:
             raise _ChangedError
         return await self.stores.library.keep(
             self.job.who,
@@ -381,14 +360,3 @@ def _why(error: Exception) -> str:
 def _extension_of(file: Path) -> str:
     with file.open("rb") as stream:
         return extension_of(stream.read(HEAD_BYTES)).removeprefix(".")
-
-
-async def _look(file: Path) -> Arrived:
-    """Decode a file once. Raises PictureError if it is not a whole picture of a known format."""
-    return await decode(lambda file: Arrived(file, _digest_of(file), *look(file)), file, per_pixel=LOOK_BYTES)
-
-
-def _digest_of(file: Path) -> bytes:
-    """A digest of the whole file. Blocks."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").digest()

@@ -341,6 +341,7 @@ def job_data(job: Job) -> dict[str, Any]:
     """A job as plain data, in the form of `JOB_SCHEMA` in `surface.definitions`."""
     record = job.record
     usd = {} if record.cost_usd is None else {"usd": record.cost_usd}
+    edition = record.plan["spec"].get("edition")  # older releases wrote none
     return {
         "job_id": job.id,
         "status": record.state,
@@ -348,6 +349,7 @@ def job_data(job: Job) -> dict[str, Any]:
         "operation": str(job.operation),
         "provider": record.provider,
         "provider_model": record.model,
+        **({"edition": edition} if edition else {}),
         "images": [picture_data(picture) for picture in job.pictures],
         "cost": usd | {"basis": record.cost_basis},
         "elapsed_seconds": round(job.elapsed, 2),
@@ -373,7 +375,8 @@ def picture_data(record: PictureRecord) -> dict[str, Any]:
         "format": record.format,
         "bytes": record.bytes,
     }
-    return data if record.seed is None else data | {"seed": record.seed}
+    known = {"transparent": record.transparent, "seed": record.seed}
+    return data | {name: value for name, value in known.items() if value is not None}
 
 
 def gallery_data(record: PictureRecord) -> dict[str, Any]:

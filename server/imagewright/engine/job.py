@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from imagewright.catalog.row import OperationName
-from imagewright.engine.plan import JobSpec
+from imagewright.engine.spec import JobSpec
 from imagewright.errors import (
     BadKey,
     ImagewrightError,

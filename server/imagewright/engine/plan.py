@@ -5,7 +5,7 @@ A plan holds the request, the vendor calls that serve it, and the alternatives i
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from imagewright.catalog.row import AUTO, MODEL, PICTURE_KINDS, narrowed, outsid
 from imagewright.engine.check import nearest_hint
 from imagewright.engine.offer import ENGINE_ARGUMENTS
 from imagewright.engine.pictures import MASK, enlarging, nearest_ratio, pixels_problem, prepare_all
+from imagewright.engine.spec import spec_of
 from imagewright.errors import Problem, Refusal
 from imagewright.providers.base import EVERY_EDITION, Order
 from imagewright.text import listed, say
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from imagewright.catalog.row import Argument
     from imagewright.engine.check import Checked
     from imagewright.engine.pictures import Source
+    from imagewright.engine.spec import JobSpec
     from imagewright.providers.base import Price, Route
 
 
@@ -224,38 +226,6 @@ def _limit_broken(argument: Argument, route: Route, name: str, value: Any) -> st
 
 
 @dataclass(frozen=True, slots=True)
-class JobSpec:
-    """The caller's request as plain data, which is written down with the job and read back."""
-
-    prompt: str
-    """As given; empty when there is none."""
-    request: Mapping[str, Any]
-    """The caller's arguments without data URIs and without the secrets of signed links."""
-    save_as: str | None
-    """Where the caller wants it saved; None for the default."""
-    parents: tuple[str, ...]
-    """Ids of the earlier pictures it is made from."""
-    count: int
-    """How many pictures were asked for."""
-    usd: float | None
-    """What the job is estimated to cost, in USD; None when unknown."""
-    exact_size: tuple[int, int] | None
-    """Sides in px the result is brought down to; None when it is kept as it comes."""
-    edition: str = ""
-    """The edition that serves it; empty where there is none."""
-
-    def as_data(self) -> dict[str, Any]:
-        """As JSON can hold it; `from_data` reads it back."""
-        return asdict(self)
-
-    @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> JobSpec:
-        """What `as_data` made."""
-        size = data["exact_size"]
-        return cls(**{**data, "parents": tuple(data["parents"]), "exact_size": tuple(size) if size else None})
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """What will be sent, and where the call may go if that provider refuses without a charge."""
 
@@ -317,8 +287,11 @@ async def _plan(candidate: Candidate) -> Plan:
     route, checked, sources = candidate.route, candidate.checked, candidate.sources
     images, mask, notes = await prepare_all(sources, route)
     arguments = dict(candidate.arguments)
-    exact_size = _exact_size(candidate, notes)
     _settle_ratio(arguments, route, sources, notes)
+    spec = spec_of(candidate, arguments)
+    if spec.exact_size is not None:
+        more, asked = arguments["scale"], spec.asked.scale
+        notes.append(f"Enlarged {more}x by {route.provider}, then brought down to exactly {asked}x.")
     orders = tuple(
         Order(
             route=route,
@@ -335,28 +308,7 @@ async def _plan(candidate: Candidate) -> Plan:
         notes.append(f"{route.provider} makes this in {len(orders)} calls, each of them charged.")
         if "seed" in arguments:
             notes.append("The seed is counted up by one for each further call, so that the pictures differ.")
-    return Plan(route, _spec(candidate, exact_size), orders, tuple(notes))
-
-
-def _spec(candidate: Candidate, exact_size: tuple[int, int] | None) -> JobSpec:
-    given, sources = candidate.checked.given, candidate.sources
-    shown = {source.argument: source.request for source in sources}
-    request = {
-        name: [shown.get(f"{name}[{place}]", "") for place in range(len(value))]
-        if isinstance(value, list)
-        else shown.get(name, value)
-        for name, value in given.items()
-    }
-    return JobSpec(
-        prompt=str(given.get("prompt", "")),
-        request=request,
-        save_as=given.get("save_as"),
-        parents=tuple(dict.fromkeys(source.parent for source in sources if source.parent is not None)),
-        count=candidate.count,
-        usd=candidate.usd,
-        exact_size=exact_size,
-        edition="" if candidate.route.edition == EVERY_EDITION else candidate.route.edition,
-    )
+    return Plan(route, spec, orders, tuple(notes))
 
 
 def split(count: int, sizes: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -387,14 +339,3 @@ def _settle_ratio(arguments: dict[str, Any], route: Route, sources: Sequence[Sou
     notes.append(f"Aspect ratio {arguments['aspect_ratio']}: the nearest to the first picture's shape.")
 
 
-def _exact_size(candidate: Candidate, notes: list[str]) -> tuple[int, int] | None:
-    """Sides in px to come down to, where the vendor enlarges by more than was asked for."""
-    if (factor := candidate.arguments.get("scale")) is None:
-        return None
-    checked = candidate.checked
-    asked = checked.given.get("scale", checked.arguments["scale"].default)
-    if factor == asked:
-        return None
-    facts = candidate.sources[0].facts
-    notes.append(f"Enlarged {factor}x by {candidate.route.provider}, then brought down to exactly {asked}x.")
-    return facts.width * asked, facts.height * asked

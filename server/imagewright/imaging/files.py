@@ -263,6 +263,8 @@ class PictureFacts:
     """Whether the file has an alpha channel or a transparent colour, used or not."""
     size: int
     """Bytes."""
+    transparent: bool | None = None
+    """Whether any pixel lets what is below it through; None where the pixels were not examined for that."""
 
 
 def probe(source: bytes | Path, *, thorough: bool = True) -> PictureFacts:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from imagewright.imaging.files import PictureFacts, check_whole, facts_of, loading, open_lazily
-from imagewright.imaging.pixels import decoded, encode, in_srgb, open_picture, plain, upright, without_idle_alpha
+from imagewright.imaging.pixels import (
+    decoded,
+    encode,
+    in_srgb,
+    is_transparent,
+    open_picture,
+    plain,
+    upright,
+    without_idle_alpha,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,7 +65,7 @@ class Preview:
 
 
 def look(source: bytes | Path, *, side: int = PREVIEW_SIDE) -> tuple[PictureFacts, Preview]:
-    """What a thorough `probe` finds out, and a first-choice preview, from one decoding of the picture.
+    """What a thorough `probe` finds out, whether any pixel is transparent, and a first preview, from one decoding.
 
     The preview's long side has at most `side` px; nothing is enlarged.
 
@@ -67,7 +76,9 @@ def look(source: bytes | Path, *, side: int = PREVIEW_SIDE) -> tuple[PictureFact
     opened = open_lazily(source)
     facts = facts_of(opened)
     check_whole(opened)
-    return facts, _as_preview(_small(opened, side), _FIRST_QUALITY)
+    image = _decoded(opened, side)
+    transparent = is_transparent(image)
+    return replace(facts, transparent=transparent), _as_preview(_small(opened, image, side), _FIRST_QUALITY)
 
 
 def fit_previews(first: Sequence[Preview], *, budget: int) -> tuple[list[Preview], bool]:
@@ -111,8 +122,8 @@ def _within_budget(smalls: list[Image.Image], side: int, quality: int, budget: i
     return made
 
 
-def _small(opened: Opened, side: int) -> Image.Image:
-    """The picture upright, in sRGB, with the long side at most `side` px, as RGB or RGBA."""
+def _decoded(opened: Opened, side: int) -> Image.Image:
+    """The picture as stored, in a mode that can be resized; a JPEG with fewer pixels, but at least that long a side."""
     image: Image.Image = opened.image
     target = _within(image.size, side)
     with loading(opened.format, len(opened.data)):
@@ -120,10 +131,14 @@ def _small(opened: Opened, side: int) -> Image.Image:
             # A JPEG can be decoded at a half, a quarter or an eighth for a fraction of the work.
             opened.image.draft(None, target)
         opened.image.load()
-        if image.mode not in _RESIZABLE or "transparency" in image.info:
-            image = decoded(opened)
+        return decoded(opened) if image.mode not in _RESIZABLE or "transparency" in image.info else image
+
+
+def _small(opened: Opened, image: Image.Image, side: int) -> Image.Image:
+    """The decoded picture upright, in sRGB, with the long side at most `side` px, as RGB or RGBA."""
+    with loading(opened.format, len(opened.data)):
         # Few pixels are cheaper to bring into RGB and to turn than many.
-        image = plain(_resized(image, target))
+        image = plain(_resized(image, _within(image.size, side)))
         if profile := image.info.get("icc_profile"):
             image = in_srgb(image, profile)
         return without_idle_alpha(upright(image, opened.orientation))

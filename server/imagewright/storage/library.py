@@ -277,8 +277,6 @@ class Library:
             key, size = await add(f"{PICTURES}/{usual}")
             return key, size, [f"{error} It is saved as {self._place(key)} instead."]
         name = PurePosixPath(key).name
-        if asked and not real.startswith(asked):
-            return key, size, [f"Saved as {name}, not as {asked}: the picture is {new.format.upper()}."]
         return key, size, [] if name == wanted else [f"Saved as {name}: {wanted} is the name of another file."]
 
     async def _listed(self, who: Principal, picture_id: str) -> tuple[PictureRecord | None, list[str]]:

@@ -247,6 +247,8 @@ class NewPicture:
     """Pixels, after orientation."""
     height: int
     """Pixels, after orientation."""
+    transparent: bool | None = None
+    """Whether any pixel is transparent; None if it is not known."""
     prompt: str = ""
     """As the caller gave it; empty if the operation takes none."""
     arguments: dict[str, Any] = field(default_factory=dict)

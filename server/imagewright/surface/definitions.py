@@ -17,23 +17,24 @@ from imagewright.guide.describe import description
 from imagewright.storage.states import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from imagewright.catalog.row import Row
 
 Schema = dict[str, Any]
 
 
-def _closed(properties: Schema, *, optional: str = "") -> Schema:
-    """The schema of an object that has all of these properties, perhaps not the optional one, and no other."""
+def _closed(properties: Schema, *, optional: Collection[str] = ()) -> Schema:
+    """The schema of an object that has all of these properties, perhaps not the optional ones, and no other."""
     return {
         "type": "object",
         "properties": properties,
-        "required": [name for name in properties if name != optional],
+        "required": [name for name in properties if name not in optional],
         "additionalProperties": False,
     }
 
 
+PICTURE_OPTIONAL = ("transparent", "seed")
 PICTURE_SCHEMA = _closed(
     {
         "id": {"type": "string", "description": "Use it as an image argument of a later call"},
@@ -42,17 +43,18 @@ PICTURE_SCHEMA = _closed(
         "width": {"type": "integer", "description": "Pixels"},
         "height": {"type": "integer", "description": "Pixels"},
         "format": {"type": "string"},
+        "transparent": {"type": "boolean", "description": "Whether any pixel is; absent when unknown"},
         "bytes": {"type": "integer"},
         "seed": {"type": "integer", "description": "Absent when the provider reports none"},
     },
-    optional="seed",
+    optional=PICTURE_OPTIONAL,
 )
 COST_SCHEMA = _closed(
     {
         "usd": {"type": "number", "description": "Absent when unknown"},
         "basis": {"type": "string", "enum": ["actual", "estimate", "unknown"]},
     },
-    optional="usd",
+    optional=["usd"],
 )
 JOB_SCHEMA = _closed(
     {
@@ -62,6 +64,7 @@ JOB_SCHEMA = _closed(
         "operation": {"type": "string", "enum": [str(name) for name in OperationName]},
         "provider": {"type": "string"},
         "provider_model": {"type": "string"},
+        "edition": {"type": "string", "description": "Absent where the model has none"},
         "images": {"type": "array", "items": PICTURE_SCHEMA},
         "cost": COST_SCHEMA,
         "elapsed_seconds": {"type": "number"},
@@ -72,7 +75,8 @@ JOB_SCHEMA = _closed(
             "items": {"type": "string"},
             "description": "Why this provider was taken and the others were not",
         },
-    }
+    },
+    optional=["edition"],
 )
 JOBS_SCHEMA = _closed({"jobs": {"type": "array", "items": JOB_SCHEMA}})
 GALLERY_PICTURE_SCHEMA = _closed(
@@ -85,7 +89,7 @@ GALLERY_PICTURE_SCHEMA = _closed(
         "created": {"type": "string", "description": "ISO 8601, UTC"},
         "parents": {"type": "array", "items": {"type": "string"}},
     },
-    optional="seed",
+    optional=PICTURE_OPTIONAL,
 )
 GALLERY_SCHEMA = _closed({"images": {"type": "array", "items": GALLERY_PICTURE_SCHEMA}, "more": {"type": "boolean"}})
 GUIDE_SCHEMA = _closed({"topic": {"type": "string"}, "markdown": {"type": "string"}})

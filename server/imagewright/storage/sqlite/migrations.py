@@ -136,6 +136,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # How long the lease was, to tell when the clock was set back: older rows get the longest that can be set.
         "ALTER TABLE job ADD COLUMN lease_seconds REAL NOT NULL DEFAULT 3600",
     ),
+    (
+        # Whether any pixel is transparent: 0 or 1, and nothing for the pictures of older releases.
+        "ALTER TABLE picture ADD COLUMN transparent INTEGER",
+    ),
 )
 
 

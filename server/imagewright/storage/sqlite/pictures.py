@@ -24,7 +24,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
 _TEXTS = ("id", "key", "tool", "operation", "provider", "model", "prompt", "cost_basis", "format", "job_id")
 _NUMBERS = ("cost_usd", "width", "height", "bytes", "variant")
-_MADE = ("arguments", "seed", "created")
+_MADE = ("arguments", "seed", "created", "transparent")
 
 _COLUMNS = _TEXTS + _NUMBERS + _MADE
 _INSERT = (
@@ -131,6 +131,7 @@ def _values(record: PictureRecord) -> dict[str, Any]:
     values["words"] = _storable(plain(record.prompt))
     values["seed"] = None if record.seed is None else str(record.seed)
     values["created"] = _ticks(record.created)
+    values["transparent"] = record.transparent
     return values
 
 
@@ -142,6 +143,7 @@ def _record(row: tuple[Any, ...]) -> PictureRecord:
         arguments=json.loads(values["arguments"]),
         seed=None if values["seed"] is None else int(values["seed"]),
         created=_EPOCH + values["created"] * _TICK,
+        transparent=None if values["transparent"] is None else bool(values["transparent"]),
         parents=tuple((parents or "").split()),
     )
 
