@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ from PIL import ImageCms
 from imagewright.errors import PictureError
 from imagewright.imaging.files import probe
 from imagewright.imaging.preview import Preview, fit_previews, look
-from tests.support.pictures import STILL_FORMATS, cut_short, noise, opened, photo, quarters, saved
+from tests.support.pictures import QUARTERS, STILL_FORMATS, cut_short, noise, opened, photo, quarters, saved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -98,7 +98,7 @@ async def _in_type(whole: Arrived, asked: Asked, file: Path) -> tuple[Arrived, l
             return whole, []
         name = f"the name ends in .{extension(came)} and not in .{extension(asked.ending)}"
         return whole, [f"The picture is {came}, as asked; so {name}."]
-    reason = "such a file would lose some of the picture"
+    reason = "only a change to png loses nothing"
     if asked.format == "png":
         try:
             await decode(lambda source: file.write_bytes(as_png(source)), whole.file, per_pixel=RESIZE_BYTES)
@@ -172,4 +172,4 @@ def _px(sides: tuple[int, int]) -> str:
 
 
 def _megapixels(pixels: float) -> str:
-    return f"{pixels / 1e6:.2g} megapixels"
+    return f"{pixels / 1e6:.3g} megapixels"
