@@ -14,13 +14,13 @@ from jsonschema import validate
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import AUTO, MODEL, Limits, OperationName
 from imagewright.engine.config import Config
-from imagewright.engine.engine import Engine
+from imagewright.engine.engine import Engine, job_data
 from imagewright.engine.offer import make_offer
 from imagewright.providers import open_client
 from imagewright.providers.base import PollPolicy, Price, Route
 from imagewright.settings.load import load_settings
 from imagewright.storage.principal import LOCAL
-from imagewright.surface.definitions import JOB_SCHEMA, job_data
+from imagewright.surface.definitions import JOB_SCHEMA
 from tests.support.engine_bench import FakeRegistry, Vendor
 from tests.support.fitting_arguments import fitting
 from tests.support.pictures import opened, photo

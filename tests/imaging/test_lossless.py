@@ -14,16 +14,14 @@ from tests.support.pictures import cut_short, noise, opened, photo, quarters, sa
 
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF/></x:xmpmeta>'
 
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
 
 def _exif(orientation: int = 6) -> bytes:
     exif = Image.Exif()
     exif[0x0112] = orientation
     exif[0x010E] = "a kite"
     return exif.tobytes()
-
-
-def _profile() -> bytes:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def _segment(marker: int, content: bytes) -> bytes:
@@ -54,11 +52,11 @@ def test_pixels_profile_exif_and_xmp_are_kept(form: str, mode: str, options: dic
     image = opened(noise(90, 60)).convert(mode)
     if mode == "RGBA":
         image.putalpha(Image.linear_gradient("L").resize(image.size))
-    data = saved(image, form, icc_profile=_profile(), exif=_exif(), xmp=XMP, **options)
+    data = saved(image, form, icc_profile=PROFILE, exif=_exif(), xmp=XMP, **options)
     before, after = opened(data), opened(as_png(data))
     assert after.format == "PNG"
     assert (after.mode, after.tobytes()) == (before.mode, before.tobytes())
-    assert after.info["icc_profile"] == _profile()
+    assert after.info["icc_profile"] == PROFILE
     assert dict(after.getexif()) == dict(before.getexif())
     assert after.info["xmp"] == XMP
     facts = probe(as_png(data))

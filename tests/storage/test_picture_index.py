@@ -39,6 +39,7 @@ async def test_a_record_comes_back_whole(index: PictureIndex) -> None:
         prompt="Eine Füchsin im Schnee 狐",
         arguments={"aspect_ratio": "16:9", "images": ["img_a"], "deep": {"steps": 3, "on": True, "no": None}},
         seed=2**64 - 1,
+        transparent=False,
         cost_usd=0.045,
         cost_basis="actual",
         parents=("img_bbb", "img_aaa"),

@@ -17,7 +17,7 @@ from imagewright.imaging.limiter import LOOK_BYTES, RESIZE_BYTES, decode
 from imagewright.imaging.lossless import as_png
 from imagewright.imaging.pixels import resize_exact
 from imagewright.imaging.preview import look
-from imagewright.storage.paths.path_syntax import extension
+from imagewright.storage.records import extension
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -337,5 +337,3 @@ def _settle_ratio(arguments: dict[str, Any], route: Route, sources: Sequence[Sou
     first = sources[0].facts
     arguments["aspect_ratio"] = nearest_ratio(first.width, first.height, ratios)
     notes.append(f"Aspect ratio {arguments['aspect_ratio']}: the nearest to the first picture's shape.")
-
-

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from imagewright.catalog.row import AUTO, OperationName
 from imagewright.engine.pictures import MASK
 from imagewright.providers.base import EVERY_EDITION
-from imagewright.storage.paths.path_syntax import EXTENSIONS
+from imagewright.storage.records import EXTENSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
