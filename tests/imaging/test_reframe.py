@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from itertools import combinations
 
 import pytest
-from PIL import Image, ImageChops, ImageDraw, ImageStat
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageStat
 
 from imagewright.errors import PictureError
+from imagewright.imaging.pixels import open_picture
 from imagewright.imaging.reframe import COARSENESS, LOOKS, WAYS, extend, growth_for, reframed
 
+SAMPLES = files("imagewright.imaging") / "samples"
 RATIOS = [(1, 1), (4, 3), (3, 4), (16, 9), (9, 16), (21, 9), (1000, 999)]
 
 
@@ -71,6 +74,21 @@ def test_the_seam_is_soft(way: int, ratio: tuple[int, int]) -> None:
     columns = [result.crop((x, 0, x + 1, 160)) for x in (seam - 1, seam, seam + 159, seam + 160)]
     for outer, inner in ((columns[0], columns[1]), (columns[3], columns[2])):
         assert max(ImageStat.Stat(ImageChops.difference(outer, inner)).mean) < 6
+
+
+@pytest.mark.parametrize("name", ["vase.jpg", "fruit.jpg"])
+@pytest.mark.parametrize("ratio", [(21, 9), (2, 1), (1, 2)])
+def test_the_softest_way_comes_first(ratio: tuple[int, int], name: str) -> None:
+    image = open_picture((SAMPLES / name).read_bytes())
+    growth = growth_for(image.size, ratio)
+    box = (0, 0, growth.left or growth.width, growth.top or growth.height)
+
+    def contrast(way: int) -> float:
+        new = extend(image, ratio, seed=way).crop(box).convert("L")
+        return float(ImageStat.Stat(ImageChops.difference(new, new.filter(ImageFilter.GaussianBlur(3)))).mean[0])
+
+    contrasts = [contrast(way) for way in range(len(WAYS))]
+    assert contrasts[0] == min(contrasts)
 
 
 @pytest.mark.parametrize("way", range(len(WAYS)))

@@ -151,11 +151,10 @@ def _continued(image: Image.Image, wide: int, task: Task) -> Image.Image:
     """New ground of `wide` columns to the right of the picture."""
     colours = image.convert("RGB")
     mirror = _mirrored(colours, wide)
-    paint = WAYS[task.seed % len(WAYS)]
     coarse = task.coarseness
     small = (max(1, wide // coarse), max(1, image.height // coarse))
     reduced = colours.resize((max(1, image.width // coarse), small[1]), Image.Resampling.BOX)
-    ground = paint(reduced, small, task)
+    ground = way_of(task.seed).paint(reduced, small, task)
     if task.look.flat:
         ground = ground.quantize(task.look.flat, dither=Image.Dither.NONE).convert("RGB")
     ground = ground.resize(mirror.size, Image.Resampling.BICUBIC)
@@ -263,10 +262,26 @@ def _wash(image: Image.Image, size: tuple[int, int], task: Task) -> Image.Image:
     return Image.composite(far, near, _ramp(size, size[0]))
 
 
-WAYS: tuple[Callable[[Image.Image, tuple[int, int], Task], Image.Image], ...] = (
-    _reflection,
-    _streaks,
-    _backdrop,
-    _wash,
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way to paint new ground."""
+
+    paint: Callable[[Image.Image, tuple[int, int], Task], Image.Image]
+    """Makes ground of a size in px to the right of a picture."""
+    words: str
+    """What the new ground is, for people."""
+
+
+WAYS = (
+    Way(_wash, "a smooth sheet of the edge's main colours"),
+    Way(_streaks, "the colours of the edge, drawn outward"),
+    Way(_backdrop, "the picture itself, enlarged and out of focus"),
+    Way(_reflection, "the picture mirrored at its edge, softer with the distance"),
 )
-"""Ways to paint new ground; the seed chooses, so that four neighbouring seeds show them all."""
+"""The first is the softest: its new ground has the least contrast between pixels that are near each other. The seed
+chooses, so that four neighbouring seeds show them all."""
+
+
+def way_of(seed: int) -> Way:
+    """The way that a seed chooses."""
+    return WAYS[seed % len(WAYS)]
