@@ -17,7 +17,7 @@ from imagewright.imaging.files import probe
 from imagewright.imaging.pixels import open_picture
 from imagewright.imaging.planes import barriers, border_of
 from imagewright.imaging.prepare import read_mask
-from imagewright.imaging.segmentation import small_copy, subject_of
+from imagewright.imaging.segmentation import UNSURE, small_copy, subject_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -179,6 +179,56 @@ def test_the_sample_picture_is_cut_out_along_its_mask() -> None:
     assert ImageStat.Stat(alpha, mask.filter(ImageFilter.MinFilter(21))).mean[0] > 250
 
 
+def _collage(seed: int) -> Image.Image:
+    """A picture that is busy all over: shapes in every colour upon each other."""
+    chance = random.Random(seed)  # noqa: S311 - the same on every run
+    image = Image.new("RGB", SIZE, (120, 120, 120))
+    draw = ImageDraw.Draw(image)
+    for number in range(250):
+        x, y, side = chance.randrange(-40, SIZE[0]), chance.randrange(-40, SIZE[1]), chance.randrange(10, 110)
+        colour = (chance.randrange(256), chance.randrange(256), chance.randrange(256))
+        paint = draw.ellipse if number % 2 else draw.rectangle
+        paint((x, y, x + side, y + side * chance.uniform(0.5, 1.5)), fill=colour)
+    return image
+
+
+def _on_a_collage(shape: str, seed: int) -> Image.Image:
+    image, alpha = _composed(SHAPES[shape], PAIRINGS["orange on blue"])
+    return Image.composite(image, _collage(seed), alpha)
+
+
+def _meadow(seed: int) -> Image.Image:
+    """Blades of many greens, with no subject."""
+    bands = [_noise(SIZE, coarse, seed + coarse).point([round(v * share) for v in range(256)])
+             for coarse, share in ((5, 0.7), (4, 1.0), (7, 0.4))]  # fmt: skip
+    return Image.merge("RGB", bands)
+
+
+def _sample(name: str) -> Image.Image:
+    return open_picture((SAMPLES / name).read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("picture", "undecided"),
+    [
+        *((_composed(SHAPES[shape], PAIRINGS[pairing])[0], (0.0, 0.04)) for shape, pairing in CASES),
+        (_sample("vase.jpg"), (0.0, 0.1)),
+        (_sample("fruit.jpg"), (0.0, 0.16)),
+        *((_collage(seed), (0.2, 0.7)) for seed in (1, 2, 3)),
+        (_on_a_collage("disc", 4), (0.2, 0.7)),
+        (_on_a_collage("bust", 5), (0.2, 0.7)),
+        (_meadow(1), (0.2, 0.9)),
+    ],
+    ids=[*map("-".join, CASES), "vase", "fruit", "collage 1", "collage 2", "collage 3", "disc on collage",
+         "bust on collage", "meadow"],
+)  # fmt: skip
+def test_a_calm_background_is_sure_and_a_busy_one_is_not(picture: Image.Image, undecided: tuple[float, float]) -> None:
+    """The bounds are what was measured, with some room: 0.01 to 0.14 on calm backgrounds, from 0.22 on busy ones."""
+    result = cut_out(picture)
+    assert undecided[0] <= result.undecided <= undecided[1]
+    assert result.is_sure == (undecided[1] < UNSURE)
+
+
 def _flat(image: Image.Image) -> Image.Image:
     return image
 
@@ -213,11 +263,11 @@ def test_odd_sizes_pass(size: tuple[int, int]) -> None:
 
 def test_pieces_of_a_large_picture_leave_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
     image, _ = _composed(SHAPES["star"], PAIRINGS["orange on blue"])
-    mask = subject_of(small_copy(image))
-    assert mask is not None
-    whole = matte.cut_along(image, mask)
+    subject = subject_of(small_copy(image))
+    assert subject is not None
+    whole = matte.cut_along(image, subject.mask)
     monkeypatch.setattr(matte, "TILE", 97)
-    pieces = matte.cut_along(image, mask)
+    pieces = matte.cut_along(image, subject.mask)
     assert all(high <= 4 for _, high in ImageStat.Stat(ImageChops.difference(whole, pieces)).extrema)
 
 

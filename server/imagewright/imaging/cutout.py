@@ -145,13 +145,23 @@ class Cutout:
     """RGBA of the picture's size."""
     found: bool
     """Whether a subject was distinguished from its background; if not, the picture is as it was."""
+    undecided: float = 0.0
+    """Share of the picture, 0 to 1, that could have been the subject's or the background's."""
+    is_sure: bool = True
+    """Whether the outline can be relied upon."""
 
 
 def cut_out(image: Image.Image) -> Cutout:
     """Remove the background of an RGB or RGBA picture of any size; what is already transparent stays so."""
-    colours = image.convert("RGB")
-    mask = subject_of(small_copy(colours))
-    result = cut_along(colours, mask) if mask is not None else image.convert("RGBA")
+    subject = subject_of(small_copy(image.convert("RGB")))
+    if subject is None:
+        return Cutout(image.convert("RGBA"), found=False)
+    return Cutout(cut_out_along(image, subject.mask), True, subject.undecided, subject.is_sure)
+
+
+def cut_out_along(image: Image.Image, mask: Image.Image) -> Image.Image:
+    """As `cut_along`, for RGB or RGBA: what is already transparent stays so."""
+    result = cut_along(image.convert("RGB"), mask)
     if image.mode == "RGBA":
         result.putalpha(ImageChops.darker(result.getchannel("A"), image.getchannel("A")))
-    return Cutout(result, mask is not None)
+    return result

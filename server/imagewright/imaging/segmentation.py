@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageFilter
@@ -32,6 +33,10 @@ that runs out of the picture."""
 
 SURE = 0.66
 """Share from which a pixel is the subject's without further look; below its complement, the background's."""
+UNSURE = 0.18
+"""Share of the picture between the two from which the outline is not sure. Of 44 pictures, those with a calm background
+had at most 0.14, and nearly all an outline like a trained model's; those with a busy one had 0.22 to 0.65, and most
+another outline."""
 KNOTS = 12
 """Places along each side between which the backdrop of a picture is taken to change evenly."""
 ROUNDS = 3
@@ -54,8 +59,24 @@ def small_copy(image: Image.Image) -> Image.Image:
     return image.resize(size, Image.Resampling.BOX if shrink < 1 else Image.Resampling.BICUBIC)
 
 
-def subject_of(small: Image.Image) -> Image.Image | None:
-    """A mask of a picture from `small_copy`: 255 on the subject; None when nothing stands out from the border."""
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What stands out from the border of a picture."""
+
+    mask: Image.Image
+    """255 on the subject."""
+    undecided: float
+    """Share of the picture, 0 to 1, whose pixels were neither clearly the subject's nor clearly the background's before
+    the areas around them decided."""
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether the outline can be relied upon."""
+        return self.undecided < UNSURE
+
+
+def subject_of(small: Image.Image) -> Subject | None:
+    """The subject of a picture from `small_copy`; None when nothing stands out from its border."""
     calm = small.filter(ImageFilter.MedianFilter(3))
     width, height = calm.size
     lab = to_lab(calm)
@@ -69,8 +90,11 @@ def subject_of(small: Image.Image) -> Image.Image | None:
     cut = _otsu([min(value, top) ** 0.5 for value in distance]) ** 2
     prior = plane_of((value / (value + cut) for value in distance), calm.size)
     share = _learnt(lab, prior)
-    labels = _grown(lab, share, seeds)
-    return _tidied(labels, width, height)
+    mask = _tidied(_grown(lab, share, seeds), width, height)
+    if mask is None:
+        return None
+    undecided = sum(1 - SURE <= value <= SURE for value in numbers(share))
+    return Subject(mask, undecided / (width * height))
 
 
 def _seeds(lab: Planes, width: int, height: int) -> list[int]:
