@@ -29,6 +29,7 @@ SAMPLES = {
     "seconds, 0 to 3600": ("30.5", "30.5"),
     "seconds, 1 to 3600": ("12", "12"),
     "bytes, 20000 to 1000000": ("50000", "50_000"),
+    "absolute path of an `.onnx` file": (" /models/u2net.onnx ", '"/models/u2net.onnx"'),
     "true or false": ("yes", "true"),
     "USD, 0 to 1000000": ("0.5", "0.5"),
 }
@@ -53,7 +54,16 @@ def _decided(environment: dict[str, str]) -> dict[str, object]:
     tools = [settings.toggles.decide(tool).on for tool in ("qwen", "recraft", "ideogram_reframe")]
     return {"tools": tools} | {
         name: getattr(settings, name)
-        for name in ("providers", "wait", "sure_wait", "reply_budget", "resource_links", "lease", "budget")
+        for name in (
+            "providers",
+            "wait",
+            "sure_wait",
+            "reply_budget",
+            "resource_links",
+            "lease",
+            "cutout_model",
+            "budget",
+        )
     }
 
 

@@ -138,6 +138,7 @@ def _provider_config(name: str, settings: Settings, http: Sender) -> ProviderCon
         addresses=addresses,
         overrides=overrides,
         http=http,
+        cutout_model=settings.cutout_model,
     )
 
 

@@ -275,6 +275,8 @@ class ProviderConfig:
     """What sends its requests; all providers of a process share one."""
     key_source: str = ""
     """The variable or file the key came from, for the message where the vendor refuses the key; empty to say none."""
+    cutout_model: str = ""
+    """The file of a trained model for cutting out, for a provider that does it on this machine; empty for none."""
 
 
 class Provider(Protocol):

@@ -82,6 +82,8 @@ class Settings:
     """Whether a tool's result carries a link block for each picture besides its id, path and uri."""
     lease: float
     """Seconds after which the jobs of a process that died are taken over by another."""
+    cutout_model: str
+    """The file of a trained model for cutting out offline; empty for none."""
     budget: BudgetTable
     """Limits in USD."""
     addresses: Mapping[str, str]
@@ -130,6 +132,7 @@ def load_settings(
         reply_budget=decided(table.REPLY_BUDGET),
         resource_links=decided(table.RESOURCE_LINKS),
         lease=decided(table.LEASE),
+        cutout_model=decided(table.CUTOUT_MODEL),
         budget=BudgetTable(
             per_call=decided(table.PER_CALL),
             per_day=decided(table.PER_DAY),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -72,6 +73,13 @@ def _read_names(where: str, value: object) -> tuple[str, ...]:
 
 def _read_folder(_where: str, value: object) -> object:
     return value  # judged by `settings.folders`, which has to know the folders before there can be a file
+
+
+def _read_model(where: str, value: object) -> str:
+    path = value.strip() if isinstance(value, str) else ""
+    if not path.endswith(".onnx") or not Path(path).expanduser().is_absolute():
+        raise SettingsError(f"{where}: {_quoted(value)} is not the absolute path of an .onnx file")
+    return str(Path(path).expanduser())
 
 
 def _read_addresses(where: str, value: object) -> dict[str, str]:
@@ -207,6 +215,14 @@ LEASE = Setting(
     "lease",
     default=10.0,  # long enough for the pauses of a busy machine
 )
+CUTOUT_MODEL = Setting(
+    "a trained model for cutting out offline, of the U2-Net family; needs `pip install imagewright[cutout]`",
+    Kind("absolute path of an `.onnx` file", _read_model),
+    "IMAGEWRIGHT_CUTOUT_MODEL",
+    "cutout_model",
+    default="",
+    default_words="none: the outline is found without a model",
+)
 PER_CALL = Setting(
     "a call that would cost more is refused",
     USD,
@@ -258,6 +274,7 @@ SETTINGS = (
     REPLY_BUDGET,
     RESOURCE_LINKS,
     LEASE,
+    CUTOUT_MODEL,
     PER_CALL,
     PER_DAY,
     PER_MONTH,

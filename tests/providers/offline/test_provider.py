@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,8 @@ from imagewright.imaging.reframe import growth_for
 from imagewright.providers import open_provider
 from imagewright.providers.base import Finished, Handle, Order, Output, Prepared, ProviderConfig
 from imagewright.providers.http.client import HttpClient
-from tests.support.pictures import cut_short, mask_of, photo
+from imagewright.providers.offline.work import KEY_NOTE, NOT_FOUND_NOTE, SAME_SHAPE_NOTE
+from tests.support.pictures import cut_short, mask_of, noise, photo
 from tests.support.replies import ended
 
 if TYPE_CHECKING:
@@ -250,6 +252,9 @@ async def test_as_many_pictures_as_the_row_takes_go_into_one_edit(route: Route) 
 async def test_a_mask_is_repainted_and_all_else_kept(route: Route) -> None:
     box = (16, 16, 64, 48)
     order = _order(route, mask=_prepared(mask_of(*SIZE, box)))
+    order = replace(
+        order, arguments={**order.arguments, "resolution": ""}
+    )  # in no class, it is as large as its picture
     before, after = _pixels(order.images[0].data), _pixels(_data(await _made(order))[0])
     changed = ImageChops.difference(before.convert("RGB"), after.convert("RGB"))
     assert changed.getbbox() == box
@@ -289,7 +294,10 @@ async def test_a_reframed_picture_has_the_shape_and_the_picture_in_it(route: Rou
             assert image.crop(box).tobytes() == _pixels(order.images[0].data).tobytes()
         as_it_is = (growth.width, growth.height) == SIZE
         assert len(set(results)) == (1 if as_it_is else len(results))
-        assert bool(finished.notes) is as_it_is
+        grounds = [note for note in finished.notes if note.startswith("What is new around the picture is ")]
+        assert len(grounds) == (0 if as_it_is else len(results))
+        assert (SAME_SHAPE_NOTE in finished.notes) is as_it_is
+        assert (KEY_NOTE in finished.notes) is not as_it_is
 
 
 @_each(OperationName.REMOVE_BACKGROUND)
@@ -302,7 +310,28 @@ async def test_a_removed_background_is_transparent_or_reported_as_not_found(rout
         finished = await _made(Order(route, {}, 1, (_prepared(out.getvalue()),), model=route.model))
         alpha = _pixels(_data(finished)[0]).getchannel("A")
         assert alpha.getextrema() == ((0, 255) if found else (255, 255))
-        assert bool(finished.notes) is not found
+        assert finished.notes == (() if found else (NOT_FOUND_NOTE, KEY_NOTE))
+
+
+@_each(OperationName.REMOVE_BACKGROUND)
+async def test_an_outline_in_a_busy_picture_is_said_not_to_be_sure(route: Route) -> None:
+    order = Order(route, {}, 1, (_prepared(noise(96, 64)),), model=route.model)
+    (unsure, key) = (await _made(order)).notes
+    assert re.fullmatch(r"The outline is not sure: [2-9]\d% of the picture could be subject or background\.", unsure)
+    assert key == KEY_NOTE
+
+
+@_each(OperationName.REMOVE_BACKGROUND)
+async def test_a_model_of_the_users_is_named_and_a_file_that_is_not_there_is_refused(
+    route: Route, tmp_path: Path
+) -> None:
+    provider = open_provider("offline", replace(CONFIG, cutout_model=str(tmp_path / "u2netp.onnx")))
+    (own,) = [one for one in provider.routes if (one.tool, one.operation) == (route.tool, route.operation)]
+    assert own.model == "u2netp"
+    assert {one.model for one in provider.routes} - {"u2netp"} < {one.model for one in ROUTES}
+    order = Order(own, {}, 1, (_prepared(photo(*SIZE)),), model=own.model)
+    with pytest.raises(RequestRejected, match=r"u2netp\.onnx, cannot be used"):
+        await provider.submit(order)
 
 
 @_each(*(operation for operation in OperationName if operation is not OperationName.GENERATE))
@@ -360,5 +389,5 @@ async def test_no_task_is_ever_left_to_ask_for() -> None:
 def test_the_notes_name_no_model() -> None:
     from imagewright.providers.offline import work as offline_work  # noqa: PLC0415 - only here
 
-    text = offline_work.PLACEHOLDER_NOTE + offline_work.NOT_FOUND_NOTE
+    text = " ".join(value for name, value in vars(offline_work).items() if name.endswith("_NOTE"))
     assert not re.search("|".join(catalog()), text)

@@ -2,8 +2,6 @@
 
 Enlarging, background removal and reframing are real image work. Generating and editing make placeholders of exactly the
 asked size, count and format, which show what was asked for and are marked as offline drafts.
-
-Its routes are made from the catalog: every operation of every row, with every argument.
 """
 
 from __future__ import annotations
@@ -12,31 +10,17 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from imagewright.catalog.load import catalog
-from imagewright.catalog.row import MODEL, Limits, OperationName
 from imagewright.errors import GenerationFailed, PictureError, ProviderError, RequestRejected, ResultLost, TaskEnded
 from imagewright.imaging.limiter import DECODING
-from imagewright.providers.base import EVERY_EDITION, Finished, PictureForm, PollPolicy, Price, Route
+from imagewright.providers.base import Finished, PollPolicy, Route
 from imagewright.providers.common.overrides import chosen
+from imagewright.providers.offline.routes import NAME, offline_routes
 from imagewright.storage.paths.files import write_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-    from imagewright.catalog.row import Row
     from imagewright.providers.base import Handle, Order, Output, Provider, ProviderConfig, Running
-
-NAME = "offline"
-
-HOW: Mapping[OperationName, str] = {
-    OperationName.GENERATE: "rehearsal",
-    OperationName.EDIT: "rehearsal",
-    OperationName.UPSCALE: "lanczos",
-    OperationName.REMOVE_BACKGROUND: "segmentation",
-    OperationName.REFRAME: "canvas",
-}
-"""What stands in the place of a model's id."""
 
 
 class Offline:
@@ -46,7 +30,7 @@ class Offline:
     poll_policy = PollPolicy(first=0.1, factor=1.0, longest=0.1)
 
     def __init__(self, config: ProviderConfig) -> None:
-        routes = [_route(row, operation) for row in catalog().values() for operation in row.operations]
+        routes = offline_routes(config.cutout_model)
         self.routes: tuple[Route, ...] = chosen(routes, config.overrides, any_id=True)
 
     async def submit(self, order: Order) -> Finished:
@@ -100,25 +84,6 @@ class Offline:
         if output.data is None:
             raise ResultLost(NAME, "the picture's bytes are missing", charged=False)
         await anyio.to_thread.run_sync(write_file, into, output.data)
-
-
-def _route(row: Row, operation: OperationName) -> Route:
-    arguments = row.operations[operation].arguments
-    most = int(getattr(arguments.get("variants"), "maximum", None) or 1)
-    largest = int(getattr(arguments.get("scale"), "maximum", None) or 0)
-    return Route(
-        provider=NAME,
-        tool=row.tool,
-        operation=operation,
-        edition=EVERY_EDITION if MODEL in arguments else "",
-        model=HOW[operation],
-        takes={name: Limits() for name in arguments if name != MODEL},
-        pictures=PictureForm(mask="white_is_repainted" if "mask" in arguments else None),
-        counts=tuple(range(1, most + 1)),
-        scales=tuple(range(1, largest + 1)),
-        native_auto=True,
-        price=Price(usd=0.0, source="it runs on this machine"),
-    )
 
 
 PROVIDER: type[Provider] = Offline

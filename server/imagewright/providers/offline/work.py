@@ -14,8 +14,11 @@ from imagewright.imaging.lettering import lettered
 from imagewright.imaging.pixels import HIGH_QUALITY, encode, enlarge, holds, open_picture
 from imagewright.imaging.placeholder import draw_placeholder, placeholder_size
 from imagewright.imaging.prepare import read_mask
-from imagewright.imaging.reframe import reframed
+from imagewright.imaging.reframe import reframed, way_of
+from imagewright.imaging.trained import cut_out_with
 from imagewright.providers.base import Output
+from imagewright.providers.common.provider import route_as
+from imagewright.providers.offline.routes import NAME, OfflineRoute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,15 +27,17 @@ if TYPE_CHECKING:
     from imagewright.imaging.pixels import Picture
     from imagewright.providers.base import Order
 
-NAME = "offline"
-
 PLACEHOLDER_NOTE = (
     "This is an offline draft, made without any model: an abstract placeholder that shows the request and not its "
     "content. Set a provider's key (`imagewright doctor` lists their variables) to get real pictures."
 )
 LEFT_OUT_NOTE = "The placeholder leaves out those letters of the prompt that no font on this machine has."
 SAME_SHAPE_NOTE = "The picture already has this aspect ratio, so nothing was added."
+EXTENDED_NOTE = "What is new around the picture is {ground}. No model made it."
+KEY_NOTE = "A provider's key gives a trained model."
 NOT_FOUND_NOTE = "No subject could be distinguished from the background, so nothing was removed."
+UNSURE_NOTE = "The outline is not sure: {share:.0%} of the picture could be subject or background."
+UNSURE_MODEL_NOTE = "The outline is not sure: {name} is undecided about {share:.0%} of the subject."
 
 SEEDS = 2**31
 """Seeds lie below this where the row does not say otherwise."""
@@ -88,7 +93,7 @@ def _seed(order: Order, number: int) -> int:
     if given is None:
         prompt = order.arguments.get("prompt")
         text = str(prompt).encode() if prompt else order.images[0].data
-        # Without a prompt, the first variant is the best of four ways, and the others follow in turn.
+        # Without a prompt, the first variant is made in the first of four ways, the softest; the others follow in turn.
         given = zlib.crc32(text) if prompt else zlib.crc32(text) & ~3
     return (int(given) + order.first_variant - 1 + number) % seeds
 
@@ -136,8 +141,13 @@ def _upscale(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]]:  # noq
 
 def _remove_background(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]]:  # noqa: ARG001 - as above
     image = open_picture(order.images[0].data)
-    result = cut_out(image)
-    return _like(image, result.image), () if result.found else (NOT_FOUND_NOTE,)
+    model = route_as(order, OfflineRoute).model_file
+    result = cut_out_with(image, model) if model else cut_out(image)
+    if result.found and result.is_sure:
+        return _like(image, result.image), ()
+    unsure = UNSURE_MODEL_NOTE if model else UNSURE_NOTE
+    why = unsure.format(name=order.route.model, share=result.undecided) if result.found else NOT_FOUND_NOTE
+    return _like(image, result.image), (why,) if model else (why, KEY_NOTE)
 
 
 def _reframe(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]]:
@@ -149,7 +159,9 @@ def _reframe(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]]:
         style=_text(order, "style"),
         effort=_text(order, "rendering_speed"),
     )
-    return _like(image, result), () if result.size != image.size else (SAME_SHAPE_NOTE,)
+    if result.size == image.size:
+        return _like(image, result), (SAME_SHAPE_NOTE,)
+    return _like(image, result), (EXTENDED_NOTE.format(ground=way_of(seed).words), KEY_NOTE)
 
 
 MAKERS: Mapping[OperationName, Callable[[Order, int], tuple[Picture, tuple[str, ...]]]] = {
