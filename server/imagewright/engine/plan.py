@@ -288,7 +288,7 @@ async def _plan(candidate: Candidate) -> Plan:
     images, mask, notes = await prepare_all(sources, route)
     arguments = dict(candidate.arguments)
     _settle_ratio(arguments, route, sources, notes)
-    spec = spec_of(candidate, arguments)
+    spec = spec_of(checked, sources, route, arguments, count=candidate.count, usd=candidate.usd)
     if spec.exact_size is not None:
         more, asked = arguments["scale"], spec.asked.scale
         notes.append(f"Enlarged {more}x by {route.provider}, then brought down to exactly {asked}x.")

@@ -15,9 +15,11 @@ from imagewright.providers.base import EVERY_EDITION
 from imagewright.storage.records import EXTENSIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from imagewright.engine.plan import Candidate
+    from imagewright.engine.check import Checked
+    from imagewright.engine.pictures import Source
+    from imagewright.providers.base import Route
 
 Sides = tuple[int, int]
 """Width and height in px."""
@@ -92,9 +94,26 @@ class JobSpec:
         return cls(**{**data, **read})
 
 
-def spec_of(candidate: Candidate, arguments: Mapping[str, Any]) -> JobSpec:
-    """The request of a call; `arguments` is what will be sent to the vendor."""
-    given, sources = candidate.checked.given, candidate.sources
+def spec_of(
+    checked: Checked,
+    sources: Sequence[Source],
+    route: Route,
+    arguments: Mapping[str, Any],
+    *,
+    count: int,
+    usd: float | None,
+) -> JobSpec:
+    """The request of a call.
+
+    Args:
+        checked: the call.
+        sources: its pictures.
+        route: the route that serves it.
+        arguments: what will be sent to the vendor.
+        count: how many pictures it asks for.
+        usd: what it is estimated to cost, in USD; None when unknown.
+    """
+    given = checked.given
     shown = {source.argument: source.request for source in sources}
     request = {
         name: [shown.get(f"{name}[{place}]", "") for place in range(len(value))]
@@ -102,26 +121,25 @@ def spec_of(candidate: Candidate, arguments: Mapping[str, Any]) -> JobSpec:
         else shown.get(name, value)
         for name, value in given.items()
     }
-    asked = _asked_of(candidate, arguments)
+    asked = _asked_of(checked, sources, route, arguments)
     return JobSpec(
         prompt=str(given.get("prompt", "")),
         request=request,
         save_as=given.get("save_as"),
         parents=tuple(dict.fromkeys(source.parent for source in sources if source.parent is not None)),
-        count=candidate.count,
-        usd=candidate.usd,
+        count=count,
+        usd=usd,
         exact_size=None if arguments.get("scale", asked.scale) == asked.scale else asked.size,
-        edition="" if candidate.route.edition == EVERY_EDITION else candidate.route.edition,
+        edition="" if route.edition == EVERY_EDITION else route.edition,
         asked=asked,
     )
 
 
-def _asked_of(candidate: Candidate, arguments: Mapping[str, Any]) -> Asked:
+def _asked_of(checked: Checked, sources: Sequence[Source], route: Route, arguments: Mapping[str, Any]) -> Asked:
     """What the caller gave, and the defaults that the route takes; of `auto` what the route makes of it."""
-    checked, route = candidate.checked, candidate.route
     given = checked.given
     wanted = {**given, **arguments}
-    own = next(((one.facts.width, one.facts.height) for one in candidate.sources if one.argument != MASK), None)
+    own = next(((one.facts.width, one.facts.height) for one in sources if one.argument != MASK), None)
     ratio = str(wanted.get("aspect_ratio", ""))
     ending = _type_by_ending(given.get("save_as") or "")
     cut_out = checked.operation is OperationName.REMOVE_BACKGROUND

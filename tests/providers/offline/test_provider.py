@@ -252,9 +252,7 @@ async def test_as_many_pictures_as_the_row_takes_go_into_one_edit(route: Route) 
 async def test_a_mask_is_repainted_and_all_else_kept(route: Route) -> None:
     box = (16, 16, 64, 48)
     order = _order(route, mask=_prepared(mask_of(*SIZE, box)))
-    order = replace(
-        order, arguments={**order.arguments, "resolution": ""}
-    )  # in no class, it is as large as its picture
+    order = replace(order, arguments={**order.arguments, "resolution": ""})  # no class: as large as its picture
     before, after = _pixels(order.images[0].data), _pixels(_data(await _made(order))[0])
     changed = ImageChops.difference(before.convert("RGB"), after.convert("RGB"))
     assert changed.getbbox() == box
