@@ -60,7 +60,7 @@ async def call(client: Client, picture: Path, number: int) -> None:
 async def trace(folder: Path, emulator: FalEmulator) -> dict[str, Counter[str]]:
     """The files of a cold call and of a warm one."""
     picture = folder / "picture.png"
-    picture.write_bytes(photo())
+    picture.write_bytes(photo(640, 480))
     env = {"FAL_KEY": emulator.key, "IMAGEWRIGHT_HOME": str(folder), "IMAGEWRIGHT_ROOTS": str(folder)}
     env |= address_variables("fal", emulator.addresses)
     cold, warm = Tracer(), Tracer()
