@@ -11,7 +11,7 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Limits, OperationName
 from imagewright.engine.calls import fingerprint
 from imagewright.engine.check import check
-from imagewright.engine.pictures import Source, nearest_ratio, pixels_problem
+from imagewright.engine.pictures import Source, nearest_ratio
 from imagewright.engine.plan import candidates, first_plan, next_plan, split
 from imagewright.imaging.files import PictureFacts, probe
 from imagewright.providers.base import Price

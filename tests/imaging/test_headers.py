@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.errors import PictureError
-from imagewright.imaging.boxes import coded_sides
+from imagewright.imaging.bitstreams import av1_sides
 from imagewright.imaging.files import decoding_cost, head_cost, measure, probe
 from imagewright.imaging.headers import MAX_PIXELS, cost_of, declared_sides
 from imagewright.imaging.limiter import INPUT_MAX_PIXELS, PROBE_BYTES
@@ -209,13 +209,13 @@ TIMED = (
 def test_a_sequence_header_says_its_size(start: tuple[tuple[int, int], ...]) -> None:
     delimiter, frame = b"\x12\0", b"\x32\4abcd"
     data = delimiter + sequence(12_000, 9_000, *start) + frame + sequence(20_000, 4, *start)
-    assert coded_sides(memoryview(data), lambda: None) == [(12_000, 9_000), (20_000, 4)]
+    assert av1_sides(memoryview(data), lambda: None) == [(12_000, 9_000), (20_000, 4)]
 
 
 @pytest.mark.parametrize("cut", range(2, 12))
 def test_a_sequence_header_cut_short_is_found_out(cut: int) -> None:
     with pytest.raises(ValueError, match="short"):
-        coded_sides(memoryview(sequence(64, 48, *TIMED)[:cut]), lambda: None)
+        av1_sides(memoryview(sequence(64, 48, *TIMED)[:cut]), lambda: None)
 
 
 def item_file(data: bytes, *, places: bytes | None = None, version: int = 0) -> bytes:

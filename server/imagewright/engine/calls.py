@@ -19,7 +19,7 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import verb
 from imagewright.engine.check import check
 from imagewright.engine.jobs import Jobs
-from imagewright.engine.pictures import resolve
+from imagewright.engine.pictures import reading_limits, resolve
 from imagewright.engine.plan import candidates, explain, first_plan, refuse_all
 from imagewright.errors import ConfirmationNeededError, PictureError, Problem, Refusal, StorageError
 from imagewright.imaging.files import HEAD_READ, head_cost
@@ -195,7 +195,7 @@ class Calls:
         given = checked.sources()
         if checked.problems or not given:
             return [], list(checked.problems)
-        return await resolve(given, checked.row.pictures, self.library, who)
+        return await resolve(given, reading_limits(checked), self.library, who)
 
     async def _room_problems(self, who: Principal, checked: Checked, *, refused: bool) -> list[Problem]:
         """Whether there is room and permission to write, checked before anything is spent."""

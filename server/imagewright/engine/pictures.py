@@ -1,8 +1,8 @@
 """The input pictures of a call, from what a caller gave to what a vendor wants, and the files of a running job.
 
 A picture is given as a path, a `file:` URI, an http(s) URL, a data URI or an earlier picture's id. `resolve` turns it
-into bytes whose real type, size and sides are checked; `prepare_all` brings them into the form of a route. `Spool`
-keeps them, and results that came with the vendor's answer, below one key per job: the inputs until the job has ended,
+into bytes whose real type, size and sides are checked; `fitting` brings them into the form of a route. `Spool` keeps
+them, and results that came with the vendor's answer, below one key per job: the inputs until the job has ended,
 the results until all of them are in the library. It also removes what killed processes left.
 """
 
@@ -14,19 +14,18 @@ import json
 import logging
 import re
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
-from functools import partial
-from math import isqrt
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 import anyio
 import anyio.to_thread
 
-from imagewright.errors import ImagewrightError, PictureError, Problem, Refusal, StorageError
+from imagewright.catalog.row import OperationName, PictureLimits
+from imagewright.errors import ImagewrightError, PictureError, Problem, StorageError
 from imagewright.imaging.files import measure, probe
-from imagewright.imaging.limiter import INPUT_MAX_PIXELS, MASK_BYTES, PREPARE_BYTES, PROBE_BYTES, decode
-from imagewright.imaging.prepare import convert_mask, mask_coverage, prepare
+from imagewright.imaging.limiter import INPUT_MAX_PIXELS, MASK_BYTES, PROBE_BYTES, decode
+from imagewright.imaging.prepare import mask_coverage
 from imagewright.net import fetch_public
 from imagewright.providers.base import Order, Output, Prepared
 from imagewright.storage.records import INCOMING, spooled_key
@@ -36,7 +35,7 @@ from imagewright.text import byte_size
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
-    from imagewright.catalog.row import PictureLimits
+    from imagewright.engine.check import Checked
     from imagewright.imaging.files import Measured, PictureFacts
     from imagewright.providers.base import Route
     from imagewright.storage.base import BlobStore
@@ -58,6 +57,12 @@ SHOWN_SOURCE = 120
 """Characters of a source that are kept for messages and the library: a data URI can be megabytes."""
 NAMED = 3
 """How many of the newest pictures are named where an id is not known."""
+EXACT = frozenset({OperationName.UPSCALE, OperationName.REMOVE_BACKGROUND})
+"""Operations whose result is of use only with every pixel of the input: for them no picture is made smaller."""
+READ_BYTES = 64_000_000
+"""Bytes of one input picture that are read; a 16-bit TIFF of 10 megapixels has 60 MB. What is sent is less."""
+READ_BYTES_TOGETHER = 256_000_000
+"""Bytes of all pictures of a call: they are in memory at the same time."""
 MASK = "mask"
 """The argument that marks what is repainted."""
 _INPUT = "input-"  # what a name begins with; everything else may be a picture that was paid for
@@ -80,6 +85,19 @@ class Source:
     """Real type, sides and size."""
     parent: str | None = None
     """Id of the earlier picture, if it is one."""
+
+
+def reading_limits(checked: Checked) -> PictureLimits:
+    """What an input picture of a call may be, before it is known who serves the call.
+
+    Where a picture may be made smaller for the vendor, the row's limits count for what is sent and not for what is
+    read.
+    """
+    own, count = checked.row.pictures, max(1, len(checked.sources()))
+    if checked.operation in EXACT:
+        return own
+    most = max(own.max_bytes, min(READ_BYTES, READ_BYTES_TOGETHER // count))
+    return PictureLimits(formats=own.formats, max_bytes=most, min_side=own.min_side)
 
 
 async def resolve(
@@ -176,27 +194,6 @@ def size_problems(measured: Measured, limits: PictureLimits) -> list[str]:
     return problems
 
 
-def enlarging(route: Route, scale: int | None) -> Route:
-    """The route with the limit of its input pictures that follows from the largest one it makes at that scale."""
-    if route.max_output_pixels is None or scale is None:
-        return route
-    most = min(route.max_output_pixels // scale**2, route.pictures.max_pixels or route.max_output_pixels)
-    return replace(route, pictures=replace(route.pictures, max_pixels=most))
-
-
-def pixels_problem(facts: PictureFacts, most: int) -> str:
-    """Why a picture has too many pixels for one vendor, with the largest size that would do; empty where it fits."""
-    pixels = facts.width * facts.height
-    if pixels <= most:
-        return ""
-    width = max(1, min(isqrt(most * facts.width // facts.height), most))
-    height = max(1, min(width * facts.height // facts.width, most // width))
-    return (
-        f"is {facts.width}x{facts.height} px, {pixels:,} pixels in all, and the limit is {most:,}: "
-        f"made smaller, to {width}x{height} px, it would do"
-    )
-
-
 def nearest_ratio(width: int, height: int, ratios: Iterable[str]) -> str:
     """The ratio, such as `16:9`, whose shape is closest to the picture's, judged by proportion."""
 
@@ -229,34 +226,6 @@ async def _mask_problems(sources: Sequence[Source]) -> list[Problem]:
             text = "marks nothing: white or transparent is repainted, black and opaque is kept"
             problems.append(Problem(MASK, text))
     return problems
-
-
-async def prepare_all(
-    sources: Sequence[Source], route: Route
-) -> tuple[tuple[Prepared, ...], Prepared | None, list[str]]:
-    """The images in the caller's order, the mask in the route's polarity, and notes on what was converted.
-
-    Raises:
-        Refusal: a picture cannot be brought into that form.
-    """
-    form = route.pictures
-    images: list[Prepared] = []
-    mask: Prepared | None = None
-    notes: list[str] = []
-    for source in sources:
-        try:
-            if source.argument == MASK and form.mask is not None:
-                data = await decode(convert_mask, source.data, form.mask, per_pixel=MASK_BYTES)
-                mask = Prepared(data, "png", source.facts.width, source.facts.height)
-                continue
-            fitting = partial(prepare, formats=form.formats, max_bytes=form.max_bytes)
-            ready = await decode(fitting, source.data, per_pixel=PREPARE_BYTES)
-        except PictureError as error:
-            raise Refusal(Problem(source.argument, str(error))) from error
-        images.append(Prepared(ready.data, ready.format, ready.width, ready.height))
-        if ready.note:
-            notes.append(f"{source.argument}: {ready.note}")
-    return tuple(images), mask, notes
 
 
 @dataclass(frozen=True, slots=True)

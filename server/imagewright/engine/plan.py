@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from imagewright.catalog.load import row_in
 from imagewright.catalog.row import AUTO, MODEL, PICTURE_KINDS, narrowed, outside
 from imagewright.engine.check import nearest_hint
+from imagewright.engine.fitting import enlarging, form_problem, is_reduced, prepare_all
 from imagewright.engine.offer import ENGINE_ARGUMENTS
-from imagewright.engine.pictures import MASK, enlarging, nearest_ratio, pixels_problem, prepare_all
 from imagewright.engine.spec import spec_of
+from imagewright.engine.pictures import MASK, nearest_ratio
 from imagewright.errors import Problem, Refusal
 from imagewright.providers.base import EVERY_EDITION, Order
 from imagewright.text import listed, say
@@ -49,6 +50,8 @@ class Candidate:
     """How many pictures the call asks for."""
     usd: float | None
     """What the call is estimated to cost there, in USD; None when unknown."""
+    reduced: bool = False
+    """Whether a picture is too large for the route and would be made smaller for it."""
 
 
 def candidates(
@@ -61,8 +64,9 @@ def candidates(
 ) -> list[Candidate]:
     """Every route of a tool, best first: those that serve the call exactly, in the user's order of providers.
 
-    Among those come first the editions that the configuration prefers, then for several variants the ones that make
-    related sets, then those earlier in the row, then the cheapest. Where a budget is kept, `limited`, a known price
+    Among those come first the editions that the configuration prefers, then those that take the pictures without making
+    them smaller, then for several variants the ones that make related sets, then those earlier in the row, then the
+    cheapest. Where a budget is kept, `limited`, a known price
     comes before an unknown one.
 
     The call must have no problems. Without `sources`, its pictures were not opened and do not count.
@@ -70,14 +74,15 @@ def candidates(
     editions = list(checked.row.editions)
     examined = [_examine(checked, route, tuple(sources)) for route in routes if route.operation == checked.operation]
 
-    def place(candidate: Candidate) -> tuple[bool, bool, int, bool, bool, int, float]:
+    def place(candidate: Candidate) -> tuple[bool, bool, int, bool, bool, bool, int, float]:
         route, usd = candidate.route, candidate.usd
         preference = list(order).index(route.provider) if order else 0
         edition = editions.index(route.edition) if route.edition in editions else 0
         unknown = limited and usd is None
         single = checked.count > 1 and not route.makes_sets
         price = inf if usd is None else usd
-        return bool(candidate.against), unknown, preference, not route.preferred, single, edition, price
+        against, reduced = bool(candidate.against), candidate.reduced
+        return against, unknown, preference, not route.preferred, reduced, single, edition, price
 
     return sorted(examined, key=place)
 
@@ -90,7 +95,8 @@ def _examine(checked: Checked, route: Route, sources: tuple[Source, ...]) -> Can
     calls = sum(1 for _ in split(checked.count, route.counts))
     sides = [max(one.facts.width, one.facts.height) for one in sources if one.argument != MASK]
     usd = estimate(route.price, arguments, checked.count, calls=calls, sides=sides or [0] * checked.images)
-    return Candidate(checked, sources, route, against, arguments, checked.count, usd)
+    reduced = any(is_reduced(one.facts, route) for one in sources if one.argument != MASK)
+    return Candidate(checked, sources, route, against, arguments, checked.count, usd, reduced)
 
 
 def estimate(
@@ -200,9 +206,9 @@ def _clashes(checked: Checked, route: Route) -> Iterator[list[str]]:
 
 
 def _too_large(sources: Sequence[Source], route: Route, arguments: Mapping[str, Any]) -> list[str]:
-    if (most := enlarging(route, arguments.get("scale")).pictures.max_pixels) is None:
-        return []
-    return [f"{one.argument} {why}" for one in sources if (why := pixels_problem(one.facts, most))]
+    limited = enlarging(route, arguments.get("scale"))
+    shown = [one for one in sources if one.argument != MASK]
+    return [f"{one.argument} {why}" for one in shown if (why := form_problem(one.facts, limited))]
 
 
 def _not_opaque(sources: Sequence[Source], route: Route) -> list[str]:

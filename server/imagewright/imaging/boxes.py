@@ -1,7 +1,6 @@
-"""The sizes that an AVIF or HEIC file names: of its items and tracks, and of the AV1 data they hold.
+"""The sizes that an AVIF or HEIC file names: of its items and tracks, and of the AV1 or HEVC data they hold.
 
-The box structure is that of ISO/IEC 14496-12, its items that of ISO/IEC 23008-12, the AV1 data those of the AV1
-specification, section 5.5.
+The box structure is that of ISO/IEC 14496-12, its items that of ISO/IEC 23008-12.
 """
 
 from __future__ import annotations
@@ -9,50 +8,36 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from imagewright.imaging.bitstreams import Sides, av1_sides, big, exactly, hevc_configuration, hevc_sides
+
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
     Box = tuple[bytes, memoryview]
     """Type and body."""
-    from collections.abc import Callable
-
-Sides = tuple[int, int]
-"""Width and height in px, as stored: before any orientation."""
 
 FEW_PARTS = 10_000
 _BYTES_PER_PART = 1024
 _MOST_EXTENTS = 64
 """Pieces one item may lie in; libavif writes one."""
 
-_SEQUENCE_HEADER = 1
-"""The `obu_type` of a sequence header."""
+_MOST_TILES = 2048
+"""Tiles of one grid; phones make them of 512 px, so their largest photo has 192."""
 
-_HEADER_BYTES = 512
-"""More than the longest sequence header has up to its size."""
+_PADDING = 64
+"""Px by which an encoder may round a side up: the largest block of HEVC."""
 
-_TIERED = 7
-"""Levels above this have a tier."""
+_CODED = frozenset({b"av01", b"hvc1"})
+"""Types of items that hold a coded picture."""
 
 
-def big(data: bytes | memoryview, at: int, count: int) -> int:
-    """A number of `count` bytes, the highest first.
+def little(data: bytes | memoryview, at: int, count: int) -> int:
+    """A number of `count` bytes, the lowest first.
 
     Raises:
         ValueError: the data end before it does.
     """
-    return int.from_bytes(_exactly(data, at, count), "big")
-
-
-def little(data: bytes | memoryview, at: int, count: int) -> int:
-    """As `big`, the lowest byte first."""
-    return int.from_bytes(_exactly(data, at, count), "little")
-
-
-def _exactly(data: bytes | memoryview, at: int, count: int) -> bytes | memoryview:
-    piece = data[at : at + count] if at >= 0 else b""
-    if len(piece) < count:
-        raise ValueError("the header is cut short")
-    return piece
+    return int.from_bytes(exactly(data, at, count), "little")
 
 
 def most_parts(size: int) -> int:
@@ -65,10 +50,10 @@ def most_parts(size: int) -> int:
 
 
 def iso_sides(data: bytes, size: int) -> list[Sides]:
-    """The sides of every item (`ispe`), of every track (`tkhd`) and of every AV1 sequence header in px.
+    """The sides of every item (`ispe`), grid and track (`tkhd`), and of all AV1 and HEVC data in px.
 
-    Decoders take memory for what the AV1 data say, whatever the boxes around them promise. Sides count even where
-    nothing uses them: the file is judged by the largest it names. HEVC data are not looked into.
+    Decoders take memory for what the coded data say, whatever the boxes around them promise. Sides count even where
+    nothing uses them: the file is judged by the largest it names.
 
     Args:
         data: the file, or its beginning.
@@ -84,7 +69,7 @@ def iso_sides(data: bytes, size: int) -> list[Sides]:
         elif name == b"moov":
             for _, track in walk.all_in(body, b"trak"):
                 walk.read_track(track)
-    return walk.found
+    return walk.found + [sides for sides in walk.coded if not walk.is_promised(sides)]
 
 
 @dataclass(slots=True)
@@ -96,7 +81,9 @@ class _Walk:
     left: int
     """Boxes and units that may still be looked at."""
     found: list[Sides] = field(default_factory=list)
-    """The sides so far."""
+    """The sides that the boxes promise."""
+    coded: list[Sides] = field(default_factory=list)
+    """The sides of the coded pictures."""
     copied: int = 0
     """Bytes of items that lie in several pieces."""
 
@@ -127,11 +114,43 @@ class _Walk:
     def read_items(self, meta: memoryview) -> None:
         """What a `meta` box says of its items, and what the AV1 items hold."""
         self.found += [(big(body, 4, 4), big(body, 8, 4)) for _, body in self.all_in(meta, b"iprp", b"ipco", b"ispe")]
-        coded = {_item_of(entry) for _, info in self.all_in(meta, b"iinf") for entry in self._entries(info)}
+        for _, body in self.all_in(meta, b"iprp", b"ipco", b"hvcC"):
+            self.coded += hevc_configuration(body, self.spend)
+        types = dict(_item_of(entry) for _, info in self.all_in(meta, b"iinf") for entry in self._entries(info))
+        self._check_parts(meta, types)
         store = next((body for _, body in self.all_in(meta, b"idat")), memoryview(b""))
         for _, places in self.all_in(meta, b"iloc"):
-            for pieces in self._places(places, store, coded):
-                self._read_coded(self._joined(pieces))
+            wanted = {item for item, kind in types.items() if kind in _CODED or kind == b"grid"}
+            for item, pieces in self._places(places, store, wanted):
+                self._read_item(types[item], self._joined(pieces))
+
+    def _check_parts(self, meta: memoryview, types: dict[int, bytes]) -> None:
+        """Refuse pictures put together of pictures that are themselves put together.
+
+        Such a file can be small and keep a decoder busy for ever. No phone writes them.
+        """
+        if b"iovl" in types.values():
+            raise ValueError("a picture is laid together of others")
+        for _, references in self.all_in(meta, b"iref"):
+            wide = 4 if big(references, 0, 1) else 2
+            for name, body in self.boxes(references[4:]):
+                if name != b"dimg" or types.get(big(body, 0, wide)) != b"grid":
+                    continue
+                count = big(body, wide, 2)
+                tiles = {big(body, wide + 2 + wide * place, wide) for place in range(count)}
+                if any(types.get(tile) not in _CODED for tile in tiles):
+                    raise ValueError("a tile of a grid is no coded picture")
+
+    def _read_item(self, kind: bytes, data: memoryview) -> None:
+        if kind == b"grid":
+            self.found.append(_grid_sides(data))
+        else:
+            self.coded += (av1_sides if kind == b"av01" else hevc_sides)(data, self.spend)
+
+    def is_promised(self, sides: Sides) -> bool:
+        """Whether a box promises at least this size of a coded picture, not counting its padding."""
+        width, height = sides[0] - _PADDING, sides[1] - _PADDING
+        return any(width < wide and height < high for wide, high in self.found)
 
     def read_track(self, track: memoryview) -> None:
         """What a track says of its size, and what its first AV1 picture holds; no other is decoded."""
@@ -146,10 +165,7 @@ class _Walk:
             start = big(inside[b"stco"], 8, 4) if b"stco" in inside else big(inside.get(b"co64", b""), 8, 8)
             sizes = inside.get(b"stsz", b"")
             length = big(sizes, 4, 4) or big(sizes, 12, 4)
-            self._read_coded(_piece(self.data, start, length))
-
-    def _read_coded(self, data: memoryview) -> None:
-        self.found += coded_sides(data, self.spend)
+            self._read_item(b"av01", _piece(self.data, start, length))
 
     def _joined(self, pieces: list[memoryview]) -> memoryview:
         if len(pieces) == 1:
@@ -166,9 +182,9 @@ class _Walk:
                 yield body
 
     def _places(
-        self, table: memoryview, store: memoryview, wanted: Container[int | None]
-    ) -> Iterator[list[memoryview]]:
-        """The bytes of each wanted item in an `iloc`."""
+        self, table: memoryview, store: memoryview, wanted: Container[int]
+    ) -> Iterator[tuple[int, list[memoryview]]]:
+        """The number and the bytes of each wanted item in an `iloc`."""
         version, widths = big(table, 0, 1), big(table, 4, 2)
         offset_bytes, length_bytes, base_bytes = widths >> 12, widths >> 8 & 0xF, widths >> 4 & 0xF
         index_bytes = widths & 0xF if version else 0
@@ -190,7 +206,7 @@ class _Walk:
                 if item in wanted:
                     pieces.append(_piece(store if method else self.data, start, length))
             if pieces:
-                yield pieces
+                yield item, pieces
 
     def spend(self) -> None:
         """Count one more part.
@@ -203,11 +219,23 @@ class _Walk:
             raise ValueError("too many boxes or units")
 
 
-def _item_of(entry: memoryview) -> int | None:
-    """The number of the item that an `infe` describes, if that is AV1 data."""
+def _item_of(entry: memoryview) -> tuple[int, bytes]:
+    """The number and the type of the item that an `infe` describes."""
     wide = 4 if big(entry, 0, 1) > 2 else 2  # noqa: PLR2004 - version 3 widened the number
     kind = 4 + wide + 2
-    return big(entry, 4, wide) if bytes(entry[kind : kind + 4]) == b"av01" else None
+    return big(entry, 4, wide), bytes(entry[kind : kind + 4])
+
+
+def _grid_sides(data: memoryview) -> Sides:
+    """The size of a picture that is put together of tiles (ISO/IEC 23008-12, 6.6.2.3).
+
+    Raises:
+        ValueError: it has more tiles than any photo.
+    """
+    wide = 4 if big(data, 1, 1) & 1 else 2
+    if (big(data, 2, 1) + 1) * (big(data, 3, 1) + 1) > _MOST_TILES:
+        raise ValueError("a grid has too many tiles")
+    return big(data, 4, wide), big(data, 4 + wide, wide)
 
 
 def _piece(view: memoryview, start: int, length: int) -> memoryview:
@@ -215,94 +243,3 @@ def _piece(view: memoryview, start: int, length: int) -> memoryview:
     if start >= len(view):
         raise ValueError("an item lies outside the file")
     return view[start : start + length] if length else view[start:]
-
-
-def coded_sides(data: memoryview, spend: Callable[[], None]) -> list[Sides]:
-    """The largest frame size in px of every sequence header in open bitstream units; the last unit may be cut off.
-
-    `spend` is called for each unit and raises where there are too many.
-
-    Raises:
-        ValueError: a sequence header is cut short.
-    """
-    found: list[Sides] = []
-    at = 0
-    while at < len(data):
-        spend()
-        head = data[at]
-        at += 2 if head & 0b100 else 1
-        length = len(data) - at
-        if head & 0b10:
-            length, at = _leb128(data, at)
-        if head >> 3 & 0xF == _SEQUENCE_HEADER:
-            found.append(_sides(_Bits(bytes(data[at : at + min(length, _HEADER_BYTES)]))))
-        at += length
-    return found
-
-
-def _leb128(data: memoryview, at: int) -> tuple[int, int]:
-    """A number in groups of seven bits, the lowest first, and where it ends."""
-    value = 0
-    for place in range(8):
-        byte = big(data, at + place, 1)
-        value |= (byte & 0x7F) << 7 * place
-        if byte < 0x80:  # noqa: PLR2004 - the top bit says that there is more
-            return value, at + place + 1
-    raise ValueError("a length has more than eight bytes")
-
-
-class _Bits:
-    """Reads numbers of any count of bits, the first bit highest."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
-
-    def take(self, count: int) -> int:
-        end = self._at + count
-        first, last = self._at // 8, (end + 7) // 8
-        value = big(self._data, first, last - first) >> last * 8 - end
-        self._at = end
-        return value & (1 << count) - 1
-
-    def skip_uvlc(self) -> None:
-        zeros = 0
-        while not self.take(1):
-            zeros += 1
-        self.take(min(zeros, 32))
-
-
-def _sides(bits: _Bits) -> Sides:
-    bits.take(3 + 1)  # seq_profile, still_picture
-    if bits.take(1):  # reduced_still_picture_header
-        bits.take(5)
-    else:
-        _skip_operating_points(bits, _delay_bits(bits))
-    across, down = bits.take(4) + 1, bits.take(4) + 1
-    return bits.take(across) + 1, bits.take(down) + 1
-
-
-def _delay_bits(bits: _Bits) -> int:
-    """Skip the timing; how many bits a buffer delay has, 0 where there is no decoder model."""
-    if not bits.take(1):  # timing_info_present_flag
-        return 0
-    bits.take(32 + 32)
-    if bits.take(1):  # equal_picture_interval
-        bits.skip_uvlc()
-    if not bits.take(1):  # decoder_model_info_present_flag
-        return 0
-    delay = bits.take(5) + 1
-    bits.take(32 + 5 + 5)
-    return delay
-
-
-def _skip_operating_points(bits: _Bits, delay: int) -> None:
-    display_delay = bits.take(1)
-    for _ in range(bits.take(5) + 1):
-        bits.take(12)
-        if bits.take(5) > _TIERED:
-            bits.take(1)
-        if delay and bits.take(1):
-            bits.take(2 * delay + 1)
-        if display_delay and bits.take(1):
-            bits.take(4)

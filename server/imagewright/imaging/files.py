@@ -24,6 +24,7 @@ from imagewright.errors import PictureError, StorageError
 from imagewright.imaging.headers import (
     GIF_MAX_PIXELS,
     MAX_PIXELS,
+    TIFF_MAX_PIXELS,
     cost_of,
     declared_sides,
     gif_layout,
@@ -32,6 +33,8 @@ from imagewright.imaging.headers import (
     png_is_whole,
 )
 from imagewright.imaging.signatures import HEAD_BYTES, KINDS, describe, known_formats, recognise, titles
+from imagewright.imaging.tiff import SIDEWAYS, Unsupported, tiff_pages
+from imagewright.text import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
     from PIL.PngImagePlugin import PngImageFile
 
-    from imagewright.imaging.boxes import Sides
+    from imagewright.imaging.bitstreams import Sides
 
 _OPENERS = {
     "png": ("PIL.PngImagePlugin", "PngImageFile"),
@@ -49,10 +52,11 @@ _OPENERS = {
     "gif": ("PIL.GifImagePlugin", "GifImageFile"),
     "avif": ("PIL.AvifImagePlugin", "AvifImageFile"),
     "heic": ("pillow_heif", "HeifImageFile"),
+    "tiff": ("PIL.TiffImagePlugin", "TiffImageFile"),
+    "bmp": ("PIL.BmpImagePlugin", "BmpImageFile"),
 }
 
-SIDEWAYS = frozenset({5, 6, 7, 8})
-"""EXIF orientations that swap width and height."""
+_CEILINGS = {"gif": GIF_MAX_PIXELS, "tiff": TIFF_MAX_PIXELS}
 
 HEAD_READ = 1 << 20
 """Bytes of a file on disk in which its sides are looked for; colour profiles and metadata may stand before them."""
@@ -89,9 +93,10 @@ class Opened:
     format: str
     """Its real type."""
     orientation: int
-    """EXIF orientation, 1 to 8."""
+    """EXIF orientation, 1 to 8; 1 where the decoder turns the picture upright, as those of HEIC and TIFF do."""
     frames: int
-    """Number of frames. A JPEG counts as one: what phones append to it is not part of the picture."""
+    """Number of frames, pages or pictures. A JPEG counts as one: what phones append to it is not part of the
+    picture."""
 
 
 def measure(data: bytes) -> Measured:
@@ -116,7 +121,7 @@ def decoding_cost(source: bytes | Path, work: int) -> int:
         StorageError: the file cannot be read.
     """
     if isinstance(source, bytes):
-        return head_cost(source[:HEAD_READ], len(source), work)
+        return head_cost(source, len(source), work)
     try:
         with _open_file(source) as stream:
             return head_cost(stream.read(HEAD_READ), os.fstat(stream.fileno()).st_size, work)
@@ -148,7 +153,7 @@ def open_lazily(source: bytes | Path) -> Opened:
     name = _format_of(data[:HEAD_BYTES])
     with loading(name, len(data)):
         declared = declared_sides(name, data, len(data))
-    _check_pixels(*declared[0], GIF_MAX_PIXELS if name == "gif" else MAX_PIXELS, name)
+    _check_pixels(*declared[0], _CEILINGS.get(name, MAX_PIXELS), name)
     module, factory = _OPENERS[name]
     with loading(name, len(data)):
         image = cast("ImageFile", getattr(import_module(module), factory)(BytesIO(data)))
@@ -158,7 +163,9 @@ def open_lazily(source: bytes | Path) -> Opened:
     frames = 1
     if name == "gif":
         frames = gif_layout(data)[0]
-    elif name in ("png", "webp", "avif"):
+    elif name == "tiff":
+        frames = tiff_pages(data)
+    elif name in ("png", "webp", "avif", "heic"):
         frames = int(getattr(image, "n_frames", 1))
     return Opened(image, data, name, orientation_of(exif), frames)
 
@@ -170,6 +177,10 @@ def loading(name: str, size: int) -> Iterator[None]:
         yield
     except PictureError:
         raise
+    except Unsupported as error:
+        raise PictureError(str(error)) from error
+    except ImportError as error:
+        raise PictureError(_without_decoder(name)) from error
     except MemoryError as error:
         raise PictureError("the picture does not fit into this machine's free memory: give a smaller one") from error
     except Image.DecompressionBombError as error:
@@ -232,9 +243,13 @@ def _format_of(head: bytes) -> str:
             raise PictureError(f"not a picture of a known type (it starts with {head[:4].hex(' ')}): give {titles()}")
         raise PictureError(f"this is {seems}: give a picture as {titles()}")
     if name not in known_formats():
-        title = KINDS[name].title
-        raise PictureError(f"{title} pictures cannot be read on this machine: convert it to {titles()}")
+        raise PictureError(_without_decoder(name))
     return name
+
+
+def _without_decoder(name: str) -> str:
+    others = listed([KINDS[other].title for other in known_formats() if other != name], "or")
+    return f"{KINDS[name].title} pictures cannot be read on this machine: convert it to {others}"
 
 
 def _check_pixels(width: int, height: int, limit: int, name: str) -> None:

@@ -15,7 +15,9 @@ import zlib
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
-from imagewright.imaging.boxes import FEW_PARTS, Sides, big, iso_sides, little, most_parts
+from imagewright.imaging.bitstreams import Sides, big
+from imagewright.imaging.boxes import FEW_PARTS, iso_sides, little, most_parts
+from imagewright.imaging.tiff import Unsupported, tiff_sides
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,18 +26,23 @@ MAX_PIXELS = 16_384 * 16_384
 """Pixels of the largest picture that is decoded (268 MP, about 1 GB in memory): a 4096 px square enlarged four
 times, the most any row can be asked for. Phones' largest sensors have 200 MP. Anything above is taken for a bomb."""
 
-GIF_MAX_PIXELS = 64_000_000
-"""GIF's own ceiling. Pillow checks GIF frames itself and warns process-wide from 89 MP up."""
+GIF_MAX_PIXELS = TIFF_MAX_PIXELS = 64_000_000
+"""Their own ceiling. Pillow checks them itself and warns process-wide from 89 MP up."""
 
-DECODED_BYTES = {"png": 4, "jpeg": 10, "gif": 4, "webp": 16, "avif": 12, "heic": 12}
-"""Bytes a decoder holds for each pixel at its peak, measured with Pillow 13: a JPEG's is that of a progressive one
-in full colour; HEIC's is taken to be AVIF's."""
+DECODED_BYTES = {"png": 4, "jpeg": 10, "gif": 4, "webp": 16, "avif": 12, "heic": 12, "tiff": 12, "bmp": 4}
+"""Bytes a decoder holds for each pixel at its peak, measured with Pillow 13 and pillow-heif 1.8: a JPEG's is that of a
+progressive one in full colour, a TIFF's that of one strip with 16 bits per channel. 8-bit HEIC takes 9."""
 
 _ORIENTATION_TAG = 0x0112
 _SHORT = 3
 _IFD_ENTRY_BYTES = 12
+_PLAIN_BMP = frozenset({0, 3, 6})
+"""Ways to store the pixels of a BMP that are read: as they are, or with masks. Pillow reads run lengths in Python."""
 _UPRIGHT = 1
 _ORIENTATIONS = range(1, 9)
+
+_OLD_BMP_HEADER = 12
+"""Bytes of the header that OS/2 wrote, with sides of two bytes."""
 
 _GIF_BYTES_PER_BLOCK = 32
 """Encoders fill blocks of up to 255 bytes, some of 126."""
@@ -171,16 +178,14 @@ def _after_blocks(data: bytes, at: int, left: int) -> tuple[int, int]:
 
 
 def declared_sides(name: str, data: bytes, size: int) -> list[Sides]:
-    """Every size that the header declares, the largest first; only AVIF and HEIC can declare more than one.
+    """Every size that the header declares, the largest first; only AVIF, HEIC and TIFF can declare more than one.
 
     `data` is the beginning of a file of `size` bytes, or all of it.
 
     Raises:
-        ValueError: the header is damaged, or it does not end within `data`.
+        ValueError: the header is damaged, or it does not end within `data`; `Unsupported` where it is whole.
     """
-    found = {"png": _png, "jpeg": _jpeg, "gif": _gif, "webp": _webp, "avif": iso_sides, "heic": iso_sides}[name](
-        data, size
-    )
+    found = _READERS[name](data, size)
     declared = sorted(found, key=lambda sides: sides[0] * sides[1], reverse=True)
     if not declared or 0 in declared[0]:
         raise ValueError("the header declares no size")
@@ -259,3 +264,24 @@ def _check_frames(data: bytes, size: int, canvas: Sides) -> None:
         length = little(data, at + 4, 4)
         at += 8 + length + length % 2
     raise ValueError("too many chunks")
+
+
+def _bmp(data: bytes, _size: int) -> list[Sides]:
+    if little(data, 14, 4) == _OLD_BMP_HEADER:
+        return [_pair(data, 18)]
+    width, height = little(data, 18, 4), little(data, 22, 4)
+    if little(data, 30, 4) not in _PLAIN_BMP:
+        raise Unsupported("this BMP is compressed in a way that is not read here: save it as PNG")
+    return [(width, min(height, 2**32 - height))]  # a negative height says that the rows begin at the top
+
+
+_READERS = {
+    "png": _png,
+    "jpeg": _jpeg,
+    "gif": _gif,
+    "webp": _webp,
+    "avif": iso_sides,
+    "heic": iso_sides,
+    "tiff": tiff_sides,
+    "bmp": _bmp,
+}

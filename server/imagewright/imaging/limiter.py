@@ -32,11 +32,14 @@ INPUT_MAX_PIXELS = {
     "webp": 25_000_000,
     "avif": 33_500_000,
     "heic": 50_500_000,
+    "tiff": 50_500_000,
+    "bmp": 8192 * 8192,
 }
 """Pixels of the largest input picture, where the row says no less. Far below `headers.MAX_PIXELS`: anybody can give an
 input, and a few hundred bytes are enough for one of 268 MP. The largest photos that phones take by themselves have
 50 MP, a 2048 px square enlarged four times has 67, and files of more are rarely within the rows' limits on bytes.
-WebP, AVIF and HEIC are lower because their decoders hold three or four copies of the picture: about 400 MB here."""
+WebP, AVIF, HEIC and TIFF are lower because their decoders hold three or four copies of the picture: about 400 MB
+here, up to 600 MB for the last two."""
 
 PROBE_BYTES = 0
 LOOK_BYTES = 4

@@ -122,7 +122,8 @@ def plain(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile") or b""
     result = image
     if result.mode.startswith("I;16"):
-        # Pillow clips 16-bit grey at 255 where it should scale.
+        # Pillow clips 16-bit grey at 255 where it should scale, and computes with one byte order only.
+        result = result.convert("I") if result.mode == "I;16B" else result
         result = result.point(lambda value: value * (1 / 257)).convert("L")
     if result.mode == "CMYK":
         result = in_srgb(result, profile)

@@ -1,5 +1,8 @@
 """Input pictures and masks brought into the form a vendor takes. Pictures are changed as little as can be.
 
+They are made smaller only where the vendor's limits leave no other way, and only for work that does not need every
+pixel of them.
+
 A mask has one meaning for the caller, *white or transparent is repainted, black and opaque is kept*. In full:
 
 1. A pixel whose alpha is below a half is transparent, any other is opaque. A pixel whose luminance is at least a
@@ -7,17 +10,16 @@ A mask has one meaning for the caller, *white or transparent is repainted, black
    pixel is either repainted or kept.
 2. Nothing is transparent: white is repainted. If most pixels are neither near black nor near white, it is no
    mask but a picture, and is refused.
-3. Something is transparent, and the opaque rest is colourless and nearly all black or white: it is a drawn mask,
-   and what is transparent or white is repainted.
-4. Something is transparent, and the opaque rest is a picture: it is the picture with a hole in it. The hole
-   alone is repainted, for the white of a cloud means nothing.
+3. Something is transparent: that alone is repainted, whatever the opaque rest shows. It may be a picture with a hole
+   in it, black, or white. Where it is drawn in black and white, it could be read in two ways, and `mask_doubt` says so.
 """
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from math import isqrt, sqrt
+from typing import TYPE_CHECKING, Literal
 
 from PIL import Image, ImageChops
 
@@ -35,8 +37,10 @@ from imagewright.imaging.pixels import (
     without_idle_alpha,
 )
 from imagewright.imaging.signatures import KINDS
+from imagewright.text import byte_size
 
 if TYPE_CHECKING:
+    from imagewright.imaging.bitstreams import Sides
     from imagewright.imaging.files import Opened
 
 MaskForm = Literal["white_is_repainted", "black_is_repainted", "transparent_is_repainted"]
@@ -61,6 +65,34 @@ _MASK_PLAIN_SHARE = 0.9
 _PICTURE_PLAIN_SHARE = 0.5
 """An opaque file with less of it near black or white than this is a picture; a wide soft mask still has more."""
 
+_LOWER_QUALITY = 85
+"""For JPEG and lossy WebP where a file is too large at `HIGH_QUALITY`: about half its bytes."""
+_ROUNDS = 8
+"""How often a picture is made smaller until its file is small enough; two are usual."""
+_MARGIN = 0.95
+"""A smaller picture has more bytes for each pixel: so much less than the reckoned side is taken."""
+_LOSSY = frozenset({"jpeg", "heic"})
+"""Formats whose losses are already there: as a JPEG such a picture is nearly the same, as a PNG it has many times the
+bytes."""
+_PARTS = {"heic": "only the main one of its {} pictures is used", "tiff": "only the first of its {} pages is used"}
+_FRAMES = "only the first of its {} frames is used"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The form in which a picture is wanted."""
+
+    formats: tuple[str, ...]
+    """Accepted file formats, the preferred one first."""
+    max_bytes: int | None = None
+    """Bytes of the file; None for no limit."""
+    max_pixels: int | None = None
+    """Width times height; None for no limit."""
+    max_side: int | None = None
+    """Px of the longer side; None for no limit."""
+    exact: bool = False
+    """Whether every pixel is needed: then it is refused where it is too large, and never made smaller."""
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedPicture:
@@ -78,42 +110,64 @@ class PreparedPicture:
     """What was changed and why, one sentence; empty when the bytes are the caller's own."""
 
 
-class _TooLarge(NamedTuple):
-    size: int
-    what: str
-
-
 @dataclass(frozen=True, slots=True)
 class _Attempt:
     format: str
-    lossless: bool
+    quality: int | None
+    """1 to 100; None where nothing is lost."""
 
     def __str__(self) -> str:
         title = KINDS[self.format].title
-        return title if self.lossless else f"{title} at quality {HIGH_QUALITY}"
+        return title if self.quality is None else f"{title} at quality {self.quality}"
+
+    def write(self, image: Image.Image) -> bytes:
+        return encode(image, self.format, quality=self.quality, lossless=self.quality is None)
 
 
-def prepare(data: bytes, *, formats: tuple[str, ...], max_bytes: int | None) -> PreparedPicture:
-    """Bring a picture into one of the formats a vendor takes, the preferred one first.
+def fitted(width: int, height: int, *, max_pixels: int | None, max_side: int | None) -> Sides:
+    """The largest size in px of the same shape within these limits; the size itself where it is within them."""
+    if max_side is not None and max(width, height) > max_side:
+        longest = max(width, height)
+        width, height = (max(1, side * max_side // longest) for side in (width, height))
+    if max_pixels is not None and width * height > max_pixels:
+        wide = max(1, min(isqrt(max_pixels * width // height), max_pixels))
+        width, height = wide, max(1, min(wide * height // width, max_pixels // wide))
+    return width, height
 
-    An upright, single-frame picture in an accepted format and small enough passes untouched. Any other is turned
+
+def prepare(data: bytes, target: Target) -> PreparedPicture:
+    """Bring a picture into one of the formats a vendor takes, the preferred one first, and within its limits.
+
+    An upright, single-frame picture in an accepted format and within the limits passes untouched. Any other is turned
     upright, its first frame taken, and written without loss as the first of `formats` where that can be; a JPEG stays a
-    JPEG where it may. When the file then has more than `max_bytes` (None for no limit), the other accepted formats are
-    tried at high quality, those that would lose its transparency last.
+    JPEG where it may, and a HEIC becomes one. When the file then has more than `max_bytes`, the other accepted formats
+    are tried at high quality, those that would lose its transparency last, and after them a lower quality and fewer
+    pixels. An `exact` picture is converted where its format or orientation asks for it, but neither written anew nor
+    made smaller for its size alone.
 
     Raises:
-        PictureError: not a whole picture of a known format, or in no accepted format small enough.
+        PictureError: not a whole picture of a known format, in no accepted format small enough, or `exact` and too
+            large.
     """
     opened = open_lazily(data)
     facts = facts_of(opened)
     check_whole(opened)
-    limit = sys.maxsize if max_bytes is None else max_bytes
-    if facts.format not in formats or facts.orientation != 1 or facts.frames > 1:
-        return _converted(_pixels(opened), facts, formats, limit, too_large=[])
-    if len(data) > limit:
-        return _converted(_pixels(opened), facts, formats, limit, too_large=[_TooLarge(len(data), "the file given")])
-    decode_once(opened)
-    return PreparedPicture(data, facts.format, facts.width, facts.height, "")
+    size = fitted(facts.width, facts.height, max_pixels=target.max_pixels, max_side=target.max_side)
+    limit = sys.maxsize if target.max_bytes is None else target.max_bytes
+    accepted = facts.format in target.formats and facts.orientation == 1 and facts.frames == 1
+    scaled = size != (facts.width, facts.height)
+    if accepted and not scaled and len(data) <= limit:
+        decode_once(opened)
+        return PreparedPicture(data, facts.format, facts.width, facts.height, "")
+    if target.exact and (scaled or accepted):
+        raise PictureError(
+            f"the picture of {facts.width} x {facts.height} px and {_bytes(len(data))} is too large, and here it is "
+            "not made smaller: give it with fewer pixels or bytes"
+        )
+    image = _pixels(opened)
+    if scaled:
+        image = image.resize(size, Image.Resampling.LANCZOS)
+    return _converted(image, facts, target, limit, given=len(data) if accepted else 0)
 
 
 def _pixels(opened: Opened) -> Image.Image:
@@ -121,55 +175,83 @@ def _pixels(opened: Opened) -> Image.Image:
         return without_idle_alpha(upright(decoded(opened), opened.orientation))
 
 
-def _converted(
-    image: Image.Image, facts: PictureFacts, formats: tuple[str, ...], limit: int, *, too_large: list[_TooLarge]
-) -> PreparedPicture:
+def _converted(image: Image.Image, facts: PictureFacts, target: Target, limit: int, *, given: int) -> PreparedPicture:
+    """The picture as the first attempt that is small enough. `given` is the bytes of a file in an accepted form."""
     transparent = is_transparent(image)
-    for attempt in _attempts(facts, formats, transparent=transparent):
-        made = encode(image, attempt.format, quality=HIGH_QUALITY, lossless=attempt.lossless)
-        if len(made) > limit:
-            too_large.append(_TooLarge(len(made), str(attempt)))
-            continue
-        reasons = _reasons(facts, formats)
-        if too_large:
-            reasons.append(f"{too_large[0].what} has {_bytes(too_large[0].size)}, over the limit of {_bytes(limit)}")
-        if transparent and attempt.format not in KEEPS_ALPHA:
-            reasons.append("its transparent parts are now white")
-        note = f"sent as {attempt}: {'; '.join(reasons)}"
-        return PreparedPicture(made, attempt.format, image.width, image.height, note)
-    if not too_large:
-        taken = " or ".join(KINDS[name].title if name in KINDS else name for name in formats)
-        raise PictureError(
-            f"the {KINDS[facts.format].title} of {facts.width} x {facts.height} px cannot be turned into "
-            f"{taken} here: give the picture in that format"
-        )
-    best = min(too_large)
-    raise PictureError(
-        f"the picture of {facts.width} x {facts.height} px is too large: at most {_bytes(limit)} are taken, and at its "
-        f"smallest ({best.what}) it has {_bytes(best.size)}. Give it with fewer pixels"
-    )
+    large = [(given, "the file given")] if given > limit else []
+    best: tuple[int, _Attempt] | None = None
+    for attempt in _attempts(facts, target.formats, image.size, transparent=transparent):
+        made = attempt.write(image)
+        if len(made) <= limit:
+            break
+        large.append((len(made), str(attempt)))
+        best = (len(made), attempt) if best is None or len(made) < best[0] else best
+    else:
+        if best is None:
+            taken = " or ".join(KINDS[name].title if name in KINDS else name for name in target.formats)
+            raise PictureError(
+                f"the {KINDS[facts.format].title} of {facts.width} x {facts.height} px cannot be turned into "
+                f"{taken} here: give the picture in that format"
+            )
+        smaller = None if target.exact else _made_smaller(image, best[1], limit)
+        if smaller is None:
+            raise PictureError(
+                f"the picture of {facts.width} x {facts.height} px is too large: at most {_bytes(limit)} are taken, "
+                f"and at its smallest ({best[1]}) it has {_bytes(best[0])}. Give it with fewer pixels"
+            )
+        image, attempt, made = smaller
+    reasons = _reasons(facts, target)
+    if large:
+        reasons.append(f"{large[0][1]} has {_bytes(large[0][0])}, over the limit of {_bytes(limit)}")
+    if transparent and attempt.format not in KEEPS_ALPHA:
+        reasons.append("its transparent parts are now white")
+    note = f"sent as {attempt}: {'; '.join(reasons)}"
+    if image.size != (facts.width, facts.height):
+        pixels = facts.width * facts.height / 1e6
+        size = f"{image.width}x{image.height} px, {byte_size(len(made))}"
+        note = f"{facts.width}x{facts.height} px ({pixels:.1f} megapixels) made smaller to {size}, {note}"
+    return PreparedPicture(made, attempt.format, image.width, image.height, note)
 
 
-def _attempts(facts: PictureFacts, formats: tuple[str, ...], *, transparent: bool) -> list[_Attempt]:
+def _made_smaller(image: Image.Image, way: _Attempt, limit: int) -> tuple[Image.Image, _Attempt, bytes] | None:
+    """The picture at a lower quality, or with as few pixels less as the limit of bytes asks for; None if none helps."""
+    attempt = way if way.quality is None else _Attempt(way.format, _LOWER_QUALITY)
+    smaller, made, share = image, attempt.write(image), 1.0
+    for _ in range(_ROUNDS):
+        if len(made) <= limit:
+            return smaller, attempt, made
+        share *= min(1, sqrt(limit / len(made))) * _MARGIN
+        size = int(image.width * share), int(image.height * share)
+        if min(size) < 1:
+            break
+        smaller = image.resize(size, Image.Resampling.LANCZOS)
+        made = attempt.write(smaller)
+    return None
+
+
+def _attempts(facts: PictureFacts, formats: tuple[str, ...], size: Sides, *, transparent: bool) -> list[_Attempt]:
     """What to write the picture as, best first: the preferred form, then every accepted format at high quality."""
-    able = [name for name in formats if holds(name, facts.width, facts.height)]
-    if facts.format == "jpeg":
-        # Its losses are already there: another JPEG is nearly the same picture, a PNG many times the bytes.
+    able = [name for name in formats if holds(name, *size)]
+    if facts.format in _LOSSY:
         able.sort(key=lambda name: {"jpeg": 0, "png": 1}.get(name, 2))
-    wanted = [_Attempt(name, lossless=name != "jpeg") for name in able[:1]]
-    wanted += [_Attempt(name, lossless=name == "png") for name in able]
+    wanted = [_Attempt(name, HIGH_QUALITY if name == "jpeg" else None) for name in able[:1]]
+    wanted += [_Attempt(name, None if name == "png" else HIGH_QUALITY) for name in able]
     unique = list(dict.fromkeys(wanted))
     return sorted(unique, key=lambda attempt: transparent and attempt.format not in KEEPS_ALPHA)
 
 
-def _reasons(facts: PictureFacts, formats: tuple[str, ...]) -> list[str]:
+def _reasons(facts: PictureFacts, target: Target) -> list[str]:
     reasons = []
-    if facts.format not in formats:
+    if facts.format not in target.formats:
         reasons.append(f"{KINDS[facts.format].title} is not taken here")
     if facts.frames > 1:
-        reasons.append(f"only the first of its {facts.frames} frames is used")
+        reasons.append(_PARTS.get(facts.format, _FRAMES).format(facts.frames))
     if facts.orientation != 1:
         reasons.append(f"it was turned upright (EXIF orientation {facts.orientation})")
+    if target.max_side is not None and max(facts.width, facts.height) > target.max_side:
+        reasons.append(f"at most {target.max_side:,} px per side are taken")
+    if target.max_pixels is not None and facts.width * facts.height > target.max_pixels:
+        reasons.append(f"at most {target.max_pixels:,} pixels in all are taken")
     return reasons
 
 
@@ -184,30 +266,48 @@ def read_mask(data: bytes) -> Image.Image:
         PictureError: not a whole picture of a known format, or a picture that is not a mask.
     """
     image = open_picture(data)
-    white = image.convert("L").point(_at_least(_HALF))
     opaque = _opaque(image)
-    coloured, extreme = _shares(image, opaque)
     if opaque.getextrema() == (REPAINTED, REPAINTED):
+        _, extreme = _shares(image, opaque)
         if extreme < _PICTURE_PLAIN_SHARE:
             raise PictureError(
                 f"this is not a mask: {1 - extreme:.0%} of its pixels are neither black nor white, and none is "
                 "transparent. Paint what is to change white, or cut it out, and all else black"
             )
-        return white
-    clear = ImageChops.invert(opaque)
-    drawn = coloured <= _MASK_COLOURED_SHARE and extreme >= _MASK_PLAIN_SHARE
-    return ImageChops.lighter(clear, white) if drawn else clear
+        return image.convert("L").point(_at_least(_HALF))
+    return ImageChops.invert(opaque)
 
 
-def convert_mask(data: bytes, form: MaskForm) -> bytes:
-    """The mask as a PNG in the form a vendor wants, of the same size in px.
+def mask_doubt(data: bytes) -> str:
+    """What could be meant otherwise in a mask, one sentence; empty where there is only one way to read it.
 
-    The first two forms are grey with only 0 and 255; the last is black RGBA with alpha 0 where it is repainted.
+    Raises:
+        PictureError: not a whole picture of a known format.
+    """
+    image = open_picture(data)
+    opaque = _opaque(image)
+    if opaque.getextrema() == (REPAINTED, REPAINTED):
+        return ""
+    coloured, extreme = _shares(image, opaque)
+    white = ImageChops.darker(image.convert("L").point(_at_least(_HALF)), opaque).histogram()[REPAINTED]
+    black = opaque.histogram()[REPAINTED] - white
+    if coloured > _MASK_COLOURED_SHARE or extreme < _MASK_PLAIN_SHARE or not (white and black):
+        return ""
+    return "it has transparent parts and is also drawn in black and white: only what is transparent is repainted"
+
+
+def convert_mask(data: bytes, form: MaskForm, size: tuple[int, int] | None = None) -> bytes:
+    """The mask as a PNG in the form a vendor wants, of that size in px; None for its own.
+
+    The first two forms are grey with only 0 and 255; the last is black RGBA with alpha 0 where it is repainted. A pixel
+    of a smaller mask is repainted where any of those it stands for is, so that nothing marked is lost.
 
     Raises:
         PictureError: as `read_mask`.
     """
     repainted = read_mask(data)
+    if size is not None and size != repainted.size:
+        repainted = repainted.resize(size, Image.Resampling.BOX).point(_at_least(1))
     if form == "white_is_repainted":
         return encode(repainted, "png")
     kept = ImageChops.invert(repainted)

@@ -31,8 +31,19 @@ KINDS = {
     "gif": Kind("GIF", ".gif"),
     "avif": Kind("AVIF", ".avif"),
     "heic": Kind("HEIC", ".heic"),
+    "tiff": Kind("TIFF", ".tif"),
+    "bmp": Kind("BMP", ".bmp"),
 }
 """Every type that can be recognised and, where this installation has its decoder, read."""
+
+_STARTS = (
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"GIF87a", "gif"),
+    (b"GIF89a", "gif"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+)
 
 _ISO_BRANDS = {
     "avif": {b"avif", b"avis"},
@@ -40,13 +51,15 @@ _ISO_BRANDS = {
 }
 """Brands of ISO 14496-12 `ftyp` boxes. AVIF files may name `mif1` first, so AVIF is looked for first."""
 
+_BMP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
+"""Bytes of the second header of a BMP, by its version: "BM" alone could begin a text."""
+
 UNKNOWN_EXTENSION = ".bin"
 
 _OTHERS = (
     (0, b"%PDF-", "a PDF document", ".pdf"),
-    (0, b"BM", "a BMP picture", ".bmp"),
-    (0, b"II*\0", "a TIFF picture", ".tif"),
-    (0, b"MM\0*", "a TIFF picture", ".tif"),
+    (0, b"II+\0", "a BigTIFF picture", ".tif"),
+    (0, b"MM\0+", "a BigTIFF picture", ".tif"),
     (0, b"\xff\x0a", "a JPEG XL picture", ".jxl"),
     (0, b"\0\0\0\x0cJXL ", "a JPEG XL picture", ".jxl"),
     (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 picture", ".jp2"),
@@ -93,14 +106,12 @@ def titles() -> str:
 
 def recognise(head: bytes) -> str | None:
     """The format whose signature the first `HEAD_BYTES` of a file carry, also if it cannot be read here; else None."""
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "png"
-    if head.startswith(b"\xff\xd8\xff"):
-        return "jpeg"
-    if head.startswith((b"GIF87a", b"GIF89a")):
-        return "gif"
+    if (begun := next((name for start, name in _STARTS if head.startswith(start)), None)) is not None:
+        return begun
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return "webp"
+    if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
+        return "bmp"
     if head[4:8] == b"ftyp":
         box = head[: min(int.from_bytes(head[:4], "big"), len(head))]
         brands = {box[8:12], *(box[at : at + 4] for at in range(16, len(box), 4))}
