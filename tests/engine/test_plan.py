@@ -13,7 +13,7 @@ from imagewright.engine.calls import fingerprint
 from imagewright.engine.check import check
 from imagewright.engine.pictures import Source, nearest_ratio
 from imagewright.engine.plan import candidates, first_plan, next_plan, split
-from imagewright.imaging.files import PictureFacts, probe
+from imagewright.imaging.files import probe
 from imagewright.providers.base import Price
 from tests.support.engine_bench import candidate_for, route_of
 from tests.support.pictures import photo
@@ -51,26 +51,6 @@ def test_variants_are_fanned_out_largest_first(
 )
 def test_the_nearest_ratio_is_nearest_by_proportion(size: tuple[int, int], ratio: str) -> None:
     assert nearest_ratio(*size, ("1:1", "4:3", "3:4", "16:9", "9:16")) == ratio
-
-
-@pytest.mark.parametrize(
-    ("size", "smaller"),
-    [
-        ((1000, 1000), ""),
-        ((1000, 1001), "999x999"),
-        ((2000, 1000), "1414x707"),
-        ((1000, 4000), "500x2000"),
-        ((1, 2_000_000), "1x1000000"),
-        ((2_000_000, 1), "1000000x1"),
-    ],
-)
-def test_too_many_pixels_are_refused_with_the_largest_size_of_that_shape_that_would_do(
-    size: tuple[int, int], smaller: str
-) -> None:
-    facts = PictureFacts("png", *size, orientation=1, frames=1, has_alpha=False, size=1000)
-    found = pixels_problem(facts, 1_000_000)
-    assert found.startswith(f"is {size[0]}x{size[1]} px, ") == bool(smaller)
-    assert ("the limit is 1,000,000: made smaller, to " + smaller in found) == bool(smaller)
 
 
 @pytest.mark.anyio

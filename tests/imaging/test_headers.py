@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.errors import PictureError
-from imagewright.imaging.bitstreams import av1_sides
+from imagewright.imaging.bitstreams import av1_sides, unit_sides
 from imagewright.imaging.files import decoding_cost, head_cost, measure, probe
 from imagewright.imaging.headers import MAX_PIXELS, cost_of, declared_sides
 from imagewright.imaging.limiter import INPUT_MAX_PIXELS, PROBE_BYTES
@@ -20,15 +20,20 @@ from tests.support.crafted_files import (
     busy_png,
     flat_png,
     hollow_avif,
+    hollow_bmp,
     hollow_gif,
+    hollow_heic,
     hollow_jpeg,
     hollow_png,
     hollow_webp,
     lossless_webp,
     moving_webp,
     padded_avif,
+    padded_heic,
+    parameter_set,
     riff,
     sequence,
+    tiff_of,
 )
 from tests.support.pictures import NOT_PICTURES, STILL_FORMATS, photo
 
@@ -47,6 +52,10 @@ BOMBS: dict[str, Callable[[int], bytes]] = {
     "webp, lossless": lambda side: lossless_webp(min(side, 16_384), min(side, 16_384)),
     "gif, screen": lambda side: hollow_gif((side, side), (1, 1)),
     "gif, frame": lambda side: hollow_gif((1, 1), (side, side)),
+    "heic": lambda side: hollow_heic(side, side),
+    "heic, coded": lambda side: padded_heic(side, side),
+    "tiff": lambda side: tiff_of((side, side)),
+    "bmp": lambda side: hollow_bmp(side, -side),
 }
 if "avif" in known_formats():
     BOMBS["avif"] = lambda side: hollow_avif(side, side)
@@ -75,9 +84,9 @@ print("peak", next(line.split()[1] for line in open("/proc/self/status") if line
 @pytest.mark.parametrize("name", STILL_FORMATS)
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 def test_the_header_says_what_the_decoder_will(name: str, mode: str) -> None:
-    data = photo(64, 48, name, mode="RGB" if name == "jpeg" else mode)
+    data = photo(160, 120, name, mode="RGB" if name == "jpeg" else mode)
     measured = measure(data)
-    assert (measured.format, measured.width, measured.height, measured.size) == (name, 64, 48, len(data))
+    assert (measured.format, measured.width, measured.height, measured.size) == (name, 160, 120, len(data))
 
 
 @pytest.mark.parametrize("name", ["gif", "webp", "png", *(["avif"] if "avif" in STILL_FORMATS else [])])
@@ -131,6 +140,11 @@ def test_no_decoder_takes_memory_for_a_bomb() -> None:
         b"GIF89a\1\0\1\0\0\0\0!\xfe" + b"\1a" * 50_000 + b"\0" + photo(format="gif")[13:],
         b"GIF89a\1\0\1\0\0\0\0" + (b"," + bytes(8) + b"\0\2\0") * 50_000 + b";",
         b"RIFF\x1a\0\0\0WEBP" + riff(b"JUNK", bytes(14)),
+        hollow_bmp(0, 48),
+        tiff_of((0, 48)),
+        tiff_of((64, 48), (322, 4, [20_000]), (323, 4, [20_000])),
+        tiff_of((64, 48), *((tag, 1, [0] * 100) for tag in range(40_000, 40_200)), shared=True),
+        b"II*\0\xff\xff\0\0",
         photo(format="png")[:14],
         photo(format="jpeg")[:100],
     ],
@@ -148,6 +162,11 @@ def test_no_decoder_takes_memory_for_a_bomb() -> None:
         "gif of tiny blocks",
         "gif of empty frames",
         "webp without picture",
+        "bmp without width",
+        "tiff without width",
+        "tiff of one huge tile",
+        "tiff whose tags share their bytes",
+        "tiff whose tags lie outside",
         "png of 14 bytes",
         "jpeg without its frame",
     ],
@@ -156,6 +175,59 @@ def test_what_no_encoder_writes_is_damaged(data: bytes) -> None:
     for ask in (measure, probe):
         with pytest.raises(PictureError, match="cut short or damaged"):
             ask(data)
+
+
+@pytest.mark.parametrize("layers", [0, 2])
+def test_a_parameter_set_says_its_size(layers: int) -> None:
+    assert unit_sides(memoryview(parameter_set(20_000, 9_000, layers))) == [(20_000, 9_000)]
+    assert unit_sides(memoryview(b"\x26\1" + parameter_set(20_000, 9_000, layers)[2:])) == []
+
+
+@pytest.mark.parametrize("cut", [2, 8, 15])
+def test_a_parameter_set_cut_short_is_found_out(cut: int) -> None:
+    with pytest.raises(ValueError, match="short"):
+        unit_sides(memoryview(parameter_set(64, 48, 0)[:cut]))
+
+
+def test_what_heic_data_hold_counts_more_than_what_the_boxes_promise() -> None:
+    data = photo(640, 480, "heic")
+    at = data.index(b"ispe") + 8
+    small = data[:at] + struct.pack(">II", 16, 12) + data[at + 8 :]
+    assert (measure(small).width, measure(small).height) == (640, 480)
+
+
+def test_the_padding_of_heic_data_is_not_part_of_the_picture() -> None:
+    assert (measure(photo(1000, 750, "heic")).width, measure(photo(1000, 750, "heic")).height) == (1000, 750)
+
+
+@pytest.mark.parametrize(
+    ("entries", "references"),
+    [
+        ([(1, b"iovl")], b""),
+        ([(1, b"grid"), (2, b"grid")], box(b"dimg", struct.pack(">HHHH", 1, 2, 2, 2))),
+        ([(1, b"grid"), (2, b"iden")], box(b"dimg", struct.pack(">HHH", 1, 1, 2))),
+    ],
+    ids=["an overlay", "a grid of grids", "a grid of what is derived"],
+)
+def test_a_heic_put_together_of_such_pictures_is_refused(entries: list[tuple[int, bytes]], references: bytes) -> None:
+    described = [box(b"infe", b"\2\0\0\0", struct.pack(">HH", item, 0) + kind) for item, kind in entries]
+    info = box(b"iinf", bytes(4), struct.pack(">H", len(entries)), *described)
+    parts = [info, box(b"iref", bytes(4), references), box(b"iprp", box(b"ipco", ispe(64, 48)))]
+    data = box(b"ftyp", b"heic\0\0\0\0") + box(b"meta", bytes(4), *parts)
+    with pytest.raises(PictureError, match="damaged"):
+        measure(data)
+
+
+@pytest.mark.parametrize(("across", "down"), [(255, 255), (31, 64)])
+def test_a_grid_of_more_tiles_than_a_photo_has_is_refused(across: int, down: int) -> None:
+    grid = bytes([0, 0, down, across]) + struct.pack(">HH", 4000, 3000)
+    with pytest.raises(ValueError, match="tiles"):
+        declared_sides("heic", item_file(grid, kind=b"grid"), 10_000)
+
+
+def test_a_grid_says_its_size() -> None:
+    grid = bytes([0, 0, 5, 7]) + struct.pack(">HH", 4000, 3000)
+    assert declared_sides("heic", item_file(grid, kind=b"grid"), 10_000)[0] == (4000, 3000)
 
 
 def test_bytes_between_the_markers_of_a_jpeg_are_passed_over() -> None:
@@ -218,9 +290,9 @@ def test_a_sequence_header_cut_short_is_found_out(cut: int) -> None:
         av1_sides(memoryview(sequence(64, 48, *TIMED)[:cut]), lambda: None)
 
 
-def item_file(data: bytes, *, places: bytes | None = None, version: int = 0) -> bytes:
-    """A file whose only item is AV1 data in `mdat`, and says that it has 16 x 12 px."""
-    entry = box(b"infe", b"\2\0\0\0", b"\0\1\0\0av01\0")
+def item_file(data: bytes, *, places: bytes | None = None, version: int = 0, kind: bytes = b"av01") -> bytes:
+    """A file whose only item is in `mdat`, and says that it has 16 x 12 px."""
+    entry = box(b"infe", b"\2\0\0\0", b"\0\1\0\0" + kind + b"\0")
     info = box(b"iinf", bytes(4), b"\0\1", entry)
     props = box(b"iprp", box(b"ipco", ispe(16, 12)))
     head = box(b"ftyp", b"avif\0\0\0\0")

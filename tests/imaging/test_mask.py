@@ -6,7 +6,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
 from imagewright.errors import PictureError
-from imagewright.imaging.prepare import MaskForm, convert_mask, mask_coverage, read_mask
+from imagewright.imaging.prepare import MaskForm, convert_mask, mask_coverage, mask_doubt, read_mask
 from imagewright.providers import base
 from tests.support.pictures import Box, mask_of, opened, photo, quarters, saved
 
@@ -15,6 +15,7 @@ SIZE = (64, 48)
 Style = Literal["white", "transparent", "hole"]
 STYLES: tuple[Style, ...] = get_args(Style)
 FORMS: tuple[MaskForm, ...] = get_args(MaskForm)
+DOUBT = "it has transparent parts and is also drawn in black and white: only what is transparent is repainted"
 
 
 def region(data: bytes, form: MaskForm) -> Box | None:
@@ -62,13 +63,74 @@ def test_a_black_and_white_mask_means_the_same_in_every_mode(mode: str) -> None:
     assert read_mask(saved(image.convert(mode), "png")).getbbox() == BOX
 
 
-def test_white_and_transparent_are_both_repainted_in_a_drawn_mask() -> None:
-    image = Image.new("RGBA", SIZE, "black")
-    image.paste((0, 0, 0, 0), (0, 0, 16, 16))
-    image.paste((255, 255, 255, 255), (16, 0, 32, 16))
-    mask = read_mask(saved(image, "png"))
-    assert mask.getbbox() == (0, 0, 32, 16)
-    assert mask.histogram()[255] == 32 * 16
+def _hole(image: Image.Image) -> Image.Image:
+    """With the box cut out."""
+    alpha = Image.new("L", SIZE, 255)
+    alpha.paste(0, BOX)
+    image.putalpha(alpha)
+    return image
+
+
+def _drawn(mode: str, black: object = 0, white: object = 255) -> Image.Image:
+    image = Image.new(mode, SIZE, black)  # type: ignore[arg-type]  # a colour of that mode
+    image.paste(white, BOX)  # type: ignore[call-overload]  # as above
+    return image
+
+
+def _both() -> Image.Image:
+    """The box cut out of a mask that is drawn elsewhere."""
+    image = Image.new("RGB", SIZE, "black")
+    image.paste("white", (44, 5, 60, 30))
+    return _hole(image)
+
+
+FORMS_OF_ONE_MASK: dict[str, tuple[bytes, bool]] = {
+    "grey": (saved(_drawn("L"), "png"), False),
+    "one bit": (saved(_drawn("L").convert("1"), "png"), False),
+    "colour": (saved(_drawn("RGB", "black", "white"), "png"), False),
+    "palette": (saved(_drawn("L").convert("P"), "png"), False),
+    "grey and alpha": (saved(_hole(Image.new("L", SIZE, 0)), "png"), False),
+    "sixteen bits": (
+        saved(Image.frombytes("I;16", SIZE, b"".join(bytes((v, v)) for v in _drawn("L").tobytes())), "png"),
+        False,
+    ),
+    "dark and light grey": (saved(_drawn("L", 40, 200), "png"), False),
+    "jpeg": (saved(_drawn("L"), "jpeg", quality=90), False),
+    "webp": (saved(_drawn("RGB", "black", "white"), "webp", lossless=True), False),
+    "black with a hole": (saved(_hole(Image.new("RGB", SIZE, "black")), "png"), False),
+    "white with a hole": (saved(_hole(Image.new("RGB", SIZE, "white")), "png"), False),
+    "photo with a hole": (saved(_hole(quarters(*SIZE)), "png"), False),
+    "drawn and with a hole": (saved(_both(), "png"), True),
+}
+"""What people and programs give for the same area, and whether it could be read in another way too."""
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("kind", FORMS_OF_ONE_MASK)
+def test_every_form_of_a_mask_marks_the_same_area(kind: str, form: MaskForm) -> None:
+    data, doubtful = FORMS_OF_ONE_MASK[kind]
+    assert region(convert_mask(data, form), form) == BOX
+    assert mask_coverage(data) == pytest.approx(30 * 25 / (64 * 48))
+    assert mask_doubt(data) == (DOUBT if doubtful else "")
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("size", [(32, 24), (20, 15), (4, 3)])
+def test_a_smaller_mask_stays_a_mask_and_loses_nothing_that_is_marked(size: tuple[int, int], form: MaskForm) -> None:
+    line = Image.new("L", SIZE, 0)
+    line.paste(255, (30, 0, 31, 48))
+    for data in (saved(line, "png"), *(mask_of(*SIZE, BOX, style) for style in STYLES)):
+        made = convert_mask(data, form, size)
+        image = opened(made)
+        assert image.size == size
+        assert sum(1 for count in image.getchannel(image.getbands()[-1]).histogram() if count) == 2
+        box = region(made, form)
+        whole = region(convert_mask(data, form), form)
+        assert box is not None
+        assert whole is not None
+        scale = SIZE[0] / size[0]
+        wanted = (whole[0] // scale, whole[1] // scale, -(-whole[2] // scale), -(-whole[3] // scale))
+        assert box == wanted
 
 
 def test_white_that_is_part_of_a_picture_with_a_hole_is_kept() -> None:

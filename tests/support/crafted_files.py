@@ -11,6 +11,8 @@ from tests.support.pictures import photo
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from PIL import Image
+
 GREY, COLOUR, PALETTE = 0, 2, 3
 """PNG colour types."""
 PNG_MARK = b"\x89PNG\r\n\x1a\n"
@@ -95,6 +97,99 @@ def padded_avif(width: int, height: int) -> bytes:
     whole = photo(width, height, "avif")
     at = whole.index(b"ispe") + 8
     return whole[:at] + struct.pack(">II", 16, 12) + whole[at + 8 :]
+
+
+def hollow_heic(width: int, height: int) -> bytes:
+    """A whole HEIC whose item promises another size."""
+    whole = photo(640, 480, format="heic")
+    at = whole.index(b"ispe") + 8
+    return whole[:at] + struct.pack(">II", width, height) + whole[at + 8 :]
+
+
+def padded_heic(width: int, height: int) -> bytes:
+    """A HEIC that promises 16 x 12 px, and whose only data are a parameter set of another size."""
+    unit = parameter_set(width, height, 0)
+    arrays = b"\1\x21" + struct.pack(">HH", 1, len(unit)) + unit
+    config = box(b"hvcC", bytes(22) + arrays)
+    props = box(b"iprp", box(b"ipco", box(b"ispe", bytes(4), struct.pack(">II", 16, 12)), config))
+    info = box(b"iinf", bytes(4), b"\0\1", box(b"infe", b"\2\0\0\0", b"\0\1\0\0hvc1\0"))
+    return box(b"ftyp", b"heic\0\0\0\0") + box(b"meta", bytes(4), info, props)
+
+
+def parameter_set(width: int, height: int, layers: int) -> bytes:
+    """An HEVC sequence parameter set of that size, with so many further layers in time that have a profile."""
+    fields = [(0, 4), (layers, 3), (1, 1), (0, 88), (93, 8)]
+    if layers:
+        fields += [(0b11, 2)] * layers + [(0, 2)] * (8 - layers) + [(0, 96)] * layers
+    plain = "".join(f"{value:0{count}b}" for value, count in fields)
+    bits = plain + "".join(_golomb(value) for value in (0, 1, width, height)) + "1"
+    body = int(bits.ljust(-(-len(bits) // 8) * 8, "0"), 2).to_bytes(-(-len(bits) // 8), "big")
+    return b"\x42\1" + body.replace(b"\0\0", b"\0\0\3")
+
+
+def _golomb(value: int) -> str:
+    digits = f"{value + 1:b}"
+    return "0" * (len(digits) - 1) + digits
+
+
+def hollow_bmp(width: int, height: int) -> bytes:
+    """A BMP header without pixels."""
+    return b"BM" + bytes(12) + struct.pack("<IiiHHIIiiII", 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0)
+
+
+def bmp_with_alpha(image: Image.Image) -> bytes:
+    """An RGBA image as the BMP that Windows makes of it, with a header of version 4."""
+    pixels = image.tobytes("raw", "BGRA", 0, -1)
+    head = struct.pack("<IiiHHIIiiII", 108, *image.size, 1, 32, 3, len(pixels), 0, 0, 0, 0)
+    head = (head + struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)).ljust(108, b"\0")
+    return b"BM" + struct.pack("<IHHI", 14 + 108 + len(pixels), 0, 0, 14 + 108) + head + pixels
+
+
+TIFF_UNITS = {1: "B", 3: "H", 4: "L"}
+"""Types of TIFF tags."""
+
+
+def tiff_of(
+    size: tuple[int, int],
+    *extra: tuple[int, int, Sequence[int]],
+    pixels: bytes = b"",
+    bits: int = 8,
+    channels: int = 3,
+    colours: int = 2,
+    order: str = "<",
+    shared: bool = False,
+    begins: bytes = b"",
+) -> bytes:
+    """A TIFF of one strip.
+
+    Args:
+        size: px.
+        extra: further tags: number, type, values.
+        pixels: of the strip, uncompressed.
+        bits: per channel.
+        channels: for each pixel.
+        colours: how they are stored: 1 grey, 2 RGB, 5 CMYK.
+        order: `<` or `>`.
+        shared: whether all tags have their values at the same place.
+        begins: what stands between the head and the tags.
+    """
+    plain = [(256, 4, [size[0]]), (257, 4, [size[1]]), (258, 3, [bits] * channels), (259, 3, [1]), (262, 3, [colours])]
+    rest = [(273, 4, [0]), (277, 3, [channels]), (278, 4, [size[1]]), (279, 4, [len(pixels)])]
+    tags = sorted([*plain, *rest, *extra])
+    first = 8 + len(begins)
+    start = first + 2 + 12 * len(tags) + 4
+    lengths = [struct.calcsize("=" + TIFF_UNITS[kind]) * len(values) for _, kind, values in tags]
+    ends = start if shared else start + sum(length for length in lengths if length > 4)
+    entries, values_part = b"", b""
+    for tag, kind, values in tags:
+        packed_values = struct.pack(order + TIFF_UNITS[kind] * len(values), *([ends] if tag == 273 else values))
+        place = packed_values.ljust(4, b"\0")
+        if len(packed_values) > 4:
+            place = struct.pack(order + "L", start + (0 if shared else len(values_part)))
+            values_part = packed_values if shared else values_part + packed_values
+        entries += struct.pack(order + "HHL", tag, kind, len(values)) + place
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "L", first) + begins
+    return head + struct.pack(order + "H", len(tags)) + entries + bytes(4) + values_part + pixels
 
 
 def sequence(width: int, height: int, *before: tuple[int, int]) -> bytes:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
 
+import pillow_heif
 from PIL import Image, features
 
 if TYPE_CHECKING:
@@ -24,7 +25,10 @@ QUARTERS = ((220, 40, 40), (40, 180, 60), (40, 70, 210), (230, 200, 60))
 KEPT = 64
 """Pictures of each kind that are remembered: most tests ask for the same few."""
 
-STILL_FORMATS = ("png", "jpeg", "webp", "gif", *(("avif",) if features.check_module("avif") else ()))
+STILL_FORMATS = (
+    *("png", "jpeg", "webp", "gif", "heic", "tiff", "bmp"),
+    *(("avif",) if features.check_module("avif") else ()),
+)
 """Formats that tests can both write and read on this machine."""
 
 NOT_PICTURES: Mapping[str, tuple[bytes, str]] = {
@@ -37,8 +41,8 @@ NOT_PICTURES: Mapping[str, tuple[bytes, str]] = {
     "base64": (b"iVBORw0KGgoAAAANSUhEUgAAAAE", "base64"),
     "data_uri": (b"data:image/png;base64,iVBORw0KGgo=", "data URI"),
     "lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS"),
-    "bmp": (b"BM\x46\0\0\0\0\0\0\0\x36\0\0\0", "BMP"),
-    "tiff": (b"II*\0\x08\0\0\0", "TIFF"),
+    "bm": (b"BM is how this text begins, as a BMP does", "text"),
+    "bigtiff": (b"II+\0\x08\0\0\0", "BigTIFF"),
     "jxl": (b"\xff\x0a\xfa\x7f\x01", "JPEG XL"),
     "zip": (b"PK\x03\x04\x14\0\0\0", "ZIP"),
     "video": (b"\0\0\0\x18ftypisom\0\0\2\0isomiso2", "video"),
@@ -78,13 +82,13 @@ def photo(
         format: one of `STILL_FORMATS`.
         mode: Pillow's; with RGBA or LA the bottom right quarter is transparent. `I;16` for 16-bit grey.
         orientation: EXIF orientation 1 to 8; the pixels are stored turned accordingly.
-        frames: more than 1 for an animation (gif, webp, png); each further frame is darker.
+        frames: more than 1 for an animation (gif, webp, png), pages (tiff) or pictures (heic); each further is darker.
     """
     image = quarters(width, height)
     if orientation in _TURNED_BY:
         image = image.transpose(_TURNED_BY[orientation])
     image = _in_mode(image, mode)
-    options: dict[str, Any] = {"quality": 95} if format in ("jpeg", "webp", "avif") else {}
+    options: dict[str, Any] = {"quality": 95} if format in ("jpeg", "webp", "avif", "heic") else {}
     if orientation != 1:
         exif = Image.Exif()
         exif[_ORIENTATION_TAG] = orientation
@@ -139,13 +143,20 @@ def cut_short(data: bytes, keep: float = 0.7) -> bytes:
 def saved(image: Image.Image, format: str, **options: Any) -> bytes:  # noqa: A002 - as above
     """The image as a file, by Pillow alone: tests of our own encoder must not depend on it."""
     out = BytesIO()
-    image.save(out, format.upper(), **options)
+    if format == "heic":
+        more = options.pop("append_images", ())
+        heif = pillow_heif.from_pillow(image)
+        for one in more:
+            heif.add_from_pillow(one)
+        heif.save(out, **options)
+    else:
+        image.save(out, format.upper(), **options)
     return out.getvalue()
 
 
 def opened(data: bytes) -> Image.Image:
-    """The file's pixels, by Pillow alone."""
-    image = Image.open(BytesIO(data))
+    """The file's pixels, by Pillow and its plug-in for HEIC alone."""
+    image = pillow_heif.HeifImageFile(BytesIO(data)) if data[4:12] == b"ftypheic" else Image.open(BytesIO(data))
     image.load()
     return image
 

@@ -149,7 +149,10 @@ def explain(examined: Sequence[Candidate], *, ordered: bool) -> tuple[str, ...]:
             reason = "first in your order" if ordered else "cheapest that serves it exactly"
             words.append(f"{name}: taken, {reason}, {price}")
         else:
-            words.append(f"{name}: {'later in your order' if ordered else 'not cheaper'}, {price}")
+            reason = "later in your order" if ordered else "not cheaper"
+            if one.reduced and not taken.reduced:
+                reason = "a picture would be made smaller for it"
+            words.append(f"{name}: {reason}, {price}")
     if later and not taken.checked.edition:
         words.append(f"not considered, as model was left out: {listed(later)}")
     return tuple(words)

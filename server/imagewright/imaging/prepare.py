@@ -140,10 +140,10 @@ def prepare(data: bytes, target: Target) -> PreparedPicture:
 
     An upright, single-frame picture in an accepted format and within the limits passes untouched. Any other is turned
     upright, its first frame taken, and written without loss as the first of `formats` where that can be; a JPEG stays a
-    JPEG where it may, and a HEIC becomes one. When the file then has more than `max_bytes`, the other accepted formats
-    are tried at high quality, those that would lose its transparency last, and after them a lower quality and fewer
-    pixels. An `exact` picture is converted where its format or orientation asks for it, but neither written anew nor
-    made smaller for its size alone.
+    JPEG where it may, and a HEIC becomes one. When the file then has more than `max_bytes`, it is written with loss, at
+    high quality, then at a lower one, then with fewer pixels; without its transparency only where no accepted format
+    can hold that with loss. An `exact` picture is converted where its format or orientation asks for it, but neither
+    written anew nor made smaller for its size alone.
 
     Raises:
         PictureError: not a whole picture of a known format, in no accepted format small enough, or `exact` and too
@@ -179,27 +179,27 @@ def _converted(image: Image.Image, facts: PictureFacts, target: Target, limit: i
     """The picture as the first attempt that is small enough. `given` is the bytes of a file in an accepted form."""
     transparent = is_transparent(image)
     large = [(given, "the file given")] if given > limit else []
-    best: tuple[int, _Attempt] | None = None
-    for attempt in _attempts(facts, target.formats, image.size, transparent=transparent):
+    attempt = None
+    for attempt in _attempts(facts, target, image.size, transparent=transparent):
         made = attempt.write(image)
         if len(made) <= limit:
             break
         large.append((len(made), str(attempt)))
-        best = (len(made), attempt) if best is None or len(made) < best[0] else best
     else:
-        if best is None:
+        if attempt is None:
             taken = " or ".join(KINDS[name].title if name in KINDS else name for name in target.formats)
             raise PictureError(
                 f"the {KINDS[facts.format].title} of {facts.width} x {facts.height} px cannot be turned into "
                 f"{taken} here: give the picture in that format"
             )
-        smaller = None if target.exact else _made_smaller(image, best[1], limit)
+        smaller = None if target.exact else _made_smaller(image, attempt, len(made), limit)
         if smaller is None:
+            size, what = min(large)
             raise PictureError(
                 f"the picture of {facts.width} x {facts.height} px is too large: at most {_bytes(limit)} are taken, "
-                f"and at its smallest ({best[1]}) it has {_bytes(best[0])}. Give it with fewer pixels"
+                f"and at its smallest ({what}) it has {_bytes(size)}. Give it with fewer pixels"
             )
-        image, attempt, made = smaller
+        image, made = smaller
     reasons = _reasons(facts, target)
     if large:
         reasons.append(f"{large[0][1]} has {_bytes(large[0][0])}, over the limit of {_bytes(limit)}")
@@ -208,36 +208,46 @@ def _converted(image: Image.Image, facts: PictureFacts, target: Target, limit: i
     note = f"sent as {attempt}: {'; '.join(reasons)}"
     if image.size != (facts.width, facts.height):
         pixels = facts.width * facts.height / 1e6
-        size = f"{image.width}x{image.height} px, {byte_size(len(made))}"
-        note = f"{facts.width}x{facts.height} px ({pixels:.1f} megapixels) made smaller to {size}, {note}"
+        sides = f"{image.width}x{image.height} px, {byte_size(len(made))}"
+        note = f"{facts.width}x{facts.height} px ({pixels:.1f} megapixels) made smaller to {sides}, {note}"
     return PreparedPicture(made, attempt.format, image.width, image.height, note)
 
 
-def _made_smaller(image: Image.Image, way: _Attempt, limit: int) -> tuple[Image.Image, _Attempt, bytes] | None:
-    """The picture at a lower quality, or with as few pixels less as the limit of bytes asks for; None if none helps."""
-    attempt = way if way.quality is None else _Attempt(way.format, _LOWER_QUALITY)
-    smaller, made, share = image, attempt.write(image), 1.0
+def _made_smaller(image: Image.Image, attempt: _Attempt, size: int, limit: int) -> tuple[Image.Image, bytes] | None:
+    """The picture with as few pixels less as the limit of bytes asks for; None if that does not help.
+
+    `size` is the bytes it has at its full size.
+    """
+    share = 1.0
     for _ in range(_ROUNDS):
-        if len(made) <= limit:
-            return smaller, attempt, made
-        share *= min(1, sqrt(limit / len(made))) * _MARGIN
-        size = int(image.width * share), int(image.height * share)
-        if min(size) < 1:
+        share *= min(1, sqrt(limit / size)) * _MARGIN
+        sides = int(image.width * share), int(image.height * share)
+        if min(sides) < 1:
             break
-        smaller = image.resize(size, Image.Resampling.LANCZOS)
+        smaller = image.resize(sides, Image.Resampling.LANCZOS)
         made = attempt.write(smaller)
+        if (size := len(made)) <= limit:
+            return smaller, made
     return None
 
 
-def _attempts(facts: PictureFacts, formats: tuple[str, ...], size: Sides, *, transparent: bool) -> list[_Attempt]:
-    """What to write the picture as, best first: the preferred form, then every accepted format at high quality."""
-    able = [name for name in formats if holds(name, *size)]
-    if facts.format in _LOSSY:
+def _attempts(facts: PictureFacts, target: Target, size: Sides, *, transparent: bool) -> list[_Attempt]:
+    """What to write the picture as, best first: the preferred form, then the one lossy form that suits it.
+
+    That is JPEG, and WebP for what is transparent: as a WebP an opaque picture takes ten times as long.
+    """
+    able = [name for name in target.formats if holds(name, *size)]
+    if transparent:
+        able.sort(key=lambda name: name not in KEEPS_ALPHA)
+    elif facts.format in _LOSSY:
         able.sort(key=lambda name: {"jpeg": 0, "png": 1}.get(name, 2))
     wanted = [_Attempt(name, HIGH_QUALITY if name == "jpeg" else None) for name in able[:1]]
-    wanted += [_Attempt(name, None if name == "png" else HIGH_QUALITY) for name in able]
-    unique = list(dict.fromkeys(wanted))
-    return sorted(unique, key=lambda attempt: transparent and attempt.format not in KEEPS_ALPHA)
+    if transparent and "png" in able:
+        wanted.append(_Attempt("png", None))
+    lossy = [name for name in (("webp", "jpeg") if transparent else ("jpeg", "webp")) if name in able][:1]
+    qualities = (HIGH_QUALITY,) if target.exact else (HIGH_QUALITY, _LOWER_QUALITY)
+    wanted += [_Attempt(name, quality) for name in lossy for quality in qualities]
+    return list(dict.fromkeys(wanted))
 
 
 def _reasons(facts: PictureFacts, target: Target) -> list[str]:
