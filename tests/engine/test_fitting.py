@@ -53,36 +53,36 @@ def facts_of(width: int, height: int, size: int = 1000) -> PictureFacts:
 @pytest.mark.parametrize(
     ("form", "facts", "exact", "reduced"),
     [
-        ({}, facts_of(5000, 5000), "", False),
-        ({"max_pixels": 1_000_000}, facts_of(1000, 1000), "", False),
+        (PLAIN, facts_of(5000, 5000), "", False),
+        (replace(PLAIN, max_pixels=1_000_000), facts_of(1000, 1000), "", False),
         (
-            {"max_pixels": 1_000_000},
+            replace(PLAIN, max_pixels=1_000_000),
             facts_of(1000, 1001),
             "is 1000x1001 px, 1,001,000 pixels in all, and the limit is 1,000,000: made smaller, to 999x999 px, "
             + WAY_OUT,
             True,
         ),
         (
-            {"max_side": 1000},
+            replace(PLAIN, max_side=1000),
             facts_of(2000, 500),
             "is 2000x500 px, and the limit is 1,000 px per side: made smaller, to 1000x250 px, " + WAY_OUT,
             True,
         ),
         (
-            {"max_bytes": 2_000_000},
+            replace(PLAIN, max_bytes=2_000_000),
             facts_of(1000, 1000, 3_000_000),
             "has 3 MB, and the limit is 2 MB: saved as JPEG or WebP it may do",
             True,
         ),
-        ({"max_bytes": 2_000_000}, replace(facts_of(1000, 1000, 3_000_000), format="heic"), "", False),
+        (replace(PLAIN, max_bytes=2_000_000), replace(facts_of(1000, 1000, 3_000_000), format="heic"), "", False),
     ],
     ids=["no limit", "just small enough", "pixels", "side", "bytes", "bytes of what is converted anyway"],
 )
 @pytest.mark.parametrize("operation", [OperationName.EDIT, OperationName.UPSCALE])
 def test_a_limit_rules_a_route_out_only_where_every_pixel_counts(
-    operation: OperationName, form: dict[str, int], facts: PictureFacts, exact: str, *, reduced: bool
+    operation: OperationName, form: PictureForm, facts: PictureFacts, exact: str, *, reduced: bool
 ) -> None:
-    route = route_of(replace(PLAIN, **form), operation)
+    route = route_of(form, operation)
     assert form_problem(facts, route) == (exact if operation in EXACT else "")
     assert is_reduced(facts, route) == reduced
 

@@ -218,6 +218,21 @@ def test_a_heic_put_together_of_such_pictures_is_refused(entries: list[tuple[int
         measure(data)
 
 
+@pytest.mark.parametrize("kind", [b"mski", b"unci", b"av01", b"j2k1", b"vvc1"])
+def test_a_heic_with_parts_that_no_phone_writes_is_kept_from_its_decoder(kind: bytes) -> None:
+    whole = photo(640, 480, "heic")
+    at = whole.index(b"infe") + 12
+    assert whole[at : at + 4] == b"hvc1"
+    with pytest.raises(PictureError, match=f'the type "{kind.decode()}" in it.* save it as JPEG'):
+        probe(whole[:at] + kind + whole[at + 4 :])
+
+
+def test_a_heic_film_is_kept_from_its_decoder() -> None:
+    track = box(b"trak", box(b"tkhd", bytes(84)))
+    with pytest.raises(PictureError, match=r"a film in it.* save it as JPEG"):
+        probe(photo(640, 480, "heic") + box(b"moov", track))
+
+
 @pytest.mark.parametrize(("across", "down"), [(255, 255), (31, 64)])
 def test_a_grid_of_more_tiles_than_a_photo_has_is_refused(across: int, down: int) -> None:
     grid = bytes([0, 0, down, across]) + struct.pack(">HH", 4000, 3000)

@@ -71,9 +71,9 @@ def _hole(image: Image.Image) -> Image.Image:
     return image
 
 
-def _drawn(mode: str, black: object = 0, white: object = 255) -> Image.Image:
-    image = Image.new(mode, SIZE, black)  # type: ignore[arg-type]  # a colour of that mode
-    image.paste(white, BOX)  # type: ignore[call-overload]  # as above
+def _drawn(mode: str, black: str | int = "black", white: str | int = "white") -> Image.Image:
+    image = Image.new(mode, SIZE, black)
+    image.paste(white, BOX)
     return image
 
 
@@ -87,7 +87,7 @@ def _both() -> Image.Image:
 FORMS_OF_ONE_MASK: dict[str, tuple[bytes, bool]] = {
     "grey": (saved(_drawn("L"), "png"), False),
     "one bit": (saved(_drawn("L").convert("1"), "png"), False),
-    "colour": (saved(_drawn("RGB", "black", "white"), "png"), False),
+    "colour": (saved(_drawn("RGB"), "png"), False),
     "palette": (saved(_drawn("L").convert("P"), "png"), False),
     "grey and alpha": (saved(_hole(Image.new("L", SIZE, 0)), "png"), False),
     "sixteen bits": (
@@ -96,7 +96,7 @@ FORMS_OF_ONE_MASK: dict[str, tuple[bytes, bool]] = {
     ),
     "dark and light grey": (saved(_drawn("L", 40, 200), "png"), False),
     "jpeg": (saved(_drawn("L"), "jpeg", quality=90), False),
-    "webp": (saved(_drawn("RGB", "black", "white"), "webp", lossless=True), False),
+    "webp": (saved(_drawn("RGB"), "webp", lossless=True), False),
     "black with a hole": (saved(_hole(Image.new("RGB", SIZE, "black")), "png"), False),
     "white with a hole": (saved(_hole(Image.new("RGB", SIZE, "white")), "png"), False),
     "photo with a hole": (saved(_hole(quarters(*SIZE)), "png"), False),

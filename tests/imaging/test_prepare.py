@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from PIL import ImageCms
 
@@ -138,18 +140,22 @@ def test_where_nothing_helps_a_picture_is_refused_with_the_sizes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "size", "reason"),
+    ("target", "size", "reason"),
     [
-        ({"max_side": 400}, (400, 300), "at most 400 px per side are taken"),
-        ({"max_pixels": 120_000}, (400, 300), "at most 120,000 pixels in all are taken"),
-        ({"max_side": 500, "max_pixels": 30_000}, (200, 150), "at most 30,000 pixels in all are taken"),
+        (Target(formats=USUAL, max_side=400), (400, 300), "at most 400 px per side are taken"),
+        (Target(formats=USUAL, max_pixels=120_000), (400, 300), "at most 120,000 pixels in all are taken"),
+        (
+            Target(formats=USUAL, max_side=500, max_pixels=30_000),
+            (200, 150),
+            "at most 30,000 pixels in all are taken",
+        ),
     ],
 )
 @pytest.mark.parametrize("name", STILL_FORMATS)
 def test_a_picture_over_a_limit_is_made_smaller_in_its_own_shape(
-    name: str, limits: dict[str, int], size: tuple[int, int], reason: str
+    name: str, target: Target, size: tuple[int, int], reason: str
 ) -> None:
-    made = prepare(photo(800, 600, name), Target(formats=USUAL, **limits))
+    made = prepare(photo(800, 600, name), target)
     assert (made.width, made.height) == opened(made.data).size == size
     assert f"800x600 px (0.5 megapixels) made smaller to {size[0]}x{size[1]} px" in made.note
     assert reason in made.note
@@ -161,12 +167,19 @@ def test_a_picture_made_smaller_keeps_its_transparency_and_its_colours() -> None
     assert [made.getpixel(place)[3] for place in ((10, 10), (390, 290))] == [255, 0]  # type: ignore[index]  # RGBA
 
 
-@pytest.mark.parametrize("limits", [{"max_side": 200}, {"max_pixels": 25_000}, {"max_bytes": 20_000}])
+@pytest.mark.parametrize(
+    "target",
+    [
+        Target(formats=USUAL, max_side=200),
+        Target(formats=USUAL, max_pixels=25_000),
+        Target(formats=USUAL, max_bytes=20_000),
+    ],
+)
 @pytest.mark.parametrize("name", ["jpeg", "png"])
-def test_an_exact_picture_is_refused_where_any_other_is_made_smaller(name: str, limits: dict[str, int]) -> None:
+def test_an_exact_picture_is_refused_where_any_other_is_made_smaller(name: str, target: Target) -> None:
     with pytest.raises(PictureError, match=r"400 x 300 px .* not made smaller"):
-        prepare(noise(400, 300, name), Target(formats=USUAL, exact=True, **limits))
-    assert "made smaller" in prepare(noise(400, 300, name), Target(formats=USUAL, **limits)).note
+        prepare(noise(400, 300, name), replace(target, exact=True))
+    assert "made smaller" in prepare(noise(400, 300, name), target).note
 
 
 @pytest.mark.parametrize("name", ["heic", "tiff", "bmp"])

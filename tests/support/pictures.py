@@ -156,7 +156,9 @@ def saved(image: Image.Image, format: str, **options: Any) -> bytes:  # noqa: A0
 
 def opened(data: bytes) -> Image.Image:
     """The file's pixels, by Pillow and its plug-in for HEIC alone."""
-    image = pillow_heif.HeifImageFile(BytesIO(data)) if data[4:12] == b"ftypheic" else Image.open(BytesIO(data))
+    if data[4:12] == b"ftypheic":
+        return pillow_heif.open_heif(BytesIO(data)).to_pillow()
+    image = Image.open(BytesIO(data))
     image.load()
     return image
 

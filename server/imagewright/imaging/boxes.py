@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from imagewright.imaging.bitstreams import Sides, av1_sides, big, exactly, hevc_configuration, hevc_sides
+from imagewright.text import say
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -27,8 +28,17 @@ _MOST_TILES = 2048
 _PADDING = 64
 """Px by which an encoder may round a side up: the largest block of HEVC."""
 
+_IN_PHOTOS = frozenset({b"hvc1", b"grid", b"iden", b"tmap", b"Exif", b"mime", b"uri ", b"jpeg"})
+"""Types of items that phones and cameras write into a HEIC: pictures, tiles, a picture turned, a map of brightness,
+metadata, a small JPEG. The holes found in libheif in 2026 were in the others and in films (CVE-2026-32738, -32741, -32882, -49271).
+"""
+
 _CODED = frozenset({b"av01", b"hvc1"})
 """Types of items that hold a coded picture."""
+
+
+class Unsupported(ValueError):
+    """A whole picture of a known format, but of a kind that is not read here; its text says which and what to do."""
 
 
 def little(data: bytes | memoryview, at: int, count: int) -> int:
@@ -49,6 +59,21 @@ def most_parts(size: int) -> int:
     return FEW_PARTS + size // _BYTES_PER_PART
 
 
+def heic_sides(data: bytes, size: int) -> list[Sides]:
+    """As `iso_sides`, of a file that holds nothing but what phones and cameras write.
+
+    Raises:
+        Unsupported: there is something else in it, which its decoder is kept from.
+        ValueError: as `iso_sides`.
+    """
+    walk = _walked(data, size)
+    others = sorted(kind.decode("latin-1").strip() for kind in {*walk.types.values()} - _IN_PHOTOS)
+    if walk.tracks or others:
+        what = "a film" if walk.tracks else f"a part of the type {say(others[0])}"
+        raise Unsupported(f"this HEIC has {what} in it, as no photo of a phone has: save it as JPEG or PNG")
+    return walk.all_sides()
+
+
 def iso_sides(data: bytes, size: int) -> list[Sides]:
     """The sides of every item (`ispe`), grid and track (`tkhd`), and of all AV1 and HEVC data in px.
 
@@ -62,6 +87,10 @@ def iso_sides(data: bytes, size: int) -> list[Sides]:
     Raises:
         ValueError: the structure is damaged, too large, or does not end within `data`.
     """
+    return _walked(data, size).all_sides()
+
+
+def _walked(data: bytes, size: int) -> _Walk:
     walk = _Walk(memoryview(data), most_parts(size))
     for name, body in walk.boxes(walk.data):
         if name == b"meta":
@@ -69,7 +98,8 @@ def iso_sides(data: bytes, size: int) -> list[Sides]:
         elif name == b"moov":
             for _, track in walk.all_in(body, b"trak"):
                 walk.read_track(track)
-    return walk.found + [sides for sides in walk.coded if not walk.is_promised(sides)]
+                walk.tracks += 1
+    return walk
 
 
 @dataclass(slots=True)
@@ -84,6 +114,10 @@ class _Walk:
     """The sides that the boxes promise."""
     coded: list[Sides] = field(default_factory=list)
     """The sides of the coded pictures."""
+    types: dict[int, bytes] = field(default_factory=dict)
+    """The type of each item."""
+    tracks: int = 0
+    """Tracks of a film."""
     copied: int = 0
     """Bytes of items that lie in several pieces."""
 
@@ -116,29 +150,29 @@ class _Walk:
         self.found += [(big(body, 4, 4), big(body, 8, 4)) for _, body in self.all_in(meta, b"iprp", b"ipco", b"ispe")]
         for _, body in self.all_in(meta, b"iprp", b"ipco", b"hvcC"):
             self.coded += hevc_configuration(body, self.spend)
-        types = dict(_item_of(entry) for _, info in self.all_in(meta, b"iinf") for entry in self._entries(info))
-        self._check_parts(meta, types)
+        self.types = dict(_item_of(entry) for _, info in self.all_in(meta, b"iinf") for entry in self._entries(info))
+        self._check_parts(meta)
         store = next((body for _, body in self.all_in(meta, b"idat")), memoryview(b""))
         for _, places in self.all_in(meta, b"iloc"):
-            wanted = {item for item, kind in types.items() if kind in _CODED or kind == b"grid"}
+            wanted = {item for item, kind in self.types.items() if kind in _CODED or kind == b"grid"}
             for item, pieces in self._places(places, store, wanted):
-                self._read_item(types[item], self._joined(pieces))
+                self._read_item(self.types[item], self._joined(pieces))
 
-    def _check_parts(self, meta: memoryview, types: dict[int, bytes]) -> None:
+    def _check_parts(self, meta: memoryview) -> None:
         """Refuse pictures put together of pictures that are themselves put together.
 
-        Such a file can be small and keep a decoder busy for ever. No phone writes them.
+        Such a file can be small and keep a decoder busy for ever.
         """
-        if b"iovl" in types.values():
+        if b"iovl" in self.types.values():
             raise ValueError("a picture is laid together of others")
         for _, references in self.all_in(meta, b"iref"):
             wide = 4 if big(references, 0, 1) else 2
             for name, body in self.boxes(references[4:]):
-                if name != b"dimg" or types.get(big(body, 0, wide)) != b"grid":
+                if name != b"dimg" or self.types.get(big(body, 0, wide)) != b"grid":
                     continue
                 count = big(body, wide, 2)
                 tiles = {big(body, wide + 2 + wide * place, wide) for place in range(count)}
-                if any(types.get(tile) not in _CODED for tile in tiles):
+                if any(self.types.get(tile) not in _CODED for tile in tiles):
                     raise ValueError("a tile of a grid is no coded picture")
 
     def _read_item(self, kind: bytes, data: memoryview) -> None:
@@ -147,7 +181,11 @@ class _Walk:
         else:
             self.coded += (av1_sides if kind == b"av01" else hevc_sides)(data, self.spend)
 
-    def is_promised(self, sides: Sides) -> bool:
+    def all_sides(self) -> list[Sides]:
+        """What the boxes promise, and what the coded pictures have beyond that."""
+        return self.found + [sides for sides in self.coded if not self._is_promised(sides)]
+
+    def _is_promised(self, sides: Sides) -> bool:
         """Whether a box promises at least this size of a coded picture, not counting its padding."""
         width, height = sides[0] - _PADDING, sides[1] - _PADDING
         return any(width < wide and height < high for wide, high in self.found)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from PIL import Image, ImageChops
 
 from imagewright.errors import PictureError, StorageError
+from imagewright.imaging.boxes import Unsupported
 from imagewright.imaging.headers import (
     GIF_MAX_PIXELS,
     MAX_PIXELS,
@@ -33,7 +34,7 @@ from imagewright.imaging.headers import (
     png_is_whole,
 )
 from imagewright.imaging.signatures import HEAD_BYTES, KINDS, describe, known_formats, recognise, titles
-from imagewright.imaging.tiff import SIDEWAYS, Unsupported, tiff_pages
+from imagewright.imaging.tiff import SIDEWAYS, tiff_pages
 from imagewright.text import listed
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
 from imagewright.imaging.bitstreams import Sides, big
-from imagewright.imaging.boxes import FEW_PARTS, iso_sides, little, most_parts
-from imagewright.imaging.tiff import Unsupported, tiff_sides
+from imagewright.imaging.boxes import FEW_PARTS, Unsupported, heic_sides, iso_sides, little, most_parts
+from imagewright.imaging.tiff import tiff_sides
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -281,7 +281,7 @@ _READERS = {
     "gif": _gif,
     "webp": _webp,
     "avif": iso_sides,
-    "heic": iso_sides,
+    "heic": heic_sides,
     "tiff": tiff_sides,
     "bmp": _bmp,
 }

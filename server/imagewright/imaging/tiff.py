@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imagewright.imaging.bitstreams import big
-from imagewright.imaging.boxes import FEW_PARTS, little
+from imagewright.imaging.boxes import FEW_PARTS, Unsupported, little
 
 if TYPE_CHECKING:
     from imagewright.imaging.bitstreams import Sides
@@ -32,10 +32,6 @@ _TIFF_TAGS = frozenset(
     | {_TILE_HEIGHT, _SAMPLES_TAG, _EXIF_TAG, _GPS_TAG, _INTEROP_TAG, _DNG_TAG}
 )
 _RGB = 2
-
-
-class Unsupported(ValueError):
-    """A whole picture of a known format, but of a kind that is not read here; its text says which and what to do."""
 
 
 def tiff_sides(data: bytes, size: int) -> list[Sides]:
