@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.errors import PictureError
-from imagewright.imaging.bitstreams import av1_sides, unit_sides
+from imagewright.imaging.bitstreams import av1_sides
 from imagewright.imaging.files import decoding_cost, head_cost, measure, probe
 from imagewright.imaging.headers import MAX_PIXELS, cost_of, declared_sides
 from imagewright.imaging.limiter import INPUT_MAX_PIXELS, PROBE_BYTES
@@ -26,11 +26,12 @@ from tests.support.crafted_files import (
     hollow_jpeg,
     hollow_png,
     hollow_webp,
+    ispe_of,
+    item_file,
     lossless_webp,
     moving_webp,
     padded_avif,
     padded_heic,
-    parameter_set,
     riff,
     sequence,
     tiff_of,
@@ -177,74 +178,6 @@ def test_what_no_encoder_writes_is_damaged(data: bytes) -> None:
             ask(data)
 
 
-@pytest.mark.parametrize("layers", [0, 2])
-def test_a_parameter_set_says_its_size(layers: int) -> None:
-    assert unit_sides(memoryview(parameter_set(20_000, 9_000, layers))) == [(20_000, 9_000)]
-    assert unit_sides(memoryview(b"\x26\1" + parameter_set(20_000, 9_000, layers)[2:])) == []
-
-
-@pytest.mark.parametrize("cut", [2, 8, 15])
-def test_a_parameter_set_cut_short_is_found_out(cut: int) -> None:
-    with pytest.raises(ValueError, match="short"):
-        unit_sides(memoryview(parameter_set(64, 48, 0)[:cut]))
-
-
-def test_what_heic_data_hold_counts_more_than_what_the_boxes_promise() -> None:
-    data = photo(640, 480, "heic")
-    at = data.index(b"ispe") + 8
-    small = data[:at] + struct.pack(">II", 16, 12) + data[at + 8 :]
-    assert (measure(small).width, measure(small).height) == (640, 480)
-
-
-def test_the_padding_of_heic_data_is_not_part_of_the_picture() -> None:
-    assert (measure(photo(1000, 750, "heic")).width, measure(photo(1000, 750, "heic")).height) == (1000, 750)
-
-
-@pytest.mark.parametrize(
-    ("entries", "references"),
-    [
-        ([(1, b"iovl")], b""),
-        ([(1, b"grid"), (2, b"grid")], box(b"dimg", struct.pack(">HHHH", 1, 2, 2, 2))),
-        ([(1, b"grid"), (2, b"iden")], box(b"dimg", struct.pack(">HHH", 1, 1, 2))),
-    ],
-    ids=["an overlay", "a grid of grids", "a grid of what is derived"],
-)
-def test_a_heic_put_together_of_such_pictures_is_refused(entries: list[tuple[int, bytes]], references: bytes) -> None:
-    described = [box(b"infe", b"\2\0\0\0", struct.pack(">HH", item, 0) + kind) for item, kind in entries]
-    info = box(b"iinf", bytes(4), struct.pack(">H", len(entries)), *described)
-    parts = [info, box(b"iref", bytes(4), references), box(b"iprp", box(b"ipco", ispe(64, 48)))]
-    data = box(b"ftyp", b"heic\0\0\0\0") + box(b"meta", bytes(4), *parts)
-    with pytest.raises(PictureError, match="damaged"):
-        measure(data)
-
-
-@pytest.mark.parametrize("kind", [b"mski", b"unci", b"av01", b"j2k1", b"vvc1"])
-def test_a_heic_with_parts_that_no_phone_writes_is_kept_from_its_decoder(kind: bytes) -> None:
-    whole = photo(640, 480, "heic")
-    at = whole.index(b"infe") + 12
-    assert whole[at : at + 4] == b"hvc1"
-    with pytest.raises(PictureError, match=f'the type "{kind.decode()}" in it.* save it as JPEG'):
-        probe(whole[:at] + kind + whole[at + 4 :])
-
-
-def test_a_heic_film_is_kept_from_its_decoder() -> None:
-    track = box(b"trak", box(b"tkhd", bytes(84)))
-    with pytest.raises(PictureError, match=r"a film in it.* save it as JPEG"):
-        probe(photo(640, 480, "heic") + box(b"moov", track))
-
-
-@pytest.mark.parametrize(("across", "down"), [(255, 255), (31, 64)])
-def test_a_grid_of_more_tiles_than_a_photo_has_is_refused(across: int, down: int) -> None:
-    grid = bytes([0, 0, down, across]) + struct.pack(">HH", 4000, 3000)
-    with pytest.raises(ValueError, match="tiles"):
-        declared_sides("heic", item_file(grid, kind=b"grid"), 10_000)
-
-
-def test_a_grid_says_its_size() -> None:
-    grid = bytes([0, 0, 5, 7]) + struct.pack(">HH", 4000, 3000)
-    assert declared_sides("heic", item_file(grid, kind=b"grid"), 10_000)[0] == (4000, 3000)
-
-
 def test_bytes_between_the_markers_of_a_jpeg_are_passed_over() -> None:
     assert probe(hollow_jpeg(64, 48, b"\xff" * 50 + b"\xff\xfe\0\2")).width == 64
 
@@ -263,19 +196,10 @@ def meta(*properties: bytes) -> bytes:
     )
 
 
-def ispe(width: int, height: int) -> bytes:
-    return box(b"ispe", bytes(4), width.to_bytes(4, "big"), height.to_bytes(4, "big"))
-
-
-def test_of_several_items_the_largest_counts() -> None:
-    data = meta(ispe(160, 120), box(b"pixi", bytes(8)), ispe(4032, 3024), ispe(512, 512))
-    assert declared_sides("avif", data, len(data)) == [(4032, 3024), (512, 512), (160, 120)]
-
-
 @pytest.mark.parametrize("version", [0, 1])
 def test_a_track_counts_as_well(version: int) -> None:
     head = box(b"tkhd", bytes([version]), bytes(75 + 12 * version), (5000 << 16).to_bytes(4, "big") * 2)
-    data = meta(ispe(64, 48)) + box(b"moov", box(b"mvhd", bytes(100)), box(b"trak", head))
+    data = meta(ispe_of(64, 48)) + box(b"moov", box(b"mvhd", bytes(100)), box(b"trak", head))
     assert declared_sides("avif", data, len(data))[0] == (5000, 5000)
 
 
@@ -303,22 +227,6 @@ def test_a_sequence_header_says_its_size(start: tuple[tuple[int, int], ...]) -> 
 def test_a_sequence_header_cut_short_is_found_out(cut: int) -> None:
     with pytest.raises(ValueError, match="short"):
         av1_sides(memoryview(sequence(64, 48, *TIMED)[:cut]), lambda: None)
-
-
-def item_file(data: bytes, *, places: bytes | None = None, version: int = 0, kind: bytes = b"av01") -> bytes:
-    """A file whose only item is in `mdat`, and says that it has 16 x 12 px."""
-    entry = box(b"infe", b"\2\0\0\0", b"\0\1\0\0" + kind + b"\0")
-    info = box(b"iinf", bytes(4), b"\0\1", entry)
-    props = box(b"iprp", box(b"ipco", ispe(16, 12)))
-    head = box(b"ftyp", b"avif\0\0\0\0")
-    method = b"\0\0" if version else b""
-
-    def file(start: int) -> bytes:
-        one = b"\0\1" + struct.pack(">II", start, len(data))
-        table = bytes([version, 0, 0, 0]) + b"\x44\0\0\1\0\1" + method + b"\0\0" + (places or one)
-        return head + box(b"meta", bytes(4), info, box(b"iloc", table), props) + box(b"mdat", data)
-
-    return file(len(file(0)) - len(data))
 
 
 @pytest.mark.parametrize("version", [0, 1])
@@ -368,7 +276,7 @@ def test_an_avif_that_holds_more_than_it_promises_is_measured_by_what_it_holds()
     [
         meta(),
         meta(b"\0\0\0\3ispe"),
-        meta(box(b"free") * 20_000, ispe(64, 48)),
+        meta(box(b"free") * 20_000, ispe_of(64, 48)),
         meta(box(b"ispe", bytes(6))),
         box(b"ftyp", b"avif\0\0\0\0"),
     ],

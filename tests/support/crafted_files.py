@@ -217,6 +217,32 @@ def box(name: bytes, *bodies: bytes) -> bytes:
     return struct.pack(">I", len(body) + 8) + name + body
 
 
+def ispe_of(width: int, height: int) -> bytes:
+    """The box that promises a size."""
+    return box(b"ispe", bytes(4), width.to_bytes(4, "big"), height.to_bytes(4, "big"))
+
+
+def test_of_several_items_the_largest_counts() -> None:
+    data = meta(ispe(160, 120), box(b"pixi", bytes(8)), ispe(4032, 3024), ispe(512, 512))
+    assert declared_sides("avif", data, len(data)) == [(4032, 3024), (512, 512), (160, 120)]
+
+
+def item_file(data: bytes, *, places: bytes | None = None, version: int = 0, kind: bytes = b"av01") -> bytes:
+    """A file whose only item is in `mdat`, and says that it has 16 x 12 px."""
+    entry = box(b"infe", b"\2\0\0\0", b"\0\1\0\0" + kind + b"\0")
+    info = box(b"iinf", bytes(4), b"\0\1", entry)
+    props = box(b"iprp", box(b"ipco", ispe_of(16, 12)))
+    head = box(b"ftyp", b"avif\0\0\0\0")
+    method = b"\0\0" if version else b""
+
+    def file(start: int) -> bytes:
+        one = b"\0\1" + struct.pack(">II", start, len(data))
+        table = bytes([version, 0, 0, 0]) + b"\x44\0\0\1\0\1" + method + b"\0\0" + (places or one)
+        return head + box(b"meta", bytes(4), info, box(b"iloc", table), props) + box(b"mdat", data)
+
+    return file(len(file(0)) - len(data))
+
+
 def _three(*values: int) -> bytes:
     return b"".join(value.to_bytes(3, "little") for value in values)
 

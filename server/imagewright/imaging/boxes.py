@@ -30,8 +30,8 @@ _PADDING = 64
 
 _IN_PHOTOS = frozenset({b"hvc1", b"grid", b"iden", b"tmap", b"Exif", b"mime", b"uri ", b"jpeg"})
 """Types of items that phones and cameras write into a HEIC: pictures, tiles, a picture turned, a map of brightness,
-metadata, a small JPEG. The holes found in libheif in 2026 were in the others and in films (CVE-2026-32738, -32741, -32882, -49271).
-"""
+metadata, a small JPEG. The holes found in libheif in 2026 were in the others and in films (CVE-2026-32738, -32741,
+-32882, -49271)."""
 
 _CODED = frozenset({b"av01", b"hvc1"})
 """Types of items that hold a coded picture."""
