@@ -10,7 +10,7 @@ import pytest
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import ANY, OperationName
 from imagewright.engine.check import check
-from imagewright.engine.fitting import form_of, form_problem, is_reduced, prepare_all
+from imagewright.engine.fitting import form_of, form_problems, is_reduced, prepare_all
 from imagewright.engine.pictures import EXACT, READ_BYTES, READ_BYTES_TOGETHER, Source, reading_limits
 from imagewright.engine.plan import candidates, explain
 from imagewright.errors import Refusal
@@ -83,8 +83,9 @@ def test_a_limit_rules_a_route_out_only_where_every_pixel_counts(
     operation: OperationName, form: PictureForm, facts: PictureFacts, exact: str, *, reduced: bool
 ) -> None:
     route = route_of(form, operation)
-    assert form_problem(facts, route) == (exact if operation in EXACT else "")
-    assert is_reduced(facts, route) == reduced
+    sources = [Source("images[0]", "photo", b"", facts)]
+    assert form_problems(sources, route, None) == ([f"images[0] {exact}"] if exact and operation in EXACT else [])
+    assert is_reduced(sources, route) == reduced
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,16 @@ def test_a_limit_rules_a_route_out_only_where_every_pixel_counts(
     ],
 )
 def test_a_picture_that_is_or_would_be_too_small_is_never_made_larger(size: tuple[int, int], words: str) -> None:
-    assert form_problem(facts_of(*size), route_of(replace(PLAIN, min_side=300, max_side=2000))) == words
+    sources = [Source("images[0]", "photo", b"", facts_of(*size))]
+    found = form_problems(sources, route_of(replace(PLAIN, min_side=300, max_side=2000)), None)
+    assert found == ([f"images[0] {words}"] if words else [])
+
+
+@pytest.mark.parametrize(("scale", "words"), [(2, []), (3, ["images[0] is 600x400 px, 240,000 pixels in all, and "])])
+def test_what_an_enlargement_may_come_to_limits_its_input(scale: int, words: list[str]) -> None:
+    route = replace(route_of(PLAIN, OperationName.UPSCALE), max_output_pixels=1_000_000)
+    found = form_problems([Source("images[0]", "photo", b"", facts_of(600, 400))], route, scale)
+    assert [one[: len(text)] for one, text in zip(found, words, strict=True)] == words
 
 
 @pytest.mark.parametrize("row", catalog().values(), ids=lambda row: row.tool)

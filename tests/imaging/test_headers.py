@@ -196,6 +196,11 @@ def meta(*properties: bytes) -> bytes:
     )
 
 
+def test_of_several_items_the_largest_counts() -> None:
+    data = meta(ispe_of(160, 120), box(b"pixi", bytes(8)), ispe_of(4032, 3024), ispe_of(512, 512))
+    assert declared_sides("avif", data, len(data)) == [(4032, 3024), (512, 512), (160, 120)]
+
+
 @pytest.mark.parametrize("version", [0, 1])
 def test_a_track_counts_as_well(version: int) -> None:
     head = box(b"tkhd", bytes([version]), bytes(75 + 12 * version), (5000 << 16).to_bytes(4, "big") * 2)

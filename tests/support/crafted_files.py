@@ -222,11 +222,6 @@ def ispe_of(width: int, height: int) -> bytes:
     return box(b"ispe", bytes(4), width.to_bytes(4, "big"), height.to_bytes(4, "big"))
 
 
-def test_of_several_items_the_largest_counts() -> None:
-    data = meta(ispe(160, 120), box(b"pixi", bytes(8)), ispe(4032, 3024), ispe(512, 512))
-    assert declared_sides("avif", data, len(data)) == [(4032, 3024), (512, 512), (160, 120)]
-
-
 def item_file(data: bytes, *, places: bytes | None = None, version: int = 0, kind: bytes = b"av01") -> bytes:
     """A file whose only item is in `mdat`, and says that it has 16 x 12 px."""
     entry = box(b"infe", b"\2\0\0\0", b"\0\1\0\0" + kind + b"\0")

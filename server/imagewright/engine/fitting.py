@@ -21,14 +21,6 @@ if TYPE_CHECKING:
     from imagewright.providers.base import MaskForm, PictureForm, Route
 
 
-def enlarging(route: Route, scale: int | None) -> Route:
-    """The route with the limit of its input pictures that follows from the largest one it makes at that scale."""
-    if route.max_output_pixels is None or scale is None:
-        return route
-    most = min(route.max_output_pixels // scale**2, route.pictures.max_pixels or route.max_output_pixels)
-    return replace(route, pictures=replace(route.pictures, max_pixels=most))
-
-
 def form_of(route: Route) -> PictureForm:
     """The form of a route's input pictures, with the row's limits where they are tighter."""
     form, own = route.pictures, catalog()[route.tool].pictures
@@ -46,15 +38,33 @@ def _least(*limits: int | None) -> int | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def form_problem(facts: PictureFacts, route: Route) -> str:
-    """Why a route cannot take a picture, with what would do; empty where it can, as it is or made smaller."""
+def form_problems(sources: Sequence[Source], route: Route, scale: int | None) -> list[str]:
+    """Why a route cannot take the pictures of a call, as they are or made smaller, each with what would do.
+
+    `scale` is the factor of an enlargement; None for any other call.
+    """
     form = form_of(route)
+    if route.max_output_pixels is not None and scale is not None:
+        form = replace(form, max_pixels=_least(form.max_pixels, route.max_output_pixels // scale**2))
+    found = []
+    for source in sources:
+        if source.argument == MASK:
+            continue
+        if why := _size_problem(source.facts, form, exact=route.operation in EXACT):
+            found.append(f"{source.argument} {why}")
+        if source.facts.has_alpha and not form.alpha:
+            why = "has an alpha channel, which is not kept there: saved without it, for example as JPEG, it would do"
+            found.append(f"{source.argument} {why}")
+    return found
+
+
+def _size_problem(facts: PictureFacts, form: PictureForm, *, exact: bool) -> str:
     is_size = f"is {facts.width}x{facts.height} px"
     size = fitted(facts.width, facts.height, max_pixels=form.max_pixels, max_side=form.max_side)
     if min(size) < form.min_side:
         made_smaller = "" if size == (facts.width, facts.height) else f", made smaller {size[0]}x{size[1]} px"
         return f"{is_size}{made_smaller}, and each side needs at least {form.min_side} px"
-    if route.operation not in EXACT:
+    if not exact:
         return ""
     way_out = f"made smaller, to {size[0]}x{size[1]} px, it would do"
     pixels = facts.width * facts.height
@@ -62,18 +72,26 @@ def form_problem(facts: PictureFacts, route: Route) -> str:
         return f"{is_size}, {pixels:,} pixels in all, and the limit is {form.max_pixels:,}: {way_out}"
     if form.max_side is not None and max(facts.width, facts.height) > form.max_side:
         return f"{is_size}, and the limit is {form.max_side:,} px per side: {way_out}"
-    if form.max_bytes is not None and facts.format in form.formats and facts.size > form.max_bytes:
-        limit = byte_size(form.max_bytes)
+    if _has_too_many_bytes(facts, form):
+        limit = byte_size(form.max_bytes or 0)
         return f"has {byte_size(facts.size)}, and the limit is {limit}: saved as JPEG or WebP it may do"
     return ""
 
 
-def is_reduced(facts: PictureFacts, route: Route) -> bool:
+def is_reduced(sources: Sequence[Source], route: Route) -> bool:
     """Whether a picture that a route can take loses pixels or is written anew there only for its size."""
     form = form_of(route)
-    size = fitted(facts.width, facts.height, max_pixels=form.max_pixels, max_side=form.max_side)
-    large = form.max_bytes is not None and facts.format in form.formats and facts.size > form.max_bytes
-    return large or size != (facts.width, facts.height)
+    limits = {"max_pixels": form.max_pixels, "max_side": form.max_side}
+    pictures = [source.facts for source in sources if source.argument != MASK]
+    return any(
+        _has_too_many_bytes(facts, form) or fitted(facts.width, facts.height, **limits) != (facts.width, facts.height)
+        for facts in pictures
+    )
+
+
+def _has_too_many_bytes(facts: PictureFacts, form: PictureForm) -> bool:
+    """Of a picture in an accepted format: it is not known what any other will have."""
+    return form.max_bytes is not None and facts.format in form.formats and facts.size > form.max_bytes
 
 
 async def prepare_all(

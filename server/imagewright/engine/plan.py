@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from imagewright.catalog.load import row_in
 from imagewright.catalog.row import AUTO, MODEL, PICTURE_KINDS, narrowed, outside
 from imagewright.engine.check import nearest_hint
-from imagewright.engine.fitting import enlarging, form_problem, is_reduced, prepare_all
+from imagewright.engine.fitting import form_problems, is_reduced, prepare_all
 from imagewright.engine.offer import ENGINE_ARGUMENTS
 from imagewright.engine.spec import spec_of
 from imagewright.engine.pictures import MASK, nearest_ratio
@@ -89,14 +89,13 @@ def candidates(
 
 def _examine(checked: Checked, route: Route, sources: tuple[Source, ...]) -> Candidate:
     arguments = _filled(checked, route)
-    against = (*_against(checked, route), *_too_large(sources, route, arguments), *_not_opaque(sources, route))
+    against = (*_against(checked, route), *form_problems(sources, route, arguments.get("scale")))
     if "scale" in arguments and not against:
         arguments["scale"] = min(own for own in route.scales if own >= arguments["scale"])
     calls = sum(1 for _ in split(checked.count, route.counts))
     sides = [max(one.facts.width, one.facts.height) for one in sources if one.argument != MASK]
     usd = estimate(route.price, arguments, checked.count, calls=calls, sides=sides or [0] * checked.images)
-    reduced = any(is_reduced(one.facts, route) for one in sources if one.argument != MASK)
-    return Candidate(checked, sources, route, against, arguments, checked.count, usd, reduced)
+    return Candidate(checked, sources, route, against, arguments, checked.count, usd, is_reduced(sources, route))
 
 
 def estimate(
@@ -206,19 +205,6 @@ def _clashes(checked: Checked, route: Route) -> Iterator[list[str]]:
     for together in route.never:
         if all(values.get(name) in some for name, some in together.items()):
             yield [f"{name} {say(values[name])}" for name in together]
-
-
-def _too_large(sources: Sequence[Source], route: Route, arguments: Mapping[str, Any]) -> list[str]:
-    limited = enlarging(route, arguments.get("scale"))
-    shown = [one for one in sources if one.argument != MASK]
-    return [f"{one.argument} {why}" for one in shown if (why := form_problem(one.facts, limited))]
-
-
-def _not_opaque(sources: Sequence[Source], route: Route) -> list[str]:
-    if route.pictures.alpha:
-        return []
-    why = "has an alpha channel, which is not kept there: saved without it, for example as JPEG, it would do"
-    return [f"{one.argument} {why}" for one in sources if one.argument != MASK and one.facts.has_alpha]
 
 
 def _limit_broken(argument: Argument, route: Route, name: str, value: Any) -> str:
