@@ -14,8 +14,8 @@ from imagewright.catalog.row import AUTO, MODEL, PICTURE_KINDS, narrowed, outsid
 from imagewright.engine.check import nearest_hint
 from imagewright.engine.fitting import form_problems, is_reduced, prepare_all
 from imagewright.engine.offer import ENGINE_ARGUMENTS
-from imagewright.engine.spec import spec_of
 from imagewright.engine.pictures import MASK, nearest_ratio
+from imagewright.engine.spec import spec_of
 from imagewright.errors import Problem, Refusal
 from imagewright.providers.base import EVERY_EDITION, Order
 from imagewright.text import listed, say
