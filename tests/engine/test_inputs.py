@@ -20,11 +20,14 @@ from imagewright.storage.stores import open_stores
 from tests.support.crafted_files import (
     flat_png,
     hollow_avif,
+    hollow_bmp,
     hollow_gif,
+    hollow_heic,
     hollow_jpeg,
     hollow_png,
     hollow_webp,
     padded_avif,
+    tiff_of,
 )
 from tests.support.pictures import STILL_FORMATS, photo
 from tests.support.raw_client import MODERN, RawClient
@@ -43,6 +46,9 @@ HOLLOW: dict[str, Callable[[int, int], bytes]] = {
     "webp": hollow_webp,
     "gif": lambda width, height: hollow_gif((width, height), (1, 1)),
     "avif": hollow_avif,
+    "heic": hollow_heic,
+    "tiff": lambda width, height: tiff_of((width, height)),
+    "bmp": hollow_bmp,
 }
 """Files that promise many pixels and have none of them: were one decoded, it would be called damaged."""
 FORMATS = [name for name in HOLLOW if name in STILL_FORMATS]
