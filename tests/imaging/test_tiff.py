@@ -11,9 +11,9 @@ from PIL import Image, ImageCms
 
 from imagewright.errors import PictureError
 from imagewright.imaging.files import probe
+from imagewright.imaging.headers import tiff_pages
 from imagewright.imaging.pixels import open_picture
 from imagewright.imaging.preview import look
-from imagewright.imaging.tiff import tiff_pages
 from tests.support.crafted_files import bmp_with_alpha, tiff_of
 from tests.support.pictures import QUARTERS, photo, quarters, saved
 

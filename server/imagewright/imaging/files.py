@@ -25,6 +25,7 @@ from imagewright.imaging.boxes import Unsupported
 from imagewright.imaging.headers import (
     GIF_MAX_PIXELS,
     MAX_PIXELS,
+    SIDEWAYS,
     TIFF_MAX_PIXELS,
     cost_of,
     declared_sides,
@@ -32,9 +33,9 @@ from imagewright.imaging.headers import (
     orientation_of,
     png_exif,
     png_is_whole,
+    tiff_pages,
 )
 from imagewright.imaging.signatures import HEAD_BYTES, KINDS, describe, known_formats, recognise, titles
-from imagewright.imaging.tiff import SIDEWAYS, tiff_pages
 from imagewright.text import listed
 
 if TYPE_CHECKING:
