@@ -21,7 +21,7 @@ from tests.support.pictures import photo
 
 pytestmark = pytest.mark.anyio
 
-CAT = photo(64, 48)
+CAT = photo(320, 256)
 
 
 def rows_of(operation: OperationName, *arguments: str) -> list[str]:
@@ -66,7 +66,7 @@ MAKE = {"prompt": "a kite"}
     [
         (OperationName.GENERATE, MAKE, {"ratio": "1:1"}),
         (OperationName.GENERATE, MAKE | {"aspect_ratio": "16:9"}, {"ratio": "16:9"}),
-        (OperationName.EDIT, EDIT, {"ratio": "", "like": (64, 48)}),
+        (OperationName.EDIT, EDIT, {"ratio": "", "like": (320, 256)}),
         (OperationName.EDIT, EDIT | {"aspect_ratio": "16:9"}, {"ratio": "16:9", "like": None}),
         (OperationName.GENERATE, MAKE | {"resolution": "4K"}, {"resolution": "4K"}),
         (OperationName.GENERATE, MAKE | {"background": "transparent"}, {"transparent": True, "cut_out": False}),
@@ -79,12 +79,12 @@ MAKE = {"prompt": "a kite"}
         ),
         (OperationName.GENERATE, MAKE | {"save_as": "/x/kite.JPG"}, {"format": "jpeg", "ending": "jpeg"}),
         (OperationName.GENERATE, MAKE | {"save_as": "kite.v2", "output_format": "jpeg"}, {"ending": ""}),
-        (OperationName.UPSCALE, {"images": ["/c.png"], "scale": 3}, {"size": (192, 144), "scale": 3, "ratio": ""}),
-        (OperationName.UPSCALE, {"images": ["/c.png"], "scale": 1}, {"size": (64, 48), "scale": 1}),
+        (OperationName.UPSCALE, {"images": ["/c.png"], "scale": 3}, {"size": (960, 768), "scale": 3, "ratio": ""}),
+        (OperationName.UPSCALE, {"images": ["/c.png"], "scale": 1}, {"size": (320, 256), "scale": 1}),
         (
             OperationName.REMOVE_BACKGROUND,
             {"image": "/c.png"},
-            {"size": (64, 48), "transparent": True, "cut_out": True},
+            {"size": (320, 256), "transparent": True, "cut_out": True},
         ),
         (OperationName.REFRAME, {"image": "/c.png", "aspect_ratio": "2:1"}, {"ratio": "2:1", "size": None}),
     ],
@@ -117,7 +117,7 @@ async def test_where_the_vendor_does_not_know_auto_the_nearest_ratio_is_asked_fo
 async def test_only_another_factor_than_was_asked_is_brought_down() -> None:
     (tool,) = rows_of(OperationName.UPSCALE)
     given = {"images": ["/c.png"], "scale": 3}
-    assert (await spec_for(tool, given, most=4)).exact_size == (192, 144)
+    assert (await spec_for(tool, given, most=4)).exact_size == (960, 768)
     assert (await spec_for(tool, given, most=3)).exact_size is None
 
 
