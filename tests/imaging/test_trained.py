@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image, ImageDraw
 
-from imagewright.errors import PictureError
-from imagewright.imaging.trained import cut_out_with
+from imagewright.imaging.trained import ModelFileError, cut_out_with
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,16 +88,16 @@ def test_what_was_transparent_stays_so(model: str) -> None:
 def test_a_model_that_was_replaced_is_loaded_again(model: str, tmp_path: Path) -> None:
     assert cut_out_with(_product(), model).found
     (tmp_path / "bright.onnx").write_bytes(b"no model")
-    with pytest.raises(PictureError, match=r"bright\.onnx, cannot be used"):
+    with pytest.raises(ModelFileError, match=r"bright\.onnx cannot be used"):
         cut_out_with(_product(), model)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(PictureError, match=r"cutout_model, .*gone\.onnx, cannot be used: .*No such file"):
+    with pytest.raises(ModelFileError, match=r"the model .*gone\.onnx cannot be used: it is not there"):
         cut_out_with(_product(), str(tmp_path / "gone.onnx"))
 
 
 @pytest.mark.skipif(importlib.util.find_spec("rembg") is not None, reason="the extra is installed here")
 def test_without_the_extra_it_says_how_to_get_it(model: str) -> None:
-    with pytest.raises(PictureError, match=r"pip install 'imagewright\[cutout\]'"):
+    with pytest.raises(ModelFileError, match=r"pip install 'imagewright\[cutout\]'"):
         cut_out_with(_product(), model)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from imagewright.errors import PictureError
+from imagewright.errors import PictureError, why
 from imagewright.imaging.cutout import Cutout, cut_out_along
 from imagewright.imaging.segmentation import LEAST
 
@@ -30,17 +30,22 @@ _NO, _YES = 64, 192
 _HALF = [0] * 128 + [255] * 128
 
 
+class ModelFileError(PictureError):
+    """The model cannot be used."""
+
+
 def cut_out_with(image: Picture, model: str) -> Cutout:
     """As `cut_out`, with the subject that a model finds: `model` is an ONNX file of the U2-Net family.
 
     Raises:
-        PictureError: the file cannot be used as such a model, or the extra is not installed.
+        ModelFileError: the file cannot be used as such a model, or the extra is not installed.
     """
     colours = image.convert("RGB")
     try:
         (found,) = _session(model, Path(model).stat().st_mtime_ns).predict(colours)
     except Exception as error:  # rembg and its runtime raise nearly everything on a file that is no model
-        raise PictureError(f"cutout_model, {model}, cannot be used: {str(error) or type(error).__name__}") from error
+        reason = why(error) if isinstance(error, OSError) else str(error) or type(error).__name__
+        raise ModelFileError(f"the model {model} cannot be used: {reason}") from error
     shrink = min(1.0, SIDE / max(image.size))
     size = (max(1, round(image.width * shrink)), max(1, round(image.height * shrink)))
     small: Image.Image = found.resize(size, Image.Resampling.BOX)
@@ -57,7 +62,7 @@ def cut_out_with(image: Picture, model: str) -> Cutout:
 def _session(model: str, _changed: int) -> Any:
     """The model, ready to be asked, until its file changes. Loading it takes seconds."""
     if find_spec("rembg") is None:
-        raise PictureError("the extra is not installed: pip install 'imagewright[cutout]'")
+        raise ModelFileError("the extra is not installed: pip install 'imagewright[cutout]'")
     session = import_module("rembg.sessions.u2net_custom").U2netCustomSession
 
     def file_of(_kind: Any, /, *_: object, model_path: str, **__: object) -> str:

@@ -328,8 +328,9 @@ async def test_a_model_of_the_users_is_named_and_a_file_that_is_not_there_is_ref
     assert own.model == "u2netp"
     assert {one.model for one in provider.routes} - {"u2netp"} < {one.model for one in ROUTES}
     order = Order(own, {}, 1, (_prepared(photo(*SIZE)),), model=own.model)
-    with pytest.raises(RequestRejected, match=r"u2netp\.onnx, cannot be used"):
+    with pytest.raises(RequestRejected, match=r"u2netp\.onnx cannot be used") as refused:
         await provider.submit(order)
+    assert "cutout_model" in str(refused.value)
 
 
 @_each(*(operation for operation in OperationName if operation is not OperationName.GENERATE))

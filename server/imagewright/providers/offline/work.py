@@ -15,7 +15,7 @@ from imagewright.imaging.pixels import HIGH_QUALITY, encode, enlarge, holds, ope
 from imagewright.imaging.placeholder import draw_placeholder, placeholder_size
 from imagewright.imaging.prepare import read_mask
 from imagewright.imaging.reframe import reframed, way_of
-from imagewright.imaging.trained import cut_out_with
+from imagewright.imaging.trained import ModelFileError, cut_out_with
 from imagewright.providers.base import Output
 from imagewright.providers.common.provider import route_as
 from imagewright.providers.offline.routes import NAME, OfflineRoute
@@ -37,6 +37,7 @@ EXTENDED_NOTE = "What is new around the picture is {ground}. No model made it."
 KEY_NOTE = "A provider's key gives a trained model."
 NOT_FOUND_NOTE = "No subject could be distinguished from the background, so nothing was removed."
 UNSURE_NOTE = "The outline is not sure: {share:.0%} of the picture could be subject or background."
+MODEL_ADVICE = "Correct the setting cutout_model, or take it out: without it, the outline is found without a model."
 UNSURE_MODEL_NOTE = "The outline is not sure: {name} is undecided about {share:.0%} of the subject."
 
 SEEDS = 2**31
@@ -142,7 +143,10 @@ def _upscale(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]]:  # noq
 def _remove_background(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]]:  # noqa: ARG001 - as above
     image = open_picture(order.images[0].data)
     model = route_as(order, OfflineRoute).model_file
-    result = cut_out_with(image, model) if model else cut_out(image)
+    try:
+        result = cut_out_with(image, model) if model else cut_out(image)
+    except ModelFileError as error:
+        raise RequestRejected(NAME, str(error), advice=MODEL_ADVICE) from error
     if result.found and result.is_sure:
         return _like(image, result.image), ()
     unsure = UNSURE_MODEL_NOTE if model else UNSURE_NOTE
