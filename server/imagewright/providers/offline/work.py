@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.errors import RequestRejected
-from imagewright.imaging.cutout import cut_out
+from imagewright.imaging.cutout import ModelFileError, cut_out, cut_out_with
 from imagewright.imaging.headers import MAX_PIXELS
 from imagewright.imaging.lettering import lettered
 from imagewright.imaging.pixels import HIGH_QUALITY, encode, enlarge, holds, open_picture
 from imagewright.imaging.placeholder import draw_placeholder, placeholder_size
 from imagewright.imaging.prepare import read_mask
 from imagewright.imaging.reframe import reframed, way_of
-from imagewright.imaging.trained import ModelFileError, cut_out_with
 from imagewright.providers.base import Output
 from imagewright.providers.common.provider import route_as
 from imagewright.providers.offline.routes import NAME, OfflineRoute

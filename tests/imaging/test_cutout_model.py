@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PIL import Image, ImageDraw
 
-from imagewright.imaging.trained import ModelFileError, cut_out_with
+from imagewright.imaging.cutout import ModelFileError, cut_out_with
 
 if TYPE_CHECKING:
     from pathlib import Path
