@@ -29,7 +29,7 @@ from __future__ import annotations
 import errno
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -94,6 +94,8 @@ class Problem:
     """The argument it is about; empty when it is about the call as a whole."""
     message: str
     """What is wrong, the limit, and the nearest allowed value, as one sentence."""
+    meant: tuple[str, ...] = ()
+    """Of an unknown argument: the ones of the tool that may be meant."""
 
     def __str__(self) -> str:
         return f"{self.argument}: {self.message}" if self.argument else self.message
@@ -129,7 +131,7 @@ def _bounded(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
     kept: list[Problem] = []
     room = PROBLEM_BYTES
     for problem in problems[:MOST_PROBLEMS]:
-        short = Problem(clip(problem.argument), clip(problem.message, LONGEST_MESSAGE))
+        short = replace(problem, argument=clip(problem.argument), message=clip(problem.message, LONGEST_MESSAGE))
         room -= len(json.dumps([short.argument, short.message]))
         if room < 0 and kept:
             break

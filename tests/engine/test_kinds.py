@@ -9,7 +9,7 @@ import pytest
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import KINDS, Kind
-from imagewright.engine.normalise import READERS, Wanted, normalised, wanted_by
+from imagewright.engine.check import READERS, Wanted, normalised, wanted_by
 
 if TYPE_CHECKING:
     from imagewright.catalog.row import Row

@@ -152,7 +152,7 @@ def test_a_flood_is_answered_in_few_steps_and_few_words(row: Row) -> None:
     for name, flood in FLOODS.items():
         with counted() as steps:
             checked = check(row, flood)
-            refusal = Refusal(*checked.problems, instead=tuple(checked.strays)[:0])
+            refusal = Refusal(*checked.problems)
         size = len(error_reply(refusal).model_dump_json(by_alias=True).encode())
         assert size < LARGEST_REFUSAL, (name, size)
         assert 0 < len(refusal.problems) <= MOST_PROBLEMS, name

@@ -1,4 +1,4 @@
-"""The allowed value that is nearest to a refused one. It is only named in messages and never used instead."""
+"""What is nearest to what was refused: the allowed value, the argument. It is only named and never used instead."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any
 
-from imagewright.catalog.row import Argument
+from imagewright.catalog.row import Argument, bare
 from imagewright.text import LONGEST_COMPARED, closest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from imagewright.catalog.row import Limits, Scalar
 
@@ -24,6 +24,24 @@ PIXELS_PER_K = 1024
 """Pixels of the longer side that one K of a size class stands for."""
 SMALLEST_SIDE = 64
 """Pixels. Two numbers below this are a ratio, not a size."""
+
+
+def arguments_meant(name: str, known: Mapping[str, Argument]) -> list[str]:
+    """The arguments that a caller may mean by a name which none of them has; empty when no guess is worth giving.
+
+    Another word for an argument, such as `n` for `variants`, is stronger than likeness. Some words stand for several:
+    `size` may be the shape or the resolution. Nothing is meant by a name of more than 100 characters.
+    """
+    if len(name) > LONGEST_COMPARED:
+        return []
+    word = bare(name)
+    return [key for key, one in known.items() if word in map(bare, one.also)] or closest(name, known)
+
+
+def nearest_hint(limits: Limits, value: Any) -> str:
+    """`; nearest allowed: ...`, or nothing when nothing is near."""
+    close = nearest(limits, value)
+    return "" if close is None else f"; nearest allowed: {close}"
 
 
 def nearest(limits: Limits, value: Any) -> Scalar | None:

@@ -116,6 +116,8 @@ class Argument(Limits):
     kind: Kind
     describe: str
     """A few words for the schema."""
+    also: tuple[str, ...] = ()
+    """What other tools and vendors call it. A call that uses such a name is refused and led here."""
     required: bool = False
     default: Scalar | None = None
     source: str = ""
@@ -292,9 +294,9 @@ class Row(Strict):
 
     def edition_called(self, text: str) -> str | None:
         """The edition that a caller means by a text: its name, its title or another of its names, however written."""
-        wanted = _bare(text)
+        wanted = bare(text)
         for name, edition in self.editions.items():
-            if wanted in map(_bare, (name, edition.title, *edition.also)):
+            if wanted in map(bare, (name, edition.title, *edition.also)):
                 return name
         return None
 
@@ -315,8 +317,8 @@ class Row(Strict):
         return plain[0] if plain else next(reversed(self.operations))
 
 
-def _bare(name: str) -> str:
-    """A name without case, blanks and hyphens: "Nano Banana Pro" and "nano-banana-pro" are one."""
+def bare(name: str) -> str:
+    """A name without case, blanks, hyphens and underscores: "Nano Banana Pro" and "nano-banana-pro" are one."""
     return re.sub(r"[\s_-]+", "", name).lower()
 
 

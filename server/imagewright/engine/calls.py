@@ -9,18 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from math import inf
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
 from imagewright.catalog.load import catalog
-from imagewright.catalog.row import verb
+from imagewright.catalog.row import MODEL
+from imagewright.engine import alternatives
 from imagewright.engine.check import check
 from imagewright.engine.jobs import Jobs
 from imagewright.engine.pictures import reading_limits, resolve
-from imagewright.engine.plan import candidates, explain, first_plan, refuse_all
+from imagewright.engine.plan import candidates, explain, first_plan
 from imagewright.errors import ConfirmationNeededError, PictureError, Problem, Refusal, StorageError
 from imagewright.imaging.files import HEAD_READ, head_cost
 from imagewright.imaging.limiter import DECODING, LOOK_BYTES
@@ -77,9 +78,20 @@ class Previews:
 
 
 class Calls:
-    """Takes calls, and owns the jobs they become. The group runs them; `registry` gives the providers in use now."""
+    """Takes calls, and owns the jobs they become.
 
-    def __init__(self, group: TaskGroup, stores: Stores, registry: Callable[[], ProviderRegistry]) -> None:
+    The group runs them, `registry` gives the providers in use now, and `today` the day by which models have ended.
+    """
+
+    def __init__(
+        self,
+        group: TaskGroup,
+        stores: Stores,
+        registry: Callable[[], ProviderRegistry],
+        *,
+        today: Callable[[], date] = lambda: datetime.now(UTC).date(),
+    ) -> None:
+        self._today = today
         self.library = stores.library
         self.jobs = Jobs(group, stores, registry)
         self._stores = stores
@@ -93,7 +105,8 @@ class Calls:
         self, who: Principal, config: Config, tool: str, arguments: object, *, key: str, confirmed: bool
     ) -> Job:
         """See `Engine.start`."""
-        checked = _understand(config.offer, tool, arguments)
+        offer = offer_on(config.offer, self._today())
+        checked = understand(offer, tool, arguments)
         sources, problems = await self._open_pictures(who, checked)
         call = "" if problems else fingerprint(checked, sources)
         if not problems and (earlier := await self.jobs.repeated(who, call, key)) is not None:
@@ -101,12 +114,12 @@ class Calls:
         problems += await self._room_problems(who, checked, refused=bool(problems))
         if problems:
             note = NOT_OPENED if checked.problems and checked.names_pictures else ""
-            raise Refusal(*problems, instead=_instead(config.offer, checked), note=note)
+            raise alternatives.refusal(offer, checked, problems, note)
         order = config.settings.providers
-        examined = candidates(checked, config.offer.serving[tool], order, sources)
+        examined = candidates(checked, offer.serving[tool], order, sources)
         able = [one for one in examined if not one.against]
         if not able:
-            raise refuse_all(examined, checked, config.offer.others(checked.operation, tool, checked.beyond_defaults))
+            raise alternatives.refusal_by_all(offer, checked, examined, sources)
         budget = config.settings.budget
         check_call(budget, able[0], confirmed=confirmed)
         plan = await first_plan(able, limited=budget != BudgetTable())
@@ -118,11 +131,12 @@ class Calls:
 
     def explain(self, config: Config, tool: str, arguments: object) -> tuple[str, ...]:
         """See `Engine.explain`."""
-        checked = _understand(config.offer, tool, arguments)
+        offer = offer_on(config.offer, self._today())
+        checked = understand(offer, tool, arguments)
         if checked.problems:
-            raise Refusal(*checked.problems, instead=_instead(config.offer, checked))
+            raise alternatives.refusal(offer, checked, checked.problems)
         order = config.settings.providers
-        return explain(candidates(checked, config.offer.serving[tool], order), ordered=order is not None)
+        return explain(candidates(checked, offer.serving[tool], order), ordered=order is not None)
 
     async def spent(self, who: Principal) -> dict[str, float]:
         """See `Engine.spent`."""
@@ -228,7 +242,12 @@ def _begun(found: Job | KeyClash | OverBudget, usd: float | None) -> Job:
             return found
 
 
-def _understand(offer: Offer, tool: str, arguments: object) -> Checked:
+def offer_on(offer: Offer, today: date) -> Offer:
+    """The offer without what has ended since it was made."""
+    return offer.on(today) if "" < offer.until <= today.isoformat() else offer
+
+
+def understand(offer: Offer, tool: str, arguments: object) -> Checked:
     """The call against its row, without looking at any picture.
 
     Raises:
@@ -239,19 +258,12 @@ def _understand(offer: Offer, tool: str, arguments: object) -> Checked:
         raise Refusal(Problem("tool", f"there is no {say(tool)}{did_you_mean(tool, offer.names)}"))
     checked = check(row, arguments)
     if tool not in offer.tools:
-        able = offer.others(checked.operation, but=tool)
-        because = offer.hidden.get(tool, "not listed")
-        none_can = "" if able else f"; no tool that is on can {verb(checked.operation)}"
-        raise Refusal(Problem("", f"{tool} is off: {because}{none_can}"), instead=able)
+        raise alternatives.refusal_of_tool(offer, checked)
+    own = offer.tools[tool].operations.get(checked.operation)
+    if checked.edition and own is not None and checked.edition not in (own.arguments[MODEL].values or ()):
+        others = [one for one in checked.problems if one.argument != MODEL]
+        return replace(checked, problems=(alternatives.unserved_edition(offer, checked), *others))
     return checked
-
-
-def _instead(offer: Offer, checked: Checked) -> tuple[str, ...]:
-    """Tools that are on and take what this one cannot; none if correcting the call is enough."""
-    row = offer.tools[checked.row.tool]
-    if checked.operation not in row.operations:
-        return offer.others(checked.operation, but=row.tool)
-    return offer.takers(checked.strays, but=row.tool) if checked.strays else ()
 
 
 def _type_of(head: bytes, record: PictureRecord) -> str:

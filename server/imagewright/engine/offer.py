@@ -6,7 +6,7 @@ of what it can have.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -61,6 +61,10 @@ class Offer:
     """State of every provider."""
     offline_only: bool
     """Whether only the offline provider serves, so that generating and editing make placeholders."""
+    today: date = field(compare=False)
+    """The day it is for: what has ended by then is not in it."""
+    until: str = ""
+    """The first day on which something of it is served no more, as YYYY-MM-DD; empty while no day is known."""
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -76,28 +80,32 @@ class Offer:
         """The routes of a tool; none where it is not listed."""
         return self.serving.get(tool, ())
 
-    def takers(self, arguments: Iterable[str], but: str) -> tuple[str, ...]:
-        """Listed tools that take all these arguments in one operation or another, without the one named."""
-        wanted = set(arguments)
-        return tuple(row.tool for row in self.rows if row.tool != but and wanted <= set(row.arguments()))
-
-    def others(self, operation: OperationName, but: str, taking: Iterable[str] = ()) -> tuple[str, ...]:
-        """Listed tools that can do the operation with these arguments, best first, without the one named."""
-        wanted = set(taking)
-        able = [
-            row
-            for row in self.rows
-            if row.tool != but and operation in row.operations and wanted <= set(row.operations[operation].arguments)
-        ]
+    def others(self, operation: OperationName, but: str) -> tuple[str, ...]:
+        """Listed tools that can do the operation, best first, without the one named."""
+        able = [row for row in self.rows if row.tool != but and operation in row.operations]
         return tuple(row.tool for row in sorted(able, key=lambda row: row.operations[operation].rank))
+
+    def on(self, today: date) -> Offer:
+        """What is left of it on a later day: a server may run for longer than a model lives."""
+        serving = {tool: tuple(living(routes, today)) for tool, routes in self.serving.items()}
+        found = {tool: effective_row(catalog()[tool], routes, today) for tool, routes in serving.items()}
+        tools = {tool: row for tool, row in found.items() if row is not None}
+        gone = {tool: "what served it has ended" for tool in found if tool not in tools}
+        return replace(
+            self,
+            tools=tools,
+            hidden={**self.hidden, **gone},
+            serving={tool: serving[tool] for tool in tools},
+            today=today,
+            until=_first_end(tools, serving),
+        )
 
 
 def make_offer(toggles: Toggles, routes: Iterable[Route], providers: Mapping[str, ProviderState], today: date) -> Offer:
     """The offer that follows from the toggles and the routes of the providers in use, without what has ended."""
     by_tool: dict[str, list[Route]] = {}
-    for route in routes:
-        if not (end := end_of(route)) or end > today.isoformat():
-            by_tool.setdefault(route.tool, []).append(route)
+    for route in living(routes, today):
+        by_tool.setdefault(route.tool, []).append(route)
     tools: dict[str, Row] = {}
     hidden: dict[str, str] = {}
     for name, row in catalog().items():
@@ -123,7 +131,20 @@ def make_offer(toggles: Toggles, routes: Iterable[Route], providers: Mapping[str
         serving={name: tuple(by_tool[name]) for name in tools},
         providers=dict(providers),
         offline_only={state.name for state in providers.values() if state.on} == {"offline"},
+        today=today,
+        until=_first_end(tools, by_tool),
     )
+
+
+def living(routes: Iterable[Route], today: date) -> list[Route]:
+    """The routes whose models have not ended."""
+    return [route for route in routes if not (end := end_of(route)) or end > today.isoformat()]
+
+
+def _first_end(tools: Mapping[str, Row], serving: Mapping[str, Iterable[Route]]) -> str:
+    """The first day on which a route or an edition of these tools ends; empty when none does."""
+    editions = [edition.ends for row in tools.values() for edition in row.editions.values()]
+    return min(filter(None, (*editions, *(end_of(route) for tool in tools for route in serving[tool]))), default="")
 
 
 def _unserved(providers: Mapping[str, ProviderState]) -> str:

@@ -10,13 +10,13 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.load import row_in
+from imagewright.catalog.nearest import nearest_hint
 from imagewright.catalog.row import AUTO, MODEL, PICTURE_KINDS, narrowed, outside
-from imagewright.engine.check import nearest_hint
 from imagewright.engine.fitting import form_problems, is_reduced, prepare_all
 from imagewright.engine.offer import ENGINE_ARGUMENTS
 from imagewright.engine.pictures import MASK, nearest_ratio
 from imagewright.engine.spec import spec_of
-from imagewright.errors import Problem, Refusal
+from imagewright.errors import Refusal
 from imagewright.providers.base import EVERY_EDITION, Order
 from imagewright.text import listed, say
 
@@ -155,22 +155,6 @@ def explain(examined: Sequence[Candidate], *, ordered: bool) -> tuple[str, ...]:
     if later and not taken.checked.edition:
         words.append(f"not considered, as model was left out: {listed(later)}")
     return tuple(words)
-
-
-def refuse_all(examined: Sequence[Candidate], checked: Checked, others: Sequence[str]) -> Refusal:
-    """The refusal of a call that no route serves exactly: why not, route by route, and which other tools can."""
-    if not examined:
-        problem = Problem("", f"no configured provider offers {checked.operation} with {checked.row.tool}")
-        return Refusal(problem, instead=tuple(others))
-    able = checked.row.editions_for(checked.operation, checked.given)
-    wanted = {checked.edition} if checked.edition else set(able)
-    unfit = checked.row.editions.keys() - wanted
-    near = [one for one in examined if one.route.edition not in unfit] or examined
-    words = dict.fromkeys(
-        Problem("", f"{one.route.provider} ({one.route.model}) cannot do this: {'; '.join(one.against)}")
-        for one in near
-    )
-    return Refusal(*words, instead=tuple(others))
 
 
 def _filled(checked: Checked, route: Route) -> dict[str, Any]:
