@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sys
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.row import Argument, bare
@@ -32,10 +33,18 @@ def arguments_meant(name: str, known: Mapping[str, Argument]) -> list[str]:
     Another word for an argument, such as `n` for `variants`, is stronger than likeness. Some words stand for several:
     `size` may be the shape or the resolution. Nothing is meant by a name of more than 100 characters.
     """
-    if len(name) > LONGEST_COMPARED:
-        return []
-    word = bare(name)
-    return [key for key, one in known.items() if word in map(bare, one.also)] or closest(name, known)
+    return arguments_called(name, known) or closest(name, known)
+
+
+def arguments_called(name: str, known: Mapping[str, Argument]) -> list[str]:
+    """The arguments for which this is another word."""
+    word = bare(name) if len(name) <= LONGEST_COMPARED else ""
+    return [key for key, one in known.items() if word in _bare_words(one.also)]
+
+
+@cache
+def _bare_words(words: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(map(bare, words))
 
 
 def nearest_hint(limits: Limits, value: Any) -> str:

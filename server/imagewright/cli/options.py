@@ -15,7 +15,7 @@ from click.shell_completion import CompletionItem
 
 from imagewright.errors import ImagewrightError, Problem, Refusal, SettingsError
 from imagewright.settings.table import SETTINGS
-from imagewright.text import SHOWN_LENGTH, clip, closest, did_you_mean, quoted, shortened
+from imagewright.text import SHOWN_LENGTH, clip, closest, did_you_mean, listed, quoted, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -186,9 +186,9 @@ def as_typed(refusal: Refusal, ctx: click.Context) -> Refusal:
         message = for_person(UNDERSCORED.sub(lambda found: names.get(found[0], found[0]), problem.message))
         message = message.removesuffix(", not a text")  # whatever is typed is a text
         if name in strays and name not in names:
-            hint = nearest_option(strays[name], ctx)
-            if refusal.instead and strays[name] not in hint:  # one of another tool is meant, unless it is `--image`
-                hint = ""
+            meant = listed((f"'{names[one]}'" for one in problem.meant if one in names), "or")
+            near = "" if refusal.instead else nearest_option(strays[name], ctx)  # else one of another tool is meant
+            hint = f" (did you mean {meant}?)" if meant else near
             message = f"{ctx.info_name} has no such option{hint}"
         typed = strays.get(name) or names.get(name) or name
         problems.append(Problem(f"{typed} (picture {int(place[:-1]) + 1})" if picture else typed, message))

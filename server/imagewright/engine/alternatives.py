@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.load import catalog
-from imagewright.catalog.nearest import arguments_meant, nearest
+from imagewright.catalog.nearest import arguments_called, nearest
 from imagewright.catalog.row import MODEL, Limits, bare, verb
-from imagewright.engine.check import allows, check
+from imagewright.engine.check import allows, check, normalised_for
 from imagewright.engine.config import all_routes
-from imagewright.engine.offer import end_of
+from imagewright.engine.offer import end_of, living
 from imagewright.engine.plan import candidates
 from imagewright.engine.refusals import amount
 from imagewright.errors import MOST_PROBLEMS, Problem, Refusal
@@ -33,22 +33,22 @@ if TYPE_CHECKING:
     from imagewright.providers.base import Route
 
 MOST_PICTURES = 50
-"""A list with more pictures is not held against other tools: none takes so many, and reading it takes time."""
+"""Pictures in a list that is still held against other tools; reading it takes time, and no tool takes so many."""
 
 
 def refusal(offer: Offer, checked: Checked, problems: Sequence[Problem], note: str = "") -> Refusal:
     """The refusal of a call for these problems, with what the caller can do instead.
 
-    Other tools are named where correcting the call is not enough: no name is misspelt, and no edition would serve it.
+    Other tools are named where they take what this one does not. They are not named where the call can be corrected:
+    another edition serves it, or a name is misspelt; nor for what is wrong with a file, which is wrong everywhere.
     """
     led = [_with_edition(offer, checked, problem) for problem in problems]
-    of_edition = MODEL in checked.given and all(
-        new != old or old.argument == MODEL for new, old in zip(led, problems, strict=True)
-    )
     if other := _tool_of_edition(offer, checked):
         return Refusal(*led, instead=(other,), note=note)
-    misspelt = all(problem.meant for problem in problems)
-    return Refusal(*led, instead=() if misspelt or of_edition else _instead(offer, checked), note=note)
+    by_edition = [new != old or old.argument == MODEL for new, old in zip(led, problems, strict=True)]
+    correctable = all(problem.meant for problem in problems) or (MODEL in checked.given and all(by_edition))
+    elsewhere = not correctable and len(problems) == len(checked.problems)
+    return Refusal(*led, instead=_instead(offer, checked) if elsewhere else (), note=note)
 
 
 def refusal_of_tool(offer: Offer, checked: Checked) -> Refusal:
@@ -71,10 +71,17 @@ def refusal_by_all(
 
     Routes of editions that do not take the call anyway are passed over where others are left.
     """
-    instead = tools_instead(offer, checked, sources)
+    note = ""
+    instead: tuple[str, ...] = ()
+    if editions := _editions_instead(offer, checked, sources):
+        note = f"It can be done with model {listed(editions, 'or')}."
+    elif not (instead := tools_instead(offer, checked, sources)):
+        note = _providers_instead(offer, checked, sources)
     if not examined:
         text = f"no configured provider offers to {verb(checked.operation)} with {checked.row.tool}"
-        return Refusal(Problem("", text), instead=instead)
+        return Refusal(
+            Problem("", text), instead=instead or offer.others(checked.operation, checked.row.tool), note=note
+        )
     wanted = {checked.edition} if checked.edition else {*checked.row.editions_for(checked.operation, checked.given)}
     unfit = checked.row.editions.keys() - wanted
     near = [one for one in examined if one.route.edition not in unfit] or examined
@@ -82,7 +89,30 @@ def refusal_by_all(
     for one in near:
         models[one.against][f"{one.route.provider} ({one.route.model})"] = None
     problems = [Problem("", f"{listed(names)} cannot do this: {'; '.join(why)}") for why, names in models.items()]
-    return Refusal(*problems, instead=instead)
+    return Refusal(*problems, instead=instead, note=note)
+
+
+def _editions_instead(offer: Offer, checked: Checked, sources: Sequence[Source]) -> list[str]:
+    """The editions of the tool that serve the call, of which another one was named."""
+    if not checked.edition:
+        return []
+    plain = {name: value for name, value in checked.given.items() if name != MODEL}
+    found = candidates(check(checked.row, plain), offer.serving[checked.row.tool], None, sources)
+    return list(dict.fromkeys(one.route.edition for one in found if not one.against and one.route.edition))
+
+
+def _providers_instead(offer: Offer, checked: Checked, sources: Sequence[Source]) -> str:
+    """The providers that would serve the call and are not in use, with what they lack; empty without any."""
+    routes = [one for one in living(all_routes(), offer.today) if one.tool == checked.row.tool]
+    able = [one.route.provider for one in candidates(checked, routes, None, sources) if not one.against]
+    unused = _unused(offer, able)
+    return f"It could be done by {unused}." if unused else ""
+
+
+def _unused(offer: Offer, names: Iterable[str]) -> str:
+    """Those of the providers that are not in use and need a key, each with what it lacks: `fal (no key: set ...)`."""
+    off = [one for one in dict.fromkeys(names) if KEY_VARIABLES[one] and not offer.providers[one].on]
+    return listed((f"{one} ({offer.providers[one].because})" for one in off), "or")
 
 
 def _instead(offer: Offer, checked: Checked) -> tuple[str, ...]:
@@ -92,7 +122,13 @@ def _instead(offer: Offer, checked: Checked) -> tuple[str, ...]:
     if checked.operation not in offer.tools[checked.row.tool].operations:
         return offer.others(checked.operation, but=checked.row.tool)
     foreign = {name: checked.given[name] for name in _foreign(checked)}
-    return _takers(offer, checked.row.tool, foreign) if 0 < len(foreign) <= MOST_PROBLEMS else ()
+    return _takers(offer, checked.row.tool, foreign) if foreign and _is_small(foreign) else ()
+
+
+def _is_small(given: Mapping[str, Any]) -> bool:
+    """Whether a call can be held against other tools in little time. No tool takes as much as one that is not."""
+    lists = [len(value) for value in given.values() if isinstance(value, list)]
+    return len(given) <= MOST_PROBLEMS and max(lists, default=0) <= MOST_PICTURES
 
 
 def tools_instead(offer: Offer, checked: Checked, sources: Sequence[Source] = ()) -> tuple[str, ...]:
@@ -102,19 +138,21 @@ def tools_instead(offer: Offer, checked: Checked, sources: Sequence[Source] = ()
     `scale`. Arguments that are misspelt are taken as what they probably mean, and the edition is left out.
     """
     given = _corrected(checked)
-    longest = max((len(value) for value in given.values() if isinstance(value, list)), default=0)
-    if len(given) > MOST_PROBLEMS or longest > MOST_PICTURES:
+    if not _is_small(given):
         return ()
     foreign = bool(_foreign(checked))
     able = {}
     for other in offer.rows:
-        if other.tool == checked.row.tool:
+        row, words = catalog()[other.tool], _in_words_of(other, given)
+        operation = row.operation_for({*words})
+        known = other.operations[operation].arguments if operation in other.operations else {}
+        if other.tool == checked.row.tool or not (foreign or operation == checked.operation) or words.keys() - known:
             continue
-        found = check(catalog()[other.tool], _in_words_of(other, given))
-        if found.problems or not (foreign or found.operation == checked.operation):
-            continue
-        if any(not one.against for one in candidates(found, offer.serving[other.tool], None, sources)):
-            able[other.tool] = other.operations[found.operation].rank
+        found = check(row, words)
+        if not found.problems and any(
+            not one.against for one in candidates(found, offer.serving[other.tool], None, sources)
+        ):
+            able[other.tool] = other.operations[operation].rank
     return tuple(sorted(able, key=lambda tool: able[tool]))
 
 
@@ -136,23 +174,20 @@ def _in_words_of(row: Row, given: Mapping[str, Any]) -> dict[str, Any]:
     own = {name: forms[0] for name, forms in row.arguments().items()}
     found = {}
     for name, value in given.items():
-        meant = [] if name in own else arguments_meant(name, own)
+        meant = [] if name in own else arguments_called(name, own)
         found[meant[0] if len(meant) == 1 and meant[0] not in given else name] = value
     return found
 
 
 def _takers(offer: Offer, tool: str, given: Mapping[str, Any]) -> tuple[str, ...]:
     """Listed tools that take all of these in one operation or another, without the one named."""
-    return tuple(
-        row.tool
-        for row in offer.rows
-        if row.tool != tool
-        and all(
-            any(allows(form, value) for form in forms)
-            for name, value in given.items()
-            for forms in [row.arguments().get(name, ())]
-        )
-    )
+    return tuple(row.tool for row in offer.rows if row.tool != tool and _takes(row, given))
+
+
+def _takes(row: Row, given: Mapping[str, Any]) -> bool:
+    own = row.arguments()
+    words = normalised_for(row, _in_words_of(row, given))
+    return all(any(allows(form, value) for form in own.get(name, ())) for name, value in words.items())
 
 
 def _tool_of_edition(offer: Offer, checked: Checked) -> str:
@@ -208,13 +243,14 @@ def _no_such_edition(offer: Offer, checked: Checked, asked: str) -> str:
 
 def _nearest_edition(row: Row, asked: str, served: Sequence[str]) -> str:
     """The edition that is served and has the number or the name most like what was asked for; empty for none."""
-    if not served:
+    if not served or len(asked) > LONGEST_COMPARED:
         return ""
-    near = nearest(Limits(values=tuple(served)), asked)
-    if near is None:
-        names = {bare(one): key for key in served for one in (row.editions[key].title, *row.editions[key].also)}
-        near = next((names[one] for one in closest(bare(asked), names)), "") if len(asked) <= LONGEST_COMPARED else ""
-    return str(near)
+    family = set.intersection(*({*one.title.lower().split()} for one in row.editions.values()))
+    short = " ".join(word for word in asked.lower().replace("-", " ").split() if word not in family)
+    if (near := nearest(Limits(values=tuple(served)), short)) is not None:
+        return str(near)
+    names = {bare(one): key for key in served for one in (row.editions[key].title, *row.editions[key].also)}
+    return next((names[one] for one in closest(bare(asked), names)), "")
 
 
 def _way_to(offer: Offer, checked: Checked, names: Sequence[str]) -> str:
@@ -222,12 +258,10 @@ def _way_to(offer: Offer, checked: Checked, names: Sequence[str]) -> str:
     row, operation = checked.row, checked.operation
     routes = [one for one in all_routes() if one.tool == row.tool]
     found = _serving(routes, row, operation, offer.today.isoformat())
-    able = dict.fromkeys(one for name in names for one in found.get(name, ()) if KEY_VARIABLES[one])
     titles = listed((row.editions[name].title for name in names), "or")
-    if not able:
-        return f"no provider serves {titles} to {verb(operation)}"
-    keys = listed((f"{one} ({listed(KEY_VARIABLES[one], 'or')})" for one in able), "or")
-    return f"no configured provider serves {titles} to {verb(operation)}; with a key, {keys} does"
+    if unused := _unused(offer, (one for name in names for one in found.get(name, ()))):
+        return f"no configured provider serves {titles} to {verb(operation)}; {unused} would"
+    return f"no provider serves {titles} to {verb(operation)}"
 
 
 def _serving(routes: Iterable[Route], row: Row, operation: OperationName, today: str) -> dict[str, list[str]]:
