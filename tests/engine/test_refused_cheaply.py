@@ -20,6 +20,7 @@ from imagewright.storage.principal import LOCAL
 from imagewright.surface.tools import error_reply
 from imagewright.text import clip, say
 from tests.support.fitting_arguments import fitting, sample
+from tests.support.offers import offered, refused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -150,13 +151,14 @@ def most_steps(flood: dict[str, Any]) -> int:
 @pytest.mark.parametrize("row", catalog().values(), ids=catalog())
 def test_a_flood_is_answered_in_few_steps_and_few_words(row: Row) -> None:
     for name, flood in FLOODS.items():
+        offer = offered()
         with counted() as steps:
-            checked = check(row, flood)
-            refusal = Refusal(*checked.problems)
+            refusal = refused(offer, row.tool, flood)
+        assert refusal is not None
         size = len(error_reply(refusal).model_dump_json(by_alias=True).encode())
         assert size < LARGEST_REFUSAL, (name, size)
         assert 0 < len(refusal.problems) <= MOST_PROBLEMS, name
-        assert refusal.more == len(checked.problems) - len(refusal.problems)
+        assert refusal.more == len(check(row, flood).problems) - len(refusal.problems)
         assert all(len(problem.argument) < 90 for problem in refusal.problems), name
         assert steps[0] < most_steps(flood), (name, steps[0])
 

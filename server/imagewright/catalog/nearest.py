@@ -27,17 +27,11 @@ SMALLEST_SIDE = 64
 """Pixels. Two numbers below this are a ratio, not a size."""
 
 
-def arguments_meant(name: str, known: Mapping[str, Argument]) -> list[str]:
-    """The arguments that a caller may mean by a name which none of them has; empty when no guess is worth giving.
-
-    Another word for an argument, such as `n` for `variants`, is stronger than likeness. Some words stand for several:
-    `size` may be the shape or the resolution. Nothing is meant by a name of more than 100 characters.
-    """
-    return arguments_called(name, known) or closest(name, known)
-
-
 def arguments_called(name: str, known: Mapping[str, Argument]) -> list[str]:
-    """The arguments for which this is another word."""
+    """The arguments for which a name is another word, such as `n` for `variants`.
+
+    Some words stand for several: `size` may be the shape or the resolution.
+    """
     word = bare(name) if len(name) <= LONGEST_COMPARED else ""
     return [key for key, one in known.items() if word in _bare_words(one.also)]
 

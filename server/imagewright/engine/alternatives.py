@@ -110,9 +110,14 @@ def _providers_instead(offer: Offer, checked: Checked, sources: Sequence[Source]
 
 
 def _unused(offer: Offer, names: Iterable[str]) -> str:
-    """Those of the providers that are not in use and need a key, each with what it lacks: `fal (no key: set ...)`."""
-    off = [one for one in dict.fromkeys(names) if KEY_VARIABLES[one] and not offer.providers[one].on]
-    return listed((f"{one} ({offer.providers[one].because})" for one in off), "or")
+    """Those of the providers that need a key and are not in use, each with the reason: `fal (no key: set FAL_KEY)`."""
+    words = []
+    for name in dict.fromkeys(names):
+        state, variables = offer.providers[name], KEY_VARIABLES[name]
+        if variables and not state.on:
+            key = "" if any(one in state.because for one in variables) else f"; its key is {listed(variables, 'or')}"
+            words.append(f"{name} ({state.because}{key})")
+    return listed(words, "or")
 
 
 def _instead(offer: Offer, checked: Checked) -> tuple[str, ...]:
@@ -234,7 +239,7 @@ def _no_such_edition(offer: Offer, checked: Checked, asked: str) -> str:
         hint = f"; nearest: {near}" if near else ""
         return f"{row.tool} has no edition {say(asked)}{hint}{choice}"
     edition = row.editions[name]
-    if edition.ends and edition.ends <= offer.today.isoformat():
+    if edition.ends and (edition.ends <= offer.today.isoformat() or name not in _named(row, operation)):
         successor = edition.successor
         after = f"; its successor is {successor}, {row.editions[successor].title}" if successor else ""
         return f"{edition.title} ended on {edition.ends}{after}{choice}"
@@ -267,10 +272,16 @@ def _way_to(offer: Offer, checked: Checked, names: Sequence[str]) -> str:
 def _serving(routes: Iterable[Route], row: Row, operation: OperationName, today: str) -> dict[str, list[str]]:
     """The editions that live and are served for an operation, in the order of the row, each with its providers."""
     found: dict[str, dict[str, None]] = {
-        name: {} for name, edition in row.editions.items() if not edition.ends or edition.ends > today
+        name: {} for name in _named(row, operation) if not (end := row.editions[name].ends) or end > today
     }
     for route in routes:
         if route.operation == operation and not "" < end_of(route) <= today:
             for name in found if route.edition == EVERY_EDITION else found.keys() & {route.edition}:
                 found[name][route.provider] = None
     return {name: list(providers) for name, providers in found.items() if providers}
+
+
+def _named(row: Row, operation: OperationName) -> list[str]:
+    """The editions that a caller can name there; without those that had ended when they were read."""
+    model = row.operations[operation].arguments.get(MODEL)
+    return [] if model is None else [name for name in row.editions if name in (model.values or ())]

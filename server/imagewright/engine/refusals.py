@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.load import catalog
-from imagewright.catalog.nearest import arguments_meant, nearest_hint
+from imagewright.catalog.nearest import arguments_called, nearest_hint
 from imagewright.catalog.row import KINDS, outside, verb
 from imagewright.errors import MOST_PROBLEMS, Problem
-from imagewright.text import BROKEN_TEXT, is_whole, listed, say
+from imagewright.text import BROKEN_TEXT, closest, is_whole, listed, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -27,7 +27,7 @@ def no_object(arguments: object) -> Problem:
 
 def unknown(names: Sequence[str], known: Mapping[str, Argument]) -> list[Problem]:
     """Of arguments that a helper tool does not take."""
-    return _counted(names, lambda name: _unknown(name, known))
+    return _counted(names, lambda name: _unknown(name, arguments_called(name, known) or closest(name, known)))
 
 
 def strays(row: Row, operation: OperationName, names: Sequence[str], empty: Collection[str]) -> list[Problem]:
@@ -41,10 +41,9 @@ def _counted(names: Sequence[str], why: Callable[[str], Problem]) -> list[Proble
     return shown + [Problem("", "unknown argument")] * len(names[MOST_PROBLEMS:])
 
 
-def _unknown(name: str, known: Mapping[str, Argument], more: str = "") -> Problem:
-    meant = tuple(arguments_meant(name, known))
-    hint = f" (did you mean {listed(map(repr, meant), 'or')}?)" if meant else more
-    return Problem(name, f"unknown argument{hint}", meant)
+def _unknown(name: str, meant: Sequence[str]) -> Problem:
+    hint = f" (did you mean {listed(map(repr, meant), 'or')}?)" if meant else ""
+    return Problem(name, f"unknown argument{hint}", tuple(meant))
 
 
 def _stray(row: Row, operation: OperationName, name: str, empty: Collection[str]) -> Problem:
@@ -64,16 +63,20 @@ def _stray(row: Row, operation: OperationName, name: str, empty: Collection[str]
 
 
 def _foreign(row: Row, operation: OperationName, name: str) -> Problem:
-    """Of an argument that the tool does not have: a misspelt one, one of other tools, or one that no tool has."""
+    """Of an argument that the tool does not have: another word, one of other tools, a misspelt one, or one of no tool.
+
+    Likeness comes last: `num_images` is like `images`, but means `variants`, which a tool may not have.
+    """
     own = row.operations[operation].arguments
-    known = own if arguments_meant(name, own) else {key: forms[0] for key, forms in row.arguments().items()}
-    if arguments_meant(name, known):
-        return _unknown(name, known)
+    whole = {key: forms[0] for key, forms in row.arguments().items()}
+    if meant := arguments_called(name, own) or arguments_called(name, whole):
+        return _unknown(name, meant)
     elsewhere = {key: forms[0] for other in catalog().values() for key, forms in other.arguments().items()}
     if name in elsewhere:
         return Problem(name, f"{row.tool} takes no {name}")
-    meant = arguments_meant(name, elsewhere)
-    return _unknown(name, known, f"; {row.tool} takes no {listed(meant, 'or')} either" if meant else "")
+    if meant := arguments_called(name, elsewhere):
+        return Problem(name, f"unknown argument; {row.tool} takes no {listed(meant, 'or')} either")
+    return _unknown(name, closest(name, own) or closest(name, whole))
 
 
 def missing(operation: OperationName, name: str, argument: Argument, empty: Collection[str]) -> Problem:
