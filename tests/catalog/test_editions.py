@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagewright.catalog.load import catalog, parse_row, row_in
-from imagewright.catalog.row import MODEL, OperationName, outside
+from imagewright.catalog.row import MODEL, Argument, Edition, Limits, Operation, OperationName, outside
+from imagewright.catalog.schema import input_schema
 from imagewright.errors import CatalogError
 
 if TYPE_CHECKING:
@@ -125,3 +126,45 @@ def test_an_edition_has_limits_of_its_own_in_one_operation() -> None:
     assert row.editions_for(OperationName.GENERATE, long | {"size": "1K"}) == ("1",)
     assert row.in_edition("2").operations[OperationName.GENERATE].arguments["prompt"].max_length == 50
     assert row.in_edition("") is row
+
+
+def _notes(*editions: Edition) -> dict[str, str]:
+    """What the schema says of each argument of a row with these editions, called 1, 2 and so on."""
+    size = Argument(kind="choice", describe="Size", values=("1K", "2K", "4K"))
+    model = Argument(kind="choice", describe="Edition", values=tuple(str(n) for n, _ in enumerate(editions, 1)))
+    images = Argument(kind="pictures", describe="Paths", max_items=10)
+    row = WITH_EDITIONS[0].model_copy(
+        update={
+            "rules": (),
+            "editions": {str(n): one for n, one in enumerate(editions, 1)},
+            "operations": {
+                OperationName.EDIT: Operation(
+                    rank=1, when="tests", arguments={MODEL: model, "resolution": size, "images": images}
+                )
+            },
+        }
+    )
+    return {name: one["description"] for name, one in input_schema(row)["properties"].items()}
+
+
+SMALL = {"resolution": Limits(values=("1K", "2K"))}
+FEW_PICTURES = {"images": Limits(max_items=3)}
+
+
+@pytest.mark.parametrize(
+    ("limits", "ends", "size", "paths"),
+    [
+        ([{}, {}, {}], "", "Size", "Paths"),
+        ([{}, SMALL, {}], "", "Size; 4K: not 2", "Paths"),
+        ([SMALL, SMALL, {}], "", "Size; 4K: 3 only", "Paths"),
+        ([SMALL, SMALL, {}, {}], "", "Size", "Paths"),
+        ([{}, SMALL | FEW_PICTURES, {}], "2027-01-01", "Size", "Paths"),
+        ([FEW_PICTURES, {}, FEW_PICTURES], "", "Size", "Paths; over 3: 2 only"),
+        ([FEW_PICTURES, {}, {}], "", "Size", "Paths; over 3: not 1"),
+    ],
+)
+def test_the_schema_says_in_few_words_what_only_one_edition_takes_or_lacks(
+    limits: list[dict[str, Limits]], ends: str, size: str, paths: str
+) -> None:
+    found = _notes(*(Edition(title=f"Test {n}", limits=own, ends=ends) for n, own in enumerate(limits)))
+    assert (found["resolution"], found["images"]) == (size, paths)

@@ -52,9 +52,10 @@ def _least(route: Route) -> dict[str, Any]:
 
 
 def _calls(route: Route) -> Iterator[dict[str, Any]]:
-    """The least, the least with each further argument away from its default, and with every picture."""
+    """The least, also without its edition, with each further argument away from its default, and with every picture."""
     least = _least(route)
     yield least
+    yield {name: value for name, value in least.items() if name != MODEL}
     for name in effective(route):
         if name not in (*ENGINE_ARGUMENTS, "mask") or name in least:
             given = least | {name: _value(route, name, most=name not in PICTURES or name == "images")}

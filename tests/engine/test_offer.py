@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
 
 from imagewright.catalog.load import catalog
-from imagewright.catalog.row import BOUNDS, MODEL
+from imagewright.catalog.row import BOUNDS, MODEL, Limits
 from imagewright.catalog.schema import input_schema
 from imagewright.engine.config import all_routes, could_serve, provider_states
 from imagewright.engine.offer import ENGINE_ARGUMENTS, effective_row, make_offer
@@ -113,3 +114,15 @@ def test_the_users_order_decides_and_a_misspelt_provider_is_named() -> None:
     assert [name for name, state in states.items() if state.on] == ["offline", "kie"]
     with pytest.raises(SettingsError, match="did you mean 'kie'"):
         provider_states(load_settings({"IMAGEWRIGHT_PROVIDERS": "kei"}))
+
+
+def test_what_works_with_one_picture_only_at_the_providers_in_use_is_said_so() -> None:
+    route = next(one for one in ROUTES if "images" in one.takes and "seed" in one.takes and one.provider != "offline")
+    several = replace(route, takes={key: one for key, one in route.takes.items() if key != "seed"})
+    single = replace(route, takes={**route.takes, "images": Limits(max_items=1)})
+    for routes, words in (([route], ""), ([single], ""), ([several, single], "1 image only"), ([route, single], "")):
+        row = effective_row(catalog()[route.tool], routes, TODAY)
+        assert row is not None
+        alone = row.operations[route.operation].arguments["seed"].one_picture
+        assert alone == bool(words)
+        assert (words in input_schema(row)["properties"]["seed"]["description"]) or not words

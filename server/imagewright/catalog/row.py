@@ -120,6 +120,9 @@ class Argument(Limits):
     """What other tools and vendors call it. A call that uses such a name is refused and led here."""
     required: bool = False
     default: Scalar | None = None
+    one_picture: bool = False
+    """Whether it works only with a single input picture, although the operation takes several. No row says so: the
+    offer does, where the providers in use have that limit."""
     source: str = ""
     """Where a non-obvious limit was read."""
     checked: str = ""

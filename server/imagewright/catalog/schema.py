@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagewright.catalog.facts import argument_names, forms, operations
-from imagewright.catalog.row import BOUNDS, KINDS, verb, widest
+from imagewright.catalog.row import BOUNDS, KINDS, MODEL, verb, widest
 from imagewright.text import exact, listed, shown, span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagewright.catalog.row import Argument, OperationName, Row, Rule, Scalar
+    from imagewright.catalog.row import Argument, Edition, Limits, OperationName, Row, Rule, Scalar
 
 KEYWORDS = {
     "pattern": "pattern",
@@ -100,7 +100,7 @@ def union(row: Row, name: str) -> Union:
     )
     notes = rules if understood else [_where(row, found), *rules]
     base = next(iter(found.values()))
-    notes += [note] if (note := _editions(row, name)) else []
+    notes += [*([note] if (note := _editions(row, name)) else []), *_by_edition(row, name, wide)]
     notes += [note for operation, form in found.items() if (note := _difference(operation, form, wide, base))]
     return Union(wide, tuple(notes))
 
@@ -114,6 +114,46 @@ def _editions(row: Row, name: str) -> str:
     if len(able) < FEW:
         return f"{listed(able)} only"
     return f"not {listed(lacking, 'or')}" if len(lacking) < FEW else ""
+
+
+def _by_edition(row: Row, name: str, wide: Argument) -> list[str]:
+    """Which values only one edition takes, or only one lacks that lives on. In other cases a refusal names them."""
+    if len(row.editions) < FEW:
+        return []
+    limits = {key: _limits_in(row, edition, name) for key, edition in row.editions.items()}
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for value in wide.values or ():
+        lacking = tuple(
+            key for key, own in limits.items() if own and all(one.values and value not in one.values for one in own)
+        )
+        groups.setdefault(lacking, []).append(shown(value))
+    if wide.max_items is not None:
+        most = {
+            key: max((one.max_items or wide.max_items for one in own), default=wide.max_items)
+            for key, own in limits.items()
+        }
+        low = tuple(key for key, count in most.items() if count < wide.max_items)
+        if low:
+            groups[low] = [f"over {max(most[key] for key in low)}"]
+    notes = []
+    for lacking, values in groups.items():
+        able = [key for key in row.editions if key not in lacking]
+        if len(able) == 1:
+            notes.append(f"{listed(values)}: {able[0]} only")
+        elif len(lacking) == 1 and not row.editions[lacking[0]].ends:
+            notes.append(f"{listed(values)}: not {lacking[0]}")
+    return notes
+
+
+def _limits_in(row: Row, edition: Edition, name: str) -> list[Limits]:
+    """What an edition sets for an argument, in each operation that takes it; empty where one has the row's limits."""
+    own = [
+        edition.operations.get(key, {}).get(name) or edition.limits.get(name)
+        for key, operation in row.operations.items()
+        if MODEL in operation.arguments and name in operation.arguments
+    ]
+    found = [one for one in own if one is not None]
+    return found if len(found) == len(own) else []
 
 
 def _widest(row: Row, found: Mapping[OperationName, Argument]) -> Argument:
@@ -144,6 +184,7 @@ def _where(row: Row, found: Mapping[OperationName, Argument]) -> str:
 def _difference(operation: OperationName, form: Argument, wide: Argument, base: Argument) -> str:
     """How one operation differs from the union and from the first operation that takes the argument."""
     tighter = [note for low, high in BOUNDS.items() for note in _bounds(form, wide, low, high)]
+    tighter += ["1 image only"] if form.one_picture else []
     if form.required and not base.required:
         tighter.append("required")
     default = []

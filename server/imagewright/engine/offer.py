@@ -231,6 +231,11 @@ def _effective_operation(row: Row, name: OperationName, routes: Sequence[Route],
             arguments[key] = argument
         elif forms := [form for route in routes if (form := _form(route, key)) is not None]:
             arguments[key] = _widest(argument, forms)
+    several = [key for key, one in arguments.items() if one.kind == "pictures" and one.max_items != 1]
+    for key in arguments.keys() - {*several, *ENGINE_ARGUMENTS, MODEL}:
+        taking = [route for route in routes if key in route.takes]
+        if any(all(getattr(_form(route, one), "max_items", 1) == 1 for route in taking) for one in several):
+            arguments[key] = arguments[key].model_copy(update={"one_picture": True})
     return operation.model_copy(update={"arguments": arguments})
 
 
