@@ -198,6 +198,12 @@ def test_the_nearest_edition_is_named(row: Row, asked: str, nearest: str) -> Non
     assert f'no edition "{asked}"; nearest: {nearest};' in str(certainly(offered(), row.tool, NEW | {MODEL: asked}))
 
 
+@pytest.mark.parametrize("asked", ["2", "pro", "2.5", "6"])
+def test_a_bare_number_leads_to_no_other_tool(asked: str) -> None:
+    assert certainly(offered(), "recraft", {"image": FILE, MODEL: asked}).instead == ()
+    assert certainly(offered(), "flux_kontext", NEW | {MODEL: asked}).instead == ()
+
+
 def test_an_edition_of_another_tool_leads_there() -> None:
     found = certainly(offered(), "bytedance_seedream", NEW | {MODEL: "Nano Banana Pro"})
     assert found.instead == ("nano_banana",)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagewright.catalog.load import catalog
-from imagewright.catalog.row import OperationName
+from imagewright.catalog.row import MODEL, OperationName
 from imagewright.cli.main import main
 from imagewright.engine.engine import open_engine
 from imagewright.engine.offer import ENGINE_ARGUMENTS, HELPER_TOOLS
@@ -21,7 +21,6 @@ from imagewright.settings.load import load_settings
 from imagewright.storage.principal import LOCAL
 from tests.emulators.messages import Answer
 from tests.emulators.openai import OpenAIEmulator
-from tests.emulators.plain import plain_png
 from tests.providers.kie import cases as kie
 from tests.support.pictures import mask_of, photo
 from tests.support.provider_runs import PICTURES, effective, example, unusual
@@ -61,10 +60,6 @@ async def _made(engine: Engine, arguments: dict[str, Any] = GIVEN) -> Job:
     return job
 
 
-def _plain_picture(width: int, height: int) -> str:
-    return "data:image/png;base64," + base64.b64encode(plain_png(width, height, b"\x40\x80\xc0")).decode("ascii")
-
-
 def _least(route: Route) -> dict[str, Any]:
     """What a call needs to be one of this route's operation."""
     given: dict[str, Any] = {}
@@ -80,11 +75,13 @@ def _lacking(names: tuple[str, ...]) -> Iterator[tuple[str, Route, str]]:
         for route in routes_of(able):
             for name in set(route.takes) - {*ENGINE_ARGUMENTS, *PICTURES}:
                 for other in names:
-                    same = [
-                        one for one in routes_of(other) if (one.tool, one.operation) == (route.tool, route.operation)
-                    ]
+                    same = [one for one in routes_of(other) if _alike(one, route)]
                     if same and not any(name in one.takes for one in same):
                         yield other, route, name
+
+
+def _alike(one: Route, other: Route) -> bool:
+    return (one.tool, one.operation) == (other.tool, other.operation)
 
 
 LACKING = sorted(_lacking((CHEAP, DEAR)), key=str)
@@ -93,15 +90,10 @@ NO_SEED = sorted(
         (name, route.tool, str(route.operation)): route
         for name in VENDORS
         for route in routes_of(name)
-        if "seed" in catalog()[route.tool].operations[route.operation].arguments and "seed" not in route.takes
+        if "seed" in catalog()[route.tool].operations[route.operation].arguments
+        and not any("seed" in one.takes for one in routes_of(name) if _alike(one, route))
     }.items()
 )
-SMALL_INPUTS = [
-    pytest.param(name, route, id=f"{name}-{route.model}")
-    for name in VENDORS
-    for route in routes_of(name)
-    if route.pictures.max_pixels
-]
 
 
 @pytest.mark.parametrize(
@@ -125,58 +117,20 @@ async def test_a_seed_is_refused_where_no_vendor_is_left_that_takes_one(
     cell: tuple[str, str, str], route: Route, tmp_path: Path
 ) -> None:
     name = cell[0]
-    siblings = [one for one in routes_of(name) if (one.tool, one.operation) == (route.tool, route.operation)]
-    assert not any("seed" in one.takes for one in siblings)
     async with _engine({}, tmp_path, **{KEY_VARIABLES[name][0]: "some-key-0123456789"}) as engine:
         with pytest.raises(Refusal, match=rf"{name} .*it takes no seed"):
             await engine.start(LOCAL, route.tool, {**_least(route), "seed": 7})
 
 
-@pytest.mark.parametrize(("name", "route"), SMALL_INPUTS)
-async def test_a_picture_too_large_for_a_vendor_is_refused_with_the_limit_and_nothing_is_sent(
-    name: str, route: Route, tmp_path: Path
-) -> None:
-    most = route.pictures.max_pixels or 0
-    beyond = {**_least(route), "images": [_plain_picture(2048, most // 2048 + 1)]}
-    fits = {**_least(route), "images": [_plain_picture(2048, most // 2048)]}
-    with opened([name]) as emulators:
-        emulators[name].seconds = 0.0
-        async with _engine(emulators, tmp_path) as engine:
-            with pytest.raises(Refusal) as caught:
-                await engine.start(LOCAL, route.tool, beyond)
-            assert emulators[name].requests == []
-            job = await engine.start(LOCAL, route.tool, fits)
-            assert await engine.wait(job, PATIENCE)
-    assert (job.record.state, job.record.provider) == ("completed", name)
-    text = str(caught.value)
-    for part in (f"2048x{most // 2048 + 1} px", f"the limit is {most:,}", "made smaller, to "):
-        assert part in text
-
-
-@pytest.mark.parametrize(("name", "route"), SMALL_INPUTS)
-async def test_a_picture_too_large_for_one_vendor_is_served_by_another(name: str, route: Route, tmp_path: Path) -> None:
-    """Even where the one it is too large for comes first in the user's order."""
-    beyond = {**_least(route), "images": [_plain_picture(2048, (route.pictures.max_pixels or 0) // 2048 + 1)]}
-    with opened((name, DEAR)) as emulators:
-        emulators[DEAR].seconds = 0.0
-        async with _engine(emulators, tmp_path, IMAGEWRIGHT_PROVIDERS=f"{name} {DEAR}") as engine:
-            job = await engine.start(LOCAL, route.tool, beyond)
-            assert await engine.wait(job, PATIENCE)
-        assert (job.record.state, job.record.provider) == ("completed", DEAR)
-        assert emulators[name].requests == []
-    assert any(one.startswith(f"{name} (") and "the limit is" in one for one in job.choice)
-
-
 MASK = "data:image/png;base64," + base64.b64encode(mask_of(480, 400, (0, 0, 240, 400))).decode("ascii")
-MASKED = next(one for one in routes_of(CHEAP) if one.needs)
-"""A route for masks alone, of a vendor whose other routes take none."""
+MASKED = next(one for name in VENDORS for one in routes_of(name) if "mask" in one.takes)
 
 
 async def test_a_client_that_fills_in_every_default_can_use_a_mask(tmp_path: Path) -> None:
     arguments = catalog()[MASKED.tool].operations[MASKED.operation].arguments
     defaults = {name: one.default for name, one in arguments.items() if one.default is not None}
-    with opened([CHEAP]) as emulators:
-        emulators[CHEAP].seconds = 0.0
+    with opened([MASKED.provider]) as emulators:
+        emulators[MASKED.provider].seconds = 0.0
         async with _engine(emulators, tmp_path) as engine:
             job = await engine.start(LOCAL, MASKED.tool, {**defaults, **GIVEN, "images": [PHOTO], "mask": MASK})
             assert await engine.wait(job, PATIENCE)
@@ -184,12 +138,14 @@ async def test_a_client_that_fills_in_every_default_can_use_a_mask(tmp_path: Pat
 
 
 async def test_a_default_that_is_given_keeps_nobody_from_being_named_instead(tmp_path: Path) -> None:
-    edit = {**GIVEN, "images": [PHOTO], "quality": "high"}
+    arguments = catalog()[MASKED.tool].operations[OperationName.GENERATE].arguments
+    defaults = {name: one.default for name, one in arguments.items() if one.default is not None}
+    jpeg = {**GIVEN, "output_format": "jpeg"}
     named = []
     async with _engine({}, tmp_path, **{KEY_VARIABLES[CHEAP][0]: "some-key-0123456789"}) as engine:
-        for more in ({}, {"background": "opaque"}):
-            with pytest.raises(Refusal, match="it takes no quality") as caught:
-                await engine.start(LOCAL, MASKED.tool, edit | more)
+        for more in ({}, defaults):
+            with pytest.raises(Refusal, match="it takes no output_format") as caught:
+                await engine.start(LOCAL, MASKED.tool, {**more, **jpeg})
             named.append(caught.value.instead)
     assert named[0] == named[1] != ()
 
@@ -228,7 +184,7 @@ async def test_a_vendor_without_money_is_passed_over_openly_and_the_picture_is_p
         assert note.endswith(f"So {DEAR} was asked instead.")
         assert submitted_to(CHEAP, emulators[CHEAP]) == submitted_to(DEAR, emulators[DEAR]) == 1
         assert (len(emulators[CHEAP].charges), len(emulators[DEAR].charges)) == (0, 1)
-        (paid,) = [one for one in routes_of(DEAR) if (one.tool, one.operation) == (ROUTE.tool, ROUTE.operation)]
+        (paid,) = [one for one in routes_of(DEAR) if _alike(one, ROUTE) and one.model == job.record.model]
         assert job.record.cost_usd == paid.price.usd
 
 
@@ -258,7 +214,7 @@ async def test_with_a_budget_nobody_dearer_is_asked_than_was_agreed_to(tmp_path:
     with opened((CHEAP, DEAR)) as emulators:
         emulators[CHEAP].credits = 0.0
         async with _engine(emulators, tmp_path, IMAGEWRIGHT_BUDGET_PER_DAY="5") as engine:
-            job = await _made(engine)
+            job = await _made(engine, {**GIVEN, MODEL: ROUTE.edition})
         assert job.record.error is not None
         assert (job.record.state, job.record.error["kind"]) == ("failed", OutOfCredit.category)
         assert job.record.cost_usd == 0.0

@@ -85,11 +85,16 @@ def refusal_by_all(
     wanted = {checked.edition} if checked.edition else {*checked.row.editions_for(checked.operation, checked.given)}
     unfit = checked.row.editions.keys() - wanted
     near = [one for one in examined if one.route.edition not in unfit] or examined
-    models: dict[tuple[str, ...], dict[str, None]] = defaultdict(dict)
+    reasons: dict[tuple[str, ...], dict[str, dict[str, None]]] = {}
     for one in near:
-        models[one.against][f"{one.route.provider} ({one.route.model})"] = None
-    problems = [Problem("", f"{listed(names)} cannot do this: {'; '.join(why)}") for why, names in models.items()]
+        reasons.setdefault(one.against, {}).setdefault(one.route.provider, {})[one.route.model] = None
+    problems = [Problem("", f"{_who(models)} cannot do this: {'; '.join(why)}") for why, models in reasons.items()]
     return Refusal(*problems, instead=instead, note=note)
+
+
+def _who(models: Mapping[str, Iterable[str]]) -> str:
+    """`kie (one, another) and fal (a third)`."""
+    return listed(f"{provider} ({', '.join(ids)})" for provider, ids in models.items())
 
 
 def _editions_instead(offer: Offer, checked: Checked, sources: Sequence[Source]) -> list[str]:
@@ -196,11 +201,15 @@ def _takes(row: Row, given: Mapping[str, Any]) -> bool:
 
 
 def _tool_of_edition(offer: Offer, checked: Checked) -> str:
-    """The listed tool that has an edition of the name that was given, where this one has none; else empty."""
+    """The listed tool that has an edition of the name that was given, where this one has none; else empty.
+
+    A bare number or word such as `2` or `pro`, under which a tool's schema lists an edition, does not say which tool.
+    """
     asked = checked.given.get(MODEL)
     if not isinstance(asked, str) or checked.row.edition_called(asked) is not None:
         return ""
-    return next((row.tool for row in offer.rows if row.edition_called(asked) is not None), "")
+    found = {row.tool: name for row in offer.rows if (name := row.edition_called(asked)) is not None}
+    return "" if len(found) != 1 or bare(asked) in map(bare, found.values()) else next(iter(found))
 
 
 def _with_edition(offer: Offer, checked: Checked, problem: Problem) -> Problem:
