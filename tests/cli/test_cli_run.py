@@ -17,6 +17,7 @@ from imagewright.cli.options import option_name
 from imagewright.engine.config import all_routes
 from imagewright.providers import KEY_VARIABLES
 from imagewright.surface.definitions import GALLERY_PICTURE_SCHEMA, JOB_SCHEMA
+from imagewright.text import listed
 from tests.support.pictures import quarters, saved
 
 if TYPE_CHECKING:
@@ -145,6 +146,24 @@ def test_an_option_beside_one_of_another_tool_still_names_the_nearest(capsys: py
     editor = next(row for row in MAKERS if "images" in row.arguments() and "scale" not in row.arguments())
     assert main(["run", editor.tool, "--scale", "2", "--image", "a.png", "--prompt", "a fox"]) == 2
     assert f"--image: {editor.tool} has no such option (did you mean '--images'?)\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("--size", "'--aspect-ratio' or '--resolution'"),
+        ("--num-images", "'--variants'"),
+        ("--image-url", "'--images'"),
+        ("--imageUrl", "'--images'"),
+        ("--filename", "'--save-as'"),
+    ],
+)
+def test_a_word_of_other_tools_leads_to_the_option_that_is_meant(
+    typed: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = next(row for row in MAKERS if {"variants", "resolution", "images"} <= {*row.arguments()})
+    assert main(["run", row.tool, "--prompt", "a fox", typed, "2"]) == 2
+    assert capsys.readouterr().err == f"imagewright: {typed}: {row.tool} has no such option (did you mean {meant}?)\n"
 
 
 def test_an_endless_option_is_shortened_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -286,19 +305,20 @@ def test_a_key_joins_a_second_call_to_the_first_and_without_one_it_is_a_new_job(
     assert made(capsys, *words)["job_id"] != made(capsys, *words)["job_id"]
 
 
-def test_explain_names_every_provider_that_was_looked_at_and_does_nothing(
+def test_explain_names_every_provider_of_the_edition_and_the_later_editions_and_does_nothing(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    able = [
-        route.provider
-        for route in all_routes()
-        if (route.tool, route.operation) == (MAKER, OperationName.GENERATE) and KEY_VARIABLES[route.provider]
-    ]
-    for provider in able:
-        monkeypatch.setenv(KEY_VARIABLES[provider][0], "never-sent")
+    editions = list(catalog()[MAKER].editions)
+    able: dict[str, set[str]] = {}
+    for route in all_routes():
+        if (route.tool, route.operation) == (MAKER, OperationName.GENERATE) and KEY_VARIABLES[route.provider]:
+            able.setdefault(route.edition, set()).add(route.provider)
+            monkeypatch.setenv(KEY_VARIABLES[route.provider][0], "never-sent")
     assert main(["run", MAKER, "--prompt", "a red fox", "--explain"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert sorted(line.split(" ")[0] for line in lines) == sorted(able)
+    *looked_at, later = lines
+    assert {line.split(" ")[0] for line in looked_at} == able[editions[0]]
+    assert later == f"not considered, as model was left out: {listed(name for name in editions[1:] if name in able)}"
     assert sum("taken" in line for line in lines) == 1
     assert main(["run", MAKER, "--prompt", "a red fox", "--explain", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == lines

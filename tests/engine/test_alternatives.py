@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import MODEL, OperationName
-from imagewright.engine.calls import offer_on
+from imagewright.engine.calls import Calls, offer_on
 from imagewright.engine.check import check
+from imagewright.engine.config import make_config
 from imagewright.engine.offer import end_of, make_offer
-from imagewright.providers import KEY_VARIABLES
+from imagewright.errors import Refusal
+from imagewright.providers import KEY_VARIABLES, open_client
 from imagewright.settings.load import load_settings
+from imagewright.storage.principal import LOCAL
+from imagewright.storage.stores import open_stores
 from imagewright.surface.tools import error_reply
 from tests.support.fitting_arguments import fitting, sample
 from tests.support.offers import DAY, KEYED, ROUTES, offered, refused
@@ -21,10 +26,10 @@ from tests.support.provider_runs import unusual
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from imagewright.catalog.row import Argument, Row
     from imagewright.engine.offer import Offer
-    from imagewright.errors import Refusal
 
 FILE = "/pictures/a.png"
 WITH_EDITIONS = [row for row in catalog().values() if row.editions]
@@ -281,3 +286,23 @@ def test_an_argument_that_only_another_edition_takes_leads_to_that_edition(
         assert one in str(found).partition("takes none; ")[2]
     assert able or "no provider serves" in str(found)
     assert found.instead == ()
+
+
+@pytest.mark.anyio
+async def test_a_call_of_an_edition_that_has_ended_since_the_start_is_refused(tmp_path: Path) -> None:
+    """Also by a server that has not read its configuration again since then."""
+    row, name = next((row, name) for row, name in ENDING if row.editions[name].ends > row.editions[name].checked)
+    end = date.fromisoformat(row.editions[name].ends)
+    settings = load_settings({"IMAGEWRIGHT_HOME": str(tmp_path)})
+    day = end - timedelta(days=1)
+    config = make_config(settings, open_client(), day)
+    async with anyio.create_task_group() as group:
+        stores = open_stores(settings.folders, lease=settings.lease)
+        calls = Calls(group, stores, lambda: config.registry, today=lambda: day)
+        assert calls.explain(config, row.tool, NEW | {MODEL: name})
+        day = end
+        with pytest.raises(Refusal, match=f"ended on {row.editions[name].ends}; its successor is "):
+            calls.explain(config, row.tool, NEW | {MODEL: name})
+        with pytest.raises(Refusal, match="ended on"):
+            await calls.start(LOCAL, config, row.tool, NEW | {MODEL: name}, key="", confirmed=False)
+        await calls.close()
