@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from imagewright.text import shown
+from imagewright.text import LONGEST_COMPARED, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -296,7 +296,12 @@ class Row(Strict):
         return tuple(key for key, edition in self.editions.items() if takes(edition))
 
     def edition_called(self, text: str) -> str | None:
-        """The edition that a caller means by a text: its name, its title or another of its names, however written."""
+        """The edition that a caller means by a text: its name, its title or another of its names, however written.
+
+        None when it means none of them, or has more than 100 characters.
+        """
+        if len(text) > LONGEST_COMPARED:
+            return None
         wanted = bare(text)
         for name, edition in self.editions.items():
             if wanted in map(bare, (name, edition.title, *edition.also)):

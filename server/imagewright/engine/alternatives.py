@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 MOST_PICTURES = 50
 """Pictures in a list that is still held against other tools; reading it takes time, and no tool takes so many."""
+MOST_CHARACTERS = 50_000
+"""Characters of a text that is still held against other tools. The longest that any takes is a prompt of 32,000."""
 
 
 def refusal(offer: Offer, checked: Checked, problems: Sequence[Problem], note: str = "") -> Refusal:
@@ -42,13 +44,14 @@ def refusal(offer: Offer, checked: Checked, problems: Sequence[Problem], note: s
     Other tools are named where they take what this one does not. They are not named where the call can be corrected:
     another edition serves it, or a name is misspelt; nor for what is wrong with a file, which is wrong everywhere.
     """
-    led = [_with_edition(offer, checked, problem) for problem in problems]
+    shown, further = problems[:MOST_PROBLEMS], problems[MOST_PROBLEMS:]
+    led = [_with_edition(offer, checked, problem) for problem in shown]
     if other := _tool_of_edition(offer, checked):
-        return Refusal(*led, instead=(other,), note=note)
-    by_edition = [new != old or old.argument == MODEL for new, old in zip(led, problems, strict=True)]
-    correctable = all(problem.meant for problem in problems) or (MODEL in checked.given and all(by_edition))
-    elsewhere = not correctable and len(problems) == len(checked.problems)
-    return Refusal(*led, instead=_instead(offer, checked) if elsewhere else (), note=note)
+        return Refusal(*led, *further, instead=(other,), note=note)
+    by_edition = [new != old or old.argument == MODEL for new, old in zip(led, shown, strict=True)]
+    correctable = all(problem.meant for problem in shown) or (MODEL in checked.given and all(by_edition))
+    elsewhere = not correctable and not further and len(problems) == len(checked.problems)
+    return Refusal(*led, *further, instead=_instead(offer, checked) if elsewhere else (), note=note)
 
 
 def refusal_of_tool(offer: Offer, checked: Checked) -> Refusal:
@@ -138,7 +141,9 @@ def _instead(offer: Offer, checked: Checked) -> tuple[str, ...]:
 def _is_small(given: Mapping[str, Any]) -> bool:
     """Whether a call can be held against other tools in little time. No tool takes as much as one that is not."""
     lists = [len(value) for value in given.values() if isinstance(value, list)]
-    return len(given) <= MOST_PROBLEMS and max(lists, default=0) <= MOST_PICTURES
+    texts = [len(value) for value in given.values() if isinstance(value, str) and not value.startswith("data:")]
+    few = len(given) <= MOST_PROBLEMS and max(lists, default=0) <= MOST_PICTURES
+    return few and max(texts, default=0) <= MOST_CHARACTERS
 
 
 def tools_instead(offer: Offer, checked: Checked, sources: Sequence[Source] = ()) -> tuple[str, ...]:
@@ -147,9 +152,9 @@ def tools_instead(offer: Offer, checked: Checked, sources: Sequence[Source] = ()
     A tool with another operation counts where the caller gave an argument that this one does not have, such as
     `scale`. Arguments that are misspelt are taken as what they probably mean, and the edition is left out.
     """
-    given = _corrected(checked)
-    if not _is_small(given):
+    if not _is_small(checked.given):
         return ()
+    given = _corrected(checked)
     foreign = bool(_foreign(checked))
     able = {}
     for other in offer.rows:
