@@ -10,7 +10,7 @@ from imagewright.engine.alternatives import refusal, refusal_by_all
 from imagewright.engine.calls import understand
 from imagewright.engine.config import all_routes, provider_states
 from imagewright.engine.offer import Offer, make_offer
-from imagewright.engine.plan import candidates
+from imagewright.engine.plan import candidates, is_served
 from imagewright.providers import KEY_VARIABLES
 from imagewright.settings.load import load_settings
 from imagewright.settings.toggles import Toggles
@@ -38,5 +38,6 @@ def refused(offer: Offer, tool: str, arguments: object) -> Refusal | None:
     checked = understand(offer, tool, arguments)
     if checked.problems:
         return refusal(offer, checked, checked.problems)
-    examined = candidates(checked, offer.serving[tool], None)
-    return None if any(not one.against for one in examined) else refusal_by_all(offer, checked, examined)
+    if is_served(checked, offer.serving[tool]):
+        return None
+    return refusal_by_all(offer, checked, candidates(checked, offer.serving[tool], None))

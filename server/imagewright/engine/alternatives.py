@@ -15,7 +15,7 @@ from imagewright.catalog.row import MODEL, Limits, bare, verb
 from imagewright.engine.check import allows, check, normalised_for
 from imagewright.engine.config import all_routes
 from imagewright.engine.offer import end_of, living
-from imagewright.engine.plan import candidates
+from imagewright.engine.plan import candidates, is_served
 from imagewright.engine.refusals import amount
 from imagewright.errors import MOST_PROBLEMS, Problem, Refusal
 from imagewright.providers import KEY_VARIABLES
@@ -164,9 +164,7 @@ def tools_instead(offer: Offer, checked: Checked, sources: Sequence[Source] = ()
         if other.tool == checked.row.tool or not (foreign or operation == checked.operation) or words.keys() - known:
             continue
         found = check(row, words)
-        if not found.problems and any(
-            not one.against for one in candidates(found, offer.serving[other.tool], None, sources)
-        ):
+        if not found.problems and is_served(found, offer.serving[other.tool], sources):
             able[other.tool] = other.operations[operation].rank
     return tuple(sorted(able, key=lambda tool: able[tool]))
 

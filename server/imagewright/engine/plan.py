@@ -87,6 +87,12 @@ def candidates(
     return sorted(examined, key=place)
 
 
+def is_served(checked: Checked, routes: Sequence[Route], sources: Sequence[Source] = ()) -> bool:
+    """Whether one of the routes serves a call exactly. The call must have no problems."""
+    able = (route for route in routes if route.operation == checked.operation)
+    return any(not _examine(checked, route, tuple(sources)).against for route in able)
+
+
 def _examine(checked: Checked, route: Route, sources: tuple[Source, ...]) -> Candidate:
     arguments = _filled(checked, route)
     against = (*_against(checked, route), *form_problems(sources, route, arguments.get("scale")))
