@@ -25,6 +25,8 @@ EVERY_CELL = frozenset(
         "test_every_argument_shows_in_the_picture",
         "test_every_route_makes_as_many_whole_pictures_as_asked_and_the_same_again",
         "test_every_size_class_is_served_at_its_size",
+        "test_what_is_not_promised_is_refused_for_the_argument_that_asks_for_it",
+        "test_what_is_promised_arrives_exactly_as_asked",
     }
 )
 """Tests whose tables have so many rows that they take many seconds in all."""
