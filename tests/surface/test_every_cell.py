@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,178 +11,29 @@ import pytest
 from jsonschema.validators import validator_for
 from PIL import Image
 
-from imagewright.catalog.load import catalog
-from imagewright.catalog.row import MODEL, OperationName
-from imagewright.engine.check import check
+from imagewright.catalog.row import OperationName
 from imagewright.engine.offer import HELPER_TOOLS
-from imagewright.engine.plan import candidates, model_for
+from imagewright.engine.plan import model_for
 from imagewright.providers import KEY_VARIABLES
-from tests.support.pictures import mask_of, photo
-from tests.support.provider_runs import AUTO, effective, example, together, unusual
-from tests.support.raw_client import MODERN, RawClient
-from tests.support.vendors import VENDORS, environment, opened, routes_of
+from tests.support.provider_runs import AUTO
+from tests.support.route_cells import Runs, cells_of
+from tests.support.vendors import VENDORS, routes_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from jsonschema.protocols import Validator
 
-    from imagewright.catalog.row import Argument
-    from imagewright.engine.check import Checked
-    from imagewright.engine.plan import Candidate
-    from imagewright.providers.base import Route
+    from tests.support.route_cells import Cell
 
-SECONDS = 0.1
-"""How long an emulated vendor that queues takes: longer than nothing, so that there is something to ask about."""
-SQUARE = 1024
-"""Pixels of the side of a square that is called 1K."""
-OTHER_FORMAT = "chose the file type itself"
-"""What a note says of a vendor that did not make the file type that was asked for."""
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A call that one route serves."""
-
-    route: Route
-    """The route."""
-    most: bool
-    """Whether everything it takes is given, or only what it needs."""
-    number: int
-    """Tells the calls of one provider apart."""
-
-    def __str__(self) -> str:
-        how = "most" if self.most else "least"
-        return f"{self.route.provider}-{self.route.tool}-{self.route.operation}-{how}-{self.number}"
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height of the input pictures in px; no other call's, because two equal calls would be one."""
-        return 480 + self.number, 400 + self.number
-
-    def arguments(self, folder: Path) -> dict[str, Any]:
-        """The call's arguments; its pictures are taken to lie in the folder."""
-        given = {
-            name: self._value(name, argument, folder)
-            for name, argument in effective(self.route).items()
-            if self.most or argument.required
-        }
-        given = together(self.route, given)
-        if self.route.edition:
-            given[MODEL] = self.route.edition
-        for rule in catalog()[self.route.tool].rules:
-            if all(name in given and value in ("*", given[name]) for name, value in rule.when.items()):
-                given |= {name: given[name][:count] for name, count in rule.items.items()}
-                given |= {name: allowed[0] for name, allowed in rule.values.items() if name in given}
-        return given
-
-    def checked(self, folder: Path = Path("/")) -> Checked:
-        """The call as the engine understands it."""
-        return check(catalog()[self.route.tool], self.arguments(folder))
-
-    def make_pictures(self, folder: Path) -> None:
-        """Write the input pictures."""
-        width, height = self.size
-        for argument, file in self.checked(folder).sources():
-            mask = argument == "mask"
-            data = mask_of(width, height, (width // 2, 0, width, height)) if mask else photo(width, height)
-            Path(file).write_bytes(data)
-
-    def _value(self, name: str, argument: Argument, folder: Path) -> Any:
-        match argument.kind:
-            case "pictures":
-                count = argument.max_items if self.most else argument.min_items
-                return [str(folder / f"{self.number}-{place}.png") for place in range(count or 1)]
-            case "picture":
-                return str(folder / f"{self.number}-{name}.png")
-            case "path":
-                return str(folder / "saved" / f"{self.number}.png")
-            case "text":
-                return f"{example(argument)}, number {self.number}"
-            case "integer" | "number" if argument.maximum is not None:
-                return int((argument.minimum or 0) + argument.maximum + 1) // 2  # no end and no default
-        return unusual(argument) if self.most else example(argument)
-
-    @property
-    def is_served(self) -> bool:
-        """Whether it is this route that is taken: for the least, a cheaper sibling may do."""
-        checked = self.checked()
-        assert not checked.problems
-        siblings = [route for route in routes_of(self.route.provider) if route.tool == self.route.tool]
-        best = candidates(checked, siblings, None)[0]
-        assert not best.against
-        return best.route == self.route
-
-    @property
-    def candidate(self) -> Candidate:
-        """What the engine makes of the call at its route."""
-        return candidates(self.checked(), [self.route], None)[0]
-
-
-CELLS = {
-    name: [
-        cell
-        for place, route in enumerate(routes_of(name))
-        for most in (False, True)
-        if (cell := Cell(route, most, 2 * place + most)).is_served
-    ]
-    for name in VENDORS
-}
-
+CLASS_SIDE = 1024
+"""Px of the side of a square of class 1K."""
+CLASS_FACTOR = 2.1
+"""How many times more or fewer pixels than the square of its class a picture may have without a word."""
+CLOSE = 0.01
+"""Share by which a shape may differ from what was asked for without a word."""
+CELLS = {name: cells_of(name) for name in VENDORS}
 ALL = [cell for cells in CELLS.values() for cell in cells]
-
-
-@dataclass
-class Run:
-    """What became of all calls of one provider."""
-
-    folder: Path
-    """Where its pictures are."""
-    tools: dict[str, Any]
-    """What the server listed, by name."""
-    results: dict[int, dict[str, Any]] = field(default_factory=dict)
-    """The result of each call, by the cell's number."""
-    strangers: list[str] = field(default_factory=list)
-    """Requests for what the vendor does not have."""
-    log: list[str] = field(default_factory=list)
-    """What the server wrote to its standard error, and to its standard output besides messages."""
-
-
-def _run(name: str, folder: Path) -> Run:
-    """All calls of one provider, side by side: its waits between questions are what takes the time."""
-    for cell in CELLS[name]:
-        cell.make_pictures(folder)
-    home = {"IMAGEWRIGHT_HOME": str(folder / "home"), "IMAGEWRIGHT_ROOTS": str(folder), "HOME": str(folder)}
-    with opened([name]) as emulators:
-        emulator = emulators[name]
-        if hasattr(emulator, "seconds"):
-            emulator.seconds = SECONDS
-        with RawClient(MODERN, env=environment(emulators) | home) as client:
-            run = Run(folder, {tool["name"]: tool for tool in client.ask("tools/list")["tools"]})
-            begun = {
-                client.begin("tools/call", {"name": cell.route.tool, "arguments": cell.arguments(folder)}): cell.number
-                for cell in CELLS[name]
-            }
-            answers = client.answers(begun)
-        run.results = {begun[request]: message["result"] for request, message in answers.items()}
-        run.log = client.log + client.stray
-        run.strangers = [f"{one.method} {one.path}" for one in emulator.requests if not one.label]
-    return run
-
-
-class Runs:
-    """The runs of the providers, each made when a test first asks for it."""
-
-    def __init__(self, factory: pytest.TempPathFactory) -> None:
-        self._factory = factory
-        self._made: dict[str, Run] = {}
-        self._begun: set[str] = set()
-
-    def of(self, name: str) -> Run:
-        """The run of a provider; one that broke is not begun again, as it may have waited long for an answer."""
-        if name not in self._begun:
-            self._begun.add(name)
-            self._made[name] = _run(name, self._factory.mktemp(name))
-        assert name in self._made, "its server broke in an earlier test"
-        return self._made[name]
 
 
 @pytest.fixture(scope="module")
@@ -229,6 +79,7 @@ def test_a_call_ends_in_pictures(cell: Cell, runs: Runs) -> None:
         "provider": route.provider,
         "provider_model": model_for(route, cell.candidate.arguments),
     }
+    assert data.get("edition", "") == route.edition
     assert data["choice"][0].startswith(f"{route.provider} ({route.model}): taken, ")
     _check_cost(cell, data["cost"])
     kinds = [block["type"] for block in result["content"]]
@@ -253,7 +104,7 @@ def _judge(schema: str) -> Validator:
 
 
 def _check_cost(cell: Cell, cost: dict[str, Any]) -> None:
-    expected = cell.candidate.usd
+    expected = cell.usd
     if cost["basis"] == "actual":
         assert cost["usd"] > 0
     else:
@@ -261,20 +112,47 @@ def _check_cost(cell: Cell, cost: dict[str, Any]) -> None:
 
 
 def _check_picture(cell: Cell, image: dict[str, Any], given: dict[str, Any], notes: list[str]) -> None:
+    """The picture is what was asked for, or the notes say what it is not; and they say nothing else."""
     file = Path(image["path"])
     with Image.open(file) as made:
         made.load()
     assert (made.width, made.height, str(made.format).lower()) == (image["width"], image["height"], image["format"])
     assert file.stat().st_size == image["bytes"]
-    if "output_format" in given and not any(OTHER_FORMAT in note for note in notes):
-        assert image["format"] == given["output_format"]
-    if given.get("aspect_ratio", AUTO) != AUTO and "mask" not in given:  # a mask may keep the shape of its picture
-        wide, high = (int(part) for part in given["aspect_ratio"].split(":"))
-        assert made.width * high == pytest.approx(made.height * wide, rel=0.03)
-    if "resolution" in given:
-        square = int(given["resolution"].removesuffix("K")) * SQUARE
-        assert (made.width * made.height) ** 0.5 == pytest.approx(square, rel=0.3)
+    clear = "A" in made.getbands() and made.getchannel("A").getextrema()[0] < 255
+    assert image["transparent"] is clear
+    alone = len(notes) == len(set(notes)) and cell.candidate.count == 1
+    for words, as_asked in _claims(cell, given, made, clear=clear):
+        told = [note for note in notes if note.startswith(f"Asked {words}")]
+        assert as_asked or told, (words, made, notes)
+        assert not (alone and as_asked) or all("turned into" in note for note in told), notes
+
+
+def _claims(cell: Cell, given: dict[str, Any], made: Image.Image, *, clear: bool) -> Iterator[tuple[str, bool]]:
+    """What was asked for, as a note would call it, and whether the picture is that."""
+    wide, high = made.size
+    taken = cell.candidate.arguments
+    if "output_format" in taken:
+        yield f"{taken['output_format']}, ", str(made.format).lower() == taken["output_format"]
+    if (ratio := taken.get("aspect_ratio", AUTO)) != AUTO:
+        across, down = (int(part) for part in ratio.split(":"))
+        yield f"{ratio}, ", _same_shape(wide / high, across / down)
+    elif "aspect_ratio" in taken and cell.route.native_auto:
+        yield "the shape of the first picture", _same_shape(wide / high, cell.size[0] / cell.size[1])
+    if "resolution" in taken:
+        square = (float(taken["resolution"].removesuffix("K")) * CLASS_SIDE) ** 2
+        fits = square / CLASS_FACTOR <= wide * high <= square * CLASS_FACTOR
+        yield f"{taken['resolution']} ", fits
     if "scale" in given:
-        assert made.size == tuple(side * given["scale"] for side in cell.size)
+        size = tuple(side * given["scale"] for side in cell.size)
+        yield f"{size[0]}x{size[1]} px", made.size == size
+    if taken.get("background") in ("transparent", "opaque"):
+        yield (
+            f"a{'n' * (taken['background'] == 'opaque')} {taken['background']} background",
+            clear is (taken["background"] == "transparent"),
+        )
     if cell.route.operation is OperationName.REMOVE_BACKGROUND:
-        assert made.getchannel("A").getextrema() == (0, 255)
+        yield "a cut-out", clear
+
+
+def _same_shape(ratio: float, other: float) -> bool:
+    return ratio == pytest.approx(other, rel=CLOSE)
