@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imagewright.catalog.load import catalog
+from imagewright.catalog.row import MODEL
+from imagewright.engine.check import check
+from imagewright.engine.plan import candidates
 from imagewright.errors import SettingsError
 from imagewright.providers import open_provider
 from imagewright.providers.base import ProviderConfig
 from imagewright.providers.http.client import HttpClient
+from tests.support.fitting_arguments import sample
+from tests.support.provider_runs import effective
 from tests.support.vendors import VENDORS, routes_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from imagewright.engine.plan import Candidate
     from imagewright.providers.base import Route
 
 NEXT = "maker/next-of-all"
 """An id of the form every vendor takes, which no vendor has."""
+README = Path(__file__).parents[2] / "README.md"
 ROUTES = [route for name in VENDORS for route in routes_of(name)]
+NAMED = [route for route in ROUTES if route.edition]
 SAME = [
     (name, default, model)
     for name, vendor in VENDORS.items()
@@ -34,6 +49,14 @@ def _set(route: Route, model: str) -> dict[str, Any]:
     """The table that sets the model of this route."""
     value: Any = {str(one): model for one in route.models} if route.model_by else model
     return {route.model: {"model": value}}
+
+
+def _best(route: Route, routes: Iterable[Route], **more: Any) -> Candidate:
+    """What is taken of these routes for the least call of this one's operation."""
+    given = {name: sample(one) for name, one in effective(route).items() if one.required or name in route.needs}
+    checked = check(catalog()[route.tool], given | more)
+    assert not checked.problems
+    return candidates(checked, [one for one in routes if one.tool == route.tool], None)[0]
 
 
 def _with(route: Route, table: dict[str, Any], **addresses: str) -> tuple[Route, ...]:
@@ -104,9 +127,71 @@ def test_a_server_of_ones_own_takes_any_id(model: str) -> None:
 @pytest.mark.parametrize("address", ["https://ark.cn-beijing.volces.com/api/v3", "https://gateway.example/api/v3"])
 def test_the_names_of_the_chinese_region_are_known(model: str, address: str) -> None:
     route = next(one for one in ROUTES if one.provider == "ark")
-    config = ProviderConfig(
-        key="k", addresses={"": address}, overrides={route.tool: {"model": model}}, http=HttpClient()
-    )
-    own = open_provider("ark", config).routes
-    assert {one.model for one in own} == {model}
-    assert {one.price.usd for one in own} == {None}
+    own = _with(route, {"model": model}, **{"": address})
+    preferred = [one for one in own if one.preferred]
+    assert {one.model for one in preferred} == {model}
+    assert {one.price.usd for one in preferred} == {None}
+    assert {one.operation for one in preferred} == {one.operation for one in own}
+    assert {one.edition for one in own} == {one.edition for one in routes_of("ark")}, "the others stay"
+
+
+@pytest.mark.parametrize("route", NAMED, ids=_name)
+def test_the_id_of_an_edition_is_taken_first_where_a_call_names_none(route: Route) -> None:
+    own = _with(route, {"model": route.model})
+    best = _best(route, own)
+    assert (best.route.model, best.route.edition, best.against) == (route.model, route.edition, ())
+    assert [replace(one, preferred=False) for one in own] == list(routes_of(route.provider)), "nothing else changes"
+
+
+@pytest.mark.parametrize("route", NAMED, ids=_name)
+def test_an_edition_that_a_call_names_is_taken_whatever_is_preferred(route: Route) -> None:
+    siblings = (one for one in ROUTES if (one.provider, one.tool) == (route.provider, route.tool))
+    for other in siblings:
+        if other.operation == route.operation and other.edition != route.edition:
+            best = _best(route, _with(route, {"model": other.model}), **{MODEL: route.edition})
+            assert (best.route.edition, best.against) == (route.edition, ())
+
+
+@pytest.mark.parametrize(
+    "route", [one for one in ROUTES if VENDORS[one.provider].states and not one.model_by], ids=_name
+)
+def test_an_entry_of_one_id_with_a_state_of_it_takes_its_place(route: Route) -> None:
+    """Neither its edition nor its place among the others changes, and it is not put before them."""
+    state = f"{route.model}-2026-04-21"
+    changed = _with(route, {route.model: {"model": state}})
+    before = routes_of(route.provider)
+    assert len(changed) == len(before)
+    for one, was in zip(changed, before, strict=True):
+        replaced = (was.tool, was.model) == (route.tool, route.model)
+        assert one == (replace(was, model=state) if replaced else was)
+
+
+@pytest.mark.parametrize(("provider", "tool"), sorted({(one.provider, one.tool) for one in ROUTES if not one.model_by}))
+def test_an_unknown_id_for_a_whole_tool_is_refused_with_the_known_ones(provider: str, tool: str) -> None:
+    own = [one for one in ROUTES if (one.provider, one.tool) == (provider, tool)]
+    with pytest.raises(SettingsError) as caught:
+        _with(own[0], {"model": NEXT})
+    text = str(caught.value)
+    assert text.startswith(f"routes.{tool}.{provider}.model: ")
+    assert NEXT in text
+    known = text.partition("can be set to")[2]
+    assert [model for one in own for model in (one.model, *one.models.values()) if model not in known] == []
+
+
+def test_what_the_readme_writes_puts_that_model_first() -> None:
+    examples = [
+        tomllib.loads(text) for text in re.findall(r"```toml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    ]
+    tables = [
+        (tool, provider, table["model"])
+        for example in examples
+        for tool, providers in example.get("routes", {}).items()
+        for provider, table in providers.items()
+    ]
+    assert tables
+    for tool, provider, model in tables:
+        for route in routes_of(provider):
+            if (route.tool, route.model) == (tool, model):
+                best = _best(route, _with(route, {"model": model}))
+                assert (best.route.model, best.against) == (model, ())
+                assert _best(route, routes_of(provider)).route.model != model, "it changes something"

@@ -179,7 +179,8 @@ def run(name: str, cells: Sequence[Cell], folder: Path) -> Run:
         emulator = emulators[name]
         if hasattr(emulator, "seconds"):
             emulator.seconds = SECONDS
-        if purse := VENDORS[name].empty:
+        purse = VENDORS[name].empty
+        if purse and not isinstance(purse[1], bool):
             setattr(emulator, purse[0], ENOUGH)
         for turn, group in _by_server(cells):
             home = folder / f"home-{turn}"

@@ -122,9 +122,9 @@ def _check_picture(cell: Cell, image: dict[str, Any], given: dict[str, Any], not
     assert image["transparent"] is clear
     alone = len(notes) == len(set(notes)) and cell.candidate.count == 1
     for words, as_asked in _claims(cell, given, made, clear=clear):
-        told = [note for note in notes if note.startswith(f"Asked {words}")]
-        assert as_asked or told, (words, made, notes)
-        assert not (alone and as_asked) or all("turned into" in note for note in told), notes
+        about = [note for note in notes if note.startswith(f"Asked {words}")]
+        assert as_asked or about, (words, made, notes)
+        assert not (alone and as_asked) or all("turned into" in note for note in about), notes
 
 
 def _claims(cell: Cell, given: dict[str, Any], made: Image.Image, *, clear: bool) -> Iterator[tuple[str, bool]]:
