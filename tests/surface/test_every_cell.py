@@ -118,7 +118,7 @@ def _check_picture(cell: Cell, image: dict[str, Any], given: dict[str, Any], not
         made.load()
     assert (made.width, made.height, str(made.format).lower()) == (image["width"], image["height"], image["format"])
     assert file.stat().st_size == image["bytes"]
-    clear = "A" in made.getbands() and made.getchannel("A").getextrema()[0] < 255
+    clear = "A" in made.getbands() and made.getchannel("A").getextrema() != (255, 255)
     assert image["transparent"] is clear
     alone = len(notes) == len(set(notes)) and cell.candidate.count == 1
     for words, as_asked in _claims(cell, given, made, clear=clear):
