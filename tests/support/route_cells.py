@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 SECONDS = 0.1
 """How long an emulated vendor that queues takes: longer than nothing, so that there is something to ask about."""
+FEW = 2
+"""How many variants are asked for: each may be a picture of 4K, which takes half a second."""
 ENOUGH = 1e6
 """What is in an account that can be empty, in the vendor's own unit."""
 WIDTH, HEIGHT = 480, 400
@@ -102,6 +104,8 @@ class Cell:
                 return str(folder / "saved" / f"{self.number}.png")
             case "text":
                 return f"{example(argument)}, number {self.number}"
+            case "integer" if name == "variants":
+                return FEW
             case "integer" | "number" if argument.maximum is not None:
                 return int((argument.minimum or 0) + argument.maximum + 1) // 2  # no end and no default
         return unusual(argument) if self.most else example(argument)
