@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +16,7 @@ from imagewright.engine.check import check
 from imagewright.engine.config import all_routes
 from imagewright.engine.offer import effective_row, end_of, endings
 from imagewright.engine.plan import candidates
+from imagewright.providers import KEY_VARIABLES
 from imagewright.providers.base import EVERY_EDITION
 from tests.support.provider_runs import PICTURES, effective, example
 
@@ -30,11 +32,17 @@ SERVED = sorted({(route.tool, route.provider) for route in ROUTES})
 WITH_EDITIONS = [route for route in ROUTES if route.edition]
 FILES = {"image": "/pictures/a.png", "mask": "/pictures/mask.png"}
 NARROWER = {
-    ("qwen", "replicate", "multi-image"): "3.0 takes one picture there; 2025 takes three",
-    ("nano_banana", "google", "upscaling"): "the maker has no enlarger",
+    ("qwen", "replicate", "multi-image"): "`qwen` 3.0 edits one picture",
+    ("nano_banana", "google", "upscaling"): "`nano_banana`, without enlarging",
 }
-"""Cells of the promise that the default edition of one vendor does not keep alone, with the reason; README.md says it
-in that provider's line."""
+"""Cells of the promise that the default edition of one vendor does not keep alone, and how README.md says so in that
+provider's line of its table of keys."""
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+NUMBERS = dict(
+    enumerate(
+        ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+    )
+)
 
 
 def _name(route: Route) -> str:
@@ -72,6 +80,30 @@ def test_the_promise_holds_for_the_default_edition_of_every_vendor(tool: str, pr
     kept = {heading: cell(alone) for heading, cell in COLUMNS.items()}
     missing = {heading for heading, cell in kept.items() if cell != promised[heading]}
     assert missing == {heading for one, who, heading in NARROWER if (one, who) == (tool, provider)}, kept
+
+
+@pytest.mark.parametrize("cell", NARROWER, ids="-".join)
+def test_the_readme_says_which_promise_one_key_does_not_keep(cell: tuple[str, str, str]) -> None:
+    assert NARROWER[cell] in _line(cell[1])
+
+
+@pytest.mark.parametrize(("tool", "provider"), SERVED)
+def test_the_readme_says_where_one_key_has_no_mask_or_fewer_shapes(tool: str, provider: str) -> None:
+    row = catalog()[tool]
+    own = effective_row(row, [one for one in ROUTES if (one.tool, one.provider) == (tool, provider)], ANCIENT)
+    assert own is not None
+    lacks_mask = "mask" in row.arguments() and "mask" not in own.arguments()
+    assert (f"`{tool}` without a mask" in _line(provider)) is lacks_mask
+    whole, shapes = (one.operations.get(OperationName.REFRAME) for one in (row, own))
+    if whole and shapes:
+        values = shapes.arguments["aspect_ratio"].values or ()
+        fewer = values != whole.arguments["aspect_ratio"].values
+        assert (f"in {NUMBERS[len(values)]} shapes" in _line(provider)) is fewer
+
+
+def _line(provider: str) -> str:
+    """The provider's line in the README's table of keys."""
+    return next(line for line in README.splitlines() if line.startswith(f"| `{KEY_VARIABLES[provider][0]}`"))
 
 
 @pytest.mark.parametrize("route", WITH_EDITIONS, ids=_name)
