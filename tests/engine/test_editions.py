@@ -38,11 +38,7 @@ NARROWER = {
 """Cells of the promise that the default edition of one vendor does not keep alone, and how README.md says so in that
 provider's line of its table of keys."""
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-NUMBERS = dict(
-    enumerate(
-        ["none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
-    )
-)
+NUMBERS = {5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine", 10: "ten", 11: "eleven", 12: "twelve"}
 
 
 def _name(route: Route) -> str:
