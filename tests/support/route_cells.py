@@ -94,18 +94,17 @@ class Cell:
             Path(file).write_bytes(data)
 
     def _value(self, name: str, argument: Argument, folder: Path) -> Any:
+        if name == "variants" and self.most:
+            return FEW
         match argument.kind:
             case "pictures":
                 count = argument.max_items if self.most else argument.min_items
                 return [str(folder / f"{self.number}-{place}.png") for place in range(count or 1)]
-            case "picture":
-                return str(folder / f"{self.number}-{name}.png")
-            case "path":
-                return str(folder / "saved" / f"{self.number}.png")
+            case "picture" | "path":
+                own = folder / "saved" if name == "save_as" else folder
+                return str(own / f"{self.number}-{name}.png")
             case "text":
                 return f"{example(argument)}, number {self.number}"
-            case "integer" if name == "variants":
-                return FEW
             case "integer" | "number" if argument.maximum is not None:
                 return int((argument.minimum or 0) + argument.maximum + 1) // 2  # no end and no default
         return unusual(argument) if self.most else example(argument)
@@ -116,8 +115,8 @@ class Cell:
         checked = self.checked()
         assert not checked.problems, (self, checked.problems)
         own = self.route
-        routes = _preferring(own.provider, own.tool, own.model) if self.preferred else routes_of(own.provider)
-        best = candidates(checked, [route for route in routes if route.tool == own.tool], None)[0]
+        routes = _routes(own.provider, own.tool, own.model if self.preferred else "")
+        best = candidates(checked, routes, None)[0]
         assert not best.against, (self, best.against)
         return (best.route.model, best.route.operation) == (own.model, own.operation)
 
@@ -135,10 +134,11 @@ class Cell:
 
 
 @cache
-def _preferring(provider: str, tool: str, model: str) -> tuple[Route, ...]:
-    """The provider's routes where the configuration names that id for the tool."""
-    config = ProviderConfig(key="none", addresses={}, overrides={tool: {"model": model}}, http=HttpClient())
-    return open_provider(provider, config).routes
+def _routes(provider: str, tool: str, preferred: str) -> list[Route]:
+    """The provider's routes of a tool; with the id that the configuration names for it, unless that is empty."""
+    overrides = {tool: {"model": preferred}} if preferred else {}
+    config = ProviderConfig(key="none", addresses={}, overrides=overrides, http=HttpClient())
+    return [route for route in open_provider(provider, config).routes if route.tool == tool]
 
 
 def cells_of(provider: str) -> list[Cell]:
