@@ -341,8 +341,7 @@ def test_what_is_promised_arrives_exactly_as_asked(cell: Cell, outcomes: Outcome
     assert not isinstance(job, Refusal), job
     given = cell.arguments(outcomes.folders[cell.row.tool])
     assert job.record.state == "completed", job.error
-    if "mask" not in given:  # which keeps the picture's size, whatever the default is
-        assert not [note for note in job.record.notes if note.startswith("Asked")]
+    assert not [note for note in job.record.notes if note.startswith("Asked")]
     assert len(job.pictures) == len({one.path for one in job.pictures}) == given.get("variants", 1)
     for record in job.pictures:
         assert record.path is not None

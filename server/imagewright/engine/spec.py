@@ -150,7 +150,8 @@ def _asked_of(checked: Checked, sources: Sequence[Source], route: Route, argumen
     return Asked(
         ratio="" if ratio == AUTO else ratio,
         like=own if ratio == AUTO and route.native_auto else None,
-        resolution=str(wanted.get("resolution", "")),
+        # a mask asks for the picture it lies on, in its own size, unless another is named
+        resolution=str((given if "mask" in given else wanted).get("resolution", "")),
         size=(own[0] * (scale or 1), own[1] * (scale or 1)) if own and (scale or cut_out) else None,
         scale=scale,
         format=str(given.get("output_format") or ending or wanted.get("output_format", "")),
