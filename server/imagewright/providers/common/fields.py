@@ -1,7 +1,8 @@
 """A vendor's fields: what an order becomes, and how values are read from an answer in JSON.
 
-An order becomes one flat object of fields, as its route spells them, with pictures as addresses in it. An answer is
-read without trusting it: nothing raises, and a value that makes no sense is left out.
+An order becomes one flat object of fields, as its route spells them, with pictures as addresses in it; a size in px
+has the wanted shape and keeps to what the model makes. An answer is read without trusting it: nothing raises, and a
+value that makes no sense is left out.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from imagewright.catalog.row import ANY, AUTO, Limits, OperationName
@@ -47,6 +48,14 @@ LARGEST_SEED = 2**63 - 1
 DATA_URI = "data:"
 DEPTH = 5
 """How far lists and tables inside each other are read for words."""
+WIDTH_STEPS = 8
+"""Steps by which a width may leave the ideal, for the sake of an exact shape."""
+ONE_SIZE: Final = ""
+"""As a resolution: that of an edition which has only one."""
+SIDES: Final[Mapping[Scalar, int]] = {"1K": 1024, "1.5K": 1536, "2K": 2048, "3K": 3072, "4K": 4096, ONE_SIZE: 1024}
+"""Pixels of a side of the square of that size."""
+FLOOR_ROOM = 1.125
+"""Times the fewest pixels of a model that a size may have at least: at the floor itself only one shape would fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +87,88 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SizeRule:
+    """What sizes a model makes."""
+
+    least_pixels: int
+    """Width times height, at least."""
+    most_pixels: int
+    """Width times height, at most."""
+    step: int = 1
+    """Sides are multiples of it, in px."""
+    longest: int = 1_000_000
+    """Pixels of the longer side, at most."""
+    shortest: int = 1
+    """Pixels of the shorter side, at least."""
+    widest: float = math.inf
+    """The longer side over the shorter, at most."""
+
+    def like(self, width: float, height: float, pixels: int) -> tuple[int, int]:
+        """The size that is closest in shape to width over height, of about so many pixels.
+
+        A shape longer than the model makes comes out as the longest it makes. A turned shape has the turned size.
+        """
+        if width < height:
+            return self.like(height, width, pixels)[::-1]
+        shape = min(max(width / height, 1 / self.widest), self.widest)
+        area = min(max(pixels, self.least_pixels), self.most_pixels)
+        ideal = min(math.sqrt(area * shape), self.longest, self.longest * shape)
+        sizes = [self._sized(round(ideal / self.step) + steps, shape) for steps in range(-WIDTH_STEPS, WIDTH_STEPS + 1)]
+        able = [size for size in sizes if self.allows(*size)] or [self._at_the_end(shape)]
+        return min(able, key=lambda size: (round(abs(size[0] / size[1] / shape - 1), 3), abs(size[0] - ideal)))
+
+    def allows(self, width: int, height: int) -> bool:
+        """Whether the model makes that size."""
+        long, short = max(width, height), min(width, height)
+        return (
+            short >= max(self.shortest, 1)
+            and long <= self.longest
+            and long <= self.widest * short
+            and self.least_pixels <= width * height <= self.most_pixels
+        )
+
+    def _sized(self, steps: int, shape: float) -> tuple[int, int]:
+        width = max(steps, 1) * self.step
+        return width, max(round(width / shape / self.step), 1) * self.step
+
+    def _at_the_end(self, shape: float) -> tuple[int, int]:
+        """The longest size that the bounds allow, for a shape that rounding to steps has pushed outside of them."""
+        short = self.step * max(
+            1, math.ceil(max(self.shortest, math.sqrt(self.least_pixels / self.widest)) / self.step)
+        )
+        ratio = min(max(shape, 1 / shape), self.widest)
+        long = min(int(short * ratio), self.longest) // self.step * self.step
+        return (long, short) if shape >= 1 else (short, long)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """The sizes that a model is asked for, by shape and resolution."""
+
+    rule: SizeRule
+    """What the vendor says of its sizes."""
+    known: Mapping[tuple[Scalar, Scalar], tuple[int, int]] = field(default_factory=dict)
+    """Width and height in px by ratio and resolution, where the maker has usual ones."""
+    sides: Mapping[Scalar, int] = field(default_factory=lambda: SIDES)
+    """Pixels of a side of the square by resolution. No size has more pixels than that square, as the price depends on
+    it; only a model that makes no fewer has `FLOOR_ROOM`."""
+
+    def asked(self, order: Order) -> tuple[int, int]:
+        """Width and height in px of an order; for `auto`, of the first picture's shape."""
+        ratio, resolution = order.arguments["aspect_ratio"], order.arguments.get("resolution", ONE_SIZE)
+        if size := self.known.get((ratio, resolution)):
+            return size
+        if ratio == AUTO:
+            shape = (order.images[0].width, order.images[0].height)
+        else:
+            wide, high = ratio.split(":")
+            shape = (int(wide), int(high))
+        area = self.sides[resolution] ** 2
+        most = min(self.rule.most_pixels, max(area, int(FLOOR_ROOM * self.rule.least_pixels)))
+        return replace(self.rule, most_pixels=most).like(*shape, area)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FieldsRoute(Route):
     """A route whose request is one flat object."""
 
@@ -91,6 +182,10 @@ class FieldsRoute(Route):
     """Whether that field is a list."""
     mask_field: str = ""
     """Field of the mask; empty when there is none."""
+    size_field: str = ""
+    """Field of an object with the width and height in px, where there are `sizes`."""
+    sizes: Sizes | None = None
+    """The size in px that an order asks for; None where another field or nothing says the shape."""
     note: str = ""
     """What every caller of this route should know, one sentence; may be empty."""
     mask_note: str = ""
@@ -109,12 +204,19 @@ class FieldsRoute(Route):
             made[self.image_field] = list(pictures) if self.image_list else pictures[0]
         if mask:
             made[self.mask_field] = mask
+        if self.sizes is not None:
+            made[self.size_field] = pixels(*self.sizes.asked(order))
         return made
 
     def notes_for(self, order: Order) -> tuple[str, ...]:
         """What the caller of this order should know besides the pictures."""
         notes = (self.note, self.mask_note if order.mask is not None else "")
         return tuple(note for note in notes if note)
+
+
+def pixels(width: int, height: int) -> dict[str, int]:
+    """A size in px as an object."""
+    return {"width": width, "height": height}
 
 
 def count_sentence(count: int) -> str:

@@ -12,9 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.row import AUTO, Limits
 from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price
-from imagewright.providers.common.fields import COUNT, LEFT_OUT, Field, FieldsRoute, as_in_row, pair, ratios, same
+from imagewright.providers.common.fields import (
+    COUNT,
+    LEFT_OUT,
+    Field,
+    FieldsRoute,
+    SizeRule,
+    as_in_row,
+    pair,
+    ratios,
+    same,
+)
 from imagewright.providers.common.provider import data_uri
-from imagewright.providers.common.sizes import SizeRule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

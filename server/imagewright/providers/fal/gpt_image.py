@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm
-from imagewright.providers.common.fields import COUNT, Field, as_in_row, same
-from imagewright.providers.common.sizes import SizeRule
-from imagewright.providers.fal.route import PAGE_COPIED, FalRoute, Sizes, pair_of, price_by, with_inputs
+from imagewright.providers.common.fields import COUNT, Field, SizeRule, Sizes, as_in_row, same
+from imagewright.providers.fal.route import PAGE_COPIED, FalRoute, pair_of, price_by, with_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.row import AUTO, Limits, OperationName
 from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price
-from imagewright.providers.common.fields import COUNT, LEFT_OUT, UPPER, Field, as_in_row, same
-from imagewright.providers.common.sizes import SizeRule
+from imagewright.providers.common.fields import COUNT, LEFT_OUT, UPPER, Field, SizeRule, Sizes, as_in_row, pixels, same
 from imagewright.providers.fal.gpt_image import GPT_IMAGE
 from imagewright.providers.fal.route import (
     CATALOGUE,
@@ -24,10 +23,8 @@ from imagewright.providers.fal.route import (
     PAGE,
     PAGE_COPIED,
     FalRoute,
-    Sizes,
     flat_price,
     pair_of,
-    pixels,
     price_by,
 )
 

@@ -15,10 +15,9 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import ANY, AUTO, Limits, OperationName
 from imagewright.errors import RequestRejected, SettingsError
 from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price, Route
-from imagewright.providers.common.fields import ratios
+from imagewright.providers.common.fields import SizeRule, ratios
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import file_part
-from imagewright.providers.common.sizes import SizeRule
 from imagewright.text import byte_size
 
 if TYPE_CHECKING:
