@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from imagewright.errors import PictureError
 from imagewright.imaging.limiter import LOOK_BYTES, RESIZE_BYTES, decode
-from imagewright.imaging.lossless import as_png
 from imagewright.imaging.pixels import resize_exact
 from imagewright.imaging.preview import look
 from imagewright.storage.records import extension
@@ -100,6 +99,8 @@ async def _in_type(whole: Arrived, asked: Asked, file: Path) -> tuple[Arrived, l
         return whole, [f"The picture is {came}, as asked; so {name}."]
     reason = "only a change to png loses nothing"
     if asked.format == "png":
+        from imagewright.imaging.lossless import as_png  # noqa: PLC0415 - hardly any picture needs it
+
         try:
             await decode(lambda source: file.write_bytes(as_png(source)), whole.file, per_pixel=RESIZE_BYTES)
             changed = await arrived_as(file)

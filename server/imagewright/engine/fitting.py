@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from imagewright.catalog.load import catalog
 from imagewright.engine.pictures import EXACT, MASK, MEGA
 from imagewright.errors import PictureError, Problem, Refusal
-from imagewright.imaging.limiter import MASK_BYTES, PREPARE_BYTES, decode
-from imagewright.imaging.prepare import Target, convert_mask, fitted, mask_doubt, prepare
+from imagewright.imaging.limiter import MASK_BYTES, PREPARE_BYTES, decode, fitted
+from imagewright.imaging.prepare import Target, convert_mask, mask_doubt, prepare
 from imagewright.providers.base import Prepared
 from imagewright.text import byte_size
 

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from imagewright.imaging.signatures import Sides, big
+
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-Sides = tuple[int, int]
-"""Width and height in px, as stored: before any orientation."""
 
 _SEQUENCE_HEADER = 1
 """The `obu_type` of a sequence header."""
@@ -32,27 +31,6 @@ _MOST_LAYERS = 8
 
 _FULL_COLOUR = 3
 """The `chroma_format_idc` of 4:4:4."""
-
-
-def big(data: bytes | memoryview, at: int, count: int) -> int:
-    """A number of `count` bytes, the highest first.
-
-    Raises:
-        ValueError: the data end before it does.
-    """
-    return int.from_bytes(exactly(data, at, count), "big")
-
-
-def exactly(data: bytes | memoryview, at: int, count: int) -> bytes | memoryview:
-    """That many bytes.
-
-    Raises:
-        ValueError: the data end before.
-    """
-    piece = data[at : at + count] if at >= 0 else b""
-    if len(piece) < count:
-        raise ValueError("the header is cut short")
-    return piece
 
 
 def hevc_sides(data: memoryview, spend: Callable[[], None]) -> list[Sides]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from imagewright.imaging.bitstreams import Sides, av1_sides, big, exactly, hevc_configuration, hevc_sides
+from imagewright.imaging.bitstreams import av1_sides, hevc_configuration, hevc_sides
+from imagewright.imaging.signatures import Sides, Unsupported, big, most_parts
 from imagewright.text import say
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     Box = tuple[bytes, memoryview]
     """Type and body."""
 
-FEW_PARTS = 10_000
-_BYTES_PER_PART = 1024
 _MOST_EXTENTS = 64
 """Pieces one item may lie in; libavif writes one."""
 
@@ -35,28 +34,6 @@ metadata, a small JPEG. The holes found in libheif in 2026 were in the others an
 
 _CODED = frozenset({b"av01", b"hvc1"})
 """Types of items that hold a coded picture."""
-
-
-class Unsupported(ValueError):
-    """A whole picture of a known format, but of a kind that is not read here; its text says which and what to do."""
-
-
-def little(data: bytes | memoryview, at: int, count: int) -> int:
-    """A number of `count` bytes, the lowest first.
-
-    Raises:
-        ValueError: the data end before it does.
-    """
-    return int.from_bytes(exactly(data, at, count), "little")
-
-
-def most_parts(size: int) -> int:
-    """How many chunks, segments or boxes a file of `size` bytes may have.
-
-    Encoders put at least 4 to 8 KB of pixels into a part, and the few thousand parts of an animation or of metadata
-    come on top. Files of hundreds of thousands of empty parts keep a decoder busy for seconds.
-    """
-    return FEW_PARTS + size // _BYTES_PER_PART
 
 
 def heic_sides(data: bytes, size: int) -> list[Sides]:

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 from PIL import Image, ImageChops
 
 from imagewright.errors import PictureError, StorageError
-from imagewright.imaging.boxes import Unsupported
 from imagewright.imaging.headers import (
     GIF_MAX_PIXELS,
     MAX_PIXELS,
@@ -35,7 +34,7 @@ from imagewright.imaging.headers import (
     png_is_whole,
     tiff_pages,
 )
-from imagewright.imaging.signatures import HEAD_BYTES, KINDS, describe, known_formats, recognise, titles
+from imagewright.imaging.signatures import HEAD_BYTES, KINDS, Unsupported, describe, known_formats, recognise, titles
 from imagewright.text import listed
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
     from PIL.PngImagePlugin import PngImageFile
 
-    from imagewright.imaging.bitstreams import Sides
+    from imagewright.imaging.signatures import Sides
 
 _OPENERS = {
     "png": ("PIL.PngImagePlugin", "PngImageFile"),

@@ -15,8 +15,7 @@ import zlib
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
-from imagewright.imaging.bitstreams import Sides, big
-from imagewright.imaging.boxes import FEW_PARTS, Unsupported, heic_sides, iso_sides, little, most_parts
+from imagewright.imaging.signatures import FEW_PARTS, Sides, Unsupported, big, little, most_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -359,13 +358,25 @@ def _number(data: bytes, at: int, count: int) -> int:
     return little(data, at, count) if data.startswith(b"I") else big(data, at, count)
 
 
+def _avif(data: bytes, size: int) -> list[Sides]:
+    from imagewright.imaging.boxes import iso_sides  # noqa: PLC0415 - most pictures have no boxes
+
+    return iso_sides(data, size)
+
+
+def _heic(data: bytes, size: int) -> list[Sides]:
+    from imagewright.imaging.boxes import heic_sides  # noqa: PLC0415 - as above
+
+    return heic_sides(data, size)
+
+
 _READERS = {
     "png": _png,
     "jpeg": _jpeg,
     "gif": _gif,
     "webp": _webp,
-    "avif": iso_sides,
-    "heic": heic_sides,
+    "avif": _avif,
+    "heic": _heic,
     "tiff": _tiff,
     "bmp": _bmp,
 }

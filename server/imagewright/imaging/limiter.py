@@ -10,6 +10,7 @@ import os
 from collections import deque
 from contextlib import asynccontextmanager
 from functools import partial
+from math import isqrt
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 import anyio
@@ -20,6 +21,8 @@ from imagewright.imaging.headers import GIF_MAX_PIXELS
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
+
+    from imagewright.imaging.signatures import Sides
 
     Result = TypeVar("Result")
     Source = TypeVar("Source", bytes, Path)
@@ -56,6 +59,17 @@ fit. What takes more by itself runs alone."""
 MOST_AT_ONCE = min(8, max(2, os.cpu_count() or 1))
 """Pieces of work at the same time however small they are: more than there are cores would only delay all of them, and
 take the threads that the journal needs."""
+
+
+def fitted(width: int, height: int, *, max_pixels: int | None, max_side: int | None) -> Sides:
+    """The largest size in px of the same shape within these limits; the size itself where it is within them."""
+    if max_side is not None and max(width, height) > max_side:
+        longest = max(width, height)
+        width, height = (max(1, side * max_side // longest) for side in (width, height))
+    if max_pixels is not None and width * height > max_pixels:
+        wide = max(1, min(isqrt(max_pixels * width // height), max_pixels))
+        width, height = wide, max(1, min(wide * height // width, max_pixels // wide))
+    return width, height
 
 
 class DecodeLimiter:

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 from PIL import PngImagePlugin
 
 from imagewright.errors import PictureError
-from imagewright.imaging.bitstreams import big
-from imagewright.imaging.boxes import little
 from imagewright.imaging.files import check_whole, loading, open_lazily
 from imagewright.imaging.pixels import PNG_EFFORT
-from imagewright.imaging.signatures import KINDS
+from imagewright.imaging.signatures import KINDS, big, little
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from math import isqrt, sqrt
+from math import sqrt
 from typing import TYPE_CHECKING, Literal
 
 from PIL import Image, ImageChops
 
 from imagewright.errors import PictureError
 from imagewright.imaging.files import PictureFacts, check_whole, decode_once, facts_of, loading, open_lazily
+from imagewright.imaging.limiter import fitted
 from imagewright.imaging.pixels import (
     HIGH_QUALITY,
     KEEPS_ALPHA,
@@ -40,8 +41,8 @@ from imagewright.imaging.signatures import KINDS
 from imagewright.text import byte_size
 
 if TYPE_CHECKING:
-    from imagewright.imaging.bitstreams import Sides
     from imagewright.imaging.files import Opened
+    from imagewright.imaging.signatures import Sides
 
 MaskForm = Literal["white_is_repainted", "black_is_repainted", "transparent_is_repainted"]
 """How a vendor wants its masks, as in a route's picture form."""
@@ -122,17 +123,6 @@ class _Attempt:
 
     def write(self, image: Image.Image) -> bytes:
         return encode(image, self.format, quality=self.quality, lossless=self.quality is None)
-
-
-def fitted(width: int, height: int, *, max_pixels: int | None, max_side: int | None) -> Sides:
-    """The largest size in px of the same shape within these limits; the size itself where it is within them."""
-    if max_side is not None and max(width, height) > max_side:
-        longest = max(width, height)
-        width, height = (max(1, side * max_side // longest) for side in (width, height))
-    if max_pixels is not None and width * height > max_pixels:
-        wide = max(1, min(isqrt(max_pixels * width // height), max_pixels))
-        width, height = wide, max(1, min(wide * height // width, max_pixels // wide))
-    return width, height
 
 
 def prepare(data: bytes, target: Target) -> PreparedPicture:

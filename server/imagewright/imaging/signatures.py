@@ -1,4 +1,7 @@
-"""The real type of a file, from its first bytes. Its name and extension are never used."""
+"""The real type of a file, from its first bytes, and how numbers are read from them.
+
+Its name and extension are never used.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,19 @@ import importlib.util
 from dataclasses import dataclass
 from functools import cache
 
-from PIL import features
-
 from imagewright.text import listed
 
 HEAD_BYTES = 1024
 """How much of a file is enough to recognise it; an SVG may carry a long preamble."""
+Sides = tuple[int, int]
+"""Width and height in px, as stored: before any orientation."""
+FEW_PARTS = 10_000
+"""Chunks, segments or boxes that any file may have."""
+_BYTES_PER_PART = 1024
+
+
+class Unsupported(ValueError):
+    """A whole picture of a known format, but of a kind that is not read here; its text says which and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +105,8 @@ _TEXTS = (
 @cache
 def known_formats() -> tuple[str, ...]:
     """The formats this installation reads. AVIF depends on how Pillow was built, HEIC on `pillow_heif`."""
+    from PIL import features  # noqa: PLC0415 - what only reads headers loads no Pillow
+
     optional = {"avif": features.check_module("avif"), "heic": importlib.util.find_spec("pillow_heif") is not None}
     return tuple(name for name in KINDS if optional.get(name, True))
 
@@ -152,3 +164,42 @@ def _as_text(head: bytes) -> str | None:
             return None
         text = head[: error.start].decode("utf-8-sig")
     return text if all(character.isprintable() or character in "\t\n\r\f" for character in text) else None
+
+
+def big(data: bytes | memoryview, at: int, count: int) -> int:
+    """A number of `count` bytes, the highest first.
+
+    Raises:
+        ValueError: the data end before it does.
+    """
+    return int.from_bytes(exactly(data, at, count), "big")
+
+
+def exactly(data: bytes | memoryview, at: int, count: int) -> bytes | memoryview:
+    """That many bytes.
+
+    Raises:
+        ValueError: the data end before.
+    """
+    piece = data[at : at + count] if at >= 0 else b""
+    if len(piece) < count:
+        raise ValueError("the header is cut short")
+    return piece
+
+
+def little(data: bytes | memoryview, at: int, count: int) -> int:
+    """A number of `count` bytes, the lowest first.
+
+    Raises:
+        ValueError: the data end before it does.
+    """
+    return int.from_bytes(exactly(data, at, count), "little")
+
+
+def most_parts(size: int) -> int:
+    """How many chunks, segments or boxes a file of `size` bytes may have.
+
+    Encoders put at least 4 to 8 KB of pixels into a part, and the few thousand parts of an animation or of metadata
+    come on top. Files of hundreds of thousands of empty parts keep a decoder busy for seconds.
+    """
+    return FEW_PARTS + size // _BYTES_PER_PART
