@@ -20,7 +20,7 @@ from imagewright.settings.folders import Folders
 from imagewright.storage.principal import LOCAL, Principal
 from imagewright.storage.records import spooled_key
 from imagewright.storage.sqlite.database import Database
-from imagewright.storage.sqlite.migrations import MIGRATIONS
+from imagewright.storage.sqlite.tables import MIGRATIONS
 from imagewright.storage.states import CallState
 from imagewright.storage.stores import open_stores
 

@@ -16,7 +16,7 @@ from imagewright.errors import StorageError
 from imagewright.storage.base import SetAsideError
 from imagewright.storage.sqlite import database as database_file
 from imagewright.storage.sqlite.database import Database, connect, set_aside
-from imagewright.storage.sqlite.migrations import MIGRATIONS
+from imagewright.storage.sqlite.tables import MIGRATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

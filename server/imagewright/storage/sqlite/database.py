@@ -20,7 +20,7 @@ from urllib.parse import quote
 from imagewright.errors import StorageError, why
 from imagewright.storage.base import SetAsideError
 from imagewright.storage.paths.files import make_folder, open_file
-from imagewright.storage.sqlite.migrations import MIGRATIONS, functions
+from imagewright.storage.sqlite.tables import MIGRATIONS, functions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -24,7 +24,7 @@ from imagewright.storage.base import (
     UnreadableJobError,
 )
 from imagewright.storage.records import CostRow, JobRecord, NewJob, Spent
-from imagewright.storage.sqlite.rows import EXPIRED, decoded, encoded, insert_job, read_job, replace_calls, update
+from imagewright.storage.sqlite.tables import EXPIRED, decoded, encoded, insert_job, read_job, replace_calls, update
 from imagewright.storage.sqlite.writer import SqliteStore, nothing, reads, writes
 from imagewright.storage.states import NEXT, CallState
 
