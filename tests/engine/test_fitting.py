@@ -10,8 +10,17 @@ import pytest
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import ANY, OperationName
 from imagewright.engine.check import check
-from imagewright.engine.fitting import form_of, form_problems, is_reduced, prepare_all
-from imagewright.engine.pictures import EXACT, READ_BYTES, READ_BYTES_TOGETHER, Source, reading_limits
+from imagewright.engine.pictures import (
+    EXACT,
+    READ_BYTES,
+    READ_BYTES_TOGETHER,
+    Source,
+    form_of,
+    form_problems,
+    is_reduced,
+    prepare_all,
+    reading_limits,
+)
 from imagewright.engine.plan import candidates, explain
 from imagewright.errors import Refusal
 from imagewright.imaging.files import PictureFacts, probe

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from imagewright.engine import deliver
-from imagewright.engine.pictures import Answer, Spool
+from imagewright.engine.elsewhere import Answer, Spool
 from imagewright.errors import GenerationFailed
 from imagewright.providers.base import Finished, Handle, Output
 from imagewright.storage.principal import LOCAL

@@ -9,7 +9,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from imagewright.engine.pictures import YOUNG, Answer, Spool
+from imagewright.engine.elsewhere import YOUNG, Answer, Spool
 from imagewright.errors import StorageError
 from imagewright.providers.base import Order, Output, Prepared
 from imagewright.settings.folders import Folders

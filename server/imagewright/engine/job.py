@@ -19,7 +19,6 @@ from imagewright.errors import (
     ProviderError,
     RateLimited,
     RecordedError,
-    StorageError,
     VendorUnavailable,
     error_data,
 )
@@ -28,7 +27,7 @@ from imagewright.storage.records import CallRecord, NewJob
 from imagewright.storage.states import CallState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from imagewright.engine.plan import Plan
     from imagewright.errors import ImagewrightError
@@ -36,25 +35,12 @@ if TYPE_CHECKING:
     from imagewright.providers.base import Finished, Output
     from imagewright.storage.principal import Principal
     from imagewright.storage.records import CostBasis, JobRecord, PictureRecord
-    from imagewright.storage.stores import Stores
-
-    ProvidersInUse = Callable[[], Collection[str]]
-    """Returns the names of the providers in use now."""
 
 
 log = logging.getLogger(__name__)
 
 SHARE_MADE = 0.9
 """The share that is done when all pictures of a job are made and only have to be fetched."""
-LOOK_EVERY = 0.5
-"""Seconds between two looks at a job that another process works on."""
-AT_WORK = "at work in another process"
-LEFT = "left behind, to be carried on"
-NO_PROCESS = (
-    "No process works on this job: {name} is not among the providers in use, it has no key or was switched off. Set it "
-    "up again, `imagewright doctor` says how: then the job is carried on and the picture arrives by itself. Do not "
-    "call again: it may be paid for already. It can also be cancelled."
-)
 
 
 def new_job(job_id: str, plan: Plan, inputs: Mapping[str, Any], *, fingerprint: str, key: str) -> NewJob:
@@ -147,7 +133,7 @@ class Job:
     @property
     def error(self) -> ImagewrightError | None:
         """Why it failed, if it did."""
-        return _error_of(self.record)
+        return error_of(self.record)
 
     @property
     def elapsed(self) -> float:
@@ -199,62 +185,6 @@ class Job:
         self.tell(share=1.0 if record.state == "completed" else None, stage=record.state)
 
 
-async def job_from_record(record: JobRecord, who: Principal, stores: Stores, in_use: ProvidersInUse) -> Job:
-    """The job of a record that another process works on. If none does and its provider is not in use, the job says so.
-
-    Raises:
-        UnreadableJobError: the record makes no sense.
-        StorageError: the library cannot be read.
-    """
-    try:
-        took = max(0.0, (time.time() if record.finished is None else record.finished) - record.created)
-        began = time.monotonic() - took
-        job = Job(record, who, is_local=False, began=began, ended_at=began + took if record.done else None)
-        await _take_in(job, record, stores, in_use)
-    except NO_SENSE as error:
-        raise UnreadableJobError(record.id, error) from error
-    return job
-
-
-async def observe(job: Job, stores: Stores, in_use: ProvidersInUse) -> None:
-    """Keep a job of another process up to date, until it has ended or this process takes it over."""
-    logged = ""
-    while not job.done and not job.is_local:
-        await anyio.sleep(LOOK_EVERY)
-        try:
-            record = await stores.jobs.get(job.who, job.id)
-            if record is not None:
-                await _take_in(job, record, stores, in_use)
-                continue
-        except Exception as error:  # noqa: BLE001 - a row that makes no sense costs only its own job
-            if str(error) != logged:
-                logged = str(error)
-                log.warning("job %s cannot be looked up: %s", job.id, error)
-            continue
-        if not job.is_local:
-            gone = StorageError(f"The journal knows no {job.id} any more: it was replaced by a new one.")
-            job.finish(replace(job.record, state="failed", error=error_data(gone)))
-
-
-async def _take_in(job: Job, record: JobRecord, stores: Stores, in_use: ProvidersInUse) -> None:
-    """Update a job of another process from the store."""
-    # a reply about the job shows these
-    _ = OperationName(record.operation), tuple(record.plan["choice"]), _error_of(record)
-    pictures = await stores.library.of_job(job.who, record.id)
-    if job.is_local:  # this process took it over meanwhile
-        return
-    job.pictures = pictures
-    if record.done:
-        job.finish(record)
-        return
-    job.record = record
-    made = sum(call.state in (CallState.MADE, CallState.KEPT) for call in record.calls) / len(record.calls)
-    unattended = not record.is_held and record.provider not in in_use()
-    job.troubles.clear()
-    job.held_up("provider", NO_PROCESS.format(name=record.provider) if unattended else "")
-    job.tell(share=made * SHARE_MADE, stage=AT_WORK if record.is_held else LEFT)
-
-
 ELSEWHERE = (BadKey, ModelUnavailable, OutOfCredit, RateLimited, VendorUnavailable)
 """Errors that another provider may not have."""
 SENT = frozenset({CallState.SUBMITTING, CallState.SUBMITTED, CallState.MADE, CallState.KEPT, CallState.UNKNOWN})
@@ -301,7 +231,7 @@ class CallRun:
         return bool(self.made) and not self.safe and not kept_before
 
 
-def _error_of(record: JobRecord | CallRecord) -> ImagewrightError | None:
+def error_of(record: JobRecord | CallRecord) -> ImagewrightError | None:
     """The error that was written down with it."""
     return None if record.error is None else RecordedError(record.error)
 
@@ -309,7 +239,7 @@ def _error_of(record: JobRecord | CallRecord) -> ImagewrightError | None:
 def call_run_of(call: CallRecord) -> CallRun:
     """A call in the state that the store has for it."""
     vendor_answered = "charged" in (call.error or {})
-    return CallRun(call, sent=call.handle is not None or vendor_answered or call.state in SENT, error=_error_of(call))
+    return CallRun(call, sent=call.handle is not None or vendor_answered or call.state in SENT, error=error_of(call))
 
 
 def most_taken(ordered: int) -> int:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import anyio
 
 from imagewright.engine.config import AbsentProvider
-from imagewright.engine.job import LOOK_EVERY, Job, job_from_record, may_go_elsewhere, new_job, observe, settle
-from imagewright.engine.pictures import Spool
+from imagewright.engine.elsewhere import LOOK_EVERY, Spool, job_from_record, observe
+from imagewright.engine.job import Job, may_go_elsewhere, new_job, settle
 from imagewright.engine.plan import next_plan
 from imagewright.engine.run import Attempt
 from imagewright.errors import ModelUnavailable, ProviderError, StorageError, error_data

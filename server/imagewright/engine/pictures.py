@@ -1,49 +1,44 @@
 """The input pictures of a call, from what a caller gave to what a vendor wants, and the files of a running job.
 
 A picture is given as a path, a `file:` URI, an http(s) URL, a data URI or an earlier picture's id. `resolve` turns it
-into bytes whose real type, size and sides are checked; `fitting` brings them into the form of a route. `Spool` keeps
-them, and results that came with the vendor's answer, below one key per job: the inputs until the job has ended,
-the results until all of them are in the library. It also removes what killed processes left.
+into bytes whose real type, size and sides are checked; `prepare_all` brings them into the form of a route. The spool
+keeps them, and results that came with the vendor's answer, below one key per job: the inputs until the job has ended,
+the results until all of them are in the library.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import json
-import logging
 import re
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 import anyio
 import anyio.to_thread
 
+from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName, PictureLimits
-from imagewright.errors import ImagewrightError, PictureError, Problem, StorageError
+from imagewright.errors import ImagewrightError, PictureError, Problem, Refusal, StorageError
 from imagewright.imaging.files import measure, probe
-from imagewright.imaging.limiter import INPUT_MAX_PIXELS, MASK_BYTES, PROBE_BYTES, decode
-from imagewright.imaging.prepare import mask_coverage
+from imagewright.imaging.limiter import INPUT_MAX_PIXELS, MASK_BYTES, PREPARE_BYTES, PROBE_BYTES, decode, fitted
+from imagewright.imaging.prepare import Target, convert_mask, mask_coverage, mask_doubt, prepare
 from imagewright.net import fetch_public
-from imagewright.providers.base import Order, Output, Prepared
-from imagewright.storage.records import INCOMING, spooled_key
-from imagewright.storage.states import CallState
+from imagewright.providers.base import Prepared
+from imagewright.storage.records import INCOMING
 from imagewright.text import byte_size
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from imagewright.engine.check import Checked
     from imagewright.imaging.files import Measured, PictureFacts
-    from imagewright.providers.base import Route
+    from imagewright.providers.base import MaskForm, Order, Output, PictureForm, Route
     from imagewright.storage.base import BlobStore
     from imagewright.storage.library import Library
     from imagewright.storage.principal import Principal
-    from imagewright.storage.records import CallRecord, JobRecord
-
-log = logging.getLogger(__name__)
 
 MEGA = 1_000_000
 PICTURE_ID = re.compile(r"^(?:image://)?(img_[a-z0-9]{1,64})(?:/preview)?$")
@@ -66,9 +61,7 @@ READ_BYTES_TOGETHER = 256_000_000
 MASK = "mask"
 """The argument that marks what is repainted."""
 _INPUT = "input-"  # what a name begins with; everything else may be a picture that was paid for
-_RESULT, _ANSWER = "result-", "answer-"
-YOUNG = 3600.0
-"""Seconds for which nothing is swept: the inputs of a job are there before the journal knows it."""
+RESULT = "result-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,16 +221,119 @@ async def _mask_problems(sources: Sequence[Source]) -> list[Problem]:
     return problems
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a vendor answered, as it is kept until the journal has it."""
+def form_of(route: Route) -> PictureForm:
+    """The form of a route's input pictures, with the row's limits where they are tighter."""
+    form, own = route.pictures, catalog()[route.tool].pictures
+    pixels = None if own.max_megapixels is None else int(own.max_megapixels * MEGA)
+    return replace(
+        form,
+        max_bytes=_least(form.max_bytes, own.max_bytes),
+        max_pixels=_least(form.max_pixels, pixels),
+        max_side=_least(form.max_side, own.max_side),
+        min_side=max(form.min_side, own.min_side),
+    )
 
-    outputs: tuple[Mapping[str, Any], ...]
-    """As `Spool.keep_output` wrote them down."""
-    cost_usd: float | None = None
-    """What the vendor says it charged; None when that is not known."""
-    notes: tuple[str, ...] = ()
-    """What the caller should know."""
+
+def _least(*limits: int | None) -> int | None:
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def form_problems(sources: Sequence[Source], route: Route, scale: int | None) -> list[str]:
+    """Why a route cannot take the pictures of a call, as they are or made smaller, each with what would do.
+
+    `scale` is the factor of an enlargement; None for any other call.
+    """
+    form = form_of(route)
+    if route.max_output_pixels is not None and scale is not None:
+        form = replace(form, max_pixels=_least(form.max_pixels, route.max_output_pixels // scale**2))
+    found = []
+    for source in sources:
+        if source.argument == MASK:
+            continue
+        if why := _size_problem(source.facts, form, exact=route.operation in EXACT):
+            found.append(f"{source.argument} {why}")
+        if source.facts.has_alpha and not form.alpha:
+            why = "has an alpha channel, which is not kept there: saved without it, for example as JPEG, it would do"
+            found.append(f"{source.argument} {why}")
+    return found
+
+
+def _size_problem(facts: PictureFacts, form: PictureForm, *, exact: bool) -> str:
+    is_size = f"is {facts.width}x{facts.height} px"
+    size = fitted(facts.width, facts.height, max_pixels=form.max_pixels, max_side=form.max_side)
+    if min(size) < form.min_side:
+        made_smaller = "" if size == (facts.width, facts.height) else f", made smaller {size[0]}x{size[1]} px"
+        return f"{is_size}{made_smaller}, and each side needs at least {form.min_side} px"
+    if not exact:
+        return ""
+    way_out = f"made smaller, to {size[0]}x{size[1]} px, it would do"
+    pixels = facts.width * facts.height
+    if form.max_pixels is not None and pixels > form.max_pixels:
+        return f"{is_size}, {pixels:,} pixels in all, and the limit is {form.max_pixels:,}: {way_out}"
+    if form.max_side is not None and max(facts.width, facts.height) > form.max_side:
+        return f"{is_size}, and the limit is {form.max_side:,} px per side: {way_out}"
+    if _has_too_many_bytes(facts, form):
+        limit = byte_size(form.max_bytes or 0)
+        return f"has {byte_size(facts.size)}, and the limit is {limit}: saved as JPEG or WebP it may do"
+    return ""
+
+
+def is_reduced(sources: Sequence[Source], route: Route) -> bool:
+    """Whether a picture that a route can take loses pixels or is written anew there only for its size."""
+    form = form_of(route)
+    limits = {"max_pixels": form.max_pixels, "max_side": form.max_side}
+    pictures = [source.facts for source in sources if source.argument != MASK]
+    return any(
+        _has_too_many_bytes(facts, form) or fitted(facts.width, facts.height, **limits) != (facts.width, facts.height)
+        for facts in pictures
+    )
+
+
+def _has_too_many_bytes(facts: PictureFacts, form: PictureForm) -> bool:
+    """Of a picture in an accepted format: it is not known what any other will have."""
+    return form.max_bytes is not None and facts.format in form.formats and facts.size > form.max_bytes
+
+
+async def prepare_all(
+    sources: Sequence[Source], route: Route
+) -> tuple[tuple[Prepared, ...], Prepared | None, list[str]]:
+    """The images in the caller's order, the mask in the route's polarity, and notes on what was changed.
+
+    Raises:
+        Refusal: a picture cannot be brought into that form.
+    """
+    form = form_of(route)
+    target = Target(
+        formats=form.formats,
+        max_bytes=form.max_bytes,
+        max_pixels=form.max_pixels,
+        max_side=form.max_side,
+        exact=route.operation in EXACT,
+    )
+    images: list[Prepared] = []
+    mask: Prepared | None = None
+    notes: list[str] = []
+    # The mask comes last: it takes the size of its image.
+    for source in sorted(sources, key=lambda one: one.argument == MASK):
+        try:
+            if source.argument == MASK and form.mask is not None:
+                mask, note = await _prepare_mask(source, form.mask, images[0])
+            else:
+                ready = await decode(prepare, source.data, target, per_pixel=PREPARE_BYTES)
+                images.append(Prepared(ready.data, ready.format, ready.width, ready.height))
+                note = ready.note
+        except PictureError as error:
+            raise Refusal(Problem(source.argument, str(error))) from error
+        if note:
+            notes.append(f"{source.argument}, for {route.provider}: {note}")
+    return tuple(images), mask, notes
+
+
+async def _prepare_mask(source: Source, form: MaskForm, image: Prepared) -> tuple[Prepared, str]:
+    size = image.width, image.height
+    data = await decode(convert_mask, source.data, form, size, per_pixel=MASK_BYTES)
+    doubt = await decode(mask_doubt, source.data, per_pixel=MASK_BYTES)
+    return Prepared(data, "png", *size), doubt
 
 
 def job_key(job_id: str, name: str) -> str:
@@ -245,8 +341,8 @@ def job_key(job_id: str, name: str) -> str:
     return f"{INCOMING}/{job_id}/{name}"
 
 
-class Spool:
-    """The files of all jobs."""
+class SpoolWriter:
+    """Writes the files of running jobs, and removes them. `elsewhere.Spool` reads them back."""
 
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
@@ -261,27 +357,6 @@ class Spool:
         mask = await self._keep_input(job_id, len(images), order.mask) if order.mask else None
         return {"images": images, "mask": mask}
 
-    async def read_order(self, job: JobRecord, call: CallRecord, routes: Iterable[Route]) -> Order:
-        """The order of a call that was written down but not sent; `routes` are those its provider has now.
-
-        Raises:
-            StorageError: the provider has no such route any more, or an input picture is gone.
-        """
-        wanted, inputs = (job.tool, job.operation, job.plan["route"]), job.plan["inputs"]
-        for route in routes:
-            same = (route.tool, route.operation.value, route.model) == wanted
-            if same and job.model in (route.model, *route.models.values()):
-                return Order(
-                    route=route,
-                    arguments=dict(call.arguments),
-                    model=job.model,
-                    count=call.count,
-                    images=tuple([await self._input(one) for one in inputs["images"]]),
-                    mask=await self._input(inputs["mask"]) if inputs["mask"] else None,
-                    first_variant=call.first_variant,
-                )
-        raise StorageError(f"{job.provider} has no {job.model} any more; nothing was sent")
-
     async def keep_output(self, job_id: str, variant: int, output: Output) -> dict[str, Any]:
         """A result as the journal holds it: its address, or the key of the file its bytes were written to.
 
@@ -290,78 +365,16 @@ class Spool:
         """
         if output.data is None:
             return {"url": output.url, "file": "", "seed": output.seed}
-        key = job_key(job_id, f"{_RESULT}{variant}")
+        key = job_key(job_id, f"{RESULT}{variant}")
         await self._blobs.put(key, output.data)
         return {"url": "", "file": key, "seed": output.seed}
-
-    async def keep_answer(self, job_id: str, number: int, answer: Answer) -> None:
-        """Write down an answer that came with the results, beside their files: the vendor cannot be asked for it again.
-
-        Raises:
-            StorageError: it cannot be written.
-        """
-        data = json.dumps(asdict(answer), default=str).encode()
-        await self._blobs.put(job_key(job_id, f"{_ANSWER}{number}.json"), data, lasting=False)
-
-    async def read_answer(self, job_id: str, number: int, variants: Sequence[int]) -> Answer | None:
-        """The answer to a call that was being sent when its process died; None when none can be read.
-
-        If only picture files are there, they are the answer: each is whole or not there at all. `variants` are the
-        numbers they can have.
-        """
-        with suppress(StorageError, ValueError, TypeError, KeyError):
-            found = json.loads(await self._blobs.read(job_key(job_id, f"{_ANSWER}{number}.json")))
-            # older releases called them products, and wrote absolute paths
-            outputs = found["outputs"] if "outputs" in found else found["products"]
-            keyed = ({**one, "file": spooled_key(one["file"])} for one in outputs)
-            return Answer(tuple(keyed), found["cost_usd"], tuple(found["notes"]))
-        there: set[str] = set()
-        with suppress(StorageError):
-            there.update(await self._blobs.keys(job_key(job_id, _RESULT)))
-        keys = [key for variant in variants if (key := job_key(job_id, f"{_RESULT}{variant}")) in there]
-        return Answer(tuple({"url": "", "file": key, "seed": None} for key in keys)) if keys else None
-
-    async def read_output(self, data: Mapping[str, Any]) -> Output:
-        """The result that `keep_output` wrote down.
-
-        Raises:
-            StorageError: its file is gone.
-        """
-        content = await self._blobs.read(data["file"]) if data["file"] else None
-        return Output(url=data["url"], data=content, seed=data["seed"])
 
     async def clear(self, job_id: str, *, whole: bool) -> None:
         """Remove a job's inputs; and its results if `whole`, which means that all are in the library. Never raises."""
         with suppress(StorageError):
             await self._blobs.delete(job_key(job_id, "" if whole else _INPUT))
 
-    async def sweep(self, record_of: Callable[[str], Awaitable[JobRecord | None]]) -> None:
-        """Remove files that killed processes left and that are not needed any more. Never raises.
-
-        Files of running jobs are not touched. Of other jobs, inputs are removed, and results only if all of them are in
-        the library. So a picture that was paid for and could not be saved stays, even if the journal does not know its
-        job.
-        """
-        with suppress(StorageError):  # there is nothing to remove, or opening a job will show what is wrong
-            for folder in await self._blobs.folders(INCOMING):
-                if folder.idle < YOUNG:
-                    continue
-                job_id = folder.key.removeprefix(f"{INCOMING}/")
-                try:
-                    record = await record_of(job_id)
-                    if record is None or record.done:
-                        await self.clear(job_id, whole=record is not None and _is_in_library(record))
-                except Exception as error:  # noqa: BLE001 - whatever goes wrong here must not end a server
-                    log.warning("%s could not be tidied up: %s", folder.key, error)
-
     async def _keep_input(self, job_id: str, place: int, picture: Prepared) -> dict[str, Any]:
         key = job_key(job_id, f"{_INPUT}{place}")
         await self._blobs.put(key, picture.data, lasting=False)
         return {"file": key, "format": picture.format, "width": picture.width, "height": picture.height}
-
-    async def _input(self, data: Mapping[str, Any]) -> Prepared:
-        return Prepared(await self._blobs.read(data["file"]), data["format"], data["width"], data["height"])
-
-
-def _is_in_library(record: JobRecord) -> bool:
-    return all(call.state is CallState.KEPT and call.error is None for call in record.calls)

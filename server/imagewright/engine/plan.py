@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 from imagewright.catalog.load import row_in
 from imagewright.catalog.nearest import nearest_hint
 from imagewright.catalog.row import AUTO, MODEL, PICTURE_KINDS, narrowed, outside
-from imagewright.engine.fitting import form_problems, is_reduced, prepare_all
 from imagewright.engine.offer import ENGINE_ARGUMENTS
-from imagewright.engine.pictures import MASK, nearest_ratio
+from imagewright.engine.pictures import MASK, form_problems, is_reduced, nearest_ratio, prepare_all
 from imagewright.engine.spec import spec_of
 from imagewright.errors import Refusal
 from imagewright.providers.base import EVERY_EDITION, Order

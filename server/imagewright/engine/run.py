@@ -16,8 +16,8 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from imagewright.engine.deliver import Delivery, UnreadableResultError
+from imagewright.engine.elsewhere import Answer
 from imagewright.engine.job import SHARE_MADE, CallRun, call_run_of, cost_each, most_taken, within_reason
-from imagewright.engine.pictures import Answer
 from imagewright.engine.trouble import LEAST_PATIENCE, Trouble, as_ours, ask_to_stop, recover, too_old
 from imagewright.errors import (
     ImagewrightError,
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from imagewright.engine.config import ProviderRegistry
+    from imagewright.engine.elsewhere import Spool
     from imagewright.engine.job import Job
-    from imagewright.engine.pictures import Spool
     from imagewright.engine.plan import Plan
     from imagewright.engine.spec import JobSpec
     from imagewright.providers.base import Output, Provider

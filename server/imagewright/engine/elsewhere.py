@@ -1,0 +1,202 @@
+"""Jobs of other processes: how they stand, seen from here, and the files by which this process carries them on."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from imagewright.catalog.row import OperationName
+from imagewright.engine.job import SHARE_MADE, Job, error_of
+from imagewright.engine.pictures import RESULT, SpoolWriter, job_key
+from imagewright.errors import StorageError, error_data
+from imagewright.providers.base import Order, Output, Prepared
+from imagewright.storage.base import NO_SENSE, UnreadableJobError
+from imagewright.storage.records import INCOMING, spooled_key
+from imagewright.storage.states import CallState
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+
+    from imagewright.providers.base import Route
+    from imagewright.storage.principal import Principal
+    from imagewright.storage.records import CallRecord, JobRecord
+    from imagewright.storage.stores import Stores
+
+    ProvidersInUse = Callable[[], Collection[str]]
+    """Returns the names of the providers in use now."""
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks at a job that another process works on."""
+AT_WORK = "at work in another process"
+LEFT = "left behind, to be carried on"
+NO_PROCESS = (
+    "No process works on this job: {name} is not among the providers in use, it has no key or was switched off. Set it "
+    "up again, `imagewright doctor` says how: then the job is carried on and the picture arrives by itself. Do not "
+    "call again: it may be paid for already. It can also be cancelled."
+)
+_ANSWER = "answer-"
+YOUNG = 3600.0
+"""Seconds for which nothing is swept: the inputs of a job are there before the journal knows it."""
+
+
+async def job_from_record(record: JobRecord, who: Principal, stores: Stores, in_use: ProvidersInUse) -> Job:
+    """The job of a record that another process works on. If none does and its provider is not in use, the job says so.
+
+    Raises:
+        UnreadableJobError: the record makes no sense.
+        StorageError: the library cannot be read.
+    """
+    try:
+        took = max(0.0, (time.time() if record.finished is None else record.finished) - record.created)
+        began = time.monotonic() - took
+        job = Job(record, who, is_local=False, began=began, ended_at=began + took if record.done else None)
+        await _take_in(job, record, stores, in_use)
+    except NO_SENSE as error:
+        raise UnreadableJobError(record.id, error) from error
+    return job
+
+
+async def observe(job: Job, stores: Stores, in_use: ProvidersInUse) -> None:
+    """Keep a job of another process up to date, until it has ended or this process takes it over."""
+    logged = ""
+    while not job.done and not job.is_local:
+        await anyio.sleep(LOOK_EVERY)
+        try:
+            record = await stores.jobs.get(job.who, job.id)
+            if record is not None:
+                await _take_in(job, record, stores, in_use)
+                continue
+        except Exception as error:  # noqa: BLE001 - a row that makes no sense costs only its own job
+            if str(error) != logged:
+                logged = str(error)
+                log.warning("job %s cannot be looked up: %s", job.id, error)
+            continue
+        if not job.is_local:
+            gone = StorageError(f"The journal knows no {job.id} any more: it was replaced by a new one.")
+            job.finish(replace(job.record, state="failed", error=error_data(gone)))
+
+
+async def _take_in(job: Job, record: JobRecord, stores: Stores, in_use: ProvidersInUse) -> None:
+    """Update a job of another process from the store."""
+    # a reply about the job shows these
+    _ = OperationName(record.operation), tuple(record.plan["choice"]), error_of(record)
+    pictures = await stores.library.of_job(job.who, record.id)
+    if job.is_local:  # this process took it over meanwhile
+        return
+    job.pictures = pictures
+    if record.done:
+        job.finish(record)
+        return
+    job.record = record
+    made = sum(call.state in (CallState.MADE, CallState.KEPT) for call in record.calls) / len(record.calls)
+    unattended = not record.is_held and record.provider not in in_use()
+    job.troubles.clear()
+    job.held_up("provider", NO_PROCESS.format(name=record.provider) if unattended else "")
+    job.tell(share=made * SHARE_MADE, stage=AT_WORK if record.is_held else LEFT)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a vendor answered, as it is kept until the journal has it."""
+
+    outputs: tuple[Mapping[str, Any], ...]
+    """As `Spool.keep_output` wrote them down."""
+    cost_usd: float | None = None
+    """What the vendor says it charged; None when that is not known."""
+    notes: tuple[str, ...] = ()
+    """What the caller should know."""
+
+
+class Spool(SpoolWriter):
+    """The files of all jobs: what a process that takes a job over reads back, and what nobody needs any more."""
+
+    async def keep_answer(self, job_id: str, number: int, answer: Answer) -> None:
+        """Write down an answer that came with the results, beside their files: the vendor cannot be asked for it again.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        data = json.dumps(asdict(answer), default=str).encode()
+        await self._blobs.put(job_key(job_id, f"{_ANSWER}{number}.json"), data, lasting=False)
+
+    async def read_answer(self, job_id: str, number: int, variants: Sequence[int]) -> Answer | None:
+        """The answer to a call that was being sent when its process died; None when none can be read.
+
+        If only picture files are there, they are the answer: each is whole or not there at all. `variants` are the
+        numbers they can have.
+        """
+        with suppress(StorageError, ValueError, TypeError, KeyError):
+            found = json.loads(await self._blobs.read(job_key(job_id, f"{_ANSWER}{number}.json")))
+            # older releases called them products, and wrote absolute paths
+            outputs = found["outputs"] if "outputs" in found else found["products"]
+            keyed = ({**one, "file": spooled_key(one["file"])} for one in outputs)
+            return Answer(tuple(keyed), found["cost_usd"], tuple(found["notes"]))
+        there: set[str] = set()
+        with suppress(StorageError):
+            there.update(await self._blobs.keys(job_key(job_id, RESULT)))
+        keys = [key for variant in variants if (key := job_key(job_id, f"{RESULT}{variant}")) in there]
+        return Answer(tuple({"url": "", "file": key, "seed": None} for key in keys)) if keys else None
+
+    async def read_output(self, data: Mapping[str, Any]) -> Output:
+        """The result that `keep_output` wrote down.
+
+        Raises:
+            StorageError: its file is gone.
+        """
+        content = await self._blobs.read(data["file"]) if data["file"] else None
+        return Output(url=data["url"], data=content, seed=data["seed"])
+
+    async def read_order(self, job: JobRecord, call: CallRecord, routes: Iterable[Route]) -> Order:
+        """The order of a call that was written down but not sent; `routes` are those its provider has now.
+
+        Raises:
+            StorageError: the provider has no such route any more, or an input picture is gone.
+        """
+        wanted, inputs = (job.tool, job.operation, job.plan["route"]), job.plan["inputs"]
+        for route in routes:
+            same = (route.tool, route.operation.value, route.model) == wanted
+            if same and job.model in (route.model, *route.models.values()):
+                return Order(
+                    route=route,
+                    arguments=dict(call.arguments),
+                    model=job.model,
+                    count=call.count,
+                    images=tuple([await self._input(one) for one in inputs["images"]]),
+                    mask=await self._input(inputs["mask"]) if inputs["mask"] else None,
+                    first_variant=call.first_variant,
+                )
+        raise StorageError(f"{job.provider} has no {job.model} any more; nothing was sent")
+
+    async def sweep(self, record_of: Callable[[str], Awaitable[JobRecord | None]]) -> None:
+        """Remove files that killed processes left and that are not needed any more. Never raises.
+
+        Files of running jobs are not touched. Of other jobs, inputs are removed, and results only if all of them are in
+        the library. So a picture that was paid for and could not be saved stays, even if the journal does not know its
+        job.
+        """
+        with suppress(StorageError):  # there is nothing to remove, or opening a job will show what is wrong
+            for folder in await self._blobs.folders(INCOMING):
+                if folder.idle < YOUNG:
+                    continue
+                job_id = folder.key.removeprefix(f"{INCOMING}/")
+                try:
+                    record = await record_of(job_id)
+                    if record is None or record.done:
+                        await self.clear(job_id, whole=record is not None and _is_in_library(record))
+                except Exception as error:  # noqa: BLE001 - whatever goes wrong here must not end a server
+                    log.warning("%s could not be tidied up: %s", folder.key, error)
+
+    async def _input(self, data: Mapping[str, Any]) -> Prepared:
+        return Prepared(await self._blobs.read(data["file"]), data["format"], data["width"], data["height"])
+
+
+def _is_in_library(record: JobRecord) -> bool:
+    return all(call.state is CallState.KEPT and call.error is None for call in record.calls)
