@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from imagewright.engine import deliver
+from imagewright.engine import deliver, trouble
 from imagewright.errors import BadKey, ResultLost
 from imagewright.providers.base import Finished, Handle, Output, Running
 from imagewright.providers.http.client import Account, HttpClient
@@ -48,9 +48,9 @@ PNG = {"Content-Type": "image/png"}
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Milliseconds where a vendor is given seconds."""
-    monkeypatch.setattr(deliver, "TROUBLE_PAUSE", 0.001)
-    monkeypatch.setattr(deliver, "LONGEST_PAUSE", 0.002)
-    monkeypatch.setattr(deliver, "FETCH_PAUSE", 0.001)
+    monkeypatch.setattr(trouble, "TROUBLE_PAUSE", 0.001)
+    monkeypatch.setattr(trouble, "LONGEST_PAUSE", 0.002)
+    monkeypatch.setattr(trouble, "FETCH_PAUSE", 0.001)
     monkeypatch.setattr(deliver, "BROKEN_PAUSES", (0.001, 0.001, 0.001))
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from imagewright.engine import deliver
+from imagewright.engine import deliver, trouble
 from imagewright.engine.elsewhere import Answer, Spool
 from imagewright.errors import GenerationFailed
 from imagewright.providers.base import Finished, Handle, Output
@@ -53,7 +53,7 @@ SECOND = photo(40, 40)
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deliver, "BROKEN_PAUSES", (0.001, 0.001, 0.001))
-    monkeypatch.setattr(deliver, "TROUBLE_PAUSE", 0.001)
+    monkeypatch.setattr(trouble, "TROUBLE_PAUSE", 0.001)
     monkeypatch.setattr(deliver, "STORE_PAUSE", 0.001)
 
 

@@ -1,44 +1,49 @@
 """From a finished output to a picture in the library: fetch it, check it against what was asked, keep it.
 
 The picture is paid for. So trouble with fetching it is only a pause with a reason, for as long as its vendor keeps the
-result. What has arrived is removed only once it is in the library, or was kept elsewhere as it came.
+result, see `trouble.Fetching`. What has arrived is removed only once it is in the library, or was kept elsewhere as it
+came.
+
+It is compared with what was asked for in the same way for every vendor, and a difference becomes a note. A file type
+that was not asked for is changed only where nothing is lost by that, see `imaging.lossless`; everything else is kept as
+it came.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import re
 import shutil
 import tempfile
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from math import gcd
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import anyio.to_thread
 
-from imagewright.engine.arrived import arrived_as, as_asked, digest_of
-from imagewright.engine.pictures import job_key
-from imagewright.engine.trouble import LEAST_PATIENCE, Trouble
-from imagewright.errors import ImagewrightError, PictureError, ProviderError, ResultLost, StorageError, TaskEnded, why
+from imagewright.engine.pictures import fetch_key
+from imagewright.engine.trouble import LEAST_PATIENCE, BrokenResult, Tries, UnreadableResultError
+from imagewright.errors import PictureError, StorageError, why
+from imagewright.imaging.limiter import LOOK_BYTES, RESIZE_BYTES, decode
+from imagewright.imaging.pixels import resize_exact
+from imagewright.imaging.preview import look
 from imagewright.imaging.signatures import HEAD_BYTES, extension_of
-from imagewright.storage.base import BlobGoneError
-from imagewright.text import duration
+from imagewright.storage.records import extension
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from typing import NoReturn
+    from collections.abc import Awaitable, Callable, Iterator
 
-    from imagewright.engine.arrived import Arrived
     from imagewright.engine.job import Job
-    from imagewright.engine.spec import JobSpec
-    from imagewright.providers.base import Output, Provider
+    from imagewright.engine.spec import Asked, JobSpec
+    from imagewright.engine.trouble import Fetching
+    from imagewright.imaging.files import PictureFacts
+    from imagewright.imaging.preview import Preview
     from imagewright.storage.records import NewPicture, PictureRecord
     from imagewright.storage.stores import Stores
-
-    Renew = Callable[[], Awaitable[Output | None]]
-    """Asks the vendor for a fresh link to the output; None if it gives no other. Raises as a poll does."""
 
 T = TypeVar("T")
 
@@ -46,14 +51,15 @@ log = logging.getLogger(__name__)
 
 BROKEN_PAUSES = (1.0, 10.0, 60.0)
 """Seconds between tries at a file that arrives broken: a delivery network may not have the whole file yet."""
-FETCH_PAUSE = 20.0
-"""Seconds between two tries while the vendor cannot be reached: each try has pauses of its own already."""
-TROUBLE_PAUSE = 1.0
-"""Seconds before the first new try at a link that does not lead to its picture; each later one takes twice as long."""
-LONGEST_PAUSE = 60.0
-"""Seconds at most between two such tries."""
-TELL_AFTER = 2
-"""From this many failures in a row on, the caller sees the trouble: a single one is often over a second later."""
+RATIO_TOLERANCE = 0.01
+"""Share by which a shape may differ from the one that was asked for: models make sides in steps of 8 to 64 px."""
+CLASS_SIDE = 1024
+"""Px of the side of a square of class 1K; of class 2K it is twice as much, and so on."""
+CLASS_FACTOR = 2.1
+"""How many times more or fewer pixels than the square of its class a picture may have. Vendors mean different sizes by
+one class: the smallest we know, 3840 x 2160 px for 4K, has the 2.02nd part of 4096 x 4096 px."""
+PLAIN_TERM = 21
+"""A ratio is written with whole numbers up to this one, the largest in the rows; any other as a number to 1."""
 CHANGES = 3
 """How often a picture is fetched anew because its file was changed before it was saved."""
 STORE_PATIENCE = 600.0
@@ -63,54 +69,164 @@ STORE_PAUSE = 3.0
 """Seconds between two tries."""
 
 
-class UnreadableResultError(ResultLost):
-    """What the vendor made was fetched and cannot be read as a picture; its file was kept as it came."""
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A result that lies whole on this machine."""
 
-    meaning = "made the picture, but its file cannot be read as one"
+    file: Path
+    digest: bytes
+    """Of its bytes before it was decoded."""
+    facts: PictureFacts
+    preview: Preview
+    """From the same decoding as the facts."""
 
-    def __init__(self, provider: str, why: str, path: str) -> None:
-        # the path stands outside the quotation of `why`, which changes some characters
-        advice = f"The vendor's file was kept as {path}: open it with another program."
-        super().__init__(provider, why, charged=True, advice=advice)
+
+async def arrived_as(file: Path) -> Arrived:
+    """Decode a file once.
+
+    Raises:
+        PictureError: it is not a whole picture of a known format.
+    """
+    return await decode(lambda file: Arrived(file, digest_of(file), *look(file)), file, per_pixel=LOOK_BYTES)
+
+
+def digest_of(file: Path) -> bytes:
+    """A digest of the whole file. Blocks."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
+
+
+async def as_asked(whole: Arrived, spec: JobSpec, folder: Path) -> tuple[Arrived, list[str]]:
+    """The picture in the exact size and the file type that were asked for, as far as it can be brought into them.
+
+    What is made anew is written into the folder; the file of `whole` is not changed.
+
+    Returns:
+        The picture, and what the caller should know: what was changed, and every difference that is left.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    sized, notes = await _at_exact_size(whole, spec.exact_size, folder / "exact")
+    typed, more = await _in_type(sized, spec.asked, folder / "typed")
+    return typed, [*notes, *more, *differences(spec.asked, typed.facts)]
+
+
+async def _at_exact_size(whole: Arrived, size: tuple[int, int] | None, file: Path) -> tuple[Arrived, list[str]]:
+    if size is None or size == (whole.facts.width, whole.facts.height):
+        return whole, []
+    try:
+        await decode(lambda source: file.write_bytes(resize_exact(source, *size)), whole.file, per_pixel=RESIZE_BYTES)
+        return await arrived_as(file), []
+    except PictureError as error:
+        return whole, [f"It could not be brought down to {size[0]}x{size[1]} px and is kept as it came: {error}"]
+
+
+async def _in_type(whole: Arrived, asked: Asked, file: Path) -> tuple[Arrived, list[str]]:
+    came = whole.facts.format
+    if asked.format in ("", came):
+        if asked.ending in ("", came):
+            return whole, []
+        name = f"the name ends in .{extension(came)} and not in .{extension(asked.ending)}"
+        return whole, [f"The picture is {came}, as asked; so {name}."]
+    reason = "only a change to png loses nothing"
+    if asked.format == "png":
+        from imagewright.imaging.lossless import as_png  # noqa: PLC0415 - hardly any picture needs it
+
+        try:
+            await decode(lambda source: file.write_bytes(as_png(source)), whole.file, per_pixel=RESIZE_BYTES)
+            changed = await arrived_as(file)
+        except PictureError as error:
+            reason = str(error)
+        else:
+            return changed, [f"Asked png, arrived {came}: turned into png, by which nothing is lost."]
+    return whole, [f"Asked {asked.format}, arrived {came}: kept as it came, because {reason}."]
+
+
+def differences(asked: Asked, facts: PictureFacts) -> list[str]:
+    """Every difference in shape, size and transparency, one sentence each, with both values.
+
+    The shape may differ by 1 %, or by the one pixel that rounding makes. The size is compared exactly where exact sides
+    were asked for. For a class such as 2K, only a picture is reported that is clearly smaller or larger: one that has
+    2.1 times fewer or more pixels than a square with that many times 1,024 px a side.
+    """
+    return [*_of_sides(asked, facts), *_of_transparency(asked, facts)]
+
+
+def _of_sides(asked: Asked, facts: PictureFacts) -> Iterator[str]:
+    sides = facts.width, facts.height
+    came = f"arrived {_px(sides)}"
+    if asked.size is not None and sides != asked.size:
+        why = f"{asked.scale}x" if asked.scale else "as large as the picture given"
+        yield f"Asked {_px(asked.size)} ({why}), {came}."
+    if asked.ratio and not _same_shape(sides, _terms(asked.ratio)):
+        yield f"Asked {asked.ratio}, {came} ({shape(sides)})."
+    if asked.like is not None and not _same_shape(sides, asked.like):
+        yield f"Asked the shape of the first picture ({_px(asked.like)}, {shape(asked.like)}), {came} ({shape(sides)})."
+    if matched := re.fullmatch(r"([\d.]+)K", asked.resolution):
+        usual, pixels = (float(matched[1]) * CLASS_SIDE) ** 2, sides[0] * sides[1]
+        if not usual / CLASS_FACTOR <= pixels <= usual * CLASS_FACTOR:
+            yield f"Asked {asked.resolution} (about {_megapixels(usual)}), {came} ({_megapixels(pixels)})."
+
+
+def _of_transparency(asked: Asked, facts: PictureFacts) -> Iterator[str]:
+    if asked.transparent is None or facts.transparent is None or facts.transparent == asked.transparent:
+        return
+    if asked.cut_out:
+        yield "Asked a cut-out, arrived a picture without a transparent pixel: its background was not removed."
+    elif asked.transparent:
+        yield "Asked a transparent background, arrived a picture without a transparent pixel."
+    else:
+        yield "Asked an opaque background, arrived a picture with transparent pixels."
+
+
+def _terms(ratio: str) -> tuple[int, int]:
+    wide, high = ratio.split(":")
+    return int(wide), int(high)
+
+
+def _same_shape(sides: tuple[int, int], other: tuple[int, int]) -> bool:
+    wide, high = sides
+    ratio = other[0] / other[1]
+    rounded = abs(wide - high * ratio) <= 1 or abs(high - wide / ratio) <= 1
+    return rounded or abs(wide / high / ratio - 1) <= RATIO_TOLERANCE
+
+
+def shape(sides: tuple[int, int]) -> str:
+    """The ratio of two sides for people: `16:9`, or `1.37:1` where no small whole numbers make it."""
+    wide, high = (side // gcd(*sides) for side in sides)
+    if max(wide, high) <= PLAIN_TERM:
+        return f"{wide}:{high}"
+    return f"{wide / high:.3g}:1" if wide > high else f"1:{high / wide:.3g}"
+
+
+def _px(sides: tuple[int, int]) -> str:
+    return f"{sides[0]}x{sides[1]} px"
+
+
+def _megapixels(pixels: float) -> str:
+    return f"{pixels / 1e6:.3g} megapixels"
 
 
 class _ChangedError(Exception):
     """The file is not the one that was checked."""
 
 
-class _Broken(Exception):
-    """The file cannot be read as a picture, and trying again did not help."""
-
-    def __init__(self, file: Path, why: str) -> None:
-        self.file = file
-        super().__init__(why)
-
-
 @dataclass(slots=True)
 class Delivery:
     """The delivery of one picture."""
 
-    output: Output
-    """What the vendor made."""
-    new: NewPicture
-    """What is known of it; format and sides are filled in here."""
+    fetching: Fetching
+    """What has to be fetched, and from whom."""
     job: Job
     """The job, which shows when it has to wait."""
+    new: NewPicture
+    """What is known of the picture; format and sides are filled in here."""
     spec: JobSpec
     """Where to save it, and what was asked of it."""
-    provider: Provider
-    """The provider that fetches it."""
     stores: Stores
-    renew: Renew
-    """Asks the vendor for a fresh link."""
-    provider_now: Callable[[], Provider]
-    """The provider as it is configured now: some links need its key, which may have been corrected."""
     whole: Arrived | None = None
     """The picture as the vendor made it, once it is here."""
-    broken: Path | None = None
-    """What arrived of it and cannot be read; it is kept if nothing better comes."""
-    no_link: str = ""
-    """Why no fresh link could be asked for last, and what to do about it; empty where one could."""
     folders: set[Path] = field(default_factory=set)
     """The folders in which it lay on the way."""
 
@@ -129,7 +245,7 @@ class Delivery:
         for _ in range(CHANGES):
             try:
                 return await self._deliver()
-            except _Broken as broken:
+            except BrokenResult as broken:
                 raise await self._keep_broken(broken) from broken
             except _ChangedError:
                 log.warning("job %s: a picture was changed on the way by another program: again", self.job.id)
@@ -185,126 +301,44 @@ class Delivery:
         """A folder of this process's own: one that was frozen must not write into its successor's file."""
         if spare:
             return Path(await anyio.to_thread.run_sync(lambda: tempfile.mkdtemp(prefix="imagewright-")))
-        return await self.stores.blobs.workplace(f"{self._fetched}{self.stores.jobs.worker_id}")
-
-    @property
-    def _fetched(self) -> str:
-        """What the keys of all processes' fetches of this picture begin with."""
-        return job_key(self.job.id, f"fetch-{self.new.variant}-")
+        return await self.stores.blobs.workplace(
+            f"{fetch_key(self.job.id, self.new.variant)}{self.stores.jobs.worker_id}"
+        )
 
     def _holds(self, folder: Path) -> bool:
         """Whether the folder holds something that was paid for."""
-        files = (self.broken, None if self.whole is None else self.whole.file)
+        files = (self.fetching.broken, None if self.whole is None else self.whole.file)
         return any(file is not None and file.parent == folder for file in files)
 
     async def _fetch(self, file: Path) -> Arrived:
         """Fetch the whole picture. It is tried for as long as the vendor keeps it, whatever its link answers.
 
         Raises:
-            _Broken: it arrived, and cannot be read as a picture.
+            BrokenResult: it arrived, and cannot be read as a picture.
             ResultLost: it could not be fetched for as long as the vendor keeps it, or is larger than is taken; or
                 somebody has cancelled the job and its link does not lead to it.
         """
-        patience = anyio.current_time() + max(self._kept_for(), LEAST_PATIENCE)
-        broken_pauses = list(BROKEN_PAUSES if self.output.data is None else ())
-        failures = 0
+        fetching = self.fetching
+        pauses = list(BROKEN_PAUSES if fetching.output.data is None else ())
+        tries = Tries(anyio.current_time() + max(self._kept_for(), LEAST_PATIENCE), pauses)
         try:
             while True:
                 try:
-                    await self.provider.fetch(self.output, file)
+                    if not tries.is_there:
+                        await fetching.provider.fetch(fetching.output, file)
                     return await arrived_as(file)
-                except PictureError as error:
-                    self.broken = await anyio.to_thread.run_sync(file.replace, file.with_name("broken"))
-                    if not broken_pauses:
-                        raise _Broken(self.broken, str(error)) from error
-                    log.info("%s: a result arrived broken and is fetched again: %s", self.provider.name, error)
-                    self.job.tell(stage="made, and fetched again: it arrived broken")
-                    await anyio.sleep(broken_pauses.pop(0))
-                except Exception as error:
-                    if _is_of_the_disk(error):
-                        raise
-                    lost = self._lost(error)
-                    if (found := await self._left_by_another(file)) is not None:
-                        return found
-                    unwanted = self.job.record.cancel_requested and failures >= TELL_AFTER
-                    if lost.final or unwanted or anyio.current_time() > patience:
-                        await self._give_up(lost, file)
-                    if lost.passing:
-                        self._tell("", "made, and waiting for the network to fetch it")
-                        await anyio.sleep(FETCH_PAUSE)
-                        continue
-                    failures += 1
-                    trouble = self._trouble(lost) if failures >= TELL_AFTER else ""
-                    self._tell(trouble, f"made, and waiting{lost.words}")
-                    await anyio.sleep(min(TROUBLE_PAUSE * 2 ** min(failures - 1, 16), LONGEST_PAUSE))
-                    self.provider = self.provider_now()
-                    await self._renew_link()
+                except Exception as error:  # noqa: BLE001 - what cannot be helped is raised again
+                    await fetching.after(error, file, tries)
         finally:
-            self._tell("")
+            self.job.held_up(f"picture {self.new.variant}", "")
+            self.job.tell()
 
     def _kept_for(self) -> float:
         """Seconds for which the vendor keeps the result yet; not above 0 once it may be gone."""
-        keeps = self.provider.poll_policy.keeps
+        keeps = self.fetching.provider.poll_policy.keeps
         return min(keeps - (time.time() - self.job.record.created), keeps)
 
-    async def _renew_link(self) -> None:
-        """Take a fresh link, if there is one. The picture was made, so no answer about the task ends this."""
-        self.no_link = ""
-        try:
-            self.output = await self.renew() or self.output
-        except TaskEnded as ended:
-            log.info("job %s: no fresh link: %s", self.job.id, ended)
-        except Exception as error:  # noqa: BLE001 - as with a poll: it only means that the vendor could not be asked
-            trouble = Trouble(self.provider.name, error)
-            log.info("job %s: no fresh link: %s", self.job.id, trouble.what)
-            if not trouble.passes:
-                self.no_link = f" No fresh link can be asked for: {trouble.what}. {trouble.advice}"
-
-    async def _left_by_another(self, file: Path) -> Arrived | None:
-        """The whole picture if a process that has died had fetched it; None if there is none."""
-        blobs = self.stores.blobs
-        for key in await blobs.keys(self._fetched):
-            if not key.endswith("/picture") or blobs.path(key) == file:
-                continue
-            with suppress(BlobGoneError, PictureError):  # its job was done meanwhile, or only half of it had come
-                await blobs.fetch(key, file)
-                return await arrived_as(file)
-        return None
-
-    def _lost(self, error: Exception) -> ResultLost:
-        """What went wrong with fetching, as a vendor's failure."""
-        if isinstance(error, ResultLost):
-            return error
-        if isinstance(error, ProviderError):
-            return error.as_kind(ResultLost)
-        detail = str(error)
-        if not isinstance(error, ImagewrightError):
-            log.error("job %s: fetching broke and is tried again", self.job.id, exc_info=error)
-            detail = f"internal error: {error!r}"
-        return ResultLost(self.provider.name, detail, spoken=False)
-
-    async def _give_up(self, lost: ResultLost, file: Path) -> NoReturn:
-        """End the fetching: raise `_Broken` where something arrived broken, else what was lost."""
-        if self.broken is not None:
-            raise _Broken(self.broken, lost.detail) from lost
-        with suppress(OSError):  # a folder that is not empty stays
-            await anyio.to_thread.run_sync(file.parent.rmdir)
-        raise lost
-
-    def _trouble(self, lost: ResultLost) -> str:
-        name, keeps = self.provider.name, self.provider.poll_policy.keeps
-        return (
-            f"{name} has made the picture, and its link does not lead to it at the moment{lost.words}."
-            f"{self.no_link} The job goes on: it is asked for again, at least once in {LONGEST_PAUSE:g} s, for as long "
-            f"as {name} keeps it ({duration(keeps)}), and arrives by itself; do not call again."
-        )
-
-    def _tell(self, trouble: str, stage: str | None = None) -> None:
-        """Report the stage and this picture's trouble. The troubles of other pictures of the job stay."""
-        self.job.held_up(f"picture {self.new.variant}", trouble)
-        self.job.tell(stage=stage)
-
-    async def _keep_broken(self, broken: _Broken) -> UnreadableResultError:
+    async def _keep_broken(self, broken: BrokenResult) -> UnreadableResultError:
         """Keep the unreadable file as it came, and return the error that says so."""
         await self.stores.jobs.check_lease(self.job.id)
 
@@ -314,8 +348,8 @@ class Delivery:
 
         path = await self._patiently(save, broken.file)
         await self._remove(*self.folders)
-        self.job.note(f"What {self.provider.name} made cannot be read as a picture and was kept as {path}.")
-        return UnreadableResultError(self.provider.name, str(broken), path)
+        self.job.note(f"What {self.fetching.provider.name} made cannot be read as a picture and was kept as {path}.")
+        return UnreadableResultError(self.fetching.provider.name, str(broken), path)
 
     async def _patiently(self, save: Callable[[], Awaitable[T]], file: Path) -> T:
         """Save it, and try for minutes if necessary: it is paid for."""
@@ -345,12 +379,6 @@ class Delivery:
     async def _remove(self, *folders: Path) -> None:
         for folder in folders:
             await anyio.to_thread.run_sync(lambda path: shutil.rmtree(path, ignore_errors=True), folder)
-
-
-def _is_of_the_disk(error: Exception) -> bool:
-    """Whether the trouble is with this machine's disk, and neither with the vendor nor with the network."""
-    network = isinstance(error, ConnectionError | TimeoutError)
-    return isinstance(error, StorageError) or (isinstance(error, OSError) and not network)
 
 
 def _why(error: Exception) -> str:

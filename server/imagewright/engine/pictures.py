@@ -341,6 +341,11 @@ def job_key(job_id: str, name: str) -> str:
     return f"{INCOMING}/{job_id}/{name}"
 
 
+def fetch_key(job_id: str, variant: int) -> str:
+    """What the keys of all processes' fetches of a picture begin with."""
+    return job_key(job_id, f"fetch-{variant}-")
+
+
 class SpoolWriter:
     """Writes the files of running jobs, and removes them. `elsewhere.Spool` reads them back."""
 

@@ -15,23 +15,24 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
-from imagewright.engine.deliver import Delivery, UnreadableResultError
+from imagewright.engine.deliver import Delivery
 from imagewright.engine.elsewhere import Answer
 from imagewright.engine.job import SHARE_MADE, CallRun, call_run_of, cost_each, most_taken, within_reason
-from imagewright.engine.trouble import LEAST_PATIENCE, Trouble, as_ours, ask_to_stop, recover, too_old
-from imagewright.errors import (
-    ImagewrightError,
-    ProviderError,
-    StorageError,
-    TaskEnded,
-    TookTooLong,
-    UnknownOutcome,
-    error_data,
+from imagewright.engine.trouble import (
+    LEAST_PATIENCE,
+    Fetching,
+    Trouble,
+    UnreadableResultError,
+    as_ours,
+    ask_to_stop,
+    recover,
+    too_old,
+    took_too_long,
 )
+from imagewright.errors import ImagewrightError, ProviderError, StorageError, TaskEnded, UnknownOutcome, error_data
 from imagewright.providers.base import CanRecover, Finished, Handle, Running, UploadsInputs
 from imagewright.storage.base import LostLeaseError
 from imagewright.storage.states import FINAL, CallState
-from imagewright.text import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from imagewright.engine.job import Job
     from imagewright.engine.plan import Plan
     from imagewright.engine.spec import JobSpec
-    from imagewright.providers.base import Output, Provider
+    from imagewright.providers.base import Provider
     from imagewright.storage.base import CallChanges
     from imagewright.storage.stores import Stores
 
@@ -244,18 +245,6 @@ class Attempt:
         except Exception as error:  # noqa: BLE001 - as in `_carry_out_call`
             failed[place] = error
 
-    async def _fresh(self, call_run: CallRun, place: int) -> Output | None:
-        """The output with a fresh link, if the vendor gave a handle to ask with; None if it gives no other link.
-
-        Raises:
-            Exception: the vendor cannot be asked, as with any poll.
-        """
-        handle = self._handle(call_run)
-        answer = None if handle is None else await self._provider_now().poll(handle)
-        if not isinstance(answer, Finished) or place >= len(answer.outputs):
-            return None
-        return answer.outputs[place]
-
     async def _deliver(self, call_run: CallRun, place: int, variant: int) -> None:
         record, spec = self.job.record, self.spec
         if call_run.outputs is not None:
@@ -272,9 +261,17 @@ class Attempt:
             cost_basis=basis,
             parents=spec.parents,
         )
-        renew = partial(self._fresh, call_run, place)
-        delivery = Delivery(output, new, self.job, spec, self.provider, self.stores, renew, self._provider_now)
-        picture, notes = await delivery.run()
+        fetching = Fetching(
+            output,
+            job=self.job,
+            variant=variant,
+            handle=self._handle(call_run),
+            place=place,
+            provider=self.provider,
+            provider_now=self._provider_now,
+            blobs=self.stores.blobs,
+        )
+        picture, notes = await Delivery(fetching, self.job, new, spec, self.stores).run()
         self.job.pictures.append(picture)
         self.job.pictures.sort(key=lambda one: one.variant)
         self.job.note(*notes)
@@ -394,5 +391,4 @@ async def poll_until_done(
             wait = min(wait * poll_policy.factor, poll_policy.longest)
             pause = max(wait, poll_policy.seldom) if age > poll_policy.usual else wait
         if over and here > LEAST_PATIENCE:
-            why = f"; {what}" if what else ""
-            raise TookTooLong(provider.name, f"not finished after {duration(deadline)}{why}")
+            raise took_too_long(provider.name, deadline, what)

@@ -1,6 +1,6 @@
 """A call's request as plain data: it is written down with the job, so that another process can end it.
 
-A part of it is what was asked of the pictures, see `Asked`; `engine.arrived` compares what arrives with it.
+A part of it is what was asked of the pictures, see `Asked`; `engine.deliver` compares what arrives with it.
 """
 
 from __future__ import annotations

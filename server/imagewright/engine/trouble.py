@@ -1,4 +1,4 @@
-"""What is done about a call that does not go well: words about trouble, the search for a lost answer, asking to stop.
+"""What is done about a call that does not go well: words about trouble, searching for a lost answer, fetching again.
 
 A call that goes well needs none of it, see `engine.run`.
 """
@@ -6,31 +6,43 @@ A call that goes well needs none of it, see `engine.run`.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 
+from imagewright.engine.pictures import fetch_key
 from imagewright.errors import (
     BadKey,
     ImagewrightError,
     OutOfCredit,
+    PictureError,
     ProviderError,
     RateLimited,
+    ResultLost,
     StorageError,
+    TaskEnded,
+    TookTooLong,
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.providers.base import CanRecover, Running
-from imagewright.storage.base import LostLeaseError
+from imagewright.imaging.files import probe
+from imagewright.imaging.limiter import PROBE_BYTES, decode
+from imagewright.providers.base import CanRecover, Finished, Running
+from imagewright.storage.base import BlobGoneError, LostLeaseError
 from imagewright.storage.states import CallState
 from imagewright.text import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+    from pathlib import Path
+    from typing import NoReturn
 
-    from imagewright.engine.job import CallRun
-    from imagewright.providers.base import Handle, PollPolicy, Provider
+    from imagewright.engine.job import CallRun, Job
+    from imagewright.providers.base import Handle, Output, PollPolicy, Provider
+    from imagewright.storage.base import BlobStore
     from imagewright.storage.records import CallRecord, JobRecord
     from imagewright.storage.stores import DeferredJobs
 
@@ -51,6 +63,14 @@ LEAST_PATIENCE = 900.0
 """Seconds of trying, whatever the age of the job: the clock may have jumped, or the job was only now picked up."""
 FACTOR = 2.0
 """How much longer each wait is than the last while the trouble goes on."""
+FETCH_PAUSE = 20.0
+"""Seconds between two tries while the vendor cannot be reached: each try has pauses of its own already."""
+TROUBLE_PAUSE = 1.0
+"""Seconds before the first new try at a link that does not lead to its picture; each later one takes twice as long."""
+LONGEST_PAUSE = 60.0
+"""Seconds at most between two such tries."""
+TELL_AFTER = 2
+"""From this many failures in a row on, the caller sees the trouble: a single one is often over a second later."""
 KNOWN_SECONDS = 86_400.0
 """How old a job may be whose calls are assumed to be in a list of recent ones, and how long one is searched for."""
 
@@ -194,9 +214,176 @@ def as_ours(error: Exception, call_run: CallRun, job: JobRecord) -> ImagewrightE
     return kind(job.provider, f"internal error: {error!r}", charged=None if call_run.sent else False)
 
 
+def took_too_long(provider: str, seconds: float, what: str) -> TookTooLong:
+    """Why a call is given up that was not done within so many seconds; `what` was wrong last, if anything."""
+    return TookTooLong(provider, f"not finished after {duration(seconds)}{f'; {what}' if what else ''}")
+
+
 def too_old(hours: float) -> ImagewrightError:
     """Why a job that was begun so long ago is not sent any more."""
     return ImagewrightError(
         f"Nothing was sent and nothing was charged: the server stopped before it could send this, {hours:.0f} "
         "hours ago. Call again if it is still wanted."
     )
+
+
+class UnreadableResultError(ResultLost):
+    """What the vendor made was fetched and cannot be read as a picture; its file was kept as it came."""
+
+    meaning = "made the picture, but its file cannot be read as one"
+
+    def __init__(self, provider: str, why: str, path: str) -> None:
+        # the path stands outside the quotation of `why`, which changes some characters
+        advice = f"The vendor's file was kept as {path}: open it with another program."
+        super().__init__(provider, why, charged=True, advice=advice)
+
+
+class BrokenResult(Exception):
+    """The file cannot be read as a picture, and trying again did not help."""
+
+    def __init__(self, file: Path, why: str) -> None:
+        self.file = file
+        super().__init__(why)
+
+
+@dataclass(slots=True)
+class Tries:
+    """Tries at fetching one picture into one folder."""
+
+    patience: float
+    """Until when they go on, by the event loop's clock."""
+    broken_pauses: list[float]
+    """Seconds before each further try at a file that arrives broken."""
+    failures: int = 0
+    """How often its link did not lead to it."""
+    is_there: bool = False
+    """Whether another process had fetched it, so that it only has to be read."""
+
+
+@dataclass(slots=True)
+class Fetching:
+    """What has to be fetched, and what is done for as long as it does not come."""
+
+    output: Output
+    """What the vendor made."""
+    _: KW_ONLY
+    job: Job
+    """The job, which shows when it has to wait."""
+    variant: int
+    """The number of the picture."""
+    handle: Handle | None
+    """To ask the vendor for a fresh link with; None where it gave none."""
+    place: int
+    """The place of the output in the vendor's answer."""
+    provider: Provider
+    """The provider that fetches it."""
+    provider_now: Callable[[], Provider]
+    """Returns the provider as it is configured now: some links need its key, which may have been corrected."""
+    blobs: BlobStore
+    broken: Path | None = None
+    """What arrived of it and cannot be read; it is kept if nothing better comes."""
+    no_link: str = ""
+    """Why no fresh link could be asked for last, and what to do about it; empty where one could."""
+
+    async def after(self, error: Exception, file: Path, tries: Tries) -> None:
+        """Return when it is time for the next try, after one that ended with this error.
+
+        Raises:
+            BrokenResult: it arrived, and cannot be read as a picture.
+            ResultLost: as `Delivery.run`.
+            OSError: the error, where the trouble is with this machine's disk.
+            StorageError: as before.
+        """
+        tries.is_there = False
+        if isinstance(error, PictureError):
+            self.broken = await anyio.to_thread.run_sync(file.replace, file.with_name("broken"))
+            if not tries.broken_pauses:
+                raise BrokenResult(self.broken, str(error)) from error
+            log.info("%s: a result arrived broken and is fetched again: %s", self.provider.name, error)
+            self.job.tell(stage="made, and fetched again: it arrived broken")
+            await anyio.sleep(tries.broken_pauses.pop(0))
+            return
+        if _is_of_the_disk(error):
+            raise error
+        lost = self._lost(error)
+        tries.is_there = await self._is_left_by_another(file)
+        if tries.is_there:
+            return
+        unwanted = self.job.record.cancel_requested and tries.failures >= TELL_AFTER
+        if lost.final or unwanted or anyio.current_time() > tries.patience:
+            await self._give_up(lost, file)
+        if lost.passing:
+            self._tell("", "made, and waiting for the network to fetch it")
+            await anyio.sleep(FETCH_PAUSE)
+            return
+        tries.failures += 1
+        trouble = self._trouble(lost) if tries.failures >= TELL_AFTER else ""
+        self._tell(trouble, f"made, and waiting{lost.words}")
+        await anyio.sleep(min(TROUBLE_PAUSE * 2 ** min(tries.failures - 1, 16), LONGEST_PAUSE))
+        self.provider = self.provider_now()
+        await self._renew_link()
+
+    async def _renew_link(self) -> None:
+        """Take a fresh link, if there is one. The picture was made, so no answer about the task ends this."""
+        self.no_link = ""
+        try:
+            answer = None if self.handle is None else await self.provider.poll(self.handle)
+            if isinstance(answer, Finished) and self.place < len(answer.outputs):
+                self.output = answer.outputs[self.place]
+        except TaskEnded as ended:
+            log.info("job %s: no fresh link: %s", self.job.id, ended)
+        except Exception as error:  # noqa: BLE001 - as with a poll: it only means that the vendor could not be asked
+            trouble = Trouble(self.provider.name, error)
+            log.info("job %s: no fresh link: %s", self.job.id, trouble.what)
+            if not trouble.passes:
+                self.no_link = f" No fresh link can be asked for: {trouble.what}. {trouble.advice}"
+
+    async def _is_left_by_another(self, file: Path) -> bool:
+        """Whether a process that has died had fetched the whole picture; then it is put into the file."""
+        for key in await self.blobs.keys(fetch_key(self.job.id, self.variant)):
+            if not key.endswith("/picture") or self.blobs.path(key) == file:
+                continue
+            with suppress(BlobGoneError, PictureError):  # its job was done meanwhile, or only half of it had come
+                await self.blobs.fetch(key, file)
+                await decode(probe, file, per_pixel=PROBE_BYTES)
+                return True
+        return False
+
+    def _lost(self, error: Exception) -> ResultLost:
+        """What went wrong with fetching, as a vendor's failure."""
+        if isinstance(error, ResultLost):
+            return error
+        if isinstance(error, ProviderError):
+            return error.as_kind(ResultLost)
+        detail = str(error)
+        if not isinstance(error, ImagewrightError):
+            log.error("job %s: fetching broke and is tried again", self.job.id, exc_info=error)
+            detail = f"internal error: {error!r}"
+        return ResultLost(self.provider.name, detail, spoken=False)
+
+    async def _give_up(self, lost: ResultLost, file: Path) -> NoReturn:
+        """End the fetching: raise `BrokenResult` where something arrived broken, else what was lost."""
+        if self.broken is not None:
+            raise BrokenResult(self.broken, lost.detail) from lost
+        with suppress(OSError):  # a folder that is not empty stays
+            await anyio.to_thread.run_sync(file.parent.rmdir)
+        raise lost
+
+    def _trouble(self, lost: ResultLost) -> str:
+        name, keeps = self.provider.name, self.provider.poll_policy.keeps
+        return (
+            f"{name} has made the picture, and its link does not lead to it at the moment{lost.words}."
+            f"{self.no_link} The job goes on: it is asked for again, at least once in {LONGEST_PAUSE:g} s, for as long "
+            f"as {name} keeps it ({duration(keeps)}), and arrives by itself; do not call again."
+        )
+
+    def _tell(self, trouble: str, stage: str | None = None) -> None:
+        """Report the stage and this picture's trouble. The troubles of other pictures of the job stay."""
+        self.job.held_up(f"picture {self.variant}", trouble)
+        self.job.tell(stage=stage)
+
+
+def _is_of_the_disk(error: Exception) -> bool:
+    """Whether the trouble is with this machine's disk, and neither with the vendor nor with the network."""
+    network = isinstance(error, ConnectionError | TimeoutError)
+    return isinstance(error, StorageError) or (isinstance(error, OSError) and not network)
