@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.engine.deliver import arrived_as, as_asked, differences, shape
-from imagewright.engine.spec import Asked, JobSpec
+from imagewright.engine.job import Asked, JobSpec
 from imagewright.imaging.files import PictureFacts
 from tests.support.pictures import opened, photo
 

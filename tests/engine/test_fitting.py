@@ -9,6 +9,7 @@ import pytest
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import ANY, OperationName
+from imagewright.engine.calls import explain
 from imagewright.engine.check import check
 from imagewright.engine.pictures import (
     EXACT,
@@ -21,7 +22,7 @@ from imagewright.engine.pictures import (
     prepare_all,
     reading_limits,
 )
-from imagewright.engine.plan import candidates, explain
+from imagewright.engine.plan import candidates
 from imagewright.errors import Refusal
 from imagewright.imaging.files import PictureFacts, probe
 from imagewright.providers.base import PictureForm, Price, Route

@@ -22,10 +22,9 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.engine.check import check
 from imagewright.engine.config import ProviderRegistry
-from imagewright.engine.job import Job
+from imagewright.engine.job import Job, JobSpec
 from imagewright.engine.jobs import Jobs
 from imagewright.engine.plan import Candidate, Plan, estimate
-from imagewright.engine.spec import JobSpec
 from imagewright.providers.base import Finished, Handle, Order, Output, PollPolicy, Price, Route, Running
 from imagewright.settings.folders import find_folders
 from imagewright.storage.principal import LOCAL

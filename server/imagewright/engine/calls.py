@@ -21,7 +21,7 @@ from imagewright.engine import alternatives
 from imagewright.engine.check import check
 from imagewright.engine.jobs import Jobs
 from imagewright.engine.pictures import reading_limits, resolve
-from imagewright.engine.plan import candidates, explain, first_plan
+from imagewright.engine.plan import candidates, first_plan
 from imagewright.errors import ConfirmationNeededError, PictureError, Problem, Refusal, StorageError
 from imagewright.imaging.files import HEAD_READ, head_cost
 from imagewright.imaging.limiter import DECODING, LOOK_BYTES
@@ -31,7 +31,7 @@ from imagewright.settings.load import BudgetTable
 from imagewright.storage.base import KeyClash, OverBudget
 from imagewright.storage.library import day_bounds
 from imagewright.storage.records import Cap
-from imagewright.text import byte_size, did_you_mean, say, shortened
+from imagewright.text import byte_size, did_you_mean, listed, say, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -276,6 +276,35 @@ def _type_of(head: bytes, record: PictureRecord) -> str:
         return name
     seems = describe(head) or "no picture" if head else "empty"
     raise StorageError(f"{record.path or record.key} is {seems} now: it is not the picture {record.id} any more.")
+
+
+def explain(examined: Sequence[Candidate], *, ordered: bool) -> tuple[str, ...]:
+    """Why the first candidate was taken and the others were not; `ordered` says that the user has set an order.
+
+    Of the editions that come later in the row than the one that was taken, only the names are given.
+    """
+    taken, words, later = examined[0], [], dict[str, None]()
+    editions = list(taken.checked.row.editions)
+    known = taken.route.edition in editions and not taken.against
+    end = editions.index(taken.route.edition) if known else len(editions)
+    for place, one in enumerate(examined):
+        name = f"{one.route.provider} ({one.route.model})"
+        price = "price unknown" if one.usd is None else f"about ${one.usd:.4g}"
+        if place and one.route.edition in editions and editions.index(one.route.edition) > end:
+            later[one.route.edition] = None
+        elif one.against:
+            words.append(f"{name}: cannot serve it exactly: {'; '.join(one.against)}")
+        elif place == 0:
+            reason = "first in your order" if ordered else "cheapest that serves it exactly"
+            words.append(f"{name}: taken, {reason}, {price}")
+        else:
+            reason = "later in your order" if ordered else "not cheaper"
+            if one.reduced and not taken.reduced:
+                reason = "a picture would be made smaller for it"
+            words.append(f"{name}: {reason}, {price}")
+    if later and not taken.checked.edition:
+        words.append(f"not considered, as model was left out: {listed(later)}")
+    return tuple(words)
 
 
 def check_call(budget: BudgetTable, candidate: Candidate, *, confirmed: bool) -> None:

@@ -37,8 +37,7 @@ from imagewright.storage.records import extension
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from imagewright.engine.job import Job
-    from imagewright.engine.spec import Asked, JobSpec
+    from imagewright.engine.job import Asked, Job, JobSpec
     from imagewright.engine.trouble import Fetching
     from imagewright.imaging.files import PictureFacts
     from imagewright.imaging.preview import Preview

@@ -37,6 +37,7 @@ LOOK_EVERY = 0.5
 """Seconds between two looks at a job that another process works on."""
 AT_WORK = "at work in another process"
 LEFT = "left behind, to be carried on"
+CARRIED_ON = "The server that began this job has stopped; it was carried on by another."
 NO_PROCESS = (
     "No process works on this job: {name} is not among the providers in use, it has no key or was switched off. Set it "
     "up again, `imagewright doctor` says how: then the job is carried on and the picture arrives by itself. Do not "
@@ -61,6 +62,28 @@ async def job_from_record(record: JobRecord, who: Principal, stores: Stores, in_
         await _take_in(job, record, stores, in_use)
     except NO_SENSE as error:
         raise UnreadableJobError(record.id, error) from error
+    return job
+
+
+async def taken_over(
+    record: JobRecord, who: Principal, known: Mapping[str, Job], stores: Stores, in_use: ProvidersInUse
+) -> Job:
+    """The job of a record that this process has reclaimed, ready to be carried on. `known` are the jobs by their ids.
+
+    Raises:
+        UnreadableJobError: the record makes no sense.
+        StorageError: the library cannot be read.
+    """
+    found = await job_from_record(record, who, stores, in_use)
+    _ = found.spec  # what it must have to be carried on
+    # tasks that wait for the job here wait for this object
+    job = known.get(record.id, found)
+    job.record, job.pictures = record, found.pictures
+    job.is_local, job.scope = True, anyio.CancelScope()
+    job.troubles.clear()
+    if record.cancel_requested:
+        job.scope.cancel()
+    job.note(CARRIED_ON)
     return job
 
 

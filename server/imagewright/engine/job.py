@@ -1,16 +1,17 @@
-"""A job as one process sees it: its record, what is known of it only here while it runs, and what its calls come to."""
+"""A job as one process sees it: what was asked, how it stands here while it runs, and what its calls come to.
+
+What was asked is plain data, written down with the job so that another process can end it.
+"""
 
 from __future__ import annotations
 
-import logging
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from imagewright.catalog.row import OperationName
-from imagewright.engine.spec import JobSpec
 from imagewright.errors import (
     BadKey,
     ImagewrightError,
@@ -23,48 +24,90 @@ from imagewright.errors import (
     error_data,
 )
 from imagewright.storage.base import NO_SENSE, UnreadableJobError
-from imagewright.storage.records import CallRecord, NewJob
 from imagewright.storage.states import CallState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from imagewright.engine.plan import Plan
     from imagewright.errors import ImagewrightError
     from imagewright.imaging.preview import Preview
     from imagewright.providers.base import Finished, Output
     from imagewright.storage.principal import Principal
-    from imagewright.storage.records import CostBasis, JobRecord, PictureRecord
-
-
-log = logging.getLogger(__name__)
+    from imagewright.storage.records import CallRecord, CostBasis, JobRecord, PictureRecord
 
 SHARE_MADE = 0.9
 """The share that is done when all pictures of a job are made and only have to be fetched."""
+Sides = tuple[int, int]
+"""Width and height in px."""
 
 
-def new_job(job_id: str, plan: Plan, inputs: Mapping[str, Any], *, fingerprint: str, key: str) -> NewJob:
-    """A job as it is written down before anything is sent; `inputs` is what `Spool.keep_inputs` returned."""
-    spec, route = plan.spec, plan.route
-    return NewJob(
-        id=job_id,
-        tool=route.tool,
-        operation=route.operation.value,
-        provider=route.provider,
-        model=plan.model,
-        key=key,
-        fingerprint=fingerprint,
-        plan={"spec": spec.as_data(), "inputs": inputs, "route": route.model, "choice": list(plan.choice)},
-        expected=spec.count,
-        reserved_usd=spec.usd or 0.0,
-        cost_usd=spec.usd,
-        cost_basis="unknown" if spec.usd is None else "estimate",
-        notes=plan.notes,
-        calls=tuple(
-            CallRecord(number=number, count=one.count, first_variant=one.first_variant, arguments=dict(one.arguments))
-            for number, one in enumerate(plan.orders)
-        ),
-    )
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a call asked of its pictures. What is empty was not asked for, and is not compared."""
+
+    ratio: str = ""
+    """The aspect ratio, such as `16:9`."""
+    like: Sides | None = None
+    """The first picture's sides in px, where the route keeps its shape."""
+    resolution: str = ""
+    """The size class, such as `2K`."""
+    size: Sides | None = None
+    """The exact sides in px: of an enlargement, and of a cut-out, which is as large as its picture."""
+    scale: int = 0
+    """By how much it is enlarged; 0 where it is not."""
+    format: str = ""
+    """The file type: the one that was given, else the one that the name to save as ends in, else the default."""
+    ending: str = ""
+    """The file type that the name to save as ends in."""
+    transparent: bool | None = None
+    """Whether some pixel has to be transparent, or none may be."""
+    cut_out: bool = False
+    """Whether the background had to be removed."""
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Asked:
+        """What `dataclasses.asdict` made, after it was JSON."""
+        sides = {name: tuple(data[name]) if data[name] else None for name in ("like", "size")}
+        return cls(**{**data, **sides})
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """The caller's request as plain data, which is written down with the job and read back."""
+
+    prompt: str
+    """As given; empty when there is none."""
+    request: Mapping[str, Any]
+    """The caller's arguments without data URIs and without the secrets of signed links."""
+    save_as: str | None
+    """Where the caller wants it saved; None for the default."""
+    parents: tuple[str, ...]
+    """Ids of the earlier pictures it is made from."""
+    count: int
+    """How many pictures were asked for."""
+    usd: float | None
+    """What the job is estimated to cost, in USD; None when unknown."""
+    exact_size: Sides | None
+    """Sides in px the result is brought down to; None when it is kept as it comes."""
+    edition: str = ""
+    """The edition that serves it; empty where there is none."""
+    asked: Asked = field(default_factory=Asked)
+    """What was asked of its pictures; jobs of older releases have nothing here."""
+
+    def as_data(self) -> dict[str, Any]:
+        """As JSON can hold it; `from_data` reads it back."""
+        return asdict(self)
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> JobSpec:
+        """What `as_data` made."""
+        size, asked = data["exact_size"], data.get("asked")
+        read = {
+            "parents": tuple(data["parents"]),
+            "exact_size": tuple(size) if size else None,
+            "asked": Asked.from_data(asked) if asked else Asked(),
+        }
+        return cls(**{**data, **read})
 
 
 @dataclass(slots=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import secrets
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from imagewright.engine.config import AbsentProvider
-from imagewright.engine.elsewhere import LOOK_EVERY, Spool, job_from_record, observe
-from imagewright.engine.job import Job, may_go_elsewhere, new_job, settle
+from imagewright.engine.elsewhere import LOOK_EVERY, Spool, job_from_record, observe, taken_over
+from imagewright.engine.job import Job, may_go_elsewhere, settle
 from imagewright.engine.plan import next_plan
 from imagewright.engine.run import Attempt
 from imagewright.errors import ModelUnavailable, ProviderError, StorageError, error_data
@@ -25,9 +25,10 @@ from imagewright.storage.base import (
     UnreadableJobError,
 )
 from imagewright.storage.principal import Principal
+from imagewright.storage.records import CallRecord, NewJob
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from anyio.abc import TaskGroup
 
@@ -44,7 +45,6 @@ CANCEL_SECONDS = 30.0
 """Bound on waiting for a cancelled job's end: a submit that is under way is not broken off, and may take its time."""
 JOINED = "This call repeats an earlier one and was joined to its job; nothing more was charged."
 AGAIN = "For another picture of the same, call once more or change the seed or the wording."
-CARRIED_ON = "The server that began this job has stopped; it was carried on by another."
 
 
 class Jobs:
@@ -248,8 +248,7 @@ class Jobs:
     async def _carry_on(self, record: JobRecord, who: Principal, registry: ProviderRegistry) -> None:
         """Carry on a job that was taken over; one whose record makes no sense is left alone."""
         try:
-            found = await self._from_record(record, who)
-            _ = found.spec  # what it must have to be carried on
+            job = await taken_over(record, who, self._jobs, self._stores, lambda: self._registry().providers)
         except UnreadableJobError as error:
             self._aside.add(record.id)
             self._report(error)
@@ -258,14 +257,6 @@ class Jobs:
             # its lease is not renewed, so that it expires and the next round tries again
             log.warning("job %s cannot be carried on now: %s", record.id, error)
             return
-        # tasks that wait for the job here wait for this object
-        job = self._jobs.get(record.id, found)
-        job.record, job.pictures = record, found.pictures
-        job.is_local, job.scope = True, anyio.CancelScope()
-        job.troubles.clear()
-        if record.cancel_requested:
-            job.scope.cancel()
-        job.note(CARRIED_ON)
         self._remember(job)
         self._group.start_soon(self._run, job, registry, None)
 
@@ -373,3 +364,27 @@ class Jobs:
         finished = [one.id for one in self._jobs.values() if one.done]
         for old in finished[: max(0, len(self._jobs) - KEPT_JOBS)]:
             del self._jobs[old]
+
+
+def new_job(job_id: str, plan: Plan, inputs: Mapping[str, Any], *, fingerprint: str, key: str) -> NewJob:
+    """A job as it is written down before anything is sent; `inputs` is what `Spool.keep_inputs` returned."""
+    spec, route = plan.spec, plan.route
+    return NewJob(
+        id=job_id,
+        tool=route.tool,
+        operation=route.operation.value,
+        provider=route.provider,
+        model=plan.model,
+        key=key,
+        fingerprint=fingerprint,
+        plan={"spec": spec.as_data(), "inputs": inputs, "route": route.model, "choice": list(plan.choice)},
+        expected=spec.count,
+        reserved_usd=spec.usd or 0.0,
+        cost_usd=spec.usd,
+        cost_basis="unknown" if spec.usd is None else "estimate",
+        notes=plan.notes,
+        calls=tuple(
+            CallRecord(number=number, count=one.count, first_variant=one.first_variant, arguments=dict(one.arguments))
+            for number, one in enumerate(plan.orders)
+        ),
+    )

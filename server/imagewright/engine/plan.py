@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import inf
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.load import row_in
 from imagewright.catalog.nearest import nearest_hint
-from imagewright.catalog.row import AUTO, MODEL, PICTURE_KINDS, narrowed, outside
+from imagewright.catalog.row import AUTO, MODEL, PICTURE_KINDS, OperationName, narrowed, outside
+from imagewright.engine.job import Asked, JobSpec
 from imagewright.engine.offer import ENGINE_ARGUMENTS
 from imagewright.engine.pictures import MASK, form_problems, is_reduced, nearest_ratio, prepare_all
-from imagewright.engine.spec import spec_of
 from imagewright.errors import Refusal
 from imagewright.providers.base import EVERY_EDITION, Order
+from imagewright.storage.records import EXTENSIONS
 from imagewright.text import listed, say
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from imagewright.catalog.row import Argument
     from imagewright.engine.check import Checked
     from imagewright.engine.pictures import Source
-    from imagewright.engine.spec import JobSpec
     from imagewright.providers.base import Price, Route
 
 
@@ -131,35 +132,6 @@ def estimate(
 def model_for(route: Route, arguments: Mapping[str, Any]) -> str:
     """The vendor's id of the model that serves a call with these arguments."""
     return route.models.get(arguments.get(route.model_by, ""), route.model)
-
-
-def explain(examined: Sequence[Candidate], *, ordered: bool) -> tuple[str, ...]:
-    """Why the first candidate was taken and the others were not; `ordered` says that the user has set an order.
-
-    Of the editions that come later in the row than the one that was taken, only the names are given.
-    """
-    taken, words, later = examined[0], [], dict[str, None]()
-    editions = list(taken.checked.row.editions)
-    known = taken.route.edition in editions and not taken.against
-    end = editions.index(taken.route.edition) if known else len(editions)
-    for place, one in enumerate(examined):
-        name = f"{one.route.provider} ({one.route.model})"
-        price = "price unknown" if one.usd is None else f"about ${one.usd:.4g}"
-        if place and one.route.edition in editions and editions.index(one.route.edition) > end:
-            later[one.route.edition] = None
-        elif one.against:
-            words.append(f"{name}: cannot serve it exactly: {'; '.join(one.against)}")
-        elif place == 0:
-            reason = "first in your order" if ordered else "cheapest that serves it exactly"
-            words.append(f"{name}: taken, {reason}, {price}")
-        else:
-            reason = "later in your order" if ordered else "not cheaper"
-            if one.reduced and not taken.reduced:
-                reason = "a picture would be made smaller for it"
-            words.append(f"{name}: {reason}, {price}")
-    if later and not taken.checked.edition:
-        words.append(f"not considered, as model was left out: {listed(later)}")
-    return tuple(words)
 
 
 def _filled(checked: Checked, route: Route) -> dict[str, Any]:
@@ -272,7 +244,7 @@ async def _plan(candidate: Candidate) -> Plan:
     images, mask, notes = await prepare_all(sources, route)
     arguments = dict(candidate.arguments)
     _settle_ratio(arguments, route, sources, notes)
-    spec = spec_of(checked, sources, route, arguments, count=candidate.count, usd=candidate.usd)
+    spec = _spec_of(checked, sources, route, arguments, count=candidate.count, usd=candidate.usd)
     if spec.exact_size is not None:
         more, asked = arguments["scale"], spec.asked.scale
         notes.append(f"Enlarged {more}x by {route.provider}, then brought down to exactly {asked}x.")
@@ -321,3 +293,76 @@ def _settle_ratio(arguments: dict[str, Any], route: Route, sources: Sequence[Sou
     first = sources[0].facts
     arguments["aspect_ratio"] = nearest_ratio(first.width, first.height, ratios)
     notes.append(f"Aspect ratio {arguments['aspect_ratio']}: the nearest to the first picture's shape.")
+
+
+def _spec_of(
+    checked: Checked,
+    sources: Sequence[Source],
+    route: Route,
+    arguments: Mapping[str, Any],
+    *,
+    count: int,
+    usd: float | None,
+) -> JobSpec:
+    """The request of a call.
+
+    Args:
+        checked: the call.
+        sources: its pictures.
+        route: the route that serves it.
+        arguments: what will be sent to the vendor.
+        count: how many pictures it asks for.
+        usd: what it is estimated to cost, in USD; None when unknown.
+    """
+    given = checked.given
+    shown = {source.argument: source.request for source in sources}
+    request = {
+        name: [shown.get(f"{name}[{place}]", "") for place in range(len(value))]
+        if isinstance(value, list)
+        else shown.get(name, value)
+        for name, value in given.items()
+    }
+    asked = _asked_of(checked, sources, route, arguments)
+    return JobSpec(
+        prompt=str(given.get("prompt", "")),
+        request=request,
+        save_as=given.get("save_as"),
+        parents=tuple(dict.fromkeys(source.parent for source in sources if source.parent is not None)),
+        count=count,
+        usd=usd,
+        exact_size=None if arguments.get("scale", asked.scale) == asked.scale else asked.size,
+        edition="" if route.edition == EVERY_EDITION else route.edition,
+        asked=asked,
+    )
+
+
+def _asked_of(checked: Checked, sources: Sequence[Source], route: Route, arguments: Mapping[str, Any]) -> Asked:
+    """What the caller gave, and the defaults that the route takes; of `auto` what the route makes of it."""
+    given = checked.given
+    wanted = {**given, **arguments}
+    own = next(((one.facts.width, one.facts.height) for one in sources if one.argument != MASK), None)
+    ratio = str(wanted.get("aspect_ratio", ""))
+    ending = _type_by_ending(given.get("save_as") or "")
+    cut_out = checked.operation is OperationName.REMOVE_BACKGROUND
+    scale = 0
+    if checked.operation is OperationName.UPSCALE:
+        scale = int(given.get("scale", checked.arguments["scale"].default or 1))
+    backdrop = {"transparent": True, "opaque": False}.get(str(wanted.get("background")))
+    return Asked(
+        ratio="" if ratio == AUTO else ratio,
+        like=own if ratio == AUTO and route.native_auto else None,
+        # a mask asks for the picture it lies on, in its own size, unless another is named
+        resolution=str((given if "mask" in given else wanted).get("resolution", "")),
+        size=(own[0] * (scale or 1), own[1] * (scale or 1)) if own and (scale or cut_out) else None,
+        scale=scale,
+        format=str(given.get("output_format") or ending or wanted.get("output_format", "")),
+        ending=ending,
+        transparent=True if cut_out else backdrop,
+        cut_out=cut_out,
+    )
+
+
+def _type_by_ending(save_as: str) -> str:
+    """The file type that a name ends in; empty where it ends in none."""
+    typed = PurePath(save_as).suffix.lower().removeprefix(".")
+    return next((form for form, endings in EXTENSIONS.items() if typed in endings), "")

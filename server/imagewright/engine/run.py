@@ -40,9 +40,8 @@ if TYPE_CHECKING:
 
     from imagewright.engine.config import ProviderRegistry
     from imagewright.engine.elsewhere import Spool
-    from imagewright.engine.job import Job
+    from imagewright.engine.job import Job, JobSpec
     from imagewright.engine.plan import Plan
-    from imagewright.engine.spec import JobSpec
     from imagewright.providers.base import Provider
     from imagewright.storage.base import CallChanges
     from imagewright.storage.stores import Stores
