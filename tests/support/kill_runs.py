@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
-from imagewright.catalog.row import OperationName
+from imagewright.catalog.row import MODEL, OperationName
 from imagewright.settings.folders import find_folders
 from imagewright.storage.principal import LOCAL
 from imagewright.storage.states import FINAL, CallState
@@ -161,7 +161,7 @@ class House:
     def begin(self, server: RawClient, prompt: str, *, variants: int = 1) -> int:
         """Call a tool and do not wait for the answer."""
         route = fan_out_route(self.vendor.name) if variants > 1 else plain_route(self.vendor.name)
-        arguments: dict[str, Any] = {"prompt": prompt}
+        arguments = given(route, prompt)
         if variants > 1:
             arguments["variants"] = variants
         return server.begin("tools/call", {"name": route.tool, "arguments": arguments})
@@ -351,9 +351,14 @@ def plain_route(provider: str) -> Route:
 
 
 def fan_out_route(provider: str) -> Route:
-    """A way on which several variants are several calls."""
+    """A way on which several variants are several calls, where the vendor has one."""
     able = [route for route in _generating(provider) if "variants" in route.takes]
     return min(able, key=lambda route: len(route.counts))
+
+
+def given(route: Route, prompt: str) -> dict[str, Any]:
+    """The arguments of a call that is served by this route: the prompt, and the edition that the route serves."""
+    return {"prompt": prompt} | ({MODEL: route.edition} if route.edition else {})
 
 
 def _generating(provider: str) -> list[Route]:

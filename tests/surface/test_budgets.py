@@ -13,7 +13,7 @@ from imagewright.engine.engine import open_engine
 from imagewright.settings.load import load_settings
 from imagewright.surface import elicit
 from imagewright.surface.server import McpServer
-from tests.support.kill_runs import House, SlowKie, plain_route
+from tests.support.kill_runs import House, SlowKie, given, plain_route
 from tests.support.vendors import environment
 
 if TYPE_CHECKING:
@@ -70,12 +70,12 @@ def test_one_call_too_dear_is_refused_and_a_cheaper_one_is_made(house: House) ->
 def test_money_that_was_not_spent_is_there_again(house: House, kie: SlowKie) -> None:
     kie.fail_task_next("500", "internal error")
     with house.server(IMAGEWRIGHT_BUDGET_PER_DAY=f"{PRICE * 1.5:.6f}") as server:
-        first = server.call(ROUTE.tool, {"prompt": "one"})
+        first = server.call(ROUTE.tool, given(ROUTE, "one"))
         assert first["isError"] is True
         (job,) = house.jobs()
         assert job.cost_usd == 0.0
-        assert not server.call(ROUTE.tool, {"prompt": "two"}).get("isError")
-        assert server.call(ROUTE.tool, {"prompt": "three"})["isError"] is True
+        assert not server.call(ROUTE.tool, given(ROUTE, "two")).get("isError")
+        assert server.call(ROUTE.tool, given(ROUTE, "three"))["isError"] is True
     assert len(kie.charges) == 1
 
 
@@ -95,7 +95,7 @@ async def test_a_user_who_says_nothing_has_not_agreed(
             open_engine(load_settings(env)) as engine,
             Client(McpServer(engine).server, mode="legacy", elicitation_callback=think_for_ever) as client,
         ):
-            result = await client.call_tool(ROUTE.tool, {"prompt": "a kite"})
+            result = await client.call_tool(ROUTE.tool, given(ROUTE, "a kite"))
     assert result.is_error
     assert isinstance(result.content[0], t.TextContent)
     assert "the user did not agree to the price" in result.content[0].text

@@ -6,11 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imagewright.catalog.load import catalog
-from imagewright.catalog.row import OperationName
-from imagewright.engine.config import all_routes
-from imagewright.engine.plan import estimate
 from tests.emulators.kie import KieEmulator
+from tests.support.kill_runs import given, plain_route
 from tests.support.raw_client import MODERN, RawClient
 from tests.support.vendors import environment
 
@@ -18,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-TOOL = next(name for name, row in catalog().items() if OperationName.GENERATE in row.operations)
+ROUTE = plain_route("kie")
+TOOL, PRICE = ROUTE.tool, ROUTE.price.usd or 0.0
 CALLS, ROOM = 50, 20
 
 
@@ -28,20 +26,13 @@ def kie() -> Iterator[KieEmulator]:
         yield emulator
 
 
-def price() -> float:
-    """USD of one picture at the route that will be taken."""
-    wanted = ("kie", TOOL, OperationName.GENERATE)
-    prices = [estimate(one.price, {}, 1) for one in all_routes() if (one.provider, one.tool, one.operation) == wanted]
-    return min(usd for usd in prices if usd is not None)
-
-
 def server(kie: KieEmulator, home: Path, **env: str) -> RawClient:
     own = {"IMAGEWRIGHT_HOME": str(home)} | environment({"kie": kie})
     return RawClient(MODERN, env=own | env, quick=True)
 
 
 def ask(client: RawClient, prompt: str) -> int:
-    return client.begin("tools/call", {"name": TOOL, "arguments": {"prompt": prompt}})
+    return client.begin("tools/call", {"name": TOOL, "arguments": given(ROUTE, prompt)})
 
 
 def refused(answer: dict[str, Any]) -> bool:
@@ -49,7 +40,7 @@ def refused(answer: dict[str, Any]) -> bool:
 
 
 def test_racing_calls_of_two_servers_never_overshoot_the_day(kie: KieEmulator, home: Path) -> None:
-    limit = {"IMAGEWRIGHT_BUDGET_PER_DAY": f"{price() * (ROOM + 0.5):.6f}"}
+    limit = {"IMAGEWRIGHT_BUDGET_PER_DAY": f"{PRICE * (ROOM + 0.5):.6f}"}
     with server(kie, home, **limit) as one, server(kie, home, **limit) as other:
         begun = {
             client: [ask(client, f"{number} of {id(client)}") for number in range(CALLS // 2)]
