@@ -19,7 +19,7 @@ from tests.support.vendors import VENDORS, routes_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from imagewright.catalog.row import Row
+    from imagewright.catalog.row import OperationName, Row
     from imagewright.engine.check import Checked
     from imagewright.providers.base import Route
 
@@ -71,20 +71,40 @@ def _outcome(arguments: Mapping[str, Any], tool: str, routes: Sequence[Route]) -
     return [(one.route, one.against, one.usd) for one in candidates(checked, routes, None)]
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=_name)
-def test_a_default_that_is_given_changes_neither_who_serves_nor_what_is_refused(route: Route) -> None:
-    """As a strict client fills them in: all at once, and each alone; at this vendor, and at all of them."""
+def _check_defaults_change_nothing(tool: str, call: Mapping[str, Any], routes: Sequence[Route]) -> None:
+    """As a strict client fills the defaults in: all at once, and each alone."""
+    own = [one for one in routes if one.tool == tool]
+    wanted = _outcome(call, tool, own)
+    defaults = _defaults(check(catalog()[tool], dict(call)))
+    for more in (defaults, *({name: value} for name, value in defaults.items())):
+        filled = call | {name: value for name, value in more.items() if name not in call}
+        assert _outcome(filled, tool, own) == wanted, more
+
+
+def _served(route: Route) -> Iterator[dict[str, Any]]:
+    """Those of its calls that are without fault: two arguments may exclude each other."""
     for call in _calls(route):
         checked = check(catalog()[route.tool], call)
-        if checked.problems or checked.operation != route.operation:
-            continue  # two arguments that exclude each other
-        for routes in (routes_of(route.provider), ROUTES):
-            own = [one for one in routes if one.tool == route.tool]
-            wanted = _outcome(call, route.tool, own)
-            defaults = _defaults(checked)
-            for more in (defaults, *({name: value} for name, value in defaults.items())):
-                filled = call | {name: value for name, value in more.items() if name not in call}
-                assert _outcome(filled, route.tool, own) == wanted, more
+        if not checked.problems and checked.operation == route.operation:
+            yield call
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=_name)
+def test_a_default_that_is_given_changes_neither_who_serves_nor_what_is_refused(route: Route) -> None:
+    for call in _served(route):
+        _check_defaults_change_nothing(route.tool, call, routes_of(route.provider))
+
+
+@pytest.mark.parametrize(
+    ("tool", "operation"), [(name, operation) for name, row in catalog().items() for operation in row.operations]
+)
+def test_a_default_that_is_given_changes_nothing_where_all_vendors_serve(tool: str, operation: OperationName) -> None:
+    """Many routes have the same calls: each is tried once."""
+    able = [route for route in ROUTES if (route.tool, route.operation) == (tool, operation)]
+    calls = {repr(sorted(call.items())): call for route in able for call in _served(route)}
+    assert calls
+    for call in calls.values():
+        _check_defaults_change_nothing(tool, call, ROUTES)
 
 
 def _listed(row: Row, routes: Sequence[Route]) -> dict[str, Any]:
