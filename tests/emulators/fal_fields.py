@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.emulators.kie_models import PIXELS, choice, flag, text, whole
-from tests.emulators.pictures import cut_out, encode, of_area
+from tests.emulators.pictures import cut_out, encode, of_area, saved
 from tests.emulators.tables import MEGAPIXEL, SEED, Fields, Table, Wrong
 
 if TYPE_CHECKING:
@@ -83,9 +82,7 @@ def as_file(picture: Image.Image, form: str) -> bytes:
     """The picture as a file; unlike `encode`, a WebP keeps its transparency."""
     if form != "webp" or picture.mode != "RGBA":
         return encode(picture, form)
-    out = io.BytesIO()
-    picture.save(out, form, lossless=True)
-    return out.getvalue()
+    return saved(picture, form, lossless=True)
 
 
 def pixels(

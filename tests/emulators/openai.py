@@ -6,7 +6,6 @@ By hand: `python -m tests.emulators.openai [seconds a call takes]`.
 from __future__ import annotations
 
 import base64
-import io
 import time
 from collections import deque
 from dataclasses import replace
@@ -26,7 +25,7 @@ from tests.emulators.openai_models import (
     fields_of,
     sides_of,
 )
-from tests.emulators.pictures import cut_out, draw, encode, look, repaint
+from tests.emulators.pictures import cut_out, draw, encode, look, repaint, saved
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -265,9 +264,7 @@ def _see_through(picture: Image.Image, form: str) -> bytes:
     """The picture as a file without its backdrop. Its opaque part has an alpha of 254, as it was seen of 2.5."""
     cut = cut_out(picture)
     cut.putalpha(cut.getchannel("A").point(lambda alpha: min(alpha, 254)))
-    out = io.BytesIO()
-    cut.save(out, form, **({"compress_level": 1} if form == "png" else {"quality": 80}))
-    return out.getvalue()
+    return saved(cut, form)
 
 
 def _pictures(parts: Sequence[Part]) -> list[Image.Image]:

@@ -11,9 +11,15 @@ from PIL import Image
 from tests.emulators.plain import plain_png
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 Size = tuple[int, int]
+QUICKLY: Mapping[str, Mapping[str, int]] = {
+    "png": {"compress_level": 1},
+    "jpeg": {"quality": 80},
+    "webp": {"quality": 80, "method": 0},
+}
+"""Pillow's options for a file that is written for a test alone."""
 
 
 def look(data: bytes) -> Image.Image:
@@ -31,9 +37,13 @@ def encode(picture: Image.Image, form: str) -> bytes:
     """The picture as a file: png, jpeg or webp."""
     if (form, picture.mode) == ("png", "RGB") and (alone := picture.getcolors(1)):
         return plain_png(*picture.size, bytes(alone[0][1]))  # type: ignore[arg-type]  # RGB is three levels
+    return saved(picture if form == "png" else picture.convert("RGB"), form)
+
+
+def saved(picture: Image.Image, form: str, *, lossless: bool = False) -> bytes:
+    """The picture as a file, its transparency too where the form has any, with as little work as each form allows."""
     out = io.BytesIO()
-    options: dict[str, int] = {"compress_level": 1} if form == "png" else {"quality": 80}
-    (picture if form == "png" else picture.convert("RGB")).save(out, form, **options)
+    picture.save(out, form, lossless=lossless, **QUICKLY[form])  # only a WebP knows that option
     return out.getvalue()
 
 

@@ -7,13 +7,12 @@ word by word.
 from __future__ import annotations
 
 import base64
-import io
 from typing import TYPE_CHECKING
 
 from tests.emulators.base import Door, Emulator, serve_by_hand
 from tests.emulators.messages import Answer, Part, Received, Refused
 from tests.emulators.misplaced import misplaced_key
-from tests.emulators.pictures import cut_out, look
+from tests.emulators.pictures import cut_out, look, saved
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -115,7 +114,7 @@ def _made(file: Part, form: str) -> tuple[bytes, str]:
     """The file it makes, with its type; a drawing stays a drawing."""
     if file.mime == SVG:
         return file.data, SVG
-    return _encode(cut_out(_checked(file)), form), f"image/{form}"
+    return saved(cut_out(_checked(file)), form, lossless=True), f"image/{form}"
 
 
 def _checked(file: Part) -> Image.Image:
@@ -130,13 +129,6 @@ def _checked(file: Part) -> Image.Image:
     if not fits or picture.width * picture.height > MOST_PIXELS or len(file.data) > MOST_BYTES:
         raise refuse("invalid_image", "at most 10 MB and 16 megapixels, each side 256 to 4096 px")
     return picture
-
-
-def _encode(picture: Image.Image, form: str) -> bytes:
-    """With its transparency, and without loss."""
-    out = io.BytesIO()
-    picture.save(out, form, lossless=True)  # a PNG knows no such option, and is so anyway
-    return out.getvalue()
 
 
 def main() -> None:
