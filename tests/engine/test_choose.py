@@ -78,7 +78,7 @@ def _check_defaults_change_nothing(tool: str, call: Mapping[str, Any], routes: S
     wanted = _outcome(call, tool, own)
     defaults = _defaults(check(catalog()[tool], dict(call)))
     for more in (defaults, *({name: value} for name, value in defaults.items())):
-        filled = call | {name: value for name, value in more.items() if name not in call}
+        filled = dict(call) | {name: value for name, value in more.items() if name not in call}
         assert _outcome(filled, tool, own) == wanted, more
 
 
