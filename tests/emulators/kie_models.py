@@ -214,10 +214,9 @@ def own(*words: str) -> dict[str, str]:
 
 
 REFRAME_CREDITS = {"TURBO": 3.5, "BALANCED": 7.0, "QUALITY": 10.0}
-TOPAZ_CREDITS = {2048: 10.0, 4096: 20.0}
-"""By the longer side of what comes out, in px."""
-TOPAZ_8K = 40.0
-"""Of older copies of the price list; the one of 2026-09-24 has no row for it."""
+TOPAZ_CREDITS = {2048: 10.0, 4096: 20.0, 8192: 40.0, 16_384: 80.0, 20_000: 160.0}
+"""By the longer side of what comes out, in px. The third is of older copies of the price list: the one of 2026-09-24
+has no row for it. What lies beyond is assumed to go on doubling."""
 TOPAZ_LONGEST = 20_000
 """Longest side in px of what it makes."""
 
@@ -229,7 +228,7 @@ def _enlarged(fields: Fields, source: Size) -> Size:
 
 def _topaz_credits(fields: Fields, pictures: Sequence[Size]) -> float:
     longest = max(_enlarged(fields, pictures[0]))
-    return next((price for side, price in TOPAZ_CREDITS.items() if longest <= side), TOPAZ_8K)
+    return next((price for side, price in TOPAZ_CREDITS.items() if longest <= side), math.inf)
 
 
 OTHERS: dict[str, Model] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -112,11 +112,34 @@ def test_a_picture_that_is_or_would_be_too_small_is_never_made_larger(size: tupl
     assert found == ([f"images[0] {words}"] if words else [])
 
 
-@pytest.mark.parametrize(("scale", "words"), [(2, []), (3, ["images[0] is 600x400 px, 240,000 pixels in all, and "])])
-def test_what_an_enlargement_may_come_to_limits_its_input(scale: int, words: list[str]) -> None:
-    route = replace(route_of(PLAIN, OperationName.UPSCALE), max_output_pixels=1_000_000)
-    found = form_problems([Source("images[0]", "photo", b"", facts_of(600, 400))], route, scale)
-    assert [one[: len(text)] for one, text in zip(found, words, strict=True)] == words
+@pytest.mark.parametrize(
+    ("limits", "size", "scale", "words"),
+    [
+        ({"max_output_pixels": 1_000_000}, (600, 400), 2, ""),
+        (
+            {"max_output_pixels": 1_000_000},
+            (600, 400),
+            3,
+            "is 600x400 px, 240,000 pixels in all, and the limit is 111,",
+        ),
+        ({"max_output_side": 2000}, (600, 400), 3, ""),
+        ({"max_output_side": 2000}, (600, 400), 4, "is 600x400 px, and the limit is 500 px per side: made smaller, to"),
+        # the vendor makes four times the sides, whatever less was asked for
+        ({"max_output_side": 2000, "scales": (1, 4)}, (600, 400), 2, "is 600x400 px, and the limit is 500 px per side"),
+        # larger than any picture that is read here: it would be paid for and could not be opened
+        ({}, (4096, 4096), 4, ""),
+        ({}, (4096, 4097), 4, "is 4096x4097 px, 16,781,312 pixels in all, and the limit is 16,777,216: made smaller"),
+        ({"max_output_pixels": 10**9}, (6000, 4000), 4, "is 6000x4000 px, 24,000,000 pixels in all, and the limit is"),
+        ({"max_output_pixels": 10**9}, (6000, 4000), 3, ""),
+        ({}, (16_384, 16_384), 1, ""),
+    ],
+)
+def test_what_an_enlargement_may_come_to_limits_its_input(
+    limits: dict[str, Any], size: tuple[int, int], scale: int, words: str
+) -> None:
+    route = replace(route_of(PLAIN, OperationName.UPSCALE), **({"scales": (1, 2, 3, 4)} | limits))
+    found = form_problems([Source("images[0]", "photo", b"", facts_of(*size))], route, scale)
+    assert [one[: len("images[0] ") + len(words)] for one in found] == ([f"images[0] {words}"] if words else [])
 
 
 @pytest.mark.parametrize("row", catalog().values(), ids=lambda row: row.tool)

@@ -23,6 +23,7 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName, PictureLimits
 from imagewright.errors import ImagewrightError, PictureError, Problem, Refusal, StorageError
 from imagewright.imaging.files import measure, probe
+from imagewright.imaging.headers import MAX_PIXELS
 from imagewright.imaging.limiter import INPUT_MAX_PIXELS, MASK_BYTES, PREPARE_BYTES, PROBE_BYTES, decode, fitted
 from imagewright.imaging.prepare import Target, convert_mask, mask_coverage, mask_doubt, prepare
 from imagewright.net import fetch_public
@@ -238,14 +239,27 @@ def _least(*limits: int | None) -> int | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
+def factor_of(route: Route, scale: int) -> int:
+    """The factor by which a route enlarges where `scale` is asked for: the next one that its vendor has."""
+    return min((own for own in route.scales if own >= scale), default=scale)
+
+
+def _enlarged_form(route: Route, factor: int) -> PictureForm:
+    """The form of pictures whose enlargement by that factor the vendor makes whole, and that can be read here then."""
+    form, pixels, side = form_of(route), _least(route.max_output_pixels, MAX_PIXELS), route.max_output_side
+    return replace(
+        form,
+        max_pixels=_least(form.max_pixels, None if pixels is None else pixels // factor**2),
+        max_side=_least(form.max_side, None if side is None else side // factor),
+    )
+
+
 def form_problems(sources: Sequence[Source], route: Route, scale: int | None) -> list[str]:
     """Why a route cannot take the pictures of a call, as they are or made smaller, each with what would do.
 
-    `scale` is the factor of an enlargement; None for any other call.
+    `scale` is the factor that an enlargement was asked for; None for any other call.
     """
-    form = form_of(route)
-    if route.max_output_pixels is not None and scale is not None:
-        form = replace(form, max_pixels=_least(form.max_pixels, route.max_output_pixels // scale**2))
+    form = form_of(route) if scale is None else _enlarged_form(route, factor_of(route, scale))
     found = []
     for source in sources:
         if source.argument == MASK:

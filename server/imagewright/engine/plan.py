@@ -15,7 +15,7 @@ from imagewright.catalog.nearest import nearest_hint
 from imagewright.catalog.row import AUTO, MODEL, PICTURE_KINDS, OperationName, narrowed, outside
 from imagewright.engine.job import Asked, JobSpec
 from imagewright.engine.offer import ENGINE_ARGUMENTS
-from imagewright.engine.pictures import MASK, form_problems, is_reduced, nearest_ratio, prepare_all
+from imagewright.engine.pictures import MASK, factor_of, form_problems, is_reduced, nearest_ratio, prepare_all
 from imagewright.errors import Refusal
 from imagewright.providers.base import EVERY_EDITION, Order
 from imagewright.storage.records import EXTENSIONS
@@ -95,9 +95,9 @@ def is_served(checked: Checked, routes: Sequence[Route], sources: Sequence[Sourc
 
 def _examine(checked: Checked, route: Route, sources: tuple[Source, ...]) -> Candidate:
     arguments = _filled(checked, route)
+    if "scale" in arguments:
+        arguments["scale"] = factor_of(route, arguments["scale"])
     against = (*_against(checked, route), *form_problems(sources, route, arguments.get("scale")))
-    if "scale" in arguments and not against:
-        arguments["scale"] = min(own for own in route.scales if own >= arguments["scale"])
     calls = sum(1 for _ in split(checked.count, route.counts))
     sides = [max(one.facts.width, one.facts.height) for one in sources if one.argument != MASK]
     usd = estimate(route.price, arguments, checked.count, calls=calls, sides=sides or [0] * checked.images)
@@ -126,7 +126,8 @@ def estimate(
     if each is None:
         return None
     charged = max(0, len(sides) - price.inputs_free)
-    return round(each * pictures + price.per_input * charged * calls, 6)
+    times = pictures if price.inputs_in_each else calls
+    return round(each * pictures + price.per_input * charged * times, 6)
 
 
 def model_for(route: Route, arguments: Mapping[str, Any]) -> str:

@@ -76,6 +76,8 @@ class Price:
     """What each input picture adds to a call."""
     inputs_free: int = 0
     """How many input pictures of a call add nothing."""
+    inputs_in_each: bool = False
+    """Whether they are charged again in each picture that the call makes."""
     source: str = ""
     """Where the figure was read."""
     checked: str = ""
@@ -122,6 +124,8 @@ class Route:
     max_output_pixels: int | None = None
     """Pixels of the largest picture it makes by enlarging: beyond them the vendor enlarges by less, or fails, and is
     paid for it, so the call is refused. None for no such limit."""
+    max_output_side: int | None = None
+    """The same for the longer side of that picture, in px."""
     native_auto: bool = False
     """Whether the route itself keeps the first picture's shape for `aspect_ratio: auto`: the vendor does, or is asked
     for a size of that shape. Otherwise the engine picks the nearest ratio it has."""

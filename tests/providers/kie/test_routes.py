@@ -11,8 +11,10 @@ import pytest
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.engine.check import check
+from imagewright.engine.pictures import Source
 from imagewright.engine.plan import candidates, estimate, model_for
-from imagewright.errors import RequestRejected, SettingsError
+from imagewright.errors import SettingsError
+from imagewright.imaging.files import PictureFacts
 from imagewright.providers import open_provider
 from imagewright.providers.base import ProviderConfig
 from imagewright.providers.http.client import HttpClient
@@ -21,7 +23,7 @@ from imagewright.providers.kie.routes import ROUTES
 from tests.emulators.kie_editions import MARKET
 from tests.emulators.kie_models import FLUX_KONTEXT, Model
 from tests.providers.kie.cases import body
-from tests.support.provider_runs import AUTO, effective, picture, plain_order
+from tests.support.provider_runs import AUTO, effective, plain_order
 from tests.support.route_orders import every_offer
 
 if TYPE_CHECKING:
@@ -142,14 +144,36 @@ def test_a_vendors_own_auto_is_its_word_or_silence(route: KieRoute) -> None:
     assert "aspectRatio" not in fields
 
 
-@pytest.mark.parametrize("route", [route for route in ROUTES if route.largest_side], ids=_name)
-def test_an_enlargement_beyond_the_vendors_limit_is_refused_before_anything_is_sent(route: KieRoute) -> None:
-    order = plain_order(route, scale=route.scales[-1])
-    route.check(order)
-    side = (route.largest_side or 0) // route.scales[-1] + 1
-    with pytest.raises(RequestRejected, match="20000 px") as caught:
-        route.check(replace(order, images=(replace(picture(), width=side),)))
-    assert caught.value.charged is False
+@pytest.mark.parametrize(
+    ("size", "scale", "usd"),
+    [
+        ((1024, 512), 2, 0.05),
+        ((1025, 512), 2, 0.1),
+        ((1024, 1024), 3, 0.1),
+        ((2000, 2000), 4, 0.2),
+        ((2049, 100), 4, 0.4),
+        ((5000, 1000), 4, 0.8),
+        ((5001, 100), 4, None),
+        ((5001, 100), 3, None),
+        ((10_000, 100), 2, 0.8),
+        ((10_001, 100), 2, None),
+    ],
+)
+def test_an_enlargement_is_priced_by_what_comes_out_and_refused_beyond_it(
+    size: tuple[int, int], scale: int, usd: float | None
+) -> None:
+    """Kie makes 3 times as 4 times, and nothing of more than 20,000 px a side."""
+    checked = check(catalog()["nano_banana"], {"images": ["/a.png"], "scale": scale})
+    facts = PictureFacts("png", *size, orientation=1, frames=1, has_alpha=False, size=1000)
+    (one,) = candidates(
+        checked, [one for one in ROUTES if one.scales], None, [Source("images[0]", "/a.png", b"", facts)]
+    )
+    limit = 20_000 // one.arguments["scale"]
+    if usd is None:
+        (why,) = one.against
+        assert f"is {size[0]}x{size[1]} px, and the limit is {limit:,} px per side" in why
+    else:
+        assert (one.usd, one.against) == (usd, ())
 
 
 def _routes(tool: str, table: dict[str, Any]) -> list[Route]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm
 from imagewright.providers.common.fields import COUNT, Field, SizeRule, Sizes, as_in_row, same
-from imagewright.providers.fal.route import PAGE_COPIED, FalRoute, pair_of, price_by, with_inputs
+from imagewright.providers.fal.route import PAGE_COPIED, FalRoute, pair_of, price_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +63,7 @@ def _gpt_image(
             "mask_field": mask_field,
             "mask_note": MASK_DOUBT,
             "native_auto": True,
-            "price": with_inputs(price, per_input),
+            "price": replace(price, per_input=per_input, inputs_in_each=True),
         },
         edition=edition,
         counts=(1, 2, 3, 4),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imagewright.providers.base import Price
@@ -38,13 +38,6 @@ def flat_price(usd: float, source: str = PAGE) -> Price:
 def price_by(names: str | tuple[str, ...], usual: Any, table: Mapping[Any, float], source: str = PAGE) -> Price:
     """USD of a picture by the values of some arguments, see `Price.table_by`."""
     return Price.table_by(names, usual, table, source, CHECKED)
-
-
-def with_inputs(price: Price, each: float) -> Price:
-    """The price of an edit where every input picture is charged: of one in each picture, of the others in the call."""
-    table = {key: round(usd + each, 6) for key, usd in price.table.items()}
-    usd = None if price.usd is None else round(price.usd + each, 6)
-    return replace(price, usd=usd, table=table, per_input=each, inputs_free=1)
 
 
 def pair_of(tool: str, ids: tuple[str, str], takes: Mapping[str, Limits], **more: Any) -> tuple[FalRoute, ...]:

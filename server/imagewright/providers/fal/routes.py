@@ -91,8 +91,9 @@ _SEEDREAM: tuple[FalRoute, ...] = (
     *_seedream("4.5", "fal-ai/bytedance/seedream/v4.5", _2K_TO_4K, flat_price(0.04, CATALOGUE), "seed"),
     *_seedream("4.0", "fal-ai/bytedance/seedream/v4", (960 * 960, 4096 * 4096), flat_price(0.03), "seed"),
     *_seedream("5-lite", f"{_V5}/lite", _2K_TO_4K, flat_price(0.035)),
-    # every further input picture is charged in each picture that is made: so each of those is a call
-    *_single_seedream("5-pro", f"{_V5}/pro", _PRO, price=replace(_PRO, per_input=0.0045, inputs_free=1), counts=(1,)),
+    *_single_seedream(
+        "5-pro", f"{_V5}/pro", _PRO, price=replace(_PRO, per_input=0.0045, inputs_free=1, inputs_in_each=True)
+    ),
     *_single_seedream("5-flash", f"{_V5}/flash", flat_price(0.027)),
     # Its page has the id and the price; its fields are those of one who resells it under fal's names. An endpoint that
     # edits was not found

@@ -57,13 +57,12 @@ class Kie(HttpProvider):
         super().__init__(config, chosen(ROUTES, config.overrides), upload=UPLOAD_BASE)
 
     async def upload_inputs(self, order: Order) -> Order:
-        """Upload the pictures of an order that Kie would take."""
-        _checked_route(order)
+        """Upload the pictures of an order."""
         return await with_links(order, INLINE_BYTES, self._upload)
 
     async def submit(self, order: Order) -> Handle:
         """Create the task once."""
-        route = _checked_route(order)
+        route = route_as(order, KieRoute)
         urls, _ = links_of(order)
         drawn: dict[str, str] = {}
         if route.draws_seed and "seed" not in order.arguments:
@@ -100,12 +99,6 @@ class Kie(HttpProvider):
             read=replies.read_uploaded,
         )
         return await self._send(request)
-
-
-def _checked_route(order: Order) -> KieRoute:
-    route = route_as(order, KieRoute)
-    route.check(order)
-    return route
 
 
 PROVIDER: type[Provider] = Kie

@@ -1,12 +1,11 @@
-"""Kie's kind of route: its body, its limits and its prices in credits."""
+"""Kie's kind of route: its body, and its prices in credits."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from imagewright.errors import RequestRejected
 from imagewright.providers.base import Price
 from imagewright.providers.common.fields import FieldsRoute, pair
 
@@ -37,22 +36,6 @@ class KieRoute(FieldsRoute):
     """The interface."""
     draws_seed: bool = False
     """Whether a seed is drawn where the caller gave none, as the model then takes the same one each time."""
-    largest_side: int | None = None
-    """Longest side in px of what an enlargement may come to; None when there is no limit."""
-
-    def check(self, order: Order) -> None:
-        """What only Kie limits and no row can say.
-
-        Raises:
-            RequestRejected: the enlarged picture would be larger than the vendor makes.
-        """
-        scale = order.arguments.get("scale", 1)
-        sides = [side for picture in order.images for side in (picture.width, picture.height)]
-        if self.largest_side is not None and max(sides, default=0) * scale > self.largest_side:
-            side = max(sides) * scale
-            raise RequestRejected(
-                NAME, f"enlarged {scale}x the longer side would be {side} px; the limit is {self.largest_side} px"
-            )
 
     def body(self, order: Order, urls: Sequence[str] = ()) -> dict[str, Any]:
         """The JSON body that starts the task, with the addresses of the pictures."""
@@ -70,10 +53,28 @@ def credits_of(each: float, source: str = LISTED, *, inputs: float = 0) -> Price
     return Price(usd=in_usd(each), per_input=in_usd(inputs), source=source, checked=CHECKED)
 
 
-def credits_by(argument: str, usual: Scalar, table: Mapping[Scalar, float], source: str = LISTED) -> Price:
-    """The same by the values of an argument; `usual` is what is charged where the table lacks one."""
+def credits_by(
+    argument: str,
+    usual: Scalar,
+    table: Mapping[Scalar, float],
+    source: str = LISTED,
+    *,
+    inputs: float = 0,
+    free: int = 0,
+) -> Price:
+    """The same by the values of an argument; `usual` is what is charged where the table lacks one.
+
+    `inputs` is what each input picture adds after the first `free` ones.
+    """
     usd = {value: in_usd(each) for value, each in table.items()}
-    return Price.table_by(argument, usual, usd, source, CHECKED)
+    price = Price.table_by(argument, usual, usd, source, CHECKED)
+    return replace(price, per_input=in_usd(inputs), inputs_free=free)
+
+
+def by_side(*steps: tuple[int, float]) -> Price:
+    """The price of an enlargement by the longer side in px of what comes out, ascending; see `Price.by_side`."""
+    in_steps = tuple((side, in_usd(each)) for side, each in steps)
+    return Price(usd=in_steps[0][1], by_side=in_steps, source=LISTED, checked=CHECKED)
 
 
 def both(

@@ -8,13 +8,12 @@ have, and charges all the same: each edition has its own fields here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.row import ANY, AUTO, Limits, OperationName, Scalar
 from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm
 from imagewright.providers.common.fields import COUNT, LEFT_OUT, PRESETS, UPPER, Field, as_in_row, ratios, same
-from imagewright.providers.kie.route import LISTED, NAME, Family, KieRoute, both, credits_by, credits_of, in_usd
+from imagewright.providers.kie.route import LISTED, NAME, Family, KieRoute, both, by_side, credits_by, credits_of
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Price
@@ -101,7 +100,7 @@ SEEDREAM = (
         Limits(min_length=3, max_length=5000),
         _quality({"1K": "basic", "2K": "high"}),
         # each input picture but the first adds half a credit
-        replace(credits_by("resolution", "2K", {"1K": 7, "2K": 14}), per_input=in_usd(0.5), inputs_free=1),
+        credits_by("resolution", "2K", {"1K": 7, "2K": 14}, inputs=0.5, free=1),
         fixed=IN_PNG,
     ),
     *_seedream(
@@ -355,9 +354,9 @@ ROUTES: tuple[KieRoute, ...] = (
         fields=(Field("upscale_factor", "scale", text=True),),
         image_field="image_url",
         scales=(1, 2, 4),
-        largest_side=20_000,  # of a copy of the model's page of March 2026
-        # charged by what comes out: 2K, 4K, and 8K, which only copies of March and August 2026 list
-        price=replace(credits_of(10), by_side=((2048, in_usd(10)), (4096, in_usd(20)), (8192, in_usd(40)))),
+        max_output_side=20_000,  # of a copy of the model's page of March 2026
+        # the list ends with 4K; 8K is of copies of March and August 2026, and that it goes on doubling is assumed
+        price=by_side((2048, 10), (4096, 20), (8192, 40), (16_384, 80), (20_000, 160)),
     ),
     KieRoute(
         provider=NAME,
