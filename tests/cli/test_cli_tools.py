@@ -163,6 +163,11 @@ def test_prices_are_those_of_every_route_with_their_source(capsys: pytest.Captur
         assert route.model in line
         assert route.price.source in line
         assert all(f"={usd:g}" in line for usd in route.price.table.values())
+        if steps := [usd for _, usd in route.price.by_side]:
+            assert f"{steps[0]:g} to {steps[-1]:g} by the size" in line
+        charged = route.price.per_input > 0 and "images" in route.takes
+        assert (f"{route.price.per_input:g} for each input picture" in line) == charged
+        assert ("after the first" in line) == (charged and route.price.inputs_free > 0)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.tool)

@@ -163,9 +163,9 @@ def count_in(name: str) -> Callable[[Fields], int]:
     return lambda fields: int(fields.get(name, 1))
 
 
-def each(usd: float) -> Charge:
-    """The same for each picture."""
-    return lambda _fields, _inputs, made: usd * len(made)
+def each(usd: float, per_input: float = 0.0) -> Charge:
+    """The same for each picture; each input adds to it."""
+    return lambda _fields, inputs, made: (usd + per_input * len(inputs)) * len(made)
 
 
 def each_by(name: str, usual: Any, usd: Mapping[Any, float]) -> Charge:

@@ -237,7 +237,7 @@ BANANAS: Mapping[str, FalTable] = {
     **_bananas(
         ("google/nano-banana-2-lite", "google/nano-banana-lite/edit"),
         (),
-        each(0.042),
+        each(1120 * 37.5e-6, 1120 * 0.3125e-6),  # tokens of a picture that is made, and of one that is given
         thinking_level=choice("minimal", "high"),
     ),
     **_bananas(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from imagewright.catalog.row import Row
     from imagewright.engine.engine import Engine
     from imagewright.engine.offer import Ending
-    from imagewright.providers.base import Price, Route
+    from imagewright.providers.base import Route
 
 EDITION_FACTS = {"title", "released", "ends", "successor"}
 CLOSING = (
@@ -173,7 +173,7 @@ def print_prices(routes: Sequence[Route]) -> None:
     by_tool = sorted(routes, key=lambda route: [one.tool for one in routes].index(route.tool))
     for tool, group in groupby(by_tool, key=lambda route: route.tool):
         screen.print(Text(tool, style="bold cyan"))
-        rows = [(one.provider, verb(one.operation), figure(one.price), "\n".join(_models(one))) for one in group]
+        rows = [(one.provider, verb(one.operation), figure(one), "\n".join(_models(one))) for one in group]
         screen.print(table(("provider", "does", "USD", "model"), rows, kept=("provider", "does")))
         screen.print()
     screen.print(Text("Where the prices come from", style="bold"))
@@ -185,15 +185,23 @@ def print_prices(routes: Sequence[Route]) -> None:
 
 def _whole(route: Route) -> tuple[str, ...]:
     price, models = route.price, ", ".join(_models(route))
-    return route.provider, route.tool, str(route.operation), models, figure(price), price.checked, price.source
+    return route.provider, route.tool, str(route.operation), models, figure(route), price.checked, price.source
 
 
-def figure(price: Price) -> str:
-    """The price of a picture, or of each value of the argument it depends on."""
+def figure(route: Route) -> str:
+    """The price of a picture, or of each value of the argument it depends on, and what input pictures add."""
+    price = route.price
     if price.table:
         figures = ", ".join(f"{in_words(value)}={usd:g}" for value, usd in price.table.items())
-        return f"{' and '.join(price.by)}: {figures}"
-    return "unknown" if price.usd is None else f"{price.usd:g}"
+        shown = f"{' and '.join(price.by)}: {figures}"
+    elif price.by_side:
+        shown = f"{price.by_side[0][1]:g} to {price.by_side[-1][1]:g} by the size it comes to"
+    else:
+        shown = "unknown" if price.usd is None else f"{price.usd:g}"
+    if not price.per_input or "images" not in route.takes:
+        return shown
+    free = {0: "", 1: " after the first"}.get(price.inputs_free, f" after the first {price.inputs_free}")
+    return f"{shown}; {price.per_input:g} for each input picture{free}"
 
 
 def _models(route: Route) -> list[str]:

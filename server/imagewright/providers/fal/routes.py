@@ -197,7 +197,7 @@ def _banana(edition: str, ids: tuple[str, str], price: Price, *own: str) -> tupl
 
 
 _1K_TO_4K = price_by("resolution", "1K", {"1K": 0.08, "2K": 0.12, "4K": 0.16}, PAGE_COPIED)
-_LITE = flat_price(0.042, f"{PAGE_COPIED}: 1,120 tokens of a picture")
+_LITE = replace(flat_price(0.042, f"{PAGE_COPIED}: 1,120 tokens of a picture"), per_input=0.00035)
 _BANANA: tuple[FalRoute, ...] = (
     # Its id, fields and price are those of callers that agree, and of one who quotes its page. Of two readings of the
     # price this is the higher one; the other has 0.04, 0.059 and 0.134
