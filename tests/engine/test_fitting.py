@@ -22,7 +22,7 @@ from imagewright.engine.pictures import (
     prepare_all,
     reading_limits,
 )
-from imagewright.engine.plan import candidates
+from imagewright.engine.plan import candidates, too_large
 from imagewright.errors import Refusal
 from imagewright.imaging.files import PictureFacts, probe
 from imagewright.providers.base import PictureForm, Price, Route
@@ -140,6 +140,23 @@ def test_what_an_enlargement_may_come_to_limits_its_input(
     route = replace(route_of(PLAIN, OperationName.UPSCALE), **({"scales": (1, 2, 3, 4)} | limits))
     found = form_problems([Source("images[0]", "photo", b"", facts_of(*size))], route, scale)
     assert [one[: len("images[0] ") + len(words)] for one in found] == ([f"images[0] {words}"] if words else [])
+
+
+@pytest.mark.parametrize(
+    ("size", "scales", "words"),
+    [
+        ((6000, 4000), (1, 2, 3, 4), "it would do; so would a scale of 3"),
+        ((6000, 4000), (1, 2, 4), "it would do; so would a scale of 2"),
+        ((6000, 4000), (4,), "it would do"),
+        ((16_385, 16_384), (1, 2, 4), "it would do"),
+    ],
+)
+def test_an_enlargement_that_would_be_too_large_is_led_to_a_smaller_one(
+    size: tuple[int, int], scales: tuple[int, ...], words: str
+) -> None:
+    route = replace(route_of(PLAIN, OperationName.UPSCALE), scales=scales)
+    (found,) = too_large([Source("images[0]", "photo", b"", facts_of(*size))], route, 4)
+    assert found.endswith(f" px, {words}")
 
 
 @pytest.mark.parametrize("row", catalog().values(), ids=lambda row: row.tool)

@@ -97,11 +97,20 @@ def _examine(checked: Checked, route: Route, sources: tuple[Source, ...]) -> Can
     arguments = _filled(checked, route)
     if "scale" in arguments:
         arguments["scale"] = factor_of(route, arguments["scale"])
-    against = (*_against(checked, route), *form_problems(sources, route, arguments.get("scale")))
+    against = (*_against(checked, route), *too_large(sources, route, arguments.get("scale")))
     calls = sum(1 for _ in split(checked.count, route.counts))
     sides = [max(one.facts.width, one.facts.height) for one in sources if one.argument != MASK]
     usd = estimate(route.price, arguments, checked.count, calls=calls, sides=sides or [0] * checked.images)
     return Candidate(checked, sources, route, against, arguments, checked.count, usd, is_reduced(sources, route))
+
+
+def too_large(sources: Sequence[Source], route: Route, factor: int | None) -> list[str]:
+    """What is wrong with the pictures for a route, and which smaller scale would do where an enlargement is too much."""
+    found = form_problems(sources, route, factor)
+    if not found or factor is None:
+        return found
+    able = [own for own in route.scales if own < factor and not form_problems(sources, route, own)]
+    return [f"{text}; so would a scale of {max(able)}" for text in found] if able else found
 
 
 def estimate(
