@@ -6,13 +6,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.engine.calls import caps, check_call, refuse_over
+from imagewright.engine.engine import open_engine
 from imagewright.errors import ConfirmationNeededError, Refusal
-from imagewright.settings.load import BudgetTable
+from imagewright.settings.load import BudgetTable, load_settings
 from imagewright.storage.base import OverBudget
+from imagewright.storage.principal import LOCAL
 from imagewright.storage.records import Cap, Spent
+from tests.emulators.openai import OpenAIEmulator
 from tests.support.engine_bench import candidate_for, route_of
+from tests.support.vendors import environment, opened
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from imagewright.engine.plan import Candidate
 
 ROUTE = route_of("vendor")
@@ -72,6 +78,33 @@ def test_a_threshold_of_nothing_lets_free_calls_through() -> None:
     check_call(table(confirm_above=0.0), priced(0.0), confirmed=False)
     with pytest.raises(ConfirmationNeededError):
         check_call(table(confirm_above=0.0), priced(0.001), confirmed=False)
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize(
+    ("limit", "taken"),
+    [("", "openai"), ("CONFIRM_ABOVE", "openai"), ("BUDGET_PER_CALL", "kie"), ("BUDGET_PER_DAY", "kie")],
+)
+async def test_with_a_limit_a_known_price_comes_before_an_unknown_one(limit: str, taken: str, tmp_path: Path) -> None:
+    """A call of unknown price would be refused, and the next in the user's order can serve it."""
+    tmp_path.joinpath("config.toml").write_text(
+        '[routes.qwen.openai]\nmodel = "maker/open-weights"\n', encoding="utf-8"
+    )
+    text = {"IMAGEWRIGHT_HOME": str(tmp_path), "IMAGEWRIGHT_PROVIDERS": "openai,kie"}
+    text |= {f"IMAGEWRIGHT_{limit}": "5"} if limit else {}
+    given = {"prompt": "a kite over the sea"}
+    with opened(["kie"]) as emulators, OpenAIEmulator(own_server=True) as server:
+        emulators["openai"] = server
+        settings = load_settings(text | environment(emulators), working_directory=tmp_path)
+        async with open_engine(settings) as engine:
+            words = await engine.explain("qwen", given)
+            job = await engine.start(LOCAL, "qwen", given, confirmed=True)
+            assert await engine.wait(job, 20.0)
+    assert (job.record.state, job.record.provider) == ("completed", taken)
+    assert words[0].startswith(f"{taken} (")
+    assert ("of those whose price is known" in words[0]) == (taken == "kie")
+    assert ("openai (maker/open-weights): a budget is kept, price unknown" in words) == (taken == "kie")
 
 
 def test_days_and_months_begin_at_local_midnight() -> None:

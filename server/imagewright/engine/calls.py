@@ -116,14 +116,15 @@ class Calls:
             note = NOT_OPENED if checked.problems and checked.names_pictures else ""
             raise alternatives.refusal(offer, checked, problems, note)
         order = config.settings.providers
-        examined = candidates(checked, offer.serving[tool], order, sources)
+        limited = is_limited(config.settings.budget)
+        examined = candidates(checked, offer.serving[tool], order, sources, limited=limited)
         able = [one for one in examined if not one.against]
         if not able:
             raise alternatives.refusal_by_all(offer, checked, examined, sources)
         budget = config.settings.budget
         check_call(budget, able[0], confirmed=confirmed)
         plan = await first_plan(able, limited=budget != BudgetTable())
-        plan = replace(plan, choice=explain(examined, ordered=order is not None))
+        plan = replace(plan, choice=explain(examined, ordered=order is not None, limited=limited))
         opened = await self.jobs.begin(
             plan, who, fingerprint=call, key=key, caps=caps(budget), registry=config.registry
         )
@@ -136,7 +137,9 @@ class Calls:
         if checked.problems:
             raise alternatives.refusal(offer, checked, checked.problems)
         order = config.settings.providers
-        return explain(candidates(checked, offer.serving[tool], order), ordered=order is not None)
+        limited = is_limited(config.settings.budget)
+        examined = candidates(checked, offer.serving[tool], order, limited=limited)
+        return explain(examined, ordered=order is not None, limited=limited)
 
     async def spent(self, who: Principal) -> dict[str, float]:
         """See `Engine.spent`."""
@@ -278,9 +281,10 @@ def _type_of(head: bytes, record: PictureRecord) -> str:
     raise StorageError(f"{record.path or record.key} is {seems} now: it is not the picture {record.id} any more.")
 
 
-def explain(examined: Sequence[Candidate], *, ordered: bool) -> tuple[str, ...]:
-    """Why the first candidate was taken and the others were not; `ordered` says that the user has set an order.
+def explain(examined: Sequence[Candidate], *, ordered: bool, limited: bool = False) -> tuple[str, ...]:
+    """Why the first candidate was taken and the others were not.
 
+    `ordered` says that the user has set an order, `limited` that a budget is kept and unknown prices came last for it.
     Of the editions that come later in the row than the one that was taken, only the names are given.
     """
     taken, words, later = examined[0], [], dict[str, None]()
@@ -295,16 +299,25 @@ def explain(examined: Sequence[Candidate], *, ordered: bool) -> tuple[str, ...]:
         elif one.against:
             words.append(f"{name}: cannot serve it exactly: {'; '.join(one.against)}")
         elif place == 0:
+            skipped = limited and any(one.usd is None and not one.against for one in examined)
             reason = "first in your order" if ordered else "cheapest that serves it exactly"
+            reason += " of those whose price is known" if skipped else ""
             words.append(f"{name}: taken, {reason}, {price}")
         else:
             reason = "later in your order" if ordered else "not cheaper"
             if one.reduced and not taken.reduced:
                 reason = "a picture would be made smaller for it"
+            if limited and one.usd is None:
+                reason = "a budget is kept"
             words.append(f"{name}: {reason}, {price}")
     if later and not taken.checked.edition:
         words.append(f"not considered, as model was left out: {listed(later)}")
     return tuple(words)
+
+
+def is_limited(budget: BudgetTable) -> bool:
+    """Whether there is a limit to keep, which is impossible for a call of unknown price."""
+    return any(limit is not None for limit in (budget.per_call, budget.per_day, budget.per_month))
 
 
 def check_call(budget: BudgetTable, candidate: Candidate, *, confirmed: bool) -> None:
@@ -315,8 +328,7 @@ def check_call(budget: BudgetTable, candidate: Candidate, *, confirmed: bool) ->
         ConfirmationNeededError: the user has to be asked first.
     """
     route, usd = candidate.route, candidate.usd
-    limited = budget.per_call, budget.per_day, budget.per_month
-    if usd is None and any(limit is not None for limit in limited):
+    if usd is None and is_limited(budget):
         entry = f"[routes.{route.tool}.{route.provider}] {route.operation} = {{ usd = ... }}"
         text = f"the price of {route.model} at {route.provider} is not known, so the budget cannot be kept"
         raise Refusal(Problem("", f"{text}; have the user set it in the configuration: {entry}"))

@@ -66,8 +66,7 @@ def candidates(
 
     Among those come first the editions that the configuration prefers, then those that take the pictures without making
     them smaller, then for several variants the ones that make related sets, then those earlier in the row, then the
-    cheapest. Where a budget is kept, `limited`, a known price
-    comes before an unknown one.
+    cheapest. Where a budget is kept, `limited`, a known price comes before all that.
 
     The call must have no problems. Without `sources`, its pictures were not opened and do not count.
     """
@@ -105,7 +104,7 @@ def _examine(checked: Checked, route: Route, sources: tuple[Source, ...]) -> Can
 
 
 def too_large(sources: Sequence[Source], route: Route, factor: int | None) -> list[str]:
-    """What is wrong with the pictures for a route, and which smaller scale would do where an enlargement is too much."""
+    """What is wrong with the pictures for a route; of an enlargement that is too much, which smaller scale would do."""
     found = form_problems(sources, route, factor)
     if not found or factor is None:
         return found
