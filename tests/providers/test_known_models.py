@@ -16,7 +16,7 @@ from imagewright.engine.check import check
 from imagewright.engine.plan import candidates
 from imagewright.errors import SettingsError
 from imagewright.providers import open_provider
-from imagewright.providers.base import ProviderConfig
+from imagewright.providers.base import ProviderConfig, in_words
 from imagewright.providers.http.client import HttpClient
 from tests.support.fitting_arguments import sample
 from tests.support.provider_runs import effective
@@ -195,3 +195,47 @@ def test_what_the_readme_writes_puts_that_model_first() -> None:
                 best = _best(route, _with(route, {"model": model}))
                 assert (best.route.model, best.against) == (model, ())
                 assert _best(route, routes_of(provider)).route.model != model, "it changes something"
+
+
+@pytest.mark.parametrize("within", ["", "operation", "entry"])
+@pytest.mark.parametrize("route", [one for one in ROUTES if not one.model_by], ids=_name)
+def test_a_price_beside_a_model_is_that_models_alone(route: Route, within: str) -> None:
+    """Set for one model when a tool had one, it must not become the price of a dearer edition."""
+    keys: dict[str, Any] = {"model": route.model, "usd": 7.5}
+    others = [one for one in routes_of(route.provider) if one.tool == route.tool and one.model != route.model]
+    entry = next((one.model for one in others if one.operation == route.operation), route.model)
+    changed = _with(route, {"": keys, "operation": {str(route.operation): keys}, "entry": {entry: keys}}[within])
+    own = [one for one in changed if one.tool == route.tool and one.model == route.model]
+    assert 7.5 in {one.price.usd for one in own}
+    assert all(one in others for one in changed if one.tool == route.tool and one.model != route.model)
+
+
+BY_VALUE = [one for one in ROUTES if one.price.table]
+
+
+@pytest.mark.parametrize("route", BY_VALUE, ids=_name)
+def test_prices_by_value_are_taken_in_the_entry_of_a_model(route: Route) -> None:
+    words = {in_words(word): 3.0 + place for place, word in enumerate(route.price.table)}
+    (changed,) = [
+        one
+        for one in _with(route, {route.model: {"usd": words}})
+        if (one.tool, one.operation, one.model) == (route.tool, route.operation, route.model)
+    ]
+    assert [*changed.price.table.values()] == [*words.values()]
+
+
+@pytest.mark.parametrize("route", BY_VALUE, ids=_name)
+def test_prices_by_value_for_models_that_are_priced_by_different_arguments_are_refused_with_the_entry_to_write(
+    route: Route,
+) -> None:
+    own = [one for one in routes_of(route.provider) if one.tool == route.tool]
+    table = {"usd": {in_words(word): usd for word, usd in route.price.table.items()}}
+    if len({one.price.by for one in own}) == 1:
+        _with(route, table)
+        return
+    with pytest.raises(SettingsError) as caught:
+        _with(route, table)
+    text = str(caught.value)
+    assert text.startswith(f"routes.{route.tool}.{route.provider}.usd: these models are not priced by the same")
+    entry = text.partition('"')[2].partition('"')[0]
+    _with(route, {entry: table})

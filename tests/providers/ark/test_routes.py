@@ -145,7 +145,10 @@ def test_another_id_of_the_same_fields_is_preferred_and_brings_its_price(route: 
 
 
 def test_a_price_the_user_has_set_stays() -> None:
-    assert {route.price.usd for route in _routes({"model": SERVED_IN_CHINA[0], "usd": 0.07})} == {0.07}
+    changed = _routes({"model": SERVED_IN_CHINA[0], "usd": 0.07})
+    assert {route.price.usd for route in changed if route.preferred} == {0.07}
+    entry = {SERVED_IN_CHINA[0]: {"model": in_china(SERVED_IN_CHINA[0])}}
+    assert {route.price.usd for route in _routes({"usd": 0.07, **entry})} == {0.07}
 
 
 def test_in_china_the_same_models_have_another_name_and_no_known_price() -> None:

@@ -1,15 +1,16 @@
 """The user's `[routes.<tool>.<provider>]` tables: another model first, another price, and what a vendor no longer does.
 
     [routes.qwen.kie]
-    usd = 0.03                                  # every route of the tool at this provider
     model = "qwen/text-to-image"                # the edition that is taken first when a call names none
+    usd = 0.03                                  # its price; without `model`, of every route of the tool here
     edit = { without = ["acceleration"] }       # the routes of one operation
     "qwen/image-edit" = { usd = 0.025 }         # those that are built in with this model id
 
 Keys: `model`, an id whose fields are known, or a table of ids by the values of the argument that chooses among
 several; `usd`, the price of one picture, or a table in the same way; `without`, arguments the vendor has stopped
 taking; `counts`, those of the numbers of pictures a call can make that still work. They can only narrow what a route
-does, so the file cannot make it promise what the row does not.
+does, so the file cannot make it promise what the row does not. Beside the id of a model they are about that model's
+routes alone: its price is not that of the vendor's other editions.
 
 A vendor's next model often spells its fields another way or takes other arguments, so an id is sent only with the
 fields that are known to be its own. `model` may be an id that is built in, a dated snapshot of one, or one that is
@@ -27,7 +28,7 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import verb
 from imagewright.errors import SettingsError
 from imagewright.providers.base import Price, Route, in_words
-from imagewright.text import did_you_mean, listed
+from imagewright.text import did_you_mean, listed, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Route)
 KEYS = ("model", "usd", "without", "counts")
 SOURCE = "your configuration"
+MOST_KEYS = 10
+"""Keys of a table that are all named where a wrong one is refused."""
 ALWAYS = frozenset({"variants", "save_as"})
 """Served by the engine, not by the vendor."""
 DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$|:[0-9a-f]{64}$")
@@ -117,7 +120,7 @@ class _Table:
     def _apply(self, table: Mapping[str, Any], places: Sequence[int], where: str, *, in_place: bool) -> None:
         """Apply a part to the routes at these places; `in_place` where it is the entry of one id."""
         if "model" in table:
-            self._set_model(table["model"], places, f"{where}.model", in_place=in_place)
+            places = self._set_model(table["model"], places, f"{where}.model", in_place=in_place)
         reached = [self.built_in[place] for place in places]
         for key, apply in APPLIERS.items():
             if key in table:
@@ -125,19 +128,23 @@ class _Table:
                     if place in self.routes:
                         self.routes[place] = apply(self.routes[place], table[key], reached, f"{where}.{key}")
 
-    def _set_model(self, value: Any, places: Sequence[int], where: str, *, in_place: bool) -> None:
-        """Prefer the routes of an id; with `in_place`, they replace those whose entry it is."""
+    def _set_model(self, value: Any, places: Sequence[int], where: str, *, in_place: bool) -> Sequence[int]:
+        """Prefer the routes of an id; with `in_place`, they replace those whose entry it is.
+
+        Returns:
+            The places of the routes that the other keys beside it are about.
+        """
         chosen_by = [place for place in places if self.built_in[place].model_by]
         if chosen_by and (isinstance(value, dict) or len(chosen_by) == len(places)):
             for place in chosen_by:
                 self.routes[place] = self._with_models(self.routes[place], value, where)
-        elif isinstance(value, str) and value.strip():
-            self._prefer(value, places, where, in_place=in_place)
-        else:
-            raise SettingsError(f"{where}: must be the vendor's id of a model, as text")
+            return places
+        if isinstance(value, str) and value.strip():
+            return self._prefer(value, places, where, in_place=in_place)
+        raise SettingsError(f"{where}: must be the vendor's id of a model, as text")
 
-    def _prefer(self, value: str, places: Sequence[int], where: str, *, in_place: bool) -> None:
-        operations = {self.built_in[place].operation for place in places}
+    def _prefer(self, value: str, places: Sequence[int], where: str, *, in_place: bool) -> Sequence[int]:
+        operations = dict.fromkeys(self.built_in[place].operation for place in places)
         able = [
             place
             for place, route in enumerate(self.built_in)
@@ -155,6 +162,7 @@ class _Table:
             self.routes[place] = changed if stays else replace(changed, preferred=True)
         for place in set(replaced) - set(able):
             self.routes.pop(place, None)
+        return able
 
     def _with_id(self, place: int, model: str) -> Any:
         """The route at a place with another id of the same fields, at the price of that id."""
@@ -212,10 +220,17 @@ def _check_keys(table: Mapping[str, Any], known: Sequence[str], where: str) -> N
             raise SettingsError(f"{where}: {key} is not known here{_hint(key, known)}")
 
 
-def _usd(route: R, value: Any, _reached: Sequence[R], where: str) -> R:
+def _usd(route: R, value: Any, reached: Sequence[R], where: str) -> R:
     price = route.price
+    if isinstance(value, dict) and len({one.price.by for one in reached}) > 1:
+        keys = {key for key in value if isinstance(key, str)}
+        fit = [one.model for one in reached if keys <= {in_words(word) for word in one.price.table}]
+        entry = f'"{(fit or [route.model])[0]}" = {{ usd = {{ ... }} }}'
+        raise SettingsError(f"{where}: these models are not priced by the same argument; write {entry} for each")
     if isinstance(value, dict) and price.by:
-        table = {**price.table, **_by_value(value, " and ".join(price.by), price.table, float, where)}
+        all_words = dict.fromkeys(word for one in reached for word in one.price.table)
+        given = _by_value(value, listed(price.by), all_words, float, where)
+        table = {word: given.get(word, usd) for word, usd in price.table.items()}
         return replace(route, price=replace(price, table=table, source=SOURCE))
     if not _is_price(value):
         raise SettingsError(f"{where}: must be the price of one picture in USD, such as 0.03")
@@ -252,7 +267,8 @@ def _by_value(value: Any, by: str, own: Mapping[Any, object], kind: type[str | f
     """A table of texts or prices by the values of an argument."""
     keys = {in_words(one): one for one in own}
     if not isinstance(value, dict) or not set(value) <= set(keys):
-        raise SettingsError(f"{where}: must be a table by {by}, with {', '.join(keys)} as keys")
+        known = f"{', '.join(keys)} as keys" if len(keys) <= MOST_KEYS else f"keys such as {say(next(iter(keys)))}"
+        raise SettingsError(f"{where}: must be a table by {by}, with {known}")
     for key, entry in value.items():
         if kind is str and not (isinstance(entry, str) and entry.strip()):
             raise SettingsError(f"{where}.{key}: must be the vendor's id of a model, as text")
