@@ -113,6 +113,21 @@ def test_a_picture_that_is_or_would_be_too_small_is_never_made_larger(size: tupl
 
 
 @pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        ((1600, 100), ""),
+        ((100, 1600), ""),
+        ((1601, 100), "is 1601x100 px, and the limit is 16 times as long as wide: cut to such a shape, it would do"),
+        ((100, 1700), "is 100x1700 px, and the limit is 16 times as long as wide: cut to such a shape, it would do"),
+    ],
+)
+def test_a_picture_may_be_too_long_for_a_route(size: tuple[int, int], words: str) -> None:
+    sources = [Source("images[0]", "photo", b"", facts_of(*size))]
+    found = too_large(sources, route_of(replace(PLAIN, widest=16)), None)
+    assert found == ([f"images[0] {words}"] if words else [])
+
+
+@pytest.mark.parametrize(
     ("limits", "size", "scale", "words"),
     [
         ({"max_output_pixels": 1_000_000}, (600, 400), 2, ""),

@@ -105,11 +105,21 @@ def _examine(checked: Checked, route: Route, sources: tuple[Source, ...]) -> Can
 
 def too_large(sources: Sequence[Source], route: Route, factor: int | None) -> list[str]:
     """What is wrong with the pictures for a route; of an enlargement that is too much, which smaller scale would do."""
-    found = form_problems(sources, route, factor)
+    found = [*_too_long(sources, route), *form_problems(sources, route, factor)]
     if not found or factor is None:
         return found
     able = [own for own in route.scales if own < factor and not form_problems(sources, route, own)]
     return [f"{text}; so would a scale of {max(able)}" for text in found] if able else found
+
+
+def _too_long(sources: Sequence[Source], route: Route) -> Iterator[str]:
+    """The pictures that are longer in shape than a route takes."""
+    widest = route.pictures.widest
+    for one in sources:
+        long, short = max(one.facts.width, one.facts.height), min(one.facts.width, one.facts.height)
+        if widest is not None and one.argument != MASK and long > widest * short:
+            limit = f"the limit is {widest:g} times as long as wide: cut to such a shape, it would do"
+            yield f"{one.argument} is {one.facts.width}x{one.facts.height} px, and {limit}"
 
 
 def estimate(

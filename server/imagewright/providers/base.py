@@ -43,6 +43,8 @@ class PictureForm:
     """Pixels of its longer side; None for no limit tighter than the row's."""
     min_side: int = 1
     """Pixels of its shorter side."""
+    widest: float | None = None
+    """Its longer side over its shorter one, at most; None for no limit."""
     alpha: bool = True
     """Whether a picture may have an alpha channel. Where the vendor refuses one, or makes an opaque picture of it, a
     route that keeps it is taken instead."""

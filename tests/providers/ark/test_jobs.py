@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from imagewright.engine.plan import estimate
-from imagewright.errors import BadKey, ContentRefused, ModelUnavailable
+from imagewright.engine.pictures import Source
+from imagewright.engine.plan import estimate, too_large
+from imagewright.errors import BadKey, ContentRefused, ModelUnavailable, RequestRejected
+from imagewright.imaging.files import probe
 from imagewright.providers import open_provider
 from imagewright.providers.ark.routes import ALIKE, ROUTES, ArkRoute
-from imagewright.providers.base import ProviderConfig
+from imagewright.providers.base import Finished, ProviderConfig
 from tests.emulators.ark import ArkEmulator
 from tests.emulators.ark_models import MODELS, in_china, size_of
 from tests.emulators.messages import Answer
@@ -139,6 +141,21 @@ async def test_a_jpeg_goes_as_a_jpeg(emulator: ArkEmulator, provider: Provider) 
     data = encode(look(picture().data), "jpeg")
     await provider.submit(replace(plain_order(EDIT), images=(replace(picture(), data=data, format="jpeg"),)))
     assert emulator.bodies[0]["image"][0].startswith("data:image/jpeg;base64,")
+
+
+@pytest.mark.parametrize(("size", "taken"), [((1600, 100), True), ((1601, 100), False), ((50, 801), False)])
+async def test_the_longest_picture_that_the_vendor_takes_is_the_longest_that_is_sent(
+    provider: Provider, size: tuple[int, int], *, taken: bool
+) -> None:
+    order = full_order(EDIT)
+    sent = replace(order, images=(picture(*size), *order.images[1:]))
+    source = Source("images[0]", "photo", b"", probe(sent.images[0].data))
+    assert taken == (not too_large([source], order.route, None))
+    if taken:
+        assert isinstance(await provider.submit(sent), Finished)
+        return
+    with pytest.raises(RequestRejected, match="16 times as long as wide"):
+        await provider.submit(sent)
 
 
 async def test_a_set_may_come_out_smaller(emulator: ArkEmulator, provider: Provider, tmp_path: Path) -> None:

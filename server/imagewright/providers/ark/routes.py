@@ -124,6 +124,7 @@ _FORM = PictureForm(
     max_bytes=10_000_000,  # 30 MB in newer copies of the reference, 10 MB in older ones
     max_pixels=36_000_000,
     min_side=15,
+    widest=16,
 )
 
 
