@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from imagewright.catalog.load import catalog
+from imagewright.catalog.row import verb
 from imagewright.catalog.table import COLUMNS
 from imagewright.cli import output
 from imagewright.cli.main import main
 from imagewright.engine.config import all_routes
 from imagewright.engine.offer import tool_names
+from imagewright.providers.base import EVERY_EDITION
 from imagewright.settings.sources import read_config
 from imagewright.settings.table import DISABLE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from imagewright.providers.base import Price
+
 ROWS = list(catalog().values())
 FIRST, SECOND = ROWS[0].tool, ROWS[1].tool
+LONGEST_LINE = 500
+"""Characters of a line of prices: more is no table for people."""
 
 
 @pytest.fixture
@@ -160,14 +167,34 @@ def test_prices_are_those_of_every_route_with_their_source(capsys: pytest.Captur
     _, _, *lines = capsys.readouterr().out.splitlines()
     for line, route in zip(lines, all_routes(), strict=True):
         assert line.split()[:3] == [route.provider, route.tool, str(route.operation)]
-        assert route.model in line
+        assert {route.model, *route.models.values()} <= set(re.split(r",? +", line))
         assert route.price.source in line
-        assert all(f"={usd:g}" in line for usd in route.price.table.values())
-        if steps := [usd for _, usd in route.price.by_side]:
-            assert f"{steps[0]:g} to {steps[-1]:g} by the size" in line
-        charged = route.price.per_input > 0 and "images" in route.takes
-        assert (f"{route.price.per_input:g} for each input picture" in line) == charged
-        assert ("after the first" in line) == (charged and route.price.inputs_free > 0)
+        assert len(line) <= LONGEST_LINE
+        assert _ends_of(route.price) <= {float(one) for one in re.findall(r"(?<=[=-])[0-9.]+", line)}
+        charged = route.price.per_input if "images" in route.takes else 0.0
+        assert re.findall(r"; \+([0-9.]+) an input picture", line) == ([f"{charged:g}"] if charged else [])
+
+
+def _ends_of(price: Price) -> set[float]:
+    """The least and the most that a picture costs, of a price that depends on something."""
+    figures = [*price.table.values(), *(usd for _, usd in price.by_side)]
+    return {min(figures), max(figures)} if figures else set()
+
+
+def test_on_a_terminal_a_model_that_generates_and_edits_at_one_price_is_one_row(
+    terminal: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["models", "--prices"]) == 0
+    lines = [re.split(r" {2,}", line.strip()) for line in terminal.plain()]
+    for route in all_routes():
+        if route.edition in ("", EVERY_EDITION) or route.price.table:
+            continue
+        rows = [line for line in lines if line[:2] == [route.provider, route.edition] and line[-1] == route.model]
+        assert [line[3].partition(";")[0] for line in rows] == [f"{route.price.usd:g}"] * len(rows)
+        does = ", ".join(line[2] for line in rows)
+        assert does.count(verb(route.operation)) == 1, rows
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.tool)

@@ -21,11 +21,11 @@ from imagewright.cli.session import offer_now, with_engine
 from imagewright.engine.config import all_routes
 from imagewright.engine.offer import WARNED_DAYS, end_of, endings
 from imagewright.errors import ProviderError
-from imagewright.providers.base import in_words
+from imagewright.providers.base import EVERY_EDITION, in_words
 from imagewright.text import listed, plain, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from imagewright.catalog.row import Row
     from imagewright.engine.engine import Engine
@@ -35,8 +35,11 @@ if TYPE_CHECKING:
 EDITION_FACTS = {"title", "released", "ends", "successor"}
 CLOSING = (
     "USD per picture with the models that are built in, as last read from the sources named; vendors change them "
-    "without a word, and a price can be set in the configuration: [routes.TOOL.PROVIDER] OPERATION = { usd = ... }"
+    'without a word, and a price can be set in the configuration: [routes.TOOL.PROVIDER] "MODEL" = { usd = ... }; '
+    "every single price is in imagewright models --prices --json"
 )
+MOST_STEPS = 4
+"""Steps of size whose prices are all shown."""
 
 
 @click.command(cls=Command)
@@ -167,14 +170,13 @@ def print_prices(routes: Sequence[Route]) -> None:
     """Every route's price: one wide table when piped, a table per tool with the sources below on a terminal."""
     screen = console()
     if not screen.is_terminal:
-        headings = ("provider", "tool", "operation", "model", "USD", "read on", "source")
+        headings = ("provider", "tool", "operation", "edition", "model", "USD", "read on", "source")
         screen.print(table(headings, map(_whole, routes)))
         return
     by_tool = sorted(routes, key=lambda route: [one.tool for one in routes].index(route.tool))
     for tool, group in groupby(by_tool, key=lambda route: route.tool):
         screen.print(Text(tool, style="bold cyan"))
-        rows = [(one.provider, verb(one.operation), figure(one), "\n".join(_models(one))) for one in group]
-        screen.print(table(("provider", "does", "USD", "model"), rows, kept=("provider", "does")))
+        screen.print(table(("provider", "edition", "does", "USD", "model"), _rows(group), kept=("provider", "edition")))
         screen.print()
     screen.print(Text("Where the prices come from", style="bold"))
     prices = [(route.provider, route.price.checked, route.price.source) for route in routes if route.price.source]
@@ -183,25 +185,55 @@ def print_prices(routes: Sequence[Route]) -> None:
     console(prose=True).print(CLOSING)
 
 
+def _rows(routes: Iterable[Route]) -> list[tuple[str, ...]]:
+    """A row for each model and price; one that generates and edits at the same price has one."""
+    does: dict[tuple[str, str, str, str], dict[str, None]] = {}
+    for route in routes:
+        key = route.provider, _edition(route), figure(route), "\n".join(_models(route))
+        does.setdefault(key, {})[verb(route.operation)] = None
+    return [(provider, edition, ", ".join(verbs), usd, ids) for (provider, edition, usd, ids), verbs in does.items()]
+
+
 def _whole(route: Route) -> tuple[str, ...]:
     price, models = route.price, ", ".join(_models(route))
-    return route.provider, route.tool, str(route.operation), models, figure(route), price.checked, price.source
+    names = route.provider, route.tool, str(route.operation), _edition(route), models
+    return *names, figure(route), price.checked, price.source
+
+
+def _edition(route: Route) -> str:
+    return "all" if route.edition == EVERY_EDITION else route.edition
 
 
 def figure(route: Route) -> str:
-    """The price of a picture, or of each value of the argument it depends on, and what input pictures add."""
+    """What a picture costs, and an input picture where it is charged for.
+
+    Of a price that depends on several arguments, the least and the most for each value of the first are given; of one
+    with many steps of size, the first and the last.
+    """
     price = route.price
+    words = "unknown" if price.usd is None else f"{price.usd:g}"
     if price.table:
-        figures = ", ".join(f"{in_words(value)}={usd:g}" for value, usd in price.table.items())
-        shown = f"{' and '.join(price.by)}: {figures}"
+        words = f"{price.by[0]}: {', '.join(f'{value}={_span(usd)}' for value, usd in _by_first(price).items())}"
+        words += f" by {listed(price.by[1:])}" if price.by[1:] else ""
     elif price.by_side:
-        shown = f"{price.by_side[0][1]:g} to {price.by_side[-1][1]:g} by the size it comes to"
-    else:
-        shown = "unknown" if price.usd is None else f"{price.usd:g}"
-    if not price.per_input or "images" not in route.takes:
-        return shown
-    free = {0: "", 1: " after the first"}.get(price.inputs_free, f" after the first {price.inputs_free}")
-    return f"{shown}; {price.per_input:g} for each input picture{free}"
+        steps = price.by_side if len(price.by_side) <= MOST_STEPS else (price.by_side[0], price.by_side[-1])
+        words = "longer side: " + ", ".join(f"to {side} px={usd:g}" for side, usd in steps)
+    if price.per_input and not {"image", "images"}.isdisjoint(route.takes):
+        free = f" after the first {price.inputs_free}" if price.inputs_free > 1 else " after the first"
+        words += f"; +{price.per_input:g} an input picture{free if price.inputs_free else ''}"
+    return words
+
+
+def _by_first(price: Price) -> dict[str, list[float]]:
+    """The prices by the value of the first argument that they depend on."""
+    found: dict[str, list[float]] = {}
+    for value, usd in price.table.items():
+        found.setdefault(shown(value[0] if isinstance(value, tuple) else value), []).append(usd)
+    return found
+
+
+def _span(usd: Sequence[float]) -> str:
+    return f"{min(usd):g}" if min(usd) == max(usd) else f"{min(usd):g}-{max(usd):g}"
 
 
 def _models(route: Route) -> list[str]:
