@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import re
+import tomllib
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from imagewright.engine.calls import caps, check_call, refuse_over
 from imagewright.engine.engine import open_engine
 from imagewright.errors import ConfirmationNeededError, Refusal
+from imagewright.providers import open_provider
+from imagewright.providers.base import ProviderConfig
+from imagewright.providers.http.client import HttpClient
 from imagewright.settings.load import BudgetTable, load_settings
 from imagewright.storage.base import OverBudget
 from imagewright.storage.principal import LOCAL
@@ -17,9 +22,11 @@ from tests.support.engine_bench import candidate_for, route_of
 from tests.support.vendors import environment, opened
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from imagewright.engine.plan import Candidate
+    from imagewright.providers.base import Route
 
 ROUTE = route_of("vendor")
 HALF_PAST_NINE = datetime(2026, 3, 29, 9, 30, tzinfo=timezone(timedelta(hours=2)))
@@ -46,6 +53,31 @@ def test_a_limit_cannot_be_kept_where_the_price_is_not_known(limit: str) -> None
     entry = rf"\[routes\.{ROUTE.tool}\.vendor\] {ROUTE.operation} = {{ usd = "
     with pytest.raises(Refusal, match=rf"price of vendor/model-1 at vendor is not known.*{entry}"):
         check_call(table(**{limit: 100.0}), priced(None), confirmed=True)
+
+
+def test_the_entry_for_an_unknown_price_is_that_of_the_model_where_the_tool_has_several() -> None:
+    """It is taken as it stands, and gives no other model a price."""
+    address = {"": "https://ark.cn-beijing.volces.com/api/v3"}
+
+    def routes(tables: Mapping[str, Any]) -> tuple[Route, ...]:
+        config = ProviderConfig(key="k", addresses=address, overrides=tables, http=HttpClient())
+        return open_provider("ark", config).routes
+
+    route = next(one for one in routes({}) if not one.ends)
+    with pytest.raises(Refusal, match="have the user set it in the configuration: ") as caught:
+        check_call(table(per_call=1.0), candidate_for(route, usd=None), confirmed=True)
+    entry = str(caught.value).partition("configuration: ")[2].replace("...", "0.07")
+    header, _, line = entry.rstrip(".").partition("] ")
+    tables = tomllib.loads(f"{header}]\n{line}")["routes"]
+    changed = routes({tool: of[route.provider] for tool, of in tables.items()})
+    assert {one.model for one in changed if one.price.usd == 0.07} == {route.model}
+    assert {one.price.usd for one in changed if one.model != route.model} == {None}
+
+
+def test_the_user_is_asked_about_as_many_pictures_as_the_call_makes() -> None:
+    for count, words in ((1, "This picture costs about $2 at vendor. Make it?"), (3, "These 3 pictures cost about $2")):
+        with pytest.raises(ConfirmationNeededError, match=re.escape(words)):
+            check_call(table(confirm_above=0.5), candidate_for(ROUTE, count=count, usd=2.0), confirmed=False)
 
 
 @pytest.mark.parametrize(("usd", "refused"), [(0.49, False), (0.5, False), (0.51, True)])

@@ -329,15 +329,19 @@ def check_call(budget: BudgetTable, candidate: Candidate, *, confirmed: bool) ->
     """
     route, usd = candidate.route, candidate.usd
     if usd is None and is_limited(budget):
-        entry = f"[routes.{route.tool}.{route.provider}] {route.operation} = {{ usd = ... }}"
+        # of an operation, the price would be that of the vendor's other editions too
+        of = f'"{route.model}"' if route.edition else route.operation
+        entry = f"[routes.{route.tool}.{route.provider}] {of}"
         text = f"the price of {route.model} at {route.provider} is not known, so the budget cannot be kept"
-        raise Refusal(Problem("", f"{text}; have the user set it in the configuration: {entry}"))
+        raise Refusal(Problem("", f"{text}; have the user set it in the configuration: {entry} = {{ usd = ... }}"))
     if usd is not None and budget.per_call is not None and usd > budget.per_call:
         text = f"this call would cost about ${usd:.4g}; the limit per call is ${budget.per_call:.4g}"
         raise Refusal(Problem("", f"{text}. {LESS}, or have the user raise the budget"))
     if budget.confirm_above is not None and not confirmed and (usd is None or usd > budget.confirm_above):
         price = "an unknown sum" if usd is None else f"about ${usd:.4g}"
-        raise ConfirmationNeededError(f"This picture costs {price} at {route.provider}. Make it?", usd)
+        several = f"These {candidate.count} pictures cost {price} at {route.provider}. Make them?"
+        alone = f"This picture costs {price} at {route.provider}. Make it?"
+        raise ConfirmationNeededError(alone if candidate.count == 1 else several, usd)
 
 
 def caps(budget: BudgetTable, now: datetime | None = None) -> tuple[Cap, ...]:
