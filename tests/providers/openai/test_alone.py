@@ -42,6 +42,6 @@ async def test_one_key_and_an_address_on_loopback_are_enough(tmp_path: Path) -> 
         assert changed.record.state == "completed", changed.error
         assert (len(made.pictures), len(changed.pictures)) == (3, 1)
         assert made.record.provider == changed.record.provider == "openai"
-        assert made.record.cost_basis == "estimate"
-        assert made.record.cost_usd == pytest.approx(3 * 0.0527)
+        assert made.record.cost_basis == "actual"
+        assert made.record.cost_usd == pytest.approx(openai.charges[0], abs=1e-4)
         assert [one.label for one in openai.requests] == ["generate", "edit"]

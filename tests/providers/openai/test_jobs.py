@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,12 @@ from imagewright.engine.plan import estimate
 from imagewright.errors import ResultLost, SettingsError
 from imagewright.imaging.prepare import convert_mask
 from imagewright.providers import open_provider
-from imagewright.providers.base import Prepared, Price, ProviderConfig, Route
+from imagewright.providers.base import Finished, Prepared, Price, ProviderConfig, Route
 from imagewright.providers.common.overrides import undated
 from imagewright.providers.http.client import HttpClient
 from imagewright.providers.openai.provider import OpenAI
-from imagewright.providers.openai.routes import ROUTES, OpenAIRoute, guest_routes
+from imagewright.providers.openai.replies import read_images
+from imagewright.providers.openai.routes import PER_TOKEN, ROUTES, OpenAIRoute, guest_routes
 from tests.emulators.openai import OpenAIEmulator
 from tests.emulators.openai_models import MODELS, OPEN_WEIGHTS, fields_of
 from tests.support.provider_runs import (
@@ -33,6 +35,7 @@ from tests.support.provider_runs import (
     picture,
     plain_order,
 )
+from tests.support.replies import reply
 from tests.support.vendors import wired
 
 if TYPE_CHECKING:
@@ -88,9 +91,45 @@ async def test_a_whole_call(
         with Image.open(file) as made:
             assert made.size == route.size(order)
             assert made.format == str(order.arguments["output_format"]).upper()
-    assert finished.cost_usd is None
     assert not finished.notes
     assert len(emulator.charges) == len(emulator.requests) == 1
+    if route.per_token is None:
+        assert finished.cost_usd is None
+    else:  # the emulator takes nothing for the prompt
+        assert finished.cost_usd == pytest.approx(emulator.charges[0], abs=1e-4)
+
+
+@pytest.mark.parametrize("usd", [0.5, 0.0])
+async def test_tokens_do_not_replace_a_price_that_the_user_has_set(
+    usd: float, emulator: OpenAIEmulator, http: HttpClient
+) -> None:
+    """A gateway may charge something else than the maker."""
+    provider = wired("openai", emulator, http, **{TOOL: {"usd": usd}})
+    finished = await provider.submit(plain_order(provider.routes[0]))
+    assert isinstance(finished, Finished)
+    assert finished.cost_usd is None
+
+
+TOKENS = {"text_tokens": 20, "image_tokens": 1024, "output_tokens": 1756}
+
+
+@pytest.mark.parametrize("wrong", ['"many"', "null", "-1", "true", "1e400", "1e12", "[7]"])
+@pytest.mark.parametrize("name", TOKENS)
+def test_tokens_that_cannot_be_true_leave_the_cost_unknown_and_the_picture_kept(name: str, wrong: str) -> None:
+    def answer(**counts: str) -> Finished:
+        sent = ", ".join(f'"{one}": {counts[one]}' for one in ("text_tokens", "image_tokens"))
+        usage = f'{{"input_tokens_details": {{{sent}}}, "output_tokens": {counts["output_tokens"]}}}'
+        picture = base64.b64encode(b"a picture").decode("ascii")
+        body = f'{{"data": [{{"b64_json": "{picture}"}}], "usage": {usage}}}'
+        read = read_images(reply(body.encode("ascii")), PER_TOKEN)
+        assert isinstance(read, Finished)
+        assert read.outputs[0].data == b"a picture"
+        return read
+
+    counts = {one: str(count) for one, count in TOKENS.items()}
+    assert answer(**counts).cost_usd == pytest.approx(20 * 5e-6 + 1024 * 8e-6 + 1756 * 30e-6)
+    assert answer(**counts | {name: wrong}).cost_usd is None
+    assert answer(**counts | {"output_tokens": "0"}).cost_usd is None
 
 
 def _states(model: str) -> list[str]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from imagewright.catalog.row import Row
     from imagewright.engine.engine import Engine
     from imagewright.engine.offer import Ending
-    from imagewright.providers.base import Route
+    from imagewright.providers.base import Price, Route
 
 EDITION_FACTS = {"title", "released", "ends", "successor"}
 CLOSING = (

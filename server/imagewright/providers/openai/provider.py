@@ -6,6 +6,7 @@ to a submit holds the pictures. The key is optional: a server of one's own often
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from imagewright.catalog.row import OperationName
@@ -53,7 +54,7 @@ class OpenAI(SynchronousProvider):
             json=None if form else fields,
             fields={name: str(value) for name, value in fields.items()} if form else {},
             files=route.files(order) if form else (),
-            read=read_images,
+            read=partial(read_images, per_token=route.per_token),
             seconds=self.seconds,
             max_bytes=REPLY_BYTES + PICTURE_BYTES * order.count,
         )

@@ -21,7 +21,7 @@ from imagewright.errors import (
     ResultLost,
 )
 from imagewright.providers.base import Finished
-from imagewright.providers.common.fields import mapping, mappings, picture_in, text_in, words_in
+from imagewright.providers.common.fields import mapping, mappings, picture_in, text_in, usd, whole, words_in
 from imagewright.providers.http.classify import HIDDEN, by_status, sounds_moderated
 from imagewright.providers.http.request import Purpose
 from imagewright.providers.openai.routes import NAME
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from imagewright.providers.http.request import Reply
+    from imagewright.providers.openai.routes import TokenPrices
 
 CODES: Mapping[str, type[ProviderError]] = {
     "moderation_blocked": ContentRefused,
@@ -49,8 +50,8 @@ SPOKEN_KEY = re.compile(r"\bsk-[\w*.…-]+")
 """The maker's answer to a wrong key repeats its beginning and its end."""
 
 
-def read_images(reply: Reply) -> Finished | ProviderError | None:
-    """The pictures of an answer, or the failure it reports."""
+def read_images(reply: Reply, per_token: TokenPrices | None = None) -> Finished | ProviderError | None:
+    """The pictures of an answer, or the failure it reports; with the cost where it is known what a token costs."""
     content = reply.json
     if not isinstance(content, dict):
         return None
@@ -66,7 +67,18 @@ def read_images(reply: Reply) -> Finished | ProviderError | None:
         return ResultLost(NAME, "its answer holds nothing that can be read as a picture")
     lost = len(items) - len(outputs)
     note = f"{NAME} sent {len(items)} pictures, of which {lost} cannot be read."
-    return Finished(outputs, notes=(note,) if lost else ())
+    cost = None if per_token is None else _cost(mapping(content.get("usage")), per_token)
+    return Finished(outputs, cost_usd=cost, notes=(note,) if lost else ())
+
+
+def _cost(usage: Mapping[str, Any], per_token: TokenPrices) -> float | None:
+    """USD of the tokens that an answer reports; None unless it names all three numbers."""
+    sent = mapping(usage.get("input_tokens_details"))
+    tokens = [whole(sent.get("text_tokens")), whole(sent.get("image_tokens")), whole(usage.get("output_tokens"))]
+    known = [count for count in tokens if count is not None and count >= 0]
+    if len(known) < len(tokens) or not known[-1]:
+        return None
+    return usd(sum(count * price for count, price in zip(known, per_token, strict=True)))
 
 
 def read_retirements(reply: Reply) -> Mapping[str, str] | ProviderError | None:

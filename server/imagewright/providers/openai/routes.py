@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import ANY, AUTO, Limits, OperationName
 from imagewright.errors import RequestRejected, SettingsError
 from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price, Route
 from imagewright.providers.common.fields import SizeRule, ratios
-from imagewright.providers.common.overrides import chosen
+from imagewright.providers.common.overrides import SOURCE, chosen
 from imagewright.providers.common.provider import file_part
 from imagewright.text import byte_size
 
@@ -92,8 +92,20 @@ OTHER_SIZES = {
 }
 """Of other makers' weights: about a megapixel, exact in ratio, sides divisible by 16 as diffusion models need."""
 
-USD_OF_TOKEN = 30e-6
-"""Of a picture that is made, from 2 on: the maker's price list."""
+
+class TokenPrices(NamedTuple):
+    """USD of a token, by what it stands for."""
+
+    text: float
+    """Of the prompt."""
+    image: float
+    """Of an input picture."""
+    made: float
+    """Of a picture that is made."""
+
+
+PER_TOKEN = TokenPrices(text=5e-6, image=8e-6, made=30e-6)
+"""From 2 on: the maker's price list."""
 USD_OF_INPUT = 0.0082
 """About 1,024 tokens at $8 a million for an input picture of 1024 x 1024 px: ComfyUI's node, the maker's price list."""
 LEVELS_2 = {"low": 16, "medium": 48, "high": 96}
@@ -115,7 +127,7 @@ def tokens_of(columns: int, width: int, height: int) -> int:
 def _by_tokens(levels: Mapping[str, int], source: str, times: Mapping[str, float] | None = None) -> Price:
     """The prices of a model of free sizes; `times` is what a quality costs over what its level says."""
     table: dict[tuple[str, ...], float] = {
-        (quality, name, ratio): round(tokens_of(level, *size) * USD_OF_TOKEN * (times or {}).get(quality, 1), 4)
+        (quality, name, ratio): round(tokens_of(level, *size) * PER_TOKEN.made * (times or {}).get(quality, 1), 4)
         for quality, level in levels.items()
         for (ratio, name), size in FREE_SIZES.items()
     }
@@ -163,6 +175,9 @@ class OpenAIRoute(Route):
 
     sizes: Sizes
     """What is asked for by ratio and resolution, `USUAL` where it takes none."""
+    per_token: TokenPrices | None = None
+    """What the tokens that an answer reports are charged at; None where that is not known, or the user has set what a
+    picture costs."""
     asks_base64: bool = False
     """Whether the picture must be asked for in the answer itself, for it may come as a link otherwise."""
 
@@ -232,6 +247,7 @@ def _pair(
         takes=takes,
         sizes=sizes,
         counts=(1, 2, 3, 4),
+        per_token=PER_TOKEN if free else None,
         # the largest square there is has 2880 px a side, which nobody calls 4K
         never=({"aspect_ratio": ("1:1",), "resolution": ("4K",)},) if free else (),
         price=replace(price, table={key: usd for key, usd in price.table.items() if AUTO not in key}),
@@ -311,6 +327,8 @@ def _guest(row: Row, name: OperationName, operation: Operation) -> OpenAIRoute:
 def _fitted(route: OpenAIRoute) -> OpenAIRoute:
     """The route without what is documented for the maker's own models only, if its model is another."""
     if route.model.startswith(OWN_MODELS):
-        return route
+        return route if route.price.source != SOURCE else replace(route, per_token=None)
     takes = {name: limits for name, limits in route.takes.items() if name in PLAIN}
-    return replace(route, takes=takes, pictures=PictureForm(), native_auto=False, never=(), asks_base64=True)
+    return replace(
+        route, takes=takes, pictures=PictureForm(), native_auto=False, never=(), per_token=None, asks_base64=True
+    )
