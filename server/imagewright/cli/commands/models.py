@@ -38,8 +38,6 @@ CLOSING = (
     'without a word, and a price can be set in the configuration: [routes.TOOL.PROVIDER] "MODEL" = { usd = ... }; '
     "every single price is in imagewright models --prices --json"
 )
-MOST_STEPS = 4
-"""Steps of size whose prices are all shown."""
 
 
 @click.command(cls=Command)
@@ -207,8 +205,7 @@ def _edition(route: Route) -> str:
 def figure(route: Route) -> str:
     """What a picture costs, and an input picture where it is charged for.
 
-    Of a price that depends on several arguments, the least and the most for each value of the first are given; of one
-    with many steps of size, the first and the last.
+    Of a price that depends on several arguments, the least and the most for each value of the first are given.
     """
     price = route.price
     words = "unknown" if price.usd is None else f"{price.usd:g}"
@@ -216,11 +213,10 @@ def figure(route: Route) -> str:
         words = f"{price.by[0]}: {', '.join(f'{value}={_span(usd)}' for value, usd in _by_first(price).items())}"
         words += f" by {listed(price.by[1:])}" if price.by[1:] else ""
     elif price.by_side:
-        steps = price.by_side if len(price.by_side) <= MOST_STEPS else (price.by_side[0], price.by_side[-1])
-        words = "longer side: " + ", ".join(f"to {side} px={usd:g}" for side, usd in steps)
+        words = f"{price.by_side[0][1]:g} to {price.by_side[-1][1]:g} by the size it comes to"
     if price.per_input and not {"image", "images"}.isdisjoint(route.takes):
-        free = f" after the first {price.inputs_free}" if price.inputs_free > 1 else " after the first"
-        words += f"; +{price.per_input:g} an input picture{free if price.inputs_free else ''}"
+        free = {0: "", 1: " after the first"}.get(price.inputs_free, f" after the first {price.inputs_free}")
+        words += f"; {price.per_input:g} for each input picture{free}"
     return words
 
 
