@@ -158,6 +158,23 @@ def test_in_china_the_same_models_have_another_name_and_no_known_price() -> None
     assert {route.model for route in changed if not route.ends} == {in_china(name) for name in SERVED_IN_CHINA}
 
 
+@pytest.mark.parametrize("base", [CHINA, "https://gateway.example/api/v3"])
+@pytest.mark.parametrize("place", range(len(ROUTES)))
+def test_an_endpoint_of_the_users_own_takes_the_place_of_the_model_it_is_for(place: int, base: str) -> None:
+    endpoint, before = "ep-20261001120000-abcde", _routes({}, base)
+    model = before[place].model
+    changed = _routes({model: {"model": endpoint}}, base)
+    assert changed == [replace(one, model=endpoint) if one.model == model else one for one in before]
+
+
+def test_an_endpoint_that_no_model_is_named_for_is_refused_with_the_entry_to_write() -> None:
+    endpoint = "ep-20261001120000-abcde"
+    for table in ({"model": endpoint}, {"edit": {"model": endpoint}}):
+        with pytest.raises(SettingsError) as caught:
+            _routes(table)
+        assert f'"{ROUTES[0].model}" = {{ model = "{endpoint}" }}' in str(caught.value)
+
+
 @pytest.mark.parametrize("model", ENDS)
 @pytest.mark.parametrize("base", [CHINA, "https://gateway.example/api/v3"])
 def test_what_has_ended_in_china_has_its_day_wherever_it_is_chosen(base: str, model: str) -> None:

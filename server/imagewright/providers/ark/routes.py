@@ -204,6 +204,8 @@ IN_CHINA: Mapping[str, str] = {
     "dola-seedream-5-0-flash-260915": "doubao-seedream-5-0-flash-260915",
 }
 """The same models by their ids at Volcengine: its model list in a copy of October 2026, and for 5.5 resellers."""
+ENDPOINT = "ep-"
+"""How the ids of endpoints begin that users make for one model; the vendor takes them in the place of a model's."""
 LITE_TOO, LITE_TOO_IN_CHINA = "seedream-5-0-lite-260128", "doubao-seedream-5-0-lite-260128"
 """Another id of 5.0 Lite."""
 ENDS: Mapping[str, str] = dict.fromkeys(
@@ -234,7 +236,9 @@ def routes_for(overrides: Mapping[str, Mapping[str, Any]], *, chinese: bool) -> 
     """
     if chinese:
         own = tuple(replace(route, model=IN_CHINA[route.model], price=UNKNOWN) for route in ROUTES)
-        routes = chosen(own, overrides, {IN_CHINA[LITE]: {LITE_TOO_IN_CHINA: UNKNOWN}})
+        own = tuple(replace(route, ends=ENDS.get(route.model, "")) for route in own)
+        routes = chosen(own, overrides, {IN_CHINA[LITE]: {LITE_TOO_IN_CHINA: UNKNOWN}}, endpoint=ENDPOINT)
     else:
-        routes = chosen(ROUTES, overrides, ALIKE)
-    return tuple(replace(route, ends=ENDS.get(route.model, "")) for route in routes)
+        routes = chosen(ROUTES, overrides, ALIKE, endpoint=ENDPOINT)
+    # an endpoint ends with its model
+    return tuple(replace(route, ends=ENDS.get(route.model, route.ends)) for route in routes)

@@ -14,7 +14,8 @@ routes alone: its price is not that of the vendor's other editions.
 
 A vendor's next model often spells its fields another way or takes other arguments, so an id is sent only with the
 fields that are known to be its own. `model` may be an id that is built in, a dated snapshot of one, or one that is
-documented to take the same fields. Any other is refused, with those that are known.
+documented to take the same fields; in the entry of an id also an endpoint for that model, where a vendor has such.
+Any other is refused, with those that are known.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ def chosen(
     alike: Mapping[str, Mapping[str, Price]] | None = None,
     *,
     any_id: bool = False,
+    endpoint: str = "",
 ) -> tuple[R, ...]:
     """A provider's routes as the user's tables change them.
 
@@ -66,6 +68,8 @@ def chosen(
         alike: further ids with their prices, by the built-in id whose fields and values they are documented to take.
         any_id: whether an unknown id is taken too, with the fields of the first route that it replaces and at an
             unknown price: for a server of the user's own, whose fields do not depend on its model.
+        endpoint: how the ids of endpoints begin that users have made themselves, each for one model. Such an id is
+            taken in the entry of that model, at its price; empty where there are none.
 
     Raises:
         SettingsError: a table cannot be used, or names a model whose fields are not known; the message names its key
@@ -78,7 +82,10 @@ def chosen(
     found: list[R] = []
     for tool, group in own.items():
         table = overrides.get(tool)
-        found += group if table is None else _Table(provider, tool, group, alike or {}, any_id=any_id).applied(table)
+        if table is None:
+            found += group
+        else:
+            found += _Table(provider, tool, group, alike or {}, any_id=any_id, endpoint=endpoint).applied(table)
     return tuple(found)
 
 
@@ -86,7 +93,14 @@ class _Table:
     """The routes of one tool, while its table is applied to them."""
 
     def __init__(
-        self, provider: str, tool: str, routes: Sequence[Any], alike: Mapping[str, Mapping[str, Price]], *, any_id: bool
+        self,
+        provider: str,
+        tool: str,
+        routes: Sequence[Any],
+        alike: Mapping[str, Mapping[str, Price]],
+        *,
+        any_id: bool,
+        endpoint: str,
     ) -> None:
         self.where = f"routes.{tool}.{provider}"
         self.provider, self.tool = provider, tool
@@ -95,6 +109,7 @@ class _Table:
         self.built_in = tuple(routes)
         self.alike = alike
         self.any_id = any_id
+        self.endpoint = endpoint
 
     def applied(self, table: Mapping[str, Any]) -> list[Any]:
         """The routes after all parts of the table, the most specific last."""
@@ -150,6 +165,9 @@ class _Table:
             for place, route in enumerate(self.built_in)
             if route.operation in operations and self._takes_id(route, value)
         ]
+        if in_place and self._is_endpoint(value):
+            self.routes |= {place: replace(self.routes[place], model=value) for place in places}
+            return places
         if not (able or self.any_id):
             raise SettingsError(self._unknown(value, operations, where))
         replaced = places if in_place else ()
@@ -163,6 +181,9 @@ class _Table:
         for place in set(replaced) - set(able):
             self.routes.pop(place, None)
         return able
+
+    def _is_endpoint(self, model: str) -> bool:
+        return bool(self.endpoint) and model.startswith(self.endpoint)
 
     def _with_id(self, place: int, model: str) -> Any:
         """The route at a place with another id of the same fields, at the price of that id."""
@@ -186,6 +207,10 @@ class _Table:
 
     def _unknown(self, model: str, operations: Collection[Any], where: str) -> str:
         """Why an id is refused: it would be sent with another model's fields, and paid for."""
+        if self._is_endpoint(model):
+            first = self._known(operations)[0]
+            entry = f'such as "{first}" = {{ model = "{model}" }}'
+            return f"{where}: which model the endpoint {model!r} serves is not known here; set it in its entry, {entry}"
         does = listed([verb(one) for one in dict.fromkeys(operations)], "or")
         return (
             f"{where}: the fields of {model!r} are not known here, and those of another model are never sent to it; "
