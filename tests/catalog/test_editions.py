@@ -168,3 +168,16 @@ def test_the_schema_says_in_few_words_what_only_one_edition_takes_or_lacks(
 ) -> None:
     found = _notes(*(Edition(title=f"Test {n}", limits=own, ends=ends) for n, own in enumerate(limits)))
     assert (found["resolution"], found["images"]) == (size, paths)
+
+
+@pytest.mark.parametrize("row", WITH_EDITIONS, ids=lambda row: row.tool)
+def test_the_schema_names_the_newest_of_the_editions_on_offer(row: Row) -> None:
+    """Numbers mislead: Nano Banana 2.5 is older than 2.1. With the newest out of reach, the next is named."""
+
+    def named(some: Row) -> str:
+        return str(input_schema(some)["properties"][MODEL]["description"].rpartition("newest ")[2])
+
+    last = max(edition.released for edition in row.editions.values())
+    assert row.editions[named(row)].released == last
+    older = {name: edition for name, edition in row.editions.items() if edition.released != last}
+    assert named(row.model_copy(update={"editions": older})) in older

@@ -63,6 +63,12 @@ def test_the_furthest_end_is_named_with_its_tool(argument: str, words: str) -> N
     assert f"{words.format(int(most))} (" not in instructions(fewer, offline_only=False)
 
 
+def test_tools_that_reach_the_same_size_stand_together() -> None:
+    sizes = re.findall(r"largest size (\S+) \(", instructions(ROWS, offline_only=False))
+    assert sizes
+    assert len(sizes) == len(set(sizes))
+
+
 def holders(argument: str) -> list[Row]:
     return [row for row in ROWS if any(argument in one.arguments for one in row.operations.values())]
 

@@ -276,6 +276,11 @@ class Row(Strict):
         """The row as its default edition has it."""
         return self.in_edition(next(iter(self.editions), ""))
 
+    @property
+    def newest(self) -> str:
+        """The edition that came out last; the first in order of several from one day; empty without editions."""
+        return max(self.editions, key=lambda name: self.editions[name].released, default="")
+
     def editions_for(self, name: OperationName, given: Mapping[str, Any]) -> tuple[str, ...]:
         """The editions that take all these arguments in an operation, in order; a default may be given to any.
 

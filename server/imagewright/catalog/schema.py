@@ -106,7 +106,9 @@ def union(row: Row, name: str) -> Union:
 
 
 def _editions(row: Row, name: str) -> str:
-    """Which editions take an argument that not all take, where that is said in a word or two."""
+    """Which editions take an argument that not all take, where a word or two say it; of `model`, the newest one."""
+    if name == MODEL:
+        return f"newest {newest}" if (newest := row.newest) else ""
     able = [key for key, edition in row.editions.items() if name not in edition.without]
     lacking = [key for key in row.editions if key not in able]
     if not lacking or not able:

@@ -139,12 +139,12 @@ def _most(rows: Collection[Row], measure: Callable[[Row], float], what: str, suf
 
 
 def _largest(rows: Collection[Row]) -> list[str]:
-    """The largest size class of each row that has any; a row lists them from small to large."""
-    return [
-        f"largest size {shown(values[-1])} ({row.tool})"
-        for row in rows
-        if (values := next((form.values for form in forms(row, "resolution").values()), None))
-    ]
+    """The largest size class of each row that has any, equal ones together; a row lists them from small to large."""
+    holders: dict[str, list[str]] = {}
+    for row in rows:
+        if values := next((form.values for form in forms(row, "resolution").values()), None):
+            holders.setdefault(shown(values[-1]), []).append(row.tool)
+    return [f"largest size {size} ({listed(tools)})" for size, tools in holders.items()]
 
 
 def _missing(rows: Collection[Row]) -> str:

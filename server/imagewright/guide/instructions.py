@@ -21,8 +21,8 @@ NOTHING = "Imagewright: every image tool is off, so no picture can be made or ch
 WHAT = "Imagewright makes and changes pictures; each tool is one image model."
 HOW = "Take the tool that fits the request most closely; where several fit, the one listed first."
 EDITIONS = (
-    "model names an edition of a tool: leave it out unless the user names one or wants the newest; then the first that "
-    "can do it is taken."
+    "model names an edition of a tool: give it where the user names one or wants the newest. Left out, the first "
+    "listed that can do the call is taken."
 )
 BEYOND = (
     "If no tool can do it, say the limit and offer the nearest; do not improvise with another tool, repeated "
