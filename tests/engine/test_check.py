@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -174,3 +175,14 @@ def test_rules_across_arguments(row: Row, rule: Any) -> None:
     for name, values in rule.values.items():
         other = next(value for value in arguments[name].values or () if value not in values)
         assert rule.say in problems(row, kept | {name: other})[0]
+
+
+@pytest.mark.parametrize(
+    ("row", "name"),
+    [(row, name) for row in catalog().values() for name in row.editions if re.fullmatch(r"[\d.]+", name)],
+    ids=lambda one: one if isinstance(one, str) else one.tool,
+)
+def test_an_edition_may_be_named_by_a_number(row: Row, name: str) -> None:
+    """Models write 4.0 without quotes, and JSON knows no difference between 4.0 and 4."""
+    for number in {float(name), int(float(name)) if float(name).is_integer() else float(name)}:
+        assert check(row, {"prompt": "a kite", "model": number}).given["model"] == name

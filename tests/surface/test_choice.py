@@ -228,8 +228,11 @@ def test_one_key_and_an_address_on_loopback_bring_what_that_vendor_serves_and_do
     with opened(["openai"]) as emulators, RawClient(MODERN, env=environment(emulators)) as client:
         assert {tool["name"] for tool in client.ask("tools/list")["tools"]} == {*own, *HELPER_TOOLS}
         for tool in own:
-            result = client.call(tool, GIVEN)["structuredContent"]
-            assert (result["status"], result["provider"]) == ("completed", "openai")
+            result = client.call(tool, GIVEN)
+            made = result["structuredContent"]
+            assert (made["status"], made["provider"]) == ("completed", "openai")
+            first_line = next(one["text"] for one in result["content"] if one["type"] == "text").splitlines()[0]
+            assert f"with {tool} (edition {made['edition']}) at openai" in first_line, "many clients show only the text"
         hidden = next(tool for tool in catalog() if tool not in own)
         refusal = client.call(hidden, GIVEN)
         assert refusal["isError"] is True

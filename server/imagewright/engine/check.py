@@ -205,7 +205,10 @@ def normalised(given: Mapping[Any, Any], known: Mapping[str, Wanted]) -> dict[st
 def normalised_for(row: Row, given: Mapping[Any, Any]) -> dict[str, Any]:
     """The arguments of a model's tool as `normalised`, with an edition under its own name."""
     found = normalised(given, wanted_by(row))
-    if isinstance(asked := found.get(MODEL), str) and (edition := row.edition_called(asked)) is not None:
+    asked = found.get(MODEL)
+    if isinstance(asked, int | float) and not isinstance(asked, bool):
+        asked = shown(asked)  # 4.0 as a number is the edition that is also called 4
+    if isinstance(asked, str) and (edition := row.edition_called(asked)) is not None:
         found[MODEL] = edition
     return found
 

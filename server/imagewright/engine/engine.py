@@ -341,7 +341,6 @@ def job_data(job: Job) -> dict[str, Any]:
     """A job as plain data, in the form of `JOB_SCHEMA` in `surface.definitions`."""
     record = job.record
     usd = {} if record.cost_usd is None else {"usd": record.cost_usd}
-    edition = record.plan["spec"].get("edition")  # older releases wrote none
     return {
         "job_id": job.id,
         "status": record.state,
@@ -349,7 +348,7 @@ def job_data(job: Job) -> dict[str, Any]:
         "operation": str(job.operation),
         "provider": record.provider,
         "provider_model": record.model,
-        **({"edition": edition} if edition else {}),
+        **({"edition": job.edition} if job.edition else {}),
         "images": [picture_data(picture) for picture in job.pictures],
         "cost": usd | {"basis": record.cost_basis},
         "elapsed_seconds": round(job.elapsed, 2),

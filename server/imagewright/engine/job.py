@@ -157,6 +157,11 @@ class Job:
         return OperationName(self.record.operation)
 
     @property
+    def edition(self) -> str:
+        """The edition that serves it; empty where there is none, or it was begun by an older release."""
+        return str(self.record.plan["spec"].get("edition", ""))
+
+    @property
     def choice(self) -> tuple[str, ...]:
         """Why this provider was taken and the others were not, one sentence each."""
         return tuple(self.record.plan["choice"])

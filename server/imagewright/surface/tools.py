@@ -337,7 +337,8 @@ def _summary(job: Job) -> str:
 
 
 def _headline(job: Job) -> str:
-    what = f"{verb(job.operation)} with {job.record.tool} at {job.record.provider}"
+    edition = f" (edition {job.edition})" if job.edition else ""
+    what = f"{verb(job.operation)} with {job.record.tool}{edition} at {job.record.provider}"
     match job.record.state:
         case "completed":
             return f"{counted(len(job.pictures), 'picture')}: {what}, {job.elapsed:.1f} s."
