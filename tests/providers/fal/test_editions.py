@@ -202,3 +202,16 @@ async def test_a_transparent_background_comes_out_transparent(
     given = {"background": "transparent"} | ({"output_format": form} if "output_format" in route.takes else {})
     driven = await drive(provider, plain_order(route, **given), tmp_path)
     assert look(driven.files[0].read_bytes()).mode == "RGBA"
+
+
+@pytest.mark.parametrize(
+    "model", sorted({one.edition for one in ROUTES if one.tool == "openai_4o" and "resolution" in one.takes})
+)
+def test_a_square_is_not_called_4k(model: str) -> None:
+    """The maker's largest has 2880 px a side. The maker itself refuses it under that name, and the schema says so."""
+    given = {"prompt": "a wall", "model": model, "aspect_ratio": "1:1", "resolution": "4K"}
+    routes = [route for route in ROUTES if route.tool == "openai_4o" and route.edition == model]
+    for one in candidates(check(catalog()["openai_4o"], given), routes, None):
+        assert 'it does not take aspect_ratio "1:1" and resolution "4K" together' in one.against
+    wide = check(catalog()["openai_4o"], {**given, "aspect_ratio": "16:9"})
+    assert all(not one.against for one in candidates(wide, routes, None) if not one.route.image_field)

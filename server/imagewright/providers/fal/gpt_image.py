@@ -35,6 +35,8 @@ _GPT_SIZES = Sizes(
     sides={"1K": 1024, "2K": 2048, "4K": 2880},
 )
 """The presets of 16:9 and 9:16 have fewer pixels than the model makes, and are refused."""
+_GPT_NEVER: tuple[Mapping[str, tuple[Scalar, ...]], ...] = ({"aspect_ratio": ("1:1",), "resolution": ("4K",)},)
+"""The largest square there is has 2880 px a side, which nobody calls 4K."""
 _GPT_15_SIZES: Mapping[Scalar, str] = {"1:1": "1024x1024", "3:2": "1536x1024", "2:3": "1024x1536"}
 
 
@@ -102,6 +104,7 @@ GPT_IMAGE: tuple[FalRoute, ...] = (
         per_input=0.013,
         not_in_edits=("background",),  # on the page of the other id only
         sizes=_GPT_SIZES,
+        never=_GPT_NEVER,
     ),
     *(
         route
@@ -114,6 +117,7 @@ GPT_IMAGE: tuple[FalRoute, ...] = (
             "background",
             per_input=0.01,  # 1,024 tokens and more, at 8 USD a million
             sizes=_GPT_SIZES,
+            never=_GPT_NEVER,
         )
     ),
     *_gpt_image(
