@@ -83,7 +83,7 @@ def test_a_vendor_that_publishes_ends_is_asked_with_the_users_key(
     for one in data["ends"]:
         assert one["built_in"] == known[one["provider"], one["model"]]
         assert f"{one['model']} ends on {one['ends']}" in text
-    assert "kie: publish no ends" in text
+    assert "No ends are published by kie; " in text
 
 
 def test_a_vendor_that_refuses_the_key_is_said_and_exits_with_one(

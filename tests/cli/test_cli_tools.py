@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagewright.catalog.load import catalog
-from imagewright.catalog.row import verb
+from imagewright.catalog.row import MODEL, verb
 from imagewright.catalog.table import COLUMNS
 from imagewright.cli import output
 from imagewright.cli.main import main
@@ -147,6 +147,19 @@ def test_models_as_json_hold_the_rows(capsys: pytest.CaptureFixture[str]) -> Non
         assert models[row.tool]["table"] == {heading: cell(row) for heading, cell in COLUMNS.items()}
         assert list(models[row.tool]["input_schema"]["properties"])
         assert set(models[row.tool]["operations"]) == {str(name) for name in row.operations}
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.editions], ids=lambda row: row.tool)
+def test_the_editions_stand_below_the_table_with_the_days_on_which_they_end(
+    row: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models"]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith(f"{row.tool}: "))
+    names = next(one.arguments[MODEL].values for one in row.operations.values() if MODEL in one.arguments)
+    assert line.split("Editions: ")[1].startswith(names[0])
+    for name in names:
+        end = row.editions[name].ends
+        assert re.search(rf"[ ,]{re.escape(name)}{re.escape(f' (until {end})') if end else ''}[,.]", line)
 
 
 def test_prices_are_those_of_every_route_with_their_source(capsys: pytest.CaptureFixture[str]) -> None:

@@ -135,7 +135,7 @@ def test_an_id_that_is_gone_or_never_was_is_refused(model: str) -> None:
 
 
 def test_a_price_the_user_has_set_stays() -> None:
-    table = {"model": "qwen-image-3.0-pro", "usd": 0.1}
+    table: dict[str, Any] = {"model": "qwen-image-3.0-pro", "usd": 0.1}
     assert {route.price.usd for route in _routes(table) if route.preferred} == {0.1}
     assert {route.price.usd for route in _routes({"usd": 0.1, table["model"]: {"model": table["model"]}})} == {0.1}
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
+from imagewright.catalog.facts import forms
 from imagewright.catalog.load import catalog
-from imagewright.catalog.row import verb
+from imagewright.catalog.row import MODEL, verb
 from imagewright.catalog.schema import input_schema
 from imagewright.catalog.table import COLUMNS, NO, cells
 from imagewright.cli.options import Command, option
@@ -70,8 +71,16 @@ def command(*, as_json: bool, prices: bool, ends: bool, check: bool) -> int:
     screen.print()
     for row in rows:
         off = f" Off: {plain(hidden[row.tool])}." if row.tool in hidden else ""
-        screen.print(Text.assemble((row.tool, "bold"), f": {row.character}.", (off, "red")))
+        screen.print(Text.assemble((row.tool, "bold"), f": {row.character}.{_editions(row)}", (off, "red")))
     return 0
+
+
+def _editions(row: Row) -> str:
+    """The editions a caller can name, in their order, with the days on which some end; empty for a tool without."""
+    names = next((form.values or () for form in forms(row, MODEL).values()), ())
+    ends = {name: row.editions[str(name)].ends for name in names}
+    found = [f"{name} (until {end})" if end else str(name) for name, end in ends.items()]
+    return f" Editions: {', '.join(found)}." if found else ""
 
 
 @with_engine
@@ -108,7 +117,7 @@ def check_ends(*, as_json: bool) -> int:
     for provider, why in failed.items():
         screen.print(plain(f"{provider}: could not be asked: {why}"))
     if silent:
-        screen.print(f"{listed(silent)}: publish no ends; see imagewright models --ends for what is known")
+        screen.print(f"No ends are published by {listed(silent)}; imagewright models --ends prints what is known")
     return 1 if failed else 0
 
 
@@ -165,7 +174,7 @@ def price_data(route: Route) -> dict[str, Any]:
 
 
 def print_prices(routes: Sequence[Route]) -> None:
-    """Every route's price: one wide table when piped, a table per tool with the sources below on a terminal."""
+    """Every route's price: piped, a line each with tabs between; on a terminal, a table per tool and the sources."""
     screen = console()
     if not screen.is_terminal:
         headings = ("provider", "tool", "operation", "edition", "model", "USD", "read on", "source")
