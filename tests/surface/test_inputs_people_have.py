@@ -125,9 +125,9 @@ async def test_a_photo_from_a_phone_is_cut_out_with_every_pixel(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (from_camera, "MB; the limit is 5 MB"),
-        (lambda: photo(4097, 300, "jpeg"), "is 4097x300 px; each side may have at most 4096 px"),
-        (lambda: photo(300, 255, "png"), "is 300x255 px; each side needs at least 256 px"),
+        (from_camera, "MB; the limit is 5 MB. Use a smaller one"),
+        (lambda: photo(4097, 300, "jpeg"), "each side may have at most 4096 px: made smaller, to 4096x299 px"),
+        (lambda: photo(300, 255, "png"), "is 300x255 px; each side needs at least 256 px: enlarge it first"),
     ],
     ids=["bytes", "sides", "small"],
 )
