@@ -214,4 +214,4 @@ def test_a_square_is_not_called_4k(model: str) -> None:
     for one in candidates(check(catalog()["openai_4o"], given), routes, None):
         assert 'it does not take aspect_ratio "1:1" and resolution "4K" together' in one.against
     wide = check(catalog()["openai_4o"], {**given, "aspect_ratio": "16:9"})
-    assert all(not one.against for one in candidates(wide, routes, None) if not one.route.image_field)
+    assert all(not one.against for one in candidates(wide, routes, None) if "images" not in one.route.takes)
