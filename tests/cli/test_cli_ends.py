@@ -13,6 +13,7 @@ from imagewright.cli.checks import check_ends
 from imagewright.cli.main import main
 from imagewright.engine.config import all_routes, provider_states
 from imagewright.engine.offer import WARNED_DAYS, end_of, endings, make_offer
+from imagewright.providers.base import EVERY_EDITION
 from imagewright.settings.load import load_settings
 from imagewright.settings.toggles import Toggles
 from tests.emulators.openai import OpenAIEmulator
@@ -47,6 +48,22 @@ def test_the_doctor_names_who_ends_and_what_to_take_instead() -> None:
     assert end in says
     successor = catalog()[tool].editions[edition].successor
     assert (successor or "another model") in advice
+
+
+def test_the_doctor_advises_an_edition_that_the_keys_in_use_reach() -> None:
+    """GPT Image 2.6, which follows 1.5, is not at every provider that has 1.5."""
+    end, tool, edition = next(
+        (end, tool, edition) for end, tool, edition in ENDING if edition and catalog()[tool].editions[edition].successor
+    )
+    successor = catalog()[tool].editions[edition].successor
+    reach = {route.provider for route in ROUTES if route.tool == tool and route.edition in (successor, EVERY_EDITION)}
+    routes = [route for route in ROUTES if route.tool == tool and route.provider not in reach]
+    today = _before(end, 1)
+    offer = make_offer(Toggles(), routes, provider_states(load_settings({})), today)
+    advice = next(one.advice for one in check_ends(offer, today) if one.says.startswith(f"{tool} {edition} ends"))
+    taken = advice.split()[1]
+    assert any(route.edition == taken and not end_of(route) for route in routes)
+    assert f"its successor {successor} needs the key of another provider" in advice
 
 
 def test_what_ends_is_printed_and_exits_well(capsys: pytest.CaptureFixture[str]) -> None:

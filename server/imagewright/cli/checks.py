@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from imagewright.engine.offer import Offer
+    from imagewright.engine.offer import Ending, Offer
     from imagewright.settings.folders import Folders
     from imagewright.settings.load import CommandLine
 
@@ -176,8 +176,19 @@ def check_ends(offer: Offer, today: date) -> Iterator[Finding]:
     """What is in use and will not be served much longer."""
     for one in endings((route for routes in offer.serving.values() for route in routes), today):
         edition = f" {one.edition}" if one.edition else ""
-        advice = f"Take {one.successor} instead." if one.successor else "Look for another model or provider."
+        advice = _instead(offer, one)
         yield note("models", f"{one.tool}{edition} ends on {one.ends} at {listed(one.providers)}", advice)
+
+
+def _instead(offer: Offer, ending: Ending) -> str:
+    """What to take in place of a model that ends: its successor, and the first that the keys here reach."""
+    row = offer.tools[ending.tool]
+    living = [name for name, edition in row.editions.items() if not edition.ends]
+    if not ending.successor:
+        return "Look for another model or provider."
+    if ending.successor in living or not living:
+        return f"Take {ending.successor} instead."
+    return f"Take {living[0]} instead; its successor {ending.successor} needs the key of another provider."
 
 
 def _remedy(tool: str, settings: Settings) -> str:
