@@ -197,13 +197,25 @@ def test_an_unknown_edition_leads_to_those_that_are_served_and_by_whom(row: Row,
         pytest.param(catalog()["bytedance_seedream"], "Seedream 5 pro max", "5-pro"),
         pytest.param(catalog()["nano_banana"], "1.9", "2"),
         pytest.param(catalog()["openai_4o"], "gpt-image-2.6-flares", "2.6-flare"),
+        pytest.param(catalog()["openai_4o"], "gpt-image-2-2026-04-21", "2"),
+        pytest.param(catalog()["openai_4o"], "openai/gpt-image-2.5-flare-2026-09-08", "2.5-flare"),
+        pytest.param(catalog()["nano_banana"], "gemini-3-pro-image-preview", "pro"),
+        pytest.param(catalog()["nano_banana"], "fal-ai/nano-banana-2", "2"),
+        pytest.param(catalog()["bytedance_seedream"], "Seedream 5", "5-lite"),
+        pytest.param(catalog()["bytedance_seedream"], "5", "5-lite"),
     ],
 )
 def test_the_nearest_edition_is_named(row: Row, asked: str, nearest: str) -> None:
     assert f'no edition "{asked}"; nearest: {nearest};' in str(certainly(offered(), row.tool, NEW | {MODEL: asked}))
 
 
-@pytest.mark.parametrize("asked", ["2", "pro", "2.5", "6"])
+def test_an_operation_without_editions_says_so() -> None:
+    found = certainly(offered(), "nano_banana", {"images": [FILE], "scale": 2, MODEL: "pro"})
+    assert "model: works only to " in str(found)
+    assert "this call is upscale" in str(found)
+
+
+@pytest.mark.parametrize("asked", ["2", "3", "pro", "2.5", "6"])
 def test_a_bare_number_leads_to_no_other_tool(asked: str) -> None:
     assert certainly(offered(), "recraft", {"image": FILE, MODEL: asked}).instead == ()
     assert certainly(offered(), "flux_kontext", NEW | {MODEL: asked}).instead == ()

@@ -5,6 +5,7 @@ This runs only for a call that is refused. What is wrong with its arguments is i
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 MOST_PICTURES = 50
 """Pictures in a list that is still held against other tools; reading it takes time, and no tool takes so many."""
+NUMBER = re.compile(r"[0-9.]*")
+PINNED = re.compile(r"(?:[\s_-]+(?:[0-9]{2,}|preview|latest))+$")
+"""What a vendor's id has after the name of the model, such as `-2026-04-21`."""
 MOST_CHARACTERS = 50_000
 """Characters of a text that is still held against other tools. The longest that any takes is a prompt of 32,000."""
 
@@ -209,7 +213,7 @@ def _tool_of_edition(offer: Offer, checked: Checked) -> str:
     A bare number or word such as `2` or `pro`, under which a tool's schema lists an edition, does not say which tool.
     """
     asked = checked.given.get(MODEL)
-    if not isinstance(asked, str) or checked.row.edition_called(asked) is not None:
+    if not isinstance(asked, str) or checked.row.edition_called(asked) is not None or NUMBER.fullmatch(asked):
         return ""
     found = {row.tool: name for row in offer.rows if (name := row.edition_called(asked)) is not None}
     return "" if len(found) != 1 or bare(asked) in map(bare, found.values()) else next(iter(found))
@@ -219,8 +223,8 @@ def _with_edition(offer: Offer, checked: Checked, problem: Problem) -> Problem:
     """The problem with the editions that would serve, where it is about one."""
     name, given = problem.argument, checked.given
     if name == MODEL and isinstance(asked := given.get(MODEL), str) and not checked.edition:
-        known = checked.row.arguments().get(MODEL)
-        return replace(problem, message=_no_such_edition(offer, checked, asked)) if known else problem
+        taken = MODEL in checked.row.operations[checked.operation].arguments
+        return replace(problem, message=_no_such_edition(offer, checked, asked)) if taken else problem
     if not checked.edition or name not in checked.arguments.keys() | given.keys() or name not in given:
         return problem
     able = checked.row.editions_for(checked.operation, {name: given[name]})
@@ -262,12 +266,21 @@ def _nearest_edition(row: Row, asked: str, served: Sequence[str]) -> str:
     """The edition that is served and has the number or the name most like what was asked for; empty for none."""
     if not served or len(asked) > LONGEST_COMPARED:
         return ""
+    plain = PINNED.sub("", asked.rpartition("/")[2])
+    if (named := row.edition_called(plain) or "") in served:
+        return named
+    if begun := [key for key in served if any(bare(one).startswith(bare(plain)) for one in _names(row, key))]:
+        return begun[0]
     family = set.intersection(*({*one.title.lower().split()} for one in row.editions.values()))
     short = " ".join(word for word in asked.lower().replace("-", " ").split() if word not in family)
     if (near := nearest(Limits(values=tuple(served)), short)) is not None:
         return str(near)
-    names = {bare(one): key for key in served for one in (row.editions[key].title, *row.editions[key].also)}
+    names = {bare(one): key for key in served for one in _names(row, key)}
     return next((names[one] for one in closest(bare(asked), names)), "")
+
+
+def _names(row: Row, edition: str) -> tuple[str, ...]:
+    return edition, row.editions[edition].title, *row.editions[edition].also
 
 
 def _way_to(offer: Offer, checked: Checked, names: Sequence[str]) -> str:

@@ -207,7 +207,7 @@ def normalised_for(row: Row, given: Mapping[Any, Any]) -> dict[str, Any]:
     found = normalised(given, wanted_by(row))
     asked = found.get(MODEL)
     if isinstance(asked, int | float) and not isinstance(asked, bool):
-        asked = shown(asked)  # 4.0 as a number is the edition that is also called 4
+        asked = found[MODEL] = shown(asked)  # 4.0 as a number is the edition that is also called 4
     if isinstance(asked, str) and (edition := row.edition_called(asked)) is not None:
         found[MODEL] = edition
     return found
