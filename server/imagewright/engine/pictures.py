@@ -169,26 +169,21 @@ def _shown(text: str) -> str:
 
 def size_problems(measured: Measured, limits: PictureLimits) -> list[str]:
     """What is too large or too small about an input picture and what would do, one sentence each."""
-    problems = []
-    sides = f"is {measured.width}x{measured.height} px"
-    pixels = measured.width * measured.height
-    most_pixels = None if limits.max_megapixels is None else int(limits.max_megapixels * MEGA)
-    smaller = fitted(measured.width, measured.height, max_pixels=most_pixels, max_side=limits.max_side)
+    problems, width, height = [], measured.width, measured.height
+    sides, megapixels = f"is {width}x{height} px", f"{width * height / MEGA:.1f} megapixels"
+    most = None if limits.max_megapixels is None else int(limits.max_megapixels * MEGA)
+    smaller = fitted(width, height, max_pixels=most, max_side=limits.max_side)
     way_out = f": made smaller, to {smaller[0]}x{smaller[1]} px, it would do" if min(smaller) >= limits.min_side else ""
     if measured.size > limits.max_bytes:
-        found = byte_size(measured.size)
-        problems.append(f"has {found}; the limit is {byte_size(limits.max_bytes)}: use a smaller one")
-    if most_pixels is not None and pixels > most_pixels:
-        limit = f"the limit is {limits.max_megapixels:g} megapixels"
-        problems.append(f"{sides} ({pixels / MEGA:.1f} megapixels); {limit}{way_out}")
-    elif pixels > (most := INPUT_MAX_PIXELS[measured.format]):
-        problems.append(
-            f"{sides} ({pixels / MEGA:.1f} megapixels); as {measured.format.upper()} at most {most / MEGA:.0f} "
-            "megapixels are taken: give a smaller one"
-        )
-    if min(measured.width, measured.height) < limits.min_side:
+        problems.append(f"has {byte_size(measured.size)}; the limit is {byte_size(limits.max_bytes)}: smaller would do")
+    if most is not None and width * height > most:
+        problems.append(f"{sides} ({megapixels}); the limit is {limits.max_megapixels:g} megapixels{way_out}")
+    elif width * height > (readable := INPUT_MAX_PIXELS[measured.format]):
+        limit = f"as {measured.format.upper()} at most {readable / MEGA:.0f} megapixels are taken"
+        problems.append(f"{sides} ({megapixels}); {limit}: give a smaller one")
+    if min(width, height) < limits.min_side:
         problems.append(f"{sides}; each side needs at least {limits.min_side} px: enlarge it first")
-    if limits.max_side is not None and max(measured.width, measured.height) > limits.max_side:
+    if limits.max_side is not None and max(width, height) > limits.max_side:
         problems.append(f"{sides}; each side may have at most {limits.max_side} px{way_out}")
     return problems
 
