@@ -6,6 +6,7 @@ checks the other. Credits are those of its price list, in a copy of 2026-09-24, 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from tests.emulators.kie_models import (
@@ -225,8 +226,9 @@ GPT = {
 
 def _google_size(fields: Fields, source: Size) -> Size:
     ratio = fields.get("aspect_ratio", "1:1")
-    if ratio == "auto":
-        return source
+    if ratio == "auto":  # the nearest to the first picture's shape
+        shape = source[0] / source[1]
+        ratio = min(GOOGLE_SIZES, key=lambda one: abs(math.log(shape * GOOGLE_SIZES[one][1] / GOOGLE_SIZES[one][0])))
     wide, high = GOOGLE_SIZES[ratio]
     factor = {"1K": 1, "2K": 2, "4K": 4}[fields.get("resolution", "1K")]
     return wide * factor, high * factor

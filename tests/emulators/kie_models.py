@@ -196,12 +196,11 @@ def by_preset(fields: Fields, _source: Size) -> Size:
 
 
 def shaped(ratio: str, resolution: str, words: Mapping[str, str], usual: str) -> Callable[[Fields, Size], Size]:
-    """Sides of the ratio in a field and of the area of the resolution in another; auto follows the first picture."""
+    """Sides of the ratio in a field, for auto of the first picture's, and of the area of the resolution in another."""
 
     def size(fields: Fields, source: Size) -> Size:
         asked = fields.get(ratio, "1:1")
-        if asked == "auto":
-            return source
+        asked = f"{source[0]}:{source[1]}" if asked == "auto" else asked
         side = SIDES[words[fields.get(resolution, usual)]]
         return of_area(asked, side * side, 16)
 
