@@ -19,17 +19,21 @@ STARTERS = frozenset({"House", "RawClient", "Runs", "put_program", "subprocess"}
 """What starts a process, by the name it is used under."""
 EVERY_CELL = frozenset(
     {
+        "test_a_calm_background_is_sure_and_a_busy_one_is_not",
         "test_a_fault_has_one_error_and_never_costs_a_second_submit",
         "test_a_submit_that_fails",
         "test_a_whole_call",
         "test_every_argument_shows_in_the_picture",
+        "test_every_picture_people_have_can_be_edited_and_what_was_changed_is_said",
         "test_every_route_makes_as_many_whole_pictures_as_asked_and_the_same_again",
         "test_every_size_class_is_served_at_its_size",
+        "test_it_takes_our_bodies_from_the_vendors_client_too",
+        "test_the_makers_client_takes_the_bodies_of_every_route",
         "test_what_is_not_promised_is_refused_for_the_argument_that_asks_for_it",
         "test_what_is_promised_arrives_exactly_as_asked",
     }
 )
-"""Tests whose tables have so many rows that they take many seconds in all."""
+"""Tests whose tables have so many rows, or such large pictures, that they take many seconds in all."""
 
 
 def is_slow(item: pytest.Item) -> bool:
