@@ -188,7 +188,8 @@ def as_typed(refusal: Refusal, ctx: click.Context) -> Refusal:
         if name in strays and name not in names:
             meant = listed((f"'{names[one]}'" for one in problem.meant if one in names), "or")
             near = "" if refusal.instead else nearest_option(strays[name], ctx)  # else one of another tool is meant
-            hint = f" (did you mean {meant}?)" if meant else near
+            guessed = closest(name, problem.meant)  # by likeness among arguments: another option may be more like it
+            hint = f" (did you mean {meant}?)" if meant and not (near and guessed) else near
             message = f"{ctx.info_name} has no such option{hint}"
         typed = strays.get(name) or names.get(name) or name
         problems.append(Problem(f"{typed} (picture {int(place[:-1]) + 1})" if picture else typed, message))
