@@ -58,6 +58,7 @@ class Kie(HttpProvider):
 
     async def upload_inputs(self, order: Order) -> Order:
         """Upload the pictures of an order."""
+        route_as(order, KieRoute)  # a picture of another vendor's order would go to Kie for nothing
         return await with_links(order, INLINE_BYTES, self._upload)
 
     async def submit(self, order: Order) -> Handle:
