@@ -150,7 +150,7 @@ def test_a_value_fits_a_kind_by_its_type(kind: Kind) -> None:
         (("1", "2"), 2, "2"),
         (("1.0", "1"), "1.0", "1.0"),
         ((1, "1"), "1", "1"),
-        (("low", "high"), "LOW", "LOW"),
+        (("low", "high"), "LOW", "low"),
         (("low", "high"), ["low"], ["low"]),
     ],
 )

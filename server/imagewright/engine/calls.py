@@ -300,19 +300,36 @@ def explain(examined: Sequence[Candidate], *, ordered: bool, limited: bool = Fal
             words.append(f"{name}: cannot serve it exactly: {'; '.join(one.against)}")
         elif place == 0:
             skipped = limited and any(one.usd is None and not one.against for one in examined)
-            reason = "first in your order" if ordered else "cheapest that serves it exactly"
-            reason += " of those whose price is known" if skipped else ""
-            words.append(f"{name}: taken, {reason}, {price}")
+            known_only = " of those whose price is known" if skipped else ""
+            words.append(f"{name}: taken, {_why_taken(taken, ordered=ordered)}{known_only}, {price}")
         else:
-            reason = "later in your order" if ordered else "not cheaper"
-            if one.reduced and not taken.reduced:
-                reason = "a picture would be made smaller for it"
-            if limited and one.usd is None:
-                reason = "a budget is kept"
+            reason = "a budget is kept" if limited and one.usd is None else _why_not(one, taken, ordered=ordered)
             words.append(f"{name}: {reason}, {price}")
     if later and not taken.checked.edition:
         words.append(f"not considered, as model was left out: {listed(later)}")
     return tuple(words)
+
+
+def _why_taken(taken: Candidate, *, ordered: bool) -> str:
+    if taken.route.preferred:
+        return "first in your configuration"
+    if ordered:
+        return "first in your order"
+    return "cheapest that makes a related set" if _makes_set(taken) else "cheapest that serves it exactly"
+
+
+def _why_not(one: Candidate, taken: Candidate, *, ordered: bool) -> str:
+    if one.reduced and not taken.reduced:
+        return "a picture would be made smaller for it"
+    if taken.route.preferred and not one.route.preferred:
+        return "your configuration puts another first"
+    if ordered and one.route.provider != taken.route.provider:
+        return "later in your order"
+    return "its pictures would be no related set" if _makes_set(taken) and not _makes_set(one) else "not cheaper"
+
+
+def _makes_set(one: Candidate) -> bool:
+    return one.count > 1 and one.route.makes_sets
 
 
 def is_limited(budget: BudgetTable) -> bool:

@@ -224,12 +224,14 @@ def _is_empty(value: Any) -> bool:
 
 
 def _one_of(values: tuple[str | float, ...], value: Any) -> Any:
-    """The one value that is written like this one; the value as it is where there is none or more than one."""
+    """The one value that is written like this one, small letters or capitals; the value itself where there is none."""
     number = _number(value)
     if isinstance(number, str | int | float):
         for text in (shown(value).strip(), shown(number)):
             if same := [one for one in values if shown(one) == text]:
                 return same[0] if len(same) == 1 else value
+        if len(same := [one for one in values if shown(one).lower() == shown(value).strip().lower()]) == 1:
+            return same[0]
     return value
 
 

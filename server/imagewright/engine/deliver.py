@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 import anyio.to_thread
 
+from imagewright.engine.job import RATIO_TOLERANCE
 from imagewright.engine.pictures import fetch_key
 from imagewright.engine.trouble import LEAST_PATIENCE, BrokenResult, Tries, UnreadableResultError
 from imagewright.errors import PictureError, StorageError, why
@@ -50,8 +51,6 @@ log = logging.getLogger(__name__)
 
 BROKEN_PAUSES = (1.0, 10.0, 60.0)
 """Seconds between tries at a file that arrives broken: a delivery network may not have the whole file yet."""
-RATIO_TOLERANCE = 0.01
-"""Share by which a shape may differ from the one that was asked for: models make sides in steps of 8 to 64 px."""
 CLASS_SIDE = 1024
 """Px of the side of a square of class 1K; of class 2K it is twice as much, and so on."""
 CLASS_FACTOR = 2.1

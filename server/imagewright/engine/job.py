@@ -39,6 +39,8 @@ SHARE_MADE = 0.9
 """The share that is done when all pictures of a job are made and only have to be fetched."""
 Sides = tuple[int, int]
 """Width and height in px."""
+RATIO_TOLERANCE = 0.01
+"""Share by which a shape may differ from the one that was asked for: models make sides in steps of 8 to 64 px."""
 
 
 @dataclass(frozen=True, slots=True)

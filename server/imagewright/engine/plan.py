@@ -6,14 +6,14 @@ A plan holds the request, the vendor calls that serve it, and the alternatives i
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import inf
+from math import inf, isclose
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.load import row_in
 from imagewright.catalog.nearest import nearest_hint
 from imagewright.catalog.row import AUTO, MODEL, PICTURE_KINDS, OperationName, narrowed, outside
-from imagewright.engine.job import Asked, JobSpec
+from imagewright.engine.job import RATIO_TOLERANCE, Asked, JobSpec
 from imagewright.engine.offer import ENGINE_ARGUMENTS
 from imagewright.engine.pictures import MASK, factor_of, form_problems, is_reduced, nearest_ratio, prepare_all
 from imagewright.errors import Refusal
@@ -310,8 +310,10 @@ def _settle_ratio(arguments: dict[str, Any], route: Route, sources: Sequence[Sou
     own = route.takes["aspect_ratio"].values
     ratios = tuple(str(value) for value in own or () if value != AUTO)
     first = sources[0].facts
-    arguments["aspect_ratio"] = nearest_ratio(first.width, first.height, ratios)
-    notes.append(f"Aspect ratio {arguments['aspect_ratio']}: the nearest to the first picture's shape.")
+    arguments["aspect_ratio"] = nearest = nearest_ratio(first.width, first.height, ratios)
+    wide, high = map(float, nearest.split(":"))
+    if not isclose(first.width * high, first.height * wide, rel_tol=RATIO_TOLERANCE):
+        notes.append(f"Aspect ratio {nearest}: the nearest to the first picture's shape.")
 
 
 def _spec_of(
@@ -350,7 +352,7 @@ def _spec_of(
         count=count,
         usd=usd,
         exact_size=None if arguments.get("scale", asked.scale) == asked.scale else asked.size,
-        edition="" if route.edition == EVERY_EDITION else route.edition,
+        edition=checked.edition if route.edition == EVERY_EDITION else route.edition,
         asked=asked,
     )
 
