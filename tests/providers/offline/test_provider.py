@@ -16,7 +16,6 @@ from imagewright.catalog.row import MODEL, Argument, OperationName
 from imagewright.engine.plan import estimate
 from imagewright.errors import RequestRejected, ResultLost, TaskEnded
 from imagewright.imaging.files import probe
-from imagewright.imaging.headers import MAX_PIXELS
 from imagewright.imaging.placeholder import placeholder_size
 from imagewright.imaging.reframe import growth_for
 from imagewright.providers import open_provider
@@ -267,14 +266,6 @@ async def test_an_enlarged_picture_is_exact_and_stays_what_it_was(route: Route, 
         order = Order(route, order.arguments, 1, (picture,), model=order.model)
         facts = probe(_data(await _made(order))[0])
         assert (facts.width, facts.height, facts.format) == (SIZE[0] * scale, SIZE[1] * scale, format)
-
-
-@_each(OperationName.UPSCALE)
-async def test_what_would_be_too_large_is_refused_with_the_largest_factor(route: Route) -> None:
-    side = int((MAX_PIXELS * 0.9) ** 0.5) // 2
-    order = Order(route, {"scale": 4}, 1, (Prepared(b"", "png", side, side),), model=route.model)
-    with pytest.raises(RequestRejected, match=r"scale of 2\b"):
-        await _made(order)
 
 
 @_each(OperationName.REFRAME)

@@ -37,7 +37,7 @@ class Offline:
         """Make the pictures, each in its own thread, as many at a time as there is memory for.
 
         Raises:
-            RequestRejected: a picture cannot be read, or the result would be too large.
+            RequestRejected: a picture cannot be read, or the file of the trained model cannot be used.
         """
         from imagewright.providers.offline.work import made, memory_of  # noqa: PLC0415 - loads Pillow: not before it is needed
 

@@ -9,7 +9,6 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.errors import RequestRejected
 from imagewright.imaging.cutout import ModelFileError, cut_out, cut_out_with
-from imagewright.imaging.headers import MAX_PIXELS
 from imagewright.imaging.lettering import lettered
 from imagewright.imaging.pixels import HIGH_QUALITY, encode, enlarge, holds, open_picture
 from imagewright.imaging.placeholder import draw_placeholder, placeholder_size
@@ -54,7 +53,7 @@ def made(order: Order, number: int) -> tuple[Output, tuple[str, ...]]:
 
     Raises:
         PictureError: an input picture cannot be read.
-        RequestRejected: the result would be too large.
+        RequestRejected: the file of the trained model cannot be used.
     """
     seed = _seed(order, number)
     image, notes = MAKERS[order.route.operation](order, seed)
@@ -127,14 +126,6 @@ def _placeholder_size(order: Order) -> tuple[int, int]:
 
 def _upscale(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]]:  # noqa: ARG001 - one signature for all
     picture, factor = order.images[0], int(order.arguments["scale"])
-    width, height = picture.width * factor, picture.height * factor
-    if width * height > MAX_PIXELS:
-        largest = max(1, int((MAX_PIXELS / (picture.width * picture.height)) ** 0.5))
-        raise RequestRejected(
-            NAME,
-            f"{factor} times {picture.width} x {picture.height} px would be {width} x {height} px, more than "
-            f"{MAX_PIXELS:,} pixels: ask for a scale of {largest} or a smaller picture",
-        )
     image = open_picture(picture.data)
     return _like(image, enlarge(image, factor)), ()
 
