@@ -13,6 +13,8 @@ from imagewright.text import shown
 if TYPE_CHECKING:
     from imagewright.catalog.row import Argument, Row
 
+PIXELS_PER_K = 1024
+"""Px of a side of the square that 1K stands for; for 2K it is twice as much, and so on."""
 COMMON_SHAPES = frozenset({"1:1", "4:3", "3:4", "16:9", "9:16"})
 """Square, photograph and screen, upright and lying. A model without one of them is "limited" in its shapes."""
 

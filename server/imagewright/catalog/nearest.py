@@ -8,6 +8,7 @@ import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from imagewright.catalog.facts import PIXELS_PER_K
 from imagewright.catalog.row import Argument, bare
 from imagewright.text import LONGEST_COMPARED, closest
 
@@ -21,8 +22,6 @@ SIZE_CLASS = re.compile(r"\s*(\d+(?:\.\d+)?)\s*k\s*", re.IGNORECASE)
 PLAIN_NUMBER = re.compile(r"\s*[-+]?\d+(?:\.\d+)?\s*(?:x|px|%)?\s*", re.IGNORECASE)
 SPOKEN_SHAPES = {"square": 1.0, "landscape": 4 / 3, "portrait": 3 / 4, "widescreen": 16 / 9, "vertical": 9 / 16}
 """What people say instead of a ratio, as width over height."""
-PIXELS_PER_K = 1024
-"""Pixels of the longer side that one K of a size class stands for."""
 SMALLEST_SIDE = 64
 """Pixels. Two numbers below this are a ratio, not a size."""
 
@@ -70,6 +69,20 @@ def nearest(limits: Limits, value: Any) -> Scalar | None:
         number = min(number, limits.maximum)
     whole = isinstance(limits, Argument) and limits.kind == "integer"
     return round(number) if whole or float(number).is_integer() else number
+
+
+def nearest_ratio(width: int, height: int, ratios: Iterable[str]) -> str:
+    """The ratio, such as `16:9`, whose shape is closest to the picture's, judged by proportion.
+
+    Raises:
+        ValueError: there are no ratios.
+    """
+
+    def distance(ratio: str) -> float:
+        wide, high = map(int, ratio.split(":"))
+        return abs(math.log(wide / high * height / width))
+
+    return min(ratios, key=distance)
 
 
 def _of_values(values: tuple[Scalar, ...], value: Any) -> Scalar | None:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 import anyio.to_thread
 
+from imagewright.catalog.facts import PIXELS_PER_K
 from imagewright.engine.job import RATIO_TOLERANCE
 from imagewright.engine.pictures import fetch_key
 from imagewright.engine.trouble import LEAST_PATIENCE, BrokenResult, Tries, UnreadableResultError
@@ -51,8 +52,6 @@ log = logging.getLogger(__name__)
 
 BROKEN_PAUSES = (1.0, 10.0, 60.0)
 """Seconds between tries at a file that arrives broken: a delivery network may not have the whole file yet."""
-CLASS_SIDE = 1024
-"""Px of the side of a square of class 1K; of class 2K it is twice as much, and so on."""
 CLASS_FACTOR = 2.1
 """How many times more or fewer pixels than the square of its class a picture may have. Vendors mean different sizes by
 one class: the smallest we know, 3840 x 2160 px for 4K, has the 2.02nd part of 4096 x 4096 px."""
@@ -155,14 +154,14 @@ def _of_sides(asked: Asked, facts: PictureFacts) -> Iterator[str]:
     sides = facts.width, facts.height
     came = f"arrived {_px(sides)}"
     if asked.size is not None and sides != asked.size:
-        why = f"{asked.scale}x" if asked.scale else "as large as the picture given"
-        yield f"Asked {_px(asked.size)} ({why}), {came}."
+        meant = f"{asked.scale}x" if asked.scale else "as large as the picture given"
+        yield f"Asked {_px(asked.size)} ({meant}), {came}."
     if asked.ratio and not _same_shape(sides, _terms(asked.ratio)):
         yield f"Asked {asked.ratio}, {came} ({shape(sides)})."
     if asked.like is not None and not _same_shape(sides, asked.like):
         yield f"Asked the shape of the first picture ({_px(asked.like)}, {shape(asked.like)}), {came} ({shape(sides)})."
     if matched := re.fullmatch(r"([\d.]+)K", asked.resolution):
-        usual, pixels = (float(matched[1]) * CLASS_SIDE) ** 2, sides[0] * sides[1]
+        usual, pixels = (float(matched[1]) * PIXELS_PER_K) ** 2, sides[0] * sides[1]
         if not usual / CLASS_FACTOR <= pixels <= usual * CLASS_FACTOR:
             yield f"Asked {asked.resolution} (about {_megapixels(usual)}), {came} ({_megapixels(pixels)})."
 
@@ -341,8 +340,8 @@ class Delivery:
         await self.stores.jobs.check_lease(self.job.id)
 
         async def save() -> str:
-            extension = await anyio.to_thread.run_sync(_extension_of, broken.file)
-            return await self.stores.library.keep_unreadable(broken.file, self.new, extension)
+            ending = await anyio.to_thread.run_sync(_extension_of, broken.file)
+            return await self.stores.library.keep_unreadable(broken.file, self.new, ending)
 
         path = await self._patiently(save, broken.file)
         await self._remove(*self.folders)

@@ -188,17 +188,6 @@ def size_problems(measured: Measured, limits: PictureLimits) -> list[str]:
     return problems
 
 
-def nearest_ratio(width: int, height: int, ratios: Iterable[str]) -> str:
-    """The ratio, such as `16:9`, whose shape is closest to the picture's, judged by proportion."""
-
-    def distance(ratio: str) -> float:
-        wide, high = ratio.split(":")
-        shape = float(wide) / float(high) * height / width
-        return max(shape, 1 / shape)
-
-    return min(ratios, key=distance)
-
-
 async def _mask_problems(sources: Sequence[Source]) -> list[Problem]:
     """The problem of a mask that has another size than its image, or marks nothing."""
     masks = [source for source in sources if source.argument == MASK]

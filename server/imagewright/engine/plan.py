@@ -11,11 +11,11 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.load import row_in
-from imagewright.catalog.nearest import nearest_hint
+from imagewright.catalog.nearest import nearest_hint, nearest_ratio
 from imagewright.catalog.row import AUTO, MODEL, PICTURE_KINDS, OperationName, narrowed, outside
 from imagewright.engine.job import RATIO_TOLERANCE, Asked, JobSpec
 from imagewright.engine.offer import ENGINE_ARGUMENTS
-from imagewright.engine.pictures import MASK, factor_of, form_problems, is_reduced, nearest_ratio, prepare_all
+from imagewright.engine.pictures import MASK, factor_of, form_problems, is_reduced, prepare_all
 from imagewright.errors import Refusal
 from imagewright.providers.base import EVERY_EDITION, Order
 from imagewright.storage.records import EXTENSIONS
@@ -227,7 +227,7 @@ async def first_plan(able: Sequence[Candidate], *, limited: bool) -> Plan:
 
     Args:
         able: candidates that serve the call exactly, best first; at least one.
-        limited: whether the user has set a budget, so that no later provider may cost more than the first.
+        limited: whether no later provider may cost more than the first: the user has set a limit, or is asked.
 
     Raises:
         Refusal: a picture cannot be brought into the form its vendor needs.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image, ImageChops, ImageColor, ImageDraw, ImageFilter
 
+from imagewright.catalog.facts import PIXELS_PER_K
 from imagewright.imaging.lettering import CAPITALS, SPACING, fitted, lettered
 from imagewright.imaging.reframe import ratio_of
 
@@ -43,17 +44,15 @@ NO_FONT = "The prompt is not shown: no font on this machine has its letters."
 
 STEP = 8
 """Sides are multiples of this many pixels, as image models make them."""
-CLASS = 1024
-"""Pixels that `1K` stands for: the side of a square with the area a picture of that class has."""
 
 
 def side_of(text: str) -> int | None:
     """The side of a size class in pixels: 2048 for `2K`, 512 for `0.5K`; None for anything else."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*[kK]\s*", text)
-    return round(float(found[1]) * CLASS) if found and float(found[1]) else None
+    return round(float(found[1]) * PIXELS_PER_K) if found and float(found[1]) else None
 
 
-def size_for(ratio: tuple[int, int], side: int = CLASS) -> tuple[int, int]:
+def size_for(ratio: tuple[int, int], side: int = PIXELS_PER_K) -> tuple[int, int]:
     """Width and height of exactly that ratio, both multiples of `STEP`, with the area nearest to `side` squared.
 
     16:9 in the 2K class is 2688 x 1512 px, 1:1 is 2048 x 2048 px. A ratio too fine for that (1000:999) is met to
@@ -82,9 +81,9 @@ def placeholder_size(own: tuple[int, int] | None, aspect_ratio: str, resolution:
     """
     ratio, side = ratio_of(aspect_ratio), side_of(resolution)
     if own is None:
-        return size_for(ratio or (1, 1), side or CLASS)
+        return size_for(ratio or (1, 1), side or PIXELS_PER_K)
     if ratio is not None and not _has_ratio(own, ratio):
-        return size_for(ratio, side or CLASS)
+        return size_for(ratio, side or PIXELS_PER_K)
     times = 1.0 if side is None else side / math.sqrt(own[0] * own[1])
     return max(1, round(own[0] * times)), max(1, round(own[1] * times))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.load import row_in
+from imagewright.catalog.nearest import nearest_ratio
 from imagewright.catalog.row import ANY, AUTO, Limits, OperationName
 from imagewright.errors import RequestRejected
 from imagewright.providers.base import Price, Route
@@ -62,20 +63,14 @@ class GoogleRoute(Route):
         shape, size = order.arguments.get("aspect_ratio", AUTO), order.arguments.get("resolution")
         if shape == AUTO and len(order.images) > 1:
             # of several pictures the last decides, as a reseller found; the caller means the first
-            shape = self._nearest(order.images[0].width / order.images[0].height)
+            shape = nearest_ratio(order.images[0].width, order.images[0].height, self._ratios())
         # leaving it out is how the shape of a single picture is kept
         ratio = {} if shape == AUTO else {"aspectRatio": shape}
         return ratio if size is None else {**ratio, "imageSize": size}
 
-    def _nearest(self, shape: float) -> str:
-        """The ratio that is nearest to a width over a height."""
-
-        def distance(ratio: str) -> float:
-            wide, high = map(int, ratio.split(":"))
-            return abs(math.log(shape * high / wide))
-
+    def _ratios(self) -> list[str]:
         known = row_in(self.tool, self.edition).operations[self.operation].arguments["aspect_ratio"].values or ()
-        return min((str(ratio) for ratio in known if ratio != AUTO), key=distance)
+        return [str(ratio) for ratio in known if ratio != AUTO]
 
 
 def _pair(

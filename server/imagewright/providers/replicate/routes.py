@@ -7,12 +7,11 @@ can be switched off in the configuration, see `providers.common.overrides`.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from imagewright.catalog.nearest import nearest_ratio
 from imagewright.catalog.row import ANY, AUTO, Limits, OperationName, Scalar
 from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price
 from imagewright.providers.common.fields import COUNT, LEFT_OUT, Field, FieldsRoute, as_in_row, pair, ratios, same
@@ -87,8 +86,7 @@ class ReplicateRoute(FieldsRoute):
     def inputs(self, order: Order, pictures: Sequence[str] = (), mask: str = "") -> dict[str, Any]:
         """The model's input, with a ratio for `auto` where the model needs one."""
         if self.shapes and order.arguments["aspect_ratio"] == AUTO:
-            shape = order.images[0].width / order.images[0].height
-            nearest = min(self.shapes, key=lambda ratio: abs(math.log(shape / Fraction(ratio.replace(":", "/")))))
+            nearest = nearest_ratio(order.images[0].width, order.images[0].height, self.shapes)
             order = replace(order, arguments={**order.arguments, "aspect_ratio": nearest})
         return FieldsRoute.inputs(self, order, pictures, mask)  # a class with slots has no bare super()
 
