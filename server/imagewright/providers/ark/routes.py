@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.row import AUTO, Limits
 from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price
-from imagewright.providers.common.fields import LEFT_OUT, Field, FieldsRoute, SizeRule, as_in_row, pair, ratios, same
+from imagewright.providers.common.fields import (
+    LEFT_OUT,
+    SIDES,
+    Field,
+    FieldsRoute,
+    SizeRule,
+    as_in_row,
+    pair,
+    ratios,
+    same,
+)
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import data_uri
 
@@ -53,8 +63,6 @@ def _sizes(table: Mapping[str, str]) -> dict[tuple[str, str], str]:
     }
 
 
-SQUARE = {"1K": 1024, "1.5K": 1536, "2K": 2048, "3K": 3072, "4K": 4096}
-"""Side in px of the square picture of each resolution."""
 PRICE_STEP = 2_601_123
 """Pixels up to which 5.5 costs less; of 5.0 Pro the price list says 2.61 megapixels."""
 
@@ -114,7 +122,7 @@ class ArkRoute(FieldsRoute):
     def _size_like(self, order: Order) -> str:
         """The size of the first picture's shape, with about as many pixels as a square one has."""
         first, resolution = order.images[0], order.arguments["resolution"]
-        width, height = self.rules[resolution].like(first.width, first.height, SQUARE[resolution] ** 2)
+        width, height = self.rules[resolution].like(first.width, first.height, SIDES[resolution] ** 2)
         return f"{width}x{height}"
 
 

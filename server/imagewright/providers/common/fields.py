@@ -219,6 +219,11 @@ def pixels(width: int, height: int) -> dict[str, int]:
     return {"width": width, "height": height}
 
 
+def turned(ratio: Scalar) -> str:
+    """The ratio on end: `9:16` for `16:9`."""
+    return ":".join(reversed(str(ratio).split(":")))
+
+
 def count_sentence(count: int) -> str:
     """What is added to a prompt for a set of pictures, where there is room for it."""
     return f"\n\nMake a set of {count} separate images."

@@ -38,9 +38,8 @@ px, as diffusion models like them; the vendor takes any."""
 
 
 def _size(width: float, height: float) -> str:
-    # a tall one is the wide one turned
-    long, short = RULE.like(max(width, height), min(width, height), RULE.most_pixels)
-    return f"{long}*{short}" if width >= height else f"{short}*{long}"
+    wide, high = RULE.like(width, height, RULE.most_pixels)
+    return f"{wide}*{high}"
 
 
 SIZES: Mapping[Scalar, str] = {

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm
-from imagewright.providers.common.fields import COUNT, Field, SizeRule, Sizes, as_in_row, same
+from imagewright.providers.common.fields import COUNT, Field, SizeRule, Sizes, as_in_row, same, turned
 from imagewright.providers.fal.route import PAGE_COPIED, FalRoute, pair_of, price_by
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _WIDE: Mapping[tuple[Scalar, Scalar], tuple[int, int]] = {
     ("16:9", "4K"): (3840, 2160),
 }
 _TALL: Mapping[tuple[Scalar, Scalar], tuple[int, int]] = {
-    (":".join(reversed(str(ratio).split(":"))), size): (high, wide) for (ratio, size), (wide, high) in _WIDE.items()
+    (turned(ratio), size): (high, wide) for (ratio, size), (wide, high) in _WIDE.items()
 }
 _GPT_SIZES = Sizes(
     rule=SizeRule(least_pixels=655_360, most_pixels=8_294_400, step=16, longest=3840, widest=3),

@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.row import AUTO, Limits, OperationName
 from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price
-from imagewright.providers.common.fields import COUNT, LEFT_OUT, UPPER, Field, SizeRule, Sizes, as_in_row, pixels, same
+from imagewright.providers.common.fields import (
+    COUNT,
+    LEFT_OUT,
+    UPPER,
+    Field,
+    SizeRule,
+    Sizes,
+    as_in_row,
+    pixels,
+    same,
+    turned,
+)
 from imagewright.providers.fal.gpt_image import GPT_IMAGE
 from imagewright.providers.fal.route import (
     CATALOGUE,
@@ -281,7 +292,7 @@ _REFRAMED: Mapping[str, tuple[int, int]] = {
 """Width and height in px: of the 69 sizes that the maker has, the nearest to each ratio."""
 _SHAPES: Mapping[Scalar, dict[str, int]] = {
     **{ratio: pixels(*size) for ratio, size in _REFRAMED.items()},
-    **{":".join(reversed(ratio.split(":"))): pixels(high, wide) for ratio, (wide, high) in _REFRAMED.items()},
+    **{turned(ratio): pixels(high, wide) for ratio, (wide, high) in _REFRAMED.items()},
 }
 
 ROUTES: tuple[FalRoute, ...] = (

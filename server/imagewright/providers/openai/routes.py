@@ -15,7 +15,7 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import ANY, AUTO, Limits, OperationName
 from imagewright.errors import RequestRejected, SettingsError
 from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price, Route
-from imagewright.providers.common.fields import SizeRule, ratios
+from imagewright.providers.common.fields import SizeRule, ratios, turned
 from imagewright.providers.common.overrides import SOURCE, chosen
 from imagewright.providers.common.provider import file_part
 from imagewright.text import byte_size
@@ -51,9 +51,7 @@ Sizes = Mapping[tuple[str, str], tuple[int, int]]
 
 def _with_portraits(sizes: Sizes) -> dict[tuple[str, str], tuple[int, int]]:
     """The sizes, and each of them on end."""
-    portraits = {
-        (":".join(reversed(ratio.split(":"))), name): (high, wide) for (ratio, name), (wide, high) in sizes.items()
-    }
+    portraits = {(turned(ratio), name): (high, wide) for (ratio, name), (wide, high) in sizes.items()}
     return {**sizes, **portraits}
 
 
