@@ -136,7 +136,7 @@ class PictureLimits(Strict):
     """What an input picture may be."""
 
     formats: tuple[str, ...]
-    """Accepted real formats, lower case: png, jpeg, webp, gif, avif, heic."""
+    """Accepted real formats, lower case: png, jpeg, webp, gif, avif, heic, tiff, bmp."""
     max_bytes: int
     max_megapixels: float | None = None
     """Millions of pixels."""

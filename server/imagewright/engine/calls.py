@@ -116,13 +116,14 @@ class Calls:
             note = NOT_OPENED if checked.problems and checked.names_pictures else ""
             raise alternatives.refusal(offer, checked, problems, note)
         order = config.settings.providers
-        limited = is_limited(config.settings.budget)
+        budget = config.settings.budget
+        limited = is_limited(budget)
         examined = candidates(checked, offer.serving[tool], order, sources, limited=limited)
         able = [one for one in examined if not one.against]
         if not able:
             raise alternatives.refusal_by_all(offer, checked, examined, sources)
-        budget = config.settings.budget
         check_call(budget, able[0], confirmed=confirmed)
+        # `confirm_above` counts here too: the user agrees to this price and to no higher one
         plan = await first_plan(able, limited=budget != BudgetTable())
         plan = replace(plan, choice=explain(examined, ordered=order is not None, limited=limited))
         opened = await self.jobs.begin(

@@ -109,7 +109,7 @@ async def observe(job: Job, stores: Stores, in_use: ProvidersInUse) -> None:
 
 async def _take_in(job: Job, record: JobRecord, stores: Stores, in_use: ProvidersInUse) -> None:
     """Update a job of another process from the store."""
-    # a reply about the job shows these
+    # a reply about the job shows these: a record in which they make no sense fails here
     _ = OperationName(record.operation), tuple(record.plan["choice"]), error_of(record)
     pictures = await stores.library.of_job(job.who, record.id)
     if job.is_local:  # this process took it over meanwhile

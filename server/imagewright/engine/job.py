@@ -29,7 +29,6 @@ from imagewright.storage.states import CallState
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from imagewright.errors import ImagewrightError
     from imagewright.imaging.preview import Preview
     from imagewright.providers.base import Finished, Output
     from imagewright.storage.principal import Principal
@@ -118,7 +117,7 @@ class Job:
 
     record: JobRecord
     """What is known of it. While this process works on it, what is added here is written down when the job ends; the
-    states of its calls are only in the store and in the attempt."""
+    states of its calls are only in the store and in the `CallRun`s."""
     who: Principal
     """The user for whom it is made."""
     is_local: bool = True

@@ -52,13 +52,13 @@ class PictureForm:
     """How the mask marks what is repainted; None when the route takes no mask."""
 
 
-Word = Scalar | tuple[Scalar, ...]
-"""A value of an argument, or of several together."""
+PriceKey = Scalar | tuple[Scalar, ...]
+"""What a price is listed under: a value of an argument, or of several together."""
 
 
-def in_words(word: Word) -> str:
-    """The value as a key of a table in text: `high`, or `high 4K` for values of two arguments."""
-    return " ".join(map(shown, word)) if isinstance(word, tuple) else shown(word)
+def in_words(key: PriceKey) -> str:
+    """The key as text: `high`, or `high 4K` for the values of two arguments."""
+    return " ".join(map(shown, key)) if isinstance(key, tuple) else shown(key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Price:
     by: tuple[str, ...] = ()
     """The arguments the price depends on; empty when it depends on none."""
     table: Mapping[Any, float] = field(default_factory=dict)
-    """Price per value of that argument; per values of all of them, in the order of `by`, where they are several."""
+    """Price by `PriceKey`: by the value of that argument, or by the values of all in `by`, in its order."""
     by_side: tuple[tuple[int, float], ...] = ()
     """Of an enlargement that is charged by what comes out: price up to that many px of its longer side, ascending. The
     last stands for larger ones too."""
@@ -87,7 +87,7 @@ class Price:
 
     @classmethod
     def table_by(
-        cls, by: str | tuple[str, ...], usual: Word, table: Mapping[Any, float], source: str, checked: str
+        cls, by: str | tuple[str, ...], usual: PriceKey, table: Mapping[Any, float], source: str, checked: str
     ) -> Price:
         """A price that depends on arguments; `usual` is the value whose price stands for those not in the table."""
         names = (by,) if isinstance(by, str) else by

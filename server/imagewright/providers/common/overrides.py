@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import verb
 from imagewright.errors import SettingsError
-from imagewright.providers.base import Price, Route, in_words
+from imagewright.providers.base import SERVED_BY_ENGINE, Price, Route, in_words
 from imagewright.text import did_you_mean, listed, say
 
 if TYPE_CHECKING:
@@ -41,8 +41,6 @@ KEYS = ("model", "usd", "without", "counts")
 SOURCE = "your configuration"
 MOST_KEYS = 10
 """Keys of a table that are all named where a wrong one is refused."""
-ALWAYS = frozenset({"variants", "save_as"})
-"""Served by the engine, not by the vendor."""
 DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$|:[0-9a-f]{64}$")
 """The end of an id that names one state of a model: the day of a snapshot, or a version's own 64 characters."""
 
@@ -263,7 +261,7 @@ def _usd(route: R, value: Any, reached: Sequence[R], where: str) -> R:
 
 
 def _without(route: R, value: Any, reached: Sequence[R], where: str) -> R:
-    known = {name for one in reached for name in one.takes} - ALWAYS
+    known = {name for one in reached for name in one.takes} - SERVED_BY_ENGINE.keys()
     row = catalog()[route.tool].operations[route.operation].arguments
     spare = sorted(name for name in known if name not in row or not row[name].required)
     if not isinstance(value, list) or not all(name in spare for name in value):
@@ -275,9 +273,8 @@ def _without(route: R, value: Any, reached: Sequence[R], where: str) -> R:
 
 def _counts(route: R, value: Any, reached: Sequence[R], where: str) -> R:
     allowed = sorted({count for one in reached for count in one.counts})
-    listed = ", ".join(str(count) for count in allowed)
     if not isinstance(value, list) or 1 not in value or not all(count in allowed for count in value):
-        raise SettingsError(f"{where}: must be a list of 1 and others of {listed}")
+        raise SettingsError(f"{where}: must be a list of 1 and others of {', '.join(map(str, allowed))}")
     return replace(route, counts=tuple(count for count in route.counts if count in value))
 
 
