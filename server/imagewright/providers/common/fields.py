@@ -41,6 +41,22 @@ UPPER: Final[dict[Scalar, str]] = {
     word: word.upper() for word in ("turbo", "balanced", "quality", "auto", "general", "realistic", "design")
 }
 """Words for the speed and the style of a reframing that are the row's own in capitals."""
+REFRAMED: Final[Mapping[Scalar, tuple[int, int]]] = {
+    "1:1": (1024, 1024),
+    "4:3": (1152, 864),
+    "3:4": (864, 1152),
+    "3:2": (1248, 832),
+    "2:3": (832, 1248),
+    "5:4": (1120, 896),
+    "4:5": (896, 1120),
+    "16:9": (1312, 736),
+    "9:16": (736, 1312),
+    "21:9": (1472, 640),
+    "2:1": (1408, 704),
+    "1:2": (704, 1408),
+}
+"""Width and height in px by ratio, for a reframing that takes sizes: of the 69 that its model makes, the closest to the
+ratio at about the usual number of pixels. None is within 1 % of 21:9."""
 MOST_USD = 1000.0
 """A reported cost of this much or more is a slip: the dearest call here costs a few dollars."""
 LARGEST_SEED = 2**63 - 1

@@ -17,6 +17,7 @@ from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price
 from imagewright.providers.common.fields import (
     COUNT,
     LEFT_OUT,
+    REFRAMED,
     UPPER,
     Field,
     SizeRule,
@@ -24,7 +25,6 @@ from imagewright.providers.common.fields import (
     as_in_row,
     pixels,
     same,
-    turned,
 )
 from imagewright.providers.fal.gpt_image import GPT_IMAGE
 from imagewright.providers.fal.route import (
@@ -41,8 +41,6 @@ from imagewright.providers.fal.route import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from imagewright.catalog.row import Scalar
 
 IN_AND_OUT = 15
 """Most pictures in and out of one Seedream call together."""
@@ -280,21 +278,6 @@ _UPSCALE: tuple[FalRoute, ...] = (
     _enlarger("fal-ai/clarity-upscaler", "upscale_factor", note=REDRAWN, fixed={}),
 )
 
-_REFRAMED: Mapping[str, tuple[int, int]] = {
-    "1:1": (1024, 1024),
-    "4:3": (1152, 864),
-    "3:2": (1248, 832),
-    "5:4": (1120, 896),
-    "16:9": (1312, 736),
-    "21:9": (1472, 640),
-    "2:1": (1408, 704),
-}
-"""Width and height in px: of the 69 sizes that the maker has, the nearest to each ratio."""
-_SHAPES: Mapping[Scalar, dict[str, int]] = {
-    **{ratio: pixels(*size) for ratio, size in _REFRAMED.items()},
-    **{turned(ratio): pixels(high, wide) for ratio, (wide, high) in _REFRAMED.items()},
-}
-
 ROUTES: tuple[FalRoute, ...] = (
     *_SEEDREAM,
     *_qwen_3(),
@@ -321,7 +304,7 @@ ROUTES: tuple[FalRoute, ...] = (
         model="fal-ai/ideogram/v3/reframe",
         takes=as_in_row("image", "aspect_ratio", "rendering_speed", "style", "seed", *SERVED_BY_ENGINE),
         fields=(
-            Field("image_size", "aspect_ratio", _SHAPES),
+            Field("image_size", "aspect_ratio", {ratio: pixels(*size) for ratio, size in REFRAMED.items()}),
             Field("rendering_speed", "rendering_speed", UPPER),
             Field("style", "style", UPPER),
             *same("seed"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from imagewright.catalog.row import ANY, Limits, OperationName
 from imagewright.providers.base import SERVED_BY_ENGINE, PictureForm, Price
-from imagewright.providers.common.fields import COUNT, Field, FieldsRoute, ratios
+from imagewright.providers.common.fields import COUNT, REFRAMED, Field, FieldsRoute, ratios
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,22 +19,8 @@ if TYPE_CHECKING:
     from imagewright.catalog.row import Scalar
 
 NAME = "ideogram"
-SIZES: Mapping[Scalar, str] = {
-    "1:1": "1024x1024",
-    "4:3": "1152x864",
-    "3:4": "864x1152",
-    "3:2": "1248x832",
-    "2:3": "832x1248",
-    "5:4": "1120x896",
-    "4:5": "896x1120",
-    "16:9": "1312x736",
-    "9:16": "736x1312",
-    "21:9": "1472x640",
-    "2:1": "1408x704",
-    "1:2": "704x1408",
-}
-"""Width and height in px for each ratio: of the 69 pairs the vendor takes, the one closest to the ratio at about the
-usual number of pixels. A ratio itself is not taken. None is within 1 % of 21:9."""
+SIZES: Mapping[Scalar, str] = {ratio: f"{width}x{height}" for ratio, (width, height) in REFRAMED.items()}
+"""The vendor takes such a size and no ratio."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
