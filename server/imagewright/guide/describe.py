@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
     from imagewright.catalog.row import Edition, Row
 
+EDITIONS = (
+    "`model` names one. Leave it out unless the user asks for one or for the newest: left out, the first of these that "
+    "can do what the call asks for is taken."
+)
 MAKING = frozenset({OperationName.GENERATE, OperationName.EDIT})
 """The operations in which a model invents what is seen, so that it matters which of several models is used."""
 
@@ -108,8 +112,9 @@ def limits(rows: Collection[Row]) -> list[str]:
 
 
 def editions(row: Row) -> str:
-    """A bullet for each edition on offer: its name, what it has of what not all have, and its days."""
-    return "\n".join(f"- `{name}`: {_edition(row, edition)}." for name, edition in row.editions.items())
+    """How an edition is named, and a bullet for each: its name, what it has of what not all have, and its days."""
+    bullets = "\n".join(f"- `{name}`: {_edition(row, edition)}." for name, edition in row.editions.items())
+    return f"{EDITIONS}\n\n{bullets}"
 
 
 def _edition(row: Row, edition: Edition) -> str:
