@@ -123,7 +123,7 @@ class _Walk:
                     yield from self.all_in(body, *path[1:])
 
     def read_items(self, meta: memoryview) -> None:
-        """What a `meta` box says of its items, and what the AV1 items hold."""
+        """What a `meta` box says of its items, and the sides of the coded pictures in them."""
         self.found += [(big(body, 4, 4), big(body, 8, 4)) for _, body in self.all_in(meta, b"iprp", b"ipco", b"ispe")]
         for _, body in self.all_in(meta, b"iprp", b"ipco", b"hvcC"):
             self.coded += hevc_configuration(body, self.spend)
