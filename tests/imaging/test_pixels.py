@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from xml.etree import ElementTree as ET
-
 import pytest
 from PIL import Image, ImageChops, ImageCms, ImageDraw, ImageStat
 
@@ -101,15 +99,12 @@ def test_the_pixels_are_those_pillow_decodes() -> None:
     assert open_picture(data).tobytes() == opened(data).tobytes()
 
 
-TEXT = {"Description": "a fox <at> dawn & a café", "Prompt": "狐, 4:3\nsecond line", "Seed": "42"}
-
-
 @pytest.mark.parametrize("name", WRITABLE)
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1"])
 def test_every_mode_can_be_written_in_every_format_twice_alike(name: str, mode: str) -> None:
     image = opened(photo(mode=mode))
-    data = encode(image, name, text=TEXT)
-    assert encode(image, name, text=TEXT) == data
+    data = encode(image, name)
+    assert encode(image, name) == data
     facts = probe(data)
     assert (facts.format, facts.width, facts.height) == (name, *image.size)
     assert facts.has_alpha == (mode in ("RGBA", "LA") and name in KEEPS_ALPHA)
@@ -132,23 +127,6 @@ def test_quality_decides_the_size(name: str) -> None:
     image = opened(noise(64, 64))
     sizes = [len(encode(image, name, quality=quality)) for quality in (30, 60, 95)]
     assert sizes == sorted(set(sizes))
-
-
-def test_text_is_read_back_from_a_png() -> None:
-    assert getattr(opened(encode(quarters(8, 8), "png", text=TEXT)), "text") == TEXT  # noqa: B009 - only PNG images have it
-
-
-@pytest.mark.parametrize("name", ["jpeg", "webp"])
-def test_text_is_read_back_from_xmp(name: str) -> None:
-    packet = opened(encode(quarters(8, 8), name, text=TEXT | {"Odd key": "bell\x07"})).info["xmp"]
-    root = ET.fromstring(packet)  # noqa: S314 - written by the line above
-    found = {element.tag.rpartition("}")[2]: element.text for element in root.iter() if element.text}
-    assert found == {"li": TEXT["Description"], "Prompt": TEXT["Prompt"], "Seed": "42", "Odd_key": "bell"}
-
-
-def test_more_text_than_a_jpeg_holds_is_refused() -> None:
-    with pytest.raises(PictureError, match=r"65,504.*choose png"):
-        encode(quarters(8, 8), "jpeg", text={"Prompt": "x" * 70_000})
 
 
 @pytest.mark.parametrize("name", WRITABLE)

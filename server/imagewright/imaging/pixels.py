@@ -1,18 +1,16 @@
 """Files to pixels, pixels to files, and pixels to more or fewer pixels.
 
-Decoding gives the first frame, upright, as RGB or RGBA. Encoding the same pixels, options and text always gives the
-same bytes.
+Decoding gives the first frame, upright, as RGB or RGBA. Encoding the same pixels and options always gives the same
+bytes.
 """
 
 from __future__ import annotations
 
-import re
 from functools import reduce
 from io import BytesIO
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape
 
-from PIL import Image, ImageChops, ImageCms, ImageFilter, PngImagePlugin, features
+from PIL import Image, ImageChops, ImageCms, ImageFilter, features
 
 from imagewright.errors import PictureError
 from imagewright.imaging.files import check_whole, facts_of, keyed_alpha, loading, open_lazily
@@ -20,7 +18,7 @@ from imagewright.imaging.headers import MAX_PIXELS
 from imagewright.imaging.signatures import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from imagewright.imaging.files import Opened
@@ -67,10 +65,6 @@ _MODES = {
 PNG_EFFORT = 4
 """zlib level. Measured on 4 MP pictures: files 0 to 2 % larger than at 6, in a third to three quarters of the time."""
 
-_JPEG_XMP_BYTES = 65_504
-"""What one JPEG marker holds beside the name of the packet in it."""
-
-_TEXT_NAMESPACE = "urn:imagewright:text#"
 STRIP = 1024
 """Rows that are worked out at a time: enlarged pictures are large, and so are the planes between the steps."""
 
@@ -176,7 +170,6 @@ def encode(
     quality: int | None = None,
     lossless: bool = False,
     effort: int = 4,
-    text: Mapping[str, str] | None = None,
 ) -> bytes:
     """Write a picture file.
 
@@ -188,8 +181,6 @@ def encode(
         quality: 1 to 100 for JPEG and lossy WebP, `DEFAULT_QUALITY` when None. PNG has none.
         lossless: whether a WebP loses nothing; PNG never does, JPEG always does.
         effort: 0 (fast) to 6 (small) for WebP.
-        text: what to write into the metadata, by keyword (1 to 79 Latin-1 characters): text chunks in a PNG,
-            properties of an XMP packet elsewhere, with `Description` as `dc:description`.
 
     Raises:
         PictureError: the format cannot be written, or cannot hold a picture of that size.
@@ -206,20 +197,17 @@ def encode(
     # Whatever else Pillow would take over from `info` (comment, transparency, dpi) is left behind.
     ready = ready.copy() if ready is image else ready
     ready.info = {}
-    if format == "png":
-        return _png(ready, profile, text or {})
     chosen = DEFAULT_QUALITY if quality is None else quality
-    xmp = _xmp(text) if text else b""
     out = BytesIO()
-    if format == "jpeg":
-        if len(xmp) > _JPEG_XMP_BYTES:
-            raise PictureError(f"JPEG holds {_JPEG_XMP_BYTES:,} bytes of text and this is {len(xmp):,}: choose png")
+    if format == "png":
+        ready.save(out, "PNG", icc_profile=profile, compress_level=PNG_EFFORT)
+    elif format == "jpeg":
         subsampling = "4:4:4" if chosen >= FULL_COLOUR_QUALITY else "4:2:0"
-        ready.save(out, "JPEG", quality=chosen, subsampling=subsampling, icc_profile=profile, xmp=xmp)
+        ready.save(out, "JPEG", quality=chosen, subsampling=subsampling, icc_profile=profile)
     else:
         # Effort, not loss, is what `quality` means to lossless WebP; exact keeps colours under full transparency.
         options = {"lossless": True, "quality": 0, "exact": True} if lossless else {"quality": chosen}
-        ready.save(out, "WEBP", method=effort, icc_profile=profile or b"", xmp=xmp, **options)
+        ready.save(out, "WEBP", method=effort, icc_profile=profile or b"", **options)
     return out.getvalue()
 
 
@@ -249,37 +237,6 @@ def _in_mode_for(image: Image.Image, name: str) -> Image.Image:
     if name not in KEEPS_ALPHA:
         return on_white(image)
     return image.convert("RGBA" if image.has_transparency_data else "RGB")
-
-
-def _png(image: Image.Image, profile: bytes | None, text: Mapping[str, str]) -> bytes:
-    chunks = PngImagePlugin.PngInfo()
-    for keyword, value in text.items():
-        # Falls back to iTXt (UTF-8) by itself where Latin-1 cannot hold the value.
-        chunks.add_text(keyword, value)
-    out = BytesIO()
-    image.save(out, "PNG", pnginfo=chunks, icc_profile=profile, compress_level=PNG_EFFORT)
-    return out.getvalue()
-
-
-def _xmp(text: Mapping[str, str]) -> bytes:
-    """An XMP packet (ISO 16684-1) holding the text."""
-    properties = []
-    for keyword, value in text.items():
-        # Control characters have no place in XML 1.0, not even escaped.
-        safe = escape(re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", "", value))
-        if keyword == "Description":
-            safe = f'<rdf:Alt><rdf:li xml:lang="x-default">{safe}</rdf:li></rdf:Alt>'
-            properties.append(f"<dc:description>{safe}</dc:description>")
-        else:
-            name = re.sub(r"\W", "_", keyword, flags=re.ASCII)
-            properties.append(f"<iw:{name}>{safe}</iw:{name}>")
-    return (
-        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
-        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-        '<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" '
-        f'xmlns:iw="{_TEXT_NAMESPACE}">{"".join(properties)}</rdf:Description>'
-        '</rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
-    ).encode()
 
 
 def resize_exact(source: bytes | Path, width: int, height: int) -> bytes:
