@@ -35,9 +35,10 @@ if TYPE_CHECKING:
 
 MOST_PICTURES = 50
 """Pictures in a list that is still held against other tools; reading it takes time, and no tool takes so many."""
-NUMBER = re.compile(r"[0-9.]*")
 PINNED = re.compile(r"(?:[\s_-]+(?:[0-9]{2,}|preview|latest))+$")
 """What a vendor's id has after the name of the model, such as `-2026-04-21`."""
+NUMBER = re.compile(r"[0-9.]*")
+"""A name of an edition that is no more than its number: many tools may have one of that number."""
 MOST_CHARACTERS = 50_000
 """Characters of a text that is still held against other tools. The longest that any takes is a prompt of 32,000."""
 

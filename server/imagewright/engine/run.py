@@ -55,6 +55,7 @@ STALE_HOURS = 1.0
 FOUND = "The answer to the request was never heard; it was found among {name}'s recent calls and not sent again."
 SURPLUS = "{name} made more than it was asked for: {count} more, kept as well."
 SHARE_SUBMITTED = 0.05
+"""The share of a call that is done once its vendor has it."""
 
 
 @dataclass(slots=True)

@@ -377,7 +377,7 @@ class Fetching:
             f"as {name} keeps it ({duration(keeps)}), and arrives by itself; do not call again."
         )
 
-    def _tell(self, trouble: str, stage: str | None = None) -> None:
+    def _tell(self, trouble: str, stage: str) -> None:
         """Report the stage and this picture's trouble. The troubles of other pictures of the job stay."""
         self.job.held_up(f"picture {self.variant}", trouble)
         self.job.tell(stage=stage)

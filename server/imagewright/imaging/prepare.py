@@ -49,6 +49,7 @@ MaskForm = Literal["white_is_repainted", "black_is_repainted", "transparent_is_r
 
 REPAINTED = 255
 KEPT = 0
+"""The two values that a mask is read into."""
 
 _BAND = 512
 """Rows that are counted at a time: the many planes of a whole picture would take four times its memory."""

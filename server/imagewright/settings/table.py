@@ -259,7 +259,7 @@ ADDRESSES = Setting(
     default_words="the vendor's",
 )
 ROUTES = Setting(
-    "another model id or price for a provider, and what it no longer does",
+    "another edition first or another price at a provider, and what it no longer does",
     Kind("tables `[routes.<tool>.<provider>]`", _read_routes),
     name="routes",
     default_words="as built in",

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 IN_AND_OUT = 15
 """Most pictures in and out of one Seedream call together."""
 MOST_IN = 10
+"""Most pictures into one such call."""
 NOT_RECRAFT = "fal has no Recraft: the background was removed by another maker's model."
 REDRAWN = "This enlarger paints new details: compare the picture with the one you gave."
 

@@ -31,6 +31,7 @@ SAME_SHAPE = "match_input_image"
 MOST_IN_AND_OUT = 15
 """Pictures in and out of one Seedream call together."""
 MOST_IN = 10
+"""Most pictures into one such call."""
 NOT_IDEOGRAM = "replicate has no Ideogram reframing: another maker's model, {}, has extended the picture."
 
 RATIO = Field("aspect_ratio", "aspect_ratio", {AUTO: SAME_SHAPE})
