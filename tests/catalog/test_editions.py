@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagewright.catalog.load import catalog, parse_row, row_in
-from imagewright.catalog.row import MODEL, Argument, Edition, Limits, Operation, OperationName, outside
+from imagewright.catalog.row import MODEL, Argument, Edition, Limits, Operation, OperationName, bare, outside
 from imagewright.catalog.schema import input_schema
 from imagewright.errors import CatalogError
 
@@ -42,8 +42,17 @@ def test_an_edition_is_known_by_each_of_its_names_however_they_are_written(row: 
 def test_no_name_stands_for_two_editions() -> None:
     for row in WITH_EDITIONS:
         names = [(name, *edition.also, edition.title) for name, edition in row.editions.items()]
-        bare = [{one.lower().replace(" ", "").replace("-", "").replace("_", "") for one in own} for own in names]
-        assert sum(map(len, bare)) == len(set().union(*bare)), row.tool
+        plain = [set(map(bare, own)) for own in names]
+        assert sum(map(len, plain)) == len(set().union(*plain)), row.tool
+
+
+@EACH
+def test_a_name_is_listed_only_where_it_is_not_known_already(row: Row, name: str) -> None:
+    edition = row.editions[name]
+    known = {bare(name), bare(edition.title)}
+    also = [bare(one) for one in edition.also]
+    assert len({*also}) == len(also)
+    assert not known & {*also}
 
 
 @EACH

@@ -169,7 +169,8 @@ class Edition(Strict):
     title: str
     """Its name for people, such as "Seedream 4.5"."""
     also: tuple[str, ...] = ()
-    """Other names that people and vendors give it, in lower case: a caller may write one of them too."""
+    """Other names that people and vendors give it, in lower case: a caller may write one of them too. How a name is
+    written does not matter, see `bare`, so none is listed in two ways."""
     released: str = ""
     """The day it came out, as YYYY-MM-DD; empty when not known."""
     ends: str = ""
