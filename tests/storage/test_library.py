@@ -41,7 +41,7 @@ def found(records: list[PictureRecord]) -> list[str]:
 async def test_looking_makes_nothing(library: Library, folders: Folders) -> None:
     assert await library.find(LOCAL) == []
     assert await library.get(LOCAL, new_id()) is None
-    assert await library.recent_ids(LOCAL, "img_") == []
+    assert await library.newest_ids(LOCAL, 10) == []
     assert not folders.database.parent.exists()
 
 
@@ -297,7 +297,7 @@ async def test_words_are_found_without_regard_to_case_and_accents(library: Libra
     (mother,) = await gallery.find(LOCAL, text="snow", tool="a")
     assert found(await gallery.find(LOCAL, parent=mother.id)) == [ROOF]
     assert found(await gallery.find(LOCAL, limit=1, offset=1)) == [ROOF]
-    assert await gallery.recent_ids(LOCAL, "img_", limit=5) == [one.id for one in await gallery.find(LOCAL)]
+    assert await gallery.newest_ids(LOCAL, 5) == [one.id for one in await gallery.find(LOCAL)]
     with pytest.raises(Refusal, match="at most 100"):
         await gallery.find(LOCAL, text="fox " * 101)
 

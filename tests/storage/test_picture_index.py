@@ -99,13 +99,11 @@ async def test_searching(index: PictureIndex, filters: dict[str, Any], prompts: 
     assert [one.prompt for one in found] == prompts
 
 
-async def test_ids_are_completed_newest_first(index: PictureIndex) -> None:
+async def test_the_newest_ids_come_newest_first(index: PictureIndex) -> None:
     await filled(index)
     newest = [one.id for one in await index.search(LOCAL, limit=10)]
-    assert await index.ids_from(LOCAL, "", 10) == newest
-    assert await index.ids_from(LOCAL, "img_", 2) == newest[:2]
-    assert newest[0] in await index.ids_from(LOCAL, newest[0][:8], 10)
-    assert await index.ids_from(LOCAL, "%", 10) == []
+    assert await index.newest_ids(LOCAL, 10) == newest
+    assert await index.newest_ids(LOCAL, 2) == newest[:2]
 
 
 async def test_pictures_of_one_moment_come_newest_first(index: PictureIndex) -> None:

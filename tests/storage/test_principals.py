@@ -50,7 +50,7 @@ def test_every_method_is_held_against_two_principals() -> None:
     methods = {name for name in vars(JobStore) if not name.startswith("_")} - {"worker_id", "lease"}
     assert methods == UNSCOPED | set(ASKED) | {"open", "mark_seen", "request_cancel"}
     asked = {name for name in vars(PictureIndex) if not name.startswith("_")}
-    assert asked == {"add", "get", "of_job", "search", "ids_from"} | {"keys_of_size", "check"}
+    assert asked == {"add", "get", "of_job", "search", "newest_ids"} | {"keys_of_size", "check"}
 
 
 @pytest.mark.parametrize("method", ASKED)
@@ -127,7 +127,7 @@ async def test_pictures_of_one_are_not_found_by_the_other(index: PictureIndex) -
         assert len(await index.search(who, limit=10)) == 2 * found
         assert len(await index.search(who, words=["fox"], limit=10)) == found
         assert len(await index.search(who, parent=mother.id, limit=10)) == found
-        assert len(await index.ids_from(who, "img_", 10)) == 2 * found
+        assert len(await index.newest_ids(who, 10)) == 2 * found
     assert len(await index.keys_of_size(100)) == 2
 
 
@@ -138,8 +138,8 @@ async def test_a_library_keeps_them_apart(index: PictureIndex, blobs: BlobStore,
     assert await library.get(BOB, kept.id) is None
     assert await library.find(BOB) == []
     assert await library.of_job(BOB, "job_1") == []
-    assert await library.recent_ids(BOB) == []
-    assert await library.recent_ids(ALICE) == [kept.id]
+    assert await library.newest_ids(BOB, 10) == []
+    assert await library.newest_ids(ALICE, 10) == [kept.id]
 
 
 class Closed(MemoryPictureIndex):

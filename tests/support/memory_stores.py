@@ -271,8 +271,8 @@ class MemoryPictureIndex:
 
         return [one for one in self._newest_of(who) if meets(one)][offset : offset + limit]
 
-    async def ids_from(self, who: Principal, prefix: str, limit: int) -> list[str]:
-        return [one.id for one in self._newest_of(who) if one.id.startswith(prefix)][:limit]
+    async def newest_ids(self, who: Principal, limit: int) -> list[str]:
+        return [one.id for one in self._newest_of(who)][:limit]
 
     async def keys_of_size(self, size: int) -> list[tuple[str, str]]:
         return [(one.id, one.key) for _, one in self._records.values() if one.bytes == size]

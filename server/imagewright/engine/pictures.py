@@ -139,7 +139,7 @@ async def _read(text: str, limit: int, library: Library, who: Principal) -> tupl
 async def _earlier(picture_id: str, limit: int, library: Library, who: Principal) -> bytes:
     record = await library.get(who, picture_id)
     if record is None:
-        recent = ", ".join(await library.recent_ids(who, limit=NAMED)) or "none yet"
+        recent = ", ".join(await library.newest_ids(who, NAMED)) or "none yet"
         raise PictureError(f"there is no picture {picture_id}; the newest are: {recent} (see image_gallery)")
     return await library.read(record, limit)
 

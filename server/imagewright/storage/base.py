@@ -300,8 +300,8 @@ class PictureIndex(Protocol):
             offset: how many to leave out first.
         """
 
-    async def ids_from(self, who: Principal, prefix: str, limit: int) -> list[str]:
-        """Ids that start like this, newest first."""
+    async def newest_ids(self, who: Principal, limit: int) -> list[str]:
+        """The ids of the newest pictures, newest first."""
 
     async def keys_of_size(self, size: int) -> list[tuple[str, str]]:
         """Id and key of all principals' pictures with this size in bytes. Never to answer a caller."""

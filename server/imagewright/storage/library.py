@@ -238,13 +238,13 @@ class Library:
         await self._catch_up()
         return self._all_placed(await self._index.of_job(who, job_id))
 
-    async def recent_ids(self, who: Principal, prefix: str = "", limit: int = 20) -> list[str]:
-        """Ids that start like this, newest first.
+    async def newest_ids(self, who: Principal, limit: int) -> list[str]:
+        """The ids of the newest pictures, newest first.
 
         Raises:
             StorageError: the index cannot be read.
         """
-        return await self._index.ids_from(who, prefix, limit)
+        return await self._index.newest_ids(who, limit)
 
     async def _keep(
         self, who: Principal, source: Path, new: NewPicture, save_as: str | None, position: int

@@ -96,10 +96,10 @@ class SqlitePictureIndex(SqliteStore):
         return self._records(connection, f"{query} {_NEWEST_FIRST}", [*values, limit, offset])
 
     @reads(list)
-    def ids_from(self, connection: sqlite3.Connection, who: Principal, prefix: str, limit: int) -> list[str]:
-        """See `PictureIndex.ids_from`."""
-        query = f"SELECT id FROM picture WHERE principal = ? AND instr(id, ?) = 1 {_NEWEST_FIRST}"  # noqa: S608 - a constant is put in
-        return [row[0] for row in connection.execute(query, (who.id, prefix, limit, 0))]
+    def newest_ids(self, connection: sqlite3.Connection, who: Principal, limit: int) -> list[str]:
+        """See `PictureIndex.newest_ids`."""
+        query = f"SELECT id FROM picture WHERE principal = ? {_NEWEST_FIRST}"  # noqa: S608 - a constant is put in
+        return [row[0] for row in connection.execute(query, (who.id, limit, 0))]
 
     @reads(list)
     def keys_of_size(self, connection: sqlite3.Connection, size: int) -> list[tuple[str, str]]:
