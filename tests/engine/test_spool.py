@@ -9,6 +9,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from imagewright.catalog.row import AUTO
 from imagewright.engine.elsewhere import YOUNG, Answer, Spool
 from imagewright.errors import StorageError
 from imagewright.providers.base import Order, Output, Prepared
@@ -17,6 +18,8 @@ from imagewright.storage.records import CallRecord, JobRecord
 from imagewright.storage.states import CallState
 from imagewright.storage.stores import open_stores
 from tests.support.engine_bench import Vendor, folders_in, open_bench, route_of
+from tests.support.provider_runs import effective, plain_order
+from tests.support.vendors import VENDORS, routes_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -85,6 +88,21 @@ async def test_a_call_is_sent_with_the_id_that_was_written_down(tmp_path: Path) 
     assert (await spool.read_order(job, call, (route,))).model == "dear"
     with pytest.raises(StorageError, match="no dear any more; nothing was sent"):
         await spool.read_order(job, call, (replace(route, models={"max": "dearer"}),))
+
+
+async def test_what_an_older_release_did_not_write_down_gets_its_default(tmp_path: Path) -> None:
+    left_out = 0
+    for routes in map(routes_of, VENDORS):
+        for route in routes:
+            whole, known = plain_order(route), effective(route)
+            # `auto` is not filled in: it was written down as the ratio that was taken for it
+            needed = {name: one for name, one in whole.arguments.items() if one == AUTO or one != known[name].default}
+            left_out += len(whole.arguments) - len(needed)
+            call = CallRecord(number=0, arguments=needed)
+            job = entry("running", call, route=route.model, inputs={"images": [], "mask": None})
+            job = replace(job, tool=route.tool, operation=route.operation.value, model=whole.model)
+            assert (await spool_of(tmp_path).read_order(job, call, routes)).arguments == whole.arguments
+    assert left_out
 
 
 async def test_an_input_that_is_gone_is_named(tmp_path: Path) -> None:

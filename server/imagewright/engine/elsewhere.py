@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from imagewright.catalog.row import OperationName
+from imagewright.catalog.load import row_in
+from imagewright.catalog.row import AUTO, OperationName
 from imagewright.engine.job import SHARE_MADE, Job, error_of
 from imagewright.engine.pictures import RESULT, SpoolWriter, job_key
 from imagewright.errors import StorageError, error_data
-from imagewright.providers.base import Order, Output, Prepared
+from imagewright.providers.base import SERVED_BY_ENGINE, Order, Output, Prepared
 from imagewright.storage.base import NO_SENSE, UnreadableJobError
 from imagewright.storage.records import INCOMING, spooled_key
 from imagewright.storage.states import CallState
@@ -180,6 +181,8 @@ class Spool(SpoolWriter):
     async def read_order(self, job: JobRecord, call: CallRecord, routes: Iterable[Route]) -> Order:
         """The order of a call that was written down but not sent; `routes` are those its provider has now.
 
+        An older release did not know every argument that the route has now: what is missing gets its default.
+
         Raises:
             StorageError: the provider has no such route any more, or an input picture is gone.
         """
@@ -189,7 +192,7 @@ class Spool(SpoolWriter):
             if same and job.model in (route.model, *route.models.values()):
                 return Order(
                     route=route,
-                    arguments=dict(call.arguments),
+                    arguments=_defaults(route) | call.arguments,
                     model=job.model,
                     count=call.count,
                     images=tuple([await self._input(one) for one in inputs["images"]]),
@@ -219,6 +222,15 @@ class Spool(SpoolWriter):
 
     async def _input(self, data: Mapping[str, Any]) -> Prepared:
         return Prepared(await self._blobs.read(data["file"]), data["format"], data["width"], data["height"])
+
+
+def _defaults(route: Route) -> dict[str, Any]:
+    """The defaults of what a route takes, but for `auto`: what that stands for depends on the pictures of a call."""
+    arguments = row_in(route.tool, route.edition).operations[route.operation].arguments
+    named = {name: arguments[name].default for name in route.takes if name in arguments}
+    return {
+        name: default for name, default in named.items() if name not in SERVED_BY_ENGINE and default not in (None, AUTO)
+    }
 
 
 def _is_in_library(record: JobRecord) -> bool:
