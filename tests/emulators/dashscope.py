@@ -1,6 +1,7 @@
 """DashScope on loopback. By hand: `python -m tests.emulators.dashscope`.
 
-Every model that is left answers with the finished pictures; only the first ones, of 2025, knew tasks.
+Every model that is left answers with the finished pictures. Only the first ones, of 2025, knew tasks: none can be
+created any more, and those in `tasks` can be asked about.
 """
 
 from __future__ import annotations
@@ -67,6 +68,8 @@ class DashScopeEmulator(Emulator):
         """How long a link lives."""
         self.bodies: list[dict[str, Any]] = []
         """Every call that was taken, in order."""
+        self.tasks: dict[str, dict[str, Any]] = {}
+        """What is answered about each task, by its id: its `output`."""
         self._calls: deque[float] = deque()
         self._refusals: deque[tuple[str, str]] = deque()
         self._files: dict[str, tuple[Size, str, bool]] = {}
@@ -80,6 +83,7 @@ class DashScopeEmulator(Emulator):
         path = "/api/v1/services/aigc/multimodal-generation/generation"
         return (
             Door("generate", "api", "POST", path, self._generate),
+            Door("poll", "api", "GET", "/api/v1/tasks/(?P<task>[^/]+)", self._poll),
             Door("download", "files", "GET", "/(?P<name>.+)", self._download),
         )
 
@@ -98,8 +102,7 @@ class DashScopeEmulator(Emulator):
 
     def _call(self, received: Received) -> tuple[Model, dict[str, Any], dict[str, Any]]:
         """The model, the input and the parameters of a call, each checked by itself."""
-        if received.headers.get("authorization") != f"Bearer {self.key}":
-            raise Refused(error(401, "InvalidApiKey", "Invalid API-key provided."))
+        self._check_key(received)
         if ASYNC in received.headers:
             raise Refused(error(403, "AccessDenied", "current user api does not support asynchronous calls."))
         body = received.json()
@@ -118,6 +121,13 @@ class DashScopeEmulator(Emulator):
             if why := known[name](value) if name in known else "is not a known parameter":
                 raise wrong(f"parameters.{name} {why}")
         return model, given, parameters
+
+    def _poll(self, received: Received) -> Answer:
+        self._check_key(received)
+        task = received.groups["task"]
+        output = {"task_id": task, **self.tasks.get(task, {"task_status": "UNKNOWN"})}
+        made = sum("url" in one for one in output.get("results", ()))
+        return Answer.of({"output": output, "usage": {"image_count": made}, "request_id": "r-emulated"})
 
     def _admit(self, price: float, body: dict[str, Any]) -> None:
         """Rate and purse."""

@@ -9,14 +9,14 @@ import pytest
 from PIL import Image
 
 from imagewright.engine.plan import estimate
-from imagewright.errors import BadKey, ContentRefused
+from imagewright.errors import BadKey, ContentRefused, VendorUnavailable
 from imagewright.providers import open_provider
-from imagewright.providers.base import ProviderConfig
+from imagewright.providers.base import Handle, ProviderConfig, Running
 from imagewright.providers.dashscope.routes import ROUTES, DashScopeRoute
 from tests.emulators.dashscope_models import picture_in, size_of
 from tests.emulators.pictures import draw
 from tests.providers.dashscope.cases import sized
-from tests.support.provider_runs import drive_at_once, full_order, plain_order
+from tests.support.provider_runs import drive_at_once, followed, full_order, plain_order
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,3 +142,20 @@ async def test_a_key_of_the_other_region_is_reported(emulator: DashScopeEmulator
     )
     with pytest.raises(BadKey, match="IMAGEWRIGHT_DASHSCOPE_BASE_URL"):
         await other.submit(plain_order(GENERATE))
+
+
+async def test_a_task_of_an_older_release_is_followed_to_its_end(
+    emulator: DashScopeEmulator, provider: Provider, tmp_path: Path
+) -> None:
+    """That release began it with a model of 2025, and wrote this handle down."""
+    finished, _ = await drive_at_once(provider, plain_order(GENERATE), tmp_path)
+    handle = Handle("dashscope", {"task": "t"})
+    with pytest.raises(VendorUnavailable, match="not known"):
+        await provider.poll(handle)
+    emulator.tasks["t"] = {"task_status": "RUNNING"}
+    assert await provider.poll(handle) == Running(stage="generating")
+    emulator.tasks["t"] = {"task_status": "SUCCEEDED", "results": [{"url": finished.outputs[0].url}]}
+    assert len((await followed(provider, handle, tmp_path)).files) == 1
+    emulator.tasks["t"] = {"task_status": "FAILED", "code": "DataInspectionFailed", "message": "no"}
+    with pytest.raises(ContentRefused):
+        await followed(provider, handle, tmp_path)

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagewright.errors import (
+    BadKey,
     ContentRefused,
     GenerationFailed,
     OutOfCredit,
     ProviderError,
+    RateLimited,
+    TaskEnded,
 )
-from imagewright.providers.base import Finished, Output
-from imagewright.providers.dashscope.replies import read_submitted
+from imagewright.providers.base import Finished, Output, Running
+from imagewright.providers.dashscope.replies import read_submitted, read_task
 from tests.support.replies import reply
 
 if TYPE_CHECKING:
@@ -85,3 +88,52 @@ def test_an_error_with_status_200_is_a_failure() -> None:
 def test_an_answer_of_another_shape_is_left_to_its_status(content: Any) -> None:
     assert read_submitted(text(content)) is None
     assert read_submitted(reply(b"<html>", 502)) is None
+
+
+def _task(status: Any, **more: Any) -> dict[str, Any]:
+    return {"output": {"task_id": "t", "task_status": status, **more}, "request_id": "r"}
+
+
+REFUSED = {"code": "DataInspectionFailed", "message": "m"}
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "charged", "sure"),
+    [
+        (_task("FAILED", code="InternalError.Timeout", message="m"), GenerationFailed, False, True),
+        (_task("FAILED", **REFUSED), ContentRefused, False, True),
+        (_task("CANCELED"), GenerationFailed, False, True),
+        (_task("SUCCEEDED", results=[REFUSED]) | {"usage": {"image_count": 0}}, ContentRefused, False, True),
+        (_task("SUCCEEDED", results=[]), GenerationFailed, None, False),
+        (_task("SUCCEEDED", results=None), GenerationFailed, None, False),
+    ],
+)
+def test_a_task_that_came_to_nothing(
+    content: Any, kind: type[ProviderError], *, charged: bool | None, sure: bool
+) -> None:
+    answer = read_task(text(content))
+    assert isinstance(answer, TaskEnded)
+    assert (type(answer.error), answer.error.charged, answer.sure) == (kind, charged, sure)
+
+
+@pytest.mark.parametrize(("status", "stage"), [("PENDING", "queued"), ("RUNNING", "generating"), ("NEW", "queued")])
+def test_a_task_that_is_not_over_is_running(status: str, stage: str) -> None:
+    assert read_task(text(_task(status))) == Running(stage=stage)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [
+        ("InvalidApiKey", 401, BadKey),
+        ("Arrearage", 400, OutOfCredit),
+        ("Throttling.AllocationQuota", 429, RateLimited),
+        ("InvalidParameter", 400, None),
+        ("InternalError", 500, None),
+    ],
+)
+def test_a_refused_question_says_nothing_about_the_task(
+    code: str, status: int, kind: type[ProviderError] | None
+) -> None:
+    answer = read_task(text({"code": code, "message": "m"}, status))
+    assert (None if answer is None else type(answer)) is kind
+    assert not isinstance(answer, ProviderError) or answer.charged is None

@@ -3,21 +3,23 @@
 Interface as read on 2026-11-26. `IMAGEWRIGHT_DASHSCOPE_BASE_URL` is the region's host: `https://dashscope.aliyuncs.com`
 for Beijing, or a workspace's own; keys work in the region they were made in. Links of results live for 24 hours.
 
-There is no way to create a task and poll it: the maker's reference of such calls names only two models of 2025.
+No task is created here: the maker's reference of such calls names only two models of 2025. Those that an older release
+has begun are still asked about.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import SynchronousProvider, route_as
-from imagewright.providers.dashscope.replies import read_submitted
+from imagewright.providers.dashscope.replies import read_submitted, read_task
 from imagewright.providers.dashscope.routes import NAME, ROUTES, DashScopeRoute
 from imagewright.providers.http.request import Purpose, Request
 
 if TYPE_CHECKING:
-    from imagewright.providers.base import Finished, Order, Provider, ProviderConfig
+    from imagewright.providers.base import Finished, Handle, Order, Provider, ProviderConfig, Running
 
 PATH = "/services/aigc/multimodal-generation/generation"
 
@@ -49,6 +51,19 @@ class DashScope(SynchronousProvider):
             read=read_submitted,
             seconds=self.seconds,
         )
+
+    async def poll(self, handle: Handle) -> Running | Finished:
+        """Ask once about a task of an older release. One that is not known there is `VendorUnavailable`: ask again.
+
+        Raises:
+            TaskEnded: there is no task, or it has ended without a picture.
+        """
+        if "task" not in handle.data:
+            return await super().poll(handle)
+        answer: Running | Finished = await self._ask(
+            f"{self._base}/tasks/{quote(handle.data['task'], safe='')}", read_task
+        )
+        return answer
 
 
 PROVIDER: type[Provider] = DashScope

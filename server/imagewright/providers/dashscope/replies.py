@@ -18,9 +18,10 @@ from imagewright.errors import (
     ProviderError,
     RateLimited,
     RequestRejected,
+    TaskEnded,
     VendorUnavailable,
 )
-from imagewright.providers.base import Finished, Output
+from imagewright.providers.base import Finished, Output, Running
 from imagewright.providers.common.fields import mapping, mappings, text_in
 from imagewright.providers.dashscope.routes import NAME
 from imagewright.providers.http.classify import LONGEST, by_status, sounds_moderated
@@ -46,6 +47,8 @@ MEANINGS: tuple[tuple[str, type[ProviderError]], ...] = (
     ("InternalError", VendorUnavailable),
 )
 """By a part of the `code`; for all others the HTTP status decides."""
+OVER = frozenset({"FAILED", "CANCELED"})
+GONE = "UNKNOWN"
 NO_PICTURE = "its answer holds no picture"
 TWO_REGIONS = (
     "Keys work in the region they were made in; IMAGEWRIGHT_DASHSCOPE_BASE_URL says which is asked: Singapore, or with "
@@ -76,6 +79,43 @@ def read_submitted(reply: Reply) -> Finished | ProviderError | None:
     if reply.status >= HTTPStatus.BAD_REQUEST or (failure.code and not output):
         return _refusal(reply, failure)
     return _finished(content) if output else None
+
+
+def read_task(reply: Reply) -> Running | Finished | TaskEnded | ProviderError | None:
+    """How a task stands that an older release has begun. An undocumented status counts as running."""
+    content = mapping(reply.json)
+    output = mapping(content.get("output"))
+    status = text_in(output, "task_status")
+    if reply.status >= HTTPStatus.BAD_REQUEST or not status:
+        failure = _failure_in(content)
+        known = failure.meaning in (BadKey, OutOfCredit, RateLimited)
+        # it says nothing about the task, which may have been charged
+        return failure.meaning(NAME, str(failure), charged=None) if known and failure.meaning else None
+    if status in OVER:
+        return TaskEnded(_task_failure(output, status))
+    if status == GONE:
+        return VendorUnavailable(NAME, "the task is not known there, not yet or no longer", charged=None, spoken=False)
+    if status != "SUCCEEDED":
+        return Running(stage="generating" if status == "RUNNING" else "queued")
+    items = list(mappings(output.get("results")))
+    urls = [url for item in items if (url := text_in(item, "url"))]
+    if urls:
+        return Finished(tuple(Output(url=url) for url in urls))
+    failure = next((one for one in map(_failure_in, items) if one.code), Failure("", ""))
+    kind = failure.meaning or GenerationFailed
+    # without a picture and without a reason, it may be a slip
+    ended = kind(NAME, str(failure) or NO_PICTURE, charged=_charged(content), spoken=bool(failure.code))
+    return TaskEnded(ended, sure=bool(failure.code))
+
+
+def _task_failure(output: Mapping[str, Any], status: str) -> ProviderError:
+    """The failure of a task that was taken; nothing came out of it, so nothing is charged."""
+    failure = _failure_in(output)
+    kind = failure.meaning
+    if kind is None or issubclass(kind, VendorUnavailable | RateLimited):
+        kind = GenerationFailed
+    words = str(failure) or f"the task has ended as {status}"
+    return kind(NAME, words, charged=False, spoken=bool(str(failure)))
 
 
 def _finished(content: Mapping[str, Any]) -> Finished | ProviderError:
