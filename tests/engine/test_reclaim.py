@@ -13,6 +13,7 @@ from imagewright.storage.states import CallState
 from tests.support.engine_bench import (
     MADE,
     OUTPUT,
+    PATIENCE,
     SUBMITTED,
     SUBMITTING,
     USD,
@@ -158,8 +159,42 @@ async def test_a_model_that_is_gone_is_reported_and_nothing_is_sent(home: Path) 
     async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.reclaimed(job_id))
     assert vendor.orders == []
-    assert "no vendor/model-1 any more; nothing was sent" in str(job.error)
+    assert "no vendor/model-1 any more; this was not sent" in str(job.error)
     assert job.record.cost_usd == 0.0
+
+
+async def test_a_call_that_was_not_sent_is_told_from_one_that_was(home: Path) -> None:
+    job_id = await left_behind(home, SUBMITTING, SUBMITTED, MADE, calls=(1, 1))
+    vendor = Vendor()
+    vendor.routes = (replace(vendor.routes[0], model="vendor/model-2"),)
+    async with open_bench(home, vendor) as bench:
+        job = await bench.done(await bench.reclaimed(job_id))
+    assert (vendor.orders, len(job.pictures)) == ([], 1)
+    assert "1 of 2 calls were not sent." in job.record.notes
+    assert not any("othing was sent" in note for note in job.record.notes)
+    assert cost(job) == (USD, "estimate")
+
+
+@pytest.mark.parametrize("written", [True, False], ids=["written down", "just kept"])
+async def test_a_difference_that_another_process_found_is_still_said(home: Path, *, written: bool) -> None:
+    job_id = await left_behind(home, SUBMITTING, SUBMITTED, MADE, calls=(1, 1))
+    execute(home, "UPDATE job SET plan = json_set(plan, '$.spec.asked.ratio', '21:9')")
+    vendor = Vendor()
+    vendor.then("poll", anyio.sleep_forever)
+    async with open_bench(home, vendor) as bench:
+        await bench.reclaimed(job_id)
+        with anyio.fail_after(PATIENCE):
+            while KEPT not in states(await bench.record(job_id)):  # noqa: ASYNC110 - another process sets no event
+                await anyio.sleep(0.001)
+        await bench.crash()
+    if not written:
+        execute(home, "UPDATE call SET state = 'made' WHERE state = 'kept'")
+        execute(home, "UPDATE job SET notes = '[]'")
+    execute(home, "DELETE FROM call WHERE number = 1")  # whose picture would say the same
+    async with open_bench(home, Vendor()) as bench:
+        job = await bench.done(await bench.reclaimed(job_id))
+    assert len(job.pictures) == 1
+    assert [note for note in job.record.notes if "21:9" in note] == ["Asked 21:9, arrived 64x48 px (4:3)."]
 
 
 async def test_what_was_never_sent_is_not_sent_the_next_day(home: Path) -> None:

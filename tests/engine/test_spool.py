@@ -77,7 +77,7 @@ async def test_a_call_that_was_not_sent_can_be_sent_by_another_process(
     job = entry("running", call, route=ROUTE.model, inputs=inputs)
     other = replace(ROUTE, model="another")
     assert await spool_of(tmp_path).read_order(job, call, (other, ROUTE)) == whole
-    with pytest.raises(StorageError, match="nothing was sent"):
+    with pytest.raises(StorageError, match="this was not sent"):
         await spool_of(tmp_path).read_order(job, call, (other,))
 
 
@@ -86,7 +86,7 @@ async def test_a_call_is_sent_with_the_id_that_was_written_down(tmp_path: Path) 
     job = replace(entry("running", call, route=ROUTE.model, inputs={"images": [], "mask": None}), model="dear")
     route = replace(ROUTE, model_by="quality", models={"max": "dear"})
     assert (await spool.read_order(job, call, (route,))).model == "dear"
-    with pytest.raises(StorageError, match="no dear any more; nothing was sent"):
+    with pytest.raises(StorageError, match="no dear any more; this was not sent"):
         await spool.read_order(job, call, (replace(route, models={"max": "dearer"}),))
 
 

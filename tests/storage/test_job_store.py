@@ -80,6 +80,17 @@ async def test_steps_and_the_end_are_read_back(workers: Workers, clock: Clock) -
     assert (found.finished, found.worker_id, found.done, found.is_held) == (NOW + 5, "", True, False)
 
 
+async def test_notes_are_kept_with_a_step(workers: Workers) -> None:
+    store = workers()
+    await started(store)
+    await store.advance("job_1", 0, CallState.SUBMITTING)
+    await store.advance("job_1", 0, CallState.SUBMITTED, handle={"task": "t1"}, notes=("One.", "Two."))
+    await store.advance("job_1", 0, CallState.MADE)
+    found = await store.get(LOCAL, "job_1")
+    assert found is not None
+    assert (found.notes, found.calls[0].handle) == (("One.", "Two."), {"task": "t1"})
+
+
 async def test_whatever_a_vendor_put_among_its_answers_has_a_text(workers: Workers) -> None:
     store = workers()
     await started(store)

@@ -118,8 +118,9 @@ class MemoryJobStore:
         values: dict[str, Any] = json.loads(json.dumps(changes, default=str))
         if values.get("outputs") is not None:
             values["outputs"] = tuple(values["outputs"])
+        notes = tuple(values.pop("notes", one.job.notes))
         calls[number] = replace(calls[number], state=state, **values)
-        one.job = replace(one.job, calls=tuple(calls.values()))
+        one.job = replace(one.job, calls=tuple(calls.values()), notes=notes)
 
     async def claim(self, job_id: str, number: int, handle: Mapping[str, str]) -> bool:
         if any(call.handle == handle for one in self._kept.values() for call in one.job.calls):

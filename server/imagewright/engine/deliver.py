@@ -140,7 +140,7 @@ async def _in_type(whole: Arrived, asked: Asked, file: Path) -> tuple[Arrived, l
     return whole, [f"Asked {asked.format}, arrived {came}: kept as it came, because {reason}."]
 
 
-def differences(asked: Asked, facts: PictureFacts) -> list[str]:
+def differences(asked: Asked, facts: PictureFacts | PictureRecord) -> list[str]:
     """Every difference in shape, size and transparency, one sentence each, with both values.
 
     The shape may differ by 1 %, or by the one pixel that rounding makes. The size is compared exactly where exact sides
@@ -150,7 +150,7 @@ def differences(asked: Asked, facts: PictureFacts) -> list[str]:
     return [*_of_sides(asked, facts), *_of_transparency(asked, facts)]
 
 
-def _of_sides(asked: Asked, facts: PictureFacts) -> Iterator[str]:
+def _of_sides(asked: Asked, facts: PictureFacts | PictureRecord) -> Iterator[str]:
     sides = facts.width, facts.height
     came = f"arrived {_px(sides)}"
     if asked.size is not None and sides != asked.size:
@@ -166,7 +166,7 @@ def _of_sides(asked: Asked, facts: PictureFacts) -> Iterator[str]:
             yield f"Asked {asked.resolution} (about {_megapixels(usual)}), {came} ({_megapixels(pixels)})."
 
 
-def _of_transparency(asked: Asked, facts: PictureFacts) -> Iterator[str]:
+def _of_transparency(asked: Asked, facts: PictureFacts | PictureRecord) -> Iterator[str]:
     if asked.transparent is None or facts.transparent is None or facts.transparent == asked.transparent:
         return
     if asked.cut_out:

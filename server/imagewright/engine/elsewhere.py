@@ -199,7 +199,7 @@ class Spool(SpoolWriter):
                     mask=await self._input(inputs["mask"]) if inputs["mask"] else None,
                     first_variant=call.first_variant,
                 )
-        raise StorageError(f"{job.provider} has no {job.model} any more; nothing was sent")
+        raise StorageError(f"{job.provider} has no {job.model} any more; this was not sent")
 
     async def sweep(self, record_of: Callable[[str], Awaitable[JobRecord | None]]) -> None:
         """Remove files that killed processes left and that are not needed any more. Never raises.

@@ -20,6 +20,7 @@ from imagewright.errors import (
     ProviderError,
     RateLimited,
     RecordedError,
+    StorageError,
     VendorUnavailable,
     error_data,
 )
@@ -327,6 +328,9 @@ def settle(record: JobRecord, arrived: int, usd: float | None, call_runs: Sequen
     if not arrived and not cancelled:
         error = errors[0] if errors else ProviderError(record.provider, "no picture came", charged=None)
     notes = list(record.notes)
+    if unsent := [one for one in call_runs if isinstance(one.error, StorageError) and not one.sent]:
+        some = any(one.sent for one in call_runs)
+        notes.append(f"{len(unsent)} of {len(call_runs)} calls were not sent." if some else "Nothing was sent.")
     if arrived < record.expected and (arrived or cancelled):
         notes.append(f"{arrived} of {record.expected} pictures arrived.")
     words = {str(error), *notes}

@@ -15,7 +15,7 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
-from imagewright.engine.deliver import Delivery
+from imagewright.engine.deliver import Delivery, differences
 from imagewright.engine.elsewhere import Answer
 from imagewright.engine.job import SHARE_MADE, CallRun, call_run_of, cost_each, most_taken, within_reason
 from imagewright.engine.trouble import (
@@ -240,8 +240,11 @@ class Attempt:
         """Deliver one picture; an error goes into `failed`."""
         variant = self.job.record.variant_of(call_run.call, place)
         try:
-            if not any(one.variant == variant for one in self.job.pictures):
+            kept = next((one for one in self.job.pictures if one.variant == variant), None)
+            if kept is None:
                 await self._deliver(call_run, place, variant)
+            else:  # by a process that may have stopped before it wrote down how the picture differs
+                self.job.note(*differences(self.spec.asked, kept))
         except Exception as error:  # noqa: BLE001 - as in `_carry_out_call`
             failed[place] = error
 
@@ -305,8 +308,6 @@ class Attempt:
     async def _fail(self, call_run: CallRun, error: ImagewrightError) -> None:
         call_run.error = error
         unknown = isinstance(error, UnknownOutcome) and call_run.state is CallState.SUBMITTING
-        if isinstance(error, StorageError) and call_run.state is CallState.PLANNED:
-            self.job.note("Nothing was sent.")
         await self._note(call_run, CallState.UNKNOWN if unknown else CallState.FAILED, error=error_data(error))
 
     async def _note(self, call_run: CallRun, state: CallState, **changes: Unpack[CallChanges]) -> None:
@@ -314,7 +315,9 @@ class Attempt:
         values: dict[str, Any] = {**changes, "state": state}
         call_run.call = replace(call_run.call, **values)
         with anyio.CancelScope(shield=True):
-            await self.stores.jobs.note(self.job.id, call_run.call.number, state, **changes)
+            # with all notes so far: a process that carries the job on knows only what is written down
+            notes = self.job.record.notes
+            await self.stores.jobs.note(self.job.id, call_run.call.number, state, notes=notes, **changes)
 
     def _handle(self, call_run: CallRun) -> Handle | None:
         data = call_run.call.handle

@@ -85,13 +85,14 @@ class BlobGoneError(StorageError):
 
 
 class CallChanges(TypedDict, total=False):
-    """Fields of `CallRecord` that can change together with its state."""
+    """Fields of `CallRecord` that can change together with its state, and `notes` of its job."""
 
     signature: Mapping[str, str] | None
     handle: Mapping[str, str] | None
     outputs: Sequence[Mapping[str, Any]] | None
     cost_usd: float | None
     error: Mapping[str, Any] | None
+    notes: Sequence[str]
 
 
 class JobEnd(TypedDict):

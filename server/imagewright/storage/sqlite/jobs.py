@@ -262,7 +262,10 @@ class SqliteJobStore(SqliteStore):
             message = f"{job_id} call {number}: no way from {row[0]} to {state}"
             raise ValueError(message)
         where = "job_id = :job_id AND number = :place"
-        update(connection, "call", {**changes, "state": state}, where, job_id=job_id, place=number)
+        of_call = {name: value for name, value in changes.items() if name != "notes"}
+        update(connection, "call", {**of_call, "state": state}, where, job_id=job_id, place=number)
+        if "notes" in changes:
+            update(connection, "job", {"notes": changes["notes"]}, "id = :id", id=job_id)
 
     def _update_own(self, connection: sqlite3.Connection, job_id: str, values: Mapping[str, Any]) -> None:
         """Change the row of a job that this worker has."""
