@@ -192,7 +192,7 @@ class Spool(SpoolWriter):
             if same and job.model in (route.model, *route.models.values()):
                 return Order(
                     route=route,
-                    arguments=_defaults(route) | call.arguments,
+                    arguments={**_defaults(route), **call.arguments},
                     model=job.model,
                     count=call.count,
                     images=tuple([await self._input(one) for one in inputs["images"]]),

@@ -314,10 +314,10 @@ class Attempt:
         """Write a step down, also while the job is being stopped. If it cannot be written now, it is written later."""
         values: dict[str, Any] = {**changes, "state": state}
         call_run.call = replace(call_run.call, **values)
+        # a process that carries the job on knows only what is written down
+        changes["notes"] = self.job.record.notes
         with anyio.CancelScope(shield=True):
-            # with all notes so far: a process that carries the job on knows only what is written down
-            notes = self.job.record.notes
-            await self.stores.jobs.note(self.job.id, call_run.call.number, state, notes=notes, **changes)
+            await self.stores.jobs.note(self.job.id, call_run.call.number, state, **changes)
 
     def _handle(self, call_run: CallRun) -> Handle | None:
         data = call_run.call.handle
