@@ -283,12 +283,11 @@ class Row(Strict):
         return max(self.editions, key=lambda name: self.editions[name].released, default="")
 
     def editions_for(self, name: OperationName, given: Mapping[str, Any]) -> tuple[str, ...]:
-        """The editions that take all these arguments in an operation, in order; a default may be given to any.
+        """The editions a caller can name that take all these arguments in an operation, in order.
 
-        Empty for an operation that is served by no edition.
+        A default may be given to any. Empty for an operation that is served by no edition.
         """
-        if MODEL not in (arguments := self.operations[name].arguments):
-            return ()
+        arguments = self.operations[name].arguments
         asked = {
             key: value
             for key, value in given.items()
@@ -299,7 +298,12 @@ class Row(Strict):
             own = edition.narrow(name, self.operations[name]).arguments
             return all(key in own and not outside(own[key], value) for key, value in asked.items())
 
-        return tuple(key for key, edition in self.editions.items() if takes(edition))
+        return tuple(key for key in self.editions_named(name) if takes(self.editions[key]))
+
+    def editions_named(self, name: OperationName) -> tuple[str, ...]:
+        """The editions a caller can name in an operation; without those that had ended when they were read."""
+        model = self.operations[name].arguments.get(MODEL)
+        return () if model is None else tuple(key for key in self.editions if key in (model.values or ()))
 
     def edition_called(self, text: str) -> str | None:
         """The edition that a caller means by a text: its name, its title or another of its names, however written.

@@ -15,7 +15,7 @@ from imagewright.catalog.nearest import arguments_called, nearest
 from imagewright.catalog.row import MODEL, Limits, bare, verb
 from imagewright.engine.check import allows, check, normalised_for
 from imagewright.engine.config import all_routes
-from imagewright.engine.offer import end_of, living
+from imagewright.engine.offer import has_ended, living
 from imagewright.engine.plan import candidates, is_served
 from imagewright.engine.refusals import amount
 from imagewright.errors import MOST_PROBLEMS, Problem, Refusal
@@ -25,6 +25,7 @@ from imagewright.text import LONGEST_COMPARED, closest, listed, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import date
 
     from imagewright.catalog.row import OperationName, Row
     from imagewright.engine.check import Checked
@@ -229,7 +230,7 @@ def _with_edition(offer: Offer, checked: Checked, problem: Problem) -> Problem:
     if not checked.edition or name not in checked.arguments.keys() | given.keys() or name not in given:
         return problem
     able = checked.row.editions_for(checked.operation, {name: given[name]})
-    serving = _serving(offer.routes(checked.row.tool), checked.row, checked.operation, offer.today.isoformat())
+    serving = _serving(offer.routes(checked.row.tool), checked.row, checked.operation, offer.today)
     if not able or checked.edition in able:
         return problem
     if here := [one for one in able if one in serving]:
@@ -242,7 +243,7 @@ def _with_edition(offer: Offer, checked: Checked, problem: Problem) -> Problem:
 def _no_such_edition(offer: Offer, checked: Checked, asked: str) -> str:
     """Why an edition is not served, and which are."""
     row, operation = checked.row, checked.operation
-    serving = _serving(offer.routes(row.tool), row, operation, offer.today.isoformat())
+    serving = _serving(offer.routes(row.tool), row, operation, offer.today)
     places: dict[str, list[str]] = defaultdict(list)
     for one, providers in serving.items():
         places[listed(providers)].append(one)
@@ -256,7 +257,7 @@ def _no_such_edition(offer: Offer, checked: Checked, asked: str) -> str:
         hint = f"; nearest: {near}" if near else ""
         return f"{row.tool} has no edition {say(asked)}{hint}{choice}"
     edition = row.editions[name]
-    if edition.ends and (edition.ends <= offer.today.isoformat() or name not in _named(row, operation)):
+    if edition.ends and (has_ended(edition.ends, offer.today) or name not in row.editions_named(operation)):
         successor = edition.successor
         after = f"; its successor is {successor}, {row.editions[successor].title}" if successor else ""
         return f"{edition.title} ended on {edition.ends}{after}{choice}"
@@ -288,26 +289,20 @@ def _way_to(offer: Offer, checked: Checked, names: Sequence[str]) -> str:
     """That no configured provider serves these editions for this operation, and with which key one would."""
     row, operation = checked.row, checked.operation
     routes = [one for one in all_routes() if one.tool == row.tool]
-    found = _serving(routes, row, operation, offer.today.isoformat())
+    found = _serving(routes, row, operation, offer.today)
     titles = listed((row.editions[name].title for name in names), "or")
     if unused := _unused(offer, (one for name in names for one in found.get(name, ()))):
         return f"no configured provider serves {titles} to {verb(operation)}; {unused} would"
     return f"no provider serves {titles} to {verb(operation)}"
 
 
-def _serving(routes: Iterable[Route], row: Row, operation: OperationName, today: str) -> dict[str, list[str]]:
+def _serving(routes: Iterable[Route], row: Row, operation: OperationName, today: date) -> dict[str, list[str]]:
     """The editions that live and are served for an operation, in the order of the row, each with its providers."""
     found: dict[str, dict[str, None]] = {
-        name: {} for name in _named(row, operation) if not (end := row.editions[name].ends) or end > today
+        name: {} for name in row.editions_named(operation) if not has_ended(row.editions[name].ends, today)
     }
-    for route in routes:
-        if route.operation == operation and not "" < end_of(route) <= today:
+    for route in living(routes, today):
+        if route.operation == operation:
             for name in found if route.edition == EVERY_EDITION else found.keys() & {route.edition}:
                 found[name][route.provider] = None
     return {name: list(providers) for name, providers in found.items() if providers}
-
-
-def _named(row: Row, operation: OperationName) -> list[str]:
-    """The editions that a caller can name there; without those that had ended when they were read."""
-    model = row.operations[operation].arguments.get(MODEL)
-    return [] if model is None else [name for name in row.editions if name in (model.values or ())]

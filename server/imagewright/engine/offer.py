@@ -138,7 +138,12 @@ def make_offer(toggles: Toggles, routes: Iterable[Route], providers: Mapping[str
 
 def living(routes: Iterable[Route], today: date) -> list[Route]:
     """The routes whose models have not ended."""
-    return [route for route in routes if not (end := end_of(route)) or end > today.isoformat()]
+    return [route for route in routes if not has_ended(end_of(route), today)]
+
+
+def has_ended(end: str, today: date) -> bool:
+    """Whether the first day without a model, as YYYY-MM-DD, has come; it never does where none is named."""
+    return "" < end <= today.isoformat()
 
 
 def _first_end(tools: Mapping[str, Row], serving: Mapping[str, Iterable[Route]]) -> str:
@@ -243,7 +248,7 @@ def _editions(row: Row, argument: Argument, routes: Sequence[Route], today: date
     """The editions that the routes serve, in the order of the row."""
     own = {route.edition for route in routes}
     served = [name for name in argument.values or () if name in own or EVERY_EDITION in own]
-    return tuple(name for name in served if not (end := row.editions[str(name)].ends) or end > today.isoformat())
+    return tuple(name for name in served if not has_ended(row.editions[str(name)].ends, today))
 
 
 def _form(route: Route, name: str) -> Argument | None:

@@ -100,7 +100,7 @@ def no_edition(row: Row, operation: OperationName, given: Mapping[str, Any]) -> 
     needs = [
         f"{amount(name, given[name])} only with {listed(some, 'or') or 'none'}"
         for name, some in able.items()
-        if len(some) < len(row.editions)
+        if len(some) < len(row.editions_named(operation))
     ]
     return f"no edition takes all of this in one call: {'; '.join(needs)}"
 
