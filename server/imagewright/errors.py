@@ -339,6 +339,16 @@ class UnknownOutcome(ProviderError):
     usually_charged = None
 
 
+class NotSent(ProviderError):
+    """A request that another process had prepared never left this machine, so it may be sent now."""
+
+    category = "not_sent"
+    meaning = "did not get the request: it never left this machine"
+    advice = "It is sent again by itself."
+    retryable = True
+    usually_charged = False
+
+
 class TaskEnded(ImagewrightError):
     """The vendor says that the task itself is over and made nothing. No other answer to a poll ends a call.
 

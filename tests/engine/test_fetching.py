@@ -11,7 +11,7 @@ import pytest
 
 from imagewright.engine import deliver, trouble
 from imagewright.errors import BadKey, ResultLost
-from imagewright.providers.base import Finished, Handle, Output, Running
+from imagewright.providers.base import Finished, Handle, Output, Running, Sending
 from imagewright.providers.http.client import Account, HttpClient
 from imagewright.storage.states import CallState
 from tests.emulators.base import Door, Emulator
@@ -86,8 +86,8 @@ class Linking(Vendor):
         base = f"{self.shelf.url('files')}/{self.shelf.round}"
         return Finished(tuple(Output(url=f"{base}/{place}.png") for place in range(count)))
 
-    async def submit(self, order: Any) -> Handle | Finished:
-        answer = await super().submit(order)
+    async def submit(self, order: Any, sending: Sending | None = None) -> Handle | Finished:
+        answer = await super().submit(order, sending)
         return self._links(order.count) if isinstance(answer, Finished) else answer
 
     async def poll(self, handle: Handle) -> Running | Finished:

@@ -13,7 +13,7 @@ import pytest
 from imagewright.engine import deliver, trouble
 from imagewright.engine.elsewhere import Answer, Spool
 from imagewright.errors import GenerationFailed
-from imagewright.providers.base import Finished, Handle, Output
+from imagewright.providers.base import Finished, Handle, Output, Sending
 from imagewright.storage.principal import LOCAL
 from imagewright.storage.states import CallState
 from imagewright.storage.stores import DeferredJobs, open_stores
@@ -182,8 +182,8 @@ def odd_vendor(data: bytes, *others: bytes, at_once: bool) -> Vendor:
     files = (data, *others)
 
     class Odd(Vendor):
-        async def submit(self, order: Any) -> Handle | Finished:
-            answer = await super().submit(order)
+        async def submit(self, order: Any, sending: Sending | None = None) -> Handle | Finished:
+            answer = await super().submit(order, sending)
             return Finished(tuple(Output(data=one) for one in files)) if isinstance(answer, Finished) else answer
 
         async def fetch(self, output: Output, into: Path) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from imagewright.engine.run import poll_until_done
+from imagewright.engine.waiting import poll_until_done
 from imagewright.engine.trouble import LEAST_PATIENCE
 from imagewright.errors import (
     BadKey,

@@ -11,7 +11,7 @@ import pytest
 
 from imagewright.engine.job import Job
 from imagewright.errors import BadKey, UnknownOutcome, VendorUnavailable
-from imagewright.providers.base import Handle, Prepared
+from imagewright.providers.base import Handle, Prepared, Sending
 from imagewright.providers.common.provider import pictures_of
 from imagewright.storage.principal import LOCAL
 from imagewright.storage.states import CallState
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from imagewright.providers.base import Finished, Order
+    from imagewright.providers.base import Finished, Order, Sending
     from tests.support.engine_bench import Bench
 
 pytestmark = pytest.mark.anyio
@@ -68,9 +68,9 @@ class Lister(Vendor):
         fitting = (handle for prompt, handle in self.listed if prompt == signature["prompt"])
         return next((handle for handle in fitting if handle.data["task"] not in known), None)
 
-    async def submit(self, order: Order) -> Handle | Finished:
+    async def submit(self, order: Order, sending: Sending | None = None) -> Handle | Finished:
         assert len(order.links) == len(pictures_of(order))
-        return await super().submit(order)
+        return await super().submit(order, sending)
 
     def has(self, *tasks: str, prompt: str = "a kite") -> None:
         """Let these calls stand in its list."""

@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from imagewright.engine.job import within_reason
-from imagewright.providers.base import Finished, Handle, Output
+from imagewright.providers.base import Finished, Handle, Output, Sending
 from tests.support.engine_bench import PATIENCE, Vendor, open_bench, place
 from tests.support.pictures import photo
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from imagewright.providers.base import Order, Running
+    from imagewright.providers.base import Order, Running, Sending
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,8 @@ class Generous(Vendor):
         super().__init__()
         self.made = made
 
-    async def submit(self, order: Order) -> Handle:
-        await super().submit(order)
+    async def submit(self, order: Order, sending: Sending | None = None) -> Handle:
+        await super().submit(order, sending)
         # both calls are sent at the same time: the first to arrive need not be the first of the job
         return Handle(self.name, {"task": "t1" if order.first_variant == 1 else "t2", "count": str(order.count)})
 

@@ -29,7 +29,7 @@ class Refusing:
     def __init__(self) -> None:
         self.accounts: list[Account] = []
 
-    async def send(self, account: Account, request: Request[Any]) -> Any:  # noqa: ARG002 - the contract's signature
+    async def send(self, account: Account, request: Request[Any], *_more: Any) -> Any:  # noqa: ARG002 - the signature
         self.accounts.append(account)
         raise BadKey(account.provider, "unknown key")
 

@@ -25,9 +25,10 @@ from imagewright.engine.config import ProviderRegistry
 from imagewright.engine.job import Job, JobSpec
 from imagewright.engine.jobs import Jobs
 from imagewright.engine.plan import Candidate, Plan, estimate
-from imagewright.providers.base import Finished, Handle, Order, Output, PollPolicy, Price, Route, Running
+from imagewright.providers.base import Finished, Handle, Order, Output, PollPolicy, Price, Route, Running, Sending
 from imagewright.settings.folders import find_folders
 from imagewright.storage.principal import LOCAL
+from imagewright.storage.records import Pace
 from imagewright.storage.states import CallState
 from imagewright.storage.stores import open_stores
 from tests.support.pictures import photo
@@ -72,7 +73,8 @@ class Vendor:
     poll_policy = PollPolicy(first=0.001, factor=1.0, longest=0.001, seldom=0.01, doubts=(0.001,) * 3, give_up=PATIENCE)
 
     def __init__(self, name: str = "vendor", *, at_once: bool = False, usd: float | None = USD) -> None:
-        self.name = name
+        self.name = self.account = name
+        self.pace = Pace()
         self.routes: tuple[Route, ...] = (route_of(name, usd),)
         self.at_once = at_once
         """Whether a submit is answered with the pictures."""
@@ -103,7 +105,9 @@ class Vendor:
             raise what
         return await what() if callable(what) else what
 
-    async def submit(self, order: Order) -> Handle | Finished:
+    async def submit(self, order: Order, sending: Sending | None = None) -> Handle | Finished:
+        if sending is not None:
+            await sending.begin()
         self.orders.append(order)
         answer: Handle | Finished | None = await self._happen("submit")
         if answer is not None:

@@ -16,6 +16,7 @@ from imagewright.errors import BadKey, ProviderError, ResultLost, SettingsError
 from imagewright.providers import KEY_VARIABLES, KEYLESS, OTHER_HOSTS, open_client, open_provider
 from imagewright.providers.base import PollPolicy, ProviderConfig, TellsRetirements
 from imagewright.settings.table import address_variable
+from imagewright.storage.records import Pace
 from imagewright.text import did_you_mean, listed
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.engine.offer import Offer
-    from imagewright.providers.base import Finished, Handle, Order, Output, Provider, Route, Running
+    from imagewright.providers.base import Finished, Handle, Order, Output, Provider, Route, Running, Sending
     from imagewright.providers.http.client import Sender
     from imagewright.settings.load import Settings
 
@@ -216,10 +217,12 @@ class AbsentProvider:
     name: str
     routes: tuple[Route, ...] = ()
     poll_policy = PollPolicy()
+    pace = Pace()
+    account: str = ""
 
-    async def submit(self, order: Order) -> Handle | Finished:
+    async def submit(self, order: Order, sending: Sending | None = None) -> Handle | Finished:
         """Raise `BadKey`: nothing was sent."""
-        del order
+        del order, sending
         raise BadKey(self.name, NOT_IN_USE, charged=False)
 
     async def poll(self, handle: Handle) -> Running | Finished:

@@ -19,18 +19,16 @@ from imagewright.engine.deliver import Delivery, differences
 from imagewright.engine.elsewhere import Answer
 from imagewright.engine.job import SHARE_MADE, CallRun, call_run_of, cost_each, most_taken, within_reason
 from imagewright.engine.trouble import (
-    LEAST_PATIENCE,
     Fetching,
-    Trouble,
     UnreadableResultError,
     as_ours,
     ask_to_stop,
     recover,
     too_old,
-    took_too_long,
 )
-from imagewright.errors import ImagewrightError, ProviderError, StorageError, TaskEnded, UnknownOutcome, error_data
-from imagewright.providers.base import CanRecover, Finished, Handle, Running, UploadsInputs
+from imagewright.engine.waiting import poll_until_done
+from imagewright.errors import ImagewrightError, StorageError, UnknownOutcome, error_data
+from imagewright.providers.base import CanRecover, Finished, Handle, Running, Sending, UploadsInputs
 from imagewright.storage.base import LostLeaseError
 from imagewright.storage.states import FINAL, CallState
 
@@ -42,7 +40,7 @@ if TYPE_CHECKING:
     from imagewright.engine.elsewhere import Spool
     from imagewright.engine.job import Job, JobSpec
     from imagewright.engine.plan import Plan
-    from imagewright.providers.base import Provider
+    from imagewright.providers.base import Order, Provider
     from imagewright.storage.base import CallChanges
     from imagewright.storage.stores import Stores
 
@@ -134,10 +132,7 @@ class Attempt:
         record, number = self.job.record, call_run.call.number
         if (hours := (time.time() - record.created) / 3600) > STALE_HOURS:
             raise too_old(hours)
-        if self.plan is not None:
-            order = self.plan.orders[number]
-        else:
-            order = await self.spool.read_order(record, call_run.call, self.provider.routes)
+        order = await self._order(call_run)
         if order.images and isinstance(self.provider, UploadsInputs):
             self._progress(call_run, Running(stage="uploading the pictures"))
             order = await self.provider.upload_inputs(order)
@@ -145,23 +140,36 @@ class Attempt:
         if isinstance(self.provider, CanRecover):
             signature = await anyio.to_thread.run_sync(self.provider.signature, order)
         unheard: UnknownOutcome | None = None
-        # a cancel in the middle of this would leave the outcome unknown; both steps have time limits of their own
-        with anyio.CancelScope(shield=True):
-            # written down before anything is sent: if it cannot be written, nothing is sent
-            await self.stores.jobs.advance(self.job.id, number, CallState.SUBMITTING, signature=signature)
-            call_run.call = replace(call_run.call, state=CallState.SUBMITTING, signature=signature)
-            call_run.sent = True
+        with anyio.CancelScope() as scope:
+
+            async def begin() -> None:
+                # a cancel from here on would leave the outcome unknown; what follows has time limits of its own
+                scope.shield = True
+                if call_run.state is CallState.PLANNED:
+                    # written down before anything is sent: if it cannot be written, nothing is sent
+                    await self.stores.jobs.advance(self.job.id, number, CallState.SUBMITTING, signature=signature)
+                    call_run.call = replace(call_run.call, state=CallState.SUBMITTING, signature=signature)
+                    call_run.sent = True
+
             try:
-                answer = await self.provider.submit(order)
+                await self._accepted(call_run, await self.provider.submit(order, Sending(begin, number=number)))
             except UnknownOutcome as error:
                 unheard = error
-            else:
-                if isinstance(answer, Handle):
-                    await self._note(call_run, CallState.SUBMITTED, handle=dict(answer.data))
-                else:
-                    await self._made(call_run, answer)
         if unheard is not None:
             await self._recover(call_run, unheard)
+
+    async def _order(self, call_run: CallRun) -> Order:
+        """What a call asks for: as this process planned it, else as it was written down."""
+        if self.plan is not None:
+            return self.plan.orders[call_run.call.number]
+        return await self.spool.read_order(self.job.record, call_run.call, self.provider.routes)
+
+    async def _accepted(self, call_run: CallRun, answer: Handle | Finished) -> None:
+        """Write down what the vendor answered to a call."""
+        if isinstance(answer, Handle):
+            await self._note(call_run, CallState.SUBMITTED, handle=dict(answer.data))
+        else:
+            await self._made(call_run, answer)
 
     async def _recover(self, call_run: CallRun, unheard: UnknownOutcome) -> None:
         """Find a call again whose answer was never heard: on disk, or at a vendor that lists recent calls.
@@ -334,64 +342,3 @@ class Attempt:
         total = sum(one.share for one in self.call_runs) / len(self.call_runs)
         self.job.held_up(call_run.place, trouble)
         self.job.tell(share=total, stage=running.stage)
-
-
-async def poll_until_done(
-    provider: Provider,
-    handle: Handle,
-    tell: Callable[[Running, str], None],
-    begun: float,
-    provider_now: Callable[[], Provider],
-) -> Finished:
-    """Poll until the vendor is done, by its poll policy; rarely once it takes longer than it should.
-
-    Only the vendor's own statement about the task ends this, or the deadline after which it keeps no result, but not
-    before it was asked for `LEAST_PATIENCE` here. After any other answer or error it is polled again, at most
-    `PollPolicy.seldom` later, and the provider as it is configured now: its key may have been corrected.
-
-    `tell` receives, after each poll but the last, how it stands and the trouble that does not pass by itself. `begun`
-    is when the job began, seconds since 1970, so that a process that takes it over keeps the same deadline.
-
-    Raises:
-        TookTooLong: it was not done by the deadline; the task may still finish there.
-        ProviderError: the task has ended without a picture.
-    """
-    poll_policy = provider.poll_policy
-    deadline = max(poll_policy.keeps, poll_policy.give_up)  # nothing can be expected after that
-    # setting the clock while this runs must not end the call: from here on only elapsed time counts
-    began_here, age_before = anyio.current_time(), max(0.0, time.time() - begun)
-    wait = pause = poll_policy.first
-    troubles = doubts = 0
-    what = ""
-    while True:
-        await anyio.sleep(pause)
-        here = anyio.current_time() - began_here
-        age = age_before + here
-        over = age > deadline
-        try:
-            answer = await provider.poll(handle)
-        except TaskEnded as ended:
-            if ended.sure or over or doubts == len(poll_policy.doubts):
-                raise ended.error from ended
-            pause = poll_policy.doubts[doubts]
-            doubts, troubles, what = doubts + 1, 0, ""
-            tell(Running(stage=f"asking {provider.name} again{ended.error.words}"), "")
-        except Exception as error:
-            # whatever it is, it is not a statement about the task, which may be paid for
-            trouble = Trouble(provider.name, error)
-            pause = trouble.pause(poll_policy, troubles)
-            troubles += 1
-            if trouble.what != what:
-                what = trouble.what
-                log.warning("%s; asking again", what, exc_info=None if isinstance(error, ProviderError) else error)
-            tell(Running(stage=trouble.stage), trouble.notice(poll_policy))
-            provider = provider_now()
-        else:
-            if isinstance(answer, Finished):
-                return answer
-            tell(answer, "")
-            troubles, doubts, what = 0, 0, ""
-            wait = min(wait * poll_policy.factor, poll_policy.longest)
-            pause = max(wait, poll_policy.seldom) if age > poll_policy.usual else wait
-        if over and here > LEAST_PATIENCE:
-            raise took_too_long(provider.name, deadline, what)

@@ -1,16 +1,16 @@
 """What a provider is to the engine: routes that say what it can do, and four calls that do it.
 
-A `Route` says how one vendor serves one operation of one model. It may narrow the row, never widen it. The engine
-picks a route, prepares the pictures in the form the route wants, and makes an `Order`. The provider submits it, is
+The engine picks a route, prepares the pictures in the form it wants, and makes an `Order`. The provider submits it, is
 polled with the `Handle` it returned, and fetches the finished `Output`s.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from imagewright.catalog.row import ANY, Scalar
+from imagewright.providers.http.request import Sending as Sending  # noqa: PLC0414, TC001 - for the engine
 from imagewright.text import shown
 
 if TYPE_CHECKING:
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from imagewright.catalog.row import Limits, OperationName
     from imagewright.providers.http.client import Sender
-
-T = TypeVar("T")
+    from imagewright.storage.records import Pace
 
 SERVED_BY_ENGINE: Mapping[str, Limits] = {"variants": ANY, "save_as": ANY}
 """What every route takes: the engine saves, and makes variants with several calls."""
@@ -281,6 +280,8 @@ class ProviderConfig:
     """What sends its requests; all providers of a process share one."""
     key_source: str = ""
     """The variable or file the key came from, for the message where the vendor refuses the key; empty to say none."""
+    pace: Pace | None = None
+    """What the user says of the account's limits; None for the vendor's own."""
     cutout_model: str = ""
     """The file of a trained model for cutting out, for a provider that does it on this machine; empty for none."""
 
@@ -291,15 +292,19 @@ class Provider(Protocol):
     name: str
     routes: tuple[Route, ...]
     poll_policy: PollPolicy
+    pace: Pace
+    """How many requests the vendor takes from one account."""
+    account: str
+    """The account they count for: the same for all processes that use its key, which cannot be learned from it."""
 
-    async def submit(self, order: Order) -> Handle | Finished:
-        """Send the order once.
+    async def submit(self, order: Order, sending: Sending | None = None) -> Handle | Finished:
+        """Send the order once; without `sending`, this process sends it and nobody is told when it begins.
 
         Raises:
+            NotSent: with `Sending.again`: it was never sent.
             UnknownOutcome: the connection broke when the vendor may already have started.
             ProviderError: the vendor refused; nothing runs there.
         """
-        ...
 
     async def poll(self, handle: Handle) -> Running | Finished:
         """Ask once how it stands.
@@ -310,11 +315,9 @@ class Provider(Protocol):
                 bug in a vendor's file) leaves open how the task stands: it may be paid and is asked about again.
                 `RateLimited` and `VendorUnavailable` pass by themselves; all others are shown to the caller at once.
         """
-        ...
 
     async def cancel(self, handle: Handle) -> bool:
         """Ask the vendor to stop; whether it says that it does."""
-        ...
 
     async def fetch(self, output: Output, into: Path) -> None:
         """Write the picture to a file, byte for byte as the vendor made it.
@@ -322,7 +325,6 @@ class Provider(Protocol):
         Raises:
             ResultLost: it could not be fetched whole.
         """
-        ...
 
 
 @runtime_checkable
@@ -338,7 +340,6 @@ class UploadsInputs(Protocol):
         Raises:
             ProviderError: a picture could not be uploaded; nothing runs there.
         """
-        ...
 
 
 @runtime_checkable

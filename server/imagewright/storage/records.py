@@ -178,6 +178,17 @@ class JobRecord(NewJob):
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How many requests that begin a task a vendor takes from one account."""
+
+    calls: int | None = None
+    """How many within `seconds`; None while that is not known."""
+    seconds: float = 60.0
+    running: int | None = None
+    """How many tasks may run at once; None for no known limit."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cap:
     """A budget over time."""
 

@@ -137,7 +137,7 @@ class Canned:
         self.answers = [reply(answer) for answer in answers]
         self.sent: list[tuple[Account, Request[Any]]] = []
 
-    async def send(self, account: Account, request: Request[Any]) -> Any:
+    async def send(self, account: Account, request: Request[Any], *_more: Any) -> Any:
         self.sent.append((account, request))
         return request.read(self.answers.pop(0))
 

@@ -38,7 +38,7 @@ class Scripted:
         self.requests: list[Request[Any]] = []
         self._first = first
 
-    async def send(self, account: Account, request: Request[T]) -> T:  # noqa: ARG002 - the signature is the contract's
+    async def send(self, account: Account, request: Request[T], *_more: Any) -> T:  # noqa: ARG002 - the signature
         self.requests.append(request)
         content = self._first if len(self.requests) == 1 else {"request_id": "r"}
         read = request.read(reply(content))

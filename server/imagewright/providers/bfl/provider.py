@@ -19,7 +19,7 @@ from imagewright.providers.common.provider import HttpProvider
 from imagewright.providers.http.request import Purpose, Request
 
 if TYPE_CHECKING:
-    from imagewright.providers.base import Finished, Order, Provider, ProviderConfig, Running
+    from imagewright.providers.base import Finished, Order, Provider, ProviderConfig, Running, Sending
     from imagewright.providers.bfl.replies import Submitted
 
 POLL_PATH = "/v1/get_result"
@@ -41,7 +41,7 @@ class Bfl(HttpProvider):
         super().__init__(config, chosen(ROUTES, config.overrides), poll=config.addresses.get("", self.address))
         self._poll_url = self._others["poll"] + POLL_PATH
 
-    async def submit(self, order: Order) -> Handle:
+    async def submit(self, order: Order, sending: Sending | None = None) -> Handle:
         """Create the task once, the picture inside the request."""
         request: Request[Submitted] = Request(
             purpose=Purpose.SUBMIT,
@@ -49,7 +49,7 @@ class Bfl(HttpProvider):
             json=body(order),
             read=read_submitted,
         )
-        task = await self._send(request)
+        task = await self._send(request, sending)
         url = task.url
         if not self._account.may_send_key_to(url):
             # it could not be asked about there without the key, and may be paid: the usual place may know it

@@ -25,12 +25,13 @@ from imagewright.providers.base import Finished, PollPolicy, Route
 from imagewright.providers.http.client import Account
 from imagewright.providers.http.request import FilePart, Purpose, Request
 from imagewright.storage.paths.files import write_file
+from imagewright.storage.records import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
-    from imagewright.providers.base import Handle, Order, Output, Prepared, ProviderConfig, Running
+    from imagewright.providers.base import Handle, Order, Output, Prepared, ProviderConfig, Running, Sending
     from imagewright.providers.http.request import Reply
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,8 @@ UPLOADS_AT_ONCE = 4
 MODEL, INPUT, SINCE = "model", "input", "since"
 CLOCKS_DIFFER = timedelta(minutes=5)
 """How far the vendor's clock may be behind ours."""
+_ACCOUNT = 16
+"""Characters of a digest that tell accounts apart."""
 NOTES = "notes"
 """Under which name a handle holds what the caller should know, one sentence a line."""
 
@@ -63,6 +66,7 @@ class HttpProvider:
     key_header = "Authorization"
     key_prefix = "Bearer "
     poll_policy = PollPolicy()
+    pace = Pace()
 
     def __init__(self, config: ProviderConfig, routes: tuple[Route, ...], **others: str) -> None:
         self.routes = routes
@@ -71,6 +75,8 @@ class HttpProvider:
         bases = tuple(filter(None, (self._base, *self._others.values(), *self.own_hosts)))
         auth = {self.key_header: f"{self.key_prefix}{config.key}"} if config.key else {}
         self._account = Account(self.name, bases, config.key, auth, config.key_source)
+        self.account = f"{self.name}:{hashlib.sha256(f'{self._base} {config.key}'.encode()).hexdigest()[:_ACCOUNT]}"
+        self.pace = config.pace or type(self).pace
         self._http = config.http
 
     @classmethod
@@ -79,8 +85,8 @@ class HttpProvider:
         bare = address.rstrip("/")
         return bare if urlsplit(bare).path else bare + cls.version
 
-    async def _send(self, request: Request[T]) -> T:
-        return await self._http.send(self._account, request)
+    async def _send(self, request: Request[T], sending: Sending | None = None) -> T:
+        return await self._http.send(self._account, request, sending)
 
     async def _ask(self, url: str, read: Callable[[Reply], T | ProviderError | TaskEnded | None], **more: Any) -> T:
         """Ask the vendor how something stands; `more` are further fields of the `Request`."""
@@ -117,9 +123,9 @@ class SynchronousProvider(HttpProvider, ABC):
     def request(self, order: Order) -> Request[Finished]:
         """The request that makes the order's pictures. Called in a thread, as encoding pictures takes long."""
 
-    async def submit(self, order: Order) -> Finished:
+    async def submit(self, order: Order, sending: Sending | None = None) -> Finished:
         """Send the order once, its pictures inside, and wait for what was made."""
-        return await self._send(await anyio.to_thread.run_sync(self.request, order))
+        return await self._send(await anyio.to_thread.run_sync(self.request, order), sending)
 
     async def poll(self, handle: Handle) -> Running | Finished:  # noqa: ARG002 - the signature is the contract's
         """Fail: a submit returns the pictures, so there is never anything to ask about.

@@ -37,7 +37,7 @@ from imagewright.providers.http.request import Purpose, Request
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from imagewright.providers.base import Finished, Order, Prepared, Provider, ProviderConfig, Running
+    from imagewright.providers.base import Finished, Order, Prepared, Provider, ProviderConfig, Running, Sending
     from imagewright.providers.common.recovery import Page
 
 UPLOAD_BASE = "https://rest.fal.ai"
@@ -75,7 +75,7 @@ class Fal(HttpProvider):
         """Small pictures go into the request itself, others into the vendor's storage."""
         return await with_links(order, route_as(order, FalRoute).inline_bytes, self._upload)
 
-    async def submit(self, order: Order) -> Handle:
+    async def submit(self, order: Order, sending: Sending | None = None) -> Handle:
         """Put the call into the queue once."""
         route = route_as(order, FalRoute)
         model = order.model
@@ -86,7 +86,7 @@ class Fal(HttpProvider):
             read=replies.read_submitted,
             max_bytes=ECHO_BYTES,
         )
-        submitted = await self._send(request)
+        submitted = await self._send(request, sending)
         return self._handle(model, submitted, route.notes_for(order))
 
     def signature(self, order: Order) -> Mapping[str, str]:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.providers.http.exchange import Connections
-    from imagewright.providers.http.request import Request
+    from imagewright.providers.http.request import Request, Sending
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ def is_loopback_url(url: str) -> bool:
 class Sender(Protocol):
     """The part of `HttpClient` that vendor files call; see there for the meaning."""
 
-    async def send(self, account: Account, request: Request[T]) -> T:
+    async def send(self, account: Account, request: Request[T], sending: Sending | None = None) -> T:
         """One request; what its reader made of the reply; every failure a `ProviderError`, an end a `TaskEnded`."""
         ...
 
@@ -141,12 +141,14 @@ class HttpClient:
         self._connections: Connections | None = None
         self._opening = anyio.Lock()
 
-    async def send(self, account: Account, request: Request[T]) -> T:
+    async def send(self, account: Account, request: Request[T], sending: Sending | None = None) -> T:
         """Send a request, again where that is safe, and return what the request's reader made of the reply.
 
-        A submit that may have reached the vendor and got no readable answer is never sent again.
+        A submit that may have reached the vendor and got no readable answer is never sent again. With `sending`, one
+        that was plainly refused is not sent again here either: the engine does that, as it has to be written down.
 
         Raises:
+            NotSent: only with `Sending.again`.
             UnknownOutcome: a submit may or may not have started paid work.
             RateLimited: refused for the rate, and waiting as long as is sensible did not help.
             VendorUnavailable: no answer, or none that can be used, and nothing was started by it.
@@ -158,12 +160,14 @@ class HttpClient:
         seconds = self._seconds[request.purpose] if request.seconds is None else request.seconds
         sends = 0
         while True:
-            outcome = await _send_once(connections, account, request, headers, seconds)
+            outcome = await _send_once(connections, account, request, headers, seconds, sending=sending)
             sends += 1
             if not isinstance(outcome, _Failed):
                 return outcome
             failure = outcome.failure
             again = may_resend(request.purpose, failure, status=outcome.status, reached=outcome.reached)
+            if sending is not None and outcome.reached:
+                sending.refused_for_now, again = again, False
             wait = self._retry.wait(sends, failure.retry_after) if again else None
             if wait is None:
                 raise failure
@@ -216,13 +220,19 @@ def _connect() -> Connections:
 
 
 async def _send_once(
-    connections: Connections, account: Account, request: Request[T], headers: Mapping[str, str], seconds: float
+    connections: Connections,
+    account: Account,
+    request: Request[T],
+    headers: Mapping[str, str],
+    seconds: float,
+    *,
+    sending: Sending | None,
 ) -> T | _Failed:
     address = request.url.partition("?")[0]  # a vendor's own link can hold a signature
     began = time.monotonic()
     try:
         allow_loopback = not request.with_key and account.on_loopback
-        reply = await connections.exchange(request, headers, seconds, allow_loopback=allow_loopback)
+        reply = await connections.exchange(request, headers, seconds, sending, allow_loopback=allow_loopback)
     except Broken as broken:
         log.info("%s %s %s: no answer", account.provider, request.method, address)
         failure = _cleaned(unanswered(account.provider, broken, request.purpose), account)

@@ -36,10 +36,10 @@ from imagewright.storage.paths.files import open_file
 from imagewright.text import clip
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
     from pathlib import Path
 
-    from imagewright.providers.http.request import Request
+    from imagewright.providers.http.request import Request, Sending
 
 log = logging.getLogger(__name__)
 
@@ -173,12 +173,17 @@ def _window(coding: str, head: bytes) -> int:
 
 @dataclass(slots=True)
 class _Watch:
-    """Notes when the first byte of a request goes out."""
+    """Notes when the first byte of a request goes out, and awaits `Sending.begin` right before."""
 
+    begin: Callable[[], Awaitable[None]] | None = None
     sending: bool = False
 
     async def __call__(self, event: str, _details: Mapping[str, Any]) -> None:
-        self.sending = self.sending or event.endswith(SENDING)
+        if self.sending or not event.endswith(SENDING):
+            return
+        if self.begin is not None:
+            await self.begin()
+        self.sending = True
 
 
 class Connections:
@@ -199,9 +204,17 @@ class Connections:
         )
 
     async def exchange(
-        self, request: Request[Any], headers: Mapping[str, str], seconds: float, *, allow_loopback: bool
+        self,
+        request: Request[Any],
+        headers: Mapping[str, str],
+        seconds: float,
+        sending: Sending | None = None,
+        *,
+        allow_loopback: bool,
     ) -> Reply:
         """Send once, with these headers and no others, and read the whole answer within that many seconds.
+
+        What `Sending.begin` raises is raised here, and nothing was sent.
 
         A request without the key goes to this machine only with `allow_loopback`.
 
@@ -209,13 +222,13 @@ class Connections:
             Broken: no whole answer came.
         """
         if request.with_key:
-            return await _exchange(self._client, request, headers, seconds)
+            return await _exchange(self._client, request, headers, seconds, sending)
         # a link the vendor gave may lead anywhere: only to public addresses, and through no proxy that leads elsewhere
         transport = PinnedTransport(usual_authorities(), look_up, allow_loopback=allow_loopback)
         async with httpx.AsyncClient(
             transport=transport, cookies=no_cookies(), follow_redirects=False, headers=HEADERS, timeout=WAITS
         ) as guarded:
-            return await _exchange(guarded, request, headers, seconds)
+            return await _exchange(guarded, request, headers, seconds, sending)
 
     async def download(self, url: str, into: Path, *, max_bytes: int, allow_loopback: bool) -> None:
         """Try once to stream a result to disk, on a connection of its own and without any key.
@@ -241,9 +254,13 @@ class Connections:
 
 
 async def _exchange(
-    client: httpx.AsyncClient, request: Request[Any], headers: Mapping[str, str], seconds: float
+    client: httpx.AsyncClient,
+    request: Request[Any],
+    headers: Mapping[str, str],
+    seconds: float,
+    sending: Sending | None,
 ) -> Reply:
-    watch = _Watch()
+    watch = _Watch(None if sending is None else sending.begin)
     try:
         with anyio.fail_after(seconds):
             # pictures inside JSON take long to encode

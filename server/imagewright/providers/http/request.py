@@ -7,9 +7,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
 
     from imagewright.errors import ProviderError, TaskEnded
+    from imagewright.storage.records import Pace
 
 T = TypeVar("T")
 
@@ -89,3 +91,21 @@ class Request(Generic[T]):
     """Whether the account's key goes along; it is never sent to a host that is not the account's. Without it, the
     request is for a link that the vendor gave, and goes to public addresses only and through no proxy; to this machine
     only where one of the account's addresses is on it."""
+
+
+@dataclass(slots=True)
+class Sending:
+    """One paid request on its way, and what became known of it."""
+
+    begin: Callable[[], Awaitable[None]]
+    """Awaited once, right before the first byte leaves, the connection being open. What it raises stops the request."""
+    folder: Path | None = None
+    """Where a courier writes the answer, so that it outlives this process; None: this process sends by itself."""
+    number: int = 0
+    """The number of the call within its job, by which its files in the folder are named."""
+    again: bool = False
+    """Whether another process began to send it. Then nothing is sent: what its courier got is awaited and read."""
+    refused_for_now: bool = False
+    """Set where the vendor plainly refused it and the same request may be sent a little later."""
+    limits: Pace | None = None
+    """Set where the answer says how many requests the vendor takes."""

@@ -6,6 +6,7 @@ Interfaces as documented from August to October 2026; the addresses can be set, 
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from imagewright.errors import ProviderError, TaskEnded
-    from imagewright.providers.base import Order, Prepared, Provider, ProviderConfig, Running
+    from imagewright.providers.base import Order, Prepared, Provider, ProviderConfig, Running, Sending
     from imagewright.providers.http.request import Reply
 
 UPLOAD_BASE = "https://kieai.redpandaai.co"
@@ -61,13 +62,13 @@ class Kie(HttpProvider):
         route_as(order, KieRoute)  # a picture of another vendor's order would go to Kie for nothing
         return await with_links(order, INLINE_BYTES, self._upload)
 
-    async def submit(self, order: Order) -> Handle:
+    async def submit(self, order: Order, sending: Sending | None = None) -> Handle:
         """Create the task once."""
         route = route_as(order, KieRoute)
         urls, _ = links_of(order)
         drawn: dict[str, str] = {}
         if route.draws_seed and "seed" not in order.arguments:
-            seed = secrets.randbelow(LARGEST_SEED + 1)
+            seed = _drawn(sending)
             order = replace(order, arguments={**order.arguments, "seed": seed})
             drawn = {"seed": str(seed)}
         request: Request[str] = Request(
@@ -76,7 +77,7 @@ class Kie(HttpProvider):
             json=route.body(order, urls),
             read=replies.read_created,
         )
-        task = await self._send(request)
+        task = await self._send(request, sending)
         return Handle(NAME, with_notes({"family": str(route.family), "task": task, **drawn}, route.notes_for(order)))
 
     async def poll(self, handle: Handle) -> Running | Finished:
@@ -100,6 +101,15 @@ class Kie(HttpProvider):
             read=replies.read_uploaded,
         )
         return await self._send(request)
+
+
+def _drawn(sending: Sending | None) -> int:
+    """A seed. A process that carries the call on comes to the one that was sent, as Kie does not report it."""
+    if sending is None or sending.folder is None:
+        return secrets.randbelow(LARGEST_SEED + 1)
+    # the folder has the name of the job, which nobody can guess
+    digest = hashlib.sha256(f"{sending.folder.name} {sending.number}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") % (LARGEST_SEED + 1)
 
 
 PROVIDER: type[Provider] = Kie

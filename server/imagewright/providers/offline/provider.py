@@ -10,17 +10,26 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from imagewright.errors import GenerationFailed, PictureError, ProviderError, RequestRejected, ResultLost, TaskEnded
+from imagewright.errors import (
+    GenerationFailed,
+    NotSent,
+    PictureError,
+    ProviderError,
+    RequestRejected,
+    ResultLost,
+    TaskEnded,
+)
 from imagewright.imaging.limiter import DECODING
 from imagewright.providers.base import Finished, PollPolicy, Route
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.offline.routes import NAME, offline_routes
 from imagewright.storage.paths.files import write_file
+from imagewright.storage.records import Pace
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imagewright.providers.base import Handle, Order, Output, Provider, ProviderConfig, Running
+    from imagewright.providers.base import Handle, Order, Output, Provider, ProviderConfig, Running, Sending
 
 
 class Offline:
@@ -28,19 +37,26 @@ class Offline:
 
     name = NAME
     poll_policy = PollPolicy(first=0.1, factor=1.0, longest=0.1)
+    pace = Pace()
+    account = NAME
 
     def __init__(self, config: ProviderConfig) -> None:
         routes = offline_routes(config.cutout_model)
         self.routes: tuple[Route, ...] = chosen(routes, config.overrides, any_id=True)
 
-    async def submit(self, order: Order) -> Finished:
+    async def submit(self, order: Order, sending: Sending | None = None) -> Finished:
         """Make the pictures, each in its own thread, as many at a time as there is memory for.
 
         Raises:
+            NotSent: another process began with it.
             RequestRejected: a picture cannot be read, or the file of the trained model cannot be used.
         """
         from imagewright.providers.offline.work import made, memory_of  # noqa: PLC0415 - loads Pillow: not before it is needed
 
+        if sending is not None:
+            if sending.again:  # it costs nothing and comes out the same
+                raise NotSent(NAME, "the work was broken off")
+            await sending.begin()
         cost = memory_of(order)
         done: dict[int, tuple[Output, tuple[str, ...]]] = {}
         failures: list[ProviderError] = []

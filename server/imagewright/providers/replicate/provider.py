@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from imagewright.providers.base import Order, Prepared, Provider, ProviderConfig, Running
+    from imagewright.providers.base import Order, Prepared, Provider, ProviderConfig, Running, Sending
     from imagewright.providers.common.recovery import Page
     from imagewright.providers.replicate.replies import Prediction
 
@@ -66,14 +66,14 @@ class Replicate(HttpProvider):
         """Small pictures go into the request itself, others to the vendor's files."""
         return await with_links(order, INLINE_BYTES, self._upload)
 
-    async def submit(self, order: Order) -> Handle | Finished:
+    async def submit(self, order: Order, sending: Sending | None = None) -> Handle | Finished:
         """Create the prediction once, without waiting for its result.
 
         If the connection broke while waiting, a paid prediction would be left without its id.
         """
         route = route_as(order, ReplicateRoute)
         inputs = route.inputs(order, *links_of(order))
-        prediction = await self._create(route, order.model, inputs)
+        prediction = await self._create(route, order.model, inputs, sending)
         handle = self._handle(prediction, route.notes_for(order))
         if isinstance(prediction.answer, TaskEnded):
             return handle  # one that is over already says so again when it is asked about
@@ -122,21 +122,22 @@ class Replicate(HttpProvider):
         }
         return Handle(NAME, with_notes(paths, notes))
 
-    async def _create(self, route: ReplicateRoute, model: str, inputs: dict[str, Any]) -> Prediction:
+    async def _create(
+        self, route: ReplicateRoute, model: str, inputs: dict[str, Any], sending: Sending | None
+    ) -> Prediction:
         """The prediction, by the model where the vendor runs it officially, else by the id of its version."""
         name, _, version = model.partition(":")
         if not version and not route.versioned:
             try:
-                return await self._post(f"{MODELS}/{name}/predictions", {"input": inputs})
+                return await self._post(f"{MODELS}/{name}/predictions", {"input": inputs}, sending)
             except ModelUnavailable:
                 log.info("%s: %s is not run by its name; looking up its version", NAME, name)
         version = version or await self._newest_version(name)
-        return await self._post(PREDICTIONS, {"version": version, "input": inputs})
+        return await self._post(PREDICTIONS, {"version": version, "input": inputs}, sending)
 
-    async def _post(self, path: str, body: dict[str, Any]) -> Prediction:
-        return await self._send(
-            Request(purpose=Purpose.SUBMIT, url=self._base + path, json=body, read=replies.read_created)
-        )
+    async def _post(self, path: str, body: dict[str, Any], sending: Sending | None) -> Prediction:
+        request = Request(purpose=Purpose.SUBMIT, url=self._base + path, json=body, read=replies.read_created)
+        return await self._send(request, sending)
 
     async def _newest_version(self, name: str) -> str:
         url = f"{self._base}{MODELS}/{name}"
