@@ -310,7 +310,9 @@ class Jobs:
         unsaved = any(call_run.has_unsaved_output for call_run in attempt.call_runs)
         with anyio.CancelScope(shield=True):
             values = {name: getattr(ended, name) for name in ("cost_usd", "cost_basis", "notes", "error")}
-            await self._stores.jobs.finish(job.id, ended.state, **values)
+            steps = [step for call_run in attempt.call_runs for step in call_run.unwritten]
+            pictures = [picture for call_run in attempt.call_runs for picture in call_run.unrecorded]
+            await self._stores.jobs.conclude(job.id, steps, pictures, (ended.state, values))
             # if the store could not be written, a process that takes the job over must find the results here
             await self._spool.clear(job.id, whole=not unsaved and job.id not in self._stores.jobs.unwritten)
         job.finish(ended)

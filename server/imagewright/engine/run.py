@@ -110,8 +110,10 @@ class Attempt(VendorCalls):
         if (surplus := len(places) - call_run.call.count) > 0:
             self.job.note(SURPLUS.format(name=self.provider.name, count=surplus))
         if call_run.call.outputs is None:
-            await self._note(call_run, CallState.MADE, outputs=(), cost_usd=call_run.call.cost_usd)
-        await self._note(call_run, CallState.KEPT, error=None if trouble is None else error_data(trouble))
+            self._take(call_run, CallState.MADE, outputs=(), cost_usd=call_run.call.cost_usd)
+        self._take(call_run, CallState.KEPT, error=None if trouble is None else error_data(trouble))
+        if any(other.state not in FINAL for other in self.call_runs):  # else it is written with the job's end
+            await self._write(call_run)
 
     async def _deliver_one(self, call_run: CallRun, place: int, failed: dict[int, Exception]) -> None:
         """Deliver one picture; an error goes into `failed`."""
@@ -151,7 +153,10 @@ class Attempt(VendorCalls):
             provider_now=self._provider_now,
             blobs=self.stores.blobs,
         )
-        picture, notes = await Delivery(fetching, self.job, new, spec, self.stores).run()
+        alone = call_run.made == 1
+        picture, notes = await Delivery(fetching, self.job, new, spec, self.stores, recorded=not alone).run()
+        if alone:  # its record is written with the call's last steps
+            call_run.unrecorded.append(picture)
         self.job.pictures.append(picture)
         self.job.pictures.sort(key=lambda one: one.variant)
         self.job.note(*notes)

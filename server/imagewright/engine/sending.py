@@ -20,6 +20,7 @@ from imagewright.engine.trouble import recover, too_old
 from imagewright.engine.waiting import poll_until_done
 from imagewright.errors import NotSent, ProviderError, StorageError, UnknownOutcome
 from imagewright.providers.base import CanRecover, Finished, Handle, Running, Sending, UploadsInputs
+from imagewright.storage.base import Step
 from imagewright.storage.records import INCOMING, CallRecord, NewJob
 from imagewright.storage.states import CallState
 
@@ -220,16 +221,27 @@ class VendorCalls:
             log.error("job %s: its pictures stay in memory: %s", job_id, error)  # noqa: TRY400 - known, and reported in full
             call_run.call = replace(call, state=CallState.MADE, cost_usd=finished.cost_usd)
         else:
-            await self._note(call_run, CallState.MADE, outputs=outputs, cost_usd=finished.cost_usd)
+            self._take(call_run, CallState.MADE, outputs=outputs, cost_usd=finished.cost_usd)
 
     async def _note(self, call_run: CallRun, state: CallState, **changes: Unpack[CallChanges]) -> None:
-        """Write a step down, also while the job is being stopped. If it cannot be written now, it is written later."""
-        values: dict[str, Any] = {**changes, "state": state}
-        call_run.call = replace(call_run.call, **values)
+        """Take a step and write it down, also while the job is being stopped; if that fails, it is written later."""
+        self._take(call_run, state, **changes)
+        await self._write(call_run)
+
+    def _take(self, call_run: CallRun, state: CallState, **changes: Unpack[CallChanges]) -> None:
+        """Take a step that is written down with the next: until then, another process comes to the same."""
+        values: dict[str, Any] = {name: value for name, value in changes.items() if name != "took"}
+        call_run.call = replace(call_run.call, **values, state=state)
+        call_run.unwritten.append(Step(call_run.call.number, state, changes))
+
+    async def _write(self, call_run: CallRun) -> None:
+        """Write the steps of a call down, with the records of its pictures."""
+        steps, pictures = call_run.unwritten, call_run.unrecorded
+        call_run.unwritten, call_run.unrecorded = [], []
         # a process that carries the job on knows only what is written down
-        changes["notes"] = self.job.record.notes
+        steps[-1].changes["notes"] = self.job.record.notes
         with anyio.CancelScope(shield=True):
-            await self.stores.jobs.note(self.job.id, call_run.call.number, state, **changes)
+            await self.stores.jobs.conclude(self.job.id, steps, pictures)
 
     def _handle(self, call_run: CallRun) -> Handle | None:
         data = call_run.call.handle
