@@ -174,7 +174,9 @@ class HttpClient:
             TaskEnded: the reply to a poll says that the task is over.
             ProviderError: what else the reply says; details are short and hold no key.
         """
-        headers = {**request.headers, **_key_headers(account, request)}
+        # what was sent before is read without a key: it may have been changed since
+        again = sending is not None and sending.again
+        headers = {} if again else {**request.headers, **_key_headers(account, request)}
         seconds = self._seconds[request.purpose] if request.seconds is None else request.seconds
         sends = 0
         while True:

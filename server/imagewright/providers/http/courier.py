@@ -42,9 +42,9 @@ IDLE_SECONDS = 300.0
 """After so long without a request it ends; the next request starts another."""
 GO_SECONDS = 30.0
 """How long a request with an open connection waits for the word to go: the server is frozen, or its disk is."""
-UNWRITTEN_SECONDS = 5.0
+UNWRITTEN_SECONDS = 1.0
 """Between attempts to write an answer for which the disk has no room."""
-UNWRITTEN_TRIES = 17_280
+UNWRITTEN_TRIES = 86_400
 """A day of them: what is paid for is not given up sooner."""
 UNTOLD = f"the server did not say within {GO_SECONDS:g} s that it can be sent"
 
@@ -172,20 +172,20 @@ class Courier:
         It is tried again for a day, as the server may have ended.
         """
         path = reply_file(Path(errand.parcel.folder), errand.parcel.number)
-        told = False
+        reported = False
         for _ in range(UNWRITTEN_TRIES):
             try:
                 await anyio.to_thread.run_sync(write, path, data)
             except OSError as error:
-                if not told:
+                if not reported:
                     self._tell({"id": errand.id, "what": "done"}, data)
-                    told = True
+                    reported = True
                 if isinstance(error, FileNotFoundError):  # its folder was removed, so nobody will look there
                     break
                 await anyio.sleep(UNWRITTEN_SECONDS)
             else:
                 break
-        return not told
+        return not reported
 
     def _tell(self, head: Mapping[str, Any], body: bytes = b"") -> None:
         self._outbox.put(pack_frame(head, body))

@@ -43,7 +43,7 @@ BUSY = frozenset({errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK})
 """What a lock says that is taken."""
 UNKEPT_HEADERS = frozenset({"set-cookie"})
 """Of a vendor's answer, not kept."""
-LOST = "the server stopped while it was sending"
+LOST = "the process that was sending it stopped"
 STOPPED = "the server stopped before it was sent"
 
 
@@ -71,7 +71,7 @@ async def locked(folder: Path, number: int, seconds: float | None = None) -> Asy
     descriptor: int | None = None
     try:
         with anyio.move_on_after(seconds):
-            while (descriptor := await _try_lock(path)) is None:  # noqa: ASYNC110 - another process frees it
+            while (descriptor := await anyio.to_thread.run_sync(_lock, path)) is None:  # noqa: ASYNC110 - another process frees it
                 await anyio.sleep(next(looks, LOOKS[-1]))
         yield descriptor is not None
     finally:
@@ -79,15 +79,8 @@ async def locked(folder: Path, number: int, seconds: float | None = None) -> Asy
             os.close(descriptor)
 
 
-async def _try_lock(path: Path) -> int | None:
-    """An open file that holds the lock; None while another has it. Not cancelled: the file would stay open."""
-    descriptor: int | None = None
-    with anyio.CancelScope(shield=True):
-        descriptor = await anyio.to_thread.run_sync(_lock, path)
-    return descriptor
-
-
 def _lock(path: Path) -> int | None:
+    """An open file that holds the lock; None while another has it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
     try:
         if sys.platform == "win32":
