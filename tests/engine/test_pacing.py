@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from imagewright.providers.base import Running
     from imagewright.storage.stores import DeferredJobs
 
+pytestmark = pytest.mark.anyio
+
 SOON = 0.001
 HOUR = 3600.0
 
@@ -150,7 +152,7 @@ async def test_a_vendor_that_is_down_is_asked_again(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(pacing, "BUSY_PAUSES", (SOON,))
     stages: list[str] = []
     await turn(Slots(), Desk(), stages).after(VendorUnavailable("vendor", "down", charged=False), 0)
-    assert stages == ["vendor is not available: down; asking again soon"]
+    assert stages == ["vendor is not available: 'down'; asking again soon"]
 
 
 async def test_leaving_waits_for_what_is_sent_and_then_lets_couriers_go_on() -> None:

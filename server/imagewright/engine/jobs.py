@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from imagewright.engine.config import ProviderRegistry
     from imagewright.engine.plan import Plan
+    from imagewright.storage.base import JobEnd
     from imagewright.storage.records import Cap, JobRecord
     from imagewright.storage.stores import Stores
 
@@ -309,10 +310,18 @@ class Jobs:
         ended = settle(job.record, len(job.pictures), attempt.spec.usd, attempt.call_runs)
         unsaved = any(call_run.has_unsaved_output for call_run in attempt.call_runs)
         with anyio.CancelScope(shield=True):
-            values = {name: getattr(ended, name) for name in ("cost_usd", "cost_basis", "notes", "error")}
+            values: JobEnd = {
+                "cost_usd": ended.cost_usd,
+                "cost_basis": ended.cost_basis,
+                "notes": ended.notes,
+                "error": ended.error,
+            }
             steps = [step for call_run in attempt.call_runs for step in call_run.unwritten]
             pictures = [picture for call_run in attempt.call_runs for picture in call_run.unrecorded]
-            await self._stores.jobs.conclude(job.id, steps, pictures, (ended.state, values))
+            try:
+                await self._stores.jobs.conclude(job.id, steps, pictures, (ended.state, values))
+            except LostLeaseError:
+                log.warning("job %s was settled by another process", job.id)
             # if the store could not be written, a process that takes the job over must find the results here
             await self._spool.clear(job.id, whole=not unsaved and job.id not in self._stores.jobs.unwritten)
         job.finish(ended)

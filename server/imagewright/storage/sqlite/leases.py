@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -191,8 +192,12 @@ class SqliteLeases(SqliteStore):
 def set_aside_job(connection: sqlite3.Connection, job_id: str, error: UnreadableJobError, now: float) -> None:
     """Write down what a damaged job's rows hold, and read them no more. Its reservation goes on counting.
 
-    A job that a worker holds is left alone until it has ended: that worker needs no more of the rows than it has.
+    A job that a worker holds is left alone until it has ended: that worker needs no more of the rows than it has. So is
+    one that can be read again: its worker has written it meanwhile.
     """
+    with suppress(UnreadableJobError):
+        read_job(connection, job_id, now)
+        return
     values = {"state": "aside", "worker_id": "", "lease_until": 0.0}
     rows = [_raw(connection, f"SELECT * FROM {table} WHERE {key} = ?", job_id) for table, key in _OF_JOB]  # noqa: S608 - names of ours
     if update(connection, "job", values, f"id = :id AND (state != 'running' OR {EXPIRED})", id=job_id, now=now):
