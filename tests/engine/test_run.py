@@ -43,7 +43,7 @@ def set_aside(home: Path) -> list[Path]:
 
 
 def put_a_file_in_the_way(home: Path) -> None:
-    home.mkdir(parents=True)
+    home.mkdir(parents=True, exist_ok=True)
     (home / "incoming").write_text("where a folder should be", encoding="utf-8")
 
 
