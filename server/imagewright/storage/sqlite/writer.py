@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from dataclasses import dataclass
 from functools import wraps
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import anyio
@@ -26,6 +27,8 @@ T = TypeVar("T")
 
 PAUSE = 0.01
 """Seconds between two checks whether a thread has ended, if no task is left that waits for it."""
+FRESH = 1.0
+"""Seconds for which a database that was written needs no other check that it can be."""
 LATER = 0.5
 """Seconds after which a write for which nobody waits is written alone, if no other write took it along."""
 
@@ -71,6 +74,7 @@ class Writer:
         self._timer: threading.Timer | None = None
         self._state = threading.Lock()  # of the two above, which threads share
         self._one = threading.Lock()  # held while a thread writes
+        self._written = -FRESH  # when that was
 
     async def read(self, query: Callable[[sqlite3.Connection], T], missing: Callable[[], T]) -> T:
         """The result of a query, or of `missing` if there is no database yet. It waits for no writer.
@@ -94,10 +98,13 @@ class Writer:
     async def check(self) -> None:
         """Check that there is a database, made now if need be, and that it can be written. Writes nothing.
 
+        One that was written less than `FRESH` seconds ago is not looked at.
+
         Raises:
             StorageError: it cannot be used.
         """
-        await anyio.to_thread.run_sync(self._database.check)
+        if monotonic() - self._written >= FRESH:
+            await anyio.to_thread.run_sync(self._database.check)
 
     def later(self, action: Callable[[sqlite3.Connection], object]) -> None:
         """Run an action in the next write transaction, or in one of its own after a delay. Any thread may ask.
@@ -213,6 +220,7 @@ class Writer:
                 with self._state:
                     self._later = later + self._later
                 raise
+        self._written = monotonic()
         for request in later:
             if request.error is not None:
                 log.error("A mark could not be written: %s", request.error)
