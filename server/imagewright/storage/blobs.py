@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING
 
 import anyio
@@ -16,10 +16,9 @@ import anyio.to_thread
 
 from imagewright.errors import StorageError, why
 from imagewright.storage.base import BlobGoneError
-from imagewright.storage.blob_store import BlobFolder
 from imagewright.storage.paths.files import Kept, check_room, keep, make_folder, open_file, settle, sweep
 from imagewright.storage.paths.roots import read_within
-from imagewright.storage.records import FILE, INCOMING, PICTURES
+from imagewright.storage.records import FILE, INCOMING, PICTURES, BlobFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -41,15 +40,23 @@ class LocalBlobs:
         pictures: absolute path of the library's folder, which is one of the roots.
         roots: a file that was replaced by a link is only read if the link leads into these.
         clock: seconds since 1970. Times of files are compared with it.
+        monotonic: a clock in seconds that is never set.
     """
 
     def __init__(
-        self, base: Path, pictures: Path, roots: AllowedRoots, *, clock: Callable[[], float] = time.time
+        self,
+        base: Path,
+        pictures: Path,
+        roots: AllowedRoots,
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._base = base
         self._pictures = pictures
         self._roots = roots
         self._clock = clock
+        self._monotonic = monotonic
         # threads of its own, because a copy may wait for an answer that needs one of the shared threads
         self._copying = anyio.CapacityLimiter(COPIES)
         self._swept: set[Path] = set()
@@ -171,19 +178,19 @@ class LocalBlobs:
             folder = self._file(key)
             if not key.startswith(FILE):
                 folder = self._make_folder(folder)
-            fresh = monotonic() - self._probed.get(folder, -FRESH) < FRESH
+            fresh = self._monotonic() - self._probed.get(folder, -math.inf) < FRESH
             check_room(folder, needed_bytes, probe=not fresh)
             if not fresh:
-                self._probed[folder] = monotonic()
+                self._probed[folder] = self._monotonic()
 
         await anyio.to_thread.run_sync(check)
 
     def _make_folder(self, folder: Path) -> Path:
         """Make a folder inside the roots, and return its path without links."""
-        checked, resolved = self._made.get(folder, (-FRESH, folder))
-        if monotonic() - checked >= FRESH:
+        checked, resolved = self._made.get(folder, (-math.inf, folder))
+        if self._monotonic() - checked >= FRESH:
             resolved = self._roots.make_folder(folder)
-            self._made[folder] = monotonic(), resolved
+            self._made[folder] = self._monotonic(), resolved
         return resolved
 
     def _base_of(self, area: str) -> Path:
