@@ -15,6 +15,7 @@ import json
 import logging
 import time
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -29,6 +30,7 @@ from imagewright.providers.http.classify import (
     Retry,
     by_status,
     may_resend,
+    read_limits,
     read_retry_after,
     tidy,
     unanswered,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 
     from imagewright.providers.http.exchange import Connections
     from imagewright.providers.http.request import Request, Sending
+    from imagewright.storage.records import Pace
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -243,6 +246,8 @@ async def _send_once(
         read = await anyio.to_thread.run_sync(lambda: _read(account, request, reply))
     else:
         read = _read(account, request, reply)
+    if sending is not None:
+        sending.limits = _limits(account, request, reply)
     if isinstance(read, TaskEnded):
         raise TaskEnded(_cleaned(read.error, account, answered=True), sure=read.sure)
     if isinstance(read, ProviderError):
@@ -262,6 +267,17 @@ def _read(account: Account, request: Request[T], reply: Reply) -> T | ProviderEr
         log.warning("%s: the reply to a %s has an unknown shape (%s)", account.provider, request.purpose, kind)
         read = None
     return by_status(account.provider, reply, request.purpose) if read is None else read
+
+
+def _limits(account: Account, request: Request[Any], reply: Reply) -> Pace | None:
+    """How many requests the vendor takes, where its answer says so."""
+    found = None
+    if request.limits is not None and reply.status >= HTTPStatus.BAD_REQUEST:
+        try:
+            found = request.limits(replace(reply, json=read_json(reply.body)))
+        except Exception as error:  # noqa: BLE001 - as in `_read`: the shape of an answer is the vendor's to change
+            log.warning("%s: the limits in a reply have an unknown shape (%s)", account.provider, type(error).__name__)
+    return found or read_limits(reply.headers)
 
 
 def read_json(body: bytes) -> Any:
