@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imagewright.errors import RateLimited
+from imagewright.errors import ProviderError, RateLimited
 from imagewright.providers.base import Sending
 from imagewright.providers.google.replies import read_limits as google
 from imagewright.providers.http.classify import read_limits, spoken_wait
@@ -15,6 +15,7 @@ from imagewright.providers.openai.replies import read_limits as openai
 from imagewright.providers.replicate.replies import read_limits as replicate
 from imagewright.storage.records import Pace
 from tests.emulators.google import TYPES
+from tests.emulators.messages import Answer
 from tests.support.provider_runs import plain_order
 from tests.support.replies import reply
 from tests.support.vendors import VENDORS
@@ -37,10 +38,7 @@ QUEUED = "fal"
 
 
 async def _refused(provider: Provider) -> Sending:
-    async def begin() -> None:
-        """Nothing is written down here."""
-
-    sending = Sending(begin)
+    sending = Sending(_begin)
     with pytest.raises(RateLimited) as refused:
         await provider.submit(plain_order(provider.routes[0]), sending)
     assert refused.value.charged is False
@@ -79,6 +77,35 @@ async def test_a_task_is_at_work_until_it_is_over(emulator: AnyEmulator, provide
         await provider.poll(handle)
     await provider.submit(plain_order(provider.routes[0]))
     assert (emulator.begun, emulator.refused) == (2, 1)
+
+
+@pytest.mark.parametrize(("status", "later"), [(429, True), (503, True), (500, False), (502, False), (504, False)])
+@pytest.mark.parametrize("name", VENDORS)
+async def test_only_a_plain_refusal_may_be_sent_a_little_later(
+    name: str, status: int, *, later: bool, emulator: AnyEmulator, provider: Provider
+) -> None:
+    for label in (*VENDORS[name].first, *VENDORS[name].submits):
+        emulator.fail_next(label, Answer(status))
+    sending = Sending(_begin)
+    with pytest.raises(ProviderError) as refused:
+        await provider.submit(plain_order(provider.routes[0]), sending)
+    assert sending.refused_for_now is later
+    assert refused.value.charged is (False if later else None)
+    assert emulator.begun == 0
+
+
+async def _begin() -> None:
+    """Nothing is written down here."""
+
+
+@pytest.mark.parametrize("name", ["openai"])
+async def test_a_good_answer_says_the_limits_too(emulator: AnyEmulator, provider: Provider) -> None:
+    emulator.says_limits = True
+    emulator.limit(5, 60)
+    for _ in range(5):
+        sending = Sending(_begin)
+        await provider.submit(plain_order(provider.routes[0]), sending)
+        assert sending.limits == Pace(5, 60)
 
 
 @pytest.mark.parametrize(
