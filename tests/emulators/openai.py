@@ -229,7 +229,8 @@ class OpenAIEmulator(Emulator):
                 "size": "x".join(str(side) for side in made[0].size),
                 "usage": _usage(round(output / OUTPUT_USD), inputs * INPUT_TOKENS),
             }
-        return replace(Answer.of(answer, x_request_id="req_emulated", **headers), seconds=self.seconds)
+        own = Answer.of(answer, x_request_id="req_emulated")
+        return replace(own, headers={**own.headers, **headers}, seconds=self.seconds)
 
     def _limits(self, made: int) -> dict[str, str]:
         most, left = self.left()
@@ -237,7 +238,7 @@ class OpenAIEmulator(Emulator):
             return {}
         reset = f"{(most.calls - left + made) * most.seconds / most.calls:g}s"
         values = {"limit": str(most.calls), "remaining": str(left - made), "reset": reset}
-        return {f"x_ratelimit_{word}_images": value for word, value in values.items()}
+        return {f"x-ratelimit-{word}-images": value for word, value in values.items()}
 
     def _item(self, data: bytes, form: str, fields: Mapping[str, Any], model: Model) -> dict[str, Any]:
         if not self.links and (model.own or fields.get("response_format") == "b64_json"):

@@ -54,6 +54,8 @@ SECONDS: Mapping[Purpose, float] = {Purpose.SUBMIT: 120, Purpose.POLL: 30, Purpo
 """Longest wait for one exchange. A vendor that answers a submit with the finished picture needs its own, longer one."""
 BEFORE_MONEY = frozenset({Purpose.UPLOAD, Purpose.SUBMIT})
 """Purposes of requests that a paid one may follow, or that are paid."""
+LIMIT_HEADERS = "x-ratelimit-limit-"
+"""What the headers begin with that `read_limits` reads."""
 LARGE_REPLY = 500_000
 """Bytes from which a reply is read in a thread: it holds pictures, and decoding them takes tens of milliseconds."""
 
@@ -341,7 +343,8 @@ def _limits(account: Account, request: Request[Any], reply: Reply) -> Pace | Non
             found = request.limits(replace(reply, json=read_json(reply.body)))
         except Exception as error:  # noqa: BLE001 - as in `_read`: the shape of an answer is the vendor's to change
             log.warning("%s: the limits in a reply have an unknown shape (%s)", account.provider, type(error).__name__)
-    return found or read_limits(reply.headers)
+    stated = any(name.startswith(LIMIT_HEADERS) for name in reply.headers)
+    return read_limits(reply.headers) if found is None and stated else found
 
 
 def read_json(body: bytes) -> Any:
