@@ -21,7 +21,6 @@ from mcp.shared.message import SessionMessage
 
 from imagewright.engine.engine import open_engine
 from imagewright.storage.principal import LOCAL
-from imagewright.storage.states import CallState
 from imagewright.surface.opening import LineReader, Opening
 from imagewright.surface.server import McpServer
 
@@ -112,6 +111,7 @@ class _Ending:
             if number != getattr(signal, "SIGHUP", None):
                 signal.signal(number, signal.SIG_DFL)
                 signal.raise_signal(number)
+                os._exit(128 + number)  # the first process of a container is not ended by a signal of its own
             return
         self._received.add(number)
         if len(self._received) > 1:
@@ -138,7 +138,7 @@ async def _leave(engine: Engine, seconds: float) -> None:
         return
     jobs = opened.jobs
     while any(  # noqa: ASYNC110 - as above
-        call.state is CallState.SUBMITTING
+        call.state == "submitting"
         for record in await jobs._stores.jobs.newest(LOCAL, 100)  # noqa: SLF001 - as above
         for call in record.calls
         if record.id in jobs._running  # noqa: SLF001 - as above
