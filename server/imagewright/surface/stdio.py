@@ -20,7 +20,6 @@ from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 
 from imagewright.engine.engine import open_engine
-from imagewright.storage.principal import LOCAL
 from imagewright.surface.opening import LineReader, Opening
 from imagewright.surface.server import McpServer
 
@@ -127,23 +126,7 @@ class _Ending:
     async def leave(self, engine: Engine) -> None:
         """Wait until the answers to what is being sent are written down, or will be by others."""
         self._leaving = True
-        await _leave(engine, LEAVE_SECONDS)
-
-
-async def _leave(engine: Engine, seconds: float) -> None:
-    """Stands in for `Engine.leave`. There are no couriers yet, so that answers are waited for as long as it takes."""
-    del seconds
-    opened = engine._opened  # noqa: SLF001 - stands in for a method of the engine
-    if opened is None:
-        return
-    jobs = opened.jobs
-    while any(  # noqa: ASYNC110 - as above
-        call.state == "submitting"
-        for record in await jobs._stores.jobs.newest(LOCAL, 100)  # noqa: SLF001 - as above
-        for call in record.calls
-        if record.id in jobs._running  # noqa: SLF001 - as above
-    ):
-        await anyio.sleep(0.05)
+        await engine.leave(LEAVE_SECONDS)
 
 
 async def _converse(app: McpServer, incoming: MemoryObjectReceiveStream[list[Item]]) -> None:
