@@ -124,15 +124,24 @@ async def cancel(engine: Engine, *, job_id: str, as_json: bool) -> int:
     return await _show(engine, job, as_json=as_json)
 
 
-@command.command("resume", cls=Command, epilog=CODES)
+@command.command(
+    "resume",
+    cls=Command,
+    epilog="A cancelled job, named by its id, is carried on too if its vendor could not be stopped: what it made is "
+    f"fetched.\n\n{CODES}",
+)
+@click.argument("job_id", metavar="[ID]", required=False)
 @json_option
 @with_engine
-async def resume(engine: Engine, *, as_json: bool) -> int:
-    """Carry on jobs of processes that have died, and wait for all that run."""
-    unfinished = [job for job in await engine.newest(LOCAL, UNFINISHED_AMONG) if not job.done]
+async def resume(engine: Engine, *, job_id: str | None, as_json: bool) -> int:
+    """Carry on what was left behind or is stalled, and wait for all that runs; or do it for the job of that id."""
+    if job_id is not None:
+        unfinished = [await engine.revive(LOCAL, job_id)]
+    else:
+        unfinished = [job for job in await engine.newest(LOCAL, UNFINISHED_AMONG) if not job.done]
     missing = {job.id: why for job in unfinished if (why := _missing_for(engine, job))}
-    for job_id, why in missing.items():
-        sys.stderr.write(f"imagewright: {job_id} cannot be carried on: {why}\n")
+    for name, why in missing.items():
+        sys.stderr.write(f"imagewright: {name} cannot be carried on: {why}\n")
     able = [job for job in unfinished if job.id not in missing]
     ended = await _wait_for(engine, able) if able else []
     if as_json:
