@@ -281,6 +281,7 @@ class Attempt:
             provider=self.provider,
             provider_now=self._provider_now,
             blobs=self.stores.blobs,
+            taken_over=call_run.outputs is None,
         )
         picture, notes = await Delivery(fetching, self.job, new, spec, self.stores).run()
         self.job.pictures.append(picture)
