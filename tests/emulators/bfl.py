@@ -167,6 +167,8 @@ class BflEmulator(Emulator):
         """What is left in the account."""
         self.charges: list[tuple[str, float]] = []
         """(task id, credits) in the order they were taken."""
+        self.active: int | None = None
+        """How many tasks of a model may be at work; None for as many as it says."""
         self.tasks: dict[str, Task] = {}
         """Every task that was created, in order."""
         self._ends: deque[tuple[str, Any]] = deque()
@@ -212,7 +214,7 @@ class BflEmulator(Emulator):
         fields = {name: value for name, value in fields.items() if value is not None or name not in NULLABLE}
         self._check_fields(fields)
         active = [one for one in self.tasks.values() if one.model == received.groups["model"] and not one.settled]
-        if len(active) >= model.active:
+        if len(active) >= (self.active or model.active):
             raise Refused(Answer.of({"detail": "Too many active tasks"}, 429))
         if self.credits < model.credits:
             raise Refused(Answer.of({"detail": "Insufficient credits"}, 402))
