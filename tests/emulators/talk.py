@@ -94,9 +94,11 @@ class Talk:
         step = answer.piece or len(answer.body) or 1
         pieces = [answer.body[place : place + step] for place in range(0, len(answer.body), step)]
         body = b"".join(self._http.send(h11.Data(data=piece)) or b"" for piece in pieces)
-        if answer.ending == "truncate":
+        if answer.ending in ("truncate", "stall"):
             self._writer.write((head or b"") + body[: len(body) // 2])
             await self._writer.drain()
+            if answer.ending == "stall":
+                await asyncio.Event().wait()
             return False
         self._writer.write((head or b"") + body + (self._http.send(h11.EndOfMessage()) or b""))
         await self._writer.drain()

@@ -152,6 +152,7 @@ class Attempt(VendorCalls):
             provider=self.provider,
             provider_now=self._provider_now,
             blobs=self.stores.blobs,
+            taken_over=call_run.outputs is None,
         )
         alone = call_run.made == 1
         picture, notes = await Delivery(fetching, self.job, new, spec, self.stores, recorded=not alone).run()

@@ -1,4 +1,4 @@
-"""Waiting for a vendor: until it has finished a task."""
+"""Waiting for a vendor: until it has finished a task, and until its picture has come."""
 
 from __future__ import annotations
 
@@ -7,17 +7,23 @@ import time
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 
 from imagewright.engine.trouble import LEAST_PATIENCE, Trouble, took_too_long
 from imagewright.errors import ProviderError, TaskEnded
-from imagewright.providers.base import Finished, Running
+from imagewright.providers.base import PART, Finished, Running
+from imagewright.text import byte_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    from imagewright.providers.base import Handle, Provider
+    from imagewright.providers.base import Handle, Output, Provider
 
 log = logging.getLogger(__name__)
+
+SLOW_SECONDS = 5.0
+"""After so long, and then as often, a fetch tells how much has come."""
 
 
 async def poll_until_done(
@@ -79,3 +85,38 @@ async def poll_until_done(
             pause = max(wait, poll_policy.seldom) if age > poll_policy.usual else wait
         if over and here > LEAST_PATIENCE:
             raise took_too_long(provider.name, deadline, what)
+
+
+async def fetch(provider: Provider, output: Output, into: Path, tell: Callable[[str], None]) -> None:
+    """Fetch a picture into a file. `tell` receives the stage of one that comes slowly: how much of it is here.
+
+    Raises:
+        Exception: what the provider raised.
+    """
+    trouble: Exception | None = None
+
+    async def watch() -> None:
+        come = 0
+        while True:
+            await anyio.sleep(SLOW_SECONDS)
+            now = await anyio.to_thread.run_sync(_size_of, into.with_name(f"{into.name}{PART}"))
+            if now > come:
+                tell(f"fetching: {byte_size(now)} have come")
+            come = now
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(watch)
+        try:
+            await provider.fetch(output, into)
+        except Exception as error:  # noqa: BLE001 - a group would wrap it
+            trouble = error
+        group.cancel_scope.cancel()
+    if trouble is not None:
+        raise trouble
+
+
+def _size_of(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0

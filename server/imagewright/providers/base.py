@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from imagewright.catalog.row import ANY, Scalar
+from imagewright.providers.http.request import PART as PART  # noqa: PLC0414 - for the engine
 from imagewright.providers.http.request import Sending as Sending  # noqa: PLC0414, TC001 - for the engine
 from imagewright.text import shown
 
@@ -321,6 +322,9 @@ class Provider(Protocol):
 
     async def fetch(self, output: Output, into: Path) -> None:
         """Write the picture to a file, byte for byte as the vendor made it.
+
+        The file is there only once it is whole. What comes before lies beside it, under its name and `PART`; the next
+        try goes on with that, also in another folder that holds copies of all files whose names begin so.
 
         Raises:
             ResultLost: it could not be fetched whole.
