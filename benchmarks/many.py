@@ -28,11 +28,12 @@ sys.path[:0] = [str(ROOT / "server"), str(ROOT)]
 
 from tests.emulators.base import address_variables  # noqa: E402 - found on the path set above
 from tests.emulators.kie import KieEmulator, Task  # noqa: E402 - as above
-from tests.emulators.messages import Received  # noqa: E402 - as above
 from tests.support.raw_client import AS_A_USER, LEGACY, RawClient  # noqa: E402 - as above
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from tests.emulators.messages import Received
 
 PING_EVERY = 0.02
 LONGEST = 600.0
@@ -74,7 +75,7 @@ def serve(seconds: float) -> None:
     """Serve until standard input ends, and then print what happened as one line of JSON."""
     with MeasuredKie(seconds) as kie:
         variables = address_variables("kie", kie.addresses) | {"KIE_API_KEY": kie.key}
-        print(json.dumps(variables), flush=True)  # noqa: T201 - the other process reads it
+        print(json.dumps(variables), flush=True)
         sys.stdin.read()
         doors = Counter(one.label for one in kie.requests)
         happened = {
@@ -83,7 +84,7 @@ def serve(seconds: float) -> None:
             "tasks": [asdict(one) for one in kie.noticed.values()],
             "processor": time.process_time(),
         }
-        print(json.dumps(happened), flush=True)  # noqa: T201 - as above
+        print(json.dumps(happened), flush=True)
 
 
 class Vendor:
@@ -100,13 +101,12 @@ class Vendor:
         """What points a server at it."""
 
     def _line(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline()
+        return next(self._process.stdout or iter(()))
 
     def end(self) -> dict[str, Any]:
         """End it; what happened: `doors`, `connections`, `tasks` and `processor` seconds."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         happened: dict[str, Any] = json.loads(self._line())
         self._process.wait(LONGEST)
         return happened
@@ -134,8 +134,7 @@ class TimedClient(RawClient):
         super().__init__(LEGACY[-1], env=dict(env), program=AS_A_USER)
 
     def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
+        for line in self.process.stdout or ():
             now = time.monotonic()
             message = json.loads(line)
             if "id" not in message or "method" in message:

@@ -14,6 +14,7 @@ from imagewright.engine.elsewhere import LOOK_EVERY, Spool, job_from_record, obs
 from imagewright.engine.job import Job, may_go_elsewhere, settle
 from imagewright.engine.plan import next_plan
 from imagewright.engine.run import Attempt
+from imagewright.engine.waiting import Poller
 from imagewright.errors import ModelUnavailable, ProviderError, StorageError, error_data
 from imagewright.storage.base import (
     RENEWALS_PER_LEASE,
@@ -55,6 +56,7 @@ class Jobs:
         self._stores = stores
         self._spool = Spool(stores.blobs)
         self._registry = registry
+        self._poller = Poller(stores.jobs.durations)
         self._jobs: dict[str, Job] = {}
         self._keeping = False
         self._reclaiming = False
@@ -157,8 +159,8 @@ class Jobs:
         For `doubt` seconds the same call is answered with this job again, as the caller may have given up before.
         """
         if job.done:
-            if not doubt:
-                job.previews.clear()
+            for picture in () if doubt else job.pictures:
+                job.previews.pop(picture.id)
             try:
                 await self._stores.jobs.mark_seen(job.who, job.id, doubt)
             except StorageError:
@@ -303,7 +305,7 @@ class Jobs:
         while True:
             name = job.record.provider
             provider = registry.providers.get(name) or AbsentProvider(name)
-            attempt = Attempt(job, job.spec, provider, self._stores, self._spool, plan, self._registry)
+            attempt = Attempt(job, job.spec, provider, self._stores, self._spool, plan, self._registry, self._poller)
             await attempt.carry_out()
             if plan is None or job.record.cancel_requested or not job.is_local:
                 return attempt

@@ -26,7 +26,6 @@ from imagewright.engine.trouble import (
     recover,
     too_old,
 )
-from imagewright.engine.waiting import poll_until_done
 from imagewright.errors import ImagewrightError, StorageError, UnknownOutcome, error_data
 from imagewright.providers.base import CanRecover, Finished, Handle, Running, Sending, UploadsInputs
 from imagewright.storage.base import LostLeaseError
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from imagewright.engine.elsewhere import Spool
     from imagewright.engine.job import Job, JobSpec
     from imagewright.engine.plan import Plan
+    from imagewright.engine.waiting import Poller
     from imagewright.providers.base import Order, Provider
     from imagewright.storage.base import CallChanges
     from imagewright.storage.stores import Stores
@@ -70,6 +70,8 @@ class Attempt:
     """With the orders, where this process made the plan; None for a job that another process began."""
     registry: Callable[[], ProviderRegistry]
     """Returns the providers in use now."""
+    poller: Poller
+    """Asks vendors about all tasks of this process."""
     call_runs: list[CallRun] = field(default_factory=list)
     """Its calls."""
 
@@ -112,8 +114,14 @@ class Attempt:
             self._progress(call_run, Running(SHARE_SUBMITTED, "submitted"))
             tell = partial(self._progress, call_run)
             try:
-                finished = await poll_until_done(
-                    self.provider, handle, tell, self.job.record.created, self._provider_now
+                finished, _ = await self.poller.poll_until_done(
+                    self.provider,
+                    handle,
+                    tell,
+                    self.job.record.created,
+                    self._provider_now,
+                    model=self.job.record.model,
+                    submitted=call_run.submitted,
                 )
             finally:  # when it ends, its trouble must not stay in the way of the other calls
                 self.job.held_up(call_run.place, "")
@@ -167,6 +175,7 @@ class Attempt:
     async def _accepted(self, call_run: CallRun, answer: Handle | Finished) -> None:
         """Write down what the vendor answered to a call."""
         if isinstance(answer, Handle):
+            call_run.submitted = anyio.current_time()
             await self._note(call_run, CallState.SUBMITTED, handle=dict(answer.data))
         else:
             await self._made(call_run, answer)

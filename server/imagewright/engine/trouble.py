@@ -214,6 +214,10 @@ def as_ours(error: Exception, call_run: CallRun, job: JobRecord) -> ImagewrightE
     return kind(job.provider, f"internal error: {error!r}", charged=None if call_run.sent else False)
 
 
+class Stalled(ImagewrightError):
+    """The vendor was asked for hours without an end. The call waits until somebody asks for it, or the next start."""
+
+
 def took_too_long(provider: str, seconds: float, what: str) -> TookTooLong:
     """Why a call is given up that was not done within so many seconds; `what` was wrong last, if anything."""
     return TookTooLong(provider, f"not finished after {duration(seconds)}{f'; {what}' if what else ''}")
