@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from imagewright.engine.job import CallRun, Job
     from imagewright.providers.base import Handle, Output, PollPolicy, Provider
-    from imagewright.storage.base import BlobStore
+    from imagewright.storage.blob_store import BlobStore
     from imagewright.storage.records import CallRecord, JobRecord
     from imagewright.storage.stores import DeferredJobs
 
