@@ -114,7 +114,7 @@ class Attempt:
             self._progress(call_run, Running(SHARE_SUBMITTED, "submitted"))
             tell = partial(self._progress, call_run)
             try:
-                finished, _ = await self.poller.poll_until_done(
+                finished, took = await self.poller.poll_until_done(
                     self.provider,
                     handle,
                     tell,
@@ -126,7 +126,7 @@ class Attempt:
             finally:  # when it ends, its trouble must not stay in the way of the other calls
                 self.job.held_up(call_run.place, "")
             with anyio.CancelScope(shield=True):  # it is paid for: a cancel that comes now must not lose it
-                await self._made(call_run, finished)
+                await self._made(call_run, finished, took)
         await self._deliver_all(call_run)
 
     async def _submit(self, call_run: CallRun) -> None:
@@ -204,7 +204,7 @@ class Attempt:
         await self._note(call_run, CallState.MADE, outputs=answer.outputs, cost_usd=answer.cost_usd)
         return True
 
-    async def _made(self, call_run: CallRun, finished: Finished) -> None:
+    async def _made(self, call_run: CallRun, finished: Finished, took: float | None = None) -> None:
         """Write the results down. Bytes that came with the answer go to disk first, or stay in memory."""
         call, job_id = call_run.call, self.job.id
         finished = within_reason(finished, call.count)
@@ -224,7 +224,8 @@ class Attempt:
             log.error("job %s: its pictures stay in memory: %s", job_id, error)  # noqa: TRY400 - known, and reported in full
             call_run.call = replace(call, state=CallState.MADE, cost_usd=finished.cost_usd)
         else:
-            await self._note(call_run, CallState.MADE, outputs=outputs, cost_usd=finished.cost_usd)
+            timed: CallChanges = {} if took is None else {"took": took}
+            await self._note(call_run, CallState.MADE, outputs=outputs, cost_usd=finished.cost_usd, **timed)
 
     async def _deliver_all(self, call_run: CallRun) -> None:
         """Deliver every picture of a call; one that fails does not stop the others.
@@ -329,7 +330,7 @@ class Attempt:
 
     async def _note(self, call_run: CallRun, state: CallState, **changes: Unpack[CallChanges]) -> None:
         """Write a step down, also while the job is being stopped. If it cannot be written now, it is written later."""
-        values: dict[str, Any] = {**changes, "state": state}
+        values: dict[str, Any] = {name: value for name, value in changes.items() if name != "took"} | {"state": state}
         call_run.call = replace(call_run.call, **values)
         # a process that carries the job on knows only what is written down
         changes["notes"] = self.job.record.notes
