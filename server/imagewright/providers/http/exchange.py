@@ -6,9 +6,11 @@ Imports httpx, so it is imported with the first request.
 from __future__ import annotations
 
 import logging
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import anyio
 import anyio.lowlevel
@@ -33,7 +35,7 @@ from imagewright.net.fetch import (
     usual_authorities,
 )
 from imagewright.providers.http.classify import PAGES, PICTURE_STARTS, Broken, NotFetched, is_message
-from imagewright.providers.http.request import PART, Reply
+from imagewright.providers.http.request import PART, Purpose, Reply
 from imagewright.storage.paths.files import open_file
 from imagewright.text import clip
 
@@ -48,9 +50,14 @@ log = logging.getLogger(__name__)
 
 ACCEPTED = "gzip, deflate"
 """What a vendor's answer may be packed with, as it stands in `Accept-Encoding`."""
-LIMITS = httpx.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=15.0)
-"""Room for 200 jobs at once. Idle connections go after 15 s, well before servers drop theirs: a request that meets a
-connection just dropped is one whose outcome is unknown."""
+IDLE_SECONDS = 15.0
+"""An idle connection goes after this time, well before servers drop theirs: a request that meets a connection just
+dropped is one whose outcome is unknown."""
+MOST_IDLE = 32
+"""Idle connections that are kept to one host."""
+MOST_AT_ONCE = 256
+"""Submits and uploads that are sent at the same time; the others wait. Many systems allow 1,024 open files."""
+ALONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_SECONDS)
 DIRECT = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 """Never through the environment's proxy: it has another loopback."""
 SENDING = ".send_request_headers.started"
@@ -89,15 +96,11 @@ class Connections:
         for name in ("httpx", "httpcore"):
             # their own lines hold whole addresses, and a result link's query is a secret
             logging.getLogger(name).setLevel(logging.WARNING)
-        self._client = httpx.AsyncClient(
-            verify=usual_authorities(),
-            limits=LIMITS,
-            cookies=no_cookies(),
-            follow_redirects=False,
-            headers=HEADERS,
-            mounts=dict.fromkeys(DIRECT),
-            timeout=WAITS,
-        )
+        usual_authorities()
+        self._clients: set[httpx.AsyncClient] = set()
+        self._encoder = self._opened()
+        self._idle: dict[tuple[str, str], list[tuple[float, httpx.AsyncClient]]] = {}
+        self._room = anyio.Semaphore(MOST_AT_ONCE)
 
     def build(self, request: Request[Any], headers: Mapping[str, str]) -> httpx.Request:
         """The request as it is sent, with these headers. Blocks for as long as encoding it takes.
@@ -105,7 +108,7 @@ class Connections:
         Raises:
             Broken: nothing can be sent to such an address.
         """
-        return _build(self._client, request, headers, _Watch())
+        return _build(self._encoder, request, headers, _Watch())
 
     async def exchange(
         self,
@@ -126,7 +129,11 @@ class Connections:
             Broken: no whole answer came.
         """
         if request.with_key:
-            return await _exchange(self._client, request, headers, seconds, sending)
+            async with AsyncExitStack() as stack:
+                if request.purpose in (Purpose.SUBMIT, Purpose.UPLOAD):  # a poll never waits behind these
+                    await stack.enter_async_context(self._room)
+                client = await stack.enter_async_context(self._connection(request.url))
+                return await _exchange(client, request, headers, seconds, sending)
         # a link the vendor gave may lead anywhere: only to public addresses, and through no proxy that leads elsewhere
         transport = PinnedTransport(usual_authorities(), look_up, allow_loopback=allow_loopback)
         async with httpx.AsyncClient(
@@ -159,9 +166,47 @@ class Connections:
                 await anyio.to_thread.run_sync(lambda: part_of(into).unlink(missing_ok=True))
             raise _not_fetched(error) from error
 
+    @asynccontextmanager
+    async def _connection(self, url: str) -> AsyncIterator[httpx.AsyncClient]:
+        """A client that has one connection, and that nobody else uses meanwhile.
+
+        A pool of httpx looks at each of its connections, and asks the system about the idle ones, whenever any request
+        begins or ends. With hundreds of requests at once that took more time than all the rest.
+        """
+        parts = urlsplit(url)
+        idle = self._idle.setdefault((parts.scheme, parts.netloc), [])
+        _, client = idle.pop() if idle else (0.0, self._opened())
+        try:
+            yield client
+        finally:
+            now = anyio.current_time()
+            idle.append((now, client))
+            with anyio.CancelScope(shield=True):
+                while idle and (len(idle) > MOST_IDLE or idle[0][0] < now - IDLE_SECONDS):
+                    await self._closed(idle.pop(0)[1])
+
+    def _opened(self) -> httpx.AsyncClient:
+        client = httpx.AsyncClient(
+            verify=usual_authorities(),
+            limits=ALONE,
+            cookies=no_cookies(),
+            follow_redirects=False,
+            headers=HEADERS,
+            mounts=dict.fromkeys(DIRECT),
+            timeout=WAITS,
+        )
+        self._clients.add(client)
+        return client
+
+    async def _closed(self, client: httpx.AsyncClient) -> None:
+        self._clients.discard(client)
+        await client.aclose()
+
     async def aclose(self) -> None:
         """Close all of them."""
-        await self._client.aclose()
+        self._idle.clear()
+        while self._clients:
+            await self._clients.pop().aclose()
 
 
 async def _exchange(
@@ -174,8 +219,10 @@ async def _exchange(
     watch = _Watch(None if sending is None else sending.begin)
     try:
         with anyio.fail_after(seconds):
-            # pictures inside JSON take long to encode
-            built = await anyio.to_thread.run_sync(_build, client, request, headers, watch)
+            if request.json is None and not (request.fields or request.files or request.content):
+                built = _build(client, request, headers, watch)
+            else:  # pictures inside JSON take long to encode
+                built = await anyio.to_thread.run_sync(_build, client, request, headers, watch)
             response = await client.send(built, stream=True)
             try:
                 return await _read(response, request.max_bytes)
