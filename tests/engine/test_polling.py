@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from imagewright.engine.waiting import poll_until_done
 from imagewright.engine.trouble import LEAST_PATIENCE
+from imagewright.engine.waiting import poll_until_done
 from imagewright.errors import (
     BadKey,
     ContentRefused,

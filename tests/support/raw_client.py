@@ -73,6 +73,7 @@ class RawClient:
                 stderr=subprocess.PIPE,
                 env=self.env,
                 encoding="utf-8",
+                start_new_session=True,  # as clients do, which end all of the server's process group
             )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._errors = threading.Thread(target=self._drain, daemon=True)

@@ -14,8 +14,9 @@ import pytest
 from imagewright.cli.commands.serve import GREETING
 from imagewright.cli.main import WRONG_CALL
 from imagewright.storage.states import CallState
-from tests.support.kill_runs import House, SlowKie
+from tests.support.kill_runs import House
 from tests.support.raw_client import AS_A_USER, ERAS, RawClient
+from tests.support.slow_vendors import SlowKie
 
 if TYPE_CHECKING:
     from pathlib import Path

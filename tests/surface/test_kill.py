@@ -11,7 +11,8 @@ import pytest
 
 from imagewright.storage.states import CallState
 from tests.emulators.messages import Answer
-from tests.support.kill_runs import LIVE, AnyVendor, House, SlowFal, SlowKie, SlowOpenAI
+from tests.support.kill_runs import AIMED, House
+from tests.support.slow_vendors import AnyVendor, SlowFal, SlowKie, SlowOpenAI
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +42,7 @@ def test_a_server_that_dies_in_any_state_loses_nothing_and_pays_nothing_twice(
 
 
 def die_in_every_state(house: House) -> None:
-    for state in LIVE:
+    for state in AIMED:
         if state is CallState.PLANNED:
             aim_at(house, state, calls=3)
             continue
@@ -49,7 +50,7 @@ def die_in_every_state(house: House) -> None:
             house.begin(server, f"{PROMPT}, {state}", variants=2)
             assert state in house.kill(server, state).states
     with house.server():
-        house.wait_until_settled(len(LIVE))
+        house.wait_until_settled(len(AIMED))
     audit = house.audit()
     audit.check()
     assert audit.calls[CallState.KEPT] > 0
@@ -85,8 +86,8 @@ def test_pictures_that_came_with_the_answer_outlive_the_server(home: Path) -> No
 
 def test_a_living_server_takes_over_from_a_dead_one_and_leaves_a_living_one_alone(house: House) -> None:
     house.vendor.lags = dict.fromkeys((house.vendor.submits, "download"), 1.5 * LEASE)
-    lease = {"IMAGEWRIGHT_LEASE": f"{LEASE:g}"}
-    with house.server(**lease) as living, house.server(**lease) as dying:
+    lease = f"{LEASE:g}"
+    with house.server(IMAGEWRIGHT_LEASE=lease) as living, house.server(IMAGEWRIGHT_LEASE=lease) as dying:
         house.begin(living, f"{PROMPT}, living")
         house.begin(dying, f"{PROMPT}, dying")
         house.kill(dying, CallState.SUBMITTED)
@@ -105,7 +106,7 @@ def test_a_connection_that_breaks_during_the_submit_is_reported_and_never_sent_a
     audit = house.audit()
     audit.check()
     assert audit.calls == {CallState.UNKNOWN: 1}
-    assert (sum(audit.submits.values()), sum(audit.tasks.values())) == (1, 1)
+    assert (sum(audit.submits.values()), audit.tasks) == (1, 1)
     assert answer["isError"] is True
     assert "may have been charged" in answer["content"][0]["text"]
     assert "look in the vendor's own history" in answer["content"][0]["text"]

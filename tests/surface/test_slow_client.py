@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagewright.storage.states import CallState
-from tests.support.kill_runs import House, SlowFal, SlowKie, plain_route
+from tests.support.kill_runs import House, plain_route
 from tests.support.quick_server import SURE_WAIT
 from tests.support.raw_client import LEGACY, MODERN, RawClient
+from tests.support.slow_vendors import SlowFal, SlowKie
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
