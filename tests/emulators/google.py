@@ -11,7 +11,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tests.emulators.base import Door, Emulator, seconds_given, serve_by_hand
+from tests.emulators.base import Door, Emulator, Limit, seconds_given, serve_by_hand
 from tests.emulators.google_models import MODELS, TIMES, Model
 from tests.emulators.messages import Answer, Received, Refused
 from tests.emulators.misplaced import misplaced_key
@@ -93,6 +93,11 @@ class GoogleEmulator(Emulator):
         """File type of what it makes; empty for each model's own."""
         self.retires = ""
         """The moment that every answer names as the end of its model; empty for none."""
+
+    def too_many(self, limit: Limit, wait: float | None) -> Answer:
+        """The wait is in the details, to the nanosecond."""
+        delay = limit.seconds if wait is None else wait
+        return over_quota("GenerateRequestsPerMinutePerProjectPerModel", f"{delay:.9f}s")
 
     def doors(self) -> Sequence[Door]:
         """The one way in that makes pictures, in both versions of the interface."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import ImageOps
 
-from tests.emulators.base import Door, Emulator, serve_by_hand
+from tests.emulators.base import Door, Emulator, Limit, serve_by_hand
 from tests.emulators.ideogram_words import COLOURS, RESOLUTIONS, STYLES
 from tests.emulators.messages import Answer, Part, Received, Refused
 from tests.emulators.misplaced import misplaced_key
@@ -141,6 +141,13 @@ class IdeogramEmulator(Emulator):
     def keep_back_next(self, count: int) -> None:
         """Find so many pictures of the next call unsafe; they are charged all the same."""
         self._unsafe = count
+
+    def too_many(self, limit: Limit, wait: float | None) -> Answer:
+        """It limits what is in flight; what it says of a rate is not documented."""
+        if wait is not None:
+            return Answer.of({"error": "Too many requests."}, 429)
+        more = {"max_inflight_requests": limit.running, "task_completion_speed": "fast"}
+        return Answer.of({"error": "Too many in-flight requests.", "reject_reason": "inflight_limit", **more}, 429)
 
     def doors(self) -> Sequence[Door]:
         """The reframing, and where its pictures lie."""
