@@ -18,7 +18,7 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.cli.main import main
 from imagewright.cli.progress import CODES, exit_code
-from imagewright.engine import config, run
+from imagewright.engine import config, waiting
 from imagewright.engine.job import Job
 from imagewright.errors import ProviderError, UnknownOutcome, error_data
 from imagewright.providers.kie.provider import Kie
@@ -142,7 +142,7 @@ def test_a_key_that_is_corrected_while_a_command_waits_brings_the_picture(
     home: Path, kie: KieEmulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(config, "LOOK_EVERY", 0.01)
-    monkeypatch.setattr(run, "LEAST_PATIENCE", 5.0)  # it must end without the correction, too
+    monkeypatch.setattr(waiting, "LEAST_PATIENCE", 5.0)  # it must end without the correction, too
     monkeypatch.setattr(
         Kie, "poll_policy", replace(Kie.poll_policy, first=0.05, longest=0.05, seldom=0.1, keeps=5, give_up=5)
     )

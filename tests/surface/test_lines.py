@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mcp.types as t
 import pytest
 
 from imagewright.surface.opening import LONGEST_LINE, Fault, LineReader, read_line
+from tests.support.raw_client import ERAS, PATIENCE, RawClient
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SECRET = "a prompt nobody should see"
+LONG = 20_000_000
+"""Bytes."""
 PING = {"jsonrpc": "2.0", "id": 7, "method": "ping"}
 HALF = '{"jsonrpc":"2.0","id":%s,"method":"tools/call","params":{"name":"' + SECRET + '","arguments":{"prompt":"%s"}}}'
 
@@ -27,6 +33,16 @@ FAULTS: list[tuple[bytes, int, Any]] = [
     ((HALF % ('"\\ud800"', "x")).encode(), t.PARSE_ERROR, None),
     ((HALF % (7, "Z\xfcrich")).encode("latin-1"), t.PARSE_ERROR, 7),
     (b"[" * 100_000, t.PARSE_ERROR, None),
+    (b"[1,2", t.PARSE_ERROR, None),
+    (b"\x00", t.PARSE_ERROR, None),
+    (line() + b"\x00", t.PARSE_ERROR, None),
+    ((HALF % (7, "\x00")).encode(), t.PARSE_ERROR, 7),
+    (b"NaN", t.PARSE_ERROR, None),
+    (b"\xff\xfe\xfd", t.PARSE_ERROR, None),
+    (SECRET.encode("utf-16"), t.PARSE_ERROR, None),
+    (b"x" * LONG, t.PARSE_ERROR, None),
+    ((HALF % (7, "x" * LONG + "\\ud800")).encode(), t.PARSE_ERROR, 7),
+    (b"[" + b'{"a":1},' * (LONG // 8) + b"1]", t.INVALID_REQUEST, None),
     (f'{{"jsonrpc":"2.0","id":7,"method":"ping","params":{{"a":{"[" * 300}{"]" * 300}}}}}'.encode(), t.PARSE_ERROR, 7),
     (b"[%s]" % line(), t.INVALID_REQUEST, None),
     (b"[]", t.INVALID_REQUEST, None),
@@ -59,6 +75,21 @@ def test_what_is_no_message_has_its_error_and_its_id_where_there_is_one(
     assert len(found.why) < 120
     sent = json.loads(found.answer().model_dump_json(by_alias=True, exclude_unset=True))
     assert sent == {"jsonrpc": "2.0", "id": request_id, "error": {"code": code, "message": found.why}}
+
+
+@pytest.mark.parametrize("revision", ERAS)
+def test_a_server_answers_each_of_them_logs_each_once_and_serves_the_next_line(revision: str, home: Path) -> None:
+    with RawClient(revision, env={"IMAGEWRIGHT_HOME": str(home), "HOME": str(home)}) as client:
+        assert client.process.stdin is not None
+        for text, code, request_id in FAULTS:
+            client.process.stdin.buffer.write(text + b"\n")
+            client.process.stdin.flush()
+            answer = client._answers.get(timeout=PATIENCE)  # noqa: SLF001 - an answer without a number is nobody's
+            assert (answer["id"], answer["error"]["code"]) == (request_id, code)
+            assert client.ask("tools/list")["tools"]
+    assert client.process.returncode == 0
+    assert len(client.log) == len(FAULTS)
+    assert not any(SECRET in one or "Traceback" in one for one in client.log)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ import anyio
 import mcp.types as t
 from mcp.shared.message import SessionMessage
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from imagewright.text import is_whole
 
@@ -111,6 +112,8 @@ def read_line(line: bytes) -> Item | None:
     text = line.removeprefix(codecs.BOM_UTF8).strip()
     if not text:
         return None
+    if not text.startswith(b"{"):
+        return _no_object(text)
     try:
         message = t.jsonrpc_message_adapter.validate_json(text, by_name=False)
     except ValidationError as error:
@@ -132,10 +135,22 @@ def _with_odd_id(text: bytes, message: t.JSONRPCNotification) -> Item:
             return Fault(t.INVALID_REQUEST, "id must be a text or a whole number", None, len(text))
 
 
+def _no_object(text: bytes) -> Fault:
+    """Why a line that does not begin as an object is not a message.
+
+    The models would copy a long list once for each kind of message: ten seconds for 20 MB, in which nothing else runs.
+    """
+    try:
+        raw = from_json(text, allow_inf_nan=False)
+    except ValueError as error:
+        return Fault(t.PARSE_ERROR, f"the line is not JSON: {error}", None, len(text))
+    return Fault(t.INVALID_REQUEST, next(_wrongs(raw)), None, len(text))
+
+
 def _fault(text: bytes, error: ValidationError) -> Fault:
     try:
         # takes more than the protocol does, such as half a surrogate pair, so the id can be read for the answer
-        raw = json.loads(text.decode("utf-8", "replace"))
+        raw = json.loads(text.decode("utf-8", "replace"), strict=False)
     except (ValueError, RecursionError):
         raw = None
     for detail in error.errors(include_url=False, include_context=False, include_input=False):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import logging
+import math
 import os
 import signal
 import sys
 import threading
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -20,6 +21,8 @@ from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 
 from imagewright.engine.engine import open_engine
+from imagewright.storage.principal import LOCAL
+from imagewright.storage.states import CallState
 from imagewright.surface.opening import LineReader, Opening
 from imagewright.surface.server import McpServer
 
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
     from mcp.shared._stream_protocols import WriteStream
 
+    from imagewright.engine.engine import Engine
     from imagewright.settings.load import Settings
     from imagewright.surface.opening import Item
 
@@ -42,24 +46,33 @@ CHUNK = 65_536
 """Bytes read at once; what a pipe holds on Linux."""
 OVER = (RuntimeError, CancelledError, anyio.ClosedResourceError, anyio.BrokenResourceError)
 """What a thread gets when it passes something on after the conversation has ended."""
-INTERRUPTED = 130
-"""The exit code of a program ended by Ctrl-C, as shells report it."""
-GRACE = 3.0
-"""Seconds after Ctrl-C within which jobs are released and threads end; then the process ends anyway."""
+LEAVE_SECONDS = 3.5
+"""Seconds for which a request that is being sent is waited for after a signal. Whoever sends TERM usually sends KILL
+some seconds later: the MCP SDKs after 2 s, Docker after 10 s."""
+HURRIED_SECONDS = 1.5
+"""The same where the input had ended before the signal: the MCP SDKs then send KILL 2 s after TERM."""
+CLOSING_SECONDS = 0.4
+"""Seconds after that until the process ends, whatever is left to do."""
+ENDING_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+"""The signals after which the server leaves, as far as the system has them: Ctrl-C; what clients and service managers
+send; a terminal that was closed; Ctrl-Break on Windows."""
 
 
 async def serve_stdio(settings: Settings) -> bool:
-    """Serve until the client closes its end, or Ctrl-C.
+    """Serve until the client closes its end, or a signal asks the server to leave.
+
+    Then nothing more is read. Jobs go on and keep their leases until no request is being sent any more, so that no
+    answer that was paid for is lost. The next process carries the jobs on.
 
     Returns:
         Whether it was Ctrl-C.
 
     Raises:
         SettingsError: a toggle names no tool, or a provider is unknown; nothing was served.
+        BrokenPipeError: the client no longer reads.
     """
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     app: McpServer | None = None
-    interrupted = anyio.Event()
 
     async def announce() -> None:
         if app is not None:
@@ -70,12 +83,80 @@ async def serve_stdio(settings: Settings) -> bool:
             app = McpServer(engine)
             with _standard_input() as wire:
                 lines, incoming = anyio.create_memory_object_stream[list["Item"]]()
-                group.start_soon(_watch_for_interrupt, interrupted, lines.close)
-                async with BlockingPortal() as portal, incoming, lines:
-                    threading.Thread(target=_read, args=(wire, portal, lines), name="stdin", daemon=True).start()
-                    await _converse(app, incoming)
+                ending = _Ending(lines.close)
+                group.start_soon(_watch_signals, ending)
+                try:
+                    async with BlockingPortal() as portal, incoming, lines:
+                        threading.Thread(target=_read, args=(wire, portal, lines), name="stdin", daemon=True).start()
+                        await _converse(app, incoming)
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        await ending.leave(engine)
         group.cancel_scope.cancel()
-    return interrupted.is_set()
+    return ending.interrupted
+
+
+class _Ending:
+    """How the server ends: what the first signal starts, and how long a request that is being sent is waited for.
+
+    Without a signal nobody is in a hurry, and each request has a time limit of its own.
+    """
+
+    def __init__(self, stop_reading: Callable[[], None]) -> None:
+        self.interrupted = False
+        """Whether the first signal was Ctrl-C."""
+        self._stop_reading = stop_reading
+        self._received: set[int] = set()
+        self._leaving = False
+        self._patience = anyio.CancelScope()
+
+    def take(self, number: int) -> None:
+        """Take a signal. The first starts the end. The same again ends the process at once."""
+        if number in self._received:
+            # a terminal that closes, and a service manager that stops a session, may send this one more than once
+            if number != getattr(signal, "SIGHUP", None):
+                _end_by(number)
+            return
+        self._received.add(number)
+        if len(self._received) > 1:
+            return
+        self.interrupted = number == signal.SIGINT
+        seconds = HURRIED_SECONDS if self._leaving else LEAVE_SECONDS
+        self._patience.deadline = anyio.current_time() + seconds
+        last = threading.Timer(seconds + CLOSING_SECONDS, _end_by, (number,))
+        last.daemon = True
+        last.start()
+        self._stop_reading()
+
+    async def leave(self, engine: Engine) -> None:
+        """Leave the jobs to the next process, as soon as no request is being sent."""
+        self._leaving = True
+        with self._patience:
+            await _leave(engine, math.inf)
+        if self._patience.cancelled_caught:
+            await _leave(engine, 0.0)
+
+
+def _end_by(number: int) -> None:
+    """End the process at once, with the exit code that shells report for a signal."""
+    os._exit(128 + number)
+
+
+async def _leave(engine: Engine, seconds: float) -> None:
+    """Wait until no request is being sent, at most so long; then give the leases up. To become `Engine.leave`."""
+    opened = engine._opened  # noqa: SLF001 - stands in for a method of the engine
+    if opened is None:
+        return
+    jobs = opened.jobs
+    with anyio.move_on_after(seconds):
+        while any(  # noqa: ASYNC110 - as above
+            call.state is CallState.SUBMITTING
+            for record in await jobs._stores.jobs.newest(LOCAL, 100)  # noqa: SLF001 - as above
+            for call in record.calls
+            if record.id in jobs._running  # noqa: SLF001 - as above
+        ):
+            await anyio.sleep(0.05)
+    await jobs.release()
 
 
 async def _converse(app: McpServer, incoming: MemoryObjectReceiveStream[list[Item]]) -> None:
@@ -165,20 +246,21 @@ def _chunk(wire: int) -> bytes:
         return b""
 
 
-async def _watch_for_interrupt(interrupted: anyio.Event, end: Callable[[], None]) -> None:
-    """Take the first Ctrl-C as the end of the client's input and the second literally.
+async def _watch_signals(ending: _Ending) -> None:
+    """Take the signals that ask the server to leave, until cancelled. Those that are ignored on purpose stay ignored.
 
-    On Windows, where an event loop cannot listen for signals, the first cancels everything by itself.
+    On Windows these are Ctrl-C and Ctrl-Break. Nothing can be done there when a client ends the server's job object, as
+    the Python SDK does, or when its console window is closed.
     """
-    # a shell starts background processes with the signal ignored, on purpose
-    if sys.platform == "win32" or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    named = [getattr(signal, name) for name in ENDING_SIGNALS if hasattr(signal, name)]
+    # a shell starts background processes with Ctrl-C ignored, and nohup does it with SIGHUP
+    numbers = [number for number in named if signal.getsignal(number) is not signal.SIG_IGN]
+    if sys.platform == "win32":
+        # an event loop cannot listen for signals there, but a handler wakes it up
+        wake = asyncio.get_running_loop().call_soon_threadsafe
+        for number in numbers:
+            signal.signal(number, lambda received, _frame: wake(ending.take, received))
         return
-    with anyio.open_signal_receiver(signal.SIGINT) as signals:
-        async for _ in signals:
-            if interrupted.is_set():
-                os._exit(INTERRUPTED)
-            interrupted.set()
-            last = threading.Timer(GRACE, partial(os._exit, INTERRUPTED))
-            last.daemon = True
-            last.start()
-            end()
+    with anyio.open_signal_receiver(*numbers) as signals:
+        async for number in signals:
+            ending.take(number)
