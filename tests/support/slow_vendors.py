@@ -155,6 +155,7 @@ class SlowOpenAI(Unhurried, OpenAIEmulator):
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
         self.credit = 1e9
+        self.lags = {"generate": 0.15, "download": 0.15}
         self._work: dict[str, Work] = defaultdict(Work)
 
     def work(self) -> dict[str, Work]:
