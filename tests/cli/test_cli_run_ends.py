@@ -52,7 +52,7 @@ def test_a_provider_s_failure_is_code_1_and_one_line(kie: KieEmulator, capsys: p
     assert kie.key not in shown.out + shown.err
 
 
-RUNNING, COMPLETED, FAILED, CANCELLED = get_args(JobState)
+RUNNING, _STALLED, COMPLETED, FAILED, CANCELLED = get_args(JobState)
 UNKNOWN, FAILURE = UnknownOutcome("vendor"), ProviderError("vendor")
 
 

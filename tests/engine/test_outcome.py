@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.engine.job import ELSEWHERE, CallRun, may_go_elsewhere, settle
-from imagewright.engine.jobs import new_job
+from imagewright.engine.sending import new_job
 from imagewright.errors import (
     BadKey,
     ContentRefused,

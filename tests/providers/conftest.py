@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.faults import hurry, impatient_sender, quick_sender
+from imagewright.providers.http.client import HttpClient
+from tests.support.courier_runs import couriers, runs, until
+from tests.support.faults import QUICK, hurry, impatient_sender, quick_sender
 from tests.support.vendors import opened, wired
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from imagewright.providers.base import Provider
-    from imagewright.providers.http.client import HttpClient
     from tests.support.vendors import AnyEmulator
 
 
@@ -38,6 +39,16 @@ async def http(request: pytest.FixtureRequest) -> AsyncIterator[HttpClient]:
     sender = impatient_sender(request.getfixturevalue("emulator")) if silent else quick_sender()
     yield sender
     await sender.aclose()
+
+
+@pytest.fixture
+async def couriered() -> AsyncIterator[HttpClient]:
+    """A sender that sends paid requests by a courier; with it, the courier ends."""
+    sender = HttpClient(retry=QUICK, couriers=True)
+    yield sender
+    pids = couriers()
+    await sender.aclose()
+    until(lambda: not any(map(runs, pids)), "a courier does not end")
 
 
 @pytest.fixture

@@ -26,6 +26,8 @@ OVER_HTTP = [name for name, one in REGISTERED.items() if one.keys]
 class Refusing:
     """A sender whose vendor takes no key."""
 
+    outlives = False
+
     def __init__(self) -> None:
         self.accounts: list[Account] = []
 

@@ -17,13 +17,15 @@ from imagewright.storage.sqlite.pictures import SqlitePictureIndex
 from imagewright.storage.sqlite.writer import Writer
 from tests.storage.stores_bench import LEASE, SOURCE, opened
 from tests.support.clock import Clock
-from tests.support.memory_stores import MemoryBlobs, MemoryJobs, MemoryJobStore, MemoryPictureIndex
+from tests.support.memory_library import MemoryBlobs, MemoryPictureIndex
+from tests.support.memory_stores import MemoryJobs, MemoryJobStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from imagewright.storage.base import BlobStore, PictureIndex
+    from imagewright.storage.base import PictureIndex
+    from imagewright.storage.blob_store import BlobStore
     from imagewright.storage.library import Library
     from tests.storage.stores_bench import Workers
 

@@ -19,7 +19,7 @@ from tests.support.clock import Clock
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from imagewright.storage.base import BlobStore
+    from imagewright.storage.blob_store import BlobStore
     from tests.storage.conftest import Link
 
 pytestmark = pytest.mark.anyio

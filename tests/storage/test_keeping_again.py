@@ -24,7 +24,7 @@ from imagewright.storage.principal import LOCAL
 from imagewright.storage.records import id_of, new_id
 from imagewright.storage.sqlite.pictures import SqlitePictureIndex
 from tests.storage.stores_bench import opened, picture, place
-from tests.support.memory_stores import MemoryPictureIndex
+from tests.support.memory_library import MemoryPictureIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -59,9 +59,10 @@ async def test_the_same_after_an_end_that_nobody_saw(
 
 @pytest.mark.parametrize("state", ["completed", "failed", "cancelled"])
 async def test_the_same_after_an_end_that_was_seen_is_a_new_call(workers: Workers, state: str) -> None:
-    await ended(workers(), "1", state)
-    await workers().mark_seen(LOCAL, "job_1")
-    assert await again(workers()) == "job_2"
+    store = workers()
+    await ended(store, "1", state)
+    await store.mark_seen(LOCAL, "job_1")
+    assert await again(store) == "job_2"
 
 
 @pytest.mark.parametrize(
@@ -79,11 +80,12 @@ async def test_the_same_after_an_end_that_was_seen_is_a_new_call(workers: Worker
 async def test_the_same_after_an_end_that_came_late(
     workers: Workers, clock: Clock, moments: tuple[float, ...], later: float, *, joins: bool
 ) -> None:
-    await ended(workers())
+    store = workers()
+    await ended(store)
     for moment in moments:
-        await workers().mark_seen(LOCAL, "job_1", moment)
+        await store.mark_seen(LOCAL, "job_1", moment)
     clock.wait(later)
-    assert await again(workers()) == ("job_1" if joins else "job_2")
+    assert await again(store) == ("job_1" if joins else "job_2")
 
 
 @pytest.mark.parametrize(("later", "joins"), [(47.9, True), (48.0, False)])
@@ -122,10 +124,11 @@ async def test_another_wording_or_seed_is_another_call(workers: Workers) -> None
 
 
 async def test_a_key_joins_whatever_was_seen(workers: Workers, clock: Clock) -> None:
-    await ended(workers(), key="k")
-    await workers().mark_seen(LOCAL, "job_1")
+    store = workers()
+    await ended(store, key="k")
+    await store.mark_seen(LOCAL, "job_1")
     clock.wait(10 * REPEAT_SECONDS)
-    assert await again(workers(), key="k") == "job_1"
+    assert await again(store, key="k") == "job_1"
 
 
 @pytest.mark.parametrize(("usd", "joins"), [(0.0, False), (0.5, True), (None, True)])

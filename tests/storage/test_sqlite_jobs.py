@@ -18,7 +18,8 @@ from imagewright.storage.base import UnreadableJobError
 from imagewright.storage.principal import LOCAL
 from imagewright.storage.records import CallRecord
 from imagewright.storage.sqlite.database import Database
-from imagewright.storage.sqlite.jobs import _SAME_CALL, _SAME_KEY, MOST_RECLAIMED, SqliteJobStore
+from imagewright.storage.sqlite.jobs import _SAME_CALL, _SAME_KEY, SqliteJobStore
+from imagewright.storage.sqlite.leases import MOST_RECLAIMED
 from imagewright.storage.sqlite.writer import Writer
 from tests.storage.stores_bench import LEASE, ended, started
 
@@ -136,7 +137,7 @@ async def test_a_call_is_compared_with_few_jobs_however_many_there_are(
     store: SqliteJobStore, database: Database
 ) -> None:
     await started(store)
-    values = {"principal": "local", "key": "k", "fingerprint": "f", "now": 0.0, "since": 0.0}
+    values = {"principal": "local", "key": "k", "fingerprint": "f", "now": 0.0, "since": 0.0, "ended": ""}
     with database.reading() as connection:
         for query, index in ((_SAME_KEY, "job_by_key"), (_SAME_CALL, "job_by_fingerprint")):
             (plan,) = connection.execute(f"EXPLAIN QUERY PLAN {query}", values).fetchall()

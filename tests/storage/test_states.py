@@ -14,16 +14,17 @@ from tests.storage.stores_bench import started
 if TYPE_CHECKING:
     from tests.storage.stores_bench import Workers
 
-#               planned submitting submitted made kept failed cancelled unknown
+#               planned submitting submitted made stalled kept failed cancelled unknown
 TABLE = """
-    planned     .       x          .         .    .    x      x         .
-    submitting  .       .          x         x    .    x      .         x
-    submitted   .       .          .         x    .    x      x         .
-    made        .       .          .         .    x    x      .         .
-    kept        .       .          .         .    .    .      .         .
-    failed      .       .          .         .    .    .      .         .
-    cancelled   .       .          .         .    .    .      .         .
-    unknown     .       .          .         .    .    .      .         .
+    planned     .       x          .         .    .       .    x      x         .
+    submitting  x       .          x         x    .       .    x      .         x
+    submitted   .       .          .         x    x       .    x      x         .
+    made        .       .          .         .    x       x    x      .         .
+    stalled     .       .          x         x    .       .    x      x         .
+    kept        .       .          .         .    .       .    .      .         .
+    failed      .       .          .         .    .       .    .      .         .
+    cancelled   .       .          x         .    .       .    .      .         .
+    unknown     .       .          .         .    .       .    .      .         .
 """
 MARKS = {name: marks for name, *marks in (line.split() for line in TABLE.strip().splitlines())}
 PAIRS = list(product(CallState, CallState))
@@ -50,18 +51,20 @@ def test_the_two_tables_agree() -> None:
     assert {pair for pair in PAIRS if allowed(*pair)} == {(one, two) for one in NEXT for two in NEXT[one]}
 
 
-def test_the_final_states_are_those_without_a_way_on() -> None:
+def test_from_the_final_states_only_the_user_leads_on() -> None:
     assert {
         CallState.KEPT,
         CallState.FAILED,
         CallState.CANCELLED,
         CallState.UNKNOWN,
     } == FINAL
+    assert {state for state in FINAL if NEXT[state]} == {CallState.CANCELLED}
 
 
 def test_nothing_is_sent_twice() -> None:
+    """A call is planned again only from where its worker knows that the vendor did not take it."""
     assert [before for before in CallState if CallState.SUBMITTING in NEXT[before]] == [CallState.PLANNED]
-    assert [before for before in CallState if CallState.PLANNED in NEXT[before]] == []
+    assert [before for before in CallState if CallState.PLANNED in NEXT[before]] == [CallState.SUBMITTING]
 
 
 def test_what_is_made_is_never_thrown_away_by_a_cancel() -> None:

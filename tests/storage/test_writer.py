@@ -37,9 +37,9 @@ class Counting(Database):
         self.transactions = 0
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self, *, lasting: bool = True) -> Iterator[sqlite3.Connection]:
         self.transactions += 1
-        with super().writing() as connection:
+        with super().writing(lasting=lasting) as connection:
             yield connection
 
 

@@ -1,4 +1,4 @@
-"""The storage contract in memory: the second implementation that its tests run over, and a quick one for other tests.
+"""The contract of jobs in memory: the second implementation that its tests run over, and a quick one for other tests.
 
 Workers that share jobs share a `MemoryJobs`. Nothing survives the process; everything else is as promised.
 """
@@ -6,17 +6,13 @@ Workers that share jobs share a `MemoryJobs`. Nothing survives the process; ever
 from __future__ import annotations
 
 import json
+import math
 import time
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-import anyio
-
-from imagewright.errors import StorageError
 from imagewright.storage.base import (
     REPEAT_SECONDS,
-    BlobFolder,
-    BlobGoneError,
     ForgottenJobError,
     Joined,
     KeyClash,
@@ -25,20 +21,20 @@ from imagewright.storage.base import (
     Renewed,
     SeenRunOut,
     Started,
+    Step,
 )
-from imagewright.storage.paths.path_syntax import numbered
-from imagewright.storage.records import CostRow, JobRecord, NewJob, Spent, plain
-from imagewright.storage.states import NEXT, CallState
+from imagewright.storage.pace import Account
+from imagewright.storage.principal import Principal
+from imagewright.storage.records import CostRow, JobRecord, NewJob, Spent
+from imagewright.storage.states import NEXT, OPEN, CallState
+from tests.support.memory_library import MemoryPictureIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
-    from datetime import datetime
-    from pathlib import Path
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import Unpack
 
     from imagewright.storage.base import CallChanges, JobEnd, Opened
-    from imagewright.storage.principal import Principal
-    from imagewright.storage.records import Cap, PictureRecord
+    from imagewright.storage.records import Cap, Pace, PictureRecord
     from imagewright.storage.states import JobState
 
 
@@ -53,10 +49,10 @@ class Kept:
 
     @property
     def may_have_cost(self) -> bool:
-        return self.job.state in {"running", "completed"} or self.job.cost_usd is None or self.job.cost_usd > 0
+        return self.job.state in {*OPEN, "completed"} or self.job.cost_usd is None or self.job.cost_usd > 0
 
     def is_held(self, now: float) -> bool:
-        return not self.job.done and now <= self.lease_until <= now + 2 * self.lease
+        return self.job.state == "running" and now <= self.lease_until <= now + 2 * self.lease
 
 
 @dataclass
@@ -64,6 +60,9 @@ class MemoryJobs:
     """What workers share."""
 
     kept: dict[str, Kept] = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    durations: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    pictures: MemoryPictureIndex = field(default_factory=MemoryPictureIndex)
 
 
 class MemoryJobStore:
@@ -80,9 +79,12 @@ class MemoryJobStore:
     ) -> None:
         self.worker_id = worker_id
         self.lease = lease
+        self._shared = shared
         self._kept = shared.kept
         self._clock = clock
-        self._stalled = SeenRunOut(lease, monotonic)
+        self._monotonic = monotonic
+        self._ended: dict[str, float] = {}
+        self._expired = SeenRunOut(lease, monotonic)
         self._watched = SeenRunOut(lease, monotonic)
 
     async def open(self, who: Principal, job: NewJob, caps: Sequence[Cap] = ()) -> Opened:
@@ -102,8 +104,9 @@ class MemoryJobStore:
         now = self._clock()
         for one in self._newest_of(who):
             job = one.job
-            unheard = job.finished is not None and job.finished >= now - REPEAT_SECONDS
-            doubtful = unheard if one.seen is None else one.seen > now
+            awake = self._monotonic() - self._ended.get(job.id, -REPEAT_SECONDS - 1)
+            unheard = job.finished is not None and (job.finished >= now - REPEAT_SECONDS or awake <= REPEAT_SECONDS)
+            doubtful = unheard if one.seen is None else one.seen > now >= (job.finished or 0.0)
             same_call = job.fingerprint == fingerprint and (not job.done or (doubtful and one.may_have_cost))
             if job.key == key and (one.may_have_cost if key else same_call):
                 return Joined(self._as_read(one)) if job.fingerprint == fingerprint else KeyClash(job.id)
@@ -111,16 +114,58 @@ class MemoryJobStore:
 
     async def advance(self, job_id: str, number: int, state: CallState, **changes: Unpack[CallChanges]) -> None:
         one = self._mine(job_id)
-        calls = {call.number: call for call in one.job.calls}
-        if state not in NEXT[calls[number].state]:
-            message = f"{job_id} call {number}: no way from {calls[number].state} to {state}"
+        one.job = self._after(one.job, Step(number, state, changes))
+
+    def _after(self, job: JobRecord, step: Step) -> JobRecord:
+        """The job after a step of one of its calls."""
+        calls = {call.number: call for call in job.calls}
+        if step.state not in NEXT[calls[step.number].state]:
+            message = f"{job.id} call {step.number}: no way from {calls[step.number].state} to {step.state}"
             raise ValueError(message)
-        values: dict[str, Any] = json.loads(json.dumps(changes, default=str))
+        values: dict[str, Any] = json.loads(json.dumps(step.changes, default=str))
         if values.get("outputs") is not None:
             values["outputs"] = tuple(values["outputs"])
-        notes = tuple(values.pop("notes", one.job.notes))
-        calls[number] = replace(calls[number], state=state, **values)
-        one.job = replace(one.job, calls=tuple(calls.values()), notes=notes)
+        notes = tuple(values.pop("notes", job.notes))
+        if math.isfinite(took := values.pop("took", math.inf)) and took >= 0:
+            self._shared.durations.setdefault((job.provider, job.model), []).insert(0, took)
+        if step.state is CallState.SUBMITTING:
+            for account in self._shared.accounts.values():
+                if account.provider == job.provider:
+                    del account.unsent[:1]
+        calls[step.number] = replace(calls[step.number], state=step.state, **values)
+        return replace(job, calls=tuple(calls.values()), notes=notes)
+
+    async def conclude(
+        self,
+        job_id: str,
+        steps: Sequence[Step],
+        pictures: Sequence[PictureRecord] = (),
+        end: tuple[JobState, JobEnd] | None = None,
+    ) -> None:
+        one = self._mine(job_id)
+        job = one.job
+        for step in steps:
+            job = self._after(job, step)
+        one.job = job
+        for record in pictures:
+            await self._shared.pictures.add(Principal(job.principal), record)
+        if end is not None:
+            self._end(one, *end)
+
+    async def stall(self, job_id: str, notes: Sequence[str]) -> None:
+        one = self._mine(job_id)
+        one.job, one.lease_until = replace(one.job, state="stalled", worker_id="", notes=tuple(notes)), 0.0
+
+    async def reopen(self, who: Principal, job_id: str) -> bool:
+        one = self._of(who, job_id)
+        if one is None or one.job.state != "cancelled":
+            return False
+        sent = [call for call in one.job.calls if call.state is CallState.CANCELLED and call.handle is not None]
+        calls = [replace(one, state=CallState.SUBMITTED, error=None) if one in sent else one for one in one.job.calls]
+        if sent:
+            again: dict[str, Any] = {"state": "running", "finished": None, "error": None, "cancel_requested": False}
+            one.job, one.lease_until, one.seen = replace(one.job, **again, calls=tuple(calls)), 0.0, None
+        return bool(sent)
 
     async def claim(self, job_id: str, number: int, handle: Mapping[str, str]) -> bool:
         if any(call.handle == handle for one in self._kept.values() for call in one.job.calls):
@@ -139,9 +184,12 @@ class MemoryJobStore:
         one.job = replace(one.job, **changes)
 
     async def finish(self, job_id: str, state: JobState, **end: Unpack[JobEnd]) -> None:
-        one = self._mine(job_id)
+        self._end(self._mine(job_id), state, end)
+
+    def _end(self, one: Kept, state: JobState, end: JobEnd) -> None:
         changes: dict[str, Any] = {**end, "notes": tuple(end["notes"]), "error": end.get("error")}
         one.job = replace(one.job, state=state, finished=self._clock(), worker_id="", **changes)
+        self._ended[one.job.id] = self._monotonic()
 
     async def renew(self, job_ids: Collection[str]) -> Renewed:
         known = [one for job_id in job_ids if (one := self._kept.get(job_id)) is not None]
@@ -151,14 +199,21 @@ class MemoryJobStore:
         cancelled = frozenset(one.job.id for one in held if one.job.cancel_requested)
         return Renewed(cancelled, frozenset(one.job.id for one in known) - {one.job.id for one in held})
 
-    async def reclaim(self, providers: Collection[str], *, but: Collection[str] = ()) -> list[JobRecord]:
-        wanted = [one for one in self._run_out() if one.job.provider in providers and one.job.id not in but]
-        self._stalled.forget_all_but({(one.job.id, one.lease_until) for one in wanted})
-        free = [one for one in wanted if self._stalled.long_enough(one.job.id, one.lease_until)]
+    async def reclaim(
+        self, providers: Collection[str], *, but: Collection[str] = (), stalled: bool = False
+    ) -> list[JobRecord]:
+        states = OPEN if stalled else {"running"}
+        wanted = [
+            one
+            for one in self._free()
+            if one.job.provider in providers and one.job.id not in but and one.job.state in states
+        ]
+        self._expired.forget_all_but({(one.job.id, one.lease_until) for one in wanted})
+        free = [one for one in wanted if self._expired.long_enough(one.job.id, one.lease_until)]
         return [self._take(one) for one in sorted(free, key=lambda one: one.job.created)]
 
     async def reclaim_one(self, who: Principal, job_id: str) -> JobRecord | None:
-        for one in self._run_out():
+        for one in self._free():
             if one.job.id == job_id and one.job.principal == who.id:
                 return self._take(one) if self._watched.long_enough(job_id, one.lease_until) else None
         return None
@@ -169,7 +224,7 @@ class MemoryJobStore:
 
     async def release(self) -> None:
         for one in self._kept.values():
-            if one.job.worker_id == self.worker_id and not one.job.done:
+            if one.job.worker_id == self.worker_id and one.job.state == "running":
                 one.lease_until = 0.0
 
     async def request_cancel(self, who: Principal, job_id: str) -> None:
@@ -208,6 +263,23 @@ class MemoryJobStore:
         jobs = [one.job for one in reversed(self._newest_of(who)) if one.job.created >= since and one.job.done]
         return [CostRow(job.created, job.tool, job.provider, job.cost_usd or 0.0, job.cost_basis) for job in jobs]
 
+    async def durations(self, provider: str, model: str, limit: int = 20) -> list[float]:
+        return self._shared.durations.get((provider, model), [])[:limit]
+
+    async def take_slot(self, account: str, provider: str, pace: Pace) -> float:
+        known, now = self._shared.accounts.setdefault(account, Account()), self._clock()
+        known.provider = provider
+        held = [one.job for one in self._kept.values() if one.is_held(now) and one.job.provider == provider]
+        states = [call.state for job in held for call in job.calls]
+        at_vendor = states.count(CallState.SUBMITTING) + states.count(CallState.SUBMITTED)
+        return known.take(pace, now, lambda: at_vendor)
+
+    async def slot_refused(self, account: str, pace: Pace, *, wait: float | None) -> None:
+        self._shared.accounts.setdefault(account, Account()).refuse(pace, self._clock(), wait)
+
+    async def learn_pace(self, account: str, pace: Pace) -> None:
+        self._shared.accounts.setdefault(account, Account()).learn(pace)
+
     def _as_read(self, one: Kept) -> JobRecord:
         return replace(one.job, is_held=one.is_held(self._clock()))
 
@@ -219,7 +291,7 @@ class MemoryJobStore:
         one = self._kept.get(job_id)
         return one if one is not None and one.job.principal == who.id else None
 
-    def _run_out(self) -> list[Kept]:
+    def _free(self) -> list[Kept]:
         return [one for one in self._kept.values() if not one.job.done and not one.is_held(self._clock())]
 
     def _mine(self, job_id: str) -> Kept:
@@ -230,126 +302,6 @@ class MemoryJobStore:
         return self._kept[job_id]
 
     def _take(self, one: Kept) -> JobRecord:
-        one.job = replace(one.job, worker_id=self.worker_id)
+        one.job = replace(one.job, state="running", worker_id=self.worker_id)
         one.lease_until, one.lease = self._clock() + self.lease, self.lease
         return self._as_read(one)
-
-
-class MemoryPictureIndex:
-    """See `PictureIndex`."""
-
-    def __init__(self) -> None:
-        self._records: dict[str, tuple[str, PictureRecord]] = {}
-
-    async def add(self, who: Principal, record: PictureRecord) -> None:
-        self._records.setdefault(record.id, (who.id, replace(record, path=None)))
-
-    async def get(self, who: Principal, picture_id: str) -> PictureRecord | None:
-        return next((one for one in self._newest_of(who) if one.id == picture_id), None)
-
-    async def of_job(self, who: Principal, job_id: str) -> list[PictureRecord]:
-        return sorted((one for one in self._newest_of(who) if one.job_id == job_id), key=lambda one: one.variant)
-
-    async def search(
-        self,
-        who: Principal,
-        *,
-        words: Sequence[str] = (),
-        tool: str = "",
-        created: tuple[datetime, datetime] | None = None,
-        parent: str = "",
-        limit: int,
-        offset: int = 0,
-    ) -> list[PictureRecord]:
-        def meets(one: PictureRecord) -> bool:
-            text = plain(one.prompt)
-            return (
-                all(word in text for word in words)
-                and tool in {"", one.tool}
-                and (created is None or created[0] <= one.created < created[1])
-                and (not parent or parent in one.parents)
-            )
-
-        return [one for one in self._newest_of(who) if meets(one)][offset : offset + limit]
-
-    async def newest_ids(self, who: Principal, limit: int) -> list[str]:
-        return [one.id for one in self._newest_of(who)][:limit]
-
-    async def keys_of_size(self, size: int) -> list[tuple[str, str]]:
-        return [(one.id, one.key) for _, one in self._records.values() if one.bytes == size]
-
-    async def check(self) -> None:
-        """It can always be written."""
-
-    def _newest_of(self, who: Principal) -> list[PictureRecord]:
-        own = [one for holder, one in self._records.values() if holder == who.id]
-        return sorted(own, key=lambda one: one.created)[::-1]  # the later of two of one moment first
-
-
-class MemoryBlobs:
-    """See `BlobStore`; files that are made elsewhere lie in a folder of the test's."""
-
-    def __init__(self, scratch: Path, clock: Callable[[], float] = time.time) -> None:
-        self._scratch = scratch
-        self._clock = clock
-        self._files: dict[str, tuple[bytes, float]] = {}
-
-    async def put(self, key: str, data: bytes, *, lasting: bool = True) -> None:  # noqa: ARG002 - nothing lasts here
-        self._files[key] = data, self._clock()
-
-    async def add(
-        self, key: str, source: Path, *, others: Callable[[int], Coroutine[Any, Any, list[str]]] | None = None
-    ) -> tuple[str, int]:
-        folder, _, name = key.rpartition("/")
-        data = await anyio.Path(source).read_bytes()
-        for number in range(1, 10_000):
-            free = key if number == 1 else f"{folder}/{numbered(name, number)}"
-            same = self._files.get(free, (b"", 0.0))[0] == data
-            if free not in self._files or (same and others is not None and free not in await others(len(data))):
-                await self.put(free, data)
-                return free, len(data)
-        raise StorageError("all names like it are taken")
-
-    async def read(self, key: str, limit: int | None = None) -> bytes:
-        if key not in self._files:
-            raise BlobGoneError(f"{key} has been deleted or moved.")
-        data = self._files[key][0]
-        if limit is not None and len(data) > limit:
-            raise StorageError(f"{key} has {len(data)} bytes; the limit is {limit} bytes.")
-        return data
-
-    async def head(self, key: str, count: int) -> tuple[bytes, int]:
-        data = await self.read(key)
-        return data[:count], len(data)
-
-    async def fetch(self, key: str, into: Path) -> None:
-        await anyio.Path(into).write_bytes(await self.read(key))
-
-    async def link(self, key: str, seconds: float) -> str | None:
-        return f"memory://{key}?seconds={seconds:g}" if key in self._files else None
-
-    def path(self, key: str) -> Path | None:  # noqa: ARG002 - the contract's
-        return None
-
-    async def keys(self, prefix: str) -> list[str]:
-        return sorted(key for key in self._files if key.startswith(prefix))
-
-    async def folders(self, key: str) -> list[BlobFolder]:
-        newest: dict[str, float] = {}
-        for one, (_, changed) in self._files.items():
-            name, slash, _ = one.removeprefix(f"{key}/").partition("/")
-            if one.startswith(f"{key}/") and slash:
-                newest[name] = max(newest.get(name, 0.0), changed)
-        return [BlobFolder(f"{key}/{name}", self._clock() - changed) for name, changed in newest.items()]
-
-    async def delete(self, prefix: str) -> None:
-        for key in await self.keys(prefix):
-            del self._files[key]
-
-    async def workplace(self, key: str) -> Path:
-        folder = self._scratch / key
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-
-    async def check_room(self, key: str, needed_bytes: int) -> None:
-        """There is always room."""

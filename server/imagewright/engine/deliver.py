@@ -222,6 +222,8 @@ class Delivery:
     spec: JobSpec
     """Where to save it, and what was asked of it."""
     stores: Stores
+    recorded: bool = True
+    """Whether the picture's record is written here; else the caller does that with its own next step."""
     whole: Arrived | None = None
     """The picture as the vendor made it, once it is here."""
     folders: set[Path] = field(default_factory=set)
@@ -364,7 +366,9 @@ class Delivery:
     async def _keep(self, arrived: Arrived, new: NewPicture) -> tuple[PictureRecord, list[str]]:
         if await anyio.to_thread.run_sync(digest_of, arrived.file) != arrived.digest:
             raise _ChangedError
-        return await self.stores.library.keep(
+        library = self.stores.library
+        keep = library.keep if self.recorded else library.place
+        return await keep(
             self.job.who,
             arrived.file,
             new,

@@ -13,7 +13,7 @@ import anyio
 
 from imagewright.catalog.load import row_in
 from imagewright.catalog.row import AUTO, OperationName
-from imagewright.engine.job import SHARE_MADE, Job, error_of
+from imagewright.engine.job import SHARE_MADE, Job, error_of, most_taken
 from imagewright.engine.pictures import RESULT, SpoolWriter, job_key
 from imagewright.errors import StorageError, error_data
 from imagewright.providers.base import SERVED_BY_ENGINE, Order, Output, Prepared
@@ -22,7 +22,7 @@ from imagewright.storage.records import INCOMING, spooled_key
 from imagewright.storage.states import CallState
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 
     from imagewright.providers.base import Route
     from imagewright.storage.principal import Principal
@@ -43,6 +43,10 @@ NO_PROCESS = (
     "No process works on this job: {name} is not among the providers in use, it has no key or was switched off. Set it "
     "up again, `imagewright doctor` says how: then the job is carried on and the picture arrives by itself. Do not "
     "call again: it may be paid for already. It can also be cancelled."
+)
+STALLED = (
+    "The vendor was asked for hours and the task did not end. It is asked again when somebody waits for this job with "
+    "image_job, by `imagewright jobs resume {id}`, and at each start of a server. Do not call again: it may be paid."
 )
 _ANSWER = "answer-"
 YOUNG = 3600.0
@@ -121,10 +125,12 @@ async def _take_in(job: Job, record: JobRecord, stores: Stores, in_use: Provider
         return
     job.record = record
     made = sum(call.state in (CallState.MADE, CallState.KEPT) for call in record.calls) / len(record.calls)
-    unattended = not record.is_held and record.provider not in in_use()
+    unattended = record.state == "running" and not record.is_held and record.provider not in in_use()
     job.troubles.clear()
     job.held_up("provider", NO_PROCESS.format(name=record.provider) if unattended else "")
-    job.tell(share=made * SHARE_MADE, stage=AT_WORK if record.is_held else LEFT)
+    stalled = record.state == "stalled"
+    job.held_up("stalled", STALLED.format(id=record.id) if stalled else "")
+    job.tell(share=made * SHARE_MADE, stage="stalled" if stalled else AT_WORK if record.is_held else LEFT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,22 +157,22 @@ class Spool(SpoolWriter):
         data = json.dumps(asdict(answer), default=str).encode()
         await self._blobs.put(job_key(job_id, f"{_ANSWER}{number}.json"), data, lasting=False)
 
-    async def read_answer(self, job_id: str, number: int, variants: Sequence[int]) -> Answer | None:
+    async def read_answer(self, job: JobRecord, call: CallRecord) -> Answer | None:
         """The answer to a call that was being sent when its process died; None when none can be read.
 
-        If only picture files are there, they are the answer: each is whole or not there at all. `variants` are the
-        numbers they can have.
+        If only picture files are there, they are the answer: each is whole or not there at all.
         """
         with suppress(StorageError, ValueError, TypeError, KeyError):
-            found = json.loads(await self._blobs.read(job_key(job_id, f"{_ANSWER}{number}.json")))
+            found = json.loads(await self._blobs.read(job_key(job.id, f"{_ANSWER}{call.number}.json")))
             # older releases called them products, and wrote absolute paths
             outputs = found["outputs"] if "outputs" in found else found["products"]
             keyed = ({**one, "file": spooled_key(one["file"])} for one in outputs)
             return Answer(tuple(keyed), found["cost_usd"], tuple(found["notes"]))
         there: set[str] = set()
         with suppress(StorageError):
-            there.update(await self._blobs.keys(job_key(job_id, RESULT)))
-        keys = [key for variant in variants if (key := job_key(job_id, f"{RESULT}{variant}")) in there]
+            there.update(await self._blobs.keys(job_key(job.id, RESULT)))
+        variants = (job.variant_of(call, place) for place in range(most_taken(call.count)))
+        keys = [key for variant in variants if (key := job_key(job.id, f"{RESULT}{variant}")) in there]
         return Answer(tuple({"url": "", "file": key, "seed": None} for key in keys)) if keys else None
 
     async def read_output(self, data: Mapping[str, Any]) -> Output:

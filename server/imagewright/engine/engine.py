@@ -105,6 +105,11 @@ class Engine:
         folders = self.settings.folders
         await watch_files((folders.config, folders.keys), reload)
 
+    async def leave(self, seconds: float) -> None:
+        """Wait until what is being sent is answered, so many seconds at most; a courier hears the rest without us."""
+        if self._opened is not None:
+            await self._opened.jobs.desk.leave(seconds, outlives=self._http.outlives)
+
     async def close(self) -> None:
         """Leave unfinished jobs to the next process, and close the database."""
         if self._opened is not None:
@@ -169,6 +174,18 @@ class Engine:
         jobs = (await self._calls()).jobs
         self._group.start_soon(_logged, partial(jobs.keep_leases, reclaiming=True))
 
+    async def revive(self, who: Principal, job_id: str) -> Job:
+        """Carry on a job that is stalled, or that was cancelled although its vendor went on with the task.
+
+        Raises:
+            Refusal: there is no such job, or there is nothing to fetch.
+            StorageError: it cannot be read or written.
+        """
+        job = await self.get(who, job_id)
+        if (revived := await (await self._calls()).jobs.revive(job)).done:
+            raise Refusal(Problem("job_id", f"{job.id} has ended ({job.record.state}), and nothing is left to fetch"))
+        return revived
+
     async def cancel(self, job: Job) -> None:
         """Stop a job, whichever process works on it; one that no process works on is taken over and ended here.
 
@@ -203,13 +220,15 @@ class Engine:
         return job.done
 
     async def watch(self, job: Job, *, heartbeat: float | None = None, gap: float = 0.0) -> AsyncGenerator[Job]:
-        """The job, now and at each change, until it is done.
+        """The job, now and at each change, until it is done. One that is stalled is carried on.
 
         Args:
             job: which.
             heartbeat: seconds without a change after which it is given all the same; None for never.
             gap: seconds to let pass between two; the end and trouble come at once.
         """
+        if job.record.state == "stalled":
+            job = await (await self._calls()).jobs.revive(job)
         while True:
             changed = job.changed
             yield job
@@ -376,15 +395,3 @@ def picture_data(record: PictureRecord) -> dict[str, Any]:
     }
     known = {"transparent": record.transparent, "seed": record.seed}
     return data | {name: value for name, value in known.items() if value is not None}
-
-
-def gallery_data(record: PictureRecord) -> dict[str, Any]:
-    """A picture as plain data, in the form of `GALLERY_PICTURE_SCHEMA` there."""
-    return picture_data(record) | {
-        "tool": record.tool,
-        "operation": record.operation,
-        "provider": record.provider,
-        "prompt": record.prompt,
-        "created": record.created.isoformat(),
-        "parents": list(record.parents),
-    }

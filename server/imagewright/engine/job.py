@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from imagewright.imaging.preview import Preview
     from imagewright.providers.base import Finished, Output
+    from imagewright.storage.base import Step
     from imagewright.storage.principal import Principal
     from imagewright.storage.records import CallRecord, CostBasis, JobRecord, PictureRecord
 
@@ -254,6 +255,10 @@ class CallRun:
     """How far it is, 0 to 1."""
     outputs: tuple[Output, ...] | None = None
     """What the vendor made, if this process got the answer; `call.outputs` is the same as it was written down."""
+    unwritten: list[Step] = field(default_factory=list)
+    """Steps it has taken that are written down with the next one, or with the job's end."""
+    unrecorded: list[PictureRecord] = field(default_factory=list)
+    """Pictures of it whose files are in the library; their records are written with those steps."""
     safe: bool = False
     """Whether each of its pictures is in the library, or kept elsewhere as it came."""
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import secrets
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 
 from imagewright.engine.config import AbsentProvider
-from imagewright.engine.elsewhere import LOOK_EVERY, Spool, job_from_record, observe, taken_over
+from imagewright.engine.elsewhere import LOOK_EVERY, STALLED, Spool, job_from_record, observe, taken_over
 from imagewright.engine.job import Job, may_go_elsewhere, settle
+from imagewright.engine.pacing import Desk
 from imagewright.engine.plan import next_plan
 from imagewright.engine.run import Attempt
-from imagewright.errors import ModelUnavailable, ProviderError, StorageError, error_data
+from imagewright.engine.sending import new_job
+from imagewright.errors import ModelUnavailable, StorageError
 from imagewright.storage.base import (
     RENEWALS_PER_LEASE,
     Joined,
@@ -25,10 +27,10 @@ from imagewright.storage.base import (
     UnreadableJobError,
 )
 from imagewright.storage.principal import Principal
-from imagewright.storage.records import CallRecord, NewJob
+from imagewright.storage.states import CallState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from anyio.abc import TaskGroup
 
@@ -55,9 +57,11 @@ class Jobs:
         self._stores = stores
         self._spool = Spool(stores.blobs)
         self._registry = registry
+        self.desk = Desk()
         self._jobs: dict[str, Job] = {}
         self._keeping = False
         self._reclaiming = False
+        self._stalled_too = True
         self._swept = False
         self._running: set[str] = set()
         self._aside: set[str] = set()
@@ -164,6 +168,24 @@ class Jobs:
             except StorageError:
                 log.warning("job %s could not be marked as seen", job.id)
 
+    async def revive(self, job: Job) -> Job:
+        """Carry on a job that is stalled, or that was cancelled although its vendor went on with the task.
+
+        Returns:
+            The job as it is now: it runs, or it has ended and there is nothing to fetch.
+
+        Raises:
+            StorageError: it cannot be read or written.
+        """
+        if job.record.state == "cancelled" and await self._stores.jobs.reopen(job.who, job.id):
+            self._jobs.pop(job.id, None)
+        elif job.record.state != "stalled":
+            return job
+        if (record := await self._stores.jobs.reclaim_one(job.who, job.id)) is not None:
+            self._group.start_soon(lambda: self.keep_leases(reclaiming=False))
+            await self._carry_on(record, job.who, self._registry())
+        return await self.find(job.who, job.id) or job
+
     async def release(self) -> None:
         """Leave unfinished jobs to the next process at once."""
         try:
@@ -175,7 +197,9 @@ class Jobs:
         """Take over the jobs that no process works on any more."""
         registry = self._registry()
         busy = self._at_work() | self._aside
-        for record in await self._stores.jobs.reclaim(registry.providers, but=busy):
+        left = await self._stores.jobs.reclaim(registry.providers, but=busy, stalled=self._stalled_too)
+        self._stalled_too = False  # those are asked about once by each server
+        for record in left:
             await self._carry_on(record, Principal(record.principal), registry)
 
     async def keep_leases(self, *, reclaiming: bool) -> None:
@@ -230,8 +254,7 @@ class Jobs:
                 job.request_cancel()
             job.scope.cancel()
 
-    def _at_work(self) -> frozenset[str]:
-        """The jobs whose leases this process needs."""
+    def _at_work(self) -> frozenset[str]:  # the jobs whose leases this process needs
         return frozenset(self._running) | self._stores.jobs.unwritten
 
     async def _take_over(self, job: Job) -> None:
@@ -267,7 +290,7 @@ class Jobs:
             await self._carry_to_its_end(job, registry, plan)
         finally:
             self._running.discard(job.id)
-        if not job.is_local:
+        if not job.is_local and job.record.state == "running":
             self._group.start_soon(observe, job, self._stores, lambda: self._registry().providers)
 
     async def _carry_to_its_end(self, job: Job, registry: ProviderRegistry, plan: Plan | None) -> None:
@@ -280,19 +303,31 @@ class Jobs:
             log.exception("job %s broke", job.id)
         if not job.is_local:
             return
-        unsaved = True
-        if attempt is None:
-            broken = ProviderError(job.record.provider, "internal error; the server's log says more", charged=None)
-            ended = replace(job.record, state="failed", error=error_data(broken))
-        else:
-            ended = settle(job.record, len(job.pictures), attempt.spec.usd, attempt.call_runs)
-            unsaved = any(call_run.has_unsaved_output for call_run in attempt.call_runs)
+        if attempt is None or any(call_run.state is CallState.STALLED for call_run in attempt.call_runs):
+            await self._stall(job)
+            return
+        ended = settle(job.record, len(job.pictures), attempt.spec.usd, attempt.call_runs)
+        unsaved = any(call_run.has_unsaved_output for call_run in attempt.call_runs)
         with anyio.CancelScope(shield=True):
             values = {name: getattr(ended, name) for name in ("cost_usd", "cost_basis", "notes", "error")}
-            await self._stores.jobs.finish(job.id, ended.state, **values)
+            steps = [step for call_run in attempt.call_runs for step in call_run.unwritten]
+            pictures = [picture for call_run in attempt.call_runs for picture in call_run.unrecorded]
+            await self._stores.jobs.conclude(job.id, steps, pictures, (ended.state, values))
             # if the store could not be written, a process that takes the job over must find the results here
             await self._spool.clear(job.id, whole=not unsaved and job.id not in self._stores.jobs.unwritten)
         job.finish(ended)
+
+    async def _stall(self, job: Job) -> None:
+        """Leave a job until somebody asks for it or a server starts. It may be paid, and to go on now does not help."""
+        try:
+            with anyio.CancelScope(shield=True):
+                await self._stores.jobs.stall(job.id, job.record.notes)
+        except (LostLeaseError, StorageError) as error:
+            log.warning("job %s is left to whoever takes it over: %s", job.id, error)
+        self._jobs.pop(job.id, None)  # who asks for it next carries it on
+        job.is_local, job.record = False, replace(job.record, state="stalled", is_held=False)
+        job.held_up("stalled", STALLED.format(id=job.id))
+        job.tell(stage="stalled")
 
     async def _attempts(self, job: Job, registry: ProviderRegistry, plan: Plan | None) -> Attempt:
         """Carry a job out, at the next provider where one refuses without charging; the last attempt.
@@ -303,7 +338,7 @@ class Jobs:
         while True:
             name = job.record.provider
             provider = registry.providers.get(name) or AbsentProvider(name)
-            attempt = Attempt(job, job.spec, provider, self._stores, self._spool, plan, self._registry)
+            attempt = Attempt(job, job.spec, provider, self._stores, self._spool, plan, self._registry, self.desk)
             await attempt.carry_out()
             if plan is None or job.record.cancel_requested or not job.is_local:
                 return attempt
@@ -364,27 +399,3 @@ class Jobs:
         finished = [one.id for one in self._jobs.values() if one.done]
         for old in finished[: max(0, len(self._jobs) - KEPT_JOBS)]:
             del self._jobs[old]
-
-
-def new_job(job_id: str, plan: Plan, inputs: Mapping[str, Any], *, fingerprint: str, key: str) -> NewJob:
-    """A job as it is written down before anything is sent; `inputs` is what `Spool.keep_inputs` returned."""
-    spec, route = plan.spec, plan.route
-    return NewJob(
-        id=job_id,
-        tool=route.tool,
-        operation=route.operation.value,
-        provider=route.provider,
-        model=plan.model,
-        key=key,
-        fingerprint=fingerprint,
-        plan={"spec": spec.as_data(), "inputs": inputs, "route": route.model, "choice": list(plan.choice)},
-        expected=spec.count,
-        reserved_usd=spec.usd or 0.0,
-        cost_usd=spec.usd,
-        cost_basis="unknown" if spec.usd is None else "estimate",
-        notes=plan.notes,
-        calls=tuple(
-            CallRecord(number=number, count=one.count, first_variant=one.first_variant, arguments=dict(one.arguments))
-            for number, one in enumerate(plan.orders)
-        ),
-    )

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from imagewright.engine.check import Checked
     from imagewright.imaging.files import Measured, PictureFacts
     from imagewright.providers.base import MaskForm, Order, Output, PictureForm, Route
-    from imagewright.storage.base import BlobStore
+    from imagewright.storage.blob_store import BlobStore
     from imagewright.storage.library import Library
     from imagewright.storage.principal import Principal
 

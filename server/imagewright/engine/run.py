@@ -6,72 +6,39 @@ Every step is written down before the next is taken, so that another process can
 from __future__ import annotations
 
 import logging
-import time
-from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
 from imagewright.engine.deliver import Delivery, differences
-from imagewright.engine.elsewhere import Answer
-from imagewright.engine.job import SHARE_MADE, CallRun, call_run_of, cost_each, most_taken, within_reason
+from imagewright.engine.job import SHARE_MADE, CallRun, call_run_of, cost_each
+from imagewright.engine.sending import VendorCalls
 from imagewright.engine.trouble import (
     Fetching,
     UnreadableResultError,
-    as_ours,
     ask_to_stop,
-    recover,
-    too_old,
 )
-from imagewright.engine.waiting import poll_until_done
-from imagewright.errors import ImagewrightError, StorageError, UnknownOutcome, error_data
-from imagewright.providers.base import CanRecover, Finished, Handle, Running, Sending, UploadsInputs
+from imagewright.errors import ImagewrightError, ProviderError, StorageError, UnknownOutcome, error_data
+from imagewright.providers.base import Running
 from imagewright.storage.base import LostLeaseError
 from imagewright.storage.states import FINAL, CallState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Unpack
-
-    from imagewright.engine.config import ProviderRegistry
-    from imagewright.engine.elsewhere import Spool
-    from imagewright.engine.job import Job, JobSpec
-    from imagewright.engine.plan import Plan
-    from imagewright.providers.base import Order, Provider
-    from imagewright.storage.base import CallChanges
-    from imagewright.storage.stores import Stores
+    from imagewright.storage.records import JobRecord
 
 log = logging.getLogger(__name__)
 
 LAST_FETCH_SECONDS = 60.0
 """Bound on fetching what was made already when the job was cancelled."""
-STALE_HOURS = 1.0
-"""A call of a job that is older than this is not sent any more: its caller has left long ago."""
-FOUND = "The answer to the request was never heard; it was found among {name}'s recent calls and not sent again."
 SURPLUS = "{name} made more than it was asked for: {count} more, kept as well."
-SHARE_SUBMITTED = 0.05
-"""The share of a call that is done once its vendor has it."""
 
 
 @dataclass(slots=True)
-class Attempt:
+class Attempt(VendorCalls):
     """A job at one provider."""
-
-    job: Job
-    spec: JobSpec
-    """The caller's request."""
-    provider: Provider
-    stores: Stores
-    spool: Spool
-    plan: Plan | None
-    """With the orders, where this process made the plan; None for a job that another process began."""
-    registry: Callable[[], ProviderRegistry]
-    """Returns the providers in use now."""
-    call_runs: list[CallRun] = field(default_factory=list)
-    """Its calls."""
 
     async def carry_out(self) -> None:
         """Carry every call to its end. Errors are kept in the calls.
@@ -97,125 +64,26 @@ class Attempt:
             raise
         except LostLeaseError:
             raise
-        except Exception as error:  # noqa: BLE001 - a bug in one vendor's file must end this job and not the server
-            await self._fail(call_run, as_ours(error, call_run, self.job.record))
+        except Exception as error:  # noqa: BLE001 - a bug in one vendor's file must not end the server
+            await self._end(call_run, error)
 
     async def _steps(self, call_run: CallRun) -> None:
         await anyio.lowlevel.checkpoint()  # a job that was cancelled meanwhile stops here
-        match call_run.state:
-            case CallState.PLANNED:
-                await self._submit(call_run)
-            case CallState.SUBMITTING:
-                stopped = UnknownOutcome(self.provider.name, "the server stopped while it was sending")
-                await self._recover(call_run, stopped)
-        if call_run.state is CallState.SUBMITTED and (handle := self._handle(call_run)) is not None:
-            self._progress(call_run, Running(SHARE_SUBMITTED, "submitted"))
-            tell = partial(self._progress, call_run)
-            try:
-                finished = await poll_until_done(
-                    self.provider, handle, tell, self.job.record.created, self._provider_now
-                )
-            finally:  # when it ends, its trouble must not stay in the way of the other calls
-                self.job.held_up(call_run.place, "")
-            with anyio.CancelScope(shield=True):  # it is paid for: a cancel that comes now must not lose it
-                await self._made(call_run, finished)
-        await self._deliver_all(call_run)
-
-    async def _submit(self, call_run: CallRun) -> None:
-        """Send a call: as this process planned it, else as it was written down.
-
-        Raises:
-            ImagewrightError: the job is older than `STALE_HOURS`; no money is spent for a caller who has left.
-            StorageError: the provider has no such route any more, or an input picture is gone.
-            UnknownOutcome: the vendor may have it, and it was not found again.
-        """
-        record, number = self.job.record, call_run.call.number
-        if (hours := (time.time() - record.created) / 3600) > STALE_HOURS:
-            raise too_old(hours)
-        order = await self._order(call_run)
-        if order.images and isinstance(self.provider, UploadsInputs):
-            self._progress(call_run, Running(stage="uploading the pictures"))
-            order = await self.provider.upload_inputs(order)
-        signature = None
-        if isinstance(self.provider, CanRecover):
-            signature = await anyio.to_thread.run_sync(self.provider.signature, order)
-        unheard: UnknownOutcome | None = None
-        with anyio.CancelScope() as scope:
-
-            async def begin() -> None:
-                # a cancel from here on would leave the outcome unknown; what follows has time limits of its own
-                scope.shield = True
-                if call_run.state is CallState.PLANNED:
-                    # written down before anything is sent: if it cannot be written, nothing is sent
-                    await self.stores.jobs.advance(self.job.id, number, CallState.SUBMITTING, signature=signature)
-                    call_run.call = replace(call_run.call, state=CallState.SUBMITTING, signature=signature)
-                    call_run.sent = True
-
-            try:
-                await self._accepted(call_run, await self.provider.submit(order, Sending(begin, number=number)))
-            except UnknownOutcome as error:
-                unheard = error
-        if unheard is not None:
-            await self._recover(call_run, unheard)
-
-    async def _order(self, call_run: CallRun) -> Order:
-        """What a call asks for: as this process planned it, else as it was written down."""
-        if self.plan is not None:
-            return self.plan.orders[call_run.call.number]
-        return await self.spool.read_order(self.job.record, call_run.call, self.provider.routes)
-
-    async def _accepted(self, call_run: CallRun, answer: Handle | Finished) -> None:
-        """Write down what the vendor answered to a call."""
-        if isinstance(answer, Handle):
-            await self._note(call_run, CallState.SUBMITTED, handle=dict(answer.data))
-        else:
-            await self._made(call_run, answer)
-
-    async def _recover(self, call_run: CallRun, unheard: UnknownOutcome) -> None:
-        """Find a call again whose answer was never heard: on disk, or at a vendor that lists recent calls.
-
-        Raises:
-            UnknownOutcome: the vendor has no such list, or did not show the call in it.
-        """
-        if await self._is_on_disk(call_run):
-            return
-        call, tell = call_run.call, partial(self._progress, call_run)
-        handle = await recover(self._provider_now, self.job.id, call, self.stores.jobs, tell, unheard=unheard)
-        call_run.call = replace(call, state=CallState.SUBMITTED, handle=handle.data)
-        self.job.note(FOUND.format(name=self.provider.name))
-
-    async def _is_on_disk(self, call_run: CallRun) -> bool:
-        """Whether the answer to a call lies on disk: its process died before the journal was written."""
-        call, record = call_run.call, self.job.record
-        variants = [record.variant_of(call, place) for place in range(most_taken(call.count))]
-        answer = await self.spool.read_answer(record.id, call.number, variants)
-        if answer is None:
-            return False
-        self.job.note(*answer.notes)
-        await self._note(call_run, CallState.MADE, outputs=answer.outputs, cost_usd=answer.cost_usd)
-        return True
-
-    async def _made(self, call_run: CallRun, finished: Finished) -> None:
-        """Write the results down. Bytes that came with the answer go to disk first, or stay in memory."""
-        call, job_id = call_run.call, self.job.id
-        finished = within_reason(finished, call.count)
-        call_run.outputs = finished.outputs
-        self.job.note(*finished.notes)
         try:
-            outputs = tuple(
-                [
-                    await self.spool.keep_output(job_id, self.job.record.variant_of(call, place), output)
-                    for place, output in enumerate(finished.outputs)
-                ]
-            )
-            if call.handle is None:
-                await self.spool.keep_answer(job_id, call.number, Answer(outputs, finished.cost_usd, finished.notes))
-        except StorageError as error:
-            # the journal may only say `made` once another process could find the pictures
-            log.error("job %s: its pictures stay in memory: %s", job_id, error)  # noqa: TRY400 - known, and reported in full
-            call_run.call = replace(call, state=CallState.MADE, cost_usd=finished.cost_usd)
-        else:
-            await self._note(call_run, CallState.MADE, outputs=outputs, cost_usd=finished.cost_usd)
+            if call_run.state is CallState.SUBMITTING:
+                await self._hear(call_run)
+            if call_run.state is CallState.PLANNED:
+                await self._submit(call_run)
+        except UnknownOutcome as unheard:
+            if call_run.state is not CallState.SUBMITTING:
+                raise
+            await self._recover(call_run, unheard)
+        if call_run.state is CallState.STALLED:
+            was_made = call_run.call.outputs is not None
+            await self._note(call_run, CallState.MADE if was_made else CallState.SUBMITTED)
+        if call_run.state is CallState.SUBMITTED and (handle := self._handle(call_run)) is not None:
+            await self._poll(call_run, handle)
+        await self._deliver_all(call_run)
 
     async def _deliver_all(self, call_run: CallRun) -> None:
         """Deliver every picture of a call; one that fails does not stop the others.
@@ -230,9 +98,10 @@ class Attempt:
         async with anyio.create_task_group() as group:
             for place in places:
                 group.start_soon(self._deliver_one, call_run, place, failed)
-        for error in failed.values():
-            if isinstance(error, LostLeaseError):
-                raise error
+        if lost := [error for error in failed.values() if isinstance(error, LostLeaseError)]:
+            raise lost[0]
+        if stalling := [error for error in failed.values() if stalls(call_run, error)]:
+            raise stalling[0]
         call_run.safe = all(isinstance(error, UnreadableResultError) for error in failed.values())
         trouble = as_ours(failed[min(failed)], call_run, self.job.record) if failed else None
         if trouble is not None and len(failed) == len(places):
@@ -241,8 +110,10 @@ class Attempt:
         if (surplus := len(places) - call_run.call.count) > 0:
             self.job.note(SURPLUS.format(name=self.provider.name, count=surplus))
         if call_run.call.outputs is None:
-            await self._note(call_run, CallState.MADE, outputs=(), cost_usd=call_run.call.cost_usd)
-        await self._note(call_run, CallState.KEPT, error=None if trouble is None else error_data(trouble))
+            self._take(call_run, CallState.MADE, outputs=(), cost_usd=call_run.call.cost_usd)
+        self._take(call_run, CallState.KEPT, error=None if trouble is None else error_data(trouble))
+        if any(other.state not in FINAL for other in self.call_runs):  # else it is written with the job's end
+            await self._write(call_run)
 
     async def _deliver_one(self, call_run: CallRun, place: int, failed: dict[int, Exception]) -> None:
         """Deliver one picture; an error goes into `failed`."""
@@ -282,7 +153,10 @@ class Attempt:
             provider_now=self._provider_now,
             blobs=self.stores.blobs,
         )
-        picture, notes = await Delivery(fetching, self.job, new, spec, self.stores).run()
+        alone = call_run.made == 1
+        picture, notes = await Delivery(fetching, self.job, new, spec, self.stores, recorded=not alone).run()
+        if alone:  # its record is written with the call's last steps
+            call_run.unrecorded.append(picture)
         self.job.pictures.append(picture)
         self.job.pictures.sort(key=lambda one: one.variant)
         self.job.note(*notes)
@@ -290,55 +164,59 @@ class Attempt:
 
     async def _stop(self, call_run: CallRun) -> None:
         """End a call because a cancel was requested. What is made already is paid for, and is delivered."""
-        match call_run.state:
-            case CallState.PLANNED:
-                await self._note(call_run, CallState.CANCELLED)
-            case CallState.SUBMITTING if not await self._is_on_disk(call_run):
-                await self._fail(
-                    call_run, UnknownOutcome(self.provider.name, "cancelled while it was being searched for")
-                )
-            case CallState.SUBMITTED if (handle := self._handle(call_run)) is not None:
-                self.job.note(await ask_to_stop(self.provider, handle))
-                await self._note(call_run, CallState.CANCELLED)
+        if call_run.state is CallState.SUBMITTING:
+            try:
+                await self._hear(call_run)  # a courier may be about to have the answer
+            except ImagewrightError as error:
+                await self._end(call_run, error)
+        if call_run.state is CallState.PLANNED:
+            await self._note(call_run, CallState.CANCELLED)
+        if (
+            call_run.state in {CallState.SUBMITTED, CallState.STALLED}
+            and (handle := self._handle(call_run)) is not None
+        ):
+            self.job.note(await ask_to_stop(self.provider, handle, self.job.id))
+            await self._note(call_run, CallState.CANCELLED)
         if call_run.state is CallState.MADE:
             await self._last_fetch(call_run)
 
     async def _last_fetch(self, call_run: CallRun) -> None:
-        error: ImagewrightError = StorageError("the picture was made, but could not be fetched in time")
+        error: Exception = StorageError("the picture was made, but could not be fetched in time")
         with anyio.move_on_after(LAST_FETCH_SECONDS):
             try:
                 await self._deliver_all(call_run)
-            except ImagewrightError as trouble:
+            except LostLeaseError:
+                raise
+            except Exception as trouble:  # noqa: BLE001 - as in `_carry_out_call`
                 error = trouble
         if call_run.state is CallState.MADE:
-            await self._fail(call_run, error)
+            await self._end(call_run, error)
 
-    async def _fail(self, call_run: CallRun, error: ImagewrightError) -> None:
-        call_run.error = error
+    async def _end(self, call_run: CallRun, trouble: Exception) -> None:
+        """End a call that did not go well; one whose picture can still be had only stalls."""
+        if stalls(call_run, trouble):
+            self.job.note(str(as_ours(trouble, call_run, self.job.record)))
+            await self._note(call_run, CallState.STALLED)
+            return
+        error = call_run.error = as_ours(trouble, call_run, self.job.record)
         unknown = isinstance(error, UnknownOutcome) and call_run.state is CallState.SUBMITTING
         await self._note(call_run, CallState.UNKNOWN if unknown else CallState.FAILED, error=error_data(error))
 
-    async def _note(self, call_run: CallRun, state: CallState, **changes: Unpack[CallChanges]) -> None:
-        """Write a step down, also while the job is being stopped. If it cannot be written now, it is written later."""
-        values: dict[str, Any] = {**changes, "state": state}
-        call_run.call = replace(call_run.call, **values)
-        # a process that carries the job on knows only what is written down
-        changes["notes"] = self.job.record.notes
-        with anyio.CancelScope(shield=True):
-            await self.stores.jobs.note(self.job.id, call_run.call.number, state, **changes)
 
-    def _handle(self, call_run: CallRun) -> Handle | None:
-        data = call_run.call.handle
-        return None if data is None else Handle(self.provider.name, data)
+def stalls(call_run: CallRun, error: Exception) -> bool:
+    """Whether the picture of a call can still be had after this error: the vendor has it, or it lies on the disk.
 
-    def _provider_now(self) -> Provider:
-        """The provider as it is configured now; if it is not in use any more, the one the job began with."""
-        self.provider = self.registry().providers.get(self.job.record.provider, self.provider)
-        return self.provider
+    Then only the vendor's own words end the call. Trouble on this side (a full disk, a bug) does not.
+    """
+    reachable = call_run.call.handle is not None or call_run.call.outputs is not None
+    paid = call_run.state in {CallState.SUBMITTED, CallState.MADE}
+    return paid and reachable and not isinstance(error, ProviderError)
 
-    def _progress(self, call_run: CallRun, running: Running, trouble: str = "") -> None:
-        if running.share is not None:
-            call_run.share = max(call_run.share, min(running.share, SHARE_MADE))
-        total = sum(one.share for one in self.call_runs) / len(self.call_runs)
-        self.job.held_up(call_run.place, trouble)
-        self.job.tell(share=total, stage=running.stage)
+
+def as_ours(error: Exception, call_run: CallRun, job: JobRecord) -> ImagewrightError:
+    """The error for the caller. A bug counts as a fault of the vendor's file, and may have cost something."""
+    if isinstance(error, ImagewrightError):
+        return error
+    log.error("job %s broke", job.id, exc_info=error)
+    kind = UnknownOutcome if call_run.state is CallState.SUBMITTING else ProviderError
+    return kind(job.provider, f"internal error: {error!r}", charged=None if call_run.sent else False)

@@ -32,7 +32,6 @@ from imagewright.imaging.files import probe
 from imagewright.imaging.limiter import PROBE_BYTES, decode
 from imagewright.providers.base import CanRecover, Finished, Running
 from imagewright.storage.base import BlobGoneError, LostLeaseError
-from imagewright.storage.states import CallState
 from imagewright.text import duration
 
 if TYPE_CHECKING:
@@ -40,10 +39,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import NoReturn
 
-    from imagewright.engine.job import CallRun, Job
+    from imagewright.engine.job import Job
     from imagewright.providers.base import Handle, Output, PollPolicy, Provider
-    from imagewright.storage.base import BlobStore
-    from imagewright.storage.records import CallRecord, JobRecord
+    from imagewright.storage.blob_store import BlobStore
+    from imagewright.storage.records import CallRecord
     from imagewright.storage.stores import DeferredJobs
 
 log = logging.getLogger(__name__)
@@ -56,6 +55,8 @@ ADVICE: Mapping[type[Exception], str] = {
     OutOfCredit: "Top up the account.",
 }
 """What a person has to do."""
+WAITING: Mapping[type[Exception], str] = {BadKey: "waiting for the key", OutOfCredit: "waiting for credit"}
+"""The stage while a person has to do something; the call keeps its state, and goes on by itself."""
 ANY_ADVICE = "If the network asks for a sign-in, or a proxy or an address is set wrongly, fix that."
 CANCEL_SECONDS = 5.0
 """Bound on asking a vendor to stop."""
@@ -98,7 +99,8 @@ class Trouble:
     def stage(self) -> str:
         """A few words on it for people."""
         words = self.error.words if isinstance(self.error, ProviderError) else ""
-        return f"asking {self.provider} again{words or f': {self.what}'}"
+        begin = WAITING.get(type(self.error), f"asking {self.provider} again")
+        return f"{begin}{words or f': {self.what}'}"
 
     @property
     def passes(self) -> bool:
@@ -192,26 +194,25 @@ async def _look_for(provider: Provider, signature: Mapping[str, str], known: Col
     return await provider.recover(signature, known) if isinstance(provider, CanRecover) else None
 
 
-async def ask_to_stop(provider: Provider, handle: Handle) -> str:
+async def ask_to_stop(provider: Provider, handle: Handle, job_id: str) -> str:
     """Ask a vendor to stop a call; a sentence for the caller on what came of it."""
     name = provider.name
+    goes_on = (
+        f"the task continues there and may still be charged. If the picture is wanted after all: "
+        f"`imagewright jobs resume {job_id}`."
+    )
     try:
         with anyio.fail_after(CANCEL_SECONDS):
             if await provider.cancel(handle):
                 return f"{name} was asked to stop; what it had begun may still be charged."
     except (ImagewrightError, TimeoutError) as error:
         why = str(error) or f"no answer within {CANCEL_SECONDS:g} s"
-        return f"{name} could not be asked to stop: the task continues there and may still be charged. {why}"
-    return f"{name} has no way to stop a task: the task continues there and may still be charged."
+        return f"{name} could not be asked to stop: {goes_on} {why}"
+    return f"{name} has no way to stop a task: {goes_on}"
 
 
-def as_ours(error: Exception, call_run: CallRun, job: JobRecord) -> ImagewrightError:
-    """The error for the caller. A bug counts as a fault of the vendor's file, and may have cost something."""
-    if isinstance(error, ImagewrightError):
-        return error
-    log.error("job %s broke", job.id, exc_info=error)
-    kind = UnknownOutcome if call_run.state is CallState.SUBMITTING else ProviderError
-    return kind(job.provider, f"internal error: {error!r}", charged=None if call_run.sent else False)
+class Stalled(ImagewrightError):
+    """The vendor was asked for hours without an end. The call waits until somebody asks for it, or the next start."""
 
 
 def took_too_long(provider: str, seconds: float, what: str) -> TookTooLong:

@@ -46,8 +46,11 @@ KEYLESS = frozenset(name for name, one in REGISTERED.items() if one.works_keyles
 
 
 def open_client() -> HttpClient:
-    """The HTTP client that all providers of a process share. Opens no connection before the first request."""
-    return HttpClient()
+    """The HTTP client that all providers of a process share. Opens no connection before the first request.
+
+    Its paid requests outlive this process.
+    """
+    return HttpClient(couriers=True)
 
 
 def open_provider(name: str, config: ProviderConfig) -> Provider:

@@ -1,8 +1,8 @@
 """The contract between the engine and whatever keeps jobs, pictures and files.
 
-`JobStore` holds jobs, `PictureIndex` holds what is known about pictures, `BlobStore` holds files. Every method that
-reads or changes a user's data takes a `Principal` and works on that user's data only. Times are seconds since 1970,
-UTC, by the store's own clock, so that leases, budgets and repeated calls never compare the clocks of two machines.
+`JobStore` holds jobs, `PictureIndex` holds what is known about pictures, `BlobStore` in `blob_store` holds files. Every
+method that reads or changes a user's data takes a `Principal` and works on that user's data only. Times are seconds
+since 1970, UTC, by the store's own clock, so that leases, budgets and pace never compare the clocks of two machines.
 
 Records name files by blob key, see `records.INCOMING` and what follows there.
 """
@@ -10,18 +10,17 @@ Records name files by blob key, see `records.INCOMING` and what follows there.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NotRequired, Protocol, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, Protocol, TypedDict
 
 from imagewright.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
-    from pathlib import Path
     from typing import Unpack
 
     from imagewright.storage.principal import Principal
-    from imagewright.storage.records import Cap, CostBasis, CostRow, JobRecord, NewJob, PictureRecord, Spent
+    from imagewright.storage.records import Cap, CostBasis, CostRow, JobRecord, NewJob, Pace, PictureRecord, Spent
     from imagewright.storage.states import CallState, JobState
 
 REPEAT_SECONDS = 600.0
@@ -85,7 +84,7 @@ class BlobGoneError(StorageError):
 
 
 class CallChanges(TypedDict, total=False):
-    """Fields of `CallRecord` that can change together with its state, and `notes` of its job."""
+    """Fields of `CallRecord` that can change together with its state, and what else is written down with it."""
 
     signature: Mapping[str, str] | None
     handle: Mapping[str, str] | None
@@ -93,6 +92,18 @@ class CallChanges(TypedDict, total=False):
     cost_usd: float | None
     error: Mapping[str, Any] | None
     notes: Sequence[str]
+    """All notes of its job."""
+    took: float
+    """Seconds from `submitted` to finished, as well as they are known. `durations` returns them."""
+
+
+class Step(NamedTuple):
+    """One call's step to its next state."""
+
+    number: int
+    """The number of the call within its job."""
+    state: CallState
+    changes: CallChanges
 
 
 class JobEnd(TypedDict):
@@ -162,7 +173,7 @@ class JobStore(Protocol):
         """Write a job down, unless it repeats an earlier job or a budget has no room. This is one transaction.
 
         A call with an idempotency key repeats the job of the same principal that has this key. A call without a key
-        repeats an identical job of the same principal without a key in three cases: the job still runs; it ended at
+        repeats an identical job of the same principal without a key in three cases: the job has not ended; it ended at
         most `REPEAT_SECONDS` ago and no caller was given its end; or its caller may not have heard the end, see
         `mark_seen`. A job that failed or was cancelled is repeated only if it may have been charged.
 
@@ -197,12 +208,46 @@ class JobStore(Protocol):
         """Replace a job's calls, which were refused without a charge, by calls to another provider."""
 
     async def finish(self, job_id: str, state: JobState, **end: Unpack[JobEnd]) -> None:
-        """End a job. It does not change after this."""
+        """End a job. It does not change after this, unless it is reopened."""
+
+    async def conclude(
+        self,
+        job_id: str,
+        steps: Sequence[Step],
+        pictures: Sequence[PictureRecord] = (),
+        end: tuple[JobState, JobEnd] | None = None,
+    ) -> None:
+        """Take steps of a job's calls, add its pictures to the index, and end it, in one transaction: all or nothing.
+
+        Args:
+            job_id: the job.
+            steps: taken in this order, each as by `advance`.
+            pictures: records of its owner's. One whose id is in the index already stays as it is there.
+            end: its last state and the rest of its end, see `finish`; None if it goes on.
+
+        Raises:
+            ValueError: there is no such step.
+        """
+
+    async def stall(self, job_id: str, notes: Sequence[str]) -> None:
+        """Set a job aside that waits for its vendor for too long, with all its notes. No worker holds it then."""
+
+    async def reopen(self, who: Principal, job_id: str) -> bool:
+        """Carry on a cancelled job with those of its calls that were cancelled although the vendor had them.
+
+        The job is running again, the calls are submitted, and any worker may reclaim it at once.
+
+        Returns:
+            False if there is nothing to fetch: the job is not this principal's, was not cancelled, or no cancelled call
+            has a handle.
+        """
 
     async def renew(self, job_ids: Collection[str]) -> Renewed:
         """Renew this worker's leases of these jobs. Its other leases are left to expire."""
 
-    async def reclaim(self, providers: Collection[str], *, but: Collection[str] = ()) -> list[JobRecord]:
+    async def reclaim(
+        self, providers: Collection[str], *, but: Collection[str] = (), stalled: bool = False
+    ) -> list[JobRecord]:
         """Take over running jobs that no worker works on, of all principals, oldest first.
 
         No two workers get the same job. A lease must be seen expired twice: by an earlier call of this method, and by
@@ -213,10 +258,15 @@ class JobStore(Protocol):
         Args:
             providers: only jobs of these providers are taken.
             but: ids of jobs that this worker is working on: their leases expire too while a laptop sleeps.
+            stalled: whether stalled jobs are taken too. They are running then.
         """
 
     async def reclaim_one(self, who: Principal, job_id: str) -> JobRecord | None:
-        """As `reclaim`, for one job of any provider. None if it has ended, or while a worker may be working on it."""
+        """As `reclaim`, for one job of any provider, also a stalled one.
+
+        Returns:
+            The job; None if it has ended, or while a worker may be working on it.
+        """
 
     async def check_lease(self, job_id: str) -> None:
         """Check that this worker still has the job, before a step that only one worker may take.
@@ -229,10 +279,12 @@ class JobStore(Protocol):
         """Give up all leases of this worker, so that another need not wait for them to expire."""
 
     async def request_cancel(self, who: Principal, job_id: str) -> None:
-        """Ask for a running job to be cancelled. Its worker learns of it by `renew`."""
+        """Ask for a job to be cancelled that has not ended. Its worker, if it has one, learns of it by `renew`."""
 
     async def mark_seen(self, who: Principal, job_id: str, doubt: float = 0.0) -> None:
         """Note that a caller was given the end of the job. From then on, an identical call is a new job.
+
+        It need not be on disk when this returns. Other workers may learn of it a second later.
 
         Args:
             who: the owner of the job.
@@ -257,10 +309,41 @@ class JobStore(Protocol):
         """The newest jobs, newest first. Jobs whose records are damaged are left out, and logged once."""
 
     async def spent(self, who: Principal, since: float) -> Spent:
-        """What jobs opened since a moment have cost, or have reserved while they run."""
+        """What jobs opened since a moment have cost, or have reserved while they have not ended."""
 
     async def costs(self, who: Principal, since: float) -> list[CostRow]:
         """What each job cost that was opened since a moment and has ended, oldest first."""
+
+    async def durations(self, provider: str, model: str, limit: int = 20) -> list[float]:
+        """How many seconds the newest calls to a model took, see `CallChanges`, newest first; of all principals."""
+
+    async def take_slot(self, account: str, provider: str, pace: Pace) -> float:
+        """Take one of an account's slots, which are shared by all workers. Each is for one request that begins a task.
+
+        What `pace` says counts; where it says nothing, what was learned; where that says nothing either, a slot is
+        always given. Refusals slow down all of these for a while, see `pace`.
+
+        Args:
+            account: the vendor account, such as provider and a hash of its key.
+            provider: whose calls are counted for `pace.running`: those that are being sent or are submitted, in jobs
+                with a live lease.
+            pace: what the provider is known to take, or what the user has set for it.
+
+        Returns:
+            0.0 if a slot was taken; else seconds after which to ask again.
+        """
+
+    async def slot_refused(self, account: str, pace: Pace, *, wait: float | None) -> None:
+        """Note that the vendor refused a request for the rate: the account's rate is halved, at most once in a window.
+
+        Args:
+            account: as for `take_slot`.
+            pace: as for `take_slot`.
+            wait: seconds for which the vendor asks to send nothing, an hour at most; None if it does not say.
+        """
+
+    async def learn_pace(self, account: str, pace: Pace) -> None:
+        """Remember what an answer says the vendor takes. What it does not say stays as it was."""
 
 
 class PictureIndex(Protocol):
@@ -309,79 +392,3 @@ class PictureIndex(Protocol):
 
     async def check(self) -> None:
         """Check that the index can be written, without writing anything."""
-
-
-@dataclass(frozen=True, slots=True)
-class BlobFolder:
-    """All files whose keys begin with `key` and a slash."""
-
-    key: str
-    idle: float
-    """Seconds since any of them was changed, by the store's clock."""
-
-
-class BlobStore(Protocol):
-    """Files by key. Its methods take no principal, because keys are found only in records, and those are scoped.
-
-    All methods raise `StorageError` if the store cannot be used, and its subclass `BlobGoneError` if there is no file
-    with the key, or the text cannot be a key.
-    """
-
-    async def put(self, key: str, data: bytes, *, lasting: bool = True) -> None:
-        """Write a file, whole or not at all. It replaces a file that has this key.
-
-        Args:
-            key: of the file.
-            data: its content.
-            lasting: whether the file must survive a power cut after this returns.
-        """
-
-    async def add(
-        self, key: str, source: Path, *, others: Callable[[int], Coroutine[Any, Any, list[str]]] | None = None
-    ) -> tuple[str, int]:
-        """Copy a file to a free key, byte for byte, whole or not at all. It survives a power cut after this returns.
-
-        Args:
-            key: the wanted key. If it is taken, `-2`, `-3` ... is put before the extension.
-            source: a file of this machine. It is not changed.
-            others: returns the keys of all other pictures with a given size in bytes. It is called if the wanted key
-                is taken by a file with exactly the same bytes. If that file is none of these pictures, it was written
-                by a process that was killed before it could record it: then its key is returned, and nothing is
-                written. With None, such a file is always taken for another picture.
-
-        Returns:
-            The key of the copy, and its size in bytes.
-        """
-
-    async def read(self, key: str, limit: int | None = None) -> bytes:
-        """The content of a file. Raises `StorageError` if it has more than `limit` bytes, and never reads more."""
-
-    async def head(self, key: str, count: int) -> tuple[bytes, int]:
-        """The first `count` bytes of a file, or fewer if it is shorter, and its size in bytes."""
-
-    async def fetch(self, key: str, into: Path) -> None:
-        """Copy a file to a path of this machine, whole or not at all."""
-
-    async def link(self, key: str, seconds: float) -> str | None:
-        """A URL from which anybody can fetch the file for that many seconds; None if this store has no URLs."""
-
-    def path(self, key: str) -> Path | None:
-        """The path of a file on this machine, whether it exists or not; None if it is elsewhere or this is no key."""
-
-    async def keys(self, prefix: str) -> list[str]:
-        """The keys of all finished files that begin with this text, sorted. It need not end at a slash."""
-
-    async def folders(self, key: str) -> list[BlobFolder]:
-        """The folders directly below a key. Symbolic links are left out."""
-
-    async def delete(self, prefix: str) -> None:
-        """Remove all files whose keys begin with this text, unfinished ones too. What cannot be removed is left."""
-
-    async def workplace(self, key: str) -> Path:
-        """A private folder on this machine to work in. It is made if it is missing.
-
-        If the store is on this machine, a file made in the folder has a key of its own: `<key>/<name>`.
-        """
-
-    async def check_room(self, key: str, needed_bytes: int) -> None:
-        """Check that files can be written below a key, and that there is room for that many bytes."""

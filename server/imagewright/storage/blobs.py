@@ -1,4 +1,4 @@
-"""Blobs as plain files of this machine. What the methods promise is written in `storage.base.BlobStore`."""
+"""Blobs as plain files of this machine. What the methods promise is written in `storage.blob_store.BlobStore`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import anyio.from_thread
 import anyio.to_thread
 
 from imagewright.errors import StorageError, why
-from imagewright.storage.base import BlobFolder, BlobGoneError
+from imagewright.storage.base import BlobGoneError
+from imagewright.storage.blob_store import BlobFolder
 from imagewright.storage.paths.files import Kept, check_room, keep, make_folder, open_file, settle, sweep
 from imagewright.storage.paths.roots import read_within
 from imagewright.storage.records import FILE, INCOMING, PICTURES

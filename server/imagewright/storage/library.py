@@ -30,11 +30,12 @@ from imagewright.storage.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Collection, Coroutine, Iterator
     from pathlib import Path
     from typing import Any
 
-    from imagewright.storage.base import BlobStore, PictureIndex
+    from imagewright.storage.base import PictureIndex
+    from imagewright.storage.blob_store import BlobStore
     from imagewright.storage.principal import Principal
 
 MOST_WORDS = 100
@@ -134,8 +135,47 @@ class Library:
             StorageError: it could not be saved anywhere.
         """
         with anyio.CancelScope(shield=True):
-            kept = await self._keep(who, source, new, save_as, position if of > 1 else 0)
-        return kept  # noqa: RET504 - to the type checker, a scope might swallow what is raised in it
+            waiting = frozenset(self._unlisted)
+            record, notes = await self.place(who, source, new, save_as=save_as, position=position, of=of)
+            if record.id in self._unlisted.keys() - waiting:
+                notes += await self._enter(who, record)
+        return record, notes
+
+    async def place(
+        self,
+        who: Principal,
+        source: Path,
+        new: NewPicture,
+        *,
+        save_as: str | None = None,
+        position: int = 1,
+        of: int = 1,
+    ) -> tuple[PictureRecord, list[str]]:
+        """As `keep`, but the caller adds the record to the index, see `JobStore.conclude`.
+
+        Until then it is remembered here, and if the caller cannot add it, it is added with the next ones.
+        """
+        picture_id = id_of(new.job_id, new.variant) if new.job_id else new_id()
+        with anyio.CancelScope(shield=True):
+            found, notes = await self._kept_before(who, picture_id) if new.job_id else (None, [])
+            if found is not None:
+                return found, notes
+            key, size, more = await self._save(who, source, new, picture_id, save_as, position if of > 1 else 0)
+            known = {one.name: getattr(new, one.name) for one in fields(NewPicture)}
+            record = PictureRecord(**known, id=picture_id, key=key, path=self._blobs.path(key), bytes=size)
+            self._unlisted[picture_id] = who, record
+        return record, [*notes, *more]
+
+    async def catch_up(self) -> None:
+        """Add the records that were placed, or could not be added when they were kept, as far as possible."""
+        async with anyio.create_task_group() as group:  # one transaction for all, and one that fails stops no other
+            for who, record in self._unlisted.values():
+                group.start_soon(self._enter_again, who, record)
+
+    def listed(self, ids: Collection[str]) -> None:
+        """Note that records which were placed are in the index now."""
+        for picture_id in ids:
+            self._unlisted.pop(picture_id, None)
 
     async def keep_unreadable(self, source: Path, new: NewPicture, extension: str) -> str:
         """Save a file that cannot be read as a picture, byte for byte, in a private folder. It is not in the index.
@@ -156,7 +196,7 @@ class Library:
         name = default_name(replace(new, format=extension), id_of(new.job_id, new.variant))
         with anyio.CancelScope(shield=True):
             key, _ = await self._blobs.add(f"{PICTURES}/{UNREADABLE}/{name}", source, others=_no_others)
-        return self._place(key)
+        return self._where(key)
 
     async def get(self, who: Principal, picture_id: str) -> PictureRecord | None:
         """The picture with this id; None if there is none, or if it belongs to somebody else.
@@ -222,7 +262,7 @@ class Library:
         words = plain(text).split()
         if len(words) > MOST_WORDS:
             raise Refusal(Problem("text", f"has {len(words)} words; at most {MOST_WORDS} are looked for"))
-        await self._catch_up()
+        await self.catch_up()
         limit, offset = min(limit, BEYOND_ALL), min(offset, BEYOND_ALL)
         search = self._index.search(
             who, words=words, tool=tool, created=created, parent=parent, limit=limit, offset=offset
@@ -235,7 +275,7 @@ class Library:
         Raises:
             StorageError: the index cannot be read.
         """
-        await self._catch_up()
+        await self.catch_up()
         return self._all_placed(await self._index.of_job(who, job_id))
 
     async def newest_ids(self, who: Principal, limit: int) -> list[str]:
@@ -245,18 +285,6 @@ class Library:
             StorageError: the index cannot be read.
         """
         return await self._index.newest_ids(who, limit)
-
-    async def _keep(
-        self, who: Principal, source: Path, new: NewPicture, save_as: str | None, position: int
-    ) -> tuple[PictureRecord, list[str]]:
-        picture_id = id_of(new.job_id, new.variant) if new.job_id else new_id()
-        listed, notes = await self._listed(who, picture_id) if new.job_id else (None, [])
-        if listed is not None:
-            return listed, notes
-        key, size, more = await self._save(who, source, new, picture_id, save_as, position)
-        known = {one.name: getattr(new, one.name) for one in fields(NewPicture)}
-        record = PictureRecord(**known, id=picture_id, key=key, path=self._blobs.path(key), bytes=size)
-        return record, [*notes, *more, *await self._enter(who, record)]
 
     async def _save(  # noqa: PLR0917 - what `keep` was given
         self, who: Principal, source: Path, new: NewPicture, picture_id: str, save_as: str | None, position: int
@@ -275,11 +303,11 @@ class Library:
             key, size = await add(f"{FILE}{(folder / wanted).as_posix()}")
         except StorageError as error:
             key, size = await add(f"{PICTURES}/{usual}")
-            return key, size, [f"{error} It is saved as {self._place(key)} instead."]
+            return key, size, [f"{error} It is saved as {self._where(key)} instead."]
         name = PurePosixPath(key).name
         return key, size, [] if name == wanted else [f"Saved as {name}: {wanted} is the name of another file."]
 
-    async def _listed(self, who: Principal, picture_id: str) -> tuple[PictureRecord | None, list[str]]:
+    async def _kept_before(self, who: Principal, picture_id: str) -> tuple[PictureRecord | None, list[str]]:
         """The picture with this id if it was kept before, and what the caller should know."""
         try:
             return await self.get(who, picture_id), []
@@ -307,23 +335,17 @@ class Library:
                 notes = [str(error)]
                 await self._index.add(who, record)
         except StorageError as error:
-            self._unlisted[record.id] = who, record
-            place = self._place(record.key)
+            place = self._where(record.key)
             log.warning("%s is saved as %s, but not in the library's index: %s", record.id, place, error)
             return [*notes, f"It is saved as {place}, but could not be entered in the library: {error}"]
-        await self._catch_up()
+        self.listed([record.id])
+        await self.catch_up()
         return notes
-
-    async def _catch_up(self) -> None:
-        """Add the records that could not be added when they were kept, as far as possible."""
-        async with anyio.create_task_group() as group:  # one transaction for all, and one that fails stops no other
-            for who, record in self._unlisted.values():
-                group.start_soon(self._enter_again, who, record)
 
     async def _enter_again(self, who: Principal, record: PictureRecord) -> None:
         with suppress(StorageError):  # a note to the caller said so when the picture was kept
             await self._index.add(who, record)
-            self._unlisted.pop(record.id, None)
+            self.listed([record.id])
 
     def _unlisted_of(self, who: Principal, picture_id: str) -> PictureRecord | None:
         owner, record = self._unlisted.get(picture_id, (None, None))
@@ -335,7 +357,7 @@ class Library:
     def _all_placed(self, records: list[PictureRecord]) -> list[PictureRecord]:
         return [replace(record, path=self._blobs.path(record.key)) for record in records]
 
-    def _place(self, key: str) -> str:
+    def _where(self, key: str) -> str:
         """The path or key of a file, for people."""
         return str(self._blobs.path(key) or key)
 

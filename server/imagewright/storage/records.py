@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
-from imagewright.storage.states import CallState, JobState
+from imagewright.storage.states import OPEN, CallState, JobState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,8 +128,8 @@ class JobRecord(NewJob):
 
     @property
     def done(self) -> bool:
-        """Whether the job has ended."""
-        return self.state != "running"
+        """Whether the job has ended. One that is stalled has not."""
+        return self.state not in OPEN
 
     def variant_of(self, call: CallRecord, place: int) -> int:
         """The number of a picture within the job, from 1. Every process comes to the same number.

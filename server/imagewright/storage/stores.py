@@ -20,13 +20,14 @@ from imagewright.storage.library import Library
 from imagewright.storage.paths.roots import AllowedRoots
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from typing import Unpack
 
     from imagewright.settings.folders import Folders
-    from imagewright.storage.base import BlobStore, CallChanges, JobEnd, JobStore
-    from imagewright.storage.records import NewJob
-    from imagewright.storage.sqlite import Database
+    from imagewright.storage.base import CallChanges, JobEnd, JobStore, Step
+    from imagewright.storage.blob_store import BlobStore
+    from imagewright.storage.records import NewJob, PictureRecord
+    from imagewright.storage.sqlite import Database, Writer
     from imagewright.storage.states import CallState, JobState
 
     Write = Callable[[], Awaitable[None]]
@@ -38,15 +39,17 @@ class DeferredJobs:
     """A `JobStore` that can write steps later, so that a full disk does not lose a paid picture.
 
     `advance` is for steps before money is spent: it raises if it cannot write, and then the step must not be taken.
-    `note` and `finish` are for steps after that: if they cannot write, the step waits in memory. It is written before
-    the next step of the same job, or by `catch_up`.
+    `note`, `conclude`, `stall` and `finish` are for steps after that: if they cannot write, the step waits in memory.
+    It is written before the next step of the same job, or by `catch_up`.
 
     Args:
         store: where jobs are kept.
+        library: what remembers the pictures that `conclude` adds to the index; None if no picture is concluded.
     """
 
-    def __init__(self, store: JobStore) -> None:
+    def __init__(self, store: JobStore, library: Library | None = None) -> None:
         self._store = store
+        self._library = library
         self._waiting: dict[str, deque[Write]] = {}
         self._flushing = anyio.Lock()
         self.worker_id, self.lease = store.worker_id, store.lease
@@ -56,7 +59,9 @@ class DeferredJobs:
         self.renew, self.reclaim, self.reclaim_one = store.renew, store.reclaim, store.reclaim_one
         self.request_cancel, self.mark_seen = store.request_cancel, store.mark_seen
         self.get, self.get_unscoped, self.newest = store.get, store.get_unscoped, store.newest
-        self.spent, self.costs = store.spent, store.costs
+        self.spent, self.costs, self.durations = store.spent, store.costs, store.durations
+        self.take_slot, self.slot_refused, self.learn_pace = store.take_slot, store.slot_refused, store.learn_pace
+        self.reopen = store.reopen
 
     @property
     def unwritten(self) -> frozenset[str]:
@@ -77,6 +82,47 @@ class DeferredJobs:
             LostLeaseError: another worker has the job now.
         """
         await self._now_or_later(job_id, lambda: self._store.advance(job_id, number, state, **changes))
+
+    async def conclude(
+        self,
+        job_id: str,
+        steps: Sequence[Step],
+        pictures: Sequence[PictureRecord] = (),
+        end: tuple[JobState, JobEnd] | None = None,
+    ) -> None:
+        """See `JobStore.conclude`; deferred like `note`, all of it together.
+
+        The pictures are in the index even if the store has forgotten the job, or another worker has it: `Library.place`
+        remembers them until they are.
+
+        Raises:
+            LostLeaseError: another worker has the job now.
+        """
+        # the caller's lists may grow before it is written
+        steps, pictures = tuple(steps), tuple(pictures)
+        if end is not None:
+            end[1]["notes"] = tuple(end[1]["notes"])
+
+        async def write() -> None:
+            try:
+                await self._store.conclude(job_id, steps, pictures, end)
+            except (ForgottenJobError, LostLeaseError):
+                if self._library is not None:
+                    await self._library.catch_up()
+                raise
+            if self._library is not None:
+                self._library.listed([one.id for one in pictures])
+
+        await self._now_or_later(job_id, write)
+
+    async def stall(self, job_id: str, notes: Sequence[str]) -> None:
+        """See `JobStore.stall`. If that cannot be written now, it is written later.
+
+        Raises:
+            LostLeaseError: another worker has the job now.
+        """
+        notes = tuple(notes)
+        await self._now_or_later(job_id, lambda: self._store.stall(job_id, notes))
 
     async def finish(self, job_id: str, state: JobState, **end: Unpack[JobEnd]) -> None:
         """End a job. If that cannot be written now, it is written later. A job of another worker is left alone."""
@@ -165,14 +211,16 @@ class Stores:
     """The files of running jobs and of the library."""
     database: Database
     """The SQLite file of jobs and pictures. Its methods block."""
+    writer: Writer
+    """What writes to it."""
 
     async def trouble(self) -> str:
         """What is wrong with the database, in words; empty if nothing is. Changes nothing."""
         return await anyio.to_thread.run_sync(self.database.trouble)
 
     async def close(self) -> None:
-        """Close the database. The next use opens it again."""
-        await anyio.to_thread.run_sync(self.database.close)
+        """Write what still waits, and close the database. The next use opens it again."""
+        await self.writer.close()
 
 
 def open_stores(
@@ -208,4 +256,4 @@ def open_stores(
     name = worker_id or f"{os.getpid()}-{secrets.token_hex(4)}"
     jobs = SqliteJobStore(writer, worker_id=name, lease=lease, clock=clock, monotonic=monotonic)
     library = Library(SqlitePictureIndex(writer), blobs, roots)
-    return Stores(DeferredJobs(jobs), library, blobs, database)
+    return Stores(DeferredJobs(jobs, library), library, blobs, database, writer)

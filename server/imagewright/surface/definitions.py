@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Argument, OperationName
 from imagewright.catalog.schema import argument_schema, input_schema
+from imagewright.engine.engine import picture_data
 from imagewright.engine.offer import HELPER_TOOLS
 from imagewright.guide.describe import description
 from imagewright.storage.states import JobState
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from imagewright.catalog.row import Row
+    from imagewright.storage.records import PictureRecord
 
 Schema = dict[str, Any]
 
@@ -215,4 +217,16 @@ def _annotations(*, reads_only: bool, open_world: bool) -> Schema:
         "destructiveHint": False,
         "idempotentHint": reads_only,
         "openWorldHint": open_world,
+    }
+
+
+def gallery_data(record: PictureRecord) -> dict[str, Any]:
+    """A picture as plain data, in the form of `GALLERY_PICTURE_SCHEMA` there."""
+    return picture_data(record) | {
+        "tool": record.tool,
+        "operation": record.operation,
+        "provider": record.provider,
+        "prompt": record.prompt,
+        "created": record.created.isoformat(),
+        "parents": list(record.parents),
     }

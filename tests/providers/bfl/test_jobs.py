@@ -133,6 +133,8 @@ async def test_the_key_goes_to_no_other_place_and_the_task_is_found_all_the_same
 class Canned:
     """A sender that sends nothing and has its answers ready."""
 
+    outlives = False
+
     def __init__(self, *answers: object) -> None:
         self.answers = [reply(answer) for answer in answers]
         self.sent: list[tuple[Account, Request[Any]]] = []

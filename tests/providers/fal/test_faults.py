@@ -34,6 +34,8 @@ T = TypeVar("T")
 class Scripted:
     """A sender that answers the first request as it was given, and all others like a submit."""
 
+    outlives = False
+
     def __init__(self, first: dict[str, str]) -> None:
         self.requests: list[Request[Any]] = []
         self._first = first

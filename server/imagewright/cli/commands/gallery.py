@@ -11,8 +11,8 @@ from imagewright.catalog.load import catalog
 from imagewright.cli.options import Command, completing, option, positive
 from imagewright.cli.output import console, print_json, table
 from imagewright.cli.session import with_engine
-from imagewright.engine.engine import gallery_data
 from imagewright.storage.principal import LOCAL
+from imagewright.surface.definitions import gallery_data
 from imagewright.text import plain, shortened
 
 if TYPE_CHECKING:

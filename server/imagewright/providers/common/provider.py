@@ -43,6 +43,8 @@ UPLOADS_AT_ONCE = 4
 MODEL, INPUT, SINCE = "model", "input", "since"
 CLOCKS_DIFFER = timedelta(minutes=5)
 """How far the vendor's clock may be behind ours."""
+UNLINKED = "https://unlinked.invalid/"
+"""The address of a picture in a request that is not sent."""
 _ACCOUNT = 16
 """Characters of a digest that tell accounts apart."""
 NOTES = "notes"
@@ -172,13 +174,18 @@ async def with_links(order: Order, inline_bytes: int, upload: Callable[[Prepared
     return replace(order, links=tuple(links))
 
 
-def links_of(order: Order) -> tuple[tuple[str, ...], str]:
+def links_of(order: Order, sending: Sending | None = None) -> tuple[tuple[str, ...], str]:
     """What stands in the request for the images, in order, and for the mask; the latter is empty without one.
+
+    With `Sending.again` nothing is sent, and pictures that were not uploaded have `UNLINKED`.
 
     Raises:
         TypeError: the pictures were not uploaded first.
     """
-    if len(order.links) != (count := len(pictures_of(order))):
+    count = len(pictures_of(order))
+    if sending is not None and sending.again and not order.links:
+        order = replace(order, links=(UNLINKED,) * count)
+    if len(order.links) != count:
         raise TypeError(f"{count} pictures, but {len(order.links)} links: upload them first")
     return order.links[: len(order.images)], order.links[-1] if order.mask is not None else ""
 

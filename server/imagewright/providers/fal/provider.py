@@ -82,7 +82,7 @@ class Fal(HttpProvider):
         request: Request[Submitted] = Request(
             purpose=Purpose.SUBMIT,
             url=f"{self._base}/{model}",
-            json=route.inputs(order, *links_of(order)),
+            json=route.inputs(order, *links_of(order, sending)),
             read=replies.read_submitted,
             max_bytes=ECHO_BYTES,
         )

@@ -72,7 +72,9 @@ MODERATION = re.compile(
 class Broken(Exception):
     """No whole answer came."""
 
-    def __init__(self, why: str, *, reached: bool, oversize: bool = False, barred: bool = False) -> None:
+    def __init__(
+        self, why: str, *, reached: bool, oversize: bool = False, barred: bool = False, unsent: bool = False
+    ) -> None:
         super().__init__(why)
         self.why = why
         """For people."""
@@ -82,6 +84,8 @@ class Broken(Exception):
         """Whether the answer was larger than allowed."""
         self.barred = barred
         """Whether nothing may be sent to such a place, now or later."""
+        self.unsent = unsent
+        """Whether it was written down as being sent, although it never left this machine."""
 
 
 class NotFetched(Exception):

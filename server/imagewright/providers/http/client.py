@@ -15,13 +15,14 @@ import json
 import logging
 import time
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import anyio
 import anyio.to_thread
 
-from imagewright.errors import BadKey, ProviderError, ResultLost, TaskEnded
+from imagewright.errors import BadKey, NotSent, ProviderError, ResultLost, TaskEnded
 from imagewright.net import DEFAULT_PORTS
 from imagewright.providers.http.classify import (
     Broken,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from imagewright.providers.http.dispatch import Dispatch
     from imagewright.providers.http.exchange import Connections
     from imagewright.providers.http.request import Request, Sending
 
@@ -47,6 +49,8 @@ log = logging.getLogger(__name__)
 
 SECONDS: Mapping[Purpose, float] = {Purpose.SUBMIT: 120, Purpose.POLL: 30, Purpose.UPLOAD: 120, Purpose.OTHER: 30}
 """Longest wait for one exchange. A vendor that answers a submit with the finished picture needs its own, longer one."""
+BEFORE_MONEY = frozenset({Purpose.UPLOAD, Purpose.SUBMIT})
+"""Purposes of requests that a paid one may follow, or that are paid."""
 LARGE_REPLY = 500_000
 """Bytes from which a reply is read in a thread: it holds pictures, and decoding them takes tens of milliseconds."""
 
@@ -102,7 +106,12 @@ def is_loopback_url(url: str) -> bool:
 
 
 class Sender(Protocol):
-    """The part of `HttpClient` that vendor files call; see there for the meaning."""
+    """The part of `HttpClient` that vendor files and the engine use; see there for the meaning."""
+
+    @property
+    def outlives(self) -> bool:
+        """Whether paid requests go on when this process ends."""
+        ...
 
     async def send(self, account: Account, request: Request[T], sending: Sending | None = None) -> T:
         """One request; what its reader made of the reply; every failure a `ProviderError`, an end a `TaskEnded`."""
@@ -126,7 +135,8 @@ class HttpClient:
     """The sender all providers of a process share; it opens nothing before the first request.
 
     Refused requests and broken downloads are sent again as `retry` and `download_retry` say. `seconds` is the longest
-    wait for one exchange, by purpose.
+    wait for one exchange, by purpose. With `couriers`, a request whose `Sending` names a folder is sent by a courier,
+    see `dispatch`.
     """
 
     def __init__(
@@ -134,12 +144,21 @@ class HttpClient:
         retry: Retry = Retry(),  # noqa: B008 - frozen, so a shared default cannot change
         download_retry: Retry = Retry(resends=4, first=1.0),  # noqa: B008 - as above
         seconds: Mapping[Purpose, float] = SECONDS,
+        *,
+        couriers: bool = False,
     ) -> None:
         self._retry = retry
         self._download_retry = download_retry
         self._seconds = seconds
         self._connections: Connections | None = None
         self._opening = anyio.Lock()
+        self._couriers = couriers
+        self._dispatch: Dispatch | None = None
+
+    @property
+    def outlives(self) -> bool:
+        """Whether paid requests go on when this process ends, those under way included."""
+        return self._couriers and (self._dispatch is None or not self._dispatch.trouble)
 
     async def send(self, account: Account, request: Request[T], sending: Sending | None = None) -> T:
         """Send a request, again where that is safe, and return what the request's reader made of the reply.
@@ -148,19 +167,20 @@ class HttpClient:
         that was plainly refused is not sent again here either: the engine does that, as it has to be written down.
 
         Raises:
-            NotSent: only with `Sending.again`.
+            NotSent: it was written down as being sent, here or by another process, and never left this machine.
             UnknownOutcome: a submit may or may not have started paid work.
             RateLimited: refused for the rate, and waiting as long as is sensible did not help.
             VendorUnavailable: no answer, or none that can be used, and nothing was started by it.
             TaskEnded: the reply to a poll says that the task is over.
             ProviderError: what else the reply says; details are short and hold no key.
         """
-        headers = {**request.headers, **_key_headers(account, request)}
-        connections = await self._open()
+        # what was sent before is read without a key: it may have been changed since
+        again = sending is not None and sending.again
+        headers = {} if again else {**request.headers, **_key_headers(account, request)}
         seconds = self._seconds[request.purpose] if request.seconds is None else request.seconds
         sends = 0
         while True:
-            outcome = await _send_once(connections, account, request, headers, seconds, sending=sending)
+            outcome = await self._send_once(account, request, headers, seconds, sending)
             sends += 1
             if not isinstance(outcome, _Failed):
                 return outcome
@@ -200,7 +220,13 @@ class HttpClient:
                 return
 
     async def aclose(self) -> None:
-        """Close the connections. The sender opens again if it is used again."""
+        """Close the connections. The sender opens again if it is used again.
+
+        A courier finishes what it has begun to send, and is not waited for.
+        """
+        dispatch, self._dispatch = self._dispatch, None
+        if dispatch is not None:
+            dispatch.close()
         connections, self._connections = self._connections, None
         if connections is not None:
             await connections.aclose()
@@ -212,43 +238,81 @@ class HttpClient:
                 self._connections = await anyio.to_thread.run_sync(_connect)
             return self._connections
 
+    async def _exchange(
+        self,
+        account: Account,
+        request: Request[T],
+        headers: Mapping[str, str],
+        seconds: float,
+        sending: Sending | None,
+    ) -> Reply:
+        """Send once, or collect what another process got."""
+        if sending is not None and sending.again:
+            from imagewright.providers.http.reply_files import collect_again  # noqa: PLC0415 - no good call needs it
+
+            return await collect_again(sending, request.max_bytes, seconds)
+        if self._couriers and request.purpose in BEFORE_MONEY:
+            # it starts while httpx is imported here and pictures are uploaded
+            await self._open_dispatch().start()
+        connections = await self._open()
+        dispatch = self._dispatch
+        if dispatch is None or sending is None or sending.folder is None or not request.with_key:
+            allow_loopback = not request.with_key and account.on_loopback
+            return await connections.exchange(request, headers, seconds, sending, allow_loopback=allow_loopback)
+        pack = partial(dispatch.pack, connections, request, headers, folder=sending.folder, number=sending.number)
+        parcel = await anyio.to_thread.run_sync(partial(pack, key=account.key, seconds=seconds))
+        reply = await dispatch.exchange(parcel, sending)
+        if isinstance(reply, Reply):
+            return reply
+        from imagewright.providers.http import reply_files  # noqa: PLC0415 - for large replies, and where there is trouble
+
+        if reply is None:
+            return await reply_files.send_here(connections, parcel, sending.begin)
+        return await reply_files.collect(parcel.folder, parcel.number, parcel.max_bytes, reply)
+
+    def _open_dispatch(self) -> Dispatch:
+        if self._dispatch is None:
+            from imagewright.providers.http.dispatch import Dispatch  # noqa: PLC0415 - not for the start-up
+
+            self._dispatch = Dispatch()
+        return self._dispatch
+
+    async def _send_once(
+        self,
+        account: Account,
+        request: Request[T],
+        headers: Mapping[str, str],
+        seconds: float,
+        sending: Sending | None,
+    ) -> T | _Failed:
+        address = request.url.partition("?")[0]  # a vendor's own link can hold a signature
+        began = time.monotonic()
+        try:
+            reply = await self._exchange(account, request, headers, seconds, sending)
+        except Broken as broken:
+            if broken.unsent:
+                raise NotSent(account.provider, broken.why, charged=False) from broken
+            log.info("%s %s %s: no answer", account.provider, request.method, address)
+            failure = _cleaned(unanswered(account.provider, broken, request.purpose), account)
+            return _Failed(failure, None, broken.reached)
+        elapsed = time.monotonic() - began
+        log.debug("%s %s %s: %d in %.2f s", account.provider, request.method, address, reply.status, elapsed)
+        if len(reply.body) > LARGE_REPLY:
+            read = await anyio.to_thread.run_sync(lambda: _read(account, request, reply))
+        else:
+            read = _read(account, request, reply)
+        if isinstance(read, TaskEnded):
+            raise TaskEnded(_cleaned(read.error, account, answered=True), sure=read.sure)
+        if isinstance(read, ProviderError):
+            failure = _cleaned(read, account, read_retry_after(reply.headers), answered=True)
+            return _Failed(failure, reply.status, reached=True)
+        return read
+
 
 def _connect() -> Connections:
     from imagewright.providers.http.exchange import Connections  # noqa: PLC0415 - httpx is not for the start-up
 
     return Connections()
-
-
-async def _send_once(
-    connections: Connections,
-    account: Account,
-    request: Request[T],
-    headers: Mapping[str, str],
-    seconds: float,
-    *,
-    sending: Sending | None,
-) -> T | _Failed:
-    address = request.url.partition("?")[0]  # a vendor's own link can hold a signature
-    began = time.monotonic()
-    try:
-        allow_loopback = not request.with_key and account.on_loopback
-        reply = await connections.exchange(request, headers, seconds, sending, allow_loopback=allow_loopback)
-    except Broken as broken:
-        log.info("%s %s %s: no answer", account.provider, request.method, address)
-        failure = _cleaned(unanswered(account.provider, broken, request.purpose), account)
-        return _Failed(failure, None, broken.reached)
-    elapsed = time.monotonic() - began
-    log.debug("%s %s %s: %d in %.2f s", account.provider, request.method, address, reply.status, elapsed)
-    if len(reply.body) > LARGE_REPLY:
-        read = await anyio.to_thread.run_sync(lambda: _read(account, request, reply))
-    else:
-        read = _read(account, request, reply)
-    if isinstance(read, TaskEnded):
-        raise TaskEnded(_cleaned(read.error, account, answered=True), sure=read.sure)
-    if isinstance(read, ProviderError):
-        failure = _cleaned(read, account, read_retry_after(reply.headers), answered=True)
-        return _Failed(failure, reply.status, reached=True)
-    return read
 
 
 def _read(account: Account, request: Request[T], reply: Reply) -> T | ProviderError | TaskEnded:

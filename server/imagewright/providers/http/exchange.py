@@ -178,8 +178,9 @@ class _Watch:
     begin: Callable[[], Awaitable[None]] | None = None
     sending: bool = False
 
-    async def __call__(self, event: str, _details: Mapping[str, Any]) -> None:
-        if self.sending or not event.endswith(SENDING):
+    async def __call__(self, event: str, details: Mapping[str, Any]) -> None:
+        # a proxy is first asked for the way to the vendor, which has nothing of the request yet
+        if self.sending or not event.endswith(SENDING) or details["request"].method == b"CONNECT":
             return
         if self.begin is not None:
             await self.begin()
@@ -202,6 +203,14 @@ class Connections:
             mounts=dict.fromkeys(DIRECT),
             timeout=WAITS,
         )
+
+    def build(self, request: Request[Any], headers: Mapping[str, str]) -> httpx.Request:
+        """The request as it is sent, with these headers. Blocks for as long as encoding it takes.
+
+        Raises:
+            Broken: nothing can be sent to such an address.
+        """
+        return _build(self._client, request, headers, _Watch())
 
     async def exchange(
         self,

@@ -105,6 +105,8 @@ class Sending:
     """The number of the call within its job, by which its files in the folder are named."""
     again: bool = False
     """Whether another process began to send it. Then nothing is sent: what its courier got is awaited and read."""
+    collected: bool = False
+    """Set once that was read. A further request of the same call, with `again`, was then never sent."""
     refused_for_now: bool = False
     """Set where the vendor plainly refused it and the same request may be sent a little later."""
     limits: Pace | None = None

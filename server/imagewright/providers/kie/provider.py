@@ -65,7 +65,7 @@ class Kie(HttpProvider):
     async def submit(self, order: Order, sending: Sending | None = None) -> Handle:
         """Create the task once."""
         route = route_as(order, KieRoute)
-        urls, _ = links_of(order)
+        urls, _ = links_of(order, sending)
         drawn: dict[str, str] = {}
         if route.draws_seed and "seed" not in order.arguments:
             seed = _drawn(sending)

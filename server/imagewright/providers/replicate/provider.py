@@ -72,7 +72,7 @@ class Replicate(HttpProvider):
         If the connection broke while waiting, a paid prediction would be left without its id.
         """
         route = route_as(order, ReplicateRoute)
-        inputs = route.inputs(order, *links_of(order))
+        inputs = route.inputs(order, *links_of(order, sending))
         prediction = await self._create(route, order.model, inputs, sending)
         handle = self._handle(prediction, route.notes_for(order))
         if isinstance(prediction.answer, TaskEnded):
@@ -132,7 +132,8 @@ class Replicate(HttpProvider):
                 return await self._post(f"{MODELS}/{name}/predictions", {"input": inputs}, sending)
             except ModelUnavailable:
                 log.info("%s: %s is not run by its name; looking up its version", NAME, name)
-        version = version or await self._newest_version(name)
+        if not version and not (sending is not None and sending.again):  # with it, nothing is sent
+            version = await self._newest_version(name)
         return await self._post(PREDICTIONS, {"version": version, "input": inputs}, sending)
 
     async def _post(self, path: str, body: dict[str, Any], sending: Sending | None) -> Prediction:

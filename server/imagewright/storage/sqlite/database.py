@@ -39,6 +39,7 @@ NOT_STORED = (sqlite3.Error, OverflowError, UnicodeEncodeError)
 _COMPANIONS = ("-wal", "-shm")  # what SQLite keeps beside a database; they belong to it
 
 _READ, _WRITE = "BEGIN", "BEGIN IMMEDIATE"
+_FULL = "PRAGMA synchronous = FULL"  # what is committed survives a power cut: it is paid work
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _ADVICE = {
     sqlite3.SQLITE_BUSY: "another program has kept it locked; try again",
@@ -107,15 +108,31 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self, *, lasting: bool = True) -> Iterator[sqlite3.Connection]:
         """A write transaction; only one runs at a time over all processes. It is undone if the block raises.
+
+        Args:
+            lasting: whether it must survive a power cut. If not, it waits for no disk, and survives one only once a
+                later transaction does.
 
         Raises:
             SetAsideError: the file was corrupt.
             StorageError: it cannot be used; says why.
         """
-        with self._transaction(_WRITE) as connection:
+        with self._transaction(_WRITE, lasting=lasting) as connection:
             yield connection
+
+    def check(self) -> None:
+        """Check that the file can be written; it is made if it is missing. Writes nothing, and waits for no writer.
+
+        Raises:
+            SetAsideError: the file was corrupt.
+            StorageError: it cannot be used; says why.
+        """
+        with self.reading():
+            pass
+        if not (os.access(self.file, os.W_OK) and os.access(self.file.parent, os.W_OK)):
+            raise StorageError(f"The database {self.file} failed: {_ADVICE[sqlite3.SQLITE_READONLY]}.")
 
     def trouble(self) -> str:
         """What is wrong with the file, for `doctor`; empty if nothing is, or if there is none yet. Changes nothing."""
@@ -136,13 +153,17 @@ class Database:
             connection.close()
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, begin: str, *, lasting: bool = True) -> Iterator[sqlite3.Connection]:
         connection, mark = self._borrow()
         try:
+            if not lasting:
+                connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(begin)
             self._version(connection)
             yield connection
             connection.execute("COMMIT")
+            if not lasting:
+                connection.execute(_FULL)
         except BaseException as error:
             with suppress(sqlite3.Error):  # closing undoes what could not be rolled back
                 connection.rollback()
@@ -220,7 +241,7 @@ class Database:
             # corrupt file of this name open would play it back into that file.
             connection.execute("PRAGMA journal_mode = MEMORY")
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")  # what is committed survives a power cut: it is paid work
+        connection.execute(_FULL)
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.text_factory = _text

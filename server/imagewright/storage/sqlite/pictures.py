@@ -53,9 +53,7 @@ class SqlitePictureIndex(SqliteStore):
     @writes()
     def add(self, connection: sqlite3.Connection, who: Principal, record: PictureRecord) -> None:
         """See `PictureIndex.add`."""
-        connection.execute(_INSERT, _values(record) | {"principal": who.id})
-        parents = [(record.id, position, parent) for position, parent in enumerate(record.parents)]
-        connection.executemany(_INSERT_PARENT, parents)
+        insert_picture(connection, who.id, record)
 
     @reads(nothing)
     def get(self, connection: sqlite3.Connection, who: Principal, picture_id: str) -> PictureRecord | None:
@@ -106,9 +104,9 @@ class SqlitePictureIndex(SqliteStore):
         """See `PictureIndex.keys_of_size`."""
         return connection.execute("SELECT id, key FROM picture WHERE bytes = ?", (size,)).fetchall()
 
-    @writes()
-    def check(self, connection: sqlite3.Connection) -> None:
+    async def check(self) -> None:
         """See `PictureIndex.check`."""
+        await self.writer.check()
 
     def _records(self, connection: sqlite3.Connection, query: str, values: Sequence[str | int]) -> list[PictureRecord]:
         """The records of these rows. A damaged one is left out, and logged once."""
@@ -121,6 +119,13 @@ class SqlitePictureIndex(SqliteStore):
                     self._reported.add(row[0])
                     log.error("The library's entry of %s cannot be read and is left as it is: %r.", row[0], error)  # noqa: TRY400 - known, and reported in full
         return records
+
+
+def insert_picture(connection: sqlite3.Connection, principal: str, record: PictureRecord) -> None:
+    """Add a record to the index, unless its id is there already."""
+    connection.execute(_INSERT, _values(record) | {"principal": principal})
+    parents = [(record.id, position, parent) for position, parent in enumerate(record.parents)]
+    connection.executemany(_INSERT_PARENT, parents)
 
 
 def _values(record: PictureRecord) -> dict[str, Any]:

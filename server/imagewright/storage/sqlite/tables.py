@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from imagewright.storage.base import NO_SENSE, UnreadableJobError
 from imagewright.storage.records import FILE, PICTURES, CallRecord, JobRecord, spooled_key
-from imagewright.storage.states import CallState, JobState
+from imagewright.storage.states import OPEN, CallState, JobState
 
 if TYPE_CHECKING:
     import sqlite3
@@ -150,6 +150,48 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # Whether any pixel is transparent: 0 or 1, and nothing for the pictures of older releases.
         "ALTER TABLE picture ADD COLUMN transparent INTEGER",
     ),
+    (
+        # `grants` and `unsent` are moments as 8-byte floats of the machine's own byte order, oldest first, see
+        # `storage.pace.Account`.
+        """
+        CREATE TABLE account (
+            account TEXT PRIMARY KEY,
+            provider TEXT NOT NULL,
+            grants BLOB NOT NULL,
+            unsent BLOB NOT NULL,
+            share REAL NOT NULL,
+            halved REAL NOT NULL,
+            granted INTEGER NOT NULL,
+            refusals INTEGER NOT NULL,
+            not_before REAL NOT NULL,
+            calls INTEGER,
+            seconds REAL NOT NULL,
+            running INTEGER
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX call_at_vendor ON call (state) WHERE state IN ('submitting', 'submitted')",
+        # How long the newest calls to each model took. A table of its own, because most calls of old jobs say nothing
+        # of it, and looking for those that do would read them all.
+        """
+        CREATE TABLE duration (
+            number INTEGER PRIMARY KEY,
+            provider TEXT NOT NULL,
+            model TEXT NOT NULL,
+            seconds REAL NOT NULL
+        )
+        """,
+        "CREATE INDEX duration_by_model ON duration (provider, model, number)",
+        # Damaged rows of jobs and pictures: their texts as they were found, as JSON. The row of a job has the state
+        # `aside` from then on, and is never read again.
+        """
+        CREATE TABLE aside (
+            id TEXT PRIMARY KEY,
+            reason TEXT NOT NULL,
+            content TEXT NOT NULL,
+            noticed REAL NOT NULL
+        ) WITHOUT ROWID
+        """,
+    ),
 )
 
 
@@ -213,6 +255,10 @@ _READ_JOB = f"SELECT {', '.join(_JOB)}, state = 'running' AND NOT {EXPIRED} FROM
 _READ_CALLS = f"SELECT {', '.join(_CALL)} FROM call WHERE job_id = ? ORDER BY number"  # noqa: S608 - as above
 
 
+OPEN_STATES = f"state IN {tuple(sorted(OPEN))}"
+"""A job has not ended."""
+
+
 def insert_job(connection: sqlite3.Connection, job: NewJob, **more: Any) -> None:
     """Write a job down with its calls.
 
@@ -263,6 +309,8 @@ def read_job(connection: sqlite3.Connection, job_id: str, now: float) -> JobReco
         return None
     calls = connection.execute(_READ_CALLS, (job_id,)).fetchall()
     try:
+        if row[_JOB.index("state")] == "aside":
+            raise ValueError(connection.execute("SELECT reason FROM aside WHERE id = ?", (job_id,)).fetchone()[0])
         return _record(row, calls)
     except NO_SENSE as error:
         raise UnreadableJobError(job_id, error) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ T = TypeVar("T")
 
 PAUSE = 0.01
 """Seconds between two checks whether a thread has ended, if no task is left that waits for it."""
+LATER = 0.5
+"""Seconds after which a write for which nobody waits is written alone, if no other write took it along."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False, slots=True)
@@ -32,6 +37,8 @@ class _Request:
     """One write, and its outcome."""
 
     action: Callable[[sqlite3.Connection], Any]
+    lasting: bool = True
+    """Whether it must survive a power cut."""
     taken: bool = False
     """Whether it is part of a transaction."""
     ended: bool = False
@@ -58,6 +65,10 @@ class Writer:
         self._turn = anyio.Lock()
         # a thread of its own, because decoding and copying can occupy all shared ones
         self._thread = anyio.CapacityLimiter(1)
+        self._later: list[_Request] = []
+        self._timer: threading.Timer | None = None
+        self._state = threading.Lock()  # of the two above, which threads share
+        self._one = threading.Lock()  # held while a thread writes
 
     async def read(self, query: Callable[[sqlite3.Connection], T], missing: Callable[[], T]) -> T:
         """The result of a query, or of `missing` if there is no database yet. It waits for no writer.
@@ -78,19 +89,66 @@ class Writer:
         """Whether there is a database yet."""
         return await anyio.to_thread.run_sync(self._database.exists)
 
-    async def write(self, action: Callable[[sqlite3.Connection], T]) -> T:
+    async def check(self) -> None:
+        """Check that there is a database, made now if need be, and that it can be written. Writes nothing.
+
+        Raises:
+            StorageError: it cannot be used.
+        """
+        await anyio.to_thread.run_sync(self._database.check)
+
+    def later(self, action: Callable[[sqlite3.Connection], object]) -> None:
+        """Run an action in the next write transaction, or in one of its own after `LATER` seconds. Any thread may ask.
+
+        Nobody learns of it: an error is logged. It need not survive a power cut. `close` writes what still waits.
+        """
+        with self._state:
+            self._later.append(_Request(action, lasting=False))
+            if self._timer is None:
+                self._timer = threading.Timer(LATER, self.flush)
+                self._timer.daemon = True
+                self._timer.start()
+
+    @property
+    def has_later(self) -> bool:
+        """Whether something of `later` waits, so that a query would not show it."""
+        return bool(self._later)
+
+    def flush(self) -> None:
+        """Write what `later` was given, as far as possible; what is left goes with the next write. Blocks."""
+        with self._state:
+            self._timer = None
+        if self._later:
+            try:
+                self._commit(())
+            except Exception as error:  # noqa: BLE001 - it is written later, and the thread of a timer has no caller
+                log.warning("%d marks could not be written yet: %s", len(self._later), error)
+
+    async def close(self) -> None:
+        """Write what still waits, and close the database. The next use opens it again."""
+        with self._state:
+            timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(self.flush)
+            await anyio.to_thread.run_sync(self._database.close)
+
+    async def write(self, action: Callable[[sqlite3.Connection], T], *, lasting: bool = True) -> T:
         """Run an action in a write transaction. What it wrote is on disk when this returns.
 
         If the caller is cancelled meanwhile, the action may or may not be carried out. Other callers are not affected.
 
         Args:
             action: called with the connection, once, in a worker thread.
+            lasting: whether it must survive a power cut. If not, it waits for no disk. It survives the end of the
+                process in any case.
 
         Raises:
             StorageError: the database could not be written. Nothing of the action was kept.
             Exception: what the action raised. Nothing of the action was kept.
         """
-        request = _Request(action)
+        request = _Request(action, lasting)
         self._waiting.append(request)
         try:
             async with self._turn:
@@ -137,19 +195,31 @@ class Writer:
                 request.ended = True
 
     def _commit(self, batch: Sequence[_Request]) -> None:
-        with self._database.writing() as connection:
-            for request in batch:
-                connection.execute("SAVEPOINT one")
-                try:
-                    request.result = request.action(connection)
-                except Exception as error:
-                    if isinstance(error, sqlite3.Error) and (
-                        primary_code(error) in CORRUPT or not connection.in_transaction
-                    ):
-                        raise  # nothing of the batch can be kept
-                    request.error = self._database.failure(error) if isinstance(error, NOT_STORED) else error
-                    connection.execute("ROLLBACK TO one")
-                connection.execute("RELEASE one")
+        with self._one:
+            with self._state:
+                later, self._later = self._later, []
+            try:
+                with self._database.writing(lasting=any(request.lasting for request in batch)) as connection:
+                    for request in (*later, *batch):
+                        self._run_one(connection, request)
+            except BaseException:
+                with self._state:
+                    self._later = later + self._later
+                raise
+        for request in later:
+            if request.error is not None:
+                log.error("A mark could not be written: %s", request.error)
+
+    def _run_one(self, connection: sqlite3.Connection, request: _Request) -> None:
+        connection.execute("SAVEPOINT one")
+        try:
+            request.result = request.action(connection)
+        except Exception as error:
+            if isinstance(error, sqlite3.Error) and (primary_code(error) in CORRUPT or not connection.in_transaction):
+                raise  # nothing of the batch can be kept
+            request.error = self._database.failure(error) if isinstance(error, NOT_STORED) else error
+            connection.execute("ROLLBACK TO one")
+        connection.execute("RELEASE one")
 
 
 def _fail(batch: Sequence[_Request], error: Exception) -> None:
@@ -202,11 +272,12 @@ def reads(missing: Callable[[], Any]) -> _Decorator:
     return decorated
 
 
-def writes(missing: Callable[[], Any] | None = None) -> _Decorator:
+def writes(missing: Callable[[], Any] | None = None, *, lasting: bool = True) -> _Decorator:
     """Run a method of a store in a write transaction, see `Writer.write`.
 
     Args:
         missing: what it answers while there is no database; without it, one is made.
+        lasting: whether what it writes must survive a power cut.
     """
 
     def decorated(
@@ -217,7 +288,9 @@ def writes(missing: Callable[[], Any] | None = None) -> _Decorator:
             if missing is not None and not await self.writer.exists():
                 answer: T = missing()
                 return answer
-            return await self.writer.write(lambda connection: method(self, connection, *args, **kwargs))
+            return await self.writer.write(
+                lambda connection: method(self, connection, *args, **kwargs), lasting=lasting
+            )
 
         return call
 

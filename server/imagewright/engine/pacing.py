@@ -1,0 +1,178 @@
+"""Waiting for a slot of a vendor's account, and for a vendor that takes no request just now.
+
+A vendor takes only so many requests in a time. The slots of an account are shared by all processes through the store.
+Within a process, calls wait in line; the first of them asks the store. Nothing is sent while a call waits, so it can be
+cancelled for nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+
+from imagewright.engine.trouble import too_old
+from imagewright.errors import RateLimited, StorageError
+from imagewright.providers.base import Running
+from imagewright.text import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from imagewright.errors import ProviderError
+    from imagewright.providers.base import Provider
+    from imagewright.storage.records import Pace
+    from imagewright.storage.stores import DeferredJobs
+
+log = logging.getLogger(__name__)
+
+LEAVE_LOOK = 0.05
+"""Seconds between two looks whether something is still being sent."""
+LONGEST_LOOK = 5.0
+"""Seconds at most between two looks at the account's slots: another process may have given up its place."""
+SPREAD = 0.1
+"""Share by which a wait is lengthened at random, so that several processes do not ask in the same moment."""
+BUSY_PAUSES = (2.0, 4.0, 8.0)
+"""Seconds before each further try at a vendor that says that it is not available. Then another may be asked."""
+
+
+@dataclass(slots=True, eq=False)
+class Line:
+    """The calls of this process that wait for a slot of one account, first come first served."""
+
+    waiting: list[object] = field(default_factory=list)
+    """One for each call, in their order."""
+    moved: anyio.Event = field(default_factory=anyio.Event)
+    """Set when a call has left the line, and then replaced by a new one."""
+
+    def leave(self, who: object) -> None:
+        """Take a call out of the line."""
+        self.waiting.remove(who)
+        self.moved.set()
+        self.moved = anyio.Event()
+
+
+@dataclass(slots=True)
+class Desk:
+    """What all calls of a process share while they are sent."""
+
+    lines: dict[str, Line] = field(default_factory=dict)
+    """The lines by account; one without calls is not there."""
+    limits: dict[str, Pace] = field(default_factory=dict)
+    """What each account's vendor stated last of the requests it takes."""
+    sending: set[anyio.CancelScope] = field(default_factory=set)
+    """The scopes of the requests that are being sent."""
+
+    async def leave(self, seconds: float, *, outlives: bool) -> None:
+        """Wait until no request is being sent any more, then stop waiting for answers that are heard without us.
+
+        Args:
+            seconds: bound on the wait.
+            outlives: whether couriers hear the answers to what is still being sent then. Without them, the answers
+                would be lost, so they are waited for: each request has a bound of its own.
+        """
+        with anyio.move_on_after(seconds if outlives else None):
+            while self.sending:  # noqa: ASYNC110 - a short and rare wait
+                await anyio.sleep(LEAVE_LOOK)
+        for scope in self.sending:
+            scope.shield = False
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a call needs to wait for its turn."""
+
+    desk: Desk
+    """With the lines of this process."""
+    jobs: DeferredJobs
+    """The store with the slots."""
+    provider: Provider
+    """To whom the call goes."""
+    tell: Callable[[Running], None]
+    """Receives the stage."""
+    until: float
+    """Until when it may be sent, by the event loop's clock: nobody can set it."""
+
+    @property
+    def pace(self) -> Pace:
+        """What the vendor takes: as documented or as the user set it, else as its answers state it."""
+        known = self.provider.pace
+        return known if known.calls else self.desk.limits.get(self.provider.account, known)
+
+    async def wait(self) -> None:
+        """Return with a slot of the provider's account.
+
+        Raises:
+            ImagewrightError: none came until the job was too old to be sent. Nothing was sent.
+        """
+        account = self.provider.account
+        line = self.desk.lines.setdefault(account, Line())
+        me = object()
+        line.waiting.append(me)
+        pause = 0.0
+        try:
+            while True:
+                ahead = line.waiting.index(me)
+                if not ahead:
+                    pause = await self._take()
+                    if not pause:
+                        return
+                self.tell(Running(stage=_words(self.provider.name, self.pace, ahead, len(line.waiting), pause)))
+                if (left := self.until - anyio.current_time()) <= 0:
+                    raise too_old(1.0)
+                look = min(pause or LONGEST_LOOK, LONGEST_LOOK) * (1 + SPREAD * random.random())  # noqa: S311 - spreads load
+                with anyio.move_on_after(min(look, left)):
+                    await line.moved.wait()
+        finally:
+            line.leave(me)
+            if not line.waiting:
+                self.desk.lines.pop(account, None)
+
+    async def _take(self) -> float:
+        """Seconds until a slot may be free; 0 if one was taken."""
+        try:
+            return await self.jobs.take_slot(self.provider.account, self.provider.name, self.pace)
+        except StorageError as error:
+            # another program keeps the store locked, or the disk is full: nothing is lost by waiting
+            log.warning("no slot of %s can be taken now: %s", self.provider.name, error)
+            return LONGEST_LOOK
+
+    async def after(self, refused: ProviderError, before: int) -> None:
+        """Return when the vendor may be asked again, after it plainly refused a call for now.
+
+        Args:
+            refused: what it answered.
+            before: how often it did so before.
+
+        Raises:
+            ProviderError: `refused`, where waiting does not help: it asks for a longer wait than the call has, or it
+                has been unavailable again and again. Nothing was charged.
+        """
+        left = self.until - anyio.current_time()
+        if (refused.retry_after or 0.0) > left:
+            raise refused
+        if isinstance(refused, RateLimited):
+            # how long to wait is kept with the account, for all calls and processes
+            account = self.provider.account
+            if (stated := self.desk.limits.get(account)) is not None:
+                await self.jobs.learn_pace(account, stated)
+            await self.jobs.slot_refused(account, self.pace, wait=refused.retry_after)
+            return
+        if before >= len(BUSY_PAUSES):
+            raise refused
+        self.tell(Running(stage=f"{self.provider.name} is not available{refused.words}; asking again soon"))
+        await anyio.sleep(max(refused.retry_after or 0.0, BUSY_PAUSES[before] * (1 + SPREAD * random.random())))  # noqa: S311 - as above
+
+
+def _words(name: str, pace: Pace, ahead: int, waiting: int, pause: float) -> str:
+    """The stage of a call that waits, with its place in the line of this process and about how long it takes."""
+    takes = f": it takes {pace.calls} requests in {pace.seconds:g} s" if pace.calls else ""
+    place = f"number {ahead + 1} of {waiting}" if waiting > 1 else "next"
+    words = f"waiting for a turn at {name}{takes}; {place}"
+    if pace.calls:
+        pause += math.floor(ahead / pace.calls) * pace.seconds
+    return f"{words}, about {duration(max(pause, 1.0))}" if pause else words

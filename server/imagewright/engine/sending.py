@@ -1,0 +1,284 @@
+"""The calls of a job at its vendor, up to what the vendor made: sent once, heard, asked about.
+
+Every step is written down before the next is taken, so that another process can go on from there.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+
+from imagewright.engine.elsewhere import Answer
+from imagewright.engine.job import SHARE_MADE, CallRun, within_reason
+from imagewright.engine.pacing import Turn
+from imagewright.engine.trouble import recover, too_old
+from imagewright.engine.waiting import poll_until_done
+from imagewright.errors import NotSent, ProviderError, StorageError, UnknownOutcome
+from imagewright.providers.base import CanRecover, Finished, Handle, Running, Sending, UploadsInputs
+from imagewright.storage.base import Step
+from imagewright.storage.records import INCOMING, CallRecord, NewJob
+from imagewright.storage.states import CallState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Unpack
+
+    from imagewright.engine.config import ProviderRegistry
+    from imagewright.engine.elsewhere import Spool
+    from imagewright.engine.job import Job, JobSpec
+    from imagewright.engine.pacing import Desk
+    from imagewright.engine.plan import Plan
+    from imagewright.providers.base import Order, Provider
+    from imagewright.storage.base import CallChanges
+    from imagewright.storage.stores import Stores
+
+log = logging.getLogger(__name__)
+
+STALE_HOURS = 1.0
+"""A call of a job that is older than this is not sent any more: its caller has left long ago."""
+FOUND = "The answer to the request was never heard; it was found among {name}'s recent calls and not sent again."
+SHARE_SUBMITTED = 0.05
+"""The share of a call that is done once its vendor has it."""
+
+
+@dataclass(slots=True)
+class VendorCalls:
+    """The calls of a job at one provider."""
+
+    job: Job
+    spec: JobSpec
+    """The caller's request."""
+    provider: Provider
+    stores: Stores
+    spool: Spool
+    plan: Plan | None
+    """With the orders, where this process made the plan; None for a job that another process began."""
+    registry: Callable[[], ProviderRegistry]
+    """Returns the providers in use now."""
+    desk: Desk
+    """What all calls of this process share."""
+    call_runs: list[CallRun] = field(default_factory=list)
+    """Its calls."""
+
+    async def _poll(self, call_run: CallRun, handle: Handle) -> None:
+        self._progress(call_run, Running(SHARE_SUBMITTED, "submitted"))
+        tell = partial(self._progress, call_run)
+        try:
+            finished = await poll_until_done(self.provider, handle, tell, self.job.record.created, self._provider_now)
+        finally:  # when it ends, its trouble must not stay in the way of the other calls
+            self.job.held_up(call_run.place, "")
+        with anyio.CancelScope(shield=True):  # it is paid for: a cancel that comes now must not lose it
+            await self._made(call_run, finished)
+
+    async def _submit(self, call_run: CallRun) -> None:
+        """Send a call: as this process planned it, else as it was written down. It waits for its turn at the vendor.
+
+        Raises:
+            ImagewrightError: the job is older than `STALE_HOURS`; no money is spent for a caller who has left.
+            ProviderError: the vendor refused it.
+            StorageError: the provider has no such route any more, or an input picture is gone.
+            UnknownOutcome: the vendor may have it.
+        """
+        if (hours := self.job.elapsed / 3600) > STALE_HOURS:
+            raise too_old(hours)
+        until = anyio.current_time() + (STALE_HOURS - hours) * 3600
+        order = await self._order_of(call_run)
+        if order.images and isinstance(self.provider, UploadsInputs):
+            self._progress(call_run, Running(stage="uploading the pictures"))
+            order = await self.provider.upload_inputs(order)
+        signature = None
+        if isinstance(self.provider, CanRecover):
+            signature = await anyio.to_thread.run_sync(self.provider.signature, order)
+        provider, refusals = self.provider, 0
+        turn = Turn(self.desk, self.stores.jobs, provider, partial(self._progress, call_run), until)
+        while True:
+            if provider.account and (
+                provider.account in self.desk.lines
+                or await self.stores.jobs.take_slot(provider.account, provider.name, turn.pace)
+            ):
+                await turn.wait()
+            refused = await self._send(call_run, order, signature)
+            if refused is None:
+                return
+            await turn.after(refused, refusals)
+            refusals += 1
+
+    async def _send(
+        self, call_run: CallRun, order: Order, signature: Mapping[str, str] | None, *, again: bool = False
+    ) -> ProviderError | None:
+        """Send a call once and write down what came of it; with `again`, what came of what another process sent.
+
+        Returns:
+            Why the vendor took no request just now; the call is planned again. None where it took it.
+
+        Raises:
+            ProviderError: it was refused, and nothing runs there.
+            UnknownOutcome: the vendor may have it.
+        """
+        number = call_run.call.number
+        folder = await self.stores.blobs.workplace(f"{INCOMING}/{self.job.id}")
+        with anyio.CancelScope() as scope:
+
+            async def begin() -> None:
+                # a cancel from here on would leave the outcome unknown; what follows has time limits of its own
+                scope.shield = True
+                if call_run.state is CallState.PLANNED:
+                    # written down before anything is sent: if it cannot be written, nothing is sent
+                    await self.stores.jobs.advance(self.job.id, number, CallState.SUBMITTING, signature=signature)
+                    call_run.call = replace(call_run.call, state=CallState.SUBMITTING, signature=signature)
+                    call_run.sent = True
+
+            sending = Sending(begin, folder, number, again)
+            self.desk.sending.add(scope)
+            try:
+                answer = await self.provider.submit(order, sending)
+                scope.shield = True
+                await self._accepted(call_run, answer)
+            except ProviderError as error:
+                if not (sending.refused_for_now or isinstance(error, NotSent)) or call_run.state is CallState.PLANNED:
+                    raise
+                await self._note(call_run, CallState.PLANNED)
+                call_run.sent = False
+                return error
+            finally:
+                self.desk.sending.discard(scope)
+                if sending.limits is not None:
+                    self.desk.limits[self.provider.account] = sending.limits
+        return None
+
+    async def _hear(self, call_run: CallRun) -> None:
+        """Take what came of a call that another process began to send. One that never left is planned again.
+
+        Raises: as `_send`.
+        """
+        if await self._is_on_disk(call_run):
+            return
+        self._progress(call_run, Running(stage=f"waiting for what {self.provider.name} answered to a stopped server"))
+        try:
+            order = await self._order_of(call_run)
+        except StorageError as error:  # without it, the answer cannot be read
+            raise UnknownOutcome(self.provider.name, f"the server stopped while it was sending; {error}") from error
+        # nothing is sent, so nothing is uploaded either
+        order = replace(order, links=("",) * (len(order.images) + (order.mask is not None)))
+        await self._send(call_run, order, call_run.call.signature, again=True)
+
+    async def _is_on_disk(self, call_run: CallRun) -> bool:
+        """Whether the answer to a call lies on disk: its process died before the journal was written."""
+        answer = await self.spool.read_answer(self.job.record, call_run.call)
+        if answer is not None:
+            self.job.note(*answer.notes)
+            await self._note(call_run, CallState.MADE, outputs=answer.outputs, cost_usd=answer.cost_usd)
+        return answer is not None
+
+    async def _order_of(self, call_run: CallRun) -> Order:
+        """What a call asks for: as this process planned it, else as it was written down."""
+        if self.plan is not None:
+            return self.plan.orders[call_run.call.number]
+        return await self.spool.read_order(self.job.record, call_run.call, self.provider.routes)
+
+    async def _accepted(self, call_run: CallRun, answer: Handle | Finished) -> None:
+        """Write down what the vendor answered to a call."""
+        if isinstance(answer, Handle):
+            await self._note(call_run, CallState.SUBMITTED, handle=dict(answer.data))
+        else:
+            await self._made(call_run, answer)
+
+    async def _recover(self, call_run: CallRun, unheard: UnknownOutcome) -> None:
+        """Find a call again whose answer was never heard: on disk, or at a vendor that lists recent calls.
+
+        Raises:
+            UnknownOutcome: the vendor has no such list, or did not show the call in it.
+        """
+        if await self._is_on_disk(call_run):
+            return
+        call, tell = call_run.call, partial(self._progress, call_run)
+        handle = await recover(self._provider_now, self.job.id, call, self.stores.jobs, tell, unheard=unheard)
+        call_run.call = replace(call, state=CallState.SUBMITTED, handle=handle.data)
+        self.job.note(FOUND.format(name=self.provider.name))
+
+    async def _made(self, call_run: CallRun, finished: Finished) -> None:
+        """Write the results down. Bytes that came with the answer go to disk first, or stay in memory."""
+        call, job_id = call_run.call, self.job.id
+        finished = within_reason(finished, call.count)
+        call_run.outputs = finished.outputs
+        self.job.note(*finished.notes)
+        try:
+            outputs = tuple(
+                [
+                    await self.spool.keep_output(job_id, self.job.record.variant_of(call, place), output)
+                    for place, output in enumerate(finished.outputs)
+                ]
+            )
+            if call.handle is None:
+                await self.spool.keep_answer(job_id, call.number, Answer(outputs, finished.cost_usd, finished.notes))
+        except StorageError as error:
+            # the journal may only say `made` once another process could find the pictures
+            log.error("job %s: its pictures stay in memory: %s", job_id, error)  # noqa: TRY400 - known, and reported in full
+            call_run.call = replace(call, state=CallState.MADE, cost_usd=finished.cost_usd)
+        else:
+            self._take(call_run, CallState.MADE, outputs=outputs, cost_usd=finished.cost_usd)
+
+    async def _note(self, call_run: CallRun, state: CallState, **changes: Unpack[CallChanges]) -> None:
+        """Take a step and write it down, also while the job is being stopped; if that fails, it is written later."""
+        self._take(call_run, state, **changes)
+        await self._write(call_run)
+
+    def _take(self, call_run: CallRun, state: CallState, **changes: Unpack[CallChanges]) -> None:
+        """Take a step that is written down with the next: until then, another process comes to the same."""
+        values: dict[str, Any] = {name: value for name, value in changes.items() if name != "took"}
+        call_run.call = replace(call_run.call, **values, state=state)
+        call_run.unwritten.append(Step(call_run.call.number, state, changes))
+
+    async def _write(self, call_run: CallRun) -> None:
+        """Write the steps of a call down, with the records of its pictures."""
+        steps, pictures = call_run.unwritten, call_run.unrecorded
+        call_run.unwritten, call_run.unrecorded = [], []
+        # a process that carries the job on knows only what is written down
+        steps[-1].changes["notes"] = self.job.record.notes
+        with anyio.CancelScope(shield=True):
+            await self.stores.jobs.conclude(self.job.id, steps, pictures)
+
+    def _handle(self, call_run: CallRun) -> Handle | None:
+        data = call_run.call.handle
+        return None if data is None else Handle(self.provider.name, data)
+
+    def _provider_now(self) -> Provider:
+        """The provider as it is configured now; if it is not in use any more, the one the job began with."""
+        self.provider = self.registry().providers.get(self.job.record.provider, self.provider)
+        return self.provider
+
+    def _progress(self, call_run: CallRun, running: Running, trouble: str = "") -> None:
+        if running.share is not None:
+            call_run.share = max(call_run.share, min(running.share, SHARE_MADE))
+        total = sum(one.share for one in self.call_runs) / len(self.call_runs)
+        self.job.held_up(call_run.place, trouble)
+        self.job.tell(share=total, stage=running.stage)
+
+
+def new_job(job_id: str, plan: Plan, inputs: Mapping[str, Any], *, fingerprint: str, key: str) -> NewJob:
+    """A job as it is written down before anything is sent; `inputs` is what `Spool.keep_inputs` returned."""
+    spec, route = plan.spec, plan.route
+    return NewJob(
+        id=job_id,
+        tool=route.tool,
+        operation=route.operation.value,
+        provider=route.provider,
+        model=plan.model,
+        key=key,
+        fingerprint=fingerprint,
+        plan={"spec": spec.as_data(), "inputs": inputs, "route": route.model, "choice": list(plan.choice)},
+        expected=spec.count,
+        reserved_usd=spec.usd or 0.0,
+        cost_usd=spec.usd,
+        cost_basis="unknown" if spec.usd is None else "estimate",
+        notes=plan.notes,
+        calls=tuple(
+            CallRecord(number=number, count=one.count, first_variant=one.first_variant, arguments=dict(one.arguments))
+            for number, one in enumerate(plan.orders)
+        ),
+    )

@@ -1,0 +1,232 @@
+"""The courier: a process that sends the paid requests of one server, and lives on when that server ends.
+
+    python -m imagewright.providers.http.courier
+
+It reads requests from its standard input and sends each one once it is told to go; what it leaves on disk is described
+in `reply_files`. Nothing but a request's own bound ends it after that, neither the end of the server nor a server that
+does not read. It ends when its input has ended, or after some minutes without a request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+
+from imagewright import __version__
+from imagewright.errors import why
+from imagewright.providers.http.dispatch import SMALL, Parcel, pack_frame, pack_reply, read_frame, write_all
+from imagewright.providers.http.reply_files import STOPPED, clear, locked, obtain, reply_file, write
+from imagewright.storage.paths.files import make_folder
+
+if sys.platform != "win32":
+    import resource
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imagewright.providers.http.dispatch import Frame
+    from imagewright.providers.http.exchange import Connections
+
+IDLE_SECONDS = 300.0
+"""After so long without a request it ends; the next request starts another."""
+GO_SECONDS = 30.0
+"""How long a request with an open connection waits for the word to go: the server is frozen, or its disk is."""
+UNWRITTEN_SECONDS = 1.0
+"""Between attempts to write an answer for which the disk has no room."""
+UNWRITTEN_TRIES = 86_400
+"""A day of them: what is paid for is not given up sooner."""
+UNTOLD = f"the server did not say within {GO_SECONDS:g} s that it can be sent"
+
+
+class _NotTold(Exception):
+    """The word to go did not come."""
+
+
+@dataclass(slots=True)
+class _Errand:
+    """A request that the courier has."""
+
+    id: int
+    parcel: Parcel
+    waiting: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    """Everything that happens before the first byte leaves."""
+    decided: anyio.Event = field(default_factory=anyio.Event)
+    goes: bool | None = None
+    """Whether it is sent; None while that is open. Once it is, nothing but its own bound ends it."""
+
+    def decide(self, *, goes: bool) -> None:
+        """Send it or let it be, unless that is settled."""
+        if self.goes is None:
+            self.goes = goes
+            self.decided.set()
+            if not goes:
+                self.waiting.cancel()
+
+
+class Courier:
+    """Reads messages, carries requests, and ends when nobody needs it."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._errands: dict[int, _Errand] = {}
+        self._outbox: SimpleQueue[tuple[bytes, bytes] | None] = SimpleQueue()
+        self._inbox: asyncio.Queue[Frame | None] = asyncio.Queue()
+        self._closing = False
+
+    async def run(self) -> None:
+        """Work until the input has ended and nothing is under way, or nothing has come for `IDLE_SECONDS`."""
+        for work in (self._listen, self._write):
+            threading.Thread(target=work, daemon=True).start()
+        connections = await anyio.to_thread.run_sync(connect)
+        self._tell({"what": "up", "version": __version__})
+        async with anyio.create_task_group() as group:
+            while self._errands or not self._closing:
+                message: Frame | None = None
+                with anyio.move_on_after(None if self._errands else IDLE_SECONDS) as idle:
+                    message = await self._inbox.get()
+                if idle.cancelled_caught:
+                    break
+                if message is None:
+                    self._close()
+                elif message[0]["what"] == "send" and not self._closing:
+                    errand = self._errand(*message)
+                    group.start_soon(self._carry, connections, errand)
+                elif (known := self._errands.get(message[0]["id"])) is not None and not self._closing:
+                    known.decide(goes=message[0]["what"] == "go")
+        await connections.aclose()
+
+    def end(self) -> None:
+        """Take no more requests, finish what was told to go, and end. Called from any thread or signal."""
+        with suppress(RuntimeError):  # it has ended already
+            self._loop.call_soon_threadsafe(self._inbox.put_nowait, None)
+
+    def _close(self) -> None:
+        self._closing = True
+        self._outbox.put(None)  # a server that still runs takes another courier, and looks for these files
+        for errand in self._errands.values():
+            errand.decide(goes=False)
+
+    def _errand(self, head: dict[str, Any], body: bytes) -> _Errand:
+        fields = {name: value for name, value in head.items() if name not in ("id", "what")}
+        errand = self._errands[head["id"]] = _Errand(head["id"], Parcel(**fields, content=body))
+        return errand
+
+    async def _carry(self, connections: Connections, errand: _Errand) -> None:
+        """Carry one request, and report it once its lock is free again."""
+        done = {"id": errand.id, "what": "done"}
+        folder, number = Path(errand.parcel.folder), errand.parcel.number
+        try:
+            make_folder(folder)
+            data = b""
+            with errand.waiting:
+                async with locked(folder, number):
+                    clear(folder, number)
+                    data = await self._send(connections, errand)
+                    with anyio.CancelScope(shield=True):
+                        if not await self._kept(errand, data):
+                            return
+            if data:
+                self._tell(done, data if len(data) <= SMALL else b"")
+        except OSError as error:  # nothing was sent
+            broken = {"broken": f"its folder cannot be used: {why(error)}", "reached": False}
+            self._tell(done, pack_reply(broken))
+        finally:
+            del self._errands[errand.id]
+            self._inbox.put_nowait(({"id": 0, "what": "over"}, b""))
+
+    async def _send(self, connections: Connections, errand: _Errand) -> bytes:
+        """What the file of its reply will hold; it does not raise."""
+
+        async def begin() -> None:
+            self._tell({"id": errand.id, "what": "ready"})
+            with anyio.move_on_after(GO_SECONDS):
+                await errand.decided.wait()
+            errand.decide(goes=False)
+            if not errand.goes:
+                raise _NotTold
+
+        try:
+            return await obtain(connections, errand.parcel, begin)
+        except _NotTold:
+            return pack_reply({"broken": UNTOLD, "reached": False})
+        except anyio.get_cancelled_exc_class():  # only what is dropped before it is sent
+            return pack_reply({"broken": STOPPED, "reached": False})
+        except Exception as error:  # noqa: BLE001 - a bug that one answer meets must not end the others
+            broken = f"what sends it failed ({type(error).__name__})"
+            return pack_reply({"broken": broken, "reached": errand.goes is True})
+
+    async def _kept(self, errand: _Errand, data: bytes) -> bool:
+        """Write a reply down; whether the server has yet to be told. Without room on the disk it goes to the server.
+
+        It is tried again for a day, as the server may have ended.
+        """
+        path = reply_file(Path(errand.parcel.folder), errand.parcel.number)
+        reported = False
+        for _ in range(UNWRITTEN_TRIES):
+            try:
+                await anyio.to_thread.run_sync(write, path, data)
+            except OSError as error:
+                if not reported:
+                    self._tell({"id": errand.id, "what": "done"}, data)
+                    reported = True
+                if isinstance(error, FileNotFoundError):  # its folder was removed, so nobody will look there
+                    break
+                await anyio.sleep(UNWRITTEN_SECONDS)
+            else:
+                break
+        return not reported
+
+    def _tell(self, head: Mapping[str, Any], body: bytes = b"") -> None:
+        self._outbox.put(pack_frame(head, body))
+
+    def _listen(self) -> None:
+        with suppress(OSError, ValueError, RuntimeError), open(0, "rb", 0, closefd=False) as pipe:
+            while (frame := read_frame(pipe)) is not None:
+                self._loop.call_soon_threadsafe(self._inbox.put_nowait, frame)
+        self.end()
+
+    def _write(self) -> None:
+        with suppress(OSError):  # the server has ended: nobody reads it any more
+            while (pieces := self._outbox.get()) is not None:
+                for piece in pieces:
+                    write_all(1, piece)
+        with suppress(OSError):
+            os.close(1)
+
+
+def connect() -> Connections:
+    """The connections to vendors. Blocks, as importing httpx and reading the certificates take long."""
+    from imagewright.providers.http.exchange import Connections  # noqa: PLC0415 - whoever only collects needs no httpx
+
+    return Connections()
+
+
+async def serve() -> None:
+    """Be a courier."""
+    courier = Courier()
+    # in the session of its own nobody interrupts it; the system may ask it to end, and what is paid for is finished
+    for name in ("SIGINT", "SIGHUP", "SIGTERM", "SIGBREAK"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: courier.end())
+    if sys.platform != "win32":
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        with suppress(OSError, ValueError):  # each request has a lock and a connection open
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    await courier.run()
+
+
+if __name__ == "__main__":
+    # httpx loads its own command line with all that belongs to it; it does without where that is missing
+    sys.modules["httpx._main"] = None  # type: ignore[assignment]  # this is how an import is made to fail
+    anyio.run(serve)

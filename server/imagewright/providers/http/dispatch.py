@@ -1,0 +1,391 @@
+"""Paid requests that outlive this process: they are given to the courier, a small process of its own session.
+
+A request goes through a pipe to the courier (`courier`), which opens the connection and says that it is ready. Only
+then is it written down as being sent, and the courier told to go. The courier writes the answer into the job's folder
+and reports it; whoever carries the job on finds it there if this process has ended. Its file lock says that it lives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import re
+import struct
+import subprocess
+import sys
+import threading
+from collections import deque
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from itertools import count
+from pathlib import Path
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, cast
+
+import anyio
+import anyio.to_thread
+
+from imagewright import __version__
+from imagewright.providers.http.classify import Broken
+from imagewright.providers.http.request import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from io import FileIO
+
+    from imagewright.providers.http.exchange import Connections
+    from imagewright.providers.http.request import Request, Sending
+
+log = logging.getLogger(__name__)
+
+MODULE = "imagewright.providers.http.courier"
+LATE_SECONDS = 60.0
+"""How much longer than the request itself may take the courier is waited for: it has a lock to wait for and a file to
+write, and after a pause of the whole machine it needs a moment."""
+SMALL = 32_000
+"""Bytes of a reply up to which it comes through the pipe as well, which spares reading the file."""
+OF_A_CONNECTION = frozenset({"host", "connection", "content-length", "transfer-encoding"})
+"""Headers that whoever sends a request makes for it."""
+SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|^IMAGEWRIGHT_", re.IGNORECASE)
+"""Names of variables that the courier does not get: it needs neither keys nor settings."""
+FILES_IN_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+"""Variables that name a place, perhaps from this process's working directory, which the courier does not share."""
+SILENT = "the process that sends for this one does not answer"
+
+_LENGTHS = struct.Struct(">II")  # of a frame's head and body, in bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One request, ready to be sent by another process."""
+
+    folder: str
+    """Where its lock and its reply are."""
+    number: int
+    """The number of the call within its job."""
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    """All that are sent, with the key."""
+    key: str = field(repr=False)
+    """What must not stand in the file of the reply."""
+    seconds: float
+    """Longest wait for the whole exchange."""
+    max_bytes: int
+    """Most bytes of the reply."""
+    content: bytes = field(repr=False)
+    """The body."""
+
+
+Frame = tuple[dict[str, Any], bytes]
+"""One message: what it says, and the bytes that go with it."""
+
+
+def pack_frame(head: Mapping[str, Any], body: bytes = b"") -> tuple[bytes, bytes]:
+    """The bytes of a message, in two pieces so that a large body is not copied."""
+    text = json.dumps(head).encode("ascii")
+    return _LENGTHS.pack(len(text), len(body)) + text, body
+
+
+def read_frame(pipe: FileIO) -> Frame | None:
+    """The next message of a raw pipe; None at its end, also where it ends within a message."""
+    lengths = _read_exactly(pipe, _LENGTHS.size)
+    if lengths is None:
+        return None
+    head_bytes, body_bytes = _LENGTHS.unpack(lengths)
+    text = _read_exactly(pipe, head_bytes)
+    body = _read_exactly(pipe, body_bytes)
+    return None if text is None or body is None else (json.loads(text), body)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write everything to a pipe, however long that takes.
+
+    Raises:
+        OSError: nobody reads it any more.
+    """
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _read_exactly(pipe: FileIO, size: int) -> bytes | None:
+    buffer = bytearray(size)
+    view, filled = memoryview(buffer), 0
+    while filled < size:
+        read = pipe.readinto(view[filled:])
+        if not read:
+            return None
+        filled += read
+    return bytes(buffer)
+
+
+def pack_reply(head: Mapping[str, Any], body: bytes = b"") -> bytes:
+    """A reply as it stands in its file: a line of JSON, then the body."""
+    return json.dumps(head).encode("ascii") + b"\n" + body
+
+
+def read_reply(data: bytes, *, begun: bool) -> Reply:
+    """The answer that a reply file holds.
+
+    Raises:
+        Broken: no whole answer came; with `begun`, it was written down as being sent.
+    """
+    line, _, body = data.partition(b"\n")
+    try:
+        head = json.loads(line)
+        if (why := head.get("broken")) is None:
+            return Reply(head["status"], head["headers"], body)
+        reached, oversize = head["reached"], head.get("oversize", False)
+    except (ValueError, KeyError, AttributeError) as error:
+        raise Broken("what was kept of its answer cannot be read", reached=True) from error
+    raise Broken(why, reached=reached, oversize=oversize, unsent=begun and not reached)
+
+
+class Dispatch:
+    """The courier of this process, started with the first request that is paid for."""
+
+    def __init__(self) -> None:
+        self._courier: _Courier | None = None
+        self._starting = anyio.Lock()
+        self.trouble = ""
+        """Why no courier can be started; empty while nothing is known against it."""
+
+    async def start(self) -> _Courier | None:
+        """The courier; one that has ended is replaced. None where none can be started.
+
+        It is not waited for until it is up.
+        """
+        async with self._starting:
+            if self._courier is not None and not self._courier.ended:
+                return self._courier
+            if self.trouble:
+                return None
+            if self._courier is not None and not self._courier.was_up:
+                self.trouble = "it ended as soon as it was started"
+            else:
+                try:
+                    self._courier = _Courier(await anyio.to_thread.run_sync(spawn))
+                except OSError as error:
+                    self.trouble = f"it cannot be started ({error})"
+                else:
+                    return self._courier
+            log.warning("there is no courier, so paid requests end with this process: %s", self.trouble)
+            return None
+
+    @staticmethod
+    def pack(
+        connections: Connections, request: Request[Any], headers: Mapping[str, str], *, folder: Path, **more: Any
+    ) -> Parcel:
+        """A request, ready for the courier. Blocks for as long as encoding its body takes.
+
+        Args:
+            connections: what it is encoded by.
+            request: the request.
+            headers: all headers of ours.
+            folder: where its reply goes.
+            more: `number`, `key` and `seconds` of the parcel.
+
+        Raises:
+            Broken: nothing can be sent to such an address.
+        """
+        built = connections.build(request, headers)
+        return Parcel(
+            folder=str(folder),
+            method=built.method,
+            url=str(built.url),
+            headers={name: value for name, value in built.headers.items() if name not in OF_A_CONNECTION},
+            max_bytes=request.max_bytes,
+            content=built.read(),
+            **more,
+        )
+
+    async def exchange(self, parcel: Parcel, sending: Sending) -> Reply | float | None:
+        """Send once by the courier.
+
+        The answer; or for how many seconds at most to wait for its file, where it does not come through the pipe; or
+        None where there is no courier, and nothing was sent.
+
+        Raises:
+            Broken: no whole answer came.
+        """
+        courier = await self.start()
+        if courier is None:
+            return None
+        patience = parcel.seconds + LATE_SECONDS
+        begun = False
+        waiter = courier.send(parcel)
+        try:
+            message = await waiter.next(patience)
+            if message is not None and message[0]["what"] == "ready":
+                await sending.begin()
+                begun = True
+                courier.put({"id": waiter.id, "what": "go"})
+                message = await waiter.next(patience)
+        finally:
+            if not begun:
+                courier.put({"id": waiter.id, "what": "drop"})
+            courier.forget(waiter)
+        if message is not None and message[1]:
+            return read_reply(message[1], begun=begun)
+        if begun:
+            # one that was asked to end goes on with what it has, but says no more
+            return patience if courier.ended else LATE_SECONDS
+        if courier.ended and not courier.was_up:
+            return await self.exchange(parcel, sending)  # there it shows that there is none
+        courier.close()  # one that says nothing is not asked again
+        raise Broken(SILENT, reached=False)
+
+    def close(self) -> None:
+        """Let the courier end by itself, once it has nothing under way. It is not waited for."""
+        if self._courier is not None:
+            self._courier.close()
+            self._courier = None
+
+
+class _Waiter:
+    """What the courier says of one request."""
+
+    def __init__(self, number: int) -> None:
+        self.id = number
+        self._messages: deque[Frame | None] = deque()
+        self._event = anyio.Event()
+
+    def put(self, message: Frame | None) -> None:
+        """Note a message; None where the courier has ended."""
+        self._messages.append(message)
+        self._event.set()
+
+    async def next(self, seconds: float) -> Frame | None:
+        """The next message; None where the courier has ended or says nothing for so long."""
+        with anyio.move_on_after(seconds):
+            while not self._messages:
+                self._event = anyio.Event()
+                await self._event.wait()
+        return self._messages.popleft() if self._messages else None
+
+
+class _Courier:
+    """A running courier, as this process sees it. Two threads write to it and listen to it.
+
+    They never keep this process from ending, and neither does a courier that reads nothing.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.ended = False
+        """Whether it takes no more requests."""
+        self.was_up = False
+        """Whether it came so far as to say that it can send."""
+        self._process = process
+        self._loop = asyncio.get_running_loop()
+        self._outbox: SimpleQueue[tuple[bytes, bytes] | None] = SimpleQueue()
+        self._waiters: dict[int, _Waiter] = {}
+        self._ids = count(1)
+        for target in (self._write, self._listen):
+            threading.Thread(target=target, name=f"courier {process.pid}", daemon=True).start()
+
+    def send(self, parcel: Parcel) -> _Waiter:
+        """Hand a request over; the waiter gets what becomes of it."""
+        waiter = _Waiter(next(self._ids))
+        self._waiters[waiter.id] = waiter
+        if self.ended:
+            waiter.put(None)
+        head = asdict(parcel)
+        body = head.pop("content")
+        self.put({"id": waiter.id, "what": "send", **head}, body)
+        return waiter
+
+    def put(self, head: Mapping[str, Any], body: bytes = b"") -> None:
+        """Send a message, after those before it."""
+        self._outbox.put(pack_frame(head, body))
+
+    def forget(self, waiter: _Waiter) -> None:
+        """Hear no more of a request."""
+        self._waiters.pop(waiter.id, None)
+
+    def close(self) -> None:
+        """Give it no more requests; it ends by itself."""
+        self.ended = True
+        self._outbox.put(None)
+
+    def _write(self) -> None:
+        with suppress(OSError), cast("FileIO", self._process.stdin) as pipe:
+            while (pieces := self._outbox.get()) is not None:
+                for piece in pieces:
+                    write_all(pipe.fileno(), piece)
+                del pieces, piece  # a body may be large, and the next may be long in coming
+
+    def _listen(self) -> None:
+        # a message that is none (`ValueError`) counts as the end
+        with suppress(OSError, ValueError), cast("FileIO", self._process.stdout) as pipe:
+            while (frame := read_frame(pipe)) is not None:
+                self._tell(frame)
+        self._outbox.put(None)
+        self._tell(None)
+        self._process.wait()  # so that nothing of it is left in the system's table
+
+    def _tell(self, message: Frame | None) -> None:
+        with suppress(RuntimeError):  # the event loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(self._hear, message)
+
+    def _hear(self, message: Frame | None) -> None:
+        if message is None:
+            self.ended = True
+            for waiter in self._waiters.values():
+                waiter.put(None)
+        elif message[0]["what"] == "up":
+            # another version is an update of the package under a running server: it may understand other messages
+            self.was_up = message[0]["version"] == __version__
+            if not self.was_up:
+                self.close()
+                self._hear(None)
+        elif (known := self._waiters.get(message[0]["id"])) is not None:
+            known.put(message)
+
+
+def spawn() -> subprocess.Popen[bytes]:
+    """Start a courier. Blocks for some milliseconds.
+
+    Raises:
+        OSError: it cannot be started.
+    """
+    if getattr(sys, "frozen", False) or not sys.executable:
+        raise OSError("this program is no Python that could start another")
+    if sys.platform == "win32":
+        detached = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS
+        try:
+            return _popen(detached | subprocess.CREATE_BREAKAWAY_FROM_JOB)
+        except PermissionError:  # the job that this process is in keeps all of its processes
+            return _popen(detached)
+    return _popen(0)
+
+
+def _popen(flags: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - our own interpreter and our own words
+        [sys.executable, "-P", "-m", MODULE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # a client waits until everybody has closed the server's standard error
+        bufsize=0,
+        cwd=os.path.abspath(os.sep),  # noqa: PTH100 - no folder is kept from being removed
+        env=environment(os.environ),
+        start_new_session=True,
+        creationflags=flags,
+    )
+
+
+def environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """The courier's environment: proxies, certificates and whatever else the system needs, but no secret."""
+    kept = {name: value for name, value in variables.items() if not SECRET.search(name)}
+    for name in FILES_IN_VARIABLES:
+        if kept.get(name):
+            kept[name] = os.path.abspath(kept[name])  # noqa: PTH100 - as a string, and without resolving links
+    paths = [os.path.abspath(one) for one in kept.get("PYTHONPATH", "").split(os.pathsep) if one]  # noqa: PTH100 - as above
+    root = Path(__file__).parents[3]
+    if root.name not in ("site-packages", "dist-packages"):  # run from its source: the courier finds it only so
+        paths.insert(0, str(root))
+    if paths:
+        kept["PYTHONPATH"] = os.pathsep.join(paths)
+    return kept

@@ -1,0 +1,207 @@
+"""What a paid request leaves in its job's folder: a lock while it is under way, and then the file of its reply.
+
+Whoever gets the lock `lock-<number>` knows the outcome. The file `reply-<number>` says the answer, or why none came, or
+that nothing was sent; where there is no file, the process that had the lock was killed while it was sending. The system
+frees a lock when its process ends, so neither a clock nor a process number is needed. httpx is not imported here:
+whoever only collects needs none.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import anyio.to_thread
+
+from imagewright.errors import StorageError, why
+from imagewright.providers.http.classify import HIDDEN, WHOLE_KEY, Broken
+from imagewright.providers.http.dispatch import LATE_SECONDS, SMALL, pack_reply, read_reply
+from imagewright.providers.http.request import Purpose, Request, Sending
+from imagewright.storage.paths.files import FILE_MODE, make_folder, open_file, settle
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from imagewright.providers.http.dispatch import Parcel
+    from imagewright.providers.http.exchange import Connections
+    from imagewright.providers.http.request import Reply
+
+LOOKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+"""Seconds between looks at a lock that is taken; the last is repeated."""
+BUSY = frozenset({errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK})
+"""What a lock says that is taken."""
+UNKEPT_HEADERS = frozenset({"set-cookie"})
+"""Of a vendor's answer, not kept."""
+LOST = "the process that was sending it stopped"
+STOPPED = "the server stopped before it was sent"
+
+
+def lock_file(folder: Path, number: int) -> Path:
+    """The file that is locked while a request is under way."""
+    return folder / f"lock-{number}"
+
+
+def reply_file(folder: Path, number: int) -> Path:
+    """The file that holds the answer to a request."""
+    return folder / f"reply-{number}"
+
+
+@asynccontextmanager
+async def locked(folder: Path, number: int, seconds: float | None = None) -> AsyncIterator[bool]:
+    """Hold the lock of a request, waiting for it; whether it was got within that time.
+
+    The file stays: removing it would let two processes hold locks of one name. Where the file system has no locks, it
+    counts as got.
+
+    Raises:
+        OSError: the file cannot be made.
+    """
+    path, looks = lock_file(folder, number), iter(LOOKS)
+    descriptor: int | None = None
+    try:
+        with anyio.move_on_after(seconds):
+            while (descriptor := await anyio.to_thread.run_sync(_lock, path)) is None:  # noqa: ASYNC110 - another process frees it
+                await anyio.sleep(next(looks, LOOKS[-1]))
+        yield descriptor is not None
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _lock(path: Path) -> int | None:
+    """An open file that holds the lock; None while another has it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in BUSY:
+            os.close(descriptor)
+            return None
+    return descriptor
+
+
+async def collect(folder: str, number: int, max_bytes: int, seconds: float) -> Reply:
+    """The answer to a request that a courier has sent. While that is under way it is waited for, so many seconds.
+
+    Raises:
+        Broken: no whole answer came, or nothing was sent.
+        StorageError: the folder cannot be read.
+    """
+    data = None
+    try:
+        async with locked(Path(folder), number, seconds) as got:
+            if got:
+                data = await anyio.to_thread.run_sync(_read, reply_file(Path(folder), number), max_bytes)
+    except FileNotFoundError:  # the folder was removed
+        data = None
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be read: {why(error)}.") from error
+    if data is None:
+        raise Broken(LOST, reached=True)
+    return await anyio.to_thread.run_sync(partial(read_reply, data, begun=True))
+
+
+async def collect_again(sending: Sending, max_bytes: int, seconds: float) -> Reply:
+    """The answer to a request that another process began to send.
+
+    Raises:
+        Broken: no whole answer came, or nothing was sent.
+        StorageError: the folder cannot be read.
+    """
+    if sending.collected:
+        raise Broken(STOPPED, reached=False, unsent=True)
+    if sending.folder is None:
+        raise Broken(LOST, reached=True)
+    reply = await collect(str(sending.folder), sending.number, max_bytes, seconds + LATE_SECONDS)
+    sending.collected = True
+    return reply
+
+
+def _read(path: Path, max_bytes: int) -> bytes | None:
+    try:
+        with path.open("rb") as file:
+            return file.read(max_bytes + SMALL)  # and its first line
+    except FileNotFoundError:
+        return None
+
+
+async def obtain(connections: Connections, parcel: Parcel, begin: Callable[[], Awaitable[None]]) -> bytes:
+    """Send a request and return what its file will hold. Its lock is held; `begin` is as in `Sending`."""
+    request: Request[Any] = Request(
+        purpose=Purpose.SUBMIT,
+        method=parcel.method,
+        url=parcel.url,
+        content=parcel.content or None,
+        max_bytes=parcel.max_bytes,
+        read=lambda _: None,
+    )
+    try:
+        reply = await connections.exchange(
+            request, parcel.headers, parcel.seconds, Sending(begin), allow_loopback=False
+        )
+    except Broken as broken:
+        return pack_reply({"broken": broken.why, "reached": broken.reached, "oversize": broken.oversize})
+    headers = {name: value for name, value in reply.headers.items() if name not in UNKEPT_HEADERS}
+    data = pack_reply({"status": reply.status, "headers": headers}, reply.body)
+    key = parcel.key.encode()
+    return data.replace(key, HIDDEN.encode()) if len(key) >= WHOLE_KEY else data
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, so that it survives a power cut.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    part = path.with_name(f"{path.name}.part")
+    with open_file(part, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    settle(path.parent)
+
+
+def clear(folder: Path, number: int) -> None:
+    """Remove what an earlier request of the same call has left.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    reply_file(folder, number).unlink(missing_ok=True)
+
+
+async def send_here(connections: Connections, parcel: Parcel, begin: Callable[[], Awaitable[None]]) -> Reply:
+    """Send a request from this process, as there is no courier, and leave the same files.
+
+    Raises:
+        Broken: no whole answer came.
+        StorageError: nothing can be written there; nothing was sent.
+    """
+    folder, number = Path(parcel.folder), parcel.number
+    try:
+        make_folder(folder)
+        async with locked(folder, number, parcel.seconds + LATE_SECONDS) as got:
+            if not got:
+                raise Broken("another process is sending it", reached=False)
+            clear(folder, number)
+            data = await obtain(connections, parcel, begin)
+            with suppress(OSError):  # the caller has it anyway
+                await anyio.to_thread.run_sync(write, reply_file(folder, number), data)
+    except OSError as error:
+        raise StorageError(f"Nothing can be written in {folder}: {why(error)}.") from error
+    return await anyio.to_thread.run_sync(partial(read_reply, data, begun=False))

@@ -1,0 +1,164 @@
+"""Calls that wait for a slot of their vendor's account: in line, told where they stand, free to leave."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+import anyio
+import pytest
+
+from imagewright.engine import pacing
+from imagewright.engine.pacing import Desk, Turn
+from imagewright.errors import ImagewrightError, RateLimited, StorageError, VendorUnavailable
+from imagewright.storage.records import Pace
+from tests.support.engine_bench import Vendor, until
+
+if TYPE_CHECKING:
+    from imagewright.providers.base import Running
+    from imagewright.storage.stores import DeferredJobs
+
+SOON = 0.001
+HOUR = 3600.0
+
+
+@dataclass
+class Slots:
+    """The part of the store with the slots: each is free or not as a script says; free at its end."""
+
+    script: deque[float | Exception] = field(default_factory=deque)
+    taken: int = 0
+    refused: list[tuple[Pace, float | None]] = field(default_factory=list)
+    learned: list[Pace] = field(default_factory=list)
+
+    async def take_slot(self, account: str, provider: str, pace: Pace) -> float:
+        assert (account, provider) == ("vendor", "vendor")
+        assert pace is not None
+        answer = self.script.popleft() if self.script else 0.0
+        if isinstance(answer, Exception):
+            raise answer
+        self.taken += not answer
+        return answer
+
+    async def slot_refused(self, _account: str, pace: Pace, *, wait: float | None) -> None:
+        self.refused.append((pace, wait))
+
+    async def learn_pace(self, _account: str, pace: Pace) -> None:
+        self.learned.append(pace)
+
+
+def turn(slots: Slots, desk: Desk, stages: list[str], *, pace: Pace = Pace(20, 10.0), left: float = HOUR) -> Turn:  # noqa: B008 - frozen
+    vendor = Vendor()
+    vendor.pace = pace
+
+    def tell(running: Running) -> None:
+        stages.append(running.stage)
+
+    return Turn(desk, cast("DeferredJobs", slots), vendor, tell, anyio.current_time() + left)
+
+
+async def test_calls_are_served_in_the_order_they_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pacing, "LONGEST_LOOK", SOON)
+    slots, desk, served = Slots(deque([9.0, 9.0, 9.0])), Desk(), list[int]()
+    stages: list[str] = []
+
+    async def wait(number: int) -> None:
+        await turn(slots, desk, stages).wait()
+        served.append(number)
+
+    async with anyio.create_task_group() as group:
+        for number in range(4):
+            group.start_soon(wait, number)
+    assert served == [0, 1, 2, 3]
+    assert slots.taken == 4
+    assert desk.lines == {}
+
+
+async def test_a_waiting_call_tells_its_place_and_about_how_long() -> None:
+    slots, desk = Slots(deque([14.0] * 9)), Desk()
+    stages: list[str] = []
+    async with anyio.create_task_group() as group:
+        for _ in range(22):
+            group.start_soon(turn(slots, desk, stages).wait)
+        await until(lambda: len(stages) >= 22)
+        group.cancel_scope.cancel()
+    takes = "waiting for a turn at vendor: it takes 20 requests in 10 s"
+    assert stages[0] == f"{takes}; next, about 14 seconds"
+    assert stages[21] == f"{takes}; number 22 of 22, about 10 seconds"
+    assert desk.lines == {}
+    assert slots.taken == 0
+
+
+async def test_who_leaves_the_line_lets_the_next_one_step_up() -> None:
+    slots, desk = Slots(deque([HOUR])), Desk()
+    stages: list[str] = []
+    first = anyio.CancelScope()
+
+    async def give_up() -> None:
+        with first:
+            await turn(slots, desk, stages).wait()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(give_up)
+        await until(lambda: stages)
+        group.start_soon(turn(slots, desk, stages).wait)
+        await until(lambda: len(stages) > 1)
+        first.cancel()
+    assert slots.taken == 1
+
+
+async def test_a_store_that_is_locked_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pacing, "LONGEST_LOOK", SOON)
+    slots = Slots(deque([StorageError("locked"), StorageError("locked")]))
+    await turn(slots, Desk(), []).wait()
+    assert slots.taken == 1
+
+
+async def test_nobody_waits_beyond_the_hour() -> None:
+    slots = Slots(deque([5.0]))
+    with pytest.raises(ImagewrightError, match="Nothing was sent and nothing was charged"):
+        await turn(slots, Desk(), [], left=0.0).wait()
+    assert slots.taken == 0
+
+
+async def test_a_refusal_for_the_rate_is_kept_with_the_account() -> None:
+    slots, desk = Slots(), Desk()
+    await turn(slots, desk, []).after(RateLimited("vendor", "slow down", retry_after=7.0, charged=False), 0)
+    assert slots.refused == [(Pace(20, 10.0), 7.0)]
+    desk.limits["vendor"] = Pace(5, 60.0)
+    await turn(slots, desk, [], pace=Pace()).after(RateLimited("vendor", "slow down", charged=False), 0)
+    assert slots.learned == [Pace(5, 60.0)]
+    assert slots.refused[1] == (Pace(5, 60.0), None)
+
+
+@pytest.mark.parametrize(
+    ("refused", "before"),
+    [
+        (RateLimited("vendor", "quota of the day", retry_after=2 * HOUR, charged=False), 0),
+        (VendorUnavailable("vendor", "down", charged=False), len(pacing.BUSY_PAUSES)),
+    ],
+)
+async def test_what_waiting_does_not_help_is_raised(refused: Any, before: int) -> None:
+    slots = Slots()
+    with pytest.raises(type(refused)):
+        await turn(slots, Desk(), []).after(refused, before)
+    assert slots.refused == []
+
+
+async def test_a_vendor_that_is_down_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pacing, "BUSY_PAUSES", (SOON,))
+    stages: list[str] = []
+    await turn(Slots(), Desk(), stages).after(VendorUnavailable("vendor", "down", charged=False), 0)
+    assert stages == ["vendor is not available: down; asking again soon"]
+
+
+async def test_leaving_waits_for_what_is_sent_and_then_lets_couriers_go_on() -> None:
+    desk = Desk()
+    sending = anyio.CancelScope(shield=True)
+    desk.sending.add(sending)
+    await desk.leave(SOON, outlives=True)
+    assert not sending.shield
+    quiet = Desk()
+    with anyio.fail_after(1):
+        await quiet.leave(HOUR, outlives=False)

@@ -1,0 +1,175 @@
+"""Paid requests that outlive their server: what the courier does, what it leaves, and who reads it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from imagewright.errors import NotSent, UnknownOutcome
+from imagewright.providers import KEY_VARIABLES
+from imagewright.providers.http.dispatch import environment
+from tests.emulators.messages import Answer
+from tests.support.courier_runs import KEY, Vendor, collected, couriers, is_locked, left_in, runs, send, server, until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from imagewright.providers.http.client import HttpClient
+
+pytestmark = pytest.mark.anyio
+
+LARGE = 700_000
+"""Bytes of an answer that is read from its file."""
+
+
+@pytest.fixture
+def vendor() -> Iterator[Vendor]:
+    with Vendor() as emulator:
+        yield emulator
+
+
+# what a server leaves behind
+
+
+@pytest.mark.parametrize("size", [10, LARGE])
+async def test_a_request_outlives_its_killed_server(
+    size: int, vendor: Vendor, tmp_path: Path, couriered: HttpClient
+) -> None:
+    answered = threading.Event()
+    vendor.fail_next("jobs", lambda answer: replace(answer, body=b"y" * size, until=answered))
+    with server(vendor.url(), KEY, tmp_path) as one:
+        assert one.line() == "ready"
+        until(lambda: bool(vendor.requests), "nothing was sent")
+        one.kill()
+        assert is_locked(tmp_path)
+        assert not (tmp_path / "reply-1").exists()
+        with anyio.move_on_after(0.1) as patience:  # whoever carries the job on waits, and may leave
+            await collected(couriered, vendor, tmp_path)
+        assert patience.cancelled_caught
+        answered.set()
+        reply = await collected(couriered, vendor, tmp_path)
+        assert (reply.status, reply.body, reply.headers["content-type"]) == (200, b"y" * size, "image/png")
+        until(lambda: not runs(one.courier), "the courier does not end")
+        assert not is_locked(tmp_path)
+    assert vendor.paid == 1
+
+
+async def test_what_was_not_told_to_go_is_not_sent(vendor: Vendor, tmp_path: Path, couriered: HttpClient) -> None:
+    with server(vendor.url(), KEY, tmp_path, hold=True) as one:
+        assert one.line() == "ready"
+        assert vendor.connections == 1
+        assert is_locked(tmp_path)
+        one.kill()
+        with pytest.raises(NotSent) as caught:
+            await collected(couriered, vendor, tmp_path)
+        assert caught.value.charged is False
+    assert not vendor.requests
+
+
+async def test_a_frozen_server_changes_nothing(vendor: Vendor, tmp_path: Path, couriered: HttpClient) -> None:
+    answered = threading.Event()
+    vendor.fail_next("jobs", lambda answer: replace(answer, body=b"y" * LARGE, until=answered))
+    with server(vendor.url(), KEY, tmp_path) as one:
+        assert one.line() == "ready"
+        until(lambda: bool(vendor.requests), "nothing was sent")
+        one.signal(signal.SIGSTOP)
+        answered.set()
+        until((tmp_path / "reply-1").exists, "the answer is not written down")
+        assert (await collected(couriered, vendor, tmp_path)).body == b"y" * LARGE
+        one.signal(signal.SIGCONT)
+        assert one.line() == f"200 {LARGE}"
+    assert vendor.paid == 1
+
+
+async def test_a_server_that_is_frozen_before_it_says_go_has_sent_nothing(
+    vendor: Vendor, tmp_path: Path, couriered: HttpClient
+) -> None:
+    with server(vendor.url(), KEY, tmp_path, seconds=1.0, hold=True) as one:
+        assert one.line() == "ready"
+        one.signal(signal.SIGSTOP)
+        until((tmp_path / "reply-1").exists, "it is not given up")
+        with pytest.raises(NotSent):
+            await collected(couriered, vendor, tmp_path)
+    assert not vendor.requests
+
+
+async def test_a_server_that_ends_in_the_middle_of_a_request_leaves_no_courier(vendor: Vendor, tmp_path: Path) -> None:
+    with server(vendor.url(), KEY, tmp_path) as one:
+        one.kill()
+        until(lambda: not runs(one.courier), "the courier does not end")
+
+
+async def test_the_key_is_nowhere_but_in_the_request(vendor: Vendor, tmp_path: Path) -> None:
+    echo = Answer.of({"error": f"bad key {KEY}"}, 401, x_seen=KEY)
+    vendor.fail_next("jobs", echo)
+    with server(vendor.url(), KEY, tmp_path) as one:
+        process = Path(f"/proc/{one.courier}")
+        for name in ("cmdline", "environ"):
+            assert KEY.encode() not in (process / name).read_bytes()
+        assert one.line() == "ready"
+        assert one.line() == "BadKey"
+    assert KEY in vendor.requests[0].header_values()
+    files = left_in(tmp_path)
+    assert {file.name for file in files} == {"lock-1", "reply-1"}
+    assert all(KEY.encode() not in file.read_bytes() for file in files)
+    assert all(file.stat().st_mode & 0o077 == 0 for file in files)
+
+
+def test_only_what_is_needed_is_in_the_couriers_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    kept = {"HTTPS_PROXY": "http://me:pass@proxy.example", "no_proxy": "localhost", "PATH": "/bin", "LANG": "C"}
+    secret = dict.fromkeys([*(name for names in KEY_VARIABLES.values() for name in names), "AWS_SECRET_ACCESS"], KEY)
+    ours = {"IMAGEWRIGHT_KIE_BASE_URL": "https://gateway.example/?token=1"}
+    found = environment({**kept, **secret, **ours, "SSL_CERT_FILE": "ca.pem"})
+    assert found.items() >= {**kept, "SSL_CERT_FILE": str(tmp_path / "ca.pem")}.items()
+    assert not {*secret, *ours} & {*found}
+
+
+# what a courier that is killed leaves behind
+
+
+async def test_a_courier_that_is_killed_while_it_sends_leaves_the_outcome_open(
+    vendor: Vendor, tmp_path: Path, couriered: HttpClient
+) -> None:
+    vendor.fail_next("jobs", Answer.hang())
+
+    async def kill() -> None:
+        await anyio.to_thread.run_sync(until, lambda: bool(vendor.requests), "nothing was sent")
+        os.kill(couriers()[0], signal.SIGKILL)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(kill)
+        with pytest.raises(UnknownOutcome):
+            await send(couriered, vendor, tmp_path)
+    with pytest.raises(UnknownOutcome):
+        await collected(couriered, vendor, tmp_path)
+    assert len(vendor.requests) == 1
+    assert (await send(couriered, vendor, tmp_path, 2)).status == 200  # by the next courier
+    assert couriered.outlives
+
+
+async def test_a_courier_that_is_asked_to_end_finishes_what_it_sends(
+    vendor: Vendor, tmp_path: Path, couriered: HttpClient
+) -> None:
+    answered = threading.Event()
+    vendor.fail_next("jobs", lambda answer: replace(answer, until=answered))
+
+    async def end() -> None:
+        await anyio.to_thread.run_sync(until, lambda: bool(vendor.requests), "nothing was sent")
+        os.kill(couriers()[0], signal.SIGTERM)
+        assert (await send(couriered, vendor, tmp_path, 2)).status == 200  # by the next courier
+        assert len(couriers()) == 2
+        answered.set()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(end)
+        assert (await send(couriered, vendor, tmp_path)).status == 200
+    assert vendor.paid == 2
