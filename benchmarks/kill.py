@@ -35,7 +35,7 @@ sys.path[:0] = [str(ROOT / "server"), str(ROOT)]
 
 from imagewright.storage.states import CallState  # noqa: E402 - found on the path set above
 from tests.emulators.messages import Answer  # noqa: E402 - as above
-from tests.support.kill_runs import AIMED, House, KillPoint  # noqa: E402 - as above
+from tests.support.kill_runs import Aim, House, KillPoint  # noqa: E402 - as above
 from tests.support.slow_vendors import AnyVendor, SlowFal, SlowKie, SlowOpenAI  # noqa: E402 - as above
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class Rounds:
         for _ in range(chance.randint(1, 3)):
             house.begin(victim, f"kite {self._begun}", variants=chance.randint(1, 3))
             self._begun += 1
-        self._kill(victim, chance.choice((None, *AIMED)), with_courier=with_courier)
+        self._kill(victim, chance.choice((None, *Aim)), with_courier=with_courier)
         house.vendor.lags = usual
         house.vendor.heal(house.vendor.submits)
 
@@ -153,11 +153,11 @@ class Rounds:
         elif "late" in fault:
             vendor.lags = {**vendor.lags, vendor.submits: LATE}
 
-    def _kill(self, victim: RawClient, aim: CallState | None, *, with_courier: bool) -> None:
+    def _kill(self, victim: RawClient, aim: Aim | None, *, with_courier: bool) -> None:
         within = LONGEST if aim else self._chance.uniform(0, LONGEST)
         point = self._house.kill(victim, aim, within=within, with_courier=with_courier)
         self.tally.aims[point.aimed.value if point.aimed else "any moment"] += 1
-        self.tally.hits.update({state.value for state in point.states} or {"nothing to do"})
+        self.tally.hits.update(point.moments or {"nothing to do"})
         self.tally.rounds["the courier was killed as well"] += point.with_courier
         self._deaths.append(point)
         self._alive.remove(victim)
@@ -168,7 +168,8 @@ class Rounds:
         while len(self._alive) < servers:
             spawned = self._chance.random() < FROM_NOTHING
             self.tally.rounds["servers from nothing" if spawned else "servers forked"] += 1
-            self._alive.append(self._house.server(spawned=spawned).__enter__())
+            server = self._house.spawned_server() if spawned else self._house.server()
+            self._alive.append(server.__enter__())
         while len(self._alive) > servers:
             self._dead.append(self._alive.pop(0))
             self._dead[-1].__exit__(None, None, None)
@@ -220,7 +221,7 @@ def report(tallies: dict[str, Tally]) -> bool:
     print(
         f"\n{'state':16}{'waited for':>12}{'servers died in it':>20}{'calls in it last':>18}{'kept':>7}{'unknown':>9}"
     )
-    for name in (*(state.value for state in AIMED), "any moment", "nothing to do", "none"):
+    for name in (*Aim, "made", "any moment", "nothing to do", "none"):
         ends = {end: count for (state, end), count in whole.ends.items() if state == name}
         unknown = sum(ends.values()) - ends.get(KEPT, 0)
         counts = f"{sum(ends.values()):18}{ends.get(KEPT, 0):7}{unknown:9}"
@@ -277,7 +278,7 @@ def main() -> None:
     good = report(tallies)
     hits = sum((tally.hits for tally in tallies.values()), Counter[str]())
     asked = any(VENDORS[name].polls for name in tallies)
-    missed = [state for state in AIMED if not hits[state.value] and (asked or state is not CallState.SUBMITTED)]
+    missed = [aim for aim in Aim if not hits[aim] and (asked or aim is not Aim.SUBMITTED)]
     if missed and words.rounds >= ENOUGH:
         sys.exit(f"never hit: {', '.join(missed)}")
     if not good:

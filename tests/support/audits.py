@@ -28,8 +28,8 @@ class Audit:
     """How many requests for paid work came to the vendor, by prompt; no two jobs share a prompt."""
     work: Mapping[str, Work]
     """What it did, by prompt."""
-    charges: list[str] | None
-    """The tasks it took money for; None where it numbers none."""
+    charges: list[str]
+    """The tasks it took money for."""
     findable: bool
     """Whether it lists its recent tasks, so that one whose answer was never heard is found there."""
 
@@ -61,15 +61,15 @@ class Audit:
     def problems(self) -> list[str]:
         """Everything that was lost, paid twice, or is stuck."""
         found = [f"{job.id} is stuck" for job in self.jobs if not job.done]
-        charges = self.charges or []
-        if len(charges) != len(set(charges)):
+        kept = self.calls[CallState.KEPT]
+        if len(self.charges) != len(set(self.charges)):
             found.append("a task was charged twice")
         if unwritten := set(self.submits) - {job.plan["spec"]["prompt"] for job in self.jobs}:
             found.append(f"sent, but not written down before: {unwritten}")
         if len({(record.job_id, record.variant) for record in self.pictures}) != len(self.pictures):
             found.append("a picture is in the library twice")
-        if self.charges is not None and len(charges) != self.calls[CallState.KEPT]:
-            found.append(f"{len(charges)} tasks were charged, {self.calls[CallState.KEPT]} calls kept")
+        if not kept <= len(self.charges) <= self.tasks:
+            found.append(f"{len(self.charges)} tasks were charged, {kept} calls kept")
         return found + [problem for job in self.jobs for problem in self._problems_of(job)]
 
     def _problems_of(self, job: JobRecord) -> list[str]:

@@ -7,7 +7,7 @@ striking, so that the states that were read are the states the server was in.
         house = House(home, kie)
         with house.server() as server:
             house.begin(server, "a kite")
-            point = house.kill(server, CallState.SUBMITTED)
+            point = house.kill(server, Aim.SUBMITTED)
         with house.server():
             house.wait_until_settled()
         house.audit().check()
@@ -26,6 +26,7 @@ import time
 from collections import Counter
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -39,7 +40,7 @@ from imagewright.storage.stores import open_stores
 from tests.support.audits import Audit
 from tests.support.raw_client import MODERN, QUICK, RawClient
 from tests.support.slow_vendors import prompt_in
-from tests.support.vendors import VENDORS, environment, routes_of
+from tests.support.vendors import environment, routes_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -55,18 +56,30 @@ PATIENCE = 30.0
 """Seconds until a state that never comes fails the test."""
 PAUSE = 0.002
 """Seconds between two looks into the journal; the server needs its turn at the lock."""
-LIVE = tuple(state for state in CallState if state not in FINAL)
-"""The states a server can be killed in with work to do."""
-AIMED = tuple(state for state in LIVE if state != "stalled")
-"""Those of them that every call comes through."""
+LOCKED = 1.5
+"""Seconds for which the journal is kept locked at most to catch a server between a file and its row."""
+
+
+class Aim(StrEnum):
+    """A moment a server can be killed in with work to do."""
+
+    PLANNED = "planned"
+    SUBMITTING = "submitting"
+    SUBMITTED = "submitted"
+    FETCHING = "fetching"
+    """It has asked for a file; the journal may still say that its call is submitted."""
+    SAVING = "saving"
+    """A file is in its place, and the journal does not say so yet."""
 
 
 @dataclass(frozen=True)
 class KillPoint:
     """What a server was doing when it died."""
 
-    aimed: CallState | None
-    """The state that was waited for; None when the moment was left to chance."""
+    aimed: Aim | None
+    """What was waited for; None when the moment was left to chance."""
+    hit: bool
+    """Whether it came."""
     calls: Mapping[tuple[str, int], CallState]
     """Its unfinished calls, by job and number, and where each stood."""
     with_courier: bool = False
@@ -76,6 +89,11 @@ class KillPoint:
     def states(self) -> Counter[CallState]:
         """How many of its unfinished calls stood in each state."""
         return Counter(self.calls.values())
+
+    @property
+    def moments(self) -> set[str]:
+        """What it was doing."""
+        return {*self.calls.values()} | ({self.aimed} if self.hit and self.aimed else set())
 
 
 @dataclass
@@ -93,20 +111,17 @@ class House:
         self._folders = find_folders({"IMAGEWRIGHT_HOME": str(self.home)}, self.home)
         self._file = self._folders.database
 
-    def server(self, revision: str = MODERN, *, spawned: bool = False, **env: str) -> RawClient:
-        """A server process whose lease is short and which asks the vendor often.
+    def server(self, revision: str = MODERN, **env: str) -> RawClient:
+        """A server process whose lease is short and which asks the vendor often, with these further variables."""
+        return self._server(revision, env)
 
-        Args:
-            revision: of the protocol.
-            spawned: whether it is started from nothing, as users' are, and not forked.
-            env: further variables.
-        """
-        return RawClient(
-            revision,
-            env=self.environment() | {"IMAGEWRIGHT_LEASE": "1"} | self.env | env,
-            program=QUICK if spawned else (),
-            quick=True,
-        )
+    def spawned_server(self) -> RawClient:
+        """Such a server, started from nothing as users' are, and not forked."""
+        return self._server(MODERN, {}, QUICK)
+
+    def _server(self, revision: str, env: Mapping[str, str], program: tuple[str, ...] = ()) -> RawClient:
+        variables = {**self.environment(), "IMAGEWRIGHT_LEASE": "1", **self.env, **env}
+        return RawClient(revision, env=variables, program=program, quick=True)
 
     def environment(self) -> dict[str, str]:
         """The variables that give a server this home and this vendor."""
@@ -123,40 +138,64 @@ class House:
         return server.begin("tools/call", {"name": route.tool, "arguments": arguments})
 
     @contextmanager
-    def held(self, state: CallState) -> Iterator[None]:
-        """Let no call get beyond this state, which waits for an answer of the vendor."""
-        doors = {CallState.SUBMITTING: self.vendor.submits, CallState.MADE: "download"}
-        door = doors.get(state) or VENDORS[self.vendor.name].polls[0]
-        self.vendor.hold(door)
+    def held(self, aim: Aim) -> Iterator[None]:
+        """Let no call get beyond this moment, which waits for an answer of the vendor."""
+        vendor = self.vendor
+        self.vendor.hold(door := {Aim.SUBMITTING: vendor.submits, Aim.SUBMITTED: vendor.polls}.get(aim, "download"))
         try:
             yield
         finally:
             self.vendor.release(door)
 
     def kill(
-        self, server: RawClient, aim: CallState | None, *, within: float = PATIENCE, with_courier: bool = False
+        self, server: RawClient, aim: Aim | None, *, within: float = PATIENCE, with_courier: bool = False
     ) -> KillPoint:
-        """SIGKILL it as soon as one of its calls is in this state.
+        """SIGKILL it as soon as it is in this moment.
 
         Args:
             server: the process.
-            aim: the state; None to leave the moment to chance.
+            aim: the moment; None to leave it to chance.
             within: seconds after which it is killed anyway; it is, too, once it has carried all its calls beyond.
             with_courier: whether the courier that sends its requests is killed at the same moment.
         """
         deadline = time.monotonic() + within
+        asked = self._asked_for_files()
         begun = False
         while True:
             with self.locked() as calls_of:
                 calls = calls_of(server.process.pid)
                 missed = begun and not calls and aim is not None
                 begun = begun or bool(calls)
-                if aim in calls.values() or missed or time.monotonic() > deadline:
-                    hit = strike(server, signal.SIGKILL, with_courier=with_courier)
+                hit = begun and self._is_in(aim, calls, asked)
+                if hit or missed or time.monotonic() > deadline:
+                    struck = strike(server, signal.SIGKILL, with_courier=with_courier)
                     server.process.wait(PATIENCE)
-                    return KillPoint(aim, calls, with_courier=hit > 1)
+                    return KillPoint(aim, hit, calls, with_courier=struck > 1)
             assert server.process.poll() is None, f"the server has ended: {''.join(server.log)}"
             time.sleep(PAUSE)
+
+    def _is_in(self, aim: Aim | None, calls: Mapping[tuple[str, int], CallState], asked: int) -> bool:
+        """Whether a server is in that moment now, the journal being locked; a file is waited for a little."""
+        if aim not in {Aim.FETCHING, Aim.SAVING}:
+            return aim in {state.value for state in calls.values()}
+        if self._asked_for_files() == asked:
+            return False
+        return aim is Aim.FETCHING or self.sees_new_file(self._file_count())
+
+    def _asked_for_files(self) -> int:
+        """How many requests came to the vendor for files, or for what is answered with them."""
+        return len(self.vendor.received("download" if self.vendor.polls else self.vendor.submits))
+
+    def _file_count(self) -> int:
+        """How many files are in the library, in their place."""
+        return sum(1 for _ in self.home.glob("pictures/**/[!.]*.*"))
+
+    def sees_new_file(self, before: int) -> bool:
+        """Whether one more file comes into its place soon."""
+        deadline = time.monotonic() + LOCKED
+        while (new := self._file_count() > before) is False and time.monotonic() < deadline:
+            time.sleep(PAUSE)
+        return new
 
     @contextmanager
     def locked(self) -> Iterator[Callable[[int], Mapping[tuple[str, int], CallState]]]:
@@ -183,10 +222,14 @@ class House:
             finally:
                 connection.execute("ROLLBACK")
 
-    def wait_for(self, state: CallState) -> None:
-        """Return when a call is in that state."""
+    def wait_for(self, aim: Aim) -> None:
+        """Return when a call is in that moment, which is not over before the vendor has answered."""
+        if aim is Aim.FETCHING:
+            until(self._asked_for_files, "no file was ever asked for")
+            return
+        reached = CallState(aim)
         until(
-            lambda: any(call.state is state for job in self.jobs() for call in job.calls), f"no call was ever {state}"
+            lambda: any(call.state is reached for job in self.jobs() for call in job.calls), f"no call was ever {aim}"
         )
 
     def jobs(self) -> list[JobRecord]:

@@ -71,8 +71,8 @@ class Unhurried(Emulator):
         """What it did, by prompt."""
         raise NotImplementedError
 
-    def charged(self) -> list[str] | None:
-        """The tasks it took money for; None where it takes the money with each answer and numbers no tasks."""
+    def charged(self) -> list[str]:
+        """The tasks it took money for."""
         raise NotImplementedError
 
     def hold(self, label: str) -> None:
@@ -118,7 +118,7 @@ class SlowKie(Unhurried, KieEmulator):
             one.files.update(digest(self._files[name][0]) for name in task.results)
         return found
 
-    def charged(self) -> list[str] | None:
+    def charged(self) -> list[str]:
         return [task for task, _ in self.charges]
 
 
@@ -142,7 +142,7 @@ class SlowFal(Unhurried, FalEmulator):
             one.files.update(digest(self._files[name][0]) for name, _ in task.results)
         return found
 
-    def charged(self) -> list[str] | None:
+    def charged(self) -> list[str]:
         return [task for task, _ in self.charges]
 
 
@@ -161,8 +161,8 @@ class SlowOpenAI(Unhurried, OpenAIEmulator):
     def work(self) -> dict[str, Work]:
         return self._work
 
-    def charged(self) -> list[str] | None:
-        return None
+    def charged(self) -> list[str]:
+        return [str(number) for number, _ in enumerate(self.charges)]
 
     def _give(self, made: Sequence[Image.Image], fields: Mapping[str, Any], model: Model, inputs: int) -> Answer:
         answer = super()._give(made, fields, model, inputs)
