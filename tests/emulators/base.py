@@ -132,6 +132,12 @@ class Emulator:
         self._limit = Limit(calls, seconds, running)
         self._taken.clear()
 
+    def left(self) -> tuple[Limit, int]:
+        """The limit, and how much of its calls is left at the moment."""
+        while self._taken and self._taken[0] <= time.monotonic() - self._limit.seconds:
+            self._taken.popleft()
+        return self._limit, (self._limit.calls or 0) - len(self._taken)
+
     def weight(self, received: Received) -> int:  # noqa: ARG002 - for vendors that count pictures
         """How much of the limit a request takes."""
         return 1
@@ -263,16 +269,14 @@ class Emulator:
 
     def _over_limit(self, weight: int) -> Answer | None:
         """The answer to a request that is too many; None where it is taken."""
-        limit, now = self._limit, time.monotonic()
-        while self._taken and self._taken[0] <= now - limit.seconds:
-            self._taken.popleft()
+        (limit, left), now = self.left(), time.monotonic()
         if limit.running is not None and self.at_work() >= limit.running:
             return self.too_many(limit, None)
-        if limit.calls is None or len(self._taken) + weight <= limit.calls:
+        if limit.calls is None or weight <= left:
             return None
         if weight > limit.calls:
             return self.too_many(limit, limit.seconds)
-        return self.too_many(limit, self._taken[len(self._taken) + weight - limit.calls - 1] + limit.seconds - now)
+        return self.too_many(limit, self._taken[weight - left - 1] + limit.seconds - now)
 
     def _door(self, received: Received) -> tuple[Door | None, dict[str, str]]:
         for door in self.doors():

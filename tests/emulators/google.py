@@ -46,11 +46,10 @@ def bad_key() -> Answer:
     return error(400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.", [info])
 
 
-def over_quota(quota: str, delay: str = "") -> Answer:
-    """The answer beyond a quota; the wait is in the body."""
-    details: list[Mapping[str, Any]] = [
-        {"@type": f"{TYPES}QuotaFailure", "violations": [{"quotaMetric": "requests", "quotaId": quota}]}
-    ]
+def over_quota(quota: str, delay: str = "", value: int | None = None) -> Answer:
+    """The answer beyond a quota of that value; the wait is in the body."""
+    violation = {"quotaMetric": "requests", "quotaId": quota} | ({} if value is None else {"quotaValue": str(value)})
+    details: list[Mapping[str, Any]] = [{"@type": f"{TYPES}QuotaFailure", "violations": [violation]}]
     if delay:
         details.append({"@type": f"{TYPES}RetryInfo", "retryDelay": delay})
     text = "You exceeded your current quota, please check your plan and billing details."
@@ -97,7 +96,7 @@ class GoogleEmulator(Emulator):
     def too_many(self, limit: Limit, wait: float | None) -> Answer:
         """The wait is in the details, to the nanosecond."""
         delay = limit.seconds if wait is None else wait
-        return over_quota("GenerateRequestsPerMinutePerProjectPerModel", f"{delay:.9f}s")
+        return over_quota("GenerateRequestsPerMinutePerProjectPerModel", f"{delay:.9f}s", limit.calls)
 
     def doors(self) -> Sequence[Door]:
         """The one way in that makes pictures, in both versions of the interface."""

@@ -83,6 +83,9 @@ class OpenAIEmulator(Emulator):
         """USD of each call that was carried out, in order."""
         self.unlisted = frozenset({"gpt-image-2.5-flare", "gpt-image-2.5-sunburst"})
         """Models that are served although the list of models lacks them, as it was seen of these in September 2026."""
+        self.says_limits = False
+        """Whether its answers say in headers how many pictures a minute it takes. Clients have seen such headers; the
+        maker's documentation names those of requests and tokens alone."""
         self.links = False
         """Whether it answers with links whatever it is asked for, as some servers do."""
         self._files: dict[str, tuple[bytes, str]] = {}
@@ -211,6 +214,7 @@ class OpenAIEmulator(Emulator):
             text = "You exceeded your current quota, please check your plan and billing details."
             raise Refused(error(429, text, "insufficient_quota", kind="insufficient_quota"))
         self.credit -= price
+        headers = self._limits(len(made)) if self.says_limits else {}
         self.charges.append(price)
         form = str(fields.get("output_format", "png"))
         transparent = fields.get("background") == "transparent"
@@ -225,7 +229,16 @@ class OpenAIEmulator(Emulator):
                 "size": "x".join(str(side) for side in made[0].size),
                 "usage": _usage(round(output / OUTPUT_USD), inputs * INPUT_TOKENS),
             }
-        return replace(Answer.of(answer, x_request_id="req_emulated"), seconds=self.seconds)
+        own = Answer.of(answer, x_request_id="req_emulated")
+        return replace(own, headers={**own.headers, **headers}, seconds=self.seconds)
+
+    def _limits(self, made: int) -> dict[str, str]:
+        most, left = self.left()
+        if most.calls is None:
+            return {}
+        reset = f"{(most.calls - left + made) * most.seconds / most.calls:g}s"
+        values = {"limit": str(most.calls), "remaining": str(left - made), "reset": reset}
+        return {f"x-ratelimit-{word}-images": value for word, value in values.items()}
 
     def _item(self, data: bytes, form: str, fields: Mapping[str, Any], model: Model) -> dict[str, Any]:
         if not self.links and (model.own or fields.get("response_format") == "b64_json"):

@@ -31,8 +31,9 @@ from imagewright.settings.folders import find_folders
 from imagewright.settings.keys import read_key_file
 from imagewright.settings.load import Settings, filled_in_line, load_settings
 from imagewright.settings.sources import filled_in, read_config, unexpanded, unknown_variables
+from imagewright.settings.table import rate_variable
 from imagewright.surface.client import open_client
-from imagewright.text import byte_size, listed
+from imagewright.text import byte_size, listed, rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -157,6 +158,8 @@ def check_offer(offer: Offer, settings: Settings) -> Iterator[Finding]:
     """Which providers and tools are on or off, and why, and what to do about a tool that no provider serves."""
     for state in offer.providers.values():
         yield (ok if state.on else off)("providers", f"{state.name}: {state.because}")
+        if state.pace is not None and (limits := rate(state.pace.calls, state.pace.seconds, state.pace.running)):
+            yield ok("providers", f"{state.name}: takes {limits}{_source(state.name, settings)}")
     for name in tool_names():
         if name in offer.hidden:
             advice = _remedy(name, settings) if settings.toggles.decide(name).on else ""
@@ -170,6 +173,10 @@ def check_offer(offer: Offer, settings: Settings) -> Iterator[Finding]:
         key = next(names[0] for names in KEY_VARIABLES.values() if names)
         says = "only the built-in offline provider serves: generating and editing give marked placeholders"
         yield note("tools", says, f"For real pictures set a key, such as {key}.")
+
+
+def _source(provider: str, settings: Settings) -> str:
+    return ", as you have set it" if provider in settings.rates else f" ({rate_variable(provider)} changes it)"
 
 
 def check_ends(offer: Offer, today: date) -> Iterator[Finding]:

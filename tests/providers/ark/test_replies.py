@@ -12,7 +12,6 @@ from imagewright.errors import (
     ProviderError,
     RateLimited,
     ResultLost,
-    VendorUnavailable,
 )
 from imagewright.providers.ark.replies import read_images
 from imagewright.providers.base import Finished, Output
@@ -63,7 +62,7 @@ def test_a_set_of_refusals_only_is_a_refusal(*, made: Any, charged: bool | None)
 @pytest.mark.parametrize(
     ("item", "kind"),
     [
-        ({"error": {"code": "InternalServiceError", "message": "m"}}, VendorUnavailable),
+        ({"error": {"code": "InternalServiceError", "message": "m"}}, GenerationFailed),
         ({"error": {"code": "SomethingNew"}}, GenerationFailed),
         ({"error": "no object"}, GenerationFailed),
     ],

@@ -19,7 +19,6 @@ from imagewright.errors import (
     RateLimited,
     RequestRejected,
     ResultLost,
-    VendorUnavailable,
 )
 from imagewright.providers.ark.routes import NAME
 from imagewright.providers.base import Finished
@@ -39,11 +38,17 @@ MEANINGS: tuple[tuple[str, type[ProviderError]], ...] = (
     ("Overdue", OutOfCredit),  # AccountOverdueError, OperationDenied.ServiceOverdue
     ("ModelNotOpen", ModelUnavailable),
     ("RateLimitExceeded", RateLimited),  # also of pictures a minute: ModelAccountIpmRateLimitExceeded
+    ("InflightBatchsizeExceeded", RateLimited),  # too many calls at work
+    ("RequestBurstTooFast", RateLimited),
+    ("ServerOverloaded", RateLimited),
+    ("SetLimitExceeded", OutOfCredit),  # a limit that the user has set in the console
+    ("QuotaExceeded", OutOfCredit),  # of a free trial, or of hours, a week or a month of a plan
     ("InvalidParameter", RequestRejected),
     ("InvalidImageURL", RequestRejected),
-    ("InternalServiceError", VendorUnavailable),
 )
-"""By a part of the `code`; for all others the HTTP status decides."""
+"""By a part of the `code`; for all others the HTTP status decides, also for `InternalServiceError`, of which it is not
+said that nothing is charged. The codes are those of the table of error codes of
+ModelArk and of Ark (docs.byteplus.com/en/docs/ModelArk/1299023)."""
 MADE_FIRST = "Output"
 """How the codes begin that refuse a picture only after it was made."""
 TWO_REGIONS = (

@@ -38,15 +38,17 @@ MEANINGS: tuple[tuple[str, type[ProviderError]], ...] = (
     ("IPInfringementSuspect", ContentRefused),
     ("InvalidApiKey", BadKey),
     ("Arrearage", OutOfCredit),
+    ("FreeTierOnly", OutOfCredit),  # the free quota is used up, and the account is set to use nothing else
     ("AccessDenied", ModelUnavailable),  # not activated, or not bought: AccessDenied.Unpurchased
     ("ModelNotFound", ModelUnavailable),
     ("Model.NotExist", ModelUnavailable),
     ("Throttling", RateLimited),
     ("InvalidParameter", RequestRejected),
     ("InvalidURL", RequestRejected),
-    ("InternalError", VendorUnavailable),
+    ("InternalError", VendorUnavailable),  # "failed model calls or processing errors do not incur fees"
 )
-"""By a part of the `code`; for all others the HTTP status decides."""
+"""By a part of the `code`; for all others the HTTP status decides. The quotation is from the maker's page on editing
+images (docs.qwencloud.com/developer-guides/image-generation/image-editing)."""
 OVER = frozenset({"FAILED", "CANCELED"})
 GONE = "UNKNOWN"
 NO_PICTURE = "its answer holds no picture"

@@ -87,6 +87,10 @@ class Request(Generic[T]):
     """Longest wait for the whole exchange; None for the purpose's own, see `client.SECONDS`."""
     max_bytes: int = REPLY_BYTES
     """Most bytes of the reply."""
+    limits: Callable[[Reply], Pace | None] | None = None
+    """Reads from a refusal how many requests the vendor takes, without I/O, where it says so elsewhere than in the
+    headers that `classify.read_limits` knows. It returns None where the refusal does not say it; an exception counts as
+    None."""
     with_key: bool = True
     """Whether the account's key goes along; it is never sent to a host that is not the account's. Without it, the
     request is for a link that the vendor gave, and goes to public addresses only and through no proxy; to this machine
