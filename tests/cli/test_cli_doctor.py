@@ -22,6 +22,7 @@ from imagewright.imaging.signatures import KINDS
 from imagewright.providers import KEY_VARIABLES
 from imagewright.settings.load import CommandLine, load_settings
 from imagewright.settings.table import ADDRESS_SUFFIX
+from imagewright.storage.records import Trouble
 from tests.support.seeded_jobs import spend
 
 if TYPE_CHECKING:
@@ -236,7 +237,7 @@ def test_a_folder_that_cannot_be_written_is_broken_and_a_root_is_only_noted(monk
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that not even root can write to")
 def test_a_database_in_a_folder_that_cannot_be_written_is_not_to_be_moved_aside() -> None:
     folders = replace(load_settings(dict(os.environ)).folders, database=Path("/proc/self/status"))
-    (finding,) = by_area([*check_places(folders, "unable to open database file")], "database")
+    (finding,) = by_area([*check_places(folders, [Trouble("unable to open database file", "")])], "database")
     assert finding.level is Level.BROKEN
     assert finding.says.startswith("/proc/self: cannot be written")
     assert finding.advice == "Change its permissions."

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from imagewright.engine.offer import Ending, Offer
     from imagewright.settings.folders import Folders
     from imagewright.settings.load import CommandLine
+    from imagewright.storage.records import Trouble
 
 FORMAT_ADVICE = {
     "avif": "Install a Pillow that was built with AVIF, or save such pictures as PNG first.",
@@ -211,12 +212,12 @@ def _remedy(tool: str, settings: Settings) -> str:
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
-def check_places(folders: Folders, fault: str = "") -> Iterator[Finding]:
+def check_places(folders: Folders, troubles: Sequence[Trouble] = ()) -> Iterator[Finding]:
     """The pictures' folder, the roots and the database. Leaves nothing behind.
 
     Args:
         folders: where all of it is.
-        fault: what is wrong with the database, see `Engine.trouble`; empty if nothing is.
+        troubles: what is wrong with the database, see `Engine.trouble`.
     """
     yield _kept("pictures", folders.pictures)
     yield _kept("configuration", folders.config.parent)
@@ -232,7 +233,7 @@ def check_places(folders: Folders, fault: str = "") -> Iterator[Finding]:
     free = shutil.disk_usage(_nearest_existing(folders.pictures)).free
     if free < LOW_SPACE:
         yield note("folders", f"only {byte_size(free)} are free for pictures", "Make room on that disk.")
-    yield _database(folders.database, fault)
+    yield from _database(folders.database, troubles)
 
 
 def _kept(what: str, folder: Path) -> Finding:
@@ -257,18 +258,23 @@ def _cannot_write(folder: Path) -> str:
         return f"cannot be written ({error.strerror or error})"
 
 
-def _database(file: Path, fault: str) -> Finding:
+def _database(file: Path, troubles: Sequence[Trouble]) -> Iterator[Finding]:
     if not file.exists():
         where = _nearest_existing(file.parent)
         if trouble := _cannot_write(where):
-            return broken("database", f"{file}: {where}: {trouble}", "Set IMAGEWRIGHT_HOME.")
-        return ok("database", f"{file} (made with the first picture)")
-    if trouble := _cannot_write(file.parent):  # it explains why a database that is sound cannot be opened
-        return broken("database", f"{file.parent}: {trouble}", "Change its permissions.")
-    if fault:
-        advice = "Move the file aside; the pictures themselves are safe, and a new database starts empty."
-        return broken("database", f"{file}: {fault}", advice)
-    return ok("database", str(file))
+            yield broken("database", f"{file}: {where}: {trouble}", "Set IMAGEWRIGHT_HOME.")
+        else:
+            yield ok("database", f"{file} (made with the first picture)")
+    elif trouble := _cannot_write(file.parent):  # it explains why a database that is sound cannot be opened
+        yield broken("database", f"{file.parent}: {trouble}", "Change its permissions.")
+    else:
+        if not any(one.is_broken for one in troubles):
+            yield ok("database", str(file))
+        for one in troubles:
+            if one.is_broken:
+                yield broken("database", f"{file}: {one.what}", one.advice)
+            else:
+                yield note("database", one.what, one.advice)
 
 
 def check_money(settings: Settings) -> Iterator[Finding]:

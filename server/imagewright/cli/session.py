@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from imagewright.engine.engine import Engine
     from imagewright.engine.offer import Offer
+    from imagewright.storage.records import Trouble
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -71,6 +72,6 @@ async def spent_now(engine: Engine) -> dict[str, float]:
 
 
 @with_engine
-async def trouble_now(engine: Engine) -> str:
-    """What is wrong with the database; see `Engine.trouble`."""
+async def trouble_now(engine: Engine) -> list[Trouble]:
+    """What is wrong with the database and its entries; see `Engine.trouble`."""
     return await engine.trouble()

@@ -57,10 +57,12 @@ class Writer:
 
     Args:
         database: the database to write to.
+        delay: seconds after which what `later` was given is written alone.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, delay: float = LATER) -> None:
         self._database = database
+        self._delay = delay
         self._waiting: list[_Request] = []
         self._turn = anyio.Lock()
         # a thread of its own, because decoding and copying can occupy all shared ones
@@ -98,14 +100,14 @@ class Writer:
         await anyio.to_thread.run_sync(self._database.check)
 
     def later(self, action: Callable[[sqlite3.Connection], object]) -> None:
-        """Run an action in the next write transaction, or in one of its own after `LATER` seconds. Any thread may ask.
+        """Run an action in the next write transaction, or in one of its own after a delay. Any thread may ask.
 
         Nobody learns of it: an error is logged. It need not survive a power cut. `close` writes what still waits.
         """
         with self._state:
             self._later.append(_Request(action, lasting=False))
             if self._timer is None:
-                self._timer = threading.Timer(LATER, self.flush)
+                self._timer = threading.Timer(self._delay, self.flush)
                 self._timer.daemon = True
                 self._timer.start()
 
@@ -130,9 +132,14 @@ class Writer:
             timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
+
+        def close() -> None:
+            self.flush()
+            with self._one:  # a timer may be writing
+                self._database.close()
+
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(self.flush)
-            await anyio.to_thread.run_sync(self._database.close)
+            await anyio.to_thread.run_sync(close)
 
     async def write(self, action: Callable[[sqlite3.Connection], T], *, lasting: bool = True) -> T:
         """Run an action in a write transaction. What it wrote is on disk when this returns.
