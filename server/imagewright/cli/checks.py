@@ -26,7 +26,7 @@ from imagewright.engine.config import could_serve
 from imagewright.engine.offer import endings, tool_names
 from imagewright.errors import ImagewrightError, SettingsError, StorageError
 from imagewright.imaging.signatures import KINDS, known_formats
-from imagewright.providers import KEY_VARIABLES
+from imagewright.providers import KEY_VARIABLES, courier_flaws
 from imagewright.settings.folders import find_folders
 from imagewright.settings.keys import read_key_file
 from imagewright.settings.load import Settings, filled_in_line, load_settings
@@ -303,8 +303,20 @@ def check_server(environment: Mapping[str, str], options: Sequence[str]) -> Iter
     program, *words = launch_command()
     arguments = f", args: {json.dumps(words)}" if words else ""
     yield ok("server", f"for a client's configuration, command: {json.dumps(program)}{arguments}")
+    yield check_courier()
     yield check_silence(environment, options)
     yield anyio.run(check_answer, environment, options)
+
+
+def check_courier() -> Finding:
+    """Whether requests that are paid for go on when the server ends."""
+    trouble, ending = courier_flaws()
+    if trouble:
+        says = f"paid requests end with the server, as the process that would carry them on does not start: {trouble}"
+        return note("server", says, f"To see why, run: {sys.executable} -m imagewright.providers.http.courier")
+    if ending:
+        return note("server", f"paid requests may end with the server: {ending}", "Wait for pictures before it stops.")
+    return ok("server", "paid requests go on when the server ends")
 
 
 def check_silence(environment: Mapping[str, str], options: Sequence[str]) -> Finding:
