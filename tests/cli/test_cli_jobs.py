@@ -6,7 +6,7 @@ import json
 import os
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import anyio
 import pytest
@@ -14,10 +14,12 @@ import pytest
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.cli.main import main
-from imagewright.cli.progress import CANCELLED
+from imagewright.cli.progress import CANCELLED, STALLED
+from imagewright.cli.views import STYLES
 from imagewright.engine.engine import open_engine
 from imagewright.settings.load import load_settings
 from imagewright.storage.principal import LOCAL
+from imagewright.storage.states import JobState
 from imagewright.surface.definitions import JOB_SCHEMA
 from tests.support.seeded_jobs import book, job_of, spend
 
@@ -90,6 +92,10 @@ def test_a_job_is_listed_and_shown_with_its_pictures(capsys: pytest.CaptureFixtu
     assert "had ended already: completed" in capsys.readouterr().err
 
 
+def test_every_state_has_a_style_in_the_list() -> None:
+    assert set(get_args(JobState)) | {STALLED} == set(STYLES)
+
+
 def test_the_newest_come_first_and_only_so_many(capsys: pytest.CaptureFixture[str]) -> None:
     spend(database(), 0.1, 0.2, 0.3)
     ids = [job["job_id"] for job in message(capsys)]
@@ -98,7 +104,7 @@ def test_the_newest_come_first_and_only_so_many(capsys: pytest.CaptureFixture[st
     assert [job["job_id"] for job in message(capsys, "list", "--limit", "2")] == ids[:2]
 
 
-@pytest.mark.parametrize("action", ["show", "watch", "cancel"])
+@pytest.mark.parametrize("action", ["show", "watch", "cancel", "resume"])
 def test_an_unknown_id_names_the_newest(action: str, capsys: pytest.CaptureFixture[str]) -> None:
     spend(database(), 0.1)
     assert main(["jobs", action, "job_nosuch"]) == 2
@@ -112,7 +118,7 @@ def test_an_unknown_id_names_the_newest(action: str, capsys: pytest.CaptureFixtu
     [
         ["show"],
         ["nosuch"],
-        ["resume", "job_1"],
+        ["resume", "job_1", "job_2"],
         ["list", "job_1"],
         ["list", "--cost"],
         ["--since", "today"],
@@ -127,14 +133,14 @@ def test_wrong_words_are_code_2_and_print_nothing(words: list[str], capsys: pyte
     assert "imagewright" in shown.err
 
 
-@pytest.mark.parametrize("words", [["resume"], ["watch"]])
+@pytest.mark.parametrize("words", [["resume"], ["resume", "ID"], ["watch", "ID"]])
 def test_what_was_left_behind_is_carried_on_and_not_sent_again(
     words: list[str], kie: KieEmulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     job_id = leave_behind()
     assert [job["status"] for job in message(capsys)] == ["running"]
     kie.seconds = 0
-    assert main(["jobs", *words, *([job_id] if words == ["watch"] else [])]) == 0
+    assert main(["jobs", *(job_id if word == "ID" else word for word in words)]) == 0
     shown = capsys.readouterr()
     path = Path(shown.out.splitlines()[0])
     assert path.is_file()
@@ -153,6 +159,14 @@ def test_what_was_left_behind_can_be_stopped(kie: KieEmulator, capsys: pytest.Ca
     assert "Nothing was left behind" in capsys.readouterr().out
     assert main(["jobs", "watch", job_id]) == CANCELLED
     assert len(kie.tasks) == 1
+
+
+def test_a_job_that_has_ended_for_good_cannot_be_resumed(kie: KieEmulator, capsys: pytest.CaptureFixture[str]) -> None:
+    kie.seconds = 0
+    assert main(["run", MAKER, "--prompt", "a red fox"]) == 0
+    (job,) = message(capsys)
+    assert main(["jobs", "resume", job["job_id"]]) == 2
+    assert f"{job['job_id']} has ended (completed), and nothing is left to fetch" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("kie")

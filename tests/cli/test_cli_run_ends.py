@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 import pytest
@@ -17,20 +18,20 @@ import pytest
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.cli.main import main
-from imagewright.cli.progress import CODES, exit_code
+from imagewright.cli.progress import CODES, SOME, exit_code
 from imagewright.engine import config, waiting
 from imagewright.engine.job import Job
 from imagewright.errors import ProviderError, UnknownOutcome, error_data
 from imagewright.providers.kie.provider import Kie
 from imagewright.storage.principal import LOCAL
-from imagewright.storage.records import JobRecord
+from imagewright.storage.records import JobRecord, PictureRecord
 from imagewright.storage.states import JobState
 from tests.emulators.kie import envelope
+from tests.support.kill_runs import fan_out_route
 from tests.support.seeded_jobs import job_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from imagewright.errors import ImagewrightError
     from tests.emulators.kie import KieEmulator
@@ -61,25 +62,60 @@ UNKNOWN, FAILURE = UnknownOutcome("vendor"), ProviderError("vendor")
     ("ends", "code"),
     [
         ([], 0),
-        ([(COMPLETED, None)], 0),
-        ([(FAILED, FAILURE)], 1),
-        ([(FAILED, None)], 1),
-        ([(CANCELLED, None)], 3),
-        ([(FAILED, UNKNOWN)], 4),
-        ([(RUNNING, None)], 4),
-        ([(COMPLETED, None), (CANCELLED, None)], 3),
-        ([(CANCELLED, None), (RUNNING, None)], 4),
-        ([(CANCELLED, None), (RUNNING, None), (FAILED, FAILURE)], 1),
+        ([(COMPLETED, None, 2)], 0),
+        ([(COMPLETED, None, 3)], 0),
+        ([(COMPLETED, None, 1)], 5),
+        ([(COMPLETED, None, 0)], 1),
+        ([(FAILED, FAILURE, 0)], 1),
+        ([(FAILED, None, 0)], 1),
+        ([(CANCELLED, None, 0)], 3),
+        ([(CANCELLED, None, 1)], 3),
+        ([(FAILED, UNKNOWN, 0)], 4),
+        ([(RUNNING, None, 1)], 4),
+        ([(COMPLETED, None, 2), (COMPLETED, None, 1)], 5),
+        ([(COMPLETED, None, 1), (CANCELLED, None, 0)], 3),
+        ([(CANCELLED, None, 0), (RUNNING, None, 0)], 4),
+        ([(CANCELLED, None, 0), (RUNNING, None, 0), (FAILED, FAILURE, 0)], 1),
     ],
 )
-async def test_the_code_says_what_came_of_it(ends: list[tuple[JobState, ImagewrightError | None]], code: int) -> None:
-    new = job_of("job_1")
+async def test_the_code_says_what_came_of_it(
+    ends: list[tuple[JobState, ImagewrightError | None, int]], code: int
+) -> None:
+    new = replace(job_of("job_1"), expected=2)
     known = {one.name: getattr(new, one.name) for one in fields(new)} | {"principal": "local", "created": 0.0}
+    picture = PictureRecord(
+        id="img_1",
+        key="pictures/1.png",
+        tool=MAKER,
+        operation="generate",
+        provider="vendor",
+        model="model",
+        format="png",
+        width=8,
+        height=8,
+        bytes=1,
+    )
     jobs = [
-        Job(JobRecord(**known, state=state, error=None if error is None else error_data(error)), LOCAL)
-        for state, error in ends
+        Job(
+            JobRecord(**known, state=state, error=None if error is None else error_data(error)),
+            LOCAL,
+            pictures=[picture] * arrived,
+        )
+        for state, error, arrived in ends
     ]
     assert exit_code(jobs) == code
+
+
+def test_a_part_of_the_pictures_has_a_code_of_its_own(kie: KieEmulator, capsys: pytest.CaptureFixture[str]) -> None:
+    kie.seconds = 0
+    kie.fail_task_next("500", "the model broke")
+    route = fan_out_route("kie")
+    edition = ["--model", route.edition] if route.edition else []
+    assert main(["run", route.tool, "--prompt", "a red fox", "--variants", "2", *edition]) == SOME
+    shown = capsys.readouterr()
+    assert re.search(r"imagewright: job_\w+ is completed: 1 of 2 pictures\n", shown.err)
+    assert Path(shown.out.splitlines()[0]).is_file()
+    assert main(["jobs", "watch", shown.err.split(" is completed")[0].split()[-1]]) == SOME
 
 
 @pytest.mark.parametrize("words", [["run", MAKER], ["run"], ["jobs"]])
@@ -178,8 +214,7 @@ def test_ctrl_c_ends_the_waiting_and_says_how_to_get_at_the_job(
         rest = process.stderr.read()
         assert process.stdout.read() == ""
         assert process.wait(timeout=30) == 130
-    assert "may be charged" in rest
-    assert "imagewright jobs resume" in rest
-    assert re.search(r"imagewright jobs cancel job_\w+\n", rest)
+    (line,) = (one for one in rest.splitlines() if one.startswith("imagewright: "))
+    assert re.search(r"job_(\w+) .* may be charged; .* jobs resume job_\1; .* jobs cancel job_\1$", line)
     assert "Traceback" not in rest
     assert len(kie.tasks) == 1

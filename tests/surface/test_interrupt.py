@@ -115,12 +115,10 @@ def test_a_second_press_ends_a_server_whose_client_no_longer_reads(home: Path) -
         server.stdin.write("nonsense\n" * 2_000)  # the answers are more than a pipe holds
         server.stdin.flush()
         assert "-32700" in server.stdout.readline()
-        deadline = time.monotonic() + SOON
-        while server.poll() is None and time.monotonic() < deadline:
+        while server.poll() is None:
             server.send_signal(signal.SIGINT)
             time.sleep(0.05)
-        server.kill()
-    assert server.returncode == INTERRUPTED
+    assert server.returncode == -signal.SIGINT, "it ended by itself, seconds later"
 
 
 @pytest.mark.parametrize("loading", ["pydantic", "imagewright.cli.commands.serve", "mcp"])

@@ -82,8 +82,8 @@ def test_a_server_answers_each_of_them_logs_each_once_and_serves_the_next_line(r
     with RawClient(revision, env={"IMAGEWRIGHT_HOME": str(home), "HOME": str(home)}) as client:
         assert client.process.stdin is not None
         for text, code, request_id in FAULTS:
-            client.process.stdin.buffer.write(text + b"\n")
-            client.process.stdin.flush()
+            with open(client.process.stdin.fileno(), "wb", closefd=False) as raw:
+                raw.write(text + b"\n")
             answer = client._answers.get(timeout=PATIENCE)  # noqa: SLF001 - an answer without a number is nobody's
             assert (answer["id"], answer["error"]["code"]) == (request_id, code)
             assert client.ask("tools/list")["tools"]

@@ -26,20 +26,23 @@ if TYPE_CHECKING:
     Tell = Callable[[float, str], None]
     """Called with the share that is done, 0 to 1, and a few words."""
 
+STALLED: str = "stalled"
+"""The state of a job that did not end for so long that nobody works on it any more until somebody asks for it."""
 NAME_WIDTH = 20
 BAR_WIDTH = 24
-DONE, FAILED, CANCELLED, OPEN = 0, 1, 3, 4
+DONE, FAILED, CANCELLED, OPEN, SOME = 0, 1, 3, 4, 5
 """2 stands for a wrong call, as with every command."""
 CODES = """exit codes:
-  0    the pictures are there
-  1    it failed, or something else went wrong
+  0    all pictures are there
+  1    it failed and there is no picture, or something else went wrong
   2    the call or the configuration is wrong; nothing was begun
   3    it was cancelled, here or from elsewhere
-  4    open: it still runs, or nobody knows whether the vendor took it and charges for it
+  4    open: it still runs or is stalled, or nobody knows whether the vendor took it and charges for it
+  5    some of the pictures are there, and no more will come
   130  interrupted with Ctrl-C; the job goes on or can be carried on: imagewright jobs resume
 """
 """For the help of the commands that wait for jobs."""
-WEIGHT = (FAILED, OPEN, CANCELLED, DONE)
+WEIGHT = (FAILED, OPEN, CANCELLED, SOME, DONE)
 """Of several jobs the first of these that occurs is the code of all."""
 
 
@@ -100,7 +103,7 @@ def _lines(name: str) -> Tell:
 
 
 async def follow(engine: Engine, jobs: Sequence[Job], *, by_id: bool = False) -> None:
-    """Show how the jobs stand until all have ended; with `by_id` by their ids, for several jobs of one tool.
+    """Show how the jobs stand until all have ended or are stalled; with `by_id` by their ids, for several of one tool.
 
     Keys and configuration are watched meanwhile, so that a key that is corrected reaches a job that waits for it.
     """
@@ -126,14 +129,16 @@ async def _show(engine: Engine, job: Job, reporter: Reporter, name: str) -> None
             reporter.say(f"imagewright: {job.id}: {for_person(state.trouble)}")
         trouble = state.trouble
         tell(state.share, state.stage)
+        if state.record.state == STALLED:
+            return
 
 
 def _left_running(job: Job) -> str:
-    """What happens to an unfinished job whose command was stopped; ends with a line break."""
-    fate = "is left unfinished, and may be charged" if job.is_local else "goes on in another process"
-    ways = {"wait for it": "resume" if job.is_local else f"watch {job.id}", "stop it": f"cancel {job.id}"}
-    lines = [f"{job.id} {fate}", *(f"to {what}: imagewright jobs {words}" for what, words in ways.items())]
-    return "".join(f"imagewright: {line}\n" for line in lines)
+    """What happens to an unfinished job whose command was stopped, in one line."""
+    fate = "is left unfinished and may be charged" if job.is_local else "goes on in another process"
+    wait = "resume" if job.is_local else "watch"
+    ways = f"to wait for it: imagewright jobs {wait} {job.id}; to stop it: imagewright jobs cancel {job.id}"
+    return f"imagewright: {job.id} {fate}; {ways}\n"
 
 
 def exit_code(jobs: Iterable[Job]) -> int:
@@ -147,7 +152,7 @@ def _code(job: Job) -> int:
         return OPEN
     if job.record.state == "cancelled":
         return CANCELLED
-    if job.record.state == "completed":
-        return DONE
+    if job.record.state == "completed" and job.pictures:
+        return DONE if len(job.pictures) >= job.record.expected else SOME
     # one that was read back from the journal has its category alone
     return OPEN if getattr(job.error, "category", "") == UnknownOutcome.category else FAILED

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from imagewright.engine.job import Job
     from imagewright.storage.records import CostRow
 
-STYLES = {"running": "cyan", "completed": "green", "failed": "red", "cancelled": "dim"}
+STYLES = {"running": "cyan", "stalled": "yellow", "completed": "green", "failed": "red", "cancelled": "dim"}
 HEADINGS = ("id", "begun", "tool", "status", "made", "cost")
 BASES = ("actual", "estimate", "unknown")
 COST_HEADINGS = ("jobs", "USD", "actual", "estimate", "unknown")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
-import math
 import os
 import signal
 import sys
@@ -22,7 +21,6 @@ from mcp.shared.message import SessionMessage
 
 from imagewright.engine.engine import open_engine
 from imagewright.storage.principal import LOCAL
-from imagewright.storage.states import CallState
 from imagewright.surface.opening import LineReader, Opening
 from imagewright.surface.server import McpServer
 
@@ -46,13 +44,13 @@ CHUNK = 65_536
 """Bytes read at once; what a pipe holds on Linux."""
 OVER = (RuntimeError, CancelledError, anyio.ClosedResourceError, anyio.BrokenResourceError)
 """What a thread gets when it passes something on after the conversation has ended."""
-LEAVE_SECONDS = 3.5
-"""Seconds for which a request that is being sent is waited for after a signal. Whoever sends TERM usually sends KILL
-some seconds later: the MCP SDKs after 2 s, Docker after 10 s."""
-HURRIED_SECONDS = 1.5
-"""The same where the input had ended before the signal: the MCP SDKs then send KILL 2 s after TERM."""
-CLOSING_SECONDS = 0.4
-"""Seconds after that until the process ends, whatever is left to do."""
+LEAVE_SECONDS = 3.0
+"""Seconds for which the answer to a request that is being sent is waited for, if a courier hears it otherwise. The MCP
+SDKs send KILL 4 s after they closed our input, and closing takes a moment."""
+TERM_SECONDS = 3.9
+"""Seconds after the first signal until the process ends, whatever is left to do; Docker sends KILL after 10."""
+HURRIED_SECONDS = 1.9
+"""The same if the input had ended before the signal: the MCP SDKs then send KILL 2 s after TERM."""
 ENDING_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 """The signals after which the server leaves, as far as the system has them: Ctrl-C; what clients and service managers
 send; a terminal that was closed; Ctrl-Break on Windows."""
@@ -97,10 +95,7 @@ async def serve_stdio(settings: Settings) -> bool:
 
 
 class _Ending:
-    """How the server ends: what the first signal starts, and how long a request that is being sent is waited for.
-
-    Without a signal nobody is in a hurry, and each request has a time limit of its own.
-    """
+    """How the server ends: at the end of its input as soon as it can, and after a signal within seconds."""
 
     def __init__(self, stop_reading: Callable[[], None]) -> None:
         self.interrupted = False
@@ -108,55 +103,47 @@ class _Ending:
         self._stop_reading = stop_reading
         self._received: set[int] = set()
         self._leaving = False
-        self._patience = anyio.CancelScope()
 
     def take(self, number: int) -> None:
         """Take a signal. The first starts the end. The same again ends the process at once."""
         if number in self._received:
             # a terminal that closes, and a service manager that stops a session, may send this one more than once
             if number != getattr(signal, "SIGHUP", None):
-                _end_by(number)
+                signal.signal(number, signal.SIG_DFL)
+                signal.raise_signal(number)
+                os._exit(128 + number)  # the first process of a container is not ended by a signal of its own
             return
         self._received.add(number)
         if len(self._received) > 1:
             return
         self.interrupted = number == signal.SIGINT
-        seconds = HURRIED_SECONDS if self._leaving else LEAVE_SECONDS
-        self._patience.deadline = anyio.current_time() + seconds
-        last = threading.Timer(seconds + CLOSING_SECONDS, _end_by, (number,))
+        seconds = HURRIED_SECONDS if self._leaving else TERM_SECONDS
+        # with the exit code that shells report for a signal
+        last = threading.Timer(seconds, os._exit, (128 + number,))
         last.daemon = True
         last.start()
         self._stop_reading()
 
     async def leave(self, engine: Engine) -> None:
-        """Leave the jobs to the next process, as soon as no request is being sent."""
+        """Wait until the answers to what is being sent are written down, or will be by others."""
         self._leaving = True
-        with self._patience:
-            await _leave(engine, math.inf)
-        if self._patience.cancelled_caught:
-            await _leave(engine, 0.0)
-
-
-def _end_by(number: int) -> None:
-    """End the process at once, with the exit code that shells report for a signal."""
-    os._exit(128 + number)
+        await _leave(engine, LEAVE_SECONDS)
 
 
 async def _leave(engine: Engine, seconds: float) -> None:
-    """Wait until no request is being sent, at most so long; then give the leases up. To become `Engine.leave`."""
+    """Stands in for `Engine.leave`. There are no couriers yet, so that answers are waited for as long as it takes."""
+    del seconds
     opened = engine._opened  # noqa: SLF001 - stands in for a method of the engine
     if opened is None:
         return
     jobs = opened.jobs
-    with anyio.move_on_after(seconds):
-        while any(  # noqa: ASYNC110 - as above
-            call.state is CallState.SUBMITTING
-            for record in await jobs._stores.jobs.newest(LOCAL, 100)  # noqa: SLF001 - as above
-            for call in record.calls
-            if record.id in jobs._running  # noqa: SLF001 - as above
-        ):
-            await anyio.sleep(0.05)
-    await jobs.release()
+    while any(  # noqa: ASYNC110 - as above
+        call.state == "submitting"
+        for record in await jobs._stores.jobs.newest(LOCAL, 100)  # noqa: SLF001 - as above
+        for call in record.calls
+        if record.id in jobs._running  # noqa: SLF001 - as above
+    ):
+        await anyio.sleep(0.05)
 
 
 async def _converse(app: McpServer, incoming: MemoryObjectReceiveStream[list[Item]]) -> None:

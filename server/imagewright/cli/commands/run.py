@@ -22,7 +22,7 @@ from imagewright.catalog.row import KINDS, PICTURE_KINDS
 from imagewright.catalog.schema import union
 from imagewright.cli.options import Command, Group, Option, completions, option_name
 from imagewright.cli.output import print_json
-from imagewright.cli.progress import CODES, exit_code, follow
+from imagewright.cli.progress import CODES, DONE, exit_code, follow
 from imagewright.cli.session import with_engine
 from imagewright.cli.views import print_error, summary
 from imagewright.engine.engine import job_data
@@ -204,11 +204,12 @@ async def _make(
         sys.stdout.write(summary(job))
     await engine.answered(job)
     print_error(job)
-    if job.error is None and job.record.state != "completed":
+    code = exit_code([job])
+    if code != DONE and job.error is None:
         sys.stderr.write(
             f"imagewright: {job.id} is {job.record.state}: {len(job.pictures)} of {job.record.expected} pictures\n"
         )
-    return exit_code([job])
+    return code
 
 
 def _agrees(needed: ConfirmationNeededError) -> bool:
