@@ -167,9 +167,9 @@ class VendorCalls:
         order = replace(order, links=("",) * (len(order.images) + (order.mask is not None)))
         await self._send(call_run, order, call_run.call.signature, again=True)
 
-    async def _is_on_disk(self, call_run: CallRun) -> bool:
+    async def _is_on_disk(self, call_run: CallRun, *, files_alone: bool = False) -> bool:
         """Whether the answer to a call lies on disk: its process died before the journal was written."""
-        answer = await self.spool.read_answer(self.job.record, call_run.call)
+        answer = await self.spool.read_answer(self.job.record, call_run.call, files_alone=files_alone)
         if answer is not None:
             self.job.note(*answer.notes)
             await self._note(call_run, CallState.MADE, outputs=answer.outputs, cost_usd=answer.cost_usd)
@@ -194,7 +194,7 @@ class VendorCalls:
         Raises:
             UnknownOutcome: the vendor has no such list, or did not show the call in it.
         """
-        if await self._is_on_disk(call_run):
+        if await self._is_on_disk(call_run, files_alone=True):
             return
         call, tell = call_run.call, partial(self._progress, call_run)
         handle = await recover(self._provider_now, self.job.id, call, self.stores.jobs, tell, unheard=unheard)
