@@ -15,7 +15,7 @@ from imagewright.storage.base import Started
 from imagewright.storage.principal import LOCAL
 from imagewright.storage.sqlite.database import Database
 from imagewright.storage.sqlite.jobs import SqliteJobStore
-from imagewright.storage.sqlite.writer import Writer
+from imagewright.storage.sqlite.writer import FRESH, Writer
 from tests.storage.stores_bench import LEASE, ended, job
 
 if TYPE_CHECKING:
@@ -58,11 +58,9 @@ def notes(database: Database) -> list[str]:
 
 async def test_it_rides_along_with_the_next_write_and_comes_before_it(writer: Writer, database: Database) -> None:
     writer.later(lambda connection: note(connection, "later"))
-    assert writer.has_later
     assert notes(database) == []
     await writer.write(lambda connection: note(connection, "now"))
     assert notes(database) == ["later", "now"]
-    assert not writer.has_later
 
 
 async def test_it_is_written_alone_after_a_while(database: Database) -> None:
@@ -154,3 +152,18 @@ async def test_a_mark_is_known_to_its_own_worker_at_once_and_to_all_others_after
     assert isinstance(await other.open(LOCAL, job("2", fingerprint="1")), Started)
     for store in (mine, other):
         await store.writer.close()
+
+
+async def test_a_database_that_was_just_written_is_not_checked_again(tmp_path: Path, clock: Clock) -> None:
+    file = tmp_path / "kept" / "notes.db"
+    writer = Writer(Database(file, NOTES), monotonic=clock.monotonic)
+    await writer.check()
+    assert await anyio.Path(file).exists()
+    await writer.write(lambda connection: note(connection, "one"))
+    await writer.close()
+    await anyio.Path(file).rename(tmp_path / "aside")
+    await anyio.Path(file).mkdir()
+    await writer.check()
+    clock.wait(FRESH)
+    with pytest.raises(StorageError, match="cannot be opened"):
+        await writer.check()

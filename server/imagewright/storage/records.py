@@ -219,6 +219,15 @@ class CostRow:
     basis: CostBasis
 
 
+@dataclass(frozen=True, slots=True)
+class BlobFolder:
+    """All files whose blob keys begin with `key` and a slash."""
+
+    key: str
+    idle: float
+    """Seconds since any of them was changed, by the store's clock."""
+
+
 class Trouble(NamedTuple):
     """What is wrong with the stores, in words."""
 

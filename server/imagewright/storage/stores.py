@@ -109,7 +109,7 @@ class DeferredJobs:
         # the caller's lists may grow before it is written
         steps, pictures = tuple(steps), tuple(pictures)
         if end is not None:
-            end[1]["notes"] = tuple(end[1]["notes"])
+            end = end[0], {**end[1], "notes": tuple(end[1]["notes"])}
 
         async def write() -> None:
             try:
@@ -274,8 +274,8 @@ def open_stores(
 
     roots = AllowedRoots(folders.roots)
     database = Database(folders.database, pictures=folders.pictures, patience=patience)
-    writer = Writer(database)
-    blobs = LocalBlobs(folders.database.parent, folders.pictures, roots, clock=clock)
+    writer = Writer(database, monotonic=monotonic)
+    blobs = LocalBlobs(folders.database.parent, folders.pictures, roots, clock=clock, monotonic=monotonic)
     name = worker_id or f"{os.getpid()}-{secrets.token_hex(4)}"
     jobs = SqliteJobStore(writer, worker_id=name, lease=lease, clock=clock, monotonic=monotonic)
     library = Library(SqlitePictureIndex(writer), blobs, roots)

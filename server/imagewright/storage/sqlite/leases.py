@@ -43,8 +43,7 @@ class SqliteLeases(SqliteStore):
     ) -> None:
         self.worker_id = worker_id
         self.lease = lease
-        super().__init__(writer)
-        self._clock = clock
+        super().__init__(writer, clock)
         self._monotonic = monotonic
         self._run_out = SeenRunOut(lease, monotonic)
         self._watched = SeenRunOut(lease, monotonic)
@@ -138,7 +137,7 @@ class SqliteLeases(SqliteStore):
         Raises:
             UnreadableJobError: its rows are damaged.
         """
-        now = self._clock()
+        now = self.clock()
         try:
             return read_job(connection, job_id, now)
         except UnreadableJobError:
@@ -157,19 +156,19 @@ class SqliteLeases(SqliteStore):
         """Jobs whose lease has run out, oldest first: id, when it ran out, and provider."""
         states = OPEN_STATES if stalled else "state = 'running'"
         query = f"SELECT id, lease_until, provider FROM job WHERE {states} AND {EXPIRED} ORDER BY created"  # noqa: S608 - constants
-        return connection.execute(query, {"now": self._clock()}).fetchall()
+        return connection.execute(query, {"now": self.clock()}).fetchall()
 
     @reads(nothing)
     def _free_one(self, connection: sqlite3.Connection, who: Principal, job_id: str) -> float | None:
         """When the lease of a job ran out, 0 if it was given up; None while it holds, or if the job has ended."""
         query = f"SELECT lease_until FROM job WHERE id = :id AND principal = :who AND {OPEN_STATES} AND {EXPIRED}"  # noqa: S608 - constants
-        row = connection.execute(query, {"id": job_id, "who": who.id, "now": self._clock()}).fetchone()
+        row = connection.execute(query, {"id": job_id, "who": who.id, "now": self.clock()}).fetchone()
         return None if row is None else row[0]
 
     @writes(lasting=False)
     def _take(self, connection: sqlite3.Connection, job_ids: Sequence[str]) -> list[JobRecord]:
         """Take over those of the jobs that can be read and that no other worker has taken meanwhile."""
-        now = self._clock()
+        now = self.clock()
         values = {"state": "running", "worker_id": self.worker_id, **self._leased()}
         free = f"id = :id AND {OPEN_STATES} AND {EXPIRED}"
         taken = []
@@ -184,7 +183,7 @@ class SqliteLeases(SqliteStore):
         return taken
 
     def _leased(self) -> dict[str, float]:
-        return {"lease_until": self._clock() + self.lease, "lease_seconds": self.lease}
+        return {"lease_until": self.clock() + self.lease, "lease_seconds": self.lease}
 
 
 def set_aside_job(connection: sqlite3.Connection, job_id: str, now: float) -> None:

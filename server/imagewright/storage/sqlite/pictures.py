@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -106,10 +105,6 @@ class SqlitePictureIndex(SqliteStore):
         """See `PictureIndex.keys_of_size`."""
         return connection.execute("SELECT id, key FROM picture WHERE bytes = ?", (size,)).fetchall()
 
-    async def check(self) -> None:
-        """See `PictureIndex.check`."""
-        await self.writer.check()
-
     def _records(self, connection: sqlite3.Connection, query: str, values: Sequence[str | int]) -> list[PictureRecord]:
         """The records of these rows. A damaged one is left out, and logged once."""
         records = []
@@ -120,7 +115,7 @@ class SqlitePictureIndex(SqliteStore):
                 if row[0] not in self._reported:
                     self._reported.add(row[0])
                     log.error("The library's entry of %s cannot be read and is left as it is: %r.", row[0], error)  # noqa: TRY400 - known, and reported in full
-                    self.writer.later(_aside(row, str(error)))
+                    self.writer.later(_aside(row, str(error), self.clock()))
         return records
 
 
@@ -131,9 +126,9 @@ def insert_picture(connection: sqlite3.Connection, principal: str, record: Pictu
     connection.executemany(_INSERT_PARENT, parents)
 
 
-def _aside(row: tuple[Any, ...], reason: str) -> Callable[[sqlite3.Connection], None]:
+def _aside(row: tuple[Any, ...], reason: str, now: float) -> Callable[[sqlite3.Connection], None]:
     """Writes down what a damaged row holds."""
-    content, now = dict(zip((*_COLUMNS, "parents"), row, strict=True)), time.time()
+    content = dict(zip((*_COLUMNS, "parents"), row, strict=True))
     return lambda connection: set_aside_row(connection, str(row[0]), reason, content, now)
 
 

@@ -170,6 +170,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             running INTEGER
         ) WITHOUT ROWID
         """,
+        # Budgets are summed up from the index alone: a job's row is long.
+        "DROP INDEX job_by_time",
+        "CREATE INDEX job_by_time ON job (principal, created, state, cost_usd, reserved_usd)",
         "CREATE INDEX call_at_vendor ON call (state) WHERE state IN ('submitting', 'submitted')",
         # How long the newest calls to each model took. A table of its own, because most calls of old jobs say nothing
         # of it, and looking for those that do would read them all.
