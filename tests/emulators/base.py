@@ -63,7 +63,7 @@ class Limit:
     """How many in any `seconds`, in what the vendor counts, see `Emulator.weight`; None for any number."""
     seconds: float = 60.0
     running: int | None = None
-    """How many may be at work at once; None for any number."""
+    """How many may be at work at once, in the same; None for any number."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,8 @@ class Answering:
     """When its answer goes, by the clock of `time.monotonic`."""
     until: threading.Event | None
     """What holds it up; None for nothing."""
+    weight: int
+    """How much of the limit it takes."""
 
     def is_at_work(self, now: float) -> bool:
         """Whether its answer is still to come."""
@@ -143,10 +145,10 @@ class Emulator:
         return 1
 
     def at_work(self) -> int:
-        """How many are at work; here, those whose answers are still to come."""
+        """How much is at work; here, that of the requests whose answers are still to come."""
         now = time.monotonic()
         self._answering = [one for one in self._answering if one.is_at_work(now)]
-        return len(self._answering)
+        return sum(one.weight for one in self._answering)
 
     def too_many(self, limit: Limit, wait: float | None) -> Answer:
         """The vendor's answer beyond its limit.
@@ -263,14 +265,15 @@ class Emulator:
             return refused.answer
         if begins:
             self.begun += 1
-            self._taken.extend([time.monotonic()] * self.weight(received))
-            self._answering.append(Answering(time.monotonic() + own.seconds, own.until))
+            now, weight = time.monotonic(), self.weight(received)
+            self._taken.extend([now] * weight)
+            self._answering.append(Answering(now + own.seconds, own.until, weight))
         return own
 
     def _over_limit(self, weight: int) -> Answer | None:
         """The answer to a request that is too many; None where it is taken."""
         (limit, left), now = self.left(), time.monotonic()
-        if limit.running is not None and self.at_work() >= limit.running:
+        if limit.running is not None and self.at_work() + weight > limit.running:
             return self.too_many(limit, None)
         if limit.calls is None or weight <= left:
             return None

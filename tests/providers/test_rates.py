@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 
 from imagewright.errors import ProviderError, RateLimited
@@ -23,7 +25,7 @@ from tests.support.vendors import VENDORS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imagewright.providers.base import Provider
+    from imagewright.providers.base import Order, Provider
     from imagewright.providers.http.request import Reply
     from tests.support.vendors import AnyEmulator
 
@@ -37,10 +39,10 @@ QUEUED = "fal"
 """It never refuses because too many are at work."""
 
 
-async def _refused(provider: Provider) -> Sending:
+async def _refused(provider: Provider, order: Order | None = None) -> Sending:
     sending = Sending(_begin)
     with pytest.raises(RateLimited) as refused:
-        await provider.submit(plain_order(provider.routes[0]), sending)
+        await provider.submit(order or plain_order(provider.routes[0]), sending)
     assert refused.value.charged is False
     assert sending.refused_for_now
     assert (refused.value.retry_after is not None) == (provider.name in WAITS)
@@ -66,6 +68,21 @@ async def test_what_is_too_many_at_work_is_refused_plainly(emulator: AnyEmulator
     emulator.limit(running=0)
     await _refused(provider)
     assert (emulator.begun, emulator.refused) == (0, 1)
+
+
+@pytest.mark.parametrize("name", ["ideogram"])
+async def test_each_picture_of_a_call_takes_a_place(emulator: AnyEmulator, provider: Provider) -> None:
+    emulator.limit(running=4)
+    emulator.seconds = 0.2
+    one, four = (replace(plain_order(provider.routes[0]), count=count) for count in (1, 4))
+    async with anyio.create_task_group() as group:
+        group.start_soon(provider.submit, one)
+        while not emulator.begun:  # noqa: ASYNC110 - another thread counts
+            await anyio.sleep(0.005)
+        sending = await _refused(provider, four)
+    assert sending.limits == Pace(running=4)
+    await provider.submit(four)
+    assert (emulator.begun, emulator.refused) == (2, 1)
 
 
 @pytest.mark.parametrize("name", ["kie", "replicate", "bfl"])
@@ -119,6 +136,9 @@ async def test_a_good_answer_says_the_limits_too(emulator: AnyEmulator, provider
         ("Quota exceeded, limit: 100. Please retry in 1h52m56.409571576s.", 6776.409571576),
         ("Request was throttled. Your rate limit resets in ~30s.", 30),
         ("Your limit resets in 5 minutes.", 300),
+        ("Try again in 2 Hours 30 min", 9000),
+        ("Try again in 2 months.", None),
+        ("Try again in 3 messages.", None),
         ("Try again in a minute.", None),
         ("It took 30s. Try again.", None),
         ("", None),

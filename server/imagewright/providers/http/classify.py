@@ -57,7 +57,9 @@ MINUTE, DAY = 60.0, 86_400.0
 COUNTED = ("requests", "images")
 """What `x-ratelimit-limit-` ends with, where it counts what a call takes one of or more. Tokens are left out: what a
 call takes of them is known only afterwards."""
-DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|h|m|s)[a-z]*", re.IGNORECASE)
+DURATION = re.compile(
+    r"(\d+(?:\.\d+)?)\s*(ms|h(?=ours?\b)|m(?=in(?:ute)?s?\b)|s(?=ec(?:ond)?s?\b)|[hms](?![a-z]))[a-z]*", re.IGNORECASE
+)
 """A part of a span of time such as `1h52m56.4s`, `467ms`, `51.84 seconds`."""
 UNITS = {"ms": 0.001, "s": 1.0, "m": MINUTE, "h": 3600.0}
 WAIT = re.compile(rf"\b(?:try again|retry|resets?)\s+(?:in|after)\s+~?((?:{DURATION.pattern}\s*)+)", re.IGNORECASE)
