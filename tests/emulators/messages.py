@@ -86,6 +86,8 @@ class Answer:
     """How long it takes to come."""
     piece: int = 0
     """Bytes of each piece it is sent in; 0 for all at once."""
+    pause: float = 0.0
+    """Seconds before each piece of its body but the first."""
     until: Event | None = None
     """What must be set before it comes; None for nothing."""
 
@@ -94,6 +96,10 @@ class Answer:
         """A JSON answer; underscores in header names stand for hyphens."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return cls(status, json.dumps(content).encode("utf-8"), {"Content-Type": "application/json", **named})
+
+    def json(self) -> Any:
+        """The body, which must be JSON."""
+        return json.loads(self.body)
 
     @classmethod
     def reset(cls) -> Answer:

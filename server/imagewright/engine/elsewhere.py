@@ -161,10 +161,11 @@ class Spool(SpoolWriter):
         data = json.dumps(asdict(answer), default=str).encode()
         await self._blobs.put(job_key(job_id, f"{_ANSWER}{number}.json"), data, lasting=False)
 
-    async def read_answer(self, job: JobRecord, call: CallRecord) -> Answer | None:
+    async def read_answer(self, job: JobRecord, call: CallRecord, *, files_alone: bool = False) -> Answer | None:
         """The answer to a call that was being sent when its process died; None when none can be read.
 
-        If only picture files are there, they are the answer: each is whole or not there at all.
+        With `files_alone`, picture files are taken for the answer where nothing else tells it: each is whole or not
+        there at all, but its process may have died, or still be frozen, before it had written all of them.
         """
         with suppress(StorageError, ValueError, TypeError, KeyError):
             found = json.loads(await self._blobs.read(job_key(job.id, f"{_ANSWER}{call.number}.json")))
@@ -172,6 +173,8 @@ class Spool(SpoolWriter):
             outputs = found["outputs"] if "outputs" in found else found["products"]
             keyed = ({**one, "file": spooled_key(one["file"])} for one in outputs)
             return Answer(tuple(keyed), found["cost_usd"], tuple(found["notes"]))
+        if not files_alone:
+            return None
         there: set[str] = set()
         with suppress(StorageError):
             there.update(await self._blobs.keys(job_key(job.id, RESULT)))

@@ -6,6 +6,7 @@ Every step is written down before the next is taken, so that another process can
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,9 @@ log = logging.getLogger(__name__)
 STALE_HOURS = 1.0
 """A call of a job that is older than this is not sent any more: its caller has left long ago."""
 FOUND = "The answer to the request was never heard; it was found among {name}'s recent calls and not sent again."
+LATE = 0.2
+"""Seconds from a slot to its request after which the slot counts anew: the first request of a process starts a courier
+and opens a connection, and the vendor counts what arrives."""
 SHARE_SUBMITTED = 0.05
 """The share of a call that is done once its vendor has it."""
 
@@ -102,16 +106,29 @@ class VendorCalls:
                 or await self.desk.stores.jobs.take_slot(provider.account, provider.name, turn.pace)
             ):
                 await turn.wait()
-            refused = await self._send(call_run, order, signature)
+            refused = await self._send(call_run, order, signature, slot=anyio.current_time())
             if refused is None:
                 return
             await turn.after(refused, refusals)
             refusals += 1
 
     async def _send(
-        self, call_run: CallRun, order: Order, signature: Mapping[str, str] | None, *, again: bool = False
+        self,
+        call_run: CallRun,
+        order: Order,
+        signature: Mapping[str, str] | None,
+        *,
+        slot: float = math.inf,
+        again: bool = False,
     ) -> ProviderError | None:
         """Send a call once and write down what came of it; with `again`, what came of what another process sent.
+
+        Args:
+            call_run: the call.
+            order: what it asks for.
+            signature: how to find it again in the vendor's list.
+            slot: when it got its slot, by the event loop's clock.
+            again: whether another process began to send it.
 
         Returns:
             Why the vendor took no request just now; the call is planned again. None where it took it.
@@ -127,6 +144,8 @@ class VendorCalls:
             async def begin() -> None:
                 # a cancel from here on would leave the outcome unknown; what follows has time limits of its own
                 scope.shield = True
+                if (late := anyio.current_time() - slot) > LATE and self.provider.account:
+                    await self.desk.stores.jobs.slot_used(self.provider.account, late)
                 if call_run.state is CallState.PLANNED:
                     # written down before anything is sent: if it cannot be written, nothing is sent
                     await self.desk.stores.jobs.advance(self.job.id, number, CallState.SUBMITTING, signature=signature)
@@ -167,9 +186,9 @@ class VendorCalls:
         order = replace(order, links=("",) * (len(order.images) + (order.mask is not None)))
         await self._send(call_run, order, call_run.call.signature, again=True)
 
-    async def _is_on_disk(self, call_run: CallRun) -> bool:
+    async def _is_on_disk(self, call_run: CallRun, *, files_alone: bool = False) -> bool:
         """Whether the answer to a call lies on disk: its process died before the journal was written."""
-        answer = await self.desk.spool.read_answer(self.job.record, call_run.call)
+        answer = await self.desk.spool.read_answer(self.job.record, call_run.call, files_alone=files_alone)
         if answer is not None:
             self.job.note(*answer.notes)
             await self._note(call_run, CallState.MADE, outputs=answer.outputs, cost_usd=answer.cost_usd)
@@ -195,7 +214,7 @@ class VendorCalls:
         Raises:
             UnknownOutcome: the vendor has no such list, or did not show the call in it.
         """
-        if await self._is_on_disk(call_run):
+        if await self._is_on_disk(call_run, files_alone=True):
             return
         call, tell = call_run.call, partial(self._progress, call_run)
         handle = await recover(self._provider_now, self.job.id, call, self.desk.stores.jobs, tell, unheard=unheard)

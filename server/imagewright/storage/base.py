@@ -342,6 +342,9 @@ class JobStore(Protocol):
             wait: seconds for which the vendor asks to send nothing, an hour at most; None if it does not say.
         """
 
+    async def slot_used(self, account: str, late: float) -> None:
+        """Note that a request leaves now, `late` seconds after its slot was taken: the vendor counts it from now on."""
+
     async def learn_pace(self, account: str, pace: Pace) -> None:
         """Remember what an answer says the vendor takes. What it does not say stays as it was."""
 

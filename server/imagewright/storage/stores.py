@@ -68,7 +68,8 @@ class DeferredJobs:
         self.request_cancel, self.mark_seen = store.request_cancel, store.mark_seen
         self.get, self.get_unscoped, self.newest = store.get, store.get_unscoped, store.newest
         self.spent, self.costs, self.durations = store.spent, store.costs, store.durations
-        self.take_slot, self.slot_refused, self.learn_pace = store.take_slot, store.slot_refused, store.learn_pace
+        self.take_slot, self.slot_used = store.take_slot, store.slot_used
+        self.slot_refused, self.learn_pace = store.slot_refused, store.learn_pace
         self.reopen = store.reopen
 
     @property

@@ -255,6 +255,13 @@ class SqliteJobStore(SqliteLeases):
         known.refuse(pace, self.clock(), wait)
         _write_account(connection, account, known)
 
+    @writes(lasting=False)
+    def slot_used(self, connection: sqlite3.Connection, account: str, late: float) -> None:
+        """See `JobStore.slot_used`."""
+        known = _read_account(connection, account)
+        known.use(self.clock(), late)
+        _write_account(connection, account, known)
+
     async def learn_pace(self, account: str, pace: Pace) -> None:
         """See `JobStore.learn_pace`."""
         if await self._knows_pace(account, pace):
