@@ -225,6 +225,22 @@ async def test_a_courier_that_is_asked_to_end_finishes_what_it_sends(
     assert vendor.paid == 2
 
 
+async def test_a_courier_that_is_frozen_is_replaced_and_touches_nothing_when_it_wakes_up(
+    vendor: Vendor, tmp_path: Path, couriered: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imagewright.providers.http.dispatch.LATE_SECONDS", 1.0)
+    await send(couriered, vendor, tmp_path, 2)
+    frozen = couriers()[0]
+    os.kill(frozen, signal.SIGSTOP)
+    try:
+        assert (await send(couriered, vendor, tmp_path, seconds=2.0, json={"size": 7})).status == 200
+    finally:
+        os.kill(frozen, signal.SIGCONT)
+    until(lambda: not runs(frozen), "the courier does not end")
+    assert len((await collected(couriered, vendor, tmp_path)).body) == 7
+    assert vendor.paid == 2
+
+
 # what keeps it from helping
 
 

@@ -60,7 +60,7 @@ SILENT = "the process that sends for this one does not answer"
 _LENGTHS = struct.Struct(">II")  # of a frame's head and body, in bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Parcel:
     """One request, ready to be sent by another process."""
 
@@ -68,7 +68,7 @@ class Parcel:
     folder: str
     """Where its lock and its reply are."""
     number: int
-    """The number of the call within its job."""
+    """As in `Sending`."""
     method: str
     url: str
     headers: Mapping[str, str] = field(repr=False)
@@ -190,12 +190,7 @@ class Dispatch:
     ) -> Parcel:
         """A request, ready for the courier. Blocks for as long as encoding its body takes.
 
-        Args:
-            connections: what it is encoded by.
-            request: the request.
-            headers: all headers of ours.
-            folder: where its reply goes.
-            more: `provider`, `number`, `key` and `seconds` of the parcel.
+        The connections encode it; `more` are `provider`, `number`, `key` and `seconds` of the parcel.
 
         Raises:
             Broken: nothing can be sent to such an address.
@@ -214,8 +209,9 @@ class Dispatch:
     async def exchange(self, parcel: Parcel, sending: Sending) -> Reply | float | None:
         """Send once by the courier.
 
-        The answer; or for how many seconds at most to wait for its file, where it does not come through the pipe; or
-        None where there is no courier, and nothing was sent.
+        Returns:
+            The answer; where it did not come through the pipe, for how many seconds to wait for its file; None where
+            there is no courier, and nothing was sent.
 
         Raises:
             Broken: no whole answer came.
@@ -232,6 +228,7 @@ class Dispatch:
                 await sending.begin()
                 begun = True
                 courier.put({"id": waiter.id, "what": "go"})
+                parcel.content = b""  # the answer may be long in coming
                 message = await waiter.next(patience)
         finally:
             if not begun:
