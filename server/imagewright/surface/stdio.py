@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import io
 import logging
 import os
@@ -237,8 +236,6 @@ async def _watch_signals(ending: _Ending) -> None:
             async for number in signals:
                 ending.take(number)
     finally:
-        # All is closed by now: a signal that comes while the interpreter ends must not look like a death. It ends the
-        # wait for a thread; after that, Python would go back to the default.
+        # all is closed by now, and what comes while the process ends must not look like a death
         for number in numbers:
             signal.signal(number, lambda *_: os._exit(128 + signal.SIGINT if ending.interrupted else 0))
-            atexit.register(signal.signal, number, signal.SIG_IGN)

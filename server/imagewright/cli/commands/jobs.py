@@ -129,8 +129,8 @@ async def cancel(engine: Engine, *, job_id: str, as_json: bool) -> int:
 @command.command(
     "resume",
     cls=Command,
-    epilog="A cancelled job, named by its id, is carried on too if its vendor could not be stopped: what it made is "
-    f"fetched.\n\n{CODES}",
+    epilog="A cancelled job, named by its id, is carried on too if its vendor could not be stopped:\n"
+    f"what it made is fetched.\n\n{CODES}",
 )
 @click.argument("job_id", metavar="[ID]", required=False)
 @json_option
