@@ -23,8 +23,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "server"), str(ROOT)]
 
-from tests.support.kill_runs import House, SlowKie, plain_route  # noqa: E402 - found on the path set above
+from tests.support.kill_runs import House, plain_route  # noqa: E402 - found on the path set above
 from tests.support.raw_client import LEGACY, RawClient  # noqa: E402 - as above
+from tests.support.slow_vendors import SlowKie  # noqa: E402 - as above
 
 VENDOR_SECONDS = (2.0, 4.0, 5.0, 6.0, 8.0, 12.0)
 LIMITS = (5.0, 10.0)

@@ -35,8 +35,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "server"), str(ROOT)]
 
 from imagewright.storage.states import CallState  # noqa: E402 - found on the path set above
-from tests.support.kill_runs import House, SlowKie, SlowOpenAI  # noqa: E402 - as above
+from tests.support.kill_runs import House  # noqa: E402 - as above
 from tests.support.raw_client import MODERN, QUICK, RawClient  # noqa: E402 - as above
+from tests.support.slow_vendors import SlowKie, SlowOpenAI  # noqa: E402 - as above
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -165,7 +166,7 @@ def _slow(vendor: str) -> SlowOpenAI | SlowKie:
 def _server(house: House) -> RawClient:
     """A server as a client starts it, in a process group of its own."""
     env = house.environment() | {"IMAGEWRIGHT_LEASE": f"{LEASE:g}"}
-    return RawClient(MODERN, env=env, program=QUICK, own_group=True)
+    return RawClient(MODERN, env=env, program=QUICK)
 
 
 def _quit(client: RawClient, *, signals: bool) -> tuple[float, int]:

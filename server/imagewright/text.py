@@ -86,6 +86,14 @@ def shown(value: str | float) -> str:
     return str(exact(value))
 
 
+def rate(calls: int | None, seconds: float, running: int | None) -> str:
+    """A rate in words, such as `20 calls in 10 s, at most 100 of them at once`; empty where nothing is known."""
+    often = "" if calls is None else f"{calls} calls in {seconds:g} s"
+    if running is None:
+        return often
+    return f"{often}, at most {running} of them at once" if often else f"at most {running} calls at once"
+
+
 def span(low: float, high: float) -> str:
     """`1-10`, or `3` where both ends are the same."""
     return shown(low) if low == high else f"{shown(low)}-{shown(high)}"

@@ -22,6 +22,7 @@ from imagewright.imaging.signatures import KINDS
 from imagewright.providers import KEY_VARIABLES
 from imagewright.settings.load import CommandLine, load_settings
 from imagewright.settings.table import ADDRESS_SUFFIX
+from imagewright.storage.records import Trouble
 from tests.support.seeded_jobs import spend
 
 if TYPE_CHECKING:
@@ -222,6 +223,17 @@ def by_area(found: list[Finding], area: str) -> list[Finding]:
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that not even root can write to")
+def test_a_rate_is_shown_with_whose_it_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for provider in ("kie", "bfl", "openai"):
+        monkeypatch.setenv(KEY_VARIABLES[provider][0], SECRET)
+    monkeypatch.setenv("IMAGEWRIGHT_BFL_RATE", "30/60")
+    _, found = examined(capsys)
+    shown = message(found, Level.OK)
+    assert "kie: takes 20 calls in 10 s (IMAGEWRIGHT_KIE_RATE changes it)" in shown
+    assert "bfl: takes 30 calls in 60 s, at most 24 of them at once, as you have set it" in shown
+    assert "openai: takes" not in shown, "what is not known is not said"
+
+
 def test_a_folder_that_cannot_be_written_is_broken_and_a_root_is_only_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMAGEWRIGHT_HOME", "/proc/imagewright")
     monkeypatch.setenv("IMAGEWRIGHT_ROOTS", f"/proc/self{os.pathsep}/nosuch/folder")
@@ -236,7 +248,7 @@ def test_a_folder_that_cannot_be_written_is_broken_and_a_root_is_only_noted(monk
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that not even root can write to")
 def test_a_database_in_a_folder_that_cannot_be_written_is_not_to_be_moved_aside() -> None:
     folders = replace(load_settings(dict(os.environ)).folders, database=Path("/proc/self/status"))
-    (finding,) = by_area([*check_places(folders, "unable to open database file")], "database")
+    (finding,) = by_area([*check_places(folders, [Trouble("unable to open database file", "")])], "database")
     assert finding.level is Level.BROKEN
     assert finding.says.startswith("/proc/self: cannot be written")
     assert finding.advice == "Change its permissions."

@@ -14,7 +14,7 @@ from imagewright.catalog.table import END, START, capability_table
 from imagewright.cli.commands.schemas import KEYS, PARTS, PROVIDERS, SETTINGS, checkout
 from imagewright.cli.main import main
 from imagewright.cli.providers import key_tables, provider_table
-from imagewright.engine.config import all_routes
+from imagewright.engine.config import all_paces, all_routes
 from imagewright.engine.offer import tool_names
 from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS
 from imagewright.settings.table import settings_tables
@@ -112,7 +112,7 @@ def test_in_a_checkout_the_tables_of_the_documents_are_looked_after_too(
     text = (project / "docs" / "settings.md").read_text(encoding="utf-8")
     assert text == f"# Settings\n\n{BEGIN}\n{tables}\n{FINISH}\n\nMore.\n"
     text = (project / "docs" / "providers.md").read_text(encoding="utf-8")
-    assert text == f"# Keys\n\n{TOP}\n{key_tables(all_routes())}\n{BOTTOM}\n\nMore.\n"
+    assert text == f"# Keys\n\n{TOP}\n{key_tables(all_routes(), all_paces())}\n{BOTTOM}\n\nMore.\n"
     text = (project / "README.md").read_text(encoding="utf-8")
     models, providers = capability_table(catalog().values()), provider_table(all_routes())
     assert text == f"# Imagewright\n\n{START}\n{models}\n{END}\n\nMore.\n\n{FIRST}\n{providers}\n{LAST}\nEnd.\n"

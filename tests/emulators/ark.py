@@ -22,7 +22,7 @@ from tests.emulators.ark_models import (
     pictures_in,
     size_of,
 )
-from tests.emulators.base import Door, Emulator, serve_by_hand
+from tests.emulators.base import Door, Emulator, Limit, serve_by_hand
 from tests.emulators.messages import Answer, Received, Refused
 from tests.emulators.misplaced import misplaced_key
 from tests.emulators.pictures import Size, cut_out, draw, encode
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 CREATED = 1757321139
-WINDOW = 60.0
-"""Seconds in which pictures are counted against the rate."""
 LINK_SECONDS = 86_400.0
 TOKEN_PIXELS = 256
 MOST_TOGETHER = 15
@@ -85,15 +83,12 @@ class ArkEmulator(Emulator):
         """USD left in the account."""
         self.charges: list[float] = []
         """USD of each call that was carried out, in order."""
-        self.rate: int | None = None
-        """How many pictures a minute are made; None for no limit."""
         self.most = MOST_TOGETHER
         """How many pictures a set comes to at most, for a model is free to make fewer than it may."""
         self.link_seconds = LINK_SECONDS
         """How long a link lives."""
         self.bodies: list[dict[str, Any]] = []
         """The fields of every call that was taken, in order."""
-        self._times: deque[float] = deque()
         self._refusals: deque[tuple[str, str]] = deque()
         self._files: dict[str, Made] = {}
 
@@ -105,6 +100,17 @@ class ArkEmulator(Emulator):
     def refuse_next_picture(self, code: str, message: str) -> None:
         """Let the next picture of a call come to nothing, the first one first; it is not charged."""
         self._refusals.append((code, message))
+
+    def weight(self, received: Received) -> int:
+        """The pictures that are asked for."""
+        body = received.json()
+        options = body.get("sequential_image_generation_options") if isinstance(body, dict) else None
+        return int(options.get("max_images", 1)) if isinstance(options, dict) else 1
+
+    def too_many(self, limit: Limit, wait: float | None) -> Answer:  # noqa: ARG002 - it names neither
+        """The answer beyond the pictures a minute."""
+        text = "The images per minute of this account are exceeded."
+        return error(429, "ModelAccountIpmRateLimitExceeded", text, "TooManyRequests")
 
     def doors(self) -> Sequence[Door]:
         """The interface, and the links it gives."""
@@ -134,7 +140,6 @@ class ArkEmulator(Emulator):
         model = self._model(fields)
         sent = len(pictures_in(fields.get("image", [])))
         asked = self._count(fields, model, sent)
-        self._check_rate(asked)
         size = size_of(model, fields.get("size", "2K"))
         price = model.price(size, sent)
         if self.credit < price:
@@ -174,15 +179,6 @@ class ArkEmulator(Emulator):
         if sent + asked > MOST_TOGETHER:
             raise wrong("sequential_image_generation_options", f"{sent} and {asked} are more than {MOST_TOGETHER}")
         return asked
-
-    def _check_rate(self, asked: int) -> None:
-        now = time.monotonic()
-        while self._times and self._times[0] < now - WINDOW:
-            self._times.popleft()
-        if self.rate is not None and len(self._times) + asked > self.rate:
-            text = "The images per minute of this account are exceeded."
-            raise Refused(error(429, "ModelAccountIpmRateLimitExceeded", text, "TooManyRequests"))
-        self._times.extend([now] * asked)
 
     def _give(self, fields: dict[str, Any], model: Model, size: Size, price: float, count: int) -> Answer:
         form = str(fields.get("output_format", (model.forms or ("jpeg",))[0]))

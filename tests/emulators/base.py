@@ -7,6 +7,9 @@ charged, and only the answer is lost.
 
     with KieEmulator() as kie:
         kie.fail_next("create", Answer.reset(), after=True)
+
+A limit holds for the requests that begin paid work, as the vendor's own would: `kie.limit(20, 10)` takes 20 of them in
+any ten seconds. What is over it is answered in the vendor's own form; `begun` and `refused` count both.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import asyncio
 import re
 import sys
 import threading
+import time
 from collections import defaultdict, deque
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -51,12 +55,41 @@ class _Planned:
     after: bool
 
 
+@dataclass(frozen=True)
+class Limit:
+    """How many requests that begin paid work are taken."""
+
+    calls: int | None = None
+    """How many in any `seconds`, in what the vendor counts, see `Emulator.weight`; None for any number."""
+    seconds: float = 60.0
+    running: int | None = None
+    """How many may be at work at once, in the same; None for any number."""
+
+
+@dataclass(frozen=True)
+class Answering:
+    """A request that is being answered."""
+
+    end: float
+    """When its answer goes, by the clock of `time.monotonic`."""
+    until: threading.Event | None
+    """What holds it up; None for nothing."""
+    weight: int
+    """How much of the limit it takes."""
+
+    def is_at_work(self, now: float) -> bool:
+        """Whether its answer is still to come."""
+        return now < self.end or (self.until is not None and not self.until.is_set())
+
+
 class Emulator:
     """A vendor. A subclass gives `hosts` and `doors`."""
 
     hosts: tuple[str, ...] = ("api",)
     key = ""
     """The key it accepts."""
+    begins: tuple[str, ...] = ("generate",)
+    """Labels of the doors that begin paid work."""
 
     def __init__(self) -> None:
         self.requests: list[Received] = []
@@ -65,6 +98,13 @@ class Emulator:
         """How many were opened."""
         self.violations: list[str] = []
         """What a client must never do and did; leaving the `with` block fails for them."""
+        self.begun = 0
+        """How many requests began paid work."""
+        self.refused = 0
+        """How many were refused for the rate, or because too many were at work."""
+        self._limit = Limit()
+        self._taken: deque[float] = deque()
+        self._answering: list[Answering] = []
         self._faults: dict[str, deque[_Planned]] = defaultdict(deque)
         self._ports: dict[str, int] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -88,6 +128,36 @@ class Emulator:
     def addresses(self) -> dict[str, str]:
         """What a provider is wired with to find it: its base addresses, by the part they are for."""
         return {"": self.url()}
+
+    def limit(self, calls: int | None = None, seconds: float = 60.0, *, running: int | None = None) -> None:
+        """From now on, take only so many requests that begin paid work; see `Limit`. Without anything, take any."""
+        self._limit = Limit(calls, seconds, running)
+        self._taken.clear()
+
+    def left(self) -> tuple[Limit, int]:
+        """The limit, and how much of its calls is left at the moment."""
+        while self._taken and self._taken[0] <= time.monotonic() - self._limit.seconds:
+            self._taken.popleft()
+        return self._limit, (self._limit.calls or 0) - len(self._taken)
+
+    def weight(self, received: Received) -> int:  # noqa: ARG002 - for vendors that count pictures
+        """How much of the limit a request takes."""
+        return 1
+
+    def at_work(self) -> int:
+        """How much is at work; here, that of the requests whose answers are still to come."""
+        now = time.monotonic()
+        self._answering = [one for one in self._answering if one.is_at_work(now)]
+        return sum(one.weight for one in self._answering)
+
+    def too_many(self, limit: Limit, wait: float | None) -> Answer:
+        """The vendor's answer beyond its limit.
+
+        Args:
+            limit: what is taken.
+            wait: seconds after which the same request would be taken; None where too many are at work.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no such limit")
 
     def fail_next(self, label: str, fault: Fault, *, times: int = 1, after: bool | None = None) -> None:
         """Spoil the next answers of a door.
@@ -179,13 +249,37 @@ class Emulator:
         planned = self._faults[door.label].popleft() if self._faults[door.label] else None
         if planned is not None and not planned.after and isinstance(planned.fault, Answer):
             return planned.fault
-        try:
-            own = door.handle(received)
-        except Refused as refused:
-            own = refused.answer
+        own = self._through(door, received)
         if planned is None:
             return own
         return planned.fault if isinstance(planned.fault, Answer) else planned.fault(own)
+
+    def _through(self, door: Door, received: Received) -> Answer:
+        begins = door.label in self.begins
+        if begins and (answer := self._over_limit(self.weight(received))):
+            self.refused += 1
+            return answer
+        try:
+            own = door.handle(received)
+        except Refused as refused:
+            return refused.answer
+        if begins:
+            self.begun += 1
+            now, weight = time.monotonic(), self.weight(received)
+            self._taken.extend([now] * weight)
+            self._answering.append(Answering(now + own.seconds, own.until, weight))
+        return own
+
+    def _over_limit(self, weight: int) -> Answer | None:
+        """The answer to a request that is too many; None where it is taken."""
+        (limit, left), now = self.left(), time.monotonic()
+        if limit.running is not None and self.at_work() + weight > limit.running:
+            return self.too_many(limit, None)
+        if limit.calls is None or weight <= left:
+            return None
+        if weight > limit.calls:
+            return self.too_many(limit, limit.seconds)
+        return self.too_many(limit, self._taken[weight - left - 1] + limit.seconds - now)
 
     def _door(self, received: Received) -> tuple[Door | None, dict[str, str]]:
         for door in self.doors():

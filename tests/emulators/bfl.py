@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.emulators.base import Door, Emulator, seconds_given, serve_by_hand
+from tests.emulators.base import Door, Emulator, Limit, seconds_given, serve_by_hand
 from tests.emulators.messages import Answer, Received, Refused
 from tests.emulators.misplaced import misplaced_key
 from tests.emulators.pictures import draw, encode, look, of_area
@@ -152,6 +152,7 @@ class BflEmulator(Emulator):
     """Black Forest Labs, strict: a field it does not document is refused, though the vendor may overlook it."""
 
     hosts = ("api", "region", "delivery")
+    begins = ("create",)
     fields: Mapping[str, Check] = FIELDS
     """Check of each field it knows."""
 
@@ -167,6 +168,8 @@ class BflEmulator(Emulator):
         """What is left in the account."""
         self.charges: list[tuple[str, float]] = []
         """(task id, credits) in the order they were taken."""
+        self.active: int | None = None
+        """How many tasks of a model may be at work; None for as many as it says."""
         self.tasks: dict[str, Task] = {}
         """Every task that was created, in order."""
         self._ends: deque[tuple[str, Any]] = deque()
@@ -179,6 +182,17 @@ class BflEmulator(Emulator):
     def end_next(self, status: str, details: Any = None) -> None:
         """Let the next task that is created end so; it is not charged."""
         self._ends.append((status, details))
+
+    def at_work(self) -> int:
+        """How many tasks are not over yet."""
+        return sum(self._is_at_work(task) for task in self.tasks.values())
+
+    def _is_at_work(self, task: Task) -> bool:
+        return not task.settled and (self.seconds is None or time.monotonic() - task.began < self.seconds)
+
+    def too_many(self, limit: Limit, wait: float | None) -> Answer:  # noqa: ARG002 - it names neither
+        """The answer of its reference, beyond each limit."""
+        return Answer.of({"detail": "Too many active tasks"}, 429)
 
     def doors(self) -> Sequence[Door]:
         """The maker's interface."""
@@ -211,9 +225,10 @@ class BflEmulator(Emulator):
             raise _unprocessable([], "Input should be a valid dictionary", "dict_type")
         fields = {name: value for name, value in fields.items() if value is not None or name not in NULLABLE}
         self._check_fields(fields)
-        active = [one for one in self.tasks.values() if one.model == received.groups["model"] and not one.settled]
-        if len(active) >= model.active:
-            raise Refused(Answer.of({"detail": "Too many active tasks"}, 429))
+        of_model = [task for task in self.tasks.values() if task.model == received.groups["model"]]
+        if sum(map(self._is_at_work, of_model)) >= (self.active or model.active):
+            self.refused += 1
+            raise Refused(self.too_many(Limit(running=self.active or model.active), None))
         if self.credits < model.credits:
             raise Refused(Answer.of({"detail": "Insufficient credits"}, 402))
         task = self._made(received.groups["model"], fields)

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from tests.emulators.base import Door, Emulator, serve_by_hand
+from tests.emulators.base import Door, Emulator, Limit, serve_by_hand
 from tests.emulators.dashscope_models import (
     MODELS,
     Model,
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 OWN_SIZES = ((2048, 2048), (1536, 2688))
 """What it makes of a text when no size is asked for: the models up to 2.0, and those that choose by the text."""
 LINK_SECONDS = 86_400.0
-WINDOW = 60.0
 ONE_K = 2_250_000
 """Pixels up to which a picture is counted as 1K, and above as 2K."""
 ASYNC = "x-dashscope-async"
@@ -62,21 +61,22 @@ class DashScopeEmulator(Emulator):
         """USD left in the account."""
         self.charges: list[float] = []
         """USD of each call that came out, in order."""
-        self.rate: int | None = None
-        """How many calls a minute are taken; None for no limit."""
         self.link_seconds = LINK_SECONDS
         """How long a link lives."""
         self.bodies: list[dict[str, Any]] = []
         """Every call that was taken, in order."""
         self.tasks: dict[str, dict[str, Any]] = {}
         """What is answered about each task, by its id: its `output`."""
-        self._calls: deque[float] = deque()
         self._refusals: deque[tuple[str, str]] = deque()
         self._files: dict[str, tuple[Size, str, bool]] = {}
 
     def refuse_next_picture(self, code: str, message: str) -> None:
         """Let the next picture of a call come to nothing, the first one first; it is not charged."""
         self._refusals.append((code, message))
+
+    def too_many(self, limit: Limit, wait: float | None) -> Answer:  # noqa: ARG002 - it names neither
+        """The answer beyond its rate."""
+        return error(429, "Throttling.RateQuota", "Requests rate limit exceeded, please try again later.")
 
     def doors(self) -> Sequence[Door]:
         """The services for pictures, and the links they give."""
@@ -130,16 +130,10 @@ class DashScopeEmulator(Emulator):
         return Answer.of({"output": output, "usage": {"image_count": made}, "request_id": "r-emulated"})
 
     def _admit(self, price: float, body: dict[str, Any]) -> None:
-        """Rate and purse."""
-        now = time.monotonic()
-        while self._calls and self._calls[0] < now - WINDOW:
-            self._calls.popleft()
-        if self.rate is not None and len(self._calls) >= self.rate:
-            raise Refused(error(429, "Throttling.RateQuota", "Requests rate limit exceeded, please try again later."))
+        """The purse."""
         if self.credit < price:
             text = "Access denied, please make sure your account is in good standing."
             raise Refused(error(400, "Arrearage", text))
-        self._calls.append(now)
         self.bodies.append(body)
 
     def _generate(self, received: Received) -> Answer:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from tests.emulators.base import Door, Emulator, seconds_given, serve_by_hand
+from tests.emulators.base import Door, Emulator, Limit, seconds_given, serve_by_hand
 from tests.emulators.fal_fields import as_file
 from tests.emulators.fal_list import Ended, endpoints_in, page, refuse_list
 from tests.emulators.fal_models import ENDPOINTS, elsewhere
@@ -96,6 +96,7 @@ class FalEmulator(Emulator):
     """The vendor, strict. Wrong fields show where the result would be, as the queue takes anything."""
 
     hosts = ("api", "rest", "cdn", "platform")
+    begins = ("submit",)
 
     def __init__(self, *, key: str = "fal-emulator-id:0123456789abcdef0123", seconds: float | None = None) -> None:
         super().__init__()
@@ -127,6 +128,14 @@ class FalEmulator(Emulator):
     def end_next(self, status: int, body: Mapping[str, Any], **aside: Any) -> None:
         """Let the next task come to nothing, with that answer in place of its result."""
         self._endings.append(Ending(status, body, aside))
+
+    def at_work(self) -> int:
+        """None that count: what is beyond the limit waits in the queue."""
+        return 0
+
+    def too_many(self, limit: Limit, wait: float | None) -> Answer:  # noqa: ARG002 - no wait is documented
+        """A refusal with a sentence; its words are documented nowhere."""
+        return Answer.of({"detail": "Too many requests"}, 429)
 
     def doors(self) -> Sequence[Door]:
         """The queue, the storage, the files, the list."""

@@ -11,7 +11,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tests.emulators.base import Door, Emulator, seconds_given, serve_by_hand
+from tests.emulators.base import Door, Emulator, Limit, seconds_given, serve_by_hand
 from tests.emulators.google_models import MODELS, TIMES, Model
 from tests.emulators.messages import Answer, Received, Refused
 from tests.emulators.misplaced import misplaced_key
@@ -46,11 +46,10 @@ def bad_key() -> Answer:
     return error(400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.", [info])
 
 
-def over_quota(quota: str, delay: str = "") -> Answer:
-    """The answer beyond a quota; the wait is in the body."""
-    details: list[Mapping[str, Any]] = [
-        {"@type": f"{TYPES}QuotaFailure", "violations": [{"quotaMetric": "requests", "quotaId": quota}]}
-    ]
+def over_quota(quota: str, delay: str = "", value: int | None = None) -> Answer:
+    """The answer beyond a quota of that value; the wait is in the body."""
+    violation = {"quotaMetric": "requests", "quotaId": quota} | ({} if value is None else {"quotaValue": str(value)})
+    details: list[Mapping[str, Any]] = [{"@type": f"{TYPES}QuotaFailure", "violations": [violation]}]
     if delay:
         details.append({"@type": f"{TYPES}RetryInfo", "retryDelay": delay})
     text = "You exceeded your current quota, please check your plan and billing details."
@@ -93,6 +92,11 @@ class GoogleEmulator(Emulator):
         """File type of what it makes; empty for each model's own."""
         self.retires = ""
         """The moment that every answer names as the end of its model; empty for none."""
+
+    def too_many(self, limit: Limit, wait: float | None) -> Answer:
+        """The wait is in the details, to the nanosecond."""
+        delay = limit.seconds if wait is None else wait
+        return over_quota("GenerateRequestsPerMinutePerProjectPerModel", f"{delay:.9f}s", limit.calls)
 
     def doors(self) -> Sequence[Door]:
         """The one way in that makes pictures, in both versions of the interface."""

@@ -1,4 +1,4 @@
-"""Ideogram on loopback. By hand: `python -m tests.emulators.ideogram`.
+"""Ideogram on loopback. By hand: `python -m tests.emulators.ideogram [seconds a call takes]`.
 
 Typed from the maker's pages, on purpose without a look at the provider. It speaks both versions of the interface.
 Bodies of 400 and 401 are undocumented; those of 402 and 429 are the second version's.
@@ -10,12 +10,12 @@ import json
 import re
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from PIL import ImageOps
 
-from tests.emulators.base import Door, Emulator, serve_by_hand
+from tests.emulators.base import Door, Emulator, Limit, seconds_given, serve_by_hand
 from tests.emulators.ideogram_words import COLOURS, RESOLUTIONS, STYLES
 from tests.emulators.messages import Answer, Part, Received, Refused
 from tests.emulators.misplaced import misplaced_key
@@ -125,10 +125,12 @@ class IdeogramEmulator(Emulator):
     hosts = ("api", "files")
     versions: Mapping[str, Version] = VERSIONS
 
-    def __init__(self, *, key: str = "idgm-emulator-0123456789abcdef") -> None:
+    def __init__(self, *, key: str = "idgm-emulator-0123456789abcdef", seconds: float = 0.0) -> None:
         super().__init__()
         self.key = key
         """The key it accepts."""
+        self.seconds = seconds
+        """How long a call takes."""
         self.usd = 100.0
         """What is left in the account."""
         self.link_seconds = LINK_SECONDS
@@ -141,6 +143,18 @@ class IdeogramEmulator(Emulator):
     def keep_back_next(self, count: int) -> None:
         """Find so many pictures of the next call unsafe; they are charged all the same."""
         self._unsafe = count
+
+    def weight(self, received: Received) -> int:
+        """The pictures that are asked for: each takes a place while it is in progress."""
+        asked = [part.data for part in received.parts() if part.name == "num_images" and part.data.isdigit()]
+        return int(asked[0]) if asked else 1
+
+    def too_many(self, limit: Limit, wait: float | None) -> Answer:
+        """It limits what is in flight; what it says of a rate is not documented."""
+        if wait is not None:
+            return Answer.of({"error": "Too many requests."}, 429)
+        more = {"max_inflight_requests": limit.running, "task_completion_speed": "fast"}
+        return Answer.of({"error": "Too many in-flight requests.", "reject_reason": "inflight_limit", **more}, 429)
 
     def doors(self) -> Sequence[Door]:
         """The reframing, and where its pictures lie."""
@@ -168,9 +182,9 @@ class IdeogramEmulator(Emulator):
         unsafe, self._unsafe = self._unsafe, 0
         items = [self._item(asked, place, safe=place >= unsafe, second=second) for place in range(asked.count)]
         if not second:
-            return Answer.of({"created": "2026-01-23T04:56:07+00:00", "data": items})
+            return replace(Answer.of({"created": "2026-01-23T04:56:07+00:00", "data": items}), seconds=self.seconds)
         head = {"generation_id": f"gen-{len(self.charges):04d}", "generation_kind": "sampling", "seed": asked.seed}
-        return Answer.of({**head, "data": items})
+        return replace(Answer.of({**head, "data": items}), seconds=self.seconds)
 
     def _checked(self, received: Received, version: Version) -> _Asked:
         parts = received.parts()
@@ -248,7 +262,7 @@ def _reframed(source: Image.Image, size: tuple[int, int], seed: int) -> Image.Im
 
 def main() -> None:
     """Serve by hand."""
-    serve_by_hand(IdeogramEmulator(), "ideogram", "IDEOGRAM_API_KEY")
+    serve_by_hand(IdeogramEmulator(seconds=seconds_given()), "ideogram", "IDEOGRAM_API_KEY")
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def _part(piece: bytes) -> Part:
     return Part(found.get("name", ""), found.get("filename", ""), mime[1] if mime else "", data)
 
 
-Ending = Literal["whole", "reset", "truncate", "hang"]
+Ending = Literal["whole", "reset", "truncate", "stall", "hang"]
 
 
 @dataclass(frozen=True)
@@ -81,11 +81,13 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     ending: Ending = "whole"
     """`whole`; `reset` breaks the connection without an answer; `truncate` promises the whole body and sends half of
-    it; `hang` says nothing until the emulator closes."""
+    it; `stall` does so too, and then says nothing; `hang` says nothing at all until the emulator closes."""
     seconds: float = 0.0
     """How long it takes to come."""
     piece: int = 0
     """Bytes of each piece it is sent in; 0 for all at once."""
+    pause: float = 0.0
+    """Seconds before each piece of its body but the first."""
     until: Event | None = None
     """What must be set before it comes; None for nothing."""
 
@@ -94,6 +96,10 @@ class Answer:
         """A JSON answer; underscores in header names stand for hyphens."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return cls(status, json.dumps(content).encode("utf-8"), {"Content-Type": "application/json", **named})
+
+    def json(self) -> Any:
+        """The body, which must be JSON."""
+        return json.loads(self.body)
 
     @classmethod
     def reset(cls) -> Answer:

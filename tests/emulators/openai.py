@@ -6,12 +6,11 @@ By hand: `python -m tests.emulators.openai [seconds a call takes]`.
 from __future__ import annotations
 
 import base64
-import time
-from collections import deque
 from dataclasses import replace
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from tests.emulators.base import Door, Emulator, seconds_given, serve_by_hand
+from tests.emulators.base import Door, Emulator, Limit, seconds_given, serve_by_hand
 from tests.emulators.messages import Answer, Received, Refused
 from tests.emulators.misplaced import misplaced_key
 from tests.emulators.openai_models import (
@@ -39,8 +38,6 @@ MASK_LIMIT = 4_000_000
 MOST_IMAGES = 16
 KINDS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
 CREATED = 1713833628
-WINDOW = 60.0
-"""Seconds in which pictures are counted against the rate."""
 DEFAULT_SIZE = (1024, 1024)
 
 
@@ -68,6 +65,7 @@ class OpenAIEmulator(Emulator):
     """OpenAI, strict; or a server of one's own that speaks the same."""
 
     hosts = ("api", "files")
+    begins = ("generate", "edit")
 
     def __init__(
         self, *, key: str = "sk-emulator-0123456789abcdef", own_server: bool = False, seconds: float = 0.0
@@ -83,19 +81,33 @@ class OpenAIEmulator(Emulator):
         """USD left in the account."""
         self.charges: list[float] = []
         """USD of each call that was carried out, in order."""
-        self.rate: int | None = None
-        """How many pictures a minute are made; None for no limit."""
         self.unlisted = frozenset({"gpt-image-2.5-flare", "gpt-image-2.5-sunburst"})
         """Models that are served although the list of models lacks them, as it was seen of these in September 2026."""
+        self.says_limits = False
+        """Whether its answers say in headers how many pictures a minute it takes. Clients have seen such headers; the
+        maker's documentation names those of requests and tokens alone."""
         self.links = False
         """Whether it answers with links whatever it is asked for, as some servers do."""
-        self._made: deque[float] = deque()
         self._files: dict[str, tuple[bytes, str]] = {}
 
     @property
     def addresses(self) -> dict[str, str]:
         """What a provider is wired with to find it."""
         return {"": f"{self.url('api')}/v1"}
+
+    def weight(self, received: Received) -> int:
+        """The pictures that are asked for."""
+        sent = {part.name: part.data.decode("utf-8") for part in received.parts() if not part.filename}
+        return int((sent or received.json() or {}).get("n", 1))
+
+    def too_many(self, limit: Limit, wait: float | None) -> Answer:
+        """It counts pictures by the minute, and says how many it takes and when it takes the next."""
+        seconds = ceil(limit.seconds if wait is None else wait)
+        text = (
+            "Rate limit reached for gpt-image-2 (for limit gpt-image) in organization org-emulated on images per min: "
+            f"Limit {limit.calls}, Used {limit.calls}, Requested 1. Please try again in {seconds}s."
+        )
+        return error(429, text, "rate_limit_exceeded", kind="requests", retry_after=str(seconds))
 
     def doors(self) -> Sequence[Door]:
         """The Images API, the links it gives where it is asked for them, and the list of models."""
@@ -194,21 +206,15 @@ class OpenAIEmulator(Emulator):
         return self._give([draw(size, (text, place)) for place in range(count)], fields, model, len(pictures))
 
     def _give(self, made: Sequence[Image.Image], fields: Mapping[str, Any], model: Model, inputs: int) -> Answer:
-        """The answer with the pictures, after rate and purse."""
-        now = time.monotonic()
-        while self._made and self._made[0] < now - WINDOW:
-            self._made.popleft()
-        if self.rate is not None and len(self._made) + len(made) > self.rate:
-            text = f"Rate limit reached for {fields['model']} on images per min (IPM): Limit {self.rate}."
-            raise Refused(error(429, text, "rate_limit_exceeded", kind="requests", retry_after="12"))
+        """The answer with the pictures, as far as the purse reaches."""
         quality = str(fields.get("quality", "auto"))
         output = sum(model.charge(picture.size, quality) for picture in made)
         price = output + (inputs * INPUT_TOKENS * INPUT_USD if model.own else 0)
         if price > self.credit:
             text = "You exceeded your current quota, please check your plan and billing details."
             raise Refused(error(429, text, "insufficient_quota", kind="insufficient_quota"))
-        self._made.extend([now] * len(made))
         self.credit -= price
+        headers = self._limits(len(made)) if self.says_limits else {}
         self.charges.append(price)
         form = str(fields.get("output_format", "png"))
         transparent = fields.get("background") == "transparent"
@@ -223,7 +229,16 @@ class OpenAIEmulator(Emulator):
                 "size": "x".join(str(side) for side in made[0].size),
                 "usage": _usage(round(output / OUTPUT_USD), inputs * INPUT_TOKENS),
             }
-        return replace(Answer.of(answer, x_request_id="req_emulated"), seconds=self.seconds)
+        own = Answer.of(answer, x_request_id="req_emulated")
+        return replace(own, headers={**own.headers, **headers}, seconds=self.seconds)
+
+    def _limits(self, made: int) -> dict[str, str]:
+        most, left = self.left()
+        if most.calls is None:
+            return {}
+        reset = f"{(most.calls - left + made) * most.seconds / most.calls:g}s"
+        values = {"limit": str(most.calls), "remaining": str(left - made), "reset": reset}
+        return {f"x-ratelimit-{word}-images": value for word, value in values.items()}
 
     def _item(self, data: bytes, form: str, fields: Mapping[str, Any], model: Model) -> dict[str, Any]:
         if not self.links and (model.own or fields.get("response_format") == "b64_json"):

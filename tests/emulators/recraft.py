@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
-from tests.emulators.base import Door, Emulator, serve_by_hand
+from tests.emulators.base import Door, Emulator, Limit, serve_by_hand
 from tests.emulators.messages import Answer, Part, Received, Refused
 from tests.emulators.misplaced import misplaced_key
 from tests.emulators.pictures import cut_out, look, saved
@@ -48,6 +48,10 @@ class RecraftEmulator(Emulator):
         self.charges: list[float] = []
         """Units, in the order they were taken."""
         self._files: dict[str, tuple[bytes, str]] = {}
+
+    def too_many(self, limit: Limit, wait: float | None) -> Answer:  # noqa: ARG002 - no wait is documented
+        """The status is documented, the words are not."""
+        return refuse("too_many_requests", "too many requests", 429).answer
 
     def doors(self) -> Sequence[Door]:
         """The part of Recraft's interface that cuts out, and where its pictures lie."""

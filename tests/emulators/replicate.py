@@ -7,9 +7,10 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from tests.emulators.base import Door, Emulator, seconds_given, serve_by_hand
+from tests.emulators.base import Door, Emulator, Limit, seconds_given, serve_by_hand
 from tests.emulators.messages import Answer, Received, Refused
 from tests.emulators.misplaced import misplaced_key
 from tests.emulators.pictures import encode, look
@@ -73,6 +74,7 @@ class ReplicateEmulator(Emulator):
     """Replicate, strict."""
 
     hosts = ("api", "files")
+    begins = ("create", "create_version")
 
     def __init__(self, *, key: str = "r8_emulator0123456789abcdef", seconds: float | None = None) -> None:
         super().__init__()
@@ -104,6 +106,18 @@ class ReplicateEmulator(Emulator):
         for task in self.tasks.values():
             task.expired = True
         self._files.clear()
+
+    def at_work(self) -> int:
+        """How many predictions are not over yet."""
+        return sum(self._is_at_work(task) for task in self.tasks.values())
+
+    def _is_at_work(self, task: Task) -> bool:
+        return not task.settled and (self.seconds is None or time.monotonic() - task.began < self.seconds)
+
+    def too_many(self, limit: Limit, wait: float | None) -> Answer:
+        """The wait is in the words, not in a header."""
+        text = f"Request was throttled. Your rate limit resets in ~{ceil(limit.seconds if wait is None else wait)}s."
+        return failure(429, text)
 
     def doors(self) -> Sequence[Door]:
         """The HTTP interface, and the files it makes."""

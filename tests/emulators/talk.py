@@ -93,10 +93,20 @@ class Talk:
         head = self._http.send(h11.Response(status_code=answer.status, headers=list(headers.items())))
         step = answer.piece or len(answer.body) or 1
         pieces = [answer.body[place : place + step] for place in range(0, len(answer.body), step)]
-        body = b"".join(self._http.send(h11.Data(data=piece)) or b"" for piece in pieces)
-        if answer.ending == "truncate":
+        sent = [self._http.send(h11.Data(data=piece)) or b"" for piece in pieces]
+        if answer.pause:
+            self._writer.write(head or b"")
+            head = b""
+            while len(sent) > 1:
+                self._writer.write(sent.pop(0))
+                await self._writer.drain()
+                await asyncio.sleep(answer.pause)
+        body = b"".join(sent)
+        if answer.ending in ("truncate", "stall"):
             self._writer.write((head or b"") + body[: len(body) // 2])
             await self._writer.drain()
+            if answer.ending == "stall":
+                await asyncio.Event().wait()
             return False
         self._writer.write((head or b"") + body + (self._http.send(h11.EndOfMessage()) or b""))
         await self._writer.drain()

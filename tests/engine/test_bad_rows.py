@@ -41,7 +41,7 @@ SPOILT = {
     "a spec without its size": "UPDATE job SET plan = json_remove(plan, '$.spec.exact_size') WHERE id = :id",
     "a plan that is a number": "UPDATE job SET plan = '5' WHERE id = :id",
     "nested without end": "UPDATE job SET plan = replace(hex(zeroblob(50000)), '0', '[') WHERE id = :id",
-    "an unknown state": "UPDATE job SET state = 'stalled' WHERE id = :id",
+    "an unknown state": "UPDATE job SET state = 'dozing' WHERE id = :id",
     "an unknown state of its call": "UPDATE call SET state = 'dozing' WHERE job_id = :id",
     "notes that are none": "UPDATE job SET notes = '7' WHERE id = :id",
     "an unknown operation": "UPDATE job SET operation = 'juggle' WHERE id = :id",

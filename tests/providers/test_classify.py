@@ -55,7 +55,7 @@ def test_the_usual_waits_outlast_a_ten_second_window() -> None:
     assert sum(retry.wait(sends, None) or 0 for sends in range(1, retry.resends + 1)) > 10
 
 
-REFUSED, DOWN = RateLimited("v"), VendorUnavailable("v")
+REFUSED, DOWN, MAYBE_PAID = RateLimited("v"), VendorUnavailable("v"), VendorUnavailable("v", charged=None)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,11 @@ REFUSED, DOWN = RateLimited("v"), VendorUnavailable("v")
         (Purpose.SUBMIT, REFUSED, 429, True, True),
         (Purpose.SUBMIT, DOWN, 503, True, True),
         (Purpose.SUBMIT, DOWN, 500, True, False),
-        (Purpose.SUBMIT, DOWN, 200, True, False),
+        (Purpose.SUBMIT, DOWN, 200, True, True),
+        (Purpose.SUBMIT, MAYBE_PAID, 200, True, False),
+        (Purpose.SUBMIT, MAYBE_PAID, 503, True, False),
+        (Purpose.OTHER, DOWN, 200, True, False),
+        (Purpose.OTHER, DOWN, 503, True, True),
         (Purpose.SUBMIT, DOWN, None, False, True),
         (Purpose.SUBMIT, UnknownOutcome("v"), None, True, False),
         (Purpose.SUBMIT, GenerationFailed("v"), 503, True, False),

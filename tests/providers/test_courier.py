@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from dataclasses import replace
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,8 @@ import pytest
 
 from imagewright.errors import NotSent, UnknownOutcome
 from imagewright.providers import KEY_VARIABLES
-from imagewright.providers.http.dispatch import environment
+from imagewright.providers.http.courier import try_out, what_ends_along
+from imagewright.providers.http.dispatch import environment, pack_frame, read_frame
 from tests.emulators.messages import Answer
 from tests.support.courier_runs import KEY, Vendor, collected, couriers, is_locked, left_in, runs, send, server, until
 
@@ -173,3 +176,70 @@ async def test_a_courier_that_is_asked_to_end_finishes_what_it_sends(
         group.start_soon(end)
         assert (await send(couriered, vendor, tmp_path)).status == 200
     assert vendor.paid == 2
+
+
+# what keeps it from helping
+
+
+@pytest.mark.parametrize(
+    ("script", "trouble"),
+    [
+        (None, ""),
+        ("exit 1", "it ends as soon as it is started"),
+        ('echo "a banner of the system"; exec {python} "$@"', "something else prints to its standard output"),
+        ("exec sleep 60", "it ends as soon as it is started"),
+    ],
+)
+def test_why_no_courier_starts_is_found_by_starting_one(
+    script: str | None, trouble: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if script is not None:
+        monkeypatch.setattr("imagewright.providers.http.courier.START_SECONDS", 0.5)
+        program = tmp_path / "python"
+        program.write_text(f"#!/bin/sh\n{script.format(python=sys.executable)}\n", "utf-8")
+        program.chmod(0o700)
+        monkeypatch.setattr(sys, "executable", str(program))
+    assert try_out() == trouble
+
+
+@pytest.mark.parametrize("contained", [True, False])
+@pytest.mark.parametrize(
+    ("numbers", "first", "group", "words"),
+    [
+        ((1, 0), "python", "0::/", "the container ends with its first process"),
+        ((40, 39), "/usr/bin/imagewright serve", "0::/", "the container ends with its first process"),
+        ((40, 39), "sleep infinity", "0::/", ""),
+        ((40, 39), "/sbin/init", "0::/user.slice/user-1000.slice/session-3.scope", ""),
+        (
+            (40, 39),
+            "/sbin/init",
+            "0::/system.slice/pictures.service\n",
+            "systemd may end all processes of pictures.serv",
+        ),
+        ((40, 39), "", "", ""),
+    ],
+)
+def test_what_ends_a_courier_with_its_server_is_known(
+    numbers: tuple[int, int],
+    first: str,
+    group: str,
+    words: str,
+    contained: bool,  # noqa: FBT001 - a parameter of the table
+) -> None:
+    found = what_ends_along(*numbers, first, group, contained=contained)
+    assert words in found
+    assert bool(found) is bool(words)
+
+
+@pytest.mark.parametrize("contained", [True, False])
+def test_an_init_of_a_container_waits_for_the_server(contained: bool) -> None:  # noqa: FBT001 - as above
+    assert bool(what_ends_along(7, 1, "/sbin/docker-init", "0::/", contained=contained)) is contained
+
+
+def test_half_a_message_is_none(tmp_path: Path) -> None:
+    head, body = pack_frame({"id": 1, "what": "go"}, b"body")
+    file = tmp_path / "pipe"
+    for cut in range(len(head + body)):
+        file.write_bytes((head + body)[:cut])
+        with FileIO(file) as pipe:
+            assert read_frame(pipe) is None

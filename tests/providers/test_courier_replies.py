@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import socketserver
 import sys
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -90,6 +92,37 @@ async def test_a_vendor_that_cannot_be_reached_is_tried_again_and_nothing_begins
     assert not begun
 
 
+class _Refusing(socketserver.StreamRequestHandler):
+    """A proxy that leads nowhere."""
+
+    def handle(self) -> None:
+        asked.append(self.rfile.readline())
+        self.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+
+asked: list[bytes] = []
+"""The first line of each request that came to the proxy."""
+
+
+async def test_a_proxy_that_refuses_has_nothing_of_the_request(
+    tmp_path: Path, couriered: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+
+    async def begin() -> None:
+        begun.append(1)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), _Refusing) as proxy:
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.server_address[1]}")
+        url = "https://vendor.example"
+        with pytest.raises(VendorUnavailable, match="403"):
+            await couriered.send(bearer("vendor", KEY, url), asking(url), Sending(begin, tmp_path, 1))
+        proxy.shutdown()
+    assert set(asked) == {b"CONNECT vendor.example:443 HTTP/1.1\r\n"}
+    assert not begun
+
+
 async def test_a_form_of_20_mb_arrives_as_it_is(vendor: Vendor, tmp_path: Path, couriered: HttpClient) -> None:
     data = os.urandom(1_000_000) * 20
     files = (FilePart("image[]", "a.png", "image/png", data),)
@@ -161,9 +194,15 @@ async def test_an_answer_whose_folder_was_removed_comes_all_the_same(
         await collected(couriered, vendor, folder)
 
 
-@pytest.fixture(params=["/nowhere/python", "/bin/false", ""])
-def _no_python(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "executable", request.param)
+@pytest.fixture(params=["/nowhere/python", "/bin/false", "", "loud"])
+def _no_python(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program: str = request.param
+    if program == "loud":
+        script = tmp_path / "python"
+        script.write_text(f'#!/bin/sh\necho "a banner"\nexec {sys.executable} "$@"\n', "utf-8")
+        script.chmod(0o700)
+        program = str(script)
+    monkeypatch.setattr(sys, "executable", program)
 
 
 @pytest.mark.usefixtures("_no_python")

@@ -16,7 +16,18 @@ from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS
 from imagewright.providers.http.client import HttpClient
 from imagewright.settings.load import load_settings
 from imagewright.settings.sources import read_config, unknown_variables
-from imagewright.settings.table import ADDRESSES, HOME, NAMES, ROOTS, SETTINGS, VARIABLES, address_variable
+from imagewright.settings.table import (
+    BY_PROVIDER,
+    HOME,
+    NAMES,
+    ROOTS,
+    SETTINGS,
+    VARIABLES,
+    Rate,
+    address_variable,
+    rate_variable,
+)
+from imagewright.storage.records import Pace
 
 if TYPE_CHECKING:
     from imagewright.settings.table import Setting
@@ -34,7 +45,7 @@ SAMPLES = {
     "USD, 0 to 1000000": ("0.5", "0.5"),
 }
 """A value that is no default, for each kind: as a variable has it and as the file has it."""
-BOTH = [one for one in SETTINGS if one.name and one.variable and one is not ADDRESSES]
+BOTH = [one for one in SETTINGS if one.name and one.variable and one not in BY_PROVIDER]
 
 
 @pytest.mark.parametrize("setting", BOTH, ids=lambda one: one.name)
@@ -75,7 +86,8 @@ def test_the_folders_follow_their_variables(tmp_path: Path) -> None:
 
 
 def test_every_variable_that_a_message_or_a_document_names_is_read() -> None:
-    known = {*VARIABLES, ADDRESSES.variable}
+    known = {*VARIABLES, *(one.variable for one in BY_PROVIDER)}
+    known |= {rate_variable(name) for name, variables in KEY_VARIABLES.items() if variables}
     known |= {address_variable(name) for name, variables in KEY_VARIABLES.items() if variables}
     known |= {address_variable(f"{name}_{part}") for name, parts in OTHER_HOSTS.items() for part in parts}
     files = [*SOURCE.rglob("*.py"), *(file for file in (DOCUMENT, README) if file.exists())]
@@ -103,6 +115,79 @@ def test_an_address_stands_in_the_variable_that_its_name_gives(home: Path, name:
     assert load_settings(variables).addresses == {name: "https://gateway.example"}
 
 
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        ("20/10", Rate(20, 10, None)),
+        (" 5 / 60 / 12 ", Rate(5, 60, 12)),
+        ("100000/1", Rate(100_000, 1, None)),
+        ("1/3600/1", Rate(1, 3600, 1)),
+        ("5/1.5", Rate(5, 1.5, None)),
+    ],
+)
+def test_a_rate_means_the_same_as_a_variable_and_in_the_file(home: Path, text: str, rate: Rate) -> None:
+    assert load_settings({HOME.variable: str(home), rate_variable("kie"): text}).rates == {"kie": rate}
+    home.mkdir(parents=True)
+    (home / "config.toml").write_text(f'[rates]\nkie = "{text}"\nbfl = "9/9"', encoding="utf-8")
+    assert load_settings({HOME.variable: str(home)}).rates == {"kie": rate, "bfl": Rate(9, 9, None)}
+    assert load_settings({HOME.variable: str(home), rate_variable("kie"): "7/7"}).rates["kie"] == Rate(7, 7, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("fast", "'fast' is not a rate; write calls/seconds, such as 20/10, or with how many may run at once, such as"),
+        ("20", "'20' is not a rate; write calls/seconds, such as 20/10"),
+        ("20/10/5/6", "'20/10/5/6' is not a rate"),
+        ("20/10s", "'20/10s' is not a rate"),
+        ("/10", "'/10' is not a rate"),
+        ("0/10", "0 is not between 1 and 100000 calls"),
+        ("2.5/10", "2.5 is not a whole number of calls"),
+        ("nan/10", "nan is not between 1 and 100000 calls"),
+        ("20/0", "0 is not between 1 and 3600 seconds"),
+        ("20/inf", "inf is not between 1 and 3600 seconds"),
+        ("20/10/0", "0 is not between 1 and 100000 calls at once"),
+    ],
+)
+def test_a_wrong_rate_is_refused_where_it_stands(home: Path, text: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(f"IMAGEWRIGHT_KIE_RATE: {words}")):
+        load_settings({HOME.variable: str(home), rate_variable("kie"): text})
+    home.mkdir(parents=True)
+    (home / "config.toml").write_text(f'[rates]\nkie = "{text}"', encoding="utf-8")
+    with pytest.raises(SettingsError, match=re.escape(f"rates.kie: {words}")):
+        load_settings({HOME.variable: str(home)})
+
+
+@pytest.mark.parametrize("name", ["kei", "offline", "kie_upload"])
+def test_a_rate_of_nobody_stops_the_start(home: Path, name: str) -> None:
+    settings = load_settings({HOME.variable: str(home), rate_variable(name): "20/10"})
+    variable = f"IMAGEWRIGHT_{name.upper()}_RATE"
+    with pytest.raises(SettingsError, match=rf"rates.{name} \({variable}\): there is no provider with a rate '{name}'"):
+        make_config(settings, HttpClient())
+
+
+@pytest.mark.parametrize(
+    ("provider", "text", "pace"),
+    [
+        ("kie", "", Pace(20, 10)),
+        ("kie", "200/60", Pace(200, 60)),
+        ("bfl", "", Pace(running=24)),
+        ("bfl", "10/1", Pace(10, 1, 24)),
+        ("bfl", "10/1/48", Pace(10, 1, 48)),
+        ("openai", "", Pace()),
+        ("openai", "5/60", Pace(5, 60)),
+    ],
+)
+def test_a_rate_takes_the_place_of_the_vendors_and_doctor_reads_it(
+    home: Path, provider: str, text: str, pace: Pace
+) -> None:
+    key = {KEY_VARIABLES[provider][0]: "0123456789abcdef0123456789abcdef"}
+    set_by_user = {rate_variable(provider): text} if text else {}
+    config = make_config(load_settings({HOME.variable: str(home), **key, **set_by_user}), HttpClient())
+    assert config.registry.providers[provider].pace == config.offer.providers[provider].pace == pace
+    assert config.offer.providers["offline"].pace is None
+
+
 def test_a_variable_that_sets_nothing_is_named_once_with_the_nearest(
     home: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -111,6 +196,7 @@ def test_a_variable_that_sets_nothing_is_named_once_with_the_nearest(
         "IMAGEWRIGHT_BUDGET_PERDAY": "3",
         "IMAGEWRIGHT_XYZZY": "1",
         "IMAGEWRIGHT_NOBODY_BASE_URL": "https://nobody.example",
+        "IMAGEWRIGHT_NOBODY_RATE": "20/10",
         "OTHERS_WAIT": "3",
     }
     sentences = [

@@ -11,7 +11,7 @@ import pytest
 
 from imagewright.errors import StorageError
 from imagewright.storage.base import BlobGoneError
-from imagewright.storage.blobs import LocalBlobs
+from imagewright.storage.blobs import FRESH, LocalBlobs
 from imagewright.storage.paths.roots import AllowedRoots, ConfineError
 from tests.storage.stores_bench import SOURCE
 from tests.support.clock import Clock
@@ -274,3 +274,17 @@ async def test_nothing_is_left_of_what_could_not_be_written(local: LocalBlobs, b
             await write
     assert files(base) == {INPUT}
     assert not (tmp_path / ".here.part").is_symlink()
+
+
+async def test_a_folder_that_was_just_checked_is_not_probed_again(tmp_path: Path, clock: Clock) -> None:
+    pictures = tmp_path / "kept" / "pictures"
+    blobs = LocalBlobs(tmp_path / "kept", pictures, AllowedRoots([pictures]), monotonic=clock.monotonic)
+    await blobs.check_room("pictures", 100)
+    pictures.rmdir()
+    pictures.write_bytes(b"in its place")
+    await blobs.check_room("pictures", 100)
+    with pytest.raises(StorageError, match="Too little room"):  # how much is free is looked up each time
+        await blobs.check_room("pictures", 2**62)
+    clock.wait(FRESH)
+    with pytest.raises(StorageError, match="cannot be made"):
+        await blobs.check_room("pictures", 100)

@@ -17,8 +17,9 @@ import pytest
 
 from imagewright.errors import StorageError
 from imagewright.settings.folders import Folders
+from imagewright.storage.base import Step
 from imagewright.storage.principal import LOCAL, Principal
-from imagewright.storage.records import spooled_key
+from imagewright.storage.records import Pace, spooled_key
 from imagewright.storage.sqlite.database import Database
 from imagewright.storage.sqlite.tables import MIGRATIONS
 from imagewright.storage.states import CallState
@@ -138,6 +139,39 @@ async def test_pictures_are_found_and_read_where_they_lie(old: Path, folders: Fo
             assert record.path is not None
             assert await stores.library.read(record, 1000) == record.path.as_posix().encode()
         assert [one.id for one in await stores.library.of_job(LOCAL, ENDED)] == [fox.id]
+
+
+@pytest.mark.parametrize("version", range(VERSION, len(MIGRATIONS)))
+async def test_every_release_since_is_migrated_too(old: Path, folders: Folders, version: int) -> None:
+    with closing(Database(old, MIGRATIONS[:version], pictures=folders.pictures)) as database, database.reading() as one:
+        assert one.execute("PRAGMA user_version").fetchone() == (version,)
+    async with opened(folders) as stores:
+        jobs = {one.id: one for one in await stores.jobs.reclaim(["vendor"])}
+        assert set(jobs) == {PLANNED, ANSWERED, SUBMITTED, MADE}
+        assert len(await stores.library.find(LOCAL)) == 3
+        spent = await stores.jobs.spent(LOCAL, 0.0)
+        assert (round(spent.usd, 6), spent.jobs) == (0.6, 5)
+        assert await stores.jobs.take_slot("account", "vendor", Pace(1, 60.0, 9)) == 0.0
+        await stores.jobs.advance(PLANNED, 0, CallState.SUBMITTING)
+        assert await stores.jobs.take_slot("account", "vendor", Pace(1, 60.0, 9)) > 0
+        await stores.jobs.conclude(SUBMITTED, [Step(0, CallState.MADE, {"took": 4.0})])
+        assert await stores.jobs.durations("vendor", jobs[SUBMITTED].model) == [4.0]
+        await stores.jobs.note(MADE, 0, CallState.STALLED)
+        await stores.jobs.stall(MADE, ["It takes too long."])
+        assert [one.id for one in await stores.jobs.reclaim(["vendor"], stalled=True)] == [MADE]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+async def test_pictures_of_the_first_releases_are_found(folders: Folders, version: int) -> None:
+    picture = (
+        "INSERT INTO picture (id, path, tool, operation, provider, model, prompt, words, arguments, cost_basis, width, "
+        "height, format, bytes, created, job_id, variant) VALUES ('img_a', ?, 't', 'generate', 'p', 'm', 'fox', 'fox', "
+        "'{}', 'unknown', 1, 1, 'png', 9, 0, '', 1)"
+    )
+    with closing(Database(folders.database, MIGRATIONS[:version])) as database, database.writing() as connection:
+        connection.execute(picture, (str(folders.pictures / "fox.png"),))
+    async with opened(folders) as stores:
+        assert [one.key for one in await stores.library.find(LOCAL, text="fox")] == ["pictures/fox.png"]
 
 
 async def test_a_migrated_home_can_be_moved(old: Path, folders: Folders, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ UNSCOPED = {
     "advance", "claim", "replan", "finish", "renew", "check_lease", "release",  # of the worker that holds the job
     "conclude", "stall",
     "reclaim", "known_handles", "get_unscoped",  # of all principals, and shown to none
-    "take_slot", "slot_refused", "learn_pace", "durations",  # of the vendor's account, which all share
+    "take_slot", "slot_used", "slot_refused", "learn_pace", "durations",  # of the vendor's account, which all share
 }  # fmt: skip
 ASKED: dict[str, tuple[Callable[[JobStore, Principal], Awaitable[Any]], Any]] = {
     "repeated": (lambda store, who: store.repeated(who, "1", ""), None),

@@ -63,6 +63,21 @@ async def test_the_wait_is_until_the_oldest_leaves_the_window(workers: Workers, 
     assert await take(store) == pytest.approx(4)
 
 
+async def test_a_slot_whose_request_leaves_late_counts_from_then_on(workers: Workers, clock: Clock) -> None:
+    store = workers()
+    assert await taken(store) == 20
+    clock.wait(3)
+    for _ in range(5):
+        await store.slot_used("acc", 3.0)
+    clock.wait(WINDOW - 3)
+    assert await taken(store) == 15
+    clock.wait(3)
+    assert await taken(store) == 5
+    await store.slot_used("acc", 2 * WINDOW)  # its grant is forgotten: that of another is not taken for it
+    clock.wait(WINDOW - 3)
+    assert await taken(store) == 14
+
+
 async def test_all_workers_share_the_slots_and_other_accounts_have_their_own(workers: Workers) -> None:
     stores = [workers(f"worker-{place}") for place in range(4)]
     waits: list[float] = []

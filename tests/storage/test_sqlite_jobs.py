@@ -88,6 +88,9 @@ BAD = [
     ("job", "plan", "{"),
     ("job", "notes", "7"),
     ("job", "state", "odd"),
+    ("job", "created", "yesterday"),
+    ("job", "expected", float("inf")),
+    ("call", "count", "two"),
     ("call", "state", "odd"),
     ("call", "outputs", "7"),
     ("call", "handle", b"\xff"),
@@ -107,7 +110,7 @@ async def test_a_row_that_makes_no_sense_costs_only_its_own_job(  # noqa: PLR091
     for name in ("1", "2"):
         await started(store, name)
     set_row(database, table, column, value)
-    with pytest.raises(UnreadableJobError, match="job_1 cannot be read and is left as it is"):
+    with pytest.raises(UnreadableJobError, match="job_1 cannot be read"):
         await store.get(LOCAL, "job_1")
     for _ in range(2):
         assert [one.id for one in await store.newest(LOCAL, 10)] == ["job_2"]
@@ -115,7 +118,12 @@ async def test_a_row_that_makes_no_sense_costs_only_its_own_job(  # noqa: PLR091
     await store.reclaim(["somebody"])
     clock.wait(LEASE)
     assert [one.id for one in await store.reclaim(["somebody"])] == ["job_2"]
+    for _ in range(3):
+        assert [one.id for one in await store.newest(LOCAL, 10)] == ["job_2"]
+        await store.renew([])
     assert [one.message.count("job_1") for one in caplog.records] == [1]
+    with pytest.raises(UnreadableJobError, match="job_1 cannot be read"):
+        await store.get(LOCAL, "job_1")
 
 
 async def test_a_job_without_calls_makes_no_sense(store: SqliteJobStore, database: Database) -> None:

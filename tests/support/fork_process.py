@@ -49,6 +49,7 @@ def _serve(own: socket.socket) -> None:
 def become(request: Mapping[str, Any], descriptors: Sequence[int]) -> NoReturn:
     """Be the server, from the first line of its own on."""
     code = 1
+    os.setsid()  # as clients start a server, which end all of its process group
     try:
         for place, descriptor in enumerate(descriptors[:3]):
             os.dup2(descriptor, place)

@@ -1,26 +1,33 @@
-"""Kill a real server at a chosen moment and see what becomes of the pictures that were paid for.
+"""Kill or freeze a real server at a chosen moment and see what becomes of the pictures that were paid for.
 
-The moment is chosen from what stands in the journal. Whoever kills holds the journal's write lock while looking and
-striking, so that the states that were read are the states the server died in.
+The moment is chosen from what stands in the journal. Whoever strikes holds the journal's write lock while looking and
+striking, so that the states that were read are the states the server was in.
 
     with SlowKie() as kie:
         house = House(home, kie)
         with house.server() as server:
             house.begin(server, "a kite")
-            point = house.kill(server, CallState.SUBMITTED)
+            point = house.kill(server, Aim.SUBMITTED)
         with house.server():
             house.wait_until_settled()
         house.audit().check()
+
+A strike hits the server's whole process group, as a client's does. A courier, which has a session of its own, is not
+in it and is only hit where that is asked for.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
+import sys
 import time
 from collections import Counter
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
-from threading import Event
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -30,22 +37,18 @@ from imagewright.settings.folders import find_folders
 from imagewright.storage.principal import LOCAL
 from imagewright.storage.states import FINAL, CallState
 from imagewright.storage.stores import open_stores
-from tests.emulators.base import Emulator
-from tests.emulators.fal import FalEmulator
-from tests.emulators.kie import KieEmulator
-from tests.emulators.openai import OpenAIEmulator
-from tests.support.engine_bench import place
+from tests.support.audits import Audit
 from tests.support.raw_client import MODERN, QUICK, RawClient
-from tests.support.vendors import VENDORS, environment, routes_of
+from tests.support.slow_vendors import prompt_in
+from tests.support.vendors import environment, routes_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
-    from pathlib import Path
 
     from imagewright.providers.base import Route
     from imagewright.storage.records import JobRecord, PictureRecord
     from imagewright.storage.stores import Stores
-    from tests.emulators.messages import Answer, Received
+    from tests.support.slow_vendors import AnyVendor
 
 T = TypeVar("T")
 
@@ -53,77 +56,44 @@ PATIENCE = 30.0
 """Seconds until a state that never comes fails the test."""
 PAUSE = 0.002
 """Seconds between two looks into the journal; the server needs its turn at the lock."""
-LIVE = tuple(state for state in CallState if state not in FINAL)
-"""The states a server can be killed in with work to do."""
+LOCKED = 1.5
+"""Seconds for which the journal is kept locked at most to catch a server between a file and its row."""
 
 
-class Unhurried(Emulator):
-    """A vendor that takes its time over some answers, or holds them back, so that there is time to die in."""
+class Aim(StrEnum):
+    """A moment a server can be killed in with work to do."""
 
-    def __init__(self, **more: Any) -> None:
-        super().__init__(**more)
-        self.lags: Mapping[str, float] = {}
-        """Seconds by door."""
-        self._held: dict[str, Event] = {}
-
-    def hold(self, label: str) -> None:
-        """Do the work of a door, and keep its answers until `release`."""
-        self._held[label] = Event()
-
-    def release(self, label: str) -> None:
-        """Send what was kept, and answer at once from now on."""
-        self._held.pop(label).set()
-
-    def answer(self, received: Received) -> Answer:
-        own = super().answer(received)
-        label = self.requests[-1].label
-        return replace(own, seconds=own.seconds + self.lags.get(label, 0.0), until=self._held.get(label))
-
-
-class SlowKie(Unhurried, KieEmulator):
-    """Kie, with credit for thousands of pictures."""
-
-    name = "kie"
-    submits = "create"
-    lists_calls = False
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.credits = 1e9
-        self.lags = {"create": 0.15, "download": 0.15}
-
-
-class SlowFal(Unhurried, FalEmulator):
-    """fal."""
-
-    name = "fal"
-    submits = "submit"
-    lists_calls = True
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lags = {"submit": 0.15, "download": 0.15}
-
-
-class SlowOpenAI(Unhurried, OpenAIEmulator):
-    """OpenAI, which answers a submit with the pictures: there is nothing to ask about afterwards."""
-
-    name = "openai"
-    submits = "generate"
-
-
-AnyVendor = SlowKie | SlowFal
-"""Vendors whose books can be audited: each task has a number."""
+    PLANNED = "planned"
+    SUBMITTING = "submitting"
+    SUBMITTED = "submitted"
+    FETCHING = "fetching"
+    """It has asked for a file; the journal may still say that its call is submitted."""
+    SAVING = "saving"
+    """A file is in its place, and the journal does not say so yet."""
 
 
 @dataclass(frozen=True)
 class KillPoint:
     """What a server was doing when it died."""
 
-    aimed: CallState | None
-    """The state that was waited for; None when the moment was left to chance."""
-    states: Counter[CallState]
-    """How many of its unfinished calls stood in each state."""
+    aimed: Aim | None
+    """What was waited for; None when the moment was left to chance."""
+    hit: bool
+    """Whether it came."""
+    calls: Mapping[tuple[str, int], CallState]
+    """Its unfinished calls, by job and number, and where each stood."""
+    with_courier: bool = False
+    """Whether its courier was killed as well."""
+
+    @property
+    def states(self) -> Counter[CallState]:
+        """How many of its unfinished calls stood in each state."""
+        return Counter(self.calls.values())
+
+    @property
+    def moments(self) -> set[str]:
+        """What it was doing."""
+        return {*self.calls.values()} | ({self.aimed} if self.hit and self.aimed else set())
 
 
 @dataclass
@@ -132,25 +102,26 @@ class House:
 
     home: Path
     """The user's folder."""
-    vendor: AnyVendor | SlowOpenAI
+    vendor: AnyVendor
     """The emulator, running."""
     env: dict[str, str] = field(default_factory=dict)
     """Further variables for the servers."""
-    spawning: bool = False
-    """Whether servers are started from nothing, as users' are, and not forked."""
 
     def __post_init__(self) -> None:
         self._folders = find_folders({"IMAGEWRIGHT_HOME": str(self.home)}, self.home)
         self._file = self._folders.database
 
     def server(self, revision: str = MODERN, **env: str) -> RawClient:
-        """A server process whose lease is short and which asks the vendor often."""
-        return RawClient(
-            revision,
-            env=self.environment() | {"IMAGEWRIGHT_LEASE": "1"} | self.env | env,
-            program=QUICK if self.spawning else (),
-            quick=True,
-        )
+        """A server process whose lease is short and which asks the vendor often, with these further variables."""
+        return self._server(revision, env)
+
+    def spawned_server(self) -> RawClient:
+        """Such a server, started from nothing as users' are, and not forked."""
+        return self._server(MODERN, {}, QUICK)
+
+    def _server(self, revision: str, env: Mapping[str, str], program: tuple[str, ...] = ()) -> RawClient:
+        variables = {**self.environment(), "IMAGEWRIGHT_LEASE": "1", **self.env, **env}
+        return RawClient(revision, env=variables, program=program, quick=True)
 
     def environment(self) -> dict[str, str]:
         """The variables that give a server this home and this vendor."""
@@ -167,70 +138,99 @@ class House:
         return server.begin("tools/call", {"name": route.tool, "arguments": arguments})
 
     @contextmanager
-    def held(self, state: CallState) -> Iterator[None]:
-        """Let no call get beyond this state, which waits for an answer of the vendor."""
-        vendor = VENDORS[self.vendor.name]
-        doors = {CallState.SUBMITTING: self.vendor.submits, CallState.MADE: "download"}
-        door = doors.get(state) or vendor.polls[0]
-        self.vendor.hold(door)
+    def held(self, aim: Aim) -> Iterator[None]:
+        """Let no call get beyond this moment, which waits for an answer of the vendor."""
+        vendor = self.vendor
+        self.vendor.hold(door := {Aim.SUBMITTING: vendor.submits, Aim.SUBMITTED: vendor.polls}.get(aim, "download"))
         try:
             yield
         finally:
             self.vendor.release(door)
 
-    def kill(self, server: RawClient, aim: CallState | None, *, within: float = PATIENCE) -> KillPoint:
-        """SIGKILL it as soon as one of its calls is in this state.
+    def kill(
+        self, server: RawClient, aim: Aim | None, *, within: float = PATIENCE, with_courier: bool = False
+    ) -> KillPoint:
+        """SIGKILL it as soon as it is in this moment.
 
         Args:
             server: the process.
-            aim: the state; None to leave the moment to chance.
+            aim: the moment; None to leave it to chance.
             within: seconds after which it is killed anyway; it is, too, once it has carried all its calls beyond.
+            with_courier: whether the courier that sends its requests is killed at the same moment.
         """
         deadline = time.monotonic() + within
+        asked = self._asked_for_files()
         begun = False
         while True:
-            with self._locked() as states_of:
-                states = states_of(server.process.pid)
-                missed = begun and not states and aim is not None
-                begun = begun or bool(states)
-                if aim in states or missed or time.monotonic() > deadline:
-                    server.process.kill()
+            with self.locked() as calls_of:
+                calls = calls_of(server.process.pid)
+                missed = begun and not calls and aim is not None
+                begun = begun or bool(calls)
+                hit = begun and self._is_in(aim, calls, asked)
+                if hit or missed or time.monotonic() > deadline:
+                    struck = strike(server, signal.SIGKILL, with_courier=with_courier)
                     server.process.wait(PATIENCE)
-                    return KillPoint(aim, states)
+                    return KillPoint(aim, hit, calls, with_courier=struck > 1)
             assert server.process.poll() is None, f"the server has ended: {''.join(server.log)}"
             time.sleep(PAUSE)
 
-    @contextmanager
-    def _locked(self) -> Iterator[Any]:
-        """The journal, with nobody else writing: the states of a process's unfinished calls."""
+    def _is_in(self, aim: Aim | None, calls: Mapping[tuple[str, int], CallState], asked: int) -> bool:
+        """Whether a server is in that moment now, the journal being locked; a file is waited for a little."""
+        if aim not in {Aim.FETCHING, Aim.SAVING}:
+            return aim in {state.value for state in calls.values()}
+        if self._asked_for_files() == asked:
+            return False
+        return aim is Aim.FETCHING or self.sees_new_file(self._file_count())
 
-        def states_of(pid: int) -> Counter[CallState]:
+    def _asked_for_files(self) -> int:
+        """How many requests came to the vendor for files, or for what is answered with them."""
+        return len(self.vendor.received("download" if self.vendor.polls else self.vendor.submits))
+
+    def _file_count(self) -> int:
+        """How many files are in the library, in their place."""
+        return sum(1 for _ in self.home.glob("pictures/**/[!.]*.*"))
+
+    def sees_new_file(self, before: int) -> bool:
+        """Whether one more file comes into its place soon."""
+        deadline = time.monotonic() + LOCKED
+        while (new := self._file_count() > before) is False and time.monotonic() < deadline:
+            time.sleep(PAUSE)
+        return new
+
+    @contextmanager
+    def locked(self) -> Iterator[Callable[[int], Mapping[tuple[str, int], CallState]]]:
+        """The journal, with nobody else writing: the unfinished calls of a process, by job and number."""
+
+        def calls_of(pid: int) -> Mapping[tuple[str, int], CallState]:
             query = (
-                "SELECT call.state FROM call JOIN job ON job.id = call.job_id "
+                "SELECT job.id, call.number, call.state FROM call JOIN job ON job.id = call.job_id "
                 "WHERE job.state = 'running' AND job.worker_id LIKE ?"
             )
             try:
                 found = connection.execute(query, (f"{pid}-%",)).fetchall()
             except sqlite3.OperationalError:  # no tables yet
-                return Counter()
-            return Counter(CallState(state) for (state,) in found if state not in FINAL)
+                return {}
+            return {(job, number): CallState(state) for job, number, state in found if state not in FINAL}
 
         if not self._file.exists():
-            yield lambda _pid: Counter()
+            yield lambda _pid: {}
             return
         with closing(sqlite3.connect(self._file, timeout=PATIENCE, isolation_level=None)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
-                yield states_of
+                yield calls_of
             finally:
                 connection.execute("ROLLBACK")
 
-    def wait_for(self, state: CallState) -> None:
-        """Return when a call is in that state."""
-        deadline = time.monotonic() + PATIENCE
-        while not any(call.state is state for job in self.jobs() for call in job.calls):
-            assert time.monotonic() < deadline, f"no call was ever {state}"
-            time.sleep(PAUSE)
+    def wait_for(self, aim: Aim) -> None:
+        """Return when a call is in that moment, which is not over before the vendor has answered."""
+        if aim is Aim.FETCHING:
+            until(self._asked_for_files, "no file was ever asked for")
+            return
+        reached = CallState(aim)
+        until(
+            lambda: any(call.state is reached for job in self.jobs() for call in job.calls), f"no call was ever {aim}"
+        )
 
     def jobs(self) -> list[JobRecord]:
         """Every job in the journal."""
@@ -265,84 +265,54 @@ class House:
 
     def audit(self) -> Audit:
         """Hold the vendor's books against the user's."""
-        assert not isinstance(self.vendor, SlowOpenAI)
-        submits = Counter(_prompt_in(one.json()) for one in self.vendor.received(self.vendor.submits))
-        tasks: Counter[str] = Counter()
-        made: Counter[str] = Counter()
-        for task in self.vendor.tasks.values():
-            prompt = str(task.fields["prompt"])
-            tasks[prompt] += 1
-            made[prompt] += len(task.results)
         return Audit(
             jobs=self.jobs(),
             pictures=self.pictures(),
-            submits=submits,
-            tasks=tasks,
-            made=made,
-            charges=[str(charge[0]) for charge in self.vendor.charges],
+            submits=Counter(prompt_in(one.json()) for one in self.vendor.received(self.vendor.submits)),
+            work=self.vendor.work(),
+            charges=self.vendor.charged(),
             findable=self.vendor.lists_calls,
         )
 
 
-@dataclass(frozen=True)
-class Audit:
-    """What the vendor says it did, beside what the user has."""
+def strike(server: RawClient, number: signal.Signals, *, with_courier: bool = False) -> int:
+    """Send a signal to the server's process group, and to its courier where that is asked for.
 
-    jobs: list[JobRecord]
-    """As the journal has them."""
-    pictures: list[PictureRecord]
-    """As the library has them."""
-    submits: Counter[str]
-    """How many requests for paid work came to the vendor, by prompt; no two jobs share a prompt."""
-    tasks: Counter[str]
-    """How many tasks it began, by prompt."""
-    made: Counter[str]
-    """How many pictures it made, all of them to be paid for, by prompt."""
-    charges: list[str]
-    """The tasks it took money for."""
-    findable: bool
-    """Whether it lists its recent tasks, so that one whose answer was never heard is found there."""
-
-    @property
-    def calls(self) -> Counter[CallState]:
-        """How the calls ended."""
-        return Counter(call.state for job in self.jobs for call in job.calls)
-
-    def check(self) -> None:
-        """Nothing lost, nothing paid twice, nothing stuck."""
-        assert all(job.done for job in self.jobs), "a job is stuck"
-        assert len(self.charges) == len(set(self.charges)), "a task was charged twice"
-        written = {job.plan["spec"]["prompt"] for job in self.jobs}
-        assert set(self.submits) <= written, "something was sent that was not written down before"
-        kept = Counter(record.job_id for record in self.pictures)
-        variants = {(record.job_id, record.variant) for record in self.pictures}
-        assert len(variants) == len(self.pictures), "a picture is in the library twice"
-        assert all(place(record).stat().st_size == record.bytes for record in self.pictures)
-        for job in self.jobs:
-            self._check_job(job, kept[job.id])
-        assert len(self.charges) == self.calls[CallState.KEPT], "charges and kept calls differ"
-
-    def _check_job(self, job: JobRecord, kept: int) -> None:
-        prompt = job.plan["spec"]["prompt"]
-        states = Counter(call.state for call in job.calls)
-        assert set(states) <= {CallState.KEPT, CallState.UNKNOWN}, (job.id, states)
-        assert kept == sum(call.count for call in job.calls if call.state is CallState.KEPT), f"{job.id}: {kept} kept"
-        # whether a submit that nobody heard the answer to has arrived is known to the vendor alone, unless it lists it
-        doubtful = [] if self.findable else [call for call in job.calls if call.state is CallState.UNKNOWN]
-        known, begun = states[CallState.KEPT], self.tasks[prompt]
-        assert known <= begun <= known + len(doubtful), f"{job.id}: {begun} tasks for {states}"
-        assert begun <= self.submits[prompt] <= len(job.calls), f"{job.id}: {self.submits[prompt]} submits"
-        lost = self.made[prompt] - kept
-        assert 0 <= lost <= sum(call.count for call in doubtful), f"{lost} lost"
-        if states[CallState.UNKNOWN]:
-            text = " ".join((*job.notes, str((job.error or {}).get("text", ""))))
-            assert "may or may not have received" in text, f"{job.id} does not say that its outcome is unknown"
-            assert "not sent again" in text
+    Returns:
+        How many processes were aimed at: the server, and its couriers.
+    """
+    pid = server.process.pid
+    if sys.platform == "win32":
+        server.process.send_signal(number)
+        return 1
+    if not with_courier:
+        os.killpg(pid, number)
+        return 1
+    os.killpg(pid, signal.SIGSTOP)  # so that it cannot start another meanwhile
+    couriers = children_of(pid)
+    for courier in couriers:
+        with suppress(ProcessLookupError):
+            os.kill(courier, number)
+    os.killpg(pid, number)
+    return 1 + len(couriers)
 
 
-def _prompt_in(body: Any) -> str:
-    """The prompt of a submit: vendors put it at the top or into an `input`."""
-    return str(body["input"]["prompt"] if "input" in body else body["prompt"])
+def children_of(pid: int) -> list[int]:
+    """The processes that a process has started and that still run; none where there is no /proc."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has ended meanwhile
+            if int(file.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(file.parent.name))
+    return found
+
+
+def until(holds: Callable[[], object], otherwise: str, patience: float = PATIENCE) -> None:
+    """Return when it holds; fail with these words when it never does."""
+    deadline = time.monotonic() + patience
+    while not holds():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(PAUSE)
 
 
 def plain_route(provider: str) -> Route:

@@ -13,9 +13,8 @@ import anyio
 
 from imagewright.errors import StorageError
 from imagewright.storage.base import BlobGoneError
-from imagewright.storage.blob_store import BlobFolder
 from imagewright.storage.paths.path_syntax import numbered
-from imagewright.storage.records import plain
+from imagewright.storage.records import BlobFolder, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence

@@ -277,6 +277,9 @@ class MemoryJobStore:
     async def slot_refused(self, account: str, pace: Pace, *, wait: float | None) -> None:
         self._shared.accounts.setdefault(account, Account()).refuse(pace, self._clock(), wait)
 
+    async def slot_used(self, account: str, late: float) -> None:
+        self._shared.accounts.setdefault(account, Account()).use(self._clock(), late)
+
     async def learn_pace(self, account: str, pace: Pace) -> None:
         self._shared.accounts.setdefault(account, Account()).learn(pace)
 

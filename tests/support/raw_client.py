@@ -41,7 +41,6 @@ class RawClient:
         env: variables on top of the test's own.
         program: the code with which Python starts the server, such as `AS_A_USER`; by default it is forked.
         quick: whether a forked one has the times of `quick_server`.
-        own_group: whether a started one leads a process group of its own, as clients start it that kill the group.
     """
 
     def __init__(
@@ -52,7 +51,6 @@ class RawClient:
         program: tuple[str, ...] = (),
         *,
         quick: bool = False,
-        own_group: bool = False,
     ) -> None:
         self.revision = revision
         self.env = {**os.environ, **(env or {})}
@@ -75,7 +73,7 @@ class RawClient:
                 stderr=subprocess.PIPE,
                 env=self.env,
                 encoding="utf-8",
-                start_new_session=own_group,
+                start_new_session=True,  # as clients do, which end all of the server's process group
             )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._errors = threading.Thread(target=self._drain, daemon=True)

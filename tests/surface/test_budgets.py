@@ -13,7 +13,8 @@ from imagewright.engine.engine import open_engine
 from imagewright.settings.load import load_settings
 from imagewright.surface import elicit
 from imagewright.surface.server import McpServer
-from tests.support.kill_runs import House, SlowKie, given, plain_route
+from tests.support.kill_runs import House, given, plain_route
+from tests.support.slow_vendors import SlowKie
 from tests.support.vendors import environment
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ import pytest
 
 from imagewright.cli.commands.serve import GREETING
 from imagewright.cli.main import WRONG_CALL
-from imagewright.storage.states import CallState
-from tests.support.kill_runs import House, SlowKie
+from tests.support.kill_runs import Aim, House
 from tests.support.raw_client import AS_A_USER, ERAS, RawClient
+from tests.support.slow_vendors import SlowKie
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +65,7 @@ def test_a_call_under_way_is_left_to_the_next_server(revision: str, home: Path) 
         kie.lags = {"download": 1.0}
         with house.server(revision) as server:
             request = house.begin(server, "A red kite over the sea")
-            house.wait_for(CallState.SUBMITTED)
+            house.wait_for(Aim.SUBMITTED)
             os.kill(server.process.pid, signal.SIGINT)
             assert server.process.wait(SOON) == INTERRUPTED
         assert "".join(server.log) == ""

@@ -24,9 +24,9 @@ from imagewright.settings.load import load_settings
 from imagewright.storage.principal import LOCAL
 from tests.emulators.fal import FalEmulator
 from tests.emulators.kie import KieEmulator
-from tests.support.kill_runs import SlowKie
 from tests.support.quick_server import LOOK_EVERY
 from tests.support.raw_client import MODERN, PATIENCE, RawClient
+from tests.support.slow_vendors import SlowKie
 from tests.support.vendors import environment
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagewright.storage.states import CallState
-from tests.support.kill_runs import House, SlowFal, SlowKie, plain_route
+from tests.support.kill_runs import Aim, House, plain_route
 from tests.support.quick_server import SURE_WAIT
 from tests.support.raw_client import LEGACY, MODERN, RawClient
+from tests.support.slow_vendors import SlowFal, SlowKie
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,16 +47,16 @@ def call(house: House, server: RawClient) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("revision", "state"),
-    [(LEGACY[-1], CallState.SUBMITTING), (MODERN, CallState.SUBMITTED), (MODERN, CallState.MADE)],
+    ("revision", "aim"),
+    [(LEGACY[-1], Aim.SUBMITTING), (MODERN, Aim.SUBMITTED), (MODERN, Aim.FETCHING)],
 )
 def test_whoever_gives_up_and_calls_again_gets_the_picture_of_the_first_call(
-    house: House, revision: str, state: CallState
+    house: House, revision: str, aim: Aim
 ) -> None:
     with house.server(revision) as server:
-        with house.held(state):
+        with house.held(aim):
             request = house.begin(server, PROMPT)
-            house.wait_for(state)
+            house.wait_for(aim)
             give_up(server, request)
             again = house.begin(server, PROMPT)
         found = data(server.answers([again])[again])
@@ -68,7 +69,7 @@ def test_whoever_gives_up_and_calls_again_gets_the_picture_of_the_first_call(
 
 def test_an_end_that_came_after_the_clients_patience_is_given_once_and_then_the_call_is_new(house: House) -> None:
     with house.server(IMAGEWRIGHT_WAIT=CLIENT_SECONDS) as server:
-        with house.held(CallState.SUBMITTED):
+        with house.held(Aim.SUBMITTED):
             first = call(house, server)
             assert first["status"] == "running"
         house.wait_until_settled(1)
@@ -82,9 +83,9 @@ def test_an_end_that_came_after_the_clients_patience_is_given_once_and_then_the_
 
 def test_whoever_gives_up_silently_gets_the_picture_with_the_next_call_however_often_it_tries(house: House) -> None:
     with house.server() as server:
-        with house.held(CallState.SUBMITTED):
+        with house.held(Aim.SUBMITTED):
             lost = [house.begin(server, PROMPT)]
-            house.wait_for(CallState.SUBMITTED)
+            house.wait_for(Aim.SUBMITTED)
             lost += [house.begin(server, PROMPT) for _ in range(3)]  # as impatient: nobody reads what comes late
             server.ask("tools/list")  # by now the server has read all of them
             late = time.monotonic() + SURE_WAIT
@@ -102,7 +103,7 @@ def test_whoever_gives_up_silently_gets_the_picture_with_the_next_call_however_o
 def test_a_repeated_call_is_neither_asked_about_its_price_nor_refused_for_want_of_money(house: House) -> None:
     money = {"IMAGEWRIGHT_BUDGET_PER_DAY": "0.01", "IMAGEWRIGHT_CONFIRM_ABOVE": "0.001"}
     with house.server(IMAGEWRIGHT_WAIT=CLIENT_SECONDS) as server:
-        with house.held(CallState.SUBMITTED):
+        with house.held(Aim.SUBMITTED):
             first = call(house, server)
         house.wait_until_settled(1)
     with house.server(**money) as server:
@@ -113,9 +114,9 @@ def test_a_repeated_call_is_neither_asked_about_its_price_nor_refused_for_want_o
 
 
 def test_a_client_that_closes_its_end_leaves_the_job_to_the_next_server(house: House) -> None:
-    with house.held(CallState.SUBMITTED), house.server() as server:
+    with house.held(Aim.SUBMITTED), house.server() as server:
         house.begin(server, PROMPT)
-        house.wait_for(CallState.SUBMITTED)
+        house.wait_for(Aim.SUBMITTED)
     (job,) = house.jobs()
     assert not job.done
     with house.server() as server:
@@ -155,7 +156,7 @@ def test_a_job_of_one_server_is_cancelled_through_another(home: Path) -> None:
     with SlowFal() as fal, (house := House(home, fal)).server() as one, house.server() as other:
         fal.seconds = LONG
         house.begin(one, PROMPT)
-        house.wait_for(CallState.SUBMITTED)
+        house.wait_for(Aim.SUBMITTED)
         (job,) = house.jobs()
         answer = other.call("image_job", {"job_id": job.id, "action": "cancel"})
         assert answer["structuredContent"]["jobs"][0]["status"] == "cancelled"

@@ -26,13 +26,14 @@ from imagewright.engine.config import could_serve
 from imagewright.engine.offer import endings, tool_names
 from imagewright.errors import ImagewrightError, SettingsError, StorageError
 from imagewright.imaging.signatures import KINDS, known_formats
-from imagewright.providers import KEY_VARIABLES
+from imagewright.providers import KEY_VARIABLES, courier_flaws
 from imagewright.settings.folders import find_folders
 from imagewright.settings.keys import read_key_file
 from imagewright.settings.load import Settings, filled_in_line, load_settings
 from imagewright.settings.sources import filled_in, read_config, unexpanded, unknown_variables
+from imagewright.settings.table import rate_variable
 from imagewright.surface.client import open_client
-from imagewright.text import byte_size, listed
+from imagewright.text import byte_size, listed, rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from imagewright.engine.offer import Ending, Offer
     from imagewright.settings.folders import Folders
     from imagewright.settings.load import CommandLine
+    from imagewright.storage.records import Trouble
 
 FORMAT_ADVICE = {
     "avif": "Install a Pillow that was built with AVIF, or save such pictures as PNG first.",
@@ -157,6 +159,8 @@ def check_offer(offer: Offer, settings: Settings) -> Iterator[Finding]:
     """Which providers and tools are on or off, and why, and what to do about a tool that no provider serves."""
     for state in offer.providers.values():
         yield (ok if state.on else off)("providers", f"{state.name}: {state.because}")
+        if state.pace is not None and (limits := rate(state.pace.calls, state.pace.seconds, state.pace.running)):
+            yield ok("providers", f"{state.name}: takes {limits}{_source(state.name, settings)}")
     for name in tool_names():
         if name in offer.hidden:
             advice = _remedy(name, settings) if settings.toggles.decide(name).on else ""
@@ -170,6 +174,10 @@ def check_offer(offer: Offer, settings: Settings) -> Iterator[Finding]:
         key = next(names[0] for names in KEY_VARIABLES.values() if names)
         says = "only the built-in offline provider serves: generating and editing give marked placeholders"
         yield note("tools", says, f"For real pictures set a key, such as {key}.")
+
+
+def _source(provider: str, settings: Settings) -> str:
+    return ", as you have set it" if provider in settings.rates else f" ({rate_variable(provider)} changes it)"
 
 
 def check_ends(offer: Offer, today: date) -> Iterator[Finding]:
@@ -204,12 +212,12 @@ def _remedy(tool: str, settings: Settings) -> str:
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
-def check_places(folders: Folders, fault: str = "") -> Iterator[Finding]:
+def check_places(folders: Folders, troubles: Sequence[Trouble] = ()) -> Iterator[Finding]:
     """The pictures' folder, the roots and the database. Leaves nothing behind.
 
     Args:
         folders: where all of it is.
-        fault: what is wrong with the database, see `Engine.trouble`; empty if nothing is.
+        troubles: what is wrong with the database, see `Engine.trouble`.
     """
     yield _kept("pictures", folders.pictures)
     yield _kept("configuration", folders.config.parent)
@@ -225,7 +233,7 @@ def check_places(folders: Folders, fault: str = "") -> Iterator[Finding]:
     free = shutil.disk_usage(_nearest_existing(folders.pictures)).free
     if free < LOW_SPACE:
         yield note("folders", f"only {byte_size(free)} are free for pictures", "Make room on that disk.")
-    yield _database(folders.database, fault)
+    yield from _database(folders.database, troubles)
 
 
 def _kept(what: str, folder: Path) -> Finding:
@@ -250,18 +258,23 @@ def _cannot_write(folder: Path) -> str:
         return f"cannot be written ({error.strerror or error})"
 
 
-def _database(file: Path, fault: str) -> Finding:
+def _database(file: Path, troubles: Sequence[Trouble]) -> Iterator[Finding]:
     if not file.exists():
         where = _nearest_existing(file.parent)
         if trouble := _cannot_write(where):
-            return broken("database", f"{file}: {where}: {trouble}", "Set IMAGEWRIGHT_HOME.")
-        return ok("database", f"{file} (made with the first picture)")
-    if trouble := _cannot_write(file.parent):  # it explains why a database that is sound cannot be opened
-        return broken("database", f"{file.parent}: {trouble}", "Change its permissions.")
-    if fault:
-        advice = "Move the file aside; the pictures themselves are safe, and a new database starts empty."
-        return broken("database", f"{file}: {fault}", advice)
-    return ok("database", str(file))
+            yield broken("database", f"{file}: {where}: {trouble}", "Set IMAGEWRIGHT_HOME.")
+        else:
+            yield ok("database", f"{file} (made with the first picture)")
+    elif trouble := _cannot_write(file.parent):  # it explains why a database that is sound cannot be opened
+        yield broken("database", f"{file.parent}: {trouble}", "Change its permissions.")
+    else:
+        if not any(one.is_broken for one in troubles):
+            yield ok("database", str(file))
+        for one in troubles:
+            if one.is_broken:
+                yield broken("database", f"{file}: {one.what}", one.advice)
+            else:
+                yield note("database", one.what, one.advice)
 
 
 def check_money(settings: Settings) -> Iterator[Finding]:
@@ -290,8 +303,20 @@ def check_server(environment: Mapping[str, str], options: Sequence[str]) -> Iter
     program, *words = launch_command()
     arguments = f", args: {json.dumps(words)}" if words else ""
     yield ok("server", f"for a client's configuration, command: {json.dumps(program)}{arguments}")
+    yield check_courier()
     yield check_silence(environment, options)
     yield anyio.run(check_answer, environment, options)
+
+
+def check_courier() -> Finding:
+    """Whether requests that are paid for go on when the server ends."""
+    trouble, ending = courier_flaws()
+    if trouble:
+        says = f"paid requests end with the server, as the process that would carry them on does not start: {trouble}"
+        return note("server", says, f"To see why, run: {sys.executable} -m imagewright.providers.http.courier")
+    if ending:
+        return note("server", f"paid requests may end with the server: {ending}", "Wait for pictures before it stops.")
+    return ok("server", "paid requests go on when the server ends")
 
 
 def check_silence(environment: Mapping[str, str], options: Sequence[str]) -> Finding:

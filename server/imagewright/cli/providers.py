@@ -10,13 +10,14 @@ from imagewright.catalog.row import MODEL, PICTURE_KINDS, verb
 from imagewright.catalog.table import NO, YES
 from imagewright.engine.offer import effective_row, end_of
 from imagewright.providers import KEY_VARIABLES
-from imagewright.text import listed, markdown_table, shown, span
+from imagewright.text import listed, markdown_table, rate, shown, span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from imagewright.catalog.row import Argument, Operation
     from imagewright.providers.base import Route
+    from imagewright.storage.records import Pace
 
 ALL = date.min
 """A day on which nothing has ended, so that the tables stay the same from day to day."""
@@ -42,15 +43,23 @@ def provider_table(routes: Iterable[Route]) -> str:
     )
 
 
-def key_tables(routes: Iterable[Route]) -> str:
-    """A heading and a table per provider with a key: what `tools/list` offers where it is the only one."""
+def key_tables(routes: Iterable[Route], paces: Mapping[str, Pace]) -> str:
+    """A heading and a table per provider with a key: what `tools/list` offers where it is the only one.
+
+    Below it stand what ends, and how many calls the vendor takes from an account.
+    """
     routes = tuple(routes)
     blocks = []
     for name, variables in KEY_VARIABLES.items():
         own = [route for route in routes if route.provider == name]
         if variables and own:
-            blocks.append(f"### {name} (`{variables[0]}`)\n\n{_table(own)}{_ends(own)}")
+            blocks.append(f"### {name} (`{variables[0]}`)\n\n{_table(own)}{_ends(own)}{_takes(paces[name])}")
     return "\n\n".join(blocks)
+
+
+def _takes(pace: Pace) -> str:
+    limits = rate(pace.calls, pace.seconds, pace.running)
+    return f"\n\nTakes {limits}." if limits else ""
 
 
 def _table(routes: Sequence[Route]) -> str:

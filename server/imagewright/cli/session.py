@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from imagewright.engine.engine import Engine
     from imagewright.engine.offer import Offer
+    from imagewright.storage.records import Trouble
 
 LEAVE_SECONDS = 1.5
 """Seconds for which the answer to a request that is being sent is waited for, if a courier hears it otherwise."""
@@ -79,6 +80,6 @@ async def spent_now(engine: Engine) -> dict[str, float]:
 
 
 @with_engine
-async def trouble_now(engine: Engine) -> str:
-    """What is wrong with the database; see `Engine.trouble`."""
+async def trouble_now(engine: Engine) -> list[Trouble]:
+    """What is wrong with the database and its entries; see `Engine.trouble`."""
     return await engine.trouble()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from imagewright.engine.offer import ProviderState, make_offer, tool_names
 from imagewright.errors import BadKey, ProviderError, ResultLost, SettingsError
 from imagewright.providers import KEY_VARIABLES, KEYLESS, OTHER_HOSTS, open_client, open_provider
 from imagewright.providers.base import PollPolicy, ProviderConfig, TellsRetirements
-from imagewright.settings.table import address_variable
+from imagewright.settings.table import address_variable, rate_variable
 from imagewright.storage.records import Pace
 from imagewright.text import did_you_mean, listed
 
@@ -56,11 +56,12 @@ def make_config(settings: Settings, http: Sender, today: date | None = None) -> 
     What has ended by `today`, by default the current day, is not offered.
 
     Raises:
-        SettingsError: a toggle, a provider, an address or a route table names something that does not exist, or has
-            a value that cannot be used.
+        SettingsError: a toggle, a provider, an address, a rate or a route table names something that does not exist, or
+            has a value that cannot be used.
     """
     settings.toggles.check_names(tool_names())
     _check_addresses(settings.addresses)
+    _check_rates(settings.rates)
     _check_routes(settings.routes)
     registry = ProviderRegistry(settings, http)
     routes = _routes(registry.providers.values())
@@ -74,6 +75,12 @@ def _check_addresses(names: Iterable[str]) -> None:
     known += [f"{name}_{part}" for name, parts in OTHER_HOSTS.items() for part in parts]
     for name in names:
         _check_name(f"addresses.{name} ({address_variable(name)})", "address", name, known)
+
+
+def _check_rates(names: Iterable[str]) -> None:
+    known = [name for name, variables in KEY_VARIABLES.items() if variables]
+    for name in names:
+        _check_name(f"rates.{name} ({rate_variable(name)})", "provider with a rate", name, known)
 
 
 def _check_routes(tables: Mapping[str, Collection[str]]) -> None:
@@ -103,12 +110,14 @@ class ProviderRegistry:
     """Those in use, by name."""
 
     def __init__(self, settings: Settings, http: Sender) -> None:
-        self.states = provider_states(settings)
+        states = provider_states(settings)
         self.providers = {
             name: open_provider(name, _provider_config(name, settings, http))
-            for name, state in self.states.items()
+            for name, state in states.items()
             if state.on
         }
+        paces = {name: provider.pace for name, provider in self.providers.items()}
+        self.states = {name: replace(state, pace=paces.get(name)) for name, state in states.items()}
 
     async def retirements(self) -> dict[str, Mapping[str, str] | ProviderError | None]:
         """By provider, the days on which its vendor says that models end, by their ids; or why it could not be asked.
@@ -133,12 +142,14 @@ def _provider_config(name: str, settings: Settings, http: Sender) -> ProviderCon
         if where == name or where.startswith(prefix)
     }
     overrides = {tool: tables[name] for tool, tables in settings.routes.items() if name in tables}
+    rate = settings.rates.get(name)
     return ProviderConfig(
         key="" if key is None else key.value,
         key_source="" if key is None else key.source,
         addresses=addresses,
         overrides=overrides,
         http=http,
+        pace=None if rate is None else Pace(*rate),
         cutout_model=settings.cutout_model,
     )
 
@@ -196,6 +207,12 @@ def all_routes() -> tuple[Route, ...]:
     """The built-in routes of every provider, in the order of the providers, whether or not it has a key."""
     unused = ProviderConfig(key="unused", addresses={}, overrides={}, http=open_client())
     return _routes(open_provider(name, unused) for name in KEY_VARIABLES)
+
+
+def all_paces() -> dict[str, Pace]:
+    """What each provider with a key is known to take from an account, in the order of the providers."""
+    unused = ProviderConfig(key="unused", addresses={}, overrides={}, http=open_client())
+    return {name: open_provider(name, unused).pace for name, variables in KEY_VARIABLES.items() if variables}
 
 
 def _routes(providers: Iterable[Provider]) -> tuple[Route, ...]:

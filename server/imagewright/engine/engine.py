@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from imagewright.engine.job import Job
     from imagewright.engine.offer import Offer
     from imagewright.errors import ProviderError
-    from imagewright.imaging.preview import Preview
+    from imagewright.imaging.preview import PreviewCache
     from imagewright.providers.http.client import Sender
     from imagewright.settings.load import Settings
     from imagewright.storage.principal import Principal
-    from imagewright.storage.records import CostRow, PictureRecord
+    from imagewright.storage.records import CostRow, PictureRecord, Trouble
     from imagewright.storage.stores import Stores
 
 log = logging.getLogger(__name__)
@@ -258,8 +258,8 @@ class Engine:
         """
         return await (await self._calls()).spent(who)
 
-    async def trouble(self) -> str:
-        """What is wrong with the database, in words; empty if nothing is. Changes nothing, not even a broken one."""
+    async def trouble(self) -> list[Trouble]:
+        """What is wrong with the database and its entries. Changes nothing, not even a broken one."""
         _, open_stores = await anyio.to_thread.run_sync(_load)
         return await open_stores(self.settings.folders, lease=self.settings.lease).trouble()
 
@@ -287,7 +287,7 @@ class Engine:
         return await (await self._calls()).library.get(who, picture_id)
 
     async def previews(
-        self, records: Sequence[PictureRecord], budget: int, made: Mapping[str, Preview] | None = None
+        self, records: Sequence[PictureRecord], budget: int, made: PreviewCache | None = None
     ) -> Previews:
         """Previews of those pictures whose files have not been replaced, in at most `budget` bytes of JSON.
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from imagewright.catalog.row import Scalar
     from imagewright.providers.base import Route
     from imagewright.settings.toggles import Toggles
+    from imagewright.storage.records import Pace
 
 HELPER_TOOLS = ("image_job", "image_gallery", "image_guide")
 """The tools that cost nothing."""
@@ -43,6 +44,8 @@ class ProviderState:
     because: str
     lacks: str = ""
     """Why a provider that the user seems to want cannot serve, and what to set; else empty."""
+    pace: Pace | None = None
+    """How many calls it takes; None where it does not serve."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,15 @@ def open_client() -> HttpClient:
     return HttpClient(couriers=True)
 
 
+def courier_flaws() -> tuple[str, str]:
+    """Why paid requests cannot outlive a server here, found out by trying; each is empty where nothing is wrong.
+
+    First why no courier can be started; then what ends one together with the server. Blocks for about half a second.
+    """
+    courier = import_module("imagewright.providers.http.courier")
+    return courier.try_out(), courier.ends_along()
+
+
 def open_provider(name: str, config: ProviderConfig) -> Provider:
     """The registered provider of that name, ready to take orders. Opens no connection.
 

@@ -11,7 +11,7 @@ import tomllib
 from typing import TYPE_CHECKING, Any, Final
 
 from imagewright.errors import SettingsError
-from imagewright.settings.table import ADDRESS_SUFFIX, ADDRESSES, NAMES, PREFIX, VARIABLES, read_address
+from imagewright.settings.table import BY_PROVIDER, NAMES, PREFIX, VARIABLES
 from imagewright.text import clip, closest, did_you_mean, listed
 
 if TYPE_CHECKING:
@@ -45,14 +45,15 @@ def filled_in(environment: Mapping[str, str]) -> dict[str, str]:
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """A sentence for each variable that looks like ours and sets nothing, with the nearest known.
 
-    Addresses are left out: one of an unknown provider stops the start.
+    What stands for one provider is left out: that of an unknown provider stops the start.
     """
+    endings = tuple(suffix for suffix, _ in BY_PROVIDER.values())
     known = {name.removeprefix(PREFIX): name for name in VARIABLES}  # the common beginning makes all of them alike
     return [
         f"{name} is not a variable that is read"
         + "".join(f" (did you mean {known[one]!r}?)" for one in closest(name.removeprefix(PREFIX), known))
         for name in sorted(environment)
-        if name.startswith(PREFIX) and name not in VARIABLES and not name.endswith(ADDRESS_SUFFIX)
+        if name.startswith(PREFIX) and name not in VARIABLES and not name.endswith(endings)
     ]
 
 
@@ -72,12 +73,13 @@ def read_environment(environment: Mapping[str, str]) -> dict[Setting, Any]:
         for variable, setting in VARIABLES.items()
         if (text := environment.get(variable, "").strip())
     }
-    addresses = {
-        variable.removeprefix(PREFIX).removesuffix(ADDRESS_SUFFIX).lower(): read_address(variable, text)
-        for variable, text in environment.items()
-        if variable.startswith(PREFIX) and variable.endswith(ADDRESS_SUFFIX) and text.strip()
-    }
-    return {**found, ADDRESSES: addresses}
+    for setting, (suffix, read) in BY_PROVIDER.items():
+        found[setting] = {
+            variable.removeprefix(PREFIX).removesuffix(suffix).lower(): read(variable, text)
+            for variable, text in environment.items()
+            if variable.startswith(PREFIX) and variable.endswith(suffix) and text.strip()
+        }
+    return found
 
 
 def read_config(file: Path) -> dict[Setting, Any]:

@@ -1,7 +1,7 @@
 """Every setting once: its variable, its name in the configuration file, its option, its bounds and what it is for.
 
 Reading the environment, the configuration file and the command line, `imagewright doctor` and docs/settings.md are all
-made from `SETTINGS`. Keys and addresses of providers have variables of their own, which follow from the providers.
+made from `SETTINGS`. Keys, addresses and rates have variables of their own for each provider.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from imagewright.errors import SettingsError
@@ -22,6 +22,8 @@ PREFIX: Final = "IMAGEWRIGHT_"
 """What our variables begin with, apart from keys."""
 ADDRESS_SUFFIX: Final = "_BASE_URL"
 """What the variables of addresses end with, as in `IMAGEWRIGHT_KIE_BASE_URL`."""
+RATE_SUFFIX: Final = "_RATE"
+"""What the variables of rates end with, as in `IMAGEWRIGHT_KIE_RATE`."""
 SWITCH_WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 """How people write on and off."""
 
@@ -103,6 +105,46 @@ def read_address(where: str, value: object) -> str:
     return address.rstrip("/")
 
 
+class Rate(NamedTuple):
+    """How many calls a provider takes from the user's account."""
+
+    calls: int
+    """How many within `seconds`."""
+    seconds: float
+    running: int | None
+    """How many may run at once; None where only the vendor knows."""
+
+
+def _read_rates(where: str, value: object) -> dict[str, Rate]:
+    return {name: read_rate(f"{where}.{name}", rate) for name, rate in _table(where, value).items()}
+
+
+def read_rate(where: str, value: object) -> Rate:
+    """One rate, such as `20/10` or `20/10/100`.
+
+    Raises:
+        SettingsError: it is written in another way, or a number is out of bounds.
+    """
+    parts = [part.strip() for part in value.split("/")] if isinstance(value, str) else []
+    if len(parts) not in (2, 3) or not all(map(_spells_number, parts)):
+        form = "calls/seconds, such as 20/10, or with how many may run at once, such as 20/10/100"
+        raise SettingsError(f"{where}: {_quoted(value)} is not a rate; write {form}")
+    calls, seconds, *running = parts
+    return Rate(
+        int(_read_number(where, calls, "calls", 1, 100_000, whole=True)),
+        _read_number(where, seconds, "seconds", 1, 3600, whole=False),  # no call waits longer than an hour for its turn
+        int(_read_number(where, running[0], "calls at once", 1, 100_000, whole=True)) if running else None,
+    )
+
+
+def _spells_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _read_routes(where: str, value: object) -> dict[str, dict[str, Mapping[str, object]]]:
     """The tables by tool and provider; what a table holds is judged by its provider."""
     return {
@@ -148,6 +190,11 @@ class Setting:
 def address_variable(name: str) -> str:
     """The variable of an address: `kie_upload` has `IMAGEWRIGHT_KIE_UPLOAD_BASE_URL`."""
     return f"{PREFIX}{name.upper()}{ADDRESS_SUFFIX}"
+
+
+def rate_variable(name: str) -> str:
+    """The variable of a rate: `kie` has `IMAGEWRIGHT_KIE_RATE`."""
+    return f"{PREFIX}{name.upper()}{RATE_SUFFIX}"
 
 
 HOME = Setting(
@@ -258,6 +305,13 @@ ADDRESSES = Setting(
     "addresses",
     default_words="the vendor's",
 )
+RATES = Setting(
+    "how many calls a provider takes from your account; set it where your plan differs from the usual one",
+    Kind("calls/seconds, such as `20/10`; with how many may run at once, `20/10/100`", _read_rates),
+    rate_variable("<provider>"),
+    "rates",
+    default_words="the vendor's usual one, and what its answers say",
+)
 ROUTES = Setting(
     "another edition first or another price at a provider, and what it no longer does",
     Kind("tables `[routes.<tool>.<provider>]`", _read_routes),
@@ -280,17 +334,23 @@ SETTINGS = (
     PER_MONTH,
     CONFIRM_ABOVE,
     ADDRESSES,
+    RATES,
     ROUTES,
 )
 """Everything that can be set apart from keys, in the order in which it is shown."""
-VARIABLES: Mapping[str, Setting] = {one.variable: one for one in SETTINGS if one.variable and one is not ADDRESSES}
-"""The settings by their variable; addresses have one for each provider instead."""
+BY_PROVIDER: Mapping[Setting, tuple[str, Callable[[str, object], Any]]] = {
+    ADDRESSES: (ADDRESS_SUFFIX, read_address),
+    RATES: (RATE_SUFFIX, read_rate),
+}
+"""The settings that have a variable for each provider: what it ends with, and how its value is read."""
+VARIABLES: Mapping[str, Setting] = {one.variable: one for one in SETTINGS if one.variable and one not in BY_PROVIDER}
+"""The settings by their variable, but for those with one for each provider."""
 NAMES: Mapping[str, Setting] = {one.name: one for one in SETTINGS if one.name}
 """The settings by their name in the configuration file."""
 
 
 def settings_tables(keys: Mapping[str, tuple[str, ...]], hosts: Mapping[str, tuple[str, ...]]) -> str:
-    """The tables of docs/settings.md as Markdown: all settings, and the variables of each provider's keys and hosts."""
+    """The tables of docs/settings.md as Markdown: all settings, and each provider's variables for keys and the like."""
     headings = ("variable", "in `config.toml`", "option", "meaning", "values", "default")
     settings = []
     for one in SETTINGS:
@@ -299,9 +359,11 @@ def settings_tables(keys: Mapping[str, tuple[str, ...]], hosts: Mapping[str, tup
     providers = []
     for provider, variables in keys.items():
         names = [provider, *(f"{provider}_{host}" for host in hosts.get(provider, ()))] if variables else []
-        cells = (", ".join(map(_code, cell)) or "none" for cell in (variables, map(address_variable, names)))
+        rates = [rate_variable(provider)] if variables else []
+        cells = (", ".join(map(_code, cell)) or "none" for cell in (variables, map(address_variable, names), rates))
         providers.append([provider, *cells])
-    return f"{markdown_table(headings, settings)}\n\n{markdown_table(('provider', 'key', 'addresses'), providers)}"
+    columns = ("provider", "key", "addresses", "rate")
+    return f"{markdown_table(headings, settings)}\n\n{markdown_table(columns, providers)}"
 
 
 def _code(text: str) -> str:

@@ -72,7 +72,7 @@ class UnreadableJobError(StorageError):
     """The record of one job is damaged. Other jobs are not affected."""
 
     def __init__(self, job_id: str, error: Exception) -> None:
-        super().__init__(f"The journal's entry of {job_id} cannot be read and is left as it is: {error!r}.")
+        super().__init__(f"The journal's entry of {job_id} cannot be read: {error!r}.")
 
 
 class SetAsideError(StorageError):
@@ -341,6 +341,9 @@ class JobStore(Protocol):
             pace: as for `take_slot`.
             wait: seconds for which the vendor asks to send nothing, an hour at most; None if it does not say.
         """
+
+    async def slot_used(self, account: str, late: float) -> None:
+        """Note that a request leaves now, `late` seconds after its slot was taken: the vendor counts it from now on."""
 
     async def learn_pace(self, account: str, pace: Pace) -> None:
         """Remember what an answer says the vendor takes. What it does not say stays as it was."""

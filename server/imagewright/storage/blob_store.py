@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from pathlib import Path
 
-
-@dataclass(frozen=True, slots=True)
-class BlobFolder:
-    """All files whose keys begin with `key` and a slash."""
-
-    key: str
-    idle: float
-    """Seconds since any of them was changed, by the store's clock."""
+    from imagewright.storage.records import BlobFolder
 
 
 class BlobStore(Protocol):

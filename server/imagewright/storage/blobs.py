@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import time
@@ -15,10 +16,9 @@ import anyio.to_thread
 
 from imagewright.errors import StorageError, why
 from imagewright.storage.base import BlobGoneError
-from imagewright.storage.blob_store import BlobFolder
 from imagewright.storage.paths.files import Kept, check_room, keep, make_folder, open_file, settle, sweep
 from imagewright.storage.paths.roots import read_within
-from imagewright.storage.records import FILE, INCOMING, PICTURES
+from imagewright.storage.records import FILE, INCOMING, PICTURES, BlobFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 COPIES = 8
 """How many files are copied at once. More would only wait for the disk."""
+FRESH = 1.0
+"""Seconds for which a folder that was checked is not checked again: hundreds of jobs can begin or end at once."""
 
 
 class LocalBlobs:
@@ -38,18 +40,29 @@ class LocalBlobs:
         pictures: absolute path of the library's folder, which is one of the roots.
         roots: a file that was replaced by a link is only read if the link leads into these.
         clock: seconds since 1970. Times of files are compared with it.
+        monotonic: a clock in seconds that is never set.
     """
 
     def __init__(
-        self, base: Path, pictures: Path, roots: AllowedRoots, *, clock: Callable[[], float] = time.time
+        self,
+        base: Path,
+        pictures: Path,
+        roots: AllowedRoots,
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._base = base
         self._pictures = pictures
         self._roots = roots
         self._clock = clock
+        self._monotonic = monotonic
         # threads of its own, because a copy may wait for an answer that needs one of the shared threads
         self._copying = anyio.CapacityLimiter(COPIES)
         self._swept: set[Path] = set()
+        self._bases: dict[str, Path] = {}
+        self._made: dict[Path, tuple[float, Path]] = {}
+        self._probed: dict[Path, float] = {}
 
     async def put(self, key: str, data: bytes, *, lasting: bool = True) -> None:
         """See `BlobStore.put`."""
@@ -69,7 +82,7 @@ class LocalBlobs:
 
         def copy() -> Kept:
             target = self._file(key)
-            folder = target.parent if key.startswith(FILE) else self._roots.make_folder(target.parent)
+            folder = target.parent if key.startswith(FILE) else self._make_folder(target.parent)
             if folder not in self._swept:
                 self._swept.add(folder)
                 sweep(folder)
@@ -163,19 +176,41 @@ class LocalBlobs:
 
         def check() -> None:
             folder = self._file(key)
-            check_room(folder if key.startswith(FILE) else self._roots.make_folder(folder), needed_bytes)
+            if not key.startswith(FILE):
+                folder = self._make_folder(folder)
+            fresh = self._monotonic() - self._probed.get(folder, -math.inf) < FRESH
+            check_room(folder, needed_bytes, probe=not fresh)
+            if not fresh:
+                self._probed[folder] = self._monotonic()
 
         await anyio.to_thread.run_sync(check)
 
+    def _make_folder(self, folder: Path) -> Path:
+        """Make a folder inside the roots, and return its path without links."""
+        checked, resolved = self._made.get(folder, (-math.inf, folder))
+        if self._monotonic() - checked >= FRESH:
+            resolved = self._roots.make_folder(folder)
+            self._made[folder] = self._monotonic(), resolved
+        return resolved
+
+    def _base_of(self, area: str) -> Path:
+        """The folder of an area, with the links on the way to it resolved once it is there."""
+        if (found := self._bases.get(area)) is not None:
+            return found
+        folder = self._pictures if area == PICTURES else self._base / INCOMING
+        resolved = Path(os.path.realpath(folder))
+        if folder.is_dir():
+            self._bases[area] = resolved
+        return resolved
+
     def _file(self, key: str) -> Path:
         area, *names = key.split("/")
-        folders = {INCOMING: self._base / INCOMING, PICTURES: self._pictures}
         if "\0" not in key:
             if key.startswith(FILE) and (path := Path(key.removeprefix(FILE))).is_absolute():
                 return path
             # on Windows, a name can hold the folder or the drive that it leads to
-            if area in folders and all(Path(name).name == name != ".." for name in names):
-                return Path(os.path.realpath(folders[area])).joinpath(*names)
+            if area in {INCOMING, PICTURES} and all(Path(name).name == name != ".." for name in names):
+                return self._base_of(area).joinpath(*names)
         raise BlobGoneError(f"{key!r} is no key of this store.")
 
     def _key(self, path: Path) -> str:

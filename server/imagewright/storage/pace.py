@@ -35,6 +35,8 @@ LONGEST = 3600.0
 """Seconds an account waits after a refusal at most, whatever the vendor says: a call is given up after an hour."""
 MOST_GRANTS = 1000
 """How many grants are remembered if no limit is known."""
+SAME_GRANT = 1.0
+"""By how many seconds a grant may differ from when its worker took it: the two are measured by different clocks."""
 ASK_AGAIN = 1.0
 """Seconds after which to ask again if as many tasks run as may. Nobody knows when one of them ends."""
 UNSENT = 60.0
@@ -89,6 +91,19 @@ class Account:
             self.unsent.append(now)
         self.grants.append(now)
         return 0.0
+
+    def use(self, now: float, late: float) -> None:
+        """Count a slot from now on, as the vendor does: its request leaves only `late` seconds after it was taken.
+
+        Args:
+            now: by the store's clock.
+            late: seconds, such as those that the first connection of a process takes to open.
+        """
+        self._follow(now)
+        nearest = min(self.grants, key=lambda one: abs(now - late - one), default=now)
+        if abs(now - late - nearest) < SAME_GRANT and nearest in self.grants:
+            self.grants.remove(nearest)
+        self.grants.append(now)
 
     def refuse(self, pace: Pace, now: float, wait: float | None) -> None:
         """Note that the vendor refused a request for the rate.

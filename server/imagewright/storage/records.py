@@ -13,7 +13,7 @@ from base64 import b32encode
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from imagewright.storage.states import OPEN, CallState, JobState
 
@@ -217,6 +217,25 @@ class CostRow:
     provider: str
     usd: float
     basis: CostBasis
+
+
+@dataclass(frozen=True, slots=True)
+class BlobFolder:
+    """All files whose blob keys begin with `key` and a slash."""
+
+    key: str
+    idle: float
+    """Seconds since any of them was changed, by the store's clock."""
+
+
+class Trouble(NamedTuple):
+    """What is wrong with the stores, in words."""
+
+    what: str
+    advice: str
+    """What to do about it."""
+    is_broken: bool = True
+    """Whether nothing can be stored because of it."""
 
 
 def new_id() -> str:

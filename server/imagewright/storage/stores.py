@@ -8,6 +8,7 @@ import secrets
 import time
 from collections import deque
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import anyio
@@ -18,6 +19,7 @@ from imagewright.storage.base import ForgottenJobError, LostLeaseError
 from imagewright.storage.blobs import LocalBlobs
 from imagewright.storage.library import Library
 from imagewright.storage.paths.roots import AllowedRoots
+from imagewright.storage.records import ID_PREFIX, INCOMING, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -33,6 +35,12 @@ if TYPE_CHECKING:
     Write = Callable[[], Awaitable[None]]
 
 log = logging.getLogger(__name__)
+
+LATELY = 30 * 86_400.0
+"""Seconds for which a damaged entry that was set aside is named."""
+MOST_NAMED = 20
+"""How many of them are named."""
+_MOVE_ASIDE = "Move the file aside; the pictures themselves are safe, and a new database starts empty."
 
 
 class DeferredJobs:
@@ -60,7 +68,8 @@ class DeferredJobs:
         self.request_cancel, self.mark_seen = store.request_cancel, store.mark_seen
         self.get, self.get_unscoped, self.newest = store.get, store.get_unscoped, store.newest
         self.spent, self.costs, self.durations = store.spent, store.costs, store.durations
-        self.take_slot, self.slot_refused, self.learn_pace = store.take_slot, store.slot_refused, store.learn_pace
+        self.take_slot, self.slot_used = store.take_slot, store.slot_used
+        self.slot_refused, self.learn_pace = store.slot_refused, store.learn_pace
         self.reopen = store.reopen
 
     @property
@@ -101,7 +110,7 @@ class DeferredJobs:
         # the caller's lists may grow before it is written
         steps, pictures = tuple(steps), tuple(pictures)
         if end is not None:
-            end[1]["notes"] = tuple(end[1]["notes"])
+            end = end[0], {**end[1], "notes": tuple(end[1]["notes"])}
 
         async def write() -> None:
             try:
@@ -214,9 +223,24 @@ class Stores:
     writer: Writer
     """What writes to it."""
 
-    async def trouble(self) -> str:
-        """What is wrong with the database, in words; empty if nothing is. Changes nothing."""
-        return await anyio.to_thread.run_sync(self.database.trouble)
+    async def trouble(self) -> list[Trouble]:
+        """What is wrong with the database, and which damaged entries were set aside lately. Changes nothing."""
+        if fault := await anyio.to_thread.run_sync(self.database.trouble):
+            return [Trouble(fault, _MOVE_ASIDE)]
+        entries = await anyio.to_thread.run_sync(self.database.aside, time.time() - LATELY)
+        return [self._aside(*entry) for entry in entries[:MOST_NAMED]]
+
+    def _aside(self, entry_id: str, reason: str, noticed: float) -> Trouble:
+        day = datetime.fromtimestamp(noticed, UTC).astimezone().date()
+        what = f"The entry of {entry_id} was damaged and was set aside on {day}: {reason}"
+        if entry_id.startswith(ID_PREFIX):
+            return Trouble(what, "Only the gallery lacks it; its file is still where it was saved.", is_broken=False)
+        folder = self.blobs.path(f"{INCOMING}/{entry_id}")
+        advice = (
+            f"If it was sent, it may have been paid for. What came of it is in the gallery or in {folder}, and "
+            "the rest may be found at the provider. The same call, made again, is a new one."
+        )
+        return Trouble(what, advice, is_broken=False)
 
     async def close(self) -> None:
         """Write what still waits, and close the database. The next use opens it again."""
@@ -251,8 +275,8 @@ def open_stores(
 
     roots = AllowedRoots(folders.roots)
     database = Database(folders.database, pictures=folders.pictures, patience=patience)
-    writer = Writer(database)
-    blobs = LocalBlobs(folders.database.parent, folders.pictures, roots, clock=clock)
+    writer = Writer(database, monotonic=monotonic)
+    blobs = LocalBlobs(folders.database.parent, folders.pictures, roots, clock=clock, monotonic=monotonic)
     name = worker_id or f"{os.getpid()}-{secrets.token_hex(4)}"
     jobs = SqliteJobStore(writer, worker_id=name, lease=lease, clock=clock, monotonic=monotonic)
     library = Library(SqlitePictureIndex(writer), blobs, roots)

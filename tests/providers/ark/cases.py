@@ -12,7 +12,6 @@ from imagewright.errors import (
     RequestRejected,
     ResultLost,
     UnknownOutcome,
-    VendorUnavailable,
 )
 from imagewright.providers.ark.routes import ALIKE, ROUTES
 from tests.emulators.ark import ArkEmulator, error
@@ -53,7 +52,12 @@ SUBMIT = COMMON | {
     "a field": Case(error(400, "InvalidParameter", "`size` is not valid"), RequestRejected, False, says="`size`"),
     "a picture's address": Case(error(400, "InvalidImageURL", "status 403"), RequestRejected, False),
     "a field, another code": Case(error(400, "MissingParameter", "prompt"), RequestRejected, False, says="prompt"),
-    "server error": Case(error(500, "InternalServiceError", "unexpected"), VendorUnavailable, False, says="unexpected"),
+    "server error": Case(error(500, "InternalServiceError", "unexpected"), UnknownOutcome, None, says="unexpected"),
+    "too many at work": Case(error(429, "InflightBatchsizeExceeded", "m"), RateLimited, False, sends=SENDS),
+    "too sudden": Case(error(429, "RequestBurstTooFast", "m"), RateLimited, False, sends=SENDS),
+    "overloaded": Case(error(429, "ServerOverloaded", "m"), RateLimited, False, sends=SENDS),
+    "a limit of the user's own": Case(error(429, "SetLimitExceeded", "paused"), OutOfCredit, False, says="paused"),
+    "a quota of the plan": Case(error(429, "QuotaExceeded", "weekly"), OutOfCredit, False, says="weekly"),
     "server error without a code": Case(Answer.of({"message": "?"}, 500), UnknownOutcome, None),
     "an error in a 200": Case(error(200, "SomethingNew", "could not draw"), GenerationFailed, None, says="draw"),
     "no picture": Case(Answer.of({"data": []}), GenerationFailed, None, after=True),

@@ -164,10 +164,11 @@ def test_the_makers_client_understands_the_emulators_refusals(emulator: ArkEmula
             client.images.generate(model=MODEL, prompt="a kite", seed=7)
         with pytest.raises(errors.ArkNotFoundError):
             client.images.generate(model="seedream-3-0-t2i", prompt="a kite")
-        emulator.rate = 0
+        emulator.limit(0)
         with pytest.raises(errors.ArkRateLimitError) as limited:
             client.images.generate(model=MODEL, prompt="a kite")
-        emulator.rate, emulator.credit = None, 0.0
+        emulator.limit()
+        emulator.credit = 0.0
         with pytest.raises(errors.ArkPermissionDeniedError) as empty:
             client.images.generate(model=MODEL, prompt="a kite")
         emulator.fail_next("generate", error(500, "InternalServiceError", "m", "InternalServerError"))

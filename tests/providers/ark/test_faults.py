@@ -34,10 +34,11 @@ async def test_an_edit_whose_outcome_is_unknown_is_not_sent_again(
 
 
 async def test_an_empty_account_a_wrong_key_and_a_rate_are_kept_apart(emulator: ArkEmulator, provider: Ark) -> None:
-    emulator.rate = 0
+    emulator.limit(0)
     with pytest.raises(RateLimited):
         await provider.submit(plain_order(PLAIN))
-    emulator.rate, emulator.credit = None, 0.0
+    emulator.limit()
+    emulator.credit = 0.0
     with pytest.raises(OutOfCredit):
         await provider.submit(plain_order(PLAIN))
     emulator.key = "another-0123456789abcdef"

@@ -43,6 +43,7 @@ REFUSED = {
         False,
         says="good standing",
     ),
+    "free quota": Case(error(403, "AllocationQuota.FreeTierOnly", "used up"), OutOfCredit, False, says="used up"),
     "not activated": Case(error(403, "AccessDenied", "m"), ModelUnavailable, False, says="AccessDenied"),
     "not bought": Case(error(403, "AccessDenied.Unpurchased", "m"), ModelUnavailable, False),
     "no such model": Case(error(404, "ModelNotFound", "m"), ModelUnavailable, False),

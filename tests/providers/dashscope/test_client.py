@@ -148,9 +148,10 @@ def test_the_makers_client_understands_the_emulators_refusals(emulator: DashScop
     assert refusal(n=7) == (400, "InvalidParameter")
     assert refusal(guidance=3) == (400, "InvalidParameter")
     assert refusal(model="qwen-image-0") == (404, "ModelNotFound")
-    emulator.rate = 0
+    emulator.limit(0)
     assert refusal() == (429, "Throttling.RateQuota")
-    emulator.rate, emulator.credit = None, 0.0
+    emulator.limit()
+    emulator.credit = 0.0
     assert refusal() == (400, "Arrearage")
     emulator.fail_next("generate", error(400, "DataInspectionFailed", "Input data may contain ..."))
     assert refusal() == (400, "DataInspectionFailed")

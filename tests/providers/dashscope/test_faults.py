@@ -26,10 +26,11 @@ async def test_an_empty_account_a_wrong_key_and_a_rate_are_kept_apart(
     emulator: DashScopeEmulator, provider: DashScope
 ) -> None:
     order = plain_order(PLAIN)
-    emulator.rate = 0
+    emulator.limit(0)
     with pytest.raises(RateLimited):
         await provider.submit(order)
-    emulator.rate, emulator.credit = None, 0.0
+    emulator.limit()
+    emulator.credit = 0.0
     with pytest.raises(OutOfCredit):
         await provider.submit(order)
     emulator.key = "another-0123456789abcdef"

@@ -51,6 +51,15 @@ SUBMIT = (
         "quota of the day": Case(
             over_quota("GenerateRequestsPerDayPerProject-FreeTier", "38s"), OutOfCredit, False, says="exceeded"
         ),
+        "rate with a wait in words": Case(
+            error(429, "RESOURCE_EXHAUSTED", "Quota exceeded, limit: 100. Please retry in 1h52m56.4s."),
+            RateLimited,
+            False,
+            says="after 6776.4 s",
+        ),
+        "nothing in the plan": Case(
+            error(429, "RESOURCE_EXHAUSTED", "Quota exceeded for metric: x, limit: 0, model: y"), OutOfCredit, False
+        ),
         "region": Case(error(400, "FAILED_PRECONDITION", "User location is not supported"), ModelUnavailable, False),
         "no model": Case(error(404, "NOT_FOUND", "models/x is not found"), ModelUnavailable, False, says="not found"),
         "bad field": Case(error(400, "INVALID_ARGUMENT", "Unknown name"), RequestRejected, False, says="Unknown name"),

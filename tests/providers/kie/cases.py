@@ -61,11 +61,12 @@ SUBMIT = faults.SUBMIT | {
     "paused": Case(envelope(500, "This interface is temporarily paused"), ModelUnavailable, False, says="paused"),
     "switched off": Case(envelope(505, "Feature disabled"), ModelUnavailable, False),
     "moderation": Case(envelope(400, "Flagged by our content policy"), ContentRefused, False, says="Flagged"),
-    "account limit": Case(envelope(433, "limit"), VendorUnavailable, False),
-    "maintenance": Case(envelope(455, "maintenance"), VendorUnavailable, False),
-    "server error": Case(envelope(500, "Server error"), VendorUnavailable, False),
-    "queue full": Case(envelope(550, "queue full"), VendorUnavailable, False),
-    "generation failed": Case(envelope(501, "failed"), GenerationFailed, False),
+    "limit of the key": Case(envelope(433, "Sub-key Usage Exceeds Limit"), OutOfCredit, False, says="kie.ai/api-key"),
+    "maintenance": Case(envelope(455, "maintenance"), VendorUnavailable, False, sends=SENDS),
+    "server error": Case(envelope(500, "Server error"), UnknownOutcome, None),
+    "queue full": Case(envelope(550, "queue full"), RateLimited, False, sends=SENDS),
+    "generation failed": Case(envelope(501, "failed"), GenerationFailed, None),
+    "given up": Case(envelope(408, "nothing came for ten minutes"), GenerationFailed, None),
     "rate, no wait named": Case(envelope(429, "too fast"), RateLimited, False, sends=SENDS, says="too fast"),
     "rate, a short wait": Case(SOON, RateLimited, False, sends=SENDS),
     "rate, a long wait": Case(LATER, RateLimited, False, says="after 3600 s"),
@@ -81,8 +82,8 @@ UPLOAD = {
     "wrong host": Case(Answer(404, b"<html>"), RequestRejected, False, says="HTTP 404"),
 }
 CODES: Mapping[Means, tuple[int, ...]] = {
-    REPORTED: (400, 401, 402, 403),
-    PASSING: (404, 422, 429, 433, 451, 455, 500, 503, 550, 999),
+    REPORTED: (400, 401, 402, 403, 433),
+    PASSING: (404, 422, 429, 451, 455, 500, 503, 550, 999),
     DOUBTFUL: (408, 501, 505),
 }
 
@@ -103,6 +104,7 @@ ANSWERS: Rows = {f"code {code}": (envelope(code, "no"), means) for means, codes 
     "done": (market(state="success", resultJson=json.dumps({"resultUrls": [LINK]}), creditsConsumed="-1"), FINISHED),
     "done, nothing": (market(state="success", resultJson=None), DOUBTFUL),
     "done, an empty list": (market(state="success", resultJson='{"resultUrls": []}'), DOUBTFUL),
+    "done, empty links": (market(state="success", resultJson='{"resultUrls": ["", null, 5]}'), DOUBTFUL),
     "done, null": (market(state="success", resultJson='{"resultUrls": null}'), DOUBTFUL),
     "an endless share": (raw('{"code": 200, "data": {"state": "generating", "progress": Infinity}}'), RUNNING),
     "a long share": (raw(f'{{"code": 200, "data": {{"state": "generating", "progress": {LONG}}}}}'), RUNNING),

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.anyio
 async def test_a_burst_beyond_the_vendors_rate_is_refused_and_reported(
     emulator: KieEmulator, provider: Provider
 ) -> None:
-    emulator.rate = 2
+    emulator.limit(2, 10)
     for _ in range(2):
         await submitted(provider, plain_order(PLAIN))
     with pytest.raises(RateLimited):

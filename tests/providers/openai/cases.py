@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from imagewright.providers.base import Order
 
 PLAIN, EDIT = ROUTES[:2]
+IPM = "Rate limit reached for gpt-image-2 in organization org-x on images per min (IPM): "
 SAFETY = "Your request was rejected by the safety system."
 
 
@@ -58,6 +59,19 @@ SUBMIT = COMMON | {
     ),
     "rate, milliseconds": Case(
         error(429, "Rate limit reached", "rate_limit_exceeded", retry_after_ms="5"), RateLimited, False, sends=SENDS
+    ),
+    "rate, a wait in words": Case(
+        error(429, f"{IPM}Limit 5, Used 5, Requested 1. Please try again in 12m.", "rate_limit_exceeded"),
+        RateLimited,
+        False,
+        says="after 720 s",
+    ),
+    "rate, too sudden": Case(error(503, "Slow Down", "slow_down"), RateLimited, False, sends=SENDS),
+    "a tier without it": Case(
+        error(429, f"{IPM}Limit 0, Used 0, Requested 1.", "rate_limit_exceeded"), OutOfCredit, False, says="Limit 0"
+    ),
+    "more than is ever taken": Case(
+        error(429, f"{IPM}Limit 5, Requested 10.", "rate_limit_exceeded"), RequestRejected, False, says="fewer pictures"
     ),
     "size": Case(error(400, "Invalid size '9x9'.", "invalid_value", param="size"), RequestRejected, False, says="9x9"),
     "no model": Case(error(404, "does not exist", "model_not_found"), ModelUnavailable, False, says="not exist"),

@@ -149,10 +149,11 @@ def test_the_makers_client_understands_the_emulators_refusals(emulator: OpenAIEm
             client.images.generate(model="gpt-image-1", prompt="a kite")
         with pytest.raises(openai.BadRequestError, match="Unknown parameter"):
             client.images.generate(model=MODEL, prompt="a kite", response_format="b64_json")
-        emulator.rate = 0
+        emulator.limit(0)
         with pytest.raises(openai.RateLimitError) as limited:
             client.images.generate(model=MODEL, prompt="a kite")
-        emulator.rate, emulator.credit = None, 0.0
+        emulator.limit()
+        emulator.credit = 0.0
         with pytest.raises(openai.RateLimitError) as empty:
             client.images.generate(model=MODEL, prompt="a kite")
         emulator.key = "another"
@@ -163,4 +164,4 @@ def test_the_makers_client_understands_the_emulators_refusals(emulator: OpenAIEm
             client.images.generate(model=MODEL, prompt="a kite")
     assert (wrong.value.code, wrong.value.param) == ("invalid_value", "size")
     assert (limited.value.code, empty.value.code) == ("rate_limit_exceeded", "insufficient_quota")
-    assert limited.value.response.headers["retry-after"] == "12"
+    assert limited.value.response.headers["retry-after"] == "60"

@@ -18,7 +18,7 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.table import END, START, capability_table, replace_between
 from imagewright.cli.options import Command, option
 from imagewright.cli.providers import key_tables, provider_table
-from imagewright.engine.config import all_routes
+from imagewright.engine.config import all_paces, all_routes
 from imagewright.errors import StorageError
 from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS
 from imagewright.settings.table import settings_tables
@@ -104,7 +104,7 @@ def drifts(out: Path, home: Path | None) -> Iterator[tuple[Path, str, str | None
         wanted[readme] = replace_between(text, *PROVIDERS, provider_table(all_routes()))
         text = settings.read_text(encoding="utf-8")
         wanted[settings] = replace_between(text, *SETTINGS, settings_tables(KEY_VARIABLES, OTHER_HOSTS))
-        wanted[keys] = replace_between(keys.read_text(encoding="utf-8"), *KEYS, key_tables(all_routes()))
+        wanted[keys] = replace_between(keys.read_text(encoding="utf-8"), *KEYS, key_tables(all_routes(), all_paces()))
     for file, text in wanted.items():
         try:
             # universal newlines: a Windows checkout may have turned the line ends

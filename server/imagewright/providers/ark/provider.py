@@ -14,6 +14,7 @@ from imagewright.providers.ark.replies import read_images
 from imagewright.providers.ark.routes import NAME, ArkRoute, routes_for
 from imagewright.providers.common.provider import SynchronousProvider, route_as
 from imagewright.providers.http.request import REPLY_BYTES, Purpose, Request
+from imagewright.storage.records import Pace
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Finished, Order, Provider, ProviderConfig
@@ -33,6 +34,8 @@ class Ark(SynchronousProvider):
     version = "/api/v3"
     seconds = 600.0
     """What the maker's own client waits."""
+    pace = Pace()
+    """Pictures a minute and calls at work are limited by account and model; no number of them is published for all."""
 
     def __init__(self, config: ProviderConfig) -> None:
         host = urlsplit(config.addresses.get("", self.address)).hostname or ""

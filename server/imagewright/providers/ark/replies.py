@@ -19,11 +19,10 @@ from imagewright.errors import (
     RateLimited,
     RequestRejected,
     ResultLost,
-    VendorUnavailable,
 )
 from imagewright.providers.ark.routes import NAME
 from imagewright.providers.base import Finished
-from imagewright.providers.common.fields import joined, mapping, mappings, picture_in, text_in
+from imagewright.providers.common.fields import count, joined, mapping, mappings, picture_in, text_in
 from imagewright.providers.http.classify import LONGEST, by_status
 from imagewright.providers.http.request import Purpose
 from imagewright.text import quoted
@@ -39,11 +38,17 @@ MEANINGS: tuple[tuple[str, type[ProviderError]], ...] = (
     ("Overdue", OutOfCredit),  # AccountOverdueError, OperationDenied.ServiceOverdue
     ("ModelNotOpen", ModelUnavailable),
     ("RateLimitExceeded", RateLimited),  # also of pictures a minute: ModelAccountIpmRateLimitExceeded
+    ("InflightBatchsizeExceeded", RateLimited),  # too many calls at work
+    ("RequestBurstTooFast", RateLimited),
+    ("ServerOverloaded", RateLimited),
+    ("SetLimitExceeded", OutOfCredit),  # a limit that the user has set in the console
+    ("QuotaExceeded", OutOfCredit),  # of a free trial, or of hours, a week or a month of a plan
     ("InvalidParameter", RequestRejected),
     ("InvalidImageURL", RequestRejected),
-    ("InternalServiceError", VendorUnavailable),
 )
-"""By a part of the `code`; for all others the HTTP status decides."""
+"""By a part of the `code`; for all others the HTTP status decides, also for `InternalServiceError`, of which it is not
+said that nothing is charged. The codes are those of the table of error codes of
+ModelArk and of Ark (docs.byteplus.com/en/docs/ModelArk/1299023)."""
 MADE_FIRST = "Output"
 """How the codes begin that refuse a picture only after it was made."""
 TWO_REGIONS = (
@@ -118,8 +123,8 @@ def _meaning(code: str) -> type[ProviderError] | None:
 
 def _charged(content: Mapping[str, Any]) -> bool | None:
     """Whether a call without a picture was charged: it is for the pictures that were made."""
-    made = mapping(content.get("usage")).get("generated_images")
-    return made > 0 if isinstance(made, int) else None
+    made = count(mapping(content.get("usage")).get("generated_images"))
+    return None if made is None else made > 0
 
 
 def _words(error: Mapping[str, Any]) -> str:

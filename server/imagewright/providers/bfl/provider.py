@@ -17,6 +17,7 @@ from imagewright.providers.bfl.routes import NAME, ROUTES, body
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import HttpProvider
 from imagewright.providers.http.request import Purpose, Request
+from imagewright.storage.records import Pace
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Finished, Order, Provider, ProviderConfig, Running, Sending
@@ -33,9 +34,12 @@ class Bfl(HttpProvider):
     own_hosts = ("https://*.bfl.ai",)
     """Its regions, such as `api.eu4.bfl.ai`."""
     key_header, key_prefix = "x-key", ""
-    poll_policy = PollPolicy(first=0.7, factor=1.1, longest=1.0, keeps=600.0)
+    poll_policy = PollPolicy(first=0.7, factor=1.1, longest=1.0, least=0.5, keeps=600.0)
     """The maker advises to ask every 0.5 to 1 s; the link of a finished picture lives for minutes only: ten is the
     figure that is usually given."""
+    pace = Pace(running=24)
+    """Tasks of an account that are not finished, by the maker's notes for programs that write code (its repository
+    `skills`, rate-limiting.md). They name 6 for Kontext max: what is refused there is sent again later."""
 
     def __init__(self, config: ProviderConfig) -> None:
         super().__init__(config, chosen(ROUTES, config.overrides), poll=config.addresses.get("", self.address))

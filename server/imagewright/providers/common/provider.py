@@ -69,6 +69,7 @@ class HttpProvider:
     key_prefix = "Bearer "
     poll_policy = PollPolicy()
     pace = Pace()
+    """What is known of the limits of an account; nothing where they are not published."""
 
     def __init__(self, config: ProviderConfig, routes: tuple[Route, ...], **others: str) -> None:
         self.routes = routes
@@ -78,7 +79,7 @@ class HttpProvider:
         auth = {self.key_header: f"{self.key_prefix}{config.key}"} if config.key else {}
         self._account = Account(self.name, bases, config.key, auth, config.key_source)
         self.account = f"{self.name}:{hashlib.sha256(f'{self._base} {config.key}'.encode()).hexdigest()[:_ACCOUNT]}"
-        self.pace = config.pace or type(self).pace
+        self.pace = _paced(type(self).pace, config.pace)
         self._http = config.http
 
     @classmethod
@@ -112,6 +113,13 @@ class HttpProvider:
         except ProviderError as error:
             log.info("%s: the task could not be asked to stop: %s", self.name, error)
             return False
+
+
+def _paced(usual: Pace, own: Pace | None) -> Pace:
+    """The vendor's limits with what the user says of them; a user who names no number of calls at once keeps its."""
+    if own is None:
+        return usual
+    return own if own.running is not None else replace(own, running=usual.running)
 
 
 class SynchronousProvider(HttpProvider, ABC):

@@ -17,6 +17,7 @@ from imagewright.providers.common.provider import SynchronousProvider, route_as
 from imagewright.providers.dashscope.replies import read_submitted, read_task
 from imagewright.providers.dashscope.routes import NAME, ROUTES, DashScopeRoute
 from imagewright.providers.http.request import Purpose, Request
+from imagewright.storage.records import Pace
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Finished, Handle, Order, Provider, ProviderConfig, Running
@@ -33,6 +34,9 @@ class DashScope(SynchronousProvider):
     seconds = 600.0
     """Longest wait for the answer to a submit: twice what the maker's own client waits, because a picture is paid for
     and lost if the wait is too short."""
+    pace = Pace()
+    """Requests a minute are limited by account and model, and may be counted second by second (page "Rate limits" of
+    Model Studio); those of the picture models are shown in its console."""
 
     def __init__(self, config: ProviderConfig) -> None:
         super().__init__(config, chosen(ROUTES, config.overrides))

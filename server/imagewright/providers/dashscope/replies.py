@@ -22,7 +22,7 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers.base import Finished, Output, Running
-from imagewright.providers.common.fields import mapping, mappings, text_in
+from imagewright.providers.common.fields import count, mapping, mappings, text_in
 from imagewright.providers.dashscope.routes import NAME
 from imagewright.providers.http.classify import LONGEST, by_status, sounds_moderated
 from imagewright.providers.http.request import Purpose
@@ -38,15 +38,17 @@ MEANINGS: tuple[tuple[str, type[ProviderError]], ...] = (
     ("IPInfringementSuspect", ContentRefused),
     ("InvalidApiKey", BadKey),
     ("Arrearage", OutOfCredit),
+    ("FreeTierOnly", OutOfCredit),  # the free quota is used up, and the account is set to use nothing else
     ("AccessDenied", ModelUnavailable),  # not activated, or not bought: AccessDenied.Unpurchased
     ("ModelNotFound", ModelUnavailable),
     ("Model.NotExist", ModelUnavailable),
     ("Throttling", RateLimited),
     ("InvalidParameter", RequestRejected),
     ("InvalidURL", RequestRejected),
-    ("InternalError", VendorUnavailable),
+    ("InternalError", VendorUnavailable),  # "failed model calls or processing errors do not incur fees"
 )
-"""By a part of the `code`; for all others the HTTP status decides."""
+"""By a part of the `code`; for all others the HTTP status decides. The quotation is from the maker's page on editing
+images (docs.qwencloud.com/developer-guides/image-generation/image-editing)."""
 OVER = frozenset({"FAILED", "CANCELED"})
 GONE = "UNKNOWN"
 NO_PICTURE = "its answer holds no picture"
@@ -153,8 +155,9 @@ def _charged(content: Mapping[str, Any]) -> bool | None:
     """Whether a call without a picture was charged; it counts the pictures it charges for."""
     usage = mapping(content.get("usage"))
     # by 3.0 in the first word, by the models before it in the second
-    counts = [count for name in ("output_image_count", "image_count") if isinstance(count := usage.get(name), int)]
-    return any(count > 0 for count in counts) if counts else None
+    made = [count(usage.get(name)) for name in ("output_image_count", "image_count")]
+    known = [number for number in made if number is not None]
+    return any(known) if known else None
 
 
 def _failure_in(content: Mapping[str, Any]) -> Failure:

@@ -33,6 +33,7 @@ from imagewright.providers.fal.replies import Done, Submitted
 from imagewright.providers.fal.route import NAME, FalRoute
 from imagewright.providers.fal.routes import ALIKE, ROUTES
 from imagewright.providers.http.request import Purpose, Request
+from imagewright.storage.records import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -61,9 +62,12 @@ class Fal(HttpProvider):
     name = NAME
     address = "https://queue.fal.run"
     key_prefix = "Key "
-    poll_policy = PollPolicy(first=1.0, factor=1.3, longest=5.0, keeps=7 * 86_400.0)
+    poll_policy = PollPolicy(first=0.95, factor=1.28, longest=5.0, least=0.5, keeps=7 * 86_400.0)
     """The vendor's own client asks ten times a second; a person does not notice one. Its questions and answers on data
     retention say that files are kept for at least seven days, unless the account is set to less."""
+    pace = Pace()
+    """No limit: what is beyond the account's own waits in the vendor's queue, and "requests are never rejected due to
+    concurrency limits" (page "Concurrency Limits")."""
 
     def __init__(self, config: ProviderConfig) -> None:
         # the vendor's own list knows nothing of calls that went through a gateway, and its host must not see their key

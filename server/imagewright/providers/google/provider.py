@@ -12,9 +12,10 @@ from urllib.parse import quote
 
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import SynchronousProvider, route_as
-from imagewright.providers.google.replies import read_content
+from imagewright.providers.google.replies import read_content, read_limits
 from imagewright.providers.google.routes import NAME, ROUTES, GoogleRoute
 from imagewright.providers.http.request import Purpose, Request
+from imagewright.storage.records import Pace
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Finished, Order, Provider, ProviderConfig
@@ -31,6 +32,8 @@ class Google(SynchronousProvider):
     version = "/v1beta"
     """The version the picture models are documented with; the maker's own client used it up to its release 2."""
     key_header, key_prefix = "x-goog-api-key", ""
+    pace = Pace()
+    """Depends on the account and the model; refusals say it, see `replies.read_limits`."""
 
     def __init__(self, config: ProviderConfig) -> None:
         super().__init__(config, chosen(ROUTES, config.overrides))
@@ -46,6 +49,7 @@ class Google(SynchronousProvider):
             headers={"Content-Type": "application/json"},
             content=written(route.body(order)),
             read=read_content,
+            limits=read_limits,
             seconds=self.seconds,
             max_bytes=ANSWER_BYTES,
         )

@@ -21,14 +21,15 @@ from imagewright.errors import (
     ResultLost,
 )
 from imagewright.providers.base import Finished, Output
-from imagewright.providers.common.fields import decimal, mapping, read_base64, text_in, words_in
+from imagewright.providers.common.fields import decimal, mapping, mappings, read_base64, text_in, words_in
 from imagewright.providers.google.routes import NAME
-from imagewright.providers.http.classify import LONGEST, by_status
+from imagewright.providers.http.classify import LONGEST, MINUTE, by_status, spoken_wait
 from imagewright.providers.http.request import Purpose
+from imagewright.storage.records import Pace
 from imagewright.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from imagewright.providers.http.request import Reply
 
@@ -49,6 +50,10 @@ STATUSES: Mapping[str, type[ProviderError]] = {"FAILED_PRECONDITION": ModelUnava
 """By the `status` of an error: the account's region is not served. All others are what their HTTP status says."""
 FOR_THE_DAY = "perday"
 """In the id of a quota that does not clear before tomorrow; waiting seconds or minutes does not help."""
+NOTHING = re.compile(r"\blimit: 0\b")
+"""In the words about a quota: the account's plan has none of it, so waiting does not help."""
+A_MINUTE = re.compile(r"GenerateRequestsPerMinute\w*(?:-\w+)?")
+COUNT = re.compile(r"[1-9]\d{0,8}")
 DELAY = re.compile(r"(\d+(?:\.\d+)?)s")
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 """What a moment such as `2027-03-15T00:00:00Z` begins with."""
@@ -115,22 +120,35 @@ def _failure(reply: Reply, error: Mapping[str, Any]) -> ProviderError:
     judged = by_status(NAME, reply, Purpose.SUBMIT)
     kind = STATUSES.get(str(error.get("status")))
     kind = next((REASONS[reason] for one in details if (reason := str(one.get("reason"))) in REASONS), kind)
-    if reply.status == HTTPStatus.TOO_MANY_REQUESTS and any(FOR_THE_DAY in quota for quota in _quotas(details)):
+    if reply.status == HTTPStatus.TOO_MANY_REQUESTS and (_is_for_the_day(details) or NOTHING.search(message)):
         kind = OutOfCredit
     charged = judged.charged if kind is None else False
     kind = kind or type(judged)
-    wait = _wait(details) if kind.retryable else None
+    wait = (_wait(details) or spoken_wait(message)) if kind.retryable else None
     return kind(
         NAME, f"HTTP {reply.status}: {message}" if message else judged.detail, charged=charged, retry_after=wait
     )
 
 
-def _quotas(details: list[dict[str, Any]]) -> Iterator[str]:
-    """Ids of the quotas that were exceeded, in lower case."""
+def read_limits(reply: Reply) -> Pace | None:
+    """How many requests of a minute a refusal says are taken."""
+    quotas = _violations(mappings(mapping(mapping(reply.json).get("error")).get("details")))
+    counts = [
+        int(value)
+        for quota in quotas
+        if A_MINUTE.fullmatch(text_in(quota, "quotaId")) and COUNT.fullmatch(value := text_in(quota, "quotaValue"))
+    ]
+    return Pace(calls=min(counts), seconds=MINUTE) if counts else None
+
+
+def _is_for_the_day(details: Sequence[Mapping[str, Any]]) -> bool:
+    return any(FOR_THE_DAY in str(quota.get("quotaId") or "").lower() for quota in _violations(details))
+
+
+def _violations(details: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """The quotas that were exceeded."""
     for detail in details:
-        for violation in detail.get("violations") or ():
-            if isinstance(violation, dict):
-                yield str(violation.get("quotaId") or "").lower()
+        yield from mappings(detail.get("violations"))
 
 
 def _wait(details: list[dict[str, Any]]) -> float | None:

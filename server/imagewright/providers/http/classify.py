@@ -23,6 +23,7 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers.http.request import Purpose
+from imagewright.storage.records import Pace
 from imagewright.text import plain, shortened
 
 if TYPE_CHECKING:
@@ -51,6 +52,19 @@ MEANING: dict[int, type[ProviderError]] = {
 PASSING_AT_POLL = frozenset({404, 408, 409, 425})
 """While polling, these mean "not visible just now" and pass by themselves: a fresh task is not found for seconds."""
 
+MINUTE, DAY = 60.0, 86_400.0
+"""Seconds over which vendors count."""
+COUNTED = ("requests", "images")
+"""What `x-ratelimit-limit-` ends with, where it counts what a call takes one of or more. Tokens are left out: what a
+call takes of them is known only afterwards."""
+DURATION = re.compile(
+    r"(\d+(?:\.\d+)?)\s*(ms|h(?=ours?\b)|m(?=in(?:ute)?s?\b)|s(?=ec(?:ond)?s?\b)|[hms](?![a-z]))[a-z]*", re.IGNORECASE
+)
+"""A part of a span of time such as `1h52m56.4s`, `467ms`, `51.84 seconds`."""
+UNITS = {"ms": 0.001, "s": 1.0, "m": MINUTE, "h": 3600.0}
+WAIT = re.compile(rf"\b(?:try again|retry|resets?)\s+(?:in|after)\s+~?((?:{DURATION.pattern}\s*)+)", re.IGNORECASE)
+"""How vendors say in words when the next request is taken."""
+
 LONGEST = 300
 """Characters of a vendor's message that are kept."""
 MOST_READ = 20_000
@@ -67,6 +81,28 @@ MODERATION = re.compile(
     re.IGNORECASE,
 )
 """Words of a refusal of content. Whole words only: `safetyTolerance` is the name of a field."""
+PAGES = ("text/", "application/json", "application/xml", "application/xhtml")
+"""Content types of messages, not of pictures."""
+PAGE_STARTS = (b"<", b"{", b"[")
+"""First bytes of messages whose content type says otherwise; of pictures, only drawings (SVG) begin so."""
+PICTURE_STARTS = (
+    b"\x89PNG",
+    b"\xff\xd8\xff",
+    b"GIF8",
+    b"RIFF",
+    b"BM",
+    b"II*\0",
+    b"MM\0*",
+    b"\xff\x0a",
+    b"\0\0\0\x0cJXL ",
+)
+"""First bytes of pictures: they are believed more than the content type."""
+BOXES = b"ftyp"
+"""Fifth to eighth byte of AVIF and HEIC."""
+DRAWING_STARTS = (b"<svg", b"<?xml", b"<!--", b"<!doctype svg")
+"""How a drawing begins; `<svg` comes soon."""
+HEAD = 1024
+"""Bytes at the beginning in which that is searched for."""
 
 
 class Broken(Exception):
@@ -135,8 +171,13 @@ def may_resend(purpose: Purpose, failure: ProviderError, *, status: int | None, 
         return False
     if purpose is Purpose.UPLOAD or not reached:
         return True
-    refused = status == HTTPStatus.SERVICE_UNAVAILABLE and isinstance(failure, VendorUnavailable)
-    return refused or isinstance(failure, RateLimited)
+    if isinstance(failure, RateLimited):
+        return True
+    if not isinstance(failure, VendorUnavailable) or failure.charged is not False or status is None:
+        return False
+    # some vendors answer 200 and say inside that they take nothing just now
+    said_inside = purpose is Purpose.SUBMIT and status < HTTPStatus.MULTIPLE_CHOICES
+    return said_inside or status == HTTPStatus.SERVICE_UNAVAILABLE
 
 
 def by_status(provider: str, reply: Reply, purpose: Purpose) -> ProviderError:
@@ -201,6 +242,52 @@ def read_retry_after(headers: Mapping[str, str], now: float | None = None) -> fl
     return max(moment - (time.time() if now is None else now), 0.0)
 
 
+def spoken_wait(words: str) -> float | None:
+    """Seconds the vendor asks to wait in its words, as in "Please try again in 1m30s"; None where it names none."""
+    found = WAIT.search(words[:MOST_READ])
+    return None if found is None else read_span(found[1])
+
+
+def read_span(text: str) -> float | None:
+    """Seconds of a span of time such as `6m0s`, `120ms` or `38.2s`; None where it is none."""
+    parts = DURATION.findall(text)
+    seconds = sum(float(number) * UNITS[unit.lower()] for number, unit in parts)
+    return seconds if parts and math.isfinite(seconds) else None
+
+
+def read_limits(headers: Mapping[str, str]) -> Pace | None:
+    """How many requests the vendor takes, from the headers of an answer; None where they do not say it.
+
+    These are OpenAI's, and those of servers that speak like it: `x-ratelimit-limit-requests` is documented,
+    `x-ratelimit-limit-images` was seen. Of several, the tightest counts. A plain `x-ratelimit-limit` is left alone: it
+    means requests of a minute at one vendor and tasks at work at another.
+    """
+    found = [limit for name in COUNTED if (limit := _per_minute(headers, name)) is not None]
+    return Pace(calls=min(found), seconds=MINUTE) if found else None
+
+
+def _per_minute(headers: Mapping[str, str], name: str) -> int | None:
+    """How many of them are taken in a minute; None where the headers do not say it, or count a day.
+
+    The headers do not name the time they count over. It follows from `reset`, the time until all that was used is there
+    again: 1 of 200 comes back after 7 m 12 s where 200 are taken in a day.
+    """
+    limit = _count(headers.get(f"x-ratelimit-limit-{name}", ""))
+    if not limit:
+        return None
+    remaining = _count(headers.get(f"x-ratelimit-remaining-{name}", ""))
+    reset = read_span(headers.get(f"x-ratelimit-reset-{name}", ""))
+    used = 0 if remaining is None else limit - remaining
+    if used <= 0 or not reset:
+        return limit
+    counted_over = reset * limit / used
+    return limit if counted_over < math.sqrt(MINUTE * DAY) else None
+
+
+def _count(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None  # noqa: PLR2004 - digits
+
+
 def _charged(purpose: Purpose) -> bool | None:
     """A task that is being asked about may have been paid already; nothing else has cost anything yet."""
     return None if purpose is Purpose.POLL else False
@@ -235,3 +322,13 @@ def without_key(text: str, key: str) -> str:
 def sounds_moderated(text: str) -> bool:
     """Whether a message is about content rules; some vendors have no code for it, only words."""
     return MODERATION.search(text) is not None
+
+
+def is_message(head: bytes, kind: str) -> bool:
+    """Whether a file that begins so is a message: the bytes decide first, and then the content type."""
+    if head.startswith(PICTURE_STARTS) or head[4:8] == BOXES:
+        return False
+    text = head[:HEAD].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text.startswith(DRAWING_STARTS) and b"<svg" in text:
+        return False
+    return text[:1] in PAGE_STARTS or kind.lower().startswith(PAGES)

@@ -16,6 +16,7 @@ import logging
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -30,6 +31,7 @@ from imagewright.providers.http.classify import (
     Retry,
     by_status,
     may_resend,
+    read_limits,
     read_retry_after,
     tidy,
     unanswered,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from imagewright.providers.http.dispatch import Dispatch
     from imagewright.providers.http.exchange import Connections
     from imagewright.providers.http.request import Request, Sending
+    from imagewright.storage.records import Pace
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -51,6 +54,8 @@ SECONDS: Mapping[Purpose, float] = {Purpose.SUBMIT: 120, Purpose.POLL: 30, Purpo
 """Longest wait for one exchange. A vendor that answers a submit with the finished picture needs its own, longer one."""
 BEFORE_MONEY = frozenset({Purpose.UPLOAD, Purpose.SUBMIT})
 """Purposes of requests that a paid one may follow, or that are paid."""
+LIMIT_HEADERS = "x-ratelimit-limit-"
+"""What the headers begin with that `read_limits` reads."""
 LARGE_REPLY = 500_000
 """Bytes from which a reply is read in a thread: it holds pictures, and decoding them takes tens of milliseconds."""
 
@@ -301,6 +306,8 @@ class HttpClient:
             read = await anyio.to_thread.run_sync(lambda: _read(account, request, reply))
         else:
             read = _read(account, request, reply)
+        if sending is not None:
+            sending.limits = _limits(account, request, reply)
         if isinstance(read, TaskEnded):
             raise TaskEnded(_cleaned(read.error, account, answered=True), sure=read.sure)
         if isinstance(read, ProviderError):
@@ -326,6 +333,18 @@ def _read(account: Account, request: Request[T], reply: Reply) -> T | ProviderEr
         log.warning("%s: the reply to a %s has an unknown shape (%s)", account.provider, request.purpose, kind)
         read = None
     return by_status(account.provider, reply, request.purpose) if read is None else read
+
+
+def _limits(account: Account, request: Request[Any], reply: Reply) -> Pace | None:
+    """How many requests the vendor takes, where its answer says so."""
+    found = None
+    if request.limits is not None and reply.status >= HTTPStatus.BAD_REQUEST:
+        try:
+            found = request.limits(replace(reply, json=read_json(reply.body)))
+        except Exception as error:  # noqa: BLE001 - as in `_read`: the shape of an answer is the vendor's to change
+            log.warning("%s: the limits in a reply have an unknown shape (%s)", account.provider, type(error).__name__)
+    stated = any(name.startswith(LIMIT_HEADERS) for name in reply.headers)
+    return read_limits(reply.headers) if found is None and stated else found
 
 
 def read_json(body: bytes) -> Any:

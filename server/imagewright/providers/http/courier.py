@@ -12,20 +12,21 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import anyio.to_thread
 
 from imagewright import __version__
 from imagewright.errors import why
-from imagewright.providers.http.dispatch import SMALL, Parcel, pack_frame, pack_reply, read_frame, write_all
+from imagewright.providers.http.dispatch import SMALL, Parcel, pack_frame, pack_reply, read_frame, spawn, write_all
 from imagewright.providers.http.reply_files import STOPPED, clear, locked, obtain, reply_file, write
 from imagewright.storage.paths.files import make_folder
 
@@ -34,6 +35,7 @@ if sys.platform != "win32":
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from io import FileIO
 
     from imagewright.providers.http.dispatch import Frame
     from imagewright.providers.http.exchange import Connections
@@ -46,6 +48,9 @@ UNWRITTEN_SECONDS = 1.0
 """Between attempts to write an answer for which the disk has no room."""
 UNWRITTEN_TRIES = 86_400
 """A day of them: what is paid for is not given up sooner."""
+START_SECONDS = 30.0
+"""For a start, on a machine that is slow and cold."""
+CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv")
 UNTOLD = f"the server did not say within {GO_SECONDS:g} s that it can be sent"
 
 
@@ -83,6 +88,8 @@ class Courier:
         self._outbox: SimpleQueue[tuple[bytes, bytes] | None] = SimpleQueue()
         self._inbox: asyncio.Queue[Frame | None] = asyncio.Queue()
         self._closing = False
+        self._output = os.dup(1)
+        os.dup2(2, 1)  # whatever else is printed must not stand between the messages
 
     async def run(self) -> None:
         """Work until the input has ended and nothing is under way, or nothing has come for `IDLE_SECONDS`."""
@@ -200,9 +207,9 @@ class Courier:
         with suppress(OSError):  # the server has ended: nobody reads it any more
             while (pieces := self._outbox.get()) is not None:
                 for piece in pieces:
-                    write_all(1, piece)
+                    write_all(self._output, piece)
         with suppress(OSError):
-            os.close(1)
+            os.close(self._output)
 
 
 def connect() -> Connections:
@@ -210,6 +217,63 @@ def connect() -> Connections:
     from imagewright.providers.http.exchange import Connections  # noqa: PLC0415 - whoever only collects needs no httpx
 
     return Connections()
+
+
+def try_out() -> str:
+    """Why no courier can be started here, found out by starting one; empty if it can.
+
+    Blocks for about half a second.
+    """
+    try:
+        process = spawn()
+    except OSError as error:
+        return str(error)
+    killer = threading.Timer(START_SECONDS, process.kill)
+    killer.daemon = True
+    killer.start()
+    try:
+        with cast("FileIO", process.stdout) as output:
+            is_up = read_frame(output) is not None
+    except ValueError:
+        return "something else prints to its standard output"
+    finally:
+        cast("FileIO", process.stdin).close()
+        process.wait()
+        killer.cancel()
+    return "" if is_up else "it ends as soon as it is started"
+
+
+def ends_along() -> str:
+    """What ends a courier together with its server on this machine; empty where nothing is known to."""
+    if sys.platform == "win32":
+        try:
+            subprocess.run([sys.executable, "-c", ""], creationflags=subprocess.CREATE_BREAKAWAY_FROM_JOB, check=False)
+        except PermissionError:
+            return "the job object of Windows in which this runs lets no process leave it"
+        return ""
+    first, group = (_text(f"/proc/{name}") for name in ("1/cmdline", "self/cgroup"))
+    contained = any(map(os.path.exists, CONTAINER_FILES))
+    return what_ends_along(os.getpid(), os.getppid(), first, group, contained=contained)
+
+
+def what_ends_along(pid: int, parent: int, first: str, group: str, *, contained: bool) -> str:
+    """As `ends_along`, from a process's number and its parent's, the words of process 1, and the control group.
+
+    `contained` is whether this runs in a container.
+    """
+    if pid == 1 or "imagewright" in first or (contained and parent == 1):
+        return "the container ends with its first process, and that is the server or waits for it"
+    service = group.strip().rpartition("/")[2]
+    if service.endswith(".service"):
+        return f"systemd may end all processes of {service} with the first one"
+    return ""
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8", "replace")
+    except OSError:  # no Linux, or it is hidden
+        return ""
 
 
 async def serve() -> None:

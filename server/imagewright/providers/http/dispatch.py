@@ -46,6 +46,8 @@ LATE_SECONDS = 60.0
 write, and after a pause of the whole machine it needs a moment."""
 SMALL = 32_000
 """Bytes of a reply up to which it comes through the pipe as well, which spares reading the file."""
+HEAD_BYTES = 1_000_000
+"""Most bytes of what a message says."""
 OF_A_CONNECTION = frozenset({"host", "connection", "content-length", "transfer-encoding"})
 """Headers that whoever sends a request makes for it."""
 SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|^IMAGEWRIGHT_", re.IGNORECASE)
@@ -90,11 +92,17 @@ def pack_frame(head: Mapping[str, Any], body: bytes = b"") -> tuple[bytes, bytes
 
 
 def read_frame(pipe: FileIO) -> Frame | None:
-    """The next message of a raw pipe; None at its end, also where it ends within a message."""
+    """The next message of a raw pipe; None at its end, also where it ends within a message.
+
+    Raises:
+        ValueError: what comes is none: something else prints there.
+    """
     lengths = _read_exactly(pipe, _LENGTHS.size)
     if lengths is None:
         return None
     head_bytes, body_bytes = _LENGTHS.unpack(lengths)
+    if head_bytes > HEAD_BYTES:
+        raise ValueError("what stands there is no message")
     text = _read_exactly(pipe, head_bytes)
     body = _read_exactly(pipe, body_bytes)
     return None if text is None or body is None else (json.loads(text), body)
@@ -318,7 +326,7 @@ class _Courier:
                 del pieces, piece  # a body may be large, and the next may be long in coming
 
     def _listen(self) -> None:
-        # a message that is none (`ValueError`) counts as the end
+        # what is no message (`ValueError`) counts as the end
         with suppress(OSError, ValueError), cast("FileIO", self._process.stdout) as pipe:
             while (frame := read_frame(pipe)) is not None:
                 self._tell(frame)

@@ -19,6 +19,8 @@ REPLY_BYTES = 4_000_000
 """Most bytes of a reply that carries no pictures."""
 RESULT_BYTES = 300_000_000
 """Most bytes of one result: 100 megapixels that do not compress."""
+PART = ".part"
+"""What is added to a file's name while it comes, and begins the names of what is kept beside it to go on later."""
 
 
 class Purpose(StrEnum):
@@ -87,6 +89,10 @@ class Request(Generic[T]):
     """Longest wait for the whole exchange; None for the purpose's own, see `client.SECONDS`."""
     max_bytes: int = REPLY_BYTES
     """Most bytes of the reply."""
+    limits: Callable[[Reply], Pace | None] | None = None
+    """Reads from a refusal how many requests the vendor takes, without I/O, where it says so elsewhere than in the
+    headers that `classify.read_limits` knows. It returns None where the refusal does not say it; an exception counts as
+    None."""
     with_key: bool = True
     """Whether the account's key goes along; it is never sent to a host that is not the account's. Without it, the
     request is for a link that the vendor gave, and goes to public addresses only and through no proxy; to this machine

@@ -11,8 +11,9 @@ from urllib.parse import quote
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import SynchronousProvider, file_part, route_as
 from imagewright.providers.http.request import Purpose, Request
-from imagewright.providers.ideogram.replies import read_made
+from imagewright.providers.ideogram.replies import read_limits, read_made
 from imagewright.providers.ideogram.routes import NAME, ROUTES, IdeogramRoute
+from imagewright.storage.records import Pace
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Finished, Order, Provider, ProviderConfig
@@ -24,6 +25,9 @@ class Ideogram(SynchronousProvider):
     name = NAME
     address = "https://api.ideogram.ai"
     key_header, key_prefix = "Api-Key", ""
+    pace = Pace(running=10)
+    """Pictures in progress of an account, by its page on rate limits, which counts each variant of a call. What is
+    refused for that is sent again later; a refusal says an account's own limit."""
 
     def __init__(self, config: ProviderConfig) -> None:
         super().__init__(config, chosen(ROUTES, config.overrides))
@@ -37,6 +41,7 @@ class Ideogram(SynchronousProvider):
             fields=route.inputs(order),
             files=(file_part("image", "image", order.images[0]),),
             read=read_made,
+            limits=read_limits,
             seconds=self.seconds,
         )
 

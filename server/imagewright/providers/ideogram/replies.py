@@ -15,9 +15,10 @@ from imagewright.errors import (
     ResultLost,
 )
 from imagewright.providers.base import Finished, Output
-from imagewright.providers.common.fields import error_words, mapping, mappings, seed
+from imagewright.providers.common.fields import error_words, mapping, mappings, seed, whole
 from imagewright.providers.http.classify import MEANING, sounds_moderated
 from imagewright.providers.ideogram.routes import NAME
+from imagewright.storage.records import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,6 +54,12 @@ def read_made(reply: Reply) -> Finished | ProviderError | None:
     if not items:
         return GenerationFailed(NAME, "its answer holds no picture", spoken=False)
     return ResultLost(NAME, "its answer names no picture", charged=None)
+
+
+def read_limits(reply: Reply) -> Pace | None:
+    """How many pictures may be in progress at once, where a refusal says so."""
+    most = whole(mapping(reply.json).get("max_inflight_requests"))
+    return Pace(running=most) if most is not None and most > 0 else None
 
 
 def _output(item: Mapping[str, Any]) -> Output | None:

@@ -18,6 +18,7 @@ from imagewright.providers.http.request import FilePart, Purpose, Request
 from imagewright.providers.kie import replies
 from imagewright.providers.kie.route import NAME, Family, KieRoute
 from imagewright.providers.kie.routes import ROUTES
+from imagewright.storage.records import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,9 +51,13 @@ class Kie(HttpProvider):
 
     name = NAME
     address = "https://api.kie.ai"
-    poll_policy = PollPolicy(first=2.5, factor=1.3, longest=10.0, keeps=14 * 86_400.0)
+    poll_policy = PollPolicy(keeps=14 * 86_400.0)
     """Kie advises to start at 2 to 3 s and to slow down; past the 10 to 15 min it allows, it is asked seldom. Its
     documentation says that media are kept for 14 days."""
+    pace = Pace(calls=20, seconds=10.0)
+    """New tasks of an account; what is beyond is refused, not queued: "Rate Limits & Concurrency" on the page "Getting
+    Started with KIE API". That page adds that this "typically allows 100+" tasks at work, and names no limit of them.
+    """
 
     def __init__(self, config: ProviderConfig) -> None:
         super().__init__(config, chosen(ROUTES, config.overrides), upload=UPLOAD_BASE)

@@ -22,10 +22,11 @@ from imagewright.errors import (
     RequestRejected,
     ResultLost,
     TaskEnded,
+    UnknownOutcome,
     VendorUnavailable,
 )
 from imagewright.providers.base import Finished, Output, Running
-from imagewright.providers.common.fields import decimal, error_words, mapping, text_in, usd, whole, words_in
+from imagewright.providers.common.fields import error_words, mapping, share, text_in, usd, whole, words_in
 from imagewright.providers.http.classify import sounds_moderated
 from imagewright.providers.kie.route import NAME, USD_PER_CREDIT
 
@@ -42,7 +43,7 @@ class Meaning(NamedTuple):
     """What one code stands for, by where it appears."""
 
     create: Failure
-    """In the answer to a create or an upload: no task exists."""
+    """In the answer to a create or an upload: no task exists, but for `UnknownOutcome` and `BEGUN`."""
     poll: Failure
     """In the answer to a question about a task: the question failed, and the task goes on, but for `DOUBTFUL_ENDS`."""
     task: Failure
@@ -58,19 +59,25 @@ CODES: Mapping[int, Meaning] = {
     408: Meaning(GenerationFailed, GenerationFailed, GenerationFailed),  # nothing came for more than ten minutes
     422: Meaning(RequestRejected, VendorUnavailable, RequestRejected),  # "recordInfo is null": not visible yet
     429: Meaning(RateLimited, RateLimited, GenerationFailed),
-    433: Meaning(VendorUnavailable, VendorUnavailable, GenerationFailed),  # an account limit that is not explained
+    433: Meaning(OutOfCredit, OutOfCredit, GenerationFailed),  # the key has a limit by hour, by day or in all
     451: Meaning(VendorUnavailable, VendorUnavailable, GenerationFailed),  # could not fetch the input picture
     455: Meaning(VendorUnavailable, VendorUnavailable, GenerationFailed),  # maintenance
-    500: Meaning(VendorUnavailable, VendorUnavailable, GenerationFailed),
+    500: Meaning(UnknownOutcome, VendorUnavailable, GenerationFailed),
     501: Meaning(GenerationFailed, GenerationFailed, GenerationFailed),
     503: Meaning(VendorUnavailable, VendorUnavailable, GenerationFailed),
     505: Meaning(ModelUnavailable, ModelUnavailable, ModelUnavailable),  # feature switched off
-    550: Meaning(VendorUnavailable, VendorUnavailable, GenerationFailed),  # queue full
+    550: Meaning(RateLimited, VendorUnavailable, GenerationFailed),  # queue full
 }
+"""The codes that Kie documents, and what they mean. Its documentation calls 500 "an unexpected error while processing
+the request", and does not say that nothing was begun or charged then: so it is never sent again."""
+BEGUN = frozenset({408, 501})
+"""In the answer to a create, these speak of work that was begun: it may have been charged."""
 UNKNOWN_CODE = Meaning(ProviderError, VendorUnavailable, GenerationFailed)
 DOUBTFUL_ENDS = frozenset({408, 501, 505})
 """In the answer to a question about a task these may speak of the task, although its own state does not stand there."""
 
+LIMIT_OF_KEY = 433
+KEY_LIMIT = "This key's own limit at Kie is used up: raise it at kie.ai/api-key, or use another key."
 PAUSED = ("temporarily paused",)
 NO_MODEL = ("model name", "not supported")
 BAD_FIELD = ("range of allowed options", "field is required", "exceeds maximum", "invalid image format")
@@ -116,8 +123,10 @@ def read_uploaded(reply: Reply) -> str | ProviderError | None:
         return None
     if envelope.code != OK:
         failure = _create_failure(envelope.code, envelope.message)
-        # an upload names no model: what is missing is the address
-        return RequestRejected(NAME, failure.detail) if isinstance(failure, ModelUnavailable) else failure
+        if isinstance(failure, ModelUnavailable):  # an upload names no model: what is missing is the address
+            return RequestRejected(NAME, failure.detail)
+        # it is free of charge, so nothing is at stake
+        return VendorUnavailable(NAME, failure.detail) if isinstance(failure, UnknownOutcome) else failure
     return text_in(envelope.data, "downloadUrl", "download_url") or None
 
 
@@ -156,7 +165,7 @@ def read_flux_kontext(
         return _finished(_urls(_decoded(data.get("response"))), data)
     if flag in (2, 3):
         return TaskEnded(_task_failure(data.get("errorCode"), data.get("errorMessage"), data, moderation))
-    return Running(decimal(data.get("progress")), "generating")
+    return Running(share(data.get("progress")), "generating")
 
 
 read_gpt4o = partial(read_flux_kontext, moderation=GPT4O_MODERATION)
@@ -175,9 +184,12 @@ def _poll_failure(code: int, envelope: Envelope) -> TaskEnded | ProviderError | 
 
 
 def _create_failure(code: int, message: str) -> ProviderError:
-    """The failure of a create or an upload: nothing was started, unless the code is unknown."""
-    kind = _by_words(code, message, CODES.get(code, UNKNOWN_CODE).create)
-    return kind(NAME, message or f"code {code}", charged=None if code not in CODES else False)
+    """The failure of a create or an upload: nothing was started, unless the code is unknown or says otherwise."""
+    usual = CODES.get(code, UNKNOWN_CODE).create
+    kind = _by_words(code, message, usual)
+    open_end = code not in CODES or (kind is usual and (kind is UnknownOutcome or code in BEGUN))
+    advice = KEY_LIMIT if code == LIMIT_OF_KEY else ""
+    return kind(NAME, message or f"code {code}", charged=None if open_end else False, advice=advice)
 
 
 def _task_failure(code: Any, message: Any, data: Mapping[str, Any], moderation: int | None = None) -> ProviderError:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from imagewright.catalog.row import OperationName
 from imagewright.providers.common.provider import SynchronousProvider, route_as
 from imagewright.providers.http.request import REPLY_BYTES, Purpose, Request
-from imagewright.providers.openai.replies import read_images, read_retirements
+from imagewright.providers.openai.replies import read_images, read_limits, read_retirements
 from imagewright.providers.openai.routes import NAME, OpenAIRoute, routes_for
+from imagewright.storage.records import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +39,8 @@ class OpenAI(SynchronousProvider):
     version = "/v1"
     seconds = 600.0
     """What the maker's own client waits: high quality takes minutes."""
+    pace = Pace()
+    """Depends on the account: in September 2026 from 5 pictures a minute up. Answers and refusals say it."""
 
     def __init__(self, config: ProviderConfig) -> None:
         super().__init__(config, routes_for(config.overrides, own_server="" in config.addresses))
@@ -55,6 +58,7 @@ class OpenAI(SynchronousProvider):
             fields={name: str(value) for name, value in fields.items()} if form else {},
             files=route.files(order) if form else (),
             read=partial(read_images, per_token=route.per_token),
+            limits=read_limits,
             seconds=self.seconds,
             max_bytes=REPLY_BYTES + PICTURE_BYTES * order.count,
         )

@@ -18,13 +18,15 @@ from imagewright.errors import (
     OutOfCredit,
     ProviderError,
     RateLimited,
+    RequestRejected,
     ResultLost,
 )
 from imagewright.providers.base import Finished
-from imagewright.providers.common.fields import mapping, mappings, picture_in, text_in, usd, whole, words_in
-from imagewright.providers.http.classify import HIDDEN, by_status, sounds_moderated
+from imagewright.providers.common.fields import count, mapping, mappings, picture_in, text_in, usd, words_in
+from imagewright.providers.http.classify import HIDDEN, MINUTE, by_status, sounds_moderated, spoken_wait
 from imagewright.providers.http.request import Purpose
 from imagewright.providers.openai.routes import NAME
+from imagewright.storage.records import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,10 +43,17 @@ CODES: Mapping[str, type[ProviderError]] = {
     "project_spend_limit_exceeded": OutOfCredit,
     "billing_hard_limit_reached": OutOfCredit,
     "rate_limit_exceeded": RateLimited,
+    "slow_down": RateLimited,  # the rate rose too quickly; comes with status 503 too
     "model_not_found": ModelUnavailable,
     "unsupported_country_region_territory": ModelUnavailable,
 }
 """By `code`, else by `type`; for all others the HTTP status decides."""
+LIMIT = re.compile(
+    r"\bon (?:input-)?(images|requests) per (min|day)\w*(?: \(\w+\))?: limit (\d{1,9})"
+    r"(?:, used \d+)?(?:, requested (\d{1,9}))?",
+    re.IGNORECASE,
+)
+"""What is counted, over which time, how many are taken, and how many the call would have taken."""
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 SPOKEN_KEY = re.compile(r"\bsk-[\w*.…-]+")
 """The maker's answer to a wrong key repeats its beginning and its end."""
@@ -74,11 +83,11 @@ def read_images(reply: Reply, per_token: TokenPrices | None = None) -> Finished 
 def _cost(usage: Mapping[str, Any], per_token: TokenPrices) -> float | None:
     """USD of the tokens that an answer reports; None unless it names all three numbers."""
     sent = mapping(usage.get("input_tokens_details"))
-    tokens = [whole(sent.get("text_tokens")), whole(sent.get("image_tokens")), whole(usage.get("output_tokens"))]
-    known = [count for count in tokens if count is not None and count >= 0]
+    tokens = [count(sent.get("text_tokens")), count(sent.get("image_tokens")), count(usage.get("output_tokens"))]
+    known = [number for number in tokens if number is not None]
     if len(known) < len(tokens) or not known[-1]:
         return None
-    return usd(sum(count * price for count, price in zip(known, per_token, strict=True)))
+    return usd(sum(number * price for number, price in zip(known, per_token, strict=True)))
 
 
 def read_retirements(reply: Reply) -> Mapping[str, str] | ProviderError | None:
@@ -104,11 +113,32 @@ def _failure(reply: Reply, content: Mapping[str, Any], purpose: Purpose) -> Prov
         kind = ContentRefused
     if kind is ContentRefused:
         return _refused(words, fields)
+    if kind is RateLimited:
+        return _limited(reply, words)
     if kind is not None:
         return kind(NAME, words, charged=False)
     if reply.status < HTTPStatus.MULTIPLE_CHOICES:
         return GenerationFailed(NAME, words)
     return type(judged)(NAME, f"HTTP {reply.status}: {words}" if words else judged.detail, charged=judged.charged)
+
+
+def read_limits(reply: Reply) -> Pace | None:
+    """How many pictures or requests a refusal says are taken in a minute."""
+    found = LIMIT.search(text_in(mapping(mapping(reply.json).get("error")), "message"))
+    if found is None or found[2].lower() == "day" or not int(found[3]):
+        return None
+    return Pace(calls=int(found[3]), seconds=MINUTE)
+
+
+def _limited(reply: Reply, words: str) -> ProviderError:
+    """A refusal for the rate, or for what no wait changes: a call for more than is ever taken at once, a limit of 0."""
+    found = LIMIT.search(words)
+    if found and not int(found[3]):
+        return OutOfCredit(NAME, words, charged=False)  # the account's tier has none of it
+    if found and found[4] and int(found[4]) > int(found[3]):
+        return RequestRejected(NAME, words, advice="Ask for fewer pictures, or send fewer, in one call.")
+    named = "retry-after" in reply.headers or "retry-after-ms" in reply.headers
+    return RateLimited(NAME, words, retry_after=None if named else spoken_wait(words))
 
 
 def _refused(words: str, fields: Mapping[str, Any]) -> ContentRefused:

@@ -14,6 +14,7 @@ from imagewright.providers.common.provider import SynchronousProvider, file_part
 from imagewright.providers.http.request import Purpose, Request
 from imagewright.providers.recraft.replies import read_made
 from imagewright.providers.recraft.routes import FORM, NAME, ROUTES
+from imagewright.storage.records import Pace
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Finished, Order, Provider, ProviderConfig
@@ -28,6 +29,8 @@ class Recraft(SynchronousProvider):
 
     name = NAME
     address = "https://external.api.recraft.ai"
+    pace = Pace(calls=5, seconds=3.0)
+    """Its documentation names two limits: 5 requests a second and 100 pictures a minute. These keep both."""
 
     def __init__(self, config: ProviderConfig) -> None:
         super().__init__(config, chosen(ROUTES, config.overrides))

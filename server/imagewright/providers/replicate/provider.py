@@ -29,6 +29,7 @@ from imagewright.providers.common.provider import (
 from imagewright.providers.http.request import RESULT_BYTES, Purpose, Request
 from imagewright.providers.replicate import replies
 from imagewright.providers.replicate.routes import ALIKE, NAME, ROUTES, ReplicateRoute
+from imagewright.storage.records import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -55,9 +56,12 @@ class Replicate(HttpProvider):
 
     name = NAME
     address = "https://api.replicate.com"
-    poll_policy = PollPolicy(first=1.0, factor=1.3, longest=5.0, keeps=3600.0)
+    poll_policy = PollPolicy(first=0.95, factor=1.28, longest=5.0, least=0.5, keeps=3600.0)
     """The vendor's own client asks twice a second; a person does not notice one. Its page on data retention says that
     what a prediction made is deleted after an hour."""
+    pace = Pace(calls=600, seconds=60.0)
+    """New predictions of an account, by its page on rate limits. An account with little credit has less; refusals then
+    say how much, see `replies.read_limits`."""
 
     def __init__(self, config: ProviderConfig) -> None:
         super().__init__(config, chosen(ROUTES, config.overrides, ALIKE))
@@ -137,7 +141,13 @@ class Replicate(HttpProvider):
         return await self._post(PREDICTIONS, {"version": version, "input": inputs}, sending)
 
     async def _post(self, path: str, body: dict[str, Any], sending: Sending | None) -> Prediction:
-        request = Request(purpose=Purpose.SUBMIT, url=self._base + path, json=body, read=replies.read_created)
+        request = Request(
+            purpose=Purpose.SUBMIT,
+            url=self._base + path,
+            json=body,
+            read=replies.read_created,
+            limits=replies.read_limits,
+        )
         return await self._send(request, sending)
 
     async def _newest_version(self, name: str) -> str:

@@ -24,11 +24,12 @@ from imagewright.errors import (
     TaskEnded,
 )
 from imagewright.providers.base import Finished, Output, Running
-from imagewright.providers.common.fields import decimal, joined, mapping, text_in
+from imagewright.providers.common.fields import joined, mapping, text_in
 from imagewright.providers.common.provider import digest
 from imagewright.providers.common.recovery import Listed, Page, read_time
-from imagewright.providers.http.classify import MEANING, sounds_moderated
+from imagewright.providers.http.classify import MEANING, MINUTE, sounds_moderated, spoken_wait
 from imagewright.providers.replicate.routes import NAME
+from imagewright.storage.records import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,8 +40,8 @@ SPOKEN = frozenset({400, 401, 402, 403, 404, 422, 429})
 """Statuses of refusals whose words are Replicate's own; any other is judged by its status alone."""
 OVER = frozenset({"failed", "canceled", "aborted"})
 STAGES = {"starting": "starting", "processing": "generating"}
-WAIT = re.compile(r"resets? in ~?(\d+(?:\.\d+)?)\s*s", re.IGNORECASE)
-"""The seconds of a refusal for the rate, where no header names them."""
+REDUCED = re.compile(r"\b(\d{1,6}) requests per minute(?: with a burst of (\d{1,6}))?", re.IGNORECASE)
+"""A refusal names the rate where it is lower than usual: that of an account that has little credit left."""
 MODERATED = "(E005)"
 """The code some models give a refusal of content."""
 BAD_INPUT = re.compile(r"^input validation error\b", re.IGNORECASE)
@@ -71,6 +72,15 @@ def read_created(reply: Reply) -> Prediction | ProviderError | None:
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return _refusal(reply)
     return _prediction(mapping(reply.json))
+
+
+def read_limits(reply: Reply) -> Pace | None:
+    """The rate that a refusal names, as a window that takes no more than that many at once."""
+    found = REDUCED.search(text_in(mapping(reply.json), "detail"))
+    if found is None or not int(found[1]):
+        return None
+    calls = int(found[2] or found[1]) or 1
+    return Pace(calls=calls, seconds=MINUTE * calls / int(found[1]))
 
 
 def read_listed(reply: Reply) -> Page[Prediction] | ProviderError | None:
@@ -180,8 +190,8 @@ def _refusal(reply: Reply) -> ProviderError | None:
     kind = MEANING[reply.status]
     if kind is RequestRejected and sounds_moderated(text):
         kind = ContentRefused
-    if kind is RateLimited and "retry-after" not in reply.headers and (found := WAIT.search(text)):
-        return RateLimited(NAME, text, retry_after=decimal(found[1]))
+    if kind is RateLimited and "retry-after" not in reply.headers:
+        return RateLimited(NAME, text, retry_after=spoken_wait(text))
     return kind(NAME, text, charged=False)
 
 

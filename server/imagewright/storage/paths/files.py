@@ -94,24 +94,26 @@ def write_new(reader: BinaryIO, target: Path, ours: Ours | None = None) -> Kept:
     return Kept(path, size)
 
 
-def check_room(folder: Path, needed_bytes: int) -> None:
+def check_room(folder: Path, needed_bytes: int, *, probe: bool = True) -> None:
     """Check that pictures can be saved, before money is spent on them. Makes the folder.
 
     Args:
         folder: where they will be saved.
         needed_bytes: how much they may take, in bytes.
+        probe: whether a small file is written, to see whether one can be.
 
     Raises:
         StorageError: the folder cannot be made or written into, or the disk has too little room.
     """
-    probe = folder / f"{_PART_PREFIX}{secrets.token_hex(8)}{_PART_SUFFIX}"
+    part = folder / f"{_PART_PREFIX}{secrets.token_hex(8)}{_PART_SUFFIX}"
     try:
-        make_folder(folder)
-        try:
-            with open_file(probe, "xb") as file:
-                file.write(_PROBE)
-        finally:
-            probe.unlink(missing_ok=True)
+        if probe:
+            make_folder(folder)
+            try:
+                with open_file(part, "xb") as file:
+                    file.write(_PROBE)
+            finally:
+                part.unlink(missing_ok=True)
         usage = shutil.disk_usage(folder)
     except OSError as error:
         raise StorageError(f"Nothing can be saved in {folder}: {why(error)}.") from error

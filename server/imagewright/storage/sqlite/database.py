@@ -42,8 +42,7 @@ _READ, _WRITE = "BEGIN", "BEGIN IMMEDIATE"
 _FULL = "PRAGMA synchronous = FULL"  # what is committed survives a power cut: it is paid work
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _ADVICE = {
-    sqlite3.SQLITE_BUSY: "another program has kept it locked; try again",
-    sqlite3.SQLITE_LOCKED: "another program has kept it locked; try again",
+    **dict.fromkeys(_BUSY, "another program has kept it locked; try again"),
     sqlite3.SQLITE_FULL: "the disk is full: free some space",
     sqlite3.SQLITE_READONLY: "it is read-only: make it and its folder writable, or set IMAGEWRIGHT_HOME",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened: make it and its folder accessible, or set IMAGEWRIGHT_HOME",
@@ -112,26 +111,19 @@ class Database:
         """A write transaction; only one runs at a time over all processes. It is undone if the block raises.
 
         Args:
-            lasting: whether it must survive a power cut. If not, it waits for no disk, and survives one only once a
-                later transaction does.
+            lasting: whether it must survive a power cut. If not, it waits for no disk.
 
         Raises:
-            SetAsideError: the file was corrupt.
-            StorageError: it cannot be used; says why.
+            StorageError: as for `reading`.
         """
         with self._transaction(_WRITE, lasting=lasting) as connection:
             yield connection
 
     def check(self) -> None:
-        """Check that the file can be written; it is made if it is missing. Writes nothing, and waits for no writer.
-
-        Raises:
-            SetAsideError: the file was corrupt.
-            StorageError: it cannot be used; says why.
-        """
+        """Raise as `reading` does if the file cannot be written. Makes it, writes nothing, and waits for no writer."""
         with self.reading():
             pass
-        if not (os.access(self.file, os.W_OK) and os.access(self.file.parent, os.W_OK)):
+        if not all(os.access(place, os.W_OK) for place in (self.file, self.file.parent)):
             raise StorageError(f"The database {self.file} failed: {_ADVICE[sqlite3.SQLITE_READONLY]}.")
 
     def trouble(self) -> str:
@@ -144,6 +136,14 @@ class Database:
         except sqlite3.Error as error:
             return str(error)
         return "" if answer == "ok" else str(answer)
+
+    def aside(self, since: float) -> list[tuple[str, str, float]]:
+        """The damaged entries that were set aside since a moment, newest first: id, what is wrong, when. As above."""
+        query = "SELECT id, reason, noticed FROM aside WHERE noticed >= ? ORDER BY noticed DESC"
+        # nothing if `trouble` says why, or if there is no such table yet
+        with suppress(sqlite3.Error), closing(connect(self.file, "ro", timeout=self._patience)) as connection:
+            return connection.execute(query, (since,)).fetchall()
+        return []
 
     def close(self) -> None:
         """Close the file. The next use opens it again."""
@@ -258,7 +258,7 @@ class Database:
             connection.execute(f"PRAGMA user_version = {len(self._migrations)}")
             connection.execute("COMMIT")
         except BaseException:
-            with suppress(sqlite3.Error):  # the caller closes, which undoes it too
+            with suppress(sqlite3.Error):  # closing undoes it too
                 connection.rollback()
             raise
 

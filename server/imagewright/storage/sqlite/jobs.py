@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from imagewright.errors import StorageError
 from imagewright.storage.base import (
     NO_SENSE,
     REPEAT_SECONDS,
@@ -35,7 +34,7 @@ from imagewright.storage.sqlite.tables import (
     replace_calls,
     update,
 )
-from imagewright.storage.sqlite.writer import nothing, reads, writes
+from imagewright.storage.sqlite.writer import marks, nothing, reads, writes
 from imagewright.storage.states import NEXT, CallState
 
 if TYPE_CHECKING:
@@ -77,7 +76,8 @@ _SPENT = (
     "FROM job WHERE principal = :principal AND created >= :since AND typeof(created) != 'text'"
 )
 _AT_VENDOR = (
-    "SELECT count(*) FROM call JOIN job ON job.id = job_id WHERE call.state IN ('submitting', 'submitted') "  # noqa: S608 - as above
+    # CROSS: first the few calls that run, and then their jobs, instead of all jobs that the provider ever had
+    "SELECT count(*) FROM call CROSS JOIN job ON job.id = job_id WHERE call.state IN ('submitting', 'submitted') "  # noqa: S608 - as above
     f"AND provider = :provider AND job.state = 'running' AND NOT {EXPIRED}"
 )
 _SENDING = "UPDATE account SET unsent = substr(unsent, 9) WHERE provider = ? AND length(unsent) > 0"
@@ -106,10 +106,10 @@ class SqliteJobStore(SqliteLeases):
         monotonic: a clock in seconds that stops while the machine sleeps.
     """
 
-    @writes()
+    @writes(lasting=False)  # nothing of it was sent; the step before that survives a power cut, and all before it
     def open(self, connection: sqlite3.Connection, who: Principal, job: NewJob, caps: Sequence[Cap] = ()) -> Opened:
         """See `JobStore.open`."""
-        now = self._clock()
+        now = self.clock()
         if (earlier := self._repeated(connection, who, job.fingerprint, job.key)) is not None:
             return earlier
         for cap in caps:
@@ -121,12 +121,12 @@ class SqliteJobStore(SqliteLeases):
         new = {one.name: getattr(job, one.name) for one in fields(NewJob)}
         return Started(JobRecord(**new, **own, is_held=True))
 
-    async def repeated(self, who: Principal, fingerprint: str, key: str) -> Joined | KeyClash | None:
+    @reads(nothing, newest=True)  # what was marked as seen must show
+    def repeated(
+        self, connection: sqlite3.Connection, who: Principal, fingerprint: str, key: str
+    ) -> Joined | KeyClash | None:
         """See `JobStore.repeated`."""
-        if self.writer.has_later:  # what was marked as seen must show
-            with suppress(StorageError):  # then an end that was seen may be taken for one that nobody saw
-                await self.writer.write(lambda _: None, lasting=False)
-        return await self._read_repeated(who, fingerprint, key)
+        return self._repeated(connection, who, fingerprint, key)
 
     @writes()
     def advance(
@@ -151,12 +151,12 @@ class SqliteJobStore(SqliteLeases):
             "WHERE provider = ? AND created >= ? AND call.handle IS NOT NULL"
         )
         handles = []
-        for (handle,) in connection.execute(query, (provider, self._clock() - seconds)):
+        for (handle,) in connection.execute(query, (provider, self.clock() - seconds)):
             with suppress(ValueError):  # reading its job reports it
                 handles.append(decoded(handle))
         return handles
 
-    @writes()
+    @writes(lasting=False)  # as above
     def replan(self, connection: sqlite3.Connection, job: NewJob) -> None:
         """See `JobStore.replan`."""
         changes = {name: getattr(job, name) for name in ("provider", "model", "plan", "notes", "reserved_usd")}
@@ -186,11 +186,13 @@ class SqliteJobStore(SqliteLeases):
         if end is not None:
             self._finish(connection, job_id, *end)
 
-    async def mark_seen(self, who: Principal, job_id: str, doubt: float = 0.0) -> None:
+    @marks
+    def mark_seen(
+        self, connection: sqlite3.Connection, now: float, who: Principal, job_id: str, doubt: float = 0.0
+    ) -> None:
         """See `JobStore.mark_seen`. It is written with the next step of any job, or alone a little later."""
-        now = self._clock()
         values = {"id": job_id, "principal": who.id, "now": now, "doubt": doubt, "recent": now - REPEAT_SECONDS}
-        self.writer.later(lambda connection: connection.execute(_MARK_SEEN, values))
+        connection.execute(_MARK_SEEN, values)
 
     @reads(nothing)
     def get(self, connection: sqlite3.Connection, who: Principal, job_id: str) -> JobRecord | None:
@@ -236,7 +238,7 @@ class SqliteJobStore(SqliteLeases):
     @writes(lasting=False)
     def take_slot(self, connection: sqlite3.Connection, account: str, provider: str, pace: Pace) -> float:
         """See `JobStore.take_slot`."""
-        known, now = _read_account(connection, account), self._clock()
+        known, now = _read_account(connection, account), self.clock()
 
         def at_vendor() -> int:
             return int(connection.execute(_AT_VENDOR, {"provider": provider, "now": now}).fetchone()[0])
@@ -250,7 +252,14 @@ class SqliteJobStore(SqliteLeases):
     def slot_refused(self, connection: sqlite3.Connection, account: str, pace: Pace, *, wait: float | None) -> None:
         """See `JobStore.slot_refused`."""
         known = _read_account(connection, account)
-        known.refuse(pace, self._clock(), wait)
+        known.refuse(pace, self.clock(), wait)
+        _write_account(connection, account, known)
+
+    @writes(lasting=False)
+    def slot_used(self, connection: sqlite3.Connection, account: str, late: float) -> None:
+        """See `JobStore.slot_used`."""
+        known = _read_account(connection, account)
+        known.use(self.clock(), late)
         _write_account(connection, account, known)
 
     async def learn_pace(self, account: str, pace: Pace) -> None:
@@ -266,20 +275,16 @@ class SqliteJobStore(SqliteLeases):
         await self.writer.write(learn, lasting=False)
 
     @reads(nothing)
-    def _read_repeated(
-        self, connection: sqlite3.Connection, who: Principal, fingerprint: str, key: str
-    ) -> Joined | KeyClash | None:
-        return self._repeated(connection, who, fingerprint, key)
-
-    @reads(nothing)
     def _knows_pace(self, connection: sqlite3.Connection, account: str, pace: Pace) -> bool:
         return not _read_account(connection, account).learn(pace)
 
     def _repeated(
         self, connection: sqlite3.Connection, who: Principal, fingerprint: str, key: str
     ) -> Joined | KeyClash | None:
-        now, awake = self._clock(), self._monotonic()
-        self._ended = {job_id: ended for job_id, ended in self._ended.items() if awake - ended <= REPEAT_SECONDS}
+        now, awake = self.clock(), self._monotonic()
+        for job_id, ended in list(self._ended.items()):
+            if awake - ended > REPEAT_SECONDS:
+                self._ended.pop(job_id, None)  # several threads do this
         values = {
             "fingerprint": fingerprint,
             "principal": who.id,
@@ -330,7 +335,7 @@ class SqliteJobStore(SqliteLeases):
             connection.execute(_SENDING, (provider,))
 
     def _finish(self, connection: sqlite3.Connection, job_id: str, state: JobState, end: Mapping[str, Any]) -> None:
-        values = {"state": state, "finished": self._clock(), "worker_id": "", "error": None, **end}
+        values = {"state": state, "finished": self.clock(), "worker_id": "", "error": None, **end}
         self.update_own(connection, job_id, values)
         self._ended[job_id] = self._monotonic()
 

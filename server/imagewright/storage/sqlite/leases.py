@@ -43,8 +43,7 @@ class SqliteLeases(SqliteStore):
     ) -> None:
         self.worker_id = worker_id
         self.lease = lease
-        super().__init__(writer)
-        self._clock = clock
+        super().__init__(writer, clock)
         self._monotonic = monotonic
         self._run_out = SeenRunOut(lease, monotonic)
         self._watched = SeenRunOut(lease, monotonic)
@@ -138,12 +137,11 @@ class SqliteLeases(SqliteStore):
         Raises:
             UnreadableJobError: its rows are damaged.
         """
-        now = self._clock()
+        now = self.clock()
         try:
             return read_job(connection, job_id, now)
-        except UnreadableJobError as damaged:
-            error = damaged
-            self.writer.later(lambda connection: set_aside_job(connection, job_id, error, now))
+        except UnreadableJobError:
+            self.writer.later(lambda connection: set_aside_job(connection, job_id, now))
             raise
 
     def readable(self, connection: sqlite3.Connection, job_id: str) -> JobRecord | None:
@@ -158,48 +156,54 @@ class SqliteLeases(SqliteStore):
         """Jobs whose lease has run out, oldest first: id, when it ran out, and provider."""
         states = OPEN_STATES if stalled else "state = 'running'"
         query = f"SELECT id, lease_until, provider FROM job WHERE {states} AND {EXPIRED} ORDER BY created"  # noqa: S608 - constants
-        return connection.execute(query, {"now": self._clock()}).fetchall()
+        return connection.execute(query, {"now": self.clock()}).fetchall()
 
     @reads(nothing)
     def _free_one(self, connection: sqlite3.Connection, who: Principal, job_id: str) -> float | None:
         """When the lease of a job ran out, 0 if it was given up; None while it holds, or if the job has ended."""
         query = f"SELECT lease_until FROM job WHERE id = :id AND principal = :who AND {OPEN_STATES} AND {EXPIRED}"  # noqa: S608 - constants
-        row = connection.execute(query, {"id": job_id, "who": who.id, "now": self._clock()}).fetchone()
+        row = connection.execute(query, {"id": job_id, "who": who.id, "now": self.clock()}).fetchone()
         return None if row is None else row[0]
 
     @writes(lasting=False)
     def _take(self, connection: sqlite3.Connection, job_ids: Sequence[str]) -> list[JobRecord]:
         """Take over those of the jobs that can be read and that no other worker has taken meanwhile."""
-        now = self._clock()
+        now = self.clock()
         values = {"state": "running", "worker_id": self.worker_id, **self._leased()}
         free = f"id = :id AND {OPEN_STATES} AND {EXPIRED}"
         taken = []
         for job_id in job_ids:
             try:
                 job = read_job(connection, job_id, now)
-            except UnreadableJobError as error:
-                set_aside_job(connection, job_id, error, now)
+            except UnreadableJobError:
+                set_aside_job(connection, job_id, now)
                 continue
             if job is not None and update(connection, "job", values, free, id=job_id, now=now):
                 taken.append(replace(job, state="running", worker_id=self.worker_id, is_held=True))
         return taken
 
     def _leased(self) -> dict[str, float]:
-        return {"lease_until": self._clock() + self.lease, "lease_seconds": self.lease}
+        return {"lease_until": self.clock() + self.lease, "lease_seconds": self.lease}
 
 
-def set_aside_job(connection: sqlite3.Connection, job_id: str, error: UnreadableJobError, now: float) -> None:
-    """Write down what a damaged job's rows hold, and read them no more. Its reservation goes on counting.
+def set_aside_job(connection: sqlite3.Connection, job_id: str, now: float) -> None:
+    """Write down what a job's rows hold if they are damaged, and read them no more. Its reservation goes on counting.
 
-    A job that a worker holds is left alone until it has ended: that worker needs no more of the rows than it has.
+    A job that a worker holds is left alone until it has ended: that worker needs no more of the rows than it has. So is
+    one that can be read again: its worker has written it meanwhile.
     """
-    values = {"state": "aside", "worker_id": "", "lease_until": 0.0}
-    rows = [_raw(connection, f"SELECT * FROM {table} WHERE {key} = ?", job_id) for table, key in _OF_JOB]  # noqa: S608 - names of ours
-    if update(connection, "job", values, f"id = :id AND (state != 'running' OR {EXPIRED})", id=job_id, now=now):
-        set_aside(connection, job_id, str(error.__cause__ or error), rows, now)
+    try:
+        read_job(connection, job_id, now)
+    except UnreadableJobError as error:
+        values = {"state": "aside", "worker_id": "", "lease_until": 0.0}
+        rows = [_raw(connection, f"SELECT * FROM {table} WHERE {key} = ?", job_id) for table, key in _OF_JOB]  # noqa: S608 - names of ours
+        where = f"id = :id AND state != 'aside' AND (worker_id = '' OR {EXPIRED})"
+        if update(connection, "job", values, where, id=job_id, now=now):
+            log.error("%s It was set aside.", error)  # noqa: TRY400 - known, and reported in full
+            set_aside_row(connection, job_id, str(error.__cause__), rows, now)
 
 
-def set_aside(connection: sqlite3.Connection, row_id: str, reason: str, content: Any, now: float) -> None:
+def set_aside_row(connection: sqlite3.Connection, row_id: str, reason: str, content: Any, now: float) -> None:
     """Write down what a damaged row holds. One that was set aside before stays as it was found first.
 
     Args:
@@ -209,9 +213,7 @@ def set_aside(connection: sqlite3.Connection, row_id: str, reason: str, content:
         content: what it holds.
         now: seconds since 1970.
     """
-    values = (row_id, reason, json.dumps(content, default=repr), now)
-    if connection.execute(_SET_ASIDE, values).rowcount:
-        log.error("The entry of %s cannot be read and was set aside: %s.", row_id, reason)
+    connection.execute(_SET_ASIDE, (row_id, reason, json.dumps(content, default=repr), now))
 
 
 def _raw(connection: sqlite3.Connection, query: str, job_id: str) -> list[dict[str, Any]]:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright.storage.base import NO_SENSE
 from imagewright.storage.records import PictureRecord, plain
+from imagewright.storage.sqlite.leases import set_aside_row
 from imagewright.storage.sqlite.writer import SqliteStore, nothing, reads, writes
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from imagewright.storage.principal import Principal
     from imagewright.storage.sqlite.writer import Writer
@@ -104,10 +105,6 @@ class SqlitePictureIndex(SqliteStore):
         """See `PictureIndex.keys_of_size`."""
         return connection.execute("SELECT id, key FROM picture WHERE bytes = ?", (size,)).fetchall()
 
-    async def check(self) -> None:
-        """See `PictureIndex.check`."""
-        await self.writer.check()
-
     def _records(self, connection: sqlite3.Connection, query: str, values: Sequence[str | int]) -> list[PictureRecord]:
         """The records of these rows. A damaged one is left out, and logged once."""
         records = []
@@ -118,6 +115,7 @@ class SqlitePictureIndex(SqliteStore):
                 if row[0] not in self._reported:
                     self._reported.add(row[0])
                     log.error("The library's entry of %s cannot be read and is left as it is: %r.", row[0], error)  # noqa: TRY400 - known, and reported in full
+                    self.writer.later(_aside(row, str(error), self.clock()))
         return records
 
 
@@ -126,6 +124,12 @@ def insert_picture(connection: sqlite3.Connection, principal: str, record: Pictu
     connection.execute(_INSERT, _values(record) | {"principal": principal})
     parents = [(record.id, position, parent) for position, parent in enumerate(record.parents)]
     connection.executemany(_INSERT_PARENT, parents)
+
+
+def _aside(row: tuple[Any, ...], reason: str, now: float) -> Callable[[sqlite3.Connection], None]:
+    """Writes down what a damaged row holds."""
+    content = dict(zip((*_COLUMNS, "parents"), row, strict=True))
+    return lambda connection: set_aside_row(connection, str(row[0]), reason, content, now)
 
 
 def _values(record: PictureRecord) -> dict[str, Any]:

@@ -6,6 +6,7 @@ A released step is never changed. What reads and writes rows works inside the ca
 from __future__ import annotations
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -169,6 +170,9 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             running INTEGER
         ) WITHOUT ROWID
         """,
+        # Budgets are summed up from the index alone: a job's row is long.
+        "DROP INDEX job_by_time",
+        "CREATE INDEX job_by_time ON job (principal, created, state, cost_usd, reserved_usd)",
         "CREATE INDEX call_at_vendor ON call (state) WHERE state IN ('submitting', 'submitted')",
         # How long the newest calls to each model took. A table of its own, because most calls of old jobs say nothing
         # of it, and looking for those that do would read them all.
@@ -341,6 +345,9 @@ def _record(row: Sequence[Any], calls: Sequence[Sequence[Any]]) -> JobRecord:
         raise ValueError(message)
     if not calls:
         raise ValueError("it has no calls")
+    _check(values, "created", "expected", "reserved_usd")
+    if values["finished"] is not None:
+        _check(values, "finished")
     values["notes"] = tuple(values["notes"] or ())
     values["cancel_requested"] = bool(values["cancel_requested"])
     return JobRecord(**values, is_held=bool(is_held), calls=tuple(_call(call) for call in calls))
@@ -348,9 +355,18 @@ def _record(row: Sequence[Any], calls: Sequence[Sequence[Any]]) -> JobRecord:
 
 def _call(row: Sequence[Any]) -> CallRecord:
     values = _read(_CALL, row)
+    _check(values, "number", "count", "first_variant")
     values["state"] = CallState(values["state"])
     values["outputs"] = None if values["outputs"] is None else tuple(values["outputs"])
     return CallRecord(**values)
+
+
+def _check(values: Mapping[str, Any], *names: str) -> None:
+    """SQLite keeps a text in a column of numbers, if it is given one."""
+    for name in names:
+        if not math.isfinite(values[name]):  # raises for what is no number
+            message = f"{name} is {values[name]!r}"
+            raise ValueError(message)
 
 
 def _insert_calls(connection: sqlite3.Connection, job: NewJob) -> None:

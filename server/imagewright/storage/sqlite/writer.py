@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import sqlite3
 import threading
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -26,6 +29,8 @@ T = TypeVar("T")
 
 PAUSE = 0.01
 """Seconds between two checks whether a thread has ended, if no task is left that waits for it."""
+FRESH = 1.0
+"""Seconds for which a database that was written needs no other check that it can be."""
 LATER = 0.5
 """Seconds after which a write for which nobody waits is written alone, if no other write took it along."""
 
@@ -57,10 +62,16 @@ class Writer:
 
     Args:
         database: the database to write to.
+        delay: seconds after which what `later` was given is written alone.
+        monotonic: a clock in seconds that is never set.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, *, delay: float = LATER, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._database = database
+        self._monotonic = monotonic
+        self._delay = delay
         self._waiting: list[_Request] = []
         self._turn = anyio.Lock()
         # a thread of its own, because decoding and copying can occupy all shared ones
@@ -69,9 +80,17 @@ class Writer:
         self._timer: threading.Timer | None = None
         self._state = threading.Lock()  # of the two above, which threads share
         self._one = threading.Lock()  # held while a thread writes
+        self._written = -math.inf  # when that was
 
-    async def read(self, query: Callable[[sqlite3.Connection], T], missing: Callable[[], T]) -> T:
+    async def read(
+        self, query: Callable[[sqlite3.Connection], T], missing: Callable[[], T], *, newest: bool = False
+    ) -> T:
         """The result of a query, or of `missing` if there is no database yet. It waits for no writer.
+
+        Args:
+            query: called with a connection, in a worker thread.
+            missing: called if there is no database.
+            newest: whether the query has to see what `later` was given before, as far as that can be written now.
 
         Raises:
             StorageError: the database could not be read.
@@ -83,6 +102,9 @@ class Writer:
             with self._database.reading() as connection:
                 return query(connection)
 
+        if newest and self._later:
+            with suppress(StorageError):  # it is written later
+                await self.write(lambda _: None, lasting=False)
         return await anyio.to_thread.run_sync(read)
 
     async def exists(self) -> bool:
@@ -92,27 +114,25 @@ class Writer:
     async def check(self) -> None:
         """Check that there is a database, made now if need be, and that it can be written. Writes nothing.
 
+        One that was written less than `FRESH` seconds ago is not looked at.
+
         Raises:
             StorageError: it cannot be used.
         """
-        await anyio.to_thread.run_sync(self._database.check)
+        if self._monotonic() - self._written >= FRESH:
+            await anyio.to_thread.run_sync(self._database.check)
 
     def later(self, action: Callable[[sqlite3.Connection], object]) -> None:
-        """Run an action in the next write transaction, or in one of its own after `LATER` seconds. Any thread may ask.
+        """Run an action in the next write transaction, or in one of its own after a delay. Any thread may ask.
 
         Nobody learns of it: an error is logged. It need not survive a power cut. `close` writes what still waits.
         """
         with self._state:
             self._later.append(_Request(action, lasting=False))
             if self._timer is None:
-                self._timer = threading.Timer(LATER, self.flush)
+                self._timer = threading.Timer(self._delay, self.flush)
                 self._timer.daemon = True
                 self._timer.start()
-
-    @property
-    def has_later(self) -> bool:
-        """Whether something of `later` waits, so that a query would not show it."""
-        return bool(self._later)
 
     def flush(self) -> None:
         """Write what `later` was given, as far as possible; what is left goes with the next write. Blocks."""
@@ -130,9 +150,14 @@ class Writer:
             timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
+
+        def close() -> None:
+            self.flush()
+            with self._one:  # a timer may be writing
+                self._database.close()
+
         with anyio.CancelScope(shield=True):
-            await anyio.to_thread.run_sync(self.flush)
-            await anyio.to_thread.run_sync(self._database.close)
+            await anyio.to_thread.run_sync(close)
 
     async def write(self, action: Callable[[sqlite3.Connection], T], *, lasting: bool = True) -> T:
         """Run an action in a write transaction. What it wrote is on disk when this returns.
@@ -206,6 +231,7 @@ class Writer:
                 with self._state:
                     self._later = later + self._later
                 raise
+        self._written = self._monotonic()
         for request in later:
             if request.error is not None:
                 log.error("A mark could not be written: %s", request.error)
@@ -235,10 +261,16 @@ class SqliteStore:
 
     Args:
         writer: the writer of the database.
+        clock: seconds since 1970.
     """
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, clock: Callable[[], float] = time.time) -> None:
         self.writer = writer
+        self.clock = clock
+
+    async def check(self) -> None:
+        """See `PictureIndex.check`."""
+        await self.writer.check()
 
 
 class _Decorator(Protocol):
@@ -253,11 +285,12 @@ def nothing() -> None:
     """What most methods answer while there is no database."""
 
 
-def reads(missing: Callable[[], Any]) -> _Decorator:
+def reads(missing: Callable[[], Any], *, newest: bool = False) -> _Decorator:
     """Run a method of a store in a thread, with a connection to read from.
 
     Args:
         missing: what it answers while there is no database.
+        newest: see `Writer.read`.
     """
 
     def decorated(
@@ -265,7 +298,9 @@ def reads(missing: Callable[[], Any]) -> _Decorator:
     ) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
         @wraps(method)
         async def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
-            return await self.writer.read(lambda connection: method(self, connection, *args, **kwargs), missing)
+            return await self.writer.read(
+                lambda connection: method(self, connection, *args, **kwargs), missing, newest=newest
+            )
 
         return call
 
@@ -295,3 +330,16 @@ def writes(missing: Callable[[], Any] | None = None, *, lasting: bool = True) ->
         return call
 
     return decorated
+
+
+def marks(
+    method: Callable[Concatenate[S, sqlite3.Connection, float, P], None],
+) -> Callable[Concatenate[S, P], Coroutine[Any, Any, None]]:
+    """Run a method of a store with the next write, see `Writer.later`. It is given the moment of the call."""
+
+    @wraps(method)
+    async def call(self: S, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        now = self.clock()
+        self.writer.later(lambda connection: method(self, connection, now, *args, **kwargs))
+
+    return call
