@@ -47,9 +47,9 @@ CHUNK = 65_536
 """Bytes read at once; what a pipe holds on Linux."""
 OVER = (RuntimeError, CancelledError, anyio.ClosedResourceError, anyio.BrokenResourceError)
 """What a thread gets when it passes something on after the conversation has ended."""
-LEAVE_SECONDS = 3.0
+LEAVE_SECONDS = 1.5
 """Seconds for which the answer to a request that is being sent is waited for, if a courier hears it otherwise. The MCP
-SDKs send KILL 4 s after they closed our input, and closing takes a moment."""
+SDKs send TERM 2 s after they closed our input, and closing takes a moment. Without couriers it is waited for longer."""
 TERM_SECONDS = 3.9
 """Seconds after the first signal until the process ends, whatever is left to do; Docker sends KILL after 10."""
 HURRIED_SECONDS = 1.9
@@ -289,6 +289,11 @@ async def _watch_signals(ending: _Ending) -> None:
         for number in numbers:
             signal.signal(number, lambda received, _frame: wake(ending.take, received))
         return
-    with anyio.open_signal_receiver(*numbers) as signals:
-        async for number in signals:
-            ending.take(number)
+    try:
+        with anyio.open_signal_receiver(*numbers) as signals:
+            async for number in signals:
+                ending.take(number)
+    finally:
+        # all is closed by now, and what comes while the process ends must not look like a death
+        for number in numbers:
+            signal.signal(number, lambda *_: os._exit(128 + signal.SIGINT if ending.interrupted else 0))

@@ -9,6 +9,7 @@ from functools import partial
 import click
 
 from imagewright.cli import closed_streams, ended_by_the_system
+from imagewright.cli.main import DONE, INTERRUPTED
 from imagewright.cli.options import Command, command_line
 from imagewright.errors import SettingsError
 from imagewright.settings.load import load_settings
@@ -21,10 +22,12 @@ GREETING = (
 
 @click.command(cls=Command)
 def command() -> int:
-    """Serve until the client hangs up.
+    """Serve until the client hangs up, or until TERM, a closed terminal or Ctrl-C; then the process ends here.
+
+    The exit code is 0, and 130 after Ctrl-C. Daemons end with 0 when TERM ends them in order, and init systems, Docker
+    and Kubernetes read that as success. 143 means that something was left undone.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C was pressed; everything was closed first.
         SettingsError: an option or setting is wrong, or standard input or output is closed.
     """
     if closed_streams & {"stdin", "stdout"}:
@@ -37,6 +40,8 @@ def command() -> int:
 
         from imagewright.surface.stdio import serve_stdio  # noqa: PLC0415 - as above
 
-    if anyio.run(partial(serve_stdio, settings)):
-        raise KeyboardInterrupt  # the command line has the exit code for it
-    return 0
+    interrupted = anyio.run(partial(serve_stdio, settings))
+    # All is closed. To take the interpreter apart costs a quarter of a second more, and a client that waits for the end
+    # sends TERM after 2 s; until then, nothing would be left to take that signal.
+    sys.stderr.flush()
+    os._exit(INTERRUPTED if interrupted else DONE)
