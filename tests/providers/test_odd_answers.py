@@ -95,7 +95,7 @@ LINKS: Mapping[str, Fault] = {
     "cut short": truncated,
     "broken off": Answer.reset(),
 }
-"""What a link can lead to once."""
+"""What a link can lead to once. Silence is tried in `test_resume`: here it could not be told from a busy machine."""
 
 
 def _called(answer: Answer, kind: str) -> Answer:
