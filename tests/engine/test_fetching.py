@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import errno
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 
 from imagewright.engine import deliver, trouble, waiting
 from imagewright.errors import BadKey, ResultLost
-from imagewright.providers.base import Finished, Handle, Output, Running, Sending
 from imagewright.providers.http import exchange, resume
-from imagewright.providers.http.client import Account, HttpClient
+from imagewright.providers.http.client import HttpClient
 from imagewright.storage.states import CallState
 from imagewright.text import byte_size
-from tests.emulators.base import Door, Emulator
-from tests.emulators.messages import Answer, Received, truncated
+from tests.emulators.messages import Answer, truncated
 from tests.support.engine_bench import (
     MADE,
     PATIENCE,
@@ -38,15 +36,15 @@ from tests.support.engine_bench import (
     until,
 )
 from tests.support.faults import QUICK
+from tests.support.shelf import PNG, Linking, Shelf
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from imagewright.engine.job import Job
 
 pytestmark = pytest.mark.anyio
-PNG = {"Content-Type": "image/png", "ETag": '"1"'}
 
 
 @pytest.fixture(autouse=True)
@@ -56,58 +54,6 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trouble, "LONGEST_PAUSE", 0.002)
     monkeypatch.setattr(trouble, "FETCH_PAUSE", 0.001)
     monkeypatch.setattr(deliver, "BROKEN_PAUSES", (0.001, 0.001, 0.001))
-
-
-class Shelf(Emulator):
-    """Where a vendor's pictures lie; a link is good for as long as its round is the current one."""
-
-    hosts = ("files",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.round = 0
-        """The links of now."""
-        self.dead = 200
-        """What an older link answers."""
-
-    def doors(self) -> Sequence[Door]:
-        return [Door("download", "files", "GET", "/(?P<round>[0-9]+)/.*", self._file)]
-
-    def _file(self, received: Received) -> Answer:
-        old = int(received.groups["round"]) < self.round
-        if old and self.dead != 200:
-            return Answer(self.dead, b"expired")
-        if wanted := received.headers.get("range", ""):
-            start = int(wanted.removeprefix("bytes=").removesuffix("-"))
-            span = f"bytes {start}-{len(PICTURE) - 1}/{len(PICTURE)}"
-            return Answer(206, PICTURE[start:], {**PNG, "Content-Range": span})
-        return Answer(200, PICTURE, PNG)
-
-
-class Linking(Vendor):
-    """A vendor whose results are links to a shelf, fetched as real ones are."""
-
-    def __init__(self, shelf: Shelf, http: HttpClient, *, handle: bool = True) -> None:
-        super().__init__(at_once=not handle)
-        self.shelf = shelf
-        self.http = http
-
-    def _links(self, count: int) -> Finished:
-        base = f"{self.shelf.url('files')}/{self.shelf.round}"
-        return Finished(tuple(Output(url=f"{base}/{place}.png") for place in range(count)))
-
-    async def submit(self, order: Any, sending: Sending | None = None) -> Handle | Finished:
-        answer = await super().submit(order, sending)
-        return self._links(order.count) if isinstance(answer, Finished) else answer
-
-    async def poll(self, handle: Handle) -> Running | Finished:
-        await super().poll(handle)
-        return self._links(int(handle.data["count"]))
-
-    async def fetch(self, output: Output, into: Path) -> None:
-        self.fetched.append(output.url)
-        await self._happen("fetch")
-        await self.http.download(Account(self.name, (self.shelf.url("files"),), "", {}), output.url, into)
 
 
 @pytest.fixture
