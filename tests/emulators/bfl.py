@@ -168,6 +168,8 @@ class BflEmulator(Emulator):
         """What is left in the account."""
         self.charges: list[tuple[str, float]] = []
         """(task id, credits) in the order they were taken."""
+        self.active: int | None = None
+        """How many tasks of a model may be at work; None for as many as it says."""
         self.tasks: dict[str, Task] = {}
         """Every task that was created, in order."""
         self._ends: deque[tuple[str, Any]] = deque()
@@ -224,9 +226,9 @@ class BflEmulator(Emulator):
         fields = {name: value for name, value in fields.items() if value is not None or name not in NULLABLE}
         self._check_fields(fields)
         of_model = [task for task in self.tasks.values() if task.model == received.groups["model"]]
-        if sum(map(self._is_at_work, of_model)) >= model.active:
+        if sum(map(self._is_at_work, of_model)) >= (self.active or model.active):
             self.refused += 1
-            raise Refused(self.too_many(Limit(running=model.active), None))
+            raise Refused(self.too_many(Limit(running=self.active or model.active), None))
         if self.credits < model.credits:
             raise Refused(Answer.of({"detail": "Insufficient credits"}, 402))
         task = self._made(received.groups["model"], fields)

@@ -69,7 +69,7 @@ def _part(piece: bytes) -> Part:
     return Part(found.get("name", ""), found.get("filename", ""), mime[1] if mime else "", data)
 
 
-Ending = Literal["whole", "reset", "truncate", "hang"]
+Ending = Literal["whole", "reset", "truncate", "stall", "hang"]
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     ending: Ending = "whole"
     """`whole`; `reset` breaks the connection without an answer; `truncate` promises the whole body and sends half of
-    it; `hang` says nothing until the emulator closes."""
+    it; `stall` does so too, and then says nothing; `hang` says nothing at all until the emulator closes."""
     seconds: float = 0.0
     """How long it takes to come."""
     piece: int = 0

@@ -102,9 +102,11 @@ class Talk:
                 await self._writer.drain()
                 await asyncio.sleep(answer.pause)
         body = b"".join(sent)
-        if answer.ending == "truncate":
+        if answer.ending in ("truncate", "stall"):
             self._writer.write((head or b"") + body[: len(body) // 2])
             await self._writer.drain()
+            if answer.ending == "stall":
+                await asyncio.Event().wait()
             return False
         self._writer.write((head or b"") + body + (self._http.send(h11.EndOfMessage()) or b""))
         await self._writer.drain()

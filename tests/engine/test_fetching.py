@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from imagewright.engine import deliver, trouble
+from imagewright.engine import deliver, trouble, waiting
 from imagewright.errors import BadKey, ResultLost
 from imagewright.providers.base import Finished, Handle, Output, Running, Sending
+from imagewright.providers.http import exchange, resume
 from imagewright.providers.http.client import Account, HttpClient
 from imagewright.storage.states import CallState
+from imagewright.text import byte_size
 from tests.emulators.base import Door, Emulator
-from tests.emulators.messages import Answer, Received
+from tests.emulators.messages import Answer, Received, truncated
 from tests.support.engine_bench import (
     MADE,
     PATIENCE,
@@ -26,6 +28,7 @@ from tests.support.engine_bench import (
     Vendor,
     cost,
     execute,
+    folders_in,
     left_behind,
     left_of,
     open_bench,
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
     from imagewright.engine.job import Job
 
 pytestmark = pytest.mark.anyio
-PNG = {"Content-Type": "image/png"}
+PNG = {"Content-Type": "image/png", "ETag": '"1"'}
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +74,13 @@ class Shelf(Emulator):
 
     def _file(self, received: Received) -> Answer:
         old = int(received.groups["round"]) < self.round
-        return Answer(self.dead, b"expired") if old and self.dead != 200 else Answer(200, PICTURE, PNG)
+        if old and self.dead != 200:
+            return Answer(self.dead, b"expired")
+        if wanted := received.headers.get("range", ""):
+            start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+            span = f"bytes {start}-{len(PICTURE) - 1}/{len(PICTURE)}"
+            return Answer(206, PICTURE[start:], {**PNG, "Content-Range": span})
+        return Answer(200, PICTURE, PNG)
 
 
 class Linking(Vendor):
@@ -268,6 +277,55 @@ async def test_one_picture_in_trouble_keeps_no_other_away(home: Path, shelf: She
         job = await bench.begin(calls=(3,))
         await bench.done(job)
     assert [record.variant for record in job.pictures] == [1, 2, 3]
+
+
+async def test_a_slow_picture_says_how_much_of_it_has_come(
+    home: Path, shelf: Shelf, http: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "SLOW_SECONDS", 0.01)
+    monkeypatch.setattr(exchange, "WRITE_EVERY", 0.0)
+    shelf.fail_next("download", lambda answer: replace(answer, ending="stall"))
+    async with open_bench(home, Linking(shelf, http)) as bench:
+        job = await bench.begin()
+        await until(lambda: job.stage.startswith("fetching: "))
+        assert job.stage == f"fetching: {byte_size(len(PICTURE) // 2)} have come"
+        await bench.jobs.cancel(job)
+
+
+async def test_whoever_takes_a_job_over_goes_on_with_what_has_come(
+    home: Path, shelf: Shelf, http: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "WRITE_EVERY", 0.0)
+    monkeypatch.setattr(resume, "OVERLAP", 16)
+    shelf.fail_next("download", lambda answer: replace(answer, ending="stall"))
+    shelf.fail_next("download", Answer(503))
+    async with open_bench(home, Linking(shelf, http)) as dead:
+        job_id = (await dead.begin()).id
+        await until(lambda: any("picture.part" in name for name in left_of(home, job_id)))
+        await dead.crash()
+    async with open_bench(home, Linking(shelf, http)) as bench:
+        job = await bench.done(await bench.reclaimed(job_id))
+    assert job.record.state == "completed"
+    assert place(job.pictures[0]).read_bytes() == PICTURE
+    first, *later = shelf.received("download")
+    assert "range" not in first.headers
+    assert len(later) == 2
+    assert all(one.headers["range"] == f"bytes={len(PICTURE) // 2 - 16}-" for one in later)
+    assert left_of(home, job_id) == set()
+
+
+async def test_half_of_a_picture_is_better_than_none(
+    home: Path, shelf: Shelf, http: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliver, "LEAST_PATIENCE", 0.0)
+    shelf.fail_next("download", truncated)
+    shelf.fail_next("download", Answer(404), times=10_000)
+    async with open_bench(home, Forgetful(shelf, http)) as bench:
+        job = await bench.done(await bench.begin())
+    (kept,) = (folders_in(home).pictures / "unreadable").iterdir()
+    assert kept.read_bytes() == PICTURE[: len(PICTURE) // 2]
+    assert str(kept) in str(job.error)
+    assert left_of(home, job.id) == set()
 
 
 @pytest.mark.parametrize("error", [IndexError("no such thing"), ConnectionResetError(), TimeoutError()])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
@@ -17,10 +18,16 @@ from tests.support.engine_bench import Vendor, until
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Running
-    from imagewright.storage.stores import DeferredJobs
+    from imagewright.storage.stores import Stores
+
+pytestmark = pytest.mark.anyio
 
 SOON = 0.001
 HOUR = 3600.0
+
+
+def a_desk() -> Desk:
+    return Desk(*cast("Any", (None,) * 4))
 
 
 @dataclass
@@ -55,12 +62,13 @@ def turn(slots: Slots, desk: Desk, stages: list[str], *, pace: Pace = Pace(20, 1
     def tell(running: Running) -> None:
         stages.append(running.stage)
 
-    return Turn(desk, cast("DeferredJobs", slots), vendor, tell, anyio.current_time() + left)
+    desk.stores = cast("Stores", SimpleNamespace(jobs=slots))
+    return Turn(desk, vendor, tell, anyio.current_time() + left)
 
 
 async def test_calls_are_served_in_the_order_they_came(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pacing, "LONGEST_LOOK", SOON)
-    slots, desk, served = Slots(deque([9.0, 9.0, 9.0])), Desk(), list[int]()
+    slots, desk, served = Slots(deque([9.0, 9.0, 9.0])), a_desk(), list[int]()
     stages: list[str] = []
 
     async def wait(number: int) -> None:
@@ -76,7 +84,7 @@ async def test_calls_are_served_in_the_order_they_came(monkeypatch: pytest.Monke
 
 
 async def test_a_waiting_call_tells_its_place_and_about_how_long() -> None:
-    slots, desk = Slots(deque([14.0] * 9)), Desk()
+    slots, desk = Slots(deque([14.0] * 9)), a_desk()
     stages: list[str] = []
     async with anyio.create_task_group() as group:
         for _ in range(22):
@@ -91,7 +99,7 @@ async def test_a_waiting_call_tells_its_place_and_about_how_long() -> None:
 
 
 async def test_who_leaves_the_line_lets_the_next_one_step_up() -> None:
-    slots, desk = Slots(deque([HOUR])), Desk()
+    slots, desk = Slots(deque([HOUR])), a_desk()
     stages: list[str] = []
     first = anyio.CancelScope()
 
@@ -111,19 +119,19 @@ async def test_who_leaves_the_line_lets_the_next_one_step_up() -> None:
 async def test_a_store_that_is_locked_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pacing, "LONGEST_LOOK", SOON)
     slots = Slots(deque([StorageError("locked"), StorageError("locked")]))
-    await turn(slots, Desk(), []).wait()
+    await turn(slots, a_desk(), []).wait()
     assert slots.taken == 1
 
 
 async def test_nobody_waits_beyond_the_hour() -> None:
     slots = Slots(deque([5.0]))
     with pytest.raises(ImagewrightError, match="Nothing was sent and nothing was charged"):
-        await turn(slots, Desk(), [], left=0.0).wait()
+        await turn(slots, a_desk(), [], left=0.0).wait()
     assert slots.taken == 0
 
 
 async def test_a_refusal_for_the_rate_is_kept_with_the_account() -> None:
-    slots, desk = Slots(), Desk()
+    slots, desk = Slots(), a_desk()
     await turn(slots, desk, []).after(RateLimited("vendor", "slow down", retry_after=7.0, charged=False), 0)
     assert slots.refused == [(Pace(20, 10.0), 7.0)]
     desk.limits["vendor"] = Pace(5, 60.0)
@@ -142,23 +150,23 @@ async def test_a_refusal_for_the_rate_is_kept_with_the_account() -> None:
 async def test_what_waiting_does_not_help_is_raised(refused: Any, before: int) -> None:
     slots = Slots()
     with pytest.raises(type(refused)):
-        await turn(slots, Desk(), []).after(refused, before)
+        await turn(slots, a_desk(), []).after(refused, before)
     assert slots.refused == []
 
 
 async def test_a_vendor_that_is_down_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pacing, "BUSY_PAUSES", (SOON,))
     stages: list[str] = []
-    await turn(Slots(), Desk(), stages).after(VendorUnavailable("vendor", "down", charged=False), 0)
-    assert stages == ["vendor is not available: down; asking again soon"]
+    await turn(Slots(), a_desk(), stages).after(VendorUnavailable("vendor", "down", charged=False), 0)
+    assert stages == ["vendor is not available: 'down'; asking again soon"]
 
 
 async def test_leaving_waits_for_what_is_sent_and_then_lets_couriers_go_on() -> None:
-    desk = Desk()
+    desk = a_desk()
     sending = anyio.CancelScope(shield=True)
     desk.sending.add(sending)
     await desk.leave(SOON, outlives=True)
     assert not sending.shield
-    quiet = Desk()
+    quiet = a_desk()
     with anyio.fail_after(1):
         await quiet.leave(HOUR, outlives=False)

@@ -131,7 +131,6 @@ async def test_a_process_that_dies_while_the_journal_is_locked_leaves_the_answer
     vendor.then("fetch", anyio.sleep_forever)
     async with open_bench(home, vendor, patience=0.01) as dead:
         job = await dead.begin()
-        await until(lambda: dead.stores.jobs.unwritten)
         await until(lambda: vendor.fetched)
         dead.group.cancel_scope.cancel()
         dead.crashed = True
@@ -289,7 +288,7 @@ async def test_what_a_dead_process_had_fetched_is_taken_where_the_link_is_dead(h
     async with open_bench(home, vendor) as bench:
         job = await bench.done(await bench.reclaimed(job_id))
     assert [place(record).read_bytes() for record in job.pictures] == [PICTURE]
-    assert len(vendor.fetched) == (1 if whole else 3)
+    assert len(vendor.fetched) == (0 if whole else 3)
     assert left_of(home, job_id) == set()
 
 
@@ -372,7 +371,7 @@ class Spoiling(DeferredJobs):
             file.write_bytes(PICTURE * 2)
 
 
-async def test_what_was_left_by_a_call_that_failed_is_never_removed(
+async def test_what_was_left_by_a_call_that_stalled_is_never_removed(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deliver, "STORE_PATIENCE", 0.0)
@@ -382,6 +381,5 @@ async def test_what_was_left_by_a_call_that_failed_is_never_removed(
     vendor.poll_policy = replace(vendor.poll_policy, keeps=0.0)
     vendor.then("fetch", *[OSError(5, "Input/output error")] * 50)
     async with open_bench(home, vendor) as bench:
-        job = await bench.done(await bench.reclaimed(job_id))
-    assert job.record.state == "failed"
+        await bench.stalled(await bench.reclaimed(job_id))
     assert left_of(home, job_id) == {"result-1"}

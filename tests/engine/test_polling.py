@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from imagewright.engine.trouble import LEAST_PATIENCE
-from imagewright.engine.waiting import poll_until_done
+from imagewright.engine.waiting import Poller
 from imagewright.errors import (
     BadKey,
     ContentRefused,
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 HOUR, DAY = 3600.0, 86_400.0
-POLL_POLICY = PollPolicy(first=1.0, factor=2.0, longest=3.0)
+POLL_POLICY = PollPolicy(first=1.0, factor=2.0, longest=3.0, patience=30 * DAY)
 HANDLE = Handle("vendor", {"task": "t1", "count": "1"})
 BUSY = Running(0.5, "working")
 DONE = Finished((Output(url="https://vendor.example/1"),))
@@ -103,6 +103,10 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return waited
 
 
+async def nothing_known(_provider: str, _model: str, _limit: int) -> list[float]:
+    return []
+
+
 class Call:
     """One call of some age and what was reported of it."""
 
@@ -116,7 +120,11 @@ class Call:
         def tell(running: Running, trouble: str) -> None:
             self.heard.append((running.stage, trouble))
 
-        return await poll_until_done(self.vendor, HANDLE, tell, self._begun, provider_now or (lambda: self.vendor))
+        now = provider_now or (lambda: self.vendor)
+        finished, _ = await Poller(nothing_known, lambda: 0.5).poll_until_done(
+            self.vendor, HANDLE, tell, self._begun, now
+        )
+        return finished
 
 
 def answering(*answers: Answer) -> Vendor:

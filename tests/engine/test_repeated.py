@@ -45,9 +45,9 @@ async def test_a_call_that_was_answered_late_is_made_again_once_the_doubt_is_ove
         first = await bench.done(await bench.begin())
         await bench.jobs.seen(first, doubt=60.0)
         assert (await bench.begin()).id == first.id
-        assert first.previews
+        assert first.previews.get(first.pictures[0].id)
         await bench.jobs.seen(first)
-        assert not first.previews
+        assert not first.previews.get(first.pictures[0].id)
         assert (await bench.done(await bench.begin())).id != first.id
     assert len(vendor.orders) == 2
 

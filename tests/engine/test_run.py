@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -42,7 +43,7 @@ def set_aside(home: Path) -> list[Path]:
 
 
 def put_a_file_in_the_way(home: Path) -> None:
-    home.mkdir(parents=True)
+    home.mkdir(parents=True, exist_ok=True)
     (home / "incoming").write_text("where a folder should be", encoding="utf-8")
 
 
@@ -155,9 +156,8 @@ async def test_a_process_that_merely_stops_tells_no_vendor(home: Path) -> None:
         assert (await bench.done(await bench.reclaimed(job.id))).record.state == "completed"
 
 
-@pytest.mark.parametrize("at_once", [False, True])
-async def test_steps_that_could_not_be_written_are_written_later_in_their_order(home: Path, *, at_once: bool) -> None:
-    vendor = Vendor(at_once=at_once)
+async def test_steps_that_could_not_be_written_are_written_later_in_their_order(home: Path) -> None:
+    vendor = Vendor()
     vendor.cost = USD
     async with open_bench(home, vendor, patience=0.01) as bench:
         lock = Lock(home)
@@ -167,7 +167,7 @@ async def test_steps_that_could_not_be_written_are_written_later_in_their_order(
             await lock.let_go()
 
         vendor.then("submit", lock.hold)
-        vendor.then("fetch" if at_once else "poll", let_go)
+        vendor.then("poll", let_go)
         job = await bench.done(await bench.begin())
         assert job.record.state == "completed"
         assert bench.stores.jobs.unwritten == frozenset()
@@ -219,6 +219,8 @@ class Fussy:
             raise StorageError("the disk is full")
         return await self._library.keep(*arguments, **more)
 
+    place = keep
+
 
 def fussy(refusals: int) -> Callable[[Stores], Stores]:
     return lambda stores: replace(stores, library=cast("Library", Fussy(stores.library, refusals)))
@@ -245,17 +247,22 @@ async def test_a_picture_that_can_be_saved_nowhere_is_left_where_the_message_say
 ) -> None:
     monkeypatch.setattr(deliver, "STORE_PATIENCE", 0.0)
     async with open_bench(home, Vendor(), change=fussy(99)) as bench:
-        job = await bench.done(await bench.begin())
+        job = await bench.stalled(await bench.begin())
         file = home / "incoming" / job.id / f"fetch-1-{bench.stores.jobs.worker_id}" / "picture"
-    assert job.record.state == "failed"
-    assert f"The finished picture is left as {file}." in str(job.error)
+    assert f"The finished picture is left as {file}." in " ".join(job.record.notes)
     assert file.read_bytes()
-    assert job.record.cost_usd == pytest.approx(USD)
+    async with open_bench(home, Vendor()) as bench:  # there is room again
+        assert (await bench.done(await bench.reclaimed(job.id))).record.state == "completed"
 
 
 async def test_pictures_that_came_with_the_answer_stay_in_memory_where_they_cannot_be_spooled(home: Path) -> None:
-    put_a_file_in_the_way(home)
     vendor = Vendor(at_once=True)
+
+    async def block() -> None:
+        shutil.rmtree(home / "incoming")
+        put_a_file_in_the_way(home)
+
+    vendor.then("submit", block)
     written: list[CallState] = []
     async with open_bench(home, vendor) as bench:
 

@@ -149,12 +149,12 @@ async def test_clearing_what_is_not_whole_takes_only_its_inputs(tmp_path: Path) 
 
 
 async def test_what_came_at_once_is_read_back_with_what_belongs_to_it(tmp_path: Path) -> None:
-    spool = spool_of(tmp_path)
-    assert await spool.read_answer(JOB, 0, [1]) is None
+    spool, record = spool_of(tmp_path), entry("running", CallRecord(number=0), CallRecord(number=1, first_variant=2))
+    assert await spool.read_answer(record, record.calls[0]) is None
     answer = Answer(({"url": "https://vendor.example/1", "file": "", "seed": 2**70},), 0.07, ("A note.",))
     await spool.keep_answer(JOB, 0, answer)
-    assert await spool.read_answer(JOB, 0, [1]) == answer
-    assert await spool.read_answer(JOB, 1, [2]) is None
+    assert await spool.read_answer(record, record.calls[0]) == answer
+    assert await spool.read_answer(record, record.calls[1]) is None
 
 
 KEPT, FAILED = CallRecord(number=0, state=CallState.KEPT), CallRecord(number=1, state=CallState.FAILED)

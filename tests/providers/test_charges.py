@@ -1,19 +1,35 @@
-"""What vendors say they charged: believed where it can be true, else unknown, and never an exception."""
+"""Numbers that vendors report, of money above all: believed where they can be true, else unknown, and no exception."""
 
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 import imagewright.providers
+from imagewright.errors import ProviderError
+from imagewright.providers.ark.replies import read_images
+from imagewright.providers.base import Running
+from imagewright.providers.bfl.replies import read_standing
 from imagewright.providers.common.fields import decimal, seed, usd
-from imagewright.providers.kie.replies import read_market
+from imagewright.providers.dashscope.replies import read_submitted
+from imagewright.providers.fal.replies import read_result
+from imagewright.providers.ideogram.replies import read_made
+from imagewright.providers.kie.replies import read_flux_kontext, read_market
 from tests.support.poll_answers import LINK, LONG
-from tests.support.replies import ended, reply
+from tests.support.replies import ended, finished, reply
 from tests.support.vendors import VENDORS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from imagewright.providers.http.request import Reply
+
+    Read = Callable[[str], object]
+    """Reads an answer in which a number stands so."""
 
 CANNOT_BE = (
     '"NaN"', "NaN", "1e400", "-1e400", "Infinity", '"inf"', '"1e308"', "1e308", "-3", "-1000", '"-0.5"', "true",
@@ -75,3 +91,79 @@ def test_a_number_is_finite_or_none(value: Any, number: float | None) -> None:
 )
 def test_a_seed_is_one_that_can_be_kept(value: Any, kept: int | None) -> None:
     assert seed(value) == kept
+
+
+def _seeds(reader: Callable[[Reply], object], body: str) -> Read:
+    return lambda number: finished(reader(reply((body % number).encode("ascii")))).outputs[0].seed
+
+
+SEEDS: Mapping[str, Read] = {
+    "bfl": _seeds(
+        lambda answer: read_standing(answer, None),
+        f'{{"status": "Ready", "result": {{"sample": "{LINK}", "seed": %s}}}}',
+    ),
+    "fal": _seeds(read_result, f'{{"images": [{{"url": "{LINK}"}}], "seed": %s}}'),
+    "ideogram": _seeds(read_made, f'{{"data": [{{"url": "{LINK}", "is_image_safe": true, "seed": %s}}]}}'),
+}
+"""Reads the seed of an answer, by vendor."""
+
+
+def _share(reader: Callable[[Reply], object], body: str) -> Read:
+    def read(number: str) -> object:
+        answer = reader(reply((body % number).encode("ascii")))
+        assert isinstance(answer, Running)
+        return answer.share
+
+    return read
+
+
+SHARES: Mapping[str, Read] = {
+    "bfl": _share(lambda answer: read_standing(answer, None), '{"status": "Generating", "progress": %s}'),
+    "kie": _share(read_flux_kontext, '{"code": 200, "data": {"successFlag": 0, "progress": %s}}'),
+}
+"""Reads how far a task is, by vendor."""
+
+
+def _charged(reader: Callable[[Reply], object], body: str) -> Read:
+    def read(number: str) -> object:
+        answer = reader(reply((body % number).encode("ascii")))
+        assert isinstance(answer, ProviderError)
+        return answer.charged
+
+    return read
+
+
+COUNTS: Mapping[str, Read] = {
+    "ark": _charged(read_images, '{"data": [], "usage": {"generated_images": %s}}'),
+    "dashscope": _charged(read_submitted, '{"output": {"choices": []}, "usage": {"image_count": %s}}'),
+}
+"""Reads whether a call without a picture was charged, from the number of pictures that the answer counts."""
+NO_NUMBER = ('"NaN"', "NaN", "1e400", "-1e400", "Infinity", "-3", "true", "false", "null", '""', '"free"', "[5]", "{}")
+NO_COUNT = (*NO_NUMBER, LONG, f"-{LONG}", f'"{LONG}"')
+REPORTED: Mapping[str, tuple[Mapping[str, Read], Mapping[str, object]]] = {
+    "seeds": (
+        SEEDS,
+        {**dict.fromkeys((*NO_COUNT, "1.5", "7.0", str(2**63))), "0": 0, "7": 7, str(2**63 - 1): 2**63 - 1},
+    ),
+    "shares": (SHARES, {**dict.fromkeys((*NO_COUNT, "1", "50", "-0.1")), "0": 0.0, "0.25": 0.25, '"0.5"': 0.5}),
+    "counts": (COUNTS, {**dict.fromkeys(NO_COUNT), "0": False, "1": True, '"2"': True}),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, name) for kind, (readers, _) in REPORTED.items() for name in readers]
+)
+def test_a_number_that_cannot_be_true_is_unknown(kind: str, name: str) -> None:
+    readers, expected = REPORTED[kind]
+    found = {number: readers[name](number) for number in expected}
+    assert found == expected
+    assert {number: type(value) for number, value in found.items()} == {
+        number: type(value) for number, value in expected.items()
+    }
+
+
+@pytest.mark.parametrize("kind", REPORTED)
+def test_no_vendor_that_reports_such_a_number_is_missing(kind: str) -> None:
+    folder, reader = Path(imagewright.providers.__file__).parent, rf"(?<!\.)\b{kind.removesuffix('s')}\("
+    reading = {file.parent.name for file in folder.glob("*/replies.py") if re.search(reader, file.read_text("utf-8"))}
+    assert reading - {BY_TOKENS} == set(REPORTED[kind][0])

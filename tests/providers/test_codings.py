@@ -20,8 +20,7 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.net import fetch_public
-from imagewright.net.fetch import FetchError
-from imagewright.providers.http.exchange import STEP, CodingError, Inflater, coding_of
+from imagewright.net.fetch import STEP, CodingError, FetchError, Inflater, coding_of
 from imagewright.providers.http.request import REPLY_BYTES, Purpose, Reply, Request
 from tests.emulators.base import Door, Emulator
 from tests.emulators.messages import Answer

@@ -12,20 +12,7 @@ import pytest
 from imagewright.engine.trouble import Trouble
 from imagewright.errors import TaskEnded
 from imagewright.providers.base import Finished
-from tests.emulators.messages import Answer
-from tests.support.poll_answers import (
-    DOUBTFUL,
-    ENDED,
-    FINISHED,
-    LONG,
-    PASSING,
-    REPORTED,
-    RUNNING,
-    Means,
-    Rows,
-    answered,
-    raw,
-)
+from tests.support.poll_answers import ANYWHERE, DOUBTFUL, ENDED, FINISHED, PASSING, REPORTED, RUNNING, Means
 from tests.support.provider_runs import plain_order, submitted
 from tests.support.vendors import QUEUES, VENDORS, wired
 
@@ -36,31 +23,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-
-def bare(*statuses: int) -> Rows:
-    """Answers of a status and nothing else: of a proxy, a firewall, a network's sign-in page."""
-    passing = {404, 408, 409, 425, 429}
-    return {f"{one}": (Answer(one), PASSING if one in passing or one >= 500 else REPORTED) for one in statuses}
-
-
-ANYWHERE: Rows = bare(
-    301, 302, 307, 400, 401, 402, 403, 404, 405, 407, 408, 409, 410, 418, 422, 425, 429, 451, 500, 502, 503, 504, 520
-) | {
-    "a page": (Answer(200, b"<html>Sign in</html>", {"Content-Type": "text/html"}), REPORTED),
-    "a page that is refused": (Answer(403, b"<html>Blocked</html>", {"Content-Type": "text/html"}), REPORTED),
-    "plain text": (Answer(200, b"come back later", {"Content-Type": "text/plain"}), REPORTED),
-    "nothing": (Answer(200), REPORTED),
-    "of another service": (answered(200, {"login": "https://portal.example/"}), REPORTED),
-    "a list": (answered(200, []), REPORTED),
-    "a number": (raw("Infinity"), REPORTED),
-    "a long number": (raw(LONG * 20), REPORTED),
-    "nested without end": (raw("[" * 100_000), REPORTED),
-    "objects without end": (raw('{"data":' * 100_000), REPORTED),
-    "no text at all": (Answer(200, b"\xff\xfe\x00", {"Content-Type": "application/json"}), REPORTED),
-    "too large": (Answer(200, b" " * 16_000_001), REPORTED),
-    "broken off": (Answer.reset(), PASSING),
-}
-"""What can answer in any vendor's place."""
 
 OWN = {(name, door): (queue.plain, rows) for name, queue in QUEUES.items() for door, rows in queue.answers.items()}
 """The route that is tried and the answers in each vendor's own words, by the door they come from."""

@@ -25,6 +25,7 @@ from imagewright.engine.config import ProviderRegistry
 from imagewright.engine.job import Job, JobSpec
 from imagewright.engine.jobs import Jobs
 from imagewright.engine.plan import Candidate, Plan, estimate
+from imagewright.errors import UnknownOutcome
 from imagewright.providers.base import Finished, Handle, Order, Output, PollPolicy, Price, Route, Running, Sending
 from imagewright.settings.folders import find_folders
 from imagewright.storage.principal import LOCAL
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
 LEASE = 10.0
 """Seconds of a bench's lease."""
-PATIENCE = 10.0
+PATIENCE = 3.0
 """Seconds until what never comes fails the test."""
 USD = 0.1
 """Price of one picture."""
@@ -106,6 +107,8 @@ class Vendor:
         return await what() if callable(what) else what
 
     async def submit(self, order: Order, sending: Sending | None = None) -> Handle | Finished:
+        if sending is not None and sending.again:  # it has no courier
+            raise UnknownOutcome(self.name, "the server stopped while it was sending")
         if sending is not None:
             await sending.begin()
         self.orders.append(order)
@@ -186,6 +189,13 @@ class Bench:
         """The job at its end."""
         with anyio.fail_after(PATIENCE):
             await job.ended()
+        return job
+
+    async def stalled(self, job: Job) -> Job:
+        """The job once it waits for somebody to ask for it."""
+        with anyio.fail_after(PATIENCE):
+            while job.record.state != "stalled":
+                await job.changed.wait()
         return job
 
     async def find(self, job_id: str) -> Job:

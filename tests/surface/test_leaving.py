@@ -123,13 +123,22 @@ def test_signals_that_come_together_are_one(house: House) -> None:
     assert [call.state for call in job.calls] == [CallState.SUBMITTED]
 
 
-def test_a_signal_ends_a_server_whose_vendor_does_not_answer(house: House) -> None:
-    with house.held(CallState.SUBMITTING), house.server() as server:
-        house.begin(server, PROMPT)
-        house.wait_for(CallState.SUBMITTING)
-        end(server, "SIGTERM")
-        assert server.process.wait(SOON) == 128 + signal.SIGTERM
-    assert server.log == []
+@pytest.mark.parametrize("how", ENDS)
+def test_a_vendor_that_does_not_answer_keeps_no_server_and_its_answer_is_not_lost(how: str, house: House) -> None:
+    with house.held(CallState.SUBMITTING):
+        with house.server(**LONG_LEASE) as server:
+            house.begin(server, PROMPT)
+            house.wait_for(CallState.SUBMITTING)
+            end(server, how)
+            assert server.process.wait(SOON) == ENDS[how]
+        assert server.log == []
+        (job,) = house.jobs()
+        assert [call.state for call in job.calls] == [CallState.SUBMITTING]
+    with house.server():
+        house.wait_until_settled(1)
+    audit = house.audit()
+    audit.check()
+    assert audit.calls == {CallState.KEPT: 1}
 
 
 def test_signals_that_were_ignored_on_purpose_stay_ignored(home: Path) -> None:
@@ -143,7 +152,7 @@ def test_signals_that_were_ignored_on_purpose_stay_ignored(home: Path) -> None:
     assert client.process.returncode == 0
 
 
-@pytest.mark.parametrize("state", [CallState.SUBMITTING, CallState.SUBMITTED, CallState.MADE])
+@pytest.mark.parametrize("state", [CallState.SUBMITTING, CallState.SUBMITTED])
 def test_a_client_that_dies_amid_a_call_leaves_no_traceback_and_loses_nothing(state: CallState, house: House) -> None:
     """Both its pipes break, and the progress that it asked for cannot be written any more."""
     server = subprocess.Popen(  # noqa: S603 - our own server
@@ -168,8 +177,7 @@ def test_a_client_that_dies_amid_a_call_leaves_no_traceback_and_loses_nothing(st
             house.wait_for(state)
             server.stdout.close()
             server.stdin.close()
-            if state is not CallState.SUBMITTING:  # its answer is waited for
-                server.wait(SOON)
+            server.wait(SOON)
         assert server.wait(SOON) == 0
         assert server.stderr.read() == ""
     with house.server():

@@ -37,7 +37,7 @@ CODES = """exit codes:
   1    it failed and there is no picture, or something else went wrong
   2    the call or the configuration is wrong; nothing was begun
   3    it was cancelled, here or from elsewhere
-  4    open: it still runs or is stalled, or nobody knows whether the vendor took it and charges for it
+  4    open: it runs, is stalled, or nobody knows whether the vendor took it and charges for it
   5    some of the pictures are there, and no more will come
   130  interrupted with Ctrl-C; the job goes on or can be carried on: imagewright jobs resume
 """

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from imagewright.engine.offer import Offer
     from imagewright.storage.records import Trouble
 
+LEAVE_SECONDS = 3.0
+"""Seconds for which the answer to a request that is being sent is waited for, if a courier hears it otherwise."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -49,7 +52,12 @@ def with_engine(work: Callable[Concatenate[Engine, P], Awaitable[T]]) -> Callabl
 
         async def inside() -> T:
             async with open_engine(settings) as engine:
-                return await work(engine, *args, **more)
+                try:
+                    return await work(engine, *args, **more)
+                finally:
+                    # after Ctrl-C; a job that is let go of here goes on elsewhere or can be carried on
+                    with anyio.CancelScope(shield=True):
+                        await engine.leave(LEAVE_SECONDS)
 
         try:
             return anyio.run(inside)

@@ -34,7 +34,7 @@ from imagewright.storage.records import Cap
 from imagewright.text import byte_size, did_you_mean, listed, say, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import date
 
     from anyio.abc import TaskGroup
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from imagewright.engine.offer import Offer
     from imagewright.engine.pictures import Source
     from imagewright.engine.plan import Candidate
-    from imagewright.imaging.preview import Preview
+    from imagewright.imaging.preview import Preview, PreviewCache
     from imagewright.storage.principal import Principal
     from imagewright.storage.records import CostRow, PictureRecord
     from imagewright.storage.stores import Stores
@@ -108,7 +108,9 @@ class Calls:
         offer = offer_on(config.offer, self._today())
         checked = understand(offer, tool, arguments)
         sources, problems = await self._open_pictures(who, checked)
-        call = "" if problems else fingerprint(checked, sources)
+        call = ""
+        if not problems:  # of pictures it takes long
+            call = await anyio.to_thread.run_sync(fingerprint, checked, sources) if sources else fingerprint(checked)
         if not problems and (earlier := await self.jobs.repeated(who, call, key)) is not None:
             return _begun(earlier, None)  # made and paid for already: neither price nor room is checked
         problems += await self._room_problems(who, checked, refused=bool(problems))
@@ -152,15 +154,13 @@ class Calls:
         since, _ = day_bounds(day)
         return since, await self._stores.jobs.costs(who, since.timestamp())
 
-    async def previews(
-        self, records: Sequence[PictureRecord], budget: int, made: Mapping[str, Preview] | None
-    ) -> Previews:
+    async def previews(self, records: Sequence[PictureRecord], budget: int, made: PreviewCache | None) -> Previews:
         """See `Engine.previews`."""
         found: list[Preview] = []
         missing: list[str] = []
         for record in records:
             try:
-                ready = (made or {}).get(record.id)
+                ready = None if made is None else made.get(record.id)
                 found.append(await self._preview_of(record) if ready is None else ready)
             except (PictureError, StorageError) as error:
                 missing.append(f"No preview of {record.id}: {shortened(str(error), REASON_LENGTH)}")
@@ -169,6 +169,8 @@ class Calls:
         if not found:
             return Previews((), missing, left_out=0, shrunk=False)
         left = budget - len(json.dumps("\n".join(missing)))
+        if sum(preview.encoded_size for preview in found) <= left:
+            return Previews(found, missing, left_out=0, shrunk=False)
         cost = sum(preview.width * preview.height for preview in found) * SHRINKING_BYTES
         shown, shrunk = await DECODING.run(lambda: fit_previews(found, budget=left), cost=cost)
         return Previews(shown, missing, left_out=len(found) - len(shown), shrunk=shrunk)
@@ -382,7 +384,7 @@ def refuse_over(over: OverBudget, usd: float) -> Refusal:
     return Refusal(Problem("", text))
 
 
-def fingerprint(checked: Checked, sources: Sequence[Source]) -> str:
+def fingerprint(checked: Checked, sources: Sequence[Source] = ()) -> str:
     """The same for two calls of one tool that are identical in every argument and in every byte of their pictures."""
     pictures = {source.argument: hashlib.sha256(source.data).hexdigest() for source in sources}
     of_pictures = {one.partition("[")[0] for one in pictures}

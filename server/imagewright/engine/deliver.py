@@ -26,9 +26,11 @@ import anyio
 import anyio.to_thread
 
 from imagewright.catalog.facts import PIXELS_PER_K
+from imagewright.engine.elsewhere import take_fetched
 from imagewright.engine.job import RATIO_TOLERANCE
 from imagewright.engine.pictures import fetch_key
 from imagewright.engine.trouble import LEAST_PATIENCE, BrokenResult, Tries, UnreadableResultError
+from imagewright.engine.waiting import fetch
 from imagewright.errors import PictureError, StorageError, why
 from imagewright.imaging.limiter import LOOK_BYTES, RESIZE_BYTES, decode
 from imagewright.imaging.pixels import resize_exact
@@ -321,16 +323,21 @@ class Delivery:
         pauses = list(BROKEN_PAUSES if fetching.output.data is None else ())
         tries = Tries(anyio.current_time() + max(self._kept_for(), LEAST_PATIENCE), pauses)
         try:
+            if fetching.taken_over:
+                tries.is_there = await take_fetched(self.stores.blobs, self.job.id, self.new.variant, file)
             while True:
                 try:
                     if not tries.is_there:
-                        await fetching.provider.fetch(fetching.output, file)
+                        await fetch(fetching.provider, fetching.output, file, self._tell)
                     return await arrived_as(file)
                 except Exception as error:  # noqa: BLE001 - what cannot be helped is raised again
                     await fetching.after(error, file, tries)
         finally:
             self.job.held_up(f"picture {self.new.variant}", "")
             self.job.tell()
+
+    def _tell(self, stage: str) -> None:
+        self.job.tell(stage=stage)
 
     def _kept_for(self) -> float:
         """Seconds for which the vendor keeps the result yet; not above 0 once it may be gone."""

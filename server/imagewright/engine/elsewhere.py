@@ -14,17 +14,21 @@ import anyio
 from imagewright.catalog.load import row_in
 from imagewright.catalog.row import AUTO, OperationName
 from imagewright.engine.job import SHARE_MADE, Job, error_of, most_taken
-from imagewright.engine.pictures import RESULT, SpoolWriter, job_key
-from imagewright.errors import StorageError, error_data
-from imagewright.providers.base import SERVED_BY_ENGINE, Order, Output, Prepared
-from imagewright.storage.base import NO_SENSE, UnreadableJobError
+from imagewright.engine.pictures import RESULT, SpoolWriter, fetch_key, job_key
+from imagewright.errors import PictureError, StorageError, error_data
+from imagewright.imaging.files import probe
+from imagewright.imaging.limiter import PROBE_BYTES, decode
+from imagewright.providers.base import PART, SERVED_BY_ENGINE, Order, Output, Prepared
+from imagewright.storage.base import NO_SENSE, BlobGoneError, UnreadableJobError
 from imagewright.storage.records import INCOMING, spooled_key
 from imagewright.storage.states import CallState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+    from pathlib import Path
 
     from imagewright.providers.base import Route
+    from imagewright.storage.blob_store import BlobStore
     from imagewright.storage.principal import Principal
     from imagewright.storage.records import CallRecord, JobRecord
     from imagewright.storage.stores import Stores
@@ -244,3 +248,28 @@ def _defaults(route: Route) -> dict[str, Any]:
 
 def _is_in_library(record: JobRecord) -> bool:
     return all(call.state is CallState.KEPT and call.error is None for call in record.calls)
+
+
+async def take_fetched(blobs: BlobStore, job_id: str, variant: int, file: Path) -> bool:
+    """Take what another process, which may be frozen and not dead, has fetched of a picture; whether all of it is here.
+
+    A whole picture is put into the file. Of another, what has come is put beside it, if nothing has come here: the
+    provider goes on with that, see `Provider.fetch`.
+    """
+    keys = await blobs.keys(fetch_key(job_id, variant))
+    others = [key for key in keys if blobs.path(key) != file]
+    for key in others:
+        if key.endswith(f"/{file.name}"):
+            with suppress(BlobGoneError, PictureError):  # its job was done meanwhile, or its vendor sent no picture
+                await blobs.fetch(key, file)
+                await decode(probe, file, per_pixel=PROBE_BYTES)
+                return True
+    ends = f"/{file.name}{PART}"
+    if all(blobs.path(key) != file.with_name(ends[1:]) for key in keys):
+        with suppress(BlobGoneError):
+            sizes = {key: (await blobs.head(key, 0))[1] for key in others if key.endswith(ends)}
+            longest = max(sizes, key=sizes.__getitem__, default="/")
+            # what says whose part it is comes first: it may be replaced meanwhile, with the part after it
+            for key in sorted((key for key in others if key.startswith(longest)), reverse=True):
+                await blobs.fetch(key, file.with_name(key.rpartition("/")[2]))
+    return False

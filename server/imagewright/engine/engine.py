@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from imagewright.engine.job import Job
     from imagewright.engine.offer import Offer
     from imagewright.errors import ProviderError
-    from imagewright.imaging.preview import Preview
+    from imagewright.imaging.preview import PreviewCache
     from imagewright.providers.http.client import Sender
     from imagewright.settings.load import Settings
     from imagewright.storage.principal import Principal
@@ -287,7 +287,7 @@ class Engine:
         return await (await self._calls()).library.get(who, picture_id)
 
     async def previews(
-        self, records: Sequence[PictureRecord], budget: int, made: Mapping[str, Preview] | None = None
+        self, records: Sequence[PictureRecord], budget: int, made: PreviewCache | None = None
     ) -> Previews:
         """Previews of those pictures whose files have not been replaced, in at most `budget` bytes of JSON.
 

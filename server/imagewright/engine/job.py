@@ -24,13 +24,14 @@ from imagewright.errors import (
     VendorUnavailable,
     error_data,
 )
+from imagewright.imaging.preview import PREVIEWS
 from imagewright.storage.base import NO_SENSE, UnreadableJobError
 from imagewright.storage.states import CallState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from imagewright.imaging.preview import Preview
+    from imagewright.imaging.preview import PreviewCache
     from imagewright.providers.base import Finished, Output
     from imagewright.storage.base import Step
     from imagewright.storage.principal import Principal
@@ -133,8 +134,8 @@ class Job:
     The job goes on. Trouble that passes by itself is not here."""
     pictures: list[PictureRecord] = field(default_factory=list)
     """What has arrived so far, in the order of the variants."""
-    previews: dict[str, Preview] = field(default_factory=dict)
-    """Previews of the pictures by id, made when they were checked; dropped once a caller has them."""
+    previews: PreviewCache = PREVIEWS
+    """Previews of this process's pictures by id, made when they were checked; dropped once a caller has them."""
     began: float = field(default_factory=time.monotonic)
     """When it began, in seconds of the monotonic clock."""
     ended_at: float | None = None
@@ -259,6 +260,8 @@ class CallRun:
     """Steps it has taken that are written down with the next one, or with the job's end."""
     unrecorded: list[PictureRecord] = field(default_factory=list)
     """Pictures of it whose files are in the library; their records are written with those steps."""
+    submitted: float | None = None
+    """When this process submitted it, by the clock of the event loop; None if another did."""
     safe: bool = False
     """Whether each of its pictures is in the library, or kept elsewhere as it came."""
 

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from imagewright.engine.config import AbsentProvider
 from imagewright.engine.elsewhere import LOOK_EVERY, STALLED, Spool, job_from_record, observe, taken_over
-from imagewright.engine.job import Job, may_go_elsewhere, settle
+from imagewright.engine.job import Job, settle
 from imagewright.engine.pacing import Desk
-from imagewright.engine.plan import next_plan
-from imagewright.engine.run import Attempt
+from imagewright.engine.run import attempts
 from imagewright.engine.sending import new_job
-from imagewright.errors import ModelUnavailable, StorageError
+from imagewright.engine.waiting import Poller
+from imagewright.errors import StorageError
 from imagewright.storage.base import (
     RENEWALS_PER_LEASE,
     Joined,
@@ -36,6 +35,8 @@ if TYPE_CHECKING:
 
     from imagewright.engine.config import ProviderRegistry
     from imagewright.engine.plan import Plan
+    from imagewright.engine.run import Attempt
+    from imagewright.storage.base import JobEnd
     from imagewright.storage.records import Cap, JobRecord
     from imagewright.storage.stores import Stores
 
@@ -57,7 +58,7 @@ class Jobs:
         self._stores = stores
         self._spool = Spool(stores.blobs)
         self._registry = registry
-        self.desk = Desk()
+        self.desk = Desk(stores, self._spool, registry, Poller(stores.jobs.durations))
         self._jobs: dict[str, Job] = {}
         self._keeping = False
         self._reclaiming = False
@@ -161,8 +162,8 @@ class Jobs:
         For `doubt` seconds the same call is answered with this job again, as the caller may have given up before.
         """
         if job.done:
-            if not doubt:
-                job.previews.clear()
+            for picture in () if doubt else job.pictures:
+                job.previews.pop(picture.id)
             try:
                 await self._stores.jobs.mark_seen(job.who, job.id, doubt)
             except StorageError:
@@ -296,7 +297,7 @@ class Jobs:
     async def _carry_to_its_end(self, job: Job, registry: ProviderRegistry, plan: Plan | None) -> None:
         attempt: Attempt | None = None
         try:
-            attempt = await self._attempts(job, registry, plan)
+            attempt = await attempts(job, plan, registry, self.desk)
         except* LostLeaseError:
             job.is_local = False
         except* Exception:
@@ -309,10 +310,18 @@ class Jobs:
         ended = settle(job.record, len(job.pictures), attempt.spec.usd, attempt.call_runs)
         unsaved = any(call_run.has_unsaved_output for call_run in attempt.call_runs)
         with anyio.CancelScope(shield=True):
-            values = {name: getattr(ended, name) for name in ("cost_usd", "cost_basis", "notes", "error")}
+            values: JobEnd = {
+                "cost_usd": ended.cost_usd,
+                "cost_basis": ended.cost_basis,
+                "notes": ended.notes,
+                "error": ended.error,
+            }
             steps = [step for call_run in attempt.call_runs for step in call_run.unwritten]
             pictures = [picture for call_run in attempt.call_runs for picture in call_run.unrecorded]
-            await self._stores.jobs.conclude(job.id, steps, pictures, (ended.state, values))
+            try:
+                await self._stores.jobs.conclude(job.id, steps, pictures, (ended.state, values))
+            except LostLeaseError:
+                log.warning("job %s was settled by another process", job.id)
             # if the store could not be written, a process that takes the job over must find the results here
             await self._spool.clear(job.id, whole=not unsaved and job.id not in self._stores.jobs.unwritten)
         job.finish(ended)
@@ -328,42 +337,6 @@ class Jobs:
         job.is_local, job.record = False, replace(job.record, state="stalled", is_held=False)
         job.held_up("stalled", STALLED.format(id=job.id))
         job.tell(stage="stalled")
-
-    async def _attempts(self, job: Job, registry: ProviderRegistry, plan: Plan | None) -> Attempt:
-        """Carry a job out, at the next provider where one refuses without charging; the last attempt.
-
-        A job that another process began has no plan and stays with its provider: the caller's own pictures, which a
-        plan for another is made from, are not written down.
-        """
-        while True:
-            name = job.record.provider
-            provider = registry.providers.get(name) or AbsentProvider(name)
-            attempt = Attempt(job, job.spec, provider, self._stores, self._spool, plan, self._registry, self.desk)
-            await attempt.carry_out()
-            if plan is None or job.record.cancel_requested or not job.is_local:
-                return attempt
-            if not may_go_elsewhere(len(job.pictures), attempt.call_runs):
-                return attempt
-            refused, was = attempt.call_runs[0].error, plan.spec.edition
-            if (plan := await next_plan(plan, gone=isinstance(refused, ModelUnavailable))) is None:
-                return attempt
-            try:
-                await self._replan(job, plan)
-            except StorageError as error:
-                job.note(f"{plan.route.provider} was not asked instead: {error}")
-                return attempt
-            other = f", for edition {plan.spec.edition}" if plan.spec.edition != was else ""
-            job.note(f"{refused} So {plan.route.provider} was asked instead{other}.")
-
-    async def _replan(self, job: Job, plan: Plan) -> None:
-        """Write down that another provider has the job now. Raises StorageError where that cannot be done."""
-        old = job.record
-        inputs = await self._spool.keep_inputs(old.id, plan.orders[0])
-        new = new_job(old.id, plan, inputs, fingerprint=old.fingerprint, key=old.key)
-        await self._stores.jobs.replan(replace(new, notes=old.notes))
-        changes = {name: getattr(new, name) for name in ("provider", "model", "plan", "calls", "reserved_usd")}
-        job.record = replace(old, **changes)
-        job.note(*plan.notes)
 
     async def _joined(self, found: Joined, who: Principal) -> Job:
         """The earlier job that a call repeats, with a note that says so."""

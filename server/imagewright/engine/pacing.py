@@ -23,10 +23,13 @@ from imagewright.text import duration
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from imagewright.engine.config import ProviderRegistry
+    from imagewright.engine.elsewhere import Spool
+    from imagewright.engine.waiting import Poller
     from imagewright.errors import ProviderError
     from imagewright.providers.base import Provider
     from imagewright.storage.records import Pace
-    from imagewright.storage.stores import DeferredJobs
+    from imagewright.storage.stores import Stores
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +61,14 @@ class Line:
 
 @dataclass(slots=True)
 class Desk:
-    """What all calls of a process share while they are sent."""
+    """What all calls of a process share."""
 
+    stores: Stores
+    spool: Spool
+    registry: Callable[[], ProviderRegistry]
+    """Returns the providers in use now."""
+    poller: Poller
+    """Asks vendors about all tasks."""
     lines: dict[str, Line] = field(default_factory=dict)
     """The lines by account; one without calls is not there."""
     limits: dict[str, Pace] = field(default_factory=dict)
@@ -88,8 +97,6 @@ class Turn:
 
     desk: Desk
     """With the lines of this process."""
-    jobs: DeferredJobs
-    """The store with the slots."""
     provider: Provider
     """To whom the call goes."""
     tell: Callable[[Running], None]
@@ -135,7 +142,7 @@ class Turn:
     async def _take(self) -> float:
         """Seconds until a slot may be free; 0 if one was taken."""
         try:
-            return await self.jobs.take_slot(self.provider.account, self.provider.name, self.pace)
+            return await self.desk.stores.jobs.take_slot(self.provider.account, self.provider.name, self.pace)
         except StorageError as error:
             # another program keeps the store locked, or the disk is full: nothing is lost by waiting
             log.warning("no slot of %s can be taken now: %s", self.provider.name, error)
@@ -159,8 +166,8 @@ class Turn:
             # how long to wait is kept with the account, for all calls and processes
             account = self.provider.account
             if (stated := self.desk.limits.get(account)) is not None:
-                await self.jobs.learn_pace(account, stated)
-            await self.jobs.slot_refused(account, self.pace, wait=refused.retry_after)
+                await self.desk.stores.jobs.learn_pace(account, stated)
+            await self.desk.stores.jobs.slot_refused(account, self.pace, wait=refused.retry_after)
             return
         if before >= len(BUSY_PAUSES):
             raise refused

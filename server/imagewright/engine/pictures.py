@@ -132,7 +132,7 @@ async def _read(text: str, limit: int, library: Library, who: Principal) -> tupl
     if URL.match(text):
         return await fetch_public(text, max_bytes=limit, seconds=FETCH_SECONDS), None
     if text[:5].lower() == "data:":
-        return _decode_data_uri(text, limit), None
+        return await anyio.to_thread.run_sync(_decode_data_uri, text, limit), None
     return await anyio.to_thread.run_sync(library.roots_of(who).read_bytes, text, limit), None
 
 

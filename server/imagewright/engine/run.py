@@ -6,27 +6,40 @@ Every step is written down before the next is taken, so that another process can
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
+from imagewright.engine.config import AbsentProvider
 from imagewright.engine.deliver import Delivery, differences
-from imagewright.engine.job import SHARE_MADE, CallRun, call_run_of, cost_each
-from imagewright.engine.sending import VendorCalls
+from imagewright.engine.job import SHARE_MADE, CallRun, call_run_of, cost_each, may_go_elsewhere
+from imagewright.engine.plan import next_plan
+from imagewright.engine.sending import VendorCalls, new_job
 from imagewright.engine.trouble import (
     Fetching,
     UnreadableResultError,
     ask_to_stop,
 )
-from imagewright.errors import ImagewrightError, ProviderError, StorageError, UnknownOutcome, error_data
+from imagewright.errors import (
+    ImagewrightError,
+    ModelUnavailable,
+    ProviderError,
+    StorageError,
+    UnknownOutcome,
+    error_data,
+)
 from imagewright.providers.base import Running
 from imagewright.storage.base import LostLeaseError
 from imagewright.storage.states import FINAL, CallState
 
 if TYPE_CHECKING:
+    from imagewright.engine.config import ProviderRegistry
+    from imagewright.engine.job import Job
+    from imagewright.engine.pacing import Desk
+    from imagewright.engine.plan import Plan
     from imagewright.storage.records import JobRecord
 
 log = logging.getLogger(__name__)
@@ -132,7 +145,7 @@ class Attempt(VendorCalls):
         if call_run.outputs is not None:
             output = call_run.outputs[place]
         else:
-            output = await self.spool.read_output((call_run.call.outputs or ())[place])
+            output = await self.desk.spool.read_output((call_run.call.outputs or ())[place])
         cost, basis = cost_each(call_run, spec.usd, spec.count)
         new = record.new_picture(
             variant,
@@ -151,10 +164,11 @@ class Attempt(VendorCalls):
             place=place,
             provider=self.provider,
             provider_now=self._provider_now,
-            blobs=self.stores.blobs,
+            blobs=self.desk.stores.blobs,
+            taken_over=call_run.outputs is None,
         )
         alone = call_run.made == 1
-        picture, notes = await Delivery(fetching, self.job, new, spec, self.stores, recorded=not alone).run()
+        picture, notes = await Delivery(fetching, self.job, new, spec, self.desk.stores, recorded=not alone).run()
         if alone:  # its record is written with the call's last steps
             call_run.unrecorded.append(picture)
         self.job.pictures.append(picture)
@@ -220,3 +234,49 @@ def as_ours(error: Exception, call_run: CallRun, job: JobRecord) -> ImagewrightE
     log.error("job %s broke", job.id, exc_info=error)
     kind = UnknownOutcome if call_run.state is CallState.SUBMITTING else ProviderError
     return kind(job.provider, f"internal error: {error!r}", charged=None if call_run.sent else False)
+
+
+async def attempts(job: Job, plan: Plan | None, registry: ProviderRegistry, desk: Desk) -> Attempt:
+    """Carry a job out, at the next provider where one refuses without charging; the last attempt.
+
+    A job that another process began has no plan and stays with its provider: the caller's own pictures, which a plan
+    for another is made from, are not written down.
+
+    Args:
+        job: the job.
+        plan: with the orders and the alternatives.
+        registry: the providers it began with.
+        desk: what it shares with other jobs.
+
+    Raises:
+        LostLeaseError: another process has the job now.
+    """
+    while True:
+        name = job.record.provider
+        attempt = Attempt(job, job.spec, registry.providers.get(name) or AbsentProvider(name), plan, desk)
+        await attempt.carry_out()
+        if plan is None or job.record.cancel_requested or not job.is_local:
+            return attempt
+        if not may_go_elsewhere(len(job.pictures), attempt.call_runs):
+            return attempt
+        refused, was = attempt.call_runs[0].error, plan.spec.edition
+        if (plan := await next_plan(plan, gone=isinstance(refused, ModelUnavailable))) is None:
+            return attempt
+        try:
+            await _replan(job, plan, desk)
+        except StorageError as error:
+            job.note(f"{plan.route.provider} was not asked instead: {error}")
+            return attempt
+        other = f", for edition {plan.spec.edition}" if plan.spec.edition != was else ""
+        job.note(f"{refused} So {plan.route.provider} was asked instead{other}.")
+
+
+async def _replan(job: Job, plan: Plan, desk: Desk) -> None:
+    """Write down that another provider has the job now. Raises StorageError where that cannot be done."""
+    old = job.record
+    inputs = await desk.spool.keep_inputs(old.id, plan.orders[0])
+    new = new_job(old.id, plan, inputs, fingerprint=old.fingerprint, key=old.key)
+    await desk.stores.jobs.replan(replace(new, notes=old.notes))
+    changes = {name: getattr(new, name) for name in ("provider", "model", "plan", "calls", "reserved_usd")}
+    job.record = replace(old, **changes)
+    job.note(*plan.notes)

@@ -18,7 +18,6 @@ from imagewright.engine.elsewhere import Answer
 from imagewright.engine.job import SHARE_MADE, CallRun, within_reason
 from imagewright.engine.pacing import Turn
 from imagewright.engine.trouble import recover, too_old
-from imagewright.engine.waiting import poll_until_done
 from imagewright.errors import NotSent, ProviderError, StorageError, UnknownOutcome
 from imagewright.providers.base import CanRecover, Finished, Handle, Running, Sending, UploadsInputs
 from imagewright.storage.base import Step
@@ -26,17 +25,14 @@ from imagewright.storage.records import INCOMING, CallRecord, NewJob
 from imagewright.storage.states import CallState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import Unpack
 
-    from imagewright.engine.config import ProviderRegistry
-    from imagewright.engine.elsewhere import Spool
     from imagewright.engine.job import Job, JobSpec
     from imagewright.engine.pacing import Desk
     from imagewright.engine.plan import Plan
     from imagewright.providers.base import Order, Provider
     from imagewright.storage.base import CallChanges
-    from imagewright.storage.stores import Stores
 
 log = logging.getLogger(__name__)
 
@@ -58,12 +54,8 @@ class VendorCalls:
     spec: JobSpec
     """The caller's request."""
     provider: Provider
-    stores: Stores
-    spool: Spool
     plan: Plan | None
     """With the orders, where this process made the plan; None for a job that another process began."""
-    registry: Callable[[], ProviderRegistry]
-    """Returns the providers in use now."""
     desk: Desk
     """What all calls of this process share."""
     call_runs: list[CallRun] = field(default_factory=list)
@@ -73,11 +65,19 @@ class VendorCalls:
         self._progress(call_run, Running(SHARE_SUBMITTED, "submitted"))
         tell = partial(self._progress, call_run)
         try:
-            finished = await poll_until_done(self.provider, handle, tell, self.job.record.created, self._provider_now)
+            finished, took = await self.desk.poller.poll_until_done(
+                self.provider,
+                handle,
+                tell,
+                self.job.record.created,
+                self._provider_now,
+                model=self.job.record.model,
+                submitted=call_run.submitted,
+            )
         finally:  # when it ends, its trouble must not stay in the way of the other calls
             self.job.held_up(call_run.place, "")
         with anyio.CancelScope(shield=True):  # it is paid for: a cancel that comes now must not lose it
-            await self._made(call_run, finished)
+            await self._made(call_run, finished, took)
 
     async def _submit(self, call_run: CallRun) -> None:
         """Send a call: as this process planned it, else as it was written down. It waits for its turn at the vendor.
@@ -99,11 +99,11 @@ class VendorCalls:
         if isinstance(self.provider, CanRecover):
             signature = await anyio.to_thread.run_sync(self.provider.signature, order)
         provider, refusals = self.provider, 0
-        turn = Turn(self.desk, self.stores.jobs, provider, partial(self._progress, call_run), until)
+        turn = Turn(self.desk, provider, partial(self._progress, call_run), until)
         while True:
             if provider.account and (
                 provider.account in self.desk.lines
-                or await self.stores.jobs.take_slot(provider.account, provider.name, turn.pace)
+                or await self.desk.stores.jobs.take_slot(provider.account, provider.name, turn.pace)
             ):
                 await turn.wait()
             refused = await self._send(call_run, order, signature, slot=anyio.current_time())
@@ -138,17 +138,17 @@ class VendorCalls:
             UnknownOutcome: the vendor may have it.
         """
         number = call_run.call.number
-        folder = await self.stores.blobs.workplace(f"{INCOMING}/{self.job.id}")
+        folder = await self.desk.stores.blobs.workplace(f"{INCOMING}/{self.job.id}")
         with anyio.CancelScope() as scope:
 
             async def begin() -> None:
                 # a cancel from here on would leave the outcome unknown; what follows has time limits of its own
                 scope.shield = True
                 if (late := anyio.current_time() - slot) > LATE and self.provider.account:
-                    await self.stores.jobs.slot_used(self.provider.account, late)
+                    await self.desk.stores.jobs.slot_used(self.provider.account, late)
                 if call_run.state is CallState.PLANNED:
                     # written down before anything is sent: if it cannot be written, nothing is sent
-                    await self.stores.jobs.advance(self.job.id, number, CallState.SUBMITTING, signature=signature)
+                    await self.desk.stores.jobs.advance(self.job.id, number, CallState.SUBMITTING, signature=signature)
                     call_run.call = replace(call_run.call, state=CallState.SUBMITTING, signature=signature)
                     call_run.sent = True
 
@@ -188,7 +188,7 @@ class VendorCalls:
 
     async def _is_on_disk(self, call_run: CallRun, *, files_alone: bool = False) -> bool:
         """Whether the answer to a call lies on disk: its process died before the journal was written."""
-        answer = await self.spool.read_answer(self.job.record, call_run.call, files_alone=files_alone)
+        answer = await self.desk.spool.read_answer(self.job.record, call_run.call, files_alone=files_alone)
         if answer is not None:
             self.job.note(*answer.notes)
             await self._note(call_run, CallState.MADE, outputs=answer.outputs, cost_usd=answer.cost_usd)
@@ -198,11 +198,12 @@ class VendorCalls:
         """What a call asks for: as this process planned it, else as it was written down."""
         if self.plan is not None:
             return self.plan.orders[call_run.call.number]
-        return await self.spool.read_order(self.job.record, call_run.call, self.provider.routes)
+        return await self.desk.spool.read_order(self.job.record, call_run.call, self.provider.routes)
 
     async def _accepted(self, call_run: CallRun, answer: Handle | Finished) -> None:
         """Write down what the vendor answered to a call."""
         if isinstance(answer, Handle):
+            call_run.submitted = anyio.current_time()
             await self._note(call_run, CallState.SUBMITTED, handle=dict(answer.data))
         else:
             await self._made(call_run, answer)
@@ -216,11 +217,11 @@ class VendorCalls:
         if await self._is_on_disk(call_run, files_alone=True):
             return
         call, tell = call_run.call, partial(self._progress, call_run)
-        handle = await recover(self._provider_now, self.job.id, call, self.stores.jobs, tell, unheard=unheard)
+        handle = await recover(self._provider_now, self.job.id, call, self.desk.stores.jobs, tell, unheard=unheard)
         call_run.call = replace(call, state=CallState.SUBMITTED, handle=handle.data)
         self.job.note(FOUND.format(name=self.provider.name))
 
-    async def _made(self, call_run: CallRun, finished: Finished) -> None:
+    async def _made(self, call_run: CallRun, finished: Finished, took: float | None = None) -> None:
         """Write the results down. Bytes that came with the answer go to disk first, or stay in memory."""
         call, job_id = call_run.call, self.job.id
         finished = within_reason(finished, call.count)
@@ -229,18 +230,21 @@ class VendorCalls:
         try:
             outputs = tuple(
                 [
-                    await self.spool.keep_output(job_id, self.job.record.variant_of(call, place), output)
+                    await self.desk.spool.keep_output(job_id, self.job.record.variant_of(call, place), output)
                     for place, output in enumerate(finished.outputs)
                 ]
             )
             if call.handle is None:
-                await self.spool.keep_answer(job_id, call.number, Answer(outputs, finished.cost_usd, finished.notes))
+                await self.desk.spool.keep_answer(
+                    job_id, call.number, Answer(outputs, finished.cost_usd, finished.notes)
+                )
         except StorageError as error:
             # the journal may only say `made` once another process could find the pictures
             log.error("job %s: its pictures stay in memory: %s", job_id, error)  # noqa: TRY400 - known, and reported in full
             call_run.call = replace(call, state=CallState.MADE, cost_usd=finished.cost_usd)
         else:
-            self._take(call_run, CallState.MADE, outputs=outputs, cost_usd=finished.cost_usd)
+            changes: CallChanges = {"outputs": outputs, "cost_usd": finished.cost_usd}
+            self._take(call_run, CallState.MADE, **(changes if took is None else {**changes, "took": took}))
 
     async def _note(self, call_run: CallRun, state: CallState, **changes: Unpack[CallChanges]) -> None:
         """Take a step and write it down, also while the job is being stopped; if that fails, it is written later."""
@@ -260,7 +264,7 @@ class VendorCalls:
         # a process that carries the job on knows only what is written down
         steps[-1].changes["notes"] = self.job.record.notes
         with anyio.CancelScope(shield=True):
-            await self.stores.jobs.conclude(self.job.id, steps, pictures)
+            await self.desk.stores.jobs.conclude(self.job.id, steps, pictures)
 
     def _handle(self, call_run: CallRun) -> Handle | None:
         data = call_run.call.handle
@@ -268,7 +272,7 @@ class VendorCalls:
 
     def _provider_now(self) -> Provider:
         """The provider as it is configured now; if it is not in use any more, the one the job began with."""
-        self.provider = self.registry().providers.get(self.job.record.provider, self.provider)
+        self.provider = self.desk.registry().providers.get(self.job.record.provider, self.provider)
         return self.provider
 
     def _progress(self, call_run: CallRun, running: Running, trouble: str = "") -> None:

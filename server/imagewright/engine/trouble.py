@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
-from imagewright.engine.pictures import fetch_key
+from imagewright.engine.elsewhere import take_fetched
 from imagewright.errors import (
     BadKey,
     ImagewrightError,
@@ -28,10 +28,8 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.imaging.files import probe
-from imagewright.imaging.limiter import PROBE_BYTES, decode
-from imagewright.providers.base import CanRecover, Finished, Running
-from imagewright.storage.base import BlobGoneError, LostLeaseError
+from imagewright.providers.base import PART, CanRecover, Finished, Running
+from imagewright.storage.base import LostLeaseError
 from imagewright.text import duration
 
 if TYPE_CHECKING:
@@ -281,6 +279,8 @@ class Fetching:
     provider_now: Callable[[], Provider]
     """Returns the provider as it is configured now: some links need its key, which may have been corrected."""
     blobs: BlobStore
+    taken_over: bool = False
+    """Whether another process may have begun to fetch it."""
     broken: Path | None = None
     """What arrived of it and cannot be read; it is kept if nothing better comes."""
     no_link: str = ""
@@ -307,7 +307,7 @@ class Fetching:
         if _is_of_the_disk(error):
             raise error
         lost = self._lost(error)
-        tries.is_there = await self._is_left_by_another(file)
+        tries.is_there = await take_fetched(self.blobs, self.job.id, self.variant, file)
         if tries.is_there:
             return
         unwanted = self.job.record.cancel_requested and tries.failures >= TELL_AFTER
@@ -339,17 +339,6 @@ class Fetching:
             if not trouble.passes:
                 self.no_link = f" No fresh link can be asked for: {trouble.what}. {trouble.advice}"
 
-    async def _is_left_by_another(self, file: Path) -> bool:
-        """Whether a process that has died had fetched the whole picture; then it is put into the file."""
-        for key in await self.blobs.keys(fetch_key(self.job.id, self.variant)):
-            if not key.endswith("/picture") or self.blobs.path(key) == file:
-                continue
-            with suppress(BlobGoneError, PictureError):  # its job was done meanwhile, or only half of it had come
-                await self.blobs.fetch(key, file)
-                await decode(probe, file, per_pixel=PROBE_BYTES)
-                return True
-        return False
-
     def _lost(self, error: Exception) -> ResultLost:
         """What went wrong with fetching, as a vendor's failure."""
         if isinstance(error, ResultLost):
@@ -363,7 +352,10 @@ class Fetching:
         return ResultLost(self.provider.name, detail, spoken=False)
 
     async def _give_up(self, lost: ResultLost, file: Path) -> NoReturn:
-        """End the fetching: raise `BrokenResult` where something arrived broken, else what was lost."""
+        """End the fetching: raise `BrokenResult` where something arrived broken or in part, else what was lost."""
+        part = file.with_name(f"{file.name}{PART}")
+        if self.broken is None and await anyio.to_thread.run_sync(part.exists):
+            self.broken = part
         if self.broken is not None:
             raise BrokenResult(self.broken, lost.detail) from lost
         with suppress(OSError):  # a folder that is not empty stays

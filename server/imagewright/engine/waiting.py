@@ -1,81 +1,320 @@
-"""Waiting for a vendor: until it has finished a task."""
+"""Waiting for a vendor: when it is asked how a task stands, and until it has finished it.
+
+Each call asks when it is due. A vendor is asked by at most `AT_ONCE` calls of this process at a time, and a call that
+is due earlier comes first, so that two hundred calls, or all calls after a laptop's sleep, do not ask at once.
+"""
 
 from __future__ import annotations
 
 import logging
+import random
 import time
+from collections import defaultdict, deque
+from contextlib import asynccontextmanager
+from heapq import heapify, heappop, heappush
+from itertools import count
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.to_thread
 
-from imagewright.engine.trouble import LEAST_PATIENCE, Trouble, took_too_long
-from imagewright.errors import ProviderError, TaskEnded
-from imagewright.providers.base import Finished, Running
+from imagewright.engine.trouble import LEAST_PATIENCE, Stalled, Trouble, took_too_long
+from imagewright.errors import ProviderError, StorageError, TaskEnded
+from imagewright.providers.base import PART, Finished, Running
+from imagewright.text import byte_size, duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from pathlib import Path
 
-    from imagewright.providers.base import Handle, Provider
+    from imagewright.providers.base import Handle, Output, PollPolicy, Provider
 
 log = logging.getLogger(__name__)
 
+SLOW_SECONDS = 5.0
+"""After so long, and then as often, a fetch tells how much has come."""
+AT_ONCE = 32
+"""How many calls ask one vendor at the same time."""
+LEARNED_FROM = 20
+"""From how many of the newest calls to a model its usual duration is learned."""
+QUICK_SHARE = 0.1
+"""The share of those calls that may have been quicker than what is expected."""
+FIRST_SHARE, FIRST_SECONDS = 0.02, 0.1
+"""The first poll comes this share and so many seconds after what is expected."""
+LATE_SHARE, LATE_SECONDS = 0.05, 0.3
+"""Each further poll comes after this share of the task's age, and so many seconds more. The end is to be noticed within
+a tenth of the duration and half a second."""
+JITTER = 0.12
+"""Share of a wait by which a poll may come earlier or later while nothing is known of the model."""
+LEARNED_SECONDS = 120.0
+"""How long what was read of earlier calls is used; the calls of this process are added at once."""
+QUESTION_SECONDS = 30.0
+"""Longest time that one question counts as trying: a frozen process and a sleeping laptop do not try."""
 
-async def poll_until_done(
-    provider: Provider,
-    handle: Handle,
-    tell: Callable[[Running, str], None],
-    begun: float,
-    provider_now: Callable[[], Provider],
-) -> Finished:
-    """Poll until the vendor is done, by its poll policy; rarely once it takes longer than it should.
 
-    Only the vendor's own statement about the task ends this, or the deadline after which it keeps no result, but not
-    before it was asked for `LEAST_PATIENCE` here. After any other answer or error it is polled again, at most
-    `PollPolicy.seldom` later, and the provider as it is configured now: its key may have been corrected.
+class Schedule:
+    """When one task is asked about, in seconds since it was submitted.
 
-    `tell` receives, after each poll but the last, how it stands and the trouble that does not pass by itself. `begun`
-    is when the job began, seconds since 1970, so that a process that takes it over keeps the same deadline.
+    No poll comes earlier than the one of the same number in the vendor's poll policy, so there are never more. If it is
+    known how long such tasks take, the first poll waits until the quickest may be done, and the others follow closely.
+
+    Args:
+        poll_policy: the vendor's.
+        known: how many seconds earlier calls took; empty if that is not known.
+        chance: returns a number from 0 to 1 at random.
+    """
+
+    def __init__(self, poll_policy: PollPolicy, known: Sequence[float], chance: Callable[[], float]) -> None:
+        self._poll_policy = poll_policy
+        self._expected = sorted(known)[int(len(known) * QUICK_SHARE)] if known else None
+        self._chance = chance
+        self._wait = poll_policy.first
+        self._usual = 0.0
+        self._due = 0.0
+
+    def next(self, age: float) -> float:
+        """When the next poll comes; `age` is when the last question was sent, 0 before the first."""
+        poll_policy, wait, is_first = self._poll_policy, self._wait, self._due == 0.0
+        self._usual += max(0.0, age - self._due) + wait
+        self._wait = min(wait * poll_policy.factor, poll_policy.longest)
+        if self._expected is None:
+            self._due = self._usual + wait * JITTER * (2 * self._chance() - 1)
+        elif is_first:
+            self._due = max(self._usual, self._expected * (1 + FIRST_SHARE) + FIRST_SECONDS)
+        else:
+            closely = max(poll_policy.least, age * LATE_SHARE + LATE_SECONDS)
+            self._due = max(self._usual, age + min(closely, poll_policy.longest))
+        return self._due
+
+
+class Turns:
+    """The questions to one vendor. The one that is due earliest has the next turn."""
+
+    def __init__(self) -> None:
+        self._free = AT_ONCE
+        self._numbers = count()
+        self._waiting: list[tuple[float, int, anyio.Event]] = []
+
+    @asynccontextmanager
+    async def turn(self, due: float) -> AsyncIterator[None]:
+        """One of the turns, for as long as the block lasts. `due` is by any clock that all of them share."""
+        entry = (due, next(self._numbers), anyio.Event())
+        heappush(self._waiting, entry)
+        self._admit()
+        try:
+            await entry[2].wait()
+            yield
+        finally:
+            if entry[2].is_set():
+                self._free += 1
+            else:
+                self._waiting.remove(entry)
+                heapify(self._waiting)
+            self._admit()
+
+    def _admit(self) -> None:
+        while self._free and self._waiting:
+            self._free -= 1
+            heappop(self._waiting)[2].set()
+
+
+class _Answers:
+    """What a vendor has answered about one task so far.
+
+    Args:
+        poll_policy: the vendor's.
+        name: the vendor's.
+        tell: see `Poller.poll_until_done`.
+    """
+
+    def __init__(self, poll_policy: PollPolicy, name: str, tell: Callable[[Running, str], None]) -> None:
+        self._poll_policy = poll_policy
+        self._name = name
+        self._tell = tell
+        self._troubles = self._doubts = 0
+        self.what = ""
+        """What is wrong now; empty if nothing is."""
+        self.running: float | None = 0.0
+        """The task's age at the last answer, when it still ran; 0 before the first, None if the last was none."""
+
+    def going_on(self, answer: Running, age: float) -> None:
+        """Note that the task runs."""
+        self._troubles = self._doubts = 0
+        self.what, self.running = "", age
+        self._tell(answer, "")
+
+    def ended(self, ended: TaskEnded, *, over: bool) -> float:
+        """Seconds until the vendor is asked again whether the task has ended.
+
+        Raises:
+            ProviderError: that is sure.
+        """
+        if ended.sure or over or self._doubts == len(self._poll_policy.doubts):
+            raise ended.error from ended
+        pause = self._poll_policy.doubts[self._doubts]
+        self._doubts, self._troubles = self._doubts + 1, 0
+        self.what, self.running = "", None
+        self._tell(Running(stage=f"asking {self._name} again{ended.error.words}"), "")
+        return pause
+
+    def trouble(self, error: Exception) -> float:
+        """Seconds until the vendor is asked again, after what says nothing about the task."""
+        trouble = Trouble(self._name, error)
+        pause = trouble.pause(self._poll_policy, self._troubles)
+        self._troubles, self.running = self._troubles + 1, None
+        if trouble.what != self.what:
+            self.what = trouble.what
+            log.warning("%s; asking again", trouble.what, exc_info=None if isinstance(error, ProviderError) else error)
+        self._tell(Running(stage=trouble.stage), trouble.notice(self._poll_policy))
+        return pause
+
+
+class Poller:
+    """Asks vendors about all tasks of this process, and learns how long they take.
+
+    Args:
+        durations: returns how many seconds the newest calls to a model of a provider took, at most so many, newest
+            first, see `JobStore.durations`.
+        chance: returns a number from 0 to 1 at random.
+    """
+
+    def __init__(
+        self,
+        durations: Callable[[str, str, int], Awaitable[Sequence[float]]],
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._durations = durations
+        self._chance = chance
+        self._turns: defaultdict[str, Turns] = defaultdict(Turns)
+        self._learned: dict[tuple[str, str], tuple[float, deque[float]]] = {}
+        self._reading = anyio.Lock()
+
+    async def poll_until_done(
+        self,
+        provider: Provider,
+        handle: Handle,
+        tell: Callable[[Running, str], None],
+        begun: float,
+        provider_now: Callable[[], Provider],
+        *,
+        model: str = "",
+        submitted: float | None = None,
+    ) -> tuple[Finished, float | None]:
+        """Poll until the vendor is done, by its poll policy; rarely once it takes longer than it should.
+
+        Only the vendor's own statement about the task ends this, or the deadline after which it keeps no result. After
+        any other answer or error it is polled again, at most `PollPolicy.seldom` later, and the provider as it is
+        configured now: its key may have been corrected.
+
+        Args:
+            provider: the provider that has the task.
+            handle: what it gave for the task.
+            tell: receives, after each poll but the last, how it stands and the trouble that does not pass by itself.
+            begun: when the job began, seconds since 1970, so that a process that takes it over keeps the same deadline.
+            provider_now: returns the provider as it is configured now.
+            model: the vendor's id of the model, by which durations are learned.
+            submitted: when this process submitted it, by the clock of the event loop; None if another did.
+
+        Returns:
+            What the vendor made, and how many seconds it took; None if that cannot be estimated.
+
+        Raises:
+            Stalled: it was not done within `PollPolicy.patience`, and was asked for `LEAST_PATIENCE` here.
+            TookTooLong: the same, and the vendor may keep no result any more.
+            ProviderError: the task has ended without a picture.
+        """
+        poll_policy, name = provider.poll_policy, provider.name
+        deadline = max(poll_policy.keeps, poll_policy.give_up)  # nothing can be expected after that
+        # setting the clock while this runs must not end the call: from here on only elapsed time counts
+        last = anyio.current_time()
+        start, zero = last - max(0.0, time.time() - begun), last if submitted is None else submitted
+        schedule = Schedule(poll_policy, () if submitted is None else await self._known(name, model), self._chance)
+        due = zero + schedule.next(0.0)
+        answers = _Answers(poll_policy, name, tell)
+        tried = 0.0
+        while True:
+            await anyio.sleep(max(0.0, due - anyio.current_time()))
+            try:
+                async with self._turns[name].turn(due):
+                    asked = anyio.current_time()
+                    answer = await provider.poll(handle)
+            except TaskEnded as ended:
+                pause = answers.ended(ended, over=asked - start > deadline)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is no statement about the task
+                pause = answers.trouble(error)
+                provider = provider_now()
+            else:
+                age = asked - zero
+                if isinstance(answer, Finished):
+                    in_time = asked - due <= age * LATE_SHARE + LATE_SECONDS
+                    known = submitted is not None and in_time and answers.running is not None
+                    return answer, self._estimate(name, model, answers.running or 0.0, age) if known else None
+                answers.going_on(answer, age)
+                pause = zero + schedule.next(age) - anyio.current_time()
+                if asked - start > poll_policy.usual:
+                    pause = max(pause, poll_policy.seldom)
+            now = anyio.current_time()
+            tried += min(now - last, QUESTION_SECONDS + max(0.0, due - last))
+            last, due = now, now + pause
+            if tried > LEAST_PATIENCE and asked - start > deadline:
+                raise took_too_long(name, deadline, answers.what)
+            if tried > LEAST_PATIENCE and asked - start > poll_policy.patience:
+                raise Stalled(f"{name} was asked for {duration(asked - start)}, and the task did not end.")
+
+    def _estimate(self, name: str, model: str, running: float, done: float) -> float:
+        """How long a task took that still ran at one age and was done at a later one; the first is 0 if unknown.
+
+        One that was done at the first poll was done before: what is learned must not creep upwards.
+        """
+        took = (running + done) / 2 if running else max(0.0, done * (1 - 2 * FIRST_SHARE) - FIRST_SECONDS)
+        if (name, model) in self._learned:
+            self._learned[name, model][1].appendleft(took)
+        return took
+
+    async def _known(self, name: str, model: str) -> Sequence[float]:
+        """How many seconds the newest calls to a model took."""
+        async with self._reading:  # one reads for all
+            read, known = self._learned.get((name, model), (-LEARNED_SECONDS, deque[float]()))
+            if (now := anyio.current_time()) - read >= LEARNED_SECONDS:
+                try:
+                    known = deque(await self._durations(name, model, LEARNED_FROM), LEARNED_FROM)
+                except StorageError as error:
+                    log.info("how long %s usually takes is not known now: %s", model, error)
+                    known = deque(maxlen=LEARNED_FROM)
+                self._learned[name, model] = now, known
+            return tuple(known)
+
+
+async def fetch(provider: Provider, output: Output, into: Path, tell: Callable[[str], None]) -> None:
+    """Fetch a picture into a file. `tell` receives the stage of one that comes slowly: how much of it is here.
 
     Raises:
-        TookTooLong: it was not done by the deadline; the task may still finish there.
-        ProviderError: the task has ended without a picture.
+        Exception: what the provider raised.
     """
-    poll_policy = provider.poll_policy
-    deadline = max(poll_policy.keeps, poll_policy.give_up)  # nothing can be expected after that
-    # setting the clock while this runs must not end the call: from here on only elapsed time counts
-    began_here, age_before = anyio.current_time(), max(0.0, time.time() - begun)
-    wait = pause = poll_policy.first
-    troubles = doubts = 0
-    what = ""
-    while True:
-        await anyio.sleep(pause)
-        here = anyio.current_time() - began_here
-        age = age_before + here
-        over = age > deadline
+    trouble: Exception | None = None
+
+    async def watch() -> None:
+        come = 0
+        while True:
+            await anyio.sleep(SLOW_SECONDS)
+            now = await anyio.to_thread.run_sync(_size_of, into.with_name(f"{into.name}{PART}"))
+            if now > come:
+                tell(f"fetching: {byte_size(now)} have come")
+            come = now
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(watch)
         try:
-            answer = await provider.poll(handle)
-        except TaskEnded as ended:
-            if ended.sure or over or doubts == len(poll_policy.doubts):
-                raise ended.error from ended
-            pause = poll_policy.doubts[doubts]
-            doubts, troubles, what = doubts + 1, 0, ""
-            tell(Running(stage=f"asking {provider.name} again{ended.error.words}"), "")
-        except Exception as error:
-            # whatever it is, it is not a statement about the task, which may be paid for
-            trouble = Trouble(provider.name, error)
-            pause = trouble.pause(poll_policy, troubles)
-            troubles += 1
-            if trouble.what != what:
-                what = trouble.what
-                log.warning("%s; asking again", what, exc_info=None if isinstance(error, ProviderError) else error)
-            tell(Running(stage=trouble.stage), trouble.notice(poll_policy))
-            provider = provider_now()
-        else:
-            if isinstance(answer, Finished):
-                return answer
-            tell(answer, "")
-            troubles, doubts, what = 0, 0, ""
-            wait = min(wait * poll_policy.factor, poll_policy.longest)
-            pause = max(wait, poll_policy.seldom) if age > poll_policy.usual else wait
-        if over and here > LEAST_PATIENCE:
-            raise took_too_long(provider.name, deadline, what)
+            await provider.fetch(output, into)
+        except Exception as error:  # noqa: BLE001 - a group would wrap it
+            trouble = error
+        group.cancel_scope.cancel()
+    if trouble is not None:
+        raise trouble
+
+
+def _size_of(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0

@@ -194,20 +194,23 @@ def encode(
         )
     ready = _in_mode_for(image, format)
     profile = image.info.get("icc_profile") if ready.mode in ("RGB", "RGBA") else None
-    # Whatever else Pillow would take over from `info` (comment, transparency, dpi) is left behind.
-    ready = ready.copy() if ready is image else ready
-    ready.info = {}
     chosen = DEFAULT_QUALITY if quality is None else quality
     out = BytesIO()
-    if format == "png":
-        ready.save(out, "PNG", icc_profile=profile, compress_level=PNG_EFFORT)
-    elif format == "jpeg":
-        subsampling = "4:4:4" if chosen >= FULL_COLOUR_QUALITY else "4:2:0"
-        ready.save(out, "JPEG", quality=chosen, subsampling=subsampling, icc_profile=profile)
-    else:
-        # Effort, not loss, is what `quality` means to lossless WebP; exact keeps colours under full transparency.
-        options = {"lossless": True, "quality": 0, "exact": True} if lossless else {"quality": chosen}
-        ready.save(out, "WEBP", method=effort, icc_profile=profile or b"", **options)
+    # Whatever else Pillow would take over from `info` (comment, transparency, dpi) is left behind. To copy all pixels
+    # for that would take as long as half of a JPEG.
+    info, ready.info = ready.info, {}
+    try:
+        if format == "png":
+            ready.save(out, "PNG", icc_profile=profile, compress_level=PNG_EFFORT)
+        elif format == "jpeg":
+            subsampling = "4:4:4" if chosen >= FULL_COLOUR_QUALITY else "4:2:0"
+            ready.save(out, "JPEG", quality=chosen, subsampling=subsampling, icc_profile=profile)
+        else:
+            # Effort, not loss, is what `quality` means to lossless WebP; exact keeps colours under full transparency.
+            options = {"lossless": True, "quality": 0, "exact": True} if lossless else {"quality": chosen}
+            ready.save(out, "WEBP", method=effort, icc_profile=profile or b"", **options)
+    finally:
+        ready.info = info
     return out.getvalue()
 
 

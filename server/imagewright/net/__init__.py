@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,23 @@ if TYPE_CHECKING:
     """(host, port) to the addresses it stands for, as text, most preferred first."""
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+"""RFC 6052: the last 32 bits are an IPv4 address, reached through the network's translator."""
+REFUSED = (
+    ipaddress.ip_network("100.64.0.0/10"),  # RFC 6598: inside a carrier's network
+    ipaddress.ip_network("168.63.129.16/32"),  # Azure's platform: keys and settings of the machine that asks
+    ipaddress.ip_network("192.0.0.0/24"),  # RFC 6890: protocol assignments; Oracle Cloud's metadata is at 192.0.0.192
+    ipaddress.ip_network("192.31.196.0/24"),  # RFC 7535: nameservers that answer for private addresses (AS112)
+    ipaddress.ip_network("192.52.193.0/24"),  # RFC 7450: the nearest multicast relay (AMT)
+    ipaddress.ip_network("192.88.99.0/24"),  # RFC 7526: relays of a retired tunnel
+    ipaddress.ip_network("192.175.48.0/24"),  # RFC 7534: AS112 again
+    ipaddress.ip_network("64:ff9b:1::/48"),  # RFC 8215: translation inside one network
+    ipaddress.ip_network("2001::/23"),  # RFC 2928: protocol assignments, AMT and AS112 among them; no public hosts
+    ipaddress.ip_network("2620:4f:8000::/48"),  # RFC 7534: AS112 again
+    ipaddress.ip_network("3fff::/20"),  # RFC 9637: documentation
+    ipaddress.ip_network("fec0::/10"),  # RFC 3879: retired, but still inside one site
+)
+"""Not public, or no place where a picture can be, although some Python versions call them global."""
 
 
 async def fetch_public(

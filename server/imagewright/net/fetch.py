@@ -1,16 +1,21 @@
 """Fetch a file from an address that may lead anywhere: a caller's picture URL, or a vendor's result link.
 
 Redirects are followed by hand and each address is checked when it is connected to: only public ones are fetched from,
-also where an IPv6 address carries an IPv4 one. Imports httpx, so it is imported with the first request.
+also where an IPv6 address carries an IPv4 one. A body may be packed with one coding at most, and is unpacked in steps:
+a few thousand bytes can unpack to gigabytes, so the reader checks its limit after each step.
+
+Imports httpx, so it is imported with the first request.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import socket
+import zlib
 from contextlib import asynccontextmanager
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import anyio
@@ -18,12 +23,12 @@ import anyio.to_thread
 import httpx
 
 from imagewright.errors import ImagewrightError
-from imagewright.net import DEFAULT_PORTS
+from imagewright.net import DEFAULT_PORTS, NAT64, REFUSED
 from imagewright.text import byte_size, clip
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 
     from imagewright.net import Resolver
 
@@ -40,23 +45,14 @@ STALL_SECONDS = 30.0
 LAST_PORT = 65535
 HEADERS = {"User-Agent": "imagewright", "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"}
 
-NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-"""RFC 6052: the last 32 bits are an IPv4 address, reached through the network's translator."""
-REFUSED = (
-    ipaddress.ip_network("100.64.0.0/10"),  # RFC 6598: inside a carrier's network
-    ipaddress.ip_network("168.63.129.16/32"),  # Azure's platform: keys and settings of the machine that asks
-    ipaddress.ip_network("192.0.0.0/24"),  # RFC 6890: protocol assignments; Oracle Cloud's metadata is at 192.0.0.192
-    ipaddress.ip_network("192.31.196.0/24"),  # RFC 7535: nameservers that answer for private addresses (AS112)
-    ipaddress.ip_network("192.52.193.0/24"),  # RFC 7450: the nearest multicast relay (AMT)
-    ipaddress.ip_network("192.88.99.0/24"),  # RFC 7526: relays of a retired tunnel
-    ipaddress.ip_network("192.175.48.0/24"),  # RFC 7534: AS112 again
-    ipaddress.ip_network("64:ff9b:1::/48"),  # RFC 8215: translation inside one network
-    ipaddress.ip_network("2001::/23"),  # RFC 2928: protocol assignments, AMT and AS112 among them; no public hosts
-    ipaddress.ip_network("2620:4f:8000::/48"),  # RFC 7534: AS112 again
-    ipaddress.ip_network("3fff::/20"),  # RFC 9637: documentation
-    ipaddress.ip_network("fec0::/10"),  # RFC 3879: retired, but still inside one site
-)
-"""Not public, or no place where a picture can be, although some Python versions call them global."""
+STEP = 1_000_000
+"""Bytes that are unpacked in one step at most: about 4 ms of work."""
+_GZIP = 16 + zlib.MAX_WBITS
+_ZLIB = zlib.MAX_WBITS
+_RAW = -zlib.MAX_WBITS
+_DEFLATED = 8  # the method in the low half of a zlib stream's first byte (RFC 1950)
+_CHECK = 31  # its first two bytes, read as one number, are a multiple of this
+_HEAD = 2
 
 # Words that stand in the header although the bytes are not packed: stores such as S3 return what was set when the file
 # was uploaded.
@@ -66,6 +62,85 @@ _PLAIN = frozenset({"", "identity", "aws-chunked", "binary", "none", "utf-8"})
 def codings_of(header: str) -> list[str]:
     """What a body is packed with by its `Content-Encoding`, in the order of the packing; nothing where it is not."""
     return [word for part in header.split(",") if (word := part.strip().lower()) not in _PLAIN]
+
+
+class CodingError(Exception):
+    """A body is packed in a way that is not taken, or is damaged; the text says how."""
+
+
+def coding_of(header: str) -> str:
+    """The one coding of a body that can be unpacked: `gzip`, `deflate`, or nothing where it is not packed.
+
+    Raises:
+        CodingError: it is packed more than once, or in another way.
+    """
+    codings = codings_of(header)
+    if not codings:
+        return ""
+    shown = clip(", ".join(codings))
+    if len(codings) > 1:
+        raise CodingError(f"it is packed more than once ({shown})")
+    if codings[0] in ("gzip", "x-gzip"):
+        return "gzip"
+    if codings[0] == "deflate":
+        return "deflate"
+    raise CodingError(f"it is packed in a way that was not asked for ({shown})")
+
+
+class Inflater:
+    """Unpacks one body, block by block, from a coding that `coding_of` returned."""
+
+    def __init__(self, coding: str) -> None:
+        self._coding = coding
+        self._head = b""
+        self._stream: zlib._Decompress | None = None  # typeshed's name for what `decompressobj` makes
+
+    def feed(self, block: bytes) -> Iterator[bytes]:
+        """What a block unpacks to, at most `STEP` bytes at a time; nothing is unpacked before it is asked for.
+
+        Raises:
+            CodingError: the body is damaged, or goes on after its end.
+        """
+        if not self._coding:
+            yield block
+            return
+        block, self._head = self._head + block, b""
+        if self._stream is None and len(block) < _HEAD:
+            self._head = block
+            return
+        self._stream = self._stream or zlib.decompressobj(_window(self._coding, block))
+        if self._stream.eof and block:
+            raise CodingError(f"its {self._coding} goes on after its end")
+        while True:
+            try:
+                unpacked = self._stream.decompress(block, STEP)
+            except zlib.error as error:
+                raise CodingError(f"its {self._coding} is damaged ({error})") from error
+            block = self._stream.unconsumed_tail
+            yield unpacked
+            if self._stream.unused_data:
+                raise CodingError(f"its {self._coding} goes on after its end")
+            if self._stream.eof or not (block or len(unpacked) == STEP):
+                return
+
+    def close(self) -> None:
+        """Note that the body has ended. An empty body counts as whole.
+
+        Raises:
+            CodingError: it was cut short.
+        """
+        begun = self._head or self._stream is not None
+        if begun and not (self._stream is not None and self._stream.eof):
+            raise CodingError(f"its {self._coding} is cut short")
+
+
+def _window(coding: str, head: bytes) -> int:
+    """Which of its three containers zlib is to expect."""
+    if coding == "gzip":
+        return _GZIP
+    # `deflate` means a zlib stream (RFC 9110), but some servers send it bare, without its head
+    is_zlib = head[0] % 16 == _DEFLATED and (head[0] * 256 + head[1]) % _CHECK == 0
+    return _ZLIB if is_zlib else _RAW
 
 
 class FetchError(ImagewrightError):
@@ -181,20 +256,27 @@ class PinnedTransport(httpx.AsyncBaseTransport):
 
 @asynccontextmanager
 async def open_public(
-    url: str, *, allow_loopback: bool, look_up: Resolver = look_up, verify: ssl.SSLContext | None = None
+    url: str,
+    *,
+    allow_loopback: bool,
+    look_up: Resolver = look_up,
+    verify: ssl.SSLContext | None = None,
+    headers: Mapping[str, str] = MappingProxyType({}),
+    taken: Collection[int] = (httpx.codes.OK,),
 ) -> AsyncIterator[httpx.Response]:
     """The answer to a GET at the end of all redirects, its body not yet read; arguments are as for `fetch_public`.
 
-    Certificates are checked against `verify`, by default the usual authorities.
+    Certificates are checked against `verify`, by default the usual authorities. `headers` are sent besides the usual
+    ones, and `taken` are the statuses of an answer that is returned.
 
     Raises:
-        FetchError: refused, unreachable, too many redirects, or another answer than 200.
+        FetchError: refused, unreachable, too many redirects, or another answer than those.
     """
     context = await anyio.to_thread.run_sync(usual_authorities) if verify is None else verify
     async with PinnedTransport(context, look_up, allow_loopback=allow_loopback) as transport:
-        response = await _follow(transport, url)
+        response = await _follow(transport, url, {**HEADERS, **headers})
         try:
-            if response.status_code != httpx.codes.OK:
+            if response.status_code not in taken:
                 message = f"{clip(response.url.host)} answers with HTTP {response.status_code} for this file"
                 raise FetchError(message, "status", response.status_code)
             yield response
@@ -202,8 +284,10 @@ async def open_public(
             await response.aclose()
 
 
-async def read_blocks(response: httpx.Response, max_bytes: int) -> AsyncIterator[bytes]:
+async def read_blocks(response: httpx.Response, max_bytes: int, before: int = 0) -> AsyncIterator[bytes]:
     """The body as it came, block by block. It was asked for unpacked; nothing is unpacked here.
+
+    The file may have `max_bytes`, of which `before` have come already.
 
     Raises:
         FetchError: packed, larger than `max_bytes`, cut short, or the connection broke.
@@ -214,26 +298,26 @@ async def read_blocks(response: httpx.Response, max_bytes: int) -> AsyncIterator
         raise FetchError(f"{host} sends this file packed ({packed}), although it was asked not to", "coding")
     too_large = f"the file at {host} is larger than {byte_size(max_bytes)}, the most that is taken"
     announced = response.headers.get("Content-Length", "")
-    if announced.isdecimal() and int(announced) > max_bytes:
+    if announced.isdecimal() and before + int(announced) > max_bytes:
         raise FetchError(too_large, "too_large")
-    taken = 0
+    come = before
     try:
         async for block in response.aiter_raw():
-            taken += len(block)
-            if taken > max_bytes:
+            come += len(block)
+            if come > max_bytes:
                 raise FetchError(too_large, "too_large")
             yield block
     except httpx.TimeoutException as error:
         raise FetchError(f"{host} stopped sending for {STALL_SECONDS:g} s", "too_slow") from error
     except (httpx.TransportError, httpx.DecodingError) as error:
-        raise FetchError(f"the file at {host} was cut short after {taken} bytes", "unreachable") from error
+        raise FetchError(f"the file at {host} was cut short after {come} bytes", "unreachable") from error
 
 
-async def _follow(transport: PinnedTransport, url: str) -> httpx.Response:
+async def _follow(transport: PinnedTransport, url: str, headers: Mapping[str, str]) -> httpx.Response:
     """The first answer that is not a redirect; each address on the way is checked like the first."""
     address = _checked_url(url)
     for _ in range(MAX_REDIRECTS + 1):
-        response = await _get(transport, address)
+        response = await _get(transport, address, headers)
         if not response.has_redirect_location:
             return response
         await response.aclose()
@@ -241,11 +325,11 @@ async def _follow(transport: PinnedTransport, url: str) -> httpx.Response:
     raise FetchError(f"the address redirects more than {MAX_REDIRECTS} times", "redirects")
 
 
-async def _get(transport: PinnedTransport, url: httpx.URL) -> httpx.Response:
+async def _get(transport: PinnedTransport, url: httpx.URL, headers: Mapping[str, str]) -> httpx.Response:
     """One GET. Straight through the transport: a client would look into the redirect itself, and keep cookies."""
     host = clip(url.host)
     timeout = httpx.Timeout(STALL_SECONDS, connect=CONNECT_SECONDS).as_dict()
-    request = httpx.Request("GET", url, headers=HEADERS, extensions={"timeout": timeout})
+    request = httpx.Request("GET", url, headers=dict(headers), extensions={"timeout": timeout})
     try:
         response = await transport.handle_async_request(request)
     except NotFoundError as error:

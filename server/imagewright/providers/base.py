@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from imagewright.catalog.row import ANY, Scalar
+from imagewright.providers.http.request import PART as PART  # noqa: PLC0414 - for the engine
 from imagewright.providers.http.request import Sending as Sending  # noqa: PLC0414, TC001 - for the engine
 from imagewright.text import shown
 
@@ -243,12 +244,14 @@ class Finished:
 class PollPolicy:
     """How often a vendor wants to be asked, in seconds."""
 
-    first: float = 2.0
+    first: float = 2.4
     """Wait before the first poll."""
-    factor: float = 1.3
+    factor: float = 1.29
     """Each wait is this much longer than the last."""
-    longest: float = 10.0
+    longest: float = 10.5
     """No wait is longer."""
+    least: float = 0.8
+    """No wait is shorter, also where it is known when the task should be done."""
     usual: float = 900.0
     """Time from the beginning of the job within which every call should be done."""
     seldom: float = 60.0
@@ -261,6 +264,8 @@ class PollPolicy:
     give_up: float = 86_400.0
     """How long a task is asked about at least, from the beginning of the job, where the vendor keeps results for less:
     it may wait for its turn for hours."""
+    patience: float = 21_600.0
+    """How long a task is asked about by itself, from the beginning of the job; later only if somebody waits for it."""
     search: float = 300.0
     """How long a call without an answer is searched for in the vendor's list of recent calls: such a list may show a
     call only once it is done."""
@@ -321,6 +326,9 @@ class Provider(Protocol):
 
     async def fetch(self, output: Output, into: Path) -> None:
         """Write the picture to a file, byte for byte as the vendor made it.
+
+        The file is there only once it is whole. What comes before lies beside it, under its name and `PART`; the next
+        try goes on with that, also in another folder that holds copies of all files whose names begin so.
 
         Raises:
             ResultLost: it could not be fetched whole.

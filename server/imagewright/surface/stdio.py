@@ -6,21 +6,23 @@ import asyncio
 import io
 import logging
 import os
+import select
 import signal
+import stat
 import sys
 import threading
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import anyio
+import anyio.to_thread
 import mcp.types as t
 from anyio.from_thread import BlockingPortal
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 
 from imagewright.engine.engine import open_engine
-from imagewright.storage.principal import LOCAL
 from imagewright.surface.opening import LineReader, Opening
 from imagewright.surface.server import McpServer
 
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+PIPE_BUF = 512 if sys.platform == "win32" else select.PIPE_BUF
 CHUNK = 65_536
 """Bytes read at once; what a pipe holds on Linux."""
 OVER = (RuntimeError, CancelledError, anyio.ClosedResourceError, anyio.BrokenResourceError)
@@ -127,35 +130,21 @@ class _Ending:
     async def leave(self, engine: Engine) -> None:
         """Wait until the answers to what is being sent are written down, or will be by others."""
         self._leaving = True
-        await _leave(engine, LEAVE_SECONDS)
-
-
-async def _leave(engine: Engine, seconds: float) -> None:
-    """Stands in for `Engine.leave`. There are no couriers yet, so that answers are waited for as long as it takes."""
-    del seconds
-    opened = engine._opened  # noqa: SLF001 - stands in for a method of the engine
-    if opened is None:
-        return
-    jobs = opened.jobs
-    while any(  # noqa: ASYNC110 - as above
-        call.state == "submitting"
-        for record in await jobs._stores.jobs.newest(LOCAL, 100)  # noqa: SLF001 - as above
-        for call in record.calls
-        if record.id in jobs._running  # noqa: SLF001 - as above
-    ):
-        await anyio.sleep(0.05)
+        await engine.leave(LEAVE_SECONDS)
 
 
 async def _converse(app: McpServer, incoming: MemoryObjectReceiveStream[list[Item]]) -> None:
     """Until the client has no more to say. The SDK's own transport is used for standard output alone."""
     server = app.server
-    async with stdio_server(stdin=anyio.wrap_file(io.StringIO())) as (nothing, write):
-        await nothing.aclose()
-        async with write.clone() as answers, anyio.create_task_group() as group:
-            requests, read = anyio.create_memory_object_stream[SessionMessage | Exception]()
-            opening = Opening(server, requests, answers)
-            group.start_soon(opening.relay, incoming)
-            await server.run(read, _WithoutFarewell(write, opening), server.create_initialization_options())
+    stdin = anyio.wrap_file(io.StringIO())
+    with _standard_output() as wire:
+        async with stdio_server(stdin, cast("anyio.AsyncFile[str]", _Output(wire))) as (nothing, write):
+            await nothing.aclose()
+            async with write.clone() as answers, anyio.create_task_group() as group:
+                requests, read = anyio.create_memory_object_stream[SessionMessage | Exception]()
+                opening = Opening(server, requests, answers)
+                group.start_soon(opening.relay, incoming)
+                await server.run(read, _WithoutFarewell(write, opening), server.create_initialization_options())
 
 
 class _WithoutFarewell:
@@ -183,6 +172,58 @@ class _WithoutFarewell:
 
     async def __aexit__(self, *_error: object) -> None:
         await self.aclose()
+
+
+class _Output:
+    """Standard output.
+
+    What the client can take at once is written at once. Only for the rest a thread waits, of its own: decoding and
+    saving can occupy all shared ones for seconds.
+    """
+
+    def __init__(self, wire: int) -> None:
+        self._wire = wire
+        self._waiting = b""
+        self._thread = anyio.CapacityLimiter(1)
+        self._poll: select.poll | None = None
+        if sys.platform != "win32" and stat.S_ISFIFO(os.fstat(wire).st_mode):
+            self._poll = select.poll()
+            self._poll.register(wire, select.POLLOUT)
+
+    async def write(self, text: str) -> None:
+        self._waiting += text.encode()
+
+    async def flush(self) -> None:
+        rest, self._waiting = memoryview(self._waiting), b""
+        # a pipe that is ready takes so many bytes without waiting (POSIX)
+        while rest and self._poll is not None and self._poll.poll(0):
+            rest = rest[os.write(self._wire, rest[:PIPE_BUF]) :]
+        if rest:
+            await anyio.to_thread.run_sync(self._write, rest, limiter=self._thread)
+
+    def _write(self, rest: memoryview) -> None:
+        while rest:
+            rest = rest[os.write(self._wire, rest) :]
+
+
+@contextmanager
+def _standard_output() -> Iterator[int]:
+    """A descriptor that leads to the client. While the block runs, all that is printed goes to standard error.
+
+    The descriptor is never closed, because a thread may still wait to write to it.
+    """
+    sys.stdout.flush()
+    if sys.platform == "win32":
+        wire = os.dup(1)
+    else:
+        wire = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, 3)
+        os.set_blocking(wire, True)
+    os.dup2(2, 1)
+    try:
+        yield wire
+    finally:
+        sys.stdout.flush()
+        os.dup2(wire, 1)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from imagewright.surface.elicit import agreed_before, ask_price
 from imagewright.text import byte_size, clip, counted, did_you_mean, plain, quoted, say
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from mcp.server import ServerRequestContext
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from imagewright.engine.engine import Engine
     from imagewright.engine.job import Job
     from imagewright.engine.offer import Offer
-    from imagewright.imaging.preview import Preview
+    from imagewright.imaging.preview import Preview, PreviewCache
     from imagewright.storage.records import PictureRecord
 
     Context = ServerRequestContext[Any]
@@ -239,7 +239,7 @@ async def picture_reply(
     data: dict[str, Any],
     *,
     previews: bool = True,
-    made: Mapping[str, Preview] | None = None,
+    made: PreviewCache | None = None,
 ) -> t.CallToolResult:
     """Pictures: previews of those whose file is still that picture, text, links, and `data` as structured content.
 

@@ -70,6 +70,8 @@ ANSWERS: Rows = {
     "Task not found": (answered(200, {"status": "Task not found"}), PASSING),
     "done": (raw(f'{{"status": "Ready", "result": {{"sample": "{LINK}", "seed": {LONG}}}}}'), FINISHED),
     "done, null": (answered(200, {"status": "Ready", "result": None}), DOUBTFUL),
+    "done, an empty link": (answered(200, {"status": "Ready", "result": {"sample": ""}}), DOUBTFUL),
+    "done, no text": (answered(200, {"status": "Ready", "result": {"sample": [LINK]}}), DOUBTFUL),
     "done, nothing": (answered(200, {"status": "Ready", "result": {}}), DOUBTFUL),
     "an endless share": (raw('{"status": "Generating", "progress": Infinity}'), RUNNING),
     "a long share": (raw(f'{{"status": "Generating", "progress": {LONG}}}'), RUNNING),

@@ -102,6 +102,7 @@ RESULT: Rows = REFUSED | {
     "no problem named": (answered(422, {"detail": []}), REPORTED),
     "done": (raw(f'{{"images": [{{"url": "{LINK}"}}], "seed": {LONG}}}'), FINISHED),
     "done, an empty list": (answered(200, {"images": []}), DOUBTFUL),
+    "done, empty links": (answered(200, {"images": ["", {"url": ""}, {"url": 5}, None]}), DOUBTFUL),
     "done, null": (answered(200, {"images": None}), DOUBTFUL),
     "done, words": (answered(200, {"images": [], "description": "I would rather not."}), ENDED),
     "not yet": (answered(202, {"status": "IN_PROGRESS"}), RUNNING),

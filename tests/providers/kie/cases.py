@@ -104,6 +104,7 @@ ANSWERS: Rows = {f"code {code}": (envelope(code, "no"), means) for means, codes 
     "done": (market(state="success", resultJson=json.dumps({"resultUrls": [LINK]}), creditsConsumed="-1"), FINISHED),
     "done, nothing": (market(state="success", resultJson=None), DOUBTFUL),
     "done, an empty list": (market(state="success", resultJson='{"resultUrls": []}'), DOUBTFUL),
+    "done, empty links": (market(state="success", resultJson='{"resultUrls": ["", null, 5]}'), DOUBTFUL),
     "done, null": (market(state="success", resultJson='{"resultUrls": null}'), DOUBTFUL),
     "an endless share": (raw('{"code": 200, "data": {"state": "generating", "progress": Infinity}}'), RUNNING),
     "a long share": (raw(f'{{"code": 200, "data": {{"state": "generating", "progress": {LONG}}}}}'), RUNNING),

@@ -66,6 +66,8 @@ ANSWERS: Rows = {
     "aborted": (answered(200, {"status": "aborted"}), ENDED),
     "done": (answered(200, {"status": "succeeded", "output": [LINK]}), FINISHED),
     "done, null": (answered(200, {"status": "succeeded", "output": None}), DOUBTFUL),
+    "done, empty links": (answered(200, {"status": "succeeded", "output": ["", None, 5, {}]}), DOUBTFUL),
+    "done, an empty text": (answered(200, {"status": "succeeded", "output": ""}), DOUBTFUL),
     "done, an empty list": (answered(200, {"status": "succeeded", "output": []}), DOUBTFUL),
     "a new status": (answered(200, {"status": "dreaming"}), RUNNING),
     "no status": (answered(200, {"status": 5}), REPORTED),

@@ -14,7 +14,6 @@ from imagewright.cli.progress import CODES, DONE, FAILED, exit_code, follow
 from imagewright.cli.session import with_engine
 from imagewright.cli.views import cost_data, described, print_costs, print_error, print_list, summary
 from imagewright.engine.engine import job_data
-from imagewright.errors import Problem, Refusal
 from imagewright.providers import KEY_VARIABLES
 from imagewright.storage.principal import LOCAL
 
@@ -137,7 +136,7 @@ async def cancel(engine: Engine, *, job_id: str, as_json: bool) -> int:
 async def resume(engine: Engine, *, job_id: str | None, as_json: bool) -> int:
     """Carry on what was left behind or is stalled, and wait for all that runs; or do it for the job of that id."""
     if job_id is not None:
-        unfinished = [await _revive(engine, job_id)]
+        unfinished = [await engine.revive(LOCAL, job_id)]
     else:
         unfinished = [job for job in await engine.newest(LOCAL, UNFINISHED_AMONG) if not job.done]
     missing = {job.id: why for job in unfinished if (why := _missing_for(engine, job))}
@@ -151,18 +150,6 @@ async def resume(engine: Engine, *, job_id: str | None, as_json: bool) -> int:
         sys.stdout.write("Nothing was left behind and nothing runs.\n")
     code = await _conclude(engine, ended, as_json=as_json)
     return FAILED if missing else code
-
-
-async def _revive(engine: Engine, job_id: str) -> Job:
-    """Stands in for `Engine.revive`, as long as no job is stalled and a cancelled one has ended for good.
-
-    Raises:
-        Refusal: there is no such job, or there is nothing to fetch.
-    """
-    job = await engine.get(LOCAL, job_id)
-    if job.done:
-        raise Refusal(Problem("job_id", f"{job.id} has ended ({job.record.state}), and nothing is left to fetch"))
-    return job
 
 
 def _missing_for(engine: Engine, job: Job) -> str:

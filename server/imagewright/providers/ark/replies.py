@@ -22,7 +22,7 @@ from imagewright.errors import (
 )
 from imagewright.providers.ark.routes import NAME
 from imagewright.providers.base import Finished
-from imagewright.providers.common.fields import joined, mapping, mappings, picture_in, text_in
+from imagewright.providers.common.fields import count, joined, mapping, mappings, picture_in, text_in
 from imagewright.providers.http.classify import LONGEST, by_status
 from imagewright.providers.http.request import Purpose
 from imagewright.text import quoted
@@ -123,8 +123,8 @@ def _meaning(code: str) -> type[ProviderError] | None:
 
 def _charged(content: Mapping[str, Any]) -> bool | None:
     """Whether a call without a picture was charged: it is for the pictures that were made."""
-    made = mapping(content.get("usage")).get("generated_images")
-    return made > 0 if isinstance(made, int) else None
+    made = count(mapping(content.get("usage")).get("generated_images"))
+    return None if made is None else made > 0
 
 
 def _words(error: Mapping[str, Any]) -> str:

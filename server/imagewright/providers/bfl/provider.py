@@ -34,7 +34,7 @@ class Bfl(HttpProvider):
     own_hosts = ("https://*.bfl.ai",)
     """Its regions, such as `api.eu4.bfl.ai`."""
     key_header, key_prefix = "x-key", ""
-    poll_policy = PollPolicy(first=0.7, factor=1.1, longest=1.0, keeps=600.0)
+    poll_policy = PollPolicy(first=0.7, factor=1.1, longest=1.0, least=0.5, keeps=600.0)
     """The maker advises to ask every 0.5 to 1 s; the link of a finished picture lives for minutes only: ten is the
     figure that is usually given."""
     pace = Pace(running=24)

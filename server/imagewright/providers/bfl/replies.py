@@ -17,7 +17,7 @@ from imagewright.errors import (
 )
 from imagewright.providers.base import Finished, Output, Running
 from imagewright.providers.bfl.routes import NAME, USD_PER_CREDIT
-from imagewright.providers.common.fields import decimal, error_words, mapping, seed, usd, words_in
+from imagewright.providers.common.fields import decimal, error_words, mapping, seed, share, usd, words_in
 from imagewright.providers.http.classify import MEANING, sounds_moderated
 
 if TYPE_CHECKING:
@@ -87,9 +87,7 @@ def read_standing(reply: Reply, price: str | float | None) -> Running | Finished
         return TaskEnded(ENDS[word](NAME, words, charged=None))
     if word == NOT_FOUND:
         return VendorUnavailable(NAME, words, charged=None)
-    share = decimal(content.get("progress"))
-    # whether it counts to 1 or to 100 is not documented: 1 and above could mean either
-    return Running(share if share is not None and 0 <= share < 1 else None, STAGES.get(word, "working"))
+    return Running(share(content.get("progress")), STAGES.get(word, "working"))
 
 
 def _poll_refusal(status: int, words: str) -> ProviderError | None:

@@ -62,6 +62,7 @@ MOST_USD = 1000.0
 LARGEST_SEED = 2**63 - 1
 """The largest whole number the library's database can keep."""
 DATA_URI = "data:"
+SET_OF = "\n\nMake a set of {} separate images."  # for the prompt of several pictures
 DEPTH = 5
 """How far lists and tables inside each other are read for words."""
 WIDTH_STEPS = 8
@@ -211,7 +212,7 @@ class FieldsRoute(Route):
         """The model's input; `pictures` and `mask` are addresses or data URIs, and an empty mask stands for none."""
         values = {**order.arguments, COUNT: order.count}
         if self.makes_sets and order.count > 1:  # the model makes "up to" the number, so the prompt names it too
-            longer, most = values["prompt"] + count_sentence(order.count), self.takes["prompt"].max_length
+            longer, most = values["prompt"] + SET_OF.format(order.count), self.takes["prompt"].max_length
             values["prompt"] = values["prompt"] if most is not None and len(longer) > most else longer
         made = dict(self.fixed)
         for one in self.fields:
@@ -238,11 +239,6 @@ def pixels(width: int, height: int) -> dict[str, int]:
 def turned(ratio: Scalar) -> str:
     """The ratio on end: `9:16` for `16:9`."""
     return ":".join(reversed(str(ratio).split(":")))
-
-
-def count_sentence(count: int) -> str:
-    """What is added to a prompt for a set of pictures, where there is room for it."""
-    return f"\n\nMake a set of {count} separate images."
 
 
 def same(*arguments: str) -> tuple[Field, ...]:
@@ -350,6 +346,16 @@ def whole(value: Any) -> int | None:
     """A number without its fraction, also one that is written as a text; None for anything else."""
     number = decimal(value)
     return None if number is None else int(number)
+
+
+def count(value: Any) -> int | None:
+    """How many of something there are; None where that cannot be true."""
+    return number if (number := whole(value)) is not None and number >= 0 else None
+
+
+def share(value: Any) -> float | None:
+    """How much of a task is done, from 0 to below 1; None for more, as 1 may be all of it or one in a hundred."""
+    return number if (number := decimal(value)) is not None and 0 <= number < 1 else None
 
 
 def usd(value: Any, *, per_unit: float = 1.0) -> float | None:

@@ -22,7 +22,7 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers.base import Finished, Output, Running
-from imagewright.providers.common.fields import mapping, mappings, text_in
+from imagewright.providers.common.fields import count, mapping, mappings, text_in
 from imagewright.providers.dashscope.routes import NAME
 from imagewright.providers.http.classify import LONGEST, by_status, sounds_moderated
 from imagewright.providers.http.request import Purpose
@@ -155,8 +155,9 @@ def _charged(content: Mapping[str, Any]) -> bool | None:
     """Whether a call without a picture was charged; it counts the pictures it charges for."""
     usage = mapping(content.get("usage"))
     # by 3.0 in the first word, by the models before it in the second
-    counts = [count for name in ("output_image_count", "image_count") if isinstance(count := usage.get(name), int)]
-    return any(count > 0 for count in counts) if counts else None
+    made = [count(usage.get(name)) for name in ("output_image_count", "image_count")]
+    known = [number for number in made if number is not None]
+    return any(known) if known else None
 
 
 def _failure_in(content: Mapping[str, Any]) -> Failure:

@@ -62,7 +62,7 @@ class Fal(HttpProvider):
     name = NAME
     address = "https://queue.fal.run"
     key_prefix = "Key "
-    poll_policy = PollPolicy(first=1.0, factor=1.3, longest=5.0, keeps=7 * 86_400.0)
+    poll_policy = PollPolicy(first=0.95, factor=1.28, longest=5.0, least=0.5, keeps=7 * 86_400.0)
     """The vendor's own client asks ten times a second; a person does not notice one. Its questions and answers on data
     retention say that files are kept for at least seven days, unless the account is set to less."""
     pace = Pace()

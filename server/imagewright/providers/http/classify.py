@@ -81,6 +81,28 @@ MODERATION = re.compile(
     re.IGNORECASE,
 )
 """Words of a refusal of content. Whole words only: `safetyTolerance` is the name of a field."""
+PAGES = ("text/", "application/json", "application/xml", "application/xhtml")
+"""Content types of messages, not of pictures."""
+PAGE_STARTS = (b"<", b"{", b"[")
+"""First bytes of messages whose content type says otherwise; of pictures, only drawings (SVG) begin so."""
+PICTURE_STARTS = (
+    b"\x89PNG",
+    b"\xff\xd8\xff",
+    b"GIF8",
+    b"RIFF",
+    b"BM",
+    b"II*\0",
+    b"MM\0*",
+    b"\xff\x0a",
+    b"\0\0\0\x0cJXL ",
+)
+"""First bytes of pictures: they are believed more than the content type."""
+BOXES = b"ftyp"
+"""Fifth to eighth byte of AVIF and HEIC."""
+DRAWING_STARTS = (b"<svg", b"<?xml", b"<!--", b"<!doctype svg")
+"""How a drawing begins; `<svg` comes soon."""
+HEAD = 1024
+"""Bytes at the beginning in which that is searched for."""
 
 
 class Broken(Exception):
@@ -300,3 +322,13 @@ def without_key(text: str, key: str) -> str:
 def sounds_moderated(text: str) -> bool:
     """Whether a message is about content rules; some vendors have no code for it, only words."""
     return MODERATION.search(text) is not None
+
+
+def is_message(head: bytes, kind: str) -> bool:
+    """Whether a file that begins so is a message: the bytes decide first, and then the content type."""
+    if head.startswith(PICTURE_STARTS) or head[4:8] == BOXES:
+        return False
+    text = head[:HEAD].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    if text.startswith(DRAWING_STARTS) and b"<svg" in text:
+        return False
+    return text[:1] in PAGE_STARTS or kind.lower().startswith(PAGES)

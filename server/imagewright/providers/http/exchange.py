@@ -1,15 +1,16 @@
 """Exchanges over the shared connections of a process, and results streamed to disk: bounded and whole.
 
-An answer may be packed with one coding at most, and is unpacked in steps: a few thousand bytes can unpack to gigabytes,
-so the reader checks its limit after each step. Imports httpx, so it is imported with the first request.
+Imports httpx, so it is imported with the first request.
 """
 
 from __future__ import annotations
 
 import logging
-import zlib
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import anyio
 import anyio.lowlevel
@@ -18,25 +19,29 @@ import httpx
 
 from imagewright.net.fetch import (
     CONNECT_SECONDS,
+    STEP,
+    CodingError,
     FetchError,
+    Inflater,
     NotFoundError,
     NotPublicError,
     PinnedTransport,
     check_place,
-    codings_of,
+    coding_of,
     look_up,
     no_cookies,
     open_public,
     read_blocks,
     usual_authorities,
 )
-from imagewright.providers.http.classify import Broken, NotFetched
-from imagewright.providers.http.request import Reply
+from imagewright.providers.http.classify import PAGES, PICTURE_STARTS, Broken, NotFetched, is_message
+from imagewright.providers.http.request import PART, Purpose, Reply
 from imagewright.storage.paths.files import open_file
 from imagewright.text import clip
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
     from imagewright.providers.http.request import Request, Sending
@@ -45,11 +50,14 @@ log = logging.getLogger(__name__)
 
 ACCEPTED = "gzip, deflate"
 """What a vendor's answer may be packed with, as it stands in `Accept-Encoding`."""
-STEP = 1_000_000
-"""Bytes that are unpacked in one step at most: about 4 ms of work."""
-LIMITS = httpx.Limits(max_connections=256, max_keepalive_connections=64, keepalive_expiry=15.0)
-"""Room for 200 jobs at once. Idle connections go after 15 s, well before servers drop theirs: a request that meets a
-connection just dropped is one whose outcome is unknown."""
+IDLE_SECONDS = 15.0
+"""An idle connection goes after this time, well before servers drop theirs: a request that meets a connection just
+dropped is one whose outcome is unknown."""
+MOST_IDLE = 32
+"""Idle connections that are kept to one host."""
+MOST_AT_ONCE = 256
+"""Submits and uploads that are sent at the same time; the others wait. Many systems allow 1,024 open files."""
+ALONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_SECONDS)
 DIRECT = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 """Never through the environment's proxy: it has another loopback."""
 SENDING = ".send_request_headers.started"
@@ -60,115 +68,9 @@ DOWNLOAD_SECONDS = 3600.0
 """Longest one try may take: a large picture on a slow line; a connection that falls silent is given up much sooner."""
 BLOCK = 1_000_000
 """Bytes gathered before they are written: each write is a hop to another thread."""
-PAGES = ("text/", "application/json", "application/xml", "application/xhtml")
-"""Content types of messages, not of pictures."""
-PAGE_STARTS = (b"<", b"{", b"[")
-"""First bytes of messages whose content type says otherwise; of pictures, only drawings (SVG) begin so."""
-PICTURE_STARTS = (
-    b"\x89PNG",
-    b"\xff\xd8\xff",
-    b"GIF8",
-    b"RIFF",
-    b"BM",
-    b"II*\0",
-    b"MM\0*",
-    b"\xff\x0a",
-    b"\0\0\0\x0cJXL ",
-)
-"""First bytes of pictures: they are believed more than the content type."""
-BOXES = b"ftyp"
-"""Fifth to eighth byte of AVIF and HEIC."""
-DRAWING_STARTS = (b"<svg", b"<?xml", b"<!--", b"<!doctype svg")
-"""How a drawing begins; `<svg` comes soon."""
-HEAD = 1024
-"""Bytes at the beginning in which that is searched for."""
+WRITE_EVERY = 5.0
+"""Seconds after which fewer are written as well: what comes slowly must not be lost with the process."""
 EXPIRED = {403: "the link has expired or was withdrawn", 404: "the file is gone", 410: "the file is gone"}
-
-_GZIP = 16 + zlib.MAX_WBITS
-_ZLIB = zlib.MAX_WBITS
-_RAW = -zlib.MAX_WBITS
-_DEFLATED = 8  # the method in the low half of a zlib stream's first byte (RFC 1950)
-_CHECK = 31  # its first two bytes, read as one number, are a multiple of this
-_HEAD = 2
-
-
-class CodingError(Exception):
-    """A body is packed in a way that is not taken, or is damaged; the text says how."""
-
-
-def coding_of(header: str) -> str:
-    """The one coding of a body that can be unpacked: `gzip`, `deflate`, or nothing where it is not packed.
-
-    Raises:
-        CodingError: it is packed more than once, or in another way.
-    """
-    codings = codings_of(header)
-    if not codings:
-        return ""
-    shown = clip(", ".join(codings))
-    if len(codings) > 1:
-        raise CodingError(f"it is packed more than once ({shown})")
-    if codings[0] in ("gzip", "x-gzip"):
-        return "gzip"
-    if codings[0] == "deflate":
-        return "deflate"
-    raise CodingError(f"it is packed in a way that was not asked for ({shown})")
-
-
-class Inflater:
-    """Unpacks one body, block by block, from a coding that `coding_of` returned."""
-
-    def __init__(self, coding: str) -> None:
-        self._coding = coding
-        self._head = b""
-        self._stream: zlib._Decompress | None = None  # typeshed's name for what `decompressobj` makes
-
-    def feed(self, block: bytes) -> Iterator[bytes]:
-        """What a block unpacks to, at most `STEP` bytes at a time; nothing is unpacked before it is asked for.
-
-        Raises:
-            CodingError: the body is damaged, or goes on after its end.
-        """
-        if not self._coding:
-            yield block
-            return
-        block, self._head = self._head + block, b""
-        if self._stream is None and len(block) < _HEAD:
-            self._head = block
-            return
-        self._stream = self._stream or zlib.decompressobj(_window(self._coding, block))
-        if self._stream.eof and block:
-            raise CodingError(f"its {self._coding} goes on after its end")
-        while True:
-            try:
-                unpacked = self._stream.decompress(block, STEP)
-            except zlib.error as error:
-                raise CodingError(f"its {self._coding} is damaged ({error})") from error
-            block = self._stream.unconsumed_tail
-            yield unpacked
-            if self._stream.unused_data:
-                raise CodingError(f"its {self._coding} goes on after its end")
-            if self._stream.eof or not (block or len(unpacked) == STEP):
-                return
-
-    def close(self) -> None:
-        """Note that the body has ended. An empty body counts as whole.
-
-        Raises:
-            CodingError: it was cut short.
-        """
-        begun = self._head or self._stream is not None
-        if begun and not (self._stream is not None and self._stream.eof):
-            raise CodingError(f"its {self._coding} is cut short")
-
-
-def _window(coding: str, head: bytes) -> int:
-    """Which of its three containers zlib is to expect."""
-    if coding == "gzip":
-        return _GZIP
-    # `deflate` means a zlib stream (RFC 9110), but some servers send it bare, without its head
-    is_zlib = head[0] % 16 == _DEFLATED and (head[0] * 256 + head[1]) % _CHECK == 0
-    return _ZLIB if is_zlib else _RAW
 
 
 @dataclass(slots=True)
@@ -194,15 +96,11 @@ class Connections:
         for name in ("httpx", "httpcore"):
             # their own lines hold whole addresses, and a result link's query is a secret
             logging.getLogger(name).setLevel(logging.WARNING)
-        self._client = httpx.AsyncClient(
-            verify=usual_authorities(),
-            limits=LIMITS,
-            cookies=no_cookies(),
-            follow_redirects=False,
-            headers=HEADERS,
-            mounts=dict.fromkeys(DIRECT),
-            timeout=WAITS,
-        )
+        usual_authorities()
+        self._clients: set[httpx.AsyncClient] = set()
+        self._encoder = self._opened()
+        self._idle: dict[tuple[str, str], list[tuple[float, httpx.AsyncClient]]] = {}
+        self._room = anyio.Semaphore(MOST_AT_ONCE)
 
     def build(self, request: Request[Any], headers: Mapping[str, str]) -> httpx.Request:
         """The request as it is sent, with these headers. Blocks for as long as encoding it takes.
@@ -210,7 +108,7 @@ class Connections:
         Raises:
             Broken: nothing can be sent to such an address.
         """
-        return _build(self._client, request, headers, _Watch())
+        return _build(self._encoder, request, headers, _Watch())
 
     async def exchange(
         self,
@@ -231,7 +129,11 @@ class Connections:
             Broken: no whole answer came.
         """
         if request.with_key:
-            return await _exchange(self._client, request, headers, seconds, sending)
+            async with AsyncExitStack() as stack:
+                if request.purpose in (Purpose.SUBMIT, Purpose.UPLOAD):  # a poll never waits behind these
+                    await stack.enter_async_context(self._room)
+                client = await stack.enter_async_context(self._connection(request.url))
+                return await _exchange(client, request, headers, seconds, sending)
         # a link the vendor gave may lead anywhere: only to public addresses, and through no proxy that leads elsewhere
         transport = PinnedTransport(usual_authorities(), look_up, allow_loopback=allow_loopback)
         async with httpx.AsyncClient(
@@ -242,24 +144,69 @@ class Connections:
     async def download(self, url: str, into: Path, *, max_bytes: int, allow_loopback: bool) -> None:
         """Try once to stream a result to disk, on a connection of its own and without any key.
 
-        The file is absent afterwards if that failed.
+        What has come when it fails is left beside the file as a part, and the next try goes on with it where the file
+        is still the same, see `resume`.
 
         Raises:
             NotFetched: it could not be fetched whole.
         """
+        opening = partial(open_public, url, allow_loopback=allow_loopback, verify=usual_authorities())
         try:
             with anyio.fail_after(DOWNLOAD_SECONDS):
-                async with open_public(url, allow_loopback=allow_loopback) as response:
-                    await _store(response, into, max_bytes)
+                begun = await anyio.to_thread.run_sync(part_of(into).exists)
+                if begun and await _resumed(url, into, opening, max_bytes):
+                    return
+                async with opening() as response:
+                    await _Incoming(response, url, into, max_bytes).store()
         except TimeoutError as error:
-            late = f"the picture did not arrive within {DOWNLOAD_SECONDS:g} s"
-            raise await _not_fetched(FetchError(late, "too_slow"), into) from error
+            late = FetchError(f"the picture did not arrive within {DOWNLOAD_SECONDS:g} s", "too_slow")
+            raise _not_fetched(late) from error
         except FetchError as error:
-            raise await _not_fetched(error, into) from error
+            if error.reason == "too_large":  # nobody will go on with it
+                await anyio.to_thread.run_sync(lambda: part_of(into).unlink(missing_ok=True))
+            raise _not_fetched(error) from error
+
+    @asynccontextmanager
+    async def _connection(self, url: str) -> AsyncIterator[httpx.AsyncClient]:
+        """A client that has one connection, and that nobody else uses meanwhile.
+
+        A pool of httpx looks at each of its connections, and asks the system about the idle ones, whenever any request
+        begins or ends. With hundreds of requests at once that took more time than all the rest.
+        """
+        parts = urlsplit(url)
+        idle = self._idle.setdefault((parts.scheme, parts.netloc), [])
+        _, client = idle.pop() if idle else (0.0, self._opened())
+        try:
+            yield client
+        finally:
+            now = anyio.current_time()
+            idle.append((now, client))
+            with anyio.CancelScope(shield=True):
+                while idle and (len(idle) > MOST_IDLE or idle[0][0] < now - IDLE_SECONDS):
+                    await self._closed(idle.pop(0)[1])
+
+    def _opened(self) -> httpx.AsyncClient:
+        client = httpx.AsyncClient(
+            verify=usual_authorities(),
+            limits=ALONE,
+            cookies=no_cookies(),
+            follow_redirects=False,
+            headers=HEADERS,
+            mounts=dict.fromkeys(DIRECT),
+            timeout=WAITS,
+        )
+        self._clients.add(client)
+        return client
+
+    async def _closed(self, client: httpx.AsyncClient) -> None:
+        self._clients.discard(client)
+        await client.aclose()
 
     async def aclose(self) -> None:
         """Close all of them."""
-        await self._client.aclose()
+        self._idle.clear()
+        while self._clients:
+            await self._clients.pop().aclose()
 
 
 async def _exchange(
@@ -272,8 +219,10 @@ async def _exchange(
     watch = _Watch(None if sending is None else sending.begin)
     try:
         with anyio.fail_after(seconds):
-            # pictures inside JSON take long to encode
-            built = await anyio.to_thread.run_sync(_build, client, request, headers, watch)
+            if request.json is None and not (request.fields or request.files or request.content):
+                built = _build(client, request, headers, watch)
+            else:  # pictures inside JSON take long to encode
+                built = await anyio.to_thread.run_sync(_build, client, request, headers, watch)
             response = await client.send(built, stream=True)
             try:
                 return await _read(response, request.max_bytes)
@@ -346,51 +295,102 @@ async def _read(response: httpx.Response, max_bytes: int) -> Reply:
     return Reply(response.status_code, names, bytes(body))
 
 
-async def _not_fetched(error: FetchError, into: Path) -> NotFetched:
-    """Remove what arrived, and say what went wrong in words about a vendor's link."""
-    await anyio.to_thread.run_sync(lambda: into.unlink(missing_ok=True))
+def _not_fetched(error: FetchError) -> NotFetched:
+    """What went wrong, in words about a vendor's link."""
     words = EXPIRED.get(error.status or 0)
     text = f"{words} (HTTP {error.status})" if words else str(error)
     return NotFetched(text, passing=error.passing, final=error.reason == "too_large")
 
 
-async def _store(response: httpx.Response, into: Path, max_bytes: int) -> None:
-    """Write the body to the file.
+def part_of(file: Path) -> Path:
+    """Where a file lies while it comes."""
+    return file.with_name(f"{file.name}{PART}")
+
+
+async def _resumed(
+    url: str, into: Path, opening: Callable[..., AbstractAsyncContextManager[httpx.Response]], max_bytes: int
+) -> bool:
+    """Fetch what is missing of a file; False where that cannot be done, and it has to begin anew.
 
     Raises:
-        FetchError: it is empty, cut short, too large, or a page or message instead of a picture.
+        FetchError: as `_Incoming.store`, or the link does not lead to the file now. What has come stays.
     """
-    kind = response.headers.get("Content-Type", "")
-    waiting = bytearray()
-    written = 0
-    async for block in read_blocks(response, max_bytes):
-        waiting += block
-        if len(waiting) >= BLOCK:
-            await _append(waiting, into, written, kind)
-            written += len(waiting)
-            waiting.clear()
-    if not written and not waiting:
-        raise FetchError("the link leads to an empty file", "unreachable")
-    await _append(waiting, into, written, kind)
+    from imagewright.providers.http import resume  # noqa: PLC0415 - hardly any picture needs it
 
-
-async def _append(block: bytearray, into: Path, written: int, kind: str) -> None:
-    if not written and _is_message(bytes(block[:HEAD]), kind):
-        named = f" ({kind[:60]})" if kind.lower().startswith(PAGES) else ""
-        raise FetchError(f"the link leads to a page or a message{named}, not to a picture", "address")
-
-    def append() -> None:
-        with open_file(into, "ab" if written else "wb") as file:
-            file.write(block)
-
-    await anyio.to_thread.run_sync(append)
-
-
-def _is_message(head: bytes, kind: str) -> bool:
-    """Whether a file that begins so is a message: the bytes decide first, and then the content type."""
-    if head.startswith(PICTURE_STARTS) or head[4:8] == BOXES:
+    begun = await anyio.to_thread.run_sync(resume.read_part, part_of(into), url)
+    if begun is None:
         return False
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if text.startswith(DRAWING_STARTS) and b"<svg" in text:
-        return False
-    return text[:1] in PAGE_STARTS or kind.lower().startswith(PAGES)
+    async with opening(headers=begun.headers, taken=resume.TAKEN) as response:
+        incoming = _Incoming(response, url, into, max_bytes)
+        try:
+            if response.status_code == httpx.codes.OK:
+                await incoming.store()
+            else:
+                blocks, incoming.total = begun.rest(response, max_bytes)
+                incoming.written = begun.size
+                await incoming.store(blocks)
+        except resume.OtherFileError as error:
+            log.info("the rest of a download does not fit, and it begins anew: %s", error)
+            return False
+    return True
+
+
+@dataclass(slots=True)
+class _Incoming:
+    """A file on its way to disk. It has its name only once it is whole."""
+
+    response: httpx.Response
+    url: str
+    """The address that was asked for."""
+    into: Path
+    max_bytes: int
+    """Bytes of the whole file, at most."""
+    written: int = 0
+    """Bytes that are on disk."""
+    total: int | None = None
+    """Bytes of the whole file; None where that is not known."""
+
+    async def store(self, blocks: AsyncIterator[bytes] | None = None) -> None:
+        """Write the blocks, by default all of the body, behind what is on disk. What came before an error stays there.
+
+        Raises:
+            FetchError: it is empty, cut short, too large, or a page or message instead of a picture.
+        """
+        waiting = bytearray()
+        wrote = anyio.current_time()
+        try:
+            async for block in blocks or read_blocks(self.response, self.max_bytes):
+                waiting += block
+                if len(waiting) >= BLOCK or anyio.current_time() - wrote > WRITE_EVERY:
+                    await self._append(waiting)
+                    wrote = anyio.current_time()
+        except FetchError:
+            if waiting:
+                await self._append(waiting)
+            raise
+        if not self.written and not waiting:
+            raise FetchError("the link leads to an empty file", "unreachable")
+        await self._append(waiting, whole=True)
+
+    async def _append(self, block: bytearray, *, whole: bool = False) -> None:
+        kind = self.response.headers.get("Content-Type", "")
+        if not self.written and not block.startswith(PICTURE_STARTS) and is_message(bytes(block), kind):
+            named = f" ({kind[:60]})" if kind.lower().startswith(PAGES) else ""
+            raise FetchError(f"the link leads to a page or a message{named}, not to a picture", "address")
+        come = self.written + len(block)
+        if whole and self.total not in (None, come):
+            raise FetchError(f"the file was cut short after {come} bytes", "unreachable")
+
+        def append() -> None:
+            if not self.written and not whole:
+                from imagewright.providers.http.resume import write_down  # noqa: PLC0415 - only for what comes slowly
+
+                write_down(self.response, self.url, part_of(self.into))
+            with open_file(part_of(self.into), "ab" if self.written else "wb") as file:
+                file.write(block)
+            if whole:
+                part_of(self.into).replace(self.into)
+
+        await anyio.to_thread.run_sync(append)
+        self.written = come
+        block.clear()

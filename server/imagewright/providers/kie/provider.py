@@ -51,7 +51,7 @@ class Kie(HttpProvider):
 
     name = NAME
     address = "https://api.kie.ai"
-    poll_policy = PollPolicy(first=2.5, factor=1.3, longest=10.0, keeps=14 * 86_400.0)
+    poll_policy = PollPolicy(keeps=14 * 86_400.0)
     """Kie advises to start at 2 to 3 s and to slow down; past the 10 to 15 min it allows, it is asked seldom. Its
     documentation says that media are kept for 14 days."""
     pace = Pace(calls=20, seconds=10.0)

@@ -26,7 +26,7 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers.base import Finished, Output, Running
-from imagewright.providers.common.fields import decimal, error_words, mapping, text_in, usd, whole, words_in
+from imagewright.providers.common.fields import error_words, mapping, share, text_in, usd, whole, words_in
 from imagewright.providers.http.classify import sounds_moderated
 from imagewright.providers.kie.route import NAME, USD_PER_CREDIT
 
@@ -165,7 +165,7 @@ def read_flux_kontext(
         return _finished(_urls(_decoded(data.get("response"))), data)
     if flag in (2, 3):
         return TaskEnded(_task_failure(data.get("errorCode"), data.get("errorMessage"), data, moderation))
-    return Running(decimal(data.get("progress")), "generating")
+    return Running(share(data.get("progress")), "generating")
 
 
 read_gpt4o = partial(read_flux_kontext, moderation=GPT4O_MODERATION)

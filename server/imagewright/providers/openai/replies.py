@@ -22,7 +22,7 @@ from imagewright.errors import (
     ResultLost,
 )
 from imagewright.providers.base import Finished
-from imagewright.providers.common.fields import mapping, mappings, picture_in, text_in, usd, whole, words_in
+from imagewright.providers.common.fields import count, mapping, mappings, picture_in, text_in, usd, words_in
 from imagewright.providers.http.classify import HIDDEN, MINUTE, by_status, sounds_moderated, spoken_wait
 from imagewright.providers.http.request import Purpose
 from imagewright.providers.openai.routes import NAME
@@ -83,11 +83,11 @@ def read_images(reply: Reply, per_token: TokenPrices | None = None) -> Finished 
 def _cost(usage: Mapping[str, Any], per_token: TokenPrices) -> float | None:
     """USD of the tokens that an answer reports; None unless it names all three numbers."""
     sent = mapping(usage.get("input_tokens_details"))
-    tokens = [whole(sent.get("text_tokens")), whole(sent.get("image_tokens")), whole(usage.get("output_tokens"))]
-    known = [count for count in tokens if count is not None and count >= 0]
+    tokens = [count(sent.get("text_tokens")), count(sent.get("image_tokens")), count(usage.get("output_tokens"))]
+    known = [number for number in tokens if number is not None]
     if len(known) < len(tokens) or not known[-1]:
         return None
-    return usd(sum(count * price for count, price in zip(known, per_token, strict=True)))
+    return usd(sum(number * price for number, price in zip(known, per_token, strict=True)))
 
 
 def read_retirements(reply: Reply) -> Mapping[str, str] | ProviderError | None:

@@ -56,7 +56,7 @@ class Replicate(HttpProvider):
 
     name = NAME
     address = "https://api.replicate.com"
-    poll_policy = PollPolicy(first=1.0, factor=1.3, longest=5.0, keeps=3600.0)
+    poll_policy = PollPolicy(first=0.95, factor=1.28, longest=5.0, least=0.5, keeps=3600.0)
     """The vendor's own client asks twice a second; a person does not notice one. Its page on data retention says that
     what a prediction made is deleted after an hour."""
     pace = Pace(calls=600, seconds=60.0)

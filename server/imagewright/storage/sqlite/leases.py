@@ -189,7 +189,8 @@ class SqliteLeases(SqliteStore):
 def set_aside_job(connection: sqlite3.Connection, job_id: str, now: float) -> None:
     """Write down what a job's rows hold if they are damaged, and read them no more. Its reservation goes on counting.
 
-    A job that a worker holds is left alone until it has ended: that worker needs no more of the rows than it has.
+    A job that a worker holds is left alone until it has ended: that worker needs no more of the rows than it has. So is
+    one that can be read again: its worker has written it meanwhile.
     """
     try:
         read_job(connection, job_id, now)
