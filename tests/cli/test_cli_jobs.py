@@ -14,12 +14,13 @@ import pytest
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.cli.main import main
-from imagewright.cli.progress import CANCELLED, STALLED
+from imagewright.cli.progress import CANCELLED
 from imagewright.cli.views import STYLES
 from imagewright.engine.engine import open_engine
 from imagewright.settings.load import load_settings
 from imagewright.storage.principal import LOCAL
 from imagewright.storage.states import JobState
+from imagewright.storage.stores import open_stores
 from imagewright.surface.definitions import JOB_SCHEMA
 from tests.support.seeded_jobs import book, job_of, spend
 
@@ -93,7 +94,7 @@ def test_a_job_is_listed_and_shown_with_its_pictures(capsys: pytest.CaptureFixtu
 
 
 def test_every_state_has_a_style_in_the_list() -> None:
-    assert set(get_args(JobState)) | {STALLED} == set(STYLES)
+    assert set(get_args(JobState)) == set(STYLES)
 
 
 def test_the_newest_come_first_and_only_so_many(capsys: pytest.CaptureFixture[str]) -> None:
@@ -158,6 +159,48 @@ def test_what_was_left_behind_can_be_stopped(kie: KieEmulator, capsys: pytest.Ca
     assert main(["jobs", "resume"]) == 0
     assert "Nothing was left behind" in capsys.readouterr().out
     assert main(["jobs", "watch", job_id]) == CANCELLED
+    assert len(kie.tasks) == 1
+
+
+def stall(job_id: str) -> None:
+    """What a process does with a job that has not ended for hours."""
+
+    async def stall() -> None:
+        stores = open_stores(load_settings(dict(os.environ)).folders, lease=15.0)
+        try:
+            assert await stores.jobs.reclaim_one(LOCAL, job_id)
+            await stores.jobs.stall(job_id, ())
+        finally:
+            await stores.close()
+
+    anyio.run(stall)
+
+
+@pytest.mark.parametrize("words", [["resume"], ["resume", "ID"], ["watch", "ID"]])
+def test_a_stalled_job_is_listed_and_carried_on(
+    words: list[str], kie: KieEmulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job_id = leave_behind()
+    stall(job_id)
+    assert main(["jobs"]) == 0
+    assert "stalled" in capsys.readouterr().out
+    assert [job["status"] for job in message(capsys)] == ["stalled"]
+    kie.seconds = 0
+    assert main(["jobs", *(job_id if word == "ID" else word for word in words)]) == 0
+    assert Path(capsys.readouterr().out.splitlines()[0]).is_file()
+    assert [job["status"] for job in message(capsys)] == ["completed"]
+    assert len(kie.tasks) == 1
+
+
+def test_what_a_vendor_made_of_a_cancelled_job_is_fetched(kie: KieEmulator, capsys: pytest.CaptureFixture[str]) -> None:
+    job_id = leave_behind()
+    assert message(capsys, "cancel", job_id)["status"] == "cancelled"
+    assert main(["jobs", "resume"]) == 0
+    assert "Nothing was left behind" in capsys.readouterr().out
+    kie.seconds = 0
+    assert main(["jobs", "resume", job_id]) == 0
+    assert Path(capsys.readouterr().out.splitlines()[0]).is_file()
+    assert [job["status"] for job in message(capsys)] == ["completed"]
     assert len(kie.tasks) == 1
 
 

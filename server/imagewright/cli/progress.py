@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     Tell = Callable[[float, str], None]
     """Called with the share that is done, 0 to 1, and a few words."""
 
-STALLED: str = "stalled"
+STALLED = "stalled"
 """The state of a job that did not end for so long that nobody works on it any more until somebody asks for it."""
 NAME_WIDTH = 20
 BAR_WIDTH = 24

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from imagewright.engine.offer import Offer
     from imagewright.storage.records import Trouble
 
-LEAVE_SECONDS = 3.0
+LEAVE_SECONDS = 1.5
 """Seconds for which the answer to a request that is being sent is waited for, if a courier hears it otherwise."""
 
 P = ParamSpec("P")

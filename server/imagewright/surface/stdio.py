@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import io
 import logging
 import os
@@ -47,9 +48,9 @@ CHUNK = 65_536
 """Bytes read at once; what a pipe holds on Linux."""
 OVER = (RuntimeError, CancelledError, anyio.ClosedResourceError, anyio.BrokenResourceError)
 """What a thread gets when it passes something on after the conversation has ended."""
-LEAVE_SECONDS = 3.0
+LEAVE_SECONDS = 1.5
 """Seconds for which the answer to a request that is being sent is waited for, if a courier hears it otherwise. The MCP
-SDKs send KILL 4 s after they closed our input, and closing takes a moment."""
+SDKs send TERM 2 s after they closed our input, and closing takes a moment. Without couriers it is waited for longer."""
 TERM_SECONDS = 3.9
 """Seconds after the first signal until the process ends, whatever is left to do; Docker sends KILL after 10."""
 HURRIED_SECONDS = 1.9
@@ -289,6 +290,13 @@ async def _watch_signals(ending: _Ending) -> None:
         for number in numbers:
             signal.signal(number, lambda received, _frame: wake(ending.take, received))
         return
-    with anyio.open_signal_receiver(*numbers) as signals:
-        async for number in signals:
-            ending.take(number)
+    try:
+        with anyio.open_signal_receiver(*numbers) as signals:
+            async for number in signals:
+                ending.take(number)
+    finally:
+        # All is closed by now: a signal that comes while the interpreter ends must not look like a death. It ends the
+        # wait for a thread; after that, Python would go back to the default.
+        for number in numbers:
+            signal.signal(number, lambda *_: os._exit(128 + signal.SIGINT if ending.interrupted else 0))
+            atexit.register(signal.signal, number, signal.SIG_IGN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,11 @@ import click
 
 from imagewright.cli.options import Command, Group, option, positive
 from imagewright.cli.output import print_json
-from imagewright.cli.progress import CODES, DONE, FAILED, exit_code, follow
+from imagewright.cli.progress import CODES, DONE, FAILED, STALLED, exit_code, follow
 from imagewright.cli.session import with_engine
 from imagewright.cli.views import cost_data, described, print_costs, print_error, print_list, summary
 from imagewright.engine.engine import job_data
+from imagewright.errors import Refusal
 from imagewright.providers import KEY_VARIABLES
 from imagewright.storage.principal import LOCAL
 
@@ -165,10 +167,18 @@ def _missing_for(engine: Engine, job: Job) -> str:
 
 async def _wait_for(engine: Engine, jobs: Sequence[Job]) -> list[Job]:
     """Wait for the jobs, taking over those that no process works on; returns them as they have ended."""
+    found = [await _taken_up(engine, job) for job in jobs]
     await engine.resume()
-    found = [await engine.get(LOCAL, job.id) for job in jobs]
     await follow(engine, found, by_id=True)
     return found
+
+
+async def _taken_up(engine: Engine, job: Job) -> Job:
+    """The job as it is now; one that is stalled is carried on."""
+    if job.record.state == STALLED:
+        with suppress(Refusal):  # it has ended meanwhile
+            return await engine.revive(LOCAL, job.id)
+    return await engine.get(LOCAL, job.id)
 
 
 async def _show(engine: Engine, job: Job, *, as_json: bool) -> int:
