@@ -15,12 +15,27 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from imagewright.errors import NotSent, UnknownOutcome
+from imagewright.errors import BadKey, NotSent, UnknownOutcome
 from imagewright.providers import KEY_VARIABLES
 from imagewright.providers.http.courier import try_out, what_ends_along
 from imagewright.providers.http.dispatch import environment, pack_frame, read_frame
+from imagewright.providers.http.request import Sending
 from tests.emulators.messages import Answer
-from tests.support.courier_runs import KEY, Vendor, collected, couriers, is_locked, left_in, runs, send, server, until
+from tests.support.accounts import bearer
+from tests.support.courier_runs import (
+    KEY,
+    Vendor,
+    asking,
+    collected,
+    couriers,
+    is_locked,
+    left_in,
+    nothing,
+    runs,
+    send,
+    server,
+    until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +68,7 @@ async def test_a_request_outlives_its_killed_server(
         until(lambda: bool(vendor.requests), "nothing was sent")
         one.kill()
         assert is_locked(tmp_path)
-        assert not (tmp_path / "reply-1").exists()
+        assert b'"reached": true' in (tmp_path / "reply-1").read_bytes()  # if the courier is killed now
         with anyio.move_on_after(0.1) as patience:  # whoever carries the job on waits, and may leave
             await collected(couriered, vendor, tmp_path)
         assert patience.cancelled_caught
@@ -85,7 +100,7 @@ async def test_a_frozen_server_changes_nothing(vendor: Vendor, tmp_path: Path, c
         until(lambda: bool(vendor.requests), "nothing was sent")
         one.signal(signal.SIGSTOP)
         answered.set()
-        until((tmp_path / "reply-1").exists, "the answer is not written down")
+        until(lambda: (tmp_path / "reply-1").stat().st_size > LARGE, "the answer is not written down")
         assert (await collected(couriered, vendor, tmp_path)).body == b"y" * LARGE
         one.signal(signal.SIGCONT)
         assert one.line() == f"200 {LARGE}"
@@ -102,6 +117,38 @@ async def test_a_server_that_is_frozen_before_it_says_go_has_sent_nothing(
         with pytest.raises(NotSent):
             await collected(couriered, vendor, tmp_path)
     assert not vendor.requests
+
+
+async def test_one_that_wakes_up_late_leaves_the_reply_of_another_alone(
+    vendor: Vendor, tmp_path: Path, couriered: HttpClient
+) -> None:
+    with server(vendor.url(), KEY, tmp_path, hold=True) as late:
+        assert late.line() == "ready"
+        late.signal(signal.SIGSTOP)
+
+        async def kill() -> None:
+            await anyio.sleep(0.3)  # another process waits for the lock by now
+            late.kill()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(kill)
+            assert (await send(couriered, vendor, tmp_path, json={"size": 7})).status == 200
+        with server(vendor.url(), KEY, tmp_path, hold=True) as later:
+            assert later.line() == "ready"
+            later.kill()
+            assert len((await collected(couriered, vendor, tmp_path)).body) == 7
+    assert vendor.paid == 1
+
+
+async def test_the_reply_of_another_provider_is_none_of_this_one(
+    vendor: Vendor, tmp_path: Path, couriered: HttpClient
+) -> None:
+    vendor.fail_next("jobs", Answer(401, b"no"))
+    with pytest.raises(BadKey):
+        await send(couriered, vendor, tmp_path)
+    other = bearer("other", KEY, vendor.url())
+    with pytest.raises(NotSent):
+        await couriered.send(other, asking(vendor.url()), Sending(nothing, tmp_path, 1, again=True))
 
 
 async def test_a_server_that_ends_in_the_middle_of_a_request_leaves_no_courier(vendor: Vendor, tmp_path: Path) -> None:

@@ -146,6 +146,21 @@ async def test_an_answer_that_is_too_large_is_the_same_failure_as_ever(
     assert kinds[0] is kinds[1]
 
 
+@pytest.mark.parametrize("row", [(KEY, 200, False), ("none", 401, False), ("none", 200, True)])
+async def test_a_vendor_that_repeats_the_key_is_not_quoted_and_no_picture_is_changed(
+    row: tuple[str, int, bool], vendor: Vendor, tmp_path: Path, couriered: HttpClient
+) -> None:
+    key, status, is_kept = row
+    body = b"a picture in which there is " + key.encode()
+    vendor.fail_next("jobs", Answer(status, body, {"X-Seen": key}))
+    bodies: list[bytes] = []
+    request = replace(asking(vendor.url() + "/jobs"), read=lambda reply: bodies.append(reply.body))
+    with pytest.raises(ProviderError):
+        await couriered.send(bearer("vendor", key, vendor.url()), request, Sending(nothing, tmp_path, 1))
+    assert (bodies == [body]) is is_kept
+    assert (key in (tmp_path / "reply-1").read_text("ascii")) is is_kept
+
+
 async def test_50_at_once_are_answered_each_with_its_own(vendor: Vendor, tmp_path: Path, couriered: HttpClient) -> None:
     sizes: dict[int, int] = {}
 
@@ -169,12 +184,26 @@ async def test_an_answer_that_cannot_be_written_comes_through_the_pipe_and_is_wr
     size: int, vendor: Vendor, tmp_path: Path, couriered: HttpClient
 ) -> None:
     in_the_way = tmp_path / "reply-1.part"
-    in_the_way.mkdir()
+
+    def blocked(answer: Answer) -> Answer:
+        in_the_way.mkdir()
+        return answer
+
+    vendor.fail_next("jobs", blocked)
     assert len((await send(couriered, vendor, tmp_path, json={"size": size})).body) == size
     assert is_locked(tmp_path)
     in_the_way.rmdir()
     assert len((await collected(couriered, vendor, tmp_path)).body) == size
     assert vendor.paid == 1
+
+
+async def test_a_request_whose_answer_could_not_be_written_is_not_sent(
+    vendor: Vendor, tmp_path: Path, couriered: HttpClient
+) -> None:
+    (tmp_path / "reply-1.part").mkdir()
+    with pytest.raises(NotSent, match="its folder cannot be used"):
+        await send(couriered, vendor, tmp_path)
+    assert not vendor.requests
 
 
 async def test_an_answer_whose_folder_was_removed_comes_all_the_same(

@@ -255,7 +255,7 @@ class HttpClient:
         if sending is not None and sending.again:
             from imagewright.providers.http.reply_files import collect_again  # noqa: PLC0415 - no good call needs it
 
-            return await collect_again(sending, request.max_bytes, seconds)
+            return await collect_again(account.provider, sending, request.max_bytes, seconds)
         if self._couriers and request.purpose in BEFORE_MONEY:
             # it starts while httpx is imported here and pictures are uploaded
             await self._open_dispatch().start()
@@ -265,7 +265,9 @@ class HttpClient:
             allow_loopback = not request.with_key and account.on_loopback
             return await connections.exchange(request, headers, seconds, sending, allow_loopback=allow_loopback)
         pack = partial(dispatch.pack, connections, request, headers, folder=sending.folder, number=sending.number)
-        parcel = await anyio.to_thread.run_sync(partial(pack, key=account.key, seconds=seconds))
+        parcel = await anyio.to_thread.run_sync(
+            partial(pack, provider=account.provider, key=account.key, seconds=seconds)
+        )
         reply = await dispatch.exchange(parcel, sending)
         if isinstance(reply, Reply):
             return reply
@@ -273,7 +275,7 @@ class HttpClient:
 
         if reply is None:
             return await reply_files.send_here(connections, parcel, sending.begin)
-        return await reply_files.collect(parcel.folder, parcel.number, parcel.max_bytes, reply)
+        return await reply_files.collect(account.provider, parcel.folder, parcel.number, parcel.max_bytes, reply)
 
     def _open_dispatch(self) -> Dispatch:
         if self._dispatch is None:

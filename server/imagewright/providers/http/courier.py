@@ -26,8 +26,24 @@ import anyio.to_thread
 
 from imagewright import __version__
 from imagewright.errors import why
-from imagewright.providers.http.dispatch import SMALL, Parcel, pack_frame, pack_reply, read_frame, spawn, write_all
-from imagewright.providers.http.reply_files import STOPPED, clear, locked, obtain, reply_file, write
+from imagewright.providers.http.dispatch import (
+    SMALL,
+    STOPPED,
+    Parcel,
+    pack_frame,
+    read_frame,
+    spawn,
+    write_all,
+)
+from imagewright.providers.http.reply_files import (
+    locked,
+    mark,
+    mark_unsent,
+    obtain,
+    pack_broken,
+    reply_file,
+    write,
+)
 from imagewright.storage.paths.files import make_folder
 
 if sys.platform != "win32":
@@ -51,11 +67,12 @@ UNWRITTEN_TRIES = 86_400
 START_SECONDS = 30.0
 """For a start, on a machine that is slow and cold."""
 CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv")
+UNUSABLE = "its folder cannot be used: {}"
 UNTOLD = f"the server did not say within {GO_SECONDS:g} s that it can be sent"
 
 
-class _NotTold(Exception):
-    """The word to go did not come."""
+class _NotSent(Exception):
+    """A request is not sent after all; the text says why."""
 
 
 @dataclass(slots=True)
@@ -68,7 +85,9 @@ class _Errand:
     """Everything that happens before the first byte leaves."""
     decided: anyio.Event = field(default_factory=anyio.Event)
     goes: bool | None = None
-    """Whether it is sent; None while that is open. Once it is, nothing but its own bound ends it."""
+    """Whether it may be sent; None while that is open. Once it may, nothing but its own bound ends it."""
+    sent: bool = False
+    """Whether the vendor may have it."""
 
     def decide(self, *, goes: bool) -> None:
         """Send it or let it be, unless that is settled."""
@@ -138,22 +157,23 @@ class Courier:
             data = b""
             with errand.waiting:
                 async with locked(folder, number):
-                    clear(folder, number)
                     data = await self._send(connections, errand)
                     with anyio.CancelScope(shield=True):
-                        if not await self._kept(errand, data):
+                        if not errand.sent:
+                            mark_unsent(errand.parcel, data)
+                        elif not await self._kept(errand, data):
                             return
             if data:
                 self._tell(done, data if len(data) <= SMALL else b"")
         except OSError as error:  # nothing was sent
-            broken = {"broken": f"its folder cannot be used: {why(error)}", "reached": False}
-            self._tell(done, pack_reply(broken))
+            self._tell(done, pack_broken(errand.parcel, UNUSABLE.format(why(error)), reached=False))
         finally:
             del self._errands[errand.id]
             self._inbox.put_nowait(({"id": 0, "what": "over"}, b""))
 
     async def _send(self, connections: Connections, errand: _Errand) -> bytes:
         """What the file of its reply will hold; it does not raise."""
+        parcel = errand.parcel
 
         async def begin() -> None:
             self._tell({"id": errand.id, "what": "ready"})
@@ -161,17 +181,21 @@ class Courier:
                 await errand.decided.wait()
             errand.decide(goes=False)
             if not errand.goes:
-                raise _NotTold
+                raise _NotSent(UNTOLD)
+            try:
+                mark(parcel)
+            except OSError as error:
+                raise _NotSent(UNUSABLE.format(why(error))) from error
+            errand.sent = True
 
         try:
-            return await obtain(connections, errand.parcel, begin)
-        except _NotTold:
-            return pack_reply({"broken": UNTOLD, "reached": False})
+            return await obtain(connections, parcel, begin)
+        except _NotSent as error:
+            return pack_broken(parcel, str(error), reached=False)
         except anyio.get_cancelled_exc_class():  # only what is dropped before it is sent
-            return pack_reply({"broken": STOPPED, "reached": False})
+            return pack_broken(parcel, STOPPED, reached=False)
         except Exception as error:  # noqa: BLE001 - a bug that one answer meets must not end the others
-            broken = f"what sends it failed ({type(error).__name__})"
-            return pack_reply({"broken": broken, "reached": errand.goes is True})
+            return pack_broken(parcel, f"what sends it failed ({type(error).__name__})", reached=errand.sent)
 
     async def _kept(self, errand: _Errand, data: bytes) -> bool:
         """Write a reply down; whether the server has yet to be told. Without room on the disk it goes to the server.

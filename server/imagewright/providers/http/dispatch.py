@@ -54,6 +54,7 @@ SECRET = re.compile(r"KEY|TOKEN|SECRET|PASS|CREDENTIAL|AUTH|^IMAGEWRIGHT_", re.I
 """Names of variables that the courier does not get: it needs neither keys nor settings."""
 FILES_IN_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 """Variables that name a place, perhaps from this process's working directory, which the courier does not share."""
+STOPPED = "the server stopped before it was sent"
 SILENT = "the process that sends for this one does not answer"
 
 _LENGTHS = struct.Struct(">II")  # of a frame's head and body, in bytes
@@ -63,6 +64,7 @@ _LENGTHS = struct.Struct(">II")  # of a frame's head and body, in bytes
 class Parcel:
     """One request, ready to be sent by another process."""
 
+    provider: str
     folder: str
     """Where its lock and its reply are."""
     number: int
@@ -130,12 +132,7 @@ def _read_exactly(pipe: FileIO, size: int) -> bytes | None:
     return bytes(buffer)
 
 
-def pack_reply(head: Mapping[str, Any], body: bytes = b"") -> bytes:
-    """A reply as it stands in its file: a line of JSON, then the body."""
-    return json.dumps(head).encode("ascii") + b"\n" + body
-
-
-def read_reply(data: bytes, *, begun: bool) -> Reply:
+def read_reply(data: bytes, provider: str, *, begun: bool) -> Reply:
     """The answer that a reply file holds.
 
     Raises:
@@ -144,10 +141,12 @@ def read_reply(data: bytes, *, begun: bool) -> Reply:
     line, _, body = data.partition(b"\n")
     try:
         head = json.loads(line)
+        if head["provider"] != provider:  # a job only goes on at another one if nothing was charged
+            raise Broken(STOPPED, reached=False, unsent=begun)
         if (why := head.get("broken")) is None:
             return Reply(head["status"], head["headers"], body)
-        reached, oversize = head["reached"], head.get("oversize", False)
-    except (ValueError, KeyError, AttributeError) as error:
+        reached, oversize = head["reached"], head["oversize"]
+    except (ValueError, KeyError, TypeError) as error:
         raise Broken("what was kept of its answer cannot be read", reached=True) from error
     raise Broken(why, reached=reached, oversize=oversize, unsent=begun and not reached)
 
@@ -166,6 +165,8 @@ class Dispatch:
 
         It is not waited for until it is up.
         """
+        if self._courier is not None and not self._courier.ended:
+            return self._courier
         async with self._starting:
             if self._courier is not None and not self._courier.ended:
                 return self._courier
@@ -194,7 +195,7 @@ class Dispatch:
             request: the request.
             headers: all headers of ours.
             folder: where its reply goes.
-            more: `number`, `key` and `seconds` of the parcel.
+            more: `provider`, `number`, `key` and `seconds` of the parcel.
 
         Raises:
             Broken: nothing can be sent to such an address.
@@ -237,7 +238,7 @@ class Dispatch:
                 courier.put({"id": waiter.id, "what": "drop"})
             courier.forget(waiter)
         if message is not None and message[1]:
-            return read_reply(message[1], begun=begun)
+            return read_reply(message[1], parcel.provider, begun=begun)
         if begun:
             # one that was asked to end goes on with what it has, but says no more
             return patience if courier.ended else LATE_SECONDS

@@ -1,18 +1,21 @@
 """What a paid request leaves in its job's folder: a lock while it is under way, and then the file of its reply.
 
 Whoever gets the lock `lock-<number>` knows the outcome. The file `reply-<number>` says the answer, or why none came, or
-that nothing was sent; where there is no file, the process that had the lock was killed while it was sending. The system
-frees a lock when its process ends, so neither a clock nor a process number is needed. httpx is not imported here:
-whoever only collects needs none.
+that nothing was sent. While it is being sent the file says that the outcome is unknown, and goes on to say so if the
+process is killed. Only a process that was told to go replaces a reply: one that wakes up late may find that of another.
+The system frees a lock when its process ends, so neither a clock nor a process number is needed. httpx is not imported
+here: whoever only collects needs none.
 """
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import sys
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +23,8 @@ import anyio
 import anyio.to_thread
 
 from imagewright.errors import StorageError, why
-from imagewright.providers.http.classify import HIDDEN, WHOLE_KEY, Broken
-from imagewright.providers.http.dispatch import LATE_SECONDS, SMALL, pack_reply, read_reply
+from imagewright.providers.http.classify import HIDDEN, PART_OF_KEY, WHOLE_KEY, Broken
+from imagewright.providers.http.dispatch import LATE_SECONDS, SMALL, STOPPED, read_reply
 from imagewright.providers.http.request import Purpose, Request, Sending
 from imagewright.storage.paths.files import FILE_MODE, make_folder, open_file, settle
 
@@ -31,7 +34,7 @@ else:
     import fcntl
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
     from imagewright.providers.http.dispatch import Parcel
     from imagewright.providers.http.exchange import Connections
@@ -44,7 +47,6 @@ BUSY = frozenset({errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK})
 UNKEPT_HEADERS = frozenset({"set-cookie"})
 """Of a vendor's answer, not kept."""
 LOST = "the process that was sending it stopped"
-STOPPED = "the server stopped before it was sent"
 
 
 def lock_file(folder: Path, number: int) -> Path:
@@ -94,7 +96,7 @@ def _lock(path: Path) -> int | None:
     return descriptor
 
 
-async def collect(folder: str, number: int, max_bytes: int, seconds: float) -> Reply:
+async def collect(provider: str, folder: str, number: int, max_bytes: int, seconds: float) -> Reply:
     """The answer to a request that a courier has sent. While that is under way it is waited for, so many seconds.
 
     Raises:
@@ -112,10 +114,10 @@ async def collect(folder: str, number: int, max_bytes: int, seconds: float) -> R
         raise StorageError(f"{folder} cannot be read: {why(error)}.") from error
     if data is None:
         raise Broken(LOST, reached=True)
-    return await anyio.to_thread.run_sync(partial(read_reply, data, begun=True))
+    return await anyio.to_thread.run_sync(partial(read_reply, data, provider, begun=True))
 
 
-async def collect_again(sending: Sending, max_bytes: int, seconds: float) -> Reply:
+async def collect_again(provider: str, sending: Sending, max_bytes: int, seconds: float) -> Reply:
     """The answer to a request that another process began to send.
 
     Raises:
@@ -126,7 +128,7 @@ async def collect_again(sending: Sending, max_bytes: int, seconds: float) -> Rep
         raise Broken(STOPPED, reached=False, unsent=True)
     if sending.folder is None:
         raise Broken(LOST, reached=True)
-    reply = await collect(str(sending.folder), sending.number, max_bytes, seconds + LATE_SECONDS)
+    reply = await collect(provider, str(sending.folder), sending.number, max_bytes, seconds + LATE_SECONDS)
     sending.collected = True
     return reply
 
@@ -137,6 +139,16 @@ def _read(path: Path, max_bytes: int) -> bytes | None:
             return file.read(max_bytes + SMALL)  # and its first line
     except FileNotFoundError:
         return None
+
+
+def pack_reply(head: Mapping[str, Any], body: bytes = b"") -> bytes:
+    """A reply as it stands in its file: a line of JSON, then the body."""
+    return json.dumps(head).encode("ascii") + b"\n" + body
+
+
+def pack_broken(parcel: Parcel, why: str, *, reached: bool, oversize: bool = False) -> bytes:
+    """As `pack_reply`, for a request without a whole answer; the words are as in `Broken`."""
+    return pack_reply({"provider": parcel.provider, "broken": why, "reached": reached, "oversize": oversize})
 
 
 async def obtain(connections: Connections, parcel: Parcel, begin: Callable[[], Awaitable[None]]) -> bytes:
@@ -154,15 +166,21 @@ async def obtain(connections: Connections, parcel: Parcel, begin: Callable[[], A
             request, parcel.headers, parcel.seconds, Sending(begin), allow_loopback=False
         )
     except Broken as broken:
-        return pack_reply({"broken": broken.why, "reached": broken.reached, "oversize": broken.oversize})
-    headers = {name: value for name, value in reply.headers.items() if name not in UNKEPT_HEADERS}
-    data = pack_reply({"status": reply.status, "headers": headers}, reply.body)
-    key = parcel.key.encode()
-    return data.replace(key, HIDDEN.encode()) if len(key) >= WHOLE_KEY else data
+        return pack_broken(parcel, broken.why, reached=broken.reached, oversize=broken.oversize)
+    # a short key can stand in a picture by chance
+    shortest = WHOLE_KEY if reply.status >= HTTPStatus.BAD_REQUEST else PART_OF_KEY
+    key = parcel.key if len(parcel.key) >= shortest else ""
+    headers = {
+        name: value.replace(key, HIDDEN) if key else value
+        for name, value in reply.headers.items()
+        if name not in UNKEPT_HEADERS
+    }
+    body = reply.body.replace(key.encode(), HIDDEN.encode()) if key else reply.body
+    return pack_reply({"provider": parcel.provider, "status": reply.status, "headers": headers}, body)
 
 
-def write(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all, so that it survives a power cut.
+def write(path: Path, data: bytes, *, lasting: bool = True) -> None:
+    """Write a file whole or not at all; a `lasting` one survives a power cut.
 
     Raises:
         OSError: it cannot be written.
@@ -171,18 +189,33 @@ def write(path: Path, data: bytes) -> None:
     with open_file(part, "wb") as file:
         file.write(data)
         file.flush()
-        os.fsync(file.fileno())
+        if lasting:
+            os.fsync(file.fileno())
     part.replace(path)
-    settle(path.parent)
+    if lasting:
+        settle(path.parent)
 
 
-def clear(folder: Path, number: int) -> None:
-    """Remove what an earlier request of the same call has left.
+def mark(parcel: Parcel) -> None:
+    """Write down, right before the first byte leaves, that the outcome is unknown, in place of an older reply.
 
     Raises:
-        OSError: it cannot be removed.
+        OSError: it cannot be written.
     """
-    reply_file(folder, number).unlink(missing_ok=True)
+    path = reply_file(Path(parcel.folder), parcel.number)
+    # one that comes back after a power cut would be taken for the answer
+    write(path, pack_broken(parcel, LOST, reached=True), lasting=path.exists())
+
+
+def mark_unsent(parcel: Parcel, data: bytes) -> None:
+    """Write down that it was not sent, unless there is a reply: it may be that of another process, which has sent it.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = reply_file(Path(parcel.folder), parcel.number)
+    if not path.exists():
+        write(path, data)
 
 
 async def send_here(connections: Connections, parcel: Parcel, begin: Callable[[], Awaitable[None]]) -> Reply:
@@ -193,15 +226,24 @@ async def send_here(connections: Connections, parcel: Parcel, begin: Callable[[]
         StorageError: nothing can be written there; nothing was sent.
     """
     folder, number = Path(parcel.folder), parcel.number
+    sent = False
+
+    async def begin_and_mark() -> None:
+        nonlocal sent
+        await begin()
+        mark(parcel)
+        sent = True
+
     try:
         make_folder(folder)
         async with locked(folder, number, parcel.seconds + LATE_SECONDS) as got:
             if not got:
                 raise Broken("another process is sending it", reached=False)
-            clear(folder, number)
-            data = await obtain(connections, parcel, begin)
+            data = await obtain(connections, parcel, begin_and_mark)
             with suppress(OSError):  # the caller has it anyway
                 await anyio.to_thread.run_sync(write, reply_file(folder, number), data)
     except OSError as error:
+        if sent:  # one that httpx does not know
+            raise Broken(why(error), reached=True) from error
         raise StorageError(f"Nothing can be written in {folder}: {why(error)}.") from error
-    return await anyio.to_thread.run_sync(partial(read_reply, data, begun=False))
+    return await anyio.to_thread.run_sync(partial(read_reply, data, parcel.provider, begun=False))
