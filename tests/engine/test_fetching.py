@@ -28,6 +28,7 @@ from tests.support.engine_bench import (
     Vendor,
     cost,
     execute,
+    folder_of,
     folders_in,
     left_behind,
     left_of,
@@ -301,7 +302,8 @@ async def test_whoever_takes_a_job_over_goes_on_with_what_has_come(
     shelf.fail_next("download", Answer(503))
     async with open_bench(home, Linking(shelf, http)) as dead:
         job_id = (await dead.begin()).id
-        await until(lambda: any("picture.part" in name for name in left_of(home, job_id)))
+        parts = folder_of(home, job_id)
+        await until(lambda: any(one.stat().st_size == len(PICTURE) // 2 for one in parts.rglob("picture.part")))
         await dead.crash()
     async with open_bench(home, Linking(shelf, http)) as bench:
         job = await bench.done(await bench.reclaimed(job_id))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.engine.job import Job
+    from imagewright.providers.base import Finished, Handle, Running
 
 pytestmark = pytest.mark.anyio
 KEY = BadKey("vendor", "no access", charged=None)
@@ -133,14 +134,17 @@ async def test_whoever_takes_a_job_over_meets_the_same_trouble_and_ends_it_as_li
 
 
 async def test_the_trouble_of_a_call_ends_with_it_while_the_others_go_on(home: Path) -> None:
-    vendor = Vendor()
     asked, ended = anyio.Event(), anyio.Event()
 
-    async def held() -> None:
-        asked.set()
-        await ended.wait()
+    class OneHeld(Vendor):
+        async def poll(self, handle: Handle) -> Running | Finished:
+            if handle.data["task"] == "t2":
+                asked.set()
+                await ended.wait()
+            return await super().poll(handle)
 
-    vendor.then("poll", KEY, held, TaskEnded(GenerationFailed("vendor", "out of memory")))
+    vendor = OneHeld()
+    vendor.then("poll", KEY, TaskEnded(GenerationFailed("vendor", "out of memory")))
     async with open_bench(home, vendor) as bench:
         job = await bench.begin(calls=(1, 1))
         await asked.wait()

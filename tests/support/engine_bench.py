@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 LEASE = 10.0
 """Seconds of a bench's lease."""
-PATIENCE = 3.0
+PATIENCE = 10.0
 """Seconds until what never comes fails the test."""
 USD = 0.1
 """Price of one picture."""

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.storage.states import CallState
-from tests.support.kill_runs import House, SlowKie, given, plain_route
+from tests.support.kill_runs import Aim, House, given, plain_route
 from tests.support.raw_client import ERAS, MODERN, PREFIX, QUICK, RawClient
+from tests.support.slow_vendors import SlowKie
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +69,7 @@ def test_the_answer_to_what_is_being_sent_is_waited_for(how: str, house: House) 
     house.vendor.lags = {house.vendor.submits: 1.0}
     with house.server(**LONG_LEASE) as server:
         request = house.begin(server, PROMPT)
-        house.wait_for(CallState.SUBMITTING)
+        house.wait_for(Aim.SUBMITTING)
         end(server, how)
         assert server.process.wait(SOON) == ENDS[how]
     assert server.log == []
@@ -87,7 +88,7 @@ def test_a_server_that_waits_for_an_answer_keeps_its_lease(house: House) -> None
     lease = {"IMAGEWRIGHT_LEASE": "1"}
     with house.server(**lease) as leaving, house.server(**lease) as other:
         house.begin(leaving, PROMPT)
-        house.wait_for(CallState.SUBMITTING)
+        house.wait_for(Aim.SUBMITTING)
         end(leaving, "end of input")
         assert leaving.process.wait(SOON) == 0
         house.wait_until_settled(1)
@@ -100,9 +101,9 @@ def test_a_server_that_waits_for_an_answer_keeps_its_lease(house: House) -> None
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGINT"])
 def test_the_same_signal_again_ends_the_server_at_once(how: str, house: House) -> None:
     """By the signal itself; without a second one, it would end by itself some seconds later, with an exit code."""
-    with house.held(CallState.SUBMITTING), house.server() as server:
+    with house.held(Aim.SUBMITTING), house.server() as server:
         house.begin(server, PROMPT)
-        house.wait_for(CallState.SUBMITTING)
+        house.wait_for(Aim.SUBMITTING)
         while server.process.poll() is None:  # one that comes before the first was taken is the same one
             end(server, how)
             time.sleep(0.05)
@@ -115,7 +116,7 @@ def test_signals_that_come_together_are_one(house: House) -> None:
     house.vendor.lags = {house.vendor.submits: 1.0}
     with house.server(**LONG_LEASE) as server:
         house.begin(server, PROMPT)
-        house.wait_for(CallState.SUBMITTING)
+        house.wait_for(Aim.SUBMITTING)
         for how in ("SIGTERM", "SIGHUP", "SIGHUP"):
             end(server, how)
         assert server.process.wait(SOON) == 0
@@ -125,10 +126,10 @@ def test_signals_that_come_together_are_one(house: House) -> None:
 
 @pytest.mark.parametrize("how", ENDS)
 def test_a_vendor_that_does_not_answer_keeps_no_server_and_its_answer_is_not_lost(how: str, house: House) -> None:
-    with house.held(CallState.SUBMITTING):
+    with house.held(Aim.SUBMITTING):
         with house.server(**LONG_LEASE) as server:
             house.begin(server, PROMPT)
-            house.wait_for(CallState.SUBMITTING)
+            house.wait_for(Aim.SUBMITTING)
             end(server, how)
             assert server.process.wait(SOON) == ENDS[how]
         assert server.log == []
@@ -152,8 +153,8 @@ def test_signals_that_were_ignored_on_purpose_stay_ignored(home: Path) -> None:
     assert client.process.returncode == 0
 
 
-@pytest.mark.parametrize("state", [CallState.SUBMITTING, CallState.SUBMITTED])
-def test_a_client_that_dies_amid_a_call_leaves_no_traceback_and_loses_nothing(state: CallState, house: House) -> None:
+@pytest.mark.parametrize("state", [Aim.SUBMITTING, Aim.SUBMITTED])
+def test_a_client_that_dies_amid_a_call_leaves_no_traceback_and_loses_nothing(state: Aim, house: House) -> None:
     """Both its pipes break, and the progress that it asked for cannot be written any more."""
     server = subprocess.Popen(  # noqa: S603 - our own server
         [sys.executable, *QUICK],

@@ -182,7 +182,8 @@ class Attempt(VendorCalls):
             try:
                 await self._hear(call_run)  # a courier may be about to have the answer
             except ImagewrightError as error:
-                await self._end(call_run, error)
+                if not await self._is_on_disk(call_run, files_alone=True):
+                    await self._end(call_run, error)
         if call_run.state is CallState.PLANNED:
             await self._note(call_run, CallState.CANCELLED)
         if (

@@ -343,7 +343,7 @@ class JobStore(Protocol):
         """
 
     async def slot_used(self, account: str, late: float) -> None:
-        """Note that a request leaves now, so many seconds after its slot was taken: it counts from now on."""
+        """Note that a request leaves now, `late` seconds after its slot was taken: the vendor counts it from now on."""
 
     async def learn_pace(self, account: str, pace: Pace) -> None:
         """Remember what an answer says the vendor takes. What it does not say stays as it was."""
