@@ -16,9 +16,9 @@ import pytest
 from imagewright.errors import StorageError
 from imagewright.storage.base import UnreadableJobError
 from imagewright.storage.principal import LOCAL
-from imagewright.storage.records import CallRecord
+from imagewright.storage.records import CallRecord, Pace
 from imagewright.storage.sqlite.database import Database
-from imagewright.storage.sqlite.jobs import _SAME_CALL, _SAME_KEY, SqliteJobStore
+from imagewright.storage.sqlite.jobs import _AT_VENDOR, _SAME_CALL, _SAME_KEY, _SPENT, SqliteJobStore
 from imagewright.storage.sqlite.leases import MOST_RECLAIMED
 from imagewright.storage.sqlite.writer import Writer
 from tests.storage.stores_bench import LEASE, ended, started
@@ -150,6 +150,32 @@ async def test_a_call_is_compared_with_few_jobs_however_many_there_are(
         for query, index in ((_SAME_KEY, "job_by_key"), (_SAME_CALL, "job_by_fingerprint")):
             (plan,) = connection.execute(f"EXPLAIN QUERY PLAN {query}", values).fetchall()
             assert f"USING INDEX {index} (principal=? AND" in plan[3]
+
+
+async def test_budgets_and_slots_are_counted_from_an_index_however_many_jobs_there_are(
+    store: SqliteJobStore, database: Database
+) -> None:
+    await started(store)
+    values = {"principal": "local", "provider": "somebody", "since": 0.0, "now": 0.0, "most": 1.0}
+    for query, first in (
+        (_SPENT, "SEARCH job USING COVERING INDEX job_by_time (principal=? AND created>?)"),
+        (_AT_VENDOR, "SEARCH call USING COVERING INDEX call_at_vendor (state=?)"),
+    ):
+        with database.reading() as connection:
+            assert connection.execute(f"EXPLAIN QUERY PLAN {query}", values).fetchall()[0][3] == first
+
+
+@pytest.mark.parametrize(("column", "value"), [("grants", b"odd"), ("unsent", "text"), ("share", "half")])
+async def test_a_damaged_account_is_forgotten(
+    store: SqliteJobStore, database: Database, column: str, value: bytes | str
+) -> None:
+    pace = Pace(1, 60.0)
+    assert await store.take_slot("account", "somebody", pace) == 0.0
+    assert await store.take_slot("account", "somebody", pace) > 0
+    with database.writing() as connection:
+        connection.execute(f"UPDATE account SET {column} = ?", (value,))  # noqa: S608 - names of ours
+    assert await store.take_slot("account", "somebody", pace) == 0.0
+    assert await store.take_slot("account", "somebody", pace) > 0
 
 
 async def test_jobs_are_taken_by_the_batch(store: SqliteJobStore) -> None:

@@ -59,6 +59,7 @@ class LocalBlobs:
         self._monotonic = monotonic
         # threads of its own, because a copy may wait for an answer that needs one of the shared threads
         self._copying = anyio.CapacityLimiter(COPIES)
+        self._looking = anyio.CapacityLimiter(COPIES)
         self._swept: set[Path] = set()
         self._bases: dict[str, Path] = {}
         self._made: dict[Path, tuple[float, Path]] = {}
@@ -183,7 +184,7 @@ class LocalBlobs:
             if not fresh:
                 self._probed[folder] = self._monotonic()
 
-        await anyio.to_thread.run_sync(check)
+        await anyio.to_thread.run_sync(check, limiter=self._looking)
 
     def _make_folder(self, folder: Path) -> Path:
         """Make a folder inside the roots, and return its path without links."""
