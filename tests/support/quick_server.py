@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 FIRST = 0.05
 LONGEST = 0.1
 """Seconds between two questions."""
-SEARCH = 2.0
+SEARCH = 5.0
 """Seconds for which a call is looked for whose answer was never heard."""
 LOOK_EVERY = 0.05
 """Seconds between two looks at the configuration."""
