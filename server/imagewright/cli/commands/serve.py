@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from functools import partial
 
 import click
 
 from imagewright.cli import closed_streams, ended_by_the_system
-from imagewright.cli.main import DONE, INTERRUPTED
 from imagewright.cli.options import Command, command_line
 from imagewright.errors import SettingsError
 from imagewright.settings.load import load_settings
@@ -44,4 +44,4 @@ def command() -> int:
     # All is closed. To take the interpreter apart costs a quarter of a second more, and a client that waits for the end
     # sends TERM after 2 s; until then, nothing would be left to take that signal.
     sys.stderr.flush()
-    os._exit(INTERRUPTED if interrupted else DONE)
+    os._exit(128 + signal.SIGINT if interrupted else 0)
