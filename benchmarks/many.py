@@ -3,8 +3,9 @@
     python benchmarks/many.py --calls 200 --seconds 5
     python benchmarks/many.py --calls 1000
 
-A real server, and the emulated vendor kie in a process of its own on the same cores. All calls are sent at once by one
-client, which sends a ping on the same connection every 20 ms meanwhile. Runs on Linux, as it reads /proc.
+A real server that has been up for some seconds and has had no call, and the emulated vendor kie in a process of its own
+on the same cores, without its limit for the rate. All calls are sent at once by one client, which sends a ping on the
+same connection every 20 ms meanwhile. Memory is given for the server and its courier. Runs on Linux, as it reads /proc.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from tests.emulators.messages import Received
 
 PING_EVERY = 0.02
+UP_SECONDS = 3.0
+"""How long the server is up before the calls come."""
 LONGEST = 600.0
 """Seconds after which the benchmark gives up."""
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -197,6 +200,16 @@ class Pings:
         return sorted(self._client.arrived[request] - sent for request, sent in self._sent.items())
 
 
+def environment(home: str, vendor: Vendor) -> dict[str, str]:
+    """The variables of a server at that vendor, without a limit for the rate and for the wait of a call."""
+    return {
+        "IMAGEWRIGHT_HOME": home,
+        "IMAGEWRIGHT_WAIT": "600",
+        "IMAGEWRIGHT_KIE_RATE": "10000/10/10000",
+        **vendor.variables,
+    }
+
+
 def family(root: int) -> set[int]:
     """The ids of a process and of all that it has started, also in sessions of their own."""
     parents = {}
@@ -225,9 +238,9 @@ def usage(root: int) -> tuple[float, dict[int, float]]:
 def burst(calls: int, seconds: float) -> bool:
     """Print what so many calls at once come to; whether all brought their picture."""
     with tempfile.TemporaryDirectory() as home, Vendor(seconds) as vendor:
-        env = {"IMAGEWRIGHT_HOME": home, "IMAGEWRIGHT_WAIT": "600", **vendor.variables}
-        with TimedClient(env) as client:
+        with TimedClient(environment(home, vendor)) as client:
             client.answer(client.begin("tools/list"))
+            time.sleep(UP_SECONDS)
             spent, _ = usage(client.process.pid)
             begun = time.monotonic()
             with Pings(client) as pings:
