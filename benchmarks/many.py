@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from tests.emulators.messages import Received
 
 PING_EVERY = 0.02
+CALM_SECONDS = 2.0
+"""How long is waited after the calls, and then how long a ping alone is measured."""
 UP_SECONDS = 3.0
 """How long the server is up before the calls come."""
 LONGEST = 600.0
@@ -251,6 +253,11 @@ def burst(calls: int, seconds: float) -> bool:
                 client.until(requests)
             took = max(client.arrived[request] for request in requests) - begun
             total, memory = usage(client.process.pid)
+            time.sleep(CALM_SECONDS)
+            calm, _ = usage(client.process.pid)
+            with Pings(client) as alone:
+                time.sleep(CALM_SECONDS)
+            each = (usage(client.process.pid)[0] - calm) / len(alone.waits())
             states = Counter(client.results[request].get("status", "no job") for request in requests)
         happened = vendor.end()
     waits = pings.waits()
@@ -264,8 +271,8 @@ def burst(calls: int, seconds: float) -> bool:
         f"ping: slowest {waits[-1] * 1000:.0f} ms, 99th percentile {waits[int(len(waits) * 0.99)] * 1000:.0f} ms, "
         f"median {waits[len(waits) // 2] * 1000:.1f} ms, {len(waits)} of them\n"
         f"most memory: {', '.join(f'{one:.0f}' for one in memory.values())} MB\n"
-        f"processor time: ours {(total - spent) / calls * 1000:.1f} ms a job, the emulator's "
-        f"{happened['processor'] / calls * 1000:.1f}\n"
+        f"processor time: ours {(total - spent - each * len(waits)) / calls * 1000:.1f} ms a job and {each * 1000:.1f} "
+        f"ms a ping, the emulator's {happened['processor'] / calls * 1000:.1f} ms a job\n"
         f"polls a job: {doors.get('poll', 0) / calls:.2f}, connections {happened['connections']}; "
         f"load of the machine: {os.getloadavg()[0]:.1f}"
     )
