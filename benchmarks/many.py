@@ -3,8 +3,9 @@
     python benchmarks/many.py --calls 200 --seconds 5
     python benchmarks/many.py --calls 1000
 
-A real server, and the emulated vendor kie in a process of its own on the same cores. All calls are sent at once by one
-client, which sends a ping on the same connection every 20 ms meanwhile. Runs on Linux, as it reads /proc.
+A real server that has been up for some seconds and has had no call, and the emulated vendor kie in a process of its own
+on the same cores, without its limit for the rate. All calls are sent at once by one client, which sends a ping on the
+same connection every 20 ms meanwhile. Memory is given for the server and its courier. Runs on Linux, as it reads /proc.
 """
 
 from __future__ import annotations
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
     from tests.emulators.messages import Received
 
 PING_EVERY = 0.02
+CALM_SECONDS = 2.0
+"""How long is waited after the calls, and then how long a ping alone is measured."""
+UP_SECONDS = 3.0
+"""How long the server is up before the calls come."""
 LONGEST = 600.0
 """Seconds after which the benchmark gives up."""
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -197,6 +202,16 @@ class Pings:
         return sorted(self._client.arrived[request] - sent for request, sent in self._sent.items())
 
 
+def environment(home: str, vendor: Vendor) -> dict[str, str]:
+    """The variables of a server at that vendor, without a limit for the rate and for the wait of a call."""
+    return {
+        "IMAGEWRIGHT_HOME": home,
+        "IMAGEWRIGHT_WAIT": "600",
+        "IMAGEWRIGHT_KIE_RATE": "10000/10/10000",
+        **vendor.variables,
+    }
+
+
 def family(root: int) -> set[int]:
     """The ids of a process and of all that it has started, also in sessions of their own."""
     parents = {}
@@ -225,9 +240,9 @@ def usage(root: int) -> tuple[float, dict[int, float]]:
 def burst(calls: int, seconds: float) -> bool:
     """Print what so many calls at once come to; whether all brought their picture."""
     with tempfile.TemporaryDirectory() as home, Vendor(seconds) as vendor:
-        env = {"IMAGEWRIGHT_HOME": home, "IMAGEWRIGHT_WAIT": "600", **vendor.variables}
-        with TimedClient(env) as client:
+        with TimedClient(environment(home, vendor)) as client:
             client.answer(client.begin("tools/list"))
+            time.sleep(UP_SECONDS)
             spent, _ = usage(client.process.pid)
             begun = time.monotonic()
             with Pings(client) as pings:
@@ -238,6 +253,11 @@ def burst(calls: int, seconds: float) -> bool:
                 client.until(requests)
             took = max(client.arrived[request] for request in requests) - begun
             total, memory = usage(client.process.pid)
+            time.sleep(CALM_SECONDS)
+            calm, _ = usage(client.process.pid)
+            with Pings(client) as alone:
+                time.sleep(CALM_SECONDS)
+            each = (usage(client.process.pid)[0] - calm) / len(alone.waits())
             states = Counter(client.results[request].get("status", "no job") for request in requests)
         happened = vendor.end()
     waits = pings.waits()
@@ -251,8 +271,8 @@ def burst(calls: int, seconds: float) -> bool:
         f"ping: slowest {waits[-1] * 1000:.0f} ms, 99th percentile {waits[int(len(waits) * 0.99)] * 1000:.0f} ms, "
         f"median {waits[len(waits) // 2] * 1000:.1f} ms, {len(waits)} of them\n"
         f"most memory: {', '.join(f'{one:.0f}' for one in memory.values())} MB\n"
-        f"processor time: ours {(total - spent) / calls * 1000:.1f} ms a job, the emulator's "
-        f"{happened['processor'] / calls * 1000:.1f}\n"
+        f"processor time: ours {(total - spent - each * len(waits)) / calls * 1000:.1f} ms a job and {each * 1000:.1f} "
+        f"ms a ping, the emulator's {happened['processor'] / calls * 1000:.1f} ms a job\n"
         f"polls a job: {doors.get('poll', 0) / calls:.2f}, connections {happened['connections']}; "
         f"load of the machine: {os.getloadavg()[0]:.1f}"
     )

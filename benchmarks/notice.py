@@ -20,7 +20,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "server"), str(ROOT)]
 
-from benchmarks.many import TOOL, TimedClient, Vendor  # noqa: E402 - found on the path set above
+from benchmarks.many import TOOL, TimedClient, Vendor, environment  # noqa: E402 - found on the path set above
 
 DURATIONS = (2.0, 5.0, 20.0, 60.0)
 SHARE, SECONDS = 0.1, 0.5
@@ -30,8 +30,7 @@ SHARE, SECONDS = 0.1, 0.5
 def measure(duration: float, jobs: int) -> list[list[dict[str, Any]]]:
     """The tasks of that duration: of the first jobs, and of the second."""
     with tempfile.TemporaryDirectory() as home, Vendor(duration) as vendor:
-        env = {"IMAGEWRIGHT_HOME": home, "IMAGEWRIGHT_WAIT": "600", **vendor.variables}
-        with TimedClient(env) as client:
+        with TimedClient(environment(home, vendor)) as client:
             for part in ("first", "second"):
                 calls = [
                     client.begin("tools/call", {"name": TOOL, "arguments": {"prompt": f"{part} heron {number}"}})

@@ -9,7 +9,7 @@ from PIL import ImageCms
 
 from imagewright.errors import PictureError
 from imagewright.imaging.files import probe
-from imagewright.imaging.preview import Preview, fit_previews, look
+from imagewright.imaging.preview import Preview, PreviewCache, fit_previews, look
 from tests.support.pictures import QUARTERS, STILL_FORMATS, cut_short, noise, opened, photo, quarters, saved
 
 if TYPE_CHECKING:
@@ -161,3 +161,21 @@ def test_a_preview_carries_no_profile_and_no_camera_data() -> None:
 def test_every_mode_of_png_can_be_previewed(mode: str) -> None:
     _, preview = look(photo(300, 200, mode=mode), side=150)
     assert opened(preview.data).size == (150, 100)
+
+
+def test_the_cache_keeps_those_used_last_within_its_room() -> None:
+    cache = PreviewCache(100)
+    for name in "abc":
+        cache[name] = Preview(bytes(30), "jpeg", 8, 8)
+    assert cache.get("a") is not None
+    cache["d"] = Preview(bytes(40), "jpeg", 8, 8)
+    assert [name for name in "abcd" if cache.get(name)] == ["a", "c", "d"]
+    cache["a"] = Preview(bytes(10), "jpeg", 8, 8)
+    cache["e"] = Preview(bytes(20), "jpeg", 8, 8)
+    assert [name for name in "abcde" if cache.get(name)] == ["a", "c", "d", "e"]
+    cache.pop("c")
+    cache.pop("c")
+    cache["large"] = Preview(bytes(200), "jpeg", 8, 8)
+    assert not [name for name in "acde" if cache.get(name)]
+    cache["f"] = Preview(bytes(100), "jpeg", 8, 8)
+    assert cache.get("f") is not None

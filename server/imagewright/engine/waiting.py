@@ -259,7 +259,8 @@ class Poller:
             if tried > LEAST_PATIENCE and asked - start > deadline:
                 raise took_too_long(name, deadline, answers.what)
             if tried > LEAST_PATIENCE and asked - start > poll_policy.patience:
-                raise Stalled(f"{name} was asked for {duration(asked - start)}, and the task did not end.")
+                minutes = round((asked - start) / 60)
+                raise Stalled(f"{name} was asked for {duration(minutes * 60.0)}, and the task did not end.")
 
     def _estimate(self, name: str, model: str, running: float, done: float) -> float:
         """How long a task took that still ran at one age and was done at a later one; the first is 0 if unknown.
