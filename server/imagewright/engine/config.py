@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from imagewright.catalog.load import catalog
 from imagewright.engine.offer import ProviderState, make_offer, tool_names
-from imagewright.errors import BadKey, ProviderError, ResultLost, SettingsError
+from imagewright.errors import BadKey, ProviderError, ResultLost, SettingsError, UnknownOutcome
 from imagewright.providers import KEY_VARIABLES, KEYLESS, OTHER_HOSTS, open_client, open_provider
 from imagewright.providers.base import PollPolicy, ProviderConfig, TellsRetirements
 from imagewright.settings.table import address_variable, rate_variable
@@ -238,8 +238,10 @@ class AbsentProvider:
     account: str = ""
 
     async def submit(self, order: Order, sending: Sending | None = None) -> Handle | Finished:
-        """Raise `BadKey`: nothing was sent."""
-        del order, sending
+        """Raise `BadKey`, as nothing is sent; or `UnknownOutcome` for what another process may have sent."""
+        del order
+        if sending is not None and sending.again:
+            raise UnknownOutcome(self.name, NOT_IN_USE)
         raise BadKey(self.name, NOT_IN_USE, charged=False)
 
     async def poll(self, handle: Handle) -> Running | Finished:

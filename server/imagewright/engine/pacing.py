@@ -75,6 +75,8 @@ class Desk:
     """What each account's vendor stated last of the requests it takes."""
     sending: set[anyio.CancelScope] = field(default_factory=set)
     """The scopes of the requests that are being sent."""
+    has_left: bool = False
+    """Whether this process is about to end, and begins to send nothing more."""
 
     async def leave(self, seconds: float, *, outlives: bool) -> None:
         """Wait until no request is being sent any more, then stop waiting for answers that are heard without us.
@@ -84,8 +86,9 @@ class Desk:
             outlives: whether couriers hear the answers to what is still being sent then. Without them, the answers
                 would be lost, so they are waited for: each request has a bound of its own.
         """
+        self.has_left = True
         with anyio.move_on_after(seconds if outlives else None):
-            while self.sending:  # noqa: ASYNC110 - a short and rare wait
+            while any(scope.shield for scope in self.sending):  # noqa: ASYNC110 - a short and rare wait
                 await anyio.sleep(LEAVE_LOOK)
         for scope in self.sending:
             scope.shield = False

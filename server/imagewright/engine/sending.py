@@ -42,6 +42,8 @@ FOUND = "The answer to the request was never heard; it was found among {name}'s 
 LATE = 0.2
 """Seconds from a slot to its request after which the slot counts anew: the first request of a process starts a courier
 and opens a connection, and the vendor counts what arrives."""
+UNREADABLE_PAUSES = (1.0, 5.0, 30.0, 60.0, 120.0, 300.0)
+"""Seconds before each further try at reading a paid answer from a disk that does not give it."""
 SHARE_SUBMITTED = 0.05
 """The share of a call that is done once its vendor has it."""
 
@@ -142,6 +144,8 @@ class VendorCalls:
         with anyio.CancelScope() as scope:
 
             async def begin() -> None:
+                if self.desk.has_left:
+                    await anyio.sleep_forever()  # nothing new is sent; this process is about to end
                 # a cancel from here on would leave the outcome unknown; what follows has time limits of its own
                 scope.shield = True
                 if (late := anyio.current_time() - slot) > LATE and self.provider.account:
@@ -151,6 +155,8 @@ class VendorCalls:
                     await self.desk.stores.jobs.advance(self.job.id, number, CallState.SUBMITTING, signature=signature)
                     call_run.call = replace(call_run.call, state=CallState.SUBMITTING, signature=signature)
                     call_run.sent = True
+                else:  # a second request of the same call, by a process that may have been frozen since the first
+                    await self.desk.stores.jobs.check_lease(self.job.id)
 
             sending = Sending(begin, folder, number, again)
             self.desk.sending.add(scope)
@@ -161,14 +167,21 @@ class VendorCalls:
             except ProviderError as error:
                 if not (sending.refused_for_now or isinstance(error, NotSent)) or call_run.state is CallState.PLANNED:
                     raise
-                await self._note(call_run, CallState.PLANNED)
-                call_run.sent = False
+                await self._plan_again(call_run)
                 return error
+            except StorageError:  # nothing was sent, as what is needed to send it safely could not be written
+                if call_run.state is CallState.SUBMITTING and not again:
+                    await self._plan_again(call_run)
+                raise
             finally:
                 self.desk.sending.discard(scope)
                 if sending.limits is not None:
                     self.desk.limits[self.provider.account] = sending.limits
         return None
+
+    async def _plan_again(self, call_run: CallRun) -> None:
+        await self._note(call_run, CallState.PLANNED)
+        call_run.sent = False
 
     async def _hear(self, call_run: CallRun) -> None:
         """Take what came of a call that another process began to send. One that never left is planned again.
@@ -184,7 +197,16 @@ class VendorCalls:
             raise UnknownOutcome(self.provider.name, f"the server stopped while it was sending; {error}") from error
         # nothing is sent, so nothing is uploaded either
         order = replace(order, links=("",) * (len(order.images) + (order.mask is not None)))
-        await self._send(call_run, order, call_run.call.signature, again=True)
+        for pause in (*UNREADABLE_PAUSES, None):
+            try:
+                await self._send(call_run, order, call_run.call.signature, again=True)
+            except StorageError as error:  # the folder with the answer cannot be read now
+                if pause is None:
+                    raise UnknownOutcome(self.provider.name, f"what it answered cannot be read: {error}") from error
+                log.warning("job %s: %s", self.job.id, error)
+                await anyio.sleep(pause)
+            else:
+                return
 
     async def _is_on_disk(self, call_run: CallRun, *, files_alone: bool = False) -> bool:
         """Whether the answer to a call lies on disk: its process died before the journal was written."""
