@@ -165,7 +165,7 @@ class Attempt(VendorCalls):
             provider=self.provider,
             provider_now=self._provider_now,
             blobs=self.desk.stores.blobs,
-            taken_over=call_run.outputs is None,
+            taken_over=self.plan is None,
         )
         alone = call_run.made == 1
         picture, notes = await Delivery(fetching, self.job, new, spec, self.desk.stores, recorded=not alone).run()
