@@ -240,6 +240,7 @@ class Delivery:
         Raises:
             UnreadableResultError: it cannot be read as a picture, and was kept as it came.
             ResultLost: the vendor keeps it no longer, and it could not be fetched before.
+            Stalled: it could not be fetched for hours, and the vendor may keep it yet.
             StorageError: it could be saved nowhere; the text says where the file is left, if it got that far.
             LostLeaseError: another process has the job now, and delivers it.
         """
@@ -312,32 +313,31 @@ class Delivery:
         return any(file is not None and file.parent == folder for file in files)
 
     async def _fetch(self, file: Path) -> Arrived:
-        """Fetch the whole picture. It is tried for as long as the vendor keeps it, whatever its link answers.
+        """Fetch the whole picture, whatever its link answers.
 
         Raises:
             BrokenResult: it arrived, and cannot be read as a picture.
             ResultLost: it could not be fetched for as long as the vendor keeps it, or is larger than is taken; or
                 somebody has cancelled the job and its link does not lead to it.
+            Stalled: as `run`.
         """
         fetching = self.fetching
         pauses = list(BROKEN_PAUSES if fetching.output.data is None else ())
-        tries = Tries(anyio.current_time() + max(self._kept_for(), LEAST_PATIENCE), pauses)
+        now, policy = anyio.current_time(), fetching.provider.poll_policy
+        tries = Tries(now + policy.patience, now + max(self._kept_for(), LEAST_PATIENCE), pauses)
         try:
             if fetching.taken_over:
                 tries.is_there = await take_fetched(self.stores.blobs, self.job.id, self.new.variant, file)
             while True:
                 try:
                     if not tries.is_there:
-                        await fetch(fetching.provider, fetching.output, file, self._tell)
+                        await fetch(fetching.provider, fetching.output, file, lambda stage: self.job.tell(stage=stage))
                     return await arrived_as(file)
                 except Exception as error:  # noqa: BLE001 - what cannot be helped is raised again
                     await fetching.after(error, file, tries)
         finally:
             self.job.held_up(f"picture {self.new.variant}", "")
             self.job.tell()
-
-    def _tell(self, stage: str) -> None:
-        self.job.tell(stage=stage)
 
     def _kept_for(self) -> float:
         """Seconds for which the vendor keeps the result yet; not above 0 once it may be gone."""
@@ -373,8 +373,7 @@ class Delivery:
     async def _keep(self, arrived: Arrived, new: NewPicture) -> tuple[PictureRecord, list[str]]:
         if await anyio.to_thread.run_sync(digest_of, arrived.file) != arrived.digest:
             raise _ChangedError
-        library = self.stores.library
-        keep = library.keep if self.recorded else library.place
+        keep = self.stores.library.keep if self.recorded else self.stores.library.place
         return await keep(
             self.job.who,
             arrived.file,

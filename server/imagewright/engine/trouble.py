@@ -249,6 +249,8 @@ class BrokenResult(Exception):
 class Tries:
     """Tries at fetching one picture into one folder."""
 
+    stalls: float
+    """From when on they wait for somebody to ask for the picture, by the event loop's clock."""
     patience: float
     """Until when they go on, by the event loop's clock."""
     broken_pauses: list[float]
@@ -292,6 +294,7 @@ class Fetching:
         Raises:
             BrokenResult: it arrived, and cannot be read as a picture.
             ResultLost: as `Delivery.run`.
+            Stalled: as there.
             OSError: the error, where the trouble is with this machine's disk.
             StorageError: as before.
         """
@@ -313,6 +316,8 @@ class Fetching:
         unwanted = self.job.record.cancel_requested and tries.failures >= TELL_AFTER
         if lost.final or unwanted or anyio.current_time() > tries.patience:
             await self._give_up(lost, file)
+        if anyio.current_time() > tries.stalls:
+            raise Stalled(f"{self.provider.name} has made the picture, and its link did not lead to it{lost.words}.")
         if lost.passing:
             self._tell("", "made, and waiting for the network to fetch it")
             await anyio.sleep(FETCH_PAUSE)
