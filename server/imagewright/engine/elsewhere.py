@@ -49,9 +49,9 @@ NO_PROCESS = (
     "call again: it may be paid for already. It can also be cancelled."
 )
 STALLED = (
-    "No process works on this job now, because going on did not help; its notes say what was in the way. Its picture may "
-    "be paid for and can still be had, so do not call again. The job goes on when somebody waits for it with image_job, "
-    "with `imagewright jobs resume {id}`, and once at each start of a server."
+    "No process works on this job now, because going on did not help; its notes say what was in the way. Its picture "
+    "may be paid for and can still be had, so do not call again. The job goes on when somebody waits for it with "
+    "image_job, with `imagewright jobs resume {id}`, and once at each start of a server."
 )
 _ANSWER = "answer-"
 YOUNG = 3600.0

@@ -190,7 +190,8 @@ class VendorCalls:
         """
         if await self._is_on_disk(call_run):
             return
-        self._progress(call_run, Running(stage=f"waiting for {self.provider.name}'s answer to a server that has stopped"))
+        stage = f"waiting for {self.provider.name}'s answer to a server that has stopped"
+        self._progress(call_run, Running(stage=stage))
         try:
             order = await self._order_of(call_run)
         except StorageError as error:  # without it, the answer cannot be read

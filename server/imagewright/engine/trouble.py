@@ -29,8 +29,8 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers.base import PART, CanRecover, Finished, Running
-from imagewright.storage.base import LostLeaseError
 from imagewright.settings.table import rate_variable
+from imagewright.storage.base import LostLeaseError
 from imagewright.text import duration
 
 if TYPE_CHECKING:
