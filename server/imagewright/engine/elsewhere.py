@@ -43,6 +43,7 @@ LOOK_EVERY = 0.5
 AT_WORK = "at work in another process"
 LEFT = "left behind, to be carried on"
 CARRIED_ON = "The server that began this job has stopped; it was carried on by another."
+REVIVED = "The job was {state} until somebody asked for its pictures; then it went on."
 NO_PROCESS = (
     "No process works on this job: {name} is not among the providers in use, it has no key or was switched off. Set it "
     "up again, `imagewright doctor` says how: then the job is carried on and the picture arrives by itself. Do not "
@@ -76,9 +77,17 @@ async def job_from_record(record: JobRecord, who: Principal, stores: Stores, in_
 
 
 async def taken_over(
-    record: JobRecord, who: Principal, known: Mapping[str, Job], stores: Stores, in_use: ProvidersInUse
+    record: JobRecord,
+    who: Principal,
+    known: Mapping[str, Job],
+    stores: Stores,
+    in_use: ProvidersInUse,
+    *,
+    note: str,
 ) -> Job:
-    """The job of a record that this process has reclaimed, ready to be carried on. `known` are the jobs by their ids.
+    """The job of a record that this process has reclaimed, ready to be carried on, with a note that says so.
+
+    `known` are the jobs by their ids.
 
     Raises:
         UnreadableJobError: the record makes no sense.
@@ -93,7 +102,8 @@ async def taken_over(
     job.troubles.clear()
     if record.cancel_requested:
         job.scope.cancel()
-    job.note(CARRIED_ON)
+    job.note(note)
+    job.stage = "carried on"
     return job
 
 

@@ -18,7 +18,7 @@ import anyio
 from imagewright.engine.trouble import no_slot
 from imagewright.errors import RateLimited, StorageError
 from imagewright.providers.base import Running
-from imagewright.text import duration
+from imagewright.text import counted, duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -181,7 +181,7 @@ class Turn:
 
 def _words(name: str, pace: Pace, ahead: int, waiting: int, pause: float) -> str:
     """The stage of a call that waits, with its place in the line of this process and about how long it takes."""
-    takes = f", which takes {pace.calls} requests in {pace.seconds:g} s" if pace.calls else ""
+    takes = f", which takes {counted(pace.calls, 'request')} in {pace.seconds:g} s" if pace.calls else ""
     place = f"number {ahead + 1} of {waiting}" if waiting > 1 else "next"
     words = f"waiting for a turn at {name}{takes}: {place}"
     if pace.calls:
