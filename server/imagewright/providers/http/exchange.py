@@ -57,6 +57,7 @@ MOST_IDLE = 32
 """Idle connections that are kept to one host."""
 MOST_AT_ONCE = 256
 """Submits and uploads that are sent at the same time; the others wait. Many systems allow 1,024 open files."""
+MOST_DOWNLOADS = 32  # results that are fetched from one host at the same time
 ALONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_SECONDS)
 DIRECT = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 """Never through the environment's proxy: it has another loopback."""
@@ -101,6 +102,7 @@ class Connections:
         self._encoder = self._opened()
         self._idle: dict[tuple[str, str], list[tuple[float, httpx.AsyncClient]]] = {}
         self._room = anyio.Semaphore(MOST_AT_ONCE)
+        self._hosts: dict[str, anyio.Semaphore] = {}
 
     def build(self, request: Request[Any], headers: Mapping[str, str]) -> httpx.Request:
         """The request as it is sent, with these headers. Blocks for as long as encoding it takes.
@@ -156,7 +158,8 @@ class Connections:
                 begun = await anyio.to_thread.run_sync(part_of(into).exists)
                 if begun and await _resumed(url, into, opening, max_bytes):
                     return
-                async with opening() as response:
+                host = self._hosts.setdefault("/".join(url.split("/", 3)[:3]), anyio.Semaphore(MOST_DOWNLOADS))
+                async with host, opening() as response:
                     await _Incoming(response, url, into, max_bytes).store()
         except TimeoutError as error:
             late = FetchError(f"the picture did not arrive within {DOWNLOAD_SECONDS:g} s", "too_slow")
