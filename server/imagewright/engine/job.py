@@ -119,8 +119,8 @@ class Job:
     """One job, which only the engine changes."""
 
     record: JobRecord
-    """What is known of it. While this process works on it, what is added here is written down when the job ends; the
-    states of its calls are only in the store and in the `CallRun`s."""
+    """What is known of it. While this process works on it, notes that are added are written down with the next step of a
+    call, and the states of its calls are only in the store and in the `CallRun`s."""
     who: Principal
     """The user for whom it is made."""
     is_local: bool = True
@@ -249,7 +249,7 @@ class CallRun:
     """One vendor call that is being carried out."""
 
     call: CallRecord
-    """Its present state, also if the store could not be written; see `_note` in `engine.run`."""
+    """Its present state, also if the store could not be written; see `_note` in `engine.sending`."""
     sent: bool
     """Whether the vendor has it or may have it."""
     error: ImagewrightError | None = None

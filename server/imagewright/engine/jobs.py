@@ -60,7 +60,10 @@ AGAIN = "For another picture of the same, call once more or change the seed or t
 
 
 class Jobs:
-    """All jobs. `registry` gives the providers in use now; a job keeps those it began with."""
+    """All jobs. `registry` gives the providers in use now.
+
+    A job keeps the provider it began with. When that gives trouble, it takes the one that is configured now.
+    """
 
     def __init__(self, group: TaskGroup, stores: Stores, registry: Callable[[], ProviderRegistry]) -> None:
         self._group = group

@@ -81,7 +81,7 @@ class Desk:
     """Whether this process is about to end, and begins to send nothing more."""
 
     async def leave(self, seconds: float, *, outlives: bool) -> None:
-        """Wait until no request is being sent any more, then stop waiting for answers that are heard without us.
+        """Wait until no request is being sent any more, but only so long for answers that couriers hear.
 
         Args:
             seconds: bound on the wait.
@@ -107,7 +107,7 @@ class Turn:
     tell: Callable[[Running], None]
     """Receives the stage."""
     until: float
-    """Until when it may be sent, by the event loop's clock: nobody can set it."""
+    """Until when it may be sent, by the event loop's clock, which nobody can set."""
 
     @property
     def pace(self) -> Pace:
