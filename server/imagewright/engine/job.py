@@ -119,8 +119,8 @@ class Job:
     """One job, which only the engine changes."""
 
     record: JobRecord
-    """What is known of it. While this process works on it, notes that are added are written down with the next step of a
-    call, and the states of its calls are only in the store and in the `CallRun`s."""
+    """What is known of it. While this process works on it, notes that are added are written down with the next step of
+    a call, and the states of its calls are only in the store and in the `CallRun`s."""
     who: Principal
     """The user for whom it is made."""
     is_local: bool = True
