@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
-import anyio.to_thread
 
 from imagewright.engine.config import AbsentProvider
 from imagewright.engine.deliver import Delivery, differences

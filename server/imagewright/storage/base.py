@@ -72,7 +72,8 @@ class UnreadableJobError(StorageError):
     """The record of one job is damaged. Other jobs are not affected."""
 
     def __init__(self, job_id: str, error: Exception) -> None:
-        super().__init__(f"The journal's entry of {job_id} cannot be read: {error!r}.")
+        advice = "`imagewright doctor` says what to do."
+        super().__init__(f"The journal's entry of {job_id} cannot be read: {error!r}. {advice}")
 
 
 class SetAsideError(StorageError):
