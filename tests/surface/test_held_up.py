@@ -16,7 +16,7 @@ from mcp import Client
 from imagewright.engine.engine import open_engine
 from imagewright.providers.kie.provider import Kie
 from imagewright.settings.load import load_settings
-from imagewright.storage.principal import LOCAL
+from imagewright.storage.records import LOCAL
 from imagewright.surface.server import McpServer
 from tests.emulators.kie import KieEmulator, envelope
 from tests.emulators.messages import Answer
