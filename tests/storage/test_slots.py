@@ -183,6 +183,20 @@ async def test_what_the_vendor_says_counts_where_the_provider_knows_nothing(work
     assert await taken(store, pace=Pace(4, 10.0, 100)) == 4
 
 
+async def test_refusals_that_come_with_the_first_word_of_a_limit_halve_nothing(workers: Workers, clock: Clock) -> None:
+    store = workers()
+    await taken(store, 12, UNKNOWN)
+    for _ in range(7):
+        await store.learn_pace("acc", Pace(5, 60.0))
+        await store.slot_refused("acc", UNKNOWN, wait=None)
+    assert await taken(store, 12, UNKNOWN) == 0
+    clock.wait(64)
+    assert await taken(store, 12, UNKNOWN) == 5
+    await store.slot_refused("acc", UNKNOWN, wait=None)  # it takes fewer than it said
+    clock.wait(64)
+    assert await taken(store, 12, UNKNOWN) == 3
+
+
 async def test_only_so_many_tasks_run_at_once(workers: Workers, clock: Clock) -> None:
     store, pace = workers(), Pace(running=3)
     await started(store, calls=tuple(CallRecord(number=number) for number in range(4)))

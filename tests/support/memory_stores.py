@@ -280,7 +280,7 @@ class MemoryJobStore:
         self._shared.accounts.setdefault(account, Account()).use(self._clock(), late)
 
     async def learn_pace(self, account: str, pace: Pace) -> None:
-        self._shared.accounts.setdefault(account, Account()).learn(pace)
+        self._shared.accounts.setdefault(account, Account()).learn(pace, self._clock())
 
     def _as_read(self, one: Kept) -> JobRecord:
         return replace(one.job, is_held=one.is_held(self._clock()))

@@ -132,6 +132,7 @@ def test_an_asked_for_cancel_reaches_the_vendor_and_says_what_may_be_charged(hom
         fal.seconds = LONG
         first = call(house, server)
         assert first["status"] == "running"
+        house.wait_for(Aim.SUBMITTED)
         answer = server.call("image_job", {"job_id": first["job_id"], "action": "cancel"})
         found = answer["structuredContent"]["jobs"][0]
         assert found["status"] == "cancelled"
@@ -148,6 +149,7 @@ def test_a_vendor_that_cannot_stop_is_reported(house: House) -> None:
     house.vendor.seconds = LONG
     with house.server(IMAGEWRIGHT_WAIT=CLIENT_SECONDS) as server:
         first = call(house, server)
+        house.wait_for(Aim.SUBMITTED)
         answer = server.call("image_job", {"job_id": first["job_id"], "action": "cancel"})
     assert any("has no way to stop" in note for note in answer["structuredContent"]["jobs"][0]["notes"])
 

@@ -320,8 +320,9 @@ class Jobs:
             pictures = [picture for call_run in attempt.call_runs for picture in call_run.unrecorded]
             try:
                 await self._stores.jobs.conclude(job.id, steps, pictures, (ended.state, values))
-            except LostLeaseError:
-                log.warning("job %s was settled by another process", job.id)
+            except LostLeaseError:  # the folder is the other process's now, and so is the end
+                job.is_local = False
+                return
             # if the store could not be written, a process that takes the job over must find the results here
             await self._spool.clear(job.id, whole=not unsaved and job.id not in self._stores.jobs.unwritten)
         job.finish(ended)

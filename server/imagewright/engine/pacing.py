@@ -185,4 +185,4 @@ def _words(name: str, pace: Pace, ahead: int, waiting: int, pause: float) -> str
     words = f"waiting for a turn at {name}{takes}; {place}"
     if pace.calls:
         pause += math.floor(ahead / pace.calls) * pace.seconds
-    return f"{words}, about {duration(max(pause, 1.0))}" if pause else words
+    return f"{words}, about {duration(max(math.ceil(pause), 1))}" if pause else words

@@ -126,14 +126,19 @@ class Account:
             asked = window / (calls or 1) if asked is None else asked
         self.not_before = max(self.not_before, now + (asked or 0.0))
 
-    def learn(self, pace: Pace) -> bool:
-        """Remember what the vendor said. Returns whether that is new. What it did not say stays."""
+    def learn(self, pace: Pace, now: float) -> bool:
+        """Remember what the vendor said. Returns whether that is new. What it did not say stays.
+
+        The refusals that come with the first word of a limit halve nothing: what was sent before knew of no limit.
+        """
         calls, seconds, running = self.learned.calls, self.learned.seconds, self.learned.running
         if pace.calls is not None:
             calls, seconds = max(1, pace.calls), pace.seconds
         if pace.running is not None:
             running = max(1, pace.running)
         before, self.learned = self.learned, Pace(calls, seconds, running)
+        if calls is not None and before.calls is None and self.share >= 1:
+            self.halved, self.refusals = now, 0
         return before != self.learned
 
     def _limits(self, pace: Pace, now: float) -> tuple[int | None, int | None, float]:

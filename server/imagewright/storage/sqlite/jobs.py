@@ -268,14 +268,14 @@ class SqliteJobStore(SqliteLeases):
 
         def learn(connection: sqlite3.Connection) -> None:
             known = _read_account(connection, account)
-            known.learn(pace)
+            known.learn(pace, self.clock())
             _write_account(connection, account, known)
 
         await self.writer.write(learn, lasting=False)
 
     @reads(nothing)
     def _knows_pace(self, connection: sqlite3.Connection, account: str, pace: Pace) -> bool:
-        return not _read_account(connection, account).learn(pace)
+        return not _read_account(connection, account).learn(pace, self.clock())
 
     def _repeated(
         self, connection: sqlite3.Connection, who: Principal, fingerprint: str, key: str
