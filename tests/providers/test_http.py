@@ -176,6 +176,17 @@ async def test_the_key_does_not_follow_a_redirect(vendor: Vendor, http: HttpClie
     assert not vendor.received("cdn")
 
 
+@pytest.mark.parametrize("purpose", Purpose)
+@pytest.mark.parametrize("link", ["http://xn--a/", "http://[", "//", "http://a:x/", "http://\x80/"])
+async def test_a_redirect_that_leads_nowhere_is_the_vendors_failure(
+    link: str, purpose: Purpose, vendor: Vendor, http: HttpClient
+) -> None:
+    vendor.fail_next("api", Answer(307, b"", {"Location": link}), times=4)
+    with pytest.raises(ProviderError):
+        await http.send(account(vendor.url("api")), ask(vendor.url("api"), purpose))
+    assert len(vendor.requests) == 1 or purpose is Purpose.UPLOAD
+
+
 @pytest.mark.parametrize(
     ("url", "owned"),
     [

@@ -239,7 +239,7 @@ async def _exchange(
         raise Broken(
             f"its link leads to {clip(str(error))}, not a public address", reached=False, barred=True
         ) from error
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the last: of a redirect that leads nowhere
         raise Broken(str(error) or type(error).__name__, reached=watch.sending) from error
 
 
