@@ -85,7 +85,7 @@ async def one_job(stores: Stores, number: int, source: Path) -> float:
     await jobs.open(LOCAL, job)
     await jobs.take_slot("vendor-account", job.provider, PACE)
     await jobs.advance(job.id, 0, CallState.SUBMITTING)
-    await jobs.note(job.id, 0, CallState.SUBMITTED, handle={"task": f"task_{number}"})
+    await jobs.conclude(job.id, [Step(0, CallState.SUBMITTED, {"handle": {"task": f"task_{number}"}})])
     await jobs.check_lease(job.id)
     record, _ = await stores.library.place(LOCAL, source, new_picture(job, number))
     steps = [

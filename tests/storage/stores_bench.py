@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from imagewright.storage.base import JobStore, Started
 from imagewright.storage.records import LOCAL, CallRecord, NewJob, NewPicture, PictureRecord, id_of
 from imagewright.storage.stores import open_stores
+from tests.support.seeded_jobs import finish
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -58,9 +59,8 @@ async def ended(
 ) -> str:
     """A job that has ended."""
     record = await started(store, name, **changes)
-    await store.finish(
-        record.id, state, cost_usd=usd, cost_basis="unknown" if usd is None else "actual", notes=("Done.",)
-    )
+    basis: Any = "unknown" if usd is None else "actual"
+    await finish(store, record.id, state, cost_usd=usd, cost_basis=basis, notes=("Done.",))
     return record.id
 
 

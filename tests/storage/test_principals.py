@@ -31,7 +31,7 @@ pytestmark = pytest.mark.anyio
 
 ALICE, BOB = Principal("alice"), Principal("bob")
 UNSCOPED = {
-    "advance", "claim", "replan", "finish", "renew", "check_lease", "release",  # of the worker that holds the job
+    "advance", "claim", "replan", "renew", "check_lease", "release",  # of the worker that holds the job
     "conclude", "stall",
     "reclaim", "known_handles", "get_unscoped",  # of all principals, and shown to none
     "take_slot", "slot_used", "slot_refused", "learn_pace", "durations",  # of the vendor's account, which all share

@@ -182,9 +182,6 @@ class MemoryJobStore:
         changes = {name: getattr(job, name) for name in ("provider", "model", "plan", "notes", "reserved_usd", "calls")}
         one.job = replace(one.job, **changes)
 
-    async def finish(self, job_id: str, state: JobState, **end: Unpack[JobEnd]) -> None:
-        self._end(self._mine(job_id), state, end)
-
     def _end(self, one: Kept, state: JobState, end: JobEnd) -> None:
         changes: dict[str, Any] = {**end, "notes": tuple(end["notes"]), "error": end.get("error")}
         one.job = replace(one.job, state=state, finished=self._clock(), worker_id="", **changes)

@@ -120,6 +120,8 @@ def print_list(jobs: Sequence[Job]) -> None:
         screen.print("No job yet. Begin one with: imagewright run TOOL --prompt ...")
         return
     screen.print(fitted(screen, HEADINGS, map(_cells, jobs)))
+    if stalled := sum(job.record.state == "stalled" for job in jobs):
+        screen.print(f"{counted(stalled, 'job')} stalled: `imagewright jobs resume` carries on.")
 
 
 def _cells(job: Job) -> tuple[Text | str, ...]:
@@ -153,7 +155,7 @@ def described(job: Job) -> str:
         "begun": begun(job),
         "does": f"{verb(job.operation)} with {job.record.tool}",
         "provider": f"{job.record.provider} ({plain(job.record.model)})",
-        "status": job.record.state if job.done else f"{job.record.state}, {job.share:.0%}, {job.stage}",
+        "status": job.record.state if job.done else _standing(job),
         "took" if job.done else "so far": f"{job.elapsed:.1f} s",
         "cost": f"{money(job.record.cost_usd)} ({job.record.cost_basis})",
         "pictures": f"{len(job.pictures)} of {job.record.expected}",
@@ -167,6 +169,12 @@ def described(job: Job) -> str:
     if job.error is not None:
         lines.append(f"error: {_read(str(job.error))}")
     return "".join(f"{line}\n" for line in lines)
+
+
+def _standing(job: Job) -> str:
+    """How a job stands that has not ended."""
+    stage = "" if job.stage == job.record.state else f", {job.stage}"
+    return f"{job.record.state}, {job.share:.0%}{stage}"
 
 
 def summary(job: Job) -> str:

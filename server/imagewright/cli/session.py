@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from imagewright.storage.records import Trouble
 
 LEAVE_SECONDS = 1.5
-"""Seconds for which the answer to a request that is being sent is waited for, if a courier hears it otherwise."""
+"""Seconds for which the answer to a request that is being sent is waited for, if a courier hears it after that."""
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -81,7 +81,8 @@ class Engine:
     async def reload(self) -> bool:
         """Read the configuration and the keys again; whether the offer has changed.
 
-        Calls that come after this go by the new ones. Jobs that run keep the provider they began with.
+        Calls that come after this go by the new ones. Jobs that run keep the provider they began with
+        until it gives trouble, and then take what is configured now.
 
         Raises:
             SettingsError: something in the files cannot be used; everything stays as it was.
@@ -105,7 +106,7 @@ class Engine:
         await watch_files((folders.config, folders.keys), reload)
 
     async def leave(self, seconds: float) -> None:
-        """Wait until what is being sent is answered, so many seconds at most; a courier hears the rest without us."""
+        """Wait until what is being sent is answered, at most so many seconds. Later answers go to the courier."""
         if self._opened is not None:
             await self._opened.jobs.desk.leave(seconds, outlives=self._http.outlives)
 

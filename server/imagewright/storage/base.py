@@ -55,7 +55,8 @@ class UnreadableJobError(StorageError):
     """The record of one job is damaged. Other jobs are not affected."""
 
     def __init__(self, job_id: str, error: Exception) -> None:
-        super().__init__(f"The journal's entry of {job_id} cannot be read: {error!r}.")
+        advice = "`imagewright doctor` says what to do."
+        super().__init__(f"The journal's entry of {job_id} cannot be read: {error!r}. {advice}")
 
 
 class SetAsideError(StorageError):
@@ -190,9 +191,6 @@ class JobStore(Protocol):
     async def replan(self, job: NewJob) -> None:
         """Replace a job's calls, which were refused without a charge, by calls to another provider."""
 
-    async def finish(self, job_id: str, state: JobState, **end: Unpack[JobEnd]) -> None:
-        """End a job. It does not change after this, unless it is reopened."""
-
     async def conclude(
         self,
         job_id: str,
@@ -206,7 +204,8 @@ class JobStore(Protocol):
             job_id: the job.
             steps: taken in this order, each as by `advance`.
             pictures: records of its owner's. One whose id is in the index already stays as it is there.
-            end: its last state and the rest of its end, see `finish`; None if it goes on.
+            end: its last state and the rest of its end; None if it goes on. A job that has ended does not change any
+                more, unless it is reopened.
 
         Raises:
             ValueError: there is no such step.

@@ -147,7 +147,7 @@ def _model_tool(row: Row) -> Schema:
 HELPERS: dict[str, tuple[str, str, Schema, bool]] = {
     "image_job": (
         "Image jobs",
-        "Wait for, look at, cancel or list jobs. Costs nothing. Use it when a call answered with a running job id.",
+        "Wait for, look at, cancel or list jobs. Costs nothing. Use it when a call answered with an unfinished job.",
         JOBS_SCHEMA,
         False,
     ),

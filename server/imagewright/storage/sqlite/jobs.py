@@ -163,11 +163,6 @@ class SqliteJobStore(SqliteLeases):
         replace_calls(connection, job)
 
     @writes()
-    def finish(self, connection: sqlite3.Connection, job_id: str, state: JobState, **end: Unpack[JobEnd]) -> None:
-        """See `JobStore.finish`."""
-        self._finish(connection, job_id, state, end)
-
-    @writes()
     def conclude(
         self,
         connection: sqlite3.Connection,
