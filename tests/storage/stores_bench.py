@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from imagewright.storage.base import JobStore, Started
-from imagewright.storage.principal import LOCAL
-from imagewright.storage.records import CallRecord, NewJob, NewPicture, PictureRecord, id_of
+from imagewright.storage.records import LOCAL, CallRecord, NewJob, NewPicture, PictureRecord, id_of
 from imagewright.storage.stores import open_stores
 from tests.support.seeded_jobs import finish
 
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
 
     from imagewright.settings.folders import Folders
     from imagewright.storage.library import Library
-    from imagewright.storage.principal import Principal
-    from imagewright.storage.records import Cap, JobRecord
+    from imagewright.storage.records import Cap, JobRecord, Principal
 
 NOW = 100.0
 LEASE = 10.0

@@ -8,8 +8,7 @@ import anyio
 import pytest
 
 from imagewright.storage.base import REPEAT_SECONDS, Joined, KeyClash, OverBudget, Started
-from imagewright.storage.principal import LOCAL
-from imagewright.storage.records import Cap, CostRow
+from imagewright.storage.records import LOCAL, Cap, CostRow
 from tests.storage.stores_bench import NOW, ended, job, started
 from tests.support.seeded_jobs import finish
 

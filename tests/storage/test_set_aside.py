@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagewright.storage.base import Started, UnreadableJobError
-from imagewright.storage.principal import LOCAL
+from imagewright.storage.records import LOCAL
 from imagewright.storage.states import CallState
 from imagewright.storage.stores import open_stores
 from tests.storage.stores_bench import LEASE, ended, job, picture, started

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagewright.storage.base import REPEAT_SECONDS, Joined, LostLeaseError, OverBudget, Renewed
-from imagewright.storage.principal import LOCAL, Principal
-from imagewright.storage.records import CallRecord, Cap, JobRecord
+from imagewright.storage.records import LOCAL, CallRecord, Cap, JobRecord, Principal
 from imagewright.storage.states import CallState
 from tests.storage.stores_bench import LEASE, NOW, ended, job, started
 from tests.support.seeded_jobs import finish

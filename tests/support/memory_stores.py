@@ -24,8 +24,7 @@ from imagewright.storage.base import (
     Step,
 )
 from imagewright.storage.pace import Account
-from imagewright.storage.principal import Principal
-from imagewright.storage.records import CostRow, JobRecord, NewJob, Spent
+from imagewright.storage.records import CostRow, JobRecord, NewJob, Principal, Spent
 from imagewright.storage.states import NEXT, OPEN, CallState
 from tests.support.memory_library import MemoryPictureIndex
 

@@ -11,8 +11,7 @@ import anyio
 from imagewright.catalog.load import catalog
 from imagewright.settings.folders import find_folders
 from imagewright.storage.base import Step
-from imagewright.storage.principal import LOCAL
-from imagewright.storage.records import CallRecord, NewJob
+from imagewright.storage.records import LOCAL, CallRecord, NewJob
 from imagewright.storage.stores import open_stores
 from tests.support.clock import Clock
 

@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 
     from imagewright.providers.base import Route
     from imagewright.storage.blob_store import BlobStore
-    from imagewright.storage.principal import Principal
-    from imagewright.storage.records import CallRecord, JobRecord
+    from imagewright.storage.records import CallRecord, JobRecord, Principal
     from imagewright.storage.stores import Stores
 
     ProvidersInUse = Callable[[], Collection[str]]

@@ -35,8 +35,7 @@ if TYPE_CHECKING:
     from imagewright.imaging.preview import PreviewCache
     from imagewright.providers.http.client import Sender
     from imagewright.settings.load import Settings
-    from imagewright.storage.principal import Principal
-    from imagewright.storage.records import CostRow, PictureRecord, Trouble
+    from imagewright.storage.records import CostRow, PictureRecord, Principal, Trouble
     from imagewright.storage.stores import Stores
 
 log = logging.getLogger(__name__)

@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     from imagewright.imaging.preview import PreviewCache
     from imagewright.providers.base import Finished, Output
     from imagewright.storage.base import Step
-    from imagewright.storage.principal import Principal
-    from imagewright.storage.records import CallRecord, CostBasis, JobRecord, PictureRecord
+    from imagewright.storage.records import CallRecord, CostBasis, JobRecord, PictureRecord, Principal
 
 SHARE_MADE = 0.9
 """The share that is done when all pictures of a job are made and only have to be fetched."""

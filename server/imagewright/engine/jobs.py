@@ -34,7 +34,7 @@ from imagewright.storage.base import (
     Started,
     UnreadableJobError,
 )
-from imagewright.storage.principal import Principal
+from imagewright.storage.records import Principal
 from imagewright.storage.states import CallState
 
 if TYPE_CHECKING:

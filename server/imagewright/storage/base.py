@@ -19,8 +19,17 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import Unpack
 
-    from imagewright.storage.principal import Principal
-    from imagewright.storage.records import Cap, CostBasis, CostRow, JobRecord, NewJob, Pace, PictureRecord, Spent
+    from imagewright.storage.records import (
+        Cap,
+        CostBasis,
+        CostRow,
+        JobRecord,
+        NewJob,
+        Pace,
+        PictureRecord,
+        Principal,
+        Spent,
+    )
     from imagewright.storage.states import CallState, JobState
 
 REPEAT_SECONDS = 600.0

@@ -43,8 +43,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from imagewright.storage.base import CallChanges, JobEnd, Opened, Step
-    from imagewright.storage.principal import Principal
-    from imagewright.storage.records import Cap, PictureRecord
+    from imagewright.storage.records import Cap, PictureRecord, Principal
     from imagewright.storage.states import JobState
 
 _MAY_HAVE_COST = f"(state = 'completed' OR {OPEN_STATES} OR (state != 'aside' AND (cost_usd IS NULL OR cost_usd > 0)))"

@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from imagewright.storage.principal import Principal
-    from imagewright.storage.records import JobRecord
+    from imagewright.storage.records import JobRecord, Principal
     from imagewright.storage.sqlite.writer import Writer
 
 log = logging.getLogger(__name__)
