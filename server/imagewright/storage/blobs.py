@@ -16,7 +16,7 @@ import anyio.to_thread
 
 from imagewright.errors import StorageError, why
 from imagewright.storage.base import BlobGoneError
-from imagewright.storage.paths.files import Kept, check_room, keep, make_folder, open_file, settle, sweep
+from imagewright.storage.paths.files import Batches, Kept, check_room, keep, make_folder, open_file, settle, sweep
 from imagewright.storage.paths.roots import read_within
 from imagewright.storage.records import FILE, INCOMING, PICTURES, BlobFolder
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 COPIES = 8
 """How many files are copied at once. More would only wait for the disk."""
+SHORT = 2
+"""How many threads make and remove folders. Two, so that one slow disk does not hold up the other."""
 FRESH = 1.0
 """Seconds for which a folder that was checked is not checked again: hundreds of jobs can begin or end at once."""
 
@@ -59,7 +61,7 @@ class LocalBlobs:
         self._monotonic = monotonic
         # threads of its own, because a copy may wait for an answer that needs one of the shared threads
         self._copying = anyio.CapacityLimiter(COPIES)
-        self._looking = anyio.CapacityLimiter(COPIES)
+        self._short = Batches(SHORT)
         self._swept: set[Path] = set()
         self._bases: dict[str, Path] = {}
         self._made: dict[Path, tuple[float, Path]] = {}
@@ -163,13 +165,13 @@ class LocalBlobs:
     async def delete(self, prefix: str) -> None:
         """See `BlobStore.delete`. A folder that has become empty is removed too."""
         folder, _, start = prefix.rpartition("/")
-        await anyio.to_thread.run_sync(_delete, self._file(folder), start)
+        await self._short.run(_delete, self._file(folder), start)
 
     async def workplace(self, key: str) -> Path:
         """See `BlobStore.workplace`."""
         folder = self._file(key)
         with _reasons(folder):
-            await anyio.to_thread.run_sync(make_folder, folder)
+            await self._short.run(make_folder, folder)
         return folder
 
     async def check_room(self, key: str, needed_bytes: int) -> None:
@@ -184,7 +186,7 @@ class LocalBlobs:
             if not fresh:
                 self._probed[folder] = self._monotonic()
 
-        await anyio.to_thread.run_sync(check, limiter=self._looking)
+        await self._short.run(check)
 
     def _make_folder(self, folder: Path) -> Path:
         """Make a folder inside the roots, and return its path without links."""

@@ -36,7 +36,7 @@ from imagewright.net.fetch import (
 )
 from imagewright.providers.http.classify import PAGES, PICTURE_STARTS, Broken, is_message, not_fetched
 from imagewright.providers.http.request import Purpose, Reply, part_of
-from imagewright.storage.paths.files import open_file
+from imagewright.storage.paths.files import Batches, open_file
 from imagewright.text import clip
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ DOWNLOAD_SECONDS = 3600.0
 """Longest one try may take: a large picture on a slow line; a connection that falls silent is given up much sooner."""
 BLOCK = 1_000_000
 """Bytes gathered before they are written: each write is a hop to another thread."""
+DISK = Batches(2)
+"""The threads that write what was fetched. Two, so that one slow disk does not hold up the other."""
 WRITE_EVERY = 5.0
 """Seconds after which fewer are written as well: what comes slowly must not be lost with the process."""
 
@@ -160,7 +162,7 @@ class Connections:
             opening = partial(opening, through=partial(KeyedTransport, self._connection, key_headers))
         try:
             with anyio.fail_after(DOWNLOAD_SECONDS):
-                begun = await anyio.to_thread.run_sync(part_of(into).exists)
+                begun = await DISK.run(part_of(into).exists)
                 if begun and await _resumed(url, into, opening, max_bytes):
                     return
                 host = self._hosts.setdefault("/".join(url.split("/", 3)[:3]), anyio.Semaphore(MOST_DOWNLOADS))
@@ -387,6 +389,6 @@ class _Incoming:
             if whole:
                 part_of(self.into).replace(self.into)
 
-        await anyio.to_thread.run_sync(append)
+        await DISK.run(append)
         self.written = come
         block.clear()

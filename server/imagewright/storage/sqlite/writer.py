@@ -16,12 +16,14 @@ import anyio
 import anyio.to_thread
 
 from imagewright.errors import StorageError
+from imagewright.storage.paths.files import Batches
 from imagewright.storage.sqlite.database import CORRUPT, NOT_STORED, primary_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
-    from imagewright.storage.sqlite.database import Database
+    from imagewright.storage.paths.files import Batches
+from imagewright.storage.sqlite.database import Database
 
 P = ParamSpec("P")
 S = TypeVar("S", bound="SqliteStore")
@@ -29,8 +31,8 @@ T = TypeVar("T")
 
 PAUSE = 0.01
 """Seconds between two checks whether a thread has ended, if no task is left that waits for it."""
-READERS = 4
-"""How many queries run at once. More would open a connection each, and wait for each other in Python."""
+READERS = 2
+"""How many threads run queries. More would open a connection each, and wait for each other in Python."""
 FRESH = 1.0
 """Seconds for which a database that was written needs no other check that it can be."""
 LATER = 0.5
@@ -78,7 +80,7 @@ class Writer:
         self._turn = anyio.Lock()
         # a thread of its own, because decoding and copying can occupy all shared ones
         self._thread = anyio.CapacityLimiter(1)
-        self._reading = anyio.CapacityLimiter(READERS)
+        self._reading = Batches(READERS)
         self._later: list[_Request] = []
         self._timer: threading.Timer | None = None
         self._state = threading.Lock()  # of the two above, which threads share
@@ -108,11 +110,11 @@ class Writer:
         if newest and self._later:
             with suppress(StorageError):  # it is written later
                 await self.write(lambda _: None, lasting=False)
-        return await anyio.to_thread.run_sync(read, limiter=self._reading)
+        return await self._reading.run(read)
 
     async def exists(self) -> bool:
         """Whether there is a database yet."""
-        return await anyio.to_thread.run_sync(self._database.exists, limiter=self._reading)
+        return await self._reading.run(self._database.exists)
 
     async def check(self) -> None:
         """Check that there is a database, made now if need be, and that it can be written. Writes nothing.
@@ -123,7 +125,7 @@ class Writer:
             StorageError: it cannot be used.
         """
         if self._monotonic() - self._written >= FRESH:
-            await anyio.to_thread.run_sync(self._database.check, limiter=self._reading)
+            await self._reading.run(self._database.check)
 
     def later(self, action: Callable[[sqlite3.Connection], object]) -> None:
         """Run an action in the next write transaction, or in one of its own after a delay. Any thread may ask.
