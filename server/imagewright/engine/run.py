@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -35,11 +35,15 @@ from imagewright.storage.base import LostLeaseError
 from imagewright.storage.states import FINAL, CallState
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
     from imagewright.engine.config import ProviderRegistry
     from imagewright.engine.job import Job
     from imagewright.engine.pacing import Desk
     from imagewright.engine.plan import Plan
     from imagewright.storage.records import JobRecord
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -60,10 +64,8 @@ class Attempt(VendorCalls):
         """
         self.call_runs = [call_run_of(call) for call in self.job.record.calls]
         with self.job.scope:
-            async with anyio.create_task_group() as group:
-                for call_run in self.call_runs:
-                    if call_run.state not in FINAL:
-                        group.start_soon(self._carry_out_call, call_run)
+            open_runs = [call_run for call_run in self.call_runs if call_run.state not in FINAL]
+            await _each(self._carry_out_call, open_runs)
 
     async def _carry_out_call(self, call_run: CallRun) -> None:
         try:
@@ -107,9 +109,7 @@ class Attempt(VendorCalls):
         self._progress(call_run, Running(SHARE_MADE, "fetching"))
         places = range(call_run.made)
         failed: dict[int, Exception] = {}
-        async with anyio.create_task_group() as group:
-            for place in places:
-                group.start_soon(self._deliver_one, call_run, place, failed)
+        await _each(lambda place: self._deliver_one(call_run, place, failed), places)
         if lost := [error for error in failed.values() if isinstance(error, LostLeaseError)]:
             raise lost[0]
         if stalling := [error for error in failed.values() if stalls(call_run, error)]:
@@ -215,6 +215,16 @@ class Attempt(VendorCalls):
         error = call_run.error = as_ours(trouble, call_run, self.job.record)
         unknown = isinstance(error, UnknownOutcome) and call_run.state is CallState.SUBMITTING
         await self._note(call_run, CallState.UNKNOWN if unknown else CallState.FAILED, error=error_data(error))
+
+
+async def _each(work: Callable[[T], Awaitable[None]], items: Sequence[T]) -> None:
+    """Do the same with all items at the same time. Of most calls there is one, which needs no task of its own."""
+    if len(items) == 1:
+        await work(items[0])
+        return
+    async with anyio.create_task_group() as group:
+        for item in items:
+            group.start_soon(work, item)
 
 
 def stalls(call_run: CallRun, error: Exception) -> bool:

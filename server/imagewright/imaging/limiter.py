@@ -81,7 +81,8 @@ class DecodeLimiter:
 
     def __init__(self, room: int, most: int) -> None:
         self._room = room
-        self._least = room // most
+        self.least = room // most
+        """Bytes that each piece of work may take, however little it asks for."""
         self._taken = 0
         self._waiting: deque[tuple[int, anyio.Event]] = deque()
 
@@ -100,7 +101,7 @@ class DecodeLimiter:
     @asynccontextmanager
     async def share(self, cost: int) -> AsyncIterator[None]:
         """A share of the memory for as long as the block lasts; it begins once there is room for it."""
-        share = min(max(cost, self._least), self._room)
+        share = min(max(cost, self.least), self._room)
         turn = anyio.Event()
         self._waiting.append((share, turn))
         self._admit()
@@ -135,8 +136,14 @@ async def decode(work: Callable[[Source, *More], Result], source: Source, *more:
     Raises:
         StorageError: the file cannot be read.
     """
-    cost = await anyio.to_thread.run_sync(_cost, source, per_pixel)
-    return await DECODING.run(work, source, *more, cost=cost)
+
+    def at_once() -> tuple[Result] | int:
+        cost = _cost(source, per_pixel)
+        return cost if cost > DECODING.least else (work(source, *more),)
+
+    # the least share is enough for most pictures, and then one thread does it all
+    done = await DECODING.run(at_once, cost=0)
+    return await DECODING.run(work, source, *more, cost=done) if isinstance(done, int) else done[0]
 
 
 def _cost(source: bytes | Path, per_pixel: int) -> int:

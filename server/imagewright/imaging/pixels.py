@@ -6,9 +6,12 @@ bytes.
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import suppress
 from functools import reduce
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from PIL import Image, ImageChops, ImageCms, ImageFilter, features
 
@@ -195,10 +198,10 @@ def encode(
     ready = _in_mode_for(image, format)
     profile = image.info.get("icc_profile") if ready.mode in ("RGB", "RGBA") else None
     chosen = DEFAULT_QUALITY if quality is None else quality
-    out = BytesIO()
     # Whatever else Pillow would take over from `info` (comment, transparency, dpi) is left behind. To copy all pixels
     # for that would take as long as half of a JPEG.
     info, ready.info = ready.info, {}
+    out = _file_in_memory() if format == "jpeg" else BytesIO()
     try:
         if format == "png":
             ready.save(out, "PNG", icc_profile=profile, compress_level=PNG_EFFORT)
@@ -209,9 +212,19 @@ def encode(
             # Effort, not loss, is what `quality` means to lossless WebP; exact keeps colours under full transparency.
             options = {"lossless": True, "quality": 0, "exact": True} if lossless else {"quality": chosen}
             ready.save(out, "WEBP", method=effort, icc_profile=profile or b"", **options)
+        out.seek(0)
+        return out.read()
     finally:
         ready.info = info
-    return out.getvalue()
+        out.close()
+
+
+def _file_in_memory() -> IO[bytes]:
+    """A file that is in memory alone. Into one of the system's own, Pillow writes without holding up other threads."""
+    if sys.platform == "linux":
+        with suppress(OSError):  # too many open files, or a sandbox forbids it
+            return os.fdopen(os.memfd_create("imagewright"), "w+b")
+    return BytesIO()
 
 
 def holds(format: str, width: int, height: int) -> bool:  # noqa: A002 - the argument's name on every tool

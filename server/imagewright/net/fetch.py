@@ -12,7 +12,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import zlib
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import MappingProxyType
@@ -199,6 +199,8 @@ async def look_up(host: str, port: int) -> list[str]:
     Raises:
         OSError: there are none.
     """
+    with suppress(ValueError):  # an address needs no look-up
+        return [str(ipaddress.ip_address(host))]
     found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
