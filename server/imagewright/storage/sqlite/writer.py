@@ -8,11 +8,12 @@ import sqlite3
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 
 from imagewright.errors import StorageError
@@ -22,7 +23,6 @@ from imagewright.storage.sqlite.database import CORRUPT, NOT_STORED, primary_cod
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
-    from imagewright.storage.paths.files import Batches
 from imagewright.storage.sqlite.database import Database
 
 P = ParamSpec("P")
@@ -48,6 +48,10 @@ class _Request:
     action: Callable[[sqlite3.Connection], Any]
     lasting: bool = True
     """Whether it must survive a power cut."""
+    leads: bool = False
+    """Whether it is the turn of its caller to write all that waits."""
+    woken: anyio.Event = field(default_factory=anyio.Event)
+    """Set when it is that, and when its transaction has ended."""
     taken: bool = False
     """Whether it is part of a transaction."""
     ended: bool = False
@@ -77,7 +81,7 @@ class Writer:
         self._monotonic = monotonic
         self._delay = delay
         self._waiting: list[_Request] = []
-        self._turn = anyio.Lock()
+        self._busy = False  # whether it is somebody's turn
         # a thread of its own, because decoding and copying can occupy all shared ones
         self._thread = anyio.CapacityLimiter(1)
         self._reading = Batches(READERS)
@@ -181,12 +185,18 @@ class Writer:
         request = _Request(action, lasting)
         self._waiting.append(request)
         try:
-            async with self._turn:
-                if not request.taken:
-                    await self._write_all()
+            if self._busy:
+                await request.woken.wait()
+            else:
+                self._busy = request.leads = True
+                await anyio.lowlevel.checkpoint()  # others that are ready now come along
+            if not request.taken:
+                await self._write_all()
         finally:
             if not request.taken:
                 self._waiting.remove(request)
+            if request.leads:
+                self._hand_over()
         # asyncio's own cancel, which no shield stops, ends the task that writes this, but not its thread
         while not request.ended:  # noqa: ASYNC110 - only then, and no task is left that could set an event
             await anyio.sleep(PAUSE)
@@ -196,6 +206,12 @@ class Writer:
             raise StorageError("The write was broken off together with others. Nothing of it was kept.")
         result: T = request.result
         return result
+
+    def _hand_over(self) -> None:
+        self._busy = bool(self._waiting)
+        if self._waiting:
+            self._waiting[0].leads = True
+            self._waiting[0].woken.set()
 
     async def _write_all(self) -> None:
         batch, self._waiting = self._waiting, []
@@ -209,6 +225,8 @@ class Writer:
             if begun.acquire(blocking=False):  # the thread has not begun, and will not begin any more
                 for request in batch:
                     request.ended = True
+            for request in batch:  # all in one round of the loop
+                request.woken.set()
 
     def _run(self, batch: Sequence[_Request], begun: threading.Lock) -> None:
         if not begun.acquire(blocking=False):
