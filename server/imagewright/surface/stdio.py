@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import logging
 import os
@@ -54,6 +55,8 @@ TERM_SECONDS = 3.9
 """Seconds after the first signal until the process ends, whatever is left to do; Docker sends KILL after 10."""
 HURRIED_SECONDS = 1.9
 """The same if the input had ended before the signal: the MCP SDKs then send KILL 2 s after TERM."""
+LOADED_SECONDS = 2.0
+"""Seconds after which all is loaded that a server needs before its first call."""
 ENDING_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 """The signals after which the server leaves, as far as the system has them: Ctrl-C; what clients and service managers
 send; a terminal that was closed; Ctrl-Break on Windows."""
@@ -86,6 +89,7 @@ async def serve_stdio(settings: Settings) -> bool:
                 lines, incoming = anyio.create_memory_object_stream[list["Item"]]()
                 ending = _Ending(lines.close)
                 group.start_soon(_watch_signals, ending)
+                group.start_soon(_spare_the_loaded)
                 try:
                     async with BlockingPortal() as portal, incoming, lines:
                         threading.Thread(target=_read, args=(wire, portal, lines), name="stdin", daemon=True).start()
@@ -272,6 +276,15 @@ def _chunk(wire: int) -> bytes:
     except OSError as error:  # such as a terminal that was closed
         log.warning("standard input cannot be read any more: %s", error)
         return b""
+
+
+async def _spare_the_loaded() -> None:
+    """Take the loaded modules out of the garbage collector, which holds up everything for as long as it runs.
+
+    Of more than 100,000 objects, it took 70 ms in the middle of a burst of calls.
+    """
+    await anyio.sleep(LOADED_SECONDS)
+    gc.freeze()
 
 
 async def _watch_signals(ending: _Ending) -> None:
