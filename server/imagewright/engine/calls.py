@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from imagewright.engine.offer import Offer
     from imagewright.engine.pictures import Source
     from imagewright.engine.plan import Candidate
-    from imagewright.imaging.preview import Preview, PreviewCache
+    from imagewright.imaging.limiter import Preview, PreviewCache
     from imagewright.storage.records import CostRow, PictureRecord, Principal
     from imagewright.storage.stores import Stores
 
