@@ -177,7 +177,7 @@ def helper_arguments(rows: Iterable[Row]) -> dict[str, dict[str, Argument]]:
                 kind="choice",
                 values=("wait", "show", "cancel"),
                 default="wait",
-                describe="wait for its pictures, show its state, or cancel it",
+                describe="wait for its pictures, which carries a stalled job on; show its state; or cancel it",
             ),
             "wait": Argument(kind="number", minimum=0, maximum=LONGEST_WAIT, describe="Seconds to wait at most"),
         },
