@@ -35,7 +35,7 @@ from imagewright.net.fetch import (
     usual_authorities,
 )
 from imagewright.providers.http.classify import PAGES, PICTURE_STARTS, Broken, is_message, not_fetched
-from imagewright.providers.http.request import Purpose, Reply, part_of
+from imagewright.providers.http.request import PART, Purpose, Reply
 from imagewright.storage.paths.files import open_file
 from imagewright.text import clip
 
@@ -301,6 +301,11 @@ async def _read(response: httpx.Response, max_bytes: int) -> Reply:
         body.clear()  # the status of a refusal says enough
     names = {name.lower(): value for name, value in response.headers.items()}
     return Reply(response.status_code, names, bytes(body))
+
+
+def part_of(file: Path) -> Path:
+    """Where a file lies while it comes."""
+    return file.with_name(f"{file.name}{PART}")
 
 
 async def _resumed(
