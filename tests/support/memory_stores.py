@@ -19,12 +19,12 @@ from imagewright.storage.base import (
     LostLeaseError,
     OverBudget,
     Renewed,
-    SeenRunOut,
     Started,
     Step,
 )
 from imagewright.storage.pace import Account
 from imagewright.storage.records import CostRow, JobRecord, NewJob, Principal, Spent
+from imagewright.storage.sqlite.leases import SeenRunOut
 from imagewright.storage.states import NEXT, OPEN, CallState
 from tests.support.memory_library import MemoryPictureIndex
 

@@ -161,16 +161,6 @@ class Prepared:
     height: int
     """Pixels, after orientation."""
 
-    @property
-    def mime(self) -> str:
-        """The media type."""
-        return f"image/{self.format}"
-
-    @property
-    def extension(self) -> str:
-        """What the name of such a file ends with, without a dot."""
-        return "jpg" if self.format == "jpeg" else self.format
-
 
 @dataclass(frozen=True, slots=True)
 class Order:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, Protocol, TypedD
 from imagewright.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
     from typing import Unpack
 
@@ -34,36 +34,10 @@ if TYPE_CHECKING:
 
 REPEAT_SECONDS = 600.0
 """An identical call joins a job that ended at most this many seconds ago, if no caller was given its end."""
-GRACE = 0.5
-"""A job is reclaimed only after its lease was seen to be expired for this share of the lease's length. After a laptop
-has slept, all leases are expired at once, and each process that wakes up renews its own within a third of a lease."""
 RENEWALS_PER_LEASE = 3
 """A lease is renewed this many times before it would expire, so that one slow renewal loses no job."""
 NO_SENSE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """The errors that reading a damaged record can raise."""
-
-
-class SeenRunOut:
-    """Remembers since when each lease was seen to be expired. Every kind of store can use it.
-
-    Args:
-        lease: seconds.
-        monotonic: a clock in seconds that stops while the machine sleeps.
-    """
-
-    def __init__(self, lease: float, monotonic: Callable[[], float]) -> None:
-        self._grace = lease * GRACE
-        self._monotonic = monotonic
-        self._since: dict[tuple[str, float], float] = {}
-
-    def long_enough(self, job_id: str, lease_until: float) -> bool:
-        """Whether a job may be reclaimed: it was released, or its lease has been seen expired for `GRACE`."""
-        now = self._monotonic()
-        return not lease_until or now - self._since.setdefault((job_id, lease_until), now) >= self._grace
-
-    def forget_all_but(self, leases: Collection[tuple[str, float]]) -> None:
-        """Forget all leases but these, which are still expired."""
-        self._since = {lease: since for lease, since in self._since.items() if lease in leases}
 
 
 class LostLeaseError(Exception):
