@@ -35,6 +35,7 @@ LONGEST_LOOK = 5.0
 """Seconds at most between two looks at the account's slots: another process may have given up its place."""
 SPREAD = 0.1
 """Share by which a wait is lengthened at random, so that several processes do not ask in the same moment."""
+MINUTE = 60
 BUSY_PAUSES = (2.0, 4.0, 8.0)
 """Seconds before each further try at a vendor that says that it is not available. Then another may be asked."""
 
@@ -128,4 +129,5 @@ def _words(name: str, pace: Pace, ahead: int, waiting: int, pause: float) -> str
     words = f"waiting for a turn at {name}{takes}: {place}"
     if pace.calls:
         pause += math.floor(ahead / pace.calls) * pace.seconds
-    return f"{words}, in about {duration(max(math.ceil(pause), 1))}" if pause else words
+    step = 1 if pause < MINUTE else MINUTE  # nobody needs the seconds of minutes
+    return f"{words}, in about {duration(max(math.ceil(pause / step) * step, 1))}" if pause else words
