@@ -10,8 +10,7 @@ import pytest
 from imagewright.engine import waiting
 from imagewright.errors import ResultLost
 from imagewright.providers.base import Running
-from imagewright.storage.principal import LOCAL
-from imagewright.storage.records import Cap
+from imagewright.storage.records import LOCAL, Cap
 from imagewright.storage.states import CallState
 from tests.support.engine_bench import PICTURE, USD, Vendor, open_bench, place, states, until
 

@@ -19,13 +19,12 @@ from imagewright.storage.base import (
     LostLeaseError,
     OverBudget,
     Renewed,
-    SeenRunOut,
     Started,
     Step,
 )
 from imagewright.storage.pace import Account
-from imagewright.storage.principal import Principal
-from imagewright.storage.records import CostRow, JobRecord, NewJob, Spent
+from imagewright.storage.records import CostRow, JobRecord, NewJob, Principal, Spent
+from imagewright.storage.sqlite.leases import SeenRunOut
 from imagewright.storage.states import NEXT, OPEN, CallState
 from tests.support.memory_library import MemoryPictureIndex
 
@@ -182,9 +181,6 @@ class MemoryJobStore:
         one = self._mine(job.id)
         changes = {name: getattr(job, name) for name in ("provider", "model", "plan", "notes", "reserved_usd", "calls")}
         one.job = replace(one.job, **changes)
-
-    async def finish(self, job_id: str, state: JobState, **end: Unpack[JobEnd]) -> None:
-        self._end(self._mine(job_id), state, end)
 
     def _end(self, one: Kept, state: JobState, end: JobEnd) -> None:
         changes: dict[str, Any] = {**end, "notes": tuple(end["notes"]), "error": end.get("error")}

@@ -137,7 +137,7 @@ def test_an_asked_for_cancel_reaches_the_vendor_and_says_what_may_be_charged(hom
         found = answer["structuredContent"]["jobs"][0]
         assert found["status"] == "cancelled"
         assert "Cancelled" in answer["content"][0]["text"]
-        assert any("was asked to stop; what it had begun may still be charged" in note for note in found["notes"])
+        assert any("was asked to stop. What it had begun may still be charged" in note for note in found["notes"])
         assert found["cost"] == first["cost"]
         assert len(fal.received("cancel")) == 1
         assert fal.charges == []

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from imagewright.engine.elsewhere import LOOK_EVERY, STALLED, Spool, job_from_record, observe, taken_over
+from imagewright.engine.elsewhere import (
+    CARRIED_ON,
+    LOOK_EVERY,
+    REVIVED,
+    STALLED,
+    Spool,
+    job_from_record,
+    observe,
+    taken_over,
+)
 from imagewright.engine.job import Job, settle
 from imagewright.engine.pacing import Desk
 from imagewright.engine.run import attempts
@@ -25,7 +34,7 @@ from imagewright.storage.base import (
     Started,
     UnreadableJobError,
 )
-from imagewright.storage.principal import Principal
+from imagewright.storage.records import Principal
 from imagewright.storage.states import CallState
 
 if TYPE_CHECKING:
@@ -51,7 +60,10 @@ AGAIN = "For another picture of the same, call once more or change the seed or t
 
 
 class Jobs:
-    """All jobs. `registry` gives the providers in use now; a job keeps those it began with."""
+    """All jobs. `registry` gives the providers in use now.
+
+    A job keeps the provider it began with. When that gives trouble, it takes the one that is configured now.
+    """
 
     def __init__(self, group: TaskGroup, stores: Stores, registry: Callable[[], ProviderRegistry]) -> None:
         self._group = group
@@ -184,7 +196,8 @@ class Jobs:
             return job
         if (record := await self._stores.jobs.reclaim_one(job.who, job.id)) is not None:
             self._group.start_soon(lambda: self.keep_leases(reclaiming=False))
-            await self._carry_on(record, job.who, self._registry())
+            note = REVIVED.format(state=job.record.state)
+            await self._carry_on(record, job.who, self._registry(), note)
         return await self.find(job.who, job.id) or job
 
     async def release(self) -> None:
@@ -269,10 +282,12 @@ class Jobs:
                 log.warning("job %s cannot be taken over now: %s", job.id, error)
             await anyio.sleep(LOOK_EVERY)
 
-    async def _carry_on(self, record: JobRecord, who: Principal, registry: ProviderRegistry) -> None:
+    async def _carry_on(
+        self, record: JobRecord, who: Principal, registry: ProviderRegistry, note: str = CARRIED_ON
+    ) -> None:
         """Carry on a job that was taken over; one whose record makes no sense is left alone."""
         try:
-            job = await taken_over(record, who, self._jobs, self._stores, lambda: self._registry().providers)
+            job = await taken_over(record, who, self._jobs, self._stores, lambda: self._registry().providers, note=note)
         except UnreadableJobError as error:
             self._aside.add(record.id)
             self._report(error)

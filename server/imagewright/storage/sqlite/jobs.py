@@ -43,8 +43,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from imagewright.storage.base import CallChanges, JobEnd, Opened, Step
-    from imagewright.storage.principal import Principal
-    from imagewright.storage.records import Cap, PictureRecord
+    from imagewright.storage.records import Cap, PictureRecord, Principal
     from imagewright.storage.states import JobState
 
 _MAY_HAVE_COST = f"(state = 'completed' OR {OPEN_STATES} OR (state != 'aside' AND (cost_usd IS NULL OR cost_usd > 0)))"
@@ -162,11 +161,6 @@ class SqliteJobStore(SqliteLeases):
         changes = {name: getattr(job, name) for name in ("provider", "model", "plan", "notes", "reserved_usd")}
         self.update_own(connection, job.id, changes)
         replace_calls(connection, job)
-
-    @writes()
-    def finish(self, connection: sqlite3.Connection, job_id: str, state: JobState, **end: Unpack[JobEnd]) -> None:
-        """See `JobStore.finish`."""
-        self._finish(connection, job_id, state, end)
 
     @writes()
     def conclude(
