@@ -180,6 +180,10 @@ class Connections:
 
         A pool of httpx looks at each of its connections, and asks the system about the idle ones, whenever any request
         begins or ends. With hundreds of requests at once that took more time than all the rest.
+
+        HTTP/2 was tried and left out. In httpx 0.28 the requests of a connection read it by turns: beside three polls
+        that got no answer for 20 s, the answer to a fourth was there and waited 19.7 s. Uploads took 11 x the processor
+        time, polls no less than here, where 33 connections served 200 jobs that asked once a second.
         """
         parts = urlsplit(url)
         idle = self._idle.setdefault((parts.scheme, parts.netloc), [])
