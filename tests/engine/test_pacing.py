@@ -125,7 +125,9 @@ async def test_a_store_that_is_locked_is_waited_for(monkeypatch: pytest.MonkeyPa
 
 async def test_nobody_waits_beyond_the_hour() -> None:
     slots = Slots(deque([5.0]))
-    with pytest.raises(ImagewrightError, match="Nothing was sent and nothing was charged"):
+    with pytest.raises(
+        ImagewrightError, match="Nothing was sent and nothing was charged: vendor took no more requests"
+    ):
         await turn(slots, a_desk(), [], left=0.0).wait()
     assert slots.taken == 0
 
@@ -138,6 +140,17 @@ async def test_a_refusal_for_the_rate_is_kept_with_the_account() -> None:
     await turn(slots, desk, [], pace=Pace()).after(RateLimited("vendor", "slow down", charged=False), 0)
     assert slots.learned == [Pace(5, 60.0)]
     assert slots.refused[1] == (Pace(5, 60.0), None)
+
+
+async def test_a_refusal_that_cannot_be_written_down_is_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Locked(Slots):
+        async def slot_refused(self, _account: str, pace: Pace, *, wait: float | None) -> None:  # noqa: ARG002 - the contract's
+            raise StorageError("locked")
+
+    monkeypatch.setattr(pacing, "LONGEST_LOOK", 0.05)
+    began = anyio.current_time()
+    await turn(Locked(), a_desk(), []).after(RateLimited("vendor", "slow down", charged=False), 0)
+    assert anyio.current_time() - began >= 0.05
 
 
 @pytest.mark.parametrize(

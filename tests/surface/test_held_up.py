@@ -13,6 +13,7 @@ import mcp.types as t
 import pytest
 from mcp import Client
 
+from imagewright.engine import waiting
 from imagewright.engine.engine import open_engine
 from imagewright.providers.kie.provider import Kie
 from imagewright.settings.load import load_settings
@@ -140,3 +141,25 @@ async def test_ordinary_trouble_is_waited_through(answer: Answer, kie: KieEmulat
         data, _ = _read(await client.call_tool(TOOL, CALL))
     assert (data["status"], len(data["images"])) == ("completed", 1)
     assert len(kie.received("poll")) == 4
+
+
+async def test_a_stalled_job_says_what_to_do_and_goes_on_when_it_is_waited_for(
+    kie: KieEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "LEAST_PATIENCE", 0.0)
+    async with connected(kie, seldom=0.01) as (client, engine):
+        provider = engine.config.registry.providers["kie"]
+        provider.poll_policy = replace(provider.poll_policy, patience=0.0)
+        kie.seconds = 1e6
+        data, text = _read(await client.call_tool(TOOL, CALL))
+        assert (data["status"], data["images"]) == ("stalled", [])
+        for part in ("Stalled", "Do not call again: it may be paid", "image_job", data["job_id"]):
+            assert part in text
+        kie.seconds = 0.0
+        provider.poll_policy = replace(provider.poll_policy, patience=1e9)
+        # a client that does not wait has it carried on as well
+        data, _ = _read(await client.call_tool("image_job", {"job_id": data["job_id"], "wait": 0}))
+        assert data["status"] == "running"
+        data, _ = _read(await client.call_tool("image_job", {"job_id": data["job_id"]}))
+    assert (data["status"], len(data["images"])) == ("completed", 1)
+    assert len(kie.received("create")) == 1

@@ -1,7 +1,4 @@
-"""What is done about a call that does not go well: words about trouble, searching for a lost answer, fetching again.
-
-A call that goes well needs none of it, see `engine.run`.
-"""
+"""What is done about a call that does not go well: words about trouble, searching for a lost answer, fetching again."""
 
 from __future__ import annotations
 
@@ -203,10 +200,16 @@ async def ask_to_stop(provider: Provider, handle: Handle, job_id: str) -> str:
         with anyio.fail_after(CANCEL_SECONDS):
             if await provider.cancel(handle):
                 return f"{name} was asked to stop; what it had begun may still be charged."
-    except (ImagewrightError, TimeoutError) as error:
-        why = str(error) or f"no answer within {CANCEL_SECONDS:g} s"
-        return f"{name} could not be asked to stop: {goes_on} {why}"
-    return f"{name} has no way to stop a task: {goes_on}"
+    except TimeoutError:
+        why = f"no answer within {CANCEL_SECONDS:g} s"
+    except ImagewrightError as error:
+        why = str(error)
+    except Exception as error:  # a bug in the vendor's file must not keep the user from ending the job
+        log.exception("job %s: %s could not be asked to stop", job_id, name)
+        why = f"internal error: {error!r}"
+    else:
+        return f"{name} has no way to stop a task: {goes_on}"
+    return f"{name} could not be asked to stop: {goes_on} {why}"
 
 
 class Stalled(ImagewrightError):
@@ -216,6 +219,14 @@ class Stalled(ImagewrightError):
 def took_too_long(provider: str, seconds: float, what: str) -> TookTooLong:
     """Why a call is given up that was not done within so many seconds; `what` was wrong last, if anything."""
     return TookTooLong(provider, f"not finished after {duration(seconds)}{f'; {what}' if what else ''}")
+
+
+def no_turn(provider: str) -> ImagewrightError:
+    """Why a job is not sent that has waited for its turn for too long."""
+    return ImagewrightError(
+        f"Nothing was sent and nothing was charged: {provider} took no more requests for as long as this could wait, "
+        "which is an hour. Call again later if it is still wanted."
+    )
 
 
 def too_old(hours: float) -> ImagewrightError:

@@ -6,7 +6,7 @@ planned ──> submitting ──> submitted <──> stalled <──> made ─�
    │            │ │ └────────────│─────────────────────> │
    │            │ └──> unknown   │           │           │
    └────────────┴────────────────┴───────────┴───────────┴──> failed
-   └─────────────────────────────┴───────────┴──> cancelled ──> submitted
+   └─────────────────────────────┴───────────┴──> cancelled ──> submitted, made
 
 planned     written down, nothing sent but pictures, which costs nothing: the worker that holds the job may send it,
             within the hour
@@ -19,8 +19,9 @@ stalled     the vendor has it, or has made it, but for a long time nothing came 
             is submitted or made again when someone asks for its job, or when a server starts
 kept        the pictures are in the library
 failed      the vendor refused it, or nothing of what it made could be fetched
-cancelled   ended because someone asked for it, never while it is sent or fetched. If the vendor went on with it, the
-            user may have it fetched after all: then it is submitted again
+cancelled   ended because someone asked for it, never while it is sent or fetched. If the vendor went on with it, or had
+            made it already and it could not be fetched in time, the user may have it fetched after all: then it is
+            submitted or made again
 unknown     it may have been paid for; it is never sent again
 """
 
@@ -59,7 +60,7 @@ NEXT: dict[CallState, frozenset[CallState]] = {
     CallState.STALLED: frozenset({CallState.SUBMITTED, CallState.MADE, CallState.FAILED, CallState.CANCELLED}),
     CallState.KEPT: frozenset(),
     CallState.FAILED: frozenset(),
-    CallState.CANCELLED: frozenset({CallState.SUBMITTED}),
+    CallState.CANCELLED: frozenset({CallState.SUBMITTED, CallState.MADE}),
     CallState.UNKNOWN: frozenset(),
 }
 """Every allowed step. A step that is not here is a bug, and is refused."""

@@ -342,6 +342,8 @@ def _headline(job: Job) -> str:
     match job.record.state:
         case "completed":
             return f"{counted(len(job.pictures), 'picture')}: {what}, {job.elapsed:.1f} s."
+        case "stalled":
+            return f"Stalled ({job.elapsed:.0f} s so far): {what}. {job.trouble}"
         case "running" if job.trouble:
             return (
                 f"Still running, but held up ({job.elapsed:.0f} s so far): {what}. {job.trouble} "
