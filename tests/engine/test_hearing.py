@@ -157,6 +157,17 @@ async def test_a_cancel_waits_for_an_answer_that_is_about_to_come(home: Path) ->
     assert job.record.state == "cancelled"
 
 
+async def test_a_cancel_is_heard_while_an_answer_cannot_be_read(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "LAST_ANSWER_SECONDS", 0.05)
+    vendor = Couriered(*[UNREADABLE] * 10_000)
+    async with open_bench(home, vendor) as bench:
+        job = await bench.begin()
+        await until(lambda: vendor.heard)
+        await bench.jobs.cancel(job)
+        assert states(await bench.record(job.id)) == [CallState.UNKNOWN]
+    assert (job.record.state, len(vendor.orders)) == ("cancelled", 1)
+
+
 async def test_a_cancel_does_not_wait_for_ever(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "LAST_ANSWER_SECONDS", 0.05)
     job_id = await left_behind(home, SUBMITTING)

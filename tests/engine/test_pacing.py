@@ -14,7 +14,7 @@ from imagewright.engine import pacing
 from imagewright.engine.pacing import Desk, Turn
 from imagewright.errors import ImagewrightError, RateLimited, StorageError, VendorUnavailable
 from imagewright.storage.records import Pace
-from tests.support.engine_bench import Vendor, until
+from tests.support.engine_bench import FakeRegistry, Vendor, until
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Running
@@ -26,8 +26,8 @@ SOON = 0.001
 HOUR = 3600.0
 
 
-def a_desk() -> Desk:
-    return Desk(*cast("Any", (None,) * 4))
+def a_desk(*providers: Vendor) -> Desk:
+    return Desk(*cast("Any", (None, None, lambda: FakeRegistry(*providers), None)))
 
 
 @dataclass
@@ -114,6 +114,22 @@ async def test_who_leaves_the_line_lets_the_next_one_step_up() -> None:
         await until(lambda: len(stages) > 1)
         first.cancel()
     assert slots.taken == 1
+
+
+@pytest.mark.parametrize("same", [True, False])
+async def test_a_rate_that_is_set_meanwhile_counts_for_those_that_wait(same: bool) -> None:  # noqa: FBT001 - a parameter of the table
+    now = Vendor()
+    now.pace = Pace(60, 10.0)
+    now.account = "vendor" if same else "another"
+    asked: list[Pace] = []
+
+    class Noting(Slots):
+        async def take_slot(self, account: str, provider: str, pace: Pace) -> float:
+            asked.append(pace)
+            return await super().take_slot(account, provider, pace)
+
+    await turn(Noting(), a_desk(now), []).wait()
+    assert asked == [Pace(60, 10.0) if same else Pace(20, 10.0)]
 
 
 async def test_a_store_that_is_locked_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,8 +49,9 @@ NO_PROCESS = (
     "call again: it may be paid for already. It can also be cancelled."
 )
 STALLED = (
-    "The vendor was asked for hours and the task did not end. It is asked again when somebody waits for this job with "
-    "image_job, by `imagewright jobs resume {id}`, and at each start of a server. Do not call again: it may be paid."
+    "For a long time its picture did not come, or could not be kept. That is tried again when somebody waits for this "
+    "job with image_job, by `imagewright jobs resume {id}`, and at each start of a server. Do not call again: it may "
+    "be paid."
 )
 _ANSWER = "answer-"
 YOUNG = 3600.0

@@ -111,9 +111,10 @@ class Turn:
 
     @property
     def pace(self) -> Pace:
-        """What the vendor takes: as documented or as the user set it, else as its answers state it."""
-        known = self.provider.pace
-        return known if known.calls else self.desk.limits.get(self.provider.account, known)
+        """What the vendor takes: as documented or as the user has set it by now, else as its answers state it."""
+        account, now = self.provider.account, self.desk.registry().providers.get(self.provider.name)
+        known = now.pace if now is not None and now.account == account else self.provider.pace
+        return known if known.calls else self.desk.limits.get(account, known)
 
     async def wait(self) -> None:
         """Return with a slot of the provider's account.

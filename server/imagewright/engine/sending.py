@@ -177,6 +177,7 @@ class VendorCalls:
                 await self._plan_again(call_run)
                 return error
             except StorageError as error:
+                scope.shield = False  # whatever was sent, its answer comes to the disk
                 return await self._not_stored(call_run, sending, error)
             finally:
                 self.desk.sending.discard(scope)
