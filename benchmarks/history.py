@@ -26,12 +26,11 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "server"), str(ROOT)]
 
 from imagewright.settings.folders import find_folders  # noqa: E402 - found on the path set above
-from imagewright.storage.principal import LOCAL  # noqa: E402 - as above
-from imagewright.storage.records import PictureRecord  # noqa: E402 - as above
+from imagewright.storage.records import LOCAL, PictureRecord  # noqa: E402 - as above
 from imagewright.storage.sqlite import SqlitePictureIndex, Writer  # noqa: E402 - as above
 from imagewright.storage.stores import open_stores  # noqa: E402 - as above
 from tests.support.raw_client import AS_A_USER, LEGACY, RawClient  # noqa: E402 - as above
-from tests.support.seeded_jobs import job_of  # noqa: E402 - as above
+from tests.support.seeded_jobs import finish, job_of  # noqa: E402 - as above
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +53,7 @@ async def seed(home: Path, count: int) -> None:
         prompt = f"a heron at the lake, number {number}"
         job = replace(job_of(f"job_{number:016x}"), plan={"spec": {"prompt": prompt}, "choice": [], "inputs": {}})
         await stores.jobs.open(LOCAL, job)
-        await stores.jobs.finish(job.id, "completed", cost_usd=0.02, cost_basis="actual", notes=())
+        await finish(stores.jobs, job.id, "completed", cost_usd=0.02, cost_basis="actual", notes=())
         picture = PictureRecord(
             id=f"img_{number:016x}",
             key=f"pictures/{number}.png",

@@ -26,8 +26,7 @@ sys.path[:0] = [str(ROOT / "server")]
 
 from imagewright.settings.folders import find_folders  # noqa: E402 - found on the path set above
 from imagewright.storage.base import Step  # noqa: E402 - as above
-from imagewright.storage.principal import LOCAL  # noqa: E402 - as above
-from imagewright.storage.records import CallRecord, NewJob, NewPicture, Pace  # noqa: E402 - as above
+from imagewright.storage.records import LOCAL, CallRecord, NewJob, NewPicture, Pace  # noqa: E402 - as above
 from imagewright.storage.states import CallState  # noqa: E402 - as above
 from imagewright.storage.stores import open_stores  # noqa: E402 - as above
 
@@ -86,7 +85,7 @@ async def one_job(stores: Stores, number: int, source: Path) -> float:
     await jobs.open(LOCAL, job)
     await jobs.take_slot("vendor-account", job.provider, PACE)
     await jobs.advance(job.id, 0, CallState.SUBMITTING)
-    await jobs.note(job.id, 0, CallState.SUBMITTED, handle={"task": f"task_{number}"})
+    await jobs.conclude(job.id, [Step(0, CallState.SUBMITTED, {"handle": {"task": f"task_{number}"}})])
     await jobs.check_lease(job.id)
     record, _ = await stores.library.place(LOCAL, source, new_picture(job, number))
     steps = [

@@ -19,13 +19,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from imagewright.cli.progress import CANCELLED, FAILED, OPEN, SOME
 from imagewright.engine.config import make_config
+from imagewright.engine.sending import STALE_SECONDS
 from imagewright.providers import KEY_VARIABLES
+from imagewright.providers.base import PollPolicy
 from imagewright.providers.http.client import HttpClient
 from imagewright.settings.keys import flaw
 from imagewright.settings.load import load_settings
 from imagewright.settings.sources import read_config
 from imagewright.settings.table import NAMES
+from imagewright.text import duration
 from tests.support.forked_cli import put_program
 from tests.support.forked_servers import HAS_FORK
 
@@ -174,6 +178,14 @@ def test_the_configuration_is_taken_as_it_stands(tmp_path: Path) -> None:
 def test_each_provider_has_a_line_in_the_table_of_keys(provider: str) -> None:
     variables = " or ".join(f"`{variable}`" for variable in KEY_VARIABLES[provider]) or "none"
     assert f"\n| {variables} | " in TEXT
+
+
+def test_the_numbers_about_jobs_are_those_of_the_code() -> None:
+    ends = {FAILED: "failed", CANCELLED: "cancelled", OPEN: "open", SOME: "some of the pictures"}
+    numbers = [f"{code} for {words}" for code, words in ends.items()]
+    assert (duration(PollPolicy().patience), duration(STALE_SECONDS)) == ("6 hours", "1 hour")
+    for words in (*numbers, "After six hours without an end a job is `stalled`", "for up to an hour"):
+        assert words in " ".join(TEXT.split())
 
 
 def test_no_line_ends_in_a_comment() -> None:

@@ -19,7 +19,8 @@
         ├── GenerationFailed    the vendor tried and failed
         ├── ResultLost          it was made, but could not be fetched
         ├── TookTooLong         still unfinished at the deadline: it may still finish
-        └── UnknownOutcome      it is not known whether the vendor started: never sent again
+        ├── UnknownOutcome      it is not known whether the vendor started: never sent again
+        └── NotSent             it was about to be sent and never left this machine: may be sent now
 
 A `Refusal` is for what the calling model could have avoided; a `ProviderError` for what it could not.
 """
@@ -28,12 +29,13 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import sys
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from imagewright.text import clip, quoted
+from imagewright.text import clip, duration, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -220,7 +222,7 @@ class ProviderError(ImagewrightError):
         money = {True: "It was charged.", False: "Nothing was charged.", None: "It may have been charged."}
         retry = "A retry can help." if self.retryable else "A retry of the same call will not help."
         if self.retry_after is not None:
-            retry = f"A retry can help after {self.retry_after:g} s."
+            retry = f"A retry can help after {duration(math.ceil(self.retry_after))}."
         return f"{self.provider} {self.meaning}{self.words}. {money[self.charged]} {retry} {self.advice}"
 
 
@@ -246,7 +248,7 @@ class RateLimited(ProviderError):
     category = "rate_limited"
     meaning = "is limiting the rate of requests"
     retryable = True
-    advice = "Wait a little and call again."
+    advice = "Call again later, or use another provider."
 
 
 class ContentRefused(ProviderError):
@@ -340,7 +342,7 @@ class UnknownOutcome(ProviderError):
 
 
 class NotSent(ProviderError):
-    """A request that another process had prepared never left this machine, so it may be sent now."""
+    """A request that was written down as being sent never left this machine, so it may be sent now."""
 
     category = "not_sent"
     meaning = "did not get the request: it never left this machine"

@@ -88,10 +88,10 @@ def shown(value: str | float) -> str:
 
 def rate(calls: int | None, seconds: float, running: int | None) -> str:
     """A rate in words, such as `20 calls in 10 s, at most 100 of them at once`; empty where nothing is known."""
-    often = "" if calls is None else f"{calls} calls in {seconds:g} s"
+    often = "" if calls is None else f"{counted(calls, 'call')} in {seconds:g} s"
     if running is None:
         return often
-    return f"{often}, at most {running} of them at once" if often else f"at most {running} calls at once"
+    return f"{often}, at most {running} of them at once" if often else f"at most {counted(running, 'call')} at once"
 
 
 def span(low: float, high: float) -> str:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import pytest
 
-from imagewright.catalog.facts import forms
+from imagewright.catalog.facts import END, START, capability_table, forms, replace_between
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Operation, OperationName, Row
-from imagewright.catalog.table import END, START, capability_table, replace_between
 from imagewright.errors import CatalogError
 
 if TYPE_CHECKING:

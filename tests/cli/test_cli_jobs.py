@@ -14,11 +14,11 @@ import pytest
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName
 from imagewright.cli.main import main
+from imagewright.cli.output import STYLES
 from imagewright.cli.progress import CANCELLED
-from imagewright.cli.views import STYLES
 from imagewright.engine.engine import open_engine
 from imagewright.settings.load import load_settings
-from imagewright.storage.principal import LOCAL
+from imagewright.storage.records import LOCAL
 from imagewright.storage.states import JobState
 from imagewright.storage.stores import open_stores
 from imagewright.surface.definitions import JOB_SCHEMA

@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 import imagewright
+from imagewright.catalog.facts import END, START, capability_table
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import verb
-from imagewright.catalog.table import END, START, capability_table
-from imagewright.cli.commands.schemas import KEYS, PARTS, PROVIDERS, SETTINGS, checkout
+from imagewright.cli.commands.schemas import KEYS, PARTS, PROVIDERS, SETTINGS, checkout, key_tables, provider_table
 from imagewright.cli.main import main
-from imagewright.cli.providers import key_tables, provider_table
 from imagewright.engine.config import all_paces, all_routes
 from imagewright.engine.offer import tool_names
 from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS

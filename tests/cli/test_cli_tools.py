@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imagewright.catalog.facts import COLUMNS
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import MODEL, verb
-from imagewright.catalog.table import COLUMNS
 from imagewright.cli import output
 from imagewright.cli.main import main
 from imagewright.engine.config import all_routes

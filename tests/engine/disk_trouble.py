@@ -77,7 +77,6 @@ async def main(home: Path, what: str) -> None:
             except StorageError as error:
                 text["refused"] = str(error)
         text["submits"] = len(vendor.orders)
-        text["behind"] = len(bench.stores.jobs.unwritten)
         end(home)
         await bench.done(job)
         entry = await bench.record(job.id)

@@ -11,8 +11,7 @@ import pytest
 
 from imagewright.engine.job import Job
 from imagewright.errors import StorageError
-from imagewright.storage.principal import LOCAL
-from imagewright.storage.records import Cap
+from imagewright.storage.records import LOCAL, Cap
 from imagewright.storage.stores import DeferredJobs
 from tests.support.engine_bench import (
     SUBMITTED,

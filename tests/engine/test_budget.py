@@ -15,8 +15,7 @@ from imagewright.providers.base import ProviderConfig
 from imagewright.providers.http.client import HttpClient
 from imagewright.settings.load import BudgetTable, load_settings
 from imagewright.storage.base import OverBudget
-from imagewright.storage.principal import LOCAL
-from imagewright.storage.records import Cap, Spent
+from imagewright.storage.records import LOCAL, Cap, Spent
 from tests.emulators.openai import OpenAIEmulator
 from tests.support.engine_bench import candidate_for, route_of
 from tests.support.vendors import environment, opened

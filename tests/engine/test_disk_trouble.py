@@ -34,7 +34,6 @@ def test_a_paid_picture_is_saved_once_the_disk_is_well_again(home: Path, what: s
     assert words in found["stage"]
     assert what != "full" or words in found["refused"]
     assert found["submits"] == 2
-    assert found["behind"] == (what == "full")
     assert found["ends"] == ["completed", "kept"]
     assert found["kept"] == [True]
     assert found["again"] == "completed"

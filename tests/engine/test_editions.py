@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from imagewright.catalog.facts import COLUMNS, cells
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import MODEL, OperationName
-from imagewright.catalog.table import COLUMNS, cells
 from imagewright.engine.check import check
 from imagewright.engine.config import all_routes
 from imagewright.engine.offer import effective_row, end_of, endings

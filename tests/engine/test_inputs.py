@@ -15,7 +15,7 @@ from imagewright.engine.pictures import resolve
 from imagewright.imaging.limiter import INPUT_MAX_PIXELS
 from imagewright.imaging.signatures import known_formats
 from imagewright.settings.folders import Folders
-from imagewright.storage.principal import LOCAL
+from imagewright.storage.records import LOCAL
 from imagewright.storage.stores import open_stores
 from tests.support.crafted_files import (
     flat_png,

@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 
+from imagewright.storage.stores import DeferredJobs
 from tests.support.clock import Clock
-from tests.support.engine_bench import LEASE, SUBMITTED, SUBMITTING, Vendor, execute, left_behind, open_bench, until
+from tests.support.engine_bench import (
+    LEASE,
+    SUBMITTED,
+    SUBMITTING,
+    Vendor,
+    execute,
+    folder_of,
+    left_behind,
+    open_bench,
+    until,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from imagewright.storage.base import JobEnd, JobStore, Step
+    from imagewright.storage.records import PictureRecord
+    from imagewright.storage.states import JobState
+    from imagewright.storage.stores import Stores
 
 pytestmark = pytest.mark.anyio
 
@@ -84,6 +102,53 @@ async def test_whoever_loses_a_job_leaves_it_alone_and_keeps_looking(home: Path)
         await loser.done(job)
     assert len(slow.fetched) == 0
     assert [record.variant for record in job.pictures] == [1]
+    assert job.record.state == "completed"
+
+
+class Late(DeferredJobs):
+    """A store of jobs in which a job's end waits, as in a process that is frozen before it can write it down."""
+
+    def __init__(self, store: JobStore) -> None:
+        super().__init__(store)
+        self.reached, self.goes_on = anyio.Event(), anyio.Event()
+
+    async def conclude(
+        self,
+        job_id: str,
+        steps: Sequence[Step],
+        pictures: Sequence[PictureRecord] = (),
+        end: tuple[JobState, JobEnd] | None = None,
+    ) -> None:
+        if end is not None:
+            self.reached.set()
+            await self.goes_on.wait()
+        await super().conclude(job_id, steps, pictures, end)
+
+
+async def test_whoever_loses_a_job_at_its_very_end_leaves_folder_and_end_to_the_other(home: Path) -> None:
+    frozen, other = Vendor(), Vendor()
+    late: list[Late] = []
+    gate = anyio.Event()
+    other.then("fetch", gate.wait)
+
+    def change(stores: Stores) -> Stores:
+        late.append(Late(stores.jobs))
+        return replace(stores, jobs=late[0])
+
+    async with open_bench(home, frozen, change=change) as loser, open_bench(home, other) as winner:
+        job = await loser.begin()
+        await late[0].reached.wait()
+        await loser.stores.jobs.release()
+        taken = await winner.reclaimed(job.id)
+        await until(lambda: other.fetched)
+        late[0].goes_on.set()
+        await until(lambda: job.done or not job.is_local)
+        assert not job.done
+        assert folder_of(home, job.id).exists()
+        gate.set()
+        await winner.done(taken)
+        await loser.done(job)
+        assert len(await winner.pictures(job.id)) == 1
     assert job.record.state == "completed"
 
 

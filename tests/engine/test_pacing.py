@@ -91,9 +91,9 @@ async def test_a_waiting_call_tells_its_place_and_about_how_long() -> None:
             group.start_soon(turn(slots, desk, stages).wait)
         await until(lambda: len(stages) >= 22)
         group.cancel_scope.cancel()
-    takes = "waiting for a turn at vendor: it takes 20 requests in 10 s"
-    assert stages[0] == f"{takes}; next, about 14 seconds"
-    assert stages[21] == f"{takes}; number 22 of 22, about 10 seconds"
+    takes = "waiting for a turn at vendor, which takes 20 requests in 10 s"
+    assert stages[0] == f"{takes}: next, in about 14 seconds"
+    assert stages[21] == f"{takes}: number 22 of 22, in about 24 seconds"
     assert desk.lines == {}
     assert slots.taken == 0
 
@@ -141,9 +141,7 @@ async def test_a_store_that_is_locked_is_waited_for(monkeypatch: pytest.MonkeyPa
 
 async def test_nobody_waits_beyond_the_hour() -> None:
     slots = Slots(deque([5.0]))
-    with pytest.raises(
-        ImagewrightError, match="Nothing was sent and nothing was charged: vendor took no more requests"
-    ):
+    with pytest.raises(ImagewrightError, match="Nothing was sent and nothing was charged: vendor takes only so many"):
         await turn(slots, a_desk(), [], left=0.0).wait()
     assert slots.taken == 0
 

@@ -16,7 +16,7 @@ from imagewright.engine.check import check, read_arguments
 from imagewright.engine.engine import open_engine
 from imagewright.errors import MOST_PROBLEMS, Problem, Refusal
 from imagewright.settings.load import load_settings
-from imagewright.storage.principal import LOCAL
+from imagewright.storage.records import LOCAL
 from imagewright.surface.tools import error_reply
 from imagewright.text import clip, say
 from tests.support.fitting_arguments import fitting, sample

@@ -49,7 +49,7 @@ def put_a_file_in_the_way(home: Path) -> None:
 
 @pytest.mark.parametrize(
     ("stops", "text"),
-    [(True, "was asked to stop; what it had begun may still be charged"), (False, "has no way to stop a task")],
+    [(True, "was asked to stop. What it had begun may still be charged"), (False, "has no way to stop a task")],
 )
 async def test_a_cancel_reaches_a_vendor_that_can_and_says_what_may_be_charged(
     home: Path, *, stops: bool, text: str

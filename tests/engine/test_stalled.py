@@ -11,8 +11,7 @@ import pytest
 from imagewright.engine import deliver, trouble, waiting
 from imagewright.errors import ResultLost
 from imagewright.providers.base import Running
-from imagewright.storage.principal import LOCAL
-from imagewright.storage.records import Cap
+from imagewright.storage.records import LOCAL, Cap
 from imagewright.storage.sqlite import leases
 from imagewright.storage.states import CallState
 from tests.support.engine_bench import PICTURE, USD, Vendor, execute, open_bench, place, states, until
@@ -22,8 +21,7 @@ if TYPE_CHECKING:
 
     from imagewright.engine.job import Job
     from imagewright.providers.base import Finished, Handle
-    from imagewright.storage.principal import Principal
-    from imagewright.storage.records import JobRecord
+    from imagewright.storage.records import JobRecord, Principal
     from tests.support.engine_bench import Bench
 
 pytestmark = pytest.mark.anyio

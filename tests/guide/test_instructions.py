@@ -8,7 +8,7 @@ import pytest
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName, Row
-from imagewright.guide.instructions import instructions
+from imagewright.guide.describe import instructions
 
 ROWS = tuple(catalog().values())
 MOST_CHARACTERS = 2_200

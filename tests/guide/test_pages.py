@@ -11,8 +11,7 @@ import pytest
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Operation, OperationName, Row
-from imagewright.guide.describe import description
-from imagewright.guide.instructions import instructions
+from imagewright.guide.describe import description, instructions
 from imagewright.guide.render import MARK, OVERVIEW, overview, page, source
 from imagewright.providers import KEY_VARIABLES
 

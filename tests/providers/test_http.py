@@ -27,7 +27,7 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.providers.http.client import read_json
+from imagewright.providers.http.classify import read_json
 from imagewright.providers.http.request import FilePart, Purpose, Reply, Request
 from tests.emulators.base import LOOPBACK, Door, Emulator
 from tests.emulators.messages import Answer, Received
@@ -174,6 +174,17 @@ async def test_the_key_does_not_follow_a_redirect(vendor: Vendor, http: HttpClie
     with pytest.raises(RequestRejected, match="check the base address"):
         await http.send(account(vendor.url("api")), ask(vendor.url("api")))
     assert not vendor.received("cdn")
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+@pytest.mark.parametrize("link", ["http://xn--a/", "http://[", "//", "http://a:x/", "http://\x80/"])
+async def test_a_redirect_that_leads_nowhere_is_the_vendors_failure(
+    link: str, purpose: Purpose, vendor: Vendor, http: HttpClient
+) -> None:
+    vendor.fail_next("api", Answer(307, b"", {"Location": link}), times=4)
+    with pytest.raises(ProviderError):
+        await http.send(account(vendor.url("api")), ask(vendor.url("api"), purpose))
+    assert len(vendor.requests) == 1 or purpose is Purpose.UPLOAD
 
 
 @pytest.mark.parametrize(

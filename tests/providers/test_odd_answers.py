@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 import pytest
 
-from imagewright.engine import deliver, trouble
+from imagewright.engine import deliver, trouble, waiting
 from imagewright.engine.job import Job
 from imagewright.providers.base import Finished, Handle, Order, Output
 from imagewright.providers.http.client import SECONDS, HttpClient
 from imagewright.providers.http.request import Purpose
-from imagewright.storage.principal import LOCAL
+from imagewright.storage.records import LOCAL
 from tests.emulators.messages import Answer, truncated
 from tests.support.engine_bench import Bench, Vendor, open_bench, place, plan_for
 from tests.support.faults import QUICK
@@ -209,6 +209,8 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trouble, "LONGEST_PAUSE", 0.002)
     monkeypatch.setattr(trouble, "FETCH_PAUSE", 0.001)
     monkeypatch.setattr(deliver, "BROKEN_PAUSES", (0.001, 0.001, 0.001))
+    # where the process is to die, its polls wait for that, and must not keep the others from being asked
+    monkeypatch.setattr(waiting, "AT_ONCE", 1000)
 
 
 @pytest.fixture

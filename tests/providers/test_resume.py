@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import re
 import shutil
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -15,10 +17,12 @@ import pytest
 from imagewright.errors import ResultLost
 from imagewright.net import fetch
 from imagewright.providers.http import exchange
+from imagewright.providers.http.classify import NotFetched
 from imagewright.providers.http.client import Account
 from imagewright.providers.http.resume import OVERLAP
 from tests.emulators.base import Door, Emulator
 from tests.emulators.messages import Answer, Received, truncated
+from tests.support.accounts import bearer
 from tests.support.faults import QUICK, quick_sender
 
 if TYPE_CHECKING:
@@ -45,7 +49,7 @@ DATE = "Thu, 26 Nov 2026 10:00:00 GMT"
 class Shelf(Emulator):
     """A server that sends parts as they should be."""
 
-    hosts = ("files",)
+    hosts = ("files", "cdn")
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,7 +58,7 @@ class Shelf(Emulator):
         """What it tells of the state of its file."""
 
     def doors(self) -> Sequence[Door]:
-        return [Door("file", "files", "GET", "/.*", self._send)]
+        return [Door(host, host, "GET", "/.*", self._send) for host in self.hosts]
 
     def _send(self, received: Received) -> Answer:
         headers = {"Content-Type": "image/png", **self.validators}
@@ -70,7 +74,7 @@ class Shelf(Emulator):
     @property
     def asked(self) -> list[str]:
         """From where on each request wanted the file; empty for the whole."""
-        return [one.headers.get("range", "") for one in self.received("file")]
+        return [one.headers.get("range", "") for one in self.received("files")]
 
 
 @pytest.fixture
@@ -109,9 +113,9 @@ async def test_only_the_rest_is_asked_for_where_the_file_can_be_told_from_others
     shelf: Shelf, http: HttpClient, tmp_path: Path, validators: Mapping[str, str], sent: str | None
 ) -> None:
     shelf.validators = validators
-    shelf.fail_next("file", truncated)
+    shelf.fail_next("files", truncated)
     assert await download(http, shelf, tmp_path / "picture") == FILE
-    first, second = shelf.received("file")
+    first, second = shelf.received("files")
     assert "range" not in first.headers
     assert second.headers.get("if-range") == sent
     assert second.headers["accept-encoding"] == "identity"
@@ -149,8 +153,8 @@ LIES: dict[str, Callable[[Answer], Answer]] = {
 async def test_what_is_not_the_rest_is_not_put_behind_what_came(
     shelf: Shelf, http: HttpClient, tmp_path: Path, lie: str
 ) -> None:
-    shelf.fail_next("file", truncated)
-    shelf.fail_next("file", LIES[lie])
+    shelf.fail_next("files", truncated)
+    shelf.fail_next("files", LIES[lie])
     assert await download(http, shelf, tmp_path / "picture") == FILE
     assert shelf.asked == ["", REST, ""]
 
@@ -160,7 +164,7 @@ async def test_a_file_that_has_changed_comes_whole(shelf: Shelf, http: HttpClien
         shelf.file, shelf.validators = OTHER[:30_000], {"ETag": '"v2"'}
         return truncated(answer)
 
-    shelf.fail_next("file", change)
+    shelf.fail_next("files", change)
     assert await download(http, shelf, tmp_path / "picture") == OTHER[:30_000]
     assert shelf.asked == ["", REST]
 
@@ -168,7 +172,7 @@ async def test_a_file_that_has_changed_comes_whole(shelf: Shelf, http: HttpClien
 async def test_a_server_that_always_breaks_off_brings_the_file_in_the_end(
     shelf: Shelf, http: HttpClient, tmp_path: Path
 ) -> None:
-    shelf.fail_next("file", truncated, times=QUICK.resends)
+    shelf.fail_next("files", truncated, times=QUICK.resends)
     assert await download(http, shelf, tmp_path / "picture") == FILE
     starts = [int(one[6:-1]) for one in shelf.asked[1:]]
     assert starts == sorted(set(starts))
@@ -176,9 +180,9 @@ async def test_a_server_that_always_breaks_off_brings_the_file_in_the_end(
 
 
 async def test_a_rest_that_ends_too_soon_is_no_rest(shelf: Shelf, http: HttpClient, tmp_path: Path) -> None:
-    shelf.fail_next("file", truncated)
+    shelf.fail_next("files", truncated)
     # in chunks, so that nothing but the length of the whole file shows it
-    shelf.fail_next("file", lambda answer: replace(answer, body=answer.body[:6000], piece=1000))
+    shelf.fail_next("files", lambda answer: replace(answer, body=answer.body[:6000], piece=1000))
     assert await download(http, shelf, tmp_path / "picture") == FILE
     assert shelf.asked == ["", REST, REST]
 
@@ -191,8 +195,8 @@ async def test_what_has_come_is_of_use_to_the_next_process_and_at_a_fresh_link(
 ) -> None:
     ours, theirs = tmp_path / "ours", tmp_path / "theirs"
     ours.mkdir()
-    shelf.fail_next("file", truncated)
-    shelf.fail_next("file", Answer(403), times=1)
+    shelf.fail_next("files", truncated)
+    shelf.fail_next("files", Answer(403), times=1)
     async with aclosing(quick_sender()) as killed:
         with pytest.raises(ResultLost, match="403"):
             await download(killed, shelf, ours / "picture")
@@ -216,8 +220,8 @@ async def test_a_part_that_nobody_knows_begins_anew(
 async def test_all_that_came_before_the_name_was_given_is_enough(
     shelf: Shelf, http: HttpClient, tmp_path: Path
 ) -> None:
-    shelf.fail_next("file", lambda answer: replace(truncated(answer), body=answer.body * 2))
-    shelf.fail_next("file", Answer(404))
+    shelf.fail_next("files", lambda answer: replace(truncated(answer), body=answer.body * 2))
+    shelf.fail_next("files", Answer(404))
     with pytest.raises(ResultLost):
         await download(http, shelf, tmp_path / "picture")
     note = (tmp_path / "picture.part.json").read_text("utf-8")
@@ -232,7 +236,7 @@ async def test_a_connection_that_falls_silent_is_given_up_and_gone_on_with(  # n
     shelf: Shelf, http: HttpClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: Ending, asked: str
 ) -> None:
     monkeypatch.setattr(fetch, "STALL_SECONDS", 1.0)
-    shelf.fail_next("file", lambda answer: replace(answer, ending=ending))
+    shelf.fail_next("files", lambda answer: replace(answer, ending=ending))
     assert await download(http, shelf, tmp_path / "picture") == FILE
     assert shelf.asked[:2] == ["", asked]
 
@@ -242,22 +246,99 @@ async def test_an_hour_is_the_most_for_one_try(
 ) -> None:
     monkeypatch.setattr(exchange, "DOWNLOAD_SECONDS", 2.0)
     monkeypatch.setattr(exchange, "WRITE_EVERY", 0.0)
-    shelf.fail_next("file", lambda answer: replace(answer, ending="stall"))
+    shelf.fail_next("files", lambda answer: replace(answer, ending="stall"))
     assert await download(http, shelf, tmp_path / "picture") == FILE
     assert shelf.asked[1] == REST
 
 
 async def test_a_page_that_breaks_off_leaves_nothing(shelf: Shelf, http: HttpClient, tmp_path: Path) -> None:
-    shelf.fail_next("file", Answer(200, b"<html>" * 900, {"Content-Type": "image/png", "ETag": TAG}, ending="truncate"))
+    shelf.fail_next(
+        "files", Answer(200, b"<html>" * 900, {"Content-Type": "image/png", "ETag": TAG}, ending="truncate")
+    )
     with pytest.raises(ResultLost, match="not to a picture"):
         await download(http, shelf, tmp_path / "picture")
     assert names_in(tmp_path) == set()
 
 
 async def test_a_part_of_what_is_too_large_does_not_stay(shelf: Shelf, http: HttpClient, tmp_path: Path) -> None:
-    shelf.fail_next("file", truncated)
+    shelf.fail_next("files", truncated)
     account = Account("vendor", (shelf.url("files"),), "", {})
     with pytest.raises(ResultLost, match="larger") as caught:
         await http.download(account, f"{shelf.url('files')}/a.png", tmp_path / "picture", max_bytes=TOTAL - 1)
     assert caught.value.final
     assert not (tmp_path / "picture.part").exists()
+
+
+KEY = "sk-test-0123456789abcdef"
+
+
+def with_key(shelf: Shelf) -> Account:
+    """An account that has its files at the shelf and sends it a key."""
+    return bearer("vendor", KEY, shelf.url("files"))
+
+
+async def test_a_file_that_needs_the_key_is_gone_on_with_too(shelf: Shelf, http: HttpClient, tmp_path: Path) -> None:
+    shelf.fail_next("files", truncated)
+    await http.download(with_key(shelf), f"{shelf.url('files')}/a.png", tmp_path / "picture", with_key=True)
+    assert (tmp_path / "picture").read_bytes() == FILE
+    assert shelf.asked == ["", REST]
+    for asked in shelf.received("files"):
+        assert asked.headers["authorization"] == f"Bearer {KEY}"
+        assert asked.headers["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("ending", ["hang", "stall"])
+async def test_a_silent_vendor_is_given_up_when_it_wants_the_key_too(
+    shelf: Shelf, http: HttpClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: Ending
+) -> None:
+    monkeypatch.setattr(fetch, "STALL_SECONDS", 1.0)
+    shelf.fail_next("files", lambda answer: replace(answer, ending=ending))
+    await http.download(with_key(shelf), f"{shelf.url('files')}/a.png", tmp_path / "picture", with_key=True)
+    assert (tmp_path / "picture").read_bytes() == FILE
+
+
+@pytest.mark.parametrize("hops", [["files"], ["cdn"], ["files", "cdn", "cdn"], ["cdn", "files"]])
+async def test_at_each_hop_the_key_goes_to_the_vendors_own_address_alone(
+    shelf: Shelf, http: HttpClient, tmp_path: Path, hops: list[str]
+) -> None:
+    for host, following in itertools.pairwise(["files", *hops]):
+        shelf.fail_next(host, Answer(307, b"", {"Location": f"{shelf.url(following)}/b.png"}))
+    await http.download(with_key(shelf), f"{shelf.url('files')}/a.png", tmp_path / "picture", with_key=True)
+    assert (tmp_path / "picture").read_bytes() == FILE
+    assert [one.host for one in shelf.requests] == ["files", *hops]
+    assert all((KEY in one.header_values()) == (one.host == "files") for one in shelf.requests)
+
+
+async def test_the_vendors_own_address_may_be_where_no_stranger_may_lead(shelf: Shelf, tmp_path: Path) -> None:
+    connections = exchange.Connections()
+    once = partial(
+        connections.download,
+        f"{shelf.url('files')}/a.png",
+        max_bytes=TOTAL,
+        allow_loopback=False,
+        key_headers=with_key(shelf).headers_for,
+    )
+    await once(tmp_path / "picture")
+    assert (tmp_path / "picture").read_bytes() == FILE
+    shelf.fail_next("files", Answer(307, b"", {"Location": f"{shelf.url('cdn')}/b.png"}))
+    with pytest.raises(NotFetched, match="not a public address"):
+        await once(tmp_path / "another")
+    assert len(shelf.requests) == 2
+    await connections.aclose()
+
+
+async def test_a_key_that_cannot_stand_in_a_header_is_not_sent(shelf: Shelf, http: HttpClient, tmp_path: Path) -> None:
+    account = bearer("vendor", "sk-\u2026", shelf.url("files"))
+    with pytest.raises(ResultLost, match="characters that no key has"):
+        await http.download(account, f"{shelf.url('files')}/a.png", tmp_path / "picture", with_key=True)
+    assert not shelf.requests
+
+
+async def test_the_connection_is_used_again_for_a_file_that_needs_the_key(
+    shelf: Shelf, http: HttpClient, tmp_path: Path
+) -> None:
+    for number in range(3):
+        await http.download(
+            with_key(shelf), f"{shelf.url('files')}/{number}.png", tmp_path / f"{number}", with_key=True
+        )
+    assert shelf.connections == 1

@@ -13,8 +13,7 @@ from pathlib import Path
 import anyio
 
 from imagewright.settings.folders import Folders
-from imagewright.storage.principal import LOCAL
-from imagewright.storage.records import NewPicture
+from imagewright.storage.records import LOCAL, NewPicture
 from imagewright.storage.stores import open_stores
 
 

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from imagewright.storage.base import JobStore, Started
-from imagewright.storage.principal import LOCAL
-from imagewright.storage.records import CallRecord, NewJob, NewPicture, PictureRecord, id_of
+from imagewright.storage.records import LOCAL, CallRecord, NewJob, NewPicture, PictureRecord, id_of
 from imagewright.storage.stores import open_stores
+from tests.support.seeded_jobs import finish
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from imagewright.settings.folders import Folders
     from imagewright.storage.library import Library
-    from imagewright.storage.principal import Principal
-    from imagewright.storage.records import Cap, JobRecord
+    from imagewright.storage.records import Cap, JobRecord, Principal
 
 NOW = 100.0
 LEASE = 10.0
@@ -60,9 +59,8 @@ async def ended(
 ) -> str:
     """A job that has ended."""
     record = await started(store, name, **changes)
-    await store.finish(
-        record.id, state, cost_usd=usd, cost_basis="unknown" if usd is None else "actual", notes=("Done.",)
-    )
+    basis: Any = "unknown" if usd is None else "actual"
+    await finish(store, record.id, state, cost_usd=usd, cost_basis=basis, notes=("Done.",))
     return record.id
 
 

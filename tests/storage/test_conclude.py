@@ -8,8 +8,7 @@ import pytest
 
 from imagewright.errors import StorageError
 from imagewright.storage.base import LostLeaseError, Step
-from imagewright.storage.principal import LOCAL, Principal
-from imagewright.storage.records import CallRecord
+from imagewright.storage.records import LOCAL, CallRecord, Principal
 from imagewright.storage.states import CallState
 from imagewright.storage.stores import open_stores
 from tests.storage.stores_bench import LEASE, picture, record, started

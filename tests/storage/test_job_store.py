@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagewright.storage.base import ForgottenJobError, LostLeaseError, Renewed
-from imagewright.storage.principal import LOCAL
-from imagewright.storage.records import CallRecord, JobRecord, NewJob
+from imagewright.storage.records import LOCAL, CallRecord, JobRecord, NewJob
 from imagewright.storage.states import CallState
 from tests.storage.stores_bench import LEASE, NOW, ended, job, started
+from tests.support.seeded_jobs import finish
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -62,7 +62,7 @@ async def test_steps_and_the_end_are_read_back(workers: Workers, clock: Clock) -
     await store.advance("job_1", 0, CallState.MADE, outputs=outputs, cost_usd=0.5)
     await store.advance("job_1", 0, CallState.KEPT, error={"kind": "failed", "text": "one is gone"})
     clock.wait(5)
-    await store.finish("job_1", "completed", cost_usd=0.5, cost_basis="actual", notes=["Done."])
+    await finish(store, "job_1", "completed", cost_usd=0.5, cost_basis="actual", notes=["Done."])
     found = await store.get(LOCAL, "job_1")
     assert found is not None
     assert found.calls == (
@@ -114,7 +114,7 @@ STEPS: dict[str, Callable[[JobStore], Awaitable[object]]] = {
     "advance": lambda store: store.advance("job_1", 0, CallState.SUBMITTING),
     "claim": lambda store: store.claim("job_1", 0, HANDLE),
     "replan": lambda store: store.replan(job()),
-    "finish": lambda store: store.finish("job_1", "completed", cost_usd=0.0, cost_basis="actual", notes=()),
+    "finish": lambda store: finish(store, "job_1", "completed", cost_usd=0.0, cost_basis="actual", notes=()),
 }
 
 
@@ -143,7 +143,7 @@ async def test_what_is_settled_stays_settled(workers: Workers, clock: Clock) -> 
     store = workers()
     await ended(store)
     with pytest.raises(LostLeaseError):
-        await store.finish("job_1", "failed", cost_usd=9.0, cost_basis="actual", notes=())
+        await finish(store, "job_1", "failed", cost_usd=9.0, cost_basis="actual", notes=())
     with pytest.raises(LostLeaseError):
         await store.advance("job_1", 0, CallState.SUBMITTING)
     with pytest.raises(LostLeaseError):

@@ -20,8 +20,7 @@ from imagewright.storage.blobs import LocalBlobs
 from imagewright.storage.library import Library
 from imagewright.storage.paths import files as private_files
 from imagewright.storage.paths.roots import AllowedRoots
-from imagewright.storage.principal import LOCAL
-from imagewright.storage.records import id_of, new_id
+from imagewright.storage.records import LOCAL, id_of, new_id
 from imagewright.storage.sqlite.pictures import SqlitePictureIndex
 from tests.storage.stores_bench import opened, picture, place
 from tests.support.memory_library import MemoryPictureIndex
@@ -30,8 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from imagewright.settings.folders import Folders
-    from imagewright.storage.principal import Principal
-    from imagewright.storage.records import NewPicture, PictureRecord
+    from imagewright.storage.records import NewPicture, PictureRecord, Principal
 
 pytestmark = pytest.mark.anyio
 

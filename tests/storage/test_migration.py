@@ -18,12 +18,12 @@ import pytest
 from imagewright.errors import StorageError
 from imagewright.settings.folders import Folders
 from imagewright.storage.base import Step
-from imagewright.storage.principal import LOCAL, Principal
-from imagewright.storage.records import Pace, spooled_key
+from imagewright.storage.records import LOCAL, Pace, Principal, spooled_key
 from imagewright.storage.sqlite.database import Database
 from imagewright.storage.sqlite.tables import MIGRATIONS
 from imagewright.storage.states import CallState
 from imagewright.storage.stores import open_stores
+from tests.support.seeded_jobs import finish, note
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -123,8 +123,8 @@ async def test_running_jobs_are_carried_on_with_their_files(old: Path, folders: 
         )
         assert await stores.blobs.read(f"incoming/{MADE}/result-1") == b"another picture"
         await stores.jobs.advance(PLANNED, 0, CallState.SUBMITTING)
-        await stores.jobs.note(MADE, 0, CallState.KEPT)
-        await stores.jobs.finish(MADE, "completed", cost_usd=0.2, cost_basis="actual", notes=())
+        await note(stores.jobs, MADE, 0, CallState.KEPT)
+        await finish(stores.jobs, MADE, "completed", cost_usd=0.2, cost_basis="actual", notes=())
 
 
 async def test_pictures_are_found_and_read_where_they_lie(old: Path, folders: Folders, tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ async def test_every_release_since_is_migrated_too(old: Path, folders: Folders, 
         assert await stores.jobs.take_slot("account", "vendor", Pace(1, 60.0, 9)) > 0
         await stores.jobs.conclude(SUBMITTED, [Step(0, CallState.MADE, {"took": 4.0})])
         assert await stores.jobs.durations("vendor", jobs[SUBMITTED].model) == [4.0]
-        await stores.jobs.note(MADE, 0, CallState.STALLED)
+        await note(stores.jobs, MADE, 0, CallState.STALLED)
         await stores.jobs.stall(MADE, ["It takes too long."])
         assert [one.id for one in await stores.jobs.reclaim(["vendor"], stalled=True)] == [MADE]
 

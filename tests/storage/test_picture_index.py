@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imagewright.storage.principal import LOCAL
+from imagewright.storage.records import LOCAL
 from tests.storage.stores_bench import NOON, record
 
 if TYPE_CHECKING:

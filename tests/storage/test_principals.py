@@ -13,8 +13,7 @@ from imagewright.storage.base import JobStore, OverBudget, PictureIndex
 from imagewright.storage.blobs import LocalBlobs
 from imagewright.storage.library import Library
 from imagewright.storage.paths.roots import AllowedRoots, ConfineError
-from imagewright.storage.principal import LOCAL, Principal
-from imagewright.storage.records import Cap
+from imagewright.storage.records import LOCAL, Cap, Principal
 from imagewright.storage.states import CallState
 from tests.storage.stores_bench import NOON, SOURCE, ended, job, picture, record, started
 from tests.support.memory_library import MemoryPictureIndex
@@ -32,7 +31,7 @@ pytestmark = pytest.mark.anyio
 
 ALICE, BOB = Principal("alice"), Principal("bob")
 UNSCOPED = {
-    "advance", "claim", "replan", "finish", "renew", "check_lease", "release",  # of the worker that holds the job
+    "advance", "claim", "replan", "renew", "check_lease", "release",  # of the worker that holds the job
     "conclude", "stall",
     "reclaim", "known_handles", "get_unscoped",  # of all principals, and shown to none
     "take_slot", "slot_used", "slot_refused", "learn_pace", "durations",  # of the vendor's account, which all share

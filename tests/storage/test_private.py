@@ -14,7 +14,7 @@ import pytest
 import imagewright
 from imagewright.storage.paths import files
 from imagewright.storage.paths.roots import AllowedRoots
-from imagewright.storage.principal import LOCAL
+from imagewright.storage.records import LOCAL
 from imagewright.storage.stores import open_stores
 from tests.storage.stores_bench import job, picture
 

@@ -8,9 +8,9 @@ import anyio
 import pytest
 
 from imagewright.storage.base import REPEAT_SECONDS, Joined, KeyClash, OverBudget, Started
-from imagewright.storage.principal import LOCAL
-from imagewright.storage.records import Cap, CostRow
+from imagewright.storage.records import LOCAL, Cap, CostRow
 from tests.storage.stores_bench import NOW, ended, job, started
+from tests.support.seeded_jobs import finish
 
 if TYPE_CHECKING:
     from imagewright.storage.base import JobStore
@@ -114,7 +114,7 @@ async def test_a_job_that_took_long_is_still_joined_when_it_has_just_ended(worke
     store = workers()
     await started(store)
     clock.wait(3600)
-    await store.finish("job_1", "completed", cost_usd=0.5, cost_basis="actual", notes=())
+    await finish(store, "job_1", "completed", cost_usd=0.5, cost_basis="actual", notes=())
     assert await again(store) == "job_1"
 
 
@@ -192,7 +192,7 @@ async def test_what_a_job_really_cost_takes_the_place_of_what_was_set_aside(work
     over = await store.open(LOCAL, job("2", reserved_usd=0.1), [cap])
     assert isinstance(over, OverBudget)
     assert (over.cap, over.spent.usd, over.spent.jobs) == (cap, 1.0, 1)
-    await store.finish("job_1", "failed", cost_usd=0.0, cost_basis="actual", notes=())
+    await finish(store, "job_1", "failed", cost_usd=0.0, cost_basis="actual", notes=())
     await started(store, "2", cap, reserved_usd=1.0)
 
 

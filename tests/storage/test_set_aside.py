@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagewright.storage.base import Started, UnreadableJobError
-from imagewright.storage.principal import LOCAL
+from imagewright.storage.records import LOCAL
 from imagewright.storage.states import CallState
 from imagewright.storage.stores import open_stores
 from tests.storage.stores_bench import LEASE, ended, job, picture, started
+from tests.support.seeded_jobs import finish, note
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -76,8 +77,8 @@ async def test_one_that_a_worker_holds_is_left_to_it(stores: Stores) -> None:
     await stores.jobs.advance("job_1", 0, CallState.SUBMITTING)
     run(stores, DAMAGED)
     assert await stores.jobs.newest(LOCAL, 10) == []
-    await stores.jobs.note("job_1", 0, CallState.MADE)
-    await stores.jobs.finish("job_1", "completed", cost_usd=0.5, cost_basis="actual", notes=())
+    await note(stores.jobs, "job_1", 0, CallState.MADE)
+    await finish(stores.jobs, "job_1", "completed", cost_usd=0.5, cost_basis="actual", notes=())
     assert run(stores, "SELECT * FROM aside") == []
     assert await stores.jobs.newest(LOCAL, 10) == []
     await stores.jobs.renew([])

@@ -15,8 +15,7 @@ import pytest
 
 from imagewright.errors import StorageError
 from imagewright.storage.base import UnreadableJobError
-from imagewright.storage.principal import LOCAL
-from imagewright.storage.records import CallRecord, Pace
+from imagewright.storage.records import LOCAL, CallRecord, Pace
 from imagewright.storage.sqlite.database import Database
 from imagewright.storage.sqlite.jobs import _AT_VENDOR, _SAME_CALL, _SAME_KEY, _SPENT, SqliteJobStore
 from imagewright.storage.sqlite.leases import MOST_RECLAIMED

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagewright.storage.base import REPEAT_SECONDS, Joined, LostLeaseError, OverBudget, Renewed
-from imagewright.storage.principal import LOCAL, Principal
-from imagewright.storage.records import CallRecord, Cap, JobRecord
+from imagewright.storage.records import LOCAL, CallRecord, Cap, JobRecord, Principal
 from imagewright.storage.states import CallState
 from tests.storage.stores_bench import LEASE, NOW, ended, job, started
+from tests.support.seeded_jobs import finish
 
 if TYPE_CHECKING:
     from imagewright.storage.base import JobStore
@@ -69,7 +69,7 @@ async def test_one_that_is_asked_for_is_taken_at_once(workers: Workers) -> None:
     assert taken is not None
     assert (taken.state, taken.is_held, taken.calls[0].state) == ("running", True, CallState.STALLED)
     assert await workers("you").reclaim_one(LOCAL, "job_1") is None
-    await store.finish("job_1", "completed", cost_usd=0.1, cost_basis="actual", notes=())
+    await finish(store, "job_1", "completed", cost_usd=0.1, cost_basis="actual", notes=())
 
 
 async def test_its_reservation_counts_in_the_period_it_was_opened_in(workers: Workers, clock: Clock) -> None:
@@ -111,7 +111,7 @@ async def cancelled(store: JobStore) -> None:
     error = {"kind": "cancelled", "text": "It was cancelled."}
     for number in (1, 2):
         await store.advance("job_1", number, CallState.CANCELLED, error=error)
-    await store.finish("job_1", "cancelled", cost_usd=0.5, cost_basis="estimate", notes=("Cancelled.",), error=error)
+    await finish(store, "job_1", "cancelled", cost_usd=0.5, cost_basis="estimate", notes=("Cancelled.",), error=error)
     await store.mark_seen(LOCAL, "job_1")
 
 
@@ -129,7 +129,7 @@ async def test_what_was_cancelled_but_went_on_is_carried_on(workers: Workers) ->
     (taken,) = await workers("you").reclaim(["somebody"])
     assert not taken.cancel_requested
     await workers("you").advance("job_1", 1, CallState.MADE)
-    await workers("you").finish("job_1", "completed", cost_usd=0.5, cost_basis="actual", notes=())
+    await finish(workers("you"), "job_1", "completed", cost_usd=0.5, cost_basis="actual", notes=())
     assert await store.repeated(LOCAL, "1", "") is not None  # nobody has heard of this end yet
 
 
@@ -139,7 +139,7 @@ async def test_what_was_made_before_it_was_cancelled_is_made_again(workers: Work
     outputs = [{"url": "", "file": "incoming/job_1/result-1", "seed": None}]
     for state in (CallState.SUBMITTING, CallState.MADE, CallState.STALLED, CallState.CANCELLED):
         await store.advance("job_1", 0, state, outputs=outputs)
-    await store.finish("job_1", "cancelled", cost_usd=0.5, cost_basis="estimate", notes=())
+    await store.conclude("job_1", [], end=("cancelled", {"cost_usd": 0.5, "cost_basis": "estimate", "notes": ()}))
     assert await store.reopen(LOCAL, "job_1")
     found = await store.get(LOCAL, "job_1")
     assert found is not None

@@ -12,7 +12,7 @@ import pytest
 
 from imagewright.errors import StorageError
 from imagewright.storage.base import Started
-from imagewright.storage.principal import LOCAL
+from imagewright.storage.records import LOCAL
 from imagewright.storage.sqlite.database import Database
 from imagewright.storage.sqlite.jobs import SqliteJobStore
 from imagewright.storage.sqlite.writer import FRESH, Writer

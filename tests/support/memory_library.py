@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from imagewright.storage.principal import Principal
-    from imagewright.storage.records import PictureRecord
+    from imagewright.storage.records import PictureRecord, Principal
 
 
 class MemoryPictureIndex:

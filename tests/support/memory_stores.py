@@ -19,13 +19,12 @@ from imagewright.storage.base import (
     LostLeaseError,
     OverBudget,
     Renewed,
-    SeenRunOut,
     Started,
     Step,
 )
 from imagewright.storage.pace import Account
-from imagewright.storage.principal import Principal
-from imagewright.storage.records import CostRow, JobRecord, NewJob, Spent
+from imagewright.storage.records import CostRow, JobRecord, NewJob, Principal, Spent
+from imagewright.storage.sqlite.leases import SeenRunOut
 from imagewright.storage.states import NEXT, OPEN, CallState
 from tests.support.memory_library import MemoryPictureIndex
 
@@ -187,9 +186,6 @@ class MemoryJobStore:
         changes = {name: getattr(job, name) for name in ("provider", "model", "plan", "notes", "reserved_usd", "calls")}
         one.job = replace(one.job, **changes)
 
-    async def finish(self, job_id: str, state: JobState, **end: Unpack[JobEnd]) -> None:
-        self._end(self._mine(job_id), state, end)
-
     def _end(self, one: Kept, state: JobState, end: JobEnd) -> None:
         changes: dict[str, Any] = {**end, "notes": tuple(end["notes"]), "error": end.get("error")}
         one.job = replace(one.job, state=state, finished=self._clock(), worker_id="", **changes)
@@ -285,7 +281,7 @@ class MemoryJobStore:
         self._shared.accounts.setdefault(account, Account()).use(self._clock(), late)
 
     async def learn_pace(self, account: str, pace: Pace) -> None:
-        self._shared.accounts.setdefault(account, Account()).learn(pace)
+        self._shared.accounts.setdefault(account, Account()).learn(pace, self._clock())
 
     def _as_read(self, one: Kept) -> JobRecord:
         return replace(one.job, is_held=one.is_held(self._clock()))

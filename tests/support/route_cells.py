@@ -193,6 +193,7 @@ def run(name: str, cells: Sequence[Cell], folder: Path) -> Run:
             tables = (f'[routes.{tool}.{name}]\nmodel = "{model}"\n' for tool, model in preferred.items())
             (home / "config.toml").write_text("".join(tables), encoding="utf-8")
             own = {"IMAGEWRIGHT_HOME": str(home), "IMAGEWRIGHT_ROOTS": str(folder), "HOME": str(folder)}
+            own[f"IMAGEWRIGHT_{name.upper()}_RATE"] = "10000/1"  # the cells of a vendor are more than it takes at once
             with RawClient(MODERN, env=environment(emulators) | own, quick=True) as client:
                 made.tools = made.tools or {tool["name"]: tool for tool in client.ask("tools/list")["tools"]}
                 begun = {

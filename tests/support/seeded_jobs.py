@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 
 from imagewright.catalog.load import catalog
 from imagewright.settings.folders import find_folders
-from imagewright.storage.principal import LOCAL
-from imagewright.storage.records import CallRecord, NewJob
+from imagewright.storage.base import Step
+from imagewright.storage.records import LOCAL, CallRecord, NewJob
 from imagewright.storage.stores import open_stores
 from tests.support.clock import Clock
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Unpack
 
+    from imagewright.storage.base import CallChanges, JobEnd, JobStore
     from imagewright.storage.records import CostBasis
+    from imagewright.storage.states import CallState, JobState
+    from imagewright.storage.stores import DeferredJobs
 
 
 def job_of(job_id: str, *, provider: str = "offline", tool: str = "") -> NewJob:
@@ -35,6 +39,16 @@ def job_of(job_id: str, *, provider: str = "offline", tool: str = "") -> NewJob:
         expected=1,
         calls=(CallRecord(number=0),),
     )
+
+
+async def note(store: JobStore | DeferredJobs, job_id: str, number: int, state: CallState, **changes: Any) -> None:
+    """Take one step of a call that has happened already."""
+    await store.conclude(job_id, [Step(number, state, cast("CallChanges", changes))])
+
+
+async def finish(store: JobStore | DeferredJobs, job_id: str, state: JobState, **end: Unpack[JobEnd]) -> None:
+    """End a job without a step of its calls."""
+    await store.conclude(job_id, (), end=(state, end))
 
 
 def book(
@@ -55,7 +69,7 @@ def book(
         await stores.jobs.open(LOCAL, job)
         clock.wait(1.0)
         if ended:
-            await stores.jobs.finish(job.id, "completed", cost_usd=usd, cost_basis=basis, notes=())
+            await finish(stores.jobs, job.id, "completed", cost_usd=usd, cost_basis=basis, notes=())
         await stores.close()
 
     anyio.run(write)

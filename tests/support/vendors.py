@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from imagewright.providers import KEY_VARIABLES, open_provider
 from imagewright.providers.base import ProviderConfig
 from imagewright.providers.http.client import HttpClient
+from imagewright.storage.records import Pace
 from tests.emulators.base import address_variables
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 AnyEmulator = Any
 """An `Emulator`, with what is particular to its vendor: an account, a queue, links that end."""
+UNHURRIED = Pace(calls=100_000, seconds=1.0, running=100_000)
+"""A pace for tests that are about something else: no call waits for its turn, however many there are."""
 FOLDER = Path(__file__).parents[1] / "providers"
 
 
@@ -68,7 +71,8 @@ def environment(emulators: Mapping[str, AnyEmulator]) -> dict[str, str]:
 def wired(name: str, emulator: AnyEmulator, http: Sender, **overrides: Mapping[str, Any]) -> Provider:
     """The unmodified provider that speaks to the emulator, with the user's tables by tool."""
     return open_provider(
-        name, ProviderConfig(key=emulator.key, addresses=emulator.addresses, overrides=overrides, http=http)
+        name,
+        ProviderConfig(key=emulator.key, addresses=emulator.addresses, overrides=overrides, http=http, pace=UNHURRIED),
     )
 
 

@@ -17,7 +17,7 @@ from imagewright.engine import waiting
 from imagewright.engine.engine import open_engine
 from imagewright.providers.kie.provider import Kie
 from imagewright.settings.load import load_settings
-from imagewright.storage.principal import LOCAL
+from imagewright.storage.records import LOCAL
 from imagewright.surface.server import McpServer
 from tests.emulators.kie import KieEmulator, envelope
 from tests.emulators.messages import Answer
@@ -112,6 +112,29 @@ async def test_the_caller_hears_of_it_at_once_and_once_the_key_is_corrected_wait
     assert len(kie.received("create")) == len(kie.charges) == 1
 
 
+async def test_a_stalled_job_says_so_and_goes_on_when_it_is_waited_for(
+    kie: KieEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kie.seconds = 10_000.0
+    async with connected(kie, seldom=0.05) as (client, engine):
+        provider = engine.config.registry.providers["kie"]
+        with monkeypatch.context() as patient:
+            patient.setattr(waiting, "LEAST_PATIENCE", 0.0)
+            provider.poll_policy = replace(provider.poll_policy, patience=0.0)
+            data, text = _read(await client.call_tool(TOOL, CALL))
+        assert data["status"] == "stalled"
+        (note,) = [note for note in data["notes"] if "do not call again" in note]
+        for part in ("Stalled (it began ", note, "kie was asked for ", f'Its job_id is "{data["job_id"]}".'):
+            assert part in text
+        looked_at, _ = _read(await client.call_tool("image_job", {"job_id": data["job_id"], "action": "show"}))
+        assert looked_at["status"] == "stalled"
+        provider.poll_policy = replace(provider.poll_policy, patience=Kie.poll_policy.patience)
+        kie.seconds = 0.0
+        data, _ = _read(await client.call_tool("image_job", {"job_id": data["job_id"]}))
+    assert (data["status"], len(data["images"])) == ("completed", 1)
+    assert len(kie.received("create")) == len(kie.charges) == 1
+
+
 @pytest.mark.parametrize("row", ONCE)
 async def test_one_bad_answer_is_reported_and_the_picture_arrives(row: str, kie: KieEmulator) -> None:
     answered = Event()
@@ -141,25 +164,3 @@ async def test_ordinary_trouble_is_waited_through(answer: Answer, kie: KieEmulat
         data, _ = _read(await client.call_tool(TOOL, CALL))
     assert (data["status"], len(data["images"])) == ("completed", 1)
     assert len(kie.received("poll")) == 4
-
-
-async def test_a_stalled_job_says_what_to_do_and_goes_on_when_it_is_waited_for(
-    kie: KieEmulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(waiting, "LEAST_PATIENCE", 0.0)
-    async with connected(kie, seldom=0.01) as (client, engine):
-        provider = engine.config.registry.providers["kie"]
-        provider.poll_policy = replace(provider.poll_policy, patience=0.0)
-        kie.seconds = 1e6
-        data, text = _read(await client.call_tool(TOOL, CALL))
-        assert (data["status"], data["images"]) == ("stalled", [])
-        for part in ("Stalled", "Do not call again: it may be paid", "image_job", data["job_id"]):
-            assert part in text
-        kie.seconds = 0.0
-        provider.poll_policy = replace(provider.poll_policy, patience=1e9)
-        # a client that does not wait has it carried on as well
-        data, _ = _read(await client.call_tool("image_job", {"job_id": data["job_id"], "wait": 0}))
-        assert data["status"] == "running"
-        data, _ = _read(await client.call_tool("image_job", {"job_id": data["job_id"]}))
-    assert (data["status"], len(data["images"])) == ("completed", 1)
-    assert len(kie.received("create")) == 1

@@ -15,7 +15,7 @@ from imagewright.engine.engine import open_engine
 from imagewright.engine.offer import HELPER_TOOLS
 from imagewright.errors import Refusal
 from imagewright.settings.load import load_settings
-from imagewright.storage.principal import LOCAL
+from imagewright.storage.records import LOCAL
 from imagewright.surface.definitions import all_definitions
 from imagewright.surface.tools import REPORTED, Tools
 from tests.support.fitting_arguments import fitting, sample

@@ -26,8 +26,7 @@ from imagewright.catalog.row import AUTO, MODEL, PICTURE_KINDS, OperationName
 from imagewright.engine.engine import open_engine
 from imagewright.errors import Refusal
 from imagewright.settings.load import load_settings
-from imagewright.storage.principal import LOCAL
-from imagewright.storage.records import extension
+from imagewright.storage.records import LOCAL, extension
 from tests.support.pictures import mask_of, quarters, saved
 from tests.support.provider_runs import example, unusual
 

@@ -132,11 +132,12 @@ def test_an_asked_for_cancel_reaches_the_vendor_and_says_what_may_be_charged(hom
         fal.seconds = LONG
         first = call(house, server)
         assert first["status"] == "running"
+        house.wait_for(Aim.SUBMITTED)
         answer = server.call("image_job", {"job_id": first["job_id"], "action": "cancel"})
         found = answer["structuredContent"]["jobs"][0]
         assert found["status"] == "cancelled"
         assert "Cancelled" in answer["content"][0]["text"]
-        assert any("was asked to stop; what it had begun may still be charged" in note for note in found["notes"])
+        assert any("was asked to stop. What it had begun may still be charged" in note for note in found["notes"])
         assert found["cost"] == first["cost"]
         assert len(fal.received("cancel")) == 1
         assert fal.charges == []
@@ -148,6 +149,7 @@ def test_a_vendor_that_cannot_stop_is_reported(house: House) -> None:
     house.vendor.seconds = LONG
     with house.server(IMAGEWRIGHT_WAIT=CLIENT_SECONDS) as server:
         first = call(house, server)
+        house.wait_for(Aim.SUBMITTED)
         answer = server.call("image_job", {"job_id": first["job_id"], "action": "cancel"})
     assert any("has no way to stop" in note for note in answer["structuredContent"]["jobs"][0]["notes"])
 

@@ -315,7 +315,9 @@ def check_courier() -> Finding:
         says = f"paid requests end with the server, as the process that would carry them on does not start: {trouble}"
         return note("server", says, f"To see why, run: {sys.executable} -m imagewright.providers.http.courier")
     if ending:
-        return note("server", f"paid requests may end with the server: {ending}", "Wait for pictures before it stops.")
+        return note(
+            "server", f"paid requests may end with the server: {ending}", "Stop it only when no picture is being made."
+        )
     return ok("server", "paid requests go on when the server ends")
 
 

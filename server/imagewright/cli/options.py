@@ -36,7 +36,9 @@ FOR_PERSON = {
     "Do not call again": "Do not run it again",
     "call once more": "run it once more",
     "Call again if": "Run it again if",
-    "Wait a little and call again": "Wait a little and run it again",
+    "Call again later": "Run it again later",
+    "Call again when": "Run it again when",
+    "with image_job": "with imagewright jobs watch",
 }
 """Phrases of the engine for an assistant, and what a person who types commands reads instead."""
 

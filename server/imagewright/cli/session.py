@@ -12,7 +12,7 @@ from imagewright.cli.options import command_line, unwrapped
 from imagewright.engine.engine import open_engine
 from imagewright.engine.offer import tool_names
 from imagewright.settings.load import Settings, load_settings
-from imagewright.storage.principal import LOCAL
+from imagewright.storage.records import LOCAL
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from imagewright.storage.records import Trouble
 
 LEAVE_SECONDS = 1.5
-"""Seconds for which the answer to a request that is being sent is waited for, if a courier hears it otherwise."""
+"""Seconds for which the answer to a request that is being sent is waited for, if a courier hears it after that."""
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -46,8 +46,7 @@ if TYPE_CHECKING:
     from imagewright.engine.pictures import Source
     from imagewright.engine.plan import Candidate
     from imagewright.imaging.preview import Preview, PreviewCache
-    from imagewright.storage.principal import Principal
-    from imagewright.storage.records import CostRow, PictureRecord
+    from imagewright.storage.records import CostRow, PictureRecord, Principal
     from imagewright.storage.stores import Stores
 
 ROOM_PER_PICTURE = 40_000_000

@@ -151,7 +151,7 @@ def _provider_config(name: str, settings: Settings, http: Sender) -> ProviderCon
         addresses=addresses,
         overrides=overrides,
         http=http,
-        pace=None if rate is None else Pace(*rate),
+        pace=None if rate is None else Pace(*rate, is_users=True),
         cutout_model=settings.cutout_model,
     )
 

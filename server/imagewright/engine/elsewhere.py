@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 
     from imagewright.providers.base import Route
     from imagewright.storage.blob_store import BlobStore
-    from imagewright.storage.principal import Principal
-    from imagewright.storage.records import CallRecord, JobRecord
+    from imagewright.storage.records import CallRecord, JobRecord, Principal
     from imagewright.storage.stores import Stores
 
     ProvidersInUse = Callable[[], Collection[str]]
@@ -43,15 +42,16 @@ LOOK_EVERY = 0.5
 AT_WORK = "at work in another process"
 LEFT = "left behind, to be carried on"
 CARRIED_ON = "The server that began this job has stopped; it was carried on by another."
+REVIVED = "The job was {state} until somebody asked for its pictures; then it went on."
 NO_PROCESS = (
     "No process works on this job: {name} is not among the providers in use, it has no key or was switched off. Set it "
     "up again, `imagewright doctor` says how: then the job is carried on and the picture arrives by itself. Do not "
     "call again: it may be paid for already. It can also be cancelled."
 )
 STALLED = (
-    "For a long time its picture did not come, or could not be kept. That is tried again when somebody waits for this "
-    "job with image_job, by `imagewright jobs resume {id}`, and at each start of a server. Do not call again: it may "
-    "be paid."
+    "No process works on this job now, because going on did not help; its notes say what was in the way. Its picture "
+    "may be paid for and can still be had, so do not call again. The job goes on when somebody waits for it with "
+    "image_job, with `imagewright jobs resume {id}`, and once at each start of a server."
 )
 _ANSWER = "answer-"
 YOUNG = 3600.0
@@ -76,9 +76,17 @@ async def job_from_record(record: JobRecord, who: Principal, stores: Stores, in_
 
 
 async def taken_over(
-    record: JobRecord, who: Principal, known: Mapping[str, Job], stores: Stores, in_use: ProvidersInUse
+    record: JobRecord,
+    who: Principal,
+    known: Mapping[str, Job],
+    stores: Stores,
+    in_use: ProvidersInUse,
+    *,
+    note: str,
 ) -> Job:
-    """The job of a record that this process has reclaimed, ready to be carried on. `known` are the jobs by their ids.
+    """The job of a record that this process has reclaimed, ready to be carried on, with a note that says so.
+
+    `known` are the jobs by their ids.
 
     Raises:
         UnreadableJobError: the record makes no sense.
@@ -95,7 +103,8 @@ async def taken_over(
     job.troubles.clear()
     if record.cancel_requested:
         job.scope.cancel()
-    job.note(CARRIED_ON)
+    job.note(note)
+    job.stage = "carried on"
     return job
 
 

@@ -35,8 +35,7 @@ if TYPE_CHECKING:
     from imagewright.imaging.preview import PreviewCache
     from imagewright.providers.http.client import Sender
     from imagewright.settings.load import Settings
-    from imagewright.storage.principal import Principal
-    from imagewright.storage.records import CostRow, PictureRecord, Trouble
+    from imagewright.storage.records import CostRow, PictureRecord, Principal, Trouble
     from imagewright.storage.stores import Stores
 
 log = logging.getLogger(__name__)
@@ -82,7 +81,8 @@ class Engine:
     async def reload(self) -> bool:
         """Read the configuration and the keys again; whether the offer has changed.
 
-        Calls that come after this go by the new ones. Jobs that run keep the provider they began with.
+        Calls that come after this go by the new ones. Jobs that run keep the provider they began with
+        until it gives trouble, and then take what is configured now.
 
         Raises:
             SettingsError: something in the files cannot be used; everything stays as it was.
@@ -106,7 +106,7 @@ class Engine:
         await watch_files((folders.config, folders.keys), reload)
 
     async def leave(self, seconds: float) -> None:
-        """Wait until what is being sent is answered, so many seconds at most; a courier hears the rest without us."""
+        """Wait until what is being sent is answered, at most so many seconds. Later answers go to the courier."""
         if self._opened is not None:
             await self._opened.jobs.desk.leave(seconds, outlives=self._http.outlives)
 

@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     from imagewright.imaging.preview import PreviewCache
     from imagewright.providers.base import Finished, Output
     from imagewright.storage.base import Step
-    from imagewright.storage.principal import Principal
-    from imagewright.storage.records import CallRecord, CostBasis, JobRecord, PictureRecord
+    from imagewright.storage.records import CallRecord, CostBasis, JobRecord, PictureRecord, Principal
 
 SHARE_MADE = 0.9
 """The share that is done when all pictures of a job are made and only have to be fetched."""
@@ -119,8 +118,8 @@ class Job:
     """One job, which only the engine changes."""
 
     record: JobRecord
-    """What is known of it. While this process works on it, what is added here is written down when the job ends; the
-    states of its calls are only in the store and in the `CallRun`s."""
+    """What is known of it. While this process works on it, notes that are added are written down with the next step of
+    a call, and the states of its calls are only in the store and in the `CallRun`s."""
     who: Principal
     """The user for whom it is made."""
     is_local: bool = True
@@ -239,6 +238,8 @@ class Job:
 
 ELSEWHERE = (BadKey, ModelUnavailable, OutOfCredit, RateLimited, VendorUnavailable)
 """Errors that another provider may not have."""
+ARRIVED = " pictures arrived."
+"""How the note ends that counts the pictures of a job that has fewer than it was asked for."""
 SENT = frozenset({CallState.SUBMITTING, CallState.SUBMITTED, CallState.MADE, CallState.KEPT, CallState.UNKNOWN})
 
 
@@ -247,7 +248,7 @@ class CallRun:
     """One vendor call that is being carried out."""
 
     call: CallRecord
-    """Its present state, also if the store could not be written; see `_note` in `engine.run`."""
+    """Its present state, also if the store could not be written; see `_note` in `engine.sending`."""
     sent: bool
     """Whether the vendor has it or may have it."""
     error: ImagewrightError | None = None
@@ -335,12 +336,12 @@ def settle(record: JobRecord, arrived: int, usd: float | None, call_runs: Sequen
     error = None
     if not arrived and not cancelled:
         error = errors[0] if errors else ProviderError(record.provider, "no picture came", charged=None)
-    notes = list(record.notes)
+    notes = [note for note in record.notes if not note.endswith(ARRIVED)]  # a cancelled job may have gone on
     if unsent := [one for one in call_runs if isinstance(one.error, StorageError) and not one.sent]:
         some = any(one.sent for one in call_runs)
         notes.append(f"{len(unsent)} of {len(call_runs)} calls were not sent." if some else "Nothing was sent.")
     if arrived < record.expected and (arrived or cancelled):
-        notes.append(f"{arrived} of {record.expected} pictures arrived.")
+        notes.append(f"{arrived} of {record.expected}{ARRIVED}")
     words = {str(error), *notes}
     notes += [text for text in dict.fromkeys(str(error) for error in errors) if text not in words]
     cost_usd, basis = _cost(usd, record.expected, call_runs)

@@ -8,8 +8,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 
-from imagewright.engine.elsewhere import LOOK_EVERY, STALLED, Spool, job_from_record, observe, taken_over
+from imagewright.engine.elsewhere import (
+    CARRIED_ON,
+    LOOK_EVERY,
+    REVIVED,
+    STALLED,
+    Spool,
+    job_from_record,
+    observe,
+    taken_over,
+)
 from imagewright.engine.job import Job, settle
 from imagewright.engine.pacing import Desk
 from imagewright.engine.run import attempts
@@ -25,7 +35,7 @@ from imagewright.storage.base import (
     Started,
     UnreadableJobError,
 )
-from imagewright.storage.principal import Principal
+from imagewright.storage.records import Principal
 from imagewright.storage.states import CallState
 
 if TYPE_CHECKING:
@@ -51,7 +61,10 @@ AGAIN = "For another picture of the same, call once more or change the seed or t
 
 
 class Jobs:
-    """All jobs. `registry` gives the providers in use now; a job keeps those it began with."""
+    """All jobs. `registry` gives the providers in use now.
+
+    A job keeps the provider it began with. When that gives trouble, it takes the one that is configured now.
+    """
 
     def __init__(self, group: TaskGroup, stores: Stores, registry: Callable[[], ProviderRegistry]) -> None:
         self._group = group
@@ -116,8 +129,7 @@ class Jobs:
         Raises:
             StorageError: it cannot be read.
         """
-        known = self._known(who, job_id)
-        if known is not None and known.record.state != "cancelled":
+        if (known := self._known(who, job_id)) is not None and known.record.state != "cancelled":
             return known
         record = await self._stores.jobs.get(who, job_id)
         return known if record is None else await self._watched(record, who)
@@ -183,7 +195,7 @@ class Jobs:
             return job
         if job.record.state == "cancelled":
             await self._stores.jobs.reopen(job.who, job.id)
-        if await self._taken(job):
+        if await self._taken(job, REVIVED.format(state=job.record.state)):
             self._group.start_soon(lambda: self.keep_leases(reclaiming=False))
         return await self.find(job.who, job.id) or job
 
@@ -197,14 +209,13 @@ class Jobs:
     async def reclaim(self) -> None:
         """Take over the jobs that no process works on any more."""
         registry = self._registry()
-        asked, busy = self._asked_for, self._at_work() | self._aside
-        left = await self._stores.jobs.reclaim(
-            registry.providers, but=busy | (asked or set()), stalled=asked is not None
-        )
-        # stalled ones are asked for once by each server; one round may not take all of them
+        asked = self._asked_for
+        busy = self._at_work() | self._aside | (asked or set())
+        left = await self._stores.jobs.reclaim(registry.providers, but=busy, stalled=asked is not None)
+        # stalled ones are asked for once by each server, in as many rounds as that takes
         self._asked_for = asked | {record.id for record in left} if asked is not None and left else None
         for record in left:
-            await self._carry_on(record, Principal(record.principal), registry)
+            await self._carry_on(record, Principal(record.principal), registry, CARRIED_ON)
 
     async def keep_leases(self, *, reclaiming: bool) -> None:
         """Renew leases, learn of cancellations and reclaim left jobs, for as long as the engine is open.
@@ -249,8 +260,7 @@ class Jobs:
             return
         renewed = await self._stores.jobs.renew(at_work)
         for job_id in renewed.lost | renewed.cancelled:
-            job = self._jobs.get(job_id)
-            if job is None or job.done or not job.is_local:
+            if (job := self._jobs.get(job_id)) is None or job.done or not job.is_local:
                 continue
             if job_id in renewed.lost:
                 job.is_local = False
@@ -270,22 +280,19 @@ class Jobs:
                 log.warning("job %s cannot be taken over now: %s", job.id, error)
             await anyio.sleep(LOOK_EVERY)
 
-    async def _taken(self, job: Job) -> bool:
-        """Take a job over if no process works on it; whether that was so.
-
-        Raises:
-            StorageError: it cannot be read or written.
-        """
+    async def _taken(self, job: Job, note: str = CARRIED_ON) -> bool:
+        """Take a job over if no process works on it; whether that was so. Raises `StorageError` as `reclaim_one`."""
+        await anyio.lowlevel.checkpoint()
         with anyio.CancelScope(shield=True):  # one that was taken must be carried on, even if its caller has left
             record = await self._stores.jobs.reclaim_one(job.who, job.id)
             if record is not None:
-                await self._carry_on(record, job.who, self._registry())
+                await self._carry_on(record, job.who, self._registry(), note)
         return record is not None
 
-    async def _carry_on(self, record: JobRecord, who: Principal, registry: ProviderRegistry) -> None:
+    async def _carry_on(self, record: JobRecord, who: Principal, registry: ProviderRegistry, note: str) -> None:
         """Carry on a job that was taken over; one whose record makes no sense is left alone."""
         try:
-            job = await taken_over(record, who, self._jobs, self._stores, lambda: self._registry().providers)
+            job = await taken_over(record, who, self._jobs, self._stores, lambda: self._registry().providers, note=note)
         except UnreadableJobError as error:
             self._aside.add(record.id)
             self._report(error)
@@ -333,8 +340,9 @@ class Jobs:
             pictures = [picture for call_run in attempt.call_runs for picture in call_run.unrecorded]
             try:
                 await self._stores.jobs.conclude(job.id, steps, pictures, (ended.state, values))
-            except LostLeaseError:
-                log.warning("job %s was settled by another process", job.id)
+            except LostLeaseError:  # the folder is the other process's now, and so is the end
+                job.is_local = False
+                return
             # if the store could not be written, a process that takes the job over must find the results here
             await self._spool.clear(job.id, whole=not unsaved and job.id not in self._stores.jobs.unwritten)
         job.finish(ended)
@@ -377,8 +385,7 @@ class Jobs:
         job = self._jobs.get(job_id)
         if job is None or job.who.id != who.id:
             return None
-        reopened = record is not None and job.record.state == "cancelled" != record.state
-        return None if reopened else job
+        return None if record is not None and job.record.state == "cancelled" != record.state else job
 
     def _report(self, error: UnreadableJobError) -> None:
         """Log once that a record cannot be read."""

@@ -1,8 +1,8 @@
-"""Waiting for a slot of a vendor's account, and for a vendor that takes no request just now.
+"""How a call waits until its vendor takes it: for a slot of the account, and for a vendor that is not available.
 
 A vendor takes only so many requests in a time. The slots of an account are shared by all processes through the store.
-Within a process, calls wait in line; the first of them asks the store. Nothing is sent while a call waits, so it can be
-cancelled for nothing.
+Within a process, calls wait in line, and the first of them asks the store. Nothing is sent while a call waits, so it
+can be cancelled without a charge.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from imagewright.engine.trouble import no_turn
+from imagewright.engine.trouble import no_slot
 from imagewright.errors import RateLimited, StorageError
 from imagewright.providers.base import Running
-from imagewright.text import duration
+from imagewright.text import counted, duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +53,8 @@ class Line:
     """One for each call, in their order."""
     moved: anyio.Event = field(default_factory=anyio.Event)
     """Set when a call has left the line, and then replaced by a new one."""
+    pause: float = 0.0
+    """Seconds after which the first of them may get its slot, by its last look; 0 where that is not known."""
 
     def leave(self, who: object) -> None:
         """Take a call out of the line."""
@@ -81,7 +83,7 @@ class Desk:
     """Whether this process is about to end, and begins to send nothing more."""
 
     async def leave(self, seconds: float, *, outlives: bool) -> None:
-        """Wait until no request is being sent any more, then stop waiting for answers that are heard without us.
+        """Wait until no request is being sent any more, but only so long for answers that couriers hear.
 
         Args:
             seconds: bound on the wait.
@@ -107,7 +109,7 @@ class Turn:
     tell: Callable[[Running], None]
     """Receives the stage."""
     until: float
-    """Until when it may be sent, by the event loop's clock: nobody can set it."""
+    """Until when it may be sent, by the event loop's clock, which nobody can set."""
 
     @property
     def pace(self) -> Pace:
@@ -120,23 +122,22 @@ class Turn:
         """Return with a slot of the provider's account.
 
         Raises:
-            ImagewrightError: none came until the job was too old to be sent. Nothing was sent.
+            ImagewrightError: none came before the job was too old to be sent. Nothing was sent.
         """
         account = self.provider.account
         line = self.desk.lines.setdefault(account, Line())
         me = object()
         line.waiting.append(me)
-        pause = 0.0
         try:
             while True:
-                ahead = line.waiting.index(me)
+                pause, ahead = 0.0, line.waiting.index(me)
                 if not ahead:
-                    pause = await self._take()
+                    pause = line.pause = await self._take()
                     if not pause:
                         return
-                self.tell(Running(stage=_words(self.provider.name, self.pace, ahead, len(line.waiting), pause)))
+                self.tell(Running(stage=_words(self.provider.name, self.pace, ahead, len(line.waiting), line.pause)))
                 if (left := self.until - anyio.current_time()) <= 0:
-                    raise no_turn(self.provider.name)
+                    raise no_slot(self.provider.name)
                 look = min(pause or LONGEST_LOOK, LONGEST_LOOK) * (1 + SPREAD * random.random())  # noqa: S311 - spreads load
                 with anyio.move_on_after(min(look, left)):
                     await line.moved.wait()
@@ -201,9 +202,9 @@ class Turn:
 
 def _words(name: str, pace: Pace, ahead: int, waiting: int, pause: float) -> str:
     """The stage of a call that waits, with its place in the line of this process and about how long it takes."""
-    takes = f": it takes {pace.calls} requests in {pace.seconds:g} s" if pace.calls else ""
+    takes = f", which takes {counted(pace.calls, 'request')} in {pace.seconds:g} s" if pace.calls else ""
     place = f"number {ahead + 1} of {waiting}" if waiting > 1 else "next"
-    words = f"waiting for a turn at {name}{takes}; {place}"
+    words = f"waiting for a turn at {name}{takes}: {place}"
     if pace.calls:
         pause += math.floor(ahead / pace.calls) * pace.seconds
-    return f"{words}, about {duration(max(pause, 1.0))}" if pause else words
+    return f"{words}, in about {duration(max(math.ceil(pause), 1))}" if pause else words

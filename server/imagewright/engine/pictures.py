@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from imagewright.providers.base import MaskForm, Order, Output, PictureForm, Route
     from imagewright.storage.blob_store import BlobStore
     from imagewright.storage.library import Library
-    from imagewright.storage.principal import Principal
+    from imagewright.storage.records import Principal
 
 MEGA = 1_000_000
 PICTURE_ID = re.compile(r"^(?:image://)?(img_[a-z0-9]{1,64})(?:/preview)?$")

@@ -1,4 +1,4 @@
-"""One job through its states: its vendor calls, from the state in the journal to pictures in the library.
+"""Carries one job out: each of its vendor calls, from its state in the journal to pictures in the library.
 
 Every step is written down before the next is taken, so that another process can go on from there.
 """
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
-import anyio.to_thread
 
 from imagewright.engine.config import AbsentProvider
 from imagewright.engine.deliver import Delivery, differences

@@ -1,4 +1,4 @@
-"""The calls of a job at its vendor, up to what the vendor made: sent once, heard, asked about.
+"""Sends the calls of a job to its vendor, each once, and polls them until the vendor has made the pictures.
 
 Every step is written down before the next is taken, so that another process can go on from there.
 """
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-STALE_HOURS = 1.0
+STALE_SECONDS = 3600.0
 """A call of a job that is older than this is not sent any more: its caller has left long ago."""
 FOUND = "The answer to the request was never heard; it was found among {name}'s recent calls and not sent again."
 LATE = 0.2
-"""Seconds from a slot to its request after which the slot counts anew: the first request of a process starts a courier
-and opens a connection, and the vendor counts what arrives."""
+"""Seconds between slot and request after which the slot counts from the request on, because the vendor counts what
+arrives: the first request of a process starts a courier and opens a connection, which takes longer than this."""
 UNREADABLE_PAUSES = (1.0, 5.0, 30.0, 60.0)
 """Seconds before each further try at a paid answer that the disk does not give, or that a courier cannot write yet."""
 UNREADABLE_SECONDS = 86_400.0
@@ -88,14 +88,14 @@ class VendorCalls:
         """Send a call: as this process planned it, else as it was written down. It waits for its turn at the vendor.
 
         Raises:
-            ImagewrightError: the job is older than `STALE_HOURS`; no money is spent for a caller who has left.
+            ImagewrightError: the job is older than `STALE_SECONDS`; no money is spent for a caller who has left.
             ProviderError: the vendor refused it.
             StorageError: the provider has no such route any more, or an input picture is gone.
             UnknownOutcome: the vendor may have it.
         """
-        if (hours := self.job.elapsed / 3600) > STALE_HOURS:
-            raise too_old(hours)
-        until = anyio.current_time() + (STALE_HOURS - hours) * 3600
+        if (left := STALE_SECONDS - self.job.elapsed) < 0:
+            raise too_old(self.job.elapsed)
+        until = anyio.current_time() + left
         order = await self._order_of(call_run)
         provider, refusals = self.provider, 0
         turn = Turn(self.desk, provider, partial(self._progress, call_run), until)
@@ -130,7 +130,7 @@ class VendorCalls:
         slot: float = math.inf,
         again: bool = False,
     ) -> ProviderError | None:
-        """Send a call once and write down what came of it; with `again`, what came of what another process sent.
+        """Send a call once and write down the answer; with `again`, the answer to what another process sent.
 
         Args:
             call_run: the call.
@@ -152,7 +152,7 @@ class VendorCalls:
 
             async def begin() -> None:
                 if self.desk.has_left:
-                    await anyio.sleep_forever()  # nothing new is sent; this process is about to end
+                    await anyio.sleep_forever()  # this process is about to end, and sends nothing more
                 # a cancel from here on would leave the outcome unknown; what follows has time limits of its own
                 scope.shield = True
                 if (late := anyio.current_time() - slot) > LATE and self.provider.account:
@@ -206,7 +206,7 @@ class VendorCalls:
         call_run.sent = False
 
     async def _hear(self, call_run: CallRun) -> None:
-        """Take what came of a call that another process began to send. One that never left is planned again.
+        """Read the answer to a call that another process began to send. One that never left is planned again.
 
         Raises: as `_send`.
         """

@@ -26,6 +26,7 @@ from imagewright.errors import (
     VendorUnavailable,
 )
 from imagewright.providers.base import PART, CanRecover, Finished, Running
+from imagewright.settings.table import rate_variable
 from imagewright.storage.base import LostLeaseError
 from imagewright.text import duration
 
@@ -51,7 +52,7 @@ ADVICE: Mapping[type[Exception], str] = {
 }
 """What a person has to do."""
 WAITING: Mapping[type[Exception], str] = {BadKey: "waiting for the key", OutOfCredit: "waiting for credit"}
-"""The stage while a person has to do something; the call keeps its state, and goes on by itself."""
+"""The stage while a person has to do something. The call keeps its state, and goes on by itself after that."""
 ANY_ADVICE = "If the network asks for a sign-in, or a proxy or an address is set wrongly, fix that."
 CANCEL_SECONDS = 5.0
 """Bound on asking a vendor to stop."""
@@ -193,13 +194,13 @@ async def ask_to_stop(provider: Provider, handle: Handle, job_id: str) -> str:
     """Ask a vendor to stop a call; a sentence for the caller on what came of it."""
     name = provider.name
     goes_on = (
-        f"the task continues there and may still be charged. If the picture is wanted after all: "
-        f"`imagewright jobs resume {job_id}`."
+        f"so the task goes on there and may still be charged. If the picture is wanted after all, "
+        f"`imagewright jobs resume {job_id}` fetches it."
     )
     try:
         with anyio.fail_after(CANCEL_SECONDS):
             if await provider.cancel(handle):
-                return f"{name} was asked to stop; what it had begun may still be charged."
+                return f"{name} was asked to stop. What it had begun may still be charged."
     except TimeoutError:
         why = f"no answer within {CANCEL_SECONDS:g} s"
     except ImagewrightError as error:
@@ -208,8 +209,8 @@ async def ask_to_stop(provider: Provider, handle: Handle, job_id: str) -> str:
         log.exception("job %s: %s could not be asked to stop", job_id, name)
         why = f"internal error: {error!r}"
     else:
-        return f"{name} has no way to stop a task: {goes_on}"
-    return f"{name} could not be asked to stop: {goes_on} {why}"
+        return f"{name} has no way to stop a task, {goes_on}"
+    return f"{name} could not be asked to stop, {goes_on} {why}"
 
 
 class Stalled(ImagewrightError):
@@ -221,19 +222,20 @@ def took_too_long(provider: str, seconds: float, what: str) -> TookTooLong:
     return TookTooLong(provider, f"not finished after {duration(seconds)}{f'; {what}' if what else ''}")
 
 
-def no_turn(provider: str) -> ImagewrightError:
-    """Why a job is not sent that has waited for its turn for too long."""
+def too_old(seconds: float) -> ImagewrightError:
+    """Why a job that was begun so long ago, and not sent by its process, is not sent any more."""
     return ImagewrightError(
-        f"Nothing was sent and nothing was charged: {provider} took no more requests for as long as this could wait, "
-        "which is an hour. Call again later if it is still wanted."
+        f"Nothing was sent and nothing was charged: the server that began this {duration(round(seconds))} ago stopped "
+        "before it could send it. Call again if it is still wanted."
     )
 
 
-def too_old(hours: float) -> ImagewrightError:
-    """Why a job that was begun so long ago is not sent any more."""
+def no_slot(provider: str) -> ImagewrightError:
+    """Why a call is given up that waited in line until its job was too old to be sent."""
     return ImagewrightError(
-        f"Nothing was sent and nothing was charged: the server stopped before it could send this, {hours:.0f} "
-        "hours ago. Call again if it is still wanted."
+        f"Nothing was sent and nothing was charged: {provider} takes only so many requests in a time, and this one did "
+        f"not get its turn within an hour. Call again when fewer wait, or use another provider. If the account takes "
+        f"more, say so with {rate_variable(provider)}."
     )
 
 

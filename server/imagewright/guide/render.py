@@ -23,10 +23,9 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from imagewright.catalog.facts import operations
+from imagewright.catalog.facts import capability_table, operations
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Limits, OperationName, verb
-from imagewright.catalog.table import capability_table
 from imagewright.errors import CatalogError
 from imagewright.guide.describe import choices, editions, limits
 from imagewright.text import byte_size, listed, markdown_table, shown, span

@@ -12,7 +12,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import zlib
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import MappingProxyType
@@ -28,7 +28,8 @@ from imagewright.text import byte_size, clip
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+    from contextlib import AbstractAsyncContextManager
 
     from imagewright.net import Resolver
 
@@ -47,9 +48,6 @@ HEADERS = {"User-Agent": "imagewright", "Accept": "image/*,*/*;q=0.5", "Accept-E
 
 STEP = 1_000_000
 """Bytes that are unpacked in one step at most: about 4 ms of work."""
-_GZIP = 16 + zlib.MAX_WBITS
-_ZLIB = zlib.MAX_WBITS
-_RAW = -zlib.MAX_WBITS
 _DEFLATED = 8  # the method in the low half of a zlib stream's first byte (RFC 1950)
 _CHECK = 31  # its first two bytes, read as one number, are a multiple of this
 _HEAD = 2
@@ -137,10 +135,10 @@ class Inflater:
 def _window(coding: str, head: bytes) -> int:
     """Which of its three containers zlib is to expect."""
     if coding == "gzip":
-        return _GZIP
+        return 16 + zlib.MAX_WBITS
     # `deflate` means a zlib stream (RFC 9110), but some servers send it bare, without its head
     is_zlib = head[0] % 16 == _DEFLATED and (head[0] * 256 + head[1]) % _CHECK == 0
-    return _ZLIB if is_zlib else _RAW
+    return zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS
 
 
 class FetchError(ImagewrightError):
@@ -263,17 +261,19 @@ async def open_public(
     verify: ssl.SSLContext | None = None,
     headers: Mapping[str, str] = MappingProxyType({}),
     taken: Collection[int] = (httpx.codes.OK,),
+    through: Callable[[PinnedTransport], AbstractAsyncContextManager[httpx.AsyncBaseTransport]] = nullcontext,
 ) -> AsyncIterator[httpx.Response]:
     """The answer to a GET at the end of all redirects, its body not yet read; arguments are as for `fetch_public`.
 
     Certificates are checked against `verify`, by default the usual authorities. `headers` are sent besides the usual
-    ones, and `taken` are the statuses of an answer that is returned.
+    ones, and `taken` are the statuses of an answer that is returned. `through` may send requests another way.
 
     Raises:
         FetchError: refused, unreachable, too many redirects, or another answer than those.
     """
     context = await anyio.to_thread.run_sync(usual_authorities) if verify is None else verify
-    async with PinnedTransport(context, look_up, allow_loopback=allow_loopback) as transport:
+    pinned = PinnedTransport(context, look_up, allow_loopback=allow_loopback)
+    async with pinned, through(pinned) as transport:
         response = await _follow(transport, url, {**HEADERS, **headers})
         try:
             if response.status_code not in taken:
@@ -313,7 +313,7 @@ async def read_blocks(response: httpx.Response, max_bytes: int, before: int = 0)
         raise FetchError(f"the file at {host} was cut short after {come} bytes", "unreachable") from error
 
 
-async def _follow(transport: PinnedTransport, url: str, headers: Mapping[str, str]) -> httpx.Response:
+async def _follow(transport: httpx.AsyncBaseTransport, url: str, headers: Mapping[str, str]) -> httpx.Response:
     """The first answer that is not a redirect; each address on the way is checked like the first."""
     address = _checked_url(url)
     for _ in range(MAX_REDIRECTS + 1):
@@ -325,7 +325,7 @@ async def _follow(transport: PinnedTransport, url: str, headers: Mapping[str, st
     raise FetchError(f"the address redirects more than {MAX_REDIRECTS} times", "redirects")
 
 
-async def _get(transport: PinnedTransport, url: httpx.URL, headers: Mapping[str, str]) -> httpx.Response:
+async def _get(transport: httpx.AsyncBaseTransport, url: httpx.URL, headers: Mapping[str, str]) -> httpx.Response:
     """One GET. Straight through the transport: a client would look into the redirect itself, and keep cookies."""
     host = clip(url.host)
     timeout = httpx.Timeout(STALL_SECONDS, connect=CONNECT_SECONDS).as_dict()

@@ -161,16 +161,6 @@ class Prepared:
     height: int
     """Pixels, after orientation."""
 
-    @property
-    def mime(self) -> str:
-        """The media type."""
-        return f"image/{self.format}"
-
-    @property
-    def extension(self) -> str:
-        """What the name of such a file ends with, without a dot."""
-        return "jpg" if self.format == "jpeg" else self.format
-
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -303,10 +293,10 @@ class Provider(Protocol):
     """The account they count for: the same for all processes that use its key, which cannot be learned from it."""
 
     async def submit(self, order: Order, sending: Sending | None = None) -> Handle | Finished:
-        """Send the order once; without `sending`, this process sends it and nobody is told when it begins.
+        """Send the order once. Without `sending`, no courier is used, and nothing is awaited before it leaves.
 
         Raises:
-            NotSent: with `Sending.again`: it was never sent.
+            NotSent: it was written down as being sent, by this process or another, and never left this machine.
             UnknownOutcome: the connection broke when the vendor may already have started.
             ProviderError: the vendor refused; nothing runs there.
         """

@@ -15,46 +15,29 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NotRequired, Protocol, TypedD
 from imagewright.errors import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
     from typing import Unpack
 
-    from imagewright.storage.principal import Principal
-    from imagewright.storage.records import Cap, CostBasis, CostRow, JobRecord, NewJob, Pace, PictureRecord, Spent
+    from imagewright.storage.records import (
+        Cap,
+        CostBasis,
+        CostRow,
+        JobRecord,
+        NewJob,
+        Pace,
+        PictureRecord,
+        Principal,
+        Spent,
+    )
     from imagewright.storage.states import CallState, JobState
 
 REPEAT_SECONDS = 600.0
 """An identical call joins a job that ended at most this many seconds ago, if no caller was given its end."""
-GRACE = 0.5
-"""A job is reclaimed only after its lease was seen to be expired for this share of the lease's length. After a laptop
-has slept, all leases are expired at once, and each process that wakes up renews its own within a third of a lease."""
 RENEWALS_PER_LEASE = 3
 """A lease is renewed this many times before it would expire, so that one slow renewal loses no job."""
 NO_SENSE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """The errors that reading a damaged record can raise."""
-
-
-class SeenRunOut:
-    """Remembers since when each lease was seen to be expired. Every kind of store can use it.
-
-    Args:
-        lease: seconds.
-        monotonic: a clock in seconds that stops while the machine sleeps.
-    """
-
-    def __init__(self, lease: float, monotonic: Callable[[], float]) -> None:
-        self._grace = lease * GRACE
-        self._monotonic = monotonic
-        self._since: dict[tuple[str, float], float] = {}
-
-    def long_enough(self, job_id: str, lease_until: float) -> bool:
-        """Whether a job may be reclaimed: it was released, or its lease has been seen expired for `GRACE`."""
-        now = self._monotonic()
-        return not lease_until or now - self._since.setdefault((job_id, lease_until), now) >= self._grace
-
-    def forget_all_but(self, leases: Collection[tuple[str, float]]) -> None:
-        """Forget all leases but these, which are still expired."""
-        self._since = {lease: since for lease, since in self._since.items() if lease in leases}
 
 
 class LostLeaseError(Exception):
@@ -72,7 +55,8 @@ class UnreadableJobError(StorageError):
     """The record of one job is damaged. Other jobs are not affected."""
 
     def __init__(self, job_id: str, error: Exception) -> None:
-        super().__init__(f"The journal's entry of {job_id} cannot be read: {error!r}.")
+        advice = "`imagewright doctor` says what to do."
+        super().__init__(f"The journal's entry of {job_id} cannot be read: {error!r}. {advice}")
 
 
 class SetAsideError(StorageError):
@@ -207,9 +191,6 @@ class JobStore(Protocol):
     async def replan(self, job: NewJob) -> None:
         """Replace a job's calls, which were refused without a charge, by calls to another provider."""
 
-    async def finish(self, job_id: str, state: JobState, **end: Unpack[JobEnd]) -> None:
-        """End a job. It does not change after this, unless it is reopened."""
-
     async def conclude(
         self,
         job_id: str,
@@ -223,7 +204,8 @@ class JobStore(Protocol):
             job_id: the job.
             steps: taken in this order, each as by `advance`.
             pictures: records of its owner's. One whose id is in the index already stays as it is there.
-            end: its last state and the rest of its end, see `finish`; None if it goes on.
+            end: its last state and the rest of its end; None if it goes on. A job that has ended does not change any
+                more, unless it is reopened.
 
         Raises:
             ValueError: there is no such step.

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from imagewright.storage.base import PictureIndex
     from imagewright.storage.blob_store import BlobStore
-    from imagewright.storage.principal import Principal
+    from imagewright.storage.records import Principal
 
 MOST_WORDS = 100
 """How many words can be searched for at once. SQLite allows conditions with 1,000 parts."""

@@ -126,14 +126,19 @@ class Account:
             asked = window / (calls or 1) if asked is None else asked
         self.not_before = max(self.not_before, now + (asked or 0.0))
 
-    def learn(self, pace: Pace) -> bool:
-        """Remember what the vendor said. Returns whether that is new. What it did not say stays."""
+    def learn(self, pace: Pace, now: float) -> bool:
+        """Remember what the vendor said. Returns whether that is new. What it did not say stays.
+
+        The refusals that come with the first word of a limit halve nothing: what was sent before knew of no limit.
+        """
         calls, seconds, running = self.learned.calls, self.learned.seconds, self.learned.running
         if pace.calls is not None:
             calls, seconds = max(1, pace.calls), pace.seconds
         if pace.running is not None:
             running = max(1, pace.running)
         before, self.learned = self.learned, Pace(calls, seconds, running)
+        if calls is not None and before.calls is None and self.share >= 1:
+            self.halved, self.refusals = now, 0
         return before != self.learned
 
     def _limits(self, pace: Pace, now: float) -> tuple[int | None, int | None, float]:
@@ -143,7 +148,7 @@ class Account:
         window before it, or for what had been granted and was not refused if that is less, and is forgotten once it
         was won back.
         """
-        known = self.learned if pace.calls is None else pace
+        known = pace if pace.is_users and pace.calls is not None else _slower(pace, self.learned)
         calls, running = known.calls, self.learned.running if pace.running is None else pace.running
         window = known.seconds * (1 + SLACK_SHARE) + SLACK_SECONDS
         share = self._share(now, window)
@@ -163,6 +168,13 @@ class Account:
             self.unsent = [one - ahead for one in self.unsent]
             self.halved = self.halved and self.halved - ahead
             self.not_before -= ahead
+
+
+def _slower(one: Pace, other: Pace) -> Pace:
+    """The pace with fewer calls in a second; one whose calls are not known only if neither's are."""
+    if one.calls is None or other.calls is None:
+        return other if one.calls is None else one
+    return min(one, other, key=lambda pace: (pace.calls or 0) / pace.seconds)
 
 
 def _part(limit: int | None, share: float) -> int | None:

@@ -1,4 +1,4 @@
-"""The records of the stores as plain data: jobs, their calls to vendors, and pictures, and the names of their files.
+"""The records of the stores as plain data: users, jobs, their calls to vendors, pictures, and the names of their files.
 
 Times are seconds since 1970, UTC, by the store's own clock. Files are named by blob keys, see below.
 """
@@ -50,6 +50,22 @@ EXTENSIONS = {
 
 # Latin letters that no Unicode decomposition turns into ASCII.
 _LETTERS = str.maketrans({"ø": "o", "æ": "ae", "œ": "oe", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "\u0131": "i"})
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The user for whom a call is made."""
+
+    id: str
+    """Unique among all users of the store."""
+    roots: tuple[Path, ...] | None = None
+    """The folders that this user may read from and save into; None for the configured ones."""
+    may_use_paths: bool = True
+    """Whether this user's arguments may name files of the server's machine."""
+
+
+LOCAL = Principal("local")
+"""The user of a server that runs on their own machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,6 +202,8 @@ class Pace:
     seconds: float = 60.0
     running: int | None = None
     """How many tasks may run at once; None for no known limit."""
+    is_users: bool = False
+    """Whether the user has set it. Otherwise a vendor that states fewer calls for this account is believed."""
 
 
 @dataclass(frozen=True, slots=True)

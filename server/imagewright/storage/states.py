@@ -1,28 +1,28 @@
 """The states of a job's vendor calls, and every step from one to the next.
 
-   ┌─────────┐
-   v         │
-planned ──> submitting ──> submitted <──> stalled <──> made ──> kept
-   │            │ │ └────────────│─────────────────────> │
-   │            │ └──> unknown   │           │           │
-   └────────────┴────────────────┴───────────┴───────────┴──> failed
-   └─────────────────────────────┴───────────┴──> cancelled ──> submitted, made
+planned <──> submitting ──> submitted ──> made ──> kept
+                 │ │            ^          ^ ^
+                 │ └────────────│──────────┘ │
+                 v              v            │
+              unknown        stalled <───────┘
 
-planned     written down, nothing sent but pictures, which costs nothing: the worker that holds the job may send it,
-            within the hour
-submitting  about to be sent, or sent: after a crash it is not known which. An answer that lies on disk already makes it
-            made. A vendor that lists its recent calls is asked for it; what is found there is submitted, everything
-            else becomes unknown. One that was never sent, or was plainly refused for the rate, is planned again
-submitted   the vendor has it and gave a handle: polled to its end by the worker that holds the job
-made        finished, with its results' addresses or spooled files: fetched by the worker that holds the job
-stalled     the vendor has it, or has made it, but for a long time nothing came of it. Nobody asks for it by itself; it
-            is submitted or made again when someone asks for its job, or when a server starts
+Every state before `kept` can end in failed. Planned, submitted and stalled can end in cancelled, and a cancelled call
+that the vendor has, or had made, can become submitted or made again.
+
+planned     written down and not sent; its input pictures may be uploaded, which costs nothing. The worker that holds
+            the job sends it when it is its turn, within an hour
+submitting  about to be sent, or sent: after a crash it is not known which. An answer on the disk shows what became of
+            it, and a vendor that lists its recent calls is asked for it; otherwise it becomes unknown. One that was
+            never sent, or was plainly refused for the rate, is planned again
+submitted   the vendor has it and gave a handle. The worker that holds the job polls it
+made        finished, with its results' addresses or spooled files. The worker that holds the job fetches them
+stalled     the vendor has it or has made it, but going on does not help now. No worker holds the job. It is submitted
+            or made again when somebody waits for the job, and once at each start of a server
 kept        the pictures are in the library
 failed      the vendor refused it, or nothing of what it made could be fetched
-cancelled   ended because someone asked for it, never while it is sent or fetched. If the vendor went on with it, or had
-            made it already and it could not be fetched in time, the user may have it fetched after all: then it is
-            submitted or made again
-unknown     it may have been paid for; it is never sent again
+cancelled   ended because somebody asked for it, but never while it is being sent or fetched. If the vendor went on with
+            it, or had made it and it could not be fetched in time, the user can have it fetched after all
+unknown     it may have been paid for, and is never sent again
 """
 
 from __future__ import annotations

@@ -47,8 +47,8 @@ class DeferredJobs:
     """A `JobStore` that can write steps later, so that a full disk does not lose a paid picture.
 
     `advance` is for steps before money is spent: it raises if it cannot write, and then the step must not be taken.
-    `note`, `conclude`, `stall` and `finish` are for steps after that: if they cannot write, the step waits in memory.
-    It is written before the next step of the same job, or by `catch_up`.
+    `conclude` and `stall` are for what has happened already: if they cannot write, it waits in memory, and is written
+    before the next step of the same job, or by `catch_up`. A cancelled caller waits for them too.
 
     Args:
         store: where jobs are kept.
@@ -82,16 +82,6 @@ class DeferredJobs:
         await self._flush(job_id)
         await self._store.advance(job_id, number, state, **changes)
 
-    async def note(self, job_id: str, number: int, state: CallState, **changes: Unpack[CallChanges]) -> None:
-        """As `advance`, for a step that has happened already. If it cannot be written now, it is written later.
-
-        A cancelled caller waits for this.
-
-        Raises:
-            LostLeaseError: another worker has the job now.
-        """
-        await self._now_or_later(job_id, lambda: self._store.advance(job_id, number, state, **changes))
-
     async def conclude(
         self,
         job_id: str,
@@ -99,7 +89,7 @@ class DeferredJobs:
         pictures: Sequence[PictureRecord] = (),
         end: tuple[JobState, JobEnd] | None = None,
     ) -> None:
-        """See `JobStore.conclude`; deferred like `note`, all of it together.
+        """See `JobStore.conclude`. If it cannot be written now, all of it is written later.
 
         The pictures are in the index even if the store has forgotten the job, or another worker has it: `Library.place`
         remembers them until they are.
@@ -132,14 +122,6 @@ class DeferredJobs:
         """
         notes = tuple(notes)
         await self._now_or_later(job_id, lambda: self._store.stall(job_id, notes))
-
-    async def finish(self, job_id: str, state: JobState, **end: Unpack[JobEnd]) -> None:
-        """End a job. If that cannot be written now, it is written later. A job of another worker is left alone."""
-        end["notes"] = tuple(end["notes"])  # the caller's list may grow before it is written
-        try:
-            await self._now_or_later(job_id, lambda: self._store.finish(job_id, state, **end))
-        except LostLeaseError:
-            log.warning("job %s was settled by another process", job_id)
 
     async def replan(self, job: NewJob) -> None:
         """See `JobStore.replan`."""

@@ -147,7 +147,7 @@ def _model_tool(row: Row) -> Schema:
 HELPERS: dict[str, tuple[str, str, Schema, bool]] = {
     "image_job": (
         "Image jobs",
-        "Wait for, look at, cancel or list jobs. Costs nothing. Use it when a call answered with a running job id.",
+        "Wait for, look at, cancel or list jobs. Costs nothing. Use it when a call answered with an unfinished job.",
         JOBS_SCHEMA,
         False,
     ),
@@ -177,7 +177,7 @@ def helper_arguments(rows: Iterable[Row]) -> dict[str, dict[str, Argument]]:
                 kind="choice",
                 values=("wait", "show", "cancel"),
                 default="wait",
-                describe="wait for its pictures, show its state, or cancel it",
+                describe="wait for its pictures, which carries a stalled job on; show its state; or cancel it",
             ),
             "wait": Argument(kind="number", minimum=0, maximum=LONGEST_WAIT, describe="Seconds to wait at most"),
         },

@@ -9,7 +9,7 @@ import mcp.types as t
 from mcp import MCPError
 
 from imagewright.catalog.row import OperationName
-from imagewright.storage.principal import LOCAL
+from imagewright.storage.records import LOCAL
 from imagewright.text import SHOWN_LENGTH, did_you_mean, listed, quoted
 
 if TYPE_CHECKING:

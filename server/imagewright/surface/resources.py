@@ -12,7 +12,7 @@ from mcp import MCPError
 
 from imagewright.engine.engine import job_data
 from imagewright.errors import ImagewrightError, StorageError
-from imagewright.storage.principal import LOCAL
+from imagewright.storage.records import LOCAL
 from imagewright.surface.definitions import OVERVIEW
 from imagewright.surface.tools import guide_text
 from imagewright.text import clip, plain, quoted

@@ -48,7 +48,7 @@ CHUNK = 65_536
 OVER = (RuntimeError, CancelledError, anyio.ClosedResourceError, anyio.BrokenResourceError)
 """What a thread gets when it passes something on after the conversation has ended."""
 LEAVE_SECONDS = 1.5
-"""Seconds for which the answer to a request that is being sent is waited for, if a courier hears it otherwise. The MCP
+"""Seconds for which the answer to a request that is being sent is waited for, if a courier hears it after that. The MCP
 SDKs send TERM 2 s after they closed our input, and closing takes a moment. Without couriers it is waited for longer."""
 TERM_SECONDS = 3.9
 """Seconds after the first signal until the process ends, whatever is left to do; Docker sends KILL after 10."""

@@ -19,10 +19,10 @@ from imagewright.catalog.row import verb
 from imagewright.engine.check import read_arguments
 from imagewright.engine.engine import job_data, place_of
 from imagewright.errors import ConfirmationNeededError, ImagewrightError, Problem, Refusal, error_data
-from imagewright.storage.principal import LOCAL
+from imagewright.storage.records import LOCAL
 from imagewright.surface.definitions import OVERVIEW, gallery_data, helper_arguments, tool_definitions
 from imagewright.surface.elicit import agreed_before, ask_price
-from imagewright.text import byte_size, clip, counted, did_you_mean, plain, quoted, say
+from imagewright.text import byte_size, clip, counted, did_you_mean, duration, plain, quoted, say
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -215,7 +215,7 @@ async def wait_with_progress(ctx: ServerRequestContext[Any], engine: Engine, job
                 if job.done or job.trouble:
                     return
                 sent = _next(sent, job.share)
-                await ctx.session.report_progress(sent, 1.0, f"{job.stage}, {job.elapsed:.0f} s")
+                await ctx.session.report_progress(sent, 1.0, f"{job.stage} ({job.elapsed:.0f} s so far)")
 
 
 def _next(sent: float, share: float) -> float:
@@ -342,8 +342,6 @@ def _headline(job: Job) -> str:
     match job.record.state:
         case "completed":
             return f"{counted(len(job.pictures), 'picture')}: {what}, {job.elapsed:.1f} s."
-        case "stalled":
-            return f"Stalled ({job.elapsed:.0f} s so far): {what}. {job.trouble}"
         case "running" if job.trouble:
             return (
                 f"Still running, but held up ({job.elapsed:.0f} s so far): {what}. {job.trouble} "
@@ -351,9 +349,12 @@ def _headline(job: Job) -> str:
             )
         case "running":
             return (
-                f"Still running ({job.stage}, {job.elapsed:.0f} s so far): {what}. The job goes on by itself; do not "
+                f"Still running ({job.stage}; {job.elapsed:.0f} s so far): {what}. The job goes on by itself; do not "
                 f'call the tool again. Get its pictures with image_job and job_id "{job.id}".'
             )
+        case "stalled":
+            began = duration(round(job.elapsed))
+            return f'Stalled (it began {began} ago): {what}. {job.trouble} Its job_id is "{job.id}".'
         case _:
             return f"{job.record.state.capitalize()}: {what}."
 

@@ -143,7 +143,7 @@ class Canned:
         self.sent.append((account, request))
         return request.read(self.answers.pop(0))
 
-    async def download(self, account: Account, url: str, into: Path, *, max_bytes: int = 0) -> None:
+    async def download(self, account: Account, url: str, into: Path, **_more: Any) -> None:
         raise NotImplementedError
 
 

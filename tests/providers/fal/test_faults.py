@@ -48,8 +48,8 @@ class Scripted:
         assert not isinstance(read, ProviderError | TaskEnded)
         return read
 
-    async def download(self, account: Account, url: str, into: Path, *, max_bytes: int = 0) -> None:
-        raise AssertionError(f"nothing is fetched here: {account.provider} {url} {into} {max_bytes}")
+    async def download(self, account: Account, url: str, into: Path, **_more: Any) -> None:
+        raise AssertionError(f"nothing is fetched here: {account.provider} {url} {into}")
 
 
 ENDINGS: dict[str, tuple[int, Any, dict[str, Any], type[ProviderError], bool | None]] = {

@@ -118,7 +118,7 @@ def test_its_one_call_waits_and_then_asks(
 def test_it_takes_our_bodies_from_the_vendors_client_too(route: ReplicateRoute, emulator: ReplicateEmulator) -> None:
     order = full_order(route)
     model = order.model
-    shown = [f"data:{one.mime};base64,{base64.b64encode(one.data).decode('ascii')}" for one in order.images]
+    shown = [f"data:image/{one.format};base64,{base64.b64encode(one.data).decode('ascii')}" for one in order.images]
     inputs = route.inputs(order, shown)
     predictions = _client(emulator).predictions
     made = (

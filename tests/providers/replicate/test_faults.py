@@ -22,7 +22,7 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
-from tests.emulators.messages import Answer, truncated
+from tests.emulators.messages import Answer
 from tests.emulators.replicate import THROTTLED, ReplicateEmulator, failure
 from tests.providers.replicate.cases import NO_TOKEN, PLAIN, SUBMIT, UPLOADING, VERSIONED
 from tests.support import faults
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.providers.base import Provider
-    from tests.emulators.messages import Fault
 
 pytestmark = pytest.mark.anyio
 
@@ -126,12 +125,14 @@ async def test_a_prediction_asked_for_too_late_has_lost_its_pictures(
     assert error.charged is True
 
 
-LOST_AT_HOME: dict[str, tuple[Fault, str]] = {
-    "expired": (failure(404, "gone"), "HTTP 404"),
-    "nothing": (Answer(200), "HTTP 200"),
-    "truncated": (truncated, ""),
-    "reset": (Answer.reset(), ""),
-    "moved inside": (Answer(302, b"", {"Location": "http://10.0.0.1/"}), "not a public address"),
+LOST_AT_HOME: dict[str, Case] = {
+    **faults.DOWNLOAD,
+    "bad key": Case(NO_TOKEN, ResultLost, True, says="HTTP 401"),
+    "nothing": Case(Answer(200), ResultLost, True, sends=SENDS, says="empty file"),
+    "moved inside": Case(
+        Answer(302, b"", {"Location": "http://10.0.0.1/"}), ResultLost, True, says="not a public address"
+    ),
+    "moved nowhere": Case(Answer(302, b"", {"Location": "http://xn--a/"}), ResultLost, True, sends=SENDS),
 }
 
 
@@ -139,13 +140,14 @@ LOST_AT_HOME: dict[str, tuple[Fault, str]] = {
 async def test_a_picture_that_cannot_be_had_with_the_key_is_lost_too(
     row: str, emulator: ReplicateEmulator, provider: Provider, tmp_path: Path
 ) -> None:
-    fault, says = LOST_AT_HOME[row]
+    case = LOST_AT_HOME[row]
     emulator.keeps_files = True
     (output,) = (await made(provider, plain_order(PLAIN))).outputs
-    emulator.fail_next("own_file", fault)
+    plan(emulator, "own_file", case)
     with pytest.raises(ResultLost) as caught:
         await provider.fetch(output, tmp_path / "picture")
-    check_error(caught.value, Case(Answer(), ResultLost, True, says=says), "replicate", emulator.key)
+    check_error(caught.value, case, "replicate", emulator.key)
+    assert len(emulator.received("own_file")) == case.sends
     assert not (tmp_path / "picture").exists()
 
 

@@ -22,7 +22,6 @@ from imagewright.providers.replicate.replies import (
     Prediction,
     read_cancelled,
     read_created,
-    read_file,
     read_prediction,
     read_uploaded,
     read_version,
@@ -170,13 +169,6 @@ def test_an_upload_gives_an_address_and_never_speaks_of_models() -> None:
     assert read_uploaded(reply({"urls": {}}, 201)) is None
     assert type(read_uploaded(reply({"detail": "no such path"}, 404))) is RequestRejected
     assert type(read_uploaded(reply({"detail": "no"}, 401))) is BadKey
-
-
-def test_a_file_or_where_it_has_moved_to() -> None:
-    assert read_file(reply(b"picture")) == b"picture"
-    assert read_file(reply(b"", 302, location=URL)) == URL
-    for lost in (reply(b""), reply(b"", 302), reply(b"", 302, location="/inside"), reply(b"no", 404)):
-        assert type(read_file(lost)) is ResultLost
 
 
 def test_whether_a_prediction_was_asked_to_stop() -> None:

@@ -11,7 +11,7 @@ from imagewright.catalog.load import catalog
 from imagewright.cli.options import Command, completing, option, positive
 from imagewright.cli.output import console, print_json, table
 from imagewright.cli.session import with_engine
-from imagewright.storage.principal import LOCAL
+from imagewright.storage.records import LOCAL
 from imagewright.surface.definitions import gallery_data
 from imagewright.text import plain, shortened
 

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from imagewright.cli.options import Command, Group, option, positive
-from imagewright.cli.output import print_json
+from imagewright.cli.output import cost_data, described, print_costs, print_error, print_json, print_list, summary
 from imagewright.cli.progress import CODES, DONE, FAILED, STALLED, exit_code, follow
 from imagewright.cli.session import with_engine
-from imagewright.cli.views import cost_data, described, print_costs, print_error, print_list, summary
 from imagewright.engine.engine import job_data
 from imagewright.errors import Refusal
 from imagewright.providers import KEY_VARIABLES
-from imagewright.storage.principal import LOCAL
+from imagewright.storage.records import LOCAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

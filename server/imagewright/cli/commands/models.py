@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.text import Text
 
-from imagewright.catalog.facts import forms
+from imagewright.catalog.facts import COLUMNS, NO, cells, forms
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import MODEL, verb
 from imagewright.catalog.schema import input_schema
-from imagewright.catalog.table import COLUMNS, NO, cells
 from imagewright.cli.options import Command, option
 from imagewright.cli.output import console, fitted, print_json, table
 from imagewright.cli.session import offer_now, with_engine

@@ -21,13 +21,12 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import KINDS, PICTURE_KINDS
 from imagewright.catalog.schema import union
 from imagewright.cli.options import Command, Group, Option, completions, option_name
-from imagewright.cli.output import print_json
+from imagewright.cli.output import print_error, print_json, summary
 from imagewright.cli.progress import CODES, DONE, exit_code, follow
 from imagewright.cli.session import with_engine
-from imagewright.cli.views import print_error, summary
 from imagewright.engine.engine import job_data
 from imagewright.errors import ConfirmationNeededError, Problem, Refusal
-from imagewright.storage.principal import LOCAL
+from imagewright.storage.records import LOCAL
 from imagewright.text import listed, plain, shown, span
 
 if TYPE_CHECKING:

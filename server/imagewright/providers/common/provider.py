@@ -219,14 +219,24 @@ async def _uploaded(pictures: Sequence[Prepared], upload: Callable[[Prepared], A
     return links
 
 
+def mime_of(picture: Prepared) -> str:
+    """The media type of an input picture."""
+    return f"image/{picture.format}"
+
+
+def extension_of(picture: Prepared) -> str:
+    """What the name of an input picture's file ends with, without a dot."""
+    return "jpg" if picture.format == "jpeg" else picture.format
+
+
 def data_uri(picture: Prepared) -> str:
     """The picture inside an address."""
-    return f"data:{picture.mime};base64,{base64.b64encode(picture.data).decode('ascii')}"
+    return f"data:{mime_of(picture)};base64,{base64.b64encode(picture.data).decode('ascii')}"
 
 
 def file_part(label: str, stem: str, picture: Prepared) -> FilePart:
     """The file of an input picture for a form, under that name with the extension of its type."""
-    return FilePart(label, f"{stem}.{picture.extension}", picture.mime, picture.data)
+    return FilePart(label, f"{stem}.{extension_of(picture)}", mime_of(picture), picture.data)
 
 
 def path_under(base: str, link: str, usual: str) -> str:

@@ -19,7 +19,9 @@ from imagewright.providers.common.provider import (
     MODEL,
     SINCE,
     HttpProvider,
+    extension_of,
     links_of,
+    mime_of,
     noted,
     notes_in,
     path_under,
@@ -152,13 +154,13 @@ class Fal(HttpProvider):
 
     async def _upload(self, picture: Prepared) -> str:
         """The vendor's address of a picture."""
-        name = f"{secrets.token_hex(12)}.{picture.extension}"
+        name = f"{secrets.token_hex(12)}.{extension_of(picture)}"
         begin: Request[Mapping[str, str]] = Request(
             purpose=Purpose.UPLOAD,
             url=self._others["upload"] + UPLOAD_PATH,
             query={"storage_type": STORAGE},
             headers={"X-Fal-Object-Lifecycle-Preference": json.dumps({"expiration_duration_seconds": UPLOADS_LIVE})},
-            json={"file_name": name, "content_type": picture.mime},
+            json={"file_name": name, "content_type": mime_of(picture)},
             read=replies.read_uploaded,
         )
         links = await self._send(begin)
@@ -168,7 +170,7 @@ class Fal(HttpProvider):
             purpose=Purpose.UPLOAD,
             method="PUT",
             url=links["upload_url"],
-            headers={"Content-Type": picture.mime},
+            headers={"Content-Type": mime_of(picture)},
             content=picture.data,
             read=replies.read_put,
             with_key=False,

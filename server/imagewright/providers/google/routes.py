@@ -16,6 +16,7 @@ from imagewright.catalog.nearest import nearest_ratio
 from imagewright.catalog.row import ANY, AUTO, Limits, OperationName
 from imagewright.errors import RequestRejected
 from imagewright.providers.base import Price, Route
+from imagewright.providers.common.provider import mime_of
 from imagewright.text import byte_size
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class GoogleRoute(Route):
         parts: list[dict[str, Any]] = [{"text": order.arguments["prompt"]}]
         for picture in order.images:
             data = base64.b64encode(picture.data).decode("ascii")
-            parts.append({"inlineData": {"mimeType": picture.mime, "data": data}})
+            parts.append({"inlineData": {"mimeType": mime_of(picture), "data": data}})
         config: dict[str, Any] = {"responseModalities": ["TEXT", "IMAGE"]}
         image = self._image(order)
         return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 import re
@@ -9,7 +10,7 @@ import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imagewright.errors import (
     BadKey,
@@ -27,8 +28,9 @@ from imagewright.storage.records import Pace
 from imagewright.text import plain, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from imagewright.net.fetch import FetchError
     from imagewright.providers.http.request import Reply
 
 MEANING: dict[int, type[ProviderError]] = {
@@ -103,6 +105,9 @@ DRAWING_STARTS = (b"<svg", b"<?xml", b"<!--", b"<!doctype svg")
 """How a drawing begins; `<svg` comes soon."""
 HEAD = 1024
 """Bytes at the beginning in which that is searched for."""
+NO_KEY = "the key holds characters that no key has; copy it again"
+EXPIRED = {403: "the link has expired or was withdrawn", 404: "the file is gone", 410: "the file is gone"}
+"""What a status of a result link means."""
 
 
 class Broken(Exception):
@@ -133,6 +138,26 @@ class NotFetched(Exception):
         """Whether the same address may well work a little later."""
         self.final = final
         """Whether it never will, as the file is larger than is taken."""
+
+
+def not_fetched(error: FetchError) -> NotFetched:
+    """What went wrong, in words about a vendor's link."""
+    words = EXPIRED.get(error.status or 0)
+    text = f"{words} (HTTP {error.status})" if words else str(error)
+    return NotFetched(text, passing=error.passing, final=error.reason == "too_large")
+
+
+def fit_header(values: Iterable[str]) -> bool:
+    """Whether these can be sent as headers, as every key can."""
+    return all(value.isascii() and value.isprintable() for value in values)
+
+
+def read_json(body: bytes) -> Any:
+    """A body as JSON; None when it is none."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ request, not before: it takes long.
 from __future__ import annotations
 
 import ipaddress
-import json
 import logging
 import time
 from dataclasses import dataclass, field, replace
@@ -26,11 +25,14 @@ import anyio.to_thread
 from imagewright.errors import BadKey, NotSent, ProviderError, ResultLost, TaskEnded
 from imagewright.net import DEFAULT_PORTS
 from imagewright.providers.http.classify import (
+    NO_KEY,
     Broken,
     NotFetched,
     Retry,
     by_status,
+    fit_header,
     may_resend,
+    read_json,
     read_limits,
     read_retry_after,
     tidy,
@@ -93,6 +95,10 @@ class Account:
                 return True
         return False
 
+    def headers_for(self, url: str) -> Mapping[str, str]:
+        """The headers with the key, for that address; none where the key may not be sent there."""
+        return self.auth if self.may_send_key_to(url) else {}
+
 
 def _origin(url: str) -> tuple[str, str, int | None]:
     parts = urlsplit(url)
@@ -122,8 +128,10 @@ class Sender(Protocol):
         """One request; what its reader made of the reply; every failure a `ProviderError`, an end a `TaskEnded`."""
         ...
 
-    async def download(self, account: Account, url: str, into: Path, *, max_bytes: int = ...) -> None:
-        """A result, streamed to disk without any key."""
+    async def download(
+        self, account: Account, url: str, into: Path, *, max_bytes: int = ..., with_key: bool = ...
+    ) -> None:
+        """A result, streamed to disk; only with `with_key` the key goes to the vendor's own hosts."""
         ...
 
 
@@ -199,20 +207,25 @@ class HttpClient:
             log.info("%s: %s; sending again in %.1f s", account.provider, failure.category, wait)
             await anyio.sleep(wait)
 
-    async def download(self, account: Account, url: str, into: Path, *, max_bytes: int = RESULT_BYTES) -> None:
-        """Stream a result to disk, without any key. The file is absent afterwards if the download failed.
+    async def download(
+        self, account: Account, url: str, into: Path, *, max_bytes: int = RESULT_BYTES, with_key: bool = False
+    ) -> None:
+        """Stream a result to disk. The file is absent afterwards if the download failed.
 
-        Only public addresses are fetched from, and this machine only where the account's address was set to it.
+        Only public addresses are fetched from, and this machine only where the account's address was set to it. With
+        `with_key`, the account's own addresses are fetched from too, and only they are sent the key.
 
         Raises:
             ResultLost: it could not be fetched whole, and trying again a few times did not help.
         """
         connections = await self._open()
-        allow_loopback = account.on_loopback
+        key_headers = account.headers_for if with_key else None
         sends = 0
         while True:
             try:
-                await connections.download(url, into, max_bytes=max_bytes, allow_loopback=allow_loopback)
+                await connections.download(
+                    url, into, max_bytes=max_bytes, allow_loopback=account.on_loopback, key_headers=key_headers
+                )
             except NotFetched as error:
                 sends += 1
                 words = tidy(str(error), account.key)
@@ -349,14 +362,6 @@ def _limits(account: Account, request: Request[Any], reply: Reply) -> Pace | Non
     return read_limits(reply.headers) if found is None and stated else found
 
 
-def read_json(body: bytes) -> Any:
-    """A body as JSON; None when it is none."""
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
 def _cleaned(
     failure: ProviderError, account: Account, wait: float | None = None, *, answered: bool = False
 ) -> ProviderError:
@@ -389,6 +394,6 @@ def _key_headers(account: Account, request: Request[Any]) -> Mapping[str, str]:
     if not account.may_send_key_to(request.url):
         charged = None if request.purpose is Purpose.POLL else False
         raise ProviderError(account.provider, "the key is not sent to a host that is not the vendor's", charged=charged)
-    if not all(value.isascii() and value.isprintable() for value in account.auth.values()):
-        raise _cleaned(BadKey(account.provider, "the key holds characters that no key has; copy it again"), account)
+    if not fit_header(account.auth.values()):
+        raise _cleaned(BadKey(account.provider, NO_KEY), account)
     return account.auth

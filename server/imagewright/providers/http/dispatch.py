@@ -163,7 +163,7 @@ class Dispatch:
     async def start(self) -> _Courier | None:
         """The courier; one that has ended is replaced. None where none can be started.
 
-        It is not waited for until it is up.
+        It may not be up yet when this returns.
         """
         if self._courier is not None and not self._courier.ended:
             return self._courier

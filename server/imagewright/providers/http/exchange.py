@@ -34,8 +34,8 @@ from imagewright.net.fetch import (
     read_blocks,
     usual_authorities,
 )
-from imagewright.providers.http.classify import PAGES, PICTURE_STARTS, Broken, NotFetched, is_message
-from imagewright.providers.http.request import PART, Purpose, Reply
+from imagewright.providers.http.classify import PAGES, PICTURE_STARTS, Broken, is_message, not_fetched
+from imagewright.providers.http.request import Purpose, Reply, part_of
 from imagewright.storage.paths.files import open_file
 from imagewright.text import clip
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from imagewright.providers.http.request import Request, Sending
+    from imagewright.providers.http.request import KeyHeaders, Request, Sending
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,6 @@ BLOCK = 1_000_000
 """Bytes gathered before they are written: each write is a hop to another thread."""
 WRITE_EVERY = 5.0
 """Seconds after which fewer are written as well: what comes slowly must not be lost with the process."""
-EXPIRED = {403: "the link has expired or was withdrawn", 404: "the file is gone", 410: "the file is gone"}
 
 
 @dataclass(slots=True)
@@ -143,8 +142,10 @@ class Connections:
         ) as guarded:
             return await _exchange(guarded, request, headers, seconds, sending)
 
-    async def download(self, url: str, into: Path, *, max_bytes: int, allow_loopback: bool) -> None:
-        """Try once to stream a result to disk, on a connection of its own and without any key.
+    async def download(
+        self, url: str, into: Path, *, max_bytes: int, allow_loopback: bool, key_headers: KeyHeaders | None = None
+    ) -> None:
+        """Try once to stream a result to disk, on a connection of its own; without `key_headers` no key is sent.
 
         What has come when it fails is left beside the file as a part, and the next try goes on with it where the file
         is still the same, see `resume`.
@@ -153,6 +154,10 @@ class Connections:
             NotFetched: it could not be fetched whole.
         """
         opening = partial(open_public, url, allow_loopback=allow_loopback, verify=usual_authorities())
+        if key_headers is not None:
+            from imagewright.providers.http.resume import KeyedTransport  # noqa: PLC0415 - hardly any picture needs it
+
+            opening = partial(opening, through=partial(KeyedTransport, self._connection, key_headers))
         try:
             with anyio.fail_after(DOWNLOAD_SECONDS):
                 begun = await anyio.to_thread.run_sync(part_of(into).exists)
@@ -163,11 +168,11 @@ class Connections:
                     await _Incoming(response, url, into, max_bytes).store()
         except TimeoutError as error:
             late = FetchError(f"the picture did not arrive within {DOWNLOAD_SECONDS:g} s", "too_slow")
-            raise _not_fetched(late) from error
+            raise not_fetched(late) from error
         except FetchError as error:
             if error.reason == "too_large":  # nobody will go on with it
                 await anyio.to_thread.run_sync(lambda: part_of(into).unlink(missing_ok=True))
-            raise _not_fetched(error) from error
+            raise not_fetched(error) from error
 
     @asynccontextmanager
     async def _connection(self, url: str) -> AsyncIterator[httpx.AsyncClient]:
@@ -239,7 +244,7 @@ async def _exchange(
         raise Broken(
             f"its link leads to {clip(str(error))}, not a public address", reached=False, barred=True
         ) from error
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the last: of a redirect that leads nowhere
         raise Broken(str(error) or type(error).__name__, reached=watch.sending) from error
 
 
@@ -296,18 +301,6 @@ async def _read(response: httpx.Response, max_bytes: int) -> Reply:
         body.clear()  # the status of a refusal says enough
     names = {name.lower(): value for name, value in response.headers.items()}
     return Reply(response.status_code, names, bytes(body))
-
-
-def _not_fetched(error: FetchError) -> NotFetched:
-    """What went wrong, in words about a vendor's link."""
-    words = EXPIRED.get(error.status or 0)
-    text = f"{words} (HTTP {error.status})" if words else str(error)
-    return NotFetched(text, passing=error.passing, final=error.reason == "too_large")
-
-
-def part_of(file: Path) -> Path:
-    """Where a file lies while it comes."""
-    return file.with_name(f"{file.name}{PART}")
 
 
 async def _resumed(

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from imagewright.errors import ProviderError, TaskEnded
     from imagewright.storage.records import Pace
 
+    KeyHeaders = Callable[[str], Mapping[str, str]]
+    """The headers with the key for an address; none where the key must not go there."""
+
 T = TypeVar("T")
 
 REPLY_BYTES = 4_000_000
@@ -21,6 +24,11 @@ RESULT_BYTES = 300_000_000
 """Most bytes of one result: 100 megapixels that do not compress."""
 PART = ".part"
 """What is added to a file's name while it comes, and begins the names of what is kept beside it to go on later."""
+
+
+def part_of(file: Path) -> Path:
+    """Where a file lies while it comes."""
+    return file.with_name(f"{file.name}{PART}")
 
 
 class Purpose(StrEnum):

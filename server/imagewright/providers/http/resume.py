@@ -1,4 +1,4 @@
-"""Going on with a download that broke off, in this process or in the next. One that goes well needs none of it.
+"""What a download needs only at times: going on where one broke off, in this process or in the next, and the key.
 
 What has come lies in a part, and beside it stands what tells its file from others. The rest is asked for only where the
 file can still be the same, and from a little before the end of the part: those bytes have to come out the same once
@@ -9,19 +9,24 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from imagewright.net.fetch import codings_of, read_blocks
+import httpx
+
+from imagewright.net.fetch import FetchError, codings_of, read_blocks
+from imagewright.providers.http.classify import NO_KEY, fit_header
 from imagewright.storage.paths.files import write_file
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    import httpx
+    from imagewright.net.fetch import PinnedTransport
+    from imagewright.providers.http.request import KeyHeaders
 
 OVERLAP = 4096
 """Bytes that are fetched once more to be compared. Two pictures that differ do not share so many by chance."""
@@ -129,3 +134,45 @@ def _note_of(part: Path) -> Path:
 def _address(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
+
+
+class KeyedTransport(httpx.AsyncBaseTransport):
+    """Sends to the vendor's own addresses with the key, and over the connections that all requests to them use.
+
+    Everything else goes as it would go without a key, redirects included: each of them is a request of its own.
+    """
+
+    def __init__(
+        self,
+        connection: Callable[[str], AbstractAsyncContextManager[httpx.AsyncClient]],
+        key_headers: KeyHeaders,
+        elsewhere: PinnedTransport,
+    ) -> None:
+        self._connection = connection
+        self._key_headers = key_headers
+        self._elsewhere = elsewhere
+        self._used = AsyncExitStack()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request, with the key where it may go.
+
+        Raises:
+            FetchError: the key cannot stand in a header.
+            Exception: what `PinnedTransport.handle_async_request` raises.
+        """
+        url = str(request.url)
+        headers = self._key_headers(url)
+        if not headers:
+            return await self._elsewhere.handle_async_request(request)
+        if not fit_header(headers.values()):
+            raise FetchError(NO_KEY, "address")  # the library's own message would quote it
+        request.headers.update(headers)
+        client = await self._used.enter_async_context(self._connection(url))
+        try:
+            return await client.send(request, stream=True)
+        except (UnicodeError, httpx.InvalidURL) as error:  # the client looks into a redirect without following it
+            raise httpx.RemoteProtocolError("its redirect leads to no address", request=request) from error
+
+    async def aclose(self) -> None:
+        """Give the connections back."""
+        await self._used.aclose()

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 
 from imagewright.providers.base import Finished, Handle, PollPolicy
 from imagewright.providers.common.overrides import chosen
-from imagewright.providers.common.provider import HttpProvider, links_of, noted, route_as, with_links, with_notes
+from imagewright.providers.common.provider import (
+    HttpProvider,
+    links_of,
+    mime_of,
+    noted,
+    route_as,
+    with_links,
+    with_notes,
+)
 from imagewright.providers.http.request import FilePart, Purpose, Request
 from imagewright.providers.kie import replies
 from imagewright.providers.kie.route import NAME, Family, KieRoute
@@ -102,7 +110,7 @@ class Kie(HttpProvider):
             purpose=Purpose.UPLOAD,
             url=self._others["upload"] + UPLOAD_PATH,
             fields={"uploadPath": UPLOAD_FOLDER, "fileName": name},
-            files=(FilePart("file", name, picture.mime, picture.data),),
+            files=(FilePart("file", name, mime_of(picture), picture.data),),
             read=replies.read_uploaded,
         )
         return await self._send(request)

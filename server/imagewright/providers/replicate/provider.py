@@ -10,7 +10,7 @@ import logging
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from imagewright.errors import ModelUnavailable, ProviderError, ResultLost, TaskEnded
+from imagewright.errors import ModelUnavailable, TaskEnded
 from imagewright.providers.base import Finished, Handle, Output, PollPolicy
 from imagewright.providers.common import recovery
 from imagewright.providers.common.overrides import chosen
@@ -26,7 +26,7 @@ from imagewright.providers.common.provider import (
     with_links,
     with_notes,
 )
-from imagewright.providers.http.request import RESULT_BYTES, Purpose, Request
+from imagewright.providers.http.request import Purpose, Request
 from imagewright.providers.replicate import replies
 from imagewright.providers.replicate.routes import ALIKE, NAME, ROUTES, ReplicateRoute
 from imagewright.storage.records import Pace
@@ -48,7 +48,6 @@ INLINE_BYTES = 256_000
 """Most bytes of all input pictures together that go as data URIs, which are for "small files"; the figure is ours."""
 LIST_PAGES = 10
 """Pages of 100 predictions that are read at most; they hold those of every model."""
-FETCH_SECONDS = 300.0
 
 
 class Replicate(HttpProvider):
@@ -112,10 +111,7 @@ class Replicate(HttpProvider):
 
     async def fetch(self, output: Output, into: Path) -> None:
         """Stream the picture to disk without the key; one that stands at the vendor's own address needs it."""
-        if self._account.may_send_key_to(output.url):
-            content = await self._fetch_with_key(output.url)
-            output = Output(data=content) if isinstance(content, bytes) else Output(url=content)
-        await super().fetch(output, into)
+        await self._http.download(self._account, output.url, into, with_key=self._account.may_send_key_to(output.url))
 
     def _handle(self, prediction: Prediction, notes: Sequence[str]) -> Handle:
         usual = f"{PREDICTIONS}/{prediction.task}"
@@ -163,17 +159,6 @@ class Replicate(HttpProvider):
             read=replies.read_uploaded,
         )
         return await self._send(request)
-
-    async def _fetch_with_key(self, link: str) -> bytes | str:
-        """The file, or the link it has moved to.
-
-        Raises:
-            ResultLost: it could not be fetched.
-        """
-        try:
-            return await self._ask(link, replies.read_file, seconds=FETCH_SECONDS, max_bytes=RESULT_BYTES)
-        except ProviderError as error:
-            raise error.as_kind(ResultLost, passing=error.retryable) from error
 
 
 PROVIDER: type[Provider] = Replicate

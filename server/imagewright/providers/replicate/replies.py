@@ -123,16 +123,6 @@ def read_uploaded(reply: Reply) -> str | ProviderError | None:
     return text_in(mapping(mapping(reply.json).get("urls")), "get") or None
 
 
-def read_file(reply: Reply) -> bytes | str | ProviderError:
-    """A picture, or the link it was moved to."""
-    if reply.status == HTTPStatus.OK and reply.body:
-        return reply.body
-    link = reply.headers.get("location", "")
-    if HTTPStatus.MULTIPLE_CHOICES <= reply.status < HTTPStatus.BAD_REQUEST and link.startswith(LINKS):
-        return link
-    return ResultLost(NAME, f"HTTP {reply.status}")
-
-
 def read_cancelled(reply: Reply) -> bool:
     """Whether the prediction will stop."""
     return reply.status < HTTPStatus.MULTIPLE_CHOICES

@@ -43,8 +43,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from imagewright.storage.base import CallChanges, JobEnd, Opened, Step
-    from imagewright.storage.principal import Principal
-    from imagewright.storage.records import Cap, PictureRecord
+    from imagewright.storage.records import Cap, PictureRecord, Principal
     from imagewright.storage.states import JobState
 
 _MAY_HAVE_COST = f"(state = 'completed' OR {OPEN_STATES} OR (state != 'aside' AND (cost_usd IS NULL OR cost_usd > 0)))"
@@ -164,11 +163,6 @@ class SqliteJobStore(SqliteLeases):
         replace_calls(connection, job)
 
     @writes()
-    def finish(self, connection: sqlite3.Connection, job_id: str, state: JobState, **end: Unpack[JobEnd]) -> None:
-        """See `JobStore.finish`."""
-        self._finish(connection, job_id, state, end)
-
-    @writes()
     def conclude(
         self,
         connection: sqlite3.Connection,
@@ -269,14 +263,14 @@ class SqliteJobStore(SqliteLeases):
 
         def learn(connection: sqlite3.Connection) -> None:
             known = _read_account(connection, account)
-            known.learn(pace)
+            known.learn(pace, self.clock())
             _write_account(connection, account, known)
 
         await self.writer.write(learn, lasting=False)
 
     @reads(nothing)
     def _knows_pace(self, connection: sqlite3.Connection, account: str, pace: Pace) -> bool:
-        return not _read_account(connection, account).learn(pace)
+        return not _read_account(connection, account).learn(pace, self.clock())
 
     def _repeated(
         self, connection: sqlite3.Connection, who: Principal, fingerprint: str, key: str

@@ -8,7 +8,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from imagewright.storage.base import ForgottenJobError, LostLeaseError, Renewed, SeenRunOut, UnreadableJobError
+from imagewright.storage.base import ForgottenJobError, LostLeaseError, Renewed, UnreadableJobError
 from imagewright.storage.sqlite.tables import EXPIRED, OPEN_STATES, read_job, update
 from imagewright.storage.sqlite.writer import SqliteStore, nothing, reads, writes
 from imagewright.storage.states import CallState
@@ -17,16 +17,41 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from imagewright.storage.principal import Principal
-    from imagewright.storage.records import JobRecord
+    from imagewright.storage.records import JobRecord, Principal
     from imagewright.storage.sqlite.writer import Writer
 
 log = logging.getLogger(__name__)
 
 MOST_RECLAIMED = 50
 """How many jobs are reclaimed at once."""
+GRACE = 0.5
+"""A job is reclaimed only after its lease was seen to be expired for this share of the lease's length. After a laptop
+has slept, all leases are expired at once, and each process that wakes up renews its own within a third of a lease."""
 _OF_JOB = (("job", "id"), ("call", "job_id"))
 _SET_ASIDE = "INSERT OR IGNORE INTO aside (id, reason, content, noticed) VALUES (?, ?, ?, ?)"
+
+
+class SeenRunOut:
+    """Remembers since when each lease was seen to be expired. Every kind of store can use it.
+
+    Args:
+        lease: seconds.
+        monotonic: a clock in seconds that stops while the machine sleeps.
+    """
+
+    def __init__(self, lease: float, monotonic: Callable[[], float]) -> None:
+        self._grace = lease * GRACE
+        self._monotonic = monotonic
+        self._since: dict[tuple[str, float], float] = {}
+
+    def long_enough(self, job_id: str, lease_until: float) -> bool:
+        """Whether a job may be reclaimed: it was released, or its lease has been seen expired for `GRACE`."""
+        now = self._monotonic()
+        return not lease_until or now - self._since.setdefault((job_id, lease_until), now) >= self._grace
+
+    def forget_all_but(self, leases: Collection[tuple[str, float]]) -> None:
+        """Forget all leases but these, which are still expired."""
+        self._since = {lease: since for lease, since in self._since.items() if lease in leases}
 
 
 class SqliteLeases(SqliteStore):

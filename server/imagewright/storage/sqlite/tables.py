@@ -364,7 +364,7 @@ def _call(row: Sequence[Any]) -> CallRecord:
 def _check(values: Mapping[str, Any], *names: str) -> None:
     """SQLite keeps a text in a column of numbers, if it is given one."""
     for name in names:
-        if not math.isfinite(values[name]):  # raises for what is no number
+        if not isinstance(values[name], int | float) or not math.isfinite(values[name]):
             message = f"{name} is {values[name]!r}"
             raise ValueError(message)
 
