@@ -208,8 +208,7 @@ class Jobs:
 
     async def reclaim(self) -> None:
         """Take over the jobs that no process works on any more."""
-        registry = self._registry()
-        asked = self._asked_for
+        asked, registry = self._asked_for, self._registry()
         busy = self._at_work() | self._aside | (asked or set())
         left = await self._stores.jobs.reclaim(registry.providers, but=busy, stalled=asked is not None)
         # stalled ones are asked for once by each server, in as many rounds as that takes

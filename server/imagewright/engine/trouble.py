@@ -201,10 +201,8 @@ async def ask_to_stop(provider: Provider, handle: Handle, job_id: str) -> str:
         with anyio.fail_after(CANCEL_SECONDS):
             if await provider.cancel(handle):
                 return f"{name} was asked to stop. What it had begun may still be charged."
-    except TimeoutError:
-        why = f"no answer within {CANCEL_SECONDS:g} s"
-    except ImagewrightError as error:
-        why = str(error)
+    except (ImagewrightError, TimeoutError) as error:
+        why = str(error) or f"no answer within {CANCEL_SECONDS:g} s"
     except Exception as error:  # a bug in the vendor's file must not keep the user from ending the job
         log.exception("job %s: %s could not be asked to stop", job_id, name)
         why = f"internal error: {error!r}"
