@@ -11,7 +11,8 @@ import anyio
 import pytest
 
 from imagewright.engine import pacing
-from imagewright.engine.pacing import Desk, Turn
+from imagewright.engine.pacing import Turn
+from imagewright.engine.waiting import Desk
 from imagewright.errors import ImagewrightError, RateLimited, StorageError, VendorUnavailable
 from imagewright.storage.records import Pace
 from tests.support.engine_bench import Vendor, until

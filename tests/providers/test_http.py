@@ -27,7 +27,7 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.providers.http.classify import read_json
+from imagewright.providers.http.client import read_json
 from imagewright.providers.http.request import FilePart, Purpose, Reply, Request
 from tests.emulators.base import LOOPBACK, Door, Emulator
 from tests.emulators.messages import Answer, Received

@@ -20,10 +20,9 @@ from imagewright.engine.elsewhere import (
     taken_over,
 )
 from imagewright.engine.job import Job, settle
-from imagewright.engine.pacing import Desk
 from imagewright.engine.run import attempts
 from imagewright.engine.sending import new_job
-from imagewright.engine.waiting import Poller
+from imagewright.engine.waiting import Desk, Poller
 from imagewright.errors import StorageError
 from imagewright.storage.base import (
     RENEWALS_PER_LEASE,

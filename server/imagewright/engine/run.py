@@ -37,8 +37,8 @@ from imagewright.storage.states import FINAL, CallState
 if TYPE_CHECKING:
     from imagewright.engine.config import ProviderRegistry
     from imagewright.engine.job import Job
-    from imagewright.engine.pacing import Desk
     from imagewright.engine.plan import Plan
+    from imagewright.engine.waiting import Desk
     from imagewright.storage.records import JobRecord
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,6 @@ import anyio.to_thread
 
 from imagewright.engine.elsewhere import Answer
 from imagewright.engine.job import SHARE_MADE, CallRun, within_reason
-from imagewright.engine.pacing import Turn
 from imagewright.engine.trouble import recover, too_old
 from imagewright.errors import NotSent, ProviderError, StorageError, UnknownOutcome
 from imagewright.providers.base import CanRecover, Finished, Handle, Running, Sending, UploadsInputs
@@ -29,8 +28,9 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from imagewright.engine.job import Job, JobSpec
-    from imagewright.engine.pacing import Desk
+    from imagewright.engine.pacing import Turn
     from imagewright.engine.plan import Plan
+    from imagewright.engine.waiting import Desk
     from imagewright.providers.base import Order, Provider
     from imagewright.storage.base import CallChanges
 
@@ -101,18 +101,22 @@ class VendorCalls:
         if isinstance(self.provider, CanRecover):
             signature = await anyio.to_thread.run_sync(self.provider.signature, order)
         provider, refusals = self.provider, 0
-        turn = Turn(self.desk, provider, partial(self._progress, call_run), until)
         while True:
             if provider.account and (
                 provider.account in self.desk.lines
-                or await self.desk.stores.jobs.take_slot(provider.account, provider.name, turn.pace)
+                or await self.desk.stores.jobs.take_slot(provider.account, provider.name, self.desk.pace_of(provider))
             ):
-                await turn.wait()
+                await self._turn(call_run, until).wait()
             refused = await self._send(call_run, order, signature, slot=anyio.current_time())
             if refused is None:
                 return
-            await turn.after(refused, refusals)
+            await self._turn(call_run, until).after(refused, refusals)
             refusals += 1
+
+    def _turn(self, call_run: CallRun, until: float) -> Turn:
+        from imagewright.engine.pacing import Turn  # noqa: PLC0415 - not for a call that gets its slot at once
+
+        return Turn(self.desk, self.provider, partial(self._progress, call_run), until)
 
     async def _send(
         self,

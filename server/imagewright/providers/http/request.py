@@ -26,11 +26,6 @@ PART = ".part"
 """What is added to a file's name while it comes, and begins the names of what is kept beside it to go on later."""
 
 
-def part_of(file: Path) -> Path:
-    """Where a file lies while it comes."""
-    return file.with_name(f"{file.name}{PART}")
-
-
 class Purpose(StrEnum):
     """What a request is for. It decides how long to wait, what may be sent again, and what a lost connection means."""
 
