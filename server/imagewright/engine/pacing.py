@@ -35,6 +35,8 @@ LONGEST_LOOK = 5.0
 """Seconds at most between two looks at the account's slots: another process may have given up its place."""
 SPREAD = 0.1
 """Share by which a wait is lengthened at random, so that several processes do not ask in the same moment."""
+UPLOAD_PAUSE = 15.0
+"""Seconds before pictures are uploaded again to a vendor that has refused them for the rate a few times."""
 MINUTE = 60
 BUSY_PAUSES = (2.0, 4.0, 8.0)
 """Seconds before each further try at a vendor that says that it is not available. Then another may be asked."""
@@ -112,14 +114,32 @@ class Turn:
         if isinstance(refused, RateLimited):
             # how long to wait is kept with the account, for all calls and processes
             account = self.provider.account
-            if (stated := self.desk.limits.get(account)) is not None:
-                await self.desk.stores.jobs.learn_pace(account, stated)
-            await self.desk.stores.jobs.slot_refused(account, self.pace, wait=refused.retry_after)
+            try:
+                if (stated := self.desk.limits.get(account)) is not None:
+                    await self.desk.stores.jobs.learn_pace(account, stated)
+                await self.desk.stores.jobs.slot_refused(account, self.pace, wait=refused.retry_after)
+            except StorageError as error:
+                log.warning("that %s takes no request now cannot be written down: %s", self.provider.name, error)
+                await anyio.sleep(max(refused.retry_after or 0.0, LONGEST_LOOK))
             return
         if before >= len(BUSY_PAUSES):
             raise refused
         self.tell(Running(stage=f"{self.provider.name} is not available{refused.words}; asking again soon"))
-        await anyio.sleep(max(refused.retry_after or 0.0, BUSY_PAUSES[before] * (1 + SPREAD * random.random())))  # noqa: S311 - as above
+        await self._pause(refused, BUSY_PAUSES[before])
+
+    async def after_upload(self, refused: RateLimited) -> None:
+        """Return when a picture may be uploaded again, after the vendor took no more of them just now.
+
+        Raises:
+            RateLimited: `refused`, where the call has no time left for that. Nothing was charged.
+        """
+        if max(refused.retry_after or 0.0, UPLOAD_PAUSE) > self.until - anyio.current_time():
+            raise refused
+        self.tell(Running(stage=f"waiting to upload the pictures{refused.words}"))
+        await self._pause(refused, UPLOAD_PAUSE)
+
+    async def _pause(self, refused: ProviderError, seconds: float) -> None:
+        await anyio.sleep(max(refused.retry_after or 0.0, seconds * (1 + SPREAD * random.random())))  # noqa: S311 - as above
 
 
 def _words(name: str, pace: Pace, ahead: int, waiting: int, pause: float) -> str:

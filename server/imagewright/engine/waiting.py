@@ -21,7 +21,7 @@ import anyio
 import anyio.to_thread
 
 from imagewright.engine.trouble import LEAST_PATIENCE, Stalled, Trouble, took_too_long
-from imagewright.errors import ProviderError, StorageError, TaskEnded
+from imagewright.errors import BadKey, OutOfCredit, ProviderError, StorageError, TaskEnded
 from imagewright.providers.base import PART, Finished, Running
 from imagewright.text import byte_size, duration
 
@@ -231,7 +231,7 @@ class Poller:
             TookTooLong: the same, and the vendor may keep no result any more.
             ProviderError: the task has ended without a picture.
         """
-        poll_policy, name = provider.poll_policy, provider.name
+        began, poll_policy, name = provider, provider.poll_policy, provider.name
         deadline = max(poll_policy.keeps, poll_policy.give_up)  # nothing can be expected after that
         # setting the clock while this runs must not end the call: from here on only elapsed time counts
         last = anyio.current_time()
@@ -250,7 +250,7 @@ class Poller:
                 pause = answers.ended(ended, over=asked - start > deadline)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is no statement about the task
                 pause = answers.trouble(error)
-                provider = provider_now()
+                provider = _to_ask_next(began, provider, error, provider_now)
             else:
                 age = asked - zero
                 if isinstance(answer, Finished):
@@ -292,6 +292,15 @@ class Poller:
                     known = deque(maxlen=LEARNED_FROM)
                 self._learned[name, model] = now, known
             return tuple(known)
+
+
+def _to_ask_next(began: Provider, asked: Provider, error: Exception, provider_now: Callable[[], Provider]) -> Provider:
+    """Who is asked after trouble: the provider as it is configured now, as its key may have been corrected.
+
+    A new key may be of another account, which does not have the task: then the one it began with is asked again.
+    """
+    of_the_account = isinstance(error, BadKey | OutOfCredit)
+    return began if asked.account != began.account and not of_the_account else provider_now()
 
 
 async def fetch(provider: Provider, output: Output, into: Path, tell: Callable[[str], None]) -> None:
@@ -367,8 +376,9 @@ class Desk:
     """Whether this process is about to end, and begins to send nothing more."""
 
     def pace_of(self, provider: Provider) -> Pace:
-        """What a vendor takes: as documented or as the user set it, else as its answers state it."""
-        known = provider.pace
+        """What a vendor takes: as documented or as the user has set it by now, else as its answers state it."""
+        now = self.registry().providers.get(provider.name)
+        known = now.pace if now is not None and now.account == provider.account else provider.pace
         return known if known.calls else self.limits.get(provider.account, known)
 
     async def leave(self, seconds: float, *, outlives: bool) -> None:

@@ -217,11 +217,11 @@ class JobStore(Protocol):
     async def reopen(self, who: Principal, job_id: str) -> bool:
         """Carry on a cancelled job with those of its calls that were cancelled although the vendor had them.
 
-        The job is running again, the calls are submitted, and any worker may reclaim it at once.
+        The job is running again, the calls are submitted, or made if they were, and any worker may reclaim it at once.
 
         Returns:
             False if there is nothing to fetch: the job is not this principal's, was not cancelled, or no cancelled call
-            has a handle.
+            has a handle or outputs.
         """
 
     async def renew(self, job_ids: Collection[str]) -> Renewed:

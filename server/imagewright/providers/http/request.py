@@ -114,6 +114,8 @@ class Sending:
     """The number of the call within its job, by which its files in the folder are named."""
     again: bool = False
     """Whether another process began to send it. Then nothing is sent: what its courier got is awaited and read."""
+    gone: bool = False
+    """Set once a courier was told to send it: its answer comes to the folder, whatever goes wrong here."""
     collected: bool = False
     """Set once that was read. A further request of the same call, with `again`, was then never sent."""
     refused_for_now: bool = False
