@@ -212,7 +212,7 @@ async def ask_to_stop(provider: Provider, handle: Handle, job_id: str) -> str:
 
 
 class Stalled(ImagewrightError):
-    """The vendor was asked for hours without an end. The call waits until somebody asks for it, or the next start."""
+    """Nothing came of a call for hours. It waits until somebody asks for its job, or a server starts."""
 
 
 def took_too_long(provider: str, seconds: float, what: str) -> TookTooLong:
