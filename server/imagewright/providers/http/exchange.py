@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ACCEPTED = "gzip, deflate"
-"""What a vendor's answer may be packed with, as it stands in `Accept-Encoding`."""
 IDLE_SECONDS = 15.0
 """An idle connection goes after this time, well before servers drop theirs: a request that meets a connection just
 dropped is one whose outcome is unknown."""
@@ -62,7 +60,7 @@ ALONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_e
 DIRECT = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 """Never through the environment's proxy: it has another loopback."""
 SENDING = ".send_request_headers.started"
-HEADERS = {"User-Agent": "imagewright", "Accept-Encoding": ACCEPTED}
+HEADERS = {"User-Agent": "imagewright", "Accept-Encoding": "gzip, deflate"}
 WAITS = httpx.Timeout(None, connect=CONNECT_SECONDS)
 """For the connection alone: `_exchange` bounds the whole."""
 DOWNLOAD_SECONDS = 3600.0
