@@ -49,8 +49,6 @@ LAST_ANSWER_SECONDS = 660.0
 """Bound on waiting for the answer to what another process sent, if the job was cancelled: as long as a request may
 take, and a minute."""
 WANTED_AFTER_ALL = "What was made is paid for. If it is wanted after all, `imagewright jobs resume {id}` fetches it."
-    "A picture that was made is paid for. If it is wanted after all, `imagewright jobs resume {id}` fetches it."
-)
 SURPLUS = "{name} made more than it was asked for: {count} more, kept as well."
 
 
