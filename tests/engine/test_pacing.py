@@ -11,10 +11,11 @@ import anyio
 import pytest
 
 from imagewright.engine import pacing
-from imagewright.engine.pacing import Desk, Turn
+from imagewright.engine.pacing import Turn
+from imagewright.engine.waiting import Desk
 from imagewright.errors import ImagewrightError, RateLimited, StorageError, VendorUnavailable
 from imagewright.storage.records import Pace
-from tests.support.engine_bench import Vendor, until
+from tests.support.engine_bench import FakeRegistry, Vendor, until
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Running
@@ -26,8 +27,8 @@ SOON = 0.001
 HOUR = 3600.0
 
 
-def a_desk() -> Desk:
-    return Desk(*cast("Any", (None,) * 4))
+def a_desk(*providers: Vendor) -> Desk:
+    return Desk(*cast("Any", (None, None, lambda: FakeRegistry(*providers), None)))
 
 
 @dataclass
@@ -116,6 +117,22 @@ async def test_who_leaves_the_line_lets_the_next_one_step_up() -> None:
     assert slots.taken == 1
 
 
+@pytest.mark.parametrize("same", [True, False])
+async def test_a_rate_that_is_set_meanwhile_counts_for_those_that_wait(same: bool) -> None:  # noqa: FBT001 - a parameter of the table
+    now = Vendor()
+    now.pace = Pace(60, 10.0)
+    now.account = "vendor" if same else "another"
+    asked: list[Pace] = []
+
+    class Noting(Slots):
+        async def take_slot(self, account: str, provider: str, pace: Pace) -> float:
+            asked.append(pace)
+            return await super().take_slot(account, provider, pace)
+
+    await turn(Noting(), a_desk(now), []).wait()
+    assert asked == [Pace(60, 10.0) if same else Pace(20, 10.0)]
+
+
 async def test_a_store_that_is_locked_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pacing, "LONGEST_LOOK", SOON)
     slots = Slots(deque([StorageError("locked"), StorageError("locked")]))
@@ -125,7 +142,7 @@ async def test_a_store_that_is_locked_is_waited_for(monkeypatch: pytest.MonkeyPa
 
 async def test_nobody_waits_beyond_the_hour() -> None:
     slots = Slots(deque([5.0]))
-    with pytest.raises(ImagewrightError, match="Nothing was sent and nothing was charged"):
+    with pytest.raises(ImagewrightError, match="Nothing was sent and nothing was charged: vendor takes only so many"):
         await turn(slots, a_desk(), [], left=0.0).wait()
     assert slots.taken == 0
 
@@ -138,6 +155,17 @@ async def test_a_refusal_for_the_rate_is_kept_with_the_account() -> None:
     await turn(slots, desk, [], pace=Pace()).after(RateLimited("vendor", "slow down", charged=False), 0)
     assert slots.learned == [Pace(5, 60.0)]
     assert slots.refused[1] == (Pace(5, 60.0), None)
+
+
+async def test_a_refusal_that_cannot_be_written_down_is_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Locked(Slots):
+        async def slot_refused(self, _account: str, pace: Pace, *, wait: float | None) -> None:  # noqa: ARG002 - the contract's
+            raise StorageError("locked")
+
+    monkeypatch.setattr(pacing, "LONGEST_LOOK", 0.05)
+    began = anyio.current_time()
+    await turn(Locked(), a_desk(), []).after(RateLimited("vendor", "slow down", charged=False), 0)
+    assert anyio.current_time() - began >= 0.05
 
 
 @pytest.mark.parametrize(

@@ -260,3 +260,20 @@ async def test_after_trouble_the_provider_is_taken_as_it_is_set_up_then() -> Non
     set_up = iter((second, third))
     assert await call.end(lambda: next(set_up)) is DONE
     assert [len(vendor.asked) for vendor in (call.vendor, second, third)] == [2, 1, 2]
+
+
+@pytest.mark.usefixtures("waits")
+async def test_a_key_of_another_account_does_not_take_the_task_away_from_its_own() -> None:
+    gone = VendorUnavailable("vendor", "no such task", charged=None)
+    call, other = Call(BUSY, gone, BUSY, DONE), answering(*[gone] * 9)
+    other.account = "another"
+    assert await call.end(lambda: other) is DONE
+    assert (len(call.vendor.asked), len(other.asked)) == (4, 1)
+
+
+@pytest.mark.usefixtures("waits")
+async def test_a_key_that_is_not_valid_any_more_is_left_for_that_of_another_account() -> None:
+    call, other = Call(KEY, KEY, KEY), answering(BUSY, DONE)
+    other.account = "another"
+    assert await call.end(lambda: other) is DONE
+    assert (len(call.vendor.asked), len(other.asked)) == (1, 2)

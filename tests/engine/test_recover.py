@@ -9,8 +9,9 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from imagewright.engine import pacing
 from imagewright.engine.job import Job
-from imagewright.errors import BadKey, UnknownOutcome, VendorUnavailable
+from imagewright.errors import BadKey, RateLimited, UnknownOutcome, VendorUnavailable
 from imagewright.providers.base import Handle, Prepared, Sending
 from imagewright.providers.common.provider import pictures_of
 from imagewright.storage.records import LOCAL
@@ -239,6 +240,25 @@ async def test_a_process_that_dies_while_it_hands_pictures_over_has_sent_nothing
         assert states(await bench.record(job.id)) == [CallState.PLANNED]
         assert await settled(bench, await bench.reclaimed(job.id)) == [CallState.KEPT]
     assert (first.orders, len(second.uploaded), len(second.orders)) == ([], 1, 1)
+
+
+async def test_a_vendor_that_takes_no_more_pictures_just_now_is_waited_for(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pacing, "UPLOAD_PAUSE", 0.001)
+    vendor = Lister()
+    vendor.then("upload", *[RateLimited("vendor", "slow down", charged=False)] * 9)
+    async with open_bench(home, vendor) as bench:
+        assert await settled(bench, await begun_with_a_picture(bench, vendor)) == [CallState.KEPT]
+    assert (len(vendor.uploaded), len(vendor.orders)) == (1, 1)
+
+
+async def test_a_wait_to_upload_that_is_longer_than_the_call_has_ends_it_for_nothing(home: Path) -> None:
+    vendor = Lister()
+    vendor.then("upload", RateLimited("vendor", "come back tomorrow", retry_after=7200.0, charged=False))
+    async with open_bench(home, vendor) as bench:
+        job = await bench.done(await begun_with_a_picture(bench, vendor))
+    assert (job.record.state, job.record.cost_usd, vendor.orders) == ("failed", 0.0, [])
 
 
 async def test_a_call_is_not_sent_where_it_cannot_be_written_that_it_is(home: Path) -> None:

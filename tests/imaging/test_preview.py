@@ -9,7 +9,8 @@ from PIL import ImageCms
 
 from imagewright.errors import PictureError
 from imagewright.imaging.files import probe
-from imagewright.imaging.preview import Preview, PreviewCache, fit_previews, look
+from imagewright.imaging.limiter import Preview, PreviewCache
+from imagewright.imaging.preview import fit_previews, look
 from tests.support.pictures import QUARTERS, STILL_FORMATS, cut_short, noise, opened, photo, quarters, saved
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ import pytest
 
 from imagewright.errors import NotSent, ProviderError, RateLimited, StorageError, UnknownOutcome, VendorUnavailable
 from imagewright.providers.base import UploadsInputs
+from imagewright.providers.http.reply_files import collect, locked
 from imagewright.providers.http.request import FilePart, Sending
 from tests.emulators.messages import Answer
 from tests.support.accounts import bearer
@@ -221,6 +222,32 @@ async def test_an_answer_whose_folder_was_removed_comes_all_the_same(
     assert len((await send(couriered, vendor, folder, json={"size": LARGE})).body) == LARGE
     with pytest.raises(UnknownOutcome):
         await collected(couriered, vendor, folder)
+
+
+async def test_an_answer_that_cannot_be_read_now_is_still_known_to_have_been_sent(
+    vendor: Vendor, tmp_path: Path, couriered: HttpClient
+) -> None:
+    in_the_way = tmp_path / "lock-1"
+
+    def blocked(answer: Answer) -> Answer:
+        in_the_way.rename(tmp_path / "moved")
+        in_the_way.mkdir()
+        return answer
+
+    vendor.fail_next("jobs", blocked)
+    sending = Sending(nothing, tmp_path, 1)
+    with pytest.raises(StorageError, match="cannot be read"):
+        await couriered.send(account(vendor), asking(vendor.url() + "/jobs", json={"size": LARGE}), sending)
+    assert sending.gone
+    in_the_way.rmdir()
+    assert len((await collected(couriered, vendor, tmp_path)).body) == LARGE
+    assert vendor.paid == 1
+
+
+async def test_an_answer_that_is_not_written_yet_is_no_unknown_outcome(tmp_path: Path) -> None:
+    async with locked(tmp_path, 1):
+        with pytest.raises(StorageError, match="is the disk full"):
+            await collect("vendor", str(tmp_path), 1, LARGE, 0.01)
 
 
 @pytest.fixture(params=["/nowhere/python", "/bin/false", "", "loud"])

@@ -177,7 +177,7 @@ async def test_a_list_that_cannot_be_had_says_nothing_about_the_call(
 ) -> None:
     case = POLL[fault]
     if falls_silent(case):
-        monkeypatch.setattr("imagewright.providers.common.recovery.LIST_SECONDS", SILENCE)
+        monkeypatch.setattr("imagewright.providers.common.provider.LIST_SECONDS", SILENCE)
     emulator.fail_next("list", case.fault, times=SENDS, after=case.after)
     with pytest.raises(ProviderError) as caught:
         await provider.recover(provider.signature(_plain(name)), ())

@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imagewright.providers.common.provider import CLOCKS_DIFFER, digest, signature_of
-from imagewright.providers.common.recovery import Listed, Page, oldest_fitting, read_time
+from imagewright.providers.common.provider import (
+    CLOCKS_DIFFER,
+    Listed,
+    Page,
+    digest,
+    oldest_fitting,
+    read_time,
+    signature_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

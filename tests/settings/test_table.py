@@ -170,12 +170,12 @@ def test_a_rate_of_nobody_stops_the_start(home: Path, name: str) -> None:
     ("provider", "text", "pace"),
     [
         ("kie", "", Pace(20, 10)),
-        ("kie", "200/60", Pace(200, 60)),
+        ("kie", "200/60", Pace(200, 60, is_users=True)),
         ("bfl", "", Pace(running=24)),
-        ("bfl", "10/1", Pace(10, 1, 24)),
-        ("bfl", "10/1/48", Pace(10, 1, 48)),
+        ("bfl", "10/1", Pace(10, 1, 24, is_users=True)),
+        ("bfl", "10/1/48", Pace(10, 1, 48, is_users=True)),
         ("openai", "", Pace()),
-        ("openai", "5/60", Pace(5, 60)),
+        ("openai", "5/60", Pace(5, 60, is_users=True)),
     ],
 )
 def test_a_rate_takes_the_place_of_the_vendors_and_doctor_reads_it(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 TWENTY = Pace(20, 10.0)
+USERS = Pace(20, 10.0, is_users=True)
 WINDOW = 11.0
 """Seconds: 10 and the slack."""
 UNKNOWN = Pace()
@@ -174,13 +175,13 @@ async def test_what_the_vendor_says_counts_where_the_provider_knows_nothing(work
     await store.learn_pace("acc", Pace(5, 60.0))
     await store.learn_pace("acc", Pace(5, 60.0))
     assert await taken(workers("you"), pace=UNKNOWN) == 5
-    assert await taken(store, pace=TWENTY) == 15
+    assert await taken(store, pace=USERS) == 15
     clock.wait(64)
     await store.learn_pace("acc", Pace(running=2))  # and what it does not say stays
     assert await taken(store, pace=UNKNOWN) == 2
-    await store.slot_refused("acc", TWENTY, wait=None)
+    await store.slot_refused("acc", USERS, wait=None)
     clock.wait(64)
-    assert await taken(store, pace=Pace(4, 10.0, 100)) == 4
+    assert await taken(store, pace=Pace(4, 10.0, 100, is_users=True)) == 4
 
 
 async def test_refusals_that_come_with_the_first_word_of_a_limit_halve_nothing(workers: Workers, clock: Clock) -> None:
@@ -195,6 +196,13 @@ async def test_refusals_that_come_with_the_first_word_of_a_limit_halve_nothing(w
     await store.slot_refused("acc", UNKNOWN, wait=None)  # it takes fewer than it said
     clock.wait(64)
     assert await taken(store, 12, UNKNOWN) == 3
+
+
+async def test_a_vendor_that_states_fewer_calls_is_believed_unless_the_user_has_set_them(workers: Workers) -> None:
+    store = workers()
+    await store.learn_pace("acc", Pace(5, 60.0))
+    assert await taken(store, pace=TWENTY) == 5
+    assert await taken(store, pace=USERS) == 15
 
 
 async def test_only_so_many_tasks_run_at_once(workers: Workers, clock: Clock) -> None:

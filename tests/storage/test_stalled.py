@@ -133,6 +133,19 @@ async def test_what_was_cancelled_but_went_on_is_carried_on(workers: Workers) ->
     assert await store.repeated(LOCAL, "1", "") is not None  # nobody has heard of this end yet
 
 
+async def test_what_was_made_before_it_was_cancelled_is_made_again(workers: Workers) -> None:
+    store = workers()
+    await started(store)
+    outputs = [{"url": "", "file": "incoming/job_1/result-1", "seed": None}]
+    for state in (CallState.SUBMITTING, CallState.MADE, CallState.STALLED, CallState.CANCELLED):
+        await store.advance("job_1", 0, state, outputs=outputs)
+    await store.conclude("job_1", [], end=("cancelled", {"cost_usd": 0.5, "cost_basis": "estimate", "notes": ()}))
+    assert await store.reopen(LOCAL, "job_1")
+    found = await store.get(LOCAL, "job_1")
+    assert found is not None
+    assert [call.state for call in found.calls] == [CallState.MADE]
+
+
 async def test_there_is_nothing_to_carry_on_where_nothing_went_on(workers: Workers, clock: Clock) -> None:
     store = workers()
     await ended(store, "completed")

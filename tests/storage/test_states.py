@@ -23,7 +23,7 @@ TABLE = """
     stalled     .       .          x         x    .       .    x      x         .
     kept        .       .          .         .    .       .    .      .         .
     failed      .       .          .         .    .       .    .      .         .
-    cancelled   .       .          x         .    .       .    .      .         .
+    cancelled   .       .          x         x    .       .    .      .         .
     unknown     .       .          .         .    .       .    .      .         .
 """
 MARKS = {name: marks for name, *marks in (line.split() for line in TABLE.strip().splitlines())}

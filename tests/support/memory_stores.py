@@ -159,8 +159,12 @@ class MemoryJobStore:
         one = self._of(who, job_id)
         if one is None or one.job.state != "cancelled":
             return False
-        sent = [call for call in one.job.calls if call.state is CallState.CANCELLED and call.handle is not None]
-        calls = [replace(one, state=CallState.SUBMITTED, error=None) if one in sent else one for one in one.job.calls]
+        ended = [call for call in one.job.calls if call.state is CallState.CANCELLED]
+        sent = [call for call in ended if call.handle is not None or call.outputs is not None]
+        again_in = {call.number: CallState.SUBMITTED if call.outputs is None else CallState.MADE for call in sent}
+        calls = [
+            replace(call, state=again_in[call.number], error=None) if call in sent else call for call in one.job.calls
+        ]
         if sent:
             again: dict[str, Any] = {"state": "running", "finished": None, "error": None, "cancel_requested": False}
             one.job, one.lease_until, one.seen = replace(one.job, **again, calls=tuple(calls)), 0.0, None

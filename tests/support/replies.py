@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright.errors import TaskEnded
 from imagewright.providers.base import Finished
-from imagewright.providers.http.classify import read_json
+from imagewright.providers.http.client import read_json
 from imagewright.providers.http.request import Reply
 
 if TYPE_CHECKING:

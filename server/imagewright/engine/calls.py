@@ -1,14 +1,14 @@
 """Take a call: from what a client sent to a job that is written down and runs. Kept pictures are shown from here too.
 
 The engine imports this module with the first call, and with it SQLite, Pillow and all that jobs need. So the imports
-here and below are ordinary ones, and what the first `tools/list` needs stays in `engine.engine`.
+are ordinary ones, but for those of a refusal, and what the first `tools/list` needs stays in `engine.engine`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from math import inf
 from typing import TYPE_CHECKING
@@ -17,7 +17,6 @@ import anyio.to_thread
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import MODEL
-from imagewright.engine import alternatives
 from imagewright.engine.check import check
 from imagewright.engine.jobs import Jobs
 from imagewright.engine.pictures import reading_limits, resolve
@@ -25,7 +24,7 @@ from imagewright.engine.plan import candidates, first_plan
 from imagewright.errors import ConfirmationNeededError, PictureError, Problem, Refusal, StorageError
 from imagewright.imaging.files import HEAD_READ, head_cost
 from imagewright.imaging.limiter import DECODING, LOOK_BYTES
-from imagewright.imaging.preview import fit_previews, look
+from imagewright.imaging.preview import Previews, fit_previews, look
 from imagewright.imaging.signatures import HEAD_BYTES, describe, recognise
 from imagewright.settings.load import BudgetTable
 from imagewright.storage.base import KeyClash, OverBudget
@@ -39,13 +38,14 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from imagewright.catalog.row import Row
     from imagewright.engine.check import Checked
     from imagewright.engine.config import Config, ProviderRegistry
     from imagewright.engine.job import Job
     from imagewright.engine.offer import Offer
     from imagewright.engine.pictures import Source
     from imagewright.engine.plan import Candidate
-    from imagewright.imaging.preview import Preview, PreviewCache
+    from imagewright.imaging.limiter import Preview, PreviewCache
     from imagewright.storage.records import CostRow, PictureRecord, Principal
     from imagewright.storage.stores import Stores
 
@@ -61,19 +61,6 @@ SHRINKING_BYTES = 8
 """Memory for each pixel of the previews that are shrunk together: the picture and its smaller copy."""
 LESS = "Ask for fewer variants or a smaller resolution"
 NOT_OPENED = "The pictures were not checked yet: nothing is opened or fetched before the arguments are right."
-
-
-@dataclass(frozen=True, slots=True)
-class Previews:
-    """What a reply can show of its pictures."""
-
-    shown: Sequence[Preview]
-    missing: Sequence[str]
-    """One sentence on each picture that has no preview."""
-    left_out: int
-    """Previews for which there was no room."""
-    shrunk: bool
-    """Whether those that are shown were made smaller to save room."""
 
 
 class Calls:
@@ -115,13 +102,15 @@ class Calls:
         problems += await self._room_problems(who, checked, refused=bool(problems))
         if problems:
             note = NOT_OPENED if checked.problems and checked.names_pictures else ""
-            raise alternatives.refusal(offer, checked, problems, note)
+            raise _refusal(offer, checked, problems, note)
         order = config.settings.providers
         budget = config.settings.budget
         limited = is_limited(budget)
         examined = candidates(checked, offer.serving[tool], order, sources, limited=limited)
         able = [one for one in examined if not one.against]
         if not able:
+            from imagewright.engine import alternatives  # noqa: PLC0415 - only a refusal needs it
+
             raise alternatives.refusal_by_all(offer, checked, examined, sources)
         check_call(budget, able[0], confirmed=confirmed)
         # `confirm_above` counts here too: the user agrees to this price and to no higher one
@@ -137,7 +126,7 @@ class Calls:
         offer = offer_on(config.offer, self._today())
         checked = understand(offer, tool, arguments)
         if checked.problems:
-            raise alternatives.refusal(offer, checked, checked.problems)
+            raise _refusal(offer, checked, checked.problems)
         order = config.settings.providers
         limited = is_limited(config.settings.budget)
         examined = candidates(checked, offer.serving[tool], order, limited=limited)
@@ -231,6 +220,12 @@ class Calls:
         return []
 
 
+def _refusal(offer: Offer, checked: Checked, problems: Sequence[Problem], note: str = "") -> Refusal:
+    from imagewright.engine import alternatives  # noqa: PLC0415 - only a refusal needs it
+
+    return alternatives.refusal(offer, checked, problems, note)
+
+
 def _begun(found: Job | KeyClash | OverBudget, usd: float | None) -> Job:
     """The job that serves a call.
 
@@ -262,13 +257,20 @@ def understand(offer: Offer, tool: str, arguments: object) -> Checked:
     if row is None:
         raise Refusal(Problem("tool", f"there is no {say(tool)}{did_you_mean(tool, offer.names)}"))
     checked = check(row, arguments)
-    if tool not in offer.tools:
-        raise alternatives.refusal_of_tool(offer, checked)
-    own = offer.tools[tool].operations.get(checked.operation)
-    if checked.edition and own is not None and checked.edition not in (own.arguments[MODEL].values or ()):
+    if tool not in offer.tools or _is_unserved(offer.tools[tool], checked):
+        from imagewright.engine import alternatives  # noqa: PLC0415 - only a refusal needs it
+
+        if tool not in offer.tools:
+            raise alternatives.refusal_of_tool(offer, checked)
         others = [one for one in checked.problems if one.argument != MODEL]
         return replace(checked, problems=(alternatives.unserved_edition(offer, checked), *others))
     return checked
+
+
+def _is_unserved(served: Row, checked: Checked) -> bool:
+    """Whether the call names an edition that is not among those served."""
+    own = served.operations.get(checked.operation)
+    return bool(checked.edition) and own is not None and checked.edition not in (own.arguments[MODEL].values or ())
 
 
 def _type_of(head: bytes, record: PictureRecord) -> str:

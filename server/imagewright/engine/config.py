@@ -35,6 +35,8 @@ OFFLINE = "offline"
 """The built-in provider: it serves when no other provider has a key, or when the user names it."""
 LOOK_EVERY = 0.5
 """Seconds between two checks of the files, which cost a `stat` each; a change must be noticed within two seconds."""
+LONGEST_KEPT = 14 * 86_400.0
+"""Seconds for which a result is kept by the vendor that keeps it longest, Kie."""
 NOT_IN_USE = "it is not among the providers in use: it has no key, or was switched off"
 
 
@@ -149,7 +151,7 @@ def _provider_config(name: str, settings: Settings, http: Sender) -> ProviderCon
         addresses=addresses,
         overrides=overrides,
         http=http,
-        pace=None if rate is None else Pace(*rate),
+        pace=None if rate is None else Pace(*rate, is_users=True),
         cutout_model=settings.cutout_model,
     )
 
@@ -233,7 +235,7 @@ class AbsentProvider:
 
     name: str
     routes: tuple[Route, ...] = ()
-    poll_policy = PollPolicy()
+    poll_policy = PollPolicy(keeps=LONGEST_KEPT)
     pace = Pace()
     account: str = ""
 
@@ -261,7 +263,7 @@ class AbsentProvider:
             ResultLost: they are not.
         """
         if output.data is None:
-            raise ResultLost(self.name, NOT_IN_USE, final=True)
+            raise ResultLost(self.name, NOT_IN_USE)
         await anyio.to_thread.run_sync(into.write_bytes, output.data)
 
 

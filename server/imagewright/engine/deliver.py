@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from imagewright.engine.job import Asked, Job, JobSpec
     from imagewright.engine.trouble import Fetching
     from imagewright.imaging.files import PictureFacts
-    from imagewright.imaging.preview import Preview
+    from imagewright.imaging.limiter import Preview
     from imagewright.storage.records import NewPicture, PictureRecord
     from imagewright.storage.stores import Stores
 

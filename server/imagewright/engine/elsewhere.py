@@ -96,6 +96,8 @@ async def taken_over(
     _ = found.spec  # what it must have to be carried on
     # tasks that wait for the job here wait for this object
     job = known.get(record.id, found)
+    if job.done:  # it was cancelled here, and the user wants it after all
+        job = found
     job.record, job.pictures = record, found.pictures
     job.is_local, job.scope = True, anyio.CancelScope()
     job.troubles.clear()
@@ -201,27 +203,32 @@ class Spool(SpoolWriter):
         content = await self._blobs.read(data["file"]) if data["file"] else None
         return Output(url=data["url"], data=content, seed=data["seed"])
 
-    async def read_order(self, job: JobRecord, call: CallRecord, routes: Iterable[Route]) -> Order:
+    async def read_order(
+        self, job: JobRecord, call: CallRecord, routes: Iterable[Route], *, to_hear: bool = False
+    ) -> Order:
         """The order of a call that was written down but not sent; `routes` are those its provider has now.
 
-        An older release did not know every argument that the route has now: what is missing gets its default.
+        An older release did not know every argument that the route has now: what is missing gets its default. With
+        `to_hear`, nothing is sent, and only its answer is read with it: then another route to the same operation will
+        do, and a picture that is gone is empty.
 
         Raises:
             StorageError: the provider has no such route any more, or an input picture is gone.
         """
-        wanted, inputs = (job.tool, job.operation, job.plan["route"]), job.plan["inputs"]
-        for route in routes:
-            same = (route.tool, route.operation.value, route.model) == wanted
-            if same and job.model in (route.model, *route.models.values()):
-                return Order(
-                    route=route,
-                    arguments={**_defaults(route), **call.arguments},
-                    model=job.model,
-                    count=call.count,
-                    images=tuple([await self._input(one) for one in inputs["images"]]),
-                    mask=await self._input(inputs["mask"]) if inputs["mask"] else None,
-                    first_variant=call.first_variant,
-                )
+        inputs = job.plan["inputs"]
+        able = [route for route in routes if (route.tool, route.operation.value) == (job.tool, job.operation)]
+        same = [route for route in able if route.model == job.plan["route"]]
+        exact = [route for route in same if job.model in (route.model, *route.models.values())]
+        for route in (exact or same or able) if to_hear else exact:
+            return Order(
+                route=route,
+                arguments={**_defaults(route), **call.arguments},
+                model=job.model,
+                count=call.count,
+                images=tuple([await self._input(one, to_hear=to_hear) for one in inputs["images"]]),
+                mask=await self._input(inputs["mask"], to_hear=to_hear) if inputs["mask"] else None,
+                first_variant=call.first_variant,
+            )
         raise StorageError(f"{job.provider} has no {job.model} any more; this was not sent")
 
     async def sweep(self, record_of: Callable[[str], Awaitable[JobRecord | None]]) -> None:
@@ -243,8 +250,11 @@ class Spool(SpoolWriter):
                 except Exception as error:  # noqa: BLE001 - whatever goes wrong here must not end a server
                     log.warning("%s could not be tidied up: %s", folder.key, error)
 
-    async def _input(self, data: Mapping[str, Any]) -> Prepared:
-        return Prepared(await self._blobs.read(data["file"]), data["format"], data["width"], data["height"])
+    async def _input(self, data: Mapping[str, Any], *, to_hear: bool) -> Prepared:
+        content = b""
+        with suppress(*((StorageError,) if to_hear else ())):
+            content = await self._blobs.read(data["file"])
+        return Prepared(content, data["format"], data["width"], data["height"])
 
 
 def _defaults(route: Route) -> dict[str, Any]:

@@ -27,12 +27,13 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from imagewright.engine.calls import Calls, Previews
+    from imagewright.engine.calls import Calls
     from imagewright.engine.config import Config
     from imagewright.engine.job import Job
     from imagewright.engine.offer import Offer
     from imagewright.errors import ProviderError
-    from imagewright.imaging.preview import PreviewCache
+    from imagewright.imaging.limiter import PreviewCache
+    from imagewright.imaging.preview import Previews
     from imagewright.providers.http.client import Sender
     from imagewright.settings.load import Settings
     from imagewright.storage.records import CostRow, PictureRecord, Principal, Trouble

@@ -24,14 +24,14 @@ from imagewright.errors import (
     VendorUnavailable,
     error_data,
 )
-from imagewright.imaging.preview import PREVIEWS
+from imagewright.imaging.limiter import PREVIEWS
 from imagewright.storage.base import NO_SENSE, UnreadableJobError
 from imagewright.storage.states import CallState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from imagewright.imaging.preview import PreviewCache
+    from imagewright.imaging.limiter import PreviewCache
     from imagewright.providers.base import Finished, Output
     from imagewright.storage.base import Step
     from imagewright.storage.records import CallRecord, CostBasis, JobRecord, PictureRecord, Principal

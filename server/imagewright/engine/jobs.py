@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 
 from imagewright.engine.elsewhere import (
     CARRIED_ON,
@@ -20,10 +21,9 @@ from imagewright.engine.elsewhere import (
     taken_over,
 )
 from imagewright.engine.job import Job, settle
-from imagewright.engine.pacing import Desk
 from imagewright.engine.run import attempts
 from imagewright.engine.sending import new_job
-from imagewright.engine.waiting import Poller
+from imagewright.engine.waiting import Desk, Poller
 from imagewright.errors import StorageError
 from imagewright.storage.base import (
     RENEWALS_PER_LEASE,
@@ -74,7 +74,7 @@ class Jobs:
         self._jobs: dict[str, Job] = {}
         self._keeping = False
         self._reclaiming = False
-        self._stalled_too = True
+        self._asked_for: set[str] | None = set()
         self._swept = False
         self._running: set[str] = set()
         self._aside: set[str] = set()
@@ -128,17 +128,17 @@ class Jobs:
         Raises:
             StorageError: it cannot be read.
         """
-        if (known := self._known(who, job_id)) is not None:
+        if (known := self._known(who, job_id)) is not None and known.record.state != "cancelled":
             return known
         record = await self._stores.jobs.get(who, job_id)
-        return None if record is None else await self._watched(record, who)
+        return known if record is None else await self._watched(record, who)
 
     async def newest(self, who: Principal, limit: int) -> list[Job]:
         """The newest jobs of all processes; without those whose records cannot be read."""
         found = []
         for record in await self._stores.jobs.newest(who, limit):
             try:
-                found.append(self._known(who, record.id) or await self._from_record(record, who))
+                found.append(self._known(who, record.id, record) or await self._from_record(record, who))
             except UnreadableJobError as error:
                 self._report(error)
         return found
@@ -190,14 +190,12 @@ class Jobs:
         Raises:
             StorageError: it cannot be read or written.
         """
-        if job.record.state == "cancelled" and await self._stores.jobs.reopen(job.who, job.id):
-            self._jobs.pop(job.id, None)
-        elif job.record.state != "stalled":
+        if job.record.state not in {"cancelled", "stalled"}:
             return job
-        if (record := await self._stores.jobs.reclaim_one(job.who, job.id)) is not None:
+        if job.record.state == "cancelled":
+            await self._stores.jobs.reopen(job.who, job.id)
+        if await self._taken(job, REVIVED.format(state=job.record.state)):
             self._group.start_soon(lambda: self.keep_leases(reclaiming=False))
-            note = REVIVED.format(state=job.record.state)
-            await self._carry_on(record, job.who, self._registry(), note)
         return await self.find(job.who, job.id) or job
 
     async def release(self) -> None:
@@ -209,12 +207,13 @@ class Jobs:
 
     async def reclaim(self) -> None:
         """Take over the jobs that no process works on any more."""
-        registry = self._registry()
-        busy = self._at_work() | self._aside
-        left = await self._stores.jobs.reclaim(registry.providers, but=busy, stalled=self._stalled_too)
-        self._stalled_too = False  # those are asked about once by each server
+        asked, registry = self._asked_for, self._registry()
+        busy = self._at_work() | self._aside | (asked or set())
+        left = await self._stores.jobs.reclaim(registry.providers, but=busy, stalled=asked is not None)
+        # stalled ones are asked for once by each server, in as many rounds as that takes
+        self._asked_for = asked | {record.id for record in left} if asked is not None and left else None
         for record in left:
-            await self._carry_on(record, Principal(record.principal), registry)
+            await self._carry_on(record, Principal(record.principal), registry, CARRIED_ON)
 
     async def keep_leases(self, *, reclaiming: bool) -> None:
         """Renew leases, learn of cancellations and reclaim left jobs, for as long as the engine is open.
@@ -259,8 +258,7 @@ class Jobs:
             return
         renewed = await self._stores.jobs.renew(at_work)
         for job_id in renewed.lost | renewed.cancelled:
-            job = self._jobs.get(job_id)
-            if job is None or job.done or not job.is_local:
+            if (job := self._jobs.get(job_id)) is None or job.done or not job.is_local:
                 continue
             if job_id in renewed.lost:
                 job.is_local = False
@@ -275,16 +273,21 @@ class Jobs:
         """Take a job over once it is certain that no process works on it."""
         while not job.is_local:
             try:
-                record = await self._stores.jobs.reclaim_one(job.who, job.id)
-                if record is not None:
-                    await self._carry_on(record, job.who, self._registry())
+                await self._taken(job)
             except StorageError as error:
                 log.warning("job %s cannot be taken over now: %s", job.id, error)
             await anyio.sleep(LOOK_EVERY)
 
-    async def _carry_on(
-        self, record: JobRecord, who: Principal, registry: ProviderRegistry, note: str = CARRIED_ON
-    ) -> None:
+    async def _taken(self, job: Job, note: str = CARRIED_ON) -> bool:
+        """Take a job over if no process works on it; whether that was so. Raises `StorageError` as `reclaim_one`."""
+        await anyio.lowlevel.checkpoint()
+        with anyio.CancelScope(shield=True):  # one that was taken must be carried on, even if its caller has left
+            record = await self._stores.jobs.reclaim_one(job.who, job.id)
+            if record is not None:
+                await self._carry_on(record, job.who, self._registry(), note)
+        return record is not None
+
+    async def _carry_on(self, record: JobRecord, who: Principal, registry: ProviderRegistry, note: str) -> None:
         """Carry on a job that was taken over; one whose record makes no sense is left alone."""
         try:
             job = await taken_over(record, who, self._jobs, self._stores, lambda: self._registry().providers, note=note)
@@ -356,14 +359,16 @@ class Jobs:
 
     async def _joined(self, found: Joined, who: Principal) -> Job:
         """The earlier job that a call repeats, with a note that says so."""
-        job = self._known(who, found.job.id) or await self._watched(found.job, who)
+        job = await self._watched(found.job, who)
         job.note(f"{JOINED} {AGAIN}" if job.done and not found.job.key else JOINED)
         return job
 
     async def _watched(self, record: JobRecord, who: Principal) -> Job:
         """The job of a record; one that runs in another process is kept up to date."""
+        if (known := self._known(who, record.id, record)) is not None:
+            return known
         job = await self._from_record(record, who)
-        if (known := self._known(who, record.id)) is not None:  # taken over meanwhile
+        if (known := self._known(who, record.id, record)) is not None:  # taken over meanwhile
             return known
         if not job.done:
             self._remember(job)
@@ -373,9 +378,12 @@ class Jobs:
     async def _from_record(self, record: JobRecord, who: Principal) -> Job:
         return await job_from_record(record, who, self._stores, lambda: self._registry().providers)
 
-    def _known(self, who: Principal, job_id: str) -> Job | None:
+    def _known(self, who: Principal, job_id: str, record: JobRecord | None = None) -> Job | None:
+        """The job as this process knows it; None if it is carried on since it was cancelled, as its record says."""
         job = self._jobs.get(job_id)
-        return job if job is not None and job.who.id == who.id else None
+        if job is None or job.who.id != who.id:
+            return None
+        return None if record is not None and job.record.state == "cancelled" != record.state else job
 
     def _report(self, error: UnreadableJobError) -> None:
         """Log once that a record cannot be read."""

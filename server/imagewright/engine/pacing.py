@@ -10,12 +10,13 @@ from __future__ import annotations
 import logging
 import math
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
 
 from imagewright.engine.trouble import no_slot
+from imagewright.engine.waiting import Line
 from imagewright.errors import RateLimited, StorageError
 from imagewright.providers.base import Running
 from imagewright.text import counted, duration
@@ -23,77 +24,22 @@ from imagewright.text import counted, duration
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from imagewright.engine.config import ProviderRegistry
-    from imagewright.engine.elsewhere import Spool
-    from imagewright.engine.waiting import Poller
+    from imagewright.engine.waiting import Desk
     from imagewright.errors import ProviderError
     from imagewright.providers.base import Provider
     from imagewright.storage.records import Pace
-    from imagewright.storage.stores import Stores
 
 log = logging.getLogger(__name__)
 
-LEAVE_LOOK = 0.05
-"""Seconds between two looks whether something is still being sent."""
 LONGEST_LOOK = 5.0
 """Seconds at most between two looks at the account's slots: another process may have given up its place."""
 SPREAD = 0.1
 """Share by which a wait is lengthened at random, so that several processes do not ask in the same moment."""
+UPLOAD_PAUSE = 15.0
+"""Seconds before pictures are uploaded again to a vendor that has refused them for the rate a few times."""
+MINUTE = 60
 BUSY_PAUSES = (2.0, 4.0, 8.0)
 """Seconds before each further try at a vendor that says that it is not available. Then another may be asked."""
-
-
-@dataclass(slots=True, eq=False)
-class Line:
-    """The calls of this process that wait for a slot of one account, first come first served."""
-
-    waiting: list[object] = field(default_factory=list)
-    """One for each call, in their order."""
-    moved: anyio.Event = field(default_factory=anyio.Event)
-    """Set when a call has left the line, and then replaced by a new one."""
-    pause: float = 0.0
-    """Seconds after which the first of them may get its slot, by its last look; 0 where that is not known."""
-
-    def leave(self, who: object) -> None:
-        """Take a call out of the line."""
-        self.waiting.remove(who)
-        self.moved.set()
-        self.moved = anyio.Event()
-
-
-@dataclass(slots=True)
-class Desk:
-    """What all calls of a process share."""
-
-    stores: Stores
-    spool: Spool
-    registry: Callable[[], ProviderRegistry]
-    """Returns the providers in use now."""
-    poller: Poller
-    """Asks vendors about all tasks."""
-    lines: dict[str, Line] = field(default_factory=dict)
-    """The lines by account; one without calls is not there."""
-    limits: dict[str, Pace] = field(default_factory=dict)
-    """What each account's vendor stated last of the requests it takes."""
-    sending: set[anyio.CancelScope] = field(default_factory=set)
-    """The scopes of the requests that are being sent."""
-    has_left: bool = False
-    """Whether this process is about to end, and begins to send nothing more."""
-
-    async def leave(self, seconds: float, *, outlives: bool) -> None:
-        """Wait until no request is being sent any more, but only so long for answers that couriers hear.
-
-        Args:
-            seconds: bound on the wait.
-            outlives: whether couriers hear the answers to what is still being sent then. Without them, the answers
-                would be lost, so they are waited for: each request has a bound of its own.
-        """
-        self.has_left = True
-        with anyio.move_on_after(seconds if outlives else None):
-            while any(scope.shield for scope in self.sending):  # noqa: ASYNC110 - a short and rare wait
-                await anyio.sleep(LEAVE_LOOK)
-        for scope in self.sending:
-            scope.shield = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +57,8 @@ class Turn:
 
     @property
     def pace(self) -> Pace:
-        """What the vendor takes: as documented or as the user set it, else as its answers state it."""
-        known = self.provider.pace
-        return known if known.calls else self.desk.limits.get(self.provider.account, known)
+        """See `Desk.pace_of`."""
+        return self.desk.pace_of(self.provider)
 
     async def wait(self) -> None:
         """Return with a slot of the provider's account.
@@ -169,14 +114,32 @@ class Turn:
         if isinstance(refused, RateLimited):
             # how long to wait is kept with the account, for all calls and processes
             account = self.provider.account
-            if (stated := self.desk.limits.get(account)) is not None:
-                await self.desk.stores.jobs.learn_pace(account, stated)
-            await self.desk.stores.jobs.slot_refused(account, self.pace, wait=refused.retry_after)
+            try:
+                if (stated := self.desk.limits.get(account)) is not None:
+                    await self.desk.stores.jobs.learn_pace(account, stated)
+                await self.desk.stores.jobs.slot_refused(account, self.pace, wait=refused.retry_after)
+            except StorageError as error:
+                log.warning("that %s takes no request now cannot be written down: %s", self.provider.name, error)
+                await anyio.sleep(max(refused.retry_after or 0.0, LONGEST_LOOK))
             return
         if before >= len(BUSY_PAUSES):
             raise refused
         self.tell(Running(stage=f"{self.provider.name} is not available{refused.words}; asking again soon"))
-        await anyio.sleep(max(refused.retry_after or 0.0, BUSY_PAUSES[before] * (1 + SPREAD * random.random())))  # noqa: S311 - as above
+        await self._pause(refused, BUSY_PAUSES[before])
+
+    async def after_upload(self, refused: RateLimited) -> None:
+        """Return when a picture may be uploaded again, after the vendor took no more of them just now.
+
+        Raises:
+            RateLimited: `refused`, where the call has no time left for that. Nothing was charged.
+        """
+        if max(refused.retry_after or 0.0, UPLOAD_PAUSE) > self.until - anyio.current_time():
+            raise refused
+        self.tell(Running(stage=f"waiting to upload the pictures{refused.words}"))
+        await self._pause(refused, UPLOAD_PAUSE)
+
+    async def _pause(self, refused: ProviderError, seconds: float) -> None:
+        await anyio.sleep(max(refused.retry_after or 0.0, seconds * (1 + SPREAD * random.random())))  # noqa: S311 - as above
 
 
 def _words(name: str, pace: Pace, ahead: int, waiting: int, pause: float) -> str:
@@ -186,4 +149,5 @@ def _words(name: str, pace: Pace, ahead: int, waiting: int, pause: float) -> str
     words = f"waiting for a turn at {name}{takes}: {place}"
     if pace.calls:
         pause += math.floor(ahead / pace.calls) * pace.seconds
-    return f"{words}, in about {duration(max(math.ceil(pause), 1))}" if pause else words
+    step = 1 if pause < MINUTE else MINUTE  # nobody needs the seconds of minutes
+    return f"{words}, in about {duration(max(math.ceil(pause / step) * step, 1))}" if pause else words

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 import anyio.lowlevel
@@ -35,12 +35,12 @@ from imagewright.storage.base import LostLeaseError
 from imagewright.storage.states import FINAL, CallState
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from imagewright.engine.config import ProviderRegistry
     from imagewright.engine.job import Job
-    from imagewright.engine.pacing import Desk
     from imagewright.engine.plan import Plan
+    from imagewright.engine.waiting import Desk
     from imagewright.storage.records import JobRecord
 
 T = TypeVar("T")
@@ -49,6 +49,10 @@ log = logging.getLogger(__name__)
 
 LAST_FETCH_SECONDS = 60.0
 """Bound on fetching what was made already when the job was cancelled."""
+LAST_ANSWER_SECONDS = 660.0
+"""Bound on waiting for the answer to what another process sent, if the job was cancelled: as long as a request may
+take, and a minute."""
+WANTED_AFTER_ALL = "What was made is paid for. If it is wanted after all, `imagewright jobs resume {id}` fetches it."
 SURPLUS = "{name} made more than it was asked for: {count} more, kept as well."
 
 
@@ -178,13 +182,18 @@ class Attempt(VendorCalls):
     async def _stop(self, call_run: CallRun) -> None:
         """End a call because a cancel was requested. What is made already is paid for, and is delivered."""
         if call_run.state is CallState.SUBMITTING:
+            unheard: ImagewrightError = UnknownOutcome(self.provider.name, "its answer did not come in time")
             try:
-                await self._hear(call_run)  # a courier may be about to have the answer
+                with anyio.move_on_after(LAST_ANSWER_SECONDS):
+                    await self._hear(call_run)  # a courier may be about to have the answer
             except ImagewrightError as error:
-                if not await self._is_on_disk(call_run, files_alone=True):
-                    await self._end(call_run, error)
+                unheard = error
+            if call_run.state is CallState.SUBMITTING and not await self._is_on_disk(call_run, files_alone=True):
+                await self._end(call_run, unheard)
         if call_run.state is CallState.PLANNED:
             await self._note(call_run, CallState.CANCELLED)
+        if call_run.state is CallState.STALLED and call_run.call.outputs is not None:
+            await self._note(call_run, CallState.MADE)
         if (
             call_run.state in {CallState.SUBMITTED, CallState.STALLED}
             and (handle := self._handle(call_run)) is not None
@@ -205,6 +214,9 @@ class Attempt(VendorCalls):
                 error = trouble
         if call_run.state is CallState.MADE:
             await self._end(call_run, error)
+        if call_run.state is CallState.STALLED:
+            self.job.note(WANTED_AFTER_ALL.format(id=self.job.id))
+            await self._note(call_run, CallState.CANCELLED)
 
     async def _end(self, call_run: CallRun, trouble: Exception) -> None:
         """End a call that did not go well; one whose picture can still be had only stalls."""
@@ -217,7 +229,7 @@ class Attempt(VendorCalls):
         await self._note(call_run, CallState.UNKNOWN if unknown else CallState.FAILED, error=error_data(error))
 
 
-async def _each(work: Callable[[T], Awaitable[None]], items: Sequence[T]) -> None:
+async def _each(work: Callable[[T], Coroutine[Any, Any, None]], items: Sequence[T]) -> None:
     """Do the same with all items at the same time. Of most calls there is one, which needs no task of its own."""
     if len(items) == 1:
         await work(items[0])

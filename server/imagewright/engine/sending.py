@@ -9,6 +9,7 @@ import logging
 import math
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -16,9 +17,8 @@ import anyio.to_thread
 
 from imagewright.engine.elsewhere import Answer
 from imagewright.engine.job import SHARE_MADE, CallRun, within_reason
-from imagewright.engine.pacing import Turn
 from imagewright.engine.trouble import recover, too_old
-from imagewright.errors import NotSent, ProviderError, StorageError, UnknownOutcome
+from imagewright.errors import NotSent, ProviderError, RateLimited, StorageError, UnknownOutcome
 from imagewright.providers.base import CanRecover, Finished, Handle, Running, Sending, UploadsInputs
 from imagewright.storage.base import Step
 from imagewright.storage.records import INCOMING, CallRecord, NewJob
@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from imagewright.engine.job import Job, JobSpec
-    from imagewright.engine.pacing import Desk
+    from imagewright.engine.pacing import Turn
     from imagewright.engine.plan import Plan
+    from imagewright.engine.waiting import Desk
     from imagewright.providers.base import Order, Provider
     from imagewright.storage.base import CallChanges
 
@@ -42,8 +43,10 @@ FOUND = "The answer to the request was never heard; it was found among {name}'s 
 LATE = 0.2
 """Seconds between slot and request after which the slot counts from the request on, because the vendor counts what
 arrives: the first request of a process starts a courier and opens a connection, which takes longer than this."""
-UNREADABLE_PAUSES = (1.0, 5.0, 30.0, 60.0, 120.0, 300.0)
-"""Seconds before each further try at reading a paid answer from a disk that does not give it."""
+UNREADABLE_PAUSES = (1.0, 5.0, 30.0, 60.0)
+"""Seconds before each further try at a paid answer that the disk does not give, or that a courier cannot write yet."""
+UNREADABLE_SECONDS = 86_400.0
+"""For so long it is tried: a courier goes on trying to write it for a day."""
 SHARE_SUBMITTED = 0.05
 """The share of a call that is done once its vendor has it."""
 
@@ -94,25 +97,33 @@ class VendorCalls:
             raise too_old(self.job.elapsed)
         until = anyio.current_time() + left
         order = await self._order_of(call_run)
-        if order.images and isinstance(self.provider, UploadsInputs):
-            self._progress(call_run, Running(stage="uploading the pictures"))
-            order = await self.provider.upload_inputs(order)
-        signature = None
-        if isinstance(self.provider, CanRecover):
-            signature = await anyio.to_thread.run_sync(self.provider.signature, order)
         provider, refusals = self.provider, 0
-        turn = Turn(self.desk, provider, partial(self._progress, call_run), until)
+        while order.images and isinstance(provider, UploadsInputs):
+            self._progress(call_run, Running(stage="uploading the pictures"))
+            try:
+                order = await provider.upload_inputs(order)
+                break
+            except RateLimited as too_many:
+                await self._turn(call_run, until).after_upload(too_many)
+        signature = None
+        if isinstance(provider, CanRecover):
+            signature = await anyio.to_thread.run_sync(provider.signature, order)
         while True:
             if provider.account and (
                 provider.account in self.desk.lines
-                or await self.desk.stores.jobs.take_slot(provider.account, provider.name, turn.pace)
+                or await self.desk.stores.jobs.take_slot(provider.account, provider.name, self.desk.pace_of(provider))
             ):
-                await turn.wait()
+                await self._turn(call_run, until).wait()
             refused = await self._send(call_run, order, signature, slot=anyio.current_time())
             if refused is None:
                 return
-            await turn.after(refused, refusals)
+            await self._turn(call_run, until).after(refused, refusals)
             refusals += 1
+
+    def _turn(self, call_run: CallRun, until: float) -> Turn:
+        from imagewright.engine.pacing import Turn  # noqa: PLC0415 - not for a call that gets its slot at once
+
+        return Turn(self.desk, self.provider, partial(self._progress, call_run), until)
 
     async def _send(
         self,
@@ -169,15 +180,30 @@ class VendorCalls:
                     raise
                 await self._plan_again(call_run)
                 return error
-            except StorageError:  # nothing was sent, as what is needed to send it safely could not be written
-                if call_run.state is CallState.SUBMITTING and not again:
-                    await self._plan_again(call_run)
-                raise
+            except StorageError as error:
+                scope.shield = False  # whatever was sent, its answer comes to the disk
+                return await self._not_stored(call_run, sending, error)
             finally:
                 self.desk.sending.discard(scope)
                 if sending.limits is not None:
                     self.desk.limits[self.provider.account] = sending.limits
         return None
+
+    async def _not_stored(self, call_run: CallRun, sending: Sending, error: StorageError) -> NotSent | None:
+        """Go on where the disk does not take, or does not give, what sending needs; returns as `_send`.
+
+        Raises:
+            StorageError: nothing was sent, as what sending needs could not be written; or it was sent by another.
+            ProviderError: as `_send`.
+        """
+        if not sending.gone:
+            if call_run.state is CallState.SUBMITTING and not sending.again:
+                await self._plan_again(call_run)
+            raise error
+        log.warning("job %s: what %s answered cannot be read now: %s", self.job.id, self.provider.name, error)
+        await self._hear(call_run)
+        unsent = call_run.state is CallState.PLANNED
+        return NotSent(self.provider.name, str(error), charged=False) if unsent else None
 
     async def _plan_again(self, call_run: CallRun) -> None:
         await self._note(call_run, CallState.PLANNED)
@@ -190,19 +216,19 @@ class VendorCalls:
         """
         if await self._is_on_disk(call_run):
             return
-        stage = f"waiting for {self.provider.name}'s answer to a server that has stopped"
-        self._progress(call_run, Running(stage=stage))
+        self._progress(call_run, Running(stage=f"waiting for what {self.provider.name} has answered"))
         try:
-            order = await self._order_of(call_run)
+            order = await self._order_of(call_run, to_hear=True)
         except StorageError as error:  # without it, the answer cannot be read
             raise UnknownOutcome(self.provider.name, f"the server stopped while it was sending; {error}") from error
         # nothing is sent, so nothing is uploaded either
         order = replace(order, links=("",) * (len(order.images) + (order.mask is not None)))
-        for pause in (*UNREADABLE_PAUSES, None):
+        last = anyio.current_time() + UNREADABLE_SECONDS
+        for pause in chain(UNREADABLE_PAUSES, repeat(UNREADABLE_PAUSES[-1])):
             try:
                 await self._send(call_run, order, call_run.call.signature, again=True)
-            except StorageError as error:  # the folder with the answer cannot be read now
-                if pause is None:
+            except StorageError as error:  # the answer cannot be read now, or is not written yet
+                if anyio.current_time() > last:
                     raise UnknownOutcome(self.provider.name, f"what it answered cannot be read: {error}") from error
                 log.warning("job %s: %s", self.job.id, error)
                 await anyio.sleep(pause)
@@ -217,11 +243,11 @@ class VendorCalls:
             await self._note(call_run, CallState.MADE, outputs=answer.outputs, cost_usd=answer.cost_usd)
         return answer is not None
 
-    async def _order_of(self, call_run: CallRun) -> Order:
-        """What a call asks for: as this process planned it, else as it was written down."""
+    async def _order_of(self, call_run: CallRun, *, to_hear: bool = False) -> Order:
+        """What a call asks for: as this process planned it, else as it was written down; see `Spool.read_order`."""
         if self.plan is not None:
             return self.plan.orders[call_run.call.number]
-        return await self.desk.spool.read_order(self.job.record, call_run.call, self.provider.routes)
+        return await self.desk.spool.read_order(self.job.record, call_run.call, self.provider.routes, to_hear=to_hear)
 
     async def _accepted(self, call_run: CallRun, answer: Handle | Finished) -> None:
         """Write down what the vendor answered to a call."""

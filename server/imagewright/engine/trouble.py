@@ -1,7 +1,4 @@
-"""What is done about a call that does not go well: words about trouble, searching for a lost answer, fetching again.
-
-A call that goes well needs none of it, see `engine.run`.
-"""
+"""What is done about a call that does not go well: words about trouble, searching for a lost answer, fetching again."""
 
 from __future__ import annotations
 
@@ -206,12 +203,16 @@ async def ask_to_stop(provider: Provider, handle: Handle, job_id: str) -> str:
                 return f"{name} was asked to stop. What it had begun may still be charged."
     except (ImagewrightError, TimeoutError) as error:
         why = str(error) or f"no answer within {CANCEL_SECONDS:g} s"
-        return f"{name} could not be asked to stop, {goes_on} {why}"
-    return f"{name} has no way to stop a task, {goes_on}"
+    except Exception as error:  # a bug in the vendor's file must not keep the user from ending the job
+        log.exception("job %s: %s could not be asked to stop", job_id, name)
+        why = f"internal error: {error!r}"
+    else:
+        return f"{name} has no way to stop a task, {goes_on}"
+    return f"{name} could not be asked to stop, {goes_on} {why}"
 
 
 class Stalled(ImagewrightError):
-    """The vendor was asked for hours without an end. The call waits until somebody asks for it, or the next start."""
+    """Nothing came of a call for hours. It waits until somebody asks for its job, or a server starts."""
 
 
 def took_too_long(provider: str, seconds: float, what: str) -> TookTooLong:

@@ -1,7 +1,8 @@
 """Waiting for a vendor: when it is asked how a task stands, and until it has finished it.
 
 Each call asks when it is due. A vendor is asked by at most `AT_ONCE` calls of this process at a time, and a call that
-is due earlier comes first, so that two hundred calls, or all calls after a laptop's sleep, do not ask at once.
+is due earlier comes first, so that two hundred calls, or all calls after a laptop's sleep, do not ask at once. What all
+calls of a process share for that, and for their turn to be sent (`pacing`), stands here too.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import random
 import time
 from collections import defaultdict, deque
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
@@ -19,7 +21,7 @@ import anyio
 import anyio.to_thread
 
 from imagewright.engine.trouble import LEAST_PATIENCE, Stalled, Trouble, took_too_long
-from imagewright.errors import ProviderError, StorageError, TaskEnded
+from imagewright.errors import BadKey, OutOfCredit, ProviderError, StorageError, TaskEnded
 from imagewright.providers.base import PART, Finished, Running
 from imagewright.text import byte_size, duration
 
@@ -27,7 +29,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from pathlib import Path
 
+    from imagewright.engine.config import ProviderRegistry
+    from imagewright.engine.elsewhere import Spool
     from imagewright.providers.base import Handle, Output, PollPolicy, Provider
+    from imagewright.storage.records import Pace
+    from imagewright.storage.stores import Stores
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +56,8 @@ LEARNED_SECONDS = 120.0
 """How long what was read of earlier calls is used; the calls of this process are added at once."""
 QUESTION_SECONDS = 30.0
 """Longest time that one question counts as trying: a frozen process and a sleeping laptop do not try."""
+LEAVE_LOOK = 0.05
+"""Seconds between two looks whether something is still being sent."""
 
 
 class Schedule:
@@ -223,7 +231,7 @@ class Poller:
             TookTooLong: the same, and the vendor may keep no result any more.
             ProviderError: the task has ended without a picture.
         """
-        poll_policy, name = provider.poll_policy, provider.name
+        began, poll_policy, name = provider, provider.poll_policy, provider.name
         deadline = max(poll_policy.keeps, poll_policy.give_up)  # nothing can be expected after that
         # setting the clock while this runs must not end the call: from here on only elapsed time counts
         last = anyio.current_time()
@@ -242,7 +250,7 @@ class Poller:
                 pause = answers.ended(ended, over=asked - start > deadline)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is no statement about the task
                 pause = answers.trouble(error)
-                provider = provider_now()
+                provider = _to_ask_next(began, provider, error, provider_now)
             else:
                 age = asked - zero
                 if isinstance(answer, Finished):
@@ -286,6 +294,15 @@ class Poller:
             return tuple(known)
 
 
+def _to_ask_next(began: Provider, asked: Provider, error: Exception, provider_now: Callable[[], Provider]) -> Provider:
+    """Who is asked after trouble: the provider as it is configured now, as its key may have been corrected.
+
+    A new key may be of another account, which does not have the task: then the one it began with is asked again.
+    """
+    of_the_account = isinstance(error, BadKey | OutOfCredit)
+    return began if asked.account != began.account and not of_the_account else provider_now()
+
+
 async def fetch(provider: Provider, output: Output, into: Path, tell: Callable[[str], None]) -> None:
     """Fetch a picture into a file. `tell` receives the stage of one that comes slowly: how much of it is here.
 
@@ -319,3 +336,62 @@ def _size_of(file: Path) -> int:
         return file.stat().st_size
     except OSError:
         return 0
+
+
+@dataclass(slots=True, eq=False)
+class Line:
+    """The calls of this process that wait for a slot of one account, first come first served."""
+
+    waiting: list[object] = field(default_factory=list)
+    """One for each call, in their order."""
+    moved: anyio.Event = field(default_factory=anyio.Event)
+    """Set when a call has left the line, and then replaced by a new one."""
+    pause: float = 0.0
+    """Seconds after which the first of them may get its slot, by its last look; 0 where that is not known."""
+
+    def leave(self, who: object) -> None:
+        """Take a call out of the line."""
+        self.waiting.remove(who)
+        self.moved.set()
+        self.moved = anyio.Event()
+
+
+@dataclass(slots=True)
+class Desk:
+    """What all calls of a process share."""
+
+    stores: Stores
+    spool: Spool
+    registry: Callable[[], ProviderRegistry]
+    """Returns the providers in use now."""
+    poller: Poller
+    """Asks vendors about all tasks."""
+    lines: dict[str, Line] = field(default_factory=dict)
+    """The lines by account; one without calls is not there."""
+    limits: dict[str, Pace] = field(default_factory=dict)
+    """What each account's vendor stated last of the requests it takes."""
+    sending: set[anyio.CancelScope] = field(default_factory=set)
+    """The scopes of the requests that are being sent."""
+    has_left: bool = False
+    """Whether this process is about to end, and begins to send nothing more."""
+
+    def pace_of(self, provider: Provider) -> Pace:
+        """What a vendor takes: as documented or as the user has set it by now, else as its answers state it."""
+        now = self.registry().providers.get(provider.name)
+        known = now.pace if now is not None and now.account == provider.account else provider.pace
+        return known if known.calls else self.limits.get(provider.account, known)
+
+    async def leave(self, seconds: float, *, outlives: bool) -> None:
+        """Wait until no request is being sent any more, but only so long for answers that couriers hear.
+
+        Args:
+            seconds: bound on the wait.
+            outlives: whether couriers hear the answers to what is still being sent then. Without them, the answers
+                would be lost, so they are waited for: each request has a bound of its own.
+        """
+        self.has_left = True
+        with anyio.move_on_after(seconds if outlives else None):
+            while any(scope.shield for scope in self.sending):  # noqa: ASYNC110 - a short and rare wait
+                await anyio.sleep(LEAVE_LOOK)
+        for scope in self.sending:
+            scope.shield = False

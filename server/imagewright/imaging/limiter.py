@@ -1,14 +1,16 @@
-"""How large an input picture may be, and how much is decoded at the same time in one process.
+"""The memory that pictures take in one process: how large an input may be, how much is decoded at once, what is kept.
 
-Memory and not the number of pictures is what runs out, so every piece of work takes a share by its pixels. This module
-loads no Pillow: it can be imported before the first picture comes.
+Memory and not the number of pictures is what runs out, so every piece of work takes a share by its pixels, and the
+previews that wait to be sent have a limit in bytes. This module loads no Pillow: it can be imported before the first
+picture comes.
 """
 
 from __future__ import annotations
 
 import os
-from collections import deque
+from collections import OrderedDict, deque
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from math import isqrt
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
@@ -150,3 +152,56 @@ def _cost(source: bytes | Path, per_pixel: int) -> int:
     from imagewright.imaging.files import decoding_cost  # noqa: PLC0415 - loads Pillow: not before it is needed
 
     return decoding_cost(source, per_pixel)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A small picture that is ready to be sent."""
+
+    data: bytes
+    """The whole file; `encoded_size` is what it takes as base64."""
+    format: str
+    """jpeg; webp or png where it is transparent."""
+    width: int
+    """Px."""
+    height: int
+    """Px."""
+
+    @property
+    def encoded_size(self) -> int:
+        """Bytes as base64."""
+        return (len(self.data) + 2) // 3 * 4
+
+
+class PreviewCache:
+    """Previews by the picture's id; those used last, as many as have room.
+
+    Args:
+        room: bytes that they may take together.
+    """
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._kept: OrderedDict[str, Preview] = OrderedDict()
+
+    def __setitem__(self, picture_id: str, preview: Preview) -> None:
+        self.pop(picture_id)
+        self._kept[picture_id] = preview
+        self._room -= len(preview.data)
+        while self._room < 0:
+            self.pop(next(iter(self._kept)))
+
+    def get(self, picture_id: str) -> Preview | None:
+        """The preview of a picture, if it is still here."""
+        if picture_id in self._kept:
+            self._kept.move_to_end(picture_id)
+        return self._kept.get(picture_id)
+
+    def pop(self, picture_id: str) -> None:
+        """Forget the preview of a picture."""
+        if (preview := self._kept.pop(picture_id, None)) is not None:
+            self._room += len(preview.data)
+
+
+PREVIEWS = PreviewCache(32_000_000)
+"""The previews of this process that nobody has been sent yet. One that has gone is made again from the file."""

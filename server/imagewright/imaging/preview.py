@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from imagewright.imaging.files import PictureFacts, check_whole, facts_of, loading, open_lazily
+from imagewright.imaging.limiter import Preview
 from imagewright.imaging.pixels import (
     decoded,
     encode,
@@ -47,56 +47,16 @@ _RESIZABLE = frozenset({"L", "RGB", "RGBA", "CMYK"})
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
-    """A small picture that is ready to be sent."""
+class Previews:
+    """What a reply can show of its pictures."""
 
-    data: bytes
-    """The whole file; `encoded_size` is what it takes as base64."""
-    format: str
-    """jpeg; webp or png where it is transparent."""
-    width: int
-    """Px."""
-    height: int
-    """Px."""
-
-    @property
-    def encoded_size(self) -> int:
-        """Bytes as base64."""
-        return (len(self.data) + 2) // 3 * 4
-
-
-class PreviewCache:
-    """Previews by the picture's id; those used last, as many as have room.
-
-    Args:
-        room: bytes that they may take together.
-    """
-
-    def __init__(self, room: int) -> None:
-        self._room = room
-        self._kept: OrderedDict[str, Preview] = OrderedDict()
-
-    def __setitem__(self, picture_id: str, preview: Preview) -> None:
-        self.pop(picture_id)
-        self._kept[picture_id] = preview
-        self._room -= len(preview.data)
-        while self._room < 0:
-            self.pop(next(iter(self._kept)))
-
-    def get(self, picture_id: str) -> Preview | None:
-        """The preview of a picture, if it is still here."""
-        if picture_id in self._kept:
-            self._kept.move_to_end(picture_id)
-        return self._kept.get(picture_id)
-
-    def pop(self, picture_id: str) -> None:
-        """Forget the preview of a picture."""
-        if (preview := self._kept.pop(picture_id, None)) is not None:
-            self._room += len(preview.data)
-
-
-PREVIEWS = PreviewCache(32_000_000)
-"""The previews of this process that nobody has been sent yet. One that has gone is made again from the file."""
+    shown: Sequence[Preview]
+    missing: Sequence[str]
+    """One sentence on each picture that has no preview."""
+    left_out: int
+    """Previews for which there was no room."""
+    shrunk: bool
+    """Whether those that are shown were made smaller to save room."""
 
 
 def look(source: bytes | Path, *, side: int = PREVIEW_SIDE) -> tuple[PictureFacts, Preview]:

@@ -194,11 +194,7 @@ def _carried(address: ipaddress.IPv6Address) -> tuple[ipaddress.IPv4Address, ...
 
 
 async def look_up(host: str, port: int) -> list[str]:
-    """The addresses of a host, from the system, most preferred first.
-
-    Raises:
-        OSError: there are none.
-    """
+    """The addresses of a host, from the system, most preferred first. Raises OSError if there are none."""
     with suppress(ValueError):  # an address needs no look-up
         return [str(ipaddress.ip_address(host))]
     found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -217,11 +217,11 @@ class JobStore(Protocol):
     async def reopen(self, who: Principal, job_id: str) -> bool:
         """Carry on a cancelled job with those of its calls that were cancelled although the vendor had them.
 
-        The job is running again, the calls are submitted, and any worker may reclaim it at once.
+        The job is running again, the calls are submitted, or made if they were, and any worker may reclaim it at once.
 
         Returns:
             False if there is nothing to fetch: the job is not this principal's, was not cancelled, or no cancelled call
-            has a handle.
+            has a handle or outputs.
         """
 
     async def renew(self, job_ids: Collection[str]) -> Renewed:
@@ -302,8 +302,8 @@ class JobStore(Protocol):
     async def take_slot(self, account: str, provider: str, pace: Pace) -> float:
         """Take one of an account's slots, which are shared by all workers. Each is for one request that begins a task.
 
-        What `pace` says counts; where it says nothing, what was learned; where that says nothing either, a slot is
-        always given. Refusals slow down all of these for a while, see `pace`.
+        A rate that the user has set counts; else the slower one of `pace` and what was learned. If neither is known, a
+        slot is always given. Refusals slow down all of these for a while, see `pace`.
 
         Args:
             account: the vendor account, such as provider and a hash of its key.

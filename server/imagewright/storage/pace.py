@@ -148,7 +148,7 @@ class Account:
         window before it, or for what had been granted and was not refused if that is less, and is forgotten once it
         was won back.
         """
-        known = self.learned if pace.calls is None else pace
+        known = pace if pace.is_users and pace.calls is not None else _slower(pace, self.learned)
         calls, running = known.calls, self.learned.running if pace.running is None else pace.running
         window = known.seconds * (1 + SLACK_SHARE) + SLACK_SECONDS
         share = self._share(now, window)
@@ -168,6 +168,13 @@ class Account:
             self.unsent = [one - ahead for one in self.unsent]
             self.halved = self.halved and self.halved - ahead
             self.not_before -= ahead
+
+
+def _slower(one: Pace, other: Pace) -> Pace:
+    """The pace with fewer calls in a second; one whose calls are not known only if neither's are."""
+    if one.calls is None or other.calls is None:
+        return other if one.calls is None else one
+    return min(one, other, key=lambda pace: (pace.calls or 0) / pace.seconds)
 
 
 def _part(limit: int | None, share: float) -> int | None:

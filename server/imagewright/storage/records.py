@@ -202,6 +202,8 @@ class Pace:
     seconds: float = 60.0
     running: int | None = None
     """How many tasks may run at once; None for no known limit."""
+    is_users: bool = False
+    """Whether the user has set it. Otherwise a vendor that states fewer calls for this account is believed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ planned <──> submitting ──> submitted ──> made ──> kept
               unknown        stalled <───────┘
 
 Every state before `kept` can end in failed. Planned, submitted and stalled can end in cancelled, and a cancelled call
-that the vendor has can become submitted again.
+that the vendor has, or had made, can become submitted or made again.
 
 planned     written down and not sent; its input pictures may be uploaded, which costs nothing. The worker that holds
             the job sends it when it is its turn, within an hour
@@ -21,7 +21,7 @@ stalled     the vendor has it or has made it, but going on does not help now. No
 kept        the pictures are in the library
 failed      the vendor refused it, or nothing of what it made could be fetched
 cancelled   ended because somebody asked for it, but never while it is being sent or fetched. If the vendor went on with
-            it, the user can have it fetched after all
+            it, or had made it and it could not be fetched in time, the user can have it fetched after all
 unknown     it may have been paid for, and is never sent again
 """
 
@@ -60,7 +60,7 @@ NEXT: dict[CallState, frozenset[CallState]] = {
     CallState.STALLED: frozenset({CallState.SUBMITTED, CallState.MADE, CallState.FAILED, CallState.CANCELLED}),
     CallState.KEPT: frozenset(),
     CallState.FAILED: frozenset(),
-    CallState.CANCELLED: frozenset({CallState.SUBMITTED}),
+    CallState.CANCELLED: frozenset({CallState.SUBMITTED, CallState.MADE}),
     CallState.UNKNOWN: frozenset(),
 }
 """Every allowed step. A step that is not here is a bug, and is refused."""

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from mcp.server import ServerRequestContext
 
     from imagewright.catalog.row import Argument
-    from imagewright.engine.calls import Previews
     from imagewright.engine.engine import Engine
     from imagewright.engine.job import Job
     from imagewright.engine.offer import Offer
-    from imagewright.imaging.preview import Preview, PreviewCache
+    from imagewright.imaging.limiter import Preview, PreviewCache
+    from imagewright.imaging.preview import Previews
     from imagewright.storage.records import PictureRecord
 
     Context = ServerRequestContext[Any]

@@ -49,7 +49,7 @@ async def test_an_empty_account_a_wrong_key_and_a_rate_are_kept_apart(
 ) -> None:
     emulator.limit(1)
     await provider.submit(plain_order(PLAIN))
-    with pytest.raises(RateLimited, match="after 60 s"):
+    with pytest.raises(RateLimited, match="after 1 minute"):
         await provider.submit(plain_order(PLAIN))
     emulator.limit()
     emulator.credit = 0.0

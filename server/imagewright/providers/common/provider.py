@@ -12,9 +12,9 @@ import hashlib
 import json
 import logging
 from abc import ABC, abstractmethod
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import anyio
@@ -28,7 +28,7 @@ from imagewright.storage.paths.files import write_file
 from imagewright.storage.records import Pace
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from imagewright.providers.base import Handle, Order, Output, Prepared, ProviderConfig, Running, Sending
@@ -49,6 +49,10 @@ _ACCOUNT = 16
 """Characters of a digest that tell accounts apart."""
 NOTES = "notes"
 """Under which name a handle holds what the caller should know, one sentence a line."""
+LIST_BYTES = 64_000_000
+"""Most bytes of one page of a list: it repeats the pictures that went inside the requests."""
+LIST_SECONDS = 60.0
+"""Longest wait for one page, as it may be that large."""
 
 
 class HttpProvider:
@@ -275,7 +279,7 @@ def noted(handle: Handle, answer: Running | Finished) -> Running | Finished:
 
 
 def signature_of(model: str, inputs: Mapping[str, Any], notes: Sequence[str]) -> dict[str, str]:
-    """What identifies a call in the vendor's list of recent calls, see `common.recovery`.
+    """What identifies a call in the vendor's list of recent calls, see `oldest_fitting`.
 
     `inputs` is the object that will be sent. The notes are for the caller, and are kept for the handle.
     """
@@ -294,3 +298,66 @@ def digest(inputs: object) -> str:
 def _number(text: str) -> float:
     number = float(text)
     return int(number) if number.is_integer() else number
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(Generic[T]):
+    """A call in a list."""
+
+    task: str
+    """The vendor's id of it."""
+    model: str
+    """The vendor's id of the model; empty where the list does not name it."""
+    digest: str
+    """Digest of its input, see `digest`."""
+    sent: datetime
+    """When the vendor took it, with its zone."""
+    origin: T
+    """What else the vendor says of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list."""
+
+    calls: tuple[Listed[T], ...]
+    """The calls that could be read."""
+    next: str
+    """Where the next page is; empty when this is the last."""
+
+
+async def oldest_fitting(
+    read_page: Callable[[str], Awaitable[Page[T]]],
+    signature: Mapping[str, str],
+    known: Collection[str],
+    *,
+    most_pages: int,
+    newest_first: bool,
+) -> Listed[T] | None:
+    """The oldest call in a list that matches a signature; None when there is none.
+
+    `read_page` reads the page at a place, the first at "", and at most `most_pages` are read. `known` are ids of calls
+    that are known to be others. Where the list is sorted by when calls were sent, `newest_first`, it need not be read
+    to its end.
+    """
+    since = read_time(signature[SINCE])
+    fitting: list[Listed[T]] = []
+    place = ""
+    for _ in range(most_pages):
+        page = await read_page(place)
+        recent = [call for call in page.calls if since is not None and call.sent >= since]
+        same = (call for call in recent if call.digest == signature[INPUT] and call.model in ("", signature[MODEL]))
+        fitting += [call for call in same if call.task not in known]
+        place = page.next
+        if not place or (newest_first and len(recent) < len(page.calls)):
+            break
+    return min(fitting, key=lambda call: call.sent, default=None)
+
+
+def read_time(text: object) -> datetime | None:
+    """A vendor's time, with its zone; None when it is not a time."""
+    try:
+        moment = datetime.fromisoformat(text) if isinstance(text, str) else None
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from imagewright.errors import ProviderError
 from imagewright.providers.base import Handle, PollPolicy
-from imagewright.providers.common import recovery
+from imagewright.providers.common import provider as common
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import (
     MODEL,
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from imagewright.providers.base import Finished, Order, Prepared, Provider, ProviderConfig, Running, Sending
-    from imagewright.providers.common.recovery import Page
+    from imagewright.providers.common.provider import Page
 
 UPLOAD_BASE = "https://rest.fal.ai"
 UPLOAD_PATH = "/storage/upload/initiate"
@@ -117,12 +117,12 @@ class Fal(HttpProvider):
                 self._others["list"] + LIST_PATH,
                 replies.read_listed,
                 query=query | ({"cursor": cursor} if cursor else {}),
-                seconds=recovery.LIST_SECONDS,
-                max_bytes=recovery.LIST_BYTES,
+                seconds=common.LIST_SECONDS,
+                max_bytes=common.LIST_BYTES,
             )
 
         # the list goes by when they ended
-        call = await recovery.oldest_fitting(read_page, signature, known, most_pages=LIST_PAGES, newest_first=False)
+        call = await common.oldest_fitting(read_page, signature, known, most_pages=LIST_PAGES, newest_first=False)
         if call is None:
             return None
         submitted = Submitted(call.task, "", "", "")

@@ -27,8 +27,7 @@ from imagewright.errors import (
 )
 from imagewright.providers.base import Finished, Output, Running
 from imagewright.providers.common.fields import mapping, mappings, seed, text_in, words_in
-from imagewright.providers.common.provider import digest
-from imagewright.providers.common.recovery import Listed, Page, read_time
+from imagewright.providers.common.provider import Listed, Page, digest, read_time
 from imagewright.providers.fal.route import NAME
 from imagewright.providers.http.classify import MEANING, sounds_moderated
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import random
 import re
@@ -10,7 +9,7 @@ import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from imagewright.errors import (
     BadKey,
@@ -28,7 +27,7 @@ from imagewright.storage.records import Pace
 from imagewright.text import plain, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from imagewright.net.fetch import FetchError
     from imagewright.providers.http.request import Reply
@@ -145,19 +144,6 @@ def not_fetched(error: FetchError) -> NotFetched:
     words = EXPIRED.get(error.status or 0)
     text = f"{words} (HTTP {error.status})" if words else str(error)
     return NotFetched(text, passing=error.passing, final=error.reason == "too_large")
-
-
-def fit_header(values: Iterable[str]) -> bool:
-    """Whether these can be sent as headers, as every key can."""
-    return all(value.isascii() and value.isprintable() for value in values)
-
-
-def read_json(body: bytes) -> Any:
-    """A body as JSON; None when it is none."""
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,3 +343,23 @@ def is_message(head: bytes, kind: str) -> bool:
     if text.startswith(DRAWING_STARTS) and b"<svg" in text:
         return False
     return text[:1] in PAGE_STARTS or kind.lower().startswith(PAGES)
+
+
+def cleaned(
+    failure: ProviderError, key: str, key_source: str, wait: float | None = None, *, answered: bool = False
+) -> ProviderError:
+    """The same failure with its words shortened and without the key, the wait asked for, and where a bad key came from.
+
+    What a reader finds in an answer counts as the vendor's own words unless the reader says otherwise. A lost result is
+    never the vendor's words, because only this side notices it.
+    """
+    spoken = failure.spoken
+    if spoken is None:
+        spoken = answered and not isinstance(failure, ResultLost)
+    asked = failure.retry_after
+    if asked is None and failure.retryable:
+        asked = wait
+    changes = {"detail": tidy(failure.detail, key), "retry_after": asked, "spoken": spoken}
+    if isinstance(failure, BadKey) and key_source:
+        changes["advice"] = f"The key came from {key_source}. {failure.advice}"
+    return failure.as_kind(type(failure), **changes)

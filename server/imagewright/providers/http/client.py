@@ -11,6 +11,7 @@ request, not before: it takes long.
 from __future__ import annotations
 
 import ipaddress
+import json
 import logging
 import time
 from dataclasses import dataclass, field, replace
@@ -30,9 +31,8 @@ from imagewright.providers.http.classify import (
     NotFetched,
     Retry,
     by_status,
-    fit_header,
+    cleaned,
     may_resend,
-    read_json,
     read_limits,
     read_retry_after,
     tidy,
@@ -96,8 +96,16 @@ class Account:
         return False
 
     def headers_for(self, url: str) -> Mapping[str, str]:
-        """The headers with the key, for that address; none where the key may not be sent there."""
-        return self.auth if self.may_send_key_to(url) else {}
+        """The headers with the key, for that address; none where the key may not be sent there.
+
+        Raises:
+            ValueError: the key cannot stand in a header; the library's own message would quote it.
+        """
+        if not self.may_send_key_to(url):
+            return {}
+        if not all(value.isascii() and value.isprintable() for value in self.auth.values()):
+            raise ValueError(NO_KEY)
+        return self.auth
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:
@@ -313,7 +321,7 @@ class HttpClient:
             if broken.unsent:
                 raise NotSent(account.provider, broken.why, charged=False) from broken
             log.info("%s %s %s: no answer", account.provider, request.method, address)
-            failure = _cleaned(unanswered(account.provider, broken, request.purpose), account)
+            failure = cleaned(unanswered(account.provider, broken, request.purpose), account.key, account.key_source)
             return _Failed(failure, None, broken.reached)
         elapsed = time.monotonic() - began
         log.debug("%s %s %s: %d in %.2f s", account.provider, request.method, address, reply.status, elapsed)
@@ -324,9 +332,9 @@ class HttpClient:
         if sending is not None:
             sending.limits = _limits(account, request, reply)
         if isinstance(read, TaskEnded):
-            raise TaskEnded(_cleaned(read.error, account, answered=True), sure=read.sure)
+            raise TaskEnded(cleaned(read.error, account.key, account.key_source, answered=True), sure=read.sure)
         if isinstance(read, ProviderError):
-            failure = _cleaned(read, account, read_retry_after(reply.headers), answered=True)
+            failure = cleaned(read, account.key, account.key_source, read_retry_after(reply.headers), answered=True)
             return _Failed(failure, reply.status, reached=True)
         return read
 
@@ -362,24 +370,12 @@ def _limits(account: Account, request: Request[Any], reply: Reply) -> Pace | Non
     return read_limits(reply.headers) if found is None and stated else found
 
 
-def _cleaned(
-    failure: ProviderError, account: Account, wait: float | None = None, *, answered: bool = False
-) -> ProviderError:
-    """The same failure with its words shortened and without the key, the wait asked for, and where a bad key came from.
-
-    What a reader finds in an answer counts as the vendor's own words unless the reader says otherwise. A lost result is
-    never the vendor's words, because only this side notices it.
-    """
-    spoken = failure.spoken
-    if spoken is None:
-        spoken = answered and not isinstance(failure, ResultLost)
-    asked = failure.retry_after
-    if asked is None and failure.retryable:
-        asked = wait
-    changes = {"detail": tidy(failure.detail, account.key), "retry_after": asked, "spoken": spoken}
-    if isinstance(failure, BadKey) and account.key_source:
-        changes["advice"] = f"The key came from {account.key_source}. {failure.advice}"
-    return failure.as_kind(type(failure), **changes)
+def read_json(body: bytes) -> Any:
+    """A body as JSON; None when it is none."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _key_headers(account: Account, request: Request[Any]) -> Mapping[str, str]:
@@ -387,13 +383,14 @@ def _key_headers(account: Account, request: Request[Any]) -> Mapping[str, str]:
 
     Raises:
         ProviderError: the request is for a host that is not the vendor's.
-        BadKey: the key cannot stand in a header; the library's own message would quote it.
+        BadKey: the key cannot stand in a header.
     """
     if not request.with_key:
         return {}
     if not account.may_send_key_to(request.url):
         charged = None if request.purpose is Purpose.POLL else False
         raise ProviderError(account.provider, "the key is not sent to a host that is not the vendor's", charged=charged)
-    if not fit_header(account.auth.values()):
-        raise _cleaned(BadKey(account.provider, NO_KEY), account)
-    return account.auth
+    try:
+        return account.headers_for(request.url)
+    except ValueError as error:
+        raise cleaned(BadKey(account.provider, str(error)), account.key, account.key_source) from error

@@ -226,7 +226,7 @@ class Dispatch:
             message = await waiter.next(patience)
             if message is not None and message[0]["what"] == "ready":
                 await sending.begin()
-                begun = True
+                begun = sending.gone = True
                 courier.put({"id": waiter.id, "what": "go"})
                 parcel.content = b""  # the answer may be long in coming
                 message = await waiter.next(patience)

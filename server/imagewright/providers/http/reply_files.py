@@ -101,13 +101,14 @@ async def collect(provider: str, folder: str, number: int, max_bytes: int, secon
 
     Raises:
         Broken: no whole answer came, or nothing was sent.
-        StorageError: the folder cannot be read.
+        StorageError: the folder cannot be read, or the answer is not written yet: a full disk may not take it.
     """
     data = None
     try:
         async with locked(Path(folder), number, seconds) as got:
-            if got:
-                data = await anyio.to_thread.run_sync(_read, reply_file(Path(folder), number), max_bytes)
+            if not got:
+                raise StorageError(f"What {provider} answered does not come to {folder}: is the disk full?")
+            data = await anyio.to_thread.run_sync(_read, reply_file(Path(folder), number), max_bytes)
     except FileNotFoundError:  # the folder was removed
         data = None
     except OSError as error:
@@ -122,7 +123,7 @@ async def collect_again(provider: str, sending: Sending, max_bytes: int, seconds
 
     Raises:
         Broken: no whole answer came, or nothing was sent.
-        StorageError: the folder cannot be read.
+        StorageError: as `collect`.
     """
     if sending.collected:
         raise Broken(STOPPED, reached=False, unsent=True)

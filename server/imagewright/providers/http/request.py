@@ -26,11 +26,6 @@ PART = ".part"
 """What is added to a file's name while it comes, and begins the names of what is kept beside it to go on later."""
 
 
-def part_of(file: Path) -> Path:
-    """Where a file lies while it comes."""
-    return file.with_name(f"{file.name}{PART}")
-
-
 class Purpose(StrEnum):
     """What a request is for. It decides how long to wait, what may be sent again, and what a lost connection means."""
 
@@ -119,6 +114,8 @@ class Sending:
     """The number of the call within its job, by which its files in the folder are named."""
     again: bool = False
     """Whether another process began to send it. Then nothing is sent: what its courier got is awaited and read."""
+    gone: bool = False
+    """Set once a courier was told to send it: its answer comes to the folder, whatever goes wrong here."""
     collected: bool = False
     """Set once that was read. A further request of the same call, with `again`, was then never sent."""
     refused_for_now: bool = False

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from imagewright.net.fetch import FetchError, codings_of, read_blocks
-from imagewright.providers.http.classify import NO_KEY, fit_header
+from imagewright.providers.http.classify import NO_KEY
 from imagewright.storage.paths.files import write_file
 
 if TYPE_CHECKING:
@@ -161,11 +161,12 @@ class KeyedTransport(httpx.AsyncBaseTransport):
             Exception: what `PinnedTransport.handle_async_request` raises.
         """
         url = str(request.url)
-        headers = self._key_headers(url)
+        try:
+            headers = self._key_headers(url)
+        except ValueError as error:
+            raise FetchError(NO_KEY, "address") from error
         if not headers:
             return await self._elsewhere.handle_async_request(request)
-        if not fit_header(headers.values()):
-            raise FetchError(NO_KEY, "address")  # the library's own message would quote it
         request.headers.update(headers)
         client = await self._used.enter_async_context(self._connection(url))
         try:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright.errors import ModelUnavailable, TaskEnded
 from imagewright.providers.base import Finished, Handle, Output, PollPolicy
-from imagewright.providers.common import recovery
+from imagewright.providers.common import provider as common
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import (
     HttpProvider,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.providers.base import Order, Prepared, Provider, ProviderConfig, Running, Sending
-    from imagewright.providers.common.recovery import Page
+    from imagewright.providers.common.provider import Page
     from imagewright.providers.replicate.replies import Prediction
 
 log = logging.getLogger(__name__)
@@ -94,11 +94,9 @@ class Replicate(HttpProvider):
 
         async def read_page(link: str) -> Page[Prediction]:
             url = self._base + path_under(self._base, link, PREDICTIONS)
-            return await self._ask(
-                url, replies.read_listed, seconds=recovery.LIST_SECONDS, max_bytes=recovery.LIST_BYTES
-            )
+            return await self._ask(url, replies.read_listed, seconds=common.LIST_SECONDS, max_bytes=common.LIST_BYTES)
 
-        call = await recovery.oldest_fitting(read_page, signature, known, most_pages=LIST_PAGES, newest_first=True)
+        call = await common.oldest_fitting(read_page, signature, known, most_pages=LIST_PAGES, newest_first=True)
         return None if call is None else self._handle(call.origin, notes_in(signature))
 
     async def poll(self, handle: Handle) -> Running | Finished:

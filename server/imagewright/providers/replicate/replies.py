@@ -25,8 +25,7 @@ from imagewright.errors import (
 )
 from imagewright.providers.base import Finished, Output, Running
 from imagewright.providers.common.fields import joined, mapping, text_in
-from imagewright.providers.common.provider import digest
-from imagewright.providers.common.recovery import Listed, Page, read_time
+from imagewright.providers.common.provider import Listed, Page, digest, read_time
 from imagewright.providers.http.classify import MEANING, MINUTE, sounds_moderated, spoken_wait
 from imagewright.providers.replicate.routes import NAME
 from imagewright.storage.records import Pace

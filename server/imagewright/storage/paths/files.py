@@ -316,20 +316,12 @@ def make_folder(folder: Path) -> None:
 
 
 def open_file(path: Path, mode: Literal["wb", "xb", "ab"]) -> IO[bytes]:
-    """Open a file for writing. A new file is private; one that exists keeps its mode.
-
-    Raises:
-        OSError: it cannot be opened.
-    """
+    """Open a file for writing. A new file is private; one that exists keeps its mode. Raises OSError if it cannot."""
     return open(path, mode, opener=_private)
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a whole file. A new file is private; one that exists keeps its mode.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+    """Write a whole file, opened as by `open_file`. Raises OSError if it cannot be written."""
     with open_file(path, "wb") as file:
         file.write(data)
 
@@ -349,19 +341,17 @@ class _Piece:
 
 
 class Batches:
-    """Does short blocking work in threads. All of it that waits at the same time goes to one thread together.
+    """Does short blocking work in so many threads. All of it that waits at the same time goes to one of them together.
 
     To hand one piece of work to a thread and to wake up for its result costs an event loop more than to make a folder
     or to read a row. With hundreds of jobs at once, that was a third of its time.
-
-    Args:
-        threads: how many batches are worked on at the same time.
     """
 
     def __init__(self, threads: int) -> None:
-        self._free = threads
+        self._most = self._free = threads
         self._threads = ThreadPoolExecutor(threads, "batches")
         self._waiting: list[_Piece] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def run(self, work: Callable[[*Arguments], T], *arguments: *Arguments) -> T:
         """The result of calling `work` in a thread. A caller that is cancelled waits for it all the same.
@@ -371,9 +361,12 @@ class Batches:
         """
         await anyio.lowlevel.checkpoint_if_cancelled()
         piece = _Piece(partial(work, *arguments), anyio.Event())
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:  # what an earlier loop left undone, nobody waits for
+            self._loop, self._free, self._waiting = loop, self._most, []
         if not self._waiting:
             # at the end of this round of the loop, so that others which are ready now come along
-            asyncio.get_running_loop().call_soon(self._start)
+            loop.call_soon(self._start, loop)
         self._waiting.append(piece)
         with anyio.CancelScope(shield=True):
             await piece.done.wait()
@@ -382,16 +375,16 @@ class Batches:
         result: T = piece.result
         return result
 
-    def _start(self) -> None:
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._waiting and self._free:
             batch, self._waiting = self._waiting, []
             self._free -= 1
-            work = asyncio.get_running_loop().run_in_executor(self._threads, _do_all, batch)
-            work.add_done_callback(partial(self._end, batch))
+            work = loop.run_in_executor(self._threads, _do_all, batch)
+            work.add_done_callback(partial(self._end, loop, batch))
 
-    def _end(self, batch: list[_Piece], _: object) -> None:
+    def _end(self, loop: asyncio.AbstractEventLoop, batch: list[_Piece], _: object) -> None:
         self._free += 1
-        self._start()
+        self._start(loop)
         for piece in batch:
             piece.done.set()
 

@@ -135,12 +135,15 @@ class SqliteLeases(SqliteStore):
     @writes()
     def reopen(self, connection: sqlite3.Connection, who: Principal, job_id: str) -> bool:
         """See `JobStore.reopen`."""
-        sent = "job_id = :id AND state = 'cancelled' AND handle IS NOT NULL"
+        sent = "job_id = :id AND state = 'cancelled' AND coalesce(handle, outputs) IS NOT NULL"
         found = f"EXISTS (SELECT 1 FROM call WHERE {sent})"  # noqa: S608 - a constant
         ended = f"id = :id AND principal = :who AND state = 'cancelled' AND {found}"
         again = {"state": "running", "finished": None, "error": None, "cancel_requested": 0, "seen": 0}
         if not update(connection, "job", {**again, "lease_until": 0.0}, ended, id=job_id, who=who.id):
             return False
+        update(
+            connection, "call", {"state": CallState.MADE, "error": None}, f"{sent} AND outputs IS NOT NULL", id=job_id
+        )
         update(connection, "call", {"state": CallState.SUBMITTED, "error": None}, sent, id=job_id)
         return True
 
