@@ -12,7 +12,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import zlib
-from contextlib import asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, nullcontext
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import MappingProxyType
@@ -194,9 +194,11 @@ def _carried(address: ipaddress.IPv6Address) -> tuple[ipaddress.IPv4Address, ...
 
 
 async def look_up(host: str, port: int) -> list[str]:
-    """The addresses of a host, from the system, most preferred first. Raises OSError if there are none."""
-    with suppress(ValueError):  # an address needs no look-up
-        return [str(ipaddress.ip_address(host))]
+    """The addresses of a host, from the system, most preferred first.
+
+    Raises:
+        OSError: there are none.
+    """
     found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
