@@ -55,7 +55,7 @@ LEFT = {
     "planned": Left((), CallState.CANCELLED, 0.0),
     "submitting": Left((SUBMITTING,), CallState.UNKNOWN, USD, "may or may not have received the request"),
     "submitted": Left((SUBMITTING, SUBMITTED), CallState.CANCELLED, USD, "could not be asked to stop"),
-    "made": Left((SUBMITTING, SUBMITTED, MADE), CallState.FAILED, USD, "it is not among the providers in use"),
+    "made": Left((SUBMITTING, SUBMITTED, MADE), CallState.CANCELLED, USD, "it is not among the providers in use"),
 }
 
 

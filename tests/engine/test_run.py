@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from imagewright.providers.base import Handle, Order, Sending
     from imagewright.storage.library import Library
     from imagewright.storage.records import PictureRecord
     from imagewright.storage.stores import Stores
@@ -286,3 +288,30 @@ async def test_a_disk_that_fills_up_while_fetching_is_waited_for(home: Path, mon
         job = await bench.done(await bench.begin())
     assert job.record.state == "completed"
     assert len(vendor.fetched) == 4
+
+
+async def test_a_second_request_of_a_call_does_not_keep_a_process_from_leaving(home: Path) -> None:
+    refused = anyio.Event()
+
+    class TwoRequests(Vendor):
+        async def submit(self, order: Order, sending: Sending | None = None) -> Handle | Finished:
+            assert sending is not None
+            await sending.begin()
+            self.orders.append(order)
+            await refused.wait()
+            await sending.begin()
+            raise AssertionError("nothing is sent any more")
+
+    vendor = TwoRequests()
+    async with open_bench(home, vendor) as bench:
+        await bench.begin()
+        await until(lambda: vendor.orders)
+        bench.group.start_soon(partial(bench.jobs.desk.leave, 0.0, outlives=False))
+        await anyio.wait_all_tasks_blocked()
+        assert bench.jobs.desk.has_left
+        refused.set()
+        try:
+            await until(lambda: not any(scope.shield for scope in bench.jobs.desk.sending))
+        finally:
+            for scope in bench.jobs.desk.sending:  # so that a failure ends the test
+                scope.shield = False

@@ -63,7 +63,7 @@ MATRIX: Mapping[str, Fault] = {
     "429": _shared("submit", Case(Answer(429), RateLimited, False, sends=SENDS), retryable=True),
     "429 with Retry-After": _shared(
         "submit",
-        Case(Answer(429, b"", {"Retry-After": "3600"}), RateLimited, False, says="after 3600 s"),
+        Case(Answer(429, b"", {"Retry-After": "3600"}), RateLimited, False, says="after 1 hour"),
         retryable=True,
     ),
     "503": _shared("submit", faults.SUBMIT["gateway busy"], retryable=True),

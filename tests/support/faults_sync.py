@@ -18,7 +18,7 @@ PAGE = {"Content-Type": "text/html"}
 COMMON: dict[str, Case] = {
     "rate, no wait named": Case(Answer(429, b"slow down"), RateLimited, False, sends=SENDS),
     "rate, a short wait": Case(Answer(429, b"", {"Retry-After": "0"}), RateLimited, False, sends=SENDS),
-    "rate, a long wait": Case(Answer(429, b"", {"Retry-After": "3600"}), RateLimited, False, says="after 3600 s"),
+    "rate, a long wait": Case(Answer(429, b"", {"Retry-After": "3600"}), RateLimited, False, says="after 1 hour"),
     "gateway busy": Case(Answer(503, b"<html>", PAGE), VendorUnavailable, False, sends=SENDS, says="HTTP 503"),
     "gateway broken": Case(Answer(502, b"<html>", PAGE), UnknownOutcome, None, says="not sent again"),
     "gateway too slow": Case(Answer(504, b"<html>", PAGE), UnknownOutcome, None, after=True),

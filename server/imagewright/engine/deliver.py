@@ -317,9 +317,8 @@ class Delivery:
 
         Raises:
             BrokenResult: it arrived, and cannot be read as a picture.
-            ResultLost: it could not be fetched for as long as the vendor keeps it, or is larger than is taken; or
-                somebody has cancelled the job and its link does not lead to it.
-            Stalled: as `run`.
+            ResultLost: it could not be fetched for as long as the vendor keeps it, or is larger than is taken.
+            Stalled: as `run`; or somebody has cancelled the job, and its link does not lead to it.
         """
         fetching = self.fetching
         pauses = list(BROKEN_PAUSES if fetching.output.data is None else ())

@@ -156,6 +156,7 @@ class VendorCalls:
 
             async def begin() -> None:
                 if self.desk.has_left:
+                    scope.shield = False  # of a second request; the first was refused
                     await anyio.sleep_forever()  # this process is about to end, and sends nothing more
                 # a cancel from here on would leave the outcome unknown; what follows has time limits of its own
                 scope.shield = True

@@ -325,9 +325,9 @@ class Fetching:
         if tries.is_there:
             return
         unwanted = self.job.record.cancel_requested and tries.failures >= TELL_AFTER
-        if lost.final or unwanted or anyio.current_time() > tries.patience:
+        if lost.final or anyio.current_time() > tries.patience:
             await self._give_up(lost, file)
-        if anyio.current_time() > tries.stalls:
+        if unwanted or anyio.current_time() > tries.stalls:
             raise Stalled(f"{self.provider.name} has made the picture, and its link did not lead to it{lost.words}.")
         if lost.passing:
             self._tell("", "made, and waiting for the network to fetch it")

@@ -47,7 +47,7 @@ SUBMIT = COMMON | {
         error(429, "RateLimitExceeded.EndpointRPMExceeded", "m"), RateLimited, False, sends=SENDS
     ),
     "rate, a long wait in their form": Case(
-        error(429, "RateLimitExceeded.Foo", "m", retry_after="3600"), RateLimited, False, says="after 3600 s"
+        error(429, "RateLimitExceeded.Foo", "m", retry_after="3600"), RateLimited, False, says="after 1 hour"
     ),
     "a field": Case(error(400, "InvalidParameter", "`size` is not valid"), RequestRejected, False, says="`size`"),
     "a picture's address": Case(error(400, "InvalidImageURL", "status 403"), RequestRejected, False),

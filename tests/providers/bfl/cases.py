@@ -58,7 +58,7 @@ SUBMIT: dict[str, Case] = faults.SUBMIT | {
     "moderation": Case(text(422, "The prompt was flagged"), ContentRefused, False),
     "rate, no wait named": Case(text(429, "Too many active tasks"), RateLimited, False, sends=faults.SENDS),
     "rate, a short wait": Case(text(429, "Too many", retry_after="0"), RateLimited, False, sends=faults.SENDS),
-    "rate, a long wait": Case(text(429, "Too many", retry_after="3600"), RateLimited, False, says="after 3600 s"),
+    "rate, a long wait": Case(text(429, "Too many", retry_after="3600"), RateLimited, False, says="after 1 hour"),
     "server error": Case(text(500, "Internal Server Error"), UnknownOutcome, None),
     "no task id": Case(Answer.of({"cost": 4.0}), UnknownOutcome, None, after=True),
 }

@@ -51,7 +51,7 @@ REFUSED = {
     "rate": Case(error(429, "Throttling.RateQuota", "too fast"), RateLimited, False, sends=SENDS, says="too fast"),
     "rate, a short wait": Case(error(429, "Throttling", "m", retry_after_ms="5"), RateLimited, False, sends=SENDS),
     "rate, a long wait": Case(
-        error(429, "Throttling.AllocationQuota", "m", retry_after="3600"), RateLimited, False, says="after 3600 s"
+        error(429, "Throttling.AllocationQuota", "m", retry_after="3600"), RateLimited, False, says="after 1 hour"
     ),
     "a field": Case(
         error(400, "InvalidParameter", "num_images_per_prompt must be 1"), RequestRejected, False, says="must be 1"

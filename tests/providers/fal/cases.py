@@ -56,7 +56,7 @@ SUBMIT = faults.SUBMIT | {
     "rate, no wait named": Case(text(429, "too fast"), RateLimited, False, sends=SENDS, says="too fast"),
     "rate, no body": Case(Answer(429), RateLimited, False, sends=SENDS),
     "rate, a short wait": Case(Answer.of({}, 429, retry_after="0"), RateLimited, False, sends=SENDS),
-    "rate, a long wait": Case(Answer.of({}, 429, retry_after="3600"), RateLimited, False, says="after 3600 s"),
+    "rate, a long wait": Case(Answer.of({}, 429, retry_after="3600"), RateLimited, False, says="after 1 hour"),
     "server error": Case(text(500, "Internal", error_type="internal_error"), UnknownOutcome, None),
     "no id": Case(Answer.of({"status": "IN_QUEUE"}), UnknownOutcome, None, after=True),
 }

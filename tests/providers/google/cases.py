@@ -46,7 +46,9 @@ SUBMIT = (
         "key": Case(bad_key(), BadKey, False, says="API key not valid"),
         "no key": Case(error(403, "PERMISSION_DENIED", "Method doesn't allow unregistered callers"), BadKey, False),
         "rate with a short wait": Case(over_quota("RequestsPerMinute", "0.01s"), RateLimited, False, sends=SENDS),
-        "rate with a long wait": Case(over_quota("RequestsPerMinute", "38s"), RateLimited, False, says="after 38 s"),
+        "rate with a long wait": Case(
+            over_quota("RequestsPerMinute", "38s"), RateLimited, False, says="after 38 seconds"
+        ),
         "rate without a wait": Case(over_quota("RequestsPerMinute"), RateLimited, False, sends=SENDS),
         "quota of the day": Case(
             over_quota("GenerateRequestsPerDayPerProject-FreeTier", "38s"), OutOfCredit, False, says="exceeded"
@@ -55,7 +57,7 @@ SUBMIT = (
             error(429, "RESOURCE_EXHAUSTED", "Quota exceeded, limit: 100. Please retry in 1h52m56.4s."),
             RateLimited,
             False,
-            says="after 6776.4 s",
+            says="after 1.88 hours",
         ),
         "nothing in the plan": Case(
             error(429, "RESOURCE_EXHAUSTED", "Quota exceeded for metric: x, limit: 0, model: y"), OutOfCredit, False

@@ -69,7 +69,7 @@ SUBMIT = faults.SUBMIT | {
     "given up": Case(envelope(408, "nothing came for ten minutes"), GenerationFailed, None),
     "rate, no wait named": Case(envelope(429, "too fast"), RateLimited, False, sends=SENDS, says="too fast"),
     "rate, a short wait": Case(SOON, RateLimited, False, sends=SENDS),
-    "rate, a long wait": Case(LATER, RateLimited, False, says="after 3600 s"),
+    "rate, a long wait": Case(LATER, RateLimited, False, says="after 1 hour"),
     "unknown code": Case(envelope(999, "whatever"), ProviderError, None),
     "no task id": Case(envelope(200, "success", {}), UnknownOutcome, None, after=True),
 }

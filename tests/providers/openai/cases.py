@@ -64,7 +64,7 @@ SUBMIT = COMMON | {
         error(429, f"{IPM}Limit 5, Used 5, Requested 1. Please try again in 12m.", "rate_limit_exceeded"),
         RateLimited,
         False,
-        says="after 720 s",
+        says="after 12 minutes",
     ),
     "rate, too sudden": Case(error(503, "Slow Down", "slow_down"), RateLimited, False, sends=SENDS),
     "a tier without it": Case(

@@ -44,7 +44,7 @@ SUBMIT = faults.SUBMIT | {
     ),
     "moderation": Case(failure(422, "The prompt was flagged as sensitive"), ContentRefused, False),
     "rate, the wait in words": Case(NOW, RateLimited, False, sends=SENDS, says="throttled"),
-    "rate, a long wait in words": Case(failure(429, "It resets in ~3600s."), RateLimited, False, says="after 3600 s"),
+    "rate, a long wait in words": Case(failure(429, "It resets in ~3600s."), RateLimited, False, says="after 1 hour"),
     "rate, no wait named": Case(failure(429, "throttled"), RateLimited, False, sends=SENDS),
     "rate, a header": Case(Answer.of({}, 429, retry_after="0"), RateLimited, False, sends=SENDS),
     "gateway too slow": Case(failure(504, "timeout"), UnknownOutcome, None),
