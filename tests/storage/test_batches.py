@@ -9,7 +9,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from imagewright.storage.paths.files import Batches
+from imagewright.storage.blobs import Batches
 
 pytestmark = pytest.mark.anyio
 

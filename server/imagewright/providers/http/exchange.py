@@ -1,7 +1,4 @@
-"""Exchanges over the shared connections of a process, and results streamed to disk: bounded and whole.
-
-Imports httpx, so it is imported with the first request.
-"""
+"""Exchanges over the connections of a process, and results streamed to disk: bounded and whole. Imports httpx."""
 
 from __future__ import annotations
 
@@ -36,7 +33,8 @@ from imagewright.net.fetch import (
 )
 from imagewright.providers.http.classify import PAGES, PICTURE_STARTS, Broken, is_message, not_fetched
 from imagewright.providers.http.request import PART, Purpose, Reply
-from imagewright.storage.paths.files import Batches, open_file
+from imagewright.storage.blobs import Batches
+from imagewright.storage.paths.files import open_file
 from imagewright.text import clip
 
 if TYPE_CHECKING:
