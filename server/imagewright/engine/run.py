@@ -215,14 +215,19 @@ class Attempt(VendorCalls):
         if call_run.state is CallState.MADE:
             await self._end(call_run, error)
         if call_run.state is CallState.STALLED:
-            self.job.note(WANTED_AFTER_ALL.format(id=self.job.id))
-            await self._note(call_run, CallState.CANCELLED)
+            await self._leave_to_resume(call_run)
+
+    async def _leave_to_resume(self, call_run: CallRun) -> None:
+        self.job.note(WANTED_AFTER_ALL.format(id=self.job.id))
+        await self._note(call_run, CallState.CANCELLED)
 
     async def _end(self, call_run: CallRun, trouble: Exception) -> None:
         """End a call that did not go well; one whose picture can still be had only stalls."""
         if stalls(call_run, trouble):
             self.job.note(str(as_ours(trouble, call_run, self.job.record)))
             await self._note(call_run, CallState.STALLED)
+            if self.job.record.cancel_requested:  # it may fail before the cancel reaches it
+                await self._leave_to_resume(call_run)
             return
         error = call_run.error = as_ours(trouble, call_run, self.job.record)
         unknown = isinstance(error, UnknownOutcome) and call_run.state is CallState.SUBMITTING
