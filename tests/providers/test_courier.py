@@ -83,7 +83,7 @@ async def test_a_request_outlives_its_killed_server(
 async def test_what_was_not_told_to_go_is_not_sent(vendor: Vendor, tmp_path: Path, couriered: HttpClient) -> None:
     with server(vendor.url(), KEY, tmp_path, hold=True) as one:
         assert one.line() == "ready"
-        assert vendor.connections == 1
+        until(lambda: vendor.connections == 1, "there is no connection")
         assert is_locked(tmp_path)
         one.kill()
         with pytest.raises(NotSent) as caught:

@@ -71,7 +71,10 @@ async def running(home: Path, **env: str) -> AsyncIterator[Engine]:
 
 def configure(home: Path, text: str) -> None:
     home.mkdir(parents=True, exist_ok=True)
-    (home / "config.toml").write_text(text, encoding="utf-8")
+    # at once: an empty file is a configuration too, and would be taken for one in between
+    new = home / "config.new"
+    new.write_text(text, encoding="utf-8")
+    new.replace(home / "config.toml")
 
 
 async def providers_for(engine: Engine) -> list[str]:
