@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from imagewright.storage.pace import ASK_AGAIN, LONGEST, UNSENT
+from imagewright.storage.pace import ASK_AGAIN, LONGEST, UNSENT, believed
 from imagewright.storage.records import CallRecord, Pace
 from imagewright.storage.states import CallState
 from tests.storage.stores_bench import LEASE, started
@@ -253,3 +253,20 @@ async def test_a_clock_that_was_set_forward_for_a_moment_blocks_for_a_window_at_
     assert await taken(store) == 20
     clock.now += 86_400
     assert await taken(store) == 20
+
+
+@pytest.mark.parametrize(
+    ("known", "stated", "counts"),
+    [
+        (Pace(), Pace(5, 60.0), Pace(5, 60.0)),
+        (TWENTY, Pace(), TWENTY),
+        (Pace(20, 10.0, 24), Pace(5, 60.0), Pace(5, 60.0, 24)),
+        (Pace(20, 10.0, 24), Pace(500, 60.0, 6), Pace(20, 10.0, 6)),
+        (Pace(20, 10.0, 24, is_users=True), Pace(5, 60.0, 6), Pace(20, 10.0, 24, is_users=True)),
+        (USERS, Pace(5, 60.0, 6), Pace(20, 10.0, 6, is_users=True)),
+    ],
+)
+def test_the_lower_of_what_is_documented_and_stated_counts_but_for_the_users(
+    known: Pace, stated: Pace, counts: Pace
+) -> None:
+    assert believed(known, stated) == counts

@@ -55,11 +55,6 @@ class Turn:
     until: float
     """Until when it may be sent, by the event loop's clock, which nobody can set."""
 
-    @property
-    def pace(self) -> Pace:
-        """See `Desk.pace_of`."""
-        return self.desk.pace_of(self.provider)
-
     async def wait(self) -> None:
         """Return with a slot of the provider's account.
 
@@ -77,7 +72,8 @@ class Turn:
                     pause = line.pause = await self._take()
                     if not pause:
                         return
-                self.tell(Running(stage=_words(self.provider.name, self.pace, ahead, len(line.waiting), line.pause)))
+                pace = self.desk.pace_of(self.provider)
+                self.tell(Running(stage=_words(self.provider.name, pace, ahead, len(line.waiting), line.pause)))
                 if (left := self.until - anyio.current_time()) <= 0:
                     raise no_slot(self.provider.name)
                 look = min(pause or LONGEST_LOOK, LONGEST_LOOK) * (1 + SPREAD * random.random())  # noqa: S311 - spreads load
@@ -91,7 +87,8 @@ class Turn:
     async def _take(self) -> float:
         """Seconds until a slot may be free; 0 if one was taken."""
         try:
-            return await self.desk.stores.jobs.take_slot(self.provider.account, self.provider.name, self.pace)
+            pace = self.desk.pace_of(self.provider)
+            return await self.desk.stores.jobs.take_slot(self.provider.account, self.provider.name, pace)
         except StorageError as error:
             # another program keeps the store locked, or the disk is full: nothing is lost by waiting
             log.warning("no slot of %s can be taken now: %s", self.provider.name, error)
@@ -113,11 +110,11 @@ class Turn:
             raise refused
         if isinstance(refused, RateLimited):
             # how long to wait is kept with the account, for all calls and processes
-            account = self.provider.account
+            account, pace = self.provider.account, self.desk.pace_of(self.provider)
             try:
                 if (stated := self.desk.limits.get(account)) is not None:
                     await self.desk.stores.jobs.learn_pace(account, stated)
-                await self.desk.stores.jobs.slot_refused(account, self.pace, wait=refused.retry_after)
+                await self.desk.stores.jobs.slot_refused(account, pace, wait=refused.retry_after)
             except StorageError as error:
                 log.warning("that %s takes no request now cannot be written down: %s", self.provider.name, error)
                 await anyio.sleep(max(refused.retry_after or 0.0, LONGEST_LOOK))

@@ -23,6 +23,7 @@ import anyio.to_thread
 from imagewright.engine.trouble import LEAST_PATIENCE, Stalled, Trouble, took_too_long
 from imagewright.errors import BadKey, OutOfCredit, ProviderError, StorageError, TaskEnded
 from imagewright.providers.base import PART, Finished, Running
+from imagewright.storage.pace import believed
 from imagewright.text import byte_size, duration
 
 if TYPE_CHECKING:
@@ -376,10 +377,11 @@ class Desk:
     """Whether this process is about to end, and begins to send nothing more."""
 
     def pace_of(self, provider: Provider) -> Pace:
-        """What a vendor takes: as documented or as the user has set it by now, else as its answers state it."""
+        """What a vendor takes: as documented or as the user has set it by now, and as its answers state it."""
         now = self.registry().providers.get(provider.name)
         known = now.pace if now is not None and now.account == provider.account else provider.pace
-        return known if known.calls else self.limits.get(provider.account, known)
+        stated = self.limits.get(provider.account)
+        return known if stated is None else believed(known, stated)
 
     async def leave(self, seconds: float, *, outlives: bool) -> None:
         """Wait until no request is being sent any more, but only so long for answers that couriers hear.

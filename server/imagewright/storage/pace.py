@@ -148,8 +148,8 @@ class Account:
         window before it, or for what had been granted and was not refused if that is less, and is forgotten once it
         was won back.
         """
-        known = pace if pace.is_users and pace.calls is not None else _slower(pace, self.learned)
-        calls, running = known.calls, self.learned.running if pace.running is None else pace.running
+        known = believed(pace, self.learned)
+        calls, running = known.calls, known.running
         window = known.seconds * (1 + SLACK_SHARE) + SLACK_SECONDS
         share = self._share(now, window)
         if calls is None and running is None and share < 1:
@@ -170,11 +170,16 @@ class Account:
             self.not_before -= ahead
 
 
-def _slower(one: Pace, other: Pace) -> Pace:
-    """The pace with fewer calls in a second; one whose calls are not known only if neither's are."""
-    if one.calls is None or other.calls is None:
-        return other if one.calls is None else one
-    return min(one, other, key=lambda pace: (pace.calls or 0) / pace.seconds)
+def believed(known: Pace, stated: Pace) -> Pace:
+    """What counts of an account: what the user has set, else the lower of what is documented and what is stated."""
+    if known.calls is None or stated.calls is None:
+        rate = stated if known.calls is None else known
+    else:
+        is_lower = stated.calls * known.seconds < known.calls * stated.seconds
+        rate = stated if is_lower and not known.is_users else known
+    at_once = [one.running for one in (known, stated) if one.running is not None]
+    running = known.running if known.is_users and known.running is not None else min(at_once, default=None)
+    return Pace(rate.calls, rate.seconds, running, is_users=known.is_users)
 
 
 def _part(limit: int | None, share: float) -> int | None:
