@@ -7,6 +7,7 @@ calls of a process share for that, and for their turn to be sent (`pacing`), sta
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import time
@@ -18,7 +19,6 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.to_thread
 
 from imagewright.engine.trouble import LEAST_PATIENCE, Stalled, Trouble, took_too_long
 from imagewright.errors import BadKey, OutOfCredit, ProviderError, StorageError, TaskEnded
@@ -111,7 +111,8 @@ class Turns:
         heappush(self._waiting, entry)
         self._admit()
         try:
-            await entry[2].wait()
+            if not entry[2].is_set():  # else a wait would cost a round of the event loop
+                await entry[2].wait()
             yield
         finally:
             if entry[2].is_set():
@@ -196,7 +197,7 @@ class Poller:
         self._chance = chance
         self._turns: defaultdict[str, Turns] = defaultdict(Turns)
         self._learned: dict[tuple[str, str], tuple[float, deque[float]]] = {}
-        self._reading = anyio.Lock()
+        self._reading = anyio.Lock(fast_acquire=True)
 
     async def poll_until_done(
         self,
@@ -310,26 +311,25 @@ async def fetch(provider: Provider, output: Output, into: Path, tell: Callable[[
     Raises:
         Exception: what the provider raised.
     """
-    trouble: Exception | None = None
+    loop, part, come = asyncio.get_running_loop(), into.with_name(f"{into.name}{PART}"), 0
+    timer: asyncio.TimerHandle
 
-    async def watch() -> None:
-        come = 0
-        while True:
-            await anyio.sleep(SLOW_SECONDS)
-            now = await anyio.to_thread.run_sync(_size_of, into.with_name(f"{into.name}{PART}"))
-            if now > come:
-                tell(f"fetching: {byte_size(now)} have come")
-            come = now
+    def look() -> None:
+        loop.run_in_executor(None, _size_of, part).add_done_callback(hear)
 
-    async with anyio.create_task_group() as group:
-        group.start_soon(watch)
-        try:
-            await provider.fetch(output, into)
-        except Exception as error:  # noqa: BLE001 - a group would wrap it
-            trouble = error
-        group.cancel_scope.cancel()
-    if trouble is not None:
-        raise trouble
+    def hear(size: asyncio.Future[int]) -> None:
+        nonlocal come, timer
+        if timer.cancelled():  # the picture has come meanwhile
+            return
+        if size.result() > come:
+            tell(f"fetching: {byte_size(size.result())} have come")
+        come, timer = size.result(), loop.call_later(SLOW_SECONDS, look)
+
+    timer = loop.call_later(SLOW_SECONDS, look)  # no task: nearly every picture is here before the first look
+    try:
+        await provider.fetch(output, into)
+    finally:
+        timer.cancel()
 
 
 def _size_of(file: Path) -> int:
