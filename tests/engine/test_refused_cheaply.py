@@ -88,7 +88,7 @@ async def test_nothing_is_looked_at_for_a_call_that_is_refused_by_its_arguments(
 ) -> None:
     file = tmp_path / "photo.png"
     file.write_bytes(b"no picture, so that the call is refused in the end as well")
-    for source in (str(file), "http://127.0.0.1:9/photo.png"):
+    for source in (str(file), "http://localhost:9/photo.png"):
         given = _least(row, operation) | {name: source if argument.kind == "picture" else [source]}
         wrong = [given | {"frobnicate": 1}, given | {"output_format": 7}]
         if argument.max_items is not None:
@@ -97,11 +97,11 @@ async def test_nothing_is_looked_at_for_a_call_that_is_refused_by_its_arguments(
             for call in wrong:
                 with WITNESS.watching() as seen, pytest.raises(Refusal) as caught:
                     await opened.start(LOCAL, row.tool, call)
-                assert [one for one in seen if "photo" in one or "127.0.0.1" in one] == []
+                assert [one for one in seen if "photo" in one or "localhost" in one] == []
                 assert caught.value.note == NOT_OPENED
             with WITNESS.watching() as seen, pytest.raises(Refusal):  # so that what it does not see is not there
                 await opened.start(LOCAL, row.tool, given)
-            assert [one for one in seen if "photo" in one or "127.0.0.1" in one]
+            assert [one for one in seen if "photo" in one or "localhost" in one]
 
 
 def _least(row: Row, operation: OperationName) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.errors import ImagewrightError
-from imagewright.net import fetch_public
-from imagewright.net.fetch import FetchError, is_public, look_up, open_public, read_blocks
+from imagewright.net import FetchError, fetch_public
+from imagewright.net.fetch import Pool, is_public, look_up, open_public, read_blocks
 from imagewright.providers.http.client import is_loopback_url
 from tests.emulators.base import LOOPBACK, Door, Emulator
 from tests.emulators.messages import Answer, Received, truncated
@@ -338,7 +338,7 @@ async def test_the_certificate_is_checked_for_the_name_and_not_for_the_address(
 ) -> None:
     names = Names({host: [LOOPBACK]})
     authority = ssl.create_default_context(cafile=str(TLS / "certificate.pem"))
-    opened = open_public(f"https://{host}:{secure_port}/", allow_loopback=True, look_up=names, verify=authority)
+    opened = open_public(f"https://{host}:{secure_port}/", allow_loopback=True, look_up=names, pool=Pool(authority))
     if trusted:
         async with opened as response:
             assert b"".join([block async for block in read_blocks(response, 9)]) == b"OK"

@@ -19,9 +19,18 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.net import fetch_public
-from imagewright.net.fetch import STEP, CodingError, FetchError, Inflater, coding_of
-from imagewright.providers.http.request import REPLY_BYTES, Purpose, Reply, Request
+from imagewright.net import FetchError, fetch_public
+from imagewright.net.fetch import codings_of
+from imagewright.providers.http.request import (
+    REPLY_BYTES,
+    STEP,
+    CodingError,
+    Inflater,
+    Purpose,
+    Reply,
+    Request,
+    coding_of,
+)
 from tests.emulators.base import Door, Emulator
 from tests.emulators.messages import Answer
 from tests.support.accounts import bearer
@@ -282,5 +291,5 @@ def test_no_step_is_longer_than_the_longest() -> None:
 
 def test_a_long_list_of_codings_is_not_repeated_whole() -> None:
     with pytest.raises(CodingError) as caught:
-        coding_of("gzip," * 20_000)
+        coding_of(codings_of("gzip," * 20_000))
     assert len(str(caught.value)) < 200

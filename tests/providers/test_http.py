@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
@@ -123,6 +124,31 @@ async def test_an_environment_proxy_is_not_asked_for_loopback(
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, f"http://{LOOPBACK}:{_closed_port()}")
     assert await http.send(account(vendor.url()), ask(vendor.url()))
+
+
+async def test_an_environment_proxy_is_used_for_a_vendor(http: HttpClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[bytes] = []
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(2):
+            lines.append((await reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")[0])
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ntrue")
+            await writer.drain()
+        writer.close()
+
+    proxy = await asyncio.start_server(relay, LOOPBACK, 0)
+    monkeypatch.setenv("HTTP_PROXY", f"http://{LOOPBACK}:{proxy.sockets[0].getsockname()[1]}")
+    for number in range(2):
+        asked = ask("http://vendor.example/jobs", Purpose.POLL, method="GET", query={"task": f"{number} ü"})
+        assert await http.send(account("http://vendor.example"), asked) is True
+    proxy.close()
+    assert lines == [b"GET http://vendor.example/jobs?task=%d+%%C3%%BC HTTP/1.1" % number for number in range(2)]
+
+
+async def test_a_gateway_gets_the_password_of_its_address(vendor: Vendor, http: HttpClient) -> None:
+    base = vendor.url().replace("//", "//me:pass@")
+    await http.send(account(base), ask(base, Purpose.POLL, method="GET"))
+    assert vendor.requests[0].headers["authorization"] == "Basic bWU6cGFzcw=="
 
 
 async def test_a_cancelled_call_ends_at_once(vendor: Vendor, http: HttpClient) -> None:

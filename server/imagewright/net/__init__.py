@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import anyio
 import anyio.to_thread
+
+from imagewright.errors import ImagewrightError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -33,6 +35,36 @@ REFUSED = (
     ipaddress.ip_network("fec0::/10"),  # RFC 3879: retired, but still inside one site
 )
 """Not public, or no place where a picture can be, although some Python versions call them global."""
+FetchReason = Literal[
+    "address", "unresolved", "private", "unreachable", "redirects", "status", "coding", "too_large", "too_slow"
+]
+
+PASSING: frozenset[FetchReason] = frozenset({"unresolved", "unreachable", "too_slow"})
+PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+
+
+class FetchError(ImagewrightError):
+    """A file could not be fetched; the text is fit for the person who gave the address."""
+
+    def __init__(self, message: str, reason: FetchReason, status: int | None = None) -> None:
+        super().__init__(message)
+        self.reason: FetchReason = reason
+        """Why, as a stable word."""
+        self.status = status
+        """The HTTP status where `reason` is `status`, else None."""
+
+    @property
+    def passing(self) -> bool:
+        """Whether the same address may well work a little later."""
+        return self.reason in PASSING or self.status in PASSING_STATUS
+
+
+class NotPublicError(Exception):
+    """A host stands for an address that is not public; the text is that address."""
+
+
+class NotFoundError(Exception):
+    """A host stands for no address."""
 
 
 async def fetch_public(
@@ -56,4 +88,15 @@ async def fetch_public(
             async with opened as response:
                 return b"".join([block async for block in fetch.read_blocks(response, max_bytes)])
     except TimeoutError as error:
-        raise fetch.FetchError(f"the file did not arrive within {seconds:g} s", "too_slow") from error
+        raise FetchError(f"the file did not arrive within {seconds:g} s", "too_slow") from error
+
+
+def carried(address: ipaddress.IPv6Address) -> tuple[ipaddress.IPv4Address, ...]:
+    """The IPv4 addresses that a packet to this IPv6 address is delivered to, if it carries any."""
+    if address.ipv4_mapped is not None:
+        return (address.ipv4_mapped,)
+    if address in NAT64:
+        return (ipaddress.IPv4Address(int(address) & 0xFFFFFFFF),)
+    if address.sixtofour is not None:
+        return (address.sixtofour,)
+    return address.teredo or ()

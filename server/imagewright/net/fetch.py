@@ -1,8 +1,7 @@
 """Fetch a file from an address that may lead anywhere: a caller's picture URL, or a vendor's result link.
 
 Redirects are followed by hand and each address is checked when it is connected to: only public ones are fetched from,
-also where an IPv6 address carries an IPv4 one. A body may be packed with one coding at most, and is unpacked in steps:
-a few thousand bytes can unpack to gigabytes, so the reader checks its limit after each step.
+also where an IPv6 address carries an IPv4 one. The connections for all other requests are here too.
 
 Imports httpx, so it is imported with the first request.
 """
@@ -11,46 +10,40 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import zlib
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import aclosing, asynccontextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from functools import cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 import anyio.to_thread
+import httpcore
 import httpx
 
-from imagewright.errors import ImagewrightError
-from imagewright.net import DEFAULT_PORTS, NAT64, REFUSED
+from imagewright.net import DEFAULT_PORTS, REFUSED, FetchError, NotFoundError, NotPublicError, carried
 from imagewright.text import byte_size, clip
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 
     from imagewright.net import Resolver
 
-FetchReason = Literal[
-    "address", "unresolved", "private", "unreachable", "redirects", "status", "coding", "too_large", "too_slow"
-]
+    Send = Callable[[httpx.Request], Awaitable[httpx.Response]]
+    """Sends a request, without following redirects; the body of the answer is not yet read. It has to be closed."""
 
-PASSING: frozenset[FetchReason] = frozenset({"unresolved", "unreachable", "too_slow"})
-PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
 MAX_REDIRECTS = 5
 CONNECT_SECONDS = 10.0
 STALL_SECONDS = 30.0
 """A connection that brings nothing for this long is given up."""
+IDLE_SECONDS = 15.0
+"""An idle connection goes after this time, well before servers drop theirs: a request that meets a connection just
+dropped is one whose outcome is unknown."""
+MOST_IDLE = 32
+"""Idle connections that a pool keeps."""
 LAST_PORT = 65535
 HEADERS = {"User-Agent": "imagewright", "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"}
-
-STEP = 1_000_000
-"""Bytes that are unpacked in one step at most: about 4 ms of work."""
-_DEFLATED = 8  # the method in the low half of a zlib stream's first byte (RFC 1950)
-_CHECK = 31  # its first two bytes, read as one number, are a multiple of this
-_HEAD = 2
 
 # Words that stand in the header although the bytes are not packed: stores such as S3 return what was set when the file
 # was uploaded.
@@ -62,109 +55,6 @@ def codings_of(header: str) -> list[str]:
     return [word for part in header.split(",") if (word := part.strip().lower()) not in _PLAIN]
 
 
-class CodingError(Exception):
-    """A body is packed in a way that is not taken, or is damaged; the text says how."""
-
-
-def coding_of(header: str) -> str:
-    """The one coding of a body that can be unpacked: `gzip`, `deflate`, or nothing where it is not packed.
-
-    Raises:
-        CodingError: it is packed more than once, or in another way.
-    """
-    codings = codings_of(header)
-    if not codings:
-        return ""
-    shown = clip(", ".join(codings))
-    if len(codings) > 1:
-        raise CodingError(f"it is packed more than once ({shown})")
-    if codings[0] in ("gzip", "x-gzip"):
-        return "gzip"
-    if codings[0] == "deflate":
-        return "deflate"
-    raise CodingError(f"it is packed in a way that was not asked for ({shown})")
-
-
-class Inflater:
-    """Unpacks one body, block by block, from a coding that `coding_of` returned."""
-
-    def __init__(self, coding: str) -> None:
-        self._coding = coding
-        self._head = b""
-        self._stream: zlib._Decompress | None = None  # typeshed's name for what `decompressobj` makes
-
-    def feed(self, block: bytes) -> Iterator[bytes]:
-        """What a block unpacks to, at most `STEP` bytes at a time; nothing is unpacked before it is asked for.
-
-        Raises:
-            CodingError: the body is damaged, or goes on after its end.
-        """
-        if not self._coding:
-            yield block
-            return
-        block, self._head = self._head + block, b""
-        if self._stream is None and len(block) < _HEAD:
-            self._head = block
-            return
-        self._stream = self._stream or zlib.decompressobj(_window(self._coding, block))
-        if self._stream.eof and block:
-            raise CodingError(f"its {self._coding} goes on after its end")
-        while True:
-            try:
-                unpacked = self._stream.decompress(block, STEP)
-            except zlib.error as error:
-                raise CodingError(f"its {self._coding} is damaged ({error})") from error
-            block = self._stream.unconsumed_tail
-            yield unpacked
-            if self._stream.unused_data:
-                raise CodingError(f"its {self._coding} goes on after its end")
-            if self._stream.eof or not (block or len(unpacked) == STEP):
-                return
-
-    def close(self) -> None:
-        """Note that the body has ended. An empty body counts as whole.
-
-        Raises:
-            CodingError: it was cut short.
-        """
-        begun = self._head or self._stream is not None
-        if begun and not (self._stream is not None and self._stream.eof):
-            raise CodingError(f"its {self._coding} is cut short")
-
-
-def _window(coding: str, head: bytes) -> int:
-    """Which of its three containers zlib is to expect."""
-    if coding == "gzip":
-        return 16 + zlib.MAX_WBITS
-    # `deflate` means a zlib stream (RFC 9110), but some servers send it bare, without its head
-    is_zlib = head[0] % 16 == _DEFLATED and (head[0] * 256 + head[1]) % _CHECK == 0
-    return zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS
-
-
-class FetchError(ImagewrightError):
-    """A file could not be fetched; the text is fit for the person who gave the address."""
-
-    def __init__(self, message: str, reason: FetchReason, status: int | None = None) -> None:
-        super().__init__(message)
-        self.reason: FetchReason = reason
-        """Why, as a stable word."""
-        self.status = status
-        """The HTTP status where `reason` is `status`, else None."""
-
-    @property
-    def passing(self) -> bool:
-        """Whether the same address may well work a little later."""
-        return self.reason in PASSING or self.status in PASSING_STATUS
-
-
-class NotPublicError(Exception):
-    """A host stands for an address that is not public; the text is that address."""
-
-
-class NotFoundError(Exception):
-    """A host stands for no address."""
-
-
 def is_public(address: str, *, allow_loopback: bool = False) -> bool:
     """Whether an IPv4 or IPv6 address belongs to the public Internet; a scope such as `%eth0` is ignored.
 
@@ -174,7 +64,7 @@ def is_public(address: str, *, allow_loopback: bool = False) -> bool:
 
 
 def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address, *, allow_loopback: bool) -> bool:
-    if isinstance(address, ipaddress.IPv6Address) and (inner := _carried(address)):
+    if isinstance(address, ipaddress.IPv6Address) and (inner := carried(address)):
         return all(_is_public(one, allow_loopback=allow_loopback) for one in inner)
     if address.is_loopback:
         return allow_loopback
@@ -182,74 +72,199 @@ def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address, *, allow_
     return address.is_global and not never and not any(address in network for network in REFUSED)
 
 
-def _carried(address: ipaddress.IPv6Address) -> tuple[ipaddress.IPv4Address, ...]:
-    """The IPv4 addresses that a packet to this IPv6 address is delivered to, if it carries any."""
-    if address.ipv4_mapped is not None:
-        return (address.ipv4_mapped,)
-    if address in NAT64:
-        return (ipaddress.IPv4Address(int(address) & 0xFFFFFFFF),)
-    if address.sixtofour is not None:
-        return (address.sixtofour,)
-    return address.teredo or ()
-
-
 async def look_up(host: str, port: int) -> list[str]:
-    """The addresses of a host, from the system, most preferred first.
+    """The addresses of a host, from the system, most preferred first; an address stands for itself.
 
     Raises:
         OSError: there are none.
     """
+    with suppress(ValueError):  # it is a name
+        return [str(ipaddress.ip_address(host))]
     found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-class PinnedTransport(httpx.AsyncBaseTransport):
-    """Looks a host up once, checks every address, and connects to one of those it checked.
+class Place(NamedTuple):
+    """Where a connection leads. Two requests share one only if all of this is the same."""
 
-    A second look-up between check and connection could give another answer (DNS rebinding); here there is none: the
-    address takes the host's place in the URL, while the `Host` header and the name that TLS verifies stay. Connections
-    are never kept: two hosts can share one address, and the certificate was checked for one of them.
-    """
+    scheme: str
+    host: str
+    """The name in the URL, which TLS verifies."""
+    port: int
+    address: str
+    """What is connected to: an address of the host, or its name where the system is to look it up."""
 
-    def __init__(self, verify: ssl.SSLContext, look_up: Resolver, *, allow_loopback: bool) -> None:
-        self._inner = httpx.AsyncHTTPTransport(verify=verify, limits=httpx.Limits(max_keepalive_connections=0))
-        self._look_up = look_up
-        self._allow_loopback = allow_loopback
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request, trying the host's addresses in turn.
+    @classmethod
+    def of(cls, url: httpx.URL, address: str = "") -> Place:
+        """The place of a URL.
 
         Raises:
-            NotFoundError: the host has no address.
-            NotPublicError: one of its addresses is not public.
-            httpx.TransportError: it is not an http(s) address, no address answers, or the connection broke.
+            httpx.UnsupportedProtocol: it is not an http(s) address.
         """
-        host, usual_port = request.url.host, DEFAULT_PORTS.get(request.url.scheme)
-        if usual_port is None:
-            raise httpx.UnsupportedProtocol("this is not an http(s) address", request=request)
-        addresses = await self._checked(host, request.url.port or usual_port)
-        for address in addresses[:-1]:
-            try:
-                return await self._inner.handle_async_request(_aimed(request, address))
-            except (httpx.ConnectError, httpx.ConnectTimeout):
-                continue
-        return await self._inner.handle_async_request(_aimed(request, addresses[-1]))
+        port, host = url.port or DEFAULT_PORTS.get(url.scheme), url.raw_host.decode("ascii")
+        if port is None:
+            raise httpx.UnsupportedProtocol("this is not an http(s) address")
+        return cls(url.scheme, host, port, address or host)
 
-    async def _checked(self, host: str, port: int) -> list[str]:
+
+class Pool:
+    """Connections that carry one request at a time each, and are kept for the next request to the same place.
+
+    A pool of httpx looks at each of its connections, and asks the system about the idle ones, whenever any request
+    begins or ends. With hundreds of requests at once that took more time than all the rest. Here only the connection
+    that is used next is looked at. No proxy is asked, and no cookie is kept.
+
+    Args:
+        verify: what certificates are checked against.
+        most_idle: how many idle ones are kept.
+        idle_seconds: for how long they are.
+    """
+
+    def __init__(
+        self, verify: ssl.SSLContext, *, most_idle: int = MOST_IDLE, idle_seconds: float = IDLE_SECONDS
+    ) -> None:
+        self._verify = verify
+        self._most_idle = most_idle
+        self._idle_seconds = idle_seconds
+        self._idle: dict[httpcore.AsyncHTTPConnection, tuple[Place, float]] = {}
+        """With the place of each and since when it is idle, the oldest first."""
+
+    async def send(
+        self, request: httpx.Request, place: Place, *, kept: bool = True, again: bool = False
+    ) -> httpx.Response:
+        """Send a request and return the answer, its body not yet read.
+
+        Without `kept`, the connection is a new one. With `again`, the request is sent again over a new one where the
+        server turns out to have dropped a kept one: only for what may arrive twice.
+
+        Raises:
+            httpx.TransportError: the place does not answer, or the connection broke.
+        """
+        url = httpcore.URL(scheme=place.scheme, host=place.address, port=place.port, target=request.url.raw_path)
+        extensions = {**request.extensions, "sni_hostname": place.host}
+        ready = httpcore.Request(
+            request.method, url, headers=request.headers.raw, content=request.stream, extensions=extensions
+        )
+        old = await self._take(place) if kept else None
         try:
-            addresses = [address.partition("%")[0] for address in await self._look_up(host, port)]
-        except (OSError, UnicodeError) as error:
-            raise NotFoundError(str(error)) from error
-        if not addresses:
-            raise NotFoundError
-        for address in addresses:
-            if not is_public(address, allow_loopback=self._allow_loopback):
-                raise NotPublicError(address)
-        return addresses
+            try:
+                connection = old or httpcore.AsyncHTTPConnection(url.origin, self._verify)
+                answer = await connection.handle_async_request(ready)
+            except (httpcore.NetworkError, httpcore.RemoteProtocolError):
+                if not (again and old):
+                    raise
+                connection = httpcore.AsyncHTTPConnection(url.origin, self._verify)
+                answer = await connection.handle_async_request(ready)
+        except _FAILURES as error:
+            raise _named(error) from error
+        headers = httpx.Headers(answer.headers)
+        headers.encoding = headers.encoding  # it is found out once, not for every header that is read
+        body = _Body(self, place, connection, answer)
+        return httpx.Response(answer.status, headers=headers, stream=body, request=request)
+
+    async def _take(self, place: Place) -> httpcore.AsyncHTTPConnection | None:
+        """The newest connection to a place, if it can still be used."""
+        await self._tidy()
+        for connection in [one for one, (where, _) in reversed(self._idle.items()) if where == place]:
+            if self._idle.pop(connection, None) is not None:  # else it was taken while another was closed
+                if not connection.has_expired():
+                    return connection
+                await connection.aclose()
+        return None
+
+    async def give_back(self, place: Place, connection: httpcore.AsyncHTTPConnection) -> None:
+        """Keep a connection whose answer is closed, if another request can follow on it."""
+        if connection.is_idle():
+            self._idle[connection] = place, anyio.current_time()
+            await self._tidy()
+
+    async def _tidy(self) -> None:
+        oldest = anyio.current_time() - self._idle_seconds
+        while self._idle:
+            connection, (_, since) = next(iter(self._idle.items()))
+            if len(self._idle) <= self._most_idle and since > oldest:
+                return
+            del self._idle[connection]
+            with anyio.CancelScope(shield=True):
+                await connection.aclose()
 
     async def aclose(self) -> None:
-        """Close what is open."""
-        await self._inner.aclose()
+        """Close those that are idle, and each of the others once its answer is closed."""
+        self._most_idle = 0
+        await self._tidy()
+
+
+@dataclass(slots=True, eq=False)
+class _Body(httpx.AsyncByteStream):
+    """The body of an answer, as it comes. Closing it gives the connection back."""
+
+    pool: Pool
+    place: Place
+    connection: httpcore.AsyncHTTPConnection | None
+    answer: httpcore.Response
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for block in self.answer.aiter_stream():
+                yield block
+        except _FAILURES as error:
+            raise _named(error) from error
+
+    async def aclose(self) -> None:
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            with anyio.CancelScope(shield=True):
+                await self.answer.aclose()
+                await self.pool.give_back(self.place, connection)
+
+
+_FAILURES = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
+
+
+def _named(error: Exception) -> httpx.TransportError:
+    """The error of httpx that has the same name as one of httpcore."""
+    kind: type[httpx.TransportError] = getattr(httpx, type(error).__name__)
+    return kind(str(error))
+
+
+def pinned(pool: Pool, look_up: Resolver, *, allow_loopback: bool) -> Send:
+    """What looks a host up for each request, checks every address, and connects to one of those it checked, in turn.
+
+    A second look-up between check and connection could give another answer (DNS rebinding); here there is none: the
+    address takes the host's place in the connection, while the `Host` header and the name that TLS verifies stay. A
+    connection is used again only by a GET for the same host, and if its address was checked just now: two hosts can
+    share an address, and the certificate was checked for one of them.
+
+    Raises:
+        NotFoundError: the host has no address.
+        NotPublicError: one of its addresses is not public.
+        httpx.TransportError: it is not an http(s) address, no address answers, or the connection broke.
+    """
+
+    async def send(request: httpx.Request) -> httpx.Response:
+        url, free = request.url, request.method == "GET"
+        addresses = await _checked(look_up, url.host, Place.of(url).port, allow_loopback=allow_loopback)
+        for address in addresses[:-1]:
+            try:
+                return await pool.send(request, Place.of(url, address), kept=free, again=free)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                continue
+        return await pool.send(request, Place.of(url, addresses[-1]), kept=free, again=free)
+
+    return send
+
+
+async def _checked(look_up: Resolver, host: str, port: int, *, allow_loopback: bool) -> list[str]:
+    try:
+        addresses = [address.partition("%")[0] for address in await look_up(host, port)]
+    except (OSError, UnicodeError) as error:
+        raise NotFoundError(str(error)) from error
+    if not addresses:
+        raise NotFoundError
+    for address in addresses:
+        if not is_public(address, allow_loopback=allow_loopback):
+            raise NotPublicError(address)
+    return addresses
 
 
 @asynccontextmanager
@@ -258,23 +273,24 @@ async def open_public(
     *,
     allow_loopback: bool,
     look_up: Resolver = look_up,
-    verify: ssl.SSLContext | None = None,
+    pool: Pool | None = None,
     headers: Mapping[str, str] = MappingProxyType({}),
     taken: Collection[int] = (httpx.codes.OK,),
-    through: Callable[[PinnedTransport], AbstractAsyncContextManager[httpx.AsyncBaseTransport]] = nullcontext,
+    through: Callable[[Send], Send] = lambda send: send,
 ) -> AsyncIterator[httpx.Response]:
     """The answer to a GET at the end of all redirects, its body not yet read; arguments are as for `fetch_public`.
 
-    Certificates are checked against `verify`, by default the usual authorities. `headers` are sent besides the usual
-    ones, and `taken` are the statuses of an answer that is returned. `through` may send requests another way.
+    Its connections are those of `pool`, by default of one for this file that checks against the usual authorities.
+    `headers` are sent besides the usual ones, and `taken` are the statuses of an answer that is returned. `through` may
+    send requests another way.
 
     Raises:
         FetchError: refused, unreachable, too many redirects, or another answer than those.
     """
-    context = await anyio.to_thread.run_sync(usual_authorities) if verify is None else verify
-    pinned = PinnedTransport(context, look_up, allow_loopback=allow_loopback)
-    async with pinned, through(pinned) as transport:
-        response = await _follow(transport, url, {**HEADERS, **headers})
+    opened = nullcontext(pool) if pool else aclosing(Pool(await anyio.to_thread.run_sync(usual_authorities)))
+    async with opened as connections:
+        send = through(pinned(connections, look_up, allow_loopback=allow_loopback))
+        response = await _follow(send, url, {**HEADERS, **headers})
         try:
             if response.status_code not in taken:
                 message = f"{clip(response.url.host)} answers with HTTP {response.status_code} for this file"
@@ -313,11 +329,11 @@ async def read_blocks(response: httpx.Response, max_bytes: int, before: int = 0)
         raise FetchError(f"the file at {host} was cut short after {come} bytes", "unreachable") from error
 
 
-async def _follow(transport: httpx.AsyncBaseTransport, url: str, headers: Mapping[str, str]) -> httpx.Response:
+async def _follow(send: Send, url: str, headers: Mapping[str, str]) -> httpx.Response:
     """The first answer that is not a redirect; each address on the way is checked like the first."""
     address = _checked_url(url)
     for _ in range(MAX_REDIRECTS + 1):
-        response = await _get(transport, address, headers)
+        response = await _get(send, address, headers)
         if not response.has_redirect_location:
             return response
         await response.aclose()
@@ -325,13 +341,13 @@ async def _follow(transport: httpx.AsyncBaseTransport, url: str, headers: Mappin
     raise FetchError(f"the address redirects more than {MAX_REDIRECTS} times", "redirects")
 
 
-async def _get(transport: httpx.AsyncBaseTransport, url: httpx.URL, headers: Mapping[str, str]) -> httpx.Response:
-    """One GET. Straight through the transport: a client would look into the redirect itself, and keep cookies."""
+async def _get(send: Send, url: httpx.URL, headers: Mapping[str, str]) -> httpx.Response:
+    """One GET. Without a client, which would look into the redirect itself, and keep cookies."""
     host = clip(url.host)
     timeout = httpx.Timeout(STALL_SECONDS, connect=CONNECT_SECONDS).as_dict()
     request = httpx.Request("GET", url, headers=dict(headers), extensions={"timeout": timeout})
     try:
-        response = await transport.handle_async_request(request)
+        return await send(request)
     except NotFoundError as error:
         raise FetchError(f"the host {host!r} cannot be found", "unresolved") from error
     except NotPublicError as error:
@@ -343,8 +359,6 @@ async def _get(transport: httpx.AsyncBaseTransport, url: httpx.URL, headers: Map
         raise FetchError(f"{host} does not answer", "too_slow") from error
     except httpx.TransportError as error:
         raise FetchError(f"{host} cannot be reached: {error or type(error).__name__}", "unreachable") from error
-    response.request = request
-    return response
 
 
 def _checked_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
@@ -381,18 +395,3 @@ def check_place(url: httpx.URL) -> None:
 def usual_authorities() -> ssl.SSLContext:
     """What certificates are checked against: SSL_CERT_FILE where it is set, else the usual authorities."""
     return httpx.create_ssl_context()
-
-
-def no_cookies() -> CookieJar:
-    """A jar that keeps nothing."""
-    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-
-
-def _aimed(request: httpx.Request, address: str) -> httpx.Request:
-    return httpx.Request(
-        request.method,
-        request.url.copy_with(host=address),
-        headers=request.headers,
-        stream=request.stream,
-        extensions={**request.extensions, "sni_hostname": request.url.host},
-    )

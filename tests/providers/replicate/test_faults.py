@@ -132,7 +132,9 @@ LOST_AT_HOME: dict[str, Case] = {
     "moved inside": Case(
         Answer(302, b"", {"Location": "http://10.0.0.1/"}), ResultLost, True, says="not a public address"
     ),
-    "moved nowhere": Case(Answer(302, b"", {"Location": "http://xn--a/"}), ResultLost, True, sends=SENDS),
+    "moved nowhere": Case(
+        Answer(302, b"", {"Location": "http://xn--a/"}), ResultLost, True, says="not a whole http(s) address"
+    ),
 }
 
 

@@ -29,7 +29,7 @@ from imagewright.text import plain, shortened
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from imagewright.net.fetch import FetchError
+    from imagewright.net import FetchError
     from imagewright.providers.http.request import Reply
 
 MEANING: dict[int, type[ProviderError]] = {

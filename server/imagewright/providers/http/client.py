@@ -172,7 +172,7 @@ class HttpClient:
         self._download_retry = download_retry
         self._seconds = seconds
         self._connections: Connections | None = None
-        self._opening = anyio.Lock()
+        self._opening = anyio.Lock(fast_acquire=True)
         self._couriers = couriers
         self._dispatch: Dispatch | None = None
 

@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import logging
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode
+from urllib.request import getproxies
 
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
 import httpx
 
+from imagewright.net import FetchError, NotFoundError, NotPublicError
 from imagewright.net.fetch import (
     CONNECT_SECONDS,
-    STEP,
-    CodingError,
-    FetchError,
-    Inflater,
-    NotFoundError,
-    NotPublicError,
-    PinnedTransport,
+    IDLE_SECONDS,
+    MOST_IDLE,
+    Place,
+    Pool,
     check_place,
-    coding_of,
+    codings_of,
     look_up,
-    no_cookies,
     open_public,
+    pinned,
     read_blocks,
     usual_authorities,
 )
 from imagewright.providers.http.classify import PAGES, PICTURE_STARTS, Broken, is_message, not_fetched
-from imagewright.providers.http.request import PART, Purpose, Reply
+from imagewright.providers.http.request import PART, STEP, CodingError, Inflater, Purpose, Reply, coding_of
 from imagewright.storage.blobs import Batches
 from imagewright.storage.paths.files import open_file
 from imagewright.text import clip
@@ -42,24 +42,24 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
+    from imagewright.net.fetch import Send
     from imagewright.providers.http.request import KeyHeaders, Request, Sending
 
 log = logging.getLogger(__name__)
 
-IDLE_SECONDS = 15.0
-"""An idle connection goes after this time, well before servers drop theirs: a request that meets a connection just
-dropped is one whose outcome is unknown."""
-MOST_IDLE = 32
-"""Idle connections that are kept to one host."""
 MOST_AT_ONCE = 256
 """Submits and uploads that are sent at the same time; the others wait. Many systems allow 1,024 open files."""
 MOST_DOWNLOADS = 32  # results that are fetched from one host at the same time
-ALONE = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_SECONDS)
 DIRECT = ("all://localhost", "all://127.0.0.1", "all://[::1]")
 """Never through the environment's proxy: it has another loopback."""
 SENDING = ".send_request_headers.started"
-HEADERS = {"User-Agent": "imagewright", "Accept-Encoding": "gzip, deflate"}
-WAITS = httpx.Timeout(None, connect=CONNECT_SECONDS)
+HEADERS = {
+    "Accept": "*/*",
+    "Accept-Encoding": "gzip, deflate",
+    "Connection": "keep-alive",
+    "User-Agent": "imagewright",
+}
+WAITS = httpx.Timeout(None, connect=CONNECT_SECONDS).as_dict()
 """For the connection alone: `_exchange` bounds the whole."""
 DOWNLOAD_SECONDS = 3600.0
 """Longest one try may take: a large picture on a slow line; a connection that falls silent is given up much sooner."""
@@ -75,6 +75,7 @@ class _Watch:
 
     begin: Callable[[], Awaitable[None]] | None = None
     sending: bool = False
+    """Whether any of it may have reached the vendor. A poll, which nothing hangs on, counts as sent from the start."""
 
     async def __call__(self, event: str, details: Mapping[str, Any]) -> None:
         # a proxy is first asked for the way to the vendor, which has nothing of the request yet
@@ -92,12 +93,10 @@ class Connections:
         for name in ("httpx", "httpcore"):
             # their own lines hold whole addresses, and a result link's query is a secret
             logging.getLogger(name).setLevel(logging.WARNING)
-        usual_authorities()
-        self._clients: set[httpx.AsyncClient] = set()
-        self._encoder = self._opened()
-        self._idle: dict[tuple[str, str], list[tuple[float, httpx.AsyncClient]]] = {}
-        self._room = anyio.Semaphore(MOST_AT_ONCE)
-        self._hosts: dict[str, anyio.Semaphore] = {}
+        self._pool = Pool(usual_authorities())
+        self._proxied = _through_proxies()
+        self._room = anyio.Semaphore(MOST_AT_ONCE, fast_acquire=True)
+        self._hosts = defaultdict[str, anyio.Semaphore](partial(anyio.Semaphore, MOST_DOWNLOADS, fast_acquire=True))
 
     def build(self, request: Request[Any], headers: Mapping[str, str]) -> httpx.Request:
         """The request as it is sent, with these headers. Blocks for as long as encoding it takes.
@@ -105,7 +104,7 @@ class Connections:
         Raises:
             Broken: nothing can be sent to such an address.
         """
-        return _build(self._encoder, request, headers, _Watch())
+        return _build(request, headers, _Watch())
 
     async def exchange(
         self,
@@ -125,23 +124,19 @@ class Connections:
         Raises:
             Broken: no whole answer came.
         """
-        if request.with_key:
-            async with AsyncExitStack() as stack:
-                if request.purpose in (Purpose.SUBMIT, Purpose.UPLOAD):  # a poll never waits behind these
-                    await stack.enter_async_context(self._room)
-                client = await stack.enter_async_context(self._connection(request.url))
-                return await _exchange(client, request, headers, seconds, sending)
-        # a link the vendor gave may lead anywhere: only to public addresses, and through no proxy that leads elsewhere
-        transport = PinnedTransport(usual_authorities(), look_up, allow_loopback=allow_loopback)
-        async with httpx.AsyncClient(
-            transport=transport, cookies=no_cookies(), follow_redirects=False, headers=HEADERS, timeout=WAITS
-        ) as guarded:
+        if not request.with_key:
+            # a link the vendor gave may lead anywhere: only to public addresses, through no proxy that leads elsewhere
+            guarded = pinned(self._pool, look_up, allow_loopback=allow_loopback)
             return await _exchange(guarded, request, headers, seconds, sending)
+        if request.purpose not in (Purpose.SUBMIT, Purpose.UPLOAD):  # a poll never waits behind these
+            return await _exchange(self._direct, request, headers, seconds, sending)
+        async with self._room:
+            return await _exchange(self._direct, request, headers, seconds, sending)
 
     async def download(
         self, url: str, into: Path, *, max_bytes: int, allow_loopback: bool, key_headers: KeyHeaders | None = None
     ) -> None:
-        """Try once to stream a result to disk, on a connection of its own; without `key_headers` no key is sent.
+        """Try once to stream a result to disk; without `key_headers` no key is sent.
 
         What has come when it fails is left beside the file as a part, and the next try goes on with it where the file
         is still the same, see `resume`.
@@ -149,17 +144,17 @@ class Connections:
         Raises:
             NotFetched: it could not be fetched whole.
         """
-        opening = partial(open_public, url, allow_loopback=allow_loopback, verify=usual_authorities())
+        opening = partial(open_public, url, allow_loopback=allow_loopback, pool=self._pool)
         if key_headers is not None:
-            from imagewright.providers.http.resume import KeyedTransport  # noqa: PLC0415 - hardly any picture needs it
+            from imagewright.providers.http.resume import keyed  # noqa: PLC0415 - hardly any picture needs it
 
-            opening = partial(opening, through=partial(KeyedTransport, self._connection, key_headers))
+            opening = partial(opening, through=partial(keyed, self._direct, key_headers))
         try:
             with anyio.fail_after(DOWNLOAD_SECONDS):
                 begun = await DISK.run(part_of(into).exists)
                 if begun and await _resumed(url, into, opening, max_bytes):
                     return
-                host = self._hosts.setdefault("/".join(url.split("/", 3)[:3]), anyio.Semaphore(MOST_DOWNLOADS))
+                host = self._hosts["/".join(url.split("/", 3)[:3])]
                 async with host, opening() as response:
                     await _Incoming(response, url, into, max_bytes).store()
         except TimeoutError as error:
@@ -170,68 +165,52 @@ class Connections:
                 await anyio.to_thread.run_sync(lambda: part_of(into).unlink(missing_ok=True))
             raise not_fetched(error) from error
 
-    @asynccontextmanager
-    async def _connection(self, url: str) -> AsyncIterator[httpx.AsyncClient]:
-        """A client that has one connection, and that nobody else uses meanwhile.
-
-        A pool of httpx looks at each of its connections, and asks the system about the idle ones, whenever any request
-        begins or ends. With hundreds of requests at once that took more time than all the rest.
+    async def _direct(self, request: httpx.Request) -> httpx.Response:
+        """Send to a vendor's own address, which needs no check, through a proxy where the environment names one.
 
         HTTP/2 was tried and left out. In httpx 0.28 the requests of a connection read it by turns: beside three polls
         that got no answer for 20 s, the answer to a fourth was there and waited 19.7 s. Uploads took 11 x the processor
         time, polls no less than here, where 33 connections served 200 jobs that asked once a second.
         """
-        parts = urlsplit(url)
-        idle = self._idle.setdefault((parts.scheme, parts.netloc), [])
-        _, client = idle.pop() if idle else (0.0, self._opened())
-        try:
-            yield client
-        finally:
-            now = anyio.current_time()
-            idle.append((now, client))
-            with anyio.CancelScope(shield=True):
-                while idle and (len(idle) > MOST_IDLE or idle[0][0] < now - IDLE_SECONDS):
-                    await self._closed(idle.pop(0)[1])
-
-    def _opened(self) -> httpx.AsyncClient:
-        client = httpx.AsyncClient(
-            verify=usual_authorities(),
-            limits=ALONE,
-            cookies=no_cookies(),
-            follow_redirects=False,
-            headers=HEADERS,
-            mounts=dict.fromkeys(DIRECT),
-            timeout=WAITS,
-        )
-        self._clients.add(client)
-        return client
-
-    async def _closed(self, client: httpx.AsyncClient) -> None:
-        self._clients.discard(client)
-        await client.aclose()
+        if self._proxied is not None:
+            return await self._proxied.send(request, stream=True)
+        return await self._pool.send(request, Place.of(request.url))
 
     async def aclose(self) -> None:
         """Close all of them."""
-        self._idle.clear()
-        while self._clients:
-            await self._clients.pop().aclose()
+        await self._pool.aclose()
+        if self._proxied is not None:
+            await self._proxied.aclose()
+
+
+def _through_proxies() -> httpx.AsyncClient | None:
+    """What sends as the environment's proxies want it; None where it names none."""
+    if not any(getproxies().get(kind) for kind in ("http", "https", "all")):
+        return None
+    return httpx.AsyncClient(
+        verify=usual_authorities(),
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=MOST_IDLE, keepalive_expiry=IDLE_SECONDS),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        follow_redirects=False,
+        mounts=dict.fromkeys(DIRECT),
+    )
 
 
 async def _exchange(
-    client: httpx.AsyncClient,
+    send: Send,
     request: Request[Any],
     headers: Mapping[str, str],
     seconds: float,
     sending: Sending | None,
 ) -> Reply:
-    watch = _Watch(None if sending is None else sending.begin)
+    watch = _Watch(None if sending is None else sending.begin, sending=request.purpose is Purpose.POLL)
     try:
         with anyio.fail_after(seconds):
             if request.json is None and not (request.fields or request.files or request.content):
-                built = _build(client, request, headers, watch)
+                built = _build(request, headers, watch)
             else:  # pictures inside JSON take long to encode
-                built = await anyio.to_thread.run_sync(_build, client, request, headers, watch)
-            response = await client.send(built, stream=True)
+                built = await anyio.to_thread.run_sync(_build, request, headers, watch)
+            response = await send(built)
             try:
                 return await _read(response, request.max_bytes)
             finally:
@@ -248,30 +227,36 @@ async def _exchange(
         raise Broken(str(error) or type(error).__name__, reached=watch.sending) from error
 
 
-def _build(
-    client: httpx.AsyncClient, request: Request[Any], headers: Mapping[str, str], watch: _Watch
-) -> httpx.Request:
+def _build(request: Request[Any], headers: Mapping[str, str], watch: _Watch) -> httpx.Request:
     """The request, encoded.
 
     Raises:
         Broken: nothing can be sent to such an address. Only an address that the vendor gave can be like that.
     """
     try:
-        url = httpx.URL(request.url)
+        url = httpx.URL(f"{request.url}?{urlencode(request.query)}" if request.query else request.url)
         check_place(url)
     except ValueError as error:
         raise Broken(f"its link cannot be used ({error})", reached=False) from error
-    return client.build_request(
+    built = httpx.Request(
         request.method,
         url,
-        params=dict(request.query) or None,
-        headers=dict(headers),
+        headers=_with_usual(headers),
         json=request.json,
         data=dict(request.fields) or None,
         files=[(part.label, (part.name, part.data, part.mime)) for part in request.files] or None,
         content=request.content,
-        extensions={"trace": watch},
+        extensions={"timeout": WAITS} if watch.sending else {"timeout": WAITS, "trace": watch},
     )
+    if url.userinfo:  # of a gateway's address
+        next(httpx.BasicAuth(url.username, url.password).auth_flow(built))
+    return built
+
+
+def _with_usual(headers: Mapping[str, str]) -> dict[str, str]:
+    """These headers, and the usual ones that are not among them."""
+    own = {name.lower() for name in headers}
+    return {**{name: value for name, value in HEADERS.items() if name.lower() not in own}, **headers}
 
 
 async def _read(response: httpx.Response, max_bytes: int) -> Reply:
@@ -280,14 +265,16 @@ async def _read(response: httpx.Response, max_bytes: int) -> Reply:
     Raises:
         Broken: it is larger than allowed, packed or not, or its packing is not taken.
     """
+    codings = codings_of(response.headers.get("Content-Encoding", ""))
     body = bytearray()
     received = 0
     inflater: Inflater | None = None  # made with the first block: without a body there is no coding
     try:
         async for block in response.aiter_raw():
-            inflater = inflater or Inflater(coding_of(response.headers.get("Content-Encoding", "")))
             received += len(block)
-            for piece in inflater.feed(block):
+            if codings:
+                inflater = inflater or Inflater(coding_of(codings))
+            for piece in (block,) if inflater is None else inflater.feed(block):
                 body += piece
                 if max(received, len(body)) > max_bytes:
                     raise Broken(f"its answer is larger than {max_bytes} bytes", reached=True, oversize=True)

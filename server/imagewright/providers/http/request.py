@@ -1,13 +1,20 @@
-"""What vendor files give to the HTTP client and get back. Plain data: nothing here sends anything."""
+"""What vendor files give to the HTTP client and get back, and how the body of an answer is unpacked.
+
+Nothing here sends anything. A body may be packed with one coding at most, and is unpacked in steps: a few thousand
+bytes can unpack to gigabytes, so the reader checks its limit after each step.
+"""
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from imagewright.text import clip
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from imagewright.errors import ProviderError, TaskEnded
@@ -24,6 +31,12 @@ RESULT_BYTES = 300_000_000
 """Most bytes of one result: 100 megapixels that do not compress."""
 PART = ".part"
 """What is added to a file's name while it comes, and begins the names of what is kept beside it to go on later."""
+
+STEP = 1_000_000
+"""Bytes that are unpacked in one step at most: about 4 ms of work."""
+_DEFLATED = 8  # the method in the low half of a zlib stream's first byte (RFC 1950)
+_CHECK = 31  # its first two bytes, read as one number, are a multiple of this
+_HEAD = 2
 
 
 class Purpose(StrEnum):
@@ -122,3 +135,79 @@ class Sending:
     """Set where the vendor plainly refused it and the same request may be sent a little later."""
     limits: Pace | None = None
     """Set where the answer says how many requests the vendor takes."""
+
+
+class CodingError(Exception):
+    """A body is packed in a way that is not taken, or is damaged; the text says how."""
+
+
+def coding_of(codings: Sequence[str]) -> str:
+    """The one coding of a packed body that can be unpacked: `gzip` or `deflate`.
+
+    Args:
+        codings: what it is packed with, at least one, see `codings_of`.
+
+    Raises:
+        CodingError: it is packed more than once, or in another way.
+    """
+    shown = clip(", ".join(codings))
+    if len(codings) > 1:
+        raise CodingError(f"it is packed more than once ({shown})")
+    if codings[0] in ("gzip", "x-gzip"):
+        return "gzip"
+    if codings[0] == "deflate":
+        return "deflate"
+    raise CodingError(f"it is packed in a way that was not asked for ({shown})")
+
+
+class Inflater:
+    """Unpacks one body, block by block, from a coding that `coding_of` returned."""
+
+    def __init__(self, coding: str) -> None:
+        self._coding = coding
+        self._head = b""
+        self._stream: zlib._Decompress | None = None  # typeshed's name for what `decompressobj` makes
+
+    def feed(self, block: bytes) -> Iterator[bytes]:
+        """What a block unpacks to, at most `STEP` bytes at a time; nothing is unpacked before it is asked for.
+
+        Raises:
+            CodingError: the body is damaged, or goes on after its end.
+        """
+        block, self._head = self._head + block, b""
+        if self._stream is None and len(block) < _HEAD:
+            self._head = block
+            return
+        self._stream = self._stream or zlib.decompressobj(_window(self._coding, block))
+        if self._stream.eof and block:
+            raise CodingError(f"its {self._coding} goes on after its end")
+        while True:
+            try:
+                unpacked = self._stream.decompress(block, STEP)
+            except zlib.error as error:
+                raise CodingError(f"its {self._coding} is damaged ({error})") from error
+            block = self._stream.unconsumed_tail
+            yield unpacked
+            if self._stream.unused_data:
+                raise CodingError(f"its {self._coding} goes on after its end")
+            if self._stream.eof or not (block or len(unpacked) == STEP):
+                return
+
+    def close(self) -> None:
+        """Note that the body has ended. An empty body counts as whole.
+
+        Raises:
+            CodingError: it was cut short.
+        """
+        begun = self._head or self._stream is not None
+        if begun and not (self._stream is not None and self._stream.eof):
+            raise CodingError(f"its {self._coding} is cut short")
+
+
+def _window(coding: str, head: bytes) -> int:
+    """Which of its three containers zlib is to expect."""
+    if coding == "gzip":
+        return 16 + zlib.MAX_WBITS
+    # `deflate` means a zlib stream (RFC 9110), but some servers send it bare, without its head
+    is_zlib = head[0] % 16 == _DEFLATED and (head[0] * 256 + head[1]) % _CHECK == 0
+    return zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS

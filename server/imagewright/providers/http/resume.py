@@ -9,23 +9,23 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import httpx
 
-from imagewright.net.fetch import FetchError, codings_of, read_blocks
+from imagewright.net import FetchError
+from imagewright.net.fetch import codings_of, read_blocks
 from imagewright.providers.http.classify import NO_KEY
 from imagewright.storage.paths.files import write_file
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
-    from imagewright.net.fetch import PinnedTransport
+    from imagewright.net.fetch import Send
     from imagewright.providers.http.request import KeyHeaders
 
 OVERLAP = 4096
@@ -136,44 +136,27 @@ def _address(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path}"
 
 
-class KeyedTransport(httpx.AsyncBaseTransport):
-    """Sends to the vendor's own addresses with the key, and over the connections that all requests to them use.
+def keyed(direct: Send, key_headers: KeyHeaders, elsewhere: Send) -> Send:
+    """What sends to the vendor's own addresses directly and with the key, and everything else as without a key.
 
-    Everything else goes as it would go without a key, redirects included: each of them is a request of its own.
+    Redirects are no exception, as each of them is a request of its own.
+
+    Raises:
+        FetchError: the key cannot stand in a header.
+        Exception: what the two raise.
     """
 
-    def __init__(
-        self,
-        connection: Callable[[str], AbstractAsyncContextManager[httpx.AsyncClient]],
-        key_headers: KeyHeaders,
-        elsewhere: PinnedTransport,
-    ) -> None:
-        self._connection = connection
-        self._key_headers = key_headers
-        self._elsewhere = elsewhere
-        self._used = AsyncExitStack()
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send one request, with the key where it may go.
-
-        Raises:
-            FetchError: the key cannot stand in a header.
-            Exception: what `PinnedTransport.handle_async_request` raises.
-        """
-        url = str(request.url)
+    async def send(request: httpx.Request) -> httpx.Response:
         try:
-            headers = self._key_headers(url)
+            headers = key_headers(str(request.url))
         except ValueError as error:
             raise FetchError(NO_KEY, "address") from error
         if not headers:
-            return await self._elsewhere.handle_async_request(request)
+            return await elsewhere(request)
         request.headers.update(headers)
-        client = await self._used.enter_async_context(self._connection(url))
         try:
-            return await client.send(request, stream=True)
-        except (UnicodeError, httpx.InvalidURL) as error:  # the client looks into a redirect without following it
+            return await direct(request)
+        except (UnicodeError, httpx.InvalidURL) as error:  # a client looks into a redirect without following it
             raise httpx.RemoteProtocolError("its redirect leads to no address", request=request) from error
 
-    async def aclose(self) -> None:
-        """Give the connections back."""
-        await self._used.aclose()
+    return send

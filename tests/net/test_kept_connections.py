@@ -1,0 +1,178 @@
+"""Connections that are kept for the next request: only to exactly the same place, only for a while, and only a few."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from imagewright.net import FetchError
+from imagewright.net.fetch import Pool, open_public, pinned, read_blocks, usual_authorities
+from tests.emulators.base import LOOPBACK, Door, Emulator
+from tests.emulators.messages import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Sequence
+
+    from imagewright.net import Resolver
+
+pytestmark = pytest.mark.anyio
+
+TLS = Path(__file__).parent / "tls"
+
+
+class Site(Emulator):
+    """Answers everything with its path."""
+
+    hosts = ("site",)
+
+    def doors(self) -> Sequence[Door]:
+        return [
+            Door("any", "site", method, "(?P<path>/.*)", lambda received: Answer(200, received.groups["path"].encode()))
+            for method in ("GET", "PUT")
+        ]
+
+    @property
+    def port(self) -> str:
+        return self.url("site").rpartition(":")[2]
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with Site() as emulator:
+        yield emulator
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[Pool]:
+    made = Pool(usual_authorities())
+    yield made
+    await made.aclose()
+
+
+def at(*addresses: str) -> Resolver:
+    """A resolver that has these addresses for every host."""
+
+    async def look_up(host: str, port: int) -> list[str]:
+        assert host
+        assert port
+        return [*addresses]
+
+    return look_up
+
+
+async def get(pool: Pool, url: str, look_up: Resolver) -> bytes:
+    async with open_public(url, allow_loopback=True, look_up=look_up, pool=pool) as response:
+        return b"".join([block async for block in read_blocks(response, 9)])
+
+
+async def test_the_next_request_to_the_same_place_uses_the_same_connection(site: Site, pool: Pool) -> None:
+    for number in range(5):
+        assert await get(pool, f"http://one.example:{site.port}/{number}", at(LOOPBACK)) == f"/{number}".encode()
+    assert site.connections == 1
+
+
+async def test_two_hosts_at_one_address_share_no_connection(site: Site, pool: Pool) -> None:
+    for host in ("one", "two", "one", "two"):
+        assert await get(pool, f"http://{host}.example:{site.port}/", at(LOOPBACK)) == b"/"
+    assert site.connections == 2
+    assert [one.headers["host"].partition(".")[0] for one in site.requests] == ["one", "two", "one", "two"]
+
+
+@pytest.mark.parametrize(("address", "reason"), [("::1", "unreachable"), ("10.0.0.1", "private")])
+async def test_a_kept_connection_to_an_address_that_is_not_the_hosts_any_more_is_not_used(
+    site: Site, pool: Pool, address: str, reason: str
+) -> None:
+    url = f"http://one.example:{site.port}/"
+    assert await get(pool, url, at(LOOPBACK)) == b"/"
+    with pytest.raises(FetchError) as caught:
+        await get(pool, url, at(address))
+    assert caught.value.reason == reason
+    assert len(site.requests) == 1
+
+
+async def test_a_connection_whose_certificate_was_checked_for_one_name_serves_no_other(pool: Pool) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(TLS / "certificate.pem", TLS / "key.pem")
+    async with forgetful(answers=9, tls=context) as (url, got):
+        for _ in range(2):
+            assert await get(pool, url, at(LOOPBACK)) == b"OK"
+        with pytest.raises(FetchError, match=r"(?i)certificate"):
+            await get(pool, url.replace("pictures", "other"), at(LOOPBACK))
+        await pool.aclose()
+    assert got == [b"GET"] * 2
+
+
+async def test_only_a_get_goes_over_a_kept_connection(site: Site, pool: Pool) -> None:
+    url = f"http://one.example:{site.port}/"
+    await get(pool, url, at(LOOPBACK))
+    for _ in range(2):
+        response = await pinned(pool, at(LOOPBACK), allow_loopback=True)(httpx.Request("PUT", url, content=b"a"))
+        await response.aread()
+        await response.aclose()
+    assert site.connections == 3
+
+
+async def test_a_connection_whose_answer_was_not_read_to_its_end_is_not_kept(site: Site, pool: Pool) -> None:
+    url = f"http://one.example:{site.port}/" + "a" * 20
+    for _ in range(2):
+        with pytest.raises(FetchError, match="larger"):
+            await get(pool, url, at(LOOPBACK))
+    assert site.connections == 2
+
+
+@pytest.mark.parametrize(("most_idle", "idle_seconds", "connections"), [(9, 9.0, 3), (1, 9.0, 5), (9, 0.0, 6)])
+async def test_few_are_kept_and_not_for_long(site: Site, most_idle: int, idle_seconds: float, connections: int) -> None:
+    pool = Pool(usual_authorities(), most_idle=most_idle, idle_seconds=idle_seconds)
+    url = f"http://one.example:{site.port}/"
+    for _ in range(2):
+        opened = [open_public(url, allow_loopback=True, look_up=at(LOOPBACK), pool=pool) for _ in range(3)]
+        responses = [await one.__aenter__() for one in opened]
+        assert [await response.aread() for response in responses] == [b"/"] * 3
+        for one in opened:
+            await one.__aexit__(None, None, None)
+    await pool.aclose()
+    assert site.connections == connections
+
+
+@asynccontextmanager
+async def forgetful(*, answers: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """A server that answers so often on each connection, and then drops it at the next request; and what it got."""
+    got: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for number in range(answers + 1):
+            try:
+                got.append((await reader.readuntil(b"\r\n\r\n")).partition(b" ")[0])
+            except asyncio.IncompleteReadError:  # it was closed
+                break
+            if number < answers:
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nOK")
+                await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, LOOPBACK, 0, ssl=tls)
+    try:
+        yield f"{'https' if tls else 'http'}://pictures.example:{server.sockets[0].getsockname()[1]}/", got
+    finally:
+        server.close()
+
+
+async def test_a_get_over_a_connection_that_was_just_dropped_is_sent_again_over_a_new_one(pool: Pool) -> None:
+    async with forgetful(answers=1) as (url, got):
+        for _ in range(3):
+            assert await get(pool, url, at(LOOPBACK)) == b"OK"
+        assert got == [b"GET"] * 5
+
+
+async def test_one_that_is_dropped_on_a_new_connection_is_not_sent_again(pool: Pool) -> None:
+    async with forgetful(answers=0) as (url, got):
+        with pytest.raises(FetchError) as caught:
+            await get(pool, url, at(LOOPBACK))
+        assert caught.value.reason == "unreachable"
+        assert got == [b"GET"]
