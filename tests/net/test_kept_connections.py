@@ -140,6 +140,15 @@ async def test_few_are_kept_and_not_for_long(site: Site, most_idle: int, idle_se
     assert site.connections == connections
 
 
+async def test_a_closed_pool_keeps_nothing_of_what_was_still_open(site: Site, pool: Pool) -> None:
+    url = f"http://one.example:{site.port}/"
+    async with open_public(url, allow_loopback=True, look_up=at(LOOPBACK), pool=pool) as response:
+        await pool.aclose()
+        assert await response.aread() == b"/"
+    assert await get(pool, url, at(LOOPBACK)) == b"/"
+    assert site.connections == 2
+
+
 @asynccontextmanager
 async def forgetful(*, answers: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[str, list[bytes]]]:
     """A server that answers so often on each connection, and then drops it at the next request; and what it got."""
