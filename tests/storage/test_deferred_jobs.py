@@ -70,8 +70,8 @@ def disk(shared: MemoryJobs, clock: Clock) -> FullDisk:
 
 
 @pytest.fixture
-async def jobs(disk: FullDisk) -> DeferredJobs:
-    deferred = DeferredJobs(disk)
+async def jobs(disk: FullDisk, clock: Clock) -> DeferredJobs:
+    deferred = DeferredJobs(disk, clock=clock, monotonic=clock.monotonic)
     await started(deferred, calls=(CallRecord(number=0), CallRecord(number=1)))
     await deferred.advance("job_1", 0, CallState.SUBMITTING)
     return deferred
@@ -209,11 +209,56 @@ async def test_a_cancelled_note_is_written_or_waits(jobs: DeferredJobs, disk: Fu
 
 
 async def test_a_job_goes_on_where_its_lease_cannot_be_looked_up(
-    jobs: DeferredJobs, disk: FullDisk, caplog: pytest.LogCaptureFixture
+    jobs: DeferredJobs, disk: FullDisk, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     disk.full = True
+    clock.wait(LEASE)
     await jobs.check_lease("job_1")
     assert "its lease cannot be looked up: the disk is full" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("now", "awake"),
+    [
+        pytest.param(LEASE, LEASE, id="it was frozen"),
+        pytest.param(LEASE, 0.0, id="the machine slept"),
+        pytest.param(-LEASE, 0.0, id="the clock was set back"),
+        pytest.param(0.0, LEASE, id="it was frozen and the clock was set back"),
+    ],
+)
+async def test_a_lease_is_looked_up_only_where_it_may_have_run_out(
+    jobs: DeferredJobs, disk: FullDisk, clock: Clock, now: float, awake: float
+) -> None:
+    asked = disk.written
+    clock.wait(LEASE / 2)
+    await jobs.check_lease("job_1")
+    assert disk.written == asked
+    clock.now, clock.awake = clock.now + now, clock.awake + awake
+    await jobs.check_lease("job_1")
+    assert disk.written == asked + 1
+    await jobs.renew(["job_1"])
+    await jobs.check_lease("job_1")
+    assert disk.written == asked + 1
+
+
+async def test_a_lease_that_was_given_up_is_looked_up(jobs: DeferredJobs, shared: MemoryJobs, clock: Clock) -> None:
+    await jobs.release()
+    assert await MemoryJobStore(shared, worker_id="you", lease=LEASE, clock=clock).reclaim(["somebody"])
+    with pytest.raises(LostLeaseError):
+        await jobs.check_lease("job_1")
+
+
+async def test_a_lease_that_a_renewal_found_lost_is_looked_up(
+    jobs: DeferredJobs, shared: MemoryJobs, clock: Clock
+) -> None:
+    winner = MemoryJobStore(shared, worker_id="you", lease=LEASE, clock=clock, monotonic=clock.monotonic)
+    clock.wait(LEASE + 1)
+    assert await winner.reclaim(["somebody"]) == []  # only seen to be expired
+    clock.wait(LEASE)
+    assert await winner.reclaim(["somebody"])
+    assert (await jobs.renew(["job_1"])).lost == {"job_1"}
+    with pytest.raises(LostLeaseError):
+        await jobs.check_lease("job_1")
 
 
 async def test_steps_of_many_tasks_that_wait_are_each_written_once(jobs: DeferredJobs, disk: FullDisk) -> None:

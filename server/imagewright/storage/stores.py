@@ -15,20 +15,20 @@ import anyio
 import anyio.to_thread
 
 from imagewright.errors import StorageError
-from imagewright.storage.base import ForgottenJobError, LostLeaseError
+from imagewright.storage.base import ForgottenJobError, LostLeaseError, Started
 from imagewright.storage.blobs import LocalBlobs
 from imagewright.storage.library import Library
 from imagewright.storage.paths.roots import AllowedRoots
 from imagewright.storage.records import ID_PREFIX, INCOMING, Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
     from typing import Unpack
 
     from imagewright.settings.folders import Folders
-    from imagewright.storage.base import CallChanges, JobEnd, JobStore, Step
+    from imagewright.storage.base import CallChanges, JobEnd, JobStore, Opened, Renewed, Step
     from imagewright.storage.blob_store import BlobStore
-    from imagewright.storage.records import NewJob, PictureRecord
+    from imagewright.storage.records import Cap, NewJob, PictureRecord, Principal
     from imagewright.storage.sqlite import Database, Writer
     from imagewright.storage.states import CallState, JobState
 
@@ -53,18 +53,29 @@ class DeferredJobs:
     Args:
         store: where jobs are kept.
         library: what remembers the pictures that `conclude` adds to the index; None if no picture is concluded.
+        clock: seconds since 1970.
+        monotonic: a clock in seconds that is never set.
     """
 
-    def __init__(self, store: JobStore, library: Library | None = None) -> None:
+    def __init__(
+        self,
+        store: JobStore,
+        library: Library | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._store = store
         self._library = library
+        self._clocks = clock, monotonic
+        self._leased: dict[str, tuple[float, float]] = {}  # when leases were last taken or renewed, by both clocks
         self._waiting: dict[str, deque[Write]] = {}
         self._flushing = anyio.Lock()
         self.worker_id, self.lease = store.worker_id, store.lease
         # the rest of the contract needs no queue
-        self.open, self.repeated = store.open, store.repeated
+        self.repeated = store.repeated
         self.claim, self.known_handles = store.claim, store.known_handles
-        self.renew, self.reclaim, self.reclaim_one = store.renew, store.reclaim, store.reclaim_one
+        self.reclaim, self.reclaim_one = store.reclaim, store.reclaim_one
         self.request_cancel, self.mark_seen = store.request_cancel, store.mark_seen
         self.get, self.get_unscoped, self.newest = store.get, store.get_unscoped, store.newest
         self.spent, self.costs, self.durations = store.spent, store.costs, store.durations
@@ -76,6 +87,22 @@ class DeferredJobs:
     def unwritten(self) -> frozenset[str]:
         """Ids of jobs with steps that are not written yet. Their leases must be renewed until they are."""
         return frozenset(self._waiting)
+
+    async def open(self, who: Principal, job: NewJob, caps: Sequence[Cap] = ()) -> Opened:
+        """See `JobStore.open`."""
+        asked = self._now()
+        opened = await self._store.open(who, job, caps)
+        if isinstance(opened, Started):
+            self._leased[opened.job.id] = asked
+        return opened
+
+    async def renew(self, job_ids: Collection[str]) -> Renewed:
+        """See `JobStore.renew`."""
+        asked = self._now()
+        renewed = await self._store.renew(job_ids)
+        later = {job_id: since for job_id, since in self._leased.items() if since[1] > asked[1]}
+        self._leased = dict.fromkeys(frozenset(job_ids) - renewed.lost, asked) | later
+        return renewed
 
     async def advance(self, job_id: str, number: int, state: CallState, **changes: Unpack[CallChanges]) -> None:
         """See `JobStore.advance`."""
@@ -100,6 +127,7 @@ class DeferredJobs:
         # the caller's lists may grow before it is written
         steps, pictures = tuple(steps), tuple(pictures)
         if end is not None:
+            self._leased.pop(job_id, None)
             end = end[0], {**end[1], "notes": tuple(end[1]["notes"])}
 
         async def write() -> None:
@@ -121,6 +149,7 @@ class DeferredJobs:
             LostLeaseError: another worker has the job now.
         """
         notes = tuple(notes)
+        self._leased.pop(job_id, None)
         await self._now_or_later(job_id, lambda: self._store.stall(job_id, notes))
 
     async def replan(self, job: NewJob) -> None:
@@ -131,7 +160,16 @@ class DeferredJobs:
         await self._store.replan(job)
 
     async def check_lease(self, job_id: str) -> None:
-        """See `JobStore.check_lease`. If the lease cannot be read, this is logged and the job goes on."""
+        """See `JobStore.check_lease`. If the lease cannot be read, this is logged and the job goes on.
+
+        The store is not asked if the lease was taken or renewed here less than its length ago, by both clocks: before
+        that nobody can take the job over, as `JobStore.reclaim` and `reclaim_one` take only what has expired. One clock
+        goes on while this process is frozen, and the other may be set, or go on while the machine sleeps.
+        """
+        if job_id in self._leased:
+            now, since = self._now(), self._leased[job_id]
+            if all(0 <= one - other < self.lease for one, other in zip(now, since, strict=True)):
+                return
         try:
             await self._store.check_lease(job_id)
         except StorageError as error:
@@ -140,6 +178,7 @@ class DeferredJobs:
     async def release(self) -> None:
         """See `JobStore.release`."""
         await self.catch_up()
+        self._leased.clear()
         await self._store.release()
 
     async def catch_up(self) -> None:
@@ -149,6 +188,10 @@ class DeferredJobs:
                 await self._flush(job_id)
             except LostLeaseError:
                 log.warning("job %s is another process's now", job_id)
+
+    def _now(self) -> tuple[float, float]:
+        clock, monotonic = self._clocks
+        return clock(), monotonic()
 
     async def _now_or_later(self, job_id: str, write: Write) -> None:
         with anyio.CancelScope(shield=True):
@@ -183,6 +226,9 @@ class DeferredJobs:
         """Whether a step needs no more tries: it was written, or the store has forgotten the job."""
         try:
             await write()
+        except LostLeaseError:
+            self._leased.pop(job_id, None)
+            raise
         except ForgottenJobError as error:
             log.error("%s Its pictures are kept all the same.", error)  # noqa: TRY400 - known, and reported in full
         except StorageError as error:
@@ -260,6 +306,7 @@ def open_stores(
     writer = Writer(database, monotonic=monotonic)
     blobs = LocalBlobs(folders.database.parent, folders.pictures, roots, clock=clock, monotonic=monotonic)
     name = worker_id or f"{os.getpid()}-{secrets.token_hex(4)}"
-    jobs = SqliteJobStore(writer, worker_id=name, lease=lease, clock=clock, monotonic=monotonic)
+    store = SqliteJobStore(writer, worker_id=name, lease=lease, clock=clock, monotonic=monotonic)
     library = Library(SqlitePictureIndex(writer), blobs, roots)
-    return Stores(DeferredJobs(jobs, library), library, blobs, database, writer)
+    jobs = DeferredJobs(store, library, clock=clock, monotonic=monotonic)
+    return Stores(jobs, library, blobs, database, writer)
