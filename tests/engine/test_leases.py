@@ -126,26 +126,25 @@ class Late(DeferredJobs):
 
 
 async def test_whoever_loses_a_job_at_its_very_end_leaves_folder_and_end_to_the_other(home: Path) -> None:
-    frozen, other = Vendor(), Vendor()
     late: list[Late] = []
-    gate = anyio.Event()
-    other.then("fetch", gate.wait)
 
     def change(stores: Stores) -> Stores:
         late.append(Late(stores.jobs))
-        return replace(stores, jobs=late[0])
+        return replace(stores, jobs=late[-1])
 
-    async with open_bench(home, frozen, change=change) as loser, open_bench(home, other) as winner:
+    frozen, other = Vendor(), Vendor()
+    async with open_bench(home, frozen, change=change) as loser, open_bench(home, other, change=change) as winner:
         job = await loser.begin()
         await late[0].reached.wait()
         await loser.stores.jobs.release()
         taken = await winner.reclaimed(job.id)
-        await until(lambda: other.fetched)
+        await late[1].reached.wait()
+        assert other.fetched == []  # what the other has fetched lies there still
         late[0].goes_on.set()
         await until(lambda: job.done or not job.is_local)
         assert not job.done
         assert folder_of(home, job.id).exists()
-        gate.set()
+        late[1].goes_on.set()
         await winner.done(taken)
         await loser.done(job)
         assert len(await winner.pictures(job.id)) == 1

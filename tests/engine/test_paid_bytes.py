@@ -160,7 +160,8 @@ async def test_nothing_made_is_removed_while_the_journal_does_not_know_it(home: 
         vendor.then("submit", lock.hold)
         job = await bench.done(await bench.begin())
         assert job.id in bench.stores.jobs.unwritten
-        assert left_of(home, job.id) == {"result-1", "answer-0.json"}
+        fetched = f"fetch-1-{bench.stores.jobs.worker_id}/picture"
+        assert left_of(home, job.id) == {"result-1", "answer-0.json", fetched}
         await lock.let_go()
 
 

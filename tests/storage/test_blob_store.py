@@ -3,6 +3,7 @@
 # ruff: noqa: ASYNC240 - a test may wait for the disk
 from __future__ import annotations
 
+import hashlib
 import os
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import anyio
 import pytest
 
 from imagewright.errors import StorageError
-from imagewright.storage.base import BlobGoneError
+from imagewright.storage.base import BlobGoneError, ChangedFileError
 from imagewright.storage.blobs import FRESH, LocalBlobs
 from imagewright.storage.paths.roots import AllowedRoots, ConfineError
 from tests.storage.stores_bench import SOURCE
@@ -121,6 +122,29 @@ async def test_a_place_to_work_in_is_this_machines(blobs: BlobStore) -> None:
     assert await blobs.workplace("incoming/job_1/fetch-1-me") == folder
     if blobs.path("incoming/job_1/fetch-1-me") is not None:
         assert await blobs.keys("incoming/job_1/") == ["incoming/job_1/fetch-1-me/picture"]
+
+
+async def test_folders_within_folders_are_deleted_too(blobs: BlobStore) -> None:
+    for name in ("picture", "deep/picture", "deep/deeper/picture"):
+        await blobs.put(f"incoming/job_1/fetch-1-me/{name}", b"x")
+    await blobs.put(INPUT, b"x")
+    await blobs.delete("incoming/job_1/fetch-1-")
+    assert await blobs.keys("incoming/") == [INPUT]
+    if (path := blobs.path(INPUT)) is not None:
+        assert list(path.parent.iterdir()) == [path]
+
+
+async def test_a_file_that_was_changed_is_not_taken(blobs: BlobStore, source: Path) -> None:
+    digest = hashlib.sha256(source.read_bytes()).digest()
+    key, size = await blobs.add("pictures/fox.png", source, digest=digest)
+    assert await blobs.read(key) == source.read_bytes()
+    source.write_bytes(source.read_bytes() + b"x")
+    with pytest.raises(ChangedFileError):
+        await blobs.add("pictures/hare.png", source, digest=digest)
+    assert await blobs.keys("pictures/") == [key]
+    assert size == source.stat().st_size - 1
+    if (path := blobs.path(key)) is not None:
+        assert list(path.parent.iterdir()) == [path]
 
 
 async def test_a_link_is_given_where_there_are_any(blobs: BlobStore) -> None:

@@ -5,6 +5,7 @@ Nothing survives the process; everything else is as promised.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from imagewright.errors import StorageError
-from imagewright.storage.base import BlobGoneError
+from imagewright.storage.base import BlobGoneError, ChangedFileError
 from imagewright.storage.paths.path_syntax import numbered
 from imagewright.storage.records import BlobFolder, plain
 
@@ -87,10 +88,17 @@ class MemoryBlobs:
         self._files[key] = data, self._clock()
 
     async def add(
-        self, key: str, source: Path, *, others: Callable[[int], Coroutine[Any, Any, list[str]]] | None = None
+        self,
+        key: str,
+        source: Path,
+        *,
+        others: Callable[[int], Coroutine[Any, Any, list[str]]] | None = None,
+        digest: bytes | None = None,
     ) -> tuple[str, int]:
         folder, _, name = key.rpartition("/")
         data = await anyio.Path(source).read_bytes()
+        if digest not in {None, hashlib.sha256(data).digest()}:
+            raise ChangedFileError
         for number in range(1, 10_000):
             free = key if number == 1 else f"{folder}/{numbered(name, number)}"
             same = self._files.get(free, (b"", 0.0))[0] == data

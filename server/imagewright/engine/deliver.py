@@ -36,6 +36,7 @@ from imagewright.imaging.limiter import LOOK_BYTES, RESIZE_BYTES, decode
 from imagewright.imaging.pixels import resize_exact
 from imagewright.imaging.preview import look
 from imagewright.imaging.signatures import HEAD_BYTES, extension_of
+from imagewright.storage.base import ChangedFileError
 from imagewright.storage.records import extension
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ async def arrived_as(file: Path) -> Arrived:
 
 def digest_of(file: Path) -> bytes:
     """A digest of the whole file. Blocks."""
-    with file.open("rb") as stream:
+    with file.open("rb", buffering=0) as stream:
         return hashlib.file_digest(stream, "sha256").digest()
 
 
@@ -207,10 +208,6 @@ def _megapixels(pixels: float) -> str:
     return f"{pixels / 1e6:.3g} megapixels"
 
 
-class _ChangedError(Exception):
-    """The file is not the one that was checked."""
-
-
 @dataclass(slots=True)
 class Delivery:
     """The delivery of one picture."""
@@ -226,10 +223,12 @@ class Delivery:
     stores: Stores
     recorded: bool = True
     """Whether the picture's record is written here; else the caller does that with its own next step."""
+    ends_job: bool = False
+    """Whether the job ends with it, so that its file here is removed together with the job's others."""
     whole: Arrived | None = None
     """The picture as the vendor made it, once it is here."""
     folders: set[Path] = field(default_factory=set)
-    """The folders in which it lay on the way."""
+    """The folders in which it lay on the way, and which are removed here."""
 
     async def run(self) -> tuple[PictureRecord, list[str]]:
         """Fetch the picture and keep it.
@@ -249,7 +248,7 @@ class Delivery:
                 return await self._deliver()
             except BrokenResult as broken:
                 raise await self._keep_broken(broken) from broken
-            except _ChangedError:
+            except ChangedFileError:
                 log.warning("job %s: a picture was changed on the way by another program: again", self.job.id)
                 self.whole = None
         raise StorageError("Another program keeps changing the finished picture before it can be saved.")
@@ -282,7 +281,8 @@ class Delivery:
             folder: Path | None = None
             try:
                 folder = await self._workplace(spare=spare)
-                self.folders.add(folder)
+                if spare or not self.ends_job:
+                    self.folders.add(folder)
                 if self.whole is None:
                     self.whole = await self._fetch(folder / "picture")
                 return await as_asked(self.whole, self.spec, folder)
@@ -370,8 +370,6 @@ class Delivery:
                 await anyio.sleep(STORE_PAUSE)
 
     async def _keep(self, arrived: Arrived, new: NewPicture) -> tuple[PictureRecord, list[str]]:
-        if await anyio.to_thread.run_sync(digest_of, arrived.file) != arrived.digest:
-            raise _ChangedError
         keep = self.stores.library.keep if self.recorded else self.stores.library.place
         return await keep(
             self.job.who,
@@ -380,6 +378,8 @@ class Delivery:
             save_as=self.spec.save_as,
             position=new.variant,
             of=max(self.spec.count, new.variant),
+            digest=arrived.digest,
+            is_new=not self.fetching.taken_over,  # no other process has had the job: its lease was just looked up
         )
 
     async def _remove(self, *folders: Path) -> None:

@@ -171,7 +171,16 @@ class Attempt(VendorCalls):
             taken_over=self.plan is None,
         )
         alone = call_run.made == 1
-        picture, notes = await Delivery(fetching, self.job, new, spec, self.desk.stores, recorded=not alone).run()
+        delivery = Delivery(
+            fetching,
+            self.job,
+            new,
+            spec,
+            self.desk.stores,
+            recorded=not alone,
+            ends_job=alone and len(self.call_runs) == 1,
+        )
+        picture, notes = await delivery.run()
         if alone:  # its record is written with the call's last steps
             call_run.unrecorded.append(picture)
         self.job.pictures.append(picture)

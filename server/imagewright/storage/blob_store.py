@@ -28,7 +28,12 @@ class BlobStore(Protocol):
         """
 
     async def add(
-        self, key: str, source: Path, *, others: Callable[[int], Coroutine[Any, Any, list[str]]] | None = None
+        self,
+        key: str,
+        source: Path,
+        *,
+        others: Callable[[int], Coroutine[Any, Any, list[str]]] | None = None,
+        digest: bytes | None = None,
     ) -> tuple[str, int]:
         """Copy a file to a free key, byte for byte, whole or not at all. It survives a power cut after this returns.
 
@@ -39,9 +44,13 @@ class BlobStore(Protocol):
                 is taken by a file with exactly the same bytes. If that file is none of these pictures, it was written
                 by a process that was killed before it could record it: then its key is returned, and nothing is
                 written. With None, such a file is always taken for another picture.
+            digest: the SHA-256 digest that the copied bytes must have; None if that does not matter.
 
         Returns:
             The key of the copy, and its size in bytes.
+
+        Raises:
+            ChangedFileError: they have another digest; nothing was written.
         """
 
     async def read(self, key: str, limit: int | None = None) -> bytes:

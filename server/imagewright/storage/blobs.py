@@ -24,7 +24,7 @@ import anyio.to_thread
 
 from imagewright.errors import StorageError, why
 from imagewright.storage.base import BlobGoneError
-from imagewright.storage.paths.files import Kept, check_room, keep, make_folder, open_file, settle, sweep
+from imagewright.storage.paths.files import Kept, check_room, keep, make_folder, open_file, remove_folder, settle, sweep
 from imagewright.storage.paths.roots import read_within
 from imagewright.storage.records import FILE, INCOMING, PICTURES, BlobFolder
 
@@ -83,7 +83,12 @@ class LocalBlobs:
         await anyio.to_thread.run_sync(_put, self._file(key), data, lasting)
 
     async def add(
-        self, key: str, source: Path, *, others: Callable[[int], Coroutine[Any, Any, list[str]]] | None = None
+        self,
+        key: str,
+        source: Path,
+        *,
+        others: Callable[[int], Coroutine[Any, Any, list[str]]] | None = None,
+        digest: bytes | None = None,
     ) -> tuple[str, int]:
         """See `BlobStore.add`. A `file:` key inside the library's folder becomes a `pictures/` key."""
 
@@ -100,7 +105,7 @@ class LocalBlobs:
             if folder not in self._swept:
                 self._swept.add(folder)
                 sweep(folder)
-            return keep(source, folder / target.name, None if others is None else ours)
+            return keep(source, folder / target.name, None if others is None else ours, digest=digest)
 
         kept = await anyio.to_thread.run_sync(copy, limiter=self._copying)
         return self._key(kept.path), kept.size
@@ -302,15 +307,14 @@ def _delete(folder: Path, start: str) -> None:
     if folder.is_symlink():  # nothing behind a link is this store's
         return
     with suppress(OSError):
-        for path in list(folder.iterdir()):
-            if not path.name.lstrip(".").startswith(start):
-                continue
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
+        with os.scandir(folder) as found:
+            entries = [entry for entry in found if entry.name.lstrip(".").startswith(start)]
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                remove_folder(Path(entry.path))
             else:
-                path.unlink(missing_ok=True)
-        if not any(folder.iterdir()):
-            folder.rmdir()
+                Path(entry.path).unlink(missing_ok=True)
+        folder.rmdir()  # refused while something is in it
 
 
 @dataclass(eq=False, slots=True)

@@ -30,13 +30,15 @@ from imagewright.storage.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine, Iterator
+    from collections.abc import Collection, Coroutine, Iterator
     from pathlib import Path
     from typing import Any
 
     from imagewright.storage.base import PictureIndex
     from imagewright.storage.blob_store import BlobStore
     from imagewright.storage.records import Principal
+
+    _Add = partial[Coroutine[Any, Any, tuple[str, int]]]
 
 MOST_WORDS = 100
 """How many words can be searched for at once. SQLite allows conditions with 1,000 parts."""
@@ -95,12 +97,12 @@ class Library:
             ConfineError: `save_as` leads out of the roots, or cannot be the name of a file.
             StorageError: the folder or the database cannot be written, or the disk has too little room.
         """
-        if save_as is None:
-            await self._blobs.check_room(PICTURES, needed_bytes)
-        else:
+        key = PICTURES
+        if save_as is not None:
             folder, _ = await self.target(who, save_as)
             folder = await anyio.to_thread.run_sync(self.roots_of(who).make_folder, folder)
-            await self._blobs.check_room(f"{FILE}{folder.as_posix()}", needed_bytes)
+            key = f"{FILE}{folder.as_posix()}"
+        await self._blobs.check_room(key, needed_bytes)
         await self._index.check()
 
     async def keep(
@@ -112,6 +114,8 @@ class Library:
         save_as: str | None = None,
         position: int = 1,
         of: int = 1,
+        digest: bytes | None = None,
+        is_new: bool = False,
     ) -> tuple[PictureRecord, list[str]]:
         """Save a picture, byte for byte and readable for its owner only (mode 0600), and add it to the index.
 
@@ -124,19 +128,23 @@ class Library:
             source: the finished file. It is not changed.
             new: what is known about the picture.
             save_as: the wanted path or name, or a folder; None for the default name in the default folder.
-            position: the number of the picture within the call, from 1. If there are several, it becomes part of the
-                name in `save_as`.
+            position: its number within the call, from 1. If there are several, it becomes part of the name asked for.
             of: how many pictures the call makes.
+            digest: the SHA-256 digest that the file had when it was checked; None if that does not matter.
+            is_new: whether the caller is certain that it was not kept before. Then the index is not asked.
 
         Returns:
             The record, and what the caller should know, one sentence each.
 
         Raises:
             StorageError: it could not be saved anywhere.
+            ChangedFileError: it has another digest now. Nothing was saved.
         """
         with anyio.CancelScope(shield=True):
             waiting = frozenset(self._unlisted)
-            record, notes = await self.place(who, source, new, save_as=save_as, position=position, of=of)
+            record, notes = await self.place(
+                who, source, new, save_as=save_as, position=position, of=of, digest=digest, is_new=is_new
+            )
             if record.id in self._unlisted.keys() - waiting:
                 notes += await self._enter(who, record)
         return record, notes
@@ -150,6 +158,8 @@ class Library:
         save_as: str | None = None,
         position: int = 1,
         of: int = 1,
+        digest: bytes | None = None,
+        is_new: bool = False,
     ) -> tuple[PictureRecord, list[str]]:
         """As `keep`, but the caller adds the record to the index, see `JobStore.conclude`.
 
@@ -157,10 +167,21 @@ class Library:
         """
         picture_id = id_of(new.job_id, new.variant) if new.job_id else new_id()
         with anyio.CancelScope(shield=True):
-            found, notes = await self._kept_before(who, picture_id) if new.job_id else (None, [])
+            found, notes = self._unlisted_of(who, picture_id), list[str]()
+            if found is None and new.job_id and not is_new:
+                try:
+                    found = await self.get(who, picture_id)
+                except SetAsideError as error:
+                    notes = [str(error)]
+                except StorageError:  # entering it will say why
+                    pass
             if found is not None:
                 return found, notes
-            key, size, more = await self._save(who, source, new, picture_id, save_as, position if of > 1 else 0)
+            # without a job, the same picture is not kept again
+            others = partial(self._others, picture_id) if new.job_id else None
+            add = partial(self._blobs.add, source=source, others=others, digest=digest)
+            usual = default_name(new, picture_id)
+            key, size, more = await self._save(who, add, usual, save_as, new.format, position if of > 1 else 0)
             known = {one.name: getattr(new, one.name) for one in fields(NewPicture)}
             record = PictureRecord(**known, id=picture_id, key=key, path=self._blobs.path(key), bytes=size)
             self._unlisted[picture_id] = who, record
@@ -204,7 +225,8 @@ class Library:
         Raises:
             StorageError: the index cannot be read.
         """
-        return self._unlisted_of(who, picture_id) or self._placed(await self._index.get(who, picture_id))
+        record = self._unlisted_of(who, picture_id) or await self._index.get(who, picture_id)
+        return None if record is None else self._all_placed([record])[0]
 
     async def read(self, record: PictureRecord, limit: int) -> bytes:
         """The content of a picture's file, as it is now.
@@ -243,8 +265,7 @@ class Library:
 
         Args:
             who: the owner of the pictures.
-            text: words that must all occur in the prompt, in any order, also inside longer words. Case and accents
-                are ignored.
+            text: words that all must be in the prompt, in any order or inside others. Case and accents are ignored.
             tool: name of the row.
             day: the day on which they were made, in local time: a date, `YYYY-MM-DD`, `today` or `yesterday`.
             parent: id of a picture they were made from directly.
@@ -287,18 +308,15 @@ class Library:
         return await self._index.newest_ids(who, limit)
 
     async def _save(  # noqa: PLR0917 - what `keep` was given
-        self, who: Principal, source: Path, new: NewPicture, picture_id: str, save_as: str | None, position: int
+        self, who: Principal, add: _Add, usual: str, save_as: str | None, real_type: str, position: int
     ) -> tuple[str, int, list[str]]:
         """Save the file: its key, its size, and notes on what differs from the request."""
-        usual = default_name(new, picture_id)
-        # without a job, the same picture is not kept again
-        add = partial(self._blobs.add, source=source, others=self._others_than(picture_id) if new.job_id else None)
         if save_as is None:
             return *await add(f"{PICTURES}/{usual}"), []
         try:
             folder, asked = await self.target(who, save_as)
             folder = await anyio.to_thread.run_sync(self.roots_of(who).make_folder, folder)
-            real = with_real_extension(asked, new.format) if asked else usual
+            real = with_real_extension(asked, real_type) if asked else usual
             wanted = numbered(real, position) if asked and position else real
             key, size = await add(f"{FILE}{(folder / wanted).as_posix()}")
         except StorageError as error:
@@ -307,23 +325,11 @@ class Library:
         name = PurePosixPath(key).name
         return key, size, [] if name == wanted else [f"Saved as {name}: {wanted} is the name of another file."]
 
-    async def _kept_before(self, who: Principal, picture_id: str) -> tuple[PictureRecord | None, list[str]]:
-        """The picture with this id if it was kept before, and what the caller should know."""
-        try:
-            return await self.get(who, picture_id), []
-        except SetAsideError as error:
-            return None, [str(error)]
-        except StorageError:  # entering it will say why
-            return None, []
-
-    def _others_than(self, picture_id: str) -> Callable[[int], Coroutine[Any, Any, list[str]]]:
-        async def others(size: int) -> list[str]:
-            with anyio.CancelScope(shield=True):
-                listed = await self._index.keys_of_size(size)
-            listed += [(record.id, record.key) for _, record in self._unlisted.values()]
-            return [key for listed_id, key in listed if listed_id != picture_id]
-
-        return others
+    async def _others(self, picture_id: str, size: int) -> list[str]:
+        with anyio.CancelScope(shield=True):
+            listed = await self._index.keys_of_size(size)
+        listed += [(record.id, record.key) for _, record in self._unlisted.values()]
+        return [key for listed_id, key in listed if listed_id != picture_id]
 
     async def _enter(self, who: Principal, record: PictureRecord) -> list[str]:
         """Add a record to the index. If that fails, a note says so, and it is tried again later."""
@@ -350,9 +356,6 @@ class Library:
     def _unlisted_of(self, who: Principal, picture_id: str) -> PictureRecord | None:
         owner, record = self._unlisted.get(picture_id, (None, None))
         return record if owner is not None and owner.id == who.id else None
-
-    def _placed(self, record: PictureRecord | None) -> PictureRecord | None:
-        return None if record is None else replace(record, path=self._blobs.path(record.key))
 
     def _all_placed(self, records: list[PictureRecord]) -> list[PictureRecord]:
         return [replace(record, path=self._blobs.path(record.key)) for record in records]

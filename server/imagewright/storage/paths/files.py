@@ -6,6 +6,7 @@ A picture is never written over something else.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import secrets
 import shutil
@@ -16,11 +17,13 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 
 from imagewright.errors import StorageError, why
+from imagewright.storage.base import ChangedFileError
 from imagewright.storage.paths.path_syntax import numbered
 from imagewright.text import byte_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from io import FileIO
 
     Way = Callable[[Path, Path], None]
     Ours = Callable[[Path], bool]
@@ -53,7 +56,7 @@ class Kept(NamedTuple):
     size: int
 
 
-def keep(source: Path, target: Path, ours: Ours | None = None) -> Kept:
+def keep(source: Path, target: Path, ours: Ours | None = None, *, digest: bytes | None = None) -> Kept:
     """Copy a file, byte for byte, to a free name.
 
     The copy is private (mode 0600) and so is every folder made for it (0700), also in the user's own folders: whether
@@ -65,25 +68,26 @@ def keep(source: Path, target: Path, ours: Ours | None = None) -> Kept:
             before the extension.
         ours: called with a taken path that holds exactly the same bytes. It tells whether a process that was killed
             before it could record it has written this file; then the path is returned and nothing is written.
+        digest: the SHA-256 digest that the copy must have; None if that does not matter.
 
     Raises:
         StorageError: it could not be written. The message names folder and reason, and nothing is left behind.
+        ChangedFileError: the copy has another digest. Nothing is left behind.
     """
     try:
-        reader = source.open("rb")
+        reader = source.open("rb", buffering=0)
     except OSError as error:
         raise StorageError(f"{source} cannot be read: {why(error)}.") from error
     with reader:
-        return write_new(reader, target, ours)
+        return write_new(reader, target, ours, digest=digest)
 
 
-def write_new(reader: BinaryIO, target: Path, ours: Ours | None = None) -> Kept:
+def write_new(reader: BinaryIO, target: Path, ours: Ours | None = None, *, digest: bytes | None = None) -> Kept:
     """As `keep`, but reads from an open file."""
     part = target.parent / f"{_PART_PREFIX}{secrets.token_hex(8)}{_PART_SUFFIX}"
     try:
-        make_folder(target.parent)
         try:
-            size = _copy(reader, part)
+            size = _copy(reader, part, digest)
             path = publish(part, target, ours=ours)
         finally:
             with suppress(OSError):  # the file is saved; what is left of the part is swept later
@@ -135,13 +139,33 @@ def sweep(folder: Path) -> None:
                 Path(entry.path).unlink()
 
 
-def _copy(reader: BinaryIO, part: Path) -> int:
-    with open_file(part, "xb") as writer:
+def _copy(reader: BinaryIO, part: Path, digest: bytes | None) -> int:
+    size, found = 0, None if digest is None else hashlib.sha256()
+    with _new_file(part) as writer:
         while piece := reader.read(_PIECE):
-            writer.write(piece)
-        writer.flush()
+            _write_all(writer, piece)
+            size += len(piece)
+            if found is not None:  # of the bytes that were written: nothing can change them between two readings
+                found.update(piece)
+        if found is not None and found.digest() != digest:
+            raise ChangedFileError
         os.fsync(writer.fileno())
-        return writer.tell()
+    return size
+
+
+def _new_file(file: Path) -> FileIO:
+    """Open a new file for writing, without a buffer. Its folder is made where it is missing, which is rare."""
+    try:
+        return open(file, "xb", buffering=0, opener=_private)
+    except (FileNotFoundError, NotADirectoryError):
+        make_folder(file.parent)
+        return open(file, "xb", buffering=0, opener=_private)
+
+
+def _write_all(writer: FileIO, data: bytes) -> None:
+    left = memoryview(data)
+    while left:  # what is left of a disk, or of a limit, can be less than all of it
+        left = left[writer.write(left) :]
 
 
 def publish(part: Path, target: Path, ways: tuple[Way, ...] = (), ours: Ours | None = None) -> Path:
@@ -298,11 +322,40 @@ def make_folder(folder: Path) -> None:
     """
     missing = []
     for one in (folder, *folder.parents):
-        if os.path.isdir(one):  # noqa: PTH112 - Path.is_dir raises on names too long
+        try:
+            one.mkdir(mode=FOLDER_MODE)
+        except (FileNotFoundError, NotADirectoryError):  # what is no folder is named when its turn comes
+            missing.append(one)
+        except OSError:  # not FileExistsError alone: a folder of a disk that cannot be written may be there as well
+            if not os.path.isdir(one):  # noqa: PTH112 - Path.is_dir raises on names too long
+                raise
             break
-        missing.append(one)
+        else:
+            break
     for one in reversed(missing):
         one.mkdir(mode=FOLDER_MODE, exist_ok=True)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with all that is in it, as far as possible; nothing behind a link is touched.
+
+    A folder that holds files alone, as nearly all do, is not searched for more.
+    """
+    if STEP_BY_STEP:
+        with suppress(OSError):
+            _remove_files(folder)
+            folder.rmdir()
+            return
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_files(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | _NO_LINK)
+    try:
+        for name in os.listdir(descriptor):  # noqa: PTH208 - no path can name an open folder
+            os.unlink(name, dir_fd=descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def open_file(path: Path, mode: Literal["wb", "xb", "ab"]) -> IO[bytes]:
@@ -312,8 +365,8 @@ def open_file(path: Path, mode: Literal["wb", "xb", "ab"]) -> IO[bytes]:
 
 def write_file(path: Path, data: bytes) -> None:
     """Write a whole file, opened as by `open_file`. Raises OSError if it cannot be written."""
-    with open_file(path, "wb") as file:
-        file.write(data)
+    with open(path, "wb", buffering=0, opener=_private) as file:
+        _write_all(file, data)
 
 
 def _private(path: str, flags: int) -> int:
