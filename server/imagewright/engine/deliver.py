@@ -335,8 +335,9 @@ class Delivery:
                 except Exception as error:  # noqa: BLE001 - what cannot be helped is raised again
                     await fetching.after(error, file, tries)
         finally:
-            self.job.held_up(f"picture {self.new.variant}", "")
-            self.job.tell()
+            if (place := f"picture {self.new.variant}") in self.job.troubles:
+                self.job.held_up(place, "")
+                self.job.tell()
 
     def _kept_for(self) -> float:
         """Seconds for which the vendor keeps the result yet; not above 0 once it may be gone."""

@@ -171,22 +171,17 @@ class Attempt(VendorCalls):
             taken_over=self.plan is None,
         )
         alone = call_run.made == 1
-        delivery = Delivery(
-            fetching,
-            self.job,
-            new,
-            spec,
-            self.desk.stores,
-            recorded=not alone,
-            ends_job=alone and len(self.call_runs) == 1,
-        )
+        ends = alone and len(self.call_runs) == 1
+        stores = self.desk.stores
+        delivery = Delivery(fetching, self.job, new, spec, stores, recorded=not alone, ends_job=ends)
         picture, notes = await delivery.run()
         if alone:  # its record is written with the call's last steps
             call_run.unrecorded.append(picture)
         self.job.pictures.append(picture)
         self.job.pictures.sort(key=lambda one: one.variant)
         self.job.note(*notes)
-        self.job.tell()
+        if not ends:  # its end is told at once
+            self.job.tell()
 
     async def _stop(self, call_run: CallRun) -> None:
         """End a call because a cancel was requested. What is made already is paid for, and is delivered."""

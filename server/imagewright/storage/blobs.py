@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 import anyio
-import anyio.from_thread
 import anyio.lowlevel
 import anyio.to_thread
 
@@ -70,8 +69,8 @@ class LocalBlobs:
         self._roots = roots
         self._clock = clock
         self._monotonic = monotonic
-        # threads of its own, because a copy may wait for an answer that needs one of the shared threads
-        self._copying = anyio.CapacityLimiter(COPIES)
+        # threads of its own, because a copy may wait for an answer that needs one of the others
+        self._copying = Batches(COPIES)
         self._short = Batches(SHORT)
         self._swept: set[Path] = set()
         self._bases: dict[str, Path] = {}
@@ -91,10 +90,12 @@ class LocalBlobs:
         digest: bytes | None = None,
     ) -> tuple[str, int]:
         """See `BlobStore.add`. A `file:` key inside the library's folder becomes a `pictures/` key."""
+        loop = asyncio.get_running_loop()
 
         def ours(path: Path) -> bool:
             try:
-                keys = [] if others is None else anyio.from_thread.run(others, path.stat().st_size)
+                size = path.stat().st_size
+                keys = [] if others is None else asyncio.run_coroutine_threadsafe(others(size), loop).result()
             except (OSError, StorageError):  # it may be another picture's
                 return False
             return not any(_same_file(self._file(one), path) for one in keys)
@@ -107,7 +108,7 @@ class LocalBlobs:
                 sweep(folder)
             return keep(source, folder / target.name, None if others is None else ours, digest=digest)
 
-        kept = await anyio.to_thread.run_sync(copy, limiter=self._copying)
+        kept = await self._copying.run(copy)
         return self._key(kept.path), kept.size
 
     async def read(self, key: str, limit: int | None = None) -> bytes:
@@ -322,7 +323,7 @@ class _Piece:
     """A piece of work, and its outcome."""
 
     work: Callable[[], Any]
-    done: anyio.Event
+    done: asyncio.Future[None]
     result: Any = None
     error: BaseException | None = None
 
@@ -347,8 +348,8 @@ class Batches:
             Exception: what it raised.
         """
         await anyio.lowlevel.checkpoint_if_cancelled()
-        piece = _Piece(partial(work, *arguments), anyio.Event())
         loop = asyncio.get_running_loop()
+        piece = _Piece(partial(work, *arguments), loop.create_future())
         if loop is not self._loop:  # what an earlier loop left undone, nobody waits for
             self._loop, self._free, self._waiting = loop, self._most, []
         if not self._waiting:
@@ -356,7 +357,7 @@ class Batches:
             loop.call_soon(self._start, loop)
         self._waiting.append(piece)
         with anyio.CancelScope(shield=True):
-            await piece.done.wait()
+            await piece.done
         if piece.error is not None:
             raise piece.error
         result: T = piece.result
@@ -373,7 +374,8 @@ class Batches:
         self._free += 1
         self._start(loop)
         for piece in batch:
-            piece.done.set()
+            if not piece.done.done():  # asyncio's own cancel, which no shield stops, has ended who waited
+                piece.done.set_result(None)
 
 
 def _do_all(batch: list[_Piece]) -> None:
