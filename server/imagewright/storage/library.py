@@ -284,11 +284,9 @@ class Library:
         if len(words) > MOST_WORDS:
             raise Refusal(Problem("text", f"has {len(words)} words; at most {MOST_WORDS} are looked for"))
         await self.catch_up()
-        limit, offset = min(limit, BEYOND_ALL), min(offset, BEYOND_ALL)
-        search = self._index.search(
-            who, words=words, tool=tool, created=created, parent=parent, limit=limit, offset=offset
-        )
-        return self._all_placed(await search)
+        part = {"limit": min(limit, BEYOND_ALL), "offset": min(offset, BEYOND_ALL)}
+        found = await self._index.search(who, words=words, tool=tool, created=created, parent=parent, **part)
+        return self._all_placed(found)
 
     async def of_job(self, who: Principal, job_id: str) -> list[PictureRecord]:
         """The pictures of one job, in the order of their variants.
