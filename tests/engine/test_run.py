@@ -257,6 +257,40 @@ async def test_a_picture_that_can_be_saved_nowhere_is_left_where_the_message_say
         assert (await bench.done(await bench.reclaimed(job.id))).record.state == "completed"
 
 
+class Interrupted:
+    """A library whose first picture is saved and listed, and whose caller does not learn of it."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self.placed = anyio.Event()
+        self.new: list[bool] = []
+
+    async def place(self, *arguments: Any, **more: Any) -> tuple[PictureRecord, list[str]]:
+        self.new.append(more["is_new"])
+        placed = await self._library.place(*arguments, **more)
+        if not self.placed.is_set():
+            await self._library.catch_up()
+            self.placed.set()
+            await anyio.sleep_forever()
+        return placed
+
+
+async def test_a_picture_that_was_saved_just_before_a_cancel_is_not_saved_again(home: Path) -> None:
+    libraries: list[Interrupted] = []
+
+    def change(stores: Stores) -> Stores:
+        libraries.append(Interrupted(stores.library))
+        return replace(stores, library=cast("Library", libraries[0]))
+
+    async with open_bench(home, Vendor(), change=change) as bench:
+        job = await bench.begin()
+        await libraries[0].placed.wait()
+        await bench.jobs.cancel(job)
+    assert libraries[0].new == [True, False]
+    assert [place(record).read_bytes() for record in job.pictures] == [PICTURE]
+    assert len([file for file in folders_in(home).pictures.iterdir() if file.is_file()]) == 1
+
+
 async def test_pictures_that_came_with_the_answer_stay_in_memory_where_they_cannot_be_spooled(home: Path) -> None:
     vendor = Vendor(at_once=True)
 

@@ -380,7 +380,8 @@ class Delivery:
             position=new.variant,
             of=max(self.spec.count, new.variant),
             digest=arrived.digest,
-            is_new=not self.fetching.taken_over,  # no other process has had the job: its lease was just looked up
+            # nobody else has had the job, and a cancel, after which a picture is delivered once more, was not asked for
+            is_new=not (self.fetching.taken_over or self.job.record.cancel_requested),
         )
 
     async def _remove(self, *folders: Path) -> None:
