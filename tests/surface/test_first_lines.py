@@ -142,6 +142,10 @@ class Written:
     async def send(self, item: Any, /) -> None:
         self.messages.append(item.message)
 
+    def send_at_once(self, item: Any) -> bool:
+        self.messages.append(item.message)
+        return True
+
 
 @pytest.mark.anyio
 async def test_a_handshake_overtakes_a_question_that_is_being_answered(caplog: pytest.LogCaptureFixture) -> None:

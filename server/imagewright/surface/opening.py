@@ -12,12 +12,15 @@ from __future__ import annotations
 import codecs
 import json
 import logging
+import os
+from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 import mcp.types as t
+from anyio import from_thread
 from mcp.shared.message import SessionMessage
 from pydantic import ValidationError
 from pydantic_core import from_json
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from anyio.abc import TaskGroup
+    from anyio.lowlevel import EventLoopToken
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
     from mcp.server import Server
 
@@ -41,6 +45,10 @@ INITIALIZE = "initialize"
 CANCELLED = "notifications/cancelled"
 MOST_LOGGED = 100
 """Refused lines that are logged. A client need not read our standard error, and once its pipe is full, we block."""
+CHUNK = 65_536
+"""Bytes read at once; what a pipe holds on Linux."""
+OVER = (RuntimeError, CancelledError, anyio.ClosedResourceError, anyio.BrokenResourceError)
+"""What a thread gets when it passes something on after the conversation has ended."""
 LONGEST_LINE = 256 * 1024 * 1024
 """Bytes: the largest call of any row, five pictures of 25 MiB as base64, has 175 MB."""
 
@@ -190,6 +198,9 @@ class Answers(Protocol):
     async def send(self, item: SessionMessage, /) -> None:
         """Write one."""
 
+    def send_at_once(self, item: SessionMessage) -> bool:
+        """Write one if nothing waits to be written; whether that was so."""
+
 
 class Opening:
     """Hands a client's messages to the SDK's server, once its era is known.
@@ -208,6 +219,7 @@ class Opening:
         self._requests = requests
         self._answers = answers
         self._decided = False
+        self._takes_pings = False
         self._refused = 0
         self._asked: dict[t.RequestId, anyio.CancelScope] = {}
 
@@ -223,6 +235,18 @@ class Opening:
                     await self._take(item, group)
             self.over = True
 
+    def answer_ping(self, item: Item) -> bool:
+        """Answer a plain ping of the handshake era, ahead of all other work; whether it was one, and is answered.
+
+        On its way through the SDK it would wait for half a dozen rounds of the event loop, each of which takes
+        longest when most is going on. The later era has no pings.
+        """
+        match item:
+            case t.JSONRPCRequest(method="ping") if self._takes_pings and not item.params and not self.over:
+                answer = t.JSONRPCResponse(jsonrpc="2.0", id=item.id, result={})
+                return self._answers.send_at_once(SessionMessage(answer))
+        return False
+
     async def _take(self, item: Item, group: TaskGroup) -> None:
         match item:
             case Fault():
@@ -236,6 +260,8 @@ class Opening:
             case t.JSONRPCRequest(method=method):
                 if method == INITIALIZE and not self._decided:
                     await self._decline_questions()
+                if not self._decided:
+                    self._takes_pings = method == INITIALIZE or not _is_enveloped(item)
                 self._decided = True
             case t.JSONRPCNotification(method=method, params={"requestId": str() | int() as request}):
                 if method == CANCELLED and request in self._asked:
@@ -285,3 +311,49 @@ class Opening:
 def _is_enveloped(request: t.JSONRPCRequest) -> bool:
     meta = (request.params or {}).get("_meta")
     return isinstance(meta, dict) and t.PROTOCOL_VERSION_META_KEY in meta
+
+
+class Lines:
+    """Takes what the client sends from the thread that reads it."""
+
+    def __init__(self, waiting: MemoryObjectSendStream[list[Item]]) -> None:
+        self.opening: Opening | None = None
+        """Set once there is somebody to talk to."""
+        self._waiting = waiting
+
+    def read(self, wire: int, token: EventLoopToken) -> None:
+        """Pass on all lines, from a thread of its own.
+
+        A thread can wait for input on every platform, and a daemon does not keep the process from ending.
+        """
+        reader = LineReader()
+        with suppress(*OVER):
+            try:
+                while chunk := _chunk(wire):
+                    self._pass_on(reader.feed(chunk), token)
+                self._pass_on(reader.finish(), token)
+            finally:
+                from_thread.run_sync(self._waiting.close, token=token)
+
+    def _pass_on(self, items: list[Item], token: EventLoopToken) -> None:
+        if items and not from_thread.run_sync(self._take, items, token=token):
+            from_thread.run(self._waiting.send, items, token=token)
+
+    def _take(self, items: list[Item]) -> bool:
+        """Answer the pings among them; whether there was room for the rest, which else has to wait."""
+        if self.opening is not None:
+            items[:] = [item for item in items if not self.opening.answer_ping(item)]
+        try:
+            if items:
+                self._waiting.send_nowait(items)
+        except anyio.WouldBlock:
+            return False
+        return True
+
+
+def _chunk(wire: int) -> bytes:
+    try:
+        return os.read(wire, CHUNK)
+    except OSError as error:  # such as a terminal that was closed
+        log.warning("standard input cannot be read any more: %s", error)
+        return b""

@@ -19,8 +19,7 @@ from mcp.server.subscriptions import (
 from imagewright import __version__
 from imagewright.guide.describe import instructions
 from imagewright.surface.definitions import HELPER_CLAUSES
-from imagewright.surface.prompts import Prompts
-from imagewright.surface.resources import Resources
+from imagewright.surface.resources import Prompts, Resources
 from imagewright.surface.tools import Tools
 
 if TYPE_CHECKING:

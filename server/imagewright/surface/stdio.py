@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import io
 import logging
 import os
-import select
 import signal
-import stat
 import sys
 import threading
-from concurrent.futures import CancelledError
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, cast
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
-import mcp.types as t
-from anyio.from_thread import BlockingPortal
-from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 
 from imagewright.engine.engine import open_engine
-from imagewright.surface.opening import LineReader, Opening
+from imagewright.surface.opening import Lines, Opening
+from imagewright.surface.output import Output, WithoutFarewell, without_waiting
 from imagewright.surface.server import McpServer
 
 if sys.platform != "win32":
@@ -32,10 +27,8 @@ if sys.platform != "win32":
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Self
 
-    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-    from mcp.shared._stream_protocols import WriteStream
+    from anyio.streams.memory import MemoryObjectReceiveStream
 
     from imagewright.engine.engine import Engine
     from imagewright.settings.load import Settings
@@ -43,11 +36,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PIPE_BUF = 512 if sys.platform == "win32" else select.PIPE_BUF
-CHUNK = 65_536
-"""Bytes read at once; what a pipe holds on Linux."""
-OVER = (RuntimeError, CancelledError, anyio.ClosedResourceError, anyio.BrokenResourceError)
-"""What a thread gets when it passes something on after the conversation has ended."""
+WAITING_CHUNKS = 64
+"""So many chunks are read before the first is dealt with; a ping behind them is seen in time."""
 LEAVE_SECONDS = 1.5
 """Seconds for which the answer to a request that is being sent is waited for, if a courier hears it after that. The MCP
 SDKs send TERM 2 s after they closed our input, and closing takes a moment. Without couriers it is waited for longer."""
@@ -86,14 +76,15 @@ async def serve_stdio(settings: Settings) -> bool:
         async with open_engine(settings, on_change=announce) as engine:
             app = McpServer(engine)
             with _standard_input() as wire:
-                lines, incoming = anyio.create_memory_object_stream[list["Item"]]()
-                ending = _Ending(lines.close)
+                waiting, incoming = anyio.create_memory_object_stream[list["Item"]](WAITING_CHUNKS)
+                lines, token = Lines(waiting), anyio.lowlevel.current_token()
+                ending = _Ending(waiting.close)
                 group.start_soon(_watch_signals, ending)
                 group.start_soon(_spare_the_loaded)
                 try:
-                    async with BlockingPortal() as portal, incoming, lines:
-                        threading.Thread(target=_read, args=(wire, portal, lines), name="stdin", daemon=True).start()
-                        await _converse(app, incoming)
+                    async with incoming, waiting:
+                        threading.Thread(target=lines.read, args=(wire, token), name="stdin", daemon=True).start()
+                        await _converse(app, lines, incoming)
                 finally:
                     with anyio.CancelScope(shield=True):
                         await ending.leave(engine)
@@ -137,77 +128,21 @@ class _Ending:
         await engine.leave(LEAVE_SECONDS)
 
 
-async def _converse(app: McpServer, incoming: MemoryObjectReceiveStream[list[Item]]) -> None:
-    """Until the client has no more to say. The SDK's own transport is used for standard output alone."""
+async def _converse(app: McpServer, lines: Lines, incoming: MemoryObjectReceiveStream[list[Item]]) -> None:
+    """Until the client has no more to say."""
     server = app.server
-    stdin = anyio.wrap_file(io.StringIO())
-    with _standard_output() as wire:
-        async with stdio_server(stdin, cast("anyio.AsyncFile[str]", _Output(wire))) as (nothing, write):
-            await nothing.aclose()
-            async with write.clone() as answers, anyio.create_task_group() as group:
+    with _standard_output() as wire, without_waiting(wire) as write_some:
+        async with anyio.create_task_group() as group:
+            output = Output(wire, write_some)
+            group.start_soon(output.run)
+            async with anyio.create_task_group() as conversation:
                 requests, read = anyio.create_memory_object_stream[SessionMessage | Exception]()
-                opening = Opening(server, requests, answers)
-                group.start_soon(opening.relay, incoming)
-                await server.run(read, _WithoutFarewell(write, opening), server.create_initialization_options())
-
-
-class _WithoutFarewell:
-    """The SDK's stream to the client, without the errors it writes for calls in flight when the client has hung up.
-
-    They say "Connection closed" to the client that closed it, and clients on mcp 1.x end with a traceback because of
-    them.
-    """
-
-    def __init__(self, inner: WriteStream[SessionMessage], opening: Opening) -> None:
-        self._inner = inner
-        self._opening = opening
-
-    async def send(self, item: SessionMessage, /) -> None:
-        answer = item.message
-        if self._opening.over and isinstance(answer, t.JSONRPCError) and answer.error.code == t.CONNECTION_CLOSED:
-            return
-        await self._inner.send(item)
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_error: object) -> None:
-        await self.aclose()
-
-
-class _Output:
-    """Standard output.
-
-    What the client can take at once is written at once. Only for the rest a thread waits, of its own: decoding and
-    saving can occupy all shared ones for seconds.
-    """
-
-    def __init__(self, wire: int) -> None:
-        self._wire = wire
-        self._waiting = b""
-        self._thread = anyio.CapacityLimiter(1)
-        self._poll: select.poll | None = None
-        if sys.platform != "win32" and stat.S_ISFIFO(os.fstat(wire).st_mode):
-            self._poll = select.poll()
-            self._poll.register(wire, select.POLLOUT)
-
-    async def write(self, text: str) -> None:
-        self._waiting += text.encode()
-
-    async def flush(self) -> None:
-        rest, self._waiting = memoryview(self._waiting), b""
-        # a pipe that is ready takes so many bytes without waiting (POSIX)
-        while rest and self._poll is not None and self._poll.poll(0):
-            rest = rest[os.write(self._wire, rest[:PIPE_BUF]) :]
-        if rest:
-            await anyio.to_thread.run_sync(self._write, rest, limiter=self._thread)
-
-    def _write(self, rest: memoryview) -> None:
-        while rest:
-            rest = rest[os.write(self._wire, rest) :]
+                lines.opening = opening = Opening(server, requests, output)
+                conversation.start_soon(opening.relay, incoming)
+                write = WithoutFarewell(output, opening)
+                await server.run(read, write, server.create_initialization_options())
+            await output.drained()
+            group.cancel_scope.cancel()
 
 
 @contextmanager
@@ -251,31 +186,6 @@ def _standard_input() -> Iterator[int]:
         yield wire
     finally:
         os.dup2(wire, 0)
-
-
-def _read(wire: int, portal: BlockingPortal, lines: MemoryObjectSendStream[list[Item]]) -> None:
-    """Pass on all lines, from a thread of its own.
-
-    A thread can wait for input on every platform, and a daemon does not keep the process from ending.
-    """
-    reader = LineReader()
-    with suppress(*OVER):
-        try:
-            while chunk := _chunk(wire):
-                if items := reader.feed(chunk):
-                    portal.call(lines.send, items)
-            if items := reader.finish():
-                portal.call(lines.send, items)
-        finally:
-            portal.call(lines.close)
-
-
-def _chunk(wire: int) -> bytes:
-    try:
-        return os.read(wire, CHUNK)
-    except OSError as error:  # such as a terminal that was closed
-        log.warning("standard input cannot be read any more: %s", error)
-        return b""
 
 
 async def _spare_the_loaded() -> None:

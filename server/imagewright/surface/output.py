@@ -1,0 +1,195 @@
+"""Messages on their way to the client, over standard output."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import stat
+import sys
+from collections import deque
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+import mcp.types as t
+
+if sys.platform != "win32":
+    import fcntl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Self
+
+    from mcp.shared.message import SessionMessage
+
+    from imagewright.surface.opening import Opening
+
+    Writing = Callable[[memoryview], int]
+
+PIPE_SIZE = 1 << 20
+"""Bytes that the pipe to the client is to hold: a whole reply, so that it is written at once. Linux allows no more."""
+
+
+class Output:
+    """Standard output.
+
+    A message is written where it is sent, as far as the client can take it at once: with a task for all messages, each
+    would wait for several rounds of the event loop, and behind every other one. `run` writes what is left.
+    """
+
+    def __init__(self, wire: int, write_some: Writing | None) -> None:
+        self._wire = wire
+        self._write_some = write_some
+        self._unsent: deque[tuple[memoryview, anyio.Event]] = deque()
+        """What is not written yet, and what to set once it is."""
+        self._more = anyio.Event()
+        """Set when `run` has something to do."""
+        self._thread = anyio.CapacityLimiter(1)
+        """Of its own: decoding and saving can occupy all shared ones for seconds."""
+
+    async def send(self, item: SessionMessage, /) -> None:
+        """Return when it is written, or when standard output is broken, which `run` reports."""
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        written = self._add(item)
+        if not written.is_set():
+            await written.wait()
+
+    def send_at_once(self, item: SessionMessage) -> bool:
+        """Send it if nothing else waits to be written; whether that was so."""
+        if self._unsent:
+            return False
+        self._add(item)
+        return True
+
+    def _add(self, item: SessionMessage) -> anyio.Event:
+        line = item.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
+        written = anyio.Event()
+        self._unsent.append((memoryview(line), written))
+        if len(self._unsent) > 1 or not self._write_what_fits():
+            self._more.set()
+        return written
+
+    def _write_what_fits(self) -> bool:
+        """Whether nothing is left to be written."""
+        try:
+            while self._unsent and self._write_some is not None:
+                rest, _ = self._unsent[0]
+                self._took(self._write_some(rest))
+        except OSError:  # it would have to wait, or it is broken, which `run` finds out
+            return False
+        return not self._unsent
+
+    def _took(self, size: int) -> None:
+        rest, written = self._unsent[0]
+        if size < len(rest):
+            self._unsent[0] = rest[size:], written
+        else:
+            self._unsent.popleft()
+            written.set()
+
+    async def run(self) -> None:
+        """Write what could not be written at once, until cancelled.
+
+        Raises:
+            BrokenPipeError: the client no longer reads.
+        """
+        while True:
+            await self._more.wait()
+            self._more = anyio.Event()
+            while self._unsent:
+                rest, _ = self._unsent[0]
+                if self._write_some is None:
+                    self._took(await anyio.to_thread.run_sync(os.write, self._wire, rest, limiter=self._thread))
+                    continue
+                try:
+                    self._took(self._write_some(rest))
+                except BlockingIOError:
+                    await anyio.wait_writable(self._wire)
+
+    async def drained(self) -> None:
+        """Return when all is written."""
+        while self._unsent:
+            await self._unsent[-1][1].wait()
+
+
+class WithoutFarewell:
+    """The stream to the client, without the errors that the SDK writes for calls in flight when the client has hung up.
+
+    They say "Connection closed" to the client that closed it, and clients on mcp 1.x end with a traceback because of
+    them.
+    """
+
+    def __init__(self, inner: Output, opening: Opening) -> None:
+        self._inner = inner
+        self._opening = opening
+
+    async def send(self, item: SessionMessage, /) -> None:
+        """Send it, unless it is such an error."""
+        answer = item.message
+        if self._opening.over and isinstance(answer, t.JSONRPCError) and answer.error.code == t.CONNECTION_CLOSED:
+            return
+        await self._inner.send(item)
+
+    async def aclose(self) -> None:
+        """Standard output outlives the conversation."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.aclose()
+
+
+@contextmanager
+def without_waiting(wire: int) -> Iterator[Writing | None]:
+    """What writes as much as a reader has room for, and raises BlockingIOError where that is nothing.
+
+    Whether a descriptor waits is a property of what was opened, which other processes may share. So that is left as it
+    is. None where there is no such way: for files, terminals, and on Windows.
+    """
+    if sys.platform == "win32":
+        yield None
+        return
+    kind = os.fstat(wire).st_mode
+    if stat.S_ISSOCK(kind):  # what Node.js gives the servers it starts
+        with socket.socket(fileno=os.dup(wire)) as own:
+            yield lambda rest: own.send(rest, socket.MSG_DONTWAIT)
+    elif not stat.S_ISFIFO(kind):
+        yield None
+    elif (pipe := _opened_once_more(wire)) is None:
+        yield in_portions(wire)
+    else:
+        try:
+            yield partial(os.write, pipe)
+        finally:
+            os.close(pipe)
+
+
+def _opened_once_more(pipe: int) -> int | None:
+    """A descriptor of the same pipe that never waits; None where the system has no such thing, as all but Linux."""
+    if sys.platform != "linux":
+        return None
+    try:
+        own = os.open(f"/proc/self/fd/{pipe}", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:  # there is no /proc here, or nobody reads any more
+        return None
+    with suppress(OSError):  # the user's pipes hold too much already; then it is written in parts
+        fcntl.fcntl(own, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
+    return own
+
+
+def in_portions(pipe: int) -> Writing:
+    """What does the same for a pipe that cannot be opened once more: it asks before each small part."""
+    poll = select.poll()
+    poll.register(pipe, select.POLLOUT)
+
+    def write(rest: memoryview) -> int:
+        if not poll.poll(0):
+            raise BlockingIOError
+        return os.write(pipe, rest[: select.PIPE_BUF])  # a pipe that is ready takes so many bytes at once (POSIX)
+
+    return write
