@@ -237,9 +237,10 @@ class Engine:
                 return
             with anyio.move_on_after(heartbeat):
                 await changed.wait()
-            with anyio.move_on_after(gap):
-                while gap and not job.done and not job.trouble:
-                    await job.changed.wait()
+            if gap:
+                with anyio.move_on_after(gap):
+                    while not job.done and not job.trouble:
+                        await job.changed.wait()
 
     async def costs(self, who: Principal, day: date | str) -> tuple[datetime, list[CostRow]]:
         """The first moment of a day, and what every ended job of all processes cost that was begun since, oldest first.

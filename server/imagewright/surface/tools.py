@@ -202,20 +202,25 @@ def guide_text(offer: Offer, topic: str) -> str:
 
 
 async def wait_with_progress(ctx: ServerRequestContext[Any], engine: Engine, job: Job, seconds: float) -> None:
-    """Return when the job is done or the seconds are over; progress rises strictly and stays below 1 until then.
+    """Return when the job is done or the seconds are over.
+
+    Until then, a client that asked for progress gets it: it rises strictly and stays below 1.
 
     It returns at once if the job has trouble that a person must know of: waiting would not help, and the job goes on.
 
     A client that goes away cancels only this wait: the job belongs to the engine.
     """
     sent = 0.0
+    asked = "progress_token" in (ctx.meta or {})
+    changes = engine.watch(job, heartbeat=HEARTBEAT, gap=SHORTEST_GAP) if asked else engine.watch(job)
     with anyio.move_on_after(seconds):
-        async with aclosing(engine.watch(job, heartbeat=HEARTBEAT, gap=SHORTEST_GAP)) as changes:
+        async with aclosing(changes):
             async for _ in changes:
                 if job.done or job.trouble:
                     return
-                sent = _next(sent, job.share)
-                await ctx.session.report_progress(sent, 1.0, f"{job.stage} ({job.elapsed:.0f} s so far)")
+                if asked:
+                    sent = _next(sent, job.share)
+                    await ctx.session.report_progress(sent, 1.0, f"{job.stage} ({job.elapsed:.0f} s so far)")
 
 
 def _next(sent: float, share: float) -> float:
