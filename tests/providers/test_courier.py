@@ -8,7 +8,9 @@ import sys
 import threading
 from dataclasses import replace
 from io import FileIO
+from itertools import chain
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import anyio
@@ -18,7 +20,7 @@ import pytest
 from imagewright.errors import BadKey, NotSent, UnknownOutcome
 from imagewright.providers import KEY_VARIABLES
 from imagewright.providers.http.courier import try_out, what_ends_along
-from imagewright.providers.http.dispatch import environment, pack_frame, read_frame
+from imagewright.providers.http.dispatch import PIPE_BYTES, environment, pack_frame, read_frames, write_frames
 from imagewright.providers.http.request import Sending
 from tests.emulators.messages import Answer
 from tests.support.accounts import bearer
@@ -305,4 +307,26 @@ def test_half_a_message_is_none(tmp_path: Path) -> None:
     for cut in range(len(head + body)):
         file.write_bytes((head + body)[:cut])
         with FileIO(file) as pipe:
-            assert read_frame(pipe) is None
+            assert list(read_frames(pipe)) == []
+
+
+def test_messages_that_come_together_are_read_together_and_nonsense_ends_them(tmp_path: Path) -> None:
+    file = tmp_path / "pipe"
+    sent: list[tuple[dict[str, object], bytes]] = [
+        ({"id": 1, "what": "send"}, bytes(PIPE_BYTES * 3)),
+        ({"id": 1, "what": "go"}, b""),
+        ({"id": 2, "what": "send"}, b"small"),
+    ]
+    outbox: SimpleQueue[tuple[bytes, bytes] | None] = SimpleQueue()
+    for head, body in sent:
+        outbox.put(pack_frame(head, body))
+    outbox.put(None)
+    outbox.put(pack_frame({"id": 3, "what": "go"}))  # too late
+    write_frames(FileIO(file, "w"), outbox)
+    with FileIO(file) as pipe:
+        assert list(chain.from_iterable(read_frames(pipe))) == sent
+    file.write_bytes(file.read_bytes() + b"printed by something else")
+    found: list[tuple[dict[str, object], bytes]] = []
+    with FileIO(file) as pipe, pytest.raises(ValueError, match="no message"):
+        found.extend(chain.from_iterable(read_frames(pipe)))
+    assert found == sent

@@ -393,6 +393,7 @@ class Jobs:
 
     def _remember(self, job: Job) -> None:
         self._jobs[job.id] = job
-        finished = [one.id for one in self._jobs.values() if one.done]
-        for old in finished[: max(0, len(self._jobs) - KEPT_JOBS)]:
-            del self._jobs[old]
+        if (surplus := len(self._jobs) - KEPT_JOBS) > 0:
+            finished = [one.id for one in self._jobs.values() if one.done]
+            for old in finished[:surplus]:
+                del self._jobs[old]

@@ -17,6 +17,7 @@ import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, cast
@@ -31,11 +32,12 @@ from imagewright.providers.http.dispatch import (
     STOPPED,
     Parcel,
     pack_frame,
-    read_frame,
+    read_frames,
     spawn,
-    write_all,
+    write_frames,
 )
 from imagewright.providers.http.reply_files import (
+    DISK,
     locked,
     mark,
     mark_unsent,
@@ -50,8 +52,7 @@ if sys.platform != "win32":
     import resource
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from io import FileIO
+    from collections.abc import Iterable, Mapping
 
     from imagewright.providers.http.dispatch import Frame
     from imagewright.providers.http.exchange import Connections
@@ -107,7 +108,7 @@ class Courier:
         self._outbox: SimpleQueue[tuple[bytes, bytes] | None] = SimpleQueue()
         self._inbox: asyncio.Queue[Frame | None] = asyncio.Queue()
         self._closing = False
-        self._output = os.dup(1)
+        self._output = FileIO(os.dup(1), "w")
         os.dup2(2, 1)  # whatever else is printed must not stand between the messages
 
     async def run(self) -> None:
@@ -206,7 +207,7 @@ class Courier:
         reported = False
         for _ in range(UNWRITTEN_TRIES):
             try:
-                await anyio.to_thread.run_sync(write, path, data)
+                await DISK.run(write, path, data)
             except OSError as error:
                 if not reported:
                     self._tell({"id": errand.id, "what": "done"}, data)
@@ -223,17 +224,17 @@ class Courier:
 
     def _listen(self) -> None:
         with suppress(OSError, ValueError, RuntimeError), open(0, "rb", 0, closefd=False) as pipe:
-            while (frame := read_frame(pipe)) is not None:
-                self._loop.call_soon_threadsafe(self._inbox.put_nowait, frame)
+            for frames in read_frames(pipe):
+                self._loop.call_soon_threadsafe(self._take_in, frames)
         self.end()
+
+    def _take_in(self, frames: Iterable[Frame]) -> None:
+        for frame in frames:
+            self._inbox.put_nowait(frame)
 
     def _write(self) -> None:
         with suppress(OSError):  # the server has ended: nobody reads it any more
-            while (pieces := self._outbox.get()) is not None:
-                for piece in pieces:
-                    write_all(self._output, piece)
-        with suppress(OSError):
-            os.close(self._output)
+            write_frames(self._output, self._outbox)
 
 
 def connect() -> Connections:
@@ -257,7 +258,7 @@ def try_out() -> str:
     killer.start()
     try:
         with cast("FileIO", process.stdout) as output:
-            is_up = read_frame(output) is not None
+            is_up = any(read_frames(output))
     except ValueError:
         return "something else prints to its standard output"
     finally:

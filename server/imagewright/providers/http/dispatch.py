@@ -18,7 +18,8 @@ import sys
 import threading
 from collections import deque
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
+from io import BufferedWriter
 from itertools import count
 from pathlib import Path
 from queue import SimpleQueue
@@ -32,7 +33,7 @@ from imagewright.providers.http.classify import Broken
 from imagewright.providers.http.request import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from io import FileIO
 
     from imagewright.providers.http.exchange import Connections
@@ -46,6 +47,8 @@ LATE_SECONDS = 60.0
 write, and after a pause of the whole machine it needs a moment."""
 SMALL = 32_000
 """Bytes of a reply up to which it comes through the pipe as well, which spares reading the file."""
+PIPE_BYTES = 65_536
+"""What the pipes of most systems hold."""
 HEAD_BYTES = 1_000_000
 """Most bytes of what a message says."""
 OF_A_CONNECTION = frozenset({"host", "connection", "content-length", "transfer-encoding"})
@@ -83,6 +86,8 @@ class Parcel:
     """The body."""
 
 
+_IN_HEAD = tuple(one.name for one in fields(Parcel) if one.name != "content")
+
 Frame = tuple[dict[str, Any], bytes]
 """One message: what it says, and the bytes that go with it."""
 
@@ -93,43 +98,44 @@ def pack_frame(head: Mapping[str, Any], body: bytes = b"") -> tuple[bytes, bytes
     return _LENGTHS.pack(len(text), len(body)) + text, body
 
 
-def read_frame(pipe: FileIO) -> Frame | None:
-    """The next message of a raw pipe; None at its end, also where it ends within a message.
+def read_frames(pipe: FileIO) -> Iterator[list[Frame]]:
+    """The messages of a raw pipe, all that have come at a time. They end with it, also where it ends within a message.
 
     Raises:
         ValueError: what comes is none: something else prints there.
     """
-    lengths = _read_exactly(pipe, _LENGTHS.size)
-    if lengths is None:
-        return None
-    head_bytes, body_bytes = _LENGTHS.unpack(lengths)
-    if head_bytes > HEAD_BYTES:
-        raise ValueError("what stands there is no message")
-    text = _read_exactly(pipe, head_bytes)
-    body = _read_exactly(pipe, body_bytes)
-    return None if text is None or body is None else (json.loads(text), body)
+    buffer = bytearray()
+    while block := pipe.read(PIPE_BYTES):
+        buffer += block
+        frames, begin = [], 0
+        while len(buffer) >= (text := begin + _LENGTHS.size):
+            head_bytes, body_bytes = _LENGTHS.unpack_from(buffer, begin)
+            if head_bytes > HEAD_BYTES:
+                yield frames
+                raise ValueError("what stands there is no message")
+            body = text + head_bytes
+            if len(buffer) < (end := body + body_bytes):
+                break
+            frames.append((json.loads(buffer[text:body]), bytes(memoryview(buffer)[body:end])))
+            begin = end
+        del buffer[:begin]
+        if frames:
+            yield frames
 
 
-def write_all(descriptor: int, data: bytes) -> None:
-    """Write everything to a pipe, however long that takes.
+def write_frames(pipe: FileIO, outbox: SimpleQueue[tuple[bytes, bytes] | None]) -> None:
+    """Write messages until a None comes, however long that takes, and close the pipe. Small ones that wait go together.
 
     Raises:
         OSError: nobody reads it any more.
     """
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-
-
-def _read_exactly(pipe: FileIO, size: int) -> bytes | None:
-    buffer = bytearray(size)
-    view, filled = memoryview(buffer), 0
-    while filled < size:
-        read = pipe.readinto(view[filled:])
-        if not read:
-            return None
-        filled += read
-    return bytes(buffer)
+    with BufferedWriter(pipe, PIPE_BYTES) as buffered:
+        while (pieces := outbox.get()) is not None:
+            for piece in pieces:
+                buffered.write(piece)
+            if outbox.empty():
+                buffered.flush()
+            del pieces, piece  # a body may be large, and the next may be long in coming
 
 
 def read_reply(data: bytes, provider: str, *, begun: bool) -> Reply:
@@ -298,9 +304,8 @@ class _Courier:
         self._waiters[waiter.id] = waiter
         if self.ended:
             waiter.put(None)
-        head = asdict(parcel)
-        body = head.pop("content")
-        self.put({"id": waiter.id, "what": "send", **head}, body)
+        head = {name: getattr(parcel, name) for name in _IN_HEAD}
+        self.put({"id": waiter.id, "what": "send", **head}, parcel.content)
         return waiter
 
     def put(self, head: Mapping[str, Any], body: bytes = b"") -> None:
@@ -317,38 +322,36 @@ class _Courier:
         self._outbox.put(None)
 
     def _write(self) -> None:
-        with suppress(OSError), cast("FileIO", self._process.stdin) as pipe:
-            while (pieces := self._outbox.get()) is not None:
-                for piece in pieces:
-                    write_all(pipe.fileno(), piece)
-                del pieces, piece  # a body may be large, and the next may be long in coming
+        with suppress(OSError):
+            write_frames(cast("FileIO", self._process.stdin), self._outbox)
 
     def _listen(self) -> None:
         # what is no message (`ValueError`) counts as the end
         with suppress(OSError, ValueError), cast("FileIO", self._process.stdout) as pipe:
-            while (frame := read_frame(pipe)) is not None:
-                self._tell(frame)
+            for frames in read_frames(pipe):
+                self._tell(frames)
         self._outbox.put(None)
-        self._tell(None)
+        self._tell([None])
         self._process.wait()  # so that nothing of it is left in the system's table
 
-    def _tell(self, message: Frame | None) -> None:
+    def _tell(self, messages: Sequence[Frame | None]) -> None:
         with suppress(RuntimeError):  # the event loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(self._hear, message)
+            self._loop.call_soon_threadsafe(self._hear, messages)
 
-    def _hear(self, message: Frame | None) -> None:
-        if message is None:
-            self.ended = True
-            for waiter in self._waiters.values():
-                waiter.put(None)
-        elif message[0]["what"] == "up":
-            # another version is an update of the package under a running server: it may understand other messages
-            self.was_up = message[0]["version"] == __version__
-            if not self.was_up:
-                self.close()
-                self._hear(None)
-        elif (known := self._waiters.get(message[0]["id"])) is not None:
-            known.put(message)
+    def _hear(self, messages: Sequence[Frame | None]) -> None:
+        for message in messages:
+            if message is None:
+                self.ended = True
+                for waiter in self._waiters.values():
+                    waiter.put(None)
+            elif message[0]["what"] == "up":
+                # another version is an update of the package under a running server: it may use other messages
+                self.was_up = message[0]["version"] == __version__
+                if not self.was_up:
+                    self.close()
+                    self._hear([None])
+            elif (known := self._waiters.get(message[0]["id"])) is not None:
+                known.put(message)
 
 
 def spawn() -> subprocess.Popen[bytes]:

@@ -26,6 +26,7 @@ from imagewright.errors import StorageError, why
 from imagewright.providers.http.classify import HIDDEN, PART_OF_KEY, WHOLE_KEY, Broken
 from imagewright.providers.http.dispatch import LATE_SECONDS, SMALL, STOPPED, read_reply
 from imagewright.providers.http.request import Purpose, Request, Sending
+from imagewright.storage.blobs import Batches
 from imagewright.storage.paths.files import FILE_MODE, make_folder, open_file, settle
 
 if sys.platform == "win32":
@@ -46,6 +47,8 @@ BUSY = frozenset({errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK})
 """What a lock says that is taken."""
 UNKEPT_HEADERS = frozenset({"set-cookie"})
 """Of a vendor's answer, not kept."""
+DISK = Batches(8)
+"""The threads that lock and write these files. Each file is written to the disk by itself, so several wait at once."""
 LOST = "the process that was sending it stopped"
 
 
@@ -73,7 +76,7 @@ async def locked(folder: Path, number: int, seconds: float | None = None) -> Asy
     descriptor: int | None = None
     try:
         with anyio.move_on_after(seconds):
-            while (descriptor := await anyio.to_thread.run_sync(_lock, path)) is None:  # noqa: ASYNC110 - another process frees it
+            while (descriptor := await DISK.run(_lock, path)) is None:  # noqa: ASYNC110 - another process frees it
                 await anyio.sleep(next(looks, LOOKS[-1]))
         yield descriptor is not None
     finally:
