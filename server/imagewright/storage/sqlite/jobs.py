@@ -322,7 +322,8 @@ class SqliteJobStore(SqliteLeases):
         of_call = {name: value for name, value in changes.items() if name not in {"notes", "took"}}
         update(connection, "call", {**of_call, "state": state}, where, job_id=job_id, place=number)
         if "notes" in changes:
-            update(connection, "job", {"notes": changes["notes"]}, "id = :id", id=job_id)
+            # mostly there are no new ones, and to write a job's row again takes longer than all else of a step
+            update(connection, "job", {"notes": changes["notes"]}, "id = :id AND notes != :notes", id=job_id)
         if "took" in changes:
             _add_duration(connection, provider, model, changes["took"])
         if state is CallState.SUBMITTING:
