@@ -107,7 +107,7 @@ def read_frames(pipe: FileIO) -> Iterator[list[Frame]]:
     buffer = bytearray()
     while block := pipe.read(PIPE_BYTES):
         buffer += block
-        frames, begin = [], 0
+        frames, begin = list[Frame](), 0
         while len(buffer) >= (text := begin + _LENGTHS.size):
             head_bytes, body_bytes = _LENGTHS.unpack_from(buffer, begin)
             if head_bytes > HEAD_BYTES:
@@ -222,8 +222,7 @@ class Dispatch:
         Raises:
             Broken: no whole answer came.
         """
-        courier = await self.start()
-        if courier is None:
+        if (courier := await self.start()) is None:
             return None
         patience = parcel.seconds + LATE_SECONDS
         begun = False
