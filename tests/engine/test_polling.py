@@ -121,7 +121,7 @@ class Call:
             self.heard.append((running.stage, trouble))
 
         now = provider_now or (lambda: self.vendor)
-        finished, _ = await Poller(nothing_known, lambda: 0.5).poll_until_done(
+        finished, _ = await Poller(nothing_known, lambda: 0.0).poll_until_done(
             self.vendor, HANDLE, tell, self._begun, now
         )
         return finished

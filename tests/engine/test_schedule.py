@@ -83,8 +83,8 @@ async def test_an_end_is_noticed_soon_and_with_fewer_polls_once_it_is_known(vend
 @pytest.mark.parametrize("vendor", POLICIES)
 def test_no_poll_comes_earlier_than_the_policy_has_it(vendor: str, known: tuple[float, ...]) -> None:
     policy = POLICIES[vendor]
-    asked = ages(policy, known, 100.0, lambda: 0.5)
-    usual = ages(policy, (), 100.0, lambda: 0.5)
+    asked = ages(policy, known, 100.0, lambda: 0.0)
+    usual = ages(policy, (), 100.0, lambda: 0.0)
     assert all(ours >= own - 1e-9 for ours, own in zip(asked, usual, strict=False))
     assert all(later - earlier >= min(policy.least, policy.first) - 1e-9 for earlier, later in pairwise(asked))
 
@@ -107,7 +107,7 @@ async def test_the_durations_of_earlier_processes_are_read_once() -> None:
         reads.append((provider, model, limit))
         return [20.0]
 
-    bench = Bench(PollPolicy(), Poller(durations, lambda: 0.5))
+    bench = Bench(PollPolicy(), Poller(durations, lambda: 0.0))
     assert (await bench.run(20.0)).polls == 1
     assert (await bench.run(20.0)).polls == 1
     assert reads == [("vendor", "model", LEARNED_FROM)]
@@ -119,7 +119,7 @@ async def test_a_store_that_cannot_be_read_only_means_that_nothing_is_known() ->
     async def durations(_provider: str, _model: str, _limit: int) -> list[float]:
         raise StorageError("locked")
 
-    assert (await Bench(PollPolicy(), Poller(durations, lambda: 0.5)).run(5.0)).polls == 2
+    assert (await Bench(PollPolicy(), Poller(durations, lambda: 0.0)).run(5.0)).polls == 2
 
 
 @pytest.mark.usefixtures("clock")
@@ -229,7 +229,7 @@ class Bench:
 
     def __init__(self, policy: PollPolicy, poller: Poller | None = None) -> None:
         self.vendor = TimedVendor(policy)
-        self.poller = poller or Poller(nothing_known, lambda: 0.5)
+        self.poller = poller or Poller(nothing_known, lambda: 0.0)
 
     async def run(self, duration: float, *, submitted: bool = True) -> Run:
         """Wait for a task that takes so long."""

@@ -52,7 +52,7 @@ LATE_SHARE, LATE_SECONDS = 0.05, 0.3
 """Each further poll comes after this share of the task's age, and so many seconds more. The end is to be noticed within
 a tenth of the duration and half a second."""
 JITTER = 0.1
-"""Share of a wait by which a poll may come earlier or later while nothing is known of the model."""
+"""Share of a wait by which a poll may come earlier while nothing is known of the model: many are not to come at once."""
 LEARNED_SECONDS = 120.0
 """How long what was read of earlier calls is used; the calls of this process are added at once."""
 QUESTION_SECONDS = 30.0
@@ -87,7 +87,7 @@ class Schedule:
         self._usual += max(0.0, age - self._due) + wait
         self._wait = min(wait * poll_policy.factor, poll_policy.longest)
         if self._expected is None:
-            self._due = self._usual + wait * JITTER * (2 * self._chance() - 1)
+            self._due = self._usual - wait * JITTER * self._chance()
         elif is_first:
             self._due = max(self._usual, self._expected * (1 + FIRST_SHARE) + FIRST_SECONDS)
         else:
