@@ -13,8 +13,9 @@ import pytest
 from imagewright.errors import PictureError, StorageError
 from imagewright.imaging.files import PictureFacts, probe
 from imagewright.imaging.headers import MAX_PIXELS
+from imagewright.imaging.limiter import Target
 from imagewright.imaging.pixels import open_picture, resize_exact
-from imagewright.imaging.prepare import Target, mask_coverage, prepare
+from imagewright.imaging.prepare import mask_coverage, prepare
 from imagewright.imaging.preview import look
 from imagewright.imaging.signatures import known_formats
 from tests.support.crafted_files import (

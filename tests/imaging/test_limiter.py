@@ -9,7 +9,7 @@ import anyio.lowlevel
 import pytest
 
 from imagewright.imaging.headers import cost_of
-from imagewright.imaging.limiter import LOOK_BYTES, DecodeLimiter, decode
+from imagewright.imaging.limiter import LOOK_BYTES, DecodeLimiter, Piece, decode
 from imagewright.imaging.limiter import ROOM as ALL_ROOM
 from tests.support.crafted_files import hollow_png
 from tests.support.pictures import photo
@@ -135,7 +135,7 @@ async def test_a_picture_is_reckoned_by_its_pixels_and_its_file() -> None:
 
 
 async def test_what_comes_back_is_what_the_work_returned() -> None:
-    def work(data: bytes, more: str) -> tuple[int, str]:
+    def work(_: Piece, data: bytes, more: str) -> tuple[int, str]:
         return len(data), more
 
     assert await decode(work, photo(), "more", per_pixel=LOOK_BYTES) == (len(photo()), "more")

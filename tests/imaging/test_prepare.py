@@ -7,9 +7,9 @@ from PIL import ImageCms
 
 from imagewright.errors import PictureError
 from imagewright.imaging.files import probe
-from imagewright.imaging.limiter import fitted
+from imagewright.imaging.limiter import Target, fitted
 from imagewright.imaging.pixels import open_picture
-from imagewright.imaging.prepare import Target, prepare
+from imagewright.imaging.prepare import prepare
 from tests.support.pictures import (
     NOT_PICTURES,
     QUARTERS,

@@ -23,9 +23,9 @@ from imagewright.engine.pictures import reading_limits, resolve
 from imagewright.engine.plan import candidates, first_plan
 from imagewright.errors import ConfirmationNeededError, PictureError, Problem, Refusal, StorageError
 from imagewright.imaging.files import HEAD_READ, head_cost
-from imagewright.imaging.limiter import DECODING, LOOK_BYTES
-from imagewright.imaging.preview import Previews, fit_previews, look
+from imagewright.imaging.limiter import DECODING, LOOK_BYTES, Previews, in_worker
 from imagewright.imaging.signatures import HEAD_BYTES, describe, recognise
+from imagewright.imaging.workers import fit_previews, look
 from imagewright.settings.load import BudgetTable
 from imagewright.storage.base import KeyClash, OverBudget
 from imagewright.storage.library import day_bounds
@@ -160,7 +160,8 @@ class Calls:
         if sum(preview.encoded_size for preview in found) <= left:
             return Previews(found, missing, left_out=0, shrunk=False)
         cost = sum(preview.width * preview.height for preview in found) * SHRINKING_BYTES
-        shown, shrunk = await DECODING.run(lambda: fit_previews(found, budget=left), cost=cost)
+        async with DECODING.share(cost):
+            shown, shrunk = await in_worker(fit_previews, found, left, cost=cost)
         return Previews(shown, missing, left_out=len(found) - len(shown), shrunk=shrunk)
 
     async def _preview_of(self, record: PictureRecord) -> Preview:
@@ -171,9 +172,10 @@ class Calls:
             StorageError: as `whole_file`.
         """
         head, there = await self.library.head(record, HEAD_READ)
-        async with DECODING.share(head_cost(head, there, LOOK_BYTES)):
+        cost = head_cost(head, there, LOOK_BYTES)
+        async with DECODING.share(cost):
             data, _ = await self._read(record, LARGEST_SHOWN, "open the file itself")
-            return (await anyio.to_thread.run_sync(look, data))[1]
+            return (await in_worker(look, data, cost=cost))[1]
 
     async def whole_file(self, record: PictureRecord, limit: int) -> tuple[bytes, str]:
         """See `Engine.whole_file`."""

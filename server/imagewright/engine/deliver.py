@@ -33,9 +33,8 @@ from imagewright.engine.trouble import LEAST_PATIENCE, BrokenResult, Tries, Unre
 from imagewright.engine.waiting import fetch
 from imagewright.errors import PictureError, StorageError, why
 from imagewright.imaging.limiter import LOOK_BYTES, RESIZE_BYTES, decode
-from imagewright.imaging.pixels import resize_exact
-from imagewright.imaging.preview import look
 from imagewright.imaging.signatures import HEAD_BYTES, extension_of
+from imagewright.imaging.workers import as_png, look, resize_exact
 from imagewright.storage.base import ChangedFileError
 from imagewright.storage.records import extension
 
@@ -87,7 +86,9 @@ async def arrived_as(file: Path) -> Arrived:
     Raises:
         PictureError: it is not a whole picture of a known format.
     """
-    return await decode(lambda file: Arrived(file, digest_of(file), *look(file)), file, per_pixel=LOOK_BYTES)
+    return await decode(
+        lambda piece, file: Arrived(file, digest_of(file), *look(piece, file)), file, per_pixel=LOOK_BYTES
+    )
 
 
 def digest_of(file: Path) -> bytes:
@@ -116,7 +117,8 @@ async def _at_exact_size(whole: Arrived, size: tuple[int, int] | None, file: Pat
     if size is None or size == (whole.facts.width, whole.facts.height):
         return whole, []
     try:
-        await decode(lambda source: file.write_bytes(resize_exact(source, *size)), whole.file, per_pixel=RESIZE_BYTES)
+        made = await decode(resize_exact, whole.file, *size, per_pixel=RESIZE_BYTES)
+        await anyio.to_thread.run_sync(file.write_bytes, made)
         return await arrived_as(file), []
     except PictureError as error:
         return whole, [f"It could not be brought down to {size[0]}x{size[1]} px and is kept as it came: {error}"]
@@ -131,10 +133,9 @@ async def _in_type(whole: Arrived, asked: Asked, file: Path) -> tuple[Arrived, l
         return whole, [f"The picture is {came}, as asked; so {name}."]
     reason = "only a change to png loses nothing"
     if asked.format == "png":
-        from imagewright.imaging.lossless import as_png  # noqa: PLC0415 - hardly any picture needs it
-
         try:
-            await decode(lambda source: file.write_bytes(as_png(source)), whole.file, per_pixel=RESIZE_BYTES)
+            made = await decode(as_png, whole.file, per_pixel=RESIZE_BYTES)
+            await anyio.to_thread.run_sync(file.write_bytes, made)
             changed = await arrived_as(file)
         except PictureError as error:
             reason = str(error)

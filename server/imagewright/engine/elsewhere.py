@@ -16,8 +16,8 @@ from imagewright.catalog.row import AUTO, OperationName
 from imagewright.engine.job import SHARE_MADE, Job, error_of, most_taken
 from imagewright.engine.pictures import RESULT, SpoolWriter, fetch_key, job_key
 from imagewright.errors import PictureError, StorageError, error_data
-from imagewright.imaging.files import probe
 from imagewright.imaging.limiter import PROBE_BYTES, decode
+from imagewright.imaging.workers import probe
 from imagewright.providers.base import PART, SERVED_BY_ENGINE, Order, Output, Prepared
 from imagewright.storage.base import NO_SENSE, BlobGoneError, UnreadableJobError
 from imagewright.storage.records import INCOMING, spooled_key

@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from imagewright.engine.job import Job
     from imagewright.engine.offer import Offer
     from imagewright.errors import ProviderError
-    from imagewright.imaging.limiter import PreviewCache
-    from imagewright.imaging.preview import Previews
+    from imagewright.imaging.limiter import PreviewCache, Previews
     from imagewright.providers.http.client import Sender
     from imagewright.settings.load import Settings
     from imagewright.storage.records import CostRow, PictureRecord, Principal, Trouble

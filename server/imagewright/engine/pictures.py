@@ -22,10 +22,18 @@ import anyio.to_thread
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName, PictureLimits
 from imagewright.errors import ImagewrightError, PictureError, Problem, Refusal, StorageError
-from imagewright.imaging.files import measure, probe
+from imagewright.imaging.files import measure
 from imagewright.imaging.headers import MAX_PIXELS
-from imagewright.imaging.limiter import INPUT_MAX_PIXELS, MASK_BYTES, PREPARE_BYTES, PROBE_BYTES, decode, fitted
-from imagewright.imaging.prepare import Target, convert_mask, mask_coverage, mask_doubt, prepare
+from imagewright.imaging.limiter import (
+    INPUT_MAX_PIXELS,
+    MASK_BYTES,
+    PREPARE_BYTES,
+    PROBE_BYTES,
+    Target,
+    decode,
+    fitted,
+)
+from imagewright.imaging.workers import convert_mask, mask_coverage, mask_doubt, prepare, probe
 from imagewright.net import fetch_public
 from imagewright.providers.base import Prepared
 from imagewright.storage.records import INCOMING

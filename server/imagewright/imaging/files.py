@@ -4,7 +4,8 @@ A file is recognised and measured by its header alone, before a decoder sees it:
 pixels at once. Every failure is a `PictureError`.
 
 The format's own Pillow class is opened directly and not through `Image.open`: that warns about large pictures
-through the process-wide warnings filter, which threads share, and tries formats that are not wanted here.
+through the process-wide warnings filter, which threads share, and tries formats that are not wanted here. Pillow is
+loaded with the first file that is opened, which a server leaves to its workers: it only measures.
 """
 
 from __future__ import annotations
@@ -13,12 +14,9 @@ import os
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import reduce
 from importlib import import_module
 from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO, cast
-
-from PIL import Image, ImageChops
 
 from imagewright.errors import PictureError, StorageError
 from imagewright.imaging.headers import (
@@ -38,11 +36,10 @@ from imagewright.imaging.signatures import HEAD_BYTES, KINDS, Unsupported, descr
 from imagewright.text import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from PIL.ImageFile import ImageFile
-    from PIL.PngImagePlugin import PngImageFile
 
     from imagewright.imaging.signatures import Sides
 
@@ -62,11 +59,9 @@ _CEILINGS = {"gif": GIF_MAX_PIXELS, "tiff": TIFF_MAX_PIXELS}
 HEAD_READ = 1 << 20
 """Bytes of a file on disk in which its sides are looked for; colour profiles and metadata may stand before them."""
 
-_GREY, _COLOUR = 0, 2
-"""PNG's colour types that have a transparent colour and no palette."""
-
-_DEEP = 16
-_EIGHT = 8
+BOMB = "DecompressionBombError"
+"""What Pillow raises at twice its own limit, by its name, as a server loads no Pillow. It checks a WebP before the size
+can be asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,12 +179,11 @@ def loading(name: str, size: int) -> Iterator[None]:
         raise PictureError(_without_decoder(name)) from error
     except MemoryError as error:
         raise PictureError("the picture does not fit into this machine's free memory: give a smaller one") from error
-    except Image.DecompressionBombError as error:
-        # WebP is checked by Pillow before its size can be asked for, at twice its own limit.
-        raise PictureError(
-            f"the {KINDS[name].title} picture has more megapixels than are read here: give a smaller one"
-        ) from error
     except Exception as error:  # decoders raise nearly every built-in exception on damaged bytes
+        if type(error).__name__ == BOMB:
+            raise PictureError(
+                f"the {KINDS[name].title} picture has more megapixels than are read here: give a smaller one"
+            ) from error
         raise damaged(name, size) from error
 
 
@@ -339,45 +333,3 @@ def facts_of(opened: Opened) -> PictureFacts:
         has_alpha=opened.image.has_transparency_data,
         size=len(opened.data),
     )
-
-
-def keyed_alpha(opened: Opened) -> Image.Image | None:
-    """What a decoded picture's transparent colour clears: an L image, 0 where the colour is and 255 elsewhere.
-
-    Pillow hands the colour on at the depth of the file, but the pixels with 8 bits per channel. Compared like that, a
-    colour of 16 bits clears other colours or none, and a grey of 2 or 4 bits clears nothing (PNG specification,
-    11.3.2: only the exact value is transparent).
-
-    None where Pillow's own reading is exact: no PNG, no such colour, a palette, or 8 bits per channel.
-    """
-    key = opened.image.info.get("transparency")
-    if opened.format != "png" or key is None:
-        return None
-    depth, kind = opened.data[24], opened.data[25]
-    if kind == _GREY and depth == _DEEP:
-        raw, size = opened.image.tobytes(), opened.image.size
-        high, low = (Image.frombytes("L", size, raw, "raw", order) for order in ("L;16", "L;16B"))
-        return _unless([(high, key >> 8), (low, key & 0xFF)])
-    if kind == _GREY and depth < _EIGHT and opened.image.mode == "L":
-        most = 2**depth - 1
-        return _unless([(opened.image, (key & most) * 255 // most)])
-    if kind == _COLOUR and depth == _DEEP:
-        low_bytes = _low_bytes(opened.data)
-        high_pairs = zip(opened.image.split(), (value >> 8 for value in key), strict=True)
-        low_pairs = zip(low_bytes.split(), (value & 0xFF for value in key), strict=True)
-        return _unless([*high_pairs, *low_pairs])
-    return None
-
-
-def _low_bytes(data: bytes) -> Image.Image:
-    """The lower byte of each channel of a 16-bit RGB PNG: Pillow's usual reading drops it."""
-    image: PngImageFile = import_module("PIL.PngImagePlugin").PngImageFile(BytesIO(data))
-    image.tile = [tile._replace(args="RGB;16L") for tile in image.tile]
-    image.load()
-    return image
-
-
-def _unless(pairs: Iterable[tuple[Image.Image, int]]) -> Image.Image:
-    """255 where any of the planes differs from its value."""
-    planes = (plane.point([0 if level == value else 255 for level in range(256)]) for plane, value in pairs)
-    return reduce(ImageChops.lighter, planes)

@@ -1,18 +1,19 @@
-"""The memory that pictures take in one process: how large an input may be, how much is decoded at once, what is kept.
+"""The memory that pictures take: how large an input may be, how much is decoded at once, what is kept.
 
 Memory and not the number of pictures is what runs out, so every piece of work takes a share by its pixels, and the
-previews that wait to be sent have a limit in bytes. This module loads no Pillow: it can be imported before the first
-picture comes.
+previews that wait to be sent have a limit in bytes. Pictures are decoded in other processes, see `workers`; their
+memory counts as if it were this one's. This module loads no Pillow: it can be imported before the first picture comes.
 """
 
 from __future__ import annotations
 
 import os
+import threading
 from collections import OrderedDict, deque
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from math import isqrt
+from math import inf, isqrt
 from typing import TYPE_CHECKING, TypeVar, TypeVarTuple
 
 import anyio
@@ -21,7 +22,7 @@ import anyio.to_thread
 from imagewright.imaging.headers import GIF_MAX_PIXELS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
     from imagewright.imaging.signatures import Sides
@@ -62,6 +63,9 @@ MOST_AT_ONCE = min(8, max(2, os.cpu_count() or 1))
 """Pieces of work at the same time however small they are: more than there are cores would only delay all of them, and
 take the threads that the journal needs."""
 
+TICK_SECONDS = 1.0
+"""How often it is looked whether a worker takes too long."""
+
 
 def fitted(width: int, height: int, *, max_pixels: int | None, max_side: int | None) -> Sides:
     """The largest size in px of the same shape within these limits; the size itself where it is within them."""
@@ -91,7 +95,7 @@ class DecodeLimiter:
     async def run(
         self, work: Callable[[*More], Result], *arguments: *More, cost: int, abandon_on_cancel: bool = False
     ) -> Result:
-        """Do blocking work with these arguments in a thread once there is room for it.
+        """Do blocking work with these arguments in a thread once there is room for it. It decodes nothing.
 
         `cost` is the bytes of memory it takes; work that needs more than there is at all runs alone. With
         `abandon_on_cancel` a caller that is cancelled does not wait for the thread. The share is then free at once,
@@ -129,29 +133,133 @@ DECODING = DecodeLimiter(ROOM, MOST_AT_ONCE)
 """The limiter of this process: everything that decodes a picture goes through it."""
 
 
-async def decode(work: Callable[[Source, *More], Result], source: Source, *more: *More, per_pixel: int) -> Result:
-    """Do work that decodes one picture, in a thread, once there is room for its pixels.
+@dataclass(slots=True)
+class Piece:
+    """Work that a worker does, between the thread that waits for it and the event loop, which may end it."""
 
-    It is called with the source and the further arguments. `per_pixel` is the bytes it takes for each pixel beyond
-    those of decoding: `PROBE_BYTES`, `LOOK_BYTES` ...
+    cost: int
+    """Bytes of memory it takes."""
+    ended: bool = False
+    """Whether nobody waits for it any more, or it has taken too long."""
+    ticks: int = 0
+    """How often the event loop has looked at it. A process that was frozen looks once when it goes on, so that the
+    answer which came meanwhile is not too late."""
+    last: float = inf
+    """The number of ticks after which it has taken too long; without end while no worker is at it."""
+    _kill: Callable[[], None] | None = None
+    """Ends the worker that is at it; None while none is."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def begin(self, kill: Callable[[], None], ticks: float) -> bool:
+        """Note who is at it, and for how many ticks it may be; whether it is still wanted."""
+        with self._lock:
+            self._kill, self.last = kill, self.ticks + ticks
+            return not self.ended
+
+    def finish(self) -> bool:
+        """Note that nobody is at it any more; whether it is still wanted."""
+        with self._lock:
+            self._kill, self.last = None, inf
+            return not self.ended
+
+    def end(self) -> None:
+        """Give it up, and end the worker that is at it."""
+        with self._lock:
+            self.ended = True
+            if self._kill is not None:
+                self._kill()
+
+
+async def in_worker(
+    work: Callable[[Piece, *More], Result], *arguments: *More, cost: int = 0, tick: float = TICK_SECONDS
+) -> Result:
+    """Do work that waits for a worker in a thread. Whoever calls this holds a share of the memory.
+
+    The function is one of `workers`, or one that calls it; `cost` is the bytes of memory it takes. A caller that is
+    cancelled does not wait for it, and its worker is ended. A tick is a second; tests take less.
+    """
+    import asyncio  # noqa: PLC0415 - the workers load this module too, and have no event loop
+
+    loop, piece = asyncio.get_running_loop(), Piece(cost)
+
+    def count() -> None:
+        piece.ticks += 1
+        if piece.ticks > piece.last:
+            piece.end()
+        timers[0] = loop.call_later(tick, count)
+
+    timers = [loop.call_later(tick, count)]
+    try:
+        return await anyio.to_thread.run_sync(partial(work, piece, *arguments), abandon_on_cancel=True)
+    except anyio.get_cancelled_exc_class():
+        piece.end()
+        raise
+    finally:
+        timers[0].cancel()
+
+
+async def decode(
+    work: Callable[[Piece, Source, *More], Result], source: Source, *more: *More, per_pixel: int
+) -> Result:
+    """Do work that decodes one picture, in a worker, once there is room for its pixels.
+
+    The function is one of `workers`, or one that calls it; it gets the source and the further arguments. `per_pixel` is
+    the bytes it takes for each pixel beyond those of decoding: `PROBE_BYTES`, `LOOK_BYTES` ...
 
     Raises:
         StorageError: the file cannot be read.
+        DecoderError: see `workers`.
     """
 
-    def at_once() -> tuple[Result] | int:
-        cost = _cost(source, per_pixel)
-        return cost if cost > DECODING.least else (work(source, *more),)
+    def at_once(piece: Piece) -> tuple[Result] | int:
+        cost = piece.cost = _cost(source, per_pixel)
+        return cost if cost > DECODING.least else (work(piece, source, *more),)
 
     # the least share is enough for most pictures, and then one thread does it all
-    done = await DECODING.run(at_once, cost=0)
-    return await DECODING.run(work, source, *more, cost=done) if isinstance(done, int) else done[0]
+    async with DECODING.share(0):
+        done = await in_worker(at_once)
+    if not isinstance(done, int):
+        return done[0]
+    async with DECODING.share(done):
+        return await in_worker(work, source, *more, cost=done)
 
 
 def _cost(source: bytes | Path, per_pixel: int) -> int:
-    from imagewright.imaging.files import decoding_cost  # noqa: PLC0415 - loads Pillow: not before it is needed
+    from imagewright.imaging.files import decoding_cost  # noqa: PLC0415 - not before it is needed
 
     return decoding_cost(source, per_pixel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The form in which a picture is wanted."""
+
+    formats: tuple[str, ...]
+    """Accepted file formats, the preferred one first."""
+    max_bytes: int | None = None
+    """Bytes of the file; None for no limit."""
+    max_pixels: int | None = None
+    """Width times height; None for no limit."""
+    max_side: int | None = None
+    """Px of the longer side; None for no limit."""
+    exact: bool = False
+    """Whether every pixel is needed: then it is refused where it is too large, and never made smaller."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedPicture:
+    """A picture as it will be sent."""
+
+    data: bytes
+    """The whole file."""
+    format: str
+    """Its real type, one of those asked for."""
+    width: int
+    """Px, upright."""
+    height: int
+    """Px, upright."""
+    note: str
+    """What was changed and why, one sentence; empty when the bytes are the caller's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +279,19 @@ class Preview:
     def encoded_size(self) -> int:
         """Bytes as base64."""
         return (len(self.data) + 2) // 3 * 4
+
+
+@dataclass(frozen=True, slots=True)
+class Previews:
+    """What a reply can show of its pictures."""
+
+    shown: Sequence[Preview]
+    missing: Sequence[str]
+    """One sentence on each picture that has no preview."""
+    left_out: int
+    """Previews for which there was no room."""
+    shrunk: bool
+    """Whether those that are shown were made smaller to save room."""
 
 
 class PreviewCache:

@@ -10,19 +10,22 @@ import os
 import sys
 from contextlib import suppress
 from functools import reduce
+from importlib import import_module
 from io import BytesIO
 from typing import IO, TYPE_CHECKING
 
 from PIL import Image, ImageChops, ImageCms, ImageFilter, features
 
 from imagewright.errors import PictureError
-from imagewright.imaging.files import check_whole, facts_of, keyed_alpha, loading, open_lazily
+from imagewright.imaging.files import check_whole, facts_of, loading, open_lazily
 from imagewright.imaging.headers import MAX_PIXELS
 from imagewright.imaging.signatures import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
+
+    from PIL.PngImagePlugin import PngImageFile
 
     from imagewright.imaging.files import Opened
 
@@ -30,6 +33,11 @@ Picture = Image.Image
 """Pixels in memory, for those who pass them on without touching them."""
 OPAQUE = 255
 """Alpha of a pixel that hides what is below it."""
+
+_GREY, _COLOUR = 0, 2
+"""PNG's colour types that have a transparent colour and no palette."""
+_DEEP = 16
+_EIGHT = 8
 
 _UPRIGHT_BY = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -102,13 +110,55 @@ def upright(image: Image.Image, orientation: int) -> Image.Image:
 def decoded(opened: Opened) -> Image.Image:
     """The first frame decoded, and then as `plain`; not turned upright. `loading` goes around it."""
     opened.image.load()
-    alpha = keyed_alpha(opened)
+    alpha = _keyed_alpha(opened)
     if alpha is None:
         return plain(opened.image)
     opened.image.info.pop("transparency")
     result = plain(opened.image)
     result.putalpha(alpha)
     return result
+
+
+def _keyed_alpha(opened: Opened) -> Image.Image | None:
+    """What a decoded picture's transparent colour clears: an L image, 0 where the colour is and 255 elsewhere.
+
+    Pillow hands the colour on at the depth of the file, but the pixels with 8 bits per channel. Compared like that, a
+    colour of 16 bits clears other colours or none, and a grey of 2 or 4 bits clears nothing (PNG specification,
+    11.3.2: only the exact value is transparent).
+
+    None where Pillow's own reading is exact: no PNG, no such colour, a palette, or 8 bits per channel.
+    """
+    key = opened.image.info.get("transparency")
+    if opened.format != "png" or key is None:
+        return None
+    depth, kind = opened.data[24], opened.data[25]
+    if kind == _GREY and depth == _DEEP:
+        raw, size = opened.image.tobytes(), opened.image.size
+        high, low = (Image.frombytes("L", size, raw, "raw", order) for order in ("L;16", "L;16B"))
+        return _unless([(high, key >> 8), (low, key & 0xFF)])
+    if kind == _GREY and depth < _EIGHT and opened.image.mode == "L":
+        most = 2**depth - 1
+        return _unless([(opened.image, (key & most) * 255 // most)])
+    if kind == _COLOUR and depth == _DEEP:
+        low_bytes = _low_bytes(opened.data)
+        high_pairs = zip(opened.image.split(), (value >> 8 for value in key), strict=True)
+        low_pairs = zip(low_bytes.split(), (value & 0xFF for value in key), strict=True)
+        return _unless([*high_pairs, *low_pairs])
+    return None
+
+
+def _low_bytes(data: bytes) -> Image.Image:
+    """The lower byte of each channel of a 16-bit RGB PNG: Pillow's usual reading drops it."""
+    image: PngImageFile = import_module("PIL.PngImagePlugin").PngImageFile(BytesIO(data))
+    image.tile = [tile._replace(args="RGB;16L") for tile in image.tile]
+    image.load()
+    return image
+
+
+def _unless(pairs: Iterable[tuple[Image.Image, int]]) -> Image.Image:
+    """255 where any of the planes differs from its value."""
+    planes = (plane.point([0 if level == value else 255 for level in range(256)]) for plane, value in pairs)
+    return reduce(ImageChops.lighter, planes)
 
 
 def plain(image: Image.Image) -> Image.Image:

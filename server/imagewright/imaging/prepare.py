@@ -25,7 +25,7 @@ from PIL import Image, ImageChops
 
 from imagewright.errors import PictureError
 from imagewright.imaging.files import PictureFacts, check_whole, decode_once, facts_of, loading, open_lazily
-from imagewright.imaging.limiter import fitted
+from imagewright.imaging.limiter import PreparedPicture, Target, fitted
 from imagewright.imaging.pixels import (
     HIGH_QUALITY,
     KEEPS_ALPHA,
@@ -78,38 +78,6 @@ _LOSSY = frozenset({"jpeg", "heic"})
 bytes."""
 _PARTS = {"heic": "only the main one of its {} pictures is used", "tiff": "only the first of its {} pages is used"}
 _FRAMES = "only the first of its {} frames is used"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """The form in which a picture is wanted."""
-
-    formats: tuple[str, ...]
-    """Accepted file formats, the preferred one first."""
-    max_bytes: int | None = None
-    """Bytes of the file; None for no limit."""
-    max_pixels: int | None = None
-    """Width times height; None for no limit."""
-    max_side: int | None = None
-    """Px of the longer side; None for no limit."""
-    exact: bool = False
-    """Whether every pixel is needed: then it is refused where it is too large, and never made smaller."""
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedPicture:
-    """A picture as it will be sent."""
-
-    data: bytes
-    """The whole file."""
-    format: str
-    """Its real type, one of those asked for."""
-    width: int
-    """Px, upright."""
-    height: int
-    """Px, upright."""
-    note: str
-    """What was changed and why, one sentence; empty when the bytes are the caller's own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -44,19 +44,6 @@ _AVERAGE_DOWN_TO = 1.3
 Lanczos: a 4096 px picture takes 55 ms in place of 200 ms, with no difference to be seen."""
 
 _RESIZABLE = frozenset({"L", "RGB", "RGBA", "CMYK"})
-
-
-@dataclass(frozen=True, slots=True)
-class Previews:
-    """What a reply can show of its pictures."""
-
-    shown: Sequence[Preview]
-    missing: Sequence[str]
-    """One sentence on each picture that has no preview."""
-    left_out: int
-    """Previews for which there was no room."""
-    shrunk: bool
-    """Whether those that are shown were made smaller to save room."""
 
 
 def look(source: bytes | Path, *, side: int = PREVIEW_SIDE) -> tuple[PictureFacts, Preview]:

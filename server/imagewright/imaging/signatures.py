@@ -105,10 +105,8 @@ _TEXTS = (
 @cache
 def known_formats() -> tuple[str, ...]:
     """The formats this installation reads. AVIF depends on how Pillow was built, HEIC on `pillow_heif`."""
-    from PIL import features  # noqa: PLC0415 - what only reads headers loads no Pillow
-
-    optional = {"avif": features.check_module("avif"), "heic": importlib.util.find_spec("pillow_heif") is not None}
-    return tuple(name for name in KINDS if optional.get(name, True))
+    modules = {"avif": "PIL._avif", "heic": "pillow_heif"}
+    return tuple(name for name in KINDS if name not in modules or importlib.util.find_spec(modules[name]) is not None)
 
 
 def titles() -> str:

@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     from imagewright.engine.engine import Engine
     from imagewright.engine.job import Job
     from imagewright.engine.offer import Offer
-    from imagewright.imaging.limiter import Preview, PreviewCache
-    from imagewright.imaging.preview import Previews
+    from imagewright.imaging.limiter import Preview, PreviewCache, Previews
     from imagewright.storage.records import PictureRecord
 
     Context = ServerRequestContext[Any]
