@@ -25,7 +25,7 @@ from imagewright.errors import ConfirmationNeededError, PictureError, Problem, R
 from imagewright.imaging.files import HEAD_READ, head_cost
 from imagewright.imaging.limiter import DECODING, LOOK_BYTES, Previews, in_worker
 from imagewright.imaging.signatures import HEAD_BYTES, describe, recognise
-from imagewright.imaging.workers import fit_previews, look
+from imagewright.imaging.workers import WORKERS, fit_previews, look
 from imagewright.settings.load import BudgetTable
 from imagewright.storage.base import KeyClash, OverBudget
 from imagewright.storage.library import day_bounds
@@ -93,6 +93,8 @@ class Calls:
         """See `Engine.start`."""
         offer = offer_on(config.offer, self._today())
         checked = understand(offer, tool, arguments)
+        if not (checked.problems or WORKERS.count):  # it is up before the first picture is there
+            WORKERS.warm_up()
         sources, problems = await self._open_pictures(who, checked)
         call = ""
         if not problems:  # of pictures it takes long

@@ -42,14 +42,15 @@ if TYPE_CHECKING:
 
 IDLE_SECONDS = 60.0
 """After so long without work a worker is ended; the next work starts another."""
-SPARE_BYTES = 256_000_000
-"""Address space that a worker may take beyond what its work is reckoned to need: libraries that are loaded with the
-first picture of a format, and the stacks of their threads, most of which is never touched."""
+MEMORY_FACTOR, SPARE_BYTES = 1.5, 256_000_000
+"""Address space that a worker may take: so many times the memory that its work is reckoned to need, and so much more
+for libraries that are loaded with the first picture of a format and for the stacks of their threads. Writing a
+transparent picture of 67 megapixels as WebP takes the most of it, four fifths."""
 ANSWER_BYTES = 4_000_000
 """Bytes that an answer may have beyond what its work is reckoned to need: colour profiles, and files of few pixels."""
 LEAST_SECONDS, BYTES_PER_SECOND, MOST_SECONDS = 5.0, 8_000_000, 120.0
 """Processor time that work may take: so much, and a second more for so many bytes of memory, but never more than that.
-The slowest, writing a WebP of 25 megapixels without loss, takes a third of what it gets."""
+The slowest work known, making a transparent picture small enough for a vendor, takes a third of what it gets."""
 WALL_FACTOR, START_SECONDS = 4, 10.0
 """Seconds that may pass meanwhile: so many times the processor time, as the machine may be busy, and the worker's
 start."""
@@ -131,7 +132,8 @@ class Workers:
         """Those that have nothing to do, the last one used at the end."""
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
-        self._count = 0
+        self.count = 0
+        """How many there are."""
 
     def do(
         self,
@@ -159,7 +161,7 @@ class Workers:
         files = () if isinstance(source, Path) else (source,) if isinstance(source, bytes) else tuple(source)
         head = {
             "what": what,
-            "memory": cost + sum(map(len, files)) + SPARE_BYTES,
+            "memory": int(cost * MEMORY_FACTOR) + sum(map(len, files)) + SPARE_BYTES,
             "seconds": seconds,
             "longest": longest,
             "path": str(source) if isinstance(source, Path) else None,
@@ -188,10 +190,9 @@ class Workers:
         raise DecoderError(f"the process that decodes it ended twice without an answer: {ADVICE}")
 
     def warm_up(self) -> None:
-        """Start a worker if there is none, for work that is about to come. Does not block."""
-        if not self._count:
-            self._count += 1
-            threading.Thread(target=self._add, name="worker start", daemon=True).start()
+        """Start one for work that is about to come. Does not block. For the event loop, while there is none."""
+        self.count += 1
+        threading.Thread(target=self._add, name="worker start", daemon=True).start()
 
     def close(self) -> None:
         """End the workers that have nothing to do."""
@@ -204,7 +205,7 @@ class Workers:
         """Leave all workers to the process that this one was forked from."""
         self._lock = threading.Lock()
         self._timer = None
-        idle, self.idle, self._count = self.idle, [], 0
+        idle, self.idle, self.count = self.idle, [], 0
         for worker in idle:
             worker.forget()
 
@@ -213,7 +214,7 @@ class Workers:
             worker = Worker(self._module)
         except OSError:  # whoever needs it hears of it
             with self._lock:
-                self._count -= 1
+                self.count -= 1
         else:
             self._put(worker)
 
@@ -223,7 +224,7 @@ class Workers:
                 return self.idle.pop()
         worker = Worker(self._module)
         with self._lock:
-            self._count += 1
+            self.count += 1
         return worker
 
     def _put(self, worker: Worker) -> None:
@@ -237,7 +238,7 @@ class Workers:
         """End a worker; its exit code."""
         code = worker.end()
         with self._lock:
-            self._count -= 1
+            self.count -= 1
         return code
 
     def _wait(self, seconds: float) -> None:

@@ -19,7 +19,7 @@ from imagewright.errors import (
     ResultLost,
     TaskEnded,
 )
-from imagewright.imaging.limiter import DECODING
+from imagewright.imaging.limiter import DECODING, RESIZE_BYTES, decode
 from imagewright.providers.base import Finished, PollPolicy, Route
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.offline.routes import NAME, offline_routes
@@ -47,23 +47,31 @@ class Offline:
     async def submit(self, order: Order, sending: Sending | None = None) -> Finished:
         """Make the pictures, each in its own thread, as many at a time as there is memory for.
 
+        The order's pictures are decoded by workers before. The threads compute with pixels and decode nothing.
+
         Raises:
             NotSent: another process began with it.
             RequestRejected: a picture cannot be read, or the file of the trained model cannot be used.
         """
-        from imagewright.providers.offline.work import made, memory_of  # noqa: PLC0415 - loads Pillow: not before it is needed
+        from imagewright.imaging.workers import open_picture, read_mask  # noqa: PLC0415 - not before it is needed
+        from imagewright.providers.offline.work import Given, made, memory_of  # noqa: PLC0415 - loads Pillow: as above
 
         if sending is not None:
             if sending.again:  # it costs nothing and comes out the same
                 raise NotSent(NAME, "the work was broken off")
             await sending.begin()
-        cost = memory_of(order)
+        try:
+            images = [await decode(open_picture, one.data, per_pixel=RESIZE_BYTES) for one in order.images]
+            mask = await decode(read_mask, order.mask.data, per_pixel=RESIZE_BYTES) if order.mask else None
+        except PictureError as error:
+            raise RequestRejected(NAME, str(error)) from error
+        given, cost = Given(tuple(images), mask), memory_of(order)
         done: dict[int, tuple[Output, tuple[str, ...]]] = {}
         failures: list[ProviderError] = []
 
         async def make(number: int) -> None:
             try:
-                done[number] = await DECODING.run(made, order, number, cost=cost, abandon_on_cancel=True)
+                done[number] = await DECODING.run(made, order, given, number, cost=cost, abandon_on_cancel=True)
             except PictureError as error:
                 failures.append(RequestRejected(NAME, str(error)))
             except ProviderError as error:

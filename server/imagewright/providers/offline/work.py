@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imagewright.catalog.load import catalog
@@ -10,9 +11,8 @@ from imagewright.catalog.row import OperationName
 from imagewright.errors import RequestRejected
 from imagewright.imaging.cutout import ModelFileError, cut_out, cut_out_with
 from imagewright.imaging.lettering import lettered
-from imagewright.imaging.pixels import HIGH_QUALITY, encode, enlarge, holds, open_picture
+from imagewright.imaging.pixels import HIGH_QUALITY, encode, enlarge, holds
 from imagewright.imaging.placeholder import draw_placeholder, placeholder_size
-from imagewright.imaging.prepare import read_mask
 from imagewright.imaging.reframe import reframed, way_of
 from imagewright.providers.base import Output
 from imagewright.providers.common.provider import route_as
@@ -48,15 +48,24 @@ UNLISTED = frozenset({"prompt", "images", "image", "mask", "seed"})
 """Arguments a placeholder shows in another way than in its list."""
 
 
-def made(order: Order, number: int) -> tuple[Output, tuple[str, ...]]:
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The pictures of an order as pixels, which are only read here: several threads use them."""
+
+    images: tuple[Picture, ...]
+    mask: Picture | None
+    """As `prepare.read_mask` makes it."""
+
+
+def made(order: Order, given: Given, number: int) -> tuple[Output, tuple[str, ...]]:
     """One picture of an order, by its number from 0, and what the caller should know of it, one sentence each.
 
     Raises:
-        PictureError: an input picture cannot be read.
+        PictureError: a picture of that size cannot be made.
         RequestRejected: the file of the trained model cannot be used.
     """
     seed = _seed(order, number)
-    image, notes = MAKERS[order.route.operation](order, seed)
+    image, notes = MAKERS[order.route.operation](order, given, seed)
     default = order.images[0].format if order.route.operation is OperationName.UPSCALE else "png"
     chosen = str(order.arguments.get("output_format", default))
     if not holds(chosen, *image.size):
@@ -101,20 +110,19 @@ def _arguments(order: Order) -> Mapping[str, Argument]:
     return catalog()[order.route.tool].operations[order.route.operation].arguments
 
 
-def _make_placeholder(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]]:
-    images = [open_picture(picture.data) for picture in order.images]
+def _make_placeholder(order: Order, given: Given, seed: int) -> tuple[Picture, tuple[str, ...]]:
     size, prompt = _placeholder_size(order), _text(order, "prompt")
     image = draw_placeholder(
         size,
         prompt,
         _facts(order, size, seed),
         seed=seed,
-        images=images,
-        mask=None if order.mask is None else read_mask(order.mask.data),
+        images=given.images,
+        mask=given.mask,
         transparent=_text(order, "background") == "transparent",
     )
     notes = (PLACEHOLDER_NOTE, LEFT_OUT_NOTE) if lettered(prompt).missing else (PLACEHOLDER_NOTE,)
-    return _like(images[0], image) if images else image, notes
+    return _like(given.images[0], image) if given.images else image, notes
 
 
 def _placeholder_size(order: Order) -> tuple[int, int]:
@@ -124,14 +132,13 @@ def _placeholder_size(order: Order) -> tuple[int, int]:
     return placeholder_size(own, _text(order, "aspect_ratio"), resolution)
 
 
-def _upscale(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]]:  # noqa: ARG001 - one signature for all
-    picture, factor = order.images[0], int(order.arguments["scale"])
-    image = open_picture(picture.data)
-    return _like(image, enlarge(image, factor)), ()
+def _upscale(order: Order, given: Given, seed: int) -> tuple[Picture, tuple[str, ...]]:  # noqa: ARG001 - one signature for all
+    image = given.images[0]
+    return _like(image, enlarge(image, int(order.arguments["scale"]))), ()
 
 
-def _remove_background(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]]:  # noqa: ARG001 - as above
-    image = open_picture(order.images[0].data)
+def _remove_background(order: Order, given: Given, seed: int) -> tuple[Picture, tuple[str, ...]]:  # noqa: ARG001 - as above
+    image = given.images[0]
     model = route_as(order, OfflineRoute).model_file
     try:
         result = cut_out_with(image, model) if model else cut_out(image)
@@ -144,8 +151,8 @@ def _remove_background(order: Order, seed: int) -> tuple[Picture, tuple[str, ...
     return _like(image, result.image), (why,) if model else (why, KEY_NOTE)
 
 
-def _reframe(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]]:
-    image = open_picture(order.images[0].data)
+def _reframe(order: Order, given: Given, seed: int) -> tuple[Picture, tuple[str, ...]]:
+    image = given.images[0]
     result = reframed(
         image,
         _text(order, "aspect_ratio"),
@@ -154,11 +161,11 @@ def _reframe(order: Order, seed: int) -> tuple[Picture, tuple[str, ...]]:
         effort=_text(order, "rendering_speed"),
     )
     if result.size == image.size:
-        return _like(image, result), (SAME_SHAPE_NOTE,)
+        return image.copy(), (SAME_SHAPE_NOTE,)
     return _like(image, result), (EXTENDED_NOTE.format(ground=way_of(seed).words), KEY_NOTE)
 
 
-MAKERS: Mapping[OperationName, Callable[[Order, int], tuple[Picture, tuple[str, ...]]]] = {
+MAKERS: Mapping[OperationName, Callable[[Order, Given, int], tuple[Picture, tuple[str, ...]]]] = {
     OperationName.GENERATE: _make_placeholder,
     OperationName.EDIT: _make_placeholder,
     OperationName.UPSCALE: _upscale,
