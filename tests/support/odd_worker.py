@@ -1,0 +1,99 @@
+"""A worker whose `look` does what the file given to it asks: crash, hang, eat memory or answer nonsense.
+
+    with odd_workers(monkeypatch): ...
+
+The file holds the name of a function here, or the answer to give as JSON. Its times are a hundredth of a worker's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from imagewright.imaging import worker, workers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
+
+    from imagewright.imaging.worker import Made
+
+MODULE = "tests.support.odd_worker"
+HURRY = 100
+EATEN = 3_000_000_000
+"""Bytes that `eat` asks for. The system gives them, as it only counts what is written to; a worker's limit does not."""
+PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(8)
+"""What is recognised as a picture."""
+
+
+class HurriedLimits(worker.Limits):
+    """Limits whose times are soon over."""
+
+    def set(self, memory: int, seconds: float, longest: float) -> None:
+        super().set(memory, seconds / HURRY, longest / HURRY)
+
+
+def look(source: bytes | Path) -> dict[str, Any]:
+    """Do what the file asks."""
+    asked = (source.read_bytes() if isinstance(source, Path) else source).decode("ascii", "replace")
+    return ODD[asked]() if asked in ODD else {"answer": json.loads(asked)}
+
+
+def _crash() -> Any:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _abort() -> Any:
+    os.abort()
+
+
+def _spin() -> Any:
+    while True:
+        pass
+
+
+def _sleep() -> Any:
+    while True:
+        signal.pause()
+
+
+def _eat() -> Any:
+    return {"answer": {}, "eaten": len(bytearray(EATEN))}
+
+
+def _break() -> Any:
+    raise ZeroDivisionError
+
+
+def _print() -> Any:
+    os.write(1, b"a library prints something")
+    return {"answer": {"error": "as asked", "kind": "picture"}}
+
+
+ODD = {"crash": _crash, "abort": _abort, "spin": _spin, "sleep": _sleep, "eat": _eat, "break": _break, "print": _print}
+
+
+def _packed(found: dict[str, Any]) -> Made:
+    return found["answer"], (PICTURE,)
+
+
+@contextmanager
+def odd_workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[workers.Workers]:
+    """Have all pictures decoded by such workers."""
+    odd = workers.Workers(MODULE)
+    with monkeypatch.context() as patch:
+        patch.setattr(workers, "WORKERS", odd)
+        yield odd
+    odd.close()
+
+
+if __name__ == "__main__":
+    worker.OPERATIONS["look"] = (MODULE, _packed)
+    worker.Limits = HurriedLimits  # type: ignore[misc]  # what `serve` sets its limits with
+    worker.serve()
+    os._exit(0)
