@@ -322,9 +322,8 @@ class Delivery:
             Stalled: as `run`; or somebody has cancelled the job, and its link does not lead to it.
         """
         fetching = self.fetching
-        pauses = list(BROKEN_PAUSES if fetching.output.data is None else ())
         now, policy = anyio.current_time(), fetching.provider.poll_policy
-        tries = Tries(now + policy.patience, now + max(self._kept_for(), LEAST_PATIENCE), pauses)
+        tries = Tries(now + policy.patience, now + max(self._kept_for(), LEAST_PATIENCE), list(BROKEN_PAUSES))
         try:
             if fetching.taken_over:
                 tries.is_there = await take_fetched(self.stores.blobs, self.job.id, self.new.variant, file)

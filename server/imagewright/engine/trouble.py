@@ -25,6 +25,7 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
+from imagewright.imaging.workers import DecoderError
 from imagewright.providers.base import PART, CanRecover, Finished, Running
 from imagewright.settings.table import rate_variable
 from imagewright.storage.base import LostLeaseError
@@ -265,7 +266,7 @@ class Tries:
     patience: float
     """Until when they go on, by the event loop's clock."""
     broken_pauses: list[float]
-    """Seconds before each further try at a file that arrives broken."""
+    """Seconds before each further try at a broken file; at one that came with the answer only if its decoder failed."""
     failures: int = 0
     """How often its link did not lead to it."""
     is_there: bool = False
@@ -312,7 +313,7 @@ class Fetching:
         tries.is_there = False
         if isinstance(error, PictureError):
             self.broken = await anyio.to_thread.run_sync(file.replace, file.with_name("broken"))
-            if not tries.broken_pauses:
+            if not (tries.broken_pauses and (self.output.data is None or isinstance(error, DecoderError))):
                 raise BrokenResult(self.broken, str(error)) from error
             log.info("%s: a result arrived broken and is fetched again: %s", self.provider.name, error)
             self.job.tell(stage="made, and fetched again: it arrived broken")
