@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from imagewright.imaging.workers import Answer
 
 pytestmark = [
     pytest.mark.anyio,
@@ -263,20 +262,13 @@ async def test_an_answer_that_makes_no_sense_is_not_taken(monkeypatch: pytest.Mo
     assert (facts.width, facts.height) == (8, 8)
 
 
-async def test_an_answer_is_bounded_before_it_is_read() -> None:
-    pool = Workers()
-    large = pixels.encode(pixels.open_picture(noise(2000, 1000)), "png")
-
-    def shrunk(piece: Piece) -> bytes:
-        def body(answer: Answer) -> bytes:
-            return answer.body
-
-        return pool.do(piece, "resize_exact", large, body, width=1999, height=999)
-
-    assert len(await in_worker(shrunk, cost=10_000_000)) > workers.ANSWER_BYTES
+async def test_an_answer_is_bounded_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "ANSWER_BYTES", 0)
+    made = await in_worker(workers.as_png, TURNED, cost=COST)
+    assert made == lossless.as_png(TURNED)
+    assert await in_worker(workers.as_png, TURNED, cost=len(made)) == made
     with pytest.raises(DecoderError, match="ended twice without an answer"):
-        await in_worker(shrunk, cost=1_000_000)
-    pool.close()
+        await in_worker(workers.as_png, TURNED, cost=len(made) - 1)
 
 
 async def test_a_worker_without_work_is_ended() -> None:
@@ -319,7 +311,7 @@ async def test_a_worker_is_for_itself_and_knows_no_key(fresh: Workers, monkeypat
         "LD_LIBRARY_PATH": "/lib",
         "PYTHONSTARTUP": "x",
     }
-    assert environment(given, []).keys() == {"LD_LIBRARY_PATH", "PYTHONPATH", "MALLOC_ARENA_MAX"}
+    assert environment(given).keys() == {"LD_LIBRARY_PATH", "MALLOC_ARENA_MAX"}
 
 
 SERVER = """

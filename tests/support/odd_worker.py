@@ -1,6 +1,6 @@
 """A worker whose `look` does what the file given to it asks: crash, hang, eat memory or answer nonsense.
 
-    with odd_workers(monkeypatch): ...
+    with odd_workers(monkeypatch) as odd: ...
 
 The file holds the name of a function here, or the answer to give as JSON. Its times are a hundredth of a worker's.
 """
@@ -18,6 +18,7 @@ from imagewright.imaging import worker, workers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import NoReturn
 
     import pytest
 
@@ -92,8 +93,8 @@ def odd_workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[workers.Workers]:
     odd.close()
 
 
-if __name__ == "__main__":
+def serve() -> NoReturn:
+    """Be such a worker."""
     worker.OPERATIONS["look"] = (MODULE, _packed)
-    worker.Limits = HurriedLimits  # type: ignore[misc]  # what `serve` sets its limits with
+    worker.Limits = HurriedLimits  # type: ignore[misc]  # what `worker.serve` sets its limits with
     worker.serve()
-    os._exit(0)

@@ -1,7 +1,5 @@
 """One worker: a small process that decodes pictures for a server, and how a server starts it and speaks with it.
 
-    python -m imagewright.imaging.worker
-
 It reads messages from its standard input, does what each asks, and answers. It ends when its input ends, and so with
 its server. It has neither keys nor settings, and no terminal's Ctrl-C reaches it. Before each piece of work it sets its
 own limits, which the system enforces:
@@ -39,6 +37,7 @@ if sys.platform != "win32":
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from io import FileIO
+    from typing import NoReturn
 
     from PIL.Image import Image
 
@@ -128,13 +127,13 @@ class Worker:
         if getattr(sys, "frozen", False) or not sys.executable:
             raise OSError("this program is no Python that could start another")
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own words
-            [sys.executable, "-S", "-P", "-m", module],
+            [sys.executable, "-S", "-P", "-c", program(module, sys.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # a client waits until everybody has closed the server's standard error
             bufsize=0,
             cwd=os.path.abspath(os.sep),  # noqa: PTH100 - no folder is kept from being removed
-            env=environment(os.environ, sys.path),
+            env=environment(os.environ),
             start_new_session=True,
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # only Windows has it
         )
@@ -178,13 +177,18 @@ class Worker:
             self._process.returncode = 0  # it is no child of this process: there is nothing to wait for
 
 
-def environment(variables: Mapping[str, str], paths: Sequence[str]) -> dict[str, str]:
-    """A worker's environment. It finds modules where the server does, and does not look for them."""
-    kept = {name: value for name, value in variables.items() if name.upper() in KEPT_VARIABLES}
+def program(module: str, paths: Sequence[str]) -> str:
+    """What Python has to run to be a worker. It finds modules where the server does, and does not look for them."""
     root = str(Path(__file__).parents[2])
     places = dict.fromkeys(os.path.abspath(one) for one in (root, *paths) if one)  # noqa: PTH100 - links stay as they are
+    return f"import sys; sys.path[:0] = {[*places]!a}; from {module} import serve; serve()"
+
+
+def environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """A worker's environment."""
+    kept = {name: value for name, value in variables.items() if name.upper() in KEPT_VARIABLES}
     # one arena is enough for a process of one thread, and each further one takes 64 MB of address space
-    return kept | {"PYTHONPATH": os.pathsep.join(places), "MALLOC_ARENA_MAX": "1"}
+    return kept | {"MALLOC_ARENA_MAX": "1"}
 
 
 def _facts(facts: PictureFacts) -> Made:
@@ -289,8 +293,8 @@ class Limits:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def serve() -> None:
-    """Be a worker."""
+def serve() -> NoReturn:
+    """Be a worker, until the server has ended."""
     output = os.dup(1)
     os.dup2(2, 1)  # whatever a library prints must not stand between the messages
     if sys.platform == "linux":
@@ -302,7 +306,7 @@ def serve() -> None:
         import_module(module)
     gc.freeze()  # what was imported stays
     limits = Limits()
-    with suppress(OSError), open(0, "rb", 0, closefd=False) as pipe:  # the server has ended
+    with suppress(OSError), open(0, "rb", 0, closefd=False) as pipe:  # the server may end while it is answered
         while (found := read_head(pipe)) is not None:
             head, size = found
             limits.set(head["memory"], head["seconds"], head["longest"])
@@ -313,8 +317,4 @@ def serve() -> None:
             limits.lift()
             write_message(output, fields, files)
             del body, fields, files  # the next piece of work may be long in coming
-
-
-if __name__ == "__main__":
-    serve()
     os._exit(0)

@@ -42,15 +42,15 @@ if TYPE_CHECKING:
 
 IDLE_SECONDS = 60.0
 """After so long without work a worker is ended; the next work starts another."""
-MEMORY_FACTOR, SPARE_BYTES = 1.5, 256_000_000
+MEMORY_FACTOR, SPARE_BYTES = 1.5, 240_000_000 + 16_000_000 * (os.cpu_count() or 1)
 """Address space that a worker may take: so many times the memory that its work is reckoned to need, and so much more
-for libraries that are loaded with the first picture of a format and for the stacks of their threads. Writing a
-transparent picture of 67 megapixels as WebP takes the most of it, four fifths."""
+for libraries that are loaded with the first picture of a format and for the stacks of their threads. Bringing a
+transparent picture of 67 megapixels below 3 MB, by which a large WebP is written, takes the most of it: nine tenths."""
 ANSWER_BYTES = 4_000_000
 """Bytes that an answer may have beyond what its work is reckoned to need: colour profiles, and files of few pixels."""
-LEAST_SECONDS, BYTES_PER_SECOND, MOST_SECONDS = 5.0, 8_000_000, 120.0
+LEAST_SECONDS, BYTES_PER_SECOND, MOST_SECONDS = 5.0, 8_000_000, 180.0
 """Processor time that work may take: so much, and a second more for so many bytes of memory, but never more than that.
-The slowest work known, making a transparent picture small enough for a vendor, takes a third of what it gets."""
+The same work takes 55 s on a server of 2026, most of it a tenth of what it gets."""
 WALL_FACTOR, START_SECONDS = 4, 10.0
 """Seconds that may pass meanwhile: so many times the processor time, as the machine may be busy, and the worker's
 start."""
@@ -78,6 +78,7 @@ class Answer:
     """What a worker answered. Each method returns what it says of something, or raises `BadAnswerError`."""
 
     fields: Head
+    """What it says."""
     body: bytes
     """The file that it made."""
 
@@ -190,8 +191,9 @@ class Workers:
         raise DecoderError(f"the process that decodes it ended twice without an answer: {ADVICE}")
 
     def warm_up(self) -> None:
-        """Start one for work that is about to come. Does not block. For the event loop, while there is none."""
-        self.count += 1
+        """Start one for work that is about to come, if there is none. Does not block."""
+        with self._lock:
+            self.count += 1
         threading.Thread(target=self._add, name="worker start", daemon=True).start()
 
     def close(self) -> None:
