@@ -52,7 +52,7 @@ LATE_SHARE, LATE_SECONDS = 0.05, 0.3
 """Each further poll comes after this share of the task's age, and so many seconds more. The end is to be noticed within
 a tenth of the duration and half a second."""
 JITTER = 0.1
-"""Share of a wait by which a poll may come earlier while nothing is known of the model: many are not to come at once."""
+"""Share of a wait by which a poll may be early while nothing is known of the model, lest many come at once."""
 LEARNED_SECONDS = 120.0
 """How long what was read of earlier calls is used; the calls of this process are added at once."""
 QUESTION_SECONDS = 30.0
