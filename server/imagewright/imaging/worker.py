@@ -1,8 +1,8 @@
 """One worker: a small process that decodes pictures for a server, and how a server starts it and speaks with it.
 
 It reads messages from its standard input, does what each asks, and answers. It ends when its input ends, and so with
-its server. It has neither keys nor settings, and no terminal's Ctrl-C reaches it. Before each piece of work it sets its
-own limits, which the system enforces:
+its server, once it has done what it is at. It has neither keys nor settings, and no terminal's Ctrl-C reaches it.
+Before each piece of work it sets its own limits, which the system enforces:
 
 - Its address space, from the picture's pixels (Linux: RLIMIT_AS). macOS has this limit and does not enforce it, and
   Windows has none for a process outside a job object. There only the limits by pixels hold.
