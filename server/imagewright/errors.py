@@ -49,7 +49,7 @@ MOST_PROBLEMS = 20
 LONGEST_MESSAGE = 1000
 """Characters of one problem. The longest of ours, about a path outside the folders that may be used, takes 500."""
 PROBLEM_BYTES = 40_000
-"""JSON-encoded bytes of all problems together. A reply holds them twice and stays below 100 KB with its frame."""
+"""JSON-encoded bytes of all problems together. A reply that holds them stays below 100 KB."""
 
 _ACCESS = "access is denied: change the permissions of the folder, or use another one"
 _MACOS_ACCESS = (

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imagewright.engine.calls import caps, check_call, refuse_over
+from imagewright.engine.calls import caps, check_call
 from imagewright.engine.engine import open_engine
+from imagewright.engine.refusals import over_budget
 from imagewright.errors import ConfirmationNeededError, Refusal
 from imagewright.providers import open_provider
 from imagewright.providers.base import ProviderConfig
@@ -145,6 +146,6 @@ def test_days_and_months_begin_at_local_midnight() -> None:
 
 
 def test_a_full_budget_is_refused_with_the_three_sums() -> None:
-    text = str(refuse_over(OverBudget(Cap("month", 0.0, 10.0), Spent(9.9, 7)), 0.2))
+    text = str(over_budget(OverBudget(Cap("month", 0.0, 10.0), Spent(9.9, 7)), 0.2))
     assert "about $0.2" in text
     assert "of the $10 for this month $9.9 are spent or set aside" in text

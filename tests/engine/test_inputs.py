@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import sys
+import tracemalloc
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -139,6 +140,44 @@ async def test_a_data_uri_is_measured_as_well(library: Library) -> None:
     text = "data:image/png;base64," + base64.b64encode(hollow_png(20_000, 20_000)).decode()
     _, (problem,) = await resolve([("image", text)], ROWS["nano_banana"], library, LOCAL)
     assert "20000x20000" in problem.message
+
+
+BODY = 8_000_000
+"""Characters of a data URI's body."""
+MOST_COPIES = 6
+"""Times the body that is in memory at the most; each piece of it as a text of its own would take fifty."""
+BODIES: dict[str, tuple[str, str]] = {
+    "blanks": ("data:image/png;base64,", "AAAA " * (BODY // 5)),
+    "more blanks": ("data:image/png;base64,", " " * BODY),
+    "escapes": ("data:image/png,", "%89" * (BODY // 3)),
+    "few escapes": ("data:image/png,", "%89" * 10_000),
+    "other letters": ("data:image/png;base64,", "\u00e4" * BODY),
+    "padding": ("data:image/png;base64,", "=" * BODY),
+}
+
+
+@pytest.mark.parametrize("body", BODIES)
+async def test_a_data_uri_is_refused_in_little_memory(body: str, library: Library) -> None:
+    text = "".join(BODIES[body])
+    tracemalloc.start()
+    try:
+        sources, problems = await resolve([("image", text)], ROWS["nano_banana"], library, LOCAL)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert not sources
+    assert len(problems[0].message) < 300
+    assert peak < MOST_COPIES * BODY
+
+
+async def test_white_space_in_base64_and_a_short_escaped_picture_are_read(library: Library) -> None:
+    data = photo(format="gif")
+    lines = base64.encodebytes(data).decode().replace("\n", "\r\n\t ")
+    escaped = "".join(f"%{byte:02x}" for byte in data)
+    given = [("images[0]", f"data:image/gif;base64,{lines}"), ("images[1]", f"data:image/gif,{escaped}")]
+    sources, problems = await resolve(given, ROWS["nano_banana"], library, LOCAL)
+    assert not problems
+    assert [source.data for source in sources] == [data, data]
 
 
 @pytest.mark.skipif("avif" not in known_formats(), reason="Pillow was built without AVIF")

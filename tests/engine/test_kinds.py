@@ -10,6 +10,7 @@ import pytest
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import KINDS, Kind
 from imagewright.engine.check import READERS, Wanted, normalised, wanted_by
+from imagewright.engine.refusals import LONGEST, MOST_GIVEN
 
 if TYPE_CHECKING:
     from imagewright.catalog.row import Row
@@ -182,7 +183,20 @@ def test_a_stranger_keeps_its_value_and_goes_only_when_null() -> None:
 @pytest.mark.parametrize("blank", [" ", ", ", " '", "\n"])
 def test_a_long_text_of_blanks_is_read_in_one_pass(blank: str) -> None:
     """Searched again from every blank it would take hours, on the event loop of every client."""
-    text = f"/a{blank * 50_000}b"
+    blanks = (blank * 5000)[: LONGEST - 4]
+    text, several = f"/a{blanks}b", f"/a{blanks}/b"
     assert normalised({"images": text}, {"images": Wanted("pictures")}) == {"images": [text]}
-    several = f"/a{blank * 50_000}/b"
     assert normalised({"images": several}, {"images": Wanted("pictures")}) == {"images": several}
+    assert normalised({"images": text + blanks}, {"images": Wanted("pictures")}) == {"images": text + blanks}
+
+
+@pytest.mark.parametrize("count", [2, MOST_GIVEN])
+def test_pictures_in_a_long_text_are_read(count: int) -> None:
+    uri = "data:image/png;base64," + "A" * LONGEST
+    assert normalised({"images": json.dumps([uri] * count)}, {"images": Wanted("pictures")}) == {
+        "images": [uri] * count
+    }
+    assert normalised({"images": f" {uri} "}, {"images": Wanted("pictures")}) == {"images": [uri]}
+    assert normalised({"image": f"'{uri}'"}, {"image": Wanted("picture")}) == {"image": uri}
+    many = json.dumps([uri] * (MOST_GIVEN + 5))
+    assert normalised({"images": many}, {"images": Wanted("pictures")}) == {"images": many}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -109,7 +110,10 @@ async def test_an_enlargement_is_priced_by_the_factor_the_vendor_has() -> None:
 def of(pictures: tuple[bytes, ...] = (), row: Any = ROW, text: str = "/cat.png", **given: Any) -> str:
     if pictures:
         given["images"] = [f"{text}{place}" for place in range(len(pictures))]
-    sources = [Source(f"images[{place}]", text, data, probe(data)) for place, data in enumerate(pictures)]
+    sources = [
+        Source(f"images[{place}]", text, b"", probe(data), digest=sha256(data).hexdigest())
+        for place, data in enumerate(pictures)
+    ]
     return fingerprint(check(row, given), sources)
 
 

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from imagewright.errors import PictureError
+from imagewright.imaging.boxes import tiff_pages
 from imagewright.imaging.files import probe
-from imagewright.imaging.headers import tiff_pages
 from imagewright.imaging.pixels import open_picture
 from imagewright.imaging.preview import look
 from tests.support.crafted_files import bmp_with_alpha, tiff_of

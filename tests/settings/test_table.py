@@ -71,6 +71,7 @@ def _decided(environment: dict[str, str]) -> dict[str, object]:
             "sure_wait",
             "reply_budget",
             "resource_links",
+            "keep_metadata",
             "lease",
             "cutout_model",
             "budget",

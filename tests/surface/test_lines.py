@@ -61,6 +61,15 @@ FAULTS: list[tuple[bytes, int, Any]] = [
     (line(id=None), t.INVALID_REQUEST, None),
     (b'{"jsonrpc":"2.0","id":7,"result":5}', t.INVALID_REQUEST, None),
     (b'{"jsonrpc":"2.0","id":7,"error":"bad"}', t.INVALID_REQUEST, None),
+    (line(params={"a": [1] * 201}), t.INVALID_REQUEST, 7),
+    (line(params={"a": {"b": [1] * 201}}), t.INVALID_REQUEST, 7),
+    (line(params={"arguments": {f"a{n}": 1 for n in range(201)}}), t.INVALID_REQUEST, 7),
+    (line(params={f"a{n}": 1 for n in range(201)}), t.INVALID_REQUEST, 7),
+    (line(params={"a": [1] * 50_002}), t.INVALID_REQUEST, None),
+    (line(params={"_meta": {"progressToken": "x" * 201}}), t.INVALID_REQUEST, 7),
+    (line(method="x" * 201), t.INVALID_REQUEST, 7),
+    (line(id="x" * 201), t.INVALID_REQUEST, None),
+    (line(id=10**300), t.INVALID_REQUEST, None),
 ]
 
 
@@ -100,6 +109,8 @@ def test_a_server_answers_each_of_them_logs_each_once_and_serves_the_next_line(r
         (line(id=7.0), t.JSONRPCRequest),
         (b"\xef\xbb\xbf" + line() + b" \r", t.JSONRPCRequest),
         (line(params={"id": "x"}), t.JSONRPCRequest),
+        (line(params={"a": {"b": [1] * 200}, "_meta": {"progressToken": "x" * 200}}), t.JSONRPCRequest),
+        (line(method="tools/call", params={"arguments": {f"a{n}": [1] * 9 for n in range(5000)}}), t.JSONRPCRequest),
         (b'{"jsonrpc":"2.0","method":"notifications/initialized"}', t.JSONRPCNotification),
         (b'{"jsonrpc":"2.0","method":"notifications/x","params":{"id":1}}', t.JSONRPCNotification),
         (b'{"jsonrpc":"2.0","id":null,"method":"notifications/initialized"}', t.JSONRPCNotification),

@@ -17,8 +17,9 @@ from imagewright.errors import Refusal
 from imagewright.settings.load import load_settings
 from imagewright.storage.records import LOCAL
 from imagewright.surface.definitions import all_definitions
-from imagewright.surface.tools import REPORTED, Tools
+from imagewright.surface.tools import KEY_META, REPORTED, Tools
 from tests.support.fitting_arguments import fitting, sample
+from tests.support.odd_calls import LARGE_REQUESTS, ODD, ODD_REQUESTS
 from tests.support.pictures import photo
 from tests.support.raw_client import MODERN, RawClient
 
@@ -34,65 +35,6 @@ LARGEST_REFUSAL = 100_000
 PHOTO = "data:image/png;base64," + base64.b64encode(photo(480, 400)).decode("ascii")
 REFUSED_AT_LAST = {"save_as": "../x.png"}
 """Nothing is made for the calls below, however right the rest of them is."""
-
-DEEP = "abc/" * 1100
-"""More folders than Python nests calls, and more bytes than a path may have; each folder costs every call time."""
-
-
-def nest(depth: int) -> Any:
-    """A list in a list in a list ..."""
-    made: list[Any] = []
-    for _ in range(depth):
-        made = [made]
-    return made
-
-
-ODD: dict[str, Any] = {
-    "400 digits": 10**400,
-    "minus 400 digits": -(10**400),
-    "4,200 digits": 10**4200,
-    "infinity": float("inf"),
-    "no number": float("nan"),
-    "a large float": 1e308,
-    "digits": "9" * 400,
-    "a wide ratio": f"{'9' * 400}:1",
-    "a high ratio": f"1:{'9' * 400}",
-    "a huge ratio": f"{'9' * 400}:{'9' * 400}",
-    "NUL": "\x00",
-    "a name with NUL": "/tmp/a\x00b.png",  # noqa: S108 - nothing is written there
-    "half a character": "a\ud800.png",
-    "a path with half a character": "/tmp/\udcff.png",  # noqa: S108 - as above
-    "turned writing": "\u202egnp.exe",
-    "no name": "http://xn--/",
-    "a name of no letters": "http://xn--a/x.png",
-    "a bracket": "http://[",
-    "no port": "http://127.0.0.1:65536/",
-    "30 digits for a port": f"http://127.0.0.1:{10**30}/",
-    "a long host": f"http://{'a' * 70_000}/",
-    "another root": "/proc/1/root/x.png",
-    "its own root": "/proc/self/root/x.png",
-    "open files": "/proc/self/fd/0",
-    "a device": "/dev/zero",
-    "deep": "/" + DEEP + "x.png",
-    "deep and relative": DEEP + "x.png",
-    "long": "/" + "x" * 5000,
-    "a megabyte": "x" * 1_000_000,
-    "a long name": "ü" * 200 + ".png",
-    "nobody's home": "~nobody-of-that-name/x.png",
-    "a URI with NUL": "file:///%00",
-    "a URI of no letters": "file:///%ff%fe",
-    "an empty data URI": "data:",
-    "broken base64": "data:image/png;base64,####",
-    "no data": "data:image/png;base64,",
-    "a long id": "img_" + "a" * 100_000,
-    "no such id": "img_none",
-    "spaces": " ",
-    "lists": nest(300),
-    "an object": {"a": {"b": nest(50)}},
-    "true": True,
-    "many": ["\x00", "\ud800", 1, None, {}],
-}
-
 
 GOOD_NAMES = {"nobody's home", "no such id"}
 """These can be the name of a file."""
@@ -162,30 +104,6 @@ async def test_every_argument_of_every_helper(tool: str, name: str, tmp_path: Pa
 
 TAKES_ANY = {("image_gallery", name) for name in ("text", "parent", "offset", "previews")}
 """What is looked for need not be there."""
-MEGABYTE = "x" * 1_000_000
-LARGE_REQUESTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "an unknown tool": ("tools/call", {"name": MEGABYTE, "arguments": {}}),
-    "unknown arguments": ("tools/call", {"name": "qwen", "arguments": {f"{n}{'a' * 500}": 1 for n in range(2000)}}),
-    "many arguments": ("tools/call", {"name": "qwen", "arguments": {f"argument_{n}": 1 for n in range(20_000)}}),
-    "one long name": ("tools/call", {"name": "qwen", "arguments": {MEGABYTE: 1}}),
-    "many paths": ("tools/call", {"name": "qwen", "arguments": {"prompt": "x", "images": ["/x.png"] * 20_000}}),
-    "a deep nest": ("tools/call", {"name": "qwen", "arguments": {"images": nest(100), "prompt": nest(100)}}),
-    "digits": ("tools/call", {"name": "qwen", "arguments": {"prompt": "x", "seed": 10**4200}}),
-    "a helper's arguments": ("tools/call", {"name": "image_job", "arguments": {f"a{n}": 1 for n in range(20_000)}}),
-    "a helper's long name": ("tools/call", {"name": "image_gallery", "arguments": {MEGABYTE: 1}}),
-    "a topic": ("tools/call", {"name": "image_guide", "arguments": {"topic": MEGABYTE}}),
-    "a job": ("tools/call", {"name": "image_job", "arguments": {"job_id": MEGABYTE}}),
-    "a day": ("tools/call", {"name": "image_gallery", "arguments": {"day": MEGABYTE}}),
-    "many words": ("tools/call", {"name": "image_gallery", "arguments": {"text": "x " * 40_000}}),
-    "a prompt": ("prompts/get", {"name": MEGABYTE}),
-    "a prompt's tool": ("prompts/get", {"name": "make_picture", "arguments": {"subject": "x", "tool": MEGABYTE}}),
-    "a resource": ("resources/read", {"uri": f"image://{MEGABYTE}"}),
-    "a page": ("resources/read", {"uri": f"guide://tools/{MEGABYTE}"}),
-    "a completion": (
-        "completion/complete",
-        {"ref": {"type": "ref/prompt", "name": MEGABYTE}, "argument": {"name": "tool", "value": "q"}},
-    ),
-}
 
 
 @pytest.fixture(scope="module")
@@ -203,3 +121,38 @@ def test_a_large_request_gets_a_short_refusal(request_: tuple[str, dict[str, Any
     assert len(line.encode()) < LARGEST_REFUSAL
     assert REPORTED not in line
     assert "internal" not in line.lower()
+
+
+@pytest.mark.parametrize("request_", ODD_REQUESTS.values(), ids=ODD_REQUESTS)
+def test_an_odd_request_gets_an_error_of_the_protocol(request_: tuple[str, dict[str, Any]], client: RawClient) -> None:
+    error = client.answer(client.begin(*request_))["error"]
+    assert error["code"] in (t.INVALID_PARAMS, t.METHOD_NOT_FOUND)
+    assert len(client.lines[-1].encode()) < 1000
+    assert not any("Traceback" in one for one in client.log)
+
+
+def test_a_completion_of_much_has_no_values(client: RawClient) -> None:
+    ref = {"type": "ref/prompt", "name": "make_picture"}
+    for typed, count in (("", 10), ("x" * 5_000_000, 0)):
+        argument = {"name": "aspect_ratio", "value": typed}
+        found = client.ask("completion/complete", {"ref": ref, "argument": argument})["completion"]["values"]
+        assert len(found) >= count
+        assert bool(found) is bool(count)
+
+
+KEYS: list[Any] = ["x" * 201, "x" * 1_000_000, "a\ud800", ["x"], {"a": "x"}, 1.5, 10**400]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("key", KEYS, ids=[str(type(key)) + str(len(str(key))) for key in KEYS])
+async def test_a_key_is_a_text_of_bounded_length(key: Any, tmp_path: Path) -> None:
+    async with engine(tmp_path) as opened:
+        refused, taken = "must be a text of at most 200 characters", "prompt: is required"
+        for one, words in ((key, refused), ("x" * 200, taken), (7, taken), (None, taken)):
+            meta = {KEY_META: one}
+            params = t.CallToolRequestParams.model_validate({"name": "qwen", "arguments": {}, "_meta": meta})
+            reply = await Tools(opened).call(None, params)  # type: ignore[arg-type] # it is refused before it needs one
+            assert isinstance(reply, t.CallToolResult)
+            assert isinstance(reply.content[0], t.TextContent)
+            assert words in reply.content[0].text
+            assert len(reply.model_dump_json()) < 1000

@@ -358,12 +358,12 @@ def outside(limits: Limits, value: Any) -> str:
 
 
 def _text_outside(limits: Limits, text: str) -> str:
+    if limits.max_length is not None and len(text) > limits.max_length:
+        return f"longer than {limits.max_length} characters"
     if limits.pattern is not None and re.search(limits.pattern, text) is None:
         return "not in the form it needs"
     if limits.min_length is not None and len(text.strip()) < limits.min_length:
         return f"shorter than {limits.min_length} characters"
-    if limits.max_length is not None and len(text) > limits.max_length:
-        return f"longer than {limits.max_length} characters"
     return ""
 
 

@@ -13,14 +13,13 @@ from datetime import UTC, datetime
 from math import inf
 from typing import TYPE_CHECKING
 
-import anyio.to_thread
-
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import MODEL
 from imagewright.engine.check import check
 from imagewright.engine.jobs import Jobs
 from imagewright.engine.pictures import reading_limits, resolve
-from imagewright.engine.plan import candidates, first_plan
+from imagewright.engine.plan import candidates, first_plan, is_served
+from imagewright.engine.refusals import LESS, over_budget
 from imagewright.errors import ConfirmationNeededError, PictureError, Problem, Refusal, StorageError
 from imagewright.imaging.files import HEAD_READ, head_cost
 from imagewright.imaging.limiter import DECODING, LOOK_BYTES, Previews, in_worker
@@ -59,7 +58,6 @@ REASON_LENGTH = 240
 """Characters of one reason."""
 SHRINKING_BYTES = 8
 """Memory for each pixel of the previews that are shrunk together: the picture and its smaller copy."""
-LESS = "Ask for fewer variants or a smaller resolution"
 NOT_OPENED = "The pictures were not checked yet: nothing is opened or fetched before the arguments are right."
 
 
@@ -93,27 +91,32 @@ class Calls:
         """See `Engine.start`."""
         offer = offer_on(config.offer, self._today())
         checked = understand(offer, tool, arguments)
-        if not (checked.problems or WORKERS.count):  # it is up before the first picture is there
+        # Nothing is opened or fetched for a call that its arguments refuse: a refusal must be cheap, and must not send
+        # requests to whatever addresses the call names.
+        if problems := [*checked.problems, *await self._save_problems(who, checked)]:
+            raise _refusal(offer, checked, problems, NOT_OPENED if checked.names_pictures else "")
+        if not WORKERS.count:  # it is up before the first picture is there
             WORKERS.warm_up()
-        sources, problems = await self._open_pictures(who, checked)
-        call = ""
-        if not problems:  # of pictures it takes long
-            call = await anyio.to_thread.run_sync(fingerprint, checked, sources) if sources else fingerprint(checked)
-        if not problems and (earlier := await self.jobs.repeated(who, call, key)) is not None:
-            return _begun(earlier, None)  # made and paid for already: neither price nor room is checked
-        problems += await self._room_problems(who, checked, refused=bool(problems))
-        if problems:
-            note = NOT_OPENED if checked.problems and checked.names_pictures else ""
-            raise _refusal(offer, checked, problems, note)
         order = config.settings.providers
+        sources: list[Source] = []
+        if given := checked.sources():
+            if not is_served(checked, offer.serving[tool]):
+                raise _refusal_by_all(offer, checked, candidates(checked, offer.serving[tool], order))
+            limits, whole = reading_limits(checked), config.settings.keep_metadata
+            sources, problems = await resolve(given, limits, self.library, who, whole=whole)
+            if problems:
+                raise _refusal(offer, checked, problems)
+        call = fingerprint(checked, sources)
+        if (earlier := await self.jobs.repeated(who, call, key)) is not None:
+            return _begun(earlier, None)  # made and paid for already: neither price nor room is checked
+        if problems := await self._save_problems(who, checked, ROOM_PER_PICTURE * checked.count):
+            raise _refusal(offer, checked, problems)
         budget = config.settings.budget
         limited = is_limited(budget)
         examined = candidates(checked, offer.serving[tool], order, sources, limited=limited)
         able = [one for one in examined if not one.against]
         if not able:
-            from imagewright.engine import alternatives  # noqa: PLC0415 - only a refusal needs it
-
-            raise alternatives.refusal_by_all(offer, checked, examined, sources)
+            raise _refusal_by_all(offer, checked, examined, sources)
         check_call(budget, able[0], confirmed=confirmed)
         # `confirm_above` counts here too: the user agrees to this price and to no higher one
         plan = await first_plan(able, limited=budget != BudgetTable())
@@ -198,30 +201,27 @@ class Calls:
         data = await self.library.read(record, limit)
         return data, _type_of(data[:HEAD_BYTES], record)
 
-    async def _open_pictures(self, who: Principal, checked: Checked) -> tuple[list[Source], list[Problem]]:
-        """The call's pictures, and all problems of the call that are known by now.
-
-        Nothing is opened or fetched for a call that is refused by its arguments: a refusal must be cheap, and must
-        not send requests to whatever addresses it names.
-        """
-        given = checked.sources()
-        if checked.problems or not given:
-            return [], list(checked.problems)
-        return await resolve(given, reading_limits(checked), self.library, who)
-
-    async def _room_problems(self, who: Principal, checked: Checked, *, refused: bool) -> list[Problem]:
-        """Whether there is room and permission to write, checked before anything is spent."""
+    async def _save_problems(self, who: Principal, checked: Checked, needed: int = 0) -> list[Problem]:
+        """What is wrong with the name to save under; with `needed` bytes, whether they could be written there, too."""
         save_as = checked.given.get("save_as")
-        if save_as is not None and not isinstance(save_as, str):
-            return []  # is among the problems already
+        if any(one.argument == "save_as" for one in checked.problems):
+            return []
         try:
-            if save_as:
+            if needed:
+                await self.library.check_room(who, save_as, needed)
+            elif save_as:
                 await self.library.target(who, save_as)
-            if not refused:  # for a call that is refused anyway nothing is written, not even a test file
-                await self.library.check_room(who, save_as, ROOM_PER_PICTURE * checked.count)
         except StorageError as error:
             return [Problem("save_as" if save_as else "", str(error))]
         return []
+
+
+def _refusal_by_all(
+    offer: Offer, checked: Checked, examined: Sequence[Candidate], sources: Sequence[Source] = ()
+) -> Refusal:
+    from imagewright.engine import alternatives  # noqa: PLC0415 - only a refusal needs it
+
+    return alternatives.refusal_by_all(offer, checked, examined, sources)
 
 
 def _refusal(offer: Offer, checked: Checked, problems: Sequence[Problem], note: str = "") -> Refusal:
@@ -241,7 +241,7 @@ def _begun(found: Job | KeyClash | OverBudget, usd: float | None) -> Job:
             message = f"this key was given to another call before, {job_id}: take a new key for a new call"
             raise Refusal(Problem("idempotency key", message))
         case OverBudget():
-            raise refuse_over(found, usd or 0.0)
+            raise over_budget(found, usd or 0.0)
         case _:
             return found
 
@@ -361,7 +361,7 @@ def check_call(budget: BudgetTable, candidate: Candidate, *, confirmed: bool) ->
         raise Refusal(Problem("", f"{text}; have the user set it in the configuration: {entry} = {{ usd = ... }}"))
     if usd is not None and budget.per_call is not None and usd > budget.per_call:
         text = f"this call would cost about ${usd:.4g}; the limit per call is ${budget.per_call:.4g}"
-        raise Refusal(Problem("", f"{text}. {LESS}, or have the user raise the budget"))
+        raise Refusal(Problem("", f"{text}. {LESS}"))
     if budget.confirm_above is not None and not confirmed and (usd is None or usd > budget.confirm_above):
         price = "an unknown sum" if usd is None else f"about ${usd:.4g}"
         several = f"These {candidate.count} pictures cost {price} at {route.provider}. Make them?"
@@ -381,17 +381,12 @@ def caps(budget: BudgetTable, now: datetime | None = None) -> tuple[Cap, ...]:
     return tuple(found)
 
 
-def refuse_over(over: OverBudget, usd: float) -> Refusal:
-    """The refusal of a call that a budget has no room for."""
-    cap, spent = over.cap, over.spent
-    text = f"this call would cost about ${usd:.4g}, and of the ${cap.usd:.4g} for this {cap.name}"
-    text += f" ${spent.usd:.4g} are spent or set aside. {LESS}, or have the user raise the budget"
-    return Refusal(Problem("", text))
-
-
 def fingerprint(checked: Checked, sources: Sequence[Source] = ()) -> str:
-    """The same for two calls of one tool that are identical in every argument and in every byte of their pictures."""
-    pictures = {source.argument: hashlib.sha256(source.data).hexdigest() for source in sources}
+    """The same for two calls of one tool that are identical in every argument and in every byte of their pictures.
+
+    The bytes are those that were given: it must not depend on what is left out of them now.
+    """
+    pictures = {source.argument: source.digest for source in sources}
     of_pictures = {one.partition("[")[0] for one in pictures}
     plain = {name: value for name, value in checked.given.items() if name not in of_pictures}
     text = json.dumps([checked.row.tool, plain, pictures], sort_keys=True, separators=(",", ":"))

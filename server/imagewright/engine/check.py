@@ -102,9 +102,9 @@ def check(row: Row, arguments: object) -> Checked:
     The row is the model's full one and not the effective one: what only a vendor lacks is reported when a route is
     chosen.
     """
-    if not isinstance(arguments, dict):
+    if not isinstance(arguments, dict) or len(arguments) > refusals.MOST_GIVEN:
         operation = row.operation_for(set())
-        wrong = () if arguments is None else (refusals.no_object(arguments),)
+        wrong = () if arguments is None else (refusals.not_read(arguments, row.arguments()),)
         return Checked(row, operation, {}, wrong, row.operations[operation].arguments)
     given = normalised_for(row, arguments)
     operation = row.operation_for(set(given))
@@ -136,6 +136,8 @@ def read_arguments(known: Mapping[str, Argument], sent: Mapping[str, Any] | None
     Raises:
         Refusal: every problem of the call.
     """
+    if sent is not None and len(sent) > refusals.MOST_GIVEN:
+        raise Refusal(refusals.not_read(sent, known))
     given = normalised(sent or {}, {name: Wanted(one.kind, one.values or ()) for name, one in known.items()})
     problems = []
     if strays := [name for name in given if name not in known]:
@@ -154,7 +156,17 @@ def allows(argument: Argument, value: Any) -> bool:
         return False
     texts = value if isinstance(value, list) else [value] if isinstance(value, str) else []
     in_list = isinstance(value, list)
-    return all(isinstance(one, str) and is_whole(one) and (not in_list or one.strip()) for one in texts)
+    return all(
+        isinstance(one, str) and not _is_endless(argument, one) and is_whole(one) and (not in_list or one.strip())
+        for one in texts
+    )
+
+
+def _is_endless(argument: Argument, text: str) -> bool:
+    """Whether a text is longer than any the argument can take; a data URI has a limit of its own, in bytes."""
+    if argument.max_length is not None or len(text) <= refusals.LONGEST:
+        return False
+    return argument.kind not in PICTURE_KINDS or text[:5].lower() != "data:"
 
 
 def _broken(rule: Rule, known: Mapping[str, Argument], given: Mapping[str, Any]) -> Problem | None:
@@ -196,7 +208,7 @@ def normalised(given: Mapping[Any, Any], known: Mapping[str, Wanted]) -> dict[st
     for key, value in given.items():
         name = str(key)
         form = known.get(name)
-        meant = value if form is None else _meant(form, value)
+        meant = value if form is None or _is_long(form, value) else _meant(form, value)
         if meant is not None and (form is None or not _is_empty(meant)):
             found[name] = meant
     return found
@@ -219,8 +231,21 @@ def _meant(form: Wanted, value: Any) -> Any:
     return _one_of(form.values, meant) if form.values else meant
 
 
+def _is_long(form: Wanted, value: Any) -> bool:
+    """Whether a value is left as it came for its size alone; then it is refused, unless it is a prompt.
+
+    Whole pictures can stand in a text, as data URIs: each has one comma, and one more stands before the next.
+    """
+    if isinstance(value, list):
+        return len(value) > refusals.MOST_GIVEN
+    if not isinstance(value, str) or len(value) <= refusals.LONGEST:
+        return False
+    holds_pictures = form.kind in PICTURE_KINDS and "data:" in value[: refusals.LONGEST].lower()
+    return not holds_pictures or value.count(",") > 2 * refusals.MOST_GIVEN
+
+
 def _is_empty(value: Any) -> bool:
-    return value == [] or (isinstance(value, str) and not value.strip())
+    return value == [] or (isinstance(value, str) and (not value or value.isspace()))
 
 
 def _one_of(values: tuple[str | float, ...], value: Any) -> Any:

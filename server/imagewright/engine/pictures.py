@@ -1,43 +1,35 @@
 """The input pictures of a call, from what a caller gave to what a vendor wants, and the files of a running job.
 
 A picture is given as a path, a `file:` URI, an http(s) URL, a data URI or an earlier picture's id. `resolve` turns it
-into bytes whose real type, size and sides are checked; `prepare_all` brings them into the form of a route. The spool
-keeps them, and results that came with the vendor's answer, below one key per job: the inputs until the job has ended,
-the results until all of them are in the library.
+into bytes whose real type, size and sides are checked, without what is not part of the picture; `prepare_all` brings
+them into the form of a route. The spool keeps them, and results that came with the vendor's answer, below one key per
+job: the inputs until the job has ended, the results until all of them are in the library.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
-import anyio
 import anyio.to_thread
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName, PictureLimits
 from imagewright.errors import ImagewrightError, PictureError, Problem, Refusal, StorageError
-from imagewright.imaging.files import measure
+from imagewright.imaging.files import measure, only_picture
 from imagewright.imaging.headers import MAX_PIXELS
-from imagewright.imaging.limiter import (
-    INPUT_MAX_PIXELS,
-    MASK_BYTES,
-    PREPARE_BYTES,
-    PROBE_BYTES,
-    Target,
-    decode,
-    fitted,
-)
+from imagewright.imaging.limiter import MASK_BYTES, PREPARE_BYTES, PROBE_BYTES, Target, decode, fitted, size_problems
 from imagewright.imaging.workers import convert_mask, mask_coverage, mask_doubt, prepare, probe
 from imagewright.net import fetch_public
 from imagewright.providers.base import Prepared
 from imagewright.storage.records import INCOMING
-from imagewright.text import byte_size
+from imagewright.text import byte_size, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -53,8 +45,9 @@ MEGA = 1_000_000
 PICTURE_ID = re.compile(r"^(?:image://)?(img_[a-z0-9]{1,64})(?:/preview)?$")
 URL = re.compile(r"^https?://", re.IGNORECASE)
 DATA_URI = re.compile(r"^data:(?P<type>[^,;]*)(?P<parameters>(?:;[^,;]*)*),", re.IGNORECASE)
-LONGEST_HEAD = 1000
-"""Characters of a data URI before its comma: a media type and its parameters."""
+LONGEST_HEAD, LONGEST_ESCAPED = 1000, 1_000_000
+"""Characters of a data URI before its comma (a media type and its parameters), and after it where it is not base64:
+each `%` takes a hundred bytes of memory while it is read."""
 FETCH_SECONDS = 30.0
 """Bound on fetching one picture from a URL."""
 SHOWN_SOURCE = 120
@@ -82,11 +75,15 @@ class Source:
     request: str
     """What was given, shortened, fit for messages and the library: without the query of a signed link."""
     data: bytes
-    """The whole file, untouched."""
+    """The whole file, but for what was left out."""
     facts: PictureFacts
     """Real type, sides and size."""
     parent: str | None = None
     """Id of the earlier picture, if it is one."""
+    left_out: tuple[str, ...] = ()
+    """What the file held beside the picture and is not passed on, in words."""
+    digest: str = ""
+    """SHA-256 of the file as it came, by which a repeated call is known whatever is left out of it."""
 
 
 def reading_limits(checked: Checked) -> PictureLimits:
@@ -103,15 +100,18 @@ def reading_limits(checked: Checked) -> PictureLimits:
 
 
 async def resolve(
-    given: Iterable[tuple[str, str]], limits: PictureLimits, library: Library, who: Principal
+    given: Iterable[tuple[str, str]], limits: PictureLimits, library: Library, who: Principal, *, whole: bool = False
 ) -> tuple[list[Source], list[Problem]]:
-    """All pictures of a call, (argument, text) each, read at the same time; what cannot be read becomes a problem."""
+    """All pictures of a call, (argument, text) each, read at the same time; what cannot be read becomes a problem.
+
+    With `whole`, nothing is left out of the files.
+    """
     wanted = list(given)
     found: list[Source | list[Problem]] = [[] for _ in wanted]
 
     async def one(place: int, argument: str, text: str) -> None:
         try:
-            found[place] = await _source(argument, text.strip(), limits, library, who)
+            found[place] = await _source(argument, text.strip(), limits, library, who, whole=whole)
         except ImagewrightError as error:
             found[place] = [Problem(argument, str(error))]
 
@@ -124,32 +124,36 @@ async def resolve(
 
 
 async def _source(
-    argument: str, text: str, limits: PictureLimits, library: Library, who: Principal
+    argument: str, text: str, limits: PictureLimits, library: Library, who: Principal, *, whole: bool
 ) -> Source | list[Problem]:
     """The picture, or what is wrong with its size: that is read from the header, before anything is decoded."""
-    data, parent = await _read(text, limits.max_bytes, library, who)
-    problems = size_problems(await anyio.to_thread.run_sync(measure, data), limits)
-    if problems:
+    given, parent = await _read(text, limits.max_bytes, library, who)
+    measured, data, left_out, digest = await anyio.to_thread.run_sync(_measured, given, whole)
+    if problems := size_problems(measured, limits):
         return [Problem(argument, problem) for problem in problems]
-    return Source(argument, _shown(text), data, await decode(probe, data, per_pixel=PROBE_BYTES), parent)
+    facts = await decode(probe, data, per_pixel=PROBE_BYTES)
+    return Source(argument, _shown(text), data, facts, parent, left_out, digest)
+
+
+def _measured(given: bytes, whole: bool) -> tuple[Measured, bytes, tuple[str, ...], str]:  # noqa: FBT001 - a thread gets no names
+    """What the header says, the bytes to pass on, what is left out of them, and the digest of what was given."""
+    measured = measure(given)
+    data, left_out = (given, ()) if whole else only_picture(given, measured.format)
+    return replace(measured, size=len(data)), data, left_out, hashlib.sha256(given).hexdigest()
 
 
 async def _read(text: str, limit: int, library: Library, who: Principal) -> tuple[bytes, str | None]:
     if matched := PICTURE_ID.match(text):
-        return await _earlier(matched[1], limit, library, who), matched[1]
+        record = await library.get(who, matched[1])
+        if record is None:
+            recent = ", ".join(await library.newest_ids(who, NAMED)) or "none yet"
+            raise PictureError(f"there is no picture {matched[1]}; the newest are: {recent} (see image_gallery)")
+        return await library.read(record, limit), matched[1]
     if URL.match(text):
         return await fetch_public(text, max_bytes=limit, seconds=FETCH_SECONDS), None
     if text[:5].lower() == "data:":
         return await anyio.to_thread.run_sync(_decode_data_uri, text, limit), None
     return await anyio.to_thread.run_sync(library.roots_of(who).read_bytes, text, limit), None
-
-
-async def _earlier(picture_id: str, limit: int, library: Library, who: Principal) -> bytes:
-    record = await library.get(who, picture_id)
-    if record is None:
-        recent = ", ".join(await library.newest_ids(who, NAMED)) or "none yet"
-        raise PictureError(f"there is no picture {picture_id}; the newest are: {recent} (see image_gallery)")
-    return await library.read(record, limit)
 
 
 def _decode_data_uri(text: str, limit: int) -> bytes:
@@ -160,9 +164,11 @@ def _decode_data_uri(text: str, limit: int) -> bytes:
     if len(body) > limit * 4 // 3 + 4:
         raise PictureError(f"the data URI holds more than {byte_size(limit)}, the limit for this tool")
     if ";base64" not in matched["parameters"].lower():
+        if len(body) > LONGEST_ESCAPED:
+            raise PictureError(f"a data URI of more than {byte_size(LONGEST_ESCAPED)} has to be in base64")
         return unquote_to_bytes(body)
     try:
-        return base64.b64decode("".join(body.split()), validate=True)
+        return base64.b64decode(body.encode("ascii").translate(None, b" \t\r\n\f\v"), validate=True)
     except (binascii.Error, ValueError):
         raise PictureError("the base64 of the data URI is damaged; give a path or a URL instead") from None
 
@@ -175,47 +181,22 @@ def _shown(text: str) -> str:
     return text
 
 
-def size_problems(measured: Measured, limits: PictureLimits) -> list[str]:
-    """What is too large or too small about an input picture and what would do, one sentence each."""
-    problems, width, height = [], measured.width, measured.height
-    sides, megapixels = f"is {width}x{height} px", f"{width * height / MEGA:.1f} megapixels"
-    most = None if limits.max_megapixels is None else int(limits.max_megapixels * MEGA)
-    smaller = fitted(width, height, max_pixels=most, max_side=limits.max_side)
-    way_out = f": made smaller, to {smaller[0]}x{smaller[1]} px, it would do" if min(smaller) >= limits.min_side else ""
-    if measured.size > limits.max_bytes:
-        problems.append(f"has {byte_size(measured.size)}; the limit is {byte_size(limits.max_bytes)}: smaller would do")
-    if most is not None and width * height > most:
-        problems.append(f"{sides} ({megapixels}); the limit is {limits.max_megapixels:g} megapixels{way_out}")
-    elif width * height > (readable := INPUT_MAX_PIXELS[measured.format]):
-        limit = f"as {measured.format.upper()} at most {readable / MEGA:.0f} megapixels are taken"
-        problems.append(f"{sides} ({megapixels}); {limit}: give a smaller one")
-    if min(width, height) < limits.min_side:
-        problems.append(f"{sides}; each side needs at least {limits.min_side} px: enlarge it first")
-    if limits.max_side is not None and max(width, height) > limits.max_side:
-        problems.append(f"{sides}; each side may have at most {limits.max_side} px{way_out}")
-    return problems
-
-
 async def _mask_problems(sources: Sequence[Source]) -> list[Problem]:
     """The problem of a mask that has another size than its image, or marks nothing."""
-    masks = [source for source in sources if source.argument == MASK]
-    images = [source for source in sources if source.argument != MASK]
+    images = [source.facts for source in sources if source.argument != MASK]
     problems = []
-    for mask in masks:
-        width, height = mask.facts.width, mask.facts.height
-        if images and (width, height) != (images[0].facts.width, images[0].facts.height):
-            image = images[0].facts
-            text = f"is {width}x{height} px and the image is {image.width}x{image.height} px; make them the same size"
+    for mask in (source for source in sources if source.argument == MASK):
+        size = width, height = mask.facts.width, mask.facts.height
+        if images and size != (own := (images[0].width, images[0].height)):
+            text = f"is {width}x{height} px and the image is {own[0]}x{own[1]} px; make them the same size"
             problems.append(Problem(MASK, text))
             continue
         try:
-            covered = await decode(mask_coverage, mask.data, per_pixel=MASK_BYTES)
+            if await decode(mask_coverage, mask.data, per_pixel=MASK_BYTES) == 0:
+                text = "marks nothing: white or transparent is repainted, black and opaque is kept"
+                problems.append(Problem(MASK, text))
         except PictureError as error:
             problems.append(Problem(MASK, str(error)))
-            continue
-        if covered == 0:
-            text = "marks nothing: white or transparent is repainted, black and opaque is kept"
-            problems.append(Problem(MASK, text))
     return problems
 
 
@@ -258,9 +239,7 @@ def form_problems(sources: Sequence[Source], route: Route, scale: int | None) ->
     """
     form = form_of(route) if scale is None else _enlarged_form(route, factor_of(route, scale))
     found = []
-    for source in sources:
-        if source.argument == MASK:
-            continue
+    for source in (one for one in sources if one.argument != MASK):
         if why := _size_problem(source.facts, form, exact=route.operation in EXACT):
             found.append(f"{source.argument} {why}")
         if source.facts.has_alpha and not form.alpha:
@@ -284,8 +263,8 @@ def _size_problem(facts: PictureFacts, form: PictureForm, *, exact: bool) -> str
     if form.max_side is not None and max(facts.width, facts.height) > form.max_side:
         return f"{is_size}, and the limit is {form.max_side:,} px per side: {way_out}"
     if _has_too_many_bytes(facts, form):
-        limit = byte_size(form.max_bytes or 0)
-        return f"has {byte_size(facts.size)}, and the limit is {limit}: saved as JPEG or WebP it may do"
+        sizes = f"has {byte_size(facts.size)}, and the limit is {byte_size(form.max_bytes or 0)}"
+        return f"{sizes}: saved as JPEG or WebP it may do"
     return ""
 
 
@@ -293,10 +272,9 @@ def is_reduced(sources: Sequence[Source], route: Route) -> bool:
     """Whether a picture that a route can take loses pixels or is written anew there only for its size."""
     form = form_of(route)
     limits = {"max_pixels": form.max_pixels, "max_side": form.max_side}
-    pictures = [source.facts for source in sources if source.argument != MASK]
     return any(
         _has_too_many_bytes(facts, form) or fitted(facts.width, facts.height, **limits) != (facts.width, facts.height)
-        for facts in pictures
+        for facts in (source.facts for source in sources if source.argument != MASK)
     )
 
 
@@ -337,6 +315,9 @@ async def prepare_all(
             raise Refusal(Problem(source.argument, str(error))) from error
         if note:
             notes.append(f"{source.argument}, for {route.provider}: {note}")
+    for left_out in dict.fromkeys(source.left_out for source in sources if source.left_out):
+        those = listed(source.argument for source in sources if source.left_out == left_out)
+        notes.append(f"Not passed on from {those}: {listed(left_out)}.")
     return tuple(images), mask, notes
 
 

@@ -11,18 +11,36 @@ from typing import TYPE_CHECKING, Any
 from imagewright.catalog.load import catalog
 from imagewright.catalog.nearest import arguments_called, nearest_hint
 from imagewright.catalog.row import KINDS, outside, verb
-from imagewright.errors import MOST_PROBLEMS, Problem
+from imagewright.errors import MOST_PROBLEMS, Problem, Refusal
 from imagewright.text import BROKEN_TEXT, closest, is_whole, listed, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from imagewright.catalog.row import Argument, OperationName, Row, Rule
+    from imagewright.storage.base import OverBudget
 
 
-def no_object(arguments: object) -> Problem:
-    """Of arguments that are no JSON object."""
+LESS = "Ask for fewer variants or a smaller resolution, or have the user raise the budget"
+LONGEST = 10_000
+"""Characters of a text for which the row gives no limit: no path, address, id or name has as many."""
+MOST_GIVEN = 100
+"""Arguments of one call, and pictures in one list, that are looked at one by one: no tool takes as many."""
+
+
+def not_read(arguments: object, known: Collection[str]) -> Problem:
+    """Of arguments that are no JSON object, or more than are looked at."""
+    if isinstance(arguments, dict):
+        return Problem("arguments", f"are {len(arguments)}, and there are only {len(known)}: {listed(known)}")
     return Problem("arguments", f"must be an object, not {_say_type(arguments)}")
+
+
+def over_budget(over: OverBudget, usd: float) -> Refusal:
+    """The refusal of a call that a budget has no room for."""
+    cap, spent = over.cap, over.spent
+    text = f"this call would cost about ${usd:.4g}, and of the ${cap.usd:.4g} for this {cap.name}"
+    text += f" ${spent.usd:.4g} are spent or set aside. {LESS}"
+    return Refusal(Problem("", text))
 
 
 def unknown(names: Sequence[str], known: Mapping[str, Argument]) -> list[Problem]:
@@ -122,10 +140,10 @@ def _value_problems(argument: Argument, value: Any) -> list[str]:
         return [f"must be {KINDS[argument.kind].words}, not {found}"]
     if argument.kind == "pictures":
         return _list_problems(argument, value)
-    if isinstance(value, str) and not is_whole(value):
-        return [BROKEN_TEXT]
+    if not (why := outside(argument, value)):  # then only the text itself can be wrong
+        return [f"{say(value)} is longer than {LONGEST} characters" if is_whole(value) else BROKEN_TEXT]
     form = f" ({argument.describe})" if argument.pattern is not None else ""
-    return [f"{say(value)} is {outside(argument, value)}{form}{nearest_hint(argument, value)}"]
+    return [f"{say(value)} is {why}{form}{nearest_hint(argument, value)}"]
 
 
 def _list_problems(argument: Argument, value: list[Any]) -> list[str]:
@@ -135,6 +153,10 @@ def _list_problems(argument: Argument, value: list[Any]) -> list[str]:
     if argument.max_items is not None and len(value) > argument.max_items:
         return [f"has {len(value)} pictures; at most {argument.max_items} allowed here"]
     texts = {place: one for place, one in enumerate(value, 1) if isinstance(one, str)}
+    paths = {place: one for place, one in texts.items() if one[:5].lower() != "data:"}
+    problems += [
+        f"picture {place} is longer than {LONGEST} characters" for place, one in paths.items() if len(one) > LONGEST
+    ]
     problems += [f"picture {place} {BROKEN_TEXT}" for place, one in texts.items() if not is_whole(one)]
     problems += [
         f"picture {place} must be {KINDS['picture'].words}" + ("" if place in texts else f", not {_say_type(one)}")

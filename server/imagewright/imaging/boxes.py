@@ -1,6 +1,7 @@
-"""The sizes that an AVIF or HEIC file names: of its items and tracks, and of the AV1 or HEVC data they hold.
+"""The sizes that the rarer formats name: AVIF and HEIC, which are made of boxes, TIFF and BMP.
 
-The box structure is that of ISO/IEC 14496-12, its items that of ISO/IEC 23008-12.
+Of AVIF and HEIC, the sizes are those of items and tracks, and of the AV1 or HEVC data they hold. The box structure is
+that of ISO/IEC 14496-12, its items that of ISO/IEC 23008-12. TIFF is by its revision 6.0.
 """
 
 from __future__ import annotations
@@ -9,7 +10,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from imagewright.imaging.bitstreams import av1_sides, hevc_configuration, hevc_sides
-from imagewright.imaging.signatures import Sides, Unsupported, big, most_parts
+from imagewright.imaging.signatures import (
+    ENTRY_BYTES,
+    FEW_PARTS,
+    ORIENTATION_TAG,
+    SIDEWAYS,
+    UPRIGHT,
+    Sides,
+    Unsupported,
+    big,
+    little,
+    most_parts,
+)
 from imagewright.text import say
 
 if TYPE_CHECKING:
@@ -34,6 +46,30 @@ metadata, a small JPEG. The holes found in libheif in 2026 were in the others an
 
 _CODED = frozenset({b"av01", b"hvc1"})
 """Types of items that hold a coded picture."""
+
+_UNITS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+"""Bytes of one value of each type of a TIFF tag (section 2)."""
+_FEW_VALUES = 8
+"""Values of a TIFF tag that are read; no tag needed here has more."""
+_DEEPEST = 16
+"""Bits per channel of a TIFF that are read; more are measurements and no picture for eyes."""
+_COLOURS = frozenset({0, 1, 2, 3, 5, 6})
+"""Ways to store colours in a TIFF that are read: grey, RGB, palette, CMYK, YCbCr; not Lab and sensor data."""
+_TILE_PIXELS = 1024 * 1024
+"""Pixels of a tile of a TIFF that no picture is too small for. A decoder takes memory for the whole tile."""
+_SUBFILE_TAG, _WIDTH_TAG, _HEIGHT_TAG, _BITS_TAG, _COLOURS_TAG = 254, 256, 257, 258, 262
+_TILE_WIDTH, _TILE_HEIGHT, _SAMPLES_TAG = 322, 323, 339
+_EXIF_TAG, _GPS_TAG, _INTEROP_TAG, _DNG_TAG = 34_665, 34_853, 40_965, 50_706
+_TIFF_TAGS = frozenset(
+    {_SUBFILE_TAG, _WIDTH_TAG, _HEIGHT_TAG, _BITS_TAG, _COLOURS_TAG, ORIENTATION_TAG, _TILE_WIDTH}
+    | {_TILE_HEIGHT, _SAMPLES_TAG, _EXIF_TAG, _GPS_TAG, _INTEROP_TAG, _DNG_TAG}
+)
+_RGB = 2
+
+_PLAIN_BMP = frozenset({0, 3, 6})
+"""Ways to store the pixels of a BMP that are read: as they are, or with masks. Pillow reads run lengths in Python."""
+_OLD_BMP_HEADER = 12
+"""Bytes of the header that OS/2 wrote, with sides of two bytes."""
 
 
 def heic_sides(data: bytes, size: int) -> list[Sides]:
@@ -77,6 +113,22 @@ def _walked(data: bytes, size: int) -> _Walk:
                 walk.read_track(track)
                 walk.tracks += 1
     return walk
+
+
+def metadata_of(data: bytes) -> Iterator[Box]:
+    """The items of an AVIF or HEIC that hold EXIF (`Exif`, behind the offset of its header) or XMP data (`mime`).
+
+    Raises:
+        ValueError: as `iso_sides`; what came before is sound.
+    """
+    walk = _Walk(memoryview(data), most_parts(len(data)))
+    for _, meta in walk.all_in(walk.data, b"meta"):
+        types = dict(_item_of(entry) for _, info in walk.all_in(meta[4:], b"iinf") for entry in walk.entries(info))
+        wanted = {item for item, kind in types.items() if kind in (b"Exif", b"mime")}
+        store = next((body for _, body in walk.all_in(meta[4:], b"idat")), memoryview(b""))
+        for _, places in walk.all_in(meta[4:], b"iloc"):
+            for item, pieces in walk.places(places, store, wanted):
+                yield types[item], pieces[0]
 
 
 @dataclass(slots=True)
@@ -127,12 +179,12 @@ class _Walk:
         self.found += [(big(body, 4, 4), big(body, 8, 4)) for _, body in self.all_in(meta, b"iprp", b"ipco", b"ispe")]
         for _, body in self.all_in(meta, b"iprp", b"ipco", b"hvcC"):
             self.coded += hevc_configuration(body, self.spend)
-        self.types = dict(_item_of(entry) for _, info in self.all_in(meta, b"iinf") for entry in self._entries(info))
+        self.types = dict(_item_of(entry) for _, info in self.all_in(meta, b"iinf") for entry in self.entries(info))
         self._check_parts(meta)
         store = next((body for _, body in self.all_in(meta, b"idat")), memoryview(b""))
         for _, places in self.all_in(meta, b"iloc"):
             wanted = {item for item, kind in self.types.items() if kind in _CODED or kind == b"grid"}
-            for item, pieces in self._places(places, store, wanted):
+            for item, pieces in self.places(places, store, wanted):
                 self._read_item(self.types[item], self._joined(pieces))
 
     def _check_parts(self, meta: memoryview) -> None:
@@ -190,13 +242,13 @@ class _Walk:
             raise ValueError("the items share their bytes")
         return memoryview(b"".join(pieces))
 
-    def _entries(self, info: memoryview) -> Iterator[memoryview]:
+    def entries(self, info: memoryview) -> Iterator[memoryview]:
         """The `infe` boxes of an `iinf`."""
         for name, body in self.boxes(info[8 if big(info, 0, 1) else 6 :]):
             if name == b"infe":
                 yield body
 
-    def _places(
+    def places(
         self, table: memoryview, store: memoryview, wanted: Container[int]
     ) -> Iterator[tuple[int, list[memoryview]]]:
         """The number and the bytes of each wanted item in an `iloc`."""
@@ -258,3 +310,80 @@ def _piece(view: memoryview, start: int, length: int) -> memoryview:
     if start >= len(view):
         raise ValueError("an item lies outside the file")
     return view[start : start + length] if length else view[start:]
+
+
+def tiff_sides(data: bytes, size: int) -> list[Sides]:
+    """The sides of the first page, as stored and, where it is turned, upright."""
+    tags = _tiff_tags(data, _number(data, 4, 4), size)
+    for pointer in (_EXIF_TAG, _GPS_TAG):
+        inner = _tiff_tags(data, tags[pointer][0], size) if pointer in tags else {}
+        if _INTEROP_TAG in inner:
+            _tiff_tags(data, inner[_INTEROP_TAG][0], size)
+    if _DNG_TAG in tags or tags.get(_SUBFILE_TAG, [0])[0] & 1 or data[8:10] == b"CR":
+        raise Unsupported(
+            "this TIFF begins with a small preview, as a camera's raw photo does: give the photo as JPEG, HEIC or PNG"
+        )
+    deepest = max(tags.get(_BITS_TAG, [1]))
+    if deepest > _DEEPEST or tags.get(_SAMPLES_TAG, [1])[0] != 1:
+        raise Unsupported(
+            f"this TIFF has {deepest} bits per channel, or fractions or signs in it: save it with 8 or 16 bits"
+        )
+    if tags.get(_COLOURS_TAG, [_RGB])[0] not in _COLOURS:
+        raise Unsupported("the colours of this TIFF are stored in a way that is not read here: save it as RGB")
+    width, height, wide, high = (tags.get(tag, [0])[0] for tag in (_WIDTH_TAG, _HEIGHT_TAG, _TILE_WIDTH, _TILE_HEIGHT))
+    if wide * high > max(width * height, _TILE_PIXELS):
+        raise ValueError("a tile is larger than the picture")
+    # Pillow turns a TIFF upright by itself.
+    turned = tags.get(ORIENTATION_TAG, [UPRIGHT])[0] in SIDEWAYS
+    return [(width, height), (height, width)] if turned else [(width, height)]
+
+
+def _tiff_tags(data: bytes, at: int, size: int) -> dict[int, list[int]]:
+    """The first whole numbers of each tag in the directory that begins there, by the number of the tag.
+
+    Raises:
+        ValueError: the tags hold more than the whole file, which a decoder would copy tag by tag, or the directory does
+            not end within `data`.
+    """
+    found: dict[int, list[int]] = {}
+    for place in range(_number(data, at, 2)):
+        entry = at + 2 + place * ENTRY_BYTES
+        tag, unit = _number(data, entry, 2), _UNITS.get(_number(data, entry + 2, 2), 0)
+        length = unit * _number(data, entry + 4, 4)
+        size -= length
+        if size < 0:
+            raise ValueError("the tags hold more than the file")
+        if tag in _TIFF_TAGS and length:
+            start = entry + 8 if length <= 4 else _number(data, entry + 8, 4)  # noqa: PLR2004 - fits into the entry
+            found[tag] = [_number(data, start + by, unit) for by in range(0, min(length, unit * _FEW_VALUES), unit)]
+    return found
+
+
+def tiff_pages(data: bytes) -> int:
+    """How many pages a TIFF has, by its chain of directories up to where that breaks off or leads back."""
+    seen: set[int] = set()
+    at = _number(data, 4, 4)
+    while 0 < at < len(data) and at not in seen and len(seen) < FEW_PARTS:
+        seen.add(at)
+        end = at + 2 + _number(data, at, 2) * ENTRY_BYTES
+        at = _number(data, end, 4) if end + 4 <= len(data) else 0
+    return len(seen)
+
+
+def _number(data: bytes, at: int, count: int) -> int:
+    """A number in the byte order of a TIFF."""
+    return little(data, at, count) if data.startswith(b"I") else big(data, at, count)
+
+
+def bmp_sides(data: bytes, _size: int) -> list[Sides]:
+    """The size, by whichever of its two kinds of header it has."""
+    if little(data, 14, 4) == _OLD_BMP_HEADER:
+        return [(little(data, 18, 2), little(data, 20, 2))]
+    width, height = little(data, 18, 4), little(data, 22, 4)
+    if little(data, 30, 4) not in _PLAIN_BMP:
+        raise Unsupported("this BMP is compressed in a way that is not read here: save it as PNG")
+    return [(width, min(height, 2**32 - height))]  # a negative height says that the rows begin at the top
+
+
+READERS = {"avif": iso_sides, "heic": heic_sides, "tiff": tiff_sides, "bmp": bmp_sides}
+"""By format, what reads the sizes that a file of so many bytes names from its beginning, or from all of it."""

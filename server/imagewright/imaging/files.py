@@ -22,17 +22,26 @@ from imagewright.errors import PictureError, StorageError
 from imagewright.imaging.headers import (
     GIF_MAX_PIXELS,
     MAX_PIXELS,
-    SIDEWAYS,
+    PARTS,
     TIFF_MAX_PIXELS,
     cost_of,
     declared_sides,
     gif_layout,
+    is_plain,
     orientation_of,
     png_exif,
     png_is_whole,
-    tiff_pages,
 )
-from imagewright.imaging.signatures import HEAD_BYTES, KINDS, Unsupported, describe, known_formats, recognise, titles
+from imagewright.imaging.signatures import (
+    HEAD_BYTES,
+    KINDS,
+    SIDEWAYS,
+    Unsupported,
+    describe,
+    known_formats,
+    recognise,
+    titles,
+)
 from imagewright.text import listed
 
 if TYPE_CHECKING:
@@ -107,6 +116,22 @@ def measure(data: bytes) -> Measured:
     return Measured(name, width, height, len(data))
 
 
+def only_picture(data: bytes, form: str) -> tuple[bytes, tuple[str, ...]]:
+    """A file of that type without what is not part of the picture, see `metadata`, and what that was, in words.
+
+    In a format in which no vendor gets it, it stays as it is: what is written anew holds nothing of that.
+
+    Raises:
+        PictureError: its parts are damaged.
+    """
+    with loading(form, len(data)):
+        if is_plain(form, data):
+            return data, ()
+        from imagewright.imaging.metadata import cleaned, held_by  # noqa: PLC0415 - not for one that holds nothing else
+
+        return cleaned(form, data) if form in PARTS else (data, held_by(form, data))
+
+
 def decoding_cost(source: bytes | Path, work: int) -> int:
     """The most memory in bytes that work on a picture takes; 0 where no decoder will be opened for it.
 
@@ -160,6 +185,8 @@ def open_lazily(source: bytes | Path) -> Opened:
     if name == "gif":
         frames = gif_layout(data)[0]
     elif name == "tiff":
+        from imagewright.imaging.boxes import tiff_pages  # noqa: PLC0415 - hardly any picture is one
+
         frames = tiff_pages(data)
     elif name in ("png", "webp", "avif", "heic"):
         frames = int(getattr(image, "n_frames", 1))

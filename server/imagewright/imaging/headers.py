@@ -1,4 +1,4 @@
-"""What a picture's header says, read before any decoder sees the file: its sides, EXIF orientation, chunks, frames.
+"""What a picture's header says, read before any decoder sees the file: its sides, EXIF orientation, parts, frames.
 
 Some decoders (WebP, AVIF, HEIC) take memory for every pixel as soon as they open a file, so its sides must be known
 before. Pillow answers the rest too, but warns through the process-wide warnings filter where a header is broken, and
@@ -11,14 +11,28 @@ Every walk is bounded. What cannot be read raises ValueError, which `files` turn
 
 from __future__ import annotations
 
+import re
 import zlib
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
-from imagewright.imaging.signatures import FEW_PARTS, Sides, Unsupported, big, little, most_parts
+from imagewright.imaging.signatures import (
+    ENTRY_BYTES,
+    FEW_PARTS,
+    ORIENTATION_TAG,
+    UPRIGHT,
+    Sides,
+    big,
+    exactly,
+    little,
+    most_parts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    Part = tuple[bytes, int, int]
+    """A chunk or segment: its name, the place of its first byte, and the place behind its last."""
 
 MAX_PIXELS = 16_384 * 16_384
 """Pixels of the largest picture that is decoded (268 MP, about 1 GB in memory): a 4096 px square enlarged four
@@ -31,38 +45,9 @@ DECODED_BYTES = {"png": 4, "jpeg": 10, "gif": 4, "webp": 16, "avif": 12, "heic":
 """Bytes a decoder holds for each pixel at its peak, measured with Pillow 13 and pillow-heif 1.8: a JPEG's is that of a
 progressive one in full colour, a TIFF's that of one strip with 16 bits per channel. 8-bit HEIC takes 9."""
 
-_ORIENTATION_TAG = 0x0112
-_SHORT = 3
-_IFD_ENTRY_BYTES = 12
-_PLAIN_BMP = frozenset({0, 3, 6})
-"""Ways to store the pixels of a BMP that are read: as they are, or with masks. Pillow reads run lengths in Python."""
-_UPRIGHT = 1
+SHORT = 3
+_BYTE_ORDERS: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
 _ORIENTATIONS = range(1, 9)
-
-SIDEWAYS = frozenset({5, 6, 7, 8})
-"""EXIF orientations that swap width and height."""
-
-_OLD_BMP_HEADER = 12
-"""Bytes of the header that OS/2 wrote, with sides of two bytes."""
-
-_UNITS = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
-"""Bytes of one value of each type of a TIFF tag (TIFF 6.0, section 2)."""
-_FEW_VALUES = 8
-"""Values of a TIFF tag that are read; no tag needed here has more."""
-_DEEPEST = 16
-"""Bits per channel of a TIFF that are read; more are measurements and no picture for eyes."""
-_COLOURS = frozenset({0, 1, 2, 3, 5, 6})
-"""Ways to store colours in a TIFF that are read: grey, RGB, palette, CMYK, YCbCr; not Lab and sensor data."""
-_TILE_PIXELS = 1024 * 1024
-"""Pixels of a tile of a TIFF that no picture is too small for. A decoder takes memory for the whole tile."""
-_SUBFILE_TAG, _WIDTH_TAG, _HEIGHT_TAG, _BITS_TAG, _COLOURS_TAG = 254, 256, 257, 258, 262
-_TILE_WIDTH, _TILE_HEIGHT, _SAMPLES_TAG = 322, 323, 339
-_EXIF_TAG, _GPS_TAG, _INTEROP_TAG, _DNG_TAG = 34_665, 34_853, 40_965, 50_706
-_TIFF_TAGS = frozenset(
-    {_SUBFILE_TAG, _WIDTH_TAG, _HEIGHT_TAG, _BITS_TAG, _COLOURS_TAG, _ORIENTATION_TAG, _TILE_WIDTH}
-    | {_TILE_HEIGHT, _SAMPLES_TAG, _EXIF_TAG, _GPS_TAG, _INTEROP_TAG, _DNG_TAG}
-)
-_RGB = 2
 
 _GIF_BYTES_PER_BLOCK = 32
 """Encoders fill blocks of up to 255 bytes, some of 126."""
@@ -81,6 +66,30 @@ _BARE = frozenset({0x01, *range(0xD0, 0xD9)})
 
 _START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
+_MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+"""A marker of a JPEG, but for those that stand inside its pixels."""
+
+_JPEG_PIXELS = frozenset({*range(0xC0, 0xD0), *range(0xD9, 0xE0)})
+"""Markers of a JPEG whose segments are needed for its pixels: frames, tables, scans (ITU-T T.81, table B.1)."""
+
+_JPEG_SHOWN = {0xE0: b"JFIF\0", 0xE2: b"ICC_PROFILE\0", 0xEE: b"Adobe"}
+"""By marker, how the segments begin that say how the pixels are shown."""
+
+PLAIN_JFIF, PLAIN_ADOBE = 18, 16
+"""Bytes of these segments where they hold nothing more, such as a thumbnail (JFIF 1.02; Adobe technical note 5116)."""
+
+_PNG_SHOWN = frozenset(
+    {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"cHRM", b"gAMA", b"iCCP", b"sBIT", b"sRGB", b"cICP", b"mDCV"}
+    | {b"cLLI", b"bKGD", b"pHYs", b"acTL", b"fcTL", b"fdAT"}
+)
+"""Chunks of a PNG that are needed for its pixels, or say how they are shown (PNG, third edition, section 11)."""
+
+_FRAME_HEAD = 24
+"""Bytes of a frame of a moving WebP before its own chunks."""
+
+_WEBP_SHOWN = frozenset({b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF", b"ICCP"})
+"""The same of a WebP (RFC 9649, section 2)."""
+
 
 def cost_of(name: str, pixels: int, size: int, work: int) -> int:
     """The memory in bytes that work on a picture of that format takes, from its pixels and the size of its file.
@@ -92,25 +101,22 @@ def cost_of(name: str, pixels: int, size: int, work: int) -> int:
 
 def orientation_of(exif: bytes) -> int:
     """The orientation in an EXIF block, with or without its prefix: 1 to 8; 1 (upright) where it names none."""
+    value = exif_entries(exif).get((ORIENTATION_TAG, SHORT), UPRIGHT)
+    return value if value in _ORIENTATIONS else UPRIGHT
+
+
+def exif_entries(exif: bytes) -> dict[tuple[int, int], int]:
+    """The first directory of an EXIF block, as far as it is there: by tag and type, each value as a short number."""
     block = exif.removeprefix(b"Exif\0\0")
-    order: Literal["little", "big"]
-    if block.startswith(b"II*\0"):
-        order = "little"
-    elif block.startswith(b"MM\0*"):
-        order = "big"
-    else:
-        return _UPRIGHT
+    if (order := _BYTE_ORDERS.get(block[:4])) is None:
+        return {}
     start = int.from_bytes(block[4:8], order)
-    count = int.from_bytes(block[start : start + 2], order)
-    for index in range(count):
-        at = start + 2 + index * _IFD_ENTRY_BYTES
-        entry = block[at : at + _IFD_ENTRY_BYTES]
-        if len(entry) < _IFD_ENTRY_BYTES:
-            break
-        if int.from_bytes(entry[:2], order) == _ORIENTATION_TAG and int.from_bytes(entry[2:4], order) == _SHORT:
-            value = int.from_bytes(entry[8:10], order)
-            return value if value in _ORIENTATIONS else _UPRIGHT
-    return _UPRIGHT
+    last = start + 2 + int.from_bytes(block[start : start + 2], order) * ENTRY_BYTES
+    found: dict[tuple[int, int], int] = {}
+    for at in range(start + 2, min(last, len(block) - ENTRY_BYTES + 1), ENTRY_BYTES):
+        tag, kind, value = (int.from_bytes(block[at + by : at + by + 2], order) for by in (0, 2, 8))
+        found.setdefault((tag, kind), value)
+    return found
 
 
 def check_png_parts(data: bytes, size: int) -> None:
@@ -119,37 +125,110 @@ def check_png_parts(data: bytes, size: int) -> None:
     Raises:
         ValueError: there are more than `most_parts`.
     """
-    if next(islice(_png_chunks(data), most_parts(size), None), None) is not None:
+    if next(islice(png_parts(data), most_parts(size), None), None) is not None:
         raise ValueError("too many chunks")
 
 
 def png_exif(data: bytes) -> bytes:
     """The EXIF block of a PNG, which may stand after the pixels; empty where there is none."""
-    return next((bytes(body) for name, body, _ in _png_chunks(data) if name == b"eXIf"), b"")
+    return next((data[start + 8 : end - 4] for name, start, end in png_parts(data) if name == b"eXIf"), b"")
 
 
 def png_is_whole(data: bytes) -> bool:
     """Whether a PNG reaches its end chunk with every critical chunk's checksum right."""
-    for name, body, checksum in _png_chunks(data):
+    view = memoryview(data)
+    for name, start, end in png_parts(data):
         critical = name[:1].isupper()
-        if critical and zlib.crc32(body, zlib.crc32(name)) != checksum:
+        if critical and zlib.crc32(view[start + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
             return False
         if name == b"IEND":
             return True
     return False
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, memoryview, int]]:
-    """Name, body and stored checksum of each complete chunk."""
-    view = memoryview(data)
-    at = 8
-    while at + 12 <= len(data):
-        length = int.from_bytes(data[at : at + 4], "big")
-        end = at + 8 + length
-        if end + 4 > len(data):
+def png_parts(data: bytes) -> Iterator[Part]:
+    """The complete chunks of a PNG, up to its end chunk."""
+    at, name = 8, b""
+    while at + 12 <= len(data) and name != b"IEND":
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        if end > len(data):
             return
-        yield data[at + 4 : at + 8], view[at + 8 : end], int.from_bytes(data[end : end + 4], "big")
-        at = end + 4
+        name = data[at + 4 : at + 8]
+        yield name, at, end
+        at = end
+
+
+def webp_parts(data: bytes) -> Iterator[Part]:
+    """The chunks of a WebP, those inside its frames too; the last may be cut off.
+
+    Raises:
+        ValueError: there are too many.
+    """
+    at, end = 12, min(len(data), 8 + little(data, 4, 4))
+    for _ in range(most_parts(len(data))):
+        if at + 8 > end:
+            return
+        name, length = data[at : at + 4], little(data, at + 4, 4)
+        stop = at + _FRAME_HEAD if name == b"ANMF" else at + 8 + length + length % 2
+        yield name, at, min(stop, end)
+        at = stop
+    raise ValueError("too many chunks")
+
+
+def jpeg_parts(data: bytes) -> Iterator[Part]:
+    """The segments of a JPEG up to its end mark, which is the last, each by its marker; a scan is one with its pixels.
+
+    Raises:
+        ValueError: there are too many, or one is cut off.
+    """
+    at = 2
+    for _ in range(most_parts(len(data))):
+        if (found := _MARKER.search(data, at)) is None:
+            return
+        start, at, marker = found.start(), found.end(), data[found.start() + 1]
+        if marker in _BARE:
+            continue
+        if marker != _END_OF_IMAGE:
+            at += len(exactly(data, at, max(2, big(data, at, 2))))
+        if marker == _START_OF_SCAN:
+            following = _MARKER.search(data, at)
+            at = len(data) if following is None else following.start()
+        yield bytes((marker,)), start, at
+        if marker == _END_OF_IMAGE:
+            return
+    raise ValueError("too many segments")
+
+
+def is_shown(form: str, data: bytes, part: Part) -> bool:
+    """Whether a part of a PNG, JPEG or WebP is needed for its pixels or says how they are shown."""
+    name, start, end = part
+    if form != "jpeg":
+        return name in (_PNG_SHOWN if form == "png" else _WEBP_SHOWN)
+    marker = name[0]
+    return marker in _JPEG_PIXELS or (marker in _JPEG_SHOWN and data.startswith(_JPEG_SHOWN[marker], start + 4, end))
+
+
+def is_plain(form: str, data: bytes) -> bool:
+    """Whether a PNG, JPEG or WebP holds nothing but its pixels and how they are shown; false of all other formats.
+
+    Raises:
+        ValueError: as `jpeg_parts`.
+    """
+    walk = PARTS.get(form)
+    if walk is None:
+        return False
+    begin, parts = walk
+    for part in parts(data):
+        name, start, end = part
+        most = {b"\xe0": PLAIN_JFIF, b"\xee": PLAIN_ADOBE}.get(name, len(data))
+        if start != begin or end - start > most or not is_shown(form, data, part):
+            return False
+        begin = end
+    return begin == len(data)
+
+
+PARTS = {"png": (8, png_parts), "jpeg": (2, jpeg_parts), "webp": (12, webp_parts)}
+"""By format, where the first part begins, and the walk over all of them."""
 
 
 def gif_layout(data: bytes) -> tuple[int, Sides]:
@@ -205,7 +284,11 @@ def declared_sides(name: str, data: bytes, size: int) -> list[Sides]:
     Raises:
         ValueError: the header is damaged, or it does not end within `data`; `Unsupported` where it is whole.
     """
-    found = _READERS[name](data, size)
+    if (reader := _READERS.get(name)) is None:
+        from imagewright.imaging.boxes import READERS  # noqa: PLC0415 - the rarer formats
+
+        reader = READERS[name]
+    found = reader(data, size)
     declared = sorted(found, key=lambda sides: sides[0] * sides[1], reverse=True)
     if not declared or 0 in declared[0]:
         raise ValueError("the header declares no size")
@@ -286,97 +369,4 @@ def _check_frames(data: bytes, size: int, canvas: Sides) -> None:
     raise ValueError("too many chunks")
 
 
-def _bmp(data: bytes, _size: int) -> list[Sides]:
-    if little(data, 14, 4) == _OLD_BMP_HEADER:
-        return [_pair(data, 18)]
-    width, height = little(data, 18, 4), little(data, 22, 4)
-    if little(data, 30, 4) not in _PLAIN_BMP:
-        raise Unsupported("this BMP is compressed in a way that is not read here: save it as PNG")
-    return [(width, min(height, 2**32 - height))]  # a negative height says that the rows begin at the top
-
-
-def _tiff(data: bytes, size: int) -> list[Sides]:
-    """The sides of the first page, as stored and, where it is turned, upright."""
-    tags = _tiff_tags(data, _number(data, 4, 4), size)
-    for pointer in (_EXIF_TAG, _GPS_TAG):
-        inner = _tiff_tags(data, tags[pointer][0], size) if pointer in tags else {}
-        if _INTEROP_TAG in inner:
-            _tiff_tags(data, inner[_INTEROP_TAG][0], size)
-    if _DNG_TAG in tags or tags.get(_SUBFILE_TAG, [0])[0] & 1 or data[8:10] == b"CR":
-        raise Unsupported(
-            "this TIFF begins with a small preview, as a camera's raw photo does: give the photo as JPEG, HEIC or PNG"
-        )
-    deepest = max(tags.get(_BITS_TAG, [1]))
-    if deepest > _DEEPEST or tags.get(_SAMPLES_TAG, [1])[0] != 1:
-        raise Unsupported(
-            f"this TIFF has {deepest} bits per channel, or fractions or signs in it: save it with 8 or 16 bits"
-        )
-    if tags.get(_COLOURS_TAG, [_RGB])[0] not in _COLOURS:
-        raise Unsupported("the colours of this TIFF are stored in a way that is not read here: save it as RGB")
-    width, height, wide, high = (tags.get(tag, [0])[0] for tag in (_WIDTH_TAG, _HEIGHT_TAG, _TILE_WIDTH, _TILE_HEIGHT))
-    if wide * high > max(width * height, _TILE_PIXELS):
-        raise ValueError("a tile is larger than the picture")
-    # Pillow turns a TIFF upright by itself.
-    turned = tags.get(_ORIENTATION_TAG, [_UPRIGHT])[0] in SIDEWAYS
-    return [(width, height), (height, width)] if turned else [(width, height)]
-
-
-def _tiff_tags(data: bytes, at: int, size: int) -> dict[int, list[int]]:
-    """The first whole numbers of each tag in the directory that begins there, by the number of the tag.
-
-    Raises:
-        ValueError: the tags hold more than the whole file, which a decoder would copy tag by tag, or the directory does
-            not end within `data`.
-    """
-    found: dict[int, list[int]] = {}
-    for place in range(_number(data, at, 2)):
-        entry = at + 2 + place * _IFD_ENTRY_BYTES
-        tag, unit = _number(data, entry, 2), _UNITS.get(_number(data, entry + 2, 2), 0)
-        length = unit * _number(data, entry + 4, 4)
-        size -= length
-        if size < 0:
-            raise ValueError("the tags hold more than the file")
-        if tag in _TIFF_TAGS and length:
-            start = entry + 8 if length <= 4 else _number(data, entry + 8, 4)  # noqa: PLR2004 - fits into the entry
-            found[tag] = [_number(data, start + by, unit) for by in range(0, min(length, unit * _FEW_VALUES), unit)]
-    return found
-
-
-def tiff_pages(data: bytes) -> int:
-    """How many pages a TIFF has, by its chain of directories up to where that breaks off or leads back."""
-    seen: set[int] = set()
-    at = _number(data, 4, 4)
-    while 0 < at < len(data) and at not in seen and len(seen) < FEW_PARTS:
-        seen.add(at)
-        end = at + 2 + _number(data, at, 2) * _IFD_ENTRY_BYTES
-        at = _number(data, end, 4) if end + 4 <= len(data) else 0
-    return len(seen)
-
-
-def _number(data: bytes, at: int, count: int) -> int:
-    """A number in the byte order of a TIFF."""
-    return little(data, at, count) if data.startswith(b"I") else big(data, at, count)
-
-
-def _avif(data: bytes, size: int) -> list[Sides]:
-    from imagewright.imaging.boxes import iso_sides  # noqa: PLC0415 - most pictures have no boxes
-
-    return iso_sides(data, size)
-
-
-def _heic(data: bytes, size: int) -> list[Sides]:
-    from imagewright.imaging.boxes import heic_sides  # noqa: PLC0415 - as above
-
-    return heic_sides(data, size)
-
-
-_READERS = {
-    "png": _png,
-    "jpeg": _jpeg,
-    "gif": _gif,
-    "webp": _webp,
-    "avif": _avif,
-    "heic": _heic,
-    "tiff": _tiff,
-    "bmp": _bmp,
-}
+_READERS = {"png": _png, "jpeg": _jpeg, "gif": _gif, "webp": _webp}

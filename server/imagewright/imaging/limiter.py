@@ -20,11 +20,14 @@ import anyio
 import anyio.to_thread
 
 from imagewright.imaging.headers import GIF_MAX_PIXELS
+from imagewright.text import byte_size
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
     from pathlib import Path
 
+    from imagewright.catalog.row import PictureLimits
+    from imagewright.imaging.files import Measured
     from imagewright.imaging.signatures import Sides
 
     Result = TypeVar("Result")
@@ -55,6 +58,8 @@ PREPARE_BYTES = 12
 """Bytes for each pixel of the source that a piece of work holds beyond those of decoding: none for decoding alone,
 one to three copies of the picture for the others."""
 
+MEGA = 1_000_000
+
 ROOM = 300_000_000
 """Bytes that all decoding may take at once: with the server's own 100 MB it stays below 400 MB. Two 4096 px PNGs
 fit. What takes more by itself runs alone."""
@@ -76,6 +81,27 @@ def fitted(width: int, height: int, *, max_pixels: int | None, max_side: int | N
         wide = max(1, min(isqrt(max_pixels * width // height), max_pixels))
         width, height = wide, max(1, min(wide * height // width, max_pixels // wide))
     return width, height
+
+
+def size_problems(measured: Measured, limits: PictureLimits) -> list[str]:
+    """What is too large or too small about an input picture and what would do, one sentence each."""
+    problems, width, height = [], measured.width, measured.height
+    sides, megapixels = f"is {width}x{height} px", f"{width * height / MEGA:.1f} megapixels"
+    most = None if limits.max_megapixels is None else int(limits.max_megapixels * MEGA)
+    smaller = fitted(width, height, max_pixels=most, max_side=limits.max_side)
+    way_out = f": made smaller, to {smaller[0]}x{smaller[1]} px, it would do" if min(smaller) >= limits.min_side else ""
+    if measured.size > limits.max_bytes:
+        problems.append(f"has {byte_size(measured.size)}; the limit is {byte_size(limits.max_bytes)}: smaller would do")
+    if most is not None and width * height > most:
+        problems.append(f"{sides} ({megapixels}); the limit is {limits.max_megapixels:g} megapixels{way_out}")
+    elif width * height > (readable := INPUT_MAX_PIXELS[measured.format]):
+        limit = f"as {measured.format.upper()} at most {readable / MEGA:.0f} megapixels are taken"
+        problems.append(f"{sides} ({megapixels}); {limit}: give a smaller one")
+    if min(width, height) < limits.min_side:
+        problems.append(f"{sides}; each side needs at least {limits.min_side} px: enlarge it first")
+    if limits.max_side is not None and max(width, height) > limits.max_side:
+        problems.append(f"{sides}; each side may have at most {limits.max_side} px{way_out}")
+    return problems
 
 
 class DecodeLimiter:

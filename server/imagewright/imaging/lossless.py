@@ -9,11 +9,11 @@ from PIL import PngImagePlugin
 
 from imagewright.errors import PictureError
 from imagewright.imaging.files import check_whole, loading, open_lazily
+from imagewright.imaging.headers import jpeg_parts, webp_parts
 from imagewright.imaging.pixels import PNG_EFFORT
-from imagewright.imaging.signatures import KINDS, big, little
+from imagewright.imaging.signatures import KINDS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from imagewright.imaging.files import Opened
@@ -47,7 +47,9 @@ def as_png(source: bytes | Path) -> bytes:
         StorageError: the file cannot be read.
     """
     opened = open_lazily(source)
-    if why := _loss(opened):
+    with loading(opened.format, len(opened.data)):
+        why = _loss(opened)
+    if why:
         raise PictureError(why)
     check_whole(opened)
     image, out = opened.image, BytesIO()
@@ -83,37 +85,22 @@ def _loss(opened: Opened) -> str:
 
 
 def _loss_of_jpeg(data: bytes) -> str:
-    for marker, start in _jpeg_segments(data):
+    for name, start, _ in jpeg_parts(data):
+        marker = name[0]
+        if marker == _SCAN:
+            break
         if marker == _JUMBF:
             return CREDENTIAL
         is_data = _APP <= marker <= _LAST_APP or marker == _COMMENT
-        if is_data and not data.startswith(_JPEG_KEPT.get(marker, ()), start):
+        if is_data and not data.startswith(_JPEG_KEPT.get(marker, ()), start + 4):
             return OTHER_DATA
     return ""
 
 
-def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """The marker of each segment before the pixels, and where its content begins. The header was read before."""
-    at = 2
-    while at + 4 <= len(data):
-        marker = big(data, at + 1, 1)
-        if marker == 0xFF:  # noqa: PLR2004 - a fill byte looks like the start of a marker
-            at += 1
-            continue
-        if marker == _SCAN:
-            return
-        yield marker, at + 4
-        at += 2 + big(data, at + 2, 2)
-
-
 def _loss_of_webp(data: bytes) -> str:
-    at = 12
-    while at + 8 <= len(data):
-        name = data[at : at + 4]
+    for name, _, _ in webp_parts(data):
         if name == _WEBP_CREDENTIAL:
             return CREDENTIAL
         if name not in _WEBP_KEPT:
             return OTHER_DATA
-        length = little(data, at + 4, 4)
-        at += 8 + length + length % 2
     return ""

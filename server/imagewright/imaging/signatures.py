@@ -15,6 +15,12 @@ HEAD_BYTES = 1024
 """How much of a file is enough to recognise it; an SVG may carry a long preamble."""
 Sides = tuple[int, int]
 """Width and height in px, as stored: before any orientation."""
+ORIENTATION_TAG, UPRIGHT = 0x0112, 1
+"""The tag of the orientation in EXIF and TIFF, and its value for a picture that is not turned."""
+SIDEWAYS = frozenset({5, 6, 7, 8})
+"""The orientations that swap width and height."""
+ENTRY_BYTES = 12
+"""Bytes of each entry in a directory of EXIF or TIFF."""
 FEW_PARTS = 10_000
 """Chunks, segments or boxes that any file may have."""
 _BYTES_PER_PART = 1024

@@ -80,6 +80,8 @@ class Settings:
     """Bytes of one encoded reply, previews included."""
     resource_links: bool
     """Whether a tool's result carries a link block for each picture besides its id, path and uri."""
+    keep_metadata: bool
+    """Whether input pictures are sent with what their files hold beside the picture."""
     lease: float
     """Seconds after which the jobs of a process that died are taken over by another."""
     cutout_model: str
@@ -133,6 +135,7 @@ def load_settings(
         sure_wait=max(wait, SURE_WAIT) if wait_is_set else SURE_WAIT,
         reply_budget=decided(table.REPLY_BUDGET),
         resource_links=decided(table.RESOURCE_LINKS),
+        keep_metadata=decided(table.KEEP_METADATA),
         lease=decided(table.LEASE),
         cutout_model=decided(table.CUTOUT_MODEL),
         budget=BudgetTable(

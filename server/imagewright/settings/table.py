@@ -255,6 +255,13 @@ RESOURCE_LINKS = Setting(
     "resource_links",
     default=False,
 )
+KEEP_METADATA = Setting(
+    "whether the place, camera, comments and the like in the files of input pictures are sent along",
+    Kind("true or false", _read_switch),
+    "IMAGEWRIGHT_KEEP_METADATA",
+    "keep_metadata",
+    default=False,
+)
 LEASE = Setting(
     "after how long the jobs of a server that died are taken over by another",
     _number("seconds", 1, 3600),
@@ -327,6 +334,7 @@ SETTINGS = (
     WAIT,
     REPLY_BUDGET,
     RESOURCE_LINKS,
+    KEEP_METADATA,
     LEASE,
     CUTOUT_MODEL,
     PER_CALL,

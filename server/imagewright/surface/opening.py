@@ -51,6 +51,14 @@ OVER = (RuntimeError, CancelledError, anyio.ClosedResourceError, anyio.BrokenRes
 """What a thread gets when it passes something on after the conversation has ended."""
 LONGEST_LINE = 256 * 1024 * 1024
 """Bytes: the largest call of any row, five pictures of 25 MiB as base64, has 175 MB."""
+MOST_COMMAS = 50_000
+"""Commas of a line, in texts too; the longest prompt of any row has room for 32,000. Between them stand the values, and
+reading many keeps everything else waiting."""
+MOST_MEMBERS = 200
+"""Members of each object and list in the parameters, down to the second level, for the same reason. A tool's arguments
+are not among them: the tool says better what is wrong with them."""
+LONGEST_NAME = 200
+"""Characters of what is sent back as it came: a method's name, an id, a progress token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,56 +124,67 @@ class LineReader:
 
 
 def read_line(line: bytes) -> Item | None:
-    """The message a line holds, or what is wrong with it; None for a blank line."""
+    """The message a line holds, or what is wrong with it; None for a blank line.
+
+    The JSON is read once and only then compared with the kinds of message: each of them would read it anew.
+    """
     text = line.removeprefix(codecs.BOM_UTF8).strip()
     if not text:
         return None
-    if not text.startswith(b"{"):
-        return _no_object(text)
+    if text.count(b",") > MOST_COMMAS:
+        return Fault(t.INVALID_REQUEST, f"the line has more than {MOST_COMMAS} commas", None, len(text))
     try:
-        message = t.jsonrpc_message_adapter.validate_json(text, by_name=False)
-    except ValidationError as error:
-        return _fault(text, error)
-    if isinstance(message, t.JSONRPCNotification) and b'"id"' in text:
-        return _with_odd_id(text, message)
+        raw = from_json(text, allow_inf_nan=text.startswith(b"{"))
+    except ValueError as error:
+        return Fault(t.PARSE_ERROR, f"the line is not JSON: {error}", _id_in(text), len(text))
+    try:
+        message, why = t.jsonrpc_message_adapter.validate_python(raw, by_name=False), _excess(raw)
+    except ValidationError:
+        message, why = None, next(_wrongs(raw))
+    if why:
+        return Fault(t.INVALID_REQUEST, why, _id(raw), len(text))
+    if isinstance(message, t.JSONRPCNotification) and "id" in raw:
+        return _with_odd_id(raw, message, len(text))
     return message
 
 
-def _with_odd_id(text: bytes, message: t.JSONRPCNotification) -> Item:
+def _excess(raw: dict[str, Any]) -> str:
+    """What of a message is more than the SDK should read, or longer than is sent back; empty where nothing is."""
+    params = raw.get("params") or {}
+    meta = params.get("_meta")
+    names = [raw.get("method"), raw.get("id"), meta.get("progressToken") if isinstance(meta, dict) else None]
+    if any(map(_is_long, names)):
+        return f"a method, an id or a progress token is longer than {LONGEST_NAME} characters"
+    has_own_check = raw.get("method") == "tools/call" and isinstance(params.get("arguments"), dict)
+    groups = [value for name, value in params.items() if not (has_own_check and name == "arguments")]
+    if len(params) <= MOST_MEMBERS:
+        groups += [inner for value in groups if isinstance(value, dict) for inner in [*value.values()][:MOST_MEMBERS]]
+    if any(isinstance(one, dict | list) and len(one) > MOST_MEMBERS for one in (params, *groups)):
+        return f"params holds an object or a list of more than {MOST_MEMBERS} members"
+    return ""
+
+
+def _is_long(name: object) -> bool:
+    return isinstance(name, str | int) and len(str(name)) > LONGEST_NAME
+
+
+def _with_odd_id(raw: dict[str, Any], message: t.JSONRPCNotification, size: int) -> Item:
     """A message whose id has a type that the SDK would ignore, so that its sender would wait for ever."""
-    raw = json.loads(text)
-    match raw.get("id"):
-        case None if "id" not in raw or message.method.startswith("notifications/"):
+    match raw["id"]:
+        case None if message.method.startswith("notifications/"):
             return message
         case float() as number if number.is_integer():
             return t.JSONRPCRequest(jsonrpc="2.0", id=int(number), method=message.method, params=message.params)
         case _:
-            return Fault(t.INVALID_REQUEST, "id must be a text or a whole number", None, len(text))
+            return Fault(t.INVALID_REQUEST, "id must be a text or a whole number", None, size)
 
 
-def _no_object(text: bytes) -> Fault:
-    """Why a line that does not begin as an object is not a message.
-
-    The models would copy a long list once for each kind of message: ten seconds for 20 MB, in which nothing else runs.
-    """
+def _id_in(text: bytes) -> t.RequestId | None:
+    """The id in a line that is not JSON. More is taken here than the protocol does, such as half a surrogate pair."""
     try:
-        raw = from_json(text, allow_inf_nan=False)
-    except ValueError as error:
-        return Fault(t.PARSE_ERROR, f"the line is not JSON: {error}", None, len(text))
-    return Fault(t.INVALID_REQUEST, next(_wrongs(raw)), None, len(text))
-
-
-def _fault(text: bytes, error: ValidationError) -> Fault:
-    try:
-        # takes more than the protocol does, such as half a surrogate pair, so the id can be read for the answer
-        raw = json.loads(text.decode("utf-8", "replace"), strict=False)
+        return _id(json.loads(text.decode("utf-8", "replace"), strict=False))
     except (ValueError, RecursionError):
-        raw = None
-    for detail in error.errors(include_url=False, include_context=False, include_input=False):
-        if detail["type"] == "json_invalid":
-            why = detail["msg"].removeprefix("Invalid JSON: ")
-            return Fault(t.PARSE_ERROR, f"the line is not JSON: {why}", _id(raw), len(text))
-    return Fault(t.INVALID_REQUEST, next(_wrongs(raw)), _id(raw), len(text))
+        return None
 
 
 def _id(raw: Any) -> t.RequestId | None:
@@ -173,7 +192,9 @@ def _id(raw: Any) -> t.RequestId | None:
     if not isinstance(raw, dict) or "result" in raw or "error" in raw:
         return None
     found = raw.get("id")
-    return found if isinstance(found, str | int) and not isinstance(found, bool) and is_whole(str(found)) else None
+    if not isinstance(found, str | int) or isinstance(found, bool) or _is_long(found):
+        return None
+    return found if is_whole(str(found)) else None
 
 
 def _wrongs(raw: Any) -> Iterator[str]:

@@ -42,6 +42,8 @@ LONGEST_URI = 200
 """Characters; the longest of ours have 50."""
 MOST_COMPLETIONS = 100
 """The protocol's own limit."""
+LONGEST_VALUE = 10_000
+"""Characters of an argument; a prompt sends it back."""
 PICTURE = re.compile(r"^image://(img_[a-z0-9]+)(/preview)?$")
 JOB = re.compile(r"^job://(job_[a-z0-9]+)$")
 GUIDE = re.compile(r"^guide://(?:(overview)|tools/([a-z0-9_]+))$")
@@ -255,6 +257,8 @@ class Prompts:
         missing = [name for name, _, required in page.arguments if required and name not in given]
         if missing:
             raise MCPError(t.INVALID_PARAMS, f"{page.name} needs {listed(missing)}")
+        if long := [name for name, _, _ in page.arguments if len(given.get(name, "")) > LONGEST_VALUE]:
+            raise MCPError(t.INVALID_PARAMS, f"{listed(long)} may have at most {LONGEST_VALUE} characters")
         lines = [page.ask.format(**given)]
         lines += [f"{name.replace('_', ' ').capitalize()}: {given[name]}." for name in _details(page, given)]
         lines.append(self._choice(page, given.get("tool", "")))
@@ -266,7 +270,7 @@ class Prompts:
         """Values for an argument that begin with what was typed."""
         name, typed = params.argument.name, params.argument.value
         context = (params.context.arguments if params.context else None) or {}
-        values = await self._values(params.ref, name, context)
+        values = await self._values(params.ref, name, context) if len(typed) <= LONGEST_VALUE else []
         fitting = [value for value in values if value.lower().startswith(typed.lower())]
         return t.CompleteResult(
             completion=t.Completion(

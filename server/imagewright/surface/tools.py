@@ -22,10 +22,10 @@ from imagewright.errors import ConfirmationNeededError, ImagewrightError, Proble
 from imagewright.storage.records import LOCAL
 from imagewright.surface.definitions import OVERVIEW, gallery_data, helper_arguments, tool_definitions
 from imagewright.surface.elicit import agreed_before, ask_price
-from imagewright.text import byte_size, clip, counted, did_you_mean, duration, plain, quoted, say
+from imagewright.text import byte_size, clip, counted, did_you_mean, duration, is_whole, plain, quoted, say
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from mcp.server import ServerRequestContext
 
@@ -49,6 +49,10 @@ SHOWN_PROMPT = 80
 """Characters of a prompt in the gallery's text; the structured content has all of it as it was written."""
 KEY_META = "imagewright/idempotency-key"
 """Where a client may put an idempotency key in a request's `_meta`."""
+LONGEST_KEY = 200
+"""Characters of such a key; it is written down with the job."""
+MOST_KEY_BITS = 64
+"""Bits of one that is a number, and means its digits."""
 REPORTED = "This is a fault of the server, not of the call; its log on standard error says more."
 HEARTBEAT = 5.0
 """Seconds without a change after which progress is sent anyway: hosts give up a silent call after 10 to 60."""
@@ -57,7 +61,7 @@ SHORTEST_GAP = 0.1
 FRAME_BYTES = 4_000
 """What the protocol adds around a reply and its blocks at most: envelope, keys, the server's version."""
 ERROR_META = "imagewright/error"
-"""Where a refusal stands for programs; the text says the same to the model."""
+"""Where a refusal stands for programs. The text for the model says what is wrong: it is not repeated here."""
 
 
 class Tools:
@@ -122,7 +126,7 @@ class Tools:
     async def _make(self, ctx: Context, params: t.CallToolRequestParams) -> t.CallToolResult | t.InputRequiredResult:
         """A call of a model's tool: the user is asked if the price requires it, then the job is begun."""
         began = anyio.current_time()
-        key = str((params.meta or {}).get(KEY_META, ""))
+        key = _key_in(params.meta or {})
         arguments = params.arguments if params.arguments is not None else {}
         agreed = agreed_before(params.input_responses) if params.input_responses else None
         try:
@@ -198,6 +202,22 @@ def guide_text(offer: Offer, topic: str) -> str:
     from imagewright.guide.render import overview, page  # noqa: PLC0415 - pages are read when they are asked for
 
     return overview(offer.rows) if topic == OVERVIEW else page(offer.tools[topic], offer.rows)
+
+
+def _key_in(meta: Mapping[str, Any]) -> str:
+    """The idempotency key of a request; empty where there is none.
+
+    Raises:
+        Refusal: it is no text, or too long.
+    """
+    key = meta.get(KEY_META)
+    if key is None:
+        return ""
+    if isinstance(key, int) and key.bit_length() < MOST_KEY_BITS:
+        return str(key)
+    if not isinstance(key, str) or len(key) > LONGEST_KEY or not is_whole(key):
+        raise Refusal(Problem("idempotency key", f"must be a text of at most {LONGEST_KEY} characters"))
+    return key
 
 
 async def wait_with_progress(ctx: ServerRequestContext[Any], engine: Engine, job: Job, seconds: float) -> None:
@@ -281,7 +301,7 @@ def error_reply(error: ImagewrightError, job: Job | None = None) -> t.CallToolRe
                 text += f"\nTools that can do this: {', '.join(error.instead)}."
             meta = {
                 "kind": "refused",
-                "problems": [{"argument": one.argument, "message": one.message} for one in error.problems],
+                "arguments": [one.argument for one in error.problems],
                 "more": error.more,
                 "instead": list(error.instead),
             }
