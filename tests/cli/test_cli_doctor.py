@@ -222,7 +222,6 @@ def by_area(found: list[Finding], area: str) -> list[Finding]:
     return [finding for finding in found if finding.area == area]
 
 
-@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that not even root can write to")
 def test_a_rate_is_shown_with_whose_it_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     for provider in ("kie", "bfl", "openai"):
         monkeypatch.setenv(KEY_VARIABLES[provider][0], SECRET)
@@ -234,6 +233,31 @@ def test_a_rate_is_shown_with_whose_it_is(monkeypatch: pytest.MonkeyPatch, capsy
     assert "openai: takes" not in shown, "what is not known is not said"
 
 
+@pytest.mark.parametrize(
+    ("hosts", "level", "says"),
+    [
+        ("", Level.OK, "only public addresses are reached for pictures (IMAGEWRIGHT_ALLOW_HOSTS opens others)"),
+        ("NAS.local:8080", Level.OK, "nas.local:8080 is open for pictures, as you have set it"),
+        ("[fd00::5]:*", Level.OK, "[fd00::5]:* is open for pictures"),
+        (
+            "100.100.100.200:80",
+            Level.NOTE,
+            "100.100.100.200:80 is open for pictures, as you have set it: Alibaba Cloud",
+        ),
+        ("[::ffff:a9fe:a9fe]:80", Level.NOTE, "metadata of AWS"),
+    ],
+)
+def test_what_is_open_besides_public_addresses_is_shown(
+    hosts: str, level: Level, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("IMAGEWRIGHT_ALLOW_HOSTS", hosts)
+    _, found = examined(capsys)
+    (shown,) = [one for one in found if one["area"] == "network"]
+    assert (shown["level"], says in shown["says"]) == (level, True)
+    assert bool(shown["advice"]) is (level is Level.NOTE)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that not even root can write to")
 def test_a_folder_that_cannot_be_written_is_broken_and_a_root_is_only_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMAGEWRIGHT_HOME", "/proc/imagewright")
     monkeypatch.setenv("IMAGEWRIGHT_ROOTS", f"/proc/self{os.pathsep}/nosuch/folder")

@@ -11,12 +11,20 @@ import imagewright
 from imagewright.catalog.facts import END, START, capability_table
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import verb
-from imagewright.cli.commands.schemas import KEYS, PARTS, PROVIDERS, SETTINGS, checkout, key_tables, provider_table
+from imagewright.cli.commands.schemas import (
+    KEYS,
+    PARTS,
+    PROVIDERS,
+    SETTINGS,
+    checkout,
+    key_tables,
+    provider_table,
+    settings_tables,
+)
 from imagewright.cli.main import main
 from imagewright.engine.config import all_paces, all_routes
 from imagewright.engine.offer import tool_names
 from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS
-from imagewright.settings.table import settings_tables
 
 FIRST, LAST = PROVIDERS
 BEGIN, FINISH = SETTINGS

@@ -90,6 +90,8 @@ class Emulator:
     """The key it accepts."""
     begins: tuple[str, ...] = ("generate",)
     """Labels of the doors that begin paid work."""
+    listens_at = LOOPBACK
+    """The address of this machine at which it can be reached."""
 
     def __init__(self) -> None:
         self.requests: list[Received] = []
@@ -220,7 +222,7 @@ class Emulator:
 
             return welcome
 
-        servers = [await asyncio.start_server(door_keeper(host), LOOPBACK, 0) for host in self.hosts]
+        servers = [await asyncio.start_server(door_keeper(host), self.listens_at, 0) for host in self.hosts]
         for host, server in zip(self.hosts, servers, strict=True):
             self._ports[host] = server.sockets[0].getsockname()[1]
         self._ready.set()

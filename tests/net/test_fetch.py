@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.errors import ImagewrightError
-from imagewright.net import FetchError, fetch_public
-from imagewright.net.fetch import Pool, is_public, look_up, open_public, read_blocks
-from imagewright.providers.http.client import is_loopback_url
+from imagewright.net import FetchError, Guard, fetch_public, is_loopback_url, look_up
+from imagewright.net.fetch import Pool, open_public, read_blocks
 from tests.emulators.base import LOOPBACK, Door, Emulator
 from tests.emulators.messages import Answer, Received, truncated
 
@@ -65,88 +64,6 @@ def port_of(site: Site) -> str:
 
 
 @pytest.mark.parametrize(
-    "address",
-    [
-        "8.8.8.8",
-        "93.184.216.34",
-        "168.63.129.15",
-        "192.0.1.1",
-        "2001:200::1",
-        "2606:4700:4700::1111",
-        "::ffff:8.8.8.8",
-        "64:ff9b::808:808",
-        "2002:808:808::1",
-    ],
-)
-def test_public_addresses(address: str) -> None:
-    assert is_public(address)
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "0.0.0.0",  # noqa: S104 - an address that must be refused
-        "10.1.2.3",
-        "100.64.0.1",
-        "127.0.0.1",
-        "127.8.8.8",
-        "169.254.169.254",
-        "168.63.129.16",
-        "172.16.0.1",
-        "192.0.0.1",
-        "192.0.0.9",
-        "192.0.0.192",
-        "192.0.0.255",
-        "192.0.2.1",
-        "192.31.196.1",
-        "192.52.193.1",
-        "192.88.99.1",
-        "192.168.0.1",
-        "192.175.48.6",
-        "198.18.0.1",
-        "224.0.0.1",
-        "240.0.0.1",
-        "255.255.255.255",
-        "::",
-        "::1",
-        "::127.0.0.1",
-        "::ffff:127.0.0.1",
-        "::ffff:10.0.0.1",
-        "64:ff9b::7f00:1",
-        "64:ff9b::a9fe:a9fe",
-        "64:ff9b:1::1",
-        "::ffff:192.0.0.192",
-        "::ffff:168.63.129.16",
-        "64:ff9b::c000:c0",
-        "64:ff9b::a83f:8110",
-        "2002:c000:c0::1",
-        "2002:a83f:8110::1",
-        "2001:1::1",
-        "2001:3::1",
-        "2001:4:112::1",
-        "2001:20::1",
-        "2001:db8::1",
-        "2001:0:4136:e378:8000:63bf:3fff:fdd2",
-        "2002:7f00:1::1",
-        "2002:a00:1::1",
-        "2620:4f:8000::6",
-        "3fff::1",
-        "3fff:fff:ffff::1",
-        "5f00::1",
-        "fc00::1",
-        "fe80::1",
-        "fe80::1%eth0",
-        "fec0::1",
-        "ff02::1",
-    ],
-)
-def test_addresses_that_are_not_public(address: str) -> None:
-    assert not is_public(address)
-    loopback = address in ("127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::1")
-    assert is_public(address, allow_loopback=True) is loopback
-
-
-@pytest.mark.parametrize(
     ("url", "here"),
     [
         ("http://127.0.0.1:8000", True),
@@ -165,7 +82,7 @@ def test_which_base_addresses_are_this_machine(url: str, *, here: bool) -> None:
 
 async def test_a_file_is_fetched(site: Site) -> None:
     url = site.url("site") + "/a.png"
-    assert await fetch_public(url, max_bytes=len(BODY), seconds=5, allow_loopback=True) == BODY
+    assert await fetch_public(url, max_bytes=len(BODY), seconds=5, guard=Guard(loopback=True)) == BODY
     sent = site.requests[0]
     assert {"authorization", "cookie"} & set(sent.headers) == set()
     assert sent.headers["accept-encoding"] == "identity"
@@ -173,10 +90,10 @@ async def test_a_file_is_fetched(site: Site) -> None:
 
 async def test_redirects_up_to_five_without_cookies(site: Site) -> None:
     url = site.url("site") + "/to/5"
-    assert await fetch_public(url, max_bytes=9999, seconds=5, allow_loopback=True) == BODY
+    assert await fetch_public(url, max_bytes=9999, seconds=5, guard=Guard(loopback=True)) == BODY
     assert all("cookie" not in one.headers for one in site.requests)
     with pytest.raises(FetchError, match="more than 5 times"):
-        await fetch_public(site.url("site") + "/to/6", max_bytes=9999, seconds=5, allow_loopback=True)
+        await fetch_public(site.url("site") + "/to/6", max_bytes=9999, seconds=5, guard=Guard(loopback=True))
 
 
 @pytest.mark.parametrize(
@@ -200,7 +117,7 @@ async def test_one_private_address_among_many_is_enough(site: Site) -> None:
 async def test_the_connection_goes_to_the_address_that_was_checked(site: Site) -> None:
     names = Names({"pictures.example": [LOOPBACK]})
     url = f"http://pictures.example:{port_of(site)}/a.png"
-    assert await fetch_public(url, max_bytes=9999, seconds=5, allow_loopback=True, look_up=names) == BODY
+    assert await fetch_public(url, max_bytes=9999, seconds=5, guard=Guard(loopback=True), look_up=names) == BODY
     assert names.asked == ["pictures.example"]
     assert site.requests[0].headers["host"] == f"pictures.example:{port_of(site)}"
 
@@ -209,7 +126,7 @@ async def test_the_connection_goes_to_the_address_that_was_checked(site: Site) -
 async def test_the_next_address_is_tried_when_one_does_not_answer(addresses: list[str], site: Site) -> None:
     names = Names({"two.example": addresses})
     url = f"http://two.example:{port_of(site)}/"
-    assert await fetch_public(url, max_bytes=9999, seconds=5, allow_loopback=True, look_up=names) == BODY
+    assert await fetch_public(url, max_bytes=9999, seconds=5, guard=Guard(loopback=True), look_up=names) == BODY
 
 
 @pytest.mark.parametrize("target", ["http://10.0.0.1/", "http://inside.example/", "//inside.example/x"])
@@ -218,7 +135,7 @@ async def test_a_redirect_inside_is_refused(target: str, site: Site) -> None:
     site.fail_next("file", Answer(302, b"", {"Location": target}))
     url = f"http://pictures.example:{port_of(site)}/"
     with pytest.raises(FetchError) as caught:
-        await fetch_public(url, max_bytes=9, seconds=5, allow_loopback=True, look_up=names)
+        await fetch_public(url, max_bytes=9, seconds=5, guard=Guard(loopback=True), look_up=names)
     assert caught.value.reason == "private"
 
 
@@ -228,7 +145,7 @@ async def test_a_redirect_inside_is_refused(target: str, site: Site) -> None:
 async def test_a_redirect_to_something_else_is_refused(target: str, site: Site) -> None:
     site.fail_next("file", Answer(302, b"", {"Location": target}))
     with pytest.raises(FetchError) as caught:
-        await fetch_public(site.url("site"), max_bytes=9, seconds=5, allow_loopback=True)
+        await fetch_public(site.url("site"), max_bytes=9, seconds=5, guard=Guard(loopback=True))
     assert caught.value.reason == "address"
 
 
@@ -273,20 +190,20 @@ async def test_a_name_nobody_knows_is_refused() -> None:
 async def test_a_file_that_is_too_large_is_refused(headers: dict[str, str], site: Site) -> None:
     site.fail_next("file", Answer(200, bytes(3_000_000), headers))
     with pytest.raises(FetchError, match=r"larger than 2\.5 MB") as caught:
-        await fetch_public(site.url("site"), max_bytes=2_500_000, seconds=5, allow_loopback=True)
+        await fetch_public(site.url("site"), max_bytes=2_500_000, seconds=5, guard=Guard(loopback=True))
     assert caught.value.reason == "too_large"
 
 
 async def test_an_announced_size_that_is_too_large_is_refused_unread(site: Site) -> None:
     site.fail_next("file", truncated(Answer(200, bytes(3_000_000))))  # reading it would find it cut short
     with pytest.raises(FetchError, match=r"larger than 2 MB"):
-        await fetch_public(site.url("site"), max_bytes=2_000_000, seconds=5, allow_loopback=True)
+        await fetch_public(site.url("site"), max_bytes=2_000_000, seconds=5, guard=Guard(loopback=True))
 
 
 async def test_a_host_that_is_too_slow_is_given_up(site: Site) -> None:
     site.fail_next("file", Answer.hang())
     with pytest.raises(FetchError, match=r"within 0\.2 s") as caught:
-        await fetch_public(site.url("site"), max_bytes=9, seconds=0.2, allow_loopback=True)
+        await fetch_public(site.url("site"), max_bytes=9, seconds=0.2, guard=Guard(loopback=True))
     assert caught.value.reason == "too_slow"
 
 
@@ -294,7 +211,7 @@ async def test_a_host_that_is_too_slow_is_given_up(site: Site) -> None:
 async def test_another_status_than_success_is_refused(status: int, *, passing: bool, site: Site) -> None:
     site.fail_next("file", Answer(status))
     with pytest.raises(FetchError, match=f"HTTP {status}") as caught:
-        await fetch_public(site.url("site") + "/a?sig=secret", max_bytes=9, seconds=5, allow_loopback=True)
+        await fetch_public(site.url("site") + "/a?sig=secret", max_bytes=9, seconds=5, guard=Guard(loopback=True))
     assert (caught.value.status, caught.value.passing) == (status, passing)
     assert "secret" not in str(caught.value)
 
@@ -302,13 +219,13 @@ async def test_another_status_than_success_is_refused(status: int, *, passing: b
 async def test_a_file_that_is_cut_short_is_refused(site: Site) -> None:
     site.fail_next("file", truncated)
     with pytest.raises(FetchError, match="cut short"):
-        await fetch_public(site.url("site"), max_bytes=9999, seconds=5, allow_loopback=True)
+        await fetch_public(site.url("site"), max_bytes=9999, seconds=5, guard=Guard(loopback=True))
 
 
 async def test_environment_proxies_are_not_used(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    assert await fetch_public(site.url("site"), max_bytes=9999, seconds=5, allow_loopback=True) == BODY
+    assert await fetch_public(site.url("site"), max_bytes=9999, seconds=5, guard=Guard(loopback=True)) == BODY
 
 
 async def test_the_system_finds_this_machine() -> None:
@@ -338,7 +255,9 @@ async def test_the_certificate_is_checked_for_the_name_and_not_for_the_address(
 ) -> None:
     names = Names({host: [LOOPBACK]})
     authority = ssl.create_default_context(cafile=str(TLS / "certificate.pem"))
-    opened = open_public(f"https://{host}:{secure_port}/", allow_loopback=True, look_up=names, pool=Pool(authority))
+    opened = open_public(
+        f"https://{host}:{secure_port}/", guard=Guard(loopback=True), look_up=names, pool=Pool(authority)
+    )
     if trusted:
         async with opened as response:
             assert b"".join([block async for block in read_blocks(response, 9)]) == b"OK"

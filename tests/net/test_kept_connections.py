@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from imagewright.net import FetchError
-from imagewright.net.fetch import Pool, open_public, pinned, read_blocks, usual_authorities
+from imagewright.net import FetchError, Guard, usual_authorities
+from imagewright.net.fetch import Pool, open_public, pinned, read_blocks
 from tests.emulators.base import LOOPBACK, Door, Emulator
 from tests.emulators.messages import Answer
 
@@ -67,7 +67,7 @@ def at(*addresses: str) -> Resolver:
 
 
 async def get(pool: Pool, url: str, look_up: Resolver) -> bytes:
-    async with open_public(url, allow_loopback=True, look_up=look_up, pool=pool) as response:
+    async with open_public(url, guard=Guard(loopback=True), look_up=look_up, pool=pool) as response:
         return b"".join([block async for block in read_blocks(response, 9)])
 
 
@@ -112,7 +112,7 @@ async def test_only_a_get_goes_over_a_kept_connection(site: Site, pool: Pool) ->
     url = f"http://one.example:{site.port}/"
     await get(pool, url, at(LOOPBACK))
     for _ in range(2):
-        response = await pinned(pool, at(LOOPBACK), allow_loopback=True)(httpx.Request("PUT", url, content=b"a"))
+        response = await pinned(pool, at(LOOPBACK), Guard(loopback=True))(httpx.Request("PUT", url, content=b"a"))
         await response.aread()
         await response.aclose()
     assert site.connections == 3
@@ -131,7 +131,7 @@ async def test_few_are_kept_and_not_for_long(site: Site, most_idle: int, idle_se
     pool = Pool(usual_authorities(), most_idle=most_idle, idle_seconds=idle_seconds)
     url = f"http://one.example:{site.port}/"
     for _ in range(2):
-        opened = [open_public(url, allow_loopback=True, look_up=at(LOOPBACK), pool=pool) for _ in range(3)]
+        opened = [open_public(url, guard=Guard(loopback=True), look_up=at(LOOPBACK), pool=pool) for _ in range(3)]
         responses = [await one.__aenter__() for one in opened]
         assert [await response.aread() for response in responses] == [b"/"] * 3
         for one in opened:
@@ -142,7 +142,7 @@ async def test_few_are_kept_and_not_for_long(site: Site, most_idle: int, idle_se
 
 async def test_a_closed_pool_keeps_nothing_of_what_was_still_open(site: Site, pool: Pool) -> None:
     url = f"http://one.example:{site.port}/"
-    async with open_public(url, allow_loopback=True, look_up=at(LOOPBACK), pool=pool) as response:
+    async with open_public(url, guard=Guard(loopback=True), look_up=at(LOOPBACK), pool=pool) as response:
         await pool.aclose()
         assert await response.aread() == b"/"
     assert await get(pool, url, at(LOOPBACK)) == b"/"

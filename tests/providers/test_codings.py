@@ -19,8 +19,7 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.net import FetchError, fetch_public
-from imagewright.net.fetch import codings_of
+from imagewright.net import FetchError, Guard, codings_of, fetch_public
 from imagewright.providers.http.request import (
     REPLY_BYTES,
     STEP,
@@ -252,7 +251,7 @@ async def test_a_packed_file_of_a_callers_is_taken_as_it_is(
 ) -> None:
     vendor.gives(body, coding)
     with pytest.raises(FetchError, match="sends this file packed") as caught:
-        await fetch_public(vendor.url(), max_bytes=REPLY_BYTES, seconds=5, allow_loopback=True)
+        await fetch_public(vendor.url(), max_bytes=REPLY_BYTES, seconds=5, guard=Guard(loopback=True))
     assert caught.value.reason == "coding"
     assert peak() < ROOM
 
@@ -276,7 +275,7 @@ async def test_words_for_no_coding_do_a_file_no_harm(
     vendor.gives(photo(8, 8), coding, 1)
     await http.download(bearer("vendor", "sk-0123456789", vendor.url()), vendor.url(), tmp_path / "picture")
     assert (tmp_path / "picture").read_bytes() == photo(8, 8)
-    got = await fetch_public(vendor.url(), max_bytes=REPLY_BYTES, seconds=5, allow_loopback=True)
+    got = await fetch_public(vendor.url(), max_bytes=REPLY_BYTES, seconds=5, guard=Guard(loopback=True))
     assert got == photo(8, 8)
     assert {one.headers["accept-encoding"] for one in vendor.requests} == {"identity"}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import socket
@@ -28,7 +29,7 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.providers.http.client import read_json
+from imagewright.providers.http.client import MOST_VALUES, read_json
 from imagewright.providers.http.request import FilePart, Purpose, Reply, Request
 from tests.emulators.base import LOOPBACK, Door, Emulator
 from tests.emulators.messages import Answer, Received
@@ -281,7 +282,11 @@ async def test_a_reader_that_stumbles_counts_as_an_answer_nobody_can_read(  # no
 
 async def test_what_cannot_be_counted_or_goes_too_deep_is_no_json() -> None:
     deep, long = b"[" * 100_000, b"[" + b"9" * 5000 + b"]"
-    assert [read_json(body) for body in (deep, long)] == [None, None]
+    many = [b"[" + one * MOST_VALUES + one[:-1] + b"]" for one in (b"1,", b"[],", b"{},")]
+    assert [read_json(body) for body in (deep, long, *many)] == [None] * 5
+    full = json.dumps([{"a": [], "b": 1}] * (MOST_VALUES // 4 - 1)).encode()
+    assert len(read_json(full)) == MOST_VALUES // 4 - 1
+    assert read_json(b'"' + b"a" * MOST_VALUES * 5 + b'"') == "a" * MOST_VALUES * 5
 
 
 async def test_the_end_of_a_task_is_reported_without_the_key(vendor: Vendor, http: HttpClient) -> None:

@@ -15,7 +15,7 @@ import anyio
 import pytest
 
 from imagewright.errors import ResultLost
-from imagewright.net import fetch
+from imagewright.net import PUBLIC, fetch
 from imagewright.providers.http import exchange
 from imagewright.providers.http.classify import NotFetched
 from imagewright.providers.http.client import Account
@@ -315,7 +315,7 @@ async def test_the_vendors_own_address_may_be_where_no_stranger_may_lead(shelf: 
         connections.download,
         f"{shelf.url('files')}/a.png",
         max_bytes=TOTAL,
-        allow_loopback=False,
+        guard=PUBLIC,
         key_headers=with_key(shelf).headers_for,
     )
     await once(tmp_path / "picture")

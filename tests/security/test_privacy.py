@@ -19,7 +19,6 @@ from imagewright.catalog.load import row_in
 from imagewright.catalog.row import PICTURE_KINDS, OperationName
 from imagewright.engine.engine import open_engine
 from imagewright.imaging.headers import PARTS
-from imagewright.net import fetch_public
 from imagewright.settings.load import load_settings
 from imagewright.storage.records import LOCAL
 from tests.support.crafted_files import chunk
@@ -173,12 +172,11 @@ def served(folder: Path) -> Iterator[str]:
         site.shutdown()
 
 
-async def test_so_it_is_at_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imagewright.engine.pictures.fetch_public", partial(fetch_public, allow_loopback=True))
+async def test_so_it_is_at_an_address(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").write_bytes(with_secret("jpeg"))
     with opened([VENDOR]) as emulators, served(tmp_path) as address:
         emulators[VENDOR].seconds = 0.0
-        async with engine_with(emulators, tmp_path) as engine:
+        async with engine_with(emulators, tmp_path, IMAGEWRIGHT_ALLOW_HOSTS="127.0.0.1:*") as engine:
             job = await made(engine, EDIT.tool, WORDS | {"images": [f"{address}/photo.jpg"]})
         assert sent_anywhere(emulators[VENDOR].requests) == []
     assert NOTE.format("images[0]") in job.record.notes

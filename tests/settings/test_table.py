@@ -14,6 +14,7 @@ from imagewright.engine.config import make_config
 from imagewright.errors import SettingsError
 from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS
 from imagewright.providers.http.client import HttpClient
+from imagewright.settings import AllowedHost
 from imagewright.settings.load import load_settings
 from imagewright.settings.sources import read_config, unknown_variables
 from imagewright.settings.table import (
@@ -41,6 +42,10 @@ SAMPLES = {
     "seconds, 1 to 3600": ("12", "12"),
     "bytes, 20000 to 1000000": ("50000", "50_000"),
     "absolute path of an `.onnx` file": (" /models/u2net.onnx ", '"/models/u2net.onnx"'),
+    "host:port, `*` for every port, such as `nas.local:8080`": (
+        "NAS.local.:8080 10.0.0.5:*",
+        '["nas.local:8080", "10.0.0.5:*"]',
+    ),
     "true or false": ("yes", "true"),
     "USD, 0 to 1000000": ("0.5", "0.5"),
 }
@@ -75,6 +80,7 @@ def _decided(environment: dict[str, str]) -> dict[str, object]:
             "lease",
             "cutout_model",
             "budget",
+            "allow_hosts",
         )
     }
 
@@ -156,6 +162,62 @@ def test_a_wrong_rate_is_refused_where_it_stands(home: Path, text: str, words: s
     home.mkdir(parents=True)
     (home / "config.toml").write_text(f'[rates]\nkie = "{text}"', encoding="utf-8")
     with pytest.raises(SettingsError, match=re.escape(f"rates.kie: {words}")):
+        load_settings({HOME.variable: str(home)})
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port"),
+    [
+        ("nas.local:8080", "nas.local", 8080),
+        (" NAS.Local.:65535 ", "nas.local", 65535),
+        ("my_nas:*", "my_nas", None),
+        ("xn--bcher-kva.example:443", "xn--bcher-kva.example", 443),
+        ("10.0.0.5:*", "10.0.0.5", None),
+        ("[fd00:0::5]:443", "fd00::5", 443),
+    ],
+)
+def test_an_allowed_host_is_read_and_written(text: str, host: str, port: int | None) -> None:
+    read = AllowedHost.parse(text)
+    assert read == (host, port)
+    assert AllowedHost.parse(str(read)) == read
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nas.local",
+        "nas.local:",
+        "nas.local:0",
+        "nas.local:65536",
+        "nas.local:+1",
+        "nas.local:\u0663",
+        "nas.local:http",
+        "http://nas.local:80",
+        "nas.local:80/pictures",
+        "me@nas.local:80",
+        "*:80",
+        "*.local:80",
+        "-nas:80",
+        "b\u00fccher.example:443",
+        ":80",
+        "*",
+        "10.1:80",
+        "167772165:80",
+        "10.0.0.0/8:80",
+        "[10.0.0.5]:80",
+        "[nas.local]:80",
+        "fd00::5:443",
+        "[fe80::1%eth0]:80",
+        "[fd00::5]",
+    ],
+)
+def test_what_is_not_one_host_with_its_port_is_refused_where_it_stands(home: Path, text: str) -> None:
+    words = f"{text!r} is not a host with its port; write one such as nas.local:8080"
+    with pytest.raises(SettingsError, match=re.escape(f"IMAGEWRIGHT_ALLOW_HOSTS: {words}")):
+        load_settings({HOME.variable: str(home), "IMAGEWRIGHT_ALLOW_HOSTS": f"10.0.0.5:*,{text}"})
+    home.mkdir(parents=True)
+    (home / "config.toml").write_text(f'allow_hosts = ["{text}"]', encoding="utf-8")
+    with pytest.raises(SettingsError, match=re.escape(f"allow_hosts: {words}")):
         load_settings({HOME.variable: str(home)})
 
 

@@ -1,4 +1,4 @@
-"""The doctor's checks: program, configuration, keys, tools, folders, database, budgets, and the server itself.
+"""The doctor's checks, from the program and its configuration to the server itself.
 
 Every check yields findings, and none of them ever holds a key.
 """
@@ -26,12 +26,13 @@ from imagewright.engine.config import could_serve
 from imagewright.engine.offer import endings, tool_names
 from imagewright.errors import ImagewrightError, SettingsError, StorageError
 from imagewright.imaging.signatures import KINDS, known_formats
+from imagewright.net import block_at
 from imagewright.providers import KEY_VARIABLES, courier_flaws
 from imagewright.settings.folders import find_folders
 from imagewright.settings.keys import read_key_file
 from imagewright.settings.load import Settings, filled_in_line, load_settings
 from imagewright.settings.sources import filled_in, read_config, unexpanded, unknown_variables
-from imagewright.settings.table import rate_variable
+from imagewright.settings.table import ALLOW_HOSTS, rate_variable
 from imagewright.surface.client import open_client
 from imagewright.text import byte_size, listed, rate
 
@@ -275,6 +276,20 @@ def _database(file: Path, troubles: Sequence[Trouble]) -> Iterator[Finding]:
                 yield broken("database", f"{file}: {one.what}", one.advice)
             else:
                 yield note("database", one.what, one.advice)
+
+
+def check_network(settings: Settings) -> Iterator[Finding]:
+    """What may be reached besides the vendors' own addresses. No name is looked up."""
+    if not settings.allow_hosts:
+        yield ok("network", f"only public addresses are reached for pictures ({ALLOW_HOSTS.variable} opens others)")
+    for one in settings.allow_hosts:
+        says = f"{one} is open for pictures, as you have set it"
+        block = block_at(one.host)
+        if block is None or block.is_home:
+            yield ok("network", says)
+        else:
+            advice = "Take it out unless you mean it: an assistant, a page and a vendor can all name it."
+            yield note("network", f"{says}: {block.name}", advice)
 
 
 def check_money(settings: Settings) -> Iterator[Finding]:

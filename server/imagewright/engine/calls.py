@@ -25,6 +25,7 @@ from imagewright.imaging.files import HEAD_READ, head_cost
 from imagewright.imaging.limiter import DECODING, LOOK_BYTES, Previews, in_worker
 from imagewright.imaging.signatures import HEAD_BYTES, describe, recognise
 from imagewright.imaging.workers import WORKERS, fit_previews, look
+from imagewright.net import Guard
 from imagewright.settings.load import BudgetTable
 from imagewright.storage.base import KeyClash, OverBudget
 from imagewright.storage.library import day_bounds
@@ -102,8 +103,9 @@ class Calls:
         if given := checked.sources():
             if not is_served(checked, offer.serving[tool]):
                 raise _refusal_by_all(offer, checked, candidates(checked, offer.serving[tool], order))
-            limits, whole = reading_limits(checked), config.settings.keep_metadata
-            sources, problems = await resolve(given, limits, self.library, who, whole=whole)
+            limits, guard = reading_limits(checked), Guard(allowed=config.settings.allow_hosts)
+            whole = config.settings.keep_metadata
+            sources, problems = await resolve(given, limits, self.library, who, guard, whole=whole)
             if problems:
                 raise _refusal(offer, checked, problems)
         call = fingerprint(checked, sources)

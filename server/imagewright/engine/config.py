@@ -153,6 +153,7 @@ def _provider_config(name: str, settings: Settings, http: Sender) -> ProviderCon
         http=http,
         pace=None if rate is None else Pace(*rate, is_users=True),
         cutout_model=settings.cutout_model,
+        allow_hosts=settings.allow_hosts,
     )
 
 

@@ -26,7 +26,7 @@ from imagewright.imaging.files import measure, only_picture
 from imagewright.imaging.headers import MAX_PIXELS
 from imagewright.imaging.limiter import MASK_BYTES, PREPARE_BYTES, PROBE_BYTES, Target, decode, fitted, size_problems
 from imagewright.imaging.workers import convert_mask, mask_coverage, mask_doubt, prepare, probe
-from imagewright.net import fetch_public
+from imagewright.net import PUBLIC, fetch_public
 from imagewright.providers.base import Prepared
 from imagewright.storage.records import INCOMING
 from imagewright.text import byte_size, listed
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from imagewright.engine.check import Checked
     from imagewright.imaging.files import Measured, PictureFacts
+    from imagewright.net import Guard
     from imagewright.providers.base import MaskForm, Order, Output, PictureForm, Route
     from imagewright.storage.blob_store import BlobStore
     from imagewright.storage.library import Library
@@ -100,7 +101,13 @@ def reading_limits(checked: Checked) -> PictureLimits:
 
 
 async def resolve(
-    given: Iterable[tuple[str, str]], limits: PictureLimits, library: Library, who: Principal, *, whole: bool = False
+    given: Iterable[tuple[str, str]],
+    limits: PictureLimits,
+    library: Library,
+    who: Principal,
+    guard: Guard = PUBLIC,
+    *,
+    whole: bool = False,
 ) -> tuple[list[Source], list[Problem]]:
     """All pictures of a call, (argument, text) each, read at the same time; what cannot be read becomes a problem.
 
@@ -111,7 +118,7 @@ async def resolve(
 
     async def one(place: int, argument: str, text: str) -> None:
         try:
-            found[place] = await _source(argument, text.strip(), limits, library, who, whole=whole)
+            found[place] = await _source(argument, text.strip(), limits, library, who, guard=guard, whole=whole)
         except ImagewrightError as error:
             found[place] = [Problem(argument, str(error))]
 
@@ -124,10 +131,10 @@ async def resolve(
 
 
 async def _source(
-    argument: str, text: str, limits: PictureLimits, library: Library, who: Principal, *, whole: bool
+    argument: str, text: str, limits: PictureLimits, library: Library, who: Principal, *, guard: Guard, whole: bool
 ) -> Source | list[Problem]:
     """The picture, or what is wrong with its size: that is read from the header, before anything is decoded."""
-    given, parent = await _read(text, limits.max_bytes, library, who)
+    given, parent = await _read(text, limits.max_bytes, library, who, guard)
     measured, data, left_out, digest = await anyio.to_thread.run_sync(_measured, given, whole)
     if problems := size_problems(measured, limits):
         return [Problem(argument, problem) for problem in problems]
@@ -142,7 +149,7 @@ def _measured(given: bytes, whole: bool) -> tuple[Measured, bytes, tuple[str, ..
     return replace(measured, size=len(data)), data, left_out, hashlib.sha256(given).hexdigest()
 
 
-async def _read(text: str, limit: int, library: Library, who: Principal) -> tuple[bytes, str | None]:
+async def _read(text: str, limit: int, library: Library, who: Principal, guard: Guard) -> tuple[bytes, str | None]:
     if matched := PICTURE_ID.match(text):
         record = await library.get(who, matched[1])
         if record is None:
@@ -150,7 +157,7 @@ async def _read(text: str, limit: int, library: Library, who: Principal) -> tupl
             raise PictureError(f"there is no picture {matched[1]}; the newest are: {recent} (see image_gallery)")
         return await library.read(record, limit), matched[1]
     if URL.match(text):
-        return await fetch_public(text, max_bytes=limit, seconds=FETCH_SECONDS), None
+        return await fetch_public(text, max_bytes=limit, seconds=FETCH_SECONDS, guard=guard), None
     if text[:5].lower() == "data:":
         return await anyio.to_thread.run_sync(_decode_data_uri, text, limit), None
     return await anyio.to_thread.run_sync(library.roots_of(who).read_bytes, text, limit), None

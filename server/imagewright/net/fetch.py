@@ -8,80 +8,56 @@ Imports httpx, so it is imported with the first request.
 
 from __future__ import annotations
 
-import ipaddress
-import socket
-from contextlib import aclosing, asynccontextmanager, nullcontext, suppress
+from contextlib import aclosing, asynccontextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
+import anyio.lowlevel
 import anyio.to_thread
 import httpcore
 import httpx
 
-from imagewright.net import DEFAULT_PORTS, REFUSED, FetchError, NotFoundError, NotPublicError, carried
+from imagewright.net import (
+    DEFAULT_PORTS,
+    HEAD_BYTES,
+    HEAD_LINES,
+    FetchError,
+    Heads,
+    NotFoundError,
+    NotPublicError,
+    barring,
+    codings_of,
+    literal,
+    look_up,
+    named,
+    unfetched,
+    usual_authorities,
+)
+from imagewright.settings import LAST_PORT
 from imagewright.text import byte_size, clip
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 
-    from imagewright.net import Resolver
+    from imagewright.net import Guard, Resolver
 
     Send = Callable[[httpx.Request], Awaitable[httpx.Response]]
     """Sends a request, without following redirects; the body of the answer is not yet read. It has to be closed."""
 
 MAX_REDIRECTS = 5
 CONNECT_SECONDS = 10.0
-STALL_SECONDS = 30.0
-"""A connection that brings nothing for this long is given up."""
+STALL_SECONDS = 30.0  # a connection that brings nothing for this long is given up
 IDLE_SECONDS = 15.0
 """An idle connection goes after this time, well before servers drop theirs: a request that meets a connection just
 dropped is one whose outcome is unknown."""
-MOST_IDLE = 32
-"""Idle connections that a pool keeps."""
-LAST_PORT = 65535
+MOST_IDLE = 32  # idle connections that a pool keeps
+IN_ONE_GO = 64  # pieces of a body that are read before others have their turn
+MOST_PIECES, LEAST_PIECE = 20_000, 16
+"""A body may come in that many pieces, and in one more for each so many bytes: reading one takes some 50 us."""
 HEADERS = {"User-Agent": "imagewright", "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"}
-
-# Words that stand in the header although the bytes are not packed: stores such as S3 return what was set when the file
-# was uploaded.
-_PLAIN = frozenset({"", "identity", "aws-chunked", "binary", "none", "utf-8"})
-
-
-def codings_of(header: str) -> list[str]:
-    """What a body is packed with by its `Content-Encoding`, in the order of the packing; nothing where it is not."""
-    return [word for part in header.split(",") if (word := part.strip().lower()) not in _PLAIN]
-
-
-def is_public(address: str, *, allow_loopback: bool = False) -> bool:
-    """Whether an IPv4 or IPv6 address belongs to the public Internet; a scope such as `%eth0` is ignored.
-
-    With `allow_loopback` this machine itself counts too.
-    """
-    return _is_public(ipaddress.ip_address(address.partition("%")[0]), allow_loopback=allow_loopback)
-
-
-def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address, *, allow_loopback: bool) -> bool:
-    if isinstance(address, ipaddress.IPv6Address) and (inner := carried(address)):
-        return all(_is_public(one, allow_loopback=allow_loopback) for one in inner)
-    if address.is_loopback:
-        return allow_loopback
-    never = address.is_multicast or address.is_reserved or address.is_link_local or address.is_unspecified
-    return address.is_global and not never and not any(address in network for network in REFUSED)
-
-
-async def look_up(host: str, port: int) -> list[str]:
-    """The addresses of a host, from the system, most preferred first; an address stands for itself.
-
-    Raises:
-        OSError: there are none.
-    """
-    with suppress(ValueError):  # it is a name
-        return [str(ipaddress.ip_address(host))]
-    found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 class Place(NamedTuple):
@@ -96,15 +72,51 @@ class Place(NamedTuple):
 
     @classmethod
     def of(cls, url: httpx.URL, address: str = "") -> Place:
-        """The place of a URL.
-
-        Raises:
-            httpx.UnsupportedProtocol: it is not an http(s) address.
-        """
+        """The place of a URL; `httpx.UnsupportedProtocol` where it is not an http(s) address."""
         port, host = url.port or DEFAULT_PORTS.get(url.scheme), url.raw_host.decode("ascii")
         if port is None:
             raise httpx.UnsupportedProtocol("this is not an http(s) address")
         return cls(url.scheme, host, port, address or host)
+
+
+class _Stream(httpcore.AsyncNetworkStream):
+    """A connection on which answers begin within bounds, see `Heads`."""
+
+    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
+        self._inner = inner
+        self._waiting = False
+        """Whether the head of an answer is still to come."""
+        self._odd: Heads | None = None
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - the library's
+        data = await self._inner.read(max_bytes, timeout)
+        if self._waiting:
+            end = data.find(b"\r\n\r\n", 0, HEAD_BYTES)
+            short = self._odd is None and end > 0 and data.count(b"\n", 0, end) < HEAD_LINES
+            if short and not data.startswith(b"HTTP/1.1 1"):
+                self._waiting = False
+            else:
+                self._odd = self._odd or Heads()
+                self._waiting = not self._odd.end_with(data)
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as above
+        self._waiting, self._odd = True, None
+        await self._inner.write(buffer, timeout)
+
+    async def start_tls(self, *arguments: Any, **more: Any) -> httpcore.AsyncNetworkStream:
+        return _Stream(await self._inner.start_tls(*arguments, **more))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class _Network(httpcore.AnyIOBackend):
+    async def connect_tcp(self, *arguments: Any, **more: Any) -> httpcore.AsyncNetworkStream:
+        return _Stream(await super().connect_tcp(*arguments, **more))
 
 
 class Pool:
@@ -148,19 +160,22 @@ class Pool:
         old = await self._take(place) if kept else None
         try:
             try:
-                connection = old or httpcore.AsyncHTTPConnection(url.origin, self._verify)
+                connection = old or self._opened(url.origin)
                 answer = await connection.handle_async_request(ready)
             except (httpcore.NetworkError, httpcore.RemoteProtocolError):
                 if not (again and old):
                     raise
-                connection = httpcore.AsyncHTTPConnection(url.origin, self._verify)
+                connection = self._opened(url.origin)
                 answer = await connection.handle_async_request(ready)
         except _FAILURES as error:
-            raise _named(error) from error
+            raise named(error) from error
         headers = httpx.Headers(answer.headers)
         headers.encoding = headers.encoding  # it is found out once, not for every header that is read
         body = _Body(self, place, connection, answer)
         return httpx.Response(answer.status, headers=headers, stream=body, request=request)
+
+    def _opened(self, origin: httpcore.Origin) -> httpcore.AsyncHTTPConnection:
+        return httpcore.AsyncHTTPConnection(origin, self._verify, network_backend=_Network())
 
     async def _take(self, place: Place) -> httpcore.AsyncHTTPConnection | None:
         """The newest connection to a place, if it can still be used."""
@@ -204,11 +219,17 @@ class _Body(httpx.AsyncByteStream):
     answer: httpcore.Response
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        pieces = size = 0
         try:
             async for block in self.answer.aiter_stream():
+                pieces, size = pieces + 1, size + len(block)
+                if not pieces % IN_ONE_GO:  # many can come without a pause
+                    if pieces > MOST_PIECES + size // LEAST_PIECE:
+                        raise httpcore.RemoteProtocolError("its answer comes in too many pieces")
+                    await anyio.lowlevel.checkpoint()
                 yield block
         except _FAILURES as error:
-            raise _named(error) from error
+            raise named(error) from error
 
     async def aclose(self) -> None:
         connection, self.connection = self.connection, None
@@ -221,13 +242,7 @@ class _Body(httpx.AsyncByteStream):
 _FAILURES = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
 
 
-def _named(error: Exception) -> httpx.TransportError:
-    """The error of httpx that has the same name as one of httpcore."""
-    kind: type[httpx.TransportError] = getattr(httpx, type(error).__name__)
-    return kind(str(error))
-
-
-def pinned(pool: Pool, look_up: Resolver, *, allow_loopback: bool) -> Send:
+def pinned(pool: Pool, look_up: Resolver, guard: Guard) -> Send:
     """What looks a host up for each request, checks every address, and connects to one of those it checked, in turn.
 
     A second look-up between check and connection could give another answer (DNS rebinding); here there is none: the
@@ -237,13 +252,13 @@ def pinned(pool: Pool, look_up: Resolver, *, allow_loopback: bool) -> Send:
 
     Raises:
         NotFoundError: the host has no address.
-        NotPublicError: one of its addresses is not public.
+        NotPublicError: one of its addresses may not be connected to.
         httpx.TransportError: it is not an http(s) address, no address answers, or the connection broke.
     """
 
     async def send(request: httpx.Request) -> httpx.Response:
         url, free = request.url, request.method == "GET"
-        addresses = await _checked(look_up, url.host, Place.of(url).port, allow_loopback=allow_loopback)
+        addresses = await _checked(look_up, url.host, Place.of(url), guard)
         for address in addresses[:-1]:
             try:
                 return await pool.send(request, Place.of(url, address), kept=free, again=free)
@@ -254,16 +269,17 @@ def pinned(pool: Pool, look_up: Resolver, *, allow_loopback: bool) -> Send:
     return send
 
 
-async def _checked(look_up: Resolver, host: str, port: int, *, allow_loopback: bool) -> list[str]:
+async def _checked(look_up: Resolver, host: str, place: Place, guard: Guard) -> list[str]:
     try:
-        addresses = [address.partition("%")[0] for address in await look_up(host, port)]
+        known = literal(place.host)
+        addresses = [known] if known else [one.partition("%")[0] for one in await look_up(host, place.port)]
     except (OSError, UnicodeError) as error:
         raise NotFoundError(str(error)) from error
     if not addresses:
         raise NotFoundError
     for address in addresses:
-        if not is_public(address, allow_loopback=allow_loopback):
-            raise NotPublicError(address)
+        if (block := barring(guard, place.host, place.port, address)) is not None:
+            raise NotPublicError(address, place.host, place.port, block)
     return addresses
 
 
@@ -271,7 +287,7 @@ async def _checked(look_up: Resolver, host: str, port: int, *, allow_loopback: b
 async def open_public(
     url: str,
     *,
-    allow_loopback: bool,
+    guard: Guard,
     look_up: Resolver = look_up,
     pool: Pool | None = None,
     headers: Mapping[str, str] = MappingProxyType({}),
@@ -289,7 +305,7 @@ async def open_public(
     """
     opened = nullcontext(pool) if pool else aclosing(Pool(await anyio.to_thread.run_sync(usual_authorities)))
     async with opened as connections:
-        send = through(pinned(connections, look_up, allow_loopback=allow_loopback))
+        send = through(pinned(connections, look_up, guard))
         response = await _follow(send, url, {**HEADERS, **headers})
         try:
             if response.status_code not in taken:
@@ -309,7 +325,7 @@ async def read_blocks(response: httpx.Response, max_bytes: int, before: int = 0)
         FetchError: packed, larger than `max_bytes`, cut short, or the connection broke.
     """
     host = clip(response.url.host)
-    if codings := codings_of(response.headers.get("Content-Encoding", "")):
+    if (coding := response.headers.get("Content-Encoding")) and (codings := codings_of(coding)):
         packed = clip(", ".join(codings))
         raise FetchError(f"{host} sends this file packed ({packed}), although it was asked not to", "coding")
     too_large = f"the file at {host} is larger than {byte_size(max_bytes)}, the most that is taken"
@@ -343,22 +359,12 @@ async def _follow(send: Send, url: str, headers: Mapping[str, str]) -> httpx.Res
 
 async def _get(send: Send, url: httpx.URL, headers: Mapping[str, str]) -> httpx.Response:
     """One GET. Without a client, which would look into the redirect itself, and keep cookies."""
-    host = clip(url.host)
     timeout = httpx.Timeout(STALL_SECONDS, connect=CONNECT_SECONDS).as_dict()
     request = httpx.Request("GET", url, headers=dict(headers), extensions={"timeout": timeout})
     try:
         return await send(request)
-    except NotFoundError as error:
-        raise FetchError(f"the host {host!r} cannot be found", "unresolved") from error
-    except NotPublicError as error:
-        leads = "is" if str(error) == url.host else f"leads to {error},"
-        raise FetchError(
-            f"{host!r} {leads} not a public address; only public ones are fetched from", "private"
-        ) from error
-    except httpx.TimeoutException as error:
-        raise FetchError(f"{host} does not answer", "too_slow") from error
-    except httpx.TransportError as error:
-        raise FetchError(f"{host} cannot be reached: {error or type(error).__name__}", "unreachable") from error
+    except (NotFoundError, NotPublicError, httpx.TransportError) as error:
+        raise unfetched(error, url.host) from error
 
 
 def _checked_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
@@ -389,9 +395,3 @@ def check_place(url: httpx.URL) -> None:
     if not 0 <= (url.port or 0) <= LAST_PORT:
         raise ValueError(f"there is no port above {LAST_PORT}")
     _ = url.host  # decodes the name
-
-
-@cache
-def usual_authorities() -> ssl.SSLContext:
-    """What certificates are checked against: SSL_CERT_FILE where it is set, else the usual authorities."""
-    return httpx.create_ssl_context()

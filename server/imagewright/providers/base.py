@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from imagewright.catalog.row import Limits, OperationName
     from imagewright.providers.http.client import Sender
+    from imagewright.settings import AllowedHost
     from imagewright.storage.records import Pace
 
 SERVED_BY_ENGINE: Mapping[str, Limits] = {"variants": ANY, "save_as": ANY}
@@ -279,6 +280,8 @@ class ProviderConfig:
     """What the user says of the account's limits; None for the vendor's own."""
     cutout_model: str = ""
     """The file of a trained model for cutting out, for a provider that does it on this machine; empty for none."""
+    allow_hosts: tuple[AllowedHost, ...] = ()
+    """Where the links of its vendor may lead besides public addresses."""
 
 
 class Provider(Protocol):

@@ -25,6 +25,7 @@ from imagewright.settings.toggles import Layer, Toggles
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from imagewright.settings import AllowedHost
     from imagewright.settings.table import Rate, Setting
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,8 @@ class Settings:
     """Limits in USD."""
     addresses: Mapping[str, str]
     """Base addresses set by the user, by provider or provider_host, in lower case."""
+    allow_hosts: tuple[AllowedHost, ...]
+    """What may be fetched from although it is not public."""
     rates: Mapping[str, Rate]
     """How many calls a provider takes, where the user says it, by provider in lower case."""
     routes: Mapping[str, Mapping[str, Mapping[str, object]]]
@@ -145,6 +148,7 @@ def load_settings(
             confirm_above=decided(table.CONFIRM_ABOVE),
         ),
         addresses={**file.get(table.ADDRESSES, {}), **variables[table.ADDRESSES]},
+        allow_hosts=decided(table.ALLOW_HOSTS),
         rates={**file.get(table.RATES, {}), **variables[table.RATES]},
         routes=file.get(table.ROUTES, {}),
         command_line=command_line,

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from imagewright.errors import SettingsError
-from imagewright.text import SHOWN_LENGTH, clip, markdown_table, quoted, say, shown
+from imagewright.settings import AllowedHost
+from imagewright.text import SHOWN_LENGTH, clip, quoted, say, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -135,6 +136,14 @@ def read_rate(where: str, value: object) -> Rate:
         _read_number(where, seconds, "seconds", 1, 3600, whole=False),  # no call waits longer than an hour for its turn
         int(_read_number(where, running[0], "calls at once", 1, 100_000, whole=True)) if running else None,
     )
+
+
+def _read_hosts(where: str, value: object) -> tuple[AllowedHost, ...]:
+    try:
+        return tuple(map(AllowedHost.parse, _read_names(where, value)))
+    except ValueError as error:
+        forms = "such as nas.local:8080, 10.0.0.5:* for every port, or [fd00::5]:443"
+        raise SettingsError(f"{where}: {_quoted(str(error))} is not a host with its port; write one {forms}") from error
 
 
 def _spells_number(text: str) -> bool:
@@ -312,6 +321,14 @@ ADDRESSES = Setting(
     "addresses",
     default_words="the vendor's",
 )
+ALLOW_HOSTS = Setting(
+    "hosts that pictures may be fetched from and sent to although they are not on the public Internet, such as a NAS",
+    Kind("host:port, `*` for every port, such as `nas.local:8080`", _read_hosts, is_list=True),
+    "IMAGEWRIGHT_ALLOW_HOSTS",
+    "allow_hosts",
+    default=(),
+    default_words="none",
+)
 RATES = Setting(
     "how many calls a provider takes from your account; set it where your plan differs from the usual one",
     Kind("calls/seconds, such as `20/10`; with how many may run at once, `20/10/100`", _read_rates),
@@ -342,6 +359,7 @@ SETTINGS = (
     PER_MONTH,
     CONFIRM_ABOVE,
     ADDRESSES,
+    ALLOW_HOSTS,
     RATES,
     ROUTES,
 )
@@ -355,27 +373,6 @@ VARIABLES: Mapping[str, Setting] = {one.variable: one for one in SETTINGS if one
 """The settings by their variable, but for those with one for each provider."""
 NAMES: Mapping[str, Setting] = {one.name: one for one in SETTINGS if one.name}
 """The settings by their name in the configuration file."""
-
-
-def settings_tables(keys: Mapping[str, tuple[str, ...]], hosts: Mapping[str, tuple[str, ...]]) -> str:
-    """The tables of docs/settings.md as Markdown: all settings, and each provider's variables for keys and the like."""
-    headings = ("variable", "in `config.toml`", "option", "meaning", "values", "default")
-    settings = []
-    for one in SETTINGS:
-        places, default = map(_code, (one.variable, one.name, one.option)), one.default_words or shown(one.default)
-        settings.append([*places, one.help, one.kind.values, default])
-    providers = []
-    for provider, variables in keys.items():
-        names = [provider, *(f"{provider}_{host}" for host in hosts.get(provider, ()))] if variables else []
-        rates = [rate_variable(provider)] if variables else []
-        cells = (", ".join(map(_code, cell)) or "none" for cell in (variables, map(address_variable, names), rates))
-        providers.append([provider, *cells])
-    columns = ("provider", "key", "addresses", "rate")
-    return f"{markdown_table(headings, settings)}\n\n{markdown_table(columns, providers)}"
-
-
-def _code(text: str) -> str:
-    return f"`{text}`" if text else ""
 
 
 def _table(where: str, value: object) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ import pytest
 from imagewright.errors import BadKey, ContentRefused, GenerationFailed, ProviderError, RequestRejected, TaskEnded
 from imagewright.providers import open_provider
 from imagewright.providers.base import ProviderConfig
+from imagewright.settings import AllowedHost
 from tests.emulators.fal import FalEmulator, problem
 from tests.emulators.messages import Answer
 from tests.providers.fal.cases import PLAIN, UPLOADING, text
@@ -82,11 +83,27 @@ ENDINGS: dict[str, tuple[int, Any, dict[str, Any], type[ProviderError], bool | N
 }
 
 
-@pytest.mark.parametrize(("own_machine", "refused"), [(True, False), (False, True)])
-async def test_a_picture_is_not_put_where_all_can_read_it(own_machine: Any, refused: Any) -> None:
-    addresses = {"": "http://127.0.0.1:9"} if own_machine else {}
-    sender = Scripted({"upload_url": "http://files.example/1", "file_url": "https://files.example/1"})
-    provider = open_provider("fal", ProviderConfig(key="id:secret", addresses=addresses, overrides={}, http=sender))
+@pytest.mark.parametrize(
+    ("base", "link", "refused"),
+    [
+        ("https://queue.fal.run", "https://files.example/1", False),
+        ("https://queue.fal.run", "http://files.example/1", True),
+        ("https://queue.fal.run", "HTTP://files.example/1", True),
+        ("https://queue.fal.run", "http://127.0.0.1:9/1", True),
+        ("https://queue.fal.run", "http://nas.local:8080/1", False),
+        ("https://queue.fal.run", "http://nas.local/1", True),
+        ("https://queue.fal.run", "http://nas.local:x/1", True),
+        ("http://127.0.0.1:9", "http://127.0.0.1:8/1", False),
+        ("http://127.0.0.1:9", "http://localhost/1", False),
+        ("http://127.0.0.1:9", "http://files.example/1", True),
+        ("http://127.0.0.1:9", "http://10.0.0.1/1", True),
+    ],
+)
+async def test_a_picture_is_not_put_where_all_can_read_it(base: str, link: str, *, refused: bool) -> None:
+    sender = Scripted({"upload_url": link, "file_url": "https://files.example/1"})
+    nas = (AllowedHost("nas.local", 8080),)
+    config = ProviderConfig(key="id:secret", addresses={"": base}, overrides={}, http=sender, allow_hosts=nas)
+    provider = open_provider("fal", config)
     if refused:
         with pytest.raises(ProviderError, match="not encrypted") as caught:
             await handed_over(provider, plain_order(UPLOADING))

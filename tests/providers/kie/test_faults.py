@@ -134,10 +134,10 @@ async def test_what_came_before_a_break_is_not_kept(emulator: KieEmulator, provi
 
 
 async def _bytes_of(emulator: KieEmulator, output: Output) -> bytes:
-    from imagewright.net import fetch_public  # noqa: PLC0415 - only this check uses the other way in
+    from imagewright.net import Guard, fetch_public  # noqa: PLC0415 - only this check uses the other way in
 
     assert output.url.startswith(emulator.url("files"))
-    return await fetch_public(output.url, max_bytes=10_000_000, seconds=5, allow_loopback=True)
+    return await fetch_public(output.url, max_bytes=10_000_000, seconds=5, guard=Guard(loopback=True))
 
 
 async def test_a_result_on_loopback_is_not_fetched_for_a_vendor_that_is_not_there(

@@ -68,6 +68,7 @@ def _examine(*, quick: bool) -> Iterator[Finding]:
     except ImagewrightError as error:
         yield checks.stops_the_start(error)
         return
+    yield from checks.check_network(settings)
     places = [*checks.check_places(settings.folders, trouble_now())]
     yield from places
     # opening a broken database for work sets it aside, and the doctor changes nothing

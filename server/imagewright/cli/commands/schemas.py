@@ -23,7 +23,8 @@ from imagewright.engine.config import all_paces, all_routes
 from imagewright.engine.offer import effective_row, end_of
 from imagewright.errors import StorageError
 from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS
-from imagewright.settings.table import settings_tables
+from imagewright.settings.table import SETTINGS as ALL_SETTINGS
+from imagewright.settings.table import address_variable, rate_variable
 from imagewright.surface.definitions import all_definitions
 from imagewright.text import listed, markdown_table, rate, shown, span
 
@@ -129,6 +130,27 @@ def drifts(out: Path, home: Path | None) -> Iterator[tuple[Path, str, str | None
             # whatever the reason, it cannot be read, and writing it will show why
             yield file, "missing", text
     yield from stray
+
+
+def settings_tables(keys: Mapping[str, tuple[str, ...]], hosts: Mapping[str, tuple[str, ...]]) -> str:
+    """The tables of docs/settings.md as Markdown: all settings, and each provider's variables for keys and the like."""
+    headings = ("variable", "in `config.toml`", "option", "meaning", "values", "default")
+    settings = []
+    for one in ALL_SETTINGS:
+        places, default = map(_code, (one.variable, one.name, one.option)), one.default_words or shown(one.default)
+        settings.append([*places, one.help, one.kind.values, default])
+    providers = []
+    for provider, variables in keys.items():
+        names = [provider, *(f"{provider}_{host}" for host in hosts.get(provider, ()))] if variables else []
+        rates = [rate_variable(provider)] if variables else []
+        cells = (", ".join(map(_code, cell)) or "none" for cell in (variables, map(address_variable, names), rates))
+        providers.append([provider, *cells])
+    columns = ("provider", "key", "addresses", "rate")
+    return f"{markdown_table(headings, settings)}\n\n{markdown_table(columns, providers)}"
+
+
+def _code(text: str) -> str:
+    return f"`{text}`" if text else ""
 
 
 def provider_table(routes: Iterable[Route]) -> str:

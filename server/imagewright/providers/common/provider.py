@@ -81,7 +81,7 @@ class HttpProvider:
         self._others = {name: config.addresses.get(name, usual).rstrip("/") for name, usual in others.items()}
         bases = tuple(filter(None, (self._base, *self._others.values(), *self.own_hosts)))
         auth = {self.key_header: f"{self.key_prefix}{config.key}"} if config.key else {}
-        self._account = Account(self.name, bases, config.key, auth, config.key_source)
+        self._account = Account(self.name, bases, config.key, auth, config.key_source, config.allow_hosts)
         self.account = f"{self.name}:{hashlib.sha256(f'{self._base} {config.key}'.encode()).hexdigest()[:_ACCOUNT]}"
         self.pace = _paced(type(self).pace, config.pace)
         self._http = config.http

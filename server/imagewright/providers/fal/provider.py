@@ -164,12 +164,13 @@ class Fal(HttpProvider):
             read=replies.read_uploaded,
         )
         links = await self._send(begin)
-        if not links["upload_url"].lower().startswith("https://") and not self._account.on_loopback:
+        url = links["upload_url"]
+        if not url.lower().startswith("https://") and not self._account.guard.opens(url):
             raise ProviderError(NAME, "it wants the picture at an address that is not encrypted", charged=False)
         put: Request[bool] = Request(
             purpose=Purpose.UPLOAD,
             method="PUT",
-            url=links["upload_url"],
+            url=url,
             headers={"Content-Type": mime_of(picture)},
             content=picture.data,
             read=replies.read_put,

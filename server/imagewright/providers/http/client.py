@@ -10,7 +10,6 @@ request, not before: it takes long.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import logging
 import time
@@ -24,7 +23,7 @@ import anyio
 import anyio.to_thread
 
 from imagewright.errors import BadKey, NotSent, ProviderError, ResultLost, TaskEnded
-from imagewright.net import DEFAULT_PORTS
+from imagewright.net import DEFAULT_PORTS, Guard, blocks, is_loopback_url
 from imagewright.providers.http.classify import (
     NO_KEY,
     Broken,
@@ -41,12 +40,13 @@ from imagewright.providers.http.classify import (
 from imagewright.providers.http.request import RESULT_BYTES, Purpose, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from imagewright.providers.http.dispatch import Dispatch
     from imagewright.providers.http.exchange import Connections
     from imagewright.providers.http.request import Request, Sending
+    from imagewright.settings import AllowedHost
     from imagewright.storage.records import Pace
 
 T = TypeVar("T")
@@ -58,6 +58,8 @@ BEFORE_MONEY = frozenset({Purpose.UPLOAD, Purpose.SUBMIT})
 """Purposes of requests that a paid one may follow, or that are paid."""
 LIMIT_HEADERS = "x-ratelimit-limit-"
 """What the headers begin with that `read_limits` reads."""
+MOST_VALUES = 300_000
+"""Commas and opening brackets of a reply: reading so many takes some 30 ms and 20 MB. Base64 has none of them."""
 LARGE_REPLY = 500_000
 """Bytes from which a reply is read in a thread: it holds pictures, and decoding them takes tens of milliseconds."""
 
@@ -76,24 +78,23 @@ class Account:
     """The headers that carry the key."""
     key_source: str = ""
     """The variable or file the key came from; empty where that is not known."""
+    allowed: tuple[AllowedHost, ...] = ()
+    """What the user has allowed that is not public."""
 
     @property
-    def on_loopback(self) -> bool:
-        """Whether the user has set one of its addresses to this machine; its result links may be here too."""
-        return any(is_loopback_url(base) for base in self.bases)
+    def guard(self) -> Guard:
+        """Where the vendor's links may lead: also to this machine, where the user has set one of the bases to it."""
+        return Guard(any(map(is_loopback_url, self.bases)), self.allowed)
 
     def may_send_key_to(self, url: str) -> bool:
         """Whether a URL has the scheme, host and port of one of the bases."""
-        try:
-            scheme, host, port = _origin(url)
-        except ValueError:  # not an address, such as `http://[` or one whose port is not a number
-            return False
-        for base in self.bases:
-            base_scheme, base_host, base_port = _origin(base)
-            under = base_host.startswith("*.") and host.endswith(base_host[1:])
-            if (scheme, port) == (base_scheme, base_port) and (host == base_host or under):
-                return True
-        return False
+        return _is_of(url, self.bases)
+
+    def guard_for(self, request: Request[Any]) -> Guard | None:
+        """What a request has to pass; None where it is for a base. A host that only `*` covers is the vendor's word."""
+        written = [base for base in self.bases if "*" not in base]
+        own = request.with_key and (len(written) == len(self.bases) or _is_of(request.url, written))
+        return None if own else self.guard
 
     def headers_for(self, url: str) -> Mapping[str, str]:
         """The headers with the key, for that address; none where the key may not be sent there.
@@ -108,20 +109,22 @@ class Account:
         return self.auth
 
 
+def _is_of(url: str, bases: Sequence[str]) -> bool:
+    try:
+        scheme, host, port = _origin(url)
+    except ValueError:  # not an address, such as `http://[` or one whose port is not a number
+        return False
+    for base in bases:
+        base_scheme, base_host, base_port = _origin(base)
+        under = base_host.startswith("*.") and host.endswith(base_host[1:])
+        if (scheme, port) == (base_scheme, base_port) and (host == base_host or under):
+            return True
+    return False
+
+
 def _origin(url: str) -> tuple[str, str, int | None]:
     parts = urlsplit(url)
     return parts.scheme, parts.hostname or "", parts.port or DEFAULT_PORTS.get(parts.scheme)
-
-
-def is_loopback_url(url: str) -> bool:
-    """Whether a URL names this machine: `localhost` or a loopback address. Nothing is resolved."""
-    host = (urlsplit(url).hostname or "").rstrip(".")
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Sender(Protocol):
@@ -231,9 +234,7 @@ class HttpClient:
         sends = 0
         while True:
             try:
-                await connections.download(
-                    url, into, max_bytes=max_bytes, allow_loopback=account.on_loopback, key_headers=key_headers
-                )
+                await connections.download(url, into, max_bytes=max_bytes, guard=account.guard, key_headers=key_headers)
             except NotFetched as error:
                 sends += 1
                 words = tidy(str(error), account.key)
@@ -283,8 +284,7 @@ class HttpClient:
         connections = await self._open()
         dispatch = self._dispatch
         if dispatch is None or sending is None or sending.folder is None or not request.with_key:
-            allow_loopback = not request.with_key and account.on_loopback
-            return await connections.exchange(request, headers, seconds, sending, allow_loopback=allow_loopback)
+            return await connections.exchange(request, headers, seconds, sending, guard=account.guard_for(request))
         pack = partial(dispatch.pack, connections, request, headers, folder=sending.folder, number=sending.number)
         parcel = await anyio.to_thread.run_sync(
             partial(pack, provider=account.provider, key=account.key, seconds=seconds)
@@ -342,6 +342,7 @@ class HttpClient:
 def _connect() -> Connections:
     from imagewright.providers.http.exchange import Connections  # noqa: PLC0415 - httpx is not for the start-up
 
+    blocks()  # read here, as it also takes a while
     return Connections()
 
 
@@ -371,7 +372,9 @@ def _limits(account: Account, request: Request[Any], reply: Reply) -> Pace | Non
 
 
 def read_json(body: bytes) -> Any:
-    """A body as JSON; None when it is none."""
+    """A body as JSON; None when it is none, or has more values than any vendor sends: reading it holds up the loop."""
+    if len(body) > MOST_VALUES and sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        return None
     try:
         return json.loads(body)
     except (ValueError, RecursionError):

@@ -16,7 +16,7 @@ import anyio.lowlevel
 import anyio.to_thread
 import httpx
 
-from imagewright.net import FetchError, NotFoundError, NotPublicError
+from imagewright.net import FetchError, NotFoundError, NotPublicError, codings_of, look_up, usual_authorities
 from imagewright.net.fetch import (
     CONNECT_SECONDS,
     IDLE_SECONDS,
@@ -24,12 +24,9 @@ from imagewright.net.fetch import (
     Place,
     Pool,
     check_place,
-    codings_of,
-    look_up,
     open_public,
     pinned,
     read_blocks,
-    usual_authorities,
 )
 from imagewright.providers.http.classify import PAGES, PICTURE_STARTS, Broken, is_message, not_fetched
 from imagewright.providers.http.request import PART, STEP, CodingError, Inflater, Purpose, Reply, coding_of
@@ -42,6 +39,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
+    from imagewright.net import Guard
     from imagewright.net.fetch import Send
     from imagewright.providers.http.request import KeyHeaders, Request, Sending
 
@@ -113,28 +111,26 @@ class Connections:
         seconds: float,
         sending: Sending | None = None,
         *,
-        allow_loopback: bool,
+        guard: Guard | None,
     ) -> Reply:
         """Send once, with these headers and no others, and read the whole answer within that many seconds.
 
         What `Sending.begin` raises is raised here, and nothing was sent.
 
-        A request without the key goes to this machine only with `allow_loopback`.
+        `guard` is for a link that the vendor gave; None for an address that the vendor or the user has.
 
         Raises:
             Broken: no whole answer came.
         """
-        if not request.with_key:
-            # a link the vendor gave may lead anywhere: only to public addresses, through no proxy that leads elsewhere
-            guarded = pinned(self._pool, look_up, allow_loopback=allow_loopback)
-            return await _exchange(guarded, request, headers, seconds, sending)
+        if guard is not None:  # a proxy would find the link's host by itself, and could lead anywhere
+            return await _exchange(pinned(self._pool, look_up, guard), request, headers, seconds, sending)
         if request.purpose not in (Purpose.SUBMIT, Purpose.UPLOAD):  # a poll never waits behind these
             return await _exchange(self._direct, request, headers, seconds, sending)
         async with self._room:
             return await _exchange(self._direct, request, headers, seconds, sending)
 
     async def download(
-        self, url: str, into: Path, *, max_bytes: int, allow_loopback: bool, key_headers: KeyHeaders | None = None
+        self, url: str, into: Path, *, max_bytes: int, guard: Guard, key_headers: KeyHeaders | None = None
     ) -> None:
         """Try once to stream a result to disk; without `key_headers` no key is sent.
 
@@ -144,7 +140,7 @@ class Connections:
         Raises:
             NotFetched: it could not be fetched whole.
         """
-        opening = partial(open_public, url, allow_loopback=allow_loopback, pool=self._pool)
+        opening = partial(open_public, url, guard=guard, pool=self._pool)
         if key_headers is not None:
             from imagewright.providers.http.resume import keyed  # noqa: PLC0415 - hardly any picture needs it
 
@@ -220,9 +216,8 @@ async def _exchange(
     except NotFoundError as error:
         raise Broken("the host of its link cannot be found", reached=False) from error
     except NotPublicError as error:
-        raise Broken(
-            f"its link leads to {clip(str(error))}, not a public address", reached=False, barred=True
-        ) from error
+        where = f"{clip(error.address)} ({error.block.name}), not a public address{error.way}"
+        raise Broken(f"its link leads to {where}", reached=False, barred=True) from error
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:  # the last: of a redirect that leads nowhere
         raise Broken(str(error) or type(error).__name__, reached=watch.sending) from error
 
@@ -265,7 +260,8 @@ async def _read(response: httpx.Response, max_bytes: int) -> Reply:
     Raises:
         Broken: it is larger than allowed, packed or not, or its packing is not taken.
     """
-    codings = codings_of(response.headers.get("Content-Encoding", ""))
+    coding = response.headers.get("Content-Encoding")
+    codings = codings_of(coding) if coding else []
     body = bytearray()
     received = 0
     inflater: Inflater | None = None  # made with the first block: without a body there is no coding

@@ -166,9 +166,7 @@ async def obtain(connections: Connections, parcel: Parcel, begin: Callable[[], A
         read=lambda _: None,
     )
     try:
-        reply = await connections.exchange(
-            request, parcel.headers, parcel.seconds, Sending(begin), allow_loopback=False
-        )
+        reply = await connections.exchange(request, parcel.headers, parcel.seconds, Sending(begin), guard=None)
     except Broken as broken:
         return pack_broken(parcel, broken.why, reached=broken.reached, oversize=broken.oversize)
     # a short key can stand in a picture by chance

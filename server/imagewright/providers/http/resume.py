@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from imagewright.net import FetchError
-from imagewright.net.fetch import codings_of, read_blocks
+from imagewright.net import FetchError, codings_of
+from imagewright.net.fetch import read_blocks
 from imagewright.providers.http.classify import NO_KEY
 from imagewright.storage.paths.files import write_file
 
