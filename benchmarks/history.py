@@ -29,6 +29,7 @@ from imagewright.settings.folders import find_folders  # noqa: E402 - found on t
 from imagewright.storage.records import LOCAL, PictureRecord  # noqa: E402 - as above
 from imagewright.storage.sqlite import SqlitePictureIndex, Writer  # noqa: E402 - as above
 from imagewright.storage.stores import open_stores  # noqa: E402 - as above
+from imagewright.text import Foreign  # noqa: E402 - as above
 from tests.support.raw_client import AS_A_USER, LEGACY, RawClient  # noqa: E402 - as above
 from tests.support.seeded_jobs import finish, job_of  # noqa: E402 - as above
 
@@ -62,7 +63,7 @@ async def seed(home: Path, count: int) -> None:
             operation=job.operation,
             provider=job.provider,
             model=job.model,
-            prompt=prompt,
+            prompt=Foreign(prompt),
             format="png",
             width=1024,
             height=1024,

@@ -29,6 +29,7 @@ from imagewright.storage.base import Step  # noqa: E402 - as above
 from imagewright.storage.records import LOCAL, CallRecord, NewJob, NewPicture, Pace  # noqa: E402 - as above
 from imagewright.storage.states import CallState  # noqa: E402 - as above
 from imagewright.storage.stores import open_stores  # noqa: E402 - as above
+from imagewright.text import Foreign  # noqa: E402 - as above
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -70,7 +71,7 @@ def new_picture(job: NewJob, number: int) -> NewPicture:
         format="png",
         width=1024,
         height=1024,
-        prompt=f"{PROMPT} {number}",
+        prompt=Foreign(f"{PROMPT} {number}"),
         arguments={"aspect_ratio": "1:1"},
         job_id=job.id,
         created=datetime.now(UTC),

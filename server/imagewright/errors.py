@@ -35,7 +35,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from imagewright.text import clip, duration, quoted
+from imagewright.text import Foreign, clip, duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -216,7 +216,7 @@ class ProviderError(ImagewrightError):
     def words(self) -> str:
         """The detail in quotation marks, named as the vendor's where it is; empty where there is none."""
         speaker = "; the vendor says" if self.spoken else ""
-        return f"{speaker}: {quoted(self.detail, LONGEST_DETAIL)}" if self.detail else ""
+        return f"{speaker}: {Foreign(self.detail).quoted(LONGEST_DETAIL)}" if self.detail else ""
 
     def _sentence(self) -> str:
         money = {True: "It was charged.", False: "Nothing was charged.", None: "It may have been charged."}

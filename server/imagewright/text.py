@@ -1,18 +1,23 @@
 """Words for people and for models, each made in one place: suggested names, sizes, times, lists, foreign text.
 
-Text that others have written (prompts, vendors' words, file names) is made fit to be shown. `plain` keeps every script
-readable and takes out what acts on the reader's screen or hides from the reader's eye. `shortened` is the same for a
-list. `quoted` is for words inside a sentence of ours: they cannot end their quotation, and markup in them loses its
-meaning. `say` and `clip` repeat what a caller sent, cut with its length. Structured content keeps the text as it was.
+Text that others have written (prompts, vendors' words, file names) is a `Foreign`, which is made fit to be shown in one
+of three forms. What leaves for a terminal, a log or a reply passes `plain_lines` once more, whatever it is. `say` and
+`clip` repeat what a caller sent, cut with its length. Structured content keeps the text as it was. Last come the
+spellings of a secret, see `providers.http.redact`.
 """
 
 from __future__ import annotations
 
+import logging
 import unicodedata
-from typing import TYPE_CHECKING, Final
+from base64 import b64encode
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import TextIO
 
 READ_AHEAD: Final = 8
 """Of a text that will be cut to a length, this many times the length is read: the rest could be megabytes."""
@@ -47,6 +52,27 @@ SIZE_UNITS: Final = ("kB", "MB", "GB", "TB")
 TIME_UNITS: Final = ((172_800.0, 86_400.0, "day"), (3600.0, 3600.0, "hour"), (60.0, 60.0, "minute"))
 """From how many seconds on a time is given in a unit, the unit's seconds, and its name. Two days, as 24 hours read
 better than 1 day."""
+HIDDEN: Final = "[key]"
+"""What stands in place of a secret."""
+SEAL: Final = "~key."
+"""Begins a secret that was sealed, see `providers.http.redact`."""
+NOT_COMPARED: Final = bytes(code for code in range(128) if not chr(code).isalnum())
+"""ASCII that does not count when a text is searched for a key: separators, quotation marks, controls."""
+LOWERED: Final = bytes(range(128)).lower() + bytes(range(128, 256))
+SHORTEST_SECRET: Final = 8
+"""Letters and digits a key needs for it to be searched for in every spelling. Shorter ones stand in other words."""
+LONG_SECRET: Final = 16
+"""Letters and digits a key needs for its parts to be searched for as well."""
+PART_OF_SECRET: Final = 12
+"""Letters and digits in a row that count as a part of such a key."""
+ESCAPES: Final = (b"%", b"=", b"&", b"<", b"\\u", b"\\x", b"\\0", b"\\1")
+"""Begin what can stand for a letter, or between two, in percent-encoding, quoted-printable, HTML, JSON and C."""
+BLANKS: Final = (b"\\n", b"\\r", b"\\t", b"\\b", b"\\f", b"\\v")
+"""Blank signs as JSON and C write them, with a letter that is no part of a key."""
+LONGEST_LINK: Final = 8_000
+"""Characters of an id or a link, at most. Only words, which are cut, and pictures in base64 are longer."""
+BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=\\"
+"""Signs of base64 in either alphabet, and the backslash that JSON may put before a slash."""
 BROKEN_TEXT: Final = "holds half of a character (a lone surrogate); send whole characters"
 """What is wrong with a text that is not `is_whole`."""
 
@@ -157,6 +183,64 @@ def quoted(text: str, most: int) -> str:
     return f"'{shortened(text, most).translate(INSIDE_QUOTES).replace('](', '] (')}'"
 
 
+def plain_lines(text: str) -> str:
+    """As `plain`, line by line. Line feeds are ours: foreign text is on one line before it comes to a sentence."""
+    return "\n".join(map(plain, text.split("\n")))
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """Text that others have written: a prompt, a vendor's words, a file's name.
+
+    It is no `str`, so nobody puts it into a sentence, a table or a path by mistake: whoever shows it takes the form
+    that fits. In an f-string it is `quoted`.
+    """
+
+    raw: str
+    """As it was written: for the store, for structured content and for the vendor."""
+
+    def __bool__(self) -> bool:
+        return bool(self.raw)
+
+    def __str__(self) -> str:
+        return self.quoted()
+
+    @property
+    def whole(self) -> str:
+        """All of it on one line, see `plain`: for paths, which have to be copied as they are."""
+        return plain(self.raw)
+
+    def line(self, most: int = SHOWN_LENGTH) -> str:
+        """At most so many characters of it on one line, see `shortened`: for a cell or a line of its own."""
+        return shortened(self.raw, most)
+
+    def quoted(self, most: int = SHOWN_LENGTH) -> str:
+        """As `line`, in quotation marks that it cannot end, see `quoted`: for a sentence of ours."""
+        return quoted(self.raw, most)
+
+
+class LogLines(logging.Formatter):
+    """Makes log lines that nothing in them can break or forge.
+
+    A message is one line, and the lines of a traceback are indented.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is the library's
+        """The message on one line."""
+        return plain(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - as above
+        """The traceback, indented."""
+        return "\n".join(f"  {plain(line)}" for line in super().formatException(ei).split("\n"))
+
+
+def log_to(stream: TextIO, form: str) -> None:
+    """Log warnings and worse to a stream, unless a log is set up already."""
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(LogLines(form))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
+
+
 def clip(text: str, longest: int = SHOWN_LENGTH) -> str:
     """The text; a longer one is cut, and its length is given."""
     return _writable(text) if len(text) <= longest else f"{_writable(text[:longest])}… ({len(text)} characters)"
@@ -216,3 +300,79 @@ def _is_emoji(one: str) -> bool:
 
 def _within(one: str, ranges: tuple[tuple[int, int], ...]) -> bool:
     return any(low <= ord(one) <= high for low, high in ranges)
+
+
+class Spelling(NamedTuple):
+    """One way to write a secret."""
+
+    text: str
+    """Its letters and digits in lower case."""
+    least: int
+    """How many of them in a row count as a part of it."""
+
+    @property
+    def step(self) -> int:
+        """The length of its pieces: of `least` signs in a row, one whole piece is a part."""
+        return (self.least + 1) // 2
+
+    @property
+    def pieces(self) -> list[str]:
+        """The text in pieces, without a shorter one at its end."""
+        last = len(self.text) - self.step
+        return [self.text[place : place + self.step] for place in range(0, last + 1, self.step)]
+
+
+def folded(text: str) -> str:
+    """The letters and digits of a text, without differences of case, accents, width and style."""
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKD", text).casefold()))
+
+
+@lru_cache(maxsize=64)
+def spellings(secret: str) -> tuple[Spelling, ...]:
+    """The secret, and each of its parts between colons: as it is, reversed, in hexadecimal, decimal and base64.
+
+    Base64 has three forms, by where in the encoded text the secret begins; together they find it in `Bearer <key>`
+    too. Percent-encoding and its relatives are undone before the comparison.
+    """
+    found: dict[Spelling, None] = {}
+    for one in dict.fromkeys((secret, *secret.split(":"))):
+        letters, data = folded(one), one.encode()
+        if len(letters) < SHORTEST_SECRET:
+            continue
+        forms = [letters, letters[::-1], data.hex(), "".join(map(str, data)), "".join(f"0x{code:02x}" for code in data)]
+        for before in range(3):
+            encoded = b64encode(bytes(before) + data).decode("ascii")
+            sure = encoded[(before * 4 + 2) // 3 : (before + len(data)) * 4 // 3]
+            forms.append(folded(sure))
+        for form in forms:
+            part = round(len(form) * PART_OF_SECRET / len(letters))
+            found[Spelling(form, part if len(letters) >= LONG_SECRET else len(form))] = None
+    return tuple(found)
+
+
+@lru_cache(maxsize=64)
+def _pieces(secret: str) -> tuple[bytes, ...]:
+    return tuple(dict.fromkeys(piece.encode() for one in spellings(secret) for piece in one.pieces))
+
+
+def may_hold(data: bytes, secret: str) -> bool:
+    """Whether the secret may stand in this, in any of its spellings. It takes microseconds, and may err by yes alone.
+
+    Base64 of more than `LONGEST_LINK` signs counts as a picture, and is not looked at.
+    """
+    if len(data) > LONGEST_LINK:
+        data = b'"'.join(one for one in data.split(b'"') if not is_base64(one))
+    if not data.isascii() or sum(map(data.count, ESCAPES)) > 1 or (len(secret) > 1 and secret.encode() in data):
+        return True
+    for code in BLANKS:
+        data = data.replace(code, b"")
+    letters = data.translate(LOWERED, NOT_COMPARED)
+    return any(map(letters.__contains__, _pieces(secret)))
+
+
+def is_base64(data: bytes) -> bool:
+    """Whether this is a picture as text: long, and nothing but base64, behind `data:...,` or not."""
+    if len(data) <= LONGEST_LINK:
+        return False
+    start = data.find(b",", 0, SHOWN_LENGTH) + 1 if data.startswith(b"data:") else 0
+    return not data[start:].translate(None, BASE64)

@@ -14,18 +14,20 @@ from imagewright.errors import ProviderError
 from imagewright.providers.ark.replies import read_images
 from imagewright.providers.base import Running
 from imagewright.providers.bfl.replies import read_standing
-from imagewright.providers.common.fields import decimal, seed, usd
+from imagewright.providers.common.fields import MOST_USD, decimal, seed, usd
 from imagewright.providers.dashscope.replies import read_submitted
 from imagewright.providers.fal.replies import read_result
 from imagewright.providers.ideogram.replies import read_made
 from imagewright.providers.kie.replies import read_flux_kontext, read_market
 from tests.support.poll_answers import LINK, LONG
+from tests.support.provider_runs import effective
 from tests.support.replies import ended, finished, reply
-from tests.support.vendors import VENDORS
+from tests.support.vendors import VENDORS, routes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from imagewright.providers.base import Route
     from imagewright.providers.http.request import Reply
 
     Read = Callable[[str], object]
@@ -71,10 +73,23 @@ def test_whether_a_failed_task_was_charged_is_not_taken_from_an_absurd_number(un
     assert ended(read_market(reply(body.encode("ascii")))).charged is charged
 
 
-def test_a_charge_is_reported_in_usd_below_a_thousand() -> None:
-    assert [usd(value) for value in (0, 999.99, 1000, 1e9, -1e-9, math.inf, None)] == [0.0, 999.99, *[None] * 5]
-    assert usd("200000", per_unit=0.004) == 800.0
-    assert usd("250000", per_unit=0.004) is None
+def test_a_charge_is_reported_in_usd_below_a_hundred() -> None:
+    assert [usd(value) for value in (0, 99.99, 100, 1e9, -1e-9, math.inf, None)] == [0.0, 99.99, *[None] * 5]
+    assert usd("20000", per_unit=0.004) == 80.0
+    assert usd("25000", per_unit=0.004) is None
+
+
+def test_no_call_of_any_route_comes_near_the_most_that_is_believed() -> None:
+    dearest = max(_most(route) for name in VENDORS for route in routes_of(name))
+    assert 10 * dearest < MOST_USD < 100 * dearest
+
+
+def _most(route: Route) -> float:
+    """USD of the largest call of a route, with all the pictures it takes."""
+    prices = (route.price.usd, *route.price.table.values(), *(price for _, price in route.price.by_side))
+    known = [one for one in prices if one is not None]
+    most = effective(route)["images"].max_items if "images" in route.takes else 1
+    return max(known, default=0.0) * max(route.counts) + route.price.per_input * (most or 1)
 
 
 @pytest.mark.parametrize(

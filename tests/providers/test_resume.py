@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import random
 import re
@@ -316,6 +317,7 @@ async def test_the_vendors_own_address_may_be_where_no_stranger_may_lead(shelf: 
         f"{shelf.url('files')}/a.png",
         max_bytes=TOTAL,
         guard=PUBLIC,
+        key=KEY,
         key_headers=with_key(shelf).headers_for,
     )
     await once(tmp_path / "picture")
@@ -342,3 +344,15 @@ async def test_the_connection_is_used_again_for_a_file_that_needs_the_key(
             with_key(shelf), f"{shelf.url('files')}/{number}.png", tmp_path / f"{number}", with_key=True
         )
     assert shelf.connections == 1
+
+
+@pytest.mark.parametrize("header", ["ETag", "Last-Modified"])
+async def test_a_validator_that_repeats_the_key_is_not_written_down(
+    shelf: Shelf, http: HttpClient, tmp_path: Path, header: str
+) -> None:
+    shelf.validators = {header: f'"{base64.b64encode(KEY.encode()).decode()}"'}
+    shelf.fail_next("files", truncated)
+    await http.download(with_key(shelf), f"{shelf.url('files')}/a.png", tmp_path / "picture", with_key=True)
+    assert (tmp_path / "picture").read_bytes() == FILE
+    assert shelf.asked == ["", ""]  # nothing was known of the part, so the whole file came again
+    assert names_in(tmp_path) == {"picture"}

@@ -15,6 +15,7 @@ import anyio
 from imagewright.settings.folders import Folders
 from imagewright.storage.records import LOCAL, NewPicture
 from imagewright.storage.stores import open_stores
+from imagewright.text import Foreign
 
 
 async def main(base: Path, source: Path, tasks: int, each: int, job_id: str) -> None:
@@ -28,7 +29,7 @@ async def main(base: Path, source: Path, tasks: int, each: int, job_id: str) -> 
         format="png",
         width=1,
         height=1,
-        prompt="fox",
+        prompt=Foreign("fox"),
         job_id=job_id,
     )
     stores = open_stores(folders, lease=10)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from imagewright.storage.base import JobStore, Started
 from imagewright.storage.records import LOCAL, CallRecord, NewJob, NewPicture, PictureRecord, id_of
 from imagewright.storage.stores import open_stores
+from imagewright.text import Foreign
 from tests.support.seeded_jobs import finish
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def picture(**changes: Any) -> NewPicture:
         "height": 48,
         "created": NOON,
     }
-    return NewPicture(**plain | changes)
+    return NewPicture(**_worded(plain | changes))
 
 
 def record(name: str, **changes: Any) -> PictureRecord:
@@ -95,7 +96,11 @@ def record(name: str, **changes: Any) -> PictureRecord:
         "prompt": name,
         "created": NOON,
     }
-    return PictureRecord(**plain | changes)
+    return PictureRecord(**_worded(plain | changes))
+
+
+def _worded(fields: dict[str, Any]) -> dict[str, Any]:
+    return fields | {"prompt": Foreign(fields.get("prompt", ""))}
 
 
 def place(record: PictureRecord) -> Path:

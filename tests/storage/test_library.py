@@ -34,7 +34,7 @@ NOON = datetime(2026, 11, 22, 12).astimezone()
 
 
 def found(records: list[PictureRecord]) -> list[str]:
-    return [record.prompt for record in records]
+    return [record.prompt.raw for record in records]
 
 
 async def test_looking_makes_nothing(library: Library, folders: Folders) -> None:

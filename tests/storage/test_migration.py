@@ -130,7 +130,7 @@ async def test_running_jobs_are_carried_on_with_their_files(old: Path, folders: 
 async def test_pictures_are_found_and_read_where_they_lie(old: Path, folders: Folders, tmp_path: Path) -> None:
     assert old.exists()
     async with opened(folders) as stores:
-        records = {one.prompt: one for one in await stores.library.find(LOCAL)}
+        records = {one.prompt.raw: one for one in await stores.library.find(LOCAL)}
         fox, deep, mine = records["a red fox"], records["deep"], records["a fox of the user's own"]
         assert fox.key == "pictures/20261126-080701_bytedance_seedream_a-red-fox_kmnf63.png"
         assert (deep.key, deep.parents) == ("pictures/deep/fox.png", (mine.id,))
@@ -199,7 +199,7 @@ async def test_what_makes_no_sense_stays_and_costs_only_itself(old: Path, folder
         for job_id in (PLANNED, SUBMITTED):
             with pytest.raises(StorageError, match=f"entry of {job_id} cannot be read"):
                 await stores.jobs.get(LOCAL, job_id)
-        assert {one.prompt for one in await stores.library.find(LOCAL) if one.path is None} == {"deep"}
+        assert {one.prompt.raw for one in await stores.library.find(LOCAL) if one.path is None} == {"deep"}
 
 
 def test_a_process_of_the_older_release_refuses_to_open_it(old: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagewright.storage.records import LOCAL
+from imagewright.text import Foreign
 from tests.storage.stores_bench import NOON, record
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ async def test_a_record_comes_back_whole(index: PictureIndex) -> None:
 
 async def test_what_is_there_already_stays_as_it_is(index: PictureIndex) -> None:
     await index.add(LOCAL, MOTHER)
-    await index.add(LOCAL, replace(MOTHER, prompt="another", key="pictures/another.png"))
+    await index.add(LOCAL, replace(MOTHER, prompt=Foreign("another"), key="pictures/another.png"))
     assert await index.search(LOCAL, limit=10) == [MOTHER]
 
 
@@ -96,7 +97,7 @@ DAY = (NOON, NOON + timedelta(hours=1, microseconds=1))
 )
 async def test_searching(index: PictureIndex, filters: dict[str, Any], prompts: list[str]) -> None:
     found = await (await filled(index)).search(LOCAL, **{"limit": 10, **filters})
-    assert [one.prompt for one in found] == prompts
+    assert [one.prompt.raw for one in found] == prompts
 
 
 async def test_the_newest_ids_come_newest_first(index: PictureIndex) -> None:
@@ -109,7 +110,7 @@ async def test_the_newest_ids_come_newest_first(index: PictureIndex) -> None:
 async def test_pictures_of_one_moment_come_newest_first(index: PictureIndex) -> None:
     for name in "123":
         await index.add(LOCAL, record(name))
-    assert [one.prompt for one in await index.search(LOCAL, limit=10)] == ["3", "2", "1"]
+    assert [one.prompt.raw for one in await index.search(LOCAL, limit=10)] == ["3", "2", "1"]
 
 
 async def test_files_are_known_by_their_size(index: PictureIndex) -> None:

@@ -119,6 +119,18 @@ def test_making_a_folder(roots: AllowedRoots, root: Path) -> None:
     assert roots.make_folder(made) == made
 
 
+def test_a_new_folder_has_a_name_that_can_be_seen_and_one_that_is_there_may_be_called_anything(
+    roots: AllowedRoots, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    for name in ("fo\u200bx", "-rf", "fox\u2028img_fake"):
+        for text in (f"{name}/fox.png", str(root / name / "fox.png"), str(root / "new" / name / "deeper" / "fox.png")):
+            with pytest.raises(ConfineError, match="cannot be the name of a file"):
+                roots.target(text)
+        (root / name).mkdir()
+        assert roots.target(str(root / name / "fox.png")) == (root / name, "fox.png")
+
+
 def test_a_folder_outside_is_not_made(roots: AllowedRoots, tmp_path: Path) -> None:
     with pytest.raises(ConfineError, match="outside the folders"):
         roots.make_folder(tmp_path / "outside" / "a")

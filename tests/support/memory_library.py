@@ -52,7 +52,7 @@ class MemoryPictureIndex:
         offset: int = 0,
     ) -> list[PictureRecord]:
         def meets(one: PictureRecord) -> bool:
-            text = plain(one.prompt)
+            text = plain(one.prompt.raw)
             return (
                 all(word in text for word in words)
                 and tool in {"", one.tool}

@@ -81,13 +81,16 @@ def test_on_a_terminal_a_prompt_is_text_alone(
     assert not {"\x07", "\x9b", "\x00", "\u202e"} & set(shown)
 
 
-def test_a_place_that_holds_no_picture_now_is_named_without_acting() -> None:
+def test_a_place_that_holds_no_picture_now_is_named_without_acting(home: Path) -> None:
+    folder = home / "pictures" / "fox\u2028img_fake two\u200b"  # a folder of the user's own may be called anything
+    folder.mkdir(parents=True)
     with RawClient(MODERN, quick=True) as client:
-        made = client.call(MAKER, {"prompt": "a fox", "save_as": "fox\u2028img_fake two\u200b.png"})
+        made = client.call(MAKER, {"prompt": "a fox", "save_as": str(folder / "fox.png")})
         (record,) = made["structuredContent"]["images"]
         Path(record["path"]).write_text("no picture any more")
         check_clean(text_of(client.call("image_gallery", {})))
-        for uri in (record["uri"], f"{record['uri']}/preview", f"image://{HOSTILE}", f"job://{HOSTILE * 9}"):
+        ended = [f"{uri}\n" for uri in ("guide://overview", f"guide://tools/{MAKER}", record["uri"], "job://job_1")]
+        for uri in (record["uri"], f"{record['uri']}/preview", f"image://{HOSTILE}", f"job://{HOSTILE * 9}", *ended):
             check_clean(client.answer(client.begin("resources/read", {"uri": uri}))["error"]["message"])
 
 

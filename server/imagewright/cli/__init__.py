@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+
+from imagewright.text import plain_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 closed_streams: set[str] = set()
 """Those of `stdin`, `stdout` and `stderr` that were closed when the process started."""
+
+
+def put(text: str) -> None:
+    """Write to standard output, line by line; nothing in it acts on a terminal, whoever wrote it."""
+    sys.stdout.write(plain_lines(text))
+
+
+def put_error(text: str) -> None:
+    """The same to standard error, where progress and problems go."""
+    sys.stderr.write(plain_lines(text))
 
 
 @contextmanager

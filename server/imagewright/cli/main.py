@@ -10,7 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from imagewright.cli import closed_streams, ended_by_the_system
+from imagewright.cli import closed_streams, ended_by_the_system, put_error
 from imagewright.errors import ImagewrightError, Refusal, SettingsError
 from imagewright.text import plain
 
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         # such as a full disk behind `> file`; a traceback would not help
         _forget_stdout()
-        sys.stderr.write(f"imagewright: {error}\n")
+        put_error(f"imagewright: {error}\n")
         return FAILED
     return code
 
@@ -64,7 +64,7 @@ def _explain(error: ImagewrightError) -> int:
     else:
         lines = [str(error)]
     for line in lines:
-        sys.stderr.write(f"imagewright: {plain(line)}\n")
+        put_error(f"imagewright: {plain(line)}\n")
     return WRONG_CALL if isinstance(error, Refusal | SettingsError) else FAILED
 
 

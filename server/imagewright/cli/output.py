@@ -16,15 +16,19 @@ from typing import TYPE_CHECKING, Any
 from rich import box
 from rich.console import Console
 from rich.measure import Measurement
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from imagewright.catalog.row import verb
+from imagewright.cli import put_error
 from imagewright.cli.options import for_person
-from imagewright.text import counted, plain
+from imagewright.text import counted, plain, plain_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from rich.console import ConsoleOptions, RenderableType
 
     from imagewright.engine.job import Job
     from imagewright.storage.records import CostRow
@@ -48,7 +52,15 @@ KINDS: dict[str, Callable[[CostRow], str]] = {
 
 
 class QuietPipe(Console):
-    """A console that lets the entry point handle a reader who went away (`| head`)."""
+    """A console that lets the entry point handle a reader who went away (`| head`).
+
+    Only its own styles act on the terminal: nothing that a text holds does.
+    """
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """As rich does, with every text made plain."""
+        for one in super().render(renderable, options):
+            yield one if one.control or one.text == "\n" else Segment(plain_lines(one.text), one.style)
 
     def on_broken_pipe(self) -> None:
         """Let `BrokenPipeError` through."""
@@ -86,7 +98,7 @@ def table(
         made.add_column(heading, overflow="fold", no_wrap=str(heading) in kept)
     for row in rows:
         # as texts: rich takes square brackets in a string for its own marks
-        made.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+        made.add_row(*(Text(plain(cell)) if isinstance(cell, str) else cell for cell in row))
     return made
 
 
@@ -191,7 +203,7 @@ def summary(job: Job) -> str:
 def print_error(job: Job, before: str = "") -> None:
     """Print to standard error why a job failed, if it did."""
     if job.error is not None:
-        sys.stderr.write(f"imagewright: {before}{_read(str(job.error))}\n")
+        put_error(f"imagewright: {before}{_read(str(job.error))}\n")
 
 
 def pictures(job: Job) -> list[str]:

@@ -6,13 +6,13 @@ begun may be paid for.
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import anyio
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from imagewright.cli import put_error
 from imagewright.cli.options import for_person
 from imagewright.cli.output import console
 from imagewright.errors import UnknownOutcome
@@ -67,7 +67,7 @@ class Reporter:
     def say(self, text: str) -> None:
         """Print a line that stays, above the bars."""
         if self._bars is None:
-            sys.stderr.write(f"{text}\n")
+            put_error(f"{text}\n")
         else:
             self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
@@ -96,7 +96,7 @@ def _lines(name: str) -> Tell:
     def tell(share: float, stage: str) -> None:
         nonlocal last
         if stage != last:
-            sys.stderr.write(f"{name}: {stage} ({share:.0%})\n")
+            put_error(f"{name}: {stage} ({share:.0%})\n")
             last = stage
 
     return tell
@@ -118,7 +118,7 @@ async def follow(engine: Engine, jobs: Sequence[Job], *, by_id: bool = False) ->
     except anyio.get_cancelled_exc_class():
         for job in jobs:
             if not job.done:
-                sys.stderr.write(_left_running(job))
+                put_error(_left_running(job))
         raise
 
 

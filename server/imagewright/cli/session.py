@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
@@ -13,6 +14,7 @@ from imagewright.engine.engine import open_engine
 from imagewright.engine.offer import tool_names
 from imagewright.settings.load import Settings, load_settings
 from imagewright.storage.records import LOCAL
+from imagewright.text import log_to
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -34,6 +36,7 @@ def settings_now() -> Settings:
     Raises:
         SettingsError: one of them cannot be used, or names a tool there is not.
     """
+    log_to(sys.stderr, "imagewright: %(message)s")
     settings = load_settings(os.environ, command_line())
     settings.toggles.check_names(tool_names())
     return settings

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from imagewright.storage.records import Principal
 
 MEGA = 1_000_000
-PICTURE_ID = re.compile(r"^(?:image://)?(img_[a-z0-9]{1,64})(?:/preview)?$")
+PICTURE_ID = re.compile(r"(?:image://)?(img_[a-z0-9]{1,64})(?:/preview)?")
 URL = re.compile(r"^https?://", re.IGNORECASE)
 DATA_URI = re.compile(r"^data:(?P<type>[^,;]*)(?P<parameters>(?:;[^,;]*)*),", re.IGNORECASE)
 LONGEST_HEAD, LONGEST_ESCAPED = 1000, 1_000_000
@@ -150,7 +150,7 @@ def _measured(given: bytes, whole: bool) -> tuple[Measured, bytes, tuple[str, ..
 
 
 async def _read(text: str, limit: int, library: Library, who: Principal, guard: Guard) -> tuple[bytes, str | None]:
-    if matched := PICTURE_ID.match(text):
+    if matched := PICTURE_ID.fullmatch(text):
         record = await library.get(who, matched[1])
         if record is None:
             recent = ", ".join(await library.newest_ids(who, NAMED)) or "none yet"

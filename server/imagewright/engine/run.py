@@ -264,7 +264,7 @@ def as_ours(error: Exception, call_run: CallRun, job: JobRecord) -> ImagewrightE
         return error
     log.error("job %s broke", job.id, exc_info=error)
     kind = UnknownOutcome if call_run.state is CallState.SUBMITTING else ProviderError
-    return kind(job.provider, f"internal error: {error!r}", charged=None if call_run.sent else False)
+    return kind(job.provider, f"internal error: {type(error).__name__}", charged=None if call_run.sent else False)
 
 
 async def attempts(job: Job, plan: Plan | None, registry: ProviderRegistry, desk: Desk) -> Attempt:

@@ -206,7 +206,7 @@ async def ask_to_stop(provider: Provider, handle: Handle, job_id: str) -> str:
         why = str(error) or f"no answer within {CANCEL_SECONDS:g} s"
     except Exception as error:  # a bug in the vendor's file must not keep the user from ending the job
         log.exception("job %s: %s could not be asked to stop", job_id, name)
-        why = f"internal error: {error!r}"
+        why = f"internal error: {type(error).__name__}"
     else:
         return f"{name} has no way to stop a task, {goes_on}"
     return f"{name} could not be asked to stop, {goes_on} {why}"
@@ -365,7 +365,7 @@ class Fetching:
         detail = str(error)
         if not isinstance(error, ImagewrightError):
             log.error("job %s: fetching broke and is tried again", self.job.id, exc_info=error)
-            detail = f"internal error: {error!r}"
+            detail = f"internal error: {type(error).__name__}"
         return ResultLost(self.provider.name, detail, spoken=False)
 
     async def _give_up(self, lost: ResultLost, file: Path) -> NoReturn:

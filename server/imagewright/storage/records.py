@@ -16,6 +16,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from imagewright.storage.states import OPEN, CallState, JobState
+from imagewright.text import Foreign
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -184,7 +185,7 @@ class JobRecord(NewJob):
             format="",
             width=0,
             height=0,
-            prompt=prompt,
+            prompt=Foreign(prompt),
             arguments=arguments,
             seed=seed,
             cost_usd=cost_usd,
@@ -297,7 +298,7 @@ class NewPicture:
     """Pixels, after orientation."""
     transparent: bool | None = None
     """Whether any pixel is transparent; None if it is not known."""
-    prompt: str = ""
+    prompt: Foreign = Foreign("")  # noqa: RUF009 - frozen, so a shared default cannot change
     """As the caller gave it; empty if the operation takes none."""
     arguments: dict[str, Any] = field(default_factory=dict)
     """The caller's other arguments, as JSON, without inline picture data."""
@@ -339,6 +340,11 @@ class PictureRecord(NewPicture):
         """The address of its resource."""
         return f"image://{self.id}"
 
+    @property
+    def file_name(self) -> Foreign:
+        """The name of its file."""
+        return Foreign(self.key.rpartition("/")[2])
+
 
 def spooled_key(file: str) -> str:
     """The key of a running job's file, from the absolute path that older releases recorded. A key stays as it is."""
@@ -371,7 +377,7 @@ def default_name(new: NewPicture, picture_id: str) -> str:
     """
     when = new.created.astimezone().strftime("%Y%m%d-%H%M%S")
     short = picture_id.partition("_")[2][:_ID_SIGNS]
-    return f"{when}_{new.tool}_{slug(new.prompt) or slug(new.operation)}_{short}.{extension(new.format)}"
+    return f"{when}_{new.tool}_{slug(new.prompt.raw) or slug(new.operation)}_{short}.{extension(new.format)}"
 
 
 def extension(form: str) -> str:

@@ -226,7 +226,7 @@ def gallery_data(record: PictureRecord) -> dict[str, Any]:
         "tool": record.tool,
         "operation": record.operation,
         "provider": record.provider,
-        "prompt": record.prompt,
+        "prompt": record.prompt.raw,
         "created": record.created.isoformat(),
         "parents": list(record.parents),
     }

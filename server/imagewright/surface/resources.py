@@ -19,7 +19,7 @@ from imagewright.engine.engine import job_data
 from imagewright.errors import ImagewrightError, StorageError
 from imagewright.storage.records import LOCAL
 from imagewright.surface.definitions import OVERVIEW
-from imagewright.surface.tools import guide_text
+from imagewright.surface.tools import guide_text, text_block
 from imagewright.text import SHOWN_LENGTH, clip, did_you_mean, listed, plain, quoted
 
 if TYPE_CHECKING:
@@ -44,9 +44,9 @@ MOST_COMPLETIONS = 100
 """The protocol's own limit."""
 LONGEST_VALUE = 10_000
 """Characters of an argument; a prompt sends it back."""
-PICTURE = re.compile(r"^image://(img_[a-z0-9]+)(/preview)?$")
-JOB = re.compile(r"^job://(job_[a-z0-9]+)$")
-GUIDE = re.compile(r"^guide://(?:(overview)|tools/([a-z0-9_]+))$")
+PICTURE = re.compile(r"image://(img_[a-z0-9]+)(/preview)?")
+JOB = re.compile(r"job://(job_[a-z0-9]+)")
+GUIDE = re.compile(r"guide://(?:(overview)|tools/([a-z0-9_]+))")
 
 TEMPLATES = [
     t.ResourceTemplate(
@@ -97,8 +97,8 @@ class Resources:
         pictures = [
             t.Resource(
                 uri=record.uri,
-                name=plain(record.key.rpartition("/")[2]),
-                description=quoted(record.prompt, SHOWN_PROMPT)
+                name=record.file_name.whole,
+                description=record.prompt.quoted(SHOWN_PROMPT)
                 if record.prompt
                 else f"{record.operation} with {record.tool}",
                 mime_type=f"image/{record.format}",
@@ -123,13 +123,13 @@ class Resources:
         if len(uri) > LONGEST_URI:  # an error would repeat it twice
             raise MCPError(t.INVALID_PARAMS, f"There is no resource {plain(clip(uri))} now", {"uri": clip(uri)})
         try:
-            if matched := GUIDE.match(uri):
+            if matched := GUIDE.fullmatch(uri):
                 return _text(uri, MARKDOWN, guide_text(self._engine.offer, matched[1] or matched[2]))
-            if matched := JOB.match(uri):
+            if matched := JOB.fullmatch(uri):
                 job = await self._engine.find(LOCAL, matched[1])
                 if job is not None:
                     return _text(uri, "application/json", json.dumps(job_data(job), indent=2))
-            if matched := PICTURE.match(uri):
+            if matched := PICTURE.fullmatch(uri):
                 return await self._picture(uri, matched[1], small=matched[2] is not None)
         except KeyError:
             pass
@@ -263,7 +263,7 @@ class Prompts:
         lines += [f"{name.replace('_', ' ').capitalize()}: {given[name]}." for name in _details(page, given)]
         lines.append(self._choice(page, given.get("tool", "")))
         lines.append("Show me the result, tell me the path it was saved under, and offer one improvement.")
-        message = t.PromptMessage(role="user", content=t.TextContent(text="\n".join(lines)))
+        message = t.PromptMessage(role="user", content=text_block("\n".join(lines)))
         return t.GetPromptResult(description=page.description, messages=[message])
 
     async def complete(self, _ctx: Context, params: t.CompleteRequestParams) -> t.CompleteResult:

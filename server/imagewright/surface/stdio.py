@@ -21,6 +21,7 @@ from imagewright.engine.engine import open_engine
 from imagewright.surface.opening import Lines, Opening
 from imagewright.surface.output import Output, WithoutFarewell, without_waiting
 from imagewright.surface.server import McpServer
+from imagewright.text import log_to
 
 if sys.platform != "win32":
     import fcntl
@@ -71,7 +72,7 @@ async def serve_stdio(settings: Settings) -> bool:
         SettingsError: a toggle names no tool, or a provider is unknown; nothing was served.
         BrokenPipeError: the client no longer reads.
     """
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    log_to(sys.stderr, "%(levelname)s %(name)s: %(message)s")
     sys.setswitchinterval(SWITCH_SECONDS)
     app: McpServer | None = None
 

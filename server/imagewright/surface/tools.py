@@ -22,7 +22,7 @@ from imagewright.errors import ConfirmationNeededError, ImagewrightError, Proble
 from imagewright.storage.records import LOCAL
 from imagewright.surface.definitions import OVERVIEW, gallery_data, helper_arguments, tool_definitions
 from imagewright.surface.elicit import agreed_before, ask_price
-from imagewright.text import byte_size, clip, counted, did_you_mean, duration, is_whole, plain, quoted, say
+from imagewright.text import byte_size, clip, counted, did_you_mean, duration, is_whole, plain, plain_lines, say
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -178,7 +178,7 @@ class Tools:
         records, more = found[:limit], len(found) > limit
         lines = [
             f"{one.id}: {plain(place_of(one))} ({one.width}x{one.height}, {one.tool}, {one.created:%Y-%m-%d})"
-            + (f" {quoted(one.prompt, SHOWN_PROMPT)}" if one.prompt else "")
+            + (f" {one.prompt.quoted(SHOWN_PROMPT)}" if one.prompt else "")
             for one in records
         ]
         if more:
@@ -278,12 +278,17 @@ async def picture_reply(
         found = await engine.previews(records, engine.settings.reply_budget - spent, made)
         blocks = [_image(preview) for preview in found.shown]
         text = "\n".join([text, *found.missing]) + _preview_note(found)
-    return t.CallToolResult(content=[*blocks, t.TextContent(text=text), *links], structured_content=data)
+    return t.CallToolResult(content=[*blocks, text_block(text), *links], structured_content=data)
 
 
 def data_reply(text: str, data: dict[str, Any]) -> t.CallToolResult:
     """A reply without pictures."""
-    return t.CallToolResult(content=[t.TextContent(text=text)], structured_content=data)
+    return t.CallToolResult(content=[text_block(text)], structured_content=data)
+
+
+def text_block(text: str) -> t.TextContent:
+    """A text of a reply. Whatever came into it, nothing in it acts or hides."""
+    return t.TextContent(text=plain_lines(text))
 
 
 def error_reply(error: ImagewrightError, job: Job | None = None) -> t.CallToolResult:
@@ -311,7 +316,7 @@ def error_reply(error: ImagewrightError, job: Job | None = None) -> t.CallToolRe
     if job is not None:
         meta["job_id"] = job.id
         text += "".join(f"\nNote: {plain(note)}" for note in job.record.notes)
-    return t.CallToolResult(content=[t.TextContent(text=text)], is_error=True, _meta={ERROR_META: meta})
+    return t.CallToolResult(content=[text_block(text)], is_error=True, _meta={ERROR_META: meta})
 
 
 def _preview_note(found: Previews) -> str:
@@ -337,7 +342,7 @@ def _image(preview: Preview) -> t.ImageContent:
 def _link(record: PictureRecord) -> t.ResourceLink:
     return t.ResourceLink(
         uri=record.uri,
-        name=plain(record.key.rpartition("/")[2]),
+        name=record.file_name.whole,
         mime_type=f"image/{record.format}",
         size=record.bytes,
         description=f"{record.width}x{record.height} px, full size",

@@ -6,7 +6,6 @@ On the start-up path of the server: nothing else is loaded here.
 from __future__ import annotations
 
 import os
-import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from click.exceptions import Exit
 from click.shell_completion import get_completion_class, shell_complete
 
 from imagewright import __version__
-from imagewright.cli import ended_by_the_system
+from imagewright.cli import ended_by_the_system, put_error
 from imagewright.cli.options import SHARED, Command, Group, completions, nearest_option
 from imagewright.text import plain
 
@@ -152,9 +151,9 @@ def run_command(words: Sequence[str]) -> int:
     except click.UsageError as error:
         message = error.format_message()
         if error.ctx is not None:
-            sys.stderr.write(f"{plain(error.ctx.get_usage())}\n")
+            put_error(f"{plain(error.ctx.get_usage())}\n")
             if isinstance(error, click.NoSuchOption):
                 message = f"there is no option {error.option_name!r}{nearest_option(error.option_name, error.ctx)}"
-        sys.stderr.write(f"{PROGRAM}: {plain(message)}\n")
+        put_error(f"{PROGRAM}: {plain(message)}\n")
         return error.exit_code
     return code

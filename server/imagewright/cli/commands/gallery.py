@@ -13,7 +13,7 @@ from imagewright.cli.output import console, print_json, table
 from imagewright.cli.session import with_engine
 from imagewright.storage.records import LOCAL
 from imagewright.surface.definitions import gallery_data
-from imagewright.text import plain, shortened
+from imagewright.text import plain
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -59,7 +59,7 @@ def _print(found: list[PictureRecord]) -> None:
         for record in found:
             _print_block(screen, record)
         return
-    rows = [(*_facts(one), plain(str(one.path)), shortened(one.prompt, PROMPT_LENGTH)) for one in found]
+    rows = [(*_facts(one), str(one.path), one.prompt.line(PROMPT_LENGTH)) for one in found]
     screen.print(table(("id", "made", "tool", "size", "path", "prompt"), rows))
 
 
@@ -73,5 +73,5 @@ def _print_block(screen: Console, record: PictureRecord) -> None:
     picture, made, tool, size = _facts(record)
     screen.print(Text.assemble((picture, "bold"), f"  {made}  ", (tool, "cyan"), f"  {size}"))
     if record.prompt:
-        screen.print(f"  {shortened(record.prompt, PROMPT_LENGTH)}", overflow="ellipsis", no_wrap=True)
+        screen.print(f"  {record.prompt.line(PROMPT_LENGTH)}", overflow="ellipsis", no_wrap=True)
     screen.print(Text(f"  {plain(str(record.path))}", style="dim"), soft_wrap=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 from rich.markdown import Markdown, TableElement
 
 from imagewright.catalog.load import catalog
+from imagewright.cli import put
 from imagewright.cli.options import Command, completing
 from imagewright.cli.output import console, fitted
 from imagewright.cli.session import offer_now
@@ -39,7 +39,7 @@ def command(tool: str | None) -> int:
     if screen.is_terminal:
         screen.print(Page(text))
     else:
-        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+        put(text if text.endswith("\n") else f"{text}\n")
     return 0
 
 

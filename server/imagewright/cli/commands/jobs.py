@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import click
 
+from imagewright.cli import put, put_error
 from imagewright.cli.options import Command, Group, option, positive
 from imagewright.cli.output import cost_data, described, print_costs, print_error, print_json, print_list, summary
 from imagewright.cli.progress import CODES, DONE, FAILED, STALLED, exit_code, follow
@@ -117,11 +117,11 @@ async def cancel(engine: Engine, *, job_id: str, as_json: bool) -> int:
     """Stop the job of that id, whichever process works on it."""
     job = await engine.get(LOCAL, job_id)
     if job.done:
-        sys.stderr.write(f"imagewright: {job.id} had ended already: {job.record.state}\n")
+        put_error(f"imagewright: {job.id} had ended already: {job.record.state}\n")
     else:
         await engine.cancel(job)
         if not job.done:
-            sys.stderr.write(f"imagewright: {job.id} is marked; the process that works on it will stop it\n")
+            put_error(f"imagewright: {job.id} is marked; the process that works on it will stop it\n")
     return await _show(engine, job, as_json=as_json)
 
 
@@ -142,13 +142,13 @@ async def resume(engine: Engine, *, job_id: str | None, as_json: bool) -> int:
         unfinished = [job for job in await engine.newest(LOCAL, UNFINISHED_AMONG) if not job.done]
     missing = {job.id: why for job in unfinished if (why := _missing_for(engine, job))}
     for name, why in missing.items():
-        sys.stderr.write(f"imagewright: {name} cannot be carried on: {why}\n")
+        put_error(f"imagewright: {name} cannot be carried on: {why}\n")
     able = [job for job in unfinished if job.id not in missing]
     ended = await _wait_for(engine, able) if able else []
     if as_json:
         print_json([job_data(job) for job in ended])
     elif not unfinished:
-        sys.stdout.write("Nothing was left behind and nothing runs.\n")
+        put("Nothing was left behind and nothing runs.\n")
     code = await _conclude(engine, ended, as_json=as_json)
     return FAILED if missing else code
 
@@ -184,7 +184,7 @@ async def _show(engine: Engine, job: Job, *, as_json: bool) -> int:
     if as_json:
         print_json(job_data(job))
     else:
-        sys.stdout.write(described(job))
+        put(described(job))
     await engine.answered(job)
     return DONE
 
@@ -192,7 +192,7 @@ async def _show(engine: Engine, job: Job, *, as_json: bool) -> int:
 async def _conclude(engine: Engine, jobs: Sequence[Job], *, as_json: bool) -> int:
     """Print what the ended jobs have made; returns the exit code for all of them."""
     if not as_json:
-        sys.stdout.write("".join(map(summary, jobs)))
+        put("".join(map(summary, jobs)))
     for job in jobs:
         print_error(job, f"{job.id}: ")
         await engine.answered(job)

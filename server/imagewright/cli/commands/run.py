@@ -20,6 +20,7 @@ from imagewright.catalog.facts import argument_names
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import KINDS, PICTURE_KINDS
 from imagewright.catalog.schema import union
+from imagewright.cli import put, put_error
 from imagewright.cli.options import Command, Group, Option, completions, option_name
 from imagewright.cli.output import print_error, print_json, summary
 from imagewright.cli.progress import CODES, DONE, exit_code, follow
@@ -104,7 +105,7 @@ def command(ctx: click.Context, /, **_: object) -> int | None:
     """Without a tool, say what each is for."""
     if ctx.invoked_subcommand is not None:
         return None
-    sys.stderr.write(f"{ctx.get_help()}\n")
+    put_error(f"{ctx.get_help()}\n")
     return 2
 
 
@@ -169,12 +170,12 @@ def _run(row: Row, *, explain: bool, yes: bool, key: str, as_json: bool, **typed
         if as_json:
             print_json(list(reasons))
         else:
-            sys.stdout.write("".join(f"{plain(reason)}\n" for reason in reasons))
+            put("".join(f"{plain(reason)}\n" for reason in reasons))
         return 0
     done = _make(row.tool, given, key=key, confirmed=yes, as_json=as_json)
     if isinstance(done, ConfirmationNeededError):
         if not _agrees(done):
-            sys.stderr.write("imagewright: not made, and nothing was spent\n")
+            put_error("imagewright: not made, and nothing was spent\n")
             return 1
         done = _make(row.tool, given, key=key, confirmed=True, as_json=as_json)
     if isinstance(done, ConfirmationNeededError):  # never asked for twice
@@ -200,12 +201,12 @@ async def _make(
     if as_json:
         print_json(job_data(job))
     else:
-        sys.stdout.write(summary(job))
+        put(summary(job))
     await engine.answered(job)
     print_error(job)
     code = exit_code([job])
     if code != DONE and job.error is None:
-        sys.stderr.write(
+        put_error(
             f"imagewright: {job.id} is {job.record.state}: {len(job.pictures)} of {job.record.expected} pictures\n"
         )
     return code
@@ -219,7 +220,7 @@ def _agrees(needed: ConfirmationNeededError) -> bool:
     """
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise Refusal(Problem("", f"{needed} Nobody is here to ask: agree with --yes, or raise {THRESHOLD}"))
-    sys.stderr.write(f"{needed} [y/N] ")
+    put_error(f"{needed} [y/N] ")
     sys.stderr.flush()
     return sys.stdin.readline().strip().lower() in YES
 

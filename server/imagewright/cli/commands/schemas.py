@@ -7,7 +7,6 @@ too. What each provider serves is made from the routes here.
 from __future__ import annotations
 
 import json
-import sys
 import tomllib
 from datetime import date
 from pathlib import Path
@@ -18,6 +17,7 @@ import click
 from imagewright.catalog.facts import END, NO, START, YES, capability_table, replace_between
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import MODEL, PICTURE_KINDS, verb
+from imagewright.cli import put, put_error
 from imagewright.cli.options import Command, option
 from imagewright.engine.config import all_paces, all_routes
 from imagewright.engine.offer import effective_row, end_of
@@ -66,12 +66,12 @@ def command(*, out: Path | None, check: bool) -> int:
     own = home if home and out.resolve() == (home / FOLDER).resolve() else None
     found = [*drifts(out, own)]
     for file, what, wanted in found:
-        sys.stdout.write(f"{file}: {what if check else _write(file, wanted)}\n")
+        put(f"{file}: {what if check else _write(file, wanted)}\n")
     if check and found:
-        sys.stderr.write("imagewright: not current; write them anew with: imagewright schemas\n")
+        put_error("imagewright: not current; write them anew with: imagewright schemas\n")
         return 1
     if not found:
-        sys.stdout.write(f"{out}: current\n" if check else "All current; nothing to write.\n")
+        put(f"{out}: current\n" if check else "All current; nothing to write.\n")
     return 0
 
 

@@ -9,7 +9,7 @@ from functools import partial
 
 import click
 
-from imagewright.cli import closed_streams, ended_by_the_system
+from imagewright.cli import closed_streams, ended_by_the_system, put_error
 from imagewright.cli.options import Command, command_line
 from imagewright.errors import SettingsError
 from imagewright.settings.load import load_settings
@@ -34,7 +34,7 @@ def command() -> int:
         raise SettingsError("standard input and output must be open: they are how a client speaks to this server")
     settings = load_settings(os.environ, command_line())
     if sys.stdin.isatty():
-        sys.stderr.write(GREETING)
+        put_error(GREETING)
     with ended_by_the_system():
         import anyio  # noqa: PLC0415 - a wrong option or setting is answered without loading the server
 

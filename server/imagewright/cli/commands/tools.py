@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ import tomlkit
 from rich.text import Text
 from tomlkit.exceptions import TOMLKitError
 
+from imagewright.cli import put, put_error
 from imagewright.cli.options import Command, Group, command_line, completing, option
 from imagewright.cli.output import console, print_json, table
 from imagewright.cli.session import offer_now, settings_now
@@ -92,11 +92,11 @@ def _switch(names: tuple[str, ...], *, on: bool) -> int:
     word = "on" if on else "off"
     for name in dict.fromkeys(names):
         was = "" if name in changed else " already"
-        sys.stdout.write(f"{name} is{was} {word} in {file}\n")
+        put(f"{name} is{was} {word} in {file}\n")
         decision = toggles.decide(name)
         if decision.on is not on:
             stays = "on" if decision.on else "off"
-            sys.stderr.write(f"imagewright: but {name} stays {stays} here: {decision.because}, which is stronger\n")
+            put_error(f"imagewright: but {name} stays {stays} here: {decision.because}, which is stronger\n")
     return 0
 
 

@@ -23,9 +23,8 @@ from imagewright.errors import (
 from imagewright.providers.ark.routes import NAME
 from imagewright.providers.base import Finished
 from imagewright.providers.common.fields import count, joined, mapping, mappings, picture_in, text_in
-from imagewright.providers.http.classify import LONGEST, by_status
+from imagewright.providers.http.classify import by_status, cited
 from imagewright.providers.http.request import Purpose
-from imagewright.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,9 +79,9 @@ def read_images(reply: Reply) -> Finished | ProviderError | None:
 
 def _notes(refused: Sequence[Mapping[str, Any]], error: Mapping[str, Any], *, lost: int) -> tuple[str, ...]:
     """What became of the other pictures of a set."""
-    notes = [f"{NAME} says besides: {quoted(_words(error), LONGEST)}."] if error else []
+    notes = [f"{NAME} says besides: {cited(_words(error))}."] if error else []
     if refused:
-        words = list(dict.fromkeys(quoted(_words(error), LONGEST) for error in refused))[:MOST_QUOTED]
+        words = list(dict.fromkeys(cited(_words(error)) for error in refused))[:MOST_QUOTED]
         notes.append(f"{NAME} did not deliver {len(refused)} of the pictures: {'; '.join(words)}.")
     if lost:
         notes.append(f"{NAME} sent {lost} of the pictures in a form that cannot be read.")

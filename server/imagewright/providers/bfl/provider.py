@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote, urlsplit, urlunsplit
+from urllib.parse import quote
 
 from imagewright.providers.base import Handle, PollPolicy
 from imagewright.providers.bfl.replies import read_standing, read_submitted
 from imagewright.providers.bfl.routes import NAME, ROUTES, body
 from imagewright.providers.common.overrides import chosen
-from imagewright.providers.common.provider import HttpProvider
+from imagewright.providers.common.provider import HttpProvider, handle_of
 from imagewright.providers.http.request import Purpose, Request
 from imagewright.storage.records import Pace
 
@@ -58,16 +58,12 @@ class Bfl(HttpProvider):
         if not self._account.may_send_key_to(url):
             # it could not be asked about there without the key, and may be paid: the usual place may know it
             url = f"{self._poll_url}?id={quote(task.id, safe='')}"
-        return Handle(NAME, {"url": url, "credits": "" if task.credits is None else str(task.credits)})
+        return handle_of(NAME, {"url": url, "credits": "" if task.credits is None else str(task.credits)})
 
     async def poll(self, handle: Handle) -> Running | Finished:
         """Ask once. A task that is not known there is `VendorUnavailable`: ask again."""
-        parts = urlsplit(handle.data["url"])
-        return await self._ask(
-            urlunsplit(parts._replace(query="", fragment="")),
-            partial(read_standing, price=handle.data["credits"]),
-            query=dict(parse_qsl(parts.query, keep_blank_values=True)),
-        )
+        url = handle.data["url"].partition("#")[0]
+        return await self._ask(url, partial(read_standing, price=handle.data["credits"]))
 
 
 PROVIDER: type[Provider] = Bfl

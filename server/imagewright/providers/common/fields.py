@@ -57,8 +57,9 @@ REFRAMED: Final[Mapping[Scalar, tuple[int, int]]] = {
 }
 """Width and height in px by ratio, for a reframing that takes sizes: of the 69 that its model makes, the closest to the
 ratio at about the usual number of pixels. None is within 1 % of 21:9."""
-MOST_USD = 1000.0
-"""A reported cost of this much or more is a slip: the dearest call here costs a few dollars."""
+MOST_USD = 100.0
+"""A reported cost of this much or more is a slip or a lie: it is thirty times the dearest call of any route, ten large
+pictures of GPT Image 2 for 3.18 USD."""
 LARGEST_SEED = 2**63 - 1
 """The largest whole number the library's database can keep."""
 DATA_URI = "data:"

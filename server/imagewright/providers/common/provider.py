@@ -20,18 +20,19 @@ from urllib.parse import urlsplit
 import anyio
 import anyio.to_thread
 
-from imagewright.errors import ProviderError, TaskEnded
-from imagewright.providers.base import Finished, PollPolicy, Route
+from imagewright.errors import ProviderError, TaskEnded, UnknownOutcome
+from imagewright.providers.base import Finished, Handle, PollPolicy, Route
 from imagewright.providers.http.client import Account
 from imagewright.providers.http.request import FilePart, Purpose, Request
 from imagewright.storage.paths.files import write_file
 from imagewright.storage.records import Pace
+from imagewright.text import LONGEST_LINK, SEAL
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
-    from imagewright.providers.base import Handle, Order, Output, Prepared, ProviderConfig, Running, Sending
+    from imagewright.providers.base import Order, Output, Prepared, ProviderConfig, Running, Sending
     from imagewright.providers.http.request import Reply
 
 log = logging.getLogger(__name__)
@@ -94,6 +95,14 @@ class HttpProvider:
 
     async def _send(self, request: Request[T], sending: Sending | None = None) -> T:
         return await self._http.send(self._account, request, sending)
+
+    def _as_sent(self, link: str) -> str:
+        """A vendor's link as it stands in a request, see `redact.opened`; everywhere else the key in it is sealed."""
+        if SEAL not in link:
+            return link
+        from imagewright.providers.http.redact import opened  # noqa: PLC0415 - hardly any link holds the key
+
+        return opened(link, self._account.key)
 
     async def _ask(self, url: str, read: Callable[[Reply], T | ProviderError | TaskEnded | None], **more: Any) -> T:
         """Ask the vendor how something stands; `more` are further fields of the `Request`."""
@@ -241,6 +250,17 @@ def data_uri(picture: Prepared) -> str:
 def file_part(label: str, stem: str, picture: Prepared) -> FilePart:
     """The file of an input picture for a form, under that name with the extension of its type."""
     return FilePart(label, f"{stem}.{extension_of(picture)}", mime_of(picture), picture.data)
+
+
+def handle_of(provider: str, data: Mapping[str, str]) -> Handle:
+    """What is kept of a task.
+
+    Raises:
+        UnknownOutcome: what the vendor calls it by is too long to be an id or a link, and is not kept.
+    """
+    if max(map(len, data.values())) > LONGEST_LINK:
+        raise UnknownOutcome(provider, f"its id of the task has more than {LONGEST_LINK} characters", spoken=False)
+    return Handle(provider, data)
 
 
 def path_under(base: str, link: str, usual: str) -> str:

@@ -24,9 +24,8 @@ from imagewright.errors import (
 from imagewright.providers.base import Finished, Output, Running
 from imagewright.providers.common.fields import count, mapping, mappings, text_in
 from imagewright.providers.dashscope.routes import NAME
-from imagewright.providers.http.classify import LONGEST, by_status, sounds_moderated
+from imagewright.providers.http.classify import by_status, cited, sounds_moderated
 from imagewright.providers.http.request import Purpose
-from imagewright.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -130,7 +129,7 @@ def _finished(content: Mapping[str, Any]) -> Finished | ProviderError:
     urls = [url for item in items if (url := text_in(item, "image"))]
     words = " ".join(text_in(item, "text") for item in items).strip()
     if urls:
-        notes = (f"{NAME} says besides: {quoted(words, LONGEST)}.",) if words else ()
+        notes = (f"{NAME} says besides: {cited(words)}.",) if words else ()
         return Finished(tuple(Output(url=url) for url in urls), notes=notes)
     kind = ContentRefused if sounds_moderated(words) else GenerationFailed
     return kind(NAME, words or NO_PICTURE, charged=_charged(content), spoken=bool(words))

@@ -12,7 +12,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from imagewright.errors import ProviderError
-from imagewright.providers.base import Handle, PollPolicy
+from imagewright.providers.base import PollPolicy
 from imagewright.providers.common import provider as common
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import (
@@ -20,6 +20,7 @@ from imagewright.providers.common.provider import (
     SINCE,
     HttpProvider,
     extension_of,
+    handle_of,
     links_of,
     mime_of,
     noted,
@@ -40,7 +41,7 @@ from imagewright.storage.records import Pace
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from imagewright.providers.base import Finished, Order, Prepared, Provider, ProviderConfig, Running, Sending
+    from imagewright.providers.base import Finished, Handle, Order, Prepared, Provider, ProviderConfig, Running, Sending
     from imagewright.providers.common.provider import Page
 
 UPLOAD_BASE = "https://rest.fal.ai"
@@ -150,7 +151,7 @@ class Fal(HttpProvider):
             "response": path_under(self._base, submitted.response, usual),
             "cancel": path_under(self._base, submitted.cancel, f"{usual}/cancel"),
         }
-        return Handle(NAME, with_notes(paths, notes))
+        return handle_of(NAME, with_notes(paths, notes))
 
     async def _upload(self, picture: Prepared) -> str:
         """The vendor's address of a picture."""
@@ -177,7 +178,7 @@ class Fal(HttpProvider):
             with_key=False,
         )
         await self._send(put)
-        return links["file_url"]
+        return self._as_sent(links["file_url"])
 
 
 PROVIDER: type[Provider] = Fal

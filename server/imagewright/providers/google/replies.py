@@ -23,10 +23,9 @@ from imagewright.errors import (
 from imagewright.providers.base import Finished, Output
 from imagewright.providers.common.fields import decimal, mapping, mappings, read_base64, text_in, words_in
 from imagewright.providers.google.routes import NAME
-from imagewright.providers.http.classify import LONGEST, MINUTE, by_status, spoken_wait
+from imagewright.providers.http.classify import MINUTE, by_status, cited, spoken_wait
 from imagewright.providers.http.request import Purpose
 from imagewright.storage.records import Pace
-from imagewright.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -77,7 +76,7 @@ def read_content(reply: Reply) -> Finished | ProviderError | None:
     ends = DAY.match(text_in(mapping(content.get("modelStatus")), "retirementTime"))
     if ends is None or not isinstance(answer, Finished):
         return answer
-    model = quoted(text_in(content, "modelVersion"), LONGEST)
+    model = cited(text_in(content, "modelVersion"))
     return replace(answer, notes=(f"{NAME} says that it ends {model} on {ends[0]}.",))
 
 

@@ -24,7 +24,7 @@ from imagewright.errors import (
 )
 from imagewright.providers.http.request import Purpose
 from imagewright.storage.records import Pace
-from imagewright.text import plain, shortened
+from imagewright.text import Foreign, plain, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,12 +70,6 @@ LONGEST = 300
 """Characters of a vendor's message that are kept."""
 MOST_READ = 20_000
 """Characters of it that are read."""
-WHOLE_KEY = 4
-"""Characters a secret needs for its whole text to be hidden: shorter ones would hide ordinary words."""
-PART_OF_KEY = 16
-"""Characters a secret needs for its beginning alone to be hidden: vendors echo the first few and mask the rest."""
-SHOWN_START = 6
-HIDDEN = "[key]"
 MODERATION = re.compile(
     r"\b(?:content|usage|safety|use)?[ _-]?polic(?:y|ies)\b|\bsensitive\b|\bflagged\b|\bnsfw\b|\bprohibited\b"
     r"|\bsafety\b|\bmoderat(?:ed|ion)\b",
@@ -313,21 +307,18 @@ def _plain_words(reply: Reply) -> str:
 def tidy(text: str, key: str = "") -> str:
     """A vendor's words in 300 characters on one line, without markup, control characters or any part of the key.
 
-    A web page says nothing of use and becomes empty. A key of several parts joined by `:` is hidden part by part too.
+    A web page says nothing of use and becomes empty. The key is hidden in every spelling that `redact` knows.
     """
-    if text.lstrip().startswith("<"):
+    if not text or text.lstrip().startswith("<"):
         return ""
+    from imagewright.providers.http.redact import without_key  # noqa: PLC0415 - only for what goes wrong
+
     return shortened(without_key(plain(text[:MOST_READ]), key), LONGEST)
 
 
-def without_key(text: str, key: str) -> str:
-    """The text with the key, its parts and their beginnings replaced by `[key]`."""
-    for secret in sorted({key, *key.split(":")}, key=len, reverse=True):
-        if len(secret) >= WHOLE_KEY:
-            text = text.replace(secret, HIDDEN)
-        if len(secret) >= PART_OF_KEY:
-            text = re.sub(re.escape(secret[:SHOWN_START]) + r"[\w*.…-]*", HIDDEN, text)
-    return text
+def cited(words: str) -> str:
+    """A vendor's words for a sentence of ours: as `tidy`, and in quotation marks that they cannot end."""
+    return Foreign(tidy(words)).quoted(LONGEST)
 
 
 def sounds_moderated(text: str) -> bool:

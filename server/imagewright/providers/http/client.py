@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
+from itertools import count
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -38,6 +39,7 @@ from imagewright.providers.http.classify import (
     unanswered,
 )
 from imagewright.providers.http.request import RESULT_BYTES, Purpose, Reply
+from imagewright.text import SEAL, may_hold
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -231,12 +233,12 @@ class HttpClient:
         """
         connections = await self._open()
         key_headers = account.headers_for if with_key else None
-        sends = 0
-        while True:
+        url = _redact().opened(url, account.key) if SEAL in url else url
+        download = partial(connections.download, url, into, max_bytes=max_bytes, guard=account.guard, key=account.key)
+        for sends in count(1):
             try:
-                await connections.download(url, into, max_bytes=max_bytes, guard=account.guard, key_headers=key_headers)
+                await download(key_headers=key_headers)
             except NotFetched as error:
-                sends += 1
                 words = tidy(str(error), account.key)
                 wait = self._download_retry.wait(sends, None) if error.passing else None
                 if wait is None:
@@ -247,10 +249,7 @@ class HttpClient:
                 return
 
     async def aclose(self) -> None:
-        """Close the connections. The sender opens again if it is used again.
-
-        A courier finishes what it has begun to send, and is not waited for.
-        """
+        """Close the connections; it opens new ones if it is used again. A courier is not waited for: it finishes."""
         dispatch, self._dispatch = self._dispatch, None
         if dispatch is not None:
             dispatch.close()
@@ -273,7 +272,7 @@ class HttpClient:
         seconds: float,
         sending: Sending | None,
     ) -> Reply:
-        """Send once, or collect what another process got."""
+        """Send once, or collect what another process got. The key is not in the answer, see `redact`."""
         if sending is not None and sending.again:
             from imagewright.providers.http.reply_files import collect_again  # noqa: PLC0415 - no good call needs it
 
@@ -282,21 +281,23 @@ class HttpClient:
             # it starts while httpx is imported here and pictures are uploaded
             await self._open_dispatch().start()
         connections = await self._open()
+        if SEAL in f"{request.url} {request.query}":
+            request = _redact().opened_request(request, account.key)
         dispatch = self._dispatch
         if dispatch is None or sending is None or sending.folder is None or not request.with_key:
-            return await connections.exchange(request, headers, seconds, sending, guard=account.guard_for(request))
+            reply = await connections.exchange(request, headers, seconds, sending, guard=account.guard_for(request))
+            return await _redact().without_keys(reply, account.key) if may_hold(reply.body, account.key) else reply
         pack = partial(dispatch.pack, connections, request, headers, folder=sending.folder, number=sending.number)
-        parcel = await anyio.to_thread.run_sync(
-            partial(pack, provider=account.provider, key=account.key, seconds=seconds)
-        )
-        reply = await dispatch.exchange(parcel, sending)
-        if isinstance(reply, Reply):
-            return reply
+        pack = partial(pack, provider=account.provider, key=account.key, seconds=seconds)
+        parcel = await anyio.to_thread.run_sync(pack)
+        answer = await dispatch.exchange(parcel, sending)
+        if isinstance(answer, Reply):
+            return answer
         from imagewright.providers.http import reply_files  # noqa: PLC0415 - for large replies, and where there is trouble
 
-        if reply is None:
+        if answer is None:
             return await reply_files.send_here(connections, parcel, sending.begin)
-        return await reply_files.collect(account.provider, parcel.folder, parcel.number, parcel.max_bytes, reply)
+        return await reply_files.collect(account.provider, parcel.folder, parcel.number, parcel.max_bytes, answer)
 
     def _open_dispatch(self) -> Dispatch:
         if self._dispatch is None:
@@ -325,10 +326,8 @@ class HttpClient:
             return _Failed(failure, None, broken.reached)
         elapsed = time.monotonic() - began
         log.debug("%s %s %s: %d in %.2f s", account.provider, request.method, address, reply.status, elapsed)
-        if len(reply.body) > LARGE_REPLY:
-            read = await anyio.to_thread.run_sync(lambda: _read(account, request, reply))
-        else:
-            read = _read(account, request, reply)
+        reading = partial(_read, account, request, reply)
+        read = await anyio.to_thread.run_sync(reading) if len(reply.body) > LARGE_REPLY else reading()
         if sending is not None:
             sending.limits = _limits(account, request, reply)
         if isinstance(read, TaskEnded):
@@ -337,6 +336,12 @@ class HttpClient:
             failure = cleaned(read, account.key, account.key_source, read_retry_after(reply.headers), answered=True)
             return _Failed(failure, reply.status, reached=True)
         return read
+
+
+def _redact() -> Any:
+    from imagewright.providers.http import redact  # noqa: PLC0415 - hardly any answer repeats the key
+
+    return redact
 
 
 def _connect() -> Connections:
@@ -382,12 +387,7 @@ def read_json(body: bytes) -> Any:
 
 
 def _key_headers(account: Account, request: Request[Any]) -> Mapping[str, str]:
-    """The headers with the key.
-
-    Raises:
-        ProviderError: the request is for a host that is not the vendor's.
-        BadKey: the key cannot stand in a header.
-    """
+    """The headers with the key. Raises ProviderError for another's host, BadKey where the key cannot be in a header."""
     if not request.with_key:
         return {}
     if not account.may_send_key_to(request.url):

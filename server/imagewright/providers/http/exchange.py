@@ -130,9 +130,9 @@ class Connections:
             return await _exchange(self._direct, request, headers, seconds, sending)
 
     async def download(
-        self, url: str, into: Path, *, max_bytes: int, guard: Guard, key_headers: KeyHeaders | None = None
+        self, url: str, into: Path, *, max_bytes: int, guard: Guard, key: str, key_headers: KeyHeaders | None = None
     ) -> None:
-        """Try once to stream a result to disk; without `key_headers` no key is sent.
+        """Try once to stream a result to disk; without `key_headers` no key is sent. `key` must not reach the disk.
 
         What has come when it fails is left beside the file as a part, and the next try goes on with it where the file
         is still the same, see `resume`.
@@ -152,7 +152,7 @@ class Connections:
                     return
                 host = self._hosts["/".join(url.split("/", 3)[:3])]
                 async with host, opening() as response:
-                    await _Incoming(response, url, into, max_bytes).store()
+                    await _Incoming(response, url, into, max_bytes, key).store()
         except TimeoutError as error:
             late = FetchError(f"the picture did not arrive within {DOWNLOAD_SECONDS:g} s", "too_slow")
             raise not_fetched(late) from error
@@ -329,6 +329,8 @@ class _Incoming:
     into: Path
     max_bytes: int
     """Bytes of the whole file, at most."""
+    key: str = ""
+    """What no file may hold: a note that would is not written."""
     written: int = 0
     """Bytes that are on disk."""
     total: int | None = None
@@ -369,7 +371,7 @@ class _Incoming:
             if not self.written and not whole:
                 from imagewright.providers.http.resume import write_down  # noqa: PLC0415 - only for what comes slowly
 
-                write_down(self.response, self.url, part_of(self.into))
+                write_down(self.response, self.url, part_of(self.into), self.key)
             with open_file(part_of(self.into), "ab" if self.written else "wb") as file:
                 file.write(block)
             if whole:

@@ -15,7 +15,6 @@ import os
 import sys
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +22,9 @@ import anyio
 import anyio.to_thread
 
 from imagewright.errors import StorageError, why
-from imagewright.providers.http.classify import HIDDEN, PART_OF_KEY, WHOLE_KEY, Broken
+from imagewright.providers.http.classify import Broken
 from imagewright.providers.http.dispatch import LATE_SECONDS, SMALL, STOPPED, read_reply
+from imagewright.providers.http.redact import without_key, without_keys
 from imagewright.providers.http.request import Purpose, Request, Sending
 from imagewright.storage.blobs import Batches
 from imagewright.storage.paths.files import FILE_MODE, make_folder, open_file, settle
@@ -168,17 +168,12 @@ async def obtain(connections: Connections, parcel: Parcel, begin: Callable[[], A
     try:
         reply = await connections.exchange(request, parcel.headers, parcel.seconds, Sending(begin), guard=None)
     except Broken as broken:
-        return pack_broken(parcel, broken.why, reached=broken.reached, oversize=broken.oversize)
-    # a short key can stand in a picture by chance
-    shortest = WHOLE_KEY if reply.status >= HTTPStatus.BAD_REQUEST else PART_OF_KEY
-    key = parcel.key if len(parcel.key) >= shortest else ""
-    headers = {
-        name: value.replace(key, HIDDEN) if key else value
-        for name, value in reply.headers.items()
-        if name not in UNKEPT_HEADERS
-    }
-    body = reply.body.replace(key.encode(), HIDDEN.encode()) if key else reply.body
-    return pack_reply({"provider": parcel.provider, "status": reply.status, "headers": headers}, body)
+        return pack_broken(
+            parcel, without_key(broken.why, parcel.key), reached=broken.reached, oversize=broken.oversize
+        )
+    reply = await without_keys(reply, parcel.key)
+    headers = {name: value for name, value in reply.headers.items() if name not in UNKEPT_HEADERS}
+    return pack_reply({"provider": parcel.provider, "status": reply.status, "headers": headers}, reply.body)
 
 
 def write(path: Path, data: bytes, *, lasting: bool = True) -> None:

@@ -7,6 +7,7 @@ more. Whatever does not fit begins anew.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from contextlib import suppress
@@ -20,6 +21,7 @@ from imagewright.net import FetchError, codings_of
 from imagewright.net.fetch import read_blocks
 from imagewright.providers.http.classify import NO_KEY
 from imagewright.storage.paths.files import write_file
+from imagewright.text import may_hold
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -46,19 +48,22 @@ class Source:
     """What tells a file from others."""
 
     address: str
-    """Without its query, which is a secret and another in a fresh link."""
+    """Digest of it without its query, which is a secret and another in a fresh link."""
     validator: str
     """Its strong `ETag`, else its `Last-Modified`."""
     total: int | None
     """Its bytes; None where that was not said."""
 
 
-def write_down(response: httpx.Response, url: str, part: Path) -> None:
-    """Write down whose part it will be; without a validator nothing, and it cannot be gone on with. Blocks."""
+def write_down(response: httpx.Response, url: str, part: Path, key: str) -> None:
+    """Write down whose part it will be. Blocks.
+
+    Without a validator, or where that may hold the key, nothing is written, and the part cannot be gone on with.
+    """
     _note_of(part).unlink(missing_ok=True)
     etag = response.headers.get("ETag", "")
     validator = etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
-    if validator:
+    if validator and not may_hold(validator.encode(), key):
         length = response.headers.get("Content-Length", "")
         source = Source(_address(url), validator, int(length) if length.isdecimal() else None)
         write_file(_note_of(part), json.dumps(asdict(source)).encode())
@@ -133,7 +138,7 @@ def _note_of(part: Path) -> Path:
 
 def _address(url: str) -> str:
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}{parts.path}"
+    return hashlib.sha256(f"{parts.scheme}://{parts.netloc}{parts.path}".encode("utf-8", "replace")).hexdigest()
 
 
 def keyed(direct: Send, key_headers: KeyHeaders, elsewhere: Send) -> Send:

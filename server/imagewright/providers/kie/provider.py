@@ -11,10 +11,11 @@ import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from imagewright.providers.base import Finished, Handle, PollPolicy
+from imagewright.providers.base import Finished, PollPolicy
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import (
     HttpProvider,
+    handle_of,
     links_of,
     mime_of,
     noted,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from imagewright.errors import ProviderError, TaskEnded
-    from imagewright.providers.base import Order, Prepared, Provider, ProviderConfig, Running, Sending
+    from imagewright.providers.base import Handle, Order, Prepared, Provider, ProviderConfig, Running, Sending
     from imagewright.providers.http.request import Reply
 
 UPLOAD_BASE = "https://kieai.redpandaai.co"
@@ -91,7 +92,7 @@ class Kie(HttpProvider):
             read=replies.read_created,
         )
         task = await self._send(request, sending)
-        return Handle(NAME, with_notes({"family": str(route.family), "task": task, **drawn}, route.notes_for(order)))
+        return handle_of(NAME, with_notes({"family": str(route.family), "task": task, **drawn}, route.notes_for(order)))
 
     async def poll(self, handle: Handle) -> Running | Finished:
         """Ask once. A task that Kie does not know yet is `VendorUnavailable`: ask again."""
@@ -113,7 +114,7 @@ class Kie(HttpProvider):
             files=(FilePart("file", name, mime_of(picture), picture.data),),
             read=replies.read_uploaded,
         )
-        return await self._send(request)
+        return self._as_sent(await self._send(request))
 
 
 def _drawn(sending: Sending | None) -> int:

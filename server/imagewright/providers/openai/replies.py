@@ -23,10 +23,11 @@ from imagewright.errors import (
 )
 from imagewright.providers.base import Finished
 from imagewright.providers.common.fields import count, mapping, mappings, picture_in, text_in, usd, words_in
-from imagewright.providers.http.classify import HIDDEN, MINUTE, by_status, sounds_moderated, spoken_wait
+from imagewright.providers.http.classify import MINUTE, by_status, sounds_moderated, spoken_wait
 from imagewright.providers.http.request import Purpose
 from imagewright.providers.openai.routes import NAME
 from imagewright.storage.records import Pace
+from imagewright.text import HIDDEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,6 +17,7 @@ from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import (
     HttpProvider,
     file_part,
+    handle_of,
     links_of,
     noted,
     notes_in,
@@ -118,7 +119,7 @@ class Replicate(HttpProvider):
             "get": path_under(self._base, prediction.get, usual),
             "cancel": path_under(self._base, prediction.cancel, f"{usual}/cancel"),
         }
-        return Handle(NAME, with_notes(paths, notes))
+        return handle_of(NAME, with_notes(paths, notes))
 
     async def _create(
         self, route: ReplicateRoute, model: str, inputs: dict[str, Any], sending: Sending | None
@@ -156,7 +157,7 @@ class Replicate(HttpProvider):
             files=(file_part("content", secrets.token_hex(12), picture),),
             read=replies.read_uploaded,
         )
-        return await self._send(request)
+        return self._as_sent(await self._send(request))
 
 
 PROVIDER: type[Provider] = Replicate

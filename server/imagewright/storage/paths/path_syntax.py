@@ -12,6 +12,8 @@ from pathlib import PurePath, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from imagewright.text import plain
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -26,7 +28,6 @@ DEVICES = frozenset({"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"}) | {
 """Names that are devices on Windows, in any folder and with any extension."""
 
 _FORBIDDEN = '<>:"/\\|?*'
-_TURNING = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _SHOWN = 160
@@ -83,8 +84,10 @@ def check_name(name: str) -> None:
     bad = [sign for sign in _FORBIDDEN if sign in name]
     if bad:
         wrong = f"it holds {' '.join(bad)}"
-    elif _TURNING.search(name):
-        wrong = "it holds signs that change the direction of writing"
+    elif hidden := _hidden(name):
+        wrong = f"it holds {hidden}, which nobody sees"
+    elif name.startswith("-"):
+        wrong = "it starts with a hyphen, which commands take for an option"
     elif name != name.rstrip(". "):
         wrong = "it ends with a dot or a space"
     elif name.startswith(" "):
@@ -96,6 +99,11 @@ def check_name(name: str) -> None:
     if wrong:
         message = f"{shown(name)} cannot be the name of a file: {wrong}. Use another name."
         raise ValueError(message)
+
+
+def _hidden(name: str) -> str:
+    """The first sign of a name that is not shown, or turns the direction of writing; empty where there is none."""
+    return next((f"U+{ord(sign):04X}" for sign, seen in zip(name, plain(name), strict=True) if sign != seen), "")
 
 
 def _check_text(text: str) -> None:

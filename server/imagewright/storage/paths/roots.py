@@ -10,7 +10,7 @@ import stat
 import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
@@ -137,7 +137,7 @@ class AllowedRoots:
         path = self._roots[0] / pure
         is_folder = path in self._roots or os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises on names too long
         if not is_folder:
-            self._check_names(pure.parts[-1:] if pure.is_absolute() else pure.parts)
+            self._check_names(_new_names(path) if pure.is_absolute() else pure.parts)
         if is_folder or text.endswith(("/", "\\")):
             return self._inside(_resolved(path), text).path, ""
         return self._inside(_resolved(path.parent), text).path, path.name
@@ -274,6 +274,12 @@ def read_within(stream: BinaryIO, path: Path, limit: int) -> bytes:
             f"{path} has {byte_size(max(size, len(data)))}; the limit is {byte_size(limit)}. Use a smaller one."
         )
     return data
+
+
+def _new_names(path: Path) -> list[str]:
+    """The names of a path that are not on the disk: its own, and those of the folders to be made for it."""
+    missing = takewhile(lambda folder: not os.path.lexists(folder), path.parents)
+    return [path.name, *(folder.name for folder in missing)]
 
 
 def _resolved(path: Path) -> Path:

@@ -11,6 +11,7 @@ from imagewright.storage.base import NO_SENSE
 from imagewright.storage.records import PictureRecord, plain
 from imagewright.storage.sqlite.leases import set_aside_row
 from imagewright.storage.sqlite.writer import SqliteStore, nothing, reads, writes
+from imagewright.text import Foreign
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,9 +24,9 @@ log = logging.getLogger(__name__)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
-_TEXTS = ("id", "key", "tool", "operation", "provider", "model", "prompt", "cost_basis", "format", "job_id")
+_TEXTS = ("id", "key", "tool", "operation", "provider", "model", "cost_basis", "format", "job_id")
 _NUMBERS = ("cost_usd", "width", "height", "bytes", "variant")
-_MADE = ("arguments", "seed", "created", "transparent")
+_MADE = ("prompt", "arguments", "seed", "created", "transparent")
 
 _COLUMNS = _TEXTS + _NUMBERS + _MADE
 _INSERT = (
@@ -137,7 +138,8 @@ def _values(record: PictureRecord) -> dict[str, Any]:
     values |= {name: getattr(record, name) for name in _NUMBERS}
     # Arguments can hold anything, and a paid picture must not be left out because JSON cannot hold it.
     values["arguments"] = json.dumps(record.arguments, separators=(",", ":"), default=str)
-    values["words"] = _storable(plain(record.prompt))
+    values["prompt"] = _storable(record.prompt.raw)
+    values["words"] = _storable(plain(record.prompt.raw))
     values["seed"] = None if record.seed is None else str(record.seed)
     values["created"] = _ticks(record.created)
     values["transparent"] = record.transparent
@@ -149,6 +151,7 @@ def _record(row: tuple[Any, ...]) -> PictureRecord:
     values = dict(zip(_COLUMNS, columns, strict=True))
     return PictureRecord(
         **{name: values[name] for name in _TEXTS + _NUMBERS},
+        prompt=Foreign(values["prompt"]),
         arguments=json.loads(values["arguments"]),
         seed=None if values["seed"] is None else int(values["seed"]),
         created=_EPOCH + values["created"] * _TICK,

@@ -1,0 +1,125 @@
+"""A key in every spelling: in no words of a vendor, and sealed in what has to lead to the same task again."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from imagewright.errors import BadKey
+from imagewright.providers.http.classify import cited, cleaned, tidy
+from imagewright.providers.http.redact import SEALED, opened, seal_in, without_key, without_keys
+from imagewright.providers.http.request import Reply
+from imagewright.text import may_hold
+from tests.support.spellings import SPELLINGS, shows
+
+pytestmark = pytest.mark.anyio
+
+KEYS = {
+    "kie": "1f0c9b2e7d6a4853b1c2d3e4f5a60718",
+    "openai": "sk-proj-Zk3_qWv-81LmTtYx0aBcDeFgHiJk_PqRs",
+    "fal": "6b1f3c2a-90de-4f7b-8a55-0c9d1e2f3a4b:77aa0c1e5b9d4f2286e3d1c0ba98f765",
+    "google": "AIzaSyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY",
+}
+ASKED = "No key: {} is not known."
+REPEATED = (
+    f"{KEYS['kie']} ", "1f0c9b ", "%41", "%252541", "&#115;", "&amp;amp;", "<", "<aaaa", "\\", "\\u0041", "=41",
+    "\uff53", "e\u0301", "x*.…",
+)  # fmt: skip
+"""Of what long texts are made that take as long as any: the key, a piece of it, codes, and what only begins one."""
+PART = 100_000
+"""Characters of the shorter text, where it is counted how the time grows."""
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
+def test_no_words_of_a_vendor_hold_the_key_in_any_spelling(key: str, name: str) -> None:
+    planted = SPELLINGS[name](key)
+    assert shows(ASKED.format(planted), planted, key), "the witness does not know this spelling"
+    words = tidy(ASKED.format(planted), key)
+    assert not shows(words, planted, key)
+    assert "[key]" in words
+    failure = cleaned(BadKey("vendor", ASKED.format(planted)), key, "", answered=True)
+    assert not shows(str(failure), planted, key)
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
+async def test_a_link_with_the_key_is_kept_sealed_and_is_sent_as_it_came(key: str, name: str) -> None:
+    planted = SPELLINGS[name](key)
+    task = f"task-{planted}-1"
+    link = f"https://vendor.example/{planted}"
+    body: dict[str, Any] = {"id": task, "urls": [link], planted: {"more": [[planted]]}, "n": 5, "x": "y"}
+    reply = Reply(200, {"x-task": task}, json.dumps(body).encode())
+    for way in (reply, Reply(200, {}, json.dumps(body, ensure_ascii=False).encode()), Reply(500, {}, planted.encode())):
+        clean = await without_keys(way, key)
+        assert not shows(clean.body.decode(), planted, key)
+        assert not any(shows(value, planted, key) for value in clean.headers.values())
+        assert opened(clean.body.decode(), key) != clean.body.decode()
+    kept = json.loads((await without_keys(reply, key)).body)
+    assert (kept["n"], kept["x"]) == (5, "y")
+    assert opened(kept["id"], key) == task
+    assert opened(kept["urls"][0], key) == body["urls"][0]
+    assert kept == json.loads((await without_keys(reply, key)).body), "the same answer is another one the second time"
+    assert opened(kept["id"], f"{key}2") == kept["id"], "another key opens it"
+    assert "~key." not in cited(kept["id"])
+
+
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
+async def test_an_answer_without_the_key_stays_as_it_is(key: str) -> None:
+    other = "0123456789abcdefghijklmnopqrstuvwxyz" * 300
+    for body in (
+        b'{"code": 200, "data": {"taskId": "281e5b0...97bb0de7cb8", "resultUrls": ["https://a.example/%20x?a=1&b=2"]}}',
+        b'{"b64_json": "' + b"iVBORw0KGgo" * 40_000 + b'"}',
+        json.dumps({"prompt": "ein Fuchs, 狐狸 &amp; <b>", "url": f"https://a.example/{other}"}).encode(),
+        b"<html>Bad gateway</html>",
+        b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 50,
+        b"[" * 100_000,
+        b"",
+    ):
+        reply = Reply(200, {"content-type": "application/json"}, body)
+        clean = await without_keys(reply, key)
+        assert clean == reply
+
+
+def test_what_may_hold_the_key_is_never_missed_by_the_quick_look() -> None:
+    for key in KEYS.values():
+        for name, spell in SPELLINGS.items():
+            plain = f"a {spell(key)} b"
+            for text in (plain, json.dumps([plain]), json.dumps({"inner": json.dumps([plain])})):
+                assert may_hold(text.encode(), key), name
+        assert not may_hold(b'{"id": "abc", "status": "done", "url": "https://vendor.example/a/b.png"}', key)
+
+
+@pytest.mark.parametrize("text", REPEATED)
+def test_the_time_grows_as_the_text_does(text: str) -> None:
+    """Eight times as much may not take much more than eight times as long: of a square it would be 64."""
+    key, seconds = KEYS["kie"], []
+    for size in (PART, 8 * PART):
+        long = text * (size // len(text))
+        tries = []
+        for _ in range(3):
+            began = time.process_time()
+            seal_in(long, key)
+            without_key(long, key)
+            tries.append(time.process_time() - began)
+        seconds.append(min(tries))
+    assert seconds[1] < 30 * seconds[0] + 0.05
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["~key.00~", f"~key.{'0' * 18}~", f"~key.{'ab' * 40}~", f"~key.{'abc' * 7}~", "~key.~", "~key.xyz~ a"],
+)
+def test_a_seal_that_somebody_has_made_up_opens_nothing(text: str) -> None:
+    for key in KEYS.values():
+        assert opened(text, key) == text
+
+
+def test_a_seal_has_no_sign_that_an_address_cannot_hold() -> None:
+    sealed = seal_in(KEYS["openai"], KEYS["openai"])
+    assert SEALED.fullmatch(sealed)
+    assert quote(sealed, safe="") == sealed
