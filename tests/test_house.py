@@ -102,6 +102,7 @@ def test_what_a_page_for_developers_names_is_there(page: str) -> None:
     for placeholder, example in EXAMPLES.items():
         text = text.replace(placeholder, example)
     files = re.findall(r"(?<=[` ])[\w./-]+(?:\.(?:py|toml|md)|/)(?=[` ])", text)
-    modules = [f"{name.replace('.', '/')}.py" for name in re.findall(r"python -m (tests[\w.]+)", text)]
+    started = [name.replace(".", "/") for name in re.findall(r"python -m (tests[\w.]+)", text)]
+    modules = [f"{name}/__main__.py" if (ROOT / name).is_dir() else f"{name}.py" for name in started]
     assert len(files + modules) > 3
     assert [name for name in files + modules if not any((ROOT / place / name).exists() for place in GUIDES[page])] == []

@@ -69,6 +69,18 @@ def test_a_run_of_variation_selectors_carries_no_hidden_text() -> None:
     assert plain("\ufe0f\ufe0fa") == "  a"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\x1b\ufe0fa",  # a selector behind a sign that is taken out
+        "\x1b\ufe0f\u200d\U0001f469",  # a joiner behind such a selector
+        "\u0644\u200c\u061c",  # a non-joiner before one
+    ],
+)
+def test_what_is_shown_is_shown_again_as_it_is(text: str) -> None:
+    assert plain(plain(text)) == plain(text)
+
+
 def test_a_path_can_still_be_copied() -> None:
     path = "/home/a  b/Bildschirmfoto 2026\u202fPM, 図\u3000e\u0301.png"
     assert plain(path) == path
@@ -80,6 +92,8 @@ def test_it_is_cut_with_a_mark_and_never_longer_than_asked() -> None:
     assert shortened("x" * 300, 300) == "x" * 300
     assert shortened(" one\n\x00 two ", 300) == "one two"
     assert shortened(f"one{' ' * 10_000}two", 10) == "one…"
+    assert shortened("\U0001f469\u200d\U0001f680 at work", 3) == "\U0001f469…"  # not with a joiner that joins nothing
+    assert shortened("\x1b\ufe0f one", 10) == "one"
 
 
 @pytest.mark.parametrize(

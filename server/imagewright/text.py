@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 READ_AHEAD: Final = 8
 """Of a text that will be cut to a length, this many times the length is read: the rest could be megabytes."""
 ZWNJ, ZWJ = "\u200c", "\u200d"
+JOINERS: Final = f" {ZWNJ}{ZWJ}"
+"""What is taken off the end of a text that was cut: there is nothing to join it to."""
 FILLERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0\ufff9\ufffa\ufffb")
 """Invisible letters and marks whose category does not say so."""
 HIDDEN_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -168,14 +170,19 @@ def plain(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return "".join(one if _is_shown(text, place) else " " for place, one in enumerate(text))
+    line: list[str] = []
+    before = ""
+    for place, one in enumerate(text, 1):
+        before = one if _is_shown(before, one, text[place : place + 1]) else " "
+        line.append(before)
+    return "".join(line)
 
 
 def shortened(text: str, most: int) -> str:
     """As `plain`, with single spaces, cut to at most `most` characters including the `…` that shows the cut."""
     read = text[: most * READ_AHEAD]
     line = " ".join(plain(read).split())
-    return line if len(line) <= most and read == text else f"{line[: most - 1].rstrip()}…"
+    return line if len(line) <= most and read == text else f"{line[: most - 1].rstrip(JOINERS)}…"
 
 
 def quoted(text: str, most: int) -> str:
@@ -271,27 +278,29 @@ def _writable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _is_shown(text: str, place: int) -> bool:
-    one = text[place]
+def _is_shown(before: str, one: str, after: str) -> bool:
+    """Whether a character is one that readers see: `before` it stands what they see, `after` it what may be hidden."""
     if one.isascii():
         return one.isprintable()
     if one in (ZWNJ, ZWJ):
-        return _joins(text, place)
+        return _joins(before, one, after)
     if _within(one, VARIATION_SELECTORS):
-        before = text[place - 1 : place]
         return bool(before) and before != ZWJ and not before.isspace() and not _within(before, VARIATION_SELECTORS)
+    return not _is_hidden(one)
+
+
+def _is_hidden(one: str) -> bool:
     hidden = unicodedata.category(one) in HIDDEN_CATEGORIES and one not in VISIBLE_FORMATS
-    return not hidden and one not in FILLERS
+    return hidden or one in FILLERS
 
 
-def _joins(text: str, place: int) -> bool:
+def _joins(before: str, one: str, after: str) -> bool:
     """Whether a joiner stands where spelling needs it: in a word of a joining script, or inside an emoji."""
-    before, after = text[place - 1 : place], text[place + 1 : place + 2]
-    if not before or not after:
+    if not before or not after or _is_hidden(after):
         return False
     if _within(before, JOINING) and _within(after, JOINING):
         return True
-    return text[place] == ZWJ and _is_emoji(after) and (_is_emoji(before) or _within(before, VARIATION_SELECTORS))
+    return one == ZWJ and _is_emoji(after) and (_is_emoji(before) or _within(before, VARIATION_SELECTORS))
 
 
 def _is_emoji(one: str) -> bool:

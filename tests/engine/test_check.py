@@ -131,6 +131,11 @@ def test_every_optional_argument_of_the_tool_may_be_sent_empty(
     assert (checked.operation, dict(checked.given), checked.problems) == (operation, least, ())
 
 
+@pytest.mark.parametrize("row", catalog().values(), ids=lambda row: row.tool)
+def test_no_arguments_at_all_lack_what_is_required(row: Row) -> None:
+    assert problems(row, None) == problems(row, {}) != []
+
+
 def test_a_wrong_number_is_named_as_it_was_sent() -> None:
     row = next(row for row in catalog().values() if "variants" in row.arguments())
     operation = next(name for name, form in row.operations.items() if "variants" in form.arguments)

@@ -206,6 +206,21 @@ def test_a_segment_between_the_scans_of_a_progressive_jpeg_is_found() -> None:
     assert only_picture(more, "jpeg") == (data, (metadata.TEXTS, metadata.PLACE))
 
 
+def test_an_orientation_behind_the_pixels_turns_nothing() -> None:
+    whole = photo(format="jpeg")
+    late = whole[:-2] + segment(0xE1, exif(6)) + whole[-2:]
+    bare, words = only_picture(late, "jpeg")
+    assert (bare, words) == (only_picture(whole, "jpeg")[0], (metadata.PLACE,))
+
+
+def test_an_orientation_that_a_webp_does_not_speak_of_turns_nothing() -> None:
+    whole = full("webp", 6)
+    silent = whole[:20] + bytes((whole[20] & ~0x08,)) + whole[21:]
+    made, _ = only_picture(silent, "webp")
+    assert probe(made).orientation == probe(silent).orientation == 1
+    assert SECRET not in made
+
+
 def test_bytes_that_only_fill_are_nothing() -> None:
     data = photo(format="jpeg")
     made, left_out = only_picture(data[:20] + b"\xff" * 9 + data[20:], "jpeg")

@@ -29,8 +29,7 @@ from imagewright.errors import (
     UnknownOutcome,
     VendorUnavailable,
 )
-from imagewright.providers.http.client import MOST_VALUES, read_json
-from imagewright.providers.http.request import FilePart, Purpose, Reply, Request
+from imagewright.providers.http.request import MOST_VALUES, FilePart, Purpose, Reply, Request, read_json
 from tests.emulators.base import LOOPBACK, Door, Emulator
 from tests.emulators.messages import Answer, Received
 from tests.support.accounts import bearer
@@ -287,6 +286,11 @@ async def test_what_cannot_be_counted_or_goes_too_deep_is_no_json() -> None:
     full = json.dumps([{"a": [], "b": 1}] * (MOST_VALUES // 4 - 1)).encode()
     assert len(read_json(full)) == MOST_VALUES // 4 - 1
     assert read_json(b'"' + b"a" * MOST_VALUES * 5 + b'"') == "a" * MOST_VALUES * 5
+
+
+async def test_half_of_a_character_becomes_a_question_mark() -> None:
+    halved = rb'{"a\ud800": ["\ud83d\ude00", "id-\udc00", {"b": "\ud800"}], "c": 5}'
+    assert read_json(halved) == {"a?": ["\U0001f600", "id-?", {"b": "?"}], "c": 5}
 
 
 async def test_the_end_of_a_task_is_reported_without_the_key(vendor: Vendor, http: HttpClient) -> None:

@@ -64,7 +64,7 @@ def test_the_first_field_with_words_is_quoted(body: dict[str, Any], words: str) 
 
 @pytest.mark.parametrize(
     ("value", "number"),
-    [(200, 200), ("200", 200), (200.9, 200), (None, None), (True, None), ("x", None), ("1e999", None), ([], None)],
+    [(200, 200), ("200", 200), (200.9, 200), (None, None), (True, None), ("x", None), ("1e999", None), (1e30, None)],
 )
 def test_a_whole_number_may_be_written_as_a_text(value: Any, number: int | None) -> None:
     assert whole(value) == number

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from imagewright.errors import TaskEnded
 from imagewright.providers.base import Finished
-from imagewright.providers.http.client import read_json
-from imagewright.providers.http.request import Reply
+from imagewright.providers.http.request import Reply, read_json
 
 if TYPE_CHECKING:
     from imagewright.errors import ProviderError

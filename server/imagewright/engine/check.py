@@ -102,9 +102,10 @@ def check(row: Row, arguments: object) -> Checked:
     The row is the model's full one and not the effective one: what only a vendor lacks is reported when a route is
     chosen.
     """
+    arguments = {} if arguments is None else arguments
     if not isinstance(arguments, dict) or len(arguments) > refusals.MOST_GIVEN:
         operation = row.operation_for(set())
-        wrong = () if arguments is None else (refusals.not_read(arguments, row.arguments()),)
+        wrong = (refusals.not_read(arguments, row.arguments()),)
         return Checked(row, operation, {}, wrong, row.operations[operation].arguments)
     given = normalised_for(row, arguments)
     operation = row.operation_for(set(given))

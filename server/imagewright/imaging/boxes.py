@@ -22,7 +22,7 @@ from imagewright.imaging.signatures import (
     little,
     most_parts,
 )
-from imagewright.text import say
+from imagewright.text import plain, say
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -82,7 +82,7 @@ def heic_sides(data: bytes, size: int) -> list[Sides]:
     walk = _walked(data, size)
     others = sorted(kind.decode("latin-1").strip() for kind in {*walk.types.values()} - _IN_PHOTOS)
     if walk.tracks or others:
-        what = "a film" if walk.tracks else f"a part of the type {say(others[0])}"
+        what = "a film" if walk.tracks else f"a part of the type {say(plain(others[0]))}"
         raise Unsupported(f"this HEIC has {what} in it, as no photo of a phone has: save it as JPEG or PNG")
     return walk.all_sides()
 

@@ -70,12 +70,14 @@ def cleaned(form: str, data: bytes) -> tuple[bytes, tuple[str, ...]]:
     pieces: list[bytes | memoryview] = [data[:begin]]
     view, words, exif = memoryview(data), dict[str, None](), b""
     frame = frame_end = 0
+    scanned = False
     for part in parts(data):
         name, start, end = part
         if data[begin:start].strip(b"\xff"):  # between the segments of a JPEG; bytes that only fill are nothing
             words[OTHER] = None
         begin = end
         if is_shown(form, data, part):
+            scanned = scanned or name == b"\xda"
             piece = _plain(form, data, part)
             if piece is not None:
                 words[THUMBNAIL if name == b"\xe0" else OTHER] = None
@@ -84,13 +86,13 @@ def cleaned(form: str, data: bytes) -> tuple[bytes, tuple[str, ...]]:
             pieces.append(view[start:end] if piece is None else piece)
             continue
         body = _exif_in(form, data, part)
-        exif = exif or body
+        exif = exif or (b"" if scanned else body)  # what stands behind the pixels of a JPEG turns nothing
         words[_word(form, data, part) if not body else _exif_word(body)] = None
         if start < frame_end:
             pieces[frame] = _shorter(bytes(pieces[frame]), end - start)
     if data[begin:].strip(b"\0"):
         words[BEHIND] = None
-    orientation = orientation_of(exif)
+    orientation = orientation_of(exif) if form != "webp" or _has_exif(data) else UPRIGHT
     if orientation != UPRIGHT:
         _put_back(form, pieces, orientation)
     if form == "webp":
@@ -131,6 +133,11 @@ def _exif_in(form: str, data: bytes, part: Part) -> bytes:
     if form == "jpeg":
         return data[start + 4 : end] if name == b"\xe1" and data.startswith(_EXIF_HEAD, start + 4, end) else b""
     return data[start + 8 : end] if name == _EXIF_PARTS[form] else b""
+
+
+def _has_exif(data: bytes) -> bool:
+    """Whether a WebP says that it has an EXIF block: decoders do not look at one that it does not speak of."""
+    return data[12:16] == b"VP8X" and bool(data[20] & _HAS_EXIF)
 
 
 def _exif_word(exif: bytes) -> str:

@@ -77,7 +77,7 @@ def test_what_says_nothing_or_may_have_begun_is_left_to_the_status(body: Any, st
 
 
 @pytest.mark.parametrize(
-    ("wait", "seconds"), [(7, 7.0), (0.5, 0.5), ("7", 7.0), ("soon", None), (None, None), (True, None)]
+    ("wait", "seconds"), [(7, 7.0), (0.5, 0.5), ("7", 7.0), ("soon", None), (-7, None), (None, None), (True, None)]
 )
 def test_a_wait_that_is_asked_for_in_the_body_is_read(wait: Any, seconds: float | None) -> None:
     error = read_submitted(reply({"error": "rate_limit_exceeded", "message": "slow", "retry_after": wait}, 429))

@@ -261,6 +261,7 @@ def test_a_file_that_is_not_taken_is_no_matter_of_the_key() -> None:
         ({"status": "ALREADY_COMPLETED"}, 400, False),
         ({"status": "ALREADY_COMPLETED"}, 200, False),
         ({"status": "NOT_FOUND"}, 404, False),
+        ({"status": {"code": "OK"}}, 200, False),
         (b"<html>", 502, False),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from imagewright.engine.plan import estimate
-from imagewright.errors import ProviderError, RequestRejected, UnknownOutcome
+from imagewright.errors import GenerationFailed, ProviderError, RequestRejected, UnknownOutcome
 from imagewright.providers.base import Finished, Prepared, ProviderConfig
 from imagewright.providers.google.provider import Google, written
 from imagewright.providers.google.replies import read_content
@@ -224,6 +224,16 @@ def test_a_body_is_written_as_json_whatever_it_holds() -> None:
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b"{}", b'{"error": "text"}'])
 def test_what_is_not_the_vendors_form_is_left_to_the_status(body: bytes) -> None:
     assert read_content(reply(body)) is None
+
+
+@pytest.mark.parametrize("odd", [5, 7.5, "text", True, [5], {"0": 5}], ids=repr)
+def test_a_field_of_another_form_counts_as_absent(odd: object) -> None:
+    refused = read_content(reply({"error": {"status": "FAILED_PRECONDITION", "message": "no", "details": odd}}, 400))
+    assert isinstance(refused, ProviderError)
+    assert "no" in refused.detail
+    assert read_content(reply({"candidates": odd})) is None
+    for content in (odd, {"parts": odd}):
+        assert isinstance(read_content(reply({"candidates": [{"content": content}]})), GenerationFailed)
 
 
 def _read(answer: Answer) -> Finished | ProviderError | None:

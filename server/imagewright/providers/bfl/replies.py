@@ -64,7 +64,8 @@ def read_submitted(reply: Reply) -> Submitted | ProviderError | None:
     if not text or kind is None:
         return None
     # no task exists: nothing has cost anything
-    return kind(NAME, text, charged=False, retry_after=decimal(content.get("retry_after")))
+    wait = decimal(content.get("retry_after"))
+    return kind(NAME, text, charged=False, retry_after=None if wait is None or wait < 0 else wait)
 
 
 def read_standing(reply: Reply, price: str | float | None) -> Running | Finished | TaskEnded | ProviderError | None:

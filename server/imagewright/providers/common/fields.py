@@ -344,9 +344,9 @@ def decimal(value: Any) -> float | None:
 
 
 def whole(value: Any) -> int | None:
-    """A number without its fraction, also one that is written as a text; None for anything else."""
+    """A number without its fraction, also one that is written as a text; None for anything else, or beyond 2**63."""
     number = decimal(value)
-    return None if number is None else int(number)
+    return None if number is None or abs(number) > LARGEST_SEED else int(number)
 
 
 def count(value: Any) -> int | None:

@@ -179,7 +179,7 @@ def read_put(reply: Reply) -> bool | ProviderError | None:
 def read_cancelled(reply: Reply) -> bool:
     """Whether the task will stop; one that is over cannot."""
     status = mapping(reply.json).get("status")
-    return reply.status < HTTPStatus.MULTIPLE_CHOICES if status is None else status in CANCEL_TAKEN
+    return reply.status < HTTPStatus.MULTIPLE_CHOICES if status is None else str(status) in CANCEL_TAKEN
 
 
 def _finished(body: Mapping[str, Any]) -> Finished | TaskEnded:

@@ -69,7 +69,7 @@ def read_content(reply: Reply) -> Finished | ProviderError | None:
         return _failure(reply, content["error"])
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return None
-    candidates = content.get("candidates")
+    candidates = mappings(content.get("candidates"))
     if not candidates:
         return _blocked(content.get("promptFeedback"))
     answer = _read_candidate(candidates[0])
@@ -81,7 +81,7 @@ def read_content(reply: Reply) -> Finished | ProviderError | None:
 
 
 def _read_candidate(candidate: Mapping[str, Any]) -> Finished | ProviderError:
-    parts = [part for part in (candidate.get("content") or {}).get("parts") or () if isinstance(part, dict)]
+    parts = mappings(mapping(candidate.get("content")).get("parts"))
     # interim pictures of a model that thinks in pictures come first and are flagged
     final = [part for part in parts if not part.get("thought")]
     blobs = [blob for part in final if isinstance(blob := part.get("inlineData") or part.get("inline_data"), dict)]
@@ -114,7 +114,7 @@ def _blocked(feedback: Any) -> ProviderError | None:
 
 
 def _failure(reply: Reply, error: Mapping[str, Any]) -> ProviderError:
-    details = [detail for detail in error.get("details") or () if isinstance(detail, dict)]
+    details = mappings(error.get("details"))
     message = words_in(error.get("message"))
     judged = by_status(NAME, reply, Purpose.SUBMIT)
     kind = STATUSES.get(str(error.get("status")))
@@ -150,7 +150,7 @@ def _violations(details: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, A
         yield from mappings(detail.get("violations"))
 
 
-def _wait(details: list[dict[str, Any]]) -> float | None:
+def _wait(details: Sequence[Mapping[str, Any]]) -> float | None:
     """Seconds the vendor asks to wait; it says so in the body, not in a header."""
     for detail in details:
         if matched := DELAY.fullmatch(str(detail.get("retryDelay") or "")):

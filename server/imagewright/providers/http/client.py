@@ -10,7 +10,6 @@ request, not before: it takes long.
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from dataclasses import dataclass, field, replace
@@ -38,7 +37,7 @@ from imagewright.providers.http.classify import (
     tidy,
     unanswered,
 )
-from imagewright.providers.http.request import RESULT_BYTES, Purpose, Reply
+from imagewright.providers.http.request import RESULT_BYTES, Purpose, Reply, read_json
 from imagewright.text import SEAL, may_hold
 
 if TYPE_CHECKING:
@@ -60,8 +59,6 @@ BEFORE_MONEY = frozenset({Purpose.UPLOAD, Purpose.SUBMIT})
 """Purposes of requests that a paid one may follow, or that are paid."""
 LIMIT_HEADERS = "x-ratelimit-limit-"
 """What the headers begin with that `read_limits` reads."""
-MOST_VALUES = 300_000
-"""Commas and opening brackets of a reply: reading so many takes some 30 ms and 20 MB. Base64 has none of them."""
 LARGE_REPLY = 500_000
 """Bytes from which a reply is read in a thread: it holds pictures, and decoding them takes tens of milliseconds."""
 
@@ -374,16 +371,6 @@ def _limits(account: Account, request: Request[Any], reply: Reply) -> Pace | Non
             log.warning("%s: the limits in a reply have an unknown shape (%s)", account.provider, type(error).__name__)
     stated = any(name.startswith(LIMIT_HEADERS) for name in reply.headers)
     return read_limits(reply.headers) if found is None and stated else found
-
-
-def read_json(body: bytes) -> Any:
-    """A body as JSON; None when it is none, or has more values than any vendor sends: reading it holds up the loop."""
-    if len(body) > MOST_VALUES and sum(map(body.count, (b",", b"[", b"{"))) > MOST_VALUES:
-        return None
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _key_headers(account: Account, request: Request[Any]) -> Mapping[str, str]:

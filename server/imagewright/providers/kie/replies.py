@@ -6,7 +6,6 @@ task is created, when it is asked about, and inside a task that failed, so one t
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,6 +27,7 @@ from imagewright.errors import (
 from imagewright.providers.base import Finished, Output, Running
 from imagewright.providers.common.fields import error_words, mapping, share, text_in, usd, whole, words_in
 from imagewright.providers.http.classify import sounds_moderated
+from imagewright.providers.http.request import read_json
 from imagewright.providers.kie.route import NAME, USD_PER_CREDIT
 
 if TYPE_CHECKING:
@@ -240,9 +240,4 @@ def _urls(result: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _decoded(value: Any) -> Mapping[str, Any]:
     """An object that may be written as JSON inside a text."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return {}
-    return mapping(value)
+    return mapping(read_json(value) if isinstance(value, str) else value)
