@@ -125,7 +125,7 @@ async def test_a_result_is_read_back_as_it_was(tmp_path: Path, output: Output) -
 
 async def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "incoming").write_bytes(b"in the way")
-    with pytest.raises(StorageError, match="in the way"):
+    with pytest.raises(StorageError, match="is a file and not a folder"):
         await spool_of(tmp_path).keep_output(JOB, 1, Output(data=b"picture"))
 
 

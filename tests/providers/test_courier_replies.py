@@ -184,9 +184,10 @@ async def test_50_at_once_are_answered_each_with_its_own(vendor: Vendor, tmp_pat
 async def test_an_answer_that_cannot_be_written_comes_through_the_pipe_and_is_written_later(
     size: int, vendor: Vendor, tmp_path: Path, couriered: HttpClient
 ) -> None:
-    in_the_way = tmp_path / "reply-1.part"
+    in_the_way = tmp_path / "reply-1"
 
     def blocked(answer: Answer) -> Answer:
+        in_the_way.unlink()  # says that the outcome is unknown
         in_the_way.mkdir()
         return answer
 
@@ -201,7 +202,7 @@ async def test_an_answer_that_cannot_be_written_comes_through_the_pipe_and_is_wr
 async def test_a_request_whose_answer_could_not_be_written_is_not_sent(
     vendor: Vendor, tmp_path: Path, couriered: HttpClient
 ) -> None:
-    (tmp_path / "reply-1.part").mkdir()
+    (tmp_path / "reply-1").mkdir()
     with pytest.raises(NotSent, match="its folder cannot be used"):
         await send(couriered, vendor, tmp_path)
     assert not vendor.requests

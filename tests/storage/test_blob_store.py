@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import anyio
@@ -17,7 +19,11 @@ from imagewright.storage.paths.roots import AllowedRoots, ConfineError
 from tests.storage.stores_bench import SOURCE
 from tests.support.clock import Clock
 
+if sys.platform != "win32":
+    import resource
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from imagewright.storage.blob_store import BlobStore
@@ -288,27 +294,58 @@ async def test_what_lasts_has_its_bytes_and_its_name_on_disk(local: LocalBlobs, 
     assert flushed == [(base / name).stat().st_ino for name in names]
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device here is always full")  # noqa: PTH110 - at import
+@contextmanager
+def no_file_larger_than(size: int) -> Iterator[None]:
+    """As on a disk that gets full while it is written."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits are set with POSIX means")
 async def test_nothing_is_left_of_what_could_not_be_written(local: LocalBlobs, base: Path, tmp_path: Path) -> None:
     await local.put(INPUT, b"x" * 10000)
-    (base / "incoming/job_1/.result-1.part").symlink_to("/dev/full")
-    (tmp_path / ".here.part").symlink_to("/dev/full")
     for write in (local.put("incoming/job_1/result-1", b"x" * 10000), local.fetch(INPUT, tmp_path / "here")):
-        with pytest.raises(StorageError, match="the disk is full"):
+        with pytest.raises(StorageError, match="the file is larger than"), no_file_larger_than(5000):
             await write
-    assert files(base) == {INPUT}
-    assert not (tmp_path / ".here.part").is_symlink()
+    assert files(tmp_path) == {f"{base.name}/{INPUT}"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
+async def test_what_is_put_goes_through_no_link(local: LocalBlobs, base: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "dear").write_bytes(b"dear")
+    await local.put(INPUT, b"x")
+    (base / "incoming" / "job_2").symlink_to(elsewhere)
+    for ask in (local.put("incoming/job_2/input-0", b"x"), local.workplace("incoming/job_2/fetch-1-me")):
+        with pytest.raises(StorageError, match="a link on the path"):
+            await ask
+    result = base / "incoming" / "job_1" / "result-1"
+    result.symlink_to(elsewhere / "dear")
+    await local.put("incoming/job_1/result-1", b"y")
+    assert (result.read_bytes(), result.is_symlink()) == (b"y", False)
+    assert files(elsewhere) == {"dear"}
+    assert (elsewhere / "dear").read_bytes() == b"dear"
+    assert await local.keys("incoming/job_2/") == []
 
 
 async def test_a_folder_that_was_just_checked_is_not_probed_again(tmp_path: Path, clock: Clock) -> None:
     pictures = tmp_path / "kept" / "pictures"
     blobs = LocalBlobs(tmp_path / "kept", pictures, AllowedRoots([pictures]), monotonic=clock.monotonic)
     await blobs.check_room("pictures", 100)
-    pictures.rmdir()
-    pictures.write_bytes(b"in its place")
+    os.utime(pictures, (1000, 1000))
     await blobs.check_room("pictures", 100)
     with pytest.raises(StorageError, match="Too little room"):  # how much is free is looked up each time
         await blobs.check_room("pictures", 2**62)
+    assert pictures.stat().st_mtime == 1000  # a file in it would have changed that
     clock.wait(FRESH)
-    with pytest.raises(StorageError, match="cannot be made"):
+    await blobs.check_room("pictures", 100)
+    assert pictures.stat().st_mtime != 1000
+    pictures.rmdir()
+    pictures.write_bytes(b"in its place")
+    with pytest.raises(StorageError, match="cannot be written: a part of the path is a file"):
         await blobs.check_room("pictures", 100)

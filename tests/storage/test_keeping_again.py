@@ -18,6 +18,7 @@ import imagewright
 from imagewright.errors import StorageError
 from imagewright.storage.blobs import LocalBlobs
 from imagewright.storage.library import Library
+from imagewright.storage.paths import OpenFolder
 from imagewright.storage.paths import files as private_files
 from imagewright.storage.paths.roots import AllowedRoots
 from imagewright.storage.records import LOCAL, id_of, new_id
@@ -26,7 +27,7 @@ from tests.storage.stores_bench import opened, picture, place
 from tests.support.memory_library import MemoryPictureIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from imagewright.settings.folders import Folders
     from imagewright.storage.records import NewPicture, PictureRecord, Principal
@@ -76,7 +77,7 @@ async def test_what_was_saved_before_a_kill_is_listed_and_not_saved_again(  # no
     folders: Folders,
     source: Path,
     monkeypatch: pytest.MonkeyPatch,
-    way: Callable[[Path, Path], None],
+    way: private_files.Way,
     save_as: str | None,
     of: int,
     *,
@@ -175,7 +176,7 @@ async def test_a_reservation_that_a_kill_left_empty_is_nobodys(
 ) -> None:
     monkeypatch.setattr(private_files, "_WAYS", (private_files.by_reservation,))
     async with opened(folders) as library:
-        with killed_before(monkeypatch, Path, "replace"):
+        with killed_before(monkeypatch, OpenFolder, "rename"):
             await library.keep(LOCAL, source, of_job(), save_as="fox.png")
     async with opened(folders) as library:
         record, _ = await library.keep(LOCAL, source, of_job(), save_as="fox.png")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import imagewright
-from imagewright.storage.paths import files
+from imagewright.storage.paths import files, open_folder
 from imagewright.storage.paths.roots import AllowedRoots
 from imagewright.storage.records import LOCAL
 from imagewright.storage.stores import open_stores
@@ -95,11 +95,14 @@ def test_pictures_in_a_folder_of_the_users_own(way: files.Way, tmp_path: Path) -
     source = tmp_path / "source"
     source.write_bytes(b"picture")
     source.chmod(0o644)
-    kept = files.keep(source, theirs / "new" / "fox.png")
+    with open_folder(theirs / "new", make=True) as folder:
+        kept = files.keep(source, folder, "fox.png")
     assert modes(theirs / "new") == {str(theirs / "new"): 0o700, str(kept.path): 0o600}
     part = theirs / "part"
     files.write_file(part, b"picture")
-    assert files.publish(part, theirs / "hare.png", (way,)).stat().st_mode & 0o777 == 0o600
+    with open_folder(theirs) as folder:
+        assert files.publish(folder, "part", "hare.png", (way,)) == "hare.png"
+    assert (theirs / "hare.png").stat().st_mode & 0o777 == 0o600
     assert theirs.stat().st_mode & 0o777 == 0o755
 
 

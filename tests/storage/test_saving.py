@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.errors import StorageError
+from imagewright.storage.paths import HAS_HANDLES, OpenFolder, open_folder
 from imagewright.storage.paths import files as saving
 
 if TYPE_CHECKING:
@@ -55,12 +56,34 @@ class Scanned(type(Path())):  # type: ignore[misc] # the concrete class differs 
         return Path(self).rename(target)
 
 
+def keep(source: Path, target: Path) -> saving.Kept:
+    with open_folder(target.parent, make=True) as folder:
+        return saving.keep(source, folder, target.name)
+
+
+def publish(part: Path, target: Path, ways: tuple[saving.Way, ...] = (), ours: saving.Ours | None = None) -> Path:
+    with open_folder(target.parent) as folder:
+        return folder.path / saving.publish(folder, part.name, target.name, ways, ours)
+
+
+def check_room(path: Path, needed_bytes: int) -> None:
+    with open_folder(path, make=True) as folder:
+        saving.check_room(folder, needed_bytes)
+
+
+class Sticky(OpenFolder):
+    """A folder from which nothing can be removed."""
+
+    def remove(self, name: str) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), name)
+
+
 def everything(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir())
 
 
 def test_bytes_are_untouched_and_the_folder_is_made(source: Path, folder: Path) -> None:
-    kept = saving.keep(source, folder / "a" / "b" / "fox.png")
+    kept = keep(source, folder / "a" / "b" / "fox.png")
     assert kept == (folder / "a" / "b" / "fox.png", source.stat().st_size)
     assert kept.path.read_bytes() == source.read_bytes()
     assert everything(kept.path.parent) == ["fox.png"]
@@ -69,14 +92,14 @@ def test_bytes_are_untouched_and_the_folder_is_made(source: Path, folder: Path) 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no folders that can be flushed")
 def test_what_is_kept_has_its_bytes_and_its_name_on_disk(source: Path, folder: Path, flushed: list[int]) -> None:
-    path = saving.keep(source, folder / "fox.png").path
+    path = keep(source, folder / "fox.png").path
     assert flushed == [path.stat().st_ino, folder.stat().st_ino]
 
 
 def test_a_taken_name_gets_the_next_number(source: Path, folder: Path) -> None:
     (folder / "fox.png").write_bytes(b"the user's own")
     (folder / "fox-3.png").mkdir()
-    names = [saving.keep(source, folder / "fox.png").path.name for _ in range(3)]
+    names = [keep(source, folder / "fox.png").path.name for _ in range(3)]
     assert names == ["fox-2.png", "fox-4.png", "fox-5.png"]
     assert (folder / "fox.png").read_bytes() == b"the user's own"
 
@@ -84,7 +107,7 @@ def test_a_taken_name_gets_the_next_number(source: Path, folder: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")
 def test_a_link_in_place_of_the_name_is_neither_followed_nor_replaced(source: Path, folder: Path) -> None:
     (folder / "fox.png").symlink_to(folder / "nowhere")
-    assert saving.keep(source, folder / "fox.png").path.name == "fox-2.png"
+    assert keep(source, folder / "fox.png").path.name == "fox-2.png"
     assert not (folder / "nowhere").exists()
     assert (folder / "fox.png").is_symlink()
 
@@ -93,11 +116,11 @@ def test_a_link_in_place_of_the_name_is_neither_followed_nor_replaced(source: Pa
 def test_a_name_is_there_only_with_its_whole_file(folder: Path) -> None:
     part = folder / "part"
     part.write_bytes(b"fox")
-    assert saving.publish(part, folder / "fox.png").samefile(part)  # a second name, never an empty file before
+    assert publish(part, folder / "fox.png").samefile(part)  # a second name, never an empty file before
 
 
 @ways
-def test_many_threads_never_take_one_name(folder: Path, way: Callable[[Path, Path], None]) -> None:
+def test_many_threads_never_take_one_name(folder: Path, way: saving.Way) -> None:
     paths: list[Path] = []
     start = threading.Barrier(8)
 
@@ -106,7 +129,7 @@ def test_many_threads_never_take_one_name(folder: Path, way: Callable[[Path, Pat
         for turn in range(10):
             part = folder / f"part{number}"
             part.write_text(f"{number}.{turn}", encoding="utf-8")
-            paths.append(saving.publish(part, folder / "fox.png", (way,)))
+            paths.append(publish(part, folder / "fox.png", (way,)))
             part.unlink(missing_ok=True)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
@@ -125,9 +148,7 @@ def always(_: Path) -> bool:
 
 @ways
 @pytest.mark.parametrize("before", [0, 1, 3])
-def test_a_first_copy_is_found_again_under_whichever_name_it_got(
-    folder: Path, way: Callable[[Path, Path], None], before: int
-) -> None:
+def test_a_first_copy_is_found_again_under_whichever_name_it_got(folder: Path, way: saving.Way, before: int) -> None:
     part = folder / "part"
     part.write_bytes(b"fox" * 1_000_000)
     names = ["fox.png", "fox-2.png", "fox-3.png", "fox-4.png"]
@@ -135,13 +156,13 @@ def test_a_first_copy_is_found_again_under_whichever_name_it_got(
         (folder / name).write_bytes(b"another")
     (folder / names[before]).write_bytes(part.read_bytes())
     inode = (folder / names[before]).stat().st_ino
-    found = saving.publish(part, folder / "fox.png", (way,), always)
+    found = publish(part, folder / "fox.png", (way,), always)
     assert (found.name, found.stat().st_ino) == (names[before], inode)
     assert everything(folder) == sorted([*names[: before + 1], "part"])
 
 
 @ways
-def test_the_same_bytes_of_another_picture_are_left_to_it(folder: Path, way: Callable[[Path, Path], None]) -> None:
+def test_the_same_bytes_of_another_picture_are_left_to_it(folder: Path, way: saving.Way) -> None:
     (folder / "part").write_bytes(b"fox")
     (folder / "fox.png").write_bytes(b"fox")
     asked = []
@@ -150,7 +171,7 @@ def test_the_same_bytes_of_another_picture_are_left_to_it(folder: Path, way: Cal
         asked.append(path.name)
         return False
 
-    assert saving.publish(folder / "part", folder / "fox.png", (way,), another).name == "fox-2.png"
+    assert publish(folder / "part", folder / "fox.png", (way,), another).name == "fox-2.png"
     assert asked == ["fox.png"]
 
 
@@ -185,28 +206,22 @@ NOT_OURS = [other_bytes, other_end, longer, empty, Path.mkdir, *([a_link, a_pipe
 @ways
 @pytest.mark.parametrize("taken", NOT_OURS)
 def test_what_is_not_the_same_is_never_taken_for_a_first_copy(
-    folder: Path, way: Callable[[Path, Path], None], taken: Callable[[Path], object]
+    folder: Path, way: saving.Way, taken: Callable[[Path], object]
 ) -> None:
     (folder / "part").write_bytes(b"fox" * 1_000_000)
     taken(folder / "fox.png")
-    assert saving.publish(folder / "part", folder / "fox.png", (way,), always).name == "fox-2.png"
+    assert publish(folder / "part", folder / "fox.png", (way,), always).name == "fox-2.png"
 
 
 def test_an_empty_file_is_nobodys_first_copy(folder: Path) -> None:
     for name in ("part", "fox.png"):
         (folder / name).write_bytes(b"")
-    assert saving.publish(folder / "part", folder / "fox.png", ours=always).name == "fox-2.png"
+    assert publish(folder / "part", folder / "fox.png", ours=always).name == "fox-2.png"
 
 
-def test_what_is_published_is_saved_although_its_part_cannot_be_removed(
-    source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(path: Path) -> None:
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "unlink", refuse)
-        kept = saving.keep(source, folder / "fox.png")
+def test_what_is_published_is_saved_although_its_part_cannot_be_removed(source: Path, folder: Path) -> None:
+    with Sticky(folder, open_folder(folder).handle) as sticky:
+        kept = saving.keep(source, sticky, "fox.png")
     assert kept.path.read_bytes() == source.read_bytes()
 
 
@@ -216,83 +231,114 @@ def test_what_is_published_is_saved_although_its_part_cannot_be_removed(
 )
 def test_what_breaks_off_leaves_nothing(folder: Path, good: int, code: int, reason: str) -> None:
     reader = io.BufferedReader(Failing(good, OSError(code, os.strerror(code))))
-    with pytest.raises(StorageError, match=reason) as caught:
-        saving.write_new(reader, folder / "new" / "fox.png")
+    with pytest.raises(StorageError, match=reason) as caught, open_folder(folder / "new", make=True) as new:
+        saving.write_new(reader, new, "fox.png")
     assert str(folder / "new") in str(caught.value)
     assert everything(folder / "new") == []
 
 
 @pytest.mark.parametrize("code", [errno.EPERM, errno.ENOTSUP, errno.ENOSYS])
 def test_a_disk_without_hard_links_is_served_another_way(folder: Path, code: int) -> None:
-    def no_links(part: Path, path: Path) -> None:
-        raise OSError(code, os.strerror(code), part, None, path)
+    def no_links(_folder: OpenFolder, part: str, name: str) -> None:
+        raise OSError(code, os.strerror(code), part, None, name)
 
     part = folder / "part"
     part.write_bytes(b"fox")
     (folder / "fox.png").write_bytes(b"taken")
-    path = saving.publish(part, folder / "fox.png", (no_links, saving.by_reservation))
+    path = publish(part, folder / "fox.png", (no_links, saving.by_reservation))
     assert (path.name, path.read_bytes()) == ("fox-2.png", b"fox")
     assert everything(folder) == ["fox-2.png", "fox.png"]
 
 
 def test_another_failure_is_not_tried_another_way(folder: Path) -> None:
-    def broken(part: Path, path: Path) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO), part, None, path)
+    def broken(_folder: OpenFolder, part: str, name: str) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), part, None, name)
 
     (folder / "part").write_bytes(b"fox")
     with pytest.raises(OSError, match=os.strerror(errno.EIO)):
-        saving.publish(folder / "part", folder / "fox.png", (broken, saving.by_reservation))
+        publish(folder / "part", folder / "fox.png", (broken, saving.by_reservation))
     assert everything(folder) == ["part"]
 
 
 def test_a_reservation_that_fails_is_given_back(folder: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        saving.by_reservation(folder / "no such part", folder / "fox.png")
+    with pytest.raises(FileNotFoundError), open_folder(folder) as opened:
+        saving.by_reservation(opened, "no such part", "fox.png")
     assert everything(folder) == []
 
 
 def test_a_file_that_a_scanner_has_open_is_renamed_once_it_lets_go(folder: Path) -> None:
-    part = Scanned(folder / "part")
-    part.write_bytes(b"fox")
-    saving.by_rename(part, folder / "fox.png")
+    (folder / "part").write_bytes(b"fox")
+    saving.by_rename(OpenFolder(Scanned(folder), None), "part", "fox.png")
     assert (folder / "fox.png").read_bytes() == b"fox"
     assert everything(folder) == ["fox.png"]
 
 
 def test_a_source_that_is_not_there(folder: Path) -> None:
     with pytest.raises(StorageError, match="cannot be read"):
-        saving.keep(folder / "gone", folder / "new" / "fox.png")
-    assert not (folder / "new").exists()
+        keep(folder / "gone", folder / "fox.png")
+    assert everything(folder) == []
 
 
 @pytest.mark.parametrize("place", ["f" * 300 + ".png", "file/fox.png", "file/new/fox.png"])
-def test_a_place_that_cannot_be(source: Path, folder: Path, place: str) -> None:
+def test_a_place_that_cannot_be(folder: Path, place: str) -> None:
     (folder / "file").write_bytes(b"")
     with pytest.raises(StorageError, match="cannot be saved in"):
-        saving.keep(source, folder / place)
+        saving.save_new(b"fox", folder / place)
     assert everything(folder) == ["file"]
 
 
 def test_room_is_found_and_nothing_left(folder: Path) -> None:
-    saving.check_room(folder / "a" / "b", 1000)
+    check_room(folder / "a" / "b", 1000)
     assert everything(folder / "a" / "b") == []
 
 
 def test_too_little_room_is_reported_in_figures(folder: Path) -> None:
     with pytest.raises(StorageError, match=r"Too little room in .*free, up to 1000 TB may be needed"):
-        saving.check_room(folder, 10**15)
-
-
-def test_no_room_below_a_file(folder: Path) -> None:
-    (folder / "file").write_bytes(b"")
-    with pytest.raises(StorageError, match="Nothing can be saved in"):
-        saving.check_room(folder / "file" / "a", 1)
+        check_room(folder, 10**15)
 
 
 def test_what_a_killed_process_left_is_swept_after_a_day(folder: Path) -> None:
     for name, age in ((".imagewright-old.part", 90_000), (".imagewright-new.part", 60), ("fox.part", 90_000)):
         (folder / name).write_bytes(b"half")
         os.utime(folder / name, (time.time() - age,) * 2)
-    saving.sweep(folder)
-    assert everything(folder) == [".imagewright-new.part", "fox.part"]
-    saving.sweep(folder / "missing")
+    with open_folder(folder) as opened:
+        saving.sweep(opened)
+        assert everything(folder) == [".imagewright-new.part", "fox.part"]
+        (folder / ".imagewright-new.part").unlink()
+        (folder / "fox.part").unlink()
+        folder.rmdir()
+        saving.sweep(opened)  # it must not stand in the way of saving
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a folder that is held open is not moved there")
+@pytest.mark.parametrize("handles", [True, False])
+def test_a_folder_that_is_moved_while_a_picture_is_saved_is_noticed(
+    source: Path, folder: Path, *, handles: bool
+) -> None:
+    moved, outside = folder / "moved", folder / "outside"
+    outside.mkdir()
+
+    def move(opened: OpenFolder, part: str, name: str) -> None:
+        saving.by_link(opened, part, name)
+        opened.path.rename(moved)
+        opened.path.symlink_to(outside)
+
+    (folder / "inner").mkdir()
+    (folder / "inner" / "part").write_bytes(source.read_bytes())
+    with (
+        open_folder(folder / "inner", handles=handles) as opened,
+        pytest.raises(OSError, match=r"moved|symbolic links"),
+    ):
+        saving.publish(opened, "part", "fox.png", (move,))
+    assert everything(outside) == []
+    assert everything(moved) == (["part"] if handles else ["fox.png", "part"])
+
+
+@pytest.mark.parametrize("handles", sorted({HAS_HANDLES, False}))
+def test_a_picture_is_saved_with_and_without_handles(source: Path, folder: Path, *, handles: bool) -> None:
+    with open_folder(folder, handles=handles) as opened:
+        names = [saving.keep(source, opened, "fox.png").path.name for _ in range(2)]
+        saving.check_room(opened, 1000)
+        saving.sweep(opened)
+    assert everything(folder) == sorted(names) == ["fox-2.png", "fox.png"]
+    assert (folder / "fox-2.png").read_bytes() == source.read_bytes()

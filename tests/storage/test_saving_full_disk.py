@@ -19,8 +19,8 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="limits and small disks 
 TRY = """
 import json, sys
 from pathlib import Path
-from imagewright.errors import StorageError
-from imagewright.storage.paths import files as saving
+from imagewright.errors import StorageError, why
+from imagewright.storage.paths import files, open_folder
 
 def attempt(action, *arguments):
     try:
@@ -29,6 +29,17 @@ def attempt(action, *arguments):
         return str(error)
     return "no error"
 
+def keep(source, target):
+    with open_folder(target.parent) as folder:
+        files.keep(source, folder, target.name)
+
+def check_room(path, needed):
+    try:
+        with open_folder(path, make=True) as folder:
+            files.check_room(folder, needed)
+    except OSError as error:
+        raise StorageError(why(error)) from error
+
 folder, source = Path(sys.argv[1]), Path(sys.argv[2])
 said = {}
 """
@@ -36,13 +47,13 @@ said = {}
 SMALL_FILES_ONLY = """
 import resource
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
-said["keep"] = attempt(saving.keep, source, folder / "fox.png")
+said["keep"] = attempt(keep, source, folder / "fox.png")
 """
 
 FULL = """
-said["too little"] = attempt(saving.check_room, folder, 10_000_000)
-said["enough"] = attempt(saving.check_room, folder, 10_000)
-said["big"] = attempt(saving.keep, source, folder / "fox.png")
+said["too little"] = attempt(check_room, folder, 10_000_000)
+said["enough"] = attempt(check_room, folder, 10_000)
+said["big"] = attempt(keep, source, folder / "fox.png")
 said["after big"] = sorted(path.name for path in folder.iterdir())
 with (folder / "filler").open("wb", buffering=0) as filler:
     try:
@@ -50,16 +61,16 @@ with (folder / "filler").open("wb", buffering=0) as filler:
             pass
     except OSError:
         pass
-said["full"] = attempt(saving.check_room, folder, 0)
-said["new folder"] = attempt(saving.check_room, folder / "a" / "b", 0)
-said["small"] = attempt(saving.keep, Path("/dev/null"), folder / "empty.png")
+said["full"] = attempt(check_room, folder, 0)
+said["new folder"] = attempt(check_room, folder / "a" / "b", 0)
+said["small"] = attempt(keep, Path("/dev/null"), folder / "empty.png")
 (folder / "empty.png").unlink(missing_ok=True)
 (folder / "filler").unlink()
 """
 
 READ_ONLY = """
-said["room"] = attempt(saving.check_room, folder, 1)
-said["keep"] = attempt(saving.keep, source, folder / "fox.png")
+said["room"] = attempt(check_room, folder, 1)
+said["keep"] = attempt(keep, source, folder / "fox.png")
 """
 
 REPORT = """

@@ -7,19 +7,20 @@ import sys
 import threading
 from contextlib import closing
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
 from imagewright.errors import StorageError
 from imagewright.storage.base import SetAsideError
+from imagewright.storage.paths import OpenFolder
 from imagewright.storage.sqlite import database as database_file
 from imagewright.storage.sqlite.database import Database, connect, set_aside
 from imagewright.storage.sqlite.tables import MIGRATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 ONE = (("CREATE TABLE note (text TEXT NOT NULL UNIQUE)",),)
 TWO = (*ONE, ("ALTER TABLE note ADD COLUMN stars INTEGER NOT NULL DEFAULT 0", "UPDATE note SET stars = 5"))
@@ -249,15 +250,15 @@ def test_what_vanishes_while_it_is_set_aside_is_not_missed(
 ) -> None:
     file.parent.mkdir(parents=True)
     damaged_header(file)
-    rename = Path.rename
+    rename = OpenFolder.rename
 
-    def rename_late(path: Path, to: str | Path) -> Path:
-        if path.name == f"{file.name}{gone}":  # what another thread's last connection does as it is closed
-            path.unlink()
-        return rename(path, to)
+    def rename_late(folder: OpenFolder, name: str, new_name: str) -> None:
+        if name == f"{file.name}{gone}":  # what another thread's last connection does as it is closed
+            folder.remove(name)
+        rename(folder, name, new_name)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", rename_late)
+        patch.setattr(OpenFolder, "rename", rename_late)
         for ending in ("-wal", "-shm"):
             file.with_name(f"{file.name}{ending}").write_bytes(b"")
         aside = set_aside(file, lambda: True, 1)

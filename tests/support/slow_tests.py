@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-STARTERS = frozenset({"House", "RawClient", "Runs", "put_program", "subprocess"})
+STARTERS = frozenset({"Attack", "House", "RawClient", "Runs", "put_program", "races", "subprocess"})
 """What starts a process, by the name it is used under."""
 EVERY_CELL = frozenset(
     {

@@ -181,7 +181,7 @@ class Calls:
         head, there = await self.library.head(record, HEAD_READ)
         cost = head_cost(head, there, LOOK_BYTES)
         async with DECODING.share(cost):
-            data, _ = await self._read(record, LARGEST_SHOWN, "open the file itself")
+            data, _ = await self._read(record, min(there, LARGEST_SHOWN), "open the file itself")
             return (await in_worker(look, data, cost=cost))[1]
 
     async def whole_file(self, record: PictureRecord, limit: int) -> tuple[bytes, str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import re
 import shutil
 import tempfile
@@ -303,7 +304,7 @@ class Delivery:
     async def _workplace(self, *, spare: bool) -> Path:
         """A folder of this process's own: one that was frozen must not write into its successor's file."""
         if spare:
-            return Path(await anyio.to_thread.run_sync(lambda: tempfile.mkdtemp(prefix="imagewright-")))
+            return Path(await anyio.to_thread.run_sync(lambda: os.path.realpath(tempfile.mkdtemp("", "imagewright-"))))
         return await self.stores.blobs.workplace(
             f"{fetch_key(self.job.id, self.new.variant)}{self.stores.jobs.worker_id}"
         )

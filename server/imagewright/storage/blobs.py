@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-import shutil
+import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -23,14 +23,16 @@ import anyio.to_thread
 
 from imagewright.errors import StorageError, why
 from imagewright.storage.base import BlobGoneError
-from imagewright.storage.paths.files import Kept, check_room, keep, make_folder, open_file, remove_folder, settle, sweep
-from imagewright.storage.paths.roots import read_within
+from imagewright.storage.paths import open_folder, remove_tree, tree
+from imagewright.storage.paths.files import Kept, check_room, keep, make_folder, sweep, write_whole
+from imagewright.storage.paths.roots import read_within, resolved_path
 from imagewright.storage.records import FILE, INCOMING, PICTURES, BlobFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
-    from typing import IO, Any, BinaryIO
+    from typing import Any, BinaryIO
 
+    from imagewright.storage.paths import OpenFolder
     from imagewright.storage.paths.roots import AllowedRoots
 
 T = TypeVar("T")
@@ -79,7 +81,16 @@ class LocalBlobs:
 
     async def put(self, key: str, data: bytes, *, lasting: bool = True) -> None:
         """See `BlobStore.put`."""
-        await anyio.to_thread.run_sync(_put, self._file(key), data, lasting)
+        file = self._file(key)
+
+        def put() -> None:
+            with _reasons(file), open_folder(file.parent, make=True) as folder:
+                write_whole(folder, file.name, data, lasting=lasting)
+            if lasting:  # its folder may be new
+                with suppress(OSError), open_folder(file.parent.parent) as above:
+                    above.settle()
+
+        await anyio.to_thread.run_sync(put)
 
     async def add(
         self,
@@ -102,11 +113,11 @@ class LocalBlobs:
 
         def copy() -> Kept:
             target = self._file(key)
-            folder = target.parent if key.startswith(FILE) else self._make_folder(target.parent)
-            if folder not in self._swept:
-                self._swept.add(folder)
-                sweep(folder)
-            return keep(source, folder / target.name, None if others is None else ours, digest=digest)
+            with self._open(target.parent) as folder:
+                if folder.path not in self._swept:
+                    self._swept.add(folder.path)
+                    sweep(folder)
+                return keep(source, folder, target.name, None if others is None else ours, digest=digest)
 
         kept = await self._copying.run(copy)
         return self._key(kept.path), kept.size
@@ -116,7 +127,8 @@ class LocalBlobs:
 
         def read() -> bytes:
             with self._opened(key) as stream:
-                return stream.read() if limit is None else read_within(stream, self._file(key), limit)
+                most = os.fstat(stream.fileno()).st_size if limit is None else limit
+                return read_within(stream, self._file(key), most)
 
         return await anyio.to_thread.run_sync(read)
 
@@ -133,8 +145,8 @@ class LocalBlobs:
         """See `BlobStore.fetch`."""
 
         def copy() -> None:
-            with self._opened(key) as stream, _reasons(into), _whole(into) as copied:
-                shutil.copyfileobj(stream, copied)
+            with self._opened(key) as stream, _reasons(into), open_folder(into.parent) as folder:
+                write_whole(folder, into.name, stream, lasting=False)
 
         await anyio.to_thread.run_sync(copy)
 
@@ -153,15 +165,12 @@ class LocalBlobs:
         folder, _, start = prefix.rpartition("/")
 
         def look() -> list[str]:
-            base = self._file(folder)
-            found = []
-            for place, folders, names in os.walk(base):
-                if Path(place) == base:
-                    folders[:] = [name for name in folders if name.startswith(start)]
-                    names = [name for name in names if name.startswith(start)]  # noqa: PLW2901 - a narrower list
-                below = Path(place).relative_to(base).as_posix()
-                whole = (name for name in names if not name.startswith("."))
-                found += [f"{folder}/{name}" if below == "." else f"{folder}/{below}/{name}" for name in whole]
+            found = list[str]()
+            with suppress(OSError), open_folder(self._file(folder)) as opened:
+                for name, status in tree(opened):
+                    is_whole = not name.rpartition("/")[2].startswith(".")
+                    if name.startswith(start) and is_whole and not stat.S_ISDIR(status.st_mode):
+                        found.append(f"{folder}/{name}")
             return sorted(found)
 
         return await anyio.to_thread.run_sync(look)
@@ -170,10 +179,14 @@ class LocalBlobs:
         """See `BlobStore.folders`."""
 
         def look() -> list[BlobFolder]:
-            with suppress(FileNotFoundError, NotADirectoryError):  # nothing was ever put there
-                plain = [one for one in self._file(key).iterdir() if one.is_dir() and not one.is_symlink()]
+            with suppress(FileNotFoundError, NotADirectoryError), open_folder(self._file(key)) as opened:
+                newest = dict[str, float]()
+                for name, status in tree(opened):
+                    top, _, below = name.partition("/")
+                    if below or stat.S_ISDIR(status.st_mode):
+                        newest[top] = max(newest.get(top, 0.0), status.st_mtime)
                 now = self._clock()
-                return [BlobFolder(f"{key}/{one.name}", now - changed) for one in plain if (changed := _newest(one))]
+                return [BlobFolder(f"{key}/{name}", now - changed) for name, changed in newest.items()]
             return []
 
         with _reasons(self._file(key), "read"):
@@ -187,38 +200,45 @@ class LocalBlobs:
     async def workplace(self, key: str) -> Path:
         """See `BlobStore.workplace`."""
         folder = self._file(key)
-        with _reasons(folder):
-            await self._short.run(make_folder, folder)
+
+        def make() -> None:
+            with _reasons(folder):
+                make_folder(folder)
+
+        await self._short.run(make)
         return folder
 
     async def check_room(self, key: str, needed_bytes: int) -> None:
         """See `BlobStore.check_room`. Makes the folder."""
 
         def check() -> None:
-            folder = self._file(key)
-            if not key.startswith(FILE):
-                folder = self._make_folder(folder)
-            fresh = self._monotonic() - self._probed.get(folder, -math.inf) < FRESH
-            check_room(folder, needed_bytes, probe=not fresh)
+            path = self._file(key)
+            fresh = self._monotonic() - self._probed.get(path, -math.inf) < FRESH
+            with self._open(path) as folder:
+                check_room(folder, needed_bytes, probe=not fresh)
             if not fresh:
-                self._probed[folder] = self._monotonic()
+                self._probed[path] = self._monotonic()
 
         await self._short.run(check)
 
-    def _make_folder(self, folder: Path) -> Path:
-        """Make a folder inside the roots, and return its path without links."""
-        checked, resolved = self._made.get(folder, (-math.inf, folder))
-        if self._monotonic() - checked >= FRESH:
-            resolved = self._roots.make_folder(folder)
-            self._made[folder] = self._monotonic(), resolved
-        return resolved
+    def _open(self, path: Path) -> OpenFolder:
+        """Open a folder. It is made if it is missing, and one of the library must be inside the roots."""
+        if path.is_relative_to(self._base_of(PICTURES)):
+            checked, resolved = self._made.get(path, (-math.inf, path))
+            if self._monotonic() - checked >= FRESH:
+                found = self._roots.open_folder(path)
+                self._made[path] = self._monotonic(), found.path
+                return found
+            path = resolved
+        with _reasons(path):
+            return open_folder(path, make=True)
 
     def _base_of(self, area: str) -> Path:
         """The folder of an area, with the links on the way to it resolved once it is there."""
         if (found := self._bases.get(area)) is not None:
             return found
         folder = self._pictures if area == PICTURES else self._base / INCOMING
-        resolved = Path(os.path.realpath(folder))
+        resolved = resolved_path(folder)
         if folder.is_dir():
             self._bases[area] = resolved
         return resolved
@@ -269,53 +289,10 @@ def _reasons(path: Path, what: str = "written") -> Iterator[None]:
         raise StorageError(f"{path} cannot be {what}: {why(error)}.") from error
 
 
-@contextmanager
-def _whole(file: Path) -> Iterator[IO[bytes]]:
-    """Write a file that takes its name when it is whole. What is left of one that fails is removed."""
-    part = file.with_name(f".{file.name}.part")
-    try:
-        with open_file(part, "wb") as stream:
-            yield stream
-        part.replace(file)
-    except OSError:
-        with suppress(OSError):
-            part.unlink()
-        raise
-
-
-def _put(file: Path, data: bytes, lasting: bool) -> None:  # noqa: FBT001 - called through a thread
-    with _reasons(file):
-        make_folder(file.parent)
-        with _whole(file) as stream:
-            stream.write(data)
-            if lasting:
-                stream.flush()
-                os.fsync(stream.fileno())
-        if lasting:
-            settle(file.parent)
-            settle(file.parent.parent)  # its folder may be new
-
-
-def _newest(folder: Path) -> float:
-    """When something in a folder was last changed, in seconds since 1970; 0 if it has been removed meanwhile."""
-    with suppress(FileNotFoundError):
-        return max(path.stat(follow_symlinks=False).st_mtime for path in (folder, *folder.rglob("*")))
-    return 0.0
-
-
-def _delete(folder: Path, start: str) -> None:
+def _delete(path: Path, start: str) -> None:
     """Remove all files of a folder whose names begin so, and then the folder if it is empty."""
-    if folder.is_symlink():  # nothing behind a link is this store's
-        return
-    with suppress(OSError):
-        with os.scandir(folder) as found:
-            entries = [entry for entry in found if entry.name.lstrip(".").startswith(start)]
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                remove_folder(Path(entry.path))
-            else:
-                Path(entry.path).unlink(missing_ok=True)
-        folder.rmdir()  # refused while something is in it
+    with suppress(OSError), open_folder(path.parent) as above:
+        remove_tree(above, path.name, lambda name: name.lstrip(".").startswith(start))
 
 
 @dataclass(eq=False, slots=True)

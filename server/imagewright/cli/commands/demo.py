@@ -8,7 +8,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.resources import files
-from io import BytesIO
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +26,7 @@ from imagewright.cli.progress import reporting
 from imagewright.cli.session import settings_now
 from imagewright.imaging.sheet import SheetEntry, contact_sheet
 from imagewright.providers import KEY_VARIABLES
-from imagewright.storage.paths.files import write_new
+from imagewright.storage.paths.files import read_file, save_new
 from imagewright.surface.client import open_client
 from imagewright.text import counted
 
@@ -46,6 +45,8 @@ CLOSING = (
     "real; what is generated or edited is a marked placeholder until a provider has a key."
 )
 
+LARGEST_SHOWN = 50_000_000
+"""Bytes of a picture that is shown on the contact sheet."""
 ENDINGS = (".jpg", ".png")
 """Of the bundled sample pictures."""
 PROMPTS = {
@@ -141,13 +142,17 @@ async def _play(client: OwnClient, scene: Scene, reporter: Reporter) -> None:
 
 def _sheet(shown: Sequence[Scene], out: Path) -> Path | None:
     entries = [
-        SheetEntry(Path(picture["path"]), scene.row.title, f"{scene.row.tool}: {verb(scene.operation)}")
+        SheetEntry(
+            read_file(Path(picture["path"]), LARGEST_SHOWN),
+            scene.row.title,
+            f"{scene.row.tool}: {verb(scene.operation)}",
+        )
         for scene in shown
         for picture in scene.pictures
     ]
     if not entries:
         return None
-    return write_new(BytesIO(contact_sheet(entries, heading=HEADING)), out / "contact-sheet.png").path
+    return save_new(contact_sheet(entries, heading=HEADING), out / "contact-sheet.png")
 
 
 def _print(shown: Sequence[Scene], out: Path, sheet: Path | None) -> None:
@@ -275,4 +280,4 @@ def lay_out(folder: Path) -> Mapping[str, Path]:
 def _placed(data: bytes, target: Path) -> Path:
     if target.is_file() and target.read_bytes() == data:
         return target
-    return write_new(BytesIO(data), target).path
+    return save_new(data, target)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +19,12 @@ from imagewright.engine.offer import tool_names
 from imagewright.errors import SettingsError, StorageError
 from imagewright.settings.load import load_settings
 from imagewright.settings.sources import read_config
-from imagewright.storage.paths.files import make_folder
+from imagewright.storage.paths.files import replace_file
 from imagewright.text import did_you_mean, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from imagewright.engine.offer import Offer
     from imagewright.settings.toggles import Toggles
@@ -146,22 +146,7 @@ def _switch_one(document: Any, name: str, *, on: bool) -> bool:
 
 def _write(file: Path, text: str) -> None:
     """Replace the file in one step; where it is a link, what it points to."""
-    target = Path(os.path.realpath(file))
     try:
-        make_folder(target.parent)  # private, as it also holds the key file
-        with tempfile.NamedTemporaryFile(
-            "w", dir=target.parent, prefix=f".{target.name}.", encoding="utf-8", newline="", delete=False
-        ) as draft:
-            draft.write(text)
-            draft.flush()
-            os.fsync(draft.fileno())
-        try:
-            read_config(Path(draft.name))
-            if target.exists():
-                Path(draft.name).chmod(target.stat().st_mode & 0o7777)
-            Path(draft.name).replace(target)
-        except BaseException:
-            Path(draft.name).unlink(missing_ok=True)
-            raise
+        replace_file(file, text.encode(), read_config)
     except OSError as error:
         raise StorageError(f"{file}: cannot be written ({error.strerror or error})") from error

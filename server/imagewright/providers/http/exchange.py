@@ -31,7 +31,7 @@ from imagewright.net.fetch import (
 from imagewright.providers.http.classify import PAGES, PICTURE_STARTS, Broken, is_message, not_fetched
 from imagewright.providers.http.request import PART, STEP, CodingError, Inflater, Purpose, Reply, coding_of
 from imagewright.storage.blobs import Batches
-from imagewright.storage.paths.files import open_file
+from imagewright.storage.paths.files import open_file, remove_file, rename_file
 from imagewright.text import clip
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ class Connections:
             raise not_fetched(late) from error
         except FetchError as error:
             if error.reason == "too_large":  # nobody will go on with it
-                await anyio.to_thread.run_sync(lambda: part_of(into).unlink(missing_ok=True))
+                await anyio.to_thread.run_sync(remove_file, part_of(into))
             raise not_fetched(error) from error
 
     async def _direct(self, request: httpx.Request) -> httpx.Response:
@@ -375,7 +375,7 @@ class _Incoming:
             with open_file(part_of(self.into), "ab" if self.written else "wb") as file:
                 file.write(block)
             if whole:
-                part_of(self.into).replace(self.into)
+                rename_file(part_of(self.into), self.into.name)
 
         await DISK.run(append)
         self.written = come

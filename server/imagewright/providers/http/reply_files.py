@@ -27,7 +27,8 @@ from imagewright.providers.http.dispatch import LATE_SECONDS, SMALL, STOPPED, re
 from imagewright.providers.http.redact import without_key, without_keys
 from imagewright.providers.http.request import Purpose, Request, Sending
 from imagewright.storage.blobs import Batches
-from imagewright.storage.paths.files import FILE_MODE, make_folder, open_file, settle
+from imagewright.storage.paths import open_folder
+from imagewright.storage.paths.files import make_folder, read_file, write_whole
 
 if sys.platform == "win32":
     import msvcrt
@@ -86,7 +87,8 @@ async def locked(folder: Path, number: int, seconds: float | None = None) -> Asy
 
 def _lock(path: Path) -> int | None:
     """An open file that holds the lock; None while another has it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
+    with open_folder(path.parent) as folder:
+        descriptor = folder.open(path.name, os.O_RDWR | os.O_CREAT)
     try:
         if sys.platform == "win32":
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
@@ -139,8 +141,7 @@ async def collect_again(provider: str, sending: Sending, max_bytes: int, seconds
 
 def _read(path: Path, max_bytes: int) -> bytes | None:
     try:
-        with path.open("rb") as file:
-            return file.read(max_bytes + SMALL)  # and its first line
+        return read_file(path, max_bytes + SMALL)  # and its first line
     except FileNotFoundError:
         return None
 
@@ -182,15 +183,8 @@ def write(path: Path, data: bytes, *, lasting: bool = True) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    part = path.with_name(f"{path.name}.part")
-    with open_file(part, "wb") as file:
-        file.write(data)
-        file.flush()
-        if lasting:
-            os.fsync(file.fileno())
-    part.replace(path)
-    if lasting:
-        settle(path.parent)
+    with open_folder(path.parent) as folder:
+        write_whole(folder, path.name, data, lasting=lasting)
 
 
 def mark(parcel: Parcel) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -20,7 +21,8 @@ import httpx
 from imagewright.net import FetchError, codings_of
 from imagewright.net.fetch import read_blocks
 from imagewright.providers.http.classify import NO_KEY
-from imagewright.storage.paths.files import write_file
+from imagewright.storage.paths import open_folder
+from imagewright.storage.paths.files import remove_file, write_file
 from imagewright.text import may_hold
 
 if TYPE_CHECKING:
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 OVERLAP = 4096
 """Bytes that are fetched once more to be compared. Two pictures that differ do not share so many by chance."""
+LONGEST_NOTE = 100_000
+"""Bytes of a note that are read. It has an address and a validator, and neither is longer than a header."""
 PARTIAL = 206
 TAKEN = (200, PARTIAL, 416)
 """Statuses that answer the question for the rest; with the first the whole file comes."""
@@ -60,7 +64,7 @@ def write_down(response: httpx.Response, url: str, part: Path, key: str) -> None
 
     Without a validator, or where that may hold the key, nothing is written, and the part cannot be gone on with.
     """
-    _note_of(part).unlink(missing_ok=True)
+    remove_file(_note_of(part))
     etag = response.headers.get("ETag", "")
     validator = etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
     if validator and not may_hold(validator.encode(), key):
@@ -112,11 +116,13 @@ class Begun:
 def read_part(part: Path, url: str) -> Begun | None:
     """The part of the file at that address; None where there is none, or it is not known to be of that file. Blocks."""
     with suppress(OSError, ValueError, TypeError):
-        source = Source(**json.loads(_note_of(part).read_bytes()))
-        size = part.stat().st_size
-        with part.open("rb") as file:
-            file.seek(max(size - OVERLAP, 0))
-            tail = file.read(OVERLAP)
+        with open_folder(part.parent) as folder:
+            with os.fdopen(folder.open(_note_of(part).name), "rb") as file:
+                source = Source(**json.loads(file.read(LONGEST_NOTE)))
+            with os.fdopen(folder.open(part.name), "rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                file.seek(max(size - OVERLAP, 0))
+                tail = file.read(OVERLAP)
         if tail and source.address == _address(url):
             return Begun(source, size, tail)
     return None

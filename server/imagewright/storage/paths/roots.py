@@ -1,21 +1,23 @@
 """The one place that decides which paths may be read and written.
 
-It decides after links are resolved, and opens a file so that what is read is the file it has decided about.
+It decides after links are resolved, and opens files and folders so that they are what it has decided about: below a
+folder that was opened without following a link, see `OpenFolder`.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice, takewhile
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn
 
 from imagewright.errors import StorageError, why
-from imagewright.storage.paths.files import make_folder, open_below
+from imagewright.storage.paths import OpenFolder, open_folder
 from imagewright.storage.paths.path_syntax import check_name, parse, shown
 from imagewright.text import byte_size, closest, listed
 
@@ -37,10 +39,12 @@ class ConfineError(StorageError):
 class Place:
     """A resolved path inside the roots."""
 
-    base: Path
-    """The root it lies in, resolved."""
     path: Path
     """The whole path, resolved."""
+    base: Path | None = None
+    """The folder on that path which is a root under another name; None if the path begins as that of its root does."""
+    identity: tuple[int, int] | None = None
+    """Device and number of that folder."""
 
 
 class AllowedRoots:
@@ -74,8 +78,17 @@ class AllowedRoots:
             ConfineError: the path is not absolute, is outside the roots, or leads to no regular file.
             StorageError: the file cannot be opened.
         """
-        place = self._regular_file(text)
-        return self._open(place), place.path
+        pure = self._parse(text)
+        if not pure.is_absolute():
+            self._refuse_relative(text, pure)
+        place = self._inside(resolved_path(Path(pure)), text)
+        with suppress(FileNotFoundError, NotADirectoryError):
+            return self._open(place), place.path
+        if twin := same_name(place.path):
+            place = self._inside(resolved_path(twin), text)
+            with suppress(FileNotFoundError, NotADirectoryError):
+                return self._open(place), place.path
+        raise ConfineError(f"There is no file {place.path}{nearest_names(place.path)}")
 
     def read_bytes(self, text: str, limit: int) -> bytes:
         """The content of a file, opened as by `open_readable`.
@@ -104,16 +117,15 @@ class AllowedRoots:
             ConfineError: it was replaced by a link out of the roots, or by something that is not a regular file.
             StorageError: the file cannot be opened.
         """
-        resolved = _resolved(path)
-        place = Place(Path(path.anchor), path) if resolved == path else self._inside(resolved, str(path))
         try:
-            status = place.path.stat(follow_symlinks=False)
+            return self._open(Place(path))
         except (FileNotFoundError, NotADirectoryError):
             raise
-        except OSError as error:
-            raise StorageError(f"{place.path} cannot be accessed: {why(error)}.") from error
-        self._check_regular(status, place.path)
-        return self._open(place)
+        except StorageError:
+            resolved = resolved_path(path)
+            if resolved == path:
+                raise
+        return self._open(self._inside(resolved, str(path)))
 
     def target(self, text: str) -> tuple[Path, str]:
         """The folder, resolved, and the file name that a `save_as` means. Neither needs to exist.
@@ -139,24 +151,28 @@ class AllowedRoots:
         if not is_folder:
             self._check_names(_new_names(path) if pure.is_absolute() else pure.parts)
         if is_folder or text.endswith(("/", "\\")):
-            return self._inside(_resolved(path), text).path, ""
-        return self._inside(_resolved(path.parent), text).path, path.name
+            return self._inside(resolved_path(path), text).path, ""
+        return self._inside(resolved_path(path.parent), text).path, path.name
 
-    def make_folder(self, folder: Path) -> Path:
-        """Make a folder inside the roots, with its missing parents, and return its resolved path.
+    def open_folder(self, folder: Path) -> OpenFolder:
+        """Open a folder inside the roots. It is made if it is missing, and its missing parents too.
 
         New folders are private (mode 0700). Folders that exist keep their mode.
 
         Raises:
             ConfineError: it is outside the roots.
-            StorageError: it cannot be made.
+            StorageError: it cannot be made or opened.
         """
-        self._inside(_resolved(folder), str(folder))
+        place = self._inside(resolved_path(folder), str(folder))
         try:
-            make_folder(folder)
+            return _open_below(place, place.path, make=True)
         except OSError as error:
-            raise StorageError(f"The folder {folder} cannot be made: {why(error)}.") from error
-        return self._inside(_resolved(folder), str(folder)).path
+            raise StorageError(f"The folder {folder} cannot be made or opened: {why(error)}.") from error
+
+    def make_folder(self, folder: Path) -> Path:
+        """As `open_folder`, but returns only its resolved path."""
+        with self.open_folder(folder) as opened:
+            return opened.path
 
     def _parse(self, text: str) -> PurePath:
         try:
@@ -172,44 +188,28 @@ class AllowedRoots:
         except ValueError as error:
             raise ConfineError(str(error)) from None
 
-    def _regular_file(self, text: str) -> Place:
-        pure = self._parse(text)
-        if not pure.is_absolute():
-            self._refuse_relative(text, pure)
-        place = self._inside(_resolved(Path(pure)), text)
-        status = self._status(place.path)
-        if status is None and (twin := same_name(place.path)):
-            place = self._inside(_resolved(twin), text)
-            status = self._status(place.path)
-        if status is None:
-            raise ConfineError(f"There is no file {place.path}{nearest_names(place.path)}")
-        self._check_regular(status, place.path)
-        return place
-
-    @staticmethod
-    def _status(path: Path) -> os.stat_result | None:
-        try:
-            return path.stat(follow_symlinks=False)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise StorageError(f"{path} cannot be accessed: {why(error)}.") from error
-
-    @staticmethod
-    def _check_regular(status: os.stat_result, path: Path) -> None:
-        if stat.S_ISDIR(status.st_mode):
-            raise ConfineError(f"{path} is a folder; name a file in it.")
-        if not stat.S_ISREG(status.st_mode):
-            raise ConfineError(f"{path} is not a regular file but a link, pipe or device; name a picture file.")
-
     def _open(self, place: Place) -> BinaryIO:
+        """Open a regular file.
+
+        Raises:
+            FileNotFoundError: it is not there.
+            NotADirectoryError: its folder is not there.
+            ConfineError: it is not a regular file.
+            StorageError: it cannot be opened.
+        """
+        path = place.path
+        if path in (place.base, Path(path.anchor)):
+            raise ConfineError(f"{path} is a folder; name a file in it.")
         try:
-            descriptor = open_below(place.base, place.path.relative_to(place.base).parts)
+            with _open_below(place, path.parent) as folder:
+                _check_regular(folder.status(path.name), path)  # opening some devices does something
+                stream = os.fdopen(folder.open(path.name), "rb")
+        except (FileNotFoundError, NotADirectoryError):
+            raise
         except OSError as error:
-            raise StorageError(f"{place.path} cannot be opened: {why(error)}.") from error
-        stream = os.fdopen(descriptor, "rb")
+            raise StorageError(f"{path} cannot be opened: {why(error)}.") from error
         try:
-            self._check_regular(os.fstat(descriptor), place.path)
+            _check_regular(os.fstat(stream.fileno()), path)
         except ConfineError:
             stream.close()
             raise
@@ -220,11 +220,11 @@ class AllowedRoots:
         roots = _all_resolved(self._roots)
         for root in roots:
             if resolved.is_relative_to(root):
-                return Place(root, resolved)
+                return Place(resolved)
         known = {mark for root in roots if (mark := _identity(root))}
         for ancestor in (resolved, *resolved.parents):
-            if _identity(ancestor) in known:
-                return Place(ancestor, resolved)
+            if (mark := _identity(ancestor)) in known:
+                return Place(resolved, ancestor, mark)
         where = "" if str(resolved) == text else f" leads to {resolved}, which"
         return self._refuse(f"{shown(text)}{where} is outside the folders that may be used")
 
@@ -238,12 +238,11 @@ class AllowedRoots:
 
     def _file_at(self, guess: Path) -> Path | None:
         """The resolved path of a guess if it is a file that may be read."""
-        try:
-            path = self._inside(_resolved(guess), str(guess)).path
-            status = self._status(path)
-        except StorageError:  # what cannot be read is not a good guess
-            return None
-        return path if status and stat.S_ISREG(status.st_mode) else None
+        with suppress(StorageError, OSError):  # what cannot be read is not a good guess
+            place = self._inside(resolved_path(guess), str(guess))
+            self._open(place).close()
+            return place.path
+        return None
 
     def _refuse(self, what: str) -> NoReturn:
         roots = ", ".join(str(root) for root in self._roots)
@@ -251,6 +250,27 @@ class AllowedRoots:
             f"{what}. Folders that may be used: {roots}. Put the file into one of them, or have the user set "
             f"IMAGEWRIGHT_ROOTS to all folders wanted (separated by {os.pathsep!r}) and restart the server."
         )
+
+
+def _open_below(place: Place, folder: Path, *, make: bool = False) -> OpenFolder:
+    """Open a folder of a place. Raises OSError if it cannot be opened, or its root was exchanged meanwhile."""
+    if place.base is None:
+        return open_folder(folder, make=make)
+    found = open_folder(place.base)
+    if found.identity() != place.identity:
+        found.close()
+        raise OSError(errno.ESTALE, "a folder on its path was exchanged meanwhile", str(place.base))
+    for name in folder.relative_to(place.base).parts:
+        with found:
+            found = found.child(name, make=make)
+    return found
+
+
+def _check_regular(status: os.stat_result, path: Path) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise ConfineError(f"{path} is a folder; name a file in it.")
+    if not stat.S_ISREG(status.st_mode):
+        raise ConfineError(f"{path} is not a regular file but a link, pipe or device; name a picture file.")
 
 
 def read_within(stream: BinaryIO, path: Path, limit: int) -> bytes:
@@ -282,16 +302,18 @@ def _new_names(path: Path) -> list[str]:
     return [path.name, *(folder.name for folder in missing)]
 
 
-def _resolved(path: Path) -> Path:
+def resolved_path(path: Path) -> Path:
     """The path with all links resolved.
 
     Raises:
-        StorageError: the system refuses this, as for the folders of other processes in `/proc`.
+        StorageError: the system refuses this, as for the folders of other processes in `/proc`, or a link on the path
+            was exchanged meanwhile.
     """
     try:
         return Path(os.path.realpath(path))  # Path.resolve raises on circles of links, differently by version
     except OSError as error:
-        raise StorageError(f"{shown(str(path))} cannot be accessed: {why(error)}.") from error
+        reason = "a part of it was exchanged just now" if error.errno == errno.EINVAL else why(error)
+        raise StorageError(f"{shown(str(path))} cannot be accessed: {reason}.") from error
 
 
 def _all_resolved(roots: Sequence[Path]) -> list[Path]:
@@ -299,14 +321,14 @@ def _all_resolved(roots: Sequence[Path]) -> list[Path]:
     found = []
     for root in roots:
         with suppress(StorageError):
-            found.append(_resolved(root))
+            found.append(resolved_path(root))
     return found
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Device and number of a file; None if it is missing, or if its file system has no such numbers."""
+    """Device and number of a resolved path; None if it is missing, or if its file system has no such numbers."""
     try:
-        status = path.stat()
+        status = path.stat(follow_symlinks=False)
     except OSError:
         return None
     return (status.st_dev, status.st_ino) if status.st_ino else None
@@ -327,24 +349,28 @@ def same_name(path: Path) -> Path | None:
     decomposed form. A model that copies such a name often writes other characters that look the same.
     """
     wanted = _as_read(path.name)
-    alike = [name for name in _names(path.parent) if _as_read(name) == wanted]
+    alike = [name for name in _names(path.parent) or () if _as_read(name) == wanted]
     return path.parent / alike[0] if len(alike) == 1 else None
 
 
 def nearest_names(path: Path) -> str:
     """The end of a sentence about a missing file: similar names in its folder, or that the folder is missing."""
-    if not os.path.isdir(path.parent):  # noqa: PTH112 - Path.is_dir raises on names too long
+    names = _names(path.parent)
+    if names is None:
         return f": there is no folder {path.parent}."
-    close = [str(path.parent / name) for name in closest(path.name, _names(path.parent), most=3)]
+    close = [str(path.parent / name) for name in closest(path.name, names, most=3)]
     return f"; did you mean {listed(close, 'or')}?" if close else "."
 
 
-def _names(folder: Path) -> list[str]:
+def _names(folder: Path) -> list[str] | None:
+    """The names of what is in a folder, or of some of it; None if there is no such folder."""
     try:
-        with os.scandir(folder) as entries:
-            return [entry.name for entry in islice(entries, MOST_NAMES)]
-    except OSError:  # a folder that cannot be listed has no neighbours to offer
+        with open_folder(folder) as opened:
+            return [entry.name for entry in opened.entries(MOST_NAMES)]
+    except PermissionError:  # a folder that cannot be listed has no neighbours to offer
         return []
+    except OSError:
+        return None
 
 
 def _as_read(name: str) -> str:

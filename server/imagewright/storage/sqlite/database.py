@@ -19,7 +19,8 @@ from urllib.parse import quote
 
 from imagewright.errors import StorageError, why
 from imagewright.storage.base import SetAsideError
-from imagewright.storage.paths.files import make_folder, open_file
+from imagewright.storage.paths import open_folder
+from imagewright.storage.paths.files import make_empty
 from imagewright.storage.sqlite.tables import MIGRATIONS, functions
 
 if TYPE_CHECKING:
@@ -216,11 +217,8 @@ class Database:
             time.sleep(_RETRY)
 
     def _make_file(self) -> None:
-        """An empty file that only its owner can read: it holds prompts."""
         try:
-            make_folder(self.file.parent)
-            with suppress(FileExistsError):
-                open_file(self.file, "xb").close()
+            make_empty(self.file)  # which only its owner can read: it holds prompts
         except OSError as error:
             raise StorageError(f"The database {self.file} cannot be made: {why(error)}.") from error
 
@@ -333,10 +331,11 @@ def set_aside(file: Path, is_same: Callable[[], bool], patience: float) -> Path 
             raise StorageError(f"The database {file} was read wrongly once, but is sound: try again.")
         aside = _free_name(file)
         try:
-            for ending in _COMPANIONS:  # before the file itself: left behind, they would be taken for its successor's
-                with suppress(FileNotFoundError):  # SQLite removes them whenever a last connection is closed
-                    Path(f"{file}{ending}").rename(f"{aside}{ending}")
-            file.rename(aside)
+            with open_folder(Path(os.path.realpath(file.parent))) as folder:
+                for ending in _COMPANIONS:  # before the file itself: else they would be taken for its successor's
+                    with suppress(FileNotFoundError):  # SQLite removes them whenever a last connection is closed
+                        folder.rename(f"{file.name}{ending}", f"{aside.name}{ending}")
+                folder.rename(file.name, aside.name)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -351,10 +350,11 @@ def set_aside(file: Path, is_same: Callable[[], bool], patience: float) -> Path 
 def _alone(file: Path, patience: float) -> Iterator[None]:
     """One process at a time. SQLite's own lock is used: it works everywhere and dies with the process."""
     try:
-        with closing(sqlite3.connect(f"{file}.lock", timeout=patience, isolation_level=None)) as lock:
+        make_empty(lock_file := file.with_name(f"{file.name}.lock"))  # SQLite would make one that all can read
+        with closing(connect(lock_file, timeout=patience, isolation_level=None)) as lock:
             lock.execute("BEGIN EXCLUSIVE")
             yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise StorageError(f"The database {file} is corrupt, and cannot be set aside: {error}.") from error
 
 

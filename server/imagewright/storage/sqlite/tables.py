@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from imagewright.storage.base import NO_SENSE, UnreadableJobError
+from imagewright.storage.paths.roots import resolved_path
 from imagewright.storage.records import FILE, PICTURES, CallRecord, JobRecord, spooled_key
 from imagewright.storage.states import OPEN, CallState, JobState
 
@@ -205,7 +205,7 @@ def functions(pictures: Path) -> Mapping[str, Callable[[Any], Any]]:
     Args:
         pictures: the library's folder: what lies in it gets a key below `pictures/`, everything else keeps its path.
     """
-    folder = Path(os.path.realpath(pictures))
+    folder = resolved_path(pictures)
 
     def key_of_path(data: bytes) -> str | None:
         try:
