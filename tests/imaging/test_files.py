@@ -17,7 +17,7 @@ from imagewright.imaging.limiter import Target
 from imagewright.imaging.pixels import open_picture, resize_exact
 from imagewright.imaging.prepare import mask_coverage, prepare
 from imagewright.imaging.preview import look
-from imagewright.imaging.signatures import known_formats
+from imagewright.imaging.signatures import known_formats, most_parts
 from tests.support.crafted_files import (
     COLOUR,
     GREY,
@@ -28,6 +28,7 @@ from tests.support.crafted_files import (
     hollow_webp,
     packed,
     png_of,
+    png_with,
 )
 from tests.support.pictures import NOT_PICTURES, STILL_FORMATS, cut_short, noise, opened, photo, saved
 
@@ -76,6 +77,11 @@ def test_damaged_exif_means_upright(exif: bytes) -> None:
 @pytest.mark.parametrize("name", [*ANIMATED, "tiff", "heic"])
 def test_frames_are_counted(name: str) -> None:
     assert probe(photo(format=name, frames=3)).frames == 3
+
+
+def test_a_promise_of_frames_is_not_believed_beyond_what_a_file_can_hold() -> None:
+    data = png_with(chunk(b"acTL", struct.pack(">II", 2**31 - 1, 0)))
+    assert probe(data).frames == most_parts(len(data))
 
 
 @pytest.mark.parametrize(("name", "mode"), [("png", "RGBA"), ("png", "LA"), ("webp", "RGBA")])

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.errors import PictureError
-from imagewright.imaging.bitstreams import av1_sides
+from imagewright.imaging.bitstreams import av1_sides, unit_sides
 from imagewright.imaging.files import decoding_cost, head_cost, measure, probe
-from imagewright.imaging.headers import MAX_PIXELS, cost_of, declared_sides
-from imagewright.imaging.limiter import INPUT_MAX_PIXELS, PROBE_BYTES
+from imagewright.imaging.headers import CEILINGS, MAX_PIXELS, cost_of, declared_sides
+from imagewright.imaging.limiter import INPUT_MAX_PIXELS, PROBE_BYTES, Piece
 from imagewright.imaging.signatures import known_formats
+from imagewright.imaging.workers import WORKERS
 from tests.support.crafted_files import (
     box,
     busy_png,
@@ -271,6 +272,21 @@ def test_items_that_lead_astray_are_found_out(data: bytes) -> None:
         declared_sides("avif", data, len(data))
 
 
+ZEROS = b"\x42\1" + bytes(13) + bytes(440) + b"\xff" * 57
+"""A parameter set of HEVC in which a number begins with 3,520 zeros."""
+
+
+def test_a_number_with_thousands_of_zeros_is_no_number() -> None:
+    with pytest.raises(ValueError, match="too many bits"):
+        unit_sides(memoryview(ZEROS))
+
+
+def test_thousands_of_sizes_are_not_compared_with_each_other() -> None:
+    sizes = box(b"ipco", *(ispe_of(1 + place % 100, 1 + place // 100) for place in range(300)))
+    with pytest.raises(ValueError, match="too many different sizes"):
+        declared_sides("avif", box(b"meta", bytes(4), box(b"iprp", sizes)), 10_000)
+
+
 @AVIF
 def test_an_avif_that_holds_more_than_it_promises_is_measured_by_what_it_holds() -> None:
     assert (measure(padded_avif(640, 480)).width, measure(padded_avif(640, 480)).height) == (640, 480)
@@ -309,7 +325,15 @@ def test_what_work_costs_is_known_without_reading_all_of_a_file(tmp_path: Path) 
 @pytest.mark.parametrize("name", STILL_FORMATS)
 def test_a_header_longer_than_what_was_read_costs_the_most_there_can_be(name: str) -> None:
     data = photo(format=name)
-    assert head_cost(data[:16], len(data), PROBE_BYTES) == cost_of(name, MAX_PIXELS, len(data), PROBE_BYTES)
+    most = CEILINGS.get(name, MAX_PIXELS)
+    assert head_cost(data[:16], len(data), PROBE_BYTES) == cost_of(name, most, len(data), PROBE_BYTES)
+
+
+@pytest.mark.parametrize("data", [hollow_png(2**31 - 1, 2**31 - 1), tiff_of((2**32 - 1, 2**32 - 1))])
+def test_a_picture_that_is_too_large_costs_no_more_than_the_largest(data: bytes) -> None:
+    assert decoding_cost(data, PROBE_BYTES) <= cost_of("webp", MAX_PIXELS, len(data), PROBE_BYTES)
+    with pytest.raises(PictureError, match="megapixels are read"):
+        WORKERS.do(Piece(decoding_cost(data, PROBE_BYTES)), "probe", data, lambda answer: answer)
 
 
 @pytest.mark.parametrize("kind", sorted(NOT_PICTURES))

@@ -6,7 +6,7 @@ import struct
 import zlib
 from typing import TYPE_CHECKING
 
-from tests.support.pictures import photo
+from tests.support.pictures import photo, quarters, saved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 GREY, COLOUR, PALETTE = 0, 2, 3
 """PNG colour types."""
+MEGA = 1_000_000
+ADLER = 65_521
+"""What the sums of a zlib checksum are taken by; of zeros, the first stays 1 and the second counts them (RFC 1950)."""
 PNG_MARK = b"\x89PNG\r\n\x1a\n"
 
 
@@ -48,16 +51,36 @@ def flat_png(side: int) -> bytes:
     return png_of((side, side), 1, GREY, [bytes((side + 7) // 8)] * side)
 
 
+def zeros(count: int) -> bytes:
+    """A zlib stream of so many zeros, which are never in memory together."""
+    packer = zlib.compressobj(9, wbits=-15)
+    mega = packer.compress(bytes(MEGA)) + packer.flush(zlib.Z_FULL_FLUSH)
+    rest = packer.compress(bytes(count % MEGA)) + packer.flush()
+    checksum = count % ADLER << 16 | 1
+    return b"\x78\x9c" + mega * (count // MEGA) + rest + struct.pack(">I", checksum)
+
+
+def black_png(width: int, height: int) -> bytes:
+    """A whole RGB PNG of any size, whose file has about a thousandth of its pixels' bytes."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, COLOUR, 0, 0, 0))
+    return PNG_MARK + header + chunk(b"IDAT", zeros(height * (1 + 3 * width))) + chunk(b"IEND")
+
+
+def png_with(*chunks: bytes) -> bytes:
+    """A whole small PNG with these chunks before its pixels."""
+    whole = photo()
+    return whole[:33] + b"".join(chunks) + whole[33:]
+
+
 def busy_png(chunks: int) -> bytes:
     """A small PNG with many empty chunks before its pixels."""
-    whole = photo()
-    return whole[:33] + chunk(b"teSt") * chunks + whole[33:]
+    return png_with(chunk(b"teSt") * chunks)
 
 
-def hollow_jpeg(width: int, height: int, before: bytes = b"") -> bytes:
+def hollow_jpeg(width: int, height: int, before: bytes = b"", *, progressive: bool = False) -> bytes:
     """A whole JPEG whose frame header promises another size; `before` stands before that header."""
-    whole = photo(format="jpeg")
-    at = whole.index(b"\xff\xc0")
+    whole = saved(quarters(64, 48), "jpeg", quality=95, progressive=True) if progressive else photo(format="jpeg")
+    at = whole.index(b"\xff\xc2" if progressive else b"\xff\xc0")
     return whole[:at] + before + whole[at : at + 5] + struct.pack(">HH", height, width) + whole[at + 9 :]
 
 
@@ -73,6 +96,15 @@ def lossless_webp(width: int, height: int) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body)) + bytes(body)
 
 
+def solid_webp(width: int, height: int) -> bytes:
+    """A whole lossless WebP of one colour: its five codes have one word each, so that no pixel takes a bit."""
+    codes = "".join("1000" for _ in range(5))  # a simple code, of one word, of one bit, which is 0
+    bits = f"{0:04b}" + "000" + codes  # alpha and version; no transform, no cache, one group of codes
+    packed_bits = int(bits[::-1], 2) << 28 | height - 1 << 14 | width - 1
+    body = b"WEBP" + riff(b"VP8L", b"\x2f" + packed_bits.to_bytes(16, "little"))
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
 def moving_webp(width: int, height: int) -> bytes:
     """A whole animation of 64 x 48 px whose canvas promises another size."""
     whole = photo(format="webp", frames=3)
@@ -83,6 +115,12 @@ def moving_webp(width: int, height: int) -> bytes:
 def hollow_gif(screen: tuple[int, int], frame: tuple[int, int]) -> bytes:
     """A GIF's headers without pixels."""
     return b"GIF89a" + struct.pack("<HH", *screen) + bytes(3) + b"," + struct.pack("<HHHH", 0, 0, *frame) + b"\0\2\0;"
+
+
+def busy_gif(frames: int) -> bytes:
+    """A whole animation of so many frames of one pixel."""
+    head = b"GIF89a\1\0\1\0\x80\0\0" + bytes(6)
+    return head + (b"," + bytes(4) + b"\1\0\1\0\0\2\2\x44\1\0") * frames + b";"
 
 
 def hollow_avif(width: int, height: int) -> bytes:
@@ -190,6 +228,18 @@ def tiff_of(
         entries += struct.pack(order + "HHL", tag, kind, len(values)) + place
     head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "L", first) + begins
     return head + struct.pack(order + "H", len(tags)) + entries + bytes(4) + values_part + pixels
+
+
+def changed_tiff(data: bytes, **tags: int) -> bytes:
+    """A TIFF as Pillow writes it with other values of the tags `t256`, `t257` ..."""
+    found = bytearray(data)
+    (first,) = struct.unpack("<L", data[4:8])
+    (count,) = struct.unpack("<H", data[first : first + 2])
+    for at in range(first + 2, first + 2 + 12 * count, 12):
+        (tag,) = struct.unpack("<H", data[at : at + 2])
+        if (value := tags.get(f"t{tag}")) is not None:
+            found[at + 8 : at + 12] = value.to_bytes(4, "little")
+    return bytes(found)
 
 
 def sequence(width: int, height: int, *before: tuple[int, int]) -> bytes:

@@ -29,6 +29,9 @@ _PROFILE_BITS, _LEVEL_BITS = 88, 8
 
 _MOST_LAYERS = 8
 
+_MOST_ZEROS = 31
+"""Zeros before the first 1 of an Exp-Golomb number: all below 2**32 - 1 (H.265, 9.2; AV1, 4.10.3 and 5.5.3)."""
+
 _FULL_COLOUR = 3
 """The `chroma_format_idc` of 4:4:4."""
 
@@ -123,23 +126,27 @@ class _Bits:
     """Reads numbers of any count of bits, the first bit highest."""
 
     def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
+        self._bits = int.from_bytes(data, "big")
+        self._left = 8 * len(data)
 
     def take(self, count: int) -> int:
-        end = self._at + count
-        first, last = self._at // 8, (end + 7) // 8
-        value = big(self._data, first, last - first) >> last * 8 - end
-        self._at = end
-        return value & (1 << count) - 1
+        self._left -= count
+        if self._left < 0:
+            raise ValueError("the header is cut short")
+        return self._bits >> self._left & (1 << count) - 1
 
     def take_golomb(self) -> int:
-        """An Exp-Golomb number: as many bits follow the first 1 as there were zeros before it."""
-        zeros = 0
-        while not self.take(1):
-            zeros += 1
-        zeros = min(zeros, 32)
-        return (1 << zeros) - 1 + self.take(zeros)
+        """An Exp-Golomb number: as many bits follow the first 1 as there were zeros before it.
+
+        Raises:
+            ValueError: it is cut short, or has more bits than a number in these headers.
+        """
+        rest = self._bits & (1 << self._left) - 1
+        zeros = self._left - rest.bit_length()
+        if zeros > _MOST_ZEROS and rest:
+            raise ValueError("a number has too many bits")
+        self.take(zeros)
+        return self.take(1 + zeros) - 1
 
 
 def _sides(bits: _Bits) -> Sides:

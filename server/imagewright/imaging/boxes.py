@@ -36,6 +36,9 @@ _MOST_EXTENTS = 64
 _MOST_TILES = 2048
 """Tiles of one grid; phones make them of 512 px, so their largest photo has 192."""
 
+_MOST_SIZES = 256
+"""Different sizes of items, and as many of coded pictures. Photos have a handful, and all are compared with all."""
+
 _PADDING = 64
 """Px by which an encoder may round a side up: the largest block of HEVC."""
 
@@ -139,9 +142,9 @@ class _Walk:
     """The file."""
     left: int
     """Boxes and units that may still be looked at."""
-    found: list[Sides] = field(default_factory=list)
+    found: set[Sides] = field(default_factory=set)
     """The sides that the boxes promise."""
-    coded: list[Sides] = field(default_factory=list)
+    coded: set[Sides] = field(default_factory=set)
     """The sides of the coded pictures."""
     types: dict[int, bytes] = field(default_factory=dict)
     """The type of each item."""
@@ -176,9 +179,9 @@ class _Walk:
 
     def read_items(self, meta: memoryview) -> None:
         """What a `meta` box says of its items, and the sides of the coded pictures in them."""
-        self.found += [(big(body, 4, 4), big(body, 8, 4)) for _, body in self.all_in(meta, b"iprp", b"ipco", b"ispe")]
+        self.found |= {(big(body, 4, 4), big(body, 8, 4)) for _, body in self.all_in(meta, b"iprp", b"ipco", b"ispe")}
         for _, body in self.all_in(meta, b"iprp", b"ipco", b"hvcC"):
-            self.coded += hevc_configuration(body, self.spend)
+            self.coded.update(hevc_configuration(body, self.spend))
         self.types = dict(_item_of(entry) for _, info in self.all_in(meta, b"iinf") for entry in self.entries(info))
         self._check_parts(meta)
         store = next((body for _, body in self.all_in(meta, b"idat")), memoryview(b""))
@@ -206,13 +209,19 @@ class _Walk:
 
     def _read_item(self, kind: bytes, data: memoryview) -> None:
         if kind == b"grid":
-            self.found.append(_grid_sides(data))
+            self.found.add(_grid_sides(data))
         else:
-            self.coded += (av1_sides if kind == b"av01" else hevc_sides)(data, self.spend)
+            self.coded.update((av1_sides if kind == b"av01" else hevc_sides)(data, self.spend))
 
     def all_sides(self) -> list[Sides]:
-        """What the boxes promise, and what the coded pictures have beyond that."""
-        return self.found + [sides for sides in self.coded if not self._is_promised(sides)]
+        """What the boxes promise, and what the coded pictures have beyond that.
+
+        Raises:
+            ValueError: there are too many different ones.
+        """
+        if max(len(self.found), len(self.coded)) > _MOST_SIZES:
+            raise ValueError("too many different sizes")
+        return [*self.found, *(sides for sides in self.coded if not self._is_promised(sides))]
 
     def _is_promised(self, sides: Sides) -> bool:
         """Whether a box promises at least this size of a coded picture, not counting its padding."""
@@ -221,10 +230,10 @@ class _Walk:
 
     def read_track(self, track: memoryview) -> None:
         """What a track says of its size, and what its first AV1 picture holds; no other is decoded."""
-        self.found += [
+        self.found |= {
             (big(head, len(head) - 8, 4) >> 16, big(head, len(head) - 4, 4) >> 16)
             for _, head in self.all_in(track, b"tkhd")
-        ]
+        }
         for _, table in self.all_in(track, b"mdia", b"minf", b"stbl"):
             inside = dict(self.boxes(table))
             if bytes(inside.get(b"stsd", b"")[12:16]) != b"av01":

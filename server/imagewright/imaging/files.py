@@ -20,10 +20,9 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from imagewright.errors import PictureError, StorageError
 from imagewright.imaging.headers import (
-    GIF_MAX_PIXELS,
+    CEILINGS,
     MAX_PIXELS,
     PARTS,
-    TIFF_MAX_PIXELS,
     cost_of,
     declared_sides,
     gif_layout,
@@ -39,6 +38,7 @@ from imagewright.imaging.signatures import (
     Unsupported,
     describe,
     known_formats,
+    most_parts,
     recognise,
     titles,
 )
@@ -62,8 +62,6 @@ _OPENERS = {
     "tiff": ("PIL.TiffImagePlugin", "TiffImageFile"),
     "bmp": ("PIL.BmpImagePlugin", "BmpImageFile"),
 }
-
-_CEILINGS = {"gif": GIF_MAX_PIXELS, "tiff": TIFF_MAX_PIXELS}
 
 HEAD_READ = 1 << 20
 """Bytes of a file on disk in which its sides are looked for; colour profiles and metadata may stand before them."""
@@ -155,12 +153,13 @@ def head_cost(head: bytes, size: int, work: int) -> int:
     name = recognise(head)
     if name not in known_formats():
         return 0
+    most = CEILINGS.get(name, MAX_PIXELS)
     try:
         width, height = declared_sides(name, head, size)[0]
     except ValueError:
         # A damaged header is refused when the whole file is there; one that is only long may be a picture of any size.
-        return 0 if len(head) == size else cost_of(name, MAX_PIXELS, size, work)
-    return cost_of(name, width * height, size, work)
+        return 0 if len(head) == size else cost_of(name, most, size, work)
+    return cost_of(name, min(width * height, most), size, work)
 
 
 def open_lazily(source: bytes | Path) -> Opened:
@@ -174,7 +173,7 @@ def open_lazily(source: bytes | Path) -> Opened:
     name = _format_of(data[:HEAD_BYTES])
     with loading(name, len(data)):
         declared = declared_sides(name, data, len(data))
-    _check_pixels(*declared[0], _CEILINGS.get(name, MAX_PIXELS), name)
+    _check_pixels(*declared[0], CEILINGS.get(name, MAX_PIXELS), name)
     module, factory = _OPENERS[name]
     with loading(name, len(data)):
         image = cast("ImageFile", getattr(import_module(module), factory)(BytesIO(data)))
@@ -189,7 +188,8 @@ def open_lazily(source: bytes | Path) -> Opened:
 
         frames = tiff_pages(data)
     elif name in ("png", "webp", "avif", "heic"):
-        frames = int(getattr(image, "n_frames", 1))
+        # a PNG's header can promise two thousand million of them
+        frames = min(int(getattr(image, "n_frames", 1)), most_parts(len(data)))
     return Opened(image, data, name, orientation_of(exif), frames)
 
 

@@ -38,8 +38,12 @@ MAX_PIXELS = 16_384 * 16_384
 """Pixels of the largest picture that is decoded (268 MP, about 1 GB in memory): a 4096 px square enlarged four
 times, the most any row can be asked for. Phones' largest sensors have 200 MP. Anything above is taken for a bomb."""
 
-GIF_MAX_PIXELS = TIFF_MAX_PIXELS = 64_000_000
-"""Their own ceiling. Pillow checks them itself and warns process-wide from 89 MP up."""
+GIF_MAX_PIXELS = 64_000_000
+"""A GIF's own ceiling, and a TIFF's. Pillow checks them itself and warns process-wide from 89 MP up."""
+
+CEILINGS = {"gif": GIF_MAX_PIXELS, "tiff": GIF_MAX_PIXELS, "avif": 8192 * 8192, "heic": 8192 * 8192}
+"""Pixels of the largest picture of a format that is decoded, where that is less than `MAX_PIXELS`. No model makes AVIF
+or HEIC of more, and with a few hundred bytes they can ask for gigabytes."""
 
 DECODED_BYTES = {"png": 4, "jpeg": 10, "gif": 4, "webp": 16, "avif": 12, "heic": 12, "tiff": 12, "bmp": 4}
 """Bytes a decoder holds for each pixel at its peak, measured with Pillow 13 and pillow-heif 1.8: a JPEG's is that of a
