@@ -15,10 +15,10 @@ import pytest
 
 from imagewright.errors import PictureError, StorageError
 from imagewright.imaging import files, limiter, lossless, pixels, prepare, preview, workers
-from imagewright.imaging.limiter import LOOK_BYTES, ROOM, Piece, Target, decode, in_worker
+from imagewright.imaging.limiter import LOOK_BYTES, ROOM, Piece, Preview, Target, decode, in_worker
 from imagewright.imaging.worker import environment
 from imagewright.imaging.workers import WORKERS, DecoderError, Workers
-from tests.support.odd_worker import odd_workers
+from tests.support.odd_worker import PICTURE, odd_workers
 from tests.support.pictures import NOT_PICTURES, cut_short, mask_of, noise, photo
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ LIES: dict[str, object] = {
     "a side that is true": {"width": True, "height": 8},
     "too many pixels": {"width": 100_000, "height": 100_000},
     "a side of 0": {"width": 0, "height": 8},
+    "other sides than in the file": {"width": 8, "height": 9},
     "another format": {"format": "exe"},
     "orientation 9": {"orientation": 9},
     "alpha that is a number": {"has_alpha": 1},
@@ -213,7 +214,7 @@ async def test_a_caller_that_is_cancelled_ends_its_worker_and_gives_its_room_bac
             await _until(lambda: not _lives(pid) and fresh.count == 0)
 
 
-@pytest.mark.parametrize("how", ["crash", "abort"])
+@pytest.mark.parametrize("how", ["crash", "abort", "half", "much", "long", "silent"])
 async def test_a_decoder_that_crashes_costs_one_error(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     with odd_workers(monkeypatch) as odd:
         with pytest.raises(DecoderError, match="ended twice without an answer"):
@@ -260,6 +261,21 @@ async def test_an_answer_that_makes_no_sense_is_not_taken(monkeypatch: pytest.Mo
         assert odd.count == 0  # who lies once is not asked again
         facts, _ = await decode(workers.look, json.dumps({"facts": HONEST, **HONEST}).encode(), per_pixel=LOOK_BYTES)
     assert (facts.width, facts.height) == (8, 8)
+
+
+@pytest.mark.parametrize(("sizes", "budget"), [([24], 10), ([], 1000), ([8, 16], 1000), ([25], 1000), ([0], 1000)])
+async def test_previews_that_make_no_sense_are_not_taken(
+    monkeypatch: pytest.MonkeyPatch, sizes: list[int], budget: int
+) -> None:
+    def asked(sizes: list[int]) -> list[Preview]:
+        previews = [{"width": 8, "height": 8, "size": size} for size in sizes]
+        return [Preview(json.dumps({"previews": previews, "shrunk": True}).encode(), "png", 8, 8)]
+
+    with odd_workers(monkeypatch):
+        made, shrunk = await in_worker(workers.fit_previews, asked([len(PICTURE)]), 1000, cost=COST)
+        assert (made, shrunk) == ([Preview(PICTURE, "png", 8, 8)], True)
+        with pytest.raises(DecoderError, match="ended twice without an answer"):
+            await in_worker(workers.fit_previews, asked(sizes), budget, cost=COST)
 
 
 async def test_an_answer_is_bounded_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-from contextlib import contextmanager
+import struct
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,14 +23,19 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from imagewright.imaging.limiter import Preview
     from imagewright.imaging.worker import Made
 
 MODULE = "tests.support.odd_worker"
 HURRY = 100
+HEAD = struct.Struct(">II")
+"""What a message begins with: the bytes of what it says, and of its files."""
+FIRST_FILES = 16
+"""The pipe to the server is one of the first files."""
 EATEN = 3_000_000_000
 """Bytes that `eat` asks for. The system gives them, as it only counts what is written to; a worker's limit does not."""
-PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(8)
-"""What is recognised as a picture."""
+PICTURE = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x08\0\0\0\x08"
+"""What begins as a picture of 8 x 8 px does."""
 
 
 class HurriedLimits(worker.Limits):
@@ -71,12 +77,45 @@ def _break() -> Any:
     raise ZeroDivisionError
 
 
+def _half() -> Any:
+    _write(HEAD.pack(2, 16) + b"{}" + bytes(8))
+    os._exit(0)
+
+
+def _much() -> Any:
+    _write(HEAD.pack(2, 2**32 - 1) + b"{}" + bytes(1 << 16))
+    return _sleep()
+
+
+def _long() -> Any:
+    _write(HEAD.pack(2**31, 0) + b"[" * (1 << 16))
+    return _sleep()
+
+
+def _silent() -> Any:
+    os.closerange(3, FIRST_FILES)
+    return _sleep()
+
+
+def _write(data: bytes) -> None:
+    """To the pipe to the server, wherever that is."""
+    for descriptor in range(3, FIRST_FILES):
+        with suppress(OSError):
+            os.write(descriptor, data)
+
+
 def _print() -> Any:
     os.write(1, b"a library prints something")
     return {"answer": {"error": "as asked", "kind": "picture"}}
 
 
 ODD = {"crash": _crash, "abort": _abort, "spin": _spin, "sleep": _sleep, "eat": _eat, "break": _break, "print": _print}
+ODD |= {"half": _half, "much": _much, "long": _long, "silent": _silent}
+
+
+def fit_previews(first: list[Preview], **_: object) -> dict[str, Any]:
+    """Do what the first preview asks."""
+    return look(first[0].data)
 
 
 def _packed(found: dict[str, Any]) -> Made:
@@ -95,6 +134,6 @@ def odd_workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[workers.Workers]:
 
 def serve() -> NoReturn:
     """Be such a worker."""
-    worker.OPERATIONS["look"] = (MODULE, _packed)
+    worker.OPERATIONS |= {"look": (MODULE, _packed), "fit_previews": (MODULE, _packed)}
     worker.Limits = HurriedLimits  # type: ignore[misc]  # what `worker.serve` sets its limits with
     worker.serve()

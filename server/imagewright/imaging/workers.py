@@ -23,18 +23,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from imagewright.errors import ImagewrightError, PictureError, StorageError
-from imagewright.imaging.files import PictureFacts
+from imagewright.imaging.files import PictureFacts, measure
 from imagewright.imaging.headers import MAX_PIXELS
 from imagewright.imaging.limiter import PreparedPicture, Preview
-from imagewright.imaging.signatures import HEAD_BYTES, KINDS, recognise
+from imagewright.imaging.signatures import KINDS
 from imagewright.imaging.worker import MODULE, BadAnswerError, Worker
-from imagewright.text import clip
+from imagewright.text import clip, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from PIL.Image import Image
 
+    from imagewright.imaging.files import Measured
     from imagewright.imaging.limiter import Piece, Target
     from imagewright.imaging.prepare import MaskForm
     from imagewright.imaging.signatures import Sides
@@ -52,8 +53,7 @@ LEAST_SECONDS, BYTES_PER_SECOND, MOST_SECONDS = 5.0, 8_000_000, 180.0
 """Processor time that work may take: so much, and a second more for so many bytes of memory, but never more than that.
 The same work takes 55 s on a server of 2026, most of it a tenth of what it gets."""
 WALL_FACTOR, START_SECONDS = 4, 10.0
-"""Seconds that may pass meanwhile: so many times the processor time, as the machine may be busy, and the worker's
-start."""
+"""Seconds that may pass meanwhile: so many times the processor time (the machine may be busy), and a start."""
 LONGEST_WORDS = 1000
 """Characters of an error's text that are taken from a worker."""
 TIME_SIGNALS = frozenset(-getattr(signal, name, 0) for name in ("SIGPROF", "SIGALRM")) - {0}
@@ -97,8 +97,8 @@ class Answer:
         return value
 
     def words(self, name: str) -> str:
-        """A text, cut."""
-        return clip(self.value(name, str), LONGEST_WORDS)
+        """A text on one line, cut."""
+        return plain(clip(self.value(name, str), LONGEST_WORDS))
 
     def sides(self) -> tuple[int, int]:
         """Width and height in px."""
@@ -107,12 +107,18 @@ class Answer:
             raise BadAnswerError("width and height")
         return width, height
 
-    def format(self) -> str:
-        """The type of the file, as the file itself has it."""
-        name = recognise(self.body[:HEAD_BYTES])
-        if name is None:
-            raise BadAnswerError("no picture")
-        return name
+    def file(self) -> Measured:
+        """What the file's own header says."""
+        with suppress(PictureError):
+            return measure(self.body)
+        raise BadAnswerError("no picture")
+
+    def made(self) -> tuple[bytes, str, int, int]:
+        """The file that was made, its type and its sides in px, which its own header has as well."""
+        measured = self.file()
+        if (measured.width, measured.height) != self.sides():
+            raise BadAnswerError("other sides than in the file")
+        return self.body, measured.format, measured.width, measured.height
 
     def error(self) -> ImagewrightError | None:
         """The error that it is, if it is one."""
@@ -283,10 +289,12 @@ def fit_previews(piece: Piece, first: Sequence[Preview], budget: int) -> tuple[l
 
     def read(answer: Answer) -> tuple[list[Preview], bool]:
         made, body = [], answer.body
-        for fields in answer.value("previews", list):
+        for fields, _ in zip(answer.value("previews", list), first, strict=False):
             size = Answer(fields, body).number("size", 1, len(body))
-            made.append(_preview(Answer(fields, body[:size])))
+            made.append(Preview(*Answer(fields, body[:size]).made()))
             body = body[size:]
+        if body or sum(preview.encoded_size for preview in made) > budget:
+            raise BadAnswerError("more previews than there is room for")
         return made, answer.value("shrunk", bool)
 
     files = [preview.data for preview in first]
@@ -298,8 +306,8 @@ def prepare(piece: Piece, data: bytes, target: Target) -> PreparedPicture:
 
     def read(answer: Answer) -> PreparedPicture:
         note = answer.words("note")
-        made = answer if note else Answer(answer.fields, data)  # without a note it is the caller's own file
-        return PreparedPicture(made.body, made.format(), *made.sides(), note)
+        # without a note it is the caller's own file
+        return PreparedPicture(*(answer.made() if note else (data, measure(data).format, *answer.sides())), note)
 
     return WORKERS.do(piece, "prepare", data, read, target=asdict(target))
 
@@ -345,7 +353,7 @@ def _memory(size: Sides) -> int:
 
 
 def _file(answer: Answer) -> bytes:
-    answer.format()
+    answer.file()
     return answer.body
 
 
@@ -374,11 +382,7 @@ def _facts(answer: Answer) -> PictureFacts:
 
 
 def _looked(answer: Answer) -> tuple[PictureFacts, Preview]:
-    return _facts(Answer(answer.value("facts", dict), b"")), _preview(answer)
-
-
-def _preview(answer: Answer) -> Preview:
-    return Preview(answer.body, answer.format(), *answer.sides())
+    return _facts(Answer(answer.value("facts", dict), b"")), Preview(*answer.made())
 
 
 def _image(answer: Answer) -> Image:
