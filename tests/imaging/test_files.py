@@ -17,7 +17,7 @@ from imagewright.imaging.limiter import Target
 from imagewright.imaging.pixels import open_picture, resize_exact
 from imagewright.imaging.prepare import mask_coverage, prepare
 from imagewright.imaging.preview import look
-from imagewright.imaging.signatures import known_formats, most_parts
+from imagewright.imaging.signatures import known_formats, most_parts, recognise
 from tests.support.crafted_files import (
     COLOUR,
     GREY,
@@ -131,6 +131,12 @@ def test_a_changed_byte_in_a_png_is_found_out() -> None:
 
 def test_only_the_header_is_believed_when_not_thorough() -> None:
     assert probe(cut_short(noise(80, 80, "jpeg")), thorough=False).width == 80
+
+
+def test_a_list_of_brands_is_read_no_further_than_a_head() -> None:
+    head = b"\0\1\0\0ftypisom\0\0\0\0"
+    assert recognise(head + b"isom" * 251 + b"avif" * 1000) == "avif"
+    assert recognise(head + b"isom" * 252 + b"avif" * 1000) is None
 
 
 def test_bytes_behind_the_end_do_no_harm() -> None:

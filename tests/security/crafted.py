@@ -6,6 +6,7 @@ cost more than a picture of its format within the limits.
 
 from __future__ import annotations
 
+import random
 import struct
 from functools import partial
 from typing import TYPE_CHECKING
@@ -117,6 +118,11 @@ def _many_sizes() -> bytes:
 def _grid(rows: int, columns: int, width: int, height: int) -> bytes:
     body = struct.pack(">BBBBII", 0, 1, rows - 1, columns - 1, width, height)
     return item_file(body, kind=b"grid").replace(b"ftypavif", b"ftypheic", 1)
+
+
+def _many_brands() -> bytes:
+    brands = box(b"ftyp", b"avif\0\0\0\0", random.Random(1).randbytes(20_000_000))  # noqa: S311 - the same on every run
+    return brands + box(b"meta", bytes(4), box(b"iprp", box(b"ipco", ispe_of(64, 48))))
 
 
 def _film(samples: int) -> bytes:
@@ -231,5 +237,6 @@ if "avif" in known_formats():
         "avif of 16000 px": (lambda: hollow_avif(16_000, 16_000), PIXELS),
         "avif coded with more than it says": (lambda: padded_avif(640, 480), TAKEN),
         "avif at the limit, coded with less": (lambda: hollow_avif(5700, 5700), TAKEN),
+        "avif of 5,000,000 brands": (_many_brands, DAMAGED),
         "avif of 4294967295 pictures": (lambda: _film(2**32 - 1), DAMAGED),
     }

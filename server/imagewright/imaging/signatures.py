@@ -121,7 +121,10 @@ def titles() -> str:
 
 
 def recognise(head: bytes) -> str | None:
-    """The format whose signature the first `HEAD_BYTES` of a file carry, also if it cannot be read here; else None."""
+    """The format whose signature a file carries in its first `HEAD_BYTES`, also if it cannot be read here; else None.
+
+    `head` may be longer, and what is beyond them is not looked at.
+    """
     if (begun := next((name for start, name in _STARTS if head.startswith(start)), None)) is not None:
         return begun
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
@@ -129,7 +132,7 @@ def recognise(head: bytes) -> str | None:
     if head.startswith(b"BM") and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
         return "bmp"
     if head[4:8] == b"ftyp":
-        box = head[: min(int.from_bytes(head[:4], "big"), len(head))]
+        box = head[: min(int.from_bytes(head[:4], "big"), HEAD_BYTES)]
         brands = {box[8:12], *(box[at : at + 4] for at in range(16, len(box), 4))}
         return next((name for name, known in _ISO_BRANDS.items() if brands & known), None)
     return None
