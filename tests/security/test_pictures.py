@@ -32,7 +32,8 @@ from tests.emulators.messages import Answer
 from tests.security.crafted import CRAFTED
 from tests.security.pictures import MEMORY, children_of, peak_of, seconds_of
 from tests.support.crafted_files import black_png
-from tests.support.engine_bench import Vendor, folders_in, left_of, open_bench, place
+from tests.support.engine_bench import PICTURE, Vendor, folders_in, left_of, open_bench, place
+from tests.support.odd_worker import odd_workers
 from tests.support.raw_client import MODERN, RawClient
 
 if TYPE_CHECKING:
@@ -165,6 +166,31 @@ async def test_a_crafted_file_that_was_paid_for_is_kept_byte_for_byte(
             kept[name] = path.read_bytes()
     assert [name for name, data in kept.items() if data != RESULTS[name]] == []
     assert len(kept) == len(RESULTS) == len(vendor.orders)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither these signals nor these limits")
+@pytest.mark.parametrize("how", ["crash", "spin", "sleep", "half", "silent", "long"])
+async def test_a_decoder_that_fails_for_good_costs_a_paid_picture_nothing(
+    home: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(deliver, "BROKEN_PAUSES", (0.001,))
+    vendor = Crafting()
+    async with open_bench(home, vendor) as bench:
+        with odd_workers(monkeypatch):
+            vendor.file = how.encode()
+            job = await bench.begin(how)
+            with anyio.fail_after(PATIENCE):
+                await job.ended()
+        vendor.file = PICTURE
+        after = await bench.begin("the next")
+        with anyio.fail_after(PATIENCE):
+            await after.ended()
+    (kept,) = (folders_in(home).pictures / "unreadable").iterdir()
+    assert kept.read_bytes() == how.encode()
+    assert str(kept) in str(job.error)
+    assert "It was charged." in str(job.error)
+    assert len(vendor.orders) == 2  # each was paid for once
+    assert [place(one).read_bytes() for one in after.pictures] == [PICTURE]
 
 
 @on_linux
