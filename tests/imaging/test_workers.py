@@ -278,6 +278,19 @@ async def test_previews_that_make_no_sense_are_not_taken(
             await in_worker(workers.fit_previews, asked(sizes), budget, cost=COST)
 
 
+@pytest.mark.parametrize(
+    ("mode", "profile"), [("RGB", 0), ("RGB", 24), ("L", 25), ("L", -40), ("P", 24), ("F", 24), ("none", 24), (1, 24)]
+)
+async def test_pixels_that_make_no_sense_are_not_taken(
+    monkeypatch: pytest.MonkeyPatch, mode: object, profile: int
+) -> None:
+    asked = json.dumps({"mode": mode, "width": 8, "height": 8, "profile": profile})
+    with odd_workers(monkeypatch) as odd:
+        with pytest.raises(DecoderError, match="ended twice without an answer"):
+            await decode(workers.open_picture, asked.encode(), per_pixel=LOOK_BYTES)
+        assert odd.count == 0
+
+
 async def test_an_answer_is_bounded_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "ANSWER_BYTES", 0)
     made = await in_worker(workers.as_png, TURNED, cost=COST)

@@ -118,6 +118,11 @@ def fit_previews(first: list[Preview], **_: object) -> dict[str, Any]:
     return look(first[0].data)
 
 
+def open_picture(source: bytes) -> dict[str, Any]:
+    """Do what the file asks."""
+    return look(source)
+
+
 def _packed(found: dict[str, Any]) -> Made:
     return found["answer"], (PICTURE,)
 
@@ -134,6 +139,6 @@ def odd_workers(monkeypatch: pytest.MonkeyPatch) -> Iterator[workers.Workers]:
 
 def serve() -> NoReturn:
     """Be such a worker."""
-    worker.OPERATIONS |= {"look": (MODULE, _packed), "fit_previews": (MODULE, _packed)}
+    worker.OPERATIONS |= dict.fromkeys(("look", "fit_previews", "open_picture"), (MODULE, _packed))
     worker.Limits = HurriedLimits  # type: ignore[misc]  # what `worker.serve` sets its limits with
     worker.serve()

@@ -306,8 +306,8 @@ def prepare(piece: Piece, data: bytes, target: Target) -> PreparedPicture:
 
     def read(answer: Answer) -> PreparedPicture:
         note = answer.words("note")
-        # without a note it is the caller's own file
-        return PreparedPicture(*(answer.made() if note else (data, measure(data).format, *answer.sides())), note)
+        made = answer.made() if note else (data, Answer({}, data).file().format, *answer.sides())
+        return PreparedPicture(*made, note)  # without a note it is the caller's own file
 
     return WORKERS.do(piece, "prepare", data, read, target=asdict(target))
 
@@ -391,7 +391,7 @@ def _image(answer: Answer) -> Image:
 
     mode, size = answer.words("mode"), answer.sides()
     profile = answer.number("profile", 0, len(answer.body))
-    if len(answer.body) - profile != size[0] * size[1] * CHANNELS.get(mode, 0):
+    if mode not in CHANNELS or len(answer.body) - profile != size[0] * size[1] * CHANNELS[mode]:
         raise BadAnswerError("pixels")
     image = images.frombytes(mode, size, memoryview(answer.body)[profile:])
     if profile:
