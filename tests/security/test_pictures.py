@@ -24,7 +24,7 @@ from imagewright.imaging.files import measure
 from imagewright.imaging.headers import CEILINGS, MAX_PIXELS
 from imagewright.imaging.limiter import INPUT_MAX_PIXELS
 from imagewright.imaging.signatures import known_formats
-from imagewright.net import fetch_public
+from imagewright.net import Guard, fetch_public
 from imagewright.storage.records import LOCAL
 from imagewright.storage.stores import open_stores
 from tests.emulators.base import Door, Emulator
@@ -127,7 +127,7 @@ async def test_every_crafted_file_is_refused_in_words_or_taken_as_a_data_uri(lib
 async def test_every_crafted_file_is_refused_in_words_or_taken_from_a_url(
     library: Library, given: Given, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pictures, "fetch_public", partial(fetch_public, allow_loopback=True))
+    monkeypatch.setattr(pictures, "fetch_public", partial(fetch_public, guard=Guard(loopback=True)))
     found = {name: await _refusal(f"{given.url('files')}/{number}", library) for number, name in enumerate(FILES)}
     assert {name: words for name, words in found.items() if not _is_as_written(name, words)} == {}
 
