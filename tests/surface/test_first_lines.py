@@ -146,6 +146,9 @@ class Written:
         self.messages.append(item.message)
         return True
 
+    async def room(self) -> None:
+        """A list has room for everything."""
+
 
 @pytest.mark.anyio
 async def test_a_handshake_overtakes_a_question_that_is_being_answered(caplog: pytest.LogCaptureFixture) -> None:

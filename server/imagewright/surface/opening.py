@@ -12,43 +12,42 @@ from __future__ import annotations
 import codecs
 import json
 import logging
-import os
-from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
 import mcp.types as t
-from anyio import from_thread
-from mcp.shared.message import SessionMessage
+from mcp.shared.message import ServerMessageMetadata, SessionMessage
 from pydantic import ValidationError
 from pydantic_core import from_json
 
 from imagewright.text import is_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterable, Iterator
 
     from anyio.abc import TaskGroup
-    from anyio.lowlevel import EventLoopToken
-    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+    from anyio.streams.memory import MemoryObjectSendStream
     from mcp.server import Server
 
-    Incoming = MemoryObjectReceiveStream[list["Item"]]
+    Incoming = AsyncIterable[list["Item"]]
     Requests = MemoryObjectSendStream[SessionMessage | Exception]
 
 log = logging.getLogger(__name__)
 
+BUSY = -32010
+"""The error of a request that is refused for the others; of those that the protocol leaves to servers (to -32019)."""
 DISCOVER = "server/discover"
 INITIALIZE = "initialize"
 CANCELLED = "notifications/cancelled"
 MOST_LOGGED = 100
 """Refused lines that are logged. A client need not read our standard error, and once its pipe is full, we block."""
-CHUNK = 65_536
-"""Bytes read at once; what a pipe holds on Linux."""
-OVER = (RuntimeError, CancelledError, anyio.ClosedResourceError, anyio.BrokenResourceError)
-"""What a thread gets when it passes something on after the conversation has ended."""
+MOST_AT_ONCE = 5000
+"""Requests that wait for their answers. No client has as many; each takes 20 to 50 kB while it is dealt with."""
+MOST_CHARACTERS = 256 * 1024 * 1024
+"""Characters that the arguments of all these may have together, the largest call of any row by itself included."""
 LONGEST_LINE = 256 * 1024 * 1024
 """Bytes: the largest call of any row, five pictures of 25 MiB as base64, has 175 MB."""
 MOST_COMMAS = 50_000
@@ -92,7 +91,7 @@ class LineReader:
 
     def __init__(self, longest: int = LONGEST_LINE) -> None:
         self._longest = longest
-        self._parts: list[bytes] = []
+        self._begun = bytearray()
         self._size = 0
 
     def feed(self, chunk: bytes) -> list[Item]:
@@ -110,17 +109,18 @@ class LineReader:
     def _add(self, part: bytes) -> None:
         self._size += len(part)
         if self._size > self._longest:
-            self._parts.clear()
-        elif part:
-            self._parts.append(part)
+            self._begun = bytearray()
+        else:
+            self._begun += part
 
     def _end(self, part: bytes) -> Item | None:
-        self._add(part)
-        line, size = b"".join(self._parts), self._size
-        self._parts, self._size = [], 0
-        if size > self._longest:
-            return Fault(t.INVALID_REQUEST, f"the line is longer than {self._longest} bytes", None, size)
-        return read_line(line)
+        if self._size:
+            self._add(part)
+            part, size = bytes(self._begun), self._size
+            self._begun, self._size = bytearray(), 0
+            if size > self._longest:
+                return Fault(t.INVALID_REQUEST, f"the line is longer than {self._longest} bytes", None, size)
+        return read_line(part)
 
 
 def read_line(line: bytes) -> Item | None:
@@ -222,6 +222,9 @@ class Answers(Protocol):
     def send_at_once(self, item: SessionMessage) -> bool:
         """Write one if nothing waits to be written; whether that was so."""
 
+    async def room(self) -> None:
+        """Return once not too much waits to be written."""
+
 
 class Opening:
     """Hands a client's messages to the SDK's server, once its era is known.
@@ -233,7 +236,7 @@ class Opening:
     """
 
     over = False
-    """Whether the client has no more to say."""
+    """Whether nothing more of the client is dealt with."""
 
     def __init__(self, server: Server[Any], requests: Requests, answers: Answers) -> None:
         self._server = server
@@ -243,6 +246,10 @@ class Opening:
         self._takes_pings = False
         self._refused = 0
         self._asked: dict[t.RequestId, anyio.CancelScope] = {}
+        self._unanswered: dict[t.RequestId, int] = {}
+        """The requests that wait for their answers, and how many characters their arguments have."""
+        self._characters = 0
+        self._relaying = anyio.CancelScope()
 
     async def relay(self, incoming: Incoming) -> None:
         """Until the client has no more to say.
@@ -250,11 +257,24 @@ class Opening:
         What was in the pipe together is read together, so that a handshake after a question is seen before the question
         is answered.
         """
-        async with self._requests, anyio.create_task_group() as group:
-            async for batch in incoming:
-                for item in batch:
-                    await self._take(item, group)
-            self.over = True
+        async with self._requests:
+            with self._relaying:
+                async with anyio.create_task_group() as group:
+                    async for batch in incoming:
+                        for item in batch:
+                            await self._answers.room()
+                            await self._take(item, group)
+                    self.over = True
+
+    def stop(self) -> None:
+        """Deal with nothing more, not even with what was read already."""
+        self.over = True
+        self._relaying.cancel()
+
+    def answered(self, request: t.RequestId | None) -> None:
+        """Forget a request that has its answer, or will have none as the client has cancelled it."""
+        if request is not None:
+            self._characters -= self._unanswered.pop(request, 0)
 
     def answer_ping(self, item: Item) -> bool:
         """Answer a plain ping of the handshake era, ahead of all other work; whether it was one, and is answered.
@@ -271,8 +291,10 @@ class Opening:
     async def _take(self, item: Item, group: TaskGroup) -> None:
         match item:
             case Fault():
-                self._log(item)
-                await self._answer(SessionMessage(item.answer()))
+                await self._refuse(item)
+                return
+            case t.JSONRPCRequest() if (fault := self._one_too_many(item)) is not None:
+                await self._refuse(fault)
                 return
             case t.JSONRPCRequest(method=method) if not self._decided and method == DISCOVER and _is_enveloped(item):
                 scope = self._asked[item.id] = anyio.CancelScope()
@@ -287,14 +309,38 @@ class Opening:
             case t.JSONRPCNotification(method=method, params={"requestId": str() | int() as request}):
                 if method == CANCELLED and request in self._asked:
                     self._asked.pop(request).cancel()
-        await self._requests.send(SessionMessage(item))
+        metadata = None
+        if isinstance(item, t.JSONRPCRequest):
+            metadata = ServerMessageMetadata(on_request_unanswered=partial(self._settled, item.id))
+        await self._requests.send(SessionMessage(item, metadata))
+
+    def _one_too_many(self, request: t.JSONRPCRequest) -> Fault | None:
+        """Why a request cannot be dealt with beside those that wait for their answers; None once it is one of them."""
+        size = _characters(request.params)
+        if request.id in self._unanswered:
+            # without an id: with this one, it would be taken for the answer to the first
+            return Fault(t.INVALID_REQUEST, "a request with this id is not answered yet", None, size)
+        if len(self._unanswered) >= MOST_AT_ONCE or (self._unanswered and self._characters + size > MOST_CHARACTERS):
+            return Fault(BUSY, "too much was asked at once; ask again when there are answers", request.id, size)
+        self._unanswered[request.id] = size
+        self._characters += size
+        return None
+
+    async def _settled(self, request: t.RequestId) -> None:
+        self.answered(request)
+
+    async def _refuse(self, fault: Fault) -> None:
+        self._log(fault)
+        await self._answer(SessionMessage(fault.answer()))
 
     async def _discover(self, request: t.JSONRPCRequest, scope: anyio.CancelScope) -> None:
         with scope:
             answer = await self._answer_apart(request)
         if scope.cancelled_caught:
+            self.answered(request.id)
             return
         self._asked.pop(request.id, None)
+        self.answered(request.id)
         await self._answer(answer)
 
     async def _answer_apart(self, request: t.JSONRPCRequest) -> SessionMessage:
@@ -312,6 +358,7 @@ class Opening:
         """A client that shakes hands has given up its question, which is answered as a server of that era would."""
         for request, scope in list(self._asked.items()):
             scope.cancel()
+            self.answered(request)
             error = t.ErrorData(code=t.METHOD_NOT_FOUND, message="Method not found", data=DISCOVER)
             await self._answer(SessionMessage(t.JSONRPCError(jsonrpc="2.0", id=request, error=error)))
         self._asked.clear()
@@ -329,52 +376,15 @@ class Opening:
             log.warning("more lines that are refused will not be logged")
 
 
+def _characters(params: dict[str, Any] | None) -> int:
+    """How many characters the texts of a call's arguments have, also those in lists."""
+    arguments = (params or {}).get("arguments")
+    if not isinstance(arguments, dict):
+        return 0
+    values = [one for value in arguments.values() for one in (value if isinstance(value, list) else (value,))]
+    return sum(len(one) for one in values if isinstance(one, str))
+
+
 def _is_enveloped(request: t.JSONRPCRequest) -> bool:
     meta = (request.params or {}).get("_meta")
     return isinstance(meta, dict) and t.PROTOCOL_VERSION_META_KEY in meta
-
-
-class Lines:
-    """Takes what the client sends from the thread that reads it."""
-
-    def __init__(self, waiting: MemoryObjectSendStream[list[Item]]) -> None:
-        self.opening: Opening | None = None
-        """Set once there is somebody to talk to."""
-        self._waiting = waiting
-
-    def read(self, wire: int, token: EventLoopToken) -> None:
-        """Pass on all lines, from a thread of its own.
-
-        A thread can wait for input on every platform, and a daemon does not keep the process from ending.
-        """
-        reader = LineReader()
-        with suppress(*OVER):
-            try:
-                while chunk := _chunk(wire):
-                    self._pass_on(reader.feed(chunk), token)
-                self._pass_on(reader.finish(), token)
-            finally:
-                from_thread.run_sync(self._waiting.close, token=token)
-
-    def _pass_on(self, items: list[Item], token: EventLoopToken) -> None:
-        if items and not from_thread.run_sync(self._take, items, token=token):
-            from_thread.run(self._waiting.send, items, token=token)
-
-    def _take(self, items: list[Item]) -> bool:
-        """Answer the pings among them; whether there was room for the rest, which else has to wait."""
-        if self.opening is not None:
-            items[:] = [item for item in items if not self.opening.answer_ping(item)]
-        try:
-            if items:
-                self._waiting.send_nowait(items)
-        except anyio.WouldBlock:
-            return False
-        return True
-
-
-def _chunk(wire: int) -> bytes:
-    try:
-        return os.read(wire, CHUNK)
-    except OSError as error:  # such as a terminal that was closed
-        log.warning("standard input cannot be read any more: %s", error)
-        return b""

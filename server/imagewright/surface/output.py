@@ -8,7 +8,7 @@ import socket
 import stat
 import sys
 from collections import deque
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     Writing = Callable[[memoryview], int]
 
+MOST_UNSENT = 32 * 1024 * 1024
+"""Bytes that may wait for a client to read them before no more is taken from it: about fifty of the largest replies."""
 PIPE_SIZE = 1 << 20
 """Bytes that the pipe to the client is to hold: a whole reply, so that it is written at once. Linux allows no more."""
 
@@ -46,6 +48,7 @@ class Output:
         self._write_some = write_some
         self._unsent: deque[tuple[memoryview, anyio.Event]] = deque()
         """What is not written yet, and what to set once it is."""
+        self._unsent_bytes = 0
         self._more = anyio.Event()
         """Set when `run` has something to do."""
         self._thread = anyio.CapacityLimiter(1)
@@ -69,6 +72,7 @@ class Output:
         line = item.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
         written = anyio.Event()
         self._unsent.append((memoryview(line), written))
+        self._unsent_bytes += len(line)
         if len(self._unsent) > 1 or not self._write_what_fits():
             self._more.set()
         return written
@@ -85,6 +89,7 @@ class Output:
 
     def _took(self, size: int) -> None:
         rest, written = self._unsent[0]
+        self._unsent_bytes -= size
         if size < len(rest):
             self._unsent[0] = rest[size:], written
         else:
@@ -110,17 +115,57 @@ class Output:
                 except BlockingIOError:
                     await anyio.wait_writable(self._wire)
 
+    async def room(self) -> None:
+        """Return once no more waits to be written than a client may leave unread."""
+        while self._unsent_bytes > MOST_UNSENT:
+            await self._unsent[0][1].wait()
+
     async def drained(self) -> None:
         """Return when all is written."""
         while self._unsent:
             await self._unsent[-1][1].wait()
 
 
-class WithoutFarewell:
-    """The stream to the client, without the errors that the SDK writes for calls in flight when the client has hung up.
+class Errors:
+    """Standard error, for a log that never waits: what its reader has no room for is left out.
 
-    They say "Connection closed" to the client that closed it, and clients on mcp 1.x end with a traceback because of
-    them.
+    A client need not read it. Once its pipe is full, a write would keep the whole server waiting.
+    """
+
+    def __init__(self, wire: int) -> None:
+        self._wire = wire
+        self._open = ExitStack()
+        """Never closed: there may be something to log until the process ends."""
+        self._write_some = self._open.enter_context(without_waiting(wire))
+        self._rest = memoryview(b"")
+        """What is left of a line that was begun."""
+
+    def write(self, text: str) -> None:
+        """Write a line as far as there is room, or leave it out if there is none."""
+        if self._rest and self._left_of(self._rest):
+            return
+        self._left_of(memoryview(text.encode(errors="backslashreplace")))
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+    def _left_of(self, rest: memoryview) -> bool:
+        """Whether some of a line that was begun is left."""
+        size = len(rest)
+        try:
+            while rest:
+                rest = rest[self._write_some(rest) if self._write_some else os.write(self._wire, rest) :]
+        except OSError:  # there is no room, or nobody reads it any more
+            rest = rest if len(rest) < size or self._rest else memoryview(b"")
+        self._rest = rest
+        return bool(rest)
+
+
+class WithoutFarewell:
+    """The SDK's stream to the client, which knows what is answered, and ends without errors for calls in flight.
+
+    The SDK writes these when the client has hung up. They say "Connection closed" to the client that closed it, and
+    clients on mcp 1.x end with a traceback because of them.
     """
 
     def __init__(self, inner: Output, opening: Opening) -> None:
@@ -130,6 +175,8 @@ class WithoutFarewell:
     async def send(self, item: SessionMessage, /) -> None:
         """Send it, unless it is such an error."""
         answer = item.message
+        if isinstance(answer, t.JSONRPCResponse | t.JSONRPCError):
+            self._opening.answered(answer.id)
         if self._opening.over and isinstance(answer, t.JSONRPCError) and answer.error.code == t.CONNECTION_CLOSED:
             return
         await self._inner.send(item)

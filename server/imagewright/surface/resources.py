@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import mcp.types as t
 from mcp import MCPError
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from imagewright.catalog.row import OperationName
 from imagewright.engine.engine import job_data
@@ -38,6 +39,8 @@ RECENT_PICTURES = 20
 """Pictures that are listed; all others can be read by id."""
 LARGEST_READ = 50_000_000
 """Bytes of a picture that is sent in full; above this only its preview and its path."""
+RESOURCE_NOT_FOUND = -32002
+"""The protocol's error for it until 2025-11-25; later revisions say that the parameters are invalid."""
 LONGEST_URI = 200
 """Characters; the longest of ours have 50."""
 MOST_COMPLETIONS = 100
@@ -86,7 +89,7 @@ class Resources:
 
     async def listed(self, _ctx: Context, params: t.PaginatedRequestParams | None) -> t.ListResourcesResult:
         """Guide pages of what is on, and the newest pictures."""
-        _first_page_only(params)
+        first_page_only(params)
         offer = self._engine.offer
         pages = [_page(OVERVIEW, "guide://overview", "How to choose among the image tools")]
         pages += [_page(row.tool, f"guide://tools/{row.tool}", f"How to use {row.title} well") for row in offer.rows]
@@ -110,18 +113,19 @@ class Resources:
 
     async def templates(self, _ctx: Context, params: t.PaginatedRequestParams | None) -> t.ListResourceTemplatesResult:
         """The addresses that take an id."""
-        _first_page_only(params)
+        first_page_only(params)
         return t.ListResourceTemplatesResult(resource_templates=TEMPLATES)
 
-    async def read(self, _ctx: Context, params: t.ReadResourceRequestParams) -> t.ReadResourceResult:
+    async def read(self, ctx: Context, params: t.ReadResourceRequestParams) -> t.ReadResourceResult:
         """One resource.
 
         Raises:
-            MCPError: invalid params with the URI, when there is no such resource now.
+            MCPError: there is no such resource now; with its URI.
         """
         uri = str(params.uri)
+        missing = t.INVALID_PARAMS if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS else RESOURCE_NOT_FOUND
         if len(uri) > LONGEST_URI:  # an error would repeat it twice
-            raise MCPError(t.INVALID_PARAMS, f"There is no resource {plain(clip(uri))} now", {"uri": clip(uri)})
+            raise MCPError(missing, f"There is no resource {plain(clip(uri))} now", {"uri": clip(uri)})
         try:
             if matched := GUIDE.fullmatch(uri):
                 return _text(uri, MARKDOWN, guide_text(self._engine.offer, matched[1] or matched[2]))
@@ -133,14 +137,16 @@ class Resources:
                 return await self._picture(uri, matched[1], small=matched[2] is not None)
         except KeyError:
             pass
+        except LookupError as error:
+            raise MCPError(missing, str(error), {"uri": uri}) from error
         except (ImagewrightError, OSError) as error:
             raise MCPError(t.INVALID_PARAMS, plain(str(error)), {"uri": uri}) from error
-        raise MCPError(t.INVALID_PARAMS, f"There is no resource {plain(uri)} now", {"uri": uri})
+        raise MCPError(missing, f"There is no resource {plain(uri)} now", {"uri": uri})
 
     async def _picture(self, uri: str, picture_id: str, *, small: bool) -> t.ReadResourceResult:
         record = await self._engine.picture(LOCAL, picture_id)
         if record is None:
-            raise MCPError(t.INVALID_PARAMS, f"There is no picture {picture_id}; see image_gallery", {"uri": uri})
+            raise LookupError(f"There is no picture {picture_id}; see image_gallery")
         if small:
             found = await self._engine.previews([record], self._engine.settings.reply_budget)
             if not found.shown:
@@ -169,7 +175,12 @@ def _blob(uri: str, mime: str, data: bytes) -> t.ReadResourceResult:
     return t.ReadResourceResult(contents=[content])
 
 
-def _first_page_only(params: t.PaginatedRequestParams | None) -> None:
+def first_page_only(params: t.PaginatedRequestParams | None) -> None:
+    """Refuse to turn a page: every list here is one page.
+
+    Raises:
+        MCPError: invalid params, as the protocol has it for a cursor that is not the server's own.
+    """
     if params is not None and params.cursor is not None:
         raise MCPError(t.INVALID_PARAMS, "Unknown cursor: there is one page")
 
@@ -227,8 +238,9 @@ class Prompts:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def listed(self, _ctx: Context, _params: t.PaginatedRequestParams | None) -> t.ListPromptsResult:
+    async def listed(self, _ctx: Context, params: t.PaginatedRequestParams | None) -> t.ListPromptsResult:
         """The prompts whose operation a tool that is on can do."""
+        first_page_only(params)
         return t.ListPromptsResult(
             prompts=[
                 t.Prompt(

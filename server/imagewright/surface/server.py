@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import mcp.types as t
+from mcp import MCPError
 from mcp.server import NotificationOptions, Server
 from mcp.server.subscriptions import (
     InMemorySubscriptionBus,
@@ -19,16 +21,19 @@ from mcp.server.subscriptions import (
 from imagewright import __version__
 from imagewright.guide.describe import instructions
 from imagewright.surface.definitions import HELPER_CLAUSES
-from imagewright.surface.resources import Prompts, Resources
-from imagewright.surface.tools import Tools
+from imagewright.surface.resources import Prompts, Resources, first_page_only
+from imagewright.surface.tools import REPORTED, Tools
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from mcp.server import ServerRequestContext
     from mcp.server.session import ServerSession
 
     from imagewright.engine.engine import Engine
 
     Context = ServerRequestContext[Any]
+    Handler = Callable[[Context, Any], Awaitable[Any]]
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +66,9 @@ class McpServer:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._bus = InMemorySubscriptionBus()
-        self._sessions: set[ServerSession] = set()
+        self._sessions: dict[object, ServerSession] = {}
+        """By connection: the SDK makes a session anew for each message."""
+        self._stopped = False
         self._tools = Tools(engine)
         resources, prompts = Resources(engine), Prompts(engine)
         self.server = NotifyingServer(
@@ -69,42 +76,72 @@ class McpServer:
             title="Imagewright",
             version=__version__,
             instructions=self._instructions(),
-            on_list_tools=self._list_tools,
-            on_call_tool=self._tools.call,
+            on_list_tools=_guarded(self._list_tools),
+            on_call_tool=self._call_tool,
             get_tool_input_schema=self._tools.input_schema,
-            on_list_resources=resources.listed,
-            on_list_resource_templates=resources.templates,
-            on_read_resource=resources.read,
-            on_list_prompts=prompts.listed,
-            on_get_prompt=prompts.get,
-            on_completion=prompts.complete,
+            on_list_resources=_guarded(resources.listed),
+            on_list_resource_templates=_guarded(resources.templates),
+            on_read_resource=_guarded(resources.read),
+            on_list_prompts=_guarded(prompts.listed),
+            on_get_prompt=_guarded(prompts.get),
+            on_completion=_guarded(prompts.complete),
             on_subscriptions_listen=ListenHandler(self._bus),
         )
         self.server.add_notification_handler("notifications/initialized", t.NotificationParams, self._joined)
+
+    def stop(self) -> None:
+        """Begin no call any more, not even one that the SDK has read already."""
+        self._stopped = True
 
     async def offer_changed(self) -> None:
         """Renew the instructions and tell every client, of either era, that the lists have changed."""
         self.server.instructions = self._instructions()
         for event in (ToolsListChanged(), ResourcesListChanged(), PromptsListChanged()):
             await self._bus.publish(event)
-        for session in list(self._sessions):
+        for connection, session in list(self._sessions.items()):
             try:
                 await session.send_tool_list_changed()
                 await session.send_resource_list_changed()
                 await session.send_prompt_list_changed()
             except (anyio.ClosedResourceError, anyio.BrokenResourceError):
-                self._sessions.discard(session)
+                self._sessions.pop(connection, None)
 
     def _instructions(self) -> str:
         offer = self._engine.offer
         helpers = {name: HELPER_CLAUSES[name] for name in offer.helpers}
         return instructions(offer.rows, offline_only=offer.offline_only, helpers=helpers)
 
-    async def _list_tools(self, _ctx: Context, _params: t.PaginatedRequestParams | None) -> t.ListToolsResult:
+    async def _list_tools(self, _ctx: Context, params: t.PaginatedRequestParams | None) -> t.ListToolsResult:
+        first_page_only(params)
         return t.ListToolsResult(tools=self._tools.listed())
 
+    async def _call_tool(
+        self, ctx: Context, params: t.CallToolRequestParams
+    ) -> t.CallToolResult | t.InputRequiredResult:
+        if self._stopped:
+            raise MCPError(t.CONNECTION_CLOSED, "The server is leaving; nothing was begun")
+        return await self._tools.call(ctx, params)
+
     async def _joined(self, ctx: Context, _params: t.NotificationParams | None) -> None:
-        self._sessions.add(ctx.session)
-        # a dead session does not raise on send: without this, every connection would be remembered for ever.
-        # The SDK has no public hook for the end of a connection.
-        ctx.session._connection.exit_stack.callback(self._sessions.discard, ctx.session)  # noqa: SLF001 - see above
+        connection = ctx.session._connection  # noqa: SLF001 - see below
+        if connection not in self._sessions:
+            self._sessions[connection] = ctx.session
+            # a dead session does not raise on send: without this, every connection would be remembered for ever.
+            # The SDK has no public hook for the end of a connection.
+            connection.exit_stack.callback(self._sessions.pop, connection, None)
+
+
+def _guarded(handler: Handler) -> Handler:
+    """The handler, whose faults are reported without their words: the SDK would show them to older clients."""
+
+    @wraps(handler)
+    async def guarded(ctx: Context, params: Any) -> Any:
+        try:
+            return await handler(ctx, params)
+        except MCPError:
+            raise
+        except Exception as error:
+            log.exception("%s broke", ctx.method)
+            raise MCPError(t.INTERNAL_ERROR, REPORTED) from error
+
+    return guarded

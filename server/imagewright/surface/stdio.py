@@ -9,17 +9,20 @@ import os
 import signal
 import sys
 import threading
-from contextlib import contextmanager
+from collections import deque
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
+from anyio import from_thread
 from mcp.shared.message import SessionMessage
 
 from imagewright.engine.engine import open_engine
-from imagewright.surface.opening import Lines, Opening
-from imagewright.surface.output import Output, WithoutFarewell, without_waiting
+from imagewright.surface.opening import MOST_LOGGED, LineReader, Opening
+from imagewright.surface.output import Errors, Output, WithoutFarewell, without_waiting
 from imagewright.surface.server import McpServer
 from imagewright.text import log_to
 
@@ -27,9 +30,9 @@ if sys.platform != "win32":
     import fcntl
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
-    from anyio.streams.memory import MemoryObjectReceiveStream
+    from anyio.lowlevel import EventLoopToken
 
     from imagewright.engine.engine import Engine
     from imagewright.settings.load import Settings
@@ -37,8 +40,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WAITING_CHUNKS = 64
-"""So many chunks are read before the first is dealt with; a ping behind them is seen in time."""
+CHUNK = 65_536
+"""Bytes read at once; what a pipe holds on Linux."""
+READ_AHEAD = 64 * CHUNK
+"""Bytes that are read before the first is dealt with; a ping behind them is seen in time."""
+ITEM_BYTES = 1024
+"""What a line counts for at least: the shortest has two bytes, and what is made of it several hundred."""
+SDK_LOG = "mcp.server.runner"
+"""Where the SDK logs each notification whose parameters are odd."""
+OVER = (RuntimeError, CancelledError, anyio.ClosedResourceError)
+"""What a thread gets when it passes something on after the conversation has ended."""
 LEAVE_SECONDS = 1.5
 """Seconds for which the answer to a request that is being sent is waited for, if a courier hears it after that. The MCP
 SDKs send TERM 2 s after they closed our input, and closing takes a moment. Without couriers it is waited for longer."""
@@ -72,7 +83,8 @@ async def serve_stdio(settings: Settings) -> bool:
         SettingsError: a toggle names no tool, or a provider is unknown; nothing was served.
         BrokenPipeError: the client no longer reads.
     """
-    log_to(sys.stderr, "%(levelname)s %(name)s: %(message)s")
+    log_to(Errors(2), "%(levelname)s %(name)s: %(message)s")
+    logging.getLogger(SDK_LOG).addFilter(_First(MOST_LOGGED))
     sys.setswitchinterval(SWITCH_SECONDS)
     app: McpServer | None = None
 
@@ -84,29 +96,40 @@ async def serve_stdio(settings: Settings) -> bool:
         async with open_engine(settings, on_change=announce) as engine:
             app = McpServer(engine)
             with _standard_input() as wire:
-                waiting, incoming = anyio.create_memory_object_stream[list["Item"]](WAITING_CHUNKS)
-                lines, token = Lines(waiting), anyio.lowlevel.current_token()
-                ending = _Ending(waiting.close)
+                lines, token = Lines(), anyio.lowlevel.current_token()
+                ending = _Ending(app.stop, lines.stop)
                 group.start_soon(_watch_signals, ending)
                 group.start_soon(_spare_the_loaded)
                 try:
-                    async with incoming, waiting:
-                        threading.Thread(target=lines.read, args=(wire, token), name="stdin", daemon=True).start()
-                        await _converse(app, lines, incoming)
+                    threading.Thread(target=lines.read, args=(wire, token), name="stdin", daemon=True).start()
+                    await _converse(app, lines)
                 finally:
+                    lines.stop()
                     with anyio.CancelScope(shield=True):
                         await ending.leave(engine)
         group.cancel_scope.cancel()
     return ending.interrupted
 
 
+class _First(logging.Filter):
+    """Lets only the first records through: a client causes as many as it likes."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._left = most
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        self._left -= record.levelno < logging.ERROR
+        return self._left >= 0 or record.levelno >= logging.ERROR
+
+
 class _Ending:
     """How the server ends: at the end of its input as soon as it can, and after a signal within seconds."""
 
-    def __init__(self, stop_reading: Callable[[], None]) -> None:
+    def __init__(self, *stops: Callable[[], None]) -> None:
         self.interrupted = False
         """Whether the first signal was Ctrl-C."""
-        self._stop_reading = stop_reading
+        self._stops = stops
         self._received: set[int] = set()
         self._leaving = False
 
@@ -128,7 +151,8 @@ class _Ending:
         last = threading.Timer(seconds, os._exit, (128 + number,))
         last.daemon = True
         last.start()
-        self._stop_reading()
+        for stop in self._stops:
+            stop()
 
     async def leave(self, engine: Engine) -> None:
         """Wait until the answers to what is being sent are written down, or will be by others."""
@@ -136,7 +160,94 @@ class _Ending:
         await engine.leave(LEAVE_SECONDS)
 
 
-async def _converse(app: McpServer, lines: Lines, incoming: MemoryObjectReceiveStream[list[Item]]) -> None:
+class Lines:
+    """What the client sends, from the thread that reads it to the event loop: batches of what was read together."""
+
+    opening: Opening | None = None
+    """Set once there is somebody to talk to."""
+
+    def __init__(self) -> None:
+        self._batches: deque[tuple[int, list[Item]]] = deque()
+        self._bytes = 0
+        self._ended = False
+        self._changed = anyio.Event()
+
+    def read(self, wire: int, token: EventLoopToken) -> None:
+        """Pass on all lines, from a thread of its own.
+
+        A thread can wait for input on every platform, and a daemon does not keep the process from ending.
+        """
+        reader, size = LineReader(), 0
+        with suppress(*OVER):
+            try:
+                while chunk := _chunk(wire):
+                    size += len(chunk)
+                    if items := reader.feed(chunk):
+                        self._pass_on(size, items, token)
+                        size = 0
+                self._pass_on(size, reader.finish(), token)
+            finally:
+                from_thread.run_sync(self._end, token=token)
+
+    def _pass_on(self, size: int, items: list[Item], token: EventLoopToken) -> None:
+        if not from_thread.run_sync(self._take, size, items, token=token):
+            from_thread.run(self._take_when_room, size, items, token=token)
+
+    def _take(self, size: int, items: list[Item]) -> bool:
+        """Answer the pings among them; whether there was room for the rest, which else has to wait."""
+        if self._ended:
+            raise anyio.ClosedResourceError
+        if self.opening is not None:
+            items[:] = [item for item in items if not self.opening.answer_ping(item)]
+        weight = max(size, len(items) * ITEM_BYTES)
+        if self._batches and self._bytes + weight > READ_AHEAD:
+            return False
+        if items:
+            self._batches.append((weight, items))
+            self._bytes += weight
+            self._has_changed()
+        return True
+
+    async def _take_when_room(self, size: int, items: list[Item]) -> None:
+        while not self._take(size, items):
+            await self._changed.wait()
+
+    async def __aiter__(self) -> AsyncIterator[list[Item]]:
+        """Each batch in its turn, until the input has ended."""
+        while self._batches or not self._ended:
+            if not self._batches:
+                await self._changed.wait()
+                continue
+            weight, items = self._batches.popleft()
+            self._bytes -= weight
+            self._has_changed()
+            yield items
+
+    def _end(self) -> None:
+        self._ended = True
+        self._has_changed()
+
+    def stop(self) -> None:
+        """Pass on nothing more, not even what was read already."""
+        self._batches.clear()
+        self._end()
+        if self.opening is not None:
+            self.opening.stop()
+
+    def _has_changed(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
+
+
+def _chunk(wire: int) -> bytes:
+    try:
+        return os.read(wire, CHUNK)
+    except OSError as error:  # such as a terminal that was closed
+        log.warning("standard input cannot be read any more: %s", error)
+        return b""
+
+
+async def _converse(app: McpServer, lines: Lines) -> None:
     """Until the client has no more to say."""
     server = app.server
     with _standard_output() as wire, without_waiting(wire) as write_some:
@@ -146,7 +257,7 @@ async def _converse(app: McpServer, lines: Lines, incoming: MemoryObjectReceiveS
             async with anyio.create_task_group() as conversation:
                 requests, read = anyio.create_memory_object_stream[SessionMessage | Exception]()
                 lines.opening = opening = Opening(server, requests, output)
-                conversation.start_soon(opening.relay, incoming)
+                conversation.start_soon(opening.relay, lines)
                 write = WithoutFarewell(output, opening)
                 await server.run(read, write, server.create_initialization_options())
             await output.drained()
