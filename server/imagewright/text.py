@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import TextIO
+    from _typeshed import SupportsWrite
 
 READ_AHEAD: Final = 8
 """Of a text that will be cut to a length, this many times the length is read: the rest could be megabytes."""
@@ -241,7 +241,7 @@ class LogLines(logging.Formatter):
         return "\n".join(f"  {plain(line)}" for line in super().formatException(ei).split("\n"))
 
 
-def log_to(stream: TextIO, form: str) -> None:
+def log_to(stream: SupportsWrite[str], form: str) -> None:
     """Log warnings and worse to a stream, unless a log is set up already."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(LogLines(form))

@@ -135,6 +135,26 @@ class RawClient:
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
+    def send_bytes(self, data: bytes) -> None:
+        """Bytes as they are, also such as are no text."""
+        assert self.process.stdin is not None
+        with open(self.process.stdin.fileno(), "wb", closefd=False) as raw:
+            raw.write(data)
+
+    def skip_ids(self, count: int) -> None:
+        """Use no id of the next so many: a test gives them out itself."""
+        self._last += count
+
+    def next_answer(self) -> dict[str, Any]:
+        """The next answer, whosever it is; an answer to what cannot be read has no id.
+
+        Raises:
+            queue.Empty: none came in time.
+        """
+        message = self._answers.get(timeout=PATIENCE)
+        assert "ended" not in message, f"the server has ended: {''.join(self.log)}"
+        return message
+
     def begin(self, method: str, params: dict[str, Any] | None = None, *, progress: bool = False) -> int:
         """Send a request and return its id."""
         self._last += 1
@@ -151,8 +171,7 @@ class RawClient:
 
     def answer(self, request: int) -> dict[str, Any]:
         """The whole answer to a request; fails when none comes."""
-        message = self._answers.get(timeout=PATIENCE)
-        assert "ended" not in message, f"the server has ended: {''.join(self.log)}"
+        message = self.next_answer()
         assert message["id"] == request, message
         return message
 
@@ -160,8 +179,7 @@ class RawClient:
         """The whole answers to several requests, in whatever order they come."""
         missing, found = set(requests), {}
         while missing:
-            message = self._answers.get(timeout=PATIENCE)
-            assert "ended" not in message, f"the server has ended: {''.join(self.log)}"
+            message = self.next_answer()
             missing.remove(message["id"])
             found[message["id"]] = message
         return found

@@ -15,7 +15,20 @@ if TYPE_CHECKING:
 
     import pytest
 
-STARTERS = frozenset({"Attack", "House", "RawClient", "Runs", "put_program", "races", "subprocess"})
+STARTERS = frozenset(
+    {
+        "Attack",
+        "House",
+        "RawClient",
+        "Runs",
+        "attack_with_opening",
+        "flood",
+        "put_program",
+        "races",
+        "server_in",
+        "subprocess",
+    }
+)
 """What starts a process, by the name it is used under."""
 EVERY_CELL = frozenset(
     {

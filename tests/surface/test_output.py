@@ -13,7 +13,7 @@ import mcp.types as t
 import pytest
 from mcp.shared.message import SessionMessage
 
-from imagewright.surface.output import Output, in_portions, without_waiting
+from imagewright.surface.output import MOST_UNSENT, Errors, Output, in_portions, without_waiting
 from tests.support.raw_client import ERAS, MODERN, RawClient
 
 if TYPE_CHECKING:
@@ -139,3 +139,73 @@ def test_a_ping_does_not_wait_for_the_requests_before_it(revision: str, home: Pa
     else:
         assert answers[ping]["result"] == {}
         assert ids.index(ping) < min(ids.index(one) for one in numbers)
+
+
+@pytest.mark.anyio
+@pytest.mark.skipif(os.name != "posix", reason="Windows waits in a thread")
+async def test_there_is_room_until_too_much_is_unread_and_again_once_it_is_read() -> None:
+    read, write = os.pipe()
+    with without_waiting(write) as write_some:
+        output = Output(write, write_some)
+        received: list[int] = []
+        with anyio.fail_after(PATIENCE):
+            async with anyio.create_task_group() as group:
+                group.start_soon(output.run)
+                count = 0
+                while count * LARGE <= MOST_UNSENT:
+                    await output.room()
+                    group.start_soon(output.send, message(count, LARGE // 2))  # in two bytes each
+                    await anyio.wait_all_tasks_blocked()
+                    count += 1
+                waiting = anyio.Event()
+
+                async def wait() -> None:
+                    await output.room()
+                    waiting.set()
+
+                group.start_soon(wait)
+                await anyio.wait_all_tasks_blocked()
+                assert not waiting.is_set()
+                client = threading.Thread(target=_receive, args=(read, count, received))
+                client.start()
+                await waiting.wait()
+                await anyio.to_thread.run_sync(client.join)
+                group.cancel_scope.cancel()
+    assert received == [*range(count)]
+    os.close(read)
+    os.close(write)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such pipes")
+@pytest.mark.parametrize("ends", [a_pipe, a_socket])
+def test_a_log_that_nobody_reads_keeps_nobody_waiting_and_has_whole_lines(
+    ends: Callable[[], tuple[int, int]],
+) -> None:
+    read, write = ends()
+    errors = Errors(write)
+    for number in range(100):
+        errors.write(f"{number} {'é' * 50_000}\n")
+    os.set_blocking(read, False)
+    found = b""
+    for number in (100, 101):  # what was begun is ended first, and then there is room
+        while (part := _some(read)) is not None:
+            found += part
+        errors.write(f"{number} the end\n")
+    found += _some(read) or b""
+    lines = found.decode().splitlines()
+    numbers = [int(line.partition(" ")[0]) for line in lines]
+    assert numbers[0] == 0
+    assert numbers[-1] == 101
+    assert numbers == sorted(set(numbers))
+    assert len(numbers) < 100
+    assert all(line.partition(" ")[2] in {"é" * 50_000, "the end"} for line in lines)
+    os.close(read)
+    errors.write("nobody reads\n")
+    os.close(write)
+
+
+def _some(wire: int) -> bytes | None:
+    try:
+        return os.read(wire, 1_000_000)
+    except BlockingIOError:
+        return None

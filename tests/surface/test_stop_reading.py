@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -18,7 +19,8 @@ from mcp.server import Server
 from imagewright.engine.engine import open_engine
 from imagewright.settings.load import load_settings
 from imagewright.storage.records import LOCAL
-from imagewright.surface.opening import Fault, Opening
+from imagewright.surface.opening import Fault, LineReader, Opening
+from imagewright.surface.output import BUSY, MOST_CHARACTERS, Exchange
 from imagewright.surface.server import McpServer
 from imagewright.surface.stdio import CHUNK, ITEM_BYTES, READ_AHEAD, Lines
 
@@ -58,7 +60,8 @@ async def test_what_was_read_begins_after_the_end_of_the_input_but_not_after_a_s
     incoming, outgoing = os.pipe()
     begun = []
     requests, to_server = anyio.create_memory_object_stream[Any]()
-    lines.opening = opening = Opening(Server("none"), requests, Unread())
+    exchange = Exchange()
+    lines.opening = opening = Opening(Server("none"), requests, Unread(), exchange)
     token = anyio.lowlevel.current_token()
     reading = threading.Thread(target=lines.read, args=(incoming, token), daemon=True)
     with anyio.fail_after(SOON):
@@ -75,7 +78,7 @@ async def test_what_was_read_begins_after_the_end_of_the_input_but_not_after_a_s
         await anyio.to_thread.run_sync(reading.join)
     os.close(incoming)
     assert [one.message.id for one in begun] == [*range(3 if how == "a signal" else sent)]
-    assert opening.over
+    assert exchange.over
 
 
 @pytest.mark.anyio
@@ -127,3 +130,125 @@ async def test_so_much_is_read_ahead_and_no_more(filling: Callable[[], Filling])
                 break
             while len(passed) == len(filling()):
                 await anyio.lowlevel.checkpoint()
+
+
+def request(number: int | str, size: int = 0) -> t.JSONRPCRequest:
+    params = {"name": "qwen", "arguments": {"prompt": "x" * size}}
+    return t.JSONRPCRequest(jsonrpc="2.0", id=number, method="tools/call", params=params)
+
+
+class Heard(Unread):
+    """A client that remembers what it was answered."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[Any, int]] = []
+
+    async def send(self, item: SessionMessage, /) -> None:
+        assert isinstance(item.message, t.JSONRPCError)
+        self.answers.append((item.message.id, item.message.error.code))
+
+
+MOST, CHARACTERS = 20, 1000
+"""Less than the server's own bounds."""
+HALF = CHARACTERS // 2
+TOO_MUCH: dict[str, tuple[list[t.JSONRPCRequest], list[tuple[Any, int]]]] = {
+    "the same id": ([request(1), request(1), request("1"), request(1)], [(None, t.INVALID_REQUEST)] * 2),
+    "requests": ([request(one) for one in range(MOST + 2)], [(MOST + n, BUSY) for n in (0, 1)]),
+    "characters": ([request(1, HALF), request(2, HALF), request(3, 1), request(4)], [(3, BUSY)]),
+    "one that is large": ([request(1, CHARACTERS + 1), request(2, 1), request(3)], [(2, BUSY), (3, BUSY)]),
+}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("settles", ["answered", "cancelled by the client"])
+@pytest.mark.parametrize(("sent", "refused"), TOO_MUCH.values(), ids=TOO_MUCH)
+async def test_what_is_too_much_at_once_is_refused_until_there_are_answers(
+    sent: list[t.JSONRPCRequest], refused: list[tuple[Any, int]], settles: str
+) -> None:
+    heard, taken = Heard(), 0
+    requests, to_server = anyio.create_memory_object_stream[Any](len(sent) + 1)
+    lines, incoming = anyio.create_memory_object_stream[Any](3)
+    exchange = Exchange(MOST, CHARACTERS)
+    opening = Opening(Server("none"), requests, heard, exchange)
+    with anyio.fail_after(SOON):
+        async with to_server, incoming, anyio.create_task_group() as group:
+            group.start_soon(opening.relay, incoming)
+            async with lines:
+                await lines.send(sent)
+                while taken + len(heard.answers) < len(sent):
+                    await anyio.lowlevel.checkpoint()
+                    taken = to_server.statistics().current_buffer_used
+                assert heard.answers == refused
+                for _ in range(taken):
+                    one = await to_server.receive()
+                    if settles == "answered":
+                        exchange.answered(one.message.id)
+                    else:
+                        await one.metadata.on_request_unanswered()
+                await lines.send([sent[-1]])
+                assert (await to_server.receive()).message == sent[-1]
+    assert heard.answers == refused
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("piece", [1, 1000])
+async def test_a_line_takes_no_more_memory_than_its_bytes_however_they_come(piece: int) -> None:
+    reader, size = LineReader(), 400_000
+    tracemalloc.start()
+    try:
+        for _ in range(size // piece):
+            assert reader.feed(bytes(piece)) == []
+        assert tracemalloc.get_traced_memory()[0] < 2 * size
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.anyio
+async def test_many_ends_of_a_handshake_are_one_session_that_is_told_once(home: Path) -> None:
+    settings = load_settings({"IMAGEWRIGHT_HOME": str(home)}, working_directory=home)
+    heard: list[str] = []
+
+    async def hear(message: Any) -> None:
+        heard.append(type(message).__name__)
+
+    async with open_engine(settings) as engine:
+        app = McpServer(engine)
+        async with Client(app.server, mode="legacy", message_handler=hear) as client:
+            for _ in range(5):
+                await client.session.send_notification(t.InitializedNotification())
+            await client.list_tools()
+            await app.offer_changed()
+            await client.list_tools()
+    assert sorted(heard) == [
+        "PromptListChangedNotification",
+        "ResourceListChangedNotification",
+        "ToolListChangedNotification",
+    ]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_a_fault_of_the_server_shows_no_words_of_its_own(
+    mode: Any, home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = load_settings({"IMAGEWRIGHT_HOME": str(home)}, working_directory=home)
+    async with open_engine(settings) as engine:
+        app = McpServer(engine)
+        async with Client(app.server, mode=mode) as client:
+            engine.config = Broken()  # type: ignore[assignment] # nothing can be asked of it
+            with pytest.raises(MCPError) as caught:
+                await client.list_resources()
+    assert caught.value.error.code == t.INTERNAL_ERROR
+    assert "secret" not in str(caught.value.error)
+    assert "secret" in caplog.text
+
+
+class Broken:
+    """A configuration that cannot be read."""
+
+    def __getattr__(self, _name: str) -> Any:
+        raise RuntimeError("secret")
+
+
+def test_the_largest_call_of_any_row_is_not_too_much() -> None:
+    assert MOST_CHARACTERS > 5 * 25 * 1024 * 1024 * 4 / 3

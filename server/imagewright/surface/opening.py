@@ -23,6 +23,7 @@ from mcp.shared.message import ServerMessageMetadata, SessionMessage
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from imagewright.surface.output import Exchange
 from imagewright.text import is_whole
 
 if TYPE_CHECKING:
@@ -37,17 +38,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BUSY = -32010
-"""The error of a request that is refused for the others; of those that the protocol leaves to servers (to -32019)."""
 DISCOVER = "server/discover"
 INITIALIZE = "initialize"
 CANCELLED = "notifications/cancelled"
 MOST_LOGGED = 100
 """Refused lines that are logged. A client need not read our standard error, and once its pipe is full, we block."""
-MOST_AT_ONCE = 5000
-"""Requests that wait for their answers. No client has as many; each takes 20 to 50 kB while it is dealt with."""
-MOST_CHARACTERS = 256 * 1024 * 1024
-"""Characters that the arguments of all these may have together, the largest call of any row by itself included."""
 LONGEST_LINE = 256 * 1024 * 1024
 """Bytes: the largest call of any row, five pictures of 25 MiB as base64, has 175 MB."""
 MOST_COMMAS = 50_000
@@ -140,6 +135,8 @@ def read_line(line: bytes) -> Item | None:
     try:
         message, why = t.jsonrpc_message_adapter.validate_python(raw, by_name=False), _excess(raw)
     except ValidationError:
+        if isinstance(raw, dict) and isinstance(raw.get("error"), dict) and "id" not in raw:
+            return None  # the client could not read a line of ours, and the protocol lets it say so without an id
         message, why = None, next(_wrongs(raw))
     if why:
         return Fault(t.INVALID_REQUEST, why, _id(raw), len(text))
@@ -233,12 +230,12 @@ class Opening:
         server: answers `server/discover` before the era is known, each time on a connection of its own.
         requests: to the server that the conversation is with; closed when the client has no more to say.
         answers: to the client.
+        exchange: what those who answer have to know, too.
     """
 
-    over = False
-    """Whether nothing more of the client is dealt with."""
-
-    def __init__(self, server: Server[Any], requests: Requests, answers: Answers) -> None:
+    def __init__(
+        self, server: Server[Any], requests: Requests, answers: Answers, exchange: Exchange | None = None
+    ) -> None:
         self._server = server
         self._requests = requests
         self._answers = answers
@@ -246,9 +243,7 @@ class Opening:
         self._takes_pings = False
         self._refused = 0
         self._asked: dict[t.RequestId, anyio.CancelScope] = {}
-        self._unanswered: dict[t.RequestId, int] = {}
-        """The requests that wait for their answers, and how many characters their arguments have."""
-        self._characters = 0
+        self._exchange = exchange or Exchange()
         self._relaying = anyio.CancelScope()
 
     async def relay(self, incoming: Incoming) -> None:
@@ -264,17 +259,12 @@ class Opening:
                         for item in batch:
                             await self._answers.room()
                             await self._take(item, group)
-                    self.over = True
+                    self._exchange.over = True
 
     def stop(self) -> None:
         """Deal with nothing more, not even with what was read already."""
-        self.over = True
+        self._exchange.over = True
         self._relaying.cancel()
-
-    def answered(self, request: t.RequestId | None) -> None:
-        """Forget a request that has its answer, or will have none as the client has cancelled it."""
-        if request is not None:
-            self._characters -= self._unanswered.pop(request, 0)
 
     def answer_ping(self, item: Item) -> bool:
         """Answer a plain ping of the handshake era, ahead of all other work; whether it was one, and is answered.
@@ -283,7 +273,7 @@ class Opening:
         longest when most is going on. The later era has no pings.
         """
         match item:
-            case t.JSONRPCRequest(method="ping") if self._takes_pings and not item.params and not self.over:
+            case t.JSONRPCRequest(method="ping") if self._takes_pings and not item.params and not self._exchange.over:
                 answer = t.JSONRPCResponse(jsonrpc="2.0", id=item.id, result={})
                 return self._answers.send_at_once(SessionMessage(answer))
         return False
@@ -291,10 +281,11 @@ class Opening:
     async def _take(self, item: Item, group: TaskGroup) -> None:
         match item:
             case Fault():
-                await self._refuse(item)
+                self._log(item)
+                await self._answer(SessionMessage(item.answer()))
                 return
-            case t.JSONRPCRequest() if (fault := self._one_too_many(item)) is not None:
-                await self._refuse(fault)
+            case t.JSONRPCRequest() if (error := self._exchange.begin(item)) is not None:
+                await self._answer(SessionMessage(error))
                 return
             case t.JSONRPCRequest(method=method) if not self._decided and method == DISCOVER and _is_enveloped(item):
                 scope = self._asked[item.id] = anyio.CancelScope()
@@ -311,36 +302,17 @@ class Opening:
                     self._asked.pop(request).cancel()
         metadata = None
         if isinstance(item, t.JSONRPCRequest):
-            metadata = ServerMessageMetadata(on_request_unanswered=partial(self._settled, item.id))
+            metadata = ServerMessageMetadata(on_request_unanswered=partial(self._exchange.settled, item.id))
         await self._requests.send(SessionMessage(item, metadata))
-
-    def _one_too_many(self, request: t.JSONRPCRequest) -> Fault | None:
-        """Why a request cannot be dealt with beside those that wait for their answers; None once it is one of them."""
-        size = _characters(request.params)
-        if request.id in self._unanswered:
-            # without an id: with this one, it would be taken for the answer to the first
-            return Fault(t.INVALID_REQUEST, "a request with this id is not answered yet", None, size)
-        if len(self._unanswered) >= MOST_AT_ONCE or (self._unanswered and self._characters + size > MOST_CHARACTERS):
-            return Fault(BUSY, "too much was asked at once; ask again when there are answers", request.id, size)
-        self._unanswered[request.id] = size
-        self._characters += size
-        return None
-
-    async def _settled(self, request: t.RequestId) -> None:
-        self.answered(request)
-
-    async def _refuse(self, fault: Fault) -> None:
-        self._log(fault)
-        await self._answer(SessionMessage(fault.answer()))
 
     async def _discover(self, request: t.JSONRPCRequest, scope: anyio.CancelScope) -> None:
         with scope:
             answer = await self._answer_apart(request)
         if scope.cancelled_caught:
-            self.answered(request.id)
+            self._exchange.answered(request.id)
             return
         self._asked.pop(request.id, None)
-        self.answered(request.id)
+        self._exchange.answered(request.id)
         await self._answer(answer)
 
     async def _answer_apart(self, request: t.JSONRPCRequest) -> SessionMessage:
@@ -358,7 +330,7 @@ class Opening:
         """A client that shakes hands has given up its question, which is answered as a server of that era would."""
         for request, scope in list(self._asked.items()):
             scope.cancel()
-            self.answered(request)
+            self._exchange.answered(request)
             error = t.ErrorData(code=t.METHOD_NOT_FOUND, message="Method not found", data=DISCOVER)
             await self._answer(SessionMessage(t.JSONRPCError(jsonrpc="2.0", id=request, error=error)))
         self._asked.clear()
@@ -374,15 +346,6 @@ class Opening:
             log.warning("refused a line of %d bytes: %s", fault.size, fault.why)
         if self._refused == MOST_LOGGED:
             log.warning("more lines that are refused will not be logged")
-
-
-def _characters(params: dict[str, Any] | None) -> int:
-    """How many characters the texts of a call's arguments have, also those in lists."""
-    arguments = (params or {}).get("arguments")
-    if not isinstance(arguments, dict):
-        return 0
-    values = [one for value in arguments.values() for one in (value if isinstance(value, list) else (value,))]
-    return sum(len(one) for one in values if isinstance(one, str))
 
 
 def _is_enveloped(request: t.JSONRPCRequest) -> bool:

@@ -10,7 +10,7 @@ import sys
 from collections import deque
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
@@ -26,12 +26,16 @@ if TYPE_CHECKING:
 
     from mcp.shared.message import SessionMessage
 
-    from imagewright.surface.opening import Opening
-
     Writing = Callable[[memoryview], int]
 
 MOST_UNSENT = 32 * 1024 * 1024
 """Bytes that may wait for a client to read them before no more is taken from it: about fifty of the largest replies."""
+MOST_AT_ONCE = 5000
+"""Requests that wait for their answers. No client has as many; each takes 20 to 50 kB while it is dealt with."""
+MOST_CHARACTERS = 256 * 1024 * 1024
+"""Characters that the arguments of all these may have together: more than the largest call of any row."""
+BUSY = -32010
+"""The error of a request that is refused for the others; of those that the protocol leaves to servers (to -32019)."""
 PIPE_SIZE = 1 << 20
 """Bytes that the pipe to the client is to hold: a whole reply, so that it is written at once. Linux allows no more."""
 
@@ -126,6 +130,58 @@ class Output:
             await self._unsent[-1][1].wait()
 
 
+class Exchange:
+    """What both directions of a conversation know: which requests wait for their answers, and whether it is over.
+
+    Args:
+        most: requests that may wait at once.
+        characters: what the arguments of all these may have together; one request alone may have more.
+    """
+
+    over = False
+    """Whether nothing more of the client is dealt with."""
+
+    def __init__(self, most: int = MOST_AT_ONCE, characters: int = MOST_CHARACTERS) -> None:
+        self._most = most
+        self._most_characters = characters
+        self._waiting: dict[t.RequestId, int] = {}
+        """The requests, and how many characters their arguments have."""
+        self._characters = 0
+
+    def begin(self, request: t.JSONRPCRequest) -> t.JSONRPCError | None:
+        """Count a request among those that wait; the error for one that cannot be dealt with beside them."""
+        if request.id in self._waiting:
+            # without an id: with this one, it would be taken for the answer to the first
+            error = t.ErrorData(code=t.INVALID_REQUEST, message="a request with this id is not answered yet")
+            return t.JSONRPCError(jsonrpc="2.0", id=None, error=error)
+        size = _characters(request.params)
+        is_full = len(self._waiting) >= self._most
+        if is_full or (self._waiting and self._characters + size > self._most_characters):
+            error = t.ErrorData(code=BUSY, message="too much was asked at once; ask again when there are answers")
+            return t.JSONRPCError(jsonrpc="2.0", id=request.id, error=error)
+        self._waiting[request.id] = size
+        self._characters += size
+        return None
+
+    def answered(self, request: t.RequestId | None) -> None:
+        """Forget a request that has its answer."""
+        if request is not None:
+            self._characters -= self._waiting.pop(request, 0)
+
+    async def settled(self, request: t.RequestId) -> None:
+        """Forget a request that will have no answer, as the client has cancelled it."""
+        self.answered(request)
+
+
+def _characters(params: dict[str, Any] | None) -> int:
+    """How many characters the texts of a call's arguments have, also those in lists."""
+    arguments = (params or {}).get("arguments")
+    if not isinstance(arguments, dict):
+        return 0
+    values = [one for value in arguments.values() for one in (value if isinstance(value, list) else (value,))]
+    return sum(len(one) for one in values if isinstance(one, str))
+
+
 class Errors:
     """Standard error, for a log that never waits: what its reader has no room for is left out.
 
@@ -168,16 +224,16 @@ class WithoutFarewell:
     clients on mcp 1.x end with a traceback because of them.
     """
 
-    def __init__(self, inner: Output, opening: Opening) -> None:
+    def __init__(self, inner: Output, exchange: Exchange) -> None:
         self._inner = inner
-        self._opening = opening
+        self._exchange = exchange
 
     async def send(self, item: SessionMessage, /) -> None:
         """Send it, unless it is such an error."""
         answer = item.message
         if isinstance(answer, t.JSONRPCResponse | t.JSONRPCError):
-            self._opening.answered(answer.id)
-        if self._opening.over and isinstance(answer, t.JSONRPCError) and answer.error.code == t.CONNECTION_CLOSED:
+            self._exchange.answered(answer.id)
+        if self._exchange.over and isinstance(answer, t.JSONRPCError) and answer.error.code == t.CONNECTION_CLOSED:
             return
         await self._inner.send(item)
 

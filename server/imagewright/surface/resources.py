@@ -295,6 +295,8 @@ class Prompts:
     ) -> list[str]:
         offer = self._engine.offer
         if isinstance(ref, t.ResourceTemplateReference):
+            if all(str(ref.uri).partition(":")[0] != one.uri_template.partition(":")[0] for one in TEMPLATES):
+                raise MCPError(t.INVALID_PARAMS, f"There is no resource template {quoted(str(ref.uri), SHOWN_LENGTH)}")
             if name == "tool":
                 return list(offer.tools)
             if str(ref.uri).startswith("job://"):

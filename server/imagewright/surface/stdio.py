@@ -22,7 +22,7 @@ from mcp.shared.message import SessionMessage
 
 from imagewright.engine.engine import open_engine
 from imagewright.surface.opening import MOST_LOGGED, LineReader, Opening
-from imagewright.surface.output import Errors, Output, WithoutFarewell, without_waiting
+from imagewright.surface.output import Errors, Exchange, Output, WithoutFarewell, without_waiting
 from imagewright.surface.server import McpServer
 from imagewright.text import log_to
 
@@ -256,9 +256,10 @@ async def _converse(app: McpServer, lines: Lines) -> None:
             group.start_soon(output.run)
             async with anyio.create_task_group() as conversation:
                 requests, read = anyio.create_memory_object_stream[SessionMessage | Exception]()
-                lines.opening = opening = Opening(server, requests, output)
+                exchange = Exchange()
+                lines.opening = opening = Opening(server, requests, output, exchange)
                 conversation.start_soon(opening.relay, lines)
-                write = WithoutFarewell(output, opening)
+                write = WithoutFarewell(output, exchange)
                 await server.run(read, write, server.create_initialization_options())
             await output.drained()
             group.cancel_scope.cancel()
