@@ -257,7 +257,7 @@ def unread(home: Path, count: int, how: str) -> Outcome:
     sending.start()
     taken = -1
     while taken != (taken := peak(server.pid)):  # until it takes no more
-        sending.join(2.0)
+        sending.join(5.0)
     if how == "TERM":
         server.send_signal(signal.SIGTERM)
         reading = threading.Thread(target=server.stdout.read, daemon=True)

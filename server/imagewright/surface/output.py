@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
     Writing = Callable[[memoryview], int]
 
-MOST_UNSENT = 32 * 1024 * 1024
-"""Bytes that may wait for a client to read them before no more is taken from it: about fifty of the largest replies."""
+MOST_UNSENT = 8 * 1024 * 1024
+"""Bytes that may wait for a client to read them before no more is taken from it: a dozen of the largest replies. In
+memory they take up to eight times as much: 70 kB for a list of tools that has 9 kB."""
 MOST_AT_ONCE = 5000
 """Requests that wait for their answers. No client has as many; each takes 20 to 50 kB while it is dealt with."""
 MOST_CHARACTERS = 256 * 1024 * 1024

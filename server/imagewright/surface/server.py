@@ -68,7 +68,6 @@ class McpServer:
         self._bus = InMemorySubscriptionBus()
         self._sessions: dict[object, ServerSession] = {}
         """By connection: the SDK makes a session anew for each message."""
-        self._stopped = False
         self._tools = Tools(engine)
         resources, prompts = Resources(engine), Prompts(engine)
         self.server = NotifyingServer(
@@ -77,7 +76,7 @@ class McpServer:
             version=__version__,
             instructions=self._instructions(),
             on_list_tools=_guarded(self._list_tools),
-            on_call_tool=self._call_tool,
+            on_call_tool=self._tools.call,
             get_tool_input_schema=self._tools.input_schema,
             on_list_resources=_guarded(resources.listed),
             on_list_resource_templates=_guarded(resources.templates),
@@ -91,7 +90,7 @@ class McpServer:
 
     def stop(self) -> None:
         """Begin no call any more, not even one that the SDK has read already."""
-        self._stopped = True
+        self.server.add_request_handler("tools/call", t.CallToolRequestParams, _too_late)
 
     async def offer_changed(self) -> None:
         """Renew the instructions and tell every client, of either era, that the lists have changed."""
@@ -115,13 +114,6 @@ class McpServer:
         first_page_only(params)
         return t.ListToolsResult(tools=self._tools.listed())
 
-    async def _call_tool(
-        self, ctx: Context, params: t.CallToolRequestParams
-    ) -> t.CallToolResult | t.InputRequiredResult:
-        if self._stopped:
-            raise MCPError(t.CONNECTION_CLOSED, "The server is leaving; nothing was begun")
-        return await self._tools.call(ctx, params)
-
     async def _joined(self, ctx: Context, _params: t.NotificationParams | None) -> None:
         connection = ctx.session._connection  # noqa: SLF001 - see below
         if connection not in self._sessions:
@@ -129,6 +121,10 @@ class McpServer:
             # a dead session does not raise on send: without this, every connection would be remembered for ever.
             # The SDK has no public hook for the end of a connection.
             connection.exit_stack.callback(self._sessions.pop, connection, None)
+
+
+async def _too_late(_ctx: Context, _params: t.CallToolRequestParams) -> t.CallToolResult:
+    raise MCPError(t.CONNECTION_CLOSED, "The server is leaving; nothing was begun")
 
 
 def _guarded(handler: Handler) -> Handler:
