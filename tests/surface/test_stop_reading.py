@@ -21,6 +21,7 @@ from imagewright.settings.load import load_settings
 from imagewright.storage.records import LOCAL
 from imagewright.surface.opening import Fault, LineReader, Opening
 from imagewright.surface.output import BUSY, MOST_CHARACTERS, Exchange
+from imagewright.surface.resources import MOST_FILES
 from imagewright.surface.server import McpServer
 from imagewright.surface.stdio import CHUNK, ITEM_BYTES, READ_AHEAD, Lines
 
@@ -252,3 +253,31 @@ class Broken:
 
 def test_the_largest_call_of_any_row_is_not_too_much() -> None:
     assert MOST_CHARACTERS > 5 * 25 * 1024 * 1024 * 4 / 3
+
+
+@pytest.mark.anyio
+async def test_few_pictures_are_read_in_full_at_once_and_none_before_there_is_room(home: Path) -> None:
+    settings = load_settings({"IMAGEWRIGHT_HOME": str(home)}, working_directory=home)
+    asked, let_in = 0, anyio.Semaphore(0)
+
+    async def room() -> None:
+        nonlocal asked
+        asked += 1
+        await let_in.acquire()
+
+    async with open_engine(settings) as engine:
+        job = await engine.start(LOCAL, "qwen", {"prompt": "a red kite"})
+        async for _ in engine.watch(job):
+            pass
+        app = McpServer(engine)
+        app.wait_for(room)
+        with anyio.fail_after(SOON):
+            async with Client(app.server) as client, anyio.create_task_group() as group:
+                for _ in range(MOST_FILES + 2):
+                    group.start_soon(client.read_resource, job.pictures[0].uri)
+                await client.read_resource(f"{job.pictures[0].uri}/preview")
+                await anyio.wait_all_tasks_blocked()
+                assert asked == MOST_FILES
+                for _ in range(MOST_FILES + 2):
+                    let_in.release()
+    assert asked == MOST_FILES + 2

@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import anyio
+import anyio.lowlevel
 import mcp.types as t
 from mcp import MCPError
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
@@ -24,6 +26,8 @@ from imagewright.surface.tools import guide_text, text_block
 from imagewright.text import SHOWN_LENGTH, clip, did_you_mean, listed, plain, quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from mcp.server import ServerRequestContext
 
     from imagewright.catalog.row import Row
@@ -39,6 +43,8 @@ RECENT_PICTURES = 20
 """Pictures that are listed; all others can be read by id."""
 LARGEST_READ = 50_000_000
 """Bytes of a picture that is sent in full; above this only its preview and its path."""
+MOST_FILES = 4
+"""Pictures that are read in full at once: each takes four times its size until it is sent."""
 RESOURCE_NOT_FOUND = -32002
 """The protocol's error for it until 2025-11-25; later revisions say that the parameters are invalid."""
 LONGEST_URI = 200
@@ -84,8 +90,12 @@ TEMPLATES = [
 class Resources:
     """The resources of one engine."""
 
+    room: Callable[[], Awaitable[None]] = staticmethod(anyio.lowlevel.checkpoint)
+    """Returns once not too much waits for the client to read it."""
+
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._files = anyio.Semaphore(MOST_FILES)
 
     async def listed(self, _ctx: Context, params: t.PaginatedRequestParams | None) -> t.ListResourcesResult:
         """Guide pages of what is on, and the newest pictures."""
@@ -152,8 +162,10 @@ class Resources:
             if not found.shown:
                 raise StorageError(" ".join(found.missing) or f"{record.uri}/preview has no room in a reply.")
             return _blob(uri, f"image/{found.shown[0].format}", found.shown[0].data)
-        data, real = await self._engine.whole_file(record, LARGEST_READ)
-        return _blob(uri, f"image/{real}", data)
+        async with self._files:
+            await self.room()
+            data, real = await self._engine.whole_file(record, LARGEST_READ)
+            return _blob(uri, f"image/{real}", data)
 
 
 def _page(name: str, uri: str, text: str) -> t.Resource:

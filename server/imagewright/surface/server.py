@@ -69,7 +69,8 @@ class McpServer:
         self._sessions: dict[object, ServerSession] = {}
         """By connection: the SDK makes a session anew for each message."""
         self._tools = Tools(engine)
-        resources, prompts = Resources(engine), Prompts(engine)
+        self._resources = resources = Resources(engine)
+        prompts = Prompts(engine)
         self.server = NotifyingServer(
             "imagewright",
             title="Imagewright",
@@ -87,6 +88,10 @@ class McpServer:
             on_subscriptions_listen=ListenHandler(self._bus),
         )
         self.server.add_notification_handler("notifications/initialized", t.NotificationParams, self._joined)
+
+    def wait_for(self, room: Callable[[], Awaitable[None]]) -> None:
+        """Read no large file before `room` returns: the client has not read what was sent before."""
+        self._resources.room = room
 
     def stop(self) -> None:
         """Begin no call any more, not even one that the SDK has read already."""

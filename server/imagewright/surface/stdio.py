@@ -254,6 +254,7 @@ async def _converse(app: McpServer, lines: Lines) -> None:
         async with anyio.create_task_group() as group:
             output = Output(wire, write_some)
             group.start_soon(output.run)
+            app.wait_for(output.room)
             async with anyio.create_task_group() as conversation:
                 requests, read = anyio.create_memory_object_stream[SessionMessage | Exception]()
                 exchange = Exchange()
