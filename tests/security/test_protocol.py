@@ -41,7 +41,7 @@ def test_every_odd_opening_is_answered_as_specified(opening: Opening, home: Path
 def test_every_wrong_field_is_refused_in_few_words(revision: str, home: Path) -> None:
     with server_in(home, revision) as client:
         wrongs = list(attack_with_fields(client))
-    assert len(wrongs) > 900
+    assert len(wrongs) > 1197
     assert [wrong for _, wrong in wrongs if wrong] == []
     assert client.log == []
 
