@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import threading
 import tracemalloc
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,10 @@ from imagewright.surface.output import BUSY, MOST_CHARACTERS, Exchange
 from imagewright.surface.resources import MOST_FILES
 from imagewright.surface.server import McpServer
 from imagewright.surface.stdio import CHUNK, ITEM_BYTES, READ_AHEAD, Lines
+from tests.security.odd_lines import ENVELOPE
+from tests.support.kill_runs import House, given, plain_route
+from tests.support.raw_client import ERAS, MODERN
+from tests.support.slow_vendors import SlowKie
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +38,7 @@ if TYPE_CHECKING:
 
 SOON = 30.0
 """Seconds; a safety net."""
+CALLS = 3000
 
 
 def call(number: int) -> bytes:
@@ -93,6 +99,31 @@ async def test_a_call_that_the_sdk_has_read_is_not_begun_after_a_signal(home: Pa
                 await client.call_tool("qwen", {"prompt": "a red kite"})
             assert caught.value.error.code == t.CONNECTION_CLOSED
             assert await engine.newest(LOCAL, 1) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends signals")
+@pytest.mark.parametrize("revision", ERAS)
+def test_a_server_leaves_in_order_amid_thousands_of_calls_and_begins_no_more_of_them(revision: str, home: Path) -> None:
+    """It took so long to begin what it had read that it was ended by its own time limit."""
+    with SlowKie() as kie:
+        house = House(home, kie)
+        with house.server(revision) as server:
+            server.ask("tools/list")
+            route = plain_route(kie.name)
+            meta = ENVELOPE if revision == MODERN else {}
+            calls = [
+                {"name": route.tool, "arguments": given(route, f"a red kite, {number}"), "_meta": meta}
+                for number in range(CALLS)
+            ]
+            lines = [
+                {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
+                for number, params in enumerate(calls, 100)
+            ]
+            server.send_bytes(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+            os.kill(server.process.pid, signal.SIGTERM)
+            assert server.process.wait(SOON) == 0
+        assert server.log == []
+        assert len(house.jobs()) < CALLS // 4
 
 
 def fault(line: bytes = b"") -> Fault:
