@@ -10,21 +10,20 @@ import os
 import re
 import subprocess
 import sys
-from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 
 from imagewright.catalog.row import PictureLimits
-from imagewright.engine import deliver, pictures
+from imagewright.engine import deliver
 from imagewright.engine.pictures import READ_BYTES, resolve
 from imagewright.errors import PictureError
 from imagewright.imaging.files import measure
 from imagewright.imaging.headers import CEILINGS, MAX_PIXELS
 from imagewright.imaging.limiter import INPUT_MAX_PIXELS
 from imagewright.imaging.signatures import known_formats
-from imagewright.net import Guard, fetch_public
+from imagewright.net import Guard
 from imagewright.storage.records import LOCAL
 from imagewright.storage.stores import open_stores
 from tests.emulators.base import Door, Emulator
@@ -96,13 +95,17 @@ def given() -> Iterator[Given]:
 
 async def _refusal(text: str, library: Library) -> str:
     """What is wrong with a picture; empty where it is taken."""
-    sources, problems = await resolve([("image", text)], LIMITS, library, LOCAL)
+    sources, problems = await resolve([("image", text)], LIMITS, library, LOCAL, Guard(loopback=True))
     assert len(sources) + bool(problems) == 1
     return " ".join(problem.message for problem in problems)
 
 
+LEFT_OUT = frozenset(name for name in CRAFTED if name.startswith("png with") and "text" in name)
+"""Files whose only fault lies in texts: these are left out before anything is decoded."""
+
+
 def _is_as_written(name: str, refusal: str) -> bool:
-    words = CRAFTED[name][1]
+    words = "" if name in LEFT_OUT else CRAFTED[name][1]
     return bool(re.search(words, refusal)) if words else not refusal
 
 
@@ -124,10 +127,7 @@ async def test_every_crafted_file_is_refused_in_words_or_taken_as_a_data_uri(lib
     assert {name: words for name, words in found.items() if not _is_as_written(name, words)} == {}
 
 
-async def test_every_crafted_file_is_refused_in_words_or_taken_from_a_url(
-    library: Library, given: Given, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pictures, "fetch_public", partial(fetch_public, guard=Guard(loopback=True)))
+async def test_every_crafted_file_is_refused_in_words_or_taken_from_a_url(library: Library, given: Given) -> None:
     found = {name: await _refusal(f"{given.url('files')}/{number}", library) for number, name in enumerate(FILES)}
     assert {name: words for name, words in found.items() if not _is_as_written(name, words)} == {}
 

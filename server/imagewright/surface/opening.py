@@ -135,9 +135,9 @@ def read_line(line: bytes) -> Item | None:
     try:
         message, why = t.jsonrpc_message_adapter.validate_python(raw, by_name=False), _excess(raw)
     except ValidationError:
-        if isinstance(raw, dict) and isinstance(raw.get("error"), dict) and "id" not in raw:
-            return None  # the client could not read a line of ours, and the protocol lets it say so without an id
-        message, why = None, next(_wrongs(raw))
+        # a client that could not read a line of ours may say so without an id, and needs no answer
+        is_report = isinstance(raw, dict) and isinstance(raw.get("error"), dict) and "id" not in raw
+        message, why = None, "" if is_report else next(_wrongs(raw))
     if why:
         return Fault(t.INVALID_REQUEST, why, _id(raw), len(text))
     if isinstance(message, t.JSONRPCNotification) and "id" in raw:

@@ -283,7 +283,8 @@ class HttpClient:
         dispatch = self._dispatch
         if dispatch is None or sending is None or sending.folder is None or not request.with_key:
             reply = await connections.exchange(request, headers, seconds, sending, guard=account.guard_for(request))
-            return await _redact().without_keys(reply, account.key) if may_hold(reply.body, account.key) else reply
+            holds = len(reply.body) > LARGE_REPLY or may_hold(reply.body, account.key)
+            return await _redact().without_keys(reply, account.key) if holds else reply
         pack = partial(dispatch.pack, connections, request, headers, folder=sending.folder, number=sending.number)
         pack = partial(pack, provider=account.provider, key=account.key, seconds=seconds)
         parcel = await anyio.to_thread.run_sync(pack)
