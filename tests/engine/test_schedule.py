@@ -16,11 +16,14 @@ from imagewright.engine.trouble import LEAST_PATIENCE, Stalled
 from imagewright.engine.waiting import AT_ONCE, LEARNED_FROM, Poller, Schedule, Turns
 from imagewright.errors import StorageError
 from imagewright.providers.base import Finished, Handle, Output, PollPolicy, Running
-from tests.support.engine_bench import Vendor
+from tests.support.engine_bench import Vendor, open_bench
 from tests.support.vendors import QUEUES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from imagewright.providers.base import Order, Sending
 
 
 pytestmark = pytest.mark.anyio
@@ -262,3 +265,22 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     monkeypatch.setattr(anyio, "sleep", sleep)
     monkeypatch.setattr(anyio, "current_time", lambda: now[0])
     return now
+
+
+class Busy(Vendor):
+    """A vendor whose answers to a submit wait for a minute, nearly, before this process gets to them."""
+
+    poll_policy = PollPolicy(first=50.0)
+
+    async def submit(self, order: Order, sending: Sending | None = None) -> Handle | Finished:
+        answer = await super().submit(order, sending)
+        assert sending is not None
+        sending.answered = anyio.current_time() - 55.0
+        return answer
+
+
+async def test_polls_are_counted_from_when_the_answer_came_and_not_from_when_it_was_read(home: Path) -> None:
+    async with open_bench(home, Busy()) as bench:
+        with anyio.fail_after(40.0):  # the first poll is due at once, and not in 50 s
+            job = await bench.done(await bench.begin())
+    assert job.record.state == "completed"

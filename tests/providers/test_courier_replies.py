@@ -53,8 +53,10 @@ async def test_a_request_is_written_down_right_before_it_is_sent(
     async def begin() -> None:
         seen.extend((vendor.connections, len(vendor.requests), is_locked(tmp_path)))
 
-    await couriered.send(account(vendor), asking(vendor.url() + "/jobs"), Sending(begin, tmp_path, 1))
+    sending, begun = Sending(begin, tmp_path, 1), anyio.current_time()
+    await couriered.send(account(vendor), asking(vendor.url() + "/jobs"), sending)
     assert seen == [1, 0, True]
+    assert begun < sending.answered < anyio.current_time()  # by the courier's clock, which is the same
 
 
 @pytest.mark.parametrize("cancelled", [False, True])

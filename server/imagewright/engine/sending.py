@@ -47,6 +47,8 @@ UNREADABLE_PAUSES = (1.0, 5.0, 30.0, 60.0)
 """Seconds before each further try at a paid answer that the disk does not give, or that a courier cannot write yet."""
 UNREADABLE_SECONDS = 86_400.0
 """For so long it is tried: a courier goes on trying to write it for a day."""
+LONGEST_QUEUE = 60.0
+"""Seconds that an answer may have waited for its turn in this process; one that waited longer counts from now on."""
 SHARE_SUBMITTED = 0.05
 """The share of a call that is done once its vendor has it."""
 
@@ -175,7 +177,7 @@ class VendorCalls:
             try:
                 answer = await self.provider.submit(order, sending)
                 scope.shield = True
-                await self._accepted(call_run, answer)
+                await self._accepted(call_run, answer, sending.answered)
             except ProviderError as error:
                 if not (sending.refused_for_now or isinstance(error, NotSent)) or call_run.state is CallState.PLANNED:
                     raise
@@ -250,10 +252,12 @@ class VendorCalls:
             return self.plan.orders[call_run.call.number]
         return await self.desk.spool.read_order(self.job.record, call_run.call, self.provider.routes, to_hear=to_hear)
 
-    async def _accepted(self, call_run: CallRun, answer: Handle | Finished) -> None:
-        """Write down what the vendor answered to a call."""
+    async def _accepted(self, call_run: CallRun, answer: Handle | Finished, answered: float = 0.0) -> None:
+        """Write down what the vendor answered to a call, and when, if that is known better than by now."""
         if isinstance(answer, Handle):
-            call_run.submitted = anyio.current_time()
+            now = anyio.current_time()
+            # with many calls at once, the answer waits for its turn here while the task runs
+            call_run.submitted = answered if now - LONGEST_QUEUE < answered < now else now
             await self._note(call_run, CallState.SUBMITTED, handle=dict(answer.data))
         else:
             await self._made(call_run, answer)

@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from io import FileIO
@@ -151,7 +152,7 @@ class Courier:
 
     async def _carry(self, connections: Connections, errand: _Errand) -> None:
         """Carry one request, and report it once its lock is free again."""
-        done = {"id": errand.id, "what": "done"}
+        done: dict[str, Any] = {"id": errand.id, "what": "done"}
         folder, number = Path(errand.parcel.folder), errand.parcel.number
         try:
             make_folder(folder)
@@ -159,6 +160,7 @@ class Courier:
             with errand.waiting:
                 async with locked(folder, number):
                     data = await self._send(connections, errand)
+                    done["at"] = time.monotonic()
                     with anyio.CancelScope(shield=True):
                         if not errand.sent:
                             mark_unsent(errand.parcel, data)

@@ -224,8 +224,7 @@ class Dispatch:
         """
         if (courier := await self.start()) is None:
             return None
-        patience = parcel.seconds + LATE_SECONDS
-        begun = False
+        patience, begun = parcel.seconds + LATE_SECONDS, False
         waiter = courier.send(parcel)
         try:
             message = await waiter.next(patience)
@@ -240,6 +239,7 @@ class Dispatch:
                 courier.put({"id": waiter.id, "what": "drop"})
             courier.forget(waiter)
         if message is not None and message[1]:
+            sending.answered = float(message[0].get("at", 0.0))
             return read_reply(message[1], parcel.provider, begun=begun)
         if begun:
             # one that was asked to end goes on with what it has, but says no more

@@ -139,6 +139,8 @@ class Sending:
     """Set where the vendor plainly refused it and the same request may be sent a little later."""
     limits: Pace | None = None
     """Set where the answer says how many requests the vendor takes."""
+    answered: float = 0.0
+    """When a courier got the answer, by `time.monotonic`, which all processes of a machine share; 0 if not known."""
 
 
 def read_json(body: bytes | str) -> Any:
