@@ -6,6 +6,7 @@ any body to any question.
 
 from __future__ import annotations
 
+import json
 from enum import Enum
 from functools import partial
 from http import HTTPStatus
@@ -124,8 +125,6 @@ def _target(readers: Mapping[str, Reader], vendors: Iterable[str]) -> Target:
 
 
 def _encoded(content: object) -> bytes:
-    import json  # noqa: PLC0415
-
     return json.dumps(content).encode()
 
 

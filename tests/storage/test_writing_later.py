@@ -80,7 +80,7 @@ async def test_it_is_written_alone_after_a_while(database: Database) -> None:
 async def test_closing_writes_what_still_waits(database: Database) -> None:
     writer = Writer(database, delay=NEVER)
     for text in ("one", "two"):
-        writer.later(lambda connection, text=text: note(connection, text))  # type: ignore[misc]
+        writer.later(lambda connection, text=text: note(connection, text))  # type: ignore[misc] # mypy infers no default
     await writer.close()
     assert notes(database) == ["one", "two"]
     database.close()
@@ -90,7 +90,7 @@ async def test_what_fails_costs_no_other_and_is_logged(
     writer: Writer, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     for text in ("one", "one", "two"):
-        writer.later(lambda connection, text=text: note(connection, text))  # type: ignore[misc]
+        writer.later(lambda connection, text=text: note(connection, text))  # type: ignore[misc] # mypy infers no default
     await writer.write(lambda connection: note(connection, "now"))
     assert notes(database) == ["one", "two", "now"]
     assert [one.message.count("UNIQUE") for one in caplog.records] == [1]

@@ -233,7 +233,7 @@ def _meant(form: Wanted, value: Any) -> Any:
 
 
 def _is_long(form: Wanted, value: Any) -> bool:
-    """Whether a value is left as it came for its size alone; then it is refused, unless it is a prompt.
+    """Whether a value is too large to be interpreted. It stays as it came and is refused, unless it is a prompt.
 
     Whole pictures can stand in a text, as data URIs: each has one comma, and one more stands before the next.
     """

@@ -180,7 +180,7 @@ class Attempt(VendorCalls):
         self.job.pictures.append(picture)
         self.job.pictures.sort(key=lambda one: one.variant)
         self.job.note(*notes)
-        if not ends:  # its end is told at once
+        if not ends:  # where the job ends with it, its end is told at once
             self.job.tell()
 
     async def _stop(self, call_run: CallRun) -> None:

@@ -67,8 +67,8 @@ HEAD_READ = 1 << 20
 """Bytes of a file on disk in which its sides are looked for; colour profiles and metadata may stand before them."""
 
 BOMB = "DecompressionBombError"
-"""What Pillow raises at twice its own limit, by its name, as a server loads no Pillow. It checks a WebP before the size
-can be asked for."""
+"""The name of what Pillow raises at twice its own limit; only the name, as a server loads no Pillow. Pillow checks a
+WebP before its size can be asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +115,9 @@ def measure(data: bytes) -> Measured:
 
 
 def only_picture(data: bytes, form: str) -> tuple[bytes, tuple[str, ...]]:
-    """A file of that type without what is not part of the picture, see `metadata`, and what that was, in words.
+    """A file of that type without its metadata, see `metadata`, and what was left out, in words.
 
-    In a format in which no vendor gets it, it stays as it is: what is written anew holds nothing of that.
+    A file in a format that no vendor gets as it came stays as it is: its pixels are written anew, without metadata.
 
     Raises:
         PictureError: its parts are damaged.

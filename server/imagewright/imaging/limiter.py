@@ -171,19 +171,19 @@ class Piece:
     """How often the event loop has looked at it. A process that was frozen looks once when it goes on, so that the
     answer which came meanwhile is not too late."""
     last: float = inf
-    """The number of ticks after which it has taken too long; without end while no worker is at it."""
+    """The number of ticks after which it has taken too long; infinite while no worker is at it."""
     _kill: Callable[[], None] | None = None
     """Ends the worker that is at it; None while none is."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def begin(self, kill: Callable[[], None], ticks: float) -> bool:
-        """Note who is at it, and for how many ticks it may be; whether it is still wanted."""
+        """Note what ends its worker, and how many ticks that may take. Return whether it is still wanted."""
         with self._lock:
             self._kill, self.last = kill, self.ticks + ticks
             return not self.ended
 
     def finish(self) -> bool:
-        """Note that nobody is at it any more; whether it is still wanted."""
+        """Note that no worker is at it any more. Return whether it is still wanted."""
         with self._lock:
             self._kill, self.last = None, inf
             return not self.ended
@@ -202,7 +202,8 @@ async def in_worker(
     """Do work that waits for a worker in a thread. Whoever calls this holds a share of the memory.
 
     The function is one of `workers`, or one that calls it; `cost` is the bytes of memory it takes. A caller that is
-    cancelled does not wait for it, and its worker is ended. A tick is a second; tests take less.
+    cancelled does not wait for it, and its worker is ended. `tick` is the length of a tick in
+    seconds; tests take less.
     """
     import asyncio  # noqa: PLC0415 - the workers load this module too, and have no event loop
 

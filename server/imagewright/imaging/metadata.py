@@ -109,7 +109,7 @@ def held_by(form: str, data: bytes) -> tuple[str, ...]:
     elif form in ("avif", "heic"):
         from imagewright.imaging.boxes import metadata_of  # noqa: PLC0415 - loaded already, to measure the file
 
-        with suppress(ValueError):  # it is only told; whether the picture is sound, its decoder says
+        with suppress(ValueError):  # this is for a note; the decoder finds out whether the picture is sound
             for kind, body in metadata_of(data):
                 words[_exif_word(bytes(body[4 + big(body, 0, 4) :])) if kind == b"Exif" else XMP] = None
     return tuple(word for word in words if word != EXIF or PLACE not in words)

@@ -1,7 +1,7 @@
 """One worker: a small process that decodes pictures for a server, and how a server starts it and speaks with it.
 
 It reads messages from its standard input, does what each asks, and answers. It ends when its input ends, and so with
-its server, once it has done what it is at. It has neither keys nor settings, and no terminal's Ctrl-C reaches it.
+its server, once the work at hand is done. It has neither keys nor settings, and no terminal's Ctrl-C reaches it.
 Before each piece of work it sets its own limits, which the system enforces:
 
 - Its address space, from the picture's pixels (Linux: RLIMIT_AS). macOS has this limit and does not enforce it, and
@@ -170,7 +170,7 @@ class Worker:
         return code
 
     def forget(self) -> None:
-        """Close the pipes to it, as a process must that was forked from the one it belongs to."""
+        """Close the pipes to it: for a process that was forked from the one that started it."""
         for pipe in (self._process.stdin, self._process.stdout):
             cast("FileIO", pipe).close()
         if self._process.returncode is None:

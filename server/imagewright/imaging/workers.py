@@ -50,8 +50,8 @@ transparent picture of 67 megapixels below 3 MB, by which a large WebP is writte
 ANSWER_BYTES = 4_000_000
 """Bytes that an answer may have beyond what its work is reckoned to need: colour profiles, and files of few pixels."""
 LEAST_SECONDS, BYTES_PER_SECOND, MOST_SECONDS = 5.0, 8_000_000, 180.0
-"""Processor time that work may take: so much, and a second more for so many bytes of memory, but never more than that.
-The same work takes 55 s on a server of 2026, most of it a tenth of what it gets."""
+"""Seconds of processor time that work may take: the least, one more for so many bytes of memory, and at most the last.
+That large WebP takes 55 s on a server of 2026; most work takes a tenth of what it may."""
 WALL_FACTOR, START_SECONDS = 4, 10.0
 """Seconds that may pass meanwhile: so many times the processor time (the machine may be busy), and a start."""
 LONGEST_WORDS = 1000
@@ -60,7 +60,7 @@ TIME_SIGNALS = frozenset(-getattr(signal, name, 0) for name in ("SIGPROF", "SIGA
 """Exit codes of a worker whose time was over."""
 ADVICE = "save it anew with another program, or give another picture"
 MADE_BYTES = 12
-"""Memory for each pixel of a picture that is made in a given size."""
+"""Bytes of memory for each pixel of a picture that is made in a given size."""
 CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}
 """Bytes of a pixel in each of the modes in which pictures are handed over as pixels."""
 
@@ -127,7 +127,7 @@ class Answer:
 
 
 class Workers:
-    """The workers of this process. Each does one thing at a time, and one that has nothing to do is taken again.
+    """The workers of this process. Each does one thing at a time, and an idle one is used again.
 
     How many there are is up to the caller, that is to `limiter`. Safe to use from any thread.
     """
@@ -140,7 +140,7 @@ class Workers:
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None
         self.count = 0
-        """How many there are."""
+        """How many there are, busy or idle."""
 
     def do(
         self,

@@ -43,8 +43,8 @@ HEAD_BYTES, HEAD_LINES = 64_000, 500
 """Size of an answer's head, several times what any server is known to send."""
 _END = re.compile(rb"\n\r?\n")
 _INTERIM = re.compile(rb"HTTP/\S+ 1(?!01)\d\d")  # not 101, after which there is no other
-JUDGED = 1024
-"""How many addresses are remembered with their block."""
+CACHE_SIZE = 1024
+"""Hosts, addresses and URLs for which each function here remembers what it has found."""
 FetchReason = Literal[
     "address", "unresolved", "private", "unreachable", "redirects", "status", "coding", "too_large", "too_slow"
 ]
@@ -79,7 +79,7 @@ class NotPublicError(Exception):
         """Why."""
         allowed = str(AllowedHost(_plain(host), port))
         self.way = f" (the user can allow it: {ALLOW_HOSTS.variable}={allowed})" if block.is_home else ""
-        """How that can be changed; empty where it had better not be."""
+        """A hint how the user can allow it, which begins with a blank; empty where that would be unwise."""
 
 
 class NotFoundError(Exception):
@@ -100,7 +100,7 @@ class Block(NamedTuple):
     ipv4_at: tuple[int, ...] = ()
     """From which bits on they carry an IPv4 address."""
     ipv4_inverted_at: tuple[int, ...] = ()
-    """From which bits on they carry one with every bit turned."""
+    """From which bits on they carry one with every bit inverted."""
 
     def carried(self, number: int) -> list[int]:
         """The IPv4 addresses that packets to one of its IPv6 addresses go to."""
@@ -134,7 +134,7 @@ def _block(row: dict[str, Any], first: int, last: int) -> Block:
     )
 
 
-@lru_cache(JUDGED)
+@lru_cache(CACHE_SIZE)
 def block_of(address: str) -> Block | None:
     """The block that keeps an IPv4 or IPv6 address from being public; None for one that is public.
 
@@ -187,9 +187,9 @@ class Guard(NamedTuple):
         return any(name == _plain(host) and its_port in (port, None) for name, its_port in self.allowed)
 
 
-@lru_cache(JUDGED)
+@lru_cache(CACHE_SIZE)
 def barring(guard: Guard, host: str, port: int, address: str) -> Block | None:
-    """The block for which an address of a host is not connected to; None where it may be.
+    """The block that keeps an address of a host from being connected to; None where it may be.
 
     `host` is as it stands in the URL, in ASCII: what was allowed is that host, not whatever else has its address.
     """
@@ -284,7 +284,7 @@ def codings_of(header: str) -> list[str]:
     return [word for part in header.split(",") if (word := part.strip().lower()) not in _PLAIN]
 
 
-@lru_cache(JUDGED)
+@lru_cache(CACHE_SIZE)
 def literal(host: str) -> str:
     """The address that a host is, in its usual spelling; empty where it is a name, or spelled in a way of its own."""
     with suppress(ValueError):
@@ -292,7 +292,7 @@ def literal(host: str) -> str:
     return ""
 
 
-@lru_cache(JUDGED)
+@lru_cache(CACHE_SIZE)
 def is_loopback_url(url: str) -> bool:
     """Whether a URL names this machine: `localhost` or a loopback address. Nothing is looked up."""
     host = _plain(urlsplit(url).hostname or "")

@@ -217,7 +217,7 @@ class Answers(Protocol):
         """Write one."""
 
     def send_at_once(self, item: SessionMessage) -> bool:
-        """Write one if nothing waits to be written; whether that was so."""
+        """Write one if nothing waits to be written. Return whether that was so."""
 
     async def room(self) -> None:
         """Return once not too much waits to be written."""

@@ -36,9 +36,10 @@ MOST_AT_ONCE = 5000
 MOST_CHARACTERS = 256 * 1024 * 1024
 """Characters that the arguments of all these may have together: more than the largest call of any row."""
 BUSY = -32010
-"""The error of a request that is refused for the others; of those that the protocol leaves to servers (to -32019)."""
+"""The error of a request that is refused because too many others wait: a code that the protocol leaves to servers."""
 PIPE_SIZE = 1 << 20
-"""Bytes that the pipe to the client is to hold: a whole reply, so that it is written at once. Linux allows no more."""
+"""Bytes that the pipe to the client is to hold: a whole reply, so that it is written at once. Linux allows
+users no more."""
 
 
 class Output:
@@ -67,7 +68,7 @@ class Output:
             await written.wait()
 
     def send_at_once(self, item: SessionMessage) -> bool:
-        """Send it if nothing else waits to be written; whether that was so."""
+        """Send it if nothing else waits to be written. Return whether that was so."""
         if self._unsent:
             return False
         self._add(item)
@@ -83,7 +84,7 @@ class Output:
         return written
 
     def _write_what_fits(self) -> bool:
-        """Whether nothing is left to be written."""
+        """Write what the client takes at once. Return whether nothing is left."""
         try:
             while self._unsent and self._write_some is not None:
                 rest, _ = self._unsent[0]
@@ -140,7 +141,7 @@ class Exchange:
     """
 
     over = False
-    """Whether nothing more of the client is dealt with."""
+    """Whether the conversation is over: no further message of the client is dealt with."""
 
     def __init__(self, most: int = MOST_AT_ONCE, characters: int = MOST_CHARACTERS) -> None:
         self._most = most
@@ -207,7 +208,7 @@ class Errors:
         """Nothing is kept back."""
 
     def _left_of(self, rest: memoryview) -> bool:
-        """Whether some of a line that was begun is left."""
+        """Write what there is room for. Return whether some of a line that was begun is left."""
         size = len(rest)
         try:
             while rest:

@@ -194,7 +194,7 @@ class Lines:
             from_thread.run(self._take_when_room, size, items, token=token)
 
     def _take(self, size: int, items: list[Item]) -> bool:
-        """Answer the pings among them; whether there was room for the rest, which else has to wait."""
+        """Answer the pings among them and take the rest. Return whether there was room; else the rest has to wait."""
         if self._ended:
             raise anyio.ClosedResourceError
         if self.opening is not None:

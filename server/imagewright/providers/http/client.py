@@ -90,7 +90,7 @@ class Account:
         return _is_of(url, self.bases)
 
     def guard_for(self, request: Request[Any]) -> Guard | None:
-        """What a request has to pass; None where it is for a base. A host that only `*` covers is the vendor's word."""
+        """What a request has to pass; None where it is for a base as it was set. Behind a `*`, a vendor names hosts."""
         written = [base for base in self.bases if "*" not in base]
         own = request.with_key and (len(written) == len(self.bases) or _is_of(request.url, written))
         return None if own else self.guard

@@ -99,7 +99,7 @@ def pack_frame(head: Mapping[str, Any], body: bytes = b"") -> tuple[bytes, bytes
 
 
 def read_frames(pipe: FileIO) -> Iterator[list[Frame]]:
-    """The messages of a raw pipe, all that have come at a time. They end with it, also where it ends within a message.
+    """The messages of a raw pipe, in lists of those that came together, until it ends, also in the middle of one.
 
     Raises:
         ValueError: what comes is none: something else prints there.

@@ -117,7 +117,7 @@ class Connections:
 
         What `Sending.begin` raises is raised here, and nothing was sent.
 
-        `guard` is for a link that the vendor gave; None for an address that the vendor or the user has.
+        `guard` checks a link that the vendor gave; None for a base address, the built-in one or the user's own.
 
         Raises:
             Broken: no whole answer came.

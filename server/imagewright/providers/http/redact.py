@@ -57,7 +57,7 @@ stands for none that counts: blanks, other entities, and tags."""
 QUOTED = re.compile(r"=(?:([0-9A-Fa-f]{2})|[ \t]*\r?\n)")
 """The same in quoted-printable, whose lines end in `=`. Read apart: `?key=ab` is more often no code."""
 BASES = (16, 16, 10, 16, 16, 8)
-"""In which base the number of each group is written."""
+"""In which base the number of each group of `ESCAPED` is written."""
 MASK = re.compile(r"(?:[*•…]+|\.{2,}|[xX]{3,})[\w-]{0,40}")
 """A mask, with what it leaves to be seen behind it."""
 

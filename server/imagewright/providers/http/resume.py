@@ -148,7 +148,7 @@ def _address(url: str) -> str:
 
 
 def keyed(direct: Send, key_headers: KeyHeaders, elsewhere: Send) -> Send:
-    """What sends to the vendor's own addresses directly and with the key, and everything else as without a key.
+    """A `Send` that goes to the vendor's own addresses directly and with the key, and elsewhere for all other requests.
 
     Redirects are no exception, as each of them is a request of its own.
 

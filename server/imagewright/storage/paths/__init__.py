@@ -42,10 +42,10 @@ _WRITING = {
 class OpenFolder:
     """An open folder, see `open_folder`. What is in it is named relative to its handle, and no link is followed.
 
-    Windows has no such handles. There `handle` is None, a name is joined with the path, and that this path has no link
-    in it is checked when the folder is opened, after a file in it was opened, and by `check_in_place` after one was
-    written. So there is a moment in which another program could put a link in, and a file that it diverts by that is
-    reported, but may have been written.
+    Windows has no such handles. There `handle` is None and a name is joined with the path. The path is checked for
+    links when the folder is opened, after a file in it was opened, and by `check_in_place` after one was written. So
+    there is a moment in which another program could put a link in. A file that is diverted by it is reported, but may
+    have been written.
 
     Args:
         path: its path, absolute and without links when it was opened.
@@ -267,7 +267,7 @@ def remove_tree(
     Args:
         folder: the other folder.
         name: of the folder that is removed.
-        which: of the names in it tells which are removed; all if left out. What is not empty then stays.
+        which: tells of a name in it whether that is removed; left out, all are. What is not empty then stays.
         depth: how many levels below it are removed.
     """
     with suppress(OSError):
