@@ -6,9 +6,7 @@ The long form is `python -m tests.security.pictures`.
 from __future__ import annotations
 
 import base64
-import os
 import re
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -30,6 +28,7 @@ from tests.emulators.base import Door, Emulator
 from tests.emulators.messages import Answer
 from tests.security.crafted import CRAFTED
 from tests.security.pictures import MEMORY, children_of, peak_of, seconds_of
+from tests.support.attack_runs import run_attack
 from tests.support.crafted_files import black_png
 from tests.support.engine_bench import PICTURE, Vendor, folders_in, left_of, open_bench, place
 from tests.support.odd_worker import odd_workers
@@ -195,16 +194,8 @@ async def test_a_decoder_that_fails_for_good_costs_a_paid_picture_nothing(
 
 @on_linux
 def test_crafted_cut_and_changed_files_break_nothing_and_take_little() -> None:
-    done = subprocess.run(  # noqa: S603 - our own interpreter and words
-        [sys.executable, "-m", "tests.security.pictures", "--rounds", str(ROUNDS)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    assert done.stdout.count(" 0 broken") == 3
+    printed = run_attack("pictures", "--rounds", str(ROUNDS))
+    assert printed.count(" 0 broken") == 3
 
 
 @on_linux

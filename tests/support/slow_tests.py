@@ -25,6 +25,7 @@ STARTERS = frozenset(
         "flood",
         "put_program",
         "races",
+        "run_attack",
         "server_in",
         "subprocess",
     }
