@@ -10,10 +10,10 @@ from imagewright.storage.paths.path_syntax import check_name, numbered
 from imagewright.storage.records import (
     EXTENSIONS,
     LONGEST_SLUG,
+    comparable,
     default_name,
     extension,
     new_id,
-    plain,
     slug,
     with_real_extension,
 )
@@ -97,5 +97,5 @@ def test_numbered(name: str, second: str) -> None:
 @pytest.mark.parametrize(
     ("one", "other"), [("ÉCLAIR", "eclair"), ("Straße", "STRASSE"), ("ﬁne", "fine"), ("\uff21", "a"), ("한국", "한국")]
 )
-def test_plain_makes_forms_of_a_word_one(one: str, other: str) -> None:
-    assert plain(one) == plain(other)
+def test_comparable_makes_forms_of_a_word_one(one: str, other: str) -> None:
+    assert comparable(one) == comparable(other)

@@ -15,7 +15,7 @@ import anyio
 from imagewright.errors import StorageError
 from imagewright.storage.base import BlobGoneError, ChangedFileError
 from imagewright.storage.paths.path_syntax import numbered
-from imagewright.storage.records import BlobFolder, plain
+from imagewright.storage.records import BlobFolder, comparable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -52,7 +52,7 @@ class MemoryPictureIndex:
         offset: int = 0,
     ) -> list[PictureRecord]:
         def meets(one: PictureRecord) -> bool:
-            text = plain(one.prompt.raw)
+            text = comparable(one.prompt.raw)
             return (
                 all(word in text for word in words)
                 and tool in {"", one.tool}

@@ -365,7 +365,7 @@ class PictureIndex(Protocol):
 
         Args:
             who: whose pictures.
-            words: each must occur in the prompt; words and prompt are compared after `records.plain`.
+            words: each must occur in the prompt; words and prompt are compared after `records.comparable`.
             tool: name of the row.
             created: from the first moment, and before the second.
             parent: id of a picture they were made from directly.

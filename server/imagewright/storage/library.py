@@ -22,10 +22,10 @@ from imagewright.storage.records import (
     PICTURES,
     NewPicture,
     PictureRecord,
+    comparable,
     default_name,
     id_of,
     new_id,
-    plain,
     with_real_extension,
 )
 
@@ -280,7 +280,7 @@ class Library:
             message = f"limit and offset count from 0, not {limit} and {offset}"
             raise ValueError(message)
         created = day_bounds(day) if day else None
-        words = plain(text).split()
+        words = comparable(text).split()
         if len(words) > MOST_WORDS:
             raise Refusal(Problem("text", f"has {len(words)} words; at most {MOST_WORDS} are looked for"))
         await self.catch_up()

@@ -352,7 +352,7 @@ def spooled_key(file: str) -> str:
     return "/".join(parts) if parts[0:1] == (INCOMING,) else file
 
 
-def plain(text: str) -> str:
+def comparable(text: str) -> str:
     """The text without differences of case, accents and forms of one letter, for comparing words of any script."""
     apart = unicodedata.normalize("NFKD", text.casefold())
     return unicodedata.normalize("NFC", "".join(sign for sign in apart if not unicodedata.combining(sign)))
@@ -360,7 +360,7 @@ def plain(text: str) -> str:
 
 def slug(text: str, longest: int = LONGEST_SLUG) -> str:
     """The first words of a text in a-z, 0-9 and `-`; empty when it has none in Latin script."""
-    words = re.findall(r"[a-z0-9]+", re.sub(r"['\u2019]", "", plain(text)).translate(_LETTERS))
+    words = re.findall(r"[a-z0-9]+", re.sub(r"['\u2019]", "", comparable(text)).translate(_LETTERS))
     kept = ""
     for word in words:
         longer = f"{kept}-{word}" if kept else word

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from imagewright.storage.base import NO_SENSE
-from imagewright.storage.records import PictureRecord, plain
+from imagewright.storage.records import PictureRecord, comparable
 from imagewright.storage.sqlite.leases import set_aside_row
 from imagewright.storage.sqlite.writer import SqliteStore, nothing, reads, writes
 from imagewright.text import Foreign
@@ -139,7 +139,7 @@ def _values(record: PictureRecord) -> dict[str, Any]:
     # Arguments can hold anything, and a paid picture must not be left out because JSON cannot hold it.
     values["arguments"] = json.dumps(record.arguments, separators=(",", ":"), default=str)
     values["prompt"] = _storable(record.prompt.raw)
-    values["words"] = _storable(plain(record.prompt.raw))
+    values["words"] = _storable(comparable(record.prompt.raw))
     values["seed"] = None if record.seed is None else str(record.seed)
     values["created"] = _ticks(record.created)
     values["transparent"] = record.transparent

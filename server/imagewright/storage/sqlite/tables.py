@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         # `seed` is text because vendors report seeds beyond 64 bits with a sign; `created` counts microseconds since
-        # 1970 in UTC; `words` is the prompt as `plain` makes it, because SQL folds the case of ASCII only.
+        # 1970 in UTC; `words` is the prompt as `comparable` makes it, because SQL folds the case of ASCII only.
         """
         CREATE TABLE picture (
             number INTEGER PRIMARY KEY,
