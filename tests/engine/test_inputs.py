@@ -145,7 +145,7 @@ async def test_a_data_uri_is_measured_as_well(library: Library) -> None:
 BODY = 8_000_000
 """Characters of a data URI's body."""
 MOST_COPIES = 6
-"""Times the body that is in memory at the most; each piece of it as a text of its own would take fifty."""
+"""How many times the body's size may be in memory. With each piece of it as a text of its own, it would be fifty."""
 BODIES: dict[str, tuple[str, str]] = {
     "blanks": ("data:image/png;base64,", "AAAA " * (BODY // 5)),
     "more blanks": ("data:image/png;base64,", " " * BODY),

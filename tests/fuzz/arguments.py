@@ -19,7 +19,7 @@ from tests.fuzz.target import Target, check_values, expect, odd_json
 ROWS = catalog()
 HELPERS = helper_arguments(ROWS.values())
 TOOLS = (*ROWS, *HELPERS)
-"""Of the first byte, counted from the sign `0`."""
+"""What the first byte of an input chooses from, counted from the sign `0`."""
 LONGEST_REFUSAL = 100_000
 """Bytes of a refusal's JSON."""
 NAMED = [

@@ -139,7 +139,7 @@ def _address(data: bytes) -> None:
 
 
 CHECKS: tuple[Callable[[bytes], None], ...] = (_inflate, _round_trip, _headers, _address)
-"""Of the first byte, counted from the sign `0`."""
+"""What the first byte of an input chooses from, counted from the sign `0`."""
 
 
 def _check(data: bytes) -> None:

@@ -20,7 +20,7 @@ from tests.support.crafted_files import hollow_bmp, hollow_gif, hollow_webp, ite
 from tests.support.pictures import STILL_FORMATS, photo
 
 FEW_PIXELS = 1_000_000
-"""Of a picture that is decoded: the whole takes a few MB."""
+"""Pixels of the largest picture that is decoded here; it takes a few MB."""
 WORK = 8
 """Bytes a pixel, of work on a picture."""
 LONGEST_REFUSAL = 400

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     Reader = Callable[[Reply], object]
 
 STATUSES = (200, 201, 202, 204, 302, 400, 401, 402, 403, 404, 408, 409, 410, 422, 425, 429, 451, 500, 502, 503)
-"""Of the first byte, counted from the sign `0`."""
+"""What the first byte of an input chooses from, counted from the sign `0`."""
 KEY = "sk-planted-0123456789abcdef"
-"""Of the account: it may not come back, whatever the vendor sends."""
+"""The account's key. No reader may return it, whatever the vendor sends."""
 LONGEST = 2500
 """Characters of a failure's sentence or of a note: 300 of the vendor's words for each of a few reasons, and ours."""
 KINDS = ("application/json", "text/html", "text/plain; charset=utf-8")
@@ -64,7 +64,7 @@ def _readers(vendor: str) -> dict[str, Reader]:
 
 
 READERS = {vendor: _readers(vendor) for vendor in VENDORS}
-"""Of each vendor, by vendor and name."""
+"""The readers of each vendor, by vendor and name."""
 
 
 def _checked(readers: Mapping[str, Reader]) -> Callable[[bytes], None]:

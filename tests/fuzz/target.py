@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 SECONDS = 1.0
-"""Of the processor, for one input."""
+"""Seconds of processor time that one input may take."""
 MEMORY = 200_000_000
 """Bytes by which one input may raise the most memory that the process ever had."""
 ODD_VALUES: tuple[Any, ...] = (

@@ -1,4 +1,4 @@
-"""A worker makes what the function itself makes; one that crashes, hangs, eats or lies costs one call one error."""
+"""A worker makes what the function itself makes; one that fails or answers nonsense costs one call one error."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ async def test_a_decoder_that_crashes_costs_one_error(monkeypatch: pytest.Monkey
 async def test_the_system_ends_a_decoder_that_goes_on_for_ever(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     with odd_workers(monkeypatch) as odd:
         with anyio.fail_after(PATIENCE), pytest.raises(DecoderError, match="it was not decoded within"):
-            await in_worker(workers.look, how.encode(), tick=PATIENCE)  # it is not the server that notices
+            await in_worker(workers.look, how.encode(), tick=PATIENCE)  # the server itself would not notice before
         assert odd.count == 0
 
 
@@ -258,7 +258,7 @@ async def test_an_answer_that_makes_no_sense_is_not_taken(monkeypatch: pytest.Mo
     with odd_workers(monkeypatch) as odd:
         with pytest.raises(DecoderError, match="ended twice without an answer"):
             await _look_oddly(json.dumps(answer))
-        assert odd.count == 0  # who lies once is not asked again
+        assert odd.count == 0  # a worker that answered nonsense is not asked again
         facts, _ = await decode(workers.look, json.dumps({"facts": HONEST, **HONEST}).encode(), per_pixel=LOOK_BYTES)
     assert (facts.width, facts.height) == (8, 8)
 

@@ -51,7 +51,7 @@ SPOILT = 1000
 OWN = re.compile(rf"http://{re.escape(LOOPBACK)}(:\d+)".encode())
 """What each link of an emulator begins with."""
 SHORT = 25
-"""Of which everything that is listed each is one."""
+"""With `--short`, one in so many of everything that is listed is tried."""
 THIS_MACHINE = ("127.0.0.1", "127.255.255.254", "::1")
 """What a vendor may name whose address the user has set to this machine."""
 WILD = ("bfl", ".bfl.ai")

@@ -287,7 +287,7 @@ _THERE = (
     "{root}/inner", "{root}/pipe.png", "{root}/socket.png", "{root}/empty.png",
 )  # fmt: skip
 SAVING = (*_SPELT, *_OUT, *_THERE)
-"""Whatever they lead to: nothing outside changes, and nothing that is there is written over."""
+"""Nothing outside may change through them, and nothing that is there may be written over."""
 
 RESOURCES = (
     "image://../../etc/passwd", "image:///etc/passwd", "image://etc/passwd", "image://img_../../etc/passwd",

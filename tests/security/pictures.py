@@ -49,19 +49,19 @@ if TYPE_CHECKING:
 MEMORY = 400_000_000
 """Bytes that server and workers may take together."""
 SECONDS = 5.0
-"""Of processor time, which every answer may take: the machine may be busy."""
+"""Seconds of processor time that an answer may take. Wall time says nothing while the machine is busy."""
 AT_ONCE = 4
 SEED = 14
 MOST_CHANGES = 10
 REFUSAL_SECONDS, OTHERS_SECONDS = 2.0, 0.1
-"""Within which ten huge pictures must be refused, and other calls answered meanwhile. Where the server computes for no
-longer than that in all, it is the machine that is busy."""
+"""Seconds within which ten huge pictures must be refused, and other calls answered meanwhile. A longer wait of a call
+counts only if the server itself computed for so long; else the machine was busy."""
 PATIENCE = 300.0
 """Seconds until a server that does not answer ends this."""
 PICTURE = "1 picture: edit with nano_banana at offline"
 AT_THE_LIMIT = "at the limit"
 MEMORY_AT_THE_LIMIT = 700_000_000
-"""As `MEMORY`, of pictures as large as an input may be: each is decoded alone."""
+"""As `MEMORY`, but for pictures as large as an input may be: each is decoded alone."""
 TARGET = Target(formats=("png", "jpeg"), max_bytes=10_000_000)
 
 WORK: dict[str, Callable[[Piece, bytes], object]] = {
