@@ -107,3 +107,12 @@ def test_what_a_page_names_is_there(page: str) -> None:
     modules = [f"{name}/__main__.py" if (ROOT / name).is_dir() else f"{name}.py" for name in started]
     assert len(files + modules) > 3
     assert [name for name in files + modules if not any((ROOT / place / name).exists() for place in GUIDES[page])] == []
+
+
+def test_a_link_between_pages_leads_to_a_file() -> None:
+    pages = [file for folder in (".", "docs", "benchmarks") for file in sorted((ROOT / folder).glob("*.md"))]
+    links = [
+        (page, link) for page in pages for link in re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", page.read_text("utf-8"))
+    ]
+    assert len(links) > 10
+    assert [f"{_name(page)}: {link}" for page, link in links if not (page.parent / link).exists()] == []

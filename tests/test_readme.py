@@ -22,6 +22,7 @@ import pytest
 from imagewright.cli.progress import CANCELLED, FAILED, OPEN, SOME
 from imagewright.engine.config import make_config
 from imagewright.engine.sending import STALE_SECONDS
+from imagewright.imaging.limiter import INPUT_MAX_PIXELS, MEGA
 from imagewright.providers import KEY_VARIABLES
 from imagewright.providers.base import PollPolicy
 from imagewright.providers.http.client import HttpClient
@@ -218,3 +219,13 @@ def test_client_blocks_come_keyless_first_and_no_example_is_a_key() -> None:
     for server in servers:
         assert server["command"].startswith("/"), "clients know no other folder"
         assert all(flaw(value) for value in server.get("env", {}).values())
+
+
+def test_input_pictures_may_have_as_many_pixels_as_it_says() -> None:
+    found = re.search(r"more than (\d+) megapixels are refused \(([^)]+)\)", TEXT)
+    assert found is not None
+    fewer = {
+        name: int(most) for names, most in re.findall(r"([\w\s]+?) (\d+)", found[2]) for name in names.lower().split()
+    }
+    limits = {form: fewer.get(form, int(found[1])) for form in INPUT_MAX_PIXELS}
+    assert limits == {form: pixels // MEGA for form, pixels in INPUT_MAX_PIXELS.items()}
