@@ -129,6 +129,13 @@ def test_a_changed_byte_in_a_png_is_found_out() -> None:
         probe(bytes(data))
 
 
+def test_a_palette_that_is_missing_is_damage() -> None:
+    data = png_of((4, 4), 8, PALETTE, [bytes(4)] * 4)
+    for read in (probe, look, lambda file: prepare(file, Target(formats=("png",)))):
+        with pytest.raises(PictureError, match="damaged"):
+            read(data)
+
+
 def test_only_the_header_is_believed_when_not_thorough() -> None:
     assert probe(cut_short(noise(80, 80, "jpeg")), thorough=False).width == 80
 

@@ -136,6 +136,7 @@ async def _source(
     """The picture, or what is wrong with its size: that is read from the header, before anything is decoded."""
     given, parent = await _read(text, limits.max_bytes, library, who, guard)
     measured, data, left_out, digest = await anyio.to_thread.run_sync(_measured, given, whole)
+    del given  # the file as it came would be a second copy while this waits for its turn to be decoded
     if problems := size_problems(measured, limits):
         return [Problem(argument, problem) for problem in problems]
     facts = await decode(probe, data, per_pixel=PROBE_BYTES)

@@ -347,7 +347,13 @@ def check_whole(opened: Opened) -> None:
 
 
 def facts_of(opened: Opened) -> PictureFacts:
-    """The facts of a picture that was opened; call it before Pillow's `draft` mode changes the size."""
+    """The facts of a picture that was opened; call it before Pillow's `draft` mode changes the size.
+
+    Raises:
+        PictureError: it is damaged.
+    """
+    with loading(opened.format, len(opened.data)):
+        has_alpha = opened.image.has_transparency_data  # a picture that lacks the palette it speaks of fails here
     width, height = opened.image.size
     if opened.orientation in SIDEWAYS:
         width, height = height, width
@@ -357,6 +363,6 @@ def facts_of(opened: Opened) -> PictureFacts:
         height=height,
         orientation=opened.orientation,
         frames=opened.frames,
-        has_alpha=opened.image.has_transparency_data,
+        has_alpha=has_alpha,
         size=len(opened.data),
     )
