@@ -221,6 +221,14 @@ def test_an_orientation_that_a_webp_does_not_speak_of_turns_nothing() -> None:
     assert SECRET not in made
 
 
+def test_a_second_head_of_a_webp_hides_nothing() -> None:
+    data = saved(opened(photo(32, 32)), "webp", lossless=True)
+    more = data[12:] + riff(b"VP8X", bytes(10) + SECRET)
+    clean, words = only_picture(riff(b"RIFF", b"WEBP" + more), "webp")
+    assert clean == data
+    assert words == (metadata.OTHER,)
+
+
 def test_bytes_that_only_fill_are_nothing() -> None:
     data = photo(format="jpeg")
     made, left_out = only_picture(data[:20] + b"\xff" * 9 + data[20:], "jpeg")

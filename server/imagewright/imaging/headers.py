@@ -206,8 +206,10 @@ def jpeg_parts(data: bytes) -> Iterator[Part]:
 def is_shown(form: str, data: bytes, part: Part) -> bool:
     """Whether a part of a PNG, JPEG or WebP is needed for its pixels or says how they are shown."""
     name, start, end = part
-    if form != "jpeg":
-        return name in (_PNG_SHOWN if form == "png" else _WEBP_SHOWN)
+    if form == "webp":
+        return name in _WEBP_SHOWN and (name != b"VP8X" or start == PARTS[form][0])  # decoders pass over a later one
+    if form == "png":
+        return name in _PNG_SHOWN
     marker = name[0]
     return marker in _JPEG_PIXELS or (marker in _JPEG_SHOWN and data.startswith(_JPEG_SHOWN[marker], start + 4, end))
 
