@@ -39,6 +39,12 @@ def test_an_edition_is_known_by_each_of_its_names_however_they_are_written(row: 
         assert row.edition_called(one) == name
 
 
+@EACH
+def test_a_number_with_a_sign_is_no_edition(row: Row, name: str) -> None:
+    for one in (one for one in (name, *row.editions[name].also) if one[0].isdigit()):
+        assert [row.edition_called(f"{sign}{one}") for sign in ("-", "+", " - ", "_-")] == [None] * 4
+
+
 def test_no_name_stands_for_two_editions() -> None:
     for row in WITH_EDITIONS:
         names = [(name, *edition.also, edition.title) for name, edition in row.editions.items()]

@@ -44,6 +44,7 @@ WRONG: dict[str, list[Any]] = {
         "x" * 5000,
         "png ; rm",
         5000,
+        -1,
         HUGE,
         {"a": 1},
         [1],

@@ -25,7 +25,7 @@ AUTO = "auto"
 """The aspect ratio of the first input picture; resolved by the engine for vendors that do not know the word."""
 MODEL = "model"
 """The argument by which a caller names an edition. Operations that take it are served by the row's editions."""
-
+_SIGNED = re.compile(r"[\s_]*[-+][\s_-]*\d")  # names ignore hyphens, and yet -1 is not 1
 
 Kind = Literal["text", "choice", "integer", "number", "boolean", "picture", "pictures", "path"]
 PICTURE_KINDS: frozenset[Kind] = frozenset({"picture", "pictures"})
@@ -308,9 +308,9 @@ class Row(Strict):
     def edition_called(self, text: str) -> str | None:
         """The edition that a caller means by a text: its name, its title or another of its names, however written.
 
-        None when it means none of them, or has more than 100 characters.
+        None when it means none of them, is a number with a sign, or has more than 100 characters.
         """
-        if len(text) > LONGEST_COMPARED:
+        if len(text) > LONGEST_COMPARED or _SIGNED.match(text):
             return None
         wanted = bare(text)
         for name, edition in self.editions.items():
