@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from imagewright.catalog.facts import LARGEST_CLASS
+from imagewright.catalog.load import catalog
 from imagewright.engine.deliver import arrived_as, as_asked, differences, shape
 from imagewright.engine.job import Asked, JobSpec
+from imagewright.errors import PictureError
 from imagewright.imaging.files import PictureFacts
+from tests.support.crafted_files import flat_png
 from tests.support.pictures import opened, photo
 
 if TYPE_CHECKING:
@@ -172,3 +176,34 @@ async def test_what_is_brought_down_to_its_size_is_compared_after_that(tmp_path:
     ready, notes = await as_asked(await arrived_as(file), spec(asked, (192, 144)), tmp_path)
     assert (ready.facts.width, ready.facts.height, ready.facts.format) == (192, 144, "png")
     assert notes == ["Asked png, arrived jpeg: turned into png, by which nothing is lost."]
+
+
+@pytest.mark.parametrize(
+    ("asked", "exact_size", "side"),
+    [
+        (Asked(), None, 9158),
+        (Asked(resolution="1K"), None, 9158),
+        (Asked(like=(8000, 8000)), None, 17_888),
+        (Asked(size=(8000, 8000), scale=2), None, 17_888),
+        (Asked(), (8000, 8000), 17_888),
+    ],
+)
+def test_a_result_may_be_five_times_as_large_as_its_order(
+    asked: Asked, exact_size: tuple[int, int] | None, side: int
+) -> None:
+    assert side**2 <= spec(asked, exact_size).most_pixels < (side + 1) ** 2
+
+
+def test_no_row_has_a_larger_class() -> None:
+    arguments = [forms for row in catalog().values() for forms in row.arguments().get("resolution", ())]
+    classes = [float(str(one).removesuffix("K")) for form in arguments for one in form.values or () if one != "auto"]
+    assert max(classes) == LARGEST_CLASS
+
+
+@pytest.mark.anyio
+async def test_a_result_far_beyond_its_order_is_not_decoded(tmp_path: Path) -> None:
+    file = tmp_path / "picture"
+    file.write_bytes(flat_png(600))
+    assert (await arrived_as(file, 360_000)).facts.width == 600
+    with pytest.raises(PictureError, match=r"600 x 600 px .* far more than was ordered"):
+        await arrived_as(file, 359_999)

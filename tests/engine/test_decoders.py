@@ -13,6 +13,7 @@ import pytest
 from imagewright.engine import deliver
 from imagewright.imaging.workers import WORKERS
 from imagewright.providers.base import Finished, Output
+from tests.support.crafted_files import flat_png
 from tests.support.engine_bench import PICTURE, USD, Vendor, cost, folders_in, left_of, open_bench, place, until
 from tests.support.odd_worker import odd_workers
 
@@ -29,20 +30,21 @@ CRASHING = b"crash"
 
 
 class Crashing(Vendor):
-    """A vendor whose pictures crash the decoder the first `times` times."""
+    """A vendor whose pictures crash the decoder the first `times` times, or are what it sends instead."""
 
-    def __init__(self, *, at_once: bool, times: int) -> None:
+    def __init__(self, *, at_once: bool, times: int, sends: bytes = CRASHING) -> None:
         super().__init__(at_once=at_once)
         self.times = times
+        self.sends = sends
 
     async def submit(self, order: Order, sending: Sending | None = None) -> Handle | Finished:
         answer = await super().submit(order, sending)
-        return Finished((Output(data=CRASHING),)) if isinstance(answer, Finished) else answer
+        return Finished((Output(data=self.sends),)) if isinstance(answer, Finished) else answer
 
     async def fetch(self, output: Output, into: Path) -> None:
         await super().fetch(output, into)
         self.times -= 1
-        await anyio.Path(into).write_bytes(CRASHING if self.times >= 0 else PICTURE)
+        await anyio.Path(into).write_bytes(self.sends if self.times >= 0 else PICTURE)
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +67,18 @@ async def test_a_picture_that_crashes_each_decoder_is_kept_as_it_came(
     assert cost(job) == (USD, "estimate")
     assert left_of(home, job.id) == set()
     assert len(vendor.fetched) == 2  # a decoder that failed says nothing about the file
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_a_picture_far_larger_than_ordered_is_kept_as_it_came(home: Path, *, at_once: bool) -> None:
+    huge = flat_png(9500)  # every decoder here can read it
+    async with open_bench(home, Crashing(at_once=at_once, times=1000, sends=huge)) as bench:
+        job = await bench.done(await bench.begin())
+    (kept,) = (folders_in(home).pictures / "unreadable").iterdir()
+    assert kept.read_bytes() == huge
+    assert str(kept) in str(job.error)
+    assert "9500 x 9500 px (90 megapixels), far more than was ordered" in str(job.error)
+    assert cost(job) == (USD, "estimate")
 
 
 async def test_a_worker_that_is_killed_with_a_paid_picture_costs_nothing(home: Path) -> None:

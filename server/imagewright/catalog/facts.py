@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 PIXELS_PER_K = 1024
 """Px of a side of the square that 1K stands for; for 2K it is twice as much, and so on."""
+LARGEST_CLASS = 4.0
+"""The largest size class of any row, in K."""
 COMMON_SHAPES = frozenset({"1:1", "4:3", "3:4", "16:9", "9:16"})
 """Square, photograph and screen, upright and lying. A model without one of them is "limited" in its shapes."""
 START = "<!-- capability table: start -->"

@@ -33,6 +33,8 @@ from imagewright.engine.pictures import fetch_key
 from imagewright.engine.trouble import LEAST_PATIENCE, BrokenResult, Tries, UnreadableResultError
 from imagewright.engine.waiting import fetch
 from imagewright.errors import PictureError, StorageError, why
+from imagewright.imaging.files import check_pixels
+from imagewright.imaging.headers import MAX_PIXELS
 from imagewright.imaging.limiter import LOOK_BYTES, RESIZE_BYTES, decode
 from imagewright.imaging.signatures import HEAD_BYTES, extension_of
 from imagewright.imaging.workers import as_png, look, resize_exact
@@ -45,12 +47,11 @@ if TYPE_CHECKING:
     from imagewright.engine.job import Asked, Job, JobSpec
     from imagewright.engine.trouble import Fetching
     from imagewright.imaging.files import PictureFacts
-    from imagewright.imaging.limiter import Preview
+    from imagewright.imaging.limiter import Piece, Preview
     from imagewright.storage.records import NewPicture, PictureRecord
     from imagewright.storage.stores import Stores
 
 T = TypeVar("T")
-
 log = logging.getLogger(__name__)
 
 BROKEN_PAUSES = (1.0, 10.0, 60.0)
@@ -81,15 +82,19 @@ class Arrived:
     """From the same decoding as the facts."""
 
 
-async def arrived_as(file: Path) -> Arrived:
-    """Decode a file once.
+async def arrived_as(file: Path, most_pixels: int = MAX_PIXELS) -> Arrived:
+    """Decode a file once, unless its header promises more than so many pixels.
 
     Raises:
-        PictureError: it is not a whole picture of a known format.
+        PictureError: it is not a whole picture of a known format, or larger than that.
     """
-    return await decode(
-        lambda piece, file: Arrived(file, digest_of(file), *look(piece, file)), file, per_pixel=LOOK_BYTES
-    )
+
+    def work(piece: Piece, file: Path) -> Arrived:
+        if piece.cost > most_pixels * LOOK_BYTES:  # what takes less memory has fewer pixels
+            check_pixels(file, most_pixels)
+        return Arrived(file, digest_of(file), *look(piece, file))
+
+    return await decode(work, file, per_pixel=LOOK_BYTES)
 
 
 def digest_of(file: Path) -> bytes:
@@ -259,11 +264,7 @@ class Delivery:
         arrived, notes = await self._fetched_to_disk()
         facts = arrived.facts
         new = replace(
-            self.new,
-            format=facts.format,
-            width=facts.width,
-            height=facts.height,
-            transparent=facts.transparent,
+            self.new, format=facts.format, width=facts.width, height=facts.height, transparent=facts.transparent
         )
         # a process that was frozen may find that its job was done by another meanwhile
         await self.stores.jobs.check_lease(self.job.id)
@@ -305,9 +306,8 @@ class Delivery:
         """A folder of this process's own: one that was frozen must not write into its successor's file."""
         if spare:
             return Path(await anyio.to_thread.run_sync(lambda: os.path.realpath(tempfile.mkdtemp("", "imagewright-"))))
-        return await self.stores.blobs.workplace(
-            f"{fetch_key(self.job.id, self.new.variant)}{self.stores.jobs.worker_id}"
-        )
+        key = fetch_key(self.job.id, self.new.variant)
+        return await self.stores.blobs.workplace(f"{key}{self.stores.jobs.worker_id}")
 
     def _holds(self, folder: Path) -> bool:
         """Whether the folder holds something that was paid for."""
@@ -332,7 +332,7 @@ class Delivery:
                 try:
                     if not tries.is_there:
                         await fetch(fetching.provider, fetching.output, file, lambda stage: self.job.tell(stage=stage))
-                    return await arrived_as(file)
+                    return await arrived_as(file, self.spec.most_pixels)
                 except Exception as error:  # noqa: BLE001 - what cannot be helped is raised again
                     await fetching.after(error, file, tries)
         finally:

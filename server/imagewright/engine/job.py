@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from imagewright.catalog.facts import LARGEST_CLASS, PIXELS_PER_K
 from imagewright.catalog.row import OperationName
 from imagewright.errors import (
     BadKey,
@@ -42,6 +43,9 @@ Sides = tuple[int, int]
 """Width and height in px."""
 RATIO_TOLERANCE = 0.01
 """Share by which a shape may differ from the one that was asked for: models make sides in steps of 8 to 64 px."""
+BEYOND_ORDER = 5
+"""How many times the pixels of its order a result may have and be decoded. An enlargement to twice the sides is made
+four times as large where the vendor knows only that, and then brought down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,13 @@ class JobSpec:
     """The edition that serves it; empty where there is none."""
     asked: Asked = field(default_factory=Asked)
     """What was asked of its pictures; jobs of older releases have nothing here."""
+
+    @property
+    def most_pixels(self) -> int:
+        """Pixels of the largest result that is decoded: several times the order, and of the largest class at least."""
+        sizes = (self.exact_size, self.asked.size, self.asked.like)
+        ordered = [(LARGEST_CLASS * PIXELS_PER_K) ** 2, *(size[0] * size[1] for size in sizes if size is not None)]
+        return int(BEYOND_ORDER * max(ordered))
 
     def as_data(self) -> dict[str, Any]:
         """As JSON can hold it; `from_data` reads it back."""

@@ -114,6 +114,23 @@ def measure(data: bytes) -> Measured:
     return Measured(name, width, height, len(data))
 
 
+def check_pixels(file: Path, most: int) -> None:
+    """Hold the sides in a file's header against the pixels it may have; no decoder is opened.
+
+    Raises:
+        PictureError: it has more, or is not a picture of a known format, or its header is damaged.
+        StorageError: it cannot be read.
+    """
+    measured = measure(_bytes_of(file))
+    width, height = measured.width, measured.height
+    if width * height > most:
+        title, megapixels = KINDS[measured.format].title, width * height / 1e6
+        raise PictureError(
+            f"the {title} picture is {width} x {height} px ({megapixels:,.0f} megapixels), far more than was ordered, "
+            "and was not decoded for that"
+        )
+
+
 def only_picture(data: bytes, form: str) -> tuple[bytes, tuple[str, ...]]:
     """A file of that type without its metadata, see `metadata`, and what was left out, in words.
 
