@@ -24,7 +24,7 @@ from imagewright.catalog.row import OperationName, PictureLimits
 from imagewright.errors import ImagewrightError, PictureError, Problem, Refusal, StorageError
 from imagewright.imaging.files import measure, only_picture
 from imagewright.imaging.headers import MAX_PIXELS
-from imagewright.imaging.limiter import MASK_BYTES, PREPARE_BYTES, PROBE_BYTES, Target, decode, fitted, size_problems
+from imagewright.imaging.limiter import MASK_BYTES, PROBE_BYTES, Target, decode, fitted, size_problems
 from imagewright.imaging.workers import convert_mask, mask_coverage, mask_doubt, prepare, probe
 from imagewright.net import PUBLIC, fetch_public
 from imagewright.providers.base import Prepared
@@ -316,7 +316,7 @@ async def prepare_all(
             if source.argument == MASK and form.mask is not None:
                 mask, note = await _prepare_mask(source, form.mask, images[0])
             else:
-                ready = await decode(prepare, source.data, target, per_pixel=PREPARE_BYTES)
+                ready = await decode(prepare, source.data, target, per_pixel=target.bytes_for(source.data))
                 images.append(Prepared(ready.data, ready.format, ready.width, ready.height))
                 note = ready.note
         except PictureError as error:

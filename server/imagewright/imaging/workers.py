@@ -45,8 +45,7 @@ IDLE_SECONDS = 60.0
 """After so long without work a worker is ended; the next work starts another."""
 MEMORY_FACTOR, SPARE_BYTES = 1.5, 240_000_000 + 16_000_000 * (os.cpu_count() or 1)
 """Address space that a worker may take: so many times the memory that its work is reckoned to need, and so much more
-for libraries that are loaded with the first picture of a format and for the stacks of their threads. Bringing a
-transparent picture of 67 megapixels below 3 MB, by which a large WebP is written, takes the most of it: nine tenths."""
+for libraries that are loaded with the first picture of a format and for the stacks of their threads."""
 ANSWER_BYTES = 4_000_000
 """Bytes that an answer may have beyond what its work is reckoned to need: colour profiles, and files of few pixels."""
 LEAST_SECONDS, BYTES_PER_SECOND, MOST_SECONDS = 5.0, 8_000_000, 180.0
