@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 import anyio
 import anyio.lowlevel
 import pytest
 
+from imagewright.imaging import workers
+from imagewright.imaging.files import decoding_cost
 from imagewright.imaging.headers import cost_of
-from imagewright.imaging.limiter import LOOK_BYTES, DecodeLimiter, Piece, decode
+from imagewright.imaging.limiter import LOOK_BYTES, PREPARE_BYTES, WEBP_BYTES, DecodeLimiter, Piece, Target, decode
 from imagewright.imaging.limiter import ROOM as ALL_ROOM
+from imagewright.imaging.workers import Workers
+from tests.security.pictures import peak_of
 from tests.support.crafted_files import hollow_png
-from tests.support.pictures import photo
+from tests.support.pictures import noise, photo
 
 pytestmark = pytest.mark.anyio
 
 ROOM, MOST = 100, 10
 PATIENCE = 10.0
+MEGABYTE = 1_000_000
+SPARE = 8 * MEGABYTE
+"""Bytes that a worker takes for whatever else it loads."""
 
 
 class Bench:
@@ -142,3 +150,36 @@ async def test_what_comes_back_is_what_the_work_returned() -> None:
     bomb = hollow_png(16_384, 16_384)  # alone, and then the next
     assert await decode(work, bomb, "bomb", per_pixel=LOOK_BYTES) == (len(bomb), "bomb")
     assert await decode(work, b"no picture", "", per_pixel=LOOK_BYTES) == (10, "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how much memory a process has had")
+async def test_the_memory_that_a_webp_takes_is_reckoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = Workers()
+    monkeypatch.setattr(workers, "WORKERS", own)
+    target = Target(formats=("png", "webp"), max_bytes=500_000)
+    small, large = noise(64, 64, mode="RGBA"), noise(1500, 1500, mode="RGBA")
+    try:
+        workers.prepare(Piece(MEGABYTE), small, Target(formats=("webp",)))
+        (worker,) = own.idle
+        before = peak_of(worker.pid)
+        made = await decode(workers.prepare, large, target, per_pixel=target.bytes_for(large))
+        assert own.idle == [worker]
+        taken = peak_of(worker.pid) - before
+    finally:
+        own.close()
+    assert made.format == "webp"
+    reckoned, before_it = (decoding_cost(large, each) for each in (target.bytes_for(large), PREPARE_BYTES))
+    assert before_it < taken < reckoned + SPARE
+
+
+@pytest.mark.parametrize(
+    ("target", "each"),
+    [
+        (Target(formats=("png", "webp")), PREPARE_BYTES),
+        (Target(formats=("png", "webp"), max_bytes=100), WEBP_BYTES),
+        (Target(formats=("png", "jpeg"), max_bytes=100), PREPARE_BYTES),
+        (Target(formats=("jpeg", "webp")), WEBP_BYTES),
+    ],
+)
+def test_only_what_may_become_a_webp_is_reckoned_as_one(target: Target, each: int) -> None:
+    assert target.bytes_for(photo(64, 48, mode="RGBA")) == each

@@ -15,20 +15,9 @@ import pytest
 
 from imagewright.errors import PictureError, StorageError
 from imagewright.imaging import files, limiter, lossless, pixels, prepare, preview, workers
-from imagewright.imaging.limiter import (
-    LOOK_BYTES,
-    PREPARE_BYTES,
-    ROOM,
-    WEBP_BYTES,
-    Piece,
-    Preview,
-    Target,
-    decode,
-    in_worker,
-)
+from imagewright.imaging.limiter import LOOK_BYTES, ROOM, Piece, Preview, Target, decode, in_worker
 from imagewright.imaging.worker import environment
 from imagewright.imaging.workers import WORKERS, DecoderError, Workers
-from tests.security.pictures import peak_of
 from tests.support.odd_worker import PICTURE, odd_workers
 from tests.support.pictures import NOT_PICTURES, cut_short, mask_of, noise, photo
 
@@ -47,8 +36,6 @@ MASK = mask_of(64, 48, (8, 8, 30, 30))
 LAYERED = photo(64, 48, mode="RGBA")
 TURNED = photo(64, 48, "jpeg", orientation=6)
 COST = 1_000_000
-SPARE = 8_000_000
-"""Bytes that a worker takes for whatever else it loads."""
 FIRST = [preview.look(noise(300, 200))[1], preview.look(LAYERED)[1]]
 
 SAME: dict[str, tuple[Callable[[Piece], Any], Callable[[], Any]]] = {
@@ -354,39 +341,6 @@ async def test_a_worker_is_for_itself_and_knows_no_key(fresh: Workers, monkeypat
         "PYTHONSTARTUP": "x",
     }
     assert environment(given).keys() == {"LD_LIBRARY_PATH", "MALLOC_ARENA_MAX"}
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says how much memory a process has had")
-async def test_the_memory_that_a_webp_takes_is_reckoned(monkeypatch: pytest.MonkeyPatch) -> None:
-    own = Workers()
-    monkeypatch.setattr(workers, "WORKERS", own)
-    target = Target(formats=("png", "webp"), max_bytes=500_000)
-    small, large = noise(64, 64, mode="RGBA"), noise(1500, 1500, mode="RGBA")
-    try:
-        workers.prepare(Piece(COST), small, Target(formats=("webp",)))
-        (worker,) = own.idle
-        before = peak_of(worker.pid)
-        made = await decode(workers.prepare, large, target, per_pixel=target.bytes_for(large))
-        assert own.idle == [worker]
-        taken = peak_of(worker.pid) - before
-    finally:
-        own.close()
-    assert made.format == "webp"
-    reckoned, before_it = (files.decoding_cost(large, each) for each in (target.bytes_for(large), PREPARE_BYTES))
-    assert before_it < taken < reckoned + SPARE
-
-
-@pytest.mark.parametrize(
-    ("target", "each"),
-    [
-        (Target(formats=("png", "webp")), PREPARE_BYTES),
-        (Target(formats=("png", "webp"), max_bytes=100), WEBP_BYTES),
-        (Target(formats=("png", "jpeg"), max_bytes=100), PREPARE_BYTES),
-        (Target(formats=("jpeg", "webp")), WEBP_BYTES),
-    ],
-)
-def test_only_what_may_become_a_webp_is_reckoned_as_one(target: Target, each: int) -> None:
-    assert target.bytes_for(LAYERED) == each
 
 
 SERVER = """

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 
+from imagewright import net
 from imagewright.errors import ImagewrightError
-from imagewright.net import FetchError, Guard, fetch_public, is_loopback_url, look_up
+from imagewright.net import CALLERS_LOOK_UPS, FetchError, Guard, fetch_public, is_loopback_url, look_up
 from imagewright.net.fetch import Pool, open_public, read_blocks
 from tests.emulators.base import LOOPBACK, Door, Emulator
 from tests.emulators.messages import Answer, Received, truncated
+from tests.support.engine_bench import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
+    from typing import Any
 
 pytestmark = pytest.mark.anyio
 
@@ -265,3 +271,55 @@ async def test_the_certificate_is_checked_for_the_name_and_not_for_the_address(
         with pytest.raises(FetchError, match=r"(?i)certificate"):
             async with opened:
                 pass
+
+
+class SlowSystem:
+    """The system's look-up, whose server does not answer for names under `slow.example` until `answer` is set."""
+
+    def __init__(self) -> None:
+        self.answer = threading.Event()
+        self.asked = 0
+        self._find = socket.getaddrinfo
+
+    def __call__(self, host: str | bytes, *arguments: Any, **more: Any) -> Any:
+        if not str(host).rstrip("'").endswith("slow.example"):
+            return self._find(host, *arguments, **more)
+        self.asked += 1
+        self.answer.wait(20)
+        raise socket.gaierror(socket.EAI_NONAME, "no such name")
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowSystem]:
+    system = SlowSystem()
+    monkeypatch.setattr(socket, "getaddrinfo", system)
+    yield system
+    system.answer.set()
+
+
+async def _fetch_slow(number: int) -> None:
+    with pytest.raises(FetchError) as caught:
+        await fetch_public(f"http://n{number}.slow.example/a.png", max_bytes=9, seconds=20)
+    assert (caught.value.reason, caught.value.passing) == ("unresolved", True)
+
+
+async def test_slow_names_of_callers_do_not_hold_up_the_look_up_of_vendors(slow: SlowSystem) -> None:
+    async with anyio.create_task_group() as group:
+        for number in range(5 * CALLERS_LOOK_UPS):
+            group.start_soon(_fetch_slow, number)
+        await until(lambda: slow.asked == CALLERS_LOOK_UPS)
+        assert await look_up("localhost", 80)
+        assert not slow.answer.is_set()
+        assert slow.asked == CALLERS_LOOK_UPS
+        slow.answer.set()
+    assert slow.asked == 5 * CALLERS_LOOK_UPS
+
+
+async def test_a_name_of_a_callers_is_waited_for_only_so_long(
+    slow: SlowSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(net, "LOOK_UP_SECONDS", 0.01)
+    async with anyio.create_task_group() as group:
+        for number in range(2 * CALLERS_LOOK_UPS):
+            group.start_soon(_fetch_slow, number)
+    assert not slow.answer.is_set()

@@ -11,7 +11,7 @@ import re
 import socket
 import tomllib
 from contextlib import suppress
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from importlib import import_module
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -43,6 +43,10 @@ HEAD_BYTES, HEAD_LINES = 64_000, 500
 """Size of an answer's head, several times what any server is known to send."""
 _END = re.compile(rb"\n\r?\n")
 _INTERIM = re.compile(rb"HTTP/\S+ 1(?!01)\d\d")  # not 101, after which there is no other
+CALLERS_LOOK_UPS, LOOK_UP_SECONDS = 8, 10.0
+"""How many hosts that callers have named are looked up at the same time, and for how long each. The system's own limit
+is often a minute, and the threads in which vendors are looked up are few."""
+_LOOK_UPS = anyio.CapacityLimiter(CALLERS_LOOK_UPS)
 CACHE_SIZE = 1024
 """Hosts, addresses and URLs for which each function here remembers what it has found."""
 FetchReason = Literal[
@@ -308,7 +312,26 @@ async def look_up(host: str, port: int) -> list[str]:
     """
     with suppress(ValueError):  # not an address, but a name
         return [str(ipaddress.ip_address(host))]
-    found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return _addresses(await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+
+
+async def look_up_for_caller(host: str, port: int) -> list[str]:
+    """As `look_up`, for a host that a caller has named: its server may be slow, and must not hold up vendors.
+
+    Raises:
+        OSError: there are none, or the answer did not come within `LOOK_UP_SECONDS`.
+    """
+    import httpx  # noqa: PLC0415 - as above
+
+    find = partial(socket.getaddrinfo, httpx.URL(scheme="http", host=host).raw_host, port, type=socket.SOCK_STREAM)
+    async with _LOOK_UPS:
+        with anyio.fail_after(LOOK_UP_SECONDS):
+            # the thread goes on when the time is over; the system ends it
+            found = await anyio.to_thread.run_sync(find, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1))
+    return _addresses(found)
+
+
+def _addresses(found: Sequence[tuple[Any, ...]]) -> list[str]:
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
@@ -319,9 +342,9 @@ def _prepare() -> None:
 
 
 async def fetch_public(
-    url: str, *, max_bytes: int, seconds: float, guard: Guard = PUBLIC, look_up: Resolver = look_up
+    url: str, *, max_bytes: int, seconds: float, guard: Guard = PUBLIC, look_up: Resolver = look_up_for_caller
 ) -> bytes:
-    """The content of an http(s) URL without credentials, at most `max_bytes` of it, within that many seconds.
+    """The content of a caller's http(s) URL without credentials, at most `max_bytes` of it, within that many seconds.
 
     The time includes redirects. `guard` says what is fetched from besides public addresses. `look_up` finds a host's
     addresses, by default as the system does.
