@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
+from imagewright.cli.checks import Level, check_decoding
 from imagewright.errors import PictureError, StorageError
 from imagewright.imaging import files, limiter, lossless, pixels, prepare, preview, workers
 from imagewright.imaging.limiter import LOOK_BYTES, ROOM, Piece, Preview, Target, decode, in_worker
@@ -321,8 +322,15 @@ async def test_without_processes_the_error_says_so(fresh: Workers, monkeypatch: 
     monkeypatch.setattr(sys, "executable", "")
     with pytest.raises(DecoderError, match="no process can be started that decodes pictures"):
         await decode(workers.probe, photo(), per_pixel=0)
+    assert check_decoding().level is Level.BROKEN
+    assert "no process can be started that decodes pictures" in check_decoding().says
     fresh.warm_up()
     await _until(lambda: fresh.count == 0)
+
+
+def test_the_doctor_tries_one(fresh: Workers) -> None:
+    assert check_decoding().level is Level.OK
+    assert fresh.count == 1
 
 
 async def test_a_worker_is_for_itself_and_knows_no_key(fresh: Workers, monkeypatch: pytest.MonkeyPatch) -> None:

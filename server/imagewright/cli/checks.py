@@ -24,8 +24,10 @@ from imagewright.cli.launching import launch_command
 from imagewright.cli.session import spent_now
 from imagewright.engine.config import could_serve
 from imagewright.engine.offer import endings, tool_names
-from imagewright.errors import ImagewrightError, SettingsError, StorageError
+from imagewright.errors import ImagewrightError, PictureError, SettingsError, StorageError
+from imagewright.imaging.limiter import Piece
 from imagewright.imaging.signatures import KINDS, known_formats
+from imagewright.imaging.workers import probe
 from imagewright.net import block_at
 from imagewright.providers import KEY_VARIABLES, courier_flaws
 from imagewright.settings.folders import find_folders
@@ -57,6 +59,8 @@ LOW_SPACE = 1_000_000_000
 PERIODS = {"day": "today", "month": "this month"}
 PATIENCE = 30.0
 """Seconds for a start, on a machine that is slow and cold."""
+DOT = b"GIF89a\1\0\1\0\0\0\0,\0\0\0\0\1\0\1\0\0\2\2D\1\0;"
+"""A picture of one pixel."""
 LOUD = "Something prints to standard output when Python starts (a sitecustomize, a .pth file or a wrapper): silence it."
 
 
@@ -318,9 +322,20 @@ def check_server(environment: Mapping[str, str], options: Sequence[str]) -> Iter
     program, *words = launch_command()
     arguments = f", args: {json.dumps(words)}" if words else ""
     yield ok("server", f"for a client's configuration, command: {json.dumps(program)}{arguments}")
+    yield check_decoding()
     yield check_courier()
     yield check_silence(environment, options)
     yield anyio.run(check_answer, environment, options)
+
+
+def check_decoding() -> Finding:
+    """Whether a process that decodes pictures can be started, found out by giving one a picture."""
+    try:
+        probe(Piece(0), DOT)
+    except PictureError as error:
+        says = f"no picture can be read, neither one you give nor one that a vendor has made: {error}"
+        return broken("server", says, "Start it with a Python of its own, as pip and uv install it.")
+    return ok("server", "pictures are decoded in processes of their own")
 
 
 def check_courier() -> Finding:
