@@ -145,6 +145,22 @@ async def test_an_environment_proxy_is_used_for_a_vendor(http: HttpClient, monke
     assert lines == [b"GET http://vendor.example/jobs?task=%d+%%C3%%BC HTTP/1.1" % number for number in range(2)]
 
 
+async def test_an_answer_through_a_proxy_comes_in_a_bounded_number_of_pieces(
+    http: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        writer.write(b"1\r\n \r\n" * 30_000 + b"4\r\ntrue\r\n0\r\n\r\n")
+        writer.close()
+
+    proxy = await asyncio.start_server(relay, LOOPBACK, 0)
+    monkeypatch.setenv("HTTP_PROXY", f"http://{LOOPBACK}:{proxy.sockets[0].getsockname()[1]}")
+    with pytest.raises(VendorUnavailable, match="too many pieces"):
+        await http.send(account("http://vendor.example"), ask("http://vendor.example/jobs", Purpose.POLL, method="GET"))
+    proxy.close()
+
+
 async def test_a_gateway_gets_the_password_of_its_address(vendor: Vendor, http: HttpClient) -> None:
     base = vendor.url().replace("//", "//me:pass@")
     await http.send(account(base), ask(base, Purpose.POLL, method="GET"))

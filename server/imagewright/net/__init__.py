@@ -21,7 +21,7 @@ import anyio
 import anyio.to_thread
 
 from imagewright.errors import ImagewrightError
-from imagewright.settings import AllowedHost
+from imagewright.settings import LAST_PORT, AllowedHost
 from imagewright.settings.table import ALLOW_HOSTS
 from imagewright.text import clip
 
@@ -41,6 +41,10 @@ MOST_INTERIM = 20
 """Answers of 1xx before the one that counts. Servers send one or two."""
 HEAD_BYTES, HEAD_LINES = 64_000, 500
 """Size of an answer's head, several times what any server is known to send."""
+IN_ONE_GO = 64
+"""Pieces of a body that are read before others have their turn."""
+MOST_PIECES, LEAST_PIECE = 20_000, 16
+"""A body may come in that many pieces, and in one more for each so many bytes: reading one takes some 50 us."""
 _END = re.compile(rb"\n\r?\n")
 _INTERIM = re.compile(rb"HTTP/\S+ 1(?!01)\d\d")  # not 101, after which there is no other
 CALLERS_LOOK_UPS, LOOK_UP_SECONDS = 8, 10.0
@@ -260,6 +264,17 @@ def unfetched(error: Exception, host: str) -> FetchError:
     if isinstance(error, httpx.TimeoutException):
         return FetchError(f"{shown} does not answer", "too_slow")
     return FetchError(f"{shown} cannot be reached: {error or type(error).__name__}", "unreachable")
+
+
+def check_place(url: httpx.URL) -> None:
+    """Refuse a host or port that nothing can connect to and that the libraries let pass.
+
+    Raises:
+        ValueError: the host's name stands for nothing, as `xn--` does, or the port is beyond the last.
+    """
+    if not 0 <= (url.port or 0) <= LAST_PORT:
+        raise ValueError(f"there is no port above {LAST_PORT}")
+    _ = url.host  # decodes the name
 
 
 def named(error: Exception) -> httpx.TransportError:

@@ -23,11 +23,15 @@ from imagewright.net import (
     DEFAULT_PORTS,
     HEAD_BYTES,
     HEAD_LINES,
+    IN_ONE_GO,
+    LEAST_PIECE,
+    MOST_PIECES,
     FetchError,
     Heads,
     NotFoundError,
     NotPublicError,
     barring,
+    check_place,
     codings_of,
     literal,
     look_up,
@@ -35,12 +39,11 @@ from imagewright.net import (
     unfetched,
     usual_authorities,
 )
-from imagewright.settings import LAST_PORT
 from imagewright.text import byte_size, clip
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+    from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Collection, Mapping
 
     from imagewright.net import Guard, Resolver
 
@@ -54,9 +57,6 @@ IDLE_SECONDS = 15.0
 """An idle connection goes after this time, well before servers drop theirs: a request that meets a connection just
 dropped is one whose outcome is unknown."""
 MOST_IDLE = 32  # idle connections that a pool keeps
-IN_ONE_GO = 64  # pieces of a body that are read before others have their turn
-MOST_PIECES, LEAST_PIECE = 20_000, 16
-"""A body may come in that many pieces, and in one more for each so many bytes: reading one takes some 50 us."""
 HEADERS = {"User-Agent": "imagewright", "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"}
 
 
@@ -171,7 +171,7 @@ class Pool:
             raise named(error) from error
         headers = httpx.Headers(answer.headers)
         headers.encoding = headers.encoding  # it is found out once, not for every header that is read
-        body = _Body(self, place, connection, answer)
+        body = _Body(answer.aiter_stream(), self, place, connection, answer)
         return httpx.Response(answer.status, headers=headers, stream=body, request=request)
 
     def _opened(self, origin: httpcore.Origin) -> httpcore.AsyncHTTPConnection:
@@ -210,18 +210,15 @@ class Pool:
 
 
 @dataclass(slots=True, eq=False)
-class _Body(httpx.AsyncByteStream):
-    """The body of an answer, as it comes. Closing it gives the connection back."""
+class Pieces(httpx.AsyncByteStream):
+    """The body of an answer, as it comes, in a bounded number of pieces."""
 
-    pool: Pool
-    place: Place
-    connection: httpcore.AsyncHTTPConnection | None
-    answer: httpcore.Response
+    blocks: AsyncIterable[bytes]
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         pieces = size = 0
         try:
-            async for block in self.answer.aiter_stream():
+            async for block in self.blocks:
                 pieces, size = pieces + 1, size + len(block)
                 if not pieces % IN_ONE_GO:  # many can come without a pause
                     if pieces > MOST_PIECES + size // LEAST_PIECE:
@@ -230,6 +227,16 @@ class _Body(httpx.AsyncByteStream):
                 yield block
         except _FAILURES as error:
             raise named(error) from error
+
+
+@dataclass(slots=True, eq=False)
+class _Body(Pieces):
+    """One whose closing gives the connection back."""
+
+    pool: Pool
+    place: Place
+    connection: httpcore.AsyncHTTPConnection | None
+    answer: httpcore.Response
 
     async def aclose(self) -> None:
         connection, self.connection = self.connection, None
@@ -384,14 +391,3 @@ def _checked_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
     if url.userinfo:
         raise FetchError("the address holds a user name or password; give one without", "address")
     return url
-
-
-def check_place(url: httpx.URL) -> None:
-    """Refuse a host or port that nothing can connect to and that the libraries let pass.
-
-    Raises:
-        ValueError: the host's name stands for nothing, as `xn--` does, or the port is beyond the last.
-    """
-    if not 0 <= (url.port or 0) <= LAST_PORT:
-        raise ValueError(f"there is no port above {LAST_PORT}")
-    _ = url.host  # decodes the name

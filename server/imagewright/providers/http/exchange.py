@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 from urllib.request import getproxies
 
@@ -16,14 +16,22 @@ import anyio.lowlevel
 import anyio.to_thread
 import httpx
 
-from imagewright.net import FetchError, NotFoundError, NotPublicError, codings_of, look_up, usual_authorities
+from imagewright.net import (
+    FetchError,
+    NotFoundError,
+    NotPublicError,
+    check_place,
+    codings_of,
+    look_up,
+    usual_authorities,
+)
 from imagewright.net.fetch import (
     CONNECT_SECONDS,
     IDLE_SECONDS,
     MOST_IDLE,
+    Pieces,
     Place,
     Pool,
-    check_place,
     open_public,
     pinned,
     read_blocks,
@@ -82,6 +90,13 @@ class _Watch:
         if self.begin is not None:
             await self.begin()
         self.sending = True
+
+
+class _Proxied(Pieces):
+    """The body of an answer that comes through a proxy. Its head is bounded by the library alone, to 100 kB."""
+
+    async def aclose(self) -> None:
+        await cast("httpx.AsyncByteStream", self.blocks).aclose()
 
 
 class Connections:
@@ -169,7 +184,9 @@ class Connections:
         time, polls no less than here, where 33 connections served 200 jobs that asked once a second.
         """
         if self._proxied is not None:
-            return await self._proxied.send(request, stream=True)
+            answer = await self._proxied.send(request, stream=True)
+            answer.stream = _Proxied(cast("httpx.AsyncByteStream", answer.stream))
+            return answer
         return await self._pool.send(request, Place.of(request.url))
 
     async def aclose(self) -> None:
