@@ -162,13 +162,13 @@ async def test_the_memory_that_a_webp_takes_is_reckoned(monkeypatch: pytest.Monk
         workers.prepare(Piece(MEGABYTE), small, Target(formats=("webp",)))
         (worker,) = own.idle
         before = peak_of(worker.pid)
-        made = await decode(workers.prepare, large, target, per_pixel=target.bytes_for(large))
+        made = await decode(workers.prepare, large, target, per_pixel=target.bytes_for("png", len(large)))
         assert own.idle == [worker]
         taken = peak_of(worker.pid) - before
     finally:
         own.close()
     assert made.format == "webp"
-    reckoned, before_it = (decoding_cost(large, each) for each in (target.bytes_for(large), PREPARE_BYTES))
+    reckoned, before_it = (decoding_cost(large, each) for each in (target.bytes_for("png", len(large)), PREPARE_BYTES))
     assert before_it < taken < reckoned + SPARE
 
 
@@ -182,4 +182,4 @@ async def test_the_memory_that_a_webp_takes_is_reckoned(monkeypatch: pytest.Monk
     ],
 )
 def test_only_what_may_become_a_webp_is_reckoned_as_one(target: Target, each: int) -> None:
-    assert target.bytes_for(photo(64, 48, mode="RGBA")) == each
+    assert target.bytes_for("png", 200) == each

@@ -316,7 +316,9 @@ async def prepare_all(
             if source.argument == MASK and form.mask is not None:
                 mask, note = await _prepare_mask(source, form.mask, images[0])
             else:
-                ready = await decode(prepare, source.data, target, per_pixel=target.bytes_for(source.data))
+                ready = await decode(
+                    prepare, source.data, target, per_pixel=target.bytes_for(source.facts.format, len(source.data))
+                )
                 images.append(Prepared(ready.data, ready.format, ready.width, ready.height))
                 note = ready.note
         except PictureError as error:

@@ -20,7 +20,6 @@ import anyio
 import anyio.to_thread
 
 from imagewright.imaging.headers import GIF_MAX_PIXELS
-from imagewright.imaging.signatures import recognise
 from imagewright.text import byte_size
 
 if TYPE_CHECKING:
@@ -276,10 +275,10 @@ class Target:
     exact: bool = False
     """Whether every pixel is needed: then it is refused where it is too large, and never made smaller."""
 
-    def bytes_for(self, data: bytes) -> int:
-        """Bytes for each pixel that it takes to bring a file into this form, beyond those of decoding."""
-        fits = self.max_bytes is None or len(data) <= self.max_bytes
-        may_be_webp = "webp" in self.formats and not (fits and recognise(data) in self.formats)
+    def bytes_for(self, name: str, size: int) -> int:
+        """Bytes for each pixel that bringing a file of that format and size into this form takes beyond decoding."""
+        fits = self.max_bytes is None or size <= self.max_bytes
+        may_be_webp = "webp" in self.formats and not (fits and name in self.formats)
         return WEBP_BYTES if may_be_webp else PREPARE_BYTES
 
 

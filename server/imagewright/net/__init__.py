@@ -21,7 +21,7 @@ import anyio
 import anyio.to_thread
 
 from imagewright.errors import ImagewrightError
-from imagewright.settings import LAST_PORT, AllowedHost
+from imagewright.settings import AllowedHost
 from imagewright.settings.table import ALLOW_HOSTS
 from imagewright.text import clip
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     import httpx
+
+    from imagewright.net.fetch import Place
 
     Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
     """(host, port) to the addresses it stands for, as text, most preferred first."""
@@ -266,15 +268,24 @@ def unfetched(error: Exception, host: str) -> FetchError:
     return FetchError(f"{shown} cannot be reached: {error or type(error).__name__}", "unreachable")
 
 
-def check_place(url: httpx.URL) -> None:
-    """Refuse a host or port that nothing can connect to and that the libraries let pass.
+async def checked_addresses(look_up: Resolver, host: str, place: Place, guard: Guard) -> list[str]:
+    """The addresses of a place's host, each of which may be connected to. `host` is as the resolver wants it.
 
     Raises:
-        ValueError: the host's name stands for nothing, as `xn--` does, or the port is beyond the last.
+        NotFoundError: there are none.
+        NotPublicError: one of them may not be connected to.
     """
-    if not 0 <= (url.port or 0) <= LAST_PORT:
-        raise ValueError(f"there is no port above {LAST_PORT}")
-    _ = url.host  # decodes the name
+    try:
+        known = literal(place.host)
+        addresses = [known] if known else [one.partition("%")[0] for one in await look_up(host, place.port)]
+    except (OSError, UnicodeError) as error:
+        raise NotFoundError(str(error)) from error
+    if not addresses:
+        raise NotFoundError
+    for address in addresses:
+        if (block := barring(guard, place.host, place.port, address)) is not None:
+            raise NotPublicError(address, place.host, place.port, block)
+    return addresses
 
 
 def named(error: Exception) -> httpx.TransportError:

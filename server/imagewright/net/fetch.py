@@ -30,15 +30,14 @@ from imagewright.net import (
     Heads,
     NotFoundError,
     NotPublicError,
-    barring,
-    check_place,
+    checked_addresses,
     codings_of,
-    literal,
     look_up,
     named,
     unfetched,
     usual_authorities,
 )
+from imagewright.settings import LAST_PORT
 from imagewright.text import byte_size, clip
 
 if TYPE_CHECKING:
@@ -265,7 +264,7 @@ def pinned(pool: Pool, look_up: Resolver, guard: Guard) -> Send:
 
     async def send(request: httpx.Request) -> httpx.Response:
         url, free = request.url, request.method == "GET"
-        addresses = await _checked(look_up, url.host, Place.of(url), guard)
+        addresses = await checked_addresses(look_up, url.host, Place.of(url), guard)
         for address in addresses[:-1]:
             try:
                 return await pool.send(request, Place.of(url, address), kept=free, again=free)
@@ -274,20 +273,6 @@ def pinned(pool: Pool, look_up: Resolver, guard: Guard) -> Send:
         return await pool.send(request, Place.of(url, addresses[-1]), kept=free, again=free)
 
     return send
-
-
-async def _checked(look_up: Resolver, host: str, place: Place, guard: Guard) -> list[str]:
-    try:
-        known = literal(place.host)
-        addresses = [known] if known else [one.partition("%")[0] for one in await look_up(host, place.port)]
-    except (OSError, UnicodeError) as error:
-        raise NotFoundError(str(error)) from error
-    if not addresses:
-        raise NotFoundError
-    for address in addresses:
-        if (block := barring(guard, place.host, place.port, address)) is not None:
-            raise NotPublicError(address, place.host, place.port, block)
-    return addresses
 
 
 @asynccontextmanager
@@ -391,3 +376,14 @@ def _checked_url(text: str, base: httpx.URL | None = None) -> httpx.URL:
     if url.userinfo:
         raise FetchError("the address holds a user name or password; give one without", "address")
     return url
+
+
+def check_place(url: httpx.URL) -> None:
+    """Refuse a host or port that nothing can connect to and that the libraries let pass.
+
+    Raises:
+        ValueError: the host's name stands for nothing, as `xn--` does, or the port is beyond the last.
+    """
+    if not 0 <= (url.port or 0) <= LAST_PORT:
+        raise ValueError(f"there is no port above {LAST_PORT}")
+    _ = url.host  # decodes the name
