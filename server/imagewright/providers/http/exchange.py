@@ -279,8 +279,7 @@ async def _read(response: httpx.Response, max_bytes: int) -> Reply:
     """
     coding = response.headers.get("Content-Encoding")
     codings = codings_of(coding) if coding else []
-    body = bytearray()
-    received = 0
+    body, received = bytearray(), 0
     inflater: Inflater | None = None  # made with the first block: without a body there is no coding
     try:
         async for block in response.aiter_raw():
@@ -300,7 +299,8 @@ async def _read(response: httpx.Response, max_bytes: int) -> Reply:
             raise Broken(f"its answer cannot be read: {error}", reached=True) from error
         body.clear()  # the status of a refusal says enough
     names = {name.lower(): value for name, value in response.headers.items()}
-    return Reply(response.status_code, names, bytes(body))
+    whole = bytes(body) if len(body) < STEP else await anyio.to_thread.run_sync(bytes, body)  # a list may have 64 MB
+    return Reply(response.status_code, names, whole)
 
 
 def part_of(file: Path) -> Path:
