@@ -258,9 +258,12 @@ class Server(RawClient):
 
     def _waited(self) -> float:
         """Seconds for which the server's event loop and the threads of this process have waited for a processor."""
-        ours = Path("/proc/self/task").glob("*/schedstat")
         theirs = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/schedstat")
-        return sum(int(file.read_text("ascii").split()[1]) for file in (theirs, *ours)) / 1e9
+        waited = int(theirs.read_text("ascii").split()[1])
+        for file in Path("/proc/self/task").glob("*/schedstat"):
+            with suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended meanwhile
+                waited += int(file.read_text("ascii").split()[1])
+        return waited / 1e9
 
     def workers(self) -> list[int]:
         """Its workers."""
