@@ -14,7 +14,7 @@ from imagewright.engine.config import make_config
 from imagewright.errors import SettingsError
 from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS
 from imagewright.providers.http.client import HttpClient
-from imagewright.settings import AllowedHost
+from imagewright.settings import AllowedHost, without_secrets
 from imagewright.settings.load import load_settings
 from imagewright.settings.sources import read_config, unknown_variables
 from imagewright.settings.table import (
@@ -212,13 +212,44 @@ def test_an_allowed_host_is_read_and_written(text: str, host: str, port: int | N
     ],
 )
 def test_what_is_not_one_host_with_its_port_is_refused_where_it_stands(home: Path, text: str) -> None:
-    words = f"{text!r} is not a host with its port; write one such as nas.local:8080"
+    words = f"{without_secrets(text)!r} is not a host with its port; write one such as nas.local:8080"
     with pytest.raises(SettingsError, match=re.escape(f"IMAGEWRIGHT_ALLOW_HOSTS: {words}")):
         load_settings({HOME.variable: str(home), "IMAGEWRIGHT_ALLOW_HOSTS": f"10.0.0.5:*,{text}"})
     home.mkdir(parents=True)
     (home / "config.toml").write_text(f'allow_hosts = ["{text}"]', encoding="utf-8")
     with pytest.raises(SettingsError, match=re.escape(f"allow_hosts: {words}")):
         load_settings({HOME.variable: str(home)})
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "sk-proj-a1B2c3D4e5F6g7H8",
+        "0123456789abcdef0123456789abcdef",
+        "1234567890123456789",
+        "123e4567-e89b-12d3-a456-426614174000:0123456789abcdef0123456789abcdef",
+        "AIzaSyD-9tSrke72PouQMnMX-a7eZSW0jkFMBWY",
+        "ftp://me:hunter2@nas.local:80",
+        "me:hunter2@nas.local:80",
+    ],
+)
+def test_a_key_in_the_wrong_line_is_not_shown(tmp_path: Path, secret: str) -> None:
+    here = {HOME.variable: str(tmp_path)}
+    variables = [one.variable for one in SETTINGS if one.variable and one not in BY_PROVIDER]
+    for variable in (*variables, rate_variable("kie"), address_variable("kie")):
+        with pytest.raises(SettingsError) as refusal:
+            make_config(load_settings(here | {variable: secret}, working_directory=tmp_path), HttpClient())
+        assert "hunter2" not in str(refusal.value)
+        assert secret[:12] not in str(refusal.value)
+        assert "[hidden]" in str(refusal.value) or variable == ROOTS.variable  # it is a list, split at the colons
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["images.example.com:8080", "/models/u2net.onnx", "IMAGEWRIGHT_BUDGET_PER_CALL", "soon", "20/10s", "-1e400"],
+)
+def test_what_can_be_no_key_is_shown(value: str) -> None:
+    assert without_secrets(value) == value
 
 
 @pytest.mark.parametrize("name", ["kei", "offline", "kie_upload"])

@@ -15,6 +15,7 @@ from imagewright.engine.offer import ProviderState, make_offer, tool_names
 from imagewright.errors import BadKey, ProviderError, ResultLost, SettingsError, UnknownOutcome
 from imagewright.providers import KEY_VARIABLES, KEYLESS, OTHER_HOSTS, open_client, open_provider
 from imagewright.providers.base import PollPolicy, ProviderConfig, TellsRetirements
+from imagewright.settings import without_secrets
 from imagewright.settings.table import address_variable, rate_variable
 from imagewright.storage.records import Pace
 from imagewright.text import did_you_mean, listed
@@ -96,7 +97,8 @@ def _check_routes(tables: Mapping[str, Collection[str]]) -> None:
 def _check_name(where: str, kind: str, name: str, known: Collection[str]) -> None:
     if name not in known:
         there = ", ".join(known)
-        raise SettingsError(f"{where}: there is no {kind} {name!r}{did_you_mean(name, known)}; there are: {there}")
+        wrong = f"{where}: there is no {kind} {name!r}"
+        raise SettingsError(f"{without_secrets(wrong)}{did_you_mean(name, known)}; there are: {there}")
 
 
 class ProviderRegistry:
@@ -167,9 +169,8 @@ def provider_states(settings: Settings) -> dict[str, ProviderState]:
     for name in wanted or ():
         if name not in KEY_VARIABLES:
             known = ", ".join(KEY_VARIABLES)
-            raise SettingsError(
-                f"there is no provider {name!r}{did_you_mean(name, KEY_VARIABLES)}; the providers are: {known}"
-            )
+            wrong = f"{without_secrets(name)!r}{did_you_mean(name, KEY_VARIABLES)}"
+            raise SettingsError(f"there is no provider {wrong}; the providers are: {known}")
     keys = {name: settings.keyring.find(variables) for name, variables in KEY_VARIABLES.items()}
     open_doors = {name for name in KEYLESS if keys[name] is None and name in settings.addresses}
     any_key = bool(open_doors) or any(key is not None for key in keys.values())

@@ -9,6 +9,21 @@ from typing import Final, NamedTuple, Self
 LAST_PORT: Final = 65535
 HOST_NAME: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63}){0,126}")
 """A host's name in small letters; one of other scripts in its ASCII form, which begins with `xn--`."""
+LIKE_A_KEY: Final = re.compile(r"[\w.+:=-]{16,}")
+"""What may be a key: no vendor gives out shorter ones."""
+WORDS: Final = re.compile(r"(?:(?:[a-z]{1,15}|[A-Z]{1,15}|[A-Z][a-z]{1,14}|[0-9]{1,5})(?:[_.+:=-]+|$))+")
+"""Words and small numbers: what is no key though it is as long, such as `images.example.com:8080`."""
+
+
+def without_secrets(text: str) -> str:
+    """A wrong value of a setting, fit for a message: people paste keys into the wrong line.
+
+    What may be a key, and a user's name and password before a host, becomes `[hidden]`.
+    """
+    text = re.sub(
+        r"\S+", lambda found: f"[hidden]@{found[0].rpartition('@')[2]}" if "@" in found[0] else found[0], text
+    )
+    return LIKE_A_KEY.sub(lambda found: found[0] if WORDS.fullmatch(found[0]) else "[hidden]", text)
 
 
 class AllowedHost(NamedTuple):

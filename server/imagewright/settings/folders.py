@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 from imagewright.errors import SettingsError
+from imagewright.settings import without_secrets
 from imagewright.settings.table import HOME, ROOTS
 
 if TYPE_CHECKING:
@@ -74,5 +75,6 @@ def _usual_roots(working_directory: Path) -> list[Path]:
 def _absolute(variable: str, text: str) -> Path:
     path = Path(text.strip()).expanduser()
     if not path.is_absolute():
-        raise SettingsError(f"{variable}: {text!r} is not an absolute path; did you mean {Path.cwd() / path}?")
+        given, meant = without_secrets(text), Path.cwd() / without_secrets(str(path))
+        raise SettingsError(f"{variable}: {given!r} is not an absolute path; did you mean {meant}?")
     return path

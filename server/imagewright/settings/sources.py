@@ -11,6 +11,7 @@ import tomllib
 from typing import TYPE_CHECKING, Any, Final
 
 from imagewright.errors import SettingsError
+from imagewright.settings import without_secrets
 from imagewright.settings.table import BY_PROVIDER, NAMES, PREFIX, VARIABLES
 from imagewright.text import clip, closest, did_you_mean, listed
 
@@ -125,5 +126,5 @@ def _setting(name: str) -> Setting:
         hint = did_you_mean(name, (*NAMES, *TABLES)) or f"; the settings are {listed(NAMES)}"
         if (meant := VARIABLES.get(f"{PREFIX}{name.upper()}")) and not meant.name:
             hint = f" in this file; set {meant.variable} in the environment"
-        raise SettingsError(f"{clip(name)}: there is no such setting{hint}")
+        raise SettingsError(f"{clip(without_secrets(name))}: there is no such setting{hint}")
     return NAMES[name]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 from imagewright.errors import SettingsError
-from imagewright.settings import AllowedHost
+from imagewright.settings import AllowedHost, without_secrets
 from imagewright.text import SHOWN_LENGTH, clip, quoted, say, shown
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ def _read_number(where: str, value: object, unit: str, low: float, high: float, 
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise SettingsError(f"{where}: {_quoted(value)} is not {kind}; write one {bounds}")
     if not low <= number <= high:
-        raise SettingsError(f"{where}: {clip(str(value))} is not {bounds} {unit}")
+        raise SettingsError(f"{where}: {clip(without_secrets(str(value)))} is not {bounds} {unit}")
     if whole and number != int(number):
-        raise SettingsError(f"{where}: {clip(str(value))} is not {kind}")
+        raise SettingsError(f"{where}: {clip(without_secrets(str(value)))} is not {kind}")
     return int(number) if whole else float(number)
 
 
@@ -382,4 +382,4 @@ def _table(where: str, value: object) -> Mapping[str, Any]:
 
 
 def _quoted(value: object) -> str:
-    return quoted(value, SHOWN_LENGTH) if isinstance(value, str) else say(value)
+    return quoted(without_secrets(value), SHOWN_LENGTH) if isinstance(value, str) else say(value)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imagewright.errors import SettingsError
+from imagewright.settings import without_secrets
 from imagewright.text import did_you_mean
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class Toggles:
         if not wrong:
             return
         problems = [
-            f"{source} names {name!r}, which is not a tool{did_you_mean(name, valid)}" for name, source in wrong
+            f"{source} names {without_secrets(name)!r}, which is not a tool{did_you_mean(name, valid)}"
+            for name, source in wrong
         ]
         raise SettingsError("; ".join(problems) + f". The tools are: {', '.join(valid)}.")
