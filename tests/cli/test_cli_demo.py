@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import OperationName, Row
-from imagewright.cli.commands.demo import cast_operations, lay_out, scenes
+from imagewright.cli.commands.demo import MADE, cast_operations, clear, lay_out, scenes
 from imagewright.cli.main import main
 from imagewright.engine.check import check
 from imagewright.imaging.files import probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
     from subprocess import CompletedProcess
 
 ROWS = list(catalog().values())
@@ -74,14 +74,15 @@ def test_a_required_argument_nobody_has_heard_of_gets_an_allowed_value(
     assert set(strange) <= set(scene.arguments)
 
 
-def test_the_demo_calls_every_tool_and_writes_pictures_and_one_sheet_more(
-    tmp_path: Path, home: Path, spawn: Callable[..., CompletedProcess[str]]
+@pytest.mark.usefixtures("importable")
+def test_every_tool_is_called_and_a_second_demo_replaces_what_the_first_has_made(
+    tmp_path: Path, home: Path, spawn: Callable[..., CompletedProcess[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The one whole run, as a newcomer starts it: no option, and here not for the first time."""
+    """The one whole run, as a newcomer starts it, and then one with options; the library knows of neither."""
     out = home / "pictures" / "demo"
     out.mkdir(parents=True)
     earlier = out / "contact-sheet.png"
-    earlier.write_text("of an earlier demo", encoding="utf-8")
+    earlier.write_text("the user's own", encoding="utf-8")
     done = spawn("-m", "imagewright", "demo", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     for row in ROWS:
@@ -92,23 +93,43 @@ def test_the_demo_calls_every_tool_and_writes_pictures_and_one_sheet_more(
     (sheet,) = (one for one in out.glob("contact-sheet*") if one != earlier)
     assert probe(sheet).width > 600
     assert str(sheet) in done.stdout
-    assert earlier.read_text(encoding="utf-8") == "of an earlier demo"
     assert "\x1b" not in done.stdout + done.stderr
-    assert not list((home / "pictures").glob("*.png"))
 
-
-@pytest.mark.usefixtures("importable")
-def test_out_is_where_it_goes_and_only_the_tools_that_are_on_are_shown(
-    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
     row = next(row for row in ROWS if OperationName.REFRAME in row.operations)
-    out = tmp_path / "shown here"
+    mine, *replaced = sorted(out.glob(f"{row.tool}*"))
+    mine.write_text("changed by the user", encoding="utf-8")
     assert main(["demo", "--tools", row.tool, "--out", str(out)]) == 0
-    assert list(out.glob(f"{row.tool}*"))
-    assert len(list(out.glob("contact-sheet*"))) == 1
     shown = capsys.readouterr().out
-    assert all(other.tool not in shown for other in ROWS if other is not row)
-    assert not (home / "pictures" / "demo").exists()
+    assert all((one.tool in shown) is (one is row) for one in ROWS)
+    assert {*replaced, mine, earlier, sheet} <= {*out.glob("*.png")}
+    assert {file.name.partition("-")[0] for file in out.glob("*.png")} == {row.tool, "contact"}
+    assert (earlier.read_text("utf-8"), mine.read_text("utf-8")) == ("the user's own", "changed by the user")
+
+    assert not list((home / "pictures").glob("*.png"))
+    assert (main(["gallery", "--json"]), main(["jobs", "--json"])) == (0, 0)
+    assert capsys.readouterr().out.split() == ["[]", "[]"]
+
+
+@pytest.mark.parametrize("note", ["no JSON", "[1]", '{"../other.png": "0", "gone.png": "0", "kept.png": 3}'])
+def test_a_note_that_somebody_has_edited_removes_nothing(note: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    others = [tmp_path / "other.png", out / "kept.png"]
+    for file in others:
+        file.write_bytes(b"not ours")
+    (out / MADE).write_text(note, encoding="utf-8")
+    clear(out)
+    assert [*map(Path.read_bytes, others)] == [b"not ours"] * 2
+
+
+def test_something_is_on_the_screen_before_the_protocol_is_loaded(spawn: Callable[..., CompletedProcess[str]]) -> None:
+    program = (
+        "import sys; from imagewright.cli.main import main; main(['demo', '--tools', 'image_guide']);"
+        "print([name for name in ('mcp', 'httpx') if name in sys.modules])"
+    )
+    lines = spawn("-c", program).stdout.splitlines()
+    assert lines[0].startswith("Imagewright ")
+    assert lines[-1] == "[]"
 
 
 @pytest.mark.parametrize("words", [["--tools", "image_guide"], ["--disable", ",".join(row.tool for row in ROWS)]])

@@ -1,8 +1,15 @@
-"""`imagewright demo`: the real server, every tool once, on sample pictures, without a key and without a network."""
+"""`imagewright demo`: the real server, every tool once, on sample pictures, without a key and without a network.
+
+The server has a library and a journal of its own, which are removed afterwards. So what the demo makes stands neither
+in the gallery nor among the jobs. The pictures stay in one folder, until the next demo replaces them.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,18 +23,19 @@ import anyio.to_thread
 import click
 from rich.text import Text
 
+from imagewright import __version__
 from imagewright.catalog.facts import operations
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import PICTURE_KINDS, OperationName, outside, verb
 from imagewright.cli.launching import launch_words
-from imagewright.cli.options import Command, option, shared_words
+from imagewright.cli.options import Command, option
 from imagewright.cli.output import console, table
 from imagewright.cli.progress import reporting
 from imagewright.cli.session import settings_now
 from imagewright.imaging.sheet import SheetEntry, contact_sheet
 from imagewright.providers import KEY_VARIABLES
-from imagewright.storage.paths.files import read_file, save_new
-from imagewright.surface.client import open_client
+from imagewright.settings.table import HOME, ROOTS, WAIT
+from imagewright.storage.paths.files import read_file, remove_file, replace_file, save_new
 from imagewright.text import counted
 
 if TYPE_CHECKING:
@@ -40,6 +48,8 @@ if TYPE_CHECKING:
 PATIENCE = "600"
 """Seconds the server waits before it answers with a job id instead of pictures."""
 HEADING = "Imagewright: every tool once, offline"
+MADE = ".imagewright-demo.json"
+"""Names what a demo has put into its folder, each file with the SHA-256 digest of its content."""
 CLOSING = (
     "Nothing left this machine: the built-in offline provider made these. Cutting out, reframing and enlarging are "
     "real; what is generated or edited is a marked placeholder until a provider has a key."
@@ -97,30 +107,63 @@ class Scene:
 )
 def command(out: Path | None) -> int:
     """Run the demo; 1 when a tool failed or none is on."""
+    screen = console(prose=True)
+    screen.print(f"Imagewright {__version__}: every tool once, with no key and no network", style="bold")
     settings = settings_now()
-    out = (out or settings.folders.pictures / "demo").expanduser().absolute()
-    on = any(settings.toggles.decide(tool).on for tool in catalog())
-    options = shared_words(but=("--provider",))
-    shown = anyio.run(partial(_perform, out, settings.environment, options)) if on else []
+    out = Path(os.path.realpath((out or settings.folders.pictures / "demo").expanduser()))
+    on = [tool for tool in catalog() if settings.toggles.decide(tool).on]
+    with tempfile.TemporaryDirectory(prefix="imagewright-demo-") as home:
+        variables = {HOME.variable: home, ROOTS.variable: str(out), WAIT.variable: PATIENCE}
+        shown = anyio.run(partial(_perform, on, out, settings.environment | variables)) if on else []
     _print(shown, out, _sheet(shown, out))
     return 0 if shown and not any(scene.trouble for scene in shown) else 1
 
 
-async def _perform(out: Path, environment: Mapping[str, str], options: Sequence[str]) -> list[Scene]:
-    samples = await anyio.to_thread.run_sync(lay_out, out / "samples")
-    roots = [str(out), environment.get("IMAGEWRIGHT_ROOTS", "")]
-    variables = {
-        **environment,
-        "IMAGEWRIGHT_ROOTS": os.pathsep.join(root for root in roots if root),
-        "IMAGEWRIGHT_WAIT": PATIENCE,
-    }
-    async with open_client(["serve", "--provider", "offline", *options], variables) as client:
-        listed = {tool["name"] for tool in await client.list_tools()}
-        plan = scenes([row for row in catalog().values() if row.tool in listed], samples, out)
-        with reporting() as reporter:
+async def _perform(on: Sequence[str], out: Path, environment: Mapping[str, str]) -> list[Scene]:
+    with reporting() as reporter:
+        tell = reporter.begin("server")
+        tell(0.0, "starts")
+        await anyio.to_thread.run_sync(clear, out)
+        samples = await anyio.to_thread.run_sync(lay_out, out / "samples")
+        plan = scenes([catalog()[tool] for tool in on], samples, out)
+        # loaded now, as the protocol takes a while and something should stand on the screen before
+        from imagewright.surface.client import open_client  # noqa: PLC0415 - see above
+
+        async with open_client(["serve", "--provider", "offline", "--tools", ",".join(on)], {**environment}) as client:
+            listed = await client.list_tools()
+            tell(1.0, f"offers {counted(len(listed), 'tool')}")
             for scene in plan:
                 await _play(client, scene, reporter)
+                _note([Path(picture["path"]) for picture in scene.pictures], out)
     return plan
+
+
+def clear(out: Path) -> None:
+    """Remove what an earlier demo has put into the folder and nobody has changed since."""
+    for name, digest in _noted(out).items():
+        if (out / name).is_file() and _digest(out / name) == digest:
+            remove_file(out / name)
+    remove_file(out / MADE)
+
+
+def _note(made: Sequence[Path], out: Path) -> None:
+    """Write down what this demo has made, besides what it had made before."""
+    noted = _noted(out) | {path.name: _digest(path) for path in made}
+    replace_file(out / MADE, json.dumps(noted, indent=1).encode(), lambda _: None)
+
+
+def _noted(out: Path) -> dict[str, str]:
+    """The files that a demo has made in the folder, by name, each with its digest; empty where there was none."""
+    try:
+        noted = json.loads(read_file(out / MADE, LARGEST_SHOWN))
+    except (OSError, ValueError):  # no demo was here, or somebody has edited its note
+        return {}
+    pairs = noted.items() if isinstance(noted, dict) else ()
+    return {name: digest for name, digest in pairs if isinstance(digest, str) and PurePath(name).name == name}
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(read_file(path, LARGEST_SHOWN)).hexdigest()
 
 
 async def _play(client: OwnClient, scene: Scene, reporter: Reporter) -> None:
@@ -152,7 +195,9 @@ def _sheet(shown: Sequence[Scene], out: Path) -> Path | None:
     ]
     if not entries:
         return None
-    return save_new(contact_sheet(entries, heading=HEADING), out / "contact-sheet.png")
+    sheet = save_new(contact_sheet(entries, heading=HEADING), out / "contact-sheet.png")
+    _note([sheet], out)
+    return sheet
 
 
 def _print(shown: Sequence[Scene], out: Path, sheet: Path | None) -> None:
