@@ -116,6 +116,7 @@ class ArkEmulator(Emulator):
         """The interface, and the links it gives."""
         return (
             Door("generate", "api", "POST", "/api/v3/images/generations", self._generate),
+            Door("tasks", "api", "GET", "/api/v3/contents/generations/tasks", self._tasks),
             Door("download", "files", "GET", "/(?P<name>.+)", self._download),
         )
 
@@ -128,10 +129,17 @@ class ArkEmulator(Emulator):
         self.violations += misplaced_key(received, self.key, "authorization", ("files",))
         return super().answer(received)
 
-    def _generate(self, received: Received) -> Answer:
+    def _check_key(self, received: Received) -> None:
         if received.headers.get("authorization") != f"Bearer {self.key}":
             text = "The API key or AK/SK in the request is missing or invalid."
             raise Refused(error(401, "AuthenticationError", text, "Unauthorized"))
+
+    def _tasks(self, received: Received) -> Answer:
+        self._check_key(received)
+        return Answer.of({"items": [], "total": 0})
+
+    def _generate(self, received: Received) -> Answer:
+        self._check_key(received)
         body = received.json()
         if not received.headers.get("content-type", "").startswith("application/json") or not isinstance(body, dict):
             raise wrong("body", "it must be a JSON object")

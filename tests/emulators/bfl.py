@@ -198,6 +198,7 @@ class BflEmulator(Emulator):
         """The maker's interface."""
         return (
             Door("create", "api", "POST", "/v1/(?P<model>[^/]+)", self._create),
+            Door("credits", "api", "GET", "/v1/credits", self._credits),
             Door("poll", "region", "GET", "/v1/get_result", self._poll),
             Door("download", "delivery", "GET", r"/results/(?P<task>[^/]+)/sample\.(?P<form>\w+)", self._download),
         )
@@ -214,6 +215,10 @@ class BflEmulator(Emulator):
     def _check_key(self, received: Received) -> None:
         if received.headers.get("x-key") != self.key:
             raise Refused(Answer.of({"detail": "Not authenticated"}, 403))
+
+    def _credits(self, received: Received) -> Answer:
+        self._check_key(received)
+        return Answer.of({"credits": self.credits})
 
     def _create(self, received: Received) -> Answer:
         self._check_key(received)

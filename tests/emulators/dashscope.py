@@ -83,6 +83,7 @@ class DashScopeEmulator(Emulator):
         path = "/api/v1/services/aigc/multimodal-generation/generation"
         return (
             Door("generate", "api", "POST", path, self._generate),
+            Door("tasks", "api", "GET", "/api/v1/tasks/", self._tasks),
             Door("poll", "api", "GET", "/api/v1/tasks/(?P<task>[^/]+)", self._poll),
             Door("download", "files", "GET", "/(?P<name>.+)", self._download),
         )
@@ -121,6 +122,10 @@ class DashScopeEmulator(Emulator):
             if why := known[name](value) if name in known else "is not a known parameter":
                 raise wrong(f"parameters.{name} {why}")
         return model, given, parameters
+
+    def _tasks(self, received: Received) -> Answer:
+        self._check_key(received)
+        return Answer.of({"request_id": "r-emulated", "total": 0, "data": [], "total_page": 0, "page_no": 1})
 
     def _poll(self, received: Received) -> Answer:
         self._check_key(received)

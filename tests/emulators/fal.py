@@ -150,6 +150,7 @@ class FalEmulator(Emulator):
             Door("put", "cdn", "PUT", "/put/(?P<name>.+)", self._put),
             Door("cdn_upload", "cdn", "POST", "/files/upload", self._take),
             Door("download", "cdn", "GET", "/(?P<name>files/.+)", self._download),
+            Door("prices", "platform", "GET", "/v1/models/pricing", self._prices),
             Door("list", "platform", "GET", "/v1/models/requests/by-endpoint", self._list),
         )
 
@@ -309,9 +310,17 @@ class FalEmulator(Emulator):
         start = f"{self.url('api')}/{task.app}/requests/{task.id}"
         return {"response_url": start, "status_url": f"{start}/status", "cancel_url": f"{start}/cancel"}
 
-    def _list(self, received: Received) -> Answer:
+    def _prices(self, received: Received) -> Answer:
+        self._check_platform_key(received)
+        priced = [{"endpoint_id": name, "unit_price": 0.04} for name in endpoints_in(received.query)]
+        return Answer.of({"prices": priced, "next_cursor": None, "has_more": False})
+
+    def _check_platform_key(self, received: Received) -> None:
         if received.headers.get("authorization") != f"Key {self.key}":
             raise refuse_list(401, "authorization_error", "Authentication required")
+
+    def _list(self, received: Received) -> Answer:
+        self._check_platform_key(received)
         names = endpoints_in(received.query)
         asked = [task for task in self.tasks.values() if task.model in names]
         for task in asked:

@@ -99,9 +99,12 @@ class GoogleEmulator(Emulator):
         return over_quota("GenerateRequestsPerMinutePerProjectPerModel", f"{delay:.9f}s", limit.calls)
 
     def doors(self) -> Sequence[Door]:
-        """The one way in that makes pictures, in both versions of the interface."""
+        """The one way in that makes pictures, and the list of models, in both versions of the interface."""
         path = r"/(?:v1|v1beta)/models/(?P<model>[^/:]+):generateContent"
-        return (Door("generate", "api", "POST", path, self._generate),)
+        return (
+            Door("generate", "api", "POST", path, self._generate),
+            Door("models", "api", "GET", "/(?:v1|v1beta)/models", self._list),
+        )
 
     def nowhere(self, received: Received) -> Answer:  # noqa: ARG002 - the page says nothing of the request
         """The vendor's answer to a path it does not have: a page."""
@@ -112,12 +115,20 @@ class GoogleEmulator(Emulator):
         self.violations += misplaced_key(received, self.key, "x-goog-api-key", ())
         return super().answer(received)
 
-    def _generate(self, received: Received) -> Answer:
+    def _list(self, received: Received) -> Answer:
+        self._check_key(received)
+        size = int(received.query.get("pageSize", "50"))
+        return Answer.of({"models": [{"name": f"models/{name}"} for name in list(self.models)[:size]]})
+
+    def _check_key(self, received: Received) -> None:
         given = received.headers.get("x-goog-api-key", "")
         if not given:
             raise Refused(error(403, "PERMISSION_DENIED", "Method doesn't allow unregistered callers."))
         if given != self.key:
             raise Refused(bad_key())
+
+    def _generate(self, received: Received) -> Answer:
+        self._check_key(received)
         name = received.groups["model"]
         model = self.models.get(name)
         if model is None:

@@ -54,9 +54,10 @@ class RecraftEmulator(Emulator):
         return refuse("too_many_requests", "too many requests", 429).answer
 
     def doors(self) -> Sequence[Door]:
-        """The part of Recraft's interface that cuts out, and where its pictures lie."""
+        """The part of Recraft's interface that cuts out, whose key it is, and where its pictures lie."""
         return (
             Door("generate", "api", "POST", "/v1/images/removeBackground", self._remove_background),
+            Door("user", "api", "GET", "/v1/users/me", self._user),
             Door("download", "img", "GET", "/(?P<name>.+)", self._download),
         )
 
@@ -69,9 +70,16 @@ class RecraftEmulator(Emulator):
         self.violations += misplaced_key(received, self.key, "authorization", ("img",))
         return super().answer(received)
 
-    def _remove_background(self, received: Received) -> Answer:
+    def _check_key(self, received: Received) -> None:
         if received.headers.get("authorization") != f"Bearer {self.key}":
             raise Refused(Answer(401, b"request unauthorized", TEXT))
+
+    def _user(self, received: Received) -> Answer:
+        self._check_key(received)
+        return Answer.of({"id": "u-emulated", "email": "user@example.test", "name": "User", "credits": self.units})
+
+    def _remove_background(self, received: Received) -> Answer:
+        self._check_key(received)
         parts = {part.name: part for part in received.parts()}
         if stray := sorted(set(parts) - set(self.fields)):
             raise refuse("invalid_request", f"unknown field {stray[0]}")

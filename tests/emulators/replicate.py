@@ -126,6 +126,7 @@ class ReplicateEmulator(Emulator):
         return (
             Door("create", "api", "POST", f"{model}/predictions", self._create_official),
             Door("create_version", "api", "POST", "/v1/predictions", self._create_version),
+            Door("account", "api", "GET", "/v1/account", self._account),
             Door("list", "api", "GET", "/v1/predictions", self._list),
             Door("model", "api", "GET", model, self._model),
             Door("poll", "api", "GET", task, self._poll),
@@ -349,6 +350,10 @@ class ReplicateEmulator(Emulator):
             "urls": {"get": f"{self.url('api')}/v1/files/{name}"},
         }
         return Answer.of(stored, 201)
+
+    def _account(self, received: Received) -> Answer:
+        self._check_key(received)
+        return Answer.of({"type": "user", "username": "emulated", "name": "An Emulated User", "github_url": ""})
 
     def _own_file(self, received: Received) -> Answer:
         self._check_key(received)

@@ -13,8 +13,16 @@ import anyio.to_thread
 from imagewright.catalog.load import catalog
 from imagewright.engine.offer import ProviderState, make_offer, tool_names
 from imagewright.errors import BadKey, ProviderError, ResultLost, SettingsError, UnknownOutcome
-from imagewright.providers import KEY_VARIABLES, KEYLESS, OTHER_HOSTS, open_client, open_provider
+from imagewright.providers import (
+    KEY_VARIABLES,
+    KEYLESS,
+    OTHER_HOSTS,
+    open_checking_client,
+    open_client,
+    open_provider,
+)
 from imagewright.providers.base import PollPolicy, ProviderConfig, TellsRetirements
+from imagewright.providers.common.keys import KeyCheck, try_addresses, try_key
 from imagewright.settings import without_secrets
 from imagewright.settings.table import address_variable, rate_variable
 from imagewright.storage.records import Pace
@@ -135,6 +143,28 @@ class ProviderRegistry:
             except ProviderError as error:
                 found[name] = error
         return found
+
+
+async def check_online(settings: Settings, names: Iterable[str]) -> dict[str, tuple[KeyCheck, dict[str, str | int]]]:
+    """What the vendors say of these providers' keys, and how each base address answers: its HTTP status, or why not.
+
+    All are asked at once, nothing is spent, and a vendor that does not answer raises no error.
+    """
+    http = open_checking_client()
+    found: dict[str, tuple[KeyCheck, dict[str, str | int]]] = {}
+
+    async def ask(name: str) -> None:
+        provider = open_provider(name, _provider_config(name, settings, http))
+        found[name] = await try_key(provider), await try_addresses(provider)
+
+    wanted = [*names]
+    try:
+        async with anyio.create_task_group() as group:
+            for name in wanted:
+                group.start_soon(ask, name)
+    finally:
+        await http.aclose()
+    return {name: found[name] for name in wanted}
 
 
 def _provider_config(name: str, settings: Settings, http: Sender) -> ProviderConfig:

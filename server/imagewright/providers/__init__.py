@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from imagewright.providers.http.classify import Retry
 from imagewright.providers.http.client import HttpClient
+from imagewright.providers.http.request import Purpose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +42,8 @@ REGISTERED: Mapping[str, Registration] = {
     "offline": Registration(),
 }
 """Every provider. A new one is a folder of this name, whose `provider` module sets `PROVIDER`, and a line here."""
+CHECK_SECONDS = 15.0
+"""Longest wait for the answer to a check."""
 KEY_VARIABLES = {name: one.keys for name, one in REGISTERED.items()}
 OTHER_HOSTS = {name: one.hosts for name, one in REGISTERED.items() if one.hosts}
 KEYLESS = frozenset(name for name, one in REGISTERED.items() if one.works_keyless)
@@ -51,6 +55,11 @@ def open_client() -> HttpClient:
     Its paid requests outlive this process.
     """
     return HttpClient(couriers=True)
+
+
+def open_checking_client() -> HttpClient:
+    """A client for checks that somebody waits for: it sends each request once and waits for at most `CHECK_SECONDS`."""
+    return HttpClient(Retry(resends=0), seconds=dict.fromkeys(Purpose, CHECK_SECONDS))
 
 
 def courier_flaws() -> tuple[str, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from imagewright.providers.ark.replies import read_images
+from imagewright.providers.ark.replies import read_images, read_tasks
 from imagewright.providers.ark.routes import NAME, ArkRoute, routes_for
 from imagewright.providers.common.provider import SynchronousProvider, route_as
 from imagewright.providers.http.request import REPLY_BYTES, Purpose, Request
@@ -18,8 +18,11 @@ from imagewright.storage.records import Pace
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Finished, Order, Provider, ProviderConfig
+    from imagewright.providers.common.keys import KeyAccepted
 
 PATH = "/images/generations"
+TASKS_PATH = "/contents/generations/tasks"
+"""The account's video tasks, of which we make none: a list that is free of charge."""
 CHINESE_HOSTS = ".volces.com"
 PICTURE_BYTES = 90_000_000
 """Most bytes of one picture in an answer, should it come there although a link is asked for: 4096 x 4096 px of four
@@ -40,6 +43,10 @@ class Ark(SynchronousProvider):
     def __init__(self, config: ProviderConfig) -> None:
         host = urlsplit(config.addresses.get("", self.address)).hostname or ""
         super().__init__(config, routes_for(config.overrides, chinese=host.endswith(CHINESE_HOSTS)))
+
+    async def check_key(self) -> KeyAccepted:
+        """Ask for a list of tasks; see `keys.ChecksKey`. What is left in the account is not told."""
+        return await self._look_up(self._base + TASKS_PATH, read_tasks, query={"page_num": "1", "page_size": "1"})
 
     def request(self, order: Order) -> Request[Finished]:
         """The pictures inside, and links asked for."""

@@ -23,6 +23,7 @@ from imagewright.errors import (
 from imagewright.providers.ark.routes import NAME
 from imagewright.providers.base import Finished
 from imagewright.providers.common.fields import count, joined, mapping, mappings, picture_in, text_in
+from imagewright.providers.common.keys import KeyAccepted
 from imagewright.providers.http.classify import by_status, cited
 from imagewright.providers.http.request import Purpose
 
@@ -75,6 +76,14 @@ def read_images(reply: Reply) -> Finished | ProviderError | None:
         return _none_made(refused, content)
     answered = reply.status < HTTPStatus.MULTIPLE_CHOICES and isinstance(items, list)
     return _no_picture(listed, content) if answered else None
+
+
+def read_tasks(reply: Reply) -> KeyAccepted | ProviderError | None:
+    """Whether the list of tasks was told, which takes a key that is known."""
+    content = mapping(reply.json)
+    if error := mapping(content.get("error")):
+        return _failure(reply, error)
+    return KeyAccepted() if reply.status < HTTPStatus.BAD_REQUEST and "total" in content else None
 
 
 def _notes(refused: Sequence[Mapping[str, Any]], error: Mapping[str, Any], *, lost: int) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from imagewright.providers.base import Handle, PollPolicy
-from imagewright.providers.bfl.replies import read_standing, read_submitted
+from imagewright.providers.bfl.replies import read_credits, read_standing, read_submitted
 from imagewright.providers.bfl.routes import NAME, ROUTES, body
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import HttpProvider, handle_of
@@ -22,8 +22,11 @@ from imagewright.storage.records import Pace
 if TYPE_CHECKING:
     from imagewright.providers.base import Finished, Order, Provider, ProviderConfig, Running, Sending
     from imagewright.providers.bfl.replies import Submitted
+    from imagewright.providers.common.keys import KeyAccepted
 
 POLL_PATH = "/v1/get_result"
+CREDITS_PATH = "/v1/credits"
+"""What is left in the account, free of charge."""
 
 
 class Bfl(HttpProvider):
@@ -44,6 +47,10 @@ class Bfl(HttpProvider):
     def __init__(self, config: ProviderConfig) -> None:
         super().__init__(config, chosen(ROUTES, config.overrides), poll=config.addresses.get("", self.address))
         self._poll_url = self._others["poll"] + POLL_PATH
+
+    async def check_key(self) -> KeyAccepted:
+        """Ask what is left in the account; see `keys.ChecksKey`."""
+        return await self._look_up(self._base + CREDITS_PATH, read_credits)
 
     async def submit(self, order: Order, sending: Sending | None = None) -> Handle:
         """Create the task once, the picture inside the request."""

@@ -18,6 +18,7 @@ from imagewright.errors import (
 from imagewright.providers.base import Finished, Output, Running
 from imagewright.providers.bfl.routes import NAME, USD_PER_CREDIT
 from imagewright.providers.common.fields import decimal, error_words, mapping, seed, share, usd, words_in
+from imagewright.providers.common.keys import KeyAccepted
 from imagewright.providers.http.classify import MEANING, sounds_moderated
 
 if TYPE_CHECKING:
@@ -66,6 +67,15 @@ def read_submitted(reply: Reply) -> Submitted | ProviderError | None:
     # no task exists: nothing has cost anything
     wait = decimal(content.get("retry_after"))
     return kind(NAME, text, charged=False, retry_after=None if wait is None or wait < 0 else wait)
+
+
+def read_credits(reply: Reply) -> KeyAccepted | ProviderError | None:
+    """What is left in the account."""
+    content = mapping(reply.json)
+    if reply.status >= HTTPStatus.BAD_REQUEST:
+        return _poll_refusal(reply.status, error_words(content, *WORDS))
+    left = usd(content.get("credits"), per_unit=USD_PER_CREDIT)
+    return None if left is None else KeyAccepted(left)
 
 
 def read_standing(reply: Reply, price: str | float | None) -> Running | Finished | TaskEnded | ProviderError | None:

@@ -80,7 +80,8 @@ class HttpProvider:
         self.routes = routes
         self._base = self.base_of(config.addresses.get("", self.address))
         self._others = {name: config.addresses.get(name, usual).rstrip("/") for name, usual in others.items()}
-        bases = tuple(filter(None, (self._base, *self._others.values(), *self.own_hosts)))
+        self.addresses = {name: base for name, base in {"": self._base, **self._others}.items() if base}
+        bases = (*self.addresses.values(), *self.own_hosts)
         auth = {self.key_header: f"{self.key_prefix}{config.key}"} if config.key else {}
         self._account = Account(self.name, bases, config.key, auth, config.key_source, config.allow_hosts)
         self.account = f"{self.name}:{hashlib.sha256(f'{self._base} {config.key}'.encode()).hexdigest()[:_ACCOUNT]}"
@@ -107,6 +108,14 @@ class HttpProvider:
     async def _ask(self, url: str, read: Callable[[Reply], T | ProviderError | TaskEnded | None], **more: Any) -> T:
         """Ask the vendor how something stands; `more` are further fields of the `Request`."""
         return await self._send(Request(purpose=Purpose.POLL, method="GET", url=url, read=read, **more))
+
+    async def _look_up(self, url: str, read: Callable[[Reply], T | ProviderError | None], **more: Any) -> T:
+        """Read something that is free of charge; `more` are further fields of the `Request`."""
+        return await self._send(Request(purpose=Purpose.OTHER, method="GET", url=url, read=read, **more))
+
+    async def reach(self, address: str) -> int:
+        """Whatever answers there is enough; see `keys.HasAddresses`."""
+        return await self._look_up(address, lambda reply: reply.status)
 
     async def cancel(self, handle: Handle) -> bool:  # noqa: ARG002 - the signature is the contract's
         """Return False: the vendor has no way to stop a call."""

@@ -14,15 +14,19 @@ from urllib.parse import quote
 
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import SynchronousProvider, route_as
-from imagewright.providers.dashscope.replies import read_submitted, read_task
+from imagewright.providers.dashscope.replies import read_submitted, read_task, read_tasks
 from imagewright.providers.dashscope.routes import NAME, ROUTES, DashScopeRoute
 from imagewright.providers.http.request import Purpose, Request
 from imagewright.storage.records import Pace
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Finished, Handle, Order, Provider, ProviderConfig, Running
+    from imagewright.providers.common.keys import KeyAccepted
 
 PATH = "/services/aigc/multimodal-generation/generation"
+
+TASKS_PATH = "/tasks/"
+"""The account's tasks of the last day: a list that is free of charge."""
 
 
 class DashScope(SynchronousProvider):
@@ -45,6 +49,10 @@ class DashScope(SynchronousProvider):
     def base_of(cls, address: str) -> str:
         """The base address with its version: the maker's own client wants it with that, and people copy it."""
         return address.rstrip("/").removesuffix(cls.version) + cls.version
+
+    async def check_key(self) -> KeyAccepted:
+        """Ask for a list of tasks; see `keys.ChecksKey`. What is left in the account is not told."""
+        return await self._look_up(self._base + TASKS_PATH, read_tasks, query={"page_no": "1", "page_size": "1"})
 
     def request(self, order: Order) -> Request[Finished]:
         """The pictures inside, and links as the answer."""

@@ -23,6 +23,7 @@ from imagewright.errors import (
 )
 from imagewright.providers.base import Finished, Output, Running
 from imagewright.providers.common.fields import count, mapping, mappings, text_in
+from imagewright.providers.common.keys import KeyAccepted
 from imagewright.providers.dashscope.routes import NAME
 from imagewright.providers.http.classify import by_status, cited, sounds_moderated
 from imagewright.providers.http.request import Purpose
@@ -107,6 +108,14 @@ def read_task(reply: Reply) -> Running | Finished | TaskEnded | ProviderError | 
     # without a picture and without a reason, it may be a slip
     ended = kind(NAME, str(failure) or NO_PICTURE, charged=_charged(content), spoken=bool(failure.code))
     return TaskEnded(ended, sure=bool(failure.code))
+
+
+def read_tasks(reply: Reply) -> KeyAccepted | ProviderError | None:
+    """Whether the list of tasks was told, which takes a key that is known."""
+    content = mapping(reply.json)
+    if reply.status >= HTTPStatus.BAD_REQUEST:
+        return _refusal(reply, _failure_in(content))
+    return KeyAccepted() if isinstance(content.get("data"), list) or "total" in content else None
 
 
 def _task_failure(output: Mapping[str, Any], status: str) -> ProviderError:

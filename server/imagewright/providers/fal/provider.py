@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from imagewright.providers.base import Finished, Handle, Order, Prepared, Provider, ProviderConfig, Running, Sending
+    from imagewright.providers.common.keys import KeyAccepted
     from imagewright.providers.common.provider import Page
 
 UPLOAD_BASE = "https://rest.fal.ai"
@@ -51,6 +52,8 @@ UPLOADS_LIVE = 86_400
 """Seconds an uploaded picture is kept: a day, because a queue may be long; without this, it could stay for ever."""
 LIST_BASE = "https://api.fal.ai"
 LIST_PATH = "/v1/models/requests/by-endpoint"
+PRICES_PATH = "/v1/models/pricing"
+"""The price of an endpoint, at the same host: free of charge, and with a key alone."""
 LIST_PAGE = 10
 """Calls on a page of the list, of 100 that are allowed: each may repeat the pictures that went inside it."""
 LIST_PAGES = 20
@@ -77,6 +80,13 @@ class Fal(HttpProvider):
         listed = "" if "" in config.addresses else LIST_BASE
         routes = chosen(ROUTES, config.overrides, ALIKE)
         super().__init__(config, routes, upload=UPLOAD_BASE, list=listed)
+
+    async def check_key(self) -> KeyAccepted | None:
+        """Ask for the price of an endpoint; see `keys.ChecksKey`. A gateway has no such list."""
+        if not self._others["list"]:
+            return None
+        url = self._others["list"] + PRICES_PATH
+        return await self._look_up(url, replies.read_prices, query={"endpoint_id": ROUTES[0].model})
 
     async def upload_inputs(self, order: Order) -> Order:
         """Small pictures go into the request itself, others into the vendor's storage."""

@@ -27,6 +27,7 @@ from imagewright.errors import (
 )
 from imagewright.providers.base import Finished, Output, Running
 from imagewright.providers.common.fields import mapping, mappings, seed, text_in, words_in
+from imagewright.providers.common.keys import KeyAccepted
 from imagewright.providers.common.provider import Listed, Page, digest, read_time
 from imagewright.providers.fal.route import NAME
 from imagewright.providers.http.classify import MEANING, sounds_moderated
@@ -158,6 +159,13 @@ def read_listed(reply: Reply) -> Page[None] | ProviderError | None:
         if sent is not None and task and isinstance(inputs, dict):
             calls.append(Listed(task, text_in(item, "endpoint_id"), digest(inputs), sent, None))
     return Page(tuple(calls), text_in(body, "next_cursor") if body.get("has_more") is True else "")
+
+
+def read_prices(reply: Reply) -> KeyAccepted | ProviderError | None:
+    """Whether the price of an endpoint was told, which takes a key that is known."""
+    if reply.status >= HTTPStatus.BAD_REQUEST:
+        return _poll_refusal(reply)
+    return KeyAccepted() if isinstance(mapping(reply.json).get("prices"), list) else None
 
 
 def read_uploaded(reply: Reply) -> Mapping[str, str] | ProviderError | None:

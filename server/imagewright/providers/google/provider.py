@@ -12,14 +12,17 @@ from urllib.parse import quote
 
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import SynchronousProvider, route_as
-from imagewright.providers.google.replies import read_content, read_limits
+from imagewright.providers.google.replies import read_content, read_limits, read_models
 from imagewright.providers.google.routes import NAME, ROUTES, GoogleRoute
 from imagewright.providers.http.request import Purpose, Request
 from imagewright.storage.records import Pace
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Finished, Order, Provider, ProviderConfig
+    from imagewright.providers.common.keys import KeyAccepted
 
+MODELS_PATH = "/models"
+"""The list of models, free of charge."""
 ANSWER_BYTES = 120_000_000
 """Most bytes of an answer: a picture of 4096 x 4096 px with four bytes a pixel in base64, and interim ones beside."""
 
@@ -37,6 +40,10 @@ class Google(SynchronousProvider):
 
     def __init__(self, config: ProviderConfig) -> None:
         super().__init__(config, chosen(ROUTES, config.overrides))
+
+    async def check_key(self) -> KeyAccepted:
+        """Ask for the list of models; see `keys.ChecksKey`. What is left in the account is not told."""
+        return await self._look_up(self._base + MODELS_PATH, read_models, query={"pageSize": "1"})
 
     def request(self, order: Order) -> Request[Finished]:
         """The pictures inside."""

@@ -22,6 +22,7 @@ from imagewright.errors import (
 )
 from imagewright.providers.base import Finished, Output
 from imagewright.providers.common.fields import decimal, mapping, mappings, read_base64, text_in, words_in
+from imagewright.providers.common.keys import KeyAccepted
 from imagewright.providers.google.routes import NAME
 from imagewright.providers.http.classify import MINUTE, by_status, cited, spoken_wait
 from imagewright.providers.http.request import Purpose
@@ -80,6 +81,15 @@ def read_content(reply: Reply) -> Finished | ProviderError | None:
     return replace(answer, notes=(f"{NAME} says that it ends {model} on {ends[0]}.",))
 
 
+def read_models(reply: Reply) -> KeyAccepted | ProviderError | None:
+    """Whether the list of models was told, which takes a key that is known."""
+    content = mapping(reply.json)
+    if isinstance(content.get("error"), dict):
+        return _failure(reply, content["error"], Purpose.OTHER)
+    listed = reply.status < HTTPStatus.BAD_REQUEST and isinstance(content.get("models"), list)
+    return KeyAccepted() if listed else None
+
+
 def _read_candidate(candidate: Mapping[str, Any]) -> Finished | ProviderError:
     parts = mappings(mapping(candidate.get("content")).get("parts"))
     # interim pictures of a model that thinks in pictures come first and are flagged
@@ -113,10 +123,10 @@ def _blocked(feedback: Any) -> ProviderError | None:
     return ContentRefused(NAME, why, spoken=bool(message))
 
 
-def _failure(reply: Reply, error: Mapping[str, Any]) -> ProviderError:
+def _failure(reply: Reply, error: Mapping[str, Any], purpose: Purpose = Purpose.SUBMIT) -> ProviderError:
     details = mappings(error.get("details"))
     message = words_in(error.get("message"))
-    judged = by_status(NAME, reply, Purpose.SUBMIT)
+    judged = by_status(NAME, reply, purpose)
     kind = STATUSES.get(str(error.get("status")))
     kind = next((REASONS[reason] for one in details if (reason := str(one.get("reason"))) in REASONS), kind)
     if reply.status == HTTPStatus.TOO_MANY_REQUESTS and (_is_for_the_day(details) or NOTHING.search(message)):

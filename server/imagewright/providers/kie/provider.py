@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from imagewright.errors import ProviderError, TaskEnded
     from imagewright.providers.base import Handle, Order, Prepared, Provider, ProviderConfig, Running, Sending
+    from imagewright.providers.common.keys import KeyAccepted
     from imagewright.providers.http.request import Reply
 
 UPLOAD_BASE = "https://kieai.redpandaai.co"
@@ -50,6 +51,8 @@ POLLS: Mapping[str, tuple[str, Callable[[Reply], Running | Finished | TaskEnded 
     "gpt4o": ("/api/v1/gpt4o-image/record-info", replies.read_gpt4o),
 }
 """Where to ask and how to read the answer, by the family that the handle names."""
+CREDIT_PATH = "/api/v1/chat/credit"
+"""What is left in the account, free of charge."""
 INLINE_BYTES = 0
 """Kie takes every picture by its address, however small."""
 LARGEST_SEED = 2**31 - 1
@@ -70,6 +73,10 @@ class Kie(HttpProvider):
 
     def __init__(self, config: ProviderConfig) -> None:
         super().__init__(config, chosen(ROUTES, config.overrides), upload=UPLOAD_BASE)
+
+    async def check_key(self) -> KeyAccepted:
+        """Ask what is left in the account; see `keys.ChecksKey`."""
+        return await self._look_up(self._base + CREDIT_PATH, replies.read_credit)
 
     async def upload_inputs(self, order: Order) -> Order:
         """Upload the pictures of an order."""

@@ -26,6 +26,7 @@ from imagewright.errors import (
 )
 from imagewright.providers.base import Finished, Output, Running
 from imagewright.providers.common.fields import error_words, mapping, share, text_in, usd, whole, words_in
+from imagewright.providers.common.keys import KeyAccepted
 from imagewright.providers.http.classify import sounds_moderated
 from imagewright.providers.http.request import read_json
 from imagewright.providers.kie.route import NAME, USD_PER_CREDIT
@@ -114,6 +115,18 @@ def read_created(reply: Reply) -> str | ProviderError | None:
     if envelope.code != OK:
         return _create_failure(envelope.code, envelope.message)
     return text_in(envelope.data, "taskId", "task_id") or None
+
+
+def read_credit(reply: Reply) -> KeyAccepted | ProviderError | None:
+    """What is left in the account."""
+    envelope = open_envelope(reply)
+    if envelope.code is None:
+        return None
+    if envelope.code != OK:
+        kind = CODES.get(envelope.code, UNKNOWN_CODE).poll
+        return kind(NAME, envelope.message or f"code {envelope.code}", charged=False)
+    left = usd(mapping(reply.json).get("data"), per_unit=USD_PER_CREDIT)
+    return None if left is None else KeyAccepted(left)
 
 
 def read_uploaded(reply: Reply) -> str | ProviderError | None:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from imagewright.catalog.row import OperationName
+from imagewright.providers.common.keys import KeyAccepted
 from imagewright.providers.common.provider import SynchronousProvider, route_as
 from imagewright.providers.http.request import REPLY_BYTES, Purpose, Request
 from imagewright.providers.openai.replies import read_images, read_limits, read_retirements
@@ -66,7 +67,12 @@ class OpenAI(SynchronousProvider):
     async def retirements(self) -> Mapping[str, str]:
         """The ends that the list of models names; see `base.TellsRetirements`."""
         url = self._base + MODELS_PATH
-        return await self._send(Request(purpose=Purpose.OTHER, method="GET", url=url, read=read_retirements))
+        return await self._look_up(url, read_retirements)
+
+    async def check_key(self) -> KeyAccepted:
+        """Ask for the list of models; see `keys.ChecksKey`. What is left in the account is not told."""
+        await self.retirements()
+        return KeyAccepted()
 
 
 PROVIDER: type[Provider] = OpenAI

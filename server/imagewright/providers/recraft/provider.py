@@ -12,13 +12,16 @@ from urllib.parse import quote
 from imagewright.providers.common.overrides import chosen
 from imagewright.providers.common.provider import SynchronousProvider, file_part
 from imagewright.providers.http.request import Purpose, Request
-from imagewright.providers.recraft.replies import read_made
+from imagewright.providers.recraft.replies import read_made, read_user
 from imagewright.providers.recraft.routes import FORM, NAME, ROUTES
 from imagewright.storage.records import Pace
 
 if TYPE_CHECKING:
     from imagewright.providers.base import Finished, Order, Provider, ProviderConfig
+    from imagewright.providers.common.keys import KeyAccepted
 
+USER_PATH = "/v1/users/me"
+"""Whose key it is and how many units are left, free of charge."""
 ANSWER_BYTES = 120_000_000
 """Most bytes of an answer. A link is asked for; should the picture itself come, 16 megapixels of four bytes in base64
 are 86 MB."""
@@ -34,6 +37,10 @@ class Recraft(SynchronousProvider):
 
     def __init__(self, config: ProviderConfig) -> None:
         super().__init__(config, chosen(ROUTES, config.overrides))
+
+    async def check_key(self) -> KeyAccepted:
+        """Ask what is left in the account; see `keys.ChecksKey`."""
+        return await self._look_up(self._base + USER_PATH, read_user)
 
     def request(self, order: Order) -> Request[Finished]:
         """The picture as a file of a form."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from imagewright.errors import ContentRefused, GenerationFailed, OutOfCredit, ProviderError, ResultLost
 from imagewright.providers.base import Finished
 from imagewright.providers.common.fields import joined, mapping, mappings, picture_in, usd
+from imagewright.providers.common.keys import KeyAccepted
 from imagewright.providers.http.classify import MEANING, sounds_moderated
 from imagewright.providers.recraft.routes import NAME, USD_PER_UNIT
 
@@ -41,6 +42,15 @@ def read_made(reply: Reply) -> Finished | ProviderError | None:
             return GenerationFailed(NAME, "its answer holds no picture", charged=charged, spoken=False)
         return ResultLost(NAME, "its answer holds nothing that can be read as a picture", charged=charged)
     return Finished((output,), cost_usd=cost)
+
+
+def read_user(reply: Reply) -> KeyAccepted | ProviderError | None:
+    """What is left in the account."""
+    content = mapping(reply.json)
+    if reply.status >= HTTPStatus.BAD_REQUEST:
+        return _refusal(reply, content)
+    left = usd(content.get("credits"), per_unit=USD_PER_UNIT)
+    return None if left is None else KeyAccepted(left)
 
 
 def _refusal(reply: Reply, content: Mapping[str, Any]) -> ProviderError | None:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.providers.base import Order, Prepared, Provider, ProviderConfig, Running, Sending
+    from imagewright.providers.common.keys import KeyAccepted
     from imagewright.providers.common.provider import Page
     from imagewright.providers.replicate.replies import Prediction
 
@@ -45,6 +46,8 @@ log = logging.getLogger(__name__)
 PREDICTIONS = "/v1/predictions"
 MODELS = "/v1/models"
 FILES = "/v1/files"
+ACCOUNT = "/v1/account"
+"""Whose key it is, free of charge."""
 INLINE_BYTES = 256_000
 """Most bytes of all input pictures together that go as data URIs, which are for "small files"; the figure is ours."""
 LIST_PAGES = 10
@@ -65,6 +68,10 @@ class Replicate(HttpProvider):
 
     def __init__(self, config: ProviderConfig) -> None:
         super().__init__(config, chosen(ROUTES, config.overrides, ALIKE))
+
+    async def check_key(self) -> KeyAccepted:
+        """Ask whose key it is; see `keys.ChecksKey`. What is left in the account is not told."""
+        return await self._look_up(self._base + ACCOUNT, replies.read_account)
 
     async def upload_inputs(self, order: Order) -> Order:
         """Small pictures go into the request itself, others to the vendor's files."""
@@ -147,7 +154,7 @@ class Replicate(HttpProvider):
 
     async def _newest_version(self, name: str) -> str:
         url = f"{self._base}{MODELS}/{name}"
-        return await self._send(Request(purpose=Purpose.OTHER, method="GET", url=url, read=replies.read_version))
+        return await self._look_up(url, replies.read_version)
 
     async def _upload(self, picture: Prepared) -> str:
         """Replicate's address of a picture."""

@@ -25,6 +25,7 @@ from imagewright.errors import (
 )
 from imagewright.providers.base import Finished, Output, Running
 from imagewright.providers.common.fields import joined, mapping, text_in
+from imagewright.providers.common.keys import KeyAccepted
 from imagewright.providers.common.provider import Listed, Page, digest, read_time
 from imagewright.providers.http.classify import MEANING, MINUTE, sounds_moderated, spoken_wait
 from imagewright.providers.replicate.routes import NAME
@@ -103,6 +104,13 @@ def read_prediction(reply: Reply) -> Running | Finished | TaskEnded | ProviderEr
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return _refusal_of_poll(reply)
     return _standing(mapping(reply.json))
+
+
+def read_account(reply: Reply) -> KeyAccepted | ProviderError | None:
+    """Whether the account of a key was told."""
+    if reply.status >= HTTPStatus.BAD_REQUEST:
+        return _refusal(reply)
+    return KeyAccepted() if text_in(mapping(reply.json), "username") else None
 
 
 def read_version(reply: Reply) -> str | ProviderError | None:
