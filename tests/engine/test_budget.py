@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imagewright.engine.calls import caps, check_call
+from imagewright.engine.budget import caps, check_call, over_budget
 from imagewright.engine.engine import open_engine
-from imagewright.engine.refusals import over_budget
 from imagewright.errors import ConfirmationNeededError, Refusal
 from imagewright.providers import open_provider
 from imagewright.providers.base import ProviderConfig
@@ -149,3 +148,27 @@ def test_a_full_budget_is_refused_with_the_three_sums() -> None:
     text = str(over_budget(OverBudget(Cap("month", 0.0, 10.0), Spent(9.9, 7)), 0.2))
     assert "about $0.2" in text
     assert "of the $10 for this month $9.9 are spent or set aside" in text
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("hurried")
+async def test_an_estimate_is_what_the_call_then_costs_and_begins_nothing(tmp_path: Path) -> None:
+    given = {"prompt": "a kite over the sea"}
+    with opened(["kie"]) as emulators:
+        text = {"IMAGEWRIGHT_HOME": str(tmp_path / "home"), "IMAGEWRIGHT_CONFIRM_ABOVE": "0.0001"}
+        settings = load_settings(text | environment(emulators), working_directory=tmp_path)
+        async with open_engine(settings) as engine:
+            found = await engine.estimate(LOCAL, "qwen", given)
+            assert (found.provider, found.count) == ("kie", 1)
+            with pytest.raises(Refusal, match="aspect_ratio"):
+                await engine.estimate(LOCAL, "qwen", given | {"aspect_ratio": "7:1"})
+            with pytest.raises(Refusal, match="outside the folders"):
+                await engine.estimate(LOCAL, "qwen", given | {"images": [str(tmp_path / "off.png")]})
+            assert not (tmp_path / "home").exists()
+            assert not emulators["kie"].tasks
+            assert await engine.keyed(LOCAL, "mine") is None
+            job = await engine.start(LOCAL, "qwen", given, key="mine", confirmed=True)
+            assert await engine.wait(job, 20.0)
+            keyed = await engine.keyed(LOCAL, "mine")
+            assert keyed is not None
+            assert (keyed.id, keyed.record.cost_usd, keyed.record.model) == (job.id, found.usd, found.model)

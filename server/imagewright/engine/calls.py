@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import MODEL
+from imagewright.engine.budget import Estimate, caps, check_call, is_limited, over_budget
 from imagewright.engine.check import check
 from imagewright.engine.jobs import Jobs
 from imagewright.engine.pictures import reading_limits, resolve
 from imagewright.engine.plan import candidates, first_plan, is_served
-from imagewright.engine.refusals import LESS, over_budget
-from imagewright.errors import ConfirmationNeededError, PictureError, Problem, Refusal, StorageError
+from imagewright.errors import PictureError, Problem, Refusal, StorageError
 from imagewright.imaging.files import HEAD_READ, head_cost
 from imagewright.imaging.limiter import DECODING, LOOK_BYTES, Previews, in_worker
 from imagewright.imaging.signatures import HEAD_BYTES, describe, recognise
@@ -29,7 +29,6 @@ from imagewright.net import Guard
 from imagewright.settings.load import BudgetTable
 from imagewright.storage.base import KeyClash, OverBudget
 from imagewright.storage.library import day_bounds
-from imagewright.storage.records import Cap
 from imagewright.text import byte_size, did_you_mean, listed, say, shortened
 
 if TYPE_CHECKING:
@@ -91,6 +90,35 @@ class Calls:
     ) -> Job:
         """See `Engine.start`."""
         offer = offer_on(config.offer, self._today())
+        checked, sources = await self._opened(who, config, offer, tool, arguments)
+        call = fingerprint(checked, sources)
+        if (earlier := await self.jobs.repeated(who, call, key)) is not None:
+            return _begun(earlier, None)  # made and paid for already: neither price nor room is checked
+        if problems := await self._save_problems(who, checked, ROOM_PER_PICTURE * checked.count):
+            raise _refusal(offer, checked, problems)
+        budget = config.settings.budget
+        kept = budget != BudgetTable()
+        examined = _examined(config, offer, checked, sources)
+        able = [one for one in examined if not one.against]
+        if kept:
+            check_call(budget, able[0], confirmed=confirmed)
+        # `confirm_above` counts here too: the user agrees to this price and to no higher one
+        plan = await first_plan(able, limited=kept)
+        ordered = config.settings.providers is not None
+        plan = replace(plan, choice=explain(examined, ordered=ordered, limited=kept and is_limited(budget)))
+        opened = await self.jobs.begin(
+            plan, who, fingerprint=call, key=key, caps=caps(budget) if kept else (), registry=config.registry
+        )
+        return _begun(opened, plan.spec.usd)
+
+    async def _opened(
+        self, who: Principal, config: Config, offer: Offer, tool: str, arguments: object
+    ) -> tuple[Checked, list[Source]]:
+        """A call that some route serves, and its pictures, opened and checked.
+
+        Raises:
+            Refusal: every problem of the call.
+        """
         checked = understand(offer, tool, arguments)
         # Nothing is opened or fetched for a call that its arguments refuse: a refusal must be cheap, and must not send
         # requests to whatever addresses the call names.
@@ -98,35 +126,31 @@ class Calls:
             raise _refusal(offer, checked, problems, NOT_OPENED if checked.names_pictures else "")
         if not WORKERS.count:  # it is up before the first picture is there
             WORKERS.warm_up()
-        order = config.settings.providers
         sources: list[Source] = []
         if given := checked.sources():
             if not is_served(checked, offer.serving[tool]):
-                raise _refusal_by_all(offer, checked, candidates(checked, offer.serving[tool], order))
+                raise _refusal_by_all(
+                    offer, checked, candidates(checked, offer.serving[tool], config.settings.providers)
+                )
             limits, guard = reading_limits(checked), Guard(allowed=config.settings.allow_hosts)
             whole = config.settings.keep_metadata
             sources, problems = await resolve(given, limits, self.library, who, guard, whole=whole)
             if problems:
                 raise _refusal(offer, checked, problems)
-        call = fingerprint(checked, sources)
-        if (earlier := await self.jobs.repeated(who, call, key)) is not None:
-            return _begun(earlier, None)  # made and paid for already: neither price nor room is checked
-        if problems := await self._save_problems(who, checked, ROOM_PER_PICTURE * checked.count):
-            raise _refusal(offer, checked, problems)
-        budget = config.settings.budget
-        limited = is_limited(budget)
-        examined = candidates(checked, offer.serving[tool], order, sources, limited=limited)
-        able = [one for one in examined if not one.against]
-        if not able:
-            raise _refusal_by_all(offer, checked, examined, sources)
-        check_call(budget, able[0], confirmed=confirmed)
-        # `confirm_above` counts here too: the user agrees to this price and to no higher one
-        plan = await first_plan(able, limited=budget != BudgetTable())
-        plan = replace(plan, choice=explain(examined, ordered=order is not None, limited=limited))
-        opened = await self.jobs.begin(
-            plan, who, fingerprint=call, key=key, caps=caps(budget), registry=config.registry
-        )
-        return _begun(opened, plan.spec.usd)
+        return checked, sources
+
+    async def estimate(self, who: Principal, config: Config, tool: str, arguments: object) -> Estimate:
+        """See `Engine.estimate`."""
+        offer = offer_on(config.offer, self._today())
+        checked, sources = await self._opened(who, config, offer, tool, arguments)
+        taken = _examined(config, offer, checked, sources)[0]
+        check_call(config.settings.budget, taken, confirmed=True)
+        return Estimate(taken.route.provider, taken.route.model, taken.count, taken.usd)
+
+    async def keyed(self, who: Principal, key: str) -> Job | None:
+        """See `Engine.keyed`."""
+        found = await self._stores.jobs.repeated(who, "", key)  # no call has an empty fingerprint
+        return await self.jobs.find(who, found.job_id) if isinstance(found, KeyClash) else None
 
     def explain(self, config: Config, tool: str, arguments: object) -> tuple[str, ...]:
         """See `Engine.explain`."""
@@ -248,6 +272,20 @@ def _begun(found: Job | KeyClash | OverBudget, usd: float | None) -> Job:
             return found
 
 
+def _examined(config: Config, offer: Offer, checked: Checked, sources: Sequence[Source]) -> list[Candidate]:
+    """As `candidates`, the first of which serves the call.
+
+    Raises:
+        Refusal: none of them does.
+    """
+    budget, routes = config.settings.budget, offer.serving[checked.row.tool]
+    limited = budget != BudgetTable() and is_limited(budget)
+    examined = candidates(checked, routes, config.settings.providers, sources, limited=limited)
+    if not examined or examined[0].against:
+        raise _refusal_by_all(offer, checked, examined, sources)
+    return examined
+
+
 def offer_on(offer: Offer, today: date) -> Offer:
     """The offer without what has ended since it was made."""
     return offer.on(today) if "" < offer.until <= today.isoformat() else offer
@@ -340,47 +378,6 @@ def _why_not(one: Candidate, taken: Candidate, *, ordered: bool) -> str:
 
 def _makes_set(one: Candidate) -> bool:
     return one.count > 1 and one.route.makes_sets
-
-
-def is_limited(budget: BudgetTable) -> bool:
-    """Whether there is a limit to keep, which is impossible for a call of unknown price."""
-    return any(limit is not None for limit in (budget.per_call, budget.per_day, budget.per_month))
-
-
-def check_call(budget: BudgetTable, candidate: Candidate, *, confirmed: bool) -> None:
-    """Check one call against the limits per call; `confirmed` says that the user agreed to the price.
-
-    Raises:
-        Refusal: over the limit per call, or of unknown price where a limit has to be kept.
-        ConfirmationNeededError: the user has to be asked first.
-    """
-    route, usd = candidate.route, candidate.usd
-    if usd is None and is_limited(budget):
-        # of an operation, the price would be that of the vendor's other editions too
-        of = f'"{route.model}"' if route.edition else route.operation
-        entry = f"[routes.{route.tool}.{route.provider}] {of}"
-        text = f"the price of {route.model} at {route.provider} is not known, so the budget cannot be kept"
-        raise Refusal(Problem("", f"{text}; have the user set it in the configuration: {entry} = {{ usd = ... }}"))
-    if usd is not None and budget.per_call is not None and usd > budget.per_call:
-        text = f"this call would cost about ${usd:.4g}; the limit per call is ${budget.per_call:.4g}"
-        raise Refusal(Problem("", f"{text}. {LESS}"))
-    if budget.confirm_above is not None and not confirmed and (usd is None or usd > budget.confirm_above):
-        price = "an unknown sum" if usd is None else f"about ${usd:.4g}"
-        several = f"These {candidate.count} pictures cost {price} at {route.provider}. Make them?"
-        alone = f"This picture costs {price} at {route.provider}. Make it?"
-        raise ConfirmationNeededError(alone if candidate.count == 1 else several, usd)
-
-
-def caps(budget: BudgetTable, now: datetime | None = None) -> tuple[Cap, ...]:
-    """The limits over time, each with the moment from which spending counts, in local time."""
-    now = now or datetime.now().astimezone()
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    found = []
-    if budget.per_day is not None:
-        found.append(Cap("day", midnight.timestamp(), budget.per_day))
-    if budget.per_month is not None:
-        found.append(Cap("month", midnight.replace(day=1).timestamp(), budget.per_month))
-    return tuple(found)
 
 
 def fingerprint(checked: Checked, sources: Sequence[Source] = ()) -> str:

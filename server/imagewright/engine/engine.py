@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from imagewright.engine.budget import Estimate
     from imagewright.engine.calls import Calls
     from imagewright.engine.config import Config
     from imagewright.engine.job import Job
@@ -118,14 +119,9 @@ class Engine:
     async def start(
         self, who: Principal, tool: str, arguments: object, *, key: str = "", confirmed: bool = False
     ) -> Job:
-        """Accept a call and begin it. Returns at once; the job goes on even if the caller leaves.
+        """Accept a call and begin it. Returns at once; the job goes on even if the caller, whose job it is, leaves.
 
-        Args:
-            who: the caller, whose job it is.
-            tool: the model's tool.
-            arguments: what the client sent.
-            key: the caller's idempotency key: a second call with the same key is the same job.
-            confirmed: whether the user has agreed to the price.
+        A second call with the same idempotency `key` is the same job. `confirmed`: the user has agreed to the price.
 
         Raises:
             Refusal: every problem of the call; nothing was spent and nothing written.
@@ -143,6 +139,19 @@ class Engine:
         """
         config = self.config
         return (await self._calls()).explain(config, tool, arguments)
+
+    async def estimate(self, who: Principal, tool: str, arguments: object) -> Estimate:
+        """What a call would cost and who would serve it, its pictures opened and checked; nothing is begun or written.
+
+        Raises:
+            Refusal: as `start`; a limit per call counts, what is spent in a day or month does not.
+        """
+        config = self.config
+        return await (await self._calls()).estimate(who, config, tool, arguments)
+
+    async def keyed(self, who: Principal, key: str) -> Job | None:
+        """The job that has this idempotency key and may have cost something, as `find`; None if there is none."""
+        return await (await self._calls()).keyed(who, key)
 
     async def find(self, who: Principal, job_id: str) -> Job | None:
         """The job of that id, of any process; one that runs elsewhere is kept up to date.
@@ -244,10 +253,8 @@ class Engine:
     async def costs(self, who: Principal, day: date | str) -> tuple[datetime, list[CostRow]]:
         """The first moment of a day, and what every ended job of all processes cost that was begun since, oldest first.
 
-        The day is a date, `YYYY-MM-DD`, `today` or `yesterday`.
-
         Raises:
-            Refusal: it is not a day.
+            Refusal: the day is no date, `YYYY-MM-DD`, `today` or `yesterday`.
         """
         return await (await self._calls()).costs(who, day)
 
@@ -290,10 +297,7 @@ class Engine:
     async def previews(
         self, records: Sequence[PictureRecord], budget: int, made: PreviewCache | None = None
     ) -> Previews:
-        """Previews of those pictures whose files have not been replaced, in at most `budget` bytes of JSON.
-
-        Previews that are there already are in `made`, by id.
-        """
+        """Previews of files that are still the same, in `budget` bytes of JSON; `made` has what is there already."""
         return await (await self._calls()).previews(records, budget, made)
 
     async def whole_file(self, record: PictureRecord, limit: int) -> tuple[bytes, str]:
@@ -318,10 +322,8 @@ async def open_engine(
 ) -> AsyncIterator[Engine]:
     """An engine for as long as the block lasts; unfinished jobs are left to the next process.
 
-    Args:
-        settings: decided settings.
-        on_change: a server's: called after the offer has changed because the configuration file did. With it, the
-            file is watched and jobs that dead processes left behind are carried on.
+    With `on_change`, a server's, the configuration file is watched and jobs that dead processes left behind are carried
+    on; it is called after the offer has changed.
 
     Raises:
         SettingsError: the settings name something that does not exist, or hold a value that cannot be used.
@@ -385,14 +387,7 @@ def place_of(record: PictureRecord) -> str:
 
 def picture_data(record: PictureRecord) -> dict[str, Any]:
     """A picture as plain data, in the form of `PICTURE_SCHEMA` there."""
-    data = {
-        "id": record.id,
-        "path": place_of(record),
-        "uri": record.uri,
-        "width": record.width,
-        "height": record.height,
-        "format": record.format,
-        "bytes": record.bytes,
-    }
+    names = ("uri", "width", "height", "format", "bytes")
+    data = {"id": record.id, "path": place_of(record), **{name: getattr(record, name) for name in names}}
     known = {"transparent": record.transparent, "seed": record.seed}
     return data | {name: value for name, value in known.items() if value is not None}

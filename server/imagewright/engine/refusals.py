@@ -11,17 +11,15 @@ from typing import TYPE_CHECKING, Any
 from imagewright.catalog.load import catalog
 from imagewright.catalog.nearest import arguments_called, nearest_hint
 from imagewright.catalog.row import KINDS, outside, verb
-from imagewright.errors import MOST_PROBLEMS, Problem, Refusal
+from imagewright.errors import MOST_PROBLEMS, Problem
 from imagewright.text import BROKEN_TEXT, closest, is_whole, listed, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from imagewright.catalog.row import Argument, OperationName, Row, Rule
-    from imagewright.storage.base import OverBudget
 
 
-LESS = "Ask for fewer variants or a smaller resolution, or have the user raise the budget"
 LONGEST = 10_000
 """Characters of a text for which the row gives no limit: no path, address, id or name has as many."""
 MOST_GIVEN = 100
@@ -33,14 +31,6 @@ def not_read(arguments: object, known: Collection[str]) -> Problem:
     if isinstance(arguments, dict):
         return Problem("arguments", f"are {len(arguments)}, and there are only {len(known)}: {listed(known)}")
     return Problem("arguments", f"must be an object, not {_say_type(arguments)}")
-
-
-def over_budget(over: OverBudget, usd: float) -> Refusal:
-    """The refusal of a call that a budget has no room for."""
-    cap, spent = over.cap, over.spent
-    text = f"this call would cost about ${usd:.4g}, and of the ${cap.usd:.4g} for this {cap.name}"
-    text += f" ${spent.usd:.4g} are spent or set aside. {LESS}"
-    return Refusal(Problem("", text))
 
 
 def unknown(names: Sequence[str], known: Mapping[str, Argument]) -> list[Problem]:
