@@ -7,8 +7,11 @@ import os
 import signal
 import sys
 from collections import Counter
+from importlib import import_module
+from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -29,6 +32,26 @@ SLOWEST = "surface"
 # Every worker collects every file. With PYTHONDONTWRITEBYTECODE set, pytest would rewrite the asserts of all of them
 # in each worker of each run, which takes longer than all else that collecting does.
 sys.dont_write_bytecode = False
+
+
+class _Grammar(ModuleType):
+    """Stands for `rfc3987_syntax` until a value is judged by it.
+
+    jsonschema imports it with itself, to judge addresses. It takes a second to build its grammar, in each process that
+    collects the tests, and one test needs it.
+    """
+
+    @staticmethod
+    def is_valid_syntax(term: str, value: str) -> bool:
+        """As there."""
+        if isinstance(sys.modules[GRAMMAR], _Grammar):
+            del sys.modules[GRAMMAR]
+        return bool(import_module(GRAMMAR).is_valid_syntax(term, value))
+
+
+GRAMMAR = "rfc3987_syntax"
+if find_spec(GRAMMAR):
+    sys.modules.setdefault(GRAMMAR, _Grammar(GRAMMAR))
 
 # A shell lets what it starts in the background ignore Ctrl-C, and every server under test would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import re
 import sys
+from functools import cache
 from typing import TYPE_CHECKING
 
 import anyio
@@ -35,7 +36,7 @@ from tests.support.odd_worker import odd_workers
 from tests.support.raw_client import MODERN, RawClient
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from imagewright.providers.base import Output
@@ -62,9 +63,15 @@ def _may_be_a_result(data: bytes) -> bool:
     return INPUT_MAX_PIXELS[measured.format] < measured.width * measured.height <= most
 
 
-FILES = {name: make() for name, (make, _) in CRAFTED.items()}
-RESULTS = {name: data for name, data in FILES.items() if not _may_be_a_result(data)}
-"""Those that no vendor can be asked for: the others take as much memory as the largest pictures there are."""
+@cache
+def _files() -> Mapping[str, bytes]:
+    """Every crafted file by its name. To make them takes a second, which not everyone who imports this has to spend."""
+    return {name: make() for name, (make, _) in CRAFTED.items()}
+
+
+def _results() -> Mapping[str, bytes]:
+    """Those that no vendor can be asked for: the others take as much memory as the largest pictures there are."""
+    return {name: data for name, data in _files().items() if not _may_be_a_result(data)}
 
 
 class Given(Emulator):
@@ -76,7 +83,7 @@ class Given(Emulator):
         return [Door("file", "files", "GET", "/(?P<number>[0-9]+)", self._file)]
 
     def _file(self, received: Received) -> Answer:
-        return Answer(200, [*FILES.values()][int(received.groups["number"])], {"Content-Type": "image/png"})
+        return Answer(200, [*_files().values()][int(received.groups["number"])], {"Content-Type": "image/png"})
 
 
 @pytest.fixture
@@ -112,7 +119,7 @@ async def test_every_crafted_file_is_refused_in_words_or_taken_as_a_path(home: P
     file = folders_in(home).pictures / "given"
     file.parent.mkdir(parents=True, exist_ok=True)
     found = {}
-    for name, data in FILES.items():
+    for name, data in _files().items():
         file.write_bytes(data)
         found[name] = await _refusal(str(file), library)
     assert {name: words for name, words in found.items() if not _is_as_written(name, words)} == {}
@@ -121,13 +128,13 @@ async def test_every_crafted_file_is_refused_in_words_or_taken_as_a_path(home: P
 async def test_every_crafted_file_is_refused_in_words_or_taken_as_a_data_uri(library: Library) -> None:
     found = {
         name: await _refusal(f"data:image/png;base64,{base64.b64encode(data).decode()}", library)
-        for name, data in FILES.items()
+        for name, data in _files().items()
     }
     assert {name: words for name, words in found.items() if not _is_as_written(name, words)} == {}
 
 
 async def test_every_crafted_file_is_refused_in_words_or_taken_from_a_url(library: Library, given: Given) -> None:
-    found = {name: await _refusal(f"{given.url('files')}/{number}", library) for number, name in enumerate(FILES)}
+    found = {name: await _refusal(f"{given.url('files')}/{number}", library) for number, name in enumerate(_files())}
     assert {name: words for name, words in found.items() if not _is_as_written(name, words)} == {}
 
 
@@ -147,9 +154,9 @@ async def test_a_crafted_file_that_was_paid_for_is_kept_byte_for_byte(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deliver, "BROKEN_PAUSES", (0.001,))
-    vendor, kept = Crafting(), {}
+    vendor, kept, results = Crafting(), {}, _results()
     async with open_bench(home, vendor) as bench:
-        for name, data in RESULTS.items():
+        for name, data in results.items():
             vendor.file = data
             job = await bench.begin(name)
             with anyio.fail_after(PATIENCE):
@@ -163,8 +170,8 @@ async def test_a_crafted_file_that_was_paid_for_is_kept_byte_for_byte(
                 folder = folders_in(home).pictures / "unreadable"
                 (path,) = (one for one in folder.iterdir() if str(one) in str(job.error))
             kept[name] = path.read_bytes()
-    assert [name for name, data in kept.items() if data != RESULTS[name]] == []
-    assert len(kept) == len(RESULTS) == len(vendor.orders)
+    assert [name for name, data in kept.items() if data != results[name]] == []
+    assert len(kept) == len(results) == len(vendor.orders)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has neither these signals nor these limits")
