@@ -15,11 +15,20 @@ import traceback
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
-# what a server needs sooner or later, imported once for all of them
+# what a server needs for its start or its first call, imported once for all of them
+import anyio._backends._asyncio  # noqa: F401 - for that
+
+import imagewright.cli.commands.serve
+import imagewright.engine.calls
 import imagewright.engine.jobs
 import imagewright.imaging.preview
+import imagewright.providers.http.dispatch
+import imagewright.providers.http.exchange
+import imagewright.providers.http.redact
+import imagewright.storage.library
 import imagewright.storage.sqlite
-import imagewright.surface.stdio  # noqa: F401 - as above
+import imagewright.storage.stores
+import imagewright.surface.stdio  # noqa: F401 - for that
 from imagewright.cli.main import main
 from tests.support import quick_server
 
