@@ -70,6 +70,8 @@ POLLS: Mapping[tuple[str, str], Rows] = {
 """What each vendor answers in its own words, by the vendor and the door."""
 SILENCE = {"silence": (Answer.hang(), PASSING)}
 
+MOST_MOVES = 5
+"""Answers to one fetch, each of which may lead to the next."""
 PNG = {"Content-Type": "image/png"}
 PICTURE = photo(64, 48)
 LINKS: Mapping[str, Fault] = {
@@ -100,6 +102,18 @@ LINKS: Mapping[str, Fault] = {
 
 def _called(answer: Answer, kind: str) -> Answer:
     return replace(answer, headers={**answer.headers, "Content-Type": kind})
+
+
+def _small(answer: Answer) -> Answer:
+    """A small picture where there is one: what it shows does not matter here, and it is soon read."""
+    if answer.status != 200:
+        return answer
+    return replace(answer, body=PICTURE, headers={**answer.headers, **PNG})
+
+
+def _of_small(fault: Fault) -> Fault:
+    """The fault, of a small picture where it spoils one."""
+    return fault if isinstance(fault, Answer) else lambda answer: fault(_small(answer))
 
 
 @dataclass
@@ -177,8 +191,12 @@ class Real(Vendor):
         if met.times > 1 and self.dies:
             await anyio.sleep_forever()
         async with self._turn:
+            if not self.polls:
+                self.emulator.heal(self.door)
             if met.times == 1:
-                self.emulator.fail_next(self.door, self.rows[row][0])
+                self.emulator.fail_next(self.door, _of_small(self.rows[row][0]))
+            if not self.polls:
+                self.emulator.fail_next(self.door, _small, times=MOST_MOVES)
             return await carry_out()
 
 
@@ -266,8 +284,8 @@ async def _try(
         seconds = None if step[0] in vendor.polls[:1] else 0.0
         for attribute, value in {"seconds": seconds, "active": 10_000, **(vendor.links or {})}.items():
             setattr(emulator, attribute, value)
-        if polls:  # what is fetched does not matter there, and a small one is soon read
-            emulator.fail_next("download", Answer(200, PICTURE, PNG), times=2 * len(step[1]))
+        if polls:
+            emulator.fail_next("download", _small, times=2 * len(step[1]))
         provider = wired(name, emulator, http)
         real = kind(provider, emulator, step, polls=polls, dies=dies)
         async with open_bench(home, real) as bench:
@@ -278,6 +296,8 @@ async def _try(
             await _met_by_all(real)
             await bench.crash()
         successor = kind(provider, emulator, (step[0], {}), polls=polls, dies=False)
+        if not polls:
+            emulator.fail_next("download", _small, times=len(step[1]))
         async with open_bench(home, successor) as bench:
             found = {row: await bench.find(job.id) for row, job in real.jobs.items()}
             while any(not job.is_local and not job.done for job in found.values()):
