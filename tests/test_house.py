@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SOURCES = [file for folder in ("server", "tests", "benchmarks") for file in sorted((ROOT / folder).rglob("*.py"))]
+SOURCES = [file for folder in ("server", "packages", "tests", "benchmarks") for file in sorted((ROOT / folder).rglob("*.py"))]
 TEXTS = [*SOURCES, *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "server").rglob("*.md"))]
 TESTS = [file for file in SOURCES if file.name.startswith("test_")]
 FEWER_THAN = 400

@@ -26,8 +26,10 @@ STARTERS = frozenset(
         "put_program",
         "races",
         "run_attack",
+        "run_tool",
         "server_in",
         "subprocess",
+        "tool_folder",
     }
 )
 """What starts a process, by the name it is used under."""

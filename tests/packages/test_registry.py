@@ -1,0 +1,67 @@
+"""`server.json` is what the schema of the MCP registry allows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema import Draft7Validator
+
+from packages.build import main
+from packages.manifests import REGISTRY_SCHEMA, registry_entry
+from tests.support.official_tools import TOOLS, tool_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAMESPACE = "com.example"
+BUNDLE_URL = "https://example.com/imagewright.mcpb"
+
+
+@pytest.fixture(scope="module")
+def schema() -> Draft7Validator:
+    """That of the version that ours names, from a linter that carries the released ones."""
+    folder = tool_folder("skillsaw") / TOOLS["skillsaw"].program / "schemas" / "mcp_registry"
+    found: list[dict[str, Any]] = [json.loads(file.read_text("utf-8")) for file in folder.glob("*/server.schema.json")]
+    named = {one["$id"]: one for one in found}
+    assert max(named) == REGISTRY_SCHEMA, "there is a newer one"
+    return Draft7Validator(named[REGISTRY_SCHEMA])
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """A file to be published; what is in it is for others to judge."""
+    file = tmp_path / "imagewright.mcpb"
+    file.write_bytes(b"packed")
+    return file
+
+
+def test_the_schema_allows_it_with_and_without_a_bundle(schema: Draft7Validator, built: Path, bundle: Path) -> None:
+    entry = json.loads((built / "server.json").read_text(encoding="utf-8"))
+    assert [error.message for error in schema.iter_errors(entry)] == []
+    assert entry == registry_entry(NAMESPACE)
+    entry = registry_entry(NAMESPACE, BUNDLE_URL, bundle)
+    assert [error.message for error in schema.iter_errors(entry)] == []
+    assert [one["registryType"] for one in entry["packages"]] == ["pypi", "mcpb"]
+    assert entry["packages"][1]["fileSha256"] == hashlib.sha256(b"packed").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", "imagewright"),
+        ("description", "long " * 21),
+        ("version", None),
+        ("packages", [{"registryType": "pypi"}]),
+    ],
+)
+def test_the_schema_would_see_a_fault(schema: Draft7Validator, field: str, value: object) -> None:
+    assert not schema.is_valid({**registry_entry(NAMESPACE), field: value})
+
+
+def test_the_file_of_a_bundle_and_its_address_belong_together(tmp_path: Path, bundle: Path) -> None:
+    with pytest.raises(SystemExit):
+        main(["--out", str(tmp_path / "out"), "--namespace", NAMESPACE, "--bundle", str(bundle)])
+    assert not (tmp_path / "out").exists()
