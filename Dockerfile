@@ -25,4 +25,6 @@ USER 10001:10001
 # pictures, library, keys and configuration: nothing else is ever written, so the rest of the file system can be read-only
 VOLUME /data
 WORKDIR /data
-ENTRYPOINT ["imagewright"]
+# not the server itself: the container would end with it, and so would a paid request that is under way
+ENTRYPOINT ["python", "-m", "imagewright.cli.first_process"]
+STOPSIGNAL SIGTERM

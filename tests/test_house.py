@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SOURCES = [file for folder in ("server", "packages", "tests", "benchmarks") for file in sorted((ROOT / folder).rglob("*.py"))]
+SOURCES = [
+    file for folder in ("server", "packages", "tests", "benchmarks") for file in sorted((ROOT / folder).rglob("*.py"))
+]
 TEXTS = [*SOURCES, *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "server").rglob("*.md"))]
 TESTS = [file for file in SOURCES if file.name.startswith("test_")]
 FEWER_THAN = 400
 """Lines of a file: what is longer has more than one subject."""
-MOST_FILES = 176
+MOST_FILES = 177
 """Python files below `server/`: who follows a call should have to open a dozen of them."""
 GUIDES = {
     "SECURITY.md": ("",),

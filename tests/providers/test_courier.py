@@ -273,6 +273,7 @@ def test_why_no_courier_starts_is_found_by_starting_one(
     [
         ((1, 0), "python", "0::/", "the container ends with its first process"),
         ((40, 39), "/usr/bin/imagewright serve", "0::/", "the container ends with its first process"),
+        ((40, 1), "python\0-m\0imagewright.cli.first_process\0", "0::/", ""),
         ((40, 39), "sleep infinity", "0::/", ""),
         ((40, 39), "/sbin/init", "0::/user.slice/user-1000.slice/session-3.scope", ""),
         (

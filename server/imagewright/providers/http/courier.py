@@ -68,6 +68,8 @@ UNWRITTEN_TRIES = 86_400
 """A day of them: what is paid for is not given up sooner."""
 START_SECONDS = 30.0
 """For a start, on a machine that is slow and cold."""
+WAITING = "imagewright.cli.first_process"
+"""In the words of a container's first process: it waits for couriers too."""
 CONTAINER_FILES = ("/.dockerenv", "/run/.containerenv")
 UNUSABLE = "its folder cannot be used: {}"
 UNTOLD = f"the server did not say within {GO_SECONDS:g} s that it can be sent"
@@ -288,6 +290,8 @@ def what_ends_along(pid: int, parent: int, first: str, group: str, *, contained:
 
     `contained` is whether this runs in a container.
     """
+    if WAITING in first:
+        return ""
     if pid == 1 or "imagewright" in first or (contained and parent == 1):
         return "the container ends with its first process, and that is the server or waits for it"
     service = group.strip().rpartition("/")[2]
