@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from imagewright.engine.config import provider_states
+from imagewright.engine.config import make_config, provider_states
+from imagewright.errors import SettingsError
 from imagewright.providers import KEY_VARIABLES
+from imagewright.providers.http.client import HttpClient
 from imagewright.settings.keys import Keyring, flaw
 from imagewright.settings.load import CommandLine, load_settings
 
@@ -182,3 +184,41 @@ def test_an_option_left_to_be_filled_in_counts_as_not_given(home: Path) -> None:
     line = CommandLine(tools="${t}", disable="${d}", providers=("${p}",))
     environment = {"IMAGEWRIGHT_HOME": str(home)}
     assert load_settings(environment, line) == load_settings(environment)
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("FALKEY", " (did you mean 'FAL_KEY'?)"),
+        ("FAL_KEYS", " (did you mean 'FAL_KEY'?)"),
+        ("fal_key", " (did you mean 'FAL_KEY'?)"),
+        ("kie", " (did you mean 'KIE_API_KEY'?)"),
+        ("google", " (did you mean 'GEMINI_API_KEY'?)"),
+        ("KIE_KEY", " (did you mean 'KIE_API_KEY'?)"),
+        ("xyzzy", "; the names are KIE_API_KEY, "),
+    ],
+)
+def test_a_misspelt_name_in_the_key_file_is_named_at_the_start(
+    home: Path, name: str, hint: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    home.mkdir(parents=True)
+    file = home / "keys.toml"
+    file.write_text(f'{name} = "0123456789abcdef"\nOPENAI_API_KEY = "sk-0123456789abcdef"\n', encoding="utf-8")
+    file.chmod(0o600)
+    for _ in range(2):
+        make_config(load_settings({"IMAGEWRIGHT_HOME": str(home)}), HttpClient())
+    (sentence,) = (record.getMessage() for record in caplog.records)
+    assert sentence.startswith(f"{file}: {name} is not the name of a key{hint}")
+    assert "0123456789abcdef" not in sentence
+
+
+def test_a_key_file_that_cannot_be_read_is_refused_with_what_to_do(home: Path) -> None:
+    (home / "keys.toml").mkdir(parents=True)
+    with pytest.raises(SettingsError, match=r"keys\.toml: is a folder, and a file is expected there"):
+        load_settings({"IMAGEWRIGHT_HOME": str(home)})
+    (home / "keys.toml").rmdir()
+    (home / "keys.toml").write_text('FAL_KEY = "x"\nKIE_API_KEY = planted', encoding="utf-8")
+    (home / "keys.toml").chmod(0o600)
+    with pytest.raises(SettingsError, match=r"is not TOML \(line 2\); one line per key") as refusal:
+        load_settings({"IMAGEWRIGHT_HOME": str(home)})
+    assert "planted" not in str(refusal.value)

@@ -69,7 +69,18 @@ def test_a_wrong_variable_is_refused_by_its_name(home: Path, env: dict[str, str]
         ("[routes.qwen]\nkie = 3", "routes.qwen.kie: 3 is not a table"),
         ("home = '/tmp'", "home: there is no such setting in this file; set IMAGEWRIGHT_HOME in the environment"),
         ("roots = []", "roots: there is no such setting in this file; set IMAGEWRIGHT_ROOTS in the environment"),
-        ("not toml", "config.toml"),
+        (
+            "wait = 3\nwait = = 3",
+            "config.toml: line 2, 'wait = = 3': Invalid value; write one setting a line, such as wait = 30",
+        ),
+        ("wait = 3\n[budget", "line 2, '[budget': "),
+        (f"wait = 3\nKIE_API_KEY = {KEY}", "line 2: Invalid value; write one setting"),
+        (f"providers = [{KEY}a1b2c3d4]", "line 1, 'providers = [[hidden]]': "),
+        (f"KIE_API_KEY = '{KEY}'", "KIE_API_KEY: keys do not belong in this file, but in keys.toml beside it"),
+        ("fal_key = 'x'", "fal_key: keys do not belong in this file, but in keys.toml beside it"),
+        ("IMAGEWRIGHT_WAIT = 3", "IMAGEWRIGHT_WAIT: there is no such setting; in this file it is called wait"),
+        ("[providers]\nkie = true", "providers: an object of 1 is not a list of names"),
+        ("log = 'loud'", "log: 'loud' is not a level of the log; write error, warning, info or debug"),
     ],
 )
 def test_a_wrong_configuration_names_file_and_key(home: Path, text: str, words: str) -> None:
@@ -78,6 +89,19 @@ def test_a_wrong_configuration_names_file_and_key(home: Path, text: str, words: 
         load_settings({"IMAGEWRIGHT_HOME": str(home)})
     assert str(file) in str(refusal.value)
     assert words in str(refusal.value)
+    assert KEY not in str(refusal.value)
+
+
+def test_a_file_that_is_none_or_not_utf_8_is_refused_with_what_to_do(home: Path) -> None:
+    (home / "config.toml").mkdir(parents=True)
+    with pytest.raises(SettingsError, match=r"config\.toml: is a folder, and a file is expected there; move it away"):
+        load_settings({"IMAGEWRIGHT_HOME": str(home)})
+    (home / "config.toml").rmdir()
+    (home / "config.toml").write_bytes("# caf\u00e9".encode("latin-1"))
+    with pytest.raises(SettingsError, match=r"config\.toml: is not UTF-8; save it as UTF-8 in your editor"):
+        load_settings({"IMAGEWRIGHT_HOME": str(home)})
+    (home / "config.toml").write_bytes(b"\xef\xbb\xbfwait = 3\r\n")  # as editors on Windows write it
+    assert load_settings({"IMAGEWRIGHT_HOME": str(home)}).wait == 3
 
 
 def test_everything_wrong_with_the_configuration_is_named_at_once(home: Path) -> None:
@@ -162,3 +186,25 @@ def test_home_moves_everything_and_a_project_is_a_root(home: Path, tmp_path: Pat
     assert plain not in outside.roots
     named = {"IMAGEWRIGHT_HOME": str(home), "IMAGEWRIGHT_ROOTS": os.pathsep.join([str(plain), str(project)])}
     assert load_settings(named, working_directory=project).folders.roots == (home / "pictures", plain, project)
+
+
+@pytest.mark.parametrize(
+    ("line", "environment", "file", "level"),
+    [
+        (None, {}, "", "warning"),
+        (None, {}, "log = 'debug'", "debug"),
+        (None, {"IMAGEWRIGHT_LOG": "info"}, "log = 'debug'", "info"),
+        ("error", {"IMAGEWRIGHT_LOG": "info"}, "log = 'debug'", "error"),
+        ("${user_config.log}", {"IMAGEWRIGHT_LOG": "${user_config.log}"}, "", "warning"),
+    ],
+)
+def test_the_level_of_the_log(home: Path, line: str | None, environment: dict[str, str], file: str, level: str) -> None:
+    write(home, "config.toml", file)
+    assert load_settings({"IMAGEWRIGHT_HOME": str(home), **environment}, CommandLine(log=line)).log == level
+
+
+def test_a_level_of_error_leaves_out_warnings_of_the_settings(home: Path, caplog: pytest.LogCaptureFixture) -> None:
+    load_settings({"IMAGEWRIGHT_HOME": str(home), "IMAGEWRIGHT_LUG": "error", "IMAGEWRIGHT_LOG": "error"})
+    assert not caplog.records
+    load_settings({"IMAGEWRIGHT_HOME": str(home), "IMAGEWRIGHT_LUG": "error"})
+    assert "IMAGEWRIGHT_LUG is not a variable that is read (did you mean 'IMAGEWRIGHT_LOG'?)" in caplog.text

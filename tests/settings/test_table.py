@@ -11,20 +11,23 @@ import pytest
 
 import imagewright
 from imagewright.engine.config import make_config
+from imagewright.engine.offer import tool_names
 from imagewright.errors import SettingsError
 from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS
 from imagewright.providers.http.client import HttpClient
 from imagewright.settings import AllowedHost, without_secrets
+from imagewright.settings.kinds import Rate
 from imagewright.settings.load import load_settings
-from imagewright.settings.sources import read_config, unknown_variables
+from imagewright.settings.sources import example, read_config, unknown_variables
 from imagewright.settings.table import (
     BY_PROVIDER,
     HOME,
     NAMES,
     ROOTS,
     SETTINGS,
+    TOOL_PREFIX,
+    TOOL_SWITCHES,
     VARIABLES,
-    Rate,
     address_variable,
     rate_variable,
 )
@@ -47,6 +50,7 @@ SAMPLES = {
         '["nas.local:8080", "10.0.0.5:*"]',
     ),
     "true or false": ("yes", "true"),
+    "error, warning, info or debug": (" Info ", '"info"'),
     "USD, 0 to 1000000": ("0.5", "0.5"),
 }
 """A value that is no default, for each kind: as a variable has it and as the file has it."""
@@ -81,6 +85,8 @@ def _decided(environment: dict[str, str]) -> dict[str, object]:
             "cutout_model",
             "budget",
             "allow_hosts",
+            "log",
+            "log_prompts",
         )
     }
 
@@ -93,11 +99,12 @@ def test_the_folders_follow_their_variables(tmp_path: Path) -> None:
 
 
 def test_every_variable_that_a_message_or_a_document_names_is_read() -> None:
-    known = {*VARIABLES, *(one.variable for one in BY_PROVIDER)}
+    known = {*VARIABLES, TOOL_PREFIX, *(one.variable for one in BY_PROVIDER)}
     known |= {rate_variable(name) for name, variables in KEY_VARIABLES.items() if variables}
     known |= {address_variable(name) for name, variables in KEY_VARIABLES.items() if variables}
     known |= {address_variable(f"{name}_{part}") for name, parts in OTHER_HOSTS.items() for part in parts}
     files = [*SOURCE.rglob("*.py"), *(file for file in (DOCUMENT, README) if file.exists())]
+    known |= {TOOL_SWITCHES.variable, *(f"{TOOL_PREFIX}{name.upper()}" for name in tool_names())}
     named = {
         name for file in files for name in re.findall(r"IMAGEWRIGHT_[A-Z_<>]+\b>?", file.read_text(encoding="utf-8"))
     }
@@ -303,13 +310,12 @@ def test_a_variable_that_sets_nothing_is_named_once_with_the_nearest(
     assert [record.getMessage() for record in caplog.records] == sentences
 
 
-@pytest.mark.skipif(not DOCUMENT.exists(), reason="not run from a checkout")
-def test_the_example_of_the_document_sets_everything_to_something_else_and_is_taken(tmp_path: Path) -> None:
-    text = DOCUMENT.read_text(encoding="utf-8")
-    (example,) = re.findall(r"^```toml\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
-    (tmp_path / "config.toml").write_text(example, encoding="utf-8")
-    found = read_config(tmp_path / "config.toml")
-    assert {one.name for one, value in found.items() if value != one.default} == set(NAMES)
+def test_the_example_sets_nothing_as_it_is_and_everything_without_its_marks(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(example(), encoding="utf-8")
+    assert not any(read_config(file).values())
+    file.write_text(re.sub(r"(?m)^#(?! )", "", example()), encoding="utf-8")
+    assert set(read_config(file)) == set(NAMES.values())
     keys = {variables[0]: "0123456789abcdef0123456789abcdef" for variables in KEY_VARIABLES.values() if variables}
     make_config(load_settings({HOME.variable: str(tmp_path), **keys}, working_directory=tmp_path), HttpClient())
 

@@ -51,3 +51,41 @@ def test_a_misspelt_name_is_refused_with_the_nearest_and_all_valid_ones() -> Non
     assert "did you mean 'qwen'" in text
     assert "recraft, qwen, other" in text
     assert "IMAGEWRIGHT_TOOLS" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "environment", "file", "because"),
+    [
+        ({}, {"IMAGEWRIGHT_TOOL_QWEN": "off"}, "", "switched off by IMAGEWRIGHT_TOOL_QWEN"),
+        ({}, {"IMAGEWRIGHT_TOOL_QWEN": ""}, "", "on by default"),
+        ({}, {"IMAGEWRIGHT_TOOL_QWEN": "${user_config.qwen}"}, "", "on by default"),
+        ({}, {"IMAGEWRIGHT_TOOL_QWEN": "true"}, "[tools]\ndisable = ['qwen']", "on by IMAGEWRIGHT_TOOL_QWEN"),
+        ({}, {"IMAGEWRIGHT_TOOL_QWEN": "on", "IMAGEWRIGHT_DISABLE": "qwen"}, "", "on by IMAGEWRIGHT_TOOL_QWEN"),
+        ({}, {"IMAGEWRIGHT_TOOL_QWEN": "no", "IMAGEWRIGHT_TOOLS": "qwen"}, "", "off by IMAGEWRIGHT_TOOL_QWEN"),
+        ({}, {"IMAGEWRIGHT_TOOL_RECRAFT": "off", "IMAGEWRIGHT_TOOLS": "qwen"}, "", "listed in IMAGEWRIGHT_TOOLS"),
+        ({"tools": "qwen"}, {"IMAGEWRIGHT_TOOL_QWEN": "off"}, "", "listed in the command line"),
+        ({"disable": "qwen"}, {"IMAGEWRIGHT_TOOL_QWEN": "on"}, "", "switched off by the command line"),
+    ],
+)
+def test_the_variable_of_a_tool_stands_between_the_command_line_and_the_lists(
+    tmp_path: Path, line: dict[str, str], environment: dict[str, str], file: str, because: str
+) -> None:
+    (tmp_path / "config.toml").write_text(file, encoding="utf-8")
+    here = {"IMAGEWRIGHT_HOME": str(tmp_path), **environment}
+    decision = load_settings(here, CommandLine(**line)).toggles.decide("qwen")
+    assert because in decision.because
+    assert decision.on is ("off" not in because)
+
+
+@pytest.mark.parametrize(
+    ("variable", "words"),
+    [
+        ("IMAGEWRIGHT_TOOL_QWN", "IMAGEWRIGHT_TOOL_QWN names 'qwn', which is not a tool (did you mean 'qwen'?)"),
+        ("IMAGEWRIGHT_TOOL_QWEN", "IMAGEWRIGHT_TOOL_QWEN: 'perhaps' is neither on nor off; write true or false"),
+    ],
+)
+def test_a_wrong_variable_of_a_tool_is_refused_by_its_name(tmp_path: Path, variable: str, words: str) -> None:
+    value = "perhaps" if variable.endswith("QWEN") else "off"
+    with pytest.raises(SettingsError) as refusal:
+        load_settings({"IMAGEWRIGHT_HOME": str(tmp_path), variable: value}).toggles.check_names(["qwen", "recraft"])
+    assert words in str(refusal.value)

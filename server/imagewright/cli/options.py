@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from imagewright.settings.load import CommandLine
 
-SHARED = {one.option: one.help for one in SETTINGS if one.option}
+SHARED = {one.option: one for one in SETTINGS if one.option}
 """Options every command takes, before or after its name; they beat the environment and the configuration file."""
 OPTION_SHAPE = re.compile(r"--[a-z][a-z-]*(=.*)?", re.DOTALL)
 """What a person types only as an option, never as the value of one."""
@@ -82,9 +82,10 @@ class Command(click.Command):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        given: dict[str, Any] = {"metavar": "NAMES", "multiple": True, "expose_value": False, "callback": _collect}
-        for name, text in SHARED.items():
-            self.params.append(Option([name], help=text, section="Options of every command", **given))
+        given: dict[str, Any] = {"multiple": True, "expose_value": False, "callback": _collect}
+        for name, one in SHARED.items():
+            form = "NAMES" if one.kind.is_list else name.rpartition("-")[2].upper()
+            self.params.append(Option([name], help=one.help, metavar=form, section="Options of every command", **given))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options under their headings."""
@@ -253,7 +254,8 @@ def command_line() -> CommandLine:
     given: dict[str, list[str]] = click.get_current_context().meta
     providers = tuple(",".join(given["--provider"]).replace(",", " ").split())
     tools = ",".join(given["--tools"]) if given["--tools"] else None
-    return CommandLine(tools=tools, disable=",".join(given["--disable"]), providers=providers or None)
+    level = next(reversed(given["--log-level"]), None)
+    return CommandLine(tools, ",".join(given["--disable"]), providers or None, level)
 
 
 def shared_words(*, but: Collection[str] = ()) -> list[str]:

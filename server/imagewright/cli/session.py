@@ -12,7 +12,7 @@ import anyio
 from imagewright.cli.options import command_line, unwrapped
 from imagewright.engine.engine import open_engine
 from imagewright.engine.offer import tool_names
-from imagewright.settings.load import Settings, load_settings
+from imagewright.settings.load import Settings, load_settings, log_at
 from imagewright.storage.records import LOCAL
 from imagewright.text import log_to
 
@@ -38,6 +38,7 @@ def settings_now() -> Settings:
     """
     log_to(sys.stderr, "imagewright: %(message)s")
     settings = load_settings(os.environ, command_line())
+    log_at(settings.log)
     settings.toggles.check_names(tool_names())
     return settings
 

@@ -24,6 +24,8 @@ from imagewright.providers import (
 from imagewright.providers.base import PollPolicy, ProviderConfig, TellsRetirements
 from imagewright.providers.common.keys import KeyCheck, try_addresses, try_key
 from imagewright.settings import without_secrets
+from imagewright.settings.kinds import LEVELS
+from imagewright.settings.load import warn_once
 from imagewright.settings.table import address_variable, rate_variable
 from imagewright.storage.records import Pace
 from imagewright.text import did_you_mean, listed
@@ -71,6 +73,9 @@ def make_config(settings: Settings, http: Sender, today: date | None = None) -> 
             has a value that cannot be used.
     """
     settings.toggles.check_names(tool_names())
+    if settings.log != LEVELS[0]:
+        for sentence in settings.keyring.strangers(KEY_VARIABLES):
+            warn_once(sentence)
     _check_addresses(settings.addresses)
     _check_rates(settings.rates)
     _check_routes(settings.routes)

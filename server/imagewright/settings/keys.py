@@ -13,7 +13,9 @@ import tomllib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from imagewright.errors import SettingsError
+from imagewright.errors import SettingsError, why
+from imagewright.settings import without_secrets
+from imagewright.text import clip, closest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,8 +37,12 @@ STANDS_FOR_A_KEY: Final = re.compile(
 """What people and templates write where a key belongs; matched whole, in lower case, `_` and `-` as spaces.
 `vendor` stands for the vendor's name."""
 NAME_OF_A_VARIABLE: Final = re.compile(r"[A-Z]+(?:_[A-Z]+)*_(?:KEY|TOKEN)(?:_HERE)?")
+LIKE_A_KEYS_NAME: Final = re.compile(r"\W*\w*?_?(?:api_?)?(?:key|token)s?\b", re.IGNORECASE)
+"""How the name of a key looks at the beginning of a line, in another file too: `KIE_API_KEY`, `falkey`."""
 LONGEST_PLACEHOLDER: Final = 60
 """Characters up to which words are looked for: a long random key can contain any word by chance."""
+LINE_OF_ERROR: Final = re.compile(r"\(at (?:line (\d+), column \d+|end of document)\)")
+"""How the parser of TOML says where it stopped."""
 QUOTES: Final = "\"'`\u2018\u2019\u201c\u201d"
 
 
@@ -93,7 +99,22 @@ class Keyring:
     def flaws(self, variables: Sequence[str]) -> list[str]:
         """A sentence for each of these variables whose value counts as not set, with the reason and never the value."""
         flaws = ((key.source, flaw(key.value, variables)) for key in self._set(variables))
-        return [f"{source} {why}: it counts as not set" for source, why in flaws if why]
+        return [f"{source} {words}: it counts as not set" for source, words in flaws if words]
+
+    def strangers(self, keys: Mapping[str, Sequence[str]]) -> list[str]:
+        """A sentence for each line of the key file that is no provider's key, with the nearest that is.
+
+        `keys` are the variables of each provider's key. The name of a provider stands for its first variable.
+        """
+        known = [variable for variables in keys.values() for variable in variables]
+        sentences = []
+        for name in self.stored:
+            if name in known:
+                continue
+            meant = [*keys.get(name.lower(), ())[:1], *closest(name.upper(), known)]
+            hint = f" (did you mean {meant[0]!r}?)" if meant else f"; the names are {', '.join(known)}"
+            sentences.append(f"{self.file}: {clip(without_secrets(name))} is not the name of a key{hint}")
+        return sentences
 
     def _set(self, variables: Sequence[str]) -> Iterator[Key]:
         for variable in variables:
@@ -111,19 +132,30 @@ def read_key_file(file: Path) -> dict[str, str]:
         SettingsError: others on the machine can read it, or it is not TOML of texts. Never quotes its content.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
         mode = file.stat().st_mode
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file}: cannot be read ({type(error).__name__})") from error
+        raise SettingsError(f"{file}: {cannot_read(error)}") from error
     if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
         raise SettingsError(f"{file}: others on this machine can read your keys; run: chmod 600 '{file}'")
     try:
         content = tomllib.loads(text)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError) as error:
+        place = LINE_OF_ERROR.search(str(error))
+        where = f" (line {place[1]})" if place and place[1] else ""
         # from None: the parser's message can quote the line, and the line holds a key
-        raise SettingsError(f'{file}: is not TOML; one line per key, such as KIE_API_KEY = "..."') from None
+        raise SettingsError(f'{file}: is not TOML{where}; one line per key, such as KIE_API_KEY = "..."') from None
     if any(not isinstance(value, str) for value in content.values()):
         raise SettingsError(f"{file}: every key must be a text in quotes")
     return content
+
+
+def cannot_read(error: OSError | UnicodeDecodeError) -> str:
+    """Why a file of settings or keys cannot be read, as words that follow its path."""
+    if isinstance(error, UnicodeDecodeError):
+        return "is not UTF-8; save it as UTF-8 in your editor"
+    if isinstance(error, IsADirectoryError):
+        return "is a folder, and a file is expected there; move it away"
+    return f"cannot be read: {why(error)}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from imagewright.settings import table
 from imagewright.settings.folders import Folders, find_folders
 from imagewright.settings.keys import Keyring, read_key_file
+from imagewright.settings.kinds import LEVELS
 from imagewright.settings.sources import (
     filled_in,
     is_unexpanded,
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from imagewright.settings import AllowedHost
-    from imagewright.settings.table import Rate, Setting
+    from imagewright.settings.kinds import Rate
+    from imagewright.settings.table import Setting
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,8 @@ class CommandLine:
     """Without these tools, in the same form."""
     providers: tuple[str, ...] | None = None
     """Providers in order of preference; None where the option was not given."""
+    log: str | None = None
+    """The level of the log; None where the option was not given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,10 @@ class Settings:
     """The file of a trained model for cutting out offline; empty for none."""
     budget: BudgetTable
     """Limits in USD."""
+    log: str
+    """What is logged, one of `kinds.LEVELS`."""
+    log_prompts: bool
+    """Whether the line for a call has its prompt, too."""
     addresses: Mapping[str, str]
     """Base addresses set by the user, by provider or provider_host, in lower case."""
     allow_hosts: tuple[AllowedHost, ...]
@@ -114,11 +122,10 @@ def load_settings(
     Raises:
         SettingsError: a variable, file or option cannot be used.
     """
-    for name in unexpanded(environment):
-        _warn(f"{name} was left as ${{...}} by whatever set it: it counts as not set")
+    left = "was left as ${...} by whatever set it: it counts as not set"
+    doubts = [f"{name} {left}" for name in unexpanded(environment)]
     environment = filled_in(environment)
-    for sentence in unknown_variables(environment):
-        _warn(sentence)
+    doubts += unknown_variables(environment)
     command_line = filled_in_line(command_line)
     folders = find_folders(environment, working_directory or Path.cwd())
     file = read_config(folders.config)
@@ -127,6 +134,11 @@ def load_settings(
     def decided(setting: Setting) -> Any:
         return variables.get(setting, file.get(setting, setting.default))
 
+    asked = command_line.log
+    level = decided(table.LOG) if asked is None else table.LOG.kind.read(table.LOG.option, asked)
+    if level != LEVELS[0]:
+        for sentence in doubts:
+            warn_once(sentence)
     wait = decided(table.WAIT)
     wait_is_set = table.WAIT in variables or table.WAIT in file
     return Settings(
@@ -148,6 +160,8 @@ def load_settings(
             confirm_above=decided(table.CONFIRM_ABOVE),
         ),
         addresses={**file.get(table.ADDRESSES, {}), **variables[table.ADDRESSES]},
+        log=level,
+        log_prompts=decided(table.LOG_PROMPTS),
         allow_hosts=decided(table.ALLOW_HOSTS),
         rates={**file.get(table.RATES, {}), **variables[table.RATES]},
         routes=file.get(table.ROUTES, {}),
@@ -156,9 +170,22 @@ def load_settings(
     )
 
 
+def log_at(level: str) -> None:
+    """Log what the level says, to wherever the log goes.
+
+    The libraries below log no more than warnings, whatever the level: httpx would log whole addresses, and httpcore the
+    header with the key. At `debug` the SDK also logs which requests it reads.
+    """
+    usual = table.LOG.default  # as the log was set up
+    logging.getLogger("imagewright").setLevel(logging.NOTSET if level == usual else level.upper())
+    logging.getLogger("mcp").setLevel(logging.INFO if level == "debug" else logging.NOTSET)
+    if level == "error":
+        logging.getLogger().setLevel(logging.ERROR)
+
+
 @cache
-def _warn(sentence: str) -> None:
-    """Log it once: a process reads its settings several times, and again at every change of a file."""
+def warn_once(sentence: str) -> None:
+    """Log it as a warning, once: a process reads its settings several times, and again at every change of a file."""
     log.warning("%s", sentence)
 
 
@@ -167,11 +194,12 @@ def filled_in_line(line: CommandLine) -> CommandLine:
     tools = None if line.tools is None or is_unexpanded(line.tools) else line.tools
     disable = "" if is_unexpanded(line.disable) else line.disable
     providers = tuple(name for name in line.providers or () if not is_unexpanded(name))
-    return CommandLine(tools=tools, disable=disable, providers=providers or None)
+    level = None if line.log is None or is_unexpanded(line.log) else line.log
+    return CommandLine(tools=tools, disable=disable, providers=providers or None, log=level)
 
 
 def _toggles(line: CommandLine, variables: Mapping[Setting, Any], file: Mapping[Setting, Any], path: Path) -> Toggles:
-    """Three layers, the strongest first."""
+    """The layers, the strongest first; each variable of a tool is one."""
 
     def layer(source: str, values: Mapping[Setting, Any]) -> Layer:
         allow = values.get(table.TOOLS)
@@ -179,9 +207,14 @@ def _toggles(line: CommandLine, variables: Mapping[Setting, Any], file: Mapping[
 
     options = {table.TOOLS: None if line.tools is None else names(line.tools), table.DISABLE: names(line.disable)}
     spoken = [setting.variable for setting in (table.TOOLS, table.DISABLE) if setting in variables]
+    switches = [
+        Layer(f"{table.TOOL_PREFIX}{tool.upper()}", **{"switched_on" if on else "deny": frozenset({tool})})
+        for tool, on in variables[table.TOOL_SWITCHES].items()
+    ]
     return Toggles(
         (
             layer("the command line", options),
+            *switches,
             layer(" and ".join(spoken) or "the environment", variables),
             layer(str(path), file),
         )

@@ -1,4 +1,8 @@
-"""Which tools are on: command line over environment over configuration file, decided tool by tool."""
+"""Which tools are on, decided tool by tool by the strongest source that says something about it.
+
+The strongest is the command line, then the variable of the tool itself, then the two lists in the environment, then the
+configuration file.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +27,8 @@ class Layer:
     """Only these are on; None where the source has no such list."""
     deny: frozenset[str] = frozenset()
     """These are off, even where `allow` of the same layer names them."""
+    switched_on: frozenset[str] = frozenset()
+    """These are on; nothing is said about any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,8 @@ class Toggles:
         for layer in self.layers:
             if tool in layer.deny:
                 return Decision(on=False, because=f"switched off by {layer.source}")
+            if tool in layer.switched_on:
+                return Decision(on=True, because=f"switched on by {layer.source}")
             if layer.allow is not None:
                 if tool in layer.allow:
                     return Decision(on=True, because=f"listed in {layer.source}")
@@ -58,7 +66,7 @@ class Toggles:
         Raises:
             SettingsError: a name is wrong; the message has each of them with the nearest valid one, and all valid ones.
         """
-        named = [(layer.source, layer.deny | (layer.allow or frozenset())) for layer in self.layers]
+        named = [(layer.source, layer.deny | layer.switched_on | (layer.allow or frozenset())) for layer in self.layers]
         wrong = [(name, source) for source, names in named for name in sorted(names - set(valid))]
         if not wrong:
             return

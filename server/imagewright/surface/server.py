@@ -20,9 +20,11 @@ from mcp.server.subscriptions import (
 
 from imagewright import __version__
 from imagewright.guide.describe import instructions
+from imagewright.storage.records import LOCAL
 from imagewright.surface.definitions import HELPER_CLAUSES
 from imagewright.surface.resources import Prompts, Resources, first_page_only
-from imagewright.surface.tools import REPORTED, Tools
+from imagewright.surface.tools import ERROR_META, REPORTED, Tools
+from imagewright.text import Foreign, clip
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
     Handler = Callable[[Context, Any], Awaitable[Any]]
 
 log = logging.getLogger(__name__)
+
+LONGEST_PROMPT = 2000
+"""Characters of a prompt in the log."""
 
 
 class NotifyingServer(Server[Any]):
@@ -77,7 +82,7 @@ class McpServer:
             version=__version__,
             instructions=self._instructions(),
             on_list_tools=_guarded(self._list_tools),
-            on_call_tool=self._tools.call,
+            on_call_tool=self._call_tool,
             get_tool_input_schema=self._tools.input_schema,
             on_list_resources=_guarded(resources.listed),
             on_list_resource_templates=_guarded(resources.templates),
@@ -118,6 +123,43 @@ class McpServer:
     async def _list_tools(self, _ctx: Context, params: t.PaginatedRequestParams | None) -> t.ListToolsResult:
         first_page_only(params)
         return t.ListToolsResult(tools=self._tools.listed())
+
+    async def _call_tool(
+        self, ctx: Context, params: t.CallToolRequestParams
+    ) -> t.CallToolResult | t.InputRequiredResult:
+        """One call, with a line in the log that says how it ended."""
+        began = anyio.current_time()
+        try:
+            reply = await self._tools.call(ctx, params)
+        except anyio.get_cancelled_exc_class():
+            log.info("call %s: the client left after %.1f s", clip(params.name), anyio.current_time() - began)
+            raise
+        if log.isEnabledFor(logging.INFO):
+            log.info("call %s: %s", clip(params.name), await self._outcome(params, reply, anyio.current_time() - began))
+        return reply
+
+    async def _outcome(
+        self, params: t.CallToolRequestParams, reply: t.CallToolResult | t.InputRequiredResult, took: float
+    ) -> str:
+        """What became of a call, in one line without the prompt, unless the user wants that."""
+        words, job = "answered", None
+        if isinstance(reply, t.InputRequiredResult):
+            words = "the user is asked about the price"
+        else:
+            error = (reply.meta or {}).get(ERROR_META, {})
+            made = reply.structured_content or {}
+            named = error.get("job_id") or made.get("job_id") or next(iter(made.get("jobs") or [{}])).get("job_id")
+            job = await self._engine.find(LOCAL, named) if named else None
+            words = str(error.get("kind", words))
+        if job is not None:
+            record = job.record
+            usd = "cost unknown" if record.cost_usd is None else f"${record.cost_usd:.6g} ({record.cost_basis})"
+            reason = f" ({words})" if words != "answered" else ""
+            words = f"{job.id} {record.state}{reason} by {record.provider}, {usd}"
+        prompt = (params.arguments or {}).get("prompt")
+        if self._engine.settings.log_prompts and prompt:
+            words += f", prompt {Foreign(str(prompt)).quoted(LONGEST_PROMPT)}"
+        return f"{words}, {took:.1f} s"
 
     async def _joined(self, ctx: Context, _params: t.NotificationParams | None) -> None:
         connection = ctx.session._connection  # noqa: SLF001 - see below

@@ -21,6 +21,7 @@ from anyio import from_thread
 from mcp.shared.message import SessionMessage
 
 from imagewright.engine.engine import open_engine
+from imagewright.settings.load import log_at
 from imagewright.surface.opening import MOST_LOGGED, LineReader, Opening
 from imagewright.surface.output import Errors, Exchange, Output, WithoutFarewell, without_waiting
 from imagewright.surface.server import McpServer
@@ -84,6 +85,7 @@ async def serve_stdio(settings: Settings) -> bool:
         BrokenPipeError: the client no longer reads.
     """
     log_to(Errors(2), "%(levelname)s %(name)s: %(message)s")
+    log_at(settings.log)
     logging.getLogger(SDK_LOG).addFilter(_First(MOST_LOGGED))
     sys.setswitchinterval(SWITCH_SECONDS)
     app: McpServer | None = None

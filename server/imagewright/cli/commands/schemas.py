@@ -1,7 +1,7 @@
 """`imagewright schemas [--out DIR] [--check]`: every tool's schema as a file, for people and other programs.
 
 In a checkout of the project the generated tables of README.md, docs/settings.md and docs/providers.md are kept current
-too. What each provider serves is made from the routes here.
+too, and docs/config.example.toml. What each provider serves is made from the routes here.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from imagewright.engine.config import all_paces, all_routes
 from imagewright.engine.offer import effective_row, end_of
 from imagewright.errors import StorageError
 from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS
+from imagewright.settings.sources import example
 from imagewright.settings.table import SETTINGS as ALL_SETTINGS
 from imagewright.settings.table import address_variable, rate_variable
 from imagewright.surface.definitions import all_definitions
@@ -120,6 +121,7 @@ def drifts(out: Path, home: Path | None) -> Iterator[tuple[Path, str, str | None
         wanted[readme] = replace_between(text, *PROVIDERS, provider_table(all_routes()))
         text = settings.read_text(encoding="utf-8")
         wanted[settings] = replace_between(text, *SETTINGS, settings_tables(KEY_VARIABLES, OTHER_HOSTS))
+        wanted[home / "docs" / "config.example.toml"] = example()
         wanted[keys] = replace_between(keys.read_text(encoding="utf-8"), *KEYS, key_tables(all_routes(), all_paces()))
     for file, text in wanted.items():
         try:
