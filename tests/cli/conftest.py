@@ -79,3 +79,14 @@ def kie(monkeypatch: pytest.MonkeyPatch) -> Iterator[KieEmulator]:
         monkeypatch.setenv("IMAGEWRIGHT_KIE_BASE_URL", emulator.url("api"))
         monkeypatch.setenv("IMAGEWRIGHT_KIE_UPLOAD_BASE_URL", emulator.url("upload"))
         yield emulator
+
+
+@pytest.fixture
+def computer(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's home folder, with a project in it that is worked in."""
+    for name in ("APPDATA", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(home.parent / name))
+    project = home.parent / "project"
+    project.mkdir(parents=True)
+    monkeypatch.chdir(project)
+    return home.parent

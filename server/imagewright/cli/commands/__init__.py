@@ -30,6 +30,7 @@ SHELLS = ("bash", "zsh", "fish")
 COMMANDS = {
     "serve": "run the MCP server on standard input and output; this is what happens without a command",
     "demo": "start the server, call every tool on sample pictures, and show what comes out; needs no key",
+    "connect": "put Imagewright into the configuration of a client, such as Claude Desktop or Cursor",
     "run": "call one tool from here: imagewright run TOOL --prompt TEXT",
     "models": "what each model can do, as a table",
     "tools": "which tools are on and why; switch them on or off",
