@@ -10,7 +10,8 @@ import pytest
 
 from imagewright.catalog.facts import argument_names
 from imagewright.catalog.load import catalog
-from imagewright.cli.commands.run import ToolCommand, arguments
+from imagewright.cli.commands.run import ToolCommand, command
+from imagewright.cli.inputs import arguments
 from imagewright.cli.options import SHARED, option_name
 from imagewright.engine.check import check
 from imagewright.errors import Refusal
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 ROWS = list(catalog().values())
 ARGUMENTS = [(row, name, forms[0]) for row in ROWS for name, forms in row.arguments().items()]
-OWN = {"--help", "-h", "--explain", "--yes", "--key", "--json"}
+OWN = {"--help", *(one.opts[0] for one in command.params)}
+"""Those of every tool."""
 
 
 def typed(row: Row, *words: str) -> dict[str, Any]:
@@ -38,13 +40,17 @@ def named(row: Row, name: str) -> str:
 def test_options_are_exactly_the_arguments_in_the_schema_s_order(row: Row) -> None:
     options = [one.opts[0] for one in ToolCommand(row).params]
     own = [word for word in options if word not in OWN and word not in SHARED]
-    assert own == [option_name(name) for name in argument_names(row)]
+    names = [option_name(name) for name in argument_names(row)]
+    # one call for each of many pictures is not an argument of a tool that takes one
+    assert own == (names if "--image" not in names else [*names, "--images"])
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.tool)
 def test_nothing_is_required_or_judged_by_the_parser(row: Row) -> None:
     for one in ToolCommand(row).params:
         assert not one.required
+        if one.opts[0] in OWN:
+            continue
         assert isinstance(one.type, click.types.StringParamType | click.types.BoolParamType)
     assert typed(row) == {}
 
@@ -149,6 +155,33 @@ def test_unknown_options_reach_the_engine_to_be_refused_with_all_else() -> None:
     assert typed(ROWS[0], "--no-such", "7", "--odd=x", "--bare") == {"no_such": "7", "odd": "x", "bare": True}
 
 
-def test_a_word_without_an_option_is_refused() -> None:
-    with pytest.raises(Refusal, match="'a fox' belongs to no option"):
-        typed(ROWS[0], "a fox")
+TALKS = next(row for row in ROWS if "prompt" in row.arguments())
+SILENT = next(row for row in ROWS if "prompt" not in row.arguments())
+
+
+def test_a_word_without_an_option_is_the_prompt() -> None:
+    assert typed(TALKS, "a fox", "--seed", "7") == typed(TALKS, "--seed", "7", "--prompt", "a fox")
+    assert typed(TALKS, "--", "--a fox") == {"prompt": "--a fox"}
+
+
+@pytest.mark.parametrize(
+    ("row", "words", "answer"),
+    [
+        (
+            TALKS,
+            ["a", "fox"],
+            r"'a' and 'fox' belong to no option; a prompt of several words stands in quotes: \"a fox\"",
+        ),
+        (TALKS, ["a fox", "--prompt", "an owl"], "--prompt: there are two prompts, this one and 'a fox'"),
+        (TALKS, ["--images", "a.png", "make it snow"], "'make it snow' is no file; a prompt stands before --images"),
+        (
+            SILENT,
+            ["a fox"],
+            f"'a fox' belongs to no option; {SILENT.tool} takes no prompt, its picture goes behind --image",
+        ),
+        (SILENT, [__file__], "pictures go behind --image, many behind --images with --into"),
+    ],
+)
+def test_words_that_are_no_prompt_are_refused_with_what_to_type(row: Row, words: list[str], answer: str) -> None:
+    with pytest.raises(Refusal, match=answer):
+        typed(row, *words)

@@ -6,16 +6,19 @@ begun may be paid for.
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import anyio
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 from imagewright.cli import put_error
 from imagewright.cli.options import for_person
-from imagewright.cli.output import console
+from imagewright.cli.output import console, money
 from imagewright.errors import UnknownOutcome
+from imagewright.text import duration, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,7 +32,9 @@ if TYPE_CHECKING:
 STALLED = "stalled"
 """The state of a job that did not end for so long that nobody works on it any more until somebody asks for it."""
 NAME_WIDTH = 20
-BAR_WIDTH = 24
+BAR_WIDTH, NARROW_BAR_WIDTH = 24, 10
+ROOMY = 80
+"""Columns from which there is room for the wide bar."""
 DONE, FAILED, CANCELLED, OPEN, SOME = 0, 1, 3, 4, 5
 """2 stands for a wrong call, as with every command."""
 CODES = """exit codes:
@@ -49,45 +54,99 @@ WEIGHT = (FAILED, OPEN, CANCELLED, SOME, DONE)
 class Reporter:
     """Shows what is being waited for. Made by `reporting`."""
 
-    def __init__(self, bars: Progress | None) -> None:
+    def __init__(self, bars: Progress | None, *, quiet: bool = False) -> None:
         self._bars = bars
+        self._quiet = quiet
 
-    def begin(self, name: str) -> Tell:
-        """A new thing to wait for; call the result at each change."""
+    @property
+    def is_live(self) -> bool:
+        """Whether bars are shown, and no lines."""
+        return self._bars is not None
+
+    def begin(self, name: str, *, lines: bool = True) -> Tell:
+        """A new thing to wait for; call the result at each change. Without `lines` it shows on a terminal only."""
         if self._bars is None:
-            return _lines(name)
+            return _lines(name) if lines and not self._quiet else lambda _share, _stage: None
         bars = self._bars
         task = bars.add_task("", total=1.0, name=name)
 
         def tell(share: float, stage: str) -> None:
-            bars.update(task, completed=share, description=stage)
+            bars.update(task, completed=share, description=plain(stage))
 
         return tell
 
     def say(self, text: str) -> None:
         """Print a line that stays, above the bars."""
-        if self._bars is None:
-            put_error(f"{text}\n")
-        else:
-            self._bars.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        if self._bars is not None:
+            self._bars.console.print(plain(text), markup=False, highlight=False, soft_wrap=True)
+        elif not self._quiet:
+            put_error(f"{plain(text)}\n")
 
 
 @contextmanager
-def reporting() -> Iterator[Reporter]:
-    """A reporter for as long as the block lasts."""
+def reporting(*, quiet: bool = False) -> Iterator[Reporter]:
+    """A reporter for as long as the block lasts, which leaves nothing on the screen but the lines that stay."""
     screen = console(to_stderr=True)
-    if not screen.is_terminal:
-        yield Reporter(None)
+    if quiet or not screen.is_terminal or screen.is_dumb_terminal:
+        yield Reporter(None, quiet=quiet)
         return
     columns = (
         SpinnerColumn(finished_text="•"),
         TextColumn("{task.fields[name]:<" + str(NAME_WIDTH) + "}"),
-        BarColumn(BAR_WIDTH),
+        BarColumn(BAR_WIDTH if screen.width >= ROOMY else NARROW_BAR_WIDTH),
         TimeElapsedColumn(),
-        TextColumn("{task.description}", style="dim", markup=False),  # a vendor's words may stand in it
+        # a vendor's words may stand in it; a line that were longer than the screen would leave remains
+        TextColumn(
+            "{task.description}",
+            style="dim",
+            markup=False,
+            table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
+        ),
     )
-    with Progress(*columns, console=screen) as bars:
+    with Progress(*columns, console=screen, transient=True, expand=True) as bars:
         yield Reporter(bars)
+
+
+class Board:
+    """Counts many calls as they end: one bar on a terminal, and a line for each elsewhere."""
+
+    def __init__(self, reporter: Reporter, name: str, total: int) -> None:
+        self._reporter = reporter
+        self._tell = reporter.begin(name, lines=False)
+        self._total = total
+        self._start = time.monotonic()
+        self._begun = self._over = self._failed = 0
+        self._usd = 0.0
+        self.stopped = False
+        """Whether no further call is to begin, as it would fail like the last one."""
+
+    def say(self, text: str) -> None:
+        """Print a line that stays."""
+        self._reporter.say(text)
+
+    def began(self) -> None:
+        """Note that a call was begun."""
+        self._begun += 1
+        self._show()
+
+    def ended(self, text: str, *, good: bool, usd: float) -> None:
+        """Note that a call has ended, in words, whether well, and what it cost in USD."""
+        self._over += 1
+        self._failed += not good
+        self._usd += usd
+        if not self._reporter.is_live:
+            self._reporter.say(f"{self._over}/{self._total} {text}")
+        self._show()
+
+    def _show(self) -> None:
+        parts = [f"{self._over}/{self._total}"]
+        parts += [f"{self._failed} failed"] if self._failed else []
+        parts.append(f"{self._begun - self._over} running")
+        parts += [money(round(self._usd, 6))] if self._usd else []
+        if 0 < self._over < self._total:
+            left = (time.monotonic() - self._start) / self._over * (self._total - self._over)
+            parts.append(f"about {duration(max(1, round(left)))} left")
+        self._tell(self._over / self._total, ", ".join(parts))
 
 
 def _lines(name: str) -> Tell:
@@ -102,18 +161,22 @@ def _lines(name: str) -> Tell:
     return tell
 
 
-async def follow(engine: Engine, jobs: Sequence[Job], *, by_id: bool = False) -> None:
+async def follow(
+    engine: Engine, jobs: Sequence[Job], *, by_id: bool = False, quiet: bool = False, verbose: bool = False
+) -> None:
     """Show how the jobs stand until all have ended or are stalled; with `by_id` by their ids, for several of one tool.
+
+    With `quiet` nothing is shown, and with `verbose` also why the provider was taken, and when each stage was reached.
 
     Keys and configuration are watched meanwhile, so that a key that is corrected reaches a job that waits for it.
     """
     try:
-        with reporting() as reporter:
+        with reporting(quiet=quiet) as reporter:
             async with anyio.create_task_group() as watching:
                 watching.start_soon(engine.follow_files)
                 async with anyio.create_task_group() as group:
                     for job in jobs:
-                        group.start_soon(_show, engine, job, reporter, job.id if by_id else job.record.tool)
+                        group.start_soon(_show, engine, job, reporter, job.id if by_id else job.record.tool, verbose)
                 watching.cancel_scope.cancel()
     except anyio.get_cancelled_exc_class():
         for job in jobs:
@@ -122,13 +185,18 @@ async def follow(engine: Engine, jobs: Sequence[Job], *, by_id: bool = False) ->
         raise
 
 
-async def _show(engine: Engine, job: Job, reporter: Reporter, name: str) -> None:
-    tell, trouble = reporter.begin(name), ""
+async def _show(engine: Engine, job: Job, reporter: Reporter, name: str, verbose: bool) -> None:  # noqa: FBT001 - a task gets no names
+    tell, trouble, stage = reporter.begin(name, lines=not verbose), "", ""
+    for reason in job.choice if verbose else ():
+        reporter.say(f"{name}: {reason}")
     async for state in engine.watch(job):
         if state.trouble and state.trouble != trouble:
             reporter.say(f"imagewright: {job.id}: {for_person(state.trouble)}")
         trouble = state.trouble
-        tell(state.share, state.stage)
+        if verbose and state.stage != stage:
+            reporter.say(f"{name}: {state.elapsed:6.2f} s  {state.stage} ({state.share:.0%})")
+        stage = state.stage
+        tell(state.share, stage)
         if state.record.state == STALLED:
             return
 

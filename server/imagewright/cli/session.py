@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import anyio
 
+from imagewright.cli import put_error
 from imagewright.cli.options import command_line, unwrapped
 from imagewright.engine.engine import open_engine
 from imagewright.engine.offer import tool_names
+from imagewright.errors import Problem, Refusal
 from imagewright.settings.load import Settings, load_settings, log_at
 from imagewright.storage.records import LOCAL
 from imagewright.text import log_to
@@ -21,8 +23,11 @@ if TYPE_CHECKING:
 
     from imagewright.engine.engine import Engine
     from imagewright.engine.offer import Offer
+    from imagewright.errors import ConfirmationNeededError
     from imagewright.storage.records import Trouble
 
+THRESHOLD = "IMAGEWRIGHT_CONFIRM_ABOVE"
+YES = frozenset({"y", "yes"})
 LEAVE_SECONDS = 1.5
 """Seconds for which the answer to a request that is being sent is waited for, if a courier hears it after that."""
 
@@ -87,3 +92,19 @@ async def spent_now(engine: Engine) -> dict[str, float]:
 async def trouble_now(engine: Engine) -> list[Trouble]:
     """What is wrong with the database and its entries; see `Engine.trouble`."""
     return await engine.trouble()
+
+
+def agrees(needed: ConfirmationNeededError) -> bool:
+    """Ask the user; anything but yes is no, and is answered.
+
+    Raises:
+        Refusal: there is nobody to ask.
+    """
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise Refusal(Problem("", f"{needed} Nobody is here to ask: agree with --yes, or raise {THRESHOLD}"))
+    put_error(f"{needed} [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() in YES:
+        return True
+    put_error("imagewright: not made, and nothing was spent\n")
+    return False

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 from imagewright.errors import ConfirmationNeededError, Problem, Refusal
 from imagewright.storage.records import Cap
+from imagewright.text import counted, listed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from imagewright.engine.plan import Candidate
     from imagewright.settings.load import BudgetTable
     from imagewright.storage.base import OverBudget
@@ -78,3 +81,45 @@ def over_budget(over: OverBudget, usd: float) -> Refusal:
     text = f"this call would cost about ${usd:.4g}, and of the ${cap.usd:.4g} for this {cap.name}"
     text += f" ${spent.usd:.4g} are spent or set aside. {LESS}"
     return Refusal(Problem("", text))
+
+
+def total(estimates: Sequence[Estimate]) -> float | None:
+    """What these calls are estimated to cost together, in USD; None where one price is not known."""
+    known = [one.usd for one in estimates if one.usd is not None]
+    return sum(known, 0.0) if len(known) == len(estimates) else None
+
+
+def check_together(estimates: Sequence[Estimate], budget: BudgetTable, spent: Mapping[str, float]) -> None:
+    """Check calls that are to be made one after the other against the limits over time, before the first.
+
+    `spent` is what `Engine.spent` gives.
+
+    Raises:
+        Refusal: a limit has no room for all of them.
+    """
+    problems = []
+    usd = total(estimates) or 0.0
+    for name, limit in (("day", budget.per_day), ("month", budget.per_month)):
+        if limit is None or spent[name] + usd <= limit:
+            continue
+        room, left = 0, limit - spent[name]
+        for one in estimates:
+            left -= one.usd or 0.0
+            room += left >= 0
+        text = f"these {counted(len(estimates), 'call')} would cost about ${usd:.4g}, and of the ${limit:.4g} for this "
+        text += f"{name} ${spent[name]:.4g} are spent or set aside: there is room for {room}. Name fewer pictures, or "
+        problems.append(Problem("", f"{text}raise IMAGEWRIGHT_BUDGET_PER_{name.upper()}"))
+    if problems:
+        raise Refusal(*problems, note="nothing was begun")
+
+
+def question(estimates: Sequence[Estimate], budget: BudgetTable) -> ConfirmationNeededError | None:
+    """What the user has to agree to before these calls are made; None where they need not be asked."""
+    usd, limit = total(estimates), budget.confirm_above
+    if limit is None or not estimates or (usd is not None and usd <= limit):
+        return None
+    price = "an unknown sum" if usd is None else f"about ${usd:.4g}"
+    providers = listed(dict.fromkeys(one.provider for one in estimates))
+    return ConfirmationNeededError(
+        f"These {counted(len(estimates), 'call')} cost {price} at {providers}. Make them?", usd
+    )

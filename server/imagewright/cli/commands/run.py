@@ -7,8 +7,7 @@ reach the engine too.
 
 from __future__ import annotations
 
-import re
-import sys
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -21,27 +20,30 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import KINDS, PICTURE_KINDS
 from imagewright.catalog.schema import union
 from imagewright.cli import put, put_error
-from imagewright.cli.options import Command, Group, Option, completions, option_name
-from imagewright.cli.output import print_error, print_json, summary
+from imagewright.cli.batch import AT_ONCE, Wanted, run_batch
+from imagewright.cli.inputs import MANY, absolute, arguments, picture_argument, show_pictures
+from imagewright.cli.options import Command, Group, Option, completions, option_name, positive
+from imagewright.cli.output import money, print_error, print_json, summary
 from imagewright.cli.progress import CODES, DONE, exit_code, follow
-from imagewright.cli.session import with_engine
+from imagewright.cli.session import THRESHOLD, agrees, with_engine
 from imagewright.engine.engine import job_data
 from imagewright.errors import ConfirmationNeededError, Problem, Refusal
 from imagewright.storage.records import LOCAL
-from imagewright.text import listed, plain, shown, span
+from imagewright.text import counted, plain, shown, span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from imagewright.catalog.row import Argument, Kind, Row
+    from imagewright.catalog.row import Argument, Row
+    from imagewright.engine.budget import Estimate
     from imagewright.engine.engine import Engine
 
-THRESHOLD = "IMAGEWRIGHT_CONFIRM_ABOVE"
-YES = frozenset({"y", "yes"})
-ID_START = "img_"
-"""How the id of an earlier picture starts; with a file extension behind it, it is a file."""
-SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
-"""Start of a URL or data URI; two letters at least, as one is a Windows drive."""
+OPTIONS = (
+    *("explain", "dry_run", "yes", "key", "as_json", "quiet", "verbose"),
+    *("into", "each", "at_once", "skip", "again"),
+)
+"""The names of the options that are no arguments."""
+AT_ONCE_HELP = f"calls that run at the same time (default: {AT_ONCE})"
 
 
 class ToolCommand(Command):
@@ -50,7 +52,7 @@ class ToolCommand(Command):
     def __init__(self, row: Row) -> None:
         super().__init__(
             row.tool,
-            params=[*(_option(row, name) for name in argument_names(row)), *_call_options()],
+            params=[*(_option(row, name) for name in argument_names(row)), *_call_options(row)],
             help=f"{row.title}: {row.character}. {row.caution}".strip(),
             epilog=CODES,
             callback=partial(_run, row),
@@ -60,8 +62,7 @@ class ToolCommand(Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click does; an option for several pictures takes all that stand behind it."""
-        several = {option_name(name) for name, forms in self.row.arguments().items() if forms[0].kind == "pictures"}
-        return super().parse_args(ctx, list(_each_by_its_option(args, several)))
+        return super().parse_args(ctx, list(_each_by_its_option(args, {option_name(MANY)})))
 
 
 class Tools(Group):
@@ -79,16 +80,44 @@ class Tools(Group):
         return None if row is None else ToolCommand(row)
 
 
-def _call_options() -> list[click.Parameter]:
-    about = "About the call"
+def _folder(_ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(incomplete, type="dir")]
+
+
+def _call_options(row: Row | None = None) -> list[click.Parameter]:
+    """Those that are no arguments of the tool; with `row` also the one for many pictures, if its tool lacks that."""
+    about, many = "About the call", "Many pictures, one call for each"
     explain = "say which provider would serve it and why not the others; do nothing"
+    dry = "say what would be done and what it would cost; do nothing"
     key = "idempotency key: a second call with the same key is the same job"
     agree = f"agree to the price beforehand, whatever {THRESHOLD} says"
+    verbose = "say why this provider was taken, and each stage with its time"
+    into = "make one call for each picture and save the results here; started again, it does nothing twice"
+    images = "files, folders, or patterns in quotes, such as 'photos/*.jpg'; needs --into"
+    lacking = row is not None and MANY not in row.arguments() and picture_argument(row)
+
+    def flag(name: str, text: str, section: str = about) -> Option:
+        return Option([name], is_flag=True, help=text, section=section)
+
     return [
-        Option(["--explain"], is_flag=True, help=explain, section=about),
-        Option(["--yes"], is_flag=True, help=agree, section=about),
+        flag("--explain", explain),
+        flag("--dry-run", dry),
+        flag("--yes", agree),
         Option(["--key"], default="", metavar="KEY", help=key, section=about, label="idempotency key"),
         Option(["--json", "as_json"], is_flag=True, help="the result as JSON", section=about),
+        flag("--quiet", "print the paths of the pictures and nothing else, but for errors"),
+        flag("--verbose", verbose),
+        Option(["--open", "open_them"], is_flag=True, help="show the pictures in the system's viewer", section=about),
+        *(
+            [Option([option_name(MANY)], metavar="PICTURE", multiple=True, help=images, section=many)]
+            if lacking
+            else []
+        ),
+        Option(["--into"], default="", metavar="FOLDER", help=into, section=many, shell_complete=_folder),
+        flag("--each", "one call for each picture, where the tool takes several in a call", many),
+        Option(["--at-once"], type=positive, default=AT_ONCE, metavar="N", help=AT_ONCE_HELP, section=many),
+        flag("--skip", "leave out pictures that cannot be used, in place of beginning nothing", many),
+        flag("--again", "make and pay anew what was paid for and is not there any more", many),
     ]
 
 
@@ -162,25 +191,88 @@ def _each_by_its_option(words: Sequence[str], several: set[str]) -> Iterator[str
         yield word
 
 
-def _run(row: Row, *, explain: bool, yes: bool, key: str, as_json: bool, **typed: Any) -> int:
-    """Call the tool, wait for its pictures, and say where they are; the codes are in `cli.progress`."""
+def _run(row: Row, *, open_them: bool, **typed: Any) -> int:
+    """Make the call, or one for each of many pictures; the codes are in `cli.progress`."""
+    how = {name: typed.pop(name) for name in OPTIONS}
+    if how["quiet"] and how["verbose"]:
+        raise Refusal(Problem("--quiet", "says the opposite of --verbose"))
+    many = [*typed[MANY]] if typed.get(MANY) else []
+    if how["into"]:
+        return _many(row, typed, many, how)
+    if batch_only := [option_name(name) for name in ("each", "skip", "again") if how[name]]:
+        raise Refusal(Problem(batch_only[0], "goes with --into FOLDER, which makes one call for each picture"))
+    if many and MANY not in row.arguments():
+        one = option_name(picture_argument(row))
+        text = f"{row.tool} takes one picture in a call: {one}. --into FOLDER makes one call for each of many"
+        raise Refusal(Problem(option_name(MANY), text))
     given = arguments(row, typed, click.get_current_context().args)
-    if explain:
+    if how["explain"] or how["dry_run"]:
+        return _foresee(row, given, how)
+    made: list[Path] = []
+    done = _make(row.tool, given, how, made, confirmed=how["yes"])
+    if isinstance(done, ConfirmationNeededError):
+        if not agrees(done):
+            return 1
+        done = _make(row.tool, given, how, made, confirmed=True)
+    if isinstance(done, ConfirmationNeededError):  # never asked for twice
+        raise done
+    if open_them:
+        show_pictures(made)
+    return done
+
+
+def _many(row: Row, typed: dict[str, Any], many: list[str], how: Mapping[str, Any]) -> int:
+    """One call for each picture.
+
+    Raises:
+        Refusal: it is not clear that this is meant, or something is wrong with a call; nothing was begun.
+    """
+    argument = picture_argument(row)
+    if not argument:
+        raise Refusal(Problem("--into", f"{row.tool} takes no pictures; --save-as says where its result goes"))
+    if row.arguments()[argument][0].kind == "picture" and typed.get(argument):
+        many.append(typed[argument])
+    most = max(form.max_items or 1 for form in row.arguments()[argument])
+    if most > 1 and not how["each"]:
+        text = f"{row.tool} can take several pictures in one call: --each makes one call for each of them"
+        raise Refusal(Problem("--into", f"{text}; without --into they go into one call, and --save-as says where to"))
+    if not many:
+        raise Refusal(Problem(option_name(MANY), "is required: files, folders or patterns in quotes"))
+    for name in ("save_as", "key"):
+        if typed.get(name) or how.get(name):
+            raise Refusal(Problem(option_name(name), "does not go with --into, which names each result itself"))
+    without = {name: None if name in {argument, "save_as"} else value for name, value in typed.items()}
+    wanted = Wanted(
+        row,
+        arguments(row, without, click.get_current_context().args, pictures=(absolute(many[0]),)),
+        argument,
+        several=row.arguments()[argument][0].kind == "pictures",
+        into=Path(absolute(how["into"])).resolve(),
+        at_once=how["at_once"],
+        again=how["again"],
+        skip=how["skip"],
+    )
+    form = "json" if how["as_json"] else "quiet" if how["quiet"] else ""
+    return run_batch(wanted, many, dry=how["dry_run"], yes=how["yes"], form=form)
+
+
+def _foresee(row: Row, given: dict[str, Any], how: Mapping[str, Any]) -> int:
+    """Say who would serve the call, or what it would cost."""
+    if how["explain"]:
         reasons = _explain(row.tool, given)
-        if as_json:
+        if how["as_json"]:
             print_json(list(reasons))
         else:
             put("".join(f"{plain(reason)}\n" for reason in reasons))
         return 0
-    done = _make(row.tool, given, key=key, confirmed=yes, as_json=as_json)
-    if isinstance(done, ConfirmationNeededError):
-        if not _agrees(done):
-            put_error("imagewright: not made, and nothing was spent\n")
-            return 1
-        done = _make(row.tool, given, key=key, confirmed=True, as_json=as_json)
-    if isinstance(done, ConfirmationNeededError):  # never asked for twice
-        raise done
-    return done
+    found = _estimate(row.tool, given)
+    if how["as_json"]:
+        print_json(asdict(found))
+    else:
+        price = "at an unknown price" if found.usd is None else f"for about {money(found.usd)}"
+        count = counted(found.count, "picture")
+        put(f"{found.provider} ({plain(found.model)}) would make {count} {price}; nothing was begun\n")
+    return 0
 
 
 @with_engine
@@ -189,17 +281,29 @@ async def _explain(engine: Engine, tool: str, given: dict[str, Any]) -> tuple[st
 
 
 @with_engine
+async def _estimate(engine: Engine, tool: str, given: dict[str, Any]) -> Estimate:
+    return await engine.estimate(LOCAL, tool, given)
+
+
+@with_engine
 async def _make(
-    engine: Engine, tool: str, given: dict[str, Any], *, key: str, confirmed: bool, as_json: bool
+    engine: Engine, tool: str, given: dict[str, Any], how: Mapping[str, Any], made: list[Path], *, confirmed: bool
 ) -> int | ConfirmationNeededError:
-    """Make the call and print what came of it; returns the question where the user has to be asked first."""
+    """Make the call and print what came of it, with its files added to `made`.
+
+    Returns:
+        The exit code; the question where the user has to be asked first.
+    """
     try:
-        job = await engine.start(LOCAL, tool, given, key=key, confirmed=confirmed)
+        job = await engine.start(LOCAL, tool, given, key=how["key"], confirmed=confirmed)
     except ConfirmationNeededError as needed:
         return needed
-    await follow(engine, [job])
-    if as_json:
+    await follow(engine, [job], quiet=how["quiet"], verbose=how["verbose"])
+    made += [picture.path for picture in job.pictures if picture.path is not None]
+    if how["as_json"]:
         print_json(job_data(job))
+    elif how["quiet"]:
+        put("".join(f"{plain(str(path))}\n" for path in made))
     else:
         put(summary(job))
     await engine.answered(job)
@@ -210,70 +314,3 @@ async def _make(
             f"imagewright: {job.id} is {job.record.state}: {len(job.pictures)} of {job.record.expected} pictures\n"
         )
     return code
-
-
-def _agrees(needed: ConfirmationNeededError) -> bool:
-    """Ask the user; anything but yes is no.
-
-    Raises:
-        Refusal: there is nobody to ask.
-    """
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise Refusal(Problem("", f"{needed} Nobody is here to ask: agree with --yes, or raise {THRESHOLD}"))
-    put_error(f"{needed} [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in YES
-
-
-def arguments(row: Row, typed: Mapping[str, Any], unknown: Sequence[str]) -> dict[str, Any]:
-    """The call's arguments from the options that were typed, which are None or empty where one was not given.
-
-    The words that no option took, `--like this` or `--like=this`, become arguments that the engine refuses.
-
-    Raises:
-        Refusal: a word stands without its option.
-    """
-    given = {
-        name: _from_here(forms[0].kind, typed[name])
-        for name, forms in row.arguments().items()
-        if typed[name] not in (None, ())
-    }
-    return given | _strangers(unknown, row.tool)
-
-
-def _strangers(words: Sequence[str], tool: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    loose: list[str] = []
-    name = ""
-    for word in words:
-        if word.startswith("--"):
-            name, equals, value = word[2:].partition("=")
-            name = name.replace("-", "_")
-            found[name] = value if equals else True
-            if equals:
-                name = ""
-        elif name:
-            found[name] = word
-            name = ""
-        else:
-            loose.append(word)
-    if loose:
-        belong = f"{listed([repr(word) for word in loose])} belong{'s' if len(loose) == 1 else ''}"
-        raise Refusal(Problem("", f"{belong} to no option; imagewright run {tool} --help lists them"))
-    return found
-
-
-def _from_here(kind: Kind, typed: Any) -> Any:
-    """The value with relative paths of pictures made absolute; numbers and choices are read by the engine."""
-    if kind == "pictures":
-        return [_picture(one) for one in typed]
-    return _picture(typed) if kind == "picture" else typed
-
-
-def _picture(typed: str) -> str:
-    """A path relative to where the user stands, made absolute; a URL, data URI or picture id as it is."""
-    picture_id = typed.startswith(ID_START) and not Path(typed).suffix
-    if picture_id or SCHEME.match(typed):
-        return typed
-    path = Path(typed).expanduser() if typed.startswith(("~/", "~\\")) else Path(typed)
-    return str(Path.cwd() / path)
