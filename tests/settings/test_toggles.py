@@ -56,23 +56,43 @@ def test_a_misspelt_name_is_refused_with_the_nearest_and_all_valid_ones() -> Non
 @pytest.mark.parametrize(
     ("line", "environment", "file", "because"),
     [
-        ({}, {"IMAGEWRIGHT_TOOL_QWEN": "off"}, "", "switched off by IMAGEWRIGHT_TOOL_QWEN"),
-        ({}, {"IMAGEWRIGHT_TOOL_QWEN": ""}, "", "on by default"),
-        ({}, {"IMAGEWRIGHT_TOOL_QWEN": "${user_config.qwen}"}, "", "on by default"),
-        ({}, {"IMAGEWRIGHT_TOOL_QWEN": "true"}, "[tools]\ndisable = ['qwen']", "on by IMAGEWRIGHT_TOOL_QWEN"),
-        ({}, {"IMAGEWRIGHT_TOOL_QWEN": "on", "IMAGEWRIGHT_DISABLE": "qwen"}, "", "on by IMAGEWRIGHT_TOOL_QWEN"),
-        ({}, {"IMAGEWRIGHT_TOOL_QWEN": "no", "IMAGEWRIGHT_TOOLS": "qwen"}, "", "off by IMAGEWRIGHT_TOOL_QWEN"),
-        ({}, {"IMAGEWRIGHT_TOOL_RECRAFT": "off", "IMAGEWRIGHT_TOOLS": "qwen"}, "", "listed in IMAGEWRIGHT_TOOLS"),
-        ({"tools": "qwen"}, {"IMAGEWRIGHT_TOOL_QWEN": "off"}, "", "listed in the command line"),
-        ({"disable": "qwen"}, {"IMAGEWRIGHT_TOOL_QWEN": "on"}, "", "switched off by the command line"),
+        (CommandLine(), {"IMAGEWRIGHT_TOOL_QWEN": "off"}, "", "switched off by IMAGEWRIGHT_TOOL_QWEN"),
+        (CommandLine(), {"IMAGEWRIGHT_TOOL_QWEN": ""}, "", "on by default"),
+        (CommandLine(), {"IMAGEWRIGHT_TOOL_QWEN": "${user_config.qwen}"}, "", "on by default"),
+        (
+            CommandLine(),
+            {"IMAGEWRIGHT_TOOL_QWEN": "true"},
+            "[tools]\ndisable = ['qwen']",
+            "on by IMAGEWRIGHT_TOOL_QWEN",
+        ),
+        (
+            CommandLine(),
+            {"IMAGEWRIGHT_TOOL_QWEN": "on", "IMAGEWRIGHT_DISABLE": "qwen"},
+            "",
+            "on by IMAGEWRIGHT_TOOL_QWEN",
+        ),
+        (
+            CommandLine(),
+            {"IMAGEWRIGHT_TOOL_QWEN": "no", "IMAGEWRIGHT_TOOLS": "qwen"},
+            "",
+            "off by IMAGEWRIGHT_TOOL_QWEN",
+        ),
+        (
+            CommandLine(),
+            {"IMAGEWRIGHT_TOOL_RECRAFT": "off", "IMAGEWRIGHT_TOOLS": "qwen"},
+            "",
+            "listed in IMAGEWRIGHT_TOOLS",
+        ),
+        (CommandLine(tools="qwen"), {"IMAGEWRIGHT_TOOL_QWEN": "off"}, "", "listed in the command line"),
+        (CommandLine(disable="qwen"), {"IMAGEWRIGHT_TOOL_QWEN": "on"}, "", "switched off by the command line"),
     ],
 )
 def test_the_variable_of_a_tool_stands_between_the_command_line_and_the_lists(
-    tmp_path: Path, line: dict[str, str], environment: dict[str, str], file: str, because: str
+    tmp_path: Path, line: CommandLine, environment: dict[str, str], file: str, because: str
 ) -> None:
     (tmp_path / "config.toml").write_text(file, encoding="utf-8")
     here = {"IMAGEWRIGHT_HOME": str(tmp_path), **environment}
-    decision = load_settings(here, CommandLine(**line)).toggles.decide("qwen")
+    decision = load_settings(here, line).toggles.decide("qwen")
     assert because in decision.because
     assert decision.on is ("off" not in because)
 

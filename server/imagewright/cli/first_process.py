@@ -39,7 +39,7 @@ def main(words: Sequence[str]) -> int:
     ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1)
     forwarded = [number for number in FORWARDED if number != signal.SIGINT or not os.isatty(0)]
     signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)  # none is lost before there is somebody to pass it on to
-    first = os.posix_spawn(words[0], words, os.environ, setsigmask=())
+    first = os.posix_spawn(words[0], [*words], os.environ, setsigmask=())
     ended = False
 
     def forward(number: int, _frame: FrameType | None) -> None:

@@ -99,7 +99,10 @@ def check_together(estimates: Sequence[Estimate], budget: BudgetTable, spent: Ma
     """
     problems = []
     usd = total(estimates) or 0.0
-    for name, limit in (("day", budget.per_day), ("month", budget.per_month)):
+    for name, limit, variable in (
+        ("day", budget.per_day, "IMAGEWRIGHT_BUDGET_PER_DAY"),
+        ("month", budget.per_month, "IMAGEWRIGHT_BUDGET_PER_MONTH"),
+    ):
         if limit is None or spent[name] + usd <= limit:
             continue
         room, left = 0, limit - spent[name]
@@ -108,7 +111,7 @@ def check_together(estimates: Sequence[Estimate], budget: BudgetTable, spent: Ma
             room += left >= 0
         text = f"these {counted(len(estimates), 'call')} would cost about ${usd:.4g}, and of the ${limit:.4g} for this "
         text += f"{name} ${spent[name]:.4g} are spent or set aside: there is room for {room}. Name fewer pictures, or "
-        problems.append(Problem("", f"{text}raise IMAGEWRIGHT_BUDGET_PER_{name.upper()}"))
+        problems.append(Problem("", f"{text}raise {variable}"))
     if problems:
         raise Refusal(*problems, note="nothing was begun")
 

@@ -114,7 +114,7 @@ def command(out: Path | None) -> int:
     on = [tool for tool in catalog() if settings.toggles.decide(tool).on]
     with tempfile.TemporaryDirectory(prefix="imagewright-demo-") as home:
         variables = {HOME.variable: home, ROOTS.variable: str(out), WAIT.variable: PATIENCE}
-        shown = anyio.run(partial(_perform, on, out, settings.environment | variables)) if on else []
+        shown = anyio.run(partial(_perform, on, out, {**settings.environment, **variables})) if on else []
     _print(shown, out, _sheet(shown, out))
     return 0 if shown and not any(scene.trouble for scene in shown) else 1
 
