@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.catalog.load import catalog
-from imagewright.engine.pictures import resolve
+from imagewright.engine.inputs import resolve
 from imagewright.imaging.limiter import INPUT_MAX_PIXELS
 from imagewright.imaging.signatures import known_formats
 from imagewright.settings.folders import Folders

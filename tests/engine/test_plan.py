@@ -11,9 +11,8 @@ import pytest
 from imagewright.catalog.load import catalog
 from imagewright.catalog.nearest import nearest_ratio
 from imagewright.catalog.row import Limits, OperationName
-from imagewright.engine.calls import fingerprint
 from imagewright.engine.check import check
-from imagewright.engine.pictures import Source
+from imagewright.engine.pictures import Source, fingerprint
 from imagewright.engine.plan import candidates, first_plan, next_plan, split
 from imagewright.imaging.files import probe
 from imagewright.providers.base import Price

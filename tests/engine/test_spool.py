@@ -11,6 +11,8 @@ import pytest
 
 from imagewright.catalog.row import AUTO
 from imagewright.engine.elsewhere import YOUNG, Answer, Spool
+from imagewright.engine.inputs import INPUTS
+from imagewright.engine.pictures import without_pictures
 from imagewright.errors import StorageError
 from imagewright.providers.base import Order, Output, Prepared
 from imagewright.settings.folders import Folders
@@ -76,18 +78,22 @@ async def test_a_call_that_was_not_sent_can_be_sent_by_another_process(
     call = CallRecord(number=1, count=2, first_variant=3, arguments=dict(whole.arguments))
     job = entry("running", call, route=ROUTE.model, inputs=inputs)
     other = replace(ROUTE, model="another")
-    assert await spool_of(tmp_path).read_order(job, call, (other, ROUTE)) == whole
+    found = spool_of(tmp_path).read_order(job, call, (other, ROUTE))
+    assert found == without_pictures(whole)
+    async with spool_of(tmp_path).with_pictures(found, inputs, 1, anyio.lowlevel.checkpoint) as read:
+        assert read == [whole]
+    assert read == []
     with pytest.raises(StorageError, match="this was not sent"):
-        await spool_of(tmp_path).read_order(job, call, (other,))
+        spool_of(tmp_path).read_order(job, call, (other,))
 
 
 async def test_a_call_is_sent_with_the_id_that_was_written_down(tmp_path: Path) -> None:
     spool, call = spool_of(tmp_path), CallRecord(number=0, arguments={"quality": "max"})
     job = replace(entry("running", call, route=ROUTE.model, inputs={"images": [], "mask": None}), model="dear")
     route = replace(ROUTE, model_by="quality", models={"max": "dear"})
-    assert (await spool.read_order(job, call, (route,))).model == "dear"
+    assert spool.read_order(job, call, (route,)).model == "dear"
     with pytest.raises(StorageError, match="no dear any more; this was not sent"):
-        await spool.read_order(job, call, (replace(route, models={"max": "dearer"}),))
+        spool.read_order(job, call, (replace(route, models={"max": "dearer"}),))
 
 
 async def test_what_an_older_release_did_not_write_down_gets_its_default(tmp_path: Path) -> None:
@@ -101,7 +107,7 @@ async def test_what_an_older_release_did_not_write_down_gets_its_default(tmp_pat
             call = CallRecord(number=0, arguments=needed)
             job = entry("running", call, route=route.model, inputs={"images": [], "mask": None})
             job = replace(job, tool=route.tool, operation=route.operation.value, model=whole.model)
-            assert (await spool_of(tmp_path).read_order(job, call, routes)).arguments == whole.arguments
+            assert spool_of(tmp_path).read_order(job, call, routes).arguments == whole.arguments
     assert left_out
 
 
@@ -109,9 +115,11 @@ async def test_an_input_that_is_gone_is_named(tmp_path: Path) -> None:
     spool = spool_of(tmp_path)
     inputs = await spool.keep_inputs(JOB, order(1, mask=False))
     await spool.clear(JOB, whole=True)
-    call = CallRecord(number=0)
+    empty = without_pictures(order(1, mask=False))
     with pytest.raises(StorageError, match="input-0 has been deleted or moved"):
-        await spool.read_order(entry("running", call, route=ROUTE.model, inputs=inputs), call, (ROUTE,))
+        async with spool.with_pictures(empty, inputs, 1, anyio.lowlevel.checkpoint):
+            pytest.fail("it cannot be read")
+    assert INPUTS.taken == 0
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import pytest
 
 from imagewright.catalog.row import PictureLimits
 from imagewright.engine import deliver
-from imagewright.engine.pictures import READ_BYTES, resolve
+from imagewright.engine.inputs import READ_BYTES, resolve
 from imagewright.errors import PictureError
 from imagewright.imaging.files import measure
 from imagewright.imaging.headers import CEILINGS, MAX_PIXELS

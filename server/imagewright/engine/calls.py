@@ -6,10 +6,11 @@ are ordinary ones, but for those of a refusal, and what the first `tools/list` n
 
 from __future__ import annotations
 
-import hashlib
 import json
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -17,22 +18,22 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import MODEL
 from imagewright.engine.budget import Estimate, caps, check_call, is_limited, over_budget
 from imagewright.engine.check import check
+from imagewright.engine.inputs import PutAway, opened
 from imagewright.engine.jobs import Jobs
-from imagewright.engine.pictures import reading_limits, resolve
+from imagewright.engine.pictures import fingerprint
 from imagewright.engine.plan import candidates, first_plan, is_served
 from imagewright.errors import PictureError, Problem, Refusal, StorageError
 from imagewright.imaging.files import HEAD_READ, head_cost
 from imagewright.imaging.limiter import DECODING, LOOK_BYTES, Previews, in_worker
 from imagewright.imaging.signatures import HEAD_BYTES, describe, recognise
 from imagewright.imaging.workers import WORKERS, fit_previews, look
-from imagewright.net import Guard
 from imagewright.settings.load import BudgetTable
 from imagewright.storage.base import KeyClash, OverBudget
 from imagewright.storage.library import day_bounds
 from imagewright.text import byte_size, did_you_mean, listed, say, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
     from datetime import date
 
     from anyio.abc import TaskGroup
@@ -90,7 +91,26 @@ class Calls:
     ) -> Job:
         """See `Engine.start`."""
         offer = offer_on(config.offer, self._today())
-        checked, sources = await self._opened(who, config, offer, tool, arguments)
+        checked = await self._checked(who, offer, tool, arguments)
+        begin = partial(self._begin, who, config, offer, checked, key=key, confirmed=confirmed)
+        if not checked.sources():
+            return await begin()
+        async with self._opened(who, config, offer, checked) as (sources, put_away):
+            return put_away.kept_for(await begin(sources, job_id=put_away.job_id))
+
+    async def _begin(
+        self,
+        who: Principal,
+        config: Config,
+        offer: Offer,
+        checked: Checked,
+        sources: Sequence[Source] = (),
+        *,
+        job_id: str = "",
+        key: str,
+        confirmed: bool,
+    ) -> Job:
+        """Choose who serves a call, and begin its job, with that id where its pictures lie in the spool already."""
         call = fingerprint(checked, sources)
         if (earlier := await self.jobs.repeated(who, call, key)) is not None:
             return _begun(earlier, None)  # made and paid for already: neither price nor room is checked
@@ -105,20 +125,16 @@ class Calls:
         # `confirm_above` counts here too: the user agrees to this price and to no higher one
         plan = await first_plan(able, limited=kept)
         ordered = config.settings.providers is not None
-        plan = replace(plan, choice=explain(examined, ordered=ordered, limited=kept and is_limited(budget)))
-        opened = await self.jobs.begin(
+        plan = replace(
+            plan, job_id=job_id, choice=explain(examined, ordered=ordered, limited=kept and is_limited(budget))
+        )
+        begun = await self.jobs.begin(
             plan, who, fingerprint=call, key=key, caps=caps(budget) if kept else (), registry=config.registry
         )
-        return _begun(opened, plan.spec.usd)
+        return _begun(begun, plan.spec.usd)
 
-    async def _opened(
-        self, who: Principal, config: Config, offer: Offer, tool: str, arguments: object
-    ) -> tuple[Checked, list[Source]]:
-        """A call that some route serves, and its pictures, opened and checked.
-
-        Raises:
-            Refusal: every problem of the call.
-        """
+    async def _checked(self, who: Principal, offer: Offer, tool: str, arguments: object) -> Checked:
+        """A call whose arguments are right. Raises `Refusal` with every problem of them."""
         checked = understand(offer, tool, arguments)
         # Nothing is opened or fetched for a call that its arguments refuse: a refusal must be cheap, and must not send
         # requests to whatever addresses the call names.
@@ -126,24 +142,27 @@ class Calls:
             raise _refusal(offer, checked, problems, NOT_OPENED if checked.names_pictures else "")
         if not WORKERS.count:  # it is up before the first picture is there
             WORKERS.warm_up()
-        sources: list[Source] = []
-        if given := checked.sources():
-            if not is_served(checked, offer.serving[tool]):
-                raise _refusal_by_all(
-                    offer, checked, candidates(checked, offer.serving[tool], config.settings.providers)
-                )
-            limits, guard = reading_limits(checked), Guard(allowed=config.settings.allow_hosts)
-            whole = config.settings.keep_metadata
-            sources, problems = await resolve(given, limits, self.library, who, guard, whole=whole)
+        return checked
+
+    @asynccontextmanager
+    async def _opened(
+        self, who: Principal, config: Config, offer: Offer, checked: Checked
+    ) -> AsyncIterator[tuple[list[Source], PutAway]]:
+        """The pictures of a call that some route serves, while the block lasts. `Refusal` has every problem of them."""
+        routes, spool = offer.serving[checked.row.tool], self.jobs.desk.spool
+        if checked.sources() and not is_served(checked, routes):
+            raise _refusal_by_all(offer, checked, candidates(checked, routes, config.settings.providers))
+        async with opened(checked, config.settings, self.library, spool, who) as (sources, problems, put_away):
             if problems:
                 raise _refusal(offer, checked, problems)
-        return checked, sources
+            yield sources, put_away
 
     async def estimate(self, who: Principal, config: Config, tool: str, arguments: object) -> Estimate:
         """See `Engine.estimate`."""
         offer = offer_on(config.offer, self._today())
-        checked, sources = await self._opened(who, config, offer, tool, arguments)
-        taken = _examined(config, offer, checked, sources)[0]
+        checked = await self._checked(who, offer, tool, arguments)
+        async with self._opened(who, config, offer, checked) as (sources, _):
+            taken = _examined(config, offer, checked, sources)[0]
         check_call(config.settings.budget, taken, confirmed=True)
         return Estimate(taken.route.provider, taken.route.model, taken.count, taken.usd)
 
@@ -378,15 +397,3 @@ def _why_not(one: Candidate, taken: Candidate, *, ordered: bool) -> str:
 
 def _makes_set(one: Candidate) -> bool:
     return one.count > 1 and one.route.makes_sets
-
-
-def fingerprint(checked: Checked, sources: Sequence[Source] = ()) -> str:
-    """The same for two calls of one tool that are identical in every argument and in every byte of their pictures.
-
-    The bytes are those that were given: it must not depend on what is left out of them now.
-    """
-    pictures = {source.argument: source.digest for source in sources}
-    of_pictures = {one.partition("[")[0] for one in pictures}
-    plain = {name: value for name, value in checked.given.items() if name not in of_pictures}
-    text = json.dumps([checked.row.tool, plain, pictures], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,9 @@ import anyio
 
 from imagewright.catalog.load import row_in
 from imagewright.catalog.row import AUTO, OperationName
+from imagewright.engine.inputs import INPUTS
 from imagewright.engine.job import SHARE_MADE, Job, error_of, most_taken
-from imagewright.engine.pictures import RESULT, SpoolWriter, fetch_key, job_key
+from imagewright.engine.pictures import RESULT, SpoolWriter, fetch_key, in_spool, job_key
 from imagewright.errors import PictureError, StorageError, error_data
 from imagewright.imaging.limiter import PROBE_BYTES, decode
 from imagewright.imaging.workers import probe
@@ -24,9 +25,10 @@ from imagewright.storage.records import INCOMING, spooled_key
 from imagewright.storage.states import CallState
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
     from pathlib import Path
 
+    from imagewright.engine.plan import Plan
     from imagewright.providers.base import Route
     from imagewright.storage.blob_store import BlobStore
     from imagewright.storage.records import CallRecord, JobRecord, Principal
@@ -164,6 +166,67 @@ class Answer:
 class Spool(SpoolWriter):
     """The files of all jobs: what a process that takes a job over reads back, and what nobody needs any more."""
 
+    async def keep_pictures(self, job_id: str, plan: Plan, names: str = "") -> tuple[Plan, dict[str, Any]]:
+        """Write the pictures of a plan down; the plan without them, and what `keep_inputs` says of them.
+
+        Its alternatives are prepared from the caller's own pictures, so those are written down as well.
+
+        Raises:
+            StorageError: they cannot be written.
+        """
+        order = plan.orders[0]
+        inputs = await self.keep_inputs(job_id, order, names)
+        if not order.images:
+            return plan, inputs
+        given = plan.alternatives[0].sources if plan.alternatives else ()
+        sources = [await self.keep_source(job_id, str(place), source) for place, source in enumerate(given)]
+        return in_spool(plan, sources), inputs
+
+    @asynccontextmanager
+    async def with_pictures(
+        self, order: Order, inputs: Mapping[str, Any], copies: int, waits: Callable[[], Awaitable[None]]
+    ) -> AsyncIterator[list[Order]]:
+        """The order with its pictures for as long as the block lasts, in a list that is empty after it.
+
+        Args:
+            order: with empty pictures.
+            inputs: what `keep_inputs` said of them.
+            copies: how often they are in memory within the block.
+            waits: is awaited while there is no memory for them; what it raises ends the wait.
+
+        Raises:
+            StorageError: one is gone.
+        """
+        async with INPUTS.share(copies * await self._size_of(inputs), waits):
+            whole = [await self._whole(order, inputs)]
+            yield whole
+            whole.clear()
+
+    async def _whole(self, order: Order, inputs: Mapping[str, Any]) -> Order:
+        images = [
+            replace(one, data=await self.read_input(data["file"]))
+            for one, data in zip(order.images, inputs["images"], strict=True)
+        ]
+        mask = None if order.mask is None else replace(order.mask, data=await self.read_input(inputs["mask"]["file"]))
+        return replace(order, images=tuple(images), mask=mask)
+
+    async def _size_of(self, inputs: Mapping[str, Any]) -> int:
+        """Bytes of all pictures of an order."""
+        sizes = [
+            one["bytes"] if "bytes" in one else (await self._blobs.head(one["file"], 0))[1]  # of an older release
+            for one in (*inputs["images"], inputs["mask"])
+            if one
+        ]
+        return sum(sizes)
+
+    async def read_input(self, key: str) -> bytes:
+        """A picture that lies in the spool.
+
+        Raises:
+            StorageError: it is gone.
+        """
+        return await self._blobs.read(key)
+
     async def keep_answer(self, job_id: str, number: int, answer: Answer) -> None:
         """Write down an answer that came with the results, beside their files: the vendor cannot be asked for it again.
 
@@ -203,17 +266,15 @@ class Spool(SpoolWriter):
         content = await self._blobs.read(data["file"]) if data["file"] else None
         return Output(url=data["url"], data=content, seed=data["seed"])
 
-    async def read_order(
-        self, job: JobRecord, call: CallRecord, routes: Iterable[Route], *, to_hear: bool = False
-    ) -> Order:
+    def read_order(self, job: JobRecord, call: CallRecord, routes: Iterable[Route], *, to_hear: bool = False) -> Order:
         """The order of a call that was written down but not sent; `routes` are those its provider has now.
 
-        An older release did not know every argument that the route has now: what is missing gets its default. With
-        `to_hear`, nothing is sent, and only its answer is read with it: then another route to the same operation will
-        do, and a picture that is gone is empty.
+        Its pictures are empty, see `read_pictures`. An older release did not know every argument that the route has
+        now: what is missing gets its default. With `to_hear`, nothing is sent, and only its answer is read with it:
+        then another route to the same operation will do.
 
         Raises:
-            StorageError: the provider has no such route any more, or an input picture is gone.
+            StorageError: the provider has no such route any more.
         """
         inputs = job.plan["inputs"]
         able = [route for route in routes if (route.tool, route.operation.value) == (job.tool, job.operation)]
@@ -225,8 +286,8 @@ class Spool(SpoolWriter):
                 arguments={**_defaults(route), **call.arguments},
                 model=job.model,
                 count=call.count,
-                images=tuple([await self._input(one, to_hear=to_hear) for one in inputs["images"]]),
-                mask=await self._input(inputs["mask"], to_hear=to_hear) if inputs["mask"] else None,
+                images=tuple(map(_empty, inputs["images"])),
+                mask=_empty(inputs["mask"]) if inputs["mask"] else None,
                 first_variant=call.first_variant,
             )
         raise StorageError(f"{job.provider} has no {job.model} any more; this was not sent")
@@ -250,11 +311,9 @@ class Spool(SpoolWriter):
                 except Exception as error:  # noqa: BLE001 - whatever goes wrong here must not end a server
                     log.warning("%s could not be tidied up: %s", folder.key, error)
 
-    async def _input(self, data: Mapping[str, Any], *, to_hear: bool) -> Prepared:
-        content = b""
-        with suppress(*((StorageError,) if to_hear else ())):
-            content = await self._blobs.read(data["file"])
-        return Prepared(content, data["format"], data["width"], data["height"])
+
+def _empty(data: Mapping[str, Any]) -> Prepared:
+    return Prepared(b"", data["format"], data["width"], data["height"])
 
 
 def _defaults(route: Route) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from imagewright.engine.elsewhere import (
     taken_over,
 )
 from imagewright.engine.job import Job, settle
+from imagewright.engine.pictures import new_id
 from imagewright.engine.run import attempts
 from imagewright.engine.sending import new_job
 from imagewright.engine.waiting import Desk, Poller
@@ -91,10 +91,10 @@ class Jobs:
         Raises:
             StorageError: it could not be written down; nothing was sent.
         """
-        job_id = f"job_{secrets.token_hex(8)}"  # nobody can guess it
+        job_id = plan.job_id or new_id()
         opened: Started | Joined | KeyClash | OverBudget | None = None
         try:
-            inputs = await self._spool.keep_inputs(job_id, plan.orders[0])
+            plan, inputs = await self._spool.keep_pictures(job_id, plan)
             new = new_job(job_id, plan, inputs, fingerprint=fingerprint, key=key)
             # a job that was written down is carried out, even if its caller has left
             with anyio.CancelScope(shield=True):

@@ -1,66 +1,42 @@
-"""The input pictures of a call, from what a caller gave to what a vendor wants, and the files of a running job.
+"""The input pictures of a call in the form that a vendor wants, and the files of a running job.
 
-A picture is given as a path, a `file:` URI, an http(s) URL, a data URI or an earlier picture's id. `resolve` turns it
-into bytes whose real type, size and sides are checked, without what is not part of the picture; `prepare_all` brings
-them into the form of a route. The spool keeps them, and results that came with the vendor's answer, below one key per
-job: the inputs until the job has ended, the results until all of them are in the library.
+`prepare_all` brings what `inputs` has read into the form of a route. The spool keeps that, and results that came with
+the vendor's answer, below one key per job: the inputs until the job has ended, the results until all of them are in the
+library.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
-import re
+import json
+import secrets
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote_to_bytes
-
-import anyio.to_thread
 
 from imagewright.catalog.load import catalog
-from imagewright.catalog.row import OperationName, PictureLimits
-from imagewright.errors import ImagewrightError, PictureError, Problem, Refusal, StorageError
-from imagewright.imaging.files import measure, only_picture
+from imagewright.catalog.row import OperationName
+from imagewright.errors import PictureError, Problem, Refusal, StorageError
 from imagewright.imaging.headers import MAX_PIXELS
-from imagewright.imaging.limiter import MASK_BYTES, PROBE_BYTES, Target, decode, fitted, size_problems
-from imagewright.imaging.workers import convert_mask, mask_coverage, mask_doubt, prepare, probe
-from imagewright.net import PUBLIC, fetch_public
+from imagewright.imaging.limiter import MASK_BYTES, Target, decode, fitted
+from imagewright.imaging.workers import convert_mask, mask_doubt, prepare
 from imagewright.providers.base import Prepared
 from imagewright.storage.records import INCOMING
 from imagewright.text import byte_size, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from imagewright.engine.check import Checked
-    from imagewright.imaging.files import Measured, PictureFacts
-    from imagewright.net import Guard
+    from imagewright.engine.plan import Plan
+    from imagewright.imaging.files import PictureFacts
     from imagewright.providers.base import MaskForm, Order, Output, PictureForm, Route
     from imagewright.storage.blob_store import BlobStore
-    from imagewright.storage.library import Library
-    from imagewright.storage.records import Principal
 
 MEGA = 1_000_000
-PICTURE_ID = re.compile(r"(?:image://)?(img_[a-z0-9]{1,64})(?:/preview)?")
-URL = re.compile(r"^https?://", re.IGNORECASE)
-DATA_URI = re.compile(r"^data:(?P<type>[^,;]*)(?P<parameters>(?:;[^,;]*)*),", re.IGNORECASE)
-LONGEST_HEAD, LONGEST_ESCAPED = 1000, 1_000_000
-"""Characters of a data URI before its comma (a media type and its parameters), and after it where it is not base64:
-each `%` takes a hundred bytes of memory while it is read."""
-FETCH_SECONDS = 30.0
-"""Bound on fetching one picture from a URL."""
-SHOWN_SOURCE = 120
-"""Characters of a source that are kept for messages and the library: a data URI can be megabytes."""
-NAMED = 3
-"""How many of the newest pictures are named where an id is not known."""
 EXACT = frozenset({OperationName.UPSCALE, OperationName.REMOVE_BACKGROUND})
 """Operations whose result is of use only with every pixel of the input: for them no picture is made smaller."""
-READ_BYTES = 64_000_000
-"""Bytes of one input picture that are read; a 16-bit TIFF of 10 megapixels has 60 MB. What is sent is less."""
-READ_BYTES_TOGETHER = 256_000_000
-"""Bytes of all pictures of a call: they are in memory at the same time."""
 MASK = "mask"
 """The argument that marks what is repainted."""
 _INPUT = "input-"  # what a name begins with; everything else may be a picture that was paid for
@@ -76,7 +52,7 @@ class Source:
     request: str
     """What was given, shortened, fit for messages and the library: without the query of a signed link."""
     data: bytes
-    """The whole file, but for what was left out."""
+    """The whole file, but for what was left out; empty where it lies in the spool, see `content`."""
     facts: PictureFacts
     """Real type, sides and size."""
     parent: str | None = None
@@ -85,127 +61,28 @@ class Source:
     """What the file held beside the picture and is not passed on, in words."""
     digest: str = ""
     """SHA-256 of the file as it came, by which a repeated call is known whatever is left out of it."""
+    load: Callable[[], Awaitable[bytes]] | None = None
+    """Reads the file from the spool; None where it is not there."""
+
+    async def content(self) -> bytes:
+        """The file, wherever it is.
+
+        Raises:
+            StorageError: it is gone.
+        """
+        return self.data if self.load is None else await self.load()
 
 
-def reading_limits(checked: Checked) -> PictureLimits:
-    """What an input picture of a call may be, before it is known who serves the call.
+def fingerprint(checked: Checked, sources: Sequence[Source] = ()) -> str:
+    """The same for two calls of one tool that are identical in every argument and in every byte of their pictures.
 
-    Where a picture may be made smaller for the vendor, the row's limits count for what is sent and not for what is
-    read.
+    The bytes are those that were given: it must not depend on what is left out of them now.
     """
-    own, count = checked.row.pictures, max(1, len(checked.sources()))
-    if checked.operation in EXACT:
-        return own
-    most = max(own.max_bytes, min(READ_BYTES, READ_BYTES_TOGETHER // count))
-    return PictureLimits(formats=own.formats, max_bytes=most, min_side=own.min_side)
-
-
-async def resolve(
-    given: Iterable[tuple[str, str]],
-    limits: PictureLimits,
-    library: Library,
-    who: Principal,
-    guard: Guard = PUBLIC,
-    *,
-    whole: bool = False,
-) -> tuple[list[Source], list[Problem]]:
-    """All pictures of a call, (argument, text) each, read at the same time; what cannot be read becomes a problem.
-
-    With `whole`, nothing is left out of the files.
-    """
-    wanted = list(given)
-    found: list[Source | list[Problem]] = [[] for _ in wanted]
-
-    async def one(place: int, argument: str, text: str) -> None:
-        try:
-            found[place] = await _source(argument, text.strip(), limits, library, who, guard=guard, whole=whole)
-        except ImagewrightError as error:
-            found[place] = [Problem(argument, str(error))]
-
-    async with anyio.create_task_group() as group:
-        for place, (argument, text) in enumerate(wanted):
-            group.start_soon(one, place, argument, text)
-    sources = [item for item in found if isinstance(item, Source)]
-    problems = [problem for item in found if isinstance(item, list) for problem in item]
-    return sources, problems + await _mask_problems(sources)
-
-
-async def _source(
-    argument: str, text: str, limits: PictureLimits, library: Library, who: Principal, *, guard: Guard, whole: bool
-) -> Source | list[Problem]:
-    """The picture, or what is wrong with its size: that is read from the header, before anything is decoded."""
-    given, parent = await _read(text, limits.max_bytes, library, who, guard)
-    measured, data, left_out, digest = await anyio.to_thread.run_sync(_measured, given, whole)
-    del given  # the file as it came would be a second copy while this waits for its turn to be decoded
-    if problems := size_problems(measured, limits):
-        return [Problem(argument, problem) for problem in problems]
-    facts = await decode(probe, data, per_pixel=PROBE_BYTES)
-    return Source(argument, _shown(text), data, facts, parent, left_out, digest)
-
-
-def _measured(given: bytes, whole: bool) -> tuple[Measured, bytes, tuple[str, ...], str]:  # noqa: FBT001 - a thread gets no names
-    """What the header says, the bytes to pass on, what is left out of them, and the digest of what was given."""
-    measured = measure(given)
-    data, left_out = (given, ()) if whole else only_picture(given, measured.format)
-    return replace(measured, size=len(data)), data, left_out, hashlib.sha256(given).hexdigest()
-
-
-async def _read(text: str, limit: int, library: Library, who: Principal, guard: Guard) -> tuple[bytes, str | None]:
-    if matched := PICTURE_ID.fullmatch(text):
-        record = await library.get(who, matched[1])
-        if record is None:
-            recent = ", ".join(await library.newest_ids(who, NAMED)) or "none yet"
-            raise PictureError(f"there is no picture {matched[1]}; the newest are: {recent} (see image_gallery)")
-        return await library.read(record, limit), matched[1]
-    if URL.match(text):
-        return await fetch_public(text, max_bytes=limit, seconds=FETCH_SECONDS, guard=guard), None
-    if text[:5].lower() == "data:":
-        return await anyio.to_thread.run_sync(_decode_data_uri, text, limit), None
-    return await anyio.to_thread.run_sync(library.roots_of(who).read_bytes, text, limit), None
-
-
-def _decode_data_uri(text: str, limit: int) -> bytes:
-    matched = DATA_URI.match(text[:LONGEST_HEAD])
-    if matched is None:
-        raise PictureError("is not a whole data URI; it reads data:image/png;base64,....")
-    body = text[matched.end() :]
-    if len(body) > limit * 4 // 3 + 4:
-        raise PictureError(f"the data URI holds more than {byte_size(limit)}, the limit for this tool")
-    if ";base64" not in matched["parameters"].lower():
-        if len(body) > LONGEST_ESCAPED:
-            raise PictureError(f"a data URI of more than {byte_size(LONGEST_ESCAPED)} has to be in base64")
-        return unquote_to_bytes(body)
-    try:
-        return base64.b64decode(body.encode("ascii").translate(None, b" \t\r\n\f\v"), validate=True)
-    except (binascii.Error, ValueError):
-        raise PictureError("the base64 of the data URI is damaged; give a path or a URL instead") from None
-
-
-def _shown(text: str) -> str:
-    if text[:5].lower() == "data:":
-        return text.split(",", 1)[0][:SHOWN_SOURCE]
-    if URL.match(text):
-        return text.split("?", 1)[0][:SHOWN_SOURCE]  # a signed link's query is a secret
-    return text
-
-
-async def _mask_problems(sources: Sequence[Source]) -> list[Problem]:
-    """The problem of a mask that has another size than its image, or marks nothing."""
-    images = [source.facts for source in sources if source.argument != MASK]
-    problems = []
-    for mask in (source for source in sources if source.argument == MASK):
-        size = width, height = mask.facts.width, mask.facts.height
-        if images and size != (own := (images[0].width, images[0].height)):
-            text = f"is {width}x{height} px and the image is {own[0]}x{own[1]} px; make them the same size"
-            problems.append(Problem(MASK, text))
-            continue
-        try:
-            if await decode(mask_coverage, mask.data, per_pixel=MASK_BYTES) == 0:
-                text = "marks nothing: white or transparent is repainted, black and opaque is kept"
-                problems.append(Problem(MASK, text))
-        except PictureError as error:
-            problems.append(Problem(MASK, str(error)))
-    return problems
+    pictures = {source.argument: source.digest for source in sources}
+    of_pictures = {one.partition("[")[0] for one in pictures}
+    plain = {name: value for name, value in checked.given.items() if name not in of_pictures}
+    text = json.dumps([checked.row.tool, plain, pictures], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def form_of(route: Route) -> PictureForm:
@@ -276,6 +153,25 @@ def _size_problem(facts: PictureFacts, form: PictureForm, *, exact: bool) -> str
     return ""
 
 
+def too_large(sources: Sequence[Source], route: Route, factor: int | None) -> list[str]:
+    """What is wrong with the pictures for a route; of an enlargement that is too much, which smaller scale would do."""
+    found = [*_too_long(sources, route), *form_problems(sources, route, factor)]
+    if not found or factor is None:
+        return found
+    able = [own for own in route.scales if own < factor and not form_problems(sources, route, own)]
+    return [f"{text}; so would a scale of {max(able)}" for text in found] if able else found
+
+
+def _too_long(sources: Sequence[Source], route: Route) -> Iterator[str]:
+    """The pictures that are longer in shape than a route takes."""
+    widest = route.pictures.widest
+    for one in sources:
+        long, short = max(one.facts.width, one.facts.height), min(one.facts.width, one.facts.height)
+        if widest is not None and one.argument != MASK and long > widest * short:
+            limit = f"the limit is {widest:g} times as long as wide: cut to such a shape, it would do"
+            yield f"{one.argument} is {one.facts.width}x{one.facts.height} px, and {limit}"
+
+
 def is_reduced(sources: Sequence[Source], route: Route) -> bool:
     """Whether a picture that a route can take loses pixels or is written anew there only for its size."""
     form = form_of(route)
@@ -298,6 +194,7 @@ async def prepare_all(
 
     Raises:
         Refusal: a picture cannot be brought into that form.
+        StorageError: a picture that lay in the spool is gone.
     """
     form = form_of(route)
     target = Target(
@@ -312,13 +209,12 @@ async def prepare_all(
     notes: list[str] = []
     # The mask comes last: it takes the size of its image.
     for source in sorted(sources, key=lambda one: one.argument == MASK):
+        data = await source.content()
         try:
             if source.argument == MASK and form.mask is not None:
-                mask, note = await _prepare_mask(source, form.mask, images[0])
+                mask, note = await _prepare_mask(data, form.mask, images[0])
             else:
-                ready = await decode(
-                    prepare, source.data, target, per_pixel=target.bytes_for(source.facts.format, len(source.data))
-                )
+                ready = await decode(prepare, data, target, per_pixel=target.bytes_for(source.facts.format, len(data)))
                 images.append(Prepared(ready.data, ready.format, ready.width, ready.height))
                 note = ready.note
         except PictureError as error:
@@ -331,11 +227,42 @@ async def prepare_all(
     return tuple(images), mask, notes
 
 
-async def _prepare_mask(source: Source, form: MaskForm, image: Prepared) -> tuple[Prepared, str]:
+async def _prepare_mask(data: bytes, form: MaskForm, image: Prepared) -> tuple[Prepared, str]:
     size = image.width, image.height
-    data = await decode(convert_mask, source.data, form, size, per_pixel=MASK_BYTES)
-    doubt = await decode(mask_doubt, source.data, per_pixel=MASK_BYTES)
-    return Prepared(data, "png", *size), doubt
+    converted = await decode(convert_mask, data, form, size, per_pixel=MASK_BYTES)
+    doubt = await decode(mask_doubt, data, per_pixel=MASK_BYTES)
+    return Prepared(converted, "png", *size), doubt
+
+
+def without_pictures(order: Order) -> Order:
+    """The order with empty pictures, which still have their sides and types."""
+    mask = None if order.mask is None else replace(order.mask, data=b"")
+    return replace(order, images=tuple(replace(one, data=b"") for one in order.images), mask=mask)
+
+
+def in_spool(plan: Plan, sources: Sequence[Source]) -> Plan:
+    """The plan without the bytes of any picture. `sources` are those of its alternatives, as the spool has them."""
+    given = plan.spec.request  # as it was given, without data URIs
+    return replace(
+        plan,
+        orders=tuple(map(without_pictures, plan.orders)),
+        alternatives=tuple(
+            replace(one, sources=tuple(sources), checked=replace(one.checked, given=given)) for one in plan.alternatives
+        ),
+    )
+
+
+def forget_frames(error: BaseException) -> None:
+    """Let go of what an error's traceback holds, such as the pictures of a request, before something is waited for."""
+    chain: BaseException | None = error
+    while chain is not None:
+        chain.__traceback__ = None
+        chain = chain.__cause__ or chain.__context__
+
+
+def new_id() -> str:
+    """A job's id, which nobody can guess."""
+    return f"job_{secrets.token_hex(8)}"
 
 
 def job_key(job_id: str, name: str) -> str:
@@ -354,14 +281,18 @@ class SpoolWriter:
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
 
-    async def keep_inputs(self, job_id: str, order: Order) -> dict[str, Any]:
-        """Write the prepared pictures down, so that another process could send the call; what `read_order` needs.
+    async def keep_inputs(self, job_id: str, order: Order, names: str = "") -> dict[str, Any]:
+        """Write the prepared pictures down, from where they are sent; what `read_order` needs.
+
+        `names` is what their names begin with, where those of an earlier order stay.
 
         Raises:
             StorageError: they cannot be written.
         """
-        images = [await self._keep_input(job_id, place, picture) for place, picture in enumerate(order.images)]
-        mask = await self._keep_input(job_id, len(images), order.mask) if order.mask else None
+        images = [
+            await self._keep_input(job_id, f"{names}{place}", picture) for place, picture in enumerate(order.images)
+        ]
+        mask = await self._keep_input(job_id, f"{names}{len(images)}", order.mask) if order.mask else None
         return {"images": images, "mask": mask}
 
     async def keep_output(self, job_id: str, variant: int, output: Output) -> dict[str, Any]:
@@ -381,7 +312,20 @@ class SpoolWriter:
         with suppress(StorageError):
             await self._blobs.delete(job_key(job_id, "" if whole else _INPUT))
 
-    async def _keep_input(self, job_id: str, place: int, picture: Prepared) -> dict[str, Any]:
-        key = job_key(job_id, f"{_INPUT}{place}")
+    async def keep_source(self, job_id: str, place: str, source: Source) -> Source:
+        """Write a picture down as the caller gave it; the same without its bytes. One that was written down stays so.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        if source.load is not None:
+            return source
+        key = job_key(job_id, f"{_INPUT}given-{place}")
+        await self._blobs.put(key, source.data, lasting=False)
+        return replace(source, data=b"", load=partial(self._blobs.read, key))
+
+    async def _keep_input(self, job_id: str, name: str, picture: Prepared) -> dict[str, Any]:
+        key = job_key(job_id, f"{_INPUT}{name}")
         await self._blobs.put(key, picture.data, lasting=False)
-        return {"file": key, "format": picture.format, "width": picture.width, "height": picture.height}
+        sides = {"width": picture.width, "height": picture.height}
+        return {"file": key, "format": picture.format, "bytes": len(picture.data), **sides}

@@ -15,7 +15,7 @@ from imagewright.catalog.nearest import nearest_hint, nearest_ratio
 from imagewright.catalog.row import AUTO, MODEL, PICTURE_KINDS, OperationName, narrowed, outside
 from imagewright.engine.job import RATIO_TOLERANCE, Asked, JobSpec
 from imagewright.engine.offer import ENGINE_ARGUMENTS
-from imagewright.engine.pictures import MASK, factor_of, form_problems, is_reduced, prepare_all
+from imagewright.engine.pictures import MASK, factor_of, is_reduced, prepare_all, too_large
 from imagewright.errors import Refusal
 from imagewright.providers.base import EVERY_EDITION, Order
 from imagewright.storage.records import EXTENSIONS
@@ -101,25 +101,6 @@ def _examine(checked: Checked, route: Route, sources: tuple[Source, ...]) -> Can
     sides = [max(one.facts.width, one.facts.height) for one in sources if one.argument != MASK]
     usd = estimate(route.price, arguments, checked.count, calls=calls, sides=sides or [0] * checked.images)
     return Candidate(checked, sources, route, against, arguments, checked.count, usd, is_reduced(sources, route))
-
-
-def too_large(sources: Sequence[Source], route: Route, factor: int | None) -> list[str]:
-    """What is wrong with the pictures for a route; of an enlargement that is too much, which smaller scale would do."""
-    found = [*_too_long(sources, route), *form_problems(sources, route, factor)]
-    if not found or factor is None:
-        return found
-    able = [own for own in route.scales if own < factor and not form_problems(sources, route, own)]
-    return [f"{text}; so would a scale of {max(able)}" for text in found] if able else found
-
-
-def _too_long(sources: Sequence[Source], route: Route) -> Iterator[str]:
-    """The pictures that are longer in shape than a route takes."""
-    widest = route.pictures.widest
-    for one in sources:
-        long, short = max(one.facts.width, one.facts.height), min(one.facts.width, one.facts.height)
-        if widest is not None and one.argument != MASK and long > widest * short:
-            limit = f"the limit is {widest:g} times as long as wide: cut to such a shape, it would do"
-            yield f"{one.argument} is {one.facts.width}x{one.facts.height} px, and {limit}"
 
 
 def estimate(
@@ -215,6 +196,8 @@ class Plan:
     """Why this route was taken and the others were not, one sentence each."""
     alternatives: tuple[Candidate, ...] = ()
     """The other routes the call may go to, best first; see `next_plan`."""
+    job_id: str = ""
+    """The id that its job gets, where pictures of it lie in the spool already; else empty."""
 
     @property
     def model(self) -> str:

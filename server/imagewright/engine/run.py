@@ -6,6 +6,7 @@ Every step is written down before the next is taken, so that another process can
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,7 +15,9 @@ import anyio.lowlevel
 
 from imagewright.engine.config import AbsentProvider
 from imagewright.engine.deliver import Delivery, differences
+from imagewright.engine.inputs import INPUTS, READING_COPIES, WAITING
 from imagewright.engine.job import SHARE_MADE, CallRun, call_run_of, cost_each, may_go_elsewhere
+from imagewright.engine.pictures import forget_frames
 from imagewright.engine.plan import next_plan
 from imagewright.engine.sending import VendorCalls, new_job
 from imagewright.engine.trouble import (
@@ -234,6 +237,7 @@ class Attempt(VendorCalls):
                 await self._leave_to_resume(call_run)
             return
         error = call_run.error = as_ours(trouble, call_run, self.job.record)
+        forget_frames(trouble)
         unknown = isinstance(error, UnknownOutcome) and call_run.state is CallState.SUBMITTING
         await self._note(call_run, CallState.UNKNOWN if unknown else CallState.FAILED, error=error_data(error))
 
@@ -291,23 +295,45 @@ async def attempts(job: Job, plan: Plan | None, registry: ProviderRegistry, desk
         if not may_go_elsewhere(len(job.pictures), attempt.call_runs):
             return attempt
         refused, was = attempt.call_runs[0].error, plan.spec.edition
-        if (plan := await next_plan(plan, gone=isinstance(refused, ModelUnavailable))) is None:
+        following = await _next(job, plan, desk, gone=isinstance(refused, ModelUnavailable))
+        if following is None:
             return attempt
-        try:
-            await _replan(job, plan, desk)
-        except StorageError as error:
-            job.note(f"{plan.route.provider} was not asked instead: {error}")
-            return attempt
+        plan = following
         other = f", for edition {plan.spec.edition}" if plan.spec.edition != was else ""
         job.note(f"{refused} So {plan.route.provider} was asked instead{other}.")
 
 
-async def _replan(job: Job, plan: Plan, desk: Desk) -> None:
-    """Write down that another provider has the job now. Raises StorageError where that cannot be done."""
+async def _next(job: Job, plan: Plan, desk: Desk, *, gone: bool) -> Plan | None:
+    """The plan for another provider, which has the job now, see `next_plan`; None where nobody can be asked."""
+
+    async def waits() -> None:
+        job.tell(stage=WAITING)
+
+    sources = plan.alternatives[0].sources if plan.alternatives else ()
+    share = INPUTS.share(READING_COPIES * sum(one.facts.size for one in sources), waits)
+    async with share if sources else nullcontext():
+        following: Plan | None = None
+        try:
+            following = await next_plan(plan, gone=gone)
+            return None if following is None else await _replan(job, following, desk)
+        except StorageError as error:
+            name = "Nobody else" if following is None else following.route.provider  # the caller's pictures are gone
+            job.note(f"{name} was not asked instead: {error}")
+            return None
+
+
+async def _replan(job: Job, plan: Plan, desk: Desk) -> Plan:
+    """Write down that another provider has the job now; the plan without its pictures.
+
+    Raises:
+        StorageError: that cannot be done.
+    """
     old = job.record
-    inputs = await desk.spool.keep_inputs(old.id, plan.orders[0])
+    # the files of the plans before stay: this one leaves fewer alternatives than they did
+    plan, inputs = await desk.spool.keep_pictures(old.id, plan, f"{len(plan.alternatives)}-")
     new = new_job(old.id, plan, inputs, fingerprint=old.fingerprint, key=old.key)
     await desk.stores.jobs.replan(replace(new, notes=old.notes))
     changes = {name: getattr(new, name) for name in ("provider", "model", "plan", "calls", "reserved_usd")}
     job.record = replace(old, **changes)
     job.note(*plan.notes)
+    return plan

@@ -16,7 +16,9 @@ import anyio
 import anyio.to_thread
 
 from imagewright.engine.elsewhere import Answer
+from imagewright.engine.inputs import INLINE_COPIES, UPLOAD_COPIES, WAITING
 from imagewright.engine.job import SHARE_MADE, CallRun, within_reason
+from imagewright.engine.pictures import forget_frames, without_pictures
 from imagewright.engine.trouble import recover, too_old
 from imagewright.errors import NotSent, ProviderError, RateLimited, StorageError, UnknownOutcome
 from imagewright.providers.base import CanRecover, Finished, Handle, Running, Sending, UploadsInputs
@@ -26,6 +28,7 @@ from imagewright.storage.states import CallState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractAsyncContextManager
     from typing import Unpack
 
     from imagewright.engine.job import Job, JobSpec
@@ -98,14 +101,16 @@ class VendorCalls:
         if (left := STALE_SECONDS - self.job.elapsed) < 0:
             raise too_old(self.job.elapsed)
         until = anyio.current_time() + left
-        order = await self._order_of(call_run)
+        order = self._order_of(call_run)
         provider, refusals = self.provider, 0
-        while order.images and isinstance(provider, UploadsInputs):
+        inline = bool(order.images)
+        while inline and isinstance(provider, UploadsInputs):
             self._progress(call_run, Running(stage="uploading the pictures"))
             try:
-                order = await provider.upload_inputs(order)
-                break
+                async with self._with_pictures(call_run, order, until, UPLOAD_COPIES) as whole:
+                    order, inline = without_pictures(await provider.upload_inputs(whole[0])), False
             except RateLimited as too_many:
+                forget_frames(too_many)
                 await self._turn(call_run, until).after_upload(too_many)
         signature = None
         if isinstance(provider, CanRecover):
@@ -116,11 +121,28 @@ class VendorCalls:
                 or await self.desk.stores.jobs.take_slot(provider.account, provider.name, self.desk.pace_of(provider))
             ):
                 await self._turn(call_run, until).wait()
-            refused = await self._send(call_run, order, signature, slot=anyio.current_time())
+            slot = anyio.current_time()
+            if inline:
+                async with self._with_pictures(call_run, order, until, INLINE_COPIES) as whole:
+                    refused = await self._send(call_run, whole[0], signature, slot=slot)
+            else:
+                refused = await self._send(call_run, order, signature, slot=slot)
             if refused is None:
                 return
             await self._turn(call_run, until).after(refused, refusals)
             refusals += 1
+
+    def _with_pictures(
+        self, call_run: CallRun, order: Order, until: float, copies: int
+    ) -> AbstractAsyncContextManager[list[Order]]:
+        """The order with its pictures, see `Spool.with_pictures`; it is given up at `until`, by the loop's clock."""
+
+        async def waits() -> None:
+            if anyio.current_time() > until:
+                raise too_old(self.job.elapsed)
+            self._progress(call_run, Running(stage=WAITING))
+
+        return self.desk.spool.with_pictures(order, self.job.record.plan["inputs"], copies, waits)
 
     def _turn(self, call_run: CallRun, until: float) -> Turn:
         from imagewright.engine.pacing import Turn  # noqa: PLC0415 - not for a call that gets its slot at once
@@ -182,6 +204,7 @@ class VendorCalls:
                 if not (sending.refused_for_now or isinstance(error, NotSent)) or call_run.state is CallState.PLANNED:
                     raise
                 await self._plan_again(call_run)
+                forget_frames(error)
                 return error
             except StorageError as error:
                 scope.shield = False  # whatever was sent, its answer comes to the disk
@@ -221,7 +244,7 @@ class VendorCalls:
             return
         self._progress(call_run, Running(stage=f"waiting for what {self.provider.name} has answered"))
         try:
-            order = await self._order_of(call_run, to_hear=True)
+            order = self._order_of(call_run, to_hear=True)
         except StorageError as error:  # without it, the answer cannot be read
             raise UnknownOutcome(self.provider.name, f"the server stopped while it was sending; {error}") from error
         # nothing is sent, so nothing is uploaded either
@@ -246,11 +269,14 @@ class VendorCalls:
             await self._note(call_run, CallState.MADE, outputs=answer.outputs, cost_usd=answer.cost_usd)
         return answer is not None
 
-    async def _order_of(self, call_run: CallRun, *, to_hear: bool = False) -> Order:
-        """What a call asks for: as this process planned it, else as it was written down; see `Spool.read_order`."""
+    def _order_of(self, call_run: CallRun, *, to_hear: bool = False) -> Order:
+        """What a call asks for: as this process planned it, else as it was written down; see `Spool.read_order`.
+
+        Its pictures are empty.
+        """
         if self.plan is not None:
             return self.plan.orders[call_run.call.number]
-        return await self.desk.spool.read_order(self.job.record, call_run.call, self.provider.routes, to_hear=to_hear)
+        return self.desk.spool.read_order(self.job.record, call_run.call, self.provider.routes, to_hear=to_hear)
 
     async def _accepted(self, call_run: CallRun, answer: Handle | Finished, answered: float = 0.0) -> None:
         """Write down what the vendor answered to a call, and when, if that is known better than by now."""

@@ -23,7 +23,7 @@ from imagewright.imaging.headers import GIF_MAX_PIXELS
 from imagewright.text import byte_size
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from pathlib import Path
 
     from imagewright.catalog.row import PictureLimits
@@ -70,6 +70,9 @@ fit. What takes more by itself runs alone."""
 MOST_AT_ONCE = min(8, max(2, os.cpu_count() or 1))
 """Pieces of work at the same time however small they are: more than there are cores would only delay all of them, and
 take the threads that the journal needs."""
+
+WAITS_SECONDS = 5.0
+"""How often somebody who waits for a share is told that, where that is wanted."""
 
 TICK_SECONDS = 1.0
 """How often it is looked whether a worker takes too long."""
@@ -118,7 +121,8 @@ class DecodeLimiter:
         self._room = room
         self.least = room // most
         """Bytes that each piece of work may take, however little it asks for."""
-        self._taken = 0
+        self.taken = 0
+        """Bytes that all shares have now."""
         self._waiting: deque[tuple[int, anyio.Event]] = deque()
 
     async def run(
@@ -134,27 +138,34 @@ class DecodeLimiter:
             return await anyio.to_thread.run_sync(partial(work, *arguments), abandon_on_cancel=abandon_on_cancel)
 
     @asynccontextmanager
-    async def share(self, cost: int) -> AsyncIterator[None]:
-        """A share of the memory for as long as the block lasts; it begins once there is room for it."""
+    async def share(self, cost: int, waits: Callable[[], Awaitable[None]] | None = None) -> AsyncIterator[None]:
+        """A share of the memory for as long as the block lasts; it begins once there is room for it.
+
+        Where it has to wait, `waits` is awaited first and every `WAITS_SECONDS`; what that raises ends the wait.
+        """
         share = min(max(cost, self.least), self._room)
         turn = anyio.Event()
         self._waiting.append((share, turn))
         self._admit()
         try:
+            while waits is not None and not turn.is_set():
+                await waits()
+                with anyio.move_on_after(WAITS_SECONDS):
+                    await turn.wait()
             await turn.wait()
             yield
         finally:
             if turn.is_set():
-                self._taken -= share
+                self.taken -= share
             else:
                 self._waiting.remove((share, turn))
             self._admit()
 
     def _admit(self) -> None:
         """Give those who have waited longest their share, up to the first for whom there is no room."""
-        while self._waiting and self._taken + self._waiting[0][0] <= self._room:
+        while self._waiting and self.taken + self._waiting[0][0] <= self._room:
             share, turn = self._waiting.popleft()
-            self._taken += share
+            self.taken += share
             turn.set()
 
 

@@ -104,6 +104,8 @@ HELPER_CLAUSES = {
 """What the server's instructions say of each helper tool."""
 OVERVIEW = "overview"
 """The guide topic that is about the choice among all tools."""
+PICTURES = frozenset({"image", "images", "mask"})
+"""The arguments of all tools that name input pictures."""
 GALLERY_LIMIT = 50
 LONGEST_WAIT = 55
 """Seconds `image_job` may wait in one call: hosts give up at about 60."""

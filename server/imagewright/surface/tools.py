@@ -10,6 +10,7 @@ import json
 import logging
 import math
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -20,7 +21,7 @@ from imagewright.engine.check import read_arguments
 from imagewright.engine.engine import job_data, place_of
 from imagewright.errors import ConfirmationNeededError, ImagewrightError, Problem, Refusal, error_data
 from imagewright.storage.records import LOCAL
-from imagewright.surface.definitions import OVERVIEW, gallery_data, helper_arguments, tool_definitions
+from imagewright.surface.definitions import OVERVIEW, PICTURES, gallery_data, helper_arguments, tool_definitions
 from imagewright.surface.elicit import agreed_before, ask_price
 from imagewright.text import byte_size, clip, counted, did_you_mean, duration, is_whole, plain, plain_lines, say
 
@@ -130,14 +131,19 @@ class Tools:
         arguments = params.arguments if params.arguments is not None else {}
         agreed = agreed_before(params.input_responses) if params.input_responses else None
         try:
-            job = await self._engine.start(LOCAL, params.name, arguments, key=key, confirmed=bool(agreed))
+            start = partial(self._engine.start, LOCAL, params.name, arguments, key=key)
+            if "progress_token" in (ctx.meta or {}) and not PICTURES.isdisjoint(arguments):
+                from imagewright.surface.progress import telling  # noqa: PLC0415 - not for a call without pictures
+
+                start = partial(telling, ctx, start)
+            job = await start(confirmed=bool(agreed))
         except ConfirmationNeededError as needed:
             asked = False if agreed is False else await ask_price(ctx, str(needed))
             if not isinstance(asked, bool):
                 return asked
             if not asked:
                 raise Refusal(Problem("", f"the user did not agree to the price. {needed}")) from needed
-            job = await self._engine.start(LOCAL, params.name, arguments, key=key, confirmed=True)
+            job = await start(confirmed=True)
         return await self._wait_and_reply(ctx, job, self._engine.settings.wait, began)
 
     async def _wait_and_reply(self, ctx: Context, job: Job, seconds: float, began: float) -> t.CallToolResult:
@@ -223,11 +229,9 @@ def _key_in(meta: Mapping[str, Any]) -> str:
 async def wait_with_progress(ctx: ServerRequestContext[Any], engine: Engine, job: Job, seconds: float) -> None:
     """Return when the job is done or the seconds are over.
 
-    Until then, a client that asked for progress gets it: it rises strictly and stays below 1.
-
-    It returns at once if the job has trouble that a person must know of: waiting would not help, and the job goes on.
-
-    A client that goes away cancels only this wait: the job belongs to the engine.
+    Until then, a client that asked for progress gets it: it rises strictly and stays below 1. It returns at once if the
+    job has trouble that a person must know of: waiting would not help, and the job goes on. A client that goes away
+    cancels only this wait: the job belongs to the engine.
     """
     sent = 0.0
     asked = "progress_token" in (ctx.meta or {})
@@ -274,7 +278,8 @@ async def picture_reply(
     links: list[Block] = [_link(record) for record in records] if engine.settings.resource_links else []
     blocks: list[Block] = []
     if previews and records:
-        spent = FRAME_BYTES + len(json.dumps(data)) + len(json.dumps(text)) + sum(_size(link) for link in links)
+        written = [f"{link.model_dump_json(by_alias=True, exclude_none=True)}," for link in links]
+        spent = FRAME_BYTES + sum(map(len, (json.dumps(data), json.dumps(text), *written)))
         found = await engine.previews(records, engine.settings.reply_budget - spent, made)
         blocks = [_image(preview) for preview in found.shown]
         text = "\n".join([text, *found.missing]) + _preview_note(found)
@@ -347,10 +352,6 @@ def _link(record: PictureRecord) -> t.ResourceLink:
         size=record.bytes,
         description=f"{record.width}x{record.height} px, full size",
     )
-
-
-def _size(block: Block) -> int:
-    return len(block.model_dump_json(by_alias=True, exclude_none=True)) + 1
 
 
 def _summary(job: Job) -> str:
