@@ -54,8 +54,9 @@ AT_ONCE = 4
 SEED = 14
 MOST_CHANGES = 10
 REFUSAL_SECONDS, OTHERS_SECONDS = 2.0, 0.1
-"""Seconds within which ten huge pictures must be refused, and other calls answered meanwhile. A longer wait of a call
-counts only if the server itself computed for so long; else the machine was busy."""
+"""Seconds of the server's processor time after which ten huge pictures must be refused, and seconds within which other
+calls are answered meanwhile; a longer wait counts only if the server itself computed for so long. Wall time alone says
+nothing while the machine is busy."""
 PATIENCE = 300.0
 """Seconds until a server that does not answer ends this."""
 PICTURE = "1 picture: edit with nano_banana at offline"
@@ -300,7 +301,7 @@ def try_ten() -> bool:
         f"other calls answered in {longest * 1000:.0f} ms at most, "
         f"{spent * 1000:.0f} ms of processor time for all of them\n"
     )
-    return refused < 10 or seconds > REFUSAL_SECONDS or memory > MEMORY or min(spent, longest) > OTHERS_SECONDS
+    return refused < 10 or spent > REFUSAL_SECONDS or memory > MEMORY or min(spent, longest) > OTHERS_SECONDS
 
 
 def try_signals() -> bool:

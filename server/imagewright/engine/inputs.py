@@ -77,7 +77,7 @@ put together."""
 LARGE_CALL = 50_000_000
 """Bytes of the pictures of a call above which it holds a few at a time: each goes to the spool once it was looked at,
 and comes back when it is prepared. The others are spared the disk."""
-MOST_PICTURES = 10
+MOST_PICTURES = 14
 """The most that any row takes."""
 FEW = 2
 """How many such pictures are read at the same time."""
@@ -200,7 +200,7 @@ class PutAway:
         self._begun = False
 
     async def put(self, place: str, source: Source) -> Source:
-        """Put a picture there, unless ten of its size would not make a call large.
+        """Put a picture there, unless as many as a call can have would make none large.
 
         Raises:
             StorageError: it cannot be written.

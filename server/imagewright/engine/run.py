@@ -317,7 +317,9 @@ async def _next(job: Job, plan: Plan, desk: Desk, *, gone: bool) -> Plan | None:
             following = await next_plan(plan, gone=gone)
             return None if following is None else await _replan(job, following, desk)
         except StorageError as error:
-            name = "Nobody else" if following is None else following.route.provider  # the caller's pictures are gone
+            name = (
+                "Another provider" if following is None else following.route.provider
+            )  # the caller's pictures are gone
             job.note(f"{name} was not asked instead: {error}")
             return None
 
