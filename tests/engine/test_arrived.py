@@ -166,6 +166,8 @@ async def test_a_file_type_is_changed_only_where_nothing_is_lost(
     assert file.read_bytes() == before
     assert (ready.file == file) == (came == kept)
     assert opened(ready.file.read_bytes()).convert("RGB").tobytes() == opened(before).convert("RGB").tobytes()
+    made = [] if ready.file == file else [ready.file]
+    assert [path.stat().st_mode & 0o777 for path in made] == [0o600] * (kept != came)
 
 
 @pytest.mark.anyio

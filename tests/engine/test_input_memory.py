@@ -212,11 +212,13 @@ async def test_pictures_of_a_large_call_are_put_away_and_removed_with_it(
 ) -> None:
     source = Source("image", "x", bytes(size), replace(FACTS, size=size))
     async with open_bench(home, Vendor()) as bench:
+        record = (await bench.begin()).record
         for belongs in (True, False):
+            job = Job(replace(record, id=job_id if belongs else "job_2"), LOCAL)
             async with PutAway(bench.jobs.desk.spool, job_id) as put_away:
                 there = await put_away.put("0", source)
                 assert (there.data == b"", len(await there.content())) == (is_away, size)
-                put_away.belongs_to(job_id if belongs else "another")
+                assert put_away.kept_for(job) is job
             assert left_of(home, job_id or "x") == ({"input-given-0"} if is_away and belongs else set())
 
 

@@ -29,7 +29,7 @@ import anyio.to_thread
 from imagewright.catalog.facts import PIXELS_PER_K
 from imagewright.engine.elsewhere import take_fetched
 from imagewright.engine.job import RATIO_TOLERANCE
-from imagewright.engine.pictures import fetch_key
+from imagewright.engine.pictures import fetch_key, write_private
 from imagewright.engine.trouble import LEAST_PATIENCE, BrokenResult, Tries, UnreadableResultError
 from imagewright.engine.waiting import fetch
 from imagewright.errors import PictureError, StorageError, why
@@ -124,7 +124,7 @@ async def _at_exact_size(whole: Arrived, size: tuple[int, int] | None, file: Pat
         return whole, []
     try:
         made = await decode(resize_exact, whole.file, *size, per_pixel=RESIZE_BYTES)
-        await anyio.to_thread.run_sync(file.write_bytes, made)
+        await anyio.to_thread.run_sync(write_private, file, made)
         return await arrived_as(file), []
     except PictureError as error:
         return whole, [f"It could not be brought down to {size[0]}x{size[1]} px and is kept as it came: {error}"]
@@ -141,7 +141,7 @@ async def _in_type(whole: Arrived, asked: Asked, file: Path) -> tuple[Arrived, l
     if asked.format == "png":
         try:
             made = await decode(as_png, whole.file, per_pixel=RESIZE_BYTES)
-            await anyio.to_thread.run_sync(file.write_bytes, made)
+            await anyio.to_thread.run_sync(write_private, file, made)
             changed = await arrived_as(file)
         except PictureError as error:
             reason = str(error)

@@ -15,9 +15,10 @@ import binascii
 import hashlib
 import os
 import re
-from contextlib import asynccontextmanager
+import sys
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 from urllib.parse import unquote_to_bytes
@@ -81,6 +82,8 @@ MOST_PICTURES = 14
 """The most that any row takes."""
 FEW = 2
 """How many such pictures are read at the same time."""
+M_MMAP_THRESHOLD, LARGE_BLOCK = -3, 4_000_000
+"""The allocator's name for the size from which it maps blocks by themselves (malloc.h), and that size in bytes."""
 WAIT_SECONDS = 600.0
 """Bound on a call's wait for the memory. With ten noisy pictures of 24 MB each a call took a minute on a busy machine,
 and ten may come at once."""
@@ -214,12 +217,29 @@ class PutAway:
         return job
 
     async def __aenter__(self) -> Self:
+        if self.job_id:
+            return_large_blocks()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self.job_id and not self._begun:
             with anyio.CancelScope(shield=True):
                 await self._spool.clear(self.job_id, whole=False)
+
+
+@cache
+def return_large_blocks() -> None:
+    """Have memory of pictures go back to the system as soon as it is free.
+
+    The GNU C library maps large blocks by themselves and so returns each. But after one of up to 32 MB was freed it
+    takes blocks of that size from its heaps, which keep them: after calls with ten pictures of 24 MB, the server had
+    340 MB instead of 85, and 390 instead of 220 at most.
+    """
+    if sys.platform == "linux":
+        import ctypes  # noqa: PLC0415 - nothing else needs it
+
+        with suppress(AttributeError, OSError):  # another C library
+            ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK)
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -27,6 +28,7 @@ from imagewright.text import byte_size, listed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from pathlib import Path
 
     from imagewright.engine.check import Checked
     from imagewright.engine.plan import Plan
@@ -273,6 +275,13 @@ def job_key(job_id: str, name: str) -> str:
 def fetch_key(job_id: str, variant: int) -> str:
     """What the keys of all processes' fetches of a picture begin with."""
     return job_key(job_id, f"fetch-{variant}-")
+
+
+def write_private(file: Path, data: bytes) -> None:
+    """Write a file in the private folder of a fetch, which only its owner may read whatever the umask is. Blocks."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
 
 
 class SpoolWriter:

@@ -14,7 +14,7 @@ from imagewright.cli.output import console, fitted
 from imagewright.cli.session import offer_now
 from imagewright.errors import Problem, Refusal
 from imagewright.guide.render import overview, page
-from imagewright.text import did_you_mean
+from imagewright.text import did_you_mean, say
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -34,7 +34,7 @@ def command(tool: str | None) -> int:
     else:
         pages = ", ".join(offer.tools)
         meant = did_you_mean(tool, offer.tools)
-        raise Refusal(Problem("", f"there is no page {tool!r}{meant}. There are pages for: {pages}"))
+        raise Refusal(Problem("", f"there is no page {say(tool)}{meant}. There are pages for: {pages}"))
     screen = console(prose=True)
     if screen.is_terminal:
         screen.print(Page(text))
