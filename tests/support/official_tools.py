@@ -64,7 +64,10 @@ def tool_folder(name: str) -> Path:
     tool = TOOLS[name]
     place = CACHE / f"{name}-{tool.version}-{platform.machine()}"
     if not place.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
+        try:
+            CACHE.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            pytest.skip(f"{tool.package} cannot be kept: {error}")
         with tempfile.TemporaryDirectory(dir=CACHE) as new:
             _install(tool, Path(new) / name)
             try:
