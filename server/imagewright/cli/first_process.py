@@ -16,7 +16,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from types import FrameType
 
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -25,7 +24,7 @@ SET_CHILD_SUBREAPER = 36
 """For `prctl(2)`: what is left behind becomes a child of this process, also where an init stands before it."""
 
 
-def main(words: Sequence[str]) -> int:
+def main(words: list[str]) -> int:
     """Run a command until it and all processes that it left behind have ended; they become children of this one.
 
     Every process that the server leaves behind has a bound of its own, so there is none here.
