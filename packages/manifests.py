@@ -100,14 +100,9 @@ def setting_fields() -> list[Field]:
 def tool_fields() -> list[Field]:
     """A switch for each tool."""
     return [
-        Field(tool_variable(tool["name"]), "boolean", tool["title"], tool["description"], default=True)
+        Field(f"{table.TOOL_PREFIX}{tool['name'].upper()}", "boolean", tool["title"], tool["description"], default=True)
         for tool in all_definitions()
     ]
-
-
-def tool_variable(tool: str) -> str:
-    """The variable that switches one tool."""
-    return f"{table.PREFIX}TOOL_{tool.upper()}"
 
 
 @cache

@@ -90,11 +90,13 @@ def started_by_a_host(unpacked: Path, answers: Mapping[str, Any]) -> dict[str, A
 
 
 @pytest.mark.parametrize(
-    "answers",
-    [{}, {"budget_per_day": 2, "home": "HOME", "kie_api_key": ""}],
-    ids=["nothing filled in", "a budget and a folder"],
+    ("answers", "off"),
+    [({}, set()), ({"budget_per_day": 2, "home": "HOME", "kie_api_key": "", "tool_qwen": False}, {"qwen"})],
+    ids=["nothing filled in", "a budget, a folder and a tool off"],
 )
-async def test_it_runs_as_its_host_starts_it(unpacked: Path, tmp_path: Path, answers: dict[str, Any]) -> None:
+async def test_it_runs_as_its_host_starts_it(
+    unpacked: Path, tmp_path: Path, answers: dict[str, Any], off: set[str]
+) -> None:
     home = tmp_path / "pictures"
     answers = {name: str(home) if value == "HOME" else value for name, value in answers.items()}
     started = started_by_a_host(unpacked, answers)
@@ -112,7 +114,7 @@ async def test_it_runs_as_its_host_starts_it(unpacked: Path, tmp_path: Path, ans
     uv = str(tool_folder("uv") / TOOLS["uv"].program)
     async with Client(StdioServerParameters(command=uv, args=started["args"], env=environment)) as client:
         listed = await client.list_tools()
-        assert [tool.name for tool in listed.tools] == TOOL_NAMES
+        assert {tool.name for tool in listed.tools} == {*TOOL_NAMES} - off
         result = await client.call_tool("nano_banana", {"prompt": "a lighthouse at dusk", "save_as": "dusk.png"})
         assert result.structured_content is not None, result
         picture = Path(result.structured_content["images"][0]["path"])

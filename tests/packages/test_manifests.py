@@ -16,9 +16,9 @@ from imagewright.catalog.load import catalog
 from imagewright.providers import KEY_VARIABLES
 from imagewright.settings.keys import flaw
 from imagewright.settings.load import CommandLine, load_settings
-from imagewright.settings.table import VARIABLES
+from imagewright.settings.table import TOOL_PREFIX, VARIABLES
 from imagewright.surface.definitions import all_definitions
-from packages.manifests import AUTHORS, OFFERED, REGISTRY_SCHEMA, SYSTEMS, tool_variable
+from packages.manifests import AUTHORS, OFFERED, REGISTRY_SCHEMA, SYSTEMS
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -30,6 +30,7 @@ MANIFESTS = {
 }
 KEYS = [variables[0] for variables in KEY_VARIABLES.values() if variables]
 TOOLS = [tool["name"] for tool in all_definitions()]
+SWITCHES = [f"{TOOL_PREFIX}{tool.upper()}" for tool in TOOLS]
 
 
 def read(built: Path, name: str) -> Any:
@@ -65,12 +66,11 @@ def test_the_bundle_asks_for_every_key_the_settings_and_a_switch_for_each_tool(b
     assert {f"${{user_config.{name}}}" for name in form} == set(env.values())
     assert len(env) == len(form)
     asked = {variable: form[value.removeprefix("${user_config.").removesuffix("}")] for variable, value in env.items()}
-    assert list(asked) == [*KEYS, *(one.variable for one in OFFERED), *map(tool_variable, TOOLS)]
+    assert list(asked) == [*KEYS, *(one.variable for one in OFFERED), *SWITCHES]
     assert {variable for variable, field in asked.items() if field.get("sensitive")} == set(KEYS)
-    assert {tool_variable(tool): asked[tool_variable(tool)]["default"] for tool in TOOLS} == {
-        tool_variable(tool): True for tool in TOOLS
+    assert {variable: field["default"] for variable, field in asked.items()} == {
+        variable: True if variable in SWITCHES else "" for variable in asked
     }
-    assert all(field["default"] == "" for variable, field in asked.items() if variable not in map(tool_variable, TOOLS))
     assert not any(field["required"] for field in form.values())
     assert [tool["name"] for tool in manifest["tools"]] == TOOLS
     assert set(catalog()) < set(TOOLS)
@@ -110,7 +110,7 @@ def test_the_registry_knows_every_variable(built: Path) -> None:
     known = {one["name"]: one for one in content["packages"][0]["environmentVariables"]}
     assert list(known) == list(read(built, "bundle")["server"]["mcp_config"]["env"])
     assert {name for name, one in known.items() if one["isSecret"]} == set(KEYS)
-    assert set(known) - set(KEYS) - set(map(tool_variable, TOOLS)) <= set(VARIABLES)
+    assert set(known) - set(KEYS) - set(SWITCHES) <= set(VARIABLES)
 
 
 @pytest.mark.parametrize("name", [*MANIFESTS, "claude-code/.claude-plugin/marketplace.json", "claude-code/.mcp.json"])
