@@ -6,7 +6,6 @@ COPY server server
 # the environment goes into the second stage as it is; what pip and the build need stays behind
 RUN python -m venv /opt/imagewright \
  && /opt/imagewright/bin/pip install --no-cache-dir . \
- && /opt/imagewright/bin/python -m compileall -q /opt/imagewright/lib \
  && /opt/imagewright/bin/pip uninstall --yes --quiet pip
 
 FROM python:3.13-slim

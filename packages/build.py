@@ -83,8 +83,8 @@ def write_json(file: Path, content: dict[str, Any]) -> None:
     file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Build what the arguments ask for and name each folder and file."""
+def options() -> argparse.ArgumentParser:
+    """The options of this command."""
     parser = argparse.ArgumentParser(prog="python -m packages.build", description=(__doc__ or "").partition(":")[0])
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="folder to write into (default: dist)")
     parser.add_argument(
@@ -92,14 +92,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--bundle", type=Path, help="the packed .mcpb file, for its checksum in server.json")
     parser.add_argument("--bundle-url", default="", help="where that file can be downloaded")
-    options = parser.parse_args(arguments)
-    if bool(options.bundle) != bool(options.bundle_url):
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Build what the arguments ask for and name each folder and file."""
+    parser = options()
+    given = parser.parse_args(arguments)
+    if bool(given.bundle) != bool(given.bundle_url):
         parser.error("--bundle and --bundle-url belong together")
-    written = build(options.out)
-    if options.namespace:
-        entry = manifests.registry_entry(options.namespace, options.bundle_url, options.bundle)
-        write_json(options.out / "server.json", entry)
-        written.append(options.out / "server.json")
+    written = build(given.out)
+    if given.namespace:
+        entry = manifests.registry_entry(given.namespace, given.bundle_url, given.bundle)
+        write_json(given.out / "server.json", entry)
+        written.append(given.out / "server.json")
     sys.stdout.writelines(f"{path}\n" for path in written)
     return 0
 

@@ -90,12 +90,19 @@ def started_by_a_host(unpacked: Path, answers: Mapping[str, Any]) -> dict[str, A
 
 
 @pytest.mark.parametrize(
-    ("answers", "off"),
-    [({}, set()), ({"budget_per_day": 2, "home": "HOME", "kie_api_key": "", "tool_qwen": False}, {"qwen"})],
-    ids=["nothing filled in", "a budget, a folder and a tool off"],
+    ("answers", "off", "by_file"),
+    [
+        ({}, set(), True),
+        ({"budget_per_day": 2, "home": "HOME", "kie_api_key": "", "tool_qwen": False}, {"qwen"}, False),
+    ],
+    ids=["nothing filled in, by its entry point", "a budget, a folder and a tool off, by its own words"],
 )
 async def test_it_runs_as_its_host_starts_it(
-    unpacked: Path, tmp_path: Path, answers: dict[str, Any], off: set[str]
+    unpacked: Path,
+    tmp_path: Path,
+    answers: dict[str, Any],
+    off: set[str],
+    by_file: bool,  # noqa: FBT001 - a parameter of the table
 ) -> None:
     home = tmp_path / "pictures"
     answers = {name: str(home) if value == "HOME" else value for name, value in answers.items()}
@@ -112,7 +119,11 @@ async def test_it_runs_as_its_host_starts_it(
     }
     assert started["command"] == "uv"
     uv = str(tool_folder("uv") / TOOLS["uv"].program)
-    async with Client(StdioServerParameters(command=uv, args=started["args"], env=environment)) as client:
+    words = started["args"]
+    if by_file:  # what the makers' page says that a host does with a bundle of this kind
+        entry_point = json.loads((unpacked / "manifest.json").read_text(encoding="utf-8"))["server"]["entry_point"]
+        words = ["run", "--directory", str(unpacked), entry_point]
+    async with Client(StdioServerParameters(command=uv, args=words, env=environment)) as client:
         listed = await client.list_tools()
         assert {tool.name for tool in listed.tools} == {*TOOL_NAMES} - off
         result = await client.call_tool("nano_banana", {"prompt": "a lighthouse at dusk", "save_as": "dusk.png"})

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from jsonschema import Draft7Validator
 
-from packages.build import main
+from packages.build import main, options
 from packages.manifests import REGISTRY_SCHEMA, registry_entry
 from tests.support.official_tools import TOOLS, tool_folder
+from tests.support.pages import ROOT, blocks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,3 +67,11 @@ def test_the_file_of_a_bundle_and_its_address_belong_together(tmp_path: Path, bu
     with pytest.raises(SystemExit):
         main(["--out", str(tmp_path / "out"), "--namespace", NAMESPACE, "--bundle", str(bundle)])
     assert not (tmp_path / "out").exists()
+
+
+def test_the_page_on_packages_gives_options_that_there_are() -> None:
+    lines = [
+        line for block in blocks(ROOT / "docs" / "packages.md") for line in block.commands if "packages.build" in line
+    ]
+    given = [options().parse_args(shlex.split(line.partition(" packages.build")[2])) for line in lines]
+    assert [bool(one.namespace) for one in given] == [False, True]
