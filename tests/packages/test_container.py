@@ -93,12 +93,13 @@ def test_the_user_is_a_number_and_owns_the_one_volume() -> None:
 @pytest.fixture
 def place() -> Iterator[Path]:
     """A folder that everybody can get to: pytest's own are for their owner alone."""
+    if not can_confine():
+        pytest.skip("only root of a Linux machine can make a file system read-only")
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         yield Path(folder).resolve()
 
 
-@pytest.mark.skipif(not can_confine(), reason="only root of a Linux machine can make a file system read-only")
 async def test_it_runs_without_rights_where_only_its_volume_can_be_written(place: Path) -> None:
     (user,) = words_of("USER")
     number = user.partition(":")[0]
