@@ -11,16 +11,17 @@ from imagewright.catalog.load import catalog, parse_row, row_in
 from imagewright.catalog.row import MODEL, Argument, Edition, Limits, Operation, OperationName, bare, outside
 from imagewright.catalog.schema import input_schema
 from imagewright.errors import CatalogError
+from tests.support.each import each
 
 if TYPE_CHECKING:
     from imagewright.catalog.row import Row
 
 EDITIONS = [(row, name) for row in catalog().values() for name in row.editions]
-EACH = pytest.mark.parametrize(("row", "name"), EDITIONS, ids=lambda one: one if isinstance(one, str) else one.tool)
+each_edition = each(EDITIONS, lambda row, name: f"{row.tool} {name}")
 WITH_EDITIONS = [row for row in catalog().values() if row.editions]
 
 
-@EACH
+@each_edition
 def test_an_edition_only_narrows_its_row_and_keeps_the_defaults(row: Row, name: str) -> None:
     for key, operation in row_in(row.tool, name).operations.items():
         whole = row.operations[key].arguments
@@ -32,14 +33,14 @@ def test_an_edition_only_narrows_its_row_and_keeps_the_defaults(row: Row, name: 
             assert set(argument.values or ()) <= set(whole[argument_name].values or ())
 
 
-@EACH
+@each_edition
 def test_an_edition_is_known_by_each_of_its_names_however_they_are_written(row: Row, name: str) -> None:
     edition = row.editions[name]
     for one in (name, edition.title, edition.title.upper(), *edition.also, edition.title.replace(" ", "-")):
         assert row.edition_called(one) == name
 
 
-@EACH
+@each_edition
 def test_a_number_with_a_sign_is_no_edition(row: Row, name: str) -> None:
     for one in (one for one in (name, *row.editions[name].also) if one[0].isdigit()):
         assert [row.edition_called(f"{sign}{one}") for sign in ("-", "+", " - ", "_-")] == [None] * 4
@@ -52,7 +53,7 @@ def test_no_name_stands_for_two_editions() -> None:
         assert sum(map(len, plain)) == len(set().union(*plain)), row.tool
 
 
-@EACH
+@each_edition
 def test_a_name_is_listed_only_where_it_is_not_known_already(row: Row, name: str) -> None:
     edition = row.editions[name]
     known = {bare(name), bare(edition.title)}
@@ -61,7 +62,7 @@ def test_a_name_is_listed_only_where_it_is_not_known_already(row: Row, name: str
     assert not known & {*also}
 
 
-@EACH
+@each_edition
 def test_the_days_of_an_edition_are_days_and_what_ends_has_a_successor_that_does_not_end_sooner(
     row: Row, name: str
 ) -> None:

@@ -15,6 +15,7 @@ from imagewright.catalog.load import catalog, load_rows, parse_row
 from imagewright.catalog.row import Limits, OperationName, narrowed, outside
 from imagewright.errors import CatalogError
 from imagewright.providers import KEY_VARIABLES
+from tests.support.each import each
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
 
 ROWS = tuple(catalog().values())
 ARGUMENTS = [
-    pytest.param(row, argument, id=f"{row.tool}.{operation}.{name}")
+    (f"{row.tool}.{operation}.{name}", argument)
     for row in ROWS
     for operation, found in row.operations.items()
     for name, argument in found.arguments.items()
 ]
+each_row = each([(row,) for row in ROWS], lambda row: row.tool)
+each_argument = each(ARGUMENTS, lambda where, _argument: where)
 WORDS: dict[str, Any] = {
     "prompt": {"kind": "text", "describe": "What to make"},
     "images": {"kind": "pictures", "describe": "Paths"},
@@ -125,37 +128,37 @@ def test_a_file_that_is_no_toml_is_refused_by_name(tmp_path: Path) -> None:
         load_rows(tmp_path)
 
 
-@pytest.mark.parametrize(("row", "argument"), ARGUMENTS)
-def test_every_default_is_valid_in_each_operation(row: Row, argument: Argument) -> None:
+@each_argument
+def test_every_default_is_valid_in_each_operation(where: str, argument: Argument) -> None:
     if argument.default is not None:
-        assert not outside(argument, argument.default), row.tool
+        assert not outside(argument, argument.default), where
         assert not argument.required, "a required argument with a default is a contradiction"
 
 
-@pytest.mark.parametrize(("row", "argument"), ARGUMENTS)
-def test_every_number_says_where_and_when_it_was_read(row: Row, argument: Argument) -> None:
+@each_argument
+def test_every_number_says_where_and_when_it_was_read(where: str, argument: Argument) -> None:
     numbers = (argument.maximum, argument.max_length, argument.max_items)
     if any(number is not None for number in numbers):
-        assert argument.source, row.tool
+        assert argument.source, where
         assert date.fromisoformat(argument.checked) >= date(2026, 1, 1)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.tool)
+@each_row
 def test_picture_limits_say_where_and_when_they_were_read(row: Row) -> None:
     assert row.pictures.source
     assert date.fromisoformat(row.pictures.checked) >= date(2026, 1, 1)
 
 
-@pytest.mark.parametrize(("row", "argument"), ARGUMENTS)
-def test_choices_have_values_and_bounds_are_in_order(row: Row, argument: Argument) -> None:
-    assert (argument.kind == "choice") == (argument.values is not None), row.tool
+@each_argument
+def test_choices_have_values_and_bounds_are_in_order(where: str, argument: Argument) -> None:
+    assert (argument.kind == "choice") == (argument.values is not None), where
     for low, high in (("minimum", "maximum"), ("min_length", "max_length"), ("min_items", "max_items")):
         least, most = getattr(argument, low), getattr(argument, high)
         assert least is None or most is None or least <= most
     assert (argument.max_items is not None) == (argument.kind == "pictures")
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.tool)
+@each_row
 def test_the_operation_follows_from_the_arguments_it_requires(row: Row) -> None:
     for name, operation in row.operations.items():
         required = {one for one, argument in operation.arguments.items() if argument.required}
@@ -163,7 +166,7 @@ def test_the_operation_follows_from_the_arguments_it_requires(row: Row) -> None:
         assert required.issuperset(operation.selected_by)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.tool)
+@each_row
 def test_the_texts_promise_nothing_that_a_provider_may_lack(row: Row) -> None:
     """A row may lose its optional arguments to narrowing; its texts stay. Counting and naming are the engine's own."""
     optional = {

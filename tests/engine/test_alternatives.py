@@ -20,6 +20,7 @@ from imagewright.settings.load import load_settings
 from imagewright.storage.records import LOCAL
 from imagewright.storage.stores import open_stores
 from imagewright.surface.tools import error_reply
+from tests.support.each import each
 from tests.support.fitting_arguments import fitting, sample
 from tests.support.offers import DAY, KEYED, ROUTES, offered, refused
 from tests.support.provider_runs import unusual
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 
 FILE = "/pictures/a.png"
 WITH_EDITIONS = [row for row in catalog().values() if row.editions]
+
+
+def _name(row: Row, *more: object) -> str:
+    return "-".join((row.tool, *map(str, more)))
 
 
 def certainly(offer: Offer, tool: str, arguments: dict[str, Any]) -> Refusal:
@@ -99,15 +104,15 @@ def beyond(argument: Argument) -> Iterator[Any]:
 
 
 CELLS = [
-    pytest.param(row, operation, name, id=f"{row.tool}-{operation}-{name}")
+    (row, operation, name, names)
     for row in catalog().values()
     for operation, form in row.operations.items()
     for name in form.arguments
+    for names in ((), ("kie",), ("fal",), ("replicate",))
 ]
 
 
-@pytest.mark.parametrize("names", [(), ("kie",), ("fal",), ("replicate",)], ids=str)
-@pytest.mark.parametrize(("row", "operation", "name"), CELLS)
+@each(CELLS, lambda row, operation, name, names: f"{row.tool}-{operation}-{name}-{names}")
 def test_whatever_is_named_instead_serves_the_very_call(
     row: Row, operation: OperationName, name: str, names: tuple[str, ...]
 ) -> None:
@@ -176,8 +181,7 @@ def _with_model(row: Row, offer: Offer) -> Iterator[OperationName]:
         yield from (name for name, one in offer.tools[row.tool].operations.items() if MODEL in one.arguments)
 
 
-@pytest.mark.parametrize("names", [(), *((name,) for name in KEYED)], ids=str)
-@pytest.mark.parametrize("row", WITH_EDITIONS, ids=lambda row: row.tool)
+@each([(row, names) for row in WITH_EDITIONS for names in ((), *((one,) for one in KEYED))], _name)
 def test_an_unknown_edition_leads_to_those_that_are_served_and_by_whom(row: Row, names: tuple[str, ...]) -> None:
     offer = offered(*names)
     for operation in _with_model(row, offer):
@@ -227,8 +231,7 @@ def test_an_edition_of_another_tool_leads_there() -> None:
     assert '"Nano Banana Pro" is an edition of nano_banana' in str(found)
 
 
-@pytest.mark.parametrize("name", KEYED)
-@pytest.mark.parametrize("row", WITH_EDITIONS, ids=lambda row: row.tool)
+@each([(row, name) for row in WITH_EDITIONS for name in KEYED], _name)
 def test_an_edition_that_no_configured_provider_serves_leads_to_the_keys_that_would(row: Row, name: str) -> None:
     offer = offered(name)
     for operation in _with_model(row, offer):
@@ -270,8 +273,8 @@ def test_a_later_day_takes_away_what_has_ended_and_nothing_else() -> None:
     assert sum(map(len, later.serving.values())) < sum(map(len, offer.serving.values()))
 
 
-def _only_elsewhere() -> Iterator[Any]:
-    """(row, operation, edition, argument, value): what an edition does not take and another one does."""
+def _only_elsewhere() -> Iterator[tuple[Row, OperationName, str, str]]:
+    """(row, operation, edition, argument): what an edition does not take and another one does."""
     for row in WITH_EDITIONS:
         for operation, whole in row.operations.items():
             for edition in row.editions:
@@ -280,10 +283,10 @@ def _only_elsewhere() -> Iterator[Any]:
                 own = row.in_edition(edition).operations[operation].arguments
                 for name in whole.arguments:
                     if name != MODEL and name not in own:
-                        yield pytest.param(row, operation, edition, name, id=f"{row.tool}-{operation}-{edition}-{name}")
+                        yield row, operation, edition, name
 
 
-@pytest.mark.parametrize(("row", "operation", "edition", "name"), [*_only_elsewhere()])
+@each(_only_elsewhere(), _name)
 def test_an_argument_that_only_another_edition_takes_leads_to_that_edition(
     row: Row, operation: OperationName, edition: str, name: str
 ) -> None:

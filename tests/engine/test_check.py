@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from imagewright.catalog.load import catalog
+from imagewright.catalog.row import Argument
 from imagewright.engine.check import check
+from tests.support.each import each
 from tests.support.fitting_arguments import fitting, sample
 
 if TYPE_CHECKING:
-    from imagewright.catalog.row import Argument, OperationName, Row
+    from imagewright.catalog.row import OperationName, Row
 
 CELLS = [
-    pytest.param(row, operation, name, argument, id=f"{row.tool}-{operation}-{name}")
+    (row, operation, name, argument)
     for row in catalog().values()
     for operation, form in row.operations.items()
     for name, argument in form.arguments.items()
@@ -31,11 +33,12 @@ FITTING: dict[str, tuple[type, ...]] = {
     "number": (float,),
 }
 """The types among the wrong values below that are right for a kind after all."""
-OPERATIONS = [
-    pytest.param(row, operation, id=f"{row.tool}-{operation}")
-    for row in catalog().values()
-    for operation in row.operations
-]
+EMPTY: tuple[object, ...] = (None, "", "  ", [])
+OPERATIONS = [(row, operation) for row in catalog().values() for operation in row.operations]
+
+
+def _name(row: Row, operation: OperationName, *more: object) -> str:
+    return "-".join((row.tool, operation, *(repr(one) for one in more if not isinstance(one, Argument))))
 
 
 def problems(row: Row, arguments: object) -> list[str]:
@@ -72,20 +75,20 @@ def at_limit(argument: Argument) -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize(("row", "operation"), OPERATIONS)
+@each(OPERATIONS, _name)
 def test_the_operation_follows_from_the_arguments(row: Row, operation: OperationName) -> None:
     checked = check(row, fitting(row, operation))
     assert checked.operation == operation
     assert not checked.problems
 
 
-@pytest.mark.parametrize(("row", "operation", "name", "argument"), CELLS)
+@each(CELLS, _name)
 def test_the_limit_itself_passes(row: Row, operation: OperationName, name: str, argument: Argument) -> None:
     for value in at_limit(argument):
         assert problems(row, fitting(row, operation) | {name: value}) == [], value
 
 
-@pytest.mark.parametrize(("row", "operation", "name", "argument"), CELLS)
+@each(CELLS, _name)
 def test_beyond_the_limit_is_refused_with_the_limit(
     row: Row, operation: OperationName, name: str, argument: Argument
 ) -> None:
@@ -97,8 +100,7 @@ def test_beyond_the_limit_is_refused_with_the_limit(
         assert any(text.startswith(name) and words in text for text in found), (value, found)
 
 
-@pytest.mark.parametrize(("row", "operation", "name", "argument"), CELLS)
-@pytest.mark.parametrize("value", [{"a": 1}, 1.5, True, [1], "three"], ids=["object", "number", "bool", "list", "text"])
+@each([(*cell, value) for cell in CELLS for value in ({"a": 1}, 1.5, True, [1], "three")], _name)
 def test_wrong_types_are_refused_in_words(
     row: Row, operation: OperationName, name: str, argument: Argument, value: object
 ) -> None:
@@ -108,7 +110,7 @@ def test_wrong_types_are_refused_in_words(
     assert any(text.startswith(name) and " " in text for text in found), found
 
 
-@pytest.mark.parametrize(("row", "operation"), OPERATIONS)
+@each(OPERATIONS, _name)
 def test_all_problems_come_at_once_and_nulls_count_as_absent(row: Row, operation: OperationName) -> None:
     required = list(fitting(row, operation))
     selected = row.operations[operation].selected_by
@@ -120,8 +122,7 @@ def test_all_problems_come_at_once_and_nulls_count_as_absent(row: Row, operation
     assert len(found) == 2 + len(set(required) - set(selected))
 
 
-@pytest.mark.parametrize(("row", "operation"), OPERATIONS)
-@pytest.mark.parametrize("empty", [None, "", "  ", []], ids=["null", "text", "space", "list"])
+@each([(*one, empty) for one in OPERATIONS for empty in EMPTY], _name)
 def test_every_optional_argument_of_the_tool_may_be_sent_empty(
     row: Row, operation: OperationName, empty: object
 ) -> None:
@@ -144,13 +145,13 @@ def test_a_wrong_number_is_named_as_it_was_sent() -> None:
         assert found == [f"variants: must be a whole number, not {words}"]
 
 
-@pytest.mark.parametrize(("row", "operation", "name", "argument"), CELLS)
+@each(CELLS, _name)
 def test_a_misspelt_argument_names_the_nearest(
     row: Row, operation: OperationName, name: str, argument: Argument
 ) -> None:
     misspelt = f"{name}s" if not name.endswith("s") else name[:-1]
     if misspelt in row.arguments():
-        pytest.skip("the misspelling is an argument itself")
+        return  # the misspelling is an argument itself
     found = problems(row, fitting(row, operation) | {misspelt: sample(argument)})
     assert found == [f"{misspelt}: unknown argument (did you mean {name!r}?)"]
 

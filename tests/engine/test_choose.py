@@ -6,14 +6,13 @@ from datetime import date
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from imagewright.catalog.load import catalog, row_in
 from imagewright.catalog.row import MODEL
 from imagewright.catalog.schema import input_schema
 from imagewright.engine.check import check
 from imagewright.engine.offer import ENGINE_ARGUMENTS, effective_row
 from imagewright.engine.plan import candidates
+from tests.support.each import each
 from tests.support.provider_runs import PICTURES, effective, example, together, unusual
 from tests.support.vendors import VENDORS, routes_of
 
@@ -90,15 +89,13 @@ def _served(route: Route) -> Iterator[dict[str, Any]]:
             yield call
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=_name)
+@each([(route,) for route in ROUTES], _name)
 def test_a_default_that_is_given_changes_neither_who_serves_nor_what_is_refused(route: Route) -> None:
     for call in _served(route):
         _check_defaults_change_nothing(route.tool, call, routes_of(route.provider))
 
 
-@pytest.mark.parametrize(
-    ("tool", "operation"), [(name, operation) for name, row in catalog().items() for operation in row.operations]
-)
+@each([(name, operation) for name, row in catalog().items() for operation in row.operations])
 def test_a_default_that_is_given_changes_nothing_where_all_vendors_serve(tool: str, operation: OperationName) -> None:
     """Many routes have the same calls: each is tried once."""
     able = [route for route in ROUTES if (route.tool, route.operation) == (tool, operation)]
@@ -117,7 +114,7 @@ def _listed(tool: str, *providers: str) -> dict[str, Any]:
     return {name: one["default"] for name, one in input_schema(shown)["properties"].items() if "default" in one}
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=_name)
+@each([(route,) for route in ROUTES], _name)
 def test_the_defaults_a_schema_shows_can_be_filled_in_for_every_operation(route: Route) -> None:
     """A strict client knows of no operations: it fills in whatever default the one schema of the tool has."""
     for providers in ([route.provider], VENDORS):
@@ -127,7 +124,7 @@ def test_the_defaults_a_schema_shows_can_be_filled_in_for_every_operation(route:
         assert _outcome(filled, route.tool, own) == _outcome(_least(route), route.tool, own)
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=_name)
+@each([(route,) for route in ROUTES], _name)
 def test_a_route_is_taken_for_the_least_of_its_own_calls(route: Route) -> None:
     checked = check(catalog()[route.tool], _least(route))
     assert [one.route for one in candidates(checked, [route], None) if not one.against] == [route]

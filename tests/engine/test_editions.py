@@ -18,6 +18,7 @@ from imagewright.engine.offer import effective_row, end_of, endings
 from imagewright.engine.plan import candidates
 from imagewright.providers import KEY_VARIABLES
 from imagewright.providers.base import EVERY_EDITION
+from tests.support.each import each
 from tests.support.provider_runs import PICTURES, effective, example
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _default(row: Row, routes: list[Route]) -> str:
     return next((name for name in row.editions if any(route.edition == name for route in routes)), "")
 
 
-@pytest.mark.parametrize(("tool", "provider"), SERVED)
+@each(SERVED)
 def test_the_promise_holds_for_the_default_edition_of_every_vendor(tool: str, provider: str) -> None:
     row = catalog()[tool]
     own = [route for route in ROUTES if (route.tool, route.provider) == (tool, provider)]
@@ -83,7 +84,7 @@ def test_the_readme_says_which_promise_one_key_does_not_keep(cell: tuple[str, st
     assert NARROWER[cell] in _line(cell[1])
 
 
-@pytest.mark.parametrize(("tool", "provider"), SERVED)
+@each(SERVED)
 def test_the_readme_says_where_one_key_has_no_mask_or_fewer_shapes(tool: str, provider: str) -> None:
     row = catalog()[tool]
     own = effective_row(row, [one for one in ROUTES if (one.tool, one.provider) == (tool, provider)], ANCIENT)
@@ -102,7 +103,7 @@ def _line(provider: str) -> str:
     return next(line for line in README.splitlines() if line.startswith(f"| `{KEY_VARIABLES[provider][0]}`"))
 
 
-@pytest.mark.parametrize("route", WITH_EDITIONS, ids=_name)
+@each([(route,) for route in WITH_EDITIONS], _name)
 def test_an_edition_that_is_named_is_the_one_that_serves(route: Route) -> None:
     own = [one for one in ROUTES if one.provider == route.provider]
     best = _best(route.tool, _least(route) | {MODEL: route.edition}, own)
@@ -112,7 +113,7 @@ def test_an_edition_that_is_named_is_the_one_that_serves(route: Route) -> None:
     assert others == {route.edition}
 
 
-@pytest.mark.parametrize(("tool", "provider"), SERVED)
+@each(SERVED)
 def test_left_out_the_first_that_can_serves(tool: str, provider: str) -> None:
     row = catalog()[tool]
     own = [route for route in ROUTES if (route.tool, route.provider) == (tool, provider)]
@@ -122,7 +123,7 @@ def test_left_out_the_first_that_can_serves(tool: str, provider: str) -> None:
         assert best.route.edition == _default(row, plain)
 
 
-@pytest.mark.parametrize("route", WITH_EDITIONS, ids=_name)
+@each([(route,) for route in WITH_EDITIONS], _name)
 def test_what_only_later_editions_take_leads_to_the_first_of_them(route: Route) -> None:
     own = [one for one in ROUTES if one.provider == route.provider and one.tool == route.tool]
     order = list(catalog()[route.tool].editions)

@@ -14,6 +14,7 @@ import pytest
 from imagewright.net import BITS, PUBLIC, Guard, barring, block_at, block_of, blocks
 from imagewright.settings import AllowedHost
 from tests.security import spellings
+from tests.support.each import each
 
 LIST: dict[str, Any] = tomllib.loads((files("imagewright.net") / "addresses.toml").read_text(encoding="utf-8"))
 LOOPBACK = ("127.0.0.1", "127.255.255.254", "::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::1")
@@ -22,23 +23,23 @@ BY_ADDRESS, METADATA = AllowedHost("10.0.0.5", 80), AllowedHost("169.254.169.254
 SIX, METADATA_SIX = AllowedHost("fd00::5", 443), AllowedHost("fd00:ec2::254", 80)
 
 
-@pytest.mark.parametrize("address", [*spellings.IPV4, *spellings.IPV6])
+@each([(one,) for one in [*spellings.IPV4, *spellings.IPV6]])
 def test_special_addresses_are_not_public(address: str) -> None:
     assert block_of(address) is not None
 
 
-@pytest.mark.parametrize("address", spellings.PUBLIC)
+@each([(one,) for one in spellings.PUBLIC])
 def test_their_neighbours_are(address: str) -> None:
     assert block_of(address) is None
 
 
-@pytest.mark.parametrize("address", spellings.IPV4)
+@each([(one,) for one in spellings.IPV4])
 def test_an_address_that_carries_a_special_one_is_not_public(address: str) -> None:
     for carrier in spellings.carriers(address).values():
         assert block_of(carrier) is not None, carrier
 
 
-@pytest.mark.parametrize("address", [*spellings.IPV4, *spellings.IPV6, *LOOPBACK])
+@each([(one,) for one in [*spellings.IPV4, *spellings.IPV6, *LOOPBACK]])
 def test_this_machine_may_be_opened_as_a_whole_and_alone(address: str) -> None:
     assert (barring(Guard(loopback=True), "a.example", 80, address) is None) is (address in LOOPBACK)
 

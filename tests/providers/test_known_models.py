@@ -18,6 +18,7 @@ from imagewright.errors import SettingsError
 from imagewright.providers import open_provider
 from imagewright.providers.base import ProviderConfig, in_words
 from imagewright.providers.http.client import HttpClient
+from tests.support.each import each
 from tests.support.fitting_arguments import sample
 from tests.support.provider_runs import effective
 from tests.support.vendors import VENDORS, routes_of
@@ -64,7 +65,7 @@ def _with(route: Route, table: dict[str, Any], **addresses: str) -> tuple[Route,
     return open_provider(route.provider, config).routes
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=_name)
+@each([(route,) for route in ROUTES], _name)
 def test_an_id_whose_fields_are_not_known_is_refused_with_those_that_are(route: Route) -> None:
     with pytest.raises(SettingsError, match=rf"^routes\.{route.tool}\.{route.provider}\.") as caught:
         _with(route, _set(route, NEXT))
@@ -74,7 +75,7 @@ def test_an_id_whose_fields_are_not_known_is_refused_with_those_that_are(route: 
     assert all(model in text.partition("can be set to")[2] for model in (route.model, *route.models.values()))
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=_name)
+@each([(route,) for route in ROUTES], _name)
 def test_setting_what_is_built_in_changes_nothing(route: Route) -> None:
     table: dict[str, Any] = {route.model: {"model": route.model}}
     if route.model_by:
@@ -82,14 +83,14 @@ def test_setting_what_is_built_in_changes_nothing(route: Route) -> None:
     assert _with(route, table) == routes_of(route.provider)
 
 
-@pytest.mark.parametrize(("provider", "default", "model"), SAME)
+@each(SAME)
 def test_an_id_of_the_same_fields_is_taken(provider: str, default: str, model: str) -> None:
     route = next(one for one in ROUTES if (one.provider, one.model) == (provider, default))
     changed = _with(route, {route.model: {"model": model}})
     assert model in {one.model for one in changed}
 
 
-@pytest.mark.parametrize(("provider", "default", "model"), SAME)
+@each(SAME)
 def test_an_entry_for_a_known_model_that_is_not_built_in_is_refused_with_the_one_to_write(
     provider: str, default: str, model: str
 ) -> None:
@@ -135,7 +136,7 @@ def test_the_names_of_the_chinese_region_are_known(model: str, address: str) -> 
     assert {one.edition for one in own} == {one.edition for one in routes_of("ark")}, "the others stay"
 
 
-@pytest.mark.parametrize("route", NAMED, ids=_name)
+@each([(route,) for route in NAMED], _name)
 def test_the_id_of_an_edition_is_taken_first_where_a_call_names_none(route: Route) -> None:
     own = _with(route, {"model": route.model})
     best = _best(route, own)
@@ -143,7 +144,7 @@ def test_the_id_of_an_edition_is_taken_first_where_a_call_names_none(route: Rout
     assert [replace(one, preferred=False) for one in own] == list(routes_of(route.provider)), "nothing else changes"
 
 
-@pytest.mark.parametrize("route", NAMED, ids=_name)
+@each([(route,) for route in NAMED], _name)
 def test_an_edition_that_a_call_names_is_taken_whatever_is_preferred(route: Route) -> None:
     siblings = (one for one in ROUTES if (one.provider, one.tool) == (route.provider, route.tool))
     for other in siblings:
@@ -152,9 +153,7 @@ def test_an_edition_that_a_call_names_is_taken_whatever_is_preferred(route: Rout
             assert (best.route.edition, best.against) == (route.edition, ())
 
 
-@pytest.mark.parametrize(
-    "route", [one for one in ROUTES if VENDORS[one.provider].states and not one.model_by], ids=_name
-)
+@each([(one,) for one in ROUTES if VENDORS[one.provider].states and not one.model_by], _name)
 def test_an_entry_of_one_id_with_a_state_of_it_takes_its_place(route: Route) -> None:
     """Neither its edition nor its place among the others changes, and it is not put before them."""
     state = f"{route.model}-2026-04-21"
@@ -166,7 +165,7 @@ def test_an_entry_of_one_id_with_a_state_of_it_takes_its_place(route: Route) -> 
         assert one == (replace(was, model=state) if replaced else was)
 
 
-@pytest.mark.parametrize(("provider", "tool"), sorted({(one.provider, one.tool) for one in ROUTES if not one.model_by}))
+@each(sorted({(one.provider, one.tool) for one in ROUTES if not one.model_by}))
 def test_an_unknown_id_for_a_whole_tool_is_refused_with_the_known_ones(provider: str, tool: str) -> None:
     own = [one for one in ROUTES if (one.provider, one.tool) == (provider, tool)]
     with pytest.raises(SettingsError) as caught:
@@ -197,8 +196,10 @@ def test_what_the_readme_writes_puts_that_model_first() -> None:
                 assert _best(route, routes_of(provider)).route.model != model, "it changes something"
 
 
-@pytest.mark.parametrize("within", ["", "operation", "entry"])
-@pytest.mark.parametrize("route", [one for one in ROUTES if not one.model_by], ids=_name)
+@each(
+    [(one, within) for one in ROUTES if not one.model_by for within in ("", "operation", "entry")],
+    lambda route, within: f"{_name(route)}-{within}",
+)
 def test_a_price_beside_a_model_is_that_models_alone(route: Route, within: str) -> None:
     """Set for one model when a tool had one, it must not become the price of a dearer edition."""
     keys: dict[str, Any] = {"model": route.model, "usd": 7.5}
@@ -213,7 +214,7 @@ def test_a_price_beside_a_model_is_that_models_alone(route: Route, within: str) 
 BY_VALUE = [one for one in ROUTES if one.price.table]
 
 
-@pytest.mark.parametrize("route", BY_VALUE, ids=_name)
+@each([(route,) for route in BY_VALUE], _name)
 def test_prices_by_value_are_taken_in_the_entry_of_a_model(route: Route) -> None:
     words = {in_words(word): 3.0 + place for place, word in enumerate(route.price.table)}
     (changed,) = [
@@ -224,7 +225,7 @@ def test_prices_by_value_are_taken_in_the_entry_of_a_model(route: Route) -> None
     assert [*changed.price.table.values()] == [*words.values()]
 
 
-@pytest.mark.parametrize("route", BY_VALUE, ids=_name)
+@each([(route,) for route in BY_VALUE], _name)
 def test_prices_by_value_for_models_that_are_priced_by_different_arguments_are_refused_with_the_entry_to_write(
     route: Route,
 ) -> None:
