@@ -137,29 +137,6 @@ def _file(file: Path, read: Callable[[Path], object], absent: str) -> Finding:
     return ok(AREA, f"{file} is valid") if file.exists() else off(AREA, f"{file} is not there: {absent}")
 
 
-def check_keys(settings: Settings) -> Iterator[Finding]:
-    """Which keys were found and where, never what they are; whether their vendors take them is not tried."""
-    from_shell: list[str] = []
-    for provider, variables in KEY_VARIABLES.items():
-        if not variables:
-            continue
-        for flaw in settings.keyring.flaws(variables):
-            yield note("keys", flaw, "Set it to the key alone, or leave it out.")
-        key = settings.keyring.find(variables)
-        if key is None:
-            yield off("keys", f"{provider}: none ({' or '.join(variables)})")
-            continue
-        yield ok("keys", f"{provider}: from {key.source} (not tried)")
-        if key.source in variables:
-            from_shell.append(key.source)
-    if from_shell:
-        yield note(
-            "keys",
-            f"{', '.join(from_shell)}: set in this shell, which desktop clients do not read",
-            f"For them, put it into the client's own env block, or into {settings.keyring.file} (mode 0600).",
-        )
-
-
 def check_offer(offer: Offer, settings: Settings) -> Iterator[Finding]:
     """Which providers and tools are on or off, and why, and what to do about a tool that no provider serves."""
     for state in offer.providers.values():
@@ -176,9 +153,9 @@ def check_offer(offer: Offer, settings: Settings) -> Iterator[Finding]:
     if not offer.names:
         yield broken("tools", "no tool is on", "Switch one on: imagewright tools enable NAME")
     elif offer.offline_only and offer.tools:
-        key = next(names[0] for names in KEY_VARIABLES.values() if names)
+        provider, key = next((name, names[0]) for name, names in KEY_VARIABLES.items() if names)
         says = "only the built-in offline provider serves: generating and editing give marked placeholders"
-        yield note("tools", says, f"For real pictures set a key, such as {key}.")
+        yield note("tools", says, f"For real pictures set a key, such as {key}: imagewright keys set {provider}")
 
 
 def _source(provider: str, settings: Settings) -> str:

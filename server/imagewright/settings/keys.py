@@ -94,11 +94,11 @@ class Keyring:
 
     def find(self, variables: Sequence[str]) -> Key | None:
         """The first of these variables that is set to what may be a key, in the environment or else in the key file."""
-        return next((key for key in self._set(variables) if not flaw(key.value, variables)), None)
+        return next((key for key in self.all_of(variables) if not flaw(key.value, variables)), None)
 
     def flaws(self, variables: Sequence[str]) -> list[str]:
         """A sentence for each of these variables whose value counts as not set, with the reason and never the value."""
-        flaws = ((key.source, flaw(key.value, variables)) for key in self._set(variables))
+        flaws = ((key.source, flaw(key.value, variables)) for key in self.all_of(variables))
         return [f"{source} {words}: it counts as not set" for source, words in flaws if words]
 
     def strangers(self, keys: Mapping[str, Sequence[str]]) -> list[str]:
@@ -116,7 +116,8 @@ class Keyring:
             sentences.append(f"{self.file}: {clip(without_secrets(name))} is not the name of a key{hint}")
         return sentences
 
-    def _set(self, variables: Sequence[str]) -> Iterator[Key]:
+    def all_of(self, variables: Sequence[str]) -> Iterator[Key]:
+        """Every one of these variables that is set, the strongest first, whether or not it can be a key."""
         for variable in variables:
             if value := self.environment.get(variable, "").strip():
                 yield Key(value, variable)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from imagewright.settings import table
 from imagewright.settings.folders import Folders, find_folders
 from imagewright.settings.keys import Keyring, read_key_file
-from imagewright.settings.kinds import LEVELS
+from imagewright.settings.kinds import LEVELS, Rate
 from imagewright.settings.sources import (
     filled_in,
     is_unexpanded,
@@ -22,12 +22,12 @@ from imagewright.settings.sources import (
     unknown_variables,
 )
 from imagewright.settings.toggles import Layer, Toggles
+from imagewright.text import counted, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from imagewright.settings import AllowedHost
-    from imagewright.settings.kinds import Rate
     from imagewright.settings.table import Setting
 
 log = logging.getLogger(__name__)
@@ -112,12 +112,15 @@ class Settings:
 
 
 def load_settings(
-    environment: Mapping[str, str], command_line: CommandLine = CommandLine(), working_directory: Path | None = None
+    environment: Mapping[str, str],
+    command_line: CommandLine = CommandLine(),
+    working_directory: Path | None = None,
+    config: Path | None = None,
 ) -> Settings:
     """Decide every setting.
 
     The environment is copied, without variables of ours that were left as `${...}`. The working directory, by default
-    the process's own, decides the roots.
+    the process's own, decides the roots. `config` is read in place of the configuration file.
 
     Raises:
         SettingsError: a variable, file or option cannot be used.
@@ -128,7 +131,7 @@ def load_settings(
     doubts += unknown_variables(environment)
     command_line = filled_in_line(command_line)
     folders = find_folders(environment, working_directory or Path.cwd())
-    file = read_config(folders.config)
+    file = read_config(config or folders.config)
     variables = read_environment(environment)
 
     def decided(setting: Setting) -> Any:
@@ -168,6 +171,67 @@ def load_settings(
         command_line=command_line,
         environment=environment,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """One setting with what is in force, for people."""
+
+    name: str
+    """Its name in the file, else its variable."""
+    value: str
+    """As one would write it; of a default, in words where it is no single value."""
+    source: str
+    """Where it comes from: the command line, a variable, the file; empty for a default."""
+    weaker: tuple[str, ...] = ()
+    """Where else it is set, the strongest first."""
+
+
+def placed(environment: Mapping[str, str], command_line: CommandLine) -> list[Placed]:
+    """Every setting with its value and where that comes from; of addresses, rates and tools, one for each that is set.
+
+    Raises:
+        SettingsError: a variable, file or option cannot be used.
+    """
+    environment, line = filled_in(environment), filled_in_line(command_line)
+    path = find_folders(environment, Path.cwd()).config
+    file, variables = read_config(path), read_environment(environment)
+    options = {
+        table.TOOLS: None if line.tools is None else names(line.tools),
+        table.DISABLE: names(line.disable) or None,
+        table.PROVIDERS: line.providers,
+        table.LOG: line.log,
+    }
+    found = []
+    for one in table.SETTINGS:
+        of_variables, of_file = variables.get(one), file.get(one)
+        if one.kind.is_table or one is table.TOOL_SWITCHES:
+            for key in sorted({**(of_file or {}), **(of_variables or {})}):
+                variable = one.variable.replace("<PROVIDER>", key.upper()).replace("<TOOL>", key.upper())
+                layers = [(variable, (of_variables or {}).get(key)), (str(path), (of_file or {}).get(key))]
+                found.append(_placed(f"{one.name}.{key}" if one.name else variable, layers))
+        else:
+            layers = [(f"the command line ({one.option})", options.get(one)), (one.variable, of_variables)]
+            whole = _placed(one.name or one.variable, [*layers, (str(path), of_file)])
+            default = one.default_words or _as_written(one.default)
+            found.append(whole if whole.source else Placed(whole.name, default, ""))
+    return found
+
+
+def _placed(name: str, layers: Sequence[tuple[str, Any]]) -> Placed:
+    given = [(source, value) for source, value in layers if value is not None]
+    if not given:
+        return Placed(name, "", "")
+    (source, value), *weaker = given
+    return Placed(name, _as_written(value), source, tuple(where for where, _ in weaker))
+
+
+def _as_written(value: Any) -> str:
+    if isinstance(value, Rate):
+        return "/".join(shown(part) for part in value if part is not None)
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
+    return counted(len(value), "table") if isinstance(value, dict) else shown(value)
 
 
 def log_at(level: str) -> None:

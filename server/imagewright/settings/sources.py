@@ -129,7 +129,7 @@ def read_config(file: Path) -> dict[Setting, Any]:
     problems = []
     for name, value in _entries(content):
         try:
-            setting = _setting(name)
+            setting = setting_named(name)
             found[setting] = setting.kind.read(name, value)
         except SettingsError as error:
             problems.append(str(error))
@@ -177,7 +177,12 @@ def _entries(content: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield key, value
 
 
-def _setting(name: str) -> Setting:
+def setting_named(name: str) -> Setting:
+    """The setting of that name in the file, such as `wait` or `budget.per_day`.
+
+    Raises:
+        SettingsError: there is none; the message has the nearest, or where what was meant belongs.
+    """
     if name in TABLES:
         raise SettingsError(f"{name}: must be a table, [{name}]")
     if name not in NAMES and LIKE_A_KEYS_NAME.match(name):

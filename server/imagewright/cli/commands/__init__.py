@@ -34,6 +34,8 @@ COMMANDS = {
     "run": "call one tool from here: imagewright run TOOL --prompt TEXT",
     "models": "what each model can do, as a table",
     "tools": "which tools are on and why; switch them on or off",
+    "keys": "set, list, check and remove the keys of the vendors",
+    "config": "what is set and where; set it, or print a commented example",
     "guide": "how to use the tools well, or one of them",
     "gallery": "find earlier pictures",
     "jobs": "what runs and what it cost; watch or cancel a job, carry on what was left behind",

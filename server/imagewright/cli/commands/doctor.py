@@ -17,6 +17,7 @@ from rich.text import Text
 
 from imagewright.cli import checks
 from imagewright.cli.checks import Finding, Level
+from imagewright.cli.commands.keys import check_keys
 from imagewright.cli.options import Command, command_line, option, shared_words
 from imagewright.cli.output import console, print_json
 from imagewright.cli.session import offer_now, trouble_now
@@ -37,10 +38,11 @@ INDENT = 9
 
 @click.command(cls=Command)
 @option("--quick", is_flag=True, help="do not start the server to speak with it")
+@option("--online", is_flag=True, help="ask the vendors about the keys and try the addresses; nothing is spent")
 @option("--json", "as_json", is_flag=True, help="the findings as JSON")
-def command(*, quick: bool, as_json: bool) -> int:
+def command(*, quick: bool, online: bool, as_json: bool) -> int:
     """Print what was found; 1 when something is broken."""
-    found = [_shown(finding) for finding in _examine(quick=quick)]
+    found = [_shown(finding) for finding in _examine(quick=quick, online=online)]
     well = all(finding.level is not Level.BROKEN for finding in found)
     if as_json:
         print_json({"ok": well, "findings": [{name: getattr(one, name) for name in FIELDS} for one in found]})
@@ -54,13 +56,13 @@ def _shown(finding: Finding) -> Finding:
     return replace(finding, says=plain(finding.says), advice=plain(finding.advice))
 
 
-def _examine(*, quick: bool) -> Iterator[Finding]:
+def _examine(*, quick: bool, online: bool) -> Iterator[Finding]:
     yield from checks.check_program()
     settings, found = checks.check_settings(os.environ, command_line(), Path.cwd())
     yield from found
     if settings is None:
         return
-    yield from checks.check_keys(settings)
+    yield from check_keys(settings, online=online)
     try:
         offer = offer_now()
         yield from checks.check_offer(offer, settings)

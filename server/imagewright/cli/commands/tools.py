@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 import tomlkit
 from rich.text import Text
-from tomlkit.exceptions import TOMLKitError
 
 from imagewright.cli import put, put_error
+from imagewright.cli.commands.config import edit, table_in
 from imagewright.cli.options import Command, Group, command_line, completing, option
 from imagewright.cli.output import console, print_json, table
 from imagewright.cli.session import offer_now, settings_now
 from imagewright.engine.offer import tool_names
-from imagewright.errors import SettingsError, StorageError
+from imagewright.errors import SettingsError
 from imagewright.settings.load import load_settings
 from imagewright.settings.sources import read_config
-from imagewright.storage.paths.files import replace_file
 from imagewright.text import did_you_mean, plain
 
 if TYPE_CHECKING:
@@ -110,16 +109,11 @@ def switch(file: Path, tools: Iterable[str], *, on: bool) -> tuple[str, ...]:
         SettingsError: the file is not valid as it stands; it is left as it is.
         StorageError: it cannot be written.
     """
-    read_config(file)
-    try:
-        text = file.read_bytes().decode("utf-8") if file.exists() else ""
-        document = tomlkit.parse(text)
-    except TOMLKitError as error:
-        raise SettingsError(f"{file}: {error}") from error
-    changed = tuple(name for name in dict.fromkeys(tools) if _switch_one(document, name, on=on))
-    if changed:
-        _write(file, tomlkit.dumps(document))
-    return changed
+
+    def change(document: Any) -> tuple[str, ...]:
+        return tuple(name for name in dict.fromkeys(tools) if _switch_one(document, name, on=on))
+
+    return edit(file, change, read_config, first=True)
 
 
 def _switch_one(document: Any, name: str, *, on: bool) -> bool:
@@ -135,18 +129,5 @@ def _switch_one(document: Any, name: str, *, on: bool) -> bool:
         return changed
     if name in disable:
         return False
-    if "tools" not in document:
-        if document.as_string():
-            document.append(None, tomlkit.nl())
-        # at the end, as the header would swallow plain keys behind it
-        document.append("tools", tomlkit.table())
-    document["tools"].setdefault("disable", tomlkit.array()).append(name)
+    table_in(document, "tools").setdefault("disable", tomlkit.array()).append(name)
     return True
-
-
-def _write(file: Path, text: str) -> None:
-    """Replace the file in one step; where it is a link, what it points to."""
-    try:
-        replace_file(file, text.encode(), read_config)
-    except OSError as error:
-        raise StorageError(f"{file}: cannot be written ({error.strerror or error})") from error
