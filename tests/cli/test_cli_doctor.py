@@ -146,7 +146,8 @@ def test_nothing_says_that_a_key_was_tried(monkeypatch: pytest.MonkeyPatch, caps
 def test_a_provider_named_without_its_key_names_the_variable_at_every_door(
     provider: str, variable: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wanted = f"{provider} has no key, set {' or '.join(KEY_VARIABLES[provider])}"
+    ways = f"set {' or '.join(KEY_VARIABLES[provider])}, or run: imagewright keys set {provider}"
+    wanted = f"{provider} has no key, {ways}"
     tool = next(name for name in catalog() if provider in could_serve(name))
     _, found = examined(capsys, "--quick", "--provider", provider)
     tools = [one["says"] for one in found if one["area"] == "tools"]

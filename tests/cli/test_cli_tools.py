@@ -60,6 +60,16 @@ def test_off_and_on_again(config: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert all(one["on"] for one in listed(capsys).values())
 
 
+@pytest.mark.parametrize("words", [[f"{FIRST},{SECOND}"], [f"{FIRST},", SECOND]])
+def test_names_may_be_separated_by_commas_as_in_the_option(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["tools", "disable", *words]) == 0
+    assert not any(listed(capsys)[name]["on"] for name in (FIRST, SECOND))
+    assert main(["tools", "enable", *words]) == 0
+    assert all(one["on"] for one in listed(capsys).values())
+
+
 @pytest.mark.parametrize("action", ["enable", "disable"])
 def test_a_misspelt_name_changes_nothing(action: str, config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["tools", action, FIRST, f"{SECOND}x"]) == 2

@@ -99,7 +99,7 @@ def test_the_folders_follow_their_variables(tmp_path: Path) -> None:
 
 
 def test_every_variable_that_a_message_or_a_document_names_is_read() -> None:
-    known = {*VARIABLES, TOOL_PREFIX, *(one.variable for one in BY_PROVIDER)}
+    known = {*VARIABLES, TOOL_PREFIX, "IMAGEWRIGHT_BUDGET_PER_", *(one.variable for one in BY_PROVIDER)}
     known |= {rate_variable(name) for name, variables in KEY_VARIABLES.items() if variables}
     known |= {address_variable(name) for name, variables in KEY_VARIABLES.items() if variables}
     known |= {address_variable(f"{name}_{part}") for name, parts in OTHER_HOSTS.items() for part in parts}

@@ -237,6 +237,7 @@ def _keyless(name: str, settings: Settings, *, chosen: bool) -> ProviderState:
     if flaws:
         because = f"{'; '.join(flaws)}; {ways} to the key alone"
         return ProviderState(name, on=False, because=because, lacks=f"{name} has no key: {because}")
+    ways += f", or run: imagewright keys set {name}"
     # if the user has named no providers, one without a key is not worth a word
     lacks = f"{name} has no key, {ways}" if chosen else ""
     return ProviderState(name, on=False, because=f"no key: {ways}", lacks=lacks)

@@ -230,7 +230,8 @@ def edit(file: Path, change: Callable[[Any], T], check: Callable[[Path], object]
     try:
         replace_file(file, changed.encode(), judge)
     except OSError as error:
-        raise StorageError(f"{file}: cannot be written: {why(error)}") from error
+        elsewhere = f"{HOME.variable} can name another folder"
+        raise StorageError(f"{file}: cannot be written: {why(error)}; {elsewhere}") from error
     return result
 
 

@@ -18,6 +18,7 @@ from imagewright.cli.session import offer_now, settings_now
 from imagewright.engine.offer import tool_names
 from imagewright.errors import SettingsError
 from imagewright.settings.load import load_settings
+from imagewright.settings.sources import names as split_names
 from imagewright.settings.sources import read_config
 from imagewright.text import did_you_mean, plain
 
@@ -78,8 +79,8 @@ def _standing(name: str, offer: Offer, toggles: Toggles) -> tuple[bool, str]:
     return True, f"{because}, served by {', '.join(providers)}" if providers else because
 
 
-def _switch(names: tuple[str, ...], *, on: bool) -> int:
-    valid = tool_names()
+def _switch(words: tuple[str, ...], *, on: bool) -> int:
+    names, valid = split_names(" ".join(words)), tool_names()
     if not names:
         raise click.UsageError(f"which tools? They are: {', '.join(valid)}", click.get_current_context())
     if wrong := [name for name in names if name not in valid]:
