@@ -278,7 +278,8 @@ def check_keys(settings: Settings, *, online: bool) -> Iterator[Finding]:
     if online:
         names = [name for name, state in provider_states(settings).items() if state.on and name in KEYED]
         for name, (found, addresses) in anyio.run(check_online, settings, names).items():
-            yield _key_finding(name, found)
+            if settings.keyring.find(KEYED[name]) is not None:  # a server of one's own may need none
+                yield _key_finding(name, found)
             yield from (_address_finding(name, where, answer) for where, answer in addresses.items())
 
 
