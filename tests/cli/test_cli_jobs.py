@@ -65,11 +65,11 @@ def leave_behind() -> str:
 
 def test_without_any_job_it_says_how_to_begin_one(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["jobs"]) == 0
-    assert "imagewright run" in capsys.readouterr().out
+    assert "imagewright run" in capsys.readouterr().err
     assert main(["jobs", "resume"]) == 0
     assert "Nothing was left behind" in capsys.readouterr().out
     assert main(["jobs", "--cost"]) == 0
-    assert "nothing was spent" in capsys.readouterr().out
+    assert "nothing was spent" in capsys.readouterr().err
     assert message(capsys) == message(capsys, "resume") == []
     assert not home.exists()
 
@@ -80,9 +80,11 @@ def test_a_job_is_listed_and_shown_with_its_pictures(capsys: pytest.CaptureFixtu
     (job,) = message(capsys)
     assert set(JOB_SCHEMA["required"]) <= set(job) <= set(JOB_SCHEMA["properties"])
     assert main(["jobs"]) == 0
-    _, _, line = capsys.readouterr().out.splitlines()
-    for part in (job["job_id"], f"{datetime.now().astimezone():%Y-%m-%d}", MAKER, "completed", "1/1", "$0"):
-        assert part in line
+    heading, line = capsys.readouterr().out.splitlines()
+    assert heading.split("\t") == ["id", "begun", "tool", "status", "made", "cost"]
+    began, day = line.split("\t")[1], f"{datetime.now().astimezone():%Y-%m-%d}"
+    assert began.startswith(day)
+    assert line.split("\t") == [job["job_id"], began, MAKER, "completed", "1/1", "$0"]
     for words in (["show", job["job_id"]], ["show", f"job://{job['job_id']}"], ["watch", job["job_id"]]):
         assert main(["jobs", *words]) == 0
         shown = capsys.readouterr().out

@@ -252,13 +252,14 @@ def test_the_gallery_finds_by_text_tool_day_parent_and_limit(capsys: pytest.Capt
     assert found(capsys, "--parent", fox) == []
 
 
-def test_the_gallery_s_table_has_ids_and_whole_paths(capsys: pytest.CaptureFixture[str]) -> None:
-    picture = made(capsys, MAKER, "--prompt", "word " * 60)["images"][0]
+def test_the_gallery_in_a_pipe_is_a_line_for_each_picture_with_nothing_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    prompt = ("word " * 60).strip()
+    picture = made(capsys, MAKER, "--prompt", prompt)["images"][0]
     assert main(["gallery"]) == 0
-    shown = capsys.readouterr().out
-    assert picture["id"] in shown
-    assert picture["path"] in shown
-    assert "…" in shown
+    heading, line = capsys.readouterr().out.splitlines()
+    found = dict(zip(heading.split("\t"), line.split("\t"), strict=True))
+    assert (found["id"], found["path"], found["prompt"]) == (picture["id"], picture["path"], prompt)
+    assert found["size"] == f"{picture['width']}x{picture['height']}"
 
 
 def test_on_a_narrow_terminal_paths_stay_in_one_piece(
@@ -274,10 +275,18 @@ def test_on_a_narrow_terminal_paths_stay_in_one_piece(
     assert lines[2] == f"  {picture['path']}"
 
 
-@pytest.mark.parametrize("words", [["gallery"], ["gallery", "nothing like it"]])
-def test_an_empty_gallery_says_how_to_fill_it(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (["gallery"], f'imagewright run {MAKER} "a red fox"'),
+        (["gallery", "--limit", "3"], f'imagewright run {MAKER} "a red fox"'),
+        (["gallery", "nothing like it"], "All there are: imagewright gallery"),
+        (["gallery", "--tool", "nosuch"], "All there are: imagewright gallery"),
+    ],
+)
+def test_an_empty_gallery_says_what_to_type(words: list[str], advice: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 0
-    assert "imagewright run" in capsys.readouterr().out
+    assert advice in capsys.readouterr().err
     assert found(capsys) == []
 
 

@@ -65,7 +65,9 @@ def test_a_prompt_forges_nothing_in_any_list_and_stays_whole_in_the_data(capfd: 
     for words in (["gallery"], ["gallery", "--json"], ["jobs"], ["jobs", "--json"]):
         capfd.readouterr()
         assert main(words) == 0
-        check_clean(capfd.readouterr().out)
+        shown = capfd.readouterr().out
+        assert len({line.count("\t") for line in shown.splitlines()}) == 1  # those between the fields are ours
+        check_clean(shown.replace("\t", " "))
 
 
 def test_on_a_terminal_a_prompt_is_text_alone(

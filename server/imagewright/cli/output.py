@@ -1,26 +1,28 @@
 """What commands print: tables, JSON, and jobs as text.
 
-Colours stand only on a terminal and without `NO_COLOR`; what is piped has whole lines.
+Colours stand only on a terminal and without `NO_COLOR`. What is piped has a line for each record, with nothing cut and
+tabs between its fields, below a line with their names.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import os
 import re
 import sys
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rich import box
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
-from rich.measure import Measurement
+from rich.padding import Padding
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from imagewright.catalog.row import verb
+from imagewright.catalog.load import catalog
+from imagewright.catalog.row import OperationName, verb
 from imagewright.cli import put_error
 from imagewright.cli.options import for_person
 from imagewright.text import counted, plain, plain_lines
@@ -28,7 +30,7 @@ from imagewright.text import counted, plain, plain_lines
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from rich.console import ConsoleOptions, RenderableType
+    from rich.console import ConsoleOptions, RenderableType, RenderResult
 
     from imagewright.engine.job import Job
     from imagewright.storage.records import CostRow
@@ -60,7 +62,10 @@ class QuietPipe(Console):
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
         """As rich does, with every text made plain."""
         for one in super().render(renderable, options):
-            yield one if one.control or one.text == "\n" else Segment(plain_lines(one.text), one.style)
+            if one.control or one.text == "\n":
+                yield one
+            else:  # the tabs are ours: they stand between the fields of a record
+                yield Segment("\t".join(map(plain_lines, one.text.split("\t"))), one.style)
 
     def on_broken_pipe(self) -> None:
         """Let `BrokenPipeError` through."""
@@ -77,41 +82,134 @@ def console(*, prose: bool = False, to_stderr: bool = False) -> Console:
         # a character that the code page lacks must not cost the whole answer
         stream.reconfigure(errors="replace")
     made = QuietPipe(file=stream, highlight=False, emoji=False, markup=False, soft_wrap=False)
-    if not made.is_terminal and "COLUMNS" not in os.environ:
+    if not made.is_terminal:
         made.width = PIPED_WIDTH
     if prose:
         made.width = min(made.width, READING_WIDTH)
     return made
 
 
-def table(
-    headings: Sequence[Cell], rows: Iterable[Sequence[Cell]], *, kept: Iterable[str] = (), tight: bool = False
-) -> Table:
-    """A table in the house style; what is too long for its column continues below, whole.
+class Listing:
+    """Records with named fields, shown as there is room for them.
 
-    The `kept` columns are never broken. `tight` leaves one space between columns, for a table that would not fit
-    otherwise.
+    On a terminal they are a table in which no word is broken. Where the screen is too narrow even for one with broken
+    headings, each record is a block of its own. In a pipe each is a line with tabs between its fields.
+
+    Args:
+        headings: the names of the fields.
+        rows: the records.
+        kept: names of fields that are never broken at all.
+        short: whether no field may be broken, as they are all short.
     """
-    padding = (0, 0) if tight else (0, 1)
-    made = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False, padding=padding)
-    for heading in headings:
-        made.add_column(heading, overflow="fold", no_wrap=str(heading) in kept)
-    for row in rows:
+
+    def __init__(
+        self,
+        headings: Sequence[Cell],
+        rows: Iterable[Sequence[Cell]],
+        *,
+        kept: Iterable[str] = (),
+        short: bool = False,
+    ) -> None:
+        self._headings = [str(heading) for heading in headings]
         # as texts: rich takes square brackets in a string for its own marks
-        made.add_row(*(Text(plain(cell)) if isinstance(cell, str) else cell for cell in row))
-    return made
+        self._rows = [[_text(cell) for cell in row] for row in rows]
+        self._kept = frozenset(self._headings if short else kept)
+
+    def __rich_console__(self, screen: Console, options: ConsoleOptions) -> RenderResult:
+        """As the text above says."""
+        if not screen.is_terminal:
+            for row in (self._headings, *(map(str, row) for row in self._rows)):
+                yield Segment("\t".join(plain(", ".join(cell.split("\n"))) for cell in row))
+                yield Segment.line()
+            return
+        for headings, space in ((self._headings, 3), (self._headings, 1), (list(map(_broken, self._headings)), 1)):
+            room = options.max_width - space * (len(headings) - 1)
+            if (widths := self._widths(headings, room)) is not None:
+                yield self._table(headings, widths, space)
+                return
+        for block in blocks(self._rows, options.max_width):
+            yield from block
+
+    def _widths(self, headings: Sequence[str], room: int) -> list[int] | None:
+        """The columns that each field gets, the widest cut down to its longest word; None where that is not enough."""
+        least, widths = [], []
+        for name, heading, *cells in zip(self._headings, headings, *self._rows, strict=True):
+            texts = [heading, *map(str, cells)]
+            whole = max(cell_len(line) for text in texts for line in text.split("\n"))
+            words = max((cell_len(word) for text in texts for word in text.split()), default=0)
+            least.append(whole if name in self._kept else words)
+            widths.append(whole)
+        if sum(least) > room:
+            return None
+        while sum(widths) > room:
+            # one by one: rich itself would cut columns to less than a word
+            widest = max((one for one in range(len(widths)) if widths[one] > least[one]), key=widths.__getitem__)
+            widths[widest] -= 1
+        return widths
+
+    def _table(self, headings: Sequence[str], widths: Sequence[int], space: int) -> Table:
+        padding = (0, space // 2)
+        made = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, show_edge=False, padding=padding)
+        for heading, width in zip(headings, widths, strict=True):
+            made.add_column(heading, overflow="fold", width=width)
+        for row in self._rows:
+            made.add_row(*row)
+        return made
 
 
-def fitted(screen: Console, headings: Sequence[Cell], rows: Iterable[Sequence[Cell]], width: int = 0) -> Table:
-    """A table of many short columns, the first never broken; tight where it would be wider than the screen, or `width`.
+def table(headings: Sequence[Cell], rows: Iterable[Sequence[Cell]], *, kept: Iterable[str] = ()) -> Listing:
+    """Records in the house style; what is too long for its column continues below. The `kept` are never broken."""
+    return Listing(headings, rows, kept=kept)
 
-    Headings are broken at every space and hyphen when it gets tight.
+
+def blocks(rows: Sequence[Sequence[Text]], width: int) -> Iterator[list[RenderableType]]:
+    """Each record as a block of a few lines, broken at the same fields in all of them.
+
+    Lines after the first are set in by two. A field that is wider than the screen has a line of its own.
     """
-    rows, first = [*rows], [str(headings[0])]
-    roomy = table(headings, rows, kept=first)
-    if Measurement.get(screen, screen.options.update(max_width=PIPED_WIDTH), roomy).maximum <= (width or screen.width):
-        return roomy
-    return table([re.sub(" |(?<=-)", "\n", str(heading)) for heading in headings], rows, kept=first, tight=True)
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    lines: list[list[int]] = [[]]
+    room = width
+    for place, wide in enumerate(widths):
+        if lines[-1] and wide > room:
+            lines.append([])
+            room = width - 2
+        lines[-1].append(place)
+        room -= wide + 2
+    for row in rows:
+        block: list[RenderableType] = []
+        for number, places in enumerate(lines):
+            line = Text("  ").join(
+                Text.assemble(row[place], " " * (0 if place == places[-1] else widths[place] - _width(row[place])))
+                for place in places
+            )
+            if line.plain.strip():
+                block.append(Padding(line, (0, 0, 0, 2 if number else 0)))
+        yield block
+
+
+def _width(cell: Text) -> int:
+    """Columns of a terminal that the widest line of a cell takes."""
+    return max(map(cell_len, cell.plain.split("\n")))
+
+
+def clipped(text: str, width: int) -> str:
+    """The text in at most so many columns of a terminal, cut between words where it has such, with `…` for the rest."""
+    if cell_len(text) <= width:
+        return text
+    cut = set_cell_size(text, width - 1).rstrip()
+    words, _, _ = cut.rpartition(" ")
+    whole = text[len(cut) : len(cut) + 1].isspace()
+    return f"{cut if whole or cell_len(words) < width // 2 else words.rstrip(' ,;:.')}…"
+
+
+def _text(cell: Cell) -> Text:
+    return Text("\n".join(map(plain, cell.split("\n")))) if isinstance(cell, str) else cell
+
+
+def _broken(heading: str) -> str:
+    """A heading with a line for each of its words."""
+    return re.sub(" |(?<=-)", "\n", heading)
 
 
 def print_json(value: Any) -> None:
@@ -127,22 +225,35 @@ def print_json(value: Any) -> None:
 
 def print_list(jobs: Sequence[Job]) -> None:
     """The jobs as a table."""
-    screen = console()
     if not jobs:
-        screen.print("No job yet. Begin one with: imagewright run TOOL --prompt ...")
+        hint('No job yet. Begin one with: imagewright run qwen "a red fox"')
         return
-    screen.print(fitted(screen, HEADINGS, map(_cells, jobs)))
+    screen = console()
+    screen.print(Listing(HEADINGS, [_cells(job, short=screen.is_terminal) for job in jobs], short=True))
     if stalled := sum(job.record.state == "stalled" for job in jobs):
-        screen.print(f"{counted(stalled, 'job')} stalled: `imagewright jobs resume` carries on.")
+        hint(f"{counted(stalled, 'job')} stalled: `imagewright jobs resume` carries on.")
 
 
-def _cells(job: Job) -> tuple[Text | str, ...]:
+def example() -> str:
+    """A command that makes a picture, as one can type it."""
+    makers = [row for row in catalog().values() if OperationName.GENERATE in row.operations]
+    first = min(makers, key=lambda row: row.operations[OperationName.GENERATE].rank)
+    return f'imagewright run {first.tool} "a red fox"'
+
+
+def hint(text: str) -> None:
+    """Print what a person may want to do next; not among the records that another program reads."""
+    screen = console(prose=True)
+    (screen if screen.is_terminal else console(to_stderr=True)).print(text)
+
+
+def _cells(job: Job, *, short: bool) -> tuple[Text | str, ...]:
     status = Text(job.record.state, style=STYLES[job.record.state])
     if not job.done and job.share:
         status.append(f" {job.share:.0%}")
     return (
         job.id,
-        begun(job),
+        when(datetime.fromtimestamp(job.record.created, UTC), short=short),
         job.record.tool,
         status,
         f"{len(job.pictures)}/{job.record.expected}",
@@ -152,7 +263,15 @@ def _cells(job: Job) -> tuple[Text | str, ...]:
 
 def begun(job: Job) -> str:
     """When the job began, local time, to the minute."""
-    return f"{datetime.fromtimestamp(job.record.created).astimezone():%Y-%m-%d %H:%M}"
+    return when(datetime.fromtimestamp(job.record.created, UTC))
+
+
+def when(moment: datetime, *, short: bool = False) -> str:
+    """A moment in local time, to the minute; where it may be `short`, without the part that is the same as today's."""
+    local, now = moment.astimezone(), datetime.now().astimezone()
+    if not short or local.year != now.year:
+        return f"{local:%Y-%m-%d %H:%M}"
+    return f"{local:%H:%M}" if local.date() == now.date() else f"{local:%b %d %H:%M}"
 
 
 def money(usd: float | None) -> str:
@@ -240,11 +359,11 @@ def print_costs(costs: Sequence[CostRow], since: datetime) -> None:
     """The sums as tables."""
     screen, sums = console(), cost_data(costs, since)
     if not costs:
-        screen.print(f"No job has ended since {since:%Y-%m-%d}, so nothing was spent.")
+        hint(f"No job has ended since {since:%Y-%m-%d}, so nothing was spent.")
         return
     for kind in KINDS:
         rows = [(one[kind], *_sum_cells(one)) for one in sums[f"by_{kind}"]]
-        screen.print(fitted(screen, (kind, *COST_HEADINGS), rows))
+        screen.print(Listing((kind, *COST_HEADINGS), rows, short=True))
         screen.print()
     screen.print(
         Text(f"${sums['usd']:.4f} for {counted(len(costs), 'job')} since {since:%Y-%m-%d}", style="bold"),

@@ -9,21 +9,23 @@ from rich.text import Text
 
 from imagewright.catalog.load import catalog
 from imagewright.cli.options import Command, completing, option, positive
-from imagewright.cli.output import console, print_json, table
+from imagewright.cli.output import READING_WIDTH, blocks, clipped, console, example, hint, print_json, table, when
 from imagewright.cli.session import with_engine
 from imagewright.storage.records import LOCAL
 from imagewright.surface.definitions import gallery_data
 from imagewright.text import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console
 
     from imagewright.engine.engine import Engine
     from imagewright.storage.records import PictureRecord
 
 LIMIT = 20
-PROMPT_LENGTH = 80
-"""Characters of a prompt shown in the table; `--json` has all of it."""
+PROMPT_LENGTH = 200
+"""Characters of a prompt that are looked at for its line on a terminal; a pipe and `--json` get all of it."""
 
 
 @click.command(cls=Command)
@@ -39,7 +41,7 @@ def command(*, as_json: bool, **wanted: Any) -> int:
     if as_json:
         print_json([gallery_data(record) for record in found])
     else:
-        _print(found)
+        _print(found, wanted=wanted)
     return 0
 
 
@@ -48,30 +50,32 @@ async def _find(engine: Engine, /, **wanted: Any) -> list[PictureRecord]:
     return await engine.gallery(LOCAL, **wanted)
 
 
-def _print(found: list[PictureRecord]) -> None:
+def _print(found: list[PictureRecord], *, wanted: Mapping[str, Any]) -> None:
     screen = console()
     if not found:
-        screen.print(
-            "No such picture. Make one with: imagewright run TOOL --prompt ..., or see all: imagewright gallery"
-        )
+        asked = any(value for name, value in wanted.items() if name != "limit")
+        empty = f"There is no picture yet. Make one with: {example()}"
+        hint("No such picture. All there are: imagewright gallery" if asked else empty)
         return
     if screen.is_terminal:
-        for record in found:
-            _print_block(screen, record)
+        _print_blocks(screen, found)
         return
-    rows = [(*_facts(one), str(one.path), one.prompt.line(PROMPT_LENGTH)) for one in found]
+    rows = [(*_facts(one), str(one.path), one.prompt.whole) for one in found]
     screen.print(table(("id", "made", "tool", "size", "path", "prompt"), rows))
 
 
-def _facts(record: PictureRecord) -> tuple[str, str, str, str]:
-    made = f"{record.created.astimezone():%Y-%m-%d %H:%M}"
-    return record.id, made, record.tool, f"{record.width}x{record.height}"
+def _facts(record: PictureRecord, *, short: bool = False) -> tuple[str, str, str, str]:
+    return record.id, when(record.created, short=short), record.tool, f"{record.width}x{record.height}"
 
 
-def _print_block(screen: Console, record: PictureRecord) -> None:
-    """One picture in two or three lines: paths are too long for a column, and people want to copy them."""
-    picture, made, tool, size = _facts(record)
-    screen.print(Text.assemble((picture, "bold"), f"  {made}  ", (tool, "cyan"), f"  {size}"))
-    if record.prompt:
-        screen.print(f"  {record.prompt.line(PROMPT_LENGTH)}", overflow="ellipsis", no_wrap=True)
-    screen.print(Text(f"  {plain(str(record.path))}", style="dim"), soft_wrap=True)
+def _print_blocks(screen: Console, found: list[PictureRecord]) -> None:
+    """Each picture in a few lines: paths are too long for a column, and people want to copy them."""
+    styles = ("bold", "", "cyan", "")
+    facts = [[Text(*fact) for fact in zip(_facts(record, short=True), styles, strict=True)] for record in found]
+    for record, block in zip(found, blocks(facts, screen.width), strict=True):
+        for line in block:
+            screen.print(line)
+        if record.prompt:
+            prompt = " ".join(record.prompt.line(PROMPT_LENGTH).split())
+            screen.print(Text(f"  {clipped(prompt, min(screen.width, READING_WIDTH) - 2)}"), no_wrap=True)
+        screen.print(Text(f"  {plain(str(record.path))}", style="dim"), soft_wrap=True)

@@ -10,7 +10,7 @@ from rich.markdown import Markdown, TableElement
 from imagewright.catalog.load import catalog
 from imagewright.cli import put
 from imagewright.cli.options import Command, completing
-from imagewright.cli.output import console, fitted
+from imagewright.cli.output import Listing, console
 from imagewright.cli.session import offer_now
 from imagewright.errors import Problem, Refusal
 from imagewright.guide.render import overview, page
@@ -51,7 +51,7 @@ class WholeTable(TableElement):
             return
         headings = [cell.content for cell in self.header.row.cells]
         rows = [[cell.content for cell in row.cells] for row in self.body.rows]
-        yield fitted(console, headings, rows, options.max_width)
+        yield Listing(headings, rows)
 
 
 class Page(Markdown):

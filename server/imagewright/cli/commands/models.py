@@ -9,14 +9,16 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
-from imagewright.catalog.facts import COLUMNS, NO, cells, forms
+from imagewright.catalog.facts import COLUMNS, NO, YES, cells, forms
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import MODEL, verb
 from imagewright.catalog.schema import input_schema
 from imagewright.cli.options import Command, option
-from imagewright.cli.output import console, fitted, print_json, table
+from imagewright.cli.output import Listing, console, print_json, table
 from imagewright.cli.session import offer_now, with_engine
 from imagewright.engine.config import all_routes
 from imagewright.engine.offer import WARNED_DAYS, end_of, endings
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from imagewright.providers.base import Price, Route
 
 EDITION_FACTS = {"title", "released", "ends", "successor"}
+TABLE_WIDTH = 80
+"""Columns of a screen from which the table of what each model can do has room."""
 CLOSING = (
     "USD per picture with the models that are built in, as last read from the sources named; vendors change them "
     'without a word, and a price can be set in the configuration: [routes.TOOL.PROVIDER] "MODEL" = { usd = ... }; '
@@ -65,13 +69,50 @@ def command(*, as_json: bool, prices: bool, ends: bool, check: bool) -> int:
     if as_json:
         print_json([_described(row, hidden.get(row.tool, "")) for row in rows])
         return 0
-    screen = console()
-    screen.print(fitted(screen, ("tool", *COLUMNS), [_cells(row, off=row.tool in hidden) for row in rows]))
-    screen.print()
-    for row in rows:
-        off = f" Off: {plain(hidden[row.tool])}." if row.tool in hidden else ""
-        screen.print(Text.assemble((row.tool, "bold"), f": {row.character}.{_editions(row)}", (off, "red")))
+    _print_models(list(rows), hidden)
     return 0
+
+
+def _print_models(rows: Sequence[Row], hidden: Mapping[str, str]) -> None:
+    """What each can do: as a table with a few words on each below it, as blocks, or as lines for another program."""
+    screen = console()
+    if not screen.is_terminal:
+        records = [(row.tool, *cells(row), row.character, _editions(row), hidden.get(row.tool, "")) for row in rows]
+        screen.print(table(("tool", *COLUMNS, "character", "editions", "off because"), records))
+        return
+    is_roomy = screen.width >= TABLE_WIDTH
+    if is_roomy:
+        screen.print(Listing(("tool", *COLUMNS), [_cells(row, off=row.tool in hidden) for row in rows], short=True))
+        screen.print()
+    words = Table.grid(padding=(0, 2))
+    for row in rows:
+        name, off = Text(row.tool, style="bold cyan"), plain(hidden.get(row.tool, ""))
+        about = {"": row.character, "editions": _editions(row), "off": off}
+        if is_roomy:
+            lines = [f"{label} {text}".strip() for label, text in about.items() if text]
+            words.add_row(name, Text("\n".join(lines)))
+            continue
+        screen.print(name)
+        screen.print(Padding(_block({"for": about.pop(""), **_abilities(row), **about}), (0, 0, 0, 2)))
+    if is_roomy:
+        screen.print(words)
+
+
+def _block(about: Mapping[str, str]) -> Table:
+    """Words on one thing, each behind its label."""
+    block = Table.grid(padding=(0, 2))
+    for label, text in about.items():
+        if text:
+            block.add_row(Text(label, style="red" if label == "off" else "dim"), Text(text))
+    return block
+
+
+def _abilities(row: Row) -> dict[str, str]:
+    """What a model does and does not, by the columns of the table."""
+    own = dict(zip(COLUMNS, cells(row), strict=True))
+    does = [f"{name} {value}" if value[0].isdigit() else f"{name} ({value})" for name, value in own.items()]
+    able = [words.removesuffix(f" ({YES})") for words, value in zip(does, own.values(), strict=True) if value != NO]
+    return {"does": ", ".join(able), "not": ", ".join(name for name, value in own.items() if value == NO)}
 
 
 def _editions(row: Row) -> str:
@@ -79,7 +120,7 @@ def _editions(row: Row) -> str:
     names = next((form.values or () for form in forms(row, MODEL).values()), ())
     ends = {name: row.editions[str(name)].ends for name in names}
     found = [f"{name} (until {end})" if end else str(name) for name, end in ends.items()]
-    return f" Editions: {', '.join(found)}." if found else ""
+    return ", ".join(found)
 
 
 @with_engine
