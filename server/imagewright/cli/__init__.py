@@ -12,6 +12,7 @@ from imagewright.text import plain_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import TextIO
 
 closed_streams: set[str] = set()
 """Those of `stdin`, `stdout` and `stderr` that were closed when the process started."""
@@ -19,12 +20,28 @@ closed_streams: set[str] = set()
 
 def put(text: str) -> None:
     """Write to standard output, line by line; nothing in it acts on a terminal, whoever wrote it."""
-    sys.stdout.write(plain_lines(text))
+    _write(sys.stdout, text)
 
 
 def put_error(text: str) -> None:
     """The same to standard error, where progress and problems go."""
-    sys.stderr.write(plain_lines(text))
+    _write(sys.stderr, text)
+
+
+def _write(stream: TextIO, text: str) -> None:
+    lines = plain_lines(text)
+    stream.write("\n".join(map(_wrapped, lines.split("\n"))) if stream.isatty() else lines)
+
+
+def _wrapped(line: str) -> str:
+    """The line, broken between words where a person reads it; paths stay whole, so that they can be copied."""
+    import shutil  # noqa: PLC0415 - the server needs neither
+    import textwrap  # noqa: PLC0415 - as above
+
+    width = shutil.get_terminal_size().columns
+    if len(line) <= width:
+        return line
+    return textwrap.fill(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 @contextmanager

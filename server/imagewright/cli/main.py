@@ -64,20 +64,8 @@ def _explain(error: ImagewrightError) -> int:
     else:
         lines = [str(error)]
     for line in lines:
-        put_error(f"{_wrapped(f'imagewright: {plain(line)}')}\n")
+        put_error(f"imagewright: {plain(line)}\n")
     return WRONG_CALL if isinstance(error, Refusal | SettingsError) else FAILED
-
-
-def _wrapped(line: str) -> str:
-    """The line, broken between words where a person reads it on a terminal."""
-    if not sys.stderr.isatty():
-        return line
-    import shutil  # noqa: PLC0415 - only an error needs it
-    import textwrap  # noqa: PLC0415 - as above
-
-    # paths and addresses stay whole, so that they can be copied
-    width = shutil.get_terminal_size().columns
-    return textwrap.fill(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def _replace_closed_streams() -> None:

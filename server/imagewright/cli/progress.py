@@ -18,7 +18,7 @@ from imagewright.cli import put_error
 from imagewright.cli.options import for_person
 from imagewright.cli.output import console, money
 from imagewright.errors import UnknownOutcome
-from imagewright.text import duration, plain
+from imagewright.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 STALLED = "stalled"
 """The state of a job that did not end for so long that nobody works on it any more until somebody asks for it."""
-NAME_WIDTH = 20
 BAR_WIDTH, NARROW_BAR_WIDTH = 24, 10
+LONG_SECONDS = 100
+"""What is left is said in minutes from here on."""
 ROOMY = 80
 """Columns from which there is room for the wide bar."""
 DONE, FAILED, CANCELLED, OPEN, SOME = 0, 1, 3, 4, 5
@@ -90,11 +91,12 @@ def reporting(*, quiet: bool = False) -> Iterator[Reporter]:
     if quiet or not screen.is_terminal or screen.is_dumb_terminal:
         yield Reporter(None, quiet=quiet)
         return
+    is_roomy = screen.width >= ROOMY
     columns = (
         SpinnerColumn(finished_text="•"),
-        TextColumn("{task.fields[name]:<" + str(NAME_WIDTH) + "}"),
-        BarColumn(BAR_WIDTH if screen.width >= ROOMY else NARROW_BAR_WIDTH),
-        TimeElapsedColumn(),
+        TextColumn("{task.fields[name]}"),
+        BarColumn(BAR_WIDTH if is_roomy else NARROW_BAR_WIDTH),
+        *([TimeElapsedColumn()] if is_roomy else []),
         # a vendor's words may stand in it; a line that were longer than the screen would leave remains
         TextColumn(
             "{task.description}",
@@ -141,11 +143,11 @@ class Board:
     def _show(self) -> None:
         parts = [f"{self._over}/{self._total}"]
         parts += [f"{self._failed} failed"] if self._failed else []
-        parts.append(f"{self._begun - self._over} running")
         parts += [money(round(self._usd, 6))] if self._usd else []
         if 0 < self._over < self._total:
             left = (time.monotonic() - self._start) / self._over * (self._total - self._over)
-            parts.append(f"about {duration(max(1, round(left)))} left")
+            parts.append(f"about {left:.0f} s left" if left < LONG_SECONDS else f"about {left / 60:.0f} min left")
+        parts.append(f"{self._begun - self._over} running")
         self._tell(self._over / self._total, ", ".join(parts))
 
 
