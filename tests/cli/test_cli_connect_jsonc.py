@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from imagewright.cli.connect import Splice, apply, edit, jsonc
@@ -60,7 +60,13 @@ def documents(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     return f"{draw(GAPS)}{text}{draw(GAPS)}", {name: value for name, (_, value) in found}
 
 
+TWO_COMMENTS = '{"servers": {\n"a": 1 /* one */ }, "b": 2 /* two */ \n}'
+"""A comment that ends, more of the object, and another comment, all on one line."""
+
+
+@settings(deadline=None)  # no verdict by wall time
 @given(documents())
+@example((TWO_COMMENTS, {"servers": {"a": 1}, "b": 2}))
 def test_in_and_out_again_to_the_byte(document: tuple[str, dict[str, Any]]) -> None:
     text, value = document
     assert jsonc.parse(text) == value
@@ -75,6 +81,7 @@ def test_in_and_out_again_to_the_byte(document: tuple[str, dict[str, Any]]) -> N
     assert jsonc.parse(other) == {**value, SECTION: {**value.get(SECTION, {}), NAME: {"command": 1}}}
 
 
+@settings(deadline=None)  # no verdict by wall time
 @given(documents())
 def test_without_a_note_it_goes_out_of_a_section_with_others_to_the_byte(
     document: tuple[str, dict[str, Any]],

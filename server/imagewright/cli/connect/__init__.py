@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NAME = "imagewright"
 """What the entry is called in every client."""
+UNSAFE = "it is written in a way that cannot be edited without touching something else"
 VARIABLE = re.compile(r"\$\{(\w+)\}")
 System = Literal["macos", "windows", "linux"]
 SYSTEMS: dict[str, System] = {"darwin": "macos", "win32": "windows"}

@@ -11,7 +11,7 @@ import tomlkit
 import yaml  # type: ignore[import-untyped,unused-ignore] # its types are a package of their own, and little is used
 from tomlkit.exceptions import TOMLKitError
 
-from imagewright.cli.connect import Splice, newline
+from imagewright.cli.connect import UNSAFE, Splice, newline
 from imagewright.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -50,37 +50,50 @@ def replace_toml(text: str, section: str, name: str, value: Mapping[str, Any]) -
         SettingsError: it is no TOML, or written in a way that cannot be edited.
         KeyError: there is no such entry.
     """
-    document, tables = _tables(text, section)
+    found = _own_lines(text, section, name)
+    start, end = found or (0, len(text))
+    document, tables = _tables(text[start:end], section)
     entry = tables[name]
     for key, one in value.items():
         if entry.get(key) != one:
             entry[key] = _item(one)
-    return _difference(text, tomlkit.dumps(document))
+    if found is None:
+        return _whole(text, document, name)
+    return _difference(text, text[:start] + tomlkit.dumps(document) + text[end:])
 
 
 def remove_toml(text: str, section: str, name: str, *, emptied: bool) -> list[Splice]:
-    """The entry's tables go, and with `emptied` the section too where nothing is left. Raises as `replace_toml`.
+    """The entry's table goes, and with `emptied` the section too where nothing is left. Raises as `replace_toml`.
 
-    Comments and blank lines behind them stay: they are about what follows.
+    Comments and blank lines behind it stay: they are about what follows.
     """
+    if found := _own_lines(text, section, name):
+        start, end = found
+        line = newline(text)
+        blank = len(line) if text[:start].endswith(line * 2) or text[:start] == line else 0  # put there with it
+        return [Splice(start - blank, end, "")]
     document, tables = _tables(text, section)
+    del tables[name]
+    if emptied and not tables:
+        del document[section]
+    return _whole(text, document, name)
+
+
+def _own_lines(text: str, section: str, name: str) -> tuple[int, int] | None:
+    """Where the lines of an entry's own tables begin and end; None where it has none, or others between them."""
     header = re.compile(rf"[ \t]*\[[ \t]*{section}[ \t]*\.[ \t]*[\"']?{name}[\"']?[ \t]*[].]")
-    lines, places, ours = text.splitlines(keepends=True), list[int](), False
-    for place, one in enumerate(lines):
-        if one.lstrip().startswith("["):
-            ours = header.match(one) is not None
-        if ours and one.strip() and not one.lstrip().startswith("#"):
-            places.append(place)
-    if not places:
-        del tables[name]
-        if emptied and not tables:
-            del document[section]
-        return _difference(text, tomlkit.dumps(document))
-    first, last = places[0], places[-1]
-    if first and not lines[first - 1].strip():
-        first -= 1  # the blank line that `insert_toml` has put there
-    start = sum(map(len, lines[:first]))
-    return [Splice(start, start + sum(map(len, lines[first : last + 1])), "")]
+    own, others, at, ours = list[tuple[int, int]](), list[int](), 0, False
+    for line in text.splitlines(keepends=True):
+        if line.lstrip().startswith("["):
+            ours = header.match(line) is not None
+        if ours and line.strip() and not line.lstrip().startswith("#"):
+            own.append((at, at + len(line)))
+        if not ours:
+            others.append(at)
+        at += len(line)
+    if not own or any(own[0][0] < one < own[-1][0] for one in others):
+        return None
+    return own[0][0], own[-1][1]
 
 
 def _tables(text: str, section: str) -> tuple[Any, Any]:
@@ -103,6 +116,19 @@ def _item(value: Any) -> Any:
 def _written(value: Any) -> str:
     text: str = _item(value).as_string()
     return text
+
+
+def _whole(text: str, document: Any, name: str) -> list[Splice]:
+    """The splice for a document that was edited as a whole.
+
+    Raises:
+        SettingsError: lines that do not name the entry are others now: tomlkit brings some documents into order.
+    """
+    new = tomlkit.dumps(document)
+    before = iter(text.splitlines())
+    if not all(line in before for line in new.splitlines() if name not in line):
+        raise SettingsError(UNSAFE)
+    return _difference(text, new)
 
 
 def _difference(old: str, new: str) -> list[Splice]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from imagewright.cli.connect import NAME, Splice, apply, blocks, jsonc
+from imagewright.cli.connect import NAME, UNSAFE, Splice, apply, blocks, jsonc
 from imagewright.errors import SettingsError, StorageError, why
 from imagewright.storage.paths.files import remove_file, replace_file, save_new
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 LARGEST = 100_000_000
 """Bytes of a configuration that is read. Claude Code's also holds what was typed, and gets large."""
-UNSAFE = "it is written in a way that cannot be edited without touching something else"
 
 
 class Editor(NamedTuple):

@@ -18,7 +18,7 @@ from imagewright.errors import SettingsError
 
 TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\r\n]*|/\*.*?\*/|[{}\[\],:]|[^\s"/{}\[\],:]+|\S', re.DOTALL)
 SPACE = re.compile(r"[ \t\r\n]*")
-REST_OF_LINE = re.compile(r"(?:[ \t]|/\*[^\r\n]*?\*/)*(?://[^\r\n]*)?(?=\r?\n)")
+REST_OF_LINE = re.compile(r"(?:[ \t]|/\*(?:[^*\r\n]|\*(?!/))*\*/)*(?://[^\r\n]*)?(?=\r?\n)")
 """White space and comments, where nothing else stands before the end of the line."""
 INDENT = re.compile(r"(?<![^\r\n])[ \t]+(?=\S)")
 DECODER = JSONDecoder()
