@@ -63,12 +63,12 @@ def test_an_entry_written_by_hand_is_shown_and_stays_until_told(capsys: pytest.C
         "cursor", '{"mcpServers": {"imagewright": {"command": "old", "env": {"FAL_KEY": "SECRET"}, "x": 1}}}'
     )
     before = file.read_bytes()
-    for words, way in (([], "change"), (["--remove"], "take out")):
+    for words, way in (([], "change it"), (["--remove"], "take it out")):
         assert run("cursor", *words) == 2
         shown = capsys.readouterr().err
         assert "not put in by this command" in shown
         assert '"command": "old"' in shown
-        assert f"--replace to {way} it" in shown
+        assert f"--replace to {way} all the same" in shown
         assert "SECRET" not in shown
         assert file.read_bytes() == before
     assert run("cursor", "--replace", "--env", "IMAGEWRIGHT_WAIT=20") == 0
@@ -80,13 +80,17 @@ def test_an_entry_written_by_hand_is_shown_and_stays_until_told(capsys: pytest.C
     assert holds(client, file) == {"mcpServers": {}}
 
 
-def test_what_is_ours_already_but_for_what_goes_without_saying_is_connected(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("first", [["connect"], []], ids=["connected first", "never connected"])
+def test_an_entry_like_ours_counts_as_ours(first: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     program, *words = launch_command()
-    content = json.dumps({"mcpServers": {NAME: {"command": program, **({"args": words} if words else {})}}})
-    _, file = installed("cursor", content)
-    assert run("cursor") == 0
-    assert "already connected" in capsys.readouterr().out
-    assert file.read_text(encoding="utf-8") == content
+    content = f"[mcp_servers.{NAME}]\ncommand = {json.dumps(program)}\n" + (f"args = {words}\n" if words else "")
+    _, file = installed("codex", content)  # as `codex mcp add` writes it
+    if first:
+        assert run("codex") == 0
+        assert "already connected" in capsys.readouterr().out
+        assert file.read_text(encoding="utf-8") == content
+    assert run("codex", "--remove") == 0
+    assert file.read_text(encoding="utf-8") == ""
 
 
 def test_a_field_that_the_user_adds_to_our_entry_stays(capsys: pytest.CaptureFixture[str]) -> None:

@@ -179,17 +179,23 @@ def test_what_cannot_be_edited_is_left_as_it_is(name: str, capsys: pytest.Captur
         assert copies(file) == []
 
 
-def test_a_folder_and_a_read_only_file_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    _, file = installed("cursor")
+def test_what_is_no_file_that_may_be_written_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "cursor"
+    _, file = installed(name)
     file.mkdir()
-    assert run("cursor") == 2
+    assert run(name) == 2
     assert "it is a folder" in capsys.readouterr().err
     file.rmdir()
     file.write_text("{}", encoding="utf-8")
     file.chmod(0o444)
-    assert run("cursor") == 2
+    assert run(name) == 2
     assert "read-only" in capsys.readouterr().err
     assert file.read_text(encoding="utf-8") == "{}"
+    file.unlink()
+    file.parent.rmdir()
+    file.parent.touch()
+    assert run(name) == 1
+    assert "a part of the path is a file" in capsys.readouterr().err
 
 
 def test_a_file_that_another_program_changes_just_then_is_not_written(tmp_path: Path) -> None:

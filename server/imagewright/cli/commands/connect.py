@@ -105,7 +105,7 @@ class Wish:
         """What is to become of the client's file, see `edit.connect`."""
         note = edit.read_notes(self.notes).get(os.path.realpath(file))
         if self.remove:
-            return edit.disconnect(client, file, note, replace=self.replace)
+            return edit.disconnect(client, file, self.entry(client), note, replace=self.replace)
         return edit.connect(client, file, self.entry(client), note, replace=self.replace)
 
 
@@ -242,7 +242,7 @@ def _explain(client: Client, file: Path | None, error: ImagewrightError, entry: 
     put_error(f"imagewright: {client.title}: {where}{text.removesuffix('.')}. Nothing was changed.\n")
     if isinstance(error, edit.ByHandError):
         shown = json.dumps(_without_values(client, error.entry), indent=2, ensure_ascii=False)
-        put_error(f"It holds:\n{shown}\nUse --replace to {'change' if entry else 'take out'} it all the same.\n")
+        put_error(f"It holds:\n{shown}\nUse --replace to {'change it' if entry else 'take it out'} all the same.\n")
     elif entry is not None and file is not None:
         put_error(f"By hand, put this into {file}:\n{edit.block(client, _without_values(client, entry))}")
 

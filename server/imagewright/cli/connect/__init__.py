@@ -70,6 +70,8 @@ class Client(BaseModel):
     """The pages this was read from, as stored copies."""
     read: date
     """The day on which they were read."""
+    tried: str = ""
+    """What the program itself made of our entry on that day, as a sentence; empty where it could not be tried."""
     unsure: str = ""
     """What no page says, as a sentence; empty where all is said."""
 

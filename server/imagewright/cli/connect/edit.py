@@ -131,7 +131,7 @@ def connect(client: Client, file: Path, wanted: Mapping[str, Any], note: Note | 
         splices = editor.insert(text, client.section, NAME, merged)
         note = Note(pieces=_pieces(text, splices), made=_made(file, before, known=client.section in value))
     elif _filled(client, holder[NAME]) == merged:
-        return Change(file, before, before, "already connected", note)
+        return Change(file, before, before, "already connected", note or Note())
     elif note is None and not replace:
         raise ByHandError(holder[NAME])
     else:
@@ -145,8 +145,11 @@ def connect(client: Client, file: Path, wanted: Mapping[str, Any], note: Note | 
     return Change(file, before, after, "changed" if known else "connected", note)
 
 
-def disconnect(client: Client, file: Path, note: Note | None, *, replace: bool) -> Change:
-    """The change that takes our entry out again, and whatever was made for it. Arguments and errors as `connect`."""
+def disconnect(client: Client, file: Path, wanted: Mapping[str, Any], note: Note | None, *, replace: bool) -> Change:
+    """The change that takes our entry out again, and whatever was made for it. Arguments and errors as `connect`.
+
+    An entry that is as it is wanted counts as ours, whoever has written it.
+    """
     editor, file = EDITORS[client.format], Path(os.path.realpath(file))
     before = _read(file)
     mark, text = _decoded(before or b"")
@@ -154,16 +157,14 @@ def disconnect(client: Client, file: Path, note: Note | None, *, replace: bool) 
     holder = value.get(client.section)
     if before is None or not isinstance(holder, dict) or NAME not in holder:
         return Change(file, before, before, "not connected")
-    if note is None and not replace:
+    if note is None and not replace and _filled(client, holder[NAME]) != wanted:
         raise ByHandError(holder[NAME])
     note = note or Note()
     rest = {name: one for name, one in holder.items() if name != NAME}
     allowed = [{**value, client.section: rest}]
-    if not rest:
+    if not rest:  # what an empty section looks like is for the format to say
         bare = {name: one for name, one in value.items() if name != client.section}
-        allowed += (
-            [bare, {**bare, client.section: None}] if "section" in note.made else [{**bare, client.section: None}]
-        )
+        allowed += [bare, {**bare, client.section: None}]
     if note.pieces and note.digest == _digest(before):
         changed = apply(text, [Splice(start, end, old) for start, end, old in note.pieces])
     else:
