@@ -28,14 +28,14 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import anyio
 
 from imagewright.catalog.row import MODEL, OperationName
 from imagewright.settings.folders import find_folders
 from imagewright.storage.records import LOCAL
-from imagewright.storage.states import FINAL, CallState
+from imagewright.storage.states import FINAL, OPEN, CallState
 from imagewright.storage.stores import open_stores
 from tests.support.audits import Audit
 from tests.support.raw_client import MODERN, QUICK, RawClient
@@ -52,8 +52,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PATIENCE = 30.0
-"""Seconds until a state that never comes fails the test."""
+PATIENCE = 90.0
+"""Seconds until a state that never comes fails the test; on a busy machine, one that comes may take many."""
 PAUSE = 0.002
 """Seconds between two looks into the journal; the server needs its turn at the lock."""
 LOCKED = 1.5
@@ -227,10 +227,19 @@ class House:
         if aim is Aim.FETCHING:
             until(self._asked_for_files, "no file was ever asked for")
             return
-        reached = CallState(aim)
-        until(
-            lambda: any(call.state is reached for job in self.jobs() for call in job.calls), f"no call was ever {aim}"
-        )
+        until(lambda: aim in self._states("call"), f"no call was ever {aim}")
+        if aim is Aim.SUBMITTING:  # it is written down before anything is sent
+            until(lambda: self.vendor.received(self.vendor.submits), "nothing was ever submitted")
+
+    def _states(self, table: Literal["call", "job"]) -> list[str]:
+        """The state of every row; a look that costs so little that it can be had again and again."""
+        if not self._file.exists():
+            return []
+        with closing(sqlite3.connect(self._file, timeout=PATIENCE)) as connection:
+            try:
+                return [state for (state,) in connection.execute(f"SELECT state FROM {table}")]  # noqa: S608 - of two names
+            except sqlite3.OperationalError:  # no tables yet
+                return []
 
     def jobs(self) -> list[JobRecord]:
         """Every job in the journal."""
@@ -251,12 +260,11 @@ class House:
     def wait_until_settled(self, jobs: int = 0, patience: float = PATIENCE) -> None:
         """Return when no job is left unfinished, and there are at least so many."""
         deadline = time.monotonic() + patience
-        while True:
-            found = self.jobs()
-            if all(job.done for job in found) and len(found) >= jobs:
-                return
-            left = [(job.id, [call.state.value for call in job.calls]) for job in found if not job.done]
-            assert time.monotonic() < deadline, f"stuck: {left}, of {len(found)} jobs"
+        while len(states := self._states("job")) < jobs or OPEN & {*states}:
+            if time.monotonic() > deadline:
+                found = self.jobs()
+                left = [(job.id, [call.state.value for call in job.calls]) for job in found if not job.done]
+                raise AssertionError(f"stuck: {left}, of {len(found)} jobs")
             time.sleep(0.02)
 
     def pictures(self) -> list[PictureRecord]:

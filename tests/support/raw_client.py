@@ -28,7 +28,7 @@ PREFIX = "io.modelcontextprotocol"
 AS_A_USER = ("-m", "imagewright")
 QUICK = (str(Path(__file__).with_name("quick_server.py")),)
 """The code with which Python starts the server: as it is, or so that it asks often."""
-PATIENCE = 30.0
+PATIENCE = 90.0
 """Seconds until a missing answer fails the test; a right server never comes near it."""
 
 
