@@ -33,6 +33,8 @@ SECONDS = 0.1
 """How long an emulated vendor that queues takes: longer than nothing, so that there is something to ask about."""
 FEW = 2
 """How many variants are asked for: each may be a picture of 4K, which takes half a second."""
+AT_ONCE = 12
+"""Calls that are made side by side: each must be answered within the server's wait, however busy the machine is."""
 ENOUGH = 1e6
 """What is in an account that can be empty, in the vendor's own unit."""
 WIDTH, HEIGHT = 480, 400
@@ -175,7 +177,7 @@ class Run:
 
 
 def run(name: str, cells: Sequence[Cell], folder: Path) -> Run:
-    """All calls of one provider, side by side: its waits between questions are what takes the time."""
+    """All calls of one provider, many side by side: its waits between questions are what takes the time."""
     for cell in cells:
         cell.make_pictures(folder)
     made = Run(folder, {})
@@ -196,12 +198,13 @@ def run(name: str, cells: Sequence[Cell], folder: Path) -> Run:
             own[f"IMAGEWRIGHT_{name.upper()}_RATE"] = "10000/1"  # the cells of a vendor are more than it takes at once
             with RawClient(MODERN, env=environment(emulators) | own, quick=True) as client:
                 made.tools = made.tools or {tool["name"]: tool for tool in client.ask("tools/list")["tools"]}
-                begun = {
-                    client.begin("tools/call", {"name": cell.route.tool, "arguments": cell.arguments(folder)}): cell
-                    for cell in group
-                }
-                for request, message in client.answers(begun).items():
-                    made.results[begun[request].number] = message["result"]
+                for place in range(0, len(group), AT_ONCE):
+                    begun = {
+                        client.begin("tools/call", {"name": cell.route.tool, "arguments": cell.arguments(folder)}): cell
+                        for cell in group[place : place + AT_ONCE]
+                    }
+                    for request, message in client.answers(begun).items():
+                        made.results[begun[request].number] = message["result"]
             made.log += client.log + client.stray
         made.strangers = [f"{one.method} {one.path}" for one in emulator.requests if not one.label]
     return made
