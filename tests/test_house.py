@@ -17,11 +17,13 @@ TEXTS = [*SOURCES, *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "serv
 TESTS = [file for file in SOURCES if file.name.startswith("test_")]
 FEWER_THAN = 400
 """Lines of a file: what is longer has more than one subject."""
-MOST_FILES = 190
+MOST_FILES = 191
 """Python files below `server/`: who follows a call should have to open a dozen of them."""
 GUIDES = {
     "SECURITY.md": ("",),
     "CONTRIBUTING.md": ("", "server/imagewright", "server/imagewright/providers/kie", "tests/support"),
+    "docs/adding-a-model.md": ("",),
+    "docs/adding-a-vendor.md": ("", "server/imagewright/providers/kie"),
     "docs/storage.md": ("", "server/imagewright/storage", "server/imagewright", "tests/storage"),
     "benchmarks/README.md": ("",),
 }

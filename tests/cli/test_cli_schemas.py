@@ -22,6 +22,7 @@ from imagewright.cli.commands.schemas import (
     settings_tables,
 )
 from imagewright.cli.main import main
+from imagewright.cli.pages import GENERATED, markers
 from imagewright.engine.config import all_paces, all_routes
 from imagewright.engine.offer import tool_names
 from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS
@@ -30,9 +31,9 @@ FIRST, LAST = PROVIDERS
 BEGIN, FINISH = SETTINGS
 TOP, BOTTOM = KEYS
 PROJECT = '[project]\nname = "imagewright"\n'
-README = f"# Imagewright\n\n{START}\nold\n{END}\n\nMore.\n\n{FIRST}\n{LAST}\nEnd.\n"
+README = f"# Imagewright\n\n{START}\nold\n{END}\n\nMore.\n"
 SETTINGS_PAGE = f"# Settings\n\n{BEGIN}\n{FINISH}\n\nMore.\n"
-PROVIDERS_PAGE = f"# Keys\n\n{TOP}\n{BOTTOM}\n\nMore.\n"
+PROVIDERS_PAGE = f"# Keys\n\n{FIRST}\n{LAST}\n\n{TOP}\n{BOTTOM}\n\nMore.\n"
 
 
 @pytest.fixture
@@ -50,6 +51,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "docs").mkdir()
     (folder / "docs" / "settings.md").write_text(SETTINGS_PAGE, encoding="utf-8")
     (folder / "docs" / "providers.md").write_text(PROVIDERS_PAGE, encoding="utf-8")
+    for name in GENERATED:
+        (folder / "docs" / f"{name}.md").write_text("\n".join(markers(name)), encoding="utf-8")
     monkeypatch.chdir(folder / "server")
     return folder
 
@@ -119,10 +122,13 @@ def test_in_a_checkout_the_tables_of_the_documents_are_looked_after_too(
     text = (project / "docs" / "settings.md").read_text(encoding="utf-8")
     assert text == f"# Settings\n\n{BEGIN}\n{tables}\n{FINISH}\n\nMore.\n"
     text = (project / "docs" / "providers.md").read_text(encoding="utf-8")
-    assert text == f"# Keys\n\n{TOP}\n{key_tables(all_routes(), all_paces())}\n{BOTTOM}\n\nMore.\n"
+    served, offered = provider_table(all_routes()), key_tables(all_routes(), all_paces())
+    assert text == f"# Keys\n\n{FIRST}\n{served}\n{LAST}\n\n{TOP}\n{offered}\n{BOTTOM}\n\nMore.\n"
     text = (project / "README.md").read_text(encoding="utf-8")
-    models, providers = capability_table(catalog().values()), provider_table(all_routes())
-    assert text == f"# Imagewright\n\n{START}\n{models}\n{END}\n\nMore.\n\n{FIRST}\n{providers}\n{LAST}\nEnd.\n"
+    assert text == f"# Imagewright\n\n{START}\n{capability_table(catalog().values())}\n{END}\n\nMore.\n"
+    for name, made in GENERATED.items():
+        start, end = markers(name)
+        assert (project / "docs" / f"{name}.md").read_text(encoding="utf-8") == f"{start}\n{made()}\n{end}"
     assert (project / "tool_schemas").is_dir()
     assert main(["schemas", "--check"]) == 0
 
@@ -134,7 +140,7 @@ def test_another_folder_leaves_the_readme_alone(project: Path, tmp_path: Path) -
     assert not (project / "tool_schemas").exists()
 
 
-@pytest.mark.parametrize("marker", [START, END, FIRST, LAST, BEGIN, FINISH, TOP, BOTTOM])
+@pytest.mark.parametrize("marker", [START, END, FIRST, LAST, BEGIN, FINISH, TOP, BOTTOM, *markers("tools")])
 def test_a_document_without_one_of_its_markers_is_an_error(
     marker: str, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

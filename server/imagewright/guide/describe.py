@@ -144,6 +144,14 @@ def editions(row: Row) -> str:
 
 
 def _edition(row: Row, edition: Edition) -> str:
+    own = peculiarities(row, edition)
+    days = [f"from {edition.released}"] if edition.released else []
+    days += [f"until {edition.ends}"] if edition.ends else []
+    return ", ".join([edition.title, *days]) + (f"; {', '.join(own)}" if own else "")
+
+
+def peculiarities(row: Row, edition: Edition) -> list[str]:
+    """What an edition has of what not all editions have, or lacks, in a few words each."""
     own = [f"no {name}" for name in edition.without if forms(row, name)]
     for name, limit in {**edition.limits, **edition.operations.get(OperationName.GENERATE, {})}.items():
         offered = [
@@ -153,9 +161,7 @@ def _edition(row: Row, edition: Edition) -> str:
             own.append(f"{name} {listed(map(shown, dict.fromkeys(offered)), 'or')}")
         if limit.max_items is not None and forms(row, name):
             own.append(f"at most {limit.max_items} {name}")
-    days = [f"from {edition.released}"] if edition.released else []
-    days += [f"until {edition.ends}"] if edition.ends else []
-    return ", ".join([edition.title, *days]) + (f"; {', '.join(own)}" if own else "")
+    return own
 
 
 def _high(row: Row, name: str) -> float:

@@ -297,13 +297,17 @@ def _arguments(row: Row) -> str:
     for operation in operations(row):
         heading = f"**{verb(operation).capitalize()}**{_selected(row, operation)}"
         lines = [heading, ""] if len(row.operations) > 1 else []
-        taken = row.operations[operation].arguments.items()
-        rows = ((f"`{name}`", _allowed(one), _default(one), one.describe) for name, one in taken)
-        blocks.append("\n".join([*lines, markdown_table(("argument", "allowed", "default", "meaning"), rows)]))
+        blocks.append("\n".join([*lines, argument_table(row.operations[operation].arguments)]))
     known = row.arguments().keys()
     whole = [rule.say for rule in row.rules if known >= {*rule.when, *rule.items, *rule.values}]
     rules = [f"- {sentence[0].upper()}{sentence[1:]}." for sentence in whole]
     return "\n\n".join([*blocks, "\n".join(rules)]).rstrip()
+
+
+def argument_table(taken: Mapping[str, Argument]) -> str:
+    """The Markdown table of arguments: what each may be, its default, what it means."""
+    rows = ((f"`{name}`", _allowed(one), _default(one), one.describe) for name, one in taken.items())
+    return markdown_table(("argument", "allowed", "default", "meaning"), rows)
 
 
 def _selected(row: Row, operation: OperationName) -> str:

@@ -1,7 +1,7 @@
 """`imagewright schemas [--out DIR] [--check]`: every tool's schema as a file, for people and other programs.
 
-In a checkout of the project the generated tables of README.md, docs/settings.md and docs/providers.md are kept current
-too, and docs/config.example.toml. What each provider serves is made from the routes here.
+In a checkout of the project the generated parts of README.md and of pages in docs/ are kept current too, and
+docs/config.example.toml. What each provider serves is made from the routes here.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from imagewright.catalog.load import catalog
 from imagewright.catalog.row import MODEL, PICTURE_KINDS, verb
 from imagewright.cli import put, put_error
 from imagewright.cli.options import Command, option
+from imagewright.cli.pages import GENERATED, markers
 from imagewright.engine.config import all_paces, all_routes
 from imagewright.engine.offer import effective_row, end_of
 from imagewright.errors import StorageError
@@ -41,9 +42,9 @@ FOLDER = "tool_schemas"
 PARTS = ("name", "title", "description", "inputSchema", "outputSchema")
 """What of a tool's definition is written, in this order."""
 PROVIDERS = ("<!-- provider table: start -->", "<!-- provider table: end -->")
-"""What the table of providers stands between in README.md."""
+"""What the table of providers stands between in docs/providers.md."""
 KEYS = ("<!-- keys: start -->", "<!-- keys: end -->")
-"""What the tables of docs/providers.md stand between."""
+"""What the tables of that page stand between, one per key."""
 SETTINGS = ("<!-- settings: start -->", "<!-- settings: end -->")
 """What the tables of docs/settings.md stand between."""
 ALL = date.min
@@ -117,12 +118,15 @@ def drifts(out: Path, home: Path | None) -> Iterator[tuple[Path, str, str | None
     if home is not None:
         readme, settings, keys = home / "README.md", home / "docs" / "settings.md", home / "docs" / "providers.md"
         text = readme.read_text(encoding="utf-8")
-        text = replace_between(text, START, END, capability_table(catalog().values()))
-        wanted[readme] = replace_between(text, *PROVIDERS, provider_table(all_routes()))
+        wanted[readme] = replace_between(text, START, END, capability_table(catalog().values()))
         text = settings.read_text(encoding="utf-8")
         wanted[settings] = replace_between(text, *SETTINGS, settings_tables(KEY_VARIABLES, OTHER_HOSTS))
         wanted[home / "docs" / "config.example.toml"] = example()
-        wanted[keys] = replace_between(keys.read_text(encoding="utf-8"), *KEYS, key_tables(all_routes(), all_paces()))
+        for name, made in GENERATED.items():
+            page = home / "docs" / f"{name}.md"
+            wanted[page] = replace_between(page.read_text(encoding="utf-8"), *markers(name), made())
+        text = replace_between(keys.read_text(encoding="utf-8"), *PROVIDERS, provider_table(all_routes()))
+        wanted[keys] = replace_between(text, *KEYS, key_tables(all_routes(), all_paces()))
     for file, text in wanted.items():
         try:
             # universal newlines: a Windows checkout may have turned the line ends
