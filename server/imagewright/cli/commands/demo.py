@@ -119,7 +119,7 @@ def command(out: Path | None) -> int:
     return 0 if shown and not any(scene.trouble for scene in shown) else 1
 
 
-async def _perform(on: Sequence[str], out: Path, environment: Mapping[str, str]) -> list[Scene]:
+async def _perform(on: Sequence[str], out: Path, environment: dict[str, str]) -> list[Scene]:
     with reporting() as reporter:
         tell = reporter.begin("server")
         tell(0.0, "starts")
@@ -129,7 +129,7 @@ async def _perform(on: Sequence[str], out: Path, environment: Mapping[str, str])
         # loaded now, as the protocol takes a while and something should stand on the screen before
         from imagewright.surface.client import open_client  # noqa: PLC0415 - see above
 
-        async with open_client(["serve", "--provider", "offline", "--tools", ",".join(on)], {**environment}) as client:
+        async with open_client(["serve", "--provider", "offline", "--tools", ",".join(on)], environment) as client:
             listed = await client.list_tools()
             tell(1.0, f"offers {counted(len(listed), 'tool')}")
             for scene in plan:
