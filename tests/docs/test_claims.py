@@ -62,6 +62,15 @@ def test_the_row_of_the_example_is_one_and_an_eighth() -> None:
     assert parse_row(f"{raw['tool']}.toml", raw, words).tool not in catalog()
 
 
+def test_a_message_that_is_quoted_is_one_of_ours() -> None:
+    quoted = re.findall(
+        r"^\|[^|\n]*\"([^\"|]+)\"[^|\n]*\|", (ROOT / "docs" / "troubleshooting.md").read_text("utf-8"), re.MULTILINE
+    )
+    sources = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "server").rglob("*.py"))
+    assert len(quoted) >= 4
+    assert [words for words in quoted if words.removesuffix(" ...") not in sources] == []
+
+
 def test_every_page_is_in_the_index() -> None:
     listed = set(re.findall(r"\]\(([\w-]+\.md)\)", INDEX.read_text(encoding="utf-8")))
     assert listed == {page.name for page in PAGES if page.parent == INDEX.parent and page != INDEX}

@@ -52,7 +52,8 @@ MADE = ".imagewright-demo.json"
 """Names what a demo has put into its folder, each file with the SHA-256 digest of its content."""
 CLOSING = (
     "Nothing left this machine: the built-in offline provider made these. Cutting out, reframing and enlarging are "
-    "real; what is generated or edited is a marked placeholder until a provider has a key."
+    "real; what is generated or edited is a marked placeholder until a provider has a key. The pictures are not "
+    "in your gallery, and the next demo replaces them."
 )
 
 LARGEST_SHOWN = 50_000_000
