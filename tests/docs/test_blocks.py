@@ -1,10 +1,9 @@
 """Every block of README.md and of docs/ works: commands run as they stand, in order, on a machine new to us.
 
 A `sh` block is run from the root of a clone, with `.venv` in it, by a user with an empty home. A `console` block is for
-what needs a person or a network: its commands are only read. Three things in `sh` blocks are not as a newcomer has
-them. What makes the environment and installs into it needs a network, so `.venv` is there already; what comes after
-that in the same line is run by tests of its own. And `claude` is a small program that starts the command it is given,
-as the real one does.
+what needs a person or a network: its commands are only read. One thing is not as a newcomer has it: what makes the environment and
+installs into it needs a network too, so `.venv` is there already, and what comes after that in the same line is run by
+tests of its own.
 """
 
 from __future__ import annotations
@@ -40,12 +39,6 @@ INSTALL = "python3 -m venv --upgrade-deps .venv && .venv/bin/pip install "
 ELSEWHERE = {".venv/bin/imagewright demo": "cli/test_cli_demo.py", ".venv/bin/pytest": "all of them"}
 """What follows an installation, and where it is run."""
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "tests", "build", "dist", "*.egg-info")
-CLAUDE = """#!/bin/sh
-while [ "$1" != "--" ]; do shift; done
-shift
-echo "$1"
-exec "$@" </dev/null
-"""
 PYTHON = """#!/bin/sh
 exec "{python}" "$@"
 """
@@ -85,23 +78,20 @@ def socket_address() -> Iterator[str]:
 
 @pytest.fixture
 def clone(socket_address: str, tmp_path: Path) -> Path:
-    """A clone with the command line in its environment, beside an empty home and the program of a client."""
+    """A clone with the command line in its environment, beside an empty home."""
     here = tmp_path / "imagewright"
     shutil.copytree(ROOT, here, ignore=LEFT_OUT)
     put_program(here / ".venv" / "bin" / "imagewright", socket_address)
     (tmp_path / "home").mkdir()
-    claude, python = tmp_path / "bin" / "claude", here / ".venv" / "bin" / "python"
-    claude.parent.mkdir()
-    for file, text in ((claude, CLAUDE), (python, PYTHON.format(python=sys.executable))):
-        file.write_text(text, encoding="utf-8")
-        file.chmod(0o755)
+    python = here / ".venv" / "bin" / "python"
+    python.write_text(PYTHON.format(python=sys.executable), encoding="utf-8")
+    python.chmod(0o755)
     return here
 
 
 def run(words: list[str], clone: Path) -> subprocess.CompletedProcess[str]:
     kept = {name: os.environ[name] for name in ("LANG", "TMPDIR") if name in os.environ}
-    programs = [str(clone.parent / "bin"), "/usr/local/bin", "/usr/bin", "/bin"]
-    own = {"HOME": str(clone.parent / "home"), "PATH": os.pathsep.join(programs)}
+    own = {"HOME": str(clone.parent / "home"), "PATH": os.pathsep.join(["/usr/local/bin", "/usr/bin", "/bin"])}
     return subprocess.run(  # noqa: S603 - words of our own pages
         words,
         stdin=subprocess.DEVNULL,
@@ -143,12 +133,6 @@ def test_every_program_in_python_runs_and_says_something(page: Path, clone: Path
         done = run([sys.executable, program.name], clone)
         assert done.returncode == 0, done.stderr
         assert done.stdout.strip(), "it shows nothing"
-
-
-@pytest.mark.skipif(not HAS_FORK, reason="as above")
-def test_what_a_client_should_start_has_its_full_path(clone: Path) -> None:
-    (line,) = (line for block in blocks(PAGES[0], "sh") for line in block.commands if line.startswith("claude "))
-    assert in_shell(line, clone).stdout.splitlines()[0] == str(clone / ".venv" / "bin" / "imagewright")
 
 
 def test_the_first_command_makes_what_the_others_use() -> None:

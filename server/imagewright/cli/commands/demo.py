@@ -33,7 +33,6 @@ from imagewright.cli.output import console, table
 from imagewright.cli.progress import reporting
 from imagewright.cli.session import settings_now
 from imagewright.imaging.sheet import SheetEntry, contact_sheet
-from imagewright.providers import KEY_VARIABLES
 from imagewright.settings.table import HOME, ROOTS, WAIT
 from imagewright.storage.paths.files import read_file, remove_file, replace_file, save_new
 from imagewright.text import counted
@@ -211,17 +210,17 @@ def _print(shown: Sequence[Scene], out: Path, sheet: Path | None) -> None:
     screen.print()
     console(prose=True).print(CLOSING)
     screen.print()
-    key = next(variables[0] for variables in KEY_VARIABLES.values() if variables)
+    ours = launch_words()
     lines = {
         "pictures": str(out),
         "contact sheet": "none" if sheet is None else str(sheet),
-        "connect Claude Code": f"claude mcp add imagewright -- {launch_words()}",
-        "other clients": f"have them start: {launch_words()}",
-        "real pictures": f"set {key} there, then ask your assistant for one",
-        "check the setup": f"{launch_words()} doctor",
+        "clients found here": f"{ours} connect",
+        "connect one": f"{ours} connect claude-desktop",
+        "any other client": f"have it start: {ours}",
+        "check the setup": f"{ours} doctor",
     }
     for what, value in lines.items():
-        screen.print(Text.assemble((f"{what:<21}", "bold"), value), soft_wrap=True)
+        screen.print(Text.assemble((f"{what:<20}", "bold"), value), soft_wrap=True)
 
 
 def _made(scene: Scene) -> Text:
