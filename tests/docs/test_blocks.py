@@ -1,9 +1,9 @@
 """Every block of README.md and of docs/ works: commands run as they stand, in order, on a machine new to us.
 
 A `sh` block is run from the root of a clone, with `.venv` in it, by a user with an empty home. A `console` block is for
-what needs a person or a network: its commands are only read. One thing is not as a newcomer has it: what makes the environment and
-installs into it needs a network too, so `.venv` is there already, and what comes after that in the same line is run by
-tests of its own.
+what needs a person or a network: its commands are only read. One thing is not as a newcomer has it: what
+makes the environment and installs into it needs a network too, so `.venv` is there already, and what comes after that
+in the same line is run by tests of its own.
 """
 
 from __future__ import annotations
