@@ -52,7 +52,7 @@ WITH_COMMANDS = [page for page in PAGES if blocks(page, "sh")]
 
 
 def named(pages: list[Path] | tuple[Path, ...]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("page", pages, ids=lambda page: page.stem)
+    return pytest.mark.parametrize("page", pages, ids=lambda page: page.relative_to(ROOT).as_posix())
 
 
 @pytest.fixture(scope="module")

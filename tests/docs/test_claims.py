@@ -76,7 +76,7 @@ def test_every_page_is_in_the_index() -> None:
     assert listed == {page.name for page in PAGES if page.parent == INDEX.parent and page != INDEX}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_a_link_into_a_page_leads_to_a_heading(page: Path) -> None:
     for target, heading in re.findall(r"\]\(([\w./-]*\.md)?#([\w-]+)\)", page.read_text(encoding="utf-8")):
         there = page.parent / target if target else page
