@@ -15,7 +15,7 @@ from imagewright.catalog.load import row_in
 from imagewright.catalog.row import AUTO, OperationName
 from imagewright.engine.inputs import INPUTS
 from imagewright.engine.job import SHARE_MADE, Job, error_of, most_taken
-from imagewright.engine.pictures import RESULT, SpoolWriter, fetch_key, in_spool, job_key
+from imagewright.engine.pictures import RESULT, SpoolWriter, fetch_key, job_key
 from imagewright.errors import PictureError, StorageError, error_data
 from imagewright.imaging.limiter import PROBE_BYTES, decode
 from imagewright.imaging.workers import probe
@@ -180,7 +180,7 @@ class Spool(SpoolWriter):
             return plan, inputs
         given = plan.alternatives[0].sources if plan.alternatives else ()
         sources = [await self.keep_source(job_id, str(place), source) for place, source in enumerate(given)]
-        return in_spool(plan, sources), inputs
+        return plan.in_spool(sources), inputs
 
     @asynccontextmanager
     async def with_pictures(

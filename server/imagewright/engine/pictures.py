@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imagewright.engine.check import Checked
-    from imagewright.engine.plan import Plan
     from imagewright.imaging.files import PictureFacts
     from imagewright.providers.base import MaskForm, Order, Output, PictureForm, Route
     from imagewright.storage.blob_store import BlobStore
@@ -240,18 +239,6 @@ def without_pictures(order: Order) -> Order:
     """The order with empty pictures, which still have their sides and types."""
     mask = None if order.mask is None else replace(order.mask, data=b"")
     return replace(order, images=tuple(replace(one, data=b"") for one in order.images), mask=mask)
-
-
-def in_spool(plan: Plan, sources: Sequence[Source]) -> Plan:
-    """The plan without the bytes of any picture. `sources` are those of its alternatives, as the spool has them."""
-    given = plan.spec.request  # as it was given, without data URIs
-    return replace(
-        plan,
-        orders=tuple(map(without_pictures, plan.orders)),
-        alternatives=tuple(
-            replace(one, sources=tuple(sources), checked=replace(one.checked, given=given)) for one in plan.alternatives
-        ),
-    )
 
 
 def forget_frames(error: BaseException) -> None:

@@ -15,7 +15,7 @@ from imagewright.catalog.nearest import nearest_hint, nearest_ratio
 from imagewright.catalog.row import AUTO, MODEL, PICTURE_KINDS, OperationName, narrowed, outside
 from imagewright.engine.job import RATIO_TOLERANCE, Asked, JobSpec
 from imagewright.engine.offer import ENGINE_ARGUMENTS
-from imagewright.engine.pictures import MASK, factor_of, is_reduced, prepare_all, too_large
+from imagewright.engine.pictures import MASK, factor_of, is_reduced, prepare_all, too_large, without_pictures
 from imagewright.errors import Refusal
 from imagewright.providers.base import EVERY_EDITION, Order
 from imagewright.storage.records import EXTENSIONS
@@ -203,6 +203,14 @@ class Plan:
     def model(self) -> str:
         """The vendor's id of the model that will serve it."""
         return self.orders[0].model
+
+    def in_spool(self, sources: Sequence[Source]) -> Plan:
+        """The same without the bytes of any picture; `sources` are those of its alternatives, as the spool has them."""
+        given = self.spec.request  # as it was given, without data URIs
+        others = (
+            replace(one, sources=tuple(sources), checked=replace(one.checked, given=given)) for one in self.alternatives
+        )
+        return replace(self, orders=tuple(map(without_pictures, self.orders)), alternatives=tuple(others))
 
 
 async def first_plan(able: Sequence[Candidate], *, limited: bool) -> Plan:
