@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -24,7 +25,6 @@ from tests.support.pictures import NOT_PICTURES, cut_short, mask_of, noise, phot
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 
 pytestmark = [
@@ -338,7 +338,7 @@ async def test_a_worker_is_for_itself_and_knows_no_key(fresh: Workers, monkeypat
     monkeypatch.setenv("IMAGEWRIGHT_BUDGET", "1")
     await decode(workers.probe, photo(), per_pixel=0)
     (one,) = fresh.idle
-    assert os.getsid(one.pid) == one.pid
+    assert os.getpgid(one.pid) == one.pid
     if sys.platform == "linux":
         assert b"planted" not in await anyio.Path(f"/proc/{one.pid}/environ").read_bytes()
     given = {
@@ -362,12 +362,17 @@ time.sleep(600)
 """
 
 
-def test_a_server_that_is_killed_leaves_no_worker() -> None:
+@pytest.mark.parametrize("is_stopped", [False, *([True] if sys.platform == "linux" else [])])
+def test_a_server_that_is_killed_leaves_no_worker(*, is_stopped: bool) -> None:
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, env=env) as server:  # noqa: S603 - our own words
         assert server.stdout is not None
         pid = int(server.stdout.readline())
         assert _lives(pid)
+        if is_stopped:
+            os.kill(pid, signal.SIGSTOP)
+            stat = Path(f"/proc/{pid}/stat")
+            anyio.run(_until, lambda: stat.read_text("ascii").rpartition(")")[2].split()[0] == "T")
         server.kill()
     anyio.run(_until, lambda: not _lives(pid))
 

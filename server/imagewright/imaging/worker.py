@@ -1,7 +1,8 @@
 """One worker: a small process that decodes pictures for a server, and how a server starts it and speaks with it.
 
 It reads messages from its standard input, does what each asks, and answers. It ends when its input ends, and so with
-its server, once the work at hand is done. It has neither keys nor settings, and no terminal's Ctrl-C reaches it.
+its server, once the work at hand is done; one that somebody has stopped is ended by the system then (not on Windows).
+It has neither keys nor settings, and no terminal's Ctrl-C reaches it.
 Before each piece of work it sets its own limits, which the system enforces:
 
 - Its address space, from the picture's pixels (Linux: RLIMIT_AS). macOS has this limit and does not enforce it, and
@@ -29,6 +30,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from imagewright.errors import PictureError, StorageError
 from imagewright.imaging.limiter import Preview, Target
+from imagewright.processes import start_python
 
 if sys.platform != "win32":
     import fcntl
@@ -124,18 +126,11 @@ class Worker:
         Raises:
             OSError: it cannot be started.
         """
-        if getattr(sys, "frozen", False) or not sys.executable:
-            raise OSError("this program is no Python that could start another")
-        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and our own words
-            [sys.executable, "-S", "-P", "-c", program(module, sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # a client waits until everybody has closed the server's standard error
-            bufsize=0,
-            cwd=os.path.abspath(os.sep),  # noqa: PTH100 - no folder is kept from being removed
-            env=environment(os.environ),
-            start_new_session=True,
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # only Windows has it
+        self._process = start_python(
+            ["-S", "-P", "-c", program(module, sys.path)],
+            environment(os.environ),
+            own_session=False,
+            flags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # only Windows has it
         )
         self.pid = self._process.pid
         self.idle_since = time.monotonic()

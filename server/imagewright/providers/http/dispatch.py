@@ -19,6 +19,7 @@ import threading
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field, fields
+from functools import partial
 from io import BufferedWriter
 from itertools import count
 from pathlib import Path
@@ -29,6 +30,7 @@ import anyio
 import anyio.to_thread
 
 from imagewright import __version__
+from imagewright.processes import start_python
 from imagewright.providers.http.classify import Broken
 from imagewright.providers.http.request import Reply
 
@@ -359,29 +361,14 @@ def spawn() -> subprocess.Popen[bytes]:
     Raises:
         OSError: it cannot be started.
     """
-    if getattr(sys, "frozen", False) or not sys.executable:
-        raise OSError("this program is no Python that could start another")
+    start = partial(start_python, ["-P", "-m", MODULE], environment(os.environ), own_session=True)
     if sys.platform == "win32":
         detached = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS
         try:
-            return _popen(detached | subprocess.CREATE_BREAKAWAY_FROM_JOB)
+            return start(flags=detached | subprocess.CREATE_BREAKAWAY_FROM_JOB)
         except PermissionError:  # the job that this process is in keeps all of its processes
-            return _popen(detached)
-    return _popen(0)
-
-
-def _popen(flags: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603 - our own interpreter and our own words
-        [sys.executable, "-P", "-m", MODULE],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # a client waits until everybody has closed the server's standard error
-        bufsize=0,
-        cwd=os.path.abspath(os.sep),  # noqa: PTH100 - no folder is kept from being removed
-        env=environment(os.environ),
-        start_new_session=True,
-        creationflags=flags,
-    )
+            return start(flags=detached)
+    return start()
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:
