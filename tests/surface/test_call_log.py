@@ -16,6 +16,7 @@ from tests.support.vendors import environment, opened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("hurried")]
 
@@ -24,11 +25,13 @@ PROMPT = "a secret kite\nERROR forged"
 
 @pytest.fixture(autouse=True)
 def usual_level() -> Iterator[None]:
-    """The process's log is as before."""
-    root = logging.getLogger().level
+    """The process's log is as a server sets it up, and as before afterwards."""
+    root = logging.getLogger()
+    before = root.level
+    root.setLevel(logging.WARNING)
     yield
     log_at("warning")
-    logging.getLogger().setLevel(root)
+    root.setLevel(before)
 
 
 async def _calls(caplog: pytest.LogCaptureFixture, level: str, prompts: str = "") -> list[str]:
@@ -65,6 +68,21 @@ async def test_prompts_stand_in_it_only_where_they_are_asked_for_and_forge_nothi
     made, failed, _, _ = await _calls(caplog, "debug", "on")
     assert "prompt 'a secret kite ERROR forged'" in made
     assert "prompt 'another kite'" in failed
+
+
+def _configure(home: Path, level: str) -> None:
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "config.toml").write_text(f'log = "{level}"\n', encoding="utf-8")
+
+
+async def test_the_level_follows_the_file(home: Path) -> None:
+    async with open_engine(load_settings(os.environ)) as engine:
+        for level, shown in (("info", True), ("error", False), ("warning", False), ("debug", True)):
+            _configure(home, level)
+            await engine.reload()
+            assert logging.getLogger("imagewright.surface.server").isEnabledFor(logging.INFO) is shown
+            assert not logging.getLogger("httpx").isEnabledFor(logging.INFO)
+            assert logging.getLogger("mcp").isEnabledFor(logging.WARNING) is (level != "error")
 
 
 async def test_nothing_is_logged_of_calls_as_long_as_nobody_asks(caplog: pytest.LogCaptureFixture) -> None:

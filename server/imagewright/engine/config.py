@@ -22,7 +22,6 @@ from imagewright.providers import (
     open_provider,
 )
 from imagewright.providers.base import PollPolicy, ProviderConfig, TellsRetirements
-from imagewright.providers.common.keys import KeyCheck, try_addresses, try_key
 from imagewright.settings import without_secrets
 from imagewright.settings.kinds import LEVELS
 from imagewright.settings.load import warn_once
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 
     from imagewright.engine.offer import Offer
     from imagewright.providers.base import Finished, Handle, Order, Output, Provider, Route, Running, Sending
+    from imagewright.providers.common.keys import KeyCheck
     from imagewright.providers.http.client import Sender
     from imagewright.settings.load import Settings
 
@@ -155,6 +155,8 @@ async def check_online(settings: Settings, names: Iterable[str]) -> dict[str, tu
 
     All are asked at once, nothing is spent, and a vendor that does not answer raises no error.
     """
+    from imagewright.providers.common.keys import try_addresses, try_key  # noqa: PLC0415 - for commands, not for servers
+
     http = open_checking_client()
     found: dict[str, tuple[KeyCheck, dict[str, str | int]]] = {}
 

@@ -17,7 +17,7 @@ import anyio.to_thread
 from imagewright.engine.config import make_config, watch_files
 from imagewright.errors import Problem, Refusal
 from imagewright.providers import open_client
-from imagewright.settings.load import load_settings
+from imagewright.settings.load import load_settings, log_at
 from imagewright.text import plain, say
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ class Engine:
             return make_config(load_settings(before.settings.environment, before.settings.command_line), self._http)
 
         self.config = await anyio.to_thread.run_sync(read)
+        log_at(self.config.settings.log)
         return self.config.offer != before.offer
 
     async def follow_files(self, on_change: Callable[[], Awaitable[None]] | None = None) -> None:

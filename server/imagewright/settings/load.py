@@ -243,8 +243,11 @@ def log_at(level: str) -> None:
     usual = table.LOG.default  # as the log was set up
     logging.getLogger("imagewright").setLevel(logging.NOTSET if level == usual else level.upper())
     logging.getLogger("mcp").setLevel(logging.INFO if level == "debug" else logging.NOTSET)
+    root = logging.getLogger()
     if level == "error":
-        logging.getLogger().setLevel(logging.ERROR)
+        root.setLevel(logging.ERROR)
+    elif root.level == logging.ERROR:  # by the lines above, before a reload
+        root.setLevel(logging.WARNING)
 
 
 @cache
