@@ -168,7 +168,7 @@ def test_the_list_names_places_and_reasons_and_shows_four_signs_at_most(
     assert main(["keys"]) == 0
     table = capsys.readouterr().out
     assert "…ABCD" in table
-    assert "no: not among the providers you chose" in table
+    assert "bfl: its key is not in use, not among the providers you chose" in table
     assert "is stronger" in table
     for shown in (text, table):
         assert KEY[:-4] not in shown

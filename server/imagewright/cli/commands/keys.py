@@ -229,7 +229,9 @@ def _list(*, as_json: bool) -> int:
         return 0
     screen, file = console(), settings.folders.keys
     screen.print(table(("provider", "key", "from", "in use"), map(_row, entries), kept=("provider", "key")))
-    for sentence in (*(one for entry in entries for one in entry["ignored"]), *strangers):
+    unused = (one for one in entries if one["found"] and not one["in_use"])
+    reasons = [f"{one['provider']}: its key is not in use, {one['because']}" for one in unused]
+    for sentence in (*reasons, *(one for entry in entries for one in entry["ignored"]), *strangers):
         screen.print(Text(plain(sentence), style="yellow"), soft_wrap=True)
     absent = "" if file.exists() else " (not there yet)"
     screen.print(Text(f"\nKey file: {file}{absent}", style="dim"), soft_wrap=True)
@@ -239,7 +241,7 @@ def _list(*, as_json: bool) -> int:
 def _row(entry: dict[str, Any]) -> tuple[Text | str, ...]:
     if not entry["found"]:
         return (entry["provider"], Text("none", style="dim"), listed(entry["variables"], "or"), "")
-    in_use = Text("yes", style="green") if entry["in_use"] else Text(f"no: {plain(entry['because'])}", style="yellow")
+    in_use = Text("yes", style="green") if entry["in_use"] else Text("no", style="yellow")
     key = f"…{entry['ends_with']}" if entry["ends_with"] else "set"
     return (entry["provider"], key, plain(entry["from"]), in_use)
 
