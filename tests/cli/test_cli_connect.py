@@ -188,6 +188,13 @@ def test_broken_notes_are_named(home: Path, capsys: pytest.CaptureFixture[str]) 
             {"APPDATA": "R", "LOCALAPPDATA": "L"},
             "L/Packages/Claude_pzs8sxrjxfjjc/LocalCache/Roaming/Claude/claude_desktop_config.json",
         ),
+        (
+            "claude-desktop",
+            "windows",
+            ["L/Packages/Claude_a", "L/Packages/Claude_b/LocalCache/Roaming/Claude/claude_desktop_config.json"],
+            {"APPDATA": "R", "LOCALAPPDATA": "L"},
+            "L/Packages/Claude_b/LocalCache/Roaming/Claude/claude_desktop_config.json",
+        ),
         ("claude-code", "linux", [], {"CLAUDE_CONFIG_DIR": "c"}, "c/.claude.json"),
         ("vscode", "macos", [], {}, "Library/Application Support/Code/User/mcp.json"),
         ("vscode", "windows", [], {"APPDATA": "R"}, "R/Code/User/mcp.json"),
@@ -212,7 +219,7 @@ def test_each_system_has_its_places(
     environment = {variable: str(tmp_path / value) for variable, value in variables.items()}
     found = locate(clients()[name], Surroundings(system, tmp_path, environment, tmp_path), project=False)
     assert found.file == tmp_path / expected
-    assert found.missing is not None
+    assert (found.missing is None) is found.file.parent.is_dir()
     found.file.parent.mkdir(parents=True, exist_ok=True)
     found.file.touch()
     again = locate(clients()[name], Surroundings(system, tmp_path, environment, tmp_path), project=False)

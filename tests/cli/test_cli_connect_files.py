@@ -220,3 +220,27 @@ def test_what_is_a_link_stays_one(computer: Path) -> None:
     assert NAME in real.read_text(encoding="utf-8")
     assert run("cursor", "--remove") == 0
     assert real.read_text(encoding="utf-8") == "{}"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("cursor", b'{"mcpServers": {"imagewright": {"a": 1}, "imagewright": {"b": 1}}}'),
+        ("goose", b"extensions:\n  imagewright: {a: 1}\n  imagewright:\n    b: 1\n"),
+    ],
+)
+def test_an_entry_that_stands_twice_is_not_taken_out_by_halves(
+    name: str, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, file = installed(name, content)
+    assert run(name, "--remove", "--replace") == 2
+    assert "without touching something else" in capsys.readouterr().err
+    assert file.read_bytes() == content
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can give a file away")
+def test_a_file_of_another_user_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    _, file = installed("cursor", "{}")
+    os.chown(file, 12345, -1)
+    assert run("cursor") == 2
+    assert "belongs to another user" in capsys.readouterr().err

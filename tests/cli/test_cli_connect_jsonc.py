@@ -115,3 +115,9 @@ def test_a_key_that_stands_twice_counts_as_its_last() -> None:
     text = '{"servers": {"a": 1}, "servers": {"b": 2}}'
     changed = apply(text, jsonc.insert(text, SECTION, NAME, ENTRY))
     assert jsonc.parse(changed)[SECTION] == {"b": 2, NAME: ENTRY}
+
+
+def test_a_comment_behind_an_entry_keeps_its_line() -> None:
+    text = '{"servers": {\n  "imagewright": {}, // mine\n  "b": 1\n}}'
+    out = apply(text, jsonc.remove(text, SECTION, NAME, emptied=False))
+    assert out == '{"servers": {\n   // mine\n  "b": 1\n}}'

@@ -298,8 +298,6 @@ def _moved(note: Note | None, before: bytes | None, splices: Sequence[Splice]) -
         return Note(made=made)
     pieces = note.pieces
     for start, end, new in splices:
-        if not any(first <= start and end <= last for first, last, _ in pieces):
-            return Note(made=made)
         grown = len(new) - (end - start)
         pieces = [(first + grown * (first >= end), last + grown * (last >= end), old) for first, last, old in pieces]
     return Note(pieces=pieces, made=made)
