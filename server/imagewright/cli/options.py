@@ -85,7 +85,8 @@ class Command(click.Command):
         given: dict[str, Any] = {"multiple": True, "expose_value": False, "callback": _collect}
         for name, one in SHARED.items():
             form = "NAMES" if one.kind.is_list else name.rpartition("-")[2].upper()
-            self.params.append(Option([name], help=one.help, metavar=form, section="Options of every command", **given))
+            own = given | {"shell_complete": _complete_names(name)}
+            self.params.append(Option([name], help=one.help, metavar=form, section="Options of every command", **own))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options under their headings."""
@@ -245,6 +246,21 @@ def completions(known: Mapping[str, str] | Iterable[str], incomplete: str) -> li
 def completing(known: Callable[[], Iterable[str]]) -> Callable[..., list[CompletionItem]]:
     """For `shell_complete` of an option or argument: completes these names, which are asked for only then."""
     return lambda _ctx, _parameter, incomplete: completions(known(), incomplete)
+
+
+def _complete_names(option: str) -> Callable[..., list[CompletionItem]]:
+    """For `shell_complete` of a shared option: the last of the names that commas join."""
+
+    def complete(_ctx: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from imagewright.engine.offer import tool_names  # noqa: PLC0415 - a shell asks for it, the server never
+        from imagewright.providers import REGISTERED  # noqa: PLC0415 - as above
+        from imagewright.settings.kinds import LEVELS  # noqa: PLC0415 - as above
+
+        known = {"--provider": tuple(REGISTERED), "--log-level": LEVELS}.get(option) or tool_names()
+        before, comma, last = incomplete.rpartition(",")
+        return [CompletionItem(f"{before}{comma}{name}") for name in known if name.startswith(last)]
+
+    return complete
 
 
 def command_line() -> CommandLine:

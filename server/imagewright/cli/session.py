@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
+from contextlib import redirect_stderr, suppress
 from functools import wraps
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import anyio
 
 from imagewright.cli import put_error
-from imagewright.cli.options import command_line, unwrapped
+from imagewright.cli.options import command_line, completions, unwrapped
 from imagewright.engine.engine import open_engine
 from imagewright.engine.offer import tool_names
-from imagewright.errors import Problem, Refusal
+from imagewright.errors import ImagewrightError, Problem, Refusal
 from imagewright.settings.load import Settings, load_settings, log_at
 from imagewright.storage.records import LOCAL
 from imagewright.text import log_to
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    import click
+    from click.shell_completion import CompletionItem
 
     from imagewright.engine.engine import Engine
     from imagewright.engine.offer import Offer
@@ -28,6 +33,8 @@ if TYPE_CHECKING:
 
 THRESHOLD = "IMAGEWRIGHT_CONFIRM_ABOVE"
 YES = frozenset({"y", "yes"})
+COMPLETED = 50
+"""How many of the newest pictures and jobs a shell is offered."""
 LEAVE_SECONDS = 1.5
 """Seconds for which the answer to a request that is being sent is waited for, if a courier hears it after that."""
 
@@ -92,6 +99,34 @@ async def spent_now(engine: Engine) -> dict[str, float]:
 async def trouble_now(engine: Engine) -> list[Trouble]:
     """What is wrong with the database and its entries; see `Engine.trouble`."""
     return await engine.trouble()
+
+
+@with_engine
+async def _pictures_now(engine: Engine) -> dict[str, str]:
+    records = await engine.gallery(LOCAL, limit=COMPLETED)
+    return {one.id: f"{one.tool} {one.width}x{one.height} {one.prompt.line()}".rstrip() for one in records}
+
+
+@with_engine
+async def _jobs_now(engine: Engine) -> dict[str, str]:
+    return {job.id: f"{job.record.tool}, {job.record.state}" for job in await engine.newest(LOCAL, COMPLETED)}
+
+
+def complete_picture_id(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """For `shell_complete`: the ids of the newest pictures, each with what it is."""
+    return completions(_in_a_line(ctx, _pictures_now), incomplete)
+
+
+def complete_job_id(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """For `shell_complete`: the ids of the newest jobs, each with how it stands."""
+    return completions(_in_a_line(ctx, _jobs_now), incomplete)
+
+
+def _in_a_line(ctx: click.Context, find: Callable[[], dict[str, str]]) -> dict[str, str]:
+    """What was found; nothing where it cannot be: a line that is being typed is no place for errors and warnings."""
+    with ctx.scope(cleanup=False), redirect_stderr(io.StringIO()), suppress(ImagewrightError):
+        return find()
+    return {}
 
 
 def agrees(needed: ConfirmationNeededError) -> bool:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 
 import click
 from click.exceptions import Exit
-from click.shell_completion import get_completion_class, shell_complete
+from click.shell_completion import (
+    BashComplete,
+    add_completion_class,
+    get_completion_class,
+    shell_complete,
+    split_arg_string,
+)
 
 from imagewright import __version__
 from imagewright.cli import ended_by_the_system, put_error
@@ -43,6 +49,33 @@ COMMANDS = {
     "doctor": "look for what is missing or wrong: keys, folders, configuration, server",
 }
 """Every command with what it is for; each is the module of that name in this package."""
+
+
+@add_completion_class
+class Bash(BashComplete):
+    """Completion in bash, also of values with a colon, at which bash splits a word in two: `16:9`."""
+
+    name = "bash"
+    source_template = BashComplete.source_template.replace(
+        "env COMP_WORDS=", 'env COMP_LINE="$COMP_LINE" COMP_POINT="$COMP_POINT" COMP_WORDS='
+    )
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        """The whole words up to the cursor, and the one that is being typed."""
+        if "COMP_LINE" not in os.environ:  # a script that was saved to a file by an older release
+            words, self._typed = super().get_completion_args()
+            return words, self._typed
+        line = os.environb[b"COMP_LINE"][: int(os.environ["COMP_POINT"])].decode(errors="replace")
+        words = split_arg_string(line)
+        self._typed = "" if not words or line.endswith((" ", "\t")) else words.pop()
+        return words[1:], self._typed
+
+    def format_completion(self, item: CompletionItem) -> str:
+        """The part of the word that bash takes for it."""
+        value = self._typed.partition("=")[2] if self._typed.startswith("--") else self._typed
+        split = max(value.rfind(":"), value.rfind("=")) + 1
+        whole = item.type != "plain" or not str(item.value).startswith(value[:split])
+        return f"{item.type},{item.value if whole else item.value[split:]}"
 
 
 class Root(Group):

@@ -10,7 +10,7 @@ from rich.text import Text
 from imagewright.catalog.load import catalog
 from imagewright.cli.options import Command, completing, option, positive
 from imagewright.cli.output import READING_WIDTH, blocks, clipped, console, example, hint, print_json, table, when
-from imagewright.cli.session import with_engine
+from imagewright.cli.session import complete_picture_id, with_engine
 from imagewright.storage.records import LOCAL
 from imagewright.surface.definitions import gallery_data
 from imagewright.text import plain
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from imagewright.storage.records import PictureRecord
 
 LIMIT = 20
+DAY_FORMS = "YYYY-MM-DD, today or yesterday"
+DAYS = completing(lambda: ("today", "yesterday"))
 PROMPT_LENGTH = 200
 """Characters of a prompt that are looked at for its line on a terminal; a pipe and `--json` get all of it."""
 
@@ -31,8 +33,12 @@ PROMPT_LENGTH = 200
 @click.command(cls=Command)
 @click.argument("text", default="", metavar="[TEXT]")
 @option("--tool", default="", metavar="TOOL", help="made by this tool", shell_complete=completing(catalog))
-@option("--day", default="", metavar="DAY", help="made on this day: YYYY-MM-DD, today or yesterday")
-@option("--parent", default="", metavar="ID", help="made from this picture (img_...)")
+@option(
+    "--day", default="", metavar="DAY", help="made on this day: YYYY-MM-DD, today or yesterday", shell_complete=DAYS
+)
+@option(
+    "--parent", default="", metavar="ID", help="made from this picture (img_...)", shell_complete=complete_picture_id
+)
 @option("--limit", type=positive, default=LIMIT, metavar="N", help=f"how many at most (default: {LIMIT})")
 @option("--json", "as_json", is_flag=True, help="the list as JSON, with whole prompts")
 def command(*, as_json: bool, **wanted: Any) -> int:

@@ -12,7 +12,7 @@ from imagewright.cli import put, put_error
 from imagewright.cli.options import Command, Group, option, positive
 from imagewright.cli.output import cost_data, described, print_costs, print_error, print_json, print_list, summary
 from imagewright.cli.progress import CODES, DONE, FAILED, STALLED, exit_code, follow
-from imagewright.cli.session import with_engine
+from imagewright.cli.session import complete_job_id, with_engine
 from imagewright.engine.engine import job_data
 from imagewright.errors import Refusal
 from imagewright.providers import KEY_VARIABLES
@@ -38,7 +38,7 @@ def _which(ctx: click.Context, _: click.Parameter, job_id: str | None) -> str:
     return job_id
 
 
-job_argument = click.argument("job_id", metavar="ID", required=False, callback=_which)
+job_argument = click.argument("job_id", metavar="ID", required=False, callback=_which, shell_complete=complete_job_id)
 
 
 @click.group(
@@ -131,7 +131,7 @@ async def cancel(engine: Engine, *, job_id: str, as_json: bool) -> int:
     epilog="A cancelled job, named by its id, is carried on too if its vendor could not be stopped:\n"
     f"what it made is fetched.\n\n{CODES}",
 )
-@click.argument("job_id", metavar="[ID]", required=False)
+@click.argument("job_id", metavar="[ID]", required=False, shell_complete=complete_job_id)
 @json_option
 @with_engine
 async def resume(engine: Engine, *, job_id: str | None, as_json: bool) -> int:

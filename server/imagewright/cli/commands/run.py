@@ -7,6 +7,7 @@ reach the engine too.
 
 from __future__ import annotations
 
+import glob
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -21,11 +22,11 @@ from imagewright.catalog.row import KINDS, PICTURE_KINDS
 from imagewright.catalog.schema import union
 from imagewright.cli import put, put_error
 from imagewright.cli.batch import AT_ONCE, Wanted, run_batch
-from imagewright.cli.inputs import MANY, absolute, arguments, picture_argument, show_pictures
+from imagewright.cli.inputs import ID_START, MANY, absolute, arguments, picture_argument, show_pictures
 from imagewright.cli.options import Command, Group, Option, completions, option_name, positive
 from imagewright.cli.output import money, print_error, print_json, summary
 from imagewright.cli.progress import CODES, DONE, exit_code, follow
-from imagewright.cli.session import THRESHOLD, agrees, with_engine
+from imagewright.cli.session import THRESHOLD, agrees, complete_picture_id, with_engine
 from imagewright.engine.engine import job_data
 from imagewright.errors import ConfirmationNeededError, Problem, Refusal
 from imagewright.storage.records import LOCAL
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from imagewright.engine.budget import Estimate
     from imagewright.engine.engine import Engine
 
+LAST_OPTION = "imagewright.last option"
+"""Where a context keeps the last option of a line that is being completed."""
 OPTIONS = (
     *("explain", "dry_run", "yes", "key", "as_json", "quiet", "verbose"),
     *("into", "each", "at_once", "skip", "again"),
@@ -62,7 +65,15 @@ class ToolCommand(Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click does; an option for several pictures takes all that stand behind it."""
+        options = [word for word in args if word.startswith("-") and word != "-"]
+        ctx.meta[LAST_OPTION] = options[-1] if options else ""
         return super().parse_args(ctx, list(_each_by_its_option(args, {option_name(MANY)})))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Options that begin so; behind an option for several pictures, more of them."""
+        if ctx.meta.get(LAST_OPTION) == option_name(MANY) and not incomplete.startswith("-"):
+            return _complete_picture(ctx, self.params[0], incomplete)
+        return super().shell_complete(ctx, incomplete)
 
 
 class Tools(Group):
@@ -80,6 +91,14 @@ class Tools(Group):
         return None if row is None else ToolCommand(row)
 
 
+def _complete_picture(ctx: click.Context, option: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Files; of what begins like an id, also ids."""
+    if not incomplete.startswith(ID_START):
+        return [CompletionItem(incomplete, type="file")]
+    files = sorted(str(file) for file in Path().glob(f"{glob.escape(incomplete)}*"))
+    return [*complete_picture_id(ctx, option, incomplete), *completions(files, incomplete)]
+
+
 def _folder(_ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[CompletionItem]:
     return [CompletionItem(incomplete, type="dir")]
 
@@ -94,6 +113,7 @@ def _call_options(row: Row | None = None) -> list[click.Parameter]:
     verbose = "say why this provider was taken, and each stage with its time"
     into = "make one call for each picture and save the results here; started again, it does nothing twice"
     images = "files, folders, or patterns in quotes, such as 'photos/*.jpg'; needs --into"
+    pictures = _complete_picture
     lacking = row is not None and MANY not in row.arguments() and picture_argument(row)
 
     def flag(name: str, text: str, section: str = about) -> Option:
@@ -109,7 +129,7 @@ def _call_options(row: Row | None = None) -> list[click.Parameter]:
         flag("--verbose", verbose),
         Option(["--open", "open_them"], is_flag=True, help="show the pictures in the system's viewer", section=about),
         *(
-            [Option([option_name(MANY)], metavar="PICTURE", multiple=True, help=images, section=many)]
+            [Option(["--images"], metavar="PICTURE", multiple=True, help=images, section=many, shell_complete=pictures)]
             if lacking
             else []
         ),
@@ -170,10 +190,10 @@ def _help(argument: Argument, notes: Sequence[str]) -> str:
     return "; ".join([*parts, *notes])
 
 
-def _complete(
-    argument: Argument, _ctx: click.Context, _option: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    if argument.kind == "path" or argument.kind in PICTURE_KINDS:
+def _complete(argument: Argument, ctx: click.Context, option: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    if argument.kind in PICTURE_KINDS:
+        return _complete_picture(ctx, option, incomplete)
+    if argument.kind == "path":
         return [CompletionItem(incomplete, type="file")]
     return completions([shown(value) for value in argument.values or ()], incomplete)
 
