@@ -33,6 +33,7 @@ from imagewright.cli.output import console, table
 from imagewright.cli.progress import reporting
 from imagewright.cli.session import settings_now
 from imagewright.imaging.sheet import SheetEntry, contact_sheet
+from imagewright.providers import KEY_VARIABLES
 from imagewright.settings.table import HOME, ROOTS, WAIT
 from imagewright.storage.paths.files import read_file, remove_file, replace_file, save_new
 from imagewright.text import counted
@@ -206,6 +207,7 @@ def _print(shown: Sequence[Scene], out: Path, sheet: Path | None) -> None:
         screen.print("No model's tool is on, so there is nothing to show. Look with: imagewright tools")
         return
     rows = [(Text(one.row.tool, style="cyan"), verb(one.operation), _made(one)) for one in shown]
+    screen.print()
     screen.print(table(("tool", "shows", "made"), rows, kept=("tool", "shows")))
     screen.print()
     console(prose=True).print(CLOSING)
@@ -217,6 +219,7 @@ def _print(shown: Sequence[Scene], out: Path, sheet: Path | None) -> None:
         "clients found here": f"{ours} connect",
         "connect one": f"{ours} connect claude-desktop",
         "any other client": f"have it start: {ours}",
+        "real pictures": f"{ours} keys set {next(one for one, names in KEY_VARIABLES.items() if names)}",
         "check the setup": f"{ours} doctor",
     }
     for what, value in lines.items():
