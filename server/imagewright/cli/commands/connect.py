@@ -221,9 +221,8 @@ def _keys(client: Client, variables: Mapping[str, str]) -> Iterator[tuple[str, s
     there, here = load_settings(variables), load_settings(os.environ)
     found = {name: there.keyring.find(names) for name, names in KEY_VARIABLES.items()}
     sources = [f"{name} from {key.source}" for name, key in found.items() if key]
-    file = there.folders.keys
-    first = next(names[0] for names in KEY_VARIABLES.values() if names)
-    none = f'none: pictures are offline drafts until {file} has a line such as {first} = "..."'
+    first = next(name for name, names in KEY_VARIABLES.items() if names)
+    none = f"none: pictures are offline drafts until you run: imagewright keys set {first}"
     yield "keys", listed(sources) if sources else none
     apart = [
         key.source for name, names in KEY_VARIABLES.items() if not found[name] and (key := here.keyring.find(names))
