@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from imagewright.errors import BadKey
-from imagewright.providers.http.classify import cited, cleaned, tidy
+from imagewright.errors import BadKey, VendorUnavailable
+from imagewright.providers.http.classify import Retry, cited, cleaned, tidy
+from imagewright.providers.http.client import Account, HttpClient
 from imagewright.providers.http.redact import SEALED, opened, seal_in, without_key, without_keys
-from imagewright.providers.http.request import Reply
+from imagewright.providers.http.request import Purpose, Reply, Request
 from imagewright.text import may_hold
 from tests.support.each import each
 from tests.support.spellings import SPELLINGS, shows
@@ -66,6 +68,19 @@ async def test_a_link_with_the_key_is_kept_sealed_and_is_sent_as_it_came(key: st
     assert kept == json.loads((await without_keys(reply, key)).body), "the same answer is another one the second time"
     assert opened(kept["id"], f"{key}2") == kept["id"], "another key opens it"
     assert "~key." not in cited(kept["id"])
+
+
+async def test_what_was_sealed_with_an_earlier_key_is_not_asked_about_and_the_variable_is_named() -> None:
+    sealed, base = seal_in(f"task-{KEYS['kie']}", KEYS["kie"]), "https://127.0.0.1:9"
+    account = Account("vendor", (base,), f"{KEYS['kie']}2", {"x-key": "k"}, "VENDOR_API_KEY")
+    request: Request[object] = Request(purpose=Purpose.POLL, url=f"{base}/{sealed}", method="GET", read=lambda _: 1)
+    client = HttpClient(Retry(resends=0))
+    with pytest.raises(BadKey, match="only be asked about with the key that was set in VENDOR_API_KEY") as refusal:
+        await client.send(account, request)
+    assert refusal.value.charged is None
+    with pytest.raises(VendorUnavailable):  # nobody listens there
+        await client.send(replace(account, key=KEYS["kie"]), request)
+    await client.aclose()
 
 
 @pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)

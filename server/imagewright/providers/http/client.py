@@ -37,7 +37,7 @@ from imagewright.providers.http.classify import (
     tidy,
     unanswered,
 )
-from imagewright.providers.http.request import RESULT_BYTES, Purpose, Reply, read_json
+from imagewright.providers.http.request import AT_ONCE, RESULT_BYTES, Purpose, Reply, read_json
 from imagewright.text import SEAL, may_hold
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ BEFORE_MONEY = frozenset({Purpose.UPLOAD, Purpose.SUBMIT})
 """Purposes of requests that a paid one may follow, or that are paid."""
 LIMIT_HEADERS = "x-ratelimit-limit-"
 """What the headers begin with that `read_limits` reads."""
-LARGE_REPLY = 500_000
-"""Bytes from which a reply is read in a thread: it holds pictures, and decoding them takes tens of milliseconds."""
+OTHER_KEY = "this task can only be asked about with the key that was set in {} when it began; put that one back"
+"""Where the vendor's id of a task holds a key: it is sealed with it, see `redact`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,10 +280,12 @@ class HttpClient:
         connections = await self._open()
         if SEAL in f"{request.url} {request.query}":
             request = _redact().opened_request(request, account.key)
+            if _redact().SEALED.search(f"{request.url} {request.query}"):  # only with the key that was set then
+                raise BadKey(account.provider, OTHER_KEY.format(account.key_source or "its variable"), charged=None)
         dispatch = self._dispatch
         if dispatch is None or sending is None or sending.folder is None or not request.with_key:
             reply = await connections.exchange(request, headers, seconds, sending, guard=account.guard_for(request))
-            holds = len(reply.body) > LARGE_REPLY or may_hold(reply.body, account.key)
+            holds = len(reply.body) > AT_ONCE or may_hold(reply.body, account.key)
             return await _redact().without_keys(reply, account.key) if holds else reply
         pack = partial(dispatch.pack, connections, request, headers, folder=sending.folder, number=sending.number)
         pack = partial(pack, provider=account.provider, key=account.key, seconds=seconds)
@@ -325,7 +327,7 @@ class HttpClient:
         elapsed = time.monotonic() - began
         log.debug("%s %s %s: %d in %.2f s", account.provider, request.method, address, reply.status, elapsed)
         reading = partial(_read, account, request, reply)
-        read = await anyio.to_thread.run_sync(reading) if len(reply.body) > LARGE_REPLY else reading()
+        read = await anyio.to_thread.run_sync(reading) if len(reply.body) > AT_ONCE else reading()
         if sending is not None:
             sending.limits = _limits(account, request, reply)
         if isinstance(read, TaskEnded):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
+from imagewright.providers.http.request import AT_ONCE
 from imagewright.text import HIDDEN, SEAL, Spelling, folded, is_base64, may_hold, spellings
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
     from imagewright.providers.http.request import Reply, Request
 
-AT_ONCE = 100_000
-"""Bytes of a reply that are searched at once: a few milliseconds. A larger one is searched in a thread."""
 PIECE = 100
 """Characters below which a text of a list may be one piece of a key that the whole list makes up."""
 SHORTEST = 4

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+AT_ONCE = 100_000
+"""Bytes of a reply up to which it is searched and read on the event loop, which takes a few milliseconds. A larger one
+holds pictures, and goes to a thread."""
 REPLY_BYTES = 4_000_000
 """Most bytes of a reply that carries no pictures."""
 RESULT_BYTES = 300_000_000
