@@ -21,6 +21,8 @@ from tests.support.slow_tests import is_slow
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tests.emulators.kie import KieEmulator
+
 KEPT_VARIABLES = ("PATH", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "PYTHONPATH", "LANG")
 """Not PYTHONDONTWRITEBYTECODE: a server under test starts as a user's does, not compiled anew each time."""
 AUTHORITY = Path(__file__).parent / "net" / "tls" / "certificate.pem"
@@ -122,3 +124,15 @@ def pytest_collection_finish() -> None:
     """Keep what was collected out of the garbage collector's rounds: it is large and stays until the end."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def kie(monkeypatch: pytest.MonkeyPatch) -> Iterator[KieEmulator]:
+    """A vendor on loopback, set up as a user would."""
+    from tests.emulators.kie import KieEmulator  # noqa: PLC0415 - it loads Pillow, and few tests need it
+
+    with KieEmulator() as emulator:
+        monkeypatch.setenv("KIE_API_KEY", emulator.key)
+        monkeypatch.setenv("IMAGEWRIGHT_KIE_BASE_URL", emulator.url("api"))
+        monkeypatch.setenv("IMAGEWRIGHT_KIE_UPLOAD_BASE_URL", emulator.url("upload"))
+        yield emulator

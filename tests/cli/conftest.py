@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 import imagewright
-from tests.emulators.kie import KieEmulator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+
+    from tests.emulators.kie import KieEmulator
 
 
 class Terminal(io.StringIO):
@@ -72,13 +73,10 @@ def spawn(child_environment: dict[str, str]) -> Callable[..., subprocess.Complet
 
 
 @pytest.fixture
-def kie(monkeypatch: pytest.MonkeyPatch) -> Iterator[KieEmulator]:
-    """A vendor on loopback whose tasks take a minute, set up as a user would."""
-    with KieEmulator(seconds=60) as emulator:
-        monkeypatch.setenv("KIE_API_KEY", emulator.key)
-        monkeypatch.setenv("IMAGEWRIGHT_KIE_BASE_URL", emulator.url("api"))
-        monkeypatch.setenv("IMAGEWRIGHT_KIE_UPLOAD_BASE_URL", emulator.url("upload"))
-        yield emulator
+def kie(kie: KieEmulator) -> KieEmulator:
+    """The same, whose tasks take a minute."""
+    kie.seconds = 60
+    return kie
 
 
 @pytest.fixture

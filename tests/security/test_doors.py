@@ -25,12 +25,13 @@ from imagewright.cli.output import console, table
 from imagewright.errors import GenerationFailed
 from imagewright.surface.tools import text_block
 from imagewright.text import Foreign, log_to
-from tests.emulators.kie import KieEmulator
 from tests.emulators.messages import Answer
 from tests.support.raw_client import MODERN, RawClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tests.emulators.kie import KieEmulator
 
 SERVER = Path(imagewright.__file__).parent
 HOSTILE = (
@@ -166,15 +167,6 @@ def test_there_is_no_other_door(writer: str) -> None:
         if writer in _called(ast.parse(file.read_text("utf-8")))
     }
     assert calling == ONLY_THERE[writer]
-
-
-@pytest.fixture
-def kie(monkeypatch: pytest.MonkeyPatch) -> Iterator[KieEmulator]:
-    with KieEmulator() as emulator:
-        monkeypatch.setenv("KIE_API_KEY", emulator.key)
-        monkeypatch.setenv("IMAGEWRIGHT_KIE_BASE_URL", emulator.url("api"))
-        monkeypatch.setenv("IMAGEWRIGHT_KIE_UPLOAD_BASE_URL", emulator.url("upload"))
-        yield emulator
 
 
 def _texts(value: Any) -> Iterator[str]:

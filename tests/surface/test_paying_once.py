@@ -4,26 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
-from tests.emulators.kie import KieEmulator
 from tests.support.kill_runs import given, plain_route
 from tests.support.raw_client import MODERN, RawClient
 from tests.support.vendors import environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.emulators.kie import KieEmulator
 
 ROUTE = plain_route("kie")
 TOOL, PRICE = ROUTE.tool, ROUTE.price.usd or 0.0
 CALLS, ROOM = 50, 20
-
-
-@pytest.fixture
-def kie() -> Iterator[KieEmulator]:
-    with KieEmulator() as emulator:
-        yield emulator
 
 
 def server(kie: KieEmulator, home: Path, **env: str) -> RawClient:

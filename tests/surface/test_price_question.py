@@ -14,22 +14,17 @@ from imagewright.engine.engine import open_engine
 from imagewright.providers.base import PollPolicy
 from imagewright.settings.load import load_settings
 from imagewright.surface.server import McpServer
-from tests.emulators.kie import KieEmulator
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from tests.emulators.kie import KieEmulator
 
 pytestmark = pytest.mark.anyio
 TOOL, CALL = next(iter(catalog())), {"prompt": "a lighthouse"}
 LITTLE, PLENTY = "0.001", "1"
 """USD below and above what one picture costs."""
-
-
-@pytest.fixture
-def kie() -> Iterator[KieEmulator]:
-    with KieEmulator() as emulator:
-        yield emulator
 
 
 @asynccontextmanager
