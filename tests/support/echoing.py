@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from tests.support.pictures import photo
 from tests.support.spellings import SPELLINGS
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 IDS = frozenset({"taskId", "request_id", "id"})
 """Fields that hold what a task is called by."""
 ECHO = "echo"
+PICTURE = photo(64, 48)
 MARKED = re.compile(r"--echo.*?echo--", re.DOTALL)
 """What was added to an id."""
 
@@ -41,12 +43,12 @@ class Echoing:
         emulator.answer = self.answer
 
     def answer(self, received: Received) -> Answer:
-        """The emulator's answer, with the key in it."""
+        """The emulator's answer, with the key in it; for a picture, a small one."""
         own: Answer = self._answer(self._as_given(received))
         try:
             content = json.loads(own.body)
-        except ValueError:
-            return own
+        except ValueError:  # a picture: a small one is soon read
+            return replace(own, body=PICTURE, headers={**own.headers, "Content-Type": "image/png"})
         self._number[received.method] += 1
         planted = self._ways[self._number[received.method] % len(self._ways)](self._key)
         self.planted.add(planted)

@@ -119,7 +119,9 @@ def traces(key: str, *planted: str) -> set[str]:
 def seen(text: str, traces: set[str]) -> set[str]:
     """Which of them stand in a text."""
     letters = bare(text)
-    found = {letters[place : place + WINDOW] for place in range(len(letters) - WINDOW + 1)} & traces
+    # no set of all windows: some texts are whole logs and databases
+    windows = (letters[place : place + WINDOW] for place in range(len(letters) - WINDOW + 1))
+    found = {window for window in windows if window in traces}
     return found | {one for one in traces if not one.isascii() and one in text}
 
 
