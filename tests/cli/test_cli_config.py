@@ -130,6 +130,21 @@ def test_a_wrong_line_can_be_set_right_and_a_file_that_is_no_toml_is_left_alone(
     assert file.read_text(encoding="utf-8") == "wait = = 3\n"
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"", b'[addresses]\nkie = "https://a.example"\n'),
+        (b"wait = 3", b'wait = 3\n\n[addresses]\nkie = "https://a.example"\n'),
+        (b"wait = 3\n", b'wait = 3\n\n[addresses]\nkie = "https://a.example"\n'),
+        (b"\xef\xbb\xbfwait = 3\r\n", b'wait = 3\r\n\r\n[addresses]\r\nkie = "https://a.example"\r\n'),
+    ],
+)
+def test_a_table_is_made_at_the_end_in_the_line_ends_of_the_file(file: Path, before: bytes, after: bytes) -> None:
+    file.write_bytes(before)
+    assert main(["config", "set", "addresses.kie", "https://a.example"]) == 0
+    assert file.read_bytes() == after
+
+
 @pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")
 def test_a_new_file_is_for_its_owner_only(home: Path) -> None:
     assert main(["config", "set", "wait", "3"]) == 0

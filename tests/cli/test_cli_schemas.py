@@ -26,6 +26,7 @@ from imagewright.cli.pages import GENERATED, markers
 from imagewright.engine.config import all_paces, all_routes
 from imagewright.engine.offer import tool_names
 from imagewright.providers import KEY_VARIABLES, OTHER_HOSTS
+from imagewright.settings.sources import example
 
 FIRST, LAST = PROVIDERS
 BEGIN, FINISH = SETTINGS
@@ -117,10 +118,12 @@ def test_in_a_checkout_the_tables_of_the_documents_are_looked_after_too(
     shown = capsys.readouterr().out
     assert f"{project / 'README.md'}: differs" in shown
     assert f"{project / 'docs' / 'settings.md'}: differs" in shown
+    assert f"{project / 'docs' / 'config.example.toml'}: missing" in shown
     assert main(["schemas"]) == 0
     tables = settings_tables(KEY_VARIABLES, OTHER_HOSTS)
     text = (project / "docs" / "settings.md").read_text(encoding="utf-8")
     assert text == f"# Settings\n\n{BEGIN}\n{tables}\n{FINISH}\n\nMore.\n"
+    assert (project / "docs" / "config.example.toml").read_text(encoding="utf-8") == example()
     text = (project / "docs" / "providers.md").read_text(encoding="utf-8")
     served, offered = provider_table(all_routes()), key_tables(all_routes(), all_paces())
     assert text == f"# Keys\n\n{FIRST}\n{served}\n{LAST}\n\n{TOP}\n{offered}\n{BOTTOM}\n\nMore.\n"

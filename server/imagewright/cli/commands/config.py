@@ -218,6 +218,8 @@ def edit(file: Path, change: Callable[[Any], T], check: Callable[[Path], object]
         raise SettingsError(f"{file}: {error}") from error
     result = change(document)
     changed = tomlkit.dumps(document)
+    if "\r\n" in text:
+        changed = changed.replace("\r\n", "\n").replace("\n", "\r\n")
     if changed == text:
         return result
 
@@ -242,8 +244,9 @@ def table_in(document: Any, name: str) -> Any:
         SettingsError: something else stands there.
     """
     if name not in document:
-        if document.as_string():
-            document.append(None, tomlkit.nl())
+        if text := document.as_string():
+            for _ in range(1 if text.endswith("\n") else 2):
+                document.append(None, tomlkit.nl())
         # at the end, as the header would swallow plain keys behind it
         document.append(name, tomlkit.table())
     if not isinstance(document[name], MutableMapping):
