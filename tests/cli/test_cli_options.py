@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import pytest
 
+import imagewright
 from imagewright.catalog.facts import argument_names
 from imagewright.catalog.load import catalog
 from imagewright.cli.commands.run import ToolCommand, command
 from imagewright.cli.inputs import arguments
-from imagewright.cli.options import SHARED, option_name
+from imagewright.cli.options import SHARED, for_person, option_name
 from imagewright.engine.check import check
 from imagewright.errors import Refusal
 from imagewright.text import shown
@@ -185,3 +188,20 @@ def test_a_word_without_an_option_is_the_prompt() -> None:
 def test_words_that_are_no_prompt_are_refused_with_what_to_type(row: Row, words: list[str], answer: str) -> None:
     with pytest.raises(Refusal, match=answer):
         typed(row, *words)
+
+
+FOR_AN_ASSISTANT = re.compile(r"\bthe user\b|\bimage_(job|gallery|guide)\b|\b[Cc]all (it )?(again|once more)\b")
+
+
+def test_what_is_written_for_an_assistant_has_words_for_a_person() -> None:
+    """Sentences of the engine reach both; a new one of this kind needs its line in `FOR_PERSON`."""
+    found = []
+    for floor in ("engine", "storage", "net", "providers"):
+        for file in (Path(imagewright.__file__).parent / floor).rglob("*.py"):
+            tree = ast.parse(file.read_text(encoding="utf-8"))
+            docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+            texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docs]
+            sentences = [node.value for node in texts if isinstance(node.value, str) and " " in node.value]
+            found += [text for text in sentences if FOR_AN_ASSISTANT.search(text)]
+    assert len(found) > 5
+    assert [text for text in found if FOR_AN_ASSISTANT.search(for_person(text))] == []

@@ -35,10 +35,13 @@ FOR_PERSON = {
     "do not call again": "do not run it again",
     "Do not call again": "Do not run it again",
     "call once more": "run it once more",
+    "call again, or": "run it again, or",
     "Call again if": "Run it again if",
     "Call again later": "Run it again later",
     "Call again when": "Run it again when",
     "with image_job": "with imagewright jobs watch",
+    " and restart the server": "",
+    "the user can allow it": "you can allow it",
 }
 """Phrases of the engine for an assistant, and what a person who types commands reads instead."""
 

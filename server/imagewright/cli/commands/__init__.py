@@ -37,7 +37,7 @@ COMMANDS = {
     "serve": "run the MCP server on standard input and output; this is what happens without a command",
     "demo": "start the server, call every tool on sample pictures, and show what comes out; needs no key",
     "connect": "put Imagewright into the configuration of a client, such as Claude Desktop or Cursor",
-    "run": "call one tool from here: imagewright run TOOL --prompt TEXT",
+    "run": "call one tool from here, or make one call for each of many pictures: imagewright run TOOL PROMPT",
     "models": "what each model can do, as a table",
     "tools": "which tools are on and why; switch them on or off",
     "keys": "set, list, check and remove the keys of the vendors",

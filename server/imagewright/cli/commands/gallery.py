@@ -13,7 +13,7 @@ from imagewright.cli.output import READING_WIDTH, blocks, clipped, console, exam
 from imagewright.cli.session import complete_picture_id, with_engine
 from imagewright.storage.records import LOCAL
 from imagewright.surface.definitions import gallery_data
-from imagewright.text import plain
+from imagewright.text import did_you_mean, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +61,9 @@ def _print(found: list[PictureRecord], *, wanted: Mapping[str, Any]) -> None:
     if not found:
         asked = any(value for name, value in wanted.items() if name != "limit")
         empty = f"There is no picture yet. Make one with: {example()}"
-        hint("No such picture. All there are: imagewright gallery" if asked else empty)
+        tool = wanted["tool"]
+        meant = f"There is no tool {tool!r}{did_you_mean(tool, catalog())}. " if tool and tool not in catalog() else ""
+        hint(f"{meant}No such picture. All there are: imagewright gallery" if asked else empty)
         return
     if screen.is_terminal:
         _print_blocks(screen, found)
