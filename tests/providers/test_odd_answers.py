@@ -44,7 +44,7 @@ A = TypeVar("A")
 
 ALL = 60.0
 """Seconds for all jobs of a table."""
-SILENT = 1.0
+SILENT = 2.0
 """Seconds after which a poll that nobody answers is given up."""
 SURVIVED = (DOUBTFUL, REPORTED, PASSING, RUNNING)
 """What is no end, if it comes once."""
