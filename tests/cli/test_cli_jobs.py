@@ -17,6 +17,8 @@ from imagewright.cli.main import main
 from imagewright.cli.output import STYLES
 from imagewright.cli.progress import CANCELLED
 from imagewright.engine.engine import open_engine
+from imagewright.providers.http.redact import seal_in
+from imagewright.settings.folders import find_folders
 from imagewright.settings.load import load_settings
 from imagewright.storage.records import LOCAL
 from imagewright.storage.states import JobState
@@ -293,3 +295,19 @@ def test_on_a_terminal_nothing_is_wider_than_it(
     assert max(len(line) for line in lines) <= 80
     text = "".join(lines)
     assert all(tool in text for tool in (FIRST, SECOND))
+
+
+@pytest.mark.parametrize("key", ["0123456789abcdef0123456789abcdef", "another-key-0123456789"])
+def test_the_doctor_names_the_variable_whose_earlier_key_a_job_waits_for(
+    home: Path, key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    began_with = "0123456789abcdef0123456789abcdef"
+    database = find_folders({"IMAGEWRIGHT_HOME": str(home)}, home).database
+    sealed = seal_in(f"task-{began_with}", began_with)
+    book(database, job_of("job_1", provider="kie"), ended=False, handle={"task": sealed})
+    monkeypatch.setenv("KIE_API_KEY", key)
+    main(["doctor", "--quick", "--json"])
+    found = [one for one in json.loads(capsys.readouterr().out)["findings"] if one["area"] == "jobs"]
+    assert [one["advice"].partition(" until")[0] for one in found] == (
+        [] if key == began_with else ["Set that key again in KIE_API_KEY or KIE_AI_API_KEY"]
+    )

@@ -12,16 +12,18 @@ from imagewright.catalog.load import catalog
 from imagewright.settings.folders import find_folders
 from imagewright.storage.base import Step
 from imagewright.storage.records import LOCAL, CallRecord, NewJob
+from imagewright.storage.states import CallState
 from imagewright.storage.stores import open_stores
 from tests.support.clock import Clock
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from typing import Unpack
 
     from imagewright.storage.base import CallChanges, JobEnd, JobStore
     from imagewright.storage.records import CostBasis
-    from imagewright.storage.states import CallState, JobState
+    from imagewright.storage.states import JobState
     from imagewright.storage.stores import DeferredJobs
 
 
@@ -59,8 +61,9 @@ def book(
     *,
     created: float | None = None,
     ended: bool = True,
+    handle: Mapping[str, str] | None = None,
 ) -> None:
-    """Write a job down, ended unless it is to look as if its process still ran."""
+    """Write a job down, ended unless it is to look as if its process still ran; with `handle`, its vendor has it."""
     clock = Clock(now=time.time() if created is None else created)
     folders = replace(find_folders({"IMAGEWRIGHT_HOME": str(database.parent)}, database.parent), database=database)
 
@@ -68,6 +71,9 @@ def book(
         stores = open_stores(folders, lease=60.0 + time.time() - clock.now, clock=clock)
         await stores.jobs.open(LOCAL, job)
         clock.wait(1.0)
+        if handle is not None:
+            await note(stores.jobs, job.id, 0, CallState.SUBMITTING)
+            await note(stores.jobs, job.id, 0, CallState.SUBMITTED, handle=handle)
         if ended:
             await finish(stores.jobs, job.id, "completed", cost_usd=usd, cost_basis=basis, notes=())
         await stores.close()

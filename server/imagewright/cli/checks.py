@@ -21,7 +21,7 @@ import anyio
 
 from imagewright import __version__
 from imagewright.cli.launching import launch_command
-from imagewright.cli.session import spent_now
+from imagewright.cli.session import locked_jobs_now, spent_now
 from imagewright.engine.config import could_serve
 from imagewright.engine.offer import endings, tool_names
 from imagewright.errors import ImagewrightError, PictureError, SettingsError, StorageError
@@ -292,6 +292,14 @@ def check_money(settings: Settings) -> Iterator[Finding]:
     above = budget.confirm_above
     asked = "nobody is asked about prices" if above is None else f"you are asked about calls above ${above:g}"
     yield ok("budget", f"{each}; {asked}")
+
+
+def check_jobs() -> Iterator[Finding]:
+    """The jobs that wait for a key which was set before."""
+    for job_id, name in locked_jobs_now().items():
+        variable = " or ".join(KEY_VARIABLES[name])
+        words = f"{job_id} can only be asked about with the key that {name} had when it began"
+        yield note("jobs", words, f"Set that key again in {variable} until the job has ended.")
 
 
 def check_server(environment: Mapping[str, str], options: Sequence[str]) -> Iterator[Finding]:

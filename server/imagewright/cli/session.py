@@ -16,6 +16,7 @@ from imagewright.cli.options import command_line, completions, unwrapped
 from imagewright.engine.engine import open_engine
 from imagewright.engine.offer import tool_names
 from imagewright.errors import ImagewrightError, Problem, Refusal
+from imagewright.providers import KEY_VARIABLES, needs_earlier_key
 from imagewright.settings.load import Settings, load_settings, log_at
 from imagewright.storage.records import LOCAL
 from imagewright.text import log_to
@@ -35,6 +36,8 @@ THRESHOLD = "IMAGEWRIGHT_CONFIRM_ABOVE"
 YES = frozenset({"y", "yes"})
 COMPLETED = 50
 """How many of the newest pictures and jobs a shell is offered."""
+NEWEST = 100
+"""Jobs that the doctor looks at."""
 LEAVE_SECONDS = 1.5
 """Seconds for which the answer to a request that is being sent is waited for, if a courier hears it after that."""
 
@@ -127,6 +130,19 @@ def _in_a_line(ctx: click.Context, find: Callable[[], dict[str, str]]) -> dict[s
     with ctx.scope(cleanup=False), redirect_stderr(io.StringIO()), suppress(ImagewrightError):
         return find()
     return {}
+
+
+@with_engine
+async def locked_jobs_now(engine: Engine) -> dict[str, str]:
+    """The provider of each of the newest open jobs that waits for a key which was set before; by the job's id."""
+    found = {}
+    for job in await engine.newest(LOCAL, NEWEST):
+        name, keyring = job.record.provider, engine.settings.keyring
+        key = keyring.find(KEY_VARIABLES.get(name, ()))
+        handles = [call.handle or {} for call in job.record.calls]
+        if not job.done and any(needs_earlier_key(handle, "" if key is None else key.value) for handle in handles):
+            found[job.id] = name
+    return found
 
 
 def agrees(needed: ConfirmationNeededError) -> bool:

@@ -71,6 +71,12 @@ def courier_flaws() -> tuple[str, str]:
     return courier.try_out(), courier.ends_along()
 
 
+def needs_earlier_key(kept: Mapping[str, str], key: str) -> bool:
+    """Whether what is kept of a task, see `Handle.data`, can only be read with a key that was set before this one."""
+    redact = import_module("imagewright.providers.http.redact")
+    return any(redact.SEALED.search(redact.opened(text, key)) for text in kept.values())
+
+
 def open_provider(name: str, config: ProviderConfig) -> Provider:
     """The registered provider of that name, ready to take orders. Opens no connection.
 

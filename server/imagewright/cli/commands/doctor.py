@@ -76,6 +76,7 @@ def _examine(*, quick: bool, online: bool) -> Iterator[Finding]:
     # opening a broken database for work sets it aside, and the doctor changes nothing
     if all(finding.level is not Level.BROKEN for finding in places):
         yield from checks.check_money(settings)
+        yield from checks.check_jobs()
     if not quick:
         yield from checks.check_server(os.environ, shared_words())
 
