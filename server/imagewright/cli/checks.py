@@ -296,10 +296,14 @@ def check_money(settings: Settings) -> Iterator[Finding]:
 
 def check_jobs() -> Iterator[Finding]:
     """The jobs that wait for a key which was set before."""
-    for job_id, name in locked_jobs_now().items():
-        variable = " or ".join(KEY_VARIABLES[name])
+    try:
+        locked = locked_jobs_now()
+    except StorageError as error:
+        yield note("jobs", f"the jobs cannot be read: {error}")
+        return
+    for job_id, name in locked.items():
         words = f"{job_id} can only be asked about with the key that {name} had when it began"
-        yield note("jobs", words, f"Set that key again in {variable} until the job has ended.")
+        yield note("jobs", words, f"Set that key again in {listed(KEY_VARIABLES[name], 'or')} until it has ended.")
 
 
 def check_server(environment: Mapping[str, str], options: Sequence[str]) -> Iterator[Finding]:
