@@ -189,6 +189,8 @@ def test_a_mistake_in_the_call_is_said_once_and_not_for_each_picture(
         (["run", ONE.tool, "--images", "photos", "--into", "out", "--key", "k"], "--key: does not go with --into"),
         (["run", ONE.tool, "--images", "photos", "--into", "out", "--save-as", "k"], "--save-as: does not go with"),
         (["run", ONE.tool, "--image", "photos/a.png", "--skip"], "--skip: goes with --into FOLDER"),
+        (["run", ONE.tool, "--images", "photos", "--into", "out", "--explain"], "--explain: is for one call"),
+        (["run", ONE.tool, "--images", "photos", "--into", "out", "--open"], "--open: is for one call"),
         (["run", ONE.tool, "--images", "data:image/png;base64,AAAA", "--into", "out"], "a data URI has no name"),
         (["run", ONE.tool, "--image", "photos/a.png", "photos/b.png"], "many behind --images with --into"),
         (["run", SEVERAL.tool, "a fox", "--images", "photos", "--into", "out"], "--each makes one call for each"),
@@ -286,7 +288,7 @@ def test_an_account_without_credit_ends_the_batch_at_the_first_refusal(
     put_photos(folder, "a.png", "b.png", "c.png")
     assert run("--at-once", "1") == 1
     shown = capsys.readouterr().err
-    assert "3 pictures: 1 failed, 2 not begun; " in shown
+    assert "3 pictures: 1 failed, 2 to make; " in shown
     assert not kie.tasks
 
 

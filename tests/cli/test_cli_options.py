@@ -64,7 +64,7 @@ def test_help_shows_description_choices_and_default(row: Row, name: str, argumen
     (given,) = (one for one in command.params if one.name == name)
     assert isinstance(given, click.Option)
     text = given.help or ""
-    assert argument.describe in text
+    assert for_person(argument.describe) in text
     assert all(shown(value) in text for value in argument.values or ())
     if argument.default is not None:
         assert "default" in text

@@ -16,6 +16,7 @@ from rich.text import Text
 from imagewright.catalog.load import catalog
 from imagewright.cli import output
 from imagewright.cli.main import main
+from imagewright.cli.progress import Board, reporting
 from imagewright.settings.load import load_settings
 from tests.support.seeded_jobs import spend
 
@@ -141,3 +142,41 @@ def test_the_blocks_of_a_narrow_screen_are_broken_at_the_same_fields() -> None:
     found = list(output.blocks(rows, 20))
     assert [len(block) for block in found] == [3, 3]
     assert all(len(one) == len(other) for one, other in pairwise(found))
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_progress_is_one_line_within_the_screen_and_leaves_nothing(
+    width: int, terminal: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("COLUMNS", str(width))
+    with reporting() as reporter:
+        board = Board(reporter, "recraft", 40)
+        tell = reporter.begin("qwen")
+        tell(0.5, f"submitted\x1b[2J {'and very much more ' * 20}")
+        for place in range(3):
+            board.began()
+            board.ended(f"{place}", good=place > 0, usd=0.005)
+        reporter.say("a line that stays")
+    frames = [
+        re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line) for line in terminal.getvalue().replace("\r", "\n").split("\n")
+    ]
+    bars = [line for line in frames if "━" in line]
+    assert bars
+    assert max(map(cell_len, bars)) <= width - len("^C ")  # which a terminal puts behind it
+    assert any("3/40, 1 failed, $0.015, about" in line for line in bars)
+    assert any("submitted" in line and line.rstrip().endswith("…") for line in bars)
+    assert "\x1b[2J" not in terminal.getvalue()
+    assert terminal.getvalue().endswith("\x1b[1A\x1b[2K" * 2)  # the lines of both are cleared
+    assert "a line that stays" in frames
+
+
+@pytest.mark.parametrize(("term", "quiet"), [("dumb", False), ("xterm", True)])
+def test_where_a_line_cannot_be_redrawn_or_is_not_wanted_there_is_no_bar(
+    term: str, *, quiet: bool, terminal: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("TERM", term)
+    with reporting(quiet=quiet) as reporter:
+        Board(reporter, "recraft", 1).ended("a.png: made", good=True, usd=0.0)
+    assert terminal.getvalue() == ("" if quiet else "1/1 a.png: made\n")

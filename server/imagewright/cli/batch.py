@@ -121,7 +121,7 @@ class Item:
         if self.standing not in {TO_MAKE, BEGUN}:
             return self.standing
         if self.job is None:
-            return "refused" if self.problems else "not begun"
+            return "refused" if self.problems else TO_MAKE
         return "made" if self.is_made else self.job.record.state
 
     @property
@@ -160,7 +160,7 @@ def run_batch(wanted: Wanted, words: Sequence[str], *, dry: bool, yes: bool, for
     if form != "quiet":
         put_error("".join(f"{line}\n" for line in (*notes, _plan(items, estimates))))
     if dry:
-        _print_items(items, wanted, form, dry=True)
+        _print_items(items, wanted, form)
         return DONE
     needed = question(estimates, budget)
     if needed is not None and not yes and not agrees(needed):
@@ -217,7 +217,7 @@ async def _find_out(engine: Engine, item: Item, wanted: Wanted) -> None:
     while (job := await engine.keyed(LOCAL, item.key)) is not None:
         item.job = job
         item.standing = MADE_BEFORE if is_there(job) else BEGUN
-        if not job.done or is_there(job) or job.record.state == "cancelled":
+        if not job.done or is_there(job) or (job.record.state == "cancelled" and not wanted.again):
             return
         item.standing = PAID_BEFORE
         following = following_key(item.key, job.id)
@@ -333,7 +333,7 @@ async def _job_of(engine: Engine, item: Item, wanted: Wanted) -> Job:
     return await engine.revive(LOCAL, job.id) if job.record.state == "cancelled" else job
 
 
-def _print_items(items: Sequence[Item], wanted: Wanted, form: str, *, dry: bool = False) -> None:
+def _print_items(items: Sequence[Item], wanted: Wanted, form: str) -> None:
     """What came of each picture, or would."""
     if form == "json":
         print_json([_data(item, wanted) for item in items])
@@ -345,8 +345,7 @@ def _print_items(items: Sequence[Item], wanted: Wanted, form: str, *, dry: bool 
     near = Path.cwd() if screen.is_terminal else None
     rows = []
     for item in items:
-        state = item.standing if dry and not item.problems else item.state
-        style = "green" if item.is_made else STYLES.get(state, "red" if item.problems else "")
+        style = "green" if item.is_made else STYLES.get(item.state, "red" if item.problems else "")
         planned = [wanted.into / item.name] if item.estimate and item.job is None else []
         paths = [
             str(path.relative_to(near) if near and path.is_relative_to(near) else path)
@@ -354,7 +353,7 @@ def _print_items(items: Sequence[Item], wanted: Wanted, form: str, *, dry: bool 
         ]
         known = item.estimate.usd if item.estimate and item.job is None else item.paid
         cost = money(known) if item.estimate or item.job else ""
-        rows.append((item.source.shown, "\n".join(paths), Text(state, style=style), cost))
+        rows.append((item.source.shown, "\n".join(paths), Text(item.state, style=style), cost))
     screen.print(table(("picture", "result", "status", "cost"), rows, kept=("status", "cost")))
 
 

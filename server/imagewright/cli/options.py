@@ -40,6 +40,7 @@ FOR_PERSON = {
     "Call again later": "Run it again later",
     "Call again when": "Run it again when",
     "with image_job": "with imagewright jobs watch",
+    "Absolute path": "Path",
     " and restart the server": "",
     "the user can allow it": "you can allow it",
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
@@ -22,6 +23,8 @@ from imagewright.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
     from imagewright.engine.engine import Engine
     from imagewright.engine.job import Job
@@ -84,6 +87,25 @@ class Reporter:
             put_error(f"{plain(text)}\n")
 
 
+class Bars(Progress):
+    """Lines that end before the edge of the screen, where the `^C` of a terminal would begin a new one.
+
+    That new line would then be cleared, and the bar would stay.
+    """
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """As rich does, narrower."""
+        return map(_Narrower, super().get_renderables())
+
+
+@dataclass(frozen=True, slots=True)
+class _Narrower:
+    one: RenderableType
+
+    def __rich_console__(self, screen: Console, options: ConsoleOptions) -> RenderResult:
+        yield from screen.render(self.one, options.update(max_width=options.max_width - len("^C ")))
+
+
 @contextmanager
 def reporting(*, quiet: bool = False) -> Iterator[Reporter]:
     """A reporter for as long as the block lasts, which leaves nothing on the screen but the lines that stay."""
@@ -105,7 +127,7 @@ def reporting(*, quiet: bool = False) -> Iterator[Reporter]:
             table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1),
         ),
     )
-    with Progress(*columns, console=screen, transient=True, expand=True) as bars:
+    with Bars(*columns, console=screen, transient=True, expand=True) as bars:
         yield Reporter(bars)
 
 

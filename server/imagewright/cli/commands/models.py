@@ -89,8 +89,8 @@ def _print_models(rows: Sequence[Row], hidden: Mapping[str, str]) -> None:
         name, off = Text(row.tool, style="bold cyan"), plain(hidden.get(row.tool, ""))
         about = {"": row.character, "editions": _editions(row), "off": off}
         if is_roomy:
-            lines = [f"{label} {text}".strip() for label, text in about.items() if text]
-            words.add_row(name, Text("\n".join(lines)))
+            lines = [Text.assemble(_label(label), f"{label and ' '}{text}") for label, text in about.items() if text]
+            words.add_row(name, Text("\n").join(lines))
             continue
         screen.print(name)
         screen.print(Padding(_block({"for": about.pop(""), **_abilities(row), **about}), (0, 0, 0, 2)))
@@ -103,8 +103,12 @@ def _block(about: Mapping[str, str]) -> Table:
     block = Table.grid(padding=(0, 2))
     for label, text in about.items():
         if text:
-            block.add_row(Text(label, style="red" if label == "off" else "dim"), Text(text))
+            block.add_row(_label(label), Text(text))
     return block
+
+
+def _label(label: str) -> Text:
+    return Text(label, style="red" if label == "off" else "dim")
 
 
 def _abilities(row: Row) -> dict[str, str]:

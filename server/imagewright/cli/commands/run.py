@@ -22,8 +22,8 @@ from imagewright.catalog.row import KINDS, PICTURE_KINDS
 from imagewright.catalog.schema import union
 from imagewright.cli import put, put_error
 from imagewright.cli.batch import AT_ONCE, Wanted, run_batch
-from imagewright.cli.inputs import ID_START, MANY, absolute, arguments, picture_argument, show_pictures
-from imagewright.cli.options import Command, Group, Option, completions, option_name, positive
+from imagewright.cli.inputs import ID_START, MANY, PROMPT, absolute, arguments, picture_argument, show_pictures
+from imagewright.cli.options import Command, Group, Option, completions, for_person, option_name, positive
 from imagewright.cli.output import money, print_error, print_json, summary
 from imagewright.cli.progress import CODES, DONE, exit_code, follow
 from imagewright.cli.session import THRESHOLD, agrees, complete_picture_id, with_engine
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 LAST_OPTION = "imagewright.last option"
 """Where a context keeps the last option of a line that is being completed."""
 OPTIONS = (
-    *("explain", "dry_run", "yes", "key", "as_json", "quiet", "verbose"),
+    *("explain", "dry_run", "yes", "key", "as_json", "quiet", "verbose", "open_them"),
     *("into", "each", "at_once", "skip", "again"),
 )
 """The names of the options that are no arguments."""
@@ -57,6 +57,7 @@ class ToolCommand(Command):
             row.tool,
             params=[*(_option(row, name) for name in argument_names(row)), *_call_options(row)],
             help=f"{row.title}: {row.character}. {row.caution}".strip(),
+            options_metavar="[PROMPT] [OPTIONS]" if PROMPT in row.arguments() else "[OPTIONS]",
             epilog=CODES,
             callback=partial(_run, row),
             context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
@@ -174,7 +175,7 @@ def _option(row: Row, name: str) -> Option:
 
 
 def _help(argument: Argument, notes: Sequence[str]) -> str:
-    parts = [argument.describe]
+    parts = [for_person(argument.describe)]
     if argument.values:
         parts.append(", ".join(shown(value) for value in argument.values))
     if argument.minimum is not None and argument.maximum is not None:
@@ -211,7 +212,7 @@ def _each_by_its_option(words: Sequence[str], several: set[str]) -> Iterator[str
         yield word
 
 
-def _run(row: Row, *, open_them: bool, **typed: Any) -> int:
+def _run(row: Row, **typed: Any) -> int:
     """Make the call, or one for each of many pictures; the codes are in `cli.progress`."""
     how = {name: typed.pop(name) for name in OPTIONS}
     if how["quiet"] and how["verbose"]:
@@ -236,7 +237,7 @@ def _run(row: Row, *, open_them: bool, **typed: Any) -> int:
         done = _make(row.tool, given, how, made, confirmed=True)
     if isinstance(done, ConfirmationNeededError):  # never asked for twice
         raise done
-    if open_them:
+    if how["open_them"]:
         show_pictures(made)
     return done
 
@@ -258,6 +259,9 @@ def _many(row: Row, typed: dict[str, Any], many: list[str], how: Mapping[str, An
         raise Refusal(Problem("--into", f"{text}; without --into they go into one call, and --save-as says where to"))
     if not many:
         raise Refusal(Problem(option_name(MANY), "is required: files, folders or patterns in quotes"))
+    for name in ("explain", "verbose", "open_them"):
+        if how[name]:
+            raise Refusal(Problem(option_name(name.removesuffix("_them")), "is for one call, without --into"))
     for name in ("save_as", "key"):
         if typed.get(name) or how.get(name):
             raise Refusal(Problem(option_name(name), "does not go with --into, which names each result itself"))
