@@ -35,6 +35,8 @@ MANY = 40
 PATIENCE = 60.0
 """Seconds until what never comes fails the test."""
 
+pytestmark = pytest.mark.usefixtures("hurried")
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -299,7 +301,8 @@ def test_forty_photos_killed_in_the_middle_and_started_again_are_kept_and_paid_o
     """First Ctrl-C, then SIGKILL, then to the end."""
     kie.seconds = 0.3
     put_photos(folder, *(f"{place:02}.png" for place in range(MANY)))
-    words = [sys.executable, "-m", "imagewright", "run", ONE.tool, "--images", "photos/*.png", "--into", "out"]
+    words = [sys.executable, "-m", "imagewright", "run", ONE.tool, "--images", "photos/*.png"]
+    words += ["--into", "out", "--at-once", "12"]
     own = {"PYTHONPATH": child_environment["PYTHONPATH"], "IMAGEWRIGHT_LEASE": "1"}
     environment = child_environment | dict(os.environ) | own
 
