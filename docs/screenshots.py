@@ -4,8 +4,8 @@
     .venv/bin/python docs/screenshots.py --home /home/you
 
 Each command runs offline in a real pseudo-terminal, with that folder as its home; nothing should be in it, as its paths
-are in the pictures. What a command writes goes through a terminal emulator and is drawn in DejaVu Sans Mono. One more
-picture shows a sample and what two tools make of it.
+are in the pictures. What a command writes goes through a terminal emulator and is drawn in DejaVu Sans Mono. The
+contact sheet is that of the demo, and one more picture shows a sample and what two tools make of it.
 """
 
 # ruff: noqa: INP001 - a script, run by itself
@@ -17,6 +17,7 @@ import fcntl
 import json
 import os
 import pty
+import shlex
 import shutil
 import struct
 import subprocess
@@ -56,6 +57,7 @@ SHOTS = {
     "demo": ["demo"],
     "models": ["models"],
     "run": ["run", "ideogram_reframe", "--image", VASE, "--aspect-ratio", "16:9"],
+    "batch": ["run", "recraft", "--images", "server/imagewright/imaging/samples/*.jpg", "--into", "cutouts"],
     "gallery": ["gallery"],
     "jobs": ["jobs"],
     "doctor": ["doctor"],
@@ -65,6 +67,8 @@ MADE = (("recraft",), ("ideogram_reframe", "--aspect-ratio", "16:9"))
 """What is made of the sample for one more picture."""
 TILE = 300
 """Px of its height."""
+SHEET_WIDTH = 1400
+"""Px of the contact sheet of the demo."""
 COLOURS = 32
 """Of the picture's palette: letters are smoothed, and few colours make small files."""
 
@@ -77,7 +81,7 @@ def environment(home: Path) -> dict[str, str]:
 
 def typed(words: list[str]) -> str:
     """The command as it stands behind the prompt."""
-    return " ".join(f'"{word}"' if " " in word else word for word in ["imagewright", *words])
+    return shlex.join(["imagewright", *words])
 
 
 def captured(words: list[str], home: Path) -> pyte.Screen:
@@ -162,6 +166,10 @@ def main() -> None:
     for name in given.names or SHOTS:
         picture = drawn(captured(SHOTS[name], given.home)).quantize(COLOURS, dither=Image.Dither.NONE)
         picture.save(given.out / f"{name}.png", optimize=True)
+    if sheets := [*given.home.glob("Pictures/Imagewright/demo/contact-sheet.png")]:
+        whole = Image.open(sheets[0]).convert("RGB")
+        small = whole.resize((SHEET_WIDTH, round(whole.height * SHEET_WIDTH / whole.width)), Image.Resampling.LANCZOS)
+        small.save(given.out / "contact-sheet.jpg", quality=80, optimize=True)
     made_of_sample(given.home).save(given.out / "made.jpg", quality=82)
     (ROOT / VASE).unlink()
 

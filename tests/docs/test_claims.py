@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from imagewright.catalog.load import catalog, parse_row
-from imagewright.cli.progress import CANCELLED, FAILED, OPEN, SOME
+from imagewright.cli.progress import CANCELLED, DONE, FAILED, OPEN, SOME
 from imagewright.engine.sending import STALE_SECONDS
 from imagewright.imaging.limiter import INPUT_MAX_PIXELS, MEGA
 from imagewright.providers import KEY_VARIABLES
@@ -36,8 +36,8 @@ def test_each_provider_has_a_line_in_the_table_of_keys(provider: str) -> None:
 
 
 def test_the_numbers_about_jobs_are_those_of_the_code() -> None:
-    ends = {FAILED: "failed", CANCELLED: "cancelled", OPEN: "open", SOME: "some of the pictures"}
-    assert all(f"{code} for {words}" in text("README.md") for code, words in ends.items())
+    ends = {DONE: "all pictures", FAILED: "it failed", CANCELLED: "it was cancelled", OPEN: "open", SOME: "some of the"}
+    assert all(f"| {code} | {words}" in text("docs/command-line.md") for code, words in ends.items())
     assert (duration(PollPolicy().patience), duration(STALE_SECONDS)) == ("6 hours", "1 hour")
     assert (WAIT.default, REPLY_BUDGET.default) == (45, 700_000)
     for words in ("After six hours without an end a job is `stalled`", "for up to an hour", "longer than 45 seconds"):
