@@ -5,7 +5,7 @@
 
 Each command runs offline in a real pseudo-terminal, with that folder as its home; nothing should be in it, as its paths
 are in the pictures. What a command writes goes through a terminal emulator and is drawn in DejaVu Sans Mono. The
-contact sheet is that of the demo, and one more picture shows a sample and what two tools make of it.
+contact sheet is that of the demo.
 """
 
 # ruff: noqa: INP001 - a script, run by itself
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import fcntl
-import json
 import os
 import pty
 import shlex
@@ -63,10 +62,6 @@ SHOTS = {
     "doctor": ["doctor"],
 }
 """The name of each picture, and the command it shows."""
-MADE = (("recraft",), ("ideogram_reframe", "--aspect-ratio", "16:9"))
-"""What is made of the sample for one more picture."""
-TILE = 300
-"""Px of its height."""
 SHEET_WIDTH = 1400
 """Px of the contact sheet of the demo."""
 COLOURS = 32
@@ -127,28 +122,10 @@ def drawn(screen: pyte.Screen) -> Image.Image:
     return picture
 
 
-def made_of_sample(home: Path) -> Image.Image:
-    """The sample and what tools have made of it, side by side."""
-    pictures = [Image.open(SAMPLE)]
-    for words in MADE:
-        result = json.loads(output(["run", *words, "--image", VASE, "--json"], home))
-        pictures.append(Image.open(result["images"][0]["path"]))
-    tiles = [one.resize((round(one.width * TILE / one.height), TILE)) for one in pictures]
-    space = MARGIN // 2
-    whole = Image.new("RGB", (sum(one.width + space for one in tiles) - space, TILE), "white")
-    left = 0
-    for one in tiles:
-        whole.paste(one, (left, 0), one if one.mode == "RGBA" else None)
-        left += one.width + space
-    return whole
-
-
-def output(words: list[str], home: Path) -> str:
-    """What a command prints."""
+def run(words: list[str], home: Path) -> None:
+    """Run a command whose output nobody sees."""
     program = str(ROOT / ".venv" / "bin" / "imagewright")
-    words = [program, *words]
-    done = subprocess.run(words, cwd=ROOT, env=environment(home), check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - ours
-    return done.stdout
+    subprocess.run([program, *words], cwd=ROOT, env=environment(home), check=True, capture_output=True)  # noqa: S603 - ours
 
 
 def main() -> None:
@@ -162,7 +139,7 @@ def main() -> None:
     given.out.mkdir(exist_ok=True)
     shutil.copy(SAMPLE, ROOT / VASE)
     for words in BEFORE:
-        output(words, given.home)
+        run(words, given.home)
     for name in given.names or SHOTS:
         picture = drawn(captured(SHOTS[name], given.home)).quantize(COLOURS, dither=Image.Dither.NONE)
         picture.save(given.out / f"{name}.png", optimize=True)
@@ -170,7 +147,6 @@ def main() -> None:
         whole = Image.open(sheets[0]).convert("RGB")
         small = whole.resize((SHEET_WIDTH, round(whole.height * SHEET_WIDTH / whole.width)), Image.Resampling.LANCZOS)
         small.save(given.out / "contact-sheet.jpg", quality=80, optimize=True)
-    made_of_sample(given.home).save(given.out / "made.jpg", quality=82)
     (ROOT / VASE).unlink()
 
 

@@ -82,3 +82,10 @@ def test_a_link_into_a_page_leads_to_a_heading(page: Path) -> None:
         there = page.parent / target if target else page
         headings = re.findall(r"^#+ (.+)$", there.read_text(encoding="utf-8"), flags=re.MULTILINE)
         assert heading in {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
+
+
+def test_every_picture_is_small_and_shown_on_a_page() -> None:
+    shown = {name for page in PAGES for name in re.findall(r"images/([\w-]+\.\w+)\)", page.read_text(encoding="utf-8"))}
+    sizes = {file.name: file.stat().st_size for file in (ROOT / "docs" / "images").iterdir()}
+    assert shown == set(sizes)
+    assert max(sizes.values()) < 200_000
