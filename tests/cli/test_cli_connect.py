@@ -18,6 +18,9 @@ from imagewright.errors import SettingsError
 from tests.support.connecting import holds, installed, place, run
 
 if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+
     from imagewright.cli.connect import System
 
 pytestmark = pytest.mark.usefixtures("computer")
@@ -165,6 +168,19 @@ def test_comments_in_a_file_of_plain_json_are_pointed_out(capsys: pytest.Capture
     installed("claude-desktop", "{} // mine\n")
     assert run("claude-desktop") == 0
     assert "Claude Desktop may not read them" in capsys.readouterr().out
+
+
+def test_without_what_reads_yaml_goose_is_connected_by_hand(
+    spawn: Callable[..., subprocess.CompletedProcess[str]],
+) -> None:
+    client, file = installed("goose", "a: 1\n")
+    without = "import sys; sys.modules['yaml'] = None; from imagewright.cli.main import main; sys.exit(main({}))"
+    done = spawn("-c", without.format(["connect", "goose"]))
+    assert done.returncode == 2
+    assert "what reads YAML is not installed; install it with:" in done.stderr
+    assert "[goose]" in done.stderr
+    assert edit.block(client, client.entry(launch_command(), [], {})) in done.stderr
+    assert file.read_text(encoding="utf-8") == "a: 1\n"
 
 
 def test_broken_notes_are_named(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imagewright.cli.launching import NAME, launch_command, read_source, source
+from imagewright.cli.launching import NAME, install_words, launch_command, read_source, source
 
 WITH = ".exe" if os.name == "nt" else ""
 
@@ -75,3 +75,24 @@ def test_what_it_was_installed_from_is_what_it_is_run_from(note: str | None, exp
 def test_a_folder_is_named_as_a_path(tmp_path: Path) -> None:
     folder = tmp_path / "with space"
     assert Path(read_source(f'{{"url": "{folder.as_uri()}", "dir_info": {{}}}}')) == folder
+
+
+@pytest.mark.parametrize(
+    ("note", "command"),
+    [
+        ("uv-receipt.toml", "uv tool install --force"),
+        ("pipx_metadata.json", "pipx install --force"),
+        ("pyvenv.cfg", f"{sys.executable} -m pip install"),
+        ("archive-v0", "uvx --from"),
+    ],
+)
+def test_an_extra_is_added_by_whatever_installed_the_rest(note: str, command: str, tmp_path: Path) -> None:
+    tail = " imagewright" if command.startswith("uvx") else ""
+    prefix = tmp_path / note if tail else tmp_path
+    (tmp_path / note).touch()
+    for origin, wanted in (
+        (NAME, "imagewright[goose]"),
+        ("/a folder/code", "/a folder/code[goose]"),
+        ("git+https://x.example/i.git@abc", "imagewright[goose] @ git+https://x.example/i.git@abc"),
+    ):
+        assert install_words("goose", prefix, origin) == f'{command} "{wanted}"{tail}'

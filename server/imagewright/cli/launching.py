@@ -15,11 +15,13 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 NAME = "imagewright"
 UV_CACHE = re.compile(r"(?:archive|environments|builds)-v\d+")
 """Folders of uv's cache that hold an environment for one run; `uv tool install` makes one that stays elsewhere."""
+INSTALLERS = {"uv-receipt.toml": ("uv", "tool"), "pipx_metadata.json": ("pipx",)}
+"""Who has made an environment, by the note that it leaves there."""
 CACHES = frozenset({".cache", "cache", "caches"})
 PREFIX, SCRIPTS = Path(sys.prefix), Path(sysconfig.get_path("scripts"))
 
@@ -46,7 +48,29 @@ def launch_command(
 
 def launch_words() -> str:
     """The command as one types it."""
-    return " ".join(f'"{word}"' if " " in word else word for word in launch_command())
+    return _typed(launch_command())
+
+
+def install_words(extra: str, prefix: Path = PREFIX, origin: str | None = None) -> str:
+    """The command that adds an extra to this installation, as one types it.
+
+    Args:
+        extra: its name in pyproject.toml.
+        prefix: the folder of the environment.
+        origin: what it was installed from, see `source`; None for this installation's own.
+    """
+    origin = origin or source()
+    wanted = f"{NAME}[{extra}] @ {origin}" if "://" in origin else f"{origin}[{extra}]"
+    if any(UV_CACHE.fullmatch(part) for part in prefix.parts):
+        return _typed(["uvx", "--from", wanted, NAME])
+    for note, program in INSTALLERS.items():
+        if (prefix / note).exists():
+            return _typed([*program, "install", "--force", wanted])
+    return _typed([sys.executable, "-m", "pip", "install", wanted])
+
+
+def _typed(words: Sequence[str]) -> str:
+    return " ".join(f'"{word}"' if {*" [<>"} & {*word} else word for word in words)
 
 
 def source() -> str:

@@ -8,11 +8,16 @@ import tomllib
 from typing import TYPE_CHECKING, Any
 
 import tomlkit
-import yaml  # type: ignore[import-untyped,unused-ignore] # its types are a package of their own, and little is used
 from tomlkit.exceptions import TOMLKitError
 
 from imagewright.cli.connect import UNSAFE, Splice, newline
+from imagewright.cli.launching import install_words
 from imagewright.errors import SettingsError
+
+try:
+    import yaml  # type: ignore[import-untyped,unused-ignore] # its types are a package of their own, and little is used
+except ModuleNotFoundError:  # only the extra installs it
+    yaml = None
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +25,8 @@ if TYPE_CHECKING:
 EMPTY = " {}"
 """An empty section in YAML, as it stands behind the colon."""
 INDENT = "  "
+YAML_EXTRA = "goose"
+"""Installs what reads YAML."""
 
 
 def parse_toml(text: str) -> dict[str, Any]:
@@ -150,8 +157,10 @@ def parse_yaml(text: str) -> dict[str, Any]:
     """The document's value; empty for a text with nothing but white space and comments.
 
     Raises:
-        SettingsError: it is no YAML, or no mapping.
+        SettingsError: it is no YAML, or no mapping, or what reads YAML is not installed.
     """
+    if yaml is None:
+        raise SettingsError(f"what reads YAML is not installed; install it with: {install_words(YAML_EXTRA)}")
     try:
         value = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -166,10 +175,12 @@ def parse_yaml(text: str) -> dict[str, Any]:
 def insert_yaml(text: str, section: str, name: str, value: Mapping[str, Any]) -> list[Splice]:
     """A block that is the first of its section; a missing section is made at the end of the text.
 
+    For an empty text nothing needs to be installed.
+
     Raises:
         SettingsError: it is no YAML, or the section is written in braces.
     """
-    line, found = newline(text), _child(_composed(text), section)
+    line, found = newline(text), _child(_composed(text), section) if text else None
     if found is None:
         gap = "" if not text or text.endswith("\n") else line
         return [Splice(len(text), len(text), f"{gap}{section}:{line}{_block(name, value, INDENT, line)}")]

@@ -204,8 +204,10 @@ def carry_out(change: Change, notes: Path, now: datetime) -> Path | None:
 
 def entry_in(client: Client, file: Path) -> object:
     """What a client's file holds for us; None for nothing. Raises as `connect`."""
-    value = EDITORS[client.format].parse(_decoded(_read(file) or b"")[1])
-    holder = value.get(client.section)
+    content = _read(file)
+    if content is None:
+        return None
+    holder = EDITORS[client.format].parse(_decoded(content)[1]).get(client.section)
     return holder.get(NAME) if isinstance(holder, dict) else None
 
 
