@@ -114,7 +114,7 @@ def test_a_line_is_completed(shell: Shell, capsys: pytest.CaptureFixture[str]) -
         (f"imagewright run {row.tool[:4]}", f"{begun} "),
         (f"{begun} --aspect-ratio 16:", f"--aspect-ratio {ratio} "),
         (f"{begun} --images seaside.png img_", f"--images seaside.png {picture[1]} "),
-        (f"{begun} --aspect", f"{begun} --aspect-ratio "),
+        (f"{begun} 'ein Füchslein 🦊' --aspect", "🦊' --aspect-ratio "),
         (f"{begun} --images seaside.png sea", "--images seaside.png seaside.png "),
         ("imagewright jobs show jo", f"jobs show {job[1]} "),
     ]

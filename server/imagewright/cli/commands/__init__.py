@@ -65,7 +65,7 @@ class Bash(BashComplete):
         if "COMP_LINE" not in os.environ:  # a script that was saved to a file by an older release
             words, self._typed = super().get_completion_args()
             return words, self._typed
-        line = os.environb[b"COMP_LINE"][: int(os.environ["COMP_POINT"])].decode(errors="replace")
+        line = os.environ["COMP_LINE"][: int(os.environ["COMP_POINT"])]
         words = split_arg_string(line)
         self._typed = "" if not words or line.endswith((" ", "\t")) else words.pop()
         return words[1:], self._typed
