@@ -74,7 +74,8 @@ def test_no_line_is_wider_than_the_screen_and_no_word_is_broken(
 
 
 @pytest.mark.parametrize(
-    "words", [["jobs"], ["gallery"], ["models"], ["models", "--ends"], ["models", "--prices"], ["tools"]]
+    "words",
+    [["jobs"], ["jobs", "--cost"], ["gallery"], ["models"], ["models", "--ends"], ["models", "--prices"], ["tools"]],
 )
 def test_in_a_pipe_each_record_is_a_line_whose_fields_stand_between_tabs(
     words: list[str], kept: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

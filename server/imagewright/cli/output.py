@@ -356,10 +356,14 @@ def _sum(costs: Sequence[CostRow]) -> dict[str, Any]:
 
 
 def print_costs(costs: Sequence[CostRow], since: datetime) -> None:
-    """The sums as tables."""
+    """The sums as tables; in a pipe as lines, the last of which is for all."""
     screen, sums = console(), cost_data(costs, since)
     if not costs:
         hint(f"No job has ended since {since:%Y-%m-%d}, so nothing was spent.")
+        return
+    if not screen.is_terminal:
+        records = [(kind, one[kind], *_sum_cells(one)) for kind in KINDS for one in sums[f"by_{kind}"]]
+        screen.print(Listing(("by", "of", *COST_HEADINGS), [*records, ("all", "", *_sum_cells(sums))]))
         return
     for kind in KINDS:
         rows = [(one[kind], *_sum_cells(one)) for one in sums[f"by_{kind}"]]
