@@ -76,24 +76,25 @@ def test_a_required_argument_nobody_has_heard_of_gets_an_allowed_value(
 
 @pytest.mark.usefixtures("importable")
 def test_every_tool_is_called_and_a_second_demo_replaces_what_the_first_has_made(
-    tmp_path: Path, home: Path, spawn: Callable[..., CompletedProcess[str]], capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The one whole run, as a newcomer starts it, and then one with options; the library knows of neither."""
     out = home / "pictures" / "demo"
     out.mkdir(parents=True)
     earlier = out / "contact-sheet.png"
     earlier.write_text("the user's own", encoding="utf-8")
-    done = spawn("-m", "imagewright", "demo", folder=tmp_path)
-    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo"]) == 0
+    done = capsys.readouterr()
     for row in ROWS:
         pictures = sorted(out.glob(f"{row.tool}*"))
         assert pictures, row.tool
-        assert f"{row.tool}: " in done.stderr
-        assert row.tool in done.stdout
+        assert f"{row.tool}: " in done.err
+        assert row.tool in done.out
     (sheet,) = (one for one in out.glob("contact-sheet*") if one != earlier)
     assert probe(sheet).width > 600
-    assert str(sheet) in done.stdout
-    assert "\x1b" not in done.stdout + done.stderr
+    assert str(sheet) in done.out
+    assert "\x1b" not in done.out + done.err
 
     row = next(row for row in ROWS if OperationName.REFRAME in row.operations)
     mine, *replaced = sorted(out.glob(f"{row.tool}*"))
