@@ -189,7 +189,7 @@ def helper_arguments(rows: Iterable[Row]) -> dict[str, dict[str, Argument]]:
             "day": Argument(kind="text", pattern=r"^\d{4}-\d{2}-\d{2}$", describe="Made on this day, YYYY-MM-DD"),
             "parent": Argument(kind="text", describe="Made from this picture id"),
             "limit": Argument(kind="integer", minimum=1, maximum=GALLERY_LIMIT, default=10, describe="How many"),
-            "offset": Argument(kind="integer", minimum=0, default=0, describe="Skip this many"),
+            "offset": Argument(kind="integer", minimum=0, maximum=1_000_000_000, default=0, describe="Skip this many"),
             "previews": Argument(kind="boolean", default=True, describe="Show the pictures as well"),
         },
         "image_guide": {

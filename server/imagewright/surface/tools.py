@@ -132,7 +132,7 @@ class Tools:
         agreed = agreed_before(params.input_responses) if params.input_responses else None
         try:
             start = partial(self._engine.start, LOCAL, params.name, arguments, key=key)
-            if "progress_token" in (ctx.meta or {}) and not PICTURES.isdisjoint(arguments):
+            if not PICTURES.isdisjoint(arguments) and "progress_token" in (ctx.meta or {}):
                 from imagewright.surface.progress import telling  # noqa: PLC0415 - not for a call without pictures
 
                 start = partial(telling, ctx, start)
