@@ -63,7 +63,9 @@ def test_a_client_without_project_files_says_so(capsys: pytest.CaptureFixture[st
 
 def test_an_entry_written_by_hand_is_shown_and_stays_until_told(capsys: pytest.CaptureFixture[str]) -> None:
     client, file = installed(
-        "cursor", '{"mcpServers": {"imagewright": {"command": "old", "env": {"FAL_KEY": "SECRET"}, "x": 1}}}'
+        "cursor",
+        '{"mcpServers": {"imagewright": {"command": "old", "env": {"FAL_KEY": "SECRET"}, "x": 1,'
+        ' "headers": {"Authorization": "SECRET"}}}}',
     )
     before = file.read_bytes()
     for words, way in (([], "change it"), (["--remove"], "take it out")):
@@ -150,6 +152,27 @@ def test_keys_stay_out_of_the_file_and_off_the_screen(
     assert KEY not in "".join(capsys.readouterr())
 
 
+OTHERS_KEYS = {
+    "cursor": '{"mcpServers": {"a": {"command": "npx", "env": {"PEM": "---KEY---\\nSECRET12+/"}, "x": "SECRET12"}}}',
+    "windsurf": '{\n  "mcpServers": {\n    "a": {"headers": {"Authorization": "Bearer SECRET12"}}\n  }\n}\n',
+    "codex": "[mcp_servers.a]\ncommand = 'npx'\n[mcp_servers.a.env]\nKEY = 'SECRET12'\n",
+    "goose": "extensions: {}\nAPI: Bearer SECRET12\n",
+}
+"""Files with the keys of other servers so near that the lines of a difference hold them."""
+
+
+@pytest.mark.parametrize("name", OTHERS_KEYS)
+def test_a_difference_does_not_show_the_keys_of_other_servers(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    installed(name, OTHERS_KEYS[name])
+    for words in ([], ["--remove"]):
+        assert run(name, "--dry-run", *words) == 0
+        shown = "".join(capsys.readouterr())
+        assert "SECRET12" not in shown
+        assert launch_command()[0] in shown
+        assert run(name) == 0
+        capsys.readouterr()
+
+
 def test_one_that_fails_does_not_keep_the_others(capsys: pytest.CaptureFixture[str]) -> None:
     installed("cursor")
     installed("codex", "a = ")
@@ -185,10 +208,11 @@ def test_without_what_reads_yaml_goose_is_connected_by_hand(
 
 def test_broken_notes_are_named(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, file = installed("cursor")
-    home.mkdir()
-    (home / NOTES).write_text("[]", encoding="utf-8")
+    note = edit.note_file(home / NOTES, file)
+    note.parent.mkdir(parents=True)
+    note.write_text("[]", encoding="utf-8")
     assert run("cursor") == 2
-    assert f"{home / NOTES}: cannot be read" in capsys.readouterr().err
+    assert f"{note}: cannot be read" in capsys.readouterr().err
     assert not file.exists()
 
 

@@ -65,6 +65,8 @@ EMPTY = [
     '{"SECTION": {\n  }\n}',
     "// none\n",
     '{"SECTION": {/* none */}}',
+    '{"SECTION": null}',
+    '{\n\t"SECTION": null,\n\t"a": 1\n}\n',
 ]
 BARE = {
     "json": EMPTY,
@@ -77,7 +79,7 @@ BROKEN: dict[str, list[tuple[bytes, str]]] = {
     "json": [
         (b'{"a": }', "it is no JSON (line 1, column 7"),
         (b"[1]", "no object with keys and values"),
-        (b'{"SECTION": []}', "is no object"),
+        (b'{"SECTION": []}', "holds no servers"),
         (b'{"SECTION": [1]}', "holds no servers"),
         (b'{"SECTION": {,}}', "it is no JSON"),
         (b'{"a": "\xe4"}', "it is not UTF-8 (byte 7)"),
@@ -93,6 +95,8 @@ BROKEN: dict[str, list[tuple[bytes, str]]] = {
         (b"a: [", "it is no YAML"),
         (b"- a\n", "no mapping"),
         (b"SECTION: {a: {b: 1}}\n", "not written as a block"),
+        (b"SECTION: []\n", "holds no servers"),
+        (b'SECTION: ""\n', "holds no servers"),
         (b"{a: 1}\n", "touching something else"),
         (b"a: 1\n---\nb: 2\n", "it is no YAML"),
     ],
@@ -198,17 +202,6 @@ def test_what_is_no_file_that_may_be_written_is_refused(capsys: pytest.CaptureFi
     assert "a part of the path is a file" in capsys.readouterr().err
 
 
-def test_a_file_that_another_program_changes_just_then_is_not_written(tmp_path: Path) -> None:
-    file, client = tmp_path / "mcp.json", clients()["cursor"]
-    file.write_text("{}", encoding="utf-8")
-    change = edit.connect(client, file, client.entry(["x"], [], {}), None, replace=False)
-    file.write_text('{"new": 1}', encoding="utf-8")
-    with pytest.raises(StorageError, match="another program has changed it"):
-        edit.carry_out(change, tmp_path / NOTES, datetime(2026, 11, 26, tzinfo=UTC))
-    assert file.read_text(encoding="utf-8") == '{"new": 1}'
-    assert copies(file) == []
-
-
 @pytest.mark.skipif(os.name == "nt", reason="links need a right there")
 def test_what_is_a_link_stays_one(computer: Path) -> None:
     _, file = installed("cursor")
@@ -238,9 +231,31 @@ def test_an_entry_that_stands_twice_is_not_taken_out_by_halves(
     assert file.read_bytes() == content
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_what_could_not_be_written_leaves_the_note_as_it_was(home: Path, *, known: bool) -> None:
+    client, file = installed("cursor", "{}")
+    note = edit.note_file(home / NOTES, file)
+    assert not known or run("cursor") == 0
+    before = note.read_bytes() if known else None
+    change = edit.connect(client, file, client.entry(["x"], [], {}), edit.read_note(note), replace=False)
+    file.write_text('{"new": 1}', encoding="utf-8")
+    with pytest.raises(StorageError, match="another program has changed it"):
+        edit.carry_out(change, home / NOTES, datetime(2026, 11, 26, tzinfo=UTC))
+    assert file.read_text(encoding="utf-8") == '{"new": 1}'
+    assert len(copies(file)) == known
+    assert (note.read_bytes() if note.exists() else None) == before
+
+
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can give a file away")
-def test_a_file_of_another_user_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_of_another_user_is_refused_and_none_is_made_in_their_folder(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     _, file = installed("cursor", "{}")
     os.chown(file, 12345, -1)
     assert run("cursor") == 2
     assert "belongs to another user" in capsys.readouterr().err
+    file.unlink()
+    os.chown(file.parent, 12345, -1)
+    assert run("cursor") == 2
+    assert f"{file.parent} belongs to another user" in capsys.readouterr().err
+    assert not file.exists()

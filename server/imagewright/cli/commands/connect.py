@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,11 +32,15 @@ if TYPE_CHECKING:
     from imagewright.cli.connect import Client
     from imagewright.cli.connect.edit import Change
 
-NOTES = "connected.json"
-"""What was put into clients, beside the configuration file."""
+NOTES = "connected"
+"""The folder of what was put into clients, beside the configuration file."""
 OURS = "IMAGEWRIGHT_"
 HIDDEN = "(not shown)"
-"""In the place of a variable's value, which can be a key."""
+"""In the place of a value that can be a key."""
+TEXT = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|'([^']*)'|([^\s\"',{}\[\]]+)")
+"""A text in JSON, TOML or YAML: in either kind of quotes, or a bare word."""
+SHORTEST_KEY = 8
+"""Characters of the shortest text that is hidden: no key is shorter, and many of the words between them are."""
 
 
 def _titles() -> dict[str, str]:
@@ -90,7 +95,7 @@ class Wish:
     around: Surroundings
     """Where it is looked for."""
     notes: Path
-    """The file of what was put in."""
+    """The folder of the notes on what was put in."""
     project: bool
     dry_run: bool
     remove: bool
@@ -103,7 +108,7 @@ class Wish:
 
     def change(self, client: Client, file: Path) -> Change:
         """What is to become of the client's file, see `edit.connect`."""
-        note = edit.read_notes(self.notes).get(os.path.realpath(file))
+        note = edit.read_note(edit.note_file(self.notes, file))
         if self.remove:
             return edit.disconnect(client, file, self.entry(client), note, replace=self.replace)
         return edit.connect(client, file, self.entry(client), note, replace=self.replace)
@@ -167,16 +172,34 @@ def _list(wish: Wish) -> None:
 
 
 def _show(client: Client, change: Change, wish: Wish) -> None:
-    """What would change, with one line around it: what stands further off can be another server's key."""
+    """What would change, with one line around it.
+
+    What those lines hold besides our entry can be another server's key, so its longer texts are not shown.
+    """
     if change.after == change.before:
         put(f"{client.title}: {change.done}, nothing to change in {change.file}\n")
         return
     before, after = ([*text.splitlines()] for text in edit.texts(change))
     old, new = (os.devnull if data is None else str(change.file) for data in (change.before, change.after))
     text = "".join(f"{line}\n" for line in unified_diff(before, after, old, new, n=1, lineterm=""))
-    for key in _key_values(client, wish.entry(client), edit.entry_in(client, change.file)):
-        text = text.replace(key, HIDDEN)
-    put(text)
+    entries = wish.entry(client), edit.entry_in(client, change.file)
+    hidden = {word for one in edit.other_texts(client, change) for word in (one, *one.split())}
+    hidden = {word for word in hidden if len(word) >= SHORTEST_KEY} - {*launch_command(), *client.always.values()}
+    hidden.update(_key_values(client, *entries))
+
+    def covered(found: re.Match[str]) -> str:
+        inner = found[found.lastindex or 0]
+        return found[0].replace(inner, HIDDEN) if {inner, _unescaped(found[0])} & hidden else found[0]
+
+    put(TEXT.sub(covered, text))
+
+
+def _unescaped(text: str) -> str:
+    """A text in JSON's quotes as it is meant, which is how TOML and YAML mean it too; any other as it stands."""
+    try:
+        return str(json.loads(text))
+    except ValueError:
+        return text
 
 
 def _key_values(client: Client, *entries: Any) -> Iterator[str]:
@@ -200,10 +223,13 @@ def _report(client: Client, change: Change, copy: Path | None, wish: Wish) -> No
         facts["before"] = f"kept as {copy}"
     if not same:
         facts["next"] = f"Restart {client.title}." if wish.remove else client.next
+    notes = []
     if wish.project and not wish.remove:
-        facts["note"] = "the file names a path on this machine, so others who share the project cannot use it"
+        notes.append("the file names a path on this machine, so others who share the project cannot use it")
     if client.format == "json" and change.after and not _is_plain(change):
-        facts["note"] = f"the file has comments or trailing commas, and {client.title} may not read them"
+        notes.append(f"the file has comments or trailing commas, and {client.title} may not read them")
+    if notes:
+        facts["note"] = "; ".join(notes)
     put(f"{client.title}: {change.done}{where}{same}\n")
     put("".join(f"  {what:<7} {text}\n" for what, text in facts.items()))
 
@@ -240,13 +266,14 @@ def _explain(client: Client, file: Path | None, error: ImagewrightError, entry: 
     where = f"{file}: " if file and isinstance(error, SettingsError) and str(file) not in text else ""
     put_error(f"imagewright: {client.title}: {where}{text.removesuffix('.')}. Nothing was changed.\n")
     if isinstance(error, edit.ByHandError):
-        shown = json.dumps(_without_values(client, error.entry), indent=2, ensure_ascii=False)
+        shown = json.dumps(_without_values(error.entry), indent=2, ensure_ascii=False)
         put_error(f"It holds:\n{shown}\nUse --replace to {'change it' if entry else 'take it out'} all the same.\n")
     elif entry is not None and file is not None:
-        put_error(f"By hand, put this into {file}:\n{edit.block(client, _without_values(client, entry))}")
+        put_error(f"By hand, put this into {file}:\n{edit.block(client, _without_values(entry))}")
 
 
-def _without_values(client: Client, entry: Any) -> Any:
-    """The entry without the values of its variables."""
-    env = entry.get(client.fields.env) if isinstance(entry, dict) else None
-    return {**entry, client.fields.env: dict.fromkeys(env, HIDDEN)} if isinstance(env, dict) else entry
+def _without_values(entry: Any) -> Any:
+    """The entry without the values of its variables, headers and the like."""
+    if not isinstance(entry, dict):
+        return entry
+    return {name: dict.fromkeys(one, HIDDEN) if isinstance(one, dict) else one for name, one in entry.items()}

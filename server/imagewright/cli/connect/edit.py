@@ -1,7 +1,8 @@
 """Changing a client's file: what it holds now, what it is to hold, and writing that in one step with a copy beside it.
 
-What was put in is noted in a file of our own. By that it can be taken out to the byte, and an entry that somebody wrote
-by hand is told from ours. The note holds no text of the client's file but an empty section's.
+What was put in is noted, in a file of our own for each of the clients' files, so that commands that run at the same
+time do not meet. By its note an entry can be taken out to the byte, and one that somebody wrote by hand is told from
+ours. A note holds no text of the client's file but an empty section's.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from imagewright.cli.connect import NAME, UNSAFE, Splice, apply, blocks, jsonc
 from imagewright.errors import SettingsError, StorageError, why
@@ -51,15 +52,14 @@ EDITORS = {
 class Note(BaseModel):
     """What was put into one file."""
 
+    file: str = ""
+    """Its path, for whoever looks into the note."""
     digest: str = ""
     """SHA-256 of the file as it was left, in hexadecimal digits; empty where nothing is known to the byte."""
     pieces: list[tuple[int, int, str]] = []
     """Where our characters begin and end in it, and what stood there before."""
     made: set[Literal["folder", "file", "section"]] = set()
     """What was not there before."""
-
-
-NOTES = TypeAdapter(dict[str, Note])
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +86,24 @@ class ByHandError(SettingsError):
         self.entry = entry
 
 
-def read_notes(file: Path) -> dict[str, Note]:
-    """What was put into which file, by path; empty where nothing was.
+def note_file(notes: Path, file: Path) -> Path:
+    """Where the note about a client's file is kept, in the folder of the notes."""
+    return notes / f"{_digest(os.fsencode(os.path.realpath(file)))[:16]}.json"
+
+
+def read_note(file: Path) -> Note | None:
+    """The note in a file; None where nothing was put in.
 
     Raises:
-        SettingsError: the notes cannot be read.
+        SettingsError: it cannot be read.
     """
     try:
-        return NOTES.validate_json(file.read_bytes())
+        return Note.model_validate_json(file.read_bytes())
     except FileNotFoundError:
-        return {}
+        return None
     except (OSError, ValidationError) as error:
         raise SettingsError(
-            f"{file}: cannot be read ({type(error).__name__}). Delete it; what was put into clients then counts as "
+            f"{file}: cannot be read ({type(error).__name__}). Delete it; what was put into the client then counts as "
             "written by hand"
         ) from error
 
@@ -115,14 +120,18 @@ def connect(client: Client, file: Path, wanted: Mapping[str, Any], note: Note | 
 
     Raises:
         ByHandError: there is such an entry, and it is not to be replaced.
-        SettingsError: the file cannot be edited as it stands.
+        SettingsError: the file cannot be edited as it stands, or must not be made.
         StorageError: it cannot be read.
     """
     editor, file = EDITORS[client.format], Path(os.path.realpath(file))
     before = _read(file)
     mark, text = _decoded(before or b"")
     value = editor.parse(text)
-    holder = value.get(client.section) or {}
+    if before is None:
+        _check_folder(file)
+    holder = value.get(client.section)
+    if holder is None:
+        holder = {}
     if not isinstance(holder, dict):
         raise SettingsError(f"its {client.section!r} holds no servers by their names")
     known = NAME in holder
@@ -177,29 +186,56 @@ def disconnect(client: Client, file: Path, wanted: Mapping[str, Any], note: Note
 def carry_out(change: Change, notes: Path, now: datetime) -> Path | None:
     """Write what is to be written, and return the copy of what was there before; None where there is none.
 
-    The notes come first: one too many does no harm, and one too few would make our entry somebody else's.
+    The note comes first: one too many does no harm, and one too few would make our entry somebody else's.
+
+    Args:
+        change: what is to be written.
+        notes: the folder of the notes.
+        now: the time in the name of the copy.
 
     Raises:
-        StorageError: it cannot be written, or was changed by another program meanwhile. The file is as it was.
+        StorageError: it cannot be written, or was changed by another program meanwhile. The file and the note are as
+            they were.
     """
-    known = read_notes(notes)
+    place = note_file(notes, change.file)
+    known = read_note(place)
     taken = change.done in ("removed", "not connected")
     if change.note is not None and not taken:
-        _save_notes(notes, {**known, str(change.file): change.note})
+        shown = os.fsencode(change.file).decode(errors="replace")
+        _save_note(place, change.note.model_copy(update={"file": shown}))
     copy = None
     if change.after != change.before:
-        copy = _copied(change, now)
         try:
+            copy = _copied(change, now)
             _write(change)
         except (OSError, StorageError) as error:
             if copy is not None:
                 remove_file(copy)
+            _save_note(place, known)
             if isinstance(error, StorageError):
                 raise
             raise StorageError(f"{change.file}: cannot be written: {why(error)}") from error
-    if taken and str(change.file) in known:
-        _save_notes(notes, {name: one for name, one in known.items() if name != str(change.file)})
+    if taken:
+        _save_note(place, None)
     return copy
+
+
+def other_texts(client: Client, change: Change) -> set[str]:
+    """Every text that the client's file holds outside our entry, before the change and after it."""
+    found, left = set[str](), list[object]()
+    for text in texts(change):
+        value = EDITORS[client.format].parse(text)
+        holder = value.get(client.section)
+        if isinstance(holder, dict):
+            value = {**value, client.section: {name: one for name, one in holder.items() if name != NAME}}
+        left.append(value)
+    while left:
+        one = left.pop()
+        if isinstance(one, str):
+            found.add(one)
+        elif isinstance(one, dict | list):
+            left += one.values() if isinstance(one, dict) else one
+    return found
 
 
 def entry_in(client: Client, file: Path) -> object:
@@ -237,6 +273,15 @@ def _read(file: Path) -> bytes | None:
         return None
     except OSError as error:
         raise StorageError(f"{file}: cannot be read: {why(error)}") from error
+
+
+def _check_folder(file: Path) -> None:
+    """Check that a new file would belong to whoever owns its folder: root must not make one in a user's."""
+    if os.name != "posix" or os.geteuid() != 0:
+        return
+    folder = next(one for one in file.parents if one.exists())
+    if folder.stat().st_uid != 0:
+        raise SettingsError(f"{folder} belongs to another user; run this command as that user")
 
 
 def _decoded(data: bytes) -> tuple[bytes, str]:
@@ -335,8 +380,12 @@ def _write(change: Change) -> None:
         change.file.parent.rmdir()
 
 
-def _save_notes(file: Path, notes: Mapping[str, Note]) -> None:
+def _save_note(file: Path, note: Note | None) -> None:
+    """Write a note, or remove it with None."""
     try:
-        replace_file(file, NOTES.dump_json({**notes}, indent=2), read_notes)
+        if note is not None:
+            replace_file(file, note.model_dump_json(indent=2).encode(), read_note)
+        elif file.exists():
+            remove_file(file)
     except OSError as error:
         raise StorageError(f"{file}: cannot be written: {why(error)}") from error

@@ -71,6 +71,9 @@ def insert(text: str, section: str, name: str, value: object) -> list[Splice]:
     found = _find(document, root, section)
     if found is None:
         return _put(document, root, section, {name: value})
+    if document.plain.startswith("null", found.value):
+        made = _rendered({name: value}, text, _line_indent(text, found.start), _unit(document))
+        return [Splice(found.value, found.end, made)]
     return _put(document, _object(document, found), name, value)
 
 
