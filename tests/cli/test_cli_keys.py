@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from tests.emulators.kie import KieEmulator
 
 KEY = "planted-0123456789abcdef-WXYZ"
-REFUSED_VALUES = ["your-key", '"quoted-0123456789abcdef"', "two words-0123456789", "${KIE_API_KEY}", "", " \n"]
+REFUSED_VALUES = [
+    "your-key",
+    '"quoted-0123456789abcdef"',
+    "two words-0123456789",
+    "${KIE_API_KEY}",
+    f"KIE_API_KEY={KEY}",
+    f"export KIE_API_KEY='{KEY}'",
+    "",
+    " \n",
+]
 
 
 @pytest.fixture
@@ -80,6 +89,23 @@ def test_what_is_no_key_is_refused_and_nothing_is_written(
     shown = capsys.readouterr()
     assert "Nothing was written." in shown.err
     assert not value.strip() or value not in shown.err
+    assert KEY not in shown.err
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("text", [f"\ufeff{KEY}\r\n", f"\x1b[200~{KEY}\x1b[201~\n", f"\t{KEY}  "])
+def test_what_programs_put_around_a_key_is_left_off(text: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _pipe(monkeypatch, text)
+    assert main(["keys", "set", "kie", "--no-check"]) == 0
+    assert file.read_text(encoding="utf-8") == f'KIE_API_KEY = "{KEY}"\n'
+
+
+def test_a_pipe_of_other_bytes_is_refused_for_what_it_is(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff\xfek\0"), encoding="utf-8"))
+    assert main(["keys", "set", "kie"]) == 2
+    assert "has letters in its value that no key has" in capsys.readouterr().err
     assert not file.exists()
 
 

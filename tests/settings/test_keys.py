@@ -75,6 +75,11 @@ NO_KEYS = {
     "sk-0123\n456789": "has white space in its value",
     "schlüssel-0123": "has letters in its value that no key has",
     "sk-0123\x07": "has letters in its value that no key has",
+    "KIE_API_KEY=0123456789abcdef": "has the name of a variable in its value",
+    "export FAL_KEY=0123456789abcdef": "has the name of a variable in its value",
+    "0123456789abcdef,": "has a comma at the end of its value",
+    "0123456789abcdef;": "has a semicolon at the end of its value",
+    "01234567" * 501: "has more than 4000 characters in its value",
 }
 HEX, ALPHANUMERIC = "0123456789abcdef", string.ascii_letters + string.digits
 URL_SAFE = f"{ALPHANUMERIC}-_"

@@ -1,7 +1,7 @@
 """API keys: from the environment, else from the key file. Messages name where a key stands and never show it.
 
 A value that cannot be a key counts as not set: a placeholder that was not filled in, one in quotation marks, one with
-white space in it. `Keyring.flaws` says which and why.
+white space in it, a whole line such as `KIE_API_KEY=...`. `Keyring.flaws` says which and why.
 """
 
 from __future__ import annotations
@@ -37,10 +37,16 @@ STANDS_FOR_A_KEY: Final = re.compile(
 """What people and templates write where a key belongs; matched whole, in lower case, `_` and `-` as spaces.
 `vendor` stands for the vendor's name."""
 NAME_OF_A_VARIABLE: Final = re.compile(r"[A-Z]+(?:_[A-Z]+)*_(?:KEY|TOKEN)(?:_HERE)?")
+NAMED: Final = re.compile(r"(?:export\s+)?[A-Z]+(?:_[A-Z]+)*_(?:KEY|TOKEN)\s*[=:]")
+"""How a line begins that was copied whole, from a script or a file of settings."""
 LIKE_A_KEYS_NAME: Final = re.compile(r"\W*\w*?_?(?:api_?)?(?:key|token)s?\b", re.IGNORECASE)
 """How the name of a key looks at the beginning of a line, in another file too: `KIE_API_KEY`, `falkey`."""
 LONGEST_PLACEHOLDER: Final = 60
 """Characters up to which words are looked for: a long random key can contain any word by chance."""
+LONGEST_KEY: Final = 4000
+"""Characters. A terminal cuts what is pasted into one line at 4095, without a word."""
+ENDS: Final = {",": "comma", ";": "semicolon"}
+"""What is copied along from a file, behind the key."""
 LINE_OF_ERROR: Final = re.compile(r"\(at (?:line (\d+), column \d+|end of document)\)")
 """How the parser of TOML says where it stopped."""
 QUOTES: Final = "\"'`\u2018\u2019\u201c\u201d"
@@ -56,19 +62,22 @@ def flaw(value: str, variables: Sequence[str] = ()) -> str:
     vendors = {variable.partition("_")[0].lower() for variable in variables}
     words = re.split(r"[\s_-]+", value.lower().strip(QUOTES))
     spoken = " ".join("vendor" if word in vendors else word for word in words).strip()
-    if (
+    is_placeholder = (
         NEVER_IN_A_KEY.search(value)
         or NAME_OF_A_VARIABLE.fullmatch(value)
         or (len(value) <= LONGEST_PLACEHOLDER and STANDS_FOR_A_KEY.fullmatch(spoken))
-    ):
-        return "is set to a placeholder"
-    if value[:1] in QUOTES or value[-1:] in QUOTES:
-        return "has quotation marks around its value"
-    if any(letter.isspace() for letter in value):
-        return "has white space in its value"
-    if not (value.isascii() and value.isprintable()):
-        return "has letters in its value that no key has"
-    return ""
+    )
+    first, last = value[:1], value[-1:]
+    flaws = (
+        (is_placeholder, "is set to a placeholder"),
+        (NAMED.match(value), "has the name of a variable in its value"),
+        (first in QUOTES or last in QUOTES, "has quotation marks around its value"),
+        (any(letter.isspace() for letter in value), "has white space in its value"),
+        (not (value.isascii() and value.isprintable()), "has letters in its value that no key has"),
+        (last in ENDS, f"has a {ENDS.get(last)} at the end of its value"),
+        (len(value) > LONGEST_KEY, f"has more than {LONGEST_KEY} characters in its value"),
+    )
+    return next((words for found, words in flaws if found), "")
 
 
 @dataclass(frozen=True, slots=True)

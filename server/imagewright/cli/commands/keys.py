@@ -39,6 +39,8 @@ STYLES = {Verdict.ACCEPTED: "green", Verdict.REFUSED: "bold red", Verdict.UNREAC
 TYPED = "a key is never given as an argument, as it would stay in your shell's history. Leave it out: it is asked for"
 LARGEST = 100_000
 """Characters that are read from a pipe: no key is as long."""
+MARKS = ("\ufeff", "\x1b[200~", "\x1b[201~")
+"""What programs put around a text: Windows at the start of a file, terminals around what is pasted."""
 
 json_option = option("--json", "as_json", is_flag=True, help="the same as JSON")
 
@@ -79,7 +81,7 @@ def set_key(given: str | None, typed: tuple[str, ...], *, no_check: bool) -> int
     variable = next((one for one in variables if one in settings.keyring.stored), variables[0])
     value = _read(name, variable)
     if why := flaw(value, variables):
-        raise SettingsError(f"what you gave {why}; give the key alone. Nothing was written.")
+        raise _refused(why)
     check = KeyCheck(Verdict.UNCHECKED)
     if not no_check:
         check = _checked(replace(settings, keyring=Keyring({variable: value}, {}, file)), [name])[name]
@@ -168,7 +170,7 @@ def _read(name: str, variable: str) -> str:
     """The key, from a person without echo, or from a pipe.
 
     Raises:
-        SettingsError: there was none.
+        SettingsError: there was none, or it is no text.
     """
     try:
         if sys.stdin.isatty():
@@ -176,11 +178,19 @@ def _read(name: str, variable: str) -> str:
             value = getpass.getpass(prompt, stream=sys.stderr)
         else:
             value = sys.stdin.read(LARGEST)
-    except (EOFError, UnicodeDecodeError):
+    except EOFError:
         value = ""
+    except UnicodeDecodeError as error:
+        raise _refused("has letters in its value that no key has") from error
+    for mark in MARKS:
+        value = value.replace(mark, "")
     if not value.strip():
         raise SettingsError("no key was given. Nothing was written.")
     return value.strip()
+
+
+def _refused(why: str) -> SettingsError:
+    return SettingsError(f"what you gave {why}; give the key alone. Nothing was written.")
 
 
 def _checked(settings: Settings, names: Iterable[str]) -> dict[str, KeyCheck]:
