@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from imagewright.cli.commands.config import edit
 from imagewright.cli.commands.tools import switch
 from imagewright.errors import SettingsError, StorageError
 from imagewright.settings.sources import read_config
@@ -135,6 +137,28 @@ def test_a_linked_file_stays_a_link_and_keeps_its_mode(file: Path, tmp_path: Pat
     assert file.is_symlink()
     assert tables(real) == (None, ("alpha",))
     assert stat.S_IMODE(real.stat().st_mode) == 0o640
+
+
+def test_what_another_process_writes_meanwhile_is_kept(file: Path) -> None:
+    put(file, "wait = 3\n")
+    lines = iter(["# by another\nwait = 3\n", '[tools]\ndisable = ["beta"]\n'])
+
+    def check(draft: Path) -> None:
+        assert draft != file
+        if (line := next(lines, None)) is not None:
+            put(file, line)
+
+    edit(file, lambda document: document.update(lease=5), check)
+    assert file.read_text(encoding="utf-8") == 'lease = 5\n\n[tools]\ndisable = ["beta"]\n'
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_a_file_that_never_stands_still_is_left_alone(file: Path) -> None:
+    put(file, "wait = 3\n")
+    numbers = itertools.count(4)
+    with pytest.raises(StorageError, match="another program keeps writing it; nothing was changed"):
+        edit(file, lambda document: document.update(lease=5), lambda _: put(file, f"wait = {next(numbers)}\n"))
+    assert "lease" not in file.read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that not even root can write to")

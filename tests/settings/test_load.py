@@ -92,6 +92,20 @@ def test_a_wrong_configuration_names_file_and_key(home: Path, text: str, words: 
     assert KEY not in str(refusal.value)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices of POSIX")
+@pytest.mark.parametrize("name", ["config.toml", "keys.toml"])
+def test_a_pipe_is_not_waited_for_and_a_file_without_end_is_not_read(home: Path, name: str) -> None:
+    home.mkdir(parents=True)
+    file = home / name
+    os.mkfifo(file, 0o600)
+    with pytest.raises(SettingsError, match="is a pipe, and a file is expected there"):
+        load_settings({"IMAGEWRIGHT_HOME": str(home)})
+    file.unlink()
+    file.write_bytes(b"#" * 1_000_001)
+    with pytest.raises(SettingsError, match="is larger than 1 MB"):
+        load_settings({"IMAGEWRIGHT_HOME": str(home)})
+
+
 def test_a_file_that_is_none_or_not_utf_8_is_refused_with_what_to_do(home: Path) -> None:
     (home / "config.toml").mkdir(parents=True)
     with pytest.raises(SettingsError, match=r"config\.toml: is a folder, and a file is expected there; move it away"):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from imagewright.errors import SettingsError, why
 from imagewright.settings import without_secrets
-from imagewright.text import clip, closest
+from imagewright.text import byte_size, clip, closest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -47,6 +47,8 @@ LONGEST_KEY: Final = 4000
 """Characters. A terminal cuts what is pasted into one line at 4095, without a word."""
 ENDS: Final = {",": "comma", ";": "semicolon"}
 """What is copied along from a file, behind the key."""
+LARGEST_FILE: Final = 1_000_000
+"""Bytes of a file of settings or keys."""
 LINE_OF_ERROR: Final = re.compile(r"\(at (?:line (\d+), column \d+|end of document)\)")
 """How the parser of TOML says where it stopped."""
 QUOTES: Final = "\"'`\u2018\u2019\u201c\u201d"
@@ -142,12 +144,9 @@ def read_key_file(file: Path) -> dict[str, str]:
         SettingsError: others on the machine can read it, or it is not TOML of texts. Never quotes its content.
     """
     try:
-        text = file.read_text(encoding="utf-8-sig")
-        mode = file.stat().st_mode
+        text, mode = read_text(file)
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file}: {cannot_read(error)}") from error
     if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
         raise SettingsError(f"{file}: others on this machine can read your keys; run: chmod 600 '{file}'")
     try:
@@ -162,10 +161,26 @@ def read_key_file(file: Path) -> dict[str, str]:
     return content
 
 
-def cannot_read(error: OSError | UnicodeDecodeError) -> str:
-    """Why a file of settings or keys cannot be read, as words that follow its path."""
-    if isinstance(error, UnicodeDecodeError):
-        return "is not UTF-8; save it as UTF-8 in your editor"
-    if isinstance(error, IsADirectoryError):
-        return "is a folder, and a file is expected there; move it away"
-    return f"cannot be read: {why(error)}"
+def read_text(file: Path) -> tuple[str, int]:
+    """The text of a file of settings or keys, and the file's mode. A pipe is not waited for.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        SettingsError: it cannot be read, is not UTF-8, or is larger than `LARGEST_FILE`.
+    """
+    try:
+        mode = file.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISCHR(mode)):  # /dev/null stands for an empty file
+            what = "folder" if stat.S_ISDIR(mode) else "pipe"
+            raise SettingsError(f"{file}: is a {what}, and a file is expected there; move it away")
+        with file.open("rb") as stream:
+            data = stream.read(LARGEST_FILE + 1)
+        if len(data) > LARGEST_FILE:
+            raise SettingsError(f"{file}: is larger than {byte_size(LARGEST_FILE)}, so it is no file of settings")
+        return data.decode("utf-8-sig"), mode
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{file}: is not UTF-8; save it as UTF-8 in your editor") from error
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {why(error)}") from error

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imagewright.errors import SettingsError
 from imagewright.settings import without_secrets
-from imagewright.settings.keys import LIKE_A_KEYS_NAME, LINE_OF_ERROR, cannot_read
+from imagewright.settings.keys import LIKE_A_KEYS_NAME, LINE_OF_ERROR, read_text
 from imagewright.settings.table import (
     BY_PROVIDER,
     NAMES,
@@ -114,11 +114,9 @@ def read_config(file: Path) -> dict[Setting, Any]:
         SettingsError: not TOML, unknown keys or wrong values; the message names the file and each of them.
     """
     try:
-        text = file.read_text(encoding="utf-8-sig")
+        text, _ = read_text(file)
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file}: {cannot_read(error)}") from error
     try:
         content = tomllib.loads(text)
     except RecursionError as error:

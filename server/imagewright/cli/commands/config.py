@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import MutableMapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,6 +21,7 @@ from imagewright.engine.config import make_config
 from imagewright.errors import SettingsError, StorageError, why
 from imagewright.providers import open_client
 from imagewright.settings.folders import find_folders
+from imagewright.settings.keys import read_text
 from imagewright.settings.load import Placed, load_settings, placed
 from imagewright.settings.sources import TABLES, example, filled_in, names, setting_named
 from imagewright.settings.table import HOME, NAMES, PREFIX, ROOTS, ROUTES, Setting
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+MOST_TRIES = 20
+"""How often a file is read again, because another process has written it meanwhile."""
 MISSING = "which setting, and to what? Such as: imagewright config set wait 30"
 
 
@@ -198,9 +202,11 @@ def _warn_of_stronger(name: str, file: Path) -> None:
 def edit(file: Path, change: Callable[[Any], T], check: Callable[[Path], object], *, first: bool = False) -> T:
     """Change a TOML file, made if there is none, and keep its comments and order; returns what `change` returns.
 
+    Where another process writes the file meanwhile, it is read and changed anew: no change is lost.
+
     Args:
         file: of settings or keys; where it is a link, what that points to is changed.
-        change: gets the document. A file whose text stays the same is not touched.
+        change: gets the document, each time it is read. A file whose text stays the same is not touched.
         check: raises where a finished file is wrong; then nothing has changed.
         first: whether the file is checked before it is changed, too.
 
@@ -208,14 +214,25 @@ def edit(file: Path, change: Callable[[Any], T], check: Callable[[Path], object]
         SettingsError: it is no TOML, or `check` has refused it.
         StorageError: it cannot be written.
     """
+    for _ in range(MOST_TRIES):
+        with suppress(_ChangedMeanwhile):
+            return _edit_once(file, change, check, first=first)
+    raise StorageError(f"{file}: another program keeps writing it; nothing was changed")
+
+
+class _ChangedMeanwhile(Exception):
+    """Another process has written the file since it was read."""
+
+
+def _edit_once(file: Path, change: Callable[[Any], T], check: Callable[[Path], object], *, first: bool) -> T:
+    if first:
+        check(file)
+    text = _text_of(file)
     try:
-        if first:
-            check(file)
-        text = file.read_bytes().decode("utf-8-sig") if file.exists() else ""
         document = tomlkit.parse(text)
-    except (TOMLKitError, UnicodeDecodeError, OSError) as error:
+    except TOMLKitError as error:
         check(file)  # says it better
-        raise SettingsError(f"{file}: {error}") from error
+        raise SettingsError(f"{file}: cannot be changed by this command; change it in an editor") from error
     result = change(document)
     changed = tomlkit.dumps(document)
     if "\r\n" in text:
@@ -228,6 +245,8 @@ def edit(file: Path, change: Callable[[Any], T], check: Callable[[Path], object]
             check(draft)
         except SettingsError as error:
             raise SettingsError(str(error).replace(str(draft), str(file))) from error
+        if _text_of(file) != text:
+            raise _ChangedMeanwhile
 
     try:
         replace_file(file, changed.encode(), judge)
@@ -235,6 +254,13 @@ def edit(file: Path, change: Callable[[Any], T], check: Callable[[Path], object]
         elsewhere = f"{HOME.variable} can name another folder"
         raise StorageError(f"{file}: cannot be written: {why(error)}; {elsewhere}") from error
     return result
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return read_text(file)[0]
+    except FileNotFoundError:
+        return ""
 
 
 def table_in(document: Any, name: str) -> Any:
