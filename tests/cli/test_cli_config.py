@@ -76,6 +76,8 @@ def test_a_line_is_written_with_all_else_as_it_was_and_taken_out_again(
     assert main(["config", "unset", name]) == 0
     left = read_config(file)
     assert {one.name for one in left if left[one]} == {one.name for one in before} - {name}
+    if name in ("budget.per_call", "tools.allow", "addresses.openai", "rates.kie"):  # it was not there before
+        assert file.read_text(encoding="utf-8") == COMMENTED
 
 
 def test_what_is_so_already_and_what_is_not_there_leave_the_file_alone(
@@ -101,7 +103,11 @@ def test_what_is_so_already_and_what_is_not_there_leave_the_file_alone(
         (["addresses.kei", "https://kie.example"], "there is no address 'kei' (did you mean 'kie'?)"),
         (["rates.kie", "fast"], "rates.kie: 'fast' is not a rate"),
         (["routes.qwen.kie", "3"], "routes are tables: write them into"),
-        (["tools", "qwen"], "tools: must be a table, [tools]"),
+        (["tools", "qwen"], "tools is a table: name a setting in it, tools.allow or tools.disable"),
+        (["tools.allow", ""], "tools.allow: names nothing; to take it out of the file: imagewright config unset"),
+        (["addresses.kie", "https://me:0123456789abcdef@kie.example?a"], "[hidden]@kie.example' has something behind"),
+        (["addresses.kie", "https://kie.example/#0123456789abcdef"], "from ? or # on: leave it out"),
+        (["addresses.kie", "https://kie example"], "'https://kie example' is not an http(s) address"),
         (["budget.perday", "3"], "budget.perday: there is no such setting (did you mean 'budget.per_day'?)"),
         (["KIE_API_KEY", "sk-0123456789abcdef"], "keys do not belong in this file"),
     ],
@@ -143,6 +149,27 @@ def test_a_table_is_made_at_the_end_in_the_line_ends_of_the_file(file: Path, bef
     file.write_bytes(before)
     assert main(["config", "set", "addresses.kie", "https://a.example"]) == 0
     assert file.read_bytes() == after
+
+
+@pytest.mark.parametrize(
+    "before", [b"", b"wait = 3\n", b"wait = 3\r\n", b"[budget]\nper_day = 1\n\n[rates]\nfal = '1/1'\n"]
+)
+def test_a_table_goes_as_it_came(file: Path, before: bytes) -> None:
+    file.write_bytes(before)
+    assert main(["config", "set", "addresses.kie", "https://a.example"]) == 0
+    assert main(["config", "unset", "addresses.kie"]) == 0
+    assert file.read_bytes() == before
+
+
+def test_the_password_of_an_address_is_never_shown(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    address = "https://me:planted@a.example/v1"
+    assert main(["config", "set", "addresses.openai", address]) == 0
+    assert address in file.read_text(encoding="utf-8")
+    for words in (["config"], ["config", "--json"], ["config", "set", "addresses.openai", address]):
+        assert main(words) == 0
+    shown = capsys.readouterr()
+    assert shown.out.count("https://[hidden]@a.example/v1") == 4
+    assert "planted" not in shown.out + shown.err
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are of POSIX")

@@ -26,6 +26,14 @@ def without_secrets(text: str) -> str:
     return LIKE_A_KEY.sub(lambda found: found[0] if WORDS.fullmatch(found[0]) else "[hidden]", text)
 
 
+def without_login(address: str) -> str:
+    """An http(s) address, fit to be shown and logged: without a name and password before its host, and its query."""
+    scheme, mark, rest = address.partition("?")[0].partition("://")
+    host, slash, path = rest.partition("/")
+    _, login, host = host.rpartition("@")
+    return f"{scheme}{mark}{'[hidden]@' if login else ''}{host}{slash}{path}"
+
+
 class AllowedHost(NamedTuple):
     """A host that may be fetched from and sent to although it is not on the public Internet."""
 

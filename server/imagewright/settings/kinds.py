@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from imagewright.errors import SettingsError
-from imagewright.settings import AllowedHost, without_secrets
+from imagewright.settings import AllowedHost, without_login, without_secrets
 from imagewright.text import SHOWN_LENGTH, clip, listed, quoted, say, shown
 
 if TYPE_CHECKING:
@@ -125,11 +125,15 @@ def read_address(where: str, value: object) -> str:
     address = value.strip() if isinstance(value, str) else ""
     try:
         parts = urlsplit(address)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and " " not in address
     except ValueError:  # brackets without an address in them, or a port that is none
         usable = False
     if not usable:
         raise SettingsError(f"{where}: {_quoted(value)} is not an http(s) address")
+    if "?" in address or "#" in address:
+        raise SettingsError(
+            f"{where}: {_quoted(without_login(address))} has something behind it, from ? or # on: leave it out"
+        )
     return address.rstrip("/")
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imagewright.settings import table
+from imagewright.settings import table, without_login
 from imagewright.settings.folders import Folders, find_folders
 from imagewright.settings.keys import Keyring, read_key_file
 from imagewright.settings.kinds import LEVELS, Rate
@@ -180,7 +180,7 @@ class Placed:
     name: str
     """Its name in the file, else its variable."""
     value: str
-    """As one would write it; of a default, in words where it is no single value."""
+    """As one would write it, without a password; of a default, in words where it is no single value."""
     source: str
     """Where it comes from: the command line, a variable, the file; empty for a default."""
     weaker: tuple[str, ...] = ()
@@ -231,7 +231,9 @@ def _as_written(value: Any) -> str:
         return "/".join(shown(part) for part in value if part is not None)
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "none"
-    return counted(len(value), "table") if isinstance(value, dict) else shown(value)
+    if isinstance(value, dict):
+        return counted(len(value), "table")
+    return without_login(value) if isinstance(value, str) and "://" in value else shown(value)
 
 
 def log_at(level: str) -> None:

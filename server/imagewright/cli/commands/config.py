@@ -20,13 +20,14 @@ from imagewright.cli.session import settings_now
 from imagewright.engine.config import make_config
 from imagewright.errors import SettingsError, StorageError, why
 from imagewright.providers import open_client
+from imagewright.settings import without_login
 from imagewright.settings.folders import find_folders
 from imagewright.settings.keys import read_text
 from imagewright.settings.load import Placed, load_settings, placed
 from imagewright.settings.sources import TABLES, example, filled_in, names, setting_named
 from imagewright.settings.table import HOME, NAMES, PREFIX, ROOTS, ROUTES, Setting
 from imagewright.storage.paths.files import replace_file
-from imagewright.text import plain
+from imagewright.text import listed, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +72,8 @@ def set_one(name: str | None, value: str | None) -> int:
     written = _written(setting, key, name, value)
     file = _file()
     edit(file, lambda document: _put(document, name, written), _usable)
-    put(f"{name} = {tomlkit.item(written).as_string()} in {file}\n")
+    shown = without_login(written) if isinstance(written, str) and "://" in written else written
+    put(f"{name} = {tomlkit.item(shown).as_string()} in {file}\n")
     _warn_of_stronger(name, file)
     return 0
 
@@ -140,10 +142,13 @@ def _named(name: str) -> tuple[Setting, str]:
     Raises:
         SettingsError: there is none, or it takes more than one line.
     """
+    if name in TABLES:
+        inside = (one for one in NAMES if one.startswith(f"{name}."))
+        raise SettingsError(f"{name} is a table: name a setting in it, {listed(inside, 'or')}")
     head, _, key = name.partition(".")
     setting = NAMES.get(head) if key and head not in TABLES else setting_named(name)
     if setting is ROUTES:
-        raise SettingsError(f"routes are tables: write them into {_file()}; docs/settings.md says how")
+        raise SettingsError(f"routes are tables: write them into {_file()}, as `imagewright config example` shows")
     if setting is None or (key and head not in TABLES and not setting.kind.is_table):
         setting_named(name)  # says what is wrong with it
     elif setting.kind.is_table and not key:
@@ -163,6 +168,8 @@ def _written(setting: Setting, key: str, name: str, text: str) -> Any:
         setting.kind.read(setting.name, {key: text})
         return text.strip()
     value = setting.kind.read(name, names(text) if setting.kind.is_list else text)
+    if value == ():
+        raise SettingsError(f"{name}: names nothing; to take it out of the file: imagewright config unset {name}")
     if isinstance(value, tuple):
         return [str(one) for one in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -234,9 +241,11 @@ def _edit_once(file: Path, change: Callable[[Any], T], check: Callable[[Path], o
         check(file)  # says it better
         raise SettingsError(f"{file}: cannot be changed by this command; change it in an editor") from error
     result = change(document)
-    changed = tomlkit.dumps(document)
+    changed = tomlkit.dumps(document).replace("\r\n", "\n")
+    if changed.endswith("\n\n") and not text.endswith(("\n\n", "\n\r\n")):
+        changed = changed[:-1]  # the line that stood before a table that was taken out
     if "\r\n" in text:
-        changed = changed.replace("\r\n", "\n").replace("\n", "\r\n")
+        changed = changed.replace("\n", "\r\n")
     if changed == text:
         return result
 

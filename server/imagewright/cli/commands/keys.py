@@ -23,6 +23,7 @@ from imagewright.engine.config import check_online, provider_states
 from imagewright.errors import SettingsError
 from imagewright.providers import KEY_VARIABLES
 from imagewright.providers.common.keys import KeyCheck, Verdict
+from imagewright.settings import without_login
 from imagewright.settings.keys import Keyring, flaw, read_key_file
 from imagewright.text import did_you_mean, listed, plain
 
@@ -309,6 +310,7 @@ def _key_finding(name: str, check: KeyCheck) -> Finding:
 
 
 def _address_finding(name: str, address: str, answer: str | int) -> Finding:
+    address = without_login(address)
     if isinstance(answer, int) and answer < HTTPStatus.INTERNAL_SERVER_ERROR:
         return ok("online", f"{name}: {address} can be reached")
     return note(

@@ -4,8 +4,8 @@ A vendor file describes a `Request` and how to read its reply; `HttpClient` does
 decides first what a reply means, as vendors answer 200 to refusals and 403 to an empty account; a reply it cannot read
 is judged by its status. The rules for sending again are in `classify`.
 
-Nothing here logs a header or a body, and addresses are logged without their query. httpx is imported with the first
-request, not before: it takes long.
+Nothing here logs a header or a body, and addresses are logged without their query or a password. httpx is imported with
+the first request, not before: it takes long.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ from imagewright.providers.http.classify import (
     unanswered,
 )
 from imagewright.providers.http.request import AT_ONCE, RESULT_BYTES, Purpose, Reply, read_json
+from imagewright.settings import without_login
 from imagewright.text import SEAL, may_hold
 
 if TYPE_CHECKING:
@@ -314,7 +315,7 @@ class HttpClient:
         seconds: float,
         sending: Sending | None,
     ) -> T | _Failed:
-        address = request.url.partition("?")[0]  # a vendor's own link can hold a signature
+        address = without_login(request.url)  # a vendor's own link can hold a signature
         began = time.monotonic()
         try:
             reply = await self._exchange(account, request, headers, seconds, sending)
