@@ -161,10 +161,15 @@ async def test_an_answer_through_a_proxy_comes_in_a_bounded_number_of_pieces(
     proxy.close()
 
 
-async def test_a_gateway_gets_the_password_of_its_address(vendor: Vendor, http: HttpClient) -> None:
+async def test_a_gateway_gets_the_password_of_its_address_and_the_log_does_not(
+    vendor: Vendor, http: HttpClient, caplog: pytest.LogCaptureFixture
+) -> None:
     base = vendor.url().replace("//", "//me:pass@")
+    caplog.set_level(logging.DEBUG, logger="imagewright")
     await http.send(account(base), ask(base, Purpose.POLL, method="GET"))
     assert vendor.requests[0].headers["authorization"] == "Basic bWU6cGFzcw=="
+    assert f"GET {vendor.url().replace('//', '//[hidden]@')}: 200" in caplog.text
+    assert "pass" not in caplog.text
 
 
 async def test_a_cancelled_call_ends_at_once(vendor: Vendor, http: HttpClient) -> None:

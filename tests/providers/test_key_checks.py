@@ -33,10 +33,14 @@ DOORS = {
 """The door of each vendor's free call. Ideogram has none that is sure to be free."""
 LEFT = {"kie": 5.0, "bfl": 10.0, "recraft": 1.0}
 """USD that the emulated account holds, where the free call says it."""
+PAGE = (b"<html>Sign in</html>", {"Content-Type": "text/html"})
 ODD = (
     (Answer.of({"hello": "there"}), Verdict.UNREACHABLE),
     (Answer.of({}, 404), Verdict.UNCLEAR),
-    (Answer(200, b"<html>Sign in</html>", {"Content-Type": "text/html"}), Verdict.UNREACHABLE),
+    (Answer(200, *PAGE), Verdict.UNREACHABLE),
+    *((Answer(status, *PAGE), Verdict.UNCLEAR) for status in (302, 401, 402, 403, 407, 429)),
+    (Answer(401, b""), Verdict.UNCLEAR),
+    (Answer.of({"total": None, "data": None, "credits": "many", "code": "many"}), Verdict.UNREACHABLE),
     (Answer.of({}, 503), Verdict.UNREACHABLE),
     (Answer.reset(), Verdict.UNREACHABLE),
 )
@@ -92,6 +96,14 @@ async def test_an_empty_account_has_a_key_that_is_known() -> None:
         found = await _check("kie", emulator, emulator.key)
     assert found.verdict is Verdict.ACCEPTED
     assert "no credit" in found.detail
+
+
+async def test_an_overdrawn_account_has_a_key_that_is_known() -> None:
+    for name in LEFT:
+        emulator: Any = VENDORS[name].emulator()
+        with emulator:
+            emulator.fail_next(DOORS[name], Answer.of({"code": 200, "data": -5, "credits": -5}))
+            assert await _check(name, emulator, emulator.key) == KeyCheck(Verdict.ACCEPTED)
 
 
 async def test_the_key_does_not_go_to_the_vendor_where_a_gateway_is_set() -> None:

@@ -83,7 +83,8 @@ def read_tasks(reply: Reply) -> KeyAccepted | ProviderError | None:
     content = mapping(reply.json)
     if error := mapping(content.get("error")):
         return _failure(reply, error)
-    return KeyAccepted() if reply.status < HTTPStatus.BAD_REQUEST and "total" in content else None
+    listed = isinstance(content.get("items"), list) or count(content.get("total")) is not None
+    return KeyAccepted() if reply.status < HTTPStatus.BAD_REQUEST and listed else None
 
 
 def _notes(refused: Sequence[Mapping[str, Any]], error: Mapping[str, Any], *, lost: int) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from imagewright.errors import (
 from imagewright.providers.base import Finished, Output, Running
 from imagewright.providers.bfl.routes import NAME, USD_PER_CREDIT
 from imagewright.providers.common.fields import decimal, error_words, mapping, seed, share, usd, words_in
-from imagewright.providers.common.keys import KeyAccepted
+from imagewright.providers.common.keys import KeyAccepted, with_credit
 from imagewright.providers.http.classify import MEANING, sounds_moderated
 
 if TYPE_CHECKING:
@@ -74,8 +74,7 @@ def read_credits(reply: Reply) -> KeyAccepted | ProviderError | None:
     content = mapping(reply.json)
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return _poll_refusal(reply.status, error_words(content, *WORDS))
-    left = usd(content.get("credits"), per_unit=USD_PER_CREDIT)
-    return None if left is None else KeyAccepted(left)
+    return with_credit(content.get("credits"), per_unit=USD_PER_CREDIT)
 
 
 def read_standing(reply: Reply, price: str | float | None) -> Running | Finished | TaskEnded | ProviderError | None:

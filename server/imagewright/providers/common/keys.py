@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from imagewright.errors import BadKey, OutOfCredit, ProviderError, VendorUnavailable
+from imagewright.providers.common.fields import decimal, usd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +25,14 @@ class KeyAccepted:
 
     usd_left: float | None = None
     """What the account has left, in USD; None where the vendor's answer does not say."""
+
+
+def with_credit(left: Any, *, per_unit: float) -> KeyAccepted | None:
+    """The vendor takes the key, and this is left, in its own units of `per_unit` USD; None where that is no number.
+
+    An overdrawn account has a key that is known, too.
+    """
+    return None if decimal(left) is None else KeyAccepted(usd(left, per_unit=per_unit))
 
 
 @runtime_checkable
@@ -79,10 +88,8 @@ async def try_key(provider: Provider) -> KeyCheck:
     """Ask the vendor about the provider's key. Costs nothing and raises nothing."""
     try:
         accepted = await provider.check_key() if isinstance(provider, ChecksKey) else None
-    except BadKey as error:
-        return KeyCheck(Verdict.REFUSED, error.detail)
-    except OutOfCredit as error:  # it knows whose account is empty
-        return KeyCheck(Verdict.ACCEPTED, f"the account has no credit left: {error.detail}")
+    except (BadKey, OutOfCredit) as error:
+        return _refusal(error)
     except VendorUnavailable as error:
         return KeyCheck(Verdict.UNREACHABLE, error.detail)
     except ProviderError as error:
@@ -90,6 +97,15 @@ async def try_key(provider: Provider) -> KeyCheck:
     if accepted is None:
         return KeyCheck(Verdict.UNCHECKED)
     return KeyCheck(Verdict.ACCEPTED, usd_left=accepted.usd_left)
+
+
+def _refusal(error: BadKey | OutOfCredit) -> KeyCheck:
+    if not error.spoken:  # a page of a firewall or a proxy, mostly
+        return KeyCheck(Verdict.UNCLEAR, f"{error.detail}, without a word about the key")
+    if isinstance(error, BadKey):
+        return KeyCheck(Verdict.REFUSED, error.detail)
+    # it knows whose account is empty
+    return KeyCheck(Verdict.ACCEPTED, f"the account has no credit left: {error.detail}")
 
 
 async def try_addresses(provider: Provider) -> dict[str, str | int]:

@@ -115,7 +115,8 @@ def read_tasks(reply: Reply) -> KeyAccepted | ProviderError | None:
     content = mapping(reply.json)
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return _refusal(reply, _failure_in(content))
-    return KeyAccepted() if isinstance(content.get("data"), list) or "total" in content else None
+    listed = isinstance(content.get("data"), list) or count(content.get("total")) is not None
+    return KeyAccepted() if listed else None
 
 
 def _task_failure(output: Mapping[str, Any], status: str) -> ProviderError:

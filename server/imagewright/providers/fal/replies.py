@@ -240,9 +240,11 @@ def _task_failure(reply: Reply, body: Mapping[str, Any]) -> TaskEnded | Provider
 def _poll_refusal(reply: Reply) -> ProviderError | None:
     """Why a task cannot be asked about, in fal's own words; None where the status says the same."""
     text = _words(mapping(reply.json))
+    if not text:
+        return None
     if reply.status == HTTPStatus.FORBIDDEN and NO_MONEY.search(text):
         return OutOfCredit(NAME, text, charged=None)
-    if reply.status == HTTPStatus.UNAUTHORIZED or (reply.status == HTTPStatus.FORBIDDEN and text):
+    if reply.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         return BadKey(NAME, text, charged=None)
     if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
         return RateLimited(NAME, text, charged=None)

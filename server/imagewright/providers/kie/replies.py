@@ -26,7 +26,7 @@ from imagewright.errors import (
 )
 from imagewright.providers.base import Finished, Output, Running
 from imagewright.providers.common.fields import error_words, mapping, share, text_in, usd, whole, words_in
-from imagewright.providers.common.keys import KeyAccepted
+from imagewright.providers.common.keys import KeyAccepted, with_credit
 from imagewright.providers.http.classify import sounds_moderated
 from imagewright.providers.http.request import read_json
 from imagewright.providers.kie.route import NAME, USD_PER_CREDIT
@@ -125,8 +125,7 @@ def read_credit(reply: Reply) -> KeyAccepted | ProviderError | None:
     if envelope.code != OK:
         kind = CODES.get(envelope.code, UNKNOWN_CODE).poll
         return kind(NAME, envelope.message or f"code {envelope.code}", charged=False)
-    left = usd(mapping(reply.json).get("data"), per_unit=USD_PER_CREDIT)
-    return None if left is None else KeyAccepted(left)
+    return with_credit(mapping(reply.json).get("data"), per_unit=USD_PER_CREDIT)
 
 
 def read_uploaded(reply: Reply) -> str | ProviderError | None:

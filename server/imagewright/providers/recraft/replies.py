@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from imagewright.errors import ContentRefused, GenerationFailed, OutOfCredit, ProviderError, ResultLost
 from imagewright.providers.base import Finished
 from imagewright.providers.common.fields import joined, mapping, mappings, picture_in, usd
-from imagewright.providers.common.keys import KeyAccepted
+from imagewright.providers.common.keys import KeyAccepted, with_credit
 from imagewright.providers.http.classify import MEANING, sounds_moderated
 from imagewright.providers.recraft.routes import NAME, USD_PER_UNIT
 
@@ -49,8 +49,7 @@ def read_user(reply: Reply) -> KeyAccepted | ProviderError | None:
     content = mapping(reply.json)
     if reply.status >= HTTPStatus.BAD_REQUEST:
         return _refusal(reply, content)
-    left = usd(content.get("credits"), per_unit=USD_PER_UNIT)
-    return None if left is None else KeyAccepted(left)
+    return with_credit(content.get("credits"), per_unit=USD_PER_UNIT)
 
 
 def _refusal(reply: Reply, content: Mapping[str, Any]) -> ProviderError | None:
