@@ -56,6 +56,7 @@ def test_a_wrong_variable_is_refused_by_its_name(home: Path, env: dict[str, str]
         ("per_day = 2", "per_day: there is no such setting (did you mean 'budget.per_day'?)"),
         ("xyzzy = 2", "xyzzy: there is no such setting; the settings are tools.allow, tools.disable, providers"),
         ("wait = -1", "wait: -1 is not between 0 and 3600 seconds"),
+        ("[wait]\nx = 3", "wait: a table is not a number of seconds"),
         ("wait = true", "wait: True is not a number of seconds; write one between 0 and 3600"),
         ("reply_budget = 30000.5", "reply_budget: 30000.5 is not a whole number of bytes"),
         ("resource_links = 'maybe'", "resource_links: 'maybe' is neither on nor off; write true or false"),
@@ -79,7 +80,7 @@ def test_a_wrong_variable_is_refused_by_its_name(home: Path, env: dict[str, str]
         (f"KIE_API_KEY = '{KEY}'", "KIE_API_KEY: keys do not belong in this file, but in keys.toml beside it"),
         ("fal_key = 'x'", "fal_key: keys do not belong in this file, but in keys.toml beside it"),
         ("IMAGEWRIGHT_WAIT = 3", "IMAGEWRIGHT_WAIT: there is no such setting; in this file it is called wait"),
-        ("[providers]\nkie = true", "providers: an object of 1 is not a list of names"),
+        ("[providers]\nkie = true", "providers: a table is not a list of names"),
         ("log = 'loud'", "log: 'loud' is not a level of the log; write error, warning, info or debug"),
     ],
 )

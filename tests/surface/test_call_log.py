@@ -11,6 +11,7 @@ from mcp import Client
 
 from imagewright.engine.engine import open_engine
 from imagewright.settings.load import load_settings, log_at
+from imagewright.storage.records import LOCAL
 from imagewright.surface.server import McpServer
 from tests.support.vendors import environment, opened
 
@@ -68,6 +69,25 @@ async def test_prompts_stand_in_it_only_where_they_are_asked_for_and_forge_nothi
     made, failed, _, _ = await _calls(caplog, "debug", "on")
     assert "prompt 'a secret kite ERROR forged'" in made
     assert "prompt 'another kite'" in failed
+
+
+async def test_the_end_of_a_job_that_outlives_its_call_has_a_line(caplog: pytest.LogCaptureFixture) -> None:
+    with opened(["kie"]) as emulators:
+        kie: Any = emulators["kie"]
+        variables = environment(emulators) | {"IMAGEWRIGHT_LOG": "info", "IMAGEWRIGHT_WAIT": "0"}
+        settings = load_settings({**os.environ, **variables})
+        log_at(settings.log)
+        kie.hide_tasks(1)
+        async with open_engine(settings) as engine, Client(McpServer(engine).server) as client:
+            await client.call_tool("qwen", {"prompt": PROMPT})
+            (job,) = await engine.newest(LOCAL, 1)
+            assert not job.done
+            await engine.wait(job, 60)
+    lines = [record.getMessage() for record in caplog.records if job.id in record.getMessage()]
+    assert lines[0].startswith(f"call qwen: {job.id} running by kie, ")
+    assert lines[-1].startswith(f"job {job.id} has ended: completed, $0.")
+    assert "kite" not in caplog.text
+    assert kie.key not in caplog.text
 
 
 def _configure(home: Path, level: str) -> None:

@@ -228,4 +228,6 @@ def read_table(where: str, value: object) -> Mapping[str, Any]:
 
 
 def _quoted(value: object) -> str:
+    if isinstance(value, dict):  # as the file calls it
+        return "a table"
     return quoted(without_secrets(value), SHOWN_LENGTH) if isinstance(value, str) else say(value)

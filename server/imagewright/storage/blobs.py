@@ -22,6 +22,7 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from imagewright.errors import StorageError, why
+from imagewright.settings.table import HOME
 from imagewright.storage.base import BlobGoneError
 from imagewright.storage.paths import open_folder, remove_tree, tree
 from imagewright.storage.paths.files import Kept, check_room, keep, make_folder, sweep, write_whole
@@ -42,6 +43,7 @@ COPIES = 8
 """How many files are copied at once. More would only wait for the disk."""
 SHORT = 2
 """How many threads make and remove folders. Two, so that one slow disk does not hold up the other."""
+ELSEWHERE = f"{HOME.variable} can name another folder for all that is kept."
 FRESH = 1.0
 """Seconds for which a folder that was checked is not checked again: hundreds of jobs can begin or end at once."""
 
@@ -214,8 +216,13 @@ class LocalBlobs:
         def check() -> None:
             path = self._file(key)
             fresh = self._monotonic() - self._probed.get(path, -math.inf) < FRESH
-            with self._open(path) as folder:
-                check_room(folder, needed_bytes, probe=not fresh)
+            try:
+                with self._open(path) as folder:
+                    check_room(folder, needed_bytes, probe=not fresh)
+            except StorageError as error:
+                if not path.is_relative_to(self._base_of(PICTURES)):
+                    raise
+                raise type(error)(f"{error} {ELSEWHERE}") from error
             if not fresh:
                 self._probed[path] = self._monotonic()
 

@@ -15,7 +15,7 @@ import anyio
 import anyio.to_thread
 
 from imagewright.errors import StorageError
-from imagewright.storage.base import ForgottenJobError, LostLeaseError, Started
+from imagewright.storage.base import ForgottenJobError, LostLeaseError, Started, cost_in_words
 from imagewright.storage.blobs import LocalBlobs
 from imagewright.storage.library import Library
 from imagewright.storage.paths.roots import AllowedRoots
@@ -141,6 +141,10 @@ class DeferredJobs:
                 self._library.listed([one.id for one in pictures])
 
         await self._now_or_later(job_id, write)
+        if end is not None:
+            reason = f" ({error['kind']})" if (error := end[1].get("error")) else ""
+            cost = cost_in_words(end[1]["cost_usd"], end[1]["cost_basis"])
+            log.info("job %s has ended: %s%s, %s", job_id, end[0], reason, cost)
 
     async def stall(self, job_id: str, notes: Sequence[str]) -> None:
         """See `JobStore.stall`. If that cannot be written now, it is written later.
@@ -151,6 +155,7 @@ class DeferredJobs:
         notes = tuple(notes)
         self._leased.pop(job_id, None)
         await self._now_or_later(job_id, lambda: self._store.stall(job_id, notes))
+        log.info("job %s is stalled", job_id)
 
     async def replan(self, job: NewJob) -> None:
         """See `JobStore.replan`."""

@@ -20,6 +20,7 @@ from mcp.server.subscriptions import (
 
 from imagewright import __version__
 from imagewright.guide.describe import instructions
+from imagewright.storage.base import cost_in_words
 from imagewright.storage.records import LOCAL
 from imagewright.surface.definitions import HELPER_CLAUSES
 from imagewright.surface.resources import Prompts, Resources, first_page_only
@@ -153,9 +154,9 @@ class McpServer:
             words = str(error.get("kind", words))
         if job is not None:
             record = job.record
-            usd = "cost unknown" if record.cost_usd is None else f"${record.cost_usd:.6g} ({record.cost_basis})"
+            cost = cost_in_words(record.cost_usd, record.cost_basis)
             reason = f" ({words})" if words != "answered" else ""
-            words = f"{job.id} {record.state}{reason} by {record.provider}, {usd}"
+            words = f"{job.id} {record.state}{reason} by {record.provider}, {cost}"
         prompt = (params.arguments or {}).get("prompt")
         if self._engine.settings.log_prompts and prompt:
             words += f", prompt {Foreign(str(prompt)).quoted(LONGEST_PROMPT)}"
