@@ -21,6 +21,7 @@ import time
 from collections import Counter
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -32,7 +33,9 @@ from tests.emulators.kie import KieEmulator, Task  # noqa: E402 - as above
 from tests.support.raw_client import AS_A_USER, LEGACY, RawClient  # noqa: E402 - as above
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+    from PIL import Image
 
     from tests.emulators.messages import Received
 
@@ -43,6 +46,8 @@ UP_SECONDS = 3.0
 """How long the server is up before the calls come."""
 LONGEST = 600.0
 """Seconds after which the benchmark gives up."""
+STARTS_AFTER = 0.2
+"""The share of a task's time after which the emulated vendor begins with its picture."""
 TICKS = os.sysconf("SC_CLK_TCK")
 TOOL = "nano_banana"
 
@@ -66,11 +71,24 @@ class MeasuredKie(KieEmulator):
         super().__init__(seconds=seconds)
         self.credits = 1e9
         self.noticed: dict[str, Noticed] = {}
+        self._at_work: dict[str, Callable[[], None]] = {}
+
+    def _work_on(self, task: Task, form: str, make: Callable[[], list[Image.Image]]) -> None:
+        """Make the pictures of a task while it runs, as vendors do, and not before its creation is answered."""
+        self._at_work[task.id] = partial(super()._work_on, task, form, make)
+        if self._loop is not None:
+            self._loop.call_later((self.seconds or 0.0) * STARTS_AFTER, self._finish, task.id)
+
+    def _finish(self, task_id: str) -> None:
+        if (work := self._at_work.pop(task_id, None)) is not None:
+            work()
 
     def _stand(self, received: Received, family: str) -> tuple[Task, int]:
         task, place = super()._stand(received, family)
         seen = self.noticed.setdefault(task.id, Noticed(task.began))
         seen.polls += 1
+        if task.settled:
+            self._finish(task.id)
         if task.settled and seen.seen is None:
             seen.seen = time.monotonic()
         return task, place

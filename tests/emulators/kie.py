@@ -6,6 +6,7 @@ import json
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tests.emulators.base import Door, Emulator, Limit, seconds_given, serve_by_hand
@@ -16,7 +17,7 @@ from tests.emulators.misplaced import misplaced_key
 from tests.emulators.pictures import cut_out, draw, encode, look, repaint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from PIL import Image
 
@@ -191,12 +192,17 @@ class KieEmulator(Emulator):
         form = model.type_for(fields) or str(pictures[0].format).lower()
         # without a seed every task makes another picture, but for the models that take the same one each time
         seed = fields.get("seed", task.id if model.usual_seed is None else model.usual_seed)
-        for place, made in enumerate([] if task.failure else _make(model, fields, seed, pictures, mask)):
+        self.tasks[task.id] = task
+        if task.failure is None:
+            self._work_on(task, form, partial(_make, model, fields, seed, pictures, mask))
+        return envelope(200, "success", {"taskId": task.id, "recordId": task.id})
+
+    def _work_on(self, task: Task, form: str, make: Callable[[], list[Image.Image]]) -> None:
+        """Make the pictures of a task."""
+        for place, made in enumerate(make()):
             path = f"results/{task.id}/{place}.{form}"
             self._files[path] = (encode(made, form), f"image/{form}")
             task.results.append(path)
-        self.tasks[task.id] = task
-        return envelope(200, "success", {"taskId": task.id, "recordId": task.id})
 
     def _own(self, link: str) -> bytes:
         """The file behind an address, which must have been uploaded here."""
