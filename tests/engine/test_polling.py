@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
+from imagewright.engine.run import get_ready
 from imagewright.engine.trouble import LEAST_PATIENCE
 from imagewright.engine.waiting import Poller
 from imagewright.errors import (
@@ -277,3 +278,15 @@ async def test_a_key_that_is_not_valid_any_more_is_left_for_that_of_another_acco
     other.account = "another"
     assert await call.end(lambda: other) is DONE
     assert (len(call.vendor.asked), len(other.asked)) == (1, 2)
+
+
+async def test_what_cannot_be_started_ahead_of_the_first_call_is_left_to_it() -> None:
+    asked = []
+
+    class Unready:
+        async def get_ready(self) -> None:
+            asked.append(self)
+            raise OSError("no process can be started")
+
+    await get_ready(Unready())
+    assert len(asked) == 1

@@ -82,6 +82,16 @@ async def test_a_request_outlives_its_killed_server(
     assert vendor.paid == 1
 
 
+async def test_a_courier_is_started_ahead_of_the_first_request(
+    vendor: Vendor, tmp_path: Path, couriered: HttpClient
+) -> None:
+    before = {*couriers()}
+    await couriered.get_ready()
+    (ahead,) = {*couriers()} - before
+    assert (await send(couriered, vendor, tmp_path)).status == 200
+    assert {*couriers()} - before == {ahead}
+
+
 async def test_what_was_not_told_to_go_is_not_sent(vendor: Vendor, tmp_path: Path, couriered: HttpClient) -> None:
     with server(vendor.url(), KEY, tmp_path, hold=True) as one:
         assert one.line() == "ready"

@@ -140,8 +140,8 @@ class Calls:
         # requests to whatever addresses the call names.
         if problems := [*checked.problems, *await self._save_problems(who, checked)]:
             raise _refusal(offer, checked, problems, NOT_OPENED if checked.names_pictures else "")
-        if not WORKERS.count:  # it is up before the first picture is there
-            WORKERS.warm_up()
+        if checked.sources():
+            WORKERS.warm_up()  # it is up before the first picture is read
         return checked
 
     @asynccontextmanager

@@ -21,7 +21,7 @@ from imagewright.engine.elsewhere import (
 )
 from imagewright.engine.job import Job, settle
 from imagewright.engine.pictures import new_id
-from imagewright.engine.run import attempts
+from imagewright.engine.run import attempts, get_ready
 from imagewright.engine.sending import new_job
 from imagewright.engine.waiting import Desk, Poller
 from imagewright.errors import StorageError
@@ -51,8 +51,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-KEPT_JOBS = 500
-"""How many finished jobs are kept in memory; the store has all."""
+KEPT_JOBS = 500  # finished jobs that are kept in memory; the store has all
 CANCEL_SECONDS = 30.0
 """Bound on waiting for a cancelled job's end: a submit that is under way is not broken off, and may take its time."""
 JOINED = "This call repeats an earlier one and was joined to its job; nothing more was charged."
@@ -91,6 +90,7 @@ class Jobs:
         Raises:
             StorageError: it could not be written down; nothing was sent.
         """
+        self._group.start_soon(get_ready, registry.providers.get(plan.route.provider))
         job_id = plan.job_id or new_id()
         opened: Started | Joined | KeyClash | OverBudget | None = None
         try:

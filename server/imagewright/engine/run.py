@@ -33,7 +33,8 @@ from imagewright.errors import (
     UnknownOutcome,
     error_data,
 )
-from imagewright.providers.base import Running
+from imagewright.imaging.workers import WORKERS
+from imagewright.providers.base import GetsReady, Running
 from imagewright.storage.base import LostLeaseError
 from imagewright.storage.states import FINAL, CallState
 
@@ -269,6 +270,17 @@ def as_ours(error: Exception, call_run: CallRun, job: JobRecord) -> ImagewrightE
     log.error("job %s broke", job.id, exc_info=error)
     kind = UnknownOutcome if call_run.state is CallState.SUBMITTING else ProviderError
     return kind(job.provider, f"internal error: {type(error).__name__}", charged=None if call_run.sent else False)
+
+
+async def get_ready(provider: object) -> None:
+    """Start what a first call needs, beside all that has to be written down for it. Never raises."""
+    if isinstance(provider, GetsReady):
+        try:
+            await provider.get_ready()
+        except Exception as error:  # noqa: BLE001 - the first request says what is wrong
+            log.info("what the first request needs could not be started ahead of it: %r", error)
+    else:
+        WORKERS.warm_up()
 
 
 async def attempts(job: Job, plan: Plan | None, registry: ProviderRegistry, desk: Desk) -> Attempt:

@@ -21,6 +21,7 @@ from imagewright.engine.job import SHARE_MADE, CallRun, within_reason
 from imagewright.engine.pictures import forget_frames, without_pictures
 from imagewright.engine.trouble import recover, too_old
 from imagewright.errors import NotSent, ProviderError, RateLimited, StorageError, UnknownOutcome
+from imagewright.imaging.workers import WORKERS
 from imagewright.providers.base import CanRecover, Finished, Handle, Running, Sending, UploadsInputs
 from imagewright.storage.base import Step
 from imagewright.storage.records import INCOMING, CallRecord, NewJob
@@ -73,9 +74,18 @@ class VendorCalls:
 
     async def _poll(self, call_run: CallRun, handle: Handle) -> None:
         self._progress(call_run, Running(SHARE_SUBMITTED, "submitted"))
-        tell = partial(self._progress, call_run)
+        desk, warmed = self.desk, False
+
+        def tell(running: Running, trouble: str) -> None:
+            nonlocal warmed
+            if not warmed:  # there is time for it now, and there may be none once the pictures come
+                warmed = True
+                WORKERS.warm_up(desk.polled)
+            self._progress(call_run, running, trouble)
+
+        desk.polled += 1
         try:
-            finished, took = await self.desk.poller.poll_until_done(
+            finished, took = await desk.poller.poll_until_done(
                 self.provider,
                 handle,
                 tell,
@@ -84,8 +94,9 @@ class VendorCalls:
                 model=self.job.record.model,
                 submitted=call_run.submitted,
             )
-        finally:  # when it ends, its trouble must not stay in the way of the other calls
-            self.job.held_up(call_run.place, "")
+        finally:
+            desk.polled -= 1
+            self.job.held_up(call_run.place, "")  # its trouble must not stay in the way of the other calls
         with anyio.CancelScope(shield=True):  # it is paid for: a cancel that comes now must not lose it
             await self._made(call_run, finished, took)
 
@@ -184,6 +195,7 @@ class VendorCalls:
                     await anyio.sleep_forever()  # this process is about to end, and sends nothing more
                 # a cancel from here on would leave the outcome unknown; what follows has time limits of its own
                 scope.shield = True
+                WORKERS.warm_up()  # it is up before the first picture is there
                 if (late := anyio.current_time() - slot) > LATE and self.provider.account:
                     await self.desk.stores.jobs.slot_used(self.provider.account, late)
                 if call_run.state is CallState.PLANNED:

@@ -373,6 +373,7 @@ class Desk:
     """What each account's vendor stated last of the requests it takes."""
     sending: set[anyio.CancelScope] = field(default_factory=set)
     """The scopes of the requests that are being sent."""
+    polled: int = 0  # tasks that are asked about
     has_left: bool = False
     """Whether this process is about to end, and begins to send nothing more."""
 

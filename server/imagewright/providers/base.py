@@ -344,6 +344,14 @@ class UploadsInputs(Protocol):
 
 
 @runtime_checkable
+class GetsReady(Protocol):
+    """A provider whose first request needs what takes a while to start."""
+
+    async def get_ready(self) -> None:
+        """Start it. Nothing is sent, and what goes wrong shows with the first request."""
+
+
+@runtime_checkable
 class CanRecover(Protocol):
     """A provider whose vendor lists recent calls: one whose answer never came can be found there again.
 

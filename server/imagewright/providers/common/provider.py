@@ -21,7 +21,7 @@ import anyio
 import anyio.to_thread
 
 from imagewright.errors import ProviderError, TaskEnded, UnknownOutcome
-from imagewright.providers.base import Finished, Handle, PollPolicy, Route
+from imagewright.providers.base import Finished, GetsReady, Handle, PollPolicy, Route
 from imagewright.providers.http.client import Account
 from imagewright.providers.http.request import FilePart, Purpose, Request
 from imagewright.storage.paths.files import write_file
@@ -93,6 +93,11 @@ class HttpProvider:
         """The base address with its version."""
         bare = address.rstrip("/")
         return bare if urlsplit(bare).path else bare + cls.version
+
+    async def get_ready(self) -> None:
+        """See `base.GetsReady`."""
+        if isinstance(self._http, GetsReady):
+            await self._http.get_ready()
 
     async def _send(self, request: Request[T], sending: Sending | None = None) -> T:
         return await self._http.send(self._account, request, sending)
