@@ -51,14 +51,13 @@ FIRST_SHARE, FIRST_SECONDS = 0.02, 0.1
 LATE_SHARE, LATE_SECONDS = 0.05, 0.3
 """Each further poll comes after this share of the task's age, and so many seconds more. The end is to be noticed within
 a tenth of the duration and half a second."""
-JITTER = 0.1
-"""Share of a wait by which a poll may be early while nothing is known of the model, lest many come at once."""
+JITTER, SKEW = 0.1, 0.2
+"""Share of a wait by which a poll may be early while nothing is known; raised to this power, most come nearly so."""
 LEARNED_SECONDS = 120.0
 """How long what was read of earlier calls is used; the calls of this process are added at once."""
 QUESTION_SECONDS = 30.0
 """Longest time that one question counts as trying: a frozen process and a sleeping laptop do not try."""
-LEAVE_LOOK = 0.05
-"""Seconds between two looks whether something is still being sent."""
+LEAVE_LOOK = 0.05  # seconds between two looks whether something is still being sent
 
 
 class Schedule:
@@ -87,7 +86,7 @@ class Schedule:
         self._usual += max(0.0, age - self._due) + wait
         self._wait = min(wait * poll_policy.factor, poll_policy.longest)
         if self._expected is None:
-            self._due = self._usual - wait * JITTER * self._chance()
+            self._due = self._usual - wait * JITTER * self._chance() ** SKEW
         elif is_first:
             self._due = max(self._usual, self._expected * (1 + FIRST_SHARE) + FIRST_SECONDS)
         else:
