@@ -169,8 +169,9 @@ class DecodeLimiter:
             turn.set()
 
 
-DECODING = DecodeLimiter(ROOM, MOST_AT_ONCE)
-"""The limiter of this process: everything that decodes a picture goes through it."""
+DECODING = DecodeLimiter(ROOM, 2 * MOST_AT_ONCE)
+"""The limiter of this process: everything that decodes a picture goes through it. For each worker there is a piece of
+work that waits for it, read and checked, so that it has the next at once."""
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from imagewright.errors import ImagewrightError, PictureError, StorageError
 from imagewright.imaging.files import PictureFacts, measure
 from imagewright.imaging.headers import MAX_PIXELS
-from imagewright.imaging.limiter import PreparedPicture, Preview
+from imagewright.imaging.limiter import MOST_AT_ONCE, PreparedPicture, Preview
 from imagewright.imaging.signatures import KINDS
 from imagewright.imaging.worker import MODULE, BadAnswerError, Worker
 from imagewright.text import clip, plain
@@ -126,9 +126,9 @@ class Answer:
 
 
 class Workers:
-    """The workers of this process. Each does one thing at a time, and an idle one is used again.
+    """The workers of this process, at most `MOST_AT_ONCE`: what comes beyond waits in its thread for the next free one.
 
-    How many there are is up to the caller, that is to `limiter`. Safe to use from any thread.
+    Each does one thing at a time, and an idle one is used again. Safe to use from any thread.
     """
 
     def __init__(self, module: str = MODULE, *, idle_seconds: float = IDLE_SECONDS) -> None:
@@ -136,7 +136,7 @@ class Workers:
         self._idle_seconds = idle_seconds
         self.idle: list[Worker] = []
         """Those that have nothing to do, the last one used at the end."""
-        self._lock = threading.Lock()
+        self._lock, self._turns = threading.Lock(), threading.Semaphore(MOST_AT_ONCE)
         self._timer: threading.Timer | None = None
         self.count = 0
         """How many there are, busy or idle."""
@@ -173,33 +173,36 @@ class Workers:
             "path": str(source) if isinstance(source, Path) else None,
             "options": options,
         }
-        for is_new in (False, True):
-            try:
-                worker = self._taken(is_new=is_new)
-            except OSError as error:
-                raise DecoderError(f"no process can be started that decodes pictures: {error}") from error
-            done: list[Result | ImagewrightError] = []
-            if piece.begin(worker.kill, longest):
-                with suppress(BadAnswerError, OSError):
-                    found = worker.ask(head, files, cost + ANSWER_BYTES)
-                    answer = None if found is None else Answer(*found)
-                    done = [] if answer is None else [answer.error() or read(answer)]
-            if piece.finish() and done:
-                self._put(worker)
-                if isinstance(done[0], ImagewrightError):
-                    raise done[0]
-                return done[0]
-            if self._ended(worker) in TIME_SIGNALS or piece.ended:
-                raise DecoderError(
-                    f"it was not decoded within {seconds:.0f} s of work and {longest:.0f} s in all: {ADVICE}"
-                )
+        with self._turns:
+            for is_new in () if piece.ended else (False, True):
+                try:
+                    worker = self._taken(is_new=is_new)
+                except OSError as error:
+                    raise DecoderError(f"no process can be started that decodes pictures: {error}") from error
+                done: list[Result | ImagewrightError] = []
+                if piece.begin(worker.kill, longest):
+                    with suppress(BadAnswerError, OSError):
+                        found = worker.ask(head, files, cost + ANSWER_BYTES)
+                        answer = None if found is None else Answer(*found)
+                        done = [] if answer is None else [answer.error() or read(answer)]
+                if piece.finish() and done:
+                    self._put(worker)
+                    if isinstance(done[0], ImagewrightError):
+                        raise done[0]
+                    return done[0]
+                if self._ended(worker) in TIME_SIGNALS or piece.ended:
+                    raise DecoderError(
+                        f"it was not decoded within {seconds:.0f} s of work and {longest:.0f} s in all: {ADVICE}"
+                    )
         raise DecoderError(f"the process that decodes it ended twice without an answer: {ADVICE}")
 
-    def warm_up(self) -> None:
-        """Start one for work that is about to come, if there is none. Does not block."""
+    def warm_up(self, wanted: int = 1) -> None:
+        """Start so many, less those there are, for work that is about to come. Does not block."""
         with self._lock:
-            self.count += 1
-        threading.Thread(target=self._add, name="worker start", daemon=True).start()
+            missing = max(0, min(wanted, MOST_AT_ONCE) - self.count)
+            self.count += missing
+        for _ in range(missing):
+            threading.Thread(target=self._add, name="worker start", daemon=True).start()
 
     def close(self) -> None:
         """End the workers that have nothing to do."""
@@ -210,7 +213,7 @@ class Workers:
 
     def forget(self) -> None:
         """Leave all workers to the process that this one was forked from."""
-        self._lock = threading.Lock()
+        self._lock, self._turns = threading.Lock(), threading.Semaphore(MOST_AT_ONCE)
         self._timer = None
         idle, self.idle, self.count = self.idle, [], 0
         for worker in idle:
@@ -323,12 +326,14 @@ def mask_doubt(piece: Piece, data: bytes) -> str:
 
 def convert_mask(piece: Piece, data: bytes, form: MaskForm, size: Sides) -> bytes:
     """As `prepare.convert_mask`."""
-    return WORKERS.do(piece, "convert_mask", data, _file, more=_memory(size), form=form, size=size)
+    return WORKERS.do(piece, "convert_mask", data, _file, more=size[0] * size[1] * MADE_BYTES, form=form, size=size)
 
 
 def resize_exact(piece: Piece, source: Source, width: int, height: int) -> bytes:
     """As `pixels.resize_exact`."""
-    return WORKERS.do(piece, "resize_exact", source, _file, more=_memory((width, height)), width=width, height=height)
+    return WORKERS.do(
+        piece, "resize_exact", source, _file, more=width * height * MADE_BYTES, width=width, height=height
+    )
 
 
 def as_png(piece: Piece, source: Source) -> bytes:
@@ -344,11 +349,6 @@ def open_picture(piece: Piece, data: bytes) -> Image:
 def read_mask(piece: Piece, data: bytes) -> Image:
     """As `prepare.read_mask`."""
     return WORKERS.do(piece, "read_mask", data, _image)
-
-
-def _memory(size: Sides) -> int:
-    """Bytes that a picture of that size takes while it is made and written."""
-    return size[0] * size[1] * MADE_BYTES
 
 
 def _file(answer: Answer) -> bytes:
