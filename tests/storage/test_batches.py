@@ -9,7 +9,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from imagewright.storage.blobs import Batches
+from imagewright.storage.blobs import QUICK, Batches
 
 pytestmark = pytest.mark.anyio
 
@@ -55,6 +55,18 @@ async def test_work_that_takes_long_does_not_hold_up_the_other_threads() -> None
         with anyio.fail_after(30):
             assert await batches.run(divmod, 7, 2) == (3, 1)
         held.go.set()
+
+
+async def test_where_the_disk_is_slow_more_threads_are_taken_than_begin_at_once() -> None:
+    batches, slow = Batches(QUICK + 2), [Held() for _ in range(QUICK + 1)]
+    async with anyio.create_task_group() as group:
+        for held in slow:
+            group.start_soon(batches.run, held)
+            await held.begun()
+        with anyio.fail_after(30):
+            assert await batches.run(divmod, 7, 2) == (3, 1)
+        for held in slow:
+            held.go.set()
 
 
 async def test_an_error_is_raised_for_its_own_caller_alone() -> None:

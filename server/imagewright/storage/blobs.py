@@ -44,6 +44,10 @@ COPIES = 8
 SHORT = 2
 """How many threads make and remove folders. Two, so that one slow disk does not hold up the other."""
 ELSEWHERE = f"{HOME.variable} can name another folder for all that is kept."
+QUICK = 2
+"""How many threads begin at once with what waits. Each one more would mostly wait for its turn to run Python."""
+SLOW_SECONDS = 0.02
+"""Seconds after which another one begins: the others wait for a slow disk."""
 FRESH = 1.0
 """Seconds for which a folder that was checked is not checked again: hundreds of jobs can begin or end at once."""
 
@@ -321,6 +325,7 @@ class Batches:
 
     def __init__(self, threads: int) -> None:
         self._most = self._free = threads
+        self._timer: asyncio.TimerHandle | None = None
         self._threads = ThreadPoolExecutor(threads, "batches")
         self._waiting: list[_Piece] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -335,10 +340,10 @@ class Batches:
         loop = asyncio.get_running_loop()
         piece = _Piece(partial(work, *arguments), loop.create_future())
         if loop is not self._loop:  # what an earlier loop left undone, nobody waits for
-            self._loop, self._free, self._waiting = loop, self._most, []
+            self._loop, self._free, self._waiting, self._timer = loop, self._most, [], None
         if not self._waiting:
             # at the end of this round of the loop, so that others which are ready now come along
-            loop.call_soon(self._start, loop)
+            loop.call_soon(self._start_some, loop)
         self._waiting.append(piece)
         with anyio.CancelScope(shield=True):
             await piece.done
@@ -346,6 +351,17 @@ class Batches:
             raise piece.error
         result: T = piece.result
         return result
+
+    def _start_some(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start what waits: at once in one of the first threads, a moment later in one of the others."""
+        if self._free > self._most - QUICK:
+            self._start(loop)
+        elif self._free and self._timer is None:
+            self._timer = loop.call_later(SLOW_SECONDS, self._start_more, loop)
+
+    def _start_more(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        self._start(loop)
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._waiting and self._free:
@@ -356,7 +372,7 @@ class Batches:
 
     def _end(self, loop: asyncio.AbstractEventLoop, batch: list[_Piece], _: object) -> None:
         self._free += 1
-        self._start(loop)
+        self._start_some(loop)
         for piece in batch:
             if not piece.done.done():  # asyncio's own cancel, which no shield stops, has ended who waited
                 piece.done.set_result(None)
