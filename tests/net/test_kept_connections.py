@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -177,6 +177,30 @@ async def test_a_get_over_a_connection_that_was_just_dropped_is_sent_again_over_
         for _ in range(3):
             assert await get(pool, url, at(LOOPBACK)) == b"OK"
         assert got == [b"GET"] * 5
+
+
+async def test_one_on_which_something_came_unasked_is_not_used_again(pool: Pool) -> None:
+    """It would be taken for the answer to the next request."""
+    writers = list[asyncio.StreamWriter]()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n%02d" % len(writers))
+        writer.close()
+
+    server = await asyncio.start_server(serve, LOOPBACK, 0)
+    url = f"http://pictures.example:{server.sockets[0].getsockname()[1]}/"
+    assert [await get(pool, url, at(LOOPBACK)) for _ in range(2)] == [b"01"] * 2
+    for end in (False, True):
+        writers[-1].write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+        if end:
+            writers[-1].close()
+        assert [await get(pool, url, at(LOOPBACK)) for _ in range(2)] == [b"%02d" % len(writers)] * 2
+    assert len(writers) == 3
+    await pool.aclose()
+    server.close()
 
 
 async def test_one_that_is_dropped_on_a_new_connection_is_not_sent_again(pool: Pool) -> None:

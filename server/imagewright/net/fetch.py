@@ -11,7 +11,7 @@ from __future__ import annotations
 from contextlib import aclosing, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 import anyio.lowlevel
@@ -21,13 +21,10 @@ import httpx
 
 from imagewright.net import (
     DEFAULT_PORTS,
-    HEAD_BYTES,
-    HEAD_LINES,
     IN_ONE_GO,
     LEAST_PIECE,
     MOST_PIECES,
     FetchError,
-    Heads,
     NotFoundError,
     NotPublicError,
     checked_addresses,
@@ -37,6 +34,7 @@ from imagewright.net import (
     unfetched,
     usual_authorities,
 )
+from imagewright.net.stream import Network
 from imagewright.settings import LAST_PORT
 from imagewright.text import byte_size, clip
 
@@ -76,46 +74,6 @@ class Place(NamedTuple):
         if port is None:
             raise httpx.UnsupportedProtocol("this is not an http(s) address")
         return cls(url.scheme, host, port, address or host)
-
-
-class _Stream(httpcore.AsyncNetworkStream):
-    """A connection on which answers begin within bounds, see `Heads`."""
-
-    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
-        self._inner = inner
-        self._waiting = False
-        """Whether the head of an answer is still to come."""
-        self._odd: Heads | None = None
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - the library's
-        data = await self._inner.read(max_bytes, timeout)
-        if self._waiting:
-            end = data.find(b"\r\n\r\n", 0, HEAD_BYTES)
-            short = self._odd is None and end > 0 and data.count(b"\n", 0, end) < HEAD_LINES
-            if short and not data.startswith(b"HTTP/1.1 1"):
-                self._waiting = False
-            else:
-                self._odd = self._odd or Heads()
-                self._waiting = not self._odd.end_with(data)
-        return data
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as above
-        self._waiting, self._odd = True, None
-        await self._inner.write(buffer, timeout)
-
-    async def start_tls(self, *arguments: Any, **more: Any) -> httpcore.AsyncNetworkStream:
-        return _Stream(await self._inner.start_tls(*arguments, **more))
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-
-class _Network(httpcore.AnyIOBackend):
-    async def connect_tcp(self, *arguments: Any, **more: Any) -> httpcore.AsyncNetworkStream:
-        return _Stream(await super().connect_tcp(*arguments, **more))
 
 
 class Pool:
@@ -174,7 +132,7 @@ class Pool:
         return httpx.Response(answer.status, headers=headers, stream=body, request=request)
 
     def _opened(self, origin: httpcore.Origin) -> httpcore.AsyncHTTPConnection:
-        return httpcore.AsyncHTTPConnection(origin, self._verify, network_backend=_Network())
+        return httpcore.AsyncHTTPConnection(origin, self._verify, network_backend=Network())
 
     async def _take(self, place: Place) -> httpcore.AsyncHTTPConnection | None:
         """The newest connection to a place, if it can still be used."""
