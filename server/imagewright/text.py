@@ -362,12 +362,12 @@ def spellings(secret: str) -> tuple[Spelling, ...]:
 
 WINDOW = 1_000_000
 """Bytes that are searched at once: a few milliseconds."""
-OVERLAP = 50_000
-"""Bytes by which windows overlap: no spelling of a key is longer."""
+OVERLAP = 50_000  # bytes by which windows overlap: no spelling of a key is longer
 
 
 @lru_cache(maxsize=64)
-def _pieces(secret: str) -> tuple[bytes, ...]:
+def pieces_of(secret: str) -> tuple[bytes, ...]:
+    """The pieces of all its spellings. Where one of them does not stand, the secret does not either."""
     return tuple(dict.fromkeys(piece.encode() for one in spellings(secret) for piece in one.pieces))
 
 
@@ -388,7 +388,7 @@ def _holds(data: bytes, secret: str) -> bool:
     for code in BLANKS:
         data = data.replace(code, b"")
     letters = data.translate(LOWERED, NOT_COMPARED)
-    return any(map(letters.__contains__, _pieces(secret)))
+    return any(map(letters.__contains__, pieces_of(secret)))
 
 
 def is_base64(data: bytes) -> bool:

@@ -100,6 +100,16 @@ async def test_an_answer_without_the_key_stays_as_it_is(key: str) -> None:
         assert clean == reply
 
 
+async def test_no_code_that_reaches_over_texts_hides_the_key_between_them() -> None:
+    for key in KEYS.values():
+        for name, spell in SPELLINGS.items():
+            planted = spell(key)
+            for begin, end in (("<", ">"), ("&", ";"), ("=", "41"), ("%", "25"), ("\\", "x41"), ("<b", "i>")):
+                body = json.dumps([begin, {begin: planted, "to": end}, end, "a&b=c<d>%20"]).encode()
+                clean = await without_keys(Reply(200, {}, body), key)
+                assert not shows(clean.body.decode(), planted, key), (name, begin)
+
+
 def test_what_may_hold_the_key_is_never_missed_by_the_quick_look() -> None:
     for key in KEYS.values():
         for name, spell in SPELLINGS.items():

@@ -20,7 +20,18 @@ import anyio
 import anyio.to_thread
 
 from imagewright.providers.http.request import AT_ONCE
-from imagewright.text import HIDDEN, SEAL, Spelling, folded, is_base64, may_hold, spellings
+from imagewright.text import (
+    HIDDEN,
+    LOWERED,
+    NOT_COMPARED,
+    SEAL,
+    Spelling,
+    folded,
+    is_base64,
+    may_hold,
+    pieces_of,
+    spellings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -90,7 +101,9 @@ async def without_keys(reply: Reply, key: str) -> Reply:
 def _sealed_reply(reply: Reply, key: str) -> Reply:
     # a key that is too short to be searched for in every spelling can stand in a good answer by chance
     short = key if reply.status >= HTTPStatus.BAD_REQUEST and len(key) >= SHORTEST else ""
-    headers = {name: _without(seal_in(value, key), short) for name, value in reply.headers.items()}
+    headers = reply.headers
+    if short or may_hold("\n".join(headers.values()).encode("utf-8", "surrogatepass"), key):
+        headers = {name: _without(seal_in(value, key), short) for name, value in headers.items()}
     body = _sealed_body(reply.body, key)
     return replace(reply, headers=headers, body=body.replace(short.encode(), HIDDEN.encode()) if short else body)
 
@@ -104,19 +117,52 @@ def _sealed_body(body: bytes, key: str) -> bytes:
         return body
     try:
         content = json.loads(body)
+        if not _may_stand_within(content, key):
+            return body
         sealed = _sealed_within(content, key)
         return body if sealed == content else json.dumps(sealed).encode()
     except (ValueError, RecursionError):  # no JSON, or too deep to be of use to anybody
         return seal_in(body.decode("utf-8", "surrogateescape"), key).encode("utf-8", "surrogateescape")
 
 
+def _may_stand_within(content: Any, key: str) -> bool:
+    """Whether `_sealed_within` may find the key; it takes a fifth of the time of that, and may err by yes alone.
+
+    All texts are read as one. No code reaches from one into the next, as what stands between them is a tag by itself.
+    """
+    texts = "<>".join(one for one in _texts_of(content) if not is_base64(one.encode("utf-8", "surrogatepass")))
+    for code in (None, ESCAPED, QUOTED):
+        read, codes = (texts, 1) if code is None else code.subn(_meant, texts)
+        letters = (read if read.isascii() else folded(read)).encode("utf-8", "surrogatepass")
+        if codes and any(map(letters.translate(LOWERED, NOT_COMPARED).__contains__, pieces_of(key))):
+            return True
+    return False
+
+
+def _texts_of(value: Any) -> Iterator[str]:
+    """All that `_sealed_within` looks at."""
+    if isinstance(value, dict):
+        for name, one in value.items():
+            yield name
+            yield from _texts_of(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _texts_of(one)
+        yield _short_ones(value)
+    else:
+        yield value if isinstance(value, str) else str(value)
+
+
+def _short_ones(values: list[Any]) -> str:
+    """The numbers and short texts of a list, in one line."""
+    return " ".join(str(one) for one in values if isinstance(one, int) or (isinstance(one, str) and len(one) < PIECE))
+
+
 def _sealed_within(value: Any, key: str) -> Any:
     """A value of JSON with the key sealed in all of its texts and numbers, and where a list has it piece by piece."""
     if isinstance(value, list):
         sealed = [_sealed_within(one, key) for one in value]
-        pieces = " ".join(
-            str(one) for one in sealed if isinstance(one, int) or (isinstance(one, str) and len(one) < PIECE)
-        )
+        pieces = _short_ones(sealed)
         return sealed if (whole := seal_in(pieces, key)) == pieces else [whole]
     if isinstance(value, dict):
         return {seal_in(name, key): _sealed_within(one, key) for name, one in value.items()}
