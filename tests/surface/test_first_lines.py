@@ -146,6 +146,8 @@ class Written:
         self.messages.append(item.message)
         return True
 
+    send_beside = send_at_once
+
     async def room(self) -> None:
         """A list has room for everything."""
 

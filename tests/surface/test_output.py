@@ -58,7 +58,7 @@ async def test_the_same_where_a_pipe_cannot_be_opened_once_more() -> None:
 
 async def _sends_everything(read: int, write: int, write_some: Callable[[memoryview], int] | None) -> None:
     blocking = os.get_blocking(write)
-    sizes = [1, LARGE, 1, 100_000, LARGE]
+    sizes = [1, LARGE // 2, 1, 100_000, LARGE // 2]
     output = Output(write, write_some)
     received: list[int] = []
     with anyio.fail_after(PATIENCE):
@@ -69,13 +69,15 @@ async def _sends_everything(read: int, write: int, write_some: Callable[[memoryv
                     senders.start_soon(output.send, message(number, size))
                 await anyio.wait_all_tasks_blocked()
                 assert not output.send_at_once(message(99, 1)), "it must not overtake half a line"
-                client = threading.Thread(target=_receive, args=(read, len(sizes), received))
+                beside = await anyio.to_thread.run_sync(output.send_beside, message(98, 1))
+                assert beside == (write_some is not None)
+                client = threading.Thread(target=_receive, args=(read, len(sizes) + beside, received))
                 client.start()
             await output.drained()
             await anyio.to_thread.run_sync(client.join)
             assert output.send_at_once(message(99, 1))
             group.cancel_scope.cancel()
-    assert received == [*range(len(sizes))]
+    assert received == ([0, 1, 98, 2, 3, 4] if beside else [0, 1, 2, 3, 4]), "it overtakes no line that was begun"
     assert os.read(read, 4096) == b'{"jsonrpc":"2.0","id":99,"result":{"text":"\xc3\xa4"}}\n'
     assert os.get_blocking(write) == blocking, "who shares the descriptor would be given errors"
     os.close(read)

@@ -56,6 +56,8 @@ class Unread:
         del item
         return True
 
+    send_beside = send_at_once
+
     async def room(self) -> None:
         await anyio.lowlevel.checkpoint()
 

@@ -219,6 +219,9 @@ class Answers(Protocol):
     def send_at_once(self, item: SessionMessage) -> bool:
         """Write one if nothing waits to be written. Return whether that was so."""
 
+    def send_beside(self, item: SessionMessage) -> bool:
+        """Write one from another thread, before those that wait. Return whether that can be done."""
+
     async def room(self) -> None:
         """Return once not too much waits to be written."""
 
@@ -266,16 +269,18 @@ class Opening:
         self._exchange.over = True
         self._relaying.cancel()
 
-    def answer_ping(self, item: Item) -> bool:
+    def answer_ping(self, item: Item, *, beside: bool = False) -> bool:
         """Answer a plain ping of the handshake era, ahead of all other work; whether it was one, and is answered.
 
         On its way through the SDK it would wait for half a dozen rounds of the event loop, each of which takes
-        longest when most is going on. The later era has no pings.
+        longest when most is going on. The later era has no pings. With `beside`, it is called from another thread, and
+        waits for no round at all: one can take a third of a second while 1,000 jobs begin or end.
         """
         match item:
             case t.JSONRPCRequest(method="ping") if self._takes_pings and not item.params and not self._exchange.over:
                 answer = t.JSONRPCResponse(jsonrpc="2.0", id=item.id, result={})
-                return self._answers.send_at_once(SessionMessage(answer))
+                send = self._answers.send_beside if beside else self._answers.send_at_once
+                return send(SessionMessage(answer))
         return False
 
     async def _take(self, item: Item, group: TaskGroup) -> None:

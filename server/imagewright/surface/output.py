@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 import socket
 import stat
 import sys
+import threading
 from collections import deque
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -59,6 +61,9 @@ class Output:
         """Set when `run` has something to do."""
         self._thread = anyio.CapacityLimiter(1)
         """Of its own: decoding and saving can occupy all shared ones for seconds."""
+        self._lock = threading.Lock()
+        """Held while something is written, as `send_beside` may be called from another thread."""
+        self._loop = asyncio.get_running_loop()
 
     async def send(self, item: SessionMessage, /) -> None:
         """Return when it is written, or when standard output is broken, which `run` reports."""
@@ -74,13 +79,31 @@ class Output:
         self._add(item)
         return True
 
+    def send_beside(self, item: SessionMessage) -> bool:
+        """Send it from any thread, before what waits but not inside a line. Return whether that can be done."""
+        rest = _line_of(item)
+        with self._lock:
+            if self._write_some is None or self._unsent_bytes > MOST_UNSENT:
+                return False
+            if not self._unsent:
+                with suppress(OSError):  # it has to wait, or the other side is gone, which `run` finds out
+                    rest = rest[self._write_some(rest) :]
+            if rest:
+                self._unsent.insert(1, (rest, anyio.Event()))  # the first of those that wait may be written in part
+                self._unsent_bytes += len(rest)
+                self._loop.call_soon_threadsafe(self._has_more)
+        return True
+
+    def _has_more(self) -> None:
+        self._more.set()
+
     def _add(self, item: SessionMessage) -> anyio.Event:
-        line = item.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n"
-        written = anyio.Event()
-        self._unsent.append((memoryview(line), written))
-        self._unsent_bytes += len(line)
-        if len(self._unsent) > 1 or not self._write_what_fits():
-            self._more.set()
+        line, written = _line_of(item), anyio.Event()
+        with self._lock:
+            self._unsent.append((line, written))
+            self._unsent_bytes += len(line)
+            if len(self._unsent) > 1 or not self._write_what_fits():
+                self._more.set()
         return written
 
     def _write_what_fits(self) -> bool:
@@ -117,7 +140,8 @@ class Output:
                     self._took(await anyio.to_thread.run_sync(os.write, self._wire, rest, limiter=self._thread))
                     continue
                 try:
-                    self._took(self._write_some(rest))
+                    with self._lock:
+                        self._took(self._write_some(rest))
                 except BlockingIOError:
                     await anyio.wait_writable(self._wire)
 
@@ -130,6 +154,10 @@ class Output:
         """Return when all is written."""
         while self._unsent:
             await self._unsent[-1][1].wait()
+
+
+def _line_of(item: SessionMessage) -> memoryview:
+    return memoryview(item.message.model_dump_json(by_alias=True, exclude_unset=True).encode() + b"\n")
 
 
 class Exchange:

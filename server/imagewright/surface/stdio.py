@@ -12,13 +12,14 @@ import threading
 from collections import deque
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
 from anyio import from_thread
 from mcp.shared.message import SessionMessage
+from mcp.types import JSONRPCRequest
 
 from imagewright.engine.engine import open_engine
 from imagewright.settings.load import log_at
@@ -171,6 +172,7 @@ class Lines:
     def __init__(self) -> None:
         self._batches: deque[tuple[int, list[Item]]] = deque()
         self._bytes = 0
+        self._lock = threading.Lock()  # of the two above, which the thread fills
         self._ended = False
         self._changed = anyio.Event()
 
@@ -192,22 +194,38 @@ class Lines:
                 from_thread.run_sync(self._end, token=token)
 
     def _pass_on(self, size: int, items: list[Item], token: EventLoopToken) -> None:
+        """Answer the pings among them, and pass the rest on without waiting for the event loop where there is room."""
+        if (opening := self.opening) is not None:
+            items = [item for item in items if not opening.answer_ping(item, beside=True)]
+            has_pings = any(isinstance(one, JSONRPCRequest) and one.method == "ping" for one in items)
+            if not has_pings and self._put(size, items):
+                if items:
+                    loop = cast("asyncio.AbstractEventLoop", token.native_token)
+                    loop.call_soon_threadsafe(self._has_changed)
+                return
         if not from_thread.run_sync(self._take, size, items, token=token):
             from_thread.run(self._take_when_room, size, items, token=token)
 
     def _take(self, size: int, items: list[Item]) -> bool:
         """Answer the pings among them and take the rest. Return whether there was room; else the rest has to wait."""
-        if self._ended:
-            raise anyio.ClosedResourceError
         if self.opening is not None:
             items[:] = [item for item in items if not self.opening.answer_ping(item)]
-        weight = max(size, len(items) * ITEM_BYTES)
-        if self._batches and self._bytes + weight > READ_AHEAD:
-            return False
-        if items:
-            self._batches.append((weight, items))
-            self._bytes += weight
+        has_room = self._put(size, items)
+        if has_room and items:
             self._has_changed()
+        return has_room
+
+    def _put(self, size: int, items: list[Item]) -> bool:
+        """Take them if there is room. Return whether there was."""
+        if self._ended:
+            raise anyio.ClosedResourceError
+        weight = max(size, len(items) * ITEM_BYTES)
+        with self._lock:
+            if self._batches and self._bytes + weight > READ_AHEAD:
+                return False
+            if items:
+                self._batches.append((weight, items))
+                self._bytes += weight
         return True
 
     async def _take_when_room(self, size: int, items: list[Item]) -> None:
@@ -220,8 +238,9 @@ class Lines:
             if not self._batches:
                 await self._changed.wait()
                 continue
-            weight, items = self._batches.popleft()
-            self._bytes -= weight
+            with self._lock:
+                weight, items = self._batches.popleft()
+                self._bytes -= weight
             self._has_changed()
             yield items
 
@@ -231,7 +250,9 @@ class Lines:
 
     def stop(self) -> None:
         """Pass on nothing more, not even what was read already."""
-        self._batches.clear()
+        self._ended = True
+        with self._lock:
+            self._batches.clear()
         self._end()
         if self.opening is not None:
             self.opening.stop()
