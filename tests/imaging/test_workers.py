@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import anyio.to_thread
 import pytest
 
 from imagewright.cli.checks import Level, check_decoding
@@ -203,30 +202,6 @@ async def test_a_worker_that_hangs_is_ended_and_the_next_call_is_served(fresh: W
     assert not _lives(pid)
     assert fresh.count == 0
     assert await decode(workers.probe, photo(), per_pixel=0) == files.probe(photo())
-
-
-async def test_work_beyond_the_workers_waits_for_one(fresh: Workers) -> None:
-    async with anyio.create_task_group() as group:
-        for _ in range(4 * limiter.MOST_AT_ONCE):
-            group.start_soon(partial(decode, workers.probe, photo(), per_pixel=0))
-    assert 1 <= fresh.count == len(fresh.idle) <= limiter.MOST_AT_ONCE
-
-
-async def test_a_caller_that_is_cancelled_while_it_waits_costs_no_worker(fresh: Workers) -> None:
-    await decode(workers.probe, photo(), per_pixel=0)
-    (one,) = fresh.idle
-    given_up = Piece(0)
-    given_up.end()
-    with pytest.raises(DecoderError):
-        await anyio.to_thread.run_sync(workers.probe, given_up, photo())
-    assert fresh.idle == [one]
-
-
-async def test_no_more_workers_are_warmed_up_than_there_may_be(fresh: Workers) -> None:
-    for wanted in (1, 1000, 1000):
-        fresh.warm_up(wanted)
-        assert fresh.count == min(wanted, limiter.MOST_AT_ONCE)
-    await _until(lambda: len(fresh.idle) == fresh.count)
 
 
 async def test_a_caller_that_is_cancelled_ends_its_worker_and_gives_its_room_back(fresh: Workers) -> None:
