@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self, cast
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "server"), str(ROOT)]
@@ -50,6 +51,8 @@ STARTS_AFTER = 0.2
 """The share of a task's time after which the emulated vendor begins with its picture."""
 TICKS = os.sysconf("SC_CLK_TCK")
 TOOL = "nano_banana"
+ANSWER = re.compile(rb'\{"jsonrpc":"2\.0","id":(\d+),"(?:result|error)"')
+"""What the server's answers begin with."""
 
 
 @dataclass
@@ -146,43 +149,42 @@ class Vendor:
 
 
 class TimedClient(RawClient):
-    """A client that notes when each answer came."""
+    """A client that notes when each answer came. While it does, it reads no more of a line than the id."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self.arrived: dict[int, float] = {}
-        self.results: dict[int, dict[str, Any]] = {}
-        """By request: `status` and the number of pictures of a job; the whole answer of anything else."""
+        self._lines: dict[int, bytes] = {}
+        """The answers as they came."""
         self._change = threading.Condition()
         self._sending = threading.Lock()
         super().__init__(LEGACY[-1], env=dict(env), program=AS_A_USER)
 
     def _read(self) -> None:
-        for line in self.process.stdout or ():
-            now = time.monotonic()
-            message = json.loads(line)
-            if "id" not in message or "method" in message:
-                continue
-            with self._change:
-                self.arrived[message["id"]] = now
-                job = message.get("result", {}).get("structuredContent", {})
-                # the pictures themselves would fill this process's memory
-                self.results[message["id"]] = {key: job[key] for key in ("job_id", "status")} if job else message
-                self._change.notify_all()
-
-    def send(self, message: dict[str, Any] | str) -> None:
-        """One line."""
-        with self._sending:
-            super().send(message)
+        # to read the JSON of a thousand replies with pictures in them would keep the answers to pings waiting
+        with open(cast("IO[str]", self.process.stdout).fileno(), "rb", closefd=False) as lines:
+            for line in lines:
+                now = time.monotonic()
+                if (found := ANSWER.match(line)) is None:
+                    continue
+                request = int(found[1])
+                with self._change:
+                    self.arrived[request], self._lines[request] = now, line
+                    self._change.notify_all()
 
     def begin(self, method: str, params: dict[str, Any] | None = None, *, progress: bool = False) -> int:
         """Send a request and return its id; of one thread at a time, as ids are counted."""
-        with self._change:
+        with self._sending:
             return super().begin(method, params, progress=progress)
 
     def answer(self, request: int) -> dict[str, Any]:
-        """The answer to a request, as `results` has it."""
+        """The answer to a request."""
         self.until([request])
-        return self.results[request]
+        message: dict[str, Any] = json.loads(self._lines[request])
+        return message
+
+    def status(self, request: int) -> str:
+        """How the job of a call ended."""
+        return str(self.answer(request).get("result", {}).get("structuredContent", {}).get("status", "no job"))
 
     def until(self, requests: Iterable[int]) -> None:
         """Return when all these are answered."""
@@ -276,7 +278,7 @@ def burst(calls: int, seconds: float) -> bool:
             with Pings(client) as alone:
                 time.sleep(CALM_SECONDS)
             each = (usage(client.process.pid)[0] - calm) / len(alone.waits())
-            states = Counter(client.results[request].get("status", "no job") for request in requests)
+            states = Counter(client.status(request) for request in requests)
         happened = vendor.end()
     waits = pings.waits()
     began = sorted(task["began"] for task in happened["tasks"])
