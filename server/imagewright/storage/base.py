@@ -103,11 +103,6 @@ class JobEnd(TypedDict):
     error: NotRequired[Mapping[str, Any] | None]
 
 
-def cost_in_words(usd: float | None, basis: CostBasis) -> str:
-    """What a job has cost, for a line of the log: `$0.024 (actual)`."""
-    return "cost unknown" if usd is None else f"${usd:.6g} ({basis})"
-
-
 @dataclass(frozen=True, slots=True)
 class Started:
     """The job was written down. This worker holds its lease and carries it out."""

@@ -66,3 +66,8 @@ NEXT: dict[CallState, frozenset[CallState]] = {
 """Every allowed step. A step that is not here is a bug, and is refused."""
 FINAL = frozenset({CallState.KEPT, CallState.FAILED, CallState.CANCELLED, CallState.UNKNOWN})
 """The states of a call that has ended. Only the user leads out of one of them: a cancelled call can be fetched."""
+
+
+def cost_in_words(usd: float | None, basis: str) -> str:
+    """What a job has cost, for a line of the log: `$0.024 (actual)`."""
+    return "cost unknown" if usd is None else f"${usd:.6g} ({basis})"

@@ -15,11 +15,12 @@ import anyio
 import anyio.to_thread
 
 from imagewright.errors import StorageError
-from imagewright.storage.base import ForgottenJobError, LostLeaseError, Started, cost_in_words
+from imagewright.storage.base import ForgottenJobError, LostLeaseError, Started
 from imagewright.storage.blobs import LocalBlobs
 from imagewright.storage.library import Library
 from imagewright.storage.paths.roots import AllowedRoots
 from imagewright.storage.records import ID_PREFIX, INCOMING, Trouble
+from imagewright.storage.states import cost_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence

@@ -20,8 +20,8 @@ from mcp.server.subscriptions import (
 
 from imagewright import __version__
 from imagewright.guide.describe import instructions
-from imagewright.storage.base import cost_in_words
 from imagewright.storage.records import LOCAL
+from imagewright.storage.states import cost_in_words
 from imagewright.surface.definitions import HELPER_CLAUSES
 from imagewright.surface.resources import Prompts, Resources, first_page_only
 from imagewright.surface.tools import ERROR_META, REPORTED, Tools
