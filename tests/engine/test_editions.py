@@ -36,9 +36,9 @@ NARROWER = {
     ("qwen", "replicate", "multi-image"): "`qwen` 3.0 edits one picture",
     ("nano_banana", "google", "upscaling"): "`nano_banana`, without enlarging",
 }
-"""Cells of the promise that the default edition of one vendor does not keep alone, and how README.md says so in that
-provider's line of its table of keys."""
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+"""Cells of the promise that the default edition of one vendor does not keep alone, and how docs/providers.md says so in
+that provider's line of its table of keys."""
+PAGE = (Path(__file__).parents[2] / "docs/providers.md").read_text(encoding="utf-8")
 NUMBERS = {5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine", 10: "ten", 11: "eleven", 12: "twelve"}
 
 
@@ -80,12 +80,12 @@ def test_the_promise_holds_for_the_default_edition_of_every_vendor(tool: str, pr
 
 
 @pytest.mark.parametrize("cell", NARROWER, ids="-".join)
-def test_the_readme_says_which_promise_one_key_does_not_keep(cell: tuple[str, str, str]) -> None:
+def test_the_page_on_keys_says_which_promise_one_key_does_not_keep(cell: tuple[str, str, str]) -> None:
     assert NARROWER[cell] in _line(cell[1])
 
 
 @each(SERVED)
-def test_the_readme_says_where_one_key_has_no_mask_or_fewer_shapes(tool: str, provider: str) -> None:
+def test_the_page_on_keys_says_where_one_key_has_no_mask_or_fewer_shapes(tool: str, provider: str) -> None:
     row = catalog()[tool]
     own = effective_row(row, [one for one in ROUTES if (one.tool, one.provider) == (tool, provider)], ANCIENT)
     assert own is not None
@@ -99,8 +99,8 @@ def test_the_readme_says_where_one_key_has_no_mask_or_fewer_shapes(tool: str, pr
 
 
 def _line(provider: str) -> str:
-    """The provider's line in the README's table of keys."""
-    return next(line for line in README.splitlines() if line.startswith(f"| `{KEY_VARIABLES[provider][0]}`"))
+    """The provider's line in the page's table of keys."""
+    return next(line for line in PAGE.splitlines() if line.startswith(f"| `{KEY_VARIABLES[provider][0]}`"))
 
 
 @each([(route,) for route in WITH_EDITIONS], _name)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 NEXT = "maker/next-of-all"
 """An id of the form every vendor takes, which no vendor has."""
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs/editions.md"
 ROUTES = [route for name in VENDORS for route in routes_of(name)]
 NAMED = [route for route in ROUTES if route.edition]
 SAME = [
@@ -177,9 +177,9 @@ def test_an_unknown_id_for_a_whole_tool_is_refused_with_the_known_ones(provider:
     assert [model for one in own for model in (one.model, *one.models.values()) if model not in known] == []
 
 
-def test_what_the_readme_writes_puts_that_model_first() -> None:
+def test_what_the_page_on_editions_writes_puts_that_model_first() -> None:
     examples = [
-        tomllib.loads(text) for text in re.findall(r"```toml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+        tomllib.loads(text) for text in re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     ]
     tables = [
         (tool, provider, table["model"])

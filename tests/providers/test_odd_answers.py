@@ -152,13 +152,14 @@ class Real(Vendor):
 
     def plan(self, row: str, route: Route) -> Plan:
         """The plan of a row's job."""
-        order = plain_order(route)
-        self._row[f"{id(order)}"] = row
-        self.orders.append(order)  # so that its id stays its own
+        plain = plain_order(route)
+        order = replace(plain, arguments={**plain.arguments})
+        self._row[f"{id(order.arguments)}"] = row  # they stay what they are when its pictures go to the spool and back
+        self.orders.append(order)  # so that the id stays its own
         return replace(plan_for(self, row), route=route, orders=(order,))
 
     async def submit(self, order: Order, sending: Sending | None = None) -> Handle | Finished:
-        row = self._row[f"{id(order)}"]
+        row = self._row[f"{id(order.arguments)}"]
         answer = await self._submitted(await handed_over(self.provider, order), sending)
         if isinstance(answer, Handle):
             self._row[f"{answer.data}"] = row

@@ -84,8 +84,9 @@ def test_what_the_commands_write(tmp_path: Path) -> None:
     env = {"IMAGEWRIGHT_HOME": str(home), "IMAGEWRIGHT_ROOTS": str(home), "IMAGEWRIGHT_TOOLS": "recraft"}
     run(0, env, "tools", "disable", "qwen")
     run(0, env, "demo", "--out", str(home / "demo"))
-    (home / "imagewright.db").write_bytes(b"no database" * 1000)
     words = ("run", "recraft", "--image", str(home / "demo" / "samples" / "vase.jpg"))
+    run(0, env, *words)
+    (home / "imagewright.db").write_bytes(b"no database" * 1000)
     run(0, env, *words, code=1)  # it sets the database aside
     run(0, env, *words)
     found = modes(home)
