@@ -105,6 +105,14 @@ def test_a_table_in_another_dress_is_changed_and_taken_out(text: str) -> None:
     assert tomllib.loads(out) == {}
 
 
+def test_a_table_that_is_only_quoted_is_not_taken_for_ours() -> None:
+    quoted = 'x = """\n[servers.imagewright]\n"""\n'
+    text = f'{quoted}\n[servers.imagewright]\ncommand = "x"\n'
+    assert apply(text, blocks.remove_toml(text, "servers", NAME, emptied=False)) == f"{quoted}\n"
+    with pytest.raises(SettingsError, match="without touching something else"):
+        blocks.replace_toml(text, "servers", NAME, OTHER)
+
+
 def test_what_would_be_brought_into_another_order_is_refused() -> None:
     text = '[servers.imagewright]\ncommand = "x"\n[b]\n[servers.imagewright.env]\nA = "b"\n[servers.c]\n'
     with pytest.raises(SettingsError, match="without touching something else"):

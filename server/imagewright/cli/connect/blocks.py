@@ -87,7 +87,10 @@ def remove_toml(text: str, section: str, name: str, *, emptied: bool) -> list[Sp
 
 
 def _own_lines(text: str, section: str, name: str) -> tuple[int, int] | None:
-    """Where the lines of an entry's own tables begin and end; None where it has none, or others between them."""
+    """Where the lines of an entry's own tables begin and end.
+
+    None where it has none, or others between them, or one that is only quoted in a text of several lines.
+    """
     header = re.compile(rf"[ \t]*\[[ \t]*{section}[ \t]*\.[ \t]*[\"']?{name}[\"']?[ \t]*[].]")
     own, others, at, ours = list[tuple[int, int]](), list[int](), 0, False
     for line in text.splitlines(keepends=True):
@@ -100,7 +103,12 @@ def _own_lines(text: str, section: str, name: str) -> tuple[int, int] | None:
         at += len(line)
     if not own or any(own[0][0] < one < own[-1][0] for one in others):
         return None
-    return own[0][0], own[-1][1]
+    start, end = own[0][0], own[-1][1]
+    try:
+        tomllib.loads(text[start:end])
+    except tomllib.TOMLDecodeError:
+        return None
+    return start, end
 
 
 def _tables(text: str, section: str) -> tuple[Any, Any]:
