@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -20,12 +22,19 @@ from packages.icon import draw_icon
 from packages.manifests import ICON, ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 KEPT = ("build-system", "project")
 """Tables of pyproject.toml that a package needs. `uv run` would install the group of the developers too."""
 FILES = ("LICENSE", "README.md")
 """What goes into each package as it is; pyproject.toml names both."""
+KINDS = frozenset({".py", ".toml", ".md", ".typed", ".jpg", ".png"})
+"""Of the files that the server is made of. What else lies among them, such as caches and copies, stays there."""
+NEVER = frozenset({"keys.toml", "config.toml"})
+"""What the user's own files are called; a developer may have `IMAGEWRIGHT_HOME` among the sources."""
+NAMESPACE = re.compile(r"[a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)+")
+"""What the registry takes before its slash, with a dot at least: it is a domain read backwards."""
+BUNDLE_URL = re.compile(r"https://[^\s/]+/\S+")
 PACKAGES = {
     "mcpb": {"manifest.json": manifests.bundle},
     "claude-code": {
@@ -46,14 +55,26 @@ def build(out: Path) -> list[Path]:
 
     Returns:
         The folder of each package.
+
+    Raises:
+        ValueError: a folder there holds something else than an earlier build.
+        OSError: something cannot be written.
     """
+    for name, files in PACKAGES.items():
+        folder = out / name
+        if os.path.lexists(folder) and not _is_ours(folder, next(iter(files))):
+            raise ValueError(f"{folder} is not from an earlier build; move it away, or name another folder with --out")
+    sources = list(source_files())
     icon = draw_icon()
     folders = []
     for name, files in PACKAGES.items():
         folder = out / name
         if folder.exists():
             shutil.rmtree(folder)
-        shutil.copytree(ROOT / "server", folder / "server", ignore=shutil.ignore_patterns("__pycache__", "*.pyc", ".*"))
+        for source in sources:
+            copy = folder / source.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, copy)
         for file in FILES:
             shutil.copy(ROOT / file, folder)
         (folder / ICON).write_bytes(icon)
@@ -62,6 +83,30 @@ def build(out: Path) -> list[Path]:
             write_json(folder / file, make())
         folders.append(folder)
     return folders
+
+
+def _is_ours(folder: Path, manifest: str) -> bool:
+    """Whether a folder is empty, or what an earlier build has left there."""
+    if folder.is_symlink() or not folder.is_dir():
+        return False
+    try:
+        found = json.loads((folder / manifest).read_bytes())
+    except (OSError, ValueError):
+        return not any(folder.iterdir())
+    return isinstance(found, dict) and found.get("name") == manifests.project()["name"]
+
+
+def source_files(root: Path = ROOT) -> Iterator[Path]:
+    """The files that the server is made of, in the folder of the project.
+
+    Links are left out: they can lead to anything on this machine.
+    """
+    for folder, below, names in os.walk(root / "server" / "imagewright"):
+        below[:] = [name for name in below if not name.startswith((".", "_"))]
+        for path in (Path(folder, name) for name in sorted(names)):
+            hidden = path.name.startswith(".") or path.name in NEVER
+            if path.suffix in KINDS and not hidden and not path.is_symlink():
+                yield path
 
 
 def project_file() -> str:
@@ -83,12 +128,19 @@ def write_json(file: Path, content: dict[str, Any]) -> None:
     file.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
 
 
+def namespace(text: str) -> str:
+    """A namespace as it was typed. Raises an error that the parser shows where it can be none."""
+    if not NAMESPACE.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no domain read backwards, such as io.github.OWNER")
+    return text
+
+
 def options() -> argparse.ArgumentParser:
     """The options of this command."""
     parser = argparse.ArgumentParser(prog="python -m packages.build", description=(__doc__ or "").partition(":")[0])
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="folder to write into (default: dist)")
     parser.add_argument(
-        "--namespace", help="yours in the MCP registry, such as io.github.OWNER; writes server.json too"
+        "--namespace", type=namespace, help="yours in the MCP registry, such as io.github.OWNER; writes server.json too"
     )
     parser.add_argument("--bundle", type=Path, help="the packed .mcpb file, for its checksum in server.json")
     parser.add_argument("--bundle-url", default="", help="where that file can be downloaded")
@@ -101,11 +153,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     if bool(given.bundle) != bool(given.bundle_url):
         parser.error("--bundle and --bundle-url belong together")
-    written = build(given.out)
-    if given.namespace:
-        entry = manifests.registry_entry(given.namespace, given.bundle_url, given.bundle)
-        write_json(given.out / "server.json", entry)
-        written.append(given.out / "server.json")
+    if given.bundle and not given.namespace:
+        parser.error("--bundle is for server.json, which wants --namespace")
+    if given.bundle and not given.bundle.is_file():
+        parser.error(f"--bundle: there is no file {given.bundle}")
+    if given.bundle and not BUNDLE_URL.fullmatch(given.bundle_url):
+        parser.error(f"--bundle-url: {given.bundle_url!r} is no address of a file that begins with https://")
+    try:
+        written = build(given.out)
+        if given.namespace:
+            entry = manifests.registry_entry(given.namespace, given.bundle_url, given.bundle)
+            write_json(given.out / "server.json", entry)
+            written.append(given.out / "server.json")
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
     sys.stdout.writelines(f"{path}\n" for path in written)
     return 0
 

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parents[1]
 TITLE: Final = "Imagewright"
+FIRST_STEPS: Final = (
+    "To try it, leave every key empty: new pictures are then offline drafts that cost nothing, while cutting out, "
+    "reframing and enlarging are real work. For real pictures, give the key of one provider that serves the tools you "
+    "want; you pay that provider. The budgets are optional, and hold over all programs that use Imagewright."
+)
+"""What a person should know before filling in the bundle's form."""
 AUTHORS: Final = "The Imagewright authors"
 """As in LICENSE."""
 ICON: Final = "icon.png"
@@ -31,14 +37,16 @@ REGISTRY_SCHEMA: Final = "https://static.modelcontextprotocol.io/schemas/2025-12
 ENTRY_POINT: Final = "server/imagewright/__main__.py"
 SYSTEMS: Final = ("darwin", "linux", "win32")
 OFFERED: Final = {
-    table.PER_CALL: "number",
-    table.PER_DAY: "number",
-    table.PER_MONTH: "number",
-    table.CONFIRM_ABOVE: "number",
-    table.HOME: "directory",
-    table.ROOTS: "string",
+    table.PER_CALL: ("number", "Budget of a call"),
+    table.PER_DAY: ("number", "Budget of a day"),
+    table.PER_MONTH: ("number", "Budget of a month"),
+    table.CONFIRM_ABOVE: ("number", "Ask me above"),
+    table.HOME: ("directory", "Folder for everything"),
+    table.ROOTS: ("string", "Folders that may be used"),
 }
-"""The settings that a client's form asks for, with the kind of field. All others can stand in `config.toml`."""
+"""The settings that a client's form asks for, each with the kind of its field and the words beside it.
+
+All others can stand in `config.toml`."""
 FORMATS: Final = {"number": "number", "directory": "filepath", "string": "string", "boolean": "boolean"}
 """What the registry calls each kind of field."""
 
@@ -90,10 +98,11 @@ def setting_fields() -> list[Field]:
         Field(
             setting.variable,
             kind,
-            setting.variable.removeprefix(table.PREFIX).replace("_", " ").capitalize(),
-            f"{setting.variable}: {setting.help} ({setting.kind.values}). Left empty: {setting.default_words}.",
+            title,
+            f"{setting.help[:1].upper()}{setting.help[1:]} ({setting.kind.values}). "
+            f"Left empty: {setting.default_words}.",
         )
-        for setting, kind in OFFERED.items()
+        for setting, (kind, title) in OFFERED.items()
     ]
 
 
@@ -128,6 +137,7 @@ def bundle() -> dict[str, Any]:
         "manifest_version": MANIFEST_VERSION,
         **about(),
         "display_name": TITLE,
+        "long_description": FIRST_STEPS,
         "author": {"name": AUTHORS},
         "icon": ICON,
         "server": {

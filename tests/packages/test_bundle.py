@@ -18,6 +18,7 @@ import pytest
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters
 
+from imagewright.settings.load import CommandLine, load_settings
 from imagewright.surface.definitions import all_definitions
 from tests.support.official_tools import OWN, TOOLS, run_tool, tool_folder
 
@@ -93,7 +94,17 @@ def started_by_a_host(unpacked: Path, answers: Mapping[str, Any]) -> dict[str, A
     ("answers", "off", "by_file"),
     [
         ({}, set(), True),
-        ({"budget_per_day": 2, "home": "HOME", "kie_api_key": "", "tool_qwen": False}, {"qwen"}, False),
+        (
+            {
+                "budget_per_day": 2.5,
+                "home": "HOME",
+                "roots": f"/a folder/ü{os.pathsep}~/Photos",
+                "kie_api_key": "",
+                "tool_qwen": False,
+            },
+            {"qwen"},
+            False,
+        ),
     ],
     ids=["nothing filled in, by its entry point", "a budget, a folder and a tool off, by its own words"],
 )
@@ -104,7 +115,7 @@ async def test_it_runs_as_its_host_starts_it(
     off: set[str],
     by_file: bool,  # noqa: FBT001 - a parameter of the table
 ) -> None:
-    home = tmp_path / "pictures"
+    home = tmp_path / "my pictures"
     answers = {name: str(home) if value == "HOME" else value for name, value in answers.items()}
     started = started_by_a_host(unpacked, answers)
     assert "${" not in json.dumps(started)
@@ -117,6 +128,10 @@ async def test_it_runs_as_its_host_starts_it(
         "PYTHONDONTWRITEBYTECODE": "1",
         **started["env"],
     }
+    settings = load_settings(environment, CommandLine())
+    assert settings.budget.per_day == answers.get("budget_per_day")
+    roots = {Path("/a folder/ü"), Path.home() / "Photos"}  # the home of this process: the server's own is its own
+    assert (roots < {*settings.folders.roots}) is ("roots" in answers)
     assert started["command"] == "uv"
     uv = str(tool_folder("uv") / TOOLS["uv"].program)
     words = started["args"]

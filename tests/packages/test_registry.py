@@ -63,9 +63,26 @@ def test_the_schema_would_see_a_fault(schema: Draft7Validator, field: str, value
     assert not schema.is_valid({**registry_entry(NAMESPACE), field: value})
 
 
-def test_the_file_of_a_bundle_and_its_address_belong_together(tmp_path: Path, bundle: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--namespace", NAMESPACE, "--bundle", "BUNDLE"], "belong together"),
+        (["--namespace", NAMESPACE, "--bundle", "NONE", "--bundle-url", BUNDLE_URL], "there is no file"),
+        (
+            ["--namespace", NAMESPACE, "--bundle", "BUNDLE", "--bundle-url", "http://a.example/b"],
+            "begins with https://",
+        ),
+        (["--bundle", "BUNDLE", "--bundle-url", BUNDLE_URL], "wants --namespace"),
+        *((["--namespace", one], "no domain read backwards") for one in ("", "me", "a.b/c", "../..", "ä.com", "a. b")),
+    ],
+)
+def test_what_the_registry_would_not_take_is_refused_before_anything_is_built(
+    words: list[str], sentence: str, tmp_path: Path, bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [{"BUNDLE": str(bundle), "NONE": str(tmp_path / "none")}.get(one, one) for one in words]
     with pytest.raises(SystemExit):
-        main(["--out", str(tmp_path / "out"), "--namespace", NAMESPACE, "--bundle", str(bundle)])
+        main(["--out", str(tmp_path / "out"), *words])
+    assert sentence in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

@@ -84,7 +84,7 @@ HOME = Setting(
 )
 ROOTS = Setting(
     "folders that may be read from and saved into, besides the one for pictures",
-    Kind("absolute paths, separated as in `PATH`", read_folder),
+    Kind("absolute paths, with `:` between them, on Windows `;`", read_folder),
     "IMAGEWRIGHT_ROOTS",
     default_words="Pictures, Downloads, Desktop, Documents, and the project you work in",
 )
