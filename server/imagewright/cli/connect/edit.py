@@ -194,8 +194,7 @@ def carry_out(change: Change, notes: Path, now: datetime) -> Path | None:
         now: the time in the name of the copy.
 
     Raises:
-        StorageError: it cannot be written, or was changed by another program meanwhile. The file and the note are as
-            they were.
+        StorageError: it cannot be written, or was changed by another program meanwhile. The file is as it was.
     """
     place = note_file(notes, change.file)
     known = read_note(place)
@@ -211,7 +210,8 @@ def carry_out(change: Change, notes: Path, now: datetime) -> Path | None:
         except (OSError, StorageError) as error:
             if copy is not None:
                 remove_file(copy)
-            _save_note(place, known)
+            if known is not None:  # else it may be that of another command, which was faster
+                _save_note(place, known)
             if isinstance(error, StorageError):
                 raise
             raise StorageError(f"{change.file}: cannot be written: {why(error)}") from error
