@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -243,6 +245,26 @@ def test_a_file_that_another_program_changes_just_then_stays_and_so_does_its_not
     assert file.read_text(encoding="utf-8") == '{"new": 1}'
     assert copies(file) == saved
     assert note.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_file_that_was_made_for_it_goes_although_its_client_has_written_it_anew(name: str) -> None:
+    client, file = installed(name)
+    assert run(name) == 0
+    program = json.dumps(launch_command()[0])
+    file.write_bytes(file.read_bytes().replace(program.encode(), b'"/moved/imagewright"'))
+    assert run(name) == 0
+    assert launch_command()[0] in str(holds(client, file))
+    assert run(name, "--remove") == 0
+    assert not file.exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_folder_whose_name_is_no_unicode_is_no_obstacle(computer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(computer / os.fsdecode(b"b\xe4d")))
+    _, file = installed("cursor", "{}")
+    assert run("cursor") == run("cursor", "--tools", "qwen") == run("cursor", "--remove") == 0
+    assert file.read_text(encoding="utf-8") == "{}"
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can give a file away")

@@ -24,7 +24,7 @@ def installed(name: str, content: str | bytes | None = None) -> tuple[Client, Pa
     """A client that is installed, and the file it reads, with that content or missing."""
     client = clients()[name]
     file = place(client)
-    (Path.home() / ".claude").mkdir(exist_ok=True)
+    (Path.home() / ".claude").mkdir(parents=True, exist_ok=True)
     file.parent.mkdir(parents=True, exist_ok=True)
     if content is not None:
         file.write_bytes(content.encode() if isinstance(content, str) else content)

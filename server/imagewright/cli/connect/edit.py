@@ -179,7 +179,7 @@ def disconnect(client: Client, file: Path, wanted: Mapping[str, Any], note: Note
     else:
         changed = apply(text, editor.remove(text, client.section, NAME, emptied="section" in note.made))
     _check(editor, changed, allowed)
-    gone = "file" in note.made and changed.strip() in ("", "{}")
+    gone = "file" in note.made and "".join(changed.split()) in ("", "{}")
     return Change(file, before, None if gone else _encoded(mark, changed), "removed", note)
 
 
