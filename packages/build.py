@@ -71,6 +71,8 @@ def build(out: Path) -> list[Path]:
         folder = out / name
         if folder.exists():
             shutil.rmtree(folder)
+        for file, make in files.items():  # first of all: by them an unfinished build is known as ours
+            write_json(folder / file, make())
         for source in sources:
             copy = folder / source.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -79,8 +81,6 @@ def build(out: Path) -> list[Path]:
             shutil.copy(ROOT / file, folder)
         (folder / ICON).write_bytes(icon)
         (folder / "pyproject.toml").write_text(project_file(), encoding="utf-8", newline="\n")
-        for file, make in files.items():
-            write_json(folder / file, make())
         folders.append(folder)
     return folders
 
