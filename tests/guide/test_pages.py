@@ -11,9 +11,11 @@ import pytest
 
 from imagewright.catalog.load import catalog
 from imagewright.catalog.row import Operation, OperationName, Row
+from imagewright.engine.config import make_config
 from imagewright.guide.describe import description, instructions
 from imagewright.guide.render import MARK, OVERVIEW, overview, page, source
-from imagewright.providers import KEY_VARIABLES
+from imagewright.providers import KEY_VARIABLES, open_client
+from imagewright.settings.load import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -39,6 +41,14 @@ def texts(rows: Collection[Row]) -> Iterator[str]:
     for row in rows:
         yield description(row)
         yield page(row, rows)
+
+
+@pytest.mark.parametrize("provider", KEY_VARIABLES)
+def test_what_one_provider_alone_can_do_is_told(provider: str) -> None:
+    settings = load_settings(dict.fromkeys(KEY_VARIABLES[provider][:1], "0123456789abcdef"))
+    offer = make_config(settings, open_client()).offer
+    for text in texts(list(offer.tools.values())):
+        assert well_formed(text)
 
 
 def names_of(row: Row) -> re.Pattern[str]:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from imagewright.text import LONGEST_COMPARED, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 Scalar = str | int | float | bool
 AUTO = "auto"
@@ -102,6 +102,16 @@ class Limits(Strict):
     min_items: int | None = None
     """Number of pictures in a list."""
     max_items: int | None = None
+
+    def within(self, own: Limits) -> Limits:
+        """These limits as far as the others allow: a row may be narrowed already, to what the providers in use can."""
+        values = tuple(one for one in self.values or () if own.values is None or one in own.values)
+        changes: dict[str, object] = {} if self.values is None else {"values": values}
+        for low, high in BOUNDS.items():
+            for bound, pick in ((low, max), (high, min)):
+                found = [one for one in (getattr(self, bound), getattr(own, bound)) if one is not None]
+                changes[bound] = pick(found, default=None)
+        return self.model_copy(update=changes)
 
 
 BOUNDS = {"minimum": "maximum", "min_length": "max_length", "min_items": "max_items"}
@@ -188,15 +198,15 @@ class Edition(Strict):
     operations: dict[OperationName, dict[str, Limits]] = Field(default_factory=dict)
     """Tighter limits of one operation's arguments, over those of `limits`."""
 
-    def narrow(self, name: OperationName, operation: Operation) -> Operation:
+    def narrow(self, name: OperationName, operation: Operation, *, strict: bool = False) -> Operation:
         """The operation as this edition has it.
 
         Raises:
-            ValueError: a limit is wider than the row's.
+            ValueError: a limit is wider than the operation's, if that is `strict`ly judged.
         """
         own = self.limits | self.operations.get(name, {})
         arguments = {
-            key: narrowed(argument, own[key]) if key in own else argument
+            key: narrowed(argument, own[key] if strict else own[key].within(argument)) if key in own else argument
             for key, argument in operation.arguments.items()
             if key not in self.without
         }
@@ -256,7 +266,7 @@ class Row(Strict):
             for operation_name, operation in self.operations.items():
                 if MODEL in operation.arguments:
                     try:
-                        edition.narrow(operation_name, operation)
+                        edition.narrow(operation_name, operation, strict=True)
                     except ValueError as error:
                         raise ValueError(f"editions.{name}.{operation_name}: {error}") from error
         return self
@@ -365,16 +375,6 @@ def _text_outside(limits: Limits, text: str) -> str:
     if limits.min_length is not None and len(text.strip()) < limits.min_length:
         return f"shorter than {limits.min_length} characters"
     return ""
-
-
-def widest(forms: Sequence[Limits]) -> dict[str, object]:
-    """The bounds that allow whatever any of the forms allows, without their lists of values."""
-    changes: dict[str, object] = {}
-    for low, high in BOUNDS.items():
-        for bound, pick in ((low, min), (high, max)):
-            found = [getattr(form, bound) for form in forms]
-            changes[bound] = None if None in found else pick(found)
-    return changes
 
 
 def narrowed(argument: Argument, limits: Limits) -> Argument:

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from imagewright.catalog.facts import argument_names, forms, operations
-from imagewright.catalog.row import BOUNDS, KINDS, MODEL, verb, widest
+from imagewright.catalog.row import BOUNDS, KINDS, MODEL, verb
 from imagewright.text import exact, listed, shown, span
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from imagewright.catalog.row import Argument, Edition, Limits, OperationName, Row, Rule, Scalar
 
@@ -156,6 +156,16 @@ def _limits_in(row: Row, edition: Edition, name: str) -> list[Limits]:
     ]
     found = [one for one in own if one is not None]
     return found if len(found) == len(own) else []
+
+
+def widest(forms: Sequence[Limits]) -> dict[str, object]:
+    """The bounds that allow whatever any of the forms allows, without their lists of values."""
+    changes: dict[str, object] = {}
+    for low, high in BOUNDS.items():
+        for bound, pick in ((low, min), (high, max)):
+            found = [getattr(form, bound) for form in forms]
+            changes[bound] = None if None in found else pick(found)
+    return changes
 
 
 def _widest(row: Row, found: Mapping[OperationName, Argument]) -> Argument:

@@ -11,7 +11,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from imagewright.catalog.load import catalog, row_in
-from imagewright.catalog.row import AUTO, MODEL, Argument, Operation, OperationName, Row, narrowed, widest
+from imagewright.catalog.row import AUTO, MODEL, Argument, Operation, OperationName, Row, narrowed
+from imagewright.catalog.schema import widest
 from imagewright.providers.base import EVERY_EDITION, SERVED_BY_ENGINE
 
 if TYPE_CHECKING:
