@@ -161,6 +161,16 @@ def test_a_file_that_never_stands_still_is_left_alone(file: Path) -> None:
     assert "lease" not in file.read_text(encoding="utf-8")
 
 
+def test_the_draft_of_a_command_that_was_killed_is_removed_the_next_day(file: Path) -> None:
+    put(file, "wait = 3\n")
+    old, young = (file.with_name(f".imagewright-{name}.part") for name in ("0", "1"))
+    for draft in (old, young):
+        put(draft, "wait = 4\n")
+    os.utime(old, (1000, 1000))
+    switch(file, ["alpha"], on=False)
+    assert sorted(file.parent.iterdir()) == [young, file]
+
+
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a folder that not even root can write to")
 def test_a_folder_that_cannot_be_made_is_reported() -> None:
     with pytest.raises(StorageError, match=r"cannot be written: .*; IMAGEWRIGHT_HOME can name another folder"):

@@ -100,6 +100,16 @@ def test_what_programs_put_around_a_key_is_left_off(text: str, file: Path, monke
     assert file.read_text(encoding="utf-8") == f'KIE_API_KEY = "{KEY}"\n'
 
 
+def test_a_placeholder_in_the_environment_is_not_called_stronger(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KIE_API_KEY", "your-key")
+    _pipe(monkeypatch, KEY)
+    assert main(["keys", "set", "kie", "--no-check"]) == 0
+    assert "stronger" not in capsys.readouterr().err
+    assert KEY in file.read_text(encoding="utf-8")
+
+
 def test_a_pipe_of_other_bytes_is_refused_for_what_it_is(
     file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -250,11 +260,13 @@ def test_the_doctor_asks_online_only_if_told_to_and_spends_nothing(
 def test_the_doctor_and_tools_name_what_is_misspelt_and_what_a_variable_switches(
     file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _put(file, 'FALKEY = "0123456789abcdef"\n')
+    _put(file, f'FALKEY = "0123456789abcdef"\nBFL_API_KEY = "{KEY}"\n')
+    monkeypatch.setenv("BFL_API_KEY", KEY)
     monkeypatch.setenv("IMAGEWRIGHT_TOOL_QWEN", "off")
     assert main(["doctor", "--quick"]) == 0
     shown = capsys.readouterr().out
     assert f"{file}: FALKEY is not the name of a key (did you mean 'FAL_KEY'?)" in shown
     assert "qwen: switched off by IMAGEWRIGHT_TOOL_QWEN" in shown
+    assert f"{file} (BFL_API_KEY): not used, as BFL_API_KEY is stronger" in shown
     assert main(["tools"]) == 0
     assert "switched off by IMAGEWRIGHT_TOOL_QWEN" in capsys.readouterr().out

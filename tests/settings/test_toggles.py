@@ -23,6 +23,7 @@ CASES = [
     pytest.param(
         {}, {"IMAGEWRIGHT_TOOLS": "  "}, ("a", ""), {"a": True, "b": False}, id="an empty variable says nothing"
     ),
+    pytest.param({}, {"IMAGEWRIGHT_TOOLS": " , "}, ("a", ""), {"a": True, "b": False}, id="nor one without names"),
 ]
 
 

@@ -83,16 +83,16 @@ def names(text: str) -> list[str]:
 
 
 def read_environment(environment: Mapping[str, str]) -> dict[Setting, Any]:
-    """What the variables set; an empty one sets nothing. `TOOL_SWITCHES` are by the name of the tool.
+    """What the variables set; one that is empty, or names nothing, sets nothing. `TOOL_SWITCHES` are by tool.
 
     Raises:
         SettingsError: a value cannot be used; the message names the variable.
     """
-    found = {
-        setting: setting.kind.read(variable, names(text) if setting.kind.is_list else text)
-        for variable, setting in VARIABLES.items()
-        if (text := environment.get(variable, "").strip())
-    }
+    found = {}
+    for variable, setting in VARIABLES.items():
+        text = environment.get(variable, "").strip()
+        if given := names(text) if setting.kind.is_list else text:
+            found[setting] = setting.kind.read(variable, given)
     for setting, (suffix, read) in BY_PROVIDER.items():
         found[setting] = {
             variable.removeprefix(PREFIX).removesuffix(suffix).lower(): read(variable, text)

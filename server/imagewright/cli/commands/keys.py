@@ -98,7 +98,7 @@ def set_key(given: str | None, typed: tuple[str, ...], *, no_check: bool) -> int
     put(f"{variable} is kept in {file}\n")
     put(f"{name}: {'not checked' if no_check else plain(_words(check))}\n")
     for one in variables:
-        if os.environ.get(one, "").strip():
+        if (there := os.environ.get(one, "").strip()) and not flaw(there, variables):
             put_error(f"imagewright: but {one} in the environment is stronger\n")
     return 0
 
@@ -280,6 +280,8 @@ def check_keys(settings: Settings, *, online: bool) -> Iterator[Finding]:
             yield off("keys", f"{provider}: none ({' or '.join(variables)})")
             continue
         yield ok("keys", f"{provider}: from {key.source}{'' if online else ' (not tried)'}")
+        for sentence in _shadowed(settings.keyring, variables):
+            yield off("keys", sentence)
         if key.source in variables:
             from_shell.append(key.source)
     if from_shell:
@@ -289,11 +291,15 @@ def check_keys(settings: Settings, *, online: bool) -> Iterator[Finding]:
             f"For them, put it into the client's own env block, or into {settings.keyring.file}: imagewright keys set",
         )
     if online:
-        names = [name for name, state in provider_states(settings).items() if state.on and name in KEYED]
-        for name, (found, addresses) in anyio.run(check_online, settings, names).items():
-            if settings.keyring.find(KEYED[name]) is not None:  # a server of one's own may need none
-                yield _key_finding(name, found)
-            yield from (_address_finding(name, where, answer) for where, answer in addresses.items())
+        yield from _check_online(settings)
+
+
+def _check_online(settings: Settings) -> Iterator[Finding]:
+    names = [name for name, state in provider_states(settings).items() if state.on and name in KEYED]
+    for name, (found, addresses) in anyio.run(check_online, settings, names).items():
+        if settings.keyring.find(KEYED[name]) is not None:  # a server of one's own may need none
+            yield _key_finding(name, found)
+        yield from (_address_finding(name, where, answer) for where, answer in addresses.items())
 
 
 def _key_finding(name: str, check: KeyCheck) -> Finding:

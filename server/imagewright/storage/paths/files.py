@@ -368,8 +368,9 @@ def replace_file(path: Path, data: bytes, check: Callable[[Path], object]) -> No
         OSError: it cannot be written.
     """
     target = Path(os.path.realpath(path))
-    draft = f".{target.name}.{secrets.token_hex(4)}"
+    draft = f"{_PART_PREFIX}{secrets.token_hex(8)}{_PART_SUFFIX}"
     with open_folder(target.parent, make=True) as folder:
+        sweep(folder)
         try:
             with folder.write(draft, "xb") as file:
                 _write_all(file, data)
