@@ -35,14 +35,14 @@ LEFT = {"kie": 5.0, "bfl": 10.0, "recraft": 1.0}
 """USD that the emulated account holds, where the free call says it."""
 PAGE = (b"<html>Sign in</html>", {"Content-Type": "text/html"})
 ODD = (
-    (Answer.of({"hello": "there"}), Verdict.UNREACHABLE),
+    (Answer.of({"hello": "there"}), Verdict.UNANSWERED),
     (Answer.of({}, 404), Verdict.UNCLEAR),
-    (Answer(200, *PAGE), Verdict.UNREACHABLE),
+    (Answer(200, *PAGE), Verdict.UNANSWERED),
     *((Answer(status, *PAGE), Verdict.UNCLEAR) for status in (302, 401, 402, 403, 407, 429)),
     (Answer(401, b""), Verdict.UNCLEAR),
-    (Answer.of({"total": None, "data": None, "credits": "many", "code": "many"}), Verdict.UNREACHABLE),
-    (Answer.of({}, 503), Verdict.UNREACHABLE),
-    (Answer.reset(), Verdict.UNREACHABLE),
+    (Answer.of({"total": None, "data": None, "credits": "many", "code": "many"}), Verdict.UNANSWERED),
+    (Answer.of({}, 503), Verdict.UNANSWERED),
+    (Answer.reset(), Verdict.UNANSWERED),
 )
 """Answers that say nothing about the key; something else than the vendor may give them."""
 WRONG = "wrong-0123456789abcdef-KEY"

@@ -33,7 +33,7 @@ from imagewright.providers import KEY_VARIABLES, courier_flaws
 from imagewright.settings.folders import find_folders
 from imagewright.settings.keys import read_key_file
 from imagewright.settings.load import Settings, filled_in_line, load_settings
-from imagewright.settings.sources import filled_in, read_config, unexpanded, unknown_variables
+from imagewright.settings.sources import LEFT, filled_in, read_config, unexpanded, unknown_variables
 from imagewright.settings.table import ALLOW_HOSTS, rate_variable
 from imagewright.surface.client import open_client
 from imagewright.text import byte_size, listed, rate
@@ -105,9 +105,8 @@ def check_settings(
     environment: Mapping[str, str], line: CommandLine, working_directory: Path
 ) -> tuple[Settings | None, list[Finding]]:
     """The settings, or None when they cannot be used; every file that is wrong is named, not only the first."""
-    left = "was left as ${...} by whatever set it: it counts as not set"
     found = [note(AREA, text, "Correct its name.") for text in unknown_variables(environment)]
-    found += [note(AREA, f"{name} {left}", UNFILLED) for name in unexpanded(environment)]
+    found += [note(AREA, f"{name} {LEFT}", UNFILLED) for name in unexpanded(environment)]
     if filled_in_line(line) != line:
         found.append(note(AREA, "an option was left as ${...}: it counts as not given", UNFILLED))
     environment = filled_in(environment)

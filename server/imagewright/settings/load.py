@@ -13,6 +13,7 @@ from imagewright.settings.folders import Folders, find_folders
 from imagewright.settings.keys import Keyring, read_key_file
 from imagewright.settings.kinds import LEVELS, Rate
 from imagewright.settings.sources import (
+    LEFT,
     filled_in,
     is_unexpanded,
     names,
@@ -125,8 +126,7 @@ def load_settings(
     Raises:
         SettingsError: a variable, file or option cannot be used.
     """
-    left = "was left as ${...} by whatever set it: it counts as not set"
-    doubts = [f"{name} {left}" for name in unexpanded(environment)]
+    doubts = [f"{name} {LEFT}" for name in unexpanded(environment)]
     environment = filled_in(environment)
     doubts += unknown_variables(environment)
     command_line = filled_in_line(command_line)

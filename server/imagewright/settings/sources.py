@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 UNEXPANDED: Final = re.compile(r"\$\{[^}]*\}")
 """`${input:kie}`, `${user_config.per_day}`, `${HOME}`, alone or within a value."""
+LEFT: Final = "was left as ${...} by whatever set it: it counts as not set"
+"""What is said of such a variable, behind its name."""
 FORM: Final = "write one setting a line, such as wait = 30, and texts in quotation marks"
 EXAMPLE_HEAD: Final = """\
 # Every setting of Imagewright. A line without a # before it is in force; the others show what could be set.

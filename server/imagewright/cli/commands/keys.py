@@ -36,7 +36,7 @@ KEYED = {name: variables for name, variables in KEY_VARIABLES.items() if variabl
 """The providers that take a key, with the variables it may stand in."""
 SHOWN_SIGNS, LONG_ENOUGH = 4, 20
 """How many of a key's last characters are shown, and from which length on: the rest must stay unguessable."""
-STYLES = {Verdict.ACCEPTED: "green", Verdict.REFUSED: "bold red", Verdict.UNREACHABLE: "yellow"}
+STYLES = {Verdict.ACCEPTED: "green", Verdict.REFUSED: "bold red", Verdict.UNANSWERED: "yellow"}
 TYPED = "a key is never given as an argument, as it would stay in your shell's history. Leave it out: it is asked for"
 LARGEST = 100_000
 """Characters that are read from a pipe: no key is as long."""

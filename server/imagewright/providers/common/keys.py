@@ -68,7 +68,8 @@ class Verdict(StrEnum):
     ACCEPTED = "accepted"
     REFUSED = "refused"
     UNCHECKED = "cannot be checked without spending"
-    UNREACHABLE = "not reachable"
+    UNANSWERED = "no usable answer"
+    """Nothing answered, or something that is broken just now."""
     UNCLEAR = "unclear"
     """The vendor answered, but its answer says nothing about the key."""
 
@@ -91,7 +92,7 @@ async def try_key(provider: Provider) -> KeyCheck:
     except (BadKey, OutOfCredit) as error:
         return _refusal(error)
     except VendorUnavailable as error:
-        return KeyCheck(Verdict.UNREACHABLE, error.detail)
+        return KeyCheck(Verdict.UNANSWERED, error.detail)
     except ProviderError as error:
         return KeyCheck(Verdict.UNCLEAR, error.detail)
     if accepted is None:
