@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from imagewright.engine.budget import caps, check_call, over_budget
+from imagewright.engine.budget import Estimate, caps, check_call, check_together, over_budget, question
 from imagewright.engine.engine import open_engine
 from imagewright.errors import ConfirmationNeededError, Refusal
 from imagewright.providers import open_provider
@@ -87,6 +87,30 @@ def test_the_limit_per_call(usd: float, *, refused: bool) -> None:
         return
     with pytest.raises(Refusal, match=r"about \$0.51; the limit per call is \$0.5\. Ask for fewer"):
         check_call(budget, priced(usd), confirmed=True)
+
+
+@pytest.mark.parametrize(
+    ("count", "spent", "limit", "room"),
+    [(40, 0.0, 0.2, 40), (40, 0.0, 0.195, 39), (3, 0.7, 0.715, 3), (1, 0.2, 0.2, 0)],
+)
+@pytest.mark.parametrize("name", ["day", "month"])
+def test_calls_together_may_use_a_budget_up_to_its_last_cent(
+    count: int, spent: float, limit: float, room: int, name: str
+) -> None:
+    """Added up, 40 times 0.005 is more than 0.2, and 39 times is more than 0.195."""
+    estimates = [Estimate("vendor", "model", 1, 0.005)] * count
+    budget = table(**{f"per_{name}": limit})
+    if room == count:
+        check_together(estimates, budget, {"day": spent, "month": spent})
+        return
+    with pytest.raises(Refusal, match=rf"for this {name} .*: there is room for {room}\."):
+        check_together(estimates, budget, {"day": spent, "month": spent})
+
+
+def test_a_sum_that_is_the_limit_is_not_above_it_however_it_was_added_up() -> None:
+    check_call(table(per_call=0.3, confirm_above=0.3), priced(0.1 + 0.1 + 0.1), confirmed=False)
+    assert question([Estimate("vendor", "model", 1, 0.1)] * 3, table(confirm_above=0.3)) is None
+    assert question([Estimate("vendor", "model", 1, 0.1)] * 4, table(confirm_above=0.3)) is not None
 
 
 @pytest.mark.parametrize(

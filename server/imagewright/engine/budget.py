@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import accumulate, islice
 from typing import TYPE_CHECKING
 
 from imagewright.errors import ConfirmationNeededError, Problem, Refusal
+from imagewright.storage.base import is_over
 from imagewright.storage.records import Cap
 from imagewright.text import counted, listed
 
@@ -53,10 +55,10 @@ def check_call(budget: BudgetTable, candidate: Candidate, *, confirmed: bool) ->
         entry = f"[routes.{route.tool}.{route.provider}] {of}"
         text = f"the price of {route.model} at {route.provider} is not known, so the budget cannot be kept"
         raise Refusal(Problem("", f"{text}; have the user set it in the configuration: {entry} = {{ usd = ... }}"))
-    if usd is not None and budget.per_call is not None and usd > budget.per_call:
+    if usd is not None and budget.per_call is not None and is_over(usd, budget.per_call):
         text = f"this call would cost about ${usd:.4g}; the limit per call is ${budget.per_call:.4g}"
         raise Refusal(Problem("", f"{text}. {LESS}"))
-    if budget.confirm_above is not None and not confirmed and (usd is None or usd > budget.confirm_above):
+    if budget.confirm_above is not None and not confirmed and (usd is None or is_over(usd, budget.confirm_above)):
         price = "an unknown sum" if usd is None else f"about ${usd:.4g}"
         several = f"These {candidate.count} pictures cost {price} at {route.provider}. Make them?"
         alone = f"This picture costs {price} at {route.provider}. Make it?"
@@ -103,12 +105,10 @@ def check_together(estimates: Sequence[Estimate], budget: BudgetTable, spent: Ma
         ("day", budget.per_day, "IMAGEWRIGHT_BUDGET_PER_DAY"),
         ("month", budget.per_month, "IMAGEWRIGHT_BUDGET_PER_MONTH"),
     ):
-        if limit is None or spent[name] + usd <= limit:
+        if limit is None or not is_over(spent[name] + usd, limit):
             continue
-        room, left = 0, limit - spent[name]
-        for one in estimates:
-            left -= one.usd or 0.0
-            room += left >= 0
+        sums = accumulate((one.usd or 0.0 for one in estimates), initial=spent[name])
+        room = sum(not is_over(one, limit) for one in islice(sums, 1, None))
         text = f"these {counted(len(estimates), 'call')} would cost about ${usd:.4g}, and of the ${limit:.4g} for this "
         text += f"{name} ${spent[name]:.4g} are spent or set aside: there is room for {room}. Name fewer pictures, or "
         problems.append(Problem("", f"{text}raise {variable}"))
@@ -119,7 +119,7 @@ def check_together(estimates: Sequence[Estimate], budget: BudgetTable, spent: Ma
 def question(estimates: Sequence[Estimate], budget: BudgetTable) -> ConfirmationNeededError | None:
     """What the user has to agree to before these calls are made; None where they need not be asked."""
     usd, limit = total(estimates), budget.confirm_above
-    if limit is None or not estimates or (usd is not None and usd <= limit):
+    if limit is None or not estimates or (usd is not None and not is_over(usd, limit)):
         return None
     price = "an unknown sum" if usd is None else f"about ${usd:.4g}"
     providers = listed(dict.fromkeys(one.provider for one in estimates))

@@ -135,6 +135,11 @@ class OverBudget:
 Opened = Started | Joined | KeyClash | OverBudget
 
 
+def is_over(usd: float, limit: float) -> bool:
+    """Whether a sum in USD is above a limit; not for what adding up has rounded, as 40 times 0.005 is above 0.2."""
+    return usd > limit + 1e-9
+
+
 @dataclass(frozen=True, slots=True)
 class Renewed:
     """What a worker learns when it renews its leases: ids of jobs."""

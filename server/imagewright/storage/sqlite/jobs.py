@@ -20,6 +20,7 @@ from imagewright.storage.base import (
     LostLeaseError,
     OverBudget,
     Started,
+    is_over,
 )
 from imagewright.storage.pace import Account
 from imagewright.storage.records import CostRow, JobRecord, NewJob, Pace, Spent
@@ -113,7 +114,7 @@ class SqliteJobStore(SqliteLeases):
             return earlier
         for cap in caps:
             spent = _spent(connection, who, cap.since)
-            if spent.usd + job.reserved_usd > cap.usd + 1e-9:
+            if is_over(spent.usd + job.reserved_usd, cap.usd):
                 return OverBudget(cap, spent)
         own: dict[str, Any] = {"principal": who.id, "created": now, "worker_id": self.worker_id}
         insert_job(connection, job, **own, **self._leased())
