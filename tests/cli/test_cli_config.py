@@ -107,6 +107,7 @@ def test_what_is_so_already_and_what_is_not_there_leave_the_file_alone(
         (["tools.allow", ""], "tools.allow: names nothing; to take it out of the file: imagewright config unset"),
         (["addresses.kie", "https://me:0123456789abcdef@kie.example?a"], "[hidden]@kie.example' has something behind"),
         (["addresses.kie", "https://kie.example/#0123456789abcdef"], "from ? or # on: leave it out"),
+        (["addresses.kie", "https://me:0123456789abcdef blank@kie.example"], "[hidden]@kie.example' is not an http(s)"),
         (["addresses.kie", "https://kie example"], "'https://kie example' is not an http(s) address"),
         (["budget.perday", "3"], "budget.perday: there is no such setting (did you mean 'budget.per_day'?)"),
         (["KIE_API_KEY", "sk-0123456789abcdef"], "keys do not belong in this file"),
@@ -120,6 +121,7 @@ def test_a_value_that_cannot_be_is_refused_and_the_file_stays(
     shown = capsys.readouterr().err
     assert message in shown
     assert "0123456789abcdef" not in shown
+    assert "blank" not in shown
     assert file.read_text(encoding="utf-8") == COMMENTED
     assert list(file.parent.iterdir()) == [file]
 

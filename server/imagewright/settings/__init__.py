@@ -20,6 +20,7 @@ def without_secrets(text: str) -> str:
 
     What may be a key, and a user's name and password before a host, becomes `[hidden]`.
     """
+    text = re.sub(r"(?<=://)[^/]*@", "[hidden]@", text)  # also of a password with a blank in it
     text = re.sub(
         r"\S+", lambda found: f"[hidden]@{found[0].rpartition('@')[2]}" if "@" in found[0] else found[0], text
     )

@@ -28,7 +28,7 @@ from imagewright.settings.keys import Keyring, flaw, read_key_file
 from imagewright.text import did_you_mean, listed, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from imagewright.settings.load import Settings
 
@@ -194,7 +194,9 @@ def _refused(why: str) -> SettingsError:
     return SettingsError(f"what you gave {why}; give the key alone. Nothing was written.")
 
 
-def _checked(settings: Settings, names: Iterable[str]) -> dict[str, KeyCheck]:
+def _checked(settings: Settings, names: Sequence[str]) -> dict[str, KeyCheck]:
+    if names and sys.stderr.isatty():  # a slow vendor is waited for
+        put_error(f"Asking {listed(names)} ...\n")
     return {name: found for name, (found, _) in anyio.run(check_online, settings, names).items()}
 
 
